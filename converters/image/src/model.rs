@@ -1,0 +1,379 @@
+//! What an image says, independent of how it is written down.
+
+use std::fmt;
+
+/// An address in the memory of the saved kernel.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KernelAddr(pub u64);
+
+/// An address in the memory of a saved task.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UserAddr(pub u64);
+
+/// A position in the image file, in bytes.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileOffset(pub u64);
+
+/// Bytes in a page of user memory; also the alignment of pages in the file.
+pub const PAGE_SIZE: u64 = 4096;
+
+impl fmt::Display for KernelAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+impl fmt::Display for UserAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+impl fmt::Display for FileOffset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+impl KernelAddr {
+    /// The address `bytes` further on, or `None` past the end of the address space.
+    pub fn checked_add(self, bytes: u64) -> Option<KernelAddr> {
+        self.0.checked_add(bytes).map(KernelAddr)
+    }
+}
+
+/// The machine of the saved kernel, which decides the ELF class.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Machine {
+    /// 32-bit x86: ELFCLASS32, EM_386.
+    I386,
+    /// 64-bit x86: ELFCLASS64, EM_X86_64.
+    X86_64,
+}
+
+impl Machine {
+    /// Size of a pointer in bytes.
+    pub const fn pointer_size(self) -> u8 {
+        match self {
+            Machine::I386 => 4,
+            Machine::X86_64 => 8,
+        }
+    }
+
+    /// The name used in `releases.toml` and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Machine::I386 => "i386",
+            Machine::X86_64 => "amd64",
+        }
+    }
+}
+
+/// BLAKE3 over the canonical form of a layout's saved types.
+///
+/// The same value as `kernel_structs::layout::Fingerprint`, as bytes: this crate does not know
+/// layouts.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint(pub [u8; 32]);
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fingerprint({self})")
+    }
+}
+
+/// One kernel, as an image names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelId {
+    /// Name of the release in `releases.toml`, such as `2.4.36-up` or `6.1.0-47-amd64`.
+    pub release: String,
+    /// Name of the layout node in `releases.toml`. Two nodes can share a fingerprint where a
+    /// meaning changed under an unchanged layout.
+    pub layout: String,
+    /// Fingerprint of that layout.
+    pub fingerprint: Fingerprint,
+    /// The kernel's build id; empty where the kernel has none (2.4).
+    pub build_id: Vec<u8>,
+}
+
+/// Who the image is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The machine.
+    pub machine: Machine,
+    /// The kernel family, which names the state map: `linux-2.4`, `linux-6`.
+    pub family: String,
+    /// The kernel whose layout the objects have now.
+    pub kernel: KernelId,
+    /// The kernel that was running at the freeze. Numbers of symbols and resources are its own.
+    pub origin: KernelId,
+}
+
+impl Identity {
+    /// Whether the objects are in the state of the very kernel they were frozen on, so that the
+    /// numbers in symbol and resource pointers are right.
+    pub fn is_at_origin(&self) -> bool {
+        self.kernel == self.origin
+    }
+}
+
+/// Index of an object in [`Head::objects`]. Stable across conversions: a conversion keeps the
+/// order of the objects and adds those it creates at the end.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId(pub u32);
+
+/// Index in [`Head::symbols`].
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SymbolId(pub u32);
+
+/// Index in [`Head::resources`].
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResourceId(pub u32);
+
+/// Index in [`Head::types`].
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TypeIx(pub u32);
+
+/// One saved kernel object: a structure, or an array of structures, pointers or integers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// Its type (of one element, for an array).
+    pub ty: TypeIx,
+    /// Number of elements; 1 for a structure.
+    pub count: u32,
+    /// Size in bytes, of all elements.
+    pub size: u64,
+    /// Where it lies in kernel memory under the present layout.
+    pub address: KernelAddr,
+    /// Where it lay at the freeze. The present address is a function of this and of the sizes
+    /// under the present layout alone, so that going back leads back here.
+    pub home: KernelAddr,
+    /// The task (a `task_struct`) through which it was first reached; a task owns itself.
+    pub owner: ObjectId,
+}
+
+/// A name in the kernel image.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Symbol {
+    /// Name of the symbol, as in `/proc/kallsyms`.
+    pub name: String,
+    /// Bytes past the symbol.
+    pub offset: u64,
+    /// The address on the origin kernel, offset included.
+    pub origin: KernelAddr,
+}
+
+/// Something outside the image that has to exist when the tasks are thawed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource {
+    /// What it is: `file`, `pipe`, `socket`, `tty`, `shm`, `sem-undo`, `file-lock`, `namespace`, …
+    pub kind: String,
+    /// Address of the kernel object that stood for it on the origin kernel; 0 if none did.
+    pub origin: KernelAddr,
+    /// What is known of it, in the order in which it was learnt.
+    pub attributes: Vec<(String, Value)>,
+}
+
+impl Resource {
+    /// The attribute `name`.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.attributes
+            .iter()
+            .find_map(|(key, value)| (key == name).then_some(value))
+    }
+
+    /// The attribute `name`, if it is text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        match self.get(name)? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// The value of a resource's attribute or of a fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// A number without a sign.
+    Unsigned(u64),
+    /// A number with a sign.
+    Signed(i64),
+    /// Text. Bytes of a kernel string that are not UTF-8 are written as `\xNN`.
+    Text(String),
+    /// Raw bytes.
+    Bytes(Vec<u8>),
+    /// A saved object.
+    Object(ObjectId),
+    /// Another resource.
+    Resource(ResourceId),
+    /// Several values.
+    List(Vec<Value>),
+}
+
+/// A place in an object that holds a pointer to something that is not a saved object.
+///
+/// On the origin kernel the bytes there are the pointer's number. On every other kernel they
+/// are 0, because the number would be wrong; this record says what the pointer means.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Slot {
+    /// The object.
+    pub object: ObjectId,
+    /// Where in the object, in bytes, under the present layout.
+    pub offset: u32,
+    /// What the pointer means.
+    pub target: SlotTarget,
+}
+
+/// What a [`Slot`] means.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SlotTarget {
+    /// A place in the kernel image.
+    Symbol(SymbolId),
+    /// An outside resource.
+    Resource(ResourceId),
+}
+
+/// The clocks at the freeze.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Clocks {
+    /// Ticks a second.
+    pub hz: u32,
+    /// The kernel's `jiffies`.
+    pub jiffies: u64,
+    /// CLOCK_REALTIME: seconds since 1970.
+    pub realtime_seconds: i64,
+    /// CLOCK_REALTIME: nanoseconds of the second.
+    pub realtime_nanoseconds: u32,
+    /// CLOCK_BOOTTIME in nanoseconds.
+    pub boottime_nanoseconds: u64,
+}
+
+/// A value that a conversion could not keep in the objects, kept here so that the way back
+/// restores it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remainder {
+    /// Fingerprint of the layout in which the value stood.
+    pub layout: Fingerprint,
+    /// The object.
+    pub object: ObjectId,
+    /// First byte in the object under that layout.
+    pub offset: u32,
+    /// Path of the field from the object's type, such as `wait_chldexit.lock`.
+    pub field: String,
+    /// For each byte the bits that belong to the field: all ones but for bit-fields. As long as
+    /// `bytes`.
+    pub mask: Vec<u8>,
+    /// The bytes as they stood; bits outside the mask are 0.
+    pub bytes: Vec<u8>,
+}
+
+/// One conversion that an image has been through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Name of the converter, such as `convert-2.4.36.8-2.4.36.9`, or `identity`.
+    pub converter: String,
+    /// Version of the tool that ran.
+    pub version: String,
+    /// The kernel before.
+    pub from: KernelId,
+    /// The kernel after.
+    pub to: KernelId,
+    /// Number of objects converted.
+    pub objects: u64,
+    /// Number of fields written.
+    pub fields: u64,
+    /// Number of values put into the remainder.
+    pub kept: u64,
+    /// Number of values taken back out of the remainder.
+    pub restored: u64,
+}
+
+/// The user pages of one address space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressSpace {
+    /// The `mm_struct` it belongs to.
+    pub mm: ObjectId,
+    /// Its runs of present pages, by ascending address, not overlapping.
+    pub runs: Vec<PageRun>,
+}
+
+/// Consecutive pages of user memory.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct PageRun {
+    /// Address of the first page; page-aligned.
+    pub start: UserAddr,
+    /// Number of pages.
+    pub pages: u64,
+    /// Access of the mapping: `PF_R`, `PF_W`, `PF_X` bits of ELF.
+    pub access: u32,
+    /// Where the first page lies, in bytes from the start of the page area of the file.
+    /// Page-aligned.
+    pub position: u64,
+}
+
+/// A standard ELF core note (`CORE` or `LINUX`), as gdb expects it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoreNote {
+    /// `CORE` or `LINUX`.
+    pub owner: String,
+    /// `n_type`.
+    pub kind: u32,
+    /// The descriptor.
+    pub bytes: Vec<u8>,
+}
+
+/// All of an image but the bytes of its objects and pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Who the image is.
+    pub identity: Identity,
+    /// Names of the types of the objects: a structure's tag (`task_struct`), a typedef, or an
+    /// element type such as `file *`.
+    pub types: Vec<String>,
+    /// The objects; tasks come before what they own. Addresses do not overlap.
+    pub objects: Vec<Object>,
+    /// Symbols that slots refer to.
+    pub symbols: Vec<Symbol>,
+    /// Resources that slots, and other resources, refer to.
+    pub resources: Vec<Resource>,
+    /// Pointers to symbols and resources, ordered by object and offset.
+    pub slots: Vec<Slot>,
+    /// The clocks.
+    pub clocks: Clocks,
+    /// Facts of the machine and of the freeze that a thaw or a reader needs, by name.
+    pub facts: Vec<(String, Value)>,
+    /// Values put aside.
+    pub remainder: Vec<Remainder>,
+    /// What happened to the image since the freeze.
+    pub provenance: Vec<Step>,
+    /// User memory. The address space of the first `NT_PRSTATUS` comes first, so that gdb shows
+    /// its memory.
+    pub address_spaces: Vec<AddressSpace>,
+    /// Standard core notes. They follow the user ABI, which no conversion changes.
+    pub core_notes: Vec<CoreNote>,
+}
+
+impl Head {
+    /// The name of the type of `object`.
+    pub fn type_name(&self, object: &Object) -> &str {
+        &self.types[object.ty.0 as usize]
+    }
+
+    /// The object `id`.
+    pub fn object(&self, id: ObjectId) -> &Object {
+        &self.objects[id.0 as usize]
+    }
+
+    /// The slots of `object`, by offset.
+    pub fn slots_of(&self, object: ObjectId) -> &[Slot] {
+        let start = self.slots.partition_point(|slot| slot.object < object);
+        let end = self.slots.partition_point(|slot| slot.object <= object);
+        &self.slots[start..end]
+    }
+}
