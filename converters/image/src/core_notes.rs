@@ -4,7 +4,7 @@
 //! their machine by their size alone (elf(5), "Notes (Nhdr)"; BFD: `elf_i386_grok_prstatus`,
 //! `elf_x86_64_grok_prstatus`).
 
-use crate::model::{CoreNote, Machine};
+use crate::model::{CoreNote, Machine, PAGE_SIZE};
 
 /// `n_type` of a thread's registers and signals; owner `CORE`. A debugger takes each for the
 /// beginning of one thread.
@@ -49,6 +49,30 @@ pub struct I386Registers {
     pub ss: u32,
 }
 
+impl I386Registers {
+    fn words(&self) -> [u32; 17] {
+        [
+            self.ebx,
+            self.ecx,
+            self.edx,
+            self.esi,
+            self.edi,
+            self.ebp,
+            self.eax,
+            self.ds,
+            self.es,
+            self.fs,
+            self.gs,
+            self.orig_eax,
+            self.eip,
+            self.cs,
+            self.eflags,
+            self.esp,
+            self.ss,
+        ]
+    }
+}
+
 /// The general registers of an x86-64 thread: `struct user_regs_struct` of
 /// `arch/x86/include/asm/user_64.h`, in its order.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
@@ -83,6 +107,40 @@ pub struct X86_64Registers {
     pub gs: u64,
 }
 
+impl X86_64Registers {
+    fn words(&self) -> [u64; 27] {
+        [
+            self.r15,
+            self.r14,
+            self.r13,
+            self.r12,
+            self.rbp,
+            self.rbx,
+            self.r11,
+            self.r10,
+            self.r9,
+            self.r8,
+            self.rax,
+            self.rcx,
+            self.rdx,
+            self.rsi,
+            self.rdi,
+            self.orig_rax,
+            self.rip,
+            self.cs,
+            self.eflags,
+            self.rsp,
+            self.ss,
+            self.fs_base,
+            self.gs_base,
+            self.ds,
+            self.es,
+            self.fs,
+            self.gs,
+        ]
+    }
+}
+
 /// General registers; they decide the machine of the note.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Registers {
@@ -90,6 +148,16 @@ pub enum Registers {
     I386(I386Registers),
     /// Of an x86-64 thread.
     X86_64(X86_64Registers),
+}
+
+impl Registers {
+    /// The machine that has these registers.
+    pub fn machine(&self) -> Machine {
+        match self {
+            Registers::I386(_) => Machine::I386,
+            Registers::X86_64(_) => Machine::X86_64,
+        }
+    }
 }
 
 /// A time as `struct timeval` has it.
@@ -181,42 +249,187 @@ pub struct MappedFile {
     pub path: Vec<u8>,
 }
 
-/// The `NT_PRSTATUS` note of a thread.
+/// The `NT_PRSTATUS` note of a thread: `struct elf_prstatus`, 144 bytes on i386, 336 on x86-64.
 pub fn prstatus(status: &Status) -> CoreNote {
-    todo!()
+    let machine = status.registers.machine();
+    let mut out = Words::new(machine);
+    out.u32(i32::from(status.signal) as u32);
+    out.u32(status.code as u32);
+    out.u32(status.errno as u32);
+    out.bytes(&status.signal.to_le_bytes());
+    out.align();
+    out.word(status.pending);
+    out.word(status.blocked);
+    out.ids(&status.ids);
+    for time in [
+        status.user_time,
+        status.system_time,
+        status.children_user_time,
+        status.children_system_time,
+    ] {
+        out.word(time.seconds);
+        out.word(u64::from(time.microseconds));
+    }
+    match &status.registers {
+        Registers::I386(registers) => registers.words().iter().for_each(|&word| out.u32(word)),
+        Registers::X86_64(registers) => registers.words().iter().for_each(|&word| out.word(word)),
+    }
+    out.u32(u32::from(status.has_floating_point));
+    out.align();
+    out.note("CORE", NT_PRSTATUS)
 }
 
-/// The `NT_PRPSINFO` note of a process.
+/// The `NT_PRPSINFO` note of a process: `struct elf_prpsinfo`, 124 bytes on i386, 136 on x86-64.
 pub fn prpsinfo(machine: Machine, info: &ProcessInfo) -> CoreNote {
-    todo!()
+    let mut out = Words::new(machine);
+    out.bytes(&[
+        info.state,
+        info.state_letter,
+        u8::from(info.zombie),
+        info.nice as u8,
+    ]);
+    out.align();
+    out.word(info.flags);
+    match machine {
+        Machine::I386 => {
+            out.bytes(&old_id(info.uid).to_le_bytes());
+            out.bytes(&old_id(info.gid).to_le_bytes());
+        }
+        Machine::X86_64 => {
+            out.u32(info.uid);
+            out.u32(info.gid);
+        }
+    }
+    out.ids(&info.ids);
+    out.text::<16>(&info.name, 16);
+    out.text::<80>(&info.arguments, 79);
+    out.note("CORE", NT_PRPSINFO)
+}
+
+/// A user or group id in 16 bits: `high2lowuid` of `include/linux/highuid.h`, `overflowuid`.
+fn old_id(id: u32) -> u16 {
+    u16::try_from(id).unwrap_or(65534)
 }
 
 /// The `NT_FPREGSET` note of an i386 thread, from what `fsave` writes.
 pub fn i386_fpregset(fsave: &[u8; 108]) -> CoreNote {
-    todo!()
+    raw("CORE", NT_FPREGSET, fsave)
 }
 
 /// The `NT_FPREGSET` note of an x86-64 thread, from what `fxsave` writes.
 pub fn x86_64_fpregset(fxsave: &[u8; 512]) -> CoreNote {
-    todo!()
+    raw("CORE", NT_FPREGSET, fxsave)
 }
 
 /// The `NT_PRXFPREG` note of an i386 thread, from what `fxsave` writes.
 pub fn prxfpreg(fxsave: &[u8; 512]) -> CoreNote {
-    todo!()
+    raw("LINUX", NT_PRXFPREG, fxsave)
 }
 
-/// The `NT_AUXV` note, from pairs of type and value. The closing `AT_NULL` is added if missing.
+/// The `NT_AUXV` note, from pairs of type and value (getauxval(3)). The closing `AT_NULL` is
+/// added if missing. On i386 the low 32 bits are kept.
 pub fn auxv(machine: Machine, entries: &[(u64, u64)]) -> CoreNote {
-    todo!()
+    const AT_NULL: u64 = 0;
+    let mut out = Words::new(machine);
+    for &(kind, value) in entries {
+        out.word(kind);
+        out.word(value);
+    }
+    if entries.last().is_none_or(|&(kind, _)| kind != AT_NULL) {
+        out.word(AT_NULL);
+        out.word(0);
+    }
+    out.note("CORE", NT_AUXV)
 }
 
-/// The `NT_FILE` note, from mappings by ascending address.
+/// The `NT_FILE` note, from mappings by ascending address. `fill_files_note` in `fs/binfmt_elf.c`
+/// (3.7) describes it: number and page size, then begin, end and offset in pages of each mapping,
+/// then the paths, each closed by a NUL.
 pub fn mapped_files(machine: Machine, files: &[MappedFile]) -> CoreNote {
-    todo!()
+    let mut out = Words::new(machine);
+    out.word(files.len() as u64);
+    out.word(PAGE_SIZE);
+    for file in files {
+        out.word(file.start);
+        out.word(file.end);
+        out.word(file.page_offset);
+    }
+    for file in files {
+        out.bytes(&file.path);
+        out.bytes(&[0]);
+    }
+    out.note("CORE", NT_FILE)
 }
 
 /// The `NT_SIGINFO` note, from a `siginfo_t` of the machine.
 pub fn siginfo(info: &[u8; 128]) -> CoreNote {
-    todo!()
+    raw("CORE", NT_SIGINFO, info)
+}
+
+fn raw(owner: &str, kind: u32, bytes: &[u8]) -> CoreNote {
+    CoreNote {
+        owner: owner.to_owned(),
+        kind,
+        bytes: bytes.to_vec(),
+    }
+}
+
+/// A C structure in the making, in the ABI of a machine.
+struct Words {
+    machine: Machine,
+    bytes: Vec<u8>,
+}
+
+impl Words {
+    fn new(machine: Machine) -> Words {
+        Words {
+            machine,
+            bytes: Vec::new(),
+        }
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    fn u32(&mut self, value: u32) {
+        self.bytes(&value.to_le_bytes());
+    }
+
+    /// An `unsigned long`.
+    fn word(&mut self, value: u64) {
+        match self.machine {
+            Machine::I386 => self.u32(value as u32),
+            Machine::X86_64 => self.bytes(&value.to_le_bytes()),
+        }
+    }
+
+    /// Padding up to the alignment of an `unsigned long`.
+    fn align(&mut self) {
+        let word = usize::from(self.machine.pointer_size());
+        self.bytes
+            .resize(self.bytes.len().next_multiple_of(word), 0);
+    }
+
+    fn ids(&mut self, ids: &Ids) {
+        for id in [ids.pid, ids.ppid, ids.pgrp, ids.sid] {
+            self.u32(id as u32);
+        }
+    }
+
+    /// A `char[N]` with at most `limit` bytes of `text`.
+    fn text<const N: usize>(&mut self, text: &[u8], limit: usize) {
+        let mut field = [0; N];
+        let kept = &text[..text.len().min(limit)];
+        field[..kept.len()].copy_from_slice(kept);
+        self.bytes(&field);
+    }
+
+    fn note(self, owner: &str, kind: u32) -> CoreNote {
+        CoreNote {
+            owner: owner.to_owned(),
+            kind,
+            bytes: self.bytes,
+        }
+    }
 }

@@ -23,3 +23,13 @@ impl From<blake3::Hash> for Digest {
         Digest(*hash.as_bytes())
     }
 }
+
+impl Digest {
+    /// The digest of a head: everything before the objects, and the notes up to this digest.
+    pub(crate) fn of_head(head: &[u8], notes: &[u8]) -> Digest {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(head);
+        hasher.update(notes);
+        hasher.finalize().into()
+    }
+}

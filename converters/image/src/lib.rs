@@ -11,8 +11,11 @@
 
 pub mod core_notes;
 mod digest;
+mod elf;
 mod error;
+mod geometry;
 pub mod model;
+mod notes;
 mod read;
 mod rules;
 mod write;
@@ -22,7 +25,7 @@ pub use error::{Fault, ImageError, WriteError};
 pub use model::*;
 pub use read::{Image, ObjectStream, Verify};
 pub use rules::Flaw;
-pub use write::{ImageWriter, PageSource, SealedImage};
+pub use write::{ImageWriter, NextPage, PageSource, SealedImage};
 
 /// The version of the image format that this crate writes, and the only one it reads.
 pub const FORMAT_VERSION: u32 = 1;

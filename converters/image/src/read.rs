@@ -1,12 +1,28 @@
 //! Reading an image.
 
-use std::path::Path;
+mod bytes;
+mod cursor;
+mod notes;
+mod parse;
 
-use crate::{Digest, FileOffset, Head, ImageError, KernelAddr, ObjectId, UserAddr};
+use std::path::{Path, PathBuf};
+
+pub(crate) use bytes::Bytes;
+
+use crate::model::{FileOffset, Head, KernelAddr, ObjectId, PAGE_SIZE, UserAddr};
+use crate::{Digest, Fault, ImageError};
+use parse::Parsed;
+
+/// How much is read at once when a whole area is read.
+const CHUNK: u64 = 1 << 20;
 
 /// An image opened for reading. Its head is verified and in memory; objects and pages are read
 /// when asked for.
-pub struct Image {}
+pub struct Image {
+    bytes: Bytes,
+    path: PathBuf,
+    parsed: Parsed,
+}
 
 /// How much of an image [`Image::verify`] reads.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -18,13 +34,22 @@ pub enum Verify {
 }
 
 impl Image {
-    /// Opens an image and verifies its head: digest first, then bounds, then meaning.
+    /// Opens an image and verifies its head: version first, then digest, bounds and meaning.
+    /// The digests of objects and pages are held against them by [`verify`](Self::verify).
+    ///
+    /// Whatever the file holds, this returns; the memory it takes is in proportion to the file's
+    /// head and notes.
     ///
     /// # Errors
     ///
     /// If the file cannot be read or is not an image of this version in every detail.
     pub fn open(path: &Path) -> Result<Image, ImageError> {
-        todo!()
+        Bytes::open(path)
+            .and_then(|bytes| Image::parse(bytes, path))
+            .map_err(|fault| ImageError {
+                path: path.to_owned(),
+                fault,
+            })
     }
 
     /// Reads an image that lies in memory.
@@ -33,32 +58,55 @@ impl Image {
     ///
     /// As [`open`](Self::open).
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Image, ImageError> {
-        todo!()
+        let path = Path::new("<memory>");
+        Image::parse(Bytes::Memory(bytes), path).map_err(|fault| ImageError {
+            path: path.to_owned(),
+            fault,
+        })
+    }
+
+    fn parse(bytes: Bytes, path: &Path) -> Result<Image, Fault> {
+        Ok(Image {
+            parsed: parse::parse(&bytes)?,
+            bytes,
+            path: path.to_owned(),
+        })
     }
 
     /// All of the image but objects and pages.
     pub fn head(&self) -> &Head {
-        todo!()
+        &self.parsed.head
     }
 
     /// Where the image was opened; `<memory>` if it was not.
     pub fn path(&self) -> &Path {
-        todo!()
+        &self.path
     }
 
     /// The digest of the head, which covers the digests of all the rest: it identifies the image.
     pub fn digest(&self) -> Digest {
-        todo!()
+        self.parsed.digests.head
     }
 
-    /// The digest of the page area.
+    /// The recorded digest of the page area.
     pub fn page_digest(&self) -> Digest {
-        todo!()
+        self.parsed.digests.pages
     }
 
     /// Where the page area begins in the file, and its length in bytes.
     pub fn page_area(&self) -> (FileOffset, u64) {
-        todo!()
+        (
+            FileOffset(self.parsed.pages),
+            self.parsed.geometry.page_bytes(),
+        )
+    }
+
+    /// Where an object begins in the file, and its length in bytes; `None` if there is no such
+    /// object.
+    pub fn object_area(&self, id: ObjectId) -> Option<(FileOffset, u64)> {
+        let index = id.0 as usize;
+        let object = self.head().objects.get(index)?;
+        Some((FileOffset(self.parsed.geometry.object(index)), object.size))
     }
 
     /// Reads an object into `bytes`, which is cleared first.
@@ -67,20 +115,37 @@ impl Image {
     ///
     /// If there is no such object, or it cannot be read.
     pub fn read_object(&self, id: ObjectId, bytes: &mut Vec<u8>) -> Result<(), ImageError> {
-        todo!()
+        let Some((offset, size)) = self.object_area(id) else {
+            return Err(self.error(Fault::NoObject {
+                object: id,
+                count: self.head().objects.len(),
+            }));
+        };
+        bytes.clear();
+        // The size is at most that of the file, which was measured at the opening.
+        bytes.resize(size as usize, 0);
+        self.read_at(offset.0, bytes)
     }
 
     /// The objects in the order of the index, for reading all of them.
     pub fn objects(&self) -> ObjectStream<'_> {
-        todo!()
+        ObjectStream {
+            image: self,
+            next: 0,
+            window: Vec::new(),
+            window_start: 0,
+        }
     }
 
     /// The object that holds the byte at `address`, and how many bytes lie before it there.
     pub fn find(&self, address: KernelAddr) -> Option<(ObjectId, u64)> {
-        todo!()
+        let (start, id) = self.parsed.index.at_or_below(address)?;
+        let before = address.0 - start.0;
+        (before < self.head().object(id).size).then_some((id, before))
     }
 
-    /// Reads the page of user memory that holds `address`; `None` if the page was not present.
+    /// Reads the page of user memory that holds `address`; `None` if the page was not present,
+    /// or the image has no such address space.
     ///
     /// # Errors
     ///
@@ -90,19 +155,95 @@ impl Image {
         mm: ObjectId,
         address: UserAddr,
     ) -> Result<Option<[u8; 4096]>, ImageError> {
-        todo!()
+        let Some(position) = self.page_position(mm, address) else {
+            return Ok(None);
+        };
+        let mut page = [0; PAGE_SIZE as usize];
+        self.read_at(self.parsed.pages + position, &mut page)?;
+        Ok(Some(page))
+    }
+
+    fn page_position(&self, mm: ObjectId, address: UserAddr) -> Option<u64> {
+        let mut spaces = self.head().address_spaces.iter();
+        let runs = &spaces.find(|space| space.mm == mm)?.runs;
+        let after = runs.partition_point(|run| run.start <= address);
+        let run = runs[..after].last()?;
+        let page = (address.0 - run.start.0) / PAGE_SIZE;
+        (page < run.pages).then_some(run.position + page * PAGE_SIZE)
     }
 
     /// Holds the bytes of objects, and of pages, against their digests. All that is wrong is
     /// returned together; nothing, if the image is sound.
     pub fn verify(&self, depth: Verify) -> Vec<ImageError> {
-        todo!()
+        let geometry = &self.parsed.geometry;
+        let objects = geometry.notes() - geometry.objects();
+        let expected = self.parsed.digests.objects;
+        let mut findings = Vec::new();
+        findings.extend(self.compare("objects", geometry.objects(), objects, expected));
+        if depth == Verify::Everything {
+            let (start, length) = self.page_area();
+            findings.extend(self.compare("user pages", start.0, length, self.page_digest()));
+        }
+        findings
+    }
+
+    fn compare(
+        &self,
+        part: &'static str,
+        start: u64,
+        length: u64,
+        expected: Digest,
+    ) -> Option<ImageError> {
+        match self.hash(start, length) {
+            Ok(found) if found == expected => None,
+            Ok(found) => Some(self.error(Fault::Digest {
+                part,
+                found,
+                expected,
+            })),
+            Err(error) => Some(error),
+        }
+    }
+
+    fn hash(&self, start: u64, length: u64) -> Result<Digest, ImageError> {
+        let mut hasher = blake3::Hasher::new();
+        let mut buffer = vec![0; CHUNK.min(length) as usize];
+        let mut done = 0;
+        while done < length {
+            let step = CHUNK.min(length - done) as usize;
+            self.read_at(start + done, &mut buffer[..step])?;
+            hasher.update(&buffer[..step]);
+            done += step as u64;
+        }
+        Ok(hasher.finalize().into())
+    }
+
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ImageError> {
+        self.bytes
+            .read_at(offset, buffer)
+            .map_err(|fault| self.error(fault))
+    }
+
+    fn error(&self, fault: Fault) -> ImageError {
+        ImageError {
+            path: self.path.clone(),
+            fault,
+        }
     }
 }
 
-/// The objects of an image, read one after another.
+/// The objects of an image, read one after another in large pieces.
 pub struct ObjectStream<'a> {
     image: &'a Image,
+    next: usize,
+    /// A part of the objects area.
+    window: Vec<u8>,
+    /// Where that begins in the file.
+    window_start: u64,
 }
 
 impl ObjectStream<'_> {
@@ -112,6 +253,23 @@ impl ObjectStream<'_> {
     ///
     /// If the object cannot be read.
     pub fn next_object(&mut self) -> Result<Option<(ObjectId, &[u8])>, ImageError> {
-        todo!()
+        let geometry = &self.image.parsed.geometry;
+        let Some(object) = self.image.head().objects.get(self.next) else {
+            return Ok(None);
+        };
+        let start = geometry.object(self.next);
+        if start + object.size > self.window_start + self.window.len() as u64 {
+            let length = object.size.max(CHUNK).min(geometry.notes() - start);
+            self.window.resize(length as usize, 0);
+            self.window_start = start;
+            if let Err(error) = self.image.read_at(start, &mut self.window) {
+                self.window.clear();
+                return Err(error);
+            }
+        }
+        let id = ObjectId(self.next as u32);
+        self.next += 1;
+        let at = (start - self.window_start) as usize;
+        Ok(Some((id, &self.window[at..][..object.size as usize])))
     }
 }

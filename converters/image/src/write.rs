@@ -1,15 +1,44 @@
-//! Writing an image.
+//! Writing an image: objects one by one, then pages, notes and the head of the file.
+
+mod notes;
+mod pages;
+mod temporary;
 
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::{AddressSpace, Head, Image, Machine, Object, ObjectId, UserAddr, WriteError};
+use crate::geometry::{Geometry, OBJECT_ALIGN};
+use crate::model::{AddressSpace, Head, Machine, Object, ObjectId, PAGE_SIZE, UserAddr};
+use crate::notes::{DIGEST_BYTES, HEAD_DIGEST};
+use crate::{Digest, Flaw, Image, WriteError, rules};
+use temporary::Temporary;
+
+/// How many bytes of objects are gathered before they are written.
+const BUFFER: usize = 1 << 20;
 
 /// An image in the making: a temporary file beside the destination.
 ///
 /// The destination is replaced, by a rename, only when the image is complete and on disk. An
-/// image that is dropped before that leaves nothing behind.
-pub struct ImageWriter {}
+/// image that is dropped before that leaves nothing behind; one whose process is killed leaves
+/// `.<name>.kconv-<process>-<n>`. The same parts give the same bytes.
+///
+/// Memory: the object index, and at the end the notes.
+pub struct ImageWriter {
+    temporary: Temporary,
+    geometry: Geometry,
+    sizes: Vec<u64>,
+    /// Number of objects appended.
+    given: usize,
+    /// Bytes of the objects area that were gathered but not written, and where they go.
+    buffer: Vec<u8>,
+    written: u64,
+    hasher: blake3::Hasher,
+}
+
+/// Fills in the page at an address of the address space of an `mm_struct`.
+pub type NextPage<'a> =
+    dyn FnMut(ObjectId, UserAddr, &mut [u8; PAGE_SIZE as usize]) -> io::Result<()> + 'a;
 
 /// Where the user pages of an image come from.
 pub enum PageSource<'a> {
@@ -20,8 +49,9 @@ pub enum PageSource<'a> {
         from: &'a Image,
     },
     /// A function that is called for every page of every run, in the order of the index, and
-    /// fills in the page. Runs lie one after another in the page area, without gaps.
-    Stream(&'a mut dyn FnMut(ObjectId, UserAddr, &mut [u8; 4096]) -> io::Result<()>),
+    /// fills in the page, which is zero before. Runs lie one after another in the page area,
+    /// without gaps.
+    Stream(&'a mut NextPage<'a>),
 }
 
 impl ImageWriter {
@@ -32,14 +62,26 @@ impl ImageWriter {
     ///
     /// # Errors
     ///
-    /// If the destination cannot be written, or the objects cannot be an image's.
+    /// If the destination is something else than a regular file, its directory cannot be
+    /// written, or objects and pages are too large for an ELF file of this machine.
     pub fn create(
         destination: &Path,
         machine: Machine,
         objects: &[Object],
         address_spaces: &[AddressSpace],
     ) -> Result<ImageWriter, WriteError> {
-        todo!()
+        let geometry = Geometry::new(machine, objects, address_spaces)
+            .map_err(|flaw| flawed(destination, flaw))?;
+        let temporary = Temporary::create(destination)?;
+        Ok(ImageWriter {
+            temporary,
+            written: geometry.objects(),
+            geometry,
+            sizes: objects.iter().map(|object| object.size).collect(),
+            given: 0,
+            buffer: Vec::new(),
+            hasher: blake3::Hasher::new(),
+        })
     }
 
     /// Appends the bytes of the next object.
@@ -48,7 +90,23 @@ impl ImageWriter {
     ///
     /// If the size is not the one declared, no object is left, or the file cannot be written.
     pub fn object(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
-        todo!()
+        let declared = self.sizes.get(self.given).copied();
+        if declared != Some(bytes.len() as u64) {
+            return Err(WriteError::ObjectSize {
+                path: self.temporary.destination.clone(),
+                object: self.given,
+                declared,
+                found: bytes.len(),
+            });
+        }
+        self.given += 1;
+        let padding = bytes.len().next_multiple_of(OBJECT_ALIGN as usize) - bytes.len();
+        self.buffer.extend_from_slice(bytes);
+        self.buffer.resize(self.buffer.len() + padding, 0);
+        if self.buffer.len() >= BUFFER {
+            self.flush()?;
+        }
+        Ok(())
     }
 
     /// Writes all the rest, and puts the image in the place of the destination.
@@ -66,18 +124,86 @@ impl ImageWriter {
     /// # Errors
     ///
     /// As [`finish`](Self::finish).
-    pub fn seal(self, head: &Head, pages: PageSource<'_>) -> Result<SealedImage, WriteError> {
-        todo!()
+    pub fn seal(mut self, head: &Head, pages: PageSource<'_>) -> Result<SealedImage, WriteError> {
+        let destination = self.temporary.destination.clone();
+        let flawed = |flaw| flawed(&destination, flaw);
+        if self.given != self.sizes.len() {
+            return Err(WriteError::MissingObjects {
+                path: destination,
+                given: self.given,
+                declared: self.sizes.len(),
+            });
+        }
+        rules::check(head).map_err(flawed)?;
+        let machine = head.identity.machine;
+        let geometry =
+            Geometry::new(machine, &head.objects, &head.address_spaces).map_err(flawed)?;
+        if geometry != self.geometry {
+            return Err(WriteError::OtherHead { path: destination });
+        }
+
+        self.flush()?;
+        let objects_digest = Digest::from(self.hasher.finalize());
+        let mut notes = notes::encode(head).map_err(flawed)?;
+        let complete = geometry.complete(notes.len() as u64).map_err(flawed)?;
+        // What is not written between the notes and the pages reads as zeros.
+        self.temporary
+            .file
+            .set_len(complete.end)
+            .map_err(|source| self.temporary.failed(source))?;
+        let pages_digest = pages::fill(
+            &self.temporary,
+            complete.pages,
+            geometry.page_bytes(),
+            &head.address_spaces,
+            pages,
+        )?;
+
+        let digests = notes.len() - DIGEST_BYTES;
+        let head_digest = notes.len() - HEAD_DIGEST;
+        notes[digests..][..32].copy_from_slice(&objects_digest.0);
+        notes[digests + 32..][..32].copy_from_slice(&pages_digest.0);
+        let seal = Digest::of_head(&complete.head, &notes[..head_digest]);
+        notes[head_digest..].copy_from_slice(&seal.0);
+
+        let file = &self.temporary.file;
+        file.write_all_at(&complete.head, 0)
+            .and_then(|()| file.write_all_at(&notes, geometry.notes()))
+            .and_then(|()| file.sync_all())
+            .map_err(|source| self.temporary.failed(source))?;
+        Ok(SealedImage {
+            temporary: self.temporary,
+        })
+    }
+
+    fn flush(&mut self) -> Result<(), WriteError> {
+        self.hasher.update(&self.buffer);
+        self.temporary
+            .file
+            .write_all_at(&self.buffer, self.written)
+            .map_err(|source| self.temporary.failed(source))?;
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
     }
 }
 
-/// A complete image on disk that does not have its name yet.
-pub struct SealedImage {}
+fn flawed(path: &Path, flaw: Flaw) -> WriteError {
+    WriteError::Flaw {
+        path: path.to_owned(),
+        flaw,
+    }
+}
+
+/// A complete image on disk that does not have its name yet. Dropped, it is removed.
+pub struct SealedImage {
+    temporary: Temporary,
+}
 
 impl SealedImage {
     /// The temporary file; [`Image::open`] reads it.
     pub fn path(&self) -> &Path {
-        todo!()
+        &self.temporary.path
     }
 
     /// Renames the image to its destination and makes that durable.
@@ -86,6 +212,6 @@ impl SealedImage {
     ///
     /// If the operating system refuses.
     pub fn publish(self) -> Result<(), WriteError> {
-        todo!()
+        self.temporary.publish()
     }
 }
