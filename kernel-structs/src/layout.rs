@@ -244,10 +244,12 @@ impl Layout {
         } else {
             (&[&self.composites, &self.typedefs, &self.enums], name)
         };
-        tables.iter().find_map(|table| match table.get(bare)?.as_slice() {
-            [id] => Some(*id),
-            _ => None,
-        })
+        tables
+            .iter()
+            .find_map(|table| match table.get(bare)?.as_slice() {
+                [id] => Some(*id),
+                _ => None,
+            })
     }
 
     /// `id` without typedefs and qualifiers around it.

@@ -1,4 +1,4 @@
-//! The known name nearest to one that is not known, for error messages.
+//! The known names nearest to one that is not known, for error messages.
 
 /// The name among `known` that differs least from `unknown`; `None` if none is close.
 ///
@@ -11,9 +11,19 @@
 /// assert_eq!(nearest("inode", ["mm_struct", "task_struct"]), None);
 /// ```
 pub fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    nearest_few(unknown, known, 1).first().copied()
+}
+
+/// The names among `known` that are close to `unknown` as for [`nearest`], the closest first,
+/// `count` at most.
+pub fn nearest_few<'a>(
+    unknown: &str,
+    known: impl IntoIterator<Item = &'a str>,
+    count: usize,
+) -> Vec<&'a str> {
     let unknown: Vec<char> = unknown.chars().take(MAX_LENGTH).collect();
     let allowed = (unknown.len() / 3).max(2);
-    let mut best: Option<(usize, &str)> = None;
+    let mut close = Vec::new();
     for name in known {
         let length = name.chars().count();
         if length > MAX_LENGTH || length.abs_diff(unknown.len()) > allowed {
@@ -21,14 +31,16 @@ pub fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> O
         }
         let distance = distance(&unknown, &name.chars().collect::<Vec<_>>());
         // A name with nothing in common is no suggestion, however short both are.
-        if distance <= allowed
-            && distance < length.max(unknown.len())
-            && best.is_none_or(|(least, _)| distance < least)
-        {
-            best = Some((distance, name));
+        if distance <= allowed && distance < length.max(unknown.len()) {
+            close.push((distance, name));
         }
     }
-    best.map(|(_, name)| name)
+    close.sort_by_key(|(distance, _)| *distance);
+    close
+        .into_iter()
+        .take(count)
+        .map(|(_, name)| name)
+        .collect()
 }
 
 /// Longer names are cut or passed over: the work grows with the square of the length.
@@ -58,7 +70,10 @@ mod tests {
     use super::*;
 
     fn between(a: &str, b: &str) -> usize {
-        distance(&a.chars().collect::<Vec<_>>(), &b.chars().collect::<Vec<_>>())
+        distance(
+            &a.chars().collect::<Vec<_>>(),
+            &b.chars().collect::<Vec<_>>(),
+        )
     }
 
     #[test]
@@ -71,7 +86,10 @@ mod tests {
 
     #[test]
     fn the_nearest_name_wins_and_strangers_are_not_suggested() {
-        assert_eq!(nearest("sigmask", ["signal", "sigmask_lock", "sigmaks"]), Some("sigmaks"));
+        assert_eq!(
+            nearest("sigmask", ["signal", "sigmask_lock", "sigmaks"]),
+            Some("sigmaks")
+        );
         assert_eq!(nearest("fs", ["mm"]), None);
         assert_eq!(nearest("scm_work_list", ["mm", "pending"]), None);
     }

@@ -13,13 +13,21 @@ pub(super) fn section(data: &[u8]) -> Result<(&[u8], Target), BtfError> {
     match FileKind::parse(data).map_err(damaged)? {
         FileKind::Elf32 => {
             let file = ElfFile::<object::elf::FileHeader32<Endianness>>::parse(data);
-            Ok((contents(&file.map_err(damaged)?)?, Target { pointer_size: 4 }))
+            Ok((
+                contents(&file.map_err(damaged)?)?,
+                Target { pointer_size: 4 },
+            ))
         }
         FileKind::Elf64 => {
             let file = ElfFile::<object::elf::FileHeader64<Endianness>>::parse(data);
-            Ok((contents(&file.map_err(damaged)?)?, Target { pointer_size: 8 }))
+            Ok((
+                contents(&file.map_err(damaged)?)?,
+                Target { pointer_size: 8 },
+            ))
         }
-        other => Err(BtfError::Elf { reason: format!("{other:?}, neither 32 nor 64 bits") }),
+        other => Err(BtfError::Elf {
+            reason: format!("{other:?}, neither 32 nor 64 bits"),
+        }),
     }
 }
 
@@ -27,9 +35,14 @@ fn contents<'data>(file: &impl Object<'data>) -> Result<&'data [u8], BtfError> {
     if !file.is_little_endian() {
         return Err(BtfError::BigEndian);
     }
-    file.section_by_name(".BTF").ok_or(BtfError::NoSection)?.data().map_err(damaged)
+    file.section_by_name(".BTF")
+        .ok_or(BtfError::NoSection)?
+        .data()
+        .map_err(damaged)
 }
 
 fn damaged(error: object::Error) -> BtfError {
-    BtfError::Elf { reason: error.to_string() }
+    BtfError::Elf {
+        reason: error.to_string(),
+    }
 }

@@ -81,7 +81,9 @@ pub(super) struct Record<'data> {
 impl<'data> Record<'data> {
     /// The words after the head, `N` to an entry.
     pub(super) fn entries<const N: usize>(&self) -> impl Iterator<Item = [u32; N]> + use<'data, N> {
-        self.rest.chunks_exact(4 * N).map(|entry| std::array::from_fn(|i| word(&entry[4 * i..])))
+        self.rest
+            .chunks_exact(4 * N)
+            .map(|entry| std::array::from_fn(|i| word(&entry[4 * i..])))
     }
 }
 
@@ -99,14 +101,20 @@ pub(super) struct Sections<'data> {
 impl<'data> Sections<'data> {
     /// Reads the header, "BTF Header".
     pub(super) fn parse(data: &'data [u8]) -> Result<Sections<'data>, BtfError> {
-        let mut header = Words { what: "the header", data, at: 0 };
+        let mut header = Words {
+            what: "the header",
+            data,
+            at: 0,
+        };
         let first = header.next()?;
         let [low, high, version, _flags] = first.to_le_bytes();
         if u16::from_le_bytes([low, high]) != MAGIC {
             if u16::from_be_bytes([low, high]) == MAGIC {
                 return Err(BtfError::BigEndian);
             }
-            return Err(BtfError::Magic { found: first.to_le_bytes().to_vec() });
+            return Err(BtfError::Magic {
+                found: first.to_le_bytes().to_vec(),
+            });
         }
         if version != VERSION {
             return Err(BtfError::Version(version));
@@ -123,7 +131,9 @@ impl<'data> Sections<'data> {
         let section = |what, offset: u32, length: u32| {
             // Offsets count from the end of the header.
             let offset = u64::from(header_length) + u64::from(offset);
-            let rest = usize::try_from(offset).ok().and_then(|offset| data.get(offset..));
+            let rest = usize::try_from(offset)
+                .ok()
+                .and_then(|offset| data.get(offset..));
             let rest = rest.unwrap_or_default();
             rest.get(..length as usize).ok_or(BtfError::Truncated {
                 what,
@@ -142,7 +152,11 @@ impl<'data> Sections<'data> {
 
     /// The type records. The first has the id 1.
     pub(super) fn records(&self) -> Result<Vec<Record<'data>>, BtfError> {
-        let mut words = Words { what: "a type", data: self.types, at: 0 };
+        let mut words = Words {
+            what: "a type",
+            data: self.types,
+            at: 0,
+        };
         let mut records = Vec::new();
         while words.at < words.data.len() {
             let offset = words.at as u64;
@@ -175,12 +189,22 @@ impl<'data> Sections<'data> {
 
     /// The name at `offset`, for type `id`; empty for what has no name.
     pub(super) fn name(&self, id: u32, offset: u32) -> Result<&'data str, BtfError> {
-        let rest = self.strings.get(offset as usize..).filter(|rest| !rest.is_empty());
+        let rest = self
+            .strings
+            .get(offset as usize..)
+            .filter(|rest| !rest.is_empty());
         let rest = rest.ok_or(BtfError::NameOffset { id, offset })?;
-        let end = rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len());
+        let end = rest
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(rest.len());
         // Many types may share one name; the limit keeps copies of it in proportion to the file.
         if end > NAME_LENGTH {
-            return Err(BtfError::NameLength { id, offset, length: end });
+            return Err(BtfError::NameLength {
+                id,
+                offset,
+                length: end,
+            });
         }
         std::str::from_utf8(&rest[..end]).map_err(|_| BtfError::NameText { id, offset })
     }

@@ -27,7 +27,9 @@ pub fn read_with(data: &[u8], target: Option<Target>) -> Result<Layout, BtfError
         let (section, machine) = elf::section(data)?;
         (section, target.or(Some(machine)))
     } else if data.len() < 2 {
-        return Err(BtfError::Magic { found: data.to_vec() });
+        return Err(BtfError::Magic {
+            found: data.to_vec(),
+        });
     } else {
         (data, target)
     };
@@ -59,10 +61,13 @@ impl<'data> Reader<'data> {
     /// determine_ptr_size).
     fn target(&self) -> Result<Target, BtfError> {
         for (id, record) in (1..).zip(&self.records) {
-            if record.kind == Kind::Int && is_long(self.name(id, record.name)?) {
-                if let pointer_size @ (4 | 8) = record.size_or_type {
-                    return Ok(Target { pointer_size: pointer_size as u8 });
-                }
+            if record.kind == Kind::Int
+                && is_long(self.name(id, record.name)?)
+                && let pointer_size @ (4 | 8) = record.size_or_type
+            {
+                return Ok(Target {
+                    pointer_size: pointer_size as u8,
+                });
             }
         }
         Err(BtfError::PointerSize)
@@ -100,18 +105,28 @@ impl<'data> Reader<'data> {
         };
         let target = || to(record.size_or_type);
         let size = ByteSize(record.size_or_type.into());
-        let qualified =
-            |qualifier| Ok::<_, BtfError>(Type::Qualified { qualifier, target: target()? });
+        let qualified = |qualifier| {
+            Ok::<_, BtfError>(Type::Qualified {
+                qualifier,
+                target: target()?,
+            })
+        };
         Ok(match record.kind {
             Kind::Int => self.int(id, record)?,
-            Kind::Float => Type::Float { name: name()?, size },
+            Kind::Float => Type::Float {
+                name: name()?,
+                size,
+            },
             Kind::Ptr => Type::Pointer { target: target()? },
             Kind::Array => {
                 let [element, _index_type, count] = record.entries().next().unwrap_or_default();
                 if let Some(IntBits { bits, .. }) = self.partial_int(element)? {
                     return Err(BtfError::ArrayOfBits { id, bits });
                 }
-                Type::Array { element: to(element)?, count: count.into() }
+                Type::Array {
+                    element: to(element)?,
+                    count: count.into(),
+                }
             }
             Kind::Struct | Kind::Union => Type::Composite(Composite {
                 kind: match record.kind {
@@ -135,7 +150,10 @@ impl<'data> Reader<'data> {
                 },
                 name: name()?,
             },
-            Kind::Typedef => Type::Typedef { name: name()?, target: target()? },
+            Kind::Typedef => Type::Typedef {
+                name: name()?,
+                target: target()?,
+            },
             Kind::Volatile => qualified(Qualifier::Volatile)?,
             Kind::Const => qualified(Qualifier::Const)?,
             Kind::Restrict => qualified(Qualifier::Restrict)?,
@@ -169,11 +187,19 @@ impl<'data> Reader<'data> {
 
     fn int_bits(&self, id: u32, record: &Record<'data>) -> Result<IntBits, BtfError> {
         let [word] = record.entries().next().unwrap_or_default();
-        let int = IntBits { offset: (word >> 16) as u8, bits: word as u8 };
+        let int = IntBits {
+            offset: (word >> 16) as u8,
+            bits: word as u8,
+        };
         let size = record.size_or_type;
         let end = u64::from(int.offset) + u64::from(int.bits);
         if int.bits == 0 || end > u64::from(size) * 8 {
-            return Err(BtfError::IntBits { id, bits: int.bits, offset: int.offset, size });
+            return Err(BtfError::IntBits {
+                id,
+                bits: int.bits,
+                offset: int.offset,
+                size,
+            });
         }
         Ok(int)
     }
@@ -181,7 +207,9 @@ impl<'data> Reader<'data> {
     /// The bits of the integer that `id` is a name of, if those are not all bits of its bytes:
     /// how bit-fields were encoded before `kind_flag`.
     fn partial_int(&self, id: u32) -> Result<Option<IntBits>, BtfError> {
-        let Some((id, record)) = self.strip(id).filter(|(_, record)| record.kind == Kind::Int)
+        let Some((id, record)) = self
+            .strip(id)
+            .filter(|(_, record)| record.kind == Kind::Int)
         else {
             return Ok(None);
         };
@@ -196,11 +224,9 @@ impl<'data> Reader<'data> {
         for _ in 0..=MAX_DEPTH {
             let record = self.records.get((id as usize).checked_sub(1)?)?;
             match record.kind {
-                Kind::Typedef
-                | Kind::Volatile
-                | Kind::Const
-                | Kind::Restrict
-                | Kind::TypeTag => id = record.size_or_type,
+                Kind::Typedef | Kind::Volatile | Kind::Const | Kind::Restrict | Kind::TypeTag => {
+                    id = record.size_or_type
+                }
                 _ => return Some((id, record)),
             }
         }
@@ -221,11 +247,11 @@ impl<'data> Reader<'data> {
                 false => (offset, 0),
             };
             let mut bit_field = Some(BitSize(width.into())).filter(|width| width.0 != 0);
-            if bit_field.is_none() {
-                if let Some(int) = self.partial_int(ty)? {
-                    offset = offset.saturating_add(int.offset.into());
-                    bit_field = Some(BitSize(int.bits.into()));
-                }
+            if bit_field.is_none()
+                && let Some(int) = self.partial_int(ty)?
+            {
+                offset = offset.saturating_add(int.offset.into());
+                bit_field = Some(BitSize(int.bits.into()));
             }
             let name = self.name(id, name)?;
             if name.is_empty() && bit_field.is_some() {
@@ -250,14 +276,30 @@ impl<'data> Reader<'data> {
         let signed = record.kind_flag;
         let named = |name, value| Ok((self.name(id, name)?.to_owned(), value));
         if record.kind == Kind::Enum {
-            let value = |word: u32| if signed { (word as i32).into() } else { word.into() };
-            return record.entries().map(|[name, word]| named(name, value(word))).collect();
+            let value = |word: u32| {
+                if signed {
+                    (word as i32).into()
+                } else {
+                    word.into()
+                }
+            };
+            return record
+                .entries()
+                .map(|[name, word]| named(name, value(word)))
+                .collect();
         }
         let value = |low: u32, high: u32| {
             let word = u64::from(high) << 32 | u64::from(low);
-            if signed { (word as i64).into() } else { word.into() }
+            if signed {
+                (word as i64).into()
+            } else {
+                word.into()
+            }
         };
-        record.entries().map(|[name, low, high]| named(name, value(low, high))).collect()
+        record
+            .entries()
+            .map(|[name, low, high]| named(name, value(low, high)))
+            .collect()
     }
 
     fn name(&self, id: u32, offset: u32) -> Result<&'data str, BtfError> {
@@ -269,5 +311,7 @@ impl<'data> Reader<'data> {
 pub(super) fn is_long(name: &str) -> bool {
     let words: Vec<&str> = name.split(' ').collect();
     words.iter().filter(|word| **word == "long").count() == 1
-        && words.iter().all(|word| matches!(*word, "long" | "int" | "unsigned" | "signed"))
+        && words
+            .iter()
+            .all(|word| matches!(*word, "long" | "int" | "unsigned" | "signed"))
 }

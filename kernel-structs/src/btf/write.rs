@@ -3,9 +3,7 @@
 use super::WriteError;
 use super::raw::{HEADER_LENGTH, INT_BOOL, INT_CHAR, INT_SIGNED, Kind, MAGIC, VERSION};
 use super::read::is_long;
-use crate::layout::{
-    Composite, CompositeKind, EnumType, IntType, Layout, Qualifier, Type, TypeId,
-};
+use crate::layout::{Composite, CompositeKind, EnumType, IntType, Layout, Qualifier, Type, TypeId};
 use std::collections::BTreeMap;
 
 /// Writes detached BTF. The same layout gives the same bytes, and types keep their order.
@@ -20,7 +18,10 @@ pub fn write(layout: &Layout) -> Result<Vec<u8>, WriteError> {
         ids: Vec::new(),
         index_type: 0,
         types: Vec::new(),
-        strings: Strings { bytes: vec![0], offsets: BTreeMap::new() },
+        strings: Strings {
+            bytes: vec![0],
+            offsets: BTreeMap::new(),
+        },
     };
     let mut next = 0;
     for (_, ty) in layout.types() {
@@ -29,7 +30,9 @@ pub fn write(layout: &Layout) -> Result<Vec<u8>, WriteError> {
         next += u32::from(own);
         writer.ids.push(if own { next } else { 0 });
     }
-    let long = layout.types().any(|(_, ty)| matches!(ty, Type::Int(int) if is_long(&int.name)));
+    let long = layout
+        .types()
+        .any(|(_, ty)| matches!(ty, Type::Int(int) if is_long(&int.name)));
     let first_int = layout.types().find(|(_, ty)| matches!(ty, Type::Int(_)));
     writer.index_type = first_int.map_or(next + 1, |(id, _)| writer.ids[id.0 as usize]);
     for (id, ty) in layout.types() {
@@ -100,7 +103,10 @@ impl<'a> Writer<'a> {
             Type::Forward { kind, name } => {
                 self.head(Kind::Fwd, *kind == CompositeKind::Union, 0, name, 0)?;
             }
-            Type::FunctionProto { returns, parameters } => {
+            Type::FunctionProto {
+                returns,
+                parameters,
+            } => {
                 let count = count(id, "parameters", parameters.len())?;
                 self.head(Kind::FuncProto, false, count, "", self.id(*returns))?;
                 for (name, ty) in parameters {
@@ -118,7 +124,10 @@ impl<'a> Writer<'a> {
             CompositeKind::Struct => Kind::Struct,
             CompositeKind::Union => Kind::Union,
         };
-        let bit_fields = composite.members.iter().any(|member| member.bit_field.is_some());
+        let bit_fields = composite
+            .members
+            .iter()
+            .any(|member| member.bit_field.is_some());
         let count = count(id, "members", composite.members.len())?;
         let name = composite.name.as_deref().unwrap_or("");
         self.head(kind, bit_fields, count, name, composite.size.0 as u32)?;
@@ -127,7 +136,11 @@ impl<'a> Writer<'a> {
             self.word(name);
             self.word(self.id(member.ty));
             let offset = member.offset.0;
-            let limit = if bit_fields { 0xff_ffff } else { u32::MAX.into() };
+            let limit = if bit_fields {
+                0xff_ffff
+            } else {
+                u32::MAX.into()
+            };
             if offset > limit {
                 return Err(WriteError::TooFar { id, offset });
             }
@@ -142,11 +155,19 @@ impl<'a> Writer<'a> {
         let wide = e.size.0 > 4;
         let kind = if wide { Kind::Enum64 } else { Kind::Enum };
         let count = count(id, "enumerators", e.enumerators.len())?;
-        self.head(kind, e.signed, count, e.name.as_deref().unwrap_or(""), e.size.0 as u32)?;
+        self.head(
+            kind,
+            e.signed,
+            count,
+            e.name.as_deref().unwrap_or(""),
+            e.size.0 as u32,
+        )?;
         for (name, value) in &e.enumerators {
             let word = match (wide, e.signed) {
                 (false, false) => u32::try_from(*value).ok().map(u64::from),
-                (false, true) => i32::try_from(*value).ok().map(|value| u64::from(value as u32)),
+                (false, true) => i32::try_from(*value)
+                    .ok()
+                    .map(|value| u64::from(value as u32)),
                 (true, false) => u64::try_from(*value).ok(),
                 (true, true) => i64::try_from(*value).ok().map(|value| value as u64),
             };
@@ -190,8 +211,7 @@ impl<'a> Writer<'a> {
     }
 
     fn finish(self) -> Result<Vec<u8>, WriteError> {
-        let length =
-            |section: &[u8]| u32::try_from(section.len()).map_err(|_| WriteError::Strings);
+        let length = |section: &[u8]| u32::try_from(section.len()).map_err(|_| WriteError::Strings);
         let (types, strings) = (length(&self.types)?, length(&self.strings.bytes)?);
         let mut data = Vec::new();
         data.extend(MAGIC.to_le_bytes());

@@ -155,7 +155,11 @@ impl std::fmt::Display for TypeId {
 impl LayoutBuilder {
     /// A layout with nothing in it but `void`.
     pub fn new(target: Target) -> LayoutBuilder {
-        LayoutBuilder { target, types: vec![Some(Type::Void)], set_twice: None }
+        LayoutBuilder {
+            target,
+            types: vec![Some(Type::Void)],
+            set_twice: None,
+        }
     }
 
     /// Adds a type.
@@ -231,7 +235,9 @@ impl Layout {
     fn check_names(&self) -> Result<(), LayoutError> {
         let check = |name: &str, allowed: fn(&str) -> bool| match allowed(name) {
             true => Ok(()),
-            false => Err(LayoutError::Name { name: name.to_owned() }),
+            false => Err(LayoutError::Name {
+                name: name.to_owned(),
+            }),
         };
         for ty in &self.types {
             match ty {
@@ -258,8 +264,13 @@ impl Layout {
                         check(name, |name| name.is_empty() || is_identifier(name))?;
                     }
                 }
-                Type::Qualified { qualifier: Qualifier::TypeTag(tag), .. } => {
-                    check(tag, |tag| !tag.contains(|c: char| c.is_control() || c == '"'))?;
+                Type::Qualified {
+                    qualifier: Qualifier::TypeTag(tag),
+                    ..
+                } => {
+                    check(tag, |tag| {
+                        !tag.contains(|c: char| c.is_control() || c == '"')
+                    })?;
                 }
                 _ => {}
             }
@@ -287,7 +298,10 @@ impl Layout {
         }
         let inner = |id: TypeId| {
             let ty = self.get(id);
-            Some(ty).filter(|ty| followed(ty)).into_iter().flat_map(references)
+            Some(ty)
+                .filter(|ty| followed(ty))
+                .into_iter()
+                .flat_map(references)
         };
         let mut seen = vec![Seen::No; self.types.len()];
         let mut order = Vec::with_capacity(self.types.len());
@@ -316,7 +330,10 @@ impl Layout {
                         });
                         let depth = deepest.max().unwrap_or(0);
                         if depth > MAX_DEPTH {
-                            return Err(LayoutError::TooDeep { id, name: self.describe(id) });
+                            return Err(LayoutError::TooDeep {
+                                id,
+                                name: self.describe(id),
+                            });
                         }
                         seen[id.0 as usize] = Seen::Depth(depth);
                         order.push(id);
@@ -334,7 +351,11 @@ impl Layout {
     fn check_sizes(&self, id: TypeId) -> Result<(), LayoutError> {
         let scalar = |size: ByteSize, allowed: &[u64]| match allowed.contains(&size.0) {
             true => Ok(()),
-            false => Err(LayoutError::ScalarSize { id, name: self.describe(id), size }),
+            false => Err(LayoutError::ScalarSize {
+                id,
+                name: self.describe(id),
+                size,
+            }),
         };
         match self.get(id) {
             Type::Int(int) => scalar(int.size, &[1, 2, 4, 8, 16])?,
@@ -342,15 +363,23 @@ impl Layout {
             Type::Float { size, .. } => scalar(*size, &[2, 4, 8, 12, 16])?,
             Type::Array { element, .. } => {
                 if self.size_of(*element).is_none() {
-                    return Err(LayoutError::Unsized { place: self.describe(id) });
+                    return Err(LayoutError::Unsized {
+                        place: self.describe(id),
+                    });
                 }
                 if self.size_of(id).and_then(ByteSize::bits).is_none() {
-                    return Err(LayoutError::TooLarge { id, name: self.describe(id) });
+                    return Err(LayoutError::TooLarge {
+                        id,
+                        name: self.describe(id),
+                    });
                 }
             }
             Type::Composite(composite) => {
                 let Some(size) = composite.size.bits() else {
-                    return Err(LayoutError::TooLarge { id, name: self.describe(id) });
+                    return Err(LayoutError::TooLarge {
+                        id,
+                        name: self.describe(id),
+                    });
                 };
                 for index in 0..composite.members.len() {
                     self.check_member(id, composite, size, index)?;
@@ -386,13 +415,19 @@ impl Layout {
                     return Err(LayoutError::BitFieldType { place: place() });
                 }
                 if width.0 == 0 || width.0 > type_bits.min(64) {
-                    return Err(LayoutError::BitFieldWidth { place: place(), width });
+                    return Err(LayoutError::BitFieldWidth {
+                        place: place(),
+                        width,
+                    });
                 }
                 width.0
             }
             None => {
                 if !member.offset.is_byte_aligned() {
-                    return Err(LayoutError::Unaligned { place: place(), offset: member.offset });
+                    return Err(LayoutError::Unaligned {
+                        place: place(),
+                        offset: member.offset,
+                    });
                 }
                 type_bits
             }
@@ -416,16 +451,21 @@ impl Layout {
         };
         // In C, a member is visible in as many composites as anonymous ones are nested around
         // it; the limit stops a file that makes them many.
-        let members: usize = composites().map(|(_, composite)| composite.members.len()).sum();
+        let members: usize = composites()
+            .map(|(_, composite)| composite.members.len())
+            .sum();
         let mut budget = members.saturating_mul(16);
         for (id, composite) in composites() {
             let mut names = BTreeSet::new();
             let mut anonymous = BTreeSet::new();
             let mut pending = vec![composite];
             while let Some(composite) = pending.pop() {
-                budget = budget
-                    .checked_sub(composite.members.len())
-                    .ok_or_else(|| LayoutError::TooDeep { id, name: self.describe(id) })?;
+                budget = budget.checked_sub(composite.members.len()).ok_or_else(|| {
+                    LayoutError::TooDeep {
+                        id,
+                        name: self.describe(id),
+                    }
+                })?;
                 for member in &composite.members {
                     let duplicate = |what: &str| LayoutError::DuplicateMember {
                         place: format!("{}.{what}", self.describe(id)),
@@ -457,7 +497,9 @@ impl Layout {
         let mut typedefs: BTreeMap<String, Vec<TypeId>> = BTreeMap::new();
         for (id, ty) in self.types() {
             match ty {
-                Type::Composite(Composite { name: Some(name), .. }) => {
+                Type::Composite(Composite {
+                    name: Some(name), ..
+                }) => {
                     composites.entry(name.clone()).or_default().push(id);
                 }
                 // An enumeration without enumerators is a forward declaration.
@@ -488,7 +530,11 @@ impl Layout {
     fn describe(&self, id: TypeId) -> String {
         match self.get(id) {
             Type::Composite(c) => {
-                format!("{} {}", c.kind.keyword(), c.name.as_deref().unwrap_or("<anonymous>"))
+                format!(
+                    "{} {}",
+                    c.kind.keyword(),
+                    c.name.as_deref().unwrap_or("<anonymous>")
+                )
             }
             Type::Enum(e) => format!("enum {}", e.name.as_deref().unwrap_or("<anonymous>")),
             Type::Typedef { name, .. } | Type::Float { name, .. } => name.clone(),
@@ -505,15 +551,22 @@ fn references(ty: &Type) -> impl Iterator<Item = TypeId> {
         Type::Pointer { target }
         | Type::Typedef { target, .. }
         | Type::Qualified { target, .. }
-        | Type::Array { element: target, .. } => (Some(*target), &[], &[]),
+        | Type::Array {
+            element: target, ..
+        } => (Some(*target), &[], &[]),
         Type::Composite(composite) => (None, &composite.members, &[]),
-        Type::FunctionProto { returns, parameters } => (Some(*returns), &[], parameters),
+        Type::FunctionProto {
+            returns,
+            parameters,
+        } => (Some(*returns), &[], parameters),
         Type::Void | Type::Int(_) | Type::Float { .. } | Type::Enum(_) | Type::Forward { .. } => {
             (None, &[], &[])
         }
     };
     let members = members.iter().map(|member| member.ty);
-    one.into_iter().chain(members).chain(parameters.iter().map(|(_, ty)| *ty))
+    one.into_iter()
+        .chain(members)
+        .chain(parameters.iter().map(|(_, ty)| *ty))
 }
 
 fn is_identifier(name: &str) -> bool {

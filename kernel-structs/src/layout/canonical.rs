@@ -89,9 +89,9 @@ impl FromStr for Fingerprint {
         };
         let digits: Option<Vec<u8>> = text.as_bytes().iter().map(digit).collect();
         match digits {
-            Some(digits) if digits.len() == 64 => {
-                Ok(Fingerprint(std::array::from_fn(|i| digits[2 * i] << 4 | digits[2 * i + 1])))
-            }
+            Some(digits) if digits.len() == 64 => Ok(Fingerprint(std::array::from_fn(|i| {
+                digits[2 * i] << 4 | digits[2 * i + 1]
+            }))),
             _ => Err(FingerprintError(text.to_owned())),
         }
     }
@@ -129,7 +129,9 @@ pub fn canonical_text(layout: &Layout, saved: &[&str]) -> Result<String, Unknown
         }
     }
     for (tag, keyword, _) in described.keys() {
-        let same = described.keys().filter(|key| key.0 == *tag && key.1 == *keyword);
+        let same = described
+            .keys()
+            .filter(|key| key.0 == *tag && key.1 == *keyword);
         if !tag.is_empty() && same.count() == 1 {
             speller.unique.insert((keyword, tag.clone()));
         }
@@ -178,7 +180,9 @@ impl Layout {
                 Some((keyword, bare)) => (&name[..=keyword.len()], bare),
                 None => ("", name),
             };
-            let known = tables.iter().flat_map(|table| table.keys().map(String::as_str));
+            let known = tables
+                .iter()
+                .flat_map(|table| table.keys().map(String::as_str));
             UnknownType {
                 name: name.to_owned(),
                 ambiguous: tables.iter().any(|table| table.contains_key(bare)),
@@ -198,7 +202,11 @@ pub(super) struct Speller<'a> {
 
 impl<'a> Speller<'a> {
     pub(super) fn new(layout: &'a Layout) -> Speller<'a> {
-        Speller { layout, digests: BTreeMap::new(), unique: BTreeSet::new() }
+        Speller {
+            layout,
+            digests: BTreeMap::new(),
+            unique: BTreeSet::new(),
+        }
     }
 
     /// What a composite or enumeration is sorted by: tag, keyword, digest.
@@ -209,9 +217,10 @@ impl<'a> Speller<'a> {
 
     fn heading(&self, id: TypeId) -> (&'static str, &'a str) {
         match self.layout.get(id) {
-            Type::Composite(composite) => {
-                (composite.kind.keyword(), composite.name.as_deref().unwrap_or(""))
-            }
+            Type::Composite(composite) => (
+                composite.kind.keyword(),
+                composite.name.as_deref().unwrap_or(""),
+            ),
             Type::Enum(e) => ("enum", e.name.as_deref().unwrap_or("")),
             _ => ("", ""),
         }
@@ -221,7 +230,8 @@ impl<'a> Speller<'a> {
         if let Some(digest) = self.digests.get(&id) {
             return digest.clone();
         }
-        let digest = blake3::hash(self.describe(id).as_bytes()).to_hex()[..DIGEST_DIGITS].to_owned();
+        let digest =
+            blake3::hash(self.describe(id).as_bytes()).to_hex()[..DIGEST_DIGITS].to_owned();
         self.digests.insert(id, digest.clone());
         digest
     }
@@ -240,9 +250,19 @@ impl<'a> Speller<'a> {
 
     fn describe_composite(&mut self, composite: &Composite, text: &mut String) -> fmt::Result {
         let keyword = composite.kind.keyword();
-        writeln!(text, "{} size {}", titled(keyword, &composite.name), composite.size)?;
+        writeln!(
+            text,
+            "{} size {}",
+            titled(keyword, &composite.name),
+            composite.size
+        )?;
         for member in &composite.members {
-            write!(text, "  {} {}", member.offset.0, member.name.as_deref().unwrap_or("-"))?;
+            write!(
+                text,
+                "  {} {}",
+                member.offset.0,
+                member.name.as_deref().unwrap_or("-")
+            )?;
             if let Some(width) = member.bit_field {
                 write!(text, ":{}", width.0)?;
             }
@@ -296,7 +316,9 @@ impl<'a> Speller<'a> {
                 }
                 Type::Composite(composite) => tag(&composite.name, composite.kind.keyword()),
                 Type::Forward { kind, name } => CompositeKind::titled(*kind, name),
-                Type::Enum(EnumType { name: Some(name), .. }) => format!("enum {name}"),
+                Type::Enum(EnumType {
+                    name: Some(name), ..
+                }) => format!("enum {name}"),
                 Type::Enum(e) => format!("{}{}", if e.signed { 's' } else { 'u' }, bits(e.size)),
                 Type::FunctionProto { .. } => "fn".to_owned(),
             };

@@ -48,7 +48,10 @@ impl Layout {
     /// # Errors
     /// If a type or member to be kept is not there.
     pub fn minimise(&self, keep: &Keep) -> Result<Layout, MinimiseError> {
-        let mut marks = Marks { layout: self, kept: BTreeMap::new() };
+        let mut marks = Marks {
+            layout: self,
+            kept: BTreeMap::new(),
+        };
         let mut roots = BTreeMap::new();
         for name in &keep.whole {
             let id = self.require(name)?;
@@ -60,7 +63,10 @@ impl Layout {
             roots.insert(name, id);
             marks.partial(id);
             for text in paths {
-                let unknown = |source| MinimiseError::UnknownMember { ty: name.clone(), source };
+                let unknown = |source| MinimiseError::UnknownMember {
+                    ty: name.clone(),
+                    source,
+                };
                 let path = FieldPath::parse(text).map_err(unknown)?;
                 self.resolve(id, &path).map_err(unknown)?;
                 marks.path(id, path.steps());
@@ -84,7 +90,11 @@ impl Layout {
 
     /// The one that stands for all identical descriptions of a composite.
     fn first_of_tag(&self, id: TypeId) -> TypeId {
-        match self.tag(id).and_then(|tag| self.composites.get(tag)).map(Vec::as_slice) {
+        match self
+            .tag(id)
+            .and_then(|tag| self.composites.get(tag))
+            .map(Vec::as_slice)
+        {
             Some([first]) => *first,
             _ => id,
         }
@@ -162,7 +172,12 @@ impl Marks<'_> {
 
 /// The way to member `name` through anonymous members: each owner, the index in it, and the type
 /// of the member there.
-fn find(layout: &Layout, owner: TypeId, name: &str, way: &mut Vec<(TypeId, usize, TypeId)>) -> bool {
+fn find(
+    layout: &Layout,
+    owner: TypeId,
+    name: &str,
+    way: &mut Vec<(TypeId, usize, TypeId)>,
+) -> bool {
     let owner = layout.strip(owner);
     let Type::Composite(composite) = layout.get(owner) else {
         return false;
@@ -203,15 +218,24 @@ impl<'a> Emit<'a> {
             Type::Composite(_) => self.composite(self.layout.first_of_tag(id)),
             Type::Array { element, count } => {
                 let element = self.ty(*element);
-                self.intern(Type::Array { element, count: *count })
+                self.intern(Type::Array {
+                    element,
+                    count: *count,
+                })
             }
             Type::Typedef { name, target } => {
                 let target = self.ty(*target);
-                self.intern(Type::Typedef { name: name.clone(), target })
+                self.intern(Type::Typedef {
+                    name: name.clone(),
+                    target,
+                })
             }
             Type::Qualified { qualifier, target } => {
                 let target = self.ty(*target);
-                self.intern(Type::Qualified { qualifier: qualifier.clone(), target })
+                self.intern(Type::Qualified {
+                    qualifier: qualifier.clone(),
+                    target,
+                })
             }
             _ => self.pointee(id, None),
         }
@@ -229,20 +253,25 @@ impl<'a> Emit<'a> {
                 }
                 self.outline(composite, typedef)
             }
-            Type::Pointer { target } => Type::Pointer { target: self.pointee(*target, None) },
-            Type::Array { element, count } => {
-                Type::Array { element: self.element(*element), count: *count }
-            }
-            Type::Typedef { name, target } => {
-                Type::Typedef { name: name.clone(), target: self.pointee(*target, Some(name)) }
-            }
+            Type::Pointer { target } => Type::Pointer {
+                target: self.pointee(*target, None),
+            },
+            Type::Array { element, count } => Type::Array {
+                element: self.element(*element),
+                count: *count,
+            },
+            Type::Typedef { name, target } => Type::Typedef {
+                name: name.clone(),
+                target: self.pointee(*target, Some(name)),
+            },
             Type::Qualified { qualifier, target } => Type::Qualified {
                 qualifier: qualifier.clone(),
                 target: self.pointee(*target, typedef),
             },
-            Type::FunctionProto { .. } => {
-                Type::FunctionProto { returns: TypeId::VOID, parameters: Vec::new() }
-            }
+            Type::FunctionProto { .. } => Type::FunctionProto {
+                returns: TypeId::VOID,
+                parameters: Vec::new(),
+            },
             scalar @ (Type::Int(_) | Type::Float { .. } | Type::Enum(_) | Type::Forward { .. }) => {
                 scalar.clone()
             }
@@ -272,7 +301,10 @@ impl<'a> Emit<'a> {
         match name {
             // Another of the same tag is kept. It must not be taken for this one.
             Some(name) if self.tags.contains(name) => Type::Composite(hollow(composite)),
-            Some(name) => Type::Forward { kind: composite.kind, name: name.to_owned() },
+            Some(name) => Type::Forward {
+                kind: composite.kind,
+                name: name.to_owned(),
+            },
             None => Type::Composite(hollow(composite)),
         }
     }
@@ -302,10 +334,19 @@ impl<'a> Emit<'a> {
                     None => false,
                 };
                 if kept {
-                    members.push(Member { ty: self.ty(member.ty), ..member.clone() });
+                    members.push(Member {
+                        ty: self.ty(member.ty),
+                        ..member.clone()
+                    });
                 }
             }
-            self.builder.set(new, Type::Composite(Composite { members, ..hollow(composite) }));
+            self.builder.set(
+                new,
+                Type::Composite(Composite {
+                    members,
+                    ..hollow(composite)
+                }),
+            );
         }
     }
 

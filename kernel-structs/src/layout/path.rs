@@ -107,11 +107,14 @@ impl FieldPath {
         let mut rest = text;
         while !rest.is_empty() {
             if let Some(after) = rest.strip_prefix('[') {
-                let (number, after) =
-                    after.split_once(']').ok_or_else(|| error("a closing bracket", rest))?;
+                let (number, after) = after
+                    .split_once(']')
+                    .ok_or_else(|| error("a closing bracket", rest))?;
                 let plain = number.bytes().all(|byte| byte.is_ascii_digit());
                 let index = number.parse().ok().filter(|_| plain);
-                path.steps.push(Step::Element(index.ok_or_else(|| error("a number", number))?));
+                path.steps.push(Step::Element(
+                    index.ok_or_else(|| error("a number", number))?,
+                ));
                 rest = after;
             } else {
                 let name = match rest.strip_prefix('.') {
@@ -190,18 +193,25 @@ impl Layout {
     /// # Errors
     /// All but [`PathError::Syntax`].
     pub fn resolve(&self, root: TypeId, path: &FieldPath) -> Result<Resolved, PathError> {
-        let mut found = Resolved { ty: root, offset: BitOffset(0), bit_field: None };
+        let mut found = Resolved {
+            ty: root,
+            offset: BitOffset(0),
+            bit_field: None,
+        };
         for (position, step) in path.steps.iter().enumerate() {
-            let so_far = || FieldPath { steps: path.steps[..position].to_vec() };
+            let so_far = || FieldPath {
+                steps: path.steps[..position].to_vec(),
+            };
             found = match (step, self.get(self.strip(found.ty))) {
                 (Step::Member(name), Type::Composite(composite)) => {
-                    let (offset, member) = self.member(composite, name).ok_or_else(|| {
-                        PathError::UnknownMember {
-                            owner: self.owner(root, &so_far()),
-                            member: name.clone(),
-                            nearest: nearest(name, self.member_names(composite)).map(String::from),
-                        }
-                    })?;
+                    let (offset, member) =
+                        self.member(composite, name)
+                            .ok_or_else(|| PathError::UnknownMember {
+                                owner: self.owner(root, &so_far()),
+                                member: name.clone(),
+                                nearest: nearest(name, self.member_names(composite))
+                                    .map(String::from),
+                            })?;
                     Resolved {
                         ty: member.ty,
                         // Inside the root: a layout has no member past its composite's end.
@@ -210,7 +220,10 @@ impl Layout {
                     }
                 }
                 (Step::Member(name), _) => {
-                    return Err(PathError::NotComposite { path: so_far(), member: name.clone() });
+                    return Err(PathError::NotComposite {
+                        path: so_far(),
+                        member: name.clone(),
+                    });
                 }
                 (Step::Element(index), Type::Array { element, count }) if index < count => {
                     let size = self.size_of(*element).map_or(0, |size| size.0);
@@ -223,10 +236,17 @@ impl Layout {
                 }
                 (Step::Element(index), Type::Array { count, .. }) => {
                     let (index, count) = (*index, *count);
-                    return Err(PathError::IndexPastEnd { path: so_far(), index, count });
+                    return Err(PathError::IndexPastEnd {
+                        path: so_far(),
+                        index,
+                        count,
+                    });
                 }
                 (Step::Element(index), _) => {
-                    return Err(PathError::NotArray { path: so_far(), index: *index });
+                    return Err(PathError::NotArray {
+                        path: so_far(),
+                        index: *index,
+                    });
                 }
             };
         }

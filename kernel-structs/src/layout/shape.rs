@@ -57,8 +57,14 @@ pub struct TooManyParts {
 /// If there are more than `limit` scalars, or more than `limit` structures and array elements
 /// around them.
 pub fn leaves(layout: &Layout, id: TypeId, limit: usize) -> Result<Vec<Leaf>, TooManyParts> {
-    let mut walk =
-        Leaves { layout, limit, visited: 0, path: Vec::new(), unions: 0, leaves: Vec::new() };
+    let mut walk = Leaves {
+        layout,
+        limit,
+        visited: 0,
+        path: Vec::new(),
+        unions: 0,
+        leaves: Vec::new(),
+    };
     walk.visit(id, BitOffset(0), None)?;
     Ok(walk.leaves)
 }
@@ -73,7 +79,12 @@ pub fn padding(
     id: TypeId,
     limit: usize,
 ) -> Result<Vec<(BitOffset, BitSize)>, TooManyParts> {
-    let mut walk = Cover { layout, limit, visited: 0, covered: Vec::new() };
+    let mut walk = Cover {
+        layout,
+        limit,
+        visited: 0,
+        covered: Vec::new(),
+    };
     walk.visit(id, 0, None)?;
     let mut covered = walk.covered;
     covered.sort_unstable();
@@ -155,7 +166,11 @@ impl Leaves<'_> {
         self.unions += union;
         for member in &composite.members {
             self.path.extend(member.name.clone().map(Step::Member));
-            self.visit(member.ty, BitOffset(offset.0 + member.offset.0), member.bit_field)?;
+            self.visit(
+                member.ty,
+                BitOffset(offset.0 + member.offset.0),
+                member.bit_field,
+            )?;
             if member.name.is_some() {
                 self.path.pop();
             }
@@ -199,7 +214,9 @@ impl Cover<'_> {
                     self.visit(*element, offset + index * size, None)?;
                 }
             }
-            _ => self.covered.push((offset, offset + bit_field.map_or(size, |width| width.0))),
+            _ => self
+                .covered
+                .push((offset, offset + bit_field.map_or(size, |width| width.0))),
         }
         Ok(())
     }

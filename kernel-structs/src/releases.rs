@@ -1,0 +1,328 @@
+//! Every known release, and the layout that it has.
+//!
+//! `releases.toml` lists them; the layouts lie beside it as BTF, each reduced to what the state
+//! map of its family needs. All of it is built into the library, so that a program needs no
+//! files at run time. A release is one kernel build; releases whose saved types lie in memory in
+//! the same way share a layout. Where only the meaning of a field changed, two layouts may have
+//! the same fingerprint: layouts are told apart by their id.
+
+mod files;
+mod lookup;
+mod parse;
+mod prepare;
+
+pub use files::Files;
+pub use lookup::LookupError;
+pub use prepare::prepare_layout;
+
+use crate::btf::{self, BtfError};
+use crate::layout::{Fingerprint, FingerprintError, Layout, MinimiseError, UnknownType};
+use crate::state::{StateError, StateMap};
+use std::collections::BTreeMap;
+use std::fmt;
+use thiserror::Error;
+
+/// Name of a stored layout, such as `2.4.32-i386-up`: the first release that has it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LayoutId(pub String);
+
+impl fmt::Display for LayoutId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A stored layout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayoutEntry {
+    /// Its name.
+    pub id: LayoutId,
+    /// The kernel family, whose state map says which types are saved.
+    pub family: String,
+    /// The machine, such as `i386`.
+    pub arch: String,
+    /// The configuration, such as `up`.
+    pub flavour: String,
+    /// Fingerprint of the saved types.
+    pub fingerprint: Fingerprint,
+    /// Name of the BTF file.
+    pub file: String,
+    /// Where the layout was taken from.
+    pub source: String,
+}
+
+/// One kernel build.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// Its name, such as `2.4.36-up`. No two releases have the same.
+    pub name: String,
+    /// Its version, such as `2.4.36`.
+    pub version: String,
+    /// The machine, such as `i386`.
+    pub arch: String,
+    /// The configuration, such as `up`.
+    pub flavour: String,
+    /// Its layout.
+    pub layout: LayoutId,
+    /// What `uname -r` prints on it, if that is neither name nor version.
+    pub uname: Option<String>,
+    /// The GNU build id of its image, in hexadecimal digits.
+    pub build_id: Option<String>,
+}
+
+/// All releases and layouts.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    layouts: BTreeMap<LayoutId, LayoutEntry>,
+    releases: Vec<Release>,
+    files: Files,
+}
+
+/// What is wrong with the table of releases or a file it names.
+#[derive(Debug, Error)]
+pub enum RegistryError {
+    /// Not TOML, or not the shape of the table.
+    #[error("releases.toml is not well-formed: {0}")]
+    Toml(#[from] toml::de::Error),
+    /// Something has no text where one is needed.
+    #[error("releases.toml: {place} has an empty `{key}`")]
+    Empty {
+        /// The entry.
+        place: String,
+        /// The key.
+        key: &'static str,
+    },
+    /// A fingerprint that is none.
+    #[error("releases.toml: layout {layout}: {source}")]
+    Fingerprint {
+        /// The layout.
+        layout: LayoutId,
+        /// What is wrong.
+        source: FingerprintError,
+    },
+    /// Two entries have one name.
+    #[error("releases.toml: {what} `{name}` is there twice")]
+    Duplicate {
+        /// `layout` or `release`.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// There is no layout of that name.
+    #[error("{place}: there is no layout `{layout}`{}", suggestion(nearest))]
+    UnknownLayout {
+        /// Who asks for it.
+        place: String,
+        /// The name.
+        layout: LayoutId,
+        /// The most similar name that there is.
+        nearest: Option<String>,
+    },
+    /// A release is for another machine than its layout.
+    #[error("releases.toml: release {release} is for {arch}, its layout {layout} for {other}")]
+    Arch {
+        /// The release.
+        release: String,
+        /// Its machine.
+        arch: String,
+        /// Its layout.
+        layout: LayoutId,
+        /// The machine of that.
+        other: String,
+    },
+    /// A file is named that is not there.
+    #[error("{place} needs the file {file}, which is not there")]
+    NoFile {
+        /// Who needs it.
+        place: String,
+        /// Its name.
+        file: String,
+    },
+    /// A file is there that nothing names.
+    #[error("the file layouts/{file} belongs to no layout")]
+    StrayFile {
+        /// Its name.
+        file: String,
+    },
+    /// A stored layout cannot be read.
+    #[error("layouts/{file}: {source}")]
+    Btf {
+        /// Its file.
+        file: String,
+        /// What is wrong.
+        source: BtfError,
+    },
+    /// A stored layout lacks a saved type.
+    #[error("layouts/{file}: {source}")]
+    SavedType {
+        /// Its file.
+        file: String,
+        /// What is wrong.
+        source: UnknownType,
+    },
+    /// A stored layout is another than the one meant.
+    #[error("layouts/{file} has the fingerprint {found}; releases.toml says {expected}")]
+    Changed {
+        /// Its file.
+        file: String,
+        /// Its fingerprint.
+        found: Fingerprint,
+        /// The fingerprint it should have.
+        expected: Fingerprint,
+    },
+    /// A state map cannot be read.
+    #[error("state/{file}: {source}")]
+    State {
+        /// Its file.
+        file: String,
+        /// What is wrong.
+        source: StateError,
+    },
+    /// A state map is for another family than its name says.
+    #[error("state/{file} is for the family `{family}`")]
+    Family {
+        /// Its file.
+        file: String,
+        /// The family it is for.
+        family: String,
+    },
+    /// A file that should be text is not UTF-8.
+    #[error("state/{file} is no UTF-8 text")]
+    Text {
+        /// Its name.
+        file: String,
+    },
+    /// A layout to be stored lacks what the state map needs.
+    #[error("the layout lacks what the state map needs: {0}")]
+    Minimise(#[from] MinimiseError),
+}
+
+fn suggestion(nearest: &Option<String>) -> String {
+    match nearest {
+        Some(name) => format!("; the nearest is `{name}`"),
+        None => String::new(),
+    }
+}
+
+impl Registry {
+    /// The table built into this library.
+    ///
+    /// # Errors
+    /// If it breaks a rule; the tests see to it that it does not.
+    pub fn builtin() -> Result<Registry, RegistryError> {
+        Registry::parse(Files::builtin())
+    }
+
+    /// Reads a table and checks that it is consistent: names are unique, every release has a
+    /// layout for its machine, every file is there. Layouts and state maps are read when they
+    /// are asked for.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn parse(files: Files) -> Result<Registry, RegistryError> {
+        parse::parse(files)
+    }
+
+    /// All releases, in the order of the table.
+    pub fn releases(&self) -> &[Release] {
+        &self.releases
+    }
+
+    /// All layouts, by name.
+    pub fn layouts(&self) -> impl Iterator<Item = &LayoutEntry> {
+        self.layouts.values()
+    }
+
+    /// What is known of the layout `id`.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn layout_entry(&self, id: &LayoutId) -> Result<&LayoutEntry, RegistryError> {
+        self.layouts
+            .get(id)
+            .ok_or_else(|| RegistryError::UnknownLayout {
+                place: "the table of releases".to_owned(),
+                layout: id.clone(),
+                nearest: self.nearest_layout(id),
+            })
+    }
+
+    /// The layouts whose saved types have this fingerprint, by name.
+    pub fn layout_by_fingerprint(&self, fingerprint: Fingerprint) -> Vec<&LayoutEntry> {
+        self.layouts()
+            .filter(|entry| entry.fingerprint == fingerprint)
+            .collect()
+    }
+
+    /// The releases that have the layout `id`, in the order of the table.
+    pub fn releases_of<'a>(&'a self, id: &'a LayoutId) -> impl Iterator<Item = &'a Release> {
+        self.releases
+            .iter()
+            .filter(move |release| release.layout == *id)
+    }
+
+    /// Reads the stored layout `id` and checks that it has its fingerprint.
+    ///
+    /// # Errors
+    /// If there is none, or if it is not what the table says.
+    pub fn layout(&self, id: &LayoutId) -> Result<Layout, RegistryError> {
+        let entry = self.layout_entry(id)?;
+        let file = || entry.file.clone();
+        let data = self
+            .files
+            .layouts
+            .get(&entry.file)
+            .ok_or_else(|| RegistryError::NoFile {
+                place: format!("layout {id}"),
+                file: file(),
+            })?;
+        let layout = btf::read(data).map_err(|source| RegistryError::Btf {
+            file: file(),
+            source,
+        })?;
+        let map = self.state_map(&entry.family)?;
+        let found =
+            layout
+                .fingerprint(&map.saved_types())
+                .map_err(|source| RegistryError::SavedType {
+                    file: file(),
+                    source,
+                })?;
+        if found != entry.fingerprint {
+            let expected = entry.fingerprint;
+            return Err(RegistryError::Changed {
+                file: file(),
+                found,
+                expected,
+            });
+        }
+        Ok(layout)
+    }
+
+    /// Reads the state map of a kernel family.
+    ///
+    /// # Errors
+    /// If there is none, or if it breaks a rule.
+    pub fn state_map(&self, family: &str) -> Result<StateMap, RegistryError> {
+        let file = format!("{family}.toml");
+        let Some(data) = self.files.states.get(&file) else {
+            return Err(RegistryError::NoFile {
+                place: format!("family {family}"),
+                file,
+            });
+        };
+        let Ok(text) = std::str::from_utf8(data) else {
+            return Err(RegistryError::Text { file });
+        };
+        match StateMap::parse(text) {
+            Ok(map) if map.family == family => Ok(map),
+            Ok(StateMap { family, .. }) => Err(RegistryError::Family { file, family }),
+            Err(source) => Err(RegistryError::State { file, source }),
+        }
+    }
+
+    fn nearest_layout(&self, id: &LayoutId) -> Option<String> {
+        let known = self.layouts.keys().map(|known| known.0.as_str());
+        crate::nearest::nearest(&id.0, known).map(String::from)
+    }
+}

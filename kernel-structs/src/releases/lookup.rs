@@ -1,0 +1,127 @@
+//! Which release someone means.
+
+use super::{Registry, Release};
+use crate::nearest::nearest_few;
+use std::collections::BTreeSet;
+use thiserror::Error;
+
+/// A name that stands for no release, or for several.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum LookupError {
+    /// There is no such release.
+    #[error("there is no release `{query}`{}", on(arch))]
+    Unknown {
+        /// What was asked for.
+        query: String,
+        /// The machine it was asked for, if for one only.
+        arch: Option<String>,
+        /// The most similar names, best first.
+        nearest: Vec<String>,
+    },
+    /// There are several.
+    #[error("`{query}` can be any of {}", candidates.join(", "))]
+    Ambiguous {
+        /// What was asked for.
+        query: String,
+        /// Their names, in the order of the table.
+        candidates: Vec<String>,
+    },
+}
+
+fn on(arch: &Option<String>) -> String {
+    arch.as_ref()
+        .map(|arch| format!(" for {arch}"))
+        .unwrap_or_default()
+}
+
+impl LookupError {
+    /// What the user can do about it.
+    pub fn advice(&self) -> String {
+        match self {
+            LookupError::Unknown { nearest, .. } if nearest.is_empty() => {
+                "name a release as in kernel-structs/releases.toml, such as 2.4.36 or 2.4.36-smp"
+                    .to_owned()
+            }
+            LookupError::Unknown { nearest, .. } => {
+                format!("the nearest are {}", nearest.join(", "))
+            }
+            LookupError::Ambiguous { candidates, .. } => {
+                let first = candidates.first().map_or("", String::as_str);
+                format!("name one of them in full, such as {first}")
+            }
+        }
+    }
+}
+
+impl Registry {
+    /// The release that `query` means: the one of that name; else the one on which `uname -r`
+    /// prints it; else the one of that version, of several the one with `default_flavour`; else
+    /// the one that it names as `version-flavour`.
+    ///
+    /// Releases for other machines than `arch` are not looked at, if that is given.
+    ///
+    /// # Errors
+    /// If there is none, or if it cannot be told which of several is meant.
+    pub fn release(
+        &self,
+        query: &str,
+        default_flavour: Option<&str>,
+        arch: Option<&str>,
+    ) -> Result<&Release, LookupError> {
+        let known: Vec<&Release> = self
+            .releases
+            .iter()
+            .filter(|release| arch.is_none_or(|arch| release.arch == arch))
+            .collect();
+        let matches: [&dyn Fn(&Release) -> bool; 4] = [
+            &|release| release.name == query,
+            &|release| release.uname.as_deref() == Some(query),
+            &|release| release.version == query,
+            &|release| {
+                query
+                    .strip_prefix(&release.version)
+                    .and_then(|rest| rest.strip_prefix('-'))
+                    == Some(&release.flavour)
+            },
+        ];
+        for matches in matches {
+            let mut found: Vec<&Release> = known
+                .iter()
+                .copied()
+                .filter(|release| matches(release))
+                .collect();
+            if found.len() > 1 {
+                let preferred = |release: &&Release| Some(&*release.flavour) == default_flavour;
+                if found.iter().any(preferred) {
+                    found.retain(preferred);
+                }
+            }
+            match found.as_slice() {
+                [] => {}
+                [release] => return Ok(release),
+                several => {
+                    return Err(LookupError::Ambiguous {
+                        query: query.to_owned(),
+                        candidates: several.iter().map(|release| release.name.clone()).collect(),
+                    });
+                }
+            }
+        }
+        // A version that is not known is nearer to other versions than to full names.
+        let names: BTreeSet<&str> = match query.contains('-') {
+            true => known.iter().map(|release| release.name.as_str()).collect(),
+            false => known
+                .iter()
+                .map(|release| release.version.as_str())
+                .collect(),
+        };
+        Err(LookupError::Unknown {
+            query: query.to_owned(),
+            arch: arch.map(String::from),
+            nearest: nearest_few(query, names, 3)
+                .into_iter()
+                .map(String::from)
+                .collect(),
+        })
+    }
+}

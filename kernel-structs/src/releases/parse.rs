@@ -1,0 +1,178 @@
+//! `releases.toml`. The raw shapes mirror the file.
+
+use super::{Files, LayoutEntry, LayoutId, Registry, RegistryError, Release};
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTable {
+    #[serde(default)]
+    layout: Vec<RawLayout>,
+    #[serde(default)]
+    release: Vec<RawRelease>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLayout {
+    id: String,
+    family: String,
+    arch: String,
+    flavour: String,
+    fingerprint: String,
+    file: String,
+    source: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRelease {
+    name: String,
+    version: String,
+    arch: String,
+    flavour: String,
+    layout: String,
+    uname: Option<String>,
+    build_id: Option<String>,
+}
+
+pub(super) fn parse(files: Files) -> Result<Registry, RegistryError> {
+    let raw: RawTable = toml::from_str(&files.releases)?;
+    let mut registry = Registry {
+        layouts: BTreeMap::new(),
+        releases: Vec::new(),
+        files,
+    };
+    for layout in raw.layout {
+        add_layout(&mut registry, layout)?;
+    }
+    let mut names = BTreeSet::new();
+    for release in raw.release {
+        if !names.insert(release.name.clone()) {
+            return Err(RegistryError::Duplicate {
+                what: "release",
+                name: release.name,
+            });
+        }
+        add_release(&mut registry, release)?;
+    }
+    let named: BTreeSet<&String> = registry
+        .layouts
+        .values()
+        .map(|layout| &layout.file)
+        .collect();
+    match registry
+        .files
+        .layouts
+        .keys()
+        .find(|file| !named.contains(file))
+    {
+        Some(file) => Err(RegistryError::StrayFile { file: file.clone() }),
+        None => Ok(registry),
+    }
+}
+
+fn add_layout(registry: &mut Registry, raw: RawLayout) -> Result<(), RegistryError> {
+    let place = format!("layout {}", raw.id);
+    not_empty(
+        &place,
+        [
+            ("id", &raw.id),
+            ("family", &raw.family),
+            ("arch", &raw.arch),
+            ("flavour", &raw.flavour),
+            ("source", &raw.source),
+        ],
+    )?;
+    let id = LayoutId(raw.id);
+    if !registry.files.layouts.contains_key(&raw.file) {
+        return Err(RegistryError::NoFile {
+            place,
+            file: raw.file,
+        });
+    }
+    let state = format!("{}.toml", raw.family);
+    if !registry.files.states.contains_key(&state) {
+        return Err(RegistryError::NoFile { place, file: state });
+    }
+    let fingerprint = raw
+        .fingerprint
+        .parse()
+        .map_err(|source| RegistryError::Fingerprint {
+            layout: id.clone(),
+            source,
+        })?;
+    let entry = LayoutEntry {
+        id: id.clone(),
+        family: raw.family,
+        arch: raw.arch,
+        flavour: raw.flavour,
+        fingerprint,
+        file: raw.file,
+        source: raw.source,
+    };
+    match registry.layouts.insert(id, entry) {
+        Some(first) => Err(RegistryError::Duplicate {
+            what: "layout",
+            name: first.id.0,
+        }),
+        None => Ok(()),
+    }
+}
+
+fn add_release(registry: &mut Registry, raw: RawRelease) -> Result<(), RegistryError> {
+    let place = format!("release {}", raw.name);
+    not_empty(
+        &place,
+        [
+            ("name", &raw.name),
+            ("version", &raw.version),
+            ("arch", &raw.arch),
+            ("flavour", &raw.flavour),
+        ],
+    )?;
+    let layout = LayoutId(raw.layout);
+    let Some(entry) = registry.layouts.get(&layout) else {
+        let nearest = registry.nearest_layout(&layout);
+        return Err(RegistryError::UnknownLayout {
+            place,
+            layout,
+            nearest,
+        });
+    };
+    if entry.arch != raw.arch {
+        return Err(RegistryError::Arch {
+            release: raw.name,
+            arch: raw.arch,
+            layout,
+            other: entry.arch.clone(),
+        });
+    }
+    registry.releases.push(Release {
+        name: raw.name,
+        version: raw.version,
+        arch: raw.arch,
+        flavour: raw.flavour,
+        layout,
+        uname: raw.uname,
+        build_id: raw.build_id,
+    });
+    Ok(())
+}
+
+fn not_empty<const N: usize>(
+    place: &str,
+    values: [(&'static str, &String); N],
+) -> Result<(), RegistryError> {
+    match values
+        .into_iter()
+        .find(|(_, value)| value.trim().is_empty())
+    {
+        Some((key, _)) => Err(RegistryError::Empty {
+            place: place.to_owned(),
+            key,
+        }),
+        None => Ok(()),
+    }
+}
