@@ -8,6 +8,7 @@
 
 mod build;
 mod canonical;
+mod check;
 mod minimise;
 mod path;
 mod render;
