@@ -13,6 +13,10 @@ mod minimise;
 mod path;
 mod render;
 mod shape;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use build::{LayoutBuilder, LayoutError, MAX_DEPTH};
 pub use canonical::{Fingerprint, FingerprintError, UnknownType, canonical_text};
