@@ -14,6 +14,8 @@ mod elf;
 mod error;
 mod raw;
 mod read;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use error::{BtfError, WriteError};
