@@ -10,6 +10,8 @@ mod files;
 mod lookup;
 mod parse;
 mod prepare;
+#[cfg(test)]
+mod tests;
 
 pub use files::Files;
 pub use lookup::LookupError;

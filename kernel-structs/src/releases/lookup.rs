@@ -118,7 +118,8 @@ impl Registry {
         Err(LookupError::Unknown {
             query: query.to_owned(),
             arch: arch.map(String::from),
-            nearest: nearest_few(query, names, 3)
+            // Of equally near ones, the newest.
+            nearest: nearest_few(query, names.into_iter().rev(), 3)
                 .into_iter()
                 .map(String::from)
                 .collect(),

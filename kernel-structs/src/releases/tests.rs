@@ -1,0 +1,261 @@
+//! Tests of the table of releases: the one built in, and broken ones.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::*;
+use crate::btf;
+use crate::layout::FieldPath;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+fn builtin() -> Registry {
+    Registry::builtin().unwrap()
+}
+
+#[test]
+fn every_stored_layout_is_what_the_table_says() {
+    let registry = builtin();
+    let ids: Vec<LayoutId> = registry.layouts().map(|entry| entry.id.clone()).collect();
+    assert_eq!(ids.len(), 4);
+    for id in ids {
+        let entry = registry.layout_entry(&id).unwrap();
+        let map = registry.state_map(&entry.family).unwrap();
+        let layout = registry.layout(&id).unwrap();
+        // Nothing in it is more or less than the state map needs, and the file is in its one form.
+        let (again, fingerprint) = prepare_layout(&layout, &map).unwrap();
+        assert_eq!(fingerprint, entry.fingerprint);
+        assert_eq!(again, layout);
+        assert_eq!(
+            btf::write(&again).unwrap(),
+            registry.files.layouts[&entry.file].as_ref()
+        );
+        assert_eq!(registry.layout_by_fingerprint(fingerprint), [entry]);
+    }
+}
+
+#[test]
+fn the_versions_of_2_4_are_all_there_in_both_flavours() {
+    let registry = builtin();
+    let dots = |version: &str, last: u32| {
+        let dots = (1..=last).map(|dot| format!("{version}.{dot}"));
+        [version.to_owned()]
+            .into_iter()
+            .chain(dots)
+            .collect::<Vec<_>>()
+    };
+    let mut before = dots("2.4.32", 0);
+    before.extend(dots("2.4.33", 7));
+    before.extend(dots("2.4.34", 6));
+    before.extend(dots("2.4.35", 5));
+    before.extend(dots("2.4.36", 8));
+    let mut after = vec!["2.4.36.9".to_owned()];
+    after.extend(dots("2.4.37", 11));
+    assert_eq!((before.len(), after.len()), (31, 13));
+    for (versions, first) in [(before, "2.4.32"), (after, "2.4.36.9")] {
+        for flavour in ["up", "smp"] {
+            let id = LayoutId(format!("{first}-i386-{flavour}"));
+            let of: Vec<&str> = registry
+                .releases_of(&id)
+                .map(|r| r.version.as_str())
+                .collect();
+            assert_eq!(of, versions);
+            for version in &versions {
+                let release = registry.release(version, Some(flavour), None).unwrap();
+                assert_eq!(release.name, format!("{version}-{flavour}"));
+                assert_eq!(release.layout, id);
+            }
+        }
+    }
+    assert_eq!(registry.releases().len(), 88);
+}
+
+#[test]
+fn the_one_change_within_2_4_is_scm_work_list() {
+    let registry = builtin();
+    let load = |id: &str| registry.layout(&LayoutId(id.to_owned())).unwrap();
+    let task = |id: &str| load(id).composite("task_struct").unwrap().1.size.0;
+    assert_eq!(task("2.4.32-i386-up"), 1440);
+    assert_eq!(task("2.4.36.9-i386-up"), 1440);
+    assert_eq!(task("2.4.32-i386-smp"), 1696);
+    assert_eq!(task("2.4.36.9-i386-smp"), 1712);
+    for (flavour, offset) in [("up", Some(1432)), ("smp", None)] {
+        let before = load(&format!("2.4.32-i386-{flavour}"));
+        let after = load(&format!("2.4.36.9-i386-{flavour}"));
+        let names = |layout: &Layout| -> BTreeSet<String> {
+            let (_, task) = layout.composite("task_struct").unwrap();
+            task.members
+                .iter()
+                .filter_map(|member| member.name.clone())
+                .collect()
+        };
+        let new: Vec<String> = names(&after).difference(&names(&before)).cloned().collect();
+        assert_eq!(new, ["scm_work_list"]);
+        assert!(names(&before).is_subset(&names(&after)));
+        let path = FieldPath::parse("scm_work_list").unwrap();
+        let found = after
+            .resolve(after.require("task_struct").unwrap(), &path)
+            .unwrap();
+        assert!(offset.is_none_or(|offset| found.offset.byte().0 == offset));
+        assert_eq!(after.canonical_type(found.ty), "*struct list_head");
+    }
+}
+
+#[test]
+fn members_that_are_only_walked_agree_within_a_flavour() {
+    let registry = builtin();
+    let map = registry.state_map("linux-2.4").unwrap();
+    assert!(!map.walk.is_empty());
+    for flavour in ["up", "smp"] {
+        let [before, after] = ["2.4.32", "2.4.36.9"].map(|version| {
+            registry
+                .layout(&LayoutId(format!("{version}-i386-{flavour}")))
+                .unwrap()
+        });
+        for (name, paths) in &map.walk {
+            for path in paths {
+                let path = FieldPath::parse(path).unwrap();
+                let [old, new] = [&before, &after].map(|layout| {
+                    let found = layout
+                        .resolve(layout.require(name).unwrap(), &path)
+                        .unwrap();
+                    (
+                        found.offset,
+                        found.bit_field,
+                        layout.canonical_type(found.ty),
+                    )
+                });
+                assert_eq!(old, new, "{name}.{path}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_release_is_found_by_name_version_and_flavour() {
+    let registry = builtin();
+    let name = |query: &str, flavour| match registry.release(query, flavour, Some("i386")) {
+        Ok(release) => release.name.clone(),
+        Err(error) => format!("{error}; {}", error.advice()),
+    };
+    assert_eq!(name("2.4.36-up", None), "2.4.36-up");
+    assert_eq!(name("2.4.36-smp", Some("up")), "2.4.36-smp");
+    assert_eq!(name("2.4.36", Some("smp")), "2.4.36-smp");
+    insta::assert_snapshot!(name("2.4.36", None), @"`2.4.36` can be any of 2.4.36-up, 2.4.36-smp; name one of them in full, such as 2.4.36-up");
+    insta::assert_snapshot!(name("2.4.36", Some("xen")), @"`2.4.36` can be any of 2.4.36-up, 2.4.36-smp; name one of them in full, such as 2.4.36-up");
+    insta::assert_snapshot!(name("2.4.38", Some("up")), @"there is no release `2.4.38` for i386; the nearest are 2.4.37, 2.4.36, 2.4.35");
+    insta::assert_snapshot!(name("2.4.37-spm", None), @"there is no release `2.4.37-spm` for i386; the nearest are 2.4.37-smp, 2.4.37-up, 2.4.36-smp");
+    insta::assert_snapshot!(name("5.10", None), @"there is no release `5.10` for i386; name a release as in kernel-structs/releases.toml, such as 2.4.36 or 2.4.36-smp");
+    let error = registry
+        .release("2.4.36", Some("up"), Some("x86_64"))
+        .unwrap_err();
+    insta::assert_snapshot!(format!("{error}; {}", error.advice()), @"there is no release `2.4.36` for x86_64; name a release as in kernel-structs/releases.toml, such as 2.4.36 or 2.4.36-smp");
+}
+
+/// A table like the one built in, with one part of its text replaced by another.
+fn broken(from: &str, to: &str) -> Result<Registry, RegistryError> {
+    let mut files = Files::builtin();
+    let text = files.releases.replacen(from, to, 1);
+    assert_ne!(text, files.releases, "nothing to replace");
+    files.releases = Cow::Owned(text);
+    Registry::parse(files)
+}
+
+fn message(result: Result<Registry, RegistryError>) -> String {
+    result.unwrap_err().to_string()
+}
+
+#[test]
+fn a_uname_leads_to_its_release() {
+    let registry = broken(
+        "name = \"2.4.33-up\"\n",
+        "name = \"2.4.33-up\"\nuname = \"2.4.33-debian1\"\nbuild_id = \"00ff\"\n",
+    )
+    .unwrap();
+    assert_eq!(
+        registry.release("2.4.33-debian1", None, None).unwrap().name,
+        "2.4.33-up"
+    );
+}
+
+#[test]
+fn flavours_are_appended_to_versions_whatever_the_name() {
+    let registry = broken("name = \"2.4.33-up\"", "name = \"woody\"").unwrap();
+    assert_eq!(
+        registry.release("2.4.33-up", None, None).unwrap().name,
+        "woody"
+    );
+    assert_eq!(
+        registry.release("woody", None, None).unwrap().version,
+        "2.4.33"
+    );
+}
+
+#[test]
+fn broken_tables_are_refused() {
+    let first = "layout = \"2.4.32-i386-up\"";
+    insta::assert_snapshot!(
+        message(broken(first, "layout = \"2.4.33-i386-up\"")),
+        @"release 2.4.32-up: there is no layout `2.4.33-i386-up`; the nearest is `2.4.32-i386-up`"
+    );
+    insta::assert_snapshot!(message(broken("2.4.33-up\"", "2.4.32-up\"")), @"releases.toml: release `2.4.32-up` is there twice");
+    insta::assert_snapshot!(message(broken("\nid = \"2.4.32-i386-smp", "\nid = \"2.4.32-i386-up")), @"releases.toml: layout `2.4.32-i386-up` is there twice");
+    insta::assert_snapshot!(message(broken("file = \"2.4.32-i386-up", "file = \"2.4.31-i386-up")), @"layout 2.4.32-i386-up needs the file 2.4.31-i386-up.btf, which is not there");
+    insta::assert_snapshot!(
+        message(broken("file = \"2.4.32-i386-up", "file = \"2.4.32-i386-smp")),
+        @"the file layouts/2.4.32-i386-up.btf belongs to no layout"
+    );
+    insta::assert_snapshot!(message(broken("linux-2.4\"", "linux-2.2\"")), @"layout 2.4.32-i386-up needs the file linux-2.2.toml, which is not there");
+    let no_fingerprint = message(broken("fingerprint = \"", "fingerprint = \"x"));
+    assert!(
+        no_fingerprint.contains("64 hexadecimal digits"),
+        "{no_fingerprint}"
+    );
+    insta::assert_snapshot!(
+        message(broken("\"2.4.36\"\narch = \"i386\"", "\"2.4.36\"\narch = \"alpha\"")),
+        @"releases.toml: release 2.4.36-up is for alpha, its layout 2.4.32-i386-up for i386"
+    );
+    insta::assert_snapshot!(message(broken("version = \"2.4.36\"", "version = \"\"")), @"releases.toml: release 2.4.36-up has an empty `version`");
+    assert!(matches!(
+        broken("source = ", "sauce = "),
+        Err(RegistryError::Toml(_))
+    ));
+}
+
+#[test]
+fn a_layout_that_is_not_the_one_meant_is_refused() {
+    let id = LayoutId("2.4.32-i386-up".to_owned());
+    let mut files = Files::builtin();
+    let other = files.layouts["2.4.36.9-i386-up.btf"].clone();
+    files.layouts.insert("2.4.32-i386-up.btf".to_owned(), other);
+    let error = Registry::parse(files.clone())
+        .unwrap()
+        .layout(&id)
+        .unwrap_err();
+    assert!(matches!(error, RegistryError::Changed { .. }), "{error}");
+    files.layouts.insert(
+        "2.4.32-i386-up.btf".to_owned(),
+        Cow::Borrowed(b"\x9f\xeb\x01\x00"),
+    );
+    let error = Registry::parse(files).unwrap().layout(&id).unwrap_err();
+    assert!(matches!(error, RegistryError::Btf { .. }), "{error}");
+    let error = builtin()
+        .layout(&LayoutId("2.4.32-i386-pu".to_owned()))
+        .unwrap_err();
+    insta::assert_snapshot!(error.to_string(), @"the table of releases: there is no layout `2.4.32-i386-pu`; the nearest is `2.4.32-i386-up`");
+}
+
+#[test]
+fn a_state_map_is_of_the_family_it_is_named_after() {
+    let mut files = Files::builtin();
+    let map = files.states["linux-2.4.toml"].clone();
+    files.states.insert("linux-6.toml".to_owned(), map);
+    let registry = Registry::parse(files).unwrap();
+    assert!(matches!(
+        registry.state_map("linux-6"),
+        Err(RegistryError::Family { .. })
+    ));
+    assert!(matches!(
+        registry.state_map("linux-3"),
+        Err(RegistryError::NoFile { .. })
+    ));
+}
