@@ -1,7 +1,7 @@
 //! BTF, the kernel's own compact description of C types.
 //!
 //! [`read`] takes detached BTF, such as `/sys/kernel/btf/vmlinux`, or an ELF file with a `.BTF`
-//! section; [`write`] makes detached BTF that pahole, bpftool and drgn read. The format is
+//! section; [`write()`] makes detached BTF that pahole, bpftool and drgn read. The format is
 //! specified in the kernel's `Documentation/bpf/btf.rst`; section names in the comments of the
 //! modules are of that document. All kinds up to `BTF_KIND_ENUM64` are known. Functions,
 //! variables, sections and declaration tags describe no types of data; they are checked and left

@@ -76,7 +76,7 @@ impl RawBtf {
 
     /// An integer with all the bits of its bytes.
     fn int(&mut self, name: &str, size: u32, encoding: u32) -> &mut RawBtf {
-        self.record(INT, name, 0, size, &[encoding << 24 | size * 8])
+        self.record(INT, name, 0, size, &[(encoding << 24) | (size * 8)])
     }
 
     fn long(&mut self) -> &mut RawBtf {
