@@ -1,0 +1,284 @@
+//! What can stop a freeze.
+
+use crate::source::ReadError;
+use kconv_image::{KernelAddr, UserAddr, WriteError};
+use kernel_structs::layout::PathError;
+use std::fmt;
+
+/// A freeze that made no image, and why.
+#[derive(Debug, thiserror::Error)]
+pub enum FreezeError {
+    /// There is no code for the kernel family.
+    #[error("kernels of the family {family} cannot be frozen; {known} can")]
+    UnknownFamily {
+        /// The family of the state map.
+        family: String,
+        /// The families known.
+        known: &'static str,
+    },
+    /// The state map is not for the machine.
+    #[error("the state map of {family} is not for {machine}")]
+    Machine {
+        /// The family.
+        family: String,
+        /// The machine.
+        machine: &'static str,
+    },
+    /// Nobody knows how long a tick is.
+    #[error("the source does not tell the kernel's HZ")]
+    NoTickRate,
+    /// The state has parts that an image cannot hold. All of them are listed.
+    #[error("{}", list(.0))]
+    Refused(Vec<Finding>),
+    /// The image could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl FreezeError {
+    /// What the user can do about it; for findings see [`Finding::advice`].
+    pub fn advice(&self) -> &'static str {
+        match self {
+            FreezeError::UnknownFamily { .. } | FreezeError::Machine { .. } => {
+                "name the release of the kernel that was running"
+            }
+            FreezeError::NoTickRate => "take the dump with its HZ noted",
+            FreezeError::Refused(_) => "no image was written; each finding says what can be done",
+            FreezeError::Write(error) => error.advice(),
+        }
+    }
+}
+
+fn list(findings: &[Finding]) -> String {
+    let lines: Vec<String> = findings.iter().map(Finding::to_string).collect();
+    lines.join("\n")
+}
+
+/// One thing in a kernel's memory that cannot be saved.
+#[derive(Debug)]
+pub struct Finding {
+    /// Where it is.
+    pub place: Place,
+    /// What is wrong.
+    pub flaw: Flaw,
+}
+
+/// A place in a kernel's memory, in words a kernel engineer would use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The task through which the object was reached, if any.
+    pub task: Option<TaskName>,
+    /// Type of the object.
+    pub ty: String,
+    /// Address of the object, if it has one.
+    pub at: Option<KernelAddr>,
+    /// Path of the field; empty for the object itself.
+    pub field: String,
+    /// Value of the field.
+    pub value: Option<u64>,
+}
+
+/// A task by pid and name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskName {
+    /// Its pid.
+    pub pid: i64,
+    /// Its name (`task_struct.comm`).
+    pub comm: String,
+}
+
+impl fmt::Display for TaskName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task {} ({})", self.pid, self.comm)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(task) = &self.task {
+            write!(f, "{task}: ")?;
+        }
+        f.write_str(&self.ty)?;
+        if let Some(at) = self.at {
+            write!(f, " at {at}")?;
+        }
+        if !self.field.is_empty() {
+            write!(f, ", field {}", self.field)?;
+        }
+        match self.value {
+            Some(value) => write!(f, " = {value:#x}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.flaw)
+    }
+}
+
+/// What is wrong at a [`Place`].
+#[derive(Debug, thiserror::Error)]
+pub enum Flaw {
+    /// A value cannot be had.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The symbol at which the walk should start is not known.
+    #[error("the symbol {symbol}, where the walk starts, is not known")]
+    NoRoot {
+        /// The symbol.
+        symbol: String,
+    },
+    /// The ring of tasks does not come back to where it began.
+    #[error("the ring leads back to an object that is not its first, {first}")]
+    OpenRing {
+        /// The first object.
+        first: KernelAddr,
+    },
+    /// The ring of tasks ends.
+    #[error("the ring ends here; it should lead back to {first}")]
+    EndOfRing {
+        /// The first object.
+        first: KernelAddr,
+    },
+    /// More tasks than there can be.
+    #[error("there are more than {limit} objects on the ring")]
+    LongRing {
+        /// The most there can be.
+        limit: usize,
+    },
+    /// A list leads to an object that it, or another, has been through.
+    #[error("the list leads to an object that is already on a list")]
+    Loop,
+    /// An array is shorter than nothing or longer than any.
+    #[error("{count} {unit} are not possible; {limit} are the most")]
+    Count {
+        /// What the kernel's memory says.
+        count: i64,
+        /// What is counted.
+        unit: &'static str,
+        /// The most there can be.
+        limit: u64,
+    },
+    /// Two objects claim the same memory.
+    #[error("{ty} of {size} bytes would overlap {other} at {at}")]
+    Overlap {
+        /// The type that should be there.
+        ty: String,
+        /// Its size.
+        size: u64,
+        /// The type that was found there first.
+        other: String,
+        /// Where that begins.
+        at: KernelAddr,
+    },
+    /// More objects than any machine has.
+    #[error("more than {limit} objects were reached")]
+    TooManyObjects {
+        /// The most that are saved.
+        limit: usize,
+    },
+    /// A pointer nobody said anything about.
+    #[error("the state map has no policy for this pointer")]
+    NoPolicy,
+    /// A rule that needs a pointer stands at something else.
+    #[error(
+        "the state map has policy `{policy}` here, but this is no pointer or number of its size"
+    )]
+    NotAPointer {
+        /// The policy.
+        policy: &'static str,
+    },
+    /// A followed pointer leads to a type that is not saved.
+    #[error("the state map follows this pointer, but does not save {ty}")]
+    NotSaved {
+        /// What the pointer is declared to point at.
+        ty: String,
+    },
+    /// A pointer into the kernel image that belongs to no known symbol.
+    #[error("this should point into the kernel image, but no known symbol is there")]
+    NoSymbol,
+    /// A resource of a kind that nobody can describe.
+    #[error("nobody knows how to describe a resource of kind {kind}")]
+    UnknownKind {
+        /// The kind.
+        kind: String,
+    },
+    /// A page of user memory that no mapping covers.
+    #[error("page {at} is present, but no mapping covers it")]
+    StrayPage {
+        /// The page.
+        at: UserAddr,
+    },
+}
+
+/// Why a value in a kernel's memory cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The memory cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The layout lacks a type.
+    #[error("the layout has no type {ty}")]
+    NoType {
+        /// The type.
+        ty: String,
+    },
+    /// The layout lacks a member.
+    #[error("the layout lacks a member: {0}")]
+    NoMember(#[from] PathError),
+    /// A value is not a number of at most eight bytes.
+    #[error("{path} is no number")]
+    NotANumber {
+        /// The way to it.
+        path: String,
+    },
+    /// A variable of the kernel is not to be found.
+    #[error("the symbol {name} is not known")]
+    NoSymbol {
+        /// The symbol.
+        name: String,
+    },
+    /// A chain of kernel objects is longer than any can be.
+    #[error("the chain of {what} from {at} has more than {limit} links")]
+    Chain {
+        /// What is chained.
+        what: &'static str,
+        /// Where it begins.
+        at: KernelAddr,
+        /// The most there can be.
+        limit: usize,
+    },
+    /// A kernel object that should lead on does not.
+    #[error("{what} of the {ty} at {at} is null")]
+    Null {
+        /// Type of the object.
+        ty: &'static str,
+        /// The member.
+        what: &'static str,
+        /// Its address.
+        at: KernelAddr,
+    },
+}
+
+impl Finding {
+    /// What the user can do about it.
+    pub fn advice(&self) -> &'static str {
+        match &self.flaw {
+            Flaw::Fault(Fault::NoType { .. } | Fault::NoMember(_) | Fault::NotANumber { .. })
+            | Flaw::NoPolicy
+            | Flaw::NotAPointer { .. }
+            | Flaw::NotSaved { .. }
+            | Flaw::UnknownKind { .. } => {
+                "the state map does not fit this layout; name the right release, or correct the map"
+            }
+            Flaw::NoRoot { .. } | Flaw::NoSymbol | Flaw::Fault(Fault::NoSymbol { .. }) => {
+                "give the symbols of the very kernel that was running; what a module provides cannot be frozen"
+            }
+            _ => {
+                "the memory is damaged, was changing, or is of another release; freeze or dump again and name the right release"
+            }
+        }
+    }
+}

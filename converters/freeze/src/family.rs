@@ -1,0 +1,69 @@
+//! What has to be known of a kernel family beyond its state map.
+
+use crate::error::{Flaw, FreezeError};
+use crate::linux24::Linux24;
+use crate::resources::Resources;
+use crate::walk::Walked;
+use kconv_image::{Clocks, CoreNote, KernelAddr, ResourceId, Value};
+
+/// How a family names resources, tells time and keeps registers.
+pub(crate) trait Family {
+    /// The resource that a pointer in a saved object means.
+    fn resource(&mut self, reference: &Reference<'_>) -> Result<ResourceId, Flaw>;
+
+    /// Resources that no saved object points at. What cannot be described is passed to `refuse`
+    /// with the object through which it was found.
+    fn unbound_resources(&mut self, refuse: &mut dyn FnMut(usize, Flaw));
+
+    /// All resources named so far.
+    fn into_resources(self: Box<Self>) -> Resources;
+
+    /// The clocks at the freeze; `hz` is the tick rate.
+    fn clocks(&self, hz: u32) -> Result<Clocks, Flaw>;
+
+    /// Facts that a thaw or a reader needs.
+    fn facts(&self) -> Result<Vec<(String, Value)>, Flaw>;
+
+    /// What is mapped in the address space of the `mm_struct` that is object `mm`, by ascending
+    /// address.
+    fn mappings(&self, mm: usize) -> Result<Vec<Mapping>, Flaw>;
+
+    /// The standard core notes of all tasks with user registers, in their order.
+    fn core_notes(&self) -> Result<Vec<CoreNote>, Flaw>;
+}
+
+/// A pointer to something outside the image.
+pub(crate) struct Reference<'r> {
+    /// The kind that the state map gives it.
+    pub(crate) kind: &'r str,
+    pub(crate) at: KernelAddr,
+    /// The mount beside it, where the rule names one.
+    pub(crate) mount: Option<KernelAddr>,
+}
+
+/// A part of an address space.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mapping {
+    /// First address.
+    pub(crate) start: u64,
+    /// First address after it.
+    pub(crate) end: u64,
+    /// `PF_R`, `PF_W` and `PF_X` of ELF.
+    pub(crate) access: u32,
+}
+
+/// Whether there is a family of this name.
+pub(crate) fn check(family: &str) -> Result<(), FreezeError> {
+    match family {
+        "linux-2.4" => Ok(()),
+        _ => Err(FreezeError::UnknownFamily {
+            family: family.to_owned(),
+            known: "linux-2.4",
+        }),
+    }
+}
+
+/// The family of the state map that `walked` was walked by; [`check`] said that there is one.
+pub(crate) fn of<'w>(walked: &'w Walked<'w>) -> Result<Box<dyn Family + 'w>, Flaw> {
+    Ok(Box::new(Linux24::new(walked)?))
+}

@@ -1,0 +1,212 @@
+//! From memory to an image.
+
+use crate::error::{Fault, Finding, Flaw, FreezeError};
+use crate::family::{self, Family};
+use crate::memory::Memory;
+use crate::pages::address_spaces;
+use crate::slots::{Slots, slots};
+use crate::source::{MemorySource, ReadError};
+use crate::walk::{Walked, walk};
+use kconv_image::{
+    AddressSpace, Head, Identity, ImageWriter, KernelId, Machine, Object, ObjectId, PageSource,
+    TypeIx,
+};
+use kernel_structs::layout::Layout;
+use kernel_structs::state::StateMap;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+/// The kernel that is frozen.
+pub struct Kernel<'a> {
+    /// How its structures are laid out.
+    pub layout: &'a Layout,
+    /// What of them is saved.
+    pub map: &'a StateMap,
+    /// The machine.
+    pub machine: Machine,
+    /// Its name and the fingerprint of `layout`.
+    pub id: KernelId,
+}
+
+/// What an image was made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Number of tasks.
+    pub tasks: usize,
+    /// Number of objects by type, tasks included.
+    pub objects: BTreeMap<String, usize>,
+    /// Bytes of all objects.
+    pub object_bytes: u64,
+    /// Number of user pages.
+    pub pages: u64,
+    /// Number of distinct symbols that pointers mean.
+    pub symbols: usize,
+    /// Number of resources by kind.
+    pub resources: BTreeMap<String, usize>,
+}
+
+/// Saves the tasks that `source` has in an image at `destination`.
+///
+/// # Errors
+/// If anything that the state map saves cannot be saved; then there is no image, and what was at
+/// `destination` stays. Findings are collected and returned together.
+pub fn freeze(
+    source: &dyn MemorySource,
+    kernel: &Kernel<'_>,
+    destination: &Path,
+) -> Result<Summary, FreezeError> {
+    family::check(&kernel.map.family)?;
+    let machine = kernel.machine;
+    if !kernel
+        .map
+        .machines
+        .iter()
+        .any(|name| name == machine.name())
+    {
+        let family = kernel.map.family.clone();
+        return Err(FreezeError::Machine {
+            family,
+            machine: machine.name(),
+        });
+    }
+    let hz = source
+        .tick_rate()
+        .filter(|hz| *hz > 0)
+        .ok_or(FreezeError::NoTickRate)?;
+    let mut walked = walk(
+        Memory {
+            source,
+            layout: kernel.layout,
+        },
+        kernel.map,
+    );
+    let mut findings = std::mem::take(&mut walked.findings);
+    if walked.tasks == 0 {
+        return Err(FreezeError::Refused(findings));
+    }
+    let family = family::of(&walked).map_err(|flaw| refused(&walked, flaw))?;
+    let head = describe(&walked, family, hz, kernel, &mut findings)?;
+    if !findings.is_empty() {
+        return Err(FreezeError::Refused(findings));
+    }
+    write(&walked, &head, destination)?;
+    Ok(summary(&walked, &head))
+}
+
+/// The image without its bytes. What is in `findings` afterwards makes it worthless.
+fn describe<'w>(
+    walked: &'w Walked<'w>,
+    mut family: Box<dyn Family + 'w>,
+    hz: u32,
+    kernel: &Kernel<'_>,
+    findings: &mut Vec<Finding>,
+) -> Result<Head, FreezeError> {
+    let Slots {
+        slots,
+        symbols,
+        findings: found,
+        ..
+    } = slots(walked, &mut *family);
+    findings.extend(found);
+    family.unbound_resources(&mut |object, flaw| {
+        findings.push(Finding {
+            place: walked.place(object, String::new(), None),
+            flaw,
+        });
+    });
+    let spaces = address_spaces(walked, &*family, findings);
+    let whole = |flaw| refused(walked, flaw);
+    let mut facts = family.facts().map_err(whole)?;
+    facts.extend(walked.memory.source.facts());
+    Ok(Head {
+        identity: Identity {
+            machine: kernel.machine,
+            family: kernel.map.family.clone(),
+            kernel: kernel.id.clone(),
+            origin: kernel.id.clone(),
+        },
+        types: walked.types.names(),
+        objects: objects(walked),
+        symbols,
+        slots,
+        clocks: family.clocks(hz).map_err(whole)?,
+        facts,
+        remainder: Vec::new(),
+        provenance: Vec::new(),
+        address_spaces: spaces,
+        core_notes: family.core_notes().map_err(whole)?,
+        resources: family.into_resources().into_list(),
+    })
+}
+
+/// A flaw that is not of one object.
+fn refused(walked: &Walked<'_>, flaw: Flaw) -> FreezeError {
+    let place = walked.place(0, String::new(), None);
+    FreezeError::Refused(vec![Finding { place, flaw }])
+}
+
+fn objects(walked: &Walked<'_>) -> Vec<Object> {
+    let object = |saved: &crate::walk::Saved| Object {
+        ty: TypeIx(saved.ty as u32),
+        count: saved.count,
+        size: saved.bytes.len() as u64,
+        address: saved.at,
+        home: saved.at,
+        owner: ObjectId(saved.owner as u32),
+    };
+    walked.objects.iter().map(object).collect()
+}
+
+fn write(walked: &Walked<'_>, head: &Head, destination: &Path) -> Result<(), FreezeError> {
+    let machine = head.identity.machine;
+    let mut writer =
+        ImageWriter::create(destination, machine, &head.objects, &head.address_spaces)?;
+    for saved in &walked.objects {
+        writer.object(&saved.bytes)?;
+    }
+    let source = walked.memory.source;
+    let mut page = |mm: ObjectId, at, into: &mut [u8; 4096]| {
+        let mm = walked.objects[mm.0 as usize].at;
+        source.read_page(mm, at, into).map_err(|error| match error {
+            ReadError::Io(error) => error,
+            missing => io::Error::other(missing),
+        })
+    };
+    writer.finish(head, PageSource::Stream(&mut page))?;
+    Ok(())
+}
+
+fn summary(walked: &Walked<'_>, head: &Head) -> Summary {
+    let mut summary = Summary {
+        tasks: walked.tasks,
+        object_bytes: head.objects.iter().map(|object| object.size).sum(),
+        pages: pages(&head.address_spaces),
+        symbols: head.symbols.len(),
+        ..Summary::default()
+    };
+    for object in &head.objects {
+        *summary
+            .objects
+            .entry(head.type_name(object).to_owned())
+            .or_default() += 1;
+    }
+    for resource in &head.resources {
+        *summary.resources.entry(resource.kind.clone()).or_default() += 1;
+    }
+    summary
+}
+
+fn pages(spaces: &[AddressSpace]) -> u64 {
+    spaces
+        .iter()
+        .flat_map(|space| &space.runs)
+        .map(|run| run.pages)
+        .sum()
+}
+
+impl From<ReadError> for Flaw {
+    fn from(error: ReadError) -> Flaw {
+        Flaw::Fault(Fault::Read(error))
+    }
+}

@@ -1,0 +1,30 @@
+//! State out of a kernel: the walk through its memory, and the image it makes.
+//!
+//! [`freeze`] walks a kernel's structures through a [`MemorySource`], as the state map of the
+//! kernel family says, and writes an image. What the map calls a resource is described by code
+//! for the family. Everything that cannot be saved is reported together, and then nothing is
+//! written.
+//!
+//! Whatever the memory holds, a freeze ends with an image or an error: lists that loop, absurd
+//! counts and pointers to nowhere are refused by name.
+#![forbid(unsafe_code)]
+
+mod dump;
+mod error;
+mod family;
+mod freeze;
+mod linux24;
+mod memory;
+mod pages;
+mod places;
+mod registered;
+mod resources;
+mod slots;
+mod source;
+mod walk;
+
+pub use dump::{Dump, DumpError, Meta};
+pub use error::{Fault, Finding, Flaw, FreezeError, Place, TaskName};
+pub use freeze::{Kernel, Summary, freeze};
+pub use registered::{FreezeDumpError, freeze_dump};
+pub use source::{MemorySource, ReadError};

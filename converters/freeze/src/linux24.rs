@@ -1,0 +1,116 @@
+//! Linux 2.4: what is outside of the saved objects, and how the CPU's state is kept.
+//!
+//! Kernel sources are cited by file and function; they read the same from 2.4.32 to 2.4.37.11.
+
+mod files;
+mod floating_point;
+mod ipc;
+mod locks;
+mod machine;
+mod notes;
+mod terminal;
+
+use crate::error::{Fault, Flaw};
+use crate::family::{Family, Mapping, Reference};
+use crate::resources::Resources;
+use crate::walk::Walked;
+use kconv_image::{Clocks, CoreNote, KernelAddr, ObjectId, ResourceId, Value};
+use std::collections::BTreeSet;
+
+/// Linux 2.4 on i386.
+pub(crate) struct Linux24<'w> {
+    walked: &'w Walked<'w>,
+    resources: Resources,
+    /// The mounts at which the namespaces of the tasks begin.
+    namespace_roots: BTreeSet<KernelAddr>,
+}
+
+impl<'w> Linux24<'w> {
+    pub(crate) fn new(walked: &'w Walked<'w>) -> Result<Linux24<'w>, Flaw> {
+        let mut namespaces = BTreeSet::new();
+        for task in 0..walked.tasks {
+            namespaces.extend(walked.view(task)?.pointer("namespace")?);
+        }
+        let mut namespace_roots = BTreeSet::new();
+        for at in namespaces {
+            namespace_roots.extend(walked.memory.read("namespace", at)?.pointer("root")?);
+        }
+        Ok(Linux24 {
+            walked,
+            resources: Resources::default(),
+            namespace_roots,
+        })
+    }
+
+    /// The pid of a task.
+    fn pid(&self, task: usize) -> Result<i64, Fault> {
+        self.walked.view(task)?.signed("pid")
+    }
+
+    /// The tasks of which `field` points at `at`, of which there may be many (threads).
+    fn tasks_with(&self, field: &str, at: KernelAddr) -> Result<Vec<usize>, Fault> {
+        let mut tasks = Vec::new();
+        for task in 0..self.walked.tasks {
+            if self.walked.view(task)?.pointer(field)? == Some(at) {
+                tasks.push(task);
+            }
+        }
+        Ok(tasks)
+    }
+}
+
+impl Family for Linux24<'_> {
+    fn resource(&mut self, reference: &Reference<'_>) -> Result<ResourceId, Flaw> {
+        let Reference { kind, at, mount } = *reference;
+        if let Some(id) = self.resources.known(kind, at, mount) {
+            return Ok(id);
+        }
+        let resource = match kind {
+            "file" => self.file(at, mount)?,
+            "mount" => self.mount(at)?,
+            "namespace" => self.namespace(at)?,
+            "tty" => self.tty(at)?,
+            "sem-undo" => self.sem_undo(at)?,
+            "vfork" => self.vfork(at)?,
+            _ => {
+                return Err(Flaw::UnknownKind {
+                    kind: kind.to_owned(),
+                });
+            }
+        };
+        Ok(self.resources.add(kind, mount, resource))
+    }
+
+    fn unbound_resources(&mut self, refuse: &mut dyn FnMut(usize, Flaw)) {
+        let walked = self.walked;
+        for file in walked.objects_of("file") {
+            if let Err(flaw) = self.file_locks(file) {
+                refuse(file, flaw);
+            }
+        }
+    }
+
+    fn into_resources(self: Box<Self>) -> Resources {
+        self.resources
+    }
+
+    fn clocks(&self, hz: u32) -> Result<Clocks, Flaw> {
+        Ok(machine::clocks(self.walked.memory, hz)?)
+    }
+
+    fn facts(&self) -> Result<Vec<(String, Value)>, Flaw> {
+        Ok(machine::facts(self.walked.memory)?)
+    }
+
+    fn mappings(&self, mm: usize) -> Result<Vec<Mapping>, Flaw> {
+        Ok(self.vmas(mm)?)
+    }
+
+    fn core_notes(&self) -> Result<Vec<CoreNote>, Flaw> {
+        Ok(self.notes()?)
+    }
+}
+
+fn object_id(object: usize) -> ObjectId {
+    ObjectId(object as u32)
+}

@@ -1,0 +1,69 @@
+//! User memory: which pages of which address space are present, and how they are mapped.
+
+use crate::error::{Fault, Finding, Flaw};
+use crate::family::{Family, Mapping};
+use crate::walk::Walked;
+use kconv_image::{AddressSpace, ObjectId, PAGE_SIZE, PageRun, UserAddr};
+
+/// The address spaces that have an object of type `mm_struct`, in the order of those: that of
+/// the first task with user memory is the first. Neighbouring pages of the same access make a
+/// run.
+pub(crate) fn address_spaces(
+    walked: &Walked<'_>,
+    family: &dyn Family,
+    findings: &mut Vec<Finding>,
+) -> Vec<AddressSpace> {
+    let mut spaces = Vec::new();
+    let mut position = 0;
+    for mm in walked.objects_of("mm_struct") {
+        let mut refuse = |flaw: Flaw| {
+            findings.push(Finding {
+                place: walked.place(mm, String::new(), None),
+                flaw,
+            });
+        };
+        let pages = walked.memory.source.pages(walked.objects[mm].at);
+        let pages = pages.map_err(|error| Flaw::from(Fault::from(error)));
+        let (pages, mappings) = match (pages, family.mappings(mm)) {
+            (Ok(pages), Ok(mappings)) => (pages, mappings),
+            (Err(flaw), _) | (_, Err(flaw)) => {
+                refuse(flaw);
+                continue;
+            }
+        };
+        let mut runs: Vec<PageRun> = Vec::new();
+        for page in pages {
+            let Some(access) = access(&mappings, page) else {
+                refuse(Flaw::StrayPage { at: page });
+                continue;
+            };
+            match runs.last_mut() {
+                Some(run)
+                    if run.access == access && run.start.0 + run.pages * PAGE_SIZE == page.0 =>
+                {
+                    run.pages += 1;
+                }
+                _ => runs.push(PageRun {
+                    start: page,
+                    pages: 1,
+                    access,
+                    position,
+                }),
+            }
+            position += PAGE_SIZE;
+        }
+        spaces.push(AddressSpace {
+            mm: ObjectId(mm as u32),
+            runs,
+        });
+    }
+    spaces
+}
+
+/// Access of the mapping that covers `page`.
+fn access(mappings: &[Mapping], page: UserAddr) -> Option<u32> {
+    let after = mappings.partition_point(|mapping| mapping.start <= page.0);
+    let mapping = mappings[..after].last()?;
+    let end = page.0.checked_add(PAGE_SIZE)?;
+    (end <= mapping.end).then_some(mapping.access)
+}

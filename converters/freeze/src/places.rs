@@ -1,0 +1,340 @@
+//! The places in a type that a rule of the state map makes part of the walk.
+
+use crate::error::{Fault, Flaw};
+use kernel_structs::layout::{Composite, Layout, Type, TypeId};
+use kernel_structs::state::{Policy, Rule, StateMap};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// A type of saved objects, or of the elements of saved arrays.
+pub(crate) struct SavedType<'a> {
+    /// Its name in the image: the tag, or the element type as the state map has it.
+    pub(crate) name: String,
+    pub(crate) shape: Shape,
+    /// In bytes.
+    pub(crate) size: u64,
+    /// Pointers to follow, symbols and resources, in the order of their declaration.
+    pub(crate) places: Vec<Place<'a>>,
+}
+
+/// What a [`SavedType`] is.
+pub(crate) enum Shape {
+    /// A structure, a union or a typedef.
+    Named(TypeId),
+    /// A pointer to a type of this name.
+    Pointer(String),
+    /// An `unsigned long`.
+    Word,
+}
+
+/// A pointer, or a number that is one in truth, and its rule.
+pub(crate) struct Place<'a> {
+    /// The way to it from the start of the value; empty for the value itself.
+    pub(crate) path: String,
+    /// In bytes from the start of the value.
+    pub(crate) offset: u64,
+    pub(crate) rule: &'a Rule,
+    /// The structure that it is a member of, and where that begins in the value.
+    owner: Option<(TypeId, u64)>,
+    /// Names of the type pointed at, outermost first.
+    pub(crate) target: Vec<String>,
+}
+
+/// A place whose rule does not fit it.
+pub(crate) struct BadPlace {
+    pub(crate) path: String,
+    pub(crate) flaw: Flaw,
+}
+
+impl Place<'_> {
+    /// Where the member `sibling` of the same structure lies in the value, and its type.
+    pub(crate) fn sibling(&self, layout: &Layout, sibling: &str) -> Result<(u64, TypeId), Fault> {
+        let missing = || Fault::NoType {
+            ty: format!("with a member {sibling}"),
+        };
+        let (owner, base) = self.owner.ok_or_else(missing)?;
+        let Type::Composite(composite) = layout.get(layout.strip(owner)) else {
+            return Err(missing());
+        };
+        let found = layout.member(composite, sibling).ok_or_else(missing)?;
+        Ok((base + found.0.byte().0, found.1.ty))
+    }
+}
+
+/// The types met so far.
+pub(crate) struct SavedTypes<'a> {
+    layout: &'a Layout,
+    map: &'a StateMap,
+    types: Vec<Rc<SavedType<'a>>>,
+    by_name: BTreeMap<String, usize>,
+}
+
+impl<'a> SavedTypes<'a> {
+    pub(crate) fn new(layout: &'a Layout, map: &'a StateMap) -> SavedTypes<'a> {
+        SavedTypes {
+            layout,
+            map,
+            types: Vec::new(),
+            by_name: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Rc<SavedType<'a>> {
+        Rc::clone(&self.types[index])
+    }
+
+    /// Names of all types, in the order in which they were met.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.types.iter().map(|ty| ty.name.clone()).collect()
+    }
+
+    /// The type that the state map means by `name`: a saved type, a pointer to one (`file *`),
+    /// or `unsigned long`.
+    pub(crate) fn find(&mut self, name: &str) -> Result<usize, BadPlace> {
+        if let Some(index) = self.by_name.get(name) {
+            return Ok(*index);
+        }
+        let word = u64::from(self.layout.target().pointer_size);
+        let (shape, size, places) = if let Some(target) = name.strip_suffix('*') {
+            let target = target.trim_end();
+            (
+                Shape::Pointer(target.to_owned()),
+                word,
+                self.element(name, target)?,
+            )
+        } else if name == "unsigned long" {
+            (Shape::Word, word, Vec::new())
+        } else {
+            let unknown = || {
+                bad(
+                    String::new(),
+                    Fault::NoType {
+                        ty: name.to_owned(),
+                    },
+                )
+            };
+            let id = self.layout.find(name).ok_or_else(unknown)?;
+            let size = self
+                .layout
+                .size_of(id)
+                .filter(|size| size.0 > 0)
+                .ok_or_else(unknown)?;
+            (Shape::Named(id), size.0, self.members(id)?)
+        };
+        let index = self.types.len();
+        self.types.push(Rc::new(SavedType {
+            name: name.to_owned(),
+            shape,
+            size,
+            places,
+        }));
+        self.by_name.insert(name.to_owned(), index);
+        Ok(index)
+    }
+
+    /// The only place in an array element that is itself a pointer.
+    fn element(&self, name: &str, target: &str) -> Result<Vec<Place<'a>>, BadPlace> {
+        let rule = self.map.elements.get(name);
+        let rule = rule.ok_or_else(|| bad(String::new(), Flaw::NoPolicy))?;
+        Ok(vec![Place {
+            path: String::new(),
+            offset: 0,
+            rule,
+            owner: None,
+            target: vec![target.to_owned()],
+        }])
+    }
+
+    fn members(&self, id: TypeId) -> Result<Vec<Place<'a>>, BadPlace> {
+        let mut search = Search {
+            layout: self.layout,
+            map: self.map,
+            places: Vec::new(),
+        };
+        let names = self.layout.names(id);
+        if let Type::Composite(composite) = self.layout.get(self.layout.strip(id)) {
+            let within = Within {
+                names: &names,
+                id,
+                base: 0,
+                path: "",
+            };
+            search.members(composite, &within)?;
+        }
+        Ok(search.places)
+    }
+}
+
+fn bad(path: String, flaw: impl Into<Flaw>) -> BadPlace {
+    BadPlace {
+        path,
+        flaw: flaw.into(),
+    }
+}
+
+struct Search<'a> {
+    layout: &'a Layout,
+    map: &'a StateMap,
+    places: Vec<Place<'a>>,
+}
+
+/// The structure whose members are looked at.
+struct Within<'n> {
+    names: &'n [&'n str],
+    id: TypeId,
+    /// Where it begins in the value, in bytes.
+    base: u64,
+    /// The way to it.
+    path: &'n str,
+}
+
+impl<'a> Search<'a> {
+    fn members(&mut self, composite: &Composite, within: &Within<'_>) -> Result<(), BadPlace> {
+        for (offset, member) in self.layout.flat_members(composite) {
+            let name = member.name.as_deref().unwrap_or("");
+            let path = match within.path {
+                "" => name.to_owned(),
+                path => format!("{path}.{name}"),
+            };
+            let rule = self
+                .map
+                .member_rule(self.layout, within.names, name, member.ty);
+            let at = within.base + offset.byte().0;
+            self.value(member.ty, at, path, rule, within)?;
+        }
+        Ok(())
+    }
+
+    fn value(
+        &mut self,
+        ty: TypeId,
+        at: u64,
+        path: String,
+        rule: Option<&'a Rule>,
+        within: &Within<'_>,
+    ) -> Result<(), BadPlace> {
+        let policy = rule.map(|rule| &rule.policy);
+        let walked = match policy {
+            Some(Policy::Follow(_) | Policy::Symbol | Policy::Resource { .. }) => true,
+            Some(_) => return Ok(()),
+            None => false,
+        };
+        let inner = self.layout.strip(ty);
+        match (self.layout.get(inner), rule) {
+            (Type::Array { element, count }, _) if walked || self.has_pointers(*element) => {
+                let size = self.layout.size_of(*element).map_or(0, |size| size.0);
+                for index in 0..*count {
+                    let path = format!("{path}[{index}]");
+                    self.value(*element, at + index * size, path, rule, within)?;
+                }
+            }
+            (Type::Pointer { target }, Some(rule)) => {
+                let names = self.layout.names(*target);
+                let target = names.into_iter().map(str::to_owned).collect();
+                self.push(path, at, rule, within, target);
+            }
+            (Type::Int(int), Some(rule))
+                if int.size.0 == u64::from(self.layout.target().pointer_size) =>
+            {
+                self.push(path, at, rule, within, Vec::new());
+            }
+            (Type::Pointer { .. }, None) => return Err(bad(path, Flaw::NoPolicy)),
+            (_, Some(rule)) => {
+                let policy = rule.policy.name();
+                return Err(bad(path, Flaw::NotAPointer { policy }));
+            }
+            (Type::Composite(composite), None) => {
+                let names = self.layout.names(ty);
+                self.members(
+                    composite,
+                    &Within {
+                        names: &names,
+                        id: ty,
+                        base: at,
+                        path: &path,
+                    },
+                )?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn push(
+        &mut self,
+        path: String,
+        offset: u64,
+        rule: &'a Rule,
+        within: &Within<'_>,
+        target: Vec<String>,
+    ) {
+        let owner = Some((within.id, within.base));
+        self.places.push(Place {
+            path,
+            offset,
+            rule,
+            owner,
+            target,
+        });
+    }
+
+    /// Whether a value can hold a pointer: a long array of numbers is not looked at one by one.
+    fn has_pointers(&self, mut id: TypeId) -> bool {
+        loop {
+            id = self.layout.strip(id);
+            match self.layout.get(id) {
+                Type::Array { element, .. } => id = *element,
+                Type::Composite(_) | Type::Pointer { .. } => return true,
+                _ => return false,
+            }
+        }
+    }
+}
+
+/// Whether a value of type `id` has, `offset` bytes from its start, `size` bytes of values of
+/// type `wanted` and nothing else.
+pub(crate) fn holds(
+    layout: &Layout,
+    id: TypeId,
+    offset: u64,
+    wanted: &SavedType<'_>,
+    size: u64,
+) -> bool {
+    let inner = layout.strip(id);
+    let size_of = |id| layout.size_of(id).map_or(0, |size| size.0);
+    if offset == 0 && size_of(id) == size && is(layout, id, wanted) {
+        return true;
+    }
+    match layout.get(inner) {
+        Type::Composite(composite) => composite.members.iter().any(|member| {
+            let start = member.offset.byte().0;
+            let inside = offset.checked_sub(start);
+            member.bit_field.is_none()
+                && inside.is_some_and(|inside| {
+                    inside < size_of(member.ty) && holds(layout, member.ty, inside, wanted, size)
+                })
+        }),
+        Type::Array { element, count } => {
+            let each = size_of(*element);
+            if each == 0 || offset.saturating_add(size) > each.saturating_mul(*count) {
+                return false;
+            }
+            if is(layout, *element, wanted) {
+                return offset.is_multiple_of(each) && size.is_multiple_of(each);
+            }
+            holds(layout, *element, offset % each, wanted, size)
+        }
+        _ => false,
+    }
+}
+
+fn is(layout: &Layout, id: TypeId, wanted: &SavedType<'_>) -> bool {
+    match (&wanted.shape, layout.get(layout.strip(id))) {
+        (Shape::Named(_), _) => layout.names(id).contains(&wanted.name.as_str()),
+        (Shape::Pointer(target), Type::Pointer { target: found }) => {
+            layout.names(*found).contains(&target.as_str())
+        }
+        (Shape::Word, Type::Int(int)) => int.size.0 == wanted.size,
+        _ => false,
+    }
+}

@@ -1,0 +1,480 @@
+//! The walk: from the roots of the state map to every object that the tasks own.
+//!
+//! Order of the objects: first the tasks, in the order of the ring they are on; then, task by
+//! task, what was first reached through it, breadth first, pointers of one object in the order of
+//! their declaration, derived objects after those. The order depends on nothing but the memory
+//! read, so that two freezes of one memory give the same image.
+//!
+//! Objects never overlap. A pointer that leads into an object found before, at a part of the
+//! right type, makes no object: `files_struct.fd` leads to `fd_array` inside most of the time.
+//!
+//! Whatever the memory holds, the walk ends: every object is read once, and the number of
+//! objects, of tasks and of array elements has a limit.
+
+use crate::error::{Fault, Finding, Flaw, Place, TaskName};
+use crate::memory::{Memory, View, little_endian};
+use crate::places::{self, SavedType, SavedTypes, Shape, holds};
+use crate::source::ReadError;
+use kconv_image::KernelAddr;
+use kernel_structs::layout::Type;
+use kernel_structs::state::{CountUnit, Derived, Follow, Policy, Root, StateMap};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
+
+/// The most tasks there can be: `PID_MAX_LIMIT` of 64-bit kernels (`include/linux/threads.h`).
+const MAX_TASKS: usize = 1 << 22;
+
+/// The most elements an array can have: `NR_OPEN`, the most descriptors a process can have
+/// (`include/linux/fs.h`), and more than anything else has.
+const MAX_ELEMENTS: u64 = 1 << 20;
+
+/// The most objects that are saved.
+const MAX_OBJECTS: usize = 1 << 24;
+
+/// An object that was reached.
+pub(crate) struct Saved {
+    /// Index of its type.
+    pub(crate) ty: usize,
+    pub(crate) count: u32,
+    pub(crate) at: KernelAddr,
+    /// Index of the task through which it was first reached.
+    pub(crate) owner: usize,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// What the walk found.
+pub(crate) struct Walked<'a> {
+    pub(crate) memory: Memory<'a>,
+    pub(crate) map: &'a StateMap,
+    pub(crate) types: SavedTypes<'a>,
+    pub(crate) objects: Vec<Saved>,
+    /// How many of the objects, from the first on, are tasks.
+    pub(crate) tasks: usize,
+    by_address: BTreeMap<KernelAddr, usize>,
+    /// Arrays inside other objects whose elements were looked at: address, type, number.
+    inside: BTreeSet<(KernelAddr, usize, u32)>,
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// Values side by side in an object: the whole of it, or an array inside.
+struct Span {
+    object: usize,
+    /// Where in the object, in bytes.
+    start: u64,
+    ty: usize,
+    count: u32,
+}
+
+/// Walks from the roots of `map`.
+pub(crate) fn walk<'a>(memory: Memory<'a>, map: &'a StateMap) -> Walked<'a> {
+    let mut walked = Walked {
+        memory,
+        map,
+        types: SavedTypes::new(memory.layout, map),
+        objects: Vec::new(),
+        tasks: 0,
+        by_address: BTreeMap::new(),
+        inside: BTreeSet::new(),
+        findings: Vec::new(),
+    };
+    for root in &map.roots {
+        if let Err(finding) = walked.ring(root) {
+            walked.findings.push(*finding);
+            return walked;
+        }
+    }
+    walked.tasks = walked.objects.len();
+    for task in 0..walked.tasks {
+        walked.reach_from(task);
+    }
+    walked
+}
+
+impl<'a> Walked<'a> {
+    /// Reads a root, and what is on its ring.
+    fn ring(&mut self, root: &'a Root) -> Result<(), Box<Finding>> {
+        let refuse = |place, flaw| Box::new(Finding { place, flaw });
+        let place = |at, field: &str, value| Place {
+            ty: root.ty.clone(),
+            at,
+            field: field.to_owned(),
+            value,
+            ..Place::default()
+        };
+        let symbol = &root.symbol;
+        let first = self.memory.source.symbol(symbol).ok_or_else(|| {
+            refuse(
+                place(None, "", None),
+                Flaw::NoRoot {
+                    symbol: symbol.clone(),
+                },
+            )
+        })?;
+        let ty = self.types.find(&root.ty);
+        let ty = ty.map_err(|bad| refuse(place(Some(first), &bad.path, None), bad.flaw))?;
+        let (mut from, mut next) = (place(Some(first), "", None), first);
+        loop {
+            if self.objects.len() >= MAX_TASKS {
+                return Err(refuse(from, Flaw::LongRing { limit: MAX_TASKS }));
+            }
+            let number = self.objects.len();
+            let reached = self.add(ty, 1, next, number);
+            reached.map_err(|flaw| refuse(from.clone(), flaw))?;
+            let Some(ring) = &root.ring else {
+                return Ok(());
+            };
+            let bytes = &self.objects[number].bytes;
+            let view = self.memory.view(&root.ty, next, bytes);
+            let value = view.and_then(|view| view.unsigned(ring));
+            from = place(Some(next), ring, value.as_ref().ok().copied());
+            from.task = self.task_name(number);
+            next = match value {
+                Err(fault) => return Err(refuse(from, fault.into())),
+                Ok(0) => return Err(refuse(from, Flaw::EndOfRing { first })),
+                Ok(value) => KernelAddr(value),
+            };
+            if next == first {
+                return Ok(());
+            }
+            if self.by_address.contains_key(&next) {
+                return Err(refuse(from, Flaw::OpenRing { first }));
+            }
+        }
+    }
+
+    /// Everything that is first reached through `task`.
+    fn reach_from(&mut self, task: usize) {
+        let mut queue = VecDeque::from([self.whole(task)]);
+        while let Some(span) = queue.pop_front() {
+            let ty = self.types.get(span.ty);
+            for index in 0..span.count {
+                let start = span.start + u64::from(index) * ty.size;
+                for place in &ty.places {
+                    if let Policy::Follow(follow) = &place.rule.policy {
+                        let at = Pointer {
+                            span: &span,
+                            index,
+                            start,
+                            ty: &ty,
+                            place,
+                        };
+                        let found = self.follow(&at, follow, task);
+                        self.enqueue(found, &mut queue, |walked, value| {
+                            walked.place(span.object, at.path(), value)
+                        });
+                    }
+                }
+            }
+            let map = self.map;
+            for derived in map
+                .derived
+                .iter()
+                .filter(|derived| derived.owner == ty.name)
+            {
+                let found = self.derive(&span, derived, task);
+                self.enqueue(found, &mut queue, |walked, _| {
+                    walked.place(span.object, derived.when.clone(), None)
+                });
+            }
+        }
+    }
+
+    fn enqueue(
+        &mut self,
+        found: Result<Option<Span>, (Option<u64>, Flaw)>,
+        queue: &mut VecDeque<Span>,
+        place: impl Fn(&Self, Option<u64>) -> Place,
+    ) {
+        match found {
+            Ok(span) => queue.extend(span),
+            Err((value, flaw)) => {
+                let place = place(self, value);
+                self.findings.push(Finding { place, flaw });
+            }
+        }
+    }
+
+    /// What a pointer leads to, if that was not found before. An error comes with the value of
+    /// the field at fault.
+    fn follow(
+        &mut self,
+        pointer: &Pointer<'_, 'a>,
+        follow: &Follow,
+        task: usize,
+    ) -> Result<Option<Span>, (Option<u64>, Flaw)> {
+        let word = self.memory.layout.target().pointer_size;
+        let value = self.number(
+            pointer.span.object,
+            pointer.start + pointer.place.offset,
+            word,
+        );
+        let failed = |flaw| (Some(value), flaw);
+        if value == 0 {
+            return Ok(None);
+        }
+        let (ty, count) = match &follow.element {
+            Some(element) => {
+                let ty = self.types.find(element).map_err(|bad| failed(bad.flaw))?;
+                let count = self
+                    .count(pointer, follow, self.types.get(ty).size)
+                    .map_err(failed)?;
+                (ty, count)
+            }
+            None => {
+                let saved =
+                    |name: &&String| self.map.types.get(*name).is_some_and(|entry| entry.saved);
+                let target = &pointer.place.target;
+                let name = target.iter().find(saved).ok_or_else(|| {
+                    let ty = target.first().map_or("it", String::as_str).to_owned();
+                    failed(Flaw::NotSaved { ty })
+                })?;
+                (self.types.find(name).map_err(|bad| failed(bad.flaw))?, 1)
+            }
+        };
+        if count == 0 {
+            return Ok(None);
+        }
+        let at = KernelAddr(value);
+        // A type that leads to itself is a list, and an object is on a list once.
+        if ty == pointer.span.ty && self.by_address.contains_key(&at) {
+            return Err(failed(Flaw::Loop));
+        }
+        self.reach(ty, count, at, task).map_err(failed)
+    }
+
+    /// How many elements of `size` bytes a pointer leads to.
+    fn count(&self, pointer: &Pointer<'_, 'a>, follow: &Follow, size: u64) -> Result<u32, Flaw> {
+        let Some(sibling) = &follow.count else {
+            return Ok(1);
+        };
+        let layout = self.memory.layout;
+        let (offset, ty) = pointer.place.sibling(layout, sibling)?;
+        let width = layout.size_of(ty).map_or(0, |width| width.0);
+        let not_a_number = || Fault::NotANumber {
+            path: sibling.clone(),
+        };
+        let width = u8::try_from(width)
+            .ok()
+            .filter(|width| (1..=8).contains(width));
+        let width = width.ok_or_else(not_a_number)?;
+        let value = self.number(pointer.span.object, pointer.start + offset, width);
+        let signed = match layout.get(layout.strip(ty)) {
+            Type::Int(int) => int.signed,
+            _ => return Err(not_a_number().into()),
+        };
+        let unused = 64 - 8 * u32::from(width);
+        let count = if signed {
+            ((value << unused) as i64) >> unused
+        } else {
+            value as i64
+        };
+        let (unit, limit, each) = match follow.unit {
+            CountUnit::Elements => ("elements", MAX_ELEMENTS, 1),
+            CountUnit::Bits => ("bits", MAX_ELEMENTS, 8 * size),
+        };
+        match u64::try_from(count) {
+            Ok(value) if value <= limit => Ok(value.div_ceil(each) as u32),
+            _ => Err(Flaw::Count { count, unit, limit }),
+        }
+    }
+
+    /// The object that `derived` says belongs to the object that `span` is.
+    fn derive(
+        &mut self,
+        span: &Span,
+        derived: &Derived,
+        task: usize,
+    ) -> Result<Option<Span>, (Option<u64>, Flaw)> {
+        let nothing = |flaw| (None, flaw);
+        let view = self
+            .view(span.object)
+            .map_err(|fault| nothing(fault.into()))?;
+        if view
+            .unsigned(&derived.when)
+            .map_err(|fault| nothing(fault.into()))?
+            == 0
+        {
+            return Ok(None);
+        }
+        let ty = self
+            .types
+            .find(&derived.ty)
+            .map_err(|bad| nothing(bad.flaw))?;
+        let size = self.types.get(ty).size;
+        let owner = self.objects[span.object].at;
+        let past = ReadError::Missing {
+            at: owner,
+            size: derived.end,
+        };
+        let end = owner
+            .checked_add(derived.end)
+            .and_then(|end| end.0.checked_sub(size));
+        let at = end.ok_or(nothing(Fault::from(past).into()))?;
+        self.reach(ty, 1, KernelAddr(at), task).map_err(nothing)
+    }
+
+    /// `count` values of type `ty` at `at`: an object read now, an array inside one, or nothing
+    /// that was not found before.
+    fn reach(
+        &mut self,
+        ty: usize,
+        count: u32,
+        at: KernelAddr,
+        task: usize,
+    ) -> Result<Option<Span>, Flaw> {
+        let wanted = self.types.get(ty);
+        let size = wanted.size * u64::from(count);
+        let overlap = |other: &Saved, types: &SavedTypes<'_>| Flaw::Overlap {
+            ty: wanted.name.clone(),
+            size,
+            other: types.get(other.ty).name.clone(),
+            at: other.at,
+        };
+        if let Some((start, number)) = self.by_address.range(..=at).next_back() {
+            let (start, number) = (*start, *number);
+            let other = &self.objects[number];
+            let offset = at.0 - start.0;
+            if offset == 0 && other.ty == ty && other.count == count {
+                return Ok(None);
+            }
+            if offset < other.bytes.len() as u64 {
+                if !self.is_inside(other, offset, &wanted, size) {
+                    return Err(overlap(other, &self.types));
+                }
+                let new = self.inside.insert((at, ty, count));
+                return Ok(new.then_some(Span {
+                    object: number,
+                    start: offset,
+                    ty,
+                    count,
+                }));
+            }
+        }
+        let end = at
+            .checked_add(size)
+            .ok_or(ReadError::Missing { at, size })
+            .map_err(Fault::from)?;
+        if let Some((_, number)) = self.by_address.range(at..end).next() {
+            return Err(overlap(&self.objects[*number], &self.types));
+        }
+        self.add(ty, count, at, task)?;
+        Ok(Some(self.whole(self.objects.len() - 1)))
+    }
+
+    /// Whether `size` bytes of `wanted` are part of the object `other`, `offset` bytes in.
+    fn is_inside(&self, other: &Saved, offset: u64, wanted: &SavedType<'_>, size: u64) -> bool {
+        let ty = self.types.get(other.ty);
+        match ty.shape {
+            Shape::Named(id) => holds(self.memory.layout, id, offset % ty.size, wanted, size),
+            _ => false,
+        }
+    }
+
+    /// Reads an object that was not found before.
+    fn add(&mut self, ty: usize, count: u32, at: KernelAddr, owner: usize) -> Result<(), Flaw> {
+        if self.objects.len() >= MAX_OBJECTS {
+            return Err(Flaw::TooManyObjects { limit: MAX_OBJECTS });
+        }
+        let size = self.types.get(ty).size * u64::from(count);
+        let bytes = self.memory.bytes(at, size)?;
+        self.by_address.insert(at, self.objects.len());
+        self.objects.push(Saved {
+            ty,
+            count,
+            at,
+            owner,
+            bytes,
+        });
+        Ok(())
+    }
+
+    fn whole(&self, object: usize) -> Span {
+        let Saved { ty, count, .. } = self.objects[object];
+        Span {
+            object,
+            start: 0,
+            ty,
+            count,
+        }
+    }
+
+    /// The number of `width` bytes at `offset` of an object, which has them.
+    pub(crate) fn number(&self, object: usize, offset: u64, width: u8) -> u64 {
+        let start = offset as usize;
+        little_endian(&self.objects[object].bytes[start..start + usize::from(width)])
+    }
+
+    /// The object, which is a structure, for reading.
+    pub(crate) fn view(&self, object: usize) -> Result<View<'_>, Fault> {
+        let saved = &self.objects[object];
+        self.memory
+            .view(&self.types.get(saved.ty).name, saved.at, &saved.bytes)
+    }
+
+    /// The object that begins at `at`, if it is a structure of type `ty`.
+    pub(crate) fn object_at(&self, ty: &str, at: KernelAddr) -> Option<usize> {
+        let number = *self.by_address.get(&at)?;
+        (self.types.get(self.objects[number].ty).name == ty).then_some(number)
+    }
+
+    /// The objects of type `ty`, in their order.
+    pub(crate) fn objects_of<'s>(&'s self, ty: &'s str) -> impl Iterator<Item = usize> + 's {
+        let of_type = move |number: &usize| self.types.get(self.objects[*number].ty).name == ty;
+        (0..self.objects.len()).filter(of_type)
+    }
+
+    /// The task in whose memory, kernel stack included, `at` lies.
+    pub(crate) fn task_around(&self, at: KernelAddr) -> Option<usize> {
+        (0..self.tasks).find(|task| {
+            let saved = &self.objects[*task];
+            let name = &self.types.get(saved.ty).name;
+            let extent = self.map.types.get(name).and_then(|entry| entry.extent);
+            let size = extent.unwrap_or(saved.bytes.len() as u64);
+            at.0.checked_sub(saved.at.0)
+                .is_some_and(|offset| offset < size)
+        })
+    }
+
+    /// The field `field` of `object`, for a finding.
+    pub(crate) fn place(&self, object: usize, field: String, value: Option<u64>) -> Place {
+        let saved = &self.objects[object];
+        Place {
+            task: self.task_name(saved.owner),
+            ty: self.types.get(saved.ty).name.clone(),
+            at: Some(saved.at),
+            field,
+            value,
+        }
+    }
+
+    fn task_name(&self, task: usize) -> Option<TaskName> {
+        let view = self.view(task).ok()?;
+        Some(TaskName {
+            pid: view.signed("pid").ok()?,
+            comm: view.text("comm").ok()?,
+        })
+    }
+}
+
+/// A pointer that is followed.
+struct Pointer<'s, 'a> {
+    span: &'s Span,
+    /// Which of the values of the span it is in.
+    index: u32,
+    /// Where that value begins in the object.
+    start: u64,
+    ty: &'s Rc<SavedType<'a>>,
+    place: &'s places::Place<'a>,
+}
+
+impl Pointer<'_, '_> {
+    /// The way to it from the values of the span.
+    fn path(&self) -> String {
+        let path = &self.place.path;
+        match &self.ty.shape {
+            Shape::Named(_) if self.span.count == 1 => path.clone(),
+            Shape::Named(_) => format!("[{}].{path}", self.index),
+            _ => format!("[{}]", self.index),
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! State maps: which types of a kernel family are saved, and what each of their pointers means.
+//!
+//! A state map is data that people maintain (`state/*.toml`). It is read strictly: an unknown
+//! key, an attribute that does not belong to its policy or a rule without a reason is an error.
+//! [`StateMap::check`] holds a map against a layout and reports everything that is stale or
+//! missing at once.
+
+mod check;
+mod parse;
+
+pub use check::StateFinding;
+pub use parse::StateError;
+
+use crate::layout::{Layout, Type, TypeId};
+use std::collections::BTreeMap;
+
+/// The state map of one kernel family.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateMap {
+    /// Name of the family, such as `linux-2.4`.
+    pub family: String,
+    /// Machines it holds for, such as `i386`.
+    pub machines: Vec<String>,
+    /// Where the walk starts.
+    pub roots: Vec<Root>,
+    /// Objects found at a place computed from their owner.
+    pub derived: Vec<Derived>,
+    /// What is said of each type, by tag or typedef name.
+    pub types: BTreeMap<String, TypeEntry>,
+    /// Rules for the elements of arrays that a follow rule reaches, by element type as written
+    /// there (`file *`).
+    pub elements: BTreeMap<String, Rule>,
+    /// Members read to name resources, of structures that are not saved.
+    pub walk: BTreeMap<String, Vec<String>>,
+}
+
+/// A place where the walk starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// Symbol of the kernel image at which the object lies.
+    pub symbol: String,
+    /// Type of the object.
+    pub ty: String,
+    /// Member of the type that leads to the next object of the same type, and from the last one
+    /// back to this one: all of them are roots. `None` if the root stands alone.
+    pub ring: Option<String>,
+    /// Why the walk starts here.
+    pub reason: String,
+}
+
+/// An object that no pointer leads to, at a fixed place behind its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Derived {
+    /// Type of the object.
+    pub ty: String,
+    /// Type of the owner.
+    pub owner: String,
+    /// Where the object ends, in bytes from the start of the owner.
+    pub end: u64,
+    /// Field of the owner that is not zero exactly when there is such an object.
+    pub when: String,
+    /// Why it is there.
+    pub reason: String,
+}
+
+/// What a state map says of one type.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TypeEntry {
+    /// Whether values of the type are saved as objects of their own.
+    pub saved: bool,
+    /// Bytes of kernel memory that belong to an object of this type from its start, if more than
+    /// the object: a task and its kernel stack. Pointers in there move with the object.
+    pub extent: Option<u64>,
+    /// The rule for every member of this type that has no rule of its own.
+    pub rule: Option<Rule>,
+    /// Rules for the members of this type, by name.
+    pub fields: BTreeMap<String, Rule>,
+}
+
+/// A policy and why it is right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// What is done.
+    pub policy: Policy,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a value means, and so what becomes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Plain data, carried although it is or contains pointers.
+    Carry,
+    /// A pointer whose target is saved with its owner.
+    Follow(Follow),
+    /// A pointer at, or into, an object saved for another reason.
+    Within {
+        /// What to do when the target was not saved.
+        missing: Missing,
+    },
+    /// An address in the block of memory that a task shares with its kernel stack
+    /// ([`TypeEntry::extent`]); it moves with the task.
+    Stack,
+    /// A pointer into the kernel image.
+    Symbol,
+    /// An address in the task's own memory.
+    User,
+    /// A pointer to something outside the image.
+    Resource {
+        /// What it is to be named as.
+        kind: String,
+        /// The member beside it with the `vfsmount` that a path starts from.
+        mount: Option<String>,
+    },
+    /// Kernel-private; rebuilt by the thaw and written as its initial value.
+    Reset {
+        /// The initial value; `None` for the initial value of its type ([`StateMap::initial`]).
+        initial: Option<Initial>,
+        /// Whether any other value than the initial one stops the conversion.
+        strict: bool,
+    },
+}
+
+impl Policy {
+    /// The word for it in a state map.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Policy::Carry => "carry",
+            Policy::Follow(_) => "follow",
+            Policy::Within { .. } => "within",
+            Policy::Stack => "stack",
+            Policy::Symbol => "symbol",
+            Policy::User => "user",
+            Policy::Resource { .. } => "resource",
+            Policy::Reset { .. } => "reset",
+        }
+    }
+}
+
+/// How far a followed pointer leads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Follow {
+    /// Element type of the array pointed at; `None` if the pointer is to one object of the type
+    /// it is declared with.
+    pub element: Option<String>,
+    /// Member beside the pointer that says how many elements there are.
+    pub count: Option<String>,
+    /// What `count` counts.
+    pub unit: CountUnit,
+}
+
+/// What the count of a follow rule counts.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub enum CountUnit {
+    /// Elements.
+    #[default]
+    Elements,
+    /// Bits of a bit set made of the elements.
+    Bits,
+}
+
+/// What becomes of a `within` pointer whose target is not in the image.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub enum Missing {
+    /// It is written as its initial value: null, or an empty list.
+    #[default]
+    Reset,
+    /// The conversion stops.
+    Refuse,
+}
+
+/// The value of a kernel-private field when nothing has happened to it yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Initial {
+    /// All bytes zero, but for members whose own type says otherwise.
+    Default,
+    /// A `list_head` that points at itself.
+    EmptyList,
+    /// An integer or a pointer's number.
+    Value(i64),
+    /// Integers of some members, by path; the rest as for [`Initial::Default`].
+    Members(BTreeMap<String, i64>),
+}
+
+impl StateMap {
+    /// Reads a state map from TOML.
+    ///
+    /// # Errors
+    /// Whatever breaks the rules of the format, with its place in the text.
+    pub fn parse(text: &str) -> Result<StateMap, StateError> {
+        parse::parse(text)
+    }
+
+    /// Names of the types whose values are saved as objects, sorted.
+    pub fn saved_types(&self) -> Vec<&str> {
+        self.types
+            .iter()
+            .filter(|(_, entry)| entry.saved)
+            .map(|(name, _)| name.as_str())
+            .collect()
+    }
+
+    /// What is said of a type that goes by `names` ([`Layout::names`]); the outermost name that
+    /// has an entry counts.
+    pub fn type_entry<'a>(&'a self, names: &[&str]) -> Option<&'a TypeEntry> {
+        names.iter().find_map(|name| self.types.get(*name))
+    }
+
+    /// The rule for member `member`, of type `ty`, of a composite that goes by `owner`; `None`
+    /// if it is plain data or its parts have to be looked at.
+    ///
+    /// A rule of the member comes before a rule of its type. For an array the type of its
+    /// elements counts.
+    pub fn member_rule<'a>(
+        &'a self,
+        layout: &Layout,
+        owner: &[&str],
+        member: &str,
+        ty: TypeId,
+    ) -> Option<&'a Rule> {
+        owner
+            .iter()
+            .find_map(|name| self.types.get(*name)?.fields.get(member))
+            .or_else(|| self.type_rule(layout, ty))
+    }
+
+    /// The rule for every value of type `ty`, or of an array of it.
+    pub fn type_rule<'a>(&'a self, layout: &Layout, ty: TypeId) -> Option<&'a Rule> {
+        let mut id = ty;
+        loop {
+            let rule = layout
+                .names(id)
+                .iter()
+                .find_map(|name| self.types.get(*name)?.rule.as_ref());
+            if rule.is_some() {
+                return rule;
+            }
+            match layout.get(layout.strip(id)) {
+                Type::Array { element, .. } => id = *element,
+                _ => return None,
+            }
+        }
+    }
+
+    /// The initial value that values of type `ty` have on their own account.
+    pub fn initial(&self, layout: &Layout, ty: TypeId) -> Initial {
+        layout
+            .names(ty)
+            .iter()
+            .find_map(|name| match &self.types.get(*name)?.rule.as_ref()?.policy {
+                Policy::Reset {
+                    initial: Some(initial),
+                    ..
+                } => Some(initial.clone()),
+                _ => None,
+            })
+            .unwrap_or(Initial::Default)
+    }
+
+    /// The types and members that a stored layout has to keep for this map.
+    pub fn keep(&self) -> crate::layout::Keep {
+        crate::layout::Keep {
+            whole: self.saved_types().into_iter().map(String::from).collect(),
+            partial: self.walk.clone(),
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! A state map held against a layout: nothing stale, no pointer without a policy.
+
+use super::{Policy, StateMap};
+use crate::layout::{Composite, FieldPath, Layout, Type, TypeId};
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// Something in a state map that does not fit a layout.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StateFinding {
+    /// A saved type that the layout does not have.
+    NoSuchType {
+        /// The type.
+        ty: String,
+    },
+    /// A rule for a member that the type does not have.
+    NoSuchField {
+        /// The type.
+        ty: String,
+        /// The member.
+        field: String,
+    },
+    /// A pointer nobody said anything about.
+    NoPolicy {
+        /// The type it is in.
+        ty: String,
+        /// The member.
+        field: String,
+        /// The type of the pointer.
+        declared: String,
+    },
+    /// A root or a derived object is not of a saved type, or does not belong to one.
+    NotSaved {
+        /// The type.
+        ty: String,
+        /// The entry that names it.
+        entry: &'static str,
+    },
+    /// `ring` names a member that does not lead to an object of the same type.
+    NoRing {
+        /// The type.
+        ty: String,
+        /// The member.
+        field: String,
+    },
+    /// `count` or `mount` names a member that the type does not have.
+    NoSuchSibling {
+        /// The type.
+        ty: String,
+        /// The member with the rule.
+        field: String,
+        /// The member named in it.
+        sibling: String,
+    },
+}
+
+impl fmt::Display for StateFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StateFinding::NoSuchType { ty } => write!(
+                f,
+                "[type.{ty}] is saved, but the layout has no such type; remove the entry or correct its name"
+            ),
+            StateFinding::NoSuchField { ty, field } => write!(
+                f,
+                "[type.{ty}.fields] {field}: the layout's {ty} has no such member; remove the rule or correct its name"
+            ),
+            StateFinding::NoPolicy {
+                ty,
+                field,
+                declared,
+            } => write!(
+                f,
+                "{ty}.{field} is a pointer ({declared}) without a policy; say under [type.{ty}.fields] what it means"
+            ),
+            StateFinding::NotSaved { ty, entry } => write!(
+                f,
+                "[[{entry}]] names {ty}, which is not saved; add [type.{ty}] or correct the name"
+            ),
+            StateFinding::NoRing { ty, field } => write!(
+                f,
+                "[[root]] ring: the layout's {ty} has no member `{field}` that points at another {ty}"
+            ),
+            StateFinding::NoSuchSibling { ty, field, sibling } => write!(
+                f,
+                "[type.{ty}.fields] {field}: names `{sibling}`, which the layout's {ty} does not have"
+            ),
+        }
+    }
+}
+
+impl StateMap {
+    /// Holds the map against `layout`. Rules for members that exist in some releases of a family
+    /// only are not stale as long as one of `layouts` has them.
+    ///
+    /// Returns all findings, sorted; none if the map fits.
+    pub fn check(&self, layouts: &[&Layout]) -> Vec<StateFinding> {
+        let mut findings = BTreeSet::new();
+        self.check_entries(layouts, &mut findings);
+        self.check_starts(layouts, &mut findings);
+        for layout in layouts {
+            let mut seen = BTreeSet::new();
+            for name in self.saved_types() {
+                if let Some(id) = layout.find(name) {
+                    self.check_pointers(layout, id, name, &mut seen, &mut findings);
+                }
+            }
+        }
+        findings.into_iter().collect()
+    }
+
+    fn check_entries(&self, layouts: &[&Layout], findings: &mut BTreeSet<StateFinding>) {
+        for (name, entry) in &self.types {
+            let places: Vec<_> = layouts
+                .iter()
+                .filter_map(|layout| Some((*layout, layout.find(name)?)))
+                .collect();
+            if places.is_empty() {
+                // A type-level rule may be for a type that only some configurations have.
+                if entry.saved || !entry.fields.is_empty() {
+                    findings.insert(StateFinding::NoSuchType { ty: name.clone() });
+                }
+                continue;
+            }
+            let has = |field: &str| {
+                places.iter().any(|(layout, id)| {
+                    FieldPath::parse(field).is_ok_and(|path| layout.resolve(*id, &path).is_ok())
+                })
+            };
+            for (field, rule) in &entry.fields {
+                if !has(field) {
+                    findings.insert(StateFinding::NoSuchField {
+                        ty: name.clone(),
+                        field: field.clone(),
+                    });
+                }
+                let sibling = match &rule.policy {
+                    Policy::Follow(follow) => follow.count.as_ref(),
+                    Policy::Resource { mount, .. } => mount.as_ref(),
+                    _ => None,
+                };
+                if let Some(sibling) = sibling.filter(|sibling| !has(sibling)) {
+                    findings.insert(StateFinding::NoSuchSibling {
+                        ty: name.clone(),
+                        field: field.clone(),
+                        sibling: sibling.clone(),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Holds roots and derived objects against the types they name.
+    fn check_starts(&self, layouts: &[&Layout], findings: &mut BTreeSet<StateFinding>) {
+        let saved = self.saved_types();
+        let named = self.roots.iter().map(|root| (&root.ty, "root"));
+        let derived = self.derived.iter();
+        let named = named.chain(derived.flat_map(|d| [(&d.ty, "derived"), (&d.owner, "derived")]));
+        for (ty, entry) in named {
+            if !saved.contains(&ty.as_str()) {
+                findings.insert(StateFinding::NotSaved { ty: ty.clone(), entry });
+            }
+        }
+        for layout in layouts {
+            for derived in &self.derived {
+                let owner = layout.find(&derived.owner);
+                let when = FieldPath::parse(&derived.when);
+                let found = owner.zip(when.ok()).map(|(id, path)| layout.resolve(id, &path));
+                if !matches!(found, Some(Ok(_))) {
+                    findings.insert(StateFinding::NoSuchField {
+                        ty: derived.owner.clone(),
+                        field: derived.when.clone(),
+                    });
+                }
+            }
+            for root in &self.roots {
+                if let Some(ring) = &root.ring
+                    && !leads_to_its_like(layout, &root.ty, ring)
+                {
+                    findings.insert(StateFinding::NoRing {
+                        ty: root.ty.clone(),
+                        field: ring.clone(),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Visits the members of `id`, known as `shown`, down to those a rule decides.
+    fn check_pointers(
+        &self,
+        layout: &Layout,
+        id: TypeId,
+        shown: &str,
+        seen: &mut BTreeSet<TypeId>,
+        findings: &mut BTreeSet<StateFinding>,
+    ) {
+        let Type::Composite(composite) = layout.get(layout.strip(id)) else {
+            return;
+        };
+        if seen.insert(layout.strip(id)) {
+            let names = layout.names(id);
+            self.check_members(layout, composite, &names, shown, seen, findings);
+        }
+    }
+
+    fn check_members(
+        &self,
+        layout: &Layout,
+        composite: &Composite,
+        names: &[&str],
+        shown: &str,
+        seen: &mut BTreeSet<TypeId>,
+        findings: &mut BTreeSet<StateFinding>,
+    ) {
+        for member in &composite.members {
+            let name = member.name.as_deref().unwrap_or("");
+            if self
+                .member_rule(layout, names, name, member.ty)
+                .is_some()
+            {
+                continue;
+            }
+            let mut element = layout.strip(member.ty);
+            while let Type::Array { element: inner, .. } = layout.get(element) {
+                element = layout.strip(*inner);
+            }
+            match layout.get(element) {
+                Type::Pointer { .. } => {
+                    findings.insert(StateFinding::NoPolicy {
+                        ty: shown.to_owned(),
+                        field: name.to_owned(),
+                        declared: layout.canonical_type(member.ty),
+                    });
+                }
+                // The members of an anonymous struct or union are reached through its owner, so
+                // the owner's rules hold for them.
+                Type::Composite(inner) if member.name.is_none() => {
+                    self.check_members(layout, inner, names, shown, seen, findings);
+                }
+                Type::Composite(inner) => {
+                    let tag = layout.names(member.ty);
+                    let shown = match tag.first() {
+                        Some(tag) => (*tag).to_owned(),
+                        None => format!("{shown}.{name}"),
+                    };
+                    if inner.name.is_some() || !tag.is_empty() {
+                        self.check_pointers(layout, member.ty, &shown, seen, findings);
+                    } else {
+                        self.check_members(layout, inner, &[&shown], &shown, seen, findings);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Whether member `field` of `ty` is a pointer to a `ty`.
+fn leads_to_its_like(layout: &Layout, ty: &str, field: &str) -> bool {
+    let Some(id) = layout.find(ty) else {
+        return false;
+    };
+    let Ok(found) = FieldPath::parse(field).and_then(|path| layout.resolve(id, &path)) else {
+        return false;
+    };
+    match layout.get(layout.strip(found.ty)) {
+        Type::Pointer { target } => layout.names(*target).contains(&ty),
+        _ => false,
+    }
+}

@@ -1,0 +1,322 @@
+//! State maps as TOML. The raw shapes mirror the file; [`parse`] turns them into the model and
+//! refuses attributes that do not belong to their policy.
+
+use super::{
+    CountUnit, Derived, Follow, Initial, Missing, Policy, Root, Rule, StateMap, TypeEntry,
+};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// Why a state map cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// Not TOML, or not the shape of a state map.
+    #[error("the state map is not well-formed: {0}")]
+    Toml(#[from] toml::de::Error),
+    /// A policy nobody knows.
+    #[error(
+        "{place}: unknown policy `{found}`; the policies are carry, follow, within, stack, symbol, user, resource and reset"
+    )]
+    UnknownPolicy {
+        /// Where in the map.
+        place: String,
+        /// The word found.
+        found: String,
+    },
+    /// An attribute on a policy that has no such attribute.
+    #[error("{place}: `{attribute}` does not belong to policy `{policy}`")]
+    ForeignAttribute {
+        /// Where in the map.
+        place: String,
+        /// The attribute.
+        attribute: &'static str,
+        /// The policy.
+        policy: String,
+    },
+    /// An attribute that a policy needs is not there.
+    #[error("{place}: policy `{policy}` needs `{attribute}`")]
+    MissingAttribute {
+        /// Where in the map.
+        place: String,
+        /// The attribute.
+        attribute: &'static str,
+        /// The policy.
+        policy: String,
+    },
+    /// An attribute has a value it cannot have.
+    #[error("{place}: `{attribute}` is `{found}`, expected {expected}")]
+    BadValue {
+        /// Where in the map.
+        place: String,
+        /// The attribute.
+        attribute: &'static str,
+        /// The value found.
+        found: String,
+        /// What it can be.
+        expected: &'static str,
+    },
+    /// A rule without a reason.
+    #[error("{place}: the reason is empty; say why the policy is right")]
+    NoReason {
+        /// Where in the map.
+        place: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawMap {
+    family: String,
+    machines: Vec<String>,
+    #[serde(default)]
+    root: Vec<RawRoot>,
+    #[serde(default)]
+    derived: Vec<RawDerived>,
+    #[serde(rename = "type")]
+    types: BTreeMap<String, RawType>,
+    #[serde(default)]
+    element: BTreeMap<String, RawRule>,
+    #[serde(default)]
+    walk: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRoot {
+    symbol: String,
+    #[serde(rename = "type")]
+    ty: String,
+    ring: Option<String>,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDerived {
+    #[serde(rename = "type")]
+    ty: String,
+    owner: String,
+    end: u64,
+    when: String,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawType {
+    #[serde(default)]
+    saved: bool,
+    extent: Option<u64>,
+    policy: Option<String>,
+    initial: Option<toml::Value>,
+    reason: Option<String>,
+    #[serde(default)]
+    fields: BTreeMap<String, RawRule>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRule {
+    policy: String,
+    reason: String,
+    element: Option<String>,
+    count: Option<String>,
+    unit: Option<String>,
+    missing: Option<String>,
+    kind: Option<String>,
+    mount: Option<String>,
+    initial: Option<toml::Value>,
+    strict: Option<bool>,
+}
+
+pub(super) fn parse(text: &str) -> Result<StateMap, StateError> {
+    let raw: RawMap = toml::from_str(text)?;
+    let mut types = BTreeMap::new();
+    for (name, raw_type) in raw.types {
+        let entry = type_entry(&name, raw_type)?;
+        types.insert(name, entry);
+    }
+    let elements = raw
+        .element
+        .into_iter()
+        .map(|(name, raw_rule)| {
+            let place = format!("[element.{name:?}]");
+            Ok((name, rule(&place, raw_rule)?))
+        })
+        .collect::<Result<_, StateError>>()?;
+    Ok(StateMap {
+        family: raw.family,
+        machines: raw.machines,
+        roots: raw
+            .root
+            .into_iter()
+            .map(|root| {
+                Ok(Root {
+                    reason: reason(|| format!("[[root]] {}", root.symbol), root.reason)?,
+                    symbol: root.symbol,
+                    ty: root.ty,
+                    ring: root.ring,
+                })
+            })
+            .collect::<Result<_, StateError>>()?,
+        derived: raw
+            .derived
+            .into_iter()
+            .map(|derived| {
+                Ok(Derived {
+                    reason: reason(|| format!("[[derived]] {}", derived.ty), derived.reason)?,
+                    ty: derived.ty,
+                    owner: derived.owner,
+                    end: derived.end,
+                    when: derived.when,
+                })
+            })
+            .collect::<Result<_, StateError>>()?,
+        types,
+        elements,
+        walk: raw.walk,
+    })
+}
+
+fn reason(place: impl FnOnce() -> String, reason: String) -> Result<String, StateError> {
+    if reason.trim().is_empty() {
+        return Err(StateError::NoReason { place: place() });
+    }
+    Ok(reason)
+}
+
+fn type_entry(name: &str, raw: RawType) -> Result<TypeEntry, StateError> {
+    let place = format!("[type.{name}]");
+    let rule_of_type = match (raw.policy, raw.reason) {
+        (Some(policy), text) => Some(rule(
+            &place,
+            RawRule {
+                policy,
+                reason: text.unwrap_or_default(),
+                initial: raw.initial,
+                ..RawRule::default()
+            },
+        )?),
+        (None, _) if raw.initial.is_some() => {
+            return Err(StateError::ForeignAttribute {
+                place,
+                attribute: "initial",
+                policy: String::from("(none)"),
+            });
+        }
+        (None, _) => None,
+    };
+    let mut fields = BTreeMap::new();
+    for (field, raw_rule) in raw.fields {
+        let rule = rule(&format!("[type.{name}.fields] {field}"), raw_rule)?;
+        fields.insert(field, rule);
+    }
+    Ok(TypeEntry {
+        saved: raw.saved,
+        extent: raw.extent,
+        rule: rule_of_type,
+        fields,
+    })
+}
+
+fn rule(place: &str, mut raw: RawRule) -> Result<Rule, StateError> {
+    let reason = reason(|| place.to_owned(), std::mem::take(&mut raw.reason))?;
+    let policy = match raw.policy.as_str() {
+        "carry" => Policy::Carry,
+        "stack" => Policy::Stack,
+        "symbol" => Policy::Symbol,
+        "user" => Policy::User,
+        "follow" => Policy::Follow(Follow {
+            element: raw.element.take(),
+            count: raw.count.take(),
+            unit: match raw.unit.take().as_deref() {
+                None => CountUnit::Elements,
+                Some("bits") => CountUnit::Bits,
+                Some(found) => return Err(bad_value(place, "unit", found, "`bits`, or nothing")),
+            },
+        }),
+        "within" => Policy::Within {
+            missing: match raw.missing.take().as_deref() {
+                None | Some("reset") => Missing::Reset,
+                Some("refuse") => Missing::Refuse,
+                Some(found) => {
+                    return Err(bad_value(place, "missing", found, "`reset` or `refuse`"));
+                }
+            },
+        },
+        "resource" => Policy::Resource {
+            kind: raw
+                .kind
+                .take()
+                .ok_or_else(|| StateError::MissingAttribute {
+                    place: place.to_owned(),
+                    attribute: "kind",
+                    policy: raw.policy.clone(),
+                })?,
+            mount: raw.mount.take(),
+        },
+        "reset" => Policy::Reset {
+            initial: raw
+                .initial
+                .take()
+                .map(|value| initial(place, value))
+                .transpose()?,
+            strict: raw.strict.take().unwrap_or(false),
+        },
+        found => {
+            return Err(StateError::UnknownPolicy {
+                place: place.to_owned(),
+                found: found.to_owned(),
+            });
+        }
+    };
+    let left_over = [
+        ("element", raw.element.is_some()),
+        ("count", raw.count.is_some()),
+        ("unit", raw.unit.is_some()),
+        ("missing", raw.missing.is_some()),
+        ("kind", raw.kind.is_some()),
+        ("mount", raw.mount.is_some()),
+        ("initial", raw.initial.is_some()),
+        ("strict", raw.strict.is_some()),
+    ];
+    match left_over.into_iter().find(|(_, present)| *present) {
+        Some((attribute, _)) => Err(StateError::ForeignAttribute {
+            place: place.to_owned(),
+            attribute,
+            policy: raw.policy,
+        }),
+        None => Ok(Rule { policy, reason }),
+    }
+}
+
+fn initial(place: &str, value: toml::Value) -> Result<Initial, StateError> {
+    const EXPECTED: &str = "an integer, `\"empty-list\"`, or a table of integers by member path";
+    match value {
+        toml::Value::Integer(value) => Ok(Initial::Value(value)),
+        toml::Value::String(word) if word == "empty-list" => Ok(Initial::EmptyList),
+        toml::Value::Table(table) => table
+            .into_iter()
+            .map(|(member, value)| match value {
+                toml::Value::Integer(value) => Ok((member, value)),
+                other => Err(bad_value(place, "initial", &other.to_string(), EXPECTED)),
+            })
+            .collect::<Result<_, _>>()
+            .map(Initial::Members),
+        other => Err(bad_value(place, "initial", &other.to_string(), EXPECTED)),
+    }
+}
+
+fn bad_value(
+    place: &str,
+    attribute: &'static str,
+    found: &str,
+    expected: &'static str,
+) -> StateError {
+    StateError::BadValue {
+        place: place.to_owned(),
+        attribute,
+        found: found.to_owned(),
+        expected,
+    }
+}
