@@ -1,0 +1,216 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  kconv 2.4.36 2.4.37 tasks.img             carry the tasks in tasks.img to 2.4.37
+  kconv 2.4.36 2.4.37-smp tasks.img -o out  the same, to an smp kernel
+  kconv preflight tasks.img 2.4.37          would that work?
+  kconv inspect tasks.img                   the tasks in the image, as ps would list them
+
+Exit codes:
+  0  done, nothing to report
+  1  findings: a value that cannot be carried, an image that fails verification
+  2  wrong usage, or input that cannot be read
+  3  a fault of kconv itself: please report it";
+
+/// Carries the saved state of frozen tasks from one Linux kernel to the next
+#[derive(Parser)]
+#[command(
+    name = "kconv",
+    version,
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    override_usage = "kconv FROM TO IMAGE [-o OUT]\n       kconv COMMAND …"
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    #[command(flatten)]
+    pub(crate) convert: Convert,
+
+    #[command(flatten)]
+    pub(crate) colour: Colour,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Show what is in an image
+    Inspect(Inspect),
+    /// Check that an image is whole and means what it says
+    Verify(Verify),
+    /// Show by which converters one release leads to another
+    Path(Route),
+    /// Say what becomes of a field between two releases, and why
+    Explain(Explain),
+    /// Convert in memory and report, without writing: the question to ask before a reboot
+    Preflight(Preflight),
+    /// Save the state of tasks in an image
+    Freeze(Freeze),
+}
+
+/// `kconv FROM TO IMAGE`
+#[derive(Args)]
+pub(crate) struct Convert {
+    /// The release the image is of, such as 2.4.36; without a flavour, the image's own
+    #[arg(required = true)]
+    pub(crate) from: Option<String>,
+    /// The release to convert to, such as 2.4.37 or 2.4.37-smp
+    #[arg(required = true)]
+    pub(crate) to: Option<String>,
+    /// The image; it is never changed
+    #[arg(required = true)]
+    pub(crate) image: Option<PathBuf>,
+    /// Where to write the result [default: beside the image, with the release in its name]
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) output: Option<PathBuf>,
+    /// Write the whole account as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Say nothing unless something is wrong
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Inspect {
+    /// The image
+    pub(crate) image: PathBuf,
+    /// One task, with its mappings, files, signals and limits
+    #[arg(long, value_name = "PID", conflicts_with_all = ["ty", "object"])]
+    pub(crate) task: Option<i32>,
+    /// The raw fields of every object of a type
+    #[arg(long = "type", value_name = "TYPE", conflicts_with = "object")]
+    pub(crate) ty: Option<String>,
+    /// The raw fields of the object at, or around, a kernel address
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub(crate) object: Option<u64>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Verify {
+    /// The image
+    pub(crate) image: PathBuf,
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Say nothing unless something is wrong
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Route {
+    /// The release to start from
+    pub(crate) from: String,
+    /// The release to arrive at
+    pub(crate) to: String,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Explain {
+    /// The field, such as task_struct.scm_work_list
+    #[arg(value_name = "TYPE.FIELD")]
+    pub(crate) field: String,
+    #[command(flatten)]
+    pub(crate) route: Route,
+}
+
+#[derive(Args)]
+pub(crate) struct Preflight {
+    /// The image
+    pub(crate) image: PathBuf,
+    /// The release to convert to
+    pub(crate) to: String,
+    /// How to print the findings
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+/// How findings are printed.
+#[derive(Copy, Clone, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// The report or the findings as JSON
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+}
+
+#[derive(Args)]
+pub(crate) struct Freeze {
+    /// Take the tasks from a memory dump: the folder with its index.json
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dump: PathBuf,
+    /// The release that was running [default: the one the dump says it is of]
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) release: Option<String>,
+    /// Where to write the image
+    #[arg(short, long, value_name = "IMAGE")]
+    pub(crate) output: PathBuf,
+    /// Say nothing unless something is wrong
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// When to print in colour.
+#[derive(Args)]
+pub(crate) struct Colour {
+    /// When to use colours; NO_COLOR and CLICOLOR are heeded
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = When::Auto)]
+    color: When,
+}
+
+#[derive(Copy, Clone, ValueEnum)]
+enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Colour {
+    pub(crate) fn write_global(&self) {
+        match self.color {
+            When::Auto => anstream::ColorChoice::Auto,
+            When::Always => anstream::ColorChoice::Always,
+            When::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+    }
+}
+
+fn address(text: &str) -> Result<u64, String> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    u64::from_str_radix(digits, 16).map_err(|_| {
+        format!("`{text}` is not an address; write it in hexadecimal, such as 0xc10a6000")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn addresses_are_hexadecimal_with_or_without_a_prefix() {
+        assert_eq!(address("0xc10a6000"), Ok(0xc10a_6000));
+        assert_eq!(address("c10a6000"), Ok(0xc10a_6000));
+        assert!(address("task 7").is_err());
+    }
+}

@@ -1,0 +1,31 @@
+//! One module for each command: it reads arguments, calls the library and prints.
+
+pub(crate) mod convert;
+pub(crate) mod explain;
+pub(crate) mod freeze;
+pub(crate) mod inspect;
+pub(crate) mod path;
+pub(crate) mod preflight;
+pub(crate) mod verify;
+
+use kconv_image::Image;
+use kconv_runtime::convert::Job;
+use kconv_runtime::table::Converter;
+use std::path::Path;
+
+/// Name and version of this tool, for the provenance of images.
+pub(crate) const TOOL: &str = concat!("kconv ", env!("CARGO_PKG_VERSION"));
+
+/// The job that takes an image to `target` by `chain`.
+pub(crate) fn job(chain: Vec<&'static Converter>, target: kconv_image::KernelId) -> Job {
+    Job {
+        chain,
+        target,
+        tool: TOOL.to_owned(),
+    }
+}
+
+/// Opens an image.
+pub(crate) fn open(path: &Path) -> Result<Image, crate::failure::Failure> {
+    Ok(Image::open(path)?)
+}

@@ -1,0 +1,182 @@
+//! `kconv FROM TO IMAGE`
+
+use super::job;
+use crate::arguments::Convert;
+use crate::failure::Failure;
+use crate::releases::Known;
+use crate::style::{FAINT, HEADING};
+use indicatif::{ProgressBar, ProgressStyle};
+use kconv_runtime::convert::convert;
+use kconv_runtime::report::{FieldAccount, Report};
+use kconv_runtime::standalone::{default_output, write_report};
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+pub(crate) fn run(arguments: &Convert) -> Result<(), Failure> {
+    let (Some(from), Some(to), Some(path)) = (&arguments.from, &arguments.to, &arguments.image)
+    else {
+        // The parser requires all three.
+        return Ok(());
+    };
+    let known = Known::new()?;
+    let image = super::open(path)?;
+    let from = known.for_image(from, &image)?;
+    let to = known.for_image(to, &image)?;
+    let own = known.of_image(&image)?;
+    if from != own {
+        return Err(Failure::OtherRelease {
+            image: path.clone(),
+            found: own.name.clone(),
+            expected: from.name.clone(),
+        });
+    }
+    let output = match &arguments.output {
+        Some(output) => output.clone(),
+        None => default_output(path, &to.name),
+    };
+    if same_file(path, &output) {
+        return Err(Failure::SameFile { output });
+    }
+    let job = job(known.chain(from, to)?, known.kernel(to)?);
+    let mut progress = Progress::new(arguments.quiet);
+    let report = convert(&image, &job, Some(&output), &mut |done, all| {
+        progress.show(done, all);
+    })?;
+    progress.finish();
+    if let Some(path) = &arguments.report {
+        write_report(&report, path)?;
+    }
+    if !arguments.quiet {
+        print(&mut anstream::stdout().lock(), &report, &output)?;
+    }
+    Ok(())
+}
+
+fn same_file(image: &Path, output: &Path) -> bool {
+    match (image.canonicalize(), output.canonicalize()) {
+        (Ok(image), Ok(output)) => image == output,
+        _ => false,
+    }
+}
+
+/// A bar on a terminal, for work that takes long enough to wonder about.
+struct Progress {
+    started: Instant,
+    wanted: bool,
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    fn new(quiet: bool) -> Progress {
+        Progress {
+            started: Instant::now(),
+            wanted: !quiet && std::io::stderr().is_terminal(),
+            bar: None,
+        }
+    }
+
+    fn show(&mut self, done: u64, all: u64) {
+        if !self.wanted || self.started.elapsed() < Duration::from_millis(500) {
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(|| {
+            let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} objects, {eta} left");
+            ProgressBar::new(all).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        });
+        bar.set_position(done);
+    }
+
+    fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// The short account.
+fn print(out: &mut impl Write, report: &Report, output: &Path) -> std::io::Result<()> {
+    let by = match report.chain.as_slice() {
+        [] => String::from("same layout, nothing to convert"),
+        chain => chain.join(", "),
+    };
+    writeln!(
+        out,
+        "{HEADING}{} -> {}{HEADING:#} ({by})",
+        report.from, report.to
+    )?;
+    if !report.tasks.is_empty() {
+        let names: Vec<_> = report.tasks.iter().map(|task| task.comm.as_str()).collect();
+        writeln!(out, "tasks    {}: {}", names.len(), runs(&names))?;
+    }
+    let objects: u64 = report.objects.iter().map(|account| account.count).sum();
+    let by_type: Vec<_> = report
+        .objects
+        .iter()
+        .map(|account| format!("{} {}", account.count, account.ty))
+        .collect();
+    writeln!(out, "objects  {objects}: {}", by_type.join(", "))?;
+    let fields: u64 = report.fields.values().sum();
+    let by_rule: Vec<_> = report
+        .fields
+        .iter()
+        .map(|(rule, number)| format!("{number} {rule}"))
+        .collect();
+    if fields > 0 {
+        writeln!(out, "fields   {fields}: {}", by_rule.join(", "))?;
+    }
+    writeln!(
+        out,
+        "pointers {} to symbols, {} to resources; {} objects moved",
+        report.symbols, report.resources, report.moved
+    )?;
+    writeln!(
+        out,
+        "pages    {}, copied unread; {} values kept for the way back, {} restored",
+        report.pages, report.kept, report.restored
+    )?;
+    changes(out, &report.changed)?;
+    writeln!(out, "wrote    {}, and read it back", output.display())
+}
+
+/// `alpha, bravo (2), charlie (3)`
+fn runs(names: &[&str]) -> String {
+    names
+        .chunk_by(|a, b| a == b)
+        .map(|run| match run.len() {
+            1 => run[0].to_owned(),
+            number => format!("{} ({number})", run[0]),
+        })
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// What was reset, dropped or set by a human's decision; fields with one reason together.
+fn changes(out: &mut impl Write, changed: &[FieldAccount]) -> std::io::Result<()> {
+    let mut groups: BTreeMap<(&str, &str), Vec<&FieldAccount>> = BTreeMap::new();
+    for account in changed {
+        groups
+            .entry((account.rule.name(), account.reason))
+            .or_default()
+            .push(account);
+    }
+    for ((rule, reason), accounts) in groups {
+        let mut fields: Vec<_> = accounts.iter().map(|a| a.field.as_str()).collect();
+        fields.dedup();
+        let kept: u64 = accounts.iter().map(|account| account.kept).sum();
+        let kept = match kept {
+            0 => String::new(),
+            kept => format!(", {kept} kept"),
+        };
+        let shown = match fields.as_slice() {
+            [first, second, third, rest @ ..] if rest.len() > 1 => {
+                format!("{first}, {second}, {third} and {} more", rest.len())
+            }
+            fields => fields.join(", "),
+        };
+        writeln!(out, "{rule:<8} {shown}{kept}")?;
+        writeln!(out, "         {FAINT}{reason}{FAINT:#}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! `kconv preflight IMAGE TO`
+
+use super::{TOOL, job};
+use crate::arguments::{Format, Preflight};
+use crate::failure::Failure;
+use crate::releases::Known;
+use kconv_runtime::convert::{ConvertError, convert};
+use kconv_runtime::finding::Finding;
+use kconv_runtime::report::Report;
+use serde_json::json;
+use std::io::Write;
+
+pub(crate) fn run(arguments: &Preflight) -> Result<(), Failure> {
+    let known = Known::new()?;
+    let image = super::open(&arguments.image)?;
+    let from = known.of_image(&image)?;
+    let to = known.for_image(&arguments.to, &image)?;
+    let job = job(known.chain(from, to)?, known.kernel(to)?);
+    let outcome = convert(&image, &job, None, &mut |_, _| ());
+    let mut out = anstream::stdout().lock();
+    match (outcome, arguments.format) {
+        (Ok(report), Format::Text) => text(&mut out, &report)?,
+        (Ok(report), Format::Json) => {
+            writeln!(out, "{:#}", json!({ "report": report, "findings": [] }))?;
+        }
+        (Ok(_), Format::Sarif) => writeln!(out, "{:#}", sarif(arguments, &[]))?,
+        (Err(ConvertError::Refused(findings)), Format::Json) => {
+            let shown: Vec<_> = findings
+                .iter()
+                .map(|finding| {
+                    json!({
+                        "finding": finding,
+                        "message": finding.to_string(),
+                        "advice": finding.advice(),
+                    })
+                })
+                .collect();
+            writeln!(out, "{:#}", json!({ "report": null, "findings": shown }))?;
+            return Err(Failure::Reported {
+                count: findings.len(),
+            });
+        }
+        (Err(ConvertError::Refused(findings)), Format::Sarif) => {
+            writeln!(out, "{:#}", sarif(arguments, &findings))?;
+            return Err(Failure::Reported {
+                count: findings.len(),
+            });
+        }
+        (Err(error), _) => return Err(error.into()),
+    }
+    Ok(())
+}
+
+fn text(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
+    writeln!(
+        out,
+        "{} -> {}: nothing stands in the way",
+        report.from, report.to
+    )?;
+    for account in &report.objects {
+        writeln!(
+            out,
+            "  {:>6} {:<16} {:>9} -> {} bytes",
+            account.count, account.ty, account.bytes_before, account.bytes_after
+        )?;
+    }
+    writeln!(
+        out,
+        "  {} values would be kept for the way back, {} restored",
+        report.kept, report.restored
+    )
+}
+
+/// SARIF 2.1.0: one result for each finding. An image has no lines, so that the place of a
+/// result is the image with the object and field as a logical location.
+fn sarif(arguments: &Preflight, findings: &[Finding]) -> serde_json::Value {
+    let mut rules: Vec<&str> = findings.iter().map(|finding| finding.rule.name()).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    let results: Vec<_> = findings
+        .iter()
+        .map(|finding| {
+            json!({
+                "ruleId": finding.rule.name(),
+                "level": "error",
+                "message": { "text": format!("{finding}. {}", finding.advice()) },
+                "locations": [{
+                    "physicalLocation": {
+                        "artifactLocation": { "uri": arguments.image.to_string_lossy() },
+                    },
+                    "logicalLocations": [{
+                        "fullyQualifiedName":
+                            format!("{}: {}: {}", finding.task, finding.object, finding.field),
+                        "kind": "member",
+                    }],
+                }],
+            })
+        })
+        .collect();
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": {
+                "name": "kconv",
+                "version": TOOL.trim_start_matches("kconv "),
+                "rules": rules.iter().map(|rule| json!({ "id": rule })).collect::<Vec<_>>(),
+            }},
+            "results": results,
+        }],
+    })
+}

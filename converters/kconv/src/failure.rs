@@ -1,0 +1,173 @@
+//! How a command ends when it does not end well: what to print, and with which code to exit.
+
+use crate::style;
+use kconv_freeze::{FreezeDumpError, FreezeError};
+use kconv_runtime::convert::ConvertError;
+use kconv_runtime::standalone::{exit, exit_code};
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
+    #[error(transparent)]
+    Image(#[from] kconv_image::ImageError),
+    #[error(transparent)]
+    Registry(#[from] kernel_structs::releases::RegistryError),
+    #[error(transparent)]
+    Lookup(#[from] kernel_structs::releases::LookupError),
+    #[error(transparent)]
+    Freeze(#[from] FreezeDumpError),
+    #[error("{}: the image is of {found}, not of {expected}", image.display())]
+    OtherRelease {
+        image: PathBuf,
+        found: String,
+        expected: String,
+    },
+    #[error(
+        "the image is of {release} with layout {found}, but the {release} known here has {expected}"
+    )]
+    OtherLayout {
+        release: String,
+        found: kconv_image::Fingerprint,
+        expected: kconv_image::Fingerprint,
+    },
+    #[error("no converter leads from {from} (layout {from_layout}) to {to} (layout {to_layout})")]
+    NoPath {
+        from: String,
+        from_layout: String,
+        to: String,
+        to_layout: String,
+    },
+    #[error("{}: would be written over the image it is made from", output.display())]
+    SameFile { output: PathBuf },
+    #[error("{}: no task has pid {pid}; the image has {known}", image.display())]
+    NoTask {
+        image: PathBuf,
+        pid: i32,
+        known: String,
+    },
+    #[error("{}: no object has type `{ty}`; the image has {known}", image.display())]
+    NoType {
+        image: PathBuf,
+        ty: String,
+        known: String,
+    },
+    #[error("{}: no saved object lies at or around {address:#x}", image.display())]
+    NoObject { image: PathBuf, address: u64 },
+    #[error("`{given}` is not TYPE.FIELD")]
+    NotAField { given: String },
+    #[error("no converter between {from} and {to} has a rule for `{field}`{nearest}")]
+    NoRule {
+        field: String,
+        from: String,
+        to: String,
+        nearest: String,
+    },
+    #[error("{}: {} findings", image.display(), findings.len())]
+    Findings {
+        image: PathBuf,
+        findings: Vec<String>,
+    },
+    /// The findings are already on standard output, in the format asked for.
+    #[error("{count} findings")]
+    Reported { count: usize },
+    #[error("standard output: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+impl Failure {
+    /// See `kconv --help`.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Convert(error) => exit_code(error),
+            Failure::Findings { .. }
+            | Failure::Reported { .. }
+            | Failure::Freeze(FreezeDumpError::Freeze(FreezeError::Refused(_))) => exit::FINDINGS,
+            Failure::Registry(_) => exit::FAULT,
+            _ => exit::USAGE,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        Some(match self {
+            Failure::Convert(error) => error.advice().to_owned(),
+            Failure::Image(error) => error.advice().to_owned(),
+            Failure::Freeze(error) => error.advice(),
+            Failure::Lookup(error) => error.advice(),
+            Failure::Registry(_) => String::from(
+                "the release table built into this program is broken; please report it",
+            ),
+            Failure::OtherRelease { found, .. } => format!("run `kconv {found} TO IMAGE`"),
+            Failure::OtherLayout { .. } => String::from(
+                "the image comes from a kernel that was built differently; register that kernel as a release of its own",
+            ),
+            Failure::NoPath { .. } => String::from(
+                "a converter for the missing step has to be generated: see the book, chapter \"For maintainers of a release\"",
+            ),
+            Failure::SameFile { .. } => String::from("name another file with -o"),
+            Failure::NoTask { .. } | Failure::NoType { .. } => {
+                String::from("`kconv inspect IMAGE` lists what there is")
+            }
+            Failure::NoObject { .. } => {
+                String::from("`kconv inspect IMAGE --type TYPE` lists the addresses of a type")
+            }
+            Failure::NotAField { .. } => {
+                String::from("write it as task_struct.scm_work_list or mm_struct.mmap_sem.count")
+            }
+            Failure::NoRule { .. } => String::from(
+                "fields are named by saved type and path; `kconv inspect IMAGE --type TYPE` shows them",
+            ),
+            Failure::Findings { .. } | Failure::Reported { .. } | Failure::Output(_) => {
+                return None;
+            }
+        })
+    }
+
+    /// Whether whoever read our output went away, as `head` does.
+    pub(crate) fn is_closed_pipe(&self) -> bool {
+        matches!(self, Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+
+    /// Prints the failure to standard error.
+    pub(crate) fn print(&self) {
+        // Nobody is left to tell if standard error is closed.
+        let _ = self.write(&mut anstream::stderr().lock());
+    }
+
+    fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let (error, advice) = (style::ERROR, style::ADVICE);
+        if let Failure::Convert(ConvertError::Refused(findings)) = self {
+            for finding in findings {
+                writeln!(out, "{error}refused{error:#}: {finding}")?;
+                writeln!(out, "  {advice}= {}{advice:#}", finding.advice())?;
+            }
+        }
+        if let Failure::Freeze(FreezeDumpError::Freeze(FreezeError::Refused(findings))) = self {
+            for finding in findings {
+                writeln!(out, "{error}refused{error:#}: {finding}")?;
+                writeln!(out, "  {advice}= {}{advice:#}", finding.advice())?;
+            }
+            return writeln!(
+                out,
+                "{error}error{error:#}: {} things cannot be saved; no image was written",
+                findings.len()
+            );
+        }
+        if let Failure::Findings { findings, .. } = self {
+            for finding in findings {
+                writeln!(out, "{error}finding{error:#}: {finding}")?;
+            }
+        }
+        if let Failure::Reported { .. } = self {
+            return Ok(());
+        }
+        writeln!(out, "{error}error{error:#}: {self}")?;
+        match self.advice() {
+            Some(text) => writeln!(out, "  {advice}= {text}{advice:#}"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What an image says, read with the layout of the kernel it is of.
+//!
+//! - [`view`]: one image held against its layout: fields by name, pointers to objects, symbols
+//!   and resources.
+//! - [`raw`]: every field of an object as a tree.
+//! - [`task`]: a task put together from its objects, as `/proc` would show it.
+//! - [`show`]: tasks as text.
+
+pub(crate) mod raw;
+pub(crate) mod show;
+pub(crate) mod task;
+pub(crate) mod view;

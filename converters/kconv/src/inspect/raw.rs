@@ -1,0 +1,201 @@
+//! Every field of an object as a tree, by name.
+
+use super::view::{View, symbol_text};
+use kconv_image::{ObjectId, Resource, SlotTarget};
+use kernel_structs::layout::{Composite, CompositeKind, Resolved, Type, TypeId};
+use kernel_structs::units::BitOffset;
+use serde_json::{Map, Value, json};
+
+/// An object: where it is, what it is, and its fields.
+pub(crate) fn object(view: &View, id: ObjectId) -> Value {
+    let object = view.head().object(id);
+    let name = view.type_name(id);
+    let element_size = object.size / u64::from(object.count.max(1));
+    let fields = if object.count == 1 {
+        element(view, id, name, 0)
+    } else {
+        (0..u64::from(object.count))
+            .map(|index| element(view, id, name, index * element_size))
+            .collect()
+    };
+    let mut shown = json!({
+        "type": name,
+        "address": hex(object.address.0),
+        "size": object.size,
+        "owner": hex(view.head().object(object.owner).address.0),
+    });
+    if object.count != 1 {
+        shown["count"] = json!(object.count);
+    }
+    if object.home != object.address {
+        shown["home"] = json!(hex(object.home.0));
+    }
+    shown["fields"] = fields;
+    shown
+}
+
+/// One element of an object, which begins `offset` bytes into it.
+fn element(view: &View, id: ObjectId, name: &str, offset: u64) -> Value {
+    let bit = BitOffset(8 * offset);
+    match view.ty(id) {
+        Some(ty) => value(view, id, ty, bit, None),
+        // An array of pointers or of words has no type of that name in the layout.
+        None if name.ends_with('*') => pointer(view, id, offset),
+        None => {
+            let bytes = view.bytes(id);
+            let word = bytes.get(offset as usize..).unwrap_or_default();
+            let size = usize::from(view.layout.target().pointer_size).min(word.len());
+            json!(
+                word[..size]
+                    .iter()
+                    .rev()
+                    .fold(0u64, |n, b| n << 8 | u64::from(*b))
+            )
+        }
+    }
+}
+
+fn value(
+    view: &View,
+    id: ObjectId,
+    ty: TypeId,
+    offset: BitOffset,
+    bit_field: Option<kernel_structs::units::BitSize>,
+) -> Value {
+    let layout = &view.layout;
+    match layout.get(layout.strip(ty)) {
+        Type::Composite(composite) => fields(view, id, composite, offset),
+        Type::Array { element, count } => array(view, id, *element, *count, offset),
+        Type::Pointer { .. } => pointer(view, id, offset.byte().0),
+        Type::Enum(e) => {
+            let number = scalar(view, id, ty, offset, bit_field);
+            let named = e
+                .enumerators
+                .iter()
+                .find(|(_, value)| Some(*value) == number);
+            match (named, number) {
+                (Some((name, _)), _) => json!(name),
+                (None, number) => number_json(number),
+            }
+        }
+        _ => number_json(scalar(view, id, ty, offset, bit_field)),
+    }
+}
+
+fn scalar(
+    view: &View,
+    id: ObjectId,
+    ty: TypeId,
+    offset: BitOffset,
+    bit_field: Option<kernel_structs::units::BitSize>,
+) -> Option<i128> {
+    let field = Resolved {
+        ty,
+        offset,
+        bit_field,
+    };
+    view.scalar(view.bytes(id), &field)
+}
+
+fn number_json(number: Option<i128>) -> Value {
+    match number {
+        None => Value::Null,
+        Some(number) => match (u64::try_from(number), i64::try_from(number)) {
+            (Ok(number), _) => json!(number),
+            (_, Ok(number)) => json!(number),
+            _ => json!(number.to_string()),
+        },
+    }
+}
+
+fn fields(view: &View, id: ObjectId, composite: &Composite, start: BitOffset) -> Value {
+    let mut map = Map::new();
+    add_fields(view, id, composite, start, &mut map);
+    Value::Object(map)
+}
+
+fn add_fields(
+    view: &View,
+    id: ObjectId,
+    composite: &Composite,
+    start: BitOffset,
+    map: &mut Map<String, Value>,
+) {
+    for member in &composite.members {
+        let Some(offset) = start.checked_add(member.offset) else {
+            continue;
+        };
+        let inner = view.layout.get(view.layout.strip(member.ty));
+        match (&member.name, inner) {
+            (Some(name), _) => {
+                let shown = value(view, id, member.ty, offset, member.bit_field);
+                map.insert(name.clone(), shown);
+            }
+            (None, Type::Composite(inner)) => add_fields(view, id, inner, offset, map),
+            (None, _) => {}
+        }
+    }
+    if composite.kind == CompositeKind::Union && composite.members.is_empty() {
+        map.insert(String::from("(empty)"), Value::Null);
+    }
+}
+
+fn array(view: &View, id: ObjectId, element: TypeId, count: u64, start: BitOffset) -> Value {
+    let layout = &view.layout;
+    let size = layout.size_of(element).map_or(0, |size| size.0);
+    if let Type::Int(int) = layout.get(layout.strip(element))
+        && int.character
+    {
+        let first = start.byte().0 as usize;
+        let bytes = view.bytes(id).get(first..first + (count * size) as usize);
+        let text = bytes.unwrap_or_default();
+        let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+        return json!(text.escape_ascii().to_string());
+    }
+    (0..count)
+        .filter_map(|index| start.checked_add(BitOffset(8 * index * size)))
+        .map(|offset| value(view, id, element, offset, None))
+        .collect()
+}
+
+/// A pointer: its number, and what it means.
+fn pointer(view: &View, id: ObjectId, offset: u64) -> Value {
+    let size = usize::from(view.layout.target().pointer_size);
+    let bytes = view.bytes(id).get(offset as usize..).unwrap_or_default();
+    let bytes = &bytes[..size.min(bytes.len())];
+    let number = bytes
+        .iter()
+        .rev()
+        .fold(0u64, |n, byte| n << 8 | u64::from(*byte));
+    match view.slot(id, offset) {
+        Some(SlotTarget::Symbol(symbol)) => {
+            let symbol = &view.head().symbols[symbol.0 as usize];
+            json!({ "symbol": symbol_text(symbol), "value": hex(number) })
+        }
+        Some(SlotTarget::Resource(resource)) => {
+            let named = view.resource_by_id(resource).map(resource_text);
+            json!({ "resource": resource.0, "named": named, "value": hex(number) })
+        }
+        None => match view.object_at(number) {
+            Some((target, 0)) => json!({ "to": view.type_name(target), "value": hex(number) }),
+            Some((target, into)) => json!({
+                "to": format!("{}+{into}", view.type_name(target)),
+                "value": hex(number),
+            }),
+            None => json!(hex(number)),
+        },
+    }
+}
+
+/// A resource in a few words: its kind, and its path if it has one.
+fn resource_text(resource: &Resource) -> String {
+    match resource.text("path") {
+        Some(path) => format!("{} {path}", resource.kind),
+        None => resource.kind.clone(),
+    }
+}
+
+/// An address as people write it.
+pub(crate) fn hex(number: u64) -> String {
+    format!("{number:#x}")
+}

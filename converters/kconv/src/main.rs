@@ -1,0 +1,46 @@
+//! `kconv`: carries the saved state of frozen tasks from one kernel to the next.
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod commands;
+mod converters;
+mod failure;
+mod inspect;
+mod releases;
+mod soundness;
+mod style;
+
+use arguments::{Arguments, Command};
+use clap::{CommandFactory, Parser};
+use failure::Failure;
+use kconv_runtime::standalone::exit;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    if std::env::args_os().len() == 1 {
+        let _ = Arguments::command().print_help();
+        return ExitCode::from(exit::CLEAN);
+    }
+    let arguments = Arguments::parse();
+    arguments.colour.write_global();
+    match run(arguments) {
+        Ok(()) => ExitCode::from(exit::CLEAN),
+        Err(failure) if failure.is_closed_pipe() => ExitCode::from(exit::CLEAN),
+        Err(failure) => {
+            failure.print();
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Failure> {
+    match arguments.command {
+        Some(Command::Inspect(inspect)) => commands::inspect::run(&inspect),
+        Some(Command::Verify(verify)) => commands::verify::run(&verify),
+        Some(Command::Path(path)) => commands::path::run(&path),
+        Some(Command::Explain(explain)) => commands::explain::run(&explain),
+        Some(Command::Preflight(preflight)) => commands::preflight::run(&preflight),
+        Some(Command::Freeze(freeze)) => commands::freeze::run(&freeze),
+        None => commands::convert::run(&arguments.convert),
+    }
+}

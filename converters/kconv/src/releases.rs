@@ -1,0 +1,114 @@
+//! Which kernels a command means.
+
+use crate::converters;
+use crate::failure::Failure;
+use kconv_image::{Image, KernelId};
+use kconv_runtime::chain::find_chain;
+use kconv_runtime::table::Converter;
+use kernel_structs::layout::Layout;
+use kernel_structs::releases::{Registry, Release};
+use std::collections::BTreeSet;
+
+/// The releases known to this program.
+pub(crate) struct Known {
+    pub(crate) registry: Registry,
+}
+
+impl Known {
+    pub(crate) fn new() -> Result<Known, Failure> {
+        Ok(Known {
+            registry: Registry::builtin()?,
+        })
+    }
+
+    /// The release that `image` is of.
+    pub(crate) fn of_image(&self, image: &Image) -> Result<&Release, Failure> {
+        let kernel = &image.head().identity.kernel;
+        Ok(self.registry.release(&kernel.release, None, None)?)
+    }
+
+    /// The release that `name` means for `image`: without a flavour, the image's own.
+    pub(crate) fn for_image(&self, name: &str, image: &Image) -> Result<&Release, Failure> {
+        let own = self.of_image(image)?;
+        let machine = image.head().identity.machine.name();
+        Ok(self
+            .registry
+            .release(name, Some(&own.flavour), Some(machine))?)
+    }
+
+    /// The kernel that an image of `release` names.
+    pub(crate) fn kernel(&self, release: &Release) -> Result<KernelId, Failure> {
+        let layout = self.registry.layout_entry(&release.layout)?;
+        Ok(KernelId {
+            release: release.name.clone(),
+            layout: release.layout.0.clone(),
+            fingerprint: kconv_image::Fingerprint(layout.fingerprint.0),
+            build_id: build_id(release),
+        })
+    }
+
+    /// The layout of the kernel that `image` is of, which has to be the registered one.
+    pub(crate) fn layout_of(&self, image: &Image) -> Result<Layout, Failure> {
+        let kernel = &image.head().identity.kernel;
+        let release = self.of_image(image)?;
+        let registered = self.kernel(release)?;
+        if registered.fingerprint != kernel.fingerprint {
+            return Err(Failure::OtherLayout {
+                release: kernel.release.clone(),
+                found: kernel.fingerprint,
+                expected: registered.fingerprint,
+            });
+        }
+        Ok(self.registry.layout(&release.layout)?)
+    }
+
+    /// The converters that lead from one release to another.
+    pub(crate) fn chain(
+        &self,
+        from: &Release,
+        to: &Release,
+    ) -> Result<Vec<&'static Converter>, Failure> {
+        let converters = converters::linked();
+        find_chain(&converters, &from.layout.0, &to.layout.0).ok_or_else(|| Failure::NoPath {
+            from: from.name.clone(),
+            from_layout: from.layout.0.clone(),
+            to: to.name.clone(),
+            to_layout: to.layout.0.clone(),
+        })
+    }
+
+    /// The pairs of releases that two names without an image mean: for names without a flavour
+    /// one pair for each flavour that both have.
+    pub(crate) fn pairs(&self, from: &str, to: &str) -> Result<Vec<(&Release, &Release)>, Failure> {
+        let mut pairs = Vec::new();
+        let flavours: BTreeSet<&str> = self
+            .registry
+            .releases()
+            .iter()
+            .map(|release| release.flavour.as_str())
+            .collect();
+        for flavour in flavours {
+            let from = self.registry.release(from, Some(flavour), None);
+            let to = self.registry.release(to, Some(flavour), None);
+            if let (Ok(from), Ok(to)) = (from, to)
+                && !pairs.contains(&(from, to))
+            {
+                pairs.push((from, to));
+            }
+        }
+        if pairs.is_empty() {
+            self.registry.release(from, None, None)?;
+            self.registry.release(to, None, None)?;
+        }
+        Ok(pairs)
+    }
+}
+
+/// The build id of a release, from its hexadecimal digits.
+fn build_id(release: &Release) -> Vec<u8> {
+    let digits = release.build_id.as_deref().unwrap_or_default().as_bytes();
+    digits
+        .chunks_exact(2)
+        .filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect()
+}

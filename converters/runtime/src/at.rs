@@ -1,0 +1,129 @@
+//! Where in an object a conversion is.
+//!
+//! An [`At`] lives on the stack and points at the one around it, so that a path exists without
+//! anything being allocated until a finding or a remainder needs it in writing.
+
+use std::fmt;
+
+/// A place in the object under conversion, under both layouts.
+#[derive(Copy, Clone, Debug)]
+pub struct At<'a> {
+    around: Option<&'a At<'a>>,
+    name: Name,
+    /// Offset in the old object, in bytes.
+    pub(crate) old: u32,
+    /// Offset in the new object, in bytes.
+    pub(crate) new: u32,
+}
+
+#[derive(Copy, Clone, Debug)]
+enum Name {
+    /// The object itself, or what it has only one of.
+    Object,
+    Field(&'static str),
+    Index(u32),
+}
+
+impl<'a> At<'a> {
+    /// The object itself.
+    pub const fn object() -> At<'static> {
+        At {
+            around: None,
+            name: Name::Object,
+            old: 0,
+            new: 0,
+        }
+    }
+
+    /// A field `old` bytes into the old value here and `new` bytes into the new one.
+    pub const fn field(&'a self, name: &'static str, old: usize, new: usize) -> At<'a> {
+        At {
+            around: Some(self),
+            name: Name::Field(name),
+            old: self.old + old as u32,
+            new: self.new + new as u32,
+        }
+    }
+
+    /// Element `index` of the array here, with elements of the given sizes in bytes.
+    pub const fn index(&'a self, index: usize, old_size: usize, new_size: usize) -> At<'a> {
+        At {
+            around: Some(self),
+            name: Name::Index(index as u32),
+            old: self.old + (index * old_size) as u32,
+            new: self.new + (index * new_size) as u32,
+        }
+    }
+}
+
+impl fmt::Display for At<'_> {
+    /// The path from the object's type: `pending.signal.sig[1]`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(around) = self.around else {
+            return Ok(());
+        };
+        around.fmt(f)?;
+        match self.name {
+            Name::Object => Ok(()),
+            Name::Field(name) if around.is_object() => f.write_str(name),
+            Name::Field(name) => write!(f, ".{name}"),
+            Name::Index(index) => write!(f, "[{index}]"),
+        }
+    }
+}
+
+impl At<'_> {
+    fn is_object(&self) -> bool {
+        matches!(self.name, Name::Object)
+    }
+}
+
+/// `at!(at.mm)`: the field `mm` of the value at `at`, where `Old` and `New` name its types under
+/// the two layouts. `at!(at.mm, old)` and `at!(at.mm, new)` are for a field that only one side
+/// has; the other offset is then 0 and means nothing. `at!(at.was => is)` is for a field with
+/// another name.
+#[macro_export]
+macro_rules! at {
+    ($at:ident . $($field:ident).+) => {
+        $at.field(
+            stringify!($($field).+),
+            ::core::mem::offset_of!(Old, $($field).+),
+            ::core::mem::offset_of!(New, $($field).+),
+        )
+    };
+    ($at:ident . $($field:ident).+, old) => {
+        $at.field(stringify!($($field).+), ::core::mem::offset_of!(Old, $($field).+), 0)
+    };
+    ($at:ident . $($field:ident).+, new) => {
+        $at.field(stringify!($($field).+), 0, ::core::mem::offset_of!(New, $($field).+))
+    };
+    ($at:ident . $old:ident => $new:ident) => {
+        $at.field(
+            stringify!($new),
+            ::core::mem::offset_of!(Old, $old),
+            ::core::mem::offset_of!(New, $new),
+        )
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_reads_as_in_c() {
+        let object = At::object();
+        let pending = object.field("pending", 1384, 1400);
+        let signal = pending.field("signal", 8, 8);
+        let word = signal.index(1, 4, 8);
+        assert_eq!(word.to_string(), "pending.signal[1]");
+        assert_eq!((word.old, word.new), (1396, 1416));
+    }
+
+    #[test]
+    fn elements_of_an_array_object_begin_with_their_index() {
+        let object = At::object();
+        let third = object.index(2, 4, 4);
+        assert_eq!(third.to_string(), "[2]");
+    }
+}

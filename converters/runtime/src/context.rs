@@ -1,0 +1,578 @@
+//! What a converter's functions are called with: the rules that need to know more than a value.
+//!
+//! No method allocates unless there is something to tell: a finding, or a value to keep.
+
+use crate::at::At;
+use crate::bits;
+use crate::finding::{Finding, Problem};
+use crate::placement::{Map, Placed};
+use crate::scalar::Scalar;
+use crate::table::{Bits, Converter, RuleKind};
+use kconv_image::model::{KernelAddr, ObjectId, Remainder, Slot};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+/// The conversion of one object in one step.
+pub struct Context<'a> {
+    converter: &'a Converter,
+    map: &'a Map,
+    object: ObjectId,
+    slots: &'a [Slot],
+    namer: &'a dyn Namer,
+    outcome: &'a mut Outcome,
+}
+
+/// How findings name tasks and objects.
+pub trait Namer {
+    /// A task, such as `task 7 (alpha)`, by any object that belongs to it.
+    fn task(&self, object: ObjectId) -> String;
+    /// An object: type and address.
+    fn object(&self, object: ObjectId) -> String;
+}
+
+/// What conversions leave behind besides the new bytes.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Values that were not carried.
+    pub remainder: Vec<Remainder>,
+    /// Slots under the new layout.
+    pub slots: Vec<Slot>,
+    /// What stops the conversion.
+    pub findings: Vec<Finding>,
+    /// Broken invariants of the converter itself.
+    pub faults: Vec<String>,
+}
+
+impl<'a> Context<'a> {
+    /// The context for `object`, whose slots under the old layout are `slots`, by offset.
+    pub fn new(
+        converter: &'a Converter,
+        map: &'a Map,
+        object: ObjectId,
+        slots: &'a [Slot],
+        namer: &'a dyn Namer,
+        outcome: &'a mut Outcome,
+    ) -> Context<'a> {
+        Context {
+            converter,
+            map,
+            object,
+            slots,
+            namer,
+            outcome,
+        }
+    }
+
+    /// Calls `convert` on typed views of one value. Generated tables wrap their functions in it.
+    pub fn typed<Old, New>(
+        &mut self,
+        at: &At<'_>,
+        old: &[u8],
+        new: &mut [u8],
+        convert: impl FnOnce(&mut Context<'_>, &At<'_>, &Old, &mut New),
+    ) where
+        Old: FromBytes + KnownLayout + Immutable + Unaligned,
+        New: FromBytes + IntoBytes + KnownLayout + Immutable + Unaligned,
+    {
+        match (Old::ref_from_bytes(old), New::mut_from_bytes(new)) {
+            (Ok(old), Ok(new)) => convert(self, at, old, new),
+            _ => self.outcome.faults.push(format!(
+                "{}: {} has {} bytes on the way in and out, not the sizes of its types",
+                self.converter.name,
+                self.namer.object(self.object),
+                size_of::<Old>(),
+            )),
+        }
+    }
+
+    /// Converts the elements of two arrays, by index; the longer one's others are left alone.
+    pub fn each<Old, New>(
+        &mut self,
+        at: &At<'_>,
+        old: &[Old],
+        new: &mut [New],
+        mut convert: impl FnMut(&mut Context<'_>, &At<'_>, &Old, &mut New),
+    ) {
+        for (index, (old, new)) in old.iter().zip(new).enumerate() {
+            let at = at.index(index, size_of::<Old>(), size_of::<New>());
+            convert(self, &at, old, new);
+        }
+    }
+
+    /// A pointer at a saved object, which has to be in the image.
+    pub fn follow<P: Scalar, Q: Scalar>(&mut self, at: &At<'_>, old: P) -> Q {
+        self.required(RuleKind::Follow, at, old)
+    }
+
+    /// A pointer at or into a saved object, which has to be in the image.
+    pub fn within_required<P: Scalar, Q: Scalar>(&mut self, at: &At<'_>, old: P) -> Q {
+        self.required(RuleKind::Within, at, old)
+    }
+
+    /// A pointer at or into a saved object; null, with the old value kept, if that is not in the
+    /// image.
+    pub fn within<P: Scalar, Q: Scalar>(&mut self, at: &At<'_>, old: P) -> Q {
+        match self.map.place(address(old)) {
+            Placed::Null => self.pointer(RuleKind::Within, at, 0),
+            Placed::At(new) => self.pointer(RuleKind::Within, at, new.0),
+            Placed::NotSaved | Placed::NoSuchPlace { .. } => {
+                self.keep(at, old.as_bytes());
+                self.pointer(RuleKind::Within, at, 0)
+            }
+        }
+    }
+
+    /// A link of a ring of saved objects; the ring's `head` itself, with the old value kept, if
+    /// the neighbour is not in the image.
+    pub fn link<P: Scalar, Q: Scalar>(&mut self, at: &At<'_>, head: &At<'_>, old: P) -> Q {
+        match self.map.place(address(old)) {
+            Placed::Null => self.pointer(RuleKind::Within, at, 0),
+            Placed::At(new) => self.pointer(RuleKind::Within, at, new.0),
+            Placed::NotSaved | Placed::NoSuchPlace { .. } => {
+                self.keep(at, old.as_bytes());
+                let own = self.map.new_address(self.object).0 + u64::from(head.new);
+                self.pointer(RuleKind::Within, at, own)
+            }
+        }
+    }
+
+    /// An address on the kernel stack that shares the object's memory; null, with the old value
+    /// kept, for an address elsewhere.
+    pub fn stack<P: Scalar, Q: Scalar>(&mut self, at: &At<'_>, old: P) -> Q {
+        let from = self.map.old_address(self.object).0;
+        let extent = self.map.extent(self.object);
+        let new = match address(old).checked_sub(from) {
+            Some(offset) if (1..=extent).contains(&offset) => {
+                self.map.new_address(self.object).0 + offset
+            }
+            _ => {
+                if address(old) != 0 {
+                    self.keep(at, old.as_bytes());
+                }
+                0
+            }
+        };
+        self.pointer(RuleKind::Stack, at, new)
+    }
+
+    /// A pointer into the kernel image. Its number stays behind; its slot moves.
+    pub fn symbol<P: Scalar, Q: Scalar>(&mut self, at: &At<'_>, old: P) -> Q {
+        self.slot(RuleKind::Symbol, at, old)
+    }
+
+    /// A pointer to an outside resource. Its number stays behind; its slot moves.
+    pub fn resource<P: Scalar, Q: Scalar>(&mut self, at: &At<'_>, old: P) -> Q {
+        self.slot(RuleKind::Resource, at, old)
+    }
+
+    /// An integer in a type that does not hold every value of the old one.
+    pub fn narrow<P: Scalar, Q: Scalar>(&mut self, at: &At<'_>, old: P) -> Q {
+        self.checked(RuleKind::Narrow, at, old.value())
+    }
+
+    /// An integer of another unit: `old * multiply / divide`, rounded towards zero. What
+    /// rounding takes away is kept.
+    pub fn scale<P: Scalar, Q: Scalar>(
+        &mut self,
+        at: &At<'_>,
+        old: P,
+        multiply: i64,
+        divide: i64,
+    ) -> Q {
+        let product = old.value() * i128::from(multiply);
+        let divide = i128::from(divide.max(1));
+        if product % divide != 0 {
+            self.keep(at, old.as_bytes());
+        }
+        self.checked(RuleKind::Scale, at, product / divide)
+    }
+
+    /// The sum of `old`, whose parts are kept.
+    pub fn sum<P: Scalar, Q: Scalar>(&mut self, at: &At<'_>, old: &[P]) -> Q {
+        if old.iter().skip(1).any(|part| part.value() != 0) {
+            self.keep(at, old.as_bytes());
+        }
+        self.checked(
+            RuleKind::Merge,
+            at,
+            old.iter().map(|part| part.value()).sum(),
+        )
+    }
+
+    /// The first of `old`, whose other elements have to be `initial` because the new array has no
+    /// place for them.
+    pub fn cut<P: Scalar>(&mut self, at: &At<'_>, old: &[P], kept: usize, initial: i64) {
+        for (index, element) in old.iter().enumerate().skip(kept) {
+            if element.value() != i128::from(initial) {
+                let at = at.index(index, size_of::<P>(), 0);
+                let problem = Problem::NotInitial {
+                    initial: initial.to_string(),
+                    reason: "the new array is shorter",
+                };
+                self.refuse(RuleKind::Array, &at, element.value().to_string(), problem);
+            }
+        }
+    }
+
+    /// An enumerator, by a table of old and new values.
+    pub fn enumerator<P: Scalar, Q: Scalar>(
+        &mut self,
+        at: &At<'_>,
+        old: P,
+        table: &[(i64, i64)],
+    ) -> Q {
+        let value = old.value();
+        match table.iter().find(|(from, _)| i128::from(*from) == value) {
+            Some((_, to)) => self.checked(RuleKind::EnumByName, at, i128::from(*to)),
+            None => {
+                let problem = Problem::NoSuchEnumerator;
+                self.refuse(RuleKind::EnumByName, at, value.to_string(), problem);
+                self.checked(RuleKind::EnumByName, at, 0)
+            }
+        }
+    }
+
+    /// Flags, by a table of old and new masks.
+    pub fn remap<P: Scalar, Q: Scalar>(&mut self, at: &At<'_>, old: P, table: &[(u64, u64)]) -> Q {
+        let mut left = address(old);
+        let mut flags = 0;
+        for (from, to) in table {
+            if left & from == *from {
+                left &= !from;
+                flags |= to;
+            }
+        }
+        if left != 0 {
+            let problem = Problem::NoSuchFlag { bits: left };
+            self.refuse(RuleKind::Remap, at, format!("{:#x}", address(old)), problem);
+        }
+        self.pointer(RuleKind::Remap, at, flags)
+    }
+
+    /// A kernel-private integer or pointer: the initial value of the new kernel. The old value is
+    /// kept if it is not the old kernel's initial value, `initial`.
+    pub fn reset<P: Scalar, Q: Scalar>(&mut self, at: &At<'_>, old: P, initial: i64) -> Q {
+        if old.value() != i128::from(initial) {
+            self.keep(at, old.as_bytes());
+        }
+        self.checked(RuleKind::Reset, at, i128::from(initial))
+    }
+
+    /// As [`Context::reset`], but any other value than `initial` stops the conversion.
+    pub fn reset_strict<P: Scalar, Q: Scalar>(
+        &mut self,
+        at: &At<'_>,
+        old: P,
+        initial: i64,
+        reason: &'static str,
+    ) -> Q {
+        self.expect_initial(RuleKind::Reset, at, old, initial, reason);
+        self.checked(RuleKind::Reset, at, i128::from(initial))
+    }
+
+    /// A link of a kernel-private list: the new `head` itself, so that the list is empty. The old
+    /// link is kept if the old list was not empty.
+    pub fn empty_link<P: Scalar, Q: Scalar>(&mut self, at: &At<'_>, head: &At<'_>, old: P) -> Q {
+        let own = self.map.old_address(self.object).0 + u64::from(head.old);
+        if address(old) != own {
+            self.keep(at, old.as_bytes());
+        }
+        let own = self.map.new_address(self.object).0 + u64::from(head.new);
+        self.pointer(RuleKind::Reset, at, own)
+    }
+
+    /// As [`Context::empty_link`], but a list that is not empty stops the conversion.
+    pub fn empty_link_strict<P: Scalar, Q: Scalar>(
+        &mut self,
+        at: &At<'_>,
+        head: &At<'_>,
+        old: P,
+        reason: &'static str,
+    ) -> Q {
+        let own = self.map.old_address(self.object).0 + u64::from(head.old);
+        if address(old) != own {
+            let problem = Problem::NotInitial {
+                initial: format!("{own:#x} (the empty list)"),
+                reason,
+            };
+            self.refuse(RuleKind::Reset, at, format!("{:#x}", address(old)), problem);
+        }
+        let own = self.map.new_address(self.object).0 + u64::from(head.new);
+        self.pointer(RuleKind::Reset, at, own)
+    }
+
+    /// The address of the new value's own field: a link of a list that the old layout did not
+    /// have, and that is empty.
+    pub fn own_address<Q: Scalar>(&mut self, at: &At<'_>) -> Q {
+        let own = self.map.new_address(self.object).0 + u64::from(at.new);
+        self.pointer(RuleKind::Init, at, own)
+    }
+
+    /// A field that is no more and can be rebuilt: kept if it is not all `initial`.
+    pub fn drop_kept(&mut self, at: &At<'_>, old: &[u8], initial: &[u8]) {
+        if old != initial {
+            self.keep(at, old);
+        }
+    }
+
+    /// A list link that is no more: kept if the list was not empty.
+    pub fn drop_link<P: Scalar>(&mut self, at: &At<'_>, head: &At<'_>, old: P) {
+        let own = self.map.old_address(self.object).0 + u64::from(head.old);
+        if address(old) != own {
+            self.keep(at, old.as_bytes());
+        }
+    }
+
+    /// A field that is no more; any other value than `initial` stops the conversion.
+    pub fn drop_strict<P: Scalar>(
+        &mut self,
+        at: &At<'_>,
+        old: P,
+        initial: i64,
+        reason: &'static str,
+    ) {
+        self.expect_initial(RuleKind::Drop, at, old, initial, reason);
+    }
+
+    /// A field of several bytes that is no more; any byte that is not zero stops the conversion.
+    pub fn drop_zero(&mut self, at: &At<'_>, old: &[u8], reason: &'static str) {
+        if old.iter().any(|byte| *byte != 0) {
+            let problem = Problem::NotInitial {
+                initial: String::from("all zero"),
+                reason,
+            };
+            let value = old.iter().map(|byte| format!("{byte:02x}")).collect();
+            self.refuse(RuleKind::Drop, at, value, problem);
+        }
+    }
+
+    /// A list link that is no more; a list that is not empty stops the conversion.
+    pub fn drop_link_strict<P: Scalar>(
+        &mut self,
+        at: &At<'_>,
+        head: &At<'_>,
+        old: P,
+        reason: &'static str,
+    ) {
+        let own = self.map.old_address(self.object).0 + u64::from(head.old);
+        if address(old) != own {
+            let problem = Problem::NotInitial {
+                initial: format!("{own:#x} (the empty list)"),
+                reason,
+            };
+            self.refuse(RuleKind::Drop, at, format!("{:#x}", address(old)), problem);
+        }
+    }
+
+    /// A bit-field of the value at `base` that is no more; any other value than `initial` stops
+    /// the conversion.
+    pub fn drop_bit_field(
+        &mut self,
+        base: &At<'_>,
+        name: &'static str,
+        run: Bits,
+        value: i128,
+        initial: i64,
+        reason: &'static str,
+    ) {
+        if value != i128::from(initial) {
+            let at = base.field(name, (run.offset / 8) as usize, 0);
+            let problem = Problem::NotInitial {
+                initial: initial.to_string(),
+                reason,
+            };
+            self.refuse(RuleKind::Drop, &at, value.to_string(), problem);
+        }
+    }
+
+    /// An integer that was a bit-field with the value `value`.
+    pub fn integer<Q: Scalar>(&mut self, at: &At<'_>, value: i128) -> Q {
+        self.checked(RuleKind::BitField, at, value)
+    }
+
+    /// A bit-field read from the old value as `value`, for a new one of `width` bits.
+    pub fn bit_field(&mut self, at: &At<'_>, value: i128, width: u32, signed: bool) -> i128 {
+        if bits::fits(value, width, signed) {
+            return value;
+        }
+        let least = if signed { -(1i128 << (width - 1)) } else { 0 };
+        let problem = Problem::OutOfRange {
+            least,
+            most: least + (1i128 << width) - 1,
+        };
+        self.refuse(RuleKind::BitField, at, value.to_string(), problem);
+        0
+    }
+
+    /// Keeps `len` bits at `offset` bits into the object, which no field holds, if they are not
+    /// zero.
+    pub(crate) fn keep_padding(&mut self, base: &At<'_>, old: &[u8], padding: &[Bits]) {
+        for run in padding {
+            if !bits::all_zero(old, run.offset, run.len) {
+                self.keep_bits(base, "(padding)", old, *run);
+            }
+        }
+    }
+
+    /// Keeps a bit-field of the value `old` at `base`.
+    pub fn keep_bits(&mut self, base: &At<'_>, name: &'static str, old: &[u8], run: Bits) {
+        let first = (run.offset / 8) as usize;
+        let last = (run.offset + run.len).div_ceil(8) as usize;
+        let at = base.field(name, first, 0);
+        let mut mask = vec![0; last - first];
+        for bit in run.offset..run.offset + run.len {
+            mask[(bit / 8) as usize - first] |= 1 << (bit % 8);
+        }
+        let bytes = old[first..last]
+            .iter()
+            .zip(&mask)
+            .map(|(byte, mask)| byte & mask)
+            .collect();
+        self.push_remainder(&at, bytes, mask);
+    }
+
+    /// Stops the conversion for a reason that an override's function found.
+    pub fn refuse_call(&mut self, at: &At<'_>, value: String, why: &'static str) {
+        self.refuse(RuleKind::Call, at, value, Problem::Refused { why });
+    }
+
+    /// Keeps the old bytes at `at` in the image, so that the way back restores them.
+    pub fn keep(&mut self, at: &At<'_>, old: &[u8]) {
+        self.push_remainder(at, old.to_vec(), vec![0xff; old.len()]);
+    }
+
+    fn push_remainder(&mut self, at: &At<'_>, bytes: Vec<u8>, mask: Vec<u8>) {
+        self.outcome.remainder.push(Remainder {
+            layout: self.converter.from.fingerprint,
+            object: self.object,
+            offset: at.old,
+            field: at.to_string(),
+            mask,
+            bytes,
+        });
+    }
+
+    fn required<P: Scalar, Q: Scalar>(&mut self, rule: RuleKind, at: &At<'_>, old: P) -> Q {
+        let new = match self.map.place(address(old)) {
+            Placed::Null => 0,
+            Placed::At(new) => new.0,
+            Placed::NotSaved => {
+                self.refuse(rule, at, format!("{:#x}", address(old)), Problem::NotSaved);
+                0
+            }
+            Placed::NoSuchPlace { object, offset } => {
+                let problem = Problem::NoSuchPlace {
+                    target: self.namer.object(object),
+                    offset,
+                };
+                self.refuse(rule, at, format!("{:#x}", address(old)), problem);
+                0
+            }
+        };
+        self.pointer(rule, at, new)
+    }
+
+    fn slot<P: Scalar, Q: Scalar>(&mut self, rule: RuleKind, at: &At<'_>, old: P) -> Q {
+        match self.slots.binary_search_by(|slot| slot.offset.cmp(&at.old)) {
+            Ok(index) => self.outcome.slots.push(Slot {
+                object: self.object,
+                offset: at.new,
+                target: self.slots[index].target,
+            }),
+            Err(_) if address(old) != 0 => {
+                self.refuse(rule, at, format!("{:#x}", address(old)), Problem::Unnamed);
+            }
+            Err(_) => {}
+        }
+        self.pointer(rule, at, 0)
+    }
+
+    fn expect_initial<P: Scalar>(
+        &mut self,
+        rule: RuleKind,
+        at: &At<'_>,
+        old: P,
+        initial: i64,
+        reason: &'static str,
+    ) {
+        if old.value() != i128::from(initial) {
+            let value = match old.value() {
+                value if value > 0xffff => format!("{value:#x}"),
+                value => value.to_string(),
+            };
+            let problem = Problem::NotInitial {
+                initial: initial.to_string(),
+                reason,
+            };
+            self.refuse(rule, at, value, problem);
+        }
+    }
+
+    fn checked<Q: Scalar>(&mut self, rule: RuleKind, at: &At<'_>, value: i128) -> Q {
+        if let Some(new) = Q::from_value(value) {
+            return new;
+        }
+        let bits = 8 * size_of::<Q>() as u32;
+        let signed = Q::from_value(-1).is_some();
+        let least = if signed { -(1i128 << (bits - 1)) } else { 0 };
+        let problem = Problem::OutOfRange {
+            least,
+            most: least + (1i128 << bits) - 1,
+        };
+        self.refuse(rule, at, value.to_string(), problem);
+        zero()
+    }
+
+    fn pointer<Q: Scalar>(&mut self, rule: RuleKind, at: &At<'_>, value: u64) -> Q {
+        if let Some(new) = from_address(value) {
+            return new;
+        }
+        self.checked(rule, at, i128::from(value))
+    }
+
+    fn refuse(&mut self, rule: RuleKind, at: &At<'_>, value: String, problem: Problem) {
+        self.outcome.findings.push(Finding {
+            converter: self.converter.name.to_owned(),
+            task: self.namer.task(self.object),
+            object: self.namer.object(self.object),
+            field: at.to_string(),
+            value,
+            rule,
+            problem,
+        });
+    }
+}
+
+/// The bits of an integer as an address: a pointer kept in a signed field is not negative.
+fn address<P: Scalar>(value: P) -> u64 {
+    let bits = 8 * size_of::<P>() as u32;
+    (value.value() as u128 & ((1u128 << bits) - 1)) as u64
+}
+
+/// The integer whose bits are an address, signed or not.
+fn from_address<Q: Scalar>(value: u64) -> Option<Q> {
+    Q::from_value(i128::from(value)).or_else(|| {
+        let bits = 8 * size_of::<Q>() as u32;
+        let wrapped = i128::from(value) - (1i128 << bits);
+        (i128::from(value) < 1i128 << bits)
+            .then(|| Q::from_value(wrapped))
+            .flatten()
+    })
+}
+
+fn zero<Q: Scalar>() -> Q {
+    match Q::from_value(0) {
+        Some(zero) => zero,
+        None => unreachable!("every integer type holds 0"),
+    }
+}
+
+/// Where an address is, for tests and for functions in `overrides.rs`.
+impl Context<'_> {
+    /// The new address for an old one, if it is in a saved object.
+    pub fn translate(&self, old: KernelAddr) -> Option<KernelAddr> {
+        match self.map.place(old.0) {
+            Placed::At(new) => Some(new),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What stops a conversion, said so that somebody can act on it.
+
+use crate::table::RuleKind;
+use serde::Serialize;
+use std::fmt;
+
+/// A value that a conversion cannot carry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The converter that met it.
+    pub converter: String,
+    /// The task the object belongs to, such as `task 7 (alpha)`.
+    pub task: String,
+    /// The object: type and address.
+    pub object: String,
+    /// Path of the field from the object's type.
+    pub field: String,
+    /// The value found, as a person would write it.
+    pub value: String,
+    /// The rule that refused it.
+    pub rule: RuleKind,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+/// Why a value cannot be carried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Problem {
+    /// An integer that the new field cannot hold.
+    OutOfRange {
+        /// Smallest value of the new field.
+        least: i128,
+        /// Largest value of the new field.
+        most: i128,
+    },
+    /// A pointer at something that is not in the image.
+    NotSaved,
+    /// A pointer at a place inside an object that the new layout does not have.
+    NoSuchPlace {
+        /// The object pointed into: type and address.
+        target: String,
+        /// Offset in it, in bytes.
+        offset: u64,
+    },
+    /// A pointer that is neither null nor known as a symbol or resource.
+    Unnamed,
+    /// A field that is dropped or reset although it says something.
+    NotInitial {
+        /// The value that would have been lost nothing by.
+        initial: String,
+        /// Why the field is dropped or reset.
+        reason: &'static str,
+    },
+    /// An enumerator that the new kernel does not have.
+    NoSuchEnumerator,
+    /// A flag that the new kernel does not have.
+    NoSuchFlag {
+        /// The bits without counterpart.
+        bits: u64,
+    },
+    /// A function of the converter refused the value.
+    Refused {
+        /// What it said.
+        why: &'static str,
+    },
+}
+
+impl Finding {
+    /// What the user or the maintainer can do about it.
+    pub fn advice(&self) -> &'static str {
+        match &self.problem {
+            Problem::OutOfRange { .. } => {
+                "let the task give the value up before the freeze, or add an override that says what it becomes"
+            }
+            Problem::NotSaved | Problem::NoSuchPlace { .. } => {
+                "freeze the tasks that share the target together with this one"
+            }
+            Problem::Unnamed => {
+                "freeze again with the symbols of the running kernel at hand; the image does not say what this pointer means"
+            }
+            Problem::NotInitial { .. } => {
+                "let the task finish what it is doing, then freeze it again; or leave this task out of the set"
+            }
+            Problem::NoSuchEnumerator | Problem::NoSuchFlag { .. } => {
+                "add a remap override to the converter that says what becomes of it"
+            }
+            Problem::Refused { .. } => {
+                "see the function's documentation in the converter's overrides.rs"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Problem::OutOfRange { least, most } => {
+                write!(f, "does not fit: the new field holds {least} to {most}")
+            }
+            Problem::NotSaved => f.write_str("points at something that is not in the image"),
+            Problem::NoSuchPlace { target, offset } => write!(
+                f,
+                "points {offset} bytes into {target}, where the new layout has nothing that corresponds"
+            ),
+            Problem::Unnamed => {
+                f.write_str("is neither null nor known as a symbol or a resource of the image")
+            }
+            Problem::NotInitial { initial, reason } => {
+                write!(
+                    f,
+                    "would be lost: only {initial} can be left out ({reason})"
+                )
+            }
+            Problem::NoSuchEnumerator => f.write_str("has no enumerator in the new kernel"),
+            Problem::NoSuchFlag { bits } => {
+                write!(f, "has bits {bits:#x}, which the new kernel does not have")
+            }
+            Problem::Refused { why } => f.write_str(why),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: {}, {}: {} {} [rule {}, {}]",
+            self.task,
+            self.object,
+            self.field,
+            self.value,
+            self.problem,
+            self.rule.name(),
+            self.converter
+        )
+    }
+}

@@ -1,0 +1,36 @@
+//! What generated converters call.
+//!
+//! A generated converter is one function per type, written against [`Context`], and a set of
+//! tables ([`table`]) that say what it does. This crate runs a chain of them over an image:
+//! it places the objects ([`placement`]), streams them through the converters ([`convert`]),
+//! keeps what they could not carry, collects findings ([`finding`]) and accounts for all of it
+//! ([`report`]).
+//!
+//! It knows images and tables. It knows no layout and nothing of how converters are made.
+#![forbid(unsafe_code)]
+
+pub mod at;
+pub mod bits;
+pub mod chain;
+pub mod context;
+pub mod convert;
+pub mod finding;
+pub mod placement;
+pub mod report;
+pub mod scalar;
+pub mod standalone;
+pub mod table;
+
+/// What a generated file imports.
+pub mod prelude {
+    pub use crate::at::At;
+    pub use crate::bits;
+    pub use crate::context::Context;
+    pub use crate::scalar::widen;
+    pub use crate::table::{
+        Anchor, Bits, Converter, FieldRule, Node, RuleKind, Source, Span, TaskLabel, TypeConverter,
+    };
+    pub use kconv_image::model::{Fingerprint, Machine};
+    pub use zerocopy::little_endian::{I16, I32, I64, U16, U32, U64};
+    pub use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+}

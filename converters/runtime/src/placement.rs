@@ -1,0 +1,279 @@
+//! Where objects lie under a layout, and where an address in one of them has gone.
+//!
+//! An object's address is a function of where all objects lay at the freeze and of their sizes
+//! under the present layout, and of nothing else: an object stays at home as long as it fits
+//! before its neighbour, and moves behind all of them when it has outgrown its place. Going back
+//! therefore leads home, and a chain of steps places objects as a direct conversion does.
+
+use crate::table::{Converter, TypeConverter};
+use kconv_image::model::{Head, KernelAddr, Machine, Object, ObjectId};
+
+/// Alignment of objects that had to move, in bytes; no slab aligns its objects more.
+const ALIGNMENT: u64 = 64;
+
+/// Why objects cannot be placed.
+#[derive(Debug, thiserror::Error)]
+pub enum PlacementError {
+    /// An object whose type the converter does not know.
+    #[error("object {address} has type `{ty}`, which {converter} does not convert")]
+    UnknownType {
+        /// Its address.
+        address: KernelAddr,
+        /// Its type.
+        ty: String,
+        /// The converter.
+        converter: &'static str,
+    },
+    /// An object whose size is not that of its type.
+    #[error("object {address} ({ty}) has {found} bytes; the layout has {expected}")]
+    WrongSize {
+        /// Its address.
+        address: KernelAddr,
+        /// Its type.
+        ty: String,
+        /// Its size.
+        found: u64,
+        /// Its number of elements times the size of its type.
+        expected: u64,
+    },
+    /// No address is left behind the other objects.
+    #[error(
+        "object {address} ({ty}) outgrew its place and the address space ends before a new one"
+    )]
+    NoRoom {
+        /// Its address at the freeze.
+        address: KernelAddr,
+        /// Its type.
+        ty: String,
+    },
+}
+
+/// Where every object of an image lies before and after one step.
+#[derive(Debug)]
+pub struct Map {
+    places: Vec<Place>,
+    /// Ids by old address.
+    by_address: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Place {
+    old: u64,
+    old_size: u64,
+    new: u64,
+    ty: &'static TypeConverter,
+}
+
+/// Where an old address is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Placed {
+    /// It was null and is.
+    Null,
+    /// At this address.
+    At(KernelAddr),
+    /// It was in no saved object.
+    NotSaved,
+    /// It was in a saved object, at a place that the new layout does not have.
+    NoSuchPlace {
+        /// The object.
+        object: ObjectId,
+        /// Bytes from its start.
+        offset: u64,
+    },
+}
+
+impl Map {
+    /// Places the objects of `head`, which lie at `old` (as [`Map::addresses`] of the step
+    /// before, or as in the image), for the layout that `converter` writes.
+    ///
+    /// # Errors
+    /// [`PlacementError`] if an object does not fit the converter or the address space.
+    pub fn new(
+        head: &Head,
+        old: &[KernelAddr],
+        converter: &'static Converter,
+    ) -> Result<Map, PlacementError> {
+        let mut places = Vec::with_capacity(head.objects.len());
+        for (object, old) in head.objects.iter().zip(old) {
+            let name = head.type_name(object);
+            let ty = converter.find(name).filter(|ty| ty.convert.is_some());
+            let Some(ty) = ty else {
+                return Err(PlacementError::UnknownType {
+                    address: *old,
+                    ty: name.to_owned(),
+                    converter: converter.name,
+                });
+            };
+            places.push(Place {
+                old: old.0,
+                old_size: u64::from(object.count) * u64::from(ty.from_size),
+                new: 0,
+                ty,
+            });
+        }
+        let new = place(head, |id| places[id.0 as usize].ty, |ty| ty.to_size)?;
+        for (place, new) in places.iter_mut().zip(new) {
+            place.new = new.0;
+        }
+        let mut by_address: Vec<u32> = (0..places.len() as u32).collect();
+        by_address.sort_by_key(|id| places[*id as usize].old);
+        Ok(Map { places, by_address })
+    }
+
+    /// Checks that the objects of the image have the sizes that this step reads.
+    ///
+    /// # Errors
+    /// [`PlacementError::WrongSize`] for the first that has not.
+    pub fn check_sizes(&self, head: &Head) -> Result<(), PlacementError> {
+        for (object, place) in head.objects.iter().zip(&self.places) {
+            if object.size != place.old_size {
+                return Err(PlacementError::WrongSize {
+                    address: object.address,
+                    ty: head.type_name(object).to_owned(),
+                    found: object.size,
+                    expected: place.old_size,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// New addresses of all objects.
+    pub fn addresses(&self) -> Vec<KernelAddr> {
+        self.places
+            .iter()
+            .map(|place| KernelAddr(place.new))
+            .collect()
+    }
+
+    /// The type of `object`.
+    pub(crate) fn ty(&self, object: ObjectId) -> &'static TypeConverter {
+        self.places[object.0 as usize].ty
+    }
+
+    pub(crate) fn old_address(&self, object: ObjectId) -> KernelAddr {
+        KernelAddr(self.places[object.0 as usize].old)
+    }
+
+    pub(crate) fn new_address(&self, object: ObjectId) -> KernelAddr {
+        KernelAddr(self.places[object.0 as usize].new)
+    }
+
+    /// Bytes of memory that belong to `object` from its start.
+    pub(crate) fn extent(&self, object: ObjectId) -> u64 {
+        let place = &self.places[object.0 as usize];
+        place.ty.extent.map_or(place.old_size, u64::from)
+    }
+
+    /// Where `address` is now.
+    pub(crate) fn place(&self, address: u64) -> Placed {
+        if address == 0 {
+            return Placed::Null;
+        }
+        let after = self
+            .by_address
+            .partition_point(|id| self.places[*id as usize].old <= address);
+        let Some(id) = after.checked_sub(1).map(|index| self.by_address[index]) else {
+            return Placed::NotSaved;
+        };
+        let place = &self.places[id as usize];
+        let offset = address - place.old;
+        if offset >= place.old_size {
+            return Placed::NotSaved;
+        }
+        let from_size = u64::from(place.ty.from_size);
+        let (index, inner) = (offset / from_size, offset % from_size);
+        let new_inner = if inner == 0 {
+            Some(0)
+        } else {
+            let after = place
+                .ty
+                .spans
+                .partition_point(|span| u64::from(span.from) <= inner);
+            after.checked_sub(1).and_then(|index| {
+                let span = &place.ty.spans[index];
+                let into = inner - u64::from(span.from);
+                (into < u64::from(span.len)).then(|| u64::from(span.to) + into)
+            })
+        };
+        match new_inner {
+            Some(new_inner) => Placed::At(KernelAddr(
+                place.new + index * u64::from(place.ty.to_size) + new_inner,
+            )),
+            None => Placed::NoSuchPlace {
+                object: ObjectId(id),
+                offset,
+            },
+        }
+    }
+}
+
+/// Addresses for all objects of `head` when one element of a type has `size_of` bytes.
+fn place(
+    head: &Head,
+    ty: impl Fn(ObjectId) -> &'static TypeConverter,
+    size_of: impl Fn(&TypeConverter) -> u32,
+) -> Result<Vec<KernelAddr>, PlacementError> {
+    let ids = || (0..head.objects.len() as u32).map(ObjectId);
+    let size = |id: ObjectId| u64::from(head.object(id).count) * u64::from(size_of(ty(id)));
+    let top: u64 = match head.identity.machine {
+        Machine::I386 => 1 << 32,
+        Machine::X86_64 => u64::MAX,
+    };
+    let no_room = |object: &Object| PlacementError::NoRoom {
+        address: object.home,
+        ty: head.type_name(object).to_owned(),
+    };
+
+    let mut homes: Vec<ObjectId> = ids().filter(|id| ty(*id).anchor.is_none()).collect();
+    homes.sort_by_key(|id| head.object(*id).home);
+    let block = |id: ObjectId| size(id).max(ty(id).extent.map_or(0, u64::from));
+    let mut addresses = vec![KernelAddr(0); head.objects.len()];
+    let mut outgrown = Vec::new();
+    let mut end = 0;
+    for (index, id) in homes.iter().enumerate() {
+        let home = head.object(*id).home.0;
+        let room = match homes.get(index + 1) {
+            Some(next) => head.object(*next).home.0 - home,
+            None => top - home,
+        };
+        if block(*id) <= room {
+            addresses[id.0 as usize] = KernelAddr(home);
+        } else {
+            outgrown.push(*id);
+        }
+        end = end.max(home.saturating_add(block(*id)));
+    }
+    outgrown.sort();
+    for id in outgrown {
+        let object = head.object(id);
+        let align = match ty(id).extent {
+            // A stack is found from any address on it, so its block is aligned to its size.
+            Some(extent) if extent.is_power_of_two() => u64::from(extent),
+            _ => ALIGNMENT,
+        };
+        let start = end
+            .checked_next_multiple_of(align)
+            .ok_or_else(|| no_room(object))?;
+        end = start
+            .checked_add(block(id))
+            .filter(|end| *end <= top)
+            .ok_or_else(|| no_room(object))?;
+        addresses[id.0 as usize] = KernelAddr(start);
+    }
+    for id in ids() {
+        if let Some(anchor) = ty(id).anchor {
+            let object = head.object(id);
+            let owner = addresses[object.owner.0 as usize].0;
+            addresses[id.0 as usize] = (owner + u64::from(anchor.end))
+                .checked_sub(size(id))
+                .map(KernelAddr)
+                .ok_or_else(|| no_room(object))?;
+        }
+    }
+    Ok(addresses)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -1,0 +1,205 @@
+use super::*;
+use crate::at::At;
+use crate::context::Context;
+use crate::table::{Anchor, Node, Span, TaskLabel};
+use kconv_image::model::{Clocks, Fingerprint, Identity, KernelId, TypeIx};
+use proptest::prelude::*;
+
+fn nothing(_: &mut Context<'_>, _: &At<'_>, _: &[u8], _: &mut [u8]) {}
+
+const fn ty(name: &'static str, from_size: u32, to_size: u32) -> TypeConverter {
+    TypeConverter {
+        name,
+        from_size,
+        to_size,
+        extent: None,
+        anchor: None,
+        convert: Some(nothing),
+        spans: &[],
+        padding: &[],
+        rules: &[],
+    }
+}
+
+static TYPES: [TypeConverter; 4] = [
+    // Grows from 12 to 16 bytes: its second word moves to the end, its third is no more.
+    TypeConverter {
+        spans: &[
+            Span {
+                from: 0,
+                to: 0,
+                len: 4,
+            },
+            Span {
+                from: 4,
+                to: 12,
+                len: 4,
+            },
+        ],
+        ..ty("grows", 12, 16)
+    },
+    TypeConverter {
+        anchor: Some(Anchor { end: 8192 }),
+        ..ty("regs", 60, 64)
+    },
+    ty("same", 32, 32),
+    TypeConverter {
+        extent: Some(8192),
+        ..ty("task", 1440, 1456)
+    },
+];
+
+static CONVERTER: Converter = Converter {
+    name: "test",
+    tool: "test",
+    family: "test",
+    machine: Machine::I386,
+    from: NODE,
+    to: NODE,
+    task: TaskLabel {
+        ty: "task",
+        pid: 0,
+        comm: 0,
+        comm_len: 0,
+    },
+    types: &TYPES,
+};
+
+const NODE: Node = Node {
+    layout: "test",
+    release: "test",
+    fingerprint: Fingerprint([0; 32]),
+};
+
+/// Objects of the types above: type, home, number of elements, owner.
+fn head(objects: &[(u32, u64, u32, u32)]) -> Head {
+    let kernel = KernelId {
+        release: String::new(),
+        layout: String::from("test"),
+        fingerprint: Fingerprint([0; 32]),
+        build_id: Vec::new(),
+    };
+    Head {
+        identity: Identity {
+            machine: Machine::I386,
+            family: String::from("test"),
+            origin: kernel.clone(),
+            kernel,
+        },
+        types: TYPES.iter().map(|ty| ty.name.to_owned()).collect(),
+        objects: objects
+            .iter()
+            .map(|(ty, home, count, owner)| Object {
+                ty: TypeIx(*ty),
+                count: *count,
+                size: u64::from(*count) * u64::from(TYPES[*ty as usize].from_size),
+                address: KernelAddr(*home),
+                home: KernelAddr(*home),
+                owner: ObjectId(*owner),
+            })
+            .collect(),
+        symbols: Vec::new(),
+        resources: Vec::new(),
+        slots: Vec::new(),
+        clocks: Clocks::default(),
+        facts: Vec::new(),
+        remainder: Vec::new(),
+        provenance: Vec::new(),
+        address_spaces: Vec::new(),
+        core_notes: Vec::new(),
+    }
+}
+
+fn map(objects: &[(u32, u64, u32, u32)]) -> Map {
+    let head = head(objects);
+    let old: Vec<_> = head.objects.iter().map(|object| object.address).collect();
+    Map::new(&head, &old, &CONVERTER).unwrap()
+}
+
+#[test]
+fn an_object_that_fits_stays_at_home() {
+    let map = map(&[(0, 0x1000, 1, 0), (2, 0x1010, 1, 0)]);
+    assert_eq!(map.addresses(), [KernelAddr(0x1000), KernelAddr(0x1010)]);
+}
+
+#[test]
+fn an_object_that_outgrew_its_place_moves_behind_all_others() {
+    let map = map(&[(0, 0x1000, 1, 0), (2, 0x100c, 1, 0)]);
+    assert_eq!(map.addresses(), [KernelAddr(0x1040), KernelAddr(0x100c)]);
+}
+
+#[test]
+fn registers_lie_at_the_end_of_their_tasks_stack() {
+    let map = map(&[(3, 0x2000, 1, 0), (1, 0x4000 - 60, 1, 0), (3, 0x4000, 1, 2)]);
+    let expected = [0x2000, 0x4000 - 64, 0x4000].map(KernelAddr);
+    assert_eq!(map.addresses(), expected);
+}
+
+#[test]
+fn a_pointer_into_an_object_reaches_the_same_field() {
+    let map = map(&[(0, 0x1000, 3, 0)]);
+    let at = |address| map.place(address);
+    assert_eq!(at(0), Placed::Null);
+    assert_eq!(at(0x1000), Placed::At(KernelAddr(0x1000)));
+    assert_eq!(at(0x1004), Placed::At(KernelAddr(0x100c)));
+    assert_eq!(at(0x1006), Placed::At(KernelAddr(0x100e)));
+    // The second element, 12 bytes further before and 16 after.
+    assert_eq!(at(0x100c), Placed::At(KernelAddr(0x1010)));
+    assert_eq!(at(0x1010), Placed::At(KernelAddr(0x101c)));
+    let dropped = Placed::NoSuchPlace {
+        object: ObjectId(0),
+        offset: 8,
+    };
+    assert_eq!(at(0x1008), dropped);
+    assert_eq!(at(0x1024), Placed::NotSaved);
+    assert_eq!(at(0xfff), Placed::NotSaved);
+}
+
+#[test]
+fn a_full_address_space_is_an_error_and_not_a_wrap() {
+    let head = head(&[
+        (0, 0xffff_fff0, 1, 0),
+        (2, 0xffff_ffe0 - 0x20, 1, 0),
+        (0, 0xffff_ffc0 + 0x24, 1, 0),
+    ]);
+    let old: Vec<_> = head.objects.iter().map(|object| object.address).collect();
+    let error = Map::new(&head, &old, &CONVERTER).unwrap_err();
+    assert!(matches!(error, PlacementError::NoRoom { .. }), "{error}");
+}
+
+#[test]
+fn a_type_without_a_converter_is_named() {
+    let mut head = head(&[(0, 0x1000, 1, 0)]);
+    head.types[0] = String::from("dentry");
+    let error = Map::new(&head, &[KernelAddr(0x1000)], &CONVERTER).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "object 0x1000 has type `dentry`, which test does not convert"
+    );
+}
+
+proptest! {
+    #[test]
+    fn placed_objects_never_overlap(gaps in proptest::collection::vec((0u32..2, 0u64..48, 1u32..4), 1..40)) {
+        let mut home = 0x1000;
+        let mut objects = Vec::new();
+        for (kind, gap, count) in gaps {
+            let ty = 2 * kind;
+            objects.push((ty, home, count, 0));
+            home += u64::from(count) * u64::from(TYPES[ty as usize].from_size) + gap;
+        }
+        let map = map(&objects);
+        let mut ranges: Vec<(u64, u64)> = map
+            .addresses()
+            .iter()
+            .zip(&objects)
+            .map(|(address, (ty, _, count, _))| {
+                (address.0, address.0 + u64::from(*count) * u64::from(TYPES[*ty as usize].to_size))
+            })
+            .collect();
+        ranges.sort_unstable();
+        for pair in ranges.windows(2) {
+            prop_assert!(pair[0].1 <= pair[1].0, "{pair:x?}");
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! The account of a conversion: what was carried, what was reset or dropped and why, what was
+//! kept for the way back.
+
+use crate::convert::{Job, Names};
+use crate::table::{Converter, RuleKind, Source, TypeConverter};
+use kconv_image::{Head, Remainder};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The whole account; `kconv --report` writes it as JSON.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Release of the image before.
+    pub from: String,
+    /// Release of the image after.
+    pub to: String,
+    /// The converters, in order.
+    pub chain: Vec<String>,
+    /// The tasks.
+    pub tasks: Vec<TaskAccount>,
+    /// The objects, by type.
+    pub objects: Vec<ObjectAccount>,
+    /// Number of fields written, by rule.
+    pub fields: BTreeMap<&'static str, u64>,
+    /// Fields that do not have the old field's value, and why.
+    pub changed: Vec<FieldAccount>,
+    /// Number of values put into the remainder.
+    pub kept: u64,
+    /// Number of values taken back out of the remainder.
+    pub restored: u64,
+    /// Number of pointers that stand for a symbol of the kernel.
+    pub symbols: u64,
+    /// Number of pointers that stand for an outside resource.
+    pub resources: u64,
+    /// Number of objects whose address changed.
+    pub moved: u64,
+    /// Number of pages of user memory, which are copied as they are.
+    pub pages: u64,
+}
+
+/// A task.
+#[derive(Clone, Debug, Serialize)]
+pub struct TaskAccount {
+    /// Its pid.
+    pub pid: i32,
+    /// Its name.
+    pub comm: String,
+}
+
+/// The objects of one type.
+#[derive(Clone, Debug, Serialize)]
+pub struct ObjectAccount {
+    /// The type.
+    #[serde(rename = "type")]
+    pub ty: String,
+    /// How many.
+    pub count: u64,
+    /// Their bytes before.
+    pub bytes_before: u64,
+    /// Their bytes after.
+    pub bytes_after: u64,
+}
+
+/// A field that was reset, dropped, or decided by an override.
+#[derive(Clone, Debug, Serialize)]
+pub struct FieldAccount {
+    /// The converter.
+    pub converter: &'static str,
+    /// Type and path: `task_struct.pgd`.
+    pub field: String,
+    /// The rule.
+    pub rule: RuleKind,
+    /// Who decided.
+    pub source: Source,
+    /// Why.
+    pub reason: &'static str,
+    /// In how many objects.
+    pub objects: u64,
+    /// How many old values were not at their initial value and are kept.
+    pub kept: u64,
+}
+
+impl Report {
+    pub(crate) fn new(old: &Head, new: &Head, job: &Job, names: &Names) -> Report {
+        let mut by_type: BTreeMap<&str, ObjectAccount> = BTreeMap::new();
+        for (before, after) in old.objects.iter().zip(&new.objects) {
+            let name = old.type_name(before);
+            let account = by_type.entry(name).or_insert_with(|| ObjectAccount {
+                ty: name.to_owned(),
+                count: 0,
+                bytes_before: 0,
+                bytes_after: 0,
+            });
+            account.count += 1;
+            account.bytes_before += before.size;
+            account.bytes_after += after.size;
+        }
+        let steps = &new.provenance[old.provenance.len()..];
+        let kept: u64 = steps.iter().map(|step| step.kept).sum();
+        // What this conversion put aside stands behind what was there before.
+        let made = &new.remainder[new.remainder.len() - kept as usize..];
+        let mut fields = BTreeMap::new();
+        let mut changed = Vec::new();
+        for converter in &job.chain {
+            for (name, count) in values_by_type(old) {
+                if let Some(ty) = converter.find(name) {
+                    for (rule, number) in rule_counts(converter, ty) {
+                        *fields.entry(rule.name()).or_default() += number * count;
+                    }
+                }
+            }
+            changed.extend(changes(converter, old, made, &by_type));
+        }
+        let moved = old.objects.iter().zip(&new.objects);
+        Report {
+            from: old.identity.kernel.release.clone(),
+            to: new.identity.kernel.release.clone(),
+            chain: job.chain.iter().map(|c| c.name.to_owned()).collect(),
+            tasks: names
+                .tasks
+                .iter()
+                .map(|(_, pid, comm)| TaskAccount {
+                    pid: *pid,
+                    comm: comm.clone(),
+                })
+                .collect(),
+            objects: by_type.into_values().collect(),
+            fields,
+            changed,
+            kept,
+            restored: steps.iter().map(|step| step.restored).sum(),
+            symbols: count_slots(new, |t| matches!(t, kconv_image::SlotTarget::Symbol(_))),
+            resources: count_slots(new, |t| matches!(t, kconv_image::SlotTarget::Resource(_))),
+            moved: moved.filter(|(a, b)| a.address != b.address).count() as u64,
+            pages: new
+                .address_spaces
+                .iter()
+                .flat_map(|space| &space.runs)
+                .map(|run| run.pages)
+                .sum(),
+        }
+    }
+}
+
+/// Number of fields each step of `chain` writes.
+pub(crate) fn fields_written(head: &Head, chain: &[&'static Converter]) -> Vec<u64> {
+    let values = values_by_type(head);
+    chain
+        .iter()
+        .map(|converter| {
+            values
+                .iter()
+                .filter_map(|(name, count)| Some((converter.find(name)?, count)))
+                .map(|(ty, count)| rule_counts(converter, ty).values().sum::<u64>() * count)
+                .sum()
+        })
+        .collect()
+}
+
+/// Number of values of each type among the objects; an array counts its elements.
+fn values_by_type(head: &Head) -> BTreeMap<&str, u64> {
+    let mut values = BTreeMap::new();
+    for object in &head.objects {
+        *values.entry(head.type_name(object)).or_default() += u64::from(object.count);
+    }
+    values
+}
+
+fn count_slots(head: &Head, wanted: impl Fn(kconv_image::SlotTarget) -> bool) -> u64 {
+    head.slots.iter().filter(|slot| wanted(slot.target)).count() as u64
+}
+
+/// Number of fields one value of `ty` has, by rule, those of nested types included.
+pub fn rule_counts(converter: &Converter, ty: &TypeConverter) -> BTreeMap<RuleKind, u64> {
+    let mut counts = BTreeMap::new();
+    for rule in ty.rules {
+        match rule.nested.and_then(|name| converter.find(name)) {
+            Some(nested) => {
+                for (kind, number) in rule_counts(converter, nested) {
+                    *counts.entry(kind).or_default() += number * u64::from(rule.times);
+                }
+            }
+            None => *counts.entry(rule.rule).or_default() += 1,
+        }
+    }
+    counts
+}
+
+/// The rules of `ty` and of the types nested in it, with the path of each.
+pub fn flat_rules(
+    converter: &Converter,
+    ty: &TypeConverter,
+) -> Vec<(String, &'static crate::table::FieldRule)> {
+    let mut flat = Vec::new();
+    for rule in ty.rules {
+        flat.push((rule.field.to_owned(), rule));
+        if let Some(nested) = rule.nested.and_then(|name| converter.find(name)) {
+            for (path, inner) in flat_rules(converter, nested) {
+                flat.push((format!("{}.{path}", rule.field), inner));
+            }
+        }
+    }
+    flat
+}
+
+fn changes(
+    converter: &'static Converter,
+    old: &Head,
+    made: &[Remainder],
+    objects: &BTreeMap<&str, ObjectAccount>,
+) -> Vec<FieldAccount> {
+    let mut changed = Vec::new();
+    for (name, account) in objects {
+        let Some(ty) = converter.find(name) else {
+            continue;
+        };
+        let mut kept: BTreeMap<String, u64> = BTreeMap::new();
+        for entry in made {
+            if entry.layout == converter.from.fingerprint
+                && old.type_name(old.object(entry.object)) == *name
+            {
+                *kept.entry(without_indices(&entry.field)).or_default() += 1;
+            }
+        }
+        for (path, rule) in flat_rules(converter, ty) {
+            let told = matches!(rule.rule, RuleKind::Reset | RuleKind::Drop | RuleKind::Init)
+                || rule.source == Source::Override;
+            if !told || rule.nested.is_some() {
+                continue;
+            }
+            changed.push(FieldAccount {
+                converter: converter.name,
+                field: format!("{name}.{path}"),
+                rule: rule.rule,
+                source: rule.source,
+                reason: rule.reason,
+                objects: account.count,
+                kept: kept
+                    .iter()
+                    .filter(|(field, _)| is_in(field, &path))
+                    .map(|(_, number)| number)
+                    .sum(),
+            });
+        }
+    }
+    changed
+}
+
+/// The path of a field as the tables have it: `fd_array` for `fd_array[3]`.
+fn without_indices(field: &str) -> String {
+    let mut plain = String::with_capacity(field.len());
+    let mut depth = 0;
+    for c in field.chars() {
+        match c {
+            '[' => depth += 1,
+            ']' => depth -= 1,
+            c if depth == 0 => plain.push(c),
+            _ => {}
+        }
+    }
+    plain.trim_start_matches('.').to_owned()
+}
+
+/// Whether `field` is `path` or inside it.
+fn is_in(field: &str, path: &str) -> bool {
+    field
+        .strip_prefix(path)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kept_value_counts_for_the_field_it_is_in() {
+        assert!(is_in("wait_chldexit.lock", "wait_chldexit"));
+        assert!(!is_in("fd_array2", "fd_array"));
+        assert_eq!(without_indices("fd_array[3]"), "fd_array");
+        assert_eq!(without_indices("[4].a"), "a");
+    }
+}

@@ -1,0 +1,64 @@
+//! The integers of a kernel's memory: little-endian, unaligned, of stated width and sign.
+
+use zerocopy::little_endian::{I16, I32, I64, U16, U32, U64};
+use zerocopy::{Immutable, IntoBytes};
+
+/// An integer as it lies in a structure.
+pub trait Scalar: Copy + IntoBytes + Immutable {
+    /// Its value.
+    fn value(self) -> i128;
+    /// The scalar with `value`, or `None` if it does not fit.
+    fn from_value(value: i128) -> Option<Self>;
+}
+
+macro_rules! scalar {
+    ($($stored:ty: $native:ty),*) => {$(
+        impl Scalar for $stored {
+            #[inline]
+            fn value(self) -> i128 {
+                i128::from(<$native>::from(self))
+            }
+
+            #[inline]
+            fn from_value(value: i128) -> Option<Self> {
+                <$native>::try_from(value).ok().map(<$stored>::from)
+            }
+        }
+    )*};
+}
+
+scalar!(u8: u8, i8: i8, U16: u16, I16: i16, U32: u32, I32: i32, U64: u64, I64: i64);
+
+/// `value` in an integer type that holds every value of the old one.
+///
+/// The generator uses it for such pairs only, and proves it with a compile-time assertion.
+#[inline]
+pub fn widen<From: Widen<To>, To>(value: From) -> To {
+    value.widen()
+}
+
+/// An integer type all of whose values `To` holds.
+pub trait Widen<To> {
+    /// The same value.
+    fn widen(self) -> To;
+}
+
+macro_rules! widens {
+    ($($from:ty[$from_native:ty] => $($to:ty[$to_native:ty]),+;)*) => {$($(
+        impl Widen<$to> for $from {
+            #[inline]
+            fn widen(self) -> $to {
+                <$to>::from(<$to_native>::from(<$from_native>::from(self)))
+            }
+        }
+    )+)*};
+}
+
+widens! {
+    u8[u8] => U16[u16], U32[u32], U64[u64], I16[i16], I32[i32], I64[i64];
+    i8[i8] => I16[i16], I32[i32], I64[i64];
+    U16[u16] => U32[u32], U64[u64], I32[i32], I64[i64];
+    I16[i16] => I32[i32], I64[i64];
+    U32[u32] => U64[u64], I64[i64];
+    I32[i32] => I64[i64];
+}

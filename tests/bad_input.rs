@@ -1,0 +1,331 @@
+//! Bad input of every kind: a clear error with its place and remedy, an exit code that is not
+//! zero, and nothing written.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use kconv_tests::{altered, image, kconv, of_type};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+/// What a failed run said, with the names of the test's folder taken out, and its exit code.
+struct Failed {
+    code: i32,
+    said: String,
+}
+
+/// Converts `from` in a folder of its own, which has to fail and leave nothing behind.
+fn refuse(from: &str, to: &str, make: impl FnOnce(&Path) -> PathBuf) -> Failed {
+    let folder = tempfile::tempdir().unwrap();
+    let input = make(folder.path());
+    let before = names(folder.path());
+    let out = folder.path().join("out.img");
+    let failed = run(
+        folder.path(),
+        &[
+            from.as_ref(),
+            to.as_ref(),
+            input.as_ref(),
+            "-o".as_ref(),
+            out.as_ref(),
+        ],
+    );
+    assert_eq!(before, names(folder.path()), "something was left behind");
+    failed
+}
+
+fn run(folder: &Path, arguments: &[&OsStr]) -> Failed {
+    let ran = kconv(arguments);
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert!(!ran.status.success(), "{said}");
+    Failed {
+        code: ran.status.code().expect("kconv ended by itself"),
+        said: said
+            .replace(&folder.display().to_string(), "FOLDER")
+            .replace(&kconv_tests::root().display().to_string(), "ROOT"),
+    }
+}
+
+fn names(folder: &Path) -> Vec<PathBuf> {
+    let mut names: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    names.sort();
+    names
+}
+
+fn written(bytes: &[u8]) -> impl FnOnce(&Path) -> PathBuf + '_ {
+    move |folder| {
+        let path = folder.join("in.img");
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+}
+
+fn bytes() -> Vec<u8> {
+    std::fs::read(image("up")).unwrap()
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    let failed = refuse("2.4.36", "2.4.37", |folder| folder.join("missing.img"));
+    assert_eq!(failed.code, 2);
+    insta::assert_snapshot!(failed.said);
+}
+
+#[test]
+fn a_folder() {
+    let failed = refuse("2.4.36", "2.4.37", Path::to_owned);
+    assert_eq!(failed.code, 2);
+    insta::assert_snapshot!(failed.said);
+}
+
+#[test]
+fn an_empty_file() {
+    let failed = refuse("2.4.36", "2.4.37", written(b""));
+    assert_eq!(failed.code, 2);
+    insta::assert_snapshot!(failed.said);
+}
+
+#[test]
+fn a_text() {
+    let failed = refuse("2.4.36", "2.4.37", written(b"task_struct 0xc0100000\n"));
+    assert_eq!(failed.code, 2);
+    insta::assert_snapshot!(failed.said);
+}
+
+#[test]
+fn another_elf_file() {
+    let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+    let failed = refuse("2.4.36", "2.4.37", written(&program[..4096]));
+    assert_eq!(failed.code, 2);
+    insta::assert_snapshot!(failed.said);
+}
+
+#[test]
+fn an_image_cut_off_anywhere() {
+    let whole = bytes();
+    for length in (1..whole.len()).step_by(whole.len() / 40) {
+        let failed = refuse("2.4.36", "2.4.37", written(&whole[..length]));
+        assert_eq!(failed.code, 2, "{length}: {}", failed.said);
+        assert!(
+            failed.said.starts_with("error: FOLDER/in.img: "),
+            "{length}: {}",
+            failed.said
+        );
+        assert!(
+            failed.said.contains("\n  = "),
+            "{length}: no advice: {}",
+            failed.said
+        );
+    }
+}
+
+#[test]
+fn an_image_with_a_tail() {
+    let mut longer = bytes();
+    longer.extend_from_slice(b"tail");
+    let failed = refuse("2.4.36", "2.4.37", written(&longer));
+    assert_eq!(failed.code, 2);
+    insta::assert_snapshot!(failed.said);
+}
+
+#[test]
+fn an_image_with_a_byte_changed_in_an_object() {
+    let mut changed = bytes();
+    let object = changed.len() / 4;
+    changed[object] ^= 1;
+    let failed = refuse("2.4.36", "2.4.37", written(&changed));
+    assert_eq!(failed.code, 2, "{}", failed.said);
+    assert!(
+        failed.said.contains("BLAKE3") || failed.said.contains("digest"),
+        "{}",
+        failed.said
+    );
+}
+
+#[test]
+fn a_release_nobody_knows() {
+    let failed = refuse("2.4.36", "2.4.38", |_| image("up"));
+    assert_eq!(failed.code, 2);
+    insta::assert_snapshot!(failed.said);
+}
+
+#[test]
+fn an_image_of_another_release() {
+    let failed = refuse("2.4.35", "2.4.37", |_| image("up"));
+    assert_eq!(failed.code, 2);
+    insta::assert_snapshot!(failed.said);
+}
+
+#[test]
+fn an_image_whose_layout_is_not_the_one_of_its_release() {
+    let failed = refuse("2.4.36", "2.4.37", |folder| {
+        let path = folder.join("in.img");
+        altered(&image("up"), &path, |head, _| {
+            head.identity.kernel.fingerprint.0[0] ^= 1
+        });
+        path
+    });
+    assert_eq!(failed.code, 2, "{}", failed.said);
+    assert!(failed.said.contains("layout"), "{}", failed.said);
+}
+
+#[test]
+fn an_image_of_a_release_that_is_not_registered() {
+    let failed = refuse("2.4.36", "2.4.37", |folder| {
+        let path = folder.join("in.img");
+        altered(&image("up"), &path, |head, _| {
+            head.identity.kernel.release = String::from("2.4.36-mine");
+        });
+        path
+    });
+    assert_eq!(failed.code, 2);
+    insta::assert_snapshot!(failed.said);
+}
+
+#[test]
+fn a_pointer_to_an_object_that_is_not_saved() {
+    let failed = refuse("2.4.36", "2.4.37", |folder| {
+        let path = folder.join("in.img");
+        altered(&image("up"), &path, |head, bytes| {
+            let ids: Vec<_> = of_type(head, "task_struct").collect();
+            // task_struct.files of init and of alpha.
+            for id in [ids[1], ids[7]] {
+                bytes[id.0 as usize][1364..1368].copy_from_slice(&[0xf0, 0xee, 0xdd, 0xcc]);
+            }
+        });
+        path
+    });
+    assert_eq!(failed.code, 1, "{}", failed.said);
+    insta::assert_snapshot!(failed.said);
+}
+
+#[test]
+fn a_destination_in_a_folder_that_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("no/such/out.img");
+    let image = image("up");
+    let arguments = [
+        "2.4.36".as_ref(),
+        "2.4.37".as_ref(),
+        image.as_ref(),
+        "-o".as_ref(),
+        out.as_ref(),
+    ];
+    let failed = run(folder.path(), &arguments);
+    assert_eq!(failed.code, 2);
+    insta::assert_snapshot!(failed.said);
+}
+
+#[test]
+fn a_destination_that_is_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = image("up");
+    let arguments = [
+        "2.4.36".as_ref(),
+        "2.4.37".as_ref(),
+        image.as_ref(),
+        "-o".as_ref(),
+        folder.path().as_ref(),
+    ];
+    let failed = run(folder.path(), &arguments);
+    assert_eq!(failed.code, 2);
+    insta::assert_snapshot!(failed.said);
+}
+
+#[test]
+fn a_destination_that_is_the_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("in.img");
+    std::fs::copy(image("up"), &copy).unwrap();
+    let arguments = [
+        "2.4.36".as_ref(),
+        "2.4.37".as_ref(),
+        copy.as_ref(),
+        "-o".as_ref(),
+        copy.as_ref(),
+    ];
+    let failed = run(folder.path(), &arguments);
+    assert_eq!(failed.code, 2);
+    insta::assert_snapshot!(failed.said);
+    assert!(bytes() == std::fs::read(&copy).unwrap());
+}
+
+#[test]
+fn a_disk_that_is_full() {
+    // A file size limit does what a full disk does, at the same calls.
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.img");
+    let program = kconv_tests::program("kconv", "kconv");
+    let ran = std::process::Command::new("sh")
+        .args(["-c", "ulimit -f 200; trap '' XFSZ; exec \"$0\" \"$@\""])
+        .arg(program)
+        .args([
+            "2.4.36".as_ref(),
+            "2.4.37".as_ref(),
+            image("up").as_os_str(),
+            "-o".as_ref(),
+            out.as_os_str(),
+        ])
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("out.img") && said.contains("\n  = "),
+        "{said}"
+    );
+    assert!(names(folder.path()).is_empty());
+}
+
+#[test]
+fn a_conversion_killed_at_any_time_leaves_the_old_file_or_the_new_one() {
+    let program = kconv_tests::program("kconv", "kconv");
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.img");
+    let old = b"what was there before";
+    let mut outcomes = [0; 2];
+    for delay in (0..40).map(|step| std::time::Duration::from_micros(400 * step)) {
+        std::fs::write(&out, old).unwrap();
+        let mut child = std::process::Command::new(&program)
+            .args([
+                "2.4.36".as_ref(),
+                "2.4.37".as_ref(),
+                image("up").as_os_str(),
+                "-o".as_ref(),
+                out.as_os_str(),
+            ])
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(delay);
+        let _ = child.kill();
+        child.wait().unwrap();
+        let found = std::fs::read(&out).unwrap();
+        let whole = found != old;
+        outcomes[usize::from(whole)] += 1;
+        if whole {
+            let verified = kconv(&["verify".as_ref(), out.as_os_str()]);
+            assert!(verified.status.success());
+        }
+    }
+    assert!(outcomes[0] > 0, "no conversion was killed before its end");
+}
+
+#[test]
+fn wrong_usage() {
+    for (arguments, part) in [
+        (&["2.4.36", "2.4.37"][..], "<IMAGE>"),
+        (&["inspect"], "<IMAGE>"),
+        (&["--no-such-option"], "--no-such-option"),
+        (&["inspect", "x.img", "--object", "seven"], "0xc10a6000"),
+    ] {
+        let failed = run(
+            Path::new("/nonexistent"),
+            &arguments.iter().map(OsStr::new).collect::<Vec<_>>(),
+        );
+        assert_eq!(failed.code, 2, "{}", failed.said);
+        assert!(failed.said.contains(part), "{}", failed.said);
+    }
+}

@@ -1,0 +1,262 @@
+//! What the commands print.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use kconv_tests::{convert, image, inspect, kconv, program};
+use serde_json::Value;
+use std::ffi::OsStr;
+
+fn said(arguments: &[&str]) -> String {
+    let ran = kconv(arguments);
+    let stderr = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{stderr}");
+    assert_eq!(stderr, "", "nothing but errors goes to standard error");
+    String::from_utf8(ran.stdout)
+        .unwrap()
+        .replace(&kconv_tests::root().display().to_string(), "ROOT")
+}
+
+fn up() -> String {
+    image("up").display().to_string()
+}
+
+#[test]
+fn without_arguments_the_main_job_is_shown() {
+    let help = said(&[]);
+    assert!(help.contains("kconv FROM TO IMAGE"), "{help}");
+    assert!(help.contains("kconv 2.4.36 2.4.37 tasks.img"), "{help}");
+    assert!(help.contains("Exit codes"), "{help}");
+}
+
+#[test]
+fn the_account_of_a_conversion() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.img");
+    let account = said(&["2.4.36", "2.4.37", &up(), "-o", out.to_str().unwrap()]);
+    insta::assert_snapshot!(account.replace(&folder.path().display().to_string(), "FOLDER"));
+}
+
+#[test]
+fn a_conversion_without_an_output_lies_beside_the_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("tasks.img");
+    std::fs::copy(image("up"), &copy).unwrap();
+    said(&["2.4.36", "2.4.37", copy.to_str().unwrap(), "--quiet"]);
+    assert!(folder.path().join("tasks.2.4.37-up.img").exists());
+}
+
+#[test]
+fn quiet_is_quiet() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.img");
+    assert_eq!(
+        said(&["2.4.36", "2.4.37", &up(), "-o", out.to_str().unwrap(), "-q"]),
+        ""
+    );
+}
+
+#[test]
+fn the_report_is_json_and_agrees_with_the_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, report) = (
+        folder.path().join("out.img"),
+        folder.path().join("report.json"),
+    );
+    said(&[
+        "2.4.36",
+        "2.4.37",
+        &up(),
+        "-o",
+        out.to_str().unwrap(),
+        "--report",
+        report.to_str().unwrap(),
+    ]);
+    let report: Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
+    assert_eq!(report["from"], "2.4.36-up");
+    assert_eq!(report["to"], "2.4.37-up");
+    assert_eq!(
+        report["chain"],
+        serde_json::json!(["convert-2.4.36.8-2.4.36.9"])
+    );
+    assert_eq!(report["tasks"].as_array().unwrap().len(), 22);
+    let shown = inspect(&out, &[]);
+    assert_eq!(report["kept"], shown["remainder"]);
+    let provenance = &shown["provenance"][0];
+    let fields: u64 = report["fields"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|n| n.as_u64().unwrap())
+        .sum();
+    assert_eq!(provenance["fields"], fields);
+    let changed = report["changed"].as_array().unwrap();
+    let list = changed
+        .iter()
+        .find(|c| c["field"] == "task_struct.scm_work_list")
+        .unwrap();
+    assert_eq!(list["rule"], "init");
+    assert_eq!(list["objects"], 22);
+    assert!(list["reason"].as_str().unwrap().contains("scm"), "{list}");
+}
+
+#[test]
+fn tasks_are_listed_as_ps_would() {
+    insta::assert_snapshot!(said(&["inspect", &up()]));
+}
+
+#[test]
+fn one_task_is_shown_whole() {
+    insta::assert_snapshot!(said(&["inspect", &up(), "--task", "7"]));
+}
+
+#[test]
+fn raw_fields_by_type_and_by_address() {
+    insta::assert_snapshot!(
+        said(&["inspect", &up(), "--type", "fs_struct"])
+            .lines()
+            .take(12)
+            .collect::<Vec<_>>()
+            .join("\n")
+    );
+    let objects = inspect(&image("up"), &["--type", "mm_struct"]);
+    let address = objects[0]["address"].as_str().unwrap();
+    let one = inspect(&image("up"), &["--object", address]);
+    assert_eq!(one[0], objects[0]);
+    // An address inside an object finds it too.
+    let number = u64::from_str_radix(&address[2..], 16).unwrap() + 20;
+    let inside = inspect(&image("up"), &["--object", &format!("{number:x}")]);
+    assert_eq!(inside[0], objects[0]);
+}
+
+#[test]
+fn what_is_not_in_the_image_is_named_with_what_is() {
+    for (arguments, part) in [
+        (["--task", "4711"], "0, 1, 2"),
+        (["--type", "dentry"], "task_struct"),
+        (["--object", "0x1"], "0x1"),
+    ] {
+        let ran = kconv(&["inspect", &up(), arguments[0], arguments[1]]);
+        let stderr = String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(ran.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(part), "{stderr}");
+    }
+}
+
+#[test]
+fn the_bundled_images_and_their_conversions_are_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    for flavour in ["up", "smp"] {
+        said(&["verify", image(flavour).to_str().unwrap()]);
+        let out = folder.path().join(flavour);
+        convert("2.4.36", "2.4.37", &image(flavour), &out);
+        let verdict = said(&["verify", out.to_str().unwrap()]);
+        assert!(verdict.contains("whole"), "{verdict}");
+    }
+}
+
+#[test]
+fn a_path_between_any_two_releases_is_found() {
+    insta::assert_snapshot!(said(&["path", "2.4.36", "2.4.37"]));
+    insta::assert_snapshot!(said(&["path", "2.4.37.11-up", "2.4.32-smp"]));
+    insta::assert_snapshot!(said(&["path", "2.4.32-up", "2.4.36.8-up"]));
+}
+
+#[test]
+fn a_field_is_explained() {
+    insta::assert_snapshot!(said(&[
+        "explain",
+        "task_struct.scm_work_list",
+        "2.4.36-up",
+        "2.4.37-up"
+    ]));
+    insta::assert_snapshot!(said(&[
+        "explain",
+        "task_struct.mm",
+        "2.4.36-smp",
+        "2.4.37-smp"
+    ]));
+    insta::assert_snapshot!(said(&[
+        "explain",
+        "task_struct.pending.tail",
+        "2.4.36-up",
+        "2.4.36-smp"
+    ]));
+    let ran = kconv(&[
+        "explain",
+        "task_struct.scm_worklist",
+        "2.4.36-up",
+        "2.4.37-up",
+    ]);
+    let stderr = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(2));
+    assert!(stderr.contains("task_struct.scm_work_list"), "{stderr}");
+}
+
+#[test]
+fn a_preflight_writes_nothing_and_says_what_would_happen() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("tasks.img");
+    std::fs::copy(image("smp"), &copy).unwrap();
+    insta::assert_snapshot!(said(&["preflight", copy.to_str().unwrap(), "2.4.37"]));
+    let sarif: Value = serde_json::from_str(&said(&[
+        "preflight",
+        copy.to_str().unwrap(),
+        "2.4.37",
+        "--format",
+        "sarif",
+    ]))
+    .unwrap();
+    assert_eq!(sarif["version"], "2.1.0");
+    assert_eq!(sarif["runs"][0]["results"], serde_json::json!([]));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_pipe_that_closes_early_is_no_error() {
+    let ran = std::process::Command::new("sh")
+        .args([
+            "-c",
+            "\"$0\" inspect \"$1\" --type task_struct --json | head -n 1",
+        ])
+        .args([program("kconv", "kconv").as_os_str(), OsStr::new(&up())])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&ran.stderr), "");
+}
+
+#[test]
+fn the_stand_alone_converter_does_what_kconv_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, other) = (
+        folder.path().join("one.img"),
+        folder.path().join("other.img"),
+    );
+    convert("2.4.36", "2.4.36.9", &image("smp"), &one);
+    let name = "convert-2_4_36_8-2_4_36_9";
+    let ran = std::process::Command::new(program(name, name))
+        .args([image("smp").as_os_str(), "-o".as_ref(), other.as_os_str()])
+        .output()
+        .unwrap();
+    assert!(
+        ran.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+    let (one, other) = (
+        kconv_image::Image::open(&one).unwrap(),
+        kconv_image::Image::open(&other).unwrap(),
+    );
+    assert_eq!(one.head().objects, other.head().objects);
+    assert_eq!(one.head().identity, other.head().identity);
+    assert!(kconv_tests::objects(&one) == kconv_tests::objects(&other));
+}
+
+#[test]
+fn colours_only_when_asked_for() {
+    let plain = said(&["inspect", &up()]);
+    assert!(!plain.contains('\u{1b}'));
+    let ran = std::process::Command::new(program("kconv", "kconv"))
+        .args(["--color", "always", "inspect", &up()])
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&ran.stdout).contains('\u{1b}'));
+}

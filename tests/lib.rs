@@ -1,0 +1,137 @@
+//! What the workspace tests share: where things are, and how to run the programs.
+//!
+//! A test that needs a program fails when it is missing and names the package.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use kconv_image::{Head, Image, ImageWriter, ObjectId, PageSource};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+/// The root of the workspace.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()
+        .unwrap()
+}
+
+/// The committed image of the 2.4.36 kernel of `flavour`.
+pub fn image(flavour: &str) -> PathBuf {
+    root().join(format!("tests/images/2.4.36-i386-{flavour}.img"))
+}
+
+/// What that kernel's own /proc and an independent reader said of its tasks.
+pub fn facts(flavour: &str) -> Value {
+    let path = root().join(format!("tests/dumps/2.4.36-i386-{flavour}/facts.json"));
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// A program of this workspace, built once in the profile of the tests.
+pub fn program(package: &str, name: &str) -> PathBuf {
+    static BUILT: OnceLock<std::sync::Mutex<std::collections::BTreeSet<String>>> = OnceLock::new();
+    let mut built = BUILT.get_or_init(Default::default).lock().unwrap();
+    if built.insert(package.to_owned()) {
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--locked", "-p", package])
+            .current_dir(root())
+            .status()
+            .unwrap();
+        assert!(status.success(), "cargo build -p {package} failed");
+    }
+    // Tests lie in TARGET/debug/deps.
+    let test = std::env::current_exe().unwrap();
+    test.parent().unwrap().parent().unwrap().join(name)
+}
+
+/// Runs `kconv` with `arguments`.
+pub fn kconv<I: AsRef<std::ffi::OsStr>>(arguments: &[I]) -> Output {
+    Command::new(program("kconv", "kconv"))
+        .args(arguments)
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap()
+}
+
+/// Runs `kconv FROM TO IMAGE -o OUT`, which has to succeed.
+pub fn convert(from: &str, to: &str, image: &Path, out: &Path) {
+    let ran = kconv(&[
+        from.as_ref(),
+        to.as_ref(),
+        image.as_os_str(),
+        "-o".as_ref(),
+        out.as_os_str(),
+        "--quiet".as_ref(),
+    ]);
+    assert!(
+        ran.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+}
+
+/// What `kconv inspect --json` says, with further arguments.
+pub fn inspect(image: &Path, more: &[&str]) -> Value {
+    let mut arguments = vec!["inspect".as_ref(), image.as_os_str(), "--json".as_ref()];
+    arguments.extend(more.iter().map(std::ffi::OsStr::new));
+    let ran = kconv(&arguments);
+    assert!(
+        ran.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+    serde_json::from_slice(&ran.stdout).unwrap()
+}
+
+/// Runs another program, which has to be there and to succeed.
+pub fn tool(name: &str, package: &str, command: &mut Command) -> Output {
+    let ran = command
+        .output()
+        .unwrap_or_else(|error| panic!("{name}: {error}; install the package {package}"));
+    assert!(
+        ran.status.success(),
+        "{name} failed: {}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+    ran
+}
+
+/// The bytes of every object, by id.
+pub fn objects(image: &Image) -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    let mut objects = image.objects();
+    while let Some((_, bytes)) = objects.next_object().unwrap() {
+        all.push(bytes.to_vec());
+    }
+    all
+}
+
+/// Writes a copy of `from` with the objects and the head as `change` leaves them.
+pub fn altered(from: &Path, to: &Path, change: impl FnOnce(&mut Head, &mut Vec<Vec<u8>>)) {
+    let image = Image::open(from).unwrap();
+    let mut head = image.head().clone();
+    let mut bytes = objects(&image);
+    change(&mut head, &mut bytes);
+    let mut writer = ImageWriter::create(
+        to,
+        head.identity.machine,
+        &head.objects,
+        &head.address_spaces,
+    )
+    .unwrap();
+    for object in &bytes {
+        writer.object(object).unwrap();
+    }
+    writer
+        .finish(&head, PageSource::Copy { from: &image })
+        .unwrap();
+}
+
+/// Ids of the objects of a type.
+pub fn of_type<'a>(head: &'a Head, ty: &'a str) -> impl Iterator<Item = ObjectId> + 'a {
+    (0..head.objects.len() as u32)
+        .map(ObjectId)
+        .filter(move |id| head.type_name(head.object(*id)) == ty)
+}
