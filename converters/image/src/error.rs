@@ -74,7 +74,7 @@ pub enum Fault {
         found: u32,
     },
     /// The file ends too early.
-    #[error("truncated: the file is {length} bytes long, but {what} reach to {needed}")]
+    #[error("truncated: the file is {length} bytes long, but {what} would end at {needed}")]
     Truncated {
         /// What does not fit.
         what: &'static str,
@@ -100,7 +100,7 @@ pub enum Fault {
         headers: u64,
     },
     /// A part of the file is not what was written.
-    #[error("{part} are damaged: their digest is {found}, not {expected} as recorded")]
+    #[error("{part} are damaged: BLAKE3 {found}, recorded is {expected}")]
     Digest {
         /// Which part.
         part: &'static str,
@@ -270,7 +270,7 @@ impl ImageError {
             | Fault::NotAnImage => "is this an image? `kconv freeze` makes them",
             Fault::Machine { .. } => "this program knows tasks of i386 and x86-64 kernels alone",
             Fault::Version { .. } => {
-                "use the kconv that belongs to the format, or make the image anew with this one"
+                "use a kconv of the release that wrote the image, or freeze the tasks again with this one"
             }
             Fault::Truncated { .. } | Fault::TooLong { .. } => {
                 "fetch the image again from where it was made, and compare the lengths"
@@ -294,7 +294,7 @@ impl ImageError {
             | Fault::Unknown { .. }
             | Fault::Depth { .. }
             | Fault::Flaw(_) => {
-                "the program that wrote this image broke the format: report it, with the first line of `kconv inspect`"
+                "the program that wrote this image broke the format: report it to its makers, with this message"
             }
         }
     }

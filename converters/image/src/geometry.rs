@@ -97,7 +97,10 @@ impl Geometry {
         positions.push(relative);
 
         let start = elf::head_length(machine, 1 + (runs.len() + loads.len()) as u64);
-        let end = start.checked_add(relative).ok_or(Flaw::FileSize)?;
+        let end = start
+            .checked_add(relative)
+            .and_then(|end| end.checked_add(page_bytes))
+            .ok_or(Flaw::FileSize)?;
         check_size(machine, end)?;
         positions.iter_mut().for_each(|position| *position += start);
         loads.iter_mut().for_each(|load| load.offset += start);

@@ -179,10 +179,10 @@ impl Image {
         let objects = geometry.notes() - geometry.objects();
         let expected = self.parsed.digests.objects;
         let mut findings = Vec::new();
-        findings.extend(self.compare("objects", geometry.objects(), objects, expected));
+        findings.extend(self.compare("the objects", geometry.objects(), objects, expected));
         if depth == Verify::Everything {
             let (start, length) = self.page_area();
-            findings.extend(self.compare("user pages", start.0, length, self.page_digest()));
+            findings.extend(self.compare("the user pages", start.0, length, self.page_digest()));
         }
         findings
     }

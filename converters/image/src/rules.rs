@@ -15,7 +15,7 @@ use crate::notes::{MAX_VALUE_DEPTH, OWNER};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Flaw {
     /// A number refers to something that is not there.
-    #[error("{record} {index} refers to {what} {found}, but there are {count}")]
+    #[error("{record} {index} refers to {what} {found}; there are {count}, numbered from 0")]
     Reference {
         /// What kind of record refers.
         record: &'static str,

@@ -356,7 +356,7 @@ fn large_objects_come_back() {
             home: KernelAddr(address),
             owner: ObjectId(0),
         });
-        let bytes = (0..size).map(|at| (at / 7 ^ size) as u8).collect();
+        let bytes = (0..size).map(|at| ((at / 7) ^ size) as u8).collect();
         sample.objects.push(bytes);
         address += size;
     }

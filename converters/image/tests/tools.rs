@@ -148,11 +148,11 @@ fn gdb_shows_threads_registers_and_stack_of_an_x86_64_image() {
     );
 }
 
-/// An image with more segments than `e_phnum` can say.
-fn many_segments(machine: Machine) -> Sample {
+/// The sample, which has 10 segments, with so many more.
+fn many_segments(machine: Machine, more: u64) -> Sample {
     let mut sample = sample(machine);
     let base = sample.head.objects[0].address.0 + 0x10_0000;
-    for number in 0..70_000 {
+    for number in 0..more {
         let address = KernelAddr(base + number * 32);
         sample.head.objects.push(Object {
             ty: TypeIx(2),
@@ -168,7 +168,7 @@ fn many_segments(machine: Machine) -> Sample {
 }
 
 fn more_than_65534_segments(machine: Machine) {
-    let sample = many_segments(machine);
+    let sample = many_segments(machine, 70_000);
     let image = Image::from_bytes(sample.bytes()).unwrap();
     assert_eq!(image.head(), &sample.head);
     let (text, warnings) = readelf(&sample, "-hlW");
@@ -177,6 +177,20 @@ fn more_than_65534_segments(machine: Machine) {
     // the kernel neither. It is the only remark.
     let remark = "readelf: Warning: [ 0]: Unexpected value (70010) in info field.\n";
     assert!(warnings.is_empty() || warnings == remark, "{warnings}");
+}
+
+#[test]
+fn the_most_segments_that_the_elf_header_can_count() {
+    let bytes = many_segments(Machine::I386, 65_524).bytes();
+    assert_eq!(bytes[44..52], [0xfe, 0xff, 0, 0, 0, 0, 0, 0]);
+    assert!(Image::from_bytes(bytes).is_ok());
+}
+
+#[test]
+fn one_segment_more_than_the_elf_header_can_count() {
+    let bytes = many_segments(Machine::I386, 65_525).bytes();
+    assert_eq!(bytes[44..52], [0xff, 0xff, 40, 0, 1, 0, 0, 0]);
+    assert!(Image::from_bytes(bytes).is_ok());
 }
 
 #[test]
@@ -191,7 +205,7 @@ fn readelf_reads_more_than_65534_segments_of_an_x86_64_image() {
 
 #[test]
 fn gdb_reads_more_than_65534_segments() {
-    let sample = many_segments(Machine::I386);
+    let sample = many_segments(Machine::I386, 70_000);
     let last = sample.head.objects[70_005].address;
     let examine = format!("x/2wx {last}");
     let text = gdb(&sample, "i386", &["x/1wx $esp", &examine]);

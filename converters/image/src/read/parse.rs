@@ -204,7 +204,7 @@ fn verify_head(file_head: &[u8], area: &[u8], offset: u64) -> Result<Digests, Fa
     let found = Digest::of_head(file_head, &area[..area.len() - HEAD_DIGEST]);
     if found != digests.head {
         return Err(Fault::Digest {
-            part: "head and notes",
+            part: "the headers and the notes",
             found,
             expected: digests.head,
         });

@@ -85,7 +85,16 @@ fn resolve(destination: &Path) -> Result<PathBuf, WriteError> {
         source,
     };
     let path = match fs::symlink_metadata(destination) {
-        Ok(metadata) if metadata.is_symlink() => fs::canonicalize(destination).map_err(unusable)?,
+        Ok(metadata) if metadata.is_symlink() => match fs::canonicalize(destination) {
+            Ok(path) => path,
+            // Where it leads to nothing, there is nothing to be replaced.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(WriteError::NotAFile {
+                    path: destination.to_owned(),
+                });
+            }
+            Err(error) => return Err(unusable(error)),
+        },
         Ok(_) => destination.to_owned(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Ok(destination.to_owned());
