@@ -280,6 +280,13 @@ impl Dump {
                 place: at,
             });
         }
+        // Parts of an object have entries too; the whole of it answers for them.
+        let mut end = 0;
+        self.statics.retain(|at, (size, _, _)| {
+            let new = at.0 + *size > end;
+            end = end.max(at.0 + *size);
+            new
+        });
         spans.sort_by_key(|span| (span.start, std::cmp::Reverse(span.size)));
         let mut end = 0;
         for span in spans {

@@ -152,8 +152,10 @@ pub enum Flaw {
     #[error("the list leads to an object that is already on a list")]
     Loop,
     /// An array is shorter than nothing or longer than any.
-    #[error("{count} {unit} are not possible; {limit} are the most")]
+    #[error("{member} says {count} {unit}, and {limit} are the most there can be")]
     Count {
+        /// The member beside the pointer that has the number.
+        member: String,
         /// What the kernel's memory says.
         count: i64,
         /// What is counted.
@@ -205,6 +207,9 @@ pub enum Flaw {
         /// The kind.
         kind: String,
     },
+    /// The task was running, and the CPU has what was not yet written to memory.
+    #[error("the floating-point registers are in the CPU, and what memory has of them is stale")]
+    InTheCpu,
     /// A page of user memory that no mapping covers.
     #[error("page {at} is present, but no mapping covers it")]
     StrayPage {
@@ -276,6 +281,7 @@ impl Finding {
             Flaw::NoRoot { .. } | Flaw::NoSymbol | Flaw::Fault(Fault::NoSymbol { .. }) => {
                 "give the symbols of the very kernel that was running; what a module provides cannot be frozen"
             }
+            Flaw::InTheCpu => "stop the task before its memory is dumped",
             _ => {
                 "the memory is damaged, was changing, or is of another release; freeze or dump again and name the right release"
             }

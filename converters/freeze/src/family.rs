@@ -15,6 +15,10 @@ pub(crate) trait Family {
     /// with the object through which it was found.
     fn unbound_resources(&mut self, refuse: &mut dyn FnMut(usize, Flaw));
 
+    /// Passes to `refuse` what stands in no saved object although it is state, with the object
+    /// and the field that tell.
+    fn unsaved_state(&self, refuse: &mut dyn FnMut(usize, &str, Flaw));
+
     /// All resources named so far.
     fn into_resources(self: Box<Self>) -> Resources;
 

@@ -3,7 +3,7 @@
 use crate::error::{Fault, Finding, Flaw, FreezeError};
 use crate::family::{self, Family};
 use crate::memory::Memory;
-use crate::pages::address_spaces;
+use crate::pages;
 use crate::slots::{Slots, slots};
 use crate::source::{MemorySource, ReadError};
 use crate::walk::{Walked, walk};
@@ -85,23 +85,40 @@ pub fn freeze(
     if walked.tasks == 0 {
         return Err(FreezeError::Refused(findings));
     }
-    let family = family::of(&walked).map_err(|flaw| refused(&walked, flaw))?;
-    let head = describe(&walked, family, hz, kernel, &mut findings)?;
-    if !findings.is_empty() {
-        return Err(FreezeError::Refused(findings));
-    }
+    let head = match family::of(&walked) {
+        Ok(family) => describe(&walked, family, hz, kernel, &mut findings),
+        Err(flaw) => Err(flaw),
+    };
+    let head = match head {
+        Ok(head) if findings.is_empty() => head,
+        Ok(_) => return Err(FreezeError::Refused(findings)),
+        // What is wrong with one object explains it, if there is such a thing.
+        Err(_) if !findings.is_empty() => return Err(FreezeError::Refused(findings)),
+        Err(flaw) => {
+            let place = walked.place(0, String::new(), None);
+            return Err(FreezeError::Refused(vec![Finding { place, flaw }]));
+        }
+    };
     write(&walked, &head, destination)?;
     Ok(summary(&walked, &head))
 }
 
 /// The image without its bytes. What is in `findings` afterwards makes it worthless.
+///
+/// # Errors
+/// A flaw that is not of one object.
 fn describe<'w>(
     walked: &'w Walked<'w>,
     mut family: Box<dyn Family + 'w>,
     hz: u32,
     kernel: &Kernel<'_>,
     findings: &mut Vec<Finding>,
-) -> Result<Head, FreezeError> {
+) -> Result<Head, Flaw> {
+    let mut address_spaces = Vec::new();
+    // A page seems to be stray where the mappings could not be reached.
+    if findings.is_empty() {
+        address_spaces = pages::address_spaces(walked, &*family, findings);
+    }
     let Slots {
         slots,
         symbols,
@@ -115,9 +132,13 @@ fn describe<'w>(
             flaw,
         });
     });
-    let spaces = address_spaces(walked, &*family, findings);
-    let whole = |flaw| refused(walked, flaw);
-    let mut facts = family.facts().map_err(whole)?;
+    family.unsaved_state(&mut |object, field, flaw| {
+        findings.push(Finding {
+            place: walked.place(object, field.to_owned(), None),
+            flaw,
+        });
+    });
+    let mut facts = family.facts()?;
     facts.extend(walked.memory.source.facts());
     Ok(Head {
         identity: Identity {
@@ -130,20 +151,14 @@ fn describe<'w>(
         objects: objects(walked),
         symbols,
         slots,
-        clocks: family.clocks(hz).map_err(whole)?,
+        clocks: family.clocks(hz)?,
         facts,
         remainder: Vec::new(),
         provenance: Vec::new(),
-        address_spaces: spaces,
-        core_notes: family.core_notes().map_err(whole)?,
+        address_spaces,
+        core_notes: family.core_notes()?,
         resources: family.into_resources().into_list(),
     })
-}
-
-/// A flaw that is not of one object.
-fn refused(walked: &Walked<'_>, flaw: Flaw) -> FreezeError {
-    let place = walked.place(0, String::new(), None);
-    FreezeError::Refused(vec![Finding { place, flaw }])
 }
 
 fn objects(walked: &Walked<'_>) -> Vec<Object> {
@@ -181,7 +196,7 @@ fn summary(walked: &Walked<'_>, head: &Head) -> Summary {
     let mut summary = Summary {
         tasks: walked.tasks,
         object_bytes: head.objects.iter().map(|object| object.size).sum(),
-        pages: pages(&head.address_spaces),
+        pages: number_of_pages(&head.address_spaces),
         symbols: head.symbols.len(),
         ..Summary::default()
     };
@@ -197,7 +212,7 @@ fn summary(walked: &Walked<'_>, head: &Head) -> Summary {
     summary
 }
 
-fn pages(spaces: &[AddressSpace]) -> u64 {
+fn number_of_pages(spaces: &[AddressSpace]) -> u64 {
     spaces
         .iter()
         .flat_map(|space| &space.runs)

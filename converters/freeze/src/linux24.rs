@@ -17,6 +17,10 @@ use crate::walk::Walked;
 use kconv_image::{Clocks, CoreNote, KernelAddr, ObjectId, ResourceId, Value};
 use std::collections::BTreeSet;
 
+/// The task used the FPU since it was switched in, so that its registers are still there
+/// (`include/linux/sched.h`; `arch/i386/kernel/i387.c`: save_init_fpu clears it).
+const PF_USEDFPU: u64 = 0x0010_0000;
+
 /// Linux 2.4 on i386.
 pub(crate) struct Linux24<'w> {
     walked: &'w Walked<'w>,
@@ -86,6 +90,20 @@ impl Family for Linux24<'_> {
         for file in walked.objects_of("file") {
             if let Err(flaw) = self.file_locks(file) {
                 refuse(file, flaw);
+            }
+        }
+    }
+
+    fn unsaved_state(&self, refuse: &mut dyn FnMut(usize, &str, Flaw)) {
+        for task in 0..self.walked.tasks {
+            let flags = self
+                .walked
+                .view(task)
+                .and_then(|view| view.unsigned("flags"));
+            match flags {
+                Ok(flags) if flags & PF_USEDFPU == 0 => {}
+                Ok(_) => refuse(task, "flags", Flaw::InTheCpu),
+                Err(fault) => refuse(task, "flags", fault.into()),
             }
         }
     }

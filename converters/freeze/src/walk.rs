@@ -274,7 +274,12 @@ impl<'a> Walked<'a> {
         };
         match u64::try_from(count) {
             Ok(value) if value <= limit => Ok(value.div_ceil(each) as u32),
-            _ => Err(Flaw::Count { count, unit, limit }),
+            _ => Err(Flaw::Count {
+                member: sibling.clone(),
+                count,
+                unit,
+                limit,
+            }),
         }
     }
 
