@@ -158,14 +158,19 @@ impl StateMap {
         let named = named.chain(derived.flat_map(|d| [(&d.ty, "derived"), (&d.owner, "derived")]));
         for (ty, entry) in named {
             if !saved.contains(&ty.as_str()) {
-                findings.insert(StateFinding::NotSaved { ty: ty.clone(), entry });
+                findings.insert(StateFinding::NotSaved {
+                    ty: ty.clone(),
+                    entry,
+                });
             }
         }
         for layout in layouts {
             for derived in &self.derived {
                 let owner = layout.find(&derived.owner);
                 let when = FieldPath::parse(&derived.when);
-                let found = owner.zip(when.ok()).map(|(id, path)| layout.resolve(id, &path));
+                let found = owner
+                    .zip(when.ok())
+                    .map(|(id, path)| layout.resolve(id, &path));
                 if !matches!(found, Some(Ok(_))) {
                     findings.insert(StateFinding::NoSuchField {
                         ty: derived.owner.clone(),
@@ -215,10 +220,7 @@ impl StateMap {
     ) {
         for member in &composite.members {
             let name = member.name.as_deref().unwrap_or("");
-            if self
-                .member_rule(layout, names, name, member.ty)
-                .is_some()
-            {
+            if self.member_rule(layout, names, name, member.ty).is_some() {
                 continue;
             }
             let mut element = layout.strip(member.ty);

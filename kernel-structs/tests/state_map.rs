@@ -1,0 +1,76 @@
+//! The state maps against the stored layouts, and what a map that does not fit is told.
+#![allow(clippy::unwrap_used)]
+
+use kernel_structs::layout::Layout;
+use kernel_structs::releases::Registry;
+use kernel_structs::state::StateMap;
+use std::fs;
+use std::path::Path;
+
+/// The map of Linux 2.4 with one text in place of another.
+fn changed(from: &str, to: &str) -> StateMap {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("state/linux-2.4.toml");
+    let text = fs::read_to_string(path).unwrap();
+    assert_eq!(text.matches(from).count(), 1, "{from}");
+    StateMap::parse(&text.replace(from, to)).unwrap()
+}
+
+fn layouts() -> Vec<Layout> {
+    let registry = Registry::builtin().unwrap();
+    let layouts = registry
+        .layouts()
+        .filter(|entry| entry.family == "linux-2.4");
+    layouts
+        .map(|entry| registry.layout(&entry.id).unwrap())
+        .collect()
+}
+
+/// What is found wrong with a map.
+fn findings(map: &StateMap) -> Vec<String> {
+    let layouts = layouts();
+    let findings = map.check(&layouts.iter().collect::<Vec<_>>());
+    findings.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_map_of_linux_2_4_fits_its_layouts() {
+    let map = Registry::builtin().unwrap().state_map("linux-2.4").unwrap();
+    assert_eq!(findings(&map), Vec::<String>::new());
+    assert_eq!(map.roots[0].ring.as_deref(), Some("next_task"));
+}
+
+#[test]
+fn a_ring_is_a_pointer_to_the_same_type() {
+    for member in ["mm", "pid", "nextt_task"] {
+        let map = changed("ring = \"next_task\"", &format!("ring = \"{member}\""));
+        assert_eq!(
+            findings(&map),
+            [format!(
+                "[[root]] ring: the layout's task_struct has no member `{member}` that points at another task_struct"
+            )]
+        );
+    }
+}
+
+#[test]
+fn a_root_is_of_a_saved_type() {
+    let map = changed(
+        "type = \"task_struct\"\nring = \"next_task\"",
+        "type = \"inode\"",
+    );
+    assert_eq!(
+        findings(&map),
+        ["[[root]] names inode, which is not saved; add [type.inode] or correct the name"]
+    );
+}
+
+#[test]
+fn a_derived_object_depends_on_a_member_of_its_owner() {
+    let map = changed("when = \"mm\"", "when = \"mmm\"");
+    assert_eq!(
+        findings(&map),
+        [
+            "[type.task_struct.fields] mmm: the layout's task_struct has no such member; remove the rule or correct its name"
+        ]
+    );
+}
