@@ -21,6 +21,9 @@ pub mod scalar;
 pub mod standalone;
 pub mod table;
 
+/// For the derives of generated structures, so that a converter depends on this crate alone.
+pub use zerocopy;
+
 /// What a generated file imports.
 pub mod prelude {
     pub use crate::at::At;

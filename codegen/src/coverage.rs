@@ -1,0 +1,442 @@
+//! The proof that a plan is total: every bit of a target type is written exactly once, every bit
+//! of a source type has exactly one fate.
+//!
+//! The proof looks at a finished plan and at the layouts, not at how the plan was made: it would
+//! find a mistake of the planner. Emission refuses a plan with findings.
+
+use crate::plan::{Action, Bits, FieldPlan, Plan, TypePlan};
+use kconv_runtime::table::RuleKind;
+use kernel_structs::layout::{Layout, TypeId, leaves};
+use std::collections::{BTreeMap, BTreeSet};
+use thiserror::Error;
+
+/// More scalars than any type of a kernel has.
+const MOST_LEAVES: usize = 1 << 20;
+
+/// Something that a plan leaves out or does twice.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CoverageFinding {
+    /// Target bits that no rule writes.
+    #[error("{ty}: no rule writes {bits}")]
+    NotWritten {
+        /// The type.
+        ty: String,
+        /// The bits.
+        bits: Bits,
+    },
+    /// Target bits that two rules write.
+    #[error("{ty}: both {first} and {second} write {bits}")]
+    WrittenTwice {
+        /// The type.
+        ty: String,
+        /// The field that comes first.
+        first: String,
+        /// The other one.
+        second: String,
+        /// The bits.
+        bits: Bits,
+    },
+    /// Source bits of which nothing is said.
+    #[error("{ty}: nothing says what becomes of {bits}")]
+    NoFate {
+        /// The type.
+        ty: String,
+        /// The bits.
+        bits: Bits,
+    },
+    /// Source bits with two fates.
+    #[error("{ty}: both {first} and {second} dispose of {bits}")]
+    TwoFates {
+        /// The type.
+        ty: String,
+        /// The field that comes first.
+        first: String,
+        /// The other one.
+        second: String,
+        /// The bits.
+        bits: Bits,
+    },
+    /// A field that ends outside its type.
+    #[error("{ty}.{field}: {bits} end past the {size} bytes of the type")]
+    PastEnd {
+        /// The type.
+        ty: String,
+        /// The field.
+        field: String,
+        /// The bits.
+        bits: Bits,
+        /// Size of the type.
+        size: u64,
+    },
+    /// Bits taken for padding that hold a scalar.
+    #[error("{ty}: {bits} are taken for padding, but hold {field}")]
+    NotPadding {
+        /// The type.
+        ty: String,
+        /// The bits.
+        bits: Bits,
+        /// What they hold.
+        field: String,
+    },
+    /// A type whose size is not that of the layout.
+    #[error("{ty}: planned with {planned} bytes, but the layout has {found}")]
+    WrongSize {
+        /// The type.
+        ty: String,
+        /// Size in the plan.
+        planned: u64,
+        /// Size in the layout.
+        found: u64,
+    },
+    /// An action that does not fit the field's places.
+    #[error("{ty}.{field}: `{rule}` does not fit the places of the field")]
+    Misfit {
+        /// The type.
+        ty: String,
+        /// The field.
+        field: String,
+        /// The rule.
+        rule: &'static str,
+    },
+    /// A rule that goes on in a type without a plan.
+    #[error("{ty}.{field}: there is no plan for {nested}")]
+    NoNested {
+        /// The type.
+        ty: String,
+        /// The field.
+        field: String,
+        /// The type without a plan.
+        nested: String,
+    },
+}
+
+impl std::fmt::Display for Bits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let last = self.end().saturating_sub(1);
+        let place = |bit: u64| format!("{}:{}", bit / 8, bit % 8);
+        write!(f, "bits {} to {}", place(self.offset), place(last))
+    }
+}
+
+/// Holds `plan` against the layouts it is for. Returns everything that is wrong; nothing if every
+/// bit is accounted for.
+pub fn check(plan: &Plan, old: &Layout, new: &Layout) -> Vec<CoverageFinding> {
+    let mut findings = Vec::new();
+    for ty in plan.types.values() {
+        check_sizes(ty, old, new, &mut findings);
+        for field in ty.fields.iter().chain(&ty.drops) {
+            check_action(plan, ty, field, &mut findings);
+        }
+        check_targets(ty, &mut findings);
+        check_sources(ty, &mut findings);
+        if let Some((old_id, new_id)) = ty.ids {
+            let padding = ty
+                .fields
+                .iter()
+                .filter(|field| field.rule == RuleKind::Padding);
+            let written = padding.filter_map(|field| Some(field.to.as_ref()?.bits));
+            check_padding(ty, new, new_id, written.collect(), &mut findings);
+            check_padding(ty, old, old_id, ty.padding.clone(), &mut findings);
+        }
+    }
+    findings
+}
+
+fn check_sizes(ty: &TypePlan, old: &Layout, new: &Layout, findings: &mut Vec<CoverageFinding>) {
+    let Some((old_id, new_id)) = ty.ids else {
+        return;
+    };
+    for (layout, id, planned) in [(old, old_id, ty.from_size), (new, new_id, ty.to_size)] {
+        let found = layout.size_of(id).map_or(0, |size| size.0);
+        if found != planned {
+            findings.push(CoverageFinding::WrongSize {
+                ty: ty.name.clone(),
+                planned,
+                found,
+            });
+        }
+    }
+}
+
+/// An action says nothing of a bit unless it has the places it works on.
+fn check_action(
+    plan: &Plan,
+    ty: &TypePlan,
+    field: &FieldPlan,
+    findings: &mut Vec<CoverageFinding>,
+) {
+    let from = field.from.as_ref().map(|place| place.bits.len);
+    let to = field.to.as_ref().map(|place| place.bits.len);
+    let mut nested_missing = None;
+    let fits = match (&field.action, from, to) {
+        (Action::Copy, Some(from), Some(to)) => from == to,
+        (Action::Recurse { .. } | Action::Elements { .. }, Some(from), Some(to)) => {
+            action_fits(plan, &field.action, from, to, &mut nested_missing)
+        }
+        (
+            Action::Set { .. }
+            | Action::Zero
+            | Action::OwnAddress { .. }
+            | Action::ObjectAddress
+            | Action::Call { .. },
+            None,
+            Some(_),
+        ) => true,
+        (Action::Drop { .. } | Action::DropLink { .. } | Action::Used { .. }, Some(_), None) => {
+            true
+        }
+        (
+            Action::Widen
+            | Action::Narrow
+            | Action::Pointer { .. }
+            | Action::Link { .. }
+            | Action::EmptyLink { .. }
+            | Action::Reset { .. }
+            | Action::BitField
+            | Action::Enumerator { .. }
+            | Action::Sum
+            | Action::Scale { .. }
+            | Action::Remap { .. }
+            | Action::Call { .. },
+            Some(_),
+            Some(_),
+        ) => true,
+        _ => false,
+    };
+    if let Some(nested) = nested_missing {
+        let field = field.path.to_string();
+        findings.push(CoverageFinding::NoNested {
+            ty: ty.name.clone(),
+            field,
+            nested,
+        });
+    } else if !fits {
+        findings.push(CoverageFinding::Misfit {
+            ty: ty.name.clone(),
+            field: field.path.to_string(),
+            rule: field.rule.name(),
+        });
+    }
+}
+
+/// Whether what `action` reads and writes is all of `from` and `to` bits.
+fn action_fits(
+    plan: &Plan,
+    action: &Action,
+    from: u64,
+    to: u64,
+    nested_missing: &mut Option<String>,
+) -> bool {
+    match action {
+        Action::Recurse { ty } => match plan.types.get(ty) {
+            Some(nested) => nested.from_size * 8 == from && nested.to_size * 8 == to,
+            None => {
+                *nested_missing = Some(ty.clone());
+                true
+            }
+        },
+        Action::Elements { each, old, new, .. } => {
+            if *old == 0 || *new == 0 || from % old != 0 || to % new != 0 {
+                return false;
+            }
+            action_fits(plan, each, from / old, to / new, nested_missing)
+        }
+        Action::Copy => from == to,
+        _ => from > 0 && to > 0,
+    }
+}
+
+fn check_targets(ty: &TypePlan, findings: &mut Vec<CoverageFinding>) {
+    let written = ty.fields.iter().filter_map(|field| {
+        let place = field.to.as_ref()?;
+        Some((place.bits, field.path.to_string()))
+    });
+    let name = || ty.name.clone();
+    for fault in faults(written.collect(), ty.to_size) {
+        findings.push(match fault {
+            Fault::Hole(bits) => CoverageFinding::NotWritten { ty: name(), bits },
+            Fault::Overlap(bits, first, second) => CoverageFinding::WrittenTwice {
+                ty: name(),
+                first,
+                second,
+                bits,
+            },
+            Fault::PastEnd(bits, field) => CoverageFinding::PastEnd {
+                ty: name(),
+                field,
+                bits,
+                size: ty.to_size,
+            },
+        });
+    }
+}
+
+fn check_sources(ty: &TypePlan, findings: &mut Vec<CoverageFinding>) {
+    let read = ty.fields.iter().chain(&ty.drops).filter_map(|field| {
+        let place = field.from.as_ref()?;
+        Some((
+            place.bits,
+            field.old_path.as_ref().unwrap_or(&field.path).to_string(),
+        ))
+    });
+    let padding = ty
+        .padding
+        .iter()
+        .map(|bits| (*bits, "(padding)".to_owned()));
+    let name = || ty.name.clone();
+    for fault in faults(read.chain(padding).collect(), ty.from_size) {
+        findings.push(match fault {
+            Fault::Hole(bits) => CoverageFinding::NoFate { ty: name(), bits },
+            Fault::Overlap(bits, first, second) => CoverageFinding::TwoFates {
+                ty: name(),
+                first,
+                second,
+                bits,
+            },
+            Fault::PastEnd(bits, field) => CoverageFinding::PastEnd {
+                ty: name(),
+                field,
+                bits,
+                size: ty.from_size,
+            },
+        });
+    }
+}
+
+enum Fault {
+    Hole(Bits),
+    Overlap(Bits, String, String),
+    PastEnd(Bits, String),
+}
+
+/// What is wrong with `parts` as a partition of a value of `size` bytes.
+fn faults(mut parts: Vec<(Bits, String)>, size: u64) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    parts.retain(|(bits, _)| bits.len > 0);
+    parts.sort();
+    let mut end = 0;
+    let mut last = String::new();
+    for (bits, name) in parts {
+        if bits.offset > end {
+            faults.push(Fault::Hole(Bits {
+                offset: end,
+                len: bits.offset - end,
+            }));
+        }
+        if bits.offset < end {
+            let overlap = Bits {
+                offset: bits.offset,
+                len: end.min(bits.end()) - bits.offset,
+            };
+            faults.push(Fault::Overlap(overlap, last.clone(), name.clone()));
+        }
+        if bits.end() > size * 8 {
+            faults.push(Fault::PastEnd(bits, name.clone()));
+        }
+        if bits.end() > end {
+            end = bits.end();
+            last = name;
+        }
+    }
+    if end < size * 8 {
+        faults.push(Fault::Hole(Bits {
+            offset: end,
+            len: size * 8 - end,
+        }));
+    }
+    faults
+}
+
+fn check_padding(
+    ty: &TypePlan,
+    layout: &Layout,
+    id: TypeId,
+    padding: Vec<Bits>,
+    findings: &mut Vec<CoverageFinding>,
+) {
+    let Ok(leaves) = leaves(layout, id, MOST_LEAVES) else {
+        // Too many to be proved is not proved.
+        findings.extend(padding.first().map(|bits| CoverageFinding::NotPadding {
+            ty: ty.name.clone(),
+            bits: *bits,
+            field: format!("one of more than {MOST_LEAVES} scalars"),
+        }));
+        return;
+    };
+    for bits in padding {
+        let held = leaves
+            .iter()
+            .find(|leaf| leaf.offset.0 < bits.end() && bits.offset < leaf.offset.0 + leaf.size.0);
+        if let Some(leaf) = held {
+            findings.push(CoverageFinding::NotPadding {
+                ty: ty.name.clone(),
+                bits,
+                field: leaf.path.to_string(),
+            });
+        }
+    }
+}
+
+/// How many bits of a type each rule writes, and how many of the old type it disposes of.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Account {
+    /// The type.
+    #[serde(rename = "type")]
+    pub ty: String,
+    /// Bits of the target type.
+    pub to_bits: u64,
+    /// Bits of the source type.
+    pub from_bits: u64,
+    /// By rule: bits written, bits disposed of.
+    pub rules: BTreeMap<&'static str, (u64, u64)>,
+}
+
+/// The account of every type of a plan.
+pub fn accounts(plan: &Plan) -> Vec<Account> {
+    let mut accounts = Vec::new();
+    for ty in plan.types.values() {
+        let mut rules: BTreeMap<&'static str, (u64, u64)> = BTreeMap::new();
+        for field in ty.fields.iter().chain(&ty.drops) {
+            let entry = rules.entry(field.rule.name()).or_default();
+            entry.0 += field.to.as_ref().map_or(0, |place| place.bits.len);
+            entry.1 += field.from.as_ref().map_or(0, |place| place.bits.len);
+        }
+        let padding: u64 = ty.padding.iter().map(|bits| bits.len).sum();
+        if padding > 0 {
+            rules.entry(RuleKind::Padding.name()).or_default().1 += padding;
+        }
+        accounts.push(Account {
+            ty: ty.name.clone(),
+            to_bits: ty.to_size * 8,
+            from_bits: ty.from_size * 8,
+            rules,
+        });
+    }
+    accounts
+}
+
+/// The types whose rules `plan` never reaches from an object, which would be dead code.
+pub fn unreached(plan: &Plan) -> Vec<String> {
+    let mut reached: BTreeSet<&str> = BTreeSet::new();
+    let objects = plan.types.values().filter(|ty| ty.object);
+    let mut pending: Vec<&str> = objects.map(|ty| ty.name.as_str()).collect();
+    while let Some(name) = pending.pop() {
+        let Some(ty) = plan.types.get(name).filter(|_| reached.insert(name)) else {
+            continue;
+        };
+        for field in &ty.fields {
+            let mut action = &field.action;
+            while let Action::Elements { each, .. } = action {
+                action = each;
+            }
+            if let Action::Recurse { ty } = action {
+                pending.push(ty);
+            }
+        }
+    }
+    plan.types
+        .keys()
+        .filter(|name| !reached.contains(name.as_str()))
+        .cloned()
+        .collect()
+}

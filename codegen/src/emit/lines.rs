@@ -1,0 +1,537 @@
+//! One line of a conversion function: what a rule looks like in Rust.
+
+use super::structs::{Structs, Which, ident, literal, sanitized, scalar_type, scalar_value};
+use crate::ctype::{self, Scalar, Shape};
+use crate::plan::{Action, FieldPlan, Meaning, Place, TypePlan};
+use kernel_structs::layout::{FieldPath, Step};
+use proc_macro2::{Literal, TokenStream};
+use quote::{format_ident, quote};
+
+/// Writes the lines of one function.
+pub(super) struct Lines<'a> {
+    pub(super) structs: &'a Structs<'a>,
+    pub(super) ty: &'a TypePlan,
+    /// Whether a line needs the name `Old` for the old type.
+    pub(super) uses_old: bool,
+    /// Whether a line needs the name `New` for the new type.
+    pub(super) uses_new: bool,
+}
+
+/// The layouts that a place is looked up in.
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Sides {
+    Both,
+    Old,
+    New,
+}
+
+impl Lines<'_> {
+    /// The line for a field; `None` if the rule has no form for it, empty if nothing is to be
+    /// done.
+    pub(super) fn line(&mut self, field: &FieldPlan) -> Option<TokenStream> {
+        let path = &field.path;
+        let old_path = field.old_path.as_ref().unwrap_or(path);
+        let reason = quote!(reason);
+        let old = || access(&quote!(old), old_path, &field.from);
+        let new = || place(&quote!(new), path);
+        let line = match &field.action {
+            Action::Drop { initial, strict } => {
+                return self.drop_line(field, *initial, *strict);
+            }
+            Action::DropLink { head, strict } => {
+                let (old, at) = (old(), self.at(path, path, Sides::Old));
+                let head = self.at(head, head, Sides::Old);
+                return Some(match strict {
+                    true => quote!(cx.drop_link_strict(#at, #head, #old, #reason);),
+                    false => quote!(cx.drop_link(#at, #head, #old);),
+                });
+            }
+            Action::Used { .. } => return Some(TokenStream::new()),
+            Action::Recurse { ty } => {
+                let function = ident(&sanitized(ty));
+                let (at, old, new) = (self.at(old_path, path, Sides::Both), old(), new());
+                return Some(quote!(#function(cx, #at, &#old, &mut #new);));
+            }
+            Action::Elements {
+                each,
+                old: count,
+                new: new_count,
+                rest,
+            } => {
+                return self.elements(field, each, *count, *new_count, *rest);
+            }
+            Action::Zero => return self.zero(field),
+            Action::BitField => return self.bit_field(field),
+            Action::Copy => old(),
+            Action::Sum => {
+                let (at, old) = (self.at(old_path, path, Sides::Both), old());
+                match self.shape(Which::New, &field.to)? {
+                    Shape::Array { .. } => quote!([cx.sum(#at, &#old)]),
+                    _ => quote!(cx.sum(#at, &#old)),
+                }
+            }
+            Action::Call {
+                function,
+                arguments,
+            } => {
+                let function = format_ident!("{function}");
+                let sides = if field.from.is_some() {
+                    Sides::Both
+                } else {
+                    Sides::New
+                };
+                let at = self.at(old_path, path, sides);
+                let arguments = arguments.iter().map(|path| place(&quote!(old), path));
+                quote!(overrides::#function(cx, #at #(, &#arguments)*))
+            }
+            Action::Set { value } => {
+                if field.to.as_ref()?.bit_field {
+                    let value = Literal::i64_unsuffixed(*value);
+                    quote!(#value)
+                } else {
+                    scalar_value(self.scalar(Which::New, &field.to)?, *value)
+                }
+            }
+            Action::OwnAddress { of } => {
+                let at = self.at(of, of, Sides::New);
+                quote!(cx.own_address(#at))
+            }
+            Action::ObjectAddress => quote!(cx.own_address(&At::object())),
+            Action::Link { head } | Action::EmptyLink { head, .. } => {
+                let (at, old) = (self.at(old_path, path, Sides::Both), old());
+                let old_head = if field.old_path.is_some() {
+                    parent(old_path)
+                } else {
+                    head.clone()
+                };
+                let head = self.at(&old_head, head, Sides::Both);
+                match &field.action {
+                    Action::Link { .. } => quote!(cx.link(#at, #head, #old)),
+                    Action::EmptyLink { strict: true, .. } => {
+                        quote!(cx.empty_link_strict(#at, #head, #old, #reason))
+                    }
+                    _ => quote!(cx.empty_link(#at, #head, #old)),
+                }
+            }
+            action => {
+                let (at, old) = (self.at(old_path, path, Sides::Both), old());
+                scalar_rule(action, &at, &old)?
+            }
+        };
+        let new = new();
+        Some(match &field.to {
+            Some(to) if to.bit_field => set(path, &line)?,
+            _ => quote!(#new = #line;),
+        })
+    }
+
+    /// Whether the line for a field has to be told the reason, as `reason`, for its findings.
+    pub(super) fn says_reason(&self, field: &FieldPlan) -> bool {
+        let mut action = &field.action;
+        while let Action::Elements { each, .. } = action {
+            action = each;
+        }
+        matches!(
+            action,
+            Action::Reset { strict: true, .. }
+                | Action::EmptyLink { strict: true, .. }
+                | Action::Drop { strict: true, .. }
+                | Action::DropLink { strict: true, .. }
+        )
+    }
+
+    fn drop_line(&mut self, field: &FieldPlan, initial: i64, strict: bool) -> Option<TokenStream> {
+        let (path, reason) = (&field.path, quote!(reason));
+        let from = field.from.as_ref()?;
+        let old = access(&quote!(old), path, &field.from);
+        let initial = Literal::i64_unsuffixed(initial);
+        if from.bit_field {
+            let name = path.to_string();
+            let (offset, len) = (literal(from.bits.offset), literal(from.bits.len));
+            let bits = quote!(Bits { offset: #offset, len: #len });
+            return Some(match strict {
+                true => quote!(cx.drop_bit_field(at, #name, #bits, #old, #initial, #reason);),
+                false => quote! {
+                    if #old != #initial {
+                        cx.keep_bits(at, #name, old.as_bytes(), #bits);
+                    }
+                },
+            });
+        }
+        let at = self.at(path, path, Sides::Old);
+        let scalar = self.scalar(Which::Old, &field.from);
+        Some(match (strict, scalar) {
+            (true, Some(_)) => quote!(cx.drop_strict(#at, #old, #initial, #reason);),
+            (true, None) => quote!(cx.drop_zero(#at, #old.as_bytes(), #reason);),
+            (false, Some(scalar)) => {
+                let Action::Drop { initial, .. } = field.action else {
+                    return None;
+                };
+                let initial = scalar_value(scalar, initial);
+                quote!(cx.drop_kept(#at, #old.as_bytes(), #initial.as_bytes());)
+            }
+            (false, None) => {
+                let len = literal(from.bits.len / 8);
+                quote!(cx.drop_kept(#at, #old.as_bytes(), &[0; #len]);)
+            }
+        })
+    }
+
+    fn bit_field(&mut self, field: &FieldPlan) -> Option<TokenStream> {
+        let (from, to) = (field.from.as_ref()?, field.to.as_ref()?);
+        let old_path = field.old_path.as_ref().unwrap_or(&field.path);
+        let at = self.at(old_path, &field.path, Sides::Both);
+        let old = access(&quote!(old), old_path, &field.from);
+        let value = if from.bit_field {
+            old
+        } else {
+            match self.scalar(Which::Old, &field.from)?.bytes {
+                1 => quote!(i128::from(#old)),
+                _ => quote!(i128::from(#old.get())),
+            }
+        };
+        if to.bit_field {
+            let (width, signed) = (
+                literal(to.bits.len),
+                self.scalar(Which::New, &field.to)?.signed,
+            );
+            return set(
+                &field.path,
+                &quote!(cx.bit_field(#at, #value, #width, #signed)),
+            );
+        }
+        let new = place(&quote!(new), &field.path);
+        Some(quote!(#new = cx.integer(#at, #value);))
+    }
+
+    fn zero(&self, field: &FieldPlan) -> Option<TokenStream> {
+        let new = place(&quote!(new), &field.path);
+        Some(match self.scalar(Which::New, &field.to) {
+            Some(scalar) => {
+                let zero = scalar_value(scalar, 0);
+                quote!(#new = #zero;)
+            }
+            None => quote!(#new.as_mut_bytes().fill(0);),
+        })
+    }
+
+    /// Lines for two arrays.
+    fn elements(
+        &mut self,
+        field: &FieldPlan,
+        each: &Action,
+        count: u64,
+        new_count: u64,
+        rest: i64,
+    ) -> Option<TokenStream> {
+        let old_path = field.old_path.as_ref().unwrap_or(&field.path);
+        let at = self.at(old_path, &field.path, Sides::Both);
+        let old = place(&quote!(old), old_path);
+        let new = place(&quote!(new), &field.path);
+        let common = literal(count.min(new_count));
+        let carried = match each {
+            Action::Copy if count < new_count => quote!(#new[..#common].copy_from_slice(&#old);),
+            Action::Copy if count > new_count => quote!(#new.copy_from_slice(&#old[..#common]);),
+            Action::Copy => quote!(#new = #old;),
+            Action::Recurse { ty } => {
+                let function = ident(&sanitized(ty));
+                quote!(cx.each(#at, &#old, &mut #new, #function);)
+            }
+            each => {
+                let closure = element_closure(each)?;
+                quote!(cx.each(#at, &#old, &mut #new, #closure);)
+            }
+        };
+        let left_over = if count > new_count {
+            let initial = Literal::i64_unsuffixed(rest);
+            quote!(cx.cut(#at, &#old, #common, #initial);)
+        } else if count < new_count {
+            let Some(Shape::Array { element, .. }) = self.shape(Which::New, &field.to) else {
+                return None;
+            };
+            match ctype::shape(self.structs.layout(Which::New), element) {
+                Shape::Scalar(scalar) => {
+                    let value = scalar_value(scalar, rest);
+                    quote!(#new[#common..].fill(#value);)
+                }
+                _ => quote!(#new[#common..].as_mut_bytes().fill(0);),
+            }
+        } else {
+            TokenStream::new()
+        };
+        Some(quote!(#carried #left_over))
+    }
+
+    fn shape(&self, which: Which, place: &Option<Place>) -> Option<Shape<'_>> {
+        Some(ctype::shape(
+            self.structs.layout(which),
+            place.as_ref()?.ty?,
+        ))
+    }
+
+    fn scalar(&self, which: Which, place: &Option<Place>) -> Option<Scalar> {
+        match self.shape(which, place)? {
+            Shape::Scalar(scalar) | Shape::Enum(scalar) => Some(scalar),
+            _ => None,
+        }
+    }
+
+    /// Where a field is, as the runtime is told.
+    fn at(&mut self, old: &FieldPath, new: &FieldPath, sides: Sides) -> TokenStream {
+        if new.is_empty() {
+            return quote!(at);
+        }
+        self.uses_old |= sides != Sides::New;
+        self.uses_new |= sides != Sides::Old;
+        let names = (short_names(old), short_names(new));
+        let bits = [(Which::Old, old), (Which::New, new)]
+            .iter()
+            .any(|(which, path)| {
+                let absent = match which {
+                    Which::Old => sides == Sides::New,
+                    Which::New => sides == Sides::Old,
+                };
+                !absent && self.unit(*which, path).is_some()
+            });
+        if let ((Some(was), Some(is)), false) = (names, bits) {
+            let (was, is): (Vec<_>, Vec<_>) = (
+                was.into_iter().map(ident).collect(),
+                is.into_iter().map(ident).collect(),
+            );
+            match (sides, was == is) {
+                (Sides::Both, true) => return quote!(&at!(at.#(#is).*)),
+                (Sides::Old, _) => return quote!(&at!(at.#(#was).*, old)),
+                (Sides::New, _) => return quote!(&at!(at.#(#is).*, new)),
+                (Sides::Both, false) if was.len() == 1 && is.len() == 1 => {
+                    return quote!(&at!(at.#(#was)* => #(#is)*));
+                }
+                _ => {}
+            }
+        }
+        let offset = |which: Which, path: &FieldPath| {
+            let name = if which == Which::Old {
+                quote!(Old)
+            } else {
+                quote!(New)
+            };
+            let mut steps: Vec<_> = path.steps().iter().map(step).collect();
+            if let Some(unit) = self.unit(which, path) {
+                steps.pop();
+                steps.push(unit);
+            }
+            quote!(offset_of!(#name, #(#steps).*))
+        };
+        let text = match sides {
+            Sides::Old => old.to_string(),
+            _ => new.to_string(),
+        };
+        let old = if sides == Sides::New {
+            quote!(0)
+        } else {
+            offset(Which::Old, old)
+        };
+        let new = if sides == Sides::Old {
+            quote!(0)
+        } else {
+            offset(Which::New, new)
+        };
+        quote!(&at.field(#text, #old, #new))
+    }
+
+    /// The storage unit of a bit-field of the type itself.
+    fn unit(&self, which: Which, path: &FieldPath) -> Option<TokenStream> {
+        let [Step::Member(name)] = path.steps() else {
+            return None;
+        };
+        let ids = self.ty.ids?;
+        let id = if which == Which::Old { ids.0 } else { ids.1 };
+        let definition = self.structs.definition(which, id)?;
+        definition.unit_of(name).map(|unit| {
+            let unit = ident(unit);
+            quote!(#unit)
+        })
+    }
+
+    /// Type of a value of the function's type.
+    pub(super) fn value_type(&self, which: Which) -> Option<TokenStream> {
+        if let Some((old, new)) = self.ty.ids {
+            let id = if which == Which::Old { old } else { new };
+            return Some(self.structs.rust_type(which, id));
+        }
+        let field = self.ty.fields.first()?;
+        let place = if which == Which::Old {
+            &field.from
+        } else {
+            &field.to
+        };
+        let layout = self.structs.layout(which);
+        ctype::element_scalar(layout, &place.as_ref()?.declared).map(scalar_type)
+    }
+}
+
+/// The rules for one scalar.
+fn scalar_rule(action: &Action, at: &TokenStream, old: &TokenStream) -> Option<TokenStream> {
+    Some(match action {
+        Action::Copy => quote!(#old),
+        Action::Widen => quote!(widen(#old)),
+        Action::Narrow => quote!(cx.narrow(#at, #old)),
+        Action::Pointer { meaning } => {
+            let method = format_ident!(
+                "{}",
+                match meaning {
+                    Meaning::Follow => "follow",
+                    Meaning::Within => "within",
+                    Meaning::WithinRequired => "within_required",
+                    Meaning::Stack => "stack",
+                    Meaning::Symbol => "symbol",
+                    Meaning::Resource => "resource",
+                }
+            );
+            quote!(cx.#method(#at, #old))
+        }
+        Action::Reset { initial, strict } => {
+            let initial = Literal::i64_unsuffixed(*initial);
+            match strict {
+                true => quote!(cx.reset_strict(#at, #old, #initial, reason)),
+                false => quote!(cx.reset(#at, #old, #initial)),
+            }
+        }
+        Action::Enumerator { table } => {
+            let rows = table.iter().map(|(from, to)| {
+                let (from, to) = (Literal::i64_unsuffixed(*from), Literal::i64_unsuffixed(*to));
+                quote!((#from, #to))
+            });
+            quote!(cx.enumerator(#at, #old, &[#(#rows),*]))
+        }
+        Action::Scale { multiply, divide } => {
+            let (multiply, divide) = (
+                Literal::i64_unsuffixed(*multiply),
+                Literal::i64_unsuffixed(*divide),
+            );
+            quote!(cx.scale(#at, #old, #multiply, #divide))
+        }
+        Action::Remap { table } => {
+            let rows = table.iter().map(|(from, to)| {
+                let hex = |value: &u64| format!("{value:#x}").parse::<Literal>().ok();
+                let (from, to) = (hex(from), hex(to));
+                quote!((#from, #to))
+            });
+            quote!(cx.remap(#at, #old, &[#(#rows),*]))
+        }
+        _ => return None,
+    })
+}
+
+/// What is done with one element of an array, as a closure.
+fn element_closure(each: &Action) -> Option<TokenStream> {
+    let body = match each {
+        Action::Recurse { ty } => {
+            let function = ident(&sanitized(ty));
+            quote!(#function(cx, at, old, new))
+        }
+        Action::Elements { each, old, new, .. } if old == new => {
+            let inner = match &**each {
+                Action::Recurse { ty } => {
+                    let function = ident(&sanitized(ty));
+                    quote!(#function)
+                }
+                each => element_closure(each)?,
+            };
+            quote!(cx.each(at, old, new, #inner))
+        }
+        Action::Elements { .. } => return None,
+        each => {
+            let value = scalar_rule(each, &quote!(at), &quote!(*old))?;
+            quote!(*new = #value)
+        }
+    };
+    let text = body.to_string();
+    let uses = |name: &str| {
+        text.split(|c: char| !c.is_alphanumeric() && c != '_')
+            .any(|w| w == name)
+    };
+    let cx = format_ident!("{}", if uses("cx") { "cx" } else { "_cx" });
+    let at = format_ident!("{}", if uses("at") { "at" } else { "_at" });
+    Some(quote!(|#cx, #at, old, new| #body))
+}
+
+/// A value that is read: a field, or a bit-field through its getter.
+fn access(base: &TokenStream, path: &FieldPath, at: &Option<Place>) -> TokenStream {
+    let value = place(base, path);
+    match at {
+        Some(place) if place.bit_field => quote!(#value()),
+        _ => value,
+    }
+}
+
+/// A place in a value.
+pub(super) fn place(base: &TokenStream, path: &FieldPath) -> TokenStream {
+    if path.is_empty() {
+        return quote!(*#base);
+    }
+    let mut tokens = base.clone();
+    for each in path.steps() {
+        match each {
+            Step::Member(name) => {
+                let name = ident(name);
+                tokens = quote!(#tokens.#name);
+            }
+            Step::Element(index) => {
+                let index = literal(*index);
+                tokens = quote!(#tokens[#index]);
+            }
+        }
+    }
+    tokens
+}
+
+/// A call of a bit-field's setter.
+fn set(path: &FieldPath, value: &TokenStream) -> Option<TokenStream> {
+    let Some(Step::Member(name)) = path.steps().last() else {
+        return None;
+    };
+    let owner = parent(path);
+    let owner = if owner.is_empty() {
+        quote!(new)
+    } else {
+        place(&quote!(new), &owner)
+    };
+    let setter = format_ident!("set_{name}");
+    Some(quote!(#owner.#setter(#value);))
+}
+
+/// The path without its last step.
+fn parent(path: &FieldPath) -> FieldPath {
+    let steps = path.steps();
+    FieldPath::from(steps[..steps.len().saturating_sub(1)].to_vec())
+}
+
+fn member(step: &Step) -> Option<&str> {
+    match step {
+        Step::Member(name) => Some(name),
+        Step::Element(_) => None,
+    }
+}
+
+fn step(step: &Step) -> TokenStream {
+    match step {
+        Step::Member(name) => {
+            let name = ident(name);
+            quote!(#name)
+        }
+        Step::Element(index) => {
+            let index = literal(*index);
+            quote!(#index)
+        }
+    }
+}
+
+/// The members of a path, if `at!` can name them: no elements, and no keywords, whose names it
+/// would get wrong.
+fn short_names(path: &FieldPath) -> Option<Vec<&str>> {
+    let mut names = path.steps().iter().map(member);
+    names.try_fold(Vec::new(), |mut names, name| {
+        names.push(name.filter(|name| ident(name) == name)?);
+        Some(names)
+    })
+}

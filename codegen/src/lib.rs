@@ -1,0 +1,18 @@
+//! From two kernel layouts to a converter between them.
+//!
+//! - [`diff`]: what changed between two layouts, for people to look at.
+//! - [`plan`]: one rule for every bit, decided by overrides, the state map and automatic rules.
+//! - [`overrides`]: what people decided.
+//! - [`coverage`]: the proof that a plan leaves no bit out and writes none twice.
+//! - [`emit`]: a plan as Rust for people to read.
+//! - [`generate`]: converter crates, made and compared.
+//!
+//! The library prints nothing.
+#![forbid(unsafe_code)]
+
+pub mod coverage;
+pub mod ctype;
+pub mod emit;
+pub mod generate;
+pub mod overrides;
+pub mod plan;

@@ -1,0 +1,350 @@
+//! Overrides: what people decided for one converter, with their reasons.
+//!
+//! `overrides.toml` of a converter's crate names the pairs of releases that the crate converts
+//! between and decides fields that no rule decides:
+//!
+//! ```toml
+//! converter = "convert-2.4.36.8-2.4.36.9"
+//! family = "linux-2.4"
+//!
+//! [[pair]]
+//! module = "i386_up"
+//! from = "2.4.36.8-up"
+//! from_fingerprint = "…"
+//! to = "2.4.36.9-up"
+//! to_fingerprint = "…"
+//!
+//! [[override]]
+//! field = "task_struct.scm_work_list"
+//! init = "null"
+//! reason = "…"
+//! ```
+//!
+//! The file is read strictly: an unknown key, an entry with no action or with two, an attribute
+//! without its action and an empty reason are errors, and so are ([`stale`]) an entry that no
+//! pair has a field for and one that changes nothing. All errors are reported at once, but for
+//! what is not TOML of this shape, where the first stops the reader.
+
+mod parse;
+mod stale;
+
+pub use parse::parse;
+pub use stale::stale;
+
+use kernel_structs::layout::Fingerprint;
+use std::fmt;
+
+/// An `overrides.toml`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OverridesFile {
+    /// Name of the converter.
+    pub converter: String,
+    /// Kernel family.
+    pub family: String,
+    /// The pairs of releases.
+    pub pairs: Vec<PairEntry>,
+    /// The decisions.
+    pub overrides: Overrides,
+}
+
+/// A pair of releases that a crate converts between.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PairEntry {
+    /// Line in the file.
+    pub line: usize,
+    /// Name of the generated module.
+    pub module: String,
+    /// The release converted from.
+    pub from: String,
+    /// Fingerprint of its layout when the decisions were made.
+    pub from_fingerprint: Fingerprint,
+    /// The release converted to.
+    pub to: String,
+    /// Fingerprint of its layout when the decisions were made.
+    pub to_fingerprint: Fingerprint,
+}
+
+/// The decisions of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// In the order of the file.
+    pub entries: Vec<Override>,
+}
+
+/// One decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override {
+    /// Place in [`Overrides::entries`].
+    pub index: usize,
+    /// Line in the file.
+    pub line: usize,
+    /// The field: `type.member`.
+    pub field: String,
+    /// What is done.
+    pub action: OverrideAction,
+    /// Why.
+    pub reason: String,
+    /// The change in the kernel's source behind it; empty where there is none.
+    pub evidence: String,
+}
+
+/// What an override does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OverrideAction {
+    /// The field had another name.
+    Rename {
+        /// Its name in the old type.
+        old: String,
+    },
+    /// A new field gets a stated value.
+    Init(Init),
+    /// An old field has no place any more.
+    Drop {
+        /// Whether any other value than the initial one stops the conversion.
+        only_if_initial: bool,
+    },
+    /// Another unit.
+    Scale {
+        /// Multiplied by this,
+        multiply: i64,
+        /// then divided by this.
+        divide: i64,
+    },
+    /// Flags that changed their number.
+    Remap(Vec<Flag>),
+    /// An array that becomes the sum of its elements.
+    MergeSum,
+    /// A function in the crate's `overrides.rs`.
+    Call {
+        /// Its name.
+        function: String,
+        /// The old fields it is given; the field of the same name if nothing is said.
+        from: Vec<String>,
+    },
+}
+
+/// The value of a new field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Init {
+    /// A pointer to nothing.
+    Null,
+    /// Zero in every byte.
+    Zero,
+    /// A number.
+    Value(i64),
+    /// A list without entries.
+    EmptyList,
+    /// The address of the object that the field is in.
+    Object,
+}
+
+/// One flag of a remap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flag {
+    /// Its name in the kernel's source.
+    pub name: String,
+    /// Its bits before.
+    pub from: u64,
+    /// Its bits after.
+    pub to: u64,
+}
+
+impl Override {
+    /// Whether it is about an old field that goes away.
+    pub fn is_drop(&self) -> bool {
+        matches!(self.action, OverrideAction::Drop { .. })
+    }
+}
+
+/// What is wrong with an entry of an overrides file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OverrideFinding {
+    /// Line in the file, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub problem: OverrideProblem,
+}
+
+impl fmt::Display for OverrideFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.problem)
+    }
+}
+
+/// The rule that an entry breaks.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OverrideProblem {
+    /// Not TOML, or not the shape of the file.
+    #[error("{0}")]
+    Toml(String),
+    /// An entry without action.
+    #[error("`{field}`: no action; one of rename, init, drop, scale, remap, merge, call is needed")]
+    NoAction {
+        /// The entry.
+        field: String,
+    },
+    /// An entry with more than one action.
+    #[error("`{field}`: {} are two actions; an entry has one", .actions.join(" and "))]
+    TwoActions {
+        /// The entry.
+        field: String,
+        /// The actions.
+        actions: Vec<&'static str>,
+    },
+    /// An attribute without the action it belongs to.
+    #[error("`{field}`: `from` belongs to `call`, and there is none")]
+    ForeignAttribute {
+        /// The entry.
+        field: String,
+    },
+    /// A value that is not one of those there are.
+    #[error("`{field}`: `{key}` is {found}; expected {expected}")]
+    BadValue {
+        /// The entry.
+        field: String,
+        /// The key.
+        key: &'static str,
+        /// The value.
+        found: String,
+        /// What it can be.
+        expected: &'static str,
+    },
+    /// An entry without a reason.
+    #[error("`{field}`: the reason is empty; say why the decision is right")]
+    NoReason {
+        /// The entry.
+        field: String,
+    },
+    /// A field path that is not `type.member`.
+    #[error("`{field}` is no field: `type.member` is expected")]
+    NotAField {
+        /// What stands there.
+        field: String,
+    },
+    /// Two entries for one field.
+    #[error("`{field}` is decided twice, first on line {first}")]
+    Duplicate {
+        /// The field.
+        field: String,
+        /// Line of the first entry.
+        first: usize,
+    },
+    /// Not a name that a Rust item can have.
+    #[error("`{found}` is no name for a Rust {what}")]
+    BadName {
+        /// What stands there.
+        found: String,
+        /// What it is to name.
+        what: &'static str,
+    },
+    /// A pin that is not a fingerprint.
+    #[error("{0}")]
+    BadFingerprint(String),
+    /// A file without pairs converts nothing.
+    #[error("no [[pair]]: the file names no releases to convert between")]
+    NoPair,
+    /// A module named twice.
+    #[error("module `{module}` is named twice")]
+    DuplicateModule {
+        /// The module.
+        module: String,
+    },
+    /// The type is in no plan.
+    #[error("`{field}`: no planned type is called `{ty}`{}", suggestion(nearest))]
+    UnknownType {
+        /// The field.
+        field: String,
+        /// The type.
+        ty: String,
+        /// The most similar type there is.
+        nearest: Option<String>,
+    },
+    /// The type has no such member under any layout.
+    #[error(
+        "`{field}`: no layout of any pair has this member{}",
+        suggestion(nearest)
+    )]
+    UnknownField {
+        /// The field.
+        field: String,
+        /// The most similar field there is.
+        nearest: Option<String>,
+    },
+    /// The entry decides what is decided without it.
+    #[error("`{field}`: the entry changes nothing: without it the same is decided; remove it")]
+    NotNeeded {
+        /// The field.
+        field: String,
+    },
+    /// The layout is not the one the decisions were made for.
+    #[error(
+        "{release} has fingerprint {found}, but the decisions were made for {pinned}; review them, then write the new fingerprint here"
+    )]
+    WrongFingerprint {
+        /// The release.
+        release: String,
+        /// Its fingerprint.
+        found: Fingerprint,
+        /// The one in the file.
+        pinned: Fingerprint,
+    },
+    /// The old type has no such field.
+    #[error("the old type has no field `{name}`{}", suggestion(nearest))]
+    NoOldField {
+        /// The name.
+        name: String,
+        /// The most similar name there is.
+        nearest: Option<String>,
+    },
+    /// The new type has no field for an action that writes one.
+    #[error("only the old type has the field; of all actions only `drop` is for such a field")]
+    NoNewField,
+    /// A rename of a field that both sides have.
+    #[error("the field has the same name in both layouts; there is nothing to rename")]
+    NothingToRename,
+    /// An `init` of a field that the old side has too.
+    #[error(
+        "the field is in both layouts; `init` needs a `drop` beside it that says what becomes of the old value"
+    )]
+    InitWithoutDrop,
+    /// A `drop` of a field that the new side has too.
+    #[error(
+        "the field is in both layouts; `drop` needs an `init` beside it that says what the new field gets"
+    )]
+    DropWithoutInit,
+    /// A `drop` of a field that another entry reads.
+    #[error("the field is read by the entry for `{by}`; it is not dropped")]
+    DropOfUsed {
+        /// The other entry's field.
+        by: String,
+    },
+    /// A `drop` of a field that the old side does not have.
+    #[error("the old type has no such field to drop")]
+    NothingToDrop,
+    /// An action that needs the old field of the same name.
+    #[error("`{action}` needs the field in both layouts")]
+    NeedsBoth {
+        /// The action.
+        action: &'static str,
+    },
+    /// An action on a field of a type it cannot work with.
+    #[error("`{action}` does not work on {declared}; it needs {needs}")]
+    WrongType {
+        /// The action.
+        action: &'static str,
+        /// The field's type.
+        declared: String,
+        /// What the action needs.
+        needs: &'static str,
+    },
+    /// An action that needs the address of an object, in a type that is never one.
+    #[error("`init = \"self\"` needs a type whose values are objects of their own")]
+    NotAnObject,
+}
+
+fn suggestion(nearest: &Option<String>) -> String {
+    match nearest {
+        Some(nearest) => format!("; the nearest name is `{nearest}`"),
+        None => String::new(),
+    }
+}

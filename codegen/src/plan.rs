@@ -1,0 +1,348 @@
+//! The plan of a converter: one rule for every bit of every target type, and a fate for every
+//! bit of every source type.
+//!
+//! A plan is data. It is made from two layouts, a state map and overrides ([`Plan::make`]), held
+//! against the layouts by [`crate::coverage`], and written out as Rust by [`crate::emit`]; none
+//! of the three knows how the others work.
+
+mod auto;
+mod builder;
+mod decision;
+mod finding;
+mod human;
+mod pair;
+mod reset;
+mod spans;
+
+pub use builder::Made;
+pub use finding::{Candidate, Declaration, Undecided, Why};
+pub use pair::{Pair, Side};
+
+use kconv_runtime::table::{RuleKind, Source};
+use kernel_structs::layout::{FieldPath, Fingerprint, TypeId};
+use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
+
+/// Everything that a converter between two layouts does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// Name of the converter, such as `convert-2.4.36.8-2.4.36.9`.
+    pub converter: String,
+    /// Kernel family.
+    pub family: String,
+    /// Name of the machine, as in `releases.toml`.
+    pub machine: String,
+    /// The layout read.
+    pub from: Node,
+    /// The layout written.
+    pub to: Node,
+    /// Where a task under the layout read keeps what people call it by.
+    pub task: TaskLabel,
+    /// The types, by name: those of objects, and those nested in them that have rules of their
+    /// own.
+    pub types: BTreeMap<String, TypePlan>,
+}
+
+/// A layout at one end of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Node {
+    /// The release that the converter is named after.
+    pub release: String,
+    /// Name of the layout in `releases.toml`.
+    pub layout: String,
+    /// Fingerprint of the saved types.
+    #[serde(serialize_with = "as_text")]
+    pub fingerprint: Fingerprint,
+}
+
+/// Where a task keeps what people call it by. Offsets in bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TaskLabel {
+    /// The type of a task.
+    pub ty: String,
+    /// Offset of the 32-bit pid.
+    pub pid: u64,
+    /// Offset of the name.
+    pub comm: u64,
+    /// Length of the name.
+    pub comm_len: u64,
+}
+
+/// What is done with one type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TypePlan {
+    /// Name of the type: a tag, a typedef, an element type (`file *`), or the path to a
+    /// structure without a name.
+    pub name: String,
+    /// The type under both layouts; `None` for an element type that is a scalar.
+    #[serde(skip)]
+    pub ids: Option<(TypeId, TypeId)>,
+    /// Size of a value read, in bytes.
+    pub from_size: u64,
+    /// Size of a value written, in bytes.
+    pub to_size: u64,
+    /// Whether values are objects of an image, not only parts of other types.
+    pub object: bool,
+    /// Bytes of memory that belong to an object, if more than its size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extent: Option<u64>,
+    /// Where an object ends, in bytes from the start of its owner, if that is fixed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub anchor_end: Option<u64>,
+    /// What is written, by target offset.
+    pub fields: Vec<FieldPlan>,
+    /// What is read and has no place in the target, by source offset.
+    pub drops: Vec<FieldPlan>,
+    /// Source bits that belong to no member.
+    pub padding: Vec<Bits>,
+    /// Where bytes that something can point at went, by source offset, adjacent ones merged.
+    pub spans: Vec<Span>,
+}
+
+/// A range of bits from the start of a value.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Bits {
+    /// First bit.
+    pub offset: u64,
+    /// Number of bits.
+    pub len: u64,
+}
+
+/// Bytes that moved together. All in bytes.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Span {
+    /// First byte in the old value.
+    pub from: u64,
+    /// First byte in the new value.
+    pub to: u64,
+    /// Number of bytes.
+    pub len: u64,
+}
+
+/// What was decided for one field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldPlan {
+    /// Path of the field in its type: of the new type, or of the old one for a dropped field.
+    #[serde(serialize_with = "as_text")]
+    pub path: FieldPath,
+    /// Path in the old type, where it is another.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "as_optional_text"
+    )]
+    pub old_path: Option<FieldPath>,
+    /// The rule.
+    pub rule: RuleKind,
+    /// How it is carried out.
+    pub action: Action,
+    /// Where the value was.
+    pub from: Option<Place>,
+    /// Where the value is.
+    pub to: Option<Place>,
+    /// Who decided.
+    pub source: Source,
+    /// Why; empty where the rule says it all.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// The change in the kernel's source behind the decision; empty where there is none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub evidence: String,
+}
+
+/// A field under one layout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// Its bits.
+    pub bits: Bits,
+    /// How it is declared.
+    pub declared: String,
+    /// Its type; `None` for padding and for element types.
+    #[serde(skip)]
+    pub ty: Option<TypeId>,
+    /// Whether it is a bit-field.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub bit_field: bool,
+}
+
+/// How a rule is carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "do")]
+pub enum Action {
+    /// The value as it is.
+    Copy,
+    /// The same number in a type that holds all of them.
+    Widen,
+    /// The same number, if the new type holds it.
+    Narrow,
+    /// A pointer, by its meaning.
+    Pointer {
+        /// The meaning.
+        meaning: Meaning,
+    },
+    /// A link of a ring of saved objects.
+    Link {
+        /// Path of the ring's head in the type.
+        #[serde(serialize_with = "as_text")]
+        head: FieldPath,
+    },
+    /// A link of a kernel-private list, which becomes empty.
+    EmptyLink {
+        /// Path of the list's head in the type.
+        #[serde(serialize_with = "as_text")]
+        head: FieldPath,
+        /// Whether a list that is not empty stops the conversion.
+        strict: bool,
+    },
+    /// The initial value.
+    Reset {
+        /// It.
+        initial: i64,
+        /// Whether any other old value stops the conversion.
+        strict: bool,
+    },
+    /// A bit-field, if the new one holds its value.
+    BitField,
+    /// An enumerator.
+    Enumerator {
+        /// Old and new values.
+        table: Vec<(i64, i64)>,
+    },
+    /// The function of another type.
+    Recurse {
+        /// Its name in [`Plan::types`].
+        ty: String,
+    },
+    /// Each element of an array.
+    Elements {
+        /// What is done with each.
+        each: Box<Action>,
+        /// Number of elements read.
+        old: u64,
+        /// Number of elements written.
+        new: u64,
+        /// What elements without counterpart are, or have to be.
+        rest: i64,
+    },
+    /// The sum of an array, in its place or in that of its first element.
+    Sum,
+    /// Another unit.
+    Scale {
+        /// Multiplied by this,
+        multiply: i64,
+        /// then divided by this.
+        divide: i64,
+    },
+    /// Flags, one by one.
+    Remap {
+        /// Old and new masks.
+        table: Vec<(u64, u64)>,
+    },
+    /// What a function in the converter's crate makes of old fields.
+    Call {
+        /// Its name.
+        function: String,
+        /// The old fields it is given.
+        #[serde(serialize_with = "as_texts")]
+        arguments: Vec<FieldPath>,
+    },
+    /// A number.
+    Set {
+        /// It.
+        value: i64,
+    },
+    /// Zero in every byte.
+    Zero,
+    /// The address of a place in the new value.
+    OwnAddress {
+        /// The place.
+        #[serde(serialize_with = "as_text")]
+        of: FieldPath,
+    },
+    /// The address of the object.
+    ObjectAddress,
+    /// Nothing is written; the value is kept unless it is initial.
+    Drop {
+        /// The initial value, of every scalar in the field.
+        initial: i64,
+        /// Whether any other value stops the conversion instead.
+        strict: bool,
+    },
+    /// Nothing is written; a link is kept unless its list is empty.
+    DropLink {
+        /// Path of the list's head in the old type.
+        #[serde(serialize_with = "as_text")]
+        head: FieldPath,
+        /// Whether a list that is not empty stops the conversion instead.
+        strict: bool,
+    },
+    /// Nothing is written here: another rule reads the value.
+    Used {
+        /// Path of the new field that does.
+        #[serde(serialize_with = "as_text")]
+        by: FieldPath,
+    },
+}
+
+/// What a pointer means.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Meaning {
+    /// A saved object.
+    Follow,
+    /// A place in a saved object, null if it was not saved.
+    Within,
+    /// A place in a saved object, which has to be there.
+    WithinRequired,
+    /// A place on the kernel stack.
+    Stack,
+    /// A place in the kernel image.
+    Symbol,
+    /// Something outside the image.
+    Resource,
+}
+
+impl Plan {
+    /// The names of all fields that an override can be for, as `type.field`.
+    pub fn field_names(&self) -> impl Iterator<Item = String> {
+        self.types.values().flat_map(|ty| {
+            let fields = ty
+                .fields
+                .iter()
+                .filter(|field| field.rule != RuleKind::Padding);
+            let dropped = ty.drops.iter();
+            fields
+                .chain(dropped)
+                .map(|field| format!("{}.{}", ty.name, field.path))
+        })
+    }
+}
+
+impl Bits {
+    /// The bit after the last.
+    pub fn end(self) -> u64 {
+        self.offset + self.len
+    }
+}
+
+/// The path by which padding is named.
+pub(crate) fn padding_path() -> FieldPath {
+    FieldPath::default().member("(padding)")
+}
+
+fn as_text<T: std::fmt::Display, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(value)
+}
+
+fn as_optional_text<T: std::fmt::Display, S: Serializer>(
+    value: &Option<T>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => to.collect_str(value),
+        None => to.serialize_none(),
+    }
+}
+
+fn as_texts<T: std::fmt::Display, S: Serializer>(values: &[T], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(values.iter().map(ToString::to_string))
+}

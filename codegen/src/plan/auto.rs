@@ -1,0 +1,497 @@
+//! The rules by which a member is decided without a person: the state map's policy for it, else
+//! the automatic rule for its types.
+
+use super::builder::{Owner, Planner, Which};
+use super::decision::{Decision, Part, Value};
+use super::finding::Why;
+use super::{Action, Meaning};
+use crate::ctype::{self, Field, Scalar, ScalarKind, Shape};
+use kconv_runtime::table::RuleKind;
+use kernel_structs::layout::{Composite, Type, TypeId, padding};
+use kernel_structs::state::{Missing, Policy, Rule};
+
+/// A rule and how it is carried out.
+pub(super) type Ruled = Result<(RuleKind, Action), Why>;
+
+/// What decides about a member: a rule of its own, or one for all values of its type.
+#[derive(Copy, Clone)]
+struct MemberRule<'a> {
+    rule: &'a Rule,
+    of_type: bool,
+}
+
+impl<'a> Planner<'a> {
+    /// Decides a member that one side or both have.
+    pub(super) fn by_rule(
+        &mut self,
+        owner: &Owner,
+        old: Option<&Field>,
+        new: Option<&Field>,
+    ) -> Result<Decision, Why> {
+        let old_rule = old.and_then(|field| self.member_rule(Which::Old, owner, field));
+        let new_rule = new.and_then(|field| self.member_rule(Which::New, owner, field));
+        let (old, new) = match (old, new) {
+            (Some(old), Some(new)) => (Value::of(old), Value::of(new)),
+            (None, Some(new)) => {
+                let rule = new_rule.filter(|rule| rule.of_type);
+                return self.one_sided(rule, None, Some(Value::of(new)), Why::Added);
+            }
+            (Some(old), None) => {
+                let rule = old_rule.filter(|rule| rule.of_type);
+                return self.one_sided(rule, Some(Value::of(old)), None, Why::Removed);
+            }
+            (None, None) => return Ok(Decision::automatic(Vec::new())),
+        };
+        if old.len == 0 && new.len == 0 && self.same(old.ty, new.ty) {
+            return Ok(Decision::automatic(Vec::new()));
+        }
+        match (old_rule, new_rule) {
+            (None, None) => {
+                let fallback = format!("{}.{}", owner.name, new.path);
+                let (rule, action) = self.values(&old, &new, &fallback)?;
+                let moved = rule == RuleKind::Carry && old.offset != new.offset;
+                let rule = if moved { RuleKind::Move } else { rule };
+                let part = Part {
+                    rule,
+                    action,
+                    from: Some(old),
+                    to: Some(new),
+                };
+                Ok(Decision::automatic(vec![part]))
+            }
+            (Some(old_rule), Some(new_rule)) => {
+                let (was, is) = (&old_rule.rule.policy, &new_rule.rule.policy);
+                let resets = matches!((was, is), (Policy::Reset { .. }, Policy::Reset { .. }));
+                if was != is && !resets {
+                    return Err(Why::MeaningChanged {
+                        old: was.name(),
+                        new: is.name(),
+                    });
+                }
+                let fallback = format!("{}.{}", owner.name, new.path);
+                let parts = self.by_policy(new_rule, old, new, &fallback)?;
+                Ok(Decision::state_map(&new_rule.rule.reason, parts))
+            }
+            _ => Err(Why::TypeChanged),
+        }
+    }
+
+    /// The state map's rule for a member.
+    fn member_rule(&self, which: Which, owner: &Owner, field: &Field) -> Option<MemberRule<'a>> {
+        let map = self.pair.map;
+        let names = &owner.names[which as usize];
+        let own = names
+            .iter()
+            .find_map(|name| map.types.get(name)?.fields.get(&field.name));
+        match own {
+            Some(rule) => Some(MemberRule {
+                rule,
+                of_type: false,
+            }),
+            None => map
+                .type_rule(self.layout(which), field.ty)
+                .map(|rule| MemberRule {
+                    rule,
+                    of_type: true,
+                }),
+        }
+    }
+
+    /// A member that only one side has is decided by a type that is reset wherever it stands.
+    fn one_sided(
+        &mut self,
+        rule: Option<MemberRule<'_>>,
+        old: Option<Value>,
+        new: Option<Value>,
+        open: Why,
+    ) -> Result<Decision, Why> {
+        if old.iter().chain(&new).all(|value| value.len == 0) {
+            return Ok(Decision::automatic(Vec::new()));
+        }
+        let Some(rule) = rule.map(|member| member.rule) else {
+            return Err(open);
+        };
+        let Policy::Reset { initial, strict } = &rule.policy else {
+            return Err(open);
+        };
+        let initial = initial
+            .clone()
+            .unwrap_or(kernel_structs::state::Initial::Default);
+        let mut parts = Vec::new();
+        self.reset_value(old, new, &initial, *strict, &mut parts)?;
+        Ok(Decision::state_map(&rule.reason, parts))
+    }
+
+    /// Applies a policy to a member that both sides have.
+    fn by_policy(
+        &mut self,
+        member: MemberRule<'_>,
+        old: Value,
+        new: Value,
+        fallback: &str,
+    ) -> Result<Vec<Part>, Why> {
+        let policy = &member.rule.policy;
+        match policy {
+            Policy::Reset { initial, strict } => {
+                let of_its_type = member.of_type || (initial.is_none() && !strict);
+                if of_its_type && let Some(action) = self.reset_function(&old, &new, fallback) {
+                    let rule = RuleKind::Reset;
+                    return Ok(vec![Part {
+                        rule,
+                        action,
+                        from: Some(old),
+                        to: Some(new),
+                    }]);
+                }
+                let initial = match initial {
+                    Some(initial) => initial.clone(),
+                    None => self.pair.map.initial(self.layout(Which::New), new.ty),
+                };
+                let mut parts = Vec::new();
+                self.reset_value(Some(old), Some(new), &initial, *strict, &mut parts)?;
+                Ok(parts)
+            }
+            Policy::Carry => match self.same(old.ty, new.ty) && old.len == new.len {
+                true => {
+                    let moved = old.offset != new.offset;
+                    let rule = if moved {
+                        RuleKind::Move
+                    } else {
+                        RuleKind::Carry
+                    };
+                    Ok(vec![Part {
+                        rule,
+                        action: Action::Copy,
+                        from: Some(old),
+                        to: Some(new),
+                    }])
+                }
+                false => Err(Why::TypeChanged),
+            },
+            Policy::Within { .. } if self.is_list(&old, &new) => Ok(self.ring(&old, &new)),
+            _ => {
+                if old.bit_field || new.bit_field {
+                    return Err(Why::PolicyDoesNotFit {
+                        policy: policy.name(),
+                    });
+                }
+                let (rule, action) = self.policy_of_values(policy, old.ty, new.ty)?;
+                Ok(vec![Part {
+                    rule,
+                    action,
+                    from: Some(old),
+                    to: Some(new),
+                }])
+            }
+        }
+    }
+
+    /// A policy for a pointer, or for each pointer of an array.
+    fn policy_of_values(&mut self, policy: &Policy, old: TypeId, new: TypeId) -> Ruled {
+        let shapes = (
+            ctype::shape(self.layout(Which::Old), old),
+            ctype::shape(self.layout(Which::New), new),
+        );
+        match shapes {
+            (Shape::Scalar(was), Shape::Scalar(is)) => {
+                let pointee_counts = matches!(policy, Policy::Follow(_) | Policy::Within { .. });
+                let pointers = was.kind == ScalarKind::Pointer && is.kind == ScalarKind::Pointer;
+                if pointee_counts && pointers && !self.same(old, new) {
+                    return Err(Why::TypeChanged);
+                }
+                self.scalar_policy(policy, was, is)
+            }
+            (
+                Shape::Array {
+                    element: was,
+                    count: old_count,
+                },
+                Shape::Array {
+                    element: is,
+                    count: new_count,
+                },
+            ) => {
+                let (rule, each) = self.policy_of_values(policy, was, is)?;
+                Ok(elements((rule, each), old_count, new_count))
+            }
+            _ => Err(Why::PolicyDoesNotFit {
+                policy: policy.name(),
+            }),
+        }
+    }
+
+    /// A policy for one pointer, or an integer that holds one.
+    pub(super) fn scalar_policy(&self, policy: &Policy, old: Scalar, new: Scalar) -> Ruled {
+        let pointer = |rule, meaning| Ok((rule, Action::Pointer { meaning }));
+        match policy {
+            Policy::Follow(_) => pointer(RuleKind::Follow, Meaning::Follow),
+            Policy::Within {
+                missing: Missing::Reset,
+            } => pointer(RuleKind::Within, Meaning::Within),
+            Policy::Within {
+                missing: Missing::Refuse,
+            } => pointer(RuleKind::Within, Meaning::WithinRequired),
+            Policy::Stack => pointer(RuleKind::Stack, Meaning::Stack),
+            Policy::Symbol => pointer(RuleKind::Symbol, Meaning::Symbol),
+            Policy::Resource { .. } => pointer(RuleKind::Resource, Meaning::Resource),
+            Policy::User => {
+                let number = |scalar: Scalar| Scalar {
+                    kind: ScalarKind::Number,
+                    ..scalar
+                };
+                let (_, action) = self.numbers(number(old), number(new))?;
+                Ok((RuleKind::User, action))
+            }
+            Policy::Carry | Policy::Reset { .. } => Err(Why::PolicyDoesNotFit {
+                policy: policy.name(),
+            }),
+        }
+    }
+
+    fn is_list(&self, old: &Value, new: &Value) -> bool {
+        let links = |which: Which, value: &Value| {
+            let layout = self.layout(which);
+            match ctype::shape(layout, value.ty) {
+                Shape::Struct(_, composite) => ctype::list_links(layout, composite).is_some(),
+                _ => false,
+            }
+        };
+        links(Which::Old, old) && links(Which::New, new)
+    }
+
+    /// Both links of a ring of saved objects.
+    fn ring(&self, old: &Value, new: &Value) -> Vec<Part> {
+        let fields = |which: Which, value: &Value| {
+            let layout = self.layout(which);
+            match ctype::shape(layout, value.ty) {
+                Shape::Struct(_, composite) => ctype::fields(layout, composite),
+                _ => Vec::new(),
+            }
+        };
+        let links = fields(Which::Old, old)
+            .into_iter()
+            .zip(fields(Which::New, new));
+        links
+            .map(|(was, is)| Part {
+                rule: RuleKind::Within,
+                action: Action::Link {
+                    head: new.path.clone(),
+                },
+                from: Some(old.member(&was)),
+                to: Some(new.member(&is)),
+            })
+            .collect()
+    }
+
+    /// The automatic rule for two values.
+    pub(super) fn values(&mut self, old: &Value, new: &Value, fallback: &str) -> Ruled {
+        if !old.bit_field && !new.bit_field {
+            return self.types(old.ty, new.ty, fallback);
+        }
+        let shapes = (
+            ctype::shape(self.layout(Which::Old), old.ty),
+            ctype::shape(self.layout(Which::New), new.ty),
+        );
+        match shapes {
+            (Shape::Scalar(was), Shape::Scalar(is)) => {
+                let pointer = [was, is].iter().any(|s| s.kind == ScalarKind::Pointer);
+                let same = was.signed == is.signed && old.len == new.len;
+                match (old.bit_field && new.bit_field && same, was.kind == is.kind) {
+                    _ if pointer => Err(Why::TypeChanged),
+                    (true, true) => Ok((RuleKind::Carry, Action::Copy)),
+                    _ => Ok((RuleKind::BitField, Action::BitField)),
+                }
+            }
+            (Shape::Enum(_), Shape::Enum(_))
+                if old.bit_field
+                    && new.bit_field
+                    && old.len == new.len
+                    && self.same(old.ty, new.ty) =>
+            {
+                Ok((RuleKind::Carry, Action::Copy))
+            }
+            _ => Err(Why::TypeChanged),
+        }
+    }
+
+    /// The automatic rule for two types.
+    fn types(&mut self, old: TypeId, new: TypeId, fallback: &str) -> Ruled {
+        let (old_layout, new_layout) = (self.layout(Which::Old), self.layout(Which::New));
+        match (ctype::shape(old_layout, old), ctype::shape(new_layout, new)) {
+            (Shape::Scalar(was), Shape::Scalar(is)) => self.numbers(was, is),
+            (Shape::Enum(_), Shape::Enum(_)) if self.same(old, new) => {
+                Ok((RuleKind::Carry, Action::Copy))
+            }
+            (Shape::Enum(_), Shape::Enum(_)) => self.enumerators(old, new),
+            (Shape::Struct(..), Shape::Struct(..)) => {
+                if self.same(old, new) && self.plain(old, new) {
+                    return Ok((RuleKind::Carry, Action::Copy));
+                }
+                if ctype::type_name(old_layout, old) != ctype::type_name(new_layout, new) {
+                    return Err(Why::TypeChanged);
+                }
+                let ty = self.plan_type(old, new, fallback);
+                Ok((RuleKind::Recurse, Action::Recurse { ty }))
+            }
+            (Shape::Union(..), Shape::Union(..)) => match self.same(old, new) {
+                true if self.has_pointer(new) => Err(Why::NoPolicy),
+                true => Ok((RuleKind::Union, Action::Copy)),
+                false => Err(Why::UnionChanged),
+            },
+            (
+                Shape::Array {
+                    element: was,
+                    count: old_count,
+                },
+                Shape::Array {
+                    element: is,
+                    count: new_count,
+                },
+            ) => self.arrays((was, old_count), (is, new_count), fallback),
+            (Shape::Opaque { .. }, Shape::Opaque { .. }) if self.same(old, new) => {
+                Ok((RuleKind::Carry, Action::Copy))
+            }
+            _ => Err(Why::TypeChanged),
+        }
+    }
+
+    fn arrays(
+        &mut self,
+        (old, old_count): (TypeId, u64),
+        (new, new_count): (TypeId, u64),
+        fallback: &str,
+    ) -> Ruled {
+        let (rule, each) = self.types(old, new, fallback)?;
+        if old_count == new_count {
+            return Ok(match (rule, &each) {
+                (RuleKind::Carry | RuleKind::Union, Action::Copy) => (rule, Action::Copy),
+                _ => elements((rule, each), old_count, new_count),
+            });
+        }
+        let scalar = matches!(ctype::shape(self.layout(Which::New), new), Shape::Scalar(_));
+        let longer = new_count > old_count;
+        match &each {
+            // The initial value of what is not a number may be anything but zero.
+            Action::Copy if scalar || (longer && rule == RuleKind::Carry) => {}
+            Action::Widen | Action::Narrow => {}
+            _ => return Err(Why::ElementsLeftOver),
+        }
+        Ok(elements((rule, each), old_count, new_count))
+    }
+
+    /// The automatic rule for two integers.
+    pub(super) fn numbers(&self, old: Scalar, new: Scalar) -> Ruled {
+        use ScalarKind::{Bool, Number, Pointer};
+        match (old.kind, new.kind) {
+            (Pointer, _) | (_, Pointer) => Err(Why::NoPolicy),
+            (Number, Bool) => Err(Why::TypeChanged),
+            _ if old == new => Ok((RuleKind::Carry, Action::Copy)),
+            _ => {
+                let wider = new.bytes > old.bytes && (new.signed || !old.signed);
+                let unsigned_bool = old.kind == Bool && new.bytes == old.bytes && !new.signed;
+                Ok(match (wider, unsigned_bool) {
+                    (_, true) => (RuleKind::Carry, Action::Copy),
+                    (true, _) => (RuleKind::Widen, Action::Widen),
+                    _ => (RuleKind::Narrow, Action::Narrow),
+                })
+            }
+        }
+    }
+
+    fn enumerators(&self, old: TypeId, new: TypeId) -> Ruled {
+        let get = |which: Which, id: TypeId| {
+            let layout = self.layout(which);
+            match layout.get(layout.strip(id)) {
+                Type::Enum(e) => e.enumerators.as_slice(),
+                _ => &[],
+            }
+        };
+        let mut table: Vec<(i64, i64)> = Vec::new();
+        for (name, was) in get(Which::Old, old) {
+            let Some((_, is)) = get(Which::New, new).iter().find(|(other, _)| other == name) else {
+                continue;
+            };
+            let (Ok(was), Ok(is)) = (i64::try_from(*was), i64::try_from(*is)) else {
+                return Err(Why::TypeChanged);
+            };
+            match table.iter().find(|(value, _)| *value == was) {
+                Some((_, other)) if *other != is => {
+                    return Err(Why::EnumeratorSplit { name: name.clone() });
+                }
+                Some(_) => {}
+                None => table.push((was, is)),
+            }
+        }
+        table.sort_unstable();
+        Ok((RuleKind::EnumByName, Action::Enumerator { table }))
+    }
+
+    /// Whether values of two identical types are plain data: nothing in them has a rule or an
+    /// override, is a pointer, or is padding.
+    fn plain(&self, old: TypeId, new: TypeId) -> bool {
+        let no_padding = |which: Which, ty: TypeId| {
+            padding(self.layout(which), ty, usize::MAX).is_ok_and(|holes| holes.is_empty())
+        };
+        no_padding(Which::Old, old)
+            && no_padding(Which::New, new)
+            && self.has_no_rules(Which::Old, old)
+            && self.has_no_rules(Which::New, new)
+            && !self.has_pointer(new)
+    }
+
+    fn has_no_rules(&self, which: Which, ty: TypeId) -> bool {
+        let (layout, map) = (self.layout(which), self.pair.map);
+        let names = layout.names(ty);
+        let spoken_of = |name: &&str| {
+            let prefix = format!("{name}.");
+            let mut overrides = self.pair.overrides.entries.iter();
+            overrides.any(|entry| entry.field.starts_with(&prefix))
+                || map
+                    .types
+                    .get(*name)
+                    .is_some_and(|entry| entry.rule.is_some() || !entry.fields.is_empty())
+        };
+        !names.iter().any(spoken_of)
+            && match ctype::shape(layout, ty) {
+                Shape::Array { element, .. } => self.has_no_rules(which, element),
+                Shape::Struct(_, composite) | Shape::Union(_, composite) => {
+                    self.members_have_no_rules(which, composite)
+                }
+                _ => true,
+            }
+    }
+
+    fn members_have_no_rules(&self, which: Which, composite: &Composite) -> bool {
+        composite
+            .members
+            .iter()
+            .all(|member| self.has_no_rules(which, member.ty))
+    }
+
+    fn has_pointer(&self, ty: TypeId) -> bool {
+        let layout = self.layout(Which::New);
+        match ctype::shape(layout, ty) {
+            Shape::Scalar(scalar) => scalar.kind == ScalarKind::Pointer,
+            Shape::Array { element, .. } => self.has_pointer(element),
+            Shape::Struct(_, composite) | Shape::Union(_, composite) => composite
+                .members
+                .iter()
+                .any(|member| self.has_pointer(member.ty)),
+            Shape::Enum(_) | Shape::Opaque { .. } => false,
+        }
+    }
+}
+
+/// A rule for the elements of two arrays, as a rule for the arrays.
+pub(super) fn elements((rule, each): (RuleKind, Action), old: u64, new: u64) -> (RuleKind, Action) {
+    let rule = if old == new { rule } else { RuleKind::Array };
+    (
+        rule,
+        Action::Elements {
+            each: Box::new(each),
+            old,
+            new,
+            rest: 0,
+        },
+    )
+}

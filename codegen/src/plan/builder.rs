@@ -1,0 +1,651 @@
+//! From a pair of layouts to a plan: which types need one, and which rule each member gets.
+
+use super::decision::{Decision, Part, Value};
+use super::finding::{Candidate, Declaration, Undecided, Why};
+use super::pair::Pair;
+use super::{Bits, FieldPlan, Node, Place, Plan, Side, TaskLabel, TypePlan, padding_path};
+use crate::ctype::{self, Field, Scalar, Shape};
+use crate::overrides::{Override, OverrideProblem};
+use kconv_runtime::table::{RuleKind, Source};
+use kernel_structs::layout::{FieldPath, Layout, TypeId};
+use kernel_structs::state::{Initial, Policy, Rule};
+use similar::TextDiff;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Larger types are not planned. The largest object of a kernel is far smaller, and a damaged
+/// layout must not keep the generator busy for ever.
+const LARGEST: u64 = 1 << 24;
+
+/// What making a plan gave.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// The plan; without the undecided fields it is not complete.
+    pub plan: Plan,
+    /// What is left to decide.
+    pub undecided: Vec<Undecided>,
+    /// Indices of the overrides that made a difference.
+    pub needed: BTreeSet<usize>,
+    /// All fields that an override could have been for, as `type.field`.
+    pub known: BTreeSet<String>,
+}
+
+impl Plan {
+    /// Makes the plan for `pair`.
+    pub fn make(pair: &Pair<'_>) -> Made {
+        let mut planner = Planner {
+            pair: *pair,
+            types: BTreeMap::new(),
+            names: BTreeMap::new(),
+            canonical: [BTreeMap::new(), BTreeMap::new()],
+            undecided: Vec::new(),
+            needed: BTreeSet::new(),
+            known: BTreeSet::new(),
+        };
+        planner.objects();
+        let task = planner.task_label();
+        let node = |side: &Side<'_>| Node {
+            release: side.release.to_owned(),
+            layout: side.layout_name.to_owned(),
+            fingerprint: side.fingerprint,
+        };
+        let mut plan = Plan {
+            converter: pair.converter.to_owned(),
+            family: pair.map.family.clone(),
+            machine: pair.machine.to_owned(),
+            from: node(&pair.from),
+            to: node(&pair.to),
+            task,
+            types: planner.types,
+        };
+        super::spans::fill(&mut plan);
+        Made {
+            plan,
+            undecided: planner.undecided,
+            needed: planner.needed,
+            known: planner.known,
+        }
+    }
+}
+
+pub(super) struct Planner<'a> {
+    pub(super) pair: Pair<'a>,
+    pub(super) types: BTreeMap<String, TypePlan>,
+    /// Plans by the types they are for and the name these go by.
+    names: BTreeMap<(TypeId, TypeId, String), String>,
+    canonical: [BTreeMap<TypeId, String>; 2],
+    pub(super) undecided: Vec<Undecided>,
+    pub(super) needed: BTreeSet<usize>,
+    pub(super) known: BTreeSet<String>,
+}
+
+/// What a decision may have to be undone to.
+pub(super) struct State {
+    types: BTreeMap<String, TypePlan>,
+    names: BTreeMap<(TypeId, TypeId, String), String>,
+    undecided: usize,
+    needed: BTreeSet<usize>,
+    known: BTreeSet<String>,
+}
+
+/// Which of the two layouts.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    Old,
+    New,
+}
+
+/// The type whose members are decided.
+pub(super) struct Owner {
+    /// Its name in the plan.
+    pub(super) name: String,
+    /// The names it goes by in the state map, under both layouts.
+    pub(super) names: [Vec<String>; 2],
+}
+
+impl<'a> Planner<'a> {
+    pub(super) fn layout(&self, which: Which) -> &'a Layout {
+        match which {
+            Which::Old => self.pair.from.layout,
+            Which::New => self.pair.to.layout,
+        }
+    }
+
+    /// All that a decision can leave behind.
+    pub(super) fn state(&self) -> State {
+        State {
+            types: self.types.clone(),
+            names: self.names.clone(),
+            undecided: self.undecided.len(),
+            needed: self.needed.clone(),
+            known: self.known.clone(),
+        }
+    }
+
+    /// Forgets what happened since `before`.
+    pub(super) fn restore(&mut self, before: State) {
+        self.types = before.types;
+        self.names = before.names;
+        self.undecided.truncate(before.undecided);
+        self.needed = before.needed;
+        self.known = before.known;
+    }
+
+    /// The canonical spelling of a type; equal spellings are equal layouts.
+    pub(super) fn canonical(&mut self, which: Which, ty: TypeId) -> &str {
+        let layout = self.layout(which);
+        let known = &mut self.canonical[which as usize];
+        known.entry(ty).or_insert_with(|| layout.canonical_type(ty))
+    }
+
+    pub(super) fn same(&mut self, old: TypeId, new: TypeId) -> bool {
+        let old = self.canonical(Which::Old, old).to_owned();
+        old == self.canonical(Which::New, new)
+    }
+
+    /// Plans every saved type, and the element types that follow rules name.
+    fn objects(&mut self) {
+        let map = self.pair.map;
+        for name in map.saved_types() {
+            let ids = [Which::Old, Which::New].map(|which| self.saved_type(which, name));
+            let [Some(old), Some(new)] = ids else {
+                continue;
+            };
+            let planned = self.plan_type(old, new, name);
+            let entry = map.types.get(name);
+            let anchor = map.derived.iter().find(|derived| derived.ty == name);
+            if let Some(plan) = self.types.get_mut(&planned) {
+                plan.object = true;
+                plan.extent = entry.and_then(|entry| entry.extent);
+                plan.anchor_end = anchor.map(|derived| derived.end);
+            }
+        }
+        let mut elements: BTreeSet<&str> = map.elements.keys().map(String::as_str).collect();
+        for entry in map.types.values() {
+            for rule in entry.fields.values() {
+                if let Policy::Follow(follow) = &rule.policy {
+                    elements.extend(follow.element.as_deref());
+                }
+            }
+        }
+        for element in elements {
+            if !self.types.contains_key(element) {
+                self.element(element, map.elements.get(element));
+            }
+        }
+    }
+
+    fn saved_type(&mut self, which: Which, name: &str) -> Option<TypeId> {
+        let side = match which {
+            Which::Old => self.pair.from,
+            Which::New => self.pair.to,
+        };
+        let id = side.layout.find(name);
+        if id.is_none() {
+            let layout = side.layout_name.to_owned();
+            self.open(name, "", Why::NoSuchType { layout }, None, None);
+        }
+        id
+    }
+
+    /// Plans an element type that is an integer or a pointer.
+    fn element(&mut self, element: &str, rule: Option<&Rule>) {
+        let scalars = [Which::Old, Which::New]
+            .map(|which| ctype::element_scalar(self.layout(which), element));
+        let [Some(old), Some(new)] = scalars else {
+            let layout = self.pair.from.layout_name.to_owned();
+            self.open(element, "", Why::NoSuchType { layout }, None, None);
+            return;
+        };
+        let decided = match rule {
+            Some(rule) => self
+                .scalar_policy(&rule.policy, old, new)
+                .map(|(kind, action)| (kind, action, Source::StateMap, rule.reason.clone())),
+            None => self
+                .numbers(old, new)
+                .map(|(kind, action)| (kind, action, Source::Automatic, String::new())),
+        };
+        let (rule, action, source, reason) = match decided {
+            Ok(decided) => decided,
+            Err(why) => return self.open(element, "", why, None, None),
+        };
+        let place = |scalar: Scalar| Place {
+            bits: Bits {
+                offset: 0,
+                len: scalar.bytes * 8,
+            },
+            declared: element.to_owned(),
+            ty: None,
+            bit_field: false,
+        };
+        let field = FieldPlan {
+            path: FieldPath::default(),
+            old_path: None,
+            rule,
+            action,
+            from: Some(place(old)),
+            to: Some(place(new)),
+            source,
+            reason,
+            evidence: String::new(),
+        };
+        let plan = TypePlan {
+            name: element.to_owned(),
+            ids: None,
+            from_size: old.bytes,
+            to_size: new.bytes,
+            object: true,
+            extent: None,
+            anchor_end: None,
+            fields: vec![field],
+            drops: Vec::new(),
+            padding: Vec::new(),
+            spans: Vec::new(),
+        };
+        self.types.insert(element.to_owned(), plan);
+    }
+
+    /// The name of the plan for a pair of structures, which is made if it is not there.
+    /// `fallback` names a structure without a name.
+    pub(super) fn plan_type(&mut self, old: TypeId, new: TypeId, fallback: &str) -> String {
+        let (layout, map) = (self.layout(Which::New), self.pair.map);
+        // The name under which the state map speaks of the type, so that one structure with two
+        // typedefs of different meaning gets two plans.
+        let spoken = layout
+            .names(new)
+            .into_iter()
+            .find(|name| map.types.contains_key(*name));
+        let name = spoken
+            .or_else(|| ctype::type_name(layout, new))
+            .unwrap_or(fallback)
+            .to_owned();
+        let ids = (self.layout(Which::Old).strip(old), layout.strip(new));
+        let key = (ids.0, ids.1, name.clone());
+        if let Some(planned) = self.names.get(&key) {
+            return planned.clone();
+        }
+        let taken = |planner: &Planner<'_>, name: &str| {
+            planner.names.values().any(|planned| planned == name)
+        };
+        let mut unique = name.clone();
+        let mut number = 2;
+        while taken(self, &unique) {
+            unique = format!("{name} ({number})");
+            number += 1;
+        }
+        self.names.insert(key, unique.clone());
+        let plan = self.structure(&unique, (old, new), ids);
+        self.types.insert(unique.clone(), plan);
+        unique
+    }
+
+    fn structure(
+        &mut self,
+        name: &str,
+        declared: (TypeId, TypeId),
+        ids: (TypeId, TypeId),
+    ) -> TypePlan {
+        let (old_layout, new_layout) = (self.layout(Which::Old), self.layout(Which::New));
+        let owner = Owner {
+            name: name.to_owned(),
+            names: [
+                names_of(old_layout, declared.0, name),
+                names_of(new_layout, declared.1, name),
+            ],
+        };
+        let sizes = (
+            old_layout.size_of(ids.0).map_or(0, |size| size.0),
+            new_layout.size_of(ids.1).map_or(0, |size| size.0),
+        );
+        let mut plan = TypePlan {
+            name: name.to_owned(),
+            ids: Some(ids),
+            from_size: sizes.0,
+            to_size: sizes.1,
+            object: false,
+            extent: None,
+            anchor_end: None,
+            fields: Vec::new(),
+            drops: Vec::new(),
+            padding: Vec::new(),
+            spans: Vec::new(),
+        };
+        if sizes.0.max(sizes.1) > LARGEST {
+            self.open(name, "", Why::TooLarge { largest: LARGEST }, None, None);
+            return plan;
+        }
+        let (Shape::Struct(_, old), Shape::Struct(_, new)) = (
+            ctype::shape(old_layout, ids.0),
+            ctype::shape(new_layout, ids.1),
+        ) else {
+            self.open(name, "", Why::TypeChanged, None, None);
+            return plan;
+        };
+        let old = ctype::fields(old_layout, old);
+        let new = ctype::fields(new_layout, new);
+        let decisions = match self.reset_of(declared) {
+            Some((rule, initial)) => self.reset_members(&owner, rule, &initial, &old, &new),
+            None => self.members(&owner, &old, &new),
+        };
+        for decision in decisions {
+            self.place(&mut plan, decision);
+        }
+        fill_padding(&mut plan);
+        plan
+    }
+
+    /// The reset rule of a type that is reset wherever it stands, and its initial value.
+    pub(super) fn reset_of(&self, (old, new): (TypeId, TypeId)) -> Option<(&'a Rule, Initial)> {
+        let map = self.pair.map;
+        let reset = |which: Which, ty: TypeId| {
+            let names = self.layout(which).names(ty);
+            let rule = names
+                .iter()
+                .find_map(|name| map.types.get(*name)?.rule.as_ref())?;
+            matches!(rule.policy, Policy::Reset { .. }).then_some(rule)
+        };
+        reset(Which::Old, old)?;
+        let rule = reset(Which::New, new)?;
+        Some((rule, map.initial(self.layout(Which::New), new)))
+    }
+
+    /// Decides every member of a structure: those of the new layout in their order, then those
+    /// that only the old one has.
+    fn members(&mut self, owner: &Owner, old: &[Field], new: &[Field]) -> Vec<Decision> {
+        let mut decisions = Vec::new();
+        let claimed = self.claimed(owner, old, new);
+        let old_named = |name: &str| old.iter().find(|field| field.name == name);
+        for field in new {
+            self.known.insert(format!("{}.{}", owner.name, field.name));
+            let other = old_named(&field.name).filter(|old| !claimed.contains_key(&old.name));
+            let decided = match self.override_for(owner, &field.name, false) {
+                Some(entry) => self.by_human(owner, entry, other, field, old),
+                None => match self.override_for(owner, &field.name, true) {
+                    // What is wrong is told once, where the old field's turn comes.
+                    Some(_) if other.is_some() => continue,
+                    _ => self.by_rule(owner, other, Some(field)),
+                },
+            };
+            match decided {
+                Ok(decision) => decisions.push(decision),
+                Err(why) => self.open_field(owner, why, other, Some(field), old, new),
+            }
+        }
+        for field in old {
+            self.known.insert(format!("{}.{}", owner.name, field.name));
+            let in_new = new.iter().any(|new| new.name == field.name);
+            let dropped = self.override_for(owner, &field.name, true);
+            let decided = match (claimed.get(&field.name), dropped) {
+                (Some(entry), Some(drop)) => {
+                    let problem = OverrideProblem::DropOfUsed {
+                        by: entry.field.clone(),
+                    };
+                    Err(Why::Override {
+                        line: drop.line,
+                        problem: problem.to_string(),
+                    })
+                }
+                (Some(entry), None) => match self.used_by(entry, field) {
+                    Some(decision) => Ok(decision),
+                    None => continue,
+                },
+                (None, Some(entry)) => self.human_drop(owner, entry, field, in_new),
+                (None, None) if in_new => continue,
+                (None, None) => self.by_rule(owner, Some(field), None),
+            };
+            match decided {
+                Ok(decision) => decisions.push(decision),
+                Err(why) => self.open_field(owner, why, Some(field), None, old, new),
+            }
+        }
+        decisions
+    }
+
+    /// The override for a field: one that says what it gets, or one that drops it.
+    pub(super) fn override_for(
+        &self,
+        owner: &Owner,
+        field: &str,
+        drop: bool,
+    ) -> Option<&'a Override> {
+        let name = format!("{}.{field}", owner.name);
+        let entries = &self.pair.overrides.entries;
+        entries
+            .iter()
+            .find(|entry| entry.field == name && entry.is_drop() == drop)
+    }
+
+    /// Puts the parts of a decision into their places.
+    fn place(&self, plan: &mut TypePlan, decision: Decision) {
+        for Part {
+            rule,
+            action,
+            from,
+            to,
+        } in decision.parts
+        {
+            let place = |which: Which, value: &Value| {
+                let text = self.layout(which).type_name(value.ty);
+                Place {
+                    bits: Bits {
+                        offset: value.offset,
+                        len: value.len,
+                    },
+                    declared: match value.bit_field {
+                        true => format!("{text}:{}", value.len),
+                        false => text,
+                    },
+                    ty: Some(value.ty),
+                    bit_field: value.bit_field,
+                }
+            };
+            let (path, old_path) = match (&from, &to) {
+                (Some(from), Some(to)) if from.path != to.path => {
+                    (to.path.clone(), Some(from.path.clone()))
+                }
+                (_, Some(to)) => (to.path.clone(), None),
+                (Some(from), None) => (from.path.clone(), None),
+                (None, None) => continue,
+            };
+            let field = FieldPlan {
+                path,
+                old_path,
+                rule,
+                action,
+                from: from.as_ref().map(|value| place(Which::Old, value)),
+                to: to.as_ref().map(|value| place(Which::New, value)),
+                source: decision.source,
+                reason: decision.reason.clone(),
+                evidence: decision.evidence.clone(),
+            };
+            match to {
+                Some(_) => plan.fields.push(field),
+                None => plan.drops.push(field),
+            }
+        }
+    }
+
+    fn task_label(&mut self) -> TaskLabel {
+        let root = self
+            .pair
+            .map
+            .roots
+            .first()
+            .map_or("", |root| root.ty.as_str());
+        let layout = self.layout(Which::Old);
+        let found = layout.find(root).and_then(|id| {
+            let at = |name: &str| layout.resolve(id, &FieldPath::default().member(name)).ok();
+            let (pid, comm) = (at("pid")?, at("comm")?);
+            let number = Scalar {
+                bytes: 4,
+                signed: true,
+                kind: ctype::ScalarKind::Number,
+            };
+            let Shape::Array { element, count } = ctype::shape(layout, comm.ty) else {
+                return None;
+            };
+            let fits = ctype::shape(layout, pid.ty) == Shape::Scalar(number)
+                && ctype::size_bits(layout, element) == 8;
+            fits.then(|| TaskLabel {
+                ty: root.to_owned(),
+                pid: pid.offset.byte().0,
+                comm: comm.offset.byte().0,
+                comm_len: count,
+            })
+        });
+        found.unwrap_or_else(|| {
+            self.open(root, "", Why::NoTaskLabel, None, None);
+            TaskLabel {
+                ty: root.to_owned(),
+                pid: 0,
+                comm: 0,
+                comm_len: 0,
+            }
+        })
+    }
+
+    fn open_field(
+        &mut self,
+        owner: &Owner,
+        why: Why,
+        old: Option<&Field>,
+        new: Option<&Field>,
+        all_old: &[Field],
+        all_new: &[Field],
+    ) {
+        let candidates = match (&why, old, new) {
+            (Why::Added, _, Some(field)) => {
+                self.candidates((Which::New, field), (Which::Old, all_old), all_new)
+            }
+            (Why::Removed, Some(field), _) => {
+                self.candidates((Which::Old, field), (Which::New, all_new), all_old)
+            }
+            _ => Vec::new(),
+        };
+        let declaration = |which: Which, field: &Field| Declaration {
+            declared: ctype::declared(self.layout(which), field),
+            offset_bits: field.offset,
+            size_bits: field.len,
+        };
+        let name = old.or(new).map_or("", |field| field.name.as_str());
+        let declarations = (
+            old.map(|f| declaration(Which::Old, f)),
+            new.map(|f| declaration(Which::New, f)),
+        );
+        self.open(&owner.name, name, why, declarations.0, declarations.1);
+        if let Some(last) = self.undecided.last_mut() {
+            last.candidates = candidates;
+        }
+    }
+
+    /// Leaves a type as a whole open.
+    pub(super) fn open_type(&mut self, ty: &str, why: Why) {
+        self.open(ty, "", why, None, None);
+    }
+
+    fn open(
+        &mut self,
+        ty: &str,
+        field: &str,
+        why: Why,
+        old: Option<Declaration>,
+        new: Option<Declaration>,
+    ) {
+        self.undecided.push(Undecided {
+            ty: ty.to_owned(),
+            field: field.to_owned(),
+            why,
+            old,
+            new,
+            candidates: Vec::new(),
+        });
+    }
+
+    /// Fields of the other side that this side does not have, and that look like `field`.
+    fn candidates(
+        &self,
+        (which, field): (Which, &Field),
+        (other, others): (Which, &[Field]),
+        own: &[Field],
+    ) -> Vec<Candidate> {
+        let text = |which: Which, field: &Field| {
+            let declared = ctype::declared(self.layout(which), field);
+            format!("{declared} {}", field.name)
+        };
+        let wanted = text(which, field);
+        let mut candidates: Vec<Candidate> = others
+            .iter()
+            .filter(|other| !own.iter().any(|own| own.name == other.name))
+            .map(|candidate| Candidate {
+                field: candidate.name.clone(),
+                likeness: TextDiff::from_chars(&wanted, &text(other, candidate)).ratio(),
+            })
+            .filter(|candidate| candidate.likeness >= 0.5)
+            .collect();
+        candidates.sort_by(|a, b| b.likeness.total_cmp(&a.likeness));
+        candidates.truncate(3);
+        candidates
+    }
+}
+
+/// The names by which the state map may speak of a type. One without a name is spoken of by the
+/// path to it.
+fn names_of(layout: &Layout, ty: TypeId, shown: &str) -> Vec<String> {
+    match layout.names(ty).as_slice() {
+        [] => vec![shown.to_owned()],
+        names => names.iter().map(|name| (*name).to_owned()).collect(),
+    }
+}
+
+/// Gives every target bit that no field has to a padding rule, and every source bit that neither
+/// field nor drop has to the source padding; sorts all by place.
+fn fill_padding(plan: &mut TypePlan) {
+    let written = plan
+        .fields
+        .iter()
+        .filter_map(|field| Some(field.to.as_ref()?.bits));
+    for bits in holes(written, plan.to_size * 8) {
+        plan.fields.push(FieldPlan {
+            path: padding_path(),
+            old_path: None,
+            rule: RuleKind::Padding,
+            action: super::Action::Zero,
+            from: None,
+            to: Some(Place {
+                bits,
+                declared: String::new(),
+                ty: None,
+                bit_field: false,
+            }),
+            source: Source::Automatic,
+            reason: String::new(),
+            evidence: String::new(),
+        });
+    }
+    let read = plan.fields.iter().chain(&plan.drops);
+    let read = read.filter_map(|field| Some(field.from.as_ref()?.bits));
+    plan.padding = holes(read, plan.from_size * 8);
+    plan.fields
+        .sort_by_key(|field| field.to.as_ref().map(|place| place.bits));
+    plan.drops
+        .sort_by_key(|field| field.from.as_ref().map(|place| place.bits));
+}
+
+fn holes(covered: impl Iterator<Item = Bits>, size: u64) -> Vec<Bits> {
+    let mut covered: Vec<Bits> = covered.collect();
+    covered.sort_unstable();
+    let mut holes = Vec::new();
+    let mut end = 0;
+    for bits in covered.into_iter().chain([Bits {
+        offset: size,
+        len: 0,
+    }]) {
+        if bits.offset > end {
+            holes.push(Bits {
+                offset: end,
+                len: bits.offset - end,
+            });
+        }
+        end = end.max(bits.end());
+    }
+    holes
+}

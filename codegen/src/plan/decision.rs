@@ -1,0 +1,80 @@
+//! Decisions before they have a place in a type's plan.
+
+use super::Action;
+use crate::ctype::Field;
+use kconv_runtime::table::{RuleKind, Source};
+use kernel_structs::layout::{FieldPath, TypeId};
+
+/// What happens to one member, in one part or, where a rule is told member by member, in several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Decision {
+    pub(super) source: Source,
+    pub(super) reason: String,
+    pub(super) evidence: String,
+    pub(super) parts: Vec<Part>,
+}
+
+/// A value under one layout. Offsets are in bits from the start of the type that is planned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Value {
+    pub(super) path: FieldPath,
+    pub(super) ty: TypeId,
+    pub(super) offset: u64,
+    pub(super) len: u64,
+    pub(super) bit_field: bool,
+}
+
+/// One rule of a [`Decision`]. At least one of `from` and `to` is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) rule: RuleKind,
+    pub(super) action: Action,
+    pub(super) from: Option<Value>,
+    pub(super) to: Option<Value>,
+}
+
+impl Value {
+    /// The member `field` of a type, as a value.
+    pub(super) fn of(field: &Field) -> Value {
+        Value {
+            path: FieldPath::default().member(&field.name),
+            ty: field.ty,
+            offset: field.offset,
+            len: field.len,
+            bit_field: field.bit_field,
+        }
+    }
+
+    /// The member `field` of this structure.
+    pub(super) fn member(&self, field: &Field) -> Value {
+        Value {
+            path: self.path.member(&field.name),
+            ty: field.ty,
+            offset: self.offset + field.offset,
+            len: field.len,
+            bit_field: field.bit_field,
+        }
+    }
+}
+
+impl Decision {
+    /// A decision of the generator's own.
+    pub(super) fn automatic(parts: Vec<Part>) -> Decision {
+        Decision {
+            source: Source::Automatic,
+            reason: String::new(),
+            evidence: String::new(),
+            parts,
+        }
+    }
+
+    /// A decision of the state map.
+    pub(super) fn state_map(reason: &str, parts: Vec<Part>) -> Decision {
+        Decision {
+            source: Source::StateMap,
+            reason: reason.to_owned(),
+            evidence: String::new(),
+            parts,
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What a plan leaves open.
+
+use std::fmt;
+
+/// A field for which neither an override, nor the state map, nor an automatic rule says what
+/// happens.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Undecided {
+    /// The type.
+    #[serde(rename = "type")]
+    pub ty: String,
+    /// The field; empty if the type as a whole is meant.
+    pub field: String,
+    /// What is open about it.
+    pub why: Why,
+    /// The field under the layout read.
+    pub old: Option<Declaration>,
+    /// The field under the layout written.
+    pub new: Option<Declaration>,
+    /// Fields of the other side that could be this one under another name, likeliest first.
+    pub candidates: Vec<Candidate>,
+}
+
+/// How a field is declared.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Declaration {
+    /// Its type.
+    pub declared: String,
+    /// First bit in its structure.
+    pub offset_bits: u64,
+    /// Number of bits.
+    pub size_bits: u64,
+}
+
+/// A possible other name of a field.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Candidate {
+    /// The name.
+    pub field: String,
+    /// How alike name and type are: 0 (not at all) to 1 (the same).
+    pub likeness: f32,
+}
+
+/// What is open about a field.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Why {
+    /// Only the new layout has it.
+    Added,
+    /// Only the old layout has it.
+    Removed,
+    /// Its type is another one.
+    TypeChanged,
+    /// It is a union, and the two sides differ.
+    UnionChanged,
+    /// It is or holds a pointer of which the state map says nothing.
+    NoPolicy,
+    /// The state map says different things of the two sides.
+    MeaningChanged {
+        /// The policy of the old field.
+        old: &'static str,
+        /// The policy of the new field.
+        new: &'static str,
+    },
+    /// The state map's policy cannot be applied to a value of this type.
+    PolicyDoesNotFit {
+        /// The policy.
+        policy: &'static str,
+    },
+    /// Elements of an array have no counterpart, and no single number is their initial value.
+    ElementsLeftOver,
+    /// An old enumerator's value has two names, which are two values now.
+    EnumeratorSplit {
+        /// One of the names.
+        name: String,
+    },
+    /// It is too large for anything a kernel has.
+    TooLarge {
+        /// The largest size that is planned, in bytes.
+        largest: u64,
+    },
+    /// A layout has no such type, although it is saved.
+    NoSuchType {
+        /// Name of the layout.
+        layout: String,
+    },
+    /// The state map's root type has no `pid` of 32 bits or no character array `comm`, by which
+    /// findings name a task.
+    NoTaskLabel,
+    /// An override cannot be carried out.
+    Override {
+        /// Line in the file.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+impl Undecided {
+    /// What a person can write to decide it.
+    pub fn advice(&self) -> String {
+        let field = format!("{}.{}", self.ty, self.field);
+        match &self.why {
+            Why::Added => format!(
+                "add `[[override]] field = \"{field}\"` with `init`, `rename` or `call`, and a reason"
+            ),
+            Why::Removed => format!(
+                "add `[[override]] field = \"{field}\"` with `drop = \"only-if-initial\"` or `drop = \"always\"`, and a reason; or a `rename` on the field that it has become"
+            ),
+            Why::TypeChanged | Why::UnionChanged => format!(
+                "add `[[override]] field = \"{field}\"` with `scale`, `remap` or `call`; or an `init` and a `drop`; each with a reason"
+            ),
+            Why::EnumeratorSplit { .. } | Why::ElementsLeftOver => {
+                format!(
+                    "add `[[override]] field = \"{field}\"` with `merge` or `call`, and a reason"
+                )
+            }
+            Why::NoPolicy | Why::MeaningChanged { .. } | Why::PolicyDoesNotFit { .. } => {
+                format!("say in the state map what {field} means")
+            }
+            Why::NoSuchType { .. } | Why::NoTaskLabel | Why::TooLarge { .. } => {
+                "correct the state map, or import the layout again".to_owned()
+            }
+            Why::Override { .. } => "correct the override".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Why::Added => f.write_str("is new, and nothing says what value it gets"),
+            Why::Removed => f.write_str("is no more, and nothing says what becomes of its value"),
+            Why::TypeChanged => f.write_str("has another type, and no automatic rule leads there"),
+            Why::UnionChanged => {
+                f.write_str("is a union that changed; nothing says which member holds")
+            }
+            Why::NoPolicy => {
+                f.write_str("is or holds a pointer of which the state map says nothing")
+            }
+            Why::MeaningChanged { old, new } => {
+                write!(f, "was `{old}` and is `{new}` by the state map")
+            }
+            Why::PolicyDoesNotFit { policy } => {
+                write!(
+                    f,
+                    "has the policy `{policy}`, which a value of this type cannot follow"
+                )
+            }
+            Why::ElementsLeftOver => f.write_str(
+                "has elements without counterpart whose initial value is not one number",
+            ),
+            Why::EnumeratorSplit { name } => write!(
+                f,
+                "has an old value with two names, one of them {name}, that are two values now"
+            ),
+            Why::TooLarge { largest } => write!(f, "has more than {largest} bytes"),
+            Why::NoSuchType { layout } => write!(f, "is saved, but {layout} has no such type"),
+            Why::NoTaskLabel => {
+                f.write_str("is the root, but has no 32-bit pid and no character array comm")
+            }
+            Why::Override { line, problem } => write!(f, "line {line}: {problem}"),
+        }
+    }
+}
+
+impl fmt::Display for Undecided {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.field.as_str() {
+            "" => write!(f, "{} {}", self.ty, self.why),
+            field => write!(f, "{}.{field} {}", self.ty, self.why),
+        }
+    }
+}
+
+impl fmt::Display for Declaration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (byte, bit) = (self.offset_bits / 8, self.offset_bits % 8);
+        write!(f, "{} at {byte}", self.declared)?;
+        if bit != 0 {
+            write!(f, ":{bit}")?;
+        }
+        match self.size_bits % 8 {
+            0 => write!(f, ", {} bytes", self.size_bits / 8),
+            _ => write!(f, ", {} bits", self.size_bits),
+        }
+    }
+}

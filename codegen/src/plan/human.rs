@@ -1,0 +1,404 @@
+//! What overrides decide.
+
+use super::Action;
+use super::auto::elements;
+use super::builder::{Owner, Planner, Which};
+use super::decision::{Decision, Part, Value};
+use super::finding::Why;
+use super::reset::empty_list;
+use crate::ctype::{self, Field, ScalarKind, Shape};
+use crate::overrides::{Init, Override, OverrideAction, OverrideProblem};
+use kconv_runtime::table::{RuleKind, Source};
+use kernel_structs::layout::FieldPath;
+use kernel_structs::nearest::nearest;
+use kernel_structs::state::{Initial, Policy};
+use std::collections::BTreeMap;
+
+type Parts = Result<Vec<Part>, OverrideProblem>;
+
+impl<'a> Planner<'a> {
+    /// Old fields that an override for a new field reads in place of a rule of their own, with
+    /// that override.
+    pub(super) fn claimed(
+        &self,
+        owner: &Owner,
+        old: &[Field],
+        new: &[Field],
+    ) -> BTreeMap<String, &'a Override> {
+        let mut claimed = BTreeMap::new();
+        for field in new {
+            let Some(entry) = self.override_for(owner, &field.name, false) else {
+                continue;
+            };
+            let names = match &entry.action {
+                OverrideAction::Rename { old } => vec![old.clone()],
+                OverrideAction::Call { from, .. } => arguments(from, &field.name),
+                _ => Vec::new(),
+            };
+            for name in names {
+                let is_old = old.iter().any(|field| field.name == name);
+                // A field that goes on under its own name is carried by its own rule, and only
+                // looked at here.
+                let goes_on = name != field.name && new.iter().any(|new| new.name == name);
+                if is_old && !goes_on {
+                    claimed.insert(name, entry);
+                }
+            }
+        }
+        claimed
+    }
+
+    /// What becomes of an old field that the override `entry` reads; `None` if the new field's
+    /// own decision says so.
+    pub(super) fn used_by(&self, entry: &Override, field: &Field) -> Option<Decision> {
+        let (_, by) = entry.field.rsplit_once('.')?;
+        match &entry.action {
+            OverrideAction::Call { .. } if by != field.name => Some(decision(
+                entry,
+                vec![Part {
+                    rule: RuleKind::Call,
+                    action: Action::Used {
+                        by: FieldPath::default().member(by),
+                    },
+                    from: Some(Value::of(field)),
+                    to: None,
+                }],
+            )),
+            _ => None,
+        }
+    }
+
+    /// Decides a new field by an override. `other` is the old field of its name.
+    pub(super) fn by_human(
+        &mut self,
+        owner: &Owner,
+        entry: &'a Override,
+        other: Option<&Field>,
+        field: &Field,
+        old: &[Field],
+    ) -> Result<Decision, Why> {
+        let own = old.iter().find(|old| old.name == field.name);
+        let dropped = self.override_for(owner, &field.name, true).is_some();
+        let rest = if dropped { None } else { other };
+        let without = self.speculate(|planner| planner.by_rule(owner, rest, Some(field)));
+        let parts = match &entry.action {
+            OverrideAction::Rename { old: name } => {
+                return self.rename(owner, entry, name, field, own, old);
+            }
+            OverrideAction::Init(_) if own.is_some() && !dropped => {
+                Err(OverrideProblem::InitWithoutDrop)
+            }
+            OverrideAction::Init(init) => self.init(owner, init, field),
+            OverrideAction::Scale { multiply, divide } => {
+                let action = Action::Scale {
+                    multiply: *multiply,
+                    divide: *divide,
+                };
+                self.on_numbers("scale", RuleKind::Scale, action, own, field)
+            }
+            OverrideAction::Remap(flags) => {
+                let table = flags.iter().map(|flag| (flag.from, flag.to)).collect();
+                self.on_numbers(
+                    "remap",
+                    RuleKind::Remap,
+                    Action::Remap { table },
+                    own,
+                    field,
+                )
+            }
+            OverrideAction::MergeSum => self.sum(own, field),
+            OverrideAction::Call { function, from } => call(function, from, own, field, old),
+            OverrideAction::Drop { .. } => Ok(Vec::new()),
+        };
+        let decided = decision(entry, parts.map_err(|problem| in_line(entry, problem))?);
+        self.note_need(entry, &decided, without);
+        Ok(decided)
+    }
+
+    /// Decides by an override what becomes of an old field.
+    pub(super) fn human_drop(
+        &mut self,
+        owner: &Owner,
+        entry: &'a Override,
+        field: &Field,
+        in_new: bool,
+    ) -> Result<Decision, Why> {
+        let replaced = self
+            .override_for(owner, &field.name, false)
+            .is_some_and(|other| matches!(other.action, OverrideAction::Init(_)));
+        if in_new && !replaced {
+            return Err(in_line(entry, OverrideProblem::DropWithoutInit));
+        }
+        let OverrideAction::Drop { only_if_initial } = entry.action else {
+            return Ok(decision(entry, Vec::new()));
+        };
+        let without = self.speculate(|planner| planner.by_rule(owner, Some(field), None));
+        let map = self.pair.map;
+        let names = &owner.names[Which::Old as usize];
+        let stated = names.iter().find_map(|name| {
+            match &map.types.get(name)?.fields.get(&field.name)?.policy {
+                Policy::Reset { initial, .. } => initial.clone(),
+                _ => None,
+            }
+        });
+        let initial = match stated {
+            Some(Initial::Default) | None => map.initial(self.layout(Which::Old), field.ty),
+            Some(initial) => initial,
+        };
+        let mut parts = Vec::new();
+        self.reset_value(
+            Some(Value::of(field)),
+            None,
+            &initial,
+            only_if_initial,
+            &mut parts,
+        )?;
+        let decided = decision(entry, parts);
+        self.note_need(entry, &decided, without);
+        Ok(decided)
+    }
+
+    /// An override is needed if without it the field would be open, or treated differently.
+    fn note_need(&mut self, entry: &Override, decided: &Decision, without: Result<Decision, Why>) {
+        if without.is_ok_and(|without| without.parts == decided.parts) {
+            return;
+        }
+        self.needed.insert(entry.index);
+    }
+
+    /// What `decide` gives, without it leaving anything behind.
+    fn speculate<T>(&mut self, decide: impl FnOnce(&mut Planner<'a>) -> T) -> T {
+        let before = self.state();
+        let result = decide(self);
+        self.restore(before);
+        result
+    }
+
+    fn rename(
+        &mut self,
+        owner: &Owner,
+        entry: &'a Override,
+        name: &str,
+        field: &Field,
+        own: Option<&Field>,
+        old: &[Field],
+    ) -> Result<Decision, Why> {
+        if own.is_some() {
+            return Err(in_line(entry, OverrideProblem::NothingToRename));
+        }
+        let was = old_field(name, old).map_err(|problem| in_line(entry, problem))?;
+        let mut decided = self.by_rule(owner, Some(was), Some(field))?;
+        for part in &mut decided.parts {
+            if matches!(part.rule, RuleKind::Carry | RuleKind::Move) {
+                part.rule = RuleKind::Rename;
+            }
+        }
+        self.needed.insert(entry.index);
+        Ok(decision(entry, decided.parts))
+    }
+
+    fn init(&self, owner: &Owner, init: &Init, field: &Field) -> Parts {
+        let layout = self.layout(Which::New);
+        let shape = ctype::shape(layout, field.ty);
+        let wrong = |action, needs| {
+            Err(OverrideProblem::WrongType {
+                action,
+                declared: ctype::declared(layout, field),
+                needs,
+            })
+        };
+        let pointer = matches!(shape, Shape::Scalar(s) if s.kind == ScalarKind::Pointer);
+        let to = Value::of(field);
+        let action = match init {
+            Init::Null if pointer => Action::Set { value: 0 },
+            Init::Null => return wrong("init = \"null\"", "a pointer"),
+            Init::Zero if field.bit_field => Action::Set { value: 0 },
+            Init::Zero => Action::Zero,
+            Init::Value(value) => match shape {
+                Shape::Scalar(s) | Shape::Enum(s) if !pointer && fits(*value, to.len, s.signed) => {
+                    Action::Set { value: *value }
+                }
+                _ => return wrong("init", "a number that holds the value"),
+            },
+            Init::EmptyList => {
+                let Shape::Struct(_, composite) = shape else {
+                    return wrong("init = \"empty-list\"", "a list_head");
+                };
+                let fields = ctype::fields(layout, composite);
+                let mut parts = Vec::new();
+                let emptied = match ctype::list_links(layout, composite) {
+                    Some(_) => empty_list(None, Some((to, fields.as_slice())), false, &mut parts),
+                    None => return wrong("init = \"empty-list\"", "a list_head"),
+                };
+                if emptied.is_err() {
+                    return wrong("init = \"empty-list\"", "a list_head");
+                }
+                for part in &mut parts {
+                    part.rule = RuleKind::Init;
+                }
+                return Ok(parts);
+            }
+            Init::Object if !pointer => return wrong("init = \"self\"", "a pointer"),
+            Init::Object => {
+                let entry = self.pair.map.types.get(&owner.name);
+                if !entry.is_some_and(|entry| entry.saved) {
+                    return Err(OverrideProblem::NotAnObject);
+                }
+                Action::ObjectAddress
+            }
+        };
+        Ok(vec![Part {
+            rule: RuleKind::Init,
+            action,
+            from: None,
+            to: Some(to),
+        }])
+    }
+
+    /// An action on a number, or on each number of an array.
+    fn on_numbers(
+        &self,
+        name: &'static str,
+        rule: RuleKind,
+        action: Action,
+        own: Option<&Field>,
+        field: &Field,
+    ) -> Parts {
+        let own = own.ok_or(OverrideProblem::NeedsBoth { action: name })?;
+        let number = |which: Which, field: &Field| {
+            let mut ty = field.ty;
+            let mut count = None;
+            let layout = self.layout(which);
+            if let Shape::Array {
+                element,
+                count: number,
+            } = ctype::shape(layout, ty)
+            {
+                (ty, count) = (element, Some(number));
+            }
+            match ctype::shape(layout, ty) {
+                Shape::Scalar(s) if s.kind == ScalarKind::Number && !field.bit_field => Ok(count),
+                _ => Err(OverrideProblem::WrongType {
+                    action: name,
+                    declared: ctype::declared(layout, field),
+                    needs: "an integer, or an array of them",
+                }),
+            }
+        };
+        let counts = (number(Which::Old, own)?, number(Which::New, field)?);
+        let (rule, action) = match counts {
+            (None, None) => (rule, action),
+            (Some(old), Some(new)) if old == new => elements((rule, action), old, new),
+            _ => {
+                return Err(OverrideProblem::WrongType {
+                    action: name,
+                    declared: ctype::declared(self.layout(Which::New), field),
+                    needs: "as many elements before as after",
+                });
+            }
+        };
+        Ok(both(rule, action, own, field))
+    }
+
+    fn sum(&self, own: Option<&Field>, field: &Field) -> Parts {
+        let own = own.ok_or(OverrideProblem::NeedsBoth { action: "merge" })?;
+        let is_number = |which: Which, ty| {
+            let shape = ctype::shape(self.layout(which), ty);
+            matches!(shape, Shape::Scalar(s) if s.kind == ScalarKind::Number)
+        };
+        let wrong = |which: Which, field: &Field, needs| {
+            Err(OverrideProblem::WrongType {
+                action: "merge",
+                declared: ctype::declared(self.layout(which), field),
+                needs,
+            })
+        };
+        match ctype::shape(self.layout(Which::Old), own.ty) {
+            Shape::Array { element, count } if count > 1 && is_number(Which::Old, element) => {}
+            _ => return wrong(Which::Old, own, "an old array of several integers"),
+        }
+        match ctype::shape(self.layout(Which::New), field.ty) {
+            Shape::Array { element, count: 1 } if is_number(Which::New, element) => {}
+            _ if is_number(Which::New, field.ty) && !field.bit_field => {}
+            _ => return wrong(Which::New, field, "one new integer"),
+        }
+        Ok(both(RuleKind::Merge, Action::Sum, own, field))
+    }
+}
+
+fn call(
+    function: &str,
+    from: &[String],
+    own: Option<&Field>,
+    field: &Field,
+    old: &[Field],
+) -> Parts {
+    let names = arguments(from, &field.name);
+    for name in &names {
+        old_field(name, old)?;
+    }
+    let action = Action::Call {
+        function: function.to_owned(),
+        arguments: names
+            .iter()
+            .map(|name| FieldPath::default().member(name))
+            .collect(),
+    };
+    let own = own.filter(|own| names.contains(&own.name));
+    Ok(vec![Part {
+        rule: RuleKind::Call,
+        action,
+        from: own.map(Value::of),
+        to: Some(Value::of(field)),
+    }])
+}
+
+/// The old fields that a function is given.
+fn arguments(from: &[String], field: &str) -> Vec<String> {
+    if from.is_empty() {
+        vec![field.to_owned()]
+    } else {
+        from.to_vec()
+    }
+}
+
+fn old_field<'f>(name: &str, old: &'f [Field]) -> Result<&'f Field, OverrideProblem> {
+    old.iter().find(|field| field.name == name).ok_or_else(|| {
+        let known = old.iter().map(|field| field.name.as_str());
+        OverrideProblem::NoOldField {
+            name: name.to_owned(),
+            nearest: nearest(name, known).map(String::from),
+        }
+    })
+}
+
+fn both(rule: RuleKind, action: Action, old: &Field, new: &Field) -> Vec<Part> {
+    vec![Part {
+        rule,
+        action,
+        from: Some(Value::of(old)),
+        to: Some(Value::of(new)),
+    }]
+}
+
+fn decision(entry: &Override, parts: Vec<Part>) -> Decision {
+    Decision {
+        source: Source::Override,
+        reason: entry.reason.clone(),
+        evidence: entry.evidence.clone(),
+        parts,
+    }
+}
+
+fn in_line(entry: &Override, problem: OverrideProblem) -> Why {
+    Why::Override {
+        line: entry.line,
+        problem: problem.to_string(),
+    }
+}
+
+/// Whether an integer of `bits` bits holds `value`.
+pub(super) fn fits(value: i64, bits: u64, signed: bool) -> bool {
+    u32::try_from(bits)
+        .is_ok_and(|bits| bits > 0 && kconv_runtime::bits::fits(i128::from(value), bits, signed))
+}

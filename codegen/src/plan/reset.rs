@@ -1,0 +1,364 @@
+//! Kernel-private values: written as their initial value, whatever they were.
+
+use super::Action;
+use super::auto::elements;
+use super::builder::{Owner, Planner, Which};
+use super::decision::{Decision, Part, Value};
+use super::finding::Why;
+use crate::ctype::{self, Field, Shape};
+use kconv_runtime::table::RuleKind;
+use kernel_structs::layout::{FieldPath, TypeId};
+use kernel_structs::state::{Initial, Policy, Rule};
+use std::collections::BTreeMap;
+
+const MISFIT: Why = Why::PolicyDoesNotFit { policy: "reset" };
+
+impl Planner<'_> {
+    /// The function of a type that is reset wherever it stands, for a value or for each element
+    /// of an array; `None` for anything else.
+    pub(super) fn reset_function(
+        &mut self,
+        old: &Value,
+        new: &Value,
+        fallback: &str,
+    ) -> Option<Action> {
+        self.reset_function_of(old.ty, new.ty, fallback)
+    }
+
+    fn reset_function_of(&mut self, old: TypeId, new: TypeId, fallback: &str) -> Option<Action> {
+        let shapes = (
+            ctype::shape(self.layout(Which::Old), old),
+            ctype::shape(self.layout(Which::New), new),
+        );
+        match shapes {
+            (Shape::Struct(..), Shape::Struct(..)) => {
+                self.reset_of((old, new))?;
+                let names = [(Which::Old, old), (Which::New, new)]
+                    .map(|(which, ty)| ctype::type_name(self.layout(which), ty));
+                if names[0] != names[1] {
+                    return None;
+                }
+                Some(Action::Recurse {
+                    ty: self.plan_type(old, new, fallback),
+                })
+            }
+            (
+                Shape::Array {
+                    element: was,
+                    count: old_count,
+                },
+                Shape::Array {
+                    element: is,
+                    count: new_count,
+                },
+            ) if old_count == new_count => {
+                let each = self.reset_function_of(was, is, fallback)?;
+                Some(elements((RuleKind::Reset, each), old_count, new_count).1)
+            }
+            _ => None,
+        }
+    }
+
+    /// Decides the members of a type that is reset wherever it stands.
+    pub(super) fn reset_members(
+        &mut self,
+        owner: &Owner,
+        rule: &Rule,
+        initial: &Initial,
+        old: &[Field],
+        new: &[Field],
+    ) -> Vec<Decision> {
+        let strict = matches!(rule.policy, Policy::Reset { strict: true, .. });
+        // The value itself: its members begin where it begins.
+        let whole = Value {
+            path: FieldPath::default(),
+            ty: TypeId::VOID,
+            offset: 0,
+            len: 0,
+            bit_field: false,
+        };
+        let mut parts = Vec::new();
+        let sides = (Some((whole.clone(), old)), Some((whole, new)));
+        match self.reset_struct(sides, initial, strict, &mut parts) {
+            Ok(()) => vec![Decision::state_map(&rule.reason, parts)],
+            Err(why) => {
+                self.open_type(&owner.name, why);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Resets one value, which one side or both have.
+    pub(super) fn reset_value(
+        &mut self,
+        old: Option<Value>,
+        new: Option<Value>,
+        initial: &Initial,
+        strict: bool,
+        parts: &mut Vec<Part>,
+    ) -> Result<(), Why> {
+        let (old_layout, new_layout) = (self.layout(Which::Old), self.layout(Which::New));
+        let was = old.as_ref().map(|value| ctype::shape(old_layout, value.ty));
+        let is = new.as_ref().map(|value| ctype::shape(new_layout, value.ty));
+        let bit_field = old.iter().chain(&new).any(|value| value.bit_field);
+        match (was, is) {
+            (None, None) => Ok(()),
+            (Some(Shape::Struct(_, was)), Some(Shape::Struct(_, is))) => {
+                let fields = (
+                    ctype::fields(old_layout, was),
+                    ctype::fields(new_layout, is),
+                );
+                let old = old.map(|value| (value, fields.0.as_slice()));
+                let new = new.map(|value| (value, fields.1.as_slice()));
+                self.reset_struct((old, new), initial, strict, parts)
+            }
+            (Some(Shape::Struct(_, was)), None) => {
+                let fields = ctype::fields(old_layout, was);
+                let old = old.map(|value| (value, fields.as_slice()));
+                self.reset_struct((old, None), initial, strict, parts)
+            }
+            (None, Some(Shape::Struct(_, is))) => {
+                let fields = ctype::fields(new_layout, is);
+                let new = new.map(|value| (value, fields.as_slice()));
+                self.reset_struct((None, new), initial, strict, parts)
+            }
+            (Some(Shape::Scalar(_) | Shape::Enum(_)), Some(Shape::Scalar(_) | Shape::Enum(_)))
+                if !bit_field =>
+            {
+                let initial = number(initial)?;
+                let action = Action::Reset { initial, strict };
+                parts.push(Part {
+                    rule: RuleKind::Reset,
+                    action,
+                    from: old,
+                    to: new,
+                });
+                Ok(())
+            }
+            (
+                Some(Shape::Array {
+                    element: was,
+                    count: old_count,
+                }),
+                Some(Shape::Array {
+                    element: is,
+                    count: new_count,
+                }),
+            ) if old_count == new_count && self.scalars(was, is) => {
+                let initial = number(initial)?;
+                let each = Action::Reset { initial, strict };
+                let (rule, action) = elements((RuleKind::Reset, each), old_count, new_count);
+                parts.push(Part {
+                    rule,
+                    action,
+                    from: old,
+                    to: new,
+                });
+                Ok(())
+            }
+            (Some(_), Some(_)) => {
+                self.reset_value(None, new, initial, strict, parts)?;
+                self.reset_value(old, None, initial, strict, parts)
+            }
+            (None, Some(shape)) => {
+                let value = number(initial)?;
+                let action = match shape {
+                    Shape::Scalar(_) | Shape::Enum(_) => Action::Set { value },
+                    _ if value == 0 => Action::Zero,
+                    _ => return Err(MISFIT),
+                };
+                parts.push(Part {
+                    rule: RuleKind::Reset,
+                    action,
+                    from: None,
+                    to: new,
+                });
+                Ok(())
+            }
+            (Some(shape), None) => {
+                let initial = number(initial)?;
+                if initial != 0 && !matches!(shape, Shape::Scalar(_) | Shape::Enum(_)) {
+                    return Err(MISFIT);
+                }
+                let action = Action::Drop { initial, strict };
+                parts.push(Part {
+                    rule: RuleKind::Drop,
+                    action,
+                    from: old,
+                    to: None,
+                });
+                Ok(())
+            }
+        }
+    }
+
+    fn scalars(&self, old: TypeId, new: TypeId) -> bool {
+        let scalar = |which: Which, ty: TypeId| {
+            matches!(
+                ctype::shape(self.layout(which), ty),
+                Shape::Scalar(_) | Shape::Enum(_)
+            )
+        };
+        scalar(Which::Old, old) && scalar(Which::New, new)
+    }
+
+    /// Resets a structure, member by member.
+    fn reset_struct(
+        &mut self,
+        (old, new): (Option<(Value, &[Field])>, Option<(Value, &[Field])>),
+        initial: &Initial,
+        strict: bool,
+        parts: &mut Vec<Part>,
+    ) -> Result<(), Why> {
+        if *initial == Initial::EmptyList {
+            return empty_list(old, new, strict, parts);
+        }
+        let (old_fields, new_fields) = (
+            old.as_ref().map_or(&[][..], |old| old.1),
+            new.as_ref().map_or(&[][..], |new| new.1),
+        );
+        if let Initial::Members(members) = initial {
+            // A path that leads nowhere on either side would be a value that is never written;
+            // one that leads nowhere on one side is a member that this side does not have.
+            let known = |path: &String| {
+                let first = path.split('.').next().unwrap_or(path);
+                old_fields
+                    .iter()
+                    .chain(new_fields)
+                    .any(|field| field.name == first)
+            };
+            if !old_fields.is_empty() && !new_fields.is_empty() && !members.keys().all(known) {
+                return Err(MISFIT);
+            }
+        }
+        for field in new_fields {
+            let was = old_fields.iter().find(|old| old.name == field.name);
+            let was = was.and_then(|was| old.as_ref().map(|(value, _)| value.member(was)));
+            let is = new.as_ref().map(|(value, _)| value.member(field));
+            self.reset_member(was, is, field, initial, strict, parts)?;
+        }
+        for field in old_fields {
+            if !new_fields.iter().any(|new| new.name == field.name) {
+                let was = old.as_ref().map(|(value, _)| value.member(field));
+                self.reset_member(was, None, field, initial, strict, parts)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn reset_member(
+        &mut self,
+        old: Option<Value>,
+        new: Option<Value>,
+        field: &Field,
+        initial: &Initial,
+        strict: bool,
+        parts: &mut Vec<Part>,
+    ) -> Result<(), Why> {
+        if old.iter().chain(&new).all(|value| value.len == 0) {
+            return Ok(());
+        }
+        let said = inner_initial(initial, &field.name);
+        if said == Initial::Default
+            && !strict
+            && let (Some(was), Some(is)) = (&old, &new)
+            && let Some(action) = self.reset_function(was, is, &is.path.to_string())
+        {
+            parts.push(Part {
+                rule: RuleKind::Reset,
+                action,
+                from: old,
+                to: new,
+            });
+            return Ok(());
+        }
+        let initial = self.own_initial(said, &old, &new);
+        self.reset_value(old, new, &initial, strict, parts)
+    }
+
+    /// The initial value of a member of which nothing is said: that of its own type.
+    fn own_initial(&self, initial: Initial, old: &Option<Value>, new: &Option<Value>) -> Initial {
+        match (initial, new, old) {
+            (Initial::Default, Some(value), _) => {
+                self.pair.map.initial(self.layout(Which::New), value.ty)
+            }
+            (Initial::Default, None, Some(value)) => {
+                self.pair.map.initial(self.layout(Which::Old), value.ty)
+            }
+            (initial, ..) => initial,
+        }
+    }
+}
+
+/// What `initial` of a structure says of its member `name`.
+fn inner_initial(initial: &Initial, name: &str) -> Initial {
+    let Initial::Members(members) = initial else {
+        return initial.clone();
+    };
+    if let Some(value) = members.get(name) {
+        return Initial::Value(*value);
+    }
+    let prefix = format!("{name}.");
+    let inner: BTreeMap<String, i64> = members
+        .iter()
+        .filter_map(|(path, value)| Some((path.strip_prefix(&prefix)?.to_owned(), *value)))
+        .collect();
+    if inner.is_empty() {
+        Initial::Default
+    } else {
+        Initial::Members(inner)
+    }
+}
+
+/// The initial value of a number.
+fn number(initial: &Initial) -> Result<i64, Why> {
+    match initial {
+        Initial::Default => Ok(0),
+        Initial::Value(value) => Ok(*value),
+        Initial::EmptyList | Initial::Members(_) => Err(MISFIT),
+    }
+}
+
+/// Both links of a list that becomes empty.
+pub(super) fn empty_list(
+    old: Option<(Value, &[Field])>,
+    new: Option<(Value, &[Field])>,
+    strict: bool,
+    parts: &mut Vec<Part>,
+) -> Result<(), Why> {
+    for name in ["next", "prev"] {
+        let link = |side: &Option<(Value, &[Field])>| match side {
+            Some((value, fields)) => {
+                let field = fields
+                    .iter()
+                    .find(|field| field.name == name)
+                    .ok_or(MISFIT)?;
+                Ok(Some((value.path.clone(), value.member(field))))
+            }
+            None => Ok(None),
+        };
+        let (rule, action, from, to) = match (link(&old)?, link(&new)?) {
+            (Some((_, from)), Some((head, to))) => (
+                RuleKind::Reset,
+                Action::EmptyLink { head, strict },
+                Some(from),
+                Some(to),
+            ),
+            (None, Some((of, to))) => (RuleKind::Reset, Action::OwnAddress { of }, None, Some(to)),
+            (Some((head, from)), None) => (
+                RuleKind::Drop,
+                Action::DropLink { head, strict },
+                Some(from),
+                None,
+            ),
+            (None, None) => return Ok(()),
+        };
+        parts.push(Part {
+            rule,
+            action,
+            from,
+            to,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,20 @@
+//! Converts saved state of Linux 2.4.36.9 back to 2.4.36.8, on one processor and on several.
+//!
+//! 2.4.36.8 has no `scm_work_list` in `task_struct`. A task that uses it is refused; the decision
+//! is in `overrides.toml`, with its reason.
+#![forbid(unsafe_code)]
+
+use kconv_runtime::table::Converter;
+
+#[rustfmt::skip]
+pub mod generated {
+    //! Made by `kconv-gen generate` from `overrides.toml`.
+    pub mod i386_smp;
+    pub mod i386_up;
+}
+
+/// The converters of this crate.
+pub static CONVERTERS: [&Converter; 2] = [
+    &generated::i386_up::CONVERTER,
+    &generated::i386_smp::CONVERTER,
+];
