@@ -276,7 +276,7 @@ fn names(set: &BTreeSet<String>) -> Vec<&str> {
 #[test]
 fn gdb_reads_every_field_of_the_up_image_again_in_2_4_37() {
     let tally = check("up", "2.4.37");
-    assert!(tally.equal > 20_000, "{}", tally.equal);
+    assert!(tally.equal > 18_000, "{}", tally.equal);
     assert!(tally.translated > 500, "{}", tally.translated);
     assert_eq!(names(&tally.gone), [""; 0]);
     assert_eq!(names(&tally.new), ["task_struct.scm_work_list"]);
@@ -285,7 +285,7 @@ fn gdb_reads_every_field_of_the_up_image_again_in_2_4_37() {
 #[test]
 fn gdb_reads_every_field_of_the_smp_image_again_in_2_4_37() {
     let tally = check("smp", "2.4.37");
-    assert!(tally.equal > 20_000, "{}", tally.equal);
+    assert!(tally.equal > 18_000, "{}", tally.equal);
     assert!(tally.translated > 500, "{}", tally.translated);
     assert_eq!(names(&tally.gone), [""; 0]);
     assert_eq!(names(&tally.new), ["task_struct.scm_work_list"]);
@@ -294,14 +294,22 @@ fn gdb_reads_every_field_of_the_smp_image_again_in_2_4_37() {
 #[test]
 fn gdb_reads_every_field_of_the_up_image_again_on_smp() {
     let tally = check("up", "2.4.36-smp");
-    assert!(tally.equal > 20_000, "{}", tally.equal);
+    assert!(tally.equal > 18_000, "{}", tally.equal);
     assert!(tally.translated > 500, "{}", tally.translated);
-    assert_eq!(names(&tally.gone), [""; 0]);
+    // The two configurations count the readers of a semaphore in members of different names.
+    assert_eq!(names(&tally.gone), ["mm_struct.mmap_sem.activity"]);
     // An smp kernel has locks where an up kernel has nothing, and a counter for each processor.
     for path in &tally.new {
         let name = path.rsplit('.').next().unwrap();
         assert!(
-            ["lock", "per_cpu_utime", "per_cpu_stime"].contains(&name),
+            [
+                "lock",
+                "wait_lock",
+                "count",
+                "per_cpu_utime",
+                "per_cpu_stime"
+            ]
+            .contains(&name),
             "{path}"
         );
     }

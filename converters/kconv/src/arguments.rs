@@ -22,7 +22,6 @@ Exit codes:
     name = "kconv",
     version,
     after_help = EXAMPLES,
-    args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     override_usage = "kconv FROM TO IMAGE [-o OUT]\n       kconv COMMAND …"
 )]

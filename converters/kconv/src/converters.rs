@@ -4,5 +4,11 @@ use kconv_runtime::table::Converter;
 
 /// All of them. A chain of equal length is chosen by this order.
 pub(crate) fn linked() -> Vec<&'static Converter> {
-    Vec::new()
+    [
+        convert_2_4_36_8_2_4_36_9::CONVERTERS.as_slice(),
+        convert_2_4_36_9_2_4_36_8::CONVERTERS.as_slice(),
+        convert_2_4_36_smp_2_4_36_up::CONVERTERS.as_slice(),
+        convert_2_4_36_up_2_4_36_smp::CONVERTERS.as_slice(),
+    ]
+    .concat()
 }

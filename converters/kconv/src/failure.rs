@@ -20,6 +20,8 @@ pub(crate) enum Failure {
     Lookup(#[from] kernel_structs::releases::LookupError),
     #[error(transparent)]
     Freeze(#[from] FreezeDumpError),
+    #[error("{}: the image is of {release}, which is no release known here", image.display())]
+    UnknownKernel { image: PathBuf, release: String },
     #[error("{}: the image is of {found}, not of {expected}", image.display())]
     OtherRelease {
         image: PathBuf,
@@ -99,6 +101,9 @@ impl Failure {
             Failure::Lookup(error) => error.advice(),
             Failure::Registry(_) => String::from(
                 "the release table built into this program is broken; please report it",
+            ),
+            Failure::UnknownKernel { .. } => String::from(
+                "use the kconv that made the image, or a newer one; `kconv --version` tells which this is",
             ),
             Failure::OtherRelease { found, .. } => format!("run `kconv {found} TO IMAGE`"),
             Failure::OtherLayout { .. } => String::from(

@@ -23,8 +23,13 @@ impl Known {
 
     /// The release that `image` is of.
     pub(crate) fn of_image(&self, image: &Image) -> Result<&Release, Failure> {
-        let kernel = &image.head().identity.kernel;
-        Ok(self.registry.release(&kernel.release, None, None)?)
+        let name = &image.head().identity.kernel.release;
+        self.registry
+            .release(name, None, None)
+            .map_err(|_| Failure::UnknownKernel {
+                image: image.path().to_owned(),
+                release: name.clone(),
+            })
     }
 
     /// The release that `name` means for `image`: without a flavour, the image's own.

@@ -125,6 +125,9 @@ pub fn convert(
 ) -> Result<Report, ConvertError> {
     let head = image.head();
     check_kernel(&head.identity, job)?;
+    if let Some(error) = image.verify(Verify::Objects).into_iter().next() {
+        return Err(error.into());
+    }
     let maps = maps(head, &job.chain)?;
     let objects = final_objects(head, &maps);
 

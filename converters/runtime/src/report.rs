@@ -2,7 +2,7 @@
 //! kept for the way back.
 
 use crate::convert::{Job, Names};
-use crate::table::{Converter, RuleKind, Source, TypeConverter};
+use crate::table::{Bits, Converter, FieldRule, RuleKind, Source, TypeConverter};
 use kconv_image::{Head, Remainder};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -186,18 +186,45 @@ pub fn rule_counts(converter: &Converter, ty: &TypeConverter) -> BTreeMap<RuleKi
     counts
 }
 
-/// The rules of `ty` and of the types nested in it, with the path of each.
-pub fn flat_rules(
-    converter: &Converter,
-    ty: &TypeConverter,
-) -> Vec<(String, &'static crate::table::FieldRule)> {
+/// A rule as seen from the type of an object.
+#[derive(Clone, Debug)]
+pub struct FlatRule {
+    /// Path from that type.
+    pub path: String,
+    /// Where the field was in a value of that type (in the first, if there are several).
+    pub from: Option<Bits>,
+    /// Where the field is.
+    pub to: Option<Bits>,
+    /// The rule.
+    pub rule: &'static FieldRule,
+}
+
+/// The rules of `ty` and of the types nested in it.
+pub fn flat_rules(converter: &Converter, ty: &TypeConverter) -> Vec<FlatRule> {
     let mut flat = Vec::new();
     for rule in ty.rules {
-        flat.push((rule.field.to_owned(), rule));
-        if let Some(nested) = rule.nested.and_then(|name| converter.find(name)) {
-            for (path, inner) in flat_rules(converter, nested) {
-                flat.push((format!("{}.{path}", rule.field), inner));
-            }
+        flat.push(FlatRule {
+            path: rule.field.to_owned(),
+            from: rule.from,
+            to: rule.to,
+            rule,
+        });
+        let Some(nested) = rule.nested.and_then(|name| converter.find(name)) else {
+            continue;
+        };
+        let within = |inner: Option<Bits>, around: Option<Bits>| {
+            Some(Bits {
+                offset: inner?.offset + around?.offset,
+                len: inner?.len,
+            })
+        };
+        for inner in flat_rules(converter, nested) {
+            flat.push(FlatRule {
+                path: format!("{}.{}", rule.field, inner.path),
+                from: within(inner.from, rule.from),
+                to: within(inner.to, rule.to),
+                rule: inner.rule,
+            });
         }
     }
     flat
@@ -222,7 +249,7 @@ fn changes(
                 *kept.entry(without_indices(&entry.field)).or_default() += 1;
             }
         }
-        for (path, rule) in flat_rules(converter, ty) {
+        for FlatRule { path, rule, .. } in flat_rules(converter, ty) {
             let told = matches!(rule.rule, RuleKind::Reset | RuleKind::Drop | RuleKind::Init)
                 || rule.source == Source::Override;
             if !told || rule.nested.is_some() {

@@ -84,7 +84,8 @@ pub struct TypeConverter {
     pub convert: Option<ConvertFn>,
     /// Where bytes that something can point at went, sorted by `from`.
     pub spans: &'static [Span],
-    /// Bits of the old value that belong to no member, which are kept if they are not zero.
+    /// Bits of the old value that belong to no member, of it or of a value inside it, which are
+    /// kept if they are not zero.
     pub padding: &'static [Bits],
     /// One rule for every field written, then one for every field dropped.
     pub rules: &'static [FieldRule],

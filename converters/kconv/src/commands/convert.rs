@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use kconv_runtime::convert::convert;
 use kconv_runtime::report::{FieldAccount, Report};
 use kconv_runtime::standalone::{default_output, write_report};
-use std::collections::BTreeMap;
+use kconv_runtime::table::RuleKind;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -152,19 +152,29 @@ fn runs(names: &[&str]) -> String {
         .join(", ")
 }
 
-/// What was reset, dropped or set by a human's decision; fields with one reason together.
+/// What a human decided, what was dropped, and what was reset although it said something; fields
+/// with one reason together.
 fn changes(out: &mut impl Write, changed: &[FieldAccount]) -> std::io::Result<()> {
-    let mut groups: BTreeMap<(&str, &str), Vec<&FieldAccount>> = BTreeMap::new();
+    let mut groups: Vec<(&FieldAccount, Vec<&str>, u64)> = Vec::new();
+    let mut quiet = 0;
     for account in changed {
-        groups
-            .entry((account.rule.name(), account.reason))
-            .or_default()
-            .push(account);
+        if account.rule == RuleKind::Reset && account.kept == 0 {
+            quiet += 1;
+            continue;
+        }
+        let of_group = |(first, ..): &&mut (&FieldAccount, _, _)| {
+            (first.rule, first.reason) == (account.rule, account.reason)
+        };
+        match groups.iter_mut().find(of_group) {
+            Some((_, fields, kept)) => {
+                fields.push(&account.field);
+                *kept += account.kept;
+            }
+            None => groups.push((account, vec![&account.field], account.kept)),
+        }
     }
-    for ((rule, reason), accounts) in groups {
-        let mut fields: Vec<_> = accounts.iter().map(|a| a.field.as_str()).collect();
-        fields.dedup();
-        let kept: u64 = accounts.iter().map(|account| account.kept).sum();
+    groups.sort_by_key(|(first, ..)| first.rule == RuleKind::Reset);
+    for (first, fields, kept) in groups {
         let kept = match kept {
             0 => String::new(),
             kept => format!(", {kept} kept"),
@@ -175,8 +185,14 @@ fn changes(out: &mut impl Write, changed: &[FieldAccount]) -> std::io::Result<()
             }
             fields => fields.join(", "),
         };
-        writeln!(out, "{rule:<8} {shown}{kept}")?;
-        writeln!(out, "         {FAINT}{reason}{FAINT:#}")?;
+        writeln!(out, "{:<8} {shown}{kept}", first.rule.name())?;
+        writeln!(out, "         {FAINT}{}{FAINT:#}", first.reason)?;
     }
-    Ok(())
+    match quiet {
+        0 => Ok(()),
+        quiet => writeln!(
+            out,
+            "reset    {quiet} more fields, all at their initial value already (--report names them)"
+        ),
+    }
 }

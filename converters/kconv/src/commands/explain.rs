@@ -4,8 +4,8 @@ use crate::arguments::Explain;
 use crate::failure::Failure;
 use crate::releases::Known;
 use crate::style::{FAINT, HEADING};
-use kconv_runtime::report::flat_rules;
-use kconv_runtime::table::{Bits, Converter, FieldRule, Source};
+use kconv_runtime::report::{FlatRule, flat_rules};
+use kconv_runtime::table::{Bits, Converter, Source};
 use kernel_structs::nearest;
 use serde_json::json;
 use std::io::Write;
@@ -13,7 +13,7 @@ use std::io::Write;
 /// What one converter does with the field.
 struct Explanation {
     converter: &'static Converter,
-    rule: &'static FieldRule,
+    flat: FlatRule,
 }
 
 pub(crate) fn run(arguments: &Explain) -> Result<(), Failure> {
@@ -69,24 +69,27 @@ fn explanations(converter: &'static Converter, ty: &str, field: &str) -> Vec<Exp
         return Vec::new();
     };
     let rules = flat_rules(converter, ty);
-    let exact: Vec<_> = rules.iter().filter(|(path, _)| path == field).collect();
+    let exact: Vec<_> = rules.iter().filter(|flat| flat.path == field).collect();
     let chosen = if exact.is_empty() {
         // A part of something that is carried whole has the rule of the whole.
         let around = rules
             .iter()
-            .filter(|(path, _)| {
+            .filter(|flat| {
                 field
-                    .strip_prefix(path.as_str())
+                    .strip_prefix(flat.path.as_str())
                     .is_some_and(|rest| rest.starts_with(['.', '[']))
             })
-            .max_by_key(|(path, _)| path.len());
+            .max_by_key(|flat| flat.path.len());
         around.into_iter().collect()
     } else {
         exact
     };
     chosen
         .into_iter()
-        .map(|(_, rule)| Explanation { converter, rule })
+        .map(|flat| Explanation {
+            converter,
+            flat: flat.clone(),
+        })
         .collect()
 }
 
@@ -95,7 +98,7 @@ fn nearest_field(chain: &[&'static Converter], ty: &str, field: &str) -> String 
         .iter()
         .filter_map(|converter| Some((converter, converter.find(ty)?)))
         .flat_map(|(converter, ty)| flat_rules(converter, ty))
-        .map(|(path, _)| path);
+        .map(|flat| flat.path);
     let candidates: Vec<String> = fields.collect();
     if candidates.is_empty() {
         let types = chain.iter().flat_map(|converter| converter.types);
@@ -132,7 +135,7 @@ fn source(source: Source) -> &'static str {
 }
 
 fn print(out: &mut impl Write, field: &str, explained: &Explanation) -> std::io::Result<()> {
-    let rule = explained.rule;
+    let FlatRule { rule, from, to, .. } = &explained.flat;
     writeln!(
         out,
         "  {field}: {} by {}",
@@ -140,15 +143,10 @@ fn print(out: &mut impl Write, field: &str, explained: &Explanation) -> std::io:
         explained.converter.name
     )?;
     if !rule.from_type.is_empty() {
-        writeln!(
-            out,
-            "    before   {} ({})",
-            rule.from_type,
-            place(rule.from)
-        )?;
+        writeln!(out, "    before   {} ({})", rule.from_type, place(*from))?;
     }
     if !rule.to_type.is_empty() {
-        writeln!(out, "    after    {} ({})", rule.to_type, place(rule.to))?;
+        writeln!(out, "    after    {} ({})", rule.to_type, place(*to))?;
     }
     writeln!(out, "    decided  {}", source(rule.source))?;
     if !rule.reason.is_empty() {
@@ -167,13 +165,18 @@ fn print(out: &mut impl Write, field: &str, explained: &Explanation) -> std::io:
 }
 
 fn to_json(explained: &Explanation) -> serde_json::Value {
-    let rule = explained.rule;
+    let FlatRule {
+        path,
+        rule,
+        from,
+        to,
+    } = &explained.flat;
     json!({
         "converter": explained.converter.name,
-        "field": rule.field,
+        "field": path,
         "rule": rule.rule,
-        "from": rule.from,
-        "to": rule.to,
+        "from": from,
+        "to": to,
         "from_type": rule.from_type,
         "to_type": rule.to_type,
         "nested": rule.nested,

@@ -3,7 +3,7 @@
 
 use super::raw::hex;
 use super::view::{View, symbol_text};
-use kconv_image::{Image, ObjectId, Resource, Value};
+use kconv_image::{AddressSpace, ObjectId, PAGE_SIZE, Resource, Value};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -148,14 +148,32 @@ pub(crate) struct Vma {
     pub(crate) present_pages: u64,
 }
 
+/// What belongs to a task or an address space without a pointer leading there.
+struct Belongings<'a> {
+    registers: BTreeMap<ObjectId, ObjectId>,
+    spaces: BTreeMap<ObjectId, &'a AddressSpace>,
+}
+
 /// All tasks, in the order of the image.
 pub(crate) fn tasks(view: &View) -> Vec<Task> {
+    let belongings = Belongings {
+        registers: view
+            .of_type("pt_regs")
+            .map(|id| (view.head().object(id).owner, id))
+            .collect(),
+        spaces: view
+            .head()
+            .address_spaces
+            .iter()
+            .map(|space| (space.mm, space))
+            .collect(),
+    };
     view.of_type("task_struct")
-        .map(|id| task(view, id))
+        .map(|id| task(view, &belongings, id))
         .collect()
 }
 
-fn task(view: &View, id: ObjectId) -> Task {
+fn task(view: &View, belongings: &Belongings<'_>, id: ObjectId) -> Task {
     let n = |path: &str| view.unsigned(id, path);
     let s = |path: &str| view.signed(id, path);
     let x = |path: &str| hex(view.unsigned(id, path));
@@ -301,7 +319,10 @@ fn task(view: &View, id: ObjectId) -> Task {
             error_code: n("thread.error_code"),
             ioperm: s("thread.ioperm"),
         },
-        pt_regs: registers(view, id),
+        pt_regs: belongings
+            .registers
+            .get(&id)
+            .map(|regs| registers(view, *regs)),
         scm_work_list: view.number(id, "scm_work_list").map(|p| hex(p as u64)),
         max_fds: files.map(|files| view.unsigned(files, "max_fds")),
         open_fds: files
@@ -314,7 +335,9 @@ fn task(view: &View, id: ObjectId) -> Task {
         umask: fs.map(|fs| format!("{:#o}", view.unsigned(fs, "umask"))),
         sig_count: sig.map(|sig| view.signed(sig, "count.counter")),
         sigactions: sig.map(|sig| actions(view, sig)).unwrap_or_default(),
-        mm: view.pointee(id, "mm").map(|mm| address_space(view, mm)),
+        mm: view
+            .pointee(id, "mm")
+            .map(|mm| address_space(view, belongings, mm)),
     }
 }
 
@@ -360,22 +383,18 @@ fn queue(view: &View, task: ObjectId) -> Vec<QueuedSignal> {
     queue
 }
 
-fn registers(view: &View, task: ObjectId) -> Option<BTreeMap<String, String>> {
-    let regs = view
-        .of_type("pt_regs")
-        .find(|id| view.head().object(*id).owner == task)?;
-    let (_, composite) = view.layout.composite("pt_regs")?;
-    Some(
-        composite
-            .members
-            .iter()
-            .filter_map(|member| member.name.clone())
-            .map(|name| {
-                let value = view.number(regs, &name).unwrap_or(0) as u64 & 0xffff_ffff;
-                (name, format!("{value:#010x}"))
-            })
-            .collect(),
-    )
+fn registers(view: &View, regs: ObjectId) -> BTreeMap<String, String> {
+    let composite = view.layout.composite("pt_regs");
+    composite
+        .into_iter()
+        .flat_map(|(_, composite)| &composite.members)
+        .filter_map(|member| member.name.clone())
+        .map(|name| {
+            // The registers are declared as signed longs.
+            let value = view.number(regs, &name).unwrap_or(0) as u32;
+            (name, format!("{value:#010x}"))
+        })
+        .collect()
 }
 
 /// Word `index` of what the pointer in `path` points at: a separate array, or a place inside
@@ -447,7 +466,7 @@ fn actions(view: &View, sig: ObjectId) -> BTreeMap<usize, SigAction> {
     actions
 }
 
-fn address_space(view: &View, mm: ObjectId) -> Mm {
+fn address_space(view: &View, belongings: &Belongings<'_>, mm: ObjectId) -> Mm {
     let counts = [
         "map_count",
         "rss",
@@ -468,10 +487,11 @@ fn address_space(view: &View, mm: ObjectId) -> Mm {
     let mut counts = named(counts, |field| view.unsigned(mm, field));
     counts.insert("mm_users", view.unsigned(mm, "mm_users.counter"));
     counts.insert("mm_count", view.unsigned(mm, "mm_count.counter"));
+    let space = belongings.spaces.get(&mm).copied();
     let mut vmas = Vec::new();
     let mut next = view.pointee(mm, "mmap");
     while let Some(vma) = next.filter(|_| vmas.len() < LIST_LIMIT) {
-        vmas.push(mapping(view, mm, vma));
+        vmas.push(mapping(view, space, vma));
         next = view.pointee(vma, "vm_next");
     }
     Mm {
@@ -482,7 +502,7 @@ fn address_space(view: &View, mm: ObjectId) -> Mm {
     }
 }
 
-fn mapping(view: &View, mm: ObjectId, vma: ObjectId) -> Vma {
+fn mapping(view: &View, space: Option<&AddressSpace>, vma: ObjectId) -> Vma {
     let (start, end) = (view.unsigned(vma, "vm_start"), view.unsigned(vma, "vm_end"));
     let file = view.pointee(vma, "vm_file");
     Vma {
@@ -495,19 +515,21 @@ fn mapping(view: &View, mm: ObjectId, vma: ObjectId) -> Vma {
             .and_then(|file| view.resource(file, "f_dentry"))
             .and_then(path_of),
         ops: view.symbol(vma, "vm_ops").map(symbol_text),
-        present_pages: present(&view.image, mm, start, end),
+        present_pages: space.map_or(0, |space| present(space, start, end)),
     }
 }
 
-fn present(image: &Image, mm: ObjectId, start: u64, end: u64) -> u64 {
-    let spaces = image.head().address_spaces.iter();
-    spaces
-        .filter(|space| space.mm == mm)
-        .flat_map(|space| &space.runs)
+/// Number of saved pages from `start` to `end`.
+fn present(space: &AddressSpace, start: u64, end: u64) -> u64 {
+    let after = space.runs.partition_point(|run| run.start.0 < end);
+    space.runs[..after]
+        .iter()
+        .rev()
         .map(|run| {
-            let run_end = run.start.0 + run.pages * kconv_image::PAGE_SIZE;
-            run_end.min(end).saturating_sub(run.start.0.max(start)) / kconv_image::PAGE_SIZE
+            let run_end = run.start.0 + run.pages * PAGE_SIZE;
+            run_end.min(end).saturating_sub(run.start.0.max(start)) / PAGE_SIZE
         })
+        .take_while(|pages| *pages > 0)
         .sum()
 }
 
