@@ -7,7 +7,7 @@
 use crate::plan::{Action, Bits, FieldPlan, Plan, TypePlan};
 use kconv_runtime::table::RuleKind;
 use kernel_structs::layout::{Layout, TypeId, leaves};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use thiserror::Error;
 
 /// More scalars than any type of a kernel has.
@@ -236,7 +236,7 @@ fn action_fits(
             }
         },
         Action::Elements { each, old, new, .. } => {
-            if *old == 0 || *new == 0 || from % old != 0 || to % new != 0 {
+            if *old == 0 || *new == 0 || !from.is_multiple_of(*old) || !to.is_multiple_of(*new) {
                 return false;
             }
             action_fits(plan, each, from / old, to / new, nested_missing)
@@ -413,30 +413,4 @@ pub fn accounts(plan: &Plan) -> Vec<Account> {
         });
     }
     accounts
-}
-
-/// The types whose rules `plan` never reaches from an object, which would be dead code.
-pub fn unreached(plan: &Plan) -> Vec<String> {
-    let mut reached: BTreeSet<&str> = BTreeSet::new();
-    let objects = plan.types.values().filter(|ty| ty.object);
-    let mut pending: Vec<&str> = objects.map(|ty| ty.name.as_str()).collect();
-    while let Some(name) = pending.pop() {
-        let Some(ty) = plan.types.get(name).filter(|_| reached.insert(name)) else {
-            continue;
-        };
-        for field in &ty.fields {
-            let mut action = &field.action;
-            while let Action::Elements { each, .. } = action {
-                action = each;
-            }
-            if let Action::Recurse { ty } = action {
-                pending.push(ty);
-            }
-        }
-    }
-    plan.types
-        .keys()
-        .filter(|name| !reached.contains(name.as_str()))
-        .cloned()
-        .collect()
 }

@@ -3,7 +3,6 @@
 //! A crate holds what people wrote, `overrides.toml` and where needed `src/overrides.rs`, and one
 //! file per pair of releases that is made from it, `src/generated/MODULE.rs`.
 
-use crate::coverage::CoverageFinding;
 use crate::emit::{self, EmitError};
 use crate::overrides::{self, OverrideFinding, OverrideProblem, PairEntry, stale};
 use crate::plan::{Made, Pair, Plan, Side, Undecided};
@@ -35,14 +34,12 @@ pub struct Findings {
     pub overrides: Vec<OverrideFinding>,
     /// Undecided fields, with the names of the releases.
     pub undecided: Vec<((String, String), Undecided)>,
-    /// Bits that a complete plan leaves out, which is a fault of the generator.
-    pub coverage: Vec<CoverageFinding>,
 }
 
 impl Findings {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.overrides.is_empty() && self.undecided.is_empty() && self.coverage.is_empty()
+        self.overrides.is_empty() && self.undecided.is_empty()
     }
 }
 

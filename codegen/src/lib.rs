@@ -6,13 +6,16 @@
 //! - [`coverage`]: the proof that a plan leaves no bit out and writes none twice.
 //! - [`emit`]: a plan as Rust for people to read.
 //! - [`generate`]: converter crates, made and compared.
+//! - [`show`]: all of these as text.
 //!
 //! The library prints nothing.
 #![forbid(unsafe_code)]
 
 pub mod coverage;
 pub mod ctype;
+pub mod diff;
 pub mod emit;
 pub mod generate;
 pub mod overrides;
 pub mod plan;
+pub mod show;

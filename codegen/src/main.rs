@@ -1,14 +1,156 @@
-//! The maintainers' tool.
+//! `kconv-gen`, the tool of those who maintain converters.
 #![forbid(unsafe_code)]
 
-fn main() {
-    let registry = kernel_structs::releases::Registry::builtin().unwrap();
-    for dir in std::env::args().skip(1) {
-        let dir = std::path::Path::new(&dir);
-        match kconv_codegen::generate::generate(dir, &registry) {
-            Ok(files) => println!("{:?}", kconv_codegen::generate::write(dir, &files)),
-            Err(kconv_codegen::generate::GenerateError::Findings(f)) => println!("{f:#?}"),
-            Err(e) => println!("{e}"),
+mod cli;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Makes converters between kernel layouts, and keeps them true
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Exit codes: 0 clean; 1 findings, such as undecided fields; 2 wrong usage or unreadable input; 3 a fault of this program."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show, list and import layouts
+    #[command(subcommand)]
+    Layout(Layout),
+    /// Show what changed between two layouts
+    Diff {
+        /// A release, such as 2.4.36.8-up, or a file with BTF
+        from: String,
+        /// Another one
+        to: String,
+        /// The types to compare, with what they contain [default: the saved types]
+        types: Vec<String>,
+        /// Kernel family of files
+        #[arg(long, default_value = "linux-2.4")]
+        family: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show by which rule each field gets from one layout to the other
+    Plan {
+        /// A release, such as 2.4.36.8-up, or a file with BTF
+        from: String,
+        /// Another one
+        to: String,
+        /// Decisions to plan with [default: those of the converter between the two, if there is one]
+        #[arg(long, value_name = "FILE")]
+        overrides: Option<PathBuf>,
+        /// Kernel family of files
+        #[arg(long, default_value = "linux-2.4")]
+        family: String,
+        /// Show the account of every bit instead
+        #[arg(long)]
+        coverage: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make the generated files of converter crates
+    Generate {
+        /// The crates [default: all of converters/linux-*]
+        crates: Vec<PathBuf>,
+        /// Write nothing; say what is not as it would be made now
+        #[arg(long)]
+        check: bool,
+    },
+    /// Check the state maps
+    #[command(subcommand)]
+    State(State),
+}
+
+#[derive(Subcommand)]
+enum Layout {
+    /// Show types with offsets, sizes and holes
+    Show {
+        /// The types
+        #[arg(required = true)]
+        types: Vec<String>,
+        /// The release whose types are shown
+        #[arg(long, required_unless_present = "btf", conflicts_with = "btf")]
+        release: Option<String>,
+        /// The file whose types are shown: BTF, or an ELF file with a .BTF section
+        #[arg(long, value_name = "FILE")]
+        btf: Option<PathBuf>,
+        /// Show the members of structures inside others, too
+        #[arg(long)]
+        expand: bool,
+    },
+    /// List the stored layouts and the releases that have them
+    List,
+    /// Reduce layouts to what the state map needs, and store them
+    Import {
+        /// Files with the BTF of whole kernels
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Kernel family, whose state map says what is needed
+        #[arg(long, default_value = "linux-2.4")]
+        family: String,
+        /// Where to store them
+        #[arg(
+            short,
+            long,
+            value_name = "DIR",
+            default_value = "kernel-structs/layouts"
+        )]
+        output: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum State {
+    /// Hold every state map against all stored layouts of its family
+    Check,
+}
+
+fn main() -> ExitCode {
+    let ended = match Arguments::parse().command {
+        Command::Layout(Layout::Show {
+            types,
+            release,
+            btf,
+            expand,
+        }) => cli::layout::show(&types, release.as_deref(), btf.as_deref(), expand),
+        Command::Layout(Layout::List) => cli::layout::list(),
+        Command::Layout(Layout::Import {
+            files,
+            family,
+            output,
+        }) => cli::layout::import(&files, &family, &output),
+        Command::Diff {
+            from,
+            to,
+            types,
+            family,
+            json,
+        } => cli::plan::diff(&from, &to, &types, &family, json),
+        Command::Plan {
+            from,
+            to,
+            overrides,
+            family,
+            coverage,
+            json,
+        } => {
+            let shown = match (coverage, json) {
+                (true, json) => cli::plan::Shown::Coverage { json },
+                (false, json) => cli::plan::Shown::Plan { json },
+            };
+            cli::plan::plan(&from, &to, overrides.as_deref(), &family, shown)
         }
-    }
+        Command::Generate { crates, check } => cli::generate::generate(&crates, check),
+        Command::State(State::Check) => cli::state::check(),
+    };
+    cli::exit(ended)
 }

@@ -10,6 +10,8 @@ mod builder;
 mod decision;
 mod finding;
 mod human;
+mod objects;
+mod open;
 mod pair;
 mod reset;
 mod spans;

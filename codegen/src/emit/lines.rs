@@ -62,7 +62,14 @@ impl Lines<'_> {
             }
             Action::Zero => return self.zero(field),
             Action::BitField => return self.bit_field(field),
-            Action::Copy => old(),
+            Action::Copy => match self.same_type(field) {
+                true => old(),
+                // One structure by two typedefs.
+                false => {
+                    let (old, new) = (old(), new());
+                    return Some(quote!(#new.as_mut_bytes().copy_from_slice(#old.as_bytes());));
+                }
+            },
             Action::Sum => {
                 let (at, old) = (self.at(old_path, path, Sides::Both), old());
                 match self.shape(Which::New, &field.to)? {
@@ -123,6 +130,15 @@ impl Lines<'_> {
             Some(to) if to.bit_field => set(path, &line)?,
             _ => quote!(#new = #line;),
         })
+    }
+
+    /// Whether a field has the same type in Rust before and after.
+    fn same_type(&self, field: &FieldPlan) -> bool {
+        let text = |which: Which, place: &Option<Place>| {
+            let ty = place.as_ref()?.ty?;
+            Some(self.structs.rust_type(which, ty).to_string())
+        };
+        text(Which::Old, &field.from) == text(Which::New, &field.to)
     }
 
     /// Whether the line for a field has to be told the reason, as `reason`, for its findings.

@@ -141,8 +141,7 @@ impl<'a> Structs<'a> {
     /// The definition of a structure.
     pub(super) fn definition(&self, which: Which, id: TypeId) -> Option<&Definition> {
         let id = self.layout(which).strip(id);
-        self.definitions
-            .get(self.keys[which as usize].get(&id)?)
+        self.definitions.get(self.keys[which as usize].get(&id)?)
     }
 
     /// A type in Rust; structures with the path of their module.

@@ -29,7 +29,7 @@ fn write_converter(plan: &Plan, text: &mut String) -> Result<std::fmt::Result, E
     };
     let mut types = String::new();
     for ty in plan.types.values() {
-        type_row(ty, &mut types)?;
+        type_row(plan, ty, &mut types)?;
     }
     Ok(write!(
         text,
@@ -79,7 +79,33 @@ fn bytes(bytes: &[u8]) -> String {
     format!("[{}]", numbers.join(", "))
 }
 
-fn type_row(ty: &TypePlan, text: &mut String) -> Result<(), EmitError> {
+/// Source bits of a value that belong to no member, of it or of a value inside it.
+fn padding_inside(plan: &Plan, ty: &TypePlan) -> Vec<Bits> {
+    let mut runs = ty.padding.clone();
+    for field in &ty.fields {
+        let (mut action, mut count) = (&field.action, 1);
+        while let Action::Elements { each, old, .. } = action {
+            (action, count) = (each.as_ref(), count * old);
+        }
+        let Action::Recurse { ty: nested } = action else {
+            continue;
+        };
+        if let (Some(nested), Some(from)) = (plan.types.get(nested), &field.from) {
+            let inside = padding_inside(plan, nested);
+            for index in 0..count {
+                let start = from.bits.offset + 8 * nested.from_size * index;
+                runs.extend(inside.iter().map(|run| Bits {
+                    offset: start + run.offset,
+                    len: run.len,
+                }));
+            }
+        }
+    }
+    runs.sort_unstable();
+    runs
+}
+
+fn type_row(plan: &Plan, ty: &TypePlan, text: &mut String) -> Result<(), EmitError> {
     let function = sanitized(&ty.name);
     let number = |value: u64| small(ty, value);
     let extent = match ty.extent {
@@ -100,10 +126,9 @@ fn type_row(ty: &TypePlan, text: &mut String) -> Result<(), EmitError> {
         // Writing to a string cannot fail.
         let _ = write!(spans, "Span {{ from: {from}, to: {to}, len: {len} }}, ");
     }
-    let padding = ty
-        .padding
-        .iter()
-        .map(|run| bits(ty, *run))
+    let padding = padding_inside(plan, ty)
+        .into_iter()
+        .map(|run| bits(ty, run))
         .collect::<Result<Vec<_>, _>>()?;
     let (from_size, to_size) = (number(ty.from_size)?, number(ty.to_size)?);
     let _ = write!(

@@ -1,15 +1,14 @@
 //! From a pair of layouts to a plan: which types need one, and which rule each member gets.
 
 use super::decision::{Decision, Part, Value};
-use super::finding::{Candidate, Declaration, Undecided, Why};
+use super::finding::{Undecided, Why};
 use super::pair::Pair;
-use super::{Bits, FieldPlan, Node, Place, Plan, Side, TaskLabel, TypePlan, padding_path};
-use crate::ctype::{self, Field, Scalar, Shape};
+use super::{Bits, FieldPlan, Node, Place, Plan, Side, TypePlan, padding_path};
+use crate::ctype::{self, Field, Shape};
 use crate::overrides::{Override, OverrideProblem};
 use kconv_runtime::table::{RuleKind, Source};
-use kernel_structs::layout::{FieldPath, Layout, TypeId};
+use kernel_structs::layout::{Layout, TypeId};
 use kernel_structs::state::{Initial, Policy, Rule};
-use similar::TextDiff;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Larger types are not planned. The largest object of a kernel is far smaller, and a damaged
@@ -140,108 +139,6 @@ impl<'a> Planner<'a> {
     pub(super) fn same(&mut self, old: TypeId, new: TypeId) -> bool {
         let old = self.canonical(Which::Old, old).to_owned();
         old == self.canonical(Which::New, new)
-    }
-
-    /// Plans every saved type, and the element types that follow rules name.
-    fn objects(&mut self) {
-        let map = self.pair.map;
-        for name in map.saved_types() {
-            let ids = [Which::Old, Which::New].map(|which| self.saved_type(which, name));
-            let [Some(old), Some(new)] = ids else {
-                continue;
-            };
-            let planned = self.plan_type(old, new, name);
-            let entry = map.types.get(name);
-            let anchor = map.derived.iter().find(|derived| derived.ty == name);
-            if let Some(plan) = self.types.get_mut(&planned) {
-                plan.object = true;
-                plan.extent = entry.and_then(|entry| entry.extent);
-                plan.anchor_end = anchor.map(|derived| derived.end);
-            }
-        }
-        let mut elements: BTreeSet<&str> = map.elements.keys().map(String::as_str).collect();
-        for entry in map.types.values() {
-            for rule in entry.fields.values() {
-                if let Policy::Follow(follow) = &rule.policy {
-                    elements.extend(follow.element.as_deref());
-                }
-            }
-        }
-        for element in elements {
-            if !self.types.contains_key(element) {
-                self.element(element, map.elements.get(element));
-            }
-        }
-    }
-
-    fn saved_type(&mut self, which: Which, name: &str) -> Option<TypeId> {
-        let side = match which {
-            Which::Old => self.pair.from,
-            Which::New => self.pair.to,
-        };
-        let id = side.layout.find(name);
-        if id.is_none() {
-            let layout = side.layout_name.to_owned();
-            self.open(name, "", Why::NoSuchType { layout }, None, None);
-        }
-        id
-    }
-
-    /// Plans an element type that is an integer or a pointer.
-    fn element(&mut self, element: &str, rule: Option<&Rule>) {
-        let scalars = [Which::Old, Which::New]
-            .map(|which| ctype::element_scalar(self.layout(which), element));
-        let [Some(old), Some(new)] = scalars else {
-            let layout = self.pair.from.layout_name.to_owned();
-            self.open(element, "", Why::NoSuchType { layout }, None, None);
-            return;
-        };
-        let decided = match rule {
-            Some(rule) => self
-                .scalar_policy(&rule.policy, old, new)
-                .map(|(kind, action)| (kind, action, Source::StateMap, rule.reason.clone())),
-            None => self
-                .numbers(old, new)
-                .map(|(kind, action)| (kind, action, Source::Automatic, String::new())),
-        };
-        let (rule, action, source, reason) = match decided {
-            Ok(decided) => decided,
-            Err(why) => return self.open(element, "", why, None, None),
-        };
-        let place = |scalar: Scalar| Place {
-            bits: Bits {
-                offset: 0,
-                len: scalar.bytes * 8,
-            },
-            declared: element.to_owned(),
-            ty: None,
-            bit_field: false,
-        };
-        let field = FieldPlan {
-            path: FieldPath::default(),
-            old_path: None,
-            rule,
-            action,
-            from: Some(place(old)),
-            to: Some(place(new)),
-            source,
-            reason,
-            evidence: String::new(),
-        };
-        let plan = TypePlan {
-            name: element.to_owned(),
-            ids: None,
-            from_size: old.bytes,
-            to_size: new.bytes,
-            object: true,
-            extent: None,
-            anchor_end: None,
-            fields: vec![field],
-            drops: Vec::new(),
-            padding: Vec::new(),
-            spans: Vec::new(),
-        };
-        self.types.insert(element.to_owned(), plan);
     }
 
     /// The name of the plan for a pair of structures, which is made if it is not there.
@@ -462,128 +359,6 @@ impl<'a> Planner<'a> {
                 None => plan.drops.push(field),
             }
         }
-    }
-
-    fn task_label(&mut self) -> TaskLabel {
-        let root = self
-            .pair
-            .map
-            .roots
-            .first()
-            .map_or("", |root| root.ty.as_str());
-        let layout = self.layout(Which::Old);
-        let found = layout.find(root).and_then(|id| {
-            let at = |name: &str| layout.resolve(id, &FieldPath::default().member(name)).ok();
-            let (pid, comm) = (at("pid")?, at("comm")?);
-            let number = Scalar {
-                bytes: 4,
-                signed: true,
-                kind: ctype::ScalarKind::Number,
-            };
-            let Shape::Array { element, count } = ctype::shape(layout, comm.ty) else {
-                return None;
-            };
-            let fits = ctype::shape(layout, pid.ty) == Shape::Scalar(number)
-                && ctype::size_bits(layout, element) == 8;
-            fits.then(|| TaskLabel {
-                ty: root.to_owned(),
-                pid: pid.offset.byte().0,
-                comm: comm.offset.byte().0,
-                comm_len: count,
-            })
-        });
-        found.unwrap_or_else(|| {
-            self.open(root, "", Why::NoTaskLabel, None, None);
-            TaskLabel {
-                ty: root.to_owned(),
-                pid: 0,
-                comm: 0,
-                comm_len: 0,
-            }
-        })
-    }
-
-    fn open_field(
-        &mut self,
-        owner: &Owner,
-        why: Why,
-        old: Option<&Field>,
-        new: Option<&Field>,
-        all_old: &[Field],
-        all_new: &[Field],
-    ) {
-        let candidates = match (&why, old, new) {
-            (Why::Added, _, Some(field)) => {
-                self.candidates((Which::New, field), (Which::Old, all_old), all_new)
-            }
-            (Why::Removed, Some(field), _) => {
-                self.candidates((Which::Old, field), (Which::New, all_new), all_old)
-            }
-            _ => Vec::new(),
-        };
-        let declaration = |which: Which, field: &Field| Declaration {
-            declared: ctype::declared(self.layout(which), field),
-            offset_bits: field.offset,
-            size_bits: field.len,
-        };
-        let name = old.or(new).map_or("", |field| field.name.as_str());
-        let declarations = (
-            old.map(|f| declaration(Which::Old, f)),
-            new.map(|f| declaration(Which::New, f)),
-        );
-        self.open(&owner.name, name, why, declarations.0, declarations.1);
-        if let Some(last) = self.undecided.last_mut() {
-            last.candidates = candidates;
-        }
-    }
-
-    /// Leaves a type as a whole open.
-    pub(super) fn open_type(&mut self, ty: &str, why: Why) {
-        self.open(ty, "", why, None, None);
-    }
-
-    fn open(
-        &mut self,
-        ty: &str,
-        field: &str,
-        why: Why,
-        old: Option<Declaration>,
-        new: Option<Declaration>,
-    ) {
-        self.undecided.push(Undecided {
-            ty: ty.to_owned(),
-            field: field.to_owned(),
-            why,
-            old,
-            new,
-            candidates: Vec::new(),
-        });
-    }
-
-    /// Fields of the other side that this side does not have, and that look like `field`.
-    fn candidates(
-        &self,
-        (which, field): (Which, &Field),
-        (other, others): (Which, &[Field]),
-        own: &[Field],
-    ) -> Vec<Candidate> {
-        let text = |which: Which, field: &Field| {
-            let declared = ctype::declared(self.layout(which), field);
-            format!("{declared} {}", field.name)
-        };
-        let wanted = text(which, field);
-        let mut candidates: Vec<Candidate> = others
-            .iter()
-            .filter(|other| !own.iter().any(|own| own.name == other.name))
-            .map(|candidate| Candidate {
-                field: candidate.name.clone(),
-                likeness: TextDiff::from_chars(&wanted, &text(other, candidate)).ratio(),
-            })
-            .filter(|candidate| candidate.likeness >= 0.5)
-            .collect();
-        candidates.sort_by(|a, b| b.likeness.total_cmp(&a.likeness));
-        candidates.truncate(3);
-        candidates
     }
 }
 

@@ -11,6 +11,9 @@ use kernel_structs::layout::{FieldPath, TypeId};
 use kernel_structs::state::{Initial, Policy, Rule};
 use std::collections::BTreeMap;
 
+/// A structure and its members.
+pub(super) type Members<'f> = (Value, &'f [Field]);
+
 const MISFIT: Why = Why::PolicyDoesNotFit { policy: "reset" };
 
 impl Planner<'_> {
@@ -205,7 +208,7 @@ impl Planner<'_> {
     /// Resets a structure, member by member.
     fn reset_struct(
         &mut self,
-        (old, new): (Option<(Value, &[Field])>, Option<(Value, &[Field])>),
+        (old, new): (Option<Members<'_>>, Option<Members<'_>>),
         initial: &Initial,
         strict: bool,
         parts: &mut Vec<Part>,
@@ -321,13 +324,13 @@ fn number(initial: &Initial) -> Result<i64, Why> {
 
 /// Both links of a list that becomes empty.
 pub(super) fn empty_list(
-    old: Option<(Value, &[Field])>,
-    new: Option<(Value, &[Field])>,
+    old: Option<Members<'_>>,
+    new: Option<Members<'_>>,
     strict: bool,
     parts: &mut Vec<Part>,
 ) -> Result<(), Why> {
     for name in ["next", "prev"] {
-        let link = |side: &Option<(Value, &[Field])>| match side {
+        let link = |side: &Option<Members<'_>>| match side {
             Some((value, fields)) => {
                 let field = fields
                     .iter()

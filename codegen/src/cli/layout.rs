@@ -1,0 +1,88 @@
+//! `kconv-gen layout`.
+
+use super::{CliError, Ended, Named, print, read_btf};
+use kernel_structs::btf;
+use kernel_structs::layout::{RenderOptions, render_type};
+use kernel_structs::releases::{Registry, prepare_layout};
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub(crate) fn show(
+    types: &[String],
+    release: Option<&str>,
+    file: Option<&Path>,
+    expand: bool,
+) -> Result<Ended, CliError> {
+    let layout = match (release, file) {
+        (_, Some(file)) => read_btf(file)?,
+        (release, None) => {
+            let registry = Registry::builtin()?;
+            let name = release.unwrap_or_default();
+            kconv_codegen::generate::end(&registry, name)?.layout
+        }
+    };
+    let mut text = String::new();
+    for name in types {
+        let id = layout.require(name)?;
+        text.push_str(&render_type(&layout, id, &RenderOptions { expand }));
+    }
+    print(&text)?;
+    Ok(Ended::Clean)
+}
+
+pub(crate) fn list() -> Result<Ended, CliError> {
+    let registry = Registry::builtin()?;
+    let mut text = String::new();
+    for entry in registry.layouts() {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "{} ({}) {}",
+            entry.id, entry.family, entry.fingerprint
+        );
+        let names: Vec<&str> = registry
+            .releases_of(&entry.id)
+            .map(|r| r.name.as_str())
+            .collect();
+        let _ = writeln!(text, "  {}", names.join(" "));
+    }
+    print(&text)?;
+    Ok(Ended::Clean)
+}
+
+pub(crate) fn import(files: &[PathBuf], family: &str, output: &Path) -> Result<Ended, CliError> {
+    let registry = Registry::builtin()?;
+    let map = registry.state_map(family)?;
+    for file in files {
+        let named = Named::find(&registry, &file.to_string_lossy(), family)?;
+        let (layout, fingerprint) = prepare_layout(&named.layout, &map)?;
+        let known = registry.layout_by_fingerprint(fingerprint);
+        if let Some(entry) = known.iter().find(|entry| entry.family == family) {
+            print(&format!(
+                "{}: the same as {}, nothing stored\n",
+                file.display(),
+                entry.id
+            ))?;
+            continue;
+        }
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        let path = output.join(format!("{stem}.btf"));
+        let data = btf::write(&layout).map_err(|error| CliError::Store {
+            path: path.clone(),
+            error,
+        })?;
+        fs::write(&path, data).map_err(|error| CliError::Io {
+            path: path.clone(),
+            error,
+        })?;
+        let arch = &named.arch;
+        print(&format!(
+            "{}: stored; for releases.toml, with the flavour and the source filled in:\n\n\
+             [[layout]]\nid = {stem:?}\nfamily = {family:?}\narch = {arch:?}\nflavour = \"\"\n\
+             fingerprint = \"{fingerprint}\"\nfile = \"{stem}.btf\"\nsource = \"\"\n\n",
+            path.display(),
+        ))?;
+    }
+    Ok(Ended::Clean)
+}

@@ -1,0 +1,155 @@
+//! The commands: input read, library called, result printed.
+
+pub(crate) mod generate;
+pub(crate) mod layout;
+pub(crate) mod plan;
+pub(crate) mod state;
+
+use kconv_codegen::emit::EmitError;
+use kconv_codegen::generate::GenerateError;
+use kernel_structs::layout::{Fingerprint, Layout, UnknownType};
+use kernel_structs::releases::{Registry, RegistryError};
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// How a command ended, if nothing went wrong.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Nothing to say against.
+    Clean,
+    /// There are findings, and they were printed.
+    Findings,
+}
+
+/// Why a command did not end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error(transparent)]
+    Type(#[from] UnknownType),
+    #[error("{}: {error}", path.display())]
+    Io { path: PathBuf, error: io::Error },
+    #[error("{}: {error}", path.display())]
+    Btf {
+        path: PathBuf,
+        error: kernel_structs::btf::BtfError,
+    },
+    #[error("{}: {error}", path.display())]
+    Store {
+        path: PathBuf,
+        error: kernel_structs::btf::WriteError,
+    },
+    #[error("{from} and {to} are of different families, {from_family} and {to_family}")]
+    Families {
+        from: String,
+        to: String,
+        from_family: String,
+        to_family: String,
+    },
+    #[error("{}: no converter crates here; run this in the project's folder, or name them", path.display())]
+    NoCrates { path: PathBuf },
+    #[error("the result cannot be printed: {0}")]
+    Print(#[from] io::Error),
+}
+
+impl CliError {
+    /// The exit code: 3 for what only a fault of this program explains, else 2.
+    fn code(&self) -> u8 {
+        match self {
+            CliError::Generate(GenerateError::Emit(
+                EmitError::NotTotal(_) | EmitError::NotRust(_),
+            ))
+            | CliError::Store { .. } => 3,
+            _ => 2,
+        }
+    }
+}
+
+pub(crate) fn exit(ended: Result<Ended, CliError>) -> ExitCode {
+    match ended {
+        Ok(Ended::Clean) => ExitCode::SUCCESS,
+        Ok(Ended::Findings) => ExitCode::from(1),
+        // Whoever reads the output has seen enough.
+        Err(CliError::Print(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("kconv-gen: {error}");
+            if error.code() == 3 {
+                eprintln!("This is a fault of kconv-gen; please report it.");
+            }
+            ExitCode::from(error.code())
+        }
+    }
+}
+
+/// Prints a result.
+pub(crate) fn print(text: &str) -> Result<(), CliError> {
+    Ok(io::stdout().lock().write_all(text.as_bytes())?)
+}
+
+/// Prints a result as JSON.
+pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), CliError> {
+    let text = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
+    print(&format!("{text}\n"))
+}
+
+/// A layout that a person named, by release or by file.
+pub(crate) struct Named {
+    pub(crate) name: String,
+    pub(crate) layout_name: String,
+    pub(crate) family: String,
+    pub(crate) arch: String,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) layout: Layout,
+}
+
+impl Named {
+    /// The layout of the file or release `name`; `family` is that of a file.
+    pub(crate) fn find(registry: &Registry, name: &str, family: &str) -> Result<Named, CliError> {
+        let path = Path::new(name);
+        if !path.is_file() {
+            let end = kconv_codegen::generate::end(registry, name)?;
+            return Ok(Named {
+                name: end.release.name.clone(),
+                layout_name: end.release.layout.0.clone(),
+                family: end.family.to_owned(),
+                arch: end.release.arch.clone(),
+                fingerprint: end.fingerprint,
+                layout: end.layout,
+            });
+        }
+        let layout = read_btf(path)?;
+        let map = registry.state_map(family)?;
+        let arch = if layout.target().pointer_size == 4 {
+            "i386"
+        } else {
+            "amd64"
+        };
+        Ok(Named {
+            name: name.to_owned(),
+            layout_name: name.to_owned(),
+            family: family.to_owned(),
+            arch: arch.to_owned(),
+            fingerprint: layout.fingerprint(&map.saved_types())?,
+            layout,
+        })
+    }
+}
+
+/// Reads a file with BTF.
+pub(crate) fn read_btf(path: &Path) -> Result<Layout, CliError> {
+    let data = fs::read(path).map_err(|error| CliError::Io {
+        path: path.to_owned(),
+        error,
+    })?;
+    kernel_structs::btf::read(&data).map_err(|error| CliError::Btf {
+        path: path.to_owned(),
+        error,
+    })
+}

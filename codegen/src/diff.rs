@@ -1,0 +1,240 @@
+//! What changed between two layouts, for people to look at.
+//!
+//! A diff compares declarations. It decides nothing; that is the plan's part.
+
+use crate::ctype::{self, Field, Shape};
+use crate::plan::Declaration;
+use kernel_structs::layout::{Layout, Type, TypeId, UnknownType};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What changed in one type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TypeDiff {
+    /// The type.
+    #[serde(rename = "type")]
+    pub ty: String,
+    /// Its size before, in bytes.
+    pub from_size: u64,
+    /// Its size after, in bytes.
+    pub to_size: u64,
+    /// Its changed fields, in the order of the new type, removed ones last.
+    pub changes: Vec<Change>,
+}
+
+/// A changed field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// The field.
+    pub field: String,
+    /// What changed.
+    pub kind: ChangeKind,
+    /// The field before.
+    pub old: Option<Declaration>,
+    /// The field after.
+    pub new: Option<Declaration>,
+}
+
+/// What changed of a field. Of several, the first that is true.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeKind {
+    /// Only the new type has it.
+    Added,
+    /// Only the old type has it.
+    Removed,
+    /// A bit-field got another width, or became an ordinary field, or the other way round.
+    BitField,
+    /// An array got another number of elements.
+    ArrayLength,
+    /// An integer got another width or sign.
+    Integer,
+    /// An enumeration got other enumerators.
+    Enumerators,
+    /// A structure or union that changed inside; it has an entry of its own.
+    Inside,
+    /// It has another type.
+    Type,
+    /// The same type at another place.
+    Moved,
+}
+
+impl ChangeKind {
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ChangeKind::Added => "added",
+            ChangeKind::Removed => "removed",
+            ChangeKind::BitField => "bit-field",
+            ChangeKind::ArrayLength => "array-length",
+            ChangeKind::Integer => "integer",
+            ChangeKind::Enumerators => "enumerators",
+            ChangeKind::Inside => "inside",
+            ChangeKind::Type => "type",
+            ChangeKind::Moved => "moved",
+        }
+    }
+}
+
+/// Compares the types named in `types`, and every structure and union that they contain on both
+/// sides. Types without a change are left out; the rest is in order of their names.
+///
+/// # Errors
+/// If a layout has no type of one of the names.
+pub fn diff(old: &Layout, new: &Layout, types: &[&str]) -> Result<Vec<TypeDiff>, UnknownType> {
+    let mut differ = Differ {
+        old,
+        new,
+        done: BTreeMap::new(),
+    };
+    for name in types {
+        differ.compare(name, old.require(name)?, new.require(name)?);
+    }
+    Ok(differ
+        .done
+        .into_values()
+        .filter(TypeDiff::is_change)
+        .collect())
+}
+
+impl TypeDiff {
+    fn is_change(&self) -> bool {
+        !self.changes.is_empty() || self.from_size != self.to_size
+    }
+}
+
+struct Differ<'a> {
+    old: &'a Layout,
+    new: &'a Layout,
+    done: BTreeMap<(String, TypeId, TypeId), TypeDiff>,
+}
+
+impl Differ<'_> {
+    fn compare(&mut self, name: &str, old: TypeId, new: TypeId) {
+        let (old, new) = (self.old.strip(old), self.new.strip(new));
+        let key = (name.to_owned(), old, new);
+        let (was, is) = match (ctype::shape(self.old, old), ctype::shape(self.new, new)) {
+            (Shape::Struct(_, was), Shape::Struct(_, is))
+            | (Shape::Union(_, was), Shape::Union(_, is)) => (was, is),
+            _ => return,
+        };
+        if self.done.contains_key(&key) {
+            return;
+        }
+        let ty = TypeDiff {
+            ty: name.to_owned(),
+            from_size: was.size.0,
+            to_size: is.size.0,
+            changes: Vec::new(),
+        };
+        self.done.insert(key.clone(), ty);
+        let (was, is) = (ctype::fields(self.old, was), ctype::fields(self.new, is));
+        let mut changes = Vec::new();
+        for field in &is {
+            let other = was.iter().find(|other| other.name == field.name);
+            if let Some(other) = other {
+                self.descend(name, other, field);
+            }
+            let kind = match other {
+                None => Some(ChangeKind::Added),
+                Some(other) => self.kind(other, field),
+            };
+            changes.extend(kind.map(|kind| self.change(kind, other, Some(field))));
+        }
+        for field in &was {
+            if !is.iter().any(|other| other.name == field.name) {
+                changes.push(self.change(ChangeKind::Removed, Some(field), None));
+            }
+        }
+        if let Some(diff) = self.done.get_mut(&key) {
+            diff.changes = changes;
+        }
+    }
+
+    /// Compares what two fields of one name contain.
+    fn descend(&mut self, owner: &str, old: &Field, new: &Field) {
+        let (mut was, mut is) = (old.ty, new.ty);
+        while let (Shape::Array { element: a, .. }, Shape::Array { element: b, .. }) =
+            (ctype::shape(self.old, was), ctype::shape(self.new, is))
+        {
+            (was, is) = (a, b);
+        }
+        let fallback = format!("{owner}.{}", new.name);
+        let name = ctype::type_name(self.new, is)
+            .unwrap_or(&fallback)
+            .to_owned();
+        self.compare(&name, was, is);
+    }
+
+    fn kind(&self, old: &Field, new: &Field) -> Option<ChangeKind> {
+        if (old.bit_field || new.bit_field)
+            && (old.bit_field != new.bit_field || old.len != new.len)
+        {
+            return Some(ChangeKind::BitField);
+        }
+        match self.type_kind(old.ty, new.ty) {
+            None if old.offset != new.offset => Some(ChangeKind::Moved),
+            kind => kind,
+        }
+    }
+
+    fn type_kind(&self, old: TypeId, new: TypeId) -> Option<ChangeKind> {
+        if self.old.canonical_type(old) == self.new.canonical_type(new) {
+            return None;
+        }
+        Some(
+            match (ctype::shape(self.old, old), ctype::shape(self.new, new)) {
+                (
+                    Shape::Array {
+                        element: was,
+                        count: old_count,
+                    },
+                    Shape::Array {
+                        element: is,
+                        count: new_count,
+                    },
+                ) => {
+                    let inner = self.type_kind(was, is);
+                    let length = (old_count != new_count).then_some(ChangeKind::ArrayLength);
+                    length.or(inner).unwrap_or(ChangeKind::Type)
+                }
+                (Shape::Scalar(was), Shape::Scalar(is)) if was.kind == is.kind && was != is => {
+                    ChangeKind::Integer
+                }
+                (Shape::Enum(_), Shape::Enum(_)) => {
+                    let name = |layout: &Layout, id| match layout.get(layout.strip(id)) {
+                        Type::Enum(e) => e.name.clone(),
+                        _ => None,
+                    };
+                    match name(self.old, old) == name(self.new, new) {
+                        true => ChangeKind::Enumerators,
+                        false => ChangeKind::Type,
+                    }
+                }
+                (Shape::Struct(..), Shape::Struct(..)) | (Shape::Union(..), Shape::Union(..)) => {
+                    match ctype::type_name(self.old, old) == ctype::type_name(self.new, new) {
+                        true => ChangeKind::Inside,
+                        false => ChangeKind::Type,
+                    }
+                }
+                _ => ChangeKind::Type,
+            },
+        )
+    }
+
+    fn change(&self, kind: ChangeKind, old: Option<&Field>, new: Option<&Field>) -> Change {
+        let declaration = |layout: &Layout, field: &Field| Declaration {
+            declared: ctype::declared(layout, field),
+            offset_bits: field.offset,
+            size_bits: field.len,
+        };
+        Change {
+            field: old
+                .or(new)
+                .map_or_else(String::new, |field| field.name.clone()),
+            kind,
+            old: old.map(|field| declaration(self.old, field)),
+            new: new.map(|field| declaration(self.new, field)),
+        }
+    }
+}

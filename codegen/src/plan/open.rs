@@ -1,0 +1,92 @@
+//! Leaving fields open, with what a person needs to decide them.
+
+use super::builder::{Owner, Planner, Which};
+use super::finding::{Candidate, Declaration, Undecided, Why};
+use crate::ctype::{self, Field};
+use similar::TextDiff;
+
+impl Planner<'_> {
+    /// Leaves a field open.
+    pub(super) fn open_field(
+        &mut self,
+        owner: &Owner,
+        why: Why,
+        old: Option<&Field>,
+        new: Option<&Field>,
+        all_old: &[Field],
+        all_new: &[Field],
+    ) {
+        let candidates = match (&why, old, new) {
+            (Why::Added, _, Some(field)) => {
+                self.candidates((Which::New, field), (Which::Old, all_old), all_new)
+            }
+            (Why::Removed, Some(field), _) => {
+                self.candidates((Which::Old, field), (Which::New, all_new), all_old)
+            }
+            _ => Vec::new(),
+        };
+        let declaration = |which: Which, field: &Field| Declaration {
+            declared: ctype::declared(self.layout(which), field),
+            offset_bits: field.offset,
+            size_bits: field.len,
+        };
+        let name = old.or(new).map_or("", |field| field.name.as_str());
+        let declarations = (
+            old.map(|f| declaration(Which::Old, f)),
+            new.map(|f| declaration(Which::New, f)),
+        );
+        self.open(&owner.name, name, why, declarations.0, declarations.1);
+        if let Some(last) = self.undecided.last_mut() {
+            last.candidates = candidates;
+        }
+    }
+
+    /// Leaves a type as a whole open.
+    pub(super) fn open_type(&mut self, ty: &str, why: Why) {
+        self.open(ty, "", why, None, None);
+    }
+
+    pub(super) fn open(
+        &mut self,
+        ty: &str,
+        field: &str,
+        why: Why,
+        old: Option<Declaration>,
+        new: Option<Declaration>,
+    ) {
+        self.undecided.push(Undecided {
+            ty: ty.to_owned(),
+            field: field.to_owned(),
+            why,
+            old,
+            new,
+            candidates: Vec::new(),
+        });
+    }
+
+    /// Fields of the other side that this side does not have, and that look like `field`.
+    fn candidates(
+        &self,
+        (which, field): (Which, &Field),
+        (other, others): (Which, &[Field]),
+        own: &[Field],
+    ) -> Vec<Candidate> {
+        let text = |which: Which, field: &Field| {
+            let declared = ctype::declared(self.layout(which), field);
+            format!("{declared} {}", field.name)
+        };
+        let wanted = text(which, field);
+        let mut candidates: Vec<Candidate> = others
+            .iter()
+            .filter(|other| !own.iter().any(|own| own.name == other.name))
+            .map(|candidate| Candidate {
+                field: candidate.name.clone(),
+                likeness: TextDiff::from_chars(&wanted, text(other, candidate)).ratio(),
+            })
+            .filter(|candidate| candidate.likeness >= 0.5)
+            .collect();
+        candidates.sort_by(|a, b| b.likeness.total_cmp(&a.likeness));
+        candidates.truncate(3);
+        candidates
+    }
+}
