@@ -205,6 +205,18 @@ fn a_preflight_writes_nothing_and_says_what_would_happen() {
         "sarif",
     ]))
     .unwrap();
+    let json: Value = serde_json::from_str(&said(&[
+        "preflight",
+        copy.to_str().unwrap(),
+        "2.4.37",
+        "--format",
+        "json",
+    ]))
+    .unwrap();
+    let objects = json["objects"].as_array().unwrap();
+    let tasks = objects.iter().filter(|o| o["type"] == "task_struct");
+    assert!(tasks.clone().all(|o| o["new_size"] == 1712), "{json:#}");
+    assert_eq!(tasks.count(), 23);
     assert_eq!(sarif["version"], "2.1.0");
     assert_eq!(sarif["runs"][0]["results"], serde_json::json!([]));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);

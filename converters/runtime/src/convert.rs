@@ -28,6 +28,15 @@ pub struct Job {
     pub tool: String,
 }
 
+/// An image converted.
+#[derive(Clone, Debug)]
+pub struct Converted {
+    /// The account.
+    pub report: Report,
+    /// All of the new image but the bytes of its objects and pages.
+    pub head: Head,
+}
+
 /// Why an image was not converted.
 #[derive(Debug, thiserror::Error)]
 pub enum ConvertError {
@@ -122,7 +131,7 @@ pub fn convert(
     job: &Job,
     output: Option<&Path>,
     progress: &mut dyn FnMut(u64, u64),
-) -> Result<Report, ConvertError> {
+) -> Result<Converted, ConvertError> {
     let head = image.head();
     check_kernel(&head.identity, job)?;
     if let Some(error) = image.verify(Verify::Objects).into_iter().next() {
@@ -148,7 +157,10 @@ pub fn convert(
         read_back(&Image::open(sealed.path())?, image, &new_head)?;
         sealed.publish()?;
     }
-    Ok(report)
+    Ok(Converted {
+        report,
+        head: new_head,
+    })
 }
 
 fn check_kernel(identity: &Identity, job: &Job) -> Result<(), ConvertError> {
@@ -436,11 +448,17 @@ fn new_head(
             kernel: job.target.clone(),
             ..head.identity.clone()
         },
+        types: head.types.clone(),
         objects,
+        symbols: head.symbols.clone(),
+        resources: head.resources.clone(),
         slots: outcome.slots,
+        clocks: head.clocks,
+        facts: head.facts.clone(),
         remainder: left.chain(outcome.remainder).collect(),
         provenance: head.provenance.iter().cloned().chain(steps).collect(),
-        ..head.clone()
+        address_spaces: head.address_spaces.clone(),
+        core_notes: head.core_notes.clone(),
     }
 }
 

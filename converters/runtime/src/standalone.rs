@@ -100,7 +100,7 @@ fn run(converters: &[&'static Converter], arguments: &Arguments) -> Result<Strin
         target,
         tool: converter.tool.to_owned(),
     };
-    let report = convert(&image, &job, Some(&output), &mut |_, _| ())?;
+    let report = convert(&image, &job, Some(&output), &mut |_, _| ())?.report;
     if let Some(path) = &arguments.report {
         write_report(&report, path)?;
     }

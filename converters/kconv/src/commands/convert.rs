@@ -41,9 +41,10 @@ pub(crate) fn run(arguments: &Convert) -> Result<(), Failure> {
     }
     let job = job(known.chain(from, to)?, known.kernel(to)?);
     let mut progress = Progress::new(arguments.quiet);
-    let report = convert(&image, &job, Some(&output), &mut |done, all| {
+    let converted = convert(&image, &job, Some(&output), &mut |done, all| {
         progress.show(done, all);
     })?;
+    let report = converted.report;
     progress.finish();
     if let Some(path) = &arguments.report {
         write_report(&report, path)?;

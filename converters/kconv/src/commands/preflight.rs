@@ -4,10 +4,11 @@ use super::{TOOL, job};
 use crate::arguments::{Format, Preflight};
 use crate::failure::Failure;
 use crate::releases::Known;
+use kconv_image::Head;
 use kconv_runtime::convert::{ConvertError, convert};
 use kconv_runtime::finding::Finding;
 use kconv_runtime::report::Report;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::Write;
 
 pub(crate) fn run(arguments: &Preflight) -> Result<(), Failure> {
@@ -19,9 +20,12 @@ pub(crate) fn run(arguments: &Preflight) -> Result<(), Failure> {
     let outcome = convert(&image, &job, None, &mut |_, _| ());
     let mut out = anstream::stdout().lock();
     match (outcome, arguments.format) {
-        (Ok(report), Format::Text) => text(&mut out, &report)?,
-        (Ok(report), Format::Json) => {
-            writeln!(out, "{:#}", json!({ "report": report, "findings": [] }))?;
+        (Ok(converted), Format::Text) => text(&mut out, &converted.report)?,
+        (Ok(converted), Format::Json) => {
+            let objects = objects(image.head(), &converted.head);
+            let report = converted.report;
+            let shown = json!({ "report": report, "objects": objects, "findings": [] });
+            writeln!(out, "{shown:#}")?;
         }
         (Ok(_), Format::Sarif) => writeln!(out, "{:#}", sarif(arguments, &[]))?,
         (Err(ConvertError::Refused(findings)), Format::Json) => {
@@ -35,7 +39,11 @@ pub(crate) fn run(arguments: &Preflight) -> Result<(), Failure> {
                     })
                 })
                 .collect();
-            writeln!(out, "{:#}", json!({ "report": null, "findings": shown }))?;
+            writeln!(
+                out,
+                "{:#}",
+                json!({ "report": null, "objects": null, "findings": shown })
+            )?;
             return Err(Failure::Reported {
                 count: findings.len(),
             });
@@ -71,9 +79,33 @@ fn text(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
     )
 }
 
+/// What would become of every object.
+fn objects(old: &Head, new: &Head) -> Vec<Value> {
+    let mut kept = vec![0u64; new.objects.len()];
+    for entry in &new.remainder {
+        kept[entry.object.0 as usize] += 1;
+    }
+    old.objects
+        .iter()
+        .zip(&new.objects)
+        .zip(kept)
+        .map(|((before, after), kept)| {
+            json!({
+                "type": old.type_name(before),
+                "owner": old.object(before.owner).address.to_string(),
+                "address": before.address.to_string(),
+                "new_address": after.address.to_string(),
+                "size": before.size,
+                "new_size": after.size,
+                "kept": kept,
+            })
+        })
+        .collect()
+}
+
 /// SARIF 2.1.0: one result for each finding. An image has no lines, so that the place of a
 /// result is the image with the object and field as a logical location.
-fn sarif(arguments: &Preflight, findings: &[Finding]) -> serde_json::Value {
+fn sarif(arguments: &Preflight, findings: &[Finding]) -> Value {
     let mut rules: Vec<&str> = findings.iter().map(|finding| finding.rule.name()).collect();
     rules.sort_unstable();
     rules.dedup();
