@@ -95,6 +95,9 @@ mod tests {
     #[test]
     fn sizes_that_overflow_in_bits_are_not_wrapped() {
         assert_eq!(ByteSize(u64::MAX).bits(), None);
-        assert_eq!(ByteOffset(u64::MAX / 8).bits(), Some(BitOffset(u64::MAX - 7)));
+        assert_eq!(
+            ByteOffset(u64::MAX / 8).bits(),
+            Some(BitOffset(u64::MAX - 7))
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! What generated converters call.
 //!
-//! A generated converter is one function per type, written against [`Context`], and a set of
+//! A generated converter is one function per type, written against [`context::Context`], and a set of
 //! tables ([`table`]) that say what it does. This crate runs a chain of them over an image:
 //! it places the objects ([`placement`]), streams them through the converters ([`convert`]),
 //! keeps what they could not carry, collects findings ([`finding`]) and accounts for all of it
