@@ -118,7 +118,7 @@ pub fn shape(layout: &Layout, id: TypeId) -> Shape<'_> {
     match layout.get(inner) {
         Type::Int(int) if matches!(int.size.0, 1 | 2 | 4 | 8) => Shape::Scalar(Scalar {
             bytes: int.size.0,
-            signed: int.signed,
+            signed: int.signed || int.is_plain_char(),
             kind: if int.boolean {
                 ScalarKind::Bool
             } else {

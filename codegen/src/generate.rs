@@ -143,7 +143,7 @@ pub fn generate_from(text: &str, registry: &Registry) -> Result<Vec<GeneratedFil
         .map(|(entry, from, to, made)| {
             Ok(GeneratedFile {
                 path: Path::new(GENERATED).join(format!("{}.rs", entry.module)),
-                text: emit::emit(&made.plan, &from.layout, &to.layout)?,
+                text: emit::emit(&made.plan, &map.live(&from.layout), &map.live(&to.layout))?,
             })
         })
         .collect()

@@ -123,12 +123,21 @@ pub struct IntType {
     pub name: String,
     /// Its size in bytes.
     pub size: ByteSize,
-    /// Whether it is signed. (Plain `char` is signed on x86.)
+    /// Whether it is signed. Of plain `char` this is the compiler's choice, not the kernel's
+    /// ([`IntType::is_plain_char`]).
     pub signed: bool,
     /// Whether it is a character.
     pub character: bool,
     /// Whether it is a `_Bool`.
     pub boolean: bool,
+}
+
+impl IntType {
+    /// Whether this is `char` without a sign of its own. Linux compiles it signed on x86 up to
+    /// 6.1 and unsigned from 6.2 on (Makefile: -funsigned-char); it holds the same bytes.
+    pub fn is_plain_char(&self) -> bool {
+        self.name == "char" && self.size.0 == 1
+    }
 }
 
 /// What qualifies a type without changing its layout.

@@ -5,6 +5,7 @@
 //! [`StateMap::check`] holds a map against a layout and reports everything that is stale or
 //! missing at once.
 
+mod arms;
 mod check;
 mod parse;
 
@@ -75,6 +76,9 @@ pub struct TypeEntry {
     pub rule: Option<Rule>,
     /// Rules for the members of this type, by name.
     pub fields: BTreeMap<String, Rule>,
+    /// Members that stand for the unnamed union they are in, because no other member of it is in
+    /// use while the object is saved; each with the reason.
+    pub arms: BTreeMap<String, String>,
 }
 
 /// A policy and why it is right.

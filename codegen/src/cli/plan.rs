@@ -84,7 +84,7 @@ pub(crate) fn plan(
         eprint!("{}", show::undecided(&undecided));
         return Ok(Ended::Findings);
     }
-    let missing = coverage::check(&made.plan, &from.layout, &to.layout);
+    let missing = coverage::check(&made.plan, &map.live(&from.layout), &map.live(&to.layout));
     match missing.is_empty() {
         true => Ok(Ended::Clean),
         false => Err(GenerateError::from(kconv_codegen::emit::EmitError::NotTotal(missing)).into()),

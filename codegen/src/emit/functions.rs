@@ -117,7 +117,8 @@ fn uses(code: &TokenStream, name: &str) -> bool {
     let mut tokens = code.clone().into_iter().peekable();
     while let Some(token) = tokens.next() {
         match &token {
-            TokenTree::Ident(ident) if ident == name => {
+            // After a dot it is a member of that name, such as `cx` of the registers.
+            TokenTree::Ident(ident) if ident == name && before != '.' => {
                 let member =
                     matches!(tokens.peek(), Some(TokenTree::Punct(p)) if p.as_char() == '.');
                 if !value || member || before == '*' {
@@ -231,11 +232,11 @@ impl Spare<'_> {
                     self.cleared += self.common((base + offset) * 8, len * 8) - held;
                 }
                 Part::Member { name, offset, ty } => {
-                    let layout = self.structs.layout(Which::New);
+                    let layout = self.structs.layout(definition.of);
                     let size = ctype::size_bits(layout, *ty);
                     let inside = self.common((base + offset) * 8, size) > 0;
                     if let (true, Shape::Struct(id, _)) = (inside, ctype::shape(layout, *ty))
-                        && let Some(inner) = self.structs.definition(Which::New, id)
+                        && let Some(inner) = self.structs.definition(definition.of, id)
                     {
                         self.visit(inner, base + offset, &path.member(name));
                     }

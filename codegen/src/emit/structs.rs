@@ -27,6 +27,8 @@ pub(super) struct Structs<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Definition {
     pub(super) module: &'static str,
+    /// The layout that the types of its parts are of.
+    pub(super) of: Which,
     pub(super) name: String,
     pub(super) size: u64,
     pub(super) parts: Vec<Part>,
@@ -120,6 +122,7 @@ impl<'a> Structs<'a> {
             })
             .or_insert_with(|| Definition {
                 module,
+                of: which,
                 name,
                 size: composite.size.0,
                 parts: parts(layout, &fields, composite.size.0),
@@ -181,22 +184,16 @@ impl<'a> Structs<'a> {
             ),
         ];
         let all = modules.map(|(module, doc)| {
-            let mut definitions: Vec<(&Definition, Which)> = Vec::new();
-            for definition in self.definitions.values().filter(|d| d.module == module) {
-                let which = if module == "new" {
-                    Which::New
-                } else {
-                    Which::Old
-                };
-                definitions.push((definition, which));
-            }
+            let of_module = |definition: &&Definition| definition.module == module;
+            let mut definitions: Vec<&Definition> =
+                self.definitions.values().filter(of_module).collect();
             if definitions.is_empty() {
                 return TokenStream::new();
             }
-            definitions.sort_by(|a, b| a.0.name.cmp(&b.0.name));
+            definitions.sort_by(|a, b| a.name.cmp(&b.name));
             let items: Vec<TokenStream> = definitions
                 .iter()
-                .map(|(definition, which)| self.structure(definition, *which))
+                .map(|definition| self.structure(definition))
                 .collect();
             let text = quote!(#(#items)*).to_string();
             let same = (module != "same" && text.contains("same ::")).then(|| {
@@ -223,7 +220,8 @@ impl<'a> Structs<'a> {
         quote!(#(#all)*)
     }
 
-    fn structure(&self, definition: &Definition, which: Which) -> TokenStream {
+    fn structure(&self, definition: &Definition) -> TokenStream {
+        let which = definition.of;
         let name = ident(&definition.name);
         let mut fields = Vec::new();
         let mut checks = Vec::new();

@@ -83,7 +83,12 @@ impl<'a> Planner<'a> {
         let own = names
             .iter()
             .find_map(|name| map.types.get(name)?.fields.get(&field.name));
-        match own {
+        // What is followed in one release and embedded in another is, where it is embedded, a
+        // structure like any other.
+        let own = own.filter(|rule| {
+            !(matches!(rule.policy, Policy::Follow(_)) && self.is_struct(which, field.ty))
+        });
+        match own.or_else(|| self.union_rule(which, owner, field)) {
             Some(rule) => Some(MemberRule {
                 rule,
                 of_type: false,
@@ -95,6 +100,32 @@ impl<'a> Planner<'a> {
                     of_type: true,
                 }),
         }
+    }
+
+    fn is_struct(&self, which: Which, ty: TypeId) -> bool {
+        matches!(ctype::shape(self.layout(which), ty), Shape::Struct(..))
+    }
+
+    /// The rule for an unnamed union, if it is plain data by the rules of all of its members.
+    fn union_rule(&self, which: Which, owner: &Owner, field: &Field) -> Option<&'a Rule> {
+        let layout = self.layout(which);
+        let Shape::Union(_, union) = ctype::shape(layout, field.ty) else {
+            return None;
+        };
+        let names = &owner.names[which as usize];
+        let map = self.pair.map;
+        let rules: Vec<&Rule> = union
+            .members
+            .iter()
+            .map(|member| {
+                let name = member.name.as_deref()?;
+                let own = |owner: &String| map.types.get(owner)?.fields.get(name);
+                names.iter().find_map(own)
+            })
+            .collect::<Option<_>>()?;
+        let carried = |rule: &&Rule| matches!(rule.policy, Policy::Carry);
+        let unnamed = field.name.starts_with("union_");
+        (unnamed && rules.iter().all(carried)).then(|| rules.first().copied())?
     }
 
     /// A member that only one side has is decided by a type that is reset wherever it stands.

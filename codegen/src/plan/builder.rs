@@ -30,7 +30,28 @@ pub struct Made {
 
 impl Plan {
     /// Makes the plan for `pair`.
+    ///
+    /// Unions with an arm in the state map are planned as that arm ([`kernel_structs::state::StateMap::live`]).
     pub fn make(pair: &Pair<'_>) -> Made {
+        let layouts = (
+            pair.map.live(pair.from.layout),
+            pair.map.live(pair.to.layout),
+        );
+        let live = Pair {
+            from: Side {
+                layout: &layouts.0,
+                ..pair.from
+            },
+            to: Side {
+                layout: &layouts.1,
+                ..pair.to
+            },
+            ..*pair
+        };
+        Plan::make_live(&live)
+    }
+
+    fn make_live(pair: &Pair<'_>) -> Made {
         let mut planner = Planner {
             pair: *pair,
             types: BTreeMap::new(),

@@ -215,7 +215,7 @@ impl<'a> Planner<'a> {
             Init::Zero if field.bit_field => Action::Set { value: 0 },
             Init::Zero => Action::Zero,
             Init::Value(value) => match shape {
-                Shape::Scalar(s) | Shape::Enum(s) if !pointer && fits(*value, to.len, s.signed) => {
+                Shape::Scalar(s) | Shape::Enum(s) if fits(*value, to.len, s.signed) => {
                     Action::Set { value: *value }
                 }
                 _ => return wrong("init", "a number that holds the value"),

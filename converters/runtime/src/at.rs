@@ -45,6 +45,14 @@ impl<'a> At<'a> {
         }
     }
 
+    /// A field of the value that this place is a field of, `old` and `new` bytes into it.
+    pub const fn beside(&self, name: &'static str, old: usize, new: usize) -> At<'a> {
+        match self.around {
+            Some(around) => around.field(name, old, new),
+            None => *self,
+        }
+    }
+
     /// Element `index` of the array here, with elements of the given sizes in bytes.
     pub const fn index(&'a self, index: usize, old_size: usize, new_size: usize) -> At<'a> {
         At {
@@ -118,6 +126,16 @@ mod tests {
         let word = signal.index(1, 4, 8);
         assert_eq!(word.to_string(), "pending.signal[1]");
         assert_eq!((word.old, word.new), (1396, 1416));
+    }
+
+    #[test]
+    fn a_field_beside_another_is_counted_from_what_both_are_in() {
+        let object = At::object();
+        let block = object.field("restart_block", 100, 200);
+        let futex = block.field("futex", 16, 16);
+        let function = futex.beside("fn", 8, 12);
+        assert_eq!(function.to_string(), "restart_block.fn");
+        assert_eq!((function.old, function.new), (108, 212));
     }
 
     #[test]

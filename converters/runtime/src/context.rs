@@ -2,13 +2,15 @@
 //!
 //! No method allocates unless there is something to tell: a finding, or a value to keep.
 
+mod overrides;
+
 use crate::at::At;
 use crate::bits;
 use crate::finding::{Finding, Problem};
 use crate::placement::{Map, Placed};
 use crate::scalar::Scalar;
 use crate::table::{Bits, Converter, RuleKind};
-use kconv_image::model::{KernelAddr, ObjectId, Remainder, Slot};
+use kconv_image::model::{ObjectId, Remainder, Slot, Symbol};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// The conversion of one object in one step.
@@ -17,16 +19,20 @@ pub struct Context<'a> {
     map: &'a Map,
     object: ObjectId,
     slots: &'a [Slot],
-    namer: &'a dyn Namer,
+    set: &'a dyn Set,
     outcome: &'a mut Outcome,
 }
 
-/// How findings name tasks and objects.
-pub trait Namer {
+/// What a conversion of one object may ask about the others.
+pub trait Set {
     /// A task, such as `task 7 (alpha)`, by any object that belongs to it.
     fn task(&self, object: ObjectId) -> String;
     /// An object: type and address.
     fn object(&self, object: ObjectId) -> String;
+    /// The symbols of the image.
+    fn symbols(&self) -> &[Symbol];
+    /// The bytes of an object under the layout converted from.
+    fn old_bytes(&self, object: ObjectId) -> Option<Vec<u8>>;
 }
 
 /// What conversions leave behind besides the new bytes.
@@ -36,6 +42,8 @@ pub struct Outcome {
     pub remainder: Vec<Remainder>,
     /// Slots under the new layout.
     pub slots: Vec<Slot>,
+    /// Symbols that the image did not have, numbered on from those that it has.
+    pub symbols: Vec<Symbol>,
     /// What stops the conversion.
     pub findings: Vec<Finding>,
     /// Broken invariants of the converter itself.
@@ -49,7 +57,7 @@ impl<'a> Context<'a> {
         map: &'a Map,
         object: ObjectId,
         slots: &'a [Slot],
-        namer: &'a dyn Namer,
+        set: &'a dyn Set,
         outcome: &'a mut Outcome,
     ) -> Context<'a> {
         Context {
@@ -57,7 +65,7 @@ impl<'a> Context<'a> {
             map,
             object,
             slots,
-            namer,
+            set,
             outcome,
         }
     }
@@ -78,7 +86,7 @@ impl<'a> Context<'a> {
             _ => self.outcome.faults.push(format!(
                 "{}: {} has {} bytes on the way in and out, not the sizes of its types",
                 self.converter.name,
-                self.namer.object(self.object),
+                self.set.object(self.object),
                 size_of::<Old>(),
             )),
         }
@@ -461,7 +469,7 @@ impl<'a> Context<'a> {
             }
             Placed::NoSuchPlace { object, offset } => {
                 let problem = Problem::NoSuchPlace {
-                    target: self.namer.object(object),
+                    target: self.set.object(object),
                     offset,
                 };
                 self.refuse(rule, at, format!("{:#x}", address(old)), problem);
@@ -532,8 +540,8 @@ impl<'a> Context<'a> {
     fn refuse(&mut self, rule: RuleKind, at: &At<'_>, value: String, problem: Problem) {
         self.outcome.findings.push(Finding {
             converter: self.converter.name.to_owned(),
-            task: self.namer.task(self.object),
-            object: self.namer.object(self.object),
+            task: self.set.task(self.object),
+            object: self.set.object(self.object),
             field: at.to_string(),
             value,
             rule,
@@ -563,16 +571,5 @@ fn zero<Q: Scalar>() -> Q {
     match Q::from_value(0) {
         Some(zero) => zero,
         None => unreachable!("every integer type holds 0"),
-    }
-}
-
-/// Where an address is, for tests and for functions in `overrides.rs`.
-impl Context<'_> {
-    /// The new address for an old one, if it is in a saved object.
-    pub fn translate(&self, old: KernelAddr) -> Option<KernelAddr> {
-        match self.map.place(old.0) {
-            Placed::At(new) => Some(new),
-            _ => None,
-        }
     }
 }

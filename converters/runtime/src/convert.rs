@@ -5,14 +5,14 @@
 //! reaches the destination before all of it is written, read back and found right.
 
 use crate::at::At;
-use crate::context::{Context, Namer, Outcome};
+use crate::context::{Context, Outcome, Set};
 use crate::finding::Finding;
 use crate::placement::{Map, PlacementError};
 use crate::report::Report;
 use crate::table::Converter;
 use kconv_image::{
     Head, Identity, Image, ImageError, ImageWriter, KernelAddr, KernelId, Object, ObjectId,
-    PageSource, Remainder, Slot, SlotTarget, Step, Verify, WriteError,
+    PageSource, Remainder, Slot, SlotTarget, Step, Symbol, Verify, WriteError,
 };
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -275,13 +275,15 @@ fn stream(
         slots.extend_from_slice(head.slots_of(id));
         let first = kept.partition_point(|index| head.remainder[*index].object < id);
         let last = kept.partition_point(|index| head.remainder[*index].object <= id);
-        for (converter, map) in job.chain.iter().zip(maps) {
+        for (step, (converter, map)) in job.chain.iter().zip(maps).enumerate() {
             outcome.slots.clear();
-            let namer = ImageNamer {
-                head,
+            let set = Objects {
+                image,
                 names: &names,
+                chain: &job.chain[..step],
+                maps,
             };
-            let mut context = Context::new(converter, map, id, &slots, &namer, &mut outcome);
+            let mut context = Context::new(converter, map, id, &slots, &set, &mut outcome);
             one_object(
                 &mut context,
                 map,
@@ -301,7 +303,7 @@ fn stream(
             }
         }
         for slot in &slots {
-            let number = if at_origin { origin(head, *slot).0 } else { 0 };
+            let number = if at_origin { origin(head, *slot) } else { 0 };
             let start = slot.offset as usize;
             if let Some(place) = bytes.get_mut(start..start + pointer_size) {
                 place.copy_from_slice(&number.to_le_bytes()[..pointer_size]);
@@ -374,10 +376,14 @@ fn restore(entry: &Remainder, bytes: &mut [u8]) -> bool {
     true
 }
 
-fn origin(head: &Head, slot: Slot) -> KernelAddr {
+/// The number of a pointer on the origin kernel; 0 for a symbol that it did not name.
+fn origin(head: &Head, slot: Slot) -> u64 {
     match slot.target {
-        SlotTarget::Symbol(id) => head.symbols[id.0 as usize].origin,
-        SlotTarget::Resource(id) => head.resources[id.0 as usize].origin,
+        SlotTarget::Symbol(id) => {
+            let symbol = head.symbols.get(id.0 as usize);
+            symbol.map_or(0, |symbol| symbol.origin.0)
+        }
+        SlotTarget::Resource(id) => head.resources[id.0 as usize].origin.0,
     }
 }
 
@@ -450,7 +456,12 @@ fn new_head(
         },
         types: head.types.clone(),
         objects,
-        symbols: head.symbols.clone(),
+        symbols: head
+            .symbols
+            .iter()
+            .cloned()
+            .chain(outcome.symbols)
+            .collect(),
         resources: head.resources.clone(),
         slots: outcome.slots,
         clocks: head.clocks,
@@ -517,14 +528,18 @@ impl Names {
     }
 }
 
-struct ImageNamer<'a> {
-    head: &'a Head,
+/// The objects of an image, on their way through the steps before one.
+struct Objects<'a> {
+    image: &'a Image,
     names: &'a Names,
+    /// The steps before.
+    chain: &'a [&'static Converter],
+    maps: &'a [Map],
 }
 
-impl Namer for ImageNamer<'_> {
+impl Set for Objects<'_> {
     fn task(&self, object: ObjectId) -> String {
-        let owner = self.head.object(object).owner;
+        let owner = self.image.head().object(object).owner;
         match self.names.tasks.binary_search_by_key(&owner, |task| task.0) {
             Ok(index) => {
                 let (_, pid, comm) = &self.names.tasks[index];
@@ -535,7 +550,41 @@ impl Namer for ImageNamer<'_> {
     }
 
     fn object(&self, object: ObjectId) -> String {
-        let object = self.head.object(object);
-        format!("{} at {}", self.head.type_name(object), object.address)
+        let head = self.image.head();
+        let object = head.object(object);
+        format!("{} at {}", head.type_name(object), object.address)
+    }
+
+    fn symbols(&self) -> &[Symbol] {
+        &self.image.head().symbols
+    }
+
+    fn old_bytes(&self, object: ObjectId) -> Option<Vec<u8>> {
+        let head = self.image.head();
+        let mut bytes = Vec::new();
+        self.image.read_object(object, &mut bytes).ok()?;
+        let mut slots = head.slots_of(object).to_vec();
+        for (step, (converter, map)) in self.chain.iter().zip(self.maps).enumerate() {
+            let set = Objects {
+                chain: &self.chain[..step],
+                ..*self
+            };
+            // What is found and kept on the way is told when the object's own turn comes.
+            let mut outcome = Outcome::default();
+            let mut context = Context::new(converter, map, object, &slots, &set, &mut outcome);
+            let mut next = Vec::new();
+            let count = head.object(object).count;
+            one_object(&mut context, map, object, count, &bytes, &mut next);
+            let of_step = |entry: &&Remainder| {
+                entry.object == object && entry.layout == converter.to.fingerprint
+            };
+            for entry in head.remainder.iter().filter(of_step) {
+                restore(entry, &mut next);
+            }
+            bytes = next;
+            slots = outcome.slots;
+            slots.sort_by_key(|slot| slot.offset);
+        }
+        Some(bytes)
     }
 }

@@ -165,6 +165,13 @@ impl Map {
         place.ty.extent.map_or(place.old_size, u64::from)
     }
 
+    /// The object that begins at the old address `address`.
+    pub(crate) fn object_at(&self, address: u64) -> Option<ObjectId> {
+        let old = |id: &u32| self.places[*id as usize].old;
+        let index = self.by_address.binary_search_by_key(&address, old).ok()?;
+        Some(ObjectId(self.by_address[index]))
+    }
+
     /// Where `address` is now.
     pub(crate) fn place(&self, address: u64) -> Placed {
         if address == 0 {

@@ -3,7 +3,8 @@
 //! Two kernels whose saved types lie in memory in the same way have the same canonical text, by
 //! whichever route their layouts were found. The text therefore does not depend on type ids, on
 //! the order of the type table, on types that are not saved, or on what C calls an integer;
-//! typedefs and qualifiers are transparent. A structure or union behind a pointer is named and
+//! typedefs and qualifiers are transparent, and plain `char` is spelled as signed whatever the
+//! compiler makes of it. A structure or union behind a pointer is named and
 //! not described, so the text is as long as the saved types are and no longer.
 //!
 //! Every structure, union and enumeration contained in a saved type is described once:
@@ -343,6 +344,8 @@ fn spell_int(int: &IntType) -> String {
     let kind = match int {
         IntType { boolean: true, .. } => 'b',
         IntType { signed: true, .. } => 's',
+        // Which sign a compiler gives it is no difference between two layouts.
+        int if int.is_plain_char() => 's',
         _ => 'u',
     };
     format!("{kind}{}", bits(int.size))

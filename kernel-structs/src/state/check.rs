@@ -1,5 +1,6 @@
 //! A state map held against a layout: nothing stale, no pointer without a policy.
 
+use super::arms::has_arm;
 use super::{Policy, StateMap};
 use crate::layout::{Composite, FieldPath, Layout, Type, TypeId};
 use std::collections::BTreeSet;
@@ -28,6 +29,13 @@ pub enum StateFinding {
         field: String,
         /// The type of the pointer.
         declared: String,
+    },
+    /// An arm that is in no unnamed union of the type.
+    NoSuchArm {
+        /// The type.
+        ty: String,
+        /// The member.
+        member: String,
     },
     /// A root or a derived object is not of a saved type, or does not belong to one.
     NotSaved {
@@ -73,6 +81,10 @@ impl fmt::Display for StateFinding {
                 f,
                 "{ty}.{field} is a pointer ({declared}) without a policy; say under [type.{ty}.fields] what it means"
             ),
+            StateFinding::NoSuchArm { ty, member } => write!(
+                f,
+                "[type.{ty}.arms] {member}: no unnamed union of {ty} has such a member; remove the arm or correct its name"
+            ),
             StateFinding::NotSaved { ty, entry } => write!(
                 f,
                 "[[{entry}]] names {ty}, which is not saved; add [type.{ty}] or correct the name"
@@ -99,6 +111,7 @@ impl StateMap {
         self.check_entries(layouts, &mut findings);
         self.check_starts(layouts, &mut findings);
         for layout in layouts {
+            let layout = &self.live(layout);
             let mut seen = BTreeSet::new();
             for name in self.saved_types() {
                 if let Some(id) = layout.find(name) {
@@ -117,10 +130,21 @@ impl StateMap {
                 .collect();
             if places.is_empty() {
                 // A type-level rule may be for a type that only some configurations have.
-                if entry.saved || !entry.fields.is_empty() {
+                if entry.saved || !entry.fields.is_empty() || !entry.arms.is_empty() {
                     findings.insert(StateFinding::NoSuchType { ty: name.clone() });
                 }
                 continue;
+            }
+            for member in entry.arms.keys() {
+                if !places
+                    .iter()
+                    .any(|(layout, id)| has_arm(layout, *id, member))
+                {
+                    findings.insert(StateFinding::NoSuchArm {
+                        ty: name.clone(),
+                        member: member.clone(),
+                    });
+                }
             }
             let has = |field: &str| {
                 places.iter().any(|(layout, id)| {

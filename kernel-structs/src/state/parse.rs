@@ -112,6 +112,8 @@ struct RawType {
     reason: Option<String>,
     #[serde(default)]
     fields: BTreeMap<String, RawRule>,
+    #[serde(default)]
+    arms: BTreeMap<String, String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -211,7 +213,17 @@ fn type_entry(name: &str, raw: RawType) -> Result<TypeEntry, StateError> {
         let rule = rule(&format!("[type.{name}.fields] {field}"), raw_rule)?;
         fields.insert(field, rule);
     }
+    let arms = raw
+        .arms
+        .into_iter()
+        .map(|(member, text)| {
+            let place = || format!("[type.{name}.arms] {member}");
+            let text = reason(place, text)?;
+            Ok((member, text))
+        })
+        .collect::<Result<_, StateError>>()?;
     Ok(TypeEntry {
+        arms,
         saved: raw.saved,
         extent: raw.extent,
         rule: rule_of_type,

@@ -1,0 +1,77 @@
+//! What functions in a converter's `overrides.rs` can ask and do beyond the rules.
+
+use super::{Context, Scalar};
+use crate::at::At;
+use crate::placement::Placed;
+use crate::table::RuleKind;
+use kconv_image::model::{KernelAddr, Slot, SlotTarget, Symbol, SymbolId};
+use zerocopy::FromBytes;
+
+impl Context<'_> {
+    /// The new address for an old one, if it is in a saved object.
+    pub fn translate(&self, old: KernelAddr) -> Option<KernelAddr> {
+        match self.map.place(old.0) {
+            Placed::At(new) => Some(new),
+            _ => None,
+        }
+    }
+
+    /// Where the place `at` lies under the layout converted from.
+    pub fn old_address(&self, at: &At<'_>) -> u64 {
+        self.map.old_address(self.object).0 + u64::from(at.old)
+    }
+
+    /// The beginning of the object that lies at `address` under the layout converted from.
+    pub fn old_object<T: FromBytes>(&self, address: u64) -> Option<T> {
+        let object = self.map.object_at(address)?;
+        let bytes = self.set.old_bytes(object)?;
+        T::read_from_prefix(&bytes).ok().map(|(value, _)| value)
+    }
+
+    /// Name of the symbol that the old pointer at `at` is at.
+    pub fn symbol_name(&self, at: &At<'_>) -> Option<&str> {
+        let slot = self
+            .slots
+            .binary_search_by(|slot| slot.offset.cmp(&at.old))
+            .ok()?;
+        let SlotTarget::Symbol(id) = self.slots[slot].target else {
+            return None;
+        };
+        let symbol = self.symbol_of(id)?;
+        (symbol.offset == 0).then_some(symbol.name.as_str())
+    }
+
+    fn symbol_of(&self, id: SymbolId) -> Option<&Symbol> {
+        let known = self.set.symbols();
+        let id = id.0 as usize;
+        known
+            .get(id)
+            .or_else(|| self.outcome.symbols.get(id.checked_sub(known.len())?))
+    }
+
+    /// A new pointer at `at` to the symbol `name`, which the image need not have had. The number
+    /// is null as in every slot of another kernel than the origin.
+    pub fn point_at_symbol<Q: Scalar>(&mut self, at: &At<'_>, name: &str) -> Q {
+        let known = self.set.symbols().len();
+        let is_it = |symbol: &Symbol| symbol.name == name && symbol.offset == 0;
+        let found = self.set.symbols().iter().position(is_it);
+        let made = || {
+            let index = self.outcome.symbols.iter().position(is_it);
+            index.map(|index| known + index)
+        };
+        let id = found.or_else(made).unwrap_or_else(|| {
+            self.outcome.symbols.push(Symbol {
+                name: name.to_owned(),
+                offset: 0,
+                origin: KernelAddr(0),
+            });
+            known + self.outcome.symbols.len() - 1
+        });
+        self.outcome.slots.push(Slot {
+            object: self.object,
+            offset: at.new,
+            target: SlotTarget::Symbol(SymbolId(id as u32)),
+        });
+        self.pointer(RuleKind::Call, at, 0)
+    }
+}
