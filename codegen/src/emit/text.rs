@@ -52,7 +52,12 @@ pub(super) fn rust(code: TokenStream, comments: &Comments) -> Result<String, Emi
         match comment {
             Some(comment) => wrap(comment, line.len() - code.len(), &mut text),
             None => {
-                text.push_str(line);
+                // The formatter leaves generic arguments inside of macros as they are.
+                text.push_str(
+                    &line
+                        .replace("size_of:: < ", "size_of::<")
+                        .replace(" > () ", ">() "),
+                );
                 text.push('\n');
             }
         }
