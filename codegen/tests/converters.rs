@@ -332,7 +332,8 @@ fn spans_that_are_wrong_are_caught() {
         &decided,
         |_, _| {}
     ));
-    let mutants: [&dyn Fn(&mut Vec<Span>); 5] = [
+    type Mutant<'a> = &'a dyn Fn(&mut Vec<Span>);
+    let mutants: [Mutant<'_>; 5] = [
         &|spans| spans[1].to += 4,
         &|spans| spans[2].from += 4,
         &|spans| spans[0].len /= 2,

@@ -94,8 +94,11 @@ pub(super) fn header(plan: &Plan) -> String {
 // to   {} {}
 // Do not edit: change overrides.toml, then run `kconv-gen generate`.
 
-//! Converts {} of {} to {}.
+//! Converts {} state of {} to {}.
+// Names are those of the kernel.
 #![allow(missing_docs, non_camel_case_types, non_snake_case)]
+#![allow(clippy::len_without_is_empty, clippy::new_ret_no_self)]
+#![allow(clippy::should_implement_trait, clippy::wrong_self_convention)]
 
 ",
         plan.from.layout,

@@ -3,8 +3,11 @@
 // to   new 91f4f4957e7201f1152262a28235e706ce676aaba5f35b3b8d7ab079d466b6d9
 // Do not edit: change overrides.toml, then run `kconv-gen generate`.
 
-//! Converts test of old to new.
+//! Converts test state of old to new.
+// Names are those of the kernel.
 #![allow(missing_docs, non_camel_case_types, non_snake_case)]
+#![allow(clippy::len_without_is_empty, clippy::new_ret_no_self)]
+#![allow(clippy::should_implement_trait, clippy::wrong_self_convention)]
 
 use crate::overrides;
 use kconv_runtime::at;

@@ -3,8 +3,11 @@
 // to   new 831bd05d097827d9f4bb6f29050fcc9a5c9f598fa281b591f9addc709a6561f5
 // Do not edit: change overrides.toml, then run `kconv-gen generate`.
 
-//! Converts test of old to new.
+//! Converts test state of old to new.
+// Names are those of the kernel.
 #![allow(missing_docs, non_camel_case_types, non_snake_case)]
+#![allow(clippy::len_without_is_empty, clippy::new_ret_no_self)]
+#![allow(clippy::should_implement_trait, clippy::wrong_self_convention)]
 
 use core::mem::offset_of;
 use kconv_runtime::at;

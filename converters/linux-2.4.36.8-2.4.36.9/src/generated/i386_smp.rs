@@ -3,8 +3,11 @@
 // to   2.4.36.9-i386-smp 5be1c671cf6c25eede293d20af2e32614cb0e03b27da20fd4acf716f2bca20fa
 // Do not edit: change overrides.toml, then run `kconv-gen generate`.
 
-//! Converts linux-2.4 of 2.4.36.8-smp to 2.4.36.9-smp.
+//! Converts linux-2.4 state of 2.4.36.8-smp to 2.4.36.9-smp.
+// Names are those of the kernel.
 #![allow(missing_docs, non_camel_case_types, non_snake_case)]
+#![allow(clippy::len_without_is_empty, clippy::new_ret_no_self)]
+#![allow(clippy::should_implement_trait, clippy::wrong_self_convention)]
 
 use kconv_runtime::at;
 use kconv_runtime::prelude::*;

@@ -3,8 +3,11 @@
 // to   2.4.32-i386-smp 4af82beda2742e95488c70d3bfc119bfb59cc3498ae3f18f231ba23444ca5e43
 // Do not edit: change overrides.toml, then run `kconv-gen generate`.
 
-//! Converts linux-2.4 of 2.4.36.9-smp to 2.4.36.8-smp.
+//! Converts linux-2.4 state of 2.4.36.9-smp to 2.4.36.8-smp.
+// Names are those of the kernel.
 #![allow(missing_docs, non_camel_case_types, non_snake_case)]
+#![allow(clippy::len_without_is_empty, clippy::new_ret_no_self)]
+#![allow(clippy::should_implement_trait, clippy::wrong_self_convention)]
 
 use kconv_runtime::at;
 use kconv_runtime::prelude::*;

@@ -3,8 +3,11 @@
 // to   2.4.32-i386-up c38c272ad656f1090534f0c67124d4b284cd1b1ee2a72dbb28223567c63b12c8
 // Do not edit: change overrides.toml, then run `kconv-gen generate`.
 
-//! Converts linux-2.4 of 2.4.36.9-up to 2.4.36.8-up.
+//! Converts linux-2.4 state of 2.4.36.9-up to 2.4.36.8-up.
+// Names are those of the kernel.
 #![allow(missing_docs, non_camel_case_types, non_snake_case)]
+#![allow(clippy::len_without_is_empty, clippy::new_ret_no_self)]
+#![allow(clippy::should_implement_trait, clippy::wrong_self_convention)]
 
 use kconv_runtime::at;
 use kconv_runtime::prelude::*;
