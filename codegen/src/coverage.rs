@@ -4,7 +4,8 @@
 //! The proof looks at a finished plan and at the layouts, not at how the plan was made: it would
 //! find a mistake of the planner. Emission refuses a plan with findings.
 
-use crate::plan::{Action, Bits, FieldPlan, Plan, TypePlan};
+use crate::ctype::{Shape, shape};
+use crate::plan::{Action, Bits, FieldPlan, Place, Plan, TypePlan};
 use kconv_runtime::table::RuleKind;
 use kernel_structs::layout::{Layout, TypeId, leaves};
 use std::collections::BTreeMap;
@@ -125,7 +126,7 @@ pub fn check(plan: &Plan, old: &Layout, new: &Layout) -> Vec<CoverageFinding> {
     for ty in plan.types.values() {
         check_sizes(ty, old, new, &mut findings);
         for field in ty.fields.iter().chain(&ty.drops) {
-            check_action(plan, ty, field, &mut findings);
+            check_action(plan, (old, new), ty, field, &mut findings);
         }
         check_targets(ty, &mut findings);
         check_sources(ty, &mut findings);
@@ -161,6 +162,7 @@ fn check_sizes(ty: &TypePlan, old: &Layout, new: &Layout, findings: &mut Vec<Cov
 /// An action says nothing of a bit unless it has the places it works on.
 fn check_action(
     plan: &Plan,
+    layouts: (&Layout, &Layout),
     ty: &TypePlan,
     field: &FieldPlan,
     findings: &mut Vec<CoverageFinding>,
@@ -169,9 +171,10 @@ fn check_action(
     let to = field.to.as_ref().map(|place| place.bits.len);
     let mut nested_missing = None;
     let fits = match (&field.action, from, to) {
-        (Action::Copy, Some(from), Some(to)) => from == to,
+        (Action::Copy, Some(from), Some(to)) => from == to && same_inside(layouts, field),
         (Action::Recurse { .. } | Action::Elements { .. }, Some(from), Some(to)) => {
             action_fits(plan, &field.action, from, to, &mut nested_missing)
+                && (!copies(&field.action) || same_inside(layouts, field))
         }
         (
             Action::Set { .. }
@@ -216,6 +219,31 @@ fn check_action(
             field: field.path.to_string(),
             rule: field.rule.name(),
         });
+    }
+}
+
+/// Whether elements are carried as they are.
+fn copies(action: &Action) -> bool {
+    match action {
+        Action::Elements { each, .. } => copies(each),
+        action => *action == Action::Copy,
+    }
+}
+
+/// Whether what is carried as it is has its parts at the same places before and after.
+fn same_inside((old, new): (&Layout, &Layout), field: &FieldPlan) -> bool {
+    let ty = |place: &Option<Place>| place.as_ref().and_then(|place| place.ty);
+    let (Some(mut was), Some(mut is)) = (ty(&field.from), ty(&field.to)) else {
+        return true;
+    };
+    loop {
+        match (shape(old, was), shape(new, is)) {
+            (Shape::Array { element: a, .. }, Shape::Array { element: b, .. }) => {
+                (was, is) = (a, b)
+            }
+            (Shape::Scalar(_), Shape::Scalar(_)) => return true,
+            _ => return old.canonical_type(was) == new.canonical_type(is),
+        }
     }
 }
 

@@ -39,7 +39,7 @@ fn function(
     };
     let mut body = TokenStream::new();
     let mut units = BTreeSet::new();
-    let mut said = "";
+    let (mut said, mut given) = ("", "");
     for field in ty.fields.iter().chain(&ty.drops) {
         let no_form = || EmitError::NoForm {
             ty: ty.name.clone(),
@@ -66,9 +66,9 @@ fn function(
             body.extend(comments.statement(comment));
         }
         said = comment;
-        if strict {
-            let reason = &field.reason;
-            body.extend(quote!(let reason = #reason;));
+        if strict && given != field.reason {
+            given = &field.reason;
+            body.extend(quote!(let reason = #given;));
         }
         body.extend(clear_unit(ty, structs, field, &mut units));
         body.extend(line);

@@ -52,7 +52,12 @@ pub(super) fn rust(code: TokenStream, comments: &Comments) -> Result<String, Emi
         match comment {
             Some(comment) => wrap(comment, line.len() - code.len(), &mut text),
             None => {
-                text.push_str(line);
+                // The formatter leaves generic arguments inside of macros as they are.
+                text.push_str(
+                    &line
+                        .replace("size_of:: < ", "size_of::<")
+                        .replace(" > () ", ">() "),
+                );
                 text.push('\n');
             }
         }
@@ -89,8 +94,11 @@ pub(super) fn header(plan: &Plan) -> String {
 // to   {} {}
 // Do not edit: change overrides.toml, then run `kconv-gen generate`.
 
-//! Converts {} of {} to {}.
+//! Converts {} state of {} to {}.
+// Names are those of the kernel.
 #![allow(missing_docs, non_camel_case_types, non_snake_case)]
+#![allow(clippy::len_without_is_empty, clippy::new_ret_no_self)]
+#![allow(clippy::should_implement_trait, clippy::wrong_self_convention)]
 
 ",
         plan.from.layout,

@@ -280,6 +280,9 @@ impl<'a> Planner<'a> {
                 None => match self.override_for(owner, &field.name, true) {
                     // What is wrong is told once, where the old field's turn comes.
                     Some(_) if other.is_some() => continue,
+                    Some(drop) if !old.iter().any(|old| old.name == field.name) => {
+                        Err(self.misplaced(drop, OverrideProblem::NothingToDrop))
+                    }
                     _ => self.by_rule(owner, other, Some(field)),
                 },
             };
@@ -297,10 +300,7 @@ impl<'a> Planner<'a> {
                     let problem = OverrideProblem::DropOfUsed {
                         by: entry.field.clone(),
                     };
-                    Err(Why::Override {
-                        line: drop.line,
-                        problem: problem.to_string(),
-                    })
+                    Err(self.misplaced(drop, problem))
                 }
                 (Some(entry), None) => match self.used_by(entry, field) {
                     Some(decision) => Ok(decision),
@@ -308,7 +308,10 @@ impl<'a> Planner<'a> {
                 },
                 (None, Some(entry)) => self.human_drop(owner, entry, field, in_new),
                 (None, None) if in_new => continue,
-                (None, None) => self.by_rule(owner, Some(field), None),
+                (None, None) => match self.override_for(owner, &field.name, false) {
+                    Some(entry) => Err(self.misplaced(entry, OverrideProblem::NoNewField)),
+                    None => self.by_rule(owner, Some(field), None),
+                },
             };
             match decided {
                 Ok(decision) => decisions.push(decision),

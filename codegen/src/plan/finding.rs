@@ -159,7 +159,12 @@ impl fmt::Display for Why {
             Why::NoTaskLabel => {
                 f.write_str("is the root, but has no 32-bit pid and no character array comm")
             }
-            Why::Override { line, problem } => write!(f, "line {line}: {problem}"),
+            Why::Override { line, problem } => {
+                write!(
+                    f,
+                    "has an entry on line {line} that cannot be carried out: {problem}"
+                )
+            }
         }
     }
 }

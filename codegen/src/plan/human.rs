@@ -77,6 +77,45 @@ impl<'a> Planner<'a> {
         field: &Field,
         old: &[Field],
     ) -> Result<Decision, Why> {
+        let decided = self.written(owner, entry, other, field, old);
+        self.not_stale_if_wrong(entry, &decided);
+        decided
+    }
+
+    /// Decides by an override what becomes of an old field.
+    pub(super) fn human_drop(
+        &mut self,
+        owner: &Owner,
+        entry: &'a Override,
+        field: &Field,
+        in_new: bool,
+    ) -> Result<Decision, Why> {
+        let decided = self.dropped(owner, entry, field, in_new);
+        self.not_stale_if_wrong(entry, &decided);
+        decided
+    }
+
+    /// The error of an entry for which its field gives no place.
+    pub(super) fn misplaced(&mut self, entry: &Override, problem: OverrideProblem) -> Why {
+        self.needed.insert(entry.index);
+        in_line(entry, problem)
+    }
+
+    /// An entry that cannot be carried out has an error, and need not be told to be stale.
+    fn not_stale_if_wrong(&mut self, entry: &Override, decided: &Result<Decision, Why>) {
+        if decided.is_err() {
+            self.needed.insert(entry.index);
+        }
+    }
+
+    fn written(
+        &mut self,
+        owner: &Owner,
+        entry: &'a Override,
+        other: Option<&Field>,
+        field: &Field,
+        old: &[Field],
+    ) -> Result<Decision, Why> {
         let own = old.iter().find(|old| old.name == field.name);
         let dropped = self.override_for(owner, &field.name, true).is_some();
         let rest = if dropped { None } else { other };
@@ -115,8 +154,7 @@ impl<'a> Planner<'a> {
         Ok(decided)
     }
 
-    /// Decides by an override what becomes of an old field.
-    pub(super) fn human_drop(
+    fn dropped(
         &mut self,
         owner: &Owner,
         entry: &'a Override,

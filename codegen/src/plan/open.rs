@@ -71,17 +71,21 @@ impl Planner<'_> {
         (other, others): (Which, &[Field]),
         own: &[Field],
     ) -> Vec<Candidate> {
-        let text = |which: Which, field: &Field| {
-            let declared = ctype::declared(self.layout(which), field);
-            format!("{declared} {}", field.name)
+        let text = |which: Which, field: &Field| ctype::declared(self.layout(which), field);
+        let declared = text(which, field);
+        // The name says three times as much as the type.
+        let likeness = |candidate: &Field| {
+            let names = TextDiff::from_chars(field.name.as_str(), candidate.name.as_str()).ratio();
+            let is = text(other, candidate);
+            let types = TextDiff::from_chars(&declared, &is).ratio();
+            (3.0 * names + types) / 4.0
         };
-        let wanted = text(which, field);
         let mut candidates: Vec<Candidate> = others
             .iter()
             .filter(|other| !own.iter().any(|own| own.name == other.name))
             .map(|candidate| Candidate {
                 field: candidate.name.clone(),
-                likeness: TextDiff::from_chars(&wanted, text(other, candidate)).ratio(),
+                likeness: likeness(candidate),
             })
             .filter(|candidate| candidate.likeness >= 0.5)
             .collect();

@@ -3,8 +3,11 @@
 // to   2.4.36.9-i386-up e5b8895174f8666d8b3a43439fd3fd6225316084335bee077e059f70e47b078f
 // Do not edit: change overrides.toml, then run `kconv-gen generate`.
 
-//! Converts linux-2.4 of 2.4.36.8-up to 2.4.36.9-up.
+//! Converts linux-2.4 state of 2.4.36.8-up to 2.4.36.9-up.
+// Names are those of the kernel.
 #![allow(missing_docs, non_camel_case_types, non_snake_case)]
+#![allow(clippy::len_without_is_empty, clippy::new_ret_no_self)]
+#![allow(clippy::should_implement_trait, clippy::wrong_self_convention)]
 
 use kconv_runtime::at;
 use kconv_runtime::prelude::*;
@@ -512,7 +515,6 @@ pub fn task_struct(
     let reason = "belongs to the driver behind notifier, which is not carried (kernel/signal.c: block_all_signals)";
     new.notifier_data = cx
         .reset_strict(&at!(at.notifier_data), old.notifier_data, 0, reason);
-    let reason = "belongs to the driver behind notifier, which is not carried (kernel/signal.c: block_all_signals)";
     new.notifier_mask = cx
         .reset_strict(&at!(at.notifier_mask), old.notifier_mask, 0, reason);
     new.parent_exec_id = old.parent_exec_id;
@@ -662,7 +664,7 @@ pub mod same {
         pub fds_bits: [U32; 32],
     }
     const _: () = assert!(
-        size_of:: < __kernel_fd_set > () == 128, "size of __kernel_fd_set"
+        size_of::<__kernel_fd_set>() == 128, "size of __kernel_fd_set"
     );
     const _: () = assert!(
         offset_of!(__kernel_fd_set, fds_bits) == 0, "__kernel_fd_set.fds_bits"
@@ -676,7 +678,7 @@ pub mod same {
         pub task_list: same::list_head,
     }
     const _: () = assert!(
-        size_of:: < __wait_queue_head > () == 8, "size of __wait_queue_head"
+        size_of::<__wait_queue_head>() == 8, "size of __wait_queue_head"
     );
     const _: () = assert!(
         offset_of!(__wait_queue_head, lock) == 0, "__wait_queue_head.lock"
@@ -691,7 +693,7 @@ pub mod same {
     pub struct atomic_t {
         pub counter: I32,
     }
-    const _: () = assert!(size_of:: < atomic_t > () == 4, "size of atomic_t");
+    const _: () = assert!(size_of::<atomic_t>() == 4, "size of atomic_t");
     const _: () = assert!(offset_of!(atomic_t, counter) == 0, "atomic_t.counter");
 
     #[repr(C)]
@@ -701,7 +703,7 @@ pub mod same {
         pub a: U32,
         pub b: U32,
     }
-    const _: () = assert!(size_of:: < desc_struct > () == 8, "size of desc_struct");
+    const _: () = assert!(size_of::<desc_struct>() == 8, "size of desc_struct");
     const _: () = assert!(offset_of!(desc_struct, a) == 0, "desc_struct.a");
     const _: () = assert!(offset_of!(desc_struct, b) == 4, "desc_struct.b");
 
@@ -733,7 +735,7 @@ pub mod same {
         pub f_iobuf: U32,
         pub f_iobuf_lock: I32,
     }
-    const _: () = assert!(size_of:: < file > () == 108, "size of file");
+    const _: () = assert!(size_of::<file>() == 108, "size of file");
     const _: () = assert!(offset_of!(file, f_list) == 0, "file.f_list");
     const _: () = assert!(offset_of!(file, f_dentry) == 8, "file.f_dentry");
     const _: () = assert!(offset_of!(file, f_vfsmnt) == 12, "file.f_vfsmnt");
@@ -774,7 +776,7 @@ pub mod same {
         pub open_fds_init: same::__kernel_fd_set,
         pub fd_array: [U32; 32],
     }
-    const _: () = assert!(size_of:: < files_struct > () == 412, "size of files_struct");
+    const _: () = assert!(size_of::<files_struct>() == 412, "size of files_struct");
     const _: () = assert!(offset_of!(files_struct, count) == 0, "files_struct.count");
     const _: () = assert!(
         offset_of!(files_struct, file_lock) == 4, "files_struct.file_lock"
@@ -815,7 +817,7 @@ pub mod same {
         pub euid: U32,
         pub signum: I32,
     }
-    const _: () = assert!(size_of:: < fown_struct > () == 16, "size of fown_struct");
+    const _: () = assert!(size_of::<fown_struct>() == 16, "size of fown_struct");
     const _: () = assert!(offset_of!(fown_struct, pid) == 0, "fown_struct.pid");
     const _: () = assert!(offset_of!(fown_struct, uid) == 4, "fown_struct.uid");
     const _: () = assert!(offset_of!(fown_struct, euid) == 8, "fown_struct.euid");
@@ -835,7 +837,7 @@ pub mod same {
         pub pwdmnt: U32,
         pub altrootmnt: U32,
     }
-    const _: () = assert!(size_of:: < fs_struct > () == 32, "size of fs_struct");
+    const _: () = assert!(size_of::<fs_struct>() == 32, "size of fs_struct");
     const _: () = assert!(offset_of!(fs_struct, count) == 0, "fs_struct.count");
     const _: () = assert!(offset_of!(fs_struct, lock) == 4, "fs_struct.lock");
     const _: () = assert!(offset_of!(fs_struct, umask) == 4, "fs_struct.umask");
@@ -854,7 +856,7 @@ pub mod same {
     pub struct k_sigaction {
         pub sa: same::sigaction,
     }
-    const _: () = assert!(size_of:: < k_sigaction > () == 20, "size of k_sigaction");
+    const _: () = assert!(size_of::<k_sigaction>() == 20, "size of k_sigaction");
     const _: () = assert!(offset_of!(k_sigaction, sa) == 0, "k_sigaction.sa");
 
     #[repr(C)]
@@ -864,7 +866,7 @@ pub mod same {
         pub next: U32,
         pub prev: U32,
     }
-    const _: () = assert!(size_of:: < list_head > () == 8, "size of list_head");
+    const _: () = assert!(size_of::<list_head>() == 8, "size of list_head");
     const _: () = assert!(offset_of!(list_head, next) == 0, "list_head.next");
     const _: () = assert!(offset_of!(list_head, prev) == 4, "list_head.prev");
 
@@ -876,7 +878,7 @@ pub mod same {
         pub sem: same::semaphore,
         pub ldt: U32,
     }
-    const _: () = assert!(size_of:: < mm_context_t > () == 24, "size of mm_context_t");
+    const _: () = assert!(size_of::<mm_context_t>() == 24, "size of mm_context_t");
     const _: () = assert!(offset_of!(mm_context_t, size) == 0, "mm_context_t.size");
     const _: () = assert!(offset_of!(mm_context_t, sem) == 4, "mm_context_t.sem");
     const _: () = assert!(offset_of!(mm_context_t, ldt) == 20, "mm_context_t.ldt");
@@ -887,7 +889,7 @@ pub mod same {
     pub struct mm_segment_t {
         pub seg: U32,
     }
-    const _: () = assert!(size_of:: < mm_segment_t > () == 4, "size of mm_segment_t");
+    const _: () = assert!(size_of::<mm_segment_t>() == 4, "size of mm_segment_t");
     const _: () = assert!(offset_of!(mm_segment_t, seg) == 0, "mm_segment_t.seg");
 
     #[repr(C)]
@@ -933,7 +935,7 @@ pub mod same {
             bits::set(&mut self.dumpable_bits, 0, 1, value);
         }
     }
-    const _: () = assert!(size_of:: < mm_struct > () == 144, "size of mm_struct");
+    const _: () = assert!(size_of::<mm_struct>() == 144, "size of mm_struct");
     const _: () = assert!(offset_of!(mm_struct, mmap) == 0, "mm_struct.mmap");
     const _: () = assert!(offset_of!(mm_struct, mm_rb) == 4, "mm_struct.mm_rb");
     const _: () = assert!(
@@ -991,7 +993,7 @@ pub mod same {
     pub struct pgprot_t {
         pub pgprot: U32,
     }
-    const _: () = assert!(size_of:: < pgprot_t > () == 4, "size of pgprot_t");
+    const _: () = assert!(size_of::<pgprot_t>() == 4, "size of pgprot_t");
     const _: () = assert!(offset_of!(pgprot_t, pgprot) == 0, "pgprot_t.pgprot");
 
     #[repr(C)]
@@ -1014,7 +1016,7 @@ pub mod same {
         pub esp: I32,
         pub xss: I32,
     }
-    const _: () = assert!(size_of:: < pt_regs > () == 60, "size of pt_regs");
+    const _: () = assert!(size_of::<pt_regs>() == 60, "size of pt_regs");
     const _: () = assert!(offset_of!(pt_regs, ebx) == 0, "pt_regs.ebx");
     const _: () = assert!(offset_of!(pt_regs, ecx) == 4, "pt_regs.ecx");
     const _: () = assert!(offset_of!(pt_regs, edx) == 8, "pt_regs.edx");
@@ -1040,7 +1042,7 @@ pub mod same {
         pub rb_right: U32,
         pub rb_left: U32,
     }
-    const _: () = assert!(size_of:: < rb_node_s > () == 16, "size of rb_node_s");
+    const _: () = assert!(size_of::<rb_node_s>() == 16, "size of rb_node_s");
     const _: () = assert!(offset_of!(rb_node_s, rb_parent) == 0, "rb_node_s.rb_parent");
     const _: () = assert!(offset_of!(rb_node_s, rb_color) == 4, "rb_node_s.rb_color");
     const _: () = assert!(offset_of!(rb_node_s, rb_right) == 8, "rb_node_s.rb_right");
@@ -1052,7 +1054,7 @@ pub mod same {
     pub struct rb_root_s {
         pub rb_node: U32,
     }
-    const _: () = assert!(size_of:: < rb_root_s > () == 4, "size of rb_root_s");
+    const _: () = assert!(size_of::<rb_root_s>() == 4, "size of rb_root_s");
     const _: () = assert!(offset_of!(rb_root_s, rb_node) == 0, "rb_root_s.rb_node");
 
     #[repr(C)]
@@ -1062,7 +1064,7 @@ pub mod same {
         pub rlim_cur: U32,
         pub rlim_max: U32,
     }
-    const _: () = assert!(size_of:: < rlimit > () == 8, "size of rlimit");
+    const _: () = assert!(size_of::<rlimit>() == 8, "size of rlimit");
     const _: () = assert!(offset_of!(rlimit, rlim_cur) == 0, "rlimit.rlim_cur");
     const _: () = assert!(offset_of!(rlimit, rlim_max) == 4, "rlimit.rlim_max");
 
@@ -1074,7 +1076,7 @@ pub mod same {
         pub wait_lock: same::rwlock_t,
         pub wait_list: same::list_head,
     }
-    const _: () = assert!(size_of:: < rw_semaphore > () == 12, "size of rw_semaphore");
+    const _: () = assert!(size_of::<rw_semaphore>() == 12, "size of rw_semaphore");
     const _: () = assert!(
         offset_of!(rw_semaphore, activity) == 0, "rw_semaphore.activity"
     );
@@ -1089,7 +1091,7 @@ pub mod same {
     #[derive(Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
     #[zerocopy(crate = "kconv_runtime::zerocopy")]
     pub struct rwlock_t {}
-    const _: () = assert!(size_of:: < rwlock_t > () == 0, "size of rwlock_t");
+    const _: () = assert!(size_of::<rwlock_t>() == 0, "size of rwlock_t");
 
     #[repr(C)]
     #[derive(Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -1099,7 +1101,7 @@ pub mod same {
         pub sleepers: I32,
         pub wait: same::__wait_queue_head,
     }
-    const _: () = assert!(size_of:: < semaphore > () == 16, "size of semaphore");
+    const _: () = assert!(size_of::<semaphore>() == 16, "size of semaphore");
     const _: () = assert!(offset_of!(semaphore, count) == 0, "semaphore.count");
     const _: () = assert!(offset_of!(semaphore, sleepers) == 4, "semaphore.sleepers");
     const _: () = assert!(offset_of!(semaphore, wait) == 8, "semaphore.wait");
@@ -1113,7 +1115,7 @@ pub mod same {
         pub sa_restorer: U32,
         pub sa_mask: same::sigset_t,
     }
-    const _: () = assert!(size_of:: < sigaction > () == 20, "size of sigaction");
+    const _: () = assert!(size_of::<sigaction>() == 20, "size of sigaction");
     const _: () = assert!(
         offset_of!(sigaction, sa_handler) == 0, "sigaction.sa_handler"
     );
@@ -1132,7 +1134,7 @@ pub mod same {
         pub si_code: I32,
         pub _sifields: [u8; 116],
     }
-    const _: () = assert!(size_of:: < siginfo > () == 128, "size of siginfo");
+    const _: () = assert!(size_of::<siginfo>() == 128, "size of siginfo");
     const _: () = assert!(offset_of!(siginfo, si_signo) == 0, "siginfo.si_signo");
     const _: () = assert!(offset_of!(siginfo, si_errno) == 4, "siginfo.si_errno");
     const _: () = assert!(offset_of!(siginfo, si_code) == 8, "siginfo.si_code");
@@ -1147,7 +1149,7 @@ pub mod same {
         pub siglock: same::rwlock_t,
     }
     const _: () = assert!(
-        size_of:: < signal_struct > () == 1284, "size of signal_struct"
+        size_of::<signal_struct>() == 1284, "size of signal_struct"
     );
     const _: () = assert!(offset_of!(signal_struct, count) == 0, "signal_struct.count");
     const _: () = assert!(
@@ -1165,7 +1167,7 @@ pub mod same {
         pub tail: U32,
         pub signal: same::sigset_t,
     }
-    const _: () = assert!(size_of:: < sigpending > () == 16, "size of sigpending");
+    const _: () = assert!(size_of::<sigpending>() == 16, "size of sigpending");
     const _: () = assert!(offset_of!(sigpending, head) == 0, "sigpending.head");
     const _: () = assert!(offset_of!(sigpending, tail) == 4, "sigpending.tail");
     const _: () = assert!(offset_of!(sigpending, signal) == 8, "sigpending.signal");
@@ -1177,7 +1179,7 @@ pub mod same {
         pub next: U32,
         pub info: same::siginfo,
     }
-    const _: () = assert!(size_of:: < sigqueue > () == 132, "size of sigqueue");
+    const _: () = assert!(size_of::<sigqueue>() == 132, "size of sigqueue");
     const _: () = assert!(offset_of!(sigqueue, next) == 0, "sigqueue.next");
     const _: () = assert!(offset_of!(sigqueue, info) == 4, "sigqueue.info");
 
@@ -1187,7 +1189,7 @@ pub mod same {
     pub struct sigset_t {
         pub sig: [U32; 2],
     }
-    const _: () = assert!(size_of:: < sigset_t > () == 8, "size of sigset_t");
+    const _: () = assert!(size_of::<sigset_t>() == 8, "size of sigset_t");
     const _: () = assert!(offset_of!(sigset_t, sig) == 0, "sigset_t.sig");
 
     #[repr(C)]
@@ -1214,7 +1216,7 @@ pub mod same {
         pub _pad_732: [u8; 4],
     }
     const _: () = assert!(
-        size_of:: < thread_struct > () == 736, "size of thread_struct"
+        size_of::<thread_struct>() == 736, "size of thread_struct"
     );
     const _: () = assert!(offset_of!(thread_struct, esp0) == 0, "thread_struct.esp0");
     const _: () = assert!(offset_of!(thread_struct, eip) == 4, "thread_struct.eip");
@@ -1266,7 +1268,7 @@ pub mod same {
         pub data: U32,
         pub function: U32,
     }
-    const _: () = assert!(size_of:: < timer_list > () == 20, "size of timer_list");
+    const _: () = assert!(size_of::<timer_list>() == 20, "size of timer_list");
     const _: () = assert!(offset_of!(timer_list, list) == 0, "timer_list.list");
     const _: () = assert!(offset_of!(timer_list, expires) == 8, "timer_list.expires");
     const _: () = assert!(offset_of!(timer_list, data) == 12, "timer_list.data");
@@ -1281,7 +1283,7 @@ pub mod same {
         pub tms_cutime: I32,
         pub tms_cstime: I32,
     }
-    const _: () = assert!(size_of:: < tms > () == 16, "size of tms");
+    const _: () = assert!(size_of::<tms>() == 16, "size of tms");
     const _: () = assert!(offset_of!(tms, tms_utime) == 0, "tms.tms_utime");
     const _: () = assert!(offset_of!(tms, tms_stime) == 4, "tms.tms_stime");
     const _: () = assert!(offset_of!(tms, tms_cutime) == 8, "tms.tms_cutime");
@@ -1298,7 +1300,7 @@ pub mod same {
         pub pprev: U32,
         pub uid: U32,
     }
-    const _: () = assert!(size_of:: < user_struct > () == 24, "size of user_struct");
+    const _: () = assert!(size_of::<user_struct>() == 24, "size of user_struct");
     const _: () = assert!(offset_of!(user_struct, __count) == 0, "user_struct.__count");
     const _: () = assert!(
         offset_of!(user_struct, processes) == 4, "user_struct.processes"
@@ -1328,7 +1330,7 @@ pub mod same {
         pub vm_private_data: U32,
     }
     const _: () = assert!(
-        size_of:: < vm_area_struct > () == 68, "size of vm_area_struct"
+        size_of::<vm_area_struct>() == 68, "size of vm_area_struct"
     );
     const _: () = assert!(
         offset_of!(vm_area_struct, vm_mm) == 0, "vm_area_struct.vm_mm"
@@ -1523,7 +1525,7 @@ pub mod old {
             bits::set(&mut self.keep_capabilities_bits, 0, 1, value);
         }
     }
-    const _: () = assert!(size_of:: < task_struct > () == 1440, "size of task_struct");
+    const _: () = assert!(size_of::<task_struct>() == 1440, "size of task_struct");
     const _: () = assert!(offset_of!(task_struct, state) == 0, "task_struct.state");
     const _: () = assert!(offset_of!(task_struct, flags) == 4, "task_struct.flags");
     const _: () = assert!(
@@ -1939,7 +1941,7 @@ pub mod new {
             bits::set(&mut self.keep_capabilities_bits, 0, 1, value);
         }
     }
-    const _: () = assert!(size_of:: < task_struct > () == 1440, "size of task_struct");
+    const _: () = assert!(size_of::<task_struct>() == 1440, "size of task_struct");
     const _: () = assert!(offset_of!(task_struct, state) == 0, "task_struct.state");
     const _: () = assert!(offset_of!(task_struct, flags) == 4, "task_struct.flags");
     const _: () = assert!(
@@ -2446,7 +2448,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, task_struct)),
             spans: &[Span { from: 0, to: 0, len: 120 }, Span { from: 124, to: 124, len: 172 }, Span { from: 300, to: 300, len: 176 }, Span { from: 480, to: 480, len: 110 }, Span { from: 592, to: 592, len: 24 }, Span { from: 624, to: 624, len: 732 }, Span { from: 1360, to: 1360, len: 72 }],
-            padding: &[Bits { offset: 962, len: 30 }, Bits { offset: 2369, len: 31 }, Bits { offset: 3809, len: 31 }, Bits { offset: 4720, len: 16 }, Bits { offset: 4928, len: 64 }, Bits { offset: 11456, len: 64 }],
+            padding: &[Bits { offset: 962, len: 30 }, Bits { offset: 2369, len: 31 }, Bits { offset: 3809, len: 31 }, Bits { offset: 4720, len: 16 }, Bits { offset: 4928, len: 64 }, Bits { offset: 10848, len: 32 }, Bits { offset: 11456, len: 64 }],
             rules: &TASK_STRUCT_RULES,
         },
         TypeConverter {

@@ -1,0 +1,164 @@
+//! `kconv-gen` as a program: what it prints, and how it ends.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Exit code, output and errors.
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_kconv-gen"))
+        .args(arguments)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code().unwrap(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[test]
+fn the_change_of_2_4_36_9_is_one_field() {
+    let (code, out, _) = run(&["diff", "2.4.36.8-smp", "2.4.36.9-smp"]);
+    assert_eq!(code, 0);
+    insta::assert_snapshot!(out);
+    let (code, out, _) = run(&["diff", "2.4.36-up", "2.4.36.8-up", "--json"]);
+    assert_eq!((code, out.as_str()), (0, "[]\n"));
+}
+
+#[test]
+fn a_plan_uses_the_decisions_of_its_converter() {
+    let (code, out, errors) = run(&["plan", "2.4.36-smp", "2.4.36-up"]);
+    assert_eq!((code, errors.as_str()), (0, ""));
+    assert!(out.contains("per_cpu_utime                merge"), "{out}");
+    let (code, out, _) = run(&["plan", "2.4.36-smp", "2.4.36-up", "--json"]);
+    assert_eq!(code, 0);
+    let plan: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(plan["types"]["task_struct"]["from_size"], 1696);
+    let (code, out, _) = run(&["plan", "2.4.36-smp", "2.4.36-up", "--coverage"]);
+    assert_eq!(code, 0);
+    assert!(
+        out.contains("task_struct: 11520 bits written, 13568 bits accounted for"),
+        "{out}"
+    );
+}
+
+#[test]
+fn an_undecided_field_is_a_finding() {
+    let (code, _, errors) = run(&["plan", "2.4.36-up", "2.4.37-smp"]);
+    assert_eq!(code, 1);
+    insta::assert_snapshot!(errors);
+}
+
+#[test]
+fn an_unknown_release_is_wrong_usage() {
+    let (code, out, errors) = run(&["diff", "2.4.36", "2.4.99-up"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(errors.starts_with("kconv-gen: "), "{errors}");
+    assert_eq!(run(&["diff"]).0, 2);
+    assert_eq!(
+        run(&["layout", "show", "no_such_type", "--release", "2.4.36-up"]).0,
+        2
+    );
+    assert_eq!(run(&["layout", "show", "file", "--btf", "Cargo.toml"]).0, 2);
+}
+
+#[test]
+fn layouts_are_listed_and_shown() {
+    let (code, out, _) = run(&["layout", "list"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("2.4.36.9-i386-up (linux-2.4)"), "{out}");
+    let (code, out, _) = run(&["layout", "show", "sigpending", "--release", "2.4.36-up"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("struct sigqueue *          head;                 /*     0     4 */"));
+}
+
+#[test]
+fn a_stored_layout_is_not_stored_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let into = dir.path().to_str().unwrap();
+    let file = "kernel-structs/layouts/2.4.36.9-i386-up.btf";
+    let (code, out, errors) = run(&["layout", "import", file, "-o", into]);
+    assert_eq!((code, errors.as_str()), (0, ""));
+    assert_eq!(
+        out,
+        format!("{file}: the same as 2.4.36.9-i386-up, nothing stored\n")
+    );
+    assert_eq!(std::fs::read_dir(into).unwrap().count(), 0);
+}
+
+#[test]
+fn state_maps_fit_the_stored_layouts() {
+    let (code, out, errors) = run(&["state", "check"]);
+    assert_eq!((code, errors.as_str()), (0, ""));
+    assert!(out.contains("linux-2.4: fits its 4 layouts"), "{out}");
+}
+
+/// A copy of a converter crate's decisions and generated files.
+fn copy() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../converters/linux-2.4.36-up-smp");
+    let to = dir.path().join("linux-copy");
+    std::fs::create_dir_all(to.join("src/generated")).unwrap();
+    for file in ["overrides.toml", "src/generated/i386.rs"] {
+        std::fs::copy(from.join(file), to.join(file)).unwrap();
+    }
+    (dir, to)
+}
+
+#[test]
+fn generated_files_are_checked_and_made() {
+    let (_dir, copy) = copy();
+    let path = copy.to_str().unwrap();
+    assert_eq!(
+        run(&["generate", "--check", path]),
+        (0, String::new(), String::new())
+    );
+
+    let file = copy.join("src/generated/i386.rs");
+    let fresh = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, fresh.replace("new.state = old.state;", "")).unwrap();
+    std::fs::write(copy.join("src/generated/old.rs"), "").unwrap();
+    let (code, _, errors) = run(&["generate", "--check", path]);
+    assert_eq!(code, 1);
+    assert!(
+        errors.contains("i386.rs is not what would be generated now"),
+        "{errors}"
+    );
+    assert!(
+        errors.contains("old.rs is not generated any more"),
+        "{errors}"
+    );
+    assert!(
+        errors.contains("run `cargo run -p kconv-codegen"),
+        "{errors}"
+    );
+
+    assert_eq!(run(&["generate", path]).0, 0);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), fresh);
+    assert!(!copy.join("src/generated/old.rs").exists());
+    std::fs::remove_file(&file).unwrap();
+    assert!(
+        run(&["generate", "--check", path])
+            .2
+            .contains("i386.rs is missing")
+    );
+}
+
+#[test]
+fn wrong_decisions_are_findings_and_change_nothing() {
+    let (_dir, copy) = copy();
+    let overrides = copy.join("overrides.toml");
+    let mut text = std::fs::read_to_string(&overrides).unwrap();
+    text.push_str("[[override]]\nfield = \"task_struct.nothing\"\ninit = 0\nreason = \"x\"\n");
+    std::fs::write(&overrides, text).unwrap();
+    let (code, out, errors) = run(&["generate", copy.to_str().unwrap()]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(
+        errors.contains("no layout of any pair has this member"),
+        "{errors}"
+    );
+}

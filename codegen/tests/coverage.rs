@@ -1,0 +1,184 @@
+//! The coverage proof finds what is left out and what is done twice.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod fixture;
+
+use fixture::Fixture;
+use kconv_codegen::coverage::{self, CoverageFinding};
+use kconv_codegen::emit::{self, EmitError};
+use kconv_codegen::plan::{Action, FieldPlan, Plan, TypePlan};
+
+fn fixture() -> Fixture {
+    Fixture::of(
+        "struct p { int x; short y; }; struct s { char a; int b; int c : 3; int d : 5; struct p e; struct p f[2]; };",
+        "struct p { int x; int y; }; struct s { char a; int b; int c : 3; int d : 5; struct p e; struct p f[2]; int g[2]; };",
+    )
+    .decided("[[override]]\nfield = \"s.g\"\ninit = \"zero\"\nreason = \"new\"\n")
+}
+
+/// What the proof says of a plan that was changed in one place.
+fn trip(change: impl Fn(&mut TypePlan)) -> String {
+    let fixture = fixture();
+    let mut plan = fixture.make().plan;
+    assert_eq!(coverage::check(&plan, &fixture.old, &fixture.new), []);
+    change(plan.types.get_mut("s").unwrap());
+    let findings = coverage::check(&plan, &fixture.old, &fixture.new);
+    let refused = emit::emit(&plan, &fixture.old, &fixture.new);
+    assert!(matches!(refused, Err(EmitError::NotTotal(refused)) if refused == findings));
+    findings
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn field<'a>(ty: &'a mut TypePlan, name: &str) -> &'a mut FieldPlan {
+    ty.fields
+        .iter_mut()
+        .find(|field| field.path.to_string() == name)
+        .unwrap()
+}
+
+#[test]
+fn a_field_that_is_left_out() {
+    let said = trip(|ty| ty.fields.retain(|field| field.path.to_string() != "b"));
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn a_field_that_is_written_twice() {
+    let said = trip(|ty| {
+        let copy = field(ty, "b").clone();
+        ty.fields.push(copy);
+    });
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn a_field_that_is_one_byte_off() {
+    let said = trip(|ty| field(ty, "b").to.as_mut().unwrap().bits.offset += 8);
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn a_bit_field_that_is_one_bit_short() {
+    let said = trip(|ty| field(ty, "d").to.as_mut().unwrap().bits.len -= 1);
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn a_field_that_is_read_and_dropped() {
+    let said = trip(|ty| {
+        let mut drop = field(ty, "b").clone();
+        drop.to = None;
+        drop.action = Action::Drop {
+            initial: 0,
+            strict: false,
+        };
+        ty.drops.push(drop);
+    });
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn a_field_of_which_nothing_is_said() {
+    let said = trip(|ty| {
+        let b = field(ty, "b");
+        b.from = None;
+        b.action = Action::Zero;
+    });
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn a_field_that_is_taken_for_padding() {
+    let said = trip(|ty| {
+        let at = field(ty, "b").from.take().unwrap();
+        field(ty, "b").action = Action::Zero;
+        ty.padding.push(at.bits);
+    });
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn a_field_past_the_end() {
+    let said = trip(|ty| field(ty, "g").to.as_mut().unwrap().bits.len += 32);
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn a_type_of_another_size() {
+    let said = trip(|ty| ty.to_size -= 8);
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn a_copy_of_another_length() {
+    let said = trip(|ty| field(ty, "e").action = Action::Copy);
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn an_array_of_another_length() {
+    let said = trip(|ty| match &mut field(ty, "f").action {
+        Action::Elements { old, new, .. } => (*old, *new) = (1, 1),
+        other => panic!("{other:?}"),
+    });
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn a_nested_type_without_a_plan() {
+    let said = trip(|ty| field(ty, "e").action = Action::Recurse { ty: "q".to_owned() });
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn every_single_bit_counts() {
+    let fixture = fixture();
+    let plan = fixture.make().plan;
+    let findings = |plan: &Plan| coverage::check(plan, &fixture.old, &fixture.new).len();
+    for (name, ty) in &plan.types {
+        for (index, field) in ty.fields.iter().enumerate() {
+            for side in ["from", "to"] {
+                let shrunk = |plan: &mut Plan| {
+                    let field = &mut plan.types.get_mut(name).unwrap().fields[index];
+                    let place = if side == "from" {
+                        &mut field.from
+                    } else {
+                        &mut field.to
+                    };
+                    place.as_mut().map(|place| place.bits.len -= 1)
+                };
+                let mut mutant = plan.clone();
+                if shrunk(&mut mutant).is_some() {
+                    assert_ne!(findings(&mutant), 0, "{name}.{} {side}", field.path);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_account_adds_up() {
+    let plan = fixture().make().plan;
+    for account in coverage::accounts(&plan) {
+        let sums = account
+            .rules
+            .values()
+            .fold((0, 0), |sum, rule| (sum.0 + rule.0, sum.1 + rule.1));
+        assert_eq!(sums, (account.to_bits, account.from_bits), "{}", account.ty);
+    }
+}
+
+#[test]
+fn a_finding_names_type_place_and_fields() {
+    let finding = CoverageFinding::WrittenTwice {
+        ty: "s".to_owned(),
+        first: "a".to_owned(),
+        second: "b".to_owned(),
+        bits: kconv_codegen::plan::Bits { offset: 9, len: 3 },
+    };
+    assert_eq!(finding.to_string(), "s: both a and b write bits 1:1 to 1:3");
+}

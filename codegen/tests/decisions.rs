@@ -1,0 +1,233 @@
+//! What is wrong with an overrides file, and how it is told.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod fixture;
+
+use fixture::Fixture;
+use kconv_codegen::generate::{self, GenerateError};
+use kconv_codegen::overrides::{self, stale};
+use kconv_codegen::show;
+use kernel_structs::releases::Registry;
+
+const HEAD: &str = "converter = \"c\"\nfamily = \"test\"\n";
+const PAIR: &str = "[[pair]]\nmodule = \"m\"\nfrom = \"a\"\nto = \"b\"
+from_fingerprint = \"0000000000000000000000000000000000000000000000000000000000000000\"
+to_fingerprint = \"0000000000000000000000000000000000000000000000000000000000000000\"
+";
+
+fn parse(entries: &str) -> String {
+    parse_file(&format!("{HEAD}{PAIR}{entries}"))
+}
+
+fn parse_file(text: &str) -> String {
+    match overrides::parse(text) {
+        Ok(file) => format!("{:?}", file.overrides),
+        Err(findings) => findings
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n"),
+    }
+}
+
+#[test]
+fn every_wrong_entry_is_told_at_once() {
+    insta::assert_snapshot!(parse(
+        r#"
+[[override]]
+field = "s.nothing"
+reason = "none"
+[[override]]
+field = "s.two"
+init = 0
+drop = "always"
+reason = "both"
+[[override]]
+field = "s.reason"
+init = 0
+reason = "  "
+[[override]]
+field = "field"
+init = 0
+reason = "no type"
+[[override]]
+field = "s.word"
+drop = "sometimes"
+reason = "no such word"
+[[override]]
+field = "s.value"
+init = 1.5
+reason = "no number"
+[[override]]
+field = "s.from"
+init = 0
+from = ["a"]
+reason = "from without call"
+[[override]]
+field = "s.call"
+call = "not a name"
+reason = "no name"
+[[override]]
+field = "s.scale"
+scale = { multiply = 1, divide = 0 }
+reason = "no divisor"
+[[override]]
+field = "s.merge"
+merge = "product"
+reason = "no such word"
+[[override]]
+field = "s.remap"
+remap = []
+reason = "no flags"
+[[override]]
+field = "s.twice"
+init = 0
+reason = "first"
+[[override]]
+field = "s.twice"
+init = 1
+reason = "second"
+"#
+    ));
+}
+
+#[test]
+fn a_misspelt_key_is_an_error() {
+    insta::assert_snapshot!(parse(
+        "[[override]]\nfield = \"s.a\"\ninti = 0\nreason = \"x\"\n"
+    ));
+    insta::assert_snapshot!(parse("[[overide]]\nfield = \"s.a\"\n"));
+    insta::assert_snapshot!(parse("[[override]]\nfield = \"s.a\"\ninit = 0\n"));
+    insta::assert_snapshot!(parse("[[override]]\nfield = \n"));
+    insta::assert_snapshot!(parse(
+        "[[override]]\nfield = \"s.a\"\nsplit = \"x\"\nreason = \"no such action\"\n"
+    ));
+}
+
+#[test]
+fn a_file_needs_pairs_with_names_and_fingerprints() {
+    insta::assert_snapshot!(parse_file(HEAD));
+    insta::assert_snapshot!(parse_file(&format!("{HEAD}{PAIR}{PAIR}")));
+    insta::assert_snapshot!(parse_file(&format!(
+        "{HEAD}{}",
+        PAIR.replace("= \"m\"", "= \"a b\"")
+    )));
+    insta::assert_snapshot!(parse_file(&format!(
+        "{HEAD}{}",
+        PAIR.replacen("0000", "000g", 1)
+    )));
+}
+
+/// What making the plan, and looking for stale entries, says.
+fn told(fixture: &Fixture) -> String {
+    let made = fixture.make();
+    let names = ("old".to_owned(), "new".to_owned());
+    let undecided: Vec<_> = made
+        .undecided
+        .iter()
+        .map(|open| (names.clone(), open.clone()))
+        .collect();
+    let mut text = show::undecided(&undecided);
+    for finding in stale(&fixture.overrides, &[&made]) {
+        text.push_str(&format!("{finding}\n"));
+    }
+    text
+}
+
+fn entry(field: &str, action: &str) -> String {
+    format!("[[override]]\nfield = \"{field}\"\n{action}\nreason = \"because\"\n")
+}
+
+#[test]
+fn stale_entries_are_errors_with_the_nearest_name() {
+    let entries = [
+        entry("s.bb", "init = 0"),
+        entry("t.b", "init = 0"),
+        entry("tusk.pid", "init = 0"),
+        entry("s.moved_away", "init = 0"),
+    ];
+    let fixture = Fixture::of("struct s { int a; };", "struct s { int a; int b; };");
+    insta::assert_snapshot!(told(&fixture.decided(&entries.concat())));
+}
+
+#[test]
+fn an_entry_that_changes_nothing_is_an_error() {
+    let lock = "[type.lock_t]\npolicy = \"reset\"\nreason = \"free\"\n";
+    let fixture = Fixture::of(
+        "typedef struct { int x; } lock_t; struct s { int a; lock_t gone; };",
+        "typedef struct { int x; } lock_t; struct s { int a; };",
+    );
+    insta::assert_snapshot!(told(
+        &fixture
+            .rules(lock)
+            .decided(&entry("s.gone", "drop = \"always\""))
+    ));
+    let fixture = Fixture::of(
+        "typedef struct { int x; } lock_t; struct s { int a; lock_t gone; };",
+        "typedef struct { int x; } lock_t; struct s { int a; };",
+    );
+    assert_eq!(
+        told(
+            &fixture
+                .rules(lock)
+                .decided(&entry("s.gone", "drop = \"only-if-initial\""))
+        ),
+        ""
+    );
+}
+
+#[test]
+fn an_action_that_does_not_fit_its_field_is_an_error() {
+    let entries = [
+        entry("s.a", "init = 0"),
+        entry("s.b", "drop = \"always\""),
+        entry("s.c", "rename = \"c\""),
+        entry("s.new1", "rename = \"oldd\""),
+        entry("s.new2", "init = \"null\""),
+        entry("s.new3", "init = 256"),
+        entry("s.new4", "init = \"empty-list\""),
+        entry("s.new5", "init = \"self\""),
+        entry("s.new6", "scale = { multiply = 2, divide = 1 }"),
+        entry("s.d", "merge = \"sum\""),
+        entry("s.e", "scale = { multiply = 2, divide = 1 }"),
+        entry("s.new7", "call = \"f\"\nfrom = [\"nowhere\"]"),
+        entry("s.old", "init = 0"),
+        entry("s.new8", "drop = \"always\""),
+    ];
+    let fixture = Fixture::of(
+        "struct p { int x; int y; }; struct s { int a; int b; int c; int old; int d; struct p e; };",
+        "struct p { int x; int y; }; struct s { int a; int b; int c; int new1; int new2; unsigned char new3; int new4; int new5; int new6; int new7; int new8; int d; struct p e; };",
+    );
+    insta::assert_snapshot!(told(&fixture.decided(&entries.concat())));
+}
+
+/// The overrides of the converter from 2.4.36.8 to 2.4.36.9, changed.
+fn of_2_4(change: impl Fn(String) -> String) -> String {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../converters/linux-2.4.36.8-2.4.36.9"
+    );
+    let text = std::fs::read_to_string(format!("{path}/overrides.toml")).unwrap();
+    let registry = Registry::builtin().unwrap();
+    match generate::generate_from(&change(text), &registry) {
+        Ok(files) => format!("{} files", files.len()),
+        Err(GenerateError::Findings(findings)) => show::findings("overrides.toml", &findings),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn decisions_are_pinned_to_the_layouts_they_were_made_for() {
+    assert_eq!(of_2_4(|text| text), "2 files");
+    insta::assert_snapshot!(of_2_4(|text| text.replacen("c38c", "c38d", 1)));
+    insta::assert_snapshot!(of_2_4(
+        |text| text.replace("to = \"2.4.36.9-up\"", "to = \"2.4.36.99-up\"")
+    ));
+}
+
+#[test]
+fn without_its_decision_a_field_is_undecided_in_every_pair() {
+    let without = |text: String| text[..text.find("[[override]]").unwrap()].to_owned();
+    insta::assert_snapshot!(of_2_4(without));
+}

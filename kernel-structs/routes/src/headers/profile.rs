@@ -1,0 +1,181 @@
+//! What a compiler has to be told of a kernel family's headers.
+
+use serde::Deserialize;
+use std::fs;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// How the headers of a kernel family are read. The profiles of the families known are
+/// [`Profile::LINUX_6`] and [`Profile::LINUX_2_4`]; another is a file of the same form.
+///
+/// Paths begin with the name of a part of a [`Tree`]: `source/`, `build/` or `builtin/`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Profile {
+    /// Name of the family, such as `linux-6`.
+    pub family: String,
+    /// The machine, as clang names it: `x86_64-linux-gnu` or `i386-linux-gnu`.
+    pub target: String,
+    /// Flags of the compiler that change what it sees.
+    pub flags: Vec<String>,
+    /// Flags that some kernels of the family were compiled with: each is given if the Makefile at
+    /// the top of the source names it.
+    pub makefile_flags: Vec<String>,
+    /// Macros, as `NAME` or `NAME=VALUE`.
+    pub defines: Vec<String>,
+    /// Folders that are searched for headers, in this order; no others are.
+    pub include: Vec<String>,
+    /// Headers that are read before all others, by path.
+    pub preinclude: Vec<String>,
+    /// Headers to read, as in `#include <…>`.
+    pub headers: Vec<String>,
+    /// Types to describe, with everything they contain.
+    pub types: Vec<String>,
+}
+
+/// Where the headers of a kernel are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tree {
+    /// The source (Debian: `linux-headers-*-common`).
+    pub source: PathBuf,
+    /// What was built and configured (Debian: `linux-headers-*-amd64`). The same folder as the
+    /// source if the kernel was built there.
+    pub build: PathBuf,
+    /// The compiler's own headers, such as `stdarg.h`, which kernels before 5.15 use: gcc names
+    /// the folder with `gcc -print-file-name=include`.
+    pub builtin: Option<PathBuf>,
+}
+
+/// What is wrong with a profile, or with a tree for it.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ProfileError {
+    /// The text is no profile.
+    #[error("this is no profile: {0}")]
+    Syntax(String),
+    /// A path begins with none of the parts of a tree.
+    #[error("`{0}` begins with none of source/, build/ and builtin/")]
+    Part(String),
+    /// The profile needs the compiler's own headers, and the tree does not say where they are.
+    #[error("`{0}`: it is not known where the compiler's own headers are")]
+    NoBuiltin(String),
+    /// A folder or file of the tree does not exist.
+    #[error("{} does not exist", .0.display())]
+    Missing(PathBuf),
+    /// The Makefile of the tree cannot be read.
+    #[error("{} cannot be read: {}", .0.display(), .1)]
+    Makefile(PathBuf, String),
+}
+
+impl Profile {
+    /// Kernels 6.x for x86-64.
+    pub const LINUX_6: &'static str = include_str!("../../profiles/linux-6.toml");
+    /// Kernels 2.4.x for i386.
+    pub const LINUX_2_4: &'static str = include_str!("../../profiles/linux-2.4.toml");
+
+    /// Parses a profile.
+    ///
+    /// # Errors
+    /// If the text is no TOML, or has an unknown key or lacks one.
+    pub fn parse(text: &str) -> Result<Profile, ProfileError> {
+        toml::from_str(text).map_err(|error| ProfileError::Syntax(error.to_string()))
+    }
+
+    /// The arguments that make clang see what the kernel's compiler saw.
+    ///
+    /// # Errors
+    /// If a folder or file of the tree is missing.
+    pub fn arguments(&self, tree: &Tree) -> Result<Vec<String>, ProfileError> {
+        let mut arguments = vec![format!("--target={}", self.target), "-nostdinc".to_owned()];
+        arguments.extend(self.flags.iter().cloned());
+        if !self.makefile_flags.is_empty() {
+            let makefile = tree.resolve("source/Makefile")?;
+            let text = fs::read_to_string(&makefile)
+                .map_err(|error| ProfileError::Makefile(makefile, error.to_string()))?;
+            let named = |flag: &&String| text.split_whitespace().any(|word| word == *flag);
+            arguments.extend(self.makefile_flags.iter().filter(named).cloned());
+        }
+        arguments.extend(self.defines.iter().map(|define| format!("-D{define}")));
+        for folder in &self.include {
+            arguments.push(format!("-I{}", tree.resolve(folder)?.display()));
+        }
+        for header in &self.preinclude {
+            arguments.push("-include".to_owned());
+            arguments.push(tree.resolve(header)?.display().to_string());
+        }
+        Ok(arguments)
+    }
+
+    /// The file that includes all headers.
+    pub fn program(&self) -> String {
+        self.headers
+            .iter()
+            .map(|header| format!("#include <{header}>\n"))
+            .collect()
+    }
+}
+
+impl Tree {
+    /// A tree in which source and build are one folder.
+    pub fn one(folder: &Path) -> Tree {
+        Tree {
+            source: folder.to_owned(),
+            build: folder.to_owned(),
+            builtin: None,
+        }
+    }
+
+    fn resolve(&self, path: &str) -> Result<PathBuf, ProfileError> {
+        let unknown = || ProfileError::Part(path.to_owned());
+        let (part, rest) = path.split_once('/').unwrap_or((path, ""));
+        let folder = match part {
+            "source" => &self.source,
+            "build" => &self.build,
+            "builtin" => self
+                .builtin
+                .as_ref()
+                .ok_or_else(|| ProfileError::NoBuiltin(path.to_owned()))?,
+            _ => return Err(unknown()),
+        };
+        let resolved = folder.join(rest);
+        match resolved.exists() {
+            true => Ok(resolved),
+            false => Err(ProfileError::Missing(resolved)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn the_profiles_of_the_families_known_are_profiles() {
+        for text in [Profile::LINUX_6, Profile::LINUX_2_4] {
+            let profile = Profile::parse(text).unwrap();
+            assert!(profile.types.contains(&"task_struct".to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_profile_is_read_strictly() {
+        let text = Profile::LINUX_6.replace("defines", "define");
+        let error = Profile::parse(&text).unwrap_err().to_string();
+        assert!(error.contains("unknown field `define`"), "{error}");
+    }
+
+    #[test]
+    fn a_tree_that_lacks_something_is_refused() {
+        let tree = Tree::one(Path::new("/nowhere"));
+        let error = |path| tree.resolve(path).unwrap_err().to_string();
+        assert_eq!(error("source/include"), "/nowhere/include does not exist");
+        assert_eq!(
+            error("elsewhere/include"),
+            "`elsewhere/include` begins with none of source/, build/ and builtin/"
+        );
+        assert_eq!(
+            error("builtin"),
+            "`builtin`: it is not known where the compiler's own headers are"
+        );
+    }
+}
