@@ -3,8 +3,11 @@
 // to   6.1.0-47-amd64 c0ac516f991d84acbb6958f0be4d8a4ce8622acb6bc14a0e6c30acaa145bf0da
 // Do not edit: change overrides.toml, then run `kconv-gen generate`.
 
-//! Converts linux-6 of 6.12.117+deb12-amd64 to 6.1.0-47-amd64.
+//! Converts linux-6 state of 6.12.117+deb12-amd64 to 6.1.0-47-amd64.
+// Names are those of the kernel.
 #![allow(missing_docs, non_camel_case_types, non_snake_case)]
+#![allow(clippy::len_without_is_empty, clippy::new_ret_no_self)]
+#![allow(clippy::should_implement_trait, clippy::wrong_self_convention)]
 
 use crate::overrides;
 use core::mem::offset_of;
@@ -1272,7 +1275,6 @@ pub fn sched_dl_entity(
         0,
         reason,
     );
-    let reason = "1 in the deadline server of a run queue alone, which is no task (6.12 kernel/sched/deadline.c: dl_server_init)";
     cx.drop_bit_field(
         at,
         "dl_server_active",
@@ -1281,7 +1283,6 @@ pub fn sched_dl_entity(
         0,
         reason,
     );
-    let reason = "1 in the deadline server of a run queue alone, which is no task (6.12 kernel/sched/deadline.c: dl_server_init)";
     cx.drop_bit_field(
         at,
         "dl_defer",
@@ -1290,7 +1291,6 @@ pub fn sched_dl_entity(
         0,
         reason,
     );
-    let reason = "1 in the deadline server of a run queue alone, which is no task (6.12 kernel/sched/deadline.c: dl_server_init)";
     cx.drop_bit_field(
         at,
         "dl_defer_armed",
@@ -1299,7 +1299,6 @@ pub fn sched_dl_entity(
         0,
         reason,
     );
-    let reason = "1 in the deadline server of a run queue alone, which is no task (6.12 kernel/sched/deadline.c: dl_server_init)";
     cx.drop_bit_field(
         at,
         "dl_defer_running",
@@ -1310,7 +1309,6 @@ pub fn sched_dl_entity(
     );
     let reason = "set in the deadline server of a run queue alone, which is no task (6.12 kernel/sched/deadline.c: dl_server_init)";
     cx.drop_strict(&at!(at.rq, old), old.rq, 0, reason);
-    let reason = "set in the deadline server of a run queue alone, which is no task (6.12 kernel/sched/deadline.c: dl_server_init)";
     cx.drop_strict(&at!(at.server_pick_task, old), old.server_pick_task, 0, reason);
 }
 
@@ -2644,7 +2642,6 @@ pub fn thread_struct(
     cx.drop_strict(&at!(at.features_locked, old), old.features_locked, 0, reason);
     let reason = "where the thread's shadow stack is, which 6.1 cannot use (6.12 arch/x86/kernel/shstk.c: shstk_setup)";
     cx.drop_strict(&at!(at.shstk.base, old), old.shstk.base, 0, reason);
-    let reason = "where the thread's shadow stack is, which 6.1 cannot use (6.12 arch/x86/kernel/shstk.c: shstk_setup)";
     cx.drop_strict(&at!(at.shstk.size, old), old.shstk.size, 0, reason);
 }
 
@@ -2956,7 +2953,7 @@ pub mod same {
         pub dst: U16,
     }
     const _: () = assert!(
-        size_of:: < __call_single_node > () == 16, "size of __call_single_node"
+        size_of::<__call_single_node>() == 16, "size of __call_single_node"
     );
     const _: () = assert!(
         offset_of!(__call_single_node, llist) == 0, "__call_single_node.llist"
@@ -2979,7 +2976,7 @@ pub mod same {
         pub cpumask: same::cpumask,
     }
     const _: () = assert!(
-        size_of:: < arch_tlbflush_unmap_batch > () == 1024,
+        size_of::<arch_tlbflush_unmap_batch>() == 1024,
         "size of arch_tlbflush_unmap_batch"
     );
     const _: () = assert!(
@@ -2993,7 +2990,7 @@ pub mod same {
     pub struct atomic64_t {
         pub counter: I64,
     }
-    const _: () = assert!(size_of:: < atomic64_t > () == 8, "size of atomic64_t");
+    const _: () = assert!(size_of::<atomic64_t>() == 8, "size of atomic64_t");
     const _: () = assert!(offset_of!(atomic64_t, counter) == 0, "atomic64_t.counter");
 
     #[repr(C)]
@@ -3002,7 +2999,7 @@ pub mod same {
     pub struct atomic_t {
         pub counter: I32,
     }
-    const _: () = assert!(size_of:: < atomic_t > () == 4, "size of atomic_t");
+    const _: () = assert!(size_of::<atomic_t>() == 4, "size of atomic_t");
     const _: () = assert!(offset_of!(atomic_t, counter) == 0, "atomic_t.counter");
 
     #[repr(C)]
@@ -3012,7 +3009,7 @@ pub mod same {
         pub next: U64,
         pub func: U64,
     }
-    const _: () = assert!(size_of:: < callback_head > () == 16, "size of callback_head");
+    const _: () = assert!(size_of::<callback_head>() == 16, "size of callback_head");
     const _: () = assert!(offset_of!(callback_head, next) == 0, "callback_head.next");
     const _: () = assert!(offset_of!(callback_head, func) == 8, "callback_head.func");
 
@@ -3023,7 +3020,7 @@ pub mod same {
         pub expires: U64,
         pub incr: U64,
     }
-    const _: () = assert!(size_of:: < cpu_itimer > () == 16, "size of cpu_itimer");
+    const _: () = assert!(size_of::<cpu_itimer>() == 16, "size of cpu_itimer");
     const _: () = assert!(offset_of!(cpu_itimer, expires) == 0, "cpu_itimer.expires");
     const _: () = assert!(offset_of!(cpu_itimer, incr) == 8, "cpu_itimer.incr");
 
@@ -3033,7 +3030,7 @@ pub mod same {
     pub struct cpumask {
         pub bits: [U64; 128],
     }
-    const _: () = assert!(size_of:: < cpumask > () == 1024, "size of cpumask");
+    const _: () = assert!(size_of::<cpumask>() == 1024, "size of cpumask");
     const _: () = assert!(offset_of!(cpumask, bits) == 0, "cpumask.bits");
 
     #[repr(C)]
@@ -3112,7 +3109,7 @@ pub mod same {
             bits::set(&mut self.base1_bits, 24, 8, value);
         }
     }
-    const _: () = assert!(size_of:: < desc_struct > () == 8, "size of desc_struct");
+    const _: () = assert!(size_of::<desc_struct>() == 8, "size of desc_struct");
     const _: () = assert!(offset_of!(desc_struct, limit0) == 0, "desc_struct.limit0");
     const _: () = assert!(offset_of!(desc_struct, base0) == 2, "desc_struct.base0");
     const _: () = assert!(
@@ -3131,7 +3128,7 @@ pub mod same {
         pub full_fds_bits: U64,
         pub rcu: same::callback_head,
     }
-    const _: () = assert!(size_of:: < fdtable > () == 56, "size of fdtable");
+    const _: () = assert!(size_of::<fdtable>() == 56, "size of fdtable");
     const _: () = assert!(offset_of!(fdtable, max_fds) == 0, "fdtable.max_fds");
     const _: () = assert!(offset_of!(fdtable, _pad_4) == 4, "fdtable._pad_4");
     const _: () = assert!(offset_of!(fdtable, fd) == 8, "fdtable.fd");
@@ -3155,7 +3152,7 @@ pub mod same {
         pub mmap_miss: U32,
         pub prev_pos: I64,
     }
-    const _: () = assert!(size_of:: < file_ra_state > () == 32, "size of file_ra_state");
+    const _: () = assert!(size_of::<file_ra_state>() == 32, "size of file_ra_state");
     const _: () = assert!(offset_of!(file_ra_state, start) == 0, "file_ra_state.start");
     const _: () = assert!(offset_of!(file_ra_state, size) == 8, "file_ra_state.size");
     const _: () = assert!(
@@ -3190,7 +3187,7 @@ pub mod same {
         pub fd_array: [U64; 64],
         pub _pad_672: [u8; 32],
     }
-    const _: () = assert!(size_of:: < files_struct > () == 704, "size of files_struct");
+    const _: () = assert!(size_of::<files_struct>() == 704, "size of files_struct");
     const _: () = assert!(offset_of!(files_struct, count) == 0, "files_struct.count");
     const _: () = assert!(
         offset_of!(files_struct, resize_in_progress) == 4,
@@ -3268,7 +3265,7 @@ pub mod same {
             bits::set(&mut self.is_valloc_bits, 3, 1, value);
         }
     }
-    const _: () = assert!(size_of:: < fpstate > () == 4160, "size of fpstate");
+    const _: () = assert!(size_of::<fpstate>() == 4160, "size of fpstate");
     const _: () = assert!(offset_of!(fpstate, size) == 0, "fpstate.size");
     const _: () = assert!(offset_of!(fpstate, user_size) == 4, "fpstate.user_size");
     const _: () = assert!(offset_of!(fpstate, xfeatures) == 8, "fpstate.xfeatures");
@@ -3295,7 +3292,7 @@ pub mod same {
         pub guest_perm: same::fpu_state_perm,
         pub __fpstate: same::fpstate,
     }
-    const _: () = assert!(size_of:: < fpu > () == 4224, "size of fpu");
+    const _: () = assert!(size_of::<fpu>() == 4224, "size of fpu");
     const _: () = assert!(offset_of!(fpu, last_cpu) == 0, "fpu.last_cpu");
     const _: () = assert!(offset_of!(fpu, _pad_4) == 4, "fpu._pad_4");
     const _: () = assert!(
@@ -3316,7 +3313,7 @@ pub mod same {
         pub __user_state_size: U32,
     }
     const _: () = assert!(
-        size_of:: < fpu_state_perm > () == 16, "size of fpu_state_perm"
+        size_of::<fpu_state_perm>() == 16, "size of fpu_state_perm"
     );
     const _: () = assert!(
         offset_of!(fpu_state_perm, __state_perm) == 0, "fpu_state_perm.__state_perm"
@@ -3342,7 +3339,7 @@ pub mod same {
         pub root: same::path,
         pub pwd: same::path,
     }
-    const _: () = assert!(size_of:: < fs_struct > () == 56, "size of fs_struct");
+    const _: () = assert!(size_of::<fs_struct>() == 56, "size of fs_struct");
     const _: () = assert!(offset_of!(fs_struct, users) == 0, "fs_struct.users");
     const _: () = assert!(offset_of!(fs_struct, lock) == 4, "fs_struct.lock");
     const _: () = assert!(offset_of!(fs_struct, seq) == 8, "fs_struct.seq");
@@ -3358,7 +3355,7 @@ pub mod same {
     pub struct hlist_head {
         pub first: U64,
     }
-    const _: () = assert!(size_of:: < hlist_head > () == 8, "size of hlist_head");
+    const _: () = assert!(size_of::<hlist_head>() == 8, "size of hlist_head");
     const _: () = assert!(offset_of!(hlist_head, first) == 0, "hlist_head.first");
 
     #[repr(C)]
@@ -3368,7 +3365,7 @@ pub mod same {
         pub next: U64,
         pub pprev: U64,
     }
-    const _: () = assert!(size_of:: < hlist_node > () == 16, "size of hlist_node");
+    const _: () = assert!(size_of::<hlist_node>() == 16, "size of hlist_node");
     const _: () = assert!(offset_of!(hlist_node, next) == 0, "hlist_node.next");
     const _: () = assert!(offset_of!(hlist_node, pprev) == 8, "hlist_node.pprev");
 
@@ -3386,7 +3383,7 @@ pub mod same {
         pub is_hard: u8,
         pub _pad_60: [u8; 4],
     }
-    const _: () = assert!(size_of:: < hrtimer > () == 64, "size of hrtimer");
+    const _: () = assert!(size_of::<hrtimer>() == 64, "size of hrtimer");
     const _: () = assert!(offset_of!(hrtimer, node) == 0, "hrtimer.node");
     const _: () = assert!(
         offset_of!(hrtimer, _softexpires) == 32, "hrtimer._softexpires"
@@ -3408,7 +3405,7 @@ pub mod same {
         pub max: U32,
         pub bitmap: [U64; 1024],
     }
-    const _: () = assert!(size_of:: < io_bitmap > () == 8208, "size of io_bitmap");
+    const _: () = assert!(size_of::<io_bitmap>() == 8208, "size of io_bitmap");
     const _: () = assert!(offset_of!(io_bitmap, sequence) == 0, "io_bitmap.sequence");
     const _: () = assert!(offset_of!(io_bitmap, refcnt) == 8, "io_bitmap.refcnt");
     const _: () = assert!(offset_of!(io_bitmap, max) == 12, "io_bitmap.max");
@@ -3429,7 +3426,7 @@ pub mod same {
         pub icq_list: same::hlist_head,
         pub release_work: same::work_struct,
     }
-    const _: () = assert!(size_of:: < io_context > () == 88, "size of io_context");
+    const _: () = assert!(size_of::<io_context>() == 88, "size of io_context");
     const _: () = assert!(offset_of!(io_context, refcount) == 0, "io_context.refcount");
     const _: () = assert!(
         offset_of!(io_context, active_ref) == 8, "io_context.active_ref"
@@ -3451,7 +3448,7 @@ pub mod same {
     pub struct k_sigaction {
         pub sa: same::sigaction,
     }
-    const _: () = assert!(size_of:: < k_sigaction > () == 32, "size of k_sigaction");
+    const _: () = assert!(size_of::<k_sigaction>() == 32, "size of k_sigaction");
     const _: () = assert!(offset_of!(k_sigaction, sa) == 0, "k_sigaction.sa");
 
     #[repr(C)]
@@ -3465,7 +3462,7 @@ pub mod same {
         pub _sifields: [u8; 32],
     }
     const _: () = assert!(
-        size_of:: < kernel_siginfo > () == 48, "size of kernel_siginfo"
+        size_of::<kernel_siginfo>() == 48, "size of kernel_siginfo"
     );
     const _: () = assert!(
         offset_of!(kernel_siginfo, si_signo) == 0, "kernel_siginfo.si_signo"
@@ -3489,14 +3486,14 @@ pub mod same {
     pub struct kgid_t {
         pub val: U32,
     }
-    const _: () = assert!(size_of:: < kgid_t > () == 4, "size of kgid_t");
+    const _: () = assert!(size_of::<kgid_t>() == 4, "size of kgid_t");
     const _: () = assert!(offset_of!(kgid_t, val) == 0, "kgid_t.val");
 
     #[repr(C)]
     #[derive(Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
     #[zerocopy(crate = "kconv_runtime::zerocopy")]
     pub struct kmap_ctrl {}
-    const _: () = assert!(size_of:: < kmap_ctrl > () == 0, "size of kmap_ctrl");
+    const _: () = assert!(size_of::<kmap_ctrl>() == 0, "size of kmap_ctrl");
 
     #[repr(C)]
     #[derive(Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -3504,7 +3501,7 @@ pub mod same {
     pub struct kuid_t {
         pub val: U32,
     }
-    const _: () = assert!(size_of:: < kuid_t > () == 4, "size of kuid_t");
+    const _: () = assert!(size_of::<kuid_t>() == 4, "size of kuid_t");
     const _: () = assert!(offset_of!(kuid_t, val) == 0, "kuid_t.val");
 
     #[repr(C)]
@@ -3515,7 +3512,7 @@ pub mod same {
         pub nr_entries: U32,
         pub slot: I32,
     }
-    const _: () = assert!(size_of:: < ldt_struct > () == 16, "size of ldt_struct");
+    const _: () = assert!(size_of::<ldt_struct>() == 16, "size of ldt_struct");
     const _: () = assert!(offset_of!(ldt_struct, entries) == 0, "ldt_struct.entries");
     const _: () = assert!(
         offset_of!(ldt_struct, nr_entries) == 8, "ldt_struct.nr_entries"
@@ -3529,7 +3526,7 @@ pub mod same {
         pub next: U64,
         pub prev: U64,
     }
-    const _: () = assert!(size_of:: < list_head > () == 16, "size of list_head");
+    const _: () = assert!(size_of::<list_head>() == 16, "size of list_head");
     const _: () = assert!(offset_of!(list_head, next) == 0, "list_head.next");
     const _: () = assert!(offset_of!(list_head, prev) == 8, "list_head.prev");
 
@@ -3539,7 +3536,7 @@ pub mod same {
     pub struct llist_head {
         pub first: U64,
     }
-    const _: () = assert!(size_of:: < llist_head > () == 8, "size of llist_head");
+    const _: () = assert!(size_of::<llist_head>() == 8, "size of llist_head");
     const _: () = assert!(offset_of!(llist_head, first) == 0, "llist_head.first");
 
     #[repr(C)]
@@ -3548,7 +3545,7 @@ pub mod same {
     pub struct llist_node {
         pub next: U64,
     }
-    const _: () = assert!(size_of:: < llist_node > () == 8, "size of llist_node");
+    const _: () = assert!(size_of::<llist_node>() == 8, "size of llist_node");
     const _: () = assert!(offset_of!(llist_node, next) == 0, "llist_node.next");
 
     #[repr(C)]
@@ -3559,7 +3556,7 @@ pub mod same {
         pub inv_weight: U32,
         pub _pad_12: [u8; 4],
     }
-    const _: () = assert!(size_of:: < load_weight > () == 16, "size of load_weight");
+    const _: () = assert!(size_of::<load_weight>() == 16, "size of load_weight");
     const _: () = assert!(offset_of!(load_weight, weight) == 0, "load_weight.weight");
     const _: () = assert!(
         offset_of!(load_weight, inv_weight) == 8, "load_weight.inv_weight"
@@ -3578,7 +3575,7 @@ pub mod same {
         pub _pad_140: [u8; 4],
         pub w: [u8; 128],
     }
-    const _: () = assert!(size_of:: < mempolicy > () == 272, "size of mempolicy");
+    const _: () = assert!(size_of::<mempolicy>() == 272, "size of mempolicy");
     const _: () = assert!(offset_of!(mempolicy, refcnt) == 0, "mempolicy.refcnt");
     const _: () = assert!(offset_of!(mempolicy, mode) == 4, "mempolicy.mode");
     const _: () = assert!(offset_of!(mempolicy, flags) == 6, "mempolicy.flags");
@@ -3598,7 +3595,7 @@ pub mod same {
         pub memcg: U64,
     }
     const _: () = assert!(
-        size_of:: < mm_struct__lru_gen > () == 32, "size of mm_struct__lru_gen"
+        size_of::<mm_struct__lru_gen>() == 32, "size of mm_struct__lru_gen"
     );
     const _: () = assert!(
         offset_of!(mm_struct__lru_gen, list) == 0, "mm_struct__lru_gen.list"
@@ -3619,7 +3616,7 @@ pub mod same {
         pub osq: same::optimistic_spin_queue,
         pub wait_list: same::list_head,
     }
-    const _: () = assert!(size_of:: < mutex > () == 32, "size of mutex");
+    const _: () = assert!(size_of::<mutex>() == 32, "size of mutex");
     const _: () = assert!(offset_of!(mutex, owner) == 0, "mutex.owner");
     const _: () = assert!(offset_of!(mutex, wait_lock) == 8, "mutex.wait_lock");
     const _: () = assert!(offset_of!(mutex, osq) == 12, "mutex.osq");
@@ -3631,7 +3628,7 @@ pub mod same {
     pub struct nodemask_t {
         pub bits: [U64; 16],
     }
-    const _: () = assert!(size_of:: < nodemask_t > () == 128, "size of nodemask_t");
+    const _: () = assert!(size_of::<nodemask_t>() == 128, "size of nodemask_t");
     const _: () = assert!(offset_of!(nodemask_t, bits) == 0, "nodemask_t.bits");
 
     #[repr(C)]
@@ -3641,7 +3638,7 @@ pub mod same {
         pub tail: same::atomic_t,
     }
     const _: () = assert!(
-        size_of:: < optimistic_spin_queue > () == 4, "size of optimistic_spin_queue"
+        size_of::<optimistic_spin_queue>() == 4, "size of optimistic_spin_queue"
     );
     const _: () = assert!(
         offset_of!(optimistic_spin_queue, tail) == 0, "optimistic_spin_queue.tail"
@@ -3660,7 +3657,7 @@ pub mod same {
         pub ac_minflt: U64,
         pub ac_majflt: U64,
     }
-    const _: () = assert!(size_of:: < pacct_struct > () == 56, "size of pacct_struct");
+    const _: () = assert!(size_of::<pacct_struct>() == 56, "size of pacct_struct");
     const _: () = assert!(
         offset_of!(pacct_struct, ac_flag) == 0, "pacct_struct.ac_flag"
     );
@@ -3690,7 +3687,7 @@ pub mod same {
         pub offset: U32,
         pub size: U32,
     }
-    const _: () = assert!(size_of:: < page_frag > () == 16, "size of page_frag");
+    const _: () = assert!(size_of::<page_frag>() == 16, "size of page_frag");
     const _: () = assert!(offset_of!(page_frag, page) == 0, "page_frag.page");
     const _: () = assert!(offset_of!(page_frag, offset) == 8, "page_frag.offset");
     const _: () = assert!(offset_of!(page_frag, size) == 12, "page_frag.size");
@@ -3702,7 +3699,7 @@ pub mod same {
         pub mnt: U64,
         pub dentry: U64,
     }
-    const _: () = assert!(size_of:: < path > () == 16, "size of path");
+    const _: () = assert!(size_of::<path>() == 16, "size of path");
     const _: () = assert!(offset_of!(path, mnt) == 0, "path.mnt");
     const _: () = assert!(offset_of!(path, dentry) == 8, "path.dentry");
 
@@ -3717,7 +3714,7 @@ pub mod same {
         pub counters: U64,
     }
     const _: () = assert!(
-        size_of:: < percpu_counter > () == 40, "size of percpu_counter"
+        size_of::<percpu_counter>() == 40, "size of percpu_counter"
     );
     const _: () = assert!(offset_of!(percpu_counter, lock) == 0, "percpu_counter.lock");
     const _: () = assert!(
@@ -3737,7 +3734,7 @@ pub mod same {
     pub struct pgprot {
         pub pgprot: U64,
     }
-    const _: () = assert!(size_of:: < pgprot > () == 8, "size of pgprot");
+    const _: () = assert!(size_of::<pgprot>() == 8, "size of pgprot");
     const _: () = assert!(offset_of!(pgprot, pgprot) == 0, "pgprot.pgprot");
 
     #[repr(C)]
@@ -3749,7 +3746,7 @@ pub mod same {
         pub prio_list: same::list_head,
         pub node_list: same::list_head,
     }
-    const _: () = assert!(size_of:: < plist_node > () == 40, "size of plist_node");
+    const _: () = assert!(size_of::<plist_node>() == 40, "size of plist_node");
     const _: () = assert!(offset_of!(plist_node, prio) == 0, "plist_node.prio");
     const _: () = assert!(offset_of!(plist_node, _pad_4) == 4, "plist_node._pad_4");
     const _: () = assert!(
@@ -3767,7 +3764,7 @@ pub mod same {
         pub tqhead: same::timerqueue_head,
     }
     const _: () = assert!(
-        size_of:: < posix_cputimer_base > () == 24, "size of posix_cputimer_base"
+        size_of::<posix_cputimer_base>() == 24, "size of posix_cputimer_base"
     );
     const _: () = assert!(
         offset_of!(posix_cputimer_base, nextevt) == 0, "posix_cputimer_base.nextevt"
@@ -3785,7 +3782,7 @@ pub mod same {
         pub expiry_active: U32,
     }
     const _: () = assert!(
-        size_of:: < posix_cputimers > () == 80, "size of posix_cputimers"
+        size_of::<posix_cputimers>() == 80, "size of posix_cputimers"
     );
     const _: () = assert!(
         offset_of!(posix_cputimers, bases) == 0, "posix_cputimers.bases"
@@ -3807,7 +3804,7 @@ pub mod same {
         pub _pad_52: [u8; 4],
     }
     const _: () = assert!(
-        size_of:: < posix_cputimers_work > () == 56, "size of posix_cputimers_work"
+        size_of::<posix_cputimers_work>() == 56, "size of posix_cputimers_work"
     );
     const _: () = assert!(
         offset_of!(posix_cputimers_work, work) == 0, "posix_cputimers_work.work"
@@ -3832,7 +3829,7 @@ pub mod same {
         pub lock: same::raw_spinlock,
         pub _pad_20: [u8; 4],
     }
-    const _: () = assert!(size_of:: < prev_cputime > () == 24, "size of prev_cputime");
+    const _: () = assert!(size_of::<prev_cputime>() == 24, "size of prev_cputime");
     const _: () = assert!(offset_of!(prev_cputime, utime) == 0, "prev_cputime.utime");
     const _: () = assert!(offset_of!(prev_cputime, stime) == 8, "prev_cputime.stime");
     const _: () = assert!(offset_of!(prev_cputime, lock) == 16, "prev_cputime.lock");
@@ -3847,7 +3844,7 @@ pub mod same {
         pub union_cnts: [u8; 4],
         pub wait_lock: same::qspinlock,
     }
-    const _: () = assert!(size_of:: < qrwlock > () == 8, "size of qrwlock");
+    const _: () = assert!(size_of::<qrwlock>() == 8, "size of qrwlock");
     const _: () = assert!(offset_of!(qrwlock, union_cnts) == 0, "qrwlock.union_cnts");
     const _: () = assert!(offset_of!(qrwlock, wait_lock) == 4, "qrwlock.wait_lock");
 
@@ -3857,7 +3854,7 @@ pub mod same {
     pub struct qspinlock {
         pub union_val: [u8; 4],
     }
-    const _: () = assert!(size_of:: < qspinlock > () == 4, "size of qspinlock");
+    const _: () = assert!(size_of::<qspinlock>() == 4, "size of qspinlock");
     const _: () = assert!(offset_of!(qspinlock, union_val) == 0, "qspinlock.union_val");
 
     #[repr(C)]
@@ -3866,7 +3863,7 @@ pub mod same {
     pub struct raw_spinlock {
         pub raw_lock: same::qspinlock,
     }
-    const _: () = assert!(size_of:: < raw_spinlock > () == 4, "size of raw_spinlock");
+    const _: () = assert!(size_of::<raw_spinlock>() == 4, "size of raw_spinlock");
     const _: () = assert!(
         offset_of!(raw_spinlock, raw_lock) == 0, "raw_spinlock.raw_lock"
     );
@@ -3879,7 +3876,7 @@ pub mod same {
         pub rb_right: U64,
         pub rb_left: U64,
     }
-    const _: () = assert!(size_of:: < rb_node > () == 24, "size of rb_node");
+    const _: () = assert!(size_of::<rb_node>() == 24, "size of rb_node");
     const _: () = assert!(
         offset_of!(rb_node, __rb_parent_color) == 0, "rb_node.__rb_parent_color"
     );
@@ -3892,7 +3889,7 @@ pub mod same {
     pub struct rb_root {
         pub rb_node: U64,
     }
-    const _: () = assert!(size_of:: < rb_root > () == 8, "size of rb_root");
+    const _: () = assert!(size_of::<rb_root>() == 8, "size of rb_root");
     const _: () = assert!(offset_of!(rb_root, rb_node) == 0, "rb_root.rb_node");
 
     #[repr(C)]
@@ -3903,7 +3900,7 @@ pub mod same {
         pub rb_leftmost: U64,
     }
     const _: () = assert!(
-        size_of:: < rb_root_cached > () == 16, "size of rb_root_cached"
+        size_of::<rb_root_cached>() == 16, "size of rb_root_cached"
     );
     const _: () = assert!(
         offset_of!(rb_root_cached, rb_root) == 0, "rb_root_cached.rb_root"
@@ -3919,7 +3916,7 @@ pub mod same {
         pub refs: same::atomic_t,
     }
     const _: () = assert!(
-        size_of:: < refcount_struct > () == 4, "size of refcount_struct"
+        size_of::<refcount_struct>() == 4, "size of refcount_struct"
     );
     const _: () = assert!(
         offset_of!(refcount_struct, refs) == 0, "refcount_struct.refs"
@@ -3933,7 +3930,7 @@ pub mod same {
         pub r#fn: U64,
         pub union_futex: [u8; 40],
     }
-    const _: () = assert!(size_of:: < restart_block > () == 56, "size of restart_block");
+    const _: () = assert!(size_of::<restart_block>() == 56, "size of restart_block");
     const _: () = assert!(
         offset_of!(restart_block, arch_data) == 0, "restart_block.arch_data"
     );
@@ -3949,7 +3946,7 @@ pub mod same {
         pub rlim_cur: U64,
         pub rlim_max: U64,
     }
-    const _: () = assert!(size_of:: < rlimit > () == 16, "size of rlimit");
+    const _: () = assert!(size_of::<rlimit>() == 16, "size of rlimit");
     const _: () = assert!(offset_of!(rlimit, rlim_cur) == 0, "rlimit.rlim_cur");
     const _: () = assert!(offset_of!(rlimit, rlim_max) == 8, "rlimit.rlim_max");
 
@@ -3963,7 +3960,7 @@ pub mod same {
         pub wait_lock: same::raw_spinlock,
         pub wait_list: same::list_head,
     }
-    const _: () = assert!(size_of:: < rw_semaphore > () == 40, "size of rw_semaphore");
+    const _: () = assert!(size_of::<rw_semaphore>() == 40, "size of rw_semaphore");
     const _: () = assert!(offset_of!(rw_semaphore, count) == 0, "rw_semaphore.count");
     const _: () = assert!(offset_of!(rw_semaphore, owner) == 8, "rw_semaphore.owner");
     const _: () = assert!(offset_of!(rw_semaphore, osq) == 16, "rw_semaphore.osq");
@@ -3980,7 +3977,7 @@ pub mod same {
     pub struct rwlock_t {
         pub raw_lock: same::qrwlock,
     }
-    const _: () = assert!(size_of:: < rwlock_t > () == 8, "size of rwlock_t");
+    const _: () = assert!(size_of::<rwlock_t>() == 8, "size of rwlock_t");
     const _: () = assert!(offset_of!(rwlock_t, raw_lock) == 0, "rwlock_t.raw_lock");
 
     #[repr(C)]
@@ -3992,7 +3989,7 @@ pub mod same {
         pub last_arrival: U64,
         pub last_queued: U64,
     }
-    const _: () = assert!(size_of:: < sched_info > () == 32, "size of sched_info");
+    const _: () = assert!(size_of::<sched_info>() == 32, "size of sched_info");
     const _: () = assert!(offset_of!(sched_info, pcount) == 0, "sched_info.pcount");
     const _: () = assert!(
         offset_of!(sched_info, run_delay) == 8, "sched_info.run_delay"
@@ -4017,7 +4014,7 @@ pub mod same {
         pub back: U64,
     }
     const _: () = assert!(
-        size_of:: < sched_rt_entity > () == 48, "size of sched_rt_entity"
+        size_of::<sched_rt_entity>() == 48, "size of sched_rt_entity"
     );
     const _: () = assert!(
         offset_of!(sched_rt_entity, run_list) == 0, "sched_rt_entity.run_list"
@@ -4050,7 +4047,7 @@ pub mod same {
         pub filter_count: same::atomic_t,
         pub filter: U64,
     }
-    const _: () = assert!(size_of:: < seccomp > () == 16, "size of seccomp");
+    const _: () = assert!(size_of::<seccomp>() == 16, "size of seccomp");
     const _: () = assert!(offset_of!(seccomp, mode) == 0, "seccomp.mode");
     const _: () = assert!(
         offset_of!(seccomp, filter_count) == 4, "seccomp.filter_count"
@@ -4063,7 +4060,7 @@ pub mod same {
     pub struct seqcount {
         pub sequence: U32,
     }
-    const _: () = assert!(size_of:: < seqcount > () == 4, "size of seqcount");
+    const _: () = assert!(size_of::<seqcount>() == 4, "size of seqcount");
     const _: () = assert!(offset_of!(seqcount, sequence) == 0, "seqcount.sequence");
 
     #[repr(C)]
@@ -4073,7 +4070,7 @@ pub mod same {
         pub seqcount: same::seqcount,
     }
     const _: () = assert!(
-        size_of:: < seqcount_spinlock > () == 4, "size of seqcount_spinlock"
+        size_of::<seqcount_spinlock>() == 4, "size of seqcount_spinlock"
     );
     const _: () = assert!(
         offset_of!(seqcount_spinlock, seqcount) == 0, "seqcount_spinlock.seqcount"
@@ -4086,7 +4083,7 @@ pub mod same {
         pub seqcount: same::seqcount_spinlock,
         pub lock: same::spinlock,
     }
-    const _: () = assert!(size_of:: < seqlock_t > () == 8, "size of seqlock_t");
+    const _: () = assert!(size_of::<seqlock_t>() == 8, "size of seqlock_t");
     const _: () = assert!(offset_of!(seqlock_t, seqcount) == 0, "seqlock_t.seqcount");
     const _: () = assert!(offset_of!(seqlock_t, lock) == 4, "seqlock_t.lock");
 
@@ -4099,7 +4096,7 @@ pub mod same {
         pub sa_restorer: U64,
         pub sa_mask: same::sigset_t,
     }
-    const _: () = assert!(size_of:: < sigaction > () == 32, "size of sigaction");
+    const _: () = assert!(size_of::<sigaction>() == 32, "size of sigaction");
     const _: () = assert!(
         offset_of!(sigaction, sa_handler) == 0, "sigaction.sa_handler"
     );
@@ -4119,7 +4116,7 @@ pub mod same {
         pub action: [same::k_sigaction; 64],
     }
     const _: () = assert!(
-        size_of:: < sighand_struct > () == 2080, "size of sighand_struct"
+        size_of::<sighand_struct>() == 2080, "size of sighand_struct"
     );
     const _: () = assert!(
         offset_of!(sighand_struct, siglock) == 0, "sighand_struct.siglock"
@@ -4141,7 +4138,7 @@ pub mod same {
         pub list: same::list_head,
         pub signal: same::sigset_t,
     }
-    const _: () = assert!(size_of:: < sigpending > () == 24, "size of sigpending");
+    const _: () = assert!(size_of::<sigpending>() == 24, "size of sigpending");
     const _: () = assert!(offset_of!(sigpending, list) == 0, "sigpending.list");
     const _: () = assert!(offset_of!(sigpending, signal) == 16, "sigpending.signal");
 
@@ -4155,7 +4152,7 @@ pub mod same {
         pub info: same::kernel_siginfo,
         pub ucounts: U64,
     }
-    const _: () = assert!(size_of:: < sigqueue > () == 80, "size of sigqueue");
+    const _: () = assert!(size_of::<sigqueue>() == 80, "size of sigqueue");
     const _: () = assert!(offset_of!(sigqueue, list) == 0, "sigqueue.list");
     const _: () = assert!(offset_of!(sigqueue, flags) == 16, "sigqueue.flags");
     const _: () = assert!(offset_of!(sigqueue, _pad_20) == 20, "sigqueue._pad_20");
@@ -4168,7 +4165,7 @@ pub mod same {
     pub struct sigset_t {
         pub sig: [U64; 1],
     }
-    const _: () = assert!(size_of:: < sigset_t > () == 8, "size of sigset_t");
+    const _: () = assert!(size_of::<sigset_t>() == 8, "size of sigset_t");
     const _: () = assert!(offset_of!(sigset_t, sig) == 0, "sigset_t.sig");
 
     #[repr(C)]
@@ -4177,7 +4174,7 @@ pub mod same {
     pub struct spinlock {
         pub union_rlock: [u8; 4],
     }
-    const _: () = assert!(size_of:: < spinlock > () == 4, "size of spinlock");
+    const _: () = assert!(size_of::<spinlock>() == 4, "size of spinlock");
     const _: () = assert!(
         offset_of!(spinlock, union_rlock) == 0, "spinlock.union_rlock"
     );
@@ -4193,7 +4190,7 @@ pub mod same {
         pub _pad_25: [u8; 7],
     }
     const _: () = assert!(
-        size_of:: < syscall_user_dispatch > () == 32, "size of syscall_user_dispatch"
+        size_of::<syscall_user_dispatch>() == 32, "size of syscall_user_dispatch"
     );
     const _: () = assert!(
         offset_of!(syscall_user_dispatch, selector) == 0,
@@ -4219,7 +4216,7 @@ pub mod same {
     pub struct sysv_sem {
         pub undo_list: U64,
     }
-    const _: () = assert!(size_of:: < sysv_sem > () == 8, "size of sysv_sem");
+    const _: () = assert!(size_of::<sysv_sem>() == 8, "size of sysv_sem");
     const _: () = assert!(offset_of!(sysv_sem, undo_list) == 0, "sysv_sem.undo_list");
 
     #[repr(C)]
@@ -4228,7 +4225,7 @@ pub mod same {
     pub struct sysv_shm {
         pub shm_clist: same::list_head,
     }
-    const _: () = assert!(size_of:: < sysv_shm > () == 16, "size of sysv_shm");
+    const _: () = assert!(size_of::<sysv_shm>() == 16, "size of sysv_shm");
     const _: () = assert!(offset_of!(sysv_shm, shm_clist) == 0, "sysv_shm.shm_clist");
 
     #[repr(C)]
@@ -4240,7 +4237,7 @@ pub mod same {
         pub sum_exec_runtime: same::atomic64_t,
     }
     const _: () = assert!(
-        size_of:: < task_cputime_atomic > () == 24, "size of task_cputime_atomic"
+        size_of::<task_cputime_atomic>() == 24, "size of task_cputime_atomic"
     );
     const _: () = assert!(
         offset_of!(task_cputime_atomic, utime) == 0, "task_cputime_atomic.utime"
@@ -4266,7 +4263,7 @@ pub mod same {
         pub cancelled_write_bytes: U64,
     }
     const _: () = assert!(
-        size_of:: < task_io_accounting > () == 56, "size of task_io_accounting"
+        size_of::<task_io_accounting>() == 56, "size of task_io_accounting"
     );
     const _: () = assert!(
         offset_of!(task_io_accounting, rchar) == 0, "task_io_accounting.rchar"
@@ -4299,7 +4296,7 @@ pub mod same {
         pub cputime_atomic: same::task_cputime_atomic,
     }
     const _: () = assert!(
-        size_of:: < thread_group_cputimer > () == 24, "size of thread_group_cputimer"
+        size_of::<thread_group_cputimer>() == 24, "size of thread_group_cputimer"
     );
     const _: () = assert!(
         offset_of!(thread_group_cputimer, cputime_atomic) == 0,
@@ -4315,7 +4312,7 @@ pub mod same {
         pub status: U32,
         pub cpu: U32,
     }
-    const _: () = assert!(size_of:: < thread_info > () == 24, "size of thread_info");
+    const _: () = assert!(size_of::<thread_info>() == 24, "size of thread_info");
     const _: () = assert!(offset_of!(thread_info, flags) == 0, "thread_info.flags");
     const _: () = assert!(
         offset_of!(thread_info, syscall_work) == 8, "thread_info.syscall_work"
@@ -4333,7 +4330,7 @@ pub mod same {
         pub flags: U32,
         pub _pad_36: [u8; 4],
     }
-    const _: () = assert!(size_of:: < timer_list > () == 40, "size of timer_list");
+    const _: () = assert!(size_of::<timer_list>() == 40, "size of timer_list");
     const _: () = assert!(offset_of!(timer_list, entry) == 0, "timer_list.entry");
     const _: () = assert!(offset_of!(timer_list, expires) == 16, "timer_list.expires");
     const _: () = assert!(offset_of!(timer_list, function) == 24, "timer_list.function");
@@ -4347,7 +4344,7 @@ pub mod same {
         pub rb_root: same::rb_root_cached,
     }
     const _: () = assert!(
-        size_of:: < timerqueue_head > () == 16, "size of timerqueue_head"
+        size_of::<timerqueue_head>() == 16, "size of timerqueue_head"
     );
     const _: () = assert!(
         offset_of!(timerqueue_head, rb_root) == 0, "timerqueue_head.rb_root"
@@ -4361,7 +4358,7 @@ pub mod same {
         pub expires: I64,
     }
     const _: () = assert!(
-        size_of:: < timerqueue_node > () == 32, "size of timerqueue_node"
+        size_of::<timerqueue_node>() == 32, "size of timerqueue_node"
     );
     const _: () = assert!(
         offset_of!(timerqueue_node, node) == 0, "timerqueue_node.node"
@@ -4380,7 +4377,7 @@ pub mod same {
         pub _pad_1026: [u8; 6],
     }
     const _: () = assert!(
-        size_of:: < tlbflush_unmap_batch > () == 1032, "size of tlbflush_unmap_batch"
+        size_of::<tlbflush_unmap_batch>() == 1032, "size of tlbflush_unmap_batch"
     );
     const _: () = assert!(
         offset_of!(tlbflush_unmap_batch, arch) == 0, "tlbflush_unmap_batch.arch"
@@ -4406,7 +4403,7 @@ pub mod same {
         pub _pad_4: [u8; 4],
         pub ns: U64,
     }
-    const _: () = assert!(size_of:: < upid > () == 16, "size of upid");
+    const _: () = assert!(size_of::<upid>() == 16, "size of upid");
     const _: () = assert!(offset_of!(upid, nr) == 0, "upid.nr");
     const _: () = assert!(offset_of!(upid, _pad_4) == 4, "upid._pad_4");
     const _: () = assert!(offset_of!(upid, ns) == 8, "upid.ns");
@@ -4417,7 +4414,7 @@ pub mod same {
     pub struct uprobes_state {
         pub xol_area: U64,
     }
-    const _: () = assert!(size_of:: < uprobes_state > () == 8, "size of uprobes_state");
+    const _: () = assert!(size_of::<uprobes_state>() == 8, "size of uprobes_state");
     const _: () = assert!(
         offset_of!(uprobes_state, xol_area) == 0, "uprobes_state.xol_area"
     );
@@ -4430,7 +4427,7 @@ pub mod same {
         pub rb_subtree_last: U64,
     }
     const _: () = assert!(
-        size_of:: < vm_area_struct__shared > () == 32, "size of vm_area_struct__shared"
+        size_of::<vm_area_struct__shared>() == 32, "size of vm_area_struct__shared"
     );
     const _: () = assert!(
         offset_of!(vm_area_struct__shared, rb) == 0, "vm_area_struct__shared.rb"
@@ -4447,7 +4444,7 @@ pub mod same {
         pub ctx: U64,
     }
     const _: () = assert!(
-        size_of:: < vm_userfaultfd_ctx > () == 8, "size of vm_userfaultfd_ctx"
+        size_of::<vm_userfaultfd_ctx>() == 8, "size of vm_userfaultfd_ctx"
     );
     const _: () = assert!(
         offset_of!(vm_userfaultfd_ctx, ctx) == 0, "vm_userfaultfd_ctx.ctx"
@@ -4466,7 +4463,7 @@ pub mod same {
         pub stime: U64,
         pub gtime: U64,
     }
-    const _: () = assert!(size_of:: < vtime > () == 48, "size of vtime");
+    const _: () = assert!(size_of::<vtime>() == 48, "size of vtime");
     const _: () = assert!(offset_of!(vtime, seqcount) == 0, "vtime.seqcount");
     const _: () = assert!(offset_of!(vtime, _pad_4) == 4, "vtime._pad_4");
     const _: () = assert!(offset_of!(vtime, starttime) == 8, "vtime.starttime");
@@ -4485,7 +4482,7 @@ pub mod same {
         pub head: same::list_head,
     }
     const _: () = assert!(
-        size_of:: < wait_queue_head > () == 24, "size of wait_queue_head"
+        size_of::<wait_queue_head>() == 24, "size of wait_queue_head"
     );
     const _: () = assert!(
         offset_of!(wait_queue_head, lock) == 0, "wait_queue_head.lock"
@@ -4503,7 +4500,7 @@ pub mod same {
     pub struct wake_q_node {
         pub next: U64,
     }
-    const _: () = assert!(size_of:: < wake_q_node > () == 8, "size of wake_q_node");
+    const _: () = assert!(size_of::<wake_q_node>() == 8, "size of wake_q_node");
     const _: () = assert!(offset_of!(wake_q_node, next) == 0, "wake_q_node.next");
 
     #[repr(C)]
@@ -4514,7 +4511,7 @@ pub mod same {
         pub entry: same::list_head,
         pub func: U64,
     }
-    const _: () = assert!(size_of:: < work_struct > () == 32, "size of work_struct");
+    const _: () = assert!(size_of::<work_struct>() == 32, "size of work_struct");
     const _: () = assert!(offset_of!(work_struct, data) == 0, "work_struct.data");
     const _: () = assert!(offset_of!(work_struct, entry) == 8, "work_struct.entry");
     const _: () = assert!(offset_of!(work_struct, func) == 24, "work_struct.func");
@@ -4527,7 +4524,7 @@ pub mod same {
         pub xa_flags: U32,
         pub xa_head: U64,
     }
-    const _: () = assert!(size_of:: < xarray > () == 16, "size of xarray");
+    const _: () = assert!(size_of::<xarray>() == 16, "size of xarray");
     const _: () = assert!(offset_of!(xarray, xa_lock) == 0, "xarray.xa_lock");
     const _: () = assert!(offset_of!(xarray, xa_flags) == 4, "xarray.xa_flags");
     const _: () = assert!(offset_of!(xarray, xa_head) == 8, "xarray.xa_head");
@@ -4574,7 +4571,7 @@ pub mod old {
         pub non_rcu: I32,
         pub _pad_172: [u8; 12],
     }
-    const _: () = assert!(size_of:: < cred > () == 184, "size of cred");
+    const _: () = assert!(size_of::<cred>() == 184, "size of cred");
     const _: () = assert!(offset_of!(cred, usage) == 0, "cred.usage");
     const _: () = assert!(offset_of!(cred, uid) == 8, "cred.uid");
     const _: () = assert!(offset_of!(cred, gid) == 12, "cred.gid");
@@ -4639,7 +4636,7 @@ pub mod old {
         pub f_ep: U64,
         pub f_ra: same::file_ra_state,
     }
-    const _: () = assert!(size_of:: < file > () == 184, "size of file");
+    const _: () = assert!(size_of::<file>() == 184, "size of file");
     const _: () = assert!(offset_of!(file, f_count) == 0, "file.f_count");
     const _: () = assert!(offset_of!(file, f_lock) == 8, "file.f_lock");
     const _: () = assert!(offset_of!(file, f_mode) == 12, "file.f_mode");
@@ -4672,7 +4669,7 @@ pub mod old {
         pub euid: same::kuid_t,
         pub signum: I32,
     }
-    const _: () = assert!(size_of:: < fown_struct > () == 40, "size of fown_struct");
+    const _: () = assert!(size_of::<fown_struct>() == 40, "size of fown_struct");
     const _: () = assert!(offset_of!(fown_struct, file) == 0, "fown_struct.file");
     const _: () = assert!(offset_of!(fown_struct, lock) == 8, "fown_struct.lock");
     const _: () = assert!(offset_of!(fown_struct, pid) == 16, "fown_struct.pid");
@@ -4691,7 +4688,7 @@ pub mod old {
         pub ngroups: I32,
         pub gid: [same::kgid_t; 0],
     }
-    const _: () = assert!(size_of:: < group_info > () == 8, "size of group_info");
+    const _: () = assert!(size_of::<group_info>() == 8, "size of group_info");
     const _: () = assert!(offset_of!(group_info, usage) == 0, "group_info.usage");
     const _: () = assert!(offset_of!(group_info, ngroups) == 4, "group_info.ngroups");
     const _: () = assert!(offset_of!(group_info, gid) == 8, "group_info.gid");
@@ -4720,7 +4717,7 @@ pub mod old {
         pub it: [u8; 120],
         pub rcu: same::callback_head,
     }
-    const _: () = assert!(size_of:: < k_itimer > () == 256, "size of k_itimer");
+    const _: () = assert!(size_of::<k_itimer>() == 256, "size of k_itimer");
     const _: () = assert!(offset_of!(k_itimer, list) == 0, "k_itimer.list");
     const _: () = assert!(offset_of!(k_itimer, t_hash) == 16, "k_itimer.t_hash");
     const _: () = assert!(offset_of!(k_itimer, it_lock) == 32, "k_itimer.it_lock");
@@ -4755,7 +4752,7 @@ pub mod old {
     pub struct kernel_cap_t {
         pub val: U64,
     }
-    const _: () = assert!(size_of:: < kernel_cap_t > () == 8, "size of kernel_cap_t");
+    const _: () = assert!(size_of::<kernel_cap_t>() == 8, "size of kernel_cap_t");
     const _: () = assert!(offset_of!(kernel_cap_t, val) == 0, "kernel_cap_t.val");
 
     #[repr(C)]
@@ -4766,7 +4763,7 @@ pub mod old {
         pub ma_flags: U32,
         pub ma_root: U64,
     }
-    const _: () = assert!(size_of:: < maple_tree > () == 16, "size of maple_tree");
+    const _: () = assert!(size_of::<maple_tree>() == 16, "size of maple_tree");
     const _: () = assert!(
         offset_of!(maple_tree, union_ma_lock) == 0, "maple_tree.union_ma_lock"
     );
@@ -4790,7 +4787,7 @@ pub mod old {
         pub pkey_allocation_map: U16,
         pub execute_only_pkey: I16,
     }
-    const _: () = assert!(size_of:: < mm_context_t > () == 136, "size of mm_context_t");
+    const _: () = assert!(size_of::<mm_context_t>() == 136, "size of mm_context_t");
     const _: () = assert!(offset_of!(mm_context_t, ctx_id) == 0, "mm_context_t.ctx_id");
     const _: () = assert!(
         offset_of!(mm_context_t, tlb_gen) == 8, "mm_context_t.tlb_gen"
@@ -4898,7 +4895,7 @@ pub mod old {
         pub _pad_1328: [u8; 16],
         pub cpu_bitmap: [U64; 0],
     }
-    const _: () = assert!(size_of:: < mm_struct > () == 1344, "size of mm_struct");
+    const _: () = assert!(size_of::<mm_struct>() == 1344, "size of mm_struct");
     const _: () = assert!(offset_of!(mm_struct, mm_count) == 0, "mm_struct.mm_count");
     const _: () = assert!(offset_of!(mm_struct, _pad_4) == 4, "mm_struct._pad_4");
     const _: () = assert!(offset_of!(mm_struct, mm_mt) == 64, "mm_struct.mm_mt");
@@ -5074,7 +5071,7 @@ pub mod old {
         pub time_ns_for_children: U64,
         pub cgroup_ns: U64,
     }
-    const _: () = assert!(size_of:: < nsproxy > () == 72, "size of nsproxy");
+    const _: () = assert!(size_of::<nsproxy>() == 72, "size of nsproxy");
     const _: () = assert!(offset_of!(nsproxy, count) == 0, "nsproxy.count");
     const _: () = assert!(offset_of!(nsproxy, _pad_4) == 4, "nsproxy._pad_4");
     const _: () = assert!(offset_of!(nsproxy, uts_ns) == 8, "nsproxy.uts_ns");
@@ -5106,7 +5103,7 @@ pub mod old {
         pub rcu: same::callback_head,
         pub numbers: [same::upid; 0],
     }
-    const _: () = assert!(size_of:: < pid > () == 112, "size of pid");
+    const _: () = assert!(size_of::<pid>() == 112, "size of pid");
     const _: () = assert!(offset_of!(pid, count) == 0, "pid.count");
     const _: () = assert!(offset_of!(pid, level) == 4, "pid.level");
     const _: () = assert!(offset_of!(pid, lock) == 8, "pid.lock");
@@ -5145,7 +5142,7 @@ pub mod old {
         pub sp: U64,
         pub ssx: U64,
     }
-    const _: () = assert!(size_of:: < pt_regs > () == 168, "size of pt_regs");
+    const _: () = assert!(size_of::<pt_regs>() == 168, "size of pt_regs");
     const _: () = assert!(offset_of!(pt_regs, r15) == 0, "pt_regs.r15");
     const _: () = assert!(offset_of!(pt_regs, r14) == 8, "pt_regs.r14");
     const _: () = assert!(offset_of!(pt_regs, r13) == 16, "pt_regs.r13");
@@ -5181,7 +5178,7 @@ pub mod old {
         pub begin: U64,
     }
     const _: () = assert!(
-        size_of:: < ratelimit_state > () == 32, "size of ratelimit_state"
+        size_of::<ratelimit_state>() == 32, "size of ratelimit_state"
     );
     const _: () = assert!(
         offset_of!(ratelimit_state, lock) == 0, "ratelimit_state.lock"
@@ -5220,7 +5217,7 @@ pub mod old {
         pub util_est: U32,
         pub _pad_60: [u8; 4],
     }
-    const _: () = assert!(size_of:: < sched_avg > () == 64, "size of sched_avg");
+    const _: () = assert!(size_of::<sched_avg>() == 64, "size of sched_avg");
     const _: () = assert!(
         offset_of!(sched_avg, last_update_time) == 0, "sched_avg.last_update_time"
     );
@@ -5318,7 +5315,7 @@ pub mod old {
         }
     }
     const _: () = assert!(
-        size_of:: < sched_dl_entity > () == 240, "size of sched_dl_entity"
+        size_of::<sched_dl_entity>() == 240, "size of sched_dl_entity"
     );
     const _: () = assert!(
         offset_of!(sched_dl_entity, rb_node) == 0, "sched_dl_entity.rb_node"
@@ -5401,7 +5398,7 @@ pub mod old {
         pub _pad_184: [u8; 8],
         pub avg: old::sched_avg,
     }
-    const _: () = assert!(size_of:: < sched_entity > () == 256, "size of sched_entity");
+    const _: () = assert!(size_of::<sched_entity>() == 256, "size of sched_entity");
     const _: () = assert!(offset_of!(sched_entity, load) == 0, "sched_entity.load");
     const _: () = assert!(
         offset_of!(sched_entity, run_node) == 16, "sched_entity.run_node"
@@ -5503,7 +5500,7 @@ pub mod old {
         pub _pad_224: [u8; 32],
     }
     const _: () = assert!(
-        size_of:: < sched_statistics > () == 256, "size of sched_statistics"
+        size_of::<sched_statistics>() == 256, "size of sched_statistics"
     );
     const _: () = assert!(
         offset_of!(sched_statistics, wait_start) == 0, "sched_statistics.wait_start"
@@ -5698,7 +5695,7 @@ pub mod old {
         }
     }
     const _: () = assert!(
-        size_of:: < signal_struct > () == 1104, "size of signal_struct"
+        size_of::<signal_struct>() == 1104, "size of signal_struct"
     );
     const _: () = assert!(
         offset_of!(signal_struct, sigcnt) == 0, "signal_struct.sigcnt"
@@ -5938,7 +5935,7 @@ pub mod old {
         pub _pad_140: [u8; 4],
     }
     const _: () = assert!(
-        size_of:: < task_delay_info > () == 144, "size of task_delay_info"
+        size_of::<task_delay_info>() == 144, "size of task_delay_info"
     );
     const _: () = assert!(
         offset_of!(task_delay_info, lock) == 0, "task_delay_info.lock"
@@ -6419,7 +6416,7 @@ pub mod old {
             bits::set(&mut self.mce_ripv_bits, 2, 62, value);
         }
     }
-    const _: () = assert!(size_of:: < task_struct > () == 9792, "size of task_struct");
+    const _: () = assert!(size_of::<task_struct>() == 9792, "size of task_struct");
     const _: () = assert!(
         offset_of!(task_struct, thread_info) == 0, "task_struct.thread_info"
     );
@@ -7169,7 +7166,7 @@ pub mod old {
         pub base: U64,
         pub size: U64,
     }
-    const _: () = assert!(size_of:: < thread_shstk > () == 16, "size of thread_shstk");
+    const _: () = assert!(size_of::<thread_shstk>() == 16, "size of thread_shstk");
     const _: () = assert!(offset_of!(thread_shstk, base) == 0, "thread_shstk.base");
     const _: () = assert!(offset_of!(thread_shstk, size) == 8, "thread_shstk.size");
 
@@ -7211,7 +7208,7 @@ pub mod old {
         }
     }
     const _: () = assert!(
-        size_of:: < thread_struct > () == 4416, "size of thread_struct"
+        size_of::<thread_struct>() == 4416, "size of thread_struct"
     );
     const _: () = assert!(
         offset_of!(thread_struct, tls_array) == 0, "thread_struct.tls_array"
@@ -7291,7 +7288,7 @@ pub mod old {
         pub perf_mlock: same::atomic64_t,
         pub ratelimit: old::ratelimit_state,
     }
-    const _: () = assert!(size_of:: < user_struct > () == 136, "size of user_struct");
+    const _: () = assert!(size_of::<user_struct>() == 136, "size of user_struct");
     const _: () = assert!(offset_of!(user_struct, __count) == 0, "user_struct.__count");
     const _: () = assert!(offset_of!(user_struct, _pad_4) == 4, "user_struct._pad_4");
     const _: () = assert!(
@@ -7344,7 +7341,7 @@ pub mod old {
         pub vm_userfaultfd_ctx: same::vm_userfaultfd_ctx,
     }
     const _: () = assert!(
-        size_of:: < vm_area_struct > () == 176, "size of vm_area_struct"
+        size_of::<vm_area_struct>() == 176, "size of vm_area_struct"
     );
     const _: () = assert!(
         offset_of!(vm_area_struct, vm_start) == 0, "vm_area_struct.vm_start"
@@ -7451,7 +7448,7 @@ pub mod new {
         pub non_rcu: I32,
         pub _pad_164: [u8; 12],
     }
-    const _: () = assert!(size_of:: < cred > () == 176, "size of cred");
+    const _: () = assert!(size_of::<cred>() == 176, "size of cred");
     const _: () = assert!(offset_of!(cred, usage) == 0, "cred.usage");
     const _: () = assert!(offset_of!(cred, uid) == 8, "cred.uid");
     const _: () = assert!(offset_of!(cred, gid) == 12, "cred.gid");
@@ -7518,7 +7515,7 @@ pub mod new {
         pub f_wb_err: U32,
         pub f_sb_err: U32,
     }
-    const _: () = assert!(size_of:: < file > () == 232, "size of file");
+    const _: () = assert!(size_of::<file>() == 232, "size of file");
     const _: () = assert!(offset_of!(file, f_iocb_flags) == 0, "file.f_iocb_flags");
     const _: () = assert!(offset_of!(file, _pad_4) == 4, "file._pad_4");
     const _: () = assert!(offset_of!(file, f_path) == 16, "file.f_path");
@@ -7553,7 +7550,7 @@ pub mod new {
         pub euid: same::kuid_t,
         pub signum: I32,
     }
-    const _: () = assert!(size_of:: < fown_struct > () == 32, "size of fown_struct");
+    const _: () = assert!(size_of::<fown_struct>() == 32, "size of fown_struct");
     const _: () = assert!(offset_of!(fown_struct, lock) == 0, "fown_struct.lock");
     const _: () = assert!(offset_of!(fown_struct, pid) == 8, "fown_struct.pid");
     const _: () = assert!(
@@ -7571,7 +7568,7 @@ pub mod new {
         pub ngroups: I32,
         pub gid: [same::kgid_t; 0],
     }
-    const _: () = assert!(size_of:: < group_info > () == 8, "size of group_info");
+    const _: () = assert!(size_of::<group_info>() == 8, "size of group_info");
     const _: () = assert!(offset_of!(group_info, usage) == 0, "group_info.usage");
     const _: () = assert!(offset_of!(group_info, ngroups) == 4, "group_info.ngroups");
     const _: () = assert!(offset_of!(group_info, gid) == 8, "group_info.gid");
@@ -7600,7 +7597,7 @@ pub mod new {
         pub it: [u8; 120],
         pub rcu: same::callback_head,
     }
-    const _: () = assert!(size_of:: < k_itimer > () == 256, "size of k_itimer");
+    const _: () = assert!(size_of::<k_itimer>() == 256, "size of k_itimer");
     const _: () = assert!(offset_of!(k_itimer, list) == 0, "k_itimer.list");
     const _: () = assert!(offset_of!(k_itimer, t_hash) == 16, "k_itimer.t_hash");
     const _: () = assert!(offset_of!(k_itimer, it_lock) == 32, "k_itimer.it_lock");
@@ -7636,7 +7633,7 @@ pub mod new {
         pub cap: [U32; 2],
     }
     const _: () = assert!(
-        size_of:: < kernel_cap_struct > () == 8, "size of kernel_cap_struct"
+        size_of::<kernel_cap_struct>() == 8, "size of kernel_cap_struct"
     );
     const _: () = assert!(
         offset_of!(kernel_cap_struct, cap) == 0, "kernel_cap_struct.cap"
@@ -7652,7 +7649,7 @@ pub mod new {
         pub ma_flags: U32,
         pub _pad_20: [u8; 4],
     }
-    const _: () = assert!(size_of:: < maple_tree > () == 24, "size of maple_tree");
+    const _: () = assert!(size_of::<maple_tree>() == 24, "size of maple_tree");
     const _: () = assert!(
         offset_of!(maple_tree, union_ma_lock) == 0, "maple_tree.union_ma_lock"
     );
@@ -7679,7 +7676,7 @@ pub mod new {
         pub pkey_allocation_map: U16,
         pub execute_only_pkey: I16,
     }
-    const _: () = assert!(size_of:: < mm_context_t > () == 136, "size of mm_context_t");
+    const _: () = assert!(size_of::<mm_context_t>() == 136, "size of mm_context_t");
     const _: () = assert!(offset_of!(mm_context_t, ctx_id) == 0, "mm_context_t.ctx_id");
     const _: () = assert!(
         offset_of!(mm_context_t, tlb_gen) == 8, "mm_context_t.tlb_gen"
@@ -7720,7 +7717,7 @@ pub mod new {
     pub struct mm_rss_stat {
         pub count: [same::atomic64_t; 4],
     }
-    const _: () = assert!(size_of:: < mm_rss_stat > () == 32, "size of mm_rss_stat");
+    const _: () = assert!(size_of::<mm_rss_stat>() == 32, "size of mm_rss_stat");
     const _: () = assert!(offset_of!(mm_rss_stat, count) == 0, "mm_rss_stat.count");
 
     #[repr(C)]
@@ -7794,7 +7791,7 @@ pub mod new {
         pub lru_gen: same::mm_struct__lru_gen,
         pub cpu_bitmap: [U64; 0],
     }
-    const _: () = assert!(size_of:: < mm_struct > () == 1088, "size of mm_struct");
+    const _: () = assert!(size_of::<mm_struct>() == 1088, "size of mm_struct");
     const _: () = assert!(offset_of!(mm_struct, mm_mt) == 0, "mm_struct.mm_mt");
     const _: () = assert!(
         offset_of!(mm_struct, get_unmapped_area) == 24, "mm_struct.get_unmapped_area"
@@ -7953,7 +7950,7 @@ pub mod new {
         pub time_ns_for_children: U64,
         pub cgroup_ns: U64,
     }
-    const _: () = assert!(size_of:: < nsproxy > () == 72, "size of nsproxy");
+    const _: () = assert!(size_of::<nsproxy>() == 72, "size of nsproxy");
     const _: () = assert!(offset_of!(nsproxy, count) == 0, "nsproxy.count");
     const _: () = assert!(offset_of!(nsproxy, _pad_4) == 4, "nsproxy._pad_4");
     const _: () = assert!(offset_of!(nsproxy, uts_ns) == 8, "nsproxy.uts_ns");
@@ -7983,7 +7980,7 @@ pub mod new {
         pub rcu: same::callback_head,
         pub numbers: [same::upid; 0],
     }
-    const _: () = assert!(size_of:: < pid > () == 96, "size of pid");
+    const _: () = assert!(size_of::<pid>() == 96, "size of pid");
     const _: () = assert!(offset_of!(pid, count) == 0, "pid.count");
     const _: () = assert!(offset_of!(pid, level) == 4, "pid.level");
     const _: () = assert!(offset_of!(pid, lock) == 8, "pid.lock");
@@ -8020,7 +8017,7 @@ pub mod new {
         pub sp: U64,
         pub ss: U64,
     }
-    const _: () = assert!(size_of:: < pt_regs > () == 168, "size of pt_regs");
+    const _: () = assert!(size_of::<pt_regs>() == 168, "size of pt_regs");
     const _: () = assert!(offset_of!(pt_regs, r15) == 0, "pt_regs.r15");
     const _: () = assert!(offset_of!(pt_regs, r14) == 8, "pt_regs.r14");
     const _: () = assert!(offset_of!(pt_regs, r13) == 16, "pt_regs.r13");
@@ -8057,7 +8054,7 @@ pub mod new {
         pub flags: U64,
     }
     const _: () = assert!(
-        size_of:: < ratelimit_state > () == 40, "size of ratelimit_state"
+        size_of::<ratelimit_state>() == 40, "size of ratelimit_state"
     );
     const _: () = assert!(
         offset_of!(ratelimit_state, lock) == 0, "ratelimit_state.lock"
@@ -8098,7 +8095,7 @@ pub mod new {
         pub util_avg: U64,
         pub util_est: new::util_est,
     }
-    const _: () = assert!(size_of:: < sched_avg > () == 64, "size of sched_avg");
+    const _: () = assert!(size_of::<sched_avg>() == 64, "size of sched_avg");
     const _: () = assert!(
         offset_of!(sched_avg, last_update_time) == 0, "sched_avg.last_update_time"
     );
@@ -8163,7 +8160,7 @@ pub mod new {
         }
     }
     const _: () = assert!(
-        size_of:: < sched_dl_entity > () == 224, "size of sched_dl_entity"
+        size_of::<sched_dl_entity>() == 224, "size of sched_dl_entity"
     );
     const _: () = assert!(
         offset_of!(sched_dl_entity, rb_node) == 0, "sched_dl_entity.rb_node"
@@ -8233,7 +8230,7 @@ pub mod new {
         pub _pad_144: [u8; 48],
         pub avg: new::sched_avg,
     }
-    const _: () = assert!(size_of:: < sched_entity > () == 256, "size of sched_entity");
+    const _: () = assert!(size_of::<sched_entity>() == 256, "size of sched_entity");
     const _: () = assert!(offset_of!(sched_entity, load) == 0, "sched_entity.load");
     const _: () = assert!(
         offset_of!(sched_entity, run_node) == 16, "sched_entity.run_node"
@@ -8315,7 +8312,7 @@ pub mod new {
         pub _pad_224: [u8; 32],
     }
     const _: () = assert!(
-        size_of:: < sched_statistics > () == 256, "size of sched_statistics"
+        size_of::<sched_statistics>() == 256, "size of sched_statistics"
     );
     const _: () = assert!(
         offset_of!(sched_statistics, wait_start) == 0, "sched_statistics.wait_start"
@@ -8510,7 +8507,7 @@ pub mod new {
         }
     }
     const _: () = assert!(
-        size_of:: < signal_struct > () == 1112, "size of signal_struct"
+        size_of::<signal_struct>() == 1112, "size of signal_struct"
     );
     const _: () = assert!(
         offset_of!(signal_struct, sigcnt) == 0, "signal_struct.sigcnt"
@@ -8747,7 +8744,7 @@ pub mod new {
         pub wpcopy_count: U32,
     }
     const _: () = assert!(
-        size_of:: < task_delay_info > () == 128, "size of task_delay_info"
+        size_of::<task_delay_info>() == 128, "size of task_delay_info"
     );
     const _: () = assert!(
         offset_of!(task_delay_info, lock) == 0, "task_delay_info.lock"
@@ -8824,7 +8821,7 @@ pub mod new {
         pub events: I32,
         pub count: [I32; 4],
     }
-    const _: () = assert!(size_of:: < task_rss_stat > () == 20, "size of task_rss_stat");
+    const _: () = assert!(size_of::<task_rss_stat>() == 20, "size of task_rss_stat");
     const _: () = assert!(
         offset_of!(task_rss_stat, events) == 0, "task_rss_stat.events"
     );
@@ -9219,7 +9216,7 @@ pub mod new {
             bits::set(&mut self.mce_ripv_bits, 2, 62, value);
         }
     }
-    const _: () = assert!(size_of:: < task_struct > () == 9792, "size of task_struct");
+    const _: () = assert!(size_of::<task_struct>() == 9792, "size of task_struct");
     const _: () = assert!(
         offset_of!(task_struct, thread_info) == 0, "task_struct.thread_info"
     );
@@ -9978,7 +9975,7 @@ pub mod new {
         }
     }
     const _: () = assert!(
-        size_of:: < thread_struct > () == 4416, "size of thread_struct"
+        size_of::<thread_struct>() == 4416, "size of thread_struct"
     );
     const _: () = assert!(
         offset_of!(thread_struct, tls_array) == 0, "thread_struct.tls_array"
@@ -10047,7 +10044,7 @@ pub mod new {
         pub locked_vm: same::atomic64_t,
         pub ratelimit: new::ratelimit_state,
     }
-    const _: () = assert!(size_of:: < user_struct > () == 136, "size of user_struct");
+    const _: () = assert!(size_of::<user_struct>() == 136, "size of user_struct");
     const _: () = assert!(offset_of!(user_struct, __count) == 0, "user_struct.__count");
     const _: () = assert!(offset_of!(user_struct, _pad_4) == 4, "user_struct._pad_4");
     const _: () = assert!(
@@ -10078,7 +10075,7 @@ pub mod new {
         pub enqueued: U32,
         pub ewma: U32,
     }
-    const _: () = assert!(size_of:: < util_est > () == 8, "size of util_est");
+    const _: () = assert!(size_of::<util_est>() == 8, "size of util_est");
     const _: () = assert!(offset_of!(util_est, enqueued) == 0, "util_est.enqueued");
     const _: () = assert!(offset_of!(util_est, ewma) == 4, "util_est.ewma");
 
@@ -10103,7 +10100,7 @@ pub mod new {
         pub vm_userfaultfd_ctx: same::vm_userfaultfd_ctx,
     }
     const _: () = assert!(
-        size_of:: < vm_area_struct > () == 152, "size of vm_area_struct"
+        size_of::<vm_area_struct>() == 152, "size of vm_area_struct"
     );
     const _: () = assert!(
         offset_of!(vm_area_struct, vm_start) == 0, "vm_area_struct.vm_start"
