@@ -10,29 +10,40 @@
 )]
 
 use kconv_image::{
-    Clocks, Head, Identity, KernelAddr, KernelId, Machine, Object, ObjectId, Slot, TypeIx,
+    Clocks, Head, Identity, KernelAddr, KernelId, Object, ObjectId, Slot, Symbol, TypeIx,
 };
 use kconv_runtime::at::At;
 use kconv_runtime::context::{Context, Namer, Outcome};
 use kconv_runtime::placement::Map;
 use kconv_runtime::table::Converter;
+use std::collections::BTreeMap;
 
 /// Objects, and where they lie before and after a conversion.
 pub struct World {
     pub converter: &'static Converter,
     head: Head,
     map: Map,
+    /// The bytes of objects that others may be asked about.
+    pub bytes: BTreeMap<u32, Vec<u8>>,
 }
 
-struct Names;
+struct Names<'a>(&'a World);
 
-impl Namer for Names {
+impl Namer for Names<'_> {
     fn task(&self, object: ObjectId) -> String {
         format!("task of {}", object.0)
     }
 
     fn object(&self, object: ObjectId) -> String {
         format!("object {}", object.0)
+    }
+
+    fn symbols(&self) -> &[Symbol] {
+        &self.0.head.symbols
+    }
+
+    fn old_bytes(&self, object: ObjectId) -> Option<Vec<u8>> {
+        self.0.bytes.get(&object.0).cloned()
     }
 }
 
@@ -66,7 +77,7 @@ impl World {
             .collect();
         let head = Head {
             identity: Identity {
-                machine: Machine::I386,
+                machine: converter.machine,
                 family: converter.family.to_owned(),
                 kernel: kernel.clone(),
                 origin: kernel,
@@ -89,6 +100,33 @@ impl World {
             converter,
             head,
             map,
+            bytes: BTreeMap::new(),
+        }
+    }
+
+    /// The same objects with these symbols.
+    pub fn with_symbols(mut self, names: &[&str]) -> World {
+        let symbol = |name: &&str| Symbol {
+            name: (*name).to_owned(),
+            offset: 0,
+            origin: KernelAddr(0xffff_ffff_8100_0000),
+        };
+        self.head.symbols = names.iter().map(symbol).collect();
+        self
+    }
+
+    /// The objects after the conversion, for `converter` to lead them on.
+    pub fn after(&self, converter: &'static Converter) -> World {
+        let mut head = self.head.clone();
+        for (object, address) in head.objects.iter_mut().zip(self.map.addresses()) {
+            object.address = address;
+        }
+        let map = Map::new(&head, &self.map.addresses(), converter).unwrap();
+        World {
+            converter,
+            head,
+            map,
+            bytes: BTreeMap::new(),
         }
     }
 
@@ -119,7 +157,8 @@ impl World {
         let mut new = vec![0xa5; ty.to_size as usize];
         let mut outcome = Outcome::default();
         let id = ObjectId(object as u32);
-        let mut cx = Context::new(self.converter, &self.map, id, slots, &Names, &mut outcome);
+        let names = Names(self);
+        let mut cx = Context::new(self.converter, &self.map, id, slots, &names, &mut outcome);
         let convert = ty.convert.unwrap();
         convert(&mut cx, &At::object(), old, &mut new);
         (new, outcome)

@@ -129,9 +129,14 @@ pub fn rss_stat(
 
 /// Head of the timers of a process.
 pub fn posix_timers(cx: &mut Context<'_>, at: &At<'_>, old: &same::list_head) -> same::hlist_head {
-    let first = match old.next.get() == cx.old_address(at) {
-        true => U64::new(0),
-        false => cx.within_required(at, old.next),
+    let own = cx.old_address(at);
+    let first = match (old.next.get() == own, old.prev.get() == own) {
+        (true, true) => U64::new(0),
+        (false, false) if old.next.get() != 0 => cx.within_required(at, old.next),
+        _ => {
+            cx.refuse_call(at, format!("{:#x}", old.next.get()), "is no ring");
+            U64::new(0)
+        }
     };
     same::hlist_head { first }
 }
@@ -182,4 +187,16 @@ pub fn rseq_len(_cx: &mut Context<'_>, _at: &At<'_>, rseq: &U64) -> U32 {
 /// Whether a task has a concurrency id while it runs.
 pub fn mm_cid_active(_cx: &mut Context<'_>, _at: &At<'_>, mm: &U64) -> I32 {
     I32::new(i32::from(mm.get() != 0))
+}
+
+/// Features that a save area has room for, or that a program may see.
+pub fn features(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
+    const CET_USER: u64 = 1 << 11;
+    U64::new(flags(cx, at, old.get(), !CET_USER, &[], 0))
+}
+
+/// `task_struct.flags`.
+pub fn process_flags(cx: &mut Context<'_>, at: &At<'_>, old: &U32) -> U32 {
+    const UNUSED: u64 = 0x4000 | 0x1_0000 | 0x2000_0000;
+    U32::new(flags(cx, at, u64::from(old.get()), !UNUSED, &[], 0) as u32)
 }

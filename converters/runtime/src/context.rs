@@ -19,20 +19,25 @@ pub struct Context<'a> {
     map: &'a Map,
     object: ObjectId,
     slots: &'a [Slot],
-    set: &'a dyn Set,
+    namer: &'a dyn Namer,
     outcome: &'a mut Outcome,
 }
 
-/// What a conversion of one object may ask about the others.
-pub trait Set {
+/// What a conversion of one object may ask about the others: how findings name them, and what is
+/// in them.
+pub trait Namer {
     /// A task, such as `task 7 (alpha)`, by any object that belongs to it.
     fn task(&self, object: ObjectId) -> String;
     /// An object: type and address.
     fn object(&self, object: ObjectId) -> String;
     /// The symbols of the image.
-    fn symbols(&self) -> &[Symbol];
+    fn symbols(&self) -> &[Symbol] {
+        &[]
+    }
     /// The bytes of an object under the layout converted from.
-    fn old_bytes(&self, object: ObjectId) -> Option<Vec<u8>>;
+    fn old_bytes(&self, _object: ObjectId) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 /// What conversions leave behind besides the new bytes.
@@ -57,7 +62,7 @@ impl<'a> Context<'a> {
         map: &'a Map,
         object: ObjectId,
         slots: &'a [Slot],
-        set: &'a dyn Set,
+        namer: &'a dyn Namer,
         outcome: &'a mut Outcome,
     ) -> Context<'a> {
         Context {
@@ -65,7 +70,7 @@ impl<'a> Context<'a> {
             map,
             object,
             slots,
-            set,
+            namer,
             outcome,
         }
     }
@@ -86,7 +91,7 @@ impl<'a> Context<'a> {
             _ => self.outcome.faults.push(format!(
                 "{}: {} has {} bytes on the way in and out, not the sizes of its types",
                 self.converter.name,
-                self.set.object(self.object),
+                self.namer.object(self.object),
                 size_of::<Old>(),
             )),
         }
@@ -469,7 +474,7 @@ impl<'a> Context<'a> {
             }
             Placed::NoSuchPlace { object, offset } => {
                 let problem = Problem::NoSuchPlace {
-                    target: self.set.object(object),
+                    target: self.namer.object(object),
                     offset,
                 };
                 self.refuse(rule, at, format!("{:#x}", address(old)), problem);
@@ -540,8 +545,8 @@ impl<'a> Context<'a> {
     fn refuse(&mut self, rule: RuleKind, at: &At<'_>, value: String, problem: Problem) {
         self.outcome.findings.push(Finding {
             converter: self.converter.name.to_owned(),
-            task: self.set.task(self.object),
-            object: self.set.object(self.object),
+            task: self.namer.task(self.object),
+            object: self.namer.object(self.object),
             field: at.to_string(),
             value,
             rule,

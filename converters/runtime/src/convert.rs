@@ -5,7 +5,7 @@
 //! reaches the destination before all of it is written, read back and found right.
 
 use crate::at::At;
-use crate::context::{Context, Outcome, Set};
+use crate::context::{Context, Namer, Outcome};
 use crate::finding::Finding;
 use crate::placement::{Map, PlacementError};
 use crate::report::Report;
@@ -277,13 +277,13 @@ fn stream(
         let last = kept.partition_point(|index| head.remainder[*index].object <= id);
         for (step, (converter, map)) in job.chain.iter().zip(maps).enumerate() {
             outcome.slots.clear();
-            let set = Objects {
+            let namer = Objects {
                 image,
                 names: &names,
                 chain: &job.chain[..step],
                 maps,
             };
-            let mut context = Context::new(converter, map, id, &slots, &set, &mut outcome);
+            let mut context = Context::new(converter, map, id, &slots, &namer, &mut outcome);
             one_object(
                 &mut context,
                 map,
@@ -537,7 +537,7 @@ struct Objects<'a> {
     maps: &'a [Map],
 }
 
-impl Set for Objects<'_> {
+impl Namer for Objects<'_> {
     fn task(&self, object: ObjectId) -> String {
         let owner = self.image.head().object(object).owner;
         match self.names.tasks.binary_search_by_key(&owner, |task| task.0) {
@@ -565,13 +565,13 @@ impl Set for Objects<'_> {
         self.image.read_object(object, &mut bytes).ok()?;
         let mut slots = head.slots_of(object).to_vec();
         for (step, (converter, map)) in self.chain.iter().zip(self.maps).enumerate() {
-            let set = Objects {
+            let namer = Objects {
                 chain: &self.chain[..step],
                 ..*self
             };
             // What is found and kept on the way is told when the object's own turn comes.
             let mut outcome = Outcome::default();
-            let mut context = Context::new(converter, map, object, &slots, &set, &mut outcome);
+            let mut context = Context::new(converter, map, object, &slots, &namer, &mut outcome);
             let mut next = Vec::new();
             let count = head.object(object).count;
             one_object(&mut context, map, object, count, &bytes, &mut next);

@@ -16,7 +16,7 @@ fn builtin() -> Registry {
 fn every_stored_layout_is_what_the_table_says() {
     let registry = builtin();
     let ids: Vec<LayoutId> = registry.layouts().map(|entry| entry.id.clone()).collect();
-    assert_eq!(ids.len(), 4);
+    assert_eq!(ids.len(), 6);
     for id in ids {
         let entry = registry.layout_entry(&id).unwrap();
         let map = registry.state_map(&entry.family).unwrap();
@@ -67,7 +67,8 @@ fn the_versions_of_2_4_are_all_there_in_both_flavours() {
             }
         }
     }
-    assert_eq!(registry.releases().len(), 88);
+    let of_2_4 = |release: &&Release| release.version.starts_with("2.4.");
+    assert_eq!(registry.releases().iter().filter(of_2_4).count(), 88);
 }
 
 #[test]

@@ -153,6 +153,9 @@ fn c_made_by_bpftool_has_every_member_where_we_have_it() {
         text += &assertions(layout, &names.all, &names.saved);
         let source = format!("{file}.c");
         std::fs::write(&source, text).unwrap();
-        gcc(4, &["-fsyntax-only", "-Wno-attributes", &source]);
+        gcc(
+            layout.target().pointer_size,
+            &["-fsyntax-only", "-Wno-attributes", &source],
+        );
     });
 }

@@ -289,15 +289,24 @@ pub fn fown_struct(
 
 /// `fpstate`, 4160 bytes.
 pub fn fpstate(
-    _cx: &mut Context<'_>,
-    _at: &At<'_>,
+    cx: &mut Context<'_>,
+    at: &At<'_>,
     old: &same::fpstate,
     new: &mut same::fpstate,
 ) {
+    use same::fpstate as Old;
+    use same::fpstate as New;
     new.size = old.size;
     new.user_size = old.user_size;
-    new.xfeatures = old.xfeatures;
-    new.user_xfeatures = old.user_xfeatures;
+    // bit 11 is reserved in 6.1 and XFEATURE_CET_USER in 6.12
+    // (arch/x86/include/asm/fpu/types.h): no state of 6.1 has it, and it must not come to mean
+    // a shadow stack. The new kernel adds what its own tasks have room for
+    new.xfeatures = overrides::features(cx, &at!(at.xfeatures), &old.xfeatures);
+    new.user_xfeatures = overrides::features(
+        cx,
+        &at!(at.user_xfeatures),
+        &old.user_xfeatures,
+    );
     new.xfd = old.xfd;
     new.is_valloc_bits = [0; 1];
     new.set_is_valloc(old.is_valloc());
@@ -1792,7 +1801,9 @@ pub fn task_struct(
     new.stack = cx.reset(&at!(at.stack), old.stack, 0);
     // how many references the old kernel held, kept for readers of the image
     new.usage = old.usage;
-    new.flags = old.flags;
+    // three flags that 6.1 does not use are PF_USER_WORKER, PF_KCOMPACTD and PF_BLOCK_TS in
+    // 6.12; all others have the same number in both (include/linux/sched.h)
+    new.flags = overrides::process_flags(cx, &at!(at.flags), &old.flags);
     new.ptrace = old.ptrace;
     // a new task runs nowhere
     new.on_cpu = cx.reset(&at!(at.on_cpu), old.on_cpu, 0);
@@ -11133,8 +11144,8 @@ static FOWN_STRUCT_RULES: [FieldRule; 7] = [
 static FPSTATE_RULES: [FieldRule; 11] = [
     FieldRule { field: "size", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "user_size", rule: RuleKind::Carry, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
-    FieldRule { field: "xfeatures", rule: RuleKind::Carry, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
-    FieldRule { field: "user_xfeatures", rule: RuleKind::Carry, from: Some(Bits { offset: 128, len: 64 }), to: Some(Bits { offset: 128, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
+    FieldRule { field: "xfeatures", rule: RuleKind::Call, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "u64", to_type: "u64", source: Source::Override, reason: "bit 11 is reserved in 6.1 and XFEATURE_CET_USER in 6.12 (arch/x86/include/asm/fpu/types.h): no state of 6.1 has it, and it must not come to mean a shadow stack. The new kernel adds what its own tasks have room for", ..FieldRule::PLAIN },
+    FieldRule { field: "user_xfeatures", rule: RuleKind::Call, from: Some(Bits { offset: 128, len: 64 }), to: Some(Bits { offset: 128, len: 64 }), from_type: "u64", to_type: "u64", source: Source::Override, reason: "bit 11 is reserved in 6.1 and XFEATURE_CET_USER in 6.12 (arch/x86/include/asm/fpu/types.h): no state of 6.1 has it, and it must not come to mean a shadow stack. The new kernel adds what its own tasks have room for", ..FieldRule::PLAIN },
     FieldRule { field: "xfd", rule: RuleKind::Carry, from: Some(Bits { offset: 192, len: 64 }), to: Some(Bits { offset: 192, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
     FieldRule { field: "is_valloc", rule: RuleKind::Carry, from: Some(Bits { offset: 256, len: 1 }), to: Some(Bits { offset: 256, len: 1 }), from_type: "unsigned int:1", to_type: "unsigned int:1", ..FieldRule::PLAIN },
     FieldRule { field: "is_guest", rule: RuleKind::Carry, from: Some(Bits { offset: 257, len: 1 }), to: Some(Bits { offset: 257, len: 1 }), from_type: "unsigned int:1", to_type: "unsigned int:1", ..FieldRule::PLAIN },
@@ -11827,7 +11838,7 @@ static TASK_STRUCT_RULES: [FieldRule; 308] = [
     FieldRule { field: "saved_state", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 224, len: 32 }), from_type: "", to_type: "unsigned int", source: Source::Override, reason: "fork copies the parent's, which runs: TASK_RUNNING, which is 0. It holds a sleep state only while the freezer or a PREEMPT_RT lock has put that aside (kernel/freezer.c: __set_task_frozen, __restore_freezer_state); a carried task is woken into its system call like any other", ..FieldRule::PLAIN },
     FieldRule { field: "stack", rule: RuleKind::Reset, from: Some(Bits { offset: 256, len: 64 }), to: Some(Bits { offset: 256, len: 64 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "kernel stack, made with the task; of what it holds the user registers alone are saved (kernel/fork.c: alloc_thread_stack_node)", ..FieldRule::PLAIN },
     FieldRule { field: "usage", rule: RuleKind::Carry, from: Some(Bits { offset: 320, len: 32 }), to: Some(Bits { offset: 320, len: 32 }), from_type: "refcount_t", to_type: "refcount_t", source: Source::StateMap, reason: "how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself", ..FieldRule::PLAIN },
-    FieldRule { field: "flags", rule: RuleKind::Carry, from: Some(Bits { offset: 352, len: 32 }), to: Some(Bits { offset: 352, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
+    FieldRule { field: "flags", rule: RuleKind::Call, from: Some(Bits { offset: 352, len: 32 }), to: Some(Bits { offset: 352, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", source: Source::Override, reason: "three flags that 6.1 does not use are PF_USER_WORKER, PF_KCOMPACTD and PF_BLOCK_TS in 6.12; all others have the same number in both (include/linux/sched.h)", ..FieldRule::PLAIN },
     FieldRule { field: "ptrace", rule: RuleKind::Carry, from: Some(Bits { offset: 384, len: 32 }), to: Some(Bits { offset: 384, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "on_cpu", rule: RuleKind::Reset, from: Some(Bits { offset: 416, len: 32 }), to: Some(Bits { offset: 416, len: 32 }), from_type: "int", to_type: "int", source: Source::StateMap, reason: "a new task runs nowhere (kernel/sched/core.c: sched_fork)", ..FieldRule::PLAIN },
     FieldRule { field: "wake_entry", rule: RuleKind::Reset, from: Some(Bits { offset: 448, len: 128 }), to: Some(Bits { offset: 448, len: 128 }), from_type: "struct __call_single_node", to_type: "struct __call_single_node", nested: Some("__call_single_node"), source: Source::StateMap, reason: "link of a remote wake-up on its way to another CPU; its flags are set when the task is made (kernel/sched/core.c: __sched_fork)", ..FieldRule::PLAIN },

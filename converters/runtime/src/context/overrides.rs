@@ -24,7 +24,7 @@ impl Context<'_> {
     /// The beginning of the object that lies at `address` under the layout converted from.
     pub fn old_object<T: FromBytes>(&self, address: u64) -> Option<T> {
         let object = self.map.object_at(address)?;
-        let bytes = self.set.old_bytes(object)?;
+        let bytes = self.namer.old_bytes(object)?;
         T::read_from_prefix(&bytes).ok().map(|(value, _)| value)
     }
 
@@ -42,7 +42,7 @@ impl Context<'_> {
     }
 
     fn symbol_of(&self, id: SymbolId) -> Option<&Symbol> {
-        let known = self.set.symbols();
+        let known = self.namer.symbols();
         let id = id.0 as usize;
         known
             .get(id)
@@ -52,9 +52,9 @@ impl Context<'_> {
     /// A new pointer at `at` to the symbol `name`, which the image need not have had. The number
     /// is null as in every slot of another kernel than the origin.
     pub fn point_at_symbol<Q: Scalar>(&mut self, at: &At<'_>, name: &str) -> Q {
-        let known = self.set.symbols().len();
+        let known = self.namer.symbols().len();
         let is_it = |symbol: &Symbol| symbol.name == name && symbol.offset == 0;
-        let found = self.set.symbols().iter().position(is_it);
+        let found = self.namer.symbols().iter().position(is_it);
         let made = || {
             let index = self.outcome.symbols.iter().position(is_it);
             index.map(|index| known + index)

@@ -1,0 +1,385 @@
+//! The converters between Linux 6.1 and 6.12, held against the layouts and their own way back.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod world;
+
+use convert_6_1_170_amd64_6_12_117_amd64 as forth;
+use convert_6_12_117_amd64_6_1_170_amd64 as back;
+use kconv_image::{ObjectId, Slot, SlotTarget, SymbolId};
+use kconv_runtime::context::Outcome;
+use kconv_runtime::table::Converter;
+use kernel_structs::layout::{FieldPath, Layout, Leaf, LeafKind, Step, leaves};
+use kernel_structs::releases::{LayoutId, Registry};
+use kernel_structs::state::{Policy, StateMap};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use std::collections::{BTreeMap, BTreeSet};
+use world::World;
+
+const SYMBOLS: [&str; 4] = [
+    "arch_get_unmapped_area",
+    "arch_get_unmapped_area_topdown",
+    "futex_wait_restart",
+    "do_no_restart_syscall",
+];
+
+/// Both directions: a converter, and the one back.
+fn directions() -> [[&'static Converter; 2]; 2] {
+    let [forth, back] = [forth::CONVERTERS[0], back::CONVERTERS[0]];
+    [[forth, back], [back, forth]]
+}
+
+fn layout(name: &str) -> Layout {
+    let registry = Registry::builtin().unwrap();
+    registry.layout(&LayoutId(name.to_owned())).unwrap()
+}
+
+fn state_map() -> StateMap {
+    Registry::builtin().unwrap().state_map("linux-6").unwrap()
+}
+
+/// Two objects of every saved type, with room to grow for neither.
+fn world(converter: &'static Converter) -> World {
+    let map = state_map();
+    let mut objects = Vec::new();
+    let mut address = 0xffff_8881_0000_0000;
+    for ty in map.saved_types() {
+        for _ in 0..2 {
+            objects.push((ty, address, 0));
+            address += u64::from(converter.find(ty).unwrap().from_size).next_multiple_of(64);
+        }
+    }
+    World::new(converter, &objects).with_symbols(&SYMBOLS)
+}
+
+fn object_of(world: &World, ty: &str) -> usize {
+    (0..world.len())
+        .find(|object| world.ty(*object) == ty)
+        .unwrap()
+}
+
+/// The scalars of a type by path.
+fn scalars(layout: &Layout, ty: &str) -> BTreeMap<String, Leaf> {
+    leaves(layout, layout.find(ty).unwrap(), 100_000)
+        .unwrap()
+        .into_iter()
+        .map(|leaf| (leaf.path.to_string(), leaf))
+        .collect()
+}
+
+/// Whether the state map says anything of a scalar but that it is data.
+fn has_rule(map: &StateMap, layout: &Layout, ty: &str, leaf: &Leaf) -> bool {
+    let root = layout.find(ty).unwrap();
+    let mut owner = root;
+    let steps = leaf.path.steps();
+    (0..steps.len()).any(|index| {
+        let path = FieldPath::from(steps[..=index].to_vec());
+        let here = layout.resolve(root, &path).unwrap().ty;
+        let names = layout.names(owner);
+        owner = here;
+        let Step::Member(name) = &steps[index] else {
+            return false;
+        };
+        let names = if names.is_empty() { vec![ty] } else { names };
+        let rule = map.member_rule(layout, &names, name, here);
+        rule.is_some_and(|rule| !matches!(rule.policy, Policy::Carry | Policy::User))
+    })
+}
+
+/// The names of all members that somebody decided about, in either direction.
+fn decided() -> BTreeSet<String> {
+    let texts = [
+        include_str!("../../converters/linux-6.1.0-47-amd64-6.12.117-amd64/overrides.toml"),
+        include_str!("../../converters/linux-6.12.117-amd64-6.1.0-47-amd64/overrides.toml"),
+    ];
+    let fields = texts.iter().flat_map(|text| text.lines());
+    let fields = fields.filter_map(|line| line.strip_prefix("field = \""));
+    fields
+        .filter_map(|field| Some(field.trim_end_matches('"').rsplit_once('.')?.1.to_owned()))
+        .collect()
+}
+
+/// The bits of `bytes` that a scalar holds.
+fn bits(bytes: &[u8], leaf: &Leaf) -> Vec<bool> {
+    (leaf.offset.0..leaf.offset.0 + leaf.size.0)
+        .map(|bit| bytes[(bit / 8) as usize] >> (bit % 8) & 1 != 0)
+        .collect()
+}
+
+/// An object with random bytes, some of them those of pointers that lead somewhere.
+#[derive(Clone, Debug)]
+struct Sample {
+    object: usize,
+    bytes: Vec<u8>,
+    choices: Vec<(u8, usize, u32)>,
+}
+
+fn sample(sizes: Vec<usize>) -> impl Strategy<Value = Sample> {
+    (0..sizes.len()).prop_flat_map(move |object| {
+        let bytes = proptest::collection::vec(any::<u8>(), sizes[object]);
+        let choice = (any::<u8>(), 0..sizes.len(), any::<u32>());
+        (bytes, proptest::collection::vec(choice, 1..64)).prop_map(move |(bytes, choices)| Sample {
+            object,
+            bytes,
+            choices,
+        })
+    })
+}
+
+/// Makes pointers lead somewhere, or be named by slots.
+fn prepare(sample: &Sample, world: &World, pointers: &[Leaf]) -> (Vec<u8>, Vec<Slot>) {
+    let mut bytes = sample.bytes.clone();
+    let mut slots: BTreeMap<u32, Slot> = BTreeMap::new();
+    for (index, leaf) in pointers.iter().enumerate() {
+        let (kind, target, number) = sample.choices[index % sample.choices.len()];
+        let offset = leaf.offset.byte().0 as u32;
+        let target = (target + index) % world.len();
+        let size = world.converter.find(world.ty(target)).unwrap().from_size;
+        let value = match kind % 5 {
+            0 => 0,
+            1 => world.old(target),
+            2 => world.old(target) + u64::from(number % size),
+            3 => {
+                let target = SlotTarget::Symbol(SymbolId(number % SYMBOLS.len() as u32));
+                let object = ObjectId(sample.object as u32);
+                let slot = Slot {
+                    object,
+                    offset,
+                    target,
+                };
+                slots.insert(offset, slot);
+                0
+            }
+            _ => continue,
+        };
+        let place = offset as usize..offset as usize + 8;
+        bytes[place].copy_from_slice(&value.to_le_bytes());
+    }
+    (bytes, slots.into_values().collect())
+}
+
+/// Puts back what was kept of the object.
+fn restore(bytes: &mut [u8], outcome: &Outcome) {
+    for kept in &outcome.remainder {
+        let place = &mut bytes[kept.offset as usize..][..kept.bytes.len()];
+        for ((byte, kept), mask) in place.iter_mut().zip(&kept.bytes).zip(&kept.mask) {
+            *byte = *byte & !mask | kept & mask;
+        }
+    }
+}
+
+/// Runs random objects of every saved type there and back.
+fn run(
+    [there, again]: [&'static Converter; 2],
+    judge: impl Fn(&World, &Sample, (&[u8], &[Slot]), (&[u8], &Outcome), (&[u8], &Outcome)),
+) {
+    let old = layout(there.from.layout);
+    let world = world(there);
+    let returned = world.after(again).with_symbols(&SYMBOLS);
+    let sizes: Vec<usize> = (0..world.len())
+        .map(|object| there.find(world.ty(object)).unwrap().from_size as usize)
+        .collect();
+    let pointers: Vec<Vec<Leaf>> = (0..world.len())
+        .map(|object| {
+            let all = scalars(&old, world.ty(object)).into_values();
+            all.filter(|leaf| matches!(leaf.kind, LeafKind::Pointer(_)) && !leaf.in_union)
+                .collect()
+        })
+        .collect();
+    let config = Config {
+        cases: 400,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    TestRunner::new(config)
+        .run(&sample(sizes), |sample| {
+            let (bytes, slots) = prepare(&sample, &world, &pointers[sample.object]);
+            let (new, outcome) = world.convert(sample.object, &bytes, &slots);
+            let mut moved = outcome.slots.clone();
+            moved.sort_by_key(|slot| slot.offset);
+            let (mut home, mut second) = returned.convert(sample.object, &new, &moved);
+            restore(&mut home, &outcome);
+            let ty = there.find(world.ty(sample.object)).unwrap();
+            for run in ty.padding {
+                for bit in run.offset..run.offset + run.len {
+                    let (byte, mask) = ((bit / 8) as usize, 1 << (bit % 8));
+                    home[byte] = home[byte] & !mask | bytes[byte] & mask;
+                }
+            }
+            second.faults.extend(outcome.faults.clone());
+            judge(
+                &world,
+                &sample,
+                (&bytes, &slots),
+                (&new, &outcome),
+                (&home, &second),
+            );
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// Every scalar that both kernels have, and of which nobody says that it is more than a number,
+/// has its value in its new place. The arguments of an interrupted system call are in a union, where
+/// the flags of one call lie in a number of another.
+#[test]
+fn what_has_a_counterpart_is_carried() {
+    let (map, decided) = (state_map(), decided());
+    for direction in directions() {
+        let layouts = [direction[0].from.layout, direction[0].to.layout].map(layout);
+        let common: BTreeMap<&str, Vec<(String, Leaf, Leaf)>> = map
+            .saved_types()
+            .into_iter()
+            .map(|ty| {
+                let mut new = scalars(&layouts[1], ty);
+                let pairs = scalars(&layouts[0], ty).into_iter();
+                let pairs = pairs.filter_map(|(path, was)| {
+                    let is = new.remove(&path)?;
+                    let ruled = has_rule(&map, &layouts[0], ty, &was)
+                        || has_rule(&map, &layouts[1], ty, &is)
+                        || was.path.steps().iter().any(
+                            |step| matches!(step, Step::Member(name) if decided.contains(name)),
+                        );
+                    let same = was.size == is.size && !matches!(was.kind, LeafKind::Pointer(_));
+                    (same && !ruled && !path.contains("restart_block.")).then_some((path, was, is))
+                });
+                (ty, pairs.collect())
+            })
+            .collect();
+        let all: usize = common.values().map(Vec::len).sum();
+        assert!(all > 700, "{all}");
+        run(direction, |world, sample, (old, _), (new, outcome), _| {
+            for (path, was, is) in &common[world.ty(sample.object)] {
+                let refused = outcome
+                    .findings
+                    .iter()
+                    .any(|finding| finding.field == *path);
+                assert!(
+                    refused || bits(old, was) == bits(new, is),
+                    "{}.{path}",
+                    world.ty(sample.object)
+                );
+            }
+        });
+    }
+}
+
+/// Whatever a way there and back does not give again was refused on one of the two. Bits that
+/// belong to no member in use are kept beside the objects, and not by the converter.
+#[test]
+fn what_is_lost_was_refused_or_kept() {
+    for direction in directions() {
+        let map = state_map();
+        let old = map.live(&layout(direction[0].from.layout));
+        let types = map.saved_types().into_iter();
+        let types: BTreeMap<&str, Vec<(String, Leaf)>> = types
+            .map(|ty| (ty, scalars(&old, ty).into_iter().collect()))
+            .collect();
+        run(
+            direction,
+            |world, sample, (bytes, slots), (_, first), (home, second)| {
+                assert_eq!(second.faults, Vec::<String>::new());
+                let refused: BTreeSet<&str> = first
+                    .findings
+                    .iter()
+                    .chain(&second.findings)
+                    .map(|finding| finding.field.as_str())
+                    .collect();
+                for slot in &second.slots {
+                    let made = first.findings.is_empty() && !slots.contains(slot);
+                    assert!(!made, "a slot that was not there: {slot:?}");
+                }
+                for (path, leaf) in &types[world.ty(sample.object)] {
+                    if bits(bytes, leaf) == bits(home, leaf) {
+                        continue;
+                    }
+                    // Rings that random bytes do not make; a test of their own has whole ones.
+                    let ring = ["posix_timers", "list", "thread_group"];
+                    let told = ring.iter().any(|ring| path.starts_with(ring))
+                        || refused.iter().any(|field| {
+                            // A finding names a union without a name by its first member.
+                            let field = field.split(".union_").next().unwrap();
+                            path.starts_with(field) || field.starts_with(path.as_str())
+                        });
+                    assert!(told, "{}.{path}: {refused:?}", world.ty(sample.object));
+                }
+            },
+        );
+    }
+}
+
+/// The timers of a process are a ring under 6.1 and a chain under 6.12; two of them, newest first.
+#[test]
+fn a_ring_of_timers_becomes_a_chain_and_a_ring_again() {
+    let [there, again] = directions()[0];
+    let world = world(there);
+    let process = object_of(&world, "signal_struct");
+    let first = object_of(&world, "k_itimer");
+    let at = |layout: &str, ty: &str, member: &str| {
+        let layout = state_map().live(&self::layout(layout));
+        let path = FieldPath::parse(member).unwrap();
+        let found = layout.resolve(layout.find(ty).unwrap(), &path).unwrap();
+        found.offset.byte().0
+    };
+    let link = |bytes: &mut [u8], place: u64, values: [u64; 2]| {
+        for (index, value) in values.into_iter().enumerate() {
+            let place = place as usize + 8 * index;
+            bytes[place..place + 8].copy_from_slice(&value.to_le_bytes());
+        }
+    };
+    let links = |bytes: &[u8], place: u64| {
+        [0, 8].map(|index| {
+            let place = place as usize + index;
+            u64::from_le_bytes(bytes[place..place + 8].try_into().unwrap())
+        })
+    };
+    let size = |object: usize| there.find(world.ty(object)).unwrap().from_size as usize;
+    let from = there.from.layout;
+    let (head_at, list_at) = (
+        at(from, "signal_struct", "posix_timers"),
+        at(from, "k_itimer", "list"),
+    );
+    let signal_at = at(from, "k_itimer", "it_signal");
+    let head = world.old(process) + head_at;
+    let nodes = [first, first + 1].map(|timer| world.old(timer) + list_at);
+    let mut old = [process, first, first + 1].map(|object| vec![0; size(object)]);
+    link(&mut old[0], head_at, [nodes[0], nodes[1]]);
+    link(&mut old[1], list_at, [nodes[1], head]);
+    link(&mut old[2], list_at, [head, nodes[0]]);
+    for timer in &mut old[1..] {
+        let place = signal_at as usize;
+        timer[place..place + 8].copy_from_slice(&world.old(process).to_le_bytes());
+    }
+
+    let mut returned = world.after(again).with_symbols(&SYMBOLS);
+    let objects = [process, first, first + 1];
+    let mut new = Vec::new();
+    for (object, old) in objects.iter().zip(&old) {
+        let (bytes, outcome) = world.convert(*object, old, &[]);
+        let told = |member: &str| outcome.findings.iter().any(|f| f.field == member);
+        assert!(
+            !told("posix_timers") && !told("list"),
+            "{:?}",
+            outcome.findings
+        );
+        returned.bytes.insert(*object as u32, bytes.clone());
+        new.push(bytes);
+    }
+    let to = there.to.layout;
+    let (new_head_at, new_list_at) = (
+        at(to, "signal_struct", "posix_timers"),
+        at(to, "k_itimer", "list"),
+    );
+    let head = world.new_address(process) + new_head_at;
+    let nodes = [first, first + 1].map(|timer| world.new_address(timer) + new_list_at);
+    assert_eq!(links(&new[0], new_head_at)[0], nodes[0]);
+    assert_eq!(links(&new[1], new_list_at), [nodes[1], head]);
+    assert_eq!(links(&new[2], new_list_at), [0, nodes[0]]);
+
+    let places = [head_at, list_at, list_at];
+    for ((object, place), (new, old)) in objects.iter().zip(places).zip(new.iter().zip(&old)) {
+        let (home, _) = returned.convert(*object, new, &[]);
+        assert_eq!(links(&home, place), links(old, place));
+    }
+}
