@@ -2427,7 +2427,7 @@ pub fn task_struct(
     cx.drop_kept(
         &at!(at.max_allowed_capacity, old),
         old.max_allowed_capacity.as_bytes(),
-        U64::new(0).as_bytes(),
+        U64::new(1024).as_bytes(),
     );
     // what RCU waits for from this reader
     cx.drop_kept(
@@ -2546,11 +2546,11 @@ pub fn task_struct(
     cx.drop_kept(
         &at!(at.curr_ret_stack, old),
         old.curr_ret_stack.as_bytes(),
-        I32::new(0).as_bytes(),
+        I32::new(-1).as_bytes(),
     );
     // a cached handle of the task's memory cgroup, which is carried as a resource (6.12
     // mm/memcontrol.c: current_obj_cgroup)
-    cx.drop_kept(&at!(at.objcg, old), old.objcg.as_bytes(), U64::new(0).as_bytes());
+    cx.drop_kept(&at!(at.objcg, old), old.objcg.as_bytes(), U64::new(1).as_bytes());
     // a wait on the way to user mode that spares a device of the machine left behind (6.12
     // block/blk-cgroup.c: blkcg_schedule_throttle)
     cx.drop_kept(
