@@ -188,7 +188,7 @@ pub fn end<'a>(registry: &'a Registry, name: &str) -> Result<End<'a>, GenerateEr
     })
 }
 
-fn check_pin(entry: &PairEntry, end: &End<'_>) -> Option<OverrideFinding> {
+pub(crate) fn check_pin(entry: &PairEntry, end: &End<'_>) -> Option<OverrideFinding> {
     let pinned = match end.release.name == entry.from {
         true => entry.from_fingerprint,
         false => entry.to_fingerprint,

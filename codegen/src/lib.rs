@@ -6,7 +6,9 @@
 //! - [`coverage`]: the proof that a plan leaves no bit out and writes none twice.
 //! - [`emit`]: a plan as Rust for people to read.
 //! - [`generate`]: converter crates, made and compared.
-//! - [`show`]: all of these as text.
+//! - [`scaffold`]: converter crates from nothing.
+//! - [`status`]: what is left to decide between two releases.
+//! - [`show`]: plans, diffs and findings as text.
 //!
 //! The library prints nothing.
 #![forbid(unsafe_code)]
@@ -18,4 +20,6 @@ pub mod emit;
 pub mod generate;
 pub mod overrides;
 pub mod plan;
+pub mod scaffold;
 pub mod show;
+pub mod status;

@@ -57,6 +57,26 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Make a converter crate in which only what a person has to decide is left open
+    New {
+        /// A release, such as 2.4.36.8-up, or a version, which means all its flavours
+        from: String,
+        /// Another one
+        to: String,
+        /// The patch from one to the other, a unified diff: its hunks are shown as evidence
+        #[arg(long, value_name = "FILE")]
+        patch: Option<PathBuf>,
+        /// The crate's folder [default: converters/linux-FROM-TO]
+        #[arg(short, long, value_name = "DIR")]
+        output: Option<PathBuf>,
+    },
+    /// Show what is left to decide between two releases
+    Status {
+        /// A release, such as 2.4.36.8-up, or a version, which means all its flavours
+        from: String,
+        /// Another one
+        to: String,
+    },
     /// Make the generated files of converter crates
     Generate {
         /// The crates [default: all of converters/linux-*]
@@ -149,6 +169,13 @@ fn main() -> ExitCode {
             };
             cli::plan::plan(&from, &to, overrides.as_deref(), &family, shown)
         }
+        Command::New {
+            from,
+            to,
+            patch,
+            output,
+        } => cli::new::new(&from, &to, patch.as_deref(), output),
+        Command::Status { from, to } => cli::status::status(&from, &to),
         Command::Generate { crates, check } => cli::generate::generate(&crates, check),
         Command::State(State::Check) => cli::state::check(),
     };

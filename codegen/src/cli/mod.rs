@@ -2,11 +2,14 @@
 
 pub(crate) mod generate;
 pub(crate) mod layout;
+pub(crate) mod new;
 pub(crate) mod plan;
 pub(crate) mod state;
+pub(crate) mod status;
 
 use kconv_codegen::emit::EmitError;
 use kconv_codegen::generate::GenerateError;
+use kconv_codegen::scaffold::ScaffoldError;
 use kernel_structs::layout::{Fingerprint, Layout, UnknownType};
 use kernel_structs::releases::{Registry, RegistryError};
 use std::fs;
@@ -28,6 +31,8 @@ pub(crate) enum Ended {
 pub(crate) enum CliError {
     #[error(transparent)]
     Generate(#[from] GenerateError),
+    #[error(transparent)]
+    Scaffold(#[from] ScaffoldError),
     #[error(transparent)]
     Registry(#[from] RegistryError),
     #[error(transparent)]
@@ -64,6 +69,9 @@ impl CliError {
             CliError::Generate(GenerateError::Emit(
                 EmitError::NotTotal(_) | EmitError::NotRust(_),
             ))
+            | CliError::Scaffold(ScaffoldError::Generate(GenerateError::Emit(
+                EmitError::NotTotal(_) | EmitError::NotRust(_),
+            )))
             | CliError::Store { .. } => 3,
             _ => 2,
         }

@@ -1,0 +1,45 @@
+//! `kconv-gen new`.
+
+use super::{CliError, Ended, print};
+use kconv_codegen::scaffold;
+use kernel_structs::releases::Registry;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub(crate) fn new(
+    from: &str,
+    to: &str,
+    patch: Option<&Path>,
+    output: Option<PathBuf>,
+) -> Result<Ended, CliError> {
+    let registry = Registry::builtin()?;
+    let selection = scaffold::select(&registry, from, to).map_err(scaffold::ScaffoldError::from)?;
+    let patch = match patch {
+        Some(path) => Some(fs::read(path).map_err(|error| CliError::Io {
+            path: path.to_owned(),
+            error,
+        })?),
+        None => None,
+    };
+    let made = scaffold::make(&registry, &selection, patch.as_deref())?;
+    let dir = match output {
+        Some(dir) => dir,
+        None => {
+            let converters = Path::new("converters");
+            if !converters.is_dir() {
+                return Err(CliError::NoCrates {
+                    path: converters.to_owned(),
+                });
+            }
+            converters.join(scaffold::folder(&selection.from, &selection.to))
+        }
+    };
+    scaffold::write(&dir, &made)?;
+    let next = match made.undecided {
+        0 => "nothing is undecided".to_owned(),
+        1 => "1 field is undecided; complete its entry in overrides.toml".to_owned(),
+        n => format!("{n} fields are undecided; complete their entries in overrides.toml"),
+    };
+    print(&format!("{}: {}, {next}\n", dir.display(), made.package))?;
+    Ok(Ended::Clean)
+}

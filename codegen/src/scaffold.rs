@@ -1,0 +1,194 @@
+//! A converter crate from nothing: everything decided that a machine can decide, and for every
+//! other field an entry that a person completes.
+
+pub mod hunks;
+mod select;
+mod stub;
+
+pub use select::{SelectError, Selected, Selection, select};
+
+use crate::generate::{self, GENERATED, GenerateError, OVERRIDES};
+use crate::overrides::Overrides;
+use crate::plan::{Pair, Plan, Undecided};
+use hunks::PatchError;
+use kernel_structs::releases::Registry;
+use kernel_structs::state::StateMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The text of a new converter crate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Crate {
+    /// Name of its package.
+    pub package: String,
+    /// Files by their path in it; generated ones are there if nothing is undecided.
+    pub files: Vec<(PathBuf, String)>,
+    /// Number of fields left to a person.
+    pub undecided: usize,
+}
+
+/// Why no crate was made.
+#[derive(Debug, thiserror::Error)]
+pub enum ScaffoldError {
+    /// The names mean no pair of releases.
+    #[error(transparent)]
+    Select(#[from] SelectError),
+    /// The layouts are the same.
+    #[error("{from} and {to} share their layout; an image needs no conversion")]
+    NothingToConvert {
+        /// The first name.
+        from: String,
+        /// The second name.
+        to: String,
+    },
+    /// The patch is no evidence.
+    #[error("the patch cannot be read: {0}")]
+    Patch(#[from] PatchError),
+    /// The plans cannot be made or written as Rust.
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
+    /// Something is already there.
+    #[error("{} is there already; nothing was written", path.display())]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file that cannot be written.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+/// An undecided field, with the modules of the pairs in which it is.
+pub(crate) struct Open {
+    /// The field, by module of the pair; never empty.
+    pub(crate) pairs: Vec<(String, Undecided)>,
+}
+
+/// The folder of the crate that converts between two names.
+pub fn folder(from: &str, to: &str) -> String {
+    format!("linux-{from}-{to}")
+}
+
+/// Makes the text of a crate for `selection`, with evidence from `patch`.
+///
+/// # Errors
+/// [`ScaffoldError`].
+pub fn make(
+    registry: &Registry,
+    selection: &Selection<'_>,
+    patch: Option<&[u8]>,
+) -> Result<Crate, ScaffoldError> {
+    let Some(first) = selection.pairs.first() else {
+        return Err(ScaffoldError::NothingToConvert {
+            from: selection.from.clone(),
+            to: selection.to.clone(),
+        });
+    };
+    let map = registry
+        .state_map(first.from.family)
+        .map_err(GenerateError::from)?;
+    let open = open(selection, &map);
+    let evidence = match patch {
+        Some(patch) => hunks::find(patch, &wanted(&open))?,
+        None => Default::default(),
+    };
+    let overrides = stub::overrides(selection, &map, &open, &evidence);
+    let name = |text: &str| -> String {
+        let plain = |c: char| {
+            if c.is_ascii_alphanumeric() || c == '-' {
+                c
+            } else {
+                '_'
+            }
+        };
+        text.chars().map(plain).collect()
+    };
+    let package = format!("convert-{}-{}", name(&selection.from), name(&selection.to));
+    let mut files = vec![
+        (
+            PathBuf::from("Cargo.toml"),
+            stub::manifest(&package, selection),
+        ),
+        (PathBuf::from("src/lib.rs"), stub::library(selection)),
+        (PathBuf::from("src/main.rs"), stub::program(&package)),
+    ];
+    if open.is_empty() {
+        let generated = generate::generate_from(&overrides, registry)?;
+        files.extend(generated.into_iter().map(|file| (file.path, file.text)));
+    }
+    files.push((PathBuf::from(OVERRIDES), overrides));
+    Ok(Crate {
+        package,
+        files,
+        undecided: open.len(),
+    })
+}
+
+/// Writes a crate into `dir`, which must not be there.
+///
+/// # Errors
+/// [`ScaffoldError::Exists`], or what the system says.
+pub fn write(dir: &Path, made: &Crate) -> Result<(), ScaffoldError> {
+    let fail = |path: &Path| {
+        let path = path.to_owned();
+        move |error| ScaffoldError::Io { path, error }
+    };
+    if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        fs::create_dir_all(parent).map_err(fail(parent))?;
+    }
+    fs::create_dir(dir).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => ScaffoldError::Exists {
+            path: dir.to_owned(),
+        },
+        _ => fail(dir)(error),
+    })?;
+    let generated = dir.join(GENERATED);
+    fs::create_dir_all(&generated).map_err(fail(&generated))?;
+    for (path, text) in &made.files {
+        let path = dir.join(path);
+        fs::write(&path, text).map_err(fail(&path))?;
+    }
+    Ok(())
+}
+
+/// What is undecided without any decision of a person, one entry per field, in the order in which
+/// the plans come upon them.
+fn open(selection: &Selection<'_>, map: &StateMap) -> Vec<Open> {
+    let overrides = Overrides::default();
+    let mut all: Vec<Open> = Vec::new();
+    for pair in &selection.pairs {
+        let made = Plan::make(&Pair {
+            converter: "none",
+            machine: &pair.from.release.arch,
+            from: pair.from.side(),
+            to: pair.to.side(),
+            map,
+            overrides: &overrides,
+        });
+        for undecided in made.undecided {
+            let same = |open: &&mut Open| {
+                let known = &open.pairs[0].1;
+                known.ty == undecided.ty && known.field == undecided.field
+            };
+            let entry = (pair.module.clone(), undecided.clone());
+            match all.iter_mut().find(same) {
+                Some(open) => open.pairs.push(entry),
+                None => all.push(Open { pairs: vec![entry] }),
+            }
+        }
+    }
+    all
+}
+
+/// What to look for in a patch.
+fn wanted(open: &[Open]) -> Vec<hunks::Wanted> {
+    let fields = open.iter().map(|open| stub::wanted(&open.pairs[0].1));
+    let unique: std::collections::BTreeSet<_> = fields.collect();
+    unique.into_iter().collect()
+}

@@ -1,0 +1,141 @@
+//! Which pairs of releases two names mean.
+
+use crate::generate::{self, End, GenerateError};
+use kernel_structs::releases::{Registry, Release};
+use std::collections::BTreeSet;
+
+/// Two releases of one machine, whose layouts differ.
+pub struct Selected<'a> {
+    /// Name of the module with the pair's generated code.
+    pub module: String,
+    /// The release converted from.
+    pub from: End<'a>,
+    /// The release converted to.
+    pub to: End<'a>,
+}
+
+/// What two names mean together.
+pub struct Selection<'a> {
+    /// The first name, as it stands in names of converters.
+    pub from: String,
+    /// The second name.
+    pub to: String,
+    /// The pairs of releases with different layouts, one for each pair of layouts.
+    pub pairs: Vec<Selected<'a>>,
+    /// Pairs of releases that share a layout, so that nothing is to be converted.
+    pub alike: Vec<(String, String)>,
+}
+
+/// Why two names mean no pair of releases.
+#[derive(Debug, thiserror::Error)]
+pub enum SelectError {
+    /// A release that is not known, or a layout that cannot be read.
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
+    /// The versions have no machine and configuration in common.
+    #[error("{from} and {to} have no machine and flavour in common; name two releases in full")]
+    NothingInCommon {
+        /// The first name.
+        from: String,
+        /// The second name.
+        to: String,
+    },
+    /// The releases are of different kernel families.
+    #[error("{from} and {to} are of different families, {from_family} and {to_family}")]
+    Families {
+        /// The first release.
+        from: String,
+        /// The second one.
+        to: String,
+        /// Family of the first.
+        from_family: String,
+        /// Family of the second.
+        to_family: String,
+    },
+}
+
+/// The pairs that `from` and `to` mean: two releases named in full are one pair; a version means
+/// every flavour that the other side has, too.
+///
+/// # Errors
+/// If a name is not known, or if the two have nothing in common.
+pub fn select<'a>(
+    registry: &'a Registry,
+    from: &str,
+    to: &str,
+) -> Result<Selection<'a>, SelectError> {
+    let ((from_name, from_all), (to_name, to_all)) = (named(registry, from)?, named(registry, to)?);
+    let both_named = from_name.is_some() && to_name.is_some();
+    let mut selection = Selection {
+        from: from_name.unwrap_or_else(|| from.to_owned()),
+        to: to_name.unwrap_or_else(|| to.to_owned()),
+        pairs: Vec::new(),
+        alike: Vec::new(),
+    };
+    let mut layouts = BTreeSet::new();
+    for old in &from_all {
+        for new in &to_all {
+            let same = old.arch == new.arch && old.flavour == new.flavour;
+            if !(same || both_named && old.arch == new.arch) {
+                continue;
+            }
+            if old.layout == new.layout {
+                selection.alike.push((old.name.clone(), new.name.clone()));
+            } else if layouts.insert((old.layout.clone(), new.layout.clone())) {
+                selection.pairs.push(Selected {
+                    module: identifier(&format!("{}_{}", old.arch, old.flavour)),
+                    from: generate::end(registry, &old.name)?,
+                    to: generate::end(registry, &new.name)?,
+                });
+            }
+        }
+    }
+    if let [pair] = selection.pairs.as_mut_slice() {
+        pair.module = identifier(&pair.from.release.arch);
+    }
+    if selection.pairs.is_empty() && selection.alike.is_empty() {
+        return Err(SelectError::NothingInCommon {
+            from: selection.from,
+            to: selection.to,
+        });
+    }
+    for pair in &selection.pairs {
+        if pair.from.family != pair.to.family {
+            return Err(SelectError::Families {
+                from: pair.from.release.name.clone(),
+                to: pair.to.release.name.clone(),
+                from_family: pair.from.family.to_owned(),
+                to_family: pair.to.family.to_owned(),
+            });
+        }
+    }
+    Ok(selection)
+}
+
+/// The releases that `query` means, and the full name if it means one release and not a version.
+fn named<'a>(
+    registry: &'a Registry,
+    query: &str,
+) -> Result<(Option<String>, Vec<&'a Release>), GenerateError> {
+    let is_name =
+        |release: &&Release| release.name == query || release.uname.as_deref() == Some(query);
+    let of_version: Vec<&Release> = registry
+        .releases()
+        .iter()
+        .filter(|release| release.version == query)
+        .collect();
+    if !registry.releases().iter().any(|release| is_name(&release)) && !of_version.is_empty() {
+        return Ok((None, of_version));
+    }
+    let release = registry.release(query, None, None)?;
+    Ok((Some(release.name.clone()), vec![release]))
+}
+
+/// `text` as a Rust identifier.
+pub(super) fn identifier(text: &str) -> String {
+    let plain = |c: char| match c.is_ascii_alphanumeric() {
+        true => c.to_ascii_lowercase(),
+        false => '_',
+    };
+    text.chars().map(plain).collect()
+}

@@ -1,0 +1,311 @@
+//! What is left to decide between two releases.
+
+use crate::generate::{self, GenerateError, OVERRIDES};
+use crate::overrides::{self, OverrideFinding, Overrides, OverridesFile, stale};
+use crate::plan::{Made, Pair, Plan, Undecided};
+use crate::scaffold::{SelectError, Selected, Selection};
+use kconv_runtime::table::{RuleKind, Source};
+use kernel_structs::releases::{LayoutId, Registry};
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The state of every pair that two names mean.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Status {
+    /// The first name.
+    pub from: String,
+    /// The second name.
+    pub to: String,
+    /// Pairs of releases that share a layout.
+    pub alike: Vec<(String, String)>,
+    /// The others.
+    pub pairs: Vec<PairStatus>,
+}
+
+/// The state of one pair of releases.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PairStatus {
+    /// The release converted from.
+    pub from: String,
+    /// The release converted to.
+    pub to: String,
+    /// The conversions on the way; one without a crate if there is no way.
+    pub steps: Vec<Step>,
+}
+
+/// One conversion.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// The release converted from.
+    pub from: String,
+    /// The release converted to.
+    pub to: String,
+    /// The converter's crate; `None` if there is none yet.
+    pub dir: Option<PathBuf>,
+    /// Fields decided by the generator's own rules.
+    pub automatic: usize,
+    /// Fields decided by the state map.
+    pub state_map: usize,
+    /// Fields decided by overrides.
+    pub overrides: usize,
+    /// Fields left.
+    pub undecided: Vec<Undecided>,
+    /// What is wrong with the overrides that are there.
+    pub findings: Vec<OverrideFinding>,
+}
+
+impl Status {
+    /// Whether nothing is left to decide.
+    pub fn is_complete(&self) -> bool {
+        let steps = || self.pairs.iter().flat_map(|pair| &pair.steps);
+        steps()
+            .all(|step| step.dir.is_some() && step.undecided.is_empty() && step.findings.is_empty())
+    }
+}
+
+/// A pair of layouts that a crate converts between.
+struct Edge {
+    dir: PathBuf,
+    file: usize,
+    from: LayoutId,
+    to: LayoutId,
+    releases: (String, String),
+}
+
+/// The state of `selection`, with the converter crates in the folder `converters`, if there is
+/// one. A pair without a crate of its own is looked for as a chain of others, the shortest first.
+///
+/// # Errors
+/// If a crate or a layout cannot be read. Errors in the crates' decisions are findings of the
+/// pairs that need them; a crate whose file cannot be understood at all is an error.
+pub fn status(
+    registry: &Registry,
+    selection: &Selection<'_>,
+    converters: &Path,
+) -> Result<Status, SelectError> {
+    let mut files: Vec<OverridesFile> = Vec::new();
+    let mut edges = Vec::new();
+    let dirs = match converters.is_dir() {
+        true => generate::crates(converters)?,
+        false => Vec::new(),
+    };
+    for dir in dirs {
+        let path = dir.join(OVERRIDES);
+        let text = fs::read_to_string(&path).map_err(|error| GenerateError::Io { path, error })?;
+        let file = overrides::parse(&text).map_err(|overrides| {
+            GenerateError::Findings(generate::Findings {
+                overrides,
+                ..Default::default()
+            })
+        })?;
+        for pair in &file.pairs {
+            let layout = |name: &str| -> Result<LayoutId, GenerateError> {
+                Ok(registry.release(name, None, None)?.layout.clone())
+            };
+            edges.push(Edge {
+                dir: dir.clone(),
+                file: files.len(),
+                from: layout(&pair.from)?,
+                to: layout(&pair.to)?,
+                releases: (pair.from.clone(), pair.to.clone()),
+            });
+        }
+        files.push(file);
+    }
+    let mut pairs = Vec::new();
+    for pair in &selection.pairs {
+        let (from, to) = (&pair.from.release, &pair.to.release);
+        let steps = match chain(&edges, &from.layout, &to.layout) {
+            Some(chain) => chain
+                .into_iter()
+                .map(|edge| Ok(step(registry, edge, &files[edge.file])?))
+                .collect::<Result<_, SelectError>>()?,
+            None => vec![without_crate(registry, pair)?],
+        };
+        pairs.push(PairStatus {
+            from: from.name.clone(),
+            to: to.name.clone(),
+            steps,
+        });
+    }
+    Ok(Status {
+        from: selection.from.clone(),
+        to: selection.to.clone(),
+        alike: selection.alike.clone(),
+        pairs,
+    })
+}
+
+/// The shortest way; of several, the first by the names of the crates.
+fn chain<'a>(edges: &'a [Edge], from: &'a LayoutId, to: &LayoutId) -> Option<Vec<&'a Edge>> {
+    let mut reached: BTreeMap<&LayoutId, Option<&Edge>> = BTreeMap::from([(from, None)]);
+    let mut queue = VecDeque::from([from]);
+    while let Some(node) = queue.pop_front() {
+        for edge in edges.iter().filter(|edge| edge.from == *node) {
+            if !reached.contains_key(&edge.to) {
+                reached.insert(&edge.to, Some(edge));
+                queue.push_back(&edge.to);
+            }
+        }
+    }
+    let mut chain = Vec::new();
+    let mut node = to;
+    while let Some(edge) = *reached.get(node)? {
+        chain.push(edge);
+        node = &edge.from;
+    }
+    chain.reverse();
+    Some(chain)
+}
+
+fn step(registry: &Registry, edge: &Edge, file: &OverridesFile) -> Result<Step, GenerateError> {
+    let map = registry.state_map(&file.family)?;
+    let mut all: Vec<(bool, Made)> = Vec::new();
+    let mut findings = Vec::new();
+    for entry in &file.pairs {
+        let (from, to) = (
+            generate::end(registry, &entry.from)?,
+            generate::end(registry, &entry.to)?,
+        );
+        let this = (entry.from == edge.releases.0) && (entry.to == edge.releases.1);
+        if this {
+            findings.extend(
+                [&from, &to]
+                    .into_iter()
+                    .filter_map(|end| generate::check_pin(entry, end)),
+            );
+        }
+        let made = make(
+            &file.converter,
+            &from.release.arch,
+            (from.side(), to.side()),
+            &map,
+            &file.overrides,
+        );
+        all.push((this, made));
+    }
+    let made: Vec<&Made> = all.iter().map(|(_, made)| made).collect();
+    findings.extend(stale(&file.overrides, &made));
+    let this = all
+        .into_iter()
+        .find_map(|(this, made)| this.then_some(made));
+    let mut step = Step {
+        from: edge.releases.0.clone(),
+        to: edge.releases.1.clone(),
+        dir: Some(edge.dir.clone()),
+        automatic: 0,
+        state_map: 0,
+        overrides: 0,
+        undecided: Vec::new(),
+        findings,
+    };
+    if let Some(made) = this {
+        count(&mut step, made);
+    }
+    Ok(step)
+}
+
+fn without_crate(registry: &Registry, pair: &Selected<'_>) -> Result<Step, GenerateError> {
+    let map = registry.state_map(pair.from.family)?;
+    let sides = (pair.from.side(), pair.to.side());
+    let machine = &pair.from.release.arch;
+    let made = make("none", machine, sides, &map, &Overrides::default());
+    let mut step = Step {
+        from: pair.from.release.name.clone(),
+        to: pair.to.release.name.clone(),
+        dir: None,
+        automatic: 0,
+        state_map: 0,
+        overrides: 0,
+        undecided: Vec::new(),
+        findings: Vec::new(),
+    };
+    count(&mut step, made);
+    Ok(step)
+}
+
+fn make(
+    converter: &str,
+    machine: &str,
+    (from, to): (crate::plan::Side<'_>, crate::plan::Side<'_>),
+    map: &kernel_structs::state::StateMap,
+    overrides: &Overrides,
+) -> Made {
+    Plan::make(&Pair {
+        converter,
+        machine,
+        from,
+        to,
+        map,
+        overrides,
+    })
+}
+
+fn count(step: &mut Step, made: Made) {
+    for ty in made.plan.types.values() {
+        for field in ty.fields.iter().chain(&ty.drops) {
+            match field.source {
+                _ if field.rule == RuleKind::Padding => {}
+                Source::Automatic => step.automatic += 1,
+                Source::StateMap => step.state_map += 1,
+                Source::Override => step.overrides += 1,
+            }
+        }
+    }
+    step.undecided = made.undecided;
+}
+
+/// A status as text. What to do next is its last line.
+pub fn text(status: &Status) -> String {
+    // Writing to a string cannot fail.
+    let mut text = String::new();
+    for (from, to) in &status.alike {
+        let _ = writeln!(text, "{from} -> {to}: one layout, nothing to convert");
+    }
+    let mut missing = Vec::new();
+    for pair in &status.pairs {
+        let steps = match pair.steps.as_slice() {
+            [Step { dir: None, .. }] => "no converter".to_owned(),
+            [_] => "one step".to_owned(),
+            steps => format!("{} steps", steps.len()),
+        };
+        let _ = writeln!(text, "{} -> {}: {steps}", pair.from, pair.to);
+        for step in &pair.steps {
+            let by = match &step.dir {
+                Some(dir) => dir.display().to_string(),
+                None => "without a converter".to_owned(),
+            };
+            let _ = writeln!(
+                text,
+                "  {} -> {}, {by}\n    fields decided: {} automatically, {} by the state map, {} by overrides; undecided: {}",
+                step.from,
+                step.to,
+                step.automatic,
+                step.state_map,
+                step.overrides,
+                step.undecided.len()
+            );
+            for undecided in &step.undecided {
+                let _ = writeln!(text, "    {undecided}");
+            }
+            for finding in &step.findings {
+                let _ = writeln!(text, "    {OVERRIDES}, {finding}");
+            }
+            if step.dir.is_none() && missing.is_empty() {
+                missing.push(format!("kconv-gen new {} {}", status.from, status.to));
+            }
+        }
+    }
+    match missing.first() {
+        Some(command) => {
+            let _ = writeln!(text, "Make the converter: {command}");
+        }
+        None if status.is_complete() => text.push_str("Nothing is left to decide.\n"),
+        None => {
+            let _ = writeln!(text, "Decide the rest in {OVERRIDES}.");
+        }
+    }
+    text
+}

@@ -1,0 +1,270 @@
+//! New converter crates, and what is left to decide.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use kconv_codegen::overrides::{self, OverrideProblem};
+use kconv_codegen::scaffold::hunks::{self, PatchError, Touch, Wanted};
+use kconv_codegen::scaffold::{self, Crate, ScaffoldError, SelectError};
+use kconv_codegen::status;
+use kernel_structs::releases::Registry;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn registry() -> Registry {
+    Registry::builtin().unwrap()
+}
+
+fn make(from: &str, to: &str) -> Crate {
+    let registry = registry();
+    let selection = scaffold::select(&registry, from, to).unwrap();
+    scaffold::make(&registry, &selection, None).unwrap()
+}
+
+fn text_of<'a>(made: &'a Crate, path: &str) -> &'a str {
+    let file = made.files.iter().find(|file| file.0 == Path::new(path));
+    &file.unwrap().1
+}
+
+fn folder(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    if dir.exists() {
+        fs::remove_dir_all(&dir).unwrap();
+    }
+    dir
+}
+
+/// The text with the first `#` taken from every line that has one, but for prose at the top.
+fn uncommented(text: &str) -> String {
+    let (head, entries) = text.split_once("\n##").unwrap();
+    let entries = format!("##{entries}");
+    let lines = entries
+        .lines()
+        .map(|line| line.strip_prefix('#').unwrap_or(line));
+    format!("{head}\n{}\n", lines.collect::<Vec<_>>().join("\n"))
+}
+
+#[test]
+fn a_new_crate_has_what_is_known() {
+    let made = make("2.4.36.8-up", "2.4.36.9-up");
+    assert_eq!(made.undecided, 1);
+    assert!(
+        !made
+            .files
+            .iter()
+            .any(|file| file.0.starts_with("src/generated"))
+    );
+    for path in ["Cargo.toml", "src/lib.rs", "src/main.rs", "overrides.toml"] {
+        insta::assert_snapshot!(path.replace('/', "_"), text_of(&made, path));
+    }
+}
+
+#[test]
+fn entries_are_toml_without_their_comment_and_wait_for_a_reason() {
+    for (from, to) in [
+        ("2.4.36.8", "2.4.36.9"),
+        ("2.4.36.9", "2.4.36.8"),
+        ("2.4.36-up", "2.4.37-smp"),
+    ] {
+        let made = make(from, to);
+        let text = uncommented(text_of(&made, "overrides.toml"));
+        toml::from_str::<toml::Table>(&text).unwrap();
+        let findings = overrides::parse(&text).unwrap_err();
+        assert_eq!(findings.len(), made.undecided, "{text}");
+        let waiting =
+            |problem: &OverrideProblem| matches!(problem, OverrideProblem::NoReason { .. });
+        assert!(findings.iter().all(|f| waiting(&f.problem)), "{findings:?}");
+        let filled = text.replace("reason = \"\"", "reason = \"tested\"");
+        overrides::parse(&filled).unwrap();
+    }
+}
+
+#[test]
+fn with_nothing_undecided_the_code_is_there() {
+    let made = make("2.4.36-up", "2.4.36-smp");
+    assert_eq!(made.undecided, 0);
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../converters/linux-2.4.36-up-smp/src/generated/i386.rs");
+    assert!(text_of(&made, "src/generated/i386.rs") == fs::read_to_string(committed).unwrap());
+}
+
+#[test]
+fn a_crate_is_not_overwritten() {
+    let dir = folder("not-overwritten");
+    let made = make("2.4.36-up", "2.4.36-smp");
+    scaffold::write(&dir, &made).unwrap();
+    fs::write(dir.join("overrides.toml"), "a person's").unwrap();
+    let error = scaffold::write(&dir, &made).unwrap_err();
+    assert!(matches!(error, ScaffoldError::Exists { .. }), "{error}");
+    assert_eq!(fs::read(dir.join("overrides.toml")).unwrap(), b"a person's");
+}
+
+#[test]
+fn names_that_mean_no_conversion_are_refused() {
+    let registry = registry();
+    let alike = scaffold::select(&registry, "2.4.36", "2.4.36.8").unwrap();
+    let error = scaffold::make(&registry, &alike, None).unwrap_err();
+    assert!(
+        matches!(error, ScaffoldError::NothingToConvert { .. }),
+        "{error}"
+    );
+    let unknown = scaffold::select(&registry, "2.4.36", "2.4.99");
+    assert!(matches!(unknown, Err(SelectError::Generate(_))));
+}
+
+#[test]
+fn status_follows_chains_and_names_what_is_missing() {
+    let registry = registry();
+    let converters = Path::new(env!("CARGO_MANIFEST_DIR")).join("../converters");
+    let show = |from: &str, to: &str, dir: &Path| {
+        let selection = scaffold::select(&registry, from, to).unwrap();
+        let status = status::status(&registry, &selection, dir).unwrap();
+        let text = status::text(&status).replace(&format!("{}/", dir.display()), "");
+        (status.is_complete(), text)
+    };
+    let (complete, text) = show("2.4.32-up", "2.4.37.11-smp", &converters);
+    assert!(complete, "{text}");
+    insta::assert_snapshot!("status_of_a_chain", text);
+    let (complete, text) = show("2.4.32-up", "2.4.37.11-smp", Path::new("no such folder"));
+    assert!(!complete);
+    insta::assert_snapshot!("status_without_converters", text);
+    let (complete, text) = show("2.4.36", "2.4.36.8", &converters);
+    assert!(complete, "{text}");
+    // Between any two stored layouts there is a way on which nothing is left.
+    for from in registry
+        .layouts()
+        .filter(|layout| layout.family == "linux-2.4")
+    {
+        for to in registry
+            .layouts()
+            .filter(|layout| layout.family == "linux-2.4")
+        {
+            let first = |id| &registry.releases_of(id).next().unwrap().name;
+            let (complete, text) = show(first(&from.id), first(&to.id), &converters);
+            assert!(complete, "{text}");
+        }
+    }
+}
+
+#[test]
+fn an_override_that_nothing_needs_is_left_to_correct() {
+    let registry = registry();
+    let converters = folder("stale-status");
+    let made = make("2.4.36-up", "2.4.36-smp");
+    let dir = converters.join("linux-stale");
+    scaffold::write(&dir, &made).unwrap();
+    let text = text_of(&made, "overrides.toml").to_owned()
+        + "\n[[override]]\nfield = \"task_struct.no_such\"\ninit = \"null\"\nreason = \"none\"\n";
+    fs::write(dir.join("overrides.toml"), text).unwrap();
+    let selection = scaffold::select(&registry, "2.4.36-up", "2.4.36-smp").unwrap();
+    let status = status::status(&registry, &selection, &converters).unwrap();
+    assert!(!status.is_complete());
+    assert!(
+        status::text(&status).contains("no_such"),
+        "{}",
+        status::text(&status)
+    );
+}
+
+fn wanted(ty: &str, member: &str) -> Wanted {
+    Wanted {
+        ty: ty.to_owned(),
+        member: member.to_owned(),
+    }
+}
+
+const PATCH: &str = "\
+diff --git a/s.h b/s.h
+--- a/s.h\t2008-01-01
++++ b/s.h\t2008-01-02
+@@ -1,4 +1,5 @@
+ struct s {
+ \tint kept;
++\tint member;
+ };
+-int member_of_none;
++int member_of_nobody;
+@@ -20,3 +21,3 @@ struct t {
+ \tint a;
+-\tint member;
++\tlong other;
+ };
+--- a/gone.c
++++ /dev/null
+@@ -1 +0,0 @@
+-x->member = 0;
+";
+
+#[test]
+fn hunks_are_found_by_structure_and_by_name() {
+    let fields = [
+        wanted("s", "member"),
+        wanted("t", "absent"),
+        wanted("u", "none"),
+    ];
+    let found = hunks::find(PATCH.as_bytes(), &fields).unwrap();
+    let of_s: Vec<_> = found[&fields[0]]
+        .hunks
+        .iter()
+        .map(|h| (h.touch, h.line, h.file.as_str()))
+        .collect();
+    assert_eq!(
+        of_s,
+        [
+            (Touch::Member, 4, "s.h"),
+            (Touch::Name, 11, "s.h"),
+            (Touch::Name, 18, "gone.c")
+        ]
+    );
+    assert_eq!(found[&fields[1]].hunks[0].touch, Touch::Structure);
+    assert!(!found.contains_key(&fields[2]));
+}
+
+#[test]
+fn what_is_kept_of_a_patch_is_bounded() {
+    let hunk = "@@ -1 +1 @@ struct s {\n-\tint a;\n+\tint b;\n";
+    let long = format!(
+        "@@ -0,0 +1,1000 @@ struct s {{\n{}",
+        "+\tint x\u{7};\n".repeat(1000)
+    );
+    let wide = format!("@@ -0,0 +1 @@ struct s {{\n+{}\n", "\u{e9}".repeat(100_000));
+    let patch = format!("{wide}{long}{}", hunk.repeat(500));
+    let field = wanted("s", "");
+    let evidence = hunks::find(patch.as_bytes(), std::slice::from_ref(&field))
+        .unwrap()
+        .remove(&field)
+        .unwrap();
+    assert_eq!(
+        (evidence.hunks.len(), evidence.more),
+        (hunks::KEPT, 502 - hunks::KEPT)
+    );
+    for hunk in &evidence.hunks {
+        assert!(hunk.text.len() <= hunks::LINES, "{}", hunk.text.len());
+        assert!(
+            hunk.text
+                .iter()
+                .all(|line| line.chars().count() <= 110 && !line.contains(char::is_control))
+        );
+    }
+}
+
+#[test]
+fn what_is_no_patch_is_refused() {
+    let refused = |patch: &[u8]| hunks::find(patch, &[]).unwrap_err();
+    assert_eq!(refused(b"\x1f\x8b\x08"), PatchError::Compressed);
+    assert_eq!(refused(b"hello\n"), PatchError::NoHunks);
+    assert!(matches!(
+        refused(b"@@ -x +1 @@\n"),
+        PatchError::Heading { line: 1, .. }
+    ));
+    assert_eq!(
+        refused(b"@@ -1,3 +1,3 @@\n a\n"),
+        PatchError::Short { line: 1 }
+    );
+    assert_eq!(
+        refused(b"@@ -1 +1 @@\n-a\n-a\n"),
+        PatchError::Short { line: 1 }
+    );
+    let count = u64::MAX;
+    let huge = format!("@@ -1,{count} +1,{count} @@\n a\n");
+    assert_eq!(refused(huge.as_bytes()), PatchError::Short { line: 1 });
+}
