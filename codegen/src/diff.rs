@@ -2,6 +2,10 @@
 //!
 //! A diff compares declarations. It decides nothing; that is the plan's part.
 
+pub mod html;
+pub mod side;
+pub mod view;
+
 use crate::ctype::{self, Field, Shape};
 use crate::plan::Declaration;
 use kernel_structs::layout::{Layout, Type, TypeId, UnknownType};
@@ -20,6 +24,12 @@ pub struct TypeDiff {
     pub to_size: u64,
     /// Its changed fields, in the order of the new type, removed ones last.
     pub changes: Vec<Change>,
+    /// All fields before, by place.
+    #[serde(skip)]
+    pub old_fields: Vec<(String, Declaration)>,
+    /// All fields after, by place.
+    #[serde(skip)]
+    pub new_fields: Vec<(String, Declaration)>,
 }
 
 /// A changed field.
@@ -126,6 +136,8 @@ impl Differ<'_> {
             from_size: was.size.0,
             to_size: is.size.0,
             changes: Vec::new(),
+            old_fields: Vec::new(),
+            new_fields: Vec::new(),
         };
         self.done.insert(key.clone(), ty);
         let (was, is) = (ctype::fields(self.old, was), ctype::fields(self.new, is));
@@ -148,6 +160,13 @@ impl Differ<'_> {
         }
         if let Some(diff) = self.done.get_mut(&key) {
             diff.changes = changes;
+            let all = |layout: &Layout, fields: &[Field]| -> Vec<(String, Declaration)> {
+                let named = fields.iter();
+                named
+                    .map(|field| (field.name.clone(), declaration(layout, field)))
+                    .collect()
+            };
+            (diff.old_fields, diff.new_fields) = (all(self.old, &was), all(self.new, &is));
         }
     }
 
@@ -223,11 +242,6 @@ impl Differ<'_> {
     }
 
     fn change(&self, kind: ChangeKind, old: Option<&Field>, new: Option<&Field>) -> Change {
-        let declaration = |layout: &Layout, field: &Field| Declaration {
-            declared: ctype::declared(layout, field),
-            offset_bits: field.offset,
-            size_bits: field.len,
-        };
         Change {
             field: old
                 .or(new)
@@ -236,5 +250,43 @@ impl Differ<'_> {
             old: old.map(|field| declaration(self.old, field)),
             new: new.map(|field| declaration(self.new, field)),
         }
+    }
+}
+
+fn declaration(layout: &Layout, field: &Field) -> Declaration {
+    Declaration {
+        declared: ctype::declared(layout, field),
+        offset_bits: field.offset,
+        size_bits: field.len,
+    }
+}
+
+/// The structures and unions with a tag that both layouts have, and those that one has, by name.
+pub struct Shared {
+    /// In both.
+    pub both: Vec<String>,
+    /// In the old one.
+    pub old: Vec<String>,
+    /// In the new one.
+    pub new: Vec<String>,
+}
+
+/// Sorts the types of two layouts by where they are. A tag that stands for several types of a
+/// layout names none of them.
+pub fn shared(old: &Layout, new: &Layout) -> Shared {
+    let tags = |layout: &Layout| -> std::collections::BTreeSet<String> {
+        let named = layout.types().filter_map(|(_, ty)| match ty {
+            Type::Composite(composite) => composite.name.clone(),
+            _ => None,
+        });
+        named
+            .filter(|name| layout.composite(name).is_some())
+            .collect()
+    };
+    let (was, is) = (tags(old), tags(new));
+    Shared {
+        both: was.intersection(&is).cloned().collect(),
+        old: was.difference(&is).cloned().collect(),
+        new: is.difference(&was).cloned().collect(),
     }
 }

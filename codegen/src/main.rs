@@ -31,12 +31,18 @@ enum Command {
         to: String,
         /// The types to compare, with what they contain [default: the saved types]
         types: Vec<String>,
+        /// Compare every structure and union that both have
+        #[arg(long, conflicts_with = "types")]
+        all: bool,
         /// Kernel family of files
         #[arg(long, default_value = "linux-2.4")]
         family: String,
         /// Print JSON
         #[arg(long)]
         json: bool,
+        /// Write a page with both byte maps
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
     },
     /// Show by which rule each field gets from one layout to the other
     Plan {
@@ -152,9 +158,20 @@ fn main() -> ExitCode {
             from,
             to,
             types,
+            all,
             family,
             json,
-        } => cli::plan::diff(&from, &to, &types, &family, json),
+            html,
+        } => {
+            let options = cli::plan::DiffOptions {
+                types: &types,
+                all,
+                family: &family,
+                json,
+                html: html.as_deref(),
+            };
+            cli::plan::diff(&from, &to, &options)
+        }
         Command::Plan {
             from,
             to,

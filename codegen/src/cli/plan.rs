@@ -1,12 +1,14 @@
 //! `kconv-gen diff` and `kconv-gen plan`.
 
 use super::{CliError, Ended, Named, print, print_json};
+use kconv_codegen::diff::{self, html, side, view};
 use kconv_codegen::generate::{self, Findings, GenerateError, OVERRIDES};
 use kconv_codegen::overrides::{self, Overrides, OverridesFile};
 use kconv_codegen::plan::{Pair, Plan, Side};
 use kconv_codegen::{coverage, show};
 use kernel_structs::releases::Registry;
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// What is shown of a plan.
@@ -18,25 +20,51 @@ pub(crate) enum Shown {
     Coverage { json: bool },
 }
 
-pub(crate) fn diff(
-    from: &str,
-    to: &str,
-    types: &[String],
-    family: &str,
-    json: bool,
-) -> Result<Ended, CliError> {
+/// How a diff is shown, and of which types.
+pub(crate) struct DiffOptions<'a> {
+    /// The types; the saved ones if there are none.
+    pub(crate) types: &'a [String],
+    /// Every type that both layouts have.
+    pub(crate) all: bool,
+    /// Kernel family of files.
+    pub(crate) family: &'a str,
+    /// As JSON.
+    pub(crate) json: bool,
+    /// As a page, into this file.
+    pub(crate) html: Option<&'a Path>,
+}
+
+pub(crate) fn diff(from: &str, to: &str, options: &DiffOptions<'_>) -> Result<Ended, CliError> {
     let registry = Registry::builtin()?;
-    let (from, to) = both(&registry, from, to, family)?;
+    let (from, to) = both(&registry, from, to, options.family)?;
     let map = registry.state_map(&from.family)?;
-    let saved = map.saved_types();
-    let types: Vec<&str> = match types {
-        [] => saved,
+    let shared = diff::shared(&from.layout, &to.layout);
+    let types: Vec<&str> = match options.types {
+        _ if options.all => shared.both.iter().map(String::as_str).collect(),
+        [] => map.saved_types(),
         types => types.iter().map(String::as_str).collect(),
     };
-    let diff = kconv_codegen::diff::diff(&from.layout, &to.layout, &types)?;
-    match json {
-        true => print_json(&diff)?,
-        false => print(&show::diff(&diff))?,
+    let diffs = diff::diff(&from.layout, &to.layout, &types)?;
+    let views: Vec<_> = diffs.iter().map(view::view).collect();
+    if let Some(path) = options.html {
+        let page = html::page(&from.name, &to.name, &views);
+        fs::write(path, page).map_err(|error| CliError::Io {
+            path: path.to_owned(),
+            error,
+        })?;
+    }
+    match (options.json, options.html) {
+        (true, _) => print_json(&views)?,
+        (false, Some(_)) => {}
+        (false, None) => {
+            let mut out = anstream::AutoStream::auto(io::stdout().lock());
+            out.write_all(side::text(&views).as_bytes())?;
+            if options.all {
+                for (what, names) in [("removed", &shared.old), ("added", &shared.new)] {
+                    writeln!(out, "{} types {what}: {}", names.len(), names.join(" "))?;
+                }
+            }
+        }
     }
     Ok(Ended::Clean)
 }
