@@ -127,6 +127,10 @@ impl<'a> Context<'a> {
         match self.map.place(address(old)) {
             Placed::Null => self.pointer(RuleKind::Within, at, 0),
             Placed::At(new) => self.pointer(RuleKind::Within, at, new.0),
+            Placed::AtFirst(new) => {
+                self.keep(at, old.as_bytes());
+                self.pointer(RuleKind::Within, at, new.0)
+            }
             Placed::NotSaved | Placed::NoSuchPlace { .. } => {
                 self.keep(at, old.as_bytes());
                 self.pointer(RuleKind::Within, at, 0)
@@ -140,6 +144,10 @@ impl<'a> Context<'a> {
         match self.map.place(address(old)) {
             Placed::Null => self.pointer(RuleKind::Within, at, 0),
             Placed::At(new) => self.pointer(RuleKind::Within, at, new.0),
+            Placed::AtFirst(new) => {
+                self.keep(at, old.as_bytes());
+                self.pointer(RuleKind::Within, at, new.0)
+            }
             Placed::NotSaved | Placed::NoSuchPlace { .. } => {
                 self.keep(at, old.as_bytes());
                 let own = self.map.new_address(self.object).0 + u64::from(head.new);
@@ -468,6 +476,10 @@ impl<'a> Context<'a> {
         let new = match self.map.place(address(old)) {
             Placed::Null => 0,
             Placed::At(new) => new.0,
+            Placed::AtFirst(new) => {
+                self.keep(at, old.as_bytes());
+                new.0
+            }
             Placed::NotSaved => {
                 self.refuse(rule, at, format!("{:#x}", address(old)), Problem::NotSaved);
                 0

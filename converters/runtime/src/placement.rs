@@ -71,6 +71,9 @@ pub(crate) enum Placed {
     Null,
     /// At this address.
     At(KernelAddr),
+    /// At this address, the start of an object that it was inside of. A pointer at a first member
+    /// looks like one at the object, so the way back cannot know which of the two it was.
+    AtFirst(KernelAddr),
     /// It was in no saved object.
     NotSaved,
     /// It was in a saved object, at a place that the new layout does not have.
@@ -204,9 +207,14 @@ impl Map {
             })
         };
         match new_inner {
-            Some(new_inner) => Placed::At(KernelAddr(
-                place.new + index * u64::from(place.ty.to_size) + new_inner,
-            )),
+            Some(new_inner) => {
+                let new = place.new + index * u64::from(place.ty.to_size) + new_inner;
+                if new_inner == 0 && inner != 0 {
+                    Placed::AtFirst(KernelAddr(new))
+                } else {
+                    Placed::At(KernelAddr(new))
+                }
+            }
             None => Placed::NoSuchPlace {
                 object: ObjectId(id),
                 offset,

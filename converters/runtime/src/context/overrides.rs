@@ -11,7 +11,7 @@ impl Context<'_> {
     /// The new address for an old one, if it is in a saved object.
     pub fn translate(&self, old: KernelAddr) -> Option<KernelAddr> {
         match self.map.place(old.0) {
-            Placed::At(new) => Some(new),
+            Placed::At(new) | Placed::AtFirst(new) => Some(new),
             _ => None,
         }
     }
