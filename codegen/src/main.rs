@@ -20,7 +20,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Show, list and import layouts
+    /// Show, list, compare and add layouts
     #[command(subcommand)]
     Layout(Layout),
     /// Show what changed between two layouts
@@ -115,9 +115,22 @@ enum Layout {
     },
     /// List the stored layouts and the releases that have them
     List,
+    /// Hold the layouts of one kernel against each other that came by different routes
+    Compare {
+        /// A release, a vmlinuz, a file with BTF or DWARF, or the folder of a configured header tree
+        left: String,
+        /// Another one
+        right: String,
+        /// The types to compare, with what they contain [default: the saved types]
+        types: Vec<String>,
+        /// Kernel family of files
+        #[arg(long, default_value = "linux-2.4")]
+        family: String,
+    },
     /// Reduce layouts to what the state map needs, and store them
-    Import {
-        /// Files with the BTF of whole kernels
+    #[command(alias = "import")]
+    Add {
+        /// Kernels: a vmlinuz, a file with BTF or DWARF, or the folder of a configured header tree
         #[arg(required = true)]
         files: Vec<PathBuf>,
         /// Kernel family, whose state map says what is needed
@@ -149,11 +162,17 @@ fn main() -> ExitCode {
             expand,
         }) => cli::layout::show(&types, release.as_deref(), btf.as_deref(), expand),
         Command::Layout(Layout::List) => cli::layout::list(),
-        Command::Layout(Layout::Import {
+        Command::Layout(Layout::Compare {
+            left,
+            right,
+            types,
+            family,
+        }) => cli::layout::compare([&left, &right], &types, &family),
+        Command::Layout(Layout::Add {
             files,
             family,
             output,
-        }) => cli::layout::import(&files, &family, &output),
+        }) => cli::layout::add(&files, &family, &output),
         Command::Diff {
             from,
             to,

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -161,4 +162,55 @@ fn wrong_decisions_are_findings_and_change_nothing() {
         errors.contains("no layout of any pair has this member"),
         "{errors}"
     );
+}
+
+/// Two files of one layout agree; those of two releases differ where the releases do.
+#[test]
+fn compare_finds_what_differs_and_nothing_else() {
+    let old = "kernel-structs/layouts/2.4.32-i386-up.btf";
+    let (code, out, errors) = run(&["layout", "compare", "2.4.36-up", old]);
+    assert_eq!((code, errors.as_str()), (0, ""));
+    assert!(out.ends_with("what they contain: no difference\n"), "{out}");
+    let (code, out, errors) = run(&["layout", "compare", old, "2.4.37-up", "task_struct"]);
+    assert_eq!((code, errors.as_str()), (1, ""));
+    assert_eq!(
+        out,
+        "struct task_struct.scm_work_list: missing | there\n\
+         1 types and what they contain: 1 difference\n"
+    );
+}
+
+/// A compiler's debug information is read where there is no BTF, and a type that it lacks is named.
+#[test]
+fn an_object_file_is_read_by_its_debug_information() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let source = file("types.c");
+    fs::write(&source, "struct task_struct { int pid; } task;\n").unwrap();
+    let object = file("types.o");
+    let compiled = Command::new("gcc")
+        .args(["-g", "-c", "-o", &object, &source])
+        .status()
+        .unwrap();
+    assert!(compiled.success());
+    let (code, out, errors) = run(&["layout", "add", "--output", &file(""), &object]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(errors.contains("types.o: no unit defines `"), "{errors}");
+}
+
+/// What is no kernel is said to be none, with the file's name.
+#[test]
+fn a_folder_without_a_kernel_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = folder.path().to_str().unwrap();
+    let (code, _, errors) = run(&["layout", "compare", "2.4.36-up", name]);
+    assert_eq!(code, 2);
+    assert!(errors.contains("Makefile"), "{errors}");
+    let cut = folder.path().join("vmlinuz");
+    let mut data = vec![0; 0x300];
+    data[0x202..0x206].copy_from_slice(b"HdrS");
+    fs::write(&cut, data).unwrap();
+    let (code, _, errors) = run(&["layout", "compare", "2.4.36-up", cut.to_str().unwrap()]);
+    assert_eq!(code, 2);
+    assert!(errors.contains("vmlinuz: "), "{errors}");
 }

@@ -1,9 +1,11 @@
 //! `kconv-gen layout`.
 
+use super::source::Route;
 use super::{CliError, Ended, Named, print, read_btf};
 use kernel_structs::btf;
 use kernel_structs::layout::{RenderOptions, render_type};
 use kernel_structs::releases::{Registry, prepare_layout};
+use kernel_structs_routes::compare;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,12 +53,51 @@ pub(crate) fn list() -> Result<Ended, CliError> {
     Ok(Ended::Clean)
 }
 
-pub(crate) fn import(files: &[PathBuf], family: &str, output: &Path) -> Result<Ended, CliError> {
+/// Holds two layouts against each other that should be of one kernel.
+pub(crate) fn compare(
+    [left, right]: [&str; 2],
+    types: &[String],
+    family: &str,
+) -> Result<Ended, CliError> {
+    let registry = Registry::builtin()?;
+    let [left, right] = [left, right].map(|name| Named::find(&registry, name, family));
+    let (left, right) = (left?, right?);
+    let map = registry.state_map(&left.family)?;
+    let names: Vec<&str> = match types {
+        [] => map.saved_types().into_iter().collect(),
+        types => types.iter().map(String::as_str).collect(),
+    };
+    let known = left.route.common(right.route);
+    let found = compare::compare(&left.layout, &right.layout, &names, known)?;
+    let mut text = String::new();
+    for difference in &found {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{difference}");
+    }
+    let _ = writeln!(
+        text,
+        "{} types and what they contain: {}",
+        names.len(),
+        match found.len() {
+            0 => "no difference".to_owned(),
+            1 => "1 difference".to_owned(),
+            count => format!("{count} differences"),
+        }
+    );
+    print(&text)?;
+    Ok(if found.is_empty() {
+        Ended::Clean
+    } else {
+        Ended::Findings
+    })
+}
+
+pub(crate) fn add(files: &[PathBuf], family: &str, output: &Path) -> Result<Ended, CliError> {
     let registry = Registry::builtin()?;
     let map = registry.state_map(family)?;
     for file in files {
         let named = Named::find(&registry, &file.to_string_lossy(), family)?;
-        let (layout, fingerprint) = prepare_layout(&named.layout, &map)?;
+        let fingerprint = named.fingerprint;
         let known = registry.layout_by_fingerprint(fingerprint);
         if let Some(entry) = known.iter().find(|entry| entry.family == family) {
             print(&format!(
@@ -66,6 +107,10 @@ pub(crate) fn import(files: &[PathBuf], family: &str, output: &Path) -> Result<E
             ))?;
             continue;
         }
+        if named.route == Route::Headers {
+            return Err(CliError::OnlySaved { path: file.clone() });
+        }
+        let (layout, _) = prepare_layout(&named.layout, &map)?;
         let stem = file.file_stem().unwrap_or_default().to_string_lossy();
         let path = output.join(format!("{stem}.btf"));
         let data = btf::write(&layout).map_err(|error| CliError::Store {

@@ -4,6 +4,7 @@ pub(crate) mod generate;
 pub(crate) mod layout;
 pub(crate) mod new;
 pub(crate) mod plan;
+pub(crate) mod source;
 pub(crate) mod state;
 pub(crate) mod status;
 
@@ -12,6 +13,8 @@ use kconv_codegen::generate::GenerateError;
 use kconv_codegen::scaffold::ScaffoldError;
 use kernel_structs::layout::{Fingerprint, Layout, UnknownType};
 use kernel_structs::releases::{Registry, RegistryError};
+use kernel_structs_routes::headers::HeaderError;
+use source::Route;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -49,6 +52,28 @@ pub(crate) enum CliError {
         path: PathBuf,
         error: kernel_structs::btf::WriteError,
     },
+    #[error("{}: {error}", path.display())]
+    Kernel {
+        path: PathBuf,
+        error: kernel_structs_routes::bzimage::KernelError,
+    },
+    #[error("{}: {error}", path.display())]
+    Dwarf {
+        path: PathBuf,
+        error: kernel_structs_routes::dwarf::DwarfError,
+    },
+    #[error("{}: {error}{}", path.display(), advice.map(|advice| format!("\n{advice}")).unwrap_or_default())]
+    Headers {
+        path: PathBuf,
+        error: HeaderError,
+        advice: Option<&'static str>,
+    },
+    #[error("{}: no profile says how the headers of {family} are read; write one, or take a vmlinuz", path.display())]
+    NoProfile { path: PathBuf, family: String },
+    #[error("{}: bindgen and clang do not agree about these headers; take a vmlinuz or debug information instead\n{doubts}", path.display())]
+    Doubts { path: PathBuf, doubts: String },
+    #[error("{}: a new layout, but headers do not define the types that a freeze reads to name resources, such as struct mount; take the kernel's vmlinuz", path.display())]
+    OnlySaved { path: PathBuf },
     #[error("{from} and {to} are of different families, {from_family} and {to_family}")]
     Families {
         from: String,
@@ -115,13 +140,14 @@ pub(crate) struct Named {
     pub(crate) arch: String,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) layout: Layout,
+    pub(crate) route: Route,
 }
 
 impl Named {
-    /// The layout of the file or release `name`; `family` is that of a file.
+    /// The layout of the file, header tree or release `name`; `family` is that of files.
     pub(crate) fn find(registry: &Registry, name: &str, family: &str) -> Result<Named, CliError> {
         let path = Path::new(name);
-        if !path.is_file() {
+        if !path.exists() {
             let end = kconv_codegen::generate::end(registry, name)?;
             return Ok(Named {
                 name: end.release.name.clone(),
@@ -130,10 +156,11 @@ impl Named {
                 arch: end.release.arch.clone(),
                 fingerprint: end.fingerprint,
                 layout: end.layout,
+                route: Route::Btf,
             });
         }
-        let layout = read_btf(path)?;
         let map = registry.state_map(family)?;
+        let (layout, route) = source::read(path, &map)?;
         let arch = if layout.target().pointer_size == 4 {
             "i386"
         } else {
@@ -146,6 +173,7 @@ impl Named {
             arch: arch.to_owned(),
             fingerprint: layout.fingerprint(&map.saved_types())?,
             layout,
+            route,
         })
     }
 }

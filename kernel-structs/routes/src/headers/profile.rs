@@ -80,6 +80,19 @@ impl Profile {
         toml::from_str(text).map_err(|error| ProfileError::Syntax(error.to_string()))
     }
 
+    /// The profile of a kernel family that is part of this crate, if there is one.
+    ///
+    /// # Errors
+    /// If the profile breaks a rule of profiles.
+    pub fn builtin(family: &str) -> Result<Option<Profile>, ProfileError> {
+        let text = match family {
+            "linux-2.4" => include_str!("../../profiles/linux-2.4.toml"),
+            "linux-6" => include_str!("../../profiles/linux-6.toml"),
+            _ => return Ok(None),
+        };
+        Profile::parse(text).map(Some)
+    }
+
     /// The arguments that make clang see what the kernel's compiler saw.
     ///
     /// # Errors
@@ -115,6 +128,39 @@ impl Profile {
 }
 
 impl Tree {
+    /// The tree of a folder in which a kernel was built or configured. Where its Makefile says
+    /// nothing but to include that of another folder, as in Debian's `linux-headers-*-amd64`, the
+    /// source is there, or in a folder of that name beside this one.
+    ///
+    /// # Errors
+    /// If the folder has no Makefile that can be read.
+    pub fn of(build: &Path) -> Result<Tree, ProfileError> {
+        let makefile = build.join("Makefile");
+        let text = fs::read_to_string(&makefile)
+            .map_err(|error| ProfileError::Makefile(makefile, error.to_string()))?;
+        let included = text
+            .lines()
+            .find_map(|line| {
+                line.strip_prefix("include ")?
+                    .trim()
+                    .strip_suffix("/Makefile")
+            })
+            .map(Path::new)
+            .filter(|folder| folder.is_absolute());
+        let Some(included) = included else {
+            return Ok(Tree::one(build));
+        };
+        let beside = included
+            .file_name()
+            .map(|name| build.join("..").join(name))
+            .filter(|folder| folder.is_dir());
+        Ok(Tree {
+            source: beside.unwrap_or_else(|| included.to_owned()),
+            build: build.to_owned(),
+            builtin: None,
+        })
+    }
+
     /// A tree in which source and build are one folder.
     pub fn one(folder: &Path) -> Tree {
         Tree {
