@@ -7,6 +7,7 @@
 //! - [`emit`]: a plan as Rust for people to read.
 //! - [`generate`]: converter crates, made and compared.
 //! - [`scaffold`]: converter crates from nothing.
+//! - [`import`]: kernels made known releases.
 //! - [`status`]: what is left to decide between two releases.
 //! - [`show`]: plans, diffs and findings as text.
 //!
@@ -18,6 +19,7 @@ pub mod ctype;
 pub mod diff;
 pub mod emit;
 pub mod generate;
+pub mod import;
 pub mod overrides;
 pub mod plan;
 pub mod scaffold;

@@ -91,6 +91,9 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Make kernels known
+    #[command(subcommand)]
+    Release(Release),
     /// Check the state maps
     #[command(subcommand)]
     State(State),
@@ -144,6 +147,19 @@ enum Layout {
             default_value = "kernel-structs/layouts"
         )]
         output: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum Release {
+    /// Read kernels and register them, with their layouts where those are new
+    Import {
+        /// A kernel: its Debian package, a vmlinuz or an ELF vmlinux; or the name of a package of the archive, linux-image-...
+        #[arg(required = true)]
+        kernels: Vec<String>,
+        /// The project's folder
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        project: PathBuf,
     },
 }
 
@@ -213,6 +229,9 @@ fn main() -> ExitCode {
         } => cli::new::new(&from, &to, patch.as_deref(), output),
         Command::Status { from, to } => cli::status::status(&from, &to),
         Command::Generate { crates, check } => cli::generate::generate(&crates, check),
+        Command::Release(Release::Import { kernels, project }) => {
+            cli::release::import(&kernels, &project)
+        }
         Command::State(State::Check) => cli::state::check(),
     };
     cli::exit(ended)

@@ -6,6 +6,7 @@
 //! the same way share a layout. Where only the meaning of a field changed, two layouts may have
 //! the same fingerprint: layouts are told apart by their id.
 
+mod entry;
 mod files;
 mod lookup;
 mod parse;
@@ -13,6 +14,7 @@ mod prepare;
 #[cfg(test)]
 mod tests;
 
+pub use entry::with_entries;
 pub use files::Files;
 pub use lookup::LookupError;
 pub use prepare::prepare_layout;
@@ -70,6 +72,9 @@ pub struct Release {
     pub uname: Option<String>,
     /// The GNU build id of its image, in hexadecimal digits.
     pub build_id: Option<String>,
+    /// Ticks a second (`CONFIG_HZ`), in which jiffies are counted; where it was read from the
+    /// kernel's configuration.
+    pub hz: Option<u32>,
 }
 
 /// All releases and layouts.
@@ -131,6 +136,23 @@ pub enum RegistryError {
         layout: LayoutId,
         /// The machine of that.
         other: String,
+    },
+    /// Releases of one layout count in different ticks, so that values of one do not mean the same
+    /// in the other.
+    #[error(
+        "releases.toml: {first} and {second} share the layout {layout}, but have {first_hz} and {second_hz} ticks a second; give one a layout of its own"
+    )]
+    Ticks {
+        /// The layout.
+        layout: LayoutId,
+        /// A release that has it.
+        first: String,
+        /// Its ticks a second.
+        first_hz: u32,
+        /// Another one.
+        second: String,
+        /// The ticks a second of that.
+        second_hz: u32,
     },
     /// A file is named that is not there.
     #[error("{place} needs the file {file}, which is not there")]
@@ -223,6 +245,11 @@ impl Registry {
     /// The first rule that is broken.
     pub fn parse(files: Files) -> Result<Registry, RegistryError> {
         parse::parse(files)
+    }
+
+    /// The files that the table was read from.
+    pub fn files(&self) -> &Files {
+        &self.files
     }
 
     /// All releases, in the order of the table.

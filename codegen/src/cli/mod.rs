@@ -4,16 +4,19 @@ pub(crate) mod generate;
 pub(crate) mod layout;
 pub(crate) mod new;
 pub(crate) mod plan;
+pub(crate) mod release;
 pub(crate) mod source;
 pub(crate) mod state;
 pub(crate) mod status;
 
 use kconv_codegen::emit::EmitError;
 use kconv_codegen::generate::GenerateError;
+use kconv_codegen::import::ImportError;
 use kconv_codegen::scaffold::ScaffoldError;
 use kernel_structs::layout::{Fingerprint, Layout, UnknownType};
 use kernel_structs::releases::{Registry, RegistryError};
 use kernel_structs_routes::headers::HeaderError;
+use kernel_structs_routes::package::PackageError;
 use source::Route;
 use std::fs;
 use std::io::{self, Write};
@@ -74,6 +77,14 @@ pub(crate) enum CliError {
     Doubts { path: PathBuf, doubts: String },
     #[error("{}: a new layout, but headers do not define the types that a freeze reads to name resources, such as struct mount; take the kernel's vmlinuz", path.display())]
     OnlySaved { path: PathBuf },
+    #[error("{}: {error}", path.display())]
+    Package { path: PathBuf, error: PackageError },
+    #[error(
+        "{package} cannot be had from the archive: {said}\nIs it still offered? `apt-cache policy {package}` tells; a file can be named instead"
+    )]
+    Download { package: String, said: String },
+    #[error(transparent)]
+    Import(#[from] ImportError),
     #[error("{from} and {to} are of different families, {from_family} and {to_family}")]
     Families {
         from: String,

@@ -2,6 +2,7 @@
 //!
 //! - [`bzimage`]: the BTF inside a `vmlinuz`, with the kernel's version, build id and
 //!   configuration.
+//! - [`package`]: the `vmlinuz` and its configuration inside a Debian package.
 //! - [`dwarf`]: the debug information of a vmlinux, a module or an object file.
 //! - [`headers`]: a configured header tree, through bindgen.
 //! - [`compare`]: where two layouts disagree.
@@ -35,3 +36,4 @@ pub mod bzimage;
 pub mod compare;
 pub mod dwarf;
 pub mod headers;
+pub mod package;

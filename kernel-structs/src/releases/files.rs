@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::Path;
+use std::{fs, io};
 
 /// The text of `releases.toml` and the files it names, by file name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,4 +35,38 @@ impl Files {
             states: table(STATES),
         }
     }
+
+    /// The files in `folder`, which is laid out like this crate's own. Needed by tools that add
+    /// to them.
+    ///
+    /// # Errors
+    /// If a file cannot be read, with its path in the message.
+    pub fn read(folder: &Path) -> io::Result<Files> {
+        let releases = folder.join("releases.toml");
+        Ok(Files {
+            releases: Cow::Owned(
+                fs::read_to_string(&releases).map_err(|error| named(&releases, &error))?,
+            ),
+            layouts: all(&folder.join("layouts"), "btf")?,
+            states: all(&folder.join("state"), "toml")?,
+        })
+    }
+}
+
+/// Files of `folder` with an extension, by name.
+fn all(folder: &Path, extension: &str) -> io::Result<BTreeMap<String, Cow<'static, [u8]>>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder).map_err(|error| named(folder, &error))? {
+        let path = entry?.path();
+        if path.extension() == Some(OsStr::new(extension)) {
+            let data = fs::read(&path).map_err(|error| named(&path, &error))?;
+            let name = path.file_name().unwrap_or_default();
+            files.insert(name.to_string_lossy().into_owned(), Cow::Owned(data));
+        }
+    }
+    Ok(files)
+}
+
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }

@@ -35,6 +35,7 @@ struct RawRelease {
     layout: String,
     uname: Option<String>,
     build_id: Option<String>,
+    hz: Option<u32>,
 }
 
 pub(super) fn parse(files: Files) -> Result<Registry, RegistryError> {
@@ -149,7 +150,7 @@ fn add_release(registry: &mut Registry, raw: RawRelease) -> Result<(), RegistryE
             other: entry.arch.clone(),
         });
     }
-    registry.releases.push(Release {
+    let release = Release {
         name: raw.name,
         version: raw.version,
         arch: raw.arch,
@@ -157,7 +158,22 @@ fn add_release(registry: &mut Registry, raw: RawRelease) -> Result<(), RegistryE
         layout,
         uname: raw.uname,
         build_id: raw.build_id,
-    });
+        hz: raw.hz,
+    };
+    let of_layout = || registry.releases_of(&release.layout);
+    let other = of_layout().find_map(|other| other.hz.map(|hz| (other, hz)));
+    if let (Some(hz), Some((other, other_hz))) = (release.hz, other)
+        && hz != other_hz
+    {
+        return Err(RegistryError::Ticks {
+            first: other.name.clone(),
+            first_hz: other_hz,
+            second: release.name.clone(),
+            second_hz: hz,
+            layout: release.layout,
+        });
+    }
+    registry.releases.push(release);
     Ok(())
 }
 

@@ -261,3 +261,42 @@ fn a_state_map_is_of_the_family_it_is_named_after() {
         Err(RegistryError::NoFile { .. })
     ));
 }
+
+#[test]
+fn the_files_of_the_crate_are_those_built_in() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    assert_eq!(Files::read(folder).unwrap(), Files::builtin());
+    let error = Files::read(&folder.join("nowhere")).unwrap_err();
+    assert!(
+        error.to_string().contains("nowhere/releases.toml"),
+        "{error}"
+    );
+}
+
+#[test]
+fn releases_of_one_layout_count_in_the_same_ticks() {
+    let mut files = Files::builtin();
+    let registry = builtin();
+    let twin = |name: &str, hz| {
+        let release = registry.release("2.4.36-up", None, None).unwrap();
+        Release {
+            name: name.to_owned(),
+            hz: Some(hz),
+            ..release.clone()
+        }
+    };
+    let text = with_entries(&files.releases, &[], &[twin("a", 100), twin("b", 1000)]);
+    files.releases = Cow::Owned(text);
+    let error = Registry::parse(files).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            RegistryError::Ticks {
+                first_hz: 100,
+                second_hz: 1000,
+                ..
+            }
+        ),
+        "{error}"
+    );
+}

@@ -1,6 +1,7 @@
 //! A kernel's configuration, as `/boot/config-*` and `/proc/config.gz` have it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use thiserror::Error;
 
 /// What a kernel was configured with. Options that are not set are not in it.
@@ -20,6 +21,17 @@ pub enum Value {
     Number(String),
     /// A text, without its quotes.
     Text(String),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Yes => f.write_str("y"),
+            Value::Module => f.write_str("m"),
+            Value::Number(number) => f.write_str(number),
+            Value::Text(text) => write!(f, "{text:?}"),
+        }
+    }
 }
 
 /// A line that belongs in no configuration.

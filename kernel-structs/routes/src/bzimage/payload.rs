@@ -71,23 +71,9 @@ impl Compression {
     /// # Errors
     /// If the payload is damaged or unpacks to more.
     pub fn unpack(self, payload: &[u8], limit: ByteSize) -> Result<Vec<u8>, KernelError> {
-        let unpacked = match self {
-            Compression::Gzip => bounded(flate2::read::GzDecoder::new(payload), limit),
-            Compression::Xz => {
-                let kibibytes = (DICTIONARY_LIMIT >> 10) as u32 + 1024;
-                bounded(XzReader::new_mem_limit(payload, false, kibibytes), limit)
-            }
-            Compression::Zstd => {
-                StreamingDecoder::new_with_max_window_size(payload, DICTIONARY_LIMIT)
-                    .map_err(io::Error::other)
-                    .and_then(|stream| bounded(stream, limit))
-            }
-            Compression::Lz4 => lz4_legacy(payload, limit),
-            Compression::Lzma => {
-                let kibibytes = (DICTIONARY_LIMIT >> 10) as u32 + 1024;
-                LzmaReader::new_mem_limit(payload, kibibytes, None)
-                    .and_then(|stream| bounded(stream, limit))
-            }
+        let unpacked = match self.stream(payload) {
+            Some(stream) => stream.and_then(|stream| bounded(stream, limit)),
+            None => lz4_legacy(payload, limit),
         };
         match unpacked {
             Ok(Some(unpacked)) => Ok(unpacked),
@@ -100,6 +86,27 @@ impl Compression {
                 source,
             }),
         }
+    }
+
+    /// Unpacks `payload` as it is read; `None` for lz4, whose legacy frame is unpacked whole.
+    ///
+    /// # Errors
+    /// If the payload is damaged at its beginning. What is damaged later is an error of the reads.
+    pub(crate) fn stream<'a>(self, payload: &'a [u8]) -> Option<io::Result<Box<dyn Read + 'a>>> {
+        let kibibytes = (DICTIONARY_LIMIT >> 10) as u32 + 1024;
+        let stream: io::Result<Box<dyn Read + 'a>> = match self {
+            Compression::Gzip => Ok(Box::new(flate2::read::GzDecoder::new(payload))),
+            Compression::Xz => Ok(Box::new(XzReader::new_mem_limit(payload, false, kibibytes))),
+            Compression::Zstd => {
+                StreamingDecoder::new_with_max_window_size(payload, DICTIONARY_LIMIT)
+                    .map(|stream| Box::new(stream) as Box<dyn Read + 'a>)
+                    .map_err(io::Error::other)
+            }
+            Compression::Lz4 => return None,
+            Compression::Lzma => LzmaReader::new_mem_limit(payload, kibibytes, None)
+                .map(|stream| Box::new(stream) as Box<dyn Read + 'a>),
+        };
+        Some(stream)
     }
 }
 

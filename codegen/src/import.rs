@@ -1,0 +1,456 @@
+//! A kernel made a known release: its layout, its entry in the table, and what is undecided.
+
+use crate::scaffold::{self, SelectError};
+use crate::status::{self, Status};
+use kernel_structs::btf::{self, WriteError};
+use kernel_structs::layout::{Fingerprint, Layout};
+use kernel_structs::releases::{
+    Files, LayoutEntry, LayoutId, Registry, RegistryError, Release, prepare_layout, with_entries,
+};
+use std::borrow::Cow;
+use std::path::Path;
+
+/// A kernel to be imported.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    /// `uname -r`, which becomes the name of the release.
+    pub uname: String,
+    /// Its version, such as `6.1.170`.
+    pub version: String,
+    /// Its machine, as in the table of releases.
+    pub arch: String,
+    /// Its build id, in hexadecimal digits.
+    pub build_id: String,
+    /// Ticks a second, if its configuration is known.
+    pub hz: Option<u32>,
+    /// Where its layout was taken from, for the table.
+    pub source: String,
+    /// All its types.
+    pub layout: Layout,
+}
+
+/// What an import found, and what it changes.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// The release.
+    pub release: Release,
+    /// Its kernel family.
+    pub family: String,
+    /// How it stands to what was known.
+    pub found: Found,
+    /// The files with the kernel added.
+    pub files: Files,
+}
+
+/// How an imported kernel stands to the known ones.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found {
+    /// The table had it already.
+    Registered,
+    /// The table had it already, and the state map needs its layout in another form than stored.
+    Renewed(LayoutEntry),
+    /// Its saved types lie as in this layout.
+    Same(LayoutId),
+    /// It has a layout of its own.
+    New {
+        /// The layout's entry.
+        entry: LayoutEntry,
+        /// What is undecided between it and its neighbours: the nearest release before it and the
+        /// nearest after it.
+        neighbours: Vec<Status>,
+    },
+}
+
+/// Why a kernel cannot be imported.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// No state map says what is saved of such a kernel.
+    #[error("no state map is for Linux {version}; there are {}", families.join(", "))]
+    NoFamily {
+        /// Its version.
+        version: String,
+        /// The families that there are.
+        families: Vec<String>,
+    },
+    /// The table knows another kernel by that name.
+    #[error(
+        "releases.toml has another {name}, with the {what} {known}, not {found}; builds of one name are told apart by hand, with a `name` of their own and one `uname`"
+    )]
+    Another {
+        /// The name.
+        name: String,
+        /// What differs.
+        what: &'static str,
+        /// As the table has it.
+        known: String,
+        /// As the kernel has it.
+        found: String,
+    },
+    /// The table with the kernel added, or the layout, breaks a rule.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The layout cannot be stored.
+    #[error("the layout cannot be stored: {0}")]
+    Store(#[from] WriteError),
+    /// What is undecided cannot be said.
+    #[error(transparent)]
+    Status(#[from] SelectError),
+}
+
+/// Adds `kernel` to `files`, if they do not have it. What is undecided between a new layout and
+/// its neighbours is found with the converter crates in the folder `converters`.
+///
+/// # Errors
+/// [`ImportError`].
+pub fn import(files: Files, kernel: &Kernel, converters: &Path) -> Result<Imported, ImportError> {
+    let family = family(&files, &kernel.version)?;
+    let registry = Registry::parse(files)?;
+    let map = registry.state_map(&family)?;
+    let (layout, fingerprint) = prepare_layout(&kernel.layout, &map)?;
+    let registered = registry.releases().iter();
+    if let Some(registered) = registered.clone().find(|known| known.name == kernel.uname) {
+        return again(&registry, registered, kernel, &layout, fingerprint);
+    }
+    let known = registry.layout_by_fingerprint(fingerprint);
+    let known = known.into_iter().find(|entry| {
+        let hz = registry.releases_of(&entry.id).find_map(|other| other.hz);
+        let other_ticks = hz.is_some() && kernel.hz.is_some() && hz != kernel.hz;
+        entry.family == family && !other_ticks
+    });
+    let release = Release {
+        name: kernel.uname.clone(),
+        version: kernel.version.clone(),
+        arch: kernel.arch.clone(),
+        flavour: flavour(&kernel.uname, &kernel.arch),
+        layout: known.map_or_else(|| LayoutId(kernel.uname.clone()), |entry| entry.id.clone()),
+        uname: Some(kernel.uname.clone()),
+        build_id: Some(kernel.build_id.clone()),
+        hz: kernel.hz,
+    };
+    let mut files = registry.files().clone();
+    if let Some(entry) = known {
+        let found = Found::Same(entry.id.clone());
+        files.releases = Cow::Owned(with_entries(
+            &files.releases,
+            &[],
+            std::slice::from_ref(&release),
+        ));
+        Registry::parse(files.clone())?;
+        return Ok(Imported {
+            release,
+            family,
+            found,
+            files,
+        });
+    }
+    let entry = LayoutEntry {
+        id: release.layout.clone(),
+        family: family.clone(),
+        arch: release.arch.clone(),
+        flavour: release.flavour.clone(),
+        fingerprint,
+        file: format!("{}.btf", release.name),
+        source: kernel.source.clone(),
+    };
+    let data = btf::write(&layout)?;
+    files.layouts.insert(entry.file.clone(), Cow::Owned(data));
+    let text = with_entries(
+        &files.releases,
+        std::slice::from_ref(&entry),
+        std::slice::from_ref(&release),
+    );
+    files.releases = Cow::Owned(text);
+    let registry = Registry::parse(files.clone())?;
+    let neighbours = neighbours(&registry, &release, &family)
+        .into_iter()
+        .map(|(from, to)| {
+            let selection = scaffold::select(&registry, from, to)?;
+            status::status(&registry, &selection, converters)
+        })
+        .collect::<Result<_, SelectError>>()?;
+    Ok(Imported {
+        release,
+        family,
+        found: Found::New { entry, neighbours },
+        files,
+    })
+}
+
+/// The family whose name, after `linux-`, the version begins with.
+fn family(files: &Files, version: &str) -> Result<String, ImportError> {
+    let families = files
+        .states
+        .keys()
+        .filter_map(|file| file.strip_suffix(".toml"));
+    let is_of = |family: &&str| {
+        let numbers = family.strip_prefix("linux-");
+        let rest = numbers.and_then(|numbers| version.strip_prefix(numbers));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    families
+        .clone()
+        .find(is_of)
+        .map(str::to_owned)
+        .ok_or_else(|| ImportError::NoFamily {
+            version: version.to_owned(),
+            families: families.map(str::to_owned).collect(),
+        })
+}
+
+/// `cloud` of `6.1.0-47-cloud-amd64`, and `standard` of `6.1.0-47-amd64`.
+fn flavour(uname: &str, arch: &str) -> String {
+    let rest = uname
+        .strip_suffix(arch)
+        .unwrap_or(uname)
+        .trim_end_matches('-');
+    let last = rest.rsplit('-').next().unwrap_or_default();
+    match last.starts_with(|c: char| c.is_ascii_alphabetic()) && last != rest {
+        true => last.to_owned(),
+        false => "standard".to_owned(),
+    }
+}
+
+/// A kernel that is registered. Its layout is stored anew if it is named after this kernel and the
+/// state map has come to need more or other types.
+fn again(
+    registry: &Registry,
+    registered: &Release,
+    kernel: &Kernel,
+    layout: &Layout,
+    fingerprint: Fingerprint,
+) -> Result<Imported, ImportError> {
+    let known = registry.layout_entry(&registered.layout)?;
+    let build_id = registered.build_id.as_ref();
+    same(kernel, "version", &registered.version, &kernel.version)?;
+    same(
+        kernel,
+        "build id",
+        build_id.unwrap_or(&kernel.build_id),
+        &kernel.build_id,
+    )?;
+    let mut imported = Imported {
+        release: registered.clone(),
+        family: known.family.clone(),
+        found: Found::Registered,
+        files: registry.files().clone(),
+    };
+    if known.id.0 != kernel.uname {
+        same(
+            kernel,
+            "fingerprint",
+            &known.fingerprint.to_string(),
+            &fingerprint.to_string(),
+        )?;
+        return Ok(imported);
+    }
+    let entry = LayoutEntry {
+        fingerprint,
+        ..known.clone()
+    };
+    let data = btf::write(layout)?;
+    let stored = imported
+        .files
+        .layouts
+        .insert(entry.file.clone(), Cow::Owned(data.clone()));
+    if entry != *known || stored.is_none_or(|stored| *stored != data) {
+        let table = imported
+            .files
+            .releases
+            .replace(&known.to_toml(), &entry.to_toml());
+        imported.files.releases = Cow::Owned(table);
+        imported.found = Found::Renewed(entry);
+    }
+    Ok(imported)
+}
+
+/// Refuses a kernel that is not the one that is registered by its name.
+fn same(kernel: &Kernel, what: &'static str, known: &str, found: &str) -> Result<(), ImportError> {
+    match known == found {
+        true => Ok(()),
+        false => Err(ImportError::Another {
+            name: kernel.uname.clone(),
+            what,
+            known: known.to_owned(),
+            found: found.to_owned(),
+        }),
+    }
+}
+
+/// The steps from the nearest release before `release` to it, and from it to the nearest one
+/// after, among those of its family, machine and flavour with other layouts; if there is neither,
+/// the step to it from the nearest one of any flavour.
+fn neighbours<'a>(
+    registry: &'a Registry,
+    release: &'a Release,
+    family: &str,
+) -> Vec<(&'a str, &'a str)> {
+    let is_near = |other: &&Release| {
+        let entry = registry.layout_entry(&other.layout);
+        other.arch == release.arch
+            && other.layout != release.layout
+            && entry.is_ok_and(|entry| entry.family == family)
+    };
+    let mut near: Vec<&Release> = registry.releases().iter().filter(is_near).collect();
+    near.sort_by_key(|other| numbers(&other.version));
+    let here = numbers(&release.version);
+    let split = near.partition_point(|other| numbers(&other.version) <= here);
+    let (before, after) = near.split_at(split);
+    let same = |other: &&&Release| other.flavour == release.flavour;
+    let before_same = before.iter().rev().find(same);
+    let after_same = after.iter().find(same);
+    let mut steps: Vec<(&str, &str)> = Vec::new();
+    steps.extend(before_same.map(|other| (other.name.as_str(), release.name.as_str())));
+    steps.extend(after_same.map(|other| (release.name.as_str(), other.name.as_str())));
+    if steps.is_empty() {
+        let nearest = before.last().or(after.first());
+        steps.extend(nearest.map(|other| (other.name.as_str(), release.name.as_str())));
+    }
+    steps
+}
+
+/// The numbers of a version, in the order in which versions come.
+fn numbers(version: &str) -> Vec<u64> {
+    version
+        .split('.')
+        .map(|number| number.parse().unwrap_or(0))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use super::*;
+
+    #[test]
+    fn flavours_are_read_from_names() {
+        let flavours = [
+            ("6.1.0-47-amd64", "standard"),
+            ("6.1.0-47-cloud-amd64", "cloud"),
+            ("6.12.117+deb12-rt-amd64", "rt"),
+            ("6.12.117+deb12-amd64", "standard"),
+            ("6.9.1", "standard"),
+            ("6.9.1-mine", "mine"),
+        ];
+        for (uname, expected) in flavours {
+            assert_eq!(flavour(uname, "amd64"), expected, "{uname}");
+        }
+    }
+
+    /// A kernel with the layout of a stored one.
+    fn kernel(like: &str, uname: &str, version: &str) -> Kernel {
+        let registry = Registry::builtin().unwrap();
+        let layout = registry.layout(&LayoutId(like.to_owned())).unwrap();
+        Kernel {
+            uname: uname.to_owned(),
+            version: version.to_owned(),
+            arch: "amd64".to_owned(),
+            build_id: "ab".repeat(20),
+            hz: Some(250),
+            source: "a test".to_owned(),
+            layout,
+        }
+    }
+
+    fn imported(kernel: &Kernel) -> Result<Imported, ImportError> {
+        import(Files::builtin(), kernel, Path::new("none"))
+    }
+
+    #[test]
+    fn a_kernel_with_a_known_layout_gets_an_entry() {
+        let kernel = kernel("6.1.0-47-amd64", "6.1.999-amd64", "6.1.999");
+        let Imported { found, files, .. } = imported(&kernel).unwrap();
+        assert_eq!(found, Found::Same(LayoutId("6.1.0-47-amd64".to_owned())));
+        assert_eq!(files.layouts, Files::builtin().layouts);
+        let registry = Registry::parse(files.clone()).unwrap();
+        let release = registry.release("6.1.999", None, None).unwrap();
+        assert_eq!(release.layout.0, "6.1.0-47-amd64");
+        // The second time nothing changes.
+        let again = import(files.clone(), &kernel, Path::new("none")).unwrap();
+        assert_eq!(again.found, Found::Registered);
+        assert_eq!(again.files, files);
+    }
+
+    /// Jiffies of another length mean something else under the same layout.
+    #[test]
+    fn a_kernel_with_other_ticks_gets_a_layout_of_its_own() {
+        let kernel = Kernel {
+            hz: Some(1000),
+            ..kernel("6.1.0-47-amd64", "6.1.999-amd64", "6.1.999")
+        };
+        let Found::New { entry, neighbours } = imported(&kernel).unwrap().found else {
+            panic!("a layout of its own was expected");
+        };
+        assert_eq!(entry.id.0, "6.1.999-amd64");
+        let steps: Vec<_> = neighbours
+            .iter()
+            .map(|status| (status.from.as_str(), status.to.as_str()))
+            .collect();
+        assert_eq!(steps.len(), 2);
+        assert!(
+            steps[0].0.starts_with("6.1.0-") && steps[0].1 == "6.1.999-amd64",
+            "{steps:?}"
+        );
+        assert!(steps[1].1.starts_with("6.12."), "{steps:?}");
+    }
+
+    /// After a change of the state map the stored layouts are made again from their kernels.
+    #[test]
+    fn a_layout_that_the_state_map_needs_otherwise_is_stored_anew() {
+        let kernel = Kernel {
+            build_id: "12f1e1ca032e499318c5cc64e024d3e617624bf6".to_owned(),
+            ..kernel("6.1.0-47-amd64", "6.1.0-47-amd64", "6.1.170")
+        };
+        assert_eq!(imported(&kernel).unwrap().found, Found::Registered);
+        let mut files = Files::builtin();
+        let map = files.states.get_mut("linux-6.toml").unwrap();
+        let text = std::str::from_utf8(map).unwrap();
+        let changed = text.replacen(
+            "[type.sigqueue]\nsaved = true",
+            "[type.sigqueue]\nsaved = false",
+            1,
+        );
+        assert_ne!(text, changed);
+        *map = Cow::Owned(changed.into_bytes());
+        let Imported { found, files, .. } = import(files, &kernel, Path::new("none")).unwrap();
+        let Found::Renewed(entry) = found else {
+            panic!("{found:?}");
+        };
+        let before = Registry::builtin().unwrap();
+        assert_ne!(
+            entry.fingerprint,
+            before.layout_entry(&entry.id).unwrap().fingerprint
+        );
+        // It is what the table now says.
+        let registry = Registry::parse(files.clone()).unwrap();
+        registry.layout(&entry.id).unwrap();
+        let again = import(files.clone(), &kernel, Path::new("none")).unwrap();
+        assert_eq!((again.found, again.files), (Found::Registered, files));
+    }
+
+    #[test]
+    fn another_build_of_a_registered_name_is_refused() {
+        let kernel = kernel("6.1.0-47-amd64", "6.1.0-47-amd64", "6.1.170");
+        let error = imported(&kernel).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                ImportError::Another {
+                    what: "build id",
+                    ..
+                }
+            ),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_kernel_of_no_family_is_refused() {
+        let kernel = kernel("6.1.0-47-amd64", "2.6.32-5-amd64", "2.6.32");
+        let error = imported(&kernel).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no state map is for Linux 2.6.32; there are linux-2.4, linux-6"
+        );
+    }
+}

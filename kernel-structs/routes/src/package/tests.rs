@@ -1,0 +1,145 @@
+#![allow(clippy::unwrap_used)]
+
+use super::{LARGEST_TEXT, MAGIC, Package, PackageError};
+use std::io::Write;
+
+const CONTROL: &str = "Package: linux-image-6.1.0-1-amd64\nVersion: 6.1.4-1\nSize: 7\n";
+
+/// A tar file.
+fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (path, data) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(data.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, path, *data).unwrap();
+    }
+    tar.into_inner().unwrap()
+}
+
+fn gzip(data: &[u8]) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(data).unwrap();
+    packed.finish().unwrap()
+}
+
+/// An `ar` archive: a header of 60 bytes and an even number of bytes for each member.
+fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut data = MAGIC.to_vec();
+    for (name, bytes) in members {
+        write!(
+            data,
+            "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n",
+            0,
+            0,
+            0,
+            100644,
+            bytes.len()
+        )
+        .unwrap();
+        data.extend_from_slice(bytes);
+        data.resize(data.len().next_multiple_of(2), b'\n');
+    }
+    data
+}
+
+fn package(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let control = gzip(&tar(&[("./control", CONTROL.as_bytes())]));
+    let files = gzip(&tar(files));
+    ar(&[
+        ("debian-binary", b"2.0\n"),
+        ("control.tar.gz", &control),
+        ("data.tar.gz", &files),
+    ])
+}
+
+const FILES: [(&str, &[u8]); 4] = [
+    ("./boot/System.map-6.1.0-1-amd64", b"0 T _text\n"),
+    (
+        "./boot/config-6.1.0-1-amd64",
+        b"CONFIG_HZ=250\nCONFIG_SMP=y\n",
+    ),
+    ("./boot/vmlinuz-6.1.0-1-amd64", b"kernel"),
+    ("./lib/modules/6.1.0-1-amd64/modules.order", b""),
+];
+
+#[test]
+fn a_package_gives_its_kernel_and_its_configuration() {
+    let package = Package::read(&package(&FILES)).unwrap();
+    assert_eq!(
+        (package.name.as_str(), package.version.as_str()),
+        ("linux-image-6.1.0-1-amd64", "6.1.4-1")
+    );
+    assert_eq!(package.vmlinuz, b"kernel");
+    assert_eq!(package.config.number("CONFIG_HZ"), Some(250));
+}
+
+/// What comes after the kernel is not unpacked: a package whose rest is cut off is read as well.
+#[test]
+fn a_package_is_unpacked_as_far_as_its_kernel() {
+    let mut files = FILES.to_vec();
+    // Bytes that do not compress, so that the cut is after the kernel.
+    let noise: Vec<u8> = (0..1u32 << 18)
+        .flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes())
+        .collect();
+    files.push(("./lib/modules/large", &noise));
+    let data = gzip(&tar(&files));
+    let control = gzip(&tar(&[("./control", CONTROL.as_bytes())]));
+    let cut = ar(&[
+        ("control.tar.gz", &control),
+        ("data.tar.gz", &data[..data.len() / 2]),
+    ]);
+    assert_eq!(Package::read(&cut).unwrap().vmlinuz, b"kernel");
+}
+
+#[test]
+fn a_package_without_a_kernel_is_refused() {
+    let error = Package::read(&package(&FILES[..2])).unwrap_err();
+    let PackageError::NoKernel { name, missing } = error else {
+        panic!("{error}")
+    };
+    assert_eq!(
+        (name.as_str(), missing),
+        ("linux-image-6.1.0-1-amd64", "boot/vmlinuz-")
+    );
+}
+
+#[test]
+fn a_configuration_larger_than_any_is_refused() {
+    let large = vec![b'#'; LARGEST_TEXT as usize + 1];
+    let mut files = FILES;
+    files[1].1 = &large;
+    let error = Package::read(&package(&files)).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            PackageError::TooLarge {
+                limit: LARGEST_TEXT,
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+/// Cut short at any byte, or with any byte changed, it is read or refused.
+#[test]
+fn damage_is_an_error() {
+    let whole = package(&FILES);
+    for end in 0..whole.len() {
+        let _ = Package::read(&whole[..end]);
+    }
+    for at in 0..whole.len() {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x41;
+        let _ = Package::read(&damaged);
+    }
+    assert!(matches!(
+        Package::read(b"!<arch>\n").unwrap_err(),
+        PackageError::NoMember(_)
+    ));
+    assert!(matches!(
+        Package::read(b"").unwrap_err(),
+        PackageError::Archive(_)
+    ));
+}

@@ -1,0 +1,141 @@
+//! Entries of `releases.toml` as text, and a table with entries added to it.
+
+use super::{LayoutEntry, Release};
+use std::fmt::Write;
+
+impl LayoutEntry {
+    /// The entry as it stands in `releases.toml`.
+    pub fn to_toml(&self) -> String {
+        let fingerprint = self.fingerprint.to_string();
+        block(
+            "layout",
+            &[
+                ("id", &self.id.0),
+                ("family", &self.family),
+                ("arch", &self.arch),
+                ("flavour", &self.flavour),
+                ("fingerprint", &fingerprint),
+                ("file", &self.file),
+                ("source", &self.source),
+            ],
+        )
+    }
+}
+
+impl Release {
+    /// The entry as it stands in `releases.toml`.
+    pub fn to_toml(&self) -> String {
+        let mut fields = vec![
+            ("name", &self.name),
+            ("version", &self.version),
+            ("arch", &self.arch),
+            ("flavour", &self.flavour),
+            ("layout", &self.layout.0),
+        ];
+        fields.extend(self.uname.as_ref().map(|uname| ("uname", uname)));
+        fields.extend(self.build_id.as_ref().map(|id| ("build_id", id)));
+        let mut text = block("release", &fields);
+        if let Some(hz) = self.hz {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "hz = {hz}");
+        }
+        text
+    }
+}
+
+fn block(table: &str, fields: &[(&str, &String)]) -> String {
+    let mut text = format!("[[{table}]]\n");
+    for (key, value) in fields {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{key} = {}", toml::Value::String((*value).clone()));
+    }
+    text
+}
+
+/// The text of a `releases.toml` with entries added: layouts after the last one, and releases at
+/// the end. The rest, comments included, stays as it is.
+pub fn with_entries(text: &str, layouts: &[LayoutEntry], releases: &[Release]) -> String {
+    let end_of_layouts = match text.find("[[release]]") {
+        // Comments above the first release belong to it.
+        Some(first) => text[..first].rfind("\n\n").map_or(first, |blank| blank + 2),
+        None => text.len(),
+    };
+    let (mut all, rest) = (text[..end_of_layouts].to_owned(), &text[end_of_layouts..]);
+    let add = |all: &mut String, entry: String| {
+        all.truncate(all.trim_end().len());
+        if !all.is_empty() {
+            all.push_str("\n\n");
+        }
+        all.push_str(&entry);
+    };
+    for layout in layouts {
+        add(&mut all, layout.to_toml());
+    }
+    if !rest.is_empty() {
+        add(&mut all, rest.to_owned());
+    }
+    for release in releases {
+        add(&mut all, release.to_toml());
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::super::{Files, LayoutId, Registry};
+    use super::*;
+    use crate::layout::Fingerprint;
+    use std::borrow::Cow;
+
+    #[test]
+    fn what_is_added_is_read_again() {
+        let builtin = Files::builtin();
+        let fingerprint: Fingerprint = "0".repeat(64).parse().unwrap();
+        let layout = LayoutEntry {
+            id: LayoutId("new".to_owned()),
+            family: "linux-6".to_owned(),
+            arch: "amd64".to_owned(),
+            flavour: "cloud".to_owned(),
+            fingerprint,
+            file: "new.btf".to_owned(),
+            source: "a \"quoted\" source with \\".to_owned(),
+        };
+        let release = Release {
+            name: "6.99-cloud-amd64".to_owned(),
+            version: "6.99".to_owned(),
+            arch: "amd64".to_owned(),
+            flavour: "cloud".to_owned(),
+            layout: layout.id.clone(),
+            uname: Some("6.99-cloud".to_owned()),
+            build_id: None,
+            hz: Some(300),
+        };
+        let text = with_entries(&builtin.releases, &[layout.clone()], &[release.clone()]);
+        let mut files = builtin.clone();
+        files.releases = Cow::Owned(text.clone());
+        files
+            .layouts
+            .insert("new.btf".to_owned(), Cow::Borrowed(&[]));
+        let registry = Registry::parse(files).unwrap();
+        assert_eq!(registry.layout_entry(&layout.id).unwrap(), &layout);
+        assert_eq!(registry.releases().last(), Some(&release));
+        // Nothing but the entries was added.
+        let without = text.replace(&format!("{}\n", layout.to_toml()), "");
+        let without = without.replace(&format!("\n{}", release.to_toml()), "");
+        assert_eq!(without, builtin.releases);
+    }
+
+    #[test]
+    fn the_entries_that_are_there_are_in_this_form() {
+        let registry = Registry::builtin().unwrap();
+        let text = Files::builtin().releases;
+        for layout in registry.layouts() {
+            assert!(text.contains(&layout.to_toml()), "{}", layout.to_toml());
+        }
+        for release in registry.releases() {
+            assert!(text.contains(&release.to_toml()), "{}", release.to_toml());
+        }
+    }
+}
