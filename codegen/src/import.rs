@@ -55,9 +55,8 @@ pub enum Found {
     New {
         /// The layout's entry.
         entry: LayoutEntry,
-        /// What is undecided between it and its neighbours: the nearest release before it and the
-        /// nearest after it.
-        neighbours: Vec<Status>,
+        /// What is undecided on the way to it from the release that is nearest to it.
+        step: Option<Status>,
     },
 }
 
@@ -97,8 +96,8 @@ pub enum ImportError {
     Status(#[from] SelectError),
 }
 
-/// Adds `kernel` to `files`, if they do not have it. What is undecided between a new layout and
-/// its neighbours is found with the converter crates in the folder `converters`.
+/// Adds `kernel` to `files`, if they do not have it. What is undecided on the way to a new
+/// layout is found with the converter crates in the folder `converters`.
 ///
 /// # Errors
 /// [`ImportError`].
@@ -161,17 +160,17 @@ pub fn import(files: Files, kernel: &Kernel, converters: &Path) -> Result<Import
     );
     files.releases = Cow::Owned(text);
     let registry = Registry::parse(files.clone())?;
-    let neighbours = neighbours(&registry, &release, &family)
-        .into_iter()
-        .map(|(from, to)| {
-            let selection = scaffold::select(&registry, from, to)?;
-            status::status(&registry, &selection, converters)
-        })
-        .collect::<Result<_, SelectError>>()?;
+    let step = match neighbour(&registry, &release, &family) {
+        None => None,
+        Some(other) => {
+            let selection = scaffold::select(&registry, &other.name, &release.name)?;
+            Some(status::status(&registry, &selection, converters)?)
+        }
+    };
     Ok(Imported {
         release,
         family,
-        found: Found::New { entry, neighbours },
+        found: Found::New { entry, step },
         files,
     })
 }
@@ -276,36 +275,38 @@ fn same(kernel: &Kernel, what: &'static str, known: &str, found: &str) -> Result
     }
 }
 
-/// The steps from the nearest release before `release` to it, and from it to the nearest one
-/// after, among those of its family, machine and flavour with other layouts; if there is neither,
-/// the step to it from the nearest one of any flavour.
-fn neighbours<'a>(
-    registry: &'a Registry,
-    release: &'a Release,
-    family: &str,
-) -> Vec<(&'a str, &'a str)> {
-    let is_near = |other: &&Release| {
+/// The release that a converter would lead to `release` from: of the same series before one of
+/// another, of the same flavour before the standard one before any other, an earlier one before a
+/// later one, and then the nearest.
+fn neighbour<'a>(registry: &'a Registry, release: &Release, family: &str) -> Option<&'a Release> {
+    let is_candidate = |other: &&Release| {
         let entry = registry.layout_entry(&other.layout);
         other.arch == release.arch
             && other.layout != release.layout
             && entry.is_ok_and(|entry| entry.family == family)
     };
-    let mut near: Vec<&Release> = registry.releases().iter().filter(is_near).collect();
-    near.sort_by_key(|other| numbers(&other.version));
+    let mut candidates: Vec<&Release> = registry.releases().iter().filter(is_candidate).collect();
+    candidates.sort_by_key(|other| numbers(&other.version));
     let here = numbers(&release.version);
-    let split = near.partition_point(|other| numbers(&other.version) <= here);
-    let (before, after) = near.split_at(split);
-    let same = |other: &&&Release| other.flavour == release.flavour;
-    let before_same = before.iter().rev().find(same);
-    let after_same = after.iter().find(same);
-    let mut steps: Vec<(&str, &str)> = Vec::new();
-    steps.extend(before_same.map(|other| (other.name.as_str(), release.name.as_str())));
-    steps.extend(after_same.map(|other| (release.name.as_str(), other.name.as_str())));
-    if steps.is_empty() {
-        let nearest = before.last().or(after.first());
-        steps.extend(nearest.map(|other| (other.name.as_str(), release.name.as_str())));
-    }
-    steps
+    let series = |numbers: &[u64]| numbers.iter().take(2).copied().collect::<Vec<_>>();
+    let split = candidates.partition_point(|other| numbers(&other.version) <= here);
+    let ranked = candidates
+        .into_iter()
+        .enumerate()
+        .min_by_key(|(position, other)| {
+            let flavour = match other.flavour.as_str() {
+                flavour if flavour == release.flavour => 0,
+                "standard" => 1,
+                _ => 2,
+            };
+            (
+                series(&numbers(&other.version)) != series(&here),
+                flavour,
+                *position >= split,
+                position.abs_diff(split),
+            )
+        });
+    ranked.map(|(_, other)| other)
 }
 
 /// The numbers of a version, in the order in which versions come.
@@ -378,20 +379,37 @@ mod tests {
             hz: Some(1000),
             ..kernel("6.1.0-47-amd64", "6.1.999-amd64", "6.1.999")
         };
-        let Found::New { entry, neighbours } = imported(&kernel).unwrap().found else {
+        let Found::New { entry, step } = imported(&kernel).unwrap().found else {
             panic!("a layout of its own was expected");
         };
         assert_eq!(entry.id.0, "6.1.999-amd64");
-        let steps: Vec<_> = neighbours
-            .iter()
-            .map(|status| (status.from.as_str(), status.to.as_str()))
-            .collect();
-        assert_eq!(steps.len(), 2);
-        assert!(
-            steps[0].0.starts_with("6.1.0-") && steps[0].1 == "6.1.999-amd64",
-            "{steps:?}"
-        );
-        assert!(steps[1].1.starts_with("6.12."), "{steps:?}");
+        let step = step.unwrap();
+        assert!(step.from.starts_with("6.1.0-"), "{}", step.from);
+        assert_eq!(step.to, "6.1.999-amd64");
+    }
+
+    #[test]
+    fn the_nearest_release_is_of_the_same_series_and_flavour() {
+        let registry = Registry::builtin().unwrap();
+        let like = registry.release("2.4.36-up", None, None).unwrap();
+        let nearest = |version: &str, flavour: &str, layout: &str| {
+            let release = Release {
+                name: "new".to_owned(),
+                version: version.to_owned(),
+                flavour: flavour.to_owned(),
+                layout: LayoutId(layout.to_owned()),
+                ..like.clone()
+            };
+            neighbour(&registry, &release, "linux-2.4")
+                .unwrap()
+                .name
+                .clone()
+        };
+        assert_eq!(nearest("2.4.37.12", "up", "new"), "2.4.37.11-up");
+        assert_eq!(nearest("2.4.36.3", "smp", "new"), "2.4.36.3-smp");
+        // One that shares the layout is no neighbour.
+        assert_eq!(nearest("2.4.37", "up", "2.4.36.9-i386-up"), "2.4.36.8-up");
+        assert_eq!(nearest("2.4.1", "up", "new"), "2.4.32-up");
     }
 
     /// After a change of the state map the stored layouts are made again from their kernels.

@@ -44,8 +44,8 @@ pub(crate) fn import(sources: &[String], project: &Path) -> Result<Ended, CliErr
         let imported = import::import(files, &source.kernel, &converters)?;
         store(&folder, &imported)?;
         print(&text(name, &source, &imported, &folder))?;
-        if let Found::New { neighbours, .. } = &imported.found {
-            undecided |= !neighbours.iter().all(status::Status::is_complete);
+        if let Found::New { step, .. } = &imported.found {
+            undecided |= step.as_ref().is_some_and(|step| !step.is_complete());
         }
     }
     Ok(match undecided {
@@ -217,7 +217,7 @@ fn text(name: &str, source: &Source, imported: &Imported, folder: &Path) -> Stri
                 folder.join("releases.toml").display()
             );
         }
-        Found::New { entry, neighbours } => {
+        Found::New { entry, step } => {
             let file = folder.join("layouts").join(&entry.file);
             let _ = writeln!(text, "  a layout of its own, {}", entry.fingerprint);
             let _ = writeln!(
@@ -226,8 +226,8 @@ fn text(name: &str, source: &Source, imported: &Imported, folder: &Path) -> Stri
                 file.display(),
                 folder.join("releases.toml").display()
             );
-            for neighbour in neighbours {
-                for line in status::text(neighbour).lines() {
+            if let Some(step) = step {
+                for line in status::text(step).lines() {
                     let _ = writeln!(text, "  {line}");
                 }
             }
