@@ -46,7 +46,7 @@ fn a_ring_is_a_pointer_to_the_same_type() {
         assert_eq!(
             findings(&map),
             [format!(
-                "[[root]] ring: the layout's task_struct has no member `{member}` that points at another task_struct"
+                "[[root]] ring: the layout's task_struct has no member `{member}` that points at another task_struct or is a list_head"
             )]
         );
     }

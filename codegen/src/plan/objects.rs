@@ -6,7 +6,7 @@ use super::{Bits, FieldPlan, Place, TaskLabel, TypePlan};
 use crate::ctype::{self, Scalar, Shape};
 use kconv_runtime::table::Source;
 use kernel_structs::layout::{FieldPath, TypeId};
-use kernel_structs::state::{Policy, Rule};
+use kernel_structs::state::{Derived, Policy, Rule};
 use std::collections::BTreeSet;
 
 impl Planner<'_> {
@@ -20,7 +20,9 @@ impl Planner<'_> {
             };
             let planned = self.plan_type(old, new, name);
             let entry = map.types.get(name);
-            let anchor = map.derived.iter().find(|derived| derived.ty == name);
+            // What is found from a pointer does not move with its owner.
+            let anchored = |derived: &&Derived| derived.ty == name && derived.base.is_none();
+            let anchor = map.derived.iter().find(anchored);
             if let Some(plan) = self.types.get_mut(&planned) {
                 plan.object = true;
                 plan.extent = entry.and_then(|entry| entry.extent);

@@ -149,7 +149,7 @@ pub fn fdtable(
     // open_fds_init, or a longer set
     new.open_fds = cx.follow(&at!(at.open_fds), old.open_fds);
     // one bit for each full word of open_fds, from which it is computed
-    new.full_fds_bits = cx.within(&at!(at.full_fds_bits), old.full_fds_bits);
+    new.full_fds_bits = cx.follow(&at!(at.full_fds_bits), old.full_fds_bits);
     // link and function of a callback that is pending only while an object is being freed or
     // work is queued
     callback_head(cx, &at!(at.rcu), &old.rcu, &mut new.rcu);
@@ -1101,7 +1101,11 @@ pub fn rb_node(
     use same::rb_node as New;
     // place in a tree that its keeper builds anew
     new.__rb_parent_color = cx
-        .reset(&at!(at.__rb_parent_color), old.__rb_parent_color, 0);
+        .empty_link(
+            &at!(at.__rb_parent_color),
+            &at!(at.__rb_parent_color),
+            old.__rb_parent_color,
+        );
     new.rb_right = cx.reset(&at!(at.rb_right), old.rb_right, 0);
     new.rb_left = cx.reset(&at!(at.rb_left), old.rb_left, 0);
 }
@@ -1912,7 +1916,7 @@ pub fn task_struct(
     // the affinity that counts: cpus_mask, or one CPU's mask while migration is disabled
     new.cpus_ptr = cx.within_required(&at!(at.cpus_ptr), old.cpus_ptr);
     // the affinity as the user asked for it, before cpusets cut it down
-    new.user_cpus_ptr = cx.resource(&at!(at.user_cpus_ptr), old.user_cpus_ptr);
+    new.user_cpus_ptr = cx.follow(&at!(at.user_cpus_ptr), old.user_cpus_ptr);
     new.cpus_mask = old.cpus_mask;
     let reason = "request on the kernel stack of one who changes the affinity and waits for it (kernel/sched/core.c: affine_move_task)";
     new.migration_pending = cx
@@ -2297,7 +2301,13 @@ pub fn task_struct(
     new.last_sum_exec_runtime = cx
         .reset(&at!(at.last_sum_exec_runtime), old.last_sum_exec_runtime, 0);
     // work of NUMA balancing
-    callback_head(cx, &at!(at.numa_work), &old.numa_work, &mut new.numa_work);
+    new.numa_work.next = cx
+        .empty_link(
+            &at!(at.numa_work.next),
+            &at!(at.numa_work.next),
+            old.numa_work.next,
+        );
+    new.numa_work.func = cx.reset(&at!(at.numa_work.func), old.numa_work.func, 0);
     // tasks that fault on the same pages of this machine
     new.numa_group = cx.reset(&at!(at.numa_group), old.numa_group, 0);
     // faults by node of this machine
@@ -2532,10 +2542,10 @@ pub fn task_struct(
     );
     // made anew by init_sched_mm_cid; pending work only compacts ids that 6.1 does not have
     // (6.12 kernel/sched/core.c: task_mm_cid_work)
-    cx.drop_kept(
+    cx.drop_link(
         &at!(at.cid_work.next, old),
-        old.cid_work.next.as_bytes(),
-        U64::new(0).as_bytes(),
+        &at!(at.cid_work.next, old),
+        old.cid_work.next,
     );
     cx.drop_kept(
         &at!(at.cid_work.func, old),
@@ -11176,7 +11186,7 @@ static FDTABLE_RULES: [FieldRule; 7] = [
     FieldRule { field: "fd", rule: RuleKind::Follow, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "struct file * *", to_type: "struct file * *", source: Source::StateMap, reason: "the descriptors: fd_array, or a longer array (fs/file.c: alloc_fdtable)", ..FieldRule::PLAIN },
     FieldRule { field: "close_on_exec", rule: RuleKind::Follow, from: Some(Bits { offset: 128, len: 64 }), to: Some(Bits { offset: 128, len: 64 }), from_type: "long unsigned int *", to_type: "long unsigned int *", source: Source::StateMap, reason: "close_on_exec_init, or a longer set (fs/file.c: alloc_fdtable)", ..FieldRule::PLAIN },
     FieldRule { field: "open_fds", rule: RuleKind::Follow, from: Some(Bits { offset: 192, len: 64 }), to: Some(Bits { offset: 192, len: 64 }), from_type: "long unsigned int *", to_type: "long unsigned int *", source: Source::StateMap, reason: "open_fds_init, or a longer set (fs/file.c: alloc_fdtable)", ..FieldRule::PLAIN },
-    FieldRule { field: "full_fds_bits", rule: RuleKind::Within, from: Some(Bits { offset: 256, len: 64 }), to: Some(Bits { offset: 256, len: 64 }), from_type: "long unsigned int *", to_type: "long unsigned int *", source: Source::StateMap, reason: "one bit for each full word of open_fds, from which it is computed; full_fds_bits_init or in the block behind a longer open_fds (fs/file.c: copy_fd_bitmaps)", ..FieldRule::PLAIN },
+    FieldRule { field: "full_fds_bits", rule: RuleKind::Follow, from: Some(Bits { offset: 256, len: 64 }), to: Some(Bits { offset: 256, len: 64 }), from_type: "long unsigned int *", to_type: "long unsigned int *", source: Source::StateMap, reason: "one bit for each full word of open_fds, from which it is computed; full_fds_bits_init or in the block behind a longer open_fds (fs/file.c: copy_fd_bitmaps)", ..FieldRule::PLAIN },
     FieldRule { field: "rcu", rule: RuleKind::Reset, from: Some(Bits { offset: 320, len: 128 }), to: Some(Bits { offset: 320, len: 128 }), from_type: "struct callback_head", to_type: "struct callback_head", nested: Some("callback_head"), source: Source::StateMap, reason: "link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)", ..FieldRule::PLAIN },
 ];
 
@@ -11930,7 +11940,7 @@ static TASK_DELAY_INFO_RULES: [FieldRule; 22] = [
     FieldRule { field: "irq_count", rule: RuleKind::Drop, from: Some(Bits { offset: 1088, len: 32 }), to: None, from_type: "u32", to_type: "", source: Source::Override, reason: "time taken by interrupts, which 6.1 does not measure (6.12 kernel/delayacct.c: __delayacct_irq)", ..FieldRule::PLAIN },
 ];
 
-static TASK_STRUCT_RULES: [FieldRule; 312] = [
+static TASK_STRUCT_RULES: [FieldRule; 313] = [
     FieldRule { field: "thread_info", rule: RuleKind::Recurse, from: Some(Bits { offset: 0, len: 192 }), to: Some(Bits { offset: 0, len: 192 }), from_type: "struct thread_info", to_type: "struct thread_info", nested: Some("thread_info"), ..FieldRule::PLAIN },
     FieldRule { field: "__state", rule: RuleKind::Carry, from: Some(Bits { offset: 192, len: 32 }), to: Some(Bits { offset: 192, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 224, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
@@ -11965,7 +11975,7 @@ static TASK_STRUCT_RULES: [FieldRule; 312] = [
     FieldRule { field: "nr_cpus_allowed", rule: RuleKind::Move, from: Some(Bits { offset: 7872, len: 32 }), to: Some(Bits { offset: 7808, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 7840, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "cpus_ptr", rule: RuleKind::Within, from: Some(Bits { offset: 7936, len: 64 }), to: Some(Bits { offset: 7872, len: 64 }), from_type: "const cpumask_t *", to_type: "const cpumask_t *", source: Source::StateMap, reason: "the affinity that counts: cpus_mask, or one CPU's mask while migration is disabled (kernel/fork.c: dup_task_struct; kernel/sched/core.c: migrate_disable_switch)", ..FieldRule::PLAIN },
-    FieldRule { field: "user_cpus_ptr", rule: RuleKind::Resource, from: Some(Bits { offset: 8000, len: 64 }), to: Some(Bits { offset: 7936, len: 64 }), from_type: "cpumask_t *", to_type: "cpumask_t *", source: Source::StateMap, reason: "the affinity as the user asked for it, before cpusets cut it down (6.12 kernel/sched/syscalls.c: sched_setaffinity; 6.1 kernel/sched/core.c: restrict_cpus_allowed_ptr)", ..FieldRule::PLAIN },
+    FieldRule { field: "user_cpus_ptr", rule: RuleKind::Follow, from: Some(Bits { offset: 8000, len: 64 }), to: Some(Bits { offset: 7936, len: 64 }), from_type: "cpumask_t *", to_type: "cpumask_t *", source: Source::StateMap, reason: "the affinity as the user asked for it, before cpusets cut it down (6.12 kernel/sched/syscalls.c: sched_setaffinity; 6.1 kernel/sched/core.c: restrict_cpus_allowed_ptr)", ..FieldRule::PLAIN },
     FieldRule { field: "cpus_mask", rule: RuleKind::Move, from: Some(Bits { offset: 8064, len: 8192 }), to: Some(Bits { offset: 8000, len: 8192 }), from_type: "cpumask_t", to_type: "cpumask_t", ..FieldRule::PLAIN },
     FieldRule { field: "migration_pending", rule: RuleKind::Reset, from: Some(Bits { offset: 16256, len: 64 }), to: Some(Bits { offset: 16192, len: 64 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "request on the kernel stack of one who changes the affinity and waits for it (kernel/sched/core.c: affine_move_task)", ..FieldRule::PLAIN },
     FieldRule { field: "migration_disabled", rule: RuleKind::Reset, from: Some(Bits { offset: 16320, len: 16 }), to: Some(Bits { offset: 16256, len: 16 }), from_type: "short unsigned int", to_type: "short unsigned int", source: Source::StateMap, reason: "nesting of migrate_disable, zero outside kernel code (kernel/sched/core.c: migrate_disable)", ..FieldRule::PLAIN },
@@ -12151,7 +12161,8 @@ static TASK_STRUCT_RULES: [FieldRule; 312] = [
     FieldRule { field: "node_stamp", rule: RuleKind::Reset, from: Some(Bits { offset: 30336, len: 64 }), to: Some(Bits { offset: 30528, len: 64 }), from_type: "u64", to_type: "u64", source: Source::StateMap, reason: "runtime at which NUMA balancing looks next (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
     FieldRule { field: "last_task_numa_placement", rule: RuleKind::Reset, from: Some(Bits { offset: 30400, len: 64 }), to: Some(Bits { offset: 30592, len: 64 }), from_type: "u64", to_type: "u64", source: Source::StateMap, reason: "stamp of the run queue clock (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
     FieldRule { field: "last_sum_exec_runtime", rule: RuleKind::Reset, from: Some(Bits { offset: 30464, len: 64 }), to: Some(Bits { offset: 30656, len: 64 }), from_type: "u64", to_type: "u64", source: Source::StateMap, reason: "runtime when NUMA balancing placed the task last (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
-    FieldRule { field: "numa_work", rule: RuleKind::Reset, from: Some(Bits { offset: 30528, len: 128 }), to: Some(Bits { offset: 30720, len: 128 }), from_type: "struct callback_head", to_type: "struct callback_head", nested: Some("callback_head"), source: Source::StateMap, reason: "work of NUMA balancing; it points at itself while not queued (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
+    FieldRule { field: "numa_work.next", rule: RuleKind::Reset, from: Some(Bits { offset: 30528, len: 64 }), to: Some(Bits { offset: 30720, len: 64 }), from_type: "struct callback_head *", to_type: "struct callback_head *", source: Source::StateMap, reason: "work of NUMA balancing; it points at itself while not queued (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
+    FieldRule { field: "numa_work.func", rule: RuleKind::Reset, from: Some(Bits { offset: 30592, len: 64 }), to: Some(Bits { offset: 30784, len: 64 }), from_type: "void (*)(void)", to_type: "void (*)(void)", source: Source::StateMap, reason: "work of NUMA balancing; it points at itself while not queued (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
     FieldRule { field: "numa_group", rule: RuleKind::Reset, from: Some(Bits { offset: 30656, len: 64 }), to: Some(Bits { offset: 30848, len: 64 }), from_type: "struct numa_group *", to_type: "struct numa_group *", source: Source::StateMap, reason: "tasks that fault on the same pages of this machine (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
     FieldRule { field: "numa_faults", rule: RuleKind::Reset, from: Some(Bits { offset: 30720, len: 64 }), to: Some(Bits { offset: 30912, len: 64 }), from_type: "long unsigned int *", to_type: "long unsigned int *", source: Source::StateMap, reason: "faults by node of this machine (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
     FieldRule { field: "total_numa_faults", rule: RuleKind::Reset, from: Some(Bits { offset: 30784, len: 64 }), to: Some(Bits { offset: 30976, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", source: Source::StateMap, reason: "sum of numa_faults (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
