@@ -8,9 +8,11 @@
 mod arms;
 mod check;
 mod parse;
+mod tail;
 
 pub use check::StateFinding;
 pub use parse::StateError;
+pub use tail::{Tail, TailPlace};
 
 use crate::layout::{Layout, Type, TypeId};
 use std::collections::BTreeMap;
@@ -79,6 +81,8 @@ pub struct TypeEntry {
     /// Members that stand for the unnamed union they are in, because no other member of it is in
     /// use while the object is saved; each with the reason.
     pub arms: BTreeMap<String, String>,
+    /// The flexible array that belongs to objects of this type.
+    pub tail: Option<Tail>,
 }
 
 /// A policy and why it is right.

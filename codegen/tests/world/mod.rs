@@ -94,8 +94,9 @@ impl World {
             address_spaces: Vec::new(),
             core_notes: Vec::new(),
         };
+        let elements = BTreeMap::new();
         let addresses: Vec<KernelAddr> = head.objects.iter().map(|object| object.address).collect();
-        let map = Map::new(&head, &addresses, converter).unwrap();
+        let map = Map::new(&head, &addresses, &elements, converter).unwrap();
         World {
             converter,
             head,
@@ -121,7 +122,8 @@ impl World {
         for (object, address) in head.objects.iter_mut().zip(self.map.addresses()) {
             object.address = address;
         }
-        let map = Map::new(&head, &self.map.addresses(), converter).unwrap();
+        let elements = BTreeMap::new();
+        let map = Map::new(&head, &self.map.addresses(), &elements, converter).unwrap();
         World {
             converter,
             head,

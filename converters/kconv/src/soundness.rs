@@ -44,7 +44,22 @@ impl Check<'_> {
             Some(ty) => view.layout.size_of(ty).map(|size| size.0),
             None => Some(u64::from(view.layout.target().pointer_size)),
         };
-        let expected = size.and_then(|size| size.checked_mul(u64::from(object.count)));
+        let tail = view.tail(id);
+        let expected = match &tail {
+            Some(tail) => tail.place.size_with(tail.elements),
+            None => size.and_then(|size| size.checked_mul(u64::from(object.count))),
+        };
+        if let (Some(tail), true) = (&tail, expected != Some(object.size)) {
+            self.findings.push(format!(
+                "{name} at {}: {} bytes, but with {} {} it has {}",
+                object.address,
+                object.size,
+                tail.elements,
+                tail.member,
+                expected.map_or_else(|| String::from("no size"), |size| size.to_string()),
+            ));
+            return;
+        }
         if expected != Some(object.size) {
             self.findings.push(format!(
                 "{name} at {}: {} bytes for {} of them; the layout has {}",
@@ -64,6 +79,13 @@ impl Check<'_> {
                         self.pointer(id, start, &format!("[{index}]"), &rule.policy);
                     }
                 }
+            }
+        }
+        if let Some(tail) = &tail {
+            for index in 0..tail.elements {
+                let start = tail.place.offset + index * tail.place.element_size;
+                let path = format!("{}[{index}]", tail.member);
+                self.value(id, tail.place.element, start, &path);
             }
         }
         for slot in view.head().slots_of(id) {

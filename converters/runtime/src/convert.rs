@@ -5,16 +5,17 @@
 //! reaches the destination before all of it is written, read back and found right.
 
 use crate::at::At;
+use crate::bits;
 use crate::context::{Context, Namer, Outcome};
 use crate::finding::Finding;
-use crate::placement::{Map, PlacementError};
+use crate::placement::{Map, PlacedTail, PlacementError};
 use crate::report::Report;
-use crate::table::Converter;
+use crate::table::{Bits, Converter};
 use kconv_image::{
     Head, Identity, Image, ImageError, ImageWriter, KernelAddr, KernelId, Object, ObjectId,
     PageSource, Remainder, Slot, SlotTarget, Step, Symbol, Verify, WriteError,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// What a conversion is to do.
@@ -137,7 +138,8 @@ pub fn convert(
     if let Some(error) = image.verify(Verify::Objects).into_iter().next() {
         return Err(error.into());
     }
-    let maps = maps(head, &job.chain)?;
+    let elements = tails(image, &job.chain)?;
+    let maps = maps(head, &elements, &job.chain)?;
     let objects = final_objects(head, &maps);
 
     let mut writer = match output {
@@ -206,11 +208,46 @@ fn beginning(fingerprint: kconv_image::Fingerprint) -> String {
     fingerprint.to_string().chars().take(16).collect()
 }
 
-fn maps(head: &Head, chain: &[&'static Converter]) -> Result<Vec<Map>, PlacementError> {
+/// The length of the flexible array of every object that ends in one. It is the same under all
+/// layouts.
+fn tails(
+    image: &Image,
+    chain: &[&'static Converter],
+) -> Result<BTreeMap<ObjectId, u64>, ConvertError> {
+    let head = image.head();
+    let mut tails = BTreeMap::new();
+    let Some(converter) = chain.first() else {
+        return Ok(tails);
+    };
+    let mut bytes = Vec::new();
+    for (object, id) in head.objects.iter().zip((0..).map(ObjectId)) {
+        let Some(tail) = converter
+            .find(head.type_name(object))
+            .and_then(|ty| ty.tail)
+        else {
+            continue;
+        };
+        image.read_object(id, &mut bytes)?;
+        let end = tail.count.offset + tail.count.len;
+        if bytes.len() as u64 * 8 >= u64::from(end) {
+            let count = bits::get(&bytes, tail.count.offset, tail.count.len, false);
+            // More than any object can have do not pass the check of its size.
+            let count = u64::try_from(count).unwrap_or(u64::MAX);
+            tails.insert(id, count.saturating_add(u64::from(tail.add)));
+        }
+    }
+    Ok(tails)
+}
+
+fn maps(
+    head: &Head,
+    elements: &BTreeMap<ObjectId, u64>,
+    chain: &[&'static Converter],
+) -> Result<Vec<Map>, PlacementError> {
     let mut addresses: Vec<KernelAddr> = head.objects.iter().map(|o| o.address).collect();
     let mut maps: Vec<Map> = Vec::with_capacity(chain.len());
     for converter in chain {
-        let map = Map::new(head, &addresses, converter)?;
+        let map = Map::new(head, &addresses, elements, converter)?;
         if maps.is_empty() {
             map.check_sizes(head)?;
         }
@@ -230,7 +267,7 @@ fn final_objects(head: &Head, maps: &[Map]) -> Vec<Object> {
         .zip(ids)
         .map(|(object, id)| Object {
             address: last.new_address(id),
-            size: u64::from(object.count) * u64::from(last.ty(id).to_size),
+            size: last.new_size(id),
             ..object.clone()
         })
         .collect()
@@ -347,7 +384,7 @@ fn one_object(
     };
     let (from, to) = (ty.from_size as usize, ty.to_size as usize);
     new.clear();
-    new.resize(count as usize * to, 0);
+    new.resize(map.new_size(id) as usize, 0);
     let object = At::object();
     for index in 0..count as usize {
         let element;
@@ -360,6 +397,40 @@ fn one_object(
         let old = &old[index * from..(index + 1) * from];
         convert(context, at, old, &mut new[index * to..(index + 1) * to]);
         context.keep_padding(at, old, ty.padding);
+    }
+    if let Some(tail) = map.tail(id) {
+        elements(context, tail, old, new);
+    }
+}
+
+/// Takes the flexible array at the end of an object from `old` to `new`.
+fn elements(context: &mut Context<'_>, tail: PlacedTail, old: &[u8], new: &mut [u8]) {
+    let ty = tail.element;
+    let Some(convert) = ty.convert else {
+        return;
+    };
+    let (from, to) = (ty.from_size as usize, ty.to_size as usize);
+    let starts = (tail.at.from as usize, tail.at.to as usize);
+    let object = At::object();
+    let array = object.field(tail.at.field, starts.0, starts.1);
+    // The size of the object was held against the number of elements.
+    let count = tail.elements as usize;
+    let each = old[starts.0..].chunks_exact(from).take(count);
+    let new = new[starts.1..].chunks_exact_mut(to);
+    for (index, (old, new)) in each.zip(new).enumerate() {
+        let at = array.index(index, from, to);
+        convert(context, &at, old, new);
+        context.keep_padding(&at, old, ty.padding);
+    }
+    // What `sizeof` has beyond the last element, which fills up to the alignment of the type.
+    let end = (starts.0 + count * from) as u32;
+    let len = (old.len() as u32).saturating_sub(end);
+    let rest = Bits {
+        offset: 8 * end,
+        len: 8 * len,
+    };
+    if len > 0 {
+        context.keep_padding(&object, old, &[rest]);
     }
 }
 

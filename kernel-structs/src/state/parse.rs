@@ -2,7 +2,7 @@
 //! refuses attributes that do not belong to their policy.
 
 use super::{
-    CountUnit, Derived, Follow, Initial, Missing, Policy, Root, Rule, StateMap, TypeEntry,
+    CountUnit, Derived, Follow, Initial, Missing, Policy, Root, Rule, StateMap, Tail, TypeEntry,
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -114,6 +114,16 @@ struct RawType {
     fields: BTreeMap<String, RawRule>,
     #[serde(default)]
     arms: BTreeMap<String, String>,
+    tail: Option<RawTail>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTail {
+    member: String,
+    count: String,
+    #[serde(default)]
+    add: u64,
 }
 
 #[derive(Default, Deserialize)]
@@ -222,8 +232,14 @@ fn type_entry(name: &str, raw: RawType) -> Result<TypeEntry, StateError> {
             Ok((member, text))
         })
         .collect::<Result<_, StateError>>()?;
+    let tail = raw.tail.map(|tail| Tail {
+        member: tail.member,
+        count: tail.count,
+        add: tail.add,
+    });
     Ok(TypeEntry {
         arms,
+        tail,
         saved: raw.saved,
         extent: raw.extent,
         rule: rule_of_type,

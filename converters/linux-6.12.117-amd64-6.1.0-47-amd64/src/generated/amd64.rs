@@ -359,6 +359,7 @@ pub fn group_info(
     // get_group_info)
     new.usage = overrides::references(cx, &at!(at.usage), &old.usage);
     new.ngroups = old.ngroups;
+    // gid: ngroups elements at the end, each by `kgid_t`
 }
 
 /// `hlist_head`, 8 bytes.
@@ -517,6 +518,16 @@ pub fn kernel_siginfo(
     new._pad_12 = [0; 4];
     // user ABI: the addresses in it are the program's own
     new._sifields = old._sifields;
+}
+
+/// `kgid_t`, 4 bytes.
+pub fn kgid_t(
+    _cx: &mut Context<'_>,
+    _at: &At<'_>,
+    old: &same::kgid_t,
+    new: &mut same::kgid_t,
+) {
+    new.val = old.val;
 }
 
 /// `ldt_struct`, 16 bytes.
@@ -972,6 +983,7 @@ pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &old::pid, new: &mut new::pid
     // link and function of a callback that is pending only while an object is being freed or
     // work is queued
     callback_head(cx, &at!(at.rcu), &old.rcu, &mut new.rcu);
+    // numbers: level + 1 elements at the end, each by `upid`
     // a cached directory entry of this boot's pidfs (6.12 fs/libfs.c: path_from_stashed)
     cx.drop_kept(&at!(at.stashed, old), old.stashed.as_bytes(), U64::new(0).as_bytes());
     // a number of this boot, which 6.1 has not (6.12 kernel/pid.c: alloc_pid)
@@ -2714,6 +2726,16 @@ pub fn tlbflush_unmap_batch(
 /// `unsigned long`, 8 bytes.
 pub fn unsigned_long(_cx: &mut Context<'_>, _at: &At<'_>, old: &U64, new: &mut U64) {
     *new = *old;
+}
+
+/// `upid`, 16 bytes.
+pub fn upid(cx: &mut Context<'_>, at: &At<'_>, old: &same::upid, new: &mut same::upid) {
+    use same::upid as Old;
+    use same::upid as New;
+    new.nr = old.nr;
+    new._pad_4 = [0; 4];
+    // namespace the number is valid in
+    new.ns = cx.resource(&at!(at.ns), old.ns);
 }
 
 /// `uprobes_state`, 8 bytes.
@@ -10178,6 +10200,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }, Span { from: 12, to: 12, len: 4 }],
             padding: &[],
@@ -10189,6 +10212,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10200,6 +10224,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 176,
             extent: None,
             anchor: None,
+            tail: None,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, cred)),
             spans: &[Span { from: 0, to: 0, len: 44 }, Span { from: 48, to: 44, len: 41 }, Span { from: 96, to: 88, len: 76 }],
             padding: &[Bits { offset: 352, len: 32 }, Bits { offset: 712, len: 56 }, Bits { offset: 1376, len: 96 }],
@@ -10211,6 +10236,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, desc_struct)),
             spans: &[Span { from: 0, to: 0, len: 4 }],
             padding: &[],
@@ -10222,6 +10248,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 56,
             extent: None,
             anchor: None,
+            tail: None,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, fdtable)),
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 48 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -10233,6 +10260,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 232,
             extent: None,
             anchor: None,
+            tail: None,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, file)),
             spans: &[Span { from: 0, to: 56, len: 8 }, Span { from: 12, to: 68, len: 4 }, Span { from: 16, to: 40, len: 8 }, Span { from: 24, to: 216, len: 8 }, Span { from: 32, to: 200, len: 8 }, Span { from: 40, to: 32, len: 8 }, Span { from: 48, to: 64, len: 4 }, Span { from: 52, to: 0, len: 4 }, Span { from: 56, to: 144, len: 8 }, Span { from: 64, to: 16, len: 16 }, Span { from: 80, to: 72, len: 8 }, Span { from: 92, to: 84, len: 28 }, Span { from: 120, to: 192, len: 8 }, Span { from: 136, to: 224, len: 8 }, Span { from: 144, to: 208, len: 8 }, Span { from: 152, to: 152, len: 32 }],
             padding: &[],
@@ -10244,6 +10272,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, file_pointer)),
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10255,6 +10284,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 704,
             extent: None,
             anchor: None,
+            tail: None,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, files_struct)),
             spans: &[Span { from: 0, to: 0, len: 5 }, Span { from: 16, to: 16, len: 28 }, Span { from: 48, to: 48, len: 48 }, Span { from: 132, to: 132, len: 540 }],
             padding: &[Bits { offset: 40, len: 24 }, Bits { offset: 96, len: 32 }, Bits { offset: 352, len: 32 }, Bits { offset: 768, len: 256 }, Bits { offset: 5376, len: 256 }],
@@ -10266,6 +10296,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 32,
             extent: None,
             anchor: None,
+            tail: None,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, fown_struct)),
             spans: &[Span { from: 16, to: 8, len: 24 }],
             padding: &[],
@@ -10277,6 +10308,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 4160,
             extent: None,
             anchor: None,
+            tail: None,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, fpstate)),
             spans: &[Span { from: 0, to: 0, len: 32 }, Span { from: 64, to: 64, len: 4096 }],
             padding: &[Bits { offset: 260, len: 252 }],
@@ -10288,6 +10320,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 4224,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 88 }, Span { from: 128, to: 128, len: 4096 }],
             padding: &[Bits { offset: 32, len: 32 }, Bits { offset: 772, len: 252 }],
@@ -10299,6 +10332,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 56,
             extent: None,
             anchor: None,
+            tail: None,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, fs_struct)),
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 12 }, Span { from: 24, to: 24, len: 32 }],
             padding: &[Bits { offset: 160, len: 32 }],
@@ -10310,6 +10344,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: Some(Tail { field: "gid", element: "kgid_t", from: 8, to: 8, count: Bits { offset: 32, len: 32 }, add: 0 }),
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, group_info)),
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10321,6 +10356,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10332,6 +10368,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10343,6 +10380,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 64,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 60 }],
             padding: &[Bits { offset: 480, len: 32 }],
@@ -10354,6 +10392,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8208,
             extent: None,
             anchor: None,
+            tail: None,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, io_bitmap)),
             spans: &[Span { from: 0, to: 0, len: 8208 }],
             padding: &[],
@@ -10365,6 +10404,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 88,
             extent: None,
             anchor: None,
+            tail: None,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, io_context)),
             spans: &[Span { from: 0, to: 0, len: 14 }, Span { from: 28, to: 28, len: 60 }],
             padding: &[Bits { offset: 112, len: 16 }, Bits { offset: 160, len: 32 }],
@@ -10376,6 +10416,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 256,
             extent: None,
             anchor: None,
+            tail: None,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, k_itimer)),
             spans: &[Span { from: 0, to: 0, len: 32 }, Span { from: 40, to: 40, len: 20 }, Span { from: 64, to: 64, len: 192 }],
             padding: &[Bits { offset: 288, len: 32 }, Bits { offset: 480, len: 32 }],
@@ -10387,6 +10428,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 32,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 32 }],
             padding: &[],
@@ -10398,10 +10440,23 @@ pub static CONVERTER: Converter = Converter {
             to_size: 48,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 12 }, Span { from: 16, to: 16, len: 32 }],
             padding: &[Bits { offset: 96, len: 32 }],
             rules: &KERNEL_SIGINFO_RULES,
+        },
+        TypeConverter {
+            name: "kgid_t",
+            from_size: 4,
+            to_size: 4,
+            extent: None,
+            anchor: None,
+            tail: None,
+            convert: Some(|cx, at, old, new| cx.typed(at, old, new, kgid_t)),
+            spans: &[Span { from: 0, to: 0, len: 4 }],
+            padding: &[],
+            rules: &KGID_T_RULES,
         },
         TypeConverter {
             name: "ldt_struct",
@@ -10409,6 +10464,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, ldt_struct)),
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10420,6 +10476,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10431,6 +10488,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10442,6 +10500,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10453,6 +10512,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 12 }],
             padding: &[Bits { offset: 96, len: 32 }],
@@ -10464,6 +10524,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 24,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 4, to: 16, len: 4 }, Span { from: 8, to: 8, len: 8 }],
             padding: &[],
@@ -10475,6 +10536,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 272,
             extent: None,
             anchor: None,
+            tail: None,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, mempolicy)),
             spans: &[Span { from: 0, to: 0, len: 140 }, Span { from: 144, to: 144, len: 128 }],
             padding: &[Bits { offset: 1120, len: 32 }],
@@ -10486,6 +10548,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 136,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 44 }, Span { from: 48, to: 48, len: 26 }, Span { from: 80, to: 80, len: 8 }, Span { from: 92, to: 92, len: 44 }],
             padding: &[],
@@ -10497,6 +10560,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 1088,
             extent: None,
             anchor: None,
+            tail: None,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, mm_struct)),
             spans: &[Span { from: 0, to: 88, len: 4 }, Span { from: 64, to: 0, len: 4 }, Span { from: 68, to: 16, len: 4 }, Span { from: 72, to: 8, len: 8 }, Span { from: 80, to: 32, len: 56 }, Span { from: 152, to: 96, len: 12 }, Span { from: 168, to: 112, len: 20 }, Span { from: 192, to: 136, len: 32 }, Span { from: 240, to: 168, len: 76 }, Span { from: 320, to: 248, len: 472 }, Span { from: 824, to: 720, len: 32 }, Span { from: 984, to: 752, len: 52 }, Span { from: 1040, to: 808, len: 26 }, Span { from: 1072, to: 840, len: 8 }, Span { from: 1084, to: 852, len: 52 }, Span { from: 1144, to: 912, len: 68 }, Span { from: 1216, to: 984, len: 48 }, Span { from: 1272, to: 1040, len: 16 }, Span { from: 1296, to: 1056, len: 32 }],
             padding: &[Bits { offset: 32, len: 480 }, Bits { offset: 1824, len: 32 }, Bits { offset: 9120, len: 32 }, Bits { offset: 9696, len: 32 }, Bits { offset: 10624, len: 128 }],
@@ -10508,6 +10572,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 32,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }, Span { from: 12, to: 12, len: 20 }],
             padding: &[],
@@ -10519,6 +10584,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 72,
             extent: None,
             anchor: None,
+            tail: None,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, nsproxy)),
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 64 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -10530,6 +10596,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 56,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 48 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -10541,6 +10608,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10552,6 +10620,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10563,6 +10632,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 40,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 8, to: 8, len: 32 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -10574,6 +10644,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 96,
             extent: None,
             anchor: None,
+            tail: Some(Tail { field: "numbers", element: "upid", from: 112, to: 96, count: Bits { offset: 32, len: 32 }, add: 1 }),
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, pid)),
             spans: &[Span { from: 0, to: 0, len: 8 }, Span { from: 32, to: 16, len: 40 }, Span { from: 80, to: 64, len: 32 }],
             padding: &[Bits { offset: 96, len: 32 }, Bits { offset: 608, len: 32 }],
@@ -10585,6 +10656,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 24,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 24 }],
             padding: &[],
@@ -10596,6 +10668,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 80,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 80 }],
             padding: &[],
@@ -10607,6 +10680,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 56,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 24 }, Span { from: 28, to: 28, len: 24 }],
             padding: &[Bits { offset: 416, len: 32 }],
@@ -10618,6 +10692,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 24,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[Bits { offset: 160, len: 32 }],
@@ -10629,6 +10704,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 168,
             extent: None,
             anchor: None,
+            tail: None,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, pt_regs)),
             spans: &[Span { from: 0, to: 0, len: 136 }, Span { from: 144, to: 144, len: 16 }],
             padding: &[],
@@ -10640,6 +10716,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 4,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[],
             padding: &[],
@@ -10651,6 +10728,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 24,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 24 }],
             padding: &[],
@@ -10662,6 +10740,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10673,6 +10752,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 56,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 56 }],
             padding: &[],
@@ -10684,6 +10764,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 40,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 20 }, Span { from: 24, to: 24, len: 16 }],
             padding: &[],
@@ -10695,6 +10776,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[],
             padding: &[],
@@ -10706,6 +10788,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 64,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 56 }],
             padding: &[Bits { offset: 480, len: 32 }],
@@ -10717,6 +10800,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 224,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 84 }, Span { from: 88, to: 88, len: 60 }, Span { from: 152, to: 152, len: 60 }, Span { from: 232, to: 216, len: 8 }],
             padding: &[Bits { offset: 681, len: 23 }, Bits { offset: 1184, len: 32 }, Bits { offset: 1696, len: 32 }],
@@ -10728,6 +10812,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 256,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 12 }, Span { from: 16, to: 16, len: 24 }, Span { from: 64, to: 40, len: 17 }, Span { from: 88, to: 64, len: 16 }, Span { from: 104, to: 88, len: 8 }, Span { from: 112, to: 80, len: 8 }, Span { from: 136, to: 96, len: 12 }, Span { from: 152, to: 112, len: 32 }, Span { from: 192, to: 192, len: 56 }],
             padding: &[Bits { offset: 96, len: 32 }, Bits { offset: 672, len: 32 }, Bits { offset: 1184, len: 32 }, Bits { offset: 1472, len: 64 }, Bits { offset: 2016, len: 32 }],
@@ -10739,6 +10824,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 32,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 32 }],
             padding: &[],
@@ -10750,6 +10836,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 48,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 48 }],
             padding: &[],
@@ -10761,6 +10848,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 256,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 224 }],
             padding: &[Bits { offset: 1792, len: 256 }],
@@ -10772,6 +10860,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10783,6 +10872,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 4,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }],
             padding: &[],
@@ -10794,6 +10884,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 4,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }],
             padding: &[],
@@ -10805,6 +10896,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }],
             padding: &[],
@@ -10816,6 +10908,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 32,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 32 }],
             padding: &[],
@@ -10827,6 +10920,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 2080,
             extent: None,
             anchor: None,
+            tail: None,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, sighand_struct)),
             spans: &[Span { from: 4, to: 4, len: 4 }, Span { from: 16, to: 16, len: 2064 }],
             padding: &[Bits { offset: 96, len: 32 }],
@@ -10838,6 +10932,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 1112,
             extent: None,
             anchor: None,
+            tail: None,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, signal_struct)),
             spans: &[Span { from: 0, to: 0, len: 32 }, Span { from: 40, to: 40, len: 88 }, Span { from: 132, to: 132, len: 12 }, Span { from: 144, to: 152, len: 60 }, Span { from: 208, to: 216, len: 180 }, Span { from: 392, to: 400, len: 12 }, Span { from: 408, to: 416, len: 20 }, Span { from: 432, to: 440, len: 64 }, Span { from: 504, to: 512, len: 436 }, Span { from: 944, to: 952, len: 60 }, Span { from: 1008, to: 1016, len: 9 }, Span { from: 1018, to: 1026, len: 4 }, Span { from: 1024, to: 1032, len: 16 }, Span { from: 1044, to: 1052, len: 40 }, Span { from: 1088, to: 1096, len: 16 }],
             padding: &[Bits { offset: 288, len: 32 }, Bits { offset: 1026, len: 30 }, Bits { offset: 1632, len: 32 }, Bits { offset: 3104, len: 32 }, Bits { offset: 3232, len: 32 }, Bits { offset: 4000, len: 32 }, Bits { offset: 7520, len: 32 }, Bits { offset: 8032, len: 32 }, Bits { offset: 8136, len: 8 }, Bits { offset: 8176, len: 16 }],
@@ -10849,6 +10944,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 24,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 24 }],
             padding: &[],
@@ -10860,6 +10956,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 80,
             extent: None,
             anchor: None,
+            tail: None,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, sigqueue)),
             spans: &[Span { from: 0, to: 0, len: 20 }, Span { from: 24, to: 24, len: 12 }, Span { from: 40, to: 40, len: 40 }],
             padding: &[Bits { offset: 160, len: 32 }, Bits { offset: 288, len: 32 }],
@@ -10871,6 +10968,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 4,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[],
             padding: &[],
@@ -10882,6 +10980,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 32,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 25 }],
             padding: &[Bits { offset: 200, len: 56 }],
@@ -10893,6 +10992,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10904,6 +11004,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10915,6 +11016,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 128,
             extent: None,
             anchor: None,
+            tail: None,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, task_delay_info)),
             spans: &[Span { from: 8, to: 8, len: 104 }, Span { from: 120, to: 112, len: 16 }],
             padding: &[Bits { offset: 32, len: 32 }, Bits { offset: 1120, len: 32 }],
@@ -10926,6 +11028,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 9792,
             extent: None,
             anchor: None,
+            tail: None,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, task_struct)),
             spans: &[Span { from: 0, to: 0, len: 28 }, Span { from: 32, to: 32, len: 32 }, Span { from: 68, to: 68, len: 8 }, Span { from: 80, to: 80, len: 44 }, Span { from: 128, to: 128, len: 12 }, Span { from: 144, to: 144, len: 24 }, Span { from: 192, to: 168, len: 17 }, Span { from: 216, to: 192, len: 16 }, Span { from: 232, to: 216, len: 8 }, Span { from: 240, to: 208, len: 8 }, Span { from: 264, to: 224, len: 12 }, Span { from: 280, to: 240, len: 32 }, Span { from: 320, to: 320, len: 56 }, Span { from: 384, to: 384, len: 132 }, Span { from: 520, to: 520, len: 60 }, Span { from: 584, to: 584, len: 60 }, Span { from: 664, to: 648, len: 8 }, Span { from: 680, to: 656, len: 16 }, Span { from: 704, to: 704, len: 224 }, Span { from: 960, to: 960, len: 16 }, Span { from: 984, to: 976, len: 4 }, Span { from: 992, to: 984, len: 1056 }, Span { from: 2056, to: 2048, len: 34 }, Span { from: 2092, to: 2084, len: 20 }, Span { from: 2136, to: 2104, len: 8 }, Span { from: 2152, to: 2120, len: 36 }, Span { from: 2192, to: 2160, len: 52 }, Span { from: 2248, to: 2216, len: 72 }, Span { from: 2328, to: 2308, len: 16 }, Span { from: 2344, to: 2328, len: 12 }, Span { from: 2368, to: 2352, len: 240 }, Span { from: 2608, to: 2608, len: 88 }, Span { from: 2704, to: 2704, len: 4 }, Span { from: 2712, to: 2712, len: 44 }, Span { from: 2760, to: 2760, len: 152 }, Span { from: 2916, to: 2916, len: 24 }, Span { from: 2944, to: 2944, len: 212 }, Span { from: 3160, to: 3160, len: 65 }, Span { from: 3232, to: 3232, len: 16 }, Span { from: 3256, to: 3256, len: 72 }, Span { from: 3328, to: 3336, len: 92 }, Span { from: 3424, to: 3432, len: 160 }, Span { from: 3584, to: 3600, len: 80 }, Span { from: 3668, to: 3684, len: 24 }, Span { from: 3704, to: 3728, len: 8 }, Span { from: 3716, to: 3740, len: 46 }, Span { from: 3764, to: 3786, len: 2 }, Span { from: 3768, to: 3788, len: 16 }, Span { from: 3784, to: 3808, len: 112 }, Span { from: 3900, to: 3920, len: 4 }, Span { from: 3904, to: 3928, len: 8 }, Span { from: 3944, to: 3936, len: 1026 }, Span { from: 4976, to: 4984, len: 64 }, Span { from: 5044, to: 5052, len: 36 }, Span { from: 5080, to: 5104, len: 4 }, Span { from: 5088, to: 5112, len: 8 }, Span { from: 5112, to: 5128, len: 16 }, Span { from: 5144, to: 4968, len: 4 }, Span { from: 5148, to: 5144, len: 4 }, Span { from: 5152, to: 5152, len: 44 }, Span { from: 5200, to: 5200, len: 40 }, Span { from: 5256, to: 5240, len: 24 }, Span { from: 5288, to: 5272, len: 20 }, Span { from: 5312, to: 5296, len: 32 }, Span { from: 5376, to: 5376, len: 144 }, Span { from: 5524, to: 5524, len: 4 }, Span { from: 5568, to: 5568, len: 4 }, Span { from: 5576, to: 5576, len: 88 }, Span { from: 5696, to: 5696, len: 4096 }],
             padding: &[Bits { offset: 608, len: 32 }, Bits { offset: 992, len: 32 }, Bits { offset: 1120, len: 32 }, Bits { offset: 1696, len: 32 }, Bits { offset: 2208, len: 32 }, Bits { offset: 2496, len: 64 }, Bits { offset: 3040, len: 32 }, Bits { offset: 4137, len: 23 }, Bits { offset: 4640, len: 32 }, Bits { offset: 5152, len: 32 }, Bits { offset: 5568, len: 64 }, Bits { offset: 7424, len: 256 }, Bits { offset: 7904, len: 32 }, Bits { offset: 16416, len: 32 }, Bits { offset: 16720, len: 16 }, Bits { offset: 16928, len: 32 }, Bits { offset: 17184, len: 32 }, Bits { offset: 17504, len: 32 }, Bits { offset: 17952, len: 32 }, Bits { offset: 18852, len: 28 }, Bits { offset: 18895, len: 49 }, Bits { offset: 21600, len: 32 }, Bits { offset: 21664, len: 32 }, Bits { offset: 22048, len: 32 }, Bits { offset: 23520, len: 32 }, Bits { offset: 25248, len: 32 }, Bits { offset: 25800, len: 56 }, Bits { offset: 27360, len: 32 }, Bits { offset: 30104, len: 8 }, Bits { offset: 30128, len: 16 }, Bits { offset: 39760, len: 48 }, Bits { offset: 40672, len: 32 }, Bits { offset: 41568, len: 32 }, Bits { offset: 42016, len: 32 }, Bits { offset: 42464, len: 32 }, Bits { offset: 42752, len: 256 }, Bits { offset: 44161, len: 31 }, Bits { offset: 44480, len: 64 }, Bits { offset: 44576, len: 32 }, Bits { offset: 45316, len: 252 }],
@@ -10937,6 +11040,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 24,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 24 }],
             padding: &[],
@@ -10948,6 +11052,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 4416,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 144 }, Span { from: 148, to: 148, len: 4 }, Span { from: 192, to: 192, len: 4 }, Span { from: 200, to: 200, len: 88 }, Span { from: 320, to: 320, len: 4096 }],
             padding: &[Bits { offset: 1153, len: 31 }, Bits { offset: 1472, len: 64 }, Bits { offset: 1568, len: 32 }, Bits { offset: 2308, len: 252 }],
@@ -10959,6 +11064,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 40,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 36 }],
             padding: &[Bits { offset: 288, len: 32 }],
@@ -10970,6 +11076,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10981,6 +11088,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 32,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 32 }],
             padding: &[],
@@ -10992,6 +11100,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 1032,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 1026 }],
             padding: &[Bits { offset: 8208, len: 48 }],
@@ -11003,10 +11112,23 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, unsigned_long)),
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
             rules: &UNSIGNED_LONG_RULES,
+        },
+        TypeConverter {
+            name: "upid",
+            from_size: 16,
+            to_size: 16,
+            extent: None,
+            anchor: None,
+            tail: None,
+            convert: Some(|cx, at, old, new| cx.typed(at, old, new, upid)),
+            spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 8 }],
+            padding: &[Bits { offset: 32, len: 32 }],
+            rules: &UPID_RULES,
         },
         TypeConverter {
             name: "uprobes_state",
@@ -11014,6 +11136,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -11025,6 +11148,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 136,
             extent: None,
             anchor: None,
+            tail: None,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, user_struct)),
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 16, to: 16, len: 68 }, Span { from: 88, to: 88, len: 8 }, Span { from: 108, to: 100, len: 16 }, Span { from: 124, to: 128, len: 4 }, Span { from: 128, to: 120, len: 8 }],
             padding: &[Bits { offset: 32, len: 32 }, Bits { offset: 96, len: 32 }, Bits { offset: 672, len: 32 }],
@@ -11036,6 +11160,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 152,
             extent: None,
             anchor: None,
+            tail: None,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, vm_area_struct)),
             spans: &[Span { from: 0, to: 0, len: 40 }, Span { from: 56, to: 40, len: 104 }, Span { from: 168, to: 144, len: 8 }],
             padding: &[Bits { offset: 328, len: 24 }],
@@ -11047,6 +11172,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -11058,6 +11184,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 48,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 40 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -11069,6 +11196,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 24,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 8, to: 8, len: 16 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -11080,6 +11208,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -11091,6 +11220,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 32,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 32 }],
             padding: &[],
@@ -11102,6 +11232,7 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
             convert: None,
             spans: &[Span { from: 4, to: 4, len: 12 }],
             padding: &[],
@@ -11273,9 +11404,10 @@ static FS_STRUCT_RULES: [FieldRule; 8] = [
     FieldRule { field: "pwd", rule: RuleKind::Recurse, from: Some(Bits { offset: 320, len: 128 }), to: Some(Bits { offset: 320, len: 128 }), from_type: "struct path", to_type: "struct path", nested: Some("path"), ..FieldRule::PLAIN },
 ];
 
-static GROUP_INFO_RULES: [FieldRule; 2] = [
+static GROUP_INFO_RULES: [FieldRule; 3] = [
     FieldRule { field: "usage", rule: RuleKind::Call, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "refcount_t", to_type: "atomic_t", source: Source::Override, reason: "a count of references in both, refcount_t before and atomic_t now (include/linux/cred.h: get_group_info)", ..FieldRule::PLAIN },
     FieldRule { field: "ngroups", rule: RuleKind::Carry, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
+    FieldRule { field: "gid", rule: RuleKind::Array, from: Some(Bits { offset: 64, len: 0 }), to: Some(Bits { offset: 64, len: 0 }), from_type: "kgid_t []", to_type: "kgid_t []", nested: Some("kgid_t"), times: 0, ..FieldRule::PLAIN },
 ];
 
 static HLIST_HEAD_RULES: [FieldRule; 1] = [
@@ -11351,6 +11483,10 @@ static KERNEL_SIGINFO_RULES: [FieldRule; 5] = [
     FieldRule { field: "si_code", rule: RuleKind::Carry, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 96, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "_sifields", rule: RuleKind::Carry, from: Some(Bits { offset: 128, len: 256 }), to: Some(Bits { offset: 128, len: 256 }), from_type: "union __sifields", to_type: "union __sifields", source: Source::StateMap, reason: "user ABI: the addresses in it are the program's own (include/uapi/asm-generic/siginfo.h: __sifields)", ..FieldRule::PLAIN },
+];
+
+static KGID_T_RULES: [FieldRule; 1] = [
+    FieldRule { field: "val", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "gid_t", to_type: "gid_t", ..FieldRule::PLAIN },
 ];
 
 static LDT_STRUCT_RULES: [FieldRule; 3] = [
@@ -11538,7 +11674,7 @@ static PERCPU_COUNTER_RULES: [FieldRule; 5] = [
     FieldRule { field: "counters", rule: RuleKind::Reset, from: Some(Bits { offset: 256, len: 64 }), to: Some(Bits { offset: 256, len: 64 }), from_type: "s32 *", to_type: "s32 *", source: Source::StateMap, reason: "what each CPU has not yet added to count; per-cpu memory of this boot (lib/percpu_counter.c: __percpu_counter_init_many, 6.12; __percpu_counter_init, 6.1)", ..FieldRule::PLAIN },
 ];
 
-static PID_RULES: [FieldRule; 10] = [
+static PID_RULES: [FieldRule; 11] = [
     FieldRule { field: "count", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "refcount_t", to_type: "refcount_t", source: Source::StateMap, reason: "how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself", ..FieldRule::PLAIN },
     FieldRule { field: "level", rule: RuleKind::Carry, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
@@ -11547,6 +11683,7 @@ static PID_RULES: [FieldRule; 10] = [
     FieldRule { field: "inodes", rule: RuleKind::Reset, from: Some(Bits { offset: 512, len: 64 }), to: Some(Bits { offset: 384, len: 64 }), from_type: "struct hlist_head", to_type: "struct hlist_head", nested: Some("hlist_head"), source: Source::StateMap, reason: "as list_head; an empty hash chain is null (include/linux/list.h: INIT_HLIST_HEAD)", ..FieldRule::PLAIN },
     FieldRule { field: "wait_pidfd", rule: RuleKind::Reset, from: Some(Bits { offset: 576, len: 192 }), to: Some(Bits { offset: 448, len: 192 }), from_type: "wait_queue_head_t", to_type: "wait_queue_head_t", nested: Some("wait_queue_head_t"), source: Source::StateMap, reason: "waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)", ..FieldRule::PLAIN },
     FieldRule { field: "rcu", rule: RuleKind::Reset, from: Some(Bits { offset: 768, len: 128 }), to: Some(Bits { offset: 640, len: 128 }), from_type: "struct callback_head", to_type: "struct callback_head", nested: Some("callback_head"), source: Source::StateMap, reason: "link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)", ..FieldRule::PLAIN },
+    FieldRule { field: "numbers", rule: RuleKind::Array, from: Some(Bits { offset: 896, len: 0 }), to: Some(Bits { offset: 768, len: 0 }), from_type: "struct upid []", to_type: "struct upid []", nested: Some("upid"), times: 0, ..FieldRule::PLAIN },
     FieldRule { field: "stashed", rule: RuleKind::Drop, from: Some(Bits { offset: 128, len: 64 }), to: None, from_type: "struct dentry *", to_type: "", source: Source::Override, reason: "a cached directory entry of this boot's pidfs (6.12 fs/libfs.c: path_from_stashed)", ..FieldRule::PLAIN },
     FieldRule { field: "ino", rule: RuleKind::Drop, from: Some(Bits { offset: 192, len: 64 }), to: None, from_type: "u64", to_type: "", source: Source::Override, reason: "a number of this boot, which 6.1 has not (6.12 kernel/pid.c: alloc_pid)", ..FieldRule::PLAIN },
 ];
@@ -12306,6 +12443,12 @@ static TLBFLUSH_UNMAP_BATCH_RULES: [FieldRule; 4] = [
 
 static UNSIGNED_LONG_RULES: [FieldRule; 1] = [
     FieldRule { field: "", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 64 }), to: Some(Bits { offset: 0, len: 64 }), from_type: "unsigned long", to_type: "unsigned long", ..FieldRule::PLAIN },
+];
+
+static UPID_RULES: [FieldRule; 3] = [
+    FieldRule { field: "nr", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
+    FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 32, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
+    FieldRule { field: "ns", rule: RuleKind::Resource, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "struct pid_namespace *", to_type: "struct pid_namespace *", source: Source::StateMap, reason: "namespace the number is valid in (kernel/pid.c: alloc_pid)", ..FieldRule::PLAIN },
 ];
 
 static UPROBES_STATE_RULES: [FieldRule; 1] = [

@@ -14,6 +14,7 @@ const fn ty(name: &'static str, from_size: u32, to_size: u32) -> TypeConverter {
         to_size,
         extent: None,
         anchor: None,
+        tail: None,
         convert: Some(nothing),
         spans: &[],
         padding: &[],
@@ -113,7 +114,7 @@ fn head(objects: &[(u32, u64, u32, u32)]) -> Head {
 fn map(objects: &[(u32, u64, u32, u32)]) -> Map {
     let head = head(objects);
     let old: Vec<_> = head.objects.iter().map(|object| object.address).collect();
-    Map::new(&head, &old, &CONVERTER).unwrap()
+    Map::new(&head, &old, &BTreeMap::new(), &CONVERTER).unwrap()
 }
 
 #[test]
@@ -163,7 +164,7 @@ fn a_full_address_space_is_an_error_and_not_a_wrap() {
         (0, 0xffff_ffc0 + 0x24, 1, 0),
     ]);
     let old: Vec<_> = head.objects.iter().map(|object| object.address).collect();
-    let error = Map::new(&head, &old, &CONVERTER).unwrap_err();
+    let error = Map::new(&head, &old, &BTreeMap::new(), &CONVERTER).unwrap_err();
     assert!(matches!(error, PlacementError::NoRoom { .. }), "{error}");
 }
 
@@ -171,7 +172,7 @@ fn a_full_address_space_is_an_error_and_not_a_wrap() {
 fn a_type_without_a_converter_is_named() {
     let mut head = head(&[(0, 0x1000, 1, 0)]);
     head.types[0] = String::from("dentry");
-    let error = Map::new(&head, &[KernelAddr(0x1000)], &CONVERTER).unwrap_err();
+    let error = Map::new(&head, &[KernelAddr(0x1000)], &BTreeMap::new(), &CONVERTER).unwrap_err();
     assert_eq!(
         error.to_string(),
         "object 0x1000 has type `dentry`, which test does not convert"
