@@ -8,11 +8,13 @@
 mod arms;
 mod check;
 mod parse;
+mod tail;
 mod walking;
 
 pub use arms::union_of;
 pub use check::StateFinding;
 pub use parse::StateError;
+pub use tail::{Tail, TailPlace};
 pub use walking::{Choice, Container, Count, Embedded, Fold, Number, Size, Telling, Threads};
 
 use crate::layout::{Layout, Type, TypeId};
@@ -100,6 +102,8 @@ pub struct TypeEntry {
     pub folds: BTreeMap<String, Fold>,
     /// Members in use only while they are pointed at, by name.
     pub embedded: BTreeMap<String, Embedded>,
+    /// The flexible array that belongs to objects of this type.
+    pub tail: Option<Tail>,
 }
 
 /// A policy and why it is right.

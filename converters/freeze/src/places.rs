@@ -4,7 +4,7 @@ mod walking;
 
 use crate::error::{Fault, Flaw};
 use kernel_structs::layout::{Composite, Layout, Type, TypeId};
-use kernel_structs::state::{Container, Policy, Rule, Size, StateMap, Telling};
+use kernel_structs::state::{Container, Policy, Rule, Size, StateMap, TailPlace, Telling};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
@@ -24,6 +24,37 @@ pub(crate) struct SavedType<'a> {
     pub(crate) containers: Vec<Head<'a>>,
     /// What is done to the bytes of a value that was read.
     pub(crate) edits: Vec<Edit<'a>>,
+    /// The flexible array that objects end in.
+    pub(crate) tail: Option<TailType<'a>>,
+}
+
+/// A flexible array at the end of a type.
+pub(crate) struct TailType<'a> {
+    pub(crate) at: TailPlace,
+    /// How many elements the type itself has, and `places` of it covers: 0 or 1.
+    declared: u64,
+    /// Places in an element.
+    places: Vec<Place<'a>>,
+}
+
+impl<'a> SavedType<'a> {
+    /// The places in `bytes`, which are one value, with their offsets.
+    pub(crate) fn places_in<'s>(
+        &'s self,
+        bytes: &[u8],
+    ) -> impl Iterator<Item = (u64, &'s Place<'a>)> + use<'s, 'a> {
+        let own = self.places.iter().map(|place| (place.offset, place));
+        let room = bytes.len() as u64;
+        let elements = self.tail.iter().flat_map(move |tail| {
+            let end = room.saturating_sub(tail.at.offset) / tail.at.element_size;
+            (tail.declared..end).flat_map(move |index| {
+                let start = tail.at.offset + index * tail.at.element_size;
+                let places = tail.places.iter();
+                places.map(move |place| (start + place.offset, place))
+            })
+        });
+        own.chain(elements)
+    }
 }
 
 /// What a [`SavedType`] is.
@@ -173,7 +204,7 @@ impl<'a> SavedTypes<'a> {
             return Ok(*index);
         }
         let word = u64::from(self.layout.target().pointer_size);
-        let mut extent = None;
+        let (mut extent, mut tail) = (None, None);
         let (shape, size, found) = if let Some(target) = name.strip_suffix('*') {
             let target = target.trim_end();
             (
@@ -201,6 +232,7 @@ impl<'a> SavedTypes<'a> {
             let names = self.layout.names(id);
             let entry = self.map.type_entry(&names);
             extent = entry.and_then(|entry| entry.size.as_ref());
+            tail = self.tail(id)?;
             (Shape::Named(id), size.0, self.members(id)?)
         };
         let index = self.types.len();
@@ -212,6 +244,7 @@ impl<'a> SavedTypes<'a> {
             places: found.places,
             containers: found.containers,
             edits: found.edits,
+            tail,
         }));
         self.by_name.insert(name.to_owned(), index);
         Ok(index)
@@ -232,6 +265,32 @@ impl<'a> SavedTypes<'a> {
             places: vec![place],
             ..Found::default()
         })
+    }
+
+    fn tail(&self, id: TypeId) -> Result<Option<TailType<'a>>, BadPlace> {
+        let Some(at) = self.map.tail(self.layout, id) else {
+            return Ok(None);
+        };
+        let last = match self.layout.get(self.layout.strip(id)) {
+            Type::Composite(composite) => composite.members.last(),
+            _ => None,
+        };
+        let declared = last.map_or(0, |member| {
+            match self.layout.get(self.layout.strip(member.ty)) {
+                Type::Array { count, .. } => *count,
+                _ => 0,
+            }
+        });
+        let mut places = self.members(at.element)?.places;
+        let name = last.and_then(|member| member.name.as_deref());
+        for place in &mut places {
+            place.path = format!("{}[].{}", name.unwrap_or_default(), place.path);
+        }
+        Ok(Some(TailType {
+            at,
+            declared,
+            places,
+        }))
     }
 
     fn members(&self, id: TypeId) -> Result<Found<'a>, BadPlace> {

@@ -105,12 +105,13 @@ impl<'a> Walked<'a> {
             let ty = self.types.get(span.ty);
             for index in 0..span.count {
                 let start = span.start + u64::from(index) * ty.size;
-                for place in &ty.places {
+                let bytes = self.objects[span.object].bytes.get(start as usize..);
+                for (offset, place) in ty.places_in(bytes.unwrap_or_default()) {
                     if let Policy::Follow(follow) = &place.rule.policy {
                         let at = Pointer {
                             span: &span,
                             index,
-                            start,
+                            start: start + offset - place.offset,
                             ty: &ty,
                             place,
                         };

@@ -3,7 +3,8 @@
 mod walking;
 
 use super::arms::has_arm;
-use super::{Number, Policy, StateMap, TypeEntry};
+use super::tail::{self, NoTail};
+use super::{Number, Policy, StateMap, Tail, TypeEntry};
 use crate::layout::{Composite, FieldPath, Layout, Type, TypeId};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -38,6 +39,16 @@ pub enum StateFinding {
         ty: String,
         /// The member.
         member: String,
+    },
+    /// `tail` names a member that is not the flexible array at the end of a saved type, or a
+    /// count that is no integer of it.
+    NoTail {
+        /// The type.
+        ty: String,
+        /// The member named.
+        member: String,
+        /// What it is not.
+        what: &'static str,
     },
     /// A root or a derived object is not of a saved type, or does not belong to one.
     NotSaved {
@@ -109,6 +120,9 @@ impl fmt::Display for StateFinding {
                 member,
                 expected,
             } => write!(f, "[{table}] {member}: the layout has no {expected} there"),
+            StateFinding::NoTail { ty, member, what } => {
+                write!(f, "[type.{ty}] tail: the layout's `{member}` is not {what}")
+            }
             StateFinding::NoSuchSibling { ty, field, sibling } => write!(
                 f,
                 "[type.{ty}.fields] {field}: names `{sibling}`, which the layout's {ty} does not have"
@@ -146,13 +160,20 @@ impl StateMap {
                 .collect();
             if places.is_empty() {
                 // A type-level rule may be for a type that only some configurations have.
-                if entry.saved || !entry.fields.is_empty() || !entry.arms.is_empty() || walks(entry)
+                if entry.saved
+                    || !entry.fields.is_empty()
+                    || !entry.arms.is_empty()
+                    || entry.tail.is_some()
+                    || walks(entry)
                 {
                     findings.insert(StateFinding::NoSuchType { ty: name.clone() });
                 }
                 continue;
             }
             self.check_walking(name, entry, &places, findings);
+            if let Some(tail) = &entry.tail {
+                findings.extend(tail_findings(name, entry.saved, tail, &places));
+            }
             for member in entry.arms.keys() {
                 if !places
                     .iter()
@@ -312,6 +333,32 @@ fn walks(entry: &TypeEntry) -> bool {
         && entry.containers.is_empty()
         && entry.folds.is_empty()
         && entry.embedded.is_empty())
+}
+
+/// What is wrong with the tail of the type `name` under any layout that has the type.
+fn tail_findings(
+    name: &str,
+    saved: bool,
+    tail: &Tail,
+    places: &[(&Layout, TypeId)],
+) -> BTreeSet<StateFinding> {
+    let finding = |member: &str, what| StateFinding::NoTail {
+        ty: name.to_owned(),
+        member: member.to_owned(),
+        what,
+    };
+    let wrong = places
+        .iter()
+        .filter_map(|(layout, id)| match tail::place(layout, *id, tail) {
+            Ok(_) if saved => None,
+            Ok(_) => Some(finding(
+                &tail.member,
+                "the end of an object: the type is not saved",
+            )),
+            Err(NoTail::Member) => Some(finding(&tail.member, "a flexible array at its end")),
+            Err(NoTail::Count) => Some(finding(&tail.count, "an integer that counts elements")),
+        });
+    wrong.collect()
 }
 
 /// Whether member `field` of `ty` is a pointer to a `ty`, or a `list_head`.

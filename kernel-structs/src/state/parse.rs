@@ -4,7 +4,7 @@
 mod walking;
 
 use super::{
-    CountUnit, Derived, Follow, Initial, Missing, Policy, Root, Rule, StateMap, TypeEntry,
+    CountUnit, Derived, Follow, Initial, Missing, Policy, Root, Rule, StateMap, Tail, TypeEntry,
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -128,6 +128,16 @@ struct RawType {
     folds: BTreeMap<String, RawFold>,
     #[serde(default)]
     embedded: BTreeMap<String, RawEmbedded>,
+    tail: Option<RawTail>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTail {
+    member: String,
+    count: String,
+    #[serde(default)]
+    add: u64,
 }
 
 #[derive(Default, Deserialize)]
@@ -238,8 +248,14 @@ fn type_entry(name: &str, raw: RawType) -> Result<TypeEntry, StateError> {
             Ok((member, text))
         })
         .collect::<Result<_, StateError>>()?;
+    let tail = raw.tail.map(|tail| Tail {
+        member: tail.member,
+        count: tail.count,
+        add: tail.add,
+    });
     Ok(TypeEntry {
         arms,
+        tail,
         saved: raw.saved,
         extent: raw.extent,
         rule: rule_of_type,

@@ -6,7 +6,7 @@ use crate::memory::{Memory, little_endian};
 use crate::places::{SavedType, Shape};
 use kconv_image::KernelAddr;
 use kernel_structs::layout::{FieldPath, Type};
-use kernel_structs::state::{CountUnit, Follow, Number};
+use kernel_structs::state::{CountUnit, Follow, Number, TailPlace};
 
 /// The most bytes that an object can be longer than its type: the register state of a CPU with
 /// AMX is 11 KiB.
@@ -65,6 +65,9 @@ impl<'a> Walked<'a> {
 
     /// How many bytes `count` values of type `ty` at `at` have.
     pub(super) fn size(&self, ty: &SavedType<'a>, count: u32, at: KernelAddr) -> Result<u64, Flaw> {
+        if let Some(tail) = ty.tail.as_ref().filter(|_| count == 1) {
+            return self.size_with_tail(&tail.at, at);
+        }
         let (Some(rule), Shape::Named(id)) = (ty.extent, &ty.shape) else {
             return Ok(ty.size * u64::from(count));
         };
@@ -91,6 +94,21 @@ impl<'a> Walked<'a> {
             });
         }
         Ok(size)
+    }
+
+    /// How many bytes an object at `at` has that ends in a flexible array.
+    fn size_with_tail(&self, tail: &TailPlace, at: KernelAddr) -> Result<u64, Flaw> {
+        let bytes = self.memory.bytes(at, tail.size)?;
+        let elements = tail.elements(&bytes);
+        let size = elements
+            .filter(|elements| *elements <= MAX_ELEMENTS)
+            .and_then(|elements| tail.size_with(elements));
+        size.ok_or_else(|| Flaw::Count {
+            member: "the object".to_owned(),
+            count: elements.map_or(-1, |elements| elements as i64),
+            unit: "elements",
+            limit: MAX_ELEMENTS,
+        })
     }
 }
 

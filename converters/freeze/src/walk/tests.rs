@@ -635,6 +635,34 @@ fn an_absurd_size_is_told() {
     }
 }
 
+const GROUPS: &str = r#"
+[type.group_info]
+saved = true
+tail = { member = "gid", count = "ngroups" }
+[type.atomic_t]
+policy = "carry"
+reason = "a test"
+[type.refcount_t]
+policy = "carry"
+reason = "a test"
+"#;
+
+#[test]
+fn a_flexible_array_belongs_to_its_object() {
+    let map = map("group_info", GROUPS);
+    for (groups, expected) in [(3, Ok(8 + 12)), (1 << 22, Err("4194304 elements"))] {
+        let mut made = Made::new();
+        made.name("root", ROOT);
+        made.object("group_info", ROOT, &[("ngroups", groups)]);
+        made.raw(ROOT + 8, &[9; 12]);
+        let walked = walk(made.memory(), &map, &Selection::All);
+        match expected {
+            Ok(size) => assert_eq!(walked.objects[0].bytes.len(), size),
+            Err(said) => assert!(flaws(&walked)[0].contains(said), "{:?}", flaws(&walked)),
+        }
+    }
+}
+
 // --- what is alive ----------------------------------------------------------------------------
 
 #[test]
