@@ -176,6 +176,9 @@ fn check_action(
             action_fits(plan, &field.action, from, to, &mut nested_missing)
                 && (!copies(&field.action) || same_inside(layouts, field))
         }
+        (Action::Tail { .. }, Some(from), Some(to)) => {
+            tail_fits(plan, layouts, ty, field, (from, to), &mut nested_missing)
+        }
         (
             Action::Set { .. }
             | Action::Zero
@@ -220,6 +223,57 @@ fn check_action(
             rule: field.rule.name(),
         });
     }
+}
+
+/// Whether the flexible array of a type ends it on both sides, its elements have a plan, and as
+/// many of them are written as were read.
+fn tail_fits(
+    plan: &Plan,
+    (old, new): (&Layout, &Layout),
+    ty: &TypePlan,
+    field: &FieldPlan,
+    (from, to): (u64, u64),
+    nested_missing: &mut Option<String>,
+) -> bool {
+    let Action::Tail {
+        ty: element,
+        count,
+        at,
+        ..
+    } = &field.action
+    else {
+        return false;
+    };
+    let Some(nested) = plan.types.get(element) else {
+        *nested_missing = Some(element.clone());
+        return true;
+    };
+    let array = |layout: &Layout, place: &Option<Place>, start: u64, end: u64, size: u64| {
+        let Some(Place {
+            bits, ty: Some(id), ..
+        }) = place
+        else {
+            return false;
+        };
+        let element = match shape(layout, *id) {
+            Shape::Array { element, .. } => layout.size_of(element).map_or(0, |size| size.0),
+            _ => 0,
+        };
+        bits.offset == 8 * start && bits.end() == 8 * end && element == size && size > 0
+    };
+    // A count that does not fit the new member, or is another number there, would be another
+    // length than that of the object.
+    let same_number = |field: &&FieldPlan| {
+        field.path == *count
+            && field.old_path.is_none()
+            && matches!(field.action, Action::Copy | Action::Widen | Action::Narrow)
+    };
+    from + 8 * at.0 == 8 * ty.from_size
+        && to + 8 * at.1 == 8 * ty.to_size
+        && nested.object
+        && array(old, &field.from, at.0, ty.from_size, nested.from_size)
+        && array(new, &field.to, at.1, ty.to_size, nested.to_size)
+        && ty.fields.iter().filter(same_number).count() == 1
 }
 
 /// Whether elements are carried as they are.

@@ -83,11 +83,14 @@ pub struct TypePlan {
     pub from_size: u64,
     /// Size of a value written, in bytes.
     pub to_size: u64,
-    /// Whether values are objects of an image, not only parts of other types.
+    /// Whether values are objects of an image, or elements that an object ends in, and not only
+    /// parts of other types.
     pub object: bool,
     /// Bytes of memory that belong to an object, if more than its size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extent: Option<u64>,
+    /// Whether objects can end before or behind the end of the type, as they say themselves.
+    pub open: bool,
     /// Where an object ends, in bytes from the start of its owner, if that is fixed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub anchor_end: Option<u64>,
@@ -224,6 +227,19 @@ pub enum Action {
         new: u64,
         /// What elements without counterpart are, or have to be.
         rest: i64,
+    },
+    /// Each element of the flexible array that the object ends in. The field's places are what
+    /// `sizeof` has of it.
+    Tail {
+        /// Type of the elements, in [`Plan::types`].
+        ty: String,
+        /// Path of the member that says how many there are.
+        #[serde(serialize_with = "as_text")]
+        count: FieldPath,
+        /// What is added to it.
+        add: u64,
+        /// First byte of the array, before and after.
+        at: (u64, u64),
     },
     /// The sum of an array, in its place or in that of its first element.
     Sum,

@@ -8,6 +8,7 @@ use fixture::Fixture;
 use kconv_codegen::coverage::{self, CoverageFinding};
 use kconv_codegen::emit::{self, EmitError};
 use kconv_codegen::plan::{Action, FieldPlan, Plan, TypePlan};
+use kernel_structs::state::Tail;
 
 fn fixture() -> Fixture {
     Fixture::of(
@@ -181,4 +182,74 @@ fn a_finding_names_type_place_and_fields() {
         bits: kconv_codegen::plan::Bits { offset: 9, len: 3 },
     };
     assert_eq!(finding.to_string(), "s: both a and b write bits 1:1 to 1:3");
+}
+
+/// A type that ends in a flexible array, which `sizeof` has one element of before.
+fn tail() -> Fixture {
+    let mut fixture = Fixture::of(
+        "struct p { int x; short y; }; struct s { unsigned int n; int a; struct p e[1]; };",
+        "struct p { int y; int x; }; struct s { int a; unsigned long n; struct p e[0]; };",
+    );
+    let entry = fixture.map.types.get_mut("s").unwrap();
+    entry.tail = Some(Tail {
+        member: "e".to_owned(),
+        count: "n".to_owned(),
+        add: 0,
+    });
+    fixture
+}
+
+#[test]
+fn a_flexible_array_is_accounted_for() {
+    let fixture = tail();
+    let made = fixture.make();
+    assert!(made.undecided.is_empty(), "{:?}", made.undecided);
+    assert_eq!(coverage::check(&made.plan, &fixture.old, &fixture.new), []);
+    let text = emit::emit(&made.plan, &fixture.old, &fixture.new).unwrap();
+    assert!(
+        text.contains("// e: n elements at the end, each by `p`"),
+        "{text}"
+    );
+    assert!(text.contains("element: \"p\", from: 8, to: 8"), "{text}");
+}
+
+#[test]
+fn a_flexible_array_has_its_place_its_elements_and_its_count() {
+    type Change = fn(&mut Plan);
+    let changes: [(&str, Change); 5] = [
+        ("its place", |plan| {
+            let Action::Tail { at, .. } = &mut field(plan.types.get_mut("s").unwrap(), "e").action
+            else {
+                panic!("no tail")
+            };
+            at.1 += 4;
+        }),
+        ("a plan of its elements", |plan| {
+            plan.types.remove("p");
+        }),
+        ("elements of this size", |plan| {
+            let p = plan.types.get_mut("p").unwrap();
+            p.to_size += 4;
+        }),
+        ("a count that is carried", |plan| {
+            field(plan.types.get_mut("s").unwrap(), "n").action = Action::Reset {
+                initial: 0,
+                strict: false,
+            };
+        }),
+        ("elements that can be converted", |plan| {
+            plan.types.get_mut("p").unwrap().object = false;
+        }),
+    ];
+    for (what, change) in changes {
+        let fixture = tail();
+        let mut plan = fixture.make().plan;
+        change(&mut plan);
+        let findings = coverage::check(&plan, &fixture.old, &fixture.new);
+        let of_tail = findings.iter().any(|finding| {
+            let text = finding.to_string();
+            text.contains("s.e") || text.contains("p:")
+        });
+        assert!(of_tail, "{what}: {findings:?}");
+    }
 }

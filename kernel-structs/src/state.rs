@@ -8,9 +8,14 @@
 mod arms;
 mod check;
 mod parse;
+mod tail;
+mod walking;
 
+pub use arms::union_of;
 pub use check::StateFinding;
 pub use parse::StateError;
+pub use tail::{Tail, TailPlace};
+pub use walking::{Choice, Container, Count, Embedded, Fold, Number, Size, Telling, Threads};
 
 use crate::layout::{Layout, Type, TypeId};
 use std::collections::BTreeMap;
@@ -31,7 +36,8 @@ pub struct StateMap {
     /// Rules for the elements of arrays that a follow rule reaches, by element type as written
     /// there (`file *`).
     pub elements: BTreeMap<String, Rule>,
-    /// Members read to name resources, of structures that are not saved.
+    /// Members read to name resources, of structures that are not saved. `a|b` is whichever of
+    /// the two a layout has.
     pub walk: BTreeMap<String, Vec<String>>,
 }
 
@@ -43,20 +49,26 @@ pub struct Root {
     /// Type of the object.
     pub ty: String,
     /// Member of the type that leads to the next object of the same type, and from the last one
-    /// back to this one: all of them are roots. `None` if the root stands alone.
+    /// back to this one, by a pointer or as an embedded `list_head`: all of them are roots.
+    /// `None` if the root stands alone.
     pub ring: Option<String>,
+    /// Lists that begin in the objects on the ring; their elements are roots as well.
+    pub threads: Option<Threads>,
     /// Why the walk starts here.
     pub reason: String,
 }
 
-/// An object that no pointer leads to, at a fixed place behind its owner.
+/// An object that no pointer leads to, at a fixed place behind its owner or behind what a member
+/// of the owner points at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Derived {
     /// Type of the object.
     pub ty: String,
     /// Type of the owner.
     pub owner: String,
-    /// Where the object ends, in bytes from the start of the owner.
+    /// The pointer in the owner from which `end` counts; `None` if it counts from the owner.
+    pub base: Option<String>,
+    /// Where the object ends, in bytes from the start of the owner or from `base`.
     pub end: u64,
     /// Field of the owner that is not zero exactly when there is such an object.
     pub when: String,
@@ -79,6 +91,19 @@ pub struct TypeEntry {
     /// Members that stand for the unnamed union they are in, because no other member of it is in
     /// use while the object is saved; each with the reason.
     pub arms: BTreeMap<String, String>,
+    /// Members of unions that are in use for some values of another member, in the order in which
+    /// they are tried. Where none is in use, the union means nothing.
+    pub choices: Vec<Choice>,
+    /// How many bytes an object has, where that is not the size of the type.
+    pub size: Option<Size>,
+    /// Members that begin a list or a tree, by name.
+    pub containers: BTreeMap<String, Container>,
+    /// Members of which every CPU holds a part, by name.
+    pub folds: BTreeMap<String, Fold>,
+    /// Members in use only while they are pointed at, by name.
+    pub embedded: BTreeMap<String, Embedded>,
+    /// The flexible array that belongs to objects of this type.
+    pub tail: Option<Tail>,
 }
 
 /// A policy and why it is right.
@@ -147,8 +172,8 @@ pub struct Follow {
     /// Element type of the array pointed at; `None` if the pointer is to one object of the type
     /// it is declared with.
     pub element: Option<String>,
-    /// Member beside the pointer that says how many elements there are.
-    pub count: Option<String>,
+    /// How many elements there are.
+    pub count: Option<Count>,
     /// What `count` counts.
     pub unit: CountUnit,
 }
@@ -182,8 +207,11 @@ pub enum Initial {
     EmptyList,
     /// An integer or a pointer's number.
     Value(i64),
-    /// Integers of some members, by path; the rest as for [`Initial::Default`].
-    Members(BTreeMap<String, i64>),
+    /// The address of the value itself.
+    OwnAddress,
+    /// [`Initial::Value`] or [`Initial::OwnAddress`] of some members, by path; the rest as for
+    /// [`Initial::Default`].
+    Members(BTreeMap<String, Initial>),
 }
 
 impl StateMap {

@@ -46,7 +46,7 @@ fn a_ring_is_a_pointer_to_the_same_type() {
         assert_eq!(
             findings(&map),
             [format!(
-                "[[root]] ring: the layout's task_struct has no member `{member}` that points at another task_struct"
+                "[[root]] ring: the layout's task_struct has no member `{member}` that points at another task_struct or is a list_head"
             )]
         );
     }
@@ -61,6 +61,55 @@ fn a_root_is_of_a_saved_type() {
     assert_eq!(
         findings(&map),
         ["[[root]] names inode, which is not saved; add [type.inode] or correct the name"]
+    );
+}
+
+#[test]
+fn a_tail_is_the_flexible_array_at_the_end_of_a_saved_type() {
+    // No type of Linux 2.4 that is saved ends in one.
+    for (entry, told) in [
+        (
+            "[type.task_struct]\ntail = { member = \"files\", count = \"pid\" }\n",
+            "[type.task_struct] tail: the layout's `files` is not a flexible array at its end",
+        ),
+        (
+            "[type.task_struct]\ntail = { member = \"nowhere\", count = \"pid\" }\n",
+            "[type.task_struct] tail: the layout's `nowhere` is not a flexible array at its end",
+        ),
+    ] {
+        let map = changed("[type.task_struct]\n", entry);
+        assert_eq!(findings(&map), [told]);
+    }
+}
+
+/// The same for Linux 6, where some do.
+#[test]
+fn a_tail_is_counted_by_an_integer_of_its_type() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("state/linux-6.toml");
+    let text = fs::read_to_string(path).unwrap();
+    let registry = Registry::builtin().unwrap();
+    let of_family = registry.layouts().filter(|entry| entry.family == "linux-6");
+    let layouts: Vec<Layout> = of_family
+        .map(|entry| registry.layout(&entry.id).unwrap())
+        .collect();
+    let layouts: Vec<&Layout> = layouts.iter().collect();
+    let findings = |from: &str, to: &str| {
+        assert_eq!(text.matches(from).count(), 1, "{from}");
+        let map = StateMap::parse(&text.replace(from, to)).unwrap();
+        let findings = map.check(&layouts);
+        findings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        findings("count = \"ngroups\"", "count = \"ngroups\""),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        findings("count = \"ngroups\"", "count = \"gid\""),
+        ["[type.group_info] tail: the layout's `gid` is not an integer that counts elements"]
+    );
+    assert_eq!(
+        findings("count = \"level\"", "count = \"lock\""),
+        ["[type.pid] tail: the layout's `lock` is not an integer that counts elements"]
     );
 }
 

@@ -5,7 +5,7 @@ use super::lines::{Lines, place};
 use super::structs::{Definition, Part, Structs, Which, ident, literal, sanitized};
 use super::text::{Comments, short};
 use crate::ctype::{self, Shape};
-use crate::plan::{Bits, FieldPlan, Plan, TypePlan};
+use crate::plan::{Action, Bits, FieldPlan, Plan, TypePlan};
 use kconv_runtime::table::{RuleKind, Source};
 use kernel_structs::layout::{FieldPath, Step};
 use proc_macro2::{TokenStream, TokenTree};
@@ -51,6 +51,17 @@ fn function(
             continue;
         }
         let line = lines.line(field).ok_or_else(no_form)?;
+        if let Action::Tail { ty, count, add, .. } = &field.action {
+            let count = match add {
+                0 => count.to_string(),
+                add => format!("{count} + {add}"),
+            };
+            let text = format!(
+                "{}: {count} elements at the end, each by `{ty}`",
+                field.path
+            );
+            body.extend(comments.statement(&text));
+        }
         if line.is_empty() {
             continue;
         }

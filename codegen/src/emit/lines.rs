@@ -60,6 +60,14 @@ impl Lines<'_> {
             } => {
                 return self.elements(field, each, *count, *new_count, *rest);
             }
+            // The runtime converts the elements, one after the other.
+            Action::Tail { at, .. } => {
+                let start = literal(at.1);
+                return Some(match field.to.as_ref()?.bits.len {
+                    0 => TokenStream::new(),
+                    _ => quote!(new.as_mut_bytes()[#start..].fill(0);),
+                });
+            }
             Action::Zero => return self.zero(field),
             Action::BitField => return self.bit_field(field),
             Action::Copy => match self.same_type(field) {
@@ -380,8 +388,12 @@ impl Lines<'_> {
         } else {
             &field.to
         };
+        let place = place.as_ref()?;
+        if let Some(ty) = place.ty {
+            return Some(self.structs.rust_type(which, ty));
+        }
         let layout = self.structs.layout(which);
-        ctype::element_scalar(layout, &place.as_ref()?.declared).map(scalar_type)
+        ctype::element_scalar(layout, &place.declared).map(scalar_type)
     }
 }
 

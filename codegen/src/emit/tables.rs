@@ -120,6 +120,10 @@ fn type_row(plan: &Plan, ty: &TypePlan, text: &mut String) -> Result<(), EmitErr
         true => format!("Some(|cx, at, old, new| cx.typed(at, old, new, {function}))"),
         false => "None".to_owned(),
     };
+    let tail = match ty.fields.iter().find_map(|field| tail(ty, field)) {
+        Some(tail) => format!("Some({})", tail?),
+        None => "None".to_owned(),
+    };
     let mut spans = String::new();
     for span in &ty.spans {
         let (from, to, len) = (number(span.from)?, number(span.to)?, number(span.len)?);
@@ -139,6 +143,8 @@ fn type_row(plan: &Plan, ty: &TypePlan, text: &mut String) -> Result<(), EmitErr
             to_size: {to_size},
             extent: {extent},
             anchor: {anchor},
+            tail: {tail},
+            open: {open},
             convert: {convert},
             spans: &[{spans}],
             padding: &[{padding}],
@@ -146,11 +152,35 @@ fn type_row(plan: &Plan, ty: &TypePlan, text: &mut String) -> Result<(), EmitErr
         }},
 ",
         name = ty.name,
+        open = ty.open,
         spans = spans.trim_end_matches(", "),
         padding = padding.join(", "),
         rules = rules_name(ty),
     );
     Ok(())
+}
+
+/// The row for the flexible array that objects of a type end in.
+fn tail(ty: &TypePlan, field: &FieldPlan) -> Option<Result<String, EmitError>> {
+    let Action::Tail {
+        ty: element,
+        count,
+        add,
+        at,
+    } = &field.action
+    else {
+        return None;
+    };
+    let count = ty.fields.iter().find(|field| field.path == *count)?;
+    let row = |count: Bits| {
+        let (from, to) = (small(ty, at.0)?, small(ty, at.1)?);
+        let (count, add) = (bits(ty, count)?, small(ty, *add)?);
+        let name = field.path.to_string();
+        Ok(format!(
+            "Tail {{ field: {name:?}, element: {element:?}, from: {from}, to: {to}, count: {count}, add: {add} }}"
+        ))
+    };
+    Some(row(count.from.as_ref()?.bits))
 }
 
 fn rules_name(ty: &TypePlan) -> String {
@@ -217,6 +247,8 @@ fn row(ty: &TypePlan, field: &FieldPlan) -> Result<String, EmitError> {
 fn nested(action: &Action) -> (Option<&str>, u64) {
     match action {
         Action::Recurse { ty } => (Some(ty), 1),
+        // How many there are is another number for each object.
+        Action::Tail { ty, .. } => (Some(ty), 0),
         Action::Elements { each, old, new, .. } => {
             let (nested, times) = nested(each);
             (nested, times * old.min(new))

@@ -221,6 +221,7 @@ impl<'a> Planner<'a> {
             to_size: sizes.1,
             object: false,
             extent: None,
+            open: false,
             anchor_end: None,
             fields: Vec::new(),
             drops: Vec::new(),
@@ -238,12 +239,14 @@ impl<'a> Planner<'a> {
             self.open(name, "", Why::TypeChanged, None, None);
             return plan;
         };
-        let old = ctype::fields(old_layout, old);
-        let new = ctype::fields(new_layout, new);
-        let decisions = match self.reset_of(declared) {
+        let mut old = ctype::fields(old_layout, old);
+        let mut new = ctype::fields(new_layout, new);
+        let tail = self.tail(&owner, declared, (&mut old, &mut new));
+        let mut decisions = match self.reset_of(declared) {
             Some((rule, initial)) => self.reset_members(&owner, rule, &initial, &old, &new),
             None => self.members(&owner, &old, &new),
         };
+        decisions.extend(tail);
         for decision in decisions {
             self.place(&mut plan, decision);
         }

@@ -1,12 +1,13 @@
 //! What a plan starts from: the types that the state map saves.
 
-use super::builder::{Planner, Which};
+use super::builder::{Owner, Planner, Which};
+use super::decision::{Decision, Part, Value};
 use super::finding::Why;
-use super::{Bits, FieldPlan, Place, TaskLabel, TypePlan};
-use crate::ctype::{self, Scalar, Shape};
-use kconv_runtime::table::Source;
+use super::{Action, Bits, FieldPlan, Place, TaskLabel, TypePlan};
+use crate::ctype::{self, Field, Scalar, Shape};
+use kconv_runtime::table::{RuleKind, Source};
 use kernel_structs::layout::{FieldPath, TypeId};
-use kernel_structs::state::{Policy, Rule};
+use kernel_structs::state::{Derived, Policy, Rule, TailPlace};
 use std::collections::BTreeSet;
 
 impl Planner<'_> {
@@ -20,10 +21,13 @@ impl Planner<'_> {
             };
             let planned = self.plan_type(old, new, name);
             let entry = map.types.get(name);
-            let anchor = map.derived.iter().find(|derived| derived.ty == name);
+            // What is found from a pointer does not move with its owner.
+            let anchored = |derived: &&Derived| derived.ty == name && derived.base.is_none();
+            let anchor = map.derived.iter().find(anchored);
             if let Some(plan) = self.types.get_mut(&planned) {
                 plan.object = true;
                 plan.extent = entry.and_then(|entry| entry.extent);
+                plan.open = entry.is_some_and(|entry| entry.size.is_some());
                 plan.anchor_end = anchor.map(|derived| derived.end);
             }
         }
@@ -72,17 +76,27 @@ impl Planner<'_> {
                 .numbers(old, new)
                 .map(|(kind, action)| (kind, action, Source::Automatic, String::new())),
         };
-        let (rule, action, source, reason) = match decided {
-            Ok(decided) => decided,
-            Err(why) => return self.open(element, "", why, None, None),
-        };
-        let place = |scalar: Scalar| Place {
+        match decided {
+            Ok(decided) => self.scalar_type(element, (old, new), None, decided),
+            Err(why) => self.open(element, "", why, None, None),
+        }
+    }
+
+    /// Adds the plan of a type of its own that is an integer or a pointer.
+    fn scalar_type(
+        &mut self,
+        name: &str,
+        (old, new): (Scalar, Scalar),
+        ids: Option<(TypeId, TypeId)>,
+        (rule, action, source, reason): (RuleKind, Action, Source, String),
+    ) {
+        let place = |which: Which, scalar: Scalar, ty: Option<TypeId>| Place {
             bits: Bits {
                 offset: 0,
                 len: scalar.bytes * 8,
             },
-            declared: element.to_owned(),
-            ty: None,
+            declared: ty.map_or_else(|| name.to_owned(), |ty| self.layout(which).type_name(ty)),
+            ty,
             bit_field: false,
         };
         let field = FieldPlan {
@@ -90,26 +104,112 @@ impl Planner<'_> {
             old_path: None,
             rule,
             action,
-            from: Some(place(old)),
-            to: Some(place(new)),
+            from: Some(place(Which::Old, old, ids.map(|ids| ids.0))),
+            to: Some(place(Which::New, new, ids.map(|ids| ids.1))),
             source,
             reason,
             evidence: String::new(),
         };
         let plan = TypePlan {
-            name: element.to_owned(),
+            name: name.to_owned(),
             ids: None,
             from_size: old.bytes,
             to_size: new.bytes,
             object: true,
             extent: None,
+            open: false,
             anchor_end: None,
             fields: vec![field],
             drops: Vec::new(),
             padding: Vec::new(),
             spans: Vec::new(),
         };
-        self.types.insert(element.to_owned(), plan);
+        self.types.insert(name.to_owned(), plan);
+    }
+
+    /// Takes the flexible array that an object of this type ends in out of its members, and
+    /// decides what becomes of the elements.
+    pub(super) fn tail(
+        &mut self,
+        owner: &Owner,
+        (old, new): (TypeId, TypeId),
+        (old_fields, new_fields): (&mut Vec<Field>, &mut Vec<Field>),
+    ) -> Option<Decision> {
+        let map = self.pair.map;
+        let places = (
+            map.tail(self.layout(Which::Old), old),
+            map.tail(self.layout(Which::New), new),
+        );
+        let entry = map.type_entry(&self.layout(Which::New).names(new))?;
+        let tail = entry.tail.as_ref()?;
+        let (Some(was), Some(is)) = places else {
+            self.open(&owner.name, &tail.member, Why::TypeChanged, None, None);
+            return None;
+        };
+        // What `sizeof` has of the array: an element, or what fills up to the type's alignment.
+        let value = |fields: &mut Vec<Field>, place: &TailPlace| {
+            let field = fields.pop_if(|field| field.name == tail.member)?;
+            let mut value = Value::of(&field);
+            value.len = 8 * (place.size - place.offset);
+            Some(value)
+        };
+        let (from, to) = (value(old_fields, &was)?, value(new_fields, &is)?);
+        let fallback = format!("{}.{}", owner.name, tail.member);
+        let ty = match self.tail_element((was.element, is.element), &fallback) {
+            Ok(ty) => ty,
+            Err(why) => {
+                self.open(&owner.name, &tail.member, why, None, None);
+                return None;
+            }
+        };
+        let action = Action::Tail {
+            ty,
+            count: FieldPath::default().member(&tail.count),
+            add: tail.add,
+            at: (was.offset, is.offset),
+        };
+        Some(Decision::automatic(vec![Part {
+            rule: RuleKind::Array,
+            action,
+            from: Some(from),
+            to: Some(to),
+        }]))
+    }
+
+    /// The name of the plan for the elements of a flexible array.
+    fn tail_element(
+        &mut self,
+        (old, new): (TypeId, TypeId),
+        fallback: &str,
+    ) -> Result<String, Why> {
+        let shapes = (
+            ctype::shape(self.layout(Which::Old), old),
+            ctype::shape(self.layout(Which::New), new),
+        );
+        let name = match shapes {
+            (Shape::Struct(..), Shape::Struct(..)) => self.plan_type(old, new, fallback),
+            (Shape::Scalar(was), Shape::Scalar(is)) => {
+                let rule = self.pair.map.type_rule(self.layout(Which::New), new);
+                let (rule, action, source, reason) = match rule {
+                    Some(rule) => {
+                        let (kind, action) = self.scalar_policy(&rule.policy, was, is)?;
+                        (kind, action, Source::StateMap, rule.reason.clone())
+                    }
+                    None => {
+                        let (kind, action) = self.numbers(was, is)?;
+                        (kind, action, Source::Automatic, String::new())
+                    }
+                };
+                let decided = (rule, action, source, reason);
+                self.scalar_type(fallback, (was, is), Some((old, new)), decided);
+                fallback.to_owned()
+            }
+            _ => return Err(Why::TypeChanged),
+        };
+        if let Some(plan) = self.types.get_mut(&name) {
+            plan.object = true;
+        }
+        Ok(name)
     }
 
     pub(super) fn task_label(&mut self) -> TaskLabel {

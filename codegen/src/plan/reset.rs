@@ -125,6 +125,12 @@ impl Planner<'_> {
                 let new = new.map(|value| (value, fields.as_slice()));
                 self.reset_struct((None, new), initial, strict, parts)
             }
+            (Some(Shape::Scalar(_)) | None, Some(Shape::Scalar(_)) | None)
+                if *initial == Initial::OwnAddress && !bit_field =>
+            {
+                parts.extend(own_address(old, new, strict));
+                Ok(())
+            }
             (Some(Shape::Scalar(_) | Shape::Enum(_)), Some(Shape::Scalar(_) | Shape::Enum(_)))
                 if !bit_field =>
             {
@@ -298,13 +304,13 @@ fn inner_initial(initial: &Initial, name: &str) -> Initial {
     let Initial::Members(members) = initial else {
         return initial.clone();
     };
-    if let Some(value) = members.get(name) {
-        return Initial::Value(*value);
+    if let Some(said) = members.get(name) {
+        return said.clone();
     }
     let prefix = format!("{name}.");
-    let inner: BTreeMap<String, i64> = members
+    let inner: BTreeMap<String, Initial> = members
         .iter()
-        .filter_map(|(path, value)| Some((path.strip_prefix(&prefix)?.to_owned(), *value)))
+        .filter_map(|(path, said)| Some((path.strip_prefix(&prefix)?.to_owned(), said.clone())))
         .collect();
     if inner.is_empty() {
         Initial::Default
@@ -318,7 +324,7 @@ fn number(initial: &Initial) -> Result<i64, Why> {
     match initial {
         Initial::Default => Ok(0),
         Initial::Value(value) => Ok(*value),
-        Initial::EmptyList | Initial::Members(_) => Err(MISFIT),
+        Initial::EmptyList | Initial::OwnAddress | Initial::Members(_) => Err(MISFIT),
     }
 }
 
@@ -340,28 +346,44 @@ pub(super) fn empty_list(
             }
             None => Ok(None),
         };
-        let (rule, action, from, to) = match (link(&old)?, link(&new)?) {
-            (Some((_, from)), Some((head, to))) => (
-                RuleKind::Reset,
-                Action::EmptyLink { head, strict },
-                Some(from),
-                Some(to),
-            ),
-            (None, Some((of, to))) => (RuleKind::Reset, Action::OwnAddress { of }, None, Some(to)),
-            (Some((head, from)), None) => (
-                RuleKind::Drop,
-                Action::DropLink { head, strict },
-                Some(from),
-                None,
-            ),
-            (None, None) => return Ok(()),
-        };
-        parts.push(Part {
-            rule,
-            action,
-            from,
-            to,
-        });
+        parts.extend(link_to(link(&old)?, link(&new)?, strict));
     }
     Ok(())
+}
+
+/// A value that becomes its own address.
+fn own_address(old: Option<Value>, new: Option<Value>, strict: bool) -> Option<Part> {
+    let of_itself = |value: Value| (value.path.clone(), value);
+    link_to(old.map(of_itself), new.map(of_itself), strict)
+}
+
+/// A value that becomes the address of something in the same object: what that is on each side,
+/// with the value.
+fn link_to(
+    old: Option<(FieldPath, Value)>,
+    new: Option<(FieldPath, Value)>,
+    strict: bool,
+) -> Option<Part> {
+    let (rule, action, from, to) = match (old, new) {
+        (Some((_, from)), Some((head, to))) => (
+            RuleKind::Reset,
+            Action::EmptyLink { head, strict },
+            Some(from),
+            Some(to),
+        ),
+        (None, Some((of, to))) => (RuleKind::Reset, Action::OwnAddress { of }, None, Some(to)),
+        (Some((head, from)), None) => (
+            RuleKind::Drop,
+            Action::DropLink { head, strict },
+            Some(from),
+            None,
+        ),
+        (None, None) => return None,
+    };
+    Some(Part {
+        rule,
+        action,
+        from,
+        to,
+    })
 }

@@ -499,18 +499,23 @@ fn by_policy(
                     (value, from) = (Some(own), end);
                 }
             }
+            if let Some(Initial::Members(members)) = value {
+                let inside = FieldPath::from(steps[from..].to_vec()).to_string();
+                value = members.get(&inside).cloned();
+            }
             match value {
+                Some(Initial::OwnAddress) => Meaning::Empty {
+                    head: FieldPath::from(steps.to_vec()).to_string(),
+                    strict,
+                },
                 Some(Initial::EmptyList) => Meaning::Empty {
                     head: FieldPath::from(steps[..from].to_vec()).to_string(),
                     strict,
                 },
                 Some(Initial::Value(value)) => Meaning::Reset { value, strict },
-                Some(Initial::Members(members)) => {
-                    let inside = FieldPath::from(steps[from..].to_vec()).to_string();
-                    let value = members.get(&inside).copied().unwrap_or(0);
-                    Meaning::Reset { value, strict }
+                Some(Initial::Default | Initial::Members(_)) | None => {
+                    Meaning::Reset { value: 0, strict }
                 }
-                Some(Initial::Default) | None => Meaning::Reset { value: 0, strict },
             }
         }
     }

@@ -14,7 +14,7 @@ use kconv_image::{
 };
 use kconv_runtime::at::At;
 use kconv_runtime::context::{Context, Namer, Outcome};
-use kconv_runtime::placement::Map;
+use kconv_runtime::placement::{Lengths, Map};
 use kconv_runtime::table::Converter;
 use std::collections::BTreeMap;
 
@@ -95,7 +95,7 @@ impl World {
             core_notes: Vec::new(),
         };
         let addresses: Vec<KernelAddr> = head.objects.iter().map(|object| object.address).collect();
-        let map = Map::new(&head, &addresses, converter).unwrap();
+        let map = Map::new(&head, &addresses, &Lengths::default(), converter).unwrap();
         World {
             converter,
             head,
@@ -121,7 +121,7 @@ impl World {
         for (object, address) in head.objects.iter_mut().zip(self.map.addresses()) {
             object.address = address;
         }
-        let map = Map::new(&head, &self.map.addresses(), converter).unwrap();
+        let map = Map::new(&head, &self.map.addresses(), &Lengths::default(), converter).unwrap();
         World {
             converter,
             head,

@@ -148,6 +148,43 @@ pub enum Flaw {
         /// The most there can be.
         limit: usize,
     },
+    /// There is no such process.
+    #[error("there is no process {pid}")]
+    NoProcess {
+        /// Its id.
+        pid: i64,
+    },
+    /// A list that should be closed ends.
+    #[error("the list ends; it should lead back to its head")]
+    EndOfList,
+    /// A list or a tree has more elements than there can be.
+    #[error("there are more than {limit} elements")]
+    LongList {
+        /// The most there can be.
+        limit: u64,
+    },
+    /// A tree is higher than one can be.
+    #[error("the tree is higher than {limit} levels")]
+    Height {
+        /// The most there can be.
+        limit: usize,
+    },
+    /// A tree leads to something that is no node of it.
+    #[error("{found:#x} is no pointer at a node of the tree")]
+    NotANode {
+        /// What stands in the place of one.
+        found: u64,
+    },
+    /// An object has no bytes, or more than any.
+    #[error("{of} says {size} bytes, and {most} are the most there can be")]
+    Size {
+        /// The member or variable that says it.
+        of: String,
+        /// What it says.
+        size: u64,
+        /// The most there can be.
+        most: u64,
+    },
     /// A list leads to an object that it, or another, has been through.
     #[error("the list leads to an object that is already on a list")]
     Loop,

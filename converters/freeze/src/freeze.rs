@@ -6,7 +6,7 @@ use crate::memory::Memory;
 use crate::pages;
 use crate::slots::{Slots, slots};
 use crate::source::{MemorySource, ReadError};
-use crate::walk::{Walked, walk};
+use crate::walk::{Selection, Walked, walk};
 use kconv_image::{
     AddressSpace, Head, Identity, ImageWriter, KernelId, Machine, Object, ObjectId, PageSource,
     TypeIx,
@@ -46,7 +46,7 @@ pub struct Summary {
     pub resources: BTreeMap<String, usize>,
 }
 
-/// Saves the tasks that `source` has in an image at `destination`.
+/// Saves the tasks of `selection` that `source` has in an image at `destination`.
 ///
 /// # Errors
 /// If anything that the state map saves cannot be saved; then there is no image, and what was at
@@ -54,6 +54,7 @@ pub struct Summary {
 pub fn freeze(
     source: &dyn MemorySource,
     kernel: &Kernel<'_>,
+    selection: &Selection,
     destination: &Path,
 ) -> Result<Summary, FreezeError> {
     family::check(&kernel.map.family)?;
@@ -74,13 +75,9 @@ pub fn freeze(
         .tick_rate()
         .filter(|hz| *hz > 0)
         .ok_or(FreezeError::NoTickRate)?;
-    let mut walked = walk(
-        Memory {
-            source,
-            layout: kernel.layout,
-        },
-        kernel.map,
-    );
+    // Where one member of a union alone can be in use, the others are not walked.
+    let layout = &kernel.map.live(kernel.layout);
+    let mut walked = walk(Memory { source, layout }, kernel.map, selection);
     let mut findings = std::mem::take(&mut walked.findings);
     if walked.tasks == 0 {
         return Err(FreezeError::Refused(findings));

@@ -28,3 +28,4 @@ pub use error::{Fault, Finding, Flaw, FreezeError, Place, TaskName};
 pub use freeze::{Kernel, Summary, freeze};
 pub use registered::{FreezeDumpError, freeze_dump};
 pub use source::{MemorySource, ReadError};
+pub use walk::Selection;

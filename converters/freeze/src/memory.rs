@@ -24,8 +24,15 @@ pub(crate) struct View<'a> {
 impl<'a> Memory<'a> {
     /// The structure `ty` at `at`.
     pub(crate) fn read(&self, ty: &str, at: KernelAddr) -> Result<View<'a>, Fault> {
-        let id = self.find(ty)?;
-        let size = self.layout.size_of(id).ok_or_else(|| no_type(ty))?;
+        self.read_id(self.find(ty)?, at)
+    }
+
+    /// The structure of type `id` at `at`.
+    pub(crate) fn read_id(&self, id: TypeId, at: KernelAddr) -> Result<View<'a>, Fault> {
+        let size = self
+            .layout
+            .size_of(id)
+            .ok_or_else(|| no_type("of the pointer"))?;
         let bytes = self.bytes(at, size.0)?;
         Ok(View {
             layout: self.layout,
@@ -85,6 +92,11 @@ fn no_type(ty: &str) -> Fault {
 }
 
 impl View<'_> {
+    /// The type of the structure.
+    pub(crate) fn type_id(&self) -> TypeId {
+        self.ty
+    }
+
     /// Where the structure lies.
     pub(crate) fn at(&self) -> KernelAddr {
         self.at
@@ -144,8 +156,17 @@ impl View<'_> {
         Ok(self.at.checked_add(offset).ok_or_else(past)?)
     }
 
+    /// The member at `path`; of `a|b` the first that the layout has.
     fn resolve(&self, path: &str) -> Result<Resolved, Fault> {
-        Ok(self.layout.resolve(self.ty, &FieldPath::parse(path)?)?)
+        let mut paths = path.split('|');
+        loop {
+            let path = FieldPath::parse(paths.next().unwrap_or_default())?;
+            match self.layout.resolve(self.ty, &path) {
+                Err(error) if paths.clone().next().is_none() => return Err(error.into()),
+                Err(_) => {}
+                Ok(found) => return Ok(found),
+            }
+        }
     }
 
     fn range(&self, start: u64, size: u64) -> Result<&[u8], Fault> {

@@ -1,9 +1,12 @@
 //! The places in a type that a rule of the state map makes part of the walk.
 
+mod walking;
+
 use crate::error::{Fault, Flaw};
 use kernel_structs::layout::{Composite, Layout, Type, TypeId};
-use kernel_structs::state::{Policy, Rule, StateMap};
+use kernel_structs::state::{Container, Policy, Rule, Size, StateMap, TailPlace, Telling};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 /// A type of saved objects, or of the elements of saved arrays.
@@ -13,8 +16,45 @@ pub(crate) struct SavedType<'a> {
     pub(crate) shape: Shape,
     /// In bytes.
     pub(crate) size: u64,
+    /// How many bytes an object has, where that is not `size`.
+    pub(crate) extent: Option<&'a Size>,
     /// Pointers to follow, symbols and resources, in the order of their declaration.
     pub(crate) places: Vec<Place<'a>>,
+    /// Where lists and trees begin, in the order of their declaration.
+    pub(crate) containers: Vec<Head<'a>>,
+    /// What is done to the bytes of a value that was read.
+    pub(crate) edits: Vec<Edit<'a>>,
+    /// The flexible array that objects end in.
+    pub(crate) tail: Option<TailType<'a>>,
+}
+
+/// A flexible array at the end of a type.
+pub(crate) struct TailType<'a> {
+    pub(crate) at: TailPlace,
+    /// How many elements the type itself has, and `places` of it covers: 0 or 1.
+    declared: u64,
+    /// Places in an element.
+    places: Vec<Place<'a>>,
+}
+
+impl<'a> SavedType<'a> {
+    /// The places in `bytes`, which are one value, with their offsets.
+    pub(crate) fn places_in<'s>(
+        &'s self,
+        bytes: &[u8],
+    ) -> impl Iterator<Item = (u64, &'s Place<'a>)> + use<'s, 'a> {
+        let own = self.places.iter().map(|place| (place.offset, place));
+        let room = bytes.len() as u64;
+        let elements = self.tail.iter().flat_map(move |tail| {
+            let end = room.saturating_sub(tail.at.offset) / tail.at.element_size;
+            (tail.declared..end).flat_map(move |index| {
+                let start = tail.at.offset + index * tail.at.element_size;
+                let places = tail.places.iter();
+                places.map(move |place| (start + place.offset, place))
+            })
+        });
+        own.chain(elements)
+    }
 }
 
 /// What a [`SavedType`] is.
@@ -38,6 +78,75 @@ pub(crate) struct Place<'a> {
     owner: Option<(TypeId, u64)>,
     /// Names of the type pointed at, outermost first.
     pub(crate) target: Vec<String>,
+}
+
+/// Where a list or a tree begins.
+#[derive(Clone)]
+pub(crate) struct Head<'a> {
+    /// The way to it from the start of the value.
+    pub(crate) path: String,
+    /// In bytes from the start of the value.
+    pub(crate) offset: u64,
+    pub(crate) kind: ContainerKind,
+    pub(crate) container: &'a Container,
+}
+
+/// What a container is, by the type of the member it begins in.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ContainerKind {
+    /// `list_head`: a ring of links, closed by the head.
+    List,
+    /// `hlist_head`: a chain of links that ends.
+    Hlist,
+    /// `rb_root` or `rb_root_cached`, which begins with one.
+    Tree,
+    /// `maple_tree`, whose root is at `ma_root`.
+    Maple,
+}
+
+/// A member of a value.
+#[derive(Clone)]
+pub(crate) struct Field {
+    /// In bytes from the start of the value.
+    pub(crate) offset: u64,
+    /// In bytes.
+    pub(crate) width: u64,
+}
+
+impl Field {
+    /// Where it lies in the bytes of the value.
+    pub(crate) fn range(&self) -> Range<usize> {
+        self.offset as usize..(self.offset + self.width) as usize
+    }
+}
+
+/// What the bytes of a value do not say by themselves.
+#[derive(Clone)]
+pub(crate) enum Edit<'a> {
+    /// A number of which every CPU has a part.
+    Fold {
+        number: Field,
+        /// The per-CPU pointer at the parts.
+        percpu: Field,
+        /// Bytes of a part.
+        part: u8,
+        /// Whether parts have a sign.
+        signed: bool,
+    },
+    /// A member that is in use only while a pointer leads to it.
+    Embedded { field: Field, live: Field },
+    /// A union with at most one member in use.
+    Union { whole: Field, arms: Vec<Arm<'a>> },
+}
+
+/// A member of a union, and what tells that it is in use.
+#[derive(Clone)]
+pub(crate) struct Arm<'a> {
+    pub(crate) live: Field,
+    pub(crate) when: Field,
+    /// Whether `when` has a sign.
+    pub(crate) signed: bool,
+    pub(crate) is: &'a Telling,
 }
 
 /// A place whose rule does not fit it.
@@ -95,7 +204,8 @@ impl<'a> SavedTypes<'a> {
             return Ok(*index);
         }
         let word = u64::from(self.layout.target().pointer_size);
-        let (shape, size, places) = if let Some(target) = name.strip_suffix('*') {
+        let (mut extent, mut tail) = (None, None);
+        let (shape, size, found) = if let Some(target) = name.strip_suffix('*') {
             let target = target.trim_end();
             (
                 Shape::Pointer(target.to_owned()),
@@ -103,7 +213,7 @@ impl<'a> SavedTypes<'a> {
                 self.element(name, target)?,
             )
         } else if name == "unsigned long" {
-            (Shape::Word, word, Vec::new())
+            (Shape::Word, word, Found::default())
         } else {
             let unknown = || {
                 bad(
@@ -119,6 +229,10 @@ impl<'a> SavedTypes<'a> {
                 .size_of(id)
                 .filter(|size| size.0 > 0)
                 .ok_or_else(unknown)?;
+            let names = self.layout.names(id);
+            let entry = self.map.type_entry(&names);
+            extent = entry.and_then(|entry| entry.size.as_ref());
+            tail = self.tail(id)?;
             (Shape::Named(id), size.0, self.members(id)?)
         };
         let index = self.types.len();
@@ -126,30 +240,64 @@ impl<'a> SavedTypes<'a> {
             name: name.to_owned(),
             shape,
             size,
-            places,
+            extent,
+            places: found.places,
+            containers: found.containers,
+            edits: found.edits,
+            tail,
         }));
         self.by_name.insert(name.to_owned(), index);
         Ok(index)
     }
 
     /// The only place in an array element that is itself a pointer.
-    fn element(&self, name: &str, target: &str) -> Result<Vec<Place<'a>>, BadPlace> {
+    fn element(&self, name: &str, target: &str) -> Result<Found<'a>, BadPlace> {
         let rule = self.map.elements.get(name);
         let rule = rule.ok_or_else(|| bad(String::new(), Flaw::NoPolicy))?;
-        Ok(vec![Place {
+        let place = Place {
             path: String::new(),
             offset: 0,
             rule,
             owner: None,
             target: vec![target.to_owned()],
-        }])
+        };
+        Ok(Found {
+            places: vec![place],
+            ..Found::default()
+        })
     }
 
-    fn members(&self, id: TypeId) -> Result<Vec<Place<'a>>, BadPlace> {
+    fn tail(&self, id: TypeId) -> Result<Option<TailType<'a>>, BadPlace> {
+        let Some(at) = self.map.tail(self.layout, id) else {
+            return Ok(None);
+        };
+        let last = match self.layout.get(self.layout.strip(id)) {
+            Type::Composite(composite) => composite.members.last(),
+            _ => None,
+        };
+        let declared = last.map_or(0, |member| {
+            match self.layout.get(self.layout.strip(member.ty)) {
+                Type::Array { count, .. } => *count,
+                _ => 0,
+            }
+        });
+        let mut places = self.members(at.element)?.places;
+        let name = last.and_then(|member| member.name.as_deref());
+        for place in &mut places {
+            place.path = format!("{}[].{}", name.unwrap_or_default(), place.path);
+        }
+        Ok(Some(TailType {
+            at,
+            declared,
+            places,
+        }))
+    }
+
+    fn members(&self, id: TypeId) -> Result<Found<'a>, BadPlace> {
         let mut search = Search {
             layout: self.layout,
             map: self.map,
-            places: Vec::new(),
+            found: Found::default(),
         };
         let names = self.layout.names(id);
         if let Type::Composite(composite) = self.layout.get(self.layout.strip(id)) {
@@ -161,7 +309,7 @@ impl<'a> SavedTypes<'a> {
             };
             search.members(composite, &within)?;
         }
-        Ok(search.places)
+        Ok(search.found)
     }
 }
 
@@ -172,10 +320,18 @@ fn bad(path: String, flaw: impl Into<Flaw>) -> BadPlace {
     }
 }
 
+/// What a type has for the walk.
+#[derive(Default)]
+struct Found<'a> {
+    places: Vec<Place<'a>>,
+    containers: Vec<Head<'a>>,
+    edits: Vec<Edit<'a>>,
+}
+
 struct Search<'a> {
     layout: &'a Layout,
     map: &'a StateMap,
-    places: Vec<Place<'a>>,
+    found: Found<'a>,
 }
 
 /// The structure whose members are looked at.
@@ -190,6 +346,7 @@ struct Within<'n> {
 
 impl<'a> Search<'a> {
     fn members(&mut self, composite: &Composite, within: &Within<'_>) -> Result<(), BadPlace> {
+        self.walking(within);
         for (offset, member) in self.layout.flat_members(composite) {
             let name = member.name.as_deref().unwrap_or("");
             let path = match within.path {
@@ -269,7 +426,7 @@ impl<'a> Search<'a> {
         target: Vec<String>,
     ) {
         let owner = Some((within.id, within.base));
-        self.places.push(Place {
+        self.found.places.push(Place {
             path,
             offset,
             rule,

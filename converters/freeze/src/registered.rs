@@ -3,6 +3,7 @@
 use crate::dump::{Dump, DumpError};
 use crate::error::FreezeError;
 use crate::freeze::{Kernel, Summary, freeze};
+use crate::walk::Selection;
 use kconv_image::{Fingerprint, KernelId, Machine};
 use kernel_structs::releases::{LookupError, Registry, RegistryError, Release};
 use std::path::{Path, PathBuf};
@@ -97,7 +98,7 @@ pub fn freeze_dump(
             build_id: build_id(release),
         },
     };
-    Ok(freeze(&dump, &kernel, destination)?)
+    Ok(freeze(&dump, &kernel, &Selection::All, destination)?)
 }
 
 fn machine(release: &Release) -> Result<Machine, FreezeDumpError> {

@@ -28,8 +28,9 @@ pub(crate) fn slots(walked: &Walked<'_>, family: &mut dyn Family) -> Slots {
         let first = found.slots.len();
         for index in 0..saved.count {
             let start = u64::from(index) * ty.size;
-            for place in &ty.places {
-                let offset = start + place.offset;
+            let bytes = saved.bytes.get(start as usize..).unwrap_or_default();
+            for (offset, place) in ty.places_in(bytes) {
+                let offset = start + offset;
                 if matches!(place.rule.policy, Policy::Follow(_)) {
                     continue;
                 }
@@ -38,7 +39,7 @@ pub(crate) fn slots(walked: &Walked<'_>, family: &mut dyn Family) -> Slots {
                     continue;
                 }
                 let at = KernelAddr(value);
-                match found.target(walked, family, object, start, place, at) {
+                match found.target(walked, family, object, offset - place.offset, place, at) {
                     Ok(target) => {
                         let (object, offset) = (ObjectId(object as u32), offset as u32);
                         found.slots.push(Slot {

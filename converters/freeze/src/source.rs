@@ -23,6 +23,12 @@ pub trait MemorySource {
         None
     }
 
+    /// Whether the kernel runs on while its memory is read, so that all but the tasks that stand
+    /// still can change.
+    fn is_running(&self) -> bool {
+        false
+    }
+
     /// Addresses of the pages of user memory that are present in the address space `mm`
     /// (a `mm_struct`), ascending.
     ///

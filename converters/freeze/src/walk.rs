@@ -2,8 +2,8 @@
 //!
 //! Order of the objects: first the tasks, in the order of the ring they are on; then, task by
 //! task, what was first reached through it, breadth first, pointers of one object in the order of
-//! their declaration, derived objects after those. The order depends on nothing but the memory
-//! read, so that two freezes of one memory give the same image.
+//! their declaration, elements of its lists and trees after those, derived objects last. The order
+//! depends on nothing but the memory read, so that two freezes of one memory give the same image.
 //!
 //! Objects never overlap. A pointer that leads into an object found before, at a part of the
 //! right type, makes no object: `files_struct.fd` leads to `fd_array` inside most of the time.
@@ -11,13 +11,22 @@
 //! Whatever the memory holds, the walk ends: every object is read once, and the number of
 //! objects, of tasks and of array elements has a limit.
 
+mod alive;
+mod containers;
+mod maple;
+mod roots;
+mod sizes;
+#[cfg(test)]
+mod tests;
+
+pub use roots::Selection;
+
 use crate::error::{Fault, Finding, Flaw, Place, TaskName};
 use crate::memory::{Memory, View, little_endian};
 use crate::places::{self, SavedType, SavedTypes, Shape, holds};
 use crate::source::ReadError;
 use kconv_image::KernelAddr;
-use kernel_structs::layout::Type;
-use kernel_structs::state::{CountUnit, Derived, Follow, Policy, Root, StateMap};
+use kernel_structs::state::{Derived, Follow, Policy, StateMap};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
@@ -65,8 +74,8 @@ struct Span {
     count: u32,
 }
 
-/// Walks from the roots of `map`.
-pub(crate) fn walk<'a>(memory: Memory<'a>, map: &'a StateMap) -> Walked<'a> {
+/// Walks from the roots of `map` that `selection` takes.
+pub(crate) fn walk<'a>(memory: Memory<'a>, map: &'a StateMap, selection: &Selection) -> Walked<'a> {
     let mut walked = Walked {
         memory,
         map,
@@ -77,11 +86,9 @@ pub(crate) fn walk<'a>(memory: Memory<'a>, map: &'a StateMap) -> Walked<'a> {
         inside: BTreeSet::new(),
         findings: Vec::new(),
     };
-    for root in &map.roots {
-        if let Err(finding) = walked.ring(root) {
-            walked.findings.push(*finding);
-            return walked;
-        }
+    if let Err(finding) = walked.roots(selection) {
+        walked.findings.push(*finding);
+        return walked;
     }
     walked.tasks = walked.objects.len();
     for task in 0..walked.tasks {
@@ -91,57 +98,6 @@ pub(crate) fn walk<'a>(memory: Memory<'a>, map: &'a StateMap) -> Walked<'a> {
 }
 
 impl<'a> Walked<'a> {
-    /// Reads a root, and what is on its ring.
-    fn ring(&mut self, root: &'a Root) -> Result<(), Box<Finding>> {
-        let refuse = |place, flaw| Box::new(Finding { place, flaw });
-        let place = |at, field: &str, value| Place {
-            ty: root.ty.clone(),
-            at,
-            field: field.to_owned(),
-            value,
-            ..Place::default()
-        };
-        let symbol = &root.symbol;
-        let first = self.memory.source.symbol(symbol).ok_or_else(|| {
-            refuse(
-                place(None, "", None),
-                Flaw::NoRoot {
-                    symbol: symbol.clone(),
-                },
-            )
-        })?;
-        let ty = self.types.find(&root.ty);
-        let ty = ty.map_err(|bad| refuse(place(Some(first), &bad.path, None), bad.flaw))?;
-        let (mut from, mut next) = (place(Some(first), "", None), first);
-        loop {
-            if self.objects.len() >= MAX_TASKS {
-                return Err(refuse(from, Flaw::LongRing { limit: MAX_TASKS }));
-            }
-            let number = self.objects.len();
-            let reached = self.add(ty, 1, next, number);
-            reached.map_err(|flaw| refuse(from.clone(), flaw))?;
-            let Some(ring) = &root.ring else {
-                return Ok(());
-            };
-            let bytes = &self.objects[number].bytes;
-            let view = self.memory.view(&root.ty, next, bytes);
-            let value = view.and_then(|view| view.unsigned(ring));
-            from = place(Some(next), ring, value.as_ref().ok().copied());
-            from.task = self.task_name(number);
-            next = match value {
-                Err(fault) => return Err(refuse(from, fault.into())),
-                Ok(0) => return Err(refuse(from, Flaw::EndOfRing { first })),
-                Ok(value) => KernelAddr(value),
-            };
-            if next == first {
-                return Ok(());
-            }
-            if self.by_address.contains_key(&next) {
-                return Err(refuse(from, Flaw::OpenRing { first }));
-            }
-        }
-    }
-
     /// Everything that is first reached through `task`.
     fn reach_from(&mut self, task: usize) {
         let mut queue = VecDeque::from([self.whole(task)]);
@@ -149,12 +105,13 @@ impl<'a> Walked<'a> {
             let ty = self.types.get(span.ty);
             for index in 0..span.count {
                 let start = span.start + u64::from(index) * ty.size;
-                for place in &ty.places {
+                let bytes = self.objects[span.object].bytes.get(start as usize..);
+                for (offset, place) in ty.places_in(bytes.unwrap_or_default()) {
                     if let Policy::Follow(follow) = &place.rule.policy {
                         let at = Pointer {
                             span: &span,
                             index,
-                            start,
+                            start: start + offset - place.offset,
                             ty: &ty,
                             place,
                         };
@@ -163,6 +120,12 @@ impl<'a> Walked<'a> {
                             walked.place(span.object, at.path(), value)
                         });
                     }
+                }
+            }
+            for index in 0..span.count {
+                for head in &ty.containers {
+                    let start = span.start + u64::from(index) * ty.size;
+                    self.contents(&span, start, head, task, &mut queue);
                 }
             }
             let map = self.map;
@@ -242,47 +205,6 @@ impl<'a> Walked<'a> {
         self.reach(ty, count, at, task).map_err(failed)
     }
 
-    /// How many elements of `size` bytes a pointer leads to.
-    fn count(&self, pointer: &Pointer<'_, 'a>, follow: &Follow, size: u64) -> Result<u32, Flaw> {
-        let Some(sibling) = &follow.count else {
-            return Ok(1);
-        };
-        let layout = self.memory.layout;
-        let (offset, ty) = pointer.place.sibling(layout, sibling)?;
-        let width = layout.size_of(ty).map_or(0, |width| width.0);
-        let not_a_number = || Fault::NotANumber {
-            path: sibling.clone(),
-        };
-        let width = u8::try_from(width)
-            .ok()
-            .filter(|width| (1..=8).contains(width));
-        let width = width.ok_or_else(not_a_number)?;
-        let value = self.number(pointer.span.object, pointer.start + offset, width);
-        let signed = match layout.get(layout.strip(ty)) {
-            Type::Int(int) => int.signed,
-            _ => return Err(not_a_number().into()),
-        };
-        let unused = 64 - 8 * u32::from(width);
-        let count = if signed {
-            ((value << unused) as i64) >> unused
-        } else {
-            value as i64
-        };
-        let (unit, limit, each) = match follow.unit {
-            CountUnit::Elements => ("elements", MAX_ELEMENTS, 1),
-            CountUnit::Bits => ("bits", MAX_ELEMENTS, 8 * size),
-        };
-        match u64::try_from(count) {
-            Ok(value) if value <= limit => Ok(value.div_ceil(each) as u32),
-            _ => Err(Flaw::Count {
-                member: sibling.clone(),
-                count,
-                unit,
-                limit,
-            }),
-        }
-    }
-
     /// The object that `derived` says belongs to the object that `span` is.
     fn derive(
         &mut self,
@@ -291,30 +213,28 @@ impl<'a> Walked<'a> {
         task: usize,
     ) -> Result<Option<Span>, (Option<u64>, Flaw)> {
         let nothing = |flaw| (None, flaw);
-        let view = self
-            .view(span.object)
-            .map_err(|fault| nothing(fault.into()))?;
-        if view
-            .unsigned(&derived.when)
-            .map_err(|fault| nothing(fault.into()))?
-            == 0
-        {
+        let failed = |fault: Fault| nothing(fault.into());
+        let owner = self.view(span.object).map_err(failed)?;
+        if owner.unsigned(&derived.when).map_err(failed)? == 0 {
             return Ok(None);
         }
+        let base = match &derived.base {
+            None => owner.at(),
+            Some(base) => KernelAddr(owner.unsigned(base).map_err(failed)?),
+        };
         let ty = self
             .types
             .find(&derived.ty)
             .map_err(|bad| nothing(bad.flaw))?;
         let size = self.types.get(ty).size;
-        let owner = self.objects[span.object].at;
         let past = ReadError::Missing {
-            at: owner,
+            at: base,
             size: derived.end,
         };
-        let end = owner
+        let end = base
             .checked_add(derived.end)
             .and_then(|end| end.0.checked_sub(size));
-        let at = end.ok_or(nothing(Fault::from(past).into()))?;
+        let at = end.ok_or(failed(past.into()))?;
         self.reach(ty, 1, KernelAddr(at), task).map_err(nothing)
     }
 
@@ -328,7 +248,7 @@ impl<'a> Walked<'a> {
         task: usize,
     ) -> Result<Option<Span>, Flaw> {
         let wanted = self.types.get(ty);
-        let size = wanted.size * u64::from(count);
+        let size = self.size(&wanted, count, at)?;
         let overlap = |other: &Saved, types: &SavedTypes<'_>| Flaw::Overlap {
             ty: wanted.name.clone(),
             size,
@@ -343,7 +263,7 @@ impl<'a> Walked<'a> {
                 return Ok(None);
             }
             if offset < other.bytes.len() as u64 {
-                if !self.is_inside(other, offset, &wanted, size) {
+                if !self.is_inside(other, offset, &wanted, wanted.size * u64::from(count)) {
                     return Err(overlap(other, &self.types));
                 }
                 let new = self.inside.insert((at, ty, count));
@@ -380,8 +300,12 @@ impl<'a> Walked<'a> {
         if self.objects.len() >= MAX_OBJECTS {
             return Err(Flaw::TooManyObjects { limit: MAX_OBJECTS });
         }
-        let size = self.types.get(ty).size * u64::from(count);
-        let bytes = self.memory.bytes(at, size)?;
+        let bytes = self.bytes(ty, count, at)?;
+        self.push(ty, count, at, owner, bytes);
+        Ok(())
+    }
+
+    fn push(&mut self, ty: usize, count: u32, at: KernelAddr, owner: usize, bytes: Vec<u8>) {
         self.by_address.insert(at, self.objects.len());
         self.objects.push(Saved {
             ty,
@@ -390,7 +314,6 @@ impl<'a> Walked<'a> {
             owner,
             bytes,
         });
-        Ok(())
     }
 
     fn whole(&self, object: usize) -> Span {
@@ -403,10 +326,29 @@ impl<'a> Walked<'a> {
         }
     }
 
-    /// The number of `width` bytes at `offset` of an object, which has them.
+    /// The number of `width` bytes at `offset` of an object; 0 behind the end of one that is
+    /// shorter than its type.
     pub(crate) fn number(&self, object: usize, offset: u64, width: u8) -> u64 {
         let start = offset as usize;
-        little_endian(&self.objects[object].bytes[start..start + usize::from(width)])
+        let bytes = &self.objects[object].bytes;
+        bytes
+            .get(start..start + usize::from(width))
+            .map_or(0, little_endian)
+    }
+
+    /// The bytes of `count` values of type `ty` at `at`, without what in them is not alive.
+    fn bytes(&self, ty: usize, count: u32, at: KernelAddr) -> Result<Vec<u8>, Flaw> {
+        let ty = self.types.get(ty);
+        let size = self.size(&ty, count, at)?;
+        let mut bytes = self.memory.bytes(at, size)?;
+        for (index, value) in bytes.chunks_mut(ty.size as usize).enumerate() {
+            if index >= count as usize {
+                break;
+            }
+            let at = KernelAddr(at.0 + index as u64 * ty.size);
+            alive::apply(&ty.edits, self.memory, at, value)?;
+        }
+        Ok(bytes)
     }
 
     /// The object, which is a structure, for reading.
@@ -453,12 +395,16 @@ impl<'a> Walked<'a> {
     }
 
     fn task_name(&self, task: usize) -> Option<TaskName> {
-        let view = self.view(task).ok()?;
-        Some(TaskName {
-            pid: view.signed("pid").ok()?,
-            comm: view.text("comm").ok()?,
-        })
+        name_of(&self.view(task).ok()?)
     }
+}
+
+/// The task that `view` is of.
+fn name_of(view: &View<'_>) -> Option<TaskName> {
+    Some(TaskName {
+        pid: view.signed("pid").ok()?,
+        comm: view.text("comm").ok()?,
+    })
 }
 
 /// A pointer that is followed.

@@ -44,7 +44,24 @@ impl Check<'_> {
             Some(ty) => view.layout.size_of(ty).map(|size| size.0),
             None => Some(u64::from(view.layout.target().pointer_size)),
         };
-        let expected = size.and_then(|size| size.checked_mul(u64::from(object.count)));
+        let tail = view.tail(id);
+        let expected = match &tail {
+            Some(tail) => tail.place.size_with(tail.elements),
+            // How long such an object is, only the kernel knew that it was frozen on.
+            None if object.count == 1 && self.has_own_size(id) => Some(object.size),
+            None => size.and_then(|size| size.checked_mul(u64::from(object.count))),
+        };
+        if let (Some(tail), true) = (&tail, expected != Some(object.size)) {
+            self.findings.push(format!(
+                "{name} at {}: {} bytes, but with {} {} it has {}",
+                object.address,
+                object.size,
+                tail.elements,
+                tail.member,
+                expected.map_or_else(|| String::from("no size"), |size| size.to_string()),
+            ));
+            return;
+        }
         if expected != Some(object.size) {
             self.findings.push(format!(
                 "{name} at {}: {} bytes for {} of them; the layout has {}",
@@ -66,6 +83,13 @@ impl Check<'_> {
                 }
             }
         }
+        if let Some(tail) = &tail {
+            for index in 0..tail.elements {
+                let start = tail.place.offset + index * tail.place.element_size;
+                let path = format!("{}[{index}]", tail.member);
+                self.value(id, tail.place.element, start, &path);
+            }
+        }
         for slot in view.head().slots_of(id) {
             if !self.named.contains(&(id, u64::from(slot.offset))) {
                 self.findings.push(format!(
@@ -74,6 +98,12 @@ impl Check<'_> {
                 ));
             }
         }
+    }
+
+    /// Whether objects of the type can be shorter or longer than it.
+    fn has_own_size(&self, id: ObjectId) -> bool {
+        let entry = self.map.types.get(self.view.type_name(id));
+        entry.is_some_and(|entry| entry.size.is_some())
     }
 
     fn value(&mut self, id: ObjectId, ty: TypeId, start: u64, path: &str) {

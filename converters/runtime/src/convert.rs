@@ -5,11 +5,12 @@
 //! reaches the destination before all of it is written, read back and found right.
 
 use crate::at::At;
+use crate::bits;
 use crate::context::{Context, Namer, Outcome};
 use crate::finding::Finding;
-use crate::placement::{Map, PlacementError};
+use crate::placement::{Lengths, Map, PlacedTail, PlacementError};
 use crate::report::Report;
-use crate::table::Converter;
+use crate::table::{Bits, Converter};
 use kconv_image::{
     Head, Identity, Image, ImageError, ImageWriter, KernelAddr, KernelId, Object, ObjectId,
     PageSource, Remainder, Slot, SlotTarget, Step, Symbol, Verify, WriteError,
@@ -137,7 +138,8 @@ pub fn convert(
     if let Some(error) = image.verify(Verify::Objects).into_iter().next() {
         return Err(error.into());
     }
-    let maps = maps(head, &job.chain)?;
+    let lengths = lengths(image, &job.chain)?;
+    let maps = maps(head, &lengths, &job.chain)?;
     let objects = final_objects(head, &maps);
 
     let mut writer = match output {
@@ -206,11 +208,50 @@ fn beginning(fingerprint: kconv_image::Fingerprint) -> String {
     fingerprint.to_string().chars().take(16).collect()
 }
 
-fn maps(head: &Head, chain: &[&'static Converter]) -> Result<Vec<Map>, PlacementError> {
+/// What the objects say of their own length.
+fn lengths(image: &Image, chain: &[&'static Converter]) -> Result<Lengths, ConvertError> {
+    let head = image.head();
+    let mut lengths = Lengths::default();
+    let Some(converter) = chain.first() else {
+        return Ok(lengths);
+    };
+    let mut bytes = Vec::new();
+    for (object, id) in head.objects.iter().zip((0..).map(ObjectId)) {
+        let Some(ty) = converter.find(head.type_name(object)) else {
+            continue;
+        };
+        if ty.open {
+            let surplus = i128::from(object.size) - i128::from(ty.from_size);
+            // More than any object has does not pass the check of its size.
+            let surplus = i64::try_from(surplus).unwrap_or(0);
+            lengths.surplus.insert(id, surplus);
+        }
+        let Some(tail) = ty.tail else {
+            continue;
+        };
+        image.read_object(id, &mut bytes)?;
+        let end = tail.count.offset + tail.count.len;
+        if bytes.len() as u64 * 8 >= u64::from(end) {
+            let count = bits::get(&bytes, tail.count.offset, tail.count.len, false);
+            // More than any object can have do not pass the check of its size.
+            let count = u64::try_from(count).unwrap_or(u64::MAX);
+            lengths
+                .elements
+                .insert(id, count.saturating_add(u64::from(tail.add)));
+        }
+    }
+    Ok(lengths)
+}
+
+fn maps(
+    head: &Head,
+    lengths: &Lengths,
+    chain: &[&'static Converter],
+) -> Result<Vec<Map>, PlacementError> {
     let mut addresses: Vec<KernelAddr> = head.objects.iter().map(|o| o.address).collect();
     let mut maps: Vec<Map> = Vec::with_capacity(chain.len());
     for converter in chain {
-        let map = Map::new(head, &addresses, converter)?;
+        let map = Map::new(head, &addresses, lengths, converter)?;
         if maps.is_empty() {
             map.check_sizes(head)?;
         }
@@ -230,7 +271,7 @@ fn final_objects(head: &Head, maps: &[Map]) -> Vec<Object> {
         .zip(ids)
         .map(|(object, id)| Object {
             address: last.new_address(id),
-            size: u64::from(object.count) * u64::from(last.ty(id).to_size),
+            size: last.new_size(id),
             ..object.clone()
         })
         .collect()
@@ -346,8 +387,16 @@ fn one_object(
         return;
     };
     let (from, to) = (ty.from_size as usize, ty.to_size as usize);
+    // An object that ends before its type does has zeros there, which no conversion changes.
+    let padded;
+    let mut whole = old;
+    if ty.open && old.len() < from {
+        padded = [old, &vec![0; from - old.len()]].concat();
+        whole = &padded;
+    }
+    let new_size = map.new_size(id) as usize;
     new.clear();
-    new.resize(count as usize * to, 0);
+    new.resize(new_size.max(count as usize * to), 0);
     let object = At::object();
     for index in 0..count as usize {
         let element;
@@ -357,9 +406,49 @@ fn one_object(
             element = object.index(index, from, to);
             &element
         };
-        let old = &old[index * from..(index + 1) * from];
+        let old = &whole[index * from..(index + 1) * from];
         convert(context, at, old, &mut new[index * to..(index + 1) * to]);
         context.keep_padding(at, old, ty.padding);
+    }
+    if let Some(tail) = map.tail(id) {
+        elements(context, tail, old, new);
+    }
+    if ty.open {
+        new.truncate(new_size);
+        if let (Some(behind), Some(place)) = (old.get(from..), new.get_mut(to..)) {
+            place.copy_from_slice(behind);
+        }
+    }
+}
+
+/// Takes the flexible array at the end of an object from `old` to `new`.
+fn elements(context: &mut Context<'_>, tail: PlacedTail, old: &[u8], new: &mut [u8]) {
+    let ty = tail.element;
+    let Some(convert) = ty.convert else {
+        return;
+    };
+    let (from, to) = (ty.from_size as usize, ty.to_size as usize);
+    let starts = (tail.at.from as usize, tail.at.to as usize);
+    let object = At::object();
+    let array = object.field(tail.at.field, starts.0, starts.1);
+    // The size of the object was held against the number of elements.
+    let count = tail.elements as usize;
+    let each = old[starts.0..].chunks_exact(from).take(count);
+    let new = new[starts.1..].chunks_exact_mut(to);
+    for (index, (old, new)) in each.zip(new).enumerate() {
+        let at = array.index(index, from, to);
+        convert(context, &at, old, new);
+        context.keep_padding(&at, old, ty.padding);
+    }
+    // What `sizeof` has beyond the last element, which fills up to the alignment of the type.
+    let end = (starts.0 + count * from) as u32;
+    let len = (old.len() as u32).saturating_sub(end);
+    let rest = Bits {
+        offset: 8 * end,
+        len: 8 * len,
+    };
+    if len > 0 {
+        context.keep_padding(&object, old, &[rest]);
     }
 }
 

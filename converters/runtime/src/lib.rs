@@ -31,7 +31,8 @@ pub mod prelude {
     pub use crate::context::Context;
     pub use crate::scalar::widen;
     pub use crate::table::{
-        Anchor, Bits, Converter, FieldRule, Node, RuleKind, Source, Span, TaskLabel, TypeConverter,
+        Anchor, Bits, Converter, FieldRule, Node, RuleKind, Source, Span, Tail, TaskLabel,
+        TypeConverter,
     };
     pub use kconv_image::model::{Fingerprint, Machine};
     pub use zerocopy::little_endian::{I16, I32, I64, U16, U32, U64};

@@ -5,8 +5,9 @@
 //! before its neighbour, and moves behind all of them when it has outgrown its place. Going back
 //! therefore leads home, and a chain of steps places objects as a direct conversion does.
 
-use crate::table::{Converter, TypeConverter};
+use crate::table::{Converter, Tail, TypeConverter};
 use kconv_image::model::{Head, KernelAddr, Machine, Object, ObjectId};
+use std::collections::BTreeMap;
 
 /// Alignment of objects that had to move, in bytes; no slab aligns its objects more.
 const ALIGNMENT: u64 = 64;
@@ -33,8 +34,18 @@ pub enum PlacementError {
         ty: String,
         /// Its size.
         found: u64,
-        /// Its number of elements times the size of its type.
+        /// What its type and its number of elements come to.
         expected: u64,
+    },
+    /// An array of objects that end in flexible arrays, which no kernel has.
+    #[error("object {address} ({ty}) has {count} elements, but each would end in a flexible array")]
+    ArrayOfTails {
+        /// Its address.
+        address: KernelAddr,
+        /// Its type.
+        ty: String,
+        /// Its number of elements.
+        count: u32,
     },
     /// No address is left behind the other objects.
     #[error(
@@ -46,6 +57,16 @@ pub enum PlacementError {
         /// Its type.
         ty: String,
     },
+}
+
+/// What objects say of their own length. No step changes it.
+#[derive(Clone, Debug, Default)]
+pub struct Lengths {
+    /// Number of elements of the flexible array of every object that ends in one.
+    pub elements: BTreeMap<ObjectId, u64>,
+    /// How many bytes an object is longer than its type, where that is open; below zero if it is
+    /// shorter.
+    pub surplus: BTreeMap<ObjectId, i64>,
 }
 
 /// Where every object of an image lies before and after one step.
@@ -61,7 +82,34 @@ struct Place {
     old: u64,
     old_size: u64,
     new: u64,
+    new_size: u64,
     ty: &'static TypeConverter,
+    tail: Option<PlacedTail>,
+}
+
+/// The flexible array of one object.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct PlacedTail {
+    /// Where it begins.
+    pub(crate) at: Tail,
+    /// What its elements are.
+    pub(crate) element: &'static TypeConverter,
+    /// How many there are.
+    pub(crate) elements: u64,
+}
+
+impl PlacedTail {
+    /// Size of the object before and after, which has `sizeof` bytes at least.
+    fn sizes(&self, ty: &TypeConverter) -> (u64, u64) {
+        let size = |sizeof: u32, start: u32, element: u32| {
+            let tail = self.elements.saturating_mul(u64::from(element));
+            tail.saturating_add(u64::from(start)).max(u64::from(sizeof))
+        };
+        (
+            size(ty.from_size, self.at.from, self.element.from_size),
+            size(ty.to_size, self.at.to, self.element.to_size),
+        )
+    }
 }
 
 /// Where an old address is now.
@@ -94,27 +142,64 @@ impl Map {
     pub fn new(
         head: &Head,
         old: &[KernelAddr],
+        lengths: &Lengths,
         converter: &'static Converter,
     ) -> Result<Map, PlacementError> {
         let mut places = Vec::with_capacity(head.objects.len());
-        for (object, old) in head.objects.iter().zip(old) {
+        for ((object, old), id) in head.objects.iter().zip(old).zip((0..).map(ObjectId)) {
             let name = head.type_name(object);
-            let ty = converter.find(name).filter(|ty| ty.convert.is_some());
-            let Some(ty) = ty else {
-                return Err(PlacementError::UnknownType {
-                    address: *old,
-                    ty: name.to_owned(),
-                    converter: converter.name,
-                });
+            let unknown = |name: &str| PlacementError::UnknownType {
+                address: *old,
+                ty: name.to_owned(),
+                converter: converter.name,
+            };
+            let find = |name| {
+                let ty = converter.find(name).filter(|ty| ty.convert.is_some());
+                ty.ok_or_else(|| unknown(name))
+            };
+            let ty = find(name)?;
+            let tail = match ty.tail {
+                Some(_) if object.count != 1 => {
+                    return Err(PlacementError::ArrayOfTails {
+                        address: *old,
+                        ty: name.to_owned(),
+                        count: object.count,
+                    });
+                }
+                Some(at) => Some(PlacedTail {
+                    at,
+                    element: find(at.element)?,
+                    elements: lengths.elements.get(&id).copied().unwrap_or(0),
+                }),
+                None => None,
+            };
+            let count = u64::from(object.count);
+            let surplus = lengths.surplus.get(&id).filter(|_| ty.open && count == 1);
+            let (old_size, new_size) = match (&tail, surplus) {
+                (Some(tail), _) => tail.sizes(ty),
+                (None, Some(surplus)) => {
+                    open_sizes(ty, *surplus).ok_or_else(|| PlacementError::WrongSize {
+                        address: *old,
+                        ty: name.to_owned(),
+                        found: object.size,
+                        expected: u64::from(ty.from_size),
+                    })?
+                }
+                (None, None) => (
+                    count * u64::from(ty.from_size),
+                    count * u64::from(ty.to_size),
+                ),
             };
             places.push(Place {
                 old: old.0,
-                old_size: u64::from(object.count) * u64::from(ty.from_size),
+                old_size,
                 new: 0,
+                new_size,
                 ty,
+                tail,
             });
         }
-        let new = place(head, |id| places[id.0 as usize].ty, |ty| ty.to_size)?;
+        let new = place(head, |id| &places[id.0 as usize])?;
         for (place, new) in places.iter_mut().zip(new) {
             place.new = new.0;
         }
@@ -162,6 +247,16 @@ impl Map {
         KernelAddr(self.places[object.0 as usize].new)
     }
 
+    /// Size of `object` under the layout written.
+    pub(crate) fn new_size(&self, object: ObjectId) -> u64 {
+        self.places[object.0 as usize].new_size
+    }
+
+    /// The flexible array that `object` ends in.
+    pub(crate) fn tail(&self, object: ObjectId) -> Option<PlacedTail> {
+        self.places[object.0 as usize].tail
+    }
+
     /// Bytes of memory that belong to `object` from its start.
     pub(crate) fn extent(&self, object: ObjectId) -> u64 {
         let place = &self.places[object.0 as usize];
@@ -191,25 +286,38 @@ impl Map {
         if offset >= place.old_size {
             return Placed::NotSaved;
         }
-        let from_size = u64::from(place.ty.from_size);
-        let (index, inner) = (offset / from_size, offset % from_size);
-        let new_inner = if inner == 0 {
+        let tail = place.tail.filter(|tail| offset >= u64::from(tail.at.from));
+        // The array that the address is in: of which type, and where it begins.
+        let (ty, from, to) = match &tail {
+            Some(tail) => (tail.element, tail.at.from, tail.at.to),
+            None => (place.ty, 0, 0),
+        };
+        let from_size = u64::from(ty.from_size);
+        let into = offset - u64::from(from);
+        if ty.open && into >= from_size && place.ty.tail.is_none() {
+            let behind = u64::from(ty.to_size) + (into - from_size);
+            return Placed::At(KernelAddr(place.new + behind));
+        }
+        let (index, inner) = (into / from_size, into % from_size);
+        let beyond = tail.is_some_and(|tail| index >= tail.elements);
+        let new_inner = if beyond {
+            None
+        } else if inner == 0 {
             Some(0)
         } else {
-            let after = place
-                .ty
+            let after = ty
                 .spans
                 .partition_point(|span| u64::from(span.from) <= inner);
             after.checked_sub(1).and_then(|index| {
-                let span = &place.ty.spans[index];
+                let span = &ty.spans[index];
                 let into = inner - u64::from(span.from);
                 (into < u64::from(span.len)).then(|| u64::from(span.to) + into)
             })
         };
         match new_inner {
             Some(new_inner) => {
-                let new = place.new + index * u64::from(place.ty.to_size) + new_inner;
-                if new_inner == 0 && inner != 0 {
+                let new = place.new + u64::from(to) + index * u64::from(ty.to_size) + new_inner;
+                if tail.is_none() && new_inner == 0 && inner != 0 {
                     Placed::AtFirst(KernelAddr(new))
                 } else {
                     Placed::At(KernelAddr(new))
@@ -223,14 +331,24 @@ impl Map {
     }
 }
 
-/// Addresses for all objects of `head` when one element of a type has `size_of` bytes.
-fn place(
+/// Size of an object that is `surplus` bytes longer than its type, before and after; `None` if it
+/// ends before the last bytes of the type that are carried as they are.
+fn open_sizes(ty: &TypeConverter, surplus: i64) -> Option<(u64, u64)> {
+    let last = ty.spans.last()?;
+    let carried = last.from + last.len == ty.from_size && last.to + last.len == ty.to_size;
+    let size = u64::from(ty.from_size).checked_add_signed(surplus)?;
+    let new = u64::from(ty.to_size).checked_add_signed(surplus)?;
+    (surplus >= 0 || carried && size > u64::from(last.from)).then_some((size, new))
+}
+
+/// Addresses for all objects of `head` with their new sizes.
+fn place<'a>(
     head: &Head,
-    ty: impl Fn(ObjectId) -> &'static TypeConverter,
-    size_of: impl Fn(&TypeConverter) -> u32,
+    place: impl Fn(ObjectId) -> &'a Place,
 ) -> Result<Vec<KernelAddr>, PlacementError> {
     let ids = || (0..head.objects.len() as u32).map(ObjectId);
-    let size = |id: ObjectId| u64::from(head.object(id).count) * u64::from(size_of(ty(id)));
+    let size = |id: ObjectId| place(id).new_size;
+    let ty = |id: ObjectId| place(id).ty;
     let top: u64 = match head.identity.machine {
         Machine::I386 => 1 << 32,
         Machine::X86_64 => u64::MAX,

@@ -102,7 +102,7 @@ impl Report {
         let mut fields = BTreeMap::new();
         let mut changed = Vec::new();
         for converter in &job.chain {
-            for (name, count) in values_by_type(old) {
+            for (name, count) in values_by_type(old, &job.chain) {
                 if let Some(ty) = converter.find(name) {
                     for (rule, number) in rule_counts(converter, ty) {
                         *fields.entry(rule.name()).or_default() += number * count;
@@ -144,7 +144,7 @@ impl Report {
 
 /// Number of fields each step of `chain` writes.
 pub(crate) fn fields_written(head: &Head, chain: &[&'static Converter]) -> Vec<u64> {
-    let values = values_by_type(head);
+    let values = values_by_type(head, chain);
     chain
         .iter()
         .map(|converter| {
@@ -157,11 +157,22 @@ pub(crate) fn fields_written(head: &Head, chain: &[&'static Converter]) -> Vec<u
         .collect()
 }
 
-/// Number of values of each type among the objects; an array counts its elements.
-fn values_by_type(head: &Head) -> BTreeMap<&str, u64> {
+/// Number of values of each type among the objects; an array counts its elements, also one that
+/// an object ends in.
+fn values_by_type<'a>(head: &'a Head, chain: &[&'static Converter]) -> BTreeMap<&'a str, u64> {
     let mut values = BTreeMap::new();
     for object in &head.objects {
-        *values.entry(head.type_name(object)).or_default() += u64::from(object.count);
+        let name = head.type_name(object);
+        *values.entry(name).or_default() += u64::from(object.count);
+        let tail = chain.first().and_then(|converter| {
+            let tail = converter.find(name)?.tail?;
+            Some((tail, converter.find(tail.element)?))
+        });
+        if let Some((tail, element)) = tail {
+            let bytes = object.size.saturating_sub(u64::from(tail.from));
+            let elements = bytes.checked_div(u64::from(element.from_size));
+            *values.entry(element.name).or_default() += elements.unwrap_or(0);
+        }
     }
     values
 }

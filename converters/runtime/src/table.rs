@@ -80,6 +80,11 @@ pub struct TypeConverter {
     pub extent: Option<u32>,
     /// Where the object lies, if that is not its own choice.
     pub anchor: Option<Anchor>,
+    /// The flexible array that an object of the type ends in.
+    pub tail: Option<Tail>,
+    /// Whether an object can end before or behind the end of its type: within the last of `spans`,
+    /// or in bytes that are carried behind it.
+    pub open: bool,
     /// Converts one value; `None` for a type that is only ever nested.
     pub convert: Option<ConvertFn>,
     /// Where bytes that something can point at went, sorted by `from`.
@@ -96,6 +101,24 @@ pub struct TypeConverter {
 pub struct Anchor {
     /// Where it ends, in bytes from the start of the owner.
     pub end: u32,
+}
+
+/// A flexible array at the end of an object. Offsets in bytes.
+#[derive(Copy, Clone, Debug)]
+pub struct Tail {
+    /// Its name.
+    pub field: &'static str,
+    /// Type of the elements; it has a table of its own.
+    pub element: &'static str,
+    /// Where it begins in the old object.
+    pub from: u32,
+    /// Where it begins in the new object.
+    pub to: u32,
+    /// The integer that says how many elements there are, in the old object. It is the same
+    /// number in the new one.
+    pub count: Bits,
+    /// What is added to it.
+    pub add: u32,
 }
 
 /// Bytes that moved together.

@@ -17,7 +17,8 @@ use thiserror::Error;
 pub struct Keep {
     /// Types needed with everything they contain by value, by tag or typedef name.
     pub whole: Vec<String>,
-    /// Structures and unions of which some members are needed, with the paths to those.
+    /// Structures and unions of which some members are needed, with the paths to those. `a|b`
+    /// stands for whichever of the paths there are, of which there has to be one.
     pub partial: BTreeMap<String, Vec<String>>,
 }
 
@@ -67,9 +68,21 @@ impl Layout {
                     ty: name.clone(),
                     source,
                 };
-                let path = FieldPath::parse(text).map_err(unknown)?;
-                self.resolve(id, &path).map_err(unknown)?;
-                marks.path(id, path.steps());
+                let mut missing = None;
+                let mut found = false;
+                for text in text.split('|') {
+                    let path = FieldPath::parse(text).map_err(unknown)?;
+                    match self.resolve(id, &path) {
+                        Ok(_) => {
+                            found = true;
+                            marks.path(id, path.steps());
+                        }
+                        Err(error) => missing = Some(error),
+                    }
+                }
+                if let Some(error) = missing.filter(|_| !found) {
+                    return Err(unknown(error));
+                }
             }
         }
         let mut emit = Emit {

@@ -87,3 +87,21 @@ fn arm_of<'a>(layout: &Layout, union: &'a Composite, arm: &str) -> Option<&'a Me
                 })
     })
 }
+
+/// The union that has the member `name` of the composite `id`, which is that union or has it
+/// without a name, and where it begins in `id`, in bytes.
+pub fn union_of(layout: &Layout, id: TypeId, name: &str) -> Option<(TypeId, u64)> {
+    let composite = unnamed_inside(layout, id)?;
+    let named = |member: &Member| member.name.as_deref() == Some(name);
+    if composite.kind == CompositeKind::Union && composite.members.iter().any(named) {
+        return Some((layout.strip(id), 0));
+    }
+    let unnamed = composite
+        .members
+        .iter()
+        .filter(|member| member.name.is_none());
+    unnamed.into_iter().find_map(|member| {
+        let (ty, offset) = union_of(layout, member.ty, name)?;
+        Some((ty, offset + member.offset.byte().0))
+    })
+}

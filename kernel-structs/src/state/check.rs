@@ -1,7 +1,10 @@
 //! A state map held against a layout: nothing stale, no pointer without a policy.
 
+mod walking;
+
 use super::arms::has_arm;
-use super::{Policy, StateMap};
+use super::tail::{self, NoTail};
+use super::{Number, Policy, StateMap, Tail, TypeEntry};
 use crate::layout::{Composite, FieldPath, Layout, Type, TypeId};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -37,12 +40,31 @@ pub enum StateFinding {
         /// The member.
         member: String,
     },
+    /// `tail` names a member that is not the flexible array at the end of a saved type, or a
+    /// count that is no integer of it.
+    NoTail {
+        /// The type.
+        ty: String,
+        /// The member named.
+        member: String,
+        /// What it is not.
+        what: &'static str,
+    },
     /// A root or a derived object is not of a saved type, or does not belong to one.
     NotSaved {
         /// The type.
         ty: String,
         /// The entry that names it.
         entry: &'static str,
+    },
+    /// A word of the walk stands at, or names, a member that it does not fit.
+    Misfit {
+        /// The table of the map, such as `type.sigpending.containers`.
+        table: String,
+        /// The member.
+        member: String,
+        /// What it has to be.
+        expected: &'static str,
     },
     /// `ring` names a member that does not lead to an object of the same type.
     NoRing {
@@ -91,8 +113,16 @@ impl fmt::Display for StateFinding {
             ),
             StateFinding::NoRing { ty, field } => write!(
                 f,
-                "[[root]] ring: the layout's {ty} has no member `{field}` that points at another {ty}"
+                "[[root]] ring: the layout's {ty} has no member `{field}` that points at another {ty} or is a list_head"
             ),
+            StateFinding::Misfit {
+                table,
+                member,
+                expected,
+            } => write!(f, "[{table}] {member}: the layout has no {expected} there"),
+            StateFinding::NoTail { ty, member, what } => {
+                write!(f, "[type.{ty}] tail: the layout's `{member}` is not {what}")
+            }
             StateFinding::NoSuchSibling { ty, field, sibling } => write!(
                 f,
                 "[type.{ty}.fields] {field}: names `{sibling}`, which the layout's {ty} does not have"
@@ -130,10 +160,19 @@ impl StateMap {
                 .collect();
             if places.is_empty() {
                 // A type-level rule may be for a type that only some configurations have.
-                if entry.saved || !entry.fields.is_empty() || !entry.arms.is_empty() {
+                if entry.saved
+                    || !entry.fields.is_empty()
+                    || !entry.arms.is_empty()
+                    || entry.tail.is_some()
+                    || walks(entry)
+                {
                     findings.insert(StateFinding::NoSuchType { ty: name.clone() });
                 }
                 continue;
+            }
+            self.check_walking(name, entry, &places, findings);
+            if let Some(tail) = &entry.tail {
+                findings.extend(tail_findings(name, entry.saved, tail, &places));
             }
             for member in entry.arms.keys() {
                 if !places
@@ -159,7 +198,10 @@ impl StateMap {
                     });
                 }
                 let sibling = match &rule.policy {
-                    Policy::Follow(follow) => follow.count.as_ref(),
+                    Policy::Follow(follow) => match follow.count.as_ref().map(|count| &count.of) {
+                        Some(Number::Member(member)) => Some(member),
+                        _ => None,
+                    },
                     Policy::Resource { mount, .. } => mount.as_ref(),
                     _ => None,
                 };
@@ -190,6 +232,7 @@ impl StateMap {
         }
         for layout in layouts {
             for derived in &self.derived {
+                walking::check_base(layout, derived, findings);
                 let owner = layout.find(&derived.owner);
                 let when = FieldPath::parse(&derived.when);
                 let found = owner
@@ -203,6 +246,7 @@ impl StateMap {
                 }
             }
             for root in &self.roots {
+                walking::check_threads(layout, root, findings);
                 if let Some(ring) = &root.ring
                     && !leads_to_its_like(layout, &root.ty, ring)
                 {
@@ -282,7 +326,42 @@ impl StateMap {
     }
 }
 
-/// Whether member `field` of `ty` is a pointer to a `ty`.
+/// Whether an entry says anything about the walk.
+fn walks(entry: &TypeEntry) -> bool {
+    !(entry.choices.is_empty()
+        && entry.size.is_none()
+        && entry.containers.is_empty()
+        && entry.folds.is_empty()
+        && entry.embedded.is_empty())
+}
+
+/// What is wrong with the tail of the type `name` under any layout that has the type.
+fn tail_findings(
+    name: &str,
+    saved: bool,
+    tail: &Tail,
+    places: &[(&Layout, TypeId)],
+) -> BTreeSet<StateFinding> {
+    let finding = |member: &str, what| StateFinding::NoTail {
+        ty: name.to_owned(),
+        member: member.to_owned(),
+        what,
+    };
+    let wrong = places
+        .iter()
+        .filter_map(|(layout, id)| match tail::place(layout, *id, tail) {
+            Ok(_) if saved => None,
+            Ok(_) => Some(finding(
+                &tail.member,
+                "the end of an object: the type is not saved",
+            )),
+            Err(NoTail::Member) => Some(finding(&tail.member, "a flexible array at its end")),
+            Err(NoTail::Count) => Some(finding(&tail.count, "an integer that counts elements")),
+        });
+    wrong.collect()
+}
+
+/// Whether member `field` of `ty` is a pointer to a `ty`, or a `list_head`.
 fn leads_to_its_like(layout: &Layout, ty: &str, field: &str) -> bool {
     let Some(id) = layout.find(ty) else {
         return false;
@@ -292,6 +371,6 @@ fn leads_to_its_like(layout: &Layout, ty: &str, field: &str) -> bool {
     };
     match layout.get(layout.strip(found.ty)) {
         Type::Pointer { target } => layout.names(*target).contains(&ty),
-        _ => false,
+        _ => layout.names(found.ty).contains(&"list_head"),
     }
 }

@@ -1,11 +1,14 @@
 //! State maps as TOML. The raw shapes mirror the file; [`parse`] turns them into the model and
 //! refuses attributes that do not belong to their policy.
 
+mod walking;
+
 use super::{
-    CountUnit, Derived, Follow, Initial, Missing, Policy, Root, Rule, StateMap, TypeEntry,
+    CountUnit, Derived, Follow, Initial, Missing, Policy, Root, Rule, StateMap, Tail, TypeEntry,
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use walking::{RawChoice, RawContainer, RawCount, RawEmbedded, RawFold, RawSize, RawThreads};
 
 /// Why a state map cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +90,7 @@ struct RawRoot {
     #[serde(rename = "type")]
     ty: String,
     ring: Option<String>,
+    threads: Option<RawThreads>,
     reason: String,
 }
 
@@ -96,6 +100,7 @@ struct RawDerived {
     #[serde(rename = "type")]
     ty: String,
     owner: String,
+    base: Option<String>,
     end: u64,
     when: String,
     reason: String,
@@ -114,6 +119,25 @@ struct RawType {
     fields: BTreeMap<String, RawRule>,
     #[serde(default)]
     arms: BTreeMap<String, String>,
+    #[serde(default)]
+    arm: Vec<RawChoice>,
+    size: Option<RawSize>,
+    #[serde(default)]
+    containers: BTreeMap<String, RawContainer>,
+    #[serde(default)]
+    folds: BTreeMap<String, RawFold>,
+    #[serde(default)]
+    embedded: BTreeMap<String, RawEmbedded>,
+    tail: Option<RawTail>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTail {
+    member: String,
+    count: String,
+    #[serde(default)]
+    add: u64,
 }
 
 #[derive(Default, Deserialize)]
@@ -122,7 +146,7 @@ struct RawRule {
     policy: String,
     reason: String,
     element: Option<String>,
-    count: Option<String>,
+    count: Option<RawCount>,
     unit: Option<String>,
     missing: Option<String>,
     kind: Option<String>,
@@ -158,6 +182,7 @@ pub(super) fn parse(text: &str) -> Result<StateMap, StateError> {
                     symbol: root.symbol,
                     ty: root.ty,
                     ring: root.ring,
+                    threads: root.threads.map(RawThreads::into),
                 })
             })
             .collect::<Result<_, StateError>>()?,
@@ -169,6 +194,7 @@ pub(super) fn parse(text: &str) -> Result<StateMap, StateError> {
                     reason: reason(|| format!("[[derived]] {}", derived.ty), derived.reason)?,
                     ty: derived.ty,
                     owner: derived.owner,
+                    base: derived.base,
                     end: derived.end,
                     when: derived.when,
                 })
@@ -222,12 +248,26 @@ fn type_entry(name: &str, raw: RawType) -> Result<TypeEntry, StateError> {
             Ok((member, text))
         })
         .collect::<Result<_, StateError>>()?;
+    let tail = raw.tail.map(|tail| Tail {
+        member: tail.member,
+        count: tail.count,
+        add: tail.add,
+    });
     Ok(TypeEntry {
         arms,
+        tail,
         saved: raw.saved,
         extent: raw.extent,
         rule: rule_of_type,
         fields,
+        choices: walking::each(name, "arm", raw.arm, walking::choice)?,
+        size: raw
+            .size
+            .map(|size| walking::size(&place, size))
+            .transpose()?,
+        containers: walking::by_member(name, "containers", raw.containers, walking::container)?,
+        folds: walking::by_member(name, "folds", raw.folds, walking::fold)?,
+        embedded: walking::by_member(name, "embedded", raw.embedded, walking::embedded)?,
     })
 }
 
@@ -240,7 +280,11 @@ fn rule(place: &str, mut raw: RawRule) -> Result<Rule, StateError> {
         "user" => Policy::User,
         "follow" => Policy::Follow(Follow {
             element: raw.element.take(),
-            count: raw.count.take(),
+            count: raw
+                .count
+                .take()
+                .map(|count| walking::count(place, count))
+                .transpose()?,
             unit: match raw.unit.take().as_deref() {
                 None => CountUnit::Elements,
                 Some("bits") => CountUnit::Bits,
@@ -303,15 +347,16 @@ fn rule(place: &str, mut raw: RawRule) -> Result<Rule, StateError> {
 }
 
 fn initial(place: &str, value: toml::Value) -> Result<Initial, StateError> {
-    const EXPECTED: &str = "an integer, `\"empty-list\"`, or a table of integers by member path";
+    const EXPECTED: &str = "an integer, `\"self\"`, `\"empty-list\"`, or a table of integers and `\"self\"` by member path";
     match value {
         toml::Value::Integer(value) => Ok(Initial::Value(value)),
         toml::Value::String(word) if word == "empty-list" => Ok(Initial::EmptyList),
+        toml::Value::String(word) if word == "self" => Ok(Initial::OwnAddress),
         toml::Value::Table(table) => table
             .into_iter()
-            .map(|(member, value)| match value {
-                toml::Value::Integer(value) => Ok((member, value)),
-                other => Err(bad_value(place, "initial", &other.to_string(), EXPECTED)),
+            .map(|(member, value)| match initial(place, value)? {
+                one @ (Initial::Value(_) | Initial::OwnAddress) => Ok((member, one)),
+                _ => Err(bad_value(place, "initial", &member, EXPECTED)),
             })
             .collect::<Result<_, _>>()
             .map(Initial::Members),

@@ -12,8 +12,10 @@ use std::io::Write;
 
 pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
     let image = super::open(&arguments.image)?;
-    let layout = Known::new()?.layout_of(&image)?;
-    let view = View::new(image, layout)?;
+    let known = Known::new()?;
+    let layout = known.layout_of(&image)?;
+    let map = known.registry.state_map(&image.head().identity.family)?;
+    let view = View::new(image, layout, &map)?;
     let mut out = std::io::BufWriter::new(anstream::stdout().lock());
     if let Some(ty) = &arguments.ty {
         let ids: Vec<_> = view.of_type(ty).collect();

@@ -38,7 +38,17 @@ pub(crate) fn object(view: &View, id: ObjectId) -> Value {
 fn element(view: &View, id: ObjectId, name: &str, offset: u64) -> Value {
     let bit = BitOffset(8 * offset);
     match view.ty(id) {
-        Some(ty) => value(view, id, ty, bit, None),
+        Some(ty) => {
+            let mut fields = value(view, id, ty, bit, None);
+            if let (Some(tail), Value::Object(fields)) = (view.tail(id), &mut fields) {
+                let room = view.bytes(id).len() as u64 / tail.place.element_size.max(1);
+                let start = BitOffset(8 * tail.place.offset);
+                let elements = tail.elements.min(room);
+                let shown = array(view, id, tail.place.element, elements, start);
+                fields.insert(tail.member.to_owned(), shown);
+            }
+            fields
+        }
         // An array of pointers or of words has no type of that name in the layout.
         None if name.ends_with('*') => pointer(view, id, offset),
         None => {

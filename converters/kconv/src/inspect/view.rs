@@ -6,6 +6,7 @@ use kconv_image::{
 };
 use kconv_runtime::bits;
 use kernel_structs::layout::{FieldPath, Layout, Resolved, Type, TypeId};
+use kernel_structs::state::{StateMap, TailPlace};
 use std::collections::BTreeMap;
 
 /// An image with all its objects in memory, and the layout they have.
@@ -14,27 +15,44 @@ pub(crate) struct View {
     pub(crate) layout: Layout,
     bytes: Vec<Vec<u8>>,
     types: BTreeMap<String, TypeId>,
+    /// Flexible arrays by the type that ends in them: name and place.
+    tails: BTreeMap<String, (String, TailPlace)>,
+}
+
+/// The flexible array of an object.
+pub(crate) struct ObjectTail<'a> {
+    pub(crate) member: &'a str,
+    pub(crate) place: TailPlace,
+    pub(crate) elements: u64,
 }
 
 impl View {
-    /// Reads all objects of `image`, which is of a kernel with `layout`.
-    pub(crate) fn new(image: Image, layout: Layout) -> Result<View, Failure> {
+    /// Reads all objects of `image`, which is of a kernel with `layout`, of the family of `map`.
+    pub(crate) fn new(image: Image, layout: Layout, map: &StateMap) -> Result<View, Failure> {
         let mut bytes = Vec::with_capacity(image.head().objects.len());
         let mut objects = image.objects();
         while let Some((_, object)) = objects.next_object()? {
             bytes.push(object.to_vec());
         }
-        let types = image
+        let types: BTreeMap<String, TypeId> = image
             .head()
             .types
             .iter()
             .filter_map(|name| Some((name.clone(), layout.find(name)?)))
+            .collect();
+        let tails = types
+            .iter()
+            .filter_map(|(name, ty)| {
+                let member = map.types.get(name)?.tail.as_ref()?.member.clone();
+                Some((name.clone(), (member, map.tail(&layout, *ty)?)))
+            })
             .collect();
         Ok(View {
             image,
             layout,
             bytes,
             types,
+            tails,
         })
     }
 
@@ -59,6 +77,16 @@ impl View {
     /// The type of an object; `None` for an array of pointers or integers.
     pub(crate) fn ty(&self, id: ObjectId) -> Option<TypeId> {
         self.types.get(self.type_name(id)).copied()
+    }
+
+    /// The flexible array that an object ends in, as long as the object says.
+    pub(crate) fn tail(&self, id: ObjectId) -> Option<ObjectTail<'_>> {
+        let (member, place) = self.tails.get(self.type_name(id))?;
+        Some(ObjectTail {
+            member,
+            place: *place,
+            elements: place.elements(self.bytes(id))?,
+        })
     }
 
     /// All objects of a type.

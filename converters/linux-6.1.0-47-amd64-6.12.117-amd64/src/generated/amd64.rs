@@ -150,7 +150,7 @@ pub fn fdtable(
     // open_fds_init, or a longer set
     new.open_fds = cx.follow(&at!(at.open_fds), old.open_fds);
     // one bit for each full word of open_fds, from which it is computed
-    new.full_fds_bits = cx.within(&at!(at.full_fds_bits), old.full_fds_bits);
+    new.full_fds_bits = cx.follow(&at!(at.full_fds_bits), old.full_fds_bits);
     // link and function of a callback that is pending only while an object is being freed or
     // work is queued
     callback_head(cx, &at!(at.rcu), &old.rcu, &mut new.rcu);
@@ -370,6 +370,7 @@ pub fn group_info(
     // get_group_info)
     new.usage = overrides::references(cx, &at!(at.usage), &old.usage);
     new.ngroups = old.ngroups;
+    // gid: ngroups elements at the end, each by `kgid_t`
 }
 
 /// `hlist_head`, 8 bytes.
@@ -530,6 +531,16 @@ pub fn kernel_siginfo(
     new._pad_12 = [0; 4];
     // user ABI: the addresses in it are the program's own
     new._sifields = old._sifields;
+}
+
+/// `kgid_t`, 4 bytes.
+pub fn kgid_t(
+    _cx: &mut Context<'_>,
+    _at: &At<'_>,
+    old: &same::kgid_t,
+    new: &mut same::kgid_t,
+) {
+    new.val = old.val;
 }
 
 /// `ldt_struct`, 16 bytes.
@@ -962,6 +973,7 @@ pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &old::pid, new: &mut new::pid
     // link and function of a callback that is pending only while an object is being freed or
     // work is queued
     callback_head(cx, &at!(at.rcu), &old.rcu, &mut new.rcu);
+    // numbers: level + 1 elements at the end, each by `upid`
 }
 
 /// `posix_cputimer_base`, 24 bytes.
@@ -1086,7 +1098,11 @@ pub fn rb_node(
     use same::rb_node as New;
     // place in a tree that its keeper builds anew
     new.__rb_parent_color = cx
-        .reset(&at!(at.__rb_parent_color), old.__rb_parent_color, 0);
+        .empty_link(
+            &at!(at.__rb_parent_color),
+            &at!(at.__rb_parent_color),
+            old.__rb_parent_color,
+        );
     new.rb_right = cx.reset(&at!(at.rb_right), old.rb_right, 0);
     new.rb_left = cx.reset(&at!(at.rb_left), old.rb_left, 0);
 }
@@ -1859,7 +1875,7 @@ pub fn task_struct(
     // the affinity that counts: cpus_mask, or one CPU's mask while migration is disabled
     new.cpus_ptr = cx.within_required(&at!(at.cpus_ptr), old.cpus_ptr);
     // the affinity as the user asked for it, before cpusets cut it down
-    new.user_cpus_ptr = cx.resource(&at!(at.user_cpus_ptr), old.user_cpus_ptr);
+    new.user_cpus_ptr = cx.follow(&at!(at.user_cpus_ptr), old.user_cpus_ptr);
     new.cpus_mask = old.cpus_mask;
     let reason = "request on the kernel stack of one who changes the affinity and waits for it (kernel/sched/core.c: affine_move_task)";
     new.migration_pending = cx
@@ -2250,7 +2266,13 @@ pub fn task_struct(
     new.last_sum_exec_runtime = cx
         .reset(&at!(at.last_sum_exec_runtime), old.last_sum_exec_runtime, 0);
     // work of NUMA balancing
-    callback_head(cx, &at!(at.numa_work), &old.numa_work, &mut new.numa_work);
+    new.numa_work.next = cx
+        .empty_link(
+            &at!(at.numa_work.next),
+            &at!(at.numa_work.next),
+            old.numa_work.next,
+        );
+    new.numa_work.func = cx.reset(&at!(at.numa_work.func), old.numa_work.func, 0);
     // tasks that fault on the same pages of this machine
     new.numa_group = cx.reset(&at!(at.numa_group), old.numa_group, 0);
     // faults by node of this machine
@@ -2630,6 +2652,16 @@ pub fn tlbflush_unmap_batch(
 /// `unsigned long`, 8 bytes.
 pub fn unsigned_long(_cx: &mut Context<'_>, _at: &At<'_>, old: &U64, new: &mut U64) {
     *new = *old;
+}
+
+/// `upid`, 16 bytes.
+pub fn upid(cx: &mut Context<'_>, at: &At<'_>, old: &same::upid, new: &mut same::upid) {
+    use same::upid as Old;
+    use same::upid as New;
+    new.nr = old.nr;
+    new._pad_4 = [0; 4];
+    // namespace the number is valid in
+    new.ns = cx.resource(&at!(at.ns), old.ns);
 }
 
 /// `uprobes_state`, 8 bytes.
@@ -10083,6 +10115,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }, Span { from: 12, to: 12, len: 4 }],
             padding: &[],
@@ -10094,6 +10128,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10105,6 +10141,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 184,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, cred)),
             spans: &[Span { from: 0, to: 0, len: 44 }, Span { from: 44, to: 48, len: 41 }, Span { from: 88, to: 96, len: 76 }],
             padding: &[Bits { offset: 680, len: 24 }, Bits { offset: 1312, len: 96 }],
@@ -10116,6 +10154,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, desc_struct)),
             spans: &[Span { from: 0, to: 0, len: 4 }],
             padding: &[],
@@ -10127,6 +10167,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 56,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, fdtable)),
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 48 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -10138,6 +10180,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 184,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, file)),
             spans: &[Span { from: 0, to: 52, len: 4 }, Span { from: 16, to: 64, len: 16 }, Span { from: 32, to: 40, len: 8 }, Span { from: 40, to: 16, len: 8 }, Span { from: 56, to: 0, len: 8 }, Span { from: 64, to: 48, len: 4 }, Span { from: 68, to: 12, len: 4 }, Span { from: 72, to: 80, len: 8 }, Span { from: 84, to: 92, len: 28 }, Span { from: 144, to: 56, len: 8 }, Span { from: 152, to: 152, len: 32 }, Span { from: 192, to: 120, len: 8 }, Span { from: 200, to: 32, len: 8 }, Span { from: 208, to: 144, len: 8 }, Span { from: 216, to: 24, len: 8 }, Span { from: 224, to: 136, len: 8 }],
             padding: &[Bits { offset: 32, len: 96 }, Bits { offset: 416, len: 32 }],
@@ -10149,6 +10193,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, file_pointer)),
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10160,6 +10206,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 704,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, files_struct)),
             spans: &[Span { from: 0, to: 0, len: 5 }, Span { from: 16, to: 16, len: 28 }, Span { from: 48, to: 48, len: 48 }, Span { from: 132, to: 132, len: 540 }],
             padding: &[Bits { offset: 40, len: 24 }, Bits { offset: 96, len: 32 }, Bits { offset: 352, len: 32 }, Bits { offset: 768, len: 256 }, Bits { offset: 5376, len: 256 }],
@@ -10171,6 +10219,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 40,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, fown_struct)),
             spans: &[Span { from: 8, to: 16, len: 24 }],
             padding: &[],
@@ -10182,6 +10232,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 4160,
             extent: None,
             anchor: None,
+            tail: None,
+            open: true,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, fpstate)),
             spans: &[Span { from: 0, to: 0, len: 32 }, Span { from: 64, to: 64, len: 4096 }],
             padding: &[Bits { offset: 260, len: 252 }],
@@ -10193,6 +10245,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 4224,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 88 }, Span { from: 128, to: 128, len: 4096 }],
             padding: &[Bits { offset: 32, len: 32 }, Bits { offset: 772, len: 252 }],
@@ -10204,6 +10258,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 56,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, fs_struct)),
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 12 }, Span { from: 24, to: 24, len: 32 }],
             padding: &[Bits { offset: 160, len: 32 }],
@@ -10215,6 +10271,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: Some(Tail { field: "gid", element: "kgid_t", from: 8, to: 8, count: Bits { offset: 32, len: 32 }, add: 0 }),
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, group_info)),
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10226,6 +10284,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10237,6 +10297,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10248,6 +10310,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 64,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 60 }],
             padding: &[Bits { offset: 480, len: 32 }],
@@ -10259,6 +10323,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8208,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, io_bitmap)),
             spans: &[Span { from: 0, to: 0, len: 8208 }],
             padding: &[],
@@ -10270,6 +10336,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 88,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, io_context)),
             spans: &[Span { from: 0, to: 0, len: 14 }, Span { from: 28, to: 28, len: 60 }],
             padding: &[Bits { offset: 112, len: 16 }, Bits { offset: 160, len: 32 }],
@@ -10281,6 +10349,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 256,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, k_itimer)),
             spans: &[Span { from: 0, to: 0, len: 32 }, Span { from: 40, to: 40, len: 20 }, Span { from: 64, to: 64, len: 192 }],
             padding: &[Bits { offset: 288, len: 32 }, Bits { offset: 480, len: 32 }],
@@ -10292,6 +10362,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 32,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 32 }],
             padding: &[],
@@ -10303,10 +10375,25 @@ pub static CONVERTER: Converter = Converter {
             to_size: 48,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 12 }, Span { from: 16, to: 16, len: 32 }],
             padding: &[Bits { offset: 96, len: 32 }],
             rules: &KERNEL_SIGINFO_RULES,
+        },
+        TypeConverter {
+            name: "kgid_t",
+            from_size: 4,
+            to_size: 4,
+            extent: None,
+            anchor: None,
+            tail: None,
+            open: false,
+            convert: Some(|cx, at, old, new| cx.typed(at, old, new, kgid_t)),
+            spans: &[Span { from: 0, to: 0, len: 4 }],
+            padding: &[],
+            rules: &KGID_T_RULES,
         },
         TypeConverter {
             name: "ldt_struct",
@@ -10314,6 +10401,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, ldt_struct)),
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10325,6 +10414,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10336,6 +10427,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10347,6 +10440,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10358,6 +10453,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 12 }],
             padding: &[Bits { offset: 96, len: 32 }],
@@ -10369,6 +10466,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 8 }, Span { from: 16, to: 4, len: 4 }],
             padding: &[Bits { offset: 32, len: 32 }, Bits { offset: 160, len: 32 }],
@@ -10380,6 +10479,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 272,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, mempolicy)),
             spans: &[Span { from: 0, to: 0, len: 140 }, Span { from: 144, to: 144, len: 128 }],
             padding: &[Bits { offset: 1120, len: 32 }],
@@ -10391,6 +10492,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 136,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 44 }, Span { from: 48, to: 48, len: 26 }, Span { from: 80, to: 80, len: 8 }, Span { from: 92, to: 92, len: 44 }],
             padding: &[Bits { offset: 592, len: 48 }],
@@ -10402,6 +10505,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 1344,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, mm_struct)),
             spans: &[Span { from: 0, to: 64, len: 4 }, Span { from: 8, to: 72, len: 8 }, Span { from: 16, to: 68, len: 4 }, Span { from: 32, to: 80, len: 56 }, Span { from: 88, to: 0, len: 4 }, Span { from: 96, to: 152, len: 12 }, Span { from: 112, to: 168, len: 20 }, Span { from: 136, to: 192, len: 32 }, Span { from: 168, to: 240, len: 76 }, Span { from: 248, to: 320, len: 472 }, Span { from: 720, to: 824, len: 32 }, Span { from: 752, to: 984, len: 52 }, Span { from: 808, to: 1040, len: 26 }, Span { from: 840, to: 1072, len: 8 }, Span { from: 852, to: 1084, len: 52 }, Span { from: 912, to: 1144, len: 68 }, Span { from: 984, to: 1216, len: 48 }, Span { from: 1040, to: 1272, len: 16 }, Span { from: 1056, to: 1296, len: 32 }],
             padding: &[Bits { offset: 32, len: 32 }, Bits { offset: 160, len: 32 }, Bits { offset: 736, len: 32 }, Bits { offset: 6672, len: 48 }, Bits { offset: 7264, len: 32 }, Bits { offset: 7840, len: 32 }, Bits { offset: 8288, len: 32 }],
@@ -10413,6 +10518,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 32,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }, Span { from: 12, to: 12, len: 20 }],
             padding: &[],
@@ -10424,6 +10531,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 72,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, nsproxy)),
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 64 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -10435,6 +10544,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 56,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 48 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -10446,6 +10557,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10457,6 +10570,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10468,6 +10583,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 40,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 8, to: 8, len: 32 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -10479,6 +10596,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 112,
             extent: None,
             anchor: None,
+            tail: Some(Tail { field: "numbers", element: "upid", from: 96, to: 112, count: Bits { offset: 32, len: 32 }, add: 1 }),
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, pid)),
             spans: &[Span { from: 0, to: 0, len: 8 }, Span { from: 16, to: 32, len: 40 }, Span { from: 64, to: 80, len: 32 }],
             padding: &[Bits { offset: 96, len: 32 }, Bits { offset: 480, len: 32 }],
@@ -10490,6 +10609,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 24,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 24 }],
             padding: &[],
@@ -10501,6 +10622,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 80,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 80 }],
             padding: &[],
@@ -10512,6 +10635,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 56,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 24 }, Span { from: 28, to: 28, len: 24 }],
             padding: &[Bits { offset: 416, len: 32 }],
@@ -10523,6 +10648,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 24,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[Bits { offset: 160, len: 32 }],
@@ -10534,6 +10661,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 168,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, pt_regs)),
             spans: &[Span { from: 0, to: 0, len: 168 }],
             padding: &[],
@@ -10545,6 +10674,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 4,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[],
             padding: &[],
@@ -10556,6 +10687,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 24,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 24 }],
             padding: &[],
@@ -10567,6 +10700,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10578,6 +10713,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 56,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 56 }],
             padding: &[],
@@ -10589,6 +10726,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 40,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 20 }, Span { from: 24, to: 24, len: 16 }],
             padding: &[],
@@ -10600,6 +10739,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[],
             padding: &[],
@@ -10611,6 +10752,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 64,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 56 }],
             padding: &[],
@@ -10622,6 +10765,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 240,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 84 }, Span { from: 88, to: 88, len: 60 }, Span { from: 152, to: 152, len: 60 }, Span { from: 216, to: 232, len: 8 }],
             padding: &[Bits { offset: 676, len: 28 }, Bits { offset: 1184, len: 32 }, Bits { offset: 1696, len: 32 }],
@@ -10633,6 +10778,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 256,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 12 }, Span { from: 16, to: 16, len: 24 }, Span { from: 40, to: 64, len: 17 }, Span { from: 64, to: 88, len: 16 }, Span { from: 80, to: 112, len: 8 }, Span { from: 88, to: 104, len: 8 }, Span { from: 96, to: 136, len: 12 }, Span { from: 112, to: 152, len: 32 }, Span { from: 192, to: 192, len: 56 }],
             padding: &[Bits { offset: 96, len: 32 }, Bits { offset: 480, len: 32 }, Bits { offset: 864, len: 32 }, Bits { offset: 1152, len: 384 }],
@@ -10644,6 +10791,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 32,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 32 }],
             padding: &[],
@@ -10655,6 +10804,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 48,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 48 }],
             padding: &[],
@@ -10666,6 +10817,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 256,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 224 }],
             padding: &[Bits { offset: 1792, len: 256 }],
@@ -10677,6 +10830,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10688,6 +10843,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 4,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }],
             padding: &[],
@@ -10699,6 +10856,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 4,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }],
             padding: &[],
@@ -10710,6 +10869,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }],
             padding: &[],
@@ -10721,6 +10882,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 32,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 32 }],
             padding: &[],
@@ -10732,6 +10895,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 2080,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, sighand_struct)),
             spans: &[Span { from: 4, to: 4, len: 4 }, Span { from: 16, to: 16, len: 2064 }],
             padding: &[Bits { offset: 96, len: 32 }],
@@ -10743,6 +10908,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 1104,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, signal_struct)),
             spans: &[Span { from: 0, to: 0, len: 32 }, Span { from: 40, to: 40, len: 88 }, Span { from: 132, to: 132, len: 12 }, Span { from: 152, to: 144, len: 60 }, Span { from: 216, to: 208, len: 180 }, Span { from: 400, to: 392, len: 12 }, Span { from: 416, to: 408, len: 20 }, Span { from: 440, to: 432, len: 64 }, Span { from: 512, to: 504, len: 436 }, Span { from: 952, to: 944, len: 60 }, Span { from: 1016, to: 1008, len: 9 }, Span { from: 1026, to: 1018, len: 4 }, Span { from: 1032, to: 1024, len: 16 }, Span { from: 1052, to: 1044, len: 40 }, Span { from: 1096, to: 1088, len: 16 }],
             padding: &[Bits { offset: 288, len: 32 }, Bits { offset: 1026, len: 30 }, Bits { offset: 1696, len: 32 }, Bits { offset: 3168, len: 32 }, Bits { offset: 3296, len: 32 }, Bits { offset: 4064, len: 32 }, Bits { offset: 7584, len: 32 }, Bits { offset: 8096, len: 32 }, Bits { offset: 8200, len: 8 }, Bits { offset: 8240, len: 16 }],
@@ -10754,6 +10921,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 24,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 24 }],
             padding: &[],
@@ -10765,6 +10934,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 80,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, sigqueue)),
             spans: &[Span { from: 0, to: 0, len: 20 }, Span { from: 24, to: 24, len: 12 }, Span { from: 40, to: 40, len: 40 }],
             padding: &[Bits { offset: 160, len: 32 }, Bits { offset: 288, len: 32 }],
@@ -10776,6 +10947,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 4,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[],
             padding: &[],
@@ -10787,6 +10960,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 32,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 25 }],
             padding: &[Bits { offset: 200, len: 56 }],
@@ -10798,6 +10973,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10809,6 +10986,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10820,6 +10999,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 144,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, task_delay_info)),
             spans: &[Span { from: 8, to: 8, len: 104 }, Span { from: 112, to: 120, len: 16 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -10831,6 +11012,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 9792,
             extent: None,
             anchor: None,
+            tail: None,
+            open: true,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, task_struct)),
             spans: &[Span { from: 0, to: 0, len: 28 }, Span { from: 32, to: 32, len: 32 }, Span { from: 68, to: 68, len: 8 }, Span { from: 80, to: 80, len: 44 }, Span { from: 128, to: 128, len: 12 }, Span { from: 144, to: 144, len: 24 }, Span { from: 168, to: 192, len: 17 }, Span { from: 192, to: 216, len: 16 }, Span { from: 208, to: 240, len: 8 }, Span { from: 216, to: 232, len: 8 }, Span { from: 224, to: 264, len: 12 }, Span { from: 240, to: 280, len: 32 }, Span { from: 320, to: 320, len: 56 }, Span { from: 384, to: 384, len: 132 }, Span { from: 520, to: 520, len: 60 }, Span { from: 584, to: 584, len: 60 }, Span { from: 648, to: 664, len: 8 }, Span { from: 656, to: 680, len: 16 }, Span { from: 704, to: 704, len: 224 }, Span { from: 960, to: 960, len: 16 }, Span { from: 976, to: 984, len: 4 }, Span { from: 984, to: 992, len: 1056 }, Span { from: 2048, to: 2056, len: 34 }, Span { from: 2084, to: 2092, len: 20 }, Span { from: 2104, to: 2136, len: 8 }, Span { from: 2120, to: 2152, len: 36 }, Span { from: 2160, to: 2192, len: 52 }, Span { from: 2216, to: 2248, len: 72 }, Span { from: 2308, to: 2328, len: 16 }, Span { from: 2328, to: 2344, len: 12 }, Span { from: 2352, to: 2368, len: 240 }, Span { from: 2608, to: 2608, len: 88 }, Span { from: 2704, to: 2704, len: 4 }, Span { from: 2712, to: 2712, len: 44 }, Span { from: 2760, to: 2760, len: 152 }, Span { from: 2916, to: 2916, len: 24 }, Span { from: 2944, to: 2944, len: 212 }, Span { from: 3160, to: 3160, len: 65 }, Span { from: 3232, to: 3232, len: 16 }, Span { from: 3256, to: 3256, len: 72 }, Span { from: 3336, to: 3328, len: 92 }, Span { from: 3432, to: 3424, len: 160 }, Span { from: 3600, to: 3584, len: 80 }, Span { from: 3684, to: 3668, len: 24 }, Span { from: 3728, to: 3704, len: 8 }, Span { from: 3740, to: 3716, len: 46 }, Span { from: 3786, to: 3764, len: 2 }, Span { from: 3788, to: 3768, len: 16 }, Span { from: 3808, to: 3784, len: 112 }, Span { from: 3920, to: 3900, len: 4 }, Span { from: 3928, to: 3904, len: 8 }, Span { from: 3936, to: 3944, len: 1026 }, Span { from: 4968, to: 5144, len: 4 }, Span { from: 4984, to: 4976, len: 64 }, Span { from: 5052, to: 5044, len: 36 }, Span { from: 5104, to: 5080, len: 4 }, Span { from: 5112, to: 5088, len: 8 }, Span { from: 5128, to: 5112, len: 16 }, Span { from: 5144, to: 5148, len: 4 }, Span { from: 5152, to: 5152, len: 44 }, Span { from: 5200, to: 5200, len: 40 }, Span { from: 5240, to: 5256, len: 24 }, Span { from: 5272, to: 5288, len: 20 }, Span { from: 5296, to: 5312, len: 32 }, Span { from: 5376, to: 5376, len: 144 }, Span { from: 5524, to: 5524, len: 4 }, Span { from: 5568, to: 5568, len: 4 }, Span { from: 5576, to: 5576, len: 88 }, Span { from: 5696, to: 5696, len: 4096 }],
             padding: &[Bits { offset: 224, len: 32 }, Bits { offset: 608, len: 32 }, Bits { offset: 992, len: 32 }, Bits { offset: 1120, len: 32 }, Bits { offset: 1504, len: 32 }, Bits { offset: 1888, len: 32 }, Bits { offset: 2176, len: 384 }, Bits { offset: 4132, len: 28 }, Bits { offset: 4640, len: 32 }, Bits { offset: 5152, len: 32 }, Bits { offset: 5376, len: 256 }, Bits { offset: 7424, len: 256 }, Bits { offset: 7840, len: 32 }, Bits { offset: 16352, len: 32 }, Bits { offset: 16656, len: 16 }, Bits { offset: 16928, len: 32 }, Bits { offset: 17248, len: 32 }, Bits { offset: 17696, len: 32 }, Bits { offset: 18592, len: 32 }, Bits { offset: 18724, len: 28 }, Bits { offset: 18766, len: 50 }, Bits { offset: 21600, len: 32 }, Bits { offset: 21664, len: 32 }, Bits { offset: 22048, len: 32 }, Bits { offset: 23520, len: 32 }, Bits { offset: 25248, len: 32 }, Bits { offset: 25800, len: 56 }, Bits { offset: 27424, len: 32 }, Bits { offset: 28768, len: 32 }, Bits { offset: 29664, len: 32 }, Bits { offset: 30432, len: 32 }, Bits { offset: 31392, len: 32 }, Bits { offset: 39696, len: 48 }, Bits { offset: 39776, len: 96 }, Bits { offset: 40864, len: 32 }, Bits { offset: 41184, len: 32 }, Bits { offset: 41568, len: 32 }, Bits { offset: 42336, len: 32 }, Bits { offset: 42624, len: 384 }, Bits { offset: 44161, len: 31 }, Bits { offset: 44224, len: 320 }, Bits { offset: 44576, len: 32 }, Bits { offset: 45316, len: 252 }],
@@ -10842,6 +11025,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 24,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 24 }],
             padding: &[],
@@ -10853,6 +11038,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 4416,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 144 }, Span { from: 148, to: 148, len: 4 }, Span { from: 192, to: 192, len: 4 }, Span { from: 200, to: 200, len: 88 }, Span { from: 320, to: 320, len: 4096 }],
             padding: &[Bits { offset: 1153, len: 31 }, Bits { offset: 1216, len: 320 }, Bits { offset: 1568, len: 32 }, Bits { offset: 2308, len: 252 }],
@@ -10864,6 +11051,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 40,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 36 }],
             padding: &[Bits { offset: 288, len: 32 }],
@@ -10875,6 +11064,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10886,6 +11077,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 32,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 32 }],
             padding: &[],
@@ -10897,6 +11090,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 1032,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 1026 }],
             padding: &[Bits { offset: 8208, len: 48 }],
@@ -10908,10 +11103,25 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, unsigned_long)),
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
             rules: &UNSIGNED_LONG_RULES,
+        },
+        TypeConverter {
+            name: "upid",
+            from_size: 16,
+            to_size: 16,
+            extent: None,
+            anchor: None,
+            tail: None,
+            open: false,
+            convert: Some(|cx, at, old, new| cx.typed(at, old, new, upid)),
+            spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 8 }],
+            padding: &[Bits { offset: 32, len: 32 }],
+            rules: &UPID_RULES,
         },
         TypeConverter {
             name: "uprobes_state",
@@ -10919,6 +11129,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10930,6 +11142,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 136,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, user_struct)),
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 16, to: 16, len: 68 }, Span { from: 88, to: 88, len: 8 }, Span { from: 100, to: 108, len: 16 }, Span { from: 120, to: 128, len: 8 }, Span { from: 128, to: 124, len: 4 }],
             padding: &[Bits { offset: 32, len: 32 }, Bits { offset: 96, len: 32 }, Bits { offset: 672, len: 32 }, Bits { offset: 928, len: 32 }],
@@ -10941,6 +11155,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 176,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, vm_area_struct)),
             spans: &[Span { from: 0, to: 0, len: 40 }, Span { from: 40, to: 56, len: 104 }, Span { from: 144, to: 168, len: 8 }],
             padding: &[],
@@ -10952,6 +11168,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10963,6 +11181,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 48,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 40 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -10974,6 +11194,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 24,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 8, to: 8, len: 16 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -10985,6 +11207,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10996,6 +11220,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 32,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 32 }],
             padding: &[],
@@ -11007,6 +11233,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 4, to: 4, len: 12 }],
             padding: &[],
@@ -11082,7 +11310,7 @@ static FDTABLE_RULES: [FieldRule; 7] = [
     FieldRule { field: "fd", rule: RuleKind::Follow, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "struct file * *", to_type: "struct file * *", source: Source::StateMap, reason: "the descriptors: fd_array, or a longer array (fs/file.c: alloc_fdtable)", ..FieldRule::PLAIN },
     FieldRule { field: "close_on_exec", rule: RuleKind::Follow, from: Some(Bits { offset: 128, len: 64 }), to: Some(Bits { offset: 128, len: 64 }), from_type: "long unsigned int *", to_type: "long unsigned int *", source: Source::StateMap, reason: "close_on_exec_init, or a longer set (fs/file.c: alloc_fdtable)", ..FieldRule::PLAIN },
     FieldRule { field: "open_fds", rule: RuleKind::Follow, from: Some(Bits { offset: 192, len: 64 }), to: Some(Bits { offset: 192, len: 64 }), from_type: "long unsigned int *", to_type: "long unsigned int *", source: Source::StateMap, reason: "open_fds_init, or a longer set (fs/file.c: alloc_fdtable)", ..FieldRule::PLAIN },
-    FieldRule { field: "full_fds_bits", rule: RuleKind::Within, from: Some(Bits { offset: 256, len: 64 }), to: Some(Bits { offset: 256, len: 64 }), from_type: "long unsigned int *", to_type: "long unsigned int *", source: Source::StateMap, reason: "one bit for each full word of open_fds, from which it is computed; full_fds_bits_init or in the block behind a longer open_fds (fs/file.c: copy_fd_bitmaps)", ..FieldRule::PLAIN },
+    FieldRule { field: "full_fds_bits", rule: RuleKind::Follow, from: Some(Bits { offset: 256, len: 64 }), to: Some(Bits { offset: 256, len: 64 }), from_type: "long unsigned int *", to_type: "long unsigned int *", source: Source::StateMap, reason: "one bit for each full word of open_fds, from which it is computed; full_fds_bits_init or in the block behind a longer open_fds (fs/file.c: copy_fd_bitmaps)", ..FieldRule::PLAIN },
     FieldRule { field: "rcu", rule: RuleKind::Reset, from: Some(Bits { offset: 320, len: 128 }), to: Some(Bits { offset: 320, len: 128 }), from_type: "struct callback_head", to_type: "struct callback_head", nested: Some("callback_head"), source: Source::StateMap, reason: "link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)", ..FieldRule::PLAIN },
 ];
 
@@ -11183,9 +11411,10 @@ static FS_STRUCT_RULES: [FieldRule; 8] = [
     FieldRule { field: "pwd", rule: RuleKind::Recurse, from: Some(Bits { offset: 320, len: 128 }), to: Some(Bits { offset: 320, len: 128 }), from_type: "struct path", to_type: "struct path", nested: Some("path"), ..FieldRule::PLAIN },
 ];
 
-static GROUP_INFO_RULES: [FieldRule; 2] = [
+static GROUP_INFO_RULES: [FieldRule; 3] = [
     FieldRule { field: "usage", rule: RuleKind::Call, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "atomic_t", to_type: "refcount_t", source: Source::Override, reason: "a count of references in both, atomic_t before and refcount_t now (include/linux/cred.h: get_group_info)", ..FieldRule::PLAIN },
     FieldRule { field: "ngroups", rule: RuleKind::Carry, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
+    FieldRule { field: "gid", rule: RuleKind::Array, from: Some(Bits { offset: 64, len: 0 }), to: Some(Bits { offset: 64, len: 0 }), from_type: "kgid_t []", to_type: "kgid_t []", nested: Some("kgid_t"), times: 0, ..FieldRule::PLAIN },
 ];
 
 static HLIST_HEAD_RULES: [FieldRule; 1] = [
@@ -11261,6 +11490,10 @@ static KERNEL_SIGINFO_RULES: [FieldRule; 5] = [
     FieldRule { field: "si_code", rule: RuleKind::Carry, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 96, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "_sifields", rule: RuleKind::Carry, from: Some(Bits { offset: 128, len: 256 }), to: Some(Bits { offset: 128, len: 256 }), from_type: "union __sifields", to_type: "union __sifields", source: Source::StateMap, reason: "user ABI: the addresses in it are the program's own (include/uapi/asm-generic/siginfo.h: __sifields)", ..FieldRule::PLAIN },
+];
+
+static KGID_T_RULES: [FieldRule; 1] = [
+    FieldRule { field: "val", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "gid_t", to_type: "gid_t", ..FieldRule::PLAIN },
 ];
 
 static LDT_STRUCT_RULES: [FieldRule; 3] = [
@@ -11446,7 +11679,7 @@ static PERCPU_COUNTER_RULES: [FieldRule; 5] = [
     FieldRule { field: "counters", rule: RuleKind::Reset, from: Some(Bits { offset: 256, len: 64 }), to: Some(Bits { offset: 256, len: 64 }), from_type: "s32 *", to_type: "s32 *", source: Source::StateMap, reason: "what each CPU has not yet added to count; per-cpu memory of this boot (lib/percpu_counter.c: __percpu_counter_init_many, 6.12; __percpu_counter_init, 6.1)", ..FieldRule::PLAIN },
 ];
 
-static PID_RULES: [FieldRule; 10] = [
+static PID_RULES: [FieldRule; 11] = [
     FieldRule { field: "count", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "refcount_t", to_type: "refcount_t", source: Source::StateMap, reason: "how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself", ..FieldRule::PLAIN },
     FieldRule { field: "level", rule: RuleKind::Carry, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
@@ -11457,6 +11690,7 @@ static PID_RULES: [FieldRule; 10] = [
     FieldRule { field: "inodes", rule: RuleKind::Reset, from: Some(Bits { offset: 384, len: 64 }), to: Some(Bits { offset: 512, len: 64 }), from_type: "struct hlist_head", to_type: "struct hlist_head", nested: Some("hlist_head"), source: Source::StateMap, reason: "as list_head; an empty hash chain is null (include/linux/list.h: INIT_HLIST_HEAD)", ..FieldRule::PLAIN },
     FieldRule { field: "wait_pidfd", rule: RuleKind::Reset, from: Some(Bits { offset: 448, len: 192 }), to: Some(Bits { offset: 576, len: 192 }), from_type: "wait_queue_head_t", to_type: "wait_queue_head_t", nested: Some("wait_queue_head_t"), source: Source::StateMap, reason: "waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)", ..FieldRule::PLAIN },
     FieldRule { field: "rcu", rule: RuleKind::Reset, from: Some(Bits { offset: 640, len: 128 }), to: Some(Bits { offset: 768, len: 128 }), from_type: "struct callback_head", to_type: "struct callback_head", nested: Some("callback_head"), source: Source::StateMap, reason: "link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)", ..FieldRule::PLAIN },
+    FieldRule { field: "numbers", rule: RuleKind::Array, from: Some(Bits { offset: 768, len: 0 }), to: Some(Bits { offset: 896, len: 0 }), from_type: "struct upid []", to_type: "struct upid []", nested: Some("upid"), times: 0, ..FieldRule::PLAIN },
 ];
 
 static POSIX_CPUTIMER_BASE_RULES: [FieldRule; 2] = [
@@ -11838,7 +12072,7 @@ static TASK_DELAY_INFO_RULES: [FieldRule; 23] = [
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 1120, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
 ];
 
-static TASK_STRUCT_RULES: [FieldRule; 309] = [
+static TASK_STRUCT_RULES: [FieldRule; 310] = [
     FieldRule { field: "thread_info", rule: RuleKind::Recurse, from: Some(Bits { offset: 0, len: 192 }), to: Some(Bits { offset: 0, len: 192 }), from_type: "struct thread_info", to_type: "struct thread_info", nested: Some("thread_info"), ..FieldRule::PLAIN },
     FieldRule { field: "__state", rule: RuleKind::Carry, from: Some(Bits { offset: 192, len: 32 }), to: Some(Bits { offset: 192, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "saved_state", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 224, len: 32 }), from_type: "", to_type: "unsigned int", source: Source::Override, reason: "fork copies the parent's, which runs: TASK_RUNNING, which is 0. It holds a sleep state only while the freezer or a PREEMPT_RT lock has put that aside (kernel/freezer.c: __set_task_frozen, __restore_freezer_state); a carried task is woken into its system call like any other", ..FieldRule::PLAIN },
@@ -11875,7 +12109,7 @@ static TASK_STRUCT_RULES: [FieldRule; 309] = [
     FieldRule { field: "nr_cpus_allowed", rule: RuleKind::Move, from: Some(Bits { offset: 7808, len: 32 }), to: Some(Bits { offset: 7872, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 7904, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "cpus_ptr", rule: RuleKind::Within, from: Some(Bits { offset: 7872, len: 64 }), to: Some(Bits { offset: 7936, len: 64 }), from_type: "const cpumask_t *", to_type: "const cpumask_t *", source: Source::StateMap, reason: "the affinity that counts: cpus_mask, or one CPU's mask while migration is disabled (kernel/fork.c: dup_task_struct; kernel/sched/core.c: migrate_disable_switch)", ..FieldRule::PLAIN },
-    FieldRule { field: "user_cpus_ptr", rule: RuleKind::Resource, from: Some(Bits { offset: 7936, len: 64 }), to: Some(Bits { offset: 8000, len: 64 }), from_type: "cpumask_t *", to_type: "cpumask_t *", source: Source::StateMap, reason: "the affinity as the user asked for it, before cpusets cut it down (6.12 kernel/sched/syscalls.c: sched_setaffinity; 6.1 kernel/sched/core.c: restrict_cpus_allowed_ptr)", ..FieldRule::PLAIN },
+    FieldRule { field: "user_cpus_ptr", rule: RuleKind::Follow, from: Some(Bits { offset: 7936, len: 64 }), to: Some(Bits { offset: 8000, len: 64 }), from_type: "cpumask_t *", to_type: "cpumask_t *", source: Source::StateMap, reason: "the affinity as the user asked for it, before cpusets cut it down (6.12 kernel/sched/syscalls.c: sched_setaffinity; 6.1 kernel/sched/core.c: restrict_cpus_allowed_ptr)", ..FieldRule::PLAIN },
     FieldRule { field: "cpus_mask", rule: RuleKind::Move, from: Some(Bits { offset: 8000, len: 8192 }), to: Some(Bits { offset: 8064, len: 8192 }), from_type: "cpumask_t", to_type: "cpumask_t", ..FieldRule::PLAIN },
     FieldRule { field: "migration_pending", rule: RuleKind::Reset, from: Some(Bits { offset: 16192, len: 64 }), to: Some(Bits { offset: 16256, len: 64 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "request on the kernel stack of one who changes the affinity and waits for it (kernel/sched/core.c: affine_move_task)", ..FieldRule::PLAIN },
     FieldRule { field: "migration_disabled", rule: RuleKind::Reset, from: Some(Bits { offset: 16256, len: 16 }), to: Some(Bits { offset: 16320, len: 16 }), from_type: "short unsigned int", to_type: "short unsigned int", source: Source::StateMap, reason: "nesting of migrate_disable, zero outside kernel code (kernel/sched/core.c: migrate_disable)", ..FieldRule::PLAIN },
@@ -12063,7 +12297,8 @@ static TASK_STRUCT_RULES: [FieldRule; 309] = [
     FieldRule { field: "node_stamp", rule: RuleKind::Reset, from: Some(Bits { offset: 30528, len: 64 }), to: Some(Bits { offset: 30336, len: 64 }), from_type: "u64", to_type: "u64", source: Source::StateMap, reason: "runtime at which NUMA balancing looks next (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
     FieldRule { field: "last_task_numa_placement", rule: RuleKind::Reset, from: Some(Bits { offset: 30592, len: 64 }), to: Some(Bits { offset: 30400, len: 64 }), from_type: "u64", to_type: "u64", source: Source::StateMap, reason: "stamp of the run queue clock (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
     FieldRule { field: "last_sum_exec_runtime", rule: RuleKind::Reset, from: Some(Bits { offset: 30656, len: 64 }), to: Some(Bits { offset: 30464, len: 64 }), from_type: "u64", to_type: "u64", source: Source::StateMap, reason: "runtime when NUMA balancing placed the task last (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
-    FieldRule { field: "numa_work", rule: RuleKind::Reset, from: Some(Bits { offset: 30720, len: 128 }), to: Some(Bits { offset: 30528, len: 128 }), from_type: "struct callback_head", to_type: "struct callback_head", nested: Some("callback_head"), source: Source::StateMap, reason: "work of NUMA balancing; it points at itself while not queued (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
+    FieldRule { field: "numa_work.next", rule: RuleKind::Reset, from: Some(Bits { offset: 30720, len: 64 }), to: Some(Bits { offset: 30528, len: 64 }), from_type: "struct callback_head *", to_type: "struct callback_head *", source: Source::StateMap, reason: "work of NUMA balancing; it points at itself while not queued (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
+    FieldRule { field: "numa_work.func", rule: RuleKind::Reset, from: Some(Bits { offset: 30784, len: 64 }), to: Some(Bits { offset: 30592, len: 64 }), from_type: "void (*)(void)", to_type: "void (*)(void)", source: Source::StateMap, reason: "work of NUMA balancing; it points at itself while not queued (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
     FieldRule { field: "numa_group", rule: RuleKind::Reset, from: Some(Bits { offset: 30848, len: 64 }), to: Some(Bits { offset: 30656, len: 64 }), from_type: "struct numa_group *", to_type: "struct numa_group *", source: Source::StateMap, reason: "tasks that fault on the same pages of this machine (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
     FieldRule { field: "numa_faults", rule: RuleKind::Reset, from: Some(Bits { offset: 30912, len: 64 }), to: Some(Bits { offset: 30720, len: 64 }), from_type: "long unsigned int *", to_type: "long unsigned int *", source: Source::StateMap, reason: "faults by node of this machine (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
     FieldRule { field: "total_numa_faults", rule: RuleKind::Reset, from: Some(Bits { offset: 30976, len: 64 }), to: Some(Bits { offset: 30784, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", source: Source::StateMap, reason: "sum of numa_faults (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
@@ -12210,6 +12445,12 @@ static TLBFLUSH_UNMAP_BATCH_RULES: [FieldRule; 4] = [
 
 static UNSIGNED_LONG_RULES: [FieldRule; 1] = [
     FieldRule { field: "", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 64 }), to: Some(Bits { offset: 0, len: 64 }), from_type: "unsigned long", to_type: "unsigned long", ..FieldRule::PLAIN },
+];
+
+static UPID_RULES: [FieldRule; 3] = [
+    FieldRule { field: "nr", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
+    FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 32, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
+    FieldRule { field: "ns", rule: RuleKind::Resource, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "struct pid_namespace *", to_type: "struct pid_namespace *", source: Source::StateMap, reason: "namespace the number is valid in (kernel/pid.c: alloc_pid)", ..FieldRule::PLAIN },
 ];
 
 static UPROBES_STATE_RULES: [FieldRule; 1] = [

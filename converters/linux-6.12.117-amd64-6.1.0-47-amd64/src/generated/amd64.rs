@@ -149,7 +149,7 @@ pub fn fdtable(
     // open_fds_init, or a longer set
     new.open_fds = cx.follow(&at!(at.open_fds), old.open_fds);
     // one bit for each full word of open_fds, from which it is computed
-    new.full_fds_bits = cx.within(&at!(at.full_fds_bits), old.full_fds_bits);
+    new.full_fds_bits = cx.follow(&at!(at.full_fds_bits), old.full_fds_bits);
     // link and function of a callback that is pending only while an object is being freed or
     // work is queued
     callback_head(cx, &at!(at.rcu), &old.rcu, &mut new.rcu);
@@ -359,6 +359,7 @@ pub fn group_info(
     // get_group_info)
     new.usage = overrides::references(cx, &at!(at.usage), &old.usage);
     new.ngroups = old.ngroups;
+    // gid: ngroups elements at the end, each by `kgid_t`
 }
 
 /// `hlist_head`, 8 bytes.
@@ -517,6 +518,16 @@ pub fn kernel_siginfo(
     new._pad_12 = [0; 4];
     // user ABI: the addresses in it are the program's own
     new._sifields = old._sifields;
+}
+
+/// `kgid_t`, 4 bytes.
+pub fn kgid_t(
+    _cx: &mut Context<'_>,
+    _at: &At<'_>,
+    old: &same::kgid_t,
+    new: &mut same::kgid_t,
+) {
+    new.val = old.val;
 }
 
 /// `ldt_struct`, 16 bytes.
@@ -972,6 +983,7 @@ pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &old::pid, new: &mut new::pid
     // link and function of a callback that is pending only while an object is being freed or
     // work is queued
     callback_head(cx, &at!(at.rcu), &old.rcu, &mut new.rcu);
+    // numbers: level + 1 elements at the end, each by `upid`
     // a cached directory entry of this boot's pidfs (6.12 fs/libfs.c: path_from_stashed)
     cx.drop_kept(&at!(at.stashed, old), old.stashed.as_bytes(), U64::new(0).as_bytes());
     // a number of this boot, which 6.1 has not (6.12 kernel/pid.c: alloc_pid)
@@ -1101,7 +1113,11 @@ pub fn rb_node(
     use same::rb_node as New;
     // place in a tree that its keeper builds anew
     new.__rb_parent_color = cx
-        .reset(&at!(at.__rb_parent_color), old.__rb_parent_color, 0);
+        .empty_link(
+            &at!(at.__rb_parent_color),
+            &at!(at.__rb_parent_color),
+            old.__rb_parent_color,
+        );
     new.rb_right = cx.reset(&at!(at.rb_right), old.rb_right, 0);
     new.rb_left = cx.reset(&at!(at.rb_left), old.rb_left, 0);
 }
@@ -1912,7 +1928,7 @@ pub fn task_struct(
     // the affinity that counts: cpus_mask, or one CPU's mask while migration is disabled
     new.cpus_ptr = cx.within_required(&at!(at.cpus_ptr), old.cpus_ptr);
     // the affinity as the user asked for it, before cpusets cut it down
-    new.user_cpus_ptr = cx.resource(&at!(at.user_cpus_ptr), old.user_cpus_ptr);
+    new.user_cpus_ptr = cx.follow(&at!(at.user_cpus_ptr), old.user_cpus_ptr);
     new.cpus_mask = old.cpus_mask;
     let reason = "request on the kernel stack of one who changes the affinity and waits for it (kernel/sched/core.c: affine_move_task)";
     new.migration_pending = cx
@@ -2297,7 +2313,13 @@ pub fn task_struct(
     new.last_sum_exec_runtime = cx
         .reset(&at!(at.last_sum_exec_runtime), old.last_sum_exec_runtime, 0);
     // work of NUMA balancing
-    callback_head(cx, &at!(at.numa_work), &old.numa_work, &mut new.numa_work);
+    new.numa_work.next = cx
+        .empty_link(
+            &at!(at.numa_work.next),
+            &at!(at.numa_work.next),
+            old.numa_work.next,
+        );
+    new.numa_work.func = cx.reset(&at!(at.numa_work.func), old.numa_work.func, 0);
     // tasks that fault on the same pages of this machine
     new.numa_group = cx.reset(&at!(at.numa_group), old.numa_group, 0);
     // faults by node of this machine
@@ -2532,10 +2554,10 @@ pub fn task_struct(
     );
     // made anew by init_sched_mm_cid; pending work only compacts ids that 6.1 does not have
     // (6.12 kernel/sched/core.c: task_mm_cid_work)
-    cx.drop_kept(
+    cx.drop_link(
         &at!(at.cid_work.next, old),
-        old.cid_work.next.as_bytes(),
-        U64::new(0).as_bytes(),
+        &at!(at.cid_work.next, old),
+        old.cid_work.next,
     );
     cx.drop_kept(
         &at!(at.cid_work.func, old),
@@ -2714,6 +2736,16 @@ pub fn tlbflush_unmap_batch(
 /// `unsigned long`, 8 bytes.
 pub fn unsigned_long(_cx: &mut Context<'_>, _at: &At<'_>, old: &U64, new: &mut U64) {
     *new = *old;
+}
+
+/// `upid`, 16 bytes.
+pub fn upid(cx: &mut Context<'_>, at: &At<'_>, old: &same::upid, new: &mut same::upid) {
+    use same::upid as Old;
+    use same::upid as New;
+    new.nr = old.nr;
+    new._pad_4 = [0; 4];
+    // namespace the number is valid in
+    new.ns = cx.resource(&at!(at.ns), old.ns);
 }
 
 /// `uprobes_state`, 8 bytes.
@@ -10178,6 +10210,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }, Span { from: 12, to: 12, len: 4 }],
             padding: &[],
@@ -10189,6 +10223,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10200,6 +10236,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 176,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, cred)),
             spans: &[Span { from: 0, to: 0, len: 44 }, Span { from: 48, to: 44, len: 41 }, Span { from: 96, to: 88, len: 76 }],
             padding: &[Bits { offset: 352, len: 32 }, Bits { offset: 712, len: 56 }, Bits { offset: 1376, len: 96 }],
@@ -10211,6 +10249,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, desc_struct)),
             spans: &[Span { from: 0, to: 0, len: 4 }],
             padding: &[],
@@ -10222,6 +10262,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 56,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, fdtable)),
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 48 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -10233,6 +10275,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 232,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, file)),
             spans: &[Span { from: 0, to: 56, len: 8 }, Span { from: 12, to: 68, len: 4 }, Span { from: 16, to: 40, len: 8 }, Span { from: 24, to: 216, len: 8 }, Span { from: 32, to: 200, len: 8 }, Span { from: 40, to: 32, len: 8 }, Span { from: 48, to: 64, len: 4 }, Span { from: 52, to: 0, len: 4 }, Span { from: 56, to: 144, len: 8 }, Span { from: 64, to: 16, len: 16 }, Span { from: 80, to: 72, len: 8 }, Span { from: 92, to: 84, len: 28 }, Span { from: 120, to: 192, len: 8 }, Span { from: 136, to: 224, len: 8 }, Span { from: 144, to: 208, len: 8 }, Span { from: 152, to: 152, len: 32 }],
             padding: &[],
@@ -10244,6 +10288,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, file_pointer)),
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10255,6 +10301,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 704,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, files_struct)),
             spans: &[Span { from: 0, to: 0, len: 5 }, Span { from: 16, to: 16, len: 28 }, Span { from: 48, to: 48, len: 48 }, Span { from: 132, to: 132, len: 540 }],
             padding: &[Bits { offset: 40, len: 24 }, Bits { offset: 96, len: 32 }, Bits { offset: 352, len: 32 }, Bits { offset: 768, len: 256 }, Bits { offset: 5376, len: 256 }],
@@ -10266,6 +10314,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 32,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, fown_struct)),
             spans: &[Span { from: 16, to: 8, len: 24 }],
             padding: &[],
@@ -10277,6 +10327,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 4160,
             extent: None,
             anchor: None,
+            tail: None,
+            open: true,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, fpstate)),
             spans: &[Span { from: 0, to: 0, len: 32 }, Span { from: 64, to: 64, len: 4096 }],
             padding: &[Bits { offset: 260, len: 252 }],
@@ -10288,6 +10340,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 4224,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 88 }, Span { from: 128, to: 128, len: 4096 }],
             padding: &[Bits { offset: 32, len: 32 }, Bits { offset: 772, len: 252 }],
@@ -10299,6 +10353,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 56,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, fs_struct)),
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 12 }, Span { from: 24, to: 24, len: 32 }],
             padding: &[Bits { offset: 160, len: 32 }],
@@ -10310,6 +10366,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: Some(Tail { field: "gid", element: "kgid_t", from: 8, to: 8, count: Bits { offset: 32, len: 32 }, add: 0 }),
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, group_info)),
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10321,6 +10379,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10332,6 +10392,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10343,6 +10405,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 64,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 60 }],
             padding: &[Bits { offset: 480, len: 32 }],
@@ -10354,6 +10418,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8208,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, io_bitmap)),
             spans: &[Span { from: 0, to: 0, len: 8208 }],
             padding: &[],
@@ -10365,6 +10431,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 88,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, io_context)),
             spans: &[Span { from: 0, to: 0, len: 14 }, Span { from: 28, to: 28, len: 60 }],
             padding: &[Bits { offset: 112, len: 16 }, Bits { offset: 160, len: 32 }],
@@ -10376,6 +10444,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 256,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, k_itimer)),
             spans: &[Span { from: 0, to: 0, len: 32 }, Span { from: 40, to: 40, len: 20 }, Span { from: 64, to: 64, len: 192 }],
             padding: &[Bits { offset: 288, len: 32 }, Bits { offset: 480, len: 32 }],
@@ -10387,6 +10457,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 32,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 32 }],
             padding: &[],
@@ -10398,10 +10470,25 @@ pub static CONVERTER: Converter = Converter {
             to_size: 48,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 12 }, Span { from: 16, to: 16, len: 32 }],
             padding: &[Bits { offset: 96, len: 32 }],
             rules: &KERNEL_SIGINFO_RULES,
+        },
+        TypeConverter {
+            name: "kgid_t",
+            from_size: 4,
+            to_size: 4,
+            extent: None,
+            anchor: None,
+            tail: None,
+            open: false,
+            convert: Some(|cx, at, old, new| cx.typed(at, old, new, kgid_t)),
+            spans: &[Span { from: 0, to: 0, len: 4 }],
+            padding: &[],
+            rules: &KGID_T_RULES,
         },
         TypeConverter {
             name: "ldt_struct",
@@ -10409,6 +10496,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, ldt_struct)),
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10420,6 +10509,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10431,6 +10522,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10442,6 +10535,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10453,6 +10548,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 12 }],
             padding: &[Bits { offset: 96, len: 32 }],
@@ -10464,6 +10561,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 24,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 4, to: 16, len: 4 }, Span { from: 8, to: 8, len: 8 }],
             padding: &[],
@@ -10475,6 +10574,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 272,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, mempolicy)),
             spans: &[Span { from: 0, to: 0, len: 140 }, Span { from: 144, to: 144, len: 128 }],
             padding: &[Bits { offset: 1120, len: 32 }],
@@ -10486,6 +10587,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 136,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 44 }, Span { from: 48, to: 48, len: 26 }, Span { from: 80, to: 80, len: 8 }, Span { from: 92, to: 92, len: 44 }],
             padding: &[],
@@ -10497,6 +10600,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 1088,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, mm_struct)),
             spans: &[Span { from: 0, to: 88, len: 4 }, Span { from: 64, to: 0, len: 4 }, Span { from: 68, to: 16, len: 4 }, Span { from: 72, to: 8, len: 8 }, Span { from: 80, to: 32, len: 56 }, Span { from: 152, to: 96, len: 12 }, Span { from: 168, to: 112, len: 20 }, Span { from: 192, to: 136, len: 32 }, Span { from: 240, to: 168, len: 76 }, Span { from: 320, to: 248, len: 472 }, Span { from: 824, to: 720, len: 32 }, Span { from: 984, to: 752, len: 52 }, Span { from: 1040, to: 808, len: 26 }, Span { from: 1072, to: 840, len: 8 }, Span { from: 1084, to: 852, len: 52 }, Span { from: 1144, to: 912, len: 68 }, Span { from: 1216, to: 984, len: 48 }, Span { from: 1272, to: 1040, len: 16 }, Span { from: 1296, to: 1056, len: 32 }],
             padding: &[Bits { offset: 32, len: 480 }, Bits { offset: 1824, len: 32 }, Bits { offset: 9120, len: 32 }, Bits { offset: 9696, len: 32 }, Bits { offset: 10624, len: 128 }],
@@ -10508,6 +10613,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 32,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }, Span { from: 12, to: 12, len: 20 }],
             padding: &[],
@@ -10519,6 +10626,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 72,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, nsproxy)),
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 64 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -10530,6 +10639,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 56,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 48 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -10541,6 +10652,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10552,6 +10665,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10563,6 +10678,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 40,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 8, to: 8, len: 32 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -10574,6 +10691,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 96,
             extent: None,
             anchor: None,
+            tail: Some(Tail { field: "numbers", element: "upid", from: 112, to: 96, count: Bits { offset: 32, len: 32 }, add: 1 }),
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, pid)),
             spans: &[Span { from: 0, to: 0, len: 8 }, Span { from: 32, to: 16, len: 40 }, Span { from: 80, to: 64, len: 32 }],
             padding: &[Bits { offset: 96, len: 32 }, Bits { offset: 608, len: 32 }],
@@ -10585,6 +10704,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 24,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 24 }],
             padding: &[],
@@ -10596,6 +10717,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 80,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 80 }],
             padding: &[],
@@ -10607,6 +10730,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 56,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 24 }, Span { from: 28, to: 28, len: 24 }],
             padding: &[Bits { offset: 416, len: 32 }],
@@ -10618,6 +10743,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 24,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[Bits { offset: 160, len: 32 }],
@@ -10629,6 +10756,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 168,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, pt_regs)),
             spans: &[Span { from: 0, to: 0, len: 136 }, Span { from: 144, to: 144, len: 16 }],
             padding: &[],
@@ -10640,6 +10769,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 4,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[],
             padding: &[],
@@ -10651,6 +10782,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 24,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 24 }],
             padding: &[],
@@ -10662,6 +10795,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10673,6 +10808,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 56,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 56 }],
             padding: &[],
@@ -10684,6 +10821,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 40,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 20 }, Span { from: 24, to: 24, len: 16 }],
             padding: &[],
@@ -10695,6 +10834,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[],
             padding: &[],
@@ -10706,6 +10847,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 64,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 56 }],
             padding: &[Bits { offset: 480, len: 32 }],
@@ -10717,6 +10860,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 224,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 84 }, Span { from: 88, to: 88, len: 60 }, Span { from: 152, to: 152, len: 60 }, Span { from: 232, to: 216, len: 8 }],
             padding: &[Bits { offset: 681, len: 23 }, Bits { offset: 1184, len: 32 }, Bits { offset: 1696, len: 32 }],
@@ -10728,6 +10873,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 256,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 12 }, Span { from: 16, to: 16, len: 24 }, Span { from: 64, to: 40, len: 17 }, Span { from: 88, to: 64, len: 16 }, Span { from: 104, to: 88, len: 8 }, Span { from: 112, to: 80, len: 8 }, Span { from: 136, to: 96, len: 12 }, Span { from: 152, to: 112, len: 32 }, Span { from: 192, to: 192, len: 56 }],
             padding: &[Bits { offset: 96, len: 32 }, Bits { offset: 672, len: 32 }, Bits { offset: 1184, len: 32 }, Bits { offset: 1472, len: 64 }, Bits { offset: 2016, len: 32 }],
@@ -10739,6 +10886,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 32,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 32 }],
             padding: &[],
@@ -10750,6 +10899,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 48,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 48 }],
             padding: &[],
@@ -10761,6 +10912,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 256,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 224 }],
             padding: &[Bits { offset: 1792, len: 256 }],
@@ -10772,6 +10925,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10783,6 +10938,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 4,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }],
             padding: &[],
@@ -10794,6 +10951,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 4,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }],
             padding: &[],
@@ -10805,6 +10964,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }],
             padding: &[],
@@ -10816,6 +10977,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 32,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 32 }],
             padding: &[],
@@ -10827,6 +10990,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 2080,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, sighand_struct)),
             spans: &[Span { from: 4, to: 4, len: 4 }, Span { from: 16, to: 16, len: 2064 }],
             padding: &[Bits { offset: 96, len: 32 }],
@@ -10838,6 +11003,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 1112,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, signal_struct)),
             spans: &[Span { from: 0, to: 0, len: 32 }, Span { from: 40, to: 40, len: 88 }, Span { from: 132, to: 132, len: 12 }, Span { from: 144, to: 152, len: 60 }, Span { from: 208, to: 216, len: 180 }, Span { from: 392, to: 400, len: 12 }, Span { from: 408, to: 416, len: 20 }, Span { from: 432, to: 440, len: 64 }, Span { from: 504, to: 512, len: 436 }, Span { from: 944, to: 952, len: 60 }, Span { from: 1008, to: 1016, len: 9 }, Span { from: 1018, to: 1026, len: 4 }, Span { from: 1024, to: 1032, len: 16 }, Span { from: 1044, to: 1052, len: 40 }, Span { from: 1088, to: 1096, len: 16 }],
             padding: &[Bits { offset: 288, len: 32 }, Bits { offset: 1026, len: 30 }, Bits { offset: 1632, len: 32 }, Bits { offset: 3104, len: 32 }, Bits { offset: 3232, len: 32 }, Bits { offset: 4000, len: 32 }, Bits { offset: 7520, len: 32 }, Bits { offset: 8032, len: 32 }, Bits { offset: 8136, len: 8 }, Bits { offset: 8176, len: 16 }],
@@ -10849,6 +11016,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 24,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 24 }],
             padding: &[],
@@ -10860,6 +11029,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 80,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, sigqueue)),
             spans: &[Span { from: 0, to: 0, len: 20 }, Span { from: 24, to: 24, len: 12 }, Span { from: 40, to: 40, len: 40 }],
             padding: &[Bits { offset: 160, len: 32 }, Bits { offset: 288, len: 32 }],
@@ -10871,6 +11042,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 4,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[],
             padding: &[],
@@ -10882,6 +11055,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 32,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 25 }],
             padding: &[Bits { offset: 200, len: 56 }],
@@ -10893,6 +11068,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10904,6 +11081,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10915,6 +11094,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 128,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, task_delay_info)),
             spans: &[Span { from: 8, to: 8, len: 104 }, Span { from: 120, to: 112, len: 16 }],
             padding: &[Bits { offset: 32, len: 32 }, Bits { offset: 1120, len: 32 }],
@@ -10926,6 +11107,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 9792,
             extent: None,
             anchor: None,
+            tail: None,
+            open: true,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, task_struct)),
             spans: &[Span { from: 0, to: 0, len: 28 }, Span { from: 32, to: 32, len: 32 }, Span { from: 68, to: 68, len: 8 }, Span { from: 80, to: 80, len: 44 }, Span { from: 128, to: 128, len: 12 }, Span { from: 144, to: 144, len: 24 }, Span { from: 192, to: 168, len: 17 }, Span { from: 216, to: 192, len: 16 }, Span { from: 232, to: 216, len: 8 }, Span { from: 240, to: 208, len: 8 }, Span { from: 264, to: 224, len: 12 }, Span { from: 280, to: 240, len: 32 }, Span { from: 320, to: 320, len: 56 }, Span { from: 384, to: 384, len: 132 }, Span { from: 520, to: 520, len: 60 }, Span { from: 584, to: 584, len: 60 }, Span { from: 664, to: 648, len: 8 }, Span { from: 680, to: 656, len: 16 }, Span { from: 704, to: 704, len: 224 }, Span { from: 960, to: 960, len: 16 }, Span { from: 984, to: 976, len: 4 }, Span { from: 992, to: 984, len: 1056 }, Span { from: 2056, to: 2048, len: 34 }, Span { from: 2092, to: 2084, len: 20 }, Span { from: 2136, to: 2104, len: 8 }, Span { from: 2152, to: 2120, len: 36 }, Span { from: 2192, to: 2160, len: 52 }, Span { from: 2248, to: 2216, len: 72 }, Span { from: 2328, to: 2308, len: 16 }, Span { from: 2344, to: 2328, len: 12 }, Span { from: 2368, to: 2352, len: 240 }, Span { from: 2608, to: 2608, len: 88 }, Span { from: 2704, to: 2704, len: 4 }, Span { from: 2712, to: 2712, len: 44 }, Span { from: 2760, to: 2760, len: 152 }, Span { from: 2916, to: 2916, len: 24 }, Span { from: 2944, to: 2944, len: 212 }, Span { from: 3160, to: 3160, len: 65 }, Span { from: 3232, to: 3232, len: 16 }, Span { from: 3256, to: 3256, len: 72 }, Span { from: 3328, to: 3336, len: 92 }, Span { from: 3424, to: 3432, len: 160 }, Span { from: 3584, to: 3600, len: 80 }, Span { from: 3668, to: 3684, len: 24 }, Span { from: 3704, to: 3728, len: 8 }, Span { from: 3716, to: 3740, len: 46 }, Span { from: 3764, to: 3786, len: 2 }, Span { from: 3768, to: 3788, len: 16 }, Span { from: 3784, to: 3808, len: 112 }, Span { from: 3900, to: 3920, len: 4 }, Span { from: 3904, to: 3928, len: 8 }, Span { from: 3944, to: 3936, len: 1026 }, Span { from: 4976, to: 4984, len: 64 }, Span { from: 5044, to: 5052, len: 36 }, Span { from: 5080, to: 5104, len: 4 }, Span { from: 5088, to: 5112, len: 8 }, Span { from: 5112, to: 5128, len: 16 }, Span { from: 5144, to: 4968, len: 4 }, Span { from: 5148, to: 5144, len: 4 }, Span { from: 5152, to: 5152, len: 44 }, Span { from: 5200, to: 5200, len: 40 }, Span { from: 5256, to: 5240, len: 24 }, Span { from: 5288, to: 5272, len: 20 }, Span { from: 5312, to: 5296, len: 32 }, Span { from: 5376, to: 5376, len: 144 }, Span { from: 5524, to: 5524, len: 4 }, Span { from: 5568, to: 5568, len: 4 }, Span { from: 5576, to: 5576, len: 88 }, Span { from: 5696, to: 5696, len: 4096 }],
             padding: &[Bits { offset: 608, len: 32 }, Bits { offset: 992, len: 32 }, Bits { offset: 1120, len: 32 }, Bits { offset: 1696, len: 32 }, Bits { offset: 2208, len: 32 }, Bits { offset: 2496, len: 64 }, Bits { offset: 3040, len: 32 }, Bits { offset: 4137, len: 23 }, Bits { offset: 4640, len: 32 }, Bits { offset: 5152, len: 32 }, Bits { offset: 5568, len: 64 }, Bits { offset: 7424, len: 256 }, Bits { offset: 7904, len: 32 }, Bits { offset: 16416, len: 32 }, Bits { offset: 16720, len: 16 }, Bits { offset: 16928, len: 32 }, Bits { offset: 17184, len: 32 }, Bits { offset: 17504, len: 32 }, Bits { offset: 17952, len: 32 }, Bits { offset: 18852, len: 28 }, Bits { offset: 18895, len: 49 }, Bits { offset: 21600, len: 32 }, Bits { offset: 21664, len: 32 }, Bits { offset: 22048, len: 32 }, Bits { offset: 23520, len: 32 }, Bits { offset: 25248, len: 32 }, Bits { offset: 25800, len: 56 }, Bits { offset: 27360, len: 32 }, Bits { offset: 30104, len: 8 }, Bits { offset: 30128, len: 16 }, Bits { offset: 39760, len: 48 }, Bits { offset: 40672, len: 32 }, Bits { offset: 41568, len: 32 }, Bits { offset: 42016, len: 32 }, Bits { offset: 42464, len: 32 }, Bits { offset: 42752, len: 256 }, Bits { offset: 44161, len: 31 }, Bits { offset: 44480, len: 64 }, Bits { offset: 44576, len: 32 }, Bits { offset: 45316, len: 252 }],
@@ -10937,6 +11120,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 24,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 24 }],
             padding: &[],
@@ -10948,6 +11133,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 4416,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 144 }, Span { from: 148, to: 148, len: 4 }, Span { from: 192, to: 192, len: 4 }, Span { from: 200, to: 200, len: 88 }, Span { from: 320, to: 320, len: 4096 }],
             padding: &[Bits { offset: 1153, len: 31 }, Bits { offset: 1472, len: 64 }, Bits { offset: 1568, len: 32 }, Bits { offset: 2308, len: 252 }],
@@ -10959,6 +11146,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 40,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 36 }],
             padding: &[Bits { offset: 288, len: 32 }],
@@ -10970,6 +11159,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10981,6 +11172,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 32,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 32 }],
             padding: &[],
@@ -10992,6 +11185,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 1032,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 1026 }],
             padding: &[Bits { offset: 8208, len: 48 }],
@@ -11003,10 +11198,25 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, unsigned_long)),
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
             rules: &UNSIGNED_LONG_RULES,
+        },
+        TypeConverter {
+            name: "upid",
+            from_size: 16,
+            to_size: 16,
+            extent: None,
+            anchor: None,
+            tail: None,
+            open: false,
+            convert: Some(|cx, at, old, new| cx.typed(at, old, new, upid)),
+            spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 8 }],
+            padding: &[Bits { offset: 32, len: 32 }],
+            rules: &UPID_RULES,
         },
         TypeConverter {
             name: "uprobes_state",
@@ -11014,6 +11224,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -11025,6 +11237,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 136,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, user_struct)),
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 16, to: 16, len: 68 }, Span { from: 88, to: 88, len: 8 }, Span { from: 108, to: 100, len: 16 }, Span { from: 124, to: 128, len: 4 }, Span { from: 128, to: 120, len: 8 }],
             padding: &[Bits { offset: 32, len: 32 }, Bits { offset: 96, len: 32 }, Bits { offset: 672, len: 32 }],
@@ -11036,6 +11250,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 152,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, vm_area_struct)),
             spans: &[Span { from: 0, to: 0, len: 40 }, Span { from: 56, to: 40, len: 104 }, Span { from: 168, to: 144, len: 8 }],
             padding: &[Bits { offset: 328, len: 24 }],
@@ -11047,6 +11263,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -11058,6 +11276,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 48,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 40 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -11069,6 +11289,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 24,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 8, to: 8, len: 16 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -11080,6 +11302,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 8,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -11091,6 +11315,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 32,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 32 }],
             padding: &[],
@@ -11102,6 +11328,8 @@ pub static CONVERTER: Converter = Converter {
             to_size: 16,
             extent: None,
             anchor: None,
+            tail: None,
+            open: false,
             convert: None,
             spans: &[Span { from: 4, to: 4, len: 12 }],
             padding: &[],
@@ -11176,7 +11404,7 @@ static FDTABLE_RULES: [FieldRule; 7] = [
     FieldRule { field: "fd", rule: RuleKind::Follow, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "struct file * *", to_type: "struct file * *", source: Source::StateMap, reason: "the descriptors: fd_array, or a longer array (fs/file.c: alloc_fdtable)", ..FieldRule::PLAIN },
     FieldRule { field: "close_on_exec", rule: RuleKind::Follow, from: Some(Bits { offset: 128, len: 64 }), to: Some(Bits { offset: 128, len: 64 }), from_type: "long unsigned int *", to_type: "long unsigned int *", source: Source::StateMap, reason: "close_on_exec_init, or a longer set (fs/file.c: alloc_fdtable)", ..FieldRule::PLAIN },
     FieldRule { field: "open_fds", rule: RuleKind::Follow, from: Some(Bits { offset: 192, len: 64 }), to: Some(Bits { offset: 192, len: 64 }), from_type: "long unsigned int *", to_type: "long unsigned int *", source: Source::StateMap, reason: "open_fds_init, or a longer set (fs/file.c: alloc_fdtable)", ..FieldRule::PLAIN },
-    FieldRule { field: "full_fds_bits", rule: RuleKind::Within, from: Some(Bits { offset: 256, len: 64 }), to: Some(Bits { offset: 256, len: 64 }), from_type: "long unsigned int *", to_type: "long unsigned int *", source: Source::StateMap, reason: "one bit for each full word of open_fds, from which it is computed; full_fds_bits_init or in the block behind a longer open_fds (fs/file.c: copy_fd_bitmaps)", ..FieldRule::PLAIN },
+    FieldRule { field: "full_fds_bits", rule: RuleKind::Follow, from: Some(Bits { offset: 256, len: 64 }), to: Some(Bits { offset: 256, len: 64 }), from_type: "long unsigned int *", to_type: "long unsigned int *", source: Source::StateMap, reason: "one bit for each full word of open_fds, from which it is computed; full_fds_bits_init or in the block behind a longer open_fds (fs/file.c: copy_fd_bitmaps)", ..FieldRule::PLAIN },
     FieldRule { field: "rcu", rule: RuleKind::Reset, from: Some(Bits { offset: 320, len: 128 }), to: Some(Bits { offset: 320, len: 128 }), from_type: "struct callback_head", to_type: "struct callback_head", nested: Some("callback_head"), source: Source::StateMap, reason: "link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)", ..FieldRule::PLAIN },
 ];
 
@@ -11273,9 +11501,10 @@ static FS_STRUCT_RULES: [FieldRule; 8] = [
     FieldRule { field: "pwd", rule: RuleKind::Recurse, from: Some(Bits { offset: 320, len: 128 }), to: Some(Bits { offset: 320, len: 128 }), from_type: "struct path", to_type: "struct path", nested: Some("path"), ..FieldRule::PLAIN },
 ];
 
-static GROUP_INFO_RULES: [FieldRule; 2] = [
+static GROUP_INFO_RULES: [FieldRule; 3] = [
     FieldRule { field: "usage", rule: RuleKind::Call, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "refcount_t", to_type: "atomic_t", source: Source::Override, reason: "a count of references in both, refcount_t before and atomic_t now (include/linux/cred.h: get_group_info)", ..FieldRule::PLAIN },
     FieldRule { field: "ngroups", rule: RuleKind::Carry, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
+    FieldRule { field: "gid", rule: RuleKind::Array, from: Some(Bits { offset: 64, len: 0 }), to: Some(Bits { offset: 64, len: 0 }), from_type: "kgid_t []", to_type: "kgid_t []", nested: Some("kgid_t"), times: 0, ..FieldRule::PLAIN },
 ];
 
 static HLIST_HEAD_RULES: [FieldRule; 1] = [
@@ -11351,6 +11580,10 @@ static KERNEL_SIGINFO_RULES: [FieldRule; 5] = [
     FieldRule { field: "si_code", rule: RuleKind::Carry, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 96, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "_sifields", rule: RuleKind::Carry, from: Some(Bits { offset: 128, len: 256 }), to: Some(Bits { offset: 128, len: 256 }), from_type: "union __sifields", to_type: "union __sifields", source: Source::StateMap, reason: "user ABI: the addresses in it are the program's own (include/uapi/asm-generic/siginfo.h: __sifields)", ..FieldRule::PLAIN },
+];
+
+static KGID_T_RULES: [FieldRule; 1] = [
+    FieldRule { field: "val", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "gid_t", to_type: "gid_t", ..FieldRule::PLAIN },
 ];
 
 static LDT_STRUCT_RULES: [FieldRule; 3] = [
@@ -11538,7 +11771,7 @@ static PERCPU_COUNTER_RULES: [FieldRule; 5] = [
     FieldRule { field: "counters", rule: RuleKind::Reset, from: Some(Bits { offset: 256, len: 64 }), to: Some(Bits { offset: 256, len: 64 }), from_type: "s32 *", to_type: "s32 *", source: Source::StateMap, reason: "what each CPU has not yet added to count; per-cpu memory of this boot (lib/percpu_counter.c: __percpu_counter_init_many, 6.12; __percpu_counter_init, 6.1)", ..FieldRule::PLAIN },
 ];
 
-static PID_RULES: [FieldRule; 10] = [
+static PID_RULES: [FieldRule; 11] = [
     FieldRule { field: "count", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "refcount_t", to_type: "refcount_t", source: Source::StateMap, reason: "how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself", ..FieldRule::PLAIN },
     FieldRule { field: "level", rule: RuleKind::Carry, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
@@ -11547,6 +11780,7 @@ static PID_RULES: [FieldRule; 10] = [
     FieldRule { field: "inodes", rule: RuleKind::Reset, from: Some(Bits { offset: 512, len: 64 }), to: Some(Bits { offset: 384, len: 64 }), from_type: "struct hlist_head", to_type: "struct hlist_head", nested: Some("hlist_head"), source: Source::StateMap, reason: "as list_head; an empty hash chain is null (include/linux/list.h: INIT_HLIST_HEAD)", ..FieldRule::PLAIN },
     FieldRule { field: "wait_pidfd", rule: RuleKind::Reset, from: Some(Bits { offset: 576, len: 192 }), to: Some(Bits { offset: 448, len: 192 }), from_type: "wait_queue_head_t", to_type: "wait_queue_head_t", nested: Some("wait_queue_head_t"), source: Source::StateMap, reason: "waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)", ..FieldRule::PLAIN },
     FieldRule { field: "rcu", rule: RuleKind::Reset, from: Some(Bits { offset: 768, len: 128 }), to: Some(Bits { offset: 640, len: 128 }), from_type: "struct callback_head", to_type: "struct callback_head", nested: Some("callback_head"), source: Source::StateMap, reason: "link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)", ..FieldRule::PLAIN },
+    FieldRule { field: "numbers", rule: RuleKind::Array, from: Some(Bits { offset: 896, len: 0 }), to: Some(Bits { offset: 768, len: 0 }), from_type: "struct upid []", to_type: "struct upid []", nested: Some("upid"), times: 0, ..FieldRule::PLAIN },
     FieldRule { field: "stashed", rule: RuleKind::Drop, from: Some(Bits { offset: 128, len: 64 }), to: None, from_type: "struct dentry *", to_type: "", source: Source::Override, reason: "a cached directory entry of this boot's pidfs (6.12 fs/libfs.c: path_from_stashed)", ..FieldRule::PLAIN },
     FieldRule { field: "ino", rule: RuleKind::Drop, from: Some(Bits { offset: 192, len: 64 }), to: None, from_type: "u64", to_type: "", source: Source::Override, reason: "a number of this boot, which 6.1 has not (6.12 kernel/pid.c: alloc_pid)", ..FieldRule::PLAIN },
 ];
@@ -11930,7 +12164,7 @@ static TASK_DELAY_INFO_RULES: [FieldRule; 22] = [
     FieldRule { field: "irq_count", rule: RuleKind::Drop, from: Some(Bits { offset: 1088, len: 32 }), to: None, from_type: "u32", to_type: "", source: Source::Override, reason: "time taken by interrupts, which 6.1 does not measure (6.12 kernel/delayacct.c: __delayacct_irq)", ..FieldRule::PLAIN },
 ];
 
-static TASK_STRUCT_RULES: [FieldRule; 312] = [
+static TASK_STRUCT_RULES: [FieldRule; 313] = [
     FieldRule { field: "thread_info", rule: RuleKind::Recurse, from: Some(Bits { offset: 0, len: 192 }), to: Some(Bits { offset: 0, len: 192 }), from_type: "struct thread_info", to_type: "struct thread_info", nested: Some("thread_info"), ..FieldRule::PLAIN },
     FieldRule { field: "__state", rule: RuleKind::Carry, from: Some(Bits { offset: 192, len: 32 }), to: Some(Bits { offset: 192, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 224, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
@@ -11965,7 +12199,7 @@ static TASK_STRUCT_RULES: [FieldRule; 312] = [
     FieldRule { field: "nr_cpus_allowed", rule: RuleKind::Move, from: Some(Bits { offset: 7872, len: 32 }), to: Some(Bits { offset: 7808, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 7840, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "cpus_ptr", rule: RuleKind::Within, from: Some(Bits { offset: 7936, len: 64 }), to: Some(Bits { offset: 7872, len: 64 }), from_type: "const cpumask_t *", to_type: "const cpumask_t *", source: Source::StateMap, reason: "the affinity that counts: cpus_mask, or one CPU's mask while migration is disabled (kernel/fork.c: dup_task_struct; kernel/sched/core.c: migrate_disable_switch)", ..FieldRule::PLAIN },
-    FieldRule { field: "user_cpus_ptr", rule: RuleKind::Resource, from: Some(Bits { offset: 8000, len: 64 }), to: Some(Bits { offset: 7936, len: 64 }), from_type: "cpumask_t *", to_type: "cpumask_t *", source: Source::StateMap, reason: "the affinity as the user asked for it, before cpusets cut it down (6.12 kernel/sched/syscalls.c: sched_setaffinity; 6.1 kernel/sched/core.c: restrict_cpus_allowed_ptr)", ..FieldRule::PLAIN },
+    FieldRule { field: "user_cpus_ptr", rule: RuleKind::Follow, from: Some(Bits { offset: 8000, len: 64 }), to: Some(Bits { offset: 7936, len: 64 }), from_type: "cpumask_t *", to_type: "cpumask_t *", source: Source::StateMap, reason: "the affinity as the user asked for it, before cpusets cut it down (6.12 kernel/sched/syscalls.c: sched_setaffinity; 6.1 kernel/sched/core.c: restrict_cpus_allowed_ptr)", ..FieldRule::PLAIN },
     FieldRule { field: "cpus_mask", rule: RuleKind::Move, from: Some(Bits { offset: 8064, len: 8192 }), to: Some(Bits { offset: 8000, len: 8192 }), from_type: "cpumask_t", to_type: "cpumask_t", ..FieldRule::PLAIN },
     FieldRule { field: "migration_pending", rule: RuleKind::Reset, from: Some(Bits { offset: 16256, len: 64 }), to: Some(Bits { offset: 16192, len: 64 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "request on the kernel stack of one who changes the affinity and waits for it (kernel/sched/core.c: affine_move_task)", ..FieldRule::PLAIN },
     FieldRule { field: "migration_disabled", rule: RuleKind::Reset, from: Some(Bits { offset: 16320, len: 16 }), to: Some(Bits { offset: 16256, len: 16 }), from_type: "short unsigned int", to_type: "short unsigned int", source: Source::StateMap, reason: "nesting of migrate_disable, zero outside kernel code (kernel/sched/core.c: migrate_disable)", ..FieldRule::PLAIN },
@@ -12151,7 +12385,8 @@ static TASK_STRUCT_RULES: [FieldRule; 312] = [
     FieldRule { field: "node_stamp", rule: RuleKind::Reset, from: Some(Bits { offset: 30336, len: 64 }), to: Some(Bits { offset: 30528, len: 64 }), from_type: "u64", to_type: "u64", source: Source::StateMap, reason: "runtime at which NUMA balancing looks next (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
     FieldRule { field: "last_task_numa_placement", rule: RuleKind::Reset, from: Some(Bits { offset: 30400, len: 64 }), to: Some(Bits { offset: 30592, len: 64 }), from_type: "u64", to_type: "u64", source: Source::StateMap, reason: "stamp of the run queue clock (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
     FieldRule { field: "last_sum_exec_runtime", rule: RuleKind::Reset, from: Some(Bits { offset: 30464, len: 64 }), to: Some(Bits { offset: 30656, len: 64 }), from_type: "u64", to_type: "u64", source: Source::StateMap, reason: "runtime when NUMA balancing placed the task last (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
-    FieldRule { field: "numa_work", rule: RuleKind::Reset, from: Some(Bits { offset: 30528, len: 128 }), to: Some(Bits { offset: 30720, len: 128 }), from_type: "struct callback_head", to_type: "struct callback_head", nested: Some("callback_head"), source: Source::StateMap, reason: "work of NUMA balancing; it points at itself while not queued (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
+    FieldRule { field: "numa_work.next", rule: RuleKind::Reset, from: Some(Bits { offset: 30528, len: 64 }), to: Some(Bits { offset: 30720, len: 64 }), from_type: "struct callback_head *", to_type: "struct callback_head *", source: Source::StateMap, reason: "work of NUMA balancing; it points at itself while not queued (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
+    FieldRule { field: "numa_work.func", rule: RuleKind::Reset, from: Some(Bits { offset: 30592, len: 64 }), to: Some(Bits { offset: 30784, len: 64 }), from_type: "void (*)(void)", to_type: "void (*)(void)", source: Source::StateMap, reason: "work of NUMA balancing; it points at itself while not queued (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
     FieldRule { field: "numa_group", rule: RuleKind::Reset, from: Some(Bits { offset: 30656, len: 64 }), to: Some(Bits { offset: 30848, len: 64 }), from_type: "struct numa_group *", to_type: "struct numa_group *", source: Source::StateMap, reason: "tasks that fault on the same pages of this machine (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
     FieldRule { field: "numa_faults", rule: RuleKind::Reset, from: Some(Bits { offset: 30720, len: 64 }), to: Some(Bits { offset: 30912, len: 64 }), from_type: "long unsigned int *", to_type: "long unsigned int *", source: Source::StateMap, reason: "faults by node of this machine (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
     FieldRule { field: "total_numa_faults", rule: RuleKind::Reset, from: Some(Bits { offset: 30784, len: 64 }), to: Some(Bits { offset: 30976, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", source: Source::StateMap, reason: "sum of numa_faults (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
@@ -12306,6 +12541,12 @@ static TLBFLUSH_UNMAP_BATCH_RULES: [FieldRule; 4] = [
 
 static UNSIGNED_LONG_RULES: [FieldRule; 1] = [
     FieldRule { field: "", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 64 }), to: Some(Bits { offset: 0, len: 64 }), from_type: "unsigned long", to_type: "unsigned long", ..FieldRule::PLAIN },
+];
+
+static UPID_RULES: [FieldRule; 3] = [
+    FieldRule { field: "nr", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
+    FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 32, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
+    FieldRule { field: "ns", rule: RuleKind::Resource, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "struct pid_namespace *", to_type: "struct pid_namespace *", source: Source::StateMap, reason: "namespace the number is valid in (kernel/pid.c: alloc_pid)", ..FieldRule::PLAIN },
 ];
 
 static UPROBES_STATE_RULES: [FieldRule; 1] = [

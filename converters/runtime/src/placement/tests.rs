@@ -14,6 +14,8 @@ const fn ty(name: &'static str, from_size: u32, to_size: u32) -> TypeConverter {
         to_size,
         extent: None,
         anchor: None,
+        tail: None,
+        open: false,
         convert: Some(nothing),
         spans: &[],
         padding: &[],
@@ -113,7 +115,7 @@ fn head(objects: &[(u32, u64, u32, u32)]) -> Head {
 fn map(objects: &[(u32, u64, u32, u32)]) -> Map {
     let head = head(objects);
     let old: Vec<_> = head.objects.iter().map(|object| object.address).collect();
-    Map::new(&head, &old, &CONVERTER).unwrap()
+    Map::new(&head, &old, &Lengths::default(), &CONVERTER).unwrap()
 }
 
 #[test]
@@ -163,7 +165,7 @@ fn a_full_address_space_is_an_error_and_not_a_wrap() {
         (0, 0xffff_ffc0 + 0x24, 1, 0),
     ]);
     let old: Vec<_> = head.objects.iter().map(|object| object.address).collect();
-    let error = Map::new(&head, &old, &CONVERTER).unwrap_err();
+    let error = Map::new(&head, &old, &Lengths::default(), &CONVERTER).unwrap_err();
     assert!(matches!(error, PlacementError::NoRoom { .. }), "{error}");
 }
 
@@ -171,7 +173,13 @@ fn a_full_address_space_is_an_error_and_not_a_wrap() {
 fn a_type_without_a_converter_is_named() {
     let mut head = head(&[(0, 0x1000, 1, 0)]);
     head.types[0] = String::from("dentry");
-    let error = Map::new(&head, &[KernelAddr(0x1000)], &CONVERTER).unwrap_err();
+    let error = Map::new(
+        &head,
+        &[KernelAddr(0x1000)],
+        &Lengths::default(),
+        &CONVERTER,
+    )
+    .unwrap_err();
     assert_eq!(
         error.to_string(),
         "object 0x1000 has type `dentry`, which test does not convert"
@@ -201,5 +209,51 @@ proptest! {
         for pair in ranges.windows(2) {
             prop_assert!(pair[0].1 <= pair[1].0, "{pair:x?}");
         }
+    }
+}
+
+/// A type whose objects end where they say, within what is carried as it is: the last 8 of 16
+/// bytes, which become the last 8 of 24.
+static OPEN: [TypeConverter; 1] = [TypeConverter {
+    open: true,
+    spans: &[
+        Span {
+            from: 0,
+            to: 0,
+            len: 8,
+        },
+        Span {
+            from: 8,
+            to: 16,
+            len: 8,
+        },
+    ],
+    ..ty("open", 16, 24)
+}];
+
+static OPEN_CONVERTER: Converter = Converter {
+    types: &OPEN,
+    ..CONVERTER
+};
+
+#[test]
+fn an_open_object_keeps_its_distance_from_the_end_of_its_type() {
+    for (size, expected) in [(12, Some(20)), (16, Some(24)), (40, Some(48)), (8, None)] {
+        let mut head = head(&[(0, 0x1000, 1, 0)]);
+        head.types = vec![String::from("open")];
+        head.objects[0].size = size;
+        let mut lengths = Lengths::default();
+        lengths.surplus.insert(ObjectId(0), size as i64 - 16);
+        let map = Map::new(&head, &[KernelAddr(0x1000)], &lengths, &OPEN_CONVERTER);
+        let Some(expected) = expected else {
+            assert!(matches!(map, Err(PlacementError::WrongSize { .. })));
+            continue;
+        };
+        let map = map.unwrap();
+        map.check_sizes(&head).unwrap();
+        assert_eq!(map.new_size(ObjectId(0)), expected);
+        let last = 0x1000 + size - 1;
+        let moved = KernelAddr(0x1000 + expected - 1);
+        assert_eq!(map.place(last), Placed::At(moved));
     }
 }
