@@ -6,7 +6,7 @@
 
 use crate::ctype::{Shape, shape};
 use crate::plan::{Action, Bits, FieldPlan, Place, Plan, TypePlan};
-use kconv_runtime::table::RuleKind;
+use kconv_runtime::table::{PartKind, RuleKind};
 use kernel_structs::layout::{Layout, TypeId, leaves};
 use std::collections::BTreeMap;
 use thiserror::Error;
@@ -176,6 +176,22 @@ fn check_action(
             action_fits(plan, &field.action, from, to, &mut nested_missing)
                 && (!copies(&field.action) || same_inside(layouts, field))
         }
+        (Action::Make { ty: part }, Some(from), Some(to)) => {
+            let inside = |part: &TypePlan| part.from_size * 8 == from && to == pointer(layouts.1);
+            part_fits(plan, ty, part, inside, &mut nested_missing)
+        }
+        (Action::Fold { ty: part }, Some(from), Some(to)) => {
+            let inside = |part: &TypePlan| part.to_size * 8 == to && from == pointer(layouts.0);
+            part_fits(plan, ty, part, inside, &mut nested_missing)
+        }
+        // Only what a conversion makes has something that it was a part of, and only what it folds
+        // has something that it becomes a part of.
+        (Action::ContainerAddress, None, Some(to)) => {
+            to == pointer(layouts.1) && becomes(plan, ty, PartKind::Made)
+        }
+        (Action::DropContainer, Some(from), None) => {
+            from == pointer(layouts.0) && becomes(plan, ty, PartKind::Folded)
+        }
         (Action::Tail { .. }, Some(from), Some(to)) => {
             tail_fits(plan, layouts, ty, field, (from, to), &mut nested_missing)
         }
@@ -223,6 +239,37 @@ fn check_action(
             rule: field.rule.name(),
         });
     }
+}
+
+fn pointer(layout: &Layout) -> u64 {
+    8 * u64::from(layout.target().pointer_size)
+}
+
+/// Whether a part has a plan as an object, every bit of which is accounted for there, and lies in
+/// an object. Its bits in `ty` are those of the object; `inside` holds their number against it.
+fn part_fits(
+    plan: &Plan,
+    ty: &TypePlan,
+    part: &str,
+    inside: impl Fn(&TypePlan) -> bool,
+    nested_missing: &mut Option<String>,
+) -> bool {
+    let Some(part) = plan.types.get(part) else {
+        *nested_missing = Some(part.to_owned());
+        return true;
+    };
+    ty.object && part.object && part.ids.is_some() && inside(part)
+}
+
+/// Whether values of `ty` are made out of, or folded into, others.
+fn becomes(plan: &Plan, ty: &TypePlan, kind: PartKind) -> bool {
+    let fields = plan.types.values().flat_map(|owner| &owner.fields);
+    let mut parts = fields.filter_map(|field| match &field.action {
+        Action::Make { ty } => Some((PartKind::Made, ty)),
+        Action::Fold { ty } => Some((PartKind::Folded, ty)),
+        _ => None,
+    });
+    parts.any(|part| part == (kind, &ty.name))
 }
 
 /// Whether the flexible array of a type ends it on both sides, its elements have a plan, and as

@@ -103,6 +103,18 @@ pub enum OverrideAction {
         /// Whether any other value than the initial one stops the conversion.
         only_if_initial: bool,
     },
+    /// An old pointer leads back to what its object becomes a part of.
+    DropContainer,
+    /// A structure becomes an object of its own, and the field a pointer at it.
+    Make {
+        /// Type of the structure.
+        ty: String,
+    },
+    /// The object that the old pointer leads to becomes a structure in its place.
+    Fold {
+        /// Type of the object.
+        ty: String,
+    },
     /// Another unit.
     Scale {
         /// Multiplied by this,
@@ -136,6 +148,8 @@ pub enum Init {
     EmptyList,
     /// The address of the object that the field is in.
     Object,
+    /// The address of the object that the one of the field was a part of.
+    Container,
 }
 
 /// One flag of a remap.
@@ -152,7 +166,10 @@ pub struct Flag {
 impl Override {
     /// Whether it is about an old field that goes away.
     pub fn is_drop(&self) -> bool {
-        matches!(self.action, OverrideAction::Drop { .. })
+        matches!(
+            self.action,
+            OverrideAction::Drop { .. } | OverrideAction::DropContainer
+        )
     }
 }
 
@@ -178,7 +195,9 @@ pub enum OverrideProblem {
     #[error("{0}")]
     Toml(String),
     /// An entry without action.
-    #[error("`{field}`: no action; one of rename, init, drop, scale, remap, merge, call is needed")]
+    #[error(
+        "`{field}`: no action; one of rename, init, drop, make, fold, scale, remap, merge, call is needed"
+    )]
     NoAction {
         /// The entry.
         field: String,
@@ -338,8 +357,11 @@ pub enum OverrideProblem {
         needs: &'static str,
     },
     /// An action that needs the address of an object, in a type that is never one.
-    #[error("`init = \"self\"` needs a type whose values are objects of their own")]
-    NotAnObject,
+    #[error("`{action}` needs types whose values are objects of their own")]
+    NotAnObject {
+        /// The action.
+        action: &'static str,
+    },
 }
 
 fn suggestion(nearest: &Option<String>) -> String {

@@ -278,6 +278,20 @@ pub enum Action {
     },
     /// The address of the object.
     ObjectAddress,
+    /// The address of the object that this one was a part of.
+    ContainerAddress,
+    /// A structure becomes an object of its own, which the new field points at.
+    Make {
+        /// Its name in [`Plan::types`].
+        ty: String,
+    },
+    /// The object that the old field points at becomes a structure.
+    Fold {
+        /// Its name in [`Plan::types`].
+        ty: String,
+    },
+    /// Nothing is written: the pointer has to lead to what the object becomes a part of.
+    DropContainer,
     /// Nothing is written; the value is kept unless it is initial.
     Drop {
         /// The initial value, of every scalar in the field.

@@ -184,6 +184,99 @@ fn a_finding_names_type_place_and_fields() {
     assert_eq!(finding.to_string(), "s: both a and b write bits 1:1 to 1:3");
 }
 
+/// A structure that becomes an object of its own.
+fn made() -> Fixture {
+    let mut fixture = Fixture::of(
+        "struct p { int x; }; struct s { int a; struct p owner; };",
+        "struct s; struct p { struct s *of; int x; }; struct s { struct p *owner; int a; };",
+    )
+    .decided(
+        "[[override]]\nfield = \"s.owner\"\nmake = \"p\"\nreason = \"allocated\"\n[[override]]\nfield = \"p.of\"\ninit = \"container\"\nreason = \"back\"\n",
+    );
+    fixture.map = fixture::state_map(&["s", "p"], "");
+    let follow = fixture::state_map(
+        &[],
+        "[type.s.fields]\nowner = { policy = \"follow\", reason = \"who\" }\n[type.p.fields]\nof = { policy = \"within\", reason = \"whose\" }\n",
+    );
+    for (name, entry) in follow.types {
+        fixture.map.types.entry(name).or_default().fields = entry.fields;
+    }
+    fixture
+}
+
+#[test]
+fn an_object_that_is_made_is_accounted_for() {
+    let fixture = made();
+    let made = fixture.make();
+    assert!(made.undecided.is_empty(), "{:?}", made.undecided);
+    assert_eq!(coverage::check(&made.plan, &fixture.old, &fixture.new), []);
+    let text = emit::emit(&made.plan, &fixture.old, &fixture.new).unwrap();
+    assert!(
+        text.contains("new.owner = cx.make(&at!(at.owner), old.owner.as_bytes());"),
+        "{text}"
+    );
+    assert!(
+        text.contains("new.of = cx.container(&at!(at.of, new));"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_object_that_is_made_has_a_plan_of_its_own_and_something_it_comes_from() {
+    type Change = fn(&mut Plan);
+    let changes: [(&str, Change, &str); 5] = [
+        (
+            "no plan",
+            |plan| drop(plan.types.remove("p")),
+            "s.owner: there is no plan for p",
+        ),
+        (
+            "never an object",
+            |plan| plan.types.get_mut("p").unwrap().object = false,
+            "s.owner: `make`",
+        ),
+        (
+            "of another size",
+            |plan| {
+                let place = field(plan.types.get_mut("s").unwrap(), "owner")
+                    .from
+                    .as_mut();
+                place.unwrap().bits.len -= 8;
+            },
+            "s.owner: `make`",
+        ),
+        (
+            "folded instead",
+            |plan| {
+                field(plan.types.get_mut("s").unwrap(), "owner").action =
+                    Action::Fold { ty: "p".to_owned() };
+            },
+            "s.owner: `make`",
+        ),
+        (
+            "made of nothing",
+            |plan| {
+                field(plan.types.get_mut("s").unwrap(), "owner").action = Action::Call {
+                    function: "f".to_owned(),
+                    arguments: Vec::new(),
+                };
+            },
+            "p.of: `init`",
+        ),
+    ];
+    for (what, change, told) in changes {
+        let fixture = made();
+        let mut plan = fixture.make().plan;
+        change(&mut plan);
+        let findings = coverage::check(&plan, &fixture.old, &fixture.new);
+        let texts: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        assert!(
+            texts.iter().any(|text| text.starts_with(told)),
+            "{what}: {texts:?}"
+        );
+    }
+}
+
 /// A type that ends in a flexible array, which `sizeof` has one element of before.
 fn tail() -> Fixture {
     let mut fixture = Fixture::of(

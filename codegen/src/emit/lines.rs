@@ -60,6 +60,25 @@ impl Lines<'_> {
             } => {
                 return self.elements(field, each, *count, *new_count, *rest);
             }
+            Action::Make { .. } => {
+                let at = self.at(old_path, path, Sides::Both);
+                let old = old();
+                quote!(cx.make(#at, #old.as_bytes()))
+            }
+            Action::Fold { .. } => {
+                let at = self.at(old_path, path, Sides::Both);
+                let (old, new) = (old(), new());
+                return Some(quote!(cx.fold(#at, #old, #new.as_mut_bytes());));
+            }
+            Action::ContainerAddress => {
+                let at = self.at(path, path, Sides::New);
+                quote!(cx.container(#at))
+            }
+            Action::DropContainer => {
+                let at = self.at(path, path, Sides::Old);
+                let old = old();
+                return Some(quote!(cx.drop_container(#at, #old);));
+            }
             // The runtime converts the elements, one after the other.
             Action::Tail { at, .. } => {
                 let start = literal(at.1);

@@ -3,7 +3,7 @@
 use super::structs::sanitized;
 use super::{EmitError, TOOL};
 use crate::plan::{Action, Bits, FieldPlan, Place, Plan, TypePlan};
-use kconv_runtime::table::Source;
+use kconv_runtime::table::{PartKind, Source};
 use std::fmt::Write;
 
 /// The text of all tables.
@@ -124,6 +124,8 @@ fn type_row(plan: &Plan, ty: &TypePlan, text: &mut String) -> Result<(), EmitErr
         Some(tail) => format!("Some({})", tail?),
         None => "None".to_owned(),
     };
+    let parts = ty.fields.iter().filter_map(|field| part(ty, field));
+    let parts = parts.collect::<Result<Vec<_>, _>>()?.join(", ");
     let mut spans = String::new();
     for span in &ty.spans {
         let (from, to, len) = (number(span.from)?, number(span.to)?, number(span.len)?);
@@ -145,6 +147,7 @@ fn type_row(plan: &Plan, ty: &TypePlan, text: &mut String) -> Result<(), EmitErr
             anchor: {anchor},
             tail: {tail},
             open: {open},
+            parts: &[{parts}],
             convert: {convert},
             spans: &[{spans}],
             padding: &[{padding}],
@@ -181,6 +184,25 @@ fn tail(ty: &TypePlan, field: &FieldPlan) -> Option<Result<String, EmitError>> {
         ))
     };
     Some(row(count.from.as_ref()?.bits))
+}
+
+/// The row for a structure that is an object under the other layout.
+fn part(ty: &TypePlan, field: &FieldPlan) -> Option<Result<String, EmitError>> {
+    let (kind, part) = match &field.action {
+        Action::Make { ty } => (PartKind::Made, ty),
+        Action::Fold { ty } => (PartKind::Folded, ty),
+        _ => return None,
+    };
+    let (from, to) = (field.from.as_ref()?, field.to.as_ref()?);
+    let row = || {
+        let from = small(ty, from.bits.offset / 8)?;
+        let to = small(ty, to.bits.offset / 8)?;
+        let name = field.path.to_string();
+        Ok(format!(
+            "Part {{ field: {name:?}, ty: {part:?}, from: {from}, to: {to}, kind: PartKind::{kind:?} }}"
+        ))
+    };
+    Some(row())
 }
 
 fn rules_name(ty: &TypePlan) -> String {

@@ -37,6 +37,8 @@ struct RawOverride {
     rename: Option<String>,
     init: Option<toml::Value>,
     drop: Option<String>,
+    make: Option<String>,
+    fold: Option<String>,
     scale: Option<RawScale>,
     remap: Option<Vec<RawFlag>>,
     merge: Option<String>,
@@ -174,6 +176,8 @@ fn entry(raw: RawOverride, line: usize, index: usize) -> Result<Override, Vec<Ov
         ("rename", raw.rename.is_some()),
         ("init", raw.init.is_some()),
         ("drop", raw.drop.is_some()),
+        ("make", raw.make.is_some()),
+        ("fold", raw.fold.is_some()),
         ("scale", raw.scale.is_some()),
         ("remap", raw.remap.is_some()),
         ("merge", raw.merge.is_some()),
@@ -205,7 +209,8 @@ fn entry(raw: RawOverride, line: usize, index: usize) -> Result<Override, Vec<Ov
     let action = if let Some(old) = raw.rename {
         Ok(OverrideAction::Rename { old })
     } else if let Some(value) = raw.init {
-        const EXPECTED: &str = "\"null\", \"zero\", \"empty-list\", \"self\" or an integer";
+        const EXPECTED: &str =
+            "\"null\", \"zero\", \"empty-list\", \"self\", \"container\" or an integer";
         match &value {
             toml::Value::Integer(value) => Ok(OverrideAction::Init(Init::Value(*value))),
             toml::Value::String(word) => match word.as_str() {
@@ -213,6 +218,7 @@ fn entry(raw: RawOverride, line: usize, index: usize) -> Result<Override, Vec<Ov
                 "zero" => Ok(OverrideAction::Init(Init::Zero)),
                 "empty-list" => Ok(OverrideAction::Init(Init::EmptyList)),
                 "self" => Ok(OverrideAction::Init(Init::Object)),
+                "container" => Ok(OverrideAction::Init(Init::Container)),
                 _ => Err(bad("init", &value, EXPECTED)),
             },
             _ => Err(bad("init", &value, EXPECTED)),
@@ -225,8 +231,17 @@ fn entry(raw: RawOverride, line: usize, index: usize) -> Result<Override, Vec<Ov
             "always" => Ok(OverrideAction::Drop {
                 only_if_initial: false,
             }),
-            _ => Err(bad("drop", &word, "\"only-if-initial\" or \"always\"")),
+            "container" => Ok(OverrideAction::DropContainer),
+            _ => Err(bad(
+                "drop",
+                &word,
+                "\"only-if-initial\", \"always\" or \"container\"",
+            )),
         }
+    } else if let Some(ty) = raw.make {
+        Ok(OverrideAction::Make { ty })
+    } else if let Some(ty) = raw.fold {
+        Ok(OverrideAction::Fold { ty })
     } else if let Some(RawScale { multiply, divide }) = raw.scale {
         match multiply > 0 && divide > 0 {
             true => Ok(OverrideAction::Scale { multiply, divide }),

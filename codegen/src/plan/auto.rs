@@ -200,6 +200,7 @@ impl<'a> Planner<'a> {
                 false => Err(Why::TypeChanged),
             },
             Policy::Within { .. } if self.is_list(&old, &new) => Ok(self.ring(&old, &new)),
+            Policy::Within { .. } if self.is_chain(&old, &new) => Ok(self.chain(&old, &new)),
             _ => {
                 if old.bit_field || new.bit_field {
                     return Err(Why::PolicyDoesNotFit {
@@ -290,18 +291,42 @@ impl<'a> Planner<'a> {
         links(Which::Old, old) && links(Which::New, new)
     }
 
+    /// Whether both are the head or a link of a chain that ends in null, such as `hlist_head` and
+    /// `hlist_node`: one structure of nothing but pointers.
+    fn is_chain(&mut self, old: &Value, new: &Value) -> bool {
+        let fields = self.fields(Which::Old, old);
+        let is_pointer = |field: &Field| {
+            let shape = ctype::shape(self.layout(Which::Old), field.ty);
+            matches!(shape, Shape::Scalar(scalar) if scalar.kind == ScalarKind::Pointer)
+        };
+        let pointers = !fields.is_empty() && fields.iter().all(is_pointer);
+        pointers && self.same(old.ty, new.ty)
+    }
+
+    /// The pointers of a chain of saved objects. None may lead out of the image: the rest of the
+    /// chain would be lost.
+    fn chain(&self, old: &Value, new: &Value) -> Vec<Part> {
+        let fields = self.fields(Which::Old, old);
+        fields
+            .into_iter()
+            .zip(self.fields(Which::New, new))
+            .map(|(was, is)| Part {
+                rule: RuleKind::Within,
+                action: Action::Pointer {
+                    meaning: Meaning::WithinRequired,
+                },
+                from: Some(old.member(&was)),
+                to: Some(new.member(&is)),
+            })
+            .collect()
+    }
+
     /// Both links of a ring of saved objects.
     fn ring(&self, old: &Value, new: &Value) -> Vec<Part> {
-        let fields = |which: Which, value: &Value| {
-            let layout = self.layout(which);
-            match ctype::shape(layout, value.ty) {
-                Shape::Struct(_, composite) => ctype::fields(layout, composite),
-                _ => Vec::new(),
-            }
-        };
-        let links = fields(Which::Old, old)
+        let links = self
+            .fields(Which::Old, old)
             .into_iter()
-            .zip(fields(Which::New, new));
+            .zip(self.fields(Which::New, new));
         links
             .map(|(was, is)| Part {
                 rule: RuleKind::Within,
@@ -312,6 +337,15 @@ impl<'a> Planner<'a> {
                 to: Some(new.member(&is)),
             })
             .collect()
+    }
+
+    /// The members of a structure, none of anything else.
+    fn fields(&self, which: Which, value: &Value) -> Vec<Field> {
+        let layout = self.layout(which);
+        match ctype::shape(layout, value.ty) {
+            Shape::Struct(_, composite) => ctype::fields(layout, composite),
+            _ => Vec::new(),
+        }
     }
 
     /// The automatic rule for two values.

@@ -8,8 +8,8 @@ use super::finding::Why;
 use super::reset::empty_list;
 use crate::ctype::{self, Field, ScalarKind, Shape};
 use crate::overrides::{Init, Override, OverrideAction, OverrideProblem};
-use kconv_runtime::table::{RuleKind, Source};
-use kernel_structs::layout::FieldPath;
+use kconv_runtime::table::{PartKind, RuleKind, Source};
+use kernel_structs::layout::{FieldPath, Layout, Type};
 use kernel_structs::nearest::nearest;
 use kernel_structs::state::{Initial, Policy};
 use std::collections::BTreeMap;
@@ -145,9 +145,11 @@ impl<'a> Planner<'a> {
                     field,
                 )
             }
+            OverrideAction::Make { ty } => self.part(ty, PartKind::Made, owner, own, field),
+            OverrideAction::Fold { ty } => self.part(ty, PartKind::Folded, owner, own, field),
             OverrideAction::MergeSum => self.sum(own, field),
             OverrideAction::Call { function, from } => call(function, from, own, field, old),
-            OverrideAction::Drop { .. } => Ok(Vec::new()),
+            OverrideAction::Drop { .. } | OverrideAction::DropContainer => Ok(Vec::new()),
         };
         let decided = decision(entry, parts.map_err(|problem| in_line(entry, problem))?);
         self.note_need(entry, &decided, without);
@@ -166,6 +168,27 @@ impl<'a> Planner<'a> {
             .is_some_and(|other| matches!(other.action, OverrideAction::Init(_)));
         if in_new && !replaced {
             return Err(in_line(entry, OverrideProblem::DropWithoutInit));
+        }
+        if entry.action == OverrideAction::DropContainer {
+            let layout = self.layout(Which::Old);
+            if !is_pointer(layout, field) {
+                let problem = OverrideProblem::WrongType {
+                    action: "drop = \"container\"",
+                    declared: ctype::declared(layout, field),
+                    needs: "a pointer",
+                };
+                return Err(in_line(entry, problem));
+            }
+            self.needed.insert(entry.index);
+            return Ok(decision(
+                entry,
+                vec![Part {
+                    rule: RuleKind::Drop,
+                    action: Action::DropContainer,
+                    from: Some(Value::of(field)),
+                    to: None,
+                }],
+            ));
         }
         let OverrideAction::Drop { only_if_initial } = entry.action else {
             return Ok(decision(entry, Vec::new()));
@@ -276,11 +299,15 @@ impl<'a> Planner<'a> {
                 }
                 return Ok(parts);
             }
+            Init::Container if !pointer => return wrong("init = \"container\"", "a pointer"),
+            Init::Container => Action::ContainerAddress,
             Init::Object if !pointer => return wrong("init = \"self\"", "a pointer"),
             Init::Object => {
                 let entry = self.pair.map.types.get(&owner.name);
                 if !entry.is_some_and(|entry| entry.saved) {
-                    return Err(OverrideProblem::NotAnObject);
+                    return Err(OverrideProblem::NotAnObject {
+                        action: "init = \"self\"",
+                    });
                 }
                 Action::ObjectAddress
             }
@@ -334,6 +361,69 @@ impl<'a> Planner<'a> {
                     needs: "as many elements before as after",
                 });
             }
+        };
+        Ok(both(rule, action, own, field))
+    }
+
+    /// A structure of type `ty` that becomes an object, or an object that becomes a structure.
+    fn part(
+        &mut self,
+        ty: &str,
+        kind: PartKind,
+        owner: &Owner,
+        own: Option<&Field>,
+        field: &Field,
+    ) -> Parts {
+        let (word, rule) = match kind {
+            PartKind::Made => ("make", RuleKind::Make),
+            PartKind::Folded => ("fold", RuleKind::Fold),
+        };
+        let own = own.ok_or(OverrideProblem::NeedsBoth { action: word })?;
+        let ((inside, outside), (structure, pointer)) = match kind {
+            PartKind::Made => ((Which::Old, Which::New), (own, field)),
+            PartKind::Folded => ((Which::New, Which::Old), (field, own)),
+        };
+        let wrong = |which: Which, field: &Field, needs| OverrideProblem::WrongType {
+            action: word,
+            declared: ctype::declared(self.layout(which), field),
+            needs,
+        };
+        if !self.layout(inside).names(structure.ty).contains(&ty) {
+            return Err(wrong(
+                inside,
+                structure,
+                "a structure of the type named, on one side",
+            ));
+        }
+        let layout = self.layout(outside);
+        let target = match layout.get(layout.strip(pointer.ty)) {
+            Type::Pointer { target } if layout.names(*target).contains(&ty) => *target,
+            _ => {
+                return Err(wrong(
+                    outside,
+                    pointer,
+                    "a pointer at the type named, on one side",
+                ));
+            }
+        };
+        let saved = |name: &str| {
+            self.pair
+                .map
+                .types
+                .get(name)
+                .is_some_and(|entry| entry.saved)
+        };
+        if !saved(ty) || !saved(&owner.name) {
+            return Err(OverrideProblem::NotAnObject { action: word });
+        }
+        let (old, new) = match kind {
+            PartKind::Made => (structure.ty, target),
+            PartKind::Folded => (target, structure.ty),
+        };
+        let ty = self.plan_type(old, new, ty);
+        let action = match kind {
+            PartKind::Made => Action::Make { ty },
+            PartKind::Folded => Action::Fold { ty },
         };
         Ok(both(rule, action, own, field))
     }
@@ -408,6 +498,11 @@ fn old_field<'f>(name: &str, old: &'f [Field]) -> Result<&'f Field, OverrideProb
             nearest: nearest(name, known).map(String::from),
         }
     })
+}
+
+fn is_pointer(layout: &Layout, field: &Field) -> bool {
+    let shape = ctype::shape(layout, field.ty);
+    matches!(shape, Shape::Scalar(scalar) if scalar.kind == ScalarKind::Pointer)
 }
 
 fn both(rule: RuleKind, action: Action, old: &Field, new: &Field) -> Vec<Part> {

@@ -69,6 +69,9 @@ fn collect(
                 collect(plan, each, at, (old_size, new_size), spans, done);
             }
         }
+        // What pointed into the structure points into the object, and the other way round; that
+        // is for the object's own spans to say.
+        Action::Make { .. } | Action::Fold { .. } => {}
         _ => spans.push(Span {
             from: at.0,
             to: at.1,

@@ -101,6 +101,7 @@ impl Sample {
             address,
             home: address,
             owner: ObjectId(0),
+            part_of: None,
         });
         self.bytes.push(vec![0; size]);
         self.bytes.len() - 1

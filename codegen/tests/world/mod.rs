@@ -13,7 +13,7 @@ use kconv_image::{
     Clocks, Head, Identity, KernelAddr, KernelId, Object, ObjectId, Slot, Symbol, TypeIx,
 };
 use kconv_runtime::at::At;
-use kconv_runtime::context::{Context, Namer, Outcome};
+use kconv_runtime::context::{Context, Namer, Old, Outcome};
 use kconv_runtime::placement::{Lengths, Map};
 use kconv_runtime::table::Converter;
 use std::collections::BTreeMap;
@@ -42,8 +42,11 @@ impl Namer for Names<'_> {
         &self.0.head.symbols
     }
 
-    fn old_bytes(&self, object: ObjectId) -> Option<Vec<u8>> {
-        self.0.bytes.get(&object.0).cloned()
+    fn old(&self, object: ObjectId) -> Option<Old> {
+        Some(Old {
+            bytes: self.0.bytes.get(&object.0)?.clone(),
+            slots: Vec::new(),
+        })
     }
 }
 
@@ -72,6 +75,7 @@ impl World {
                     address: KernelAddr(*address),
                     home: KernelAddr(*address),
                     owner: ObjectId(*owner),
+                    part_of: None,
                 }
             })
             .collect();

@@ -166,6 +166,7 @@ fn objects(walked: &Walked<'_>) -> Vec<Object> {
         address: saved.at,
         home: saved.at,
         owner: ObjectId(saved.owner as u32),
+        part_of: None,
     };
     walked.objects.iter().map(object).collect()
 }

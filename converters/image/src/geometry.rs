@@ -9,7 +9,7 @@
 
 use crate::Flaw;
 use crate::elf::{self, PF_R, PF_W, PT_LOAD, PT_NOTE, Segment};
-use crate::model::{AddressSpace, Machine, Object, PAGE_SIZE};
+use crate::model::{AddressSpace, Machine, Object, PAGE_SIZE, folded_into};
 
 /// Every object begins at a multiple of this in the file.
 pub(crate) const OBJECT_ALIGN: u64 = 16;
@@ -18,8 +18,10 @@ pub(crate) const OBJECT_ALIGN: u64 = 16;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Geometry {
     machine: Machine,
-    /// Where each object begins in the file, and after the last the end of the objects area.
+    /// Where each object begins in the file; a folded one begins in another.
     positions: Vec<u64>,
+    /// Where the objects area begins and ends.
+    area: (u64, u64),
     /// Page runs; their offsets are still relative to the page area.
     runs: Vec<Segment>,
     /// Objects; their offsets are final.
@@ -69,9 +71,13 @@ impl Geometry {
         // The size of the head is needed to place the objects, and depends on how many of them
         // merge; so they are first placed relative to the objects area.
         let mut relative = 0_u64;
-        let mut positions = Vec::with_capacity(objects.len() + 1);
+        let mut positions = Vec::with_capacity(objects.len());
         let mut loads: Vec<Segment> = Vec::with_capacity(objects.len());
         for object in objects {
+            if folded_into(objects, object).is_some() {
+                positions.push(0);
+                continue;
+            }
             let next = relative
                 .checked_add(object.size)
                 .and_then(|end| end.checked_next_multiple_of(OBJECT_ALIGN))
@@ -94,7 +100,13 @@ impl Geometry {
             }
             relative = next;
         }
-        positions.push(relative);
+        for (index, object) in objects.iter().enumerate() {
+            if let Some(around) = folded_into(objects, object) {
+                let around = around.0 as usize;
+                let before = object.address.0 - objects[around].address.0;
+                positions[index] = positions[around].saturating_add(before);
+            }
+        }
 
         let start = elf::head_length(machine, 1 + (runs.len() + loads.len()) as u64);
         let end = start
@@ -102,11 +114,14 @@ impl Geometry {
             .and_then(|end| end.checked_add(page_bytes))
             .ok_or(Flaw::FileSize)?;
         check_size(machine, end)?;
-        positions.iter_mut().for_each(|position| *position += start);
+        for position in &mut positions {
+            *position = position.saturating_add(start);
+        }
         loads.iter_mut().for_each(|load| load.offset += start);
         Ok(Geometry {
             machine,
             positions,
+            area: (start, start + relative),
             runs,
             objects: loads,
             page_bytes,
@@ -120,12 +135,12 @@ impl Geometry {
 
     /// Where the objects area begins.
     pub(crate) fn objects(&self) -> u64 {
-        self.positions[0]
+        self.area.0
     }
 
     /// Where the notes begin: the end of the objects area.
     pub(crate) fn notes(&self) -> u64 {
-        self.positions[self.positions.len() - 1]
+        self.area.1
     }
 
     /// Length of the page area.

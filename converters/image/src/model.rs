@@ -156,6 +156,20 @@ pub struct Object {
     pub home: KernelAddr,
     /// The task (a `task_struct`) through which it was first reached; a task owns itself.
     pub owner: ObjectId,
+    /// The object that this one was a part of at the freeze, or is a part of now: one kernel has
+    /// as a structure in another what the next kernel allocates by itself.
+    ///
+    /// If the object lies in that one, it is *folded*: its bytes are a part of the other's. If it
+    /// does not, a conversion has made it out of a part of the other, whose home is its home.
+    pub part_of: Option<ObjectId>,
+}
+
+impl Object {
+    /// Whether the object begins in `around`.
+    pub(crate) fn begins_in(&self, around: &Object) -> bool {
+        let before = self.address.0.checked_sub(around.address.0);
+        before.is_some_and(|before| before < around.size)
+    }
 }
 
 /// A name in the kernel image.
@@ -370,10 +384,22 @@ impl Head {
         &self.objects[id.0 as usize]
     }
 
+    /// The object that `object` is folded into under the present layout.
+    pub fn folded_into(&self, object: &Object) -> Option<ObjectId> {
+        folded_into(&self.objects, object)
+    }
+
     /// The slots of `object`, by offset.
     pub fn slots_of(&self, object: ObjectId) -> &[Slot] {
         let start = self.slots.partition_point(|slot| slot.object < object);
         let end = self.slots.partition_point(|slot| slot.object <= object);
         &self.slots[start..end]
     }
+}
+
+/// The one of `objects` that `object` is folded into.
+pub(crate) fn folded_into(objects: &[Object], object: &Object) -> Option<ObjectId> {
+    let around = object.part_of?;
+    let owner = objects.get(around.0 as usize)?;
+    object.begins_in(owner).then_some(around)
 }

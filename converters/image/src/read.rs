@@ -258,7 +258,9 @@ impl ObjectStream<'_> {
             return Ok(None);
         };
         let start = geometry.object(self.next);
-        if start + object.size > self.window_start + self.window.len() as u64 {
+        // A folded object lies in another, which can be far from those around it in the index.
+        let before = start < self.window_start;
+        if before || start + object.size > self.window_start + self.window.len() as u64 {
             let length = object.size.max(CHUNK).min(geometry.notes() - start);
             self.window.resize(length as usize, 0);
             self.window_start = start;

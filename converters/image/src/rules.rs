@@ -74,6 +74,24 @@ pub enum Flaw {
         /// Its owner.
         owner: u32,
     },
+    /// An object is a part of one that is itself a part, or of itself.
+    #[error("object {object} is a part of object {around}, which is a part itself")]
+    PartOfPart {
+        /// The object.
+        object: usize,
+        /// What it is a part of.
+        around: u32,
+    },
+    /// An object begins in the one it is a part of, and ends outside.
+    #[error("object {object} of {size} bytes begins in object {around} and ends outside of it")]
+    PartOutside {
+        /// The object.
+        object: usize,
+        /// Its size.
+        size: u64,
+        /// What it is a part of.
+        around: u32,
+    },
     /// A slot's pointer does not lie in its object.
     #[error("slot {slot} at byte {offset} does not lie in object {object} of {size} bytes")]
     SlotOutside {
@@ -254,6 +272,8 @@ fn objects(head: &Head, machine: Machine) -> Result<AddressIndex, Flaw> {
     }
     let mut starts: Vec<_> = (0..)
         .zip(&head.objects)
+        // Bytes of a folded object are those of the one it lies in.
+        .filter(|(_, object)| head.folded_into(object).is_none())
         .map(|(number, object)| (object.address, ObjectId(number)))
         .collect();
     starts.sort_unstable();
@@ -287,6 +307,25 @@ fn check_object(head: &Head, machine: Machine, number: usize, object: &Object) -
                 object: number,
                 address,
                 size: object.size,
+            });
+        }
+    }
+    if let Some(around) = object.part_of {
+        refers("part", around.0, head.objects.len())?;
+        let outer = head.object(around);
+        if outer.part_of.is_some() {
+            return Err(Flaw::PartOfPart {
+                object: number,
+                around: around.0,
+            });
+        }
+        let room = outer.address.0.saturating_add(outer.size);
+        let end = object.address.0.saturating_add(object.size);
+        if object.begins_in(outer) && end > room {
+            return Err(Flaw::PartOutside {
+                object: number,
+                size: object.size,
+                around: around.0,
             });
         }
     }

@@ -9,7 +9,9 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::geometry::{Geometry, OBJECT_ALIGN};
-use crate::model::{AddressSpace, Head, Machine, Object, ObjectId, PAGE_SIZE, UserAddr};
+use crate::model::{
+    AddressSpace, Head, Machine, Object, ObjectId, PAGE_SIZE, UserAddr, folded_into,
+};
 use crate::notes::{DIGEST_BYTES, HEAD_DIGEST};
 use crate::{Digest, Flaw, Image, WriteError, rules};
 use temporary::Temporary;
@@ -77,14 +79,18 @@ impl ImageWriter {
             temporary,
             written: geometry.objects(),
             geometry,
-            sizes: objects.iter().map(|object| object.size).collect(),
+            sizes: objects
+                .iter()
+                .filter(|object| folded_into(objects, object).is_none())
+                .map(|object| object.size)
+                .collect(),
             given: 0,
             buffer: Vec::new(),
             hasher: blake3::Hasher::new(),
         })
     }
 
-    /// Appends the bytes of the next object.
+    /// Appends the bytes of the next object that is not folded into another.
     ///
     /// # Errors
     ///

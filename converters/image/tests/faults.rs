@@ -306,9 +306,17 @@ fn string_that_is_not_utf8() {
 }
 
 #[test]
-fn object_with_something_in_the_reserved_field() {
+fn object_that_is_a_part_of_itself() {
     assert_snapshot!(fault(patched(3, 40, &[1])), @"
-    <memory>: OBJECTS at 0x69c: 1 is no value of a reserved field
+    <memory>: object 0 is a part of object 0, which is a part itself
+    the program that wrote this image broke the format: report it to its makers, with this message
+    ");
+}
+
+#[test]
+fn object_that_is_a_part_of_an_unknown_one() {
+    assert_snapshot!(fault(patched(3, 40, &[9])), @"
+    <memory>: object 0 refers to part 8; there are 6, numbered from 0
     the program that wrote this image broke the format: report it to its makers, with this message
     ");
 }

@@ -72,6 +72,7 @@ fn objects(machine: Machine, places: &[(u64, u64)], tasks: &[prop::sample::Index
             address: KernelAddr(address),
             home: KernelAddr(address / 2),
             owner: ObjectId(owner),
+            part_of: None,
         });
         address += size + gap;
     }
@@ -355,6 +356,7 @@ fn large_objects_come_back() {
             address: KernelAddr(address),
             home: KernelAddr(address),
             owner: ObjectId(0),
+            part_of: None,
         });
         let bytes = (0..size).map(|at| ((at / 7) ^ size) as u8).collect();
         sample.objects.push(bytes);

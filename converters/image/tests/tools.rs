@@ -161,6 +161,7 @@ fn many_segments(machine: Machine, more: u64) -> Sample {
             address,
             home: address,
             owner: ObjectId(0),
+            part_of: None,
         });
         sample.objects.push(number.to_le_bytes().to_vec());
     }

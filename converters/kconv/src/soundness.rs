@@ -39,6 +39,10 @@ impl Check<'_> {
     fn object(&mut self, id: ObjectId) {
         let (view, map) = (self.view, self.map);
         let object = view.head().object(id);
+        if view.head().folded_into(object).is_some() {
+            // Its bytes are looked at as a part of another object.
+            return;
+        }
         let name = view.type_name(id);
         let size = match view.ty(id) {
             Some(ty) => view.layout.size_of(ty).map(|size| size.0),

@@ -35,6 +35,15 @@ impl<'a> At<'a> {
         }
     }
 
+    /// A structure that is an object itself under the old layout and `new` bytes into one under the
+    /// new layout.
+    pub(crate) const fn folded(new: u32) -> At<'static> {
+        At {
+            new,
+            ..At::object()
+        }
+    }
+
     /// A field `old` bytes into the old value here and `new` bytes into the new one.
     pub const fn field(&'a self, name: &'static str, old: usize, new: usize) -> At<'a> {
         At {

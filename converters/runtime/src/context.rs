@@ -3,6 +3,7 @@
 //! No method allocates unless there is something to tell: a finding, or a value to keep.
 
 mod overrides;
+mod parts;
 
 use crate::at::At;
 use crate::bits;
@@ -18,6 +19,9 @@ pub struct Context<'a> {
     converter: &'a Converter,
     map: &'a Map,
     object: ObjectId,
+    /// The object that the new bytes are a part of: another one if the old object comes out of, or
+    /// goes into, another.
+    target: ObjectId,
     slots: &'a [Slot],
     namer: &'a dyn Namer,
     outcome: &'a mut Outcome,
@@ -34,10 +38,19 @@ pub trait Namer {
     fn symbols(&self) -> &[Symbol] {
         &[]
     }
-    /// The bytes of an object under the layout converted from.
-    fn old_bytes(&self, _object: ObjectId) -> Option<Vec<u8>> {
+    /// An object under the layout converted from.
+    fn old(&self, _object: ObjectId) -> Option<Old> {
         None
     }
+}
+
+/// An object on its way.
+#[derive(Clone, Debug, Default)]
+pub struct Old {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Its slots, by offset.
+    pub slots: Vec<Slot>,
 }
 
 /// What conversions leave behind besides the new bytes.
@@ -69,6 +82,7 @@ impl<'a> Context<'a> {
             converter,
             map,
             object,
+            target: object,
             slots,
             namer,
             outcome,
@@ -150,7 +164,7 @@ impl<'a> Context<'a> {
             }
             Placed::NotSaved | Placed::NoSuchPlace { .. } => {
                 self.keep(at, old.as_bytes());
-                let own = self.map.new_address(self.object).0 + u64::from(head.new);
+                let own = self.map.new_address(self.target).0 + u64::from(head.new);
                 self.pointer(RuleKind::Within, at, own)
             }
         }
@@ -163,7 +177,7 @@ impl<'a> Context<'a> {
         let extent = self.map.extent(self.object);
         let new = match address(old).checked_sub(from) {
             Some(offset) if (1..=extent).contains(&offset) => {
-                self.map.new_address(self.object).0 + offset
+                self.map.new_address(self.target).0 + offset
             }
             _ => {
                 if address(old) != 0 {
@@ -297,7 +311,7 @@ impl<'a> Context<'a> {
         if address(old) != own {
             self.keep(at, old.as_bytes());
         }
-        let own = self.map.new_address(self.object).0 + u64::from(head.new);
+        let own = self.map.new_address(self.target).0 + u64::from(head.new);
         self.pointer(RuleKind::Reset, at, own)
     }
 
@@ -317,14 +331,14 @@ impl<'a> Context<'a> {
             };
             self.refuse(RuleKind::Reset, at, format!("{:#x}", address(old)), problem);
         }
-        let own = self.map.new_address(self.object).0 + u64::from(head.new);
+        let own = self.map.new_address(self.target).0 + u64::from(head.new);
         self.pointer(RuleKind::Reset, at, own)
     }
 
     /// The address of the new value's own field: a link of a list that the old layout did not
     /// have, and that is empty.
     pub fn own_address<Q: Scalar>(&mut self, at: &At<'_>) -> Q {
-        let own = self.map.new_address(self.object).0 + u64::from(at.new);
+        let own = self.map.new_address(self.target).0 + u64::from(at.new);
         self.pointer(RuleKind::Init, at, own)
     }
 
@@ -499,7 +513,7 @@ impl<'a> Context<'a> {
     fn slot<P: Scalar, Q: Scalar>(&mut self, rule: RuleKind, at: &At<'_>, old: P) -> Q {
         match self.slots.binary_search_by(|slot| slot.offset.cmp(&at.old)) {
             Ok(index) => self.outcome.slots.push(Slot {
-                object: self.object,
+                object: self.target,
                 offset: at.new,
                 target: self.slots[index].target,
             }),

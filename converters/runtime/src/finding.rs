@@ -59,6 +59,24 @@ pub enum Problem {
         /// The bits without counterpart.
         bits: u64,
     },
+    /// A pointer at an object that is to be folded into the one that points at it, and that another
+    /// points at too.
+    Shared {
+        /// The object pointed at: type and address.
+        target: String,
+    },
+    /// A pointer at something that is no object of the type that is to be folded.
+    NotAPart {
+        /// The type.
+        ty: &'static str,
+    },
+    /// An object that the new layout has inside another, and that no other points at.
+    NoContainer,
+    /// A pointer from a part to what it is a part of that leads elsewhere.
+    OtherContainer {
+        /// Where it would have to lead.
+        expected: u64,
+    },
     /// A function of the converter refused the value.
     Refused {
         /// What it said.
@@ -84,6 +102,12 @@ impl Finding {
             }
             Problem::NoSuchEnumerator | Problem::NoSuchFlag { .. } => {
                 "add a remap override to the converter that says what becomes of it"
+            }
+            Problem::Shared { .. }
+            | Problem::NotAPart { .. }
+            | Problem::NoContainer
+            | Problem::OtherContainer { .. } => {
+                "check the image with `kconv verify`: no kernel has this"
             }
             Problem::Refused { .. } => {
                 "see the function's documentation in the converter's overrides.rs"
@@ -115,6 +139,17 @@ impl fmt::Display for Problem {
             Problem::NoSuchEnumerator => f.write_str("has no enumerator in the new kernel"),
             Problem::NoSuchFlag { bits } => {
                 write!(f, "has bits {bits:#x}, which the new kernel does not have")
+            }
+            Problem::Shared { target } => write!(
+                f,
+                "points at {target}, which another object points at too; the new layout has it inside of one of them"
+            ),
+            Problem::NotAPart { ty } => write!(f, "points at no saved {ty}"),
+            Problem::NoContainer => f.write_str(
+                "belongs to no object of the image; the new layout has it only inside of another object",
+            ),
+            Problem::OtherContainer { expected } => {
+                write!(f, "does not point at the object it belongs to, {expected:#x}")
             }
             Problem::Refused { why } => f.write_str(why),
         }

@@ -15,10 +15,12 @@ pub mod chain;
 pub mod context;
 pub mod convert;
 pub mod finding;
+mod parts;
 pub mod placement;
 pub mod report;
 pub mod scalar;
 pub mod standalone;
+mod steps;
 pub mod table;
 
 /// For the derives of generated structures, so that a converter depends on this crate alone.
@@ -31,8 +33,8 @@ pub mod prelude {
     pub use crate::context::Context;
     pub use crate::scalar::widen;
     pub use crate::table::{
-        Anchor, Bits, Converter, FieldRule, Node, RuleKind, Source, Span, Tail, TaskLabel,
-        TypeConverter,
+        Anchor, Bits, Converter, FieldRule, Node, Part, PartKind, RuleKind, Source, Span, Tail,
+        TaskLabel, TypeConverter,
     };
     pub use kconv_image::model::{Fingerprint, Machine};
     pub use zerocopy::little_endian::{I16, I32, I64, U16, U32, U64};

@@ -3,11 +3,16 @@
 //! An object's address is a function of where all objects lay at the freeze and of their sizes
 //! under the present layout, and of nothing else: an object stays at home as long as it fits
 //! before its neighbour, and moves behind all of them when it has outgrown its place. Going back
-//! therefore leads home, and a chain of steps places objects as a direct conversion does.
+//! therefore leads home, and a chain of steps places objects as a direct conversion does. An object
+//! that a conversion makes out of a part of another comes behind those that moved.
 
-use crate::table::{Converter, Tail, TypeConverter};
+mod arrange;
+
+use crate::parts::Changes;
+use crate::table::{Converter, PartKind, Tail, TypeConverter};
+use arrange::arrange;
 use kconv_image::model::{Head, KernelAddr, Machine, Object, ObjectId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Alignment of objects that had to move, in bytes; no slab aligns its objects more.
 const ALIGNMENT: u64 = 64;
@@ -69,22 +74,85 @@ pub struct Lengths {
     pub surplus: BTreeMap<ObjectId, i64>,
 }
 
+/// An object between two steps, with the address it has there.
+#[derive(Clone, Debug)]
+pub(crate) struct Item {
+    pub(crate) object: Object,
+    pub(crate) place: Standing,
+}
+
+/// How an object stands between two steps.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It has bytes of its own.
+    Whole,
+    /// Its bytes are a part of another's.
+    Folded,
+    /// It does not exist: not yet, or no longer.
+    Gone,
+}
+
+impl Standing {
+    pub(crate) fn is_whole(self) -> bool {
+        self == Standing::Whole
+    }
+
+    pub(crate) fn is_folded(self) -> bool {
+        self == Standing::Folded
+    }
+}
+
+/// The objects of an image as it is.
+pub(crate) fn items(head: &Head) -> Vec<Item> {
+    let standing = |object: &Object| match head.folded_into(object) {
+        Some(_) => Standing::Folded,
+        None => Standing::Whole,
+    };
+    let item = |object: &Object| Item {
+        object: object.clone(),
+        place: standing(object),
+    };
+    head.objects.iter().map(item).collect()
+}
+
+/// What all steps have in common.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Setting<'a> {
+    pub(crate) machine: Machine,
+    /// Names of the types that objects have in any step.
+    pub(crate) types: &'a [String],
+}
+
+impl<'a> Setting<'a> {
+    pub(crate) fn type_name(&self, object: &Object) -> &'a str {
+        &self.types[object.ty.0 as usize]
+    }
+}
+
 /// Where every object of an image lies before and after one step.
 #[derive(Debug)]
 pub struct Map {
     places: Vec<Place>,
-    /// Ids by old address.
+    /// Ids of whole objects by old address.
     by_address: Vec<u32>,
+    /// What comes and goes in this step.
+    pub(crate) changes: Changes,
+    /// Types whose objects all become parts of others.
+    folds: BTreeSet<&'static str>,
 }
 
 #[derive(Debug)]
 struct Place {
+    before: Standing,
     old: u64,
     old_size: u64,
+    after: Standing,
     new: u64,
     new_size: u64,
     ty: &'static TypeConverter,
     tail: Option<PlacedTail>,
+    /// The object before the step.
+    object: Object,
 }
 
 /// The flexible array of one object.
@@ -145,67 +213,94 @@ impl Map {
         lengths: &Lengths,
         converter: &'static Converter,
     ) -> Result<Map, PlacementError> {
-        let mut places = Vec::with_capacity(head.objects.len());
-        for ((object, old), id) in head.objects.iter().zip(old).zip((0..).map(ObjectId)) {
-            let name = head.type_name(object);
-            let unknown = |name: &str| PlacementError::UnknownType {
-                address: *old,
-                ty: name.to_owned(),
-                converter: converter.name,
-            };
-            let find = |name| {
-                let ty = converter.find(name).filter(|ty| ty.convert.is_some());
-                ty.ok_or_else(|| unknown(name))
-            };
-            let ty = find(name)?;
-            let tail = match ty.tail {
-                Some(_) if object.count != 1 => {
-                    return Err(PlacementError::ArrayOfTails {
-                        address: *old,
-                        ty: name.to_owned(),
-                        count: object.count,
-                    });
-                }
-                Some(at) => Some(PlacedTail {
-                    at,
-                    element: find(at.element)?,
-                    elements: lengths.elements.get(&id).copied().unwrap_or(0),
-                }),
-                None => None,
-            };
-            let count = u64::from(object.count);
-            let surplus = lengths.surplus.get(&id).filter(|_| ty.open && count == 1);
-            let (old_size, new_size) = match (&tail, surplus) {
-                (Some(tail), _) => tail.sizes(ty),
-                (None, Some(surplus)) => {
-                    open_sizes(ty, *surplus).ok_or_else(|| PlacementError::WrongSize {
-                        address: *old,
-                        ty: name.to_owned(),
-                        found: object.size,
-                        expected: u64::from(ty.from_size),
-                    })?
-                }
-                (None, None) => (
-                    count * u64::from(ty.from_size),
-                    count * u64::from(ty.to_size),
-                ),
-            };
-            places.push(Place {
-                old: old.0,
-                old_size,
-                new: 0,
-                new_size,
-                ty,
-                tail,
-            });
+        let mut items = items(head);
+        for (item, old) in items.iter_mut().zip(old) {
+            item.object.address = *old;
         }
-        let new = place(head, |id| &places[id.0 as usize])?;
+        let setting = Setting {
+            machine: head.identity.machine,
+            types: &head.types,
+        };
+        Map::step(setting, items, Changes::default(), lengths, converter)
+    }
+
+    /// As [`Map::new`], with objects that come and go.
+    pub(crate) fn step(
+        setting: Setting<'_>,
+        mut items: Vec<Item>,
+        changes: Changes,
+        lengths: &Lengths,
+        converter: &'static Converter,
+    ) -> Result<Map, PlacementError> {
+        items.extend(changes.new.iter().map(|object| Item {
+            object: object.clone(),
+            place: Standing::Gone,
+        }));
+        let mut places = Vec::with_capacity(items.len());
+        for (item, id) in items.into_iter().zip((0..).map(ObjectId)) {
+            let after = changes.after(&item, id);
+            let name = setting.type_name(&item.object);
+            places.push(Place::new(name, item, after, (id, lengths), converter)?);
+        }
+        let new = arrange(setting, &places)?;
         for (place, new) in places.iter_mut().zip(new) {
             place.new = new.0;
         }
-        let mut by_address: Vec<u32> = (0..places.len() as u32).collect();
+        let whole = |id: &u32| places[*id as usize].before.is_whole();
+        let mut by_address: Vec<u32> = (0..places.len() as u32).filter(whole).collect();
         by_address.sort_by_key(|id| places[*id as usize].old);
-        Ok(Map { places, by_address })
+        let parts = converter.types.iter().flat_map(|ty| ty.parts);
+        let folds = parts.filter(|part| part.kind == PartKind::Folded);
+        let mut map = Map {
+            places,
+            by_address,
+            changes,
+            folds: folds.map(|part| part.ty).collect(),
+        };
+        map.place_folded();
+        Ok(map)
+    }
+
+    /// Folded objects lie where others have them, also those that are no more once they are.
+    fn place_folded(&mut self) {
+        for index in 0..self.places.len() {
+            let place = &self.places[index];
+            let new = match self.changes.folded.get(&ObjectId(index as u32)) {
+                Some(link) => self.new_address(link.owner).0 + u64::from(link.to),
+                None if place.after.is_folded() => match self.place(place.old) {
+                    Placed::At(new) | Placed::AtFirst(new) => new.0,
+                    _ => place.old,
+                },
+                None => continue,
+            };
+            self.places[index].new = new;
+        }
+    }
+
+    /// The objects after the step.
+    pub(crate) fn items(&self) -> Vec<Item> {
+        let item = |(place, id): (&Place, ObjectId)| Item {
+            object: Object {
+                size: place.new_size,
+                address: KernelAddr(place.new),
+                part_of: self.part_of(place, id),
+                ..place.object.clone()
+            },
+            place: place.after,
+        };
+        let ids = (0..).map(ObjectId);
+        self.places.iter().zip(ids).map(item).collect()
+    }
+
+    /// What an object is a part of after the step. One that was not made is none when it is whole.
+    fn part_of(&self, place: &Place, id: ObjectId) -> Option<ObjectId> {
+        match (place.before, place.after) {
+            (Standing::Folded, Standing::Whole) => None,
+            (Standing::Whole, Standing::Folded) => {
+                self.changes.folded.get(&id).map(|link| link.owner)
+            }
+            _ => place.object.part_of,
+        }
     }
 
     /// Checks that the objects of the image have the sizes that this step reads.
@@ -214,7 +309,7 @@ impl Map {
     /// [`PlacementError::WrongSize`] for the first that has not.
     pub fn check_sizes(&self, head: &Head) -> Result<(), PlacementError> {
         for (object, place) in head.objects.iter().zip(&self.places) {
-            if object.size != place.old_size {
+            if place.before.is_whole() && object.size != place.old_size {
                 return Err(PlacementError::WrongSize {
                     address: object.address,
                     ty: head.type_name(object).to_owned(),
@@ -247,6 +342,38 @@ impl Map {
         KernelAddr(self.places[object.0 as usize].new)
     }
 
+    /// How `object` stands before and after the step.
+    pub(crate) fn standing(&self, object: ObjectId) -> Option<(Standing, Standing)> {
+        let place = self.places.get(object.0 as usize)?;
+        Some((place.before, place.after))
+    }
+
+    /// Whether `object` ought to have been folded into another, and no pointer says into which.
+    pub(crate) fn is_left_over(&self, object: ObjectId) -> bool {
+        self.folds.contains(self.ty(object).name) && !self.changes.shared.contains(&object)
+    }
+
+    /// The object `id` as it is before the step.
+    pub(crate) fn object(&self, id: ObjectId) -> &Object {
+        &self.places[id.0 as usize].object
+    }
+
+    /// Number of values of each type that the step converts; an array counts its elements, also
+    /// one that an object ends in.
+    pub(crate) fn values(&self) -> BTreeMap<&'static str, u64> {
+        let mut values = BTreeMap::new();
+        for place in &self.places {
+            if place.after == Standing::Gone || (place.before, place.after) == FOLDED {
+                continue;
+            }
+            *values.entry(place.ty.name).or_default() += u64::from(place.object.count);
+            if let Some(tail) = &place.tail {
+                *values.entry(tail.element.name).or_default() += tail.elements;
+            }
+        }
+        values
+    }
+
     /// Size of `object` under the layout written.
     pub(crate) fn new_size(&self, object: ObjectId) -> u64 {
         self.places[object.0 as usize].new_size
@@ -270,6 +397,21 @@ impl Map {
         Some(ObjectId(self.by_address[index]))
     }
 
+    /// The object that comes out of the structure which holds byte `offset` of `owner`, and the
+    /// byte in there.
+    fn part_at(&self, owner: ObjectId, offset: u64) -> Option<(ObjectId, u64)> {
+        let place = &self.places[owner.0 as usize];
+        let from_size = place.ty.from_size;
+        place.ty.parts.iter().find_map(|part| {
+            let start = offset - offset % u64::from(from_size.max(1)) + u64::from(part.from);
+            let into = offset.checked_sub(start)?;
+            let at = u32::try_from(start).ok()?;
+            let made = self.changes.of(owner, PartKind::Made, at)?;
+            let size = self.places[made.0 as usize].old_size;
+            (into < size).then_some((made, into))
+        })
+    }
+
     /// Where `address` is now.
     pub(crate) fn place(&self, address: u64) -> Placed {
         if address == 0 {
@@ -285,6 +427,15 @@ impl Map {
         let offset = address - place.old;
         if offset >= place.old_size {
             return Placed::NotSaved;
+        }
+        if let Some((part, into)) = self.part_at(ObjectId(id), offset) {
+            return match place_in(&self.places[part.0 as usize], into) {
+                Some(new) => Placed::At(KernelAddr(new)),
+                None => Placed::NoSuchPlace {
+                    object: ObjectId(id),
+                    offset,
+                },
+            };
         }
         let tail = place.tail.filter(|tail| offset >= u64::from(tail.at.from));
         // The array that the address is in: of which type, and where it begins.
@@ -341,70 +492,81 @@ fn open_sizes(ty: &TypeConverter, surplus: i64) -> Option<(u64, u64)> {
     (surplus >= 0 || carried && size > u64::from(last.from)).then_some((size, new))
 }
 
-/// Addresses for all objects of `head` with their new sizes.
-fn place<'a>(
-    head: &Head,
-    place: impl Fn(ObjectId) -> &'a Place,
-) -> Result<Vec<KernelAddr>, PlacementError> {
-    let ids = || (0..head.objects.len() as u32).map(ObjectId);
-    let size = |id: ObjectId| place(id).new_size;
-    let ty = |id: ObjectId| place(id).ty;
-    let top: u64 = match head.identity.machine {
-        Machine::I386 => 1 << 32,
-        Machine::X86_64 => u64::MAX,
-    };
-    let no_room = |object: &Object| PlacementError::NoRoom {
-        address: object.home,
-        ty: head.type_name(object).to_owned(),
-    };
+/// An object that is a part of another before and after the step.
+const FOLDED: (Standing, Standing) = (Standing::Folded, Standing::Folded);
 
-    let mut homes: Vec<ObjectId> = ids().filter(|id| ty(*id).anchor.is_none()).collect();
-    homes.sort_by_key(|id| head.object(*id).home);
-    let block = |id: ObjectId| size(id).max(ty(id).extent.map_or(0, u64::from));
-    let mut addresses = vec![KernelAddr(0); head.objects.len()];
-    let mut outgrown = Vec::new();
-    let mut end = 0;
-    for (index, id) in homes.iter().enumerate() {
-        let home = head.object(*id).home.0;
-        let room = match homes.get(index + 1) {
-            Some(next) => head.object(*next).home.0 - home,
-            None => top - home,
+/// Where byte `offset` of the old value of an object that came out of another is now.
+fn place_in(place: &Place, offset: u64) -> Option<u64> {
+    let spans = place.ty.spans;
+    let after = spans.partition_point(|span| u64::from(span.from) <= offset);
+    let span = &spans[after.checked_sub(1)?];
+    let into = offset - u64::from(span.from);
+    (into < u64::from(span.len)).then(|| place.new + u64::from(span.to) + into)
+}
+
+impl Place {
+    fn new(
+        name: &str,
+        item: Item,
+        after: Standing,
+        (id, lengths): (ObjectId, &Lengths),
+        converter: &'static Converter,
+    ) -> Result<Place, PlacementError> {
+        let Item { object, place } = item;
+        let address = object.address;
+        let find = |name: &str| {
+            let ty = converter.find(name).filter(|ty| ty.convert.is_some());
+            ty.ok_or_else(|| PlacementError::UnknownType {
+                address,
+                ty: name.to_owned(),
+                converter: converter.name,
+            })
         };
-        if block(*id) <= room {
-            addresses[id.0 as usize] = KernelAddr(home);
-        } else {
-            outgrown.push(*id);
-        }
-        end = end.max(home.saturating_add(block(*id)));
-    }
-    outgrown.sort();
-    for id in outgrown {
-        let object = head.object(id);
-        let align = match ty(id).extent {
-            // A stack is found from any address on it, so its block is aligned to its size.
-            Some(extent) if extent.is_power_of_two() => u64::from(extent),
-            _ => ALIGNMENT,
+        let ty = find(name)?;
+        let tail = match ty.tail {
+            Some(_) if object.count != 1 => {
+                return Err(PlacementError::ArrayOfTails {
+                    address,
+                    ty: name.to_owned(),
+                    count: object.count,
+                });
+            }
+            Some(at) => Some(PlacedTail {
+                at,
+                element: find(at.element)?,
+                elements: lengths.elements.get(&id).copied().unwrap_or(0),
+            }),
+            None => None,
         };
-        let start = end
-            .checked_next_multiple_of(align)
-            .ok_or_else(|| no_room(object))?;
-        end = start
-            .checked_add(block(id))
-            .filter(|end| *end <= top)
-            .ok_or_else(|| no_room(object))?;
-        addresses[id.0 as usize] = KernelAddr(start);
+        let count = u64::from(object.count);
+        let surplus = lengths.surplus.get(&id).filter(|_| ty.open && count == 1);
+        let (old_size, new_size) = match (&tail, surplus) {
+            (Some(tail), _) => tail.sizes(ty),
+            (None, Some(surplus)) => {
+                open_sizes(ty, *surplus).ok_or_else(|| PlacementError::WrongSize {
+                    address,
+                    ty: name.to_owned(),
+                    found: object.size,
+                    expected: u64::from(ty.from_size),
+                })?
+            }
+            (None, None) => (
+                count * u64::from(ty.from_size),
+                count * u64::from(ty.to_size),
+            ),
+        };
+        Ok(Place {
+            before: place,
+            old: address.0,
+            old_size,
+            after,
+            new: 0,
+            new_size,
+            ty,
+            tail,
+            object,
+        })
     }
-    for id in ids() {
-        if let Some(anchor) = ty(id).anchor {
-            let object = head.object(id);
-            let owner = addresses[object.owner.0 as usize].0;
-            addresses[id.0 as usize] = (owner + u64::from(anchor.end))
-                .checked_sub(size(id))
-                .map(KernelAddr)
-                .ok_or_else(|| no_room(object))?;
-        }
-    }
-    Ok(addresses)
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 //! kept for the way back.
 
 use crate::convert::{Job, Names};
+use crate::steps::Steps;
 use crate::table::{Bits, Converter, FieldRule, RuleKind, Source, TypeConverter};
-use kconv_image::{Head, Remainder};
+use kconv_image::{Head, Object, Remainder};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -81,19 +82,32 @@ pub struct FieldAccount {
 }
 
 impl Report {
-    pub(crate) fn new(old: &Head, new: &Head, job: &Job, names: &Names) -> Report {
+    pub(crate) fn new(old: &Head, new: &Head, job: &Job, all: &Steps<'_>, names: &Names) -> Report {
         let mut by_type: BTreeMap<&str, ObjectAccount> = BTreeMap::new();
-        for (before, after) in old.objects.iter().zip(&new.objects) {
-            let name = old.type_name(before);
-            let account = by_type.entry(name).or_insert_with(|| ObjectAccount {
+        fn account<'a, 'b>(
+            by_type: &'b mut BTreeMap<&'a str, ObjectAccount>,
+            name: &'a str,
+        ) -> &'b mut ObjectAccount {
+            by_type.entry(name).or_insert_with(|| ObjectAccount {
                 ty: name.to_owned(),
                 count: 0,
                 bytes_before: 0,
                 bytes_after: 0,
-            });
+            })
+        }
+        let whole = |head: &Head, object: &Object| head.folded_into(object).is_none();
+        for object in old.objects.iter().filter(|object| whole(old, object)) {
+            let account = account(&mut by_type, old.type_name(object));
             account.count += 1;
-            account.bytes_before += before.size;
-            account.bytes_after += after.size;
+            account.bytes_before += object.size;
+        }
+        for (index, object) in new.objects.iter().enumerate() {
+            let before = old.objects.get(index).filter(|before| whole(old, before));
+            if whole(new, object) {
+                let account = account(&mut by_type, new.type_name(object));
+                account.count += u64::from(before.is_none());
+                account.bytes_after += object.size;
+            }
         }
         let steps = &new.provenance[old.provenance.len()..];
         let kept: u64 = steps.iter().map(|step| step.kept).sum();
@@ -101,8 +115,8 @@ impl Report {
         let made = &new.remainder[new.remainder.len() - kept as usize..];
         let mut fields = BTreeMap::new();
         let mut changed = Vec::new();
-        for converter in &job.chain {
-            for (name, count) in values_by_type(old, &job.chain) {
+        for (converter, map) in job.chain.iter().zip(&all.maps) {
+            for (name, count) in map.values() {
                 if let Some(ty) = converter.find(name) {
                     for (rule, number) in rule_counts(converter, ty) {
                         *fields.entry(rule.name()).or_default() += number * count;
@@ -111,7 +125,15 @@ impl Report {
             }
             changed.extend(changes(converter, old, made, &by_type));
         }
-        let moved = old.objects.iter().zip(&new.objects);
+        // What a conversion made and took away again has no place of its own.
+        let made = |head: &Head, object: &Object| {
+            object.part_of.is_some() && head.folded_into(object).is_none()
+        };
+        let moved = old
+            .objects
+            .iter()
+            .zip(&new.objects)
+            .filter(|(a, b)| !made(old, a) && !made(new, b));
         Report {
             from: old.identity.kernel.release.clone(),
             to: new.identity.kernel.release.clone(),
@@ -143,38 +165,16 @@ impl Report {
 }
 
 /// Number of fields each step of `chain` writes.
-pub(crate) fn fields_written(head: &Head, chain: &[&'static Converter]) -> Vec<u64> {
-    let values = values_by_type(head, chain);
-    chain
-        .iter()
-        .map(|converter| {
-            values
-                .iter()
-                .filter_map(|(name, count)| Some((converter.find(name)?, count)))
-                .map(|(ty, count)| rule_counts(converter, ty).values().sum::<u64>() * count)
-                .sum()
-        })
-        .collect()
-}
-
-/// Number of values of each type among the objects; an array counts its elements, also one that
-/// an object ends in.
-fn values_by_type<'a>(head: &'a Head, chain: &[&'static Converter]) -> BTreeMap<&'a str, u64> {
-    let mut values = BTreeMap::new();
-    for object in &head.objects {
-        let name = head.type_name(object);
-        *values.entry(name).or_default() += u64::from(object.count);
-        let tail = chain.first().and_then(|converter| {
-            let tail = converter.find(name)?.tail?;
-            Some((tail, converter.find(tail.element)?))
-        });
-        if let Some((tail, element)) = tail {
-            let bytes = object.size.saturating_sub(u64::from(tail.from));
-            let elements = bytes.checked_div(u64::from(element.from_size));
-            *values.entry(element.name).or_default() += elements.unwrap_or(0);
-        }
-    }
-    values
+pub(crate) fn fields_written(chain: &[&'static Converter], steps: &Steps<'_>) -> Vec<u64> {
+    let each = chain.iter().zip(&steps.maps);
+    each.map(|(converter, map)| {
+        let values = map.values().into_iter();
+        values
+            .filter_map(|(name, count)| Some((converter.find(name)?, count)))
+            .map(|(ty, count)| rule_counts(converter, ty).values().sum::<u64>() * count)
+            .sum()
+    })
+    .collect()
 }
 
 fn count_slots(head: &Head, wanted: impl Fn(kconv_image::SlotTarget) -> bool) -> u64 {
@@ -254,8 +254,9 @@ fn changes(
         };
         let mut kept: BTreeMap<String, u64> = BTreeMap::new();
         for entry in made {
+            let of_type = old.objects.get(entry.object.0 as usize);
             if entry.layout == converter.from.fingerprint
-                && old.type_name(old.object(entry.object)) == *name
+                && of_type.is_some_and(|object| old.type_name(object) == *name)
             {
                 *kept.entry(without_indices(&entry.field)).or_default() += 1;
             }

@@ -85,6 +85,8 @@ pub struct TypeConverter {
     /// Whether an object can end before or behind the end of its type: within the last of `spans`,
     /// or in bytes that are carried behind it.
     pub open: bool,
+    /// Structures inside a value that are objects of their own under the other layout.
+    pub parts: &'static [Part],
     /// Converts one value; `None` for a type that is only ever nested.
     pub convert: Option<ConvertFn>,
     /// Where bytes that something can point at went, sorted by `from`.
@@ -119,6 +121,31 @@ pub struct Tail {
     pub count: Bits,
     /// What is added to it.
     pub add: u32,
+}
+
+/// A structure inside a value that is, under the other layout, an object which a pointer in its
+/// place leads to. Offsets in bytes.
+#[derive(Copy, Clone, Debug)]
+pub struct Part {
+    /// Name of the structure and of the pointer.
+    pub field: &'static str,
+    /// Type of the object; it has a table of its own.
+    pub ty: &'static str,
+    /// Where the structure or the pointer is in the old value.
+    pub from: u32,
+    /// Where the pointer or the structure is in the new value.
+    pub to: u32,
+    /// Which of the two is the old one.
+    pub kind: PartKind,
+}
+
+/// What becomes of a [`Part`].
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PartKind {
+    /// The old value has the structure. If it says anything, it becomes an object.
+    Made,
+    /// The old value has the pointer. Its object becomes a structure in the value.
+    Folded,
 }
 
 /// Bytes that moved together.
@@ -249,6 +276,10 @@ pub enum RuleKind {
     Split,
     /// By override: several values become one.
     Merge,
+    /// By override: a structure becomes an object that a pointer leads to.
+    Make,
+    /// By override: the object that a pointer leads to becomes a structure.
+    Fold,
     /// By override: a function in the converter's crate.
     Call,
 }
@@ -281,6 +312,8 @@ impl RuleKind {
             RuleKind::Remap => "remap",
             RuleKind::Split => "split",
             RuleKind::Merge => "merge",
+            RuleKind::Make => "make",
+            RuleKind::Fold => "fold",
             RuleKind::Call => "call",
         }
     }

@@ -294,15 +294,24 @@ impl<'a> Emit<'a> {
 
     /// Writes the element of an array that is pointed at: unlike a pointee, it needs a size.
     fn element(&mut self, id: TypeId) -> TypeId {
-        let inner = self.layout.strip(id);
-        match self.layout.get(inner) {
+        let ty = match self.layout.get(id) {
             Type::Composite(composite)
-                if !self.kept.contains_key(&self.layout.first_of_tag(inner)) =>
+                if !self.kept.contains_key(&self.layout.first_of_tag(id)) =>
             {
-                self.intern(Type::Composite(hollow(composite)))
+                Type::Composite(hollow(composite))
             }
-            _ => self.pointee(id, None),
-        }
+            // An anonymous composite goes by its typedef.
+            Type::Typedef { name, target } => Type::Typedef {
+                name: name.clone(),
+                target: self.element(*target),
+            },
+            Type::Qualified { qualifier, target } => Type::Qualified {
+                qualifier: qualifier.clone(),
+                target: self.element(*target),
+            },
+            _ => return self.pointee(id, None),
+        };
+        self.intern(ty)
     }
 
     /// What stands for a composite that is not kept.

@@ -88,19 +88,15 @@ fn kernel(cursor: &mut Cursor<'_>) -> Result<KernelId, Fault> {
 }
 
 fn object(cursor: &mut Cursor<'_>) -> Result<Object, Fault> {
-    let object = Object {
+    Ok(Object {
         ty: TypeIx(cursor.u32()?),
         count: cursor.u32()?,
         size: cursor.u64()?,
         address: KernelAddr(cursor.u64()?),
         home: KernelAddr(cursor.u64()?),
         owner: ObjectId(cursor.u32()?),
-    };
-    let offset = cursor.offset();
-    match cursor.u32()? {
-        0 => Ok(object),
-        found => Err(unknown(cursor, offset, "value of a reserved field", found)),
-    }
+        part_of: cursor.u32()?.checked_sub(1).map(ObjectId),
+    })
 }
 
 fn symbol(cursor: &mut Cursor<'_>) -> Result<Symbol, Fault> {

@@ -70,7 +70,12 @@ fn object(out: &mut Descriptor, object: &Object) -> Result<(), Flaw> {
     out.u64(object.address.0);
     out.u64(object.home.0);
     out.u32(object.owner.0);
-    out.u32(0);
+    // The number was checked to be below that of the objects, which is a u32.
+    out.u32(
+        object
+            .part_of
+            .map_or(0, |object| object.0.saturating_add(1)),
+    );
     Ok(())
 }
 

@@ -92,6 +92,7 @@ pub fn sample(machine: Machine) -> Sample {
         address: KernelAddr(base + offset),
         home: KernelAddr(base + offset),
         owner: ObjectId(owner),
+        part_of: None,
     };
     // 0 and 1 adjoin in memory and in the file; 5 adjoins 4 in memory alone.
     let objects = vec![

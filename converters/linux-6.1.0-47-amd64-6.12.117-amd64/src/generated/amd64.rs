@@ -187,11 +187,11 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &old::file, new: &mut new::f
     new.f_pos = old.f_pos;
     // what the security modules keep for the file, made with it
     new.f_security = cx.reset(&at!(at.f_security), old.f_security, 0);
-    // null: nobody asked for signals of the file. In 6.1 the request is part of the file, in
-    // 6.12 an object of its own (fs/fcntl.c: file_f_owner_allocate), and a conversion makes no
-    // objects: a file with an owner or a signal set is refused; take the request back with
-    // F_SETOWN 0 and F_SETSIG 0
-    new.f_owner = U64::new(0);
+    // who gets signals of the file. 6.1 has it in every file, all zeros until somebody asks
+    // (6.1 fs/file_table.c: __alloc_file); 6.12 allocates it when somebody does, and has null
+    // until then (6.12 fs/fcntl.c: file_f_owner_allocate). A file that says nothing gets null,
+    // as every file that was just opened; any other gets an object with what it says
+    new.f_owner = cx.make(&at!(at.f_owner), old.f_owner.as_bytes());
     // errors of the file seen so far, sampled when it is opened
     new.f_wb_err = cx.reset(&at!(at.f_wb_err), old.f_wb_err, 0);
     // errors of the file system seen so far, sampled when it is opened
@@ -199,22 +199,6 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &old::file, new: &mut new::f
     // epoll instances that watch the file
     new.f_ep = cx.reset(&at!(at.f_ep), old.f_ep, 0);
     new.f_ra = old.f_ra;
-    let reason = "null: nobody asked for signals of the file. In 6.1 the request is part of the file, in 6.12 an object of its own (fs/fcntl.c: file_f_owner_allocate), and a conversion makes no objects: a file with an owner or a signal set is refused; take the request back with F_SETOWN 0 and F_SETSIG 0";
-    cx.drop_zero(
-        &at!(at.f_owner.lock.raw_lock.union_cnts, old),
-        old.f_owner.lock.raw_lock.union_cnts.as_bytes(),
-        reason,
-    );
-    cx.drop_zero(
-        &at!(at.f_owner.lock.raw_lock.wait_lock.union_val, old),
-        old.f_owner.lock.raw_lock.wait_lock.union_val.as_bytes(),
-        reason,
-    );
-    cx.drop_strict(&at!(at.f_owner.pid, old), old.f_owner.pid, 0, reason);
-    cx.drop_strict(&at!(at.f_owner.pid_type, old), old.f_owner.pid_type, 0, reason);
-    cx.drop_strict(&at!(at.f_owner.uid.val, old), old.f_owner.uid.val, 0, reason);
-    cx.drop_strict(&at!(at.f_owner.euid.val, old), old.f_owner.euid.val, 0, reason);
-    cx.drop_strict(&at!(at.f_owner.signum, old), old.f_owner.signum, 0, reason);
     // directories compare it to see whether they changed since the last read, and look again
     // when it is 0 (6.1 fs/read_write.c: generic_file_llseek); a FIFO keeps the writers' count
     // of its opening in it (6.1 fs/pipe.c: fifo_open), and the pipe of the thaw counts anew
@@ -274,9 +258,9 @@ pub fn fown_struct(
 ) {
     use old::fown_struct as Old;
     use new::fown_struct as New;
-    // no image of 6.1 has the structure as an object of its own; in 6.12 it points back at the
-    // file (fs/fcntl.c: file_f_owner_allocate)
-    new.file = U64::new(0);
+    // the file whose owner it is, which 6.12 notes when it allocates the object (6.12
+    // fs/fcntl.c: file_f_owner_allocate)
+    new.file = cx.container(&at!(at.file, new));
     // as spinlock_t
     rwlock_t(cx, &at!(at.lock), &old.lock, &mut new.lock);
     // process, group or thread that gets the signals
@@ -620,7 +604,8 @@ pub fn maple_tree(
 ) {
     use old::maple_tree as Old;
     use new::maple_tree as New;
-    new.union_ma_lock = old.union_ma_lock;
+    // nobody holds a lock of a frozen task
+    spinlock_t(cx, &at!(at.ma_lock), &old.ma_lock, &mut new.ma_lock);
     // MM_MT_FLAGS
     new.ma_flags = cx.reset(&at!(at.ma_flags), old.ma_flags, 771);
     // root of the tree of VMAs, which is built anew from their ordered list
@@ -4702,16 +4687,14 @@ pub mod old {
     #[derive(Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
     #[zerocopy(crate = "kconv_runtime::zerocopy")]
     pub struct maple_tree {
-        pub union_ma_lock: [u8; 4],
+        pub ma_lock: same::spinlock,
         pub _pad_4: [u8; 4],
         pub ma_root: U64,
         pub ma_flags: U32,
         pub _pad_20: [u8; 4],
     }
     const _: () = assert!(size_of::<maple_tree>() == 24, "size of maple_tree");
-    const _: () = assert!(
-        offset_of!(maple_tree, union_ma_lock) == 0, "maple_tree.union_ma_lock"
-    );
+    const _: () = assert!(offset_of!(maple_tree, ma_lock) == 0, "maple_tree.ma_lock");
     const _: () = assert!(offset_of!(maple_tree, _pad_4) == 4, "maple_tree._pad_4");
     const _: () = assert!(offset_of!(maple_tree, ma_root) == 8, "maple_tree.ma_root");
     const _: () = assert!(offset_of!(maple_tree, ma_flags) == 16, "maple_tree.ma_flags");
@@ -7440,14 +7423,12 @@ pub mod new {
     #[derive(Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
     #[zerocopy(crate = "kconv_runtime::zerocopy")]
     pub struct maple_tree {
-        pub union_ma_lock: [u8; 4],
+        pub ma_lock: same::spinlock,
         pub ma_flags: U32,
         pub ma_root: U64,
     }
     const _: () = assert!(size_of::<maple_tree>() == 16, "size of maple_tree");
-    const _: () = assert!(
-        offset_of!(maple_tree, union_ma_lock) == 0, "maple_tree.union_ma_lock"
-    );
+    const _: () = assert!(offset_of!(maple_tree, ma_lock) == 0, "maple_tree.ma_lock");
     const _: () = assert!(offset_of!(maple_tree, ma_flags) == 4, "maple_tree.ma_flags");
     const _: () = assert!(offset_of!(maple_tree, ma_root) == 8, "maple_tree.ma_root");
 
@@ -10117,6 +10098,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }, Span { from: 12, to: 12, len: 4 }],
             padding: &[],
@@ -10130,6 +10112,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10143,6 +10126,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, cred)),
             spans: &[Span { from: 0, to: 0, len: 44 }, Span { from: 44, to: 48, len: 41 }, Span { from: 88, to: 96, len: 76 }],
             padding: &[Bits { offset: 680, len: 24 }, Bits { offset: 1312, len: 96 }],
@@ -10156,6 +10140,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, desc_struct)),
             spans: &[Span { from: 0, to: 0, len: 4 }],
             padding: &[],
@@ -10169,6 +10154,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, fdtable)),
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 48 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -10182,6 +10168,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[Part { field: "f_owner", ty: "fown_struct", from: 112, to: 128, kind: PartKind::Made }],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, file)),
             spans: &[Span { from: 0, to: 52, len: 4 }, Span { from: 16, to: 64, len: 16 }, Span { from: 32, to: 40, len: 8 }, Span { from: 40, to: 16, len: 8 }, Span { from: 56, to: 0, len: 8 }, Span { from: 64, to: 48, len: 4 }, Span { from: 68, to: 12, len: 4 }, Span { from: 72, to: 80, len: 8 }, Span { from: 84, to: 92, len: 28 }, Span { from: 144, to: 56, len: 8 }, Span { from: 152, to: 152, len: 32 }, Span { from: 192, to: 120, len: 8 }, Span { from: 200, to: 32, len: 8 }, Span { from: 208, to: 144, len: 8 }, Span { from: 216, to: 24, len: 8 }, Span { from: 224, to: 136, len: 8 }],
             padding: &[Bits { offset: 32, len: 96 }, Bits { offset: 416, len: 32 }],
@@ -10195,6 +10182,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, file_pointer)),
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10208,6 +10196,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, files_struct)),
             spans: &[Span { from: 0, to: 0, len: 5 }, Span { from: 16, to: 16, len: 28 }, Span { from: 48, to: 48, len: 48 }, Span { from: 132, to: 132, len: 540 }],
             padding: &[Bits { offset: 40, len: 24 }, Bits { offset: 96, len: 32 }, Bits { offset: 352, len: 32 }, Bits { offset: 768, len: 256 }, Bits { offset: 5376, len: 256 }],
@@ -10221,6 +10210,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, fown_struct)),
             spans: &[Span { from: 8, to: 16, len: 24 }],
             padding: &[],
@@ -10234,6 +10224,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: true,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, fpstate)),
             spans: &[Span { from: 0, to: 0, len: 32 }, Span { from: 64, to: 64, len: 4096 }],
             padding: &[Bits { offset: 260, len: 252 }],
@@ -10247,6 +10238,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 88 }, Span { from: 128, to: 128, len: 4096 }],
             padding: &[Bits { offset: 32, len: 32 }, Bits { offset: 772, len: 252 }],
@@ -10260,6 +10252,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, fs_struct)),
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 12 }, Span { from: 24, to: 24, len: 32 }],
             padding: &[Bits { offset: 160, len: 32 }],
@@ -10273,6 +10266,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: Some(Tail { field: "gid", element: "kgid_t", from: 8, to: 8, count: Bits { offset: 32, len: 32 }, add: 0 }),
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, group_info)),
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10286,6 +10280,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10299,6 +10294,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10312,6 +10308,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 60 }],
             padding: &[Bits { offset: 480, len: 32 }],
@@ -10325,6 +10322,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, io_bitmap)),
             spans: &[Span { from: 0, to: 0, len: 8208 }],
             padding: &[],
@@ -10338,6 +10336,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, io_context)),
             spans: &[Span { from: 0, to: 0, len: 14 }, Span { from: 28, to: 28, len: 60 }],
             padding: &[Bits { offset: 112, len: 16 }, Bits { offset: 160, len: 32 }],
@@ -10351,6 +10350,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, k_itimer)),
             spans: &[Span { from: 0, to: 0, len: 32 }, Span { from: 40, to: 40, len: 20 }, Span { from: 64, to: 64, len: 192 }],
             padding: &[Bits { offset: 288, len: 32 }, Bits { offset: 480, len: 32 }],
@@ -10364,6 +10364,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 32 }],
             padding: &[],
@@ -10377,6 +10378,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 12 }, Span { from: 16, to: 16, len: 32 }],
             padding: &[Bits { offset: 96, len: 32 }],
@@ -10390,6 +10392,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, kgid_t)),
             spans: &[Span { from: 0, to: 0, len: 4 }],
             padding: &[],
@@ -10403,6 +10406,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, ldt_struct)),
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10416,6 +10420,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10429,6 +10434,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10442,6 +10448,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10455,6 +10462,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 12 }],
             padding: &[Bits { offset: 96, len: 32 }],
@@ -10468,8 +10476,9 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
-            spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 8 }, Span { from: 16, to: 4, len: 4 }],
+            spans: &[Span { from: 8, to: 8, len: 8 }, Span { from: 16, to: 4, len: 4 }],
             padding: &[Bits { offset: 32, len: 32 }, Bits { offset: 160, len: 32 }],
             rules: &MAPLE_TREE_RULES,
         },
@@ -10481,6 +10490,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, mempolicy)),
             spans: &[Span { from: 0, to: 0, len: 140 }, Span { from: 144, to: 144, len: 128 }],
             padding: &[Bits { offset: 1120, len: 32 }],
@@ -10494,6 +10504,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 44 }, Span { from: 48, to: 48, len: 26 }, Span { from: 80, to: 80, len: 8 }, Span { from: 92, to: 92, len: 44 }],
             padding: &[Bits { offset: 592, len: 48 }],
@@ -10507,8 +10518,9 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, mm_struct)),
-            spans: &[Span { from: 0, to: 64, len: 4 }, Span { from: 8, to: 72, len: 8 }, Span { from: 16, to: 68, len: 4 }, Span { from: 32, to: 80, len: 56 }, Span { from: 88, to: 0, len: 4 }, Span { from: 96, to: 152, len: 12 }, Span { from: 112, to: 168, len: 20 }, Span { from: 136, to: 192, len: 32 }, Span { from: 168, to: 240, len: 76 }, Span { from: 248, to: 320, len: 472 }, Span { from: 720, to: 824, len: 32 }, Span { from: 752, to: 984, len: 52 }, Span { from: 808, to: 1040, len: 26 }, Span { from: 840, to: 1072, len: 8 }, Span { from: 852, to: 1084, len: 52 }, Span { from: 912, to: 1144, len: 68 }, Span { from: 984, to: 1216, len: 48 }, Span { from: 1040, to: 1272, len: 16 }, Span { from: 1056, to: 1296, len: 32 }],
+            spans: &[Span { from: 8, to: 72, len: 8 }, Span { from: 16, to: 68, len: 4 }, Span { from: 32, to: 80, len: 56 }, Span { from: 88, to: 0, len: 4 }, Span { from: 96, to: 152, len: 12 }, Span { from: 112, to: 168, len: 20 }, Span { from: 136, to: 192, len: 32 }, Span { from: 168, to: 240, len: 76 }, Span { from: 248, to: 320, len: 472 }, Span { from: 720, to: 824, len: 32 }, Span { from: 752, to: 984, len: 52 }, Span { from: 808, to: 1040, len: 26 }, Span { from: 840, to: 1072, len: 8 }, Span { from: 852, to: 1084, len: 52 }, Span { from: 912, to: 1144, len: 68 }, Span { from: 984, to: 1216, len: 48 }, Span { from: 1040, to: 1272, len: 16 }, Span { from: 1056, to: 1296, len: 32 }],
             padding: &[Bits { offset: 32, len: 32 }, Bits { offset: 160, len: 32 }, Bits { offset: 736, len: 32 }, Bits { offset: 6672, len: 48 }, Bits { offset: 7264, len: 32 }, Bits { offset: 7840, len: 32 }, Bits { offset: 8288, len: 32 }],
             rules: &MM_STRUCT_RULES,
         },
@@ -10520,6 +10532,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }, Span { from: 12, to: 12, len: 20 }],
             padding: &[],
@@ -10533,6 +10546,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, nsproxy)),
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 64 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -10546,6 +10560,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 48 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -10559,6 +10574,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10572,6 +10588,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10585,6 +10602,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 8, to: 8, len: 32 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -10598,6 +10616,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: Some(Tail { field: "numbers", element: "upid", from: 96, to: 112, count: Bits { offset: 32, len: 32 }, add: 1 }),
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, pid)),
             spans: &[Span { from: 0, to: 0, len: 8 }, Span { from: 16, to: 32, len: 40 }, Span { from: 64, to: 80, len: 32 }],
             padding: &[Bits { offset: 96, len: 32 }, Bits { offset: 480, len: 32 }],
@@ -10611,6 +10630,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 24 }],
             padding: &[],
@@ -10624,6 +10644,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 80 }],
             padding: &[],
@@ -10637,6 +10658,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 24 }, Span { from: 28, to: 28, len: 24 }],
             padding: &[Bits { offset: 416, len: 32 }],
@@ -10650,6 +10672,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[Bits { offset: 160, len: 32 }],
@@ -10663,6 +10686,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, pt_regs)),
             spans: &[Span { from: 0, to: 0, len: 168 }],
             padding: &[],
@@ -10676,6 +10700,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[],
             padding: &[],
@@ -10689,6 +10714,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 24 }],
             padding: &[],
@@ -10702,6 +10728,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10715,6 +10742,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 56 }],
             padding: &[],
@@ -10728,6 +10756,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 20 }, Span { from: 24, to: 24, len: 16 }],
             padding: &[],
@@ -10741,6 +10770,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[],
             padding: &[],
@@ -10754,6 +10784,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 56 }],
             padding: &[],
@@ -10767,6 +10798,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 84 }, Span { from: 88, to: 88, len: 60 }, Span { from: 152, to: 152, len: 60 }, Span { from: 216, to: 232, len: 8 }],
             padding: &[Bits { offset: 676, len: 28 }, Bits { offset: 1184, len: 32 }, Bits { offset: 1696, len: 32 }],
@@ -10780,6 +10812,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 12 }, Span { from: 16, to: 16, len: 24 }, Span { from: 40, to: 64, len: 17 }, Span { from: 64, to: 88, len: 16 }, Span { from: 80, to: 112, len: 8 }, Span { from: 88, to: 104, len: 8 }, Span { from: 96, to: 136, len: 12 }, Span { from: 112, to: 152, len: 32 }, Span { from: 192, to: 192, len: 56 }],
             padding: &[Bits { offset: 96, len: 32 }, Bits { offset: 480, len: 32 }, Bits { offset: 864, len: 32 }, Bits { offset: 1152, len: 384 }],
@@ -10793,6 +10826,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 32 }],
             padding: &[],
@@ -10806,6 +10840,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 48 }],
             padding: &[],
@@ -10819,6 +10854,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 224 }],
             padding: &[Bits { offset: 1792, len: 256 }],
@@ -10832,6 +10868,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10845,6 +10882,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }],
             padding: &[],
@@ -10858,6 +10896,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }],
             padding: &[],
@@ -10871,6 +10910,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }],
             padding: &[],
@@ -10884,6 +10924,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 32 }],
             padding: &[],
@@ -10897,6 +10938,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, sighand_struct)),
             spans: &[Span { from: 4, to: 4, len: 4 }, Span { from: 16, to: 16, len: 2064 }],
             padding: &[Bits { offset: 96, len: 32 }],
@@ -10910,6 +10952,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, signal_struct)),
             spans: &[Span { from: 0, to: 0, len: 32 }, Span { from: 40, to: 40, len: 88 }, Span { from: 132, to: 132, len: 12 }, Span { from: 152, to: 144, len: 60 }, Span { from: 216, to: 208, len: 180 }, Span { from: 400, to: 392, len: 12 }, Span { from: 416, to: 408, len: 20 }, Span { from: 440, to: 432, len: 64 }, Span { from: 512, to: 504, len: 436 }, Span { from: 952, to: 944, len: 60 }, Span { from: 1016, to: 1008, len: 9 }, Span { from: 1026, to: 1018, len: 4 }, Span { from: 1032, to: 1024, len: 16 }, Span { from: 1052, to: 1044, len: 40 }, Span { from: 1096, to: 1088, len: 16 }],
             padding: &[Bits { offset: 288, len: 32 }, Bits { offset: 1026, len: 30 }, Bits { offset: 1696, len: 32 }, Bits { offset: 3168, len: 32 }, Bits { offset: 3296, len: 32 }, Bits { offset: 4064, len: 32 }, Bits { offset: 7584, len: 32 }, Bits { offset: 8096, len: 32 }, Bits { offset: 8200, len: 8 }, Bits { offset: 8240, len: 16 }],
@@ -10923,6 +10966,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 24 }],
             padding: &[],
@@ -10936,6 +10980,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, sigqueue)),
             spans: &[Span { from: 0, to: 0, len: 20 }, Span { from: 24, to: 24, len: 12 }, Span { from: 40, to: 40, len: 40 }],
             padding: &[Bits { offset: 160, len: 32 }, Bits { offset: 288, len: 32 }],
@@ -10949,6 +10994,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[],
             padding: &[],
@@ -10962,6 +11008,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 25 }],
             padding: &[Bits { offset: 200, len: 56 }],
@@ -10975,6 +11022,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10988,6 +11036,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -11001,6 +11050,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, task_delay_info)),
             spans: &[Span { from: 8, to: 8, len: 104 }, Span { from: 112, to: 120, len: 16 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -11014,6 +11064,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: true,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, task_struct)),
             spans: &[Span { from: 0, to: 0, len: 28 }, Span { from: 32, to: 32, len: 32 }, Span { from: 68, to: 68, len: 8 }, Span { from: 80, to: 80, len: 44 }, Span { from: 128, to: 128, len: 12 }, Span { from: 144, to: 144, len: 24 }, Span { from: 168, to: 192, len: 17 }, Span { from: 192, to: 216, len: 16 }, Span { from: 208, to: 240, len: 8 }, Span { from: 216, to: 232, len: 8 }, Span { from: 224, to: 264, len: 12 }, Span { from: 240, to: 280, len: 32 }, Span { from: 320, to: 320, len: 56 }, Span { from: 384, to: 384, len: 132 }, Span { from: 520, to: 520, len: 60 }, Span { from: 584, to: 584, len: 60 }, Span { from: 648, to: 664, len: 8 }, Span { from: 656, to: 680, len: 16 }, Span { from: 704, to: 704, len: 224 }, Span { from: 960, to: 960, len: 16 }, Span { from: 976, to: 984, len: 4 }, Span { from: 984, to: 992, len: 1056 }, Span { from: 2048, to: 2056, len: 34 }, Span { from: 2084, to: 2092, len: 20 }, Span { from: 2104, to: 2136, len: 8 }, Span { from: 2120, to: 2152, len: 36 }, Span { from: 2160, to: 2192, len: 52 }, Span { from: 2216, to: 2248, len: 72 }, Span { from: 2308, to: 2328, len: 16 }, Span { from: 2328, to: 2344, len: 12 }, Span { from: 2352, to: 2368, len: 240 }, Span { from: 2608, to: 2608, len: 88 }, Span { from: 2704, to: 2704, len: 4 }, Span { from: 2712, to: 2712, len: 44 }, Span { from: 2760, to: 2760, len: 152 }, Span { from: 2916, to: 2916, len: 24 }, Span { from: 2944, to: 2944, len: 212 }, Span { from: 3160, to: 3160, len: 65 }, Span { from: 3232, to: 3232, len: 16 }, Span { from: 3256, to: 3256, len: 72 }, Span { from: 3336, to: 3328, len: 92 }, Span { from: 3432, to: 3424, len: 160 }, Span { from: 3600, to: 3584, len: 80 }, Span { from: 3684, to: 3668, len: 24 }, Span { from: 3728, to: 3704, len: 8 }, Span { from: 3740, to: 3716, len: 46 }, Span { from: 3786, to: 3764, len: 2 }, Span { from: 3788, to: 3768, len: 16 }, Span { from: 3808, to: 3784, len: 112 }, Span { from: 3920, to: 3900, len: 4 }, Span { from: 3928, to: 3904, len: 8 }, Span { from: 3936, to: 3944, len: 1026 }, Span { from: 4968, to: 5144, len: 4 }, Span { from: 4984, to: 4976, len: 64 }, Span { from: 5052, to: 5044, len: 36 }, Span { from: 5104, to: 5080, len: 4 }, Span { from: 5112, to: 5088, len: 8 }, Span { from: 5128, to: 5112, len: 16 }, Span { from: 5144, to: 5148, len: 4 }, Span { from: 5152, to: 5152, len: 44 }, Span { from: 5200, to: 5200, len: 40 }, Span { from: 5240, to: 5256, len: 24 }, Span { from: 5272, to: 5288, len: 20 }, Span { from: 5296, to: 5312, len: 32 }, Span { from: 5376, to: 5376, len: 144 }, Span { from: 5524, to: 5524, len: 4 }, Span { from: 5568, to: 5568, len: 4 }, Span { from: 5576, to: 5576, len: 88 }, Span { from: 5696, to: 5696, len: 4096 }],
             padding: &[Bits { offset: 224, len: 32 }, Bits { offset: 608, len: 32 }, Bits { offset: 992, len: 32 }, Bits { offset: 1120, len: 32 }, Bits { offset: 1504, len: 32 }, Bits { offset: 1888, len: 32 }, Bits { offset: 2176, len: 384 }, Bits { offset: 4132, len: 28 }, Bits { offset: 4640, len: 32 }, Bits { offset: 5152, len: 32 }, Bits { offset: 5376, len: 256 }, Bits { offset: 7424, len: 256 }, Bits { offset: 7840, len: 32 }, Bits { offset: 16352, len: 32 }, Bits { offset: 16656, len: 16 }, Bits { offset: 16928, len: 32 }, Bits { offset: 17248, len: 32 }, Bits { offset: 17696, len: 32 }, Bits { offset: 18592, len: 32 }, Bits { offset: 18724, len: 28 }, Bits { offset: 18766, len: 50 }, Bits { offset: 21600, len: 32 }, Bits { offset: 21664, len: 32 }, Bits { offset: 22048, len: 32 }, Bits { offset: 23520, len: 32 }, Bits { offset: 25248, len: 32 }, Bits { offset: 25800, len: 56 }, Bits { offset: 27424, len: 32 }, Bits { offset: 28768, len: 32 }, Bits { offset: 29664, len: 32 }, Bits { offset: 30432, len: 32 }, Bits { offset: 31392, len: 32 }, Bits { offset: 39696, len: 48 }, Bits { offset: 39776, len: 96 }, Bits { offset: 40864, len: 32 }, Bits { offset: 41184, len: 32 }, Bits { offset: 41568, len: 32 }, Bits { offset: 42336, len: 32 }, Bits { offset: 42624, len: 384 }, Bits { offset: 44161, len: 31 }, Bits { offset: 44224, len: 320 }, Bits { offset: 44576, len: 32 }, Bits { offset: 45316, len: 252 }],
@@ -11027,6 +11078,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 24 }],
             padding: &[],
@@ -11040,6 +11092,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 144 }, Span { from: 148, to: 148, len: 4 }, Span { from: 192, to: 192, len: 4 }, Span { from: 200, to: 200, len: 88 }, Span { from: 320, to: 320, len: 4096 }],
             padding: &[Bits { offset: 1153, len: 31 }, Bits { offset: 1216, len: 320 }, Bits { offset: 1568, len: 32 }, Bits { offset: 2308, len: 252 }],
@@ -11053,6 +11106,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 36 }],
             padding: &[Bits { offset: 288, len: 32 }],
@@ -11066,6 +11120,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -11079,6 +11134,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 32 }],
             padding: &[],
@@ -11092,6 +11148,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 1026 }],
             padding: &[Bits { offset: 8208, len: 48 }],
@@ -11105,6 +11162,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, unsigned_long)),
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -11118,6 +11176,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, upid)),
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 8 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -11131,6 +11190,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -11144,6 +11204,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, user_struct)),
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 16, to: 16, len: 68 }, Span { from: 88, to: 88, len: 8 }, Span { from: 100, to: 108, len: 16 }, Span { from: 120, to: 128, len: 8 }, Span { from: 128, to: 124, len: 4 }],
             padding: &[Bits { offset: 32, len: 32 }, Bits { offset: 96, len: 32 }, Bits { offset: 672, len: 32 }, Bits { offset: 928, len: 32 }],
@@ -11157,6 +11218,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, vm_area_struct)),
             spans: &[Span { from: 0, to: 0, len: 40 }, Span { from: 40, to: 56, len: 104 }, Span { from: 144, to: 168, len: 8 }],
             padding: &[],
@@ -11170,6 +11232,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -11183,6 +11246,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 40 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -11196,6 +11260,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 8, to: 8, len: 16 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -11209,6 +11274,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -11222,6 +11288,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 32 }],
             padding: &[],
@@ -11235,6 +11302,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 4, to: 4, len: 12 }],
             padding: &[],
@@ -11314,7 +11382,7 @@ static FDTABLE_RULES: [FieldRule; 7] = [
     FieldRule { field: "rcu", rule: RuleKind::Reset, from: Some(Bits { offset: 320, len: 128 }), to: Some(Bits { offset: 320, len: 128 }), from_type: "struct callback_head", to_type: "struct callback_head", nested: Some("callback_head"), source: Source::StateMap, reason: "link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)", ..FieldRule::PLAIN },
 ];
 
-static FILE_RULES: [FieldRule; 27] = [
+static FILE_RULES: [FieldRule; 20] = [
     FieldRule { field: "f_count", rule: RuleKind::Move, from: Some(Bits { offset: 448, len: 64 }), to: Some(Bits { offset: 0, len: 64 }), from_type: "atomic_long_t", to_type: "atomic_long_t", ..FieldRule::PLAIN },
     FieldRule { field: "f_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 384, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
     FieldRule { field: "f_mode", rule: RuleKind::Call, from: Some(Bits { offset: 544, len: 32 }), to: Some(Bits { offset: 96, len: 32 }), from_type: "fmode_t", to_type: "fmode_t", source: Source::Override, reason: "FMODE_NONOTIFY is bit 26 in 6.1 and bit 25 in 6.12. Bits 8, 30 and 31 (FMODE_WRITE_IOCTL, FMODE_BUF_RASYNC, FMODE_BUF_WASYNC) and 6, 7, 13 say what the file's operations can do, and are f_op->fop_flags or nothing in 6.12; open computes them from the inode (include/linux/fs.h; fs/open.c: do_dentry_open)", ..FieldRule::PLAIN },
@@ -11329,18 +11397,11 @@ static FILE_RULES: [FieldRule; 27] = [
     FieldRule { field: "f_pos_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 576, len: 256 }), to: Some(Bits { offset: 640, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
     FieldRule { field: "f_pos", rule: RuleKind::Move, from: Some(Bits { offset: 832, len: 64 }), to: Some(Bits { offset: 896, len: 64 }), from_type: "loff_t", to_type: "loff_t", ..FieldRule::PLAIN },
     FieldRule { field: "f_security", rule: RuleKind::Reset, from: Some(Bits { offset: 1536, len: 64 }), to: Some(Bits { offset: 960, len: 64 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "what the security modules keep for the file, made with it (security/security.c: security_file_alloc)", ..FieldRule::PLAIN },
-    FieldRule { field: "f_owner", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 1024, len: 64 }), from_type: "", to_type: "struct fown_struct *", source: Source::Override, reason: "null: nobody asked for signals of the file. In 6.1 the request is part of the file, in 6.12 an object of its own (fs/fcntl.c: file_f_owner_allocate), and a conversion makes no objects: a file with an owner or a signal set is refused; take the request back with F_SETOWN 0 and F_SETSIG 0", ..FieldRule::PLAIN },
+    FieldRule { field: "f_owner", rule: RuleKind::Make, from: Some(Bits { offset: 896, len: 256 }), to: Some(Bits { offset: 1024, len: 64 }), from_type: "struct fown_struct", to_type: "struct fown_struct *", source: Source::Override, reason: "who gets signals of the file. 6.1 has it in every file, all zeros until somebody asks (6.1 fs/file_table.c: __alloc_file); 6.12 allocates it when somebody does, and has null until then (6.12 fs/fcntl.c: file_f_owner_allocate). A file that says nothing gets null, as every file that was just opened; any other gets an object with what it says", ..FieldRule::PLAIN },
     FieldRule { field: "f_wb_err", rule: RuleKind::Reset, from: Some(Bits { offset: 1792, len: 32 }), to: Some(Bits { offset: 1088, len: 32 }), from_type: "errseq_t", to_type: "errseq_t", source: Source::StateMap, reason: "errors of the file seen so far, sampled when it is opened (fs/open.c: do_dentry_open)", ..FieldRule::PLAIN },
     FieldRule { field: "f_sb_err", rule: RuleKind::Reset, from: Some(Bits { offset: 1824, len: 32 }), to: Some(Bits { offset: 1120, len: 32 }), from_type: "errseq_t", to_type: "errseq_t", source: Source::StateMap, reason: "errors of the file system seen so far, sampled when it is opened (fs/open.c: do_dentry_open)", ..FieldRule::PLAIN },
     FieldRule { field: "f_ep", rule: RuleKind::Reset, from: Some(Bits { offset: 1664, len: 64 }), to: Some(Bits { offset: 1152, len: 64 }), from_type: "struct hlist_head *", to_type: "struct hlist_head *", source: Source::StateMap, reason: "epoll instances that watch the file; made again when they add it (fs/eventpoll.c: ep_insert)", ..FieldRule::PLAIN },
     FieldRule { field: "f_ra", rule: RuleKind::Carry, from: Some(Bits { offset: 1216, len: 256 }), to: Some(Bits { offset: 1216, len: 256 }), from_type: "struct file_ra_state", to_type: "struct file_ra_state", ..FieldRule::PLAIN },
-    FieldRule { field: "f_owner.lock.raw_lock.union_cnts", rule: RuleKind::Drop, from: Some(Bits { offset: 896, len: 32 }), to: None, from_type: "union", to_type: "", source: Source::Override, reason: "null: nobody asked for signals of the file. In 6.1 the request is part of the file, in 6.12 an object of its own (fs/fcntl.c: file_f_owner_allocate), and a conversion makes no objects: a file with an owner or a signal set is refused; take the request back with F_SETOWN 0 and F_SETSIG 0", ..FieldRule::PLAIN },
-    FieldRule { field: "f_owner.lock.raw_lock.wait_lock.union_val", rule: RuleKind::Drop, from: Some(Bits { offset: 928, len: 32 }), to: None, from_type: "union", to_type: "", source: Source::Override, reason: "null: nobody asked for signals of the file. In 6.1 the request is part of the file, in 6.12 an object of its own (fs/fcntl.c: file_f_owner_allocate), and a conversion makes no objects: a file with an owner or a signal set is refused; take the request back with F_SETOWN 0 and F_SETSIG 0", ..FieldRule::PLAIN },
-    FieldRule { field: "f_owner.pid", rule: RuleKind::Drop, from: Some(Bits { offset: 960, len: 64 }), to: None, from_type: "struct pid *", to_type: "", source: Source::Override, reason: "null: nobody asked for signals of the file. In 6.1 the request is part of the file, in 6.12 an object of its own (fs/fcntl.c: file_f_owner_allocate), and a conversion makes no objects: a file with an owner or a signal set is refused; take the request back with F_SETOWN 0 and F_SETSIG 0", ..FieldRule::PLAIN },
-    FieldRule { field: "f_owner.pid_type", rule: RuleKind::Drop, from: Some(Bits { offset: 1024, len: 32 }), to: None, from_type: "enum pid_type", to_type: "", source: Source::Override, reason: "null: nobody asked for signals of the file. In 6.1 the request is part of the file, in 6.12 an object of its own (fs/fcntl.c: file_f_owner_allocate), and a conversion makes no objects: a file with an owner or a signal set is refused; take the request back with F_SETOWN 0 and F_SETSIG 0", ..FieldRule::PLAIN },
-    FieldRule { field: "f_owner.uid.val", rule: RuleKind::Drop, from: Some(Bits { offset: 1056, len: 32 }), to: None, from_type: "uid_t", to_type: "", source: Source::Override, reason: "null: nobody asked for signals of the file. In 6.1 the request is part of the file, in 6.12 an object of its own (fs/fcntl.c: file_f_owner_allocate), and a conversion makes no objects: a file with an owner or a signal set is refused; take the request back with F_SETOWN 0 and F_SETSIG 0", ..FieldRule::PLAIN },
-    FieldRule { field: "f_owner.euid.val", rule: RuleKind::Drop, from: Some(Bits { offset: 1088, len: 32 }), to: None, from_type: "uid_t", to_type: "", source: Source::Override, reason: "null: nobody asked for signals of the file. In 6.1 the request is part of the file, in 6.12 an object of its own (fs/fcntl.c: file_f_owner_allocate), and a conversion makes no objects: a file with an owner or a signal set is refused; take the request back with F_SETOWN 0 and F_SETSIG 0", ..FieldRule::PLAIN },
-    FieldRule { field: "f_owner.signum", rule: RuleKind::Drop, from: Some(Bits { offset: 1120, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::Override, reason: "null: nobody asked for signals of the file. In 6.1 the request is part of the file, in 6.12 an object of its own (fs/fcntl.c: file_f_owner_allocate), and a conversion makes no objects: a file with an owner or a signal set is refused; take the request back with F_SETOWN 0 and F_SETSIG 0", ..FieldRule::PLAIN },
     FieldRule { field: "f_version", rule: RuleKind::Drop, from: Some(Bits { offset: 1472, len: 64 }), to: None, from_type: "u64", to_type: "", source: Source::Override, reason: "directories compare it to see whether they changed since the last read, and look again when it is 0 (6.1 fs/read_write.c: generic_file_llseek); a FIFO keeps the writers' count of its opening in it (6.1 fs/pipe.c: fifo_open), and the pipe of the thaw counts anew", ..FieldRule::PLAIN },
 ];
 
@@ -11366,7 +11427,7 @@ static FILES_STRUCT_RULES: [FieldRule; 14] = [
 ];
 
 static FOWN_STRUCT_RULES: [FieldRule; 7] = [
-    FieldRule { field: "file", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 0, len: 64 }), from_type: "", to_type: "struct file *", source: Source::Override, reason: "no image of 6.1 has the structure as an object of its own; in 6.12 it points back at the file (fs/fcntl.c: file_f_owner_allocate)", ..FieldRule::PLAIN },
+    FieldRule { field: "file", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 0, len: 64 }), from_type: "", to_type: "struct file *", source: Source::Override, reason: "the file whose owner it is, which 6.12 notes when it allocates the object (6.12 fs/fcntl.c: file_f_owner_allocate)", ..FieldRule::PLAIN },
     FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "rwlock_t", to_type: "rwlock_t", nested: Some("rwlock_t"), source: Source::StateMap, reason: "as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
     FieldRule { field: "pid", rule: RuleKind::Follow, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 128, len: 64 }), from_type: "struct pid *", to_type: "struct pid *", source: Source::StateMap, reason: "process, group or thread that gets the signals (fs/fcntl.c: __f_setown)", ..FieldRule::PLAIN },
     FieldRule { field: "pid_type", rule: RuleKind::Move, from: Some(Bits { offset: 128, len: 32 }), to: Some(Bits { offset: 192, len: 32 }), from_type: "enum pid_type", to_type: "enum pid_type", ..FieldRule::PLAIN },
@@ -11522,7 +11583,7 @@ static LOAD_WEIGHT_RULES: [FieldRule; 3] = [
 ];
 
 static MAPLE_TREE_RULES: [FieldRule; 3] = [
-    FieldRule { field: "union_ma_lock", rule: RuleKind::Union, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "union", to_type: "union", ..FieldRule::PLAIN },
+    FieldRule { field: "ma_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
     FieldRule { field: "ma_flags", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 32 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", source: Source::StateMap, reason: "MM_MT_FLAGS; the rest is the height of the tree, which is built anew (kernel/fork.c: mm_init)", ..FieldRule::PLAIN },
     FieldRule { field: "ma_root", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "root of the tree of VMAs, which is built anew from their ordered list (lib/maple_tree.c: mas_store_root; mm/mmap.c: exit_mmap)", ..FieldRule::PLAIN },
 ];

@@ -180,11 +180,10 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &old::file, new: &mut new::f
     // a free mutex has no owner
     mutex(cx, &at!(at.f_pos_lock), &old.f_pos_lock, &mut new.f_pos_lock);
     new.f_pos = old.f_pos;
-    // zero: nobody asked for signals of the file (6.1 fs/file_table.c: __alloc_file). In 6.12
-    // the request is an object of its own, made by the first F_SETOWN, F_SETSIG, F_NOTIFY or
-    // lease (6.12 fs/fcntl.c: file_f_owner_allocate), and a conversion folds no objects: a file
-    // that has one is refused
-    new.f_owner.as_mut_bytes().fill(0);
+    // who gets signals of the file. 6.12 allocates it at the first F_SETOWN, F_SETSIG, F_NOTIFY
+    // or lease (6.12 fs/fcntl.c: file_f_owner_allocate); 6.1 has it in every file, all zeros
+    // until somebody asks (6.1 fs/file_table.c: __alloc_file)
+    cx.fold(&at!(at.f_owner), old.f_owner, new.f_owner.as_mut_bytes());
     // credentials it was opened with
     new.f_cred = cx.follow(&at!(at.f_cred), old.f_cred);
     new.f_ra = old.f_ra;
@@ -203,8 +202,6 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &old::file, new: &mut new::f
     new.f_wb_err = cx.reset(&at!(at.f_wb_err), old.f_wb_err, 0);
     // errors of the file system seen so far, sampled when it is opened
     new.f_sb_err = cx.reset(&at!(at.f_sb_err), old.f_sb_err, 0);
-    let reason = "zero: nobody asked for signals of the file (6.1 fs/file_table.c: __alloc_file). In 6.12 the request is an object of its own, made by the first F_SETOWN, F_SETSIG, F_NOTIFY or lease (6.12 fs/fcntl.c: file_f_owner_allocate), and a conversion folds no objects: a file that has one is refused";
-    cx.drop_strict(&at!(at.f_owner, old), old.f_owner, 0, reason);
 }
 
 /// `file *`, 8 bytes.
@@ -264,8 +261,9 @@ pub fn fown_struct(
     new.uid = old.uid;
     new.euid = old.euid;
     new.signum = old.signum;
-    let reason = "set in every object of the type (6.12 fs/fcntl.c: file_f_owner_allocate); 6.1 has it in struct file only, so the object cannot be carried";
-    cx.drop_strict(&at!(at.file, old), old.file, 0, reason);
+    // the file whose owner it is (6.12 fs/fcntl.c: file_f_owner_allocate); in 6.1 the structure
+    // lies in that file
+    cx.drop_container(&at!(at.file, old), old.file);
 }
 
 /// `fpstate`, 4160 bytes.
@@ -607,7 +605,8 @@ pub fn maple_tree(
 ) {
     use old::maple_tree as Old;
     use new::maple_tree as New;
-    new.union_ma_lock = old.union_ma_lock;
+    // nobody holds a lock of a frozen task
+    spinlock_t(cx, &at!(at.ma_lock), &old.ma_lock, &mut new.ma_lock);
     new._pad_4 = [0; 4];
     // root of the tree of VMAs, which is built anew from their ordered list
     new.ma_root = cx.reset(&at!(at.ma_root), old.ma_root, 0);
@@ -4791,14 +4790,12 @@ pub mod old {
     #[derive(Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
     #[zerocopy(crate = "kconv_runtime::zerocopy")]
     pub struct maple_tree {
-        pub union_ma_lock: [u8; 4],
+        pub ma_lock: same::spinlock,
         pub ma_flags: U32,
         pub ma_root: U64,
     }
     const _: () = assert!(size_of::<maple_tree>() == 16, "size of maple_tree");
-    const _: () = assert!(
-        offset_of!(maple_tree, union_ma_lock) == 0, "maple_tree.union_ma_lock"
-    );
+    const _: () = assert!(offset_of!(maple_tree, ma_lock) == 0, "maple_tree.ma_lock");
     const _: () = assert!(offset_of!(maple_tree, ma_flags) == 4, "maple_tree.ma_flags");
     const _: () = assert!(offset_of!(maple_tree, ma_root) == 8, "maple_tree.ma_root");
 
@@ -7675,16 +7672,14 @@ pub mod new {
     #[derive(Copy, Clone, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
     #[zerocopy(crate = "kconv_runtime::zerocopy")]
     pub struct maple_tree {
-        pub union_ma_lock: [u8; 4],
+        pub ma_lock: same::spinlock,
         pub _pad_4: [u8; 4],
         pub ma_root: U64,
         pub ma_flags: U32,
         pub _pad_20: [u8; 4],
     }
     const _: () = assert!(size_of::<maple_tree>() == 24, "size of maple_tree");
-    const _: () = assert!(
-        offset_of!(maple_tree, union_ma_lock) == 0, "maple_tree.union_ma_lock"
-    );
+    const _: () = assert!(offset_of!(maple_tree, ma_lock) == 0, "maple_tree.ma_lock");
     const _: () = assert!(offset_of!(maple_tree, _pad_4) == 4, "maple_tree._pad_4");
     const _: () = assert!(offset_of!(maple_tree, ma_root) == 8, "maple_tree.ma_root");
     const _: () = assert!(offset_of!(maple_tree, ma_flags) == 16, "maple_tree.ma_flags");
@@ -10212,6 +10207,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }, Span { from: 12, to: 12, len: 4 }],
             padding: &[],
@@ -10225,6 +10221,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10238,6 +10235,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, cred)),
             spans: &[Span { from: 0, to: 0, len: 44 }, Span { from: 48, to: 44, len: 41 }, Span { from: 96, to: 88, len: 76 }],
             padding: &[Bits { offset: 352, len: 32 }, Bits { offset: 712, len: 56 }, Bits { offset: 1376, len: 96 }],
@@ -10251,6 +10249,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, desc_struct)),
             spans: &[Span { from: 0, to: 0, len: 4 }],
             padding: &[],
@@ -10264,6 +10263,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, fdtable)),
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 48 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -10277,6 +10277,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[Part { field: "f_owner", ty: "fown_struct", from: 128, to: 112, kind: PartKind::Folded }],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, file)),
             spans: &[Span { from: 0, to: 56, len: 8 }, Span { from: 12, to: 68, len: 4 }, Span { from: 16, to: 40, len: 8 }, Span { from: 24, to: 216, len: 8 }, Span { from: 32, to: 200, len: 8 }, Span { from: 40, to: 32, len: 8 }, Span { from: 48, to: 64, len: 4 }, Span { from: 52, to: 0, len: 4 }, Span { from: 56, to: 144, len: 8 }, Span { from: 64, to: 16, len: 16 }, Span { from: 80, to: 72, len: 8 }, Span { from: 92, to: 84, len: 28 }, Span { from: 120, to: 192, len: 8 }, Span { from: 136, to: 224, len: 8 }, Span { from: 144, to: 208, len: 8 }, Span { from: 152, to: 152, len: 32 }],
             padding: &[],
@@ -10290,6 +10291,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, file_pointer)),
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10303,6 +10305,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, files_struct)),
             spans: &[Span { from: 0, to: 0, len: 5 }, Span { from: 16, to: 16, len: 28 }, Span { from: 48, to: 48, len: 48 }, Span { from: 132, to: 132, len: 540 }],
             padding: &[Bits { offset: 40, len: 24 }, Bits { offset: 96, len: 32 }, Bits { offset: 352, len: 32 }, Bits { offset: 768, len: 256 }, Bits { offset: 5376, len: 256 }],
@@ -10316,6 +10319,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, fown_struct)),
             spans: &[Span { from: 16, to: 8, len: 24 }],
             padding: &[],
@@ -10329,6 +10333,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: true,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, fpstate)),
             spans: &[Span { from: 0, to: 0, len: 32 }, Span { from: 64, to: 64, len: 4096 }],
             padding: &[Bits { offset: 260, len: 252 }],
@@ -10342,6 +10347,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 88 }, Span { from: 128, to: 128, len: 4096 }],
             padding: &[Bits { offset: 32, len: 32 }, Bits { offset: 772, len: 252 }],
@@ -10355,6 +10361,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, fs_struct)),
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 12 }, Span { from: 24, to: 24, len: 32 }],
             padding: &[Bits { offset: 160, len: 32 }],
@@ -10368,6 +10375,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: Some(Tail { field: "gid", element: "kgid_t", from: 8, to: 8, count: Bits { offset: 32, len: 32 }, add: 0 }),
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, group_info)),
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10381,6 +10389,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10394,6 +10403,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10407,6 +10417,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 60 }],
             padding: &[Bits { offset: 480, len: 32 }],
@@ -10420,6 +10431,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, io_bitmap)),
             spans: &[Span { from: 0, to: 0, len: 8208 }],
             padding: &[],
@@ -10433,6 +10445,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, io_context)),
             spans: &[Span { from: 0, to: 0, len: 14 }, Span { from: 28, to: 28, len: 60 }],
             padding: &[Bits { offset: 112, len: 16 }, Bits { offset: 160, len: 32 }],
@@ -10446,6 +10459,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, k_itimer)),
             spans: &[Span { from: 0, to: 0, len: 32 }, Span { from: 40, to: 40, len: 20 }, Span { from: 64, to: 64, len: 192 }],
             padding: &[Bits { offset: 288, len: 32 }, Bits { offset: 480, len: 32 }],
@@ -10459,6 +10473,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 32 }],
             padding: &[],
@@ -10472,6 +10487,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 12 }, Span { from: 16, to: 16, len: 32 }],
             padding: &[Bits { offset: 96, len: 32 }],
@@ -10485,6 +10501,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, kgid_t)),
             spans: &[Span { from: 0, to: 0, len: 4 }],
             padding: &[],
@@ -10498,6 +10515,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, ldt_struct)),
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10511,6 +10529,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10524,6 +10543,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10537,6 +10557,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -10550,6 +10571,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 12 }],
             padding: &[Bits { offset: 96, len: 32 }],
@@ -10563,8 +10585,9 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
-            spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 4, to: 16, len: 4 }, Span { from: 8, to: 8, len: 8 }],
+            spans: &[Span { from: 4, to: 16, len: 4 }, Span { from: 8, to: 8, len: 8 }],
             padding: &[],
             rules: &MAPLE_TREE_RULES,
         },
@@ -10576,6 +10599,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, mempolicy)),
             spans: &[Span { from: 0, to: 0, len: 140 }, Span { from: 144, to: 144, len: 128 }],
             padding: &[Bits { offset: 1120, len: 32 }],
@@ -10589,6 +10613,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 44 }, Span { from: 48, to: 48, len: 26 }, Span { from: 80, to: 80, len: 8 }, Span { from: 92, to: 92, len: 44 }],
             padding: &[],
@@ -10602,8 +10627,9 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, mm_struct)),
-            spans: &[Span { from: 0, to: 88, len: 4 }, Span { from: 64, to: 0, len: 4 }, Span { from: 68, to: 16, len: 4 }, Span { from: 72, to: 8, len: 8 }, Span { from: 80, to: 32, len: 56 }, Span { from: 152, to: 96, len: 12 }, Span { from: 168, to: 112, len: 20 }, Span { from: 192, to: 136, len: 32 }, Span { from: 240, to: 168, len: 76 }, Span { from: 320, to: 248, len: 472 }, Span { from: 824, to: 720, len: 32 }, Span { from: 984, to: 752, len: 52 }, Span { from: 1040, to: 808, len: 26 }, Span { from: 1072, to: 840, len: 8 }, Span { from: 1084, to: 852, len: 52 }, Span { from: 1144, to: 912, len: 68 }, Span { from: 1216, to: 984, len: 48 }, Span { from: 1272, to: 1040, len: 16 }, Span { from: 1296, to: 1056, len: 32 }],
+            spans: &[Span { from: 0, to: 88, len: 4 }, Span { from: 68, to: 16, len: 4 }, Span { from: 72, to: 8, len: 8 }, Span { from: 80, to: 32, len: 56 }, Span { from: 152, to: 96, len: 12 }, Span { from: 168, to: 112, len: 20 }, Span { from: 192, to: 136, len: 32 }, Span { from: 240, to: 168, len: 76 }, Span { from: 320, to: 248, len: 472 }, Span { from: 824, to: 720, len: 32 }, Span { from: 984, to: 752, len: 52 }, Span { from: 1040, to: 808, len: 26 }, Span { from: 1072, to: 840, len: 8 }, Span { from: 1084, to: 852, len: 52 }, Span { from: 1144, to: 912, len: 68 }, Span { from: 1216, to: 984, len: 48 }, Span { from: 1272, to: 1040, len: 16 }, Span { from: 1296, to: 1056, len: 32 }],
             padding: &[Bits { offset: 32, len: 480 }, Bits { offset: 1824, len: 32 }, Bits { offset: 9120, len: 32 }, Bits { offset: 9696, len: 32 }, Bits { offset: 10624, len: 128 }],
             rules: &MM_STRUCT_RULES,
         },
@@ -10615,6 +10641,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }, Span { from: 12, to: 12, len: 20 }],
             padding: &[],
@@ -10628,6 +10655,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, nsproxy)),
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 64 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -10641,6 +10669,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 48 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -10654,6 +10683,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10667,6 +10697,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10680,6 +10711,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 8, to: 8, len: 32 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -10693,6 +10725,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: Some(Tail { field: "numbers", element: "upid", from: 112, to: 96, count: Bits { offset: 32, len: 32 }, add: 1 }),
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, pid)),
             spans: &[Span { from: 0, to: 0, len: 8 }, Span { from: 32, to: 16, len: 40 }, Span { from: 80, to: 64, len: 32 }],
             padding: &[Bits { offset: 96, len: 32 }, Bits { offset: 608, len: 32 }],
@@ -10706,6 +10739,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 24 }],
             padding: &[],
@@ -10719,6 +10753,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 80 }],
             padding: &[],
@@ -10732,6 +10767,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 24 }, Span { from: 28, to: 28, len: 24 }],
             padding: &[Bits { offset: 416, len: 32 }],
@@ -10745,6 +10781,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[Bits { offset: 160, len: 32 }],
@@ -10758,6 +10795,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, pt_regs)),
             spans: &[Span { from: 0, to: 0, len: 136 }, Span { from: 144, to: 144, len: 16 }],
             padding: &[],
@@ -10771,6 +10809,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[],
             padding: &[],
@@ -10784,6 +10823,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 24 }],
             padding: &[],
@@ -10797,6 +10837,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10810,6 +10851,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 56 }],
             padding: &[],
@@ -10823,6 +10865,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 20 }, Span { from: 24, to: 24, len: 16 }],
             padding: &[],
@@ -10836,6 +10879,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[],
             padding: &[],
@@ -10849,6 +10893,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 56 }],
             padding: &[Bits { offset: 480, len: 32 }],
@@ -10862,6 +10907,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 84 }, Span { from: 88, to: 88, len: 60 }, Span { from: 152, to: 152, len: 60 }, Span { from: 232, to: 216, len: 8 }],
             padding: &[Bits { offset: 681, len: 23 }, Bits { offset: 1184, len: 32 }, Bits { offset: 1696, len: 32 }],
@@ -10875,6 +10921,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 12 }, Span { from: 16, to: 16, len: 24 }, Span { from: 64, to: 40, len: 17 }, Span { from: 88, to: 64, len: 16 }, Span { from: 104, to: 88, len: 8 }, Span { from: 112, to: 80, len: 8 }, Span { from: 136, to: 96, len: 12 }, Span { from: 152, to: 112, len: 32 }, Span { from: 192, to: 192, len: 56 }],
             padding: &[Bits { offset: 96, len: 32 }, Bits { offset: 672, len: 32 }, Bits { offset: 1184, len: 32 }, Bits { offset: 1472, len: 64 }, Bits { offset: 2016, len: 32 }],
@@ -10888,6 +10935,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 32 }],
             padding: &[],
@@ -10901,6 +10949,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 48 }],
             padding: &[],
@@ -10914,6 +10963,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 224 }],
             padding: &[Bits { offset: 1792, len: 256 }],
@@ -10927,6 +10977,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -10940,6 +10991,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }],
             padding: &[],
@@ -10953,6 +11005,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }],
             padding: &[],
@@ -10966,6 +11019,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }],
             padding: &[],
@@ -10979,6 +11033,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 32 }],
             padding: &[],
@@ -10992,6 +11047,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, sighand_struct)),
             spans: &[Span { from: 4, to: 4, len: 4 }, Span { from: 16, to: 16, len: 2064 }],
             padding: &[Bits { offset: 96, len: 32 }],
@@ -11005,6 +11061,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, signal_struct)),
             spans: &[Span { from: 0, to: 0, len: 32 }, Span { from: 40, to: 40, len: 88 }, Span { from: 132, to: 132, len: 12 }, Span { from: 144, to: 152, len: 60 }, Span { from: 208, to: 216, len: 180 }, Span { from: 392, to: 400, len: 12 }, Span { from: 408, to: 416, len: 20 }, Span { from: 432, to: 440, len: 64 }, Span { from: 504, to: 512, len: 436 }, Span { from: 944, to: 952, len: 60 }, Span { from: 1008, to: 1016, len: 9 }, Span { from: 1018, to: 1026, len: 4 }, Span { from: 1024, to: 1032, len: 16 }, Span { from: 1044, to: 1052, len: 40 }, Span { from: 1088, to: 1096, len: 16 }],
             padding: &[Bits { offset: 288, len: 32 }, Bits { offset: 1026, len: 30 }, Bits { offset: 1632, len: 32 }, Bits { offset: 3104, len: 32 }, Bits { offset: 3232, len: 32 }, Bits { offset: 4000, len: 32 }, Bits { offset: 7520, len: 32 }, Bits { offset: 8032, len: 32 }, Bits { offset: 8136, len: 8 }, Bits { offset: 8176, len: 16 }],
@@ -11018,6 +11075,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 24 }],
             padding: &[],
@@ -11031,6 +11089,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, sigqueue)),
             spans: &[Span { from: 0, to: 0, len: 20 }, Span { from: 24, to: 24, len: 12 }, Span { from: 40, to: 40, len: 40 }],
             padding: &[Bits { offset: 160, len: 32 }, Bits { offset: 288, len: 32 }],
@@ -11044,6 +11103,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[],
             padding: &[],
@@ -11057,6 +11117,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 25 }],
             padding: &[Bits { offset: 200, len: 56 }],
@@ -11070,6 +11131,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -11083,6 +11145,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -11096,6 +11159,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, task_delay_info)),
             spans: &[Span { from: 8, to: 8, len: 104 }, Span { from: 120, to: 112, len: 16 }],
             padding: &[Bits { offset: 32, len: 32 }, Bits { offset: 1120, len: 32 }],
@@ -11109,6 +11173,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: true,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, task_struct)),
             spans: &[Span { from: 0, to: 0, len: 28 }, Span { from: 32, to: 32, len: 32 }, Span { from: 68, to: 68, len: 8 }, Span { from: 80, to: 80, len: 44 }, Span { from: 128, to: 128, len: 12 }, Span { from: 144, to: 144, len: 24 }, Span { from: 192, to: 168, len: 17 }, Span { from: 216, to: 192, len: 16 }, Span { from: 232, to: 216, len: 8 }, Span { from: 240, to: 208, len: 8 }, Span { from: 264, to: 224, len: 12 }, Span { from: 280, to: 240, len: 32 }, Span { from: 320, to: 320, len: 56 }, Span { from: 384, to: 384, len: 132 }, Span { from: 520, to: 520, len: 60 }, Span { from: 584, to: 584, len: 60 }, Span { from: 664, to: 648, len: 8 }, Span { from: 680, to: 656, len: 16 }, Span { from: 704, to: 704, len: 224 }, Span { from: 960, to: 960, len: 16 }, Span { from: 984, to: 976, len: 4 }, Span { from: 992, to: 984, len: 1056 }, Span { from: 2056, to: 2048, len: 34 }, Span { from: 2092, to: 2084, len: 20 }, Span { from: 2136, to: 2104, len: 8 }, Span { from: 2152, to: 2120, len: 36 }, Span { from: 2192, to: 2160, len: 52 }, Span { from: 2248, to: 2216, len: 72 }, Span { from: 2328, to: 2308, len: 16 }, Span { from: 2344, to: 2328, len: 12 }, Span { from: 2368, to: 2352, len: 240 }, Span { from: 2608, to: 2608, len: 88 }, Span { from: 2704, to: 2704, len: 4 }, Span { from: 2712, to: 2712, len: 44 }, Span { from: 2760, to: 2760, len: 152 }, Span { from: 2916, to: 2916, len: 24 }, Span { from: 2944, to: 2944, len: 212 }, Span { from: 3160, to: 3160, len: 65 }, Span { from: 3232, to: 3232, len: 16 }, Span { from: 3256, to: 3256, len: 72 }, Span { from: 3328, to: 3336, len: 92 }, Span { from: 3424, to: 3432, len: 160 }, Span { from: 3584, to: 3600, len: 80 }, Span { from: 3668, to: 3684, len: 24 }, Span { from: 3704, to: 3728, len: 8 }, Span { from: 3716, to: 3740, len: 46 }, Span { from: 3764, to: 3786, len: 2 }, Span { from: 3768, to: 3788, len: 16 }, Span { from: 3784, to: 3808, len: 112 }, Span { from: 3900, to: 3920, len: 4 }, Span { from: 3904, to: 3928, len: 8 }, Span { from: 3944, to: 3936, len: 1026 }, Span { from: 4976, to: 4984, len: 64 }, Span { from: 5044, to: 5052, len: 36 }, Span { from: 5080, to: 5104, len: 4 }, Span { from: 5088, to: 5112, len: 8 }, Span { from: 5112, to: 5128, len: 16 }, Span { from: 5144, to: 4968, len: 4 }, Span { from: 5148, to: 5144, len: 4 }, Span { from: 5152, to: 5152, len: 44 }, Span { from: 5200, to: 5200, len: 40 }, Span { from: 5256, to: 5240, len: 24 }, Span { from: 5288, to: 5272, len: 20 }, Span { from: 5312, to: 5296, len: 32 }, Span { from: 5376, to: 5376, len: 144 }, Span { from: 5524, to: 5524, len: 4 }, Span { from: 5568, to: 5568, len: 4 }, Span { from: 5576, to: 5576, len: 88 }, Span { from: 5696, to: 5696, len: 4096 }],
             padding: &[Bits { offset: 608, len: 32 }, Bits { offset: 992, len: 32 }, Bits { offset: 1120, len: 32 }, Bits { offset: 1696, len: 32 }, Bits { offset: 2208, len: 32 }, Bits { offset: 2496, len: 64 }, Bits { offset: 3040, len: 32 }, Bits { offset: 4137, len: 23 }, Bits { offset: 4640, len: 32 }, Bits { offset: 5152, len: 32 }, Bits { offset: 5568, len: 64 }, Bits { offset: 7424, len: 256 }, Bits { offset: 7904, len: 32 }, Bits { offset: 16416, len: 32 }, Bits { offset: 16720, len: 16 }, Bits { offset: 16928, len: 32 }, Bits { offset: 17184, len: 32 }, Bits { offset: 17504, len: 32 }, Bits { offset: 17952, len: 32 }, Bits { offset: 18852, len: 28 }, Bits { offset: 18895, len: 49 }, Bits { offset: 21600, len: 32 }, Bits { offset: 21664, len: 32 }, Bits { offset: 22048, len: 32 }, Bits { offset: 23520, len: 32 }, Bits { offset: 25248, len: 32 }, Bits { offset: 25800, len: 56 }, Bits { offset: 27360, len: 32 }, Bits { offset: 30104, len: 8 }, Bits { offset: 30128, len: 16 }, Bits { offset: 39760, len: 48 }, Bits { offset: 40672, len: 32 }, Bits { offset: 41568, len: 32 }, Bits { offset: 42016, len: 32 }, Bits { offset: 42464, len: 32 }, Bits { offset: 42752, len: 256 }, Bits { offset: 44161, len: 31 }, Bits { offset: 44480, len: 64 }, Bits { offset: 44576, len: 32 }, Bits { offset: 45316, len: 252 }],
@@ -11122,6 +11187,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 24 }],
             padding: &[],
@@ -11135,6 +11201,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 144 }, Span { from: 148, to: 148, len: 4 }, Span { from: 192, to: 192, len: 4 }, Span { from: 200, to: 200, len: 88 }, Span { from: 320, to: 320, len: 4096 }],
             padding: &[Bits { offset: 1153, len: 31 }, Bits { offset: 1472, len: 64 }, Bits { offset: 1568, len: 32 }, Bits { offset: 2308, len: 252 }],
@@ -11148,6 +11215,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 36 }],
             padding: &[Bits { offset: 288, len: 32 }],
@@ -11161,6 +11229,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 16 }],
             padding: &[],
@@ -11174,6 +11243,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 32 }],
             padding: &[],
@@ -11187,6 +11257,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 1026 }],
             padding: &[Bits { offset: 8208, len: 48 }],
@@ -11200,6 +11271,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, unsigned_long)),
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -11213,6 +11285,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, upid)),
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 8 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -11226,6 +11299,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -11239,6 +11313,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, user_struct)),
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 16, to: 16, len: 68 }, Span { from: 88, to: 88, len: 8 }, Span { from: 108, to: 100, len: 16 }, Span { from: 124, to: 128, len: 4 }, Span { from: 128, to: 120, len: 8 }],
             padding: &[Bits { offset: 32, len: 32 }, Bits { offset: 96, len: 32 }, Bits { offset: 672, len: 32 }],
@@ -11252,6 +11327,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, vm_area_struct)),
             spans: &[Span { from: 0, to: 0, len: 40 }, Span { from: 56, to: 40, len: 104 }, Span { from: 168, to: 144, len: 8 }],
             padding: &[Bits { offset: 328, len: 24 }],
@@ -11265,6 +11341,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -11278,6 +11355,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 4 }, Span { from: 8, to: 8, len: 40 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -11291,6 +11369,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 8, to: 8, len: 16 }],
             padding: &[Bits { offset: 32, len: 32 }],
@@ -11304,6 +11383,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 8 }],
             padding: &[],
@@ -11317,6 +11397,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 0, to: 0, len: 32 }],
             padding: &[],
@@ -11330,6 +11411,7 @@ pub static CONVERTER: Converter = Converter {
             anchor: None,
             tail: None,
             open: false,
+            parts: &[],
             convert: None,
             spans: &[Span { from: 4, to: 4, len: 12 }],
             padding: &[],
@@ -11408,7 +11490,7 @@ static FDTABLE_RULES: [FieldRule; 7] = [
     FieldRule { field: "rcu", rule: RuleKind::Reset, from: Some(Bits { offset: 320, len: 128 }), to: Some(Bits { offset: 320, len: 128 }), from_type: "struct callback_head", to_type: "struct callback_head", nested: Some("callback_head"), source: Source::StateMap, reason: "link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)", ..FieldRule::PLAIN },
 ];
 
-static FILE_RULES: [FieldRule; 23] = [
+static FILE_RULES: [FieldRule; 22] = [
     FieldRule { field: "f_iocb_flags", rule: RuleKind::Reset, from: Some(Bits { offset: 416, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", source: Source::StateMap, reason: "computed from f_flags and the file system when the file is opened (fs/open.c: do_dentry_open; include/linux/fs.h: iocb_flags)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 32, len: 96 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "f_path", rule: RuleKind::Recurse, from: Some(Bits { offset: 512, len: 128 }), to: Some(Bits { offset: 128, len: 128 }), from_type: "struct path", to_type: "struct path", nested: Some("path"), ..FieldRule::PLAIN },
@@ -11421,7 +11503,7 @@ static FILE_RULES: [FieldRule; 23] = [
     FieldRule { field: "f_mode", rule: RuleKind::Call, from: Some(Bits { offset: 96, len: 32 }), to: Some(Bits { offset: 544, len: 32 }), from_type: "fmode_t", to_type: "fmode_t", source: Source::Override, reason: "FMODE_NONOTIFY is bit 25 in 6.12, and with bit 26 says which permission events are wanted (6.12 include/linux/fs.h: FMODE_FSNOTIFY_MASK); in 6.1 bit 26 alone. Bits 6, 7 and 24 are set by open and backing files again; FMODE_NOREUSE (23) is a hint of fadvise that 6.1 does not have (include/linux/fs.h; fs/open.c: do_dentry_open)", ..FieldRule::PLAIN },
     FieldRule { field: "f_pos_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 640, len: 256 }), to: Some(Bits { offset: 576, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
     FieldRule { field: "f_pos", rule: RuleKind::Move, from: Some(Bits { offset: 896, len: 64 }), to: Some(Bits { offset: 832, len: 64 }), from_type: "loff_t", to_type: "loff_t", ..FieldRule::PLAIN },
-    FieldRule { field: "f_owner", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 896, len: 256 }), from_type: "", to_type: "struct fown_struct", source: Source::Override, reason: "zero: nobody asked for signals of the file (6.1 fs/file_table.c: __alloc_file). In 6.12 the request is an object of its own, made by the first F_SETOWN, F_SETSIG, F_NOTIFY or lease (6.12 fs/fcntl.c: file_f_owner_allocate), and a conversion folds no objects: a file that has one is refused", ..FieldRule::PLAIN },
+    FieldRule { field: "f_owner", rule: RuleKind::Fold, from: Some(Bits { offset: 1024, len: 64 }), to: Some(Bits { offset: 896, len: 256 }), from_type: "struct fown_struct *", to_type: "struct fown_struct", source: Source::Override, reason: "who gets signals of the file. 6.12 allocates it at the first F_SETOWN, F_SETSIG, F_NOTIFY or lease (6.12 fs/fcntl.c: file_f_owner_allocate); 6.1 has it in every file, all zeros until somebody asks (6.1 fs/file_table.c: __alloc_file)", ..FieldRule::PLAIN },
     FieldRule { field: "f_cred", rule: RuleKind::Follow, from: Some(Bits { offset: 448, len: 64 }), to: Some(Bits { offset: 1152, len: 64 }), from_type: "const struct cred *", to_type: "const struct cred *", source: Source::StateMap, reason: "credentials it was opened with (fs/file_table.c: alloc_empty_file)", ..FieldRule::PLAIN },
     FieldRule { field: "f_ra", rule: RuleKind::Carry, from: Some(Bits { offset: 1216, len: 256 }), to: Some(Bits { offset: 1216, len: 256 }), from_type: "struct file_ra_state", to_type: "struct file_ra_state", ..FieldRule::PLAIN },
     FieldRule { field: "f_version", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 1472, len: 64 }), from_type: "", to_type: "u64", source: Source::Override, reason: "0 in a new file: a directory looks at its entries again (6.1 fs/file_table.c: __alloc_file; fs/read_write.c: generic_file_llseek)", ..FieldRule::PLAIN },
@@ -11431,7 +11513,6 @@ static FILE_RULES: [FieldRule; 23] = [
     FieldRule { field: "f_mapping", rule: RuleKind::Reset, from: Some(Bits { offset: 192, len: 64 }), to: Some(Bits { offset: 1728, len: 64 }), from_type: "struct address_space *", to_type: "struct address_space *", source: Source::StateMap, reason: "pages of the inode, set when it is opened (fs/open.c: do_dentry_open)", ..FieldRule::PLAIN },
     FieldRule { field: "f_wb_err", rule: RuleKind::Reset, from: Some(Bits { offset: 1088, len: 32 }), to: Some(Bits { offset: 1792, len: 32 }), from_type: "errseq_t", to_type: "errseq_t", source: Source::StateMap, reason: "errors of the file seen so far, sampled when it is opened (fs/open.c: do_dentry_open)", ..FieldRule::PLAIN },
     FieldRule { field: "f_sb_err", rule: RuleKind::Reset, from: Some(Bits { offset: 1120, len: 32 }), to: Some(Bits { offset: 1824, len: 32 }), from_type: "errseq_t", to_type: "errseq_t", source: Source::StateMap, reason: "errors of the file system seen so far, sampled when it is opened (fs/open.c: do_dentry_open)", ..FieldRule::PLAIN },
-    FieldRule { field: "f_owner", rule: RuleKind::Drop, from: Some(Bits { offset: 1024, len: 64 }), to: None, from_type: "struct fown_struct *", to_type: "", source: Source::Override, reason: "zero: nobody asked for signals of the file (6.1 fs/file_table.c: __alloc_file). In 6.12 the request is an object of its own, made by the first F_SETOWN, F_SETSIG, F_NOTIFY or lease (6.12 fs/fcntl.c: file_f_owner_allocate), and a conversion folds no objects: a file that has one is refused", ..FieldRule::PLAIN },
 ];
 
 static FILE_POINTER_RULES: [FieldRule; 1] = [
@@ -11462,7 +11543,7 @@ static FOWN_STRUCT_RULES: [FieldRule; 7] = [
     FieldRule { field: "uid", rule: RuleKind::Move, from: Some(Bits { offset: 224, len: 32 }), to: Some(Bits { offset: 160, len: 32 }), from_type: "kuid_t", to_type: "kuid_t", ..FieldRule::PLAIN },
     FieldRule { field: "euid", rule: RuleKind::Move, from: Some(Bits { offset: 256, len: 32 }), to: Some(Bits { offset: 192, len: 32 }), from_type: "kuid_t", to_type: "kuid_t", ..FieldRule::PLAIN },
     FieldRule { field: "signum", rule: RuleKind::Move, from: Some(Bits { offset: 288, len: 32 }), to: Some(Bits { offset: 224, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
-    FieldRule { field: "file", rule: RuleKind::Drop, from: Some(Bits { offset: 0, len: 64 }), to: None, from_type: "struct file *", to_type: "", source: Source::Override, reason: "set in every object of the type (6.12 fs/fcntl.c: file_f_owner_allocate); 6.1 has it in struct file only, so the object cannot be carried", ..FieldRule::PLAIN },
+    FieldRule { field: "file", rule: RuleKind::Drop, from: Some(Bits { offset: 0, len: 64 }), to: None, from_type: "struct file *", to_type: "", source: Source::Override, reason: "the file whose owner it is (6.12 fs/fcntl.c: file_f_owner_allocate); in 6.1 the structure lies in that file", ..FieldRule::PLAIN },
 ];
 
 static FPSTATE_RULES: [FieldRule; 11] = [
@@ -11612,7 +11693,7 @@ static LOAD_WEIGHT_RULES: [FieldRule; 3] = [
 ];
 
 static MAPLE_TREE_RULES: [FieldRule; 5] = [
-    FieldRule { field: "union_ma_lock", rule: RuleKind::Union, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "union", to_type: "union", ..FieldRule::PLAIN },
+    FieldRule { field: "ma_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 32, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "ma_root", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "root of the tree of VMAs, which is built anew from their ordered list (lib/maple_tree.c: mas_store_root; mm/mmap.c: exit_mmap)", ..FieldRule::PLAIN },
     FieldRule { field: "ma_flags", rule: RuleKind::Reset, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 128, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", source: Source::StateMap, reason: "MM_MT_FLAGS; the rest is the height of the tree, which is built anew (kernel/fork.c: mm_init)", ..FieldRule::PLAIN },

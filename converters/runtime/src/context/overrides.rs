@@ -24,8 +24,8 @@ impl Context<'_> {
     /// The beginning of the object that lies at `address` under the layout converted from.
     pub fn old_object<T: FromBytes>(&self, address: u64) -> Option<T> {
         let object = self.map.object_at(address)?;
-        let bytes = self.namer.old_bytes(object)?;
-        T::read_from_prefix(&bytes).ok().map(|(value, _)| value)
+        let old = self.namer.old(object)?;
+        T::read_from_prefix(&old.bytes).ok().map(|(value, _)| value)
     }
 
     /// Name of the symbol that the old pointer at `at` is at.
@@ -68,7 +68,7 @@ impl Context<'_> {
             known + self.outcome.symbols.len() - 1
         });
         self.outcome.slots.push(Slot {
-            object: self.object,
+            object: self.target,
             offset: at.new,
             target: SlotTarget::Symbol(SymbolId(id as u32)),
         });

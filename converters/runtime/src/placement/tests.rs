@@ -16,6 +16,7 @@ const fn ty(name: &'static str, from_size: u32, to_size: u32) -> TypeConverter {
         anchor: None,
         tail: None,
         open: false,
+        parts: &[],
         convert: Some(nothing),
         spans: &[],
         padding: &[],
@@ -98,6 +99,7 @@ fn head(objects: &[(u32, u64, u32, u32)]) -> Head {
                 address: KernelAddr(*home),
                 home: KernelAddr(*home),
                 owner: ObjectId(*owner),
+                part_of: None,
             })
             .collect(),
         symbols: Vec::new(),

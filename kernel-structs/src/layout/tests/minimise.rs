@@ -190,6 +190,31 @@ fn any_keep(layout: &Layout, choice: &[bool]) -> Keep {
     keep
 }
 
+/// An anonymous type goes by its typedef, also as the element of an array that is pointed at.
+#[test]
+fn the_typedef_of_an_element_that_is_pointed_at_is_kept() {
+    let full = layout(vec![
+        Type::Composite(Composite {
+            kind: CompositeKind::Union,
+            name: None,
+            size: ByteSize(0),
+            members: Vec::new(),
+        }),
+        typedef("pair_t", id(1)),
+        array(id(2), 0),
+        pointer(id(3)),
+        structure("task", 4, vec![member("pairs", 0, id(4))]),
+    ]);
+    let reduced = full.minimise(&keep(&["task"], &[])).unwrap();
+    let pairs = |layout: &Layout| {
+        let path = FieldPath::parse("pairs").unwrap();
+        let found = layout.resolve(layout.require("task").unwrap(), &path);
+        layout.canonical_type(found.unwrap().ty)
+    };
+    assert_eq!(pairs(&full), "*[0]union pair_t");
+    assert_eq!(pairs(&reduced), pairs(&full));
+}
+
 proptest! {
     #[test]
     fn reducing_changes_nothing_that_is_kept(

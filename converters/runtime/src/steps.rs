@@ -1,0 +1,347 @@
+//! A chain of converters over the objects of one image: where each object lies in every step,
+//! and how one is taken through a step.
+
+use crate::at::At;
+use crate::bits;
+use crate::context::{Context, Namer, Old, Outcome};
+use crate::convert::{ConvertError, Names};
+use crate::parts::{Changes, Link};
+use crate::placement::{Item, Lengths, Map, PlacedTail, Setting, Standing, items};
+use crate::table::{Bits, Converter};
+use kconv_image::{Image, ImageError, Object, ObjectId, Remainder, Symbol, TypeIx};
+
+/// The steps of a conversion.
+pub(crate) struct Steps<'a> {
+    image: &'a Image,
+    chain: &'a [&'static Converter],
+    pub(crate) maps: Vec<Map>,
+    names: &'a Names,
+    /// Names of the types that objects have in any step: those of the image come first.
+    types: Vec<String>,
+    /// Indices of the image's remainder entries, by object.
+    kept: Vec<usize>,
+}
+
+impl<'a> Steps<'a> {
+    /// Finds out which objects there are in every step, and where they lie.
+    pub(crate) fn new(
+        image: &'a Image,
+        chain: &'a [&'static Converter],
+        names: &'a Names,
+    ) -> Result<Steps<'a>, ConvertError> {
+        let head = image.head();
+        let mut types = head.types.clone();
+        for part in chain.iter().flat_map(|c| c.types).flat_map(|ty| ty.parts) {
+            if !types.iter().any(|known| known == part.ty) {
+                types.push(part.ty.to_owned());
+            }
+        }
+        let mut kept: Vec<usize> = (0..head.remainder.len()).collect();
+        kept.sort_by_key(|index| head.remainder[*index].object);
+        let mut steps = Steps {
+            image,
+            chain,
+            maps: Vec::with_capacity(chain.len()),
+            names,
+            types,
+            kept,
+        };
+        let lengths = lengths(image, chain)?;
+        let mut items = items(head);
+        for (step, converter) in chain.iter().enumerate() {
+            let bytes = |id| Ok::<_, ImageError>(steps.before(step, id)?.bytes);
+            let changes = Changes::find(steps.setting(), &items, converter, bytes)?;
+            let map = Map::step(steps.setting(), items, changes, &lengths, converter)?;
+            if step == 0 {
+                map.check_sizes(head)?;
+            }
+            items = map.items();
+            steps.maps.push(map);
+        }
+        Ok(steps)
+    }
+
+    fn setting(&self) -> Setting<'_> {
+        Setting {
+            machine: self.image.head().identity.machine,
+            types: &self.types,
+        }
+    }
+
+    /// The objects after the last step, those that are no more included.
+    pub(crate) fn last(&self) -> Vec<Item> {
+        match self.maps.last() {
+            Some(map) => map.items(),
+            None => items(self.image.head()),
+        }
+    }
+
+    /// Names of the types of the `objects` of the last step. A type goes with its last object if
+    /// the object does.
+    pub(crate) fn last_types(&self, objects: &[Object]) -> Vec<String> {
+        let head = self.image.head();
+        let mut types = self.types.clone();
+        while let Some(last) = types.len().checked_sub(1) {
+            let is_last = |object: &Object| object.ty == TypeIx(last as u32);
+            let went = last >= head.types.len() || head.objects.iter().any(is_last);
+            if !went || objects.iter().any(is_last) {
+                break;
+            }
+            types.pop();
+        }
+        types
+    }
+
+    /// The entries of the image's remainder for `object`.
+    fn kept_of(&self, object: ObjectId) -> &[usize] {
+        let of = |index: &usize| self.image.head().remainder[*index].object;
+        let first = self.kept.partition_point(|index| of(index) < object);
+        let last = self.kept.partition_point(|index| of(index) <= object);
+        &self.kept[first..last]
+    }
+
+    /// An object as it goes into `step`.
+    fn before(&self, step: usize, id: ObjectId) -> Result<Old, ImageError> {
+        let head = self.image.head();
+        let mut old = Old::default();
+        if (id.0 as usize) < head.objects.len() {
+            self.image.read_object(id, &mut old.bytes)?;
+            old.slots.extend_from_slice(head.slots_of(id));
+        }
+        for step in 0..step {
+            // What is found and kept on the way is told when the object's own turn comes.
+            self.step(step, id, &mut old, &mut Outcome::default(), &mut |_| {})?;
+        }
+        Ok(old)
+    }
+
+    /// Takes one object through `step`; `restored` is called with every entry of the image's
+    /// remainder that is put back. Nothing is left of an object that is not whole afterwards.
+    pub(crate) fn step(
+        &self,
+        step: usize,
+        id: ObjectId,
+        object: &mut Old,
+        outcome: &mut Outcome,
+        restored: &mut dyn FnMut(usize),
+    ) -> Result<(), ImageError> {
+        let (map, converter) = (&self.maps[step], self.chain[step]);
+        // Later steps may make more objects than this one knows.
+        let standing = map.standing(id).unwrap_or((Standing::Gone, Standing::Gone));
+        let namer = Objects { steps: self, step };
+        let mut new = Vec::new();
+        outcome.slots.clear();
+        match standing {
+            (Standing::Whole, Standing::Whole) => {
+                let slots = &object.slots;
+                let mut context = Context::new(converter, map, id, slots, &namer, outcome);
+                one_object(&mut context, map, id, &object.bytes, &mut new);
+                if map.is_left_over(id) {
+                    context.no_container();
+                }
+            }
+            (_, Standing::Whole) => {
+                if let Some(link) = map.changes.made.get(&id) {
+                    let old = self.before(step, link.owner)?;
+                    let slots = &old.slots;
+                    let mut context =
+                        Context::new(converter, map, link.owner, slots, &namer, outcome).into(id);
+                    part(&mut context, map, id, link, &old.bytes, &mut new);
+                }
+            }
+            _ => {}
+        }
+        object.bytes = new;
+        std::mem::swap(&mut object.slots, &mut outcome.slots);
+        object.slots.sort_by_key(|slot| slot.offset);
+        if standing.1.is_whole() {
+            for index in self.kept_of(id) {
+                let entry = &self.image.head().remainder[*index];
+                if entry.layout == converter.to.fingerprint && restore(entry, &mut object.bytes) {
+                    restored(*index);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the objects say of their own length.
+fn lengths(image: &Image, chain: &[&'static Converter]) -> Result<Lengths, ConvertError> {
+    let head = image.head();
+    let mut lengths = Lengths::default();
+    let Some(converter) = chain.first() else {
+        return Ok(lengths);
+    };
+    let mut bytes = Vec::new();
+    for (object, id) in head.objects.iter().zip((0..).map(ObjectId)) {
+        let Some(ty) = converter.find(head.type_name(object)) else {
+            continue;
+        };
+        if ty.open {
+            let surplus = i128::from(object.size) - i128::from(ty.from_size);
+            // More than any object has does not pass the check of its size.
+            let surplus = i64::try_from(surplus).unwrap_or(0);
+            lengths.surplus.insert(id, surplus);
+        }
+        let Some(tail) = ty.tail else {
+            continue;
+        };
+        image.read_object(id, &mut bytes)?;
+        let end = tail.count.offset + tail.count.len;
+        if bytes.len() as u64 * 8 >= u64::from(end) {
+            let count = bits::get(&bytes, tail.count.offset, tail.count.len, false);
+            // More than any object can have do not pass the check of its size.
+            let count = u64::try_from(count).unwrap_or(u64::MAX);
+            let elements = count.saturating_add(u64::from(tail.add));
+            lengths.elements.insert(id, elements);
+        }
+    }
+    Ok(lengths)
+}
+
+/// Takes one object from `old` to `new` through one converter.
+fn one_object(context: &mut Context<'_>, map: &Map, id: ObjectId, old: &[u8], new: &mut Vec<u8>) {
+    let (ty, count) = (map.ty(id), map.object(id).count);
+    let Some(convert) = ty.convert else {
+        return;
+    };
+    let (from, to) = (ty.from_size as usize, ty.to_size as usize);
+    // An object that ends before its type does has zeros there, which no conversion changes.
+    let padded;
+    let mut whole = old;
+    if ty.open && old.len() < from {
+        padded = [old, &vec![0; from - old.len()]].concat();
+        whole = &padded;
+    }
+    let new_size = map.new_size(id) as usize;
+    new.clear();
+    new.resize(new_size.max(count as usize * to), 0);
+    let object = At::object();
+    for index in 0..count as usize {
+        let element;
+        let at = if count == 1 {
+            &object
+        } else {
+            element = object.index(index, from, to);
+            &element
+        };
+        let old = &whole[index * from..(index + 1) * from];
+        convert(context, at, old, &mut new[index * to..(index + 1) * to]);
+        context.keep_padding(at, old, ty.padding);
+    }
+    if let Some(tail) = map.tail(id) {
+        elements(context, tail, old, new);
+    }
+    if ty.open {
+        new.truncate(new_size);
+        if let (Some(behind), Some(place)) = (old.get(from..), new.get_mut(to..)) {
+            place.copy_from_slice(behind);
+        }
+    }
+}
+
+/// Takes the flexible array at the end of an object from `old` to `new`.
+fn elements(context: &mut Context<'_>, tail: PlacedTail, old: &[u8], new: &mut [u8]) {
+    let ty = tail.element;
+    let Some(convert) = ty.convert else {
+        return;
+    };
+    let (from, to) = (ty.from_size as usize, ty.to_size as usize);
+    let starts = (tail.at.from as usize, tail.at.to as usize);
+    let object = At::object();
+    let array = object.field(tail.at.field, starts.0, starts.1);
+    // The size of the object was held against the number of elements.
+    let count = tail.elements as usize;
+    let each = old[starts.0..].chunks_exact(from).take(count);
+    let new = new[starts.1..].chunks_exact_mut(to);
+    for (index, (old, new)) in each.zip(new).enumerate() {
+        let at = array.index(index, from, to);
+        convert(context, &at, old, new);
+        context.keep_padding(&at, old, ty.padding);
+    }
+    // What `sizeof` has beyond the last element, which fills up to the alignment of the type.
+    let end = (starts.0 + count * from) as u32;
+    let len = (old.len() as u32).saturating_sub(end);
+    let rest = Bits {
+        offset: 8 * end,
+        len: 8 * len,
+    };
+    if len > 0 {
+        context.keep_padding(&object, old, &[rest]);
+    }
+}
+
+/// Puts a kept value back. Returns false if the object has no such place, which only an image
+/// that was tampered with can have.
+fn restore(entry: &Remainder, bytes: &mut [u8]) -> bool {
+    let start = entry.offset as usize;
+    let Some(place) = bytes.get_mut(start..start + entry.bytes.len()) else {
+        return false;
+    };
+    for ((byte, kept), mask) in place.iter_mut().zip(&entry.bytes).zip(&entry.mask) {
+        *byte = (*byte & !mask) | (kept & mask);
+    }
+    true
+}
+
+/// Makes the object `id` of a part of another, whose old bytes are `owner`.
+fn part(
+    context: &mut Context<'_>,
+    map: &Map,
+    id: ObjectId,
+    link: &Link,
+    owner: &[u8],
+    new: &mut Vec<u8>,
+) {
+    let ty = map.ty(id);
+    let start = link.from as usize;
+    let old = owner.get(start..start + ty.from_size as usize);
+    let (Some(convert), Some(old)) = (ty.convert, old) else {
+        return;
+    };
+    new.resize(map.new_size(id) as usize, 0);
+    let object = At::object();
+    let at = object.field(link.part.field, start, 0);
+    convert(context, &at, old, new);
+    context.keep_padding(&at, old, ty.padding);
+}
+
+/// The objects of an image, on their way into a step.
+struct Objects<'a> {
+    steps: &'a Steps<'a>,
+    step: usize,
+}
+
+impl Namer for Objects<'_> {
+    fn task(&self, object: ObjectId) -> String {
+        let owner = self.steps.maps[self.step].object(object).owner;
+        let tasks = &self.steps.names.tasks;
+        match tasks.binary_search_by_key(&owner, |task| task.0) {
+            Ok(index) => {
+                let (_, pid, comm) = &tasks[index];
+                format!("task {pid} ({comm})")
+            }
+            Err(_) => String::from("no task"),
+        }
+    }
+
+    fn object(&self, object: ObjectId) -> String {
+        let head = self.steps.image.head();
+        let object = match head.objects.get(object.0 as usize) {
+            Some(object) => object,
+            // It was made on the way, and lies where the step before has put it.
+            None => self.steps.maps[self.step].object(object),
+        };
+        let name = self.steps.setting().type_name(object);
+        format!("{name} at {}", object.address)
+    }
+
+    fn symbols(&self) -> &[Symbol] {
+        &self.steps.image.head().symbols
+    }
+
+    fn old(&self, object: ObjectId) -> Option<Old> {
+        self.steps.before(self.step, object).ok()
+    }
+}
