@@ -344,6 +344,16 @@ impl Map {
         self.folds.contains(self.ty(object).name) && !self.changes.shared.contains(&object)
     }
 
+    /// The objects of type `ty`, of one element, that have bytes of their own before the step.
+    pub(crate) fn whole_of_type<'a>(&'a self, ty: &'a str) -> impl Iterator<Item = ObjectId> + 'a {
+        let is_one = move |place: &Place| {
+            place.ty.name == ty && place.object.count == 1 && place.before.is_whole()
+        };
+        let ids = (0..).map(ObjectId);
+        let places = self.places.iter().zip(ids);
+        places.filter(move |(place, _)| is_one(place)).map(|(_, id)| id)
+    }
+
     /// The object `id` as it is before the step.
     pub(crate) fn object(&self, id: ObjectId) -> &Object {
         &self.places[id.0 as usize].object
