@@ -46,7 +46,7 @@ impl Changes {
         converter: &Converter,
         mut bytes: impl FnMut(ObjectId) -> Result<Vec<u8>, E>,
     ) -> Result<Changes, E> {
-        let whole = |item: &Item| item.place.is_whole();
+        let whole = |item: &Item| item.standing.is_whole();
         let at: BTreeMap<u64, ObjectId> = items
             .iter()
             .zip((0..).map(ObjectId))
@@ -57,7 +57,7 @@ impl Changes {
         let inside: BTreeMap<u64, ObjectId> = items
             .iter()
             .zip((0..).map(ObjectId))
-            .filter(|(item, _)| item.place.is_folded())
+            .filter(|(item, _)| item.standing.is_folded())
             .map(|(item, id)| (item.object.address.0, id))
             .collect();
         let mut changes = Changes::default();
@@ -163,7 +163,7 @@ impl Changes {
             // It was made out of what it becomes again.
             Some(_) if item.object.part_of.is_some() => Standing::Gone,
             Some(_) => Standing::Folded,
-            None => item.place,
+            None => item.standing,
         }
     }
 }

@@ -68,7 +68,7 @@ pub enum PlacementError {
 #[derive(Clone, Debug)]
 pub(crate) struct Item {
     pub(crate) object: Object,
-    pub(crate) place: Standing,
+    pub(crate) standing: Standing,
 }
 
 /// How an object stands between two steps.
@@ -100,7 +100,7 @@ pub(crate) fn items(head: &Head) -> Vec<Item> {
     };
     let item = |object: &Object| Item {
         object: object.clone(),
-        place: standing(object),
+        standing: standing(object),
     };
     head.objects.iter().map(item).collect()
 }
@@ -225,7 +225,7 @@ impl Map {
     ) -> Result<Map, PlacementError> {
         items.extend(changes.new.iter().map(|object| Item {
             object: object.clone(),
-            place: Standing::Gone,
+            standing: Standing::Gone,
         }));
         let mut places = Vec::with_capacity(items.len());
         for (item, id) in items.into_iter().zip((0..).map(ObjectId)) {
@@ -277,7 +277,7 @@ impl Map {
                 part_of: self.part_of(place, id),
                 ..place.object.clone()
             },
-            place: place.after,
+            standing: place.after,
         };
         let ids = (0..).map(ObjectId);
         self.places.iter().zip(ids).map(item).collect()
@@ -351,7 +351,9 @@ impl Map {
         };
         let ids = (0..).map(ObjectId);
         let places = self.places.iter().zip(ids);
-        places.filter(move |(place, _)| is_one(place)).map(|(_, id)| id)
+        places
+            .filter(move |(place, _)| is_one(place))
+            .map(|(_, id)| id)
     }
 
     /// The object `id` as it is before the step.
@@ -499,7 +501,7 @@ impl Place {
         elements: Option<&u64>,
         converter: &'static Converter,
     ) -> Result<Place, PlacementError> {
-        let Item { object, place } = item;
+        let Item { object, standing } = item;
         let address = object.address;
         let find = |name: &str| {
             let ty = converter.find(name).filter(|ty| ty.convert.is_some());
@@ -534,7 +536,7 @@ impl Place {
             ),
         };
         Ok(Place {
-            before: place,
+            before: standing,
             old: address.0,
             old_size,
             after,
