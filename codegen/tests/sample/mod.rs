@@ -107,6 +107,16 @@ impl Sample {
         self.bytes.len() - 1
     }
 
+    /// Adds an object that is folded into another, `before` bytes into it.
+    pub fn fold(&mut self, ty: &str, owner: usize, before: u64) {
+        self.add(ty);
+        self.bytes.pop();
+        let folded = self.head.objects.len() - 1;
+        let address = self.address(owner) + before;
+        self.head.objects[folded].address = KernelAddr(address);
+        self.head.objects[folded].part_of = Some(ObjectId(owner as u32));
+    }
+
     /// Where an object lies.
     pub fn address(&self, object: usize) -> u64 {
         self.head.objects[object].address.0

@@ -74,6 +74,19 @@ fn object_that_is_a_part_of_a_part() {
 }
 
 #[test]
+fn slot_of_a_folded_object() {
+    assert_snapshot!(refused(|sample| {
+        let owner = sample.head.objects[0].clone();
+        sample.head.objects[3].address = owner.address;
+        sample.head.objects[3].part_of = Some(ObjectId(0));
+        sample.objects.remove(3);
+    }), @"
+    DIR/out.img: slot 2 belongs to object 3, which is folded and has no bytes of its own
+    this is a fault of kconv: please report it
+    ");
+}
+
+#[test]
 fn object_without_bytes() {
     assert_snapshot!(refused(|sample| {
         sample.head.objects[4].size = 0;

@@ -72,14 +72,27 @@ impl Changes {
                 continue;
             }
             let old = bytes(owner)?;
-            for (index, part) in (0..item.object.count)
-                .flat_map(|index| ty.parts.iter().map(move |part| (index, part)))
-            {
+            // By the bytes that there are: the number of elements is not yet held against them.
+            let values = old.len() / (ty.from_size as usize).max(1);
+            let places = (0..values as u64).flat_map(|index| {
+                let place = move |size: u32, at: u32| {
+                    u32::try_from(index * u64::from(size) + u64::from(at)).ok()
+                };
+                let parts = ty.parts.iter();
+                parts.map(move |part| {
+                    Some((
+                        part,
+                        place(ty.from_size, part.from)?,
+                        place(ty.to_size, part.to)?,
+                    ))
+                })
+            });
+            for (part, from, to) in places.map_while(|place| place) {
                 let link = Link {
                     owner,
                     part: *part,
-                    from: index * ty.from_size + part.from,
-                    to: index * ty.to_size + part.to,
+                    from,
+                    to,
                 };
                 let start = link.from as usize;
                 match part.kind {

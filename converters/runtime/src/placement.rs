@@ -52,6 +52,16 @@ pub enum PlacementError {
         /// Its number of elements.
         count: u32,
     },
+    /// A folded object where the layout read has no such structure, or the layout written none.
+    #[error("object {address} ({ty}) is folded into another, where {converter} knows no such part")]
+    NoSuchPart {
+        /// Its address.
+        address: KernelAddr,
+        /// Its type.
+        ty: String,
+        /// The converter.
+        converter: &'static str,
+    },
     /// No address is left behind the other objects.
     #[error(
         "object {address} ({ty}) outgrew its place and the address space ends before a new one"
@@ -248,24 +258,42 @@ impl Map {
             changes,
             folds: folds.map(|part| part.ty).collect(),
         };
-        map.place_folded();
+        if let Some(index) = map.place_folded(converter) {
+            let object = &map.places[index].object;
+            return Err(PlacementError::NoSuchPart {
+                address: object.address,
+                ty: setting.type_name(object).to_owned(),
+                converter: converter.name,
+            });
+        }
         Ok(map)
     }
 
     /// Folded objects lie where others have them, also those that are no more once they are.
-    fn place_folded(&mut self) {
+    /// Returns the first that no other has.
+    fn place_folded(&mut self, converter: &Converter) -> Option<usize> {
+        let parts = converter.types.iter().flat_map(|ty| ty.parts);
+        let comes_out: BTreeSet<&str> = parts
+            .filter(|part| part.kind == PartKind::Made)
+            .map(|part| part.ty)
+            .collect();
         for index in 0..self.places.len() {
             let place = &self.places[index];
             let new = match self.changes.folded.get(&ObjectId(index as u32)) {
                 Some(link) => self.new_address(link.owner).0 + u64::from(link.to),
                 None if place.after.is_folded() => match self.place(place.old) {
-                    Placed::At(new) | Placed::AtFirst(new) => new.0,
-                    _ => place.old,
+                    Placed::At(new) | Placed::AtFirst(new)
+                        if !comes_out.contains(place.ty.name) =>
+                    {
+                        new.0
+                    }
+                    _ => return Some(index),
                 },
                 None => continue,
             };
             self.places[index].new = new;
         }
+        None
     }
 
     /// The objects after the step.

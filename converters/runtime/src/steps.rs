@@ -272,13 +272,12 @@ fn elements(context: &mut Context<'_>, tail: PlacedTail, old: &[u8], new: &mut [
         context.keep_padding(&at, old, ty.padding);
     }
     // What `sizeof` has beyond the last element, which fills up to the alignment of the type.
-    let end = (starts.0 + count * from) as u32;
-    let len = (old.len() as u32).saturating_sub(end);
-    let rest = Bits {
-        offset: 8 * end,
-        len: 8 * len,
-    };
-    if len > 0 {
+    let end = starts.0 + count * from;
+    if end < old.len() {
+        let rest = Bits {
+            offset: 8 * end as u32,
+            len: 8 * (old.len() - end) as u32,
+        };
         context.keep_padding(&object, old, &[rest]);
     }
 }
