@@ -258,7 +258,12 @@ fn image(kernel: Kernel, requests: &[Option<(usize, u64)>]) -> Image {
         true => vec!["file".to_owned()],
         false => vec!["file".to_owned(), "request".to_owned()],
     };
-    let kernel = id(&node(&kernel));
+    write(&node(&kernel), types, objects, &bytes)
+}
+
+/// An image of these objects.
+fn write(kernel: &Node, types: Vec<String>, objects: Vec<Object>, bytes: &[Vec<u8>]) -> Image {
+    let kernel = id(kernel);
     let head = Head {
         identity: Identity {
             machine: Machine::X86_64,
@@ -281,7 +286,7 @@ fn image(kernel: Kernel, requests: &[Option<(usize, u64)>]) -> Image {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("sample.img");
     let mut writer = ImageWriter::create(&path, Machine::X86_64, &head.objects, &[]).unwrap();
-    for bytes in &bytes {
+    for bytes in bytes {
         writer.object(bytes).unwrap();
     }
     writer
@@ -363,6 +368,127 @@ proptest! {
                     prop_assert_eq!(&home.head().types, &image.head().types);
                 }
             }
+        }
+    }
+}
+
+/// A type that ends in bytes, of which its `sizeof` has some, and in half words in the other kernel.
+fn counted(from: [usize; 2], to: [usize; 2], name: [&'static str; 2]) -> &'static Converter {
+    let [was, is] = [from, to].map(|[size, _]| if size == 8 { 1 } else { 2 });
+    let tail = Tail {
+        field: "bytes",
+        element: "element",
+        from: from[1] as u32,
+        to: to[1] as u32,
+        count: Bits { offset: 0, len: 32 },
+        add: 0,
+    };
+    let plain = |name, from: usize, to: usize| TypeConverter {
+        name,
+        from_size: from as u32,
+        to_size: to as u32,
+        extent: None,
+        anchor: None,
+        tail: None,
+        parts: &[],
+        convert: None,
+        spans: &[],
+        padding: &[],
+        rules: &[],
+    };
+    let types = vec![
+        TypeConverter {
+            tail: Some(tail),
+            convert: Some(|_, _, old, new| {
+                new.fill(0);
+                new[..4].copy_from_slice(&old[..4]);
+            }),
+            ..plain("counted", from[0], to[0])
+        },
+        TypeConverter {
+            convert: Some(|cx, at, old, new| {
+                let number = old
+                    .iter()
+                    .rev()
+                    .fold(0, |n, byte| n << 8 | u16::from(*byte));
+                match new.len() {
+                    2 => new.copy_from_slice(&number.to_le_bytes()),
+                    _ => match u8::try_from(number) {
+                        Ok(byte) => new[0] = byte,
+                        Err(_) => cx.refuse_call(at, number.to_string(), "is more than a byte"),
+                    },
+                }
+            }),
+            ..plain("element", was, is)
+        },
+    ];
+    let node = |layout: &'static str| Node {
+        layout,
+        release: layout,
+        fingerprint: Fingerprint([layout.as_bytes()[0]; 32]),
+    };
+    Box::leak(Box::new(Converter {
+        name: name[0],
+        tool: "test",
+        family: "test",
+        machine: Machine::X86_64,
+        from: node(name[0]),
+        to: node(name[1]),
+        task: TaskLabel {
+            ty: "task",
+            pid: 0,
+            comm: 0,
+            comm_len: 0,
+        },
+        types: leak(types),
+    }))
+}
+
+/// `sizeof` is 8 and the bytes begin at 5, or 16 and the half words at 6: what is left of it behind
+/// a short array comes back as well.
+#[test]
+fn an_array_that_ends_before_its_type_does_comes_back() {
+    let (narrow, wide) = ([8, 5], [16, 6]);
+    for ([from, to], names, step) in [
+        ([narrow, wide], ["narrow", "wide"], 1),
+        ([wide, narrow], ["wide", "narrow"], 2),
+    ] {
+        let (there, again) = (
+            counted(from, to, names),
+            counted(to, from, [names[1], names[0]]),
+        );
+        for count in 0..24usize {
+            let size = from[0].max(from[1] + step * count);
+            let mut bytes = vec![0; size];
+            bytes[..4].copy_from_slice(&(count as u32).to_le_bytes());
+            for (index, byte) in bytes[from[1]..].iter_mut().enumerate() {
+                // Half words have nothing in their upper byte, but what is behind them has.
+                let upper = step == 2 && index % 2 == 1 && index < step * count;
+                *byte = if upper { 0 } else { 100 + index as u8 };
+            }
+            let object = Object {
+                ty: TypeIx(0),
+                count: 1,
+                size: size as u64,
+                address: KernelAddr(0xffff_8881_0000_0000),
+                home: KernelAddr(0xffff_8881_0000_0000),
+                owner: ObjectId(0),
+                part_of: None,
+            };
+            let types = vec!["counted".to_owned()];
+            let image = write(&there.from, types, vec![object], &[bytes]);
+            let new = through(&image, &[there]);
+            let other = 3 - step;
+            let size = to[0].max(to[1] + other * count);
+            let (_, object, bytes) = content(&new).remove(0);
+            assert_eq!((object.size, bytes.len()), (size as u64, size));
+            for index in 0..count {
+                assert_eq!(
+                    usize::from(bytes[to[1] + other * index]),
+                    100 + step * index
+                );
+            }
+            assert_eq!(content(&through(&new, &[again])), content(&image));
         }
     }
 }
