@@ -299,3 +299,21 @@ fn a_pid_that_is_not_in_the_image_is_refused_on_both_ways() {
         ["pid: 0xffff8880dead0000 points at something that is not in the image"]
     );
 }
+
+/// Only a damaged image has this: an object folded into a place that is no structure of its type.
+#[test]
+fn an_object_that_is_folded_into_nothing_stops_the_conversion() {
+    for before in [0u64, 8, 113] {
+        let Made { mut sample, files } = make(forth(), &[plain()]);
+        sample.fold("fown_struct", files[0], before);
+        let error = through(&sample.image(), &[forth()]).err().unwrap();
+        let text = error.to_string();
+        assert!(text.contains("knows no such part"), "{text}");
+    }
+    // At the right place, and a second one at the same.
+    let Made { mut sample, files } = make(forth(), &[plain()]);
+    sample.fold("fown_struct", files[0], 112);
+    assert_eq!(refusals(&sample.image(), &[forth()]), Vec::<String>::new());
+    sample.fold("fown_struct", files[0], 112);
+    assert!(through(&sample.image(), &[forth()]).is_err());
+}

@@ -107,6 +107,16 @@ impl Sample {
         self.bytes.len() - 1
     }
 
+    /// Adds an object that is folded into another, `before` bytes into it.
+    pub fn fold(&mut self, ty: &str, owner: usize, before: u64) {
+        self.add(ty);
+        self.bytes.pop();
+        let folded = self.head.objects.len() - 1;
+        let address = self.address(owner) + before;
+        self.head.objects[folded].address = KernelAddr(address);
+        self.head.objects[folded].part_of = Some(ObjectId(owner as u32));
+    }
+
     /// Where an object lies.
     pub fn address(&self, object: usize) -> u64 {
         self.head.objects[object].address.0
@@ -144,13 +154,21 @@ impl Sample {
 
     /// Makes the pointer `path` of an object one to a symbol.
     pub fn symbol(&mut self, object: usize, path: &str, name: &str) {
-        let origin = 0xffff_ffff_8100_0000 + 16 * self.head.symbols.len() as u64;
-        self.head.symbols.push(Symbol {
-            name: name.to_owned(),
-            offset: 0,
-            origin: KernelAddr(origin),
-        });
-        let id = kconv_image::SymbolId(self.head.symbols.len() as u32 - 1);
+        let known = self
+            .head
+            .symbols
+            .iter()
+            .position(|known| known.name == name);
+        let index = known.unwrap_or(self.head.symbols.len());
+        let origin = 0xffff_ffff_8100_0000 + 16 * index as u64;
+        if known.is_none() {
+            self.head.symbols.push(Symbol {
+                name: name.to_owned(),
+                offset: 0,
+                origin: KernelAddr(origin),
+            });
+        }
+        let id = kconv_image::SymbolId(index as u32);
         let offset = self.offset(object, path);
         self.slot(object, offset, SlotTarget::Symbol(id), origin);
     }
@@ -261,10 +279,9 @@ pub fn assert_same(left: &Image, right: &Image) {
     };
     same("remainder", &left_over(a), &left_over(b));
     for object in 0..a.objects.len() {
-        assert!(
-            bytes(left, object) == bytes(right, object),
-            "bytes of {} {object}",
-            a.type_name(&a.objects[object])
-        );
+        let (old, new) = (bytes(left, object), bytes(right, object));
+        let differs = old.iter().zip(&new).position(|(old, new)| old != new);
+        let name = a.type_name(&a.objects[object]);
+        assert_eq!((differs, old.len()), (None, new.len()), "{name} {object}");
     }
 }

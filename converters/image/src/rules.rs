@@ -104,6 +104,14 @@ pub enum Flaw {
         /// Size of the object.
         size: u64,
     },
+    /// A slot of an object whose bytes are those of another, which has the slot.
+    #[error("slot {slot} belongs to object {object}, which is folded and has no bytes of its own")]
+    SlotOfFolded {
+        /// The slot.
+        slot: usize,
+        /// The object.
+        object: u32,
+    },
     /// Slots are not ordered by object and offset, or one place has two.
     #[error("slot {slot} does not come after slot {} by object and offset", slot - 1)]
     SlotOrder {
@@ -350,6 +358,12 @@ fn slots(head: &Head, machine: Machine) -> Result<(), Flaw> {
     for (number, slot) in head.slots.iter().enumerate() {
         let refers = |what, found, count| refers("slot", number, what, found, count);
         refers("object", slot.object.0, head.objects.len())?;
+        if head.folded_into(head.object(slot.object)).is_some() {
+            return Err(Flaw::SlotOfFolded {
+                slot: number,
+                object: slot.object.0,
+            });
+        }
         let size = head.object(slot.object).size;
         if u64::from(slot.offset) + u64::from(machine.pointer_size()) > size {
             return Err(Flaw::SlotOutside {

@@ -50,6 +50,43 @@ fn object_before_its_owner() {
 }
 
 #[test]
+fn object_that_ends_outside_of_what_it_is_folded_into() {
+    assert_snapshot!(refused(|sample| {
+        let (owner, part) = (sample.head.objects[0].clone(), &mut sample.head.objects[1]);
+        part.address = KernelAddr(owner.address.0 + owner.size - 8);
+        part.part_of = Some(ObjectId(0));
+        sample.objects.remove(1);
+    }), @"
+    DIR/out.img: object 1 of 48 bytes begins in object 0 and ends outside of it
+    this is a fault of kconv: please report it
+    ");
+}
+
+#[test]
+fn object_that_is_a_part_of_a_part() {
+    assert_snapshot!(refused(|sample| {
+        sample.head.objects[1].part_of = Some(ObjectId(0));
+        sample.head.objects[3].part_of = Some(ObjectId(1));
+    }), @"
+    DIR/out.img: object 3 is a part of object 1, which is a part itself
+    this is a fault of kconv: please report it
+    ");
+}
+
+#[test]
+fn slot_of_a_folded_object() {
+    assert_snapshot!(refused(|sample| {
+        let owner = sample.head.objects[0].clone();
+        sample.head.objects[3].address = owner.address;
+        sample.head.objects[3].part_of = Some(ObjectId(0));
+        sample.objects.remove(3);
+    }), @"
+    DIR/out.img: slot 2 belongs to object 3, which is folded and has no bytes of its own
+    this is a fault of kconv: please report it
+    ");
+}
+
+#[test]
 fn object_without_bytes() {
     assert_snapshot!(refused(|sample| {
         sample.head.objects[4].size = 0;

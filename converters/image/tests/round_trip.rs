@@ -365,6 +365,68 @@ fn large_objects_come_back() {
     comes_back(&sample);
 }
 
+/// Folded objects have no bytes of their own, wherever in the index they and their owners are.
+#[test]
+fn a_folded_object_has_the_bytes_of_what_it_lies_in() {
+    for machine in [Machine::I386, Machine::X86_64] {
+        let mut sample = sample(machine);
+        let owner = sample.head.objects[0].clone();
+        let fold = |before: u64, size: u64| Object {
+            ty: TypeIx(1),
+            count: 1,
+            size,
+            address: KernelAddr(owner.address.0 + before),
+            home: KernelAddr(owner.home.0 + 0x10_0000 + before),
+            owner: ObjectId(0),
+            part_of: Some(ObjectId(0)),
+        };
+        sample.head.objects.push(fold(8, 32));
+        // It is read from a window that begins behind its owner.
+        let far = Object {
+            address: KernelAddr(owner.address.0 + 0x20_0000),
+            home: KernelAddr(owner.home.0 + 0x20_0000),
+            size: 2 << 20,
+            ..owner.clone()
+        };
+        sample.head.objects.push(far);
+        sample.objects.push(vec![0x5a; 2 << 20]);
+        sample.head.objects.push(fold(0, owner.size));
+        // Made of a part of its owner: an object like any other.
+        let made = Object {
+            address: KernelAddr(owner.address.0 + 0x40_0000),
+            home: owner.home,
+            part_of: Some(ObjectId(0)),
+            ..fold(0, 20)
+        };
+        sample.head.objects.push(made);
+        sample.objects.push(vec![0xa5; 20]);
+
+        let image = Image::from_bytes(sample.bytes()).unwrap();
+        assert_eq!(image.head(), &sample.head);
+        assert!(image.verify(Verify::Everything).is_empty());
+        let around = &sample.objects[0];
+        let expected = [&around[8..40], &[0x5a; 2 << 20], &around[..], &[0xa5; 20]];
+        let mut stream = image.objects();
+        let mut streamed = Vec::new();
+        while let Some((_, bytes)) = stream.next_object().unwrap() {
+            streamed.push(bytes.to_vec());
+        }
+        let mut bytes = Vec::new();
+        for (number, expected) in (6..).zip(expected) {
+            image.read_object(ObjectId(number), &mut bytes).unwrap();
+            assert!(bytes == expected && streamed[number as usize] == expected);
+        }
+        // An address in both belongs to the one that has the bytes.
+        let found = image.find(KernelAddr(owner.address.0 + 9));
+        assert_eq!(found, Some((ObjectId(0), 9)));
+        let folded = |index: usize| image.head().folded_into(&image.head().objects[index]);
+        assert_eq!(
+            [6, 8, 9].map(folded),
+            [Some(ObjectId(0)), Some(ObjectId(0)), None]
+        );
+    }
+}
+
 #[test]
 fn what_is_not_there_is_not_found() {
     let image = Image::from_bytes(sample(Machine::I386).bytes()).unwrap();

@@ -104,21 +104,39 @@ pub fn mm_flags(cx: &mut Context<'_>, at: &At<'_>, old: &U64, unmapped_area: &U6
     }
 }
 
-/// `mm_struct.rss_stat`.
+/// `mm_struct.rss_stat`, with what each task of the mm holds back. The mm's own part is kept in the
+/// image if it is not the sum, and the parts of the tasks are kept with the tasks.
 pub fn rss_stat(
     cx: &mut Context<'_>,
     at: &At<'_>,
     old: &old::mm_rss_stat,
 ) -> [same::percpu_counter; 4] {
+    let own = old.count.map(|count| i128::from(count.counter.get()));
+    let mut sums = own;
+    let mm = offset_of!(old::task_struct, mm);
+    for task in cx.referrers::<old::task_struct>("task_struct", mm) {
+        for (sum, part) in sums.iter_mut().zip(&task.rss_stat.count) {
+            *sum += i128::from(part.get());
+        }
+    }
+    if sums != own {
+        cx.keep(at, old.as_bytes());
+    }
     let mut counters = [same::percpu_counter::new_zeroed(); 4];
-    for (index, (counter, old)) in counters.iter_mut().zip(&old.count).enumerate() {
+    for (index, (counter, sum)) in counters.iter_mut().zip(sums).enumerate() {
         let at = at.index(
             index,
             size_of::<same::atomic64_t>(),
             size_of::<same::percpu_counter>(),
         );
         let link = cx.own_address(&at.field("list", 0, offset_of!(same::percpu_counter, list)));
-        counter.count = old.counter;
+        match i64::try_from(sum) {
+            Ok(sum) => counter.count = I64::new(sum),
+            Err(_) => {
+                let why = "with what its tasks hold back, is more than a counter holds";
+                cx.refuse_call(&at, own[index].to_string(), why);
+            }
+        }
         counter.list = same::list_head {
             next: link,
             prev: link,

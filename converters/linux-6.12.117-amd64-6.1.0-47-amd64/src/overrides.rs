@@ -239,6 +239,15 @@ pub fn selector(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
     U64::new(known_bits(cx, at, old.get(), 0xffff, why))
 }
 
+/// The address space. Whether a concurrency id is in use is kept if it does not follow from that.
+pub fn mm(cx: &mut Context<'_>, at: &At<'_>, old: &U64, active: &I32) -> U64 {
+    if active.get() != i32::from(old.get() != 0) {
+        let place = offset_of!(old::task_struct, mm_cid_active);
+        cx.keep(&at.beside("mm_cid_active", place, 0), active.as_bytes());
+    }
+    cx.follow(at, *old)
+}
+
 /// Address of the registered `struct rseq`, whose length has to be that of 6.1.
 pub fn rseq(cx: &mut Context<'_>, at: &At<'_>, old: &U64, len: &U32) -> U64 {
     let expected = if old.get() == 0 { 0 } else { RSEQ_LEN };

@@ -42,6 +42,11 @@ pub trait Namer {
     fn old(&self, _object: ObjectId) -> Option<Old> {
         None
     }
+    /// The objects of type `ty`, of one element, with a pointer at `address` in the bytes from
+    /// `offset` on, by ascending number.
+    fn referrers(&self, _ty: &str, _offset: u32, _address: u64) -> Vec<ObjectId> {
+        Vec::new()
+    }
 }
 
 /// An object on its way.

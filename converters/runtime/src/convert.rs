@@ -248,7 +248,7 @@ fn stream(
             };
             steps.step(step, id, &mut object, &mut outcome, &mut put_back)?;
         }
-        if !item.place.is_whole() {
+        if !item.standing.is_whole() {
             continue;
         }
         for slot in &object.slots {
@@ -291,13 +291,15 @@ impl Final {
         let mut next = 0;
         let number = |item: &Item| {
             let id = ObjectId(next);
-            (item.place != Standing::Gone).then(|| {
+            (item.standing != Standing::Gone).then(|| {
                 next += 1;
                 id
             })
         };
         let numbers: Vec<Option<ObjectId>> = last.iter().map(number).collect();
-        let here = last.into_iter().filter(|item| item.place != Standing::Gone);
+        let here = last
+            .into_iter()
+            .filter(|item| item.standing != Standing::Gone);
         let objects: Vec<Object> = here
             .map(|item| Object {
                 part_of: item.object.part_of.and_then(|id| numbers[id.0 as usize]),

@@ -46,7 +46,7 @@ impl Changes {
         converter: &Converter,
         mut bytes: impl FnMut(ObjectId) -> Result<Vec<u8>, E>,
     ) -> Result<Changes, E> {
-        let whole = |item: &Item| item.place.is_whole();
+        let whole = |item: &Item| item.standing.is_whole();
         let at: BTreeMap<u64, ObjectId> = items
             .iter()
             .zip((0..).map(ObjectId))
@@ -57,7 +57,7 @@ impl Changes {
         let inside: BTreeMap<u64, ObjectId> = items
             .iter()
             .zip((0..).map(ObjectId))
-            .filter(|(item, _)| item.place.is_folded())
+            .filter(|(item, _)| item.standing.is_folded())
             .map(|(item, id)| (item.object.address.0, id))
             .collect();
         let mut changes = Changes::default();
@@ -72,14 +72,27 @@ impl Changes {
                 continue;
             }
             let old = bytes(owner)?;
-            for (index, part) in (0..item.object.count)
-                .flat_map(|index| ty.parts.iter().map(move |part| (index, part)))
-            {
+            // By the bytes that there are: the number of elements is not yet held against them.
+            let values = old.len() / (ty.from_size as usize).max(1);
+            let places = (0..values as u64).flat_map(|index| {
+                let place = move |size: u32, at: u32| {
+                    u32::try_from(index * u64::from(size) + u64::from(at)).ok()
+                };
+                let parts = ty.parts.iter();
+                parts.map(move |part| {
+                    Some((
+                        part,
+                        place(ty.from_size, part.from)?,
+                        place(ty.to_size, part.to)?,
+                    ))
+                })
+            });
+            for (part, from, to) in places.map_while(|place| place) {
                 let link = Link {
                     owner,
                     part: *part,
-                    from: index * ty.from_size + part.from,
-                    to: index * ty.to_size + part.to,
+                    from,
+                    to,
                 };
                 let start = link.from as usize;
                 match part.kind {
@@ -163,7 +176,7 @@ impl Changes {
             // It was made out of what it becomes again.
             Some(_) if item.object.part_of.is_some() => Standing::Gone,
             Some(_) => Standing::Folded,
-            None => item.place,
+            None => item.standing,
         }
     }
 }

@@ -52,6 +52,16 @@ pub enum PlacementError {
         /// Its number of elements.
         count: u32,
     },
+    /// A folded object where the layout read has no such structure, or the layout written none.
+    #[error("object {address} ({ty}) is folded into another, where {converter} knows no such part")]
+    NoSuchPart {
+        /// Its address.
+        address: KernelAddr,
+        /// Its type.
+        ty: String,
+        /// The converter.
+        converter: &'static str,
+    },
     /// No address is left behind the other objects.
     #[error(
         "object {address} ({ty}) outgrew its place and the address space ends before a new one"
@@ -78,7 +88,7 @@ pub struct Lengths {
 #[derive(Clone, Debug)]
 pub(crate) struct Item {
     pub(crate) object: Object,
-    pub(crate) place: Standing,
+    pub(crate) standing: Standing,
 }
 
 /// How an object stands between two steps.
@@ -110,7 +120,7 @@ pub(crate) fn items(head: &Head) -> Vec<Item> {
     };
     let item = |object: &Object| Item {
         object: object.clone(),
-        place: standing(object),
+        standing: standing(object),
     };
     head.objects.iter().map(item).collect()
 }
@@ -234,7 +244,7 @@ impl Map {
     ) -> Result<Map, PlacementError> {
         items.extend(changes.new.iter().map(|object| Item {
             object: object.clone(),
-            place: Standing::Gone,
+            standing: Standing::Gone,
         }));
         let mut places = Vec::with_capacity(items.len());
         for (item, id) in items.into_iter().zip((0..).map(ObjectId)) {
@@ -257,24 +267,42 @@ impl Map {
             changes,
             folds: folds.map(|part| part.ty).collect(),
         };
-        map.place_folded();
+        if let Some(index) = map.place_folded(converter) {
+            let object = &map.places[index].object;
+            return Err(PlacementError::NoSuchPart {
+                address: object.address,
+                ty: setting.type_name(object).to_owned(),
+                converter: converter.name,
+            });
+        }
         Ok(map)
     }
 
     /// Folded objects lie where others have them, also those that are no more once they are.
-    fn place_folded(&mut self) {
+    /// Returns the first that no other has.
+    fn place_folded(&mut self, converter: &Converter) -> Option<usize> {
+        let parts = converter.types.iter().flat_map(|ty| ty.parts);
+        let comes_out: BTreeSet<&str> = parts
+            .filter(|part| part.kind == PartKind::Made)
+            .map(|part| part.ty)
+            .collect();
         for index in 0..self.places.len() {
             let place = &self.places[index];
             let new = match self.changes.folded.get(&ObjectId(index as u32)) {
                 Some(link) => self.new_address(link.owner).0 + u64::from(link.to),
                 None if place.after.is_folded() => match self.place(place.old) {
-                    Placed::At(new) | Placed::AtFirst(new) => new.0,
-                    _ => place.old,
+                    Placed::At(new) | Placed::AtFirst(new)
+                        if !comes_out.contains(place.ty.name) =>
+                    {
+                        new.0
+                    }
+                    _ => return Some(index),
                 },
                 None => continue,
             };
             self.places[index].new = new;
         }
+        None
     }
 
     /// The objects after the step.
@@ -286,7 +314,7 @@ impl Map {
                 part_of: self.part_of(place, id),
                 ..place.object.clone()
             },
-            place: place.after,
+            standing: place.after,
         };
         let ids = (0..).map(ObjectId);
         self.places.iter().zip(ids).map(item).collect()
@@ -351,6 +379,18 @@ impl Map {
     /// Whether `object` ought to have been folded into another, and no pointer says into which.
     pub(crate) fn is_left_over(&self, object: ObjectId) -> bool {
         self.folds.contains(self.ty(object).name) && !self.changes.shared.contains(&object)
+    }
+
+    /// The objects of type `ty`, of one element, that have bytes of their own before the step.
+    pub(crate) fn whole_of_type<'a>(&'a self, ty: &'a str) -> impl Iterator<Item = ObjectId> + 'a {
+        let is_one = move |place: &Place| {
+            place.ty.name == ty && place.object.count == 1 && place.before.is_whole()
+        };
+        let ids = (0..).map(ObjectId);
+        let places = self.places.iter().zip(ids);
+        places
+            .filter(move |(place, _)| is_one(place))
+            .map(|(_, id)| id)
     }
 
     /// The object `id` as it is before the step.
@@ -512,7 +552,7 @@ impl Place {
         (id, lengths): (ObjectId, &Lengths),
         converter: &'static Converter,
     ) -> Result<Place, PlacementError> {
-        let Item { object, place } = item;
+        let Item { object, standing } = item;
         let address = object.address;
         let find = |name: &str| {
             let ty = converter.find(name).filter(|ty| ty.convert.is_some());
@@ -556,7 +596,7 @@ impl Place {
             ),
         };
         Ok(Place {
-            before: place,
+            before: standing,
             old: address.0,
             old_size,
             after,

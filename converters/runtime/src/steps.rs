@@ -9,6 +9,8 @@ use crate::parts::{Changes, Link};
 use crate::placement::{Item, Lengths, Map, PlacedTail, Setting, Standing, items};
 use crate::table::{Bits, Converter};
 use kconv_image::{Image, ImageError, Object, ObjectId, Remainder, Symbol, TypeIx};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 /// The steps of a conversion.
 pub(crate) struct Steps<'a> {
@@ -20,7 +22,12 @@ pub(crate) struct Steps<'a> {
     types: Vec<String>,
     /// Indices of the image's remainder entries, by object.
     kept: Vec<usize>,
+    /// Who points where: by step, type and place of the pointer.
+    referrers: RefCell<BTreeMap<(usize, String, u32), Referrers>>,
 }
+
+/// Objects by the address that they point at.
+type Referrers = BTreeMap<u64, Vec<ObjectId>>;
 
 impl<'a> Steps<'a> {
     /// Finds out which objects there are in every step, and where they lie.
@@ -45,6 +52,7 @@ impl<'a> Steps<'a> {
             names,
             types,
             kept,
+            referrers: RefCell::default(),
         };
         let lengths = lengths(image, chain)?;
         let mut items = items(head);
@@ -113,6 +121,26 @@ impl<'a> Steps<'a> {
             self.step(step, id, &mut old, &mut Outcome::default(), &mut |_| {})?;
         }
         Ok(old)
+    }
+
+    /// The objects of type `ty` with a pointer at byte `offset`, as they go into `step`, by where
+    /// it leads.
+    fn all_referrers(&self, step: usize, ty: &str, offset: u32) -> Referrers {
+        let width = usize::from(self.setting().machine.pointer_size());
+        let map = &self.maps[step];
+        let mut referrers = Referrers::new();
+        for id in map.whole_of_type(ty) {
+            let Ok(old) = self.before(step, id) else {
+                continue;
+            };
+            let start = offset as usize;
+            if let Some(pointer) = old.bytes.get(start..start + width) {
+                let pointer = pointer.iter().rev();
+                let pointer = pointer.fold(0, |number, byte| number << 8 | u64::from(*byte));
+                referrers.entry(pointer).or_default().push(id);
+            }
+        }
+        referrers
     }
 
     /// Takes one object through `step`; `restored` is called with every entry of the image's
@@ -261,13 +289,12 @@ fn elements(context: &mut Context<'_>, tail: PlacedTail, old: &[u8], new: &mut [
         context.keep_padding(&at, old, ty.padding);
     }
     // What `sizeof` has beyond the last element, which fills up to the alignment of the type.
-    let end = (starts.0 + count * from) as u32;
-    let len = (old.len() as u32).saturating_sub(end);
-    let rest = Bits {
-        offset: 8 * end,
-        len: 8 * len,
-    };
-    if len > 0 {
+    let end = starts.0 + count * from;
+    if end < old.len() {
+        let rest = Bits {
+            offset: 8 * end as u32,
+            len: 8 * (old.len() - end) as u32,
+        };
         context.keep_padding(&object, old, &[rest]);
     }
 }
@@ -339,6 +366,18 @@ impl Namer for Objects<'_> {
 
     fn symbols(&self) -> &[Symbol] {
         &self.steps.image.head().symbols
+    }
+
+    fn referrers(&self, ty: &str, offset: u32, address: u64) -> Vec<ObjectId> {
+        let place = (self.step, ty.to_owned(), offset);
+        let known = |known: &Referrers| known.get(&address).cloned().unwrap_or_default();
+        if let Some(all) = self.steps.referrers.borrow().get(&place) {
+            return known(all);
+        }
+        let all = self.steps.all_referrers(self.step, ty, offset);
+        let found = known(&all);
+        self.steps.referrers.borrow_mut().insert(place, all);
+        found
     }
 
     fn old(&self, object: ObjectId) -> Option<Old> {

@@ -748,8 +748,9 @@ pub fn mm_struct(
     new.saved_auxv[48..].fill(U64::new(0));
     // the same four counters in the same order (include/linux/mm_types_task.h: MM_FILEPAGES to
     // MM_SHMEMPAGES), now each with a part per CPU, of which a new mm has none yet
-    // (kernel/fork.c: mm_init; lib/percpu_counter.c: __percpu_counter_init_many). The new
-    // kernel counts the pages that the thaw puts in
+    // (kernel/fork.c: mm_init; lib/percpu_counter.c: __percpu_counter_init_many). In 6.1 each
+    // task of the mm holds back what its last 64 faults did (6.1 mm/memory.c:
+    // add_mm_counter_fast, sync_mm_rss): the sum is what is counted
     new.rss_stat = overrides::rss_stat(cx, &at!(at.rss_stat), &old.rss_stat);
     // the handler that started the program: elf_format, compat_elf_format
     new.binfmt = cx.symbol(&at!(at.binfmt), old.binfmt);
@@ -2416,8 +2417,8 @@ pub fn task_struct(
         &[0; 4],
     );
     // what the task has not yet added to mm_struct.rss_stat, at most 64 faults' worth (6.1
-    // mm/memory.c: add_mm_counter_fast, sync_mm_rss). The new kernel counts the pages that the
-    // thaw puts in, so nothing depends on it
+    // mm/memory.c: add_mm_counter_fast, sync_mm_rss). The rule for mm_struct.rss_stat adds it
+    // there; 6.12 has no part per task (6.12 include/linux/mm.h: add_mm_counter)
     cx.drop_kept(
         &at!(at.rss_stat.events, old),
         old.rss_stat.events.as_bytes(),
@@ -11658,7 +11659,7 @@ static MM_STRUCT_RULES: [FieldRule; 74] = [
     FieldRule { field: "env_start", rule: RuleKind::Move, from: Some(Bits { offset: 2560, len: 64 }), to: Some(Bits { offset: 3136, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "env_end", rule: RuleKind::Move, from: Some(Bits { offset: 2624, len: 64 }), to: Some(Bits { offset: 3200, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "saved_auxv", rule: RuleKind::Array, from: Some(Bits { offset: 2688, len: 3072 }), to: Some(Bits { offset: 3264, len: 3328 }), from_type: "long unsigned int [48]", to_type: "long unsigned int [52]", times: 48, ..FieldRule::PLAIN },
-    FieldRule { field: "rss_stat", rule: RuleKind::Call, from: Some(Bits { offset: 5760, len: 256 }), to: Some(Bits { offset: 6592, len: 1280 }), from_type: "struct mm_rss_stat", to_type: "struct percpu_counter [4]", source: Source::Override, reason: "the same four counters in the same order (include/linux/mm_types_task.h: MM_FILEPAGES to MM_SHMEMPAGES), now each with a part per CPU, of which a new mm has none yet (kernel/fork.c: mm_init; lib/percpu_counter.c: __percpu_counter_init_many). The new kernel counts the pages that the thaw puts in", ..FieldRule::PLAIN },
+    FieldRule { field: "rss_stat", rule: RuleKind::Call, from: Some(Bits { offset: 5760, len: 256 }), to: Some(Bits { offset: 6592, len: 1280 }), from_type: "struct mm_rss_stat", to_type: "struct percpu_counter [4]", source: Source::Override, reason: "the same four counters in the same order (include/linux/mm_types_task.h: MM_FILEPAGES to MM_SHMEMPAGES), now each with a part per CPU, of which a new mm has none yet (kernel/fork.c: mm_init; lib/percpu_counter.c: __percpu_counter_init_many). In 6.1 each task of the mm holds back what its last 64 faults did (6.1 mm/memory.c: add_mm_counter_fast, sync_mm_rss): the sum is what is counted", ..FieldRule::PLAIN },
     FieldRule { field: "binfmt", rule: RuleKind::Symbol, from: Some(Bits { offset: 6016, len: 64 }), to: Some(Bits { offset: 7872, len: 64 }), from_type: "struct linux_binfmt *", to_type: "struct linux_binfmt *", source: Source::StateMap, reason: "the handler that started the program: elf_format, compat_elf_format (fs/exec.c: set_binfmt)", ..FieldRule::PLAIN },
     FieldRule { field: "context", rule: RuleKind::Recurse, from: Some(Bits { offset: 6080, len: 1088 }), to: Some(Bits { offset: 7936, len: 1088 }), from_type: "mm_context_t", to_type: "mm_context_t", nested: Some("mm_context_t"), ..FieldRule::PLAIN },
     FieldRule { field: "flags", rule: RuleKind::Call, from: Some(Bits { offset: 7168, len: 64 }), to: Some(Bits { offset: 9024, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", source: Source::Override, reason: "where new mappings go is a function in 6.1 and bit 31, MMF_TOPDOWN, in 6.12; execve chooses it by the same test in both (6.1 arch/x86/mm/mmap.c: arch_pick_mmap_layout; 6.12 mm/mmap.c: mm_get_unmapped_area). Without it every process would map upwards from now on. Bits 28 to 31 are unused in 6.1 (include/linux/sched/coredump.h)", ..FieldRule::PLAIN },
@@ -12429,8 +12430,8 @@ static TASK_STRUCT_RULES: [FieldRule; 310] = [
     FieldRule { field: "thread", rule: RuleKind::Recurse, from: Some(Bits { offset: 43008, len: 35328 }), to: Some(Bits { offset: 43008, len: 35328 }), from_type: "struct thread_struct", to_type: "struct thread_struct", nested: Some("thread_struct"), ..FieldRule::PLAIN },
     FieldRule { field: "rcu_read_unlock_special", rule: RuleKind::Drop, from: Some(Bits { offset: 16320, len: 32 }), to: None, from_type: "union rcu_special", to_type: "", source: Source::StateMap, reason: "what RCU waits for from this reader (kernel/fork.c: rcu_copy_process)", ..FieldRule::PLAIN },
     FieldRule { field: "trc_reader_special", rule: RuleKind::Drop, from: Some(Bits { offset: 16896, len: 32 }), to: None, from_type: "union rcu_special", to_type: "", source: Source::StateMap, reason: "what RCU-trace waits for from this reader (kernel/fork.c: rcu_copy_process)", ..FieldRule::PLAIN },
-    FieldRule { field: "rss_stat.events", rule: RuleKind::Drop, from: Some(Bits { offset: 18304, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::Override, reason: "what the task has not yet added to mm_struct.rss_stat, at most 64 faults' worth (6.1 mm/memory.c: add_mm_counter_fast, sync_mm_rss). The new kernel counts the pages that the thaw puts in, so nothing depends on it", ..FieldRule::PLAIN },
-    FieldRule { field: "rss_stat.count", rule: RuleKind::Drop, from: Some(Bits { offset: 18336, len: 128 }), to: None, from_type: "int [4]", to_type: "", source: Source::Override, reason: "what the task has not yet added to mm_struct.rss_stat, at most 64 faults' worth (6.1 mm/memory.c: add_mm_counter_fast, sync_mm_rss). The new kernel counts the pages that the thaw puts in, so nothing depends on it", ..FieldRule::PLAIN },
+    FieldRule { field: "rss_stat.events", rule: RuleKind::Drop, from: Some(Bits { offset: 18304, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::Override, reason: "what the task has not yet added to mm_struct.rss_stat, at most 64 faults' worth (6.1 mm/memory.c: add_mm_counter_fast, sync_mm_rss). The rule for mm_struct.rss_stat adds it there; 6.12 has no part per task (6.12 include/linux/mm.h: add_mm_counter)", ..FieldRule::PLAIN },
+    FieldRule { field: "rss_stat.count", rule: RuleKind::Drop, from: Some(Bits { offset: 18336, len: 128 }), to: None, from_type: "int [4]", to_type: "", source: Source::Override, reason: "what the task has not yet added to mm_struct.rss_stat, at most 64 faults' worth (6.1 mm/memory.c: add_mm_counter_fast, sync_mm_rss). The rule for mm_struct.rss_stat adds it there; 6.12 has no part per task (6.12 include/linux/mm.h: add_mm_counter)", ..FieldRule::PLAIN },
     FieldRule { field: "in_execve", rule: RuleKind::Drop, from: Some(Bits { offset: 18753, len: 1 }), to: None, from_type: "unsigned int:1", to_type: "", source: Source::StateMap, reason: "inside execve, which is not interrupted half way (fs/exec.c: bprm_execve)", ..FieldRule::PLAIN },
     FieldRule { field: "in_iowait", rule: RuleKind::Drop, from: Some(Bits { offset: 18754, len: 1 }), to: None, from_type: "unsigned int:1", to_type: "", source: Source::StateMap, reason: "sleeps for I/O inside the kernel; the call is entered again (kernel/sched/core.c: io_schedule_prepare)", ..FieldRule::PLAIN },
     FieldRule { field: "in_user_fault", rule: RuleKind::Drop, from: Some(Bits { offset: 18756, len: 1 }), to: None, from_type: "unsigned int:1", to_type: "", source: Source::Override, reason: "set inside a page fault only (6.1 include/linux/memcontrol.h: mem_cgroup_enter_user_fault)", ..FieldRule::PLAIN },

@@ -2010,11 +2010,14 @@ pub fn task_struct(
         &old.pushable_dl_tasks,
         &mut new.pushable_dl_tasks,
     );
-    // the task's address space
-    new.mm = cx.follow(&at!(at.mm), old.mm);
+    // the same address space. mm_cid_active says no more than whether there is one (6.12
+    // kernel/sched/core.c: sched_mm_cid_fork); where it says something else, in a task that is
+    // about to exit (sched_mm_cid_exit_signals), it is kept
+    new.mm = overrides::mm(cx, &at!(at.mm), &old.mm, &old.mm_cid_active);
     // mm, or for a kernel thread the one it borrowed last
     new.active_mm = cx.within(&at!(at.active_mm), old.active_mm);
-    // nothing cached yet, as in a new task (6.1 kernel/fork.c: copy_process)
+    // nothing held back, as in a new task (6.1 kernel/fork.c: copy_process): all of it is in
+    // mm_struct.rss_stat. What an image of 6.1 had comes back from the remainder
     new.rss_stat.as_mut_bytes().fill(0);
     new.exit_state = old.exit_state;
     new.exit_code = old.exit_code;
@@ -2543,13 +2546,6 @@ pub fn task_struct(
         &at!(at.migrate_from_cpu, old),
         old.migrate_from_cpu.as_bytes(),
         I32::new(-1).as_bytes(),
-    );
-    // says no more than whether the task has an mm (6.12 kernel/sched/core.c:
-    // sched_mm_cid_fork)
-    cx.drop_kept(
-        &at!(at.mm_cid_active, old),
-        old.mm_cid_active.as_bytes(),
-        I32::new(0).as_bytes(),
     );
     // made anew by init_sched_mm_cid; pending work only compacts ids that 6.1 does not have
     // (6.12 kernel/sched/core.c: task_mm_cid_work)
@@ -12312,9 +12308,9 @@ static TASK_STRUCT_RULES: [FieldRule; 313] = [
     FieldRule { field: "pushable_tasks.prio_list", rule: RuleKind::Reset, from: Some(Bits { offset: 17984, len: 128 }), to: Some(Bits { offset: 17728, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "place among the realtime tasks that another CPU may take; MAX_PRIO and on no list (kernel/sched/core.c: sched_fork)", ..FieldRule::PLAIN },
     FieldRule { field: "pushable_tasks.node_list", rule: RuleKind::Reset, from: Some(Bits { offset: 18112, len: 128 }), to: Some(Bits { offset: 17856, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "place among the realtime tasks that another CPU may take; MAX_PRIO and on no list (kernel/sched/core.c: sched_fork)", ..FieldRule::PLAIN },
     FieldRule { field: "pushable_dl_tasks", rule: RuleKind::Reset, from: Some(Bits { offset: 18240, len: 192 }), to: Some(Bits { offset: 17984, len: 192 }), from_type: "struct rb_node", to_type: "struct rb_node", nested: Some("rb_node"), source: Source::StateMap, reason: "place in a tree that its keeper builds anew; a cleared node has itself for parent (include/linux/rbtree.h: RB_CLEAR_NODE)", ..FieldRule::PLAIN },
-    FieldRule { field: "mm", rule: RuleKind::Follow, from: Some(Bits { offset: 18432, len: 64 }), to: Some(Bits { offset: 18176, len: 64 }), from_type: "struct mm_struct *", to_type: "struct mm_struct *", source: Source::StateMap, reason: "the task's address space; shared by threads, null for kernel threads and zombies (kernel/fork.c: copy_mm)", ..FieldRule::PLAIN },
+    FieldRule { field: "mm", rule: RuleKind::Call, from: Some(Bits { offset: 18432, len: 64 }), to: Some(Bits { offset: 18176, len: 64 }), from_type: "struct mm_struct *", to_type: "struct mm_struct *", source: Source::Override, reason: "the same address space. mm_cid_active says no more than whether there is one (6.12 kernel/sched/core.c: sched_mm_cid_fork); where it says something else, in a task that is about to exit (sched_mm_cid_exit_signals), it is kept", ..FieldRule::PLAIN },
     FieldRule { field: "active_mm", rule: RuleKind::Within, from: Some(Bits { offset: 18496, len: 64 }), to: Some(Bits { offset: 18240, len: 64 }), from_type: "struct mm_struct *", to_type: "struct mm_struct *", source: Source::StateMap, reason: "mm, or for a kernel thread the one it borrowed last (kernel/sched/core.c: context_switch)", ..FieldRule::PLAIN },
-    FieldRule { field: "rss_stat", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 18304, len: 160 }), from_type: "", to_type: "struct task_rss_stat", source: Source::Override, reason: "nothing cached yet, as in a new task (6.1 kernel/fork.c: copy_process)", ..FieldRule::PLAIN },
+    FieldRule { field: "rss_stat", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 18304, len: 160 }), from_type: "", to_type: "struct task_rss_stat", source: Source::Override, reason: "nothing held back, as in a new task (6.1 kernel/fork.c: copy_process): all of it is in mm_struct.rss_stat. What an image of 6.1 had comes back from the remainder", ..FieldRule::PLAIN },
     FieldRule { field: "exit_state", rule: RuleKind::Move, from: Some(Bits { offset: 18624, len: 32 }), to: Some(Bits { offset: 18464, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "exit_code", rule: RuleKind::Move, from: Some(Bits { offset: 18656, len: 32 }), to: Some(Bits { offset: 18496, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "exit_signal", rule: RuleKind::Move, from: Some(Bits { offset: 18688, len: 32 }), to: Some(Bits { offset: 18528, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
@@ -12549,7 +12545,7 @@ static TASK_STRUCT_RULES: [FieldRule; 313] = [
     FieldRule { field: "mm_cid", rule: RuleKind::Drop, from: Some(Bits { offset: 31296, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::Override, reason: "a concurrency id is held only while the task is on a CPU, and 6.1 has none (6.12 kernel/sched/sched.h: switch_mm_cid)", ..FieldRule::PLAIN },
     FieldRule { field: "last_mm_cid", rule: RuleKind::Drop, from: Some(Bits { offset: 31328, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::Override, reason: "a concurrency id is held only while the task is on a CPU, and 6.1 has none (6.12 kernel/sched/sched.h: switch_mm_cid)", ..FieldRule::PLAIN },
     FieldRule { field: "migrate_from_cpu", rule: RuleKind::Drop, from: Some(Bits { offset: 31360, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::Override, reason: "a concurrency id is held only while the task is on a CPU, and 6.1 has none (6.12 kernel/sched/sched.h: switch_mm_cid)", ..FieldRule::PLAIN },
-    FieldRule { field: "mm_cid_active", rule: RuleKind::Drop, from: Some(Bits { offset: 31392, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::Override, reason: "says no more than whether the task has an mm (6.12 kernel/sched/core.c: sched_mm_cid_fork)", ..FieldRule::PLAIN },
+    FieldRule { field: "mm_cid_active", rule: RuleKind::Call, from: Some(Bits { offset: 31392, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::Override, reason: "the same address space. mm_cid_active says no more than whether there is one (6.12 kernel/sched/core.c: sched_mm_cid_fork); where it says something else, in a task that is about to exit (sched_mm_cid_exit_signals), it is kept", ..FieldRule::PLAIN },
     FieldRule { field: "cid_work.next", rule: RuleKind::Drop, from: Some(Bits { offset: 31424, len: 64 }), to: None, from_type: "struct callback_head *", to_type: "", source: Source::Override, reason: "made anew by init_sched_mm_cid; pending work only compacts ids that 6.1 does not have (6.12 kernel/sched/core.c: task_mm_cid_work)", ..FieldRule::PLAIN },
     FieldRule { field: "cid_work.func", rule: RuleKind::Drop, from: Some(Bits { offset: 31488, len: 64 }), to: None, from_type: "void (*)(void)", to_type: "", source: Source::Override, reason: "made anew by init_sched_mm_cid; pending work only compacts ids that 6.1 does not have (6.12 kernel/sched/core.c: task_mm_cid_work)", ..FieldRule::PLAIN },
     FieldRule { field: "curr_ret_stack", rule: RuleKind::Drop, from: Some(Bits { offset: 40320, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::Override, reason: "-1 is the empty stack in 6.1, 0 in 6.12 (kernel/trace/fgraph.c: ftrace_graph_init_task)", ..FieldRule::PLAIN },

@@ -4,7 +4,7 @@ use super::{Context, Scalar};
 use crate::at::At;
 use crate::placement::Placed;
 use crate::table::RuleKind;
-use kconv_image::model::{KernelAddr, Slot, SlotTarget, Symbol, SymbolId};
+use kconv_image::model::{KernelAddr, ObjectId, Slot, SlotTarget, Symbol, SymbolId};
 use zerocopy::FromBytes;
 
 impl Context<'_> {
@@ -26,6 +26,18 @@ impl Context<'_> {
         let object = self.map.object_at(address)?;
         let old = self.namer.old(object)?;
         T::read_from_prefix(&old.bytes).ok().map(|(value, _)| value)
+    }
+
+    /// The objects of type `ty` whose pointer at byte `pointer` leads to the object converted,
+    /// under the layout converted from, in the order of the image.
+    pub fn referrers<T: FromBytes>(&self, ty: &str, pointer: usize) -> Vec<T> {
+        let address = self.map.old_address(self.object).0;
+        let found = self.namer.referrers(ty, pointer as u32, address);
+        let read = |id: &ObjectId| {
+            let old = self.namer.old(*id)?;
+            T::read_from_prefix(&old.bytes).ok().map(|(value, _)| value)
+        };
+        found.iter().filter_map(read).collect()
     }
 
     /// Name of the symbol that the old pointer at `at` is at.
