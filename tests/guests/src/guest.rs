@@ -457,3 +457,31 @@ impl Guest {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Console, Qemu};
+    use std::path::PathBuf;
+    use std::process::Command;
+
+    #[test]
+    fn qemu_does_not_outlive_its_guest() {
+        let child = Command::new("sleep").arg("1000").spawn().unwrap();
+        let process = PathBuf::from(format!("/proc/{}", child.id()));
+        let qemu = Qemu(child);
+        assert!(process.exists());
+        drop(qemu);
+        assert!(!process.exists());
+    }
+
+    #[test]
+    fn an_error_shows_the_end_of_the_console() {
+        let console = Console::default();
+        let lines: String = (0..100).map(|n| format!("line {n}\r\n")).collect();
+        console.0.lock().unwrap().extend(lines.bytes());
+        let error = console.error("is gone").to_string();
+        assert!(error.starts_with("the guest is gone\n"));
+        assert!(!error.contains("line 39\n") && error.contains("line 40\n"));
+        assert!(error.ends_with("line 99"));
+    }
+}

@@ -47,7 +47,15 @@ impl Initramfs {
     fn busybox(&mut self) -> Result<(), Error> {
         const PACKAGE: &str = "busybox-static";
         let names = host::run(Command::new("busybox").arg("--list"), PACKAGE)?;
-        self.add("/bin/busybox", Path::new("/bin/busybox"), 0o755)?;
+        let busybox = Path::new("/bin/busybox");
+        // ldd fails for what has no dynamic section.
+        if libraries(busybox).is_ok() {
+            return Err(Error::Package {
+                path: busybox.to_owned(),
+                problem: format!("is not static: install {PACKAGE}"),
+            });
+        }
+        self.add("/bin/busybox", busybox, 0o755)?;
         for name in String::from_utf8_lossy(&names).lines() {
             if name != "busybox" {
                 self.link(&format!("/bin/{name}"), "busybox");

@@ -62,6 +62,7 @@ fn a_machine_goes_over_into_the_next_kernel() {
     files(&mut guest);
     let outputs = programs(&mut guest);
     state(&mut guest);
+    stopped(&mut guest);
     guest
         .run("mkdir /disk && mount -t ext4 /dev/vda /disk && echo kept >/disk/file && umount /disk")
         .unwrap();
@@ -71,6 +72,7 @@ fn a_machine_goes_over_into_the_next_kernel() {
     assert_eq!(guest.release(), newest.release);
     assert_eq!(programs(&mut guest), outputs);
     state(&mut guest);
+    stopped(&mut guest);
     let kept = guest.run("mkdir /disk && mount -t ext4 /dev/vda /disk && cat /disk/file");
     assert_eq!(kept.unwrap(), "kept\n");
     guest.power_off().unwrap();
@@ -88,6 +90,30 @@ fn the_newest_kernel_boots_and_its_end_is_told() {
     };
     assert!(problem.contains("went away"), "{problem}");
     assert!(console.contains("Kernel panic"), "{console}");
+}
+
+#[test]
+fn a_kernel_that_cannot_be_had_is_told() {
+    let error = Kernel::named("linux-image-6.1.0-0-amd64").unwrap_err();
+    assert!(matches!(error, Error::Archive { .. }), "{error}");
+    assert!(error.to_string().contains("Unable to locate package"));
+    let error = Kernel::newest("5.99").unwrap_err();
+    assert!(
+        matches!(error, Error::NoKernel { offered: 1.., .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_kernel_that_does_not_come_up_is_told() {
+    let machine = Machine {
+        command_line: "rdinit=/not/there".to_owned(),
+        ..Machine::default()
+    };
+    let oldest = Kernel::oldest("6.1").unwrap();
+    let error = machine.boot(&oldest, initramfs()).unwrap_err().to_string();
+    assert!(error.contains("did not come up"), "{error}");
+    assert!(error.contains("Unable to mount root fs"), "{error}");
 }
 
 /// Exit codes, both outputs, and a command that does not end.
@@ -158,6 +184,32 @@ fn state(guest: &mut Guest) {
         .and_then(|rest| rest.strip_suffix(" checks"));
     let checks: u32 = checks.expect(&verdict).parse().unwrap();
     assert!(checks > 1000, "{verdict}");
+}
+
+/// The program with all state, and one that computes, do not notice that they stood still.
+fn stopped(guest: &mut Guest) {
+    let (verdict, _) = checked(guest, "/tmp/stopped", still);
+    assert!(verdict.starts_with("ok, "), "{verdict}");
+    let pid = guest.start("threads 4 1000", "/tmp/threads").unwrap();
+    for _ in 0..3 {
+        still(guest, pid);
+    }
+    let sum = guest.run(&format!(
+        "while [ -d /proc/{pid}/fd ]; do usleep 10000; done; cat /tmp/threads"
+    ));
+    assert_eq!(sum.unwrap(), "27dfa94bcbde4bb0\n");
+}
+
+/// Has a process stand still for a moment, where it happens to be.
+fn still(guest: &mut Guest, pid: u32) {
+    guest
+        .run(&format!(
+            "group=/sys/fs/cgroup/{pid}; mkdir -p $group; echo {pid} >$group/cgroup.procs; \
+             echo 1 >$group/cgroup.freeze; \
+             until grep -q 'frozen 1' $group/cgroup.events; do usleep 1000; done; \
+             usleep 50000; echo 0 >$group/cgroup.freeze"
+        ))
+        .unwrap();
 }
 
 /// Starts the program, lets `meanwhile` happen to it, and gives its verdict and what it found.
