@@ -2,7 +2,7 @@
 //! check for each reading.
 //!
 //! A reading of /proc is held against the field that has it, or is one of those that
-//! `kconv inspect` has no name for ([`UNNAMED`]), or is no state of a task ([`NOT_STATE`]).
+//! `kconv inspect` has no name for (`UNNAMED`), or is no state of a task (`NOT_STATE`).
 //! Any other reading is a finding, so that none is left out unseen.
 
 use crate::proc::{Mapping, OpenFile, Proc, Syscall, Thread};
@@ -485,19 +485,24 @@ impl Comparison {
     }
 
     fn permissions(&mut self, what: &str, mapping: &Mapping, flags: Option<i128>) {
-        let mut shown = 0;
-        for (mnemonic, bit) in VM_FLAGS {
-            if mapping.flags.iter().any(|flag| flag == mnemonic) {
+        let has = |mnemonic: &str| mapping.flags.iter().any(|flag| flag == mnemonic);
+        // 6.1 has no mnemonic for VM_LOCKONFAULT, and shows two question marks.
+        let known = VM_FLAGS
+            .iter()
+            .filter(|(mnemonic, _)| !(has("??") && *mnemonic == "lf"));
+        let (mut shown, mut all) = (0, 0);
+        for (mnemonic, bit) in known {
+            all |= bit;
+            if has(mnemonic) {
                 shown |= bit;
             }
         }
         for flag in &mapping.flags {
-            if !VM_FLAGS.iter().any(|(mnemonic, _)| mnemonic == flag) {
+            if flag != "??" && !VM_FLAGS.iter().any(|(mnemonic, _)| mnemonic == flag) {
                 self.wrong
                     .push(format!("{what}: VmFlags {flag} is not known"));
             }
         }
-        let all = VM_FLAGS.iter().fold(0, |all, (_, bit)| all | bit);
         self.value(
             &format!("{what}: flags"),
             shown,
@@ -508,7 +513,7 @@ impl Comparison {
 
 /// The mnemonics of VmFlags and their bits (fs/proc/task_mmu.c: show_smap_vma_flags;
 /// include/linux/mm.h).
-const VM_FLAGS: [(&str, i128); 29] = [
+const VM_FLAGS: [(&str, i128); 30] = [
     ("rd", 0x1),
     ("wr", 0x2),
     ("ex", 0x4),
@@ -525,6 +530,7 @@ const VM_FLAGS: [(&str, i128); 29] = [
     ("io", 0x4000),
     ("sr", 0x8000),
     ("rr", 0x10000),
+    ("lf", 0x80000),
     ("dc", 0x20000),
     ("de", 0x40000),
     ("ac", 0x100000),

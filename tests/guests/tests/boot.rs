@@ -3,8 +3,11 @@
 //! when somebody does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use kconv_guests::compare::compare;
+use kconv_guests::proc::{Proc, Syscall};
 use kconv_guests::{Error, Guest, Initramfs, Kernel, Machine, static_kconv};
 use object::{Object, ObjectSegment};
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -63,6 +66,7 @@ fn a_machine_goes_over_into_the_next_kernel() {
     let outputs = programs(&mut guest);
     state(&mut guest);
     stopped(&mut guest);
+    gathered(&mut guest);
     guest
         .run("mkdir /disk && mount -t ext4 /dev/vda /disk && echo kept >/disk/file && umount /disk")
         .unwrap();
@@ -261,6 +265,7 @@ fn gathered(guest: &mut Guest) {
             proc.files.len(),
             proc.timers.len()
         );
+        known(&proc);
         assert!(proc.threads.len() > 25);
         assert!(proc.mappings.len() > 50);
         assert!(proc.files.len() > 20);
@@ -287,10 +292,29 @@ fn gathered(guest: &mut Guest) {
         // In sigsuspend (130), all of them but those that spin.
         assert!(matches!(
             proc.threads[&pid].syscall,
-            kconv_guests::proc::Syscall::Inside { number: 130, .. }
+            Syscall::Inside { number: 130, .. }
         ));
     });
     assert!(verdict.starts_with("ok, "), "{verdict}");
+}
+
+/// Every reading of this kernel's /proc is one that a comparison knows, though nothing here is what it
+/// should be.
+fn known(proc: &Proc) {
+    let tasks: Vec<Value> = proc
+        .threads
+        .keys()
+        .map(|tid| json!({ "pid": tid }))
+        .collect();
+    let comparison = compare(proc, &json!({ "tasks": tasks }));
+    println!("{} readings to check", comparison.checks);
+    assert!(comparison.checks > 2000);
+    let unknown: Vec<&String> = comparison
+        .wrong
+        .iter()
+        .filter(|line| line.contains("not known"))
+        .collect();
+    assert!(unknown.is_empty(), "{unknown:#?}");
 }
 
 /// A dump is an ELF core file with the guest's memory and its kernel's VMCOREINFO.

@@ -5,6 +5,8 @@
 #define PAGE 4096
 #define PAGES 8
 #define SIZE (PAGES * PAGE)
+#define MPOL_BIND 2
+#define MPOL_F_ADDR 2
 
 enum contents { NONE, PATTERN, FROM_FILE, COPIED };
 
@@ -47,7 +49,7 @@ static struct mapping {
 	{ "locked", PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, PATTERN, "lo",
 	  "lf" },
 };
-static unsigned char *on_fault, *heap;
+static unsigned char *on_fault, *on_node, *heap;
 static char *page_of_zeros;
 
 static unsigned char byte_of(int mapping, size_t at)
@@ -99,6 +101,10 @@ static void set(void)
 	must(on_fault != MAP_FAILED, __FILE__, "mmap");
 	MUST(syscall(SYS_mlock2, on_fault, SIZE, 1 /* MLOCK_ONFAULT */));
 	on_fault[PAGE] = 0x5a;
+	on_node = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	must(on_node != MAP_FAILED, __FILE__, "mmap");
+	unsigned long first = 1;
+	MUST(syscall(SYS_mbind, on_node, SIZE, MPOL_BIND, &first, 8 * sizeof first, 0));
 	page_of_zeros = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	must(page_of_zeros != MAP_FAILED, __FILE__, "mmap");
 	/* Read, and so the kernel's one page of zeros; and written with zeros. */
@@ -172,6 +178,11 @@ static void check(void)
 	CHECK(vm_flags(on_fault, flags, sizeof flags) && has_all(flags, "lo"), "locked on fault:%s",
 	      flags);
 	SAME("a byte locked on fault", on_fault[PAGE], 0x5a);
+	int policy = -1;
+	unsigned long nodes[16] = { 0 };
+	MUST(syscall(SYS_get_mempolicy, &policy, nodes, 8 * sizeof nodes, on_node, MPOL_F_ADDR));
+	SAME("memory policy of a mapping", policy, MPOL_BIND);
+	SAME("its nodes", nodes[0], 1);
 	for (size_t at = 0; at < SIZE; at++)
 		if (page_of_zeros[at])
 			CHECK(0, "a page of zeros has %#x at %zu", page_of_zeros[at], at);
