@@ -5,7 +5,7 @@
 use super::{Selection, Walked, walk};
 use crate::error::Flaw;
 use crate::memory::Memory;
-use crate::source::{MemorySource, ReadError};
+use crate::source::{MemorySource, ReadError, Space};
 use kconv_image::{KernelAddr, UserAddr, Value};
 use kernel_structs::layout::{FieldPath, Layout};
 use kernel_structs::releases::Registry;
@@ -101,12 +101,17 @@ impl MemorySource for Made {
         Some((found.0.clone(), 0))
     }
 
-    fn pages(&self, _: KernelAddr) -> Result<Vec<UserAddr>, ReadError> {
+    fn pages(&self, _: &Space<'_>) -> Result<Vec<UserAddr>, ReadError> {
         Ok(Vec::new())
     }
 
-    fn read_page(&self, mm: KernelAddr, at: UserAddr, _: &mut [u8; 4096]) -> Result<(), ReadError> {
-        Err(ReadError::NoPage { mm, at })
+    fn read_page(
+        &self,
+        space: &Space<'_>,
+        at: UserAddr,
+        _: &mut [u8; 4096],
+    ) -> Result<(), ReadError> {
+        Err(ReadError::NoPage { mm: space.mm, at })
     }
 
     fn tick_rate(&self) -> Option<u32> {
