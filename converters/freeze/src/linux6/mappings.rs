@@ -106,7 +106,7 @@ impl Linux6<'_> {
         let memory = self.walked.memory;
         let operations = vma.pointer("vm_ops")?;
         let symbol = operations.and_then(|ops| memory.source.symbolise(ops));
-        if !symbol.is_some_and(|(name, _)| name == "special_mapping_vmops") {
+        if symbol.is_none_or(|(name, _)| name != "special_mapping_vmops") {
             return Ok(None);
         }
         // struct vm_special_mapping begins with the name.

@@ -7,9 +7,6 @@ use crate::error::{Fault, Flaw};
 const PF_IO_WORKER: u64 = 0x10;
 const PF_KTHREAD: u64 = 0x20_0000;
 
-/// The registers are in `fpstate`, not in the CPU (`arch/x86/include/asm/thread_info.h`).
-const TIF_NEED_FPU_LOAD: u32 = 14;
-
 impl Linux6<'_> {
     /// Everything about the tasks themselves that cannot be carried.
     pub(super) fn refusals(&self, refuse: &mut dyn FnMut(usize, &str, Flaw)) {
@@ -47,10 +44,10 @@ impl Linux6<'_> {
         if view.pointer("ptraced.next")? != Some(traced) {
             refuse(task, "ptraced", not_carried("tracing other tasks"));
         }
-        // A task that ended has no registers any more.
-        let ended = view.unsigned("exit_state")? != 0;
-        if !ended && view.unsigned("thread_info.flags")? >> TIF_NEED_FPU_LOAD & 1 == 0 {
-            refuse(task, "thread_info.flags", Flaw::InTheCpu);
+        // Registers are saved when a task is switched out (arch/x86/include/asm/fpu/sched.h:
+        // switch_fpu_prepare).
+        if view.unsigned("on_cpu")? != 0 {
+            refuse(task, "on_cpu", Flaw::InTheCpu);
         }
         Ok(())
     }

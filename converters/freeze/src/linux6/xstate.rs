@@ -51,7 +51,7 @@ impl Components {
     fn standard(&self, number: usize) -> Option<Range<usize>> {
         let (start, size) = (*self.offsets.get(number)?, *self.sizes.get(number)?);
         // All ones where there is none; no component reaches 64 KiB.
-        let fits = size > 0 && start >= LEGACY + HEADER && start < 1 << 16 && size < 1 << 16;
+        let fits = (1..1 << 16).contains(&size) && (LEGACY + HEADER..1 << 16).contains(&start);
         fits.then(|| start..start + size)
     }
 }

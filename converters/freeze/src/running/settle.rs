@@ -78,6 +78,21 @@ pub(super) fn changes(
             let own = jobctl & !JOBCTL_TRAPS;
             set("jobctl", own | if is_stopped { JOBCTL_STOPPED } else { 0 });
         }
+        // A stop counts as frozen for the task's cgroup (kernel/signal.c: ptrace_stop).
+        if let Some((at, mask)) = bit(layout, task.at, "frozen") {
+            let mut byte = [0];
+            if running.read(at, &mut byte).is_ok() {
+                changes.push((at, vec![byte[0] & !mask]));
+            }
+        }
     }
     changes
+}
+
+/// The byte with a bit-field of one bit of the task at `at`, and that bit.
+fn bit(layout: &Layout, at: KernelAddr, path: &str) -> Option<(KernelAddr, u8)> {
+    let task = layout.find("task_struct")?;
+    let found = layout.resolve(task, &FieldPath::parse(path).ok()?).ok()?;
+    let at = at.checked_add(found.offset.byte().0)?;
+    Some((at, 1 << found.offset.bit_in_byte()))
 }

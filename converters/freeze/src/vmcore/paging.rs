@@ -196,7 +196,7 @@ mod tests {
             (0x3000, 1, 0x4003),
         ];
         let with = |entry| words(&[&upper[..], &[(0x4000, 3, entry)]].concat());
-        assert_eq!(walk(&with(0xabc0), false), Leaf::Swapped);
+        assert_eq!(walk(&with(0xa0c0), false), Leaf::Swapped);
         let protected = !0x777_7000u64 & ADDRESS | PROTNONE;
         assert_eq!(
             walk(&with(protected), false),
