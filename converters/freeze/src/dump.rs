@@ -9,7 +9,7 @@
 //!
 //! Everything is checked when the dump is opened. Memory is proportional to the size of the files.
 
-use crate::source::{MemorySource, ReadError};
+use crate::source::{MemorySource, ReadError, Space};
 use kconv_image::{KernelAddr, PAGE_SIZE, UserAddr, Value};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -411,7 +411,8 @@ impl MemorySource for Dump {
         self.sizes.get(&at.0).copied()
     }
 
-    fn pages(&self, mm: KernelAddr) -> Result<Vec<UserAddr>, ReadError> {
+    fn pages(&self, space: &Space<'_>) -> Result<Vec<UserAddr>, ReadError> {
+        let mm = space.mm;
         let all = (mm, UserAddr(0))..=(mm, UserAddr(u64::MAX));
         Ok(self
             .page_places
@@ -422,10 +423,11 @@ impl MemorySource for Dump {
 
     fn read_page(
         &self,
-        mm: KernelAddr,
+        space: &Space<'_>,
         at: UserAddr,
         into: &mut [u8; PAGE_SIZE as usize],
     ) -> Result<(), ReadError> {
+        let mm = space.mm;
         let place = self.page_places.get(&(mm, at));
         let place = *place.ok_or(ReadError::NoPage { mm, at })?;
         into.copy_from_slice(&self.pages[place..place + PAGE_SIZE as usize]);

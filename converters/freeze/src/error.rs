@@ -238,6 +238,12 @@ pub enum Flaw {
     /// A pointer into the kernel image that belongs to no known symbol.
     #[error("this should point into the kernel image, but no known symbol is there")]
     NoSymbol,
+    /// State that an image has no place for, or that a thaw could not make again.
+    #[error("{what} cannot be carried")]
+    NotCarried {
+        /// What it is.
+        what: String,
+    },
     /// A resource of a kind that nobody can describe.
     #[error("nobody knows how to describe a resource of kind {kind}")]
     UnknownKind {
@@ -317,6 +323,13 @@ impl Finding {
             }
             Flaw::NoRoot { .. } | Flaw::NoSymbol | Flaw::Fault(Fault::NoSymbol { .. }) => {
                 "give the symbols of the very kernel that was running; what a module provides cannot be frozen"
+            }
+            Flaw::NoProcess { .. } => "give the ids of processes that are running",
+            Flaw::NotCarried { .. } => {
+                "let the program give it up before the freeze, or freeze another task"
+            }
+            Flaw::Fault(Fault::Read(ReadError::Swapped { .. })) => {
+                "freeze the running task instead, which brings its memory in"
             }
             Flaw::InTheCpu => "stop the task before its memory is dumped",
             _ => {

@@ -1,8 +1,10 @@
 //! What has to be known of a kernel family beyond its state map.
 
 use crate::error::{Flaw, FreezeError};
+use crate::linux6::Linux6;
 use crate::linux24::Linux24;
 use crate::resources::Resources;
+use crate::source::Mapping;
 use crate::walk::Walked;
 use kconv_image::{Clocks, CoreNote, KernelAddr, ResourceId, Value};
 
@@ -45,29 +47,21 @@ pub(crate) struct Reference<'r> {
     pub(crate) mount: Option<KernelAddr>,
 }
 
-/// A part of an address space.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mapping {
-    /// First address.
-    pub(crate) start: u64,
-    /// First address after it.
-    pub(crate) end: u64,
-    /// `PF_R`, `PF_W` and `PF_X` of ELF.
-    pub(crate) access: u32,
-}
-
 /// Whether there is a family of this name.
 pub(crate) fn check(family: &str) -> Result<(), FreezeError> {
     match family {
-        "linux-2.4" => Ok(()),
+        "linux-2.4" | "linux-6" => Ok(()),
         _ => Err(FreezeError::UnknownFamily {
             family: family.to_owned(),
-            known: "linux-2.4",
+            known: "linux-2.4 and linux-6",
         }),
     }
 }
 
 /// The family of the state map that `walked` was walked by; [`check`] said that there is one.
 pub(crate) fn of<'w>(walked: &'w Walked<'w>) -> Result<Box<dyn Family + 'w>, Flaw> {
-    Ok(Box::new(Linux24::new(walked)?))
+    Ok(match walked.map.family.as_str() {
+        "linux-2.4" => Box::new(Linux24::new(walked)?),
+        _ => Box::new(Linux6::new(walked)?),
+    })
 }

@@ -8,8 +8,8 @@ use crate::slots::{Slots, slots};
 use crate::source::{MemorySource, ReadError};
 use crate::walk::{Selection, Walked, walk};
 use kconv_image::{
-    AddressSpace, Head, Identity, ImageWriter, KernelId, Machine, Object, ObjectId, PageSource,
-    TypeIx,
+    AddressSpace, CoreNote, Head, Identity, ImageWriter, KernelId, Machine, Object, ObjectId,
+    PageSource, TypeIx,
 };
 use kernel_structs::layout::Layout;
 use kernel_structs::state::StateMap;
@@ -71,13 +71,15 @@ pub fn freeze(
             machine: machine.name(),
         });
     }
-    let hz = source
-        .tick_rate()
-        .filter(|hz| *hz > 0)
-        .ok_or(FreezeError::NoTickRate)?;
     // Where one member of a union alone can be in use, the others are not walked.
     let layout = &kernel.map.live(kernel.layout);
-    let mut walked = walk(Memory { source, layout }, kernel.map, selection);
+    let memory = Memory { source, layout };
+    let hz = source
+        .tick_rate()
+        .or_else(|| crate::linux6::tick_rate(memory))
+        .filter(|hz| *hz > 0)
+        .ok_or(FreezeError::NoTickRate)?;
+    let mut walked = walk(memory, kernel.map, selection);
     let mut findings = std::mem::take(&mut walked.findings);
     if walked.tasks == 0 {
         return Err(FreezeError::Refused(findings));
@@ -153,9 +155,19 @@ fn describe<'w>(
         remainder: Vec::new(),
         provenance: Vec::new(),
         address_spaces,
-        core_notes: family.core_notes()?,
+        core_notes: core_notes(walked, &*family)?,
         resources: family.into_resources().into_list(),
     })
+}
+
+fn core_notes(walked: &Walked<'_>, family: &dyn Family) -> Result<Vec<CoreNote>, Flaw> {
+    let mut notes = family.core_notes()?;
+    notes.extend(walked.memory.source.vmcoreinfo().map(|bytes| CoreNote {
+        owner: "VMCOREINFO".to_owned(),
+        kind: 0,
+        bytes,
+    }));
+    Ok(notes)
 }
 
 fn objects(walked: &Walked<'_>) -> Vec<Object> {
@@ -180,11 +192,13 @@ fn write(walked: &Walked<'_>, head: &Head, destination: &Path) -> Result<(), Fre
     }
     let source = walked.memory.source;
     let mut page = |mm: ObjectId, at, into: &mut [u8; 4096]| {
-        let mm = walked.objects[mm.0 as usize].at;
-        source.read_page(mm, at, into).map_err(|error| match error {
-            ReadError::Io(error) => error,
-            missing => io::Error::other(missing),
-        })
+        let space = walked.space(mm.0 as usize, &[]);
+        source
+            .read_page(&space, at, into)
+            .map_err(|error| match error {
+                ReadError::Io(error) => error,
+                missing => io::Error::other(missing),
+            })
     };
     writer.finish(head, PageSource::Stream(&mut page))?;
     Ok(())

@@ -10,22 +10,32 @@
 #![forbid(unsafe_code)]
 
 mod dump;
+mod elf;
 mod error;
 mod family;
 mod freeze;
+mod identify;
 mod linux24;
+mod linux6;
 mod memory;
 mod pages;
 mod places;
 mod registered;
 mod resources;
+mod running;
 mod slots;
 mod source;
+mod symbols;
+mod vmcore;
 mod walk;
 
 pub use dump::{Dump, DumpError, Meta};
+pub use elf::ElfError;
 pub use error::{Fault, Finding, Flaw, FreezeError, Place, TaskName};
 pub use freeze::{Kernel, Summary, freeze};
+pub use identify::IdentifyError;
 pub use registered::{FreezeDumpError, freeze_dump};
-pub use source::{MemorySource, ReadError};
+pub use running::{Afterwards, Frozen, RunningError, StopError, freeze_running};
+pub use source::{Content, Mapping, MemorySource, ReadError, Space};
+pub use vmcore::{KdumpError, VmcoreError, freeze_vmcore};
 pub use walk::Selection;

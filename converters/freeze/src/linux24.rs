@@ -11,8 +11,9 @@ mod notes;
 mod terminal;
 
 use crate::error::{Fault, Flaw};
-use crate::family::{Family, Mapping, Reference};
+use crate::family::{Family, Reference};
 use crate::resources::Resources;
+use crate::source::Mapping;
 use crate::walk::Walked;
 use kconv_image::{Clocks, CoreNote, KernelAddr, ObjectId, ResourceId, Value};
 use std::collections::BTreeSet;

@@ -1,7 +1,8 @@
 //! User memory: which pages of which address space are present, and how they are mapped.
 
 use crate::error::{Fault, Finding, Flaw};
-use crate::family::{Family, Mapping};
+use crate::family::Family;
+use crate::source::Mapping;
 use crate::walk::Walked;
 use kconv_image::{AddressSpace, ObjectId, PAGE_SIZE, PageRun, UserAddr};
 
@@ -22,11 +23,14 @@ pub(crate) fn address_spaces(
                 flaw,
             });
         };
-        let pages = walked.memory.source.pages(walked.objects[mm].at);
-        let pages = pages.map_err(|error| Flaw::from(Fault::from(error)));
-        let (pages, mappings) = match (pages, family.mappings(mm)) {
-            (Ok(pages), Ok(mappings)) => (pages, mappings),
-            (Err(flaw), _) | (_, Err(flaw)) => {
+        let found = family.mappings(mm).and_then(|mappings| {
+            let space = walked.space(mm, &mappings);
+            let pages = walked.memory.source.pages(&space).map_err(Fault::from)?;
+            Ok((pages, mappings))
+        });
+        let (pages, mappings) = match found {
+            Ok(found) => found,
+            Err(flaw) => {
                 refuse(flaw);
                 continue;
             }

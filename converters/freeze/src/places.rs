@@ -370,6 +370,10 @@ impl<'a> Search<'a> {
         rule: Option<&'a Rule>,
         within: &Within<'_>,
     ) -> Result<(), BadPlace> {
+        // What one release points at and another has inside: there the rules of its members hold.
+        let inside = matches!(self.layout.get(self.layout.strip(ty)), Type::Composite(_));
+        let follows = |rule: &&Rule| matches!(rule.policy, Policy::Follow(_));
+        let rule = rule.filter(|rule| !(inside && follows(rule)));
         let policy = rule.map(|rule| &rule.policy);
         let walked = match policy {
             Some(Policy::Follow(_) | Policy::Symbol | Policy::Resource { .. }) => true,

@@ -29,29 +29,86 @@ pub trait MemorySource {
         false
     }
 
-    /// Addresses of the pages of user memory that are present in the address space `mm`
-    /// (a `mm_struct`), ascending.
+    /// Addresses of the pages of user memory in the address space `space` that have to be saved,
+    /// ascending.
     ///
     /// # Errors
     /// If they cannot be told.
-    fn pages(&self, mm: KernelAddr) -> Result<Vec<UserAddr>, ReadError>;
+    fn pages(&self, space: &Space<'_>) -> Result<Vec<UserAddr>, ReadError>;
 
-    /// Reads the page at `at` of the address space `mm`.
+    /// Reads the page at `at` of the address space `space`.
     ///
     /// # Errors
     /// If the page is not present or cannot be read.
     fn read_page(
         &self,
-        mm: KernelAddr,
+        space: &Space<'_>,
         at: UserAddr,
         into: &mut [u8; PAGE_SIZE as usize],
     ) -> Result<(), ReadError>;
 
-    /// Ticks a second (`HZ`), which stands nowhere in a kernel's memory.
+    /// Ticks a second (`HZ`), which stands nowhere in the memory of old kernels.
     fn tick_rate(&self) -> Option<u32>;
+
+    /// The `VMCOREINFO` note of the kernel, which tells debuggers where things are.
+    fn vmcoreinfo(&self) -> Option<Vec<u8>> {
+        None
+    }
 
     /// What else is known of the machine and worth keeping, by name.
     fn facts(&self) -> Vec<(String, Value)>;
+}
+
+/// An address space of user memory.
+#[derive(Copy, Clone, Debug)]
+pub struct Space<'s> {
+    /// Its `mm_struct`.
+    pub mm: KernelAddr,
+    /// Id of a process that has it; 0 if there is none.
+    pub process: i64,
+    /// Its page tables, where the kernel sees them.
+    pub page_tables: Option<KernelAddr>,
+    /// What is mapped in it, by ascending address.
+    pub mappings: &'s [Mapping],
+}
+
+impl Space<'static> {
+    /// The address space of which no more is known than its `mm_struct`.
+    pub fn of(mm: KernelAddr) -> Space<'static> {
+        Space {
+            mm,
+            process: 0,
+            page_tables: None,
+            mappings: &[],
+        }
+    }
+}
+
+/// A part of an address space.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// First address.
+    pub start: u64,
+    /// First address after it.
+    pub end: u64,
+    /// `PF_R`, `PF_W` and `PF_X` of ELF.
+    pub access: u32,
+    /// Whose memory it is.
+    pub content: Content,
+}
+
+/// Which pages of a mapping are saved.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// All that are not zero: memory of the task's own.
+    Own,
+    /// Those that were written: the others are those of the file.
+    OfFile,
+    /// All that are not zero, whether the task has touched them or not: memory shared without a
+    /// file.
+    Shared,
+    /// None: they are in a file, or the kernel provides them.
+    Elsewhere,
 }
 
 /// Memory that cannot be read.
@@ -68,6 +125,14 @@ pub enum ReadError {
     /// The source does not have this page.
     #[error("the page at {at} of the address space {mm} is not present")]
     NoPage {
+        /// The address space.
+        mm: KernelAddr,
+        /// The page.
+        at: UserAddr,
+    },
+    /// The page is on a swap device, which the source does not have.
+    #[error("the page at {at} of the address space {mm} was swapped out")]
+    Swapped {
         /// The address space.
         mm: KernelAddr,
         /// The page.

@@ -20,11 +20,12 @@ mod sizes;
 mod tests;
 
 pub use roots::Selection;
+pub(crate) use roots::{TaskAddress, task_addresses};
 
 use crate::error::{Fault, Finding, Flaw, Place, TaskName};
 use crate::memory::{Memory, View, little_endian};
 use crate::places::{self, SavedType, SavedTypes, Shape, holds};
-use crate::source::ReadError;
+use crate::source::{Mapping, ReadError, Space};
 use kconv_image::KernelAddr;
 use kernel_structs::state::{Derived, Follow, Policy, StateMap};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -76,16 +77,7 @@ struct Span {
 
 /// Walks from the roots of `map` that `selection` takes.
 pub(crate) fn walk<'a>(memory: Memory<'a>, map: &'a StateMap, selection: &Selection) -> Walked<'a> {
-    let mut walked = Walked {
-        memory,
-        map,
-        types: SavedTypes::new(memory.layout, map),
-        objects: Vec::new(),
-        tasks: 0,
-        by_address: BTreeMap::new(),
-        inside: BTreeSet::new(),
-        findings: Vec::new(),
-    };
+    let mut walked = Walked::new(memory, map);
     if let Err(finding) = walked.roots(selection) {
         walked.findings.push(*finding);
         return walked;
@@ -98,6 +90,19 @@ pub(crate) fn walk<'a>(memory: Memory<'a>, map: &'a StateMap, selection: &Select
 }
 
 impl<'a> Walked<'a> {
+    fn new(memory: Memory<'a>, map: &'a StateMap) -> Walked<'a> {
+        Walked {
+            memory,
+            map,
+            types: SavedTypes::new(memory.layout, map),
+            objects: Vec::new(),
+            tasks: 0,
+            by_address: BTreeMap::new(),
+            inside: BTreeSet::new(),
+            findings: Vec::new(),
+        }
+    }
+
     /// Everything that is first reached through `task`.
     fn reach_from(&mut self, task: usize) {
         let mut queue = VecDeque::from([self.whole(task)]);
@@ -380,6 +385,20 @@ impl<'a> Walked<'a> {
             at.0.checked_sub(saved.at.0)
                 .is_some_and(|offset| offset < size)
         })
+    }
+
+    /// The address space of the `mm_struct` that is object `mm`, with `mappings` in it.
+    pub(crate) fn space<'m>(&self, mm: usize, mappings: &'m [Mapping]) -> Space<'m> {
+        let owner = self.view(self.objects[mm].owner);
+        // A process whose first thread has ended is known by the others.
+        let process = owner.and_then(|task| task.signed("pid"));
+        let tables = self.view(mm).and_then(|mm| mm.pointer("pgd"));
+        Space {
+            mm: self.objects[mm].at,
+            process: process.unwrap_or(0),
+            page_tables: tables.unwrap_or(None),
+            mappings,
+        }
     }
 
     /// The field `field` of `object`, for a finding.

@@ -149,11 +149,31 @@ pub(crate) enum Format {
 
 #[derive(Args)]
 pub(crate) struct Freeze {
+    /// The processes to freeze, with all their threads
+    #[arg(
+        value_name = "PID",
+        required_unless_present = "dump",
+        conflicts_with = "dump",
+        value_parser = clap::value_parser!(i32).range(1..)
+    )]
+    pub(crate) pids: Vec<i32>,
+    /// Take them from a dump of the whole machine: an ELF vmcore, or one that is compressed (kdump)
+    #[arg(long, value_name = "FILE", conflicts_with = "dump")]
+    pub(crate) core: Option<PathBuf>,
+    /// Freeze their descendants as well
+    #[arg(long, conflicts_with_all = ["dump", "core"])]
+    pub(crate) tree: bool,
+    /// Let the processes run on afterwards [default]
+    #[arg(long, conflicts_with_all = ["dump", "core"])]
+    pub(crate) leave_running: bool,
+    /// Kill the processes once the image is safe on disk
+    #[arg(long, conflicts_with_all = ["dump", "core", "leave_running"])]
+    pub(crate) kill: bool,
     /// Take the tasks from a memory dump: the folder with its index.json
     #[arg(long, value_name = "DIR")]
-    pub(crate) dump: PathBuf,
+    pub(crate) dump: Option<PathBuf>,
     /// The release that was running [default: the one the dump says it is of]
-    #[arg(long, value_name = "RELEASE")]
+    #[arg(long, value_name = "RELEASE", requires = "dump")]
     pub(crate) release: Option<String>,
     /// Where to write the image
     #[arg(short, long, value_name = "IMAGE")]

@@ -1,7 +1,7 @@
 //! How a command ends when it does not end well: what to print, and with which code to exit.
 
 use crate::style;
-use kconv_freeze::{FreezeDumpError, FreezeError};
+use kconv_freeze::{Finding, FreezeDumpError, FreezeError, RunningError, VmcoreError};
 use kconv_runtime::convert::ConvertError;
 use kconv_runtime::standalone::{exit, exit_code};
 use std::io::Write;
@@ -20,6 +20,10 @@ pub(crate) enum Failure {
     Lookup(#[from] kernel_structs::releases::LookupError),
     #[error(transparent)]
     Freeze(#[from] FreezeDumpError),
+    #[error(transparent)]
+    Running(#[from] RunningError),
+    #[error(transparent)]
+    Vmcore(#[from] VmcoreError),
     #[error("{}: the image is of {release}, which is no release known here", image.display())]
     UnknownKernel { image: PathBuf, release: String },
     #[error("{}: the image is of {found}, not of {expected}", image.display())]
@@ -85,11 +89,22 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Failure::Convert(error) => exit_code(error),
-            Failure::Findings { .. }
-            | Failure::Reported { .. }
-            | Failure::Freeze(FreezeDumpError::Freeze(FreezeError::Refused(_))) => exit::FINDINGS,
+            Failure::Findings { .. } | Failure::Reported { .. } => exit::FINDINGS,
+            _ if self.refused().is_some() => exit::FINDINGS,
             Failure::Registry(_) => exit::FAULT,
             _ => exit::USAGE,
+        }
+    }
+
+    /// What a freeze found that cannot be saved.
+    fn refused(&self) -> Option<&[Finding]> {
+        match self {
+            Failure::Freeze(FreezeDumpError::Freeze(FreezeError::Refused(findings)))
+            | Failure::Running(RunningError::Freeze(FreezeError::Refused(findings)))
+            | Failure::Vmcore(VmcoreError::Freeze(FreezeError::Refused(findings))) => {
+                Some(findings)
+            }
+            _ => None,
         }
     }
 
@@ -98,6 +113,8 @@ impl Failure {
             Failure::Convert(error) => error.advice().to_owned(),
             Failure::Image(error) => error.advice().to_owned(),
             Failure::Freeze(error) => error.advice(),
+            Failure::Running(error) => error.advice().to_owned(),
+            Failure::Vmcore(error) => error.advice().to_owned(),
             Failure::Lookup(error) => error.advice(),
             Failure::Registry(_) => String::from(
                 "the release table built into this program is broken; please report it",
@@ -150,7 +167,7 @@ impl Failure {
                 writeln!(out, "  {advice}= {}{advice:#}", finding.advice())?;
             }
         }
-        if let Failure::Freeze(FreezeDumpError::Freeze(FreezeError::Refused(findings))) = self {
+        if let Some(findings) = self.refused() {
             for finding in findings {
                 writeln!(out, "{error}refused{error:#}: {finding}")?;
                 writeln!(out, "  {advice}= {}{advice:#}", finding.advice())?;

@@ -150,7 +150,13 @@ impl Check<'_> {
                 (path, name) => format!("{path}.{name}"),
             };
             let inner = layout.get(layout.strip(member.ty));
-            match (map.member_rule(layout, names, name, member.ty), inner) {
+            let rule = map.member_rule(layout, names, name, member.ty);
+            // What another release points at is inside here, under the rules of its members.
+            let rule = rule.filter(|rule| {
+                let follows = matches!(rule.policy, Policy::Follow(_));
+                !(follows && matches!(inner, Type::Composite(_)))
+            });
+            match (rule, inner) {
                 (Some(rule), _) => self.pointers(id, member.ty, at, &path, &rule.policy),
                 (None, Type::Composite(inner)) if member.name.is_none() => {
                     self.members(id, inner, names, at, &path);

@@ -60,7 +60,8 @@ pub fn references(
 
 /// `file.f_mode`.
 pub fn f_mode(cx: &mut Context<'_>, at: &At<'_>, old: &U32) -> U32 {
-    const SAME: u64 = 0x383f_de3f;
+    // With FMODE_CAN_ODIRECT, bit 22 in both.
+    const SAME: u64 = 0x387f_de3f;
     const NONOTIFY: (u64, u64) = (1 << 26, 1 << 25);
     const DROPPED: u64 = 1 << 6 | 1 << 7 | 1 << 8 | 1 << 13 | 1 << 30 | 1 << 31;
     let value = u64::from(old.get());

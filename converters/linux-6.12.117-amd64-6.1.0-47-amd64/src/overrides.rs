@@ -43,7 +43,8 @@ pub fn references(
 
 /// `file.f_mode`.
 pub fn f_mode(cx: &mut Context<'_>, at: &At<'_>, old: &U32) -> U32 {
-    const SAME: u64 = 0x383f_de3f;
+    // With FMODE_CAN_ODIRECT, bit 22 in both.
+    const SAME: u64 = 0x387f_de3f;
     const NONOTIFY: u64 = 1 << 25;
     const NONOTIFY_PERM: u64 = 1 << 26;
     const DROPPED: u64 = 1 << 6 | 1 << 7 | 1 << 23 | 1 << 24 | NONOTIFY_PERM;
@@ -320,6 +321,13 @@ pub fn user_features(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
 
 /// `mm_context_t.flags`.
 pub fn context_flags(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U16 {
+    /// MM_CONTEXT_LOCK_LAM: address masking can no longer be asked for, since there is a second
+    /// thread (arch/x86/kernel/process.c: copy_thread). 6.1 never has it.
+    const LOCK_LAM: u64 = 1 << 2;
     let why = "asks for address masking, which 6.1 does not have";
-    U16::new(known_bits(cx, at, old.get(), 0b11, why) as u16)
+    let value = known_bits(cx, at, old.get(), 0b11 | LOCK_LAM, why);
+    if value & LOCK_LAM != 0 {
+        cx.keep(at, old.as_bytes());
+    }
+    U16::new((value & !LOCK_LAM) as u16)
 }

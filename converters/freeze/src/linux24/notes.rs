@@ -4,8 +4,8 @@ use super::Linux24;
 use super::floating_point::fsave_from_fxsave;
 use super::machine;
 use crate::error::Fault;
-use crate::family::Mapping;
 use crate::memory::{View, little_endian};
+use crate::source::{Content, Mapping, Space};
 use kconv_image::core_notes::{
     I386Registers, Ids, MappedFile, ProcessInfo, Registers, Status, TimeVal, auxv, i386_fpregset,
     mapped_files, prpsinfo, prstatus, prxfpreg,
@@ -63,6 +63,7 @@ impl Linux24<'_> {
                 start: vma.unsigned("vm_start")?,
                 end: vma.unsigned("vm_end")?,
                 access: access.map(|(_, bit)| bit).sum(),
+                content: Content::Own,
             });
         }
         Ok(mappings)
@@ -249,7 +250,7 @@ impl Linux24<'_> {
             self.walked
                 .memory
                 .source
-                .read_page(mm, start, &mut page)
+                .read_page(&Space::of(mm), start, &mut page)
                 .ok()?;
             *byte = page[(at % PAGE_SIZE) as usize];
         }

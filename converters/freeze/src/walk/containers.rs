@@ -73,7 +73,7 @@ impl<'a> Walked<'a> {
 
     /// The objects on the list with its head at `head`, which leads to `first`; each has its link
     /// at `offset` (`include/linux/list.h`: list_for_each_entry).
-    pub(super) fn list(
+    pub(crate) fn list(
         &self,
         head: KernelAddr,
         first: Option<KernelAddr>,
@@ -142,9 +142,13 @@ impl<'a> Walked<'a> {
         Ok((value != 0).then_some(KernelAddr(value)))
     }
 
-    /// Where `member` of `ty` begins, in bytes.
-    pub(super) fn offset_of(&self, ty: &str, member: &str) -> Result<u64, Fault> {
+    /// Where `member` of `ty` begins, in bytes; of `a|b` the first that the layout has.
+    pub(crate) fn offset_of(&self, ty: &str, member: &str) -> Result<u64, Fault> {
         let id = self.memory.find(ty)?;
+        if let Some((first, second)) = member.split_once('|') {
+            let first = self.offset_of(ty, first);
+            return first.or_else(|_| self.offset_of(ty, second));
+        }
         let found = self.memory.layout.resolve(id, &FieldPath::parse(member)?)?;
         Ok(found.offset.byte().0)
     }

@@ -2,7 +2,7 @@
 //! `include/linux/maple_tree.h`).
 //!
 //! A pointer at a node has the node's type in bits 3 to 6, the node itself is aligned to 256
-//! bytes. A node is an array of pivots, the highest index of each slot, and an array of slots;
+//! bytes; that at the root is told from an entry by its low bits. A node is an array of pivots, the highest index of each slot, and an array of slots;
 //! the first pivot that is zero behind the first, or that reaches the node's own highest index,
 //! ends it.
 
@@ -60,14 +60,12 @@ impl Walked<'_> {
                 if found.len() as u64 > MAX_ELEMENTS {
                     return Err(too_long());
                 }
-            } else if is_node(slot) {
+            } else if slot != 0 {
                 if path.len() >= MAX_HEIGHT {
                     return Err(Flaw::Height { limit: MAX_HEIGHT });
                 }
                 let child = self.node(slot, max, &mut seen)?;
                 path.push(child);
-            } else if slot != 0 {
-                return Err(Flaw::NotANode { found: slot });
             }
         }
         Ok(found)
@@ -132,7 +130,7 @@ impl Node {
     }
 }
 
-/// Whether a pointer leads to a node (`include/linux/xarray.h`: xa_is_node).
+/// Whether the root is a node and no entry (`include/linux/xarray.h`: xa_is_node).
 fn is_node(pointer: u64) -> bool {
     pointer & 3 == 2 && pointer > FIRST_NODE
 }

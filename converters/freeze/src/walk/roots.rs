@@ -2,9 +2,10 @@
 
 use super::{MAX_TASKS, Walked};
 use crate::error::{Fault, Finding, Flaw, Place};
+use crate::memory::Memory;
 use kconv_image::KernelAddr;
 use kernel_structs::layout::{FieldPath, Layout, Type, TypeId};
-use kernel_structs::state::{Root, Threads};
+use kernel_structs::state::{Root, StateMap, Threads};
 use std::collections::BTreeSet;
 
 /// How often the ring of a running kernel is gone through until it comes back to its beginning:
@@ -21,6 +22,32 @@ pub enum Selection {
 }
 
 type Refusal = Box<Finding>;
+
+/// A task, before anything else is read.
+pub(crate) struct TaskAddress {
+    pub(crate) at: KernelAddr,
+    pub(crate) pid: i64,
+}
+
+/// Where the tasks of `selection` lie.
+pub(crate) fn task_addresses(
+    memory: Memory<'_>,
+    map: &StateMap,
+    selection: &Selection,
+) -> Result<Vec<TaskAddress>, Refusal> {
+    let mut walked = Walked::new(memory, map);
+    walked.roots(selection)?;
+    let mut tasks = Vec::new();
+    for (task, saved) in walked.objects.iter().enumerate() {
+        let pid = walked.view(task).and_then(|view| view.signed("pid"));
+        let pid = pid.map_err(|fault| {
+            let place = walked.place(task, "pid".to_owned(), None);
+            refuse(place, fault.into())
+        })?;
+        tasks.push(TaskAddress { at: saved.at, pid });
+    }
+    Ok(tasks)
+}
 
 /// An object on a ring, and where it was found.
 struct Found {

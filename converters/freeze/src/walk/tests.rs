@@ -5,7 +5,7 @@
 use super::{Selection, Walked, walk};
 use crate::error::Flaw;
 use crate::memory::Memory;
-use crate::source::{MemorySource, ReadError};
+use crate::source::{MemorySource, ReadError, Space};
 use kconv_image::{KernelAddr, UserAddr, Value};
 use kernel_structs::layout::{FieldPath, Layout};
 use kernel_structs::releases::Registry;
@@ -101,12 +101,17 @@ impl MemorySource for Made {
         Some((found.0.clone(), 0))
     }
 
-    fn pages(&self, _: KernelAddr) -> Result<Vec<UserAddr>, ReadError> {
+    fn pages(&self, _: &Space<'_>) -> Result<Vec<UserAddr>, ReadError> {
         Ok(Vec::new())
     }
 
-    fn read_page(&self, mm: KernelAddr, at: UserAddr, _: &mut [u8; 4096]) -> Result<(), ReadError> {
-        Err(ReadError::NoPage { mm, at })
+    fn read_page(
+        &self,
+        space: &Space<'_>,
+        at: UserAddr,
+        _: &mut [u8; 4096],
+    ) -> Result<(), ReadError> {
+        Err(ReadError::NoPage { mm: space.mm, at })
     }
 
     fn tick_rate(&self) -> Option<u32> {
@@ -413,9 +418,11 @@ fn a_red_black_tree_is_read_from_left_to_right_and_cannot_go_round() {
 
 // --- maple trees ------------------------------------------------------------------------------
 
-const LEAF: u64 = 1 << 3 | 2;
-const RANGE: u64 = 2 << 3 | 2;
-const ARANGE: u64 = 3 << 3 | 2;
+const LEAF: u64 = 1 << 3 | 4;
+const RANGE: u64 = 2 << 3 | 4;
+const ARANGE: u64 = 3 << 3 | 4;
+/// What the pointer at the root has besides.
+const TOP: u64 = 2;
 
 /// An address space with the tree root `root`, and VMAs at `vmas`.
 fn space(root: u64, vmas: &[u64]) -> Made {
@@ -449,7 +456,7 @@ fn mappings(made: &Made) -> (Vec<u64>, Vec<String>) {
 fn mappings_of_a_tree_of_two_levels_come_by_address() {
     let vmas = [4, 3, 2, 1].map(|n| ROOT + 0x10000 * n);
     let (top, low, high) = (ROOT + 0x4000, ROOT + 0x4100, ROOT + 0x4200);
-    let mut made = space(top | ARANGE, &vmas);
+    let mut made = space(top | ARANGE | TOP, &vmas);
     node(
         &mut made,
         "maple_arange_64",
@@ -483,7 +490,7 @@ fn mappings_of_a_tree_of_two_levels_come_by_address() {
 #[test]
 fn a_full_leaf_has_sixteen_slots() {
     let vmas: Vec<u64> = (1..=16).map(|n| ROOT + 0x10000 * n).collect();
-    let mut made = space((ROOT + 0x4000) | LEAF, &vmas);
+    let mut made = space((ROOT + 0x4000) | LEAF | TOP, &vmas);
     let slots: Vec<_> = (1..).zip(vmas.iter().copied()).collect();
     node(&mut made, "maple_range_64", ROOT + 0x4000, &slots);
     assert_eq!(mappings(&made), (vmas, Vec::new()));
@@ -499,14 +506,14 @@ fn a_tree_of_one_entry_or_none_has_no_node() {
 #[test]
 fn a_node_that_leads_to_itself_ends() {
     let top = ROOT + 0x4000;
-    let mut made = space(top | RANGE, &[]);
+    let mut made = space(top | RANGE | TOP, &[]);
     node(&mut made, "maple_range_64", top, &[(u64::MAX, top | RANGE)]);
     assert_eq!(mappings(&made).1, [Flaw::Loop.to_string()]);
 }
 
 #[test]
 fn a_tree_that_grows_without_end_ends() {
-    let mut made = space((ROOT + 0x4000) | RANGE, &[]);
+    let mut made = space((ROOT + 0x4000) | RANGE | TOP, &[]);
     for level in 0..40 {
         let at = ROOT + 0x4000 + 256 * level;
         node(
@@ -523,8 +530,8 @@ fn a_tree_that_grows_without_end_ends() {
 #[test]
 fn what_is_no_node_is_told() {
     let top = ROOT + 0x4000;
-    for slot in [0x1234_5670, (top + 0x100) | 7 << 3 | 2] {
-        let mut made = space(top | RANGE, &[]);
+    for slot in [0x1200, (top + 0x100) | 7 << 3 | 4] {
+        let mut made = space(top | RANGE | TOP, &[]);
         node(&mut made, "maple_range_64", top, &[(u64::MAX, slot)]);
         assert_eq!(
             mappings(&made).1,

@@ -2,18 +2,33 @@
 
 use crate::arguments::Freeze;
 use crate::failure::Failure;
-use kconv_freeze::{Summary, freeze_dump};
+use kconv_freeze::{Afterwards, Summary, freeze_dump, freeze_running, freeze_vmcore};
 use std::collections::BTreeMap;
 use std::io::Write;
 
 pub(crate) fn run(arguments: &Freeze) -> Result<(), Failure> {
-    let summary = freeze_dump(
-        &arguments.dump,
-        arguments.release.as_deref(),
-        &arguments.output,
-    )?;
+    let (pids, output) = (&arguments.pids, &arguments.output);
+    let (summary, pause) = match (&arguments.dump, &arguments.core) {
+        (Some(dump), _) => {
+            let release = arguments.release.as_deref();
+            (freeze_dump(dump, release, output)?, None)
+        }
+        (None, Some(core)) => (freeze_vmcore(core, pids, output)?, None),
+        (None, None) => {
+            let afterwards = match arguments.kill {
+                true => Afterwards::Kill,
+                false => Afterwards::RunOn,
+            };
+            let frozen = freeze_running(pids, arguments.tree, afterwards, output)?;
+            (frozen.summary, Some(frozen.pause))
+        }
+    };
     if !arguments.quiet {
-        print(&mut anstream::stdout().lock(), &summary)?;
+        let out = &mut anstream::stdout().lock();
+        print(out, &summary)?;
+        if let Some(pause) = pause {
+            writeln!(out, "pause     {:.1} ms", pause.as_secs_f64() * 1000.0)?;
+        }
     }
     Ok(())
 }

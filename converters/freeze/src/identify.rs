@@ -1,0 +1,124 @@
+//! Which kernel this is: its own type information, held against the registered layouts.
+
+use kconv_image::{Fingerprint, KernelId};
+use kernel_structs::btf::{self, BtfError};
+use kernel_structs::layout::Layout;
+use kernel_structs::releases::{Registry, RegistryError, prepare_layout};
+use kernel_structs::state::StateMap;
+
+/// The family of the kernels that carry type information.
+const FAMILY: &str = "linux-6";
+
+/// A kernel and how its structures lie.
+pub(crate) struct Identified {
+    pub(crate) layout: Layout,
+    pub(crate) map: StateMap,
+    pub(crate) id: KernelId,
+}
+
+/// Why it is not known how a kernel's structures lie.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentifyError {
+    /// The type information is damaged.
+    #[error("the type information (BTF) of the kernel cannot be read: {0}")]
+    Btf(#[from] BtfError),
+    /// It lacks what the state map saves, or belongs to something else.
+    #[error("the type information (BTF) is not that of a kernel of the family {FAMILY}: {0}")]
+    Foreign(RegistryError),
+    /// The kernel's structures lie like those of no registered release.
+    #[error(
+        "the structures of {release} lie like those of no registered release (fingerprint {fingerprint})"
+    )]
+    UnknownLayout {
+        /// What `uname -r` prints.
+        release: String,
+        /// Fingerprint of its saved types.
+        fingerprint: Fingerprint,
+    },
+    /// The kernel calls itself by the name of a release that lies differently.
+    #[error(
+        "the kernel calls itself {release}, but its structures have the fingerprint {found}; those of that release have {expected}"
+    )]
+    OtherLayout {
+        /// What `uname -r` prints.
+        release: String,
+        /// Fingerprint of its saved types.
+        found: Fingerprint,
+        /// That of the registered release.
+        expected: Fingerprint,
+    },
+    /// The table of releases is broken.
+    #[error(transparent)]
+    Registry(RegistryError),
+}
+
+impl IdentifyError {
+    /// What the user can do about it.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            IdentifyError::Btf(_) | IdentifyError::Foreign(_) => {
+                "freeze a kernel of Linux 6.1 or 6.12 with CONFIG_DEBUG_INFO_BTF"
+            }
+            IdentifyError::UnknownLayout { .. } => {
+                "register the release (`kconv-gen release import`), and make a converter for it"
+            }
+            IdentifyError::OtherLayout { .. } => {
+                "the kernel was built anew under an old name; register it under a name of its own"
+            }
+            IdentifyError::Registry(_) => "this is a fault of kconv; please report it",
+        }
+    }
+}
+
+/// The kernel that calls itself `release` and has the type information `btf`.
+pub(crate) fn identify(
+    btf: &[u8],
+    release: &str,
+    build_id: Vec<u8>,
+) -> Result<Identified, IdentifyError> {
+    let registry = Registry::builtin().map_err(IdentifyError::Registry)?;
+    let map = registry
+        .state_map(FAMILY)
+        .map_err(IdentifyError::Registry)?;
+    let full = btf::read(btf)?;
+    let (layout, fingerprint) = prepare_layout(&full, &map).map_err(IdentifyError::Foreign)?;
+    let found = Fingerprint(fingerprint.0);
+    let known = registry
+        .releases()
+        .iter()
+        .find(|known| known.name == release || known.uname.as_deref() == Some(release));
+    let (name, layout_id) = match known {
+        Some(known) => {
+            let entry = registry.layout_entry(&known.layout);
+            let entry = entry.map_err(IdentifyError::Registry)?;
+            if entry.fingerprint != fingerprint {
+                return Err(IdentifyError::OtherLayout {
+                    release: release.to_owned(),
+                    found,
+                    expected: Fingerprint(entry.fingerprint.0),
+                });
+            }
+            (known.name.clone(), known.layout.0.clone())
+        }
+        None => {
+            let entries = registry.layout_by_fingerprint(fingerprint);
+            let entry = entries
+                .first()
+                .ok_or_else(|| IdentifyError::UnknownLayout {
+                    release: release.to_owned(),
+                    fingerprint: found,
+                })?;
+            (release.to_owned(), entry.id.0.clone())
+        }
+    };
+    Ok(Identified {
+        layout,
+        map,
+        id: KernelId {
+            release: name,
+            layout: layout_id,
+            fingerprint: found,
+            build_id,
+        },
+    })
+}

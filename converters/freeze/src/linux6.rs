@@ -1,0 +1,171 @@
+//! Linux 6: what is outside of the saved objects, and how the CPU's state is kept.
+//!
+//! Kernel sources are cited by file and function; they read the same in 6.1 and 6.12 unless a
+//! release is named.
+
+mod files;
+mod locks;
+mod machine;
+mod mappings;
+mod names;
+mod notes;
+mod pipe;
+mod refusals;
+mod seccomp;
+mod terminal;
+mod xstate;
+
+pub(crate) use machine::tick_rate;
+
+use crate::error::{Fault, Flaw};
+use crate::family::{Family, Reference};
+use crate::memory::View;
+use crate::resources::Resources;
+use crate::source::Mapping;
+use crate::walk::Walked;
+use kconv_image::{Clocks, CoreNote, KernelAddr, ObjectId, ResourceId, Value};
+
+/// Linux 6 on x86-64.
+pub(crate) struct Linux6<'w> {
+    walked: &'w Walked<'w>,
+    resources: Resources,
+    /// The mounts that the first tasks see.
+    mount_namespace: Option<KernelAddr>,
+}
+
+impl<'w> Linux6<'w> {
+    pub(crate) fn new(walked: &'w Walked<'w>) -> Result<Linux6<'w>, Flaw> {
+        let memory = walked.memory;
+        let first = memory.source.symbol("init_nsproxy");
+        let first = first.ok_or_else(|| Fault::NoSymbol {
+            name: "init_nsproxy".to_owned(),
+        })?;
+        Ok(Linux6 {
+            walked,
+            resources: Resources::default(),
+            mount_namespace: memory.read("nsproxy", first)?.pointer("mnt_ns")?,
+        })
+    }
+
+    /// The task in whose kernel stack `at` lies (`include/linux/sched/task_stack.h`:
+    /// task_stack_page; THREAD_SIZE is 16 KiB).
+    fn task_with_stack_around(&self, at: KernelAddr) -> Result<Option<usize>, Fault> {
+        const THREAD_SIZE: u64 = 16384;
+        for task in 0..self.walked.tasks {
+            let stack = self.walked.view(task)?.unsigned("stack")?;
+            if at
+                .0
+                .checked_sub(stack)
+                .is_some_and(|into| into < THREAD_SIZE)
+            {
+                return Ok(Some(task));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The number of a `struct pid` in the first PID namespace (`kernel/pid.c`: pid_nr).
+    fn pid_number(&self, pid: Option<KernelAddr>) -> Result<i64, Fault> {
+        let Some(pid) = pid else {
+            return Ok(0);
+        };
+        let at = self.walked.memory.read("pid", pid)?.address_of("numbers")?;
+        // `nr` is the first member of a upid.
+        let number = self.walked.memory.bytes(at, 4)?;
+        Ok(crate::memory::little_endian(&number) as i64)
+    }
+}
+
+impl Family for Linux6<'_> {
+    fn resource(&mut self, reference: &Reference<'_>) -> Result<ResourceId, Flaw> {
+        let Reference { kind, at, mount } = *reference;
+        if let Some(id) = self.resources.known(kind, at, mount) {
+            return Ok(id);
+        }
+        let resource = match kind {
+            "file" => self.file(at, mount)?,
+            "mount" => self.mount(at)?,
+            "tty" => self.tty(at)?,
+            "cgroup" => self.cgroup(at)?,
+            "keyring" => self.keyring(at)?,
+            "security-label" => self.security_label(at),
+            "sem-undo" => self.sem_undo(at)?,
+            "vfork" => self.vfork(at)?,
+            "seccomp-filter" => self.seccomp_filter(at)?,
+            "io-uring" => return Err(not_carried("an io_uring instance")),
+            "aio" => return Err(not_carried("an asynchronous I/O context (io_setup)")),
+            "userfaultfd" => return Err(not_carried("a userfaultfd")),
+            "uprobe" => return Err(not_carried("a uprobe in the program")),
+            "hw-breakpoint" => return Err(not_carried("a breakpoint that a tracer set")),
+            _ => match kind.strip_suffix("-namespace") {
+                Some(namespace) => self.namespace(namespace, at)?,
+                None => {
+                    return Err(Flaw::UnknownKind {
+                        kind: kind.to_owned(),
+                    });
+                }
+            },
+        };
+        Ok(self.resources.add(kind, mount, resource))
+    }
+
+    fn unbound_resources(&mut self, refuse: &mut dyn FnMut(usize, Flaw)) {
+        let walked = self.walked;
+        for file in walked.objects_of("file") {
+            if let Err(flaw) = self.file_locks(file) {
+                refuse(file, flaw);
+            }
+        }
+        for mm in walked.objects_of("mm_struct") {
+            if let Err(fault) = self.special_mappings(mm) {
+                refuse(mm, fault.into());
+            }
+        }
+    }
+
+    fn unsaved_state(&self, refuse: &mut dyn FnMut(usize, &str, Flaw)) {
+        self.refusals(refuse);
+    }
+
+    fn into_resources(self: Box<Self>) -> Resources {
+        self.resources
+    }
+
+    fn clocks(&self, hz: u32) -> Result<Clocks, Flaw> {
+        Ok(machine::clocks(self.walked.memory, hz)?)
+    }
+
+    fn facts(&self) -> Result<Vec<(String, Value)>, Flaw> {
+        Ok(machine::facts(self.walked.memory)?)
+    }
+
+    fn mappings(&self, mm: usize) -> Result<Vec<Mapping>, Flaw> {
+        Ok(self.mappings_of(mm)?)
+    }
+
+    fn core_notes(&self) -> Result<Vec<CoreNote>, Flaw> {
+        Ok(self.notes()?)
+    }
+}
+
+fn not_carried(what: impl Into<String>) -> Flaw {
+    Flaw::NotCarried { what: what.into() }
+}
+
+fn object_id(object: usize) -> ObjectId {
+    ObjectId(object as u32)
+}
+
+/// A pointer that is never null.
+fn required(view: &View<'_>, ty: &'static str, what: &'static str) -> Result<KernelAddr, Fault> {
+    view.pointer(what)?.ok_or(Fault::Null {
+        ty,
+        what,
+        at: view.at(),
+    })
+}
+
+/// A `dev_t` as major and minor number (`include/linux/kdev_t.h`: 20 bits of minor).
+fn device(number: u64) -> String {
+    format!("{}:{}", number >> 20, number & 0xf_ffff)
+}

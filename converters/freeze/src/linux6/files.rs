@@ -1,0 +1,270 @@
+//! What an open file, a directory or a mount is, found again by its path.
+
+use super::{Linux6, device, not_carried, required};
+use crate::error::{Fault, Flaw};
+use crate::family::Reference;
+use crate::memory::{View, readable};
+use crate::resources::Attributes;
+use kconv_image::{KernelAddr, Resource, Value};
+
+/// The most steps from a file to the root of all mounts.
+const MAX_STEPS: usize = 4096;
+
+/// The longest name of a directory entry (`NAME_MAX`), and more than a file system's type or a
+/// mount's device has.
+const MAX_NAME: u64 = 255;
+
+/// Where something is.
+pub(super) struct Location {
+    /// As `/proc/PID/fd` shows it, but from the root of all mounts, not of the task.
+    pub(super) path: String,
+    /// Whether the name was removed while the file stayed open.
+    pub(super) deleted: bool,
+    /// Whether no task can walk to the mount: it belongs to the kernel, or is gone.
+    pub(super) internal: bool,
+}
+
+/// Character devices that are what they are wherever they are opened: memory (null, zero,
+/// random), terminals, pseudo-terminals, serial lines and the virtio console
+/// (`Documentation/admin-guide/devices.txt`).
+fn is_plain_device(number: u64) -> bool {
+    matches!(number >> 20, 1 | 4 | 5 | 136..=143 | 204 | 229)
+}
+
+impl Linux6<'_> {
+    /// The path of `dentry` under the `vfsmount` at `mount` (`fs/d_path.c`: prepend_path).
+    pub(super) fn location(
+        &self,
+        dentry: KernelAddr,
+        mount: KernelAddr,
+    ) -> Result<Location, Fault> {
+        let memory = self.walked.memory;
+        let mut components: Vec<String> = Vec::new();
+        let mut dentry = memory.read("dentry", dentry)?;
+        let mut mount = self.mount_of(mount)?;
+        let start = dentry.at();
+        // fs/dcache.c: d_unlinked.
+        let is_root = required(&dentry, "dentry", "d_parent")? == start;
+        let deleted = !is_root && dentry.pointer("d_hash.pprev")?.is_none();
+        for _ in 0..MAX_STEPS {
+            let parent = required(&dentry, "dentry", "d_parent")?;
+            if dentry.at() != required(&mount, "mount", "mnt.mnt_root")? && parent != dentry.at() {
+                components.push(self.name(&dentry)?);
+                dentry = memory.read("dentry", parent)?;
+                continue;
+            }
+            let above = required(&mount, "mount", "mnt_parent")?;
+            if above == mount.at() || dentry.at() != required(&mount, "mount", "mnt.mnt_root")? {
+                components.reverse();
+                let internal = mount.pointer("mnt_ns")? != self.mount_namespace;
+                let top = match internal {
+                    true => self.name(&dentry)?,
+                    false => "/".to_owned(),
+                };
+                return Ok(Location {
+                    path: top + &components.join("/"),
+                    deleted,
+                    internal,
+                });
+            }
+            let below = required(&mount, "mount", "mnt_mountpoint")?;
+            dentry = memory.read("dentry", below)?;
+            mount = memory.read("mount", above)?;
+        }
+        Err(Fault::Chain {
+            what: "directories",
+            at: start,
+            limit: MAX_STEPS,
+        })
+    }
+
+    /// The `struct mount` around a `vfsmount` (`fs/mount.h`: real_mount).
+    fn mount_of(&self, vfsmount: KernelAddr) -> Result<View<'_>, Fault> {
+        let memory = self.walked.memory;
+        let into = self.walked.offset_of("mount", "mnt")?;
+        let at = vfsmount.0.wrapping_sub(into);
+        memory.read("mount", KernelAddr(at))
+    }
+
+    fn name(&self, dentry: &View<'_>) -> Result<String, Fault> {
+        let at = required(dentry, "dentry", "d_name.name")?;
+        let length = dentry.unsigned("d_name.len")?.min(MAX_NAME);
+        Ok(readable(&self.walked.memory.bytes(at, length)?))
+    }
+
+    /// The file that `dentry` under `mount` leads to, by what it is.
+    pub(super) fn file(
+        &mut self,
+        dentry: KernelAddr,
+        mount: Option<KernelAddr>,
+    ) -> Result<Resource, Flaw> {
+        let no_mount = Fault::Null {
+            ty: "path",
+            what: "the mount",
+            at: dentry,
+        };
+        let mount = mount.ok_or(no_mount)?;
+        let location = self.location(dentry, mount)?;
+        let memory = self.walked.memory;
+        let view = memory.read("dentry", dentry)?;
+        let inode = memory.read("inode", required(&view, "dentry", "d_inode")?)?;
+        let mut attributes = Attributes::default();
+        let kind = file_type(inode.unsigned("i_mode")?);
+        let file_system = self.file_system_of(&inode)?;
+        match (kind, file_system.as_str()) {
+            ("fifo", "pipefs") => {
+                self.pipe(&inode, &mut attributes)?;
+                return Ok(attributes.resource("pipe", dentry));
+            }
+            ("socket", _) => return Err(not_carried(self.socket(&inode)?)),
+            (_, "anon_inodefs") => {
+                let name = location.path.trim_start_matches('/');
+                return Err(not_carried(format!("anon_inode:{name}")));
+            }
+            (_, "tmpfs") if location.internal && location.path.ends_with("dev/zero") => {
+                self.inode(&inode, &mut attributes)?;
+                return Ok(attributes.resource("shared-memory", dentry));
+            }
+            _ if location.internal => {
+                let path = &location.path;
+                return Err(not_carried(format!(
+                    "{path} of {file_system}, which has no path"
+                )));
+            }
+            _ if location.deleted => {
+                return Err(not_carried(format!(
+                    "{}, which was unlinked while it was open",
+                    location.path
+                )));
+            }
+            ("character device", _) if !is_plain_device(inode.unsigned("i_rdev")?) => {
+                let number = device(inode.unsigned("i_rdev")?);
+                let path = &location.path;
+                return Err(not_carried(format!("the device {path} ({number})")));
+            }
+            _ => {}
+        }
+        attributes.text("path", location.path);
+        attributes.text("type", kind);
+        self.inode(&inode, &mut attributes)?;
+        if kind == "fifo" {
+            self.pipe(&inode, &mut attributes)?;
+        }
+        let reference = Reference {
+            kind: "mount",
+            at: mount,
+            mount: None,
+        };
+        let mount = crate::family::Family::resource(self, &reference)?;
+        attributes.put("mount", Value::Resource(mount));
+        Ok(attributes.resource("file", dentry))
+    }
+
+    fn inode(&self, inode: &View<'_>, attributes: &mut Attributes) -> Result<(), Fault> {
+        let mode = inode.unsigned("i_mode")?;
+        attributes.unsigned("mode", mode & 0o7777);
+        attributes.unsigned("inode", inode.unsigned("i_ino")?);
+        if let Some(sb) = inode.pointer("i_sb")? {
+            let sb = self.walked.memory.read("super_block", sb)?;
+            attributes.text("device", device(sb.unsigned("s_dev")?));
+        }
+        if matches!(file_type(mode), "character device" | "block device") {
+            attributes.text("rdev", device(inode.unsigned("i_rdev")?));
+        }
+        attributes.unsigned("links", inode.unsigned("i_nlink")?);
+        attributes.unsigned("uid", inode.unsigned("i_uid.val")?);
+        attributes.unsigned("gid", inode.unsigned("i_gid.val")?);
+        attributes.signed("size", inode.signed("i_size")?);
+        attributes.signed("mtime", inode.signed("i_mtime.tv_sec|i_mtime_sec")?);
+        let nanoseconds = inode.unsigned("i_mtime.tv_nsec|i_mtime_nsec")?;
+        attributes.unsigned("mtime-nanoseconds", nanoseconds);
+        attributes.text("file-system", self.file_system_of(inode)?);
+        Ok(())
+    }
+
+    /// Type of the file system that an inode is on.
+    pub(super) fn file_system_of(&self, inode: &View<'_>) -> Result<String, Fault> {
+        let memory = self.walked.memory;
+        let sb = memory.read("super_block", required(inode, "inode", "i_sb")?)?;
+        self.file_system(&sb)
+    }
+
+    fn file_system(&self, sb: &View<'_>) -> Result<String, Fault> {
+        let memory = self.walked.memory;
+        let ty = required(sb, "super_block", "s_type")?;
+        let name = memory.read("file_system_type", ty)?.pointer("name")?;
+        let name = name.and_then(|name| memory.text(name, MAX_NAME));
+        Ok(name.unwrap_or_default())
+    }
+
+    /// What a socket is, in words (`net/socket.c`: SOCKET_I; `include/linux/socket.h`: AF_*).
+    fn socket(&self, inode: &View<'_>) -> Result<String, Fault> {
+        let memory = self.walked.memory;
+        // struct socket_alloc has the socket before the inode, which is aligned to a word.
+        let id = memory.find("socket")?;
+        let size = memory.layout.size_of(id).map_or(0, |size| size.0);
+        let socket = KernelAddr(inode.at().0.wrapping_sub(size.next_multiple_of(8)));
+        let number = inode.unsigned("i_ino")?;
+        let family = memory.read("socket", socket).and_then(|socket| {
+            let sock = required(&socket, "socket", "sk")?;
+            memory
+                .read("sock", sock)?
+                .unsigned("__sk_common.skc_family")
+        });
+        Ok(match family {
+            Ok(family) => format!("a socket ({}, inode {number})", address_family(family)),
+            Err(_) => format!("a socket (inode {number})"),
+        })
+    }
+
+    /// A mount, by its `vfsmount`.
+    pub(super) fn mount(&mut self, at: KernelAddr) -> Result<Resource, Flaw> {
+        let memory = self.walked.memory;
+        let mount = self.mount_of(at)?;
+        let root = required(&mount, "mount", "mnt.mnt_root")?;
+        let location = self.location(root, at)?;
+        let mut attributes = Attributes::default();
+        attributes.text("path", location.path);
+        attributes.unsigned("internal", u64::from(location.internal));
+        attributes.signed("id", mount.signed("mnt_id")?);
+        let name = mount.pointer("mnt_devname")?;
+        if let Some(name) = name.and_then(|name| memory.text(name, MAX_NAME)) {
+            attributes.text("device-name", name);
+        }
+        let sb = memory.read("super_block", required(&mount, "mount", "mnt.mnt_sb")?)?;
+        attributes.text("device", device(sb.unsigned("s_dev")?));
+        attributes.text("file-system", self.file_system(&sb)?);
+        attributes.unsigned("magic", sb.unsigned("s_magic")?);
+        attributes.unsigned("flags", mount.unsigned("mnt.mnt_flags")?);
+        attributes.unsigned("super-block-flags", sb.unsigned("s_flags")?);
+        Ok(attributes.resource("mount", at))
+    }
+}
+
+/// What a file is, by `S_IFMT` of its mode (`include/uapi/linux/stat.h`).
+pub(super) fn file_type(mode: u64) -> &'static str {
+    match mode & 0o170_000 {
+        0o010_000 => "fifo",
+        0o020_000 => "character device",
+        0o040_000 => "directory",
+        0o060_000 => "block device",
+        0o100_000 => "regular file",
+        0o120_000 => "symbolic link",
+        0o140_000 => "socket",
+        _ => "unknown",
+    }
+}
+
+fn address_family(number: u64) -> String {
+    let name = match number {
+        1 => "unix",
+        2 => "inet",
+        10 => "inet6",
+        16 => "netlink",
+        17 => "packet",
+        38 => "alg",
+        40 => "vsock",
+        _ => return format!("family {number}"),
+    };
+    name.to_owned()
+}

@@ -1,0 +1,78 @@
+//! The clocks, and what the machine is.
+
+use crate::error::Fault;
+use crate::memory::{Memory, little_endian};
+use kconv_image::{Clocks, KernelAddr, PAGE_SIZE, Value};
+
+const SECOND: u64 = 1_000_000_000;
+
+/// Ticks a second: the length of a tick stands with the clock, in nanoseconds shifted by
+/// `NTP_SCALE_SHIFT`, and differs from 1/HZ by what NTP corrects (`kernel/time/ntp.c`:
+/// ntp_tick_length).
+pub(crate) fn tick_rate(memory: Memory<'_>) -> Option<u32> {
+    const NTP_SCALE_SHIFT: u32 = 32;
+    let clock = memory.read("timekeeper", clock(memory).ok()?).ok()?;
+    let tick = clock.unsigned("ntp_tick").ok()? >> NTP_SCALE_SHIFT;
+    let rate = (SECOND + tick / 2).checked_div(tick)?;
+    u32::try_from(rate).ok()
+}
+
+/// The clocks as of the last tick. `shadow_timekeeper` is what the clock was set to by it, and
+/// does not change while it is read but once a tick (`kernel/time/timekeeping.c`:
+/// timekeeping_update).
+pub(super) fn clocks(memory: Memory<'_>, hz: u32) -> Result<Clocks, Fault> {
+    let jiffies = memory.bytes(symbol(memory, "jiffies_64")?, 8)?;
+    let clock = memory.read("timekeeper", clock(memory)?)?;
+    let seconds = clock.signed("xtime_sec")?;
+    let shift = clock.unsigned("tkr_mono.shift")?.min(63);
+    let nanoseconds = (clock.unsigned("tkr_mono.xtime_nsec")? >> shift).min(SECOND - 1);
+    let monotonic = |seconds: i64, nanoseconds: i64| {
+        let seconds = seconds.saturating_mul(SECOND as i64);
+        seconds.saturating_add(nanoseconds)
+    };
+    let since_boot = monotonic(seconds, nanoseconds as i64)
+        .saturating_add(monotonic(
+            clock.signed("wall_to_monotonic.tv_sec")?,
+            clock.signed("wall_to_monotonic.tv_nsec")?,
+        ))
+        .saturating_add(clock.signed("offs_boot")?);
+    Ok(Clocks {
+        hz,
+        jiffies: little_endian(&jiffies),
+        realtime_seconds: seconds,
+        realtime_nanoseconds: nanoseconds as u32,
+        boottime_nanoseconds: since_boot.max(0) as u64,
+    })
+}
+
+/// What a thaw needs to know of the machine.
+pub(super) fn facts(memory: Memory<'_>) -> Result<Vec<(String, Value)>, Fault> {
+    let cpu = memory.read("cpuinfo_x86", symbol(memory, "boot_cpu_data")?)?;
+    let mut facts = vec![("page-size".to_owned(), Value::Unsigned(PAGE_SIZE))];
+    for (name, field) in [
+        ("cpu-family", "x86"),
+        ("cpu-vendor", "x86_vendor"),
+        ("cpu-model-number", "x86_model"),
+        ("cpu-stepping", "x86_stepping"),
+    ] {
+        facts.push((name.to_owned(), Value::Unsigned(cpu.unsigned(field)?)));
+    }
+    let capabilities = cpu.slice("x86_capability")?.chunks_exact(4);
+    let capabilities = capabilities.map(|word| Value::Unsigned(little_endian(word)));
+    facts.push((
+        "cpu-capabilities".to_owned(),
+        Value::List(capabilities.collect()),
+    ));
+    Ok(facts)
+}
+
+fn clock(memory: Memory<'_>) -> Result<KernelAddr, Fault> {
+    symbol(memory, "shadow_timekeeper")
+}
+
+pub(super) fn symbol(memory: Memory<'_>, name: &str) -> Result<KernelAddr, Fault> {
+    let found = memory.source.symbol(name);
+    found.ok_or_else(|| Fault::NoSymbol {
+        name: name.to_owned(),
+    })
+}

@@ -1,0 +1,169 @@
+//! What is mapped where, and whose memory it is.
+
+use super::files::file_type;
+use super::{Linux6, not_carried, object_id};
+use crate::error::{Fault, Flaw};
+use crate::memory::View;
+use crate::resources::Attributes;
+use crate::source::{Content, Mapping};
+use kconv_image::{KernelAddr, Value};
+
+/// Bits of `vm_area_struct.vm_flags` (`include/linux/mm.h`).
+const VM_READ: u64 = 1;
+const VM_WRITE: u64 = 2;
+const VM_EXEC: u64 = 4;
+const VM_SHARED: u64 = 8;
+const VM_PFNMAP: u64 = 0x400;
+const VM_LOCKED: u64 = 0x2000;
+const VM_IO: u64 = 0x4000;
+const VM_HUGETLB: u64 = 0x40_0000;
+const VM_MIXEDMAP: u64 = 0x1000_0000;
+
+/// A mapping that the kernel makes itself (`arch/x86/entry/vdso/vma.c`).
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Special {
+    /// Code for the program to call.
+    Vdso,
+    /// What that code reads: clocks of this boot.
+    Vvar,
+}
+
+impl Linux6<'_> {
+    /// The VMAs of the `mm_struct` that is object `mm`, by ascending address.
+    pub(super) fn vmas(&self, mm: usize) -> Result<Vec<View<'_>>, Fault> {
+        let owner = self.walked.objects[mm].at.0;
+        let mut vmas = Vec::new();
+        for vma in self.walked.objects_of("vm_area_struct") {
+            let view = self.walked.view(vma)?;
+            if view.unsigned("vm_mm")? == owner {
+                vmas.push((view.unsigned("vm_start")?, view));
+            }
+        }
+        vmas.sort_by_key(|(start, _)| *start);
+        Ok(vmas.into_iter().map(|(_, vma)| vma).collect())
+    }
+
+    /// What is mapped in the address space of object `mm`.
+    pub(super) fn mappings_of(&self, mm: usize) -> Result<Vec<Mapping>, Fault> {
+        let mut mappings = Vec::new();
+        for vma in self.vmas(mm)? {
+            let flags = vma.unsigned("vm_flags")?;
+            let access = [(VM_EXEC, 1), (VM_WRITE, 2), (VM_READ, 4)];
+            let access = access.iter().filter(|(flag, _)| flags & flag != 0);
+            mappings.push(Mapping {
+                start: vma.unsigned("vm_start")?,
+                end: vma.unsigned("vm_end")?,
+                access: access.map(|(_, bit)| bit).sum(),
+                content: self.content(&vma)?,
+            });
+        }
+        Ok(mappings)
+    }
+
+    fn content(&self, vma: &View<'_>) -> Result<Content, Fault> {
+        let flags = vma.unsigned("vm_flags")?;
+        if let Some(special) = self.special(vma)? {
+            return Ok(match special {
+                Special::Vdso => Content::Own,
+                Special::Vvar => Content::Elsewhere,
+            });
+        }
+        if flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP) != 0 {
+            return Ok(Content::Elsewhere);
+        }
+        let file = vma.pointer("vm_file")?;
+        Ok(match (file, flags & VM_SHARED != 0) {
+            (None, _) => Content::Own,
+            (Some(file), true) if self.is_shared_memory(file)? => Content::Shared,
+            (Some(_), true) => Content::Elsewhere,
+            (Some(_), false) => Content::OfFile,
+        })
+    }
+
+    /// Whether a file is memory without a name, shared by mapping `/dev/zero` or no file at all
+    /// (`mm/shmem.c`: shmem_zero_setup).
+    fn is_shared_memory(&self, file: KernelAddr) -> Result<bool, Fault> {
+        let memory = self.walked.memory;
+        let file = memory.read("file", file)?;
+        let (Some(dentry), Some(mount)) =
+            (file.pointer("f_path.dentry")?, file.pointer("f_path.mnt")?)
+        else {
+            return Ok(false);
+        };
+        let view = memory.read("dentry", dentry)?;
+        let Some(inode) = view.pointer("d_inode")? else {
+            return Ok(false);
+        };
+        let inode = memory.read("inode", inode)?;
+        let regular = file_type(inode.unsigned("i_mode")?) == "regular file";
+        Ok(regular
+            && self.file_system_of(&inode)? == "tmpfs"
+            && self.location(dentry, mount)?.internal)
+    }
+
+    /// Whether the kernel itself made a mapping: its operations tell, and its name what it is.
+    fn special(&self, vma: &View<'_>) -> Result<Option<Special>, Fault> {
+        let memory = self.walked.memory;
+        let operations = vma.pointer("vm_ops")?;
+        let symbol = operations.and_then(|ops| memory.source.symbolise(ops));
+        if symbol.is_none_or(|(name, _)| name != "special_mapping_vmops") {
+            return Ok(None);
+        }
+        // struct vm_special_mapping begins with the name.
+        let name = match vma.pointer("vm_private_data")? {
+            Some(special) => crate::memory::little_endian(&memory.bytes(special, 8)?),
+            None => 0,
+        };
+        let name = memory.text(KernelAddr(name), 16).unwrap_or_default();
+        Ok(Some(match name.as_str() {
+            "[vdso]" => Special::Vdso,
+            _ => Special::Vvar,
+        }))
+    }
+
+    /// Names the mappings that the kernel made itself: a thaw finds those of its own kernel.
+    pub(super) fn special_mappings(&mut self, mm: usize) -> Result<(), Fault> {
+        let mut found = Vec::new();
+        for vma in self.vmas(mm)? {
+            let kind = match self.special(&vma)? {
+                Some(Special::Vdso) => "vdso",
+                Some(Special::Vvar) => "vvar",
+                None => continue,
+            };
+            let mut attributes = Attributes::default();
+            attributes.put("mm", Value::Object(object_id(mm)));
+            attributes.unsigned("start", vma.unsigned("vm_start")?);
+            attributes.unsigned("end", vma.unsigned("vm_end")?);
+            found.push((kind, attributes.resource(kind, vma.at())));
+        }
+        for (kind, resource) in found {
+            self.resources.add(kind, None, resource);
+        }
+        Ok(())
+    }
+
+    /// What in the address space of object `mm` cannot be carried.
+    pub(super) fn foreign_mappings(&self, mm: usize) -> Result<Vec<Flaw>, Fault> {
+        let mut flaws = Vec::new();
+        for vma in self.vmas(mm)? {
+            let flags = vma.unsigned("vm_flags")?;
+            let (start, end) = (vma.unsigned("vm_start")?, vma.unsigned("vm_end")?);
+            let mut refuse = |what: &str| {
+                flaws.push(not_carried(format!("{what} at {start:#x}-{end:#x}")));
+            };
+            if self.special(&vma)?.is_some() {
+                continue;
+            }
+            if flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP) != 0 {
+                refuse("a mapping of a device");
+            }
+            if flags & VM_HUGETLB != 0 {
+                refuse("a mapping of hugetlbfs");
+            }
+            if flags & VM_LOCKED != 0 {
+                refuse("memory locked with mlock");
+            }
+        }
+        Ok(flaws)
+    }
+}

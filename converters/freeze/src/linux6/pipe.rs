@@ -1,0 +1,91 @@
+//! Pipes, with what is in them.
+
+use super::machine::symbol;
+use super::{Linux6, required};
+use crate::error::{Fault, Flaw};
+use crate::memory::{View, little_endian};
+use crate::resources::Attributes;
+use kconv_image::{KernelAddr, PAGE_SIZE, Value};
+
+/// The most buffers of a pipe: `pipe-max-size` is at most 2^31 bytes (`fs/pipe.c`:
+/// round_pipe_size), and what is read here at most 64 MiB.
+const MAX_BUFFERS: u64 = 1 << 14;
+
+/// The buffer is a packet of its own (`include/linux/pipe_fs_i.h`: PIPE_BUF_FLAG_PACKET).
+const PACKET: u64 = 8;
+
+impl Linux6<'_> {
+    /// What is known of the pipe of `inode` (`fs/pipe.c`: pipe_read).
+    pub(super) fn pipe(&self, inode: &View<'_>, attributes: &mut Attributes) -> Result<(), Flaw> {
+        let memory = self.walked.memory;
+        if inode.unsigned("i_mode")? & 0o170_000 == 0o010_000 {
+            attributes.unsigned("inode", inode.unsigned("i_ino")?);
+        }
+        let Some(pipe) = inode.pointer("i_pipe")? else {
+            return Ok(());
+        };
+        let pipe = memory.read("pipe_inode_info", pipe)?;
+        let buffers = pipe.unsigned("ring_size")?;
+        attributes.unsigned("readers", pipe.unsigned("readers")?);
+        attributes.unsigned("writers", pipe.unsigned("writers")?);
+        attributes.unsigned("buffers", buffers);
+        let (tail, head) = (pipe.unsigned("tail")?, pipe.unsigned("head")?);
+        // Both count on without end, in 32 bits.
+        let filled = u64::from((head as u32).wrapping_sub(tail as u32));
+        if filled > buffers || buffers > MAX_BUFFERS || !buffers.is_power_of_two() {
+            return Err(Flaw::Count {
+                member: "head - tail".to_owned(),
+                count: filled as i64,
+                unit: "buffers",
+                limit: buffers.min(MAX_BUFFERS),
+            });
+        }
+        let base = required(&pipe, "pipe_inode_info", "bufs")?;
+        let id = memory.find("pipe_buffer")?;
+        let size = memory.layout.size_of(id).map_or(0, |size| size.0);
+        let (mut content, mut packets) = (Vec::new(), Vec::new());
+        for number in 0..filled {
+            let index = (tail + number) & (buffers - 1);
+            let at = KernelAddr(base.0.wrapping_add(index * size));
+            let buffer = memory.read("pipe_buffer", at)?;
+            let (offset, length) = (buffer.unsigned("offset")?, buffer.unsigned("len")?);
+            if offset.saturating_add(length) > PAGE_SIZE {
+                return Err(Flaw::Count {
+                    member: "offset + len".to_owned(),
+                    count: offset.saturating_add(length) as i64,
+                    unit: "bytes",
+                    limit: PAGE_SIZE,
+                });
+            }
+            let page = required(&buffer, "pipe_buffer", "page")?;
+            let bytes = self.page(page)?;
+            content.extend_from_slice(&bytes[offset as usize..(offset + length) as usize]);
+            if buffer.unsigned("flags")? & PACKET != 0 {
+                packets.push(Value::Unsigned(length));
+            }
+        }
+        attributes.unsigned("buffered", content.len() as u64);
+        if !content.is_empty() {
+            attributes.put("content", Value::Bytes(content));
+        }
+        if !packets.is_empty() {
+            attributes.put("packets", Value::List(packets));
+        }
+        Ok(())
+    }
+
+    /// The page that a `struct page` stands for (`arch/x86/include/asm/page_64.h`,
+    /// `include/asm-generic/memory_model.h`: page_to_pfn, __va; `struct page`s lie in order at
+    /// vmemmap_base, all memory at page_offset_base).
+    fn page(&self, page: KernelAddr) -> Result<Vec<u8>, Fault> {
+        let memory = self.walked.memory;
+        let variable = |name: &str| -> Result<u64, Fault> {
+            Ok(little_endian(&memory.bytes(symbol(memory, name)?, 8)?))
+        };
+        let id = memory.find("page")?;
+        let size = memory.layout.size_of(id).map_or(1, |size| size.0.max(1));
+        let number = page.0.wrapping_sub(variable("vmemmap_base")?) / size;
+        let at = variable("page_offset_base")?.wrapping_add(number.wrapping_mul(PAGE_SIZE));
+        memory.bytes(KernelAddr(at), PAGE_SIZE)
+    }
+}

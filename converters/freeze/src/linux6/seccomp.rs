@@ -1,0 +1,60 @@
+//! Seccomp filters: a chain, each with the classic program it was compiled from.
+
+use super::{Linux6, not_carried, required};
+use crate::error::{Fault, Flaw};
+use crate::resources::Attributes;
+use kconv_image::{KernelAddr, Resource, Value};
+
+/// The most filters on a chain: together they have at most 32768 instructions
+/// (`kernel/seccomp.c`: MAX_INSNS_PER_PATH).
+const MAX_FILTERS: usize = 32768;
+
+/// The most instructions of one (`include/uapi/linux/bpf_common.h`: BPF_MAXINSNS), and the size
+/// of one (`struct sock_filter`).
+const MAX_INSTRUCTIONS: u64 = 4096;
+const INSTRUCTION: u64 = 8;
+
+impl Linux6<'_> {
+    /// The filters of a task, the newest first (`kernel/seccomp.c`: get_nth_filter).
+    pub(super) fn seccomp_filter(&self, at: KernelAddr) -> Result<Resource, Flaw> {
+        let memory = self.walked.memory;
+        let mut filters = Vec::new();
+        let mut next = Some(at);
+        while let Some(filter) = next {
+            if filters.len() >= MAX_FILTERS {
+                let what = "seccomp filters";
+                let limit = MAX_FILTERS;
+                return Err(Fault::Chain { what, at, limit }.into());
+            }
+            let filter = memory.read("seccomp_filter", filter)?;
+            if filter.pointer("notif")?.is_some() {
+                return Err(not_carried("a seccomp filter with a listener"));
+            }
+            let program = required(&filter, "seccomp_filter", "prog")?;
+            let original = memory.read("bpf_prog", program)?.pointer("orig_prog")?;
+            let original = original.ok_or_else(|| {
+                not_carried("a seccomp filter of which the kernel keeps no original")
+            })?;
+            let original = memory.read("sock_fprog_kern", original)?;
+            let length = original.unsigned("len")?;
+            if length > MAX_INSTRUCTIONS {
+                return Err(Flaw::Count {
+                    member: "len".to_owned(),
+                    count: length as i64,
+                    unit: "instructions",
+                    limit: MAX_INSTRUCTIONS,
+                });
+            }
+            let start = required(&original, "sock_fprog_kern", "filter")?;
+            let program = memory.bytes(start, INSTRUCTION * length)?;
+            filters.push(Value::List(vec![
+                Value::Unsigned(filter.unsigned("log")?),
+                Value::Bytes(program),
+            ]));
+            next = filter.pointer("prev")?;
+        }
+        let mut attributes = Attributes::default();
+        attributes.put("filters", Value::List(filters));
+        Ok(attributes.resource("seccomp-filter", at))
+    }
+}

@@ -1,0 +1,332 @@
+//! The running kernel: its memory through `/proc/kcore`, its symbols from `/proc/kallsyms`, its
+//! types from `/sys/kernel/btf/vmlinux`, and the memory of its tasks through `/proc/PID/mem`.
+
+mod pages;
+mod settle;
+mod stop;
+mod tasks;
+
+pub use stop::StopError;
+
+use crate::elf::{self, Core, ElfError, Load, read_some};
+use crate::error::FreezeError;
+use crate::freeze::{Kernel, Summary, freeze};
+use crate::identify::{Identified, IdentifyError, identify};
+use crate::memory::Memory;
+use crate::source::{MemorySource, ReadError, Space};
+use crate::symbols::Symbols;
+use crate::walk::{Selection, task_addresses};
+use kconv_image::{KernelAddr, Machine, PAGE_SIZE, UserAddr, Value};
+use pages::UserMemory;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+use stop::Stopped;
+
+const KCORE: &str = "/proc/kcore";
+const KALLSYMS: &str = "/proc/kallsyms";
+const BTF: &str = "/sys/kernel/btf/vmlinux";
+const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
+
+/// What becomes of the tasks once the image is safe on disk.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Afterwards {
+    /// They run on, as if nothing had been.
+    RunOn,
+    /// They are killed.
+    Kill,
+}
+
+/// What a freeze of running tasks did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frozen {
+    /// What the image was made of.
+    pub summary: Summary,
+    /// How long the tasks stood still.
+    pub pause: Duration,
+}
+
+/// Why the running kernel's tasks were not frozen. They run on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunningError {
+    /// Only root may read the kernel's memory.
+    #[error("{path} may not be read: root privileges (CAP_SYS_RAWIO, CAP_SYSLOG) are missing")]
+    Privileges {
+        /// The file.
+        path: &'static str,
+    },
+    /// The kernel hides its memory from root too.
+    #[error("{path} may not be read: the kernel is locked down (lockdown=confidentiality)")]
+    Lockdown {
+        /// The file.
+        path: &'static str,
+    },
+    /// The kernel was built without something.
+    #[error(
+        "{path} is not there: the kernel was built without {option}, or /proc or /sys is not mounted"
+    )]
+    Absent {
+        /// The file.
+        path: &'static str,
+        /// The option that makes it.
+        option: &'static str,
+    },
+    /// A file of the kernel's cannot be read.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The kernel's memory is no core file.
+    #[error("{KCORE}: {0}")]
+    Core(#[from] ElfError),
+    /// Nobody knows how the kernel's structures lie.
+    #[error(transparent)]
+    Identify(#[from] IdentifyError),
+    /// The tasks could not be stopped.
+    #[error(transparent)]
+    Stop(#[from] StopError),
+    /// The freeze failed.
+    #[error(transparent)]
+    Freeze(#[from] FreezeError),
+}
+
+impl RunningError {
+    /// What the user can do about it.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            RunningError::Privileges { .. } => "run kconv as root; in a container, outside of it",
+            RunningError::Lockdown { .. } => {
+                "boot with lockdown=integrity or without Secure Boot, or freeze from a dump of the machine"
+            }
+            RunningError::Absent { .. } => {
+                "mount /proc and /sys, or use a kernel with this option; Debian's have it"
+            }
+            RunningError::Io { .. } => "see that /proc and /sys are those of this machine",
+            RunningError::Core(_) => "this is a fault of kconv; please report it",
+            RunningError::Identify(error) => error.advice(),
+            RunningError::Stop(error) => error.advice(),
+            RunningError::Freeze(error) => error.advice(),
+        }
+    }
+}
+
+/// Saves the processes `pids`, with all their threads, in an image at `destination`; with `tree`,
+/// their descendants as well.
+///
+/// # Errors
+/// If they cannot be saved; then there is no image, and they run on.
+pub fn freeze_running(
+    pids: &[i32],
+    tree: bool,
+    afterwards: Afterwards,
+    destination: &Path,
+) -> Result<Frozen, RunningError> {
+    let running = Running::open()?;
+    let Identified { layout, map, id } = running.identify()?;
+    let stopped = Stopped::stop(pids, tree)?;
+    let processes: BTreeSet<i64> = stopped.processes().map(i64::from).collect();
+    let selection = Selection::Processes(processes);
+    let live = map.live(&layout);
+    let memory = Memory {
+        source: &running,
+        layout: &live,
+    };
+    let tasks = task_addresses(memory, &map, &selection);
+    let tasks = tasks.map_err(|finding| FreezeError::Refused(vec![*finding]))?;
+    let changes = settle::changes(&live, &tasks, &stopped, &running);
+    running.settled.replace(changes);
+    let kernel = Kernel {
+        layout: &layout,
+        map: &map,
+        machine: Machine::X86_64,
+        id,
+    };
+    let summary = freeze(&running, &kernel, &selection, destination)?;
+    let pause = match afterwards {
+        Afterwards::RunOn => stopped.run_on(),
+        Afterwards::Kill => stopped.kill(),
+    };
+    Ok(Frozen { summary, pause })
+}
+
+/// The memory of the running kernel.
+pub(crate) struct Running {
+    kcore: File,
+    /// By address.
+    loads: Vec<Load>,
+    vmcoreinfo: Option<Vec<u8>>,
+    symbols: Symbols,
+    user: UserMemory,
+    /// What was changed in the tasks by stopping them, as it was before.
+    settled: RefCell<Vec<(KernelAddr, Vec<u8>)>>,
+}
+
+impl Running {
+    fn open() -> Result<Running, RunningError> {
+        let failed = |source| open_error(KCORE, "CONFIG_PROC_KCORE", source);
+        let kcore = File::open(KCORE).map_err(failed)?;
+        let Core { mut loads, notes } = elf::read(&kcore)?;
+        loads.sort_by_key(|load| load.virt);
+        let vmcoreinfo = notes.into_iter().find(|note| note.owner == "VMCOREINFO");
+        let text = std::fs::read_to_string(KALLSYMS)
+            .map_err(|source| open_error(KALLSYMS, "CONFIG_KALLSYMS", source))?;
+        let symbols = Symbols::parse(&text);
+        if symbols.are_hidden() {
+            return Err(RunningError::Privileges { path: KALLSYMS });
+        }
+        Ok(Running {
+            kcore,
+            loads,
+            vmcoreinfo: vmcoreinfo.map(|note| note.bytes),
+            symbols,
+            user: UserMemory::default(),
+            settled: RefCell::default(),
+        })
+    }
+
+    fn identify(&self) -> Result<Identified, RunningError> {
+        let btf = std::fs::read(BTF)
+            .map_err(|source| open_error(BTF, "CONFIG_DEBUG_INFO_BTF", source))?;
+        let path = "/proc/sys/kernel/osrelease";
+        let release = std::fs::read_to_string(path)
+            .map_err(|source| open_error(path, "CONFIG_SYSCTL", source))?;
+        let notes = std::fs::read("/sys/kernel/notes").unwrap_or_default();
+        let build_id = elf::notes(&notes).into_iter();
+        // NT_GNU_BUILD_ID
+        let build_id = build_id
+            .filter(|note| note.owner == "GNU" && note.kind == 3)
+            .map(|note| note.bytes)
+            .next();
+        Ok(identify(
+            &btf,
+            release.trim_end(),
+            build_id.unwrap_or_default(),
+        )?)
+    }
+}
+
+/// Why a file of the kernel's, which `option` makes, cannot be opened.
+fn open_error(path: &'static str, option: &'static str, source: io::Error) -> RunningError {
+    match source.kind() {
+        io::ErrorKind::NotFound => RunningError::Absent { path, option },
+        io::ErrorKind::PermissionDenied => {
+            let lockdown = std::fs::read_to_string(LOCKDOWN).unwrap_or_default();
+            match lockdown.contains("[confidentiality]") {
+                true => RunningError::Lockdown { path },
+                false => RunningError::Privileges { path },
+            }
+        }
+        _ => RunningError::Io { path, source },
+    }
+}
+
+impl MemorySource for Running {
+    fn read(&self, at: KernelAddr, into: &mut [u8]) -> Result<(), ReadError> {
+        let size = into.len() as u64;
+        let missing = || ReadError::Missing { at, size };
+        let after = self.loads.partition_point(|load| load.virt <= at.0);
+        let load = self.loads[..after].last().ok_or_else(missing)?;
+        let skip = at.0 - load.virt;
+        if size > load.size.saturating_sub(skip) {
+            return Err(missing());
+        }
+        if read_some(&self.kcore, into, load.offset + skip)? < into.len() {
+            return Err(missing());
+        }
+        for (start, bytes) in self.settled.borrow().iter() {
+            overlay(at.0, into, start.0, bytes);
+        }
+        Ok(())
+    }
+
+    fn symbol(&self, name: &str) -> Option<KernelAddr> {
+        self.symbols.symbol(name)
+    }
+
+    fn symbolise(&self, at: KernelAddr) -> Option<(String, u64)> {
+        self.symbols.symbolise(at)
+    }
+
+    fn is_running(&self) -> bool {
+        true
+    }
+
+    fn pages(&self, space: &Space<'_>) -> Result<Vec<UserAddr>, ReadError> {
+        Ok(self.user.pages(space)?)
+    }
+
+    fn read_page(
+        &self,
+        space: &Space<'_>,
+        at: UserAddr,
+        into: &mut [u8; PAGE_SIZE as usize],
+    ) -> Result<(), ReadError> {
+        Ok(self.user.read(space.process, at, into)?)
+    }
+
+    fn tick_rate(&self) -> Option<u32> {
+        None
+    }
+
+    fn vmcoreinfo(&self) -> Option<Vec<u8>> {
+        self.vmcoreinfo.clone()
+    }
+
+    fn facts(&self) -> Vec<(String, Value)> {
+        vec![(
+            "source".to_owned(),
+            Value::Text("running kernel".to_owned()),
+        )]
+    }
+}
+
+/// Puts what of `bytes` at `start` lies in `into`, read at `at`, in its place.
+fn overlay(at: u64, into: &mut [u8], start: u64, bytes: &[u8]) {
+    for (index, byte) in (start..).zip(bytes) {
+        let place = index
+            .checked_sub(at)
+            .and_then(|place| into.get_mut(place as usize));
+        if let Some(place) = place {
+            *place = *byte;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_overlay_covers_what_it_meets() {
+        for (start, expected) in [
+            (8, [0, 0, 0, 0]),
+            (9, [2, 0, 0, 0]),
+            (11, [0, 1, 2, 0]),
+            (13, [0, 0, 0, 1]),
+            (14, [0, 0, 0, 0]),
+        ] {
+            let mut into = [0; 4];
+            overlay(10, &mut into, start, &[1, 2]);
+            assert_eq!(into, expected, "{start}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_what_to_do() {
+        let error = |kind: io::ErrorKind| open_error(BTF, "CONFIG_DEBUG_INFO_BTF", kind.into());
+        let absent = error(io::ErrorKind::NotFound);
+        assert!(absent.to_string().contains("CONFIG_DEBUG_INFO_BTF"));
+        let denied = error(io::ErrorKind::PermissionDenied);
+        assert!(denied.to_string().contains("may not be read"));
+        assert!(matches!(
+            error(io::ErrorKind::Other),
+            RunningError::Io { .. }
+        ));
+    }
+}

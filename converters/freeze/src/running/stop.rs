@@ -1,0 +1,243 @@
+//! Stopping tasks at the boundary of user mode, and letting them run on.
+//!
+//! Every thread is seized and interrupted (ptrace(2), PTRACE_SEIZE and PTRACE_INTERRUPT): it
+//! leaves a system call with the number that has it restarted, and stops where a signal would be
+//! delivered. No signal is sent, so that the program notices nothing but the time. Should this
+//! process die, the kernel lets the threads run on.
+
+use super::tasks::{self, stat, threads};
+use nix::errno::Errno;
+use nix::sys::ptrace;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// How long a thread may take to reach the boundary of user mode.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why tasks could not be stopped. They run on.
+#[derive(Debug, thiserror::Error)]
+pub enum StopError {
+    /// There is no such process.
+    #[error("there is no process {pid}")]
+    NoProcess {
+        /// Its id.
+        pid: i32,
+    },
+    /// The process is the one that freezes.
+    #[error(
+        "process {pid} is kconv itself, or kconv descends from it and was asked to freeze its descendants"
+    )]
+    Itself {
+        /// Its id.
+        pid: i32,
+    },
+    /// Another process traces it.
+    #[error("thread {tid} is traced by process {tracer}")]
+    Traced {
+        /// The thread.
+        tid: i32,
+        /// Its tracer.
+        tracer: i32,
+    },
+    /// The system refused.
+    #[error("thread {tid} cannot be stopped: {error}")]
+    Refused {
+        /// The thread.
+        tid: i32,
+        /// What the system said.
+        error: Errno,
+    },
+    /// It does not come out of the kernel.
+    #[error("thread {tid} (state {state}) does not stop; it waits inside the kernel")]
+    Stuck {
+        /// The thread.
+        tid: i32,
+        /// Its state, as ps shows it.
+        state: char,
+    },
+    /// The list of processes cannot be read.
+    #[error("/proc cannot be read: {0}")]
+    Proc(#[from] io::Error),
+}
+
+impl StopError {
+    /// What the user can do about it.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            StopError::NoProcess { .. } => "give the ids of processes that are running",
+            StopError::Itself { .. } => "freeze it from another session",
+            StopError::Traced { .. } => "let the debugger detach first",
+            StopError::Refused { .. } => "run kconv as root, with CAP_SYS_PTRACE",
+            StopError::Stuck { .. } => "wait until its disk or network answers, and try again",
+            StopError::Proc(_) => "see that /proc is mounted",
+        }
+    }
+}
+
+/// Threads that stand still as long as this value lives.
+pub(super) struct Stopped {
+    since: Instant,
+    processes: BTreeSet<i32>,
+    /// Threads with the letter of the state that each was in.
+    threads: BTreeMap<i32, u8>,
+}
+
+impl Stopped {
+    /// Stops `pids`; with `tree`, all that descend from them as well.
+    pub(super) fn stop(pids: &[i32], tree: bool) -> Result<Stopped, StopError> {
+        let mut stopped = Stopped {
+            since: Instant::now(),
+            processes: pids.iter().copied().collect(),
+            threads: BTreeMap::new(),
+        };
+        let own = std::process::id() as i32;
+        // Who is not yet stopped can make new threads and processes meanwhile.
+        loop {
+            if tree {
+                stopped.processes = tasks::with_descendants(&stopped.processes)?;
+            }
+            if stopped.processes.contains(&own) {
+                return Err(StopError::Itself { pid: own });
+            }
+            if !stopped.stop_threads()? {
+                return Ok(stopped);
+            }
+        }
+    }
+
+    pub(super) fn processes(&self) -> impl Iterator<Item = i32> + '_ {
+        self.processes.iter().copied()
+    }
+
+    /// The letter of the state that a thread was in.
+    pub(super) fn state(&self, thread: i32) -> Option<u8> {
+        self.threads.get(&thread).copied()
+    }
+
+    /// Stops the threads that do not stand still yet. Returns whether there were any.
+    fn stop_threads(&mut self) -> Result<bool, StopError> {
+        let mut new = Vec::new();
+        for process in &self.processes {
+            let threads = threads(*process).map_err(|_| StopError::NoProcess { pid: *process })?;
+            for thread in threads {
+                if self.threads.contains_key(&thread) {
+                    continue;
+                }
+                let Some(stat) = stat(&format!("{process}/task/{thread}")) else {
+                    continue;
+                };
+                // What has ended does not change any more.
+                if matches!(stat.state, b'Z' | b'X') {
+                    continue;
+                }
+                if seize(thread)? {
+                    self.threads.insert(thread, stat.state);
+                    new.push(thread);
+                }
+            }
+        }
+        for thread in &new {
+            if !self.wait(*thread)? {
+                self.threads.remove(thread);
+            }
+        }
+        Ok(!new.is_empty())
+    }
+
+    /// Waits until a thread stands still. Returns false if it has ended.
+    fn wait(&self, thread: i32) -> Result<bool, StopError> {
+        let pid = Pid::from_raw(thread);
+        let refused = |error| StopError::Refused { tid: thread, error };
+        let flags = WaitPidFlag::__WALL | WaitPidFlag::WNOHANG;
+        let start = Instant::now();
+        loop {
+            match waitpid(pid, Some(flags)) {
+                Ok(WaitStatus::PtraceEvent(..)) => {
+                    // The kernel answers once the thread is off its CPU, and the registers are in
+                    // memory (kernel/ptrace.c: ptrace_check_attach).
+                    ptrace::getevent(pid).map_err(refused)?;
+                    return Ok(true);
+                }
+                // A signal is about to be delivered, and only this thread knows of it: it goes on
+                // into the handler, and stops there.
+                Ok(WaitStatus::Stopped(_, signal)) => {
+                    ptrace::cont(pid, signal).map_err(refused)?;
+                }
+                Ok(WaitStatus::StillAlive) => {
+                    if start.elapsed() > PATIENCE {
+                        let state = stat(&thread.to_string()).map_or('?', |stat| stat.state.into());
+                        return Err(StopError::Stuck { tid: thread, state });
+                    }
+                    std::thread::sleep(Duration::from_micros(200));
+                }
+                Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) | Err(Errno::ECHILD) => {
+                    return Ok(false);
+                }
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(error) => return Err(refused(error)),
+            }
+        }
+    }
+
+    /// Lets the tasks run on. Returns how long they stood still.
+    pub(super) fn run_on(self) -> Duration {
+        let since = self.since;
+        drop(self);
+        since.elapsed()
+    }
+
+    /// Kills the tasks. Returns how long they stood still.
+    pub(super) fn kill(self) -> Duration {
+        for process in &self.processes {
+            // One that has ended needs no killing.
+            let _ = kill(Pid::from_raw(*process), Signal::SIGKILL);
+        }
+        self.run_on()
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        for thread in self.threads.keys() {
+            // A thread that is gone cannot run on, and there is nobody to tell.
+            let _ = ptrace::detach(Pid::from_raw(*thread), None);
+        }
+    }
+}
+
+/// Asks a thread to stop. Returns false if it has ended.
+fn seize(thread: i32) -> Result<bool, StopError> {
+    let pid = Pid::from_raw(thread);
+    let refused = |error| StopError::Refused { tid: thread, error };
+    match ptrace::seize(pid, ptrace::Options::empty()) {
+        Ok(()) => {}
+        Err(Errno::ESRCH) => return Ok(false),
+        Err(error) => {
+            return Err(match tracer(thread) {
+                Some(tracer) => StopError::Traced {
+                    tid: thread,
+                    tracer,
+                },
+                None => refused(error),
+            });
+        }
+    }
+    match ptrace::interrupt(pid) {
+        Ok(()) => Ok(true),
+        Err(Errno::ESRCH) => Ok(false),
+        Err(error) => Err(refused(error)),
+    }
+}
+
+/// The process that traces a thread.
+fn tracer(thread: i32) -> Option<i32> {
+    let status = fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
+    let mut lines = status.lines();
+    let tracer = lines.find_map(|line| line.strip_prefix("TracerPid:"))?;
+    tracer.trim().parse().ok().filter(|tracer| *tracer != 0)
+}

@@ -1,0 +1,84 @@
+//! Processes and threads as `/proc` lists them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+
+/// What `/proc/PID/stat` says of a task.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stat {
+    /// Letter of its state.
+    pub(super) state: u8,
+    pub(super) parent: i32,
+}
+
+/// Reads the line of `/proc/PID/stat`: the name in it can have blanks and parentheses.
+pub(super) fn parse_stat(line: &str) -> Option<Stat> {
+    let mut rest = line.rsplit_once(')')?.1.split_ascii_whitespace();
+    Some(Stat {
+        state: *rest.next()?.as_bytes().first()?,
+        parent: rest.next()?.parse().ok()?,
+    })
+}
+
+/// What `/proc` says of a task; `None` if there is none.
+pub(super) fn stat(task: &str) -> Option<Stat> {
+    parse_stat(&fs::read_to_string(format!("/proc/{task}/stat")).ok()?)
+}
+
+/// The threads of a process.
+pub(super) fn threads(process: i32) -> io::Result<Vec<i32>> {
+    numbers(&format!("/proc/{process}/task"))
+}
+
+/// `processes` and all that descend from them.
+pub(super) fn with_descendants(processes: &BTreeSet<i32>) -> io::Result<BTreeSet<i32>> {
+    let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
+    for process in numbers("/proc")? {
+        if let Some(stat) = stat(&process.to_string()) {
+            children.entry(stat.parent).or_default().push(process);
+        }
+    }
+    let mut found = BTreeSet::new();
+    let mut open: Vec<i32> = processes.iter().copied().collect();
+    while let Some(process) = open.pop() {
+        if found.insert(process) {
+            open.extend(children.get(&process).into_iter().flatten());
+        }
+    }
+    Ok(found)
+}
+
+/// Names in a folder that are numbers, ascending.
+fn numbers(folder: &str) -> io::Result<Vec<i32>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        numbers.extend(
+            entry?
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse::<i32>().ok()),
+        );
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_can_have_parentheses_and_blanks() {
+        let stat = parse_stat("17 (a) S 1) T 4 17 17 0 -1 4194560\n");
+        assert_eq!(
+            stat,
+            Some(Stat {
+                state: b'T',
+                parent: 4
+            })
+        );
+        assert_eq!(parse_stat("17 (sh"), None);
+        assert_eq!(parse_stat("17 (sh) S"), None);
+    }
+}

@@ -1,0 +1,380 @@
+//! The memory of a machine in a file: an ELF core as `/proc/vmcore` and QEMU's
+//! `dump-guest-memory` give it, or one that makedumpfile compressed (kdump).
+//!
+//! Such a file has physical memory. Virtual addresses are found through the kernel's own page
+//! tables, symbols in its own table of symbols, types in its own type information; where those
+//! are, the kernel's `VMCOREINFO` tells.
+
+mod info;
+mod kallsyms;
+mod kdump;
+mod paging;
+mod physical;
+
+pub use kdump::KdumpError;
+
+use crate::elf::{self, ElfError};
+use crate::error::FreezeError;
+use crate::freeze::{Kernel, Summary, freeze};
+use crate::identify::{IdentifyError, identify};
+use crate::source::{Content, MemorySource, ReadError, Space};
+use crate::symbols::Symbols;
+use crate::walk::Selection;
+use info::Info;
+use kconv_image::{KernelAddr, Machine, PAGE_SIZE, UserAddr, Value};
+use paging::{Leaf, PageTables};
+use physical::{Physical, Segments};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The most bytes of type information: Debian's kernels have 5 MiB.
+const MAX_BTF: u64 = 1 << 28;
+
+/// A dump of a machine that gave no image, and why.
+#[derive(Debug, thiserror::Error)]
+pub enum VmcoreError {
+    /// The file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is no core file.
+    #[error("{}: {source}", path.display())]
+    Elf {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: ElfError,
+    },
+    /// The file is damaged, or compressed in a way that is not known here.
+    #[error("{}: {source}", path.display())]
+    Kdump {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: KdumpError,
+    },
+    /// The kernel's description of itself is neither in the notes nor in memory.
+    #[error("{}: the dump has no VMCOREINFO of a kernel", path.display())]
+    NoInfo {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The description lacks something.
+    #[error("{}: the VMCOREINFO of the kernel lacks {key}", path.display())]
+    Lacks {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+    },
+    /// Something that the description points at is not in the dump.
+    #[error("{}: {what} of the kernel cannot be read: {source}", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+        /// Why.
+        source: ReadError,
+    },
+    /// The kernel's table of symbols makes no sense.
+    #[error("{}: the kernel's table of symbols is damaged, or of another form", path.display())]
+    Symbols {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Nobody knows how the kernel's structures lie.
+    #[error(transparent)]
+    Identify(#[from] IdentifyError),
+    /// The freeze failed.
+    #[error(transparent)]
+    Freeze(#[from] FreezeError),
+}
+
+impl VmcoreError {
+    /// What the user can do about it.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            VmcoreError::Io { .. } => "name a file that can be read",
+            VmcoreError::Elf { .. } => {
+                "name a dump of a whole machine: /proc/vmcore, makedumpfile's, or QEMU's dump-guest-memory"
+            }
+            VmcoreError::Kdump { source, .. } => source.advice(),
+            VmcoreError::NoInfo { .. } => {
+                "dump all memory of the machine, and not the memory of one process"
+            }
+            VmcoreError::Lacks { .. } => "dump a kernel of Linux 6.1 or later with CONFIG_KALLSYMS",
+            VmcoreError::Missing { .. } => {
+                "dump all memory: leave out no kernel pages (makedumpfile -d 0 to 31 keep them)"
+            }
+            VmcoreError::Symbols { .. } => "dump the machine again",
+            VmcoreError::Identify(error) => error.advice(),
+            VmcoreError::Freeze(error) => error.advice(),
+        }
+    }
+}
+
+/// Makes an image at `destination` of the processes `pids` of the machine that was dumped to
+/// `path`, with all their threads.
+///
+/// # Errors
+/// If the dump cannot be used or the processes cannot be saved; then there is no image.
+pub fn freeze_vmcore(
+    path: &Path,
+    pids: &[i32],
+    destination: &Path,
+) -> Result<Summary, VmcoreError> {
+    let dump = Vmcore::open(path)?;
+    let btf = dump.btf(path)?;
+    let lacks = |key: &str| VmcoreError::Lacks {
+        path: path.to_owned(),
+        key: key.to_owned(),
+    };
+    let release = dump
+        .info
+        .text("OSRELEASE")
+        .ok_or_else(|| lacks("OSRELEASE"))?;
+    let identified = identify(&btf, release, dump.info.build_id())?;
+    let kernel = Kernel {
+        layout: &identified.layout,
+        map: &identified.map,
+        machine: Machine::X86_64,
+        id: identified.id,
+    };
+    let processes: BTreeSet<i64> = pids.iter().map(|pid| i64::from(*pid)).collect();
+    let selection = Selection::Processes(processes);
+    Ok(freeze(&dump, &kernel, &selection, destination)?)
+}
+
+/// The memory of a dumped machine.
+struct Vmcore {
+    physical: Box<dyn Physical>,
+    info: Info,
+    tables: PageTables,
+    symbols: Symbols,
+}
+
+impl Vmcore {
+    fn open(path: &Path) -> Result<Vmcore, VmcoreError> {
+        let io = |source| VmcoreError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let file = File::open(path).map_err(io)?;
+        let (physical, note): (Box<dyn Physical>, _) = if elf::is_elf(&file).map_err(io)? {
+            let core = elf::read(&file).map_err(|source| VmcoreError::Elf {
+                path: path.to_owned(),
+                source,
+            })?;
+            let mut notes = core.notes.into_iter();
+            let note = notes.find(|note| note.owner == "VMCOREINFO");
+            let segments = Segments::new(file, core.loads);
+            (Box::new(segments), note.map(|note| note.bytes))
+        } else {
+            let dump = kdump::Kdump::open(file).map_err(|source| VmcoreError::Kdump {
+                path: path.to_owned(),
+                source,
+            })?;
+            let note = dump.vmcoreinfo();
+            (Box::new(dump), note)
+        };
+        let info = match note.map(|note| Info::parse(&note)) {
+            Some(info) if info.text("OSRELEASE").is_some() => info,
+            _ => Info::find(&*physical).ok_or_else(|| VmcoreError::NoInfo {
+                path: path.to_owned(),
+            })?,
+        };
+        let lacks = |key: &str| VmcoreError::Lacks {
+            path: path.to_owned(),
+            key: key.to_owned(),
+        };
+        let number = |key: &str| info.number(key).ok_or_else(|| lacks(key));
+        let tables = PageTables::new(
+            number("SYMBOL(init_top_pgt)")?,
+            number("NUMBER(phys_base)")?,
+            info.number("NUMBER(pgtable_l5_enabled)") == Some(1),
+            info.number("NUMBER(sme_mask)").unwrap_or(0),
+        );
+        let mut dump = Vmcore {
+            physical,
+            info,
+            tables,
+            symbols: Symbols::default(),
+        };
+        dump.symbols = kallsyms::read(&dump, &dump.info).map_err(|error| match error {
+            kallsyms::TableError::Lacks(key) => lacks(key),
+            kallsyms::TableError::Read(source) => VmcoreError::Missing {
+                path: path.to_owned(),
+                what: "the table of symbols",
+                source,
+            },
+            kallsyms::TableError::Damaged => VmcoreError::Symbols {
+                path: path.to_owned(),
+            },
+        })?;
+        Ok(dump)
+    }
+
+    /// The kernel's type information, which lies in its image.
+    fn btf(&self, path: &Path) -> Result<Vec<u8>, VmcoreError> {
+        let symbol = |name: &str| {
+            self.symbols.symbol(name).ok_or_else(|| VmcoreError::Lacks {
+                path: path.to_owned(),
+                key: format!("the symbol {name}, which CONFIG_DEBUG_INFO_BTF makes"),
+            })
+        };
+        let (start, stop) = (symbol("__start_BTF")?, symbol("__stop_BTF")?);
+        let size = stop.0.saturating_sub(start.0).min(MAX_BTF);
+        let mut bytes = vec![0; size as usize];
+        self.read(start, &mut bytes)
+            .map_err(|source| VmcoreError::Missing {
+                path: path.to_owned(),
+                what: "the type information (BTF)",
+                source,
+            })?;
+        Ok(bytes)
+    }
+
+    /// The physical page of user memory at `at`.
+    fn user_page(&self, space: &Space<'_>, at: UserAddr) -> Result<Option<u64>, ReadError> {
+        match self.user_leaf(space, at.0)? {
+            Leaf::Page { physical, .. } => Ok(Some(physical & !(PAGE_SIZE - 1))),
+            Leaf::Swapped => Err(ReadError::Swapped { mm: space.mm, at }),
+            Leaf::Nothing { .. } => Ok(None),
+        }
+    }
+
+    fn user_leaf(&self, space: &Space<'_>, at: u64) -> Result<Leaf, ReadError> {
+        let missing = ReadError::NoPage {
+            mm: space.mm,
+            at: UserAddr(at),
+        };
+        let root = space.page_tables.ok_or(missing)?;
+        let root = self.tables.translate(&*self.physical, root.0)?;
+        let root = root.ok_or(ReadError::Missing {
+            at: space.page_tables.unwrap_or_default(),
+            size: PAGE_SIZE,
+        })?;
+        self.tables.walk(&*self.physical, root, at)
+    }
+
+    /// Whether the page at a physical address is a task's own, and not one of a file
+    /// (`include/linux/page-flags.h`: PageAnon).
+    fn is_anonymous(&self, physical: u64) -> Result<bool, ReadError> {
+        const SIZE: u64 = 64;
+        const MAPPING: u64 = 24;
+        const COMPOUND_HEAD: u64 = 8;
+        const ANONYMOUS: u64 = 1;
+        let Some(base) = self.symbols.symbol("vmemmap_base") else {
+            return Ok(true);
+        };
+        let base = self.word(base.0)?;
+        let mut page = base.wrapping_add(physical / PAGE_SIZE * SIZE);
+        let head = self.word(page.wrapping_add(COMPOUND_HEAD))?;
+        if head & 1 != 0 {
+            page = head - 1;
+        }
+        Ok(self.word(page.wrapping_add(MAPPING))? & ANONYMOUS != 0)
+    }
+
+    fn word(&self, at: u64) -> Result<u64, ReadError> {
+        let mut word = [0; 8];
+        self.read(KernelAddr(at), &mut word)?;
+        Ok(u64::from_le_bytes(word))
+    }
+}
+
+impl MemorySource for Vmcore {
+    fn read(&self, at: KernelAddr, into: &mut [u8]) -> Result<(), ReadError> {
+        let size = into.len() as u64;
+        let mut done = 0;
+        while done < size {
+            let missing = ReadError::Missing { at, size };
+            let Some(place) = at.checked_add(done) else {
+                return Err(missing);
+            };
+            let physical = self.tables.translate(&*self.physical, place.0)?;
+            let physical = physical.ok_or(missing)?;
+            let part = (PAGE_SIZE - place.0 % PAGE_SIZE).min(size - done);
+            let into = &mut into[done as usize..(done + part) as usize];
+            self.physical.read(physical, into)?;
+            done += part;
+        }
+        Ok(())
+    }
+
+    fn symbol(&self, name: &str) -> Option<KernelAddr> {
+        self.symbols.symbol(name)
+    }
+
+    fn symbolise(&self, at: KernelAddr) -> Option<(String, u64)> {
+        self.symbols.symbolise(at)
+    }
+
+    fn pages(&self, space: &Space<'_>) -> Result<Vec<UserAddr>, ReadError> {
+        let mut found = Vec::new();
+        let mut page = [0; PAGE_SIZE as usize];
+        for mapping in space.mappings {
+            if mapping.content == Content::Elsewhere {
+                continue;
+            }
+            let mut at = mapping.start;
+            while at < mapping.end {
+                match self.user_leaf(space, at)? {
+                    Leaf::Nothing { skip } => {
+                        at = (at & !(skip - 1)).saturating_add(skip);
+                        continue;
+                    }
+                    Leaf::Swapped => {
+                        let (mm, at) = (space.mm, UserAddr(at));
+                        return Err(ReadError::Swapped { mm, at });
+                    }
+                    Leaf::Page { physical } => {
+                        self.physical.read(physical & !(PAGE_SIZE - 1), &mut page)?;
+                        let saved = match mapping.content {
+                            Content::OfFile => self.is_anonymous(physical)?,
+                            _ => page.iter().any(|byte| *byte != 0),
+                        };
+                        if saved {
+                            found.push(UserAddr(at));
+                        }
+                    }
+                }
+                at += PAGE_SIZE;
+            }
+        }
+        Ok(found)
+    }
+
+    fn read_page(
+        &self,
+        space: &Space<'_>,
+        at: UserAddr,
+        into: &mut [u8; PAGE_SIZE as usize],
+    ) -> Result<(), ReadError> {
+        let page = self.user_page(space, at)?;
+        let page = page.ok_or(ReadError::NoPage { mm: space.mm, at })?;
+        self.physical.read(page, into)
+    }
+
+    fn tick_rate(&self) -> Option<u32> {
+        None
+    }
+
+    fn vmcoreinfo(&self) -> Option<Vec<u8>> {
+        Some(self.info.bytes().to_vec())
+    }
+
+    fn facts(&self) -> Vec<(String, Value)> {
+        vec![(
+            "source".to_owned(),
+            Value::Text("dump of a machine".to_owned()),
+        )]
+    }
+}

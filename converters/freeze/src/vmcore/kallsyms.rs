@@ -1,0 +1,171 @@
+//! The kernel's own table of symbols (`kernel/kallsyms.c`, `scripts/kallsyms.c`).
+//!
+//! Names are sequences of bytes that each stand for a piece of text; the first letter of a name
+//! is the type of the symbol. An offset below zero is counted down from a base, one of zero or
+//! more is the address itself, in a CPU's own memory (CONFIG_KALLSYMS_ABSOLUTE_PERCPU); without
+//! that option all are counted up from the base. What modules provide is not in the table.
+
+use super::info::Info;
+use crate::memory::little_endian;
+use crate::source::{MemorySource, ReadError};
+use crate::symbols::Symbols;
+use kconv_image::KernelAddr;
+
+/// The most symbols, and the most bytes that their names have together. Debian's kernels have
+/// 200 thousand.
+const MAX_SYMBOLS: u64 = 1 << 22;
+const MAX_NAMES: usize = 1 << 26;
+
+/// Why there is no table of symbols.
+#[derive(Debug)]
+pub(super) enum TableError {
+    /// The kernel does not say where it is.
+    Lacks(&'static str),
+    Read(ReadError),
+    /// It contradicts itself.
+    Damaged,
+}
+
+impl From<ReadError> for TableError {
+    fn from(error: ReadError) -> TableError {
+        TableError::Read(error)
+    }
+}
+
+/// Reads the table out of `memory`.
+pub(super) fn read(memory: &dyn MemorySource, info: &Info) -> Result<Symbols, TableError> {
+    let place = |key: &'static str| info.number(key).ok_or(TableError::Lacks(key));
+    let bytes = |at: u64, size: usize| -> Result<Vec<u8>, TableError> {
+        let mut bytes = vec![0; size];
+        memory.read(KernelAddr(at), &mut bytes)?;
+        Ok(bytes)
+    };
+    let count = little_endian(&bytes(place("SYMBOL(kallsyms_num_syms)")?, 4)?);
+    if count > MAX_SYMBOLS {
+        return Err(TableError::Damaged);
+    }
+    let base = little_endian(&bytes(place("SYMBOL(kallsyms_relative_base)")?, 8)?);
+    let offsets = bytes(place("SYMBOL(kallsyms_offsets)")?, 4 * count as usize)?;
+    let tokens = Tokens::read(&bytes, &place)?;
+    let mut names = Names {
+        at: place("SYMBOL(kallsyms_names)")?,
+        read: Vec::new(),
+        next: 0,
+    };
+    let mut found = Vec::with_capacity(count as usize);
+    for offset in offsets.chunks_exact(4) {
+        let name = tokens.expand(names.next(&bytes)?)?;
+        found.push((little_endian(offset) as u32 as i32, name));
+    }
+    let first = info.number("SYMBOL(_stext)");
+    for absolute in [true, false] {
+        let symbols = symbols(&found, base, absolute);
+        if symbols.symbol("_stext").map(|at| at.0) == first {
+            return Ok(symbols);
+        }
+    }
+    Err(TableError::Damaged)
+}
+
+fn symbols(found: &[(i32, String)], base: u64, absolute: bool) -> Symbols {
+    let mut symbols = Symbols::default();
+    for (offset, name) in found {
+        let at = match (absolute, *offset) {
+            (true, 0..) => *offset as u64,
+            (true, _) => base.wrapping_sub(1).wrapping_sub(i64::from(*offset) as u64),
+            (false, _) => base.wrapping_add(u64::from(*offset as u32)),
+        };
+        symbols.add(at, name, true);
+    }
+    symbols
+}
+
+/// What each byte of a name stands for.
+struct Tokens(Vec<Vec<u8>>);
+
+impl Tokens {
+    fn read(
+        bytes: &dyn Fn(u64, usize) -> Result<Vec<u8>, TableError>,
+        place: &dyn Fn(&'static str) -> Result<u64, TableError>,
+    ) -> Result<Tokens, TableError> {
+        let index = bytes(place("SYMBOL(kallsyms_token_index)")?, 2 * 256)?;
+        let starts: Vec<usize> = index
+            .chunks_exact(2)
+            .map(|start| little_endian(start) as usize)
+            .collect();
+        let last = starts.iter().copied().max().unwrap_or(0);
+        // The last token is followed by others of the kernel's tables.
+        let table = bytes(place("SYMBOL(kallsyms_token_table)")?, last + 64)?;
+        let token = |start: &usize| {
+            let text = &table[*start..];
+            let end = text.iter().position(|byte| *byte == 0);
+            end.map(|end| text[..end].to_vec())
+        };
+        let tokens: Option<Vec<_>> = starts.iter().map(token).collect();
+        Ok(Tokens(tokens.ok_or(TableError::Damaged)?))
+    }
+
+    /// The name without the letter of its type.
+    fn expand(&self, compressed: &[u8]) -> Result<String, TableError> {
+        let mut text = Vec::new();
+        for byte in compressed {
+            text.extend_from_slice(&self.0[usize::from(*byte)]);
+        }
+        let name = text.get(1..).filter(|name| !name.is_empty());
+        let name = name.and_then(|name| str::from_utf8(name).ok());
+        Ok(name.ok_or(TableError::Damaged)?.to_owned())
+    }
+}
+
+/// The compressed names, read piece by piece, for nobody says how long they are.
+struct Names {
+    at: u64,
+    read: Vec<u8>,
+    next: usize,
+}
+
+impl Names {
+    fn next(
+        &mut self,
+        bytes: &dyn Fn(u64, usize) -> Result<Vec<u8>, TableError>,
+    ) -> Result<&[u8], TableError> {
+        const BIG: u8 = 0x80;
+        let first = self.byte(0, bytes)?;
+        let (length, start) = match first & BIG {
+            0 => (usize::from(first), 1),
+            _ => {
+                let high = self.byte(1, bytes)?;
+                (usize::from(first & !BIG) | usize::from(high) << 7, 2)
+            }
+        };
+        let start = self.next + start;
+        self.until(start + length, bytes)?;
+        self.next = start + length;
+        Ok(&self.read[start..self.next])
+    }
+
+    fn byte(
+        &mut self,
+        offset: usize,
+        bytes: &dyn Fn(u64, usize) -> Result<Vec<u8>, TableError>,
+    ) -> Result<u8, TableError> {
+        self.until(self.next + offset + 1, bytes)?;
+        Ok(self.read[self.next + offset])
+    }
+
+    fn until(
+        &mut self,
+        end: usize,
+        bytes: &dyn Fn(u64, usize) -> Result<Vec<u8>, TableError>,
+    ) -> Result<(), TableError> {
+        while self.read.len() < end {
+            if self.read.len() > MAX_NAMES {
+                return Err(TableError::Damaged);
+            }
+            let at = self.at.wrapping_add(self.read.len() as u64);
+            let piece = 4096 - (at % 4096) as usize;
+            self.read.extend(bytes(at, piece)?);
+        }
+        Ok(())
+    }
+}
