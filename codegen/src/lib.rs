@@ -1,10 +1,12 @@
 //! From two kernel layouts to a converter between them.
 //!
+//! - [`check`]: what a patch to the kernel does to saved state.
 //! - [`diff`]: what changed between two layouts, for people to look at.
 //! - [`plan`]: one rule for every bit, decided by overrides, the state map and automatic rules.
 //! - [`overrides`]: what people decided.
 //! - [`coverage`]: the proof that a plan leaves no bit out and writes none twice.
 //! - [`emit`]: a plan as Rust for people to read.
+//! - [`patch`]: unified diffs, read as a stream.
 //! - [`generate`]: converter crates, made and compared.
 //! - [`scaffold`]: converter crates from nothing.
 //! - [`status`]: what is left to decide between two releases.
@@ -13,12 +15,14 @@
 //! The library prints nothing.
 #![forbid(unsafe_code)]
 
+pub mod check;
 pub mod coverage;
 pub mod ctype;
 pub mod diff;
 pub mod emit;
 pub mod generate;
 pub mod overrides;
+pub mod patch;
 pub mod plan;
 pub mod scaffold;
 pub mod show;

@@ -91,6 +91,8 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Say what a patch to the kernel does to saved state
+    Check(cli::check::CheckArguments),
     /// Check the state maps
     #[command(subcommand)]
     State(State),
@@ -213,6 +215,7 @@ fn main() -> ExitCode {
         } => cli::new::new(&from, &to, patch.as_deref(), output),
         Command::Status { from, to } => cli::status::status(&from, &to),
         Command::Generate { crates, check } => cli::generate::generate(&crates, check),
+        Command::Check(arguments) => cli::check::check(&arguments),
         Command::State(State::Check) => cli::state::check(),
     };
     cli::exit(ended)

@@ -8,9 +8,11 @@
 mod arms;
 mod check;
 mod parse;
+mod watch;
 
 pub use check::StateFinding;
 pub use parse::StateError;
+pub use watch::{Ignored, Watch, Watched};
 
 use crate::layout::{Layout, Type, TypeId};
 use std::collections::BTreeMap;
@@ -33,6 +35,8 @@ pub struct StateMap {
     pub elements: BTreeMap<String, Rule>,
     /// Members read to name resources, of structures that are not saved.
     pub walk: BTreeMap<String, Vec<String>>,
+    /// What no layout shows and yet changes what saved values mean.
+    pub watch: Watch,
 }
 
 /// A place where the walk starts.

@@ -1,6 +1,7 @@
 //! State maps as TOML. The raw shapes mirror the file; [`parse`] turns them into the model and
 //! refuses attributes that do not belong to their policy.
 
+use super::watch::{self, RawIgnored, RawWatched};
 use super::{
     CountUnit, Derived, Follow, Initial, Missing, Policy, Root, Rule, StateMap, TypeEntry,
 };
@@ -78,6 +79,10 @@ struct RawMap {
     element: BTreeMap<String, RawRule>,
     #[serde(default)]
     walk: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    watch: Vec<RawWatched>,
+    #[serde(default)]
+    ignore: Vec<RawIgnored>,
 }
 
 #[derive(Deserialize)]
@@ -177,10 +182,11 @@ pub(super) fn parse(text: &str) -> Result<StateMap, StateError> {
         types,
         elements,
         walk: raw.walk,
+        watch: watch::parse(raw.watch, raw.ignore)?,
     })
 }
 
-fn reason(place: impl FnOnce() -> String, reason: String) -> Result<String, StateError> {
+pub(super) fn reason(place: impl FnOnce() -> String, reason: String) -> Result<String, StateError> {
     if reason.trim().is_empty() {
         return Err(StateError::NoReason { place: place() });
     }
@@ -319,7 +325,7 @@ fn initial(place: &str, value: toml::Value) -> Result<Initial, StateError> {
     }
 }
 
-fn bad_value(
+pub(super) fn bad_value(
     place: &str,
     attribute: &'static str,
     found: &str,
