@@ -30,7 +30,7 @@ mod verdict;
 pub use acknowledge::{AcknowledgeFinding, AcknowledgeProblem, Acknowledgement, Acknowledgements};
 pub use change::{Grade, Kind, Shown};
 pub use gather::Counts;
-pub use layouts::Layouts;
+pub use layouts::{Layouts, genuine};
 pub use project::Project;
 pub use report::{Finding, Report};
 pub use saved::Saved;

@@ -324,6 +324,20 @@ pub(super) fn typedefs(old: &Typedef, new: &Typedef, file: &str) -> Option<Chang
     })
 }
 
+/// A typedef that became a structure of its own, or the other way round.
+pub(super) fn retyped(
+    name: &str,
+    (was, before): (&str, &Place),
+    (is, after): (&str, &Place),
+    file: &str,
+) -> Change {
+    Change {
+        old: Some(Shown::new(was, before)),
+        new: Some(Shown::new(is, after)),
+        ..change(Kind::Typedef, name, "", file)
+    }
+}
+
 /// What differs between two definitions of one constant.
 pub(super) fn constants(old: &Constant, new: &Constant, file: &str) -> Option<Change> {
     let none = |_: &str| None;

@@ -444,7 +444,7 @@ impl Gatherer<'_, '_> {
     fn leave(&mut self, what: Alone, path: &str, new: bool) {
         let key = match &what {
             Alone::Type(def) => format!("t {}", def.name),
-            Alone::Typedef(def) => format!("n {}", def.name),
+            Alone::Typedef(def) => format!("t {}", def.name),
             Alone::Constant(def) => format!("c {} {}", def.name, def.condition),
         };
         let all = self.leftovers.entry(key).or_default();
@@ -457,10 +457,13 @@ impl Gatherer<'_, '_> {
     fn settle(&mut self) {
         for (_, all) in std::mem::take(&mut self.leftovers) {
             let (new, old): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, _, new)| *new);
+            // One of several definitions under conditions may go while another stays.
+            let stays = !new.is_empty();
             let (mut old, mut new) = (old.into_iter(), new.into_iter());
             loop {
                 match (old.next(), new.next()) {
                     (Some(before), Some(after)) => self.moved(before, after),
+                    (Some((Alone::Type(_), _, _)), None) if stays => {}
                     (Some((what, path, _)), None) => self.alone(what, &path, false),
                     (None, Some((what, path, _))) => self.alone(what, &path, true),
                     (None, None) => break,
@@ -487,6 +490,24 @@ impl Gatherer<'_, '_> {
             (Alone::Constant(old), Alone::Constant(new)) => {
                 self.out.changes.extend(compare::constants(&old, &new, &is));
             }
+            (Alone::Typedef(old), Alone::Type(new)) => {
+                let change = compare::retyped(
+                    &new.name,
+                    (&old.text, &old.place),
+                    (&new.name, &new.place),
+                    &is,
+                );
+                self.out.changes.push(change);
+            }
+            (Alone::Type(old), Alone::Typedef(new)) => {
+                let change = compare::retyped(
+                    &new.name,
+                    (&old.name, &old.place),
+                    (&new.text, &new.place),
+                    &is,
+                );
+                self.out.changes.push(change);
+            }
             _ => {}
         }
     }
@@ -508,6 +529,8 @@ impl Gatherer<'_, '_> {
                 let found = compare::types(old, new, path);
                 self.enumerators(found);
             }
+            // Other machines' headers may have their own; they are not looked at.
+            Alone::Type(def) if !new && self.out.uses.definitions(&def.name) > 1 => {}
             Alone::Type(def) if !new && self.saved.get(&def.name).is_some() => {
                 let change = compare::one_type(&def.name, &def.place, Kind::TypeRemoved, path);
                 self.out.changes.push(change);

@@ -3,11 +3,12 @@
 use super::change::{Change, Grade, Kind, Shown};
 use super::report::Finding;
 use super::verdict::Verdict;
+use crate::ctype::{self, Shape};
 use crate::diff::{self, ChangeKind, TypeDiff};
 use crate::plan::{Declaration, Made, Undecided, Why};
 use kernel_structs::layout::{Layout, UnknownType};
 use kernel_structs::state::StateMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Two layouts, with the plan between them.
 pub struct Layouts<'a> {
@@ -36,7 +37,12 @@ pub(super) fn confirm(
     let has_both =
         |name: &&str| layouts.from.find(name).is_some() && layouts.to.find(name).is_some();
     let types: Vec<&str> = map.saved_types().into_iter().filter(has_both).collect();
-    let diffs = diff::diff(layouts.from, layouts.to, &types)?;
+    let diffs = genuine(
+        layouts.from,
+        layouts.to,
+        diff::diff(layouts.from, layouts.to, &types)?,
+    );
+    let unions = unions(layouts, &diffs);
     let known = changes(&diffs);
     let open: BTreeMap<(&str, &str), &Undecided> = layouts
         .made
@@ -66,7 +72,11 @@ pub(super) fn confirm(
                 let nested = key.0
                     == format!("{ty}.{}", field.rsplit_once('.').map_or("", |path| path.0))
                     && Some(key.1) == field.rsplit('.').next();
-                key.0 == ty && inside || nested
+                let member = field.split('.').next().unwrap_or(field);
+                let in_union = unions
+                    .get(key)
+                    .is_some_and(|members| members.contains(member));
+                key.0 == ty && (inside || in_union) || nested
             })
         };
         let confirmed: Vec<(&str, &str)> = known.keys().copied().filter(fits).collect();
@@ -148,6 +158,51 @@ pub(super) fn confirm(
         }
     }
     Ok(())
+}
+
+/// Leaves out what is no change of a type but of a field that has another type now: `list_head`
+/// held against the `hlist_head` that took its place.
+pub fn genuine(from: &Layout, to: &Layout, diffs: Vec<TypeDiff>) -> Vec<TypeDiff> {
+    let own = |found: &TypeDiff| {
+        if from.find(&found.ty).is_none() || to.find(&found.ty).is_none() {
+            return true;
+        }
+        let own = diff::diff(from, to, &[&found.ty]).unwrap_or_default();
+        own.iter().any(|own| own == found)
+    };
+    diffs.into_iter().filter(own).collect()
+}
+
+/// The members of unnamed unions, by the name that a diff has for the union.
+fn unions<'a>(
+    layouts: &Layouts<'a>,
+    diffs: &'a [TypeDiff],
+) -> BTreeMap<(&'a str, &'a str), BTreeSet<&'a str>> {
+    let mut unions: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+    for diff in diffs {
+        for layout in [layouts.from, layouts.to] {
+            let found = layout.find(&diff.ty).map(|id| ctype::shape(layout, id));
+            let Some(Shape::Struct(_, composite) | Shape::Union(_, composite)) = found else {
+                continue;
+            };
+            let fields = ctype::fields(layout, composite);
+            for change in diff
+                .changes
+                .iter()
+                .filter(|change| change.field.starts_with("union_"))
+            {
+                let field = fields.iter().find(|field| field.name == change.field);
+                let inner = field.map(|field| ctype::shape(layout, field.ty));
+                if let Some(Shape::Union(_, union)) = inner {
+                    let members = layout.flat_members(union).into_iter();
+                    let names = members.filter_map(|(_, member)| member.name.as_deref());
+                    let key = (diff.ty.as_str(), change.field.as_str());
+                    unions.entry(key).or_default().extend(names);
+                }
+            }
+        }
+    }
+    unions
 }
 
 /// Changes by type and field.

@@ -170,10 +170,22 @@ impl Report {
             };
             key(a).cmp(&key(b))
         });
-        let mut seen = BTreeSet::new();
+        let (mut seen, mut lines) = (BTreeSet::new(), BTreeSet::new());
         self.findings.retain(|finding| {
+            let field = finding
+                .subject
+                .split_once('.')
+                .map(|subject| subject.1.to_owned());
+            let line = (
+                finding.file.clone(),
+                finding.line(),
+                finding.kind,
+                field.clone(),
+            );
+            // A type with a tag and a typedef has each change twice.
+            let again = field.is_some() && finding.line() > 0 && !lines.insert(line);
             // The same change of the same thing in two hunks is one finding.
-            seen.insert((finding.id.clone(), finding.file.clone()))
+            seen.insert((finding.id.clone(), finding.file.clone())) && !again
         });
     }
 

@@ -99,13 +99,16 @@ impl<'a> Saved<'a> {
         (count >= 2 && count + 1 >= members.len() && !tie).then_some(name)
     }
 
-    /// The type of the member at `path` of `name`, under the first layout that has it.
-    pub(super) fn member(&self, name: &str, path: &str) -> Option<(&Layout, TypeId)> {
-        self.layouts.iter().find_map(|layout| {
-            let id = layout.find(name)?;
-            let path = kernel_structs::layout::FieldPath::parse(path).ok()?;
-            Some((layout, layout.resolve(id, &path).ok()?.ty))
-        })
+    /// The type of the member at `path` of `name`, under each layout that has it.
+    pub(super) fn member(&self, name: &str, path: &str) -> Vec<(&Layout, TypeId)> {
+        let path = kernel_structs::layout::FieldPath::parse(path);
+        let Ok(path) = path else {
+            return Vec::new();
+        };
+        let found = |layout: &'_ Layout| layout.resolve(layout.find(name)?, &path).ok();
+        let all = self.layouts.iter();
+        all.filter_map(|layout| Some((layout, found(layout)?.ty)))
+            .collect()
     }
 
     /// The rule of the state map for values of the type written `ty`.
@@ -200,16 +203,18 @@ impl Walk<'_> {
             let reset = found.filter(|rule| matches!(rule.policy, Policy::Reset { .. }));
             let under = reset.map(|rule| (format!("{shown}.{path}"), rule.reason.clone()));
             let under = rule.cloned().or(under);
-            let mut element = self.layout.strip(member.ty);
-            while let Type::Array { element: inner, .. } = self.layout.get(element) {
-                element = self.layout.strip(*inner);
+            let mut element = member.ty;
+            while let Type::Array { element: inner, .. } =
+                self.layout.get(self.layout.strip(element))
+            {
+                element = *inner;
             }
-            match self.layout.get(element) {
+            match self.layout.get(self.layout.strip(element)) {
                 Type::Composite(inner) if member.name.is_none() => {
                     self.members(inner, owner, shown, prefix, under.as_ref());
                 }
                 // A structure without any name is known by the way to it.
-                Type::Composite(inner) if self.layout.names(member.ty).is_empty() => {
+                Type::Composite(inner) if self.layout.names(element).is_empty() => {
                     let prefix = format!("{path}.");
                     self.members(inner, owner, shown, &prefix, under.as_ref());
                 }

@@ -37,7 +37,8 @@ pub(super) struct Scanner<'a> {
     deeper: usize,
     open: Open,
     conditions: Vec<Condition>,
-    define: Option<Constant>,
+    /// A directive that goes on: its text, its place, and whether a bracket follows its name.
+    pending: (String, Place, bool),
     /// A type whose closing brace was seen.
     complete: Option<TypeDef>,
     /// Declarations of a hunk that may be members of something that begins before it.
@@ -141,7 +142,7 @@ impl<'a> Scanner<'a> {
             deeper: 0,
             open: Open::default(),
             conditions: Vec::new(),
-            define: None,
+            pending: Default::default(),
             complete: None,
             loose: Vec::new(),
             fragment: false,
@@ -266,7 +267,6 @@ impl<'a> Scanner<'a> {
         self.close_all(take);
         self.conditions.clear();
         self.lexer = Lexer::default();
-        self.define = None;
     }
 
     fn close_all(&mut self, take: &mut dyn FnMut(Item)) {
@@ -550,7 +550,21 @@ impl<'a> Scanner<'a> {
                 .map(|condition| condition.text.as_str()),
         );
         if let Some(mut def) = self.complete.take() {
-            def.placed = whole(&self.open.tokens());
+            let tokens = self.open.tokens();
+            def.placed = whole(&tokens);
+            // `typedef struct tag { … } name;` is known by both.
+            let alias = tokens
+                .iter()
+                .rev()
+                .find(|token| is_name(token) && !declare::places(token));
+            let alias = alias.filter(|alias| **alias != def.name);
+            if let Some(alias) = alias.filter(|_| tokens.first() == Some(&"typedef")) {
+                let name = (*alias).to_owned();
+                take(Item::Type(TypeDef {
+                    name,
+                    ..def.clone()
+                }));
+            }
             take(Item::Type(def));
             return;
         }
@@ -784,48 +798,56 @@ impl<'a> Scanner<'a> {
         place: &Place,
         take: &mut dyn FnMut(Item),
     ) {
-        if continued {
-            if let Some(define) = &mut self.define {
-                if define.body.len() + text.len() < DECLARATION {
-                    define.body.push(' ');
-                    define.body.push_str(text);
-                }
-                if place.changed && !define.place.changed {
-                    define.place = place.with(line);
-                }
-            }
-        } else {
-            self.define = None;
-            let rest = text.strip_prefix('#').unwrap_or(text).trim_start();
-            let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));
-            match word {
-                "define" => self.define = self.define_of(rest, line, place),
-                "if" | "ifdef" | "ifndef" => self.condition(word, rest),
-                "elif" | "else" => self.branch(word, rest),
-                "endif" => {
-                    self.conditions.pop();
-                }
-                _ => {}
-            }
+        if !continued {
+            self.pending.0.clear();
+            self.pending.1 = place.with(line);
+            let name = line
+                .split_once("define")
+                .map_or("", |(_, rest)| rest.trim_start());
+            let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            self.pending.2 = end.is_some_and(|end| name[end..].starts_with('('));
+        } else if self.pending.0.len() + text.len() < DECLARATION {
+            self.pending.0.push(' ');
         }
-        if !goes_on && let Some(define) = self.define.take() {
-            take(Item::Constant(define));
+        if self.pending.0.len() + text.len() < DECLARATION {
+            self.pending.0.push_str(text);
+        }
+        if place.changed && !self.pending.1.changed {
+            self.pending.1 = place.with(line);
+        }
+        if goes_on {
+            return;
+        }
+        let text = std::mem::take(&mut self.pending.0);
+        let rest = text.strip_prefix('#').unwrap_or(&text).trim_start();
+        let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+        match word {
+            "define" => {
+                if let Some(define) = self.define_of(rest) {
+                    take(Item::Constant(define));
+                }
+            }
+            "if" | "ifdef" | "ifndef" => self.condition(word, rest),
+            "elif" | "else" => self.branch(word, rest),
+            "endif" => {
+                self.conditions.pop();
+            }
+            _ => {}
         }
     }
 
-    fn define_of(&self, rest: &str, line: &str, place: &Place) -> Option<Constant> {
+    fn define_of(&self, rest: &str) -> Option<Constant> {
         let (name, body) = rest.split_once(' ').unwrap_or((rest, ""));
-        let after = line.find(name).map(|at| &line[at + name.len()..]);
         is_name(name).then(|| Constant {
             name: name.to_owned(),
             body: body.to_owned(),
-            function: after.is_some_and(|after| after.starts_with('(')),
+            function: self.pending.2,
             condition: joined(
                 self.conditions
                     .iter()
                     .map(|condition| condition.text.as_str()),
             ),
-            place: place.with(line),
+            place: self.pending.1.clone(),
         })
     }
 

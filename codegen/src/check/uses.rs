@@ -19,6 +19,8 @@ const FILES: usize = 200_000;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Uses {
     names: BTreeMap<String, BTreeSet<String>>,
+    /// Number of definitions of each saved type in the tree.
+    definitions: BTreeMap<String, usize>,
 }
 
 impl Uses {
@@ -27,14 +29,27 @@ impl Uses {
         self.names.get(name)
     }
 
+    /// Number of definitions of the saved type `name` in the tree.
+    pub(super) fn definitions(&self, name: &str) -> usize {
+        self.definitions.get(name).copied().unwrap_or(0)
+    }
+
     /// Reads the headers of `tree`.
     pub(super) fn read(tree: &Path, saved: &Saved<'_>) -> Result<Uses, CheckError> {
         let mut direct: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut bodies: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut definitions = BTreeMap::new();
         let none = BTreeSet::new();
         for path in headers(tree, saved)? {
             let mut scanner = Scanner::new(&none);
-            let mut take = |item: Item| note(item, saved, &mut direct, &mut bodies);
+            let mut take = |item: Item| {
+                if let Item::Type(def) = &item
+                    && saved.get(&def.name).is_some()
+                {
+                    *definitions.entry(def.name.clone()).or_default() += 1;
+                }
+                note(item, saved, &mut direct, &mut bodies);
+            };
             let mut lines = Lines::open(&path)?;
             while let Some((text, number)) = lines.next_line()? {
                 let place = super::item::Place {
@@ -58,7 +73,7 @@ impl Uses {
                 queue.push_back((inner.clone(), fields.clone()));
             }
         }
-        Ok(Uses { names })
+        Ok(Uses { names, definitions })
     }
 }
 

@@ -239,9 +239,9 @@ impl Judge<'_> {
                 };
             }
         }
-        let help = match change.kind {
+        let mut help = match change.kind {
             Kind::Size => format!(
-                "fields that {subject} sizes: {}; compare the layouts with --from and --to, or acknowledge it",
+                "{subject} sizes {}; compare the layouts with --from and --to, or acknowledge it",
                 self.users(&change.ty).join(", ")
             ),
             Kind::Typedef | Kind::TypeRemoved | Kind::Condition => {
@@ -249,6 +249,12 @@ impl Judge<'_> {
             }
             _ => entry(change),
         };
+        if let Some(decision) = self.project.converts(&subject) {
+            help.push_str(&format!(
+                "\n{} converts this field between two releases; --from and --to tell whether this change is that one",
+                decision.place
+            ));
+        }
         Verdict::Undecided { help }
     }
 
@@ -344,15 +350,7 @@ impl Judge<'_> {
                         .is_some()
                 })
             }
-            Kind::Retyped | Kind::Resized | Kind::Regrouped => self.project.converts(&subject),
-            Kind::Typedef | Kind::Size => {
-                let users = self.users(&change.ty);
-                let all: Option<Vec<_>> = users
-                    .iter()
-                    .map(|user| self.project.converts(user))
-                    .collect();
-                all.and_then(|all| all.into_iter().next())
-            }
+            // What converts a field between two releases says nothing of its next change.
             _ => None,
         };
         decision.map(|decision| decided(&decision.place, decision.reason))
@@ -477,11 +475,15 @@ impl Judge<'_> {
                 let users = self.users(&change.ty);
                 let plain = |user: &String| {
                     let (ty, field) = user.split_once('.')?;
-                    let (layout, id) = self.saved.member(ty, field)?;
-                    let Shape::Array { element, .. } = ctype::shape(layout, id) else {
-                        return None;
-                    };
-                    matches!(ctype::shape(layout, element), Shape::Scalar(s) if s.kind == ScalarKind::Number).then_some(())
+                    let all = self.saved.member(ty, field);
+                    let numbers = all.iter().all(|(layout, id)| {
+                        let Shape::Array { element, .. } = ctype::shape(layout, *id) else {
+                            return false;
+                        };
+                        let element = ctype::shape(layout, element);
+                        matches!(element, Shape::Scalar(s) if s.kind == ScalarKind::Number)
+                    });
+                    (numbers && !all.is_empty()).then_some(())
                 };
                 (!users.is_empty() && users.iter().all(|user| plain(user).is_some()))
                     .then(|| rule("array"))?
