@@ -139,6 +139,9 @@ pub(super) fn confirm(
     }
     for ((ty, field), open) in &open {
         let said = is_told(ty, field) || known.contains_key(&(*ty, *field));
+        // What is open although both sides have it alike is the converter's, not the patch's.
+        let declared = |side: &Option<Declaration>| side.as_ref().map(|side| side.declared.clone());
+        let said = said || open.old.is_some() && declared(&open.old) == declared(&open.new);
         if !said {
             let sides = Known {
                 kind: ChangeKind::Type,

@@ -67,7 +67,14 @@ fn json_says_all() {
         .collect();
     assert_eq!(
         verdicts,
-        ["undecided", "undecided", "allowed", "acknowledged", "decided", "nothing"]
+        [
+            "undecided",
+            "undecided",
+            "allowed",
+            "acknowledged",
+            "decided",
+            "nothing"
+        ]
     );
 }
 
