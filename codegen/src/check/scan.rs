@@ -396,7 +396,11 @@ impl<'a> Scanner<'a> {
         let mut outer = std::mem::take(&mut self.open);
         self.open.line = outer.line;
         let text = |all: &[Condition]| joined(all.iter().map(|condition| condition.text.as_str()));
-        let condition = text(&self.conditions);
+        // What is around a hunk is not known.
+        let condition = match self.fragment {
+            true => String::new(),
+            false => text(&self.conditions),
+        };
         outer.alone = 0;
         self.frames.push(Frame {
             kind,
@@ -581,7 +585,12 @@ impl<'a> Scanner<'a> {
             let typedef = tokens.first() == Some(&"typedef");
             if inner.kind == "loose" {
                 self.loose = inner.members;
-                let name = names.next().unwrap_or_default().to_owned();
+                // What follows the end of a function is another declaration.
+                let plain = tokens
+                    .iter()
+                    .all(|token| is_name(token) || matches!(*token, "(" | ")"));
+                let alone = names.next().filter(|_| plain && names.next().is_none());
+                let name = alone.unwrap_or_default().to_owned();
                 self.give_loose(name, take);
             } else if typedef || inner.kind == "enum" {
                 let name = names.next().filter(|_| typedef);
