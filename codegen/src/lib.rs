@@ -1,10 +1,12 @@
 //! From two kernel layouts to a converter between them.
 //!
+//! - [`check`]: what a patch to the kernel does to saved state.
 //! - [`diff`]: what changed between two layouts, for people to look at.
 //! - [`plan`]: one rule for every bit, decided by overrides, the state map and automatic rules.
 //! - [`overrides`]: what people decided.
 //! - [`coverage`]: the proof that a plan leaves no bit out and writes none twice.
 //! - [`emit`]: a plan as Rust for people to read.
+//! - [`patch`]: unified diffs, read as a stream.
 //! - [`generate`]: converter crates, made and compared.
 //! - [`scaffold`]: converter crates from nothing.
 //! - [`import`]: kernels made known releases.
@@ -14,6 +16,7 @@
 //! The library prints nothing.
 #![forbid(unsafe_code)]
 
+pub mod check;
 pub mod coverage;
 pub mod ctype;
 pub mod diff;
@@ -21,6 +24,7 @@ pub mod emit;
 pub mod generate;
 pub mod import;
 pub mod overrides;
+pub mod patch;
 pub mod plan;
 pub mod scaffold;
 pub mod show;

@@ -94,6 +94,8 @@ enum Command {
     /// Make kernels known
     #[command(subcommand)]
     Release(Release),
+    /// Say what a patch to the kernel does to saved state
+    Check(cli::check::CheckArguments),
     /// Check the state maps
     #[command(subcommand)]
     State(State),
@@ -232,6 +234,7 @@ fn main() -> ExitCode {
         Command::Release(Release::Import { kernels, project }) => {
             cli::release::import(&kernels, &project)
         }
+        Command::Check(arguments) => cli::check::check(&arguments),
         Command::State(State::Check) => cli::state::check(),
     };
     cli::exit(ended)

@@ -9,8 +9,8 @@ pub use select::{SelectError, Selected, Selection, select};
 
 use crate::generate::{self, GENERATED, GenerateError, OVERRIDES};
 use crate::overrides::Overrides;
+use crate::patch::PatchError;
 use crate::plan::{Pair, Plan, Undecided};
-use hunks::PatchError;
 use kernel_structs::releases::Registry;
 use kernel_structs::state::StateMap;
 use std::fs;

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use kconv_codegen::overrides::{self, OverrideProblem};
-use kconv_codegen::scaffold::hunks::{self, PatchError, Touch, Wanted};
+use kconv_codegen::patch::PatchError;
+use kconv_codegen::scaffold::hunks::{self, Touch, Wanted};
 use kconv_codegen::scaffold::{self, Crate, ScaffoldError, SelectError};
 use kconv_codegen::status;
 use kernel_structs::releases::Registry;
@@ -227,7 +228,8 @@ fn what_is_kept_of_a_patch_is_bounded() {
         "+\tint x\u{7};\n".repeat(1000)
     );
     let wide = format!("@@ -0,0 +1 @@ struct s {{\n+{}\n", "\u{e9}".repeat(100_000));
-    let patch = format!("{wide}{long}{}", hunk.repeat(500));
+    let names = "--- a/x.h\n+++ b/x.h\n";
+    let patch = format!("{names}{wide}{long}{}", hunk.repeat(500));
     let field = wanted("s", "");
     let evidence = hunks::find(patch.as_bytes(), std::slice::from_ref(&field))
         .unwrap()
@@ -252,19 +254,21 @@ fn what_is_no_patch_is_refused() {
     let refused = |patch: &[u8]| hunks::find(patch, &[]).unwrap_err();
     assert_eq!(refused(b"\x1f\x8b\x08"), PatchError::Compressed);
     assert_eq!(refused(b"hello\n"), PatchError::NoHunks);
+    let hunk = |text: &str| refused(format!("--- a/x.c\n+++ b/x.c\n{text}").as_bytes());
+    let heading = 3;
     assert!(matches!(
-        refused(b"@@ -x +1 @@\n"),
-        PatchError::Heading { line: 1, .. }
+        hunk("@@ -x +1 @@\n"),
+        PatchError::Heading { line: 3, .. }
     ));
     assert_eq!(
-        refused(b"@@ -1,3 +1,3 @@\n a\n"),
-        PatchError::Short { line: 1 }
+        hunk("@@ -1,3 +1,3 @@\n a\n"),
+        PatchError::Short { line: 4, heading }
     );
     assert_eq!(
-        refused(b"@@ -1 +1 @@\n-a\n-a\n"),
-        PatchError::Short { line: 1 }
+        hunk("@@ -1 +1 @@\n-a\n-a\n"),
+        PatchError::Short { line: 5, heading }
     );
     let count = u64::MAX;
     let huge = format!("@@ -1,{count} +1,{count} @@\n a\n");
-    assert_eq!(refused(huge.as_bytes()), PatchError::Short { line: 1 });
+    assert!(matches!(hunk(&huge), PatchError::Heading { line: 3, .. }));
 }

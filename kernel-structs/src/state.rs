@@ -10,12 +10,14 @@ mod check;
 mod parse;
 mod tail;
 mod walking;
+mod watch;
 
 pub use arms::union_of;
 pub use check::StateFinding;
 pub use parse::StateError;
 pub use tail::{Tail, TailPlace};
 pub use walking::{Choice, Container, Count, Embedded, Fold, Number, Size, Telling, Threads};
+pub use watch::{Ignored, Watch, Watched};
 
 use crate::layout::{Layout, Type, TypeId};
 use std::collections::BTreeMap;
@@ -39,6 +41,8 @@ pub struct StateMap {
     /// Members read to name resources, of structures that are not saved. `a|b` is whichever of
     /// the two a layout has.
     pub walk: BTreeMap<String, Vec<String>>,
+    /// What no layout shows and yet changes what saved values mean.
+    pub watch: Watch,
 }
 
 /// A place where the walk starts.

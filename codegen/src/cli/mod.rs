@@ -1,5 +1,6 @@
 //! The commands: input read, library called, result printed.
 
+pub(crate) mod check;
 pub(crate) mod generate;
 pub(crate) mod layout;
 pub(crate) mod new;
@@ -94,6 +95,10 @@ pub(crate) enum CliError {
     },
     #[error("{}: no converter crates here; run this in the project's folder, or name them", path.display())]
     NoCrates { path: PathBuf },
+    #[error(transparent)]
+    Check(#[from] kconv_codegen::check::CheckError),
+    #[error("{}: these acknowledgements cannot be used\n{findings}", path.display())]
+    Acknowledgements { path: PathBuf, findings: String },
     #[error("the result cannot be printed: {0}")]
     Print(#[from] io::Error),
 }

@@ -140,7 +140,7 @@ fn both(
     }
 }
 
-fn side(named: &Named) -> Side<'_> {
+pub(super) fn side(named: &Named) -> Side<'_> {
     Side {
         release: &named.name,
         layout_name: &named.layout_name,
@@ -165,7 +165,7 @@ fn read_overrides(path: &Path) -> Result<OverridesFile, CliError> {
 }
 
 /// The decisions of the crate that converts between two layouts, if there is one here.
-fn stored_overrides(
+pub(super) fn stored_overrides(
     registry: &Registry,
     from: &Named,
     to: &Named,

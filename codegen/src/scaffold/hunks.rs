@@ -1,11 +1,11 @@
 //! Hunks of a patch that speak of a field: evidence for a person, never a decision.
 //!
-//! The reader knows unified diffs as `diff -u` and `git diff` write them. It looks at each line
-//! once and keeps at most [`KEPT`] hunks of [`LINES`] lines per field, whatever the patch; what is
-//! left out is counted. It knows no C: a structure begins where a line says `struct name {`, or
+//! It looks at each line of the patch once and keeps at most [`KEPT`] hunks of [`LINES`] lines per
+//! field, whatever the patch; what is left out is counted. It knows no C: a structure begins where a line says `struct name {`, or
 //! where the heading of a hunk does, and ends at a brace in the first column. So a hunk can be
 //! missed or be about something else of the same name.
 
+use crate::patch::{Event, Heading, PatchError, Reader, Sign};
 use std::collections::BTreeMap;
 
 /// Hunks kept for one field.
@@ -57,93 +57,68 @@ pub struct Evidence {
     pub more: usize,
 }
 
-/// Why a patch is no evidence.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PatchError {
-    /// It is not text.
-    #[error("the patch is compressed; unpack it first")]
-    Compressed,
-    /// Nothing in it is a hunk.
-    #[error("no hunk of a unified diff is in it")]
-    NoHunks,
-    /// A hunk's heading cannot be read.
-    #[error("line {line}: `{text}` is no heading of a hunk")]
-    Heading {
-        /// The line, from 1.
-        line: usize,
-        /// What stands there.
-        text: String,
-    },
-    /// A hunk has fewer lines than its heading says.
-    #[error("line {line}: the hunk ends before its heading says")]
-    Short {
-        /// The line, from 1.
-        line: usize,
-    },
-}
-
 /// Looks for hunks that touch each of `wanted`. Fields that none touches are left out.
 ///
 /// # Errors
-/// If `patch` is not a unified diff to its end.
+/// If `patch` is not a unified diff to its end, or has no hunk.
 pub fn find(patch: &[u8], wanted: &[Wanted]) -> Result<BTreeMap<Wanted, Evidence>, PatchError> {
-    const COMPRESSED: [&[u8]; 4] = [b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"];
-    if COMPRESSED.iter().any(|magic| patch.starts_with(magic)) {
-        return Err(PatchError::Compressed);
-    }
-    let mut found: BTreeMap<Wanted, Evidence> = BTreeMap::new();
-    let mut by_word: BTreeMap<&[u8], Vec<&Wanted>> = BTreeMap::new();
-    let mut by_type: BTreeMap<&[u8], Vec<&Wanted>> = BTreeMap::new();
+    let mut finder = Finder::default();
     for field in wanted {
-        by_type.entry(field.ty.as_bytes()).or_default().push(field);
+        let types = finder.by_type.entry(field.ty.as_bytes()).or_default();
+        types.push(field);
         if !field.member.is_empty() {
-            let name = by_word.entry(field.member.as_bytes()).or_default();
+            let name = finder.by_word.entry(field.member.as_bytes()).or_default();
             name.push(field);
         }
     }
-    let mut lines = patch.split(|byte| *byte == b'\n').zip(1..).peekable();
-    let (mut file, mut hunks) = (String::new(), 0usize);
-    while let Some((line, number)) = lines.next() {
-        if let Some(name) = line.strip_prefix(b"--- ").or(line.strip_prefix(b"+++ ")) {
-            let name = shown(name.split(|byte| *byte == b'\t').next().unwrap_or(name));
-            // A removed file is `/dev/null` on its new side.
-            if name != "/dev/null" {
-                file = name
-                    .split_once('/')
-                    .map_or(name.as_str(), |(_, rest)| rest)
-                    .to_owned();
+    let mut reader = Reader::new(patch);
+    let mut file = String::new();
+    let mut open: Option<(Heading, Vec<Vec<u8>>)> = None;
+    while let Some(event) = reader.next_event()? {
+        match event {
+            Event::Line { sign, text, .. } => {
+                let sign = match sign {
+                    Sign::Context => b' ',
+                    Sign::Removed => b'-',
+                    Sign::Added => b'+',
+                };
+                if let Some((_, body)) = &mut open {
+                    body.push([&[sign], text].concat());
+                }
             }
-            continue;
-        }
-        if !line.starts_with(b"@@ ") {
-            continue;
-        }
-        hunks += 1;
-        let (mut old, mut new, section) = heading(line).ok_or_else(|| PatchError::Heading {
-            line: number,
-            text: shown(line),
-        })?;
-        let mut body = Vec::new();
-        while old > 0 || new > 0 {
-            let Some((line, _)) = lines.next() else {
-                return Err(PatchError::Short { line: number });
-            };
-            let (was, is) = match line.first() {
-                // An empty line of context, of which a mail program took the space.
-                Some(b' ' | b'\r') | None => (1, 1),
-                Some(b'-') => (1, 0),
-                Some(b'+') => (0, 1),
-                Some(b'\\') => (0, 0),
-                _ => return Err(PatchError::Short { line: number }),
-            };
-            if was > old || is > new {
-                return Err(PatchError::Short { line: number });
+            Event::Hunk(heading) => {
+                finder.hunk(&file, open.replace((heading, Vec::new())));
             }
-            (old, new) = (old - was, new - is);
-            body.push(line);
+            Event::File(change) => {
+                finder.hunk(&file, open.take());
+                file = change.path().to_owned();
+            }
+            Event::NotInPatch => {}
         }
-        for (field, touch) in touched(section, &body, &by_word, &by_type) {
-            let evidence = found.entry(field.clone()).or_default();
+    }
+    finder.hunk(&file, open);
+    match reader.hunks() {
+        0 => Err(PatchError::NoHunks),
+        _ => Ok(finder.found),
+    }
+}
+
+#[derive(Default)]
+struct Finder<'a> {
+    by_word: BTreeMap<&'a [u8], Vec<&'a Wanted>>,
+    by_type: BTreeMap<&'a [u8], Vec<&'a Wanted>>,
+    found: BTreeMap<Wanted, Evidence>,
+}
+
+impl Finder<'_> {
+    fn hunk(&mut self, file: &str, hunk: Option<(Heading, Vec<Vec<u8>>)>) {
+        let Some((heading, body)) = hunk else {
+            return;
+        };
+        let body: Vec<&[u8]> = body.iter().map(Vec::as_slice).collect();
+        let section = heading.section.as_bytes();
+        for (field, touch) in touched(section, &body, &self.by_word, &self.by_type) {
+            let evidence = self.found.entry(field.clone()).or_default();
             let place = evidence.hunks.partition_point(|kept| kept.touch >= touch);
             if place >= KEPT {
                 evidence.more += 1;
@@ -151,9 +126,9 @@ pub fn find(patch: &[u8], wanted: &[Wanted]) -> Result<BTreeMap<Wanted, Evidence
             }
             let hunk = Hunk {
                 touch,
-                file: file.clone(),
-                line: number,
-                text: excerpt(line, &body, field),
+                file: file.to_owned(),
+                line: heading.line as usize,
+                text: excerpt(heading.text.as_bytes(), &body, field),
             };
             evidence.hunks.insert(place, hunk);
             if evidence.hunks.len() > KEPT {
@@ -162,23 +137,6 @@ pub fn find(patch: &[u8], wanted: &[Wanted]) -> Result<BTreeMap<Wanted, Evidence
             }
         }
     }
-    match hunks {
-        0 => Err(PatchError::NoHunks),
-        _ => Ok(found),
-    }
-}
-
-/// Numbers of old and new lines, and what follows: `@@ -1,6 +1,7 @@ struct s {`.
-fn heading(line: &[u8]) -> Option<(u64, u64, &[u8])> {
-    let rest = line.strip_prefix(b"@@ -")?;
-    let end = rest.windows(3).position(|window| window == b" @@")?;
-    let ranges = std::str::from_utf8(&rest[..end]).ok()?;
-    let (old, new) = ranges.split_once(" +")?;
-    let count = |range: &str| match range.split_once(',') {
-        Some((start, count)) => start.parse::<u64>().and(count.parse()).ok(),
-        None => range.parse::<u64>().ok().map(|_| 1),
-    };
-    Some((count(old)?, count(new)?, &rest[end + 3..]))
 }
 
 /// The fields that the changed lines of a hunk touch.

@@ -3,6 +3,7 @@
 
 mod walking;
 
+use super::watch::{self, RawIgnored, RawWatched};
 use super::{
     CountUnit, Derived, Follow, Initial, Missing, Policy, Root, Rule, StateMap, Tail, TypeEntry,
 };
@@ -81,6 +82,10 @@ struct RawMap {
     element: BTreeMap<String, RawRule>,
     #[serde(default)]
     walk: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    watch: Vec<RawWatched>,
+    #[serde(default)]
+    ignore: Vec<RawIgnored>,
 }
 
 #[derive(Deserialize)]
@@ -203,10 +208,11 @@ pub(super) fn parse(text: &str) -> Result<StateMap, StateError> {
         types,
         elements,
         walk: raw.walk,
+        watch: watch::parse(raw.watch, raw.ignore)?,
     })
 }
 
-fn reason(place: impl FnOnce() -> String, reason: String) -> Result<String, StateError> {
+pub(super) fn reason(place: impl FnOnce() -> String, reason: String) -> Result<String, StateError> {
     if reason.trim().is_empty() {
         return Err(StateError::NoReason { place: place() });
     }
@@ -364,7 +370,7 @@ fn initial(place: &str, value: toml::Value) -> Result<Initial, StateError> {
     }
 }
 
-fn bad_value(
+pub(super) fn bad_value(
     place: &str,
     attribute: &'static str,
     found: &str,

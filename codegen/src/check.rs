@@ -1,0 +1,111 @@
+//! What a patch does to saved state, for whoever reviews the patch.
+//!
+//! Three sides, each optional: the patch alone, whose hunks are read as C; the source tree before
+//! it, with which each touched file is read whole and constants and macros are followed to the
+//! fields that use them; two finished layouts, with the plan between them. Each change of a saved
+//! type, and of what gives saved values their meaning, is a [`Finding`] with a [`Verdict`] by the
+//! state map, the automatic rules and the overrides of the project's converters.
+//!
+//! Hostile input gives an error with its line, or a verdict. Memory grows with what changed of
+//! saved types, not with the patch; time with its length.
+
+mod acknowledge;
+mod change;
+mod compare;
+mod declare;
+mod gather;
+mod item;
+mod layouts;
+mod lex;
+mod number;
+mod project;
+pub mod render;
+mod report;
+mod saved;
+mod scan;
+mod source;
+mod uses;
+mod verdict;
+
+pub use acknowledge::{AcknowledgeFinding, AcknowledgeProblem, Acknowledgement, Acknowledgements};
+pub use change::{Grade, Kind, Shown};
+pub use gather::Counts;
+pub use layouts::{Layouts, genuine};
+pub use project::Project;
+pub use report::{Finding, Report};
+pub use saved::Saved;
+pub use source::CheckError;
+pub use verdict::{Options, Verdict};
+
+use gather::Gathered;
+use std::io::BufRead;
+use std::path::Path;
+use verdict::Judge;
+
+/// What a check looks at besides the saved types.
+#[derive(Default)]
+pub struct Inputs<'a> {
+    /// The top of the source tree before the patch.
+    pub tree: Option<&'a Path>,
+    /// The configuration that counts.
+    pub options: Option<&'a Options>,
+    /// Layouts before and after.
+    pub layouts: Option<Layouts<'a>>,
+}
+
+/// Checks a patch, or layouts without a patch.
+///
+/// # Errors
+/// [`CheckError`]: the patch or the tree cannot be read, or do not belong together.
+pub fn check(
+    patch: Option<&mut dyn BufRead>,
+    saved: &Saved<'_>,
+    project: &Project,
+    inputs: &Inputs<'_>,
+) -> Result<Report, CheckError> {
+    let with_patch = patch.is_some();
+    let Gathered {
+        changes,
+        counts,
+        uses,
+    } = match patch {
+        Some(patch) => gather::gather(patch, inputs.tree, saved)?,
+        None => Gathered::default(),
+    };
+    let judge = Judge {
+        saved,
+        project,
+        uses: &uses,
+        options: inputs.options,
+    };
+    let classified = changes
+        .into_iter()
+        .filter_map(|change| judge.classify(change));
+    let mut findings: Vec<Finding> = classified
+        .map(|change| {
+            let verdict = judge.judge(&change);
+            Finding::new(change, verdict)
+        })
+        .collect();
+    if let Some(layouts) = &inputs.layouts {
+        layouts::confirm(layouts, saved.map, &mut findings, &|name| judge.users(name))?;
+    }
+    let mut report = Report {
+        family: saved.map.family.clone(),
+        patch: with_patch.then_some(counts),
+        findings,
+        remarks: Vec::new(),
+    };
+    if let Some(counts) = report
+        .patch
+        .as_ref()
+        .filter(|counts| counts.not_in_patch > 0)
+    {
+        report.remarks.push(format!(
+            "{} files are in one tree alone and so not in the patch; make it with `diff -urNp`",
+            counts.not_in_patch
+        ));
+    }
+    report.sort();
+    Ok(report)
+}

@@ -1,0 +1,447 @@
+//! Definitions before and after, held against each other.
+
+use super::change::{Change, Kind, Shown};
+use super::item::{CodeLine, Constant, Member, Place, TypeDef, TypeKind, Typedef};
+use super::number;
+use similar::{Algorithm, DiffOp, TextDiff, capture_diff_slices};
+use std::collections::{BTreeMap, BTreeSet};
+
+fn change(kind: Kind, ty: &str, field: &str, file: &str) -> Change {
+    Change {
+        kind,
+        ty: ty.to_owned(),
+        field: field.to_owned(),
+        was: String::new(),
+        file: file.to_owned(),
+        old: None,
+        new: None,
+        condition: String::new(),
+        detail: String::new(),
+    }
+}
+
+/// What differs between two definitions of one type.
+pub(super) fn types(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
+    let mut found = match old.kind {
+        TypeKind::Enum => enumerators(old, new, file),
+        _ => members(old, new, file),
+    };
+    let whole = |kind, was: &str, is: &str| Change {
+        old: Some(Shown::new(was, &old.place)),
+        new: Some(Shown::new(is, &new.place)),
+        ..change(kind, &new.name, "", file)
+    };
+    if old.kind != new.kind {
+        found.push(whole(Kind::Retyped, keyword(old.kind), keyword(new.kind)));
+    }
+    if !old.partial && !new.partial {
+        if old.placed != new.placed {
+            found.push(whole(Kind::Realigned, &old.placed, &new.placed));
+        }
+        if old.condition != new.condition && !old.condition.contains("_H") {
+            found.push(whole(Kind::Condition, &old.condition, &new.condition));
+        }
+    }
+    found
+}
+
+fn keyword(kind: TypeKind) -> &'static str {
+    match kind {
+        TypeKind::Struct => "struct",
+        TypeKind::Union => "union",
+        TypeKind::Enum => "enum",
+    }
+}
+
+/// Members by name; of several of one name, as of the branches of a condition, by their number.
+fn keys(members: &[Member]) -> Vec<(&str, usize)> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    members
+        .iter()
+        .map(|member| {
+            let count = counts.entry(member.name.as_str()).or_default();
+            *count += 1;
+            (member.name.as_str(), *count)
+        })
+        .collect()
+}
+
+fn members(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
+    let (was, is) = (keys(&old.members), keys(&new.members));
+    let (old_set, new_set): (BTreeSet<_>, BTreeSet<_>) =
+        (was.iter().copied().collect(), is.iter().copied().collect());
+    let mut found = Vec::new();
+    let at = |member: &Member| {
+        Some(Shown {
+            ty: member.ty.clone(),
+            length: member.length.clone(),
+            in_union: member.group.contains("union"),
+            ..Shown::new(&member.text, &member.place)
+        })
+    };
+    let of = |kind: Kind, before: Option<&Member>, after: Option<&Member>| {
+        let member = after.or(before);
+        Change {
+            old: before.and_then(at),
+            new: after.and_then(at),
+            condition: member.map_or(String::new(), |member| member.condition.clone()),
+            ..change(
+                kind,
+                &new.name,
+                member.map_or("", |member| &member.name),
+                file,
+            )
+        }
+    };
+    for op in capture_diff_slices(Algorithm::Myers, &was, &is) {
+        if let DiffOp::Equal { .. } = op {
+            continue;
+        }
+        let gone: Vec<&Member> = op
+            .old_range()
+            .filter(|at| !new_set.contains(&was[*at]))
+            .map(|at| &old.members[at])
+            .collect();
+        let come: Vec<&Member> = op
+            .new_range()
+            .filter(|at| !old_set.contains(&is[*at]))
+            .map(|at| &new.members[at])
+            .collect();
+        let renamed = renames(&gone, &come);
+        for (before, after) in &renamed {
+            let (before, after) = (gone[*before], come[*after]);
+            found.push(Change {
+                was: before.name.clone(),
+                detail: unit_change(&before.name, &after.name),
+                ..of(Kind::Renamed, Some(before), Some(after))
+            });
+        }
+        let left = gone.iter().enumerate();
+        let left = left.filter(|(at, _)| !renamed.iter().any(|pair| pair.0 == *at));
+        found.extend(left.map(|(_, member)| of(Kind::Removed, Some(member), None)));
+        let left = come.iter().enumerate();
+        let left = left.filter(|(at, _)| !renamed.iter().any(|pair| pair.1 == *at));
+        found.extend(left.map(|(_, member)| of(Kind::Added, None, Some(member))));
+        // What both have and what still is in no run that both have went elsewhere.
+        if old.kind != TypeKind::Union {
+            for at in op.new_range().filter(|at| old_set.contains(&is[*at])) {
+                let after = &new.members[at];
+                let before = was.iter().position(|key| *key == is[at]);
+                let before = before.map(|at| &old.members[at]);
+                found.push(of(Kind::Moved, before, Some(after)));
+            }
+        }
+    }
+    for (at, key) in is.iter().enumerate() {
+        let Some(before) = was.iter().position(|other| other == key) else {
+            continue;
+        };
+        let (before, after) = (&old.members[before], &new.members[at]);
+        found.extend(same_name(before, after).map(|kind| of(kind, Some(before), Some(after))));
+    }
+    found
+}
+
+/// Which of what differs between two members of one name counts.
+fn same_name(old: &Member, new: &Member) -> Option<Kind> {
+    if old.ty != new.ty {
+        Some(Kind::Retyped)
+    } else if old.length != new.length {
+        Some(Kind::Resized)
+    } else if old.group != new.group {
+        Some(Kind::Regrouped)
+    } else if old.placed != new.placed {
+        Some(Kind::Realigned)
+    } else if old.condition != new.condition {
+        Some(Kind::Condition)
+    } else if old.comment != new.comment
+        && (old.comment_changed || new.comment_changed)
+        && !(old.comment.is_empty() && new.comment.is_empty())
+    {
+        Some(Kind::Comment)
+    } else {
+        None
+    }
+}
+
+/// Pairs of what went and what came in one place that are one member under two names.
+fn renames(gone: &[&Member], come: &[&Member]) -> Vec<(usize, usize)> {
+    let mut pairs = Vec::new();
+    if gone.len() * come.len() > 1024 {
+        return pairs;
+    }
+    for (at, old) in gone.iter().enumerate() {
+        let like = |(_, new): &(usize, &&Member)| {
+            old.ty == new.ty && old.length == new.length && old.group == new.group
+        };
+        let free = |(to, _): &(usize, &&Member)| !pairs.iter().any(|(_, taken)| taken == to);
+        let candidates = come.iter().enumerate().filter(like).filter(free);
+        let ratio =
+            |new: &Member| TextDiff::from_chars(old.name.as_str(), new.name.as_str()).ratio();
+        let best = candidates
+            .map(|(to, new)| (ratio(new), to))
+            .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
+        let alone = gone.len() == 1 && come.len() == 1;
+        if let Some((ratio, to)) = best
+            && (ratio >= 0.6 || alone && ratio >= 0.3)
+        {
+            pairs.push((at, to));
+        }
+    }
+    pairs
+}
+
+/// A unit at the end of a name that became another.
+fn unit_change(old: &str, new: &str) -> String {
+    const UNITS: [&str; 14] = [
+        "ns", "nsec", "us", "usec", "ms", "msec", "msecs", "sec", "secs", "jiffies", "ticks",
+        "bytes", "kb", "pages",
+    ];
+    let unit = |name: &str| {
+        let last = name.rsplit('_').next()?;
+        UNITS.iter().find(|unit| **unit == last).copied()
+    };
+    match (unit(old), unit(new)) {
+        (Some(was), Some(is)) if was != is => {
+            format!("the unit in its name changed from {was} to {is}")
+        }
+        _ => String::new(),
+    }
+}
+
+/// The value of each enumerator, where it can be told.
+pub(super) fn values(def: &TypeDef) -> Vec<Option<i128>> {
+    let mut known: BTreeMap<&str, i128> = BTreeMap::new();
+    // Of a part the first value is not known.
+    let mut next = (!def.partial).then_some(0i128);
+    let mut all = Vec::new();
+    for member in &def.members {
+        let value = match member.length.as_str() {
+            "" => next,
+            text => number::value(text, &|name| known.get(name).copied()),
+        };
+        if let Some(value) = value {
+            known.insert(&member.name, value);
+        }
+        next = value.and_then(|value| value.checked_add(1));
+        all.push(value);
+    }
+    all
+}
+
+fn enumerators(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
+    let (was, is) = (values(old), values(new));
+    let names = |def: &TypeDef| -> Vec<String> {
+        def.members
+            .iter()
+            .map(|member| member.name.clone())
+            .collect()
+    };
+    let (old_names, new_names) = (names(old), names(new));
+    let mut found = Vec::new();
+    let text = |member: &Member, value: Option<i128>| match value {
+        Some(value) => format!("{} = {value}", member.name),
+        None => member.text.clone(),
+    };
+    let shown = |member: &Member, value| Some(Shown::new(&text(member, value), &member.place));
+    let of = |member: &Member| Change {
+        condition: member.condition.clone(),
+        ..change(Kind::Enumerator, &new.name, &member.name, file)
+    };
+    // In a part, what stands behind an insertion and has no number of its own moves with it.
+    let mut shift = 0i64;
+    for op in capture_diff_slices(Algorithm::Myers, &old_names, &new_names) {
+        if let DiffOp::Equal { .. } = op {
+            for (a, b) in op.old_range().zip(op.new_range()) {
+                let (before, after) = (&old.members[a], &new.members[b]);
+                if !after.length.is_empty() {
+                    shift = 0;
+                }
+                let differs = match (was[a], is[b]) {
+                    (Some(was), Some(is)) => was != is,
+                    _ => shift != 0 || before.length != after.length,
+                };
+                if differs {
+                    found.push(Change {
+                        old: shown(before, was[a]),
+                        new: shown(after, is[b]),
+                        detail: "renumbered".to_owned(),
+                        ..of(after)
+                    });
+                } else if before.comment != after.comment
+                    && (before.comment_changed || after.comment_changed)
+                {
+                    found.push(Change {
+                        kind: Kind::Comment,
+                        old: shown(before, was[a]),
+                        new: shown(after, is[b]),
+                        ..of(after)
+                    });
+                }
+            }
+            continue;
+        }
+        for a in op.old_range() {
+            let before = &old.members[a];
+            if !new_names.contains(&before.name) {
+                found.push(Change {
+                    old: shown(before, was[a]),
+                    detail: "removed".to_owned(),
+                    ..of(before)
+                });
+            }
+            shift -= 1;
+        }
+        for b in op.new_range() {
+            let after = &new.members[b];
+            match old_names.iter().position(|name| *name == after.name) {
+                Some(a) if was[a].is_none() || was[a] != is[b] => found.push(Change {
+                    old: shown(&old.members[a], was[a]),
+                    new: shown(after, is[b]),
+                    detail: "renumbered".to_owned(),
+                    ..of(after)
+                }),
+                Some(_) => {}
+                None => found.push(Change {
+                    new: shown(after, is[b]),
+                    detail: "added".to_owned(),
+                    ..of(after)
+                }),
+            }
+            shift += 1;
+        }
+    }
+    found
+}
+
+/// What differs between two typedefs of one name.
+pub(super) fn typedefs(old: &Typedef, new: &Typedef, file: &str) -> Option<Change> {
+    (old.text != new.text).then(|| Change {
+        old: Some(Shown::new(&old.text, &old.place)),
+        new: Some(Shown::new(&new.text, &new.place)),
+        condition: new.condition.clone(),
+        ..change(Kind::Typedef, &new.name, "", file)
+    })
+}
+
+/// A typedef that became a structure of its own, or the other way round.
+pub(super) fn retyped(
+    name: &str,
+    (was, before): (&str, &Place),
+    (is, after): (&str, &Place),
+    file: &str,
+) -> Change {
+    Change {
+        old: Some(Shown::new(was, before)),
+        new: Some(Shown::new(is, after)),
+        ..change(Kind::Typedef, name, "", file)
+    }
+}
+
+/// What differs between two definitions of one constant.
+pub(super) fn constants(old: &Constant, new: &Constant, file: &str) -> Option<Change> {
+    let none = |_: &str| None;
+    let (was, is) = (
+        number::value(&old.body, &none),
+        number::value(&new.body, &none),
+    );
+    let same = old.body == new.body || was.is_some() && was == is;
+    (!same).then(|| Change {
+        old: Some(constant_shown(old)),
+        new: Some(constant_shown(new)),
+        condition: new.condition.clone(),
+        ..change(Kind::ConstantRenumbered, &new.name, "", file)
+    })
+}
+
+fn constant_shown(constant: &Constant) -> Shown {
+    Shown::new(
+        &format!("{} {}", constant.name, constant.body),
+        &constant.place,
+    )
+}
+
+/// A constant that only one side has.
+pub(super) fn one_constant(constant: &Constant, added: bool, file: &str) -> Change {
+    let shown = Some(constant_shown(constant));
+    let condition = constant.condition.clone();
+    match added {
+        true => Change {
+            new: shown,
+            condition,
+            ..change(Kind::ConstantAdded, &constant.name, "", file)
+        },
+        false => Change {
+            old: shown,
+            condition,
+            ..change(Kind::ConstantRemoved, &constant.name, "", file)
+        },
+    }
+}
+
+/// A definition that only one side has.
+pub(super) fn one_type(name: &str, place: &Place, kind: Kind, file: &str) -> Change {
+    let shown = Some(Shown::new(name, place));
+    match kind {
+        Kind::TypeRemoved => Change {
+            old: shown,
+            ..change(kind, name, "", file)
+        },
+        kind => Change {
+            new: shown,
+            ..change(kind, name, "", file)
+        },
+    }
+}
+
+/// Changed lines of a function that name one of `fields` (by member, with the type shown for it).
+pub(super) fn code(
+    old: &[CodeLine],
+    new: &[CodeLine],
+    owner: &dyn Fn(&str) -> Option<String>,
+    file: &str,
+) -> Vec<Change> {
+    // A line that only moved is none.
+    let mut count: BTreeMap<&str, i64> = BTreeMap::new();
+    for line in new {
+        *count.entry(&line.text).or_default() += 1;
+    }
+    for line in old {
+        *count.entry(&line.text).or_default() -= 1;
+    }
+    let mut found: BTreeMap<(String, String), Change> = BTreeMap::new();
+    let sides = old
+        .iter()
+        .map(|line| (line, false))
+        .chain(new.iter().map(|line| (line, true)));
+    for (line, is_new) in sides {
+        let left = count.get(line.text.as_str()).copied().unwrap_or(0);
+        if left == 0 || (left > 0) != is_new {
+            continue;
+        }
+        let tokens: Vec<&str> = line.text.split(' ').collect();
+        for pair in tokens
+            .windows(2)
+            .filter(|pair| matches!(pair[0], "->" | "."))
+        {
+            let Some(ty) = owner(pair[1]) else {
+                continue;
+            };
+            let key = (line.function.clone(), pair[1].to_owned());
+            let entry = found.entry(key).or_insert_with(|| Change {
+                detail: format!("in {}", line.function),
+                ..change(Kind::Code, &ty, pair[1], file)
+            });
+            let shown = Some(Shown::new(&line.text, &line.place));
+            let side = if is_new {
+                &mut entry.new
+            } else {
+                &mut entry.old
+            };
+            if side.is_none() {
+                *side = shown;
+            }
+        }
+    }
+    found.into_values().collect()
+}

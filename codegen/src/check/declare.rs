@@ -1,0 +1,357 @@
+//! Declarations of members and typedefs: which name, of which type, with which width or length.
+
+use super::lex::is_name;
+
+/// One declared name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Declared {
+    /// The name; empty where there is none, as of padding bits.
+    pub(super) name: String,
+    /// The declaration without annotations that change no layout, one space between tokens.
+    pub(super) text: String,
+    /// What stands between brackets, and behind the colon of a bit-field.
+    pub(super) length: String,
+    /// The type: everything but name, length and annotations.
+    pub(super) ty: String,
+    /// Attributes that change where the member lies.
+    pub(super) placed: String,
+}
+
+/// Words of a basic type.
+const BASIC: [&str; 13] = [
+    "void",
+    "char",
+    "short",
+    "int",
+    "long",
+    "float",
+    "double",
+    "signed",
+    "unsigned",
+    "_Bool",
+    "bool",
+    "__signed__",
+    "__int128",
+];
+
+/// Words that change no layout.
+const NEUTRAL: [&str; 22] = [
+    "const",
+    "volatile",
+    "restrict",
+    "__restrict",
+    "__const",
+    "__volatile__",
+    "__user",
+    "__kernel",
+    "__rcu",
+    "__iomem",
+    "__percpu",
+    "__force",
+    "__private",
+    "__nocast",
+    "__bitwise",
+    "__safe",
+    "__ro_after_init",
+    "__read_mostly",
+    "__maybe_unused",
+    "__cacheline_group_begin",
+    "extern",
+    "static",
+];
+
+/// Annotations with an argument that change no layout.
+const NEUTRAL_CALLS: [&str; 7] = [
+    "__counted_by",
+    "__counted_by_le",
+    "__counted_by_be",
+    "__guarded_by",
+    "__nonstring",
+    "__diagnose_as",
+    "__pt_guarded_by",
+];
+
+/// Whether `token` says where something lies: `__packed`, `____cacheline_aligned`.
+pub(super) fn places(token: &str) -> bool {
+    token.starts_with("__") && (token.contains("aligned") || token.contains("packed"))
+        || matches!(
+            token,
+            "__attribute__" | "__attribute" | "_Alignas" | "__randomize_layout"
+        )
+}
+
+/// Splits a declaration without its semicolon into the names that it declares.
+///
+/// `inner` is how the text calls a structure that was declared in it, if there is one.
+pub(super) fn declared(tokens: &[&str]) -> Vec<Declared> {
+    let parts = split(tokens);
+    let Some((first, rest)) = parts.split_first() else {
+        return Vec::new();
+    };
+    let base = base_length(first);
+    let mut all = vec![one(&first[..base], &first[base..])];
+    all.extend(rest.iter().map(|part| one(&first[..base], part)));
+    all
+}
+
+/// Splits at commas outside of brackets.
+pub(super) fn split<'a, 'b>(tokens: &'a [&'b str]) -> Vec<&'a [&'b str]> {
+    let (mut parts, mut start, mut depth) = (Vec::new(), 0usize, 0usize);
+    for (at, token) in tokens.iter().enumerate() {
+        match *token {
+            "(" | "[" | "{" => depth += 1,
+            ")" | "]" | "}" => depth = depth.saturating_sub(1),
+            "," if depth == 0 => {
+                parts.push(&tokens[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    if start < tokens.len() {
+        parts.push(&tokens[start..]);
+    }
+    parts
+}
+
+/// Number of tokens that are the type, before the first name with its stars.
+fn base_length(tokens: &[&str]) -> usize {
+    let (mut at, mut typed) = (0, false);
+    while let Some(token) = tokens.get(at) {
+        match *token {
+            "struct" | "union" | "enum" if !typed => {
+                at += 1;
+                while tokens.get(at).is_some_and(|token| is_annotation(token)) {
+                    at = past(tokens, at);
+                }
+                at += 1;
+                typed = true;
+            }
+            "typeof" | "__typeof__" | "_Atomic" if !typed => {
+                at = past(tokens, at);
+                typed = true;
+            }
+            word if BASIC.contains(&word) => {
+                at += 1;
+                typed = true;
+            }
+            word if is_annotation(word) => at = past(tokens, at),
+            word if !typed && is_name(word) => {
+                // A macro that declares a member by itself has no type before it.
+                if tokens.get(at + 1) == Some(&"(") && past(tokens, at) >= tokens.len() {
+                    return 0;
+                }
+                at += 1;
+                typed = true;
+            }
+            _ => break,
+        }
+    }
+    at.min(tokens.len())
+}
+
+fn is_annotation(token: &str) -> bool {
+    NEUTRAL.contains(&token) || NEUTRAL_CALLS.contains(&token) || places(token)
+}
+
+/// The place behind the word at `at` and the brackets that follow it.
+fn past(tokens: &[&str], at: usize) -> usize {
+    if tokens.get(at + 1) != Some(&"(") {
+        return at + 1;
+    }
+    let mut depth = 0usize;
+    for (place, token) in tokens.iter().enumerate().skip(at + 1) {
+        match *token {
+            "(" => depth += 1,
+            ")" if depth <= 1 => return place + 1,
+            ")" => depth -= 1,
+            _ => {}
+        }
+    }
+    tokens.len()
+}
+
+fn one(base: &[&str], declarator: &[&str]) -> Declared {
+    let mut declared = Declared::default();
+    let mut ty: Vec<&str> = Vec::new();
+    plain(base, &mut ty, &mut declared.placed);
+    let mut own: Vec<&str> = Vec::new();
+    plain(declarator, &mut own, &mut declared.placed);
+    if let Some((name, arguments)) = macro_call(base, &own) {
+        declared.name = name;
+        declared.text = own.join(" ");
+        declared.ty = own.first().copied().unwrap_or_default().to_owned();
+        declared.length = arguments;
+        return declared;
+    }
+    let name = own.iter().position(|token| is_name(token));
+    let end = own.len();
+    let from = name.map_or(0, |name| name + 1);
+    let bits = own[from.min(end)..].iter().position(|token| *token == ":");
+    let array = own[from.min(end)..].iter().position(|token| *token == "[");
+    let cut = from + bits.or(array).unwrap_or(end - from.min(end));
+    declared.name = name.map_or("", |name| own[name]).to_owned();
+    declared.length = own[cut.min(end)..].join(" ");
+    let before = own[..name.unwrap_or(cut).min(end)].iter();
+    ty.extend(before.chain(&own[from.min(cut).min(end)..cut.min(end)]));
+    declared.ty = canonical(&ty);
+    declared.text = [declared.ty.as_str(), &declared.name, &declared.length]
+        .iter()
+        .filter(|part| !part.is_empty())
+        .copied()
+        .collect::<Vec<_>>()
+        .join(" ");
+    declared
+}
+
+/// Basic types in one of their ways to be written.
+fn canonical(ty: &[&str]) -> String {
+    let basic: Vec<&str> = ty
+        .iter()
+        .copied()
+        .filter(|word| BASIC.contains(word))
+        .collect();
+    if basic.len() < 2 && !matches!(basic.first(), Some(&"unsigned" | &"signed")) {
+        return ty.join(" ");
+    }
+    let has = |word: &str| basic.contains(&word);
+    let longs = basic.iter().filter(|word| **word == "long").count();
+    let size = match longs {
+        _ if has("char") => "char",
+        _ if has("short") => "short",
+        0 => "int",
+        1 => "long",
+        _ => "long long",
+    };
+    let size = if has("__int128") { "__int128" } else { size };
+    let sign = match (has("unsigned"), has("char") && has("signed")) {
+        (true, _) => "unsigned ",
+        (_, true) => "signed ",
+        _ => "",
+    };
+    let rest = ty.iter().filter(|word| !BASIC.contains(word));
+    std::iter::once(format!("{sign}{size}"))
+        .chain(rest.map(|word| (*word).to_owned()))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Leaves out annotations; what places a member goes to `placed`.
+fn plain<'a>(tokens: &[&'a str], kept: &mut Vec<&'a str>, placed: &mut String) {
+    let mut at = 0;
+    while at < tokens.len() {
+        let token = tokens[at];
+        if !is_annotation(token) {
+            kept.push(token);
+            at += 1;
+            continue;
+        }
+        let end = past(tokens, at);
+        let text = tokens[at..end].join(" ");
+        if places(token) && (text.contains("align") || text.contains("packed")) {
+            if !placed.is_empty() {
+                placed.push(' ');
+            }
+            placed.push_str(&text);
+        }
+        at = end;
+    }
+}
+
+/// The name in a macro that declares a member, and its arguments: `DECLARE_BITMAP(name, bits)`.
+fn macro_call(base: &[&str], own: &[&str]) -> Option<(String, String)> {
+    let (name, rest) = own.split_first()?;
+    if !base.is_empty() || !is_name(name) || rest.first() != Some(&"(") {
+        return None;
+    }
+    if rest.get(1) == Some(&"*") {
+        return None;
+    }
+    let inner = &rest[1..rest.len().saturating_sub(1).max(1)];
+    let arguments: Vec<String> = split(inner).iter().map(|part| part.join(" ")).collect();
+    let named = match *name {
+        "DECLARE_FLEX_ARRAY" | "__DECLARE_FLEX_ARRAY" => arguments.get(1),
+        name if name.starts_with("DECLARE_") => arguments.first(),
+        _ => None,
+    };
+    let text = inner.join(" ");
+    Some((
+        named.cloned().unwrap_or_else(|| format!("{name}({text})")),
+        text,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn of(text: &str) -> Vec<(String, String)> {
+        let tokens: Vec<&str> = text.split(' ').collect();
+        let all = declared(&tokens);
+        all.into_iter().map(|one| (one.name, one.text)).collect()
+    }
+
+    fn one_of(text: &str, name: &str, declared: &str) {
+        assert_eq!(of(text), [(name.to_owned(), declared.to_owned())], "{text}");
+    }
+
+    #[test]
+    fn names_are_found_among_annotations() {
+        one_of(
+            "struct task_struct __rcu * real_parent",
+            "real_parent",
+            "struct task_struct * real_parent",
+        );
+        one_of("unsigned int __state", "__state", "unsigned int __state");
+        one_of("__u32 __reserved", "__reserved", "__u32 __reserved");
+        one_of(
+            "spinlock_t lock ____cacheline_aligned_in_smp",
+            "lock",
+            "spinlock_t lock",
+        );
+        one_of(
+            "int ( * fn ) ( struct foo * , int )",
+            "fn",
+            "int ( * ) ( struct foo * , int ) fn",
+        );
+        one_of(
+            "unsigned dumpable : 2",
+            "dumpable",
+            "unsigned int dumpable : 2",
+        );
+        one_of(
+            "char comm [ TASK_COMM_LEN ]",
+            "comm",
+            "char comm [ TASK_COMM_LEN ]",
+        );
+        one_of(
+            "DECLARE_BITMAP ( bits , 64 )",
+            "bits",
+            "DECLARE_BITMAP ( bits , 64 )",
+        );
+        one_of("long unsigned int x", "x", "unsigned long x");
+        one_of("unsigned : 0", "", "unsigned int : 0");
+        one_of(
+            "struct foo x [ ] __counted_by ( n )",
+            "x",
+            "struct foo x [ ]",
+        );
+    }
+
+    #[test]
+    fn one_declaration_has_several_names() {
+        let all: Vec<String> = of("unsigned long a , * b , c [ 3 ]")
+            .into_iter()
+            .map(|one| one.1)
+            .collect();
+        assert_eq!(
+            all,
+            [
+                "unsigned long a",
+                "unsigned long * b",
+                "unsigned long c [ 3 ]"
+            ]
+        );
+    }
+}

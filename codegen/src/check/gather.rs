@@ -1,0 +1,654 @@
+//! A patch, and the tree that it is for if there is one, read into changes.
+//!
+//! Two scanners run over the lines, one over the old text and one over the new. With a tree they
+//! see each touched file whole; without one they see the hunks, each by itself. What both sides
+//! have alike is let go at the end of each file, so that memory grows with what changed of saved
+//! types and not with the patch.
+
+use super::change::{Change, Kind};
+use super::compare;
+use super::item::{CodeLine, Constant, Item, Place, TypeDef, TypeKind, Typedef};
+use super::saved::Saved;
+use super::scan::Scanner;
+use super::source::{CheckError, Lines, is_foreign};
+use super::uses::Uses;
+use crate::patch::{Event, FileChange, Heading, Reader, Sign};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
+
+/// Changes kept; a kernel has no more fields.
+const CHANGES: usize = 100_000;
+
+/// How much of a patch was looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    /// Files.
+    pub files: u64,
+    /// Hunks.
+    pub hunks: u64,
+    /// Files for other machines.
+    pub other_machines: u64,
+    /// Files at paths that the state map ignores.
+    pub ignored: u64,
+    /// Files that are no C.
+    pub not_c: u64,
+    /// Files that one tree of a `diff -r` without `-N` has alone, so that they are not in it.
+    pub not_in_patch: u64,
+    /// Changed lines.
+    pub lines: u64,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    pub(super) changes: Vec<Change>,
+    pub(super) counts: Counts,
+    pub(super) uses: Uses,
+}
+
+#[derive(Default)]
+struct Found {
+    types: Vec<(u64, TypeDef)>,
+    typedefs: Vec<(u64, Typedef)>,
+    constants: Vec<(u64, Constant)>,
+    code: Vec<CodeLine>,
+}
+
+/// A definition that one side of a file has alone.
+enum Alone {
+    Type(TypeDef),
+    Typedef(Typedef),
+    Constant(Constant),
+}
+
+/// What one side has alone: the definition, its file, and whether it is the new side.
+type Leftover = (Alone, String, bool);
+
+struct Gatherer<'a, 'f> {
+    saved: &'a Saved<'a>,
+    out: Gathered,
+    leftovers: BTreeMap<String, Vec<Leftover>>,
+    sides: [Scanner<'f>; 2],
+    found: [Found; 2],
+    file: Option<Current>,
+    hunk: u64,
+}
+
+struct Current {
+    path: String,
+    /// The old text, if the tree has it, and its line to come.
+    tree: Option<Lines>,
+    at: u64,
+    /// Lines of both sides to come in the hunk.
+    lines: [u64; 2],
+    first: bool,
+    section: String,
+}
+
+/// Reads `patch`. `tree` is the source before it.
+pub(super) fn gather(
+    patch: impl BufRead,
+    tree: Option<&Path>,
+    saved: &Saved<'_>,
+) -> Result<Gathered, CheckError> {
+    let watched = saved.map.watch.entries.iter();
+    let functions: BTreeSet<String> = watched
+        .flat_map(|entry| entry.functions.iter().cloned())
+        .collect();
+    let mut uses = Uses::default();
+    if let Some(tree) = tree {
+        if !tree.join("include").is_dir() {
+            return Err(CheckError::NoTree {
+                path: tree.to_owned(),
+            });
+        }
+        uses = Uses::read(tree, saved)?;
+    }
+    let mut gatherer = Gatherer {
+        saved,
+        out: Gathered {
+            uses,
+            ..Gathered::default()
+        },
+        leftovers: BTreeMap::new(),
+        sides: [Scanner::new(&functions), Scanner::new(&functions)],
+        found: Default::default(),
+        file: None,
+        hunk: 0,
+    };
+    let mut reader = Reader::new(patch);
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    while let Some(event) = reader.next_event()? {
+        match event {
+            Event::File(file) => {
+                gatherer.end_file()?;
+                gatherer.out.counts.files += 1;
+                if gatherer.matters(&file) {
+                    // A second patch to a file is not for the tree as it is.
+                    let again = !seen.insert(file.path().to_owned());
+                    let tree = tree.filter(|_| !again);
+                    gatherer.begin_file(&file, tree)?;
+                }
+            }
+            Event::Hunk(heading) => {
+                gatherer.out.counts.hunks += 1;
+                gatherer.begin_hunk(heading)?;
+            }
+            Event::Line { sign, text, line } => gatherer.line(sign, text, line)?,
+            Event::NotInPatch => gatherer.out.counts.not_in_patch += 1,
+        }
+    }
+    gatherer.end_file()?;
+    gatherer.settle();
+    Ok(gatherer.out)
+}
+
+impl Gatherer<'_, '_> {
+    fn matters(&mut self, file: &FileChange) -> bool {
+        let path = file.path();
+        let counts = &mut self.out.counts;
+        let is_c = |path: &str| path.ends_with(".h") || path.ends_with(".c");
+        let count = if !is_c(path) {
+            &mut counts.not_c
+        } else if self.saved.map.watch.is_ignored(path) {
+            &mut counts.ignored
+        } else if is_foreign(path, &self.saved.map.machines) {
+            &mut counts.other_machines
+        } else {
+            return true;
+        };
+        *count += 1;
+        false
+    }
+
+    fn begin_file(&mut self, file: &FileChange, tree: Option<&Path>) -> Result<(), CheckError> {
+        let path = tree
+            .zip(file.old.as_ref())
+            .map(|(tree, old)| tree.join(old));
+        // A header package does not have the `.c` files.
+        let inside = path.filter(|path: &PathBuf| path.is_file());
+        self.file = Some(Current {
+            path: file.path().to_owned(),
+            tree: inside.map(|path| Lines::open(&path)).transpose()?,
+            at: 1,
+            lines: [1, 1],
+            first: false,
+            section: String::new(),
+        });
+        Ok(())
+    }
+
+    fn begin_hunk(&mut self, heading: Heading) -> Result<(), CheckError> {
+        self.hunk += 1;
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
+        if file.tree.is_some() {
+            self.skip_to(heading.old_start)?;
+        } else {
+            self.end_hunk();
+        }
+        if let Some(file) = &mut self.file {
+            file.lines = [heading.old_start, heading.new_start];
+            file.first = true;
+            file.section = heading.section;
+        }
+        Ok(())
+    }
+
+    /// Reads what stands in both files before line `to` of the old one.
+    fn skip_to(&mut self, to: u64) -> Result<(), CheckError> {
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
+        let Some(tree) = &mut file.tree else {
+            return Ok(());
+        };
+        while file.at < to {
+            let Some((text, number)) = tree.next_line()? else {
+                break;
+            };
+            file.at = number + 1;
+            for side in 0..2 {
+                let place = Place {
+                    line: file.lines[side],
+                    ..Place::default()
+                };
+                file.lines[side] += 1;
+                feed(
+                    &mut self.sides[side],
+                    &mut self.found[side],
+                    self.saved,
+                    &self.out.uses,
+                    self.hunk,
+                    text,
+                    &place,
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, sign: Sign, text: &[u8], patch: u64) -> Result<(), CheckError> {
+        let changed = sign != Sign::Context;
+        self.out.counts.lines += u64::from(changed);
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
+        let text = String::from_utf8_lossy(text);
+        if let (Some(tree), true) = (&mut file.tree, sign != Sign::Added) {
+            let found = tree
+                .next_line()?
+                .map(|(line, _)| line.trim_end().to_owned());
+            if found.as_deref() != Some(text.trim_end()) {
+                return Err(CheckError::NotTheTree {
+                    patch_line: patch,
+                    path: PathBuf::from(&file.path),
+                    line: file.at,
+                });
+            }
+            file.at += 1;
+        }
+        let fragment = file.tree.is_none();
+        let first = std::mem::take(&mut file.first) && fragment;
+        for side in 0..2 {
+            let (scanner, found) = (&mut self.sides[side], &mut self.found[side]);
+            if first {
+                let (saved, uses, hunk) = (self.saved, &self.out.uses, self.hunk);
+                scanner.start_hunk(&file.section, &text, &mut |item| {
+                    keep(item, found, saved, uses, hunk);
+                });
+            }
+            let own = match side {
+                0 => sign != Sign::Added,
+                _ => sign != Sign::Removed,
+            };
+            if own {
+                let place = Place {
+                    line: file.lines[side],
+                    patch,
+                    changed,
+                    text: String::new(),
+                };
+                file.lines[side] = file.lines[side].saturating_add(1);
+                feed(
+                    scanner,
+                    found,
+                    self.saved,
+                    &self.out.uses,
+                    self.hunk,
+                    &text,
+                    &place,
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a hunk that stands by itself.
+    fn end_hunk(&mut self) {
+        for side in 0..2 {
+            let (saved, uses, hunk) = (self.saved, &self.out.uses, self.hunk.saturating_sub(1));
+            let found = &mut self.found[side];
+            self.sides[side].finish(&mut |item| keep(item, found, saved, uses, hunk));
+        }
+    }
+
+    fn end_file(&mut self) -> Result<(), CheckError> {
+        if self.file.is_none() {
+            return Ok(());
+        }
+        self.skip_to(u64::MAX)?;
+        self.hunk += 1;
+        self.end_hunk();
+        let Some(file) = self.file.take() else {
+            return Ok(());
+        };
+        let functions = self.sides[0].functions();
+        self.sides = [Scanner::new(functions), Scanner::new(functions)];
+        let [old, new] = std::mem::take(&mut self.found);
+        let path = file.path;
+        self.code(&old.code, &new.code, &path);
+        pair(
+            old.types,
+            new.types,
+            |def| (def.name.clone(), def.condition.clone()),
+            |def| match def {
+                Both::Two(old, new) => {
+                    let found = compare::types(&old, &new, &path);
+                    self.take_type(found, &old, &new);
+                }
+                Both::Old(def) => self.leave(Alone::Type(def), &path, false),
+                Both::New(def) => self.leave(Alone::Type(def), &path, true),
+            },
+        );
+        pair(
+            old.typedefs,
+            new.typedefs,
+            |def| (def.name.clone(), def.condition.clone()),
+            |def| match def {
+                Both::Two(old, new) => {
+                    let found = compare::typedefs(&old, &new, &path);
+                    self.out.changes.extend(found);
+                }
+                Both::Old(def) => self.leave(Alone::Typedef(def), &path, false),
+                Both::New(def) => self.leave(Alone::Typedef(def), &path, true),
+            },
+        );
+        pair(
+            old.constants,
+            new.constants,
+            |def| (def.name.clone(), def.condition.clone()),
+            |def| match def {
+                Both::Two(old, new) => {
+                    let found = compare::constants(&old, &new, &path);
+                    self.out.changes.extend(found);
+                }
+                Both::Old(def) => self.leave(Alone::Constant(def), &path, false),
+                Both::New(def) => self.leave(Alone::Constant(def), &path, true),
+            },
+        );
+        self.out.changes.truncate(CHANGES);
+        Ok(())
+    }
+
+    fn code(&mut self, old: &[CodeLine], new: &[CodeLine], path: &str) {
+        let saved = self.saved;
+        let owner = |field: &str| {
+            let all = saved.with_member(field);
+            let first = all
+                .iter()
+                .find(|name| saved.map.types.get(**name).is_some_and(|ty| ty.saved));
+            first.or(all.first()).map(|name| (*name).to_owned())
+        };
+        let found = compare::code(old, new, &owner, path);
+        self.out.changes.extend(found);
+    }
+
+    /// Takes the changes of a type, and finds the name of one that the patch does not say.
+    fn take_type(&mut self, mut found: Vec<Change>, old: &TypeDef, new: &TypeDef) {
+        if found.is_empty() {
+            return;
+        }
+        if new.kind == TypeKind::Enum {
+            self.enumerators(found);
+            return;
+        }
+        if !new.name.is_empty() && self.saved.get(&new.name).is_some() {
+            self.out.changes.extend(found);
+            return;
+        }
+        let gone = |name: &str| !new.members.iter().any(|member| member.name == name);
+        let context: Vec<&str> = old
+            .members
+            .iter()
+            .map(|member| member.name.as_str())
+            .filter(|name| !name.is_empty() && (self.saved.has_member(name) || !gone(name)))
+            .collect();
+        match self.saved.likeliest(&context) {
+            Some(name) => {
+                for change in &mut found {
+                    change.ty = name.to_owned();
+                    change.detail = joined(
+                        &change.detail,
+                        "the patch does not name the structure; its members do",
+                    );
+                }
+                self.out.changes.extend(found);
+            }
+            None if context.iter().any(|name| self.saved.has_member(name)) => {
+                let first = found.swap_remove(0);
+                self.out.changes.push(Change {
+                    kind: Kind::Unnamed,
+                    ty: context.join(", "),
+                    field: String::new(),
+                    ..first
+                });
+            }
+            None => {}
+        }
+    }
+
+    /// Enumerators are values of saved fields, sizes of arrays, watched, or nothing.
+    fn enumerators(&mut self, found: Vec<Change>) {
+        for change in found {
+            let saved = self.saved.get(&change.ty).is_some();
+            let watched = self.saved.map.watch.constant(&change.field);
+            let sized = self.out.uses.of(&change.field).is_some();
+            let sizes = watched.is_some_and(|entry| !entry.sizes.is_empty());
+            if change.kind == Kind::Comment && !saved {
+                continue;
+            }
+            let as_constant = |kind: Kind| Change {
+                kind,
+                ty: change.field.clone(),
+                field: String::new(),
+                ..change.clone()
+            };
+            if sized || sizes {
+                self.out.changes.push(as_constant(Kind::Size));
+            } else if saved {
+                self.out.changes.push(change);
+            } else if watched.is_some() {
+                let kind = match (&change.old, &change.new) {
+                    (None, _) => Kind::ConstantAdded,
+                    (_, None) => Kind::ConstantRemoved,
+                    _ => Kind::ConstantRenumbered,
+                };
+                self.out.changes.push(as_constant(kind));
+            }
+        }
+    }
+
+    fn leave(&mut self, what: Alone, path: &str, new: bool) {
+        let key = match &what {
+            Alone::Type(def) => format!("t {}", def.name),
+            Alone::Typedef(def) => format!("t {}", def.name),
+            Alone::Constant(def) => format!("c {} {}", def.name, def.condition),
+        };
+        let all = self.leftovers.entry(key).or_default();
+        if all.len() < CHANGES {
+            all.push((what, path.to_owned(), new));
+        }
+    }
+
+    /// Pairs what went from one file to another, and reports what is left.
+    fn settle(&mut self) {
+        for (_, all) in std::mem::take(&mut self.leftovers) {
+            let (new, old): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, _, new)| *new);
+            // One of several definitions under conditions may go while another stays.
+            let stays = !new.is_empty();
+            let (mut old, mut new) = (old.into_iter(), new.into_iter());
+            loop {
+                match (old.next(), new.next()) {
+                    (Some(before), Some(after)) => self.moved(before, after),
+                    (Some((Alone::Type(_), _, _)), None) if stays => {}
+                    (Some((what, path, _)), None) => self.alone(what, &path, false),
+                    (None, Some((what, path, _))) => self.alone(what, &path, true),
+                    (None, None) => break,
+                }
+            }
+        }
+    }
+
+    fn moved(&mut self, (old, was, _): Leftover, (new, is, _): Leftover) {
+        match (old, new) {
+            (Alone::Type(old), Alone::Type(new)) => {
+                let found = compare::types(&old, &new, &is);
+                let same = found.is_empty();
+                self.take_type(found, &old, &new);
+                if same && was != is && self.saved.get(&new.name).is_some() {
+                    let mut note = compare::one_type(&new.name, &new.place, Kind::MovedHeader, &is);
+                    note.detail = format!("from {was}");
+                    self.out.changes.push(note);
+                }
+            }
+            (Alone::Typedef(old), Alone::Typedef(new)) => {
+                self.out.changes.extend(compare::typedefs(&old, &new, &is));
+            }
+            (Alone::Constant(old), Alone::Constant(new)) => {
+                self.out.changes.extend(compare::constants(&old, &new, &is));
+            }
+            (Alone::Typedef(old), Alone::Type(new)) => {
+                let change = compare::retyped(
+                    &new.name,
+                    (&old.text, &old.place),
+                    (&new.name, &new.place),
+                    &is,
+                );
+                self.out.changes.push(change);
+            }
+            (Alone::Type(old), Alone::Typedef(new)) => {
+                let change = compare::retyped(
+                    &new.name,
+                    (&old.name, &old.place),
+                    (&new.text, &new.place),
+                    &is,
+                );
+                self.out.changes.push(change);
+            }
+            _ => {}
+        }
+    }
+
+    fn alone(&mut self, what: Alone, path: &str, new: bool) {
+        match what {
+            Alone::Constant(constant) => {
+                self.out
+                    .changes
+                    .push(compare::one_constant(&constant, new, path));
+            }
+            // Only a definition that was seen whole is gone; a new one is seen where it is used.
+            Alone::Type(def) if def.kind == TypeKind::Enum => {
+                let empty = TypeDef {
+                    members: Vec::new(),
+                    ..def.clone()
+                };
+                let (old, new) = if new { (&empty, &def) } else { (&def, &empty) };
+                let found = compare::types(old, new, path);
+                self.enumerators(found);
+            }
+            // Other machines' headers may have their own; they are not looked at.
+            Alone::Type(def) if !new && self.out.uses.definitions(&def.name) > 1 => {}
+            Alone::Type(def) if !new && self.saved.get(&def.name).is_some() => {
+                let change = compare::one_type(&def.name, &def.place, Kind::TypeRemoved, path);
+                self.out.changes.push(change);
+            }
+            Alone::Type(def) if self.saved.get(&def.name).is_some() => {
+                // All that is seen of it is new: members added in a hunk of their own.
+                let empty = TypeDef {
+                    members: Vec::new(),
+                    ..def.clone()
+                };
+                let found = compare::types(&empty, &def, path);
+                if def.partial {
+                    self.take_type(found, &empty, &def);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn joined(first: &str, second: &str) -> String {
+    match first {
+        "" => second.to_owned(),
+        first => format!("{first}; {second}"),
+    }
+}
+
+enum Both<T> {
+    Two(T, T),
+    Old(T),
+    New(T),
+}
+
+/// Pairs definitions: of one hunk and name, then of one name and condition, then of one name.
+fn pair<T>(
+    old: Vec<(u64, T)>,
+    new: Vec<(u64, T)>,
+    key: impl Fn(&T) -> (String, String),
+    mut take: impl FnMut(Both<T>),
+) {
+    let mut old: Vec<Option<(u64, T)>> = old.into_iter().map(Some).collect();
+    let mut new: Vec<Option<(u64, T)>> = new.into_iter().map(Some).collect();
+    for round in 0..3 {
+        let key = |hunk: u64, def: &T| {
+            let (name, condition) = key(def);
+            match round {
+                0 => (name, condition, hunk),
+                1 => (name, condition, 0),
+                _ => (name, String::new(), 0),
+            }
+        };
+        let mut by_key: BTreeMap<_, std::collections::VecDeque<usize>> = BTreeMap::new();
+        for (at, entry) in new.iter().enumerate() {
+            if let Some((hunk, def)) = entry {
+                by_key.entry(key(*hunk, def)).or_default().push_back(at);
+            }
+        }
+        for entry in &mut old {
+            let Some((hunk, def)) = entry else {
+                continue;
+            };
+            let other = by_key
+                .get_mut(&key(*hunk, def))
+                .and_then(|all| all.pop_front());
+            let other = other.and_then(|at| new[at].take());
+            if let (Some((_, after)), Some(_)) = (other, &entry)
+                && let Some((_, before)) = entry.take()
+            {
+                take(Both::Two(before, after));
+            }
+        }
+    }
+    old.into_iter()
+        .flatten()
+        .for_each(|(_, def)| take(Both::Old(def)));
+    new.into_iter()
+        .flatten()
+        .for_each(|(_, def)| take(Both::New(def)));
+}
+
+fn feed(
+    scanner: &mut Scanner<'_>,
+    found: &mut Found,
+    saved: &Saved<'_>,
+    uses: &Uses,
+    hunk: u64,
+    text: &str,
+    place: &Place,
+) {
+    scanner.line(text, place, &mut |item| {
+        keep(item, found, saved, uses, hunk)
+    });
+}
+
+/// Keeps what has to do with saved state.
+fn keep(item: Item, found: &mut Found, saved: &Saved<'_>, uses: &Uses, hunk: u64) {
+    let watched = |name: &str| saved.map.watch.constant(name).is_some() || uses.of(name).is_some();
+    match item {
+        Item::Type(def) => {
+            let named = saved.get(&def.name).is_some();
+            let known = |member: &super::item::Member| match def.kind {
+                TypeKind::Enum => watched(&member.name),
+                _ => def.name.is_empty() && saved.has_member(&member.name),
+            };
+            if named || def.members.iter().any(known) {
+                found.types.push((hunk, def));
+            }
+        }
+        Item::Typedef(typedef) => {
+            if saved.get(&typedef.name).is_some() {
+                found.typedefs.push((hunk, typedef));
+            }
+        }
+        Item::Constant(constant) => {
+            if watched(&constant.name) {
+                found.constants.push((hunk, constant));
+            }
+        }
+        Item::Code(line) => found.code.push(line),
+    }
+}

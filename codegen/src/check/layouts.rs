@@ -1,0 +1,260 @@
+//! Two finished layouts beside a patch, or without one: what the patch does in truth.
+
+use super::change::{Change, Grade, Kind, Shown};
+use super::report::Finding;
+use super::verdict::Verdict;
+use crate::ctype::{self, Shape};
+use crate::diff::{self, ChangeKind, TypeDiff};
+use crate::plan::{Declaration, Made, Undecided, Why};
+use kernel_structs::layout::{Layout, UnknownType};
+use kernel_structs::state::StateMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Two layouts, with the plan between them.
+pub struct Layouts<'a> {
+    /// The layout before.
+    pub from: &'a Layout,
+    /// The layout after.
+    pub to: &'a Layout,
+    /// The plan, made with the decisions of the converter between the two if there is one.
+    pub made: &'a Made,
+}
+
+/// What the layouts say of one field.
+struct Known<'a> {
+    kind: ChangeKind,
+    old: Option<&'a Declaration>,
+    new: Option<&'a Declaration>,
+}
+
+/// Holds the findings of a patch against the layouts, and adds what the patch does not show.
+pub(super) fn confirm(
+    layouts: &Layouts<'_>,
+    map: &StateMap,
+    findings: &mut Vec<Finding>,
+    uses: &dyn Fn(&str) -> Vec<String>,
+) -> Result<(), UnknownType> {
+    let has_both =
+        |name: &&str| layouts.from.find(name).is_some() && layouts.to.find(name).is_some();
+    let types: Vec<&str> = map.saved_types().into_iter().filter(has_both).collect();
+    let diffs = genuine(
+        layouts.from,
+        layouts.to,
+        diff::diff(layouts.from, layouts.to, &types)?,
+    );
+    let unions = unions(layouts, &diffs);
+    let known = changes(&diffs);
+    let open: BTreeMap<(&str, &str), &Undecided> = layouts
+        .made
+        .undecided
+        .iter()
+        .map(|open| ((open.ty.as_str(), open.field.as_str()), open))
+        .collect();
+    let mut told: Vec<(String, String)> = Vec::new();
+    for finding in findings
+        .iter_mut()
+        .filter(|finding| finding.grade == Grade::Layout)
+    {
+        let (ty, field) = split(&finding.subject);
+        let mut about = vec![(ty.to_owned(), field.to_owned())];
+        about.extend(uses(&finding.subject).iter().map(|user| {
+            let (ty, field) = split(user);
+            (ty.to_owned(), field.to_owned())
+        }));
+        if !finding.was.is_empty() {
+            about.push((ty.to_owned(), finding.was.clone()));
+        }
+        let fits = |key: &(&str, &str)| {
+            about.iter().any(|(ty, field)| {
+                let inside =
+                    key.1 == field || field.is_empty() || field.starts_with(&format!("{}.", key.1));
+                // A structure without a name is known by the way to it.
+                let nested = key.0
+                    == format!("{ty}.{}", field.rsplit_once('.').map_or("", |path| path.0))
+                    && Some(key.1) == field.rsplit('.').next();
+                let member = field.split('.').next().unwrap_or(field);
+                let in_union = unions
+                    .get(key)
+                    .is_some_and(|members| members.contains(member));
+                key.0 == ty && (inside || in_union) || nested
+            })
+        };
+        let confirmed: Vec<(&str, &str)> = known.keys().copied().filter(fits).collect();
+        told.extend(
+            confirmed
+                .iter()
+                .map(|(ty, field)| ((*ty).to_owned(), (*field).to_owned())),
+        );
+        let undecided: Vec<&Undecided> = open
+            .iter()
+            .filter(|(key, _)| fits(key))
+            .map(|(_, open)| *open)
+            .collect();
+        let resized = diffs
+            .iter()
+            .any(|diff| diff.ty == ty && diff.from_size != diff.to_size);
+        finding.verdict = match (undecided.first(), &finding.verdict) {
+            (Some(open), Verdict::Undecided { .. } | Verdict::StaleOverride { .. }) => {
+                told.push((open.ty.clone(), open.field.clone()));
+                continue;
+            }
+            (Some(open), _) => {
+                told.push((open.ty.clone(), open.field.clone()));
+                Verdict::Undecided {
+                    help: open.advice(),
+                }
+            }
+            (None, _) if confirmed.is_empty() && !(finding.kind == Kind::Moved && resized) => {
+                Verdict::Nothing {
+                    why: "the two layouts do not differ here".to_owned(),
+                }
+            }
+            (None, Verdict::Undecided { .. } | Verdict::StaleOverride { .. }) => Verdict::Decided {
+                by: "the plan between the two layouts".to_owned(),
+                reason: String::new(),
+            },
+            (None, verdict) => verdict.clone(),
+        };
+    }
+    let is_told = |ty: &str, field: &str| told.iter().any(|told| told.0 == ty && told.1 == field);
+    for ((ty, field), known) in &known {
+        // What only moved follows from what changed before it.
+        let follows = matches!(known.kind, ChangeKind::Moved | ChangeKind::Inside);
+        if follows || is_told(ty, field) {
+            continue;
+        }
+        let verdict = match open.get(&(*ty, *field)) {
+            Some(open) => Verdict::Undecided {
+                help: open.advice(),
+            },
+            None => Verdict::Decided {
+                by: "the plan between the two layouts".to_owned(),
+                reason: String::new(),
+            },
+        };
+        findings.push(Finding::new(
+            change(ty, field, kind(known.kind), known),
+            verdict,
+        ));
+    }
+    for ((ty, field), open) in &open {
+        let said = is_told(ty, field) || known.contains_key(&(*ty, *field));
+        // What is open although both sides have it alike is the converter's, not the patch's.
+        let declared = |side: &Option<Declaration>| side.as_ref().map(|side| side.declared.clone());
+        let said = said || open.old.is_some() && declared(&open.old) == declared(&open.new);
+        if !said {
+            let sides = Known {
+                kind: ChangeKind::Type,
+                old: open.old.as_ref(),
+                new: open.new.as_ref(),
+            };
+            let kind = match open.why {
+                Why::Added => Kind::Added,
+                Why::Removed => Kind::Removed,
+                Why::NoSuchType { .. } => Kind::TypeRemoved,
+                _ => Kind::Retyped,
+            };
+            let verdict = Verdict::Undecided {
+                help: open.advice(),
+            };
+            findings.push(Finding::new(change(ty, field, kind, &sides), verdict));
+        }
+    }
+    Ok(())
+}
+
+/// Leaves out what is no change of a type but of a field that has another type now: `list_head`
+/// held against the `hlist_head` that took its place.
+pub fn genuine(from: &Layout, to: &Layout, diffs: Vec<TypeDiff>) -> Vec<TypeDiff> {
+    let own = |found: &TypeDiff| {
+        if from.find(&found.ty).is_none() || to.find(&found.ty).is_none() {
+            return true;
+        }
+        let own = diff::diff(from, to, &[&found.ty]).unwrap_or_default();
+        own.iter().any(|own| own == found)
+    };
+    diffs.into_iter().filter(own).collect()
+}
+
+/// The members of unnamed unions, by the name that a diff has for the union.
+fn unions<'a>(
+    layouts: &Layouts<'a>,
+    diffs: &'a [TypeDiff],
+) -> BTreeMap<(&'a str, &'a str), BTreeSet<&'a str>> {
+    let mut unions: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+    for diff in diffs {
+        for layout in [layouts.from, layouts.to] {
+            let found = layout.find(&diff.ty).map(|id| ctype::shape(layout, id));
+            let Some(Shape::Struct(_, composite) | Shape::Union(_, composite)) = found else {
+                continue;
+            };
+            let fields = ctype::fields(layout, composite);
+            for change in diff
+                .changes
+                .iter()
+                .filter(|change| change.field.starts_with("union_"))
+            {
+                let field = fields.iter().find(|field| field.name == change.field);
+                let inner = field.map(|field| ctype::shape(layout, field.ty));
+                if let Some(Shape::Union(_, union)) = inner {
+                    let members = layout.flat_members(union).into_iter();
+                    let names = members.filter_map(|(_, member)| member.name.as_deref());
+                    let key = (diff.ty.as_str(), change.field.as_str());
+                    unions.entry(key).or_default().extend(names);
+                }
+            }
+        }
+    }
+    unions
+}
+
+/// Changes by type and field.
+fn changes(diffs: &[TypeDiff]) -> BTreeMap<(&str, &str), Known<'_>> {
+    let all = diffs.iter();
+    all.flat_map(|diff| {
+        diff.changes.iter().map(|change| {
+            let known = Known {
+                kind: change.kind,
+                old: change.old.as_ref(),
+                new: change.new.as_ref(),
+            };
+            ((diff.ty.as_str(), change.field.as_str()), known)
+        })
+    })
+    .collect()
+}
+
+fn split(subject: &str) -> (&str, &str) {
+    subject.split_once('.').unwrap_or((subject, ""))
+}
+
+fn kind(kind: ChangeKind) -> Kind {
+    match kind {
+        ChangeKind::Added => Kind::Added,
+        ChangeKind::Removed => Kind::Removed,
+        ChangeKind::BitField | ChangeKind::ArrayLength => Kind::Resized,
+        ChangeKind::Enumerators => Kind::Enumerator,
+        ChangeKind::Moved => Kind::Moved,
+        ChangeKind::Integer | ChangeKind::Inside | ChangeKind::Type => Kind::Retyped,
+    }
+}
+
+fn change(ty: &str, field: &str, kind: Kind, known: &Known<'_>) -> Change {
+    let side = |side: Option<&Declaration>| {
+        side.map(|side| Shown {
+            declared: format!("{} {field}", side.declared),
+            ..Shown::default()
+        })
+    };
+    Change {
+        kind,
+        ty: ty.to_owned(),
+        field: field.to_owned(),
+        was: String::new(),
+        file: String::new(),
+        old: side(known.old),
+        new: side(known.new),
+        condition: String::new(),
+        detail: "only the layouts show it".to_owned(),
+    }
+}

@@ -1,0 +1,102 @@
+//! Reports as text for people, as a reply to a mail, and in the formats of other programs.
+
+mod github;
+mod json;
+mod junit;
+mod sarif;
+mod summary;
+mod text;
+
+pub use github::github;
+pub use json::json;
+pub use junit::junit;
+pub use sarif::sarif;
+pub use summary::summary;
+pub use text::text;
+
+use super::{Finding, Grade, Report, Verdict};
+
+/// The word for how bad a finding is: by its grade while it is open, else a note.
+fn level(finding: &Finding) -> &'static str {
+    match (finding.verdict.is_open(), finding.grade) {
+        (true, Grade::Layout) => "error",
+        (true, Grade::Meaning) => "warning",
+        _ => "note",
+    }
+}
+
+/// What the verdict says beyond its word.
+fn why(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Decided { by, reason } if reason.is_empty() => format!("decided by {by}"),
+        Verdict::Decided { by, reason } => format!("decided by {by}: {reason}"),
+        Verdict::Undecided { .. } => "undecided".to_owned(),
+        Verdict::StaleOverride { place, .. } => format!("stale override: {place}"),
+        Verdict::Acknowledged { reason, expires } => {
+            format!("acknowledged until {expires}: {reason}")
+        }
+        Verdict::Allowed { by } => format!("allowed by --allow {by}"),
+        Verdict::Nothing { why } => format!("no effect: {why}"),
+    }
+}
+
+/// What can be done; empty if nothing has to.
+fn help(verdict: &Verdict) -> &str {
+    match verdict {
+        Verdict::Undecided { help } | Verdict::StaleOverride { help, .. } => help,
+        _ => "",
+    }
+}
+
+/// The verdict on the whole in one line.
+fn headline(report: &Report) -> String {
+    let looked = match &report.patch {
+        Some(counts) => {
+            let many = |count: u64, word: &str| match count {
+                1 => format!("1 {word}"),
+                count => format!("{count} {word}s"),
+            };
+            format!(
+                "{}, {}",
+                many(counts.files, "file"),
+                many(counts.hunks, "hunk")
+            )
+        }
+        None => "two layouts".to_owned(),
+    };
+    if report.findings.is_empty() {
+        return format!("nothing saved is touched: {looked}");
+    }
+    let words = [
+        "undecided",
+        "stale override",
+        "decided",
+        "acknowledged",
+        "allowed",
+        "no effect",
+    ];
+    let counts: Vec<String> = words
+        .iter()
+        .map(|word| (report.count(word), word))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    format!("{} in {looked}", counts.join(", "))
+}
+
+/// Text between the tags of XML or HTML; control characters, which XML has no way to write, go.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\n' => escaped.push('\n'),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => escaped.push('\u{fffd}'),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}

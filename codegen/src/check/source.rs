@@ -1,0 +1,110 @@
+//! Files beside a patch, and why a check cannot be made.
+
+use crate::patch::{LONGEST, PatchError};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+/// Why there is no verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// The patch cannot be read.
+    #[error(transparent)]
+    Patch(#[from] PatchError),
+    /// A file cannot be read.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The tree is not the one that the patch is for.
+    #[error("line {patch_line}: {} does not have this line at {line}; --old has to be the tree before the patch", path.display())]
+    NotTheTree {
+        /// Line of the patch.
+        patch_line: u64,
+        /// The file of the tree.
+        path: PathBuf,
+        /// Its line.
+        line: u64,
+    },
+    /// A layout lacks a saved type.
+    #[error(transparent)]
+    Type(#[from] kernel_structs::layout::UnknownType),
+    /// The tree is no kernel source.
+    #[error("{}: no `include` here; --old is the top of a kernel's source or headers", path.display())]
+    NoTree {
+        /// The folder.
+        path: PathBuf,
+    },
+}
+
+impl CheckError {
+    pub(super) fn io(path: &Path, error: io::Error) -> CheckError {
+        CheckError::Io {
+            path: path.to_owned(),
+            error,
+        }
+    }
+}
+
+/// The lines of a file, each cut at [`LONGEST`] bytes.
+pub(super) struct Lines {
+    path: PathBuf,
+    input: BufReader<File>,
+    bytes: Vec<u8>,
+    text: String,
+    number: u64,
+}
+
+impl Lines {
+    pub(super) fn open(path: &Path) -> Result<Lines, CheckError> {
+        let file = File::open(path).map_err(|error| CheckError::io(path, error))?;
+        Ok(Lines {
+            path: path.to_owned(),
+            input: BufReader::with_capacity(64 * 1024, file),
+            bytes: Vec::new(),
+            text: String::new(),
+            number: 0,
+        })
+    }
+
+    /// The next line and its number, from 1.
+    pub(super) fn next_line(&mut self) -> Result<Option<(&str, u64)>, CheckError> {
+        self.bytes.clear();
+        let failed = |path: &Path, error| CheckError::io(path, error);
+        let mut part = (&mut self.input).take(LONGEST as u64);
+        let read = part.read_until(b'\n', &mut self.bytes);
+        if read.map_err(|error| failed(&self.path, error))? == 0 {
+            return Ok(None);
+        }
+        if self.bytes.last() == Some(&b'\n') {
+            self.bytes.pop();
+        } else if self.bytes.len() >= LONGEST {
+            let skipped = self.input.skip_until(b'\n');
+            skipped.map_err(|error| failed(&self.path, error))?;
+        }
+        self.number += 1;
+        self.text.clear();
+        self.text.push_str(&String::from_utf8_lossy(&self.bytes));
+        Ok(Some((&self.text, self.number)))
+    }
+}
+
+/// Whether the file at `path` is for other machines than `machines`.
+pub(super) fn is_foreign(path: &str, machines: &[String]) -> bool {
+    let own = |folder: &str| {
+        machines.iter().any(|machine| match machine.as_str() {
+            "amd64" | "x86_64" => matches!(folder, "x86" | "x86_64"),
+            "i386" => matches!(folder, "x86" | "i386"),
+            machine => folder == machine,
+        })
+    };
+    let folder = |rest: &str| rest.split('/').next().unwrap_or("").to_owned();
+    if let Some(rest) = path.strip_prefix("arch/") {
+        return rest.contains('/') && !own(&folder(rest));
+    }
+    let asm = path.strip_prefix("include/asm-").map(folder);
+    asm.is_some_and(|machine| machine != "generic" && !own(&machine))
+}

@@ -1,0 +1,213 @@
+//! What the declarations of saved types in a source tree are made of: constants that size their
+//! arrays, macros that stand among their members, conditions around them.
+//!
+//! Only headers are read, each once, line by line.
+
+use super::item::{Item, Member};
+use super::lex::is_name;
+use super::saved::Saved;
+use super::scan::Scanner;
+use super::source::{CheckError, Lines, is_foreign};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Files of a tree at most; a kernel has some 30000 headers.
+const FILES: usize = 200_000;
+
+/// The names that saved types use, and by which fields.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Uses {
+    names: BTreeMap<String, BTreeSet<String>>,
+    /// Number of definitions of each saved type in the tree.
+    definitions: BTreeMap<String, usize>,
+}
+
+impl Uses {
+    /// The fields that depend on the constant, macro or option `name`.
+    pub(super) fn of(&self, name: &str) -> Option<&BTreeSet<String>> {
+        self.names.get(name)
+    }
+
+    /// Number of definitions of the saved type `name` in the tree.
+    pub(super) fn definitions(&self, name: &str) -> usize {
+        self.definitions.get(name).copied().unwrap_or(0)
+    }
+
+    /// Reads the headers of `tree`.
+    pub(super) fn read(tree: &Path, saved: &Saved<'_>) -> Result<Uses, CheckError> {
+        let mut direct: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut bodies: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut definitions = BTreeMap::new();
+        let none = BTreeSet::new();
+        for path in headers(tree, saved)? {
+            let mut scanner = Scanner::new(&none);
+            let mut take = |item: Item| {
+                if let Item::Type(def) = &item
+                    && saved.get(&def.name).is_some()
+                {
+                    *definitions.entry(def.name.clone()).or_default() += 1;
+                }
+                note(item, saved, &mut direct, &mut bodies);
+            };
+            let mut lines = Lines::open(&path)?;
+            while let Some((text, number)) = lines.next_line()? {
+                let place = super::item::Place {
+                    line: number,
+                    ..Default::default()
+                };
+                scanner.line(text, &place, &mut take);
+            }
+            scanner.finish(&mut take);
+        }
+        let mut names: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut queue: VecDeque<(String, BTreeSet<String>)> = direct.into_iter().collect();
+        while let Some((name, fields)) = queue.pop_front() {
+            let known = names.entry(name.clone()).or_default();
+            let before = known.len();
+            known.extend(fields.iter().cloned());
+            if known.len() == before {
+                continue;
+            }
+            for inner in bodies.get(&name).into_iter().flatten() {
+                queue.push_back((inner.clone(), fields.clone()));
+            }
+        }
+        Ok(Uses { names, definitions })
+    }
+}
+
+fn note(
+    item: Item,
+    saved: &Saved<'_>,
+    direct: &mut BTreeMap<String, BTreeSet<String>>,
+    bodies: &mut BTreeMap<String, BTreeSet<String>>,
+) {
+    match item {
+        Item::Type(def) => {
+            if saved.get(&def.name).is_some() {
+                for member in &def.members {
+                    let field = format!("{}.{}", def.name, member.name);
+                    for name in depends(member) {
+                        direct
+                            .entry(name.to_owned())
+                            .or_default()
+                            .insert(field.clone());
+                    }
+                }
+                let outer = words(&def.condition).chain(words(&def.placed));
+                for name in outer.filter(|name| !name.ends_with("_H")) {
+                    direct
+                        .entry(name.to_owned())
+                        .or_default()
+                        .insert(def.name.clone());
+                }
+            }
+            // An enumerator's value depends on those before it.
+            if def.kind == super::item::TypeKind::Enum {
+                for member in &def.members {
+                    let inner = words(&member.length).map(String::from);
+                    let mut inner = inner.peekable();
+                    if inner.peek().is_some() {
+                        bodies.entry(member.name.clone()).or_default().extend(inner);
+                    }
+                }
+            }
+        }
+        Item::Typedef(typedef) => {
+            if let Some(ty) = saved.get(&typedef.name) {
+                for name in words(&typedef.text).chain(words(&typedef.condition)) {
+                    if saved.get(name).is_none() && name != typedef.name {
+                        let users = direct.entry(name.to_owned()).or_default();
+                        users.extend(ty.used_by.iter().cloned());
+                    }
+                }
+            }
+        }
+        Item::Constant(constant) => {
+            let mut inner = words(&constant.body).peekable();
+            if inner.peek().is_some() {
+                let inner = inner.map(String::from);
+                bodies
+                    .entry(constant.name.clone())
+                    .or_default()
+                    .extend(inner);
+            }
+        }
+        Item::Code(_) => {}
+    }
+}
+
+/// The names that size, place or hide a member.
+fn depends(member: &Member) -> impl Iterator<Item = &str> {
+    // A member that a macro declares has the macro for its type.
+    let by_macro =
+        member.text.contains('(') && !member.text.contains("( *") || member.text == member.name;
+    let ty = if by_macro { member.ty.as_str() } else { "" };
+    words(&member.length)
+        .chain(words(&member.placed))
+        .chain(words(&member.condition))
+        .chain(words(ty))
+}
+
+/// The names in a text that are no words of the language.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    const LANGUAGE: [&str; 18] = [
+        "sizeof",
+        "struct",
+        "union",
+        "enum",
+        "unsigned",
+        "signed",
+        "long",
+        "int",
+        "short",
+        "char",
+        "void",
+        "const",
+        "volatile",
+        "do",
+        "while",
+        "if",
+        "return",
+        "__attribute__",
+    ];
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .filter(|word| is_name(word) && !LANGUAGE.contains(word))
+}
+
+/// The headers of a tree that can declare what is saved.
+fn headers(tree: &Path, saved: &Saved<'_>) -> Result<Vec<PathBuf>, CheckError> {
+    let mut found = Vec::new();
+    let mut folders = vec![tree.join("include"), tree.join("arch")];
+    while let Some(folder) = folders.pop() {
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(_) if folder.parent() == Some(tree) && folder.ends_with("arch") => continue,
+            Err(error) => return Err(CheckError::io(&folder, error)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(|error| CheckError::io(&folder, error))?;
+            let path = entry.path();
+            let kind = entry
+                .file_type()
+                .map_err(|error| CheckError::io(&path, error))?;
+            let inside = path.strip_prefix(tree).unwrap_or(&path);
+            let inside = inside.to_string_lossy();
+            // A trailing slash, as files in it have it.
+            if is_foreign(&format!("{inside}/"), &saved.map.machines) {
+                continue;
+            }
+            if kind.is_dir() {
+                folders.push(path);
+            } else if kind.is_file() && path.extension().is_some_and(|end| end == "h") {
+                found.push(path);
+            }
+            if found.len() > FILES {
+                return Ok(found);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}

@@ -1,0 +1,575 @@
+//! Who decides a change: the state map, an automatic rule, an override, or nobody yet.
+
+use super::change::{Change, Grade, Kind, Shown};
+use super::number;
+use super::project::Project;
+use super::saved::Saved;
+use super::uses::Uses;
+use crate::ctype::{self, Scalar, ScalarKind, Shape};
+use kernel_structs::layout::Layout;
+use kernel_structs::state::Policy;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What becomes of a finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub enum Verdict {
+    /// Something in the project decides it.
+    Decided {
+        /// What.
+        by: String,
+        /// Why that is right; empty where the rule says it all.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
+    /// Nobody has decided it.
+    Undecided {
+        /// What can be done.
+        help: String,
+    },
+    /// An override is for a field that is there no more.
+    StaleOverride {
+        /// Where the override stands.
+        place: String,
+        /// What can be done.
+        help: String,
+    },
+    /// A person looked at it.
+    Acknowledged {
+        /// Why it may stand.
+        reason: String,
+        /// The first day on which it may not.
+        expires: String,
+    },
+    /// The command line lets it stand, this time.
+    Allowed {
+        /// What was allowed.
+        by: String,
+    },
+    /// It makes no difference.
+    Nothing {
+        /// Why.
+        why: String,
+    },
+}
+
+impl Verdict {
+    /// The word for it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Verdict::Decided { .. } => "decided",
+            Verdict::Undecided { .. } => "undecided",
+            Verdict::StaleOverride { .. } => "stale override",
+            Verdict::Acknowledged { .. } => "acknowledged",
+            Verdict::Allowed { .. } => "allowed",
+            Verdict::Nothing { .. } => "no effect",
+        }
+    }
+
+    /// Whether somebody has to do something.
+    pub const fn is_open(&self) -> bool {
+        matches!(
+            self,
+            Verdict::Undecided { .. } | Verdict::StaleOverride { .. }
+        )
+    }
+}
+
+/// What a kernel is configured with: options that are set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    set: BTreeMap<String, ()>,
+}
+
+impl Options {
+    /// Reads a `.config` or an `autoconf.h`.
+    pub fn parse(text: &str) -> Options {
+        let name = |line: &str| -> Option<String> {
+            let line = line.trim();
+            if let Some(define) = line.strip_prefix("#define ") {
+                return define
+                    .split(' ')
+                    .next()
+                    .map(|name| name.trim_end_matches("_MODULE").to_owned());
+            }
+            let (name, value) = line.split_once('=')?;
+            (!name.starts_with('#') && value != "n").then(|| name.to_owned())
+        };
+        let options = text
+            .lines()
+            .filter_map(name)
+            .filter(|name| name.starts_with("CONFIG_"));
+        Options {
+            set: options.map(|name| (name, ())).collect(),
+        }
+    }
+
+    /// Whether `condition` holds; `None` if that cannot be told.
+    fn holds(&self, condition: &str) -> Option<bool> {
+        let term = |term: &str| -> Option<bool> {
+            let term = term.trim();
+            let (plain, not) = match term.strip_prefix('!') {
+                Some(plain) => (plain, true),
+                None => (term, false),
+            };
+            let plain = plain
+                .strip_prefix('(')
+                .and_then(|p| p.strip_suffix(')'))
+                .unwrap_or(plain);
+            let option = plain.strip_prefix("CONFIG_")?;
+            let is_name = option
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            is_name.then(|| self.set.contains_key(plain) != not)
+        };
+        let all = |text: &str| -> Option<bool> {
+            let terms: Vec<Option<bool>> = text.split("&&").map(term).collect();
+            if terms.contains(&Some(false)) {
+                return Some(false);
+            }
+            terms.iter().all(|term| *term == Some(true)).then_some(true)
+        };
+        if condition.contains("||") && condition.contains('(') {
+            return None;
+        }
+        let parts: Vec<Option<bool>> = condition.split("||").map(all).collect();
+        if parts.contains(&Some(true)) {
+            return Some(true);
+        }
+        parts
+            .iter()
+            .all(|part| *part == Some(false))
+            .then_some(false)
+    }
+}
+
+/// What is asked for a verdict.
+pub(super) struct Judge<'a> {
+    pub(super) saved: &'a Saved<'a>,
+    pub(super) project: &'a Project,
+    pub(super) uses: &'a Uses,
+    pub(super) options: Option<&'a Options>,
+}
+
+impl Judge<'_> {
+    /// A constant that sizes saved fields is no constant of meaning; one that nobody watches and
+    /// nothing uses is none at all.
+    pub(super) fn classify(&self, mut change: Change) -> Option<Change> {
+        let constant = matches!(
+            change.kind,
+            Kind::ConstantAdded | Kind::ConstantRemoved | Kind::ConstantRenumbered
+        );
+        if constant {
+            let watched = self.saved.map.watch.constant(&change.ty);
+            let sizes = watched.is_some_and(|entry| !entry.sizes.is_empty());
+            if self.uses.of(&change.ty).is_some() || sizes {
+                change.kind = Kind::Size;
+            } else if watched.is_none() {
+                return None;
+            }
+        }
+        Some(change)
+    }
+
+    pub(super) fn judge(&self, change: &Change) -> Verdict {
+        let nothing = |why: &str| Verdict::Nothing {
+            why: why.to_owned(),
+        };
+        match change.kind {
+            Kind::MovedHeader => return nothing("the declaration is the same"),
+            Kind::Unnamed => {
+                return nothing(
+                    "it cannot be told which type this is; give the tree before the patch with --old",
+                );
+            }
+            _ => {}
+        }
+        if let Some(options) = self.options
+            && change.kind != Kind::Condition
+            && options.holds(&change.condition) == Some(false)
+        {
+            return Verdict::Nothing {
+                why: format!(
+                    "it is behind {}, which does not hold in the given configuration",
+                    change.condition
+                ),
+            };
+        }
+        if change.kind.grade() == Grade::Meaning {
+            return self.meaning(change);
+        }
+        if let Some(saved) = self.saved.get(&change.ty)
+            && !saved.live
+            && let Some((by, reason)) = &saved.covered
+        {
+            return Verdict::Decided {
+                by: format!("the state map, {by}"),
+                reason: reason.clone(),
+            };
+        }
+        if self.is_off(change) {
+            return nothing("no stored layout has this member; it is behind an option that is off");
+        }
+        let decided = self
+            .by_override(change)
+            .or_else(|| self.by_state_map(change));
+        if let Some(decided) = decided.or_else(|| self.by_rule(change)) {
+            return decided;
+        }
+        let subject = change.subject();
+        if matches!(change.kind, Kind::Removed | Kind::Renamed) {
+            let before = format!(
+                "{}.{}",
+                change.ty,
+                if change.was.is_empty() {
+                    &change.field
+                } else {
+                    &change.was
+                }
+            );
+            if let Some(stale) = self.project.writes(&before) {
+                return Verdict::StaleOverride {
+                    help: format!(
+                        "{} is for {before}, which is there no more; say in the next converter what becomes of it\n{}",
+                        stale.place,
+                        entry(change)
+                    ),
+                    place: stale.place,
+                };
+            }
+        }
+        let mut help = match change.kind {
+            Kind::Size => format!(
+                "{subject} sizes {}; compare the layouts with --from and --to, or acknowledge it",
+                self.users(&change.ty).join(", ")
+            ),
+            Kind::Typedef | Kind::TypeRemoved | Kind::Condition => {
+                "compare the layouts with --from and --to, or acknowledge it".to_owned()
+            }
+            _ => entry(change),
+        };
+        if let Some(decision) = self.project.converts(&subject) {
+            help.push_str(&format!(
+                "\n{} converts this field between two releases; --from and --to tell whether this change is that one",
+                decision.place
+            ));
+        }
+        Verdict::Undecided { help }
+    }
+
+    fn meaning(&self, change: &Change) -> Verdict {
+        let is_constant = matches!(
+            change.kind,
+            Kind::ConstantAdded | Kind::ConstantRemoved | Kind::ConstantRenumbered
+        );
+        if is_constant && let Some(decision) = self.project.remaps(&change.ty) {
+            return decided(&decision.place, decision.reason);
+        }
+        if !is_constant && self.is_off(change) {
+            return Verdict::Nothing {
+                why: "no stored layout has this member; it is behind an option that is off"
+                    .to_owned(),
+            };
+        }
+        let field = self.saved.map.types.get(&change.ty);
+        let rule = field.and_then(|ty| ty.fields.get(&change.field));
+        if let Some(rule) = rule.filter(|rule| matches!(rule.policy, Policy::Reset { .. })) {
+            return decided(
+                &format!(
+                    "the state map, [type.{}.fields] {}",
+                    change.ty, change.field
+                ),
+                rule.reason.clone(),
+            );
+        }
+        if let Some(saved) = self.saved.get(&change.ty)
+            && !saved.live
+            && !is_constant
+            && let Some((by, reason)) = &saved.covered
+        {
+            return decided(&format!("the state map, {by}"), reason.clone());
+        }
+        let help = match change.kind {
+            Kind::ConstantRenumbered => {
+                "look whether a saved value has it; then an override with `remap`, or acknowledge it"
+            }
+            Kind::ConstantAdded => {
+                "look whether old kernels can have the value; then acknowledge it"
+            }
+            Kind::ConstantRemoved => {
+                "look what the new kernel makes of the value; then an override with `remap`, or acknowledge it"
+            }
+            Kind::Comment => {
+                "look whether the field means something else now; then an override with `scale` or `call`, or acknowledge it"
+            }
+            _ => "look whether a carried value is still right; then an override, or acknowledge it",
+        };
+        Verdict::Undecided {
+            help: help.to_owned(),
+        }
+    }
+
+    /// Whether the kernels whose layouts are stored do not have the member that changed.
+    fn is_off(&self, change: &Change) -> bool {
+        let had = change.old.is_some() && change.kind != Kind::Condition;
+        let Some(saved) = self
+            .saved
+            .get(&change.ty)
+            .filter(|_| had && !change.field.is_empty())
+        else {
+            return false;
+        };
+        let name = if change.was.is_empty() {
+            &change.field
+        } else {
+            &change.was
+        };
+        let by_macro = change.old.iter().chain(&change.new).any(|side| {
+            side.ty == *name || side.declared.contains('(') && !side.declared.contains("( *")
+        });
+        let inner = |member: &String| member == name || member.ends_with(&format!(".{name}"));
+        let known = saved.members.iter().any(inner);
+        change.kind != Kind::Enumerator
+            && change.kind != Kind::Code
+            && !by_macro
+            && !saved.members.is_empty()
+            && !known
+    }
+
+    fn by_override(&self, change: &Change) -> Option<Verdict> {
+        let subject = change.subject();
+        let decision = match change.kind {
+            Kind::Added => self.project.writes(&subject),
+            Kind::Removed => self.project.reads(&subject),
+            Kind::Renamed => {
+                let entry = self.project.writes(&subject);
+                entry.filter(|_| {
+                    self.project
+                        .reads(&format!("{}.{}", change.ty, change.was))
+                        .is_some()
+                })
+            }
+            // What converts a field between two releases says nothing of its next change.
+            _ => None,
+        };
+        decision.map(|decision| decided(&decision.place, decision.reason))
+    }
+
+    /// The fields that a constant, macro or typedef has to do with.
+    pub(super) fn users(&self, name: &str) -> Vec<String> {
+        let from_tree = self.uses.of(name).into_iter().flatten().cloned();
+        let watched = self.saved.map.watch.constant(name);
+        let listed = watched
+            .into_iter()
+            .flat_map(|entry| entry.sizes.iter().cloned());
+        let typed = self
+            .saved
+            .get(name)
+            .into_iter()
+            .flat_map(|ty| ty.used_by.iter().cloned());
+        let mut all: Vec<String> = from_tree.chain(listed).chain(typed).collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    fn by_state_map(&self, change: &Change) -> Option<Verdict> {
+        let map = self.saved.map;
+        if matches!(change.kind, Kind::Typedef | Kind::Size) {
+            let users = self.users(&change.ty);
+            let covered = |user: &String| -> Option<String> {
+                let (ty, field) = user.split_once('.')?;
+                let rule = map.types.get(ty).and_then(|ty| ty.fields.get(field));
+                if rule.is_some_and(|rule| matches!(rule.policy, Policy::Reset { .. })) {
+                    return Some(format!("[type.{ty}.fields] {field}"));
+                }
+                let saved = self.saved.get(ty)?;
+                (!saved.live).then(|| saved.covered.as_ref().map(|covered| covered.0.clone()))?
+            };
+            let all: Option<Vec<String>> = users.iter().map(covered).collect();
+            let first = all?.into_iter().next()?;
+            return Some(decided(&format!("the state map, {first}"), String::new()));
+        }
+        let own = map.types.get(&change.ty);
+        if let Some(arm) = own.and_then(|ty| ty.arms.get(&change.field)) {
+            let place = format!("the state map, [type.{}.arms] {}", change.ty, change.field);
+            return (change.kind == Kind::Regrouped).then(|| decided(&place, arm.clone()));
+        }
+        let one_sided = matches!(change.kind, Kind::Added | Kind::Removed | Kind::Renamed);
+        let rule = own
+            .and_then(|ty| ty.fields.get(&change.field))
+            .filter(|_| !one_sided);
+        if let Some(rule) = rule.filter(|rule| matches!(rule.policy, Policy::Reset { .. })) {
+            let place = format!(
+                "the state map, [type.{}.fields] {}",
+                change.ty, change.field
+            );
+            return Some(decided(&place, rule.reason.clone()));
+        }
+        let types = change
+            .old
+            .iter()
+            .chain(&change.new)
+            .map(|side| side.ty.as_str());
+        let rules: Option<Vec<_>> = types.map(|ty| self.saved.type_rule(ty)).collect();
+        let rules = rules?;
+        let (name, rule) = rules.first()?;
+        let all = rules
+            .iter()
+            .all(|(_, rule)| matches!(rule.policy, Policy::Reset { .. }));
+        all.then(|| {
+            decided(
+                &format!("the state map, [type.{name}]"),
+                rule.reason.clone(),
+            )
+        })
+    }
+
+    fn by_rule(&self, change: &Change) -> Option<Verdict> {
+        let rule = |name: &str| {
+            Some(decided(
+                &format!("the automatic rule `{name}`"),
+                String::new(),
+            ))
+        };
+        let sides = change.old.as_ref().zip(change.new.as_ref());
+        match change.kind {
+            Kind::Moved | Kind::Realigned => rule("move"),
+            Kind::Regrouped if sides.is_some_and(|(old, new)| !old.in_union && !new.in_union) => {
+                rule("move")
+            }
+            Kind::Enumerator => rule("enum by name"),
+            Kind::Resized => {
+                let (old, new) = sides?;
+                if old.length.starts_with(':') && new.length.starts_with(':') {
+                    return rule("bit-field");
+                }
+                let scalar = self.scalar(&old.ty)?;
+                let dimensions = |side: &Shown| side.length.matches('[').count();
+                let plain = dimensions(old) == 1 && dimensions(new) == 1;
+                (plain && scalar.kind != ScalarKind::Pointer).then(|| rule("array"))?
+            }
+            Kind::Retyped => {
+                let (old, new) = sides?;
+                if old.length != new.length {
+                    return None;
+                }
+                rule(numbers(self.scalar(&old.ty)?, self.scalar(&new.ty)?)?)
+            }
+            Kind::Typedef => {
+                let (old, new) = sides?;
+                let scalar = |side: &Shown| {
+                    let ty = side.declared.strip_suffix(change.ty.as_str())?;
+                    self.scalar(ty.trim())
+                };
+                rule(numbers(scalar(old)?, scalar(new)?)?)
+            }
+            Kind::Size => {
+                let number = |side: &Option<Shown>| -> Option<i128> {
+                    let side = side.as_ref()?;
+                    let body = side.declared.strip_prefix(change.ty.as_str())?;
+                    number::value(body.trim().trim_start_matches("= "), &|_| None)
+                };
+                number(&change.old).zip(number(&change.new))?;
+                let users = self.users(&change.ty);
+                let plain = |user: &String| {
+                    let (ty, field) = user.split_once('.')?;
+                    let all = self.saved.member(ty, field);
+                    let numbers = all.iter().all(|(layout, id)| {
+                        let Shape::Array { element, .. } = ctype::shape(layout, *id) else {
+                            return false;
+                        };
+                        let element = ctype::shape(layout, element);
+                        matches!(element, Shape::Scalar(s) if s.kind == ScalarKind::Number)
+                    });
+                    (numbers && !all.is_empty()).then_some(())
+                };
+                (!users.is_empty() && users.iter().all(|user| plain(user).is_some()))
+                    .then(|| rule("array"))?
+            }
+            _ => None,
+        }
+    }
+
+    /// The integer that a type's text stands for.
+    fn scalar(&self, ty: &str) -> Option<Scalar> {
+        let layout: &Layout = self.saved.layouts.first()?;
+        let ty = ty.trim();
+        if ty == "long long" || ty == "unsigned long long" {
+            return Some(Scalar {
+                bytes: 8,
+                signed: ty == "long long",
+                kind: ScalarKind::Number,
+            });
+        }
+        if let Some(scalar) = ctype::element_scalar(layout, ty) {
+            return Some(scalar);
+        }
+        let known = [
+            ("u8", 1, false),
+            ("u16", 2, false),
+            ("u32", 4, false),
+            ("u64", 8, false),
+        ];
+        let plain = ty.trim_start_matches("__");
+        if let Some((_, bytes, signed)) = known.iter().find(|known| known.0 == plain) {
+            return Some(Scalar {
+                bytes: *bytes,
+                signed: *signed,
+                kind: ScalarKind::Number,
+            });
+        }
+        let known = [("s8", 1), ("s16", 2), ("s32", 4), ("s64", 8)];
+        if let Some((_, bytes)) = known.iter().find(|known| known.0 == plain) {
+            return Some(Scalar {
+                bytes: *bytes,
+                signed: true,
+                kind: ScalarKind::Number,
+            });
+        }
+        match ctype::shape(layout, layout.find(ty)?) {
+            Shape::Scalar(scalar) => Some(scalar),
+            _ => None,
+        }
+    }
+}
+
+/// The automatic rule by which a number of one type becomes one of another.
+fn numbers(old: Scalar, new: Scalar) -> Option<&'static str> {
+    if old.kind != ScalarKind::Number || new.kind != ScalarKind::Number {
+        return None;
+    }
+    let wider = match (old.signed, new.signed) {
+        (true, false) => false,
+        (false, true) => new.bytes > old.bytes,
+        _ => new.bytes >= old.bytes,
+    };
+    Some(if wider { "widen" } else { "narrow (checked)" })
+}
+
+fn decided(by: &str, reason: String) -> Verdict {
+    Verdict::Decided {
+        by: by.to_owned(),
+        reason,
+    }
+}
+
+/// The entry of `overrides.toml` that decides a change, to be completed.
+fn entry(change: &Change) -> String {
+    let subject = change.subject();
+    let action = match change.kind {
+        Kind::Added => match change.new.as_ref() {
+            Some(side) if side.declared.contains('*') => "init = \"null\"",
+            _ => "init = 0",
+        }
+        .to_owned(),
+        Kind::Removed => "drop = \"only-if-initial\"".to_owned(),
+        Kind::Renamed if !change.detail.is_empty() => {
+            "scale = { multiply = 1, divide = 1 }".to_owned()
+        }
+        Kind::Renamed => format!("rename = \"{}\"", change.was),
+        _ => "call = \"a_function\"".to_owned(),
+    };
+    format!("[[override]]\nfield = \"{subject}\"\n{action}\nreason = \"\"")
+}

@@ -1,0 +1,179 @@
+//! `kconv-gen check`.
+
+use super::plan::{side, stored_overrides};
+use super::{CliError, Ended, Named, print};
+use clap::{Args, ValueEnum};
+use kconv_codegen::check::{
+    self, Acknowledgements, Inputs, Layouts, Options, Project, Saved, render,
+};
+use kconv_codegen::overrides::Overrides;
+use kconv_codegen::plan::{Pair, Plan};
+use kernel_structs::releases::Registry;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+/// Where acknowledgements are, if no file is named.
+const ACKNOWLEDGEMENTS: &str = "kconv-check.toml";
+
+#[derive(Args)]
+pub(crate) struct CheckArguments {
+    /// The patch, a unified diff or a mailbox of them; `-` is standard input
+    #[arg(required_unless_present = "from")]
+    patch: Option<PathBuf>,
+    /// The source tree before the patch, or its headers
+    #[arg(long, value_name = "TREE")]
+    old: Option<PathBuf>,
+    /// The layout before: a release, a vmlinuz, a file with BTF or DWARF, or a configured header tree
+    #[arg(long, value_name = "LAYOUT", requires = "to")]
+    from: Option<String>,
+    /// The layout after
+    #[arg(long, value_name = "LAYOUT", requires = "from")]
+    to: Option<String>,
+    /// The configuration that counts: a .config or an autoconf.h
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Kernel family, whose state map says what is saved and watched
+    #[arg(long, default_value = "linux-6")]
+    family: String,
+    /// Findings that people looked at [default: kconv-check.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    acknowledge: Option<PathBuf>,
+    /// Let findings stand this time: a kind, a grade (layout, meaning) or a subject such as
+    /// task_struct.flags
+    #[arg(long, value_name = "WHAT")]
+    allow: Vec<String>,
+    /// Form of the report
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Print what fits a reply to the mail with the patch
+    #[arg(long, conflicts_with = "format")]
+    summary: bool,
+    /// Folder of the project's converters
+    #[arg(long, value_name = "DIR", default_value = "converters")]
+    converters: PathBuf,
+}
+
+#[derive(Copy, Clone, Default, ValueEnum)]
+enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// Everything, for programs
+    Json,
+    /// SARIF 2.1.0
+    Sarif,
+    /// Commands of GitHub Actions
+    Github,
+    /// JUnit's XML
+    Junit,
+}
+
+pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
+    let registry = Registry::builtin()?;
+    let map = registry.state_map(&arguments.family)?;
+    let ids = registry
+        .layouts()
+        .filter(|entry| entry.family == arguments.family);
+    let layouts: Result<Vec<_>, _> = ids.map(|entry| registry.layout(&entry.id)).collect();
+    let saved = Saved::new(&map, layouts?);
+    let project = Project::read(&arguments.converters, &arguments.family)?;
+    let acknowledged = acknowledgements(arguments.acknowledge.as_deref())?;
+    let options = match &arguments.config {
+        Some(path) => Some(Options::parse(&read(path)?)),
+        None => None,
+    };
+    let ends = match (&arguments.from, &arguments.to) {
+        (Some(from), Some(to)) => Some((
+            Named::find(&registry, from, &arguments.family)?,
+            Named::find(&registry, to, &arguments.family)?,
+        )),
+        _ => None,
+    };
+    let made = match &ends {
+        Some((from, to)) => {
+            let stored = stored_overrides(&registry, from, to)?;
+            let none = Overrides::default();
+            Some(Plan::make(&Pair {
+                converter: "none",
+                machine: &from.arch,
+                from: side(from),
+                to: side(to),
+                map: &map,
+                overrides: stored.as_ref().map_or(&none, |(_, file)| &file.overrides),
+            }))
+        }
+        None => None,
+    };
+    let inputs = Inputs {
+        tree: arguments.old.as_deref(),
+        options: options.as_ref(),
+        layouts: ends
+            .as_ref()
+            .zip(made.as_ref())
+            .map(|((from, to), made)| Layouts {
+                from: &from.layout,
+                to: &to.layout,
+                made,
+            }),
+    };
+    let mut patch: Option<Box<dyn BufRead>> = match arguments.patch.as_deref() {
+        None => None,
+        Some(path) if path == Path::new("-") => Some(Box::new(io::stdin().lock())),
+        Some(path) => {
+            let file = File::open(path).map_err(|error| CliError::Io {
+                path: path.to_owned(),
+                error,
+            })?;
+            Some(Box::new(BufReader::with_capacity(256 * 1024, file)))
+        }
+    };
+    let patch = patch.as_mut().map(|patch| patch as &mut dyn BufRead);
+    let mut report = check::check(patch, &saved, &project, &inputs)?;
+    report.settle(&acknowledged, &today(), &arguments.allow);
+    let text = match arguments.format {
+        _ if arguments.summary => render::summary(&report),
+        Format::Text => render::text(&report),
+        Format::Json => render::json(&report).map_err(io::Error::from)?,
+        Format::Sarif => render::sarif(&report).map_err(io::Error::from)?,
+        Format::Github => render::github(&report),
+        Format::Junit => render::junit(&report),
+    };
+    print(&text)?;
+    Ok(match report.is_clean() {
+        true => Ended::Clean,
+        false => Ended::Findings,
+    })
+}
+
+fn acknowledgements(path: Option<&Path>) -> Result<Acknowledgements, CliError> {
+    let path = match path {
+        Some(path) => path,
+        None if Path::new(ACKNOWLEDGEMENTS).is_file() => Path::new(ACKNOWLEDGEMENTS),
+        None => return Ok(Acknowledgements::default()),
+    };
+    Acknowledgements::parse(&read(path)?).map_err(|findings| CliError::Acknowledgements {
+        path: path.to_owned(),
+        findings: findings
+            .iter()
+            .map(|finding| format!("  {finding}\n"))
+            .collect(),
+    })
+}
+
+fn read(path: &Path) -> Result<String, CliError> {
+    fs::read_to_string(path).map_err(|error| CliError::Io {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+/// The day in UTC; `SOURCE_DATE_EPOCH` sets it, so that a check can be repeated.
+fn today() -> String {
+    let epoch = std::env::var("SOURCE_DATE_EPOCH")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let set = epoch.and_then(|second| jiff::Timestamp::from_second(second).ok());
+    let now = set.unwrap_or_else(jiff::Timestamp::now);
+    now.to_zoned(jiff::tz::TimeZone::UTC).date().to_string()
+}

@@ -1,0 +1,298 @@
+//! The verdict against what the project has decided, and what people may let stand.
+
+use super::{MAP, REGISTRY, SAVED, checked, options, patch, words};
+use kconv_codegen::check::{Acknowledgements, Inputs, Layouts, Project, Report, check};
+use kconv_codegen::overrides::Overrides;
+use kconv_codegen::plan::{Made, Pair, Plan};
+use std::process::Command;
+
+fn project(overrides: &str) -> (tempfile::TempDir, Project) {
+    let folder = tempfile::tempdir().unwrap();
+    let krate = folder.path().join("linux-x-y");
+    std::fs::create_dir(&krate).unwrap();
+    let head = "converter = \"convert-x-y\"\nfamily = \"linux-6\"\n[[pair]]\nmodule = \"m\"\nfrom = \"x\"\nto = \"y\"\n";
+    let pins: String = ["from", "to"]
+        .map(|side| format!("{side}_fingerprint = \"{}\"\n", "0".repeat(64)))
+        .concat();
+    std::fs::write(
+        krate.join("overrides.toml"),
+        format!("{head}{pins}{overrides}"),
+    )
+    .unwrap();
+    let project = Project::read(folder.path(), "linux-6").unwrap();
+    (folder, project)
+}
+
+fn with(project: &Project, name: &str) -> Vec<String> {
+    let patch = patch(name);
+    words(
+        &check(
+            Some(&mut patch.as_slice()),
+            &SAVED,
+            project,
+            &Inputs::default(),
+        )
+        .unwrap(),
+    )
+}
+
+#[test]
+fn an_override_decides() {
+    let (_folder, project) = project(
+        "[[override]]\nfield = \"task_struct.fresh\"\ninit = 0\nreason = \"r\"\n\
+         [[override]]\nfield = \"task_struct.nivcsw\"\ndrop = \"always\"\nreason = \"r\"\n",
+    );
+    assert_eq!(
+        with(&project, "field-in-the-middle"),
+        ["decided added task_struct.fresh"]
+    );
+    assert_eq!(
+        with(&project, "field-removed"),
+        ["decided removed task_struct.nivcsw"]
+    );
+    // An override that drops a field does not say what a new one gets.
+    assert_eq!(
+        with(&project, "pointer-added"),
+        ["undecided added task_struct.fresh_mm"]
+    );
+}
+
+#[test]
+fn a_rename_and_a_remap_decide() {
+    let (_folder, project) = project(
+        "[[override]]\nfield = \"task_struct.nivcsw_count\"\nrename = \"nivcsw\"\nreason = \"r\"\n\
+         [[override]]\nfield = \"task_struct.flags\"\nremap = [{ name = \"PF_EXITING\", from = 4, to = 8 }]\nreason = \"r\"\n",
+    );
+    assert_eq!(
+        with(&project, "field-renamed"),
+        ["decided renamed task_struct.nivcsw_count"]
+    );
+    assert_eq!(
+        with(&project, "define-renumbered"),
+        ["decided constant-renumbered PF_EXITING"]
+    );
+}
+
+#[test]
+fn an_override_for_a_field_that_goes_is_stale() {
+    let (_folder, project) =
+        project("[[override]]\nfield = \"task_struct.nivcsw\"\ninit = 0\nreason = \"r\"\n");
+    assert_eq!(
+        with(&project, "field-removed"),
+        ["stale override removed task_struct.nivcsw"]
+    );
+}
+
+#[test]
+fn a_configuration_tells_what_is_off() {
+    let check_with = |config: &str| {
+        let options = options(config);
+        let inputs = Inputs {
+            options: Some(&options),
+            ..Inputs::default()
+        };
+        let patch = patch("field-behind-an-option-of-its-own");
+        words(
+            &check(
+                Some(&mut patch.as_slice()),
+                &SAVED,
+                &Project::default(),
+                &inputs,
+            )
+            .unwrap(),
+        )
+    };
+    assert_eq!(
+        check_with("CONFIG_FRESH=y\n"),
+        ["undecided added task_struct.fresh"]
+    );
+    assert_eq!(
+        check_with("#define CONFIG_FRESH 1\n"),
+        ["undecided added task_struct.fresh"]
+    );
+    assert_eq!(
+        check_with("# CONFIG_FRESH is not set\n"),
+        ["no effect added task_struct.fresh"]
+    );
+}
+
+fn made<'a>(
+    from: &'a str,
+    to: &'a str,
+) -> (
+    kconv_codegen::generate::End<'static>,
+    kconv_codegen::generate::End<'static>,
+    Made,
+) {
+    let from = kconv_codegen::generate::end(&REGISTRY, from).unwrap();
+    let to = kconv_codegen::generate::end(&REGISTRY, to).unwrap();
+    let made = Plan::make(&Pair {
+        converter: "none",
+        machine: "amd64",
+        from: from.side(),
+        to: to.side(),
+        map: &MAP,
+        overrides: &Overrides::default(),
+    });
+    (from, to, made)
+}
+
+fn between(from: &str, to: &str, patch: Option<&[u8]>) -> Report {
+    let (from, to, made) = made(from, to);
+    let inputs = Inputs {
+        layouts: Some(Layouts {
+            from: &from.layout,
+            to: &to.layout,
+            made: &made,
+        }),
+        ..Inputs::default()
+    };
+    let mut patch = patch;
+    let patch = patch
+        .as_mut()
+        .map(|patch| patch as &mut dyn std::io::BufRead);
+    check(patch, &SAVED, &Project::default(), &inputs).unwrap()
+}
+
+#[test]
+fn layouts_say_what_a_patch_does_in_truth() {
+    let same = between(
+        "6.1.0-47-amd64",
+        "6.1.0-47-amd64",
+        Some(&patch("field-in-the-middle")),
+    );
+    assert_eq!(words(&same), ["no effect added task_struct.fresh"]);
+    let alone = between("6.1.0-47-amd64", "6.12.117+deb12-amd64", None);
+    let found = words(&alone);
+    assert!(
+        found.contains(&"undecided added task_struct.user_dumpable".to_owned()),
+        "{found:?}"
+    );
+    // Each field that the plan leaves open is a finding, and no other is.
+    let open = alone
+        .findings
+        .iter()
+        .filter(|finding| finding.verdict.is_open())
+        .count();
+    let (_, _, made) = made("6.1.0-47-amd64", "6.12.117+deb12-amd64");
+    assert_eq!(open, made.undecided.len());
+}
+
+fn acknowledgement(id: &str, expires: &str) -> Acknowledgements {
+    let text = format!(
+        "[[acknowledge]]\nid = \"{id}\"\nsubject = \"PF_EXITING\"\nkind = \"constant-renumbered\"\nreason = \"r\"\nexpires = {expires}\n"
+    );
+    Acknowledgements::parse(&text).unwrap()
+}
+
+#[test]
+fn an_acknowledgement_is_for_one_change_until_one_day() {
+    let fresh = || checked(&patch("define-renumbered"), None).unwrap();
+    let id = fresh().findings[0].id.clone();
+    let mut report = fresh();
+    report.settle(&acknowledgement(&id, "2030-01-01"), "2029-12-31", &[]);
+    assert!(report.is_clean() && report.remarks.is_empty());
+    let mut report = fresh();
+    report.settle(&acknowledgement(&id, "2030-01-01"), "2030-01-01", &[]);
+    assert!(!report.is_clean());
+    assert_eq!(
+        report.remarks,
+        ["the acknowledgement of PF_EXITING on line 1 expired on 2030-01-01; look again"]
+    );
+    let mut report = fresh();
+    report.settle(
+        &acknowledgement("0123456789ab", "2030-01-01"),
+        "2029-12-31",
+        &[],
+    );
+    assert!(!report.is_clean());
+    assert!(
+        report.remarks[0].contains("is for another change of PF_EXITING"),
+        "{:?}",
+        report.remarks
+    );
+}
+
+#[test]
+fn what_is_allowed_is_still_shown() {
+    for what in ["meaning", "constant-renumbered", "PF_EXITING"] {
+        let mut report = checked(&patch("define-renumbered"), None).unwrap();
+        report.settle(
+            &Acknowledgements::default(),
+            "2029-12-31",
+            &[what.to_owned()],
+        );
+        assert!(report.is_clean());
+        assert_eq!(words(&report), ["allowed constant-renumbered PF_EXITING"]);
+    }
+    let mut report = checked(&patch("field-in-the-middle"), None).unwrap();
+    report.settle(
+        &Acknowledgements::default(),
+        "2029-12-31",
+        &["meaning".to_owned()],
+    );
+    assert!(!report.is_clean());
+}
+
+#[test]
+fn everything_wrong_with_acknowledgements_is_told() {
+    let text = "[[acknowledge]]\nid = \"xyz\"\nsubject = \"a\"\nkind = \"added\"\nreason = \"r\"\nexpires = 2030-01-01\n\
+        [[acknowledge]]\nid = \"0123456789ab\"\nsubject = \"b\"\nkind = \"added\"\nreason = \" \"\nexpires = 2030-01-01\n\
+        [[acknowledge]]\nid = \"0123456789ab\"\nsubject = \"c\"\nkind = \"add\"\nreason = \"r\"\nexpires = 2030-01-01\n\
+        [[acknowledge]]\nid = \"0123456789ab\"\nsubject = \"d\"\nkind = \"added\"\nreason = \"r\"\nexpires = \"never\"\n";
+    let findings = Acknowledgements::parse(text).unwrap_err();
+    let all: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(all.join("\n"));
+    assert!(Acknowledgements::parse("[[acknowledge]]\nid = \"0123456789ab\"\n").is_err());
+    assert!(Acknowledgements::parse("[[acknowledged]]\n").is_err());
+}
+
+/// Exit code, output and errors of the program, in an empty folder.
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_kconv-gen"))
+        .arg("check")
+        .args(arguments)
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code().unwrap(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[test]
+fn exit_codes() {
+    let path = |name: &str| {
+        super::folder()
+            .join(format!("patches/{name}.patch"))
+            .display()
+            .to_string()
+    };
+    let (code, out, _) = run(&[&path("unrelated-struct")]);
+    assert_eq!(
+        (code, out.as_str()),
+        (0, "nothing saved is touched: 2 files, 2 hunks\n")
+    );
+    assert_eq!(run(&[&path("field-in-the-middle")]).0, 1);
+    assert_eq!(
+        run(&[&path("field-in-the-middle"), "--allow", "added"]).0,
+        0
+    );
+    assert_eq!(run(&[]).0, 2);
+    let (code, out, errors) = run(&["/nonexistent"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(errors.starts_with("kconv-gen: /nonexistent: "), "{errors}");
+    // A project is not needed, and another family is a word away.
+    assert_eq!(
+        run(&[&path("field-in-the-middle"), "--family", "linux-2.4"]).0,
+        1
+    );
+    assert_eq!(
+        run(&["--from", "6.1.0-47-amd64", "--to", "6.1.0-47-amd64"]).0,
+        0
+    );
+}
