@@ -267,6 +267,7 @@ impl Vmcore {
     /// Whether the page at a physical address is a task's own, and not one of a file
     /// (`include/linux/page-flags.h`: PageAnon).
     fn is_anonymous(&self, physical: u64) -> Result<bool, ReadError> {
+        // struct page of 6.1 and 6.12 on x86-64.
         const SIZE: u64 = 64;
         const MAPPING: u64 = 24;
         const COMPOUND_HEAD: u64 = 8;
