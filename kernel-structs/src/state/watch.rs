@@ -107,7 +107,11 @@ pub(super) fn parse(
             ));
         }
         // A star alone would watch everything and so nothing.
-        if let Some(found) = raw.constants.iter().find(|name| name.ends_with('*') && name.len() < 3) {
+        if let Some(found) = raw
+            .constants
+            .iter()
+            .find(|name| name.ends_with('*') && name.len() < 3)
+        {
             return Err(bad_value(
                 &place,
                 "constants",
