@@ -123,3 +123,63 @@ fn a_derived_object_depends_on_a_member_of_its_owner() {
         ]
     );
 }
+
+#[test]
+fn the_watch_list_is_read_strictly() {
+    let parse = |entry: &str| {
+        let head = "family = \"f\"\nmachines = []\n[type.a]\nsaved = true\n";
+        StateMap::parse(&format!("{head}{entry}")).map_err(|error| error.to_string())
+    };
+    let map = parse(
+        "[[watch]]\nconstants = [\"PF_*\"]\nreason = \"r\"\n\
+         [[watch]]\nconstants = [\"PF_LEN\"]\nsizes = [\"a.b\"]\nreason = \"r\"\n\
+         [[ignore]]\npaths = [\"tools/\"]\nreason = \"r\"\n",
+    )
+    .unwrap();
+    // An entry with the name itself comes before a pattern.
+    assert_eq!(map.watch.constant("PF_LEN").unwrap().sizes, ["a.b"]);
+    assert_eq!(map.watch.constant("PF_X").unwrap().constants, ["PF_*"]);
+    assert!(map.watch.constant("XPF_X").is_none());
+    assert!(map.watch.is_ignored("tools/x.c") && !map.watch.is_ignored("mm/tools/x.c"));
+    for (entry, expected) in [
+        (
+            "[[watch]]\nconstants = [\"A\"]\nreason = \" \"\n",
+            "[[watch]] A: the reason is empty",
+        ),
+        (
+            "[[watch]]\nreason = \"r\"\n",
+            "expected constants, or functions",
+        ),
+        (
+            "[[watch]]\nconstants = [\"*\"]\nreason = \"r\"\n",
+            "`constants` is `*`",
+        ),
+        (
+            "[[watch]]\nconstants = [\"A\"]\nsizes = [\"b\"]\nreason = \"r\"\n",
+            "`sizes` is `b`",
+        ),
+        (
+            "[[ignore]]\npaths = [\"\"]\nreason = \"r\"\n",
+            "expected starts of paths",
+        ),
+        (
+            "[[watch]]\nconstant = [\"A\"]\nreason = \"r\"\n",
+            "unknown field",
+        ),
+    ] {
+        let error = parse(entry).unwrap_err();
+        assert!(error.contains(expected), "{entry}: {error}");
+    }
+}
+
+#[test]
+fn a_watched_size_of_no_member_is_told() {
+    let map = changed(
+        "[[watch]]\nconstants = [\"HZ\"",
+        "[[watch]]\nconstants = [\"X\"]\nsizes = [\"task_struct.com\"]\nreason = \"r\"\n[[watch]]\nconstants = [\"HZ\"",
+    );
+    assert_eq!(
+        findings(&map),
+        ["[[watch]] sizes: no layout has task_struct.com; remove it or correct its name"]
+    );
+}

@@ -33,6 +33,13 @@ pub enum StateFinding {
         /// The type of the pointer.
         declared: String,
     },
+    /// A watched constant is said to size a member that the type does not have.
+    NoSuchSized {
+        /// The type.
+        ty: String,
+        /// The member.
+        field: String,
+    },
     /// An arm that is in no unnamed union of the type.
     NoSuchArm {
         /// The type.
@@ -103,6 +110,10 @@ impl fmt::Display for StateFinding {
                 f,
                 "{ty}.{field} is a pointer ({declared}) without a policy; say under [type.{ty}.fields] what it means"
             ),
+            StateFinding::NoSuchSized { ty, field } => write!(
+                f,
+                "[[watch]] sizes: no layout has {ty}.{field}; remove it or correct its name"
+            ),
             StateFinding::NoSuchArm { ty, member } => write!(
                 f,
                 "[type.{ty}.arms] {member}: no unnamed union of {ty} has such a member; remove the arm or correct its name"
@@ -140,6 +151,7 @@ impl StateMap {
         let mut findings = BTreeSet::new();
         self.check_entries(layouts, &mut findings);
         self.check_starts(layouts, &mut findings);
+        self.check_watched(layouts, &mut findings);
         for layout in layouts {
             let layout = &self.live(layout);
             let mut seen = BTreeSet::new();
@@ -212,6 +224,24 @@ impl StateMap {
                         sibling: sibling.clone(),
                     });
                 }
+            }
+        }
+    }
+
+    /// Holds the members that watched constants size against the types.
+    fn check_watched(&self, layouts: &[&Layout], findings: &mut BTreeSet<StateFinding>) {
+        let sizes = self.watch.entries.iter().flat_map(|entry| &entry.sizes);
+        for (ty, field) in sizes.filter_map(|sized| sized.split_once('.')) {
+            let has = |layout: &&Layout| {
+                let path = FieldPath::parse(field).ok();
+                let found = layout.find(ty).zip(path);
+                found.is_some_and(|(id, path)| layout.resolve(id, &path).is_ok())
+            };
+            if !layouts.iter().any(has) {
+                findings.insert(StateFinding::NoSuchSized {
+                    ty: ty.to_owned(),
+                    field: field.to_owned(),
+                });
             }
         }
     }
