@@ -32,7 +32,7 @@ struct Source {
 }
 
 pub(crate) fn import(sources: &[String], project: &Path) -> Result<Ended, CliError> {
-    let folder = project.join("kernel-structs");
+    let folder = project.join(super::RELEASES);
     let converters = project.join("converters");
     let mut undecided = false;
     for name in sources {
