@@ -84,7 +84,7 @@ pub(crate) enum CliError {
     )]
     Download { package: String, said: String },
     #[error(transparent)]
-    Import(#[from] ImportError),
+    Import(#[from] Box<ImportError>),
     #[error("{from} and {to} are of different families, {from_family} and {to_family}")]
     Families {
         from: String,
