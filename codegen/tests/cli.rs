@@ -214,3 +214,38 @@ fn a_folder_without_a_kernel_is_an_error() {
     assert_eq!(code, 2);
     assert!(errors.contains("vmlinuz: "), "{errors}");
 }
+
+/// In a project's folder its own table counts, not the one that was built in.
+#[test]
+fn the_projects_own_releases_are_known() {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernel-structs");
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join("kernel-structs");
+    for part in ["layouts", "state"] {
+        fs::create_dir_all(own.join(part)).unwrap();
+        for entry in fs::read_dir(project.join(part)).unwrap() {
+            let path = entry.unwrap().path();
+            fs::copy(&path, own.join(part).join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let table = fs::read_to_string(project.join("releases.toml")).unwrap();
+    let status = || {
+        let output = Command::new(env!("CARGO_BIN_EXE_kconv-gen"))
+            .args(["status", "2.4.36-up", "2.4.99-up"])
+            .current_dir(&folder)
+            .output()
+            .unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), errors)
+    };
+    let entry = "\n[[release]]\nname = \"2.4.99-up\"\nversion = \"2.4.99\"\narch = \"i386\"\n\
+                 flavour = \"up\"\nlayout = \"2.4.32-i386-up\"\n";
+    fs::write(own.join("releases.toml"), table.clone() + entry).unwrap();
+    assert_eq!(status(), (Some(0), String::new()));
+    fs::write(own.join("releases.toml"), table).unwrap();
+    assert_eq!(status().0, Some(2));
+    fs::write(own.join("releases.toml"), "[[release]]\n").unwrap();
+    let (code, errors) = status();
+    assert_eq!(code, Some(2));
+    assert!(errors.contains("releases.toml"), "{errors}");
+}

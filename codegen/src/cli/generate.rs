@@ -1,13 +1,12 @@
 //! `kconv-gen generate`.
 
-use super::{CliError, Ended, print};
+use super::{CliError, Ended, print, registry};
 use kconv_codegen::generate::{self, Difference, GenerateError, OVERRIDES};
 use kconv_codegen::show;
-use kernel_structs::releases::Registry;
 use std::path::{Path, PathBuf};
 
 pub(crate) fn generate(crates: &[PathBuf], check: bool) -> Result<Ended, CliError> {
-    let registry = Registry::builtin()?;
+    let registry = registry()?;
     let converters = Path::new("converters");
     let crates = match crates {
         [] if converters.is_dir() => generate::crates(converters)?,

@@ -1,10 +1,10 @@
 //! `kconv-gen layout`.
 
 use super::source::Route;
-use super::{CliError, Ended, Named, print, read_btf};
+use super::{CliError, Ended, Named, print, read_btf, registry};
 use kernel_structs::btf;
 use kernel_structs::layout::{RenderOptions, render_type};
-use kernel_structs::releases::{Registry, prepare_layout};
+use kernel_structs::releases::prepare_layout;
 use kernel_structs_routes::compare;
 use std::fmt::Write;
 use std::fs;
@@ -19,7 +19,7 @@ pub(crate) fn show(
     let layout = match (release, file) {
         (_, Some(file)) => read_btf(file)?,
         (release, None) => {
-            let registry = Registry::builtin()?;
+            let registry = registry()?;
             let name = release.unwrap_or_default();
             kconv_codegen::generate::end(&registry, name)?.layout
         }
@@ -34,7 +34,7 @@ pub(crate) fn show(
 }
 
 pub(crate) fn list() -> Result<Ended, CliError> {
-    let registry = Registry::builtin()?;
+    let registry = registry()?;
     let mut text = String::new();
     for entry in registry.layouts() {
         // Writing to a string cannot fail.
@@ -59,7 +59,7 @@ pub(crate) fn compare(
     types: &[String],
     family: &str,
 ) -> Result<Ended, CliError> {
-    let registry = Registry::builtin()?;
+    let registry = registry()?;
     let [left, right] = [left, right].map(|name| Named::find(&registry, name, family));
     let (left, right) = (left?, right?);
     let map = registry.state_map(&left.family)?;
@@ -93,7 +93,7 @@ pub(crate) fn compare(
 }
 
 pub(crate) fn add(files: &[PathBuf], family: &str, output: &Path) -> Result<Ended, CliError> {
-    let registry = Registry::builtin()?;
+    let registry = registry()?;
     let map = registry.state_map(family)?;
     for file in files {
         let named = Named::find(&registry, &file.to_string_lossy(), family)?;

@@ -15,7 +15,7 @@ use kconv_codegen::generate::GenerateError;
 use kconv_codegen::import::ImportError;
 use kconv_codegen::scaffold::ScaffoldError;
 use kernel_structs::layout::{Fingerprint, Layout, UnknownType};
-use kernel_structs::releases::{Registry, RegistryError};
+use kernel_structs::releases::{Files, Registry, RegistryError};
 use kernel_structs_routes::headers::HeaderError;
 use kernel_structs_routes::package::PackageError;
 use source::Route;
@@ -85,7 +85,7 @@ pub(crate) enum CliError {
     )]
     Download { package: String, said: String },
     #[error(transparent)]
-    Import(#[from] ImportError),
+    Import(#[from] Box<ImportError>),
     #[error("{from} and {to} are of different families, {from_family} and {to_family}")]
     Families {
         from: String,
@@ -135,6 +135,23 @@ pub(crate) fn exit(ended: Result<Ended, CliError>) -> ExitCode {
             ExitCode::from(error.code())
         }
     }
+}
+
+/// Where a project keeps its releases, layouts and state maps.
+const RELEASES: &str = "kernel-structs";
+
+/// What is known of kernels: in a project's folder what its files say, so that an import counts
+/// at once; elsewhere what this program was built with.
+pub(crate) fn registry() -> Result<Registry, CliError> {
+    let folder = Path::new(RELEASES);
+    if !folder.join("releases.toml").is_file() {
+        return Ok(Registry::builtin()?);
+    }
+    let files = Files::read(folder).map_err(|error| CliError::Io {
+        path: folder.to_owned(),
+        error,
+    })?;
+    Ok(Registry::parse(files)?)
 }
 
 /// Prints a result.

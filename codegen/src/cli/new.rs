@@ -1,8 +1,7 @@
 //! `kconv-gen new`.
 
-use super::{CliError, Ended, print};
+use super::{CliError, Ended, print, registry};
 use kconv_codegen::scaffold;
-use kernel_structs::releases::Registry;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +11,7 @@ pub(crate) fn new(
     patch: Option<&Path>,
     output: Option<PathBuf>,
 ) -> Result<Ended, CliError> {
-    let registry = Registry::builtin()?;
+    let registry = registry()?;
     let selection = scaffold::select(&registry, from, to).map_err(scaffold::ScaffoldError::from)?;
     let patch = match patch {
         Some(path) => Some(fs::read(path).map_err(|error| CliError::Io {

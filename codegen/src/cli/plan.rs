@@ -1,6 +1,6 @@
 //! `kconv-gen diff` and `kconv-gen plan`.
 
-use super::{CliError, Ended, Named, print, print_json};
+use super::{CliError, Ended, Named, print, print_json, registry};
 use kconv_codegen::diff::{self, html, side, view};
 use kconv_codegen::generate::{self, Findings, GenerateError, OVERRIDES};
 use kconv_codegen::overrides::{self, Overrides, OverridesFile};
@@ -35,7 +35,7 @@ pub(crate) struct DiffOptions<'a> {
 }
 
 pub(crate) fn diff(from: &str, to: &str, options: &DiffOptions<'_>) -> Result<Ended, CliError> {
-    let registry = Registry::builtin()?;
+    let registry = registry()?;
     let (from, to) = both(&registry, from, to, options.family)?;
     let map = registry.state_map(&from.family)?;
     let shared = diff::shared(&from.layout, &to.layout);
@@ -76,7 +76,7 @@ pub(crate) fn plan(
     family: &str,
     shown: Shown,
 ) -> Result<Ended, CliError> {
-    let registry = Registry::builtin()?;
+    let registry = registry()?;
     let (from, to) = both(&registry, from, to, family)?;
     let map = registry.state_map(&from.family)?;
     let decided = match overrides {

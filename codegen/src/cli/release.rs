@@ -32,7 +32,7 @@ struct Source {
 }
 
 pub(crate) fn import(sources: &[String], project: &Path) -> Result<Ended, CliError> {
-    let folder = project.join("kernel-structs");
+    let folder = project.join(super::RELEASES);
     let converters = project.join("converters");
     let mut undecided = false;
     for name in sources {
@@ -41,7 +41,7 @@ pub(crate) fn import(sources: &[String], project: &Path) -> Result<Ended, CliErr
             path: folder.clone(),
             error,
         })?;
-        let imported = import::import(files, &source.kernel, &converters)?;
+        let imported = import::import(files, &source.kernel, &converters).map_err(Box::new)?;
         store(&folder, &imported)?;
         print(&text(name, &source, &imported, &folder))?;
         if let Found::New { step, .. } = &imported.found {

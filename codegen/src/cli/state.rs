@@ -1,12 +1,11 @@
 //! `kconv-gen state`.
 
-use super::{CliError, Ended, print};
+use super::{CliError, Ended, print, registry};
 use kernel_structs::layout::Layout;
-use kernel_structs::releases::Registry;
 use std::collections::BTreeSet;
 
 pub(crate) fn check() -> Result<Ended, CliError> {
-    let registry = Registry::builtin()?;
+    let registry = registry()?;
     let families: BTreeSet<&str> = registry
         .layouts()
         .map(|entry| entry.family.as_str())

@@ -1,13 +1,12 @@
 //! `kconv-gen status`.
 
-use super::{CliError, Ended, print};
+use super::{CliError, Ended, print, registry};
 use kconv_codegen::scaffold::{self, ScaffoldError};
 use kconv_codegen::status;
-use kernel_structs::releases::Registry;
 use std::path::Path;
 
 pub(crate) fn status(from: &str, to: &str) -> Result<Ended, CliError> {
-    let registry = Registry::builtin()?;
+    let registry = registry()?;
     let selection = scaffold::select(&registry, from, to).map_err(ScaffoldError::from)?;
     let status = status::status(&registry, &selection, Path::new("converters"))
         .map_err(ScaffoldError::from)?;
