@@ -206,11 +206,8 @@ fn one(base: &[&str], declarator: &[&str]) -> Declared {
 
 /// Basic types in one of their ways to be written.
 fn canonical(ty: &[&str]) -> String {
-    let basic: Vec<&str> = ty
-        .iter()
-        .copied()
-        .filter(|word| BASIC.contains(word))
-        .collect();
+    let count = ty.iter().take_while(|word| BASIC.contains(word)).count();
+    let (basic, rest) = ty.split_at(count);
     if basic.len() < 2 && !matches!(basic.first(), Some(&"unsigned" | &"signed")) {
         return ty.join(" ");
     }
@@ -229,9 +226,8 @@ fn canonical(ty: &[&str]) -> String {
         (_, true) => "signed ",
         _ => "",
     };
-    let rest = ty.iter().filter(|word| !BASIC.contains(word));
     std::iter::once(format!("{sign}{size}"))
-        .chain(rest.map(|word| (*word).to_owned()))
+        .chain(rest.iter().map(|word| (*word).to_owned()))
         .collect::<Vec<_>>()
         .join(" ")
 }
