@@ -27,9 +27,9 @@ fn gzip(data: &[u8]) -> Vec<u8> {
 fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut data = MAGIC.to_vec();
     for (name, bytes) in members {
-        write!(
+        writeln!(
             data,
-            "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n",
+            "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`",
             0,
             0,
             0,
