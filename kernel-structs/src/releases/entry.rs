@@ -112,7 +112,11 @@ mod tests {
             build_id: None,
             hz: Some(300),
         };
-        let text = with_entries(&builtin.releases, &[layout.clone()], &[release.clone()]);
+        let (layouts, releases) = (
+            std::slice::from_ref(&layout),
+            std::slice::from_ref(&release),
+        );
+        let text = with_entries(&builtin.releases, layouts, releases);
         let mut files = builtin.clone();
         files.releases = Cow::Owned(text.clone());
         files
