@@ -65,6 +65,18 @@ pub enum GenerateError {
         /// The family in the overrides file.
         family: String,
     },
+    /// The releases are of different kernel families.
+    #[error("{from} and {to} are of different families, {from_family} and {to_family}")]
+    Families {
+        /// The first.
+        from: String,
+        /// The second.
+        to: String,
+        /// Family of the first.
+        from_family: String,
+        /// Family of the second.
+        to_family: String,
+    },
     /// A plan that cannot be written as Rust.
     #[error(transparent)]
     Emit(#[from] EmitError),

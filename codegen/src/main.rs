@@ -111,9 +111,12 @@ enum Layout {
         /// The release whose types are shown
         #[arg(long, required_unless_present = "btf", conflicts_with = "btf")]
         release: Option<String>,
-        /// The file whose types are shown: BTF, or an ELF file with a .BTF section
+        /// The kernel whose types are shown: a vmlinuz, a file with BTF or DWARF, or the folder of a configured header tree
         #[arg(long, value_name = "FILE")]
         btf: Option<PathBuf>,
+        /// Kernel family of a file
+        #[arg(long, default_value = "linux-2.4")]
+        family: String,
         /// Show the members of structures inside others, too
         #[arg(long)]
         expand: bool,
@@ -177,8 +180,9 @@ fn main() -> ExitCode {
             types,
             release,
             btf,
+            family,
             expand,
-        }) => cli::layout::show(&types, release.as_deref(), btf.as_deref(), expand),
+        }) => cli::layout::show(&types, release.as_deref(), btf.as_deref(), &family, expand),
         Command::Layout(Layout::List) => cli::layout::list(),
         Command::Layout(Layout::Compare {
             left,

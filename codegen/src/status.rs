@@ -6,6 +6,7 @@ use crate::plan::{Made, Pair, Plan, Undecided};
 use crate::scaffold::{SelectError, Selected, Selection};
 use kconv_runtime::table::{RuleKind, Source};
 use kernel_structs::releases::{LayoutId, Registry};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write;
 use std::fs;
@@ -115,12 +116,20 @@ pub fn status(
         files.push(file);
     }
     let mut pairs = Vec::new();
+    // Ways between several pairs have most of their steps in common.
+    let mut known: BTreeMap<(&Path, &(String, String)), Step> = BTreeMap::new();
     for pair in &selection.pairs {
         let (from, to) = (&pair.from.release, &pair.to.release);
         let steps = match chain(&edges, &from.layout, &to.layout) {
             Some(chain) => chain
                 .into_iter()
-                .map(|edge| Ok(step(registry, edge, &files[edge.file])?))
+                .map(|edge| match known.entry((&edge.dir, &edge.releases)) {
+                    Entry::Occupied(known) => Ok(known.get().clone()),
+                    Entry::Vacant(new) => {
+                        let step = step(registry, edge, &files[edge.file])?;
+                        Ok(new.insert(step).clone())
+                    }
+                })
                 .collect::<Result<_, SelectError>>()?,
             None => vec![without_crate(registry, pair)?],
         };

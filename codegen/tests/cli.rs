@@ -198,6 +198,32 @@ fn an_object_file_is_read_by_its_debug_information() {
     assert!(errors.contains("types.o: no unit defines `"), "{errors}");
 }
 
+/// Types are shown out of whatever a layout can be read from, also a header tree or a boot image;
+/// what is wrong with one is told in its own terms.
+#[test]
+fn types_are_shown_out_of_any_kind_of_kernel() {
+    let stored = "kernel-structs/layouts/6.1.0-47-amd64.btf";
+    let show = |file: &str| {
+        run(&[
+            "layout", "show", "pid", "--btf", file, "--family", "linux-6",
+        ])
+    };
+    let (code, out, _) = show(stored);
+    assert_eq!(code, 0);
+    assert!(out.contains("struct pid {"), "{out}");
+    let folder = tempfile::tempdir().unwrap();
+    let (code, _, errors) = show(folder.path().to_str().unwrap());
+    assert_eq!(code, 2);
+    assert!(errors.contains("Makefile"), "{errors}");
+    let cut = folder.path().join("vmlinuz");
+    let mut data = vec![0; 0x300];
+    data[0x202..0x206].copy_from_slice(b"HdrS");
+    fs::write(&cut, data).unwrap();
+    let (code, _, errors) = show(cut.to_str().unwrap());
+    assert_eq!(code, 2);
+    assert!(errors.contains("vmlinuz: boot protocol"), "{errors}");
+}
+
 /// What is no kernel is said to be none, with the file's name.
 #[test]
 fn a_folder_without_a_kernel_is_an_error() {

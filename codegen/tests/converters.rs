@@ -10,10 +10,9 @@ use kconv_runtime::context::Outcome;
 use kconv_runtime::table::{Converter, Span, TypeConverter};
 use kernel_structs::releases::{LayoutId, Registry};
 use kernel_structs::state::StateMap;
-use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use reader::{Decided, Place, Reader, Use};
-use world::World;
+use world::{RandomObject, World};
 
 const WORK_LIST: &str = "task_struct.scm_work_list";
 
@@ -79,29 +78,7 @@ fn places(world: &World) -> Vec<Place> {
     (0..world.len()).map(place).collect()
 }
 
-/// An object with random bytes, whose pointers lead somewhere more often than chance would have
-/// it, and some of them are named by slots.
-#[derive(Clone, Debug)]
-struct Sample {
-    object: usize,
-    bytes: Vec<u8>,
-    /// For each pointer in turn: what it is, and two numbers to choose a target by.
-    choices: Vec<(u8, usize, u32)>,
-}
-
-fn sample(sizes: Vec<usize>) -> impl Strategy<Value = Sample> {
-    (0..sizes.len()).prop_flat_map(move |object| {
-        let bytes = proptest::collection::vec(any::<u8>(), sizes[object]);
-        let choice = (any::<u8>(), 0..sizes.len(), any::<u32>());
-        (bytes, proptest::collection::vec(choice, 1..64)).prop_map(move |(bytes, choices)| Sample {
-            object,
-            bytes,
-            choices,
-        })
-    })
-}
-
-fn prepare(sample: &Sample, reader: &Reader, places: &[Place]) -> (Vec<u8>, Vec<Slot>) {
+fn prepare(sample: &RandomObject, reader: &Reader, places: &[Place]) -> (Vec<u8>, Vec<Slot>) {
     let mut bytes = sample.bytes.clone();
     let mut slots = Vec::new();
     let own = &places[sample.object];
@@ -142,7 +119,7 @@ fn run(
     converter: &'static Converter,
     decided: &[(&str, Decided)],
     cases: u32,
-    judge: impl Fn(&Reader, &[Place], &Sample, &[u8], &[Slot], (Vec<u8>, Outcome)),
+    judge: impl Fn(&Reader, &[Place], &RandomObject, &[u8], &[Slot], (Vec<u8>, Outcome)),
 ) {
     let reader = reader(converter, decided);
     let world = world(converter);
@@ -157,7 +134,7 @@ fn run(
         ..Config::default()
     };
     TestRunner::new(config)
-        .run(&sample(sizes), |sample| {
+        .run(&RandomObject::any(sizes), |sample| {
             let (bytes, slots) = prepare(&sample, &reader, &places);
             let result = world.convert(sample.object, &bytes, &slots);
             judge(&reader, &places, &sample, &bytes, &slots, result);

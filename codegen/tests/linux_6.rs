@@ -1,21 +1,22 @@
-//! The converters between Linux 6.1 and 6.12, held against the layouts and their own way back.
+//! Every converter among the kernels of Linux 6, held against the layouts and its own way back.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../../converters/kconv/src/converters.rs"]
+mod converters;
 mod world;
 
-use convert_6_1_170_amd64_6_12_117_amd64 as forth;
-use convert_6_12_117_amd64_6_1_170_amd64 as back;
 use kconv_image::{ObjectId, Slot, SlotTarget, SymbolId};
 use kconv_runtime::context::Outcome;
 use kconv_runtime::table::{Converter, PartKind};
 use kernel_structs::layout::{FieldPath, Layout, Leaf, LeafKind, Step, leaves};
-use kernel_structs::releases::{LayoutId, Registry};
+use kernel_structs::releases::Registry;
 use kernel_structs::state::{Policy, StateMap};
-use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::collections::{BTreeMap, BTreeSet};
-use world::World;
+use std::path::Path;
+use std::sync::LazyLock;
+use world::{RandomObject, World};
 
 const SYMBOLS: [&str; 4] = [
     "arch_get_unmapped_area",
@@ -24,27 +25,53 @@ const SYMBOLS: [&str; 4] = [
     "do_no_restart_syscall",
 ];
 
-/// Both directions: a converter, and the one back.
-fn directions() -> [[&'static Converter; 2]; 2] {
-    let [forth, back] = [forth::CONVERTERS[0], back::CONVERTERS[0]];
-    [[forth, back], [back, forth]]
+static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry::builtin().unwrap());
+static MAP: LazyLock<StateMap> = LazyLock::new(|| REGISTRY.state_map("linux-6").unwrap());
+static LAYOUTS: LazyLock<BTreeMap<&str, Layout>> = LazyLock::new(|| {
+    let all = REGISTRY.layouts().filter(|entry| entry.family == "linux-6");
+    all.map(|entry| (entry.id.0.as_str(), REGISTRY.layout(&entry.id).unwrap()))
+        .collect()
+});
+
+/// Every converter, with the one back.
+fn directions() -> Vec<[&'static Converter; 2]> {
+    let mut all = converters::linked();
+    all.retain(|converter| converter.family == "linux-6");
+    let back = |there: &Converter| {
+        let ends = (there.to.layout, there.from.layout);
+        let mut found = all.iter().filter(|c| (c.from.layout, c.to.layout) == ends);
+        let back = found
+            .next()
+            .unwrap_or_else(|| panic!("no way back for {}", there.name));
+        assert!(found.next().is_none(), "two ways back for {}", there.name);
+        *back
+    };
+    all.iter().map(|there| [*there, back(there)]).collect()
 }
 
-fn layout(name: &str) -> Layout {
-    let registry = Registry::builtin().unwrap();
-    registry.layout(&LayoutId(name.to_owned())).unwrap()
+/// The converter from 6.1 to 6.12, and the one back.
+fn between_versions() -> [&'static Converter; 2] {
+    let mut all = directions();
+    all.retain(|[there, _]| there.from.layout == "6.1.0-47-amd64" && crosses(there));
+    let [direction] = all.try_into().unwrap();
+    direction
 }
 
-fn state_map() -> StateMap {
-    Registry::builtin().unwrap().state_map("linux-6").unwrap()
+/// Whether a converter leads from 6.1 to 6.12, or back.
+fn crosses(converter: &Converter) -> bool {
+    let version = |layout: &str| layout.split('.').nth(1).unwrap().to_owned();
+    version(converter.from.layout) != version(converter.to.layout)
+}
+
+fn layout(name: &str) -> &'static Layout {
+    &LAYOUTS[name]
 }
 
 /// Two objects of every saved type, with room to grow for neither.
 fn world(converter: &'static Converter) -> World {
-    let map = state_map();
     let mut objects = Vec::new();
     let mut address = 0xffff_8881_0000_0000;
-    for ty in map.saved_types() {
+    for ty in MAP.saved_types() {
         for _ in 0..2 {
             objects.push((ty, address, 0));
             address += u64::from(converter.find(ty).unwrap().from_size).next_multiple_of(64);
@@ -69,7 +96,7 @@ fn scalars(layout: &Layout, ty: &str) -> BTreeMap<String, Leaf> {
 }
 
 /// Whether the state map says anything of a scalar but that it is data.
-fn has_rule(map: &StateMap, layout: &Layout, ty: &str, leaf: &Leaf) -> bool {
+fn has_rule(layout: &Layout, ty: &str, leaf: &Leaf) -> bool {
     let root = layout.find(ty).unwrap();
     let mut owner = root;
     let steps = leaf.path.steps();
@@ -82,17 +109,21 @@ fn has_rule(map: &StateMap, layout: &Layout, ty: &str, leaf: &Leaf) -> bool {
             return false;
         };
         let names = if names.is_empty() { vec![ty] } else { names };
-        let rule = map.member_rule(layout, &names, name, here);
+        let rule = MAP.member_rule(layout, &names, name, here);
         rule.is_some_and(|rule| !matches!(rule.policy, Policy::Carry | Policy::User))
     })
 }
 
 /// The names of all members that somebody decided about, in either direction.
-fn decided() -> BTreeSet<String> {
-    let texts = [
-        include_str!("../../converters/linux-6.1.0-47-amd64-6.12.117-amd64/overrides.toml"),
-        include_str!("../../converters/linux-6.12.117-amd64-6.1.0-47-amd64/overrides.toml"),
-    ];
+fn decided(direction: [&Converter; 2]) -> BTreeSet<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../converters");
+    let names = direction.map(|converter| format!("converter = \"{}\"\n", converter.name));
+    let texts = std::fs::read_dir(folder).unwrap().filter_map(|entry| {
+        let text = std::fs::read_to_string(entry.unwrap().path().join("overrides.toml")).ok()?;
+        names.iter().any(|name| text.contains(name)).then_some(text)
+    });
+    let texts: Vec<String> = texts.collect();
+    assert_eq!(texts.len(), 2, "{names:?}");
     let fields = texts.iter().flat_map(|text| text.lines());
     let fields = fields.filter_map(|line| line.strip_prefix("field = \""));
     fields
@@ -107,28 +138,8 @@ fn bits(bytes: &[u8], leaf: &Leaf) -> Vec<bool> {
         .collect()
 }
 
-/// An object with random bytes, some of them those of pointers that lead somewhere.
-#[derive(Clone, Debug)]
-struct Sample {
-    object: usize,
-    bytes: Vec<u8>,
-    choices: Vec<(u8, usize, u32)>,
-}
-
-fn sample(sizes: Vec<usize>) -> impl Strategy<Value = Sample> {
-    (0..sizes.len()).prop_flat_map(move |object| {
-        let bytes = proptest::collection::vec(any::<u8>(), sizes[object]);
-        let choice = (any::<u8>(), 0..sizes.len(), any::<u32>());
-        (bytes, proptest::collection::vec(choice, 1..64)).prop_map(move |(bytes, choices)| Sample {
-            object,
-            bytes,
-            choices,
-        })
-    })
-}
-
 /// Makes pointers lead somewhere, or be named by slots.
-fn prepare(sample: &Sample, world: &World, pointers: &[Leaf]) -> (Vec<u8>, Vec<Slot>) {
+fn prepare(sample: &RandomObject, world: &World, pointers: &[Leaf]) -> (Vec<u8>, Vec<Slot>) {
     let mut bytes = sample.bytes.clone();
     let mut slots: BTreeMap<u32, Slot> = BTreeMap::new();
     for (index, leaf) in pointers.iter().enumerate() {
@@ -182,7 +193,7 @@ fn restore(bytes: &mut [u8], outcome: &Outcome) {
 /// Runs random objects of every saved type there and back.
 fn run(
     [there, again]: [&'static Converter; 2],
-    judge: impl Fn(&World, &Sample, (&[u8], &[Slot]), (&[u8], &Outcome), (&[u8], &Outcome)),
+    judge: impl Fn(&World, &RandomObject, (&[u8], &[Slot]), (&[u8], &Outcome), (&[u8], &Outcome)),
 ) {
     let old = layout(there.from.layout);
     let world = world(there);
@@ -192,18 +203,18 @@ fn run(
         .collect();
     let pointers: Vec<Vec<Leaf>> = (0..world.len())
         .map(|object| {
-            let all = scalars(&old, world.ty(object)).into_values();
+            let all = scalars(old, world.ty(object)).into_values();
             all.filter(|leaf| matches!(leaf.kind, LeafKind::Pointer(_)) && !leaf.in_union)
                 .collect()
         })
         .collect();
     let config = Config {
-        cases: 2000,
+        cases: 1000,
         failure_persistence: None,
         ..Config::default()
     };
     TestRunner::new(config)
-        .run(&sample(sizes), |sample| {
+        .run(&RandomObject::any(sizes), |sample| {
             let (bytes, slots) = prepare(&sample, &world, &pointers[sample.object]);
             let (new, outcome) = world.convert(sample.object, &bytes, &slots);
             let mut moved = outcome.slots.clone();
@@ -235,10 +246,11 @@ fn run(
 /// the flags of one call lie in a number of another.
 #[test]
 fn what_has_a_counterpart_is_carried() {
-    let (map, decided) = (state_map(), decided());
     for direction in directions() {
-        let layouts = [direction[0].from.layout, direction[0].to.layout].map(layout);
-        let common: BTreeMap<&str, Vec<(String, Leaf, Leaf)>> = map
+        let decided = decided(direction);
+        let layouts = [direction[0].from.layout, direction[0].to.layout];
+        let layouts = layouts.map(|name| MAP.live(layout(name)));
+        let common: BTreeMap<&str, Vec<(String, Leaf, Leaf)>> = MAP
             .saved_types()
             .into_iter()
             .map(|ty| {
@@ -246,8 +258,8 @@ fn what_has_a_counterpart_is_carried() {
                 let pairs = scalars(&layouts[0], ty).into_iter();
                 let pairs = pairs.filter_map(|(path, was)| {
                     let is = new.remove(&path)?;
-                    let ruled = has_rule(&map, &layouts[0], ty, &was)
-                        || has_rule(&map, &layouts[1], ty, &is)
+                    let ruled = has_rule(&layouts[0], ty, &was)
+                        || has_rule(&layouts[1], ty, &is)
                         || was.path.steps().iter().any(
                             |step| matches!(step, Step::Member(name) if decided.contains(name)),
                         );
@@ -291,9 +303,8 @@ const ELSEWHERE: [(&str, &str, &str); 5] = [
 #[test]
 fn what_is_lost_was_refused_or_kept() {
     for direction in directions() {
-        let map = state_map();
-        let old = map.live(&layout(direction[0].from.layout));
-        let types = map.saved_types().into_iter();
+        let old = MAP.live(layout(direction[0].from.layout));
+        let types = MAP.saved_types().into_iter();
         let types: BTreeMap<&str, Vec<(String, Leaf)>> = types
             .map(|ty| (ty, scalars(&old, ty).into_iter().collect()))
             .collect();
@@ -318,7 +329,8 @@ fn what_is_lost_was_refused_or_kept() {
                         continue;
                     }
                     let of = (world.ty(sample.object), path.split('.').next().unwrap());
-                    let told = ELSEWHERE.iter().any(|(ty, field, _)| of == (*ty, *field))
+                    let told = crosses(direction[0])
+                        && ELSEWHERE.iter().any(|(ty, field, _)| of == (*ty, *field))
                         || refused.iter().any(|field| {
                             // A finding names a union without a name by its first member.
                             let field = field.split(".union_").next().unwrap();
@@ -369,12 +381,12 @@ fn a_pointer_into_an_object_comes_back() {
 /// The timers of a process are a ring under 6.1 and a chain under 6.12; two of them, newest first.
 #[test]
 fn a_ring_of_timers_becomes_a_chain_and_a_ring_again() {
-    let [there, again] = directions()[0];
+    let [there, again] = between_versions();
     let world = world(there);
     let process = object_of(&world, "signal_struct");
     let first = object_of(&world, "k_itimer");
     let at = |layout: &str, ty: &str, member: &str| {
-        let layout = state_map().live(&self::layout(layout));
+        let layout = MAP.live(self::layout(layout));
         let path = FieldPath::parse(member).unwrap();
         let found = layout.resolve(layout.find(ty).unwrap(), &path).unwrap();
         found.offset.byte().0

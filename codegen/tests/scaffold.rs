@@ -5,7 +5,7 @@
 use kconv_codegen::overrides::{self, OverrideProblem};
 use kconv_codegen::patch::PatchError;
 use kconv_codegen::scaffold::hunks::{self, Touch, Wanted};
-use kconv_codegen::scaffold::{self, Crate, ScaffoldError, SelectError};
+use kconv_codegen::scaffold::{self, Crate, ScaffoldError, SelectError, Selection};
 use kconv_codegen::status;
 use kernel_structs::releases::Registry;
 use std::fs;
@@ -130,20 +130,33 @@ fn status_follows_chains_and_names_what_is_missing() {
     insta::assert_snapshot!("status_without_converters", text);
     let (complete, text) = show("2.4.36", "2.4.36.8", &converters);
     assert!(complete, "{text}");
-    // Between any two stored layouts there is a way on which nothing is left.
-    for from in registry
-        .layouts()
-        .filter(|layout| layout.family == "linux-2.4")
-    {
-        for to in registry
-            .layouts()
-            .filter(|layout| layout.family == "linux-2.4")
-        {
-            let first = |id| &registry.releases_of(id).next().unwrap().name;
-            let (complete, text) = show(first(&from.id), first(&to.id), &converters);
-            assert!(complete, "{text}");
+}
+
+/// Between any two stored layouts of one machine and family there is a way on which nothing is left.
+#[test]
+fn nothing_is_left_to_decide_between_any_two_layouts() {
+    let registry = registry();
+    let converters = Path::new(env!("CARGO_MANIFEST_DIR")).join("../converters");
+    let mut pairs = Vec::new();
+    for from in registry.layouts() {
+        for to in registry.layouts() {
+            let related = from.family == to.family && from.arch == to.arch;
+            if related && from.id != to.id {
+                let name = |id| &registry.releases_of(id).next().unwrap().name;
+                let mut one = scaffold::select(&registry, name(&from.id), name(&to.id)).unwrap();
+                pairs.append(&mut one.pairs);
+            }
         }
     }
+    assert_eq!(pairs.len(), 4 * 3 + 16 * 15);
+    let selection = Selection {
+        from: String::from("any"),
+        to: String::from("any other"),
+        pairs,
+        alike: Vec::new(),
+    };
+    let status = status::status(&registry, &selection, &converters).unwrap();
+    assert!(status.is_complete(), "{}", status::text(&status));
 }
 
 #[test]

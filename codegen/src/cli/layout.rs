@@ -1,7 +1,7 @@
 //! `kconv-gen layout`.
 
-use super::source::Route;
-use super::{CliError, Ended, Named, print, read_btf, registry};
+use super::source::{self, Route};
+use super::{CliError, Ended, Named, print, registry};
 use kernel_structs::btf;
 use kernel_structs::layout::{RenderOptions, render_type};
 use kernel_structs::releases::prepare_layout;
@@ -14,12 +14,13 @@ pub(crate) fn show(
     types: &[String],
     release: Option<&str>,
     file: Option<&Path>,
+    family: &str,
     expand: bool,
 ) -> Result<Ended, CliError> {
+    let registry = registry()?;
     let layout = match (release, file) {
-        (_, Some(file)) => read_btf(file)?,
+        (_, Some(file)) => source::read(file, &registry.state_map(family)?)?.0,
         (release, None) => {
-            let registry = registry()?;
             let name = release.unwrap_or_default();
             kconv_codegen::generate::end(&registry, name)?.layout
         }

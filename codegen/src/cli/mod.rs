@@ -19,7 +19,6 @@ use kernel_structs::releases::{Files, Registry, RegistryError};
 use kernel_structs_routes::headers::HeaderError;
 use kernel_structs_routes::package::PackageError;
 use source::Route;
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -86,13 +85,6 @@ pub(crate) enum CliError {
     Download { package: String, said: String },
     #[error(transparent)]
     Import(#[from] Box<ImportError>),
-    #[error("{from} and {to} are of different families, {from_family} and {to_family}")]
-    Families {
-        from: String,
-        to: String,
-        from_family: String,
-        to_family: String,
-    },
     #[error("{}: no converter crates here; run this in the project's folder, or name them", path.display())]
     NoCrates { path: PathBuf },
     #[error(transparent)]
@@ -209,16 +201,4 @@ impl Named {
             route,
         })
     }
-}
-
-/// Reads a file with BTF.
-pub(crate) fn read_btf(path: &Path) -> Result<Layout, CliError> {
-    let data = fs::read(path).map_err(|error| CliError::Io {
-        path: path.to_owned(),
-        error,
-    })?;
-    kernel_structs::btf::read(&data).map_err(|error| CliError::Btf {
-        path: path.to_owned(),
-        error,
-    })
 }

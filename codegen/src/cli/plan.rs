@@ -131,12 +131,12 @@ fn both(
     );
     match from.family == to.family {
         true => Ok((from, to)),
-        false => Err(CliError::Families {
+        false => Err(CliError::Generate(GenerateError::Families {
             from: from.name,
             to: to.name,
             from_family: from.family,
             to_family: to.family,
-        }),
+        })),
     }
 }
 

@@ -40,18 +40,6 @@ pub enum SelectError {
         /// The second name.
         to: String,
     },
-    /// The releases are of different kernel families.
-    #[error("{from} and {to} are of different families, {from_family} and {to_family}")]
-    Families {
-        /// The first release.
-        from: String,
-        /// The second one.
-        to: String,
-        /// Family of the first.
-        from_family: String,
-        /// Family of the second.
-        to_family: String,
-    },
 }
 
 /// The pairs that `from` and `to` mean: two releases named in full are one pair; a version means
@@ -101,12 +89,12 @@ pub fn select<'a>(
     }
     for pair in &selection.pairs {
         if pair.from.family != pair.to.family {
-            return Err(SelectError::Families {
+            return Err(SelectError::Generate(GenerateError::Families {
                 from: pair.from.release.name.clone(),
                 to: pair.to.release.name.clone(),
                 from_family: pair.from.family.to_owned(),
                 to_family: pair.to.family.to_owned(),
-            });
+            }));
         }
     }
     Ok(selection)
@@ -119,11 +107,7 @@ fn named<'a>(
 ) -> Result<(Option<String>, Vec<&'a Release>), GenerateError> {
     let is_name =
         |release: &&Release| release.name == query || release.uname.as_deref() == Some(query);
-    let of_version: Vec<&Release> = registry
-        .releases()
-        .iter()
-        .filter(|release| release.version == query)
-        .collect();
+    let of_version = registry.of_version(query);
     if !registry.releases().iter().any(|release| is_name(&release)) && !of_version.is_empty() {
         return Ok((None, of_version));
     }

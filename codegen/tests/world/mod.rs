@@ -16,6 +16,7 @@ use kconv_runtime::at::At;
 use kconv_runtime::context::{Context, Namer, Old, Outcome};
 use kconv_runtime::placement::{Lengths, Map};
 use kconv_runtime::table::Converter;
+use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 /// Objects, and where they lie before and after a conversion.
@@ -166,5 +167,31 @@ impl World {
         let convert = ty.convert.unwrap();
         convert(&mut cx, &At::object(), old, &mut new);
         (new, outcome)
+    }
+}
+
+/// An object with random bytes, whose pointers are to lead somewhere more often than chance would
+/// have it.
+#[derive(Clone, Debug)]
+pub struct RandomObject {
+    pub object: usize,
+    pub bytes: Vec<u8>,
+    /// For each pointer in turn: what it is, and two numbers to choose a target by.
+    pub choices: Vec<(u8, usize, u32)>,
+}
+
+impl RandomObject {
+    /// One of the objects with these sizes.
+    pub fn any(sizes: Vec<usize>) -> impl Strategy<Value = RandomObject> {
+        (0..sizes.len()).prop_flat_map(move |object| {
+            let bytes = proptest::collection::vec(any::<u8>(), sizes[object]);
+            let choice = (any::<u8>(), 0..sizes.len(), any::<u32>());
+            let choices = proptest::collection::vec(choice, 1..64);
+            (bytes, choices).prop_map(move |(bytes, choices)| RandomObject {
+                object,
+                bytes,
+                choices,
+            })
+        })
     }
 }

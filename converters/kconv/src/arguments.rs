@@ -163,7 +163,7 @@ pub(crate) struct Freeze {
     /// Freeze their descendants as well
     #[arg(long, conflicts_with_all = ["dump", "core"])]
     pub(crate) tree: bool,
-    /// Let the processes run on afterwards [default]
+    /// Let the processes run on afterwards, which they do unless they are to be killed
     #[arg(long, conflicts_with_all = ["dump", "core"])]
     pub(crate) leave_running: bool,
     /// Kill the processes once the image is safe on disk

@@ -117,3 +117,57 @@ fn build_id(release: &Release) -> Vec<u8> {
         .filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    /// Between any two layouts of one machine and family there is a chain, and no converter is there
+    /// for nothing: without any one of them some layout is out of reach of another.
+    #[test]
+    fn chains_lead_from_every_layout_to_every_other() {
+        let known = Known::new().unwrap();
+        let mut pairs = Vec::new();
+        for from in known.registry.layouts() {
+            for to in known.registry.layouts() {
+                if from.family == to.family && from.arch == to.arch {
+                    pairs.push((from.id.0.as_str(), to.id.0.as_str()));
+                }
+            }
+        }
+        assert_eq!(pairs.len(), 4 * 4 + 16 * 16);
+        let without = |converters: &[&'static Converter]| -> Vec<(&str, &str)> {
+            let all = pairs.iter().copied();
+            all.filter(|(from, to)| find_chain(converters, from, to).is_none())
+                .collect()
+        };
+        let linked = converters::linked();
+        assert_eq!(without(&linked), []);
+        for index in 0..linked.len() {
+            let mut fewer = linked.clone();
+            let away = fewer.remove(index);
+            assert!(!without(&fewer).is_empty(), "{} is not needed", away.name);
+        }
+    }
+
+    #[test]
+    fn versions_mean_the_newest_build_of_every_flavour_that_both_have() {
+        let known = Known::new().unwrap();
+        let names: Vec<(&str, &str)> = known
+            .pairs("6.1.192", "6.12.117")
+            .unwrap()
+            .into_iter()
+            .map(|(from, to)| (from.name.as_str(), to.name.as_str()))
+            .collect();
+        assert_eq!(
+            names,
+            [
+                ("6.1.0-56-cloud-amd64", "6.12.117+deb12-cloud-amd64"),
+                ("6.1.0-56-rt-amd64", "6.12.117+deb12-rt-amd64"),
+                ("6.1.0-56-amd64", "6.12.117+deb12-amd64"),
+            ]
+        );
+    }
+}

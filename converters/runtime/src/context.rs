@@ -143,36 +143,21 @@ impl<'a> Context<'a> {
     /// A pointer at or into a saved object; null, with the old value kept, if that is not in the
     /// image.
     pub fn within<P: Scalar, Q: Scalar>(&mut self, at: &At<'_>, old: P) -> Q {
-        match self.map.place(address(old)) {
-            Placed::Null => self.pointer(RuleKind::Within, at, 0),
-            Placed::At(new) => self.pointer(RuleKind::Within, at, new.0),
-            Placed::AtFirst(new) => {
-                self.keep(at, old.as_bytes());
-                self.pointer(RuleKind::Within, at, new.0)
-            }
-            Placed::NotSaved | Placed::NoSuchPlace { .. } => {
-                self.keep(at, old.as_bytes());
-                self.pointer(RuleKind::Within, at, 0)
-            }
-        }
+        let new = self.place(at, old).unwrap_or_else(|_| {
+            self.keep(at, old.as_bytes());
+            0
+        });
+        self.pointer(RuleKind::Within, at, new)
     }
 
     /// A link of a ring of saved objects; the ring's `head` itself, with the old value kept, if
     /// the neighbour is not in the image.
     pub fn link<P: Scalar, Q: Scalar>(&mut self, at: &At<'_>, head: &At<'_>, old: P) -> Q {
-        match self.map.place(address(old)) {
-            Placed::Null => self.pointer(RuleKind::Within, at, 0),
-            Placed::At(new) => self.pointer(RuleKind::Within, at, new.0),
-            Placed::AtFirst(new) => {
-                self.keep(at, old.as_bytes());
-                self.pointer(RuleKind::Within, at, new.0)
-            }
-            Placed::NotSaved | Placed::NoSuchPlace { .. } => {
-                self.keep(at, old.as_bytes());
-                let own = self.map.new_address(self.target).0 + u64::from(head.new);
-                self.pointer(RuleKind::Within, at, own)
-            }
-        }
+        let new = self.place(at, old).unwrap_or_else(|_| {
+            self.keep(at, old.as_bytes());
+            self.map.new_address(self.target).0 + u64::from(head.new)
+        });
+        self.pointer(RuleKind::Within, at, new)
     }
 
     /// An address on the kernel stack that shares the object's memory; null, with the old value
@@ -492,27 +477,32 @@ impl<'a> Context<'a> {
     }
 
     fn required<P: Scalar, Q: Scalar>(&mut self, rule: RuleKind, at: &At<'_>, old: P) -> Q {
-        let new = match self.map.place(address(old)) {
-            Placed::Null => 0,
-            Placed::At(new) => new.0,
-            Placed::AtFirst(new) => {
-                self.keep(at, old.as_bytes());
-                new.0
-            }
-            Placed::NotSaved => {
-                self.refuse(rule, at, format!("{:#x}", address(old)), Problem::NotSaved);
-                0
-            }
-            Placed::NoSuchPlace { object, offset } => {
-                let problem = Problem::NoSuchPlace {
+        let new = self.place(at, old).unwrap_or_else(|nowhere| {
+            let problem = match nowhere {
+                Placed::NoSuchPlace { object, offset } => Problem::NoSuchPlace {
                     target: self.namer.object(object),
                     offset,
-                };
-                self.refuse(rule, at, format!("{:#x}", address(old)), problem);
-                0
-            }
-        };
+                },
+                _ => Problem::NotSaved,
+            };
+            self.refuse(rule, at, format!("{:#x}", address(old)), problem);
+            0
+        });
         self.pointer(rule, at, new)
+    }
+
+    /// Where the pointer `old` leads now, or why it leads nowhere. What the way back could not tell
+    /// by the new pointer is kept.
+    fn place<P: Scalar>(&mut self, at: &At<'_>, old: P) -> Result<u64, Placed> {
+        match self.map.place(address(old)) {
+            Placed::Null => Ok(0),
+            Placed::At(new) => Ok(new.0),
+            Placed::AtFirst(new) => {
+                self.keep(at, old.as_bytes());
+                Ok(new.0)
+            }
+            nowhere => Err(nowhere),
+        }
     }
 
     fn slot<P: Scalar, Q: Scalar>(&mut self, rule: RuleKind, at: &At<'_>, old: P) -> Q {

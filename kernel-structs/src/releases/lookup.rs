@@ -54,9 +54,17 @@ impl LookupError {
 }
 
 impl Registry {
+    /// The releases that `version` means: for each machine and flavour the newest build of each
+    /// layout, in the order of the table.
+    pub fn of_version(&self, version: &str) -> Vec<&Release> {
+        let all = self.releases.iter();
+        newest_builds(all.filter(|release| release.version == version).collect())
+    }
+
     /// The release that `query` means: the one of that name; else the one on which `uname -r`
     /// prints it; else the one of that version, of several the one with `default_flavour`; else
-    /// the one that it names as `version-flavour`.
+    /// the one that it names as `version-flavour`. Of builds that differ in nothing but their
+    /// names and when they were made, the newest is meant.
     ///
     /// Releases for other machines than `arch` are not looked at, if that is given.
     ///
@@ -96,6 +104,7 @@ impl Registry {
                     found.retain(preferred);
                 }
             }
+            let found = newest_builds(found);
             match found.as_slice() {
                 [] => {}
                 [release] => return Ok(release),
@@ -125,4 +134,18 @@ impl Registry {
                 .collect(),
         })
     }
+}
+
+/// `releases` without those of which a later one is another build: a distribution builds a version
+/// again, and nothing that matters here changes.
+fn newest_builds(releases: Vec<&Release>) -> Vec<&Release> {
+    let same = |a: &Release, b: &Release| {
+        (&a.version, &a.arch, &a.flavour, &a.layout) == (&b.version, &b.arch, &b.flavour, &b.layout)
+    };
+    let later = |index: usize| &releases[index + 1..];
+    let newest = releases
+        .iter()
+        .enumerate()
+        .filter(|(index, release)| !later(*index).iter().any(|other| same(other, release)));
+    newest.map(|(_, release)| *release).collect()
 }

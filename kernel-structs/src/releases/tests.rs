@@ -192,6 +192,43 @@ fn flavours_are_appended_to_versions_whatever_the_name() {
     );
 }
 
+/// 6.1.192 was built twice, in three flavours.
+#[test]
+fn of_builds_of_one_version_and_layout_the_newest_is_meant() {
+    let registry = builtin();
+    let name = |query: &str, flavour| registry.release(query, flavour, None).unwrap().name.clone();
+    assert_eq!(name("6.1.192", Some("standard")), "6.1.0-56-amd64");
+    assert_eq!(name("6.1.192", Some("rt")), "6.1.0-56-rt-amd64");
+    assert_eq!(name("6.1.192-cloud", None), "6.1.0-56-cloud-amd64");
+    assert_eq!(name("6.1.0-55-amd64", None), "6.1.0-55-amd64");
+    // A version alone still does not tell the flavour.
+    let error = registry.release("6.1.192", None, None).unwrap_err();
+    insta::assert_snapshot!(error, @"`6.1.192` can be any of 6.1.0-56-amd64, 6.1.0-56-cloud-amd64, 6.1.0-56-rt-amd64");
+    let names = |registry: &Registry| -> Vec<String> {
+        let all = registry.of_version("6.1.192").into_iter();
+        all.map(|release| release.name.clone()).collect()
+    };
+    let newest = [
+        "6.1.0-56-amd64",
+        "6.1.0-56-cloud-amd64",
+        "6.1.0-56-rt-amd64",
+    ];
+    assert_eq!(names(&registry), newest);
+
+    // Builds with different layouts are different kernels, and nobody can guess which is meant.
+    let one = |layout: &str| {
+        format!(
+            "arch = \"amd64\"\nflavour = \"standard\"\nlayout = \"{layout}\"\nuname = \"6.1.0-55-amd64\""
+        )
+    };
+    let parted = broken(&one("6.1.0-55-amd64"), &one("6.1.0-50-amd64")).unwrap();
+    assert_eq!(names(&parted).len(), 4);
+    let error = parted
+        .release("6.1.192", Some("standard"), None)
+        .unwrap_err();
+    insta::assert_snapshot!(error, @"`6.1.192` can be any of 6.1.0-55-amd64, 6.1.0-56-amd64");
+}
+
 #[test]
 fn broken_tables_are_refused() {
     let first = "layout = \"2.4.32-i386-up\"";
