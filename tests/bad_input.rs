@@ -256,7 +256,7 @@ fn a_disk_that_is_full() {
     // A file size limit does what a full disk does, at the same calls.
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out.img");
-    let program = kconv_tests::program("kconv", "kconv");
+    let program = kconv_tests::program("kconv");
     let ran = std::process::Command::new("sh")
         .args(["-c", "ulimit -f 200; trap '' XFSZ; exec \"$0\" \"$@\""])
         .arg(program)
@@ -281,7 +281,7 @@ fn a_disk_that_is_full() {
 
 #[test]
 fn a_conversion_killed_at_any_time_leaves_the_old_file_or_the_new_one() {
-    let program = kconv_tests::program("kconv", "kconv");
+    let program = kconv_tests::program("kconv");
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out.img");
     let old = b"what was there before";

@@ -229,7 +229,7 @@ fn a_pipe_that_closes_early_is_no_error() {
             "-c",
             "\"$0\" inspect \"$1\" --type task_struct --json | head -n 1",
         ])
-        .args([program("kconv", "kconv").as_os_str(), OsStr::new(&up())])
+        .args([program("kconv").as_os_str(), OsStr::new(&up())])
         .output()
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&ran.stderr), "");
@@ -244,7 +244,7 @@ fn the_stand_alone_converter_does_what_kconv_does() {
     );
     convert("2.4.36", "2.4.36.9", &image("smp"), &one);
     let name = "convert-2_4_36_8-2_4_36_9";
-    let ran = std::process::Command::new(program(name, name))
+    let ran = std::process::Command::new(program(name))
         .args([image("smp").as_os_str(), "-o".as_ref(), other.as_os_str()])
         .output()
         .unwrap();
@@ -266,7 +266,7 @@ fn the_stand_alone_converter_does_what_kconv_does() {
 fn colours_only_when_asked_for() {
     let plain = said(&["inspect", &up()]);
     assert!(!plain.contains('\u{1b}'));
-    let ran = std::process::Command::new(program("kconv", "kconv"))
+    let ran = std::process::Command::new(program("kconv"))
         .args(["--color", "always", "inspect", &up()])
         .output()
         .unwrap();

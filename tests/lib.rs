@@ -30,16 +30,21 @@ pub fn facts(flavour: &str) -> Value {
 }
 
 /// A program of this workspace, built once in the profile of the tests.
-pub fn program(package: &str, name: &str) -> PathBuf {
+///
+/// It is built with the features that dependencies have in the tests of the whole workspace.
+/// With those of its own package alone every converter would be built, and stored, twice.
+pub fn program(name: &str) -> PathBuf {
     static BUILT: OnceLock<std::sync::Mutex<std::collections::BTreeSet<String>>> = OnceLock::new();
     let mut built = BUILT.get_or_init(Default::default).lock().unwrap();
-    if built.insert(package.to_owned()) {
+    if built.insert(name.to_owned()) {
         let status = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--locked", "-p", package])
+            .args(["build", "--quiet", "--locked", "--workspace", "--bin", name])
+            // A target that needs dev-dependencies makes cargo look at everybody's.
+            .args(["--test", "destination"])
             .current_dir(root())
             .status()
             .unwrap();
-        assert!(status.success(), "cargo build -p {package} failed");
+        assert!(status.success(), "cargo build --bin {name} failed");
     }
     // Tests lie in TARGET/debug/deps.
     let test = std::env::current_exe().unwrap();
@@ -48,7 +53,7 @@ pub fn program(package: &str, name: &str) -> PathBuf {
 
 /// Runs `kconv` with `arguments`.
 pub fn kconv<I: AsRef<std::ffi::OsStr>>(arguments: &[I]) -> Output {
-    Command::new(program("kconv", "kconv"))
+    Command::new(program("kconv"))
         .args(arguments)
         .env("NO_COLOR", "1")
         .output()
