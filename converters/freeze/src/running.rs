@@ -117,14 +117,15 @@ impl RunningError {
 }
 
 /// Saves the processes `pids`, with all their threads, in an image at `destination`; with `tree`,
-/// their descendants as well.
+/// their descendants as well. What becomes of them `afterwards` says when the image is on disk and
+/// they still stand.
 ///
 /// # Errors
 /// If they cannot be saved; then there is no image, and they run on.
 pub fn freeze_running(
     pids: &[i32],
     tree: bool,
-    afterwards: Afterwards,
+    afterwards: impl FnOnce() -> Afterwards,
     destination: &Path,
 ) -> Result<Frozen, RunningError> {
     let running = Running::open()?;
@@ -148,7 +149,7 @@ pub fn freeze_running(
         id,
     };
     let summary = freeze(&running, &kernel, &selection, destination)?;
-    let pause = match afterwards {
+    let pause = match afterwards() {
         Afterwards::RunOn => stopped.run_on(),
         Afterwards::Kill => stopped.kill(),
     };

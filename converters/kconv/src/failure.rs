@@ -24,6 +24,19 @@ pub(crate) enum Failure {
     Running(#[from] RunningError),
     #[error(transparent)]
     Vmcore(#[from] VmcoreError),
+    #[error(transparent)]
+    Kernel(#[from] kconv_kexec::ReleaseError),
+    #[error(transparent)]
+    Load(#[from] kconv_kexec::LoadError),
+    #[error("{0}; the tasks were saved and killed")]
+    Start(kconv_kexec::StartError, PathBuf),
+    #[error("{path}: {source}")]
+    Path {
+        path: String,
+        source: std::io::Error,
+    },
+    #[error("{}: is there already, and may hold tasks that were not thawed", image.display())]
+    NotThawed { image: PathBuf },
     #[error("{}: the image is of {release}, which is no release known here", image.display())]
     UnknownKernel { image: PathBuf, release: String },
     #[error("{}: the image is of {found}, not of {expected}", image.display())]
@@ -118,6 +131,17 @@ impl Failure {
             Failure::Lookup(error) => error.advice(),
             Failure::Registry(_) => String::from(
                 "the release table built into this program is broken; please report it",
+            ),
+            Failure::Kernel(_) => String::from("name a kernel such as those in /boot"),
+            Failure::Load(error) => error.advice().to_owned(),
+            Failure::Start(_, frozen) => format!(
+                "`kconv thaw {}` brings them back on the running kernel",
+                frozen.display()
+            ),
+            Failure::Path { .. } => String::from("name a folder that can be written to"),
+            Failure::NotThawed { image } => format!(
+                "thaw it with `kconv thaw {}`, or remove it",
+                image.display()
             ),
             Failure::UnknownKernel { .. } => String::from(
                 "use the kconv that made the image, or a newer one; `kconv --version` tells which this is",
