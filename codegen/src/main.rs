@@ -159,7 +159,7 @@ enum Layout {
 enum Release {
     /// Read kernels and register them, with their layouts where those are new
     Import {
-        /// A kernel: its Debian package, a vmlinuz or an ELF vmlinux; or the name of a package of the archive, linux-image-...
+        /// A kernel: its Debian package, a vmlinuz or an ELF vmlinux; or the name of a package, linux-image-..., whose .deb lies here or is in the archive
         #[arg(required = true)]
         kernels: Vec<String>,
         /// The project's folder

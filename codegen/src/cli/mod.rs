@@ -83,6 +83,8 @@ pub(crate) enum CliError {
         "{package} cannot be had from the archive: {said}\nIs it still offered? `apt-cache policy {package}` tells; a file can be named instead"
     )]
     Download { package: String, said: String },
+    #[error("several files here are {package}; name one: {}", found.join(", "))]
+    Packages { package: String, found: Vec<String> },
     #[error(transparent)]
     Import(#[from] Box<ImportError>),
     #[error("{}: no converter crates here; run this in the project's folder, or name them", path.display())]

@@ -118,6 +118,23 @@ pub fn offered() -> Result<Vec<String>, Error> {
     Ok(packages.into_iter().map(|(_, name)| name).collect())
 }
 
+/// Whether the archive offers a package.
+///
+/// # Errors
+/// That apt-cache cannot be run, or that it knows of no kernel at all: then the archive's lists
+/// are missing, and nothing is known.
+pub fn offers(package: &str) -> Result<bool, Error> {
+    if offered()?.is_empty() {
+        return Err(Error::NoKernel {
+            wanted: package.to_owned(),
+            offered: 0,
+        });
+    }
+    let names = run(Command::new("apt-cache").args(["pkgnames", package]), "apt")?;
+    let names = String::from_utf8_lossy(&names);
+    Ok(names.lines().any(|name| name == package))
+}
+
 /// The numbers in the name of a package of the standard flavour; `None` for other flavours,
 /// unsigned images, debug information, and names that stand for the newest of a series.
 fn version(package: &str) -> Option<Vec<u64>> {
