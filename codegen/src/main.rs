@@ -25,7 +25,7 @@ enum Command {
     Layout(Layout),
     /// Show what changed between two layouts
     Diff {
-        /// A release, such as 2.4.36.8-up, or a file with BTF
+        /// A release, such as 2.4.36.8-up, a version, which means its standard flavour, or a file with BTF
         from: String,
         /// Another one
         to: String,

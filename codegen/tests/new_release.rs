@@ -143,7 +143,7 @@ fn every_step_of_the_chapter_does_what_it_says() {
         let file = format!("{CRATE}/{file}");
         assert_eq!(project.read(&file), committed(&file), "{file}");
     }
-    assert_eq!(wired.len(), 3);
+    assert_eq!(wired.len(), 4);
     for file in wired {
         assert_eq!(project.read(file), project.expected(file, NEW), "{file}");
     }
