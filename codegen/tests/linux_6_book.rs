@@ -84,7 +84,7 @@ fn the_counts_are_those_of_the_project() {
         .map(|entry| registry.releases_of(&entry.id).count())
         .sum();
     for said in [
-        format!("has {kernels} kernels of Linux 6.1 and 6.12"),
+        format!("Known are {kernels} of Debian's kernels of Linux 6.1 and 6.12"),
         format!("saved types have {} layouts.", layouts.len()),
     ] {
         assert!(CHAPTER.contains(&said), "{said}");
