@@ -25,6 +25,7 @@ use kernel_structs_routes::compare::{Knowledge, compare};
 use kernel_structs_routes::dwarf;
 use kernel_structs_routes::headers::{self, Profile};
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -154,5 +155,23 @@ fn btf_agrees_with_bpftools_reading_of_it() {
             .iter()
             .map(|name| dump.assert_agrees(&real.layout, name));
         assert!(compared.sum::<usize>() > names.len());
+    }
+}
+
+/// What the comparisons are worth: they find what another kernel has otherwise.
+#[test]
+fn another_kernels_layout_agrees_with_neither() {
+    let [old, new] = kernels();
+    let file = old.vmlinux();
+    let dump = Dump::of(file.path());
+    for name in ["task_struct", "mm_struct", "file"] {
+        let refused = |compare: &dyn Fn()| catch_unwind(AssertUnwindSafe(compare)).is_err();
+        assert!(refused(&|| {
+            dump.assert_agrees(&new.layout, name);
+        }));
+        let names = [name.to_owned()];
+        assert!(refused(&|| {
+            pahole::assert_agrees(file.path(), &new.layout, &names);
+        }));
     }
 }
