@@ -3,6 +3,7 @@
 //! when somebody does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use kconv_archive::Error as Archive;
 use kconv_guests::compare::compare;
 use kconv_guests::proc::{Proc, Syscall};
 use kconv_guests::{Error, Guest, Initramfs, Kernel, Machine, static_kconv};
@@ -99,11 +100,17 @@ fn the_newest_kernel_boots_and_its_end_is_told() {
 #[test]
 fn a_kernel_that_cannot_be_had_is_told() {
     let error = Kernel::named("linux-image-6.1.0-0-amd64").unwrap_err();
-    assert!(matches!(error, Error::Archive { .. }), "{error}");
+    assert!(
+        matches!(error, Error::Archive(Archive::Download { .. })),
+        "{error}"
+    );
     assert!(error.to_string().contains("Unable to locate package"));
     let error = Kernel::newest("5.99").unwrap_err();
     assert!(
-        matches!(error, Error::NoKernel { offered: 1.., .. }),
+        matches!(
+            error,
+            Error::Archive(Archive::NoKernel { offered: 1.., .. })
+        ),
         "{error}"
     );
 }
