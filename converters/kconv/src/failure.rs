@@ -4,6 +4,7 @@ use crate::style;
 use kconv_freeze::{Finding, FreezeDumpError, FreezeError, RunningError, VmcoreError};
 use kconv_runtime::convert::ConvertError;
 use kconv_runtime::standalone::{exit, exit_code};
+use kconv_thaw::ThawError;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -24,6 +25,8 @@ pub(crate) enum Failure {
     Running(#[from] RunningError),
     #[error(transparent)]
     Vmcore(#[from] VmcoreError),
+    #[error(transparent)]
+    Thaw(#[from] ThawError),
     #[error("{}: the image is of {release}, which is no release known here", image.display())]
     UnknownKernel { image: PathBuf, release: String },
     #[error("{}: the image is of {found}, not of {expected}", image.display())]
@@ -90,6 +93,8 @@ impl Failure {
         match self {
             Failure::Convert(error) => exit_code(error),
             Failure::Findings { .. } | Failure::Reported { .. } => exit::FINDINGS,
+            Failure::Thaw(ThawError::Obstacles(_)) => exit::FINDINGS,
+            Failure::Thaw(ThawError::Make { .. }) => exit::FAULT,
             _ if self.refused().is_some() => exit::FINDINGS,
             Failure::Registry(_) => exit::FAULT,
             _ => exit::USAGE,
@@ -115,6 +120,8 @@ impl Failure {
             Failure::Freeze(error) => error.advice(),
             Failure::Running(error) => error.advice().to_owned(),
             Failure::Vmcore(error) => error.advice().to_owned(),
+            Failure::Thaw(ThawError::Obstacles(_)) => return None,
+            Failure::Thaw(error) => error.advice(),
             Failure::Lookup(error) => error.advice(),
             Failure::Registry(_) => String::from(
                 "the release table built into this program is broken; please report it",
@@ -177,6 +184,12 @@ impl Failure {
                 "{error}error{error:#}: {} things cannot be saved; no image was written",
                 findings.len()
             );
+        }
+        if let Failure::Thaw(ThawError::Obstacles(obstacles)) = self {
+            for obstacle in obstacles {
+                writeln!(out, "{error}obstacle{error:#}: {obstacle}")?;
+                writeln!(out, "  {advice}= {}{advice:#}", obstacle.advice)?;
+            }
         }
         if let Failure::Findings { findings, .. } = self {
             for finding in findings {

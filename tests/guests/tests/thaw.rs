@@ -1,0 +1,172 @@
+//! Programs live through a change of kernel: frozen on one, converted, thawed on the next, they end
+//! with the very output that they have when nobody interrupts them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use kconv_guests::{Guest, Initramfs, Kernel, Machine, static_kconv};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// Long enough for anything here, on a machine that does much else.
+const LIMIT: Duration = Duration::from_secs(120);
+
+fn initramfs() -> &'static Initramfs {
+    static MADE: OnceLock<Initramfs> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let mut initramfs = Initramfs::new().unwrap();
+        let kconv = static_kconv().unwrap();
+        initramfs.add("/bin/kconv", &kconv, 0o755).unwrap();
+        initramfs
+    })
+}
+
+/// A machine with a disk that outlives its kernels, and what holds that.
+fn machine() -> (Machine, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk");
+    let file = std::fs::File::create(&disk).unwrap();
+    file.set_len(1 << 30).unwrap();
+    let made = Command::new("/sbin/mke2fs")
+        .args(["-q", "-F", "-t", "ext4"])
+        .arg(&disk)
+        .status();
+    assert!(made.unwrap().success());
+    let machine = Machine {
+        disks: vec![disk],
+        ..Machine::default()
+    };
+    (machine, folder)
+}
+
+fn mount(guest: &mut Guest) {
+    guest
+        .run("mkdir -p /disk && mount -t ext4 /dev/vda /disk")
+        .unwrap();
+}
+
+/// A program that is interrupted in the middle.
+struct Program {
+    name: &'static str,
+    command: &'static str,
+    /// Whether its descendants are frozen with it.
+    tree: bool,
+}
+
+const PROGRAMS: [Program; 4] = [
+    Program {
+        name: "sum",
+        command: "busybox sha256sum /disk/data",
+        tree: false,
+    },
+    Program {
+        name: "counter",
+        command: "counter 3000000000",
+        tree: false,
+    },
+    Program {
+        name: "threads",
+        command: "threads 4 100000",
+        tree: false,
+    },
+    Program {
+        name: "pipeline",
+        command: "pipeline 1000",
+        tree: true,
+    },
+];
+
+/// Starts a program, freezes it in its middle, and ends it. Returns its number.
+fn freeze(guest: &mut Guest, program: &Program) -> u32 {
+    let Program {
+        name,
+        command,
+        tree,
+    } = program;
+    let out = format!("/disk/{name}.out");
+    let pid = guest.start(command, &out).unwrap();
+    let tree = if *tree { "--tree" } else { "" };
+    let said = guest
+        .run(&format!(
+            "usleep 200000; kconv freeze {tree} --kill {pid} -o /disk/{name}.img; \
+             test ! -s {out}"
+        ))
+        .unwrap();
+    println!("{name}: {said}");
+    pid
+}
+
+/// Lets the program of an image run on to its end, and gives what it wrote.
+fn thaw(guest: &mut Guest, name: &str, pid: u32) -> String {
+    let said = guest.run(&format!("kconv thaw /disk/{name}.img")).unwrap();
+    println!("{name}: {said}");
+    let end = format!("while [ -d /proc/{pid}/fd ]; do usleep 20000; done; cat /disk/{name}.out");
+    let output = guest.attempt(&end, LIMIT).unwrap();
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    output.stdout
+}
+
+fn convert(guest: &mut Guest, name: &str, from: &Kernel, to: &Kernel) {
+    let (from, to) = (&from.release, &to.release);
+    guest
+        .run(&format!(
+            "kconv -q {from} {to} /disk/{name}.img -o /disk/{name}.new && \
+             mv /disk/{name}.new /disk/{name}.img"
+        ))
+        .unwrap();
+}
+
+/// Numbers that no other process has, whatever the kernel.
+fn number(guest: &mut Guest, from: u32) {
+    guest
+        .run(&format!("echo {from} >/proc/sys/kernel/ns_last_pid"))
+        .unwrap();
+}
+
+fn journey(from: &Kernel, to: &Kernel) {
+    let (machine, _folder) = machine();
+    let mut guest = machine.boot(from, initramfs()).unwrap();
+    mount(&mut guest);
+    guest
+        .run("seq 100000 >/disk/data; truncate -s 300M /disk/data; seq 1000 >>/disk/data")
+        .unwrap();
+    let expected = PROGRAMS
+        .each_ref()
+        .map(|program| guest.attempt(program.command, LIMIT).unwrap().stdout);
+    number(&mut guest, 20_000);
+    let pids = PROGRAMS.each_ref().map(|program| {
+        let pid = freeze(&mut guest, program);
+        convert(&mut guest, program.name, from, to);
+        pid
+    });
+    guest.run("umount /disk").unwrap();
+
+    guest.kexec(to, initramfs()).unwrap();
+    mount(&mut guest);
+    for ((program, pid), expected) in PROGRAMS.iter().zip(pids).zip(expected) {
+        assert_eq!(
+            thaw(&mut guest, program.name, pid),
+            expected,
+            "{}",
+            program.name
+        );
+    }
+    guest.power_off().unwrap();
+}
+
+#[test]
+fn programs_live_on_under_the_next_kernel() {
+    let (old, new) = (
+        Kernel::oldest("6.1").unwrap(),
+        Kernel::newest("6.12").unwrap(),
+    );
+    journey(&old, &new);
+}
+
+#[test]
+fn programs_go_back_to_the_kernel_before() {
+    let (old, new) = (
+        Kernel::oldest("6.1").unwrap(),
+        Kernel::newest("6.12").unwrap(),
+    );
+    journey(&new, &old);
+}
