@@ -189,6 +189,12 @@ impl Running {
             settled: RefCell::default(),
         })
     }
+
+    fn word(&self, at: KernelAddr) -> Option<u64> {
+        let mut word = [0; 8];
+        self.read(at, &mut word).ok()?;
+        Some(u64::from_le_bytes(word))
+    }
 }
 
 /// Which kernel is running, and how its structures lie, from its own type information.

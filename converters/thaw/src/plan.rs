@@ -7,7 +7,7 @@ mod process;
 mod signals;
 mod thread;
 
-pub(crate) use thread::{AX, IP};
+pub(crate) use thread::{AX, FLAGS, IP};
 
 use crate::view::{DecodeError, View};
 use kconv_image::{ObjectId, ResourceId};

@@ -29,8 +29,10 @@ impl Ground {
     pub(crate) const SIZE: u64 = 1 << 16;
     /// Room in all: behind the ground there is a place for the vDSO.
     pub(crate) const ROOM: u64 = 1 << 20;
-    /// The instruction.
-    pub(crate) const CODE: [u8; 2] = [0x0f, 0x05];
+    /// `syscall`, and behind it `popfq; syscall`: a call that begins with flags from the stack.
+    pub(crate) const CODE: [u8; 5] = [0x0f, 0x05, 0x9d, 0x0f, 0x05];
+    /// Where the second begins.
+    const WITH_FLAGS: u64 = 2;
 
     /// Where arguments are put.
     pub(crate) fn data(self) -> u64 {
@@ -272,6 +274,16 @@ impl Remote {
     /// Sets the blocked signals.
     pub(crate) fn set_blocked(&self, blocked: u64) -> Result<(), CallError> {
         sys::set_blocked(self.pid, blocked).map_err(|error| CallError::new("ptrace", error))
+    }
+
+    /// Sets flags that ptrace(2) does not set, by having the thread take them from its stack.
+    pub(crate) fn set_flags(&self, memory: &File, flags: u64) -> Result<(), CallError> {
+        let at = self.put(memory, &flags.to_le_bytes())?;
+        let mut with_flags = Remote { ..*self };
+        with_flags.blank.rip = self.ground.start + Ground::WITH_FLAGS;
+        with_flags.blank.rsp = at;
+        with_flags.call("getpid", libc::SYS_getpid, &[])?;
+        Ok(())
     }
 
     /// Sets the general registers with which the thread runs on.

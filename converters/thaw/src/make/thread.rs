@@ -3,7 +3,7 @@
 use super::process::{bytes_of, prctl, queue};
 use super::{Body, Made, failed};
 use crate::error::{CallError, ThawError};
-use crate::plan::{AX, IP, Plan, Restart, Scheduling, Thread};
+use crate::plan::{AX, FLAGS, IP, Plan, Restart, Scheduling, Thread};
 use crate::remote::Remote;
 use crate::sys;
 use std::fs::File;
@@ -139,6 +139,11 @@ pub(super) fn finish(body: &Body<'_>, plan: &Plan) -> Result<(), CallError> {
     let threads = || body.threads.iter().zip(&body.process.threads);
     let mut results = Vec::new();
     for (remote, thread) in threads() {
+        // The identification flag, which programs toggle to see whether there is CPUID.
+        const ID: u64 = 1 << 21;
+        if thread.registers.values[FLAGS] & ID != 0 {
+            remote.set_flags(&body.memory, ID)?;
+        }
         results.push(match &thread.restart {
             Some(restart) => wait_again(remote, &body.memory, restart, plan.frozen_at)?,
             None => None,
