@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Preflight(Preflight),
     /// Save the state of tasks in an image
     Freeze(Freeze),
+    /// Make the tasks of an image, which is of the running kernel, and let them run on
+    Thaw(Thaw),
     /// Freeze tasks, convert them to another kernel, and start that kernel, which thaws them
     Upgrade(Upgrade),
 }
@@ -180,6 +182,18 @@ pub(crate) struct Freeze {
     /// Where to write the image
     #[arg(short, long, value_name = "IMAGE")]
     pub(crate) output: PathBuf,
+    /// Say nothing unless something is wrong
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Thaw {
+    /// The image
+    pub(crate) image: PathBuf,
+    /// Check that all is there that the tasks need, and make nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// Say nothing unless something is wrong
     #[arg(short, long)]
     pub(crate) quiet: bool,

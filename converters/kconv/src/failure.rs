@@ -4,6 +4,7 @@ use crate::style;
 use kconv_freeze::{Finding, FreezeDumpError, FreezeError, RunningError, VmcoreError};
 use kconv_runtime::convert::ConvertError;
 use kconv_runtime::standalone::{exit, exit_code};
+use kconv_thaw::ThawError;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -36,9 +37,15 @@ pub(crate) enum Failure {
         source: std::io::Error,
     },
     #[error("{}: is there already, and may hold tasks that were not thawed", image.display())]
-    NotThawed { image: PathBuf },
+    NotThawed {
+        image: PathBuf,
+    },
+    Thaw(#[from] ThawError),
     #[error("{}: the image is of {release}, which is no release known here", image.display())]
-    UnknownKernel { image: PathBuf, release: String },
+    UnknownKernel {
+        image: PathBuf,
+        release: String,
+    },
     #[error("{}: the image is of {found}, not of {expected}", image.display())]
     OtherRelease {
         image: PathBuf,
@@ -61,7 +68,9 @@ pub(crate) enum Failure {
         to_layout: String,
     },
     #[error("{}: would be written over the image it is made from", output.display())]
-    SameFile { output: PathBuf },
+    SameFile {
+        output: PathBuf,
+    },
     #[error("{}: no task has pid {pid}; the image has {known}", image.display())]
     NoTask {
         image: PathBuf,
@@ -75,9 +84,14 @@ pub(crate) enum Failure {
         known: String,
     },
     #[error("{}: no saved object lies at or around {address:#x}", image.display())]
-    NoObject { image: PathBuf, address: u64 },
+    NoObject {
+        image: PathBuf,
+        address: u64,
+    },
     #[error("`{given}` is not TYPE.FIELD")]
-    NotAField { given: String },
+    NotAField {
+        given: String,
+    },
     #[error("no converter between {from} and {to} has a rule for `{field}`{nearest}")]
     NoRule {
         field: String,
@@ -92,7 +106,9 @@ pub(crate) enum Failure {
     },
     /// The findings are already on standard output, in the format asked for.
     #[error("{count} findings")]
-    Reported { count: usize },
+    Reported {
+        count: usize,
+    },
     #[error("standard output: {0}")]
     Output(#[from] std::io::Error),
 }
@@ -103,6 +119,8 @@ impl Failure {
         match self {
             Failure::Convert(error) => exit_code(error),
             Failure::Findings { .. } | Failure::Reported { .. } => exit::FINDINGS,
+            Failure::Thaw(ThawError::Obstacles(_)) => exit::FINDINGS,
+            Failure::Thaw(ThawError::Make { .. }) => exit::FAULT,
             _ if self.refused().is_some() => exit::FINDINGS,
             Failure::Registry(_) => exit::FAULT,
             _ => exit::USAGE,
@@ -128,6 +146,8 @@ impl Failure {
             Failure::Freeze(error) => error.advice(),
             Failure::Running(error) => error.advice().to_owned(),
             Failure::Vmcore(error) => error.advice().to_owned(),
+            Failure::Thaw(ThawError::Obstacles(_)) => return None,
+            Failure::Thaw(error) => error.advice(),
             Failure::Lookup(error) => error.advice(),
             Failure::Registry(_) => String::from(
                 "the release table built into this program is broken; please report it",
@@ -201,6 +221,12 @@ impl Failure {
                 "{error}error{error:#}: {} things cannot be saved; no image was written",
                 findings.len()
             );
+        }
+        if let Failure::Thaw(ThawError::Obstacles(obstacles)) = self {
+            for obstacle in obstacles {
+                writeln!(out, "{error}obstacle{error:#}: {obstacle}")?;
+                writeln!(out, "  {advice}= {}{advice:#}", obstacle.advice)?;
+            }
         }
         if let Failure::Findings { findings, .. } = self {
             for finding in findings {
