@@ -37,15 +37,11 @@ pub(crate) enum Failure {
         source: std::io::Error,
     },
     #[error("{}: is there already, and may hold tasks that were not thawed", image.display())]
-    NotThawed {
-        image: PathBuf,
-    },
+    NotThawed { image: PathBuf },
+    #[error(transparent)]
     Thaw(#[from] ThawError),
     #[error("{}: the image is of {release}, which is no release known here", image.display())]
-    UnknownKernel {
-        image: PathBuf,
-        release: String,
-    },
+    UnknownKernel { image: PathBuf, release: String },
     #[error("{}: the image is of {found}, not of {expected}", image.display())]
     OtherRelease {
         image: PathBuf,
@@ -68,9 +64,7 @@ pub(crate) enum Failure {
         to_layout: String,
     },
     #[error("{}: would be written over the image it is made from", output.display())]
-    SameFile {
-        output: PathBuf,
-    },
+    SameFile { output: PathBuf },
     #[error("{}: no task has pid {pid}; the image has {known}", image.display())]
     NoTask {
         image: PathBuf,
@@ -84,14 +78,9 @@ pub(crate) enum Failure {
         known: String,
     },
     #[error("{}: no saved object lies at or around {address:#x}", image.display())]
-    NoObject {
-        image: PathBuf,
-        address: u64,
-    },
+    NoObject { image: PathBuf, address: u64 },
     #[error("`{given}` is not TYPE.FIELD")]
-    NotAField {
-        given: String,
-    },
+    NotAField { given: String },
     #[error("no converter between {from} and {to} has a rule for `{field}`{nearest}")]
     NoRule {
         field: String,
@@ -106,9 +95,7 @@ pub(crate) enum Failure {
     },
     /// The findings are already on standard output, in the format asked for.
     #[error("{count} findings")]
-    Reported {
-        count: usize,
-    },
+    Reported { count: usize },
     #[error("standard output: {0}")]
     Output(#[from] std::io::Error),
 }
