@@ -14,7 +14,7 @@ use std::io;
 pub enum ThawError {
     /// The image cannot be read.
     #[error(transparent)]
-    Image(#[from] ImageError),
+    Image(#[from] Box<ImageError>),
     /// The image is of a kernel family that is not thawed.
     #[error("the image is of {family} on {machine}; only linux-6 on amd64 is thawed")]
     Family {
@@ -25,7 +25,7 @@ pub enum ThawError {
     },
     /// The running kernel cannot be told.
     #[error(transparent)]
-    Kernel(#[from] RunningError),
+    Kernel(#[from] Box<RunningError>),
     /// The image is of a kernel whose structures lie otherwise.
     #[error(
         "the image is of {found}, whose structures lie otherwise than those of {expected}, which is running"
@@ -40,7 +40,7 @@ pub enum ThawError {
     },
     /// The objects cannot be understood.
     #[error("the image cannot be understood: {0}")]
-    Decode(#[from] DecodeError),
+    Decode(#[from] Box<DecodeError>),
     /// Something is missing or in the way. All of it.
     #[error("{} things are in the way; nothing was made", .0.len())]
     Obstacles(Vec<Obstacle>),
@@ -52,7 +52,7 @@ pub enum ThawError {
         /// What was being made.
         step: String,
         /// What failed.
-        error: CallError,
+        error: Box<CallError>,
     },
 }
 
@@ -114,7 +114,7 @@ pub enum CallError {
     },
     /// The image cannot be read.
     #[error(transparent)]
-    Image(#[from] ImageError),
+    Image(#[from] Box<ImageError>),
 }
 
 /// What a thread did instead of what it was to do.
@@ -124,6 +124,30 @@ pub struct Wrong(pub(crate) String);
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl From<ImageError> for CallError {
+    fn from(error: ImageError) -> CallError {
+        CallError::Image(Box::new(error))
+    }
+}
+
+impl From<ImageError> for ThawError {
+    fn from(error: ImageError) -> ThawError {
+        ThawError::Image(Box::new(error))
+    }
+}
+
+impl From<DecodeError> for ThawError {
+    fn from(error: DecodeError) -> ThawError {
+        ThawError::Decode(Box::new(error))
+    }
+}
+
+impl From<RunningError> for ThawError {
+    fn from(error: RunningError) -> ThawError {
+        ThawError::Kernel(Box::new(error))
     }
 }
 

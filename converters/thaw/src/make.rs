@@ -11,7 +11,7 @@ mod memory;
 mod process;
 mod thread;
 mod tree;
-mod vdso;
+pub(crate) mod vdso;
 
 use crate::error::{CallError, ThawError};
 use crate::plan::{Plan, Process};
@@ -96,7 +96,7 @@ pub(crate) fn failed(task: i32, step: &str) -> impl Fn(CallError) -> ThawError {
     move |error| ThawError::Make {
         task,
         step: step.clone(),
-        error,
+        error: Box::new(error),
     }
 }
 

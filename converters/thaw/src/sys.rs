@@ -148,10 +148,22 @@ pub(crate) fn cpu_features() -> [(usize, u32); 4] {
     [(4, one[2]), (9, seven[1]), (16, seven[2]), (18, seven[3])]
 }
 
-/// Components of the register state that the system has enabled.
+/// Components of the register state that the system has enabled (XCR0); those of old, if it has not
+/// enabled `xsave`.
 pub(crate) fn enabled_components() -> u64 {
-    let found = cpuid(0xd, 0);
-    u64::from(found[0]) | u64::from(found[3]) << 32
+    const OSXSAVE: u32 = 1 << 27;
+    const X87_AND_SSE: u64 = 3;
+    match cpuid(1, 0)[2] & OSXSAVE {
+        0 => X87_AND_SSE,
+        // SAFETY: the CPU has the instruction, and the system has enabled it.
+        _ => unsafe { xcr0() },
+    }
+}
+
+#[target_feature(enable = "xsave")]
+fn xcr0() -> u64 {
+    // SAFETY: the register 0 is always there.
+    unsafe { std::arch::x86_64::_xgetbv(0) }
 }
 
 /// Where components of the register state lie on this CPU (Intel 64 and IA-32 Architectures

@@ -10,6 +10,7 @@ use crate::view::number;
 use kconv_image::{Head, Resource, ResourceId, Value};
 use nix::errno::Errno;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -79,11 +80,10 @@ impl Kept {
         for thread in plan.processes.iter().flat_map(|process| &process.threads) {
             for id in [thread.folders.root, thread.folders.working] {
                 let path = head.resources[id.0 as usize].text("path").unwrap_or("/");
-                if !kept.folders.contains_key(&id) {
-                    let folder = opener.folder(path);
+                if let Entry::Vacant(none) = kept.folders.entry(id) {
                     let step = format!("opening {path}");
-                    kept.folders
-                        .insert(id, folder.map_err(failed(thread.tid, &step))?);
+                    let folder = opener.folder(path).map_err(failed(thread.tid, &step))?;
+                    none.insert(folder);
                 }
             }
         }
@@ -192,15 +192,12 @@ impl Opener {
 
     /// An end of a pipe: the first of each kind is the pipe's own, a further one is opened anew.
     fn pipe(&mut self, file: &OpenFile, resource: &Resource) -> Result<OwnedFd, CallError> {
-        if !self.pipes.contains_key(&file.resource) {
-            let pipe = Pipe {
+        let pipe = match self.pipes.entry(file.resource) {
+            Entry::Occupied(made) => made.into_mut(),
+            Entry::Vacant(none) => none.insert(Pipe {
                 ends: make_pipe(resource)?,
                 taken: [false; 2],
-            };
-            self.pipes.insert(file.resource, pipe);
-        }
-        let Some(pipe) = self.pipes.get_mut(&file.resource) else {
-            return Err(CallError::new("pipe2", Errno::EBADF));
+            }),
         };
         let access = file.flags as i32 & libc::O_ACCMODE;
         let end = usize::from(access == libc::O_WRONLY);
@@ -426,7 +423,14 @@ pub(super) fn own(body: &Body<'_>, plan: &Plan) -> Result<(), CallError> {
                 let mut owner = kind.to_le_bytes().to_vec();
                 owner.extend(pid.to_le_bytes());
                 let at = remote.put(&body.memory, &owner)?;
-                fcntl(F_SETOWN_EX, at)?;
+                match fcntl(F_SETOWN_EX, at) {
+                    // Somebody who is not in the image, and so is not there any more.
+                    Err(CallError::Refused {
+                        error: Errno::ESRCH,
+                        ..
+                    }) => continue,
+                    other => other?,
+                };
             }
             fcntl(F_SETSIG, signal as u64)?;
         }

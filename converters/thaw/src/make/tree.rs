@@ -3,11 +3,13 @@
 use super::vdso::Vdso;
 use super::{Body, Made, failed};
 use crate::error::{CallError, ThawError};
+use crate::obstacle::numbers_in_use;
 use crate::plan::{Plan, Process};
 use crate::remote::{Ground, Remote, TASK_SIZE};
 use crate::sys;
 use nix::errno::Errno;
 use nix::unistd::Pid;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::FileExt;
 
 /// Makes all processes, without their memory.
@@ -23,13 +25,21 @@ pub(super) fn make<'p>(
     let mut tree = Tree {
         plan,
         made,
+        used: numbers_in_use(),
         remotes: plan.processes.iter().map(|_| None).collect(),
+        leaders: BTreeMap::new(),
     };
     for (index, process) in plan.processes.iter().enumerate() {
         if process.parent.is_none() {
-            tree.grow(&seed, index)?;
+            tree.lead(&seed, process.session)?;
+            let leader = tree.leaders.remove(&process.session);
+            tree.grow(leader.as_ref().unwrap_or(&seed), index)?;
+            tree.leaders
+                .extend(leader.map(|leader| (process.session, leader)));
         }
     }
+    let groups = tree.group_leaders()?;
+    let leaders: Vec<Pid> = tree.leaders.values().map(|leader| leader.pid).collect();
     let remotes = std::mem::take(&mut tree.remotes);
     let mut bodies = Vec::new();
     // A group has to have its leader before it has members.
@@ -38,7 +48,9 @@ pub(super) fn make<'p>(
             if let Some(remote) = remote
                 && (process.group == process.pid) == leads
             {
-                group(plan, process, remote).map_err(failed(process.pid, "its process group"))?;
+                let is_made = groups.contains(&process.group);
+                group(process, remote, is_made)
+                    .map_err(failed(process.pid, "its process group"))?;
             }
         }
     }
@@ -58,7 +70,14 @@ pub(super) fn make<'p>(
             memory,
         });
     }
-    made.end(pid);
+    for helper in leaders.into_iter().chain([pid]) {
+        made.end(helper);
+    }
+    for group in groups {
+        if !plan.processes.iter().any(|process| process.pid == group) {
+            made.end(Pid::from_raw(group));
+        }
+    }
     Ok((bodies, vdso))
 }
 
@@ -129,15 +148,78 @@ fn ground(pid: Pid, plan: &Plan) -> Result<Ground, CallError> {
 struct Tree<'p, 'm> {
     plan: &'p Plan,
     made: &'m mut Made,
+    /// Numbers that others have.
+    used: BTreeMap<i32, String>,
     remotes: Vec<Option<Remote>>,
+    /// Stand-ins for leaders of sessions that are not in the image, by number.
+    leaders: BTreeMap<i32, Remote>,
 }
 
 impl Tree<'_, '_> {
+    fn has(&self, pid: i32) -> bool {
+        self.plan.processes.iter().any(|process| process.pid == pid)
+    }
+
+    /// Makes a session whose leader is not in the image: a stand-in begins it, and ends when all are
+    /// in it. If the number belongs to somebody else, those who are made stay in kconv's session.
+    fn lead(&mut self, seed: &Remote, session: i32) -> Result<(), ThawError> {
+        // The first two sessions are the kernel's own and that of the first process.
+        if session <= 1
+            || self.has(session)
+            || self.leaders.contains_key(&session)
+            || self.used.contains_key(&session)
+        {
+            return Ok(());
+        }
+        let step = failed(session, "its session");
+        let leader = clone(seed, 0, 0, session).map_err(&step)?;
+        self.made.note(leader.pid);
+        leader
+            .call("setsid", libc::SYS_setsid, &[])
+            .map_err(&step)?;
+        self.leaders.insert(session, leader);
+        Ok(())
+    }
+
+    /// Makes stand-ins for the leaders of process groups that are not in the image. Returns the
+    /// groups that there are.
+    fn group_leaders(&mut self) -> Result<BTreeSet<i32>, ThawError> {
+        let mut groups = BTreeSet::new();
+        for (index, process) in self.plan.processes.iter().enumerate() {
+            let group = process.group;
+            if groups.contains(&group) || self.has(group) || self.leaders.contains_key(&group) {
+                groups.insert(group);
+                continue;
+            }
+            // As a brother of the first process of the family, and so in its session.
+            let mut first = index;
+            while let Some(parent) = self.plan.processes[first].parent {
+                first = parent;
+            }
+            let same = self.plan.processes[first].session == process.session;
+            let Some(remote) = self.remotes[first].as_ref().filter(|_| same) else {
+                continue;
+            };
+            if group <= 1 || self.used.contains_key(&group) {
+                continue;
+            }
+            let step = failed(group, "its process group");
+            let leader = clone(remote, libc::CLONE_PARENT, 0, group).map_err(&step)?;
+            self.made.note(leader.pid);
+            leader
+                .call("setpgid", libc::SYS_setpgid, &[0, 0])
+                .map_err(&step)?;
+            groups.insert(group);
+        }
+        Ok(groups)
+    }
+
     /// Makes process `index` as a child of `parent`, with all that descends from it.
     fn grow(&mut self, parent: &Remote, index: usize) -> Result<(), ThawError> {
         let process = &self.plan.processes[index];
         let step = failed(process.pid, "making it");
-        let remote = clone(parent, process).map_err(&step)?;
+        let signal = process.exit_signal.max(0);
+        let remote = clone(parent, 0, signal, process.pid).map_err(&step)?;
         self.made.note(remote.pid);
         let children: Vec<usize> = (0..self.plan.processes.len())
             .filter(|child| self.plan.processes[*child].parent == Some(index))
@@ -164,23 +246,24 @@ impl Tree<'_, '_> {
     }
 }
 
-/// Has `parent` make a child with the number of `process`.
-fn clone(parent: &Remote, process: &Process) -> Result<Remote, CallError> {
+/// Has `parent` make a child with a number.
+fn clone(parent: &Remote, flags: i32, signal: i32, number: i32) -> Result<Remote, CallError> {
     let memory = parent.memory()?;
-    let made = parent.make_numbered(&memory, 0, process.exit_signal.max(0) as u64, process.pid)?;
+    let made = parent.make_numbered(&memory, flags as u64, signal as u64, number)?;
     Remote::at(made, parent.ground())
 }
 
-/// Puts a process into its group, if that is one of those that are made.
-fn group(plan: &Plan, process: &Process, remote: &Remote) -> Result<(), CallError> {
-    let is_made = plan.processes.iter().any(|one| one.pid == process.group);
-    if !is_made || process.session == process.pid {
+/// Puts a process into its group. If nobody has made that, it may be one of kconv's own session.
+fn group(process: &Process, remote: &Remote, is_made: bool) -> Result<(), CallError> {
+    if process.session == process.pid {
         return Ok(());
     }
     let group = process.group as u64;
-    remote
-        .call("setpgid", libc::SYS_setpgid, &[0, group])
-        .map(drop)
+    let joined = remote.call("setpgid", libc::SYS_setpgid, &[0, group]);
+    match is_made {
+        true => joined.map(drop),
+        false => Ok(()),
+    }
 }
 
 /// Ends a process the way it had ended.

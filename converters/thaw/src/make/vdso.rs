@@ -11,7 +11,7 @@ use super::Body;
 use crate::error::CallError;
 use crate::plan::Memory;
 use crate::remote::{Remote, TASK_SIZE};
-use kconv_image::{Image, PAGE_SIZE, UserAddr};
+use kconv_image::{Image, ImageError, ObjectId, PAGE_SIZE, UserAddr};
 use nix::errno::Errno;
 use std::os::unix::fs::FileExt;
 
@@ -109,14 +109,9 @@ impl Vdso {
             remote.call("munmap", libc::SYS_munmap, &[waiting, self.size()])?;
             return Ok(());
         };
-        let mut old = Vec::new();
-        for at in (start..end).step_by(PAGE_SIZE as usize) {
-            let page = image.read_page(memory.mm, UserAddr(at))?;
-            old.extend(page.unwrap_or([0; PAGE_SIZE as usize]));
-        }
-        let data = start.wrapping_sub(self.data_size());
-        if old == self.code && is_free(memory, data, end) {
-            return self.move_to(remote, waiting, data);
+        let mut old = saved(image, memory.mm, start, end)?;
+        if self.fits(&old, memory, start, end) {
+            return self.move_to(remote, waiting, start - self.data_size());
         }
         let place = self.place_beside(memory, start, end)?;
         self.move_to(remote, waiting, place)?;
@@ -134,6 +129,33 @@ impl Vdso {
             .map_err(|error| CallError::io("pwrite", &error))
     }
 
+    /// Whether it can be where the old one was, and is the same code.
+    fn fits(&self, old: &[u8], memory: &Memory, start: u64, end: u64) -> bool {
+        let data = start.checked_sub(self.data_size());
+        old == self.code && data.is_some_and(|data| is_free(memory, data, end))
+    }
+
+    /// What becomes of the old one in a program; `None` if this one takes its place.
+    pub(crate) fn redirected(
+        &self,
+        image: &Image,
+        memory: &Memory,
+    ) -> Result<Option<Redirected>, ImageError> {
+        let Some((start, end)) = memory.vdso else {
+            return Ok(None);
+        };
+        let mut old = saved(image, memory.mm, start, end)?;
+        if self.fits(&old, memory, start, end) {
+            return Ok(None);
+        }
+        let problem = redirect::redirect(&mut old, &self.code, 0).err();
+        Ok(Some(Redirected {
+            start,
+            end,
+            problem,
+        }))
+    }
+
     /// A free place for all of it, as near as can be to where the code was.
     fn place_beside(&self, memory: &Memory, start: u64, end: u64) -> Result<u64, CallError> {
         // Pages that nobody has between it and its neighbours.
@@ -148,6 +170,26 @@ impl Vdso {
             })
             .ok_or(CallError::new("mremap", Errno::ENOMEM))
     }
+}
+
+/// An old vDSO whose functions are led to those of the new one.
+pub(crate) struct Redirected {
+    /// Where it begins; no thread may be in it.
+    pub(crate) start: u64,
+    /// Past its end.
+    pub(crate) end: u64,
+    /// Why that is not possible.
+    pub(crate) problem: Option<redirect::RedirectError>,
+}
+
+/// The code that the image has.
+fn saved(image: &Image, mm: ObjectId, start: u64, end: u64) -> Result<Vec<u8>, ImageError> {
+    let mut code = Vec::new();
+    for at in (start..end).step_by(PAGE_SIZE as usize) {
+        let page = image.read_page(mm, UserAddr(at))?;
+        code.extend(page.unwrap_or([0; PAGE_SIZE as usize]));
+    }
+    Ok(code)
 }
 
 /// Whether nothing of the program lies between two addresses, nor its stack or heap near them.

@@ -107,8 +107,8 @@ fn itself(found: &mut Obstacles) {
     }
 }
 
-/// Ids of processes, threads, groups and sessions.
-fn numbers(plan: &Plan, found: &mut Obstacles) {
+/// Numbers of processes, threads, groups and sessions, and who has them.
+pub(crate) fn numbers_in_use() -> BTreeMap<i32, String> {
     let mut used: BTreeMap<i32, String> = BTreeMap::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -138,6 +138,11 @@ fn numbers(plan: &Plan, found: &mut Obstacles) {
             used.insert(tid, format!("in use: {command}{state}"));
         }
     }
+    used
+}
+
+fn numbers(plan: &Plan, found: &mut Obstacles) {
+    let used = numbers_in_use();
     let most = setting("/proc/sys/kernel/pid_max").unwrap_or(u64::MAX);
     for process in &plan.processes {
         let threads = process.threads.iter().map(|thread| thread.tid);

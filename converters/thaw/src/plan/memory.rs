@@ -84,5 +84,8 @@ fn special(view: &View<'_>, mm: Place) -> Option<(u64, u64)> {
         resource.kind == "vdso" && resource.get("mm") == Some(&Value::Object(mm.object))
     });
     let vdso = vdso.next()?;
-    Some((number(vdso, "start")? as u64, number(vdso, "end")? as u64))
+    let (start, end) = (number(vdso, "start")? as u64, number(vdso, "end")? as u64);
+    // The code of no kernel is larger.
+    let sound = start.is_multiple_of(PAGE_SIZE) && end.checked_sub(start)? <= 1 << 20;
+    sound.then_some((start, end))
 }

@@ -57,7 +57,7 @@ pub(super) fn thread(
         true => spent(view, task).map(|spent| spent.on(clock)),
         false => Ok(process.on(clock)),
     };
-    let (registers, restart) = resumed(recorded, || restart(view, task, &spent))?;
+    let (registers, restart) = resumed(recorded, || restart(view, task, spent))?;
     let blocked = match view.unsigned(task, "restore_sigmask")? {
         // The call that waits has a mask of its own, and gets it again when it is entered again
         // (kernel/signal.c: set_user_sigmask, restore_saved_sigmask).

@@ -7,19 +7,19 @@ use crate::view::little_endian;
 pub(crate) enum RedirectError {
     /// One of them is no ELF library with symbols.
     #[error("{which} is no library with symbols")]
-    NoSymbols {
+    Library {
         /// Which.
         which: &'static str,
     },
     /// There is nothing for a function to lead to.
     #[error("{name} is neither in the new one nor a system call")]
-    NoCounterpart {
+    Unknown {
         /// Its name.
         name: String,
     },
     /// A function has no room for a jump.
     #[error("{name} has {size} bytes; a jump needs {needed}")]
-    NoRoom {
+    Short {
         /// Its name.
         name: String,
         /// Its size.
@@ -41,17 +41,17 @@ struct Function {
 /// beginning of each function of `old`. One that `new` has not becomes the system call that it is
 /// faster than.
 pub(crate) fn redirect(old: &mut [u8], new: &[u8], new_at: u64) -> Result<(), RedirectError> {
-    let functions = functions(old).ok_or(RedirectError::NoSymbols {
+    let functions = functions(old).ok_or(RedirectError::Library {
         which: "the vDSO of the image",
     })?;
-    let targets = self::functions(new).ok_or(RedirectError::NoSymbols {
+    let targets = self::functions(new).ok_or(RedirectError::Library {
         which: "the vDSO of this kernel",
     })?;
     for function in functions {
         let target = targets.iter().find(|target| target.name == function.name);
         let code = match target {
             Some(target) => jump(new_at.wrapping_add(target.start)),
-            None => system_call(&function.name).ok_or_else(|| RedirectError::NoCounterpart {
+            None => system_call(&function.name).ok_or_else(|| RedirectError::Unknown {
                 name: function.name.clone(),
             })?,
         };
@@ -61,7 +61,7 @@ pub(crate) fn redirect(old: &mut [u8], new: &[u8], new_at: u64) -> Result<(), Re
         match place {
             Some(place) if fits => place.copy_from_slice(&code),
             _ => {
-                return Err(RedirectError::NoRoom {
+                return Err(RedirectError::Short {
                     name: function.name,
                     size: function.size,
                     needed: code.len(),
