@@ -206,6 +206,8 @@ fn signals(out: &mut impl Write, task: &Task) -> Result<()> {
         signals.pending.join(" "),
         signals.shared_pending.join(" ")
     )?;
+    let (ignored, caught) = (&signals.ignored, &signals.caught);
+    writeln!(out, "  ignored {ignored}, caught {caught}")?;
     if let Some(mask) = &signals.saved_mask {
         writeln!(out, "  blocked after the system call {}", mask.join(" "))?;
     }

@@ -4,6 +4,9 @@ use super::fields::{FieldError, Fields};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+/// `SIG_IGN` (`include/uapi/asm-generic/signal-defs.h`).
+const SIG_IGN: u64 = 1;
+
 /// Signals of a task and of its process.
 #[derive(Debug, Serialize)]
 pub(crate) struct Signals {
@@ -17,6 +20,9 @@ pub(crate) struct Signals {
     pub(crate) shared_pending: Vec<String>,
     pub(crate) shared_pending_queue: Vec<QueuedSignal>,
     pub(crate) alternate_stack: AlternateStack,
+    /// Signals whose action is SIG_IGN, and those with a handler.
+    pub(crate) ignored: String,
+    pub(crate) caught: String,
     pub(crate) sigactions: BTreeMap<usize, SigAction>,
 }
 
@@ -64,6 +70,8 @@ pub(crate) struct AlternateStack {
 /// What is done about a signal.
 #[derive(Debug, Serialize)]
 pub(crate) struct SigAction {
+    #[serde(skip)]
+    address: u64,
     pub(crate) handler: String,
     pub(crate) flags: String,
     pub(crate) restorer: String,
@@ -83,6 +91,16 @@ pub(super) fn signals(task: &Fields<'_>) -> Result<Signals, FieldError> {
         None => Ok::<_, FieldError>((Vec::new(), Vec::new())),
     };
     let (shared_pending, shared_pending_queue) = shared(signal)?;
+    let sigactions = match task.follow("sighand")? {
+        Some(sighand) => actions(&sighand)?,
+        None => BTreeMap::new(),
+    };
+    let with = |wanted: fn(u64) -> bool| {
+        let signals = sigactions
+            .iter()
+            .filter(|(_, action)| wanted(action.address));
+        wide(&signals.fold(0, |bits, (signal, _)| bits | 1 << (signal - 1)))
+    };
     let is_saved = task.unsigned("restore_sigmask")? != 0;
     Ok(Signals {
         blocked: set(task, "blocked.sig")?,
@@ -98,10 +116,9 @@ pub(super) fn signals(task: &Fields<'_>) -> Result<Signals, FieldError> {
             size: task.unsigned("sas_ss_size")?,
             flags: task.hex("sas_ss_flags")?,
         },
-        sigactions: match task.follow("sighand")? {
-            Some(sighand) => actions(&sighand)?,
-            None => BTreeMap::new(),
-        },
+        ignored: with(|handler| handler == SIG_IGN),
+        caught: with(|handler| handler > SIG_IGN),
+        sigactions,
     })
 }
 
@@ -153,7 +170,7 @@ fn queued_signal(entry: &Fields<'_>) -> Result<QueuedSignal, FieldError> {
 /// All actions but those that are as at the start of a process.
 fn actions(sighand: &Fields<'_>) -> Result<BTreeMap<usize, SigAction>, FieldError> {
     let mut actions = BTreeMap::new();
-    for index in (0..).take_while(|index| sighand.has(&format!("action[{index}]"))) {
+    for index in (0..).take_while(|index| *index < 64 && sighand.has(&format!("action[{index}]"))) {
         let place = |name: &str| format!("action[{index}].sa.{name}");
         let number = |name: &str| sighand.unsigned(&place(name));
         let (handler, flags) = (number("sa_handler")?, number("sa_flags")?);
@@ -162,6 +179,7 @@ fn actions(sighand: &Fields<'_>) -> Result<BTreeMap<usize, SigAction>, FieldErro
         let default = handler == 0 && flags == 0 && restorer == 0;
         if !default || mask.iter().any(|word| *word != 0) {
             let action = SigAction {
+                address: handler,
                 handler: wide(&handler),
                 flags: format!("{flags:#010x}"),
                 restorer: wide(&restorer),
