@@ -1,7 +1,7 @@
 //! The lines of status, against a task.
 
 use super::process::text;
-use super::{Comparison, PAGE, Pair, handled, number, state_letter, words};
+use super::{Comparison, PAGE, Pair, number, state_letter, words};
 use crate::proc::Syscall;
 use serde_json::Value;
 
@@ -104,8 +104,8 @@ impl Comparison {
                 self.hex(what, fact, both);
             }
             "SigBlk" => self.hex(what, fact, words(&task["blocked"])),
-            "SigIgn" => self.hex(what, fact, handled(task, |handler| handler == 1)),
-            "SigCgt" => self.hex(what, fact, handled(task, |handler| handler > 1)),
+            "SigIgn" => self.hex(what, fact, number(&task["ignored"])),
+            "SigCgt" => self.hex(what, fact, number(&task["caught"])),
             _ => self.without_field(what, &format!("status.{key}")),
         }
     }

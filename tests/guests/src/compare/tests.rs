@@ -91,6 +91,7 @@ const INSPECTED: &str = r#"{ "tasks": [{
         "rt_priority": 0, "exit_signal": 0, "exit_code": 0, "flags": "0x00000000",
         "cpus_allowed": "0xffffffffffffffffffffffffffffffff", "mems_allowed": "0x1",
         "switches": { "nvcsw": 6, "nivcsw": 0 },
+        "ignored": "0x1000", "caught": "0x8000000000",
         "sigactions": { "40": { "handler": "0x401000" }, "13": { "handler": "0x1" } },
         "pt_regs": { "orig_ax": "0x23", "di": "0x1", "si": "0x2", "dx": "0x3", "r10": "0x4",
                      "r8": "0x5", "r9": "0x6", "sp": "0x7ffe0", "ip": "0x401000" },
@@ -155,7 +156,7 @@ fn each_difference_is_one_finding() {
         ("status.Uid", |task| task["uid"] = json!([1, 2, 3])),
         ("status.SigBlk", |task| task["blocked"] = json!(["0x2"])),
         ("status.SigCgt", |task| {
-            task["sigactions"]["40"]["handler"] = json!("0x0");
+            task["caught"] = json!("0x0");
         }),
         ("hard limit 0", |task| task["rlim"][0] = json!([10, 11])),
         ("r10", |task| task["pt_regs"]["r10"] = json!("0x44")),

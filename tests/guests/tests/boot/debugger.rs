@@ -40,17 +40,28 @@ pub(super) fn debugger(guest: &mut Guest, to: &str) {
         .unwrap();
     guest
         .run(&format!(
-            "usleep 200000; kill -ABRT {pid}; while [ -d /proc/{pid}/fd ]; do usleep 10000; done"
+            "kill -STOP {pid}; until grep -q 'State:.*T' /proc/{pid}/status; do usleep 1000; done; \
+             kconv freeze {pid} -o /tmp/stopped.image && kill -TSTP {pid} && \
+             kconv freeze {pid} -o /tmp/pending.image"
+        ))
+        .unwrap();
+    guest
+        .run(&format!(
+            "kill -CONT {pid}; usleep 200000; kill -ABRT {pid}; while [ -d /proc/{pid}/fd ]; do usleep 10000; done"
         ))
         .unwrap();
     for (name, path) in [
         ("image", "/tmp/image"),
+        ("stopped", "/tmp/stopped.image"),
+        ("pending", "/tmp/pending.image"),
         ("core", "/tmp/core"),
         ("chains", "/bin/chains"),
     ] {
         std::fs::write(at(name), guest.get(path).unwrap()).unwrap();
     }
-    guest.run("rm /tmp/image /tmp/core /tmp/chains").unwrap();
+    guest
+        .run("rm /tmp/image /tmp/stopped.image /tmp/pending.image /tmp/core /tmp/chains")
+        .unwrap();
     let (image, converted) = (at("image"), at("converted"));
     kconv(&[
         guest.release(),
@@ -59,15 +70,35 @@ pub(super) fn debugger(guest: &mut Guest, to: &str) {
         "-o",
         converted.to_str().unwrap(),
     ]);
+    signals(&at("stopped"), |signal, _, _| signal == 19);
+    // A stopped process gets its signals when it goes on, but SIGCONT takes back this one, which is
+    // of a command in the guest.
+    signals(&at("pending"), |signal, code, sender| {
+        (signal, code) == (20, 0) && sender > 0 && sender != pid
+    });
     let (core, program) = (at("core"), at("chains"));
     for image in [image, converted] {
-        same_notes(&core, &image, pid);
+        same_notes(&core, &image);
         same_in_gdb(&program, &core, &image);
     }
 }
 
-/// The notes of a core file by thread, number and kind; those of the process are in its first
-/// thread.
+/// Signal, code and sender in the NT_SIGINFO of every thread.
+fn signals(image: &Path, right: impl Fn(u32, u32, u32) -> bool) {
+    let notes = notes(image);
+    let infos = notes.iter().filter(|((_, kind), _)| *kind == NT_SIGINFO);
+    let mut threads = 0;
+    for ((thread, _), info) in infos {
+        let [signal, code, sender] = [0, 8, 16].map(|at| number(info, at));
+        let shown = format!("{signal} {code} {sender} of {thread}");
+        assert!(right(signal, code, sender), "{}: {shown}", image.display());
+        threads += 1;
+    }
+    assert_eq!(threads, THREADS);
+}
+
+/// The notes of a core file by the number of the thread and the kind. Those of the process, which
+/// are among those of the thread that comes first, have the number 0.
 fn notes(path: &Path) -> BTreeMap<(u32, u32), Vec<u8>> {
     let bytes = std::fs::read(path).unwrap();
     let bytes = bytes.as_slice();
@@ -87,7 +118,8 @@ fn notes(path: &Path) -> BTreeMap<(u32, u32), Vec<u8>> {
             if kind == NT_PRSTATUS {
                 thread = number(&desc, 32);
             }
-            found.insert((thread, kind), desc);
+            let of_process = [NT_PRPSINFO, NT_AUXV, NT_FILE].contains(&kind);
+            found.insert((if of_process { 0 } else { thread }, kind), desc);
         }
     }
     found
@@ -98,7 +130,7 @@ fn number(bytes: &[u8], at: usize) -> u32 {
 }
 
 /// Every note says what the kernel's own core says.
-fn same_notes(core: &Path, image: &Path, pid: u32) {
+fn same_notes(core: &Path, image: &Path) {
     let (core, image) = (notes(core), notes(image));
     let threads = |notes: &BTreeMap<(u32, u32), Vec<u8>>| -> Vec<u32> {
         let all = notes.keys().filter(|(_, kind)| *kind == NT_PRSTATUS);
@@ -124,13 +156,13 @@ fn same_notes(core: &Path, image: &Path, pid: u32) {
         // The core is of a signal, the image of none.
         assert_eq!(number(ours, 12), 0, "pr_cursig of {thread}");
         let siginfo = &image[&(thread, NT_SIGINFO)];
-        let (signal, code, sender) = (number(siginfo, 0), number(siginfo, 8), number(siginfo, 16));
+        let [signal, code, sender] = [0, 8, 16].map(|at| number(siginfo, at));
         assert_eq!((signal, code, sender), (5, 5 | 128 << 8, thread));
     }
     for kind in [NT_AUXV, NT_FILE] {
-        assert_eq!(core[&(pid, kind)], image[&(pid, kind)], "{kind:#x}");
+        assert_eq!(core[&(0, kind)], image[&(0, kind)], "{kind:#x}");
     }
-    let (theirs, ours) = (&core[&(pid, NT_PRPSINFO)], &image[&(pid, NT_PRPSINFO)]);
+    let (theirs, ours) = (&core[&(0, NT_PRPSINFO)], &image[&(0, NT_PRPSINFO)]);
     // The kernel has it running, on its way out; a frozen task sleeps.
     assert_eq!(ours[..4], [1, b'S', 0, 0]);
     assert_eq!(theirs[16..], ours[16..], "{theirs:x?}\n{ours:x?}");
@@ -145,10 +177,16 @@ struct Shown {
     registers: BTreeMap<u32, Vec<String>>,
     mappings: Vec<String>,
     auxv: Vec<String>,
+    siginfo: Vec<String>,
 }
 
 fn same_in_gdb(program: &Path, core: &Path, image: &Path) {
-    let (theirs, ours) = (shown(program, core), shown(program, image));
+    let (mut theirs, mut ours) = (shown(program, core), shown(program, image));
+    // The kernel's core is of a signal.
+    theirs.siginfo.clear();
+    let siginfo = std::mem::take(&mut ours.siginfo);
+    let traps = siginfo.iter().filter(|line| line.ends_with(" = 5"));
+    assert_eq!(traps.count(), THREADS, "{siginfo:?}");
     assert_eq!(theirs.calls.len(), THREADS);
     println!(
         "gdb: {:?}",
@@ -186,6 +224,8 @@ fn shown(program: &Path, core: &Path) -> Shown {
         "info proc mappings",
         "echo \\n== auxv\\n",
         "info auxv",
+        "echo \\n== siginfo\\n",
+        "thread apply all -s print $_siginfo.si_signo",
     ] {
         gdb.args(["-ex", command]);
     }
@@ -213,6 +253,7 @@ fn shown(program: &Path, core: &Path) -> Shown {
         }),
         mappings: part("mappings"),
         auxv: part("auxv"),
+        siginfo: part("siginfo"),
     }
 }
 

@@ -7,8 +7,9 @@ use kconv_guests::compare::compare;
 use kconv_guests::proc::Proc;
 use kconv_guests::{Guest, static_kconv};
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// All parts of the program's state but the one that is refused, locked memory.
 const PARTS: &str =
@@ -135,7 +136,8 @@ fn set_by_the_program(inspected: &Value) {
 
 /// Runs the `kconv` that guests have.
 pub(super) fn kconv(arguments: &[&str]) -> Vec<u8> {
-    let program = static_kconv().unwrap();
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let program = PROGRAM.get_or_init(|| static_kconv().unwrap());
     let ran = Command::new(program).args(arguments).output().unwrap();
     assert!(ran.status.success(), "{arguments:?}: {ran:?}");
     ran.stdout
