@@ -190,6 +190,12 @@ impl Running {
         })
     }
 
+    fn word(&self, at: KernelAddr) -> Option<u64> {
+        let mut word = [0; 8];
+        self.read(at, &mut word).ok()?;
+        Some(u64::from_le_bytes(word))
+    }
+
     fn identify(&self) -> Result<Identified, RunningError> {
         let btf = std::fs::read(BTF)
             .map_err(|source| open_error(BTF, "CONFIG_DEBUG_INFO_BTF", source))?;
