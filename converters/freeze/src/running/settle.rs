@@ -78,6 +78,13 @@ pub(super) fn changes(
             let own = jobctl & !JOBCTL_TRAPS;
             set("jobctl", own | if is_stopped { JOBCTL_STOPPED } else { 0 });
         }
+        if let Some(works) = number("task_works") {
+            let own = ["cid_work", "numa_work"].map(|work| Some(place(work)?.0.0));
+            let next = |work| running.word(KernelAddr(work));
+            if let Some(rest) = without(works, &own, next) {
+                set("task_works", rest);
+            }
+        }
         // A stop counts as frozen for the task's cgroup (kernel/signal.c: ptrace_stop).
         if let Some((at, mask)) = bit(layout, task.at, "frozen") {
             let mut byte = [0];
@@ -89,10 +96,45 @@ pub(super) fn changes(
     changes
 }
 
+/// What is left of the list of a task's works without those in `own`, which the scheduler's tick
+/// queues for itself, as often as the task runs (`kernel/sched/core.c`: task_tick_mm_cid, 6.12;
+/// `kernel/sched/fair.c`: task_tick_numa). `next` is the first member of each. `None` if it
+/// cannot be told.
+fn without(works: u64, own: &[Option<u64>; 2], next: impl Fn(u64) -> Option<u64>) -> Option<u64> {
+    let mut rest = works;
+    // Each is queued once at most.
+    for _ in own {
+        if own.contains(&Some(rest)) {
+            rest = next(rest)?;
+        }
+    }
+    Some(rest)
+}
+
 /// The byte with a bit-field of one bit of the task at `at`, and that bit.
 fn bit(layout: &Layout, at: KernelAddr, path: &str) -> Option<(KernelAddr, u8)> {
     let task = layout.find("task_struct")?;
     let found = layout.resolve(task, &FieldPath::parse(path).ok()?).ok()?;
     let at = at.checked_add(found.offset.byte().0)?;
     Some((at, 1 << found.offset.bit_in_byte()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without;
+
+    #[test]
+    fn only_works_of_the_scheduler_are_left_out() {
+        let own = [Some(0x10), Some(0x20)];
+        // 0x10 -> 0x20 -> 0x30 -> nothing
+        let next = |work| Some(if work == 0x30 { 0 } else { work + 0x10 });
+        assert_eq!(without(0, &own, next), Some(0));
+        assert_eq!(without(0x10, &own, next), Some(0x30));
+        assert_eq!(without(0x20, &own, next), Some(0x30));
+        assert_eq!(without(0x30, &own, next), Some(0x30));
+        assert_eq!(without(0x10, &[None, Some(0x10)], next), Some(0x20));
+        assert_eq!(without(0x10, &own, |_| None), None);
+        // A list that leads back to itself ends here.
+        without(0x10, &own, |_| Some(0x10));
+    }
 }
