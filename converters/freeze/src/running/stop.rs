@@ -67,6 +67,12 @@ pub enum StopError {
         /// Its tracer.
         tracer: i32,
     },
+    /// It never runs in user mode.
+    #[error("thread {tid} is one of the kernel's own")]
+    OfKernel {
+        /// The thread.
+        tid: i32,
+    },
     /// The system refused.
     #[error("thread {tid} cannot be stopped: {error}")]
     Refused {
@@ -92,7 +98,9 @@ impl StopError {
     /// What the user can do about it.
     pub fn advice(&self) -> &'static str {
         match self {
-            StopError::NoProcess { .. } => "give the ids of processes that are running",
+            StopError::NoProcess { .. } | StopError::OfKernel { .. } => {
+                "give the ids of processes that are running"
+            }
             StopError::Itself { .. } => "freeze it from another session",
             StopError::NoFreezer { .. } | StopError::Cgroup { .. } => {
                 "name the folder of a cgroup v2, such as /sys/fs/cgroup/NAME, or give the ids of processes"
@@ -288,11 +296,10 @@ fn seize(thread: i32) -> Result<bool, StopError> {
         Ok(()) => {}
         Err(Errno::ESRCH) => return Ok(false),
         Err(error) => {
+            let tid = thread;
             return Err(match tracer(thread) {
-                Some(tracer) => StopError::Traced {
-                    tid: thread,
-                    tracer,
-                },
+                Some(tracer) => StopError::Traced { tid, tracer },
+                None if tasks::is_of_kernel(thread) => StopError::OfKernel { tid },
                 None => refused(error),
             });
         }
