@@ -13,7 +13,7 @@ const GROUP: &str = "/sys/fs/cgroup/dumped";
 
 /// Fields that differ, with all that is in them, and why. What is live was looked at later, and its
 /// threads were woken once, to go from the stop of their cgroup into that of their tracer.
-const OTHERWISE: [(&str, &[&str]); 5] = [
+const OTHERWISE: [(&str, &[&str]); 6] = [
     (
         "the stop itself, which a live freeze leaves out",
         &["__state", "frozen", "jobctl"],
@@ -44,6 +44,39 @@ const OTHERWISE: [(&str, &[&str]); 5] = [
         ],
     ),
     (
+        "what the scheduler, RCU and their watchdogs note for themselves, on run queues or on the way there",
+        &[
+            "last_switch_count",
+            "last_switch_time",
+            "mm_cid",
+            "node_stamp",
+            "numa_scan_seq",
+            "numa_work",
+            "on_cpu",
+            "on_rq",
+            "psi_flags",
+            "pushable_dl_tasks",
+            "pushable_tasks",
+            "rcu_node_entry",
+            "rcu_read_unlock_special",
+            "rcu_tasks_holdout",
+            "rcu_tasks_holdout_list",
+            "rcu_tasks_idle_cpu",
+            "rcu_tasks_nvcsw",
+            "rcu_users",
+            "rt",
+            "tick_dep_mask",
+            "trc_blkd_cpu",
+            "trc_blkd_node",
+            "trc_holdout_list",
+            "trc_ipi_to_cpu",
+            "trc_reader_special",
+            "usage",
+            "wake_entry",
+            "wake_q",
+        ],
+    ),
+    (
         "neighbours in lists and trees, some of which have come or gone",
         &["sibling", "tasks"],
     ),
@@ -54,6 +87,7 @@ const OTHERWISE: [(&str, &[&str]); 5] = [
             "group_info.usage",
             "mm_struct.lru_gen",
             "mm_struct.mm_count",
+            "mm_struct.mm_users",
             "mm_struct.rss_stat",
             "nsproxy.count",
             "pid.count",
