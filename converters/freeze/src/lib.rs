@@ -35,7 +35,7 @@ pub use error::{Fault, Finding, Flaw, FreezeError, Place, TaskName};
 pub use freeze::{Kernel, Summary, freeze};
 pub use identify::IdentifyError;
 pub use registered::{FreezeDumpError, freeze_dump};
-pub use running::{Afterwards, Frozen, RunningError, StopError, freeze_running};
+pub use running::{Afterwards, Chosen, Frozen, RunningError, StopError, freeze_running};
 pub use source::{Content, Mapping, MemorySource, ReadError, Space};
 pub use vmcore::{KdumpError, VmcoreError, freeze_vmcore};
 pub use walk::Selection;
