@@ -156,8 +156,8 @@ pub(crate) struct Freeze {
     /// The processes to freeze, with all their threads
     #[arg(
         value_name = "PID",
-        required_unless_present = "dump",
-        conflicts_with = "dump",
+        required_unless_present_any = ["dump", "cgroup"],
+        conflicts_with_all = ["dump", "cgroup"],
         value_parser = clap::value_parser!(i32).range(1..)
     )]
     pub(crate) pids: Vec<i32>,
@@ -167,6 +167,9 @@ pub(crate) struct Freeze {
     /// Freeze their descendants as well
     #[arg(long, conflicts_with_all = ["dump", "core"])]
     pub(crate) tree: bool,
+    /// Freeze all processes of a cgroup v2, with its freezer
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["dump", "core", "tree"])]
+    pub(crate) cgroup: Option<PathBuf>,
     /// Let the processes run on afterwards, which they do unless they are to be killed
     #[arg(long, conflicts_with_all = ["dump", "core"])]
     pub(crate) leave_running: bool,

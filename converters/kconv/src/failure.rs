@@ -1,5 +1,6 @@
 //! How a command ends when it does not end well: what to print, and with which code to exit.
 
+use crate::inspect::linux6::FieldError;
 use crate::style;
 use kconv_freeze::{Finding, FreezeDumpError, FreezeError, RunningError, VmcoreError};
 use kconv_runtime::convert::ConvertError;
@@ -79,6 +80,8 @@ pub(crate) enum Failure {
     },
     #[error("{}: no saved object lies at or around {address:#x}", image.display())]
     NoObject { image: PathBuf, address: u64 },
+    #[error(transparent)]
+    Field(#[from] FieldError),
     #[error("`{given}` is not TYPE.FIELD")]
     NotAField { given: String },
     #[error("no converter between {from} and {to} has a rule for `{field}`{nearest}")]
@@ -109,7 +112,7 @@ impl Failure {
             Failure::Thaw(ThawError::Obstacles(_)) => exit::FINDINGS,
             Failure::Thaw(ThawError::Make { .. }) => exit::FAULT,
             _ if self.refused().is_some() => exit::FINDINGS,
-            Failure::Registry(_) => exit::FAULT,
+            Failure::Registry(_) | Failure::Field(FieldError::Path { .. }) => exit::FAULT,
             _ => exit::USAGE,
         }
     }
@@ -167,6 +170,7 @@ impl Failure {
             Failure::NoObject { .. } => {
                 String::from("`kconv inspect IMAGE --type TYPE` lists the addresses of a type")
             }
+            Failure::Field(_) => String::from("`kconv verify IMAGE` tells what is wrong with it"),
             Failure::NotAField { .. } => {
                 String::from("write it as task_struct.scm_work_list or mm_struct.mmap_sem.count")
             }

@@ -2,7 +2,7 @@
 
 use crate::arguments::Freeze;
 use crate::failure::Failure;
-use kconv_freeze::{Afterwards, Summary, freeze_dump, freeze_running, freeze_vmcore};
+use kconv_freeze::{Afterwards, Chosen, Summary, freeze_dump, freeze_running, freeze_vmcore};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
@@ -20,7 +20,12 @@ pub(crate) fn run(arguments: &Freeze) -> Result<(), Failure> {
                 true => Afterwards::Kill,
                 false => Afterwards::RunOn,
             };
-            let frozen = freeze_running(pids, arguments.tree, || afterwards, output)?;
+            let chosen = match (&arguments.cgroup, arguments.tree) {
+                (Some(path), _) => Chosen::Cgroup(path),
+                (None, true) => Chosen::Trees(pids),
+                (None, false) => Chosen::Processes(pids),
+            };
+            let frozen = freeze_running(chosen, || afterwards, output)?;
             (frozen.summary, Some(frozen.pause))
         }
     };

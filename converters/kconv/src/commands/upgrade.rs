@@ -4,7 +4,7 @@ use super::{convert, freeze, job, open};
 use crate::arguments::Upgrade;
 use crate::failure::Failure;
 use crate::releases::Known;
-use kconv_freeze::{Afterwards, freeze_running};
+use kconv_freeze::{Afterwards, Chosen, freeze_running};
 use kconv_kexec::Loaded;
 use kconv_runtime::convert::convert as convert_image;
 use kconv_runtime::report::Report;
@@ -58,7 +58,11 @@ pub(crate) fn run(arguments: &Upgrade) -> Result<(), Failure> {
             false => Afterwards::RunOn,
         }
     };
-    let account = freeze_running(&arguments.pids, arguments.tree, afterwards, &frozen)?;
+    let chosen = match arguments.tree {
+        true => Chosen::Trees(&arguments.pids),
+        false => Chosen::Processes(&arguments.pids),
+    };
+    let account = freeze_running(chosen, afterwards, &frozen)?;
     let report: Option<Report> = match converted.transpose() {
         Ok(report) if !arguments.dry_run => report,
         tried => {
