@@ -10,10 +10,13 @@ use kernel_structs::state::StateMap;
 const FAMILY: &str = "linux-6";
 
 /// A kernel and how its structures lie.
-pub(crate) struct Identified {
-    pub(crate) layout: Layout,
-    pub(crate) map: StateMap,
-    pub(crate) id: KernelId,
+pub struct Identified {
+    /// The layout of the saved types.
+    pub layout: Layout,
+    /// The state map of its family.
+    pub map: StateMap,
+    /// Its name, and that of its layout.
+    pub id: KernelId,
 }
 
 /// Why it is not known how a kernel's structures lie.

@@ -33,9 +33,12 @@ pub use dump::{Dump, DumpError, Meta};
 pub use elf::ElfError;
 pub use error::{Fault, Finding, Flaw, FreezeError, Place, TaskName};
 pub use freeze::{Kernel, Summary, freeze};
-pub use identify::IdentifyError;
+pub use identify::{Identified, IdentifyError};
+pub use linux6::{XsaveComponents, xsave_standard_form};
 pub use registered::{FreezeDumpError, freeze_dump};
-pub use running::{Afterwards, Chosen, Frozen, RunningError, StopError, freeze_running};
+pub use running::{
+    Afterwards, Chosen, Frozen, RunningError, StopError, freeze_running, identify_running,
+};
 pub use source::{Content, Mapping, MemorySource, ReadError, Space};
 pub use vmcore::{KdumpError, VmcoreError, freeze_vmcore};
 pub use walk::Selection;

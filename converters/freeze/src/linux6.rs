@@ -17,6 +17,7 @@ mod terminal;
 mod xstate;
 
 pub(crate) use machine::tick_rate;
+pub use xstate::{Components as XsaveComponents, standard_form as xsave_standard_form};
 
 use crate::error::{Fault, Flaw};
 use crate::family::{Family, Reference};

@@ -130,17 +130,18 @@ impl RunningError {
     }
 }
 
-/// Saves the chosen processes in an image at `destination`.
+/// Saves the chosen processes in an image at `destination`. What becomes of them `afterwards` says
+/// when the image is on disk and they still stand.
 ///
 /// # Errors
 /// If they cannot be saved; then there is no image, and they run on.
 pub fn freeze_running(
     chosen: Chosen<'_>,
-    afterwards: Afterwards,
+    afterwards: impl FnOnce() -> Afterwards,
     destination: &Path,
 ) -> Result<Frozen, RunningError> {
     let running = Running::open()?;
-    let Identified { layout, map, id } = running.identify()?;
+    let Identified { layout, map, id } = identify_running()?;
     let stopped = Stopped::stop(chosen)?;
     let processes: BTreeSet<i64> = stopped.processes().map(i64::from).collect();
     let selection = Selection::Processes(processes);
@@ -160,7 +161,7 @@ pub fn freeze_running(
         id,
     };
     let summary = freeze(&running, &kernel, &selection, destination)?;
-    let pause = match afterwards {
+    let pause = match afterwards() {
         Afterwards::RunOn => stopped.run_on(),
         Afterwards::Kill => stopped.kill(),
     };
@@ -207,26 +208,30 @@ impl Running {
         self.read(at, &mut word).ok()?;
         Some(u64::from_le_bytes(word))
     }
+}
 
-    fn identify(&self) -> Result<Identified, RunningError> {
-        let btf = std::fs::read(BTF)
-            .map_err(|source| open_error(BTF, "CONFIG_DEBUG_INFO_BTF", source))?;
-        let path = "/proc/sys/kernel/osrelease";
-        let release = std::fs::read_to_string(path)
-            .map_err(|source| open_error(path, "CONFIG_SYSCTL", source))?;
-        let notes = std::fs::read("/sys/kernel/notes").unwrap_or_default();
-        let build_id = elf::notes(&notes).into_iter();
-        // NT_GNU_BUILD_ID
-        let build_id = build_id
-            .filter(|note| note.owner == "GNU" && note.kind == 3)
-            .map(|note| note.bytes)
-            .next();
-        Ok(identify(
-            &btf,
-            release.trim_end(),
-            build_id.unwrap_or_default(),
-        )?)
-    }
+/// Which kernel is running, and how its structures lie, from its own type information.
+///
+/// # Errors
+/// If it has none that can be read, or lies like no registered layout.
+pub fn identify_running() -> Result<Identified, RunningError> {
+    let btf =
+        std::fs::read(BTF).map_err(|source| open_error(BTF, "CONFIG_DEBUG_INFO_BTF", source))?;
+    let path = "/proc/sys/kernel/osrelease";
+    let release = std::fs::read_to_string(path)
+        .map_err(|source| open_error(path, "CONFIG_SYSCTL", source))?;
+    let notes = std::fs::read("/sys/kernel/notes").unwrap_or_default();
+    let build_id = elf::notes(&notes).into_iter();
+    // NT_GNU_BUILD_ID
+    let build_id = build_id
+        .filter(|note| note.owner == "GNU" && note.kind == 3)
+        .map(|note| note.bytes)
+        .next();
+    Ok(identify(
+        &btf,
+        release.trim_end(),
+        build_id.unwrap_or_default(),
+    )?)
 }
 
 /// Why a file of the kernel's, which `option` makes, cannot be opened.

@@ -50,6 +50,10 @@ pub(crate) enum Command {
     Preflight(Preflight),
     /// Save the state of tasks in an image
     Freeze(Freeze),
+    /// Make the tasks of an image, which is of the running kernel, and let them run on
+    Thaw(Thaw),
+    /// Freeze tasks, convert them to another kernel, and start that kernel, which thaws them
+    Upgrade(Upgrade),
 }
 
 /// `kconv FROM TO IMAGE`
@@ -181,6 +185,54 @@ pub(crate) struct Freeze {
     /// Where to write the image
     #[arg(short, long, value_name = "IMAGE")]
     pub(crate) output: PathBuf,
+    /// Say nothing unless something is wrong
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Thaw {
+    /// The image
+    pub(crate) image: PathBuf,
+    /// Check that all is there that the tasks need, and make nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Say nothing unless something is wrong
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Upgrade {
+    /// The processes to carry over, with all their threads
+    #[arg(
+        value_name = "PID",
+        required = true,
+        value_parser = clap::value_parser!(i32).range(1..)
+    )]
+    pub(crate) pids: Vec<i32>,
+    /// Carry their descendants over as well
+    #[arg(long)]
+    pub(crate) tree: bool,
+    /// The kernel to start, such as /boot/vmlinuz-6.12.117+deb12-amd64
+    #[arg(long, value_name = "VMLINUZ")]
+    pub(crate) kernel: PathBuf,
+    /// Its initial file system, such as /boot/initrd.img-6.12.117+deb12-amd64
+    #[arg(long, value_name = "INITRD")]
+    pub(crate) initrd: PathBuf,
+    /// Its command line [default: that of the running kernel]
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) command_line: Option<String>,
+    /// Where the next kernel finds the image; on a disk that is there at its thaw
+    #[arg(
+        long,
+        value_name = "IMAGE",
+        default_value = "/var/lib/kconv/upgrade.img"
+    )]
+    pub(crate) image: PathBuf,
+    /// Try everything but the last step: the tasks run on, and nothing is left behind
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// Say nothing unless something is wrong
     #[arg(short, long)]
     pub(crate) quiet: bool,

@@ -5,6 +5,7 @@ use crate::style;
 use kconv_freeze::{Finding, FreezeDumpError, FreezeError, RunningError, VmcoreError};
 use kconv_runtime::convert::ConvertError;
 use kconv_runtime::standalone::{exit, exit_code};
+use kconv_thaw::ThawError;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -25,6 +26,21 @@ pub(crate) enum Failure {
     Running(#[from] RunningError),
     #[error(transparent)]
     Vmcore(#[from] VmcoreError),
+    #[error(transparent)]
+    Kernel(#[from] kconv_kexec::ReleaseError),
+    #[error(transparent)]
+    Load(#[from] kconv_kexec::LoadError),
+    #[error("{0}; the tasks were saved and killed")]
+    Start(kconv_kexec::StartError, PathBuf),
+    #[error("{path}: {source}")]
+    Path {
+        path: String,
+        source: std::io::Error,
+    },
+    #[error("{}: is there already, and may hold tasks that were not thawed", image.display())]
+    NotThawed { image: PathBuf },
+    #[error(transparent)]
+    Thaw(#[from] ThawError),
     #[error("{}: the image is of {release}, which is no release known here", image.display())]
     UnknownKernel { image: PathBuf, release: String },
     #[error("{}: the image is of {found}, not of {expected}", image.display())]
@@ -93,6 +109,8 @@ impl Failure {
         match self {
             Failure::Convert(error) => exit_code(error),
             Failure::Findings { .. } | Failure::Reported { .. } => exit::FINDINGS,
+            Failure::Thaw(ThawError::Obstacles(_)) => exit::FINDINGS,
+            Failure::Thaw(ThawError::Make { .. }) => exit::FAULT,
             _ if self.refused().is_some() => exit::FINDINGS,
             Failure::Registry(_) | Failure::Field(FieldError::Path { .. }) => exit::FAULT,
             _ => exit::USAGE,
@@ -118,9 +136,22 @@ impl Failure {
             Failure::Freeze(error) => error.advice(),
             Failure::Running(error) => error.advice().to_owned(),
             Failure::Vmcore(error) => error.advice().to_owned(),
+            Failure::Thaw(ThawError::Obstacles(_)) => return None,
+            Failure::Thaw(error) => error.advice(),
             Failure::Lookup(error) => error.advice(),
             Failure::Registry(_) => String::from(
                 "the release table built into this program is broken; please report it",
+            ),
+            Failure::Kernel(_) => String::from("name a kernel such as those in /boot"),
+            Failure::Load(error) => error.advice().to_owned(),
+            Failure::Start(_, frozen) => format!(
+                "`kconv thaw {}` brings them back on the running kernel",
+                frozen.display()
+            ),
+            Failure::Path { .. } => String::from("name a folder that can be written to"),
+            Failure::NotThawed { image } => format!(
+                "thaw it with `kconv thaw {}`, or remove it",
+                image.display()
             ),
             Failure::UnknownKernel { .. } => String::from(
                 "use the kconv that made the image, or a newer one; `kconv --version` tells which this is",
@@ -181,6 +212,12 @@ impl Failure {
                 "{error}error{error:#}: {} things cannot be saved; no image was written",
                 findings.len()
             );
+        }
+        if let Failure::Thaw(ThawError::Obstacles(obstacles)) = self {
+            for obstacle in obstacles {
+                writeln!(out, "{error}obstacle{error:#}: {obstacle}")?;
+                writeln!(out, "  {advice}= {}{advice:#}", obstacle.advice)?;
+            }
         }
         if let Failure::Findings { findings, .. } = self {
             for finding in findings {

@@ -64,7 +64,9 @@ impl Linux6<'_> {
         let flags = vma.unsigned("vm_flags")?;
         if let Some(special) = self.special(vma)? {
             return Ok(match special {
-                Special::Vdso => Content::Own,
+                // All of it, also what the program has not called yet: a thaw on another kernel
+                // leads each function to its new place.
+                Special::Vdso => Content::Shared,
                 Special::Vvar => Content::Elsewhere,
             });
         }

@@ -22,10 +22,14 @@ const SOFTWARE: usize = 464;
 const PKRU: usize = 9;
 
 /// Where the components lie in the standard form.
-pub(super) struct Components {
-    offsets: Vec<usize>,
-    sizes: Vec<usize>,
-    aligned: Vec<bool>,
+#[derive(Clone, Debug)]
+pub struct Components {
+    /// Where each begins, by number; where there is none, beyond any area.
+    pub offsets: Vec<usize>,
+    /// How long each is.
+    pub sizes: Vec<usize>,
+    /// Whether each begins at a multiple of 64 in the compacted form.
+    pub aligned: Vec<bool>,
 }
 
 impl Components {
@@ -58,7 +62,7 @@ impl Components {
 
 /// The standard form, with the components of `user` alone, of what the kernel keeps in `kept`;
 /// `None` if that is no area of `xsave`.
-pub(super) fn standard_form(
+pub fn standard_form(
     components: &Components,
     kept: &[u8],
     user: u64,

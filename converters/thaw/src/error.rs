@@ -1,0 +1,170 @@
+//! Why a thaw failed.
+
+use crate::obstacle::Obstacle;
+use crate::view::DecodeError;
+use kconv_freeze::RunningError;
+use kconv_image::ImageError;
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use std::fmt;
+use std::io;
+
+/// Why there are no thawed tasks.
+#[derive(Debug, thiserror::Error)]
+pub enum ThawError {
+    /// The image cannot be read.
+    #[error(transparent)]
+    Image(#[from] Box<ImageError>),
+    /// The image is of a kernel family that is not thawed.
+    #[error("the image is of {family} on {machine}; only linux-6 on amd64 is thawed")]
+    Family {
+        /// Its family.
+        family: String,
+        /// Its machine.
+        machine: &'static str,
+    },
+    /// The running kernel cannot be told.
+    #[error(transparent)]
+    Kernel(#[from] Box<RunningError>),
+    /// The image is of a kernel whose structures lie otherwise.
+    #[error(
+        "the image is of {found}, whose structures lie otherwise than those of {expected}, which is running"
+    )]
+    OtherKernel {
+        /// The release that the image is of.
+        found: String,
+        /// The release that is running.
+        expected: String,
+        /// The command that converts it.
+        command: String,
+    },
+    /// The objects cannot be understood.
+    #[error("the image cannot be understood: {0}")]
+    Decode(#[from] Box<DecodeError>),
+    /// Something is missing or in the way. All of it.
+    #[error("{} things are in the way; nothing was made", .0.len())]
+    Obstacles(Vec<Obstacle>),
+    /// Making the tasks failed. None of them is left.
+    #[error("task {task}: {step}: {error}; all that was made is gone again")]
+    Make {
+        /// The task.
+        task: i32,
+        /// What was being made.
+        step: String,
+        /// What failed.
+        error: Box<CallError>,
+    },
+}
+
+impl ThawError {
+    /// What the user can do about it.
+    pub fn advice(&self) -> String {
+        match self {
+            ThawError::Image(error) => error.advice().to_owned(),
+            ThawError::Family { .. } => "thaw it on the kernel that it is of".to_owned(),
+            ThawError::Kernel(error) => error.advice().to_owned(),
+            ThawError::OtherKernel { command, .. } => format!("convert it: {command}"),
+            ThawError::Decode(_) => {
+                "run `kconv verify` on the image, and freeze again if it is damaged".to_owned()
+            }
+            ThawError::Obstacles(_) => String::new(),
+            ThawError::Make { .. } => {
+                "the image is as it was; run kconv as root, outside of a container, and report \
+                 this if it happens again"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+/// A system call that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The kernel refused.
+    #[error("{call}: {error}")]
+    Refused {
+        /// Its name.
+        call: &'static str,
+        /// What the kernel said.
+        error: Errno,
+    },
+    /// A signal came in between.
+    #[error("{call}: a signal came in between ({signal})")]
+    Interrupted {
+        /// Its name.
+        call: &'static str,
+        /// The signal.
+        signal: Signal,
+    },
+    /// The thread did something else.
+    #[error("{call}: the thread did something else ({status})")]
+    Unexpected {
+        /// Its name.
+        call: &'static str,
+        /// What it did.
+        status: Wrong,
+    },
+    /// What the call did is not what was wanted.
+    #[error("{call}: {problem}")]
+    Result {
+        /// Its name.
+        call: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The image cannot be read.
+    #[error(transparent)]
+    Image(#[from] Box<ImageError>),
+}
+
+/// What a thread did instead of what it was to do.
+#[derive(Debug)]
+pub struct Wrong(pub(crate) String);
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<ImageError> for CallError {
+    fn from(error: ImageError) -> CallError {
+        CallError::Image(Box::new(error))
+    }
+}
+
+impl From<ImageError> for ThawError {
+    fn from(error: ImageError) -> ThawError {
+        ThawError::Image(Box::new(error))
+    }
+}
+
+impl From<DecodeError> for ThawError {
+    fn from(error: DecodeError) -> ThawError {
+        ThawError::Decode(Box::new(error))
+    }
+}
+
+impl From<RunningError> for ThawError {
+    fn from(error: RunningError) -> ThawError {
+        ThawError::Kernel(Box::new(error))
+    }
+}
+
+impl CallError {
+    pub(crate) fn new(call: &'static str, error: Errno) -> CallError {
+        CallError::Refused { call, error }
+    }
+
+    pub(crate) fn io(call: &'static str, error: &io::Error) -> CallError {
+        let number = error.raw_os_error().unwrap_or(libc::EIO);
+        CallError::new(call, Errno::from_raw(number))
+    }
+
+    pub(crate) fn unexpected(call: &'static str, status: impl Into<Wrong>) -> CallError {
+        CallError::Unexpected {
+            call,
+            status: status.into(),
+        }
+    }
+}

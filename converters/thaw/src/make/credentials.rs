@@ -1,0 +1,101 @@
+//! Who a thread is, and what it may do. In this order, because each step needs what a later one
+//! takes away (capabilities(7)).
+
+use super::process::{bytes_of, prctl};
+use crate::error::CallError;
+use crate::plan::Thread;
+use crate::remote::Remote;
+use std::fs::File;
+
+/// `SECBIT_NO_SETUID_FIXUP`: capabilities stay when the user changes.
+const NO_SETUID_FIXUP: u64 = 1 << 2;
+/// CAP_LAST_CAP in 6.1 and 6.12: CAP_CHECKPOINT_RESTORE.
+const LAST_CAPABILITY: u64 = 40;
+/// `_LINUX_CAPABILITY_VERSION_3`.
+const VERSION_3: u32 = 0x2008_0522;
+
+/// Makes a thread who it was.
+pub(super) fn make(remote: &Remote, memory: &File, thread: &Thread) -> Result<(), CallError> {
+    let own = &thread.credentials;
+    let [user, effective, saved, file_system] = own.users.map(u64::from);
+    let [group, effective_group, saved_group, file_system_group] = own.groups.map(u64::from);
+    let [now, permitted, inheritable, bounding, ambient] = own.capabilities;
+    prctl(
+        remote,
+        "prctl(PR_SET_SECUREBITS)",
+        libc::PR_SET_SECUREBITS,
+        NO_SETUID_FIXUP,
+    )?;
+    let groups: Vec<u8> = own
+        .supplementary
+        .iter()
+        .flat_map(|group| group.to_le_bytes())
+        .collect();
+    let at = remote.put(memory, &groups)?;
+    let count = own.supplementary.len() as u64;
+    remote.call("setgroups", libc::SYS_setgroups, &[count, at])?;
+    let arguments = [group, effective_group, saved_group];
+    remote.call("setresgid", libc::SYS_setresgid, &arguments)?;
+    // Without an error; it gives the one before.
+    remote.call("setfsgid", libc::SYS_setfsgid, &[file_system_group])?;
+    remote.call("setresuid", libc::SYS_setresuid, &[user, effective, saved])?;
+    remote.call("setfsuid", libc::SYS_setfsuid, &[file_system])?;
+
+    const ALL: u64 = (2 << LAST_CAPABILITY) - 1;
+    capset(remote, memory, [ALL, ALL, inheritable])?;
+    let ambient_call = |how: i32, capability: u64| {
+        let option = libc::PR_CAP_AMBIENT as u64;
+        let arguments = [option, how as u64, capability, 0, 0];
+        remote.call("prctl(PR_CAP_AMBIENT)", libc::SYS_prctl, &arguments)
+    };
+    ambient_call(libc::PR_CAP_AMBIENT_CLEAR_ALL, 0)?;
+    for capability in (0..=LAST_CAPABILITY).filter(|one| ambient >> one & 1 == 1) {
+        ambient_call(libc::PR_CAP_AMBIENT_RAISE, capability)?;
+    }
+    for capability in (0..=LAST_CAPABILITY).filter(|one| bounding >> one & 1 == 0) {
+        prctl(
+            remote,
+            "prctl(PR_CAPBSET_DROP)",
+            libc::PR_CAPBSET_DROP,
+            capability,
+        )?;
+    }
+    let bits = u64::from(own.secure_bits);
+    prctl(
+        remote,
+        "prctl(PR_SET_SECUREBITS)",
+        libc::PR_SET_SECUREBITS,
+        bits,
+    )?;
+    capset(remote, memory, [now, permitted, inheritable])?;
+    if thread.no_new_privileges {
+        let option = libc::PR_SET_NO_NEW_PRIVS as u64;
+        let arguments = [option, 1, 0, 0, 0];
+        remote.call("prctl(PR_SET_NO_NEW_PRIVS)", libc::SYS_prctl, &arguments)?;
+    }
+    // A change of user takes it away.
+    let signal = thread.parent_death as u64;
+    prctl(
+        remote,
+        "prctl(PR_SET_PDEATHSIG)",
+        libc::PR_SET_PDEATHSIG,
+        signal,
+    )
+}
+
+/// Sets effective, permitted and inheritable capabilities.
+fn capset(remote: &Remote, memory: &File, sets: [u64; 3]) -> Result<(), CallError> {
+    // A header of version and thread, then the low halves of the three sets, and the high ones.
+    let halves = |shift: u32| sets.map(|set| (set >> shift) as u32);
+    let mut bytes = bytes_of(&[VERSION_3.into()]);
+    let words = [halves(0), halves(32)];
+    bytes.extend(
+        words
+            .as_flattened()
+            .iter()
+            .flat_map(|word| word.to_le_bytes()),
+    );
+    let at = remote.put(memory, &bytes)?;
+    remote.call("capset", libc::SYS_capset, &[at, at + 8])?;
+    Ok(())
+}

@@ -1,0 +1,442 @@
+//! Open files. kconv itself opens each of them, once, under a number that no task uses: whatever it
+//! makes inherits them, and so shares those that were shared.
+
+use super::{Body, failed};
+use crate::error::{CallError, ThawError};
+use crate::obstacle::is_of_a_task;
+use crate::plan::{Lock, LockStyle, OpenFile, Plan};
+use crate::sys;
+use crate::view::number;
+use kconv_image::{Head, Resource, ResourceId, Value};
+use nix::errno::Errno;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+
+/// Flags that an open file keeps and that open(2) takes.
+const KEPT_FLAGS: i32 = libc::O_ACCMODE
+    | libc::O_APPEND
+    | libc::O_NONBLOCK
+    | libc::O_SYNC
+    | libc::O_DIRECT
+    | libc::O_DIRECTORY
+    | libc::O_NOFOLLOW
+    | libc::O_NOATIME
+    | libc::O_PATH;
+/// Flags that fcntl(2), F_SETFL sets.
+const SETTABLE: i32 =
+    libc::O_APPEND | libc::O_NONBLOCK | libc::O_DIRECT | libc::O_NOATIME | libc::O_ASYNC;
+
+/// The files that kconv has opened.
+pub(crate) struct Kept {
+    /// By index of the plan; `None` for a file of `/proc/PID`, which is not there yet.
+    files: Vec<Option<OwnedFd>>,
+    /// Which are memory without a name.
+    memory: Vec<bool>,
+    folders: BTreeMap<ResourceId, OwnedFd>,
+    /// All of them have this number or a greater one.
+    base: u64,
+}
+
+impl Kept {
+    /// Opens everything that the plan names.
+    pub(crate) fn open(plan: &Plan, head: &Head) -> Result<Kept, ThawError> {
+        let first = plan.processes[0].pid;
+        let descriptors = plan.processes.iter().flat_map(|one| &one.descriptors);
+        let highest = descriptors.map(|open| open.number).max().unwrap_or(0);
+        let base = highest as u64 + 64;
+        let folders = plan
+            .processes
+            .iter()
+            .map(|one| 2 * one.threads.len() as u64);
+        let folders: u64 = folders.sum();
+        room(base + 3 * plan.files.len() as u64 + folders + 64)
+            .map_err(failed(first, "room for open files"))?;
+        let mut opener = Opener {
+            base,
+            pipes: BTreeMap::new(),
+        };
+        let mut kept = Kept {
+            files: Vec::new(),
+            memory: Vec::new(),
+            folders: BTreeMap::new(),
+            base,
+        };
+        let own = plan.processes.iter().map(|process| process.pid).collect();
+        for file in &plan.files {
+            let resource = &head.resources[file.resource.0 as usize];
+            let name = resource.text("path").unwrap_or(&resource.kind);
+            let step = format!("opening {name}");
+            let opened = match is_of_a_task(resource, &own) {
+                true => None,
+                false => Some(opener.open(file, resource).map_err(failed(first, &step))?),
+            };
+            kept.files.push(opened);
+            kept.memory.push(resource.kind == "shared-memory");
+        }
+        for thread in plan.processes.iter().flat_map(|process| &process.threads) {
+            for id in [thread.folders.root, thread.folders.working] {
+                let path = head.resources[id.0 as usize].text("path").unwrap_or("/");
+                if let Entry::Vacant(none) = kept.folders.entry(id) {
+                    let step = format!("opening {path}");
+                    let folder = opener.folder(path).map_err(failed(thread.tid, &step))?;
+                    none.insert(folder);
+                }
+            }
+        }
+        Ok(kept)
+    }
+
+    /// The number under which a file to be mapped is open.
+    pub(crate) fn mapped(&self, file: usize) -> Result<u64, CallError> {
+        match self.files.get(file) {
+            Some(Some(fd)) => Ok(fd.as_raw_fd() as u64),
+            _ => Err(CallError::new("mmap", Errno::EBADF)),
+        }
+    }
+
+    /// Whether a file is memory without a name.
+    pub(crate) fn is_memory(&self, file: usize) -> bool {
+        self.memory.get(file).copied().unwrap_or(false)
+    }
+}
+
+/// Lets this process, and what it makes, have so many descriptors.
+fn room(count: u64) -> Result<(), CallError> {
+    let limit = [count.max(1024), count.max(4096)];
+    let address = std::ptr::from_ref(&limit) as u64;
+    let which = u64::from(libc::RLIMIT_NOFILE);
+    sys::call(libc::SYS_prlimit64, [0, which, address, 0, 0])
+        .map_err(|error| CallError::new("prlimit64", error))?;
+    Ok(())
+}
+
+struct Opener {
+    base: u64,
+    pipes: BTreeMap<ResourceId, Pipe>,
+}
+
+struct Pipe {
+    /// For reading, and for writing.
+    ends: [OwnedFd; 2],
+    /// Which of them an open file of the plan is already.
+    taken: [bool; 2],
+}
+
+impl Opener {
+    fn open(&mut self, file: &OpenFile, resource: &Resource) -> Result<OwnedFd, CallError> {
+        let opened = match resource.kind.as_str() {
+            "pipe" => self.pipe(file, resource)?,
+            "shared-memory" => shared_memory(resource)?,
+            _ => self.path(file, resource)?,
+        };
+        let high = self.lift(opened)?;
+        let set = file.flags as i32 & SETTABLE & !libc::O_ASYNC;
+        if file.flags as i32 & libc::O_PATH == 0 && resource.kind == "pipe" {
+            let arguments = [
+                high.as_raw_fd() as u64,
+                libc::F_SETFL as u64,
+                set as u64,
+                0,
+                0,
+            ];
+            sys::call(libc::SYS_fcntl, arguments)
+                .map_err(|error| CallError::new("fcntl(F_SETFL)", error))?;
+        }
+        let has_position = matches!(
+            resource.text("type"),
+            Some("regular file" | "directory" | "block device")
+        );
+        if has_position && file.position != 0 && file.flags as i32 & libc::O_PATH == 0 {
+            let position = SeekFrom::Start(file.position as u64);
+            File::from(
+                high.try_clone()
+                    .map_err(|error| CallError::io("dup", &error))?,
+            )
+            .seek(position)
+            .map_err(|error| CallError::io("lseek", &error))?;
+        }
+        Ok(high)
+    }
+
+    /// Gives an open file a number that no task uses.
+    fn lift(&self, file: OwnedFd) -> Result<OwnedFd, CallError> {
+        let arguments = [
+            file.as_raw_fd() as u64,
+            libc::F_DUPFD as u64,
+            self.base,
+            0,
+            0,
+        ];
+        let high = sys::call(libc::SYS_fcntl, arguments)
+            .map_err(|error| CallError::new("fcntl(F_DUPFD)", error))?;
+        Ok(sys::owned(high as i32))
+    }
+
+    fn path(&self, file: &OpenFile, resource: &Resource) -> Result<OwnedFd, CallError> {
+        let path = resource.text("path").unwrap_or_default();
+        let mut flags = file.flags as i32 & KEPT_FLAGS | libc::O_NOCTTY;
+        // The path is the one that links led to; to open a link itself needs O_PATH.
+        if flags & libc::O_PATH != 0 {
+            flags |= libc::O_NOFOLLOW;
+        }
+        open_with(path, flags)
+    }
+
+    fn folder(&self, path: &str) -> Result<OwnedFd, CallError> {
+        self.lift(open_with(path, libc::O_PATH | libc::O_DIRECTORY)?)
+    }
+
+    /// An end of a pipe: the first of each kind is the pipe's own, a further one is opened anew.
+    fn pipe(&mut self, file: &OpenFile, resource: &Resource) -> Result<OwnedFd, CallError> {
+        let pipe = match self.pipes.entry(file.resource) {
+            Entry::Occupied(made) => made.into_mut(),
+            Entry::Vacant(none) => none.insert(Pipe {
+                ends: make_pipe(resource)?,
+                taken: [false; 2],
+            }),
+        };
+        let access = file.flags as i32 & libc::O_ACCMODE;
+        let end = usize::from(access == libc::O_WRONLY);
+        if access != libc::O_RDWR && !pipe.taken[end] {
+            pipe.taken[end] = true;
+            let own = pipe.ends[end].try_clone();
+            return own.map_err(|error| CallError::io("dup", &error));
+        }
+        let path = format!("/proc/self/fd/{}", pipe.ends[end].as_raw_fd());
+        open_with(&path, access | libc::O_NONBLOCK)
+    }
+}
+
+/// A pipe with what was in it.
+fn make_pipe(resource: &Resource) -> Result<[OwnedFd; 2], CallError> {
+    let (read, write) = std::io::pipe().map_err(|error| CallError::io("pipe", &error))?;
+    let (read, write) = (OwnedFd::from(read), OwnedFd::from(write));
+    let descriptor = write.as_raw_fd() as u64;
+    let control = |command: i32, argument: u64| {
+        sys::call(
+            libc::SYS_fcntl,
+            [descriptor, command as u64, argument, 0, 0],
+        )
+    };
+    let flags = |flags: i32| {
+        let set = control(libc::F_SETFL, flags as u64);
+        set.map_err(|error| CallError::new("fcntl(F_SETFL)", error))
+    };
+    // What does not fit must not make kconv wait.
+    flags(libc::O_NONBLOCK)?;
+    if let Some(buffers) = number(resource, "buffers") {
+        let size = (buffers as u64).saturating_mul(4096);
+        control(libc::F_SETPIPE_SZ, size)
+            .map_err(|error| CallError::new("fcntl(F_SETPIPE_SZ)", error))?;
+    }
+    let Some(Value::Bytes(content)) = resource.get("content") else {
+        return Ok([read, write]);
+    };
+    let mut into = File::from(write);
+    let mut put = |bytes: &[u8]| {
+        into.write_all(bytes)
+            .map_err(|error| CallError::io("write", &error))
+    };
+    match resource.get("packets") {
+        Some(Value::List(packets)) => {
+            flags(libc::O_NONBLOCK | libc::O_DIRECT)?;
+            let mut rest = content.as_slice();
+            for packet in packets {
+                let length = match packet {
+                    Value::Unsigned(length) => *length as usize,
+                    _ => 0,
+                };
+                let (packet, after) = rest.split_at(length.min(rest.len()));
+                put(packet)?;
+                rest = after;
+            }
+            put(rest)?;
+        }
+        _ => put(content)?,
+    }
+    Ok([read, into.into()])
+}
+
+/// Memory without a name: what a mapping of it leads to can be opened.
+fn shared_memory(resource: &Resource) -> Result<OwnedFd, CallError> {
+    let size = number(resource, "size").unwrap_or(0).max(1) as u64;
+    let size = size.next_multiple_of(4096);
+    let start = sys::shared_memory(size as usize).map_err(|error| CallError::new("mmap", error))?;
+    let path = format!("/proc/self/map_files/{start:x}-{:x}", start + size);
+    open_with(&path, libc::O_RDWR)
+}
+
+fn open_with(path: &str, flags: i32) -> Result<OwnedFd, CallError> {
+    let access = flags & libc::O_ACCMODE;
+    let mut options = OpenOptions::new();
+    options
+        .read(access != libc::O_WRONLY)
+        .write(access != libc::O_RDONLY)
+        .custom_flags(flags & !libc::O_ACCMODE);
+    let opened = options.open(path);
+    let file = opened.map_err(|error| CallError::io("open", &error))?;
+    Ok(file.into())
+}
+
+/// Gives a process its descriptors, its root and its working directory.
+pub(super) fn install(
+    body: &Body<'_>,
+    plan: &Plan,
+    head: &Head,
+    kept: &Kept,
+) -> Result<(), CallError> {
+    let remote = body.first();
+    let close = |first: u64, last: u64| {
+        remote.call("close_range", libc::SYS_close_range, &[first, last, 0])
+    };
+    close(0, kept.base - 1)?;
+    for open in &body.process.descriptors {
+        let flags = match open.close_on_exec {
+            true => libc::O_CLOEXEC as u64,
+            false => 0,
+        };
+        let number = open.number as u64;
+        let from = match &kept.files[open.file] {
+            Some(file) => file.as_raw_fd() as u64,
+            None => {
+                let file = &plan.files[open.file];
+                let resource = &head.resources[file.resource.0 as usize];
+                open_in(body, file, resource)?
+            }
+        };
+        remote.call("dup3", libc::SYS_dup3, &[from, number, flags])?;
+    }
+    let Some(thread) = body.process.threads.first() else {
+        return Ok(());
+    };
+    let folders = &thread.folders;
+    let change = |id: ResourceId| -> Result<(), CallError> {
+        let Some(folder) = kept.folders.get(&id) else {
+            return Err(CallError::new("fchdir", Errno::EBADF));
+        };
+        let arguments = [folder.as_raw_fd() as u64];
+        remote.call("fchdir", libc::SYS_fchdir, &arguments)?;
+        Ok(())
+    };
+    if head.resources[folders.root.0 as usize].text("path") != Some("/") {
+        change(folders.root)?;
+        let here = remote.put(&body.memory, b".\0")?;
+        remote.call("chroot", libc::SYS_chroot, &[here])?;
+    }
+    change(folders.working)?;
+    remote.call("umask", libc::SYS_umask, &[folders.umask.into()])?;
+    close(kept.base, u32::MAX.into())?;
+    for lock in &body.process.locks {
+        set_lock(body, lock)?;
+    }
+    Ok(())
+}
+
+/// Opens a file of `/proc/PID` in the process, now that there is one.
+fn open_in(body: &Body<'_>, file: &OpenFile, resource: &Resource) -> Result<u64, CallError> {
+    let remote = body.first();
+    let mut path = resource
+        .text("path")
+        .unwrap_or_default()
+        .as_bytes()
+        .to_vec();
+    path.push(0);
+    let at = remote.put(&body.memory, &path)?;
+    let flags = (file.flags as i32 & KEPT_FLAGS) as u64;
+    let here = libc::AT_FDCWD as u64;
+    let opened = remote.call("openat", libc::SYS_openat, &[here, at, flags, 0])? as u64;
+    if file.position != 0 {
+        let position = file.position as u64;
+        remote.call("lseek", libc::SYS_lseek, &[opened, position, 0])?;
+    }
+    Ok(opened)
+}
+
+/// Sets a lock, in the process that owns it or has the open file that does.
+fn set_lock(body: &Body<'_>, lock: &Lock) -> Result<(), CallError> {
+    let remote = body.first();
+    let mut descriptors = body.process.descriptors.iter();
+    let Some(open) = descriptors.find(|open| open.file == lock.file) else {
+        return Ok(());
+    };
+    let number = open.number as u64;
+    let command = match lock.style {
+        LockStyle::Flock => {
+            let kind = if lock.exclusive {
+                libc::LOCK_EX
+            } else {
+                libc::LOCK_SH
+            };
+            let arguments = [number, (kind | libc::LOCK_NB) as u64];
+            remote.call("flock", libc::SYS_flock, &arguments)?;
+            return Ok(());
+        }
+        LockStyle::Process => libc::F_SETLK,
+        LockStyle::OpenFile => libc::F_OFD_SETLK,
+    };
+    // struct flock: type and whence, 16 bits each, then in words of 64 start, length, and a pid.
+    let kind = if lock.exclusive {
+        libc::F_WRLCK
+    } else {
+        libc::F_RDLCK
+    };
+    let words = [
+        kind as u64 & 0xffff,
+        lock.start as u64,
+        lock.length as u64,
+        0,
+    ];
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let at = remote.put(&body.memory, &bytes)?;
+    remote.call(
+        "fcntl(F_SETLK)",
+        libc::SYS_fcntl,
+        &[number, command as u64, at],
+    )?;
+    Ok(())
+}
+
+/// Tells who gets the signals of open files, now that everybody is there.
+pub(super) fn own(body: &Body<'_>, plan: &Plan) -> Result<(), CallError> {
+    // linux/fcntl.h
+    const F_SETSIG: u64 = 10;
+    const F_SETOWN_EX: u64 = 15;
+    let remote = body.first();
+    let mut seen = Vec::new();
+    for open in &body.process.descriptors {
+        let file = &plan.files[open.file];
+        if seen.contains(&open.file) {
+            continue;
+        }
+        seen.push(open.file);
+        let fcntl = |command: u64, argument: u64| {
+            let arguments = [open.number as u64, command, argument];
+            remote.call("fcntl", libc::SYS_fcntl, &arguments)
+        };
+        if let Some((kind, pid, signal)) = file.owner {
+            // PIDTYPE_PID, _TGID, _PGID are F_OWNER_TID, _PID, _PGRP.
+            if pid != 0 {
+                let mut owner = kind.to_le_bytes().to_vec();
+                owner.extend(pid.to_le_bytes());
+                let at = remote.put(&body.memory, &owner)?;
+                match fcntl(F_SETOWN_EX, at) {
+                    // Somebody who is not in the image, and so is not there any more.
+                    Err(CallError::Refused {
+                        error: Errno::ESRCH,
+                        ..
+                    }) => continue,
+                    other => other?,
+                };
+            }
+            fcntl(F_SETSIG, signal as u64)?;
+        }
+        if file.flags as i32 & libc::O_ASYNC != 0 {
+            fcntl(libc::F_SETFL as u64, (file.flags as i32 & SETTABLE) as u64)?;
+        }
+    }
+    Ok(())
+}

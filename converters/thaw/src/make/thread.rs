@@ -1,0 +1,241 @@
+//! Threads: their making, what each has for itself, and the registers with which it runs on.
+
+use super::process::{bytes_of, prctl, queue};
+use super::{Body, Made, failed};
+use crate::error::{CallError, ThawError};
+use crate::plan::{AX, FLAGS, IP, Plan, Restart, Scheduling, Thread};
+use crate::remote::Remote;
+use crate::sys;
+use std::fs::File;
+
+const SECOND: u64 = 1_000_000_000;
+
+/// Makes the threads of a process but for the first, which it began with.
+pub(super) fn start(body: &mut Body<'_>, made: &mut Made) -> Result<(), ThawError> {
+    const FLAGS: i32 = libc::CLONE_VM
+        | libc::CLONE_FS
+        | libc::CLONE_FILES
+        | libc::CLONE_SIGHAND
+        | libc::CLONE_THREAD
+        | libc::CLONE_SYSVSEM;
+    for thread in body.process.threads.iter().skip(1) {
+        let step = failed(thread.tid, "making it");
+        let first = &body.threads[0];
+        let pid = first
+            .make_numbered(&body.memory, FLAGS as u64, 0, thread.tid)
+            .map_err(&step)?;
+        made.note(pid);
+        let remote = Remote::at(pid, first.ground()).map_err(&step)?;
+        body.threads.push(remote);
+    }
+    Ok(())
+}
+
+/// Everything that is the thread's own but its identity and its registers.
+pub(super) fn make(remote: &Remote, memory: &File, thread: &Thread) -> Result<(), CallError> {
+    let mut name = thread.name.clone();
+    name.push(0);
+    let at = remote.put(memory, &name)?;
+    prctl(remote, "prctl(PR_SET_NAME)", libc::PR_SET_NAME, at)?;
+    let arguments = [thread.clear_child_tid];
+    remote.call("set_tid_address", libc::SYS_set_tid_address, &arguments)?;
+    // sizeof(struct robust_list_head), the only one that is taken.
+    let arguments = [thread.robust_list, 24];
+    remote.call("set_robust_list", libc::SYS_set_robust_list, &arguments)?;
+    let (area, length, signature) = thread.rseq;
+    if area != 0 {
+        let arguments = [area, length.into(), 0, signature.into()];
+        remote.call("rseq", libc::SYS_rseq, &arguments)?;
+    }
+    let (stack, size, flags) = thread.stack;
+    let flags = match size {
+        0 => libc::SS_DISABLE as u64,
+        // SS_AUTODISARM.
+        _ => u64::from(flags & 1 << 31),
+    };
+    let at = remote.put(memory, &bytes_of(&[stack, flags, size]))?;
+    remote.call("sigaltstack", libc::SYS_sigaltstack, &[at, 0])?;
+    schedule(remote, memory, &thread.scheduling)?;
+    affinity(remote, memory, &thread.affinity)?;
+    let slack = thread.timer_slack;
+    if slack != 0 {
+        prctl(
+            remote,
+            "prctl(PR_SET_TIMERSLACK)",
+            libc::PR_SET_TIMERSLACK,
+            slack,
+        )?;
+    }
+    if thread.io_priority != 0 {
+        const IOPRIO_WHO_PROCESS: u64 = 1;
+        let arguments = [IOPRIO_WHO_PROCESS, 0, thread.io_priority.into()];
+        remote.call("ioprio_set", libc::SYS_ioprio_set, &arguments)?;
+    }
+    if let Some((mode, nodes)) = &thread.memory_policy {
+        let at = remote.put(memory, nodes)?;
+        let arguments = [u64::from(*mode), at, 8 * nodes.len() as u64];
+        remote.call("set_mempolicy", libc::SYS_set_mempolicy, &arguments)?;
+    }
+    let domain = [thread.personality.into()];
+    remote.call("personality", libc::SYS_personality, &domain)?;
+    let process = body_of(remote)?;
+    for info in &thread.pending {
+        let to = [process, thread.tid as u64];
+        queue(remote, memory, info, &to, "rt_tgsigqueueinfo")?;
+    }
+    Ok(())
+}
+
+/// Number of the process that a thread is of.
+fn body_of(remote: &Remote) -> Result<u64, CallError> {
+    Ok(remote.call("getpid", libc::SYS_getpid, &[])? as u64)
+}
+
+fn schedule(remote: &Remote, memory: &File, scheduling: &Scheduling) -> Result<(), CallError> {
+    // struct sched_attr (include/uapi/linux/sched/types.h), its first version.
+    const SIZE: u32 = 48;
+    const RESET_ON_FORK: u64 = 1;
+    let mut bytes = SIZE.to_le_bytes().to_vec();
+    bytes.extend(scheduling.policy.to_le_bytes());
+    let flags = if scheduling.reset_on_fork {
+        RESET_ON_FORK
+    } else {
+        0
+    };
+    bytes.extend(flags.to_le_bytes());
+    bytes.extend(scheduling.nice.to_le_bytes());
+    bytes.extend(scheduling.priority.to_le_bytes());
+    bytes.extend(bytes_of(&scheduling.deadline));
+    let at = remote.put(memory, &bytes)?;
+    remote.call("sched_setattr", libc::SYS_sched_setattr, &[0, at, 0])?;
+    Ok(())
+}
+
+/// Sets the CPUs of a thread, unless it may use all that there are anyway.
+fn affinity(remote: &Remote, memory: &File, wanted: &[u8]) -> Result<(), CallError> {
+    let mut now = [0; 1024];
+    remote.put(memory, &now)?;
+    let at = remote.ground().data();
+    let arguments = [0, now.len() as u64, at];
+    let length = remote.call("sched_getaffinity", libc::SYS_sched_getaffinity, &arguments)?;
+    remote.get(memory, &mut now)?;
+    let now = &now[..(length as usize).min(now.len())];
+    let wants = |index: usize| wanted.get(index).copied().unwrap_or(0);
+    if now
+        .iter()
+        .enumerate()
+        .all(|(index, byte)| wants(index) & byte == *byte)
+    {
+        return Ok(());
+    }
+    let at = remote.put(memory, wanted)?;
+    let arguments = [0, wanted.len() as u64, at];
+    remote.call("sched_setaffinity", libc::SYS_sched_setaffinity, &arguments)?;
+    Ok(())
+}
+
+/// Registers, blocked signals, and the wait a thread was in. Nothing is called in it afterwards.
+pub(super) fn finish(body: &Body<'_>, plan: &Plan) -> Result<(), CallError> {
+    let threads = || body.threads.iter().zip(&body.process.threads);
+    let mut results = Vec::new();
+    for (remote, thread) in threads() {
+        // The identification flag, which programs toggle to see whether there is CPUID.
+        const ID: u64 = 1 << 21;
+        if thread.registers.values[FLAGS] & ID != 0 {
+            remote.set_flags(&body.memory, ID)?;
+        }
+        results.push(match &thread.restart {
+            Some(restart) => wait_again(remote, &body.memory, restart, plan.frozen_at)?,
+            None => None,
+        });
+    }
+    let first = body.first();
+    let ground = first.ground();
+    let arguments = [ground.start, crate::remote::Ground::SIZE];
+    first.call("munmap", libc::SYS_munmap, &arguments)?;
+    for ((remote, thread), result) in threads().zip(results) {
+        remote.set_xstate(&thread.xstate)?;
+        let mut values = thread.registers.values;
+        if let Some(result) = result {
+            // The wait is over: the call has returned.
+            values[AX] = result as u64;
+            values[IP] = values[IP].wrapping_add(2);
+        }
+        remote.set_registers(&values)?;
+        remote.set_blocked(thread.blocked)?;
+    }
+    Ok(())
+}
+
+/// Enters a wait again and interrupts it, so that the kernel knows how it goes on. Returns what the
+/// call gave if it is over already.
+fn wait_again(
+    remote: &Remote,
+    memory: &File,
+    restart: &Restart,
+    frozen_at: u64,
+) -> Result<Option<i64>, CallError> {
+    const ERESTART_RESTARTBLOCK: i64 = -516;
+    let time = |nanoseconds: u64| bytes_of(&[nanoseconds / SECOND, nanoseconds % SECOND]);
+    let result = match restart {
+        Restart::Sleep {
+            clock,
+            expires,
+            rest,
+            spent,
+        } => {
+            let now = spent.unwrap_or(frozen_at);
+            let at = remote.put(memory, &time(expires.saturating_sub(now).max(1)))?;
+            let arguments = [*clock as u64, 0, at, *rest];
+            remote.interrupted("clock_nanosleep", libc::SYS_clock_nanosleep, &arguments)?
+        }
+        Restart::Poll {
+            descriptors,
+            count,
+            expires,
+        } => {
+            let left = match expires {
+                Some(expires) => expires.saturating_sub(frozen_at).div_ceil(1_000_000),
+                None => u64::MAX,
+            };
+            let arguments = [*descriptors, *count, left];
+            remote.interrupted("poll", libc::SYS_poll, &arguments)?
+        }
+        Restart::Futex {
+            address,
+            value,
+            shared,
+            realtime,
+            bits,
+            expires,
+        } => {
+            let mut operation = libc::FUTEX_WAIT_BITSET;
+            if !shared {
+                operation |= libc::FUTEX_PRIVATE_FLAG;
+            }
+            // An end on a clock: that of day, or the one that began anew with the machine.
+            let end = match realtime {
+                true => {
+                    operation |= libc::FUTEX_CLOCK_REALTIME;
+                    *expires
+                }
+                false => now()? + expires.saturating_sub(frozen_at),
+            };
+            let at = remote.put(memory, &time(end))?;
+            let (operation, value) = (operation as u64, u64::from(*value));
+            let arguments = [*address, operation, value, at, 0, u64::from(*bits)];
+            remote.interrupted("futex", libc::SYS_futex, &arguments)?
+        }
+    };
+    Ok((result != ERESTART_RESTARTBLOCK).then_some(result))
+}
+
+/// CLOCK_MONOTONIC, in nanoseconds.
+fn now() -> Result<u64, CallError> {
+    let mut time = [0u64; 2];
+    let at = std::ptr::from_mut(&mut time) as u64;
+    let clock = libc::CLOCK_MONOTONIC as u64;
+    sys::call(libc::SYS_clock_gettime, [clock, at, 0, 0, 0])
+        .map_err(|error| CallError::new("clock_gettime", error))?;
+    Ok(time[0] * SECOND + time[1])
+}

@@ -1,0 +1,147 @@
+//! Jumps from the functions of an old vDSO to those of a new one.
+
+use crate::view::little_endian;
+
+/// Why the functions of an old vDSO cannot lead to those of a new one.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RedirectError {
+    /// One of them is no ELF library with symbols.
+    #[error("{which} is no library with symbols")]
+    Library {
+        /// Which.
+        which: &'static str,
+    },
+    /// There is nothing for a function to lead to.
+    #[error("{name} is neither in the new one nor a system call")]
+    Unknown {
+        /// Its name.
+        name: String,
+    },
+    /// A function has no room for a jump.
+    #[error("{name} has {size} bytes; a jump needs {needed}")]
+    Short {
+        /// Its name.
+        name: String,
+        /// Its size.
+        size: u64,
+        /// What is needed.
+        needed: usize,
+    },
+}
+
+/// A function: its name, where it begins from the start of the library, how long it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Function {
+    name: String,
+    start: u64,
+    size: u64,
+}
+
+/// Writes a jump to the function of the same name in `new`, which lies at `new_at`, over the
+/// beginning of each function of `old`. One that `new` has not becomes the system call that it is
+/// faster than.
+pub(crate) fn redirect(old: &mut [u8], new: &[u8], new_at: u64) -> Result<(), RedirectError> {
+    let functions = functions(old).ok_or(RedirectError::Library {
+        which: "the vDSO of the image",
+    })?;
+    let targets = self::functions(new).ok_or(RedirectError::Library {
+        which: "the vDSO of this kernel",
+    })?;
+    for function in functions {
+        let target = targets.iter().find(|target| target.name == function.name);
+        let code = match target {
+            Some(target) => jump(new_at.wrapping_add(target.start)),
+            None => system_call(&function.name).ok_or_else(|| RedirectError::Unknown {
+                name: function.name.clone(),
+            })?,
+        };
+        let start = function.start as usize;
+        let place = old.get_mut(start..start.saturating_add(code.len()));
+        let fits = function.size >= code.len() as u64;
+        match place {
+            Some(place) if fits => place.copy_from_slice(&code),
+            _ => {
+                return Err(RedirectError::Short {
+                    name: function.name,
+                    size: function.size,
+                    needed: code.len(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `movabs $target, %r11; jmp *%r11`: the register that a call may always change.
+fn jump(target: u64) -> Vec<u8> {
+    let mut code = vec![0x49, 0xbb];
+    code.extend(target.to_le_bytes());
+    code.extend([0x41, 0xff, 0xe3]);
+    code
+}
+
+/// The function as the system call of the same arguments: `mov $number, %eax; syscall; ret`.
+fn system_call(name: &str) -> Option<Vec<u8>> {
+    let number: u32 = match name.strip_prefix("__vdso_").unwrap_or(name) {
+        "gettimeofday" => 96,
+        "time" => 201,
+        "clock_gettime" => 228,
+        "clock_getres" => 229,
+        "getcpu" => 309,
+        // Asked for the size of its state (arguments five: all ones), it has to say that there is no
+        // such function: `cmp $-1, %r8; je` to `mov $-ENOSYS, %rax; ret`.
+        "getrandom" => {
+            return Some(vec![
+                0x49, 0x83, 0xf8, 0xff, 0x74, 0x08, 0xb8, 0x3e, 0x01, 0x00, 0x00, 0x0f, 0x05, 0xc3,
+                0x48, 0xc7, 0xc0, 0xda, 0xff, 0xff, 0xff, 0xc3,
+            ]);
+        }
+        _ => return None,
+    };
+    let mut code = vec![0xb8];
+    code.extend(number.to_le_bytes());
+    code.extend([0x0f, 0x05, 0xc3]);
+    Some(code)
+}
+
+/// The functions that a library offers, from its dynamic symbols (System V ABI, chapters 4 and 5).
+fn functions(library: &[u8]) -> Option<Vec<Function>> {
+    const SHT_DYNSYM: u64 = 11;
+    const STT_FUNC: u64 = 2;
+    let number = |at: u64, size: u64| -> Option<u64> {
+        let start = usize::try_from(at).ok()?;
+        let end = start.checked_add(size as usize)?;
+        library.get(start..end).map(little_endian)
+    };
+    if number(0, 4)? != 0x464c_457f {
+        return None;
+    }
+    // e_shoff, e_shentsize, e_shnum.
+    let (table, entry, count) = (number(40, 8)?, number(58, 2)?, number(60, 2)?);
+    let section = |index: u64| table.checked_add(index.checked_mul(entry)?);
+    let symbols = (0..count).find_map(|index| {
+        let at = section(index)?;
+        (number(at + 4, 4)? == SHT_DYNSYM).then_some(at)
+    })?;
+    // sh_offset, sh_size, sh_link.
+    let (offset, size) = (number(symbols + 24, 8)?, number(symbols + 32, 8)?);
+    let names = number(section(number(symbols + 40, 4)?)? + 24, 8)?;
+    let mut functions = Vec::new();
+    for symbol in (0..size / 24).map(|index| offset.checked_add(24 * index)) {
+        let symbol = symbol?;
+        let kind = number(symbol + 4, 1)? & 0xf;
+        let defined = number(symbol + 6, 2)? != 0;
+        if kind != STT_FUNC || !defined {
+            continue;
+        }
+        let name = names.checked_add(number(symbol, 4)?)?;
+        let name = library.get(usize::try_from(name).ok()?..)?;
+        let name = name.split(|byte| *byte == 0).next()?;
+        functions.push(Function {
+            name: String::from_utf8_lossy(name).into_owned(),
+            start: number(symbol + 8, 8)?,
+            size: number(symbol + 16, 8)?,
+        });
+    }
+    (!functions.is_empty()).then_some(functions)
+}

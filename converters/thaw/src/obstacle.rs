@@ -1,0 +1,228 @@
+//! What is missing for a thaw, or in its way: all of it is found before anything is made.
+
+mod machine;
+mod resources;
+
+pub(crate) use machine::numbers_in_use;
+pub(crate) use resources::is_of_a_task;
+
+use crate::make::vdso::Vdso;
+use crate::plan::{IP, LockStyle, Plan};
+use kconv_image::{Head, Image};
+use std::fmt;
+
+/// One thing that keeps the tasks of an image from being made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// The task that needs it; `None` if all do.
+    pub task: Option<i32>,
+    /// What it is.
+    pub resource: String,
+    /// What was found.
+    pub found: String,
+    /// What was expected.
+    pub expected: String,
+    /// What the user can do about it.
+    pub advice: &'static str,
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(task) = self.task {
+            write!(f, "task {task}: ")?;
+        }
+        write!(
+            f,
+            "{}: found {}, expected {}",
+            self.resource, self.found, self.expected
+        )
+    }
+}
+
+/// The obstacles found so far.
+#[derive(Default)]
+struct Obstacles(Vec<Obstacle>);
+
+impl Obstacles {
+    fn add(
+        &mut self,
+        task: Option<i32>,
+        resource: impl Into<String>,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+        advice: &'static str,
+    ) {
+        let obstacle = Obstacle {
+            task,
+            resource: resource.into(),
+            found: found.into(),
+            expected: expected.into(),
+            advice,
+        };
+        if !self.0.contains(&obstacle) {
+            self.0.push(obstacle);
+        }
+    }
+}
+
+/// All that is in the way of `plan`, made of this image.
+pub(crate) fn obstacles(plan: &Plan, image: &Image) -> Vec<Obstacle> {
+    let head = image.head();
+    let mut found = Obstacles::default();
+    machine::check(plan, head, &mut found);
+    resources::check(plan, head, &mut found);
+    unsupported(plan, head, &mut found);
+    vdso(plan, image, &mut found);
+    found.0
+}
+
+const NOT_YET: &str = "kconv cannot make this yet; let the program finish where it was frozen";
+
+/// State that this version cannot make.
+fn unsupported(plan: &Plan, head: &Head, found: &mut Obstacles) {
+    const USER_CODE: u64 = 0x33;
+    const CS: usize = 17;
+    const CLOCKS_WITH_ALARM: [i32; 2] = [8, 9];
+    const MOST_TIMERS: i32 = 100_000;
+    for process in &plan.processes {
+        let pid = Some(process.pid);
+        let mut cannot = |task: i32, what: &str, state: String| {
+            found.add(Some(task), what, state, "none", NOT_YET);
+        };
+        for thread in &process.threads {
+            if thread.seccomp.0 != 0 {
+                let mode = ["off", "strict", "filter"].get(thread.seccomp.0 as usize);
+                cannot(
+                    thread.tid,
+                    "seccomp",
+                    mode.unwrap_or(&"unknown").to_string(),
+                );
+            }
+            if thread.has_ports {
+                cannot(
+                    thread.tid,
+                    "I/O ports",
+                    "a permission to use some".to_owned(),
+                );
+            }
+            if thread.registers.values[CS] != USER_CODE {
+                cannot(thread.tid, "the processor's mode", "32-bit code".to_owned());
+            }
+            if thread.folders.shared != process.threads[0].folders.shared {
+                cannot(
+                    thread.tid,
+                    "working directory",
+                    "one of the thread's own".to_owned(),
+                );
+            }
+        }
+        if process.memory.as_ref().is_some_and(|memory| memory.has_ldt) {
+            cannot(process.pid, "LDT", "entries in it".to_owned());
+        }
+        for timer in &process.timers {
+            if CLOCKS_WITH_ALARM.contains(&timer.clock) {
+                cannot(
+                    process.pid,
+                    "timer",
+                    "one that wakes the machine up".to_owned(),
+                );
+            }
+            if timer.id > MOST_TIMERS {
+                cannot(process.pid, "timer", format!("number {}", timer.id));
+            }
+        }
+        for lock in &process.locks {
+            let own = process
+                .descriptors
+                .iter()
+                .any(|open| open.file == lock.file);
+            if lock.style == LockStyle::Process && !own {
+                cannot(
+                    process.pid,
+                    "lock",
+                    "one on a file that is closed".to_owned(),
+                );
+            }
+        }
+        let leader = plan.processes.iter().any(|one| one.pid == process.session);
+        if process.parent.is_none() && leader && process.session != process.pid {
+            cannot(
+                process.pid,
+                "session",
+                format!("that of process {}, no ancestor of it", process.session),
+            );
+        }
+        if let Some(resource) = controlling_terminal(head, process.pid, process.session) {
+            found.add(
+                pid,
+                "controlling terminal",
+                resource,
+                "none",
+                "start the program with setsid, without a terminal, or let it finish",
+            );
+        }
+    }
+    let mut spaces = Vec::new();
+    for process in &plan.processes {
+        if let (Some(memory), Some(table)) = (&process.memory, process.table) {
+            if spaces.contains(&(memory.mm, table)) {
+                found.add(
+                    Some(process.pid),
+                    "memory and open files",
+                    "those of another process",
+                    "some of its own",
+                    NOT_YET,
+                );
+            }
+            spaces.push((memory.mm, table));
+        }
+    }
+}
+
+/// The code of the kernel in each program: that of this kernel has to be able to stand in for it.
+fn vdso(plan: &Plan, image: &Image, found: &mut Obstacles) {
+    let own = match Vdso::find() {
+        Ok(own) => own,
+        Err(error) => {
+            let advice = "boot without vdso=0";
+            found.add(None, "the vDSO", error.to_string(), "one", advice);
+            return;
+        }
+    };
+    for process in &plan.processes {
+        let Some(memory) = &process.memory else {
+            continue;
+        };
+        // Pages were held against their digest before.
+        let Ok(Some(old)) = own.redirected(image, memory) else {
+            continue;
+        };
+        if let Some(problem) = old.problem {
+            found.add(
+                Some(process.pid),
+                "the vDSO",
+                problem.to_string(),
+                "the functions of the kernel of the freeze",
+                "freeze again with this version of kconv",
+            );
+        }
+        for thread in &process.threads {
+            let at = thread.registers.values[IP];
+            if (old.start..old.end).contains(&at) {
+                found.add(
+                    Some(thread.tid),
+                    "the vDSO",
+                    format!("the thread inside of the old one, at {at:#x}"),
+                    "it outside",
+                    "freeze it again, a moment later",
+                );
+            }
+        }
+    }
+}
+
+/// The terminal of a process that leads its session. Others inherit.
+fn controlling_terminal(head: &Head, pid: i32, session: i32) -> Option<String> {
+    let tty = head.resources.iter().find(|one| one.kind == "tty")?;
+    (pid == session).then(|| tty.text("name").unwrap_or("a terminal").to_owned())
+}

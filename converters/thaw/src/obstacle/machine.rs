@@ -1,0 +1,291 @@
+//! The machine and the kernel: numbers in use, limits, addresses, what the CPU can do.
+
+use super::Obstacles;
+use crate::plan::Plan;
+use crate::remote::TASK_SIZE;
+use crate::sys;
+use kconv_image::{Head, Value};
+use std::collections::BTreeMap;
+use std::fs;
+
+/// Instructions that programs choose by asking the CPU, by word of `cpuinfo_x86.x86_capability` and
+/// bit (`arch/x86/include/asm/cpufeatures.h`).
+const INSTRUCTIONS: [(usize, u32, &str); 38] = [
+    (4, 0, "sse3"),
+    (4, 1, "pclmulqdq"),
+    (4, 9, "ssse3"),
+    (4, 12, "fma"),
+    (4, 13, "cx16"),
+    (4, 19, "sse4_1"),
+    (4, 20, "sse4_2"),
+    (4, 22, "movbe"),
+    (4, 23, "popcnt"),
+    (4, 25, "aes"),
+    (4, 28, "avx"),
+    (4, 29, "f16c"),
+    (4, 30, "rdrand"),
+    (9, 0, "fsgsbase"),
+    (9, 3, "bmi1"),
+    (9, 5, "avx2"),
+    (9, 8, "bmi2"),
+    (9, 9, "erms"),
+    (9, 11, "rtm"),
+    (9, 16, "avx512f"),
+    (9, 17, "avx512dq"),
+    (9, 18, "rdseed"),
+    (9, 19, "adx"),
+    (9, 21, "avx512ifma"),
+    (9, 23, "clflushopt"),
+    (9, 28, "avx512cd"),
+    (9, 29, "sha_ni"),
+    (9, 30, "avx512bw"),
+    (9, 31, "avx512vl"),
+    (16, 1, "avx512vbmi"),
+    (16, 3, "pku"),
+    (16, 6, "avx512_vbmi2"),
+    (16, 8, "gfni"),
+    (16, 9, "vaes"),
+    (16, 10, "vpclmulqdq"),
+    (16, 11, "avx512_vnni"),
+    (16, 14, "avx512_vpopcntdq"),
+    (18, 4, "fsrm"),
+];
+
+const NAMESPACES: [&str; 8] = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
+
+pub(super) fn check(plan: &Plan, head: &Head, found: &mut Obstacles) {
+    itself(found);
+    numbers(plan, found);
+    addresses(plan, found);
+    limits(plan, found);
+    cpu(plan, head, found);
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+fn setting(path: &str) -> Option<u64> {
+    read(path).trim().parse().ok()
+}
+
+/// What thawed tasks would inherit from kconv.
+fn itself(found: &mut Obstacles) {
+    const ADVICE: &str = "run kconv as root, in no container, outside of any sandbox";
+    let status = read("/proc/self/status");
+    let field = |name: &str| {
+        let mut lines = status.lines().filter_map(|line| line.split_once(':'));
+        let value = lines.find(|(key, _)| *key == name);
+        value.map_or("", |(_, value)| value.trim()).to_owned()
+    };
+    let effective = u64::from_str_radix(&field("CapEff"), 16).unwrap_or(0);
+    // CAP_LAST_CAP is 40 in 6.1 and 6.12.
+    const ALL: u64 = (1 << 41) - 1;
+    if effective & ALL != ALL {
+        let text = format!("capabilities {effective:#x}");
+        found.add(None, "kconv itself", text, "all of them", ADVICE);
+    }
+    for (name, what) in [
+        ("Seccomp", "a seccomp filter"),
+        ("NoNewPrivs", "no new privileges"),
+    ] {
+        if !matches!(field(name).as_str(), "0" | "") {
+            found.add(None, "kconv itself", what, "none", ADVICE);
+        }
+    }
+    for namespace in NAMESPACES {
+        let link = |process: &str| fs::read_link(format!("/proc/{process}/ns/{namespace}")).ok();
+        if link("self") != link("1") {
+            found.add(
+                None,
+                format!("{namespace} namespace"),
+                "one of kconv's own",
+                "the one the machine starts with",
+                ADVICE,
+            );
+        }
+    }
+}
+
+/// Numbers of processes, threads, groups and sessions, and who has them.
+pub(crate) fn numbers_in_use() -> BTreeMap<i32, String> {
+    let mut used: BTreeMap<i32, String> = BTreeMap::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.parse::<i32>().is_err() {
+            continue;
+        }
+        let stat = read(&format!("/proc/{name}/stat"));
+        let Some((head, rest)) = stat.rsplit_once(") ") else {
+            continue;
+        };
+        let command = head.split_once('(').map_or("", |(_, command)| command);
+        let fields: Vec<&str> = rest.split(' ').collect();
+        let state = match fields.first() {
+            Some(&"Z") => " has ended, and its parent has not looked",
+            _ => "",
+        };
+        let mut note = |number: Option<&&str>, what: String| {
+            if let Some(number) = number.and_then(|number| number.parse().ok()) {
+                used.entry(number).or_insert(what);
+            }
+        };
+        note(fields.get(2), format!("the process group of {command}"));
+        note(fields.get(3), format!("the session of {command}"));
+        let tasks = fs::read_dir(format!("/proc/{name}/task"));
+        for task in tasks.into_iter().flatten().flatten() {
+            let tid = task.file_name().to_string_lossy().parse().unwrap_or(0);
+            used.insert(tid, format!("in use: {command}{state}"));
+        }
+    }
+    used
+}
+
+fn numbers(plan: &Plan, found: &mut Obstacles) {
+    let used = numbers_in_use();
+    let most = setting("/proc/sys/kernel/pid_max").unwrap_or(u64::MAX);
+    for process in &plan.processes {
+        let threads = process.threads.iter().map(|thread| thread.tid);
+        for tid in std::iter::once(process.pid).chain(threads) {
+            if let Some(by) = used.get(&tid) {
+                found.add(
+                    Some(tid),
+                    format!("number {tid}"),
+                    by.clone(),
+                    "free",
+                    "end what has this number, or thaw right after a boot",
+                );
+            }
+            if tid as u64 >= most {
+                found.add(
+                    Some(tid),
+                    "kernel.pid_max",
+                    most.to_string(),
+                    format!("more than {tid}"),
+                    "set it higher with sysctl",
+                );
+            }
+        }
+    }
+}
+
+fn addresses(plan: &Plan, found: &mut Obstacles) {
+    let least = setting("/proc/sys/vm/mmap_min_addr").unwrap_or(0);
+    for process in &plan.processes {
+        let Some(memory) = &process.memory else {
+            continue;
+        };
+        let vdso = memory.vdso.iter().copied();
+        let ranges = memory.mappings.iter().map(|one| (one.start, one.end));
+        for (start, end) in ranges.chain(vdso) {
+            let range = format!("memory at {start:#x}-{end:#x}");
+            if start < least {
+                found.add(
+                    Some(process.pid),
+                    range,
+                    format!("vm.mmap_min_addr = {least:#x}"),
+                    format!("at most {start:#x}"),
+                    "set it lower with sysctl",
+                );
+            } else if end > TASK_SIZE {
+                found.add(
+                    Some(process.pid),
+                    range,
+                    format!("addresses up to {TASK_SIZE:#x}"),
+                    format!("up to {end:#x}"),
+                    "this needs a kernel and a CPU with 5-level page tables",
+                );
+            }
+        }
+        let mut sorted: Vec<(u64, u64)> = memory
+            .mappings
+            .iter()
+            .map(|one| (one.start, one.end))
+            .collect();
+        sorted.sort_unstable();
+        for pair in sorted.windows(2) {
+            if pair[1].0 < pair[0].1 {
+                found.add(
+                    Some(process.pid),
+                    format!("memory at {:#x}-{:#x}", pair[1].0, pair[1].1),
+                    format!("a mapping up to {:#x}", pair[0].1),
+                    "no other mapping there",
+                    "the image is wrong; freeze and convert again",
+                );
+            }
+        }
+    }
+}
+
+fn limits(plan: &Plan, found: &mut Obstacles) {
+    const RLIMIT_NOFILE: usize = 7;
+    let open = setting("/proc/sys/fs/nr_open").unwrap_or(u64::MAX);
+    let maps = setting("/proc/sys/vm/max_map_count").unwrap_or(u64::MAX);
+    let threads = setting("/proc/sys/kernel/threads-max").unwrap_or(u64::MAX);
+    let mut wanted = 0;
+    for process in &plan.processes {
+        wanted += process.threads.len() as u64;
+        let mut exceeds = |setting: &str, has: u64, needs: u64| {
+            if needs > has {
+                found.add(
+                    Some(process.pid),
+                    setting,
+                    has.to_string(),
+                    format!("at least {needs}"),
+                    "set it higher with sysctl",
+                );
+            }
+        };
+        let files = process.limits.get(RLIMIT_NOFILE).map_or(0, |limit| limit.1);
+        exceeds("fs.nr_open", open, files);
+        let mappings = process.memory.as_ref().map_or(0, |one| one.mappings.len());
+        exceeds("vm.max_map_count", maps, mappings as u64);
+    }
+    if wanted > threads {
+        found.add(
+            None,
+            "kernel.threads-max",
+            threads.to_string(),
+            format!("at least {wanted}"),
+            "set it higher with sysctl",
+        );
+    }
+}
+
+fn cpu(plan: &Plan, head: &Head, found: &mut Obstacles) {
+    const ADVICE: &str = "thaw on a machine with the CPU that it was frozen on, or a newer one";
+    let enabled = sys::enabled_components();
+    for thread in plan.processes.iter().flat_map(|process| &process.threads) {
+        if thread.xfeatures & !enabled != 0 {
+            found.add(
+                Some(thread.tid),
+                "register state (XCR0)",
+                format!("{enabled:#x}"),
+                format!("all of {:#x}", thread.xfeatures),
+                ADVICE,
+            );
+        }
+    }
+    let facts = &head.facts;
+    let had = facts.iter().find(|(name, _)| name == "cpu-capabilities");
+    let Some((_, Value::List(words))) = had else {
+        return;
+    };
+    let had = |word: usize| match words.get(word) {
+        Some(Value::Unsigned(bits)) => *bits as u32,
+        _ => 0,
+    };
+    let has: BTreeMap<usize, u32> = sys::cpu_features().into_iter().collect();
+    let missing: Vec<&str> = INSTRUCTIONS
+        .iter()
+        .filter(|(word, bit, _)| {
+            let lost = had(*word) & !has.get(word).copied().unwrap_or(0);
+            lost >> bit & 1 == 1
+        })
+        .map(|(_, _, name)| *name)
+        .collect();
+    if !missing.is_empty() {
+        let missing = missing.join(", ");
+        found.add(None, "the CPU", format!("no {missing}"), missing, ADVICE);
+    }
+}

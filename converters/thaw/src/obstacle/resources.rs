@@ -1,0 +1,219 @@
+//! Files, pipes and whatever else has to be there.
+
+use super::{NOT_YET, Obstacles};
+use crate::plan::{OpenFile, Plan};
+use crate::view::number;
+use kconv_image::{Head, Resource, ResourceId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+
+/// How a file is recognised.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Policy {
+    /// On a disk: inode, size and time of the last change are those at the freeze.
+    Inode,
+    /// In memory, where a boot fills file systems anew: the size is that at the freeze.
+    Size,
+    /// The kernel makes its contents: the name is enough.
+    Name,
+}
+
+impl Policy {
+    /// The policy for a file system.
+    pub(crate) fn of(file_system: &str) -> Policy {
+        match file_system {
+            "rootfs" | "ramfs" | "tmpfs" | "overlay" => Policy::Size,
+            "proc" | "sysfs" | "cgroup" | "cgroup2" | "devtmpfs" | "devpts" | "debugfs"
+            | "tracefs" | "securityfs" => Policy::Name,
+            _ => Policy::Inode,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Policy::Inode => "by inode, size and time",
+            Policy::Size => "by size",
+            Policy::Name => "by name",
+        }
+    }
+}
+
+const SAME_FILE: &str =
+    "put the file back as it was, with its time; nobody may change it meanwhile";
+
+pub(super) fn check(plan: &Plan, head: &Head, found: &mut Obstacles) {
+    let mut users: BTreeMap<ResourceId, i32> = BTreeMap::new();
+    for process in &plan.processes {
+        let mut uses = |resource: ResourceId| {
+            users.entry(resource).or_insert(process.pid);
+        };
+        let mapped = process.memory.iter().flat_map(|memory| {
+            let mapped = memory.mappings.iter().filter_map(|mapping| mapping.file);
+            mapped.chain(memory.program)
+        });
+        let open = process.descriptors.iter().map(|open| open.file);
+        for file in mapped.chain(open) {
+            uses(plan.files[file].resource);
+        }
+        for thread in &process.threads {
+            uses(thread.folders.root);
+            uses(thread.folders.working);
+        }
+    }
+    let own: BTreeSet<i32> = plan.processes.iter().map(|process| process.pid).collect();
+    for (id, task) in users {
+        let Some(resource) = head.resources.get(id.0 as usize) else {
+            continue;
+        };
+        match resource.kind.as_str() {
+            "file" if is_of_a_task(resource, &own) => {}
+            "file" => file(task, resource, found),
+            "pipe" => pipe(task, id, resource, &plan.files, found),
+            "shared-memory" => {}
+            kind => found.add(Some(task), kind, "one", "none", NOT_YET),
+        }
+    }
+    for resource in &head.resources {
+        let namespace = resource.kind.ends_with("-namespace");
+        if namespace && number(resource, "initial") != Some(1) {
+            let kind = resource.kind.as_str();
+            found.add(None, kind, "one of its own", "that of the machine", NOT_YET);
+        }
+        if resource.kind == "vfork" {
+            let task = number(resource, "parent-pid").map(|pid| pid as i32);
+            found.add(
+                task,
+                "vfork",
+                "a child that has not let it go",
+                "none",
+                NOT_YET,
+            );
+        }
+    }
+}
+
+/// Whether a file is one of `/proc/PID` of a task that is yet to be made.
+pub(crate) fn is_of_a_task(resource: &Resource, own: &BTreeSet<i32>) -> bool {
+    let path = resource.text("path").unwrap_or_default();
+    let mut parts = path.split('/').skip(1);
+    let pid = match (parts.next(), parts.next()) {
+        (Some("proc"), Some(pid)) => pid.parse().ok(),
+        _ => None,
+    };
+    pid.is_some_and(|pid| own.contains(&pid))
+}
+
+fn file(task: i32, resource: &Resource, found: &mut Obstacles) {
+    let path = resource.text("path").unwrap_or_default();
+    let expected = resource.text("type").unwrap_or_default();
+    let policy = Policy::of(resource.text("file-system").unwrap_or_default());
+    let name = format!("{expected} {path}");
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) => {
+            let text = match error.kind() {
+                io::ErrorKind::NotFound => "nothing of this name".to_owned(),
+                _ => error.to_string(),
+            };
+            let advice = "put it there, or mount the file system that has it";
+            found.add(Some(task), name, text, format!("a {expected}"), advice);
+            return;
+        }
+    };
+    let kind = type_of(&metadata);
+    if kind != expected {
+        found.add(
+            Some(task),
+            name,
+            format!("a {kind}"),
+            format!("a {expected}"),
+            "put the file there that the program had open",
+        );
+        return;
+    }
+    if expected.ends_with("device") {
+        let (major, minor) = (libc::major(metadata.rdev()), libc::minor(metadata.rdev()));
+        let is = format!("{major}:{minor}");
+        let was = resource.text("rdev").unwrap_or_default();
+        if is != was {
+            let advice = "see that the device has the number it had";
+            found.add(Some(task), name, is, was, advice);
+        }
+        return;
+    }
+    if expected != "regular file" || policy == Policy::Name {
+        return;
+    }
+    let mut differs = |what: &str, is: i128, was: Option<i128>| {
+        if was.is_some_and(|was| was != is) {
+            let name = format!("{name} (recognised {})", policy.name());
+            let was = was.unwrap_or_default();
+            found.add(
+                Some(task),
+                name,
+                format!("{what} {is}"),
+                format!("{what} {was}"),
+                SAME_FILE,
+            );
+        }
+    };
+    let recorded = |name: &str| number(resource, name);
+    differs("size", i128::from(metadata.size()), recorded("size"));
+    if policy == Policy::Inode {
+        differs("inode", i128::from(metadata.ino()), recorded("inode"));
+        let time = |seconds: i128, nanoseconds: i128| seconds * 1_000_000_000 + nanoseconds;
+        let was = recorded("mtime").zip(recorded("mtime-nanoseconds"));
+        differs(
+            "time of the last change",
+            time(metadata.mtime().into(), metadata.mtime_nsec().into()),
+            was.map(|(seconds, nanoseconds)| time(seconds, nanoseconds)),
+        );
+    }
+}
+
+fn type_of(metadata: &fs::Metadata) -> &'static str {
+    let kind = metadata.file_type();
+    if kind.is_file() {
+        "regular file"
+    } else if kind.is_dir() {
+        "directory"
+    } else if kind.is_char_device() {
+        "character device"
+    } else if kind.is_block_device() {
+        "block device"
+    } else if kind.is_fifo() {
+        "fifo"
+    } else if kind.is_symlink() {
+        "symbolic link"
+    } else {
+        "socket"
+    }
+}
+
+/// A pipe can be made if nobody outside has an end of it.
+fn pipe(task: i32, id: ResourceId, resource: &Resource, files: &[OpenFile], found: &mut Obstacles) {
+    let ends = |access: [u32; 2]| {
+        let mode = |file: &&OpenFile| access.contains(&(file.flags & libc::O_ACCMODE as u32));
+        let own = files.iter().filter(|file| file.resource == id);
+        own.filter(mode).count() as i128
+    };
+    let (read, write, both) = (0, 1, 2);
+    for (attribute, inside) in [
+        ("readers", ends([read, both])),
+        ("writers", ends([write, both])),
+    ] {
+        let all = number(resource, attribute).unwrap_or(0);
+        if all > inside {
+            let inode = number(resource, "inode").unwrap_or(0);
+            found.add(
+                Some(task),
+                format!("pipe {inode}"),
+                format!("{inside} {attribute} in the image"),
+                all.to_string(),
+                "freeze the process at the other end with it (`kconv freeze --tree`)",
+            );
+        }
+    }
+}

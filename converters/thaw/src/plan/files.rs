@@ -1,0 +1,155 @@
+//! Open files, descriptors, and locks.
+
+use super::{Descriptor, Lock, LockStyle, OpenFile};
+use crate::view::{DecodeError, Place, View, little_endian, number};
+use kconv_image::{ObjectId, Value};
+
+/// The most descriptors that are believed (`fs/file.c`: sysctl_nr_open_max).
+const MAX_DESCRIPTORS: u64 = 0x7fff_ffc0;
+
+/// All open files, in the order of the image.
+pub(super) fn open_files(view: &View<'_>) -> Result<Vec<OpenFile>, DecodeError> {
+    let files = view.of_type("file")?;
+    files
+        .into_iter()
+        .map(|file| open_file(view, file))
+        .collect()
+}
+
+fn open_file(view: &View<'_>, file: Place) -> Result<OpenFile, DecodeError> {
+    let path = "f_path.dentry";
+    let resource = view.resource(file, path)?;
+    Ok(OpenFile {
+        object: file.object,
+        resource: resource.ok_or_else(|| {
+            view.absurd(file, path, 0, "an open file is something that was opened")
+        })?,
+        flags: view.unsigned(file, "f_flags")? as u32,
+        position: view.signed(file, "f_pos")?,
+        owner: owner(view, file)?,
+    })
+}
+
+/// Who gets the signals of a file: a part of it in 6.1, an object of its own in 6.12.
+fn owner(view: &View<'_>, file: Place) -> Result<Option<(u32, i32, i32)>, DecodeError> {
+    let (owner, prefix) = match view.has(file, "f_owner.pid") {
+        true => (Some(file), "f_owner."),
+        false => (view.follow(file, "f_owner", "fown_struct")?, ""),
+    };
+    let Some(owner) = owner else {
+        return Ok(None);
+    };
+    let field = |name: &str| format!("{prefix}{name}");
+    let signal = view.int(owner, &field("signum"))?;
+    let pid = view.follow(owner, &field("pid"), "pid")?;
+    let kind = view.unsigned(owner, &field("pid_type"))? as u32;
+    let pid = match pid {
+        Some(pid) => pid_number(view, pid)?,
+        None => 0,
+    };
+    Ok((pid != 0 || signal != 0).then_some((kind, pid, signal)))
+}
+
+/// The number of a `struct pid` in the first PID namespace.
+pub(super) fn pid_number(view: &View<'_>, pid: Place) -> Result<i32, DecodeError> {
+    // `nr` is the first member of a upid (include/linux/pid.h).
+    Ok(little_endian(view.bytes_from(pid, "numbers", 4)?) as i32)
+}
+
+/// Index of the open file that the pointer in `path` leads to.
+pub(super) fn file_index(
+    view: &View<'_>,
+    files: &[OpenFile],
+    place: Place,
+    path: &str,
+) -> Result<Option<usize>, DecodeError> {
+    let found = view.follow(place, path, "file")?;
+    Ok(found.and_then(|file| index_of(files, file.object)))
+}
+
+fn index_of(files: &[OpenFile], object: ObjectId) -> Option<usize> {
+    files.iter().position(|file| file.object == object)
+}
+
+/// The descriptors of a `files_struct`.
+pub(super) fn descriptors(
+    view: &View<'_>,
+    files: &[OpenFile],
+    table: Place,
+) -> Result<Vec<Descriptor>, DecodeError> {
+    let table = view.required(table, "fdt", "fdtable")?;
+    let most = view.unsigned(table, "max_fds")?;
+    if most > MAX_DESCRIPTORS {
+        return Err(view.absurd(table, "max_fds", most, "there are not so many descriptors"));
+    }
+    let pointers = view.bytes_at(table, "fd", 8 * most)?;
+    let close = view.bytes_at(table, "close_on_exec", most.div_ceil(64) * 8)?;
+    let mut found = Vec::new();
+    for (index, pointer) in pointers.chunks_exact(8).enumerate() {
+        let address = little_endian(pointer);
+        if address == 0 {
+            continue;
+        }
+        let file = view
+            .object_at(address)
+            .and_then(|(object, _)| index_of(files, object));
+        found.push(Descriptor {
+            number: index as i32,
+            file: file.ok_or_else(|| {
+                view.absurd(
+                    table,
+                    "fd",
+                    index as u64,
+                    "the descriptor's file is not in the image",
+                )
+            })?,
+            close_on_exec: close[index / 8] >> (index % 8) & 1 == 1,
+        });
+    }
+    Ok(found)
+}
+
+/// The locks of the `files_struct` that is object `table`, and of the open files in `own`.
+pub(super) fn locks(
+    view: &View<'_>,
+    files: &[OpenFile],
+    table: ObjectId,
+    own: impl Fn(usize) -> bool,
+) -> Vec<Lock> {
+    let resources = view.image.head().resources.iter();
+    let locks = resources.filter(|resource| resource.kind == "file-lock");
+    locks
+        .filter_map(|lock| {
+            let Some(Value::Object(file)) = lock.get("file") else {
+                return None;
+            };
+            let file = index_of(files, *file)?;
+            let owner = match lock.get("owner") {
+                Some(Value::Object(owner)) => *owner,
+                _ => return None,
+            };
+            let style = match (lock.text("style"), owner == table) {
+                (Some("posix"), true) => LockStyle::Process,
+                (Some("posix"), false) if owner == files[file].object => LockStyle::OpenFile,
+                (Some("flock"), _) => LockStyle::Flock,
+                _ => return None,
+            };
+            if style != LockStyle::Process && !own(file) {
+                return None;
+            }
+            let (start, end) = (number(lock, "start")? as i64, number(lock, "end")? as i64);
+            let length = match end {
+                // OFFSET_MAX: to the end of the file, wherever that is.
+                i64::MAX => 0,
+                end => end.saturating_sub(start).saturating_add(1),
+            };
+            Some(Lock {
+                file,
+                style,
+                exclusive: lock.text("type") == Some("write"),
+                start,
+                length,
+            })
+        })
+        .collect()
+}

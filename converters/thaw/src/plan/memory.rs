@@ -1,0 +1,91 @@
+//! Address spaces.
+
+use super::files::file_index;
+use super::{Mapping, Memory, OpenFile};
+use crate::view::{DecodeError, Place, View, number};
+use kconv_image::{PAGE_SIZE, Value};
+
+/// Fields of `mm_struct` in the order of `struct prctl_mm_map` (`include/uapi/linux/prctl.h`).
+const MARKS: [&str; 11] = [
+    "start_code",
+    "end_code",
+    "start_data",
+    "end_data",
+    "start_brk",
+    "brk",
+    "start_stack",
+    "arg_start",
+    "arg_end",
+    "env_start",
+    "env_end",
+];
+
+/// The memory that an `mm_struct` describes.
+pub(super) fn memory(
+    view: &View<'_>,
+    files: &[OpenFile],
+    mm: Place,
+) -> Result<Memory, DecodeError> {
+    let own = view.address(mm).0;
+    let special = special(view, mm);
+    let mut mappings = Vec::new();
+    for vma in view.of_type("vm_area_struct")? {
+        if view.unsigned(vma, "vm_mm")? != own {
+            continue;
+        }
+        let mapping = mapping(view, files, vma)?;
+        if view.symbol(vma, "vm_ops")? != Some("special_mapping_vmops") {
+            mappings.push(mapping);
+        }
+    }
+    mappings.sort_by_key(|mapping| mapping.start);
+    let mut marks = [0; 11];
+    for (mark, field) in marks.iter_mut().zip(MARKS) {
+        *mark = view.unsigned(mm, field)?;
+    }
+    Ok(Memory {
+        mm: mm.object,
+        mappings,
+        marks,
+        auxv: view.field(mm, "saved_auxv")?.to_vec(),
+        program: file_index(view, files, mm, "exe_file")?,
+        vdso: special,
+        flags: view.unsigned(mm, "flags")?,
+        has_ldt: view.unsigned(mm, "context.ldt")? != 0,
+    })
+}
+
+fn mapping(view: &View<'_>, files: &[OpenFile], vma: Place) -> Result<Mapping, DecodeError> {
+    let (start, end) = (
+        view.unsigned(vma, "vm_start")?,
+        view.unsigned(vma, "vm_end")?,
+    );
+    if !start.is_multiple_of(PAGE_SIZE) || !end.is_multiple_of(PAGE_SIZE) || start >= end {
+        return Err(view.absurd(vma, "vm_end", end, "a mapping is one or more whole pages"));
+    }
+    let file = file_index(view, files, vma, "vm_file")?;
+    Ok(Mapping {
+        start,
+        end,
+        flags: view.unsigned(vma, "vm_flags")?,
+        offset: match file {
+            Some(_) => view.unsigned(vma, "vm_pgoff")?.saturating_mul(PAGE_SIZE),
+            None => 0,
+        },
+        file,
+        policy: super::thread::memory_policy(view, vma, "vm_policy")?,
+    })
+}
+
+/// Where the code is that the kernel maps into each program.
+fn special(view: &View<'_>, mm: Place) -> Option<(u64, u64)> {
+    let resources = view.image.head().resources.iter();
+    let mut vdso = resources.filter(|resource| {
+        resource.kind == "vdso" && resource.get("mm") == Some(&Value::Object(mm.object))
+    });
+    let vdso = vdso.next()?;
+    let (start, end) = (number(vdso, "start")? as u64, number(vdso, "end")? as u64);
+    // The code of no kernel is larger.
+    let sound = start.is_multiple_of(PAGE_SIZE) && end.checked_sub(start)? <= 1 << 20;
+    sound.then_some((start, end))
+}

@@ -1,0 +1,173 @@
+//! Processes, and who descends from whom.
+
+use super::files::{descriptors, locks, pid_number};
+use super::memory::memory;
+use super::signals::{Spent, actions, intervals, pending, timers};
+use super::thread::{spent, thread};
+use super::{OpenFile, Process};
+use crate::view::{DecodeError, Place, View};
+use kconv_freeze::XsaveComponents;
+use std::collections::BTreeMap;
+
+/// Indices of `signal_struct.pids` (`include/linux/pid_types.h`).
+const PIDTYPE_PGID: usize = 2;
+const PIDTYPE_SID: usize = 3;
+/// `signal_struct.flags` (`include/linux/sched/signal.h`).
+const SIGNAL_STOP_STOPPED: u64 = 1;
+const SIGNAL_GROUP_EXIT: u64 = 4;
+const SIGSTOP: i32 = 19;
+/// Limits of a process (`RLIM_NLIMITS`).
+const LIMITS: usize = 16;
+const SECOND: u64 = 1_000_000_000;
+
+/// All processes, parents before their children.
+pub(super) fn processes(
+    view: &View<'_>,
+    xsave: &XsaveComponents,
+    files: &[OpenFile],
+) -> Result<Vec<Process>, DecodeError> {
+    let mut tasks: BTreeMap<i32, Vec<Place>> = BTreeMap::new();
+    for task in view.of_type("task_struct")? {
+        let process = view.int(task, "tgid")?;
+        tasks.entry(process).or_default().push(task);
+    }
+    let mut left: Vec<(i32, Option<i32>)> = Vec::new();
+    for (pid, threads) in &mut tasks {
+        let mut numbered = Vec::new();
+        for task in threads.iter() {
+            numbered.push((view.int(*task, "pid")?, *task));
+        }
+        // The first has the number of the process.
+        numbered.sort_by_key(|(tid, _)| (tid != pid, *tid));
+        *threads = numbered.into_iter().map(|(_, task)| task).collect();
+        let parent = view.follow(threads[0], "real_parent", "task_struct")?;
+        let parent = parent.map(|parent| view.int(parent, "tgid")).transpose()?;
+        left.push((*pid, parent));
+    }
+    let mut order: Vec<(i32, Option<usize>)> = Vec::new();
+    while !left.is_empty() {
+        let before = left.len();
+        left.retain(|(pid, parent)| {
+            let outside =
+                parent.is_none_or(|parent| parent == *pid || !tasks.contains_key(&parent));
+            let index = parent.and_then(|parent| order.iter().position(|(of, _)| *of == parent));
+            if outside || index.is_some() {
+                order.push((*pid, index));
+                return false;
+            }
+            true
+        });
+        if left.len() == before {
+            let (pid, _) = left[0];
+            let task = tasks[&pid][0];
+            return Err(view.absurd(task, "real_parent", 0, "nobody is an ancestor of itself"));
+        }
+    }
+    order
+        .into_iter()
+        .map(|(pid, parent)| process(view, xsave, files, pid, parent, &tasks[&pid]))
+        .collect()
+}
+
+fn process(
+    view: &View<'_>,
+    xsave: &XsaveComponents,
+    files: &[OpenFile],
+    pid: i32,
+    parent: Option<usize>,
+    tasks: &[Place],
+) -> Result<Process, DecodeError> {
+    let leader = tasks[0];
+    let signal = view.required(leader, "signal", "signal_struct")?;
+    let related = |index: usize| -> Result<i32, DecodeError> {
+        match view.follow(signal, &format!("pids[{index}]"), "pid")? {
+            Some(pid) => pid_number(view, pid),
+            None => Ok(0),
+        }
+    };
+    let flags = view.unsigned(signal, "flags")?;
+    let mut process = Process {
+        pid,
+        parent,
+        group: related(PIDTYPE_PGID)?,
+        session: related(PIDTYPE_SID)?,
+        exit_signal: view.int(leader, "exit_signal")?,
+        ended: None,
+        threads: Vec::new(),
+        memory: None,
+        descriptors: Vec::new(),
+        table: None,
+        locks: Vec::new(),
+        actions: Vec::new(),
+        pending: pending(view, signal, "shared_pending")?,
+        intervals: Default::default(),
+        timers: Vec::new(),
+        limits: Vec::new(),
+        subreaper: view.unsigned(signal, "is_child_subreaper")? != 0,
+        oom_score_adj: view.int(signal, "oom_score_adj")?,
+        stopped: None,
+    };
+    if view.unsigned(leader, "exit_state")? != 0 {
+        // kernel/exit.c: wait_task_zombie.
+        process.ended = Some(match flags & SIGNAL_GROUP_EXIT {
+            0 => view.int(leader, "exit_code")?,
+            _ => view.int(signal, "group_exit_code")?,
+        });
+        if tasks.len() > 1 {
+            return Err(view.absurd(
+                leader,
+                "exit_state",
+                1,
+                "the first thread of a process ends last; one that ended before is not carried",
+            ));
+        }
+        return Ok(process);
+    }
+    if flags & SIGNAL_STOP_STOPPED != 0 {
+        let code = view.int(signal, "group_exit_code")?;
+        process.stopped = Some(if (1..=64).contains(&code) {
+            code
+        } else {
+            SIGSTOP
+        });
+    }
+    let mut of_threads = BTreeMap::new();
+    let mut all = Spent {
+        user: view.unsigned(signal, "utime")?,
+        system: view.unsigned(signal, "stime")?,
+        run: view.unsigned(signal, "sum_sched_runtime")?,
+    };
+    for task in tasks {
+        let of_thread = spent(view, *task)?;
+        of_threads.insert(view.int(*task, "pid")?, of_thread);
+        all.add(of_thread);
+    }
+    for task in tasks {
+        if view.unsigned(*task, "exit_state")? == 0 {
+            process.threads.push(thread(view, xsave, *task, all)?);
+        }
+    }
+    let clocks = view.image.head().clocks;
+    let now = clocks.boottime_nanoseconds;
+    let realtime = (clocks.realtime_seconds.max(0) as u64).saturating_mul(SECOND);
+    let mm = view.required(leader, "mm", "mm_struct")?;
+    process.memory = Some(memory(view, files, mm)?);
+    let table = view.required(leader, "files", "files_struct")?;
+    process.table = Some(table.object);
+    process.descriptors = descriptors(view, files, table)?;
+    let own = |file| process.descriptors.iter().any(|open| open.file == file);
+    process.locks = locks(view, files, table.object, own);
+    let sighand = view.required(leader, "sighand", "sighand_struct")?;
+    process.actions = actions(view, sighand)?;
+    process.intervals = intervals(view, signal, now, all)?;
+    process.timers = timers(view, signal, realtime, now, |tid| {
+        of_threads.get(&tid).copied().unwrap_or(all)
+    })?;
+    for limit in 0..LIMITS {
+        process.limits.push((
+            view.unsigned(signal, &format!("rlim[{limit}].rlim_cur"))?,
+            view.unsigned(signal, &format!("rlim[{limit}].rlim_max"))?,
+        ));
+    }
+    Ok(process)
+}

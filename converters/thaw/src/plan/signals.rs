@@ -1,0 +1,213 @@
+//! Signals and timers.
+
+use super::files::pid_number;
+use super::{Action, Expiry, Interval, SignalInfo, Timer};
+use crate::view::{DecodeError, Place, View};
+
+/// SIGEV_NONE: nobody is told.
+const SIGEV_NONE: i32 = 1;
+/// SIGEV_THREAD_ID.
+const SIGEV_THREAD_ID: i32 = 4;
+/// SI_TIMER, and where `si_sys_private` is in what comes with it.
+const SI_TIMER: i32 = -2;
+const SYS_PRIVATE: usize = 32;
+const TICK: u64 = 1_000_000_000;
+
+/// CPU time that a process or thread has used, in nanoseconds.
+#[derive(Copy, Clone, Debug, Default)]
+pub(super) struct Spent {
+    pub(super) user: u64,
+    pub(super) system: u64,
+    pub(super) run: u64,
+}
+
+impl Spent {
+    pub(super) fn add(&mut self, other: Spent) {
+        self.user = self.user.saturating_add(other.user);
+        self.system = self.system.saturating_add(other.system);
+        self.run = self.run.saturating_add(other.run);
+    }
+
+    /// What a clock of CPU time reads: the low two bits of its number say which
+    /// (`include/linux/posix-timers.h`: CPUCLOCK_WHICH).
+    pub(super) fn on(self, clock: i32) -> u64 {
+        match clock & 3 {
+            0 => self.user.saturating_add(self.system),
+            1 => self.user,
+            _ => self.run,
+        }
+    }
+}
+
+/// Whether a clock of CPU time is that of a thread (CPUCLOCK_PERTHREAD).
+pub(super) fn is_of_thread(clock: i32) -> bool {
+    clock & 4 != 0
+}
+
+/// The actions of all signals.
+pub(super) fn actions(view: &View<'_>, sighand: Place) -> Result<Vec<Action>, DecodeError> {
+    (0..64)
+        .map(|index| {
+            let field = |name: &str| view.unsigned(sighand, &format!("action[{index}].sa.{name}"));
+            Ok(Action {
+                handler: field("sa_handler")?,
+                flags: field("sa_flags")?,
+                restorer: field("sa_restorer")?,
+                mask: field("sa_mask.sig[0]")?,
+            })
+        })
+        .collect()
+}
+
+/// The signals that wait in the `sigpending` at `path`.
+pub(super) fn pending(
+    view: &View<'_>,
+    place: Place,
+    path: &str,
+) -> Result<Vec<SignalInfo>, DecodeError> {
+    let set = view.unsigned(place, &format!("{path}.signal.sig[0]"))?;
+    let mut found = Vec::new();
+    let mut queued = 0u64;
+    for entry in view.list(place, &format!("{path}.list"), "sigqueue", "list")? {
+        let mut info = [0; 48];
+        let saved = view.field(entry, "info")?;
+        let length = saved.len().min(info.len());
+        info[..length].copy_from_slice(&saved[..length]);
+        let code = i32::from_le_bytes([info[8], info[9], info[10], info[11]]);
+        if code == SI_TIMER {
+            // The kernel's own note on the timer of the kernel that is gone.
+            info[SYS_PRIVATE..SYS_PRIVATE + 4].fill(0);
+        }
+        let info = SignalInfo(info);
+        queued |= bit(info.number());
+        found.push(info);
+    }
+    // What came with these, the kernel had no room to keep (kernel/signal.c: collect_signal).
+    for number in (1..=64).filter(|number| (set & !queued) & bit(*number) != 0) {
+        let mut info = [0; 48];
+        info[..4].copy_from_slice(&number.to_le_bytes());
+        found.push(SignalInfo(info));
+    }
+    // Removing the bit of a signal from the set is how the kernel takes it back.
+    found.retain(|info| set & bit(info.number()) != 0);
+    Ok(found)
+}
+
+pub(crate) fn bit(signal: i32) -> u64 {
+    match signal {
+        1..=64 => 1 << (signal - 1),
+        _ => 0,
+    }
+}
+
+/// ITIMER_REAL, ITIMER_VIRTUAL and ITIMER_PROF.
+pub(super) fn intervals(
+    view: &View<'_>,
+    signal: Place,
+    now: u64,
+    spent: Spent,
+) -> Result<[Interval; 3], DecodeError> {
+    let expires = view.unsigned(signal, "real_timer.node.expires")?;
+    let interval = view.unsigned(signal, "it_real_incr")?;
+    let runs = view.was_set(signal, "real_timer.state")?;
+    let left = match (runs, interval) {
+        (true, _) => expires.saturating_sub(now).max(1),
+        // It has expired, and goes on when its signal is taken (kernel/signal.c: dequeue_signal).
+        (false, 1..) => interval,
+        (false, 0) => 0,
+    };
+    let mut intervals = [
+        Interval { left, interval },
+        Interval::default(),
+        Interval::default(),
+    ];
+    // CPUCLOCK_VIRT is 1, CPUCLOCK_PROF 0.
+    for (which, clock) in [(1, 1), (2, 0)] {
+        let expires = view.unsigned(signal, &format!("it[{clock}].expires"))?;
+        if expires != 0 {
+            intervals[which] = Interval {
+                left: expires.saturating_sub(spent.on(clock)).max(1),
+                interval: view.unsigned(signal, &format!("it[{clock}].incr"))?,
+            };
+        }
+    }
+    Ok(intervals)
+}
+
+/// The timers of a process, by number. `spent` tells the CPU time of a thread by its number, 0 for
+/// that of the process.
+pub(super) fn timers(
+    view: &View<'_>,
+    signal: Place,
+    realtime: u64,
+    now: u64,
+    spent: impl Fn(i32) -> Spent,
+) -> Result<Vec<Timer>, DecodeError> {
+    let own = view.address(signal).0;
+    let mut timers = Vec::new();
+    for timer in view.of_type("k_itimer")? {
+        if view.unsigned(timer, "it_signal")? == own {
+            timers.push(timer_of(view, timer, realtime, now, &spent)?);
+        }
+    }
+    timers.sort_by_key(|timer| timer.id);
+    Ok(timers)
+}
+
+fn timer_of(
+    view: &View<'_>,
+    timer: Place,
+    realtime: u64,
+    now: u64,
+    spent: &impl Fn(i32) -> Spent,
+) -> Result<Timer, DecodeError> {
+    let clock = view.int(timer, "it_clock")?;
+    let notify = view.int(timer, "it_sigev_notify")?;
+    let interval = view.unsigned(timer, "it_interval")?;
+    let queued = view.required(timer, "sigq", "sigqueue")?;
+    let thread = match view.follow(timer, "it_pid", "pid")? {
+        Some(pid) => pid_number(view, pid)?,
+        None => 0,
+    };
+    let (path, counts) = match clock < 0 {
+        true => ("it.cpu.node.expires", true),
+        false => ("it.real.timer.node.expires", false),
+    };
+    let expires = view.unsigned(timer, path)?;
+    // With SIGEV_NONE a timer does not run; its end alone says when it would have expired
+    // (kernel/time/posix-timers.c: common_timer_set).
+    let runs = match (
+        counts,
+        notify & SIGEV_NONE != 0 && notify & SIGEV_THREAD_ID == 0,
+    ) {
+        (true, _) | (_, true) => expires != 0,
+        (false, false) => view.int(timer, "it_active")? != 0,
+    };
+    let base = match counts {
+        true => spent(if is_of_thread(clock) { thread } else { 0 }).on(clock),
+        false => now,
+    };
+    let expires = if !runs {
+        match (interval, view.int(timer, "it_requeue_pending")? & 1) {
+            // It goes on when its signal is taken.
+            (1.., 1) => Expiry::After(interval),
+            _ => Expiry::Never,
+        }
+    } else if !counts && expires > realtime / 2 && realtime / 2 > now + 365 * 86_400 * TICK {
+        // Relative times are kept on CLOCK_MONOTONIC (kernel/time/posix-timers.c:
+        // common_hrtimer_arm), so this is a time of day.
+        Expiry::At(expires)
+    } else {
+        Expiry::After(expires.saturating_sub(base).max(1))
+    };
+    Ok(Timer {
+        id: view.int(timer, "it_id")?,
+        clock,
+        notify,
+        signal: view.int(queued, "info.si_signo")?,
+        value: view.unsigned(queued, "info._sifields._timer._sigval.sival_ptr")?,
+        thread,
+        expires,
+        interval,
+    })
+}

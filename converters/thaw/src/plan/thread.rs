@@ -1,0 +1,377 @@
+//! What a thread has for itself.
+
+use super::signals::{Spent, is_of_thread, pending};
+use super::{Credentials, Folders, Registers, Restart, Scheduling, Thread};
+use crate::view::{DecodeError, Place, View, little_endian};
+use kconv_freeze::{XsaveComponents, xsave_standard_form};
+
+/// Members of `pt_regs` in the order of `user_regs_struct` (`arch/x86/include/asm/user_64.h`).
+const GENERAL: [&str; 21] = [
+    "r15", "r14", "r13", "r12", "bp", "bx", "r11", "r10", "r9", "r8", "ax", "cx", "dx", "si", "di",
+    "orig_ax", "ip", "cs", "flags", "sp", "ss",
+];
+/// What follows: bases and selectors, which `thread_struct` keeps.
+const SEGMENTS: [&str; 6] = ["fsbase", "gsbase", "ds", "es", "fsindex", "gsindex"];
+
+/// Places in [`Registers::values`].
+pub(crate) const AX: usize = 10;
+pub(crate) const ORIG_AX: usize = 15;
+pub(crate) const IP: usize = 16;
+pub(crate) const FLAGS: usize = 18;
+
+/// What an interrupted system call returns inside the kernel (`include/linux/errno.h`).
+const ERESTARTSYS: i64 = -512;
+const ERESTARTNOINTR: i64 = -513;
+const ERESTARTNOHAND: i64 = -514;
+const ERESTART_RESTARTBLOCK: i64 = -516;
+
+/// `restart_syscall`.
+const RESTART_SYSCALL: u64 = 219;
+/// Length of the instruction `syscall`.
+const SYSCALL_LENGTH: u64 = 2;
+
+/// DEFAULT_PRIO: nice 0.
+const DEFAULT_PRIO: i32 = 120;
+
+/// The most CPUs and memory nodes that are believed.
+const MAX_GROUPS: u64 = 65536;
+
+/// The CPU time that a task has used.
+pub(super) fn spent(view: &View<'_>, task: Place) -> Result<Spent, DecodeError> {
+    Ok(Spent {
+        user: view.unsigned(task, "utime")?,
+        system: view.unsigned(task, "stime")?,
+        run: view.unsigned(task, "se.sum_exec_runtime")?,
+    })
+}
+
+/// The thread that a `task_struct` describes. `process` is the CPU time of all of its process.
+pub(super) fn thread(
+    view: &View<'_>,
+    xsave: &XsaveComponents,
+    task: Place,
+    process: Spent,
+) -> Result<Thread, DecodeError> {
+    let recorded = registers(view, task)?;
+    let spent = |clock: i32| match is_of_thread(clock) {
+        true => spent(view, task).map(|spent| spent.on(clock)),
+        false => Ok(process.on(clock)),
+    };
+    let (registers, restart) = resumed(recorded, || restart(view, task, spent))?;
+    let blocked = match view.unsigned(task, "restore_sigmask")? {
+        // The call that waits has a mask of its own, and gets it again when it is entered again
+        // (kernel/signal.c: set_user_sigmask, restore_saved_sigmask).
+        1 => "saved_sigmask.sig[0]",
+        _ => "blocked.sig[0]",
+    };
+    let (xstate, xfeatures) = xstate(view, xsave, task)?;
+    let rseq = view.unsigned(task, "rseq")?;
+    let rseq_length = match view.has(task, "rseq_len") {
+        true => view.unsigned(task, "rseq_len")? as u32,
+        // 6.1 takes no other (kernel/rseq.c: sys_rseq).
+        false => 32,
+    };
+    Ok(Thread {
+        tid: view.int(task, "pid")?,
+        name: view.text(task, "comm")?,
+        registers,
+        restart,
+        xstate,
+        xfeatures,
+        blocked: view.unsigned(task, blocked)?,
+        pending: pending(view, task, "pending")?,
+        stack: (
+            view.unsigned(task, "sas_ss_sp")?,
+            view.unsigned(task, "sas_ss_size")?,
+            view.unsigned(task, "sas_ss_flags")? as u32,
+        ),
+        robust_list: view.unsigned(task, "robust_list")?,
+        clear_child_tid: view.unsigned(task, "clear_child_tid")?,
+        rseq: (rseq, rseq_length, view.unsigned(task, "rseq_sig")? as u32),
+        scheduling: scheduling(view, task)?,
+        affinity: affinity(view, task)?,
+        credentials: credentials(view, task)?,
+        folders: folders(view, task)?,
+        personality: view.unsigned(task, "personality")? as u32,
+        timer_slack: view.unsigned(task, "timer_slack_ns")?,
+        parent_death: view.int(task, "pdeath_signal")?,
+        io_priority: match view.follow(task, "io_context", "io_context")? {
+            Some(context) => view.unsigned(context, "ioprio")? as u32,
+            None => 0,
+        },
+        memory_policy: memory_policy(view, task, "mempolicy")?,
+        // PFA_NO_NEW_PRIVS (include/linux/sched.h).
+        no_new_privileges: view.unsigned(task, "atomic_flags")? & 1 != 0,
+        seccomp: (
+            view.unsigned(task, "seccomp.mode")? as u32,
+            view.resource(task, "seccomp.filter")?,
+        ),
+        has_ports: view.unsigned(task, "thread.io_bitmap")? != 0
+            || view.unsigned(task, "thread.iopl_emul")? != 0,
+    })
+}
+
+fn registers(view: &View<'_>, task: Place) -> Result<Registers, DecodeError> {
+    let head = view.image.head();
+    let mut all = view.of_type("pt_regs")?.into_iter();
+    let regs = all.find(|regs| head.object(regs.object).owner == task.object);
+    let regs =
+        regs.ok_or_else(|| view.absurd(task, "stack", 0, "a task that lives has user registers"))?;
+    let mut registers = Registers::default();
+    let (general, segments) = registers.values.split_at_mut(GENERAL.len());
+    for (value, name) in general.iter_mut().zip(GENERAL) {
+        *value = view.unsigned(regs, name)?;
+    }
+    for (value, name) in segments.iter_mut().zip(SEGMENTS) {
+        *value = view.unsigned(task, &format!("thread.{name}"))?;
+    }
+    Ok(registers)
+}
+
+/// Registers with which a thread runs on as if nothing had interrupted its system call, and the wait
+/// that has to be entered again by other means. What the kernel does when no handler is to run
+/// (`arch/x86/kernel/signal.c`: arch_do_signal_or_restart).
+fn resumed<E>(
+    mut registers: Registers,
+    restart: impl FnOnce() -> Result<Option<Restart>, E>,
+) -> Result<(Registers, Option<Restart>), E> {
+    let values = &mut registers.values;
+    let mut wait = None;
+    if values[ORIG_AX] as i64 >= 0 {
+        match values[AX] as i64 {
+            ERESTARTSYS | ERESTARTNOINTR | ERESTARTNOHAND => {
+                values[AX] = values[ORIG_AX];
+                values[IP] = values[IP].wrapping_sub(SYSCALL_LENGTH);
+            }
+            ERESTART_RESTARTBLOCK => {
+                wait = restart()?;
+                values[AX] = RESTART_SYSCALL;
+                values[IP] = values[IP].wrapping_sub(SYSCALL_LENGTH);
+            }
+            _ => {}
+        }
+    }
+    // Not inside of a system call any more.
+    values[ORIG_AX] = u64::MAX;
+    Ok((registers, wait))
+}
+
+/// The wait that `restart_block` describes (`include/linux/restart_block.h`).
+fn restart(
+    view: &View<'_>,
+    task: Place,
+    spent: impl Fn(i32) -> Result<u64, DecodeError>,
+) -> Result<Option<Restart>, DecodeError> {
+    const SECOND: u64 = 1_000_000_000;
+    let field = |name: &str| view.unsigned(task, &format!("restart_block.{name}"));
+    Ok(match view.symbol(task, "restart_block.fn")? {
+        Some("hrtimer_nanosleep_restart" | "alarm_timer_nsleep_restart") => Some(Restart::Sleep {
+            clock: field("nanosleep.clockid")? as i32,
+            expires: field("nanosleep.expires")?,
+            rest: field("nanosleep.rmtp")?,
+            spent: None,
+        }),
+        Some("posix_cpu_nsleep_restart") => {
+            let clock = field("nanosleep.clockid")? as i32;
+            Some(Restart::Sleep {
+                clock,
+                expires: field("nanosleep.expires")?,
+                rest: field("nanosleep.rmtp")?,
+                spent: Some(spent(clock)?),
+            })
+        }
+        Some("do_restart_poll") => Some(Restart::Poll {
+            descriptors: field("poll.ufds")?,
+            count: field("poll.nfds")?,
+            expires: match field("poll.has_timeout")? {
+                0 => None,
+                _ => Some(
+                    field("poll.tv_sec")?
+                        .saturating_mul(SECOND)
+                        .saturating_add(field("poll.tv_nsec")?),
+                ),
+            },
+        }),
+        Some("futex_wait_restart") => {
+            // kernel/futex/futex.h numbers FLAGS_SHARED, FLAGS_CLOCKRT and FLAGS_HAS_TIMEOUT 1, 2, 4
+            // in 6.1, and sixteen times that in 6.12; only waits with a time are here.
+            let flags = field("futex.flags")?;
+            let flags = if flags & 0x40 != 0 { flags >> 4 } else { flags };
+            Some(Restart::Futex {
+                address: field("futex.uaddr")?,
+                value: field("futex.val")? as u32,
+                shared: flags & 1 != 0,
+                realtime: flags & 2 != 0,
+                bits: field("futex.bitset")? as u32,
+                expires: field("futex.time")?,
+            })
+        }
+        _ => None,
+    })
+}
+
+/// The register state that `fpu.fpstate` leads to, which is in the task or an object.
+fn xstate(
+    view: &View<'_>,
+    xsave: &XsaveComponents,
+    task: Place,
+) -> Result<(Vec<u8>, u64), DecodeError> {
+    let state = view.required(task, "thread.fpu.fpstate", "fpstate")?;
+    let size = view.unsigned(state, "size")?;
+    let user = view.unsigned(state, "user_xfeatures")?;
+    let kept = view.bytes_from(state, "regs", size)?;
+    let pkru = view.unsigned(task, "thread.pkru")? as u32;
+    let standard = xsave_standard_form(xsave, kept, user, pkru)
+        .ok_or_else(|| view.absurd(state, "size", size, "the registers are an area of xsave"))?;
+    Ok((standard, user))
+}
+
+fn scheduling(view: &View<'_>, task: Place) -> Result<Scheduling, DecodeError> {
+    Ok(Scheduling {
+        policy: view.unsigned(task, "policy")? as u32,
+        reset_on_fork: view.unsigned(task, "sched_reset_on_fork")? != 0,
+        nice: view.int(task, "static_prio")? - DEFAULT_PRIO,
+        priority: view.unsigned(task, "rt_priority")? as u32,
+        deadline: [
+            view.unsigned(task, "dl.dl_runtime")?,
+            view.unsigned(task, "dl.dl_deadline")?,
+            view.unsigned(task, "dl.dl_period")?,
+        ],
+    })
+}
+
+/// The CPUs that were asked for, or else those that the task may run on.
+fn affinity(view: &View<'_>, task: Place) -> Result<Vec<u8>, DecodeError> {
+    if view.unsigned(task, "user_cpus_ptr")? != 0 {
+        // As long as the machine has CPUs; one word is always there.
+        let asked = view.bytes_at(task, "user_cpus_ptr", 8);
+        if let Ok(asked) = asked {
+            return Ok(asked.to_vec());
+        }
+    }
+    Ok(view.field(task, "cpus_mask")?.to_vec())
+}
+
+fn credentials(view: &View<'_>, task: Place) -> Result<Credentials, DecodeError> {
+    let cred = view.required(task, "cred", "cred")?;
+    let ids = |names: [&str; 4]| -> Result<[u32; 4], DecodeError> {
+        let mut ids = [0; 4];
+        for (id, name) in ids.iter_mut().zip(names) {
+            *id = little_endian(view.field(cred, name)?) as u32;
+        }
+        Ok(ids)
+    };
+    let mut capabilities = [0; 5];
+    let names = ["effective", "permitted", "inheritable", "bset", "ambient"];
+    for (set, name) in capabilities.iter_mut().zip(names) {
+        // Two words of 32 bits in 6.1, one of 64 in 6.12.
+        *set = little_endian(view.field(cred, &format!("cap_{name}"))?);
+    }
+    let supplementary = match view.follow(cred, "group_info", "group_info")? {
+        Some(info) => {
+            let count = view.unsigned(info, "ngroups")?;
+            if count > MAX_GROUPS {
+                return Err(view.absurd(info, "ngroups", count, "NGROUPS_MAX is 65536"));
+            }
+            let gids = view.bytes_from(info, "gid", 4 * count)?.chunks_exact(4);
+            gids.map(|gid| little_endian(gid) as u32).collect()
+        }
+        None => Vec::new(),
+    };
+    Ok(Credentials {
+        users: ids(["uid", "euid", "suid", "fsuid"])?,
+        groups: ids(["gid", "egid", "sgid", "fsgid"])?,
+        supplementary,
+        capabilities,
+        secure_bits: view.unsigned(cred, "securebits")? as u32,
+    })
+}
+
+fn folders(view: &View<'_>, task: Place) -> Result<Folders, DecodeError> {
+    let fs = view.required(task, "fs", "fs_struct")?;
+    let folder = |path: &str| {
+        view.resource(fs, path)?
+            .ok_or_else(|| view.absurd(fs, path, 0, "a task is always somewhere"))
+    };
+    Ok(Folders {
+        shared: fs.object,
+        root: folder("root.dentry")?,
+        working: folder("pwd.dentry")?,
+        umask: view.unsigned(fs, "umask")? as u32,
+    })
+}
+
+/// The memory policy that the pointer in `path` leads to: mode with the flags of the caller, and
+/// nodes.
+pub(super) fn memory_policy(
+    view: &View<'_>,
+    place: Place,
+    path: &str,
+) -> Result<Option<(u32, Vec<u8>)>, DecodeError> {
+    // MPOL_MODE_FLAGS (include/uapi/linux/mempolicy.h); with STATIC and RELATIVE the nodes stand as
+    // they were given.
+    const MODE_FLAGS: u32 = 0xe000;
+    const AS_GIVEN: u32 = 0xc000;
+    let Some(policy) = view.follow(place, path, "mempolicy")? else {
+        return Ok(None);
+    };
+    let mode = view.unsigned(policy, "mode")? as u32;
+    let flags = view.unsigned(policy, "flags")? as u32 & MODE_FLAGS;
+    let nodes = match flags & AS_GIVEN {
+        0 => "nodes",
+        _ => "w.user_nodemask",
+    };
+    Ok(Some((mode | flags, view.field(policy, nodes)?.to_vec())))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    fn after(ax: i64, orig_ax: i64) -> (Registers, Option<Restart>) {
+        let mut registers = Registers::default();
+        registers.values[AX] = ax as u64;
+        registers.values[ORIG_AX] = orig_ax as u64;
+        registers.values[IP] = 0x401002;
+        let wait = Restart::Poll {
+            descriptors: 1,
+            count: 2,
+            expires: None,
+        };
+        resumed(registers, || Ok::<_, ()>(Some(wait))).unwrap()
+    }
+
+    #[test]
+    fn a_call_that_was_interrupted_is_entered_again() {
+        for ax in [ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND] {
+            let (registers, wait) = after(ax, 0);
+            assert_eq!((registers.values[AX], registers.values[IP]), (0, 0x401000));
+            assert_eq!(registers.values[ORIG_AX], u64::MAX);
+            assert_eq!(wait, None);
+        }
+    }
+
+    #[test]
+    fn a_wait_with_an_end_is_entered_by_its_restart() {
+        let (registers, wait) = after(ERESTART_RESTARTBLOCK, 7);
+        assert_eq!(
+            (registers.values[AX], registers.values[IP]),
+            (219, 0x401000)
+        );
+        assert!(wait.is_some());
+    }
+
+    #[test]
+    fn outside_of_a_call_nothing_is_entered_again() {
+        // A value in AX that looks like one, and a call that has returned.
+        for (ax, orig_ax) in [(ERESTARTSYS, -1), (42, 0), (-4, 35)] {
+            let (registers, wait) = after(ax, orig_ax);
+            assert_eq!(
+                (registers.values[AX] as i64, registers.values[IP]),
+                (ax, 0x401002)
+            );
+            assert_eq!(wait, None);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Programs live through a change of kernel: frozen on one, converted, thawed on the next, they end
+//! with the very output that they have when nobody interrupts them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod journeys;
+mod mutation;
+mod obstacles;
+
+use kconv_guests::{Guest, Initramfs, Kernel, Machine, static_kconv};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// Long enough for anything here, on a machine that does much else.
+const LIMIT: Duration = Duration::from_secs(120);
+
+fn initramfs() -> &'static Initramfs {
+    static MADE: OnceLock<Initramfs> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let mut initramfs = Initramfs::new().unwrap();
+        let kconv = static_kconv().unwrap();
+        initramfs.add("/bin/kconv", &kconv, 0o755).unwrap();
+        initramfs
+    })
+}
+
+/// A machine with a disk that outlives its kernels, and what holds that.
+fn machine() -> (Machine, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk");
+    let file = std::fs::File::create(&disk).unwrap();
+    file.set_len(1 << 30).unwrap();
+    let made = Command::new("/sbin/mke2fs")
+        .args(["-q", "-F", "-t", "ext4"])
+        .arg(&disk)
+        .status();
+    assert!(made.unwrap().success());
+    let machine = Machine {
+        disks: vec![disk],
+        ..Machine::default()
+    };
+    (machine, folder)
+}
+
+/// Mounts the disk, and makes a cgroup in which programs get a twentieth of a CPU.
+fn mount(guest: &mut Guest) {
+    guest
+        .run(
+            "mkdir -p /disk && mount -t ext4 /dev/vda /disk && cd /sys/fs/cgroup && \
+             echo +cpu +pids >cgroup.subtree_control && mkdir slow && \
+             echo '5000 100000' >slow/cpu.max",
+        )
+        .unwrap();
+}
+
+/// A program that is interrupted in the middle.
+struct Program {
+    name: &'static str,
+    command: &'static str,
+    /// Whether its descendants are frozen with it.
+    tree: bool,
+}
+
+const PROGRAMS: [Program; 4] = [
+    Program {
+        name: "sum",
+        command: "busybox sha256sum /disk/data",
+        tree: false,
+    },
+    Program {
+        name: "counter",
+        command: "counter 3000000000",
+        tree: false,
+    },
+    Program {
+        name: "threads",
+        command: "threads 4 10000",
+        tree: false,
+    },
+    Program {
+        name: "pipeline",
+        command: "pipeline 500",
+        tree: true,
+    },
+];
+
+/// Starts a program, freezes it in its middle, and ends it. Returns its number.
+fn freeze(guest: &mut Guest, program: &Program) -> u32 {
+    let Program {
+        name,
+        command,
+        tree,
+    } = program;
+    let out = format!("/disk/{name}.out");
+    // Slowly, lest it be over before kconv, which needs seconds on an emulated machine, has begun.
+    let slowly = format!("sh -c 'echo $$ >/sys/fs/cgroup/slow/cgroup.procs; exec {command}'");
+    let pid = guest.start(&slowly, &out).unwrap();
+    let tree = if *tree { "--tree" } else { "" };
+    let said = guest
+        .run(&format!(
+            "usleep 500000; kconv freeze {tree} --kill {pid} -o /disk/{name}.img; \
+             test ! -s {out}"
+        ))
+        .unwrap();
+    println!("{name}: {said}");
+    pid
+}
+
+/// Lets the program of an image run on to its end, and gives what it wrote.
+fn thaw(guest: &mut Guest, name: &str, pid: u32) -> String {
+    let said = guest.run(&format!("kconv thaw /disk/{name}.img")).unwrap();
+    println!("{name}: {said}");
+    ended(guest, name, pid)
+}
+
+/// Waits for the end of a program, and gives what it wrote.
+fn ended(guest: &mut Guest, name: &str, pid: u32) -> String {
+    let end = format!("while [ -d /proc/{pid}/fd ]; do usleep 20000; done; cat /disk/{name}.out");
+    let output = guest.attempt(&end, LIMIT).unwrap();
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    output.stdout
+}
+
+/// What a program of this crate writes when nobody interrupts it, on the host, which is faster.
+fn uninterrupted(command: &str) -> String {
+    let (name, arguments) = command.split_once(' ').unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join(name);
+    let source = format!("{}/programs/{name}.c", env!("CARGO_MANIFEST_DIR"));
+    let mut gcc = Command::new("gcc");
+    gcc.args(["-O1", "-pthread", "-o"])
+        .arg(&program)
+        .arg(source);
+    assert!(gcc.status().unwrap().success());
+    let output = Command::new(program)
+        .args(arguments.split(' '))
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn convert(guest: &mut Guest, name: &str, from: &Kernel, to: &Kernel) {
+    let (from, to) = (&from.release, &to.release);
+    guest
+        .run(&format!(
+            "kconv -q {from} {to} /disk/{name}.img -o /disk/{name}.new && \
+             mv /disk/{name}.new /disk/{name}.img"
+        ))
+        .unwrap();
+}
+
+/// Numbers that no other process has, whatever the kernel.
+fn number(guest: &mut Guest, from: u32) {
+    guest
+        .run(&format!("echo {from} >/proc/sys/kernel/ns_last_pid"))
+        .unwrap();
+}

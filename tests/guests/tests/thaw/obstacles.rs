@@ -1,0 +1,307 @@
+//! Everything that can be missing or in the way after a cold boot is said before anything is made;
+//! what fails half way leaves nothing; and images with one wrong field give programs that are wrong.
+
+use super::mutation::Mutant;
+use super::{
+    LIMIT, PROGRAMS, Program, convert, ended, freeze, initramfs, machine, mount, number, thaw,
+    uninterrupted,
+};
+use kconv_guests::{Guest, Kernel, Machine};
+
+const HALF: Program = Program {
+    name: "half",
+    command: "pipeline 500",
+    tree: false,
+};
+
+fn program(name: &str) -> &'static Program {
+    PROGRAMS.iter().find(|one| one.name == name).unwrap()
+}
+
+/// Has the program of a name set some of its state, and freezes it.
+fn freeze_state(guest: &mut Guest, name: &str, parts: &str) -> u32 {
+    let out = format!("/disk/{name}.out");
+    guest.run(&format!("mkdir /disk/{name}")).unwrap();
+    let pid = guest
+        .start(&format!("state /disk/{name} {parts}"), &out)
+        .unwrap();
+    guest.wait_for(&out, "ready", LIMIT).unwrap();
+    guest
+        .run(&format!("kconv freeze --kill {pid} -o /disk/{name}.img"))
+        .unwrap();
+    pid
+}
+
+/// After `before`, a thaw is refused for reasons that have `texts` in them, and nothing was made.
+/// `after` puts everything back.
+fn refused(guest: &mut Guest, before: &str, thaw: &str, texts: &[&str], after: &str) {
+    guest.run(before).unwrap();
+    let tasks = "ls -d /proc/[0-9]* | wc -l";
+    let count = guest.run(tasks).unwrap();
+    let said = guest.attempt(thaw, LIMIT).unwrap();
+    println!("# {thaw}\n{}", said.stderr);
+    assert_eq!(said.code, 1, "{}{}", said.stdout, said.stderr);
+    for text in texts {
+        assert!(said.stderr.contains(text), "{text}: {}", said.stderr);
+    }
+    assert!(said.stderr.contains("nothing was made"), "{}", said.stderr);
+    assert_eq!(guest.run(tasks).unwrap(), count);
+    guest.run(after).unwrap();
+}
+
+#[test]
+fn what_is_in_the_way_is_told_and_what_is_wrong_shows() {
+    let (old, new) = (
+        Kernel::oldest("6.1").unwrap(),
+        Kernel::newest("6.12").unwrap(),
+    );
+    let (machine, _folder) = machine();
+    let mut guest = machine.boot(&old, initramfs()).unwrap();
+    mount(&mut guest);
+    guest
+        .run("seq 100000 >/disk/data; truncate -s 200M /disk/data; seq 1000 >>/disk/data")
+        .unwrap();
+    number(&mut guest, 20_000);
+    let [sum, counter, pipeline] =
+        ["sum", "counter", "pipeline"].map(|name| freeze(&mut guest, program(name)));
+    freeze(&mut guest, &HALF);
+    let signals = freeze_state(&mut guest, "signals", "signals");
+    freeze_state(&mut guest, "filter", "threads");
+    guest.run("cp /disk/counter.img /disk/old.img").unwrap();
+    for name in ["sum", "counter", "pipeline", "half", "signals", "filter"] {
+        convert(&mut guest, name, &old, &new);
+    }
+    guest.run("umount /disk").unwrap();
+    guest.power_off().unwrap();
+
+    other_registers(&machine, &new);
+    let mut guest = machine.boot(&new, initramfs()).unwrap();
+    mount(&mut guest);
+    let said = guest.attempt("kconv thaw /disk/old.img", LIMIT).unwrap();
+    assert_eq!(said.code, 2, "{}", said.stderr);
+    let command = format!("kconv {} {} /disk/old.img", old.release, new.release);
+    assert!(said.stderr.contains(&command), "{}", said.stderr);
+    obstacles(&mut guest, sum, counter);
+    half_way(&mut guest, pipeline);
+    mutants(&mut guest, sum, counter, signals);
+    guest.power_off().unwrap();
+}
+
+/// A kernel that does not let programs have the registers they had.
+fn other_registers(machine: &Machine, kernel: &Kernel) {
+    let machine = Machine {
+        command_line: "noxsave".to_owned(),
+        ..machine.clone()
+    };
+    let mut guest = machine.boot(kernel, initramfs()).unwrap();
+    mount(&mut guest);
+    let thaw = "kconv thaw --dry-run /disk/counter.img";
+    refused(
+        &mut guest,
+        ":",
+        thaw,
+        &["register state (XCR0): found 0x3"],
+        ":",
+    );
+    guest.run("umount /disk").unwrap();
+    guest.power_off().unwrap();
+}
+
+fn obstacles(guest: &mut Guest, sum: u32, counter: u32) {
+    let (thaw_sum, thaw_counter) = ("kconv thaw /disk/sum.img", "kconv thaw /disk/counter.img");
+    let dry = guest.run("kconv thaw --dry-run /disk/counter.img").unwrap();
+    assert!(dry.contains("nothing is in the way"), "{dry}");
+
+    let before = counter - 1;
+    refused(
+        guest,
+        &format!("echo {before} >/proc/sys/kernel/ns_last_pid; sleep 1000 & test $! = {counter}"),
+        thaw_counter,
+        &[&format!("number {counter}: found in use: sleep")],
+        &format!("kill {counter}; while [ -d /proc/{counter} ]; do usleep 10000; done"),
+    );
+    let back = "rm -rf /disk/sum.out; mv /disk/kept /disk/sum.out";
+    let task = format!("task {sum}: regular file /disk/sum.out");
+    refused(
+        guest,
+        "mv /disk/sum.out /disk/kept",
+        thaw_sum,
+        &[&format!("{task}: found nothing of this name")],
+        "mv /disk/kept /disk/sum.out",
+    );
+    refused(
+        guest,
+        "mv /disk/sum.out /disk/kept; mkdir /disk/sum.out",
+        thaw_sum,
+        &[&format!(
+            "{task}: found a directory, expected a regular file"
+        )],
+        back,
+    );
+    // Everything that is wrong with it at once.
+    refused(
+        guest,
+        "mv /disk/sum.out /disk/kept; echo more >/disk/sum.out",
+        thaw_sum,
+        &[
+            &format!("{task} (recognised by inode, size and time): found size 5, expected size 0"),
+            "found inode",
+            "found time of the last change",
+            "error: 3 things are in the way",
+        ],
+        back,
+    );
+    for (file, value, text) in [
+        (
+            "vm/max_map_count",
+            5,
+            "vm.max_map_count: found 5, expected at least",
+        ),
+        (
+            "fs/nr_open",
+            2048,
+            "fs.nr_open: found 2048, expected at least 4096",
+        ),
+        (
+            "kernel/pid_max",
+            10_000,
+            "kernel.pid_max: found 10000, expected more than",
+        ),
+        (
+            "vm/mmap_min_addr",
+            8_388_608,
+            "found vm.mmap_min_addr = 0x800000, expected at most",
+        ),
+    ] {
+        let file = format!("/proc/sys/{file}");
+        refused(
+            guest,
+            &format!("cat {file} >/tmp/setting; echo {value} >{file}"),
+            thaw_counter,
+            &[text],
+            &format!("cat /tmp/setting >{file}"),
+        );
+    }
+    let apart = format!("unshare -i {thaw_counter}");
+    let texts = ["ipc namespace: found one of kconv's own"];
+    refused(guest, ":", &apart, &texts, ":");
+    let texts = ["kconv itself: found no new privileges, expected none"];
+    refused(
+        guest,
+        ":",
+        &format!("setpriv --nnp {thaw_counter}"),
+        &texts,
+        ":",
+    );
+    let texts = ["0 writers in the image", "kconv freeze --tree"];
+    refused(guest, ":", "kconv thaw /disk/half.img", &texts, ":");
+    let texts = [
+        "seccomp: found filter, expected none",
+        "seccomp: found strict, expected none",
+        "I/O ports: found a permission to use some, expected none",
+        "LDT: found entries in it, expected none",
+        "working directory: found one of the thread's own, expected none",
+    ];
+    refused(guest, ":", "kconv thaw /disk/filter.img", &texts, ":");
+}
+
+/// A thaw that fails when some processes are made already.
+fn half_way(guest: &mut Guest, pid: u32) {
+    let digest = guest.run("sha256sum /disk/pipeline.img").unwrap();
+    let said = guest
+        .attempt(
+            "mkdir /sys/fs/cgroup/few; echo 5 >/sys/fs/cgroup/few/pids.max; \
+             sh -c 'echo $$ >/sys/fs/cgroup/few/cgroup.procs; exec kconv thaw /disk/pipeline.img'",
+            LIMIT,
+        )
+        .unwrap();
+    println!("{}", said.stderr);
+    assert_eq!(said.code, 3, "{}{}", said.stdout, said.stderr);
+    let task = format!("task {}: making it: clone3: EAGAIN", pid + 1);
+    assert!(said.stderr.contains(&task), "{}", said.stderr);
+    assert_eq!(
+        guest.run("cat /sys/fs/cgroup/few/cgroup.procs").unwrap(),
+        ""
+    );
+    assert_eq!(guest.run("sha256sum /disk/pipeline.img").unwrap(), digest);
+    // Nothing is in the way of another attempt.
+    let expected = uninterrupted(program("pipeline").command);
+    assert_eq!(thaw(guest, "pipeline", pid), expected);
+}
+
+/// Thaws an image after a change to it.
+fn thaw_mutant(guest: &mut Guest, name: &str, change: impl FnOnce(&mut Mutant)) {
+    let mut mutant = Mutant::new(guest.get(&format!("/disk/{name}.img")).unwrap());
+    change(&mut mutant);
+    guest
+        .put("/disk/mutant.img", &mutant.finish(), 0o600)
+        .unwrap();
+    guest.run("kconv verify /disk/mutant.img").unwrap();
+    guest.run("kconv thaw /disk/mutant.img").unwrap();
+}
+
+fn mutants(guest: &mut Guest, sum: u32, counter: u32, signals: u32) {
+    let stack = |guest: &mut Guest| {
+        let maps = guest
+            .run(&format!("grep stack /proc/{counter}/maps"))
+            .unwrap();
+        guest.run(&format!("kill -9 {counter}")).unwrap();
+        maps
+    };
+    thaw_mutant(guest, "counter", |_| ());
+    let right = stack(guest);
+    thaw_mutant(guest, "counter", |mutant| {
+        // The last of the program's mappings.
+        let ty = "vm_area_struct";
+        let start = |mutant: &Mutant, id| mutant.get(id, ty, "vm_start");
+        let objects = mutant.objects(ty);
+        let last = objects.into_iter().max_by_key(|id| start(mutant, *id));
+        let last = last.unwrap();
+        let start = start(mutant, last);
+        mutant.set(last, ty, "vm_start", start + 4096);
+    });
+    let wrong = stack(guest);
+    assert_ne!(wrong, right);
+
+    thaw_mutant(guest, "counter", |mutant| {
+        let registers = mutant.objects("pt_regs")[0];
+        for name in ["ax", "cx", "dx"] {
+            let value = mutant.get(registers, "pt_regs", name);
+            mutant.set(registers, "pt_regs", name, value ^ 1);
+        }
+    });
+    let wrong = ended(guest, "counter", counter);
+    assert_ne!(wrong, uninterrupted(program("counter").command));
+
+    thaw_mutant(guest, "sum", |mutant| {
+        let file = mutant.file("/disk/data");
+        let position = mutant.get(file, "file", "f_pos");
+        mutant.set(file, "file", "f_pos", position + 4096);
+    });
+    let wrong = ended(guest, "sum", sum);
+    let right = guest.run(program("sum").command).unwrap();
+    assert_eq!(wrong.len(), right.len());
+    assert_ne!(wrong, right);
+
+    thaw_mutant(guest, "signals", |mutant| {
+        let task = mutant.objects("task_struct")[0];
+        let blocked = mutant.get(task, "task_struct", "saved_sigmask.sig[0]");
+        // SIGWINCH
+        mutant.set(
+            task,
+            "task_struct",
+            "saved_sigmask.sig[0]",
+            blocked ^ 1 << 27,
+        );
+    });
+    guest.run(&format!("kill -USR1 {signals}")).unwrap();
+    guest
+        .wait_for("/disk/signals.out", " checks", LIMIT)
+        .unwrap();
+    let verdict = guest.run("tail -n +2 /disk/signals.out").unwrap();
+    assert!(
+        verdict.contains("signals: signal 28: blocked is 1"),
+        "{verdict}"
+    );
+    assert!(verdict.contains("WRONG, 1 of"), "{verdict}");
+}
