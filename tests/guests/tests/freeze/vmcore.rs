@@ -47,7 +47,10 @@ const OTHERWISE: [(&str, &[&str]); 6] = [
         "what the scheduler, RCU and their watchdogs note for themselves, on run queues or on the way there",
         &[
             "last_switch_count",
+            "wakee_flip_decay_ts",
+            "wakee_flips",
             "last_switch_time",
+            "last_wakee",
             "mm_cid",
             "node_stamp",
             "numa_scan_seq",
