@@ -25,7 +25,7 @@ enum Command {
     Layout(Layout),
     /// Show what changed between two layouts
     Diff {
-        /// A release, such as 2.4.36.8-up, or a file with BTF
+        /// A release, such as 2.4.36.8-up, a version, which means its standard flavour, or a file with BTF
         from: String,
         /// Another one
         to: String,
@@ -159,7 +159,7 @@ enum Layout {
 enum Release {
     /// Read kernels and register them, with their layouts where those are new
     Import {
-        /// A kernel: its Debian package, a vmlinuz or an ELF vmlinux; or the name of a package of the archive, linux-image-...
+        /// A kernel: its Debian package, a vmlinuz or an ELF vmlinux; or the name of a package, linux-image-..., whose .deb lies here or is in the archive
         #[arg(required = true)]
         kernels: Vec<String>,
         /// The project's folder

@@ -1,13 +1,16 @@
-//! The book's chapter on a new release, followed to the letter.
+//! The book's chapter on a new release, followed to the letter in a project without that release.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "new_release/project.rs"]
+mod project;
+
+use project::{NEW, Project, committed};
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const CHAPTER: &str = include_str!("../../book/src/new-release.md");
-const CRATE: &str = "converters/linux-2.4.36.8-2.4.36.9";
+const CRATE: &str = "converters/linux-6.12.113-6.12.115";
 const PATCH: &str = "\
 --- a/include/linux/sched.h
 +++ b/include/linux/sched.h
@@ -17,45 +20,49 @@ const PATCH: &str = "\
  };
 ";
 
-fn project() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+/// What the chapter has a reader do or see.
+#[derive(Debug, PartialEq)]
+enum Step {
+    /// A command, and what it prints.
+    Run(&'static str, String),
+    /// The end of the `overrides.toml` of the crate that was made last.
+    Open(&'static str),
+    /// What comes in its place.
+    Decide(&'static str),
+    /// Lines for a file, after a line that it has.
+    Wire(&'static str, &'static str, &'static str),
 }
 
-/// A project with the two kernels' files and without converters.
-fn workspace() -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new-release");
-    if dir.exists() {
-        fs::remove_dir_all(&dir).unwrap();
+fn steps() -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut rest = CHAPTER;
+    while let Some((prose, block)) = rest.split_once("\n```") {
+        let (block, after) = block.split_once("\n```\n").unwrap();
+        rest = after;
+        let (language, block) = block.split_once('\n').unwrap();
+        let said = prose.trim().rsplit("\n\n").next().unwrap();
+        let place = said.strip_prefix("In `").and_then(|place| {
+            let (file, line) = place.split_once("`, after `")?;
+            Some((file, line.strip_suffix("`:")?))
+        });
+        match (language, place) {
+            ("console", None) => {
+                for command in block.strip_prefix("$ ").unwrap().split("\n$ ") {
+                    let (line, printed) = command.split_once('\n').unwrap_or((command, ""));
+                    steps.push(Step::Run(line, printed.trim_end().to_owned()));
+                }
+            }
+            ("toml", None) if block.starts_with("##") => steps.push(Step::Open(block)),
+            ("toml", None) => steps.push(Step::Decide(block)),
+            ("toml" | "rust", Some((file, line))) => steps.push(Step::Wire(file, line, block)),
+            (other, _) => panic!("a block in {other} after: {said}"),
+        }
     }
-    fs::create_dir_all(dir.join("converters")).unwrap();
-    let runtime = project().canonicalize().unwrap().join("converters/runtime");
-    let manifest = format!(
-        "[workspace]\nresolver = \"3\"\nmembers = [\"converters/*\"]\n\
-         [workspace.package]\nversion = \"0.1.0\"\nedition = \"2024\"\nrust-version = \"1.88\"\n\
-         license = \"MIT OR Apache-2.0\"\npublish = false\n\
-         [workspace.dependencies]\nkconv-runtime = {{ path = {runtime:?} }}\n\
-         [workspace.lints.rust]\nwarnings = \"deny\"\n"
-    );
-    fs::write(dir.join("Cargo.toml"), manifest).unwrap();
-    fs::copy(project().join("Cargo.lock"), dir.join("Cargo.lock")).unwrap();
-    fs::write(dir.join("patch-2.4.36.9"), PATCH).unwrap();
-    let layouts = project().join("kernel-structs/layouts");
-    fs::copy(
-        layouts.join("2.4.36.9-i386-up.btf"),
-        dir.join("2.4.36.9-up.btf"),
-    )
-    .unwrap();
-    dir
+    steps
 }
 
-/// The blocks of the chapter, with their language.
-fn blocks() -> Vec<(&'static str, &'static str)> {
-    let parts = CHAPTER.split("```").skip(1).step_by(2);
-    parts.map(|part| part.split_once('\n').unwrap()).collect()
-}
-
-/// Output and success of a command line of the chapter.
-fn run(dir: &Path, line: &str) -> (String, bool) {
+/// What a command of the chapter printed, and its exit code.
+fn run(project: &Project, line: &str) -> (String, i32) {
     let words: Vec<&str> = line.split(' ').collect();
     let mut command = match words[0] {
         "kconv-gen" => Command::new(env!("CARGO_BIN_EXE_kconv-gen")),
@@ -64,63 +71,80 @@ fn run(dir: &Path, line: &str) -> (String, bool) {
     };
     let output = command
         .args(&words[1..])
-        .current_dir(dir)
+        .current_dir(project.path())
         .env("CARGO_NET_OFFLINE", "true")
-        .env(
-            "CARGO_TARGET_DIR",
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join("new-release-target"),
-        )
+        // Goes away with the project.
+        .env("CARGO_TARGET_DIR", project.path().join("target"))
         .output()
         .unwrap();
-    let success = output.status.success();
-    let finding = success || output.status.code() == Some(1) && output.stderr.is_empty();
+    let code = output.status.code().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(
-        finding,
-        "`{line}` ended with {:?}:\n{errors}",
-        output.status
+        code == 0 || code == 1 && errors.is_empty(),
+        "`{line}` ended with {code}:\n{errors}"
     );
-    (String::from_utf8(output.stdout).unwrap(), success)
+    let printed = String::from_utf8(output.stdout).unwrap();
+    (printed.trim_end().to_owned(), code)
 }
 
 #[test]
-fn every_command_of_the_chapter_does_what_it_says() {
-    let dir = workspace();
-    let overrides = dir.join(CRATE).join("overrides.toml");
-    let mut successes = Vec::new();
-    let mut written = 0;
-    for (language, block) in blocks() {
-        match language {
-            "console" => {
-                for step in block.strip_prefix("$ ").unwrap().split("\n$ ") {
-                    let (line, expected) = step.split_once('\n').unwrap_or((step, ""));
-                    let (out, success) = run(&dir, line);
-                    assert_eq!(out.trim_end(), expected.trim_end(), "`{line}`");
-                    successes.push(success);
+fn every_step_of_the_chapter_does_what_it_says() {
+    let project = Project::without_new_releases();
+    fs::write(project.path().join("patch-2.4.36.9"), PATCH).unwrap();
+    let mut made = String::new();
+    let mut codes = Vec::new();
+    let mut wired = Vec::new();
+    for step in steps() {
+        match step {
+            Step::Run(line, expected) => {
+                let importing = line.strip_prefix("kconv-gen release import ");
+                let names = importing.map(|names| names.split(' ').collect::<Vec<_>>());
+                if names.is_some_and(|names| !project.has_packages(&names)) {
+                    codes.push(1);
+                    continue;
+                }
+                let (printed, code) = run(&project, line);
+                assert_eq!(printed, expected, "`{line}`");
+                codes.push(code);
+                if line.starts_with("kconv-gen new ") {
+                    made = printed.split_once(": ").unwrap().0.to_owned();
                 }
             }
-            "toml" if block.starts_with("##") => {
-                let text = fs::read_to_string(&overrides).unwrap();
-                assert!(text.ends_with(block), "{text}");
-                fs::write(&overrides, text.strip_suffix(block).unwrap()).unwrap();
-                written += 1;
+            Step::Open(block) => project.edit(&format!("{made}/overrides.toml"), |text| {
+                let decided = text.trim_end().strip_suffix(block);
+                decided.unwrap_or_else(|| panic!("{text}")).to_owned()
+            }),
+            Step::Decide(block) => project.edit(&format!("{made}/overrides.toml"), |text| {
+                format!("{text}{block}\n")
+            }),
+            Step::Wire(file, line, block) => {
+                wired.push(file);
+                project.edit(file, |text| {
+                    let mut lines: Vec<&str> = text.lines().collect();
+                    let is_it = |have: &&str| have.trim() == line;
+                    let after = lines.iter().position(is_it);
+                    let after = after.unwrap_or_else(|| panic!("{file} has no line {line}"));
+                    lines.insert(after + 1, block);
+                    lines.join("\n") + "\n"
+                });
             }
-            "toml" => {
-                let text = fs::read_to_string(&overrides).unwrap();
-                fs::write(&overrides, text + block).unwrap();
-                written += 1;
-            }
-            other => panic!("a block in {other}"),
         }
     }
-    assert_eq!(written, 2);
-    // Only the first status finds something undecided.
-    assert_eq!(successes, [true, false, true, true, true, true, true]);
-    for module in ["i386_up", "i386_smp"] {
+    // Both imports and the first status find something undecided.
+    assert_eq!(codes, [1, 1, 1, 0, 0, 0, 0, 0, 0, 0]);
+    for module in ["amd64_standard", "amd64_rt"] {
         let file = format!("{CRATE}/src/generated/{module}.rs");
         assert!(
-            fs::read(dir.join(&file)).unwrap() == fs::read(project().join(&file)).unwrap(),
+            project.read(&file) == committed(&file),
             "{file} is not the committed one"
         );
+    }
+    for file in ["Cargo.toml", "src/lib.rs", "src/main.rs"] {
+        let file = format!("{CRATE}/{file}");
+        assert_eq!(project.read(&file), committed(&file), "{file}");
+    }
+    assert_eq!(wired.len(), 4);
+    for file in wired {
+        assert_eq!(project.read(file), project.expected(file, NEW), "{file}");
     }
 }

@@ -22,7 +22,7 @@ pub(crate) fn show(
         (_, Some(file)) => source::read(file, &registry.state_map(family)?)?.0,
         (release, None) => {
             let name = release.unwrap_or_default();
-            kconv_codegen::generate::end(&registry, name)?.layout
+            super::end(&registry, name)?.layout
         }
     };
     let mut text = String::new();

@@ -11,7 +11,7 @@ pub(crate) mod state;
 pub(crate) mod status;
 
 use kconv_codegen::emit::EmitError;
-use kconv_codegen::generate::GenerateError;
+use kconv_codegen::generate::{End, GenerateError};
 use kconv_codegen::import::ImportError;
 use kconv_codegen::scaffold::ScaffoldError;
 use kernel_structs::layout::{Fingerprint, Layout, UnknownType};
@@ -83,6 +83,8 @@ pub(crate) enum CliError {
         "{package} cannot be had from the archive: {said}\nIs it still offered? `apt-cache policy {package}` tells; a file can be named instead"
     )]
     Download { package: String, said: String },
+    #[error("several files here are {package}; name one: {}", found.join(", "))]
+    Packages { package: String, found: Vec<String> },
     #[error(transparent)]
     Import(#[from] Box<ImportError>),
     #[error("{}: no converter crates here; run this in the project's folder, or name them", path.display())]
@@ -157,6 +159,16 @@ pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), CliError> 
     print(&format!("{text}\n"))
 }
 
+/// Which of a version's kernels is meant where one has to be.
+const STANDARD: &str = "standard";
+
+/// The release `name` with its layout; a version means its standard flavour, if it has one.
+pub(crate) fn end<'a>(registry: &'a Registry, name: &str) -> Result<End<'a>, CliError> {
+    let release = registry.release(name, Some(STANDARD), None);
+    let release = release.map_err(GenerateError::from)?;
+    Ok(kconv_codegen::generate::end(registry, &release.name)?)
+}
+
 /// A layout that a person named, by release or by file.
 pub(crate) struct Named {
     pub(crate) name: String,
@@ -173,7 +185,7 @@ impl Named {
     pub(crate) fn find(registry: &Registry, name: &str, family: &str) -> Result<Named, CliError> {
         let path = Path::new(name);
         if !path.exists() {
-            let end = kconv_codegen::generate::end(registry, name)?;
+            let end = end(registry, name)?;
             return Ok(Named {
                 name: end.release.name.clone(),
                 layout_name: end.release.layout.0.clone(),

@@ -54,15 +54,21 @@ pub(crate) fn import(sources: &[String], project: &Path) -> Result<Ended, CliErr
     })
 }
 
-/// Reads a package, a vmlinuz or an ELF vmlinux; a name that is no file is a package of the
-/// distribution's archive.
+/// Reads a package, a vmlinuz or an ELF vmlinux; a name that is no file is a package, whose `.deb`
+/// lies in this folder or is in the distribution's archive.
 fn read(name: &str) -> Result<Source, CliError> {
     let mut path = PathBuf::from(name);
     // Goes away with what was downloaded.
     let mut _download = None;
     if !path.exists() && !name.contains('/') && name.starts_with("linux-image-") {
-        let (folder, file) = download(name)?;
-        (_download, path) = (Some(folder), file);
+        path = match in_this_folder(name)? {
+            Some(file) => file,
+            None => {
+                let (folder, file) = download(name)?;
+                _download = Some(folder);
+                file
+            }
+        };
     }
     let failed = |error| CliError::Kernel {
         path: path.clone(),
@@ -117,6 +123,34 @@ fn read(name: &str) -> Result<Source, CliError> {
         config,
         compression: kernel.compression(),
     })
+}
+
+/// The file of a package in this folder, called `NAME_VERSION_ARCH.deb` as apt-get calls it. Of
+/// several, it is a person who knows which one is meant.
+fn in_this_folder(package: &str) -> Result<Option<PathBuf>, CliError> {
+    let io = |error| CliError::Io {
+        path: PathBuf::from("."),
+        error,
+    };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(".").map_err(io)? {
+        let name = entry.map_err(io)?.file_name();
+        let text = name.to_string_lossy();
+        let rest = text.strip_prefix(package);
+        if rest.is_some_and(|rest| rest.starts_with('_') && rest.ends_with(".deb")) {
+            found.push(text.into_owned());
+        }
+    }
+    match found.len() {
+        0 | 1 => Ok(found.pop().map(PathBuf::from)),
+        _ => {
+            found.sort();
+            Err(CliError::Packages {
+                package: package.to_owned(),
+                found,
+            })
+        }
+    }
 }
 
 /// The file of a package, and the folder that goes away with it.

@@ -322,7 +322,7 @@ impl Finding {
                 "the state map does not fit this layout; name the right release, or correct the map"
             }
             Flaw::NoRoot { .. } | Flaw::NoSymbol | Flaw::Fault(Fault::NoSymbol { .. }) => {
-                "give the symbols of the very kernel that was running; what a module provides cannot be frozen"
+                "give the symbols of the very kernel that was running"
             }
             Flaw::NoProcess { .. } => "give the ids of processes that are running",
             Flaw::NotCarried { .. } => {

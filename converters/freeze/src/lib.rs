@@ -36,7 +36,9 @@ pub use freeze::{Kernel, Summary, freeze};
 pub use identify::{Identified, IdentifyError};
 pub use linux6::{XsaveComponents, xsave_standard_form};
 pub use registered::{FreezeDumpError, freeze_dump};
-pub use running::{Afterwards, Frozen, RunningError, StopError, freeze_running, identify_running};
+pub use running::{
+    Afterwards, Chosen, Frozen, RunningError, StopError, freeze_running, identify_running,
+};
 pub use source::{Content, Mapping, MemorySource, ReadError, Space};
 pub use vmcore::{KdumpError, VmcoreError, freeze_vmcore};
 pub use walk::Selection;

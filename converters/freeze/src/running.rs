@@ -1,6 +1,7 @@
 //! The running kernel: its memory through `/proc/kcore`, its symbols from `/proc/kallsyms`, its
 //! types from `/sys/kernel/btf/vmlinux`, and the memory of its tasks through `/proc/PID/mem`.
 
+mod freezer;
 mod pages;
 mod settle;
 mod stop;
@@ -30,6 +31,19 @@ const KCORE: &str = "/proc/kcore";
 const KALLSYMS: &str = "/proc/kallsyms";
 const BTF: &str = "/sys/kernel/btf/vmlinux";
 const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
+
+/// The tasks to freeze. A process comes with all its threads.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Chosen<'a> {
+    /// Processes by their ids.
+    Processes(&'a [i32]),
+    /// Processes by their ids, with all that descend from them.
+    Trees(&'a [i32]),
+    /// All processes of a cgroup v2 and of those below it, by its folder. It is frozen until all
+    /// threads are seized: they stop at once. If this process is killed (SIGKILL) in that time,
+    /// the cgroup stays frozen.
+    Cgroup(&'a Path),
+}
 
 /// What becomes of the tasks once the image is safe on disk.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -116,20 +130,19 @@ impl RunningError {
     }
 }
 
-/// Saves the processes `pids`, with all their threads, in an image at `destination`; with `tree`,
-/// their descendants as well.
+/// Saves the chosen processes in an image at `destination`. What becomes of them `afterwards` says
+/// when the image is on disk and they still stand.
 ///
 /// # Errors
 /// If they cannot be saved; then there is no image, and they run on.
 pub fn freeze_running(
-    pids: &[i32],
-    tree: bool,
-    afterwards: Afterwards,
+    chosen: Chosen<'_>,
+    afterwards: impl FnOnce() -> Afterwards,
     destination: &Path,
 ) -> Result<Frozen, RunningError> {
     let running = Running::open()?;
     let Identified { layout, map, id } = identify_running()?;
-    let stopped = Stopped::stop(pids, tree)?;
+    let stopped = Stopped::stop(chosen)?;
     let processes: BTreeSet<i64> = stopped.processes().map(i64::from).collect();
     let selection = Selection::Processes(processes);
     let live = map.live(&layout);
@@ -148,7 +161,7 @@ pub fn freeze_running(
         id,
     };
     let summary = freeze(&running, &kernel, &selection, destination)?;
-    let pause = match afterwards {
+    let pause = match afterwards() {
         Afterwards::RunOn => stopped.run_on(),
         Afterwards::Kill => stopped.kill(),
     };

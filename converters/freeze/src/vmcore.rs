@@ -8,6 +8,7 @@
 mod info;
 mod kallsyms;
 mod kdump;
+mod modules;
 mod paging;
 mod physical;
 
@@ -130,8 +131,12 @@ pub fn freeze_vmcore(
     pids: &[i32],
     destination: &Path,
 ) -> Result<Summary, VmcoreError> {
-    let dump = Vmcore::open(path)?;
+    let mut dump = Vmcore::open(path)?;
     let btf = dump.btf(path)?;
+    let all = kernel_structs::btf::read(&btf).map_err(IdentifyError::from)?;
+    let mut symbols = std::mem::take(&mut dump.symbols);
+    modules::add(&dump, &all, &mut symbols);
+    dump.symbols = symbols;
     let lacks = |key: &str| VmcoreError::Lacks {
         path: path.to_owned(),
         key: key.to_owned(),

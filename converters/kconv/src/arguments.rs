@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Freeze(Freeze),
     /// Make the tasks of an image, which is of the running kernel, and let them run on
     Thaw(Thaw),
+    /// Freeze tasks, convert them to another kernel, and start that kernel, which thaws them
+    Upgrade(Upgrade),
 }
 
 /// `kconv FROM TO IMAGE`
@@ -154,8 +156,8 @@ pub(crate) struct Freeze {
     /// The processes to freeze, with all their threads
     #[arg(
         value_name = "PID",
-        required_unless_present = "dump",
-        conflicts_with = "dump",
+        required_unless_present_any = ["dump", "cgroup"],
+        conflicts_with_all = ["dump", "cgroup"],
         value_parser = clap::value_parser!(i32).range(1..)
     )]
     pub(crate) pids: Vec<i32>,
@@ -165,6 +167,9 @@ pub(crate) struct Freeze {
     /// Freeze their descendants as well
     #[arg(long, conflicts_with_all = ["dump", "core"])]
     pub(crate) tree: bool,
+    /// Freeze all processes of a cgroup v2, with its freezer
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["dump", "core", "tree"])]
+    pub(crate) cgroup: Option<PathBuf>,
     /// Let the processes run on afterwards, which they do unless they are to be killed
     #[arg(long, conflicts_with_all = ["dump", "core"])]
     pub(crate) leave_running: bool,
@@ -190,6 +195,42 @@ pub(crate) struct Thaw {
     /// The image
     pub(crate) image: PathBuf,
     /// Check that all is there that the tasks need, and make nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Say nothing unless something is wrong
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Upgrade {
+    /// The processes to carry over, with all their threads
+    #[arg(
+        value_name = "PID",
+        required = true,
+        value_parser = clap::value_parser!(i32).range(1..)
+    )]
+    pub(crate) pids: Vec<i32>,
+    /// Carry their descendants over as well
+    #[arg(long)]
+    pub(crate) tree: bool,
+    /// The kernel to start, such as /boot/vmlinuz-6.12.117+deb12-amd64
+    #[arg(long, value_name = "VMLINUZ")]
+    pub(crate) kernel: PathBuf,
+    /// Its initial file system, such as /boot/initrd.img-6.12.117+deb12-amd64
+    #[arg(long, value_name = "INITRD")]
+    pub(crate) initrd: PathBuf,
+    /// Its command line [default: that of the running kernel]
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) command_line: Option<String>,
+    /// Where the next kernel finds the image; on a disk that is there at its thaw
+    #[arg(
+        long,
+        value_name = "IMAGE",
+        default_value = "/var/lib/kconv/upgrade.img"
+    )]
+    pub(crate) image: PathBuf,
+    /// Try everything but the last step: the tasks run on, and nothing is left behind
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Say nothing unless something is wrong

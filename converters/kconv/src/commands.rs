@@ -7,6 +7,7 @@ pub(crate) mod inspect;
 pub(crate) mod path;
 pub(crate) mod preflight;
 pub(crate) mod thaw;
+pub(crate) mod upgrade;
 pub(crate) mod verify;
 
 use kconv_image::Image;

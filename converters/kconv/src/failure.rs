@@ -1,5 +1,6 @@
 //! How a command ends when it does not end well: what to print, and with which code to exit.
 
+use crate::inspect::linux6::FieldError;
 use crate::style;
 use kconv_freeze::{Finding, FreezeDumpError, FreezeError, RunningError, VmcoreError};
 use kconv_runtime::convert::ConvertError;
@@ -25,6 +26,19 @@ pub(crate) enum Failure {
     Running(#[from] RunningError),
     #[error(transparent)]
     Vmcore(#[from] VmcoreError),
+    #[error(transparent)]
+    Kernel(#[from] kconv_kexec::ReleaseError),
+    #[error(transparent)]
+    Load(#[from] kconv_kexec::LoadError),
+    #[error("{0}; the tasks were saved and killed")]
+    Start(kconv_kexec::StartError, PathBuf),
+    #[error("{path}: {source}")]
+    Path {
+        path: String,
+        source: std::io::Error,
+    },
+    #[error("{}: is there already, and may hold tasks that were not thawed", image.display())]
+    NotThawed { image: PathBuf },
     #[error(transparent)]
     Thaw(#[from] ThawError),
     #[error("{}: the image is of {release}, which is no release known here", image.display())]
@@ -66,6 +80,8 @@ pub(crate) enum Failure {
     },
     #[error("{}: no saved object lies at or around {address:#x}", image.display())]
     NoObject { image: PathBuf, address: u64 },
+    #[error(transparent)]
+    Field(#[from] FieldError),
     #[error("`{given}` is not TYPE.FIELD")]
     NotAField { given: String },
     #[error("no converter between {from} and {to} has a rule for `{field}`{nearest}")]
@@ -96,7 +112,7 @@ impl Failure {
             Failure::Thaw(ThawError::Obstacles(_)) => exit::FINDINGS,
             Failure::Thaw(ThawError::Make { .. }) => exit::FAULT,
             _ if self.refused().is_some() => exit::FINDINGS,
-            Failure::Registry(_) => exit::FAULT,
+            Failure::Registry(_) | Failure::Field(FieldError::Path { .. }) => exit::FAULT,
             _ => exit::USAGE,
         }
     }
@@ -126,6 +142,17 @@ impl Failure {
             Failure::Registry(_) => String::from(
                 "the release table built into this program is broken; please report it",
             ),
+            Failure::Kernel(_) => String::from("name a kernel such as those in /boot"),
+            Failure::Load(error) => error.advice().to_owned(),
+            Failure::Start(_, frozen) => format!(
+                "`kconv thaw {}` brings them back on the running kernel",
+                frozen.display()
+            ),
+            Failure::Path { .. } => String::from("name a folder that can be written to"),
+            Failure::NotThawed { image } => format!(
+                "thaw it with `kconv thaw {}`, or remove it",
+                image.display()
+            ),
             Failure::UnknownKernel { .. } => String::from(
                 "use the kconv that made the image, or a newer one; `kconv --version` tells which this is",
             ),
@@ -143,6 +170,7 @@ impl Failure {
             Failure::NoObject { .. } => {
                 String::from("`kconv inspect IMAGE --type TYPE` lists the addresses of a type")
             }
+            Failure::Field(_) => String::from("`kconv verify IMAGE` tells what is wrong with it"),
             Failure::NotAField { .. } => {
                 String::from("write it as task_struct.scm_work_list or mm_struct.mmap_sem.count")
             }

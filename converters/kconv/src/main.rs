@@ -42,6 +42,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Some(Command::Preflight(preflight)) => commands::preflight::run(&preflight),
         Some(Command::Freeze(freeze)) => commands::freeze::run(&freeze),
         Some(Command::Thaw(thaw)) => commands::thaw::run(&thaw),
+        Some(Command::Upgrade(upgrade)) => commands::upgrade::run(&upgrade),
         None => commands::convert::run(&arguments.convert),
     }
 }

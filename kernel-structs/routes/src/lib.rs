@@ -24,7 +24,7 @@
 //! | types defined in a `.c` file, or in a header that is not installed | yes | yes | no |
 //! | `long double` for i386 | yes | yes | no: bindgen calls it an `f64` |
 //!
-//! For Debian's 6.1.170 and 6.12.117, every type of the profile `linux-6` is in an installed header,
+//! For Debian's 6.1.170 and 6.12.117, every saved type is in an installed header,
 //! none has a doubt, and all routes give the same fingerprint. Types beyond those that the header
 //! route cannot reach include `struct mount` and `struct mnt_namespace` (`fs/mount.h`), and
 //! `struct rq` (`kernel/sched/sched.h`).

@@ -2,6 +2,7 @@
  *   F SIZE PATH\n  and its contents and \n,   L SIZE PATH\n  likewise for what a link leads to,
  *   E ERRNO PATH\n  for what cannot be read.
  * What threads have is read by thread alone: the process's own files give sums of it.
+ * Before them, which CPUs the machine can have.
  * One program reads all of it, so that hundreds of files are one command in the guest.
  */
 #define _GNU_SOURCE
@@ -69,7 +70,8 @@ static void named(const char *folder, const char *const *names, void (*read_one)
 static void thread(const char *folder)
 {
 	static const char *const files[] = { "status", "stat", "comm", "syscall", "personality",
-					     "children", NULL };
+					     "children", "io", "schedstat", "loginuid",
+					     "sessionid", NULL };
 	named(folder, files, file);
 }
 
@@ -78,6 +80,7 @@ int main(int argc, char **argv)
 	static const char *const files[] = { "statm", "maps", "smaps", "limits", "timers", "cmdline",
 		"auxv", "environ", "oom_score_adj", "coredump_filter", "timerslack_ns", "cgroup", NULL };
 	static const char *const links[] = { "cwd", "root", "exe", NULL };
+	file("/sys/devices/system/cpu/possible");
 	for (int i = 1; i < argc; i++) {
 		char path[64];
 		snprintf(path, sizeof path, "/proc/%s/task", argv[i]);

@@ -27,30 +27,9 @@ pub enum Error {
         /// What it wrote to standard error.
         stderr: String,
     },
-    /// The archive has no such kernel.
-    #[error(
-        "the package archive offers no {wanted} (it offers {offered} kernels): run `apt-get update`, \
-         or see whether the archive in /etc/apt can be reached"
-    )]
-    NoKernel {
-        /// The series or the package that was asked for.
-        wanted: String,
-        /// Number of kernels of the standard flavour that there are.
-        offered: usize,
-    },
     /// A kernel package cannot be had.
-    #[error(
-        "{package} cannot be downloaded from the package archive; put its .deb into {cache}, or \
-         name a folder that has it in KCONV_KERNELS. apt-get said:\n{stderr}"
-    )]
-    Archive {
-        /// Name of the package.
-        package: String,
-        /// The folder where packages are kept.
-        cache: PathBuf,
-        /// What apt-get wrote to standard error.
-        stderr: String,
-    },
+    #[error(transparent)]
+    Archive(#[from] kconv_archive::Error),
     /// A kernel package does not have what a guest needs.
     #[error("{path}: {problem}")]
     Package {

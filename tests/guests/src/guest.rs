@@ -377,6 +377,14 @@ impl Guest {
         self.greeted(kernel)
     }
 
+    /// Waits for the kernel that a command in the guest goes over into by itself.
+    ///
+    /// # Errors
+    /// That it does not come up, or is not the one it should be.
+    pub fn arrives(&mut self, kernel: &Kernel) -> Result<(), Error> {
+        self.greeted(kernel)
+    }
+
     /// Writes the machine's memory to a file of the host, as an ELF core file with the kernel's
     /// VMCOREINFO. The machine stands still meanwhile.
     ///

@@ -1,11 +1,8 @@
-//! Kernels of Debian's archive: which there are, how they are fetched, and what a guest needs of
-//! them.
+//! Kernels of Debian's archive, and what a guest needs of them.
 //!
-//! Packages and what was taken out of them are kept in TARGET/kernels, or in the folder that
-//! KCONV_KERNELS names; a `.deb` that is there already is not downloaded.
+//! What was taken out of a package is kept beside it: see [`kconv_archive`].
 
 use crate::Error;
-use crate::host;
 use object::{Object, ObjectSection};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -53,9 +50,7 @@ impl Kernel {
     /// # Errors
     /// That there is none, that it cannot be fetched, or what is wrong with it.
     pub fn oldest(series: &str) -> Result<Kernel, Error> {
-        let offered = offered()?;
-        let first = in_series(&offered, series).next();
-        Kernel::of(first, series, offered.len())
+        Kernel::named(&kconv_archive::oldest(series)?)
     }
 
     /// The newest kernel of a series that the archive offers today.
@@ -63,17 +58,7 @@ impl Kernel {
     /// # Errors
     /// As for [`Kernel::oldest`].
     pub fn newest(series: &str) -> Result<Kernel, Error> {
-        let offered = offered()?;
-        let last = in_series(&offered, series).last();
-        Kernel::of(last, series, offered.len())
-    }
-
-    fn of(package: Option<&str>, series: &str, offered: usize) -> Result<Kernel, Error> {
-        let package = package.ok_or_else(|| Error::NoKernel {
-            wanted: format!("linux-image-{series}.*-amd64"),
-            offered,
-        })?;
-        Kernel::named(package)
+        Kernel::named(&kconv_archive::newest(series)?)
     }
 
     /// The kernel of a package, as `linux-image-6.1.0-47-amd64`.
@@ -81,21 +66,13 @@ impl Kernel {
     /// # Errors
     /// As for [`Kernel::oldest`].
     pub fn named(package: &str) -> Result<Kernel, Error> {
-        let release = package
-            .strip_prefix("linux-image-")
-            .ok_or_else(|| Error::NoKernel {
-                wanted: package.to_owned(),
-                offered: 0,
-            })?;
-        let cache = cache()?;
+        let release = package.strip_prefix("linux-image-").unwrap_or(package);
+        let cache = kconv_archive::cache()?;
         let extracted = cache.join(package);
         if !extracted.exists() {
-            let deb = match downloaded(&cache, package)? {
-                Some(deb) => deb,
-                None => download(&cache, package)?,
-            };
+            let deb = kconv_archive::package(package)?;
             // Whole or not at all: another test may be at the same.
-            let folder = folder_in(&cache)?;
+            let folder = tempfile::tempdir_in(&cache).map_err(Error::file(&cache))?;
             extract(&deb, folder.path())?;
             if let Err(source) = std::fs::rename(folder.path(), &extracted)
                 && !extracted.exists()
@@ -117,92 +94,6 @@ impl Kernel {
                 .collect(),
         })
     }
-}
-
-/// Packages of the standard flavour, from the oldest to the newest.
-///
-/// # Errors
-/// That apt-cache cannot be run.
-pub fn offered() -> Result<Vec<String>, Error> {
-    let names = host::run(
-        Command::new("apt-cache").args(["pkgnames", "linux-image-"]),
-        "apt",
-    )?;
-    let mut packages: Vec<(Vec<u64>, String)> = String::from_utf8_lossy(&names)
-        .lines()
-        .filter_map(|name| Some((version(name)?, name.to_owned())))
-        .collect();
-    packages.sort();
-    packages.dedup();
-    Ok(packages.into_iter().map(|(_, name)| name).collect())
-}
-
-/// The numbers in the name of a package of the standard flavour; `None` for other flavours,
-/// unsigned images, debug information, and names that stand for the newest of a series.
-fn version(package: &str) -> Option<Vec<u64>> {
-    let release = package
-        .strip_prefix("linux-image-")?
-        .strip_suffix("-amd64")?;
-    let numbers: Option<Vec<u64>> = release
-        .split(['.', '-', '+'])
-        .map(|part| part.strip_prefix("deb").unwrap_or(part).parse().ok())
-        .collect();
-    numbers.filter(|numbers| numbers.len() >= 3)
-}
-
-fn in_series<'a>(packages: &'a [String], series: &str) -> impl Iterator<Item = &'a str> {
-    let prefix = format!("linux-image-{series}.");
-    packages
-        .iter()
-        .map(String::as_str)
-        .filter(move |name| name.starts_with(&prefix))
-}
-
-fn cache() -> Result<PathBuf, Error> {
-    let cache = match std::env::var_os("KCONV_KERNELS") {
-        Some(folder) => PathBuf::from(folder),
-        None => host::target()?.join("kernels"),
-    };
-    std::fs::create_dir_all(&cache).map_err(Error::file(&cache))?;
-    Ok(cache)
-}
-
-fn folder_in(cache: &Path) -> Result<tempfile::TempDir, Error> {
-    tempfile::tempdir_in(cache).map_err(Error::file(cache))
-}
-
-fn downloaded(folder: &Path, package: &str) -> Result<Option<PathBuf>, Error> {
-    let prefix = format!("{package}_");
-    for entry in std::fs::read_dir(folder).map_err(Error::file(folder))? {
-        let path = entry.map_err(Error::file(folder))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with(&prefix) && name.ends_with(".deb") {
-            return Ok(Some(path));
-        }
-    }
-    Ok(None)
-}
-
-fn download(cache: &Path, package: &str) -> Result<PathBuf, Error> {
-    let folder = folder_in(cache)?;
-    let mut apt = Command::new("apt-get");
-    apt.args(["download", "--quiet", package])
-        .current_dir(folder.path());
-    host::run(&mut apt, "apt").map_err(|error| match error {
-        Error::Host { stderr, .. } => Error::Archive {
-            package: package.to_owned(),
-            cache: cache.to_owned(),
-            stderr,
-        },
-        other => other,
-    })?;
-    let fresh = downloaded(folder.path(), package)?.ok_or_else(|| Error::Package {
-        path: package.into(),
-        problem: "apt-get download wrote no .deb of this name".to_owned(),
-    })?;
-    let kept = cache.join(fresh.file_name().unwrap_or_default());
-    std::fs::rename(&fresh, &kept).map_err(Error::file(&kept))?;
-    Ok(kept)
 }
 
 /// Takes the kernel and the drivers out of a package: `boot/vmlinuz-RELEASE`, `modules/*.ko`, and
@@ -355,41 +246,4 @@ fn depends(path: &Path, module: &[u8]) -> Result<Vec<String>, Error> {
         .filter(|name| !name.is_empty())
         .map(|name| name.replace('-', "_"))
         .collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{in_series, version};
-
-    #[test]
-    fn packages_of_the_standard_flavour_are_ordered_by_number() {
-        assert_eq!(
-            version("linux-image-6.1.0-47-amd64"),
-            Some(vec![6, 1, 0, 47])
-        );
-        assert_eq!(
-            version("linux-image-6.12.117+deb12-amd64"),
-            Some(vec![6, 12, 117, 12])
-        );
-        assert!(
-            version("linux-image-6.12.9+deb12-amd64") < version("linux-image-6.12.100+deb12-amd64")
-        );
-        for other in [
-            "linux-image-6.12-amd64",
-            "linux-image-amd64",
-            "linux-image-6.1.0-47-cloud-amd64",
-            "linux-image-6.1.0-47-rt-amd64",
-            "linux-image-6.1.0-47-amd64-dbg",
-            "linux-image-6.1.0-47-amd64-unsigned",
-        ] {
-            assert_eq!(version(other), None, "{other}");
-        }
-    }
-
-    #[test]
-    fn a_series_is_not_the_beginning_of_another() {
-        let packages = ["linux-image-6.1.0-47-amd64", "linux-image-6.12.9-amd64"].map(String::from);
-        let of_6_1: Vec<&str> = in_series(&packages, "6.1").collect();
-        assert_eq!(of_6_1, ["linux-image-6.1.0-47-amd64"]);
-    }
 }

@@ -90,6 +90,8 @@ pub struct Proc {
     pub namespaces: BTreeMap<String, u64>,
     /// Files with one value: oom_score_adj, coredump_filter, timerslack_ns, cgroup.
     pub values: BTreeMap<String, String>,
+    /// Number of CPUs that the machine can have.
+    pub possible_cpus: u32,
 }
 
 /// A thread.
@@ -105,6 +107,12 @@ pub struct Thread {
     pub personality: u64,
     /// Numbers of the children it made.
     pub children: Vec<u32>,
+    /// The lines of `io`, by the name before the colon.
+    pub io: BTreeMap<String, u64>,
+    /// Nanoseconds on a CPU, of `schedstat`.
+    pub runtime: u64,
+    /// `loginuid` and `sessionid`, of the auditor.
+    pub audit: [u64; 2],
 }
 
 /// Where a thread is.
@@ -151,6 +159,8 @@ pub struct Mapping {
     pub path: String,
     /// The mnemonics of VmFlags.
     pub flags: Vec<String>,
+    /// Pages that are there, by `Rss`.
+    pub resident: u64,
 }
 
 /// An open file.
@@ -222,7 +232,7 @@ impl Proc {
     ///
     /// # Errors
     /// What is missing or cannot be understood.
-    pub(crate) fn parse(pid: u32, gathered: &[u8]) -> Result<Proc, Error> {
+    pub fn parse(pid: u32, gathered: &[u8]) -> Result<Proc, Error> {
         let read = split(gathered)?;
         let process = format!("/proc/{pid}");
         let text = |name: &str| text_of(&read, &format!("{process}/{name}"));
@@ -243,6 +253,7 @@ impl Proc {
             links: BTreeMap::new(),
             namespaces: BTreeMap::new(),
             values: BTreeMap::new(),
+            possible_cpus: possible(&text_of(&read, "/sys/devices/system/cpu/possible")?)?,
         };
         for name in [
             "oom_score_adj",
@@ -345,6 +356,12 @@ fn auxv(bytes: &[u8]) -> Vec<(u64, u64)> {
         .collect()
 }
 
+/// How many CPUs `0-3` are.
+fn possible(list: &str) -> Result<u32, Error> {
+    let last = list.trim().rsplit(['-', ',']).next().unwrap_or_default();
+    Ok(At("possible").number(last, 10)? as u32 + 1)
+}
+
 fn thread(text: &dyn Fn(&str) -> Result<String, Error>) -> Result<Thread, Error> {
     let status = text("status")?
         .lines()
@@ -355,7 +372,19 @@ fn thread(text: &dyn Fn(&str) -> Result<String, Error>) -> Result<Thread, Error>
         .split_whitespace()
         .map(|pid| Ok(At("children").number(pid, 10)? as u32))
         .collect::<Result<_, Error>>()?;
+    let number = |name: &str| {
+        let text = text(name)?;
+        At(name).number(text.split(' ').next().unwrap_or_default(), 10)
+    };
+    let io = text("io")?
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| Ok((name.to_owned(), At("io").number(value, 10)?)))
+        .collect::<Result<_, Error>>()?;
     Ok(Thread {
+        io,
+        runtime: number("schedstat")?,
+        audit: [number("loginuid")?, number("sessionid")?],
         status,
         stat: stat(&text("stat")?)?,
         syscall: syscall(&text("syscall")?)?,
@@ -408,12 +437,17 @@ fn mappings(maps: &str, smaps: &str) -> Result<Vec<Mapping>, Error> {
         .filter_map(|line| line.strip_prefix("VmFlags:"))
         .map(|flags| flags.split_whitespace().map(str::to_owned).collect())
         .collect();
-    if flags.len() != maps.lines().count() {
+    let resident: Vec<u64> = smaps
+        .lines()
+        .filter_map(|line| line.strip_prefix("Rss:")?.strip_suffix("kB"))
+        .map(|size| Ok(At("smaps").number(size, 10)? / 4))
+        .collect::<Result<_, Error>>()?;
+    if flags.len() != maps.lines().count() || resident.len() != flags.len() {
         return Err(At("smaps").wrong("does not have the mappings of maps: the process runs"));
     }
     maps.lines()
-        .zip(flags)
-        .map(|(line, flags)| {
+        .zip(flags.into_iter().zip(resident))
+        .map(|(line, (flags, resident))| {
             // The path is the rest, spaces and all, behind some to align it.
             let mut words = line.splitn(6, ' ');
             let mut next = || words.next().unwrap_or_default();
@@ -431,6 +465,7 @@ fn mappings(maps: &str, smaps: &str) -> Result<Vec<Mapping>, Error> {
                 inode: at.number(inode, 10)?,
                 path: path.trim_start().to_owned(),
                 flags,
+                resident,
             })
         })
         .collect()

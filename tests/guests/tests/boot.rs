@@ -3,6 +3,14 @@
 //! when somebody does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "boot/debugger.rs"]
+mod debugger;
+#[path = "boot/frozen.rs"]
+mod frozen;
+
+use debugger::debugger;
+use frozen::frozen;
+use kconv_archive::Error as Archive;
 use kconv_guests::compare::compare;
 use kconv_guests::proc::{Proc, Syscall};
 use kconv_guests::{Error, Guest, Initramfs, Kernel, Machine, static_kconv};
@@ -67,6 +75,8 @@ fn a_machine_goes_over_into_the_next_kernel() {
     state(&mut guest);
     stopped(&mut guest);
     gathered(&mut guest);
+    frozen(&mut guest, &newest.release);
+    debugger(&mut guest, &newest.release);
     guest
         .run("mkdir /disk && mount -t ext4 /dev/vda /disk && echo kept >/disk/file && umount /disk")
         .unwrap();
@@ -77,6 +87,8 @@ fn a_machine_goes_over_into_the_next_kernel() {
     assert_eq!(programs(&mut guest), outputs);
     state(&mut guest);
     stopped(&mut guest);
+    frozen(&mut guest, &oldest.release);
+    debugger(&mut guest, &oldest.release);
     let kept = guest.run("mkdir /disk && mount -t ext4 /dev/vda /disk && cat /disk/file");
     assert_eq!(kept.unwrap(), "kept\n");
     guest.power_off().unwrap();
@@ -99,11 +111,17 @@ fn the_newest_kernel_boots_and_its_end_is_told() {
 #[test]
 fn a_kernel_that_cannot_be_had_is_told() {
     let error = Kernel::named("linux-image-6.1.0-0-amd64").unwrap_err();
-    assert!(matches!(error, Error::Archive { .. }), "{error}");
+    assert!(
+        matches!(error, Error::Archive(Archive::Download { .. })),
+        "{error}"
+    );
     assert!(error.to_string().contains("Unable to locate package"));
     let error = Kernel::newest("5.99").unwrap_err();
     assert!(
-        matches!(error, Error::NoKernel { offered: 1.., .. }),
+        matches!(
+            error,
+            Error::Archive(Archive::NoKernel { offered: 1.., .. })
+        ),
         "{error}"
     );
 }
@@ -222,9 +240,21 @@ fn checked(
     folder: &str,
     meanwhile: impl FnOnce(&mut Guest, u32),
 ) -> (String, Vec<String>) {
+    checked_parts(guest, folder, "", meanwhile)
+}
+
+/// As [`checked`], with some `parts` of the state alone.
+fn checked_parts(
+    guest: &mut Guest,
+    folder: &str,
+    parts: &str,
+    meanwhile: impl FnOnce(&mut Guest, u32),
+) -> (String, Vec<String>) {
     let out = format!("{folder}.out");
     guest.run(&format!("mkdir {folder}")).unwrap();
-    let pid = guest.start(&format!("state {folder}"), &out).unwrap();
+    let pid = guest
+        .start(&format!("state {folder} {parts}"), &out)
+        .unwrap();
     guest.wait_for(&out, "ready", LIMIT).unwrap();
     meanwhile(guest, pid);
     guest.run(&format!("kill -USR1 {pid}")).unwrap();
@@ -306,7 +336,7 @@ fn known(proc: &Proc) {
         .keys()
         .map(|tid| json!({ "pid": tid }))
         .collect();
-    let comparison = compare(proc, &json!({ "tasks": tasks }));
+    let comparison = compare(proc, proc, &json!({ "tasks": tasks }));
     println!("{} readings to check", comparison.checks);
     assert!(comparison.checks > 2000);
     let unknown: Vec<&String> = comparison

@@ -34,8 +34,9 @@ impl Linux6<'_> {
             symbol => memory.source.symbol(symbol),
         };
         if initial != Some(at) {
+            let article = if kind.starts_with('i') { "an" } else { "a" };
             return Err(not_carried(format!(
-                "a {kind} namespace of its own ({number})"
+                "{article} {kind} namespace of its own ({number})"
             )));
         }
         let mut attributes = Attributes::default();

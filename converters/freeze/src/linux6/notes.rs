@@ -2,7 +2,7 @@
 
 use super::Linux6;
 use super::xstate::{Components, standard_form};
-use crate::error::Fault;
+use crate::error::{Fault, Flaw};
 use crate::memory::{View, little_endian};
 use crate::source::Space;
 use kconv_image::core_notes::{
@@ -25,7 +25,7 @@ impl Linux6<'_> {
     /// The notes of all threads that have user registers. The process of the first comes with all
     /// that a debugger asks of a process: it takes a core file for one process, and shows the
     /// others as its threads.
-    pub(super) fn notes(&self) -> Result<Vec<CoreNote>, Fault> {
+    pub(super) fn notes(&self) -> Result<Vec<CoreNote>, Flaw> {
         let mut notes = Vec::new();
         let components = Components::read(self.walked.memory)?;
         for (number, registers) in self.walked.objects_of("pt_regs").enumerate() {
@@ -38,7 +38,7 @@ impl Linux6<'_> {
             if number == 0 {
                 notes.extend(self.process_notes(&task, &status)?);
             }
-            notes.push(siginfo(&[0; 128]));
+            notes.push(siginfo(&self.signal_info(&task)?));
             notes.extend(floating_point);
         }
         Ok(notes)

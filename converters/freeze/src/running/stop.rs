@@ -5,6 +5,8 @@
 //! delivered. No signal is sent, so that the program notices nothing but the time. Should this
 //! process die, the kernel lets the threads run on.
 
+use super::Chosen;
+use super::freezer::{Cgroup, Freezing};
 use super::tasks::{self, stat, threads};
 use nix::errno::Errno;
 use nix::sys::ptrace;
@@ -14,6 +16,7 @@ use nix::unistd::Pid;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How long a thread may take to reach the boundary of user mode.
@@ -30,11 +33,31 @@ pub enum StopError {
     },
     /// The process is the one that freezes.
     #[error(
-        "process {pid} is kconv itself, or kconv descends from it and was asked to freeze its descendants"
+        "process {pid} is kconv itself, which is among the descendants or in the cgroup it was asked to freeze"
     )]
     Itself {
         /// Its id.
         pid: i32,
+    },
+    /// The folder is not of cgroup v2, or is the root of it.
+    #[error("{} is no cgroup that can be frozen: it has no cgroup.freeze", path.display())]
+    NoFreezer {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// There is nobody in the cgroup.
+    #[error("there are no processes in the cgroup {}", path.display())]
+    Empty {
+        /// Its folder.
+        path: PathBuf,
+    },
+    /// A cgroup's files cannot be read or written.
+    #[error("the cgroup {} cannot be frozen: {source}", path.display())]
+    Cgroup {
+        /// Its folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
     },
     /// Another process traces it.
     #[error("thread {tid} is traced by process {tracer}")]
@@ -43,6 +66,12 @@ pub enum StopError {
         tid: i32,
         /// Its tracer.
         tracer: i32,
+    },
+    /// It never runs in user mode.
+    #[error("thread {tid} is one of the kernel's own")]
+    OfKernel {
+        /// The thread.
+        tid: i32,
     },
     /// The system refused.
     #[error("thread {tid} cannot be stopped: {error}")]
@@ -69,8 +98,14 @@ impl StopError {
     /// What the user can do about it.
     pub fn advice(&self) -> &'static str {
         match self {
-            StopError::NoProcess { .. } => "give the ids of processes that are running",
+            StopError::NoProcess { .. } | StopError::OfKernel { .. } => {
+                "give the ids of processes that are running"
+            }
             StopError::Itself { .. } => "freeze it from another session",
+            StopError::NoFreezer { .. } | StopError::Cgroup { .. } => {
+                "name the folder of a cgroup v2, such as /sys/fs/cgroup/NAME, or give the ids of processes"
+            }
+            StopError::Empty { .. } => "name a cgroup with running processes",
             StopError::Traced { .. } => "let the debugger detach first",
             StopError::Refused { .. } => "run kconv as root, with CAP_SYS_PTRACE",
             StopError::Stuck { .. } => "wait until its disk or network answers, and try again",
@@ -88,25 +123,59 @@ pub(super) struct Stopped {
 }
 
 impl Stopped {
-    /// Stops `pids`; with `tree`, all that descend from them as well.
-    pub(super) fn stop(pids: &[i32], tree: bool) -> Result<Stopped, StopError> {
+    /// Stops the chosen processes.
+    pub(super) fn stop(chosen: Chosen<'_>) -> Result<Stopped, StopError> {
         let mut stopped = Stopped {
             since: Instant::now(),
-            processes: pids.iter().copied().collect(),
+            processes: BTreeSet::new(),
             threads: BTreeMap::new(),
         };
-        let own = std::process::id() as i32;
-        // Who is not yet stopped can make new threads and processes meanwhile.
+        match chosen {
+            Chosen::Processes(pids) => {
+                stopped.processes = existing(pids)?;
+                stopped.stop_all(None, Ok)?;
+            }
+            Chosen::Trees(pids) => {
+                stopped.processes = existing(pids)?;
+                stopped.stop_all(None, |processes| Ok(tasks::with_descendants(&processes)?))?;
+            }
+            Chosen::Cgroup(path) => {
+                let cgroup = Cgroup::new(path)?;
+                stopped.processes = cgroup.processes()?;
+                stopped.is_not_itself()?;
+                let freezing = cgroup.freeze()?;
+                stopped.stop_all(Some(&freezing), |_| cgroup.processes())?;
+                if stopped.processes.is_empty() {
+                    return Err(StopError::Empty {
+                        path: path.to_owned(),
+                    });
+                }
+            }
+        }
+        Ok(stopped)
+    }
+
+    /// Stops all threads of the processes, which `refresh` looks up anew until no thread is found
+    /// that is not yet stopped: who runs can make new ones meanwhile.
+    fn stop_all(
+        &mut self,
+        freezing: Option<&Freezing<'_>>,
+        refresh: impl Fn(BTreeSet<i32>) -> Result<BTreeSet<i32>, StopError>,
+    ) -> Result<(), StopError> {
         loop {
-            if tree {
-                stopped.processes = tasks::with_descendants(&stopped.processes)?;
+            self.processes = refresh(std::mem::take(&mut self.processes))?;
+            self.is_not_itself()?;
+            if !self.stop_threads(freezing)? {
+                return Ok(());
             }
-            if stopped.processes.contains(&own) {
-                return Err(StopError::Itself { pid: own });
-            }
-            if !stopped.stop_threads()? {
-                return Ok(stopped);
-            }
+        }
+    }
+
+    fn is_not_itself(&self) -> Result<(), StopError> {
+        let own = std::process::id() as i32;
+        match self.processes.contains(&own) {
+            true => Err(StopError::Itself { pid: own }),
+            false => Ok(()),
         }
     }
 
@@ -120,11 +189,11 @@ impl Stopped {
     }
 
     /// Stops the threads that do not stand still yet. Returns whether there were any.
-    fn stop_threads(&mut self) -> Result<bool, StopError> {
+    fn stop_threads(&mut self, freezing: Option<&Freezing<'_>>) -> Result<bool, StopError> {
         let mut new = Vec::new();
         for process in &self.processes {
-            let threads = threads(*process).map_err(|_| StopError::NoProcess { pid: *process })?;
-            for thread in threads {
+            // One that has ended meanwhile has no threads.
+            for thread in threads(*process).unwrap_or_default() {
                 if self.threads.contains_key(&thread) {
                     continue;
                 }
@@ -136,7 +205,8 @@ impl Stopped {
                     continue;
                 }
                 if seize(thread)? {
-                    self.threads.insert(thread, stat.state);
+                    let state = freezing.map_or(stat.state, |all| all.state_before(thread));
+                    self.threads.insert(thread, state);
                     new.push(thread);
                 }
             }
@@ -210,6 +280,14 @@ impl Drop for Stopped {
     }
 }
 
+/// The ids of processes, if there are such processes.
+fn existing(pids: &[i32]) -> Result<BTreeSet<i32>, StopError> {
+    match pids.iter().find(|pid| threads(**pid).is_err()) {
+        Some(pid) => Err(StopError::NoProcess { pid: *pid }),
+        None => Ok(pids.iter().copied().collect()),
+    }
+}
+
 /// Asks a thread to stop. Returns false if it has ended.
 fn seize(thread: i32) -> Result<bool, StopError> {
     let pid = Pid::from_raw(thread);
@@ -218,11 +296,10 @@ fn seize(thread: i32) -> Result<bool, StopError> {
         Ok(()) => {}
         Err(Errno::ESRCH) => return Ok(false),
         Err(error) => {
+            let tid = thread;
             return Err(match tracer(thread) {
-                Some(tracer) => StopError::Traced {
-                    tid: thread,
-                    tracer,
-                },
+                Some(tracer) => StopError::Traced { tid, tracer },
+                None if tasks::is_of_kernel(thread) => StopError::OfKernel { tid },
                 None => refused(error),
             });
         }

@@ -10,7 +10,12 @@ pub(super) struct Stat {
     /// Letter of its state.
     pub(super) state: u8,
     pub(super) parent: i32,
+    /// `task_struct.flags`.
+    flags: u64,
 }
+
+/// `PF_KTHREAD` (`include/linux/sched.h`).
+const OF_KERNEL: u64 = 0x20_0000;
 
 /// Reads the line of `/proc/PID/stat`: the name in it can have blanks and parentheses.
 pub(super) fn parse_stat(line: &str) -> Option<Stat> {
@@ -18,12 +23,18 @@ pub(super) fn parse_stat(line: &str) -> Option<Stat> {
     Some(Stat {
         state: *rest.next()?.as_bytes().first()?,
         parent: rest.next()?.parse().ok()?,
+        flags: rest.nth(4)?.parse().ok()?,
     })
 }
 
 /// What `/proc` says of a task; `None` if there is none.
 pub(super) fn stat(task: &str) -> Option<Stat> {
     parse_stat(&fs::read_to_string(format!("/proc/{task}/stat")).ok()?)
+}
+
+/// Whether a thread belongs to the kernel and has no user mode.
+pub(super) fn is_of_kernel(thread: i32) -> bool {
+    stat(&thread.to_string()).is_some_and(|stat| stat.flags & OF_KERNEL != 0)
 }
 
 /// The threads of a process.
@@ -75,7 +86,8 @@ mod tests {
             stat,
             Some(Stat {
                 state: b'T',
-                parent: 4
+                parent: 4,
+                flags: 4_194_560,
             })
         );
         assert_eq!(parse_stat("17 (sh"), None);

@@ -3,7 +3,7 @@
 //! Names are sequences of bytes that each stand for a piece of text; the first letter of a name
 //! is the type of the symbol. An offset below zero is counted down from a base, one of zero or
 //! more is the address itself, in a CPU's own memory (CONFIG_KALLSYMS_ABSOLUTE_PERCPU); without
-//! that option all are counted up from the base. What modules provide is not in the table.
+//! that option all are counted up from the base. What modules provide is in tables of their own.
 
 use super::info::Info;
 use crate::memory::little_endian;

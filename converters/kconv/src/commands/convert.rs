@@ -97,7 +97,7 @@ impl Progress {
 }
 
 /// The short account.
-fn print(out: &mut impl Write, report: &Report, output: &Path) -> std::io::Result<()> {
+pub(crate) fn print(out: &mut impl Write, report: &Report, output: &Path) -> std::io::Result<()> {
     let by = match report.chain.as_slice() {
         [] => String::from("same layout, nothing to convert"),
         chain => chain.join(", "),

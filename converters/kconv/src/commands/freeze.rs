@@ -2,9 +2,10 @@
 
 use crate::arguments::Freeze;
 use crate::failure::Failure;
-use kconv_freeze::{Afterwards, Summary, freeze_dump, freeze_running, freeze_vmcore};
+use kconv_freeze::{Afterwards, Chosen, Summary, freeze_dump, freeze_running, freeze_vmcore};
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::time::Duration;
 
 pub(crate) fn run(arguments: &Freeze) -> Result<(), Failure> {
     let (pids, output) = (&arguments.pids, &arguments.output);
@@ -19,21 +20,28 @@ pub(crate) fn run(arguments: &Freeze) -> Result<(), Failure> {
                 true => Afterwards::Kill,
                 false => Afterwards::RunOn,
             };
-            let frozen = freeze_running(pids, arguments.tree, afterwards, output)?;
+            let chosen = match (&arguments.cgroup, arguments.tree) {
+                (Some(path), _) => Chosen::Cgroup(path),
+                (None, true) => Chosen::Trees(pids),
+                (None, false) => Chosen::Processes(pids),
+            };
+            let frozen = freeze_running(chosen, || afterwards, output)?;
             (frozen.summary, Some(frozen.pause))
         }
     };
     if !arguments.quiet {
         let out = &mut anstream::stdout().lock();
-        print(out, &summary)?;
-        if let Some(pause) = pause {
-            writeln!(out, "pause     {:.1} ms", pause.as_secs_f64() * 1000.0)?;
-        }
+        print(out, &summary, pause)?;
     }
     Ok(())
 }
 
-fn print(out: &mut impl Write, summary: &Summary) -> std::io::Result<()> {
+/// The account of a freeze, with the time that the tasks stood still.
+pub(crate) fn print(
+    out: &mut impl Write,
+    summary: &Summary,
+    pause: Option<Duration>,
+) -> std::io::Result<()> {
     writeln!(out, "tasks     {}", summary.tasks)?;
     writeln!(
         out,
@@ -43,7 +51,11 @@ fn print(out: &mut impl Write, summary: &Summary) -> std::io::Result<()> {
     )?;
     writeln!(out, "pages     {}", summary.pages)?;
     writeln!(out, "symbols   {}", summary.symbols)?;
-    writeln!(out, "resources {}", counts(&summary.resources))
+    writeln!(out, "resources {}", counts(&summary.resources))?;
+    match pause {
+        Some(pause) => writeln!(out, "pause     {:.1} ms", pause.as_secs_f64() * 1000.0),
+        None => Ok(()),
+    }
 }
 
 fn counts(of: &BTreeMap<String, usize>) -> String {

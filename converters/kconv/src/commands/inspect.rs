@@ -2,9 +2,9 @@
 
 use crate::arguments::Inspect;
 use crate::failure::Failure;
-use crate::inspect::task::value_json;
+use crate::inspect::tasks::{Tasks, value_json};
 use crate::inspect::view::{View, symbol_text};
-use crate::inspect::{raw, show, task};
+use crate::inspect::{raw, show};
 use crate::releases::Known;
 use kconv_image::ObjectId;
 use serde_json::{Value, json};
@@ -42,11 +42,11 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
 }
 
 fn tasks(out: &mut impl Write, view: &View, arguments: &Inspect) -> Result<(), Failure> {
-    let mut tasks = task::tasks(view);
+    let mut tasks = Tasks::of(view)?;
     if let Some(pid) = arguments.task {
-        let known: Vec<_> = tasks.iter().map(|task| task.pid.to_string()).collect();
-        tasks.retain(|task| task.pid == i64::from(pid));
-        if tasks.is_empty() {
+        let known: Vec<_> = tasks.rows().iter().map(|row| row.pid.to_string()).collect();
+        tasks.keep(i64::from(pid));
+        if tasks.rows().is_empty() {
             return Err(Failure::NoTask {
                 image: arguments.image.clone(),
                 pid,
@@ -59,14 +59,12 @@ fn tasks(out: &mut impl Write, view: &View, arguments: &Inspect) -> Result<(), F
             Some(_) => json!({}),
             None => image(view),
         };
-        shown["tasks"] = json!(tasks);
+        shown["tasks"] = tasks.json();
         writeln!(out, "{shown:#}")?;
     } else if arguments.task.is_some() {
-        for task in &tasks {
-            show::one(out, view.head(), task)?;
-        }
+        tasks.show(out, view.head())?;
     } else {
-        show::list(out, view.head(), &tasks)?;
+        show::list(out, view.head(), &tasks.rows())?;
     }
     Ok(())
 }

@@ -24,8 +24,7 @@ impl Context<'_> {
     /// The beginning of the object that lies at `address` under the layout converted from.
     pub fn old_object<T: FromBytes>(&self, address: u64) -> Option<T> {
         let object = self.map.object_at(address)?;
-        let old = self.namer.old(object)?;
-        T::read_from_prefix(&old.bytes).ok().map(|(value, _)| value)
+        beginning(self.namer.old(object)?.bytes)
     }
 
     /// The objects of type `ty` whose pointer at byte `pointer` leads to the object converted,
@@ -33,10 +32,7 @@ impl Context<'_> {
     pub fn referrers<T: FromBytes>(&self, ty: &str, pointer: usize) -> Vec<T> {
         let address = self.map.old_address(self.object).0;
         let found = self.namer.referrers(ty, pointer as u32, address);
-        let read = |id: &ObjectId| {
-            let old = self.namer.old(*id)?;
-            T::read_from_prefix(&old.bytes).ok().map(|(value, _)| value)
-        };
+        let read = |id: &ObjectId| beginning(self.namer.old(*id)?.bytes);
         found.iter().filter_map(read).collect()
     }
 
@@ -85,5 +81,23 @@ impl Context<'_> {
             target: SlotTarget::Symbol(SymbolId(id as u32)),
         });
         self.pointer(RuleKind::Call, at, 0)
+    }
+}
+
+/// The structure at the beginning of an object. An object can end before its type does (a
+/// task_struct ends with the register state that its CPU needs); what it does not have is zero.
+fn beginning<T: FromBytes>(mut bytes: Vec<u8>) -> Option<T> {
+    bytes.resize(bytes.len().max(size_of::<T>()), 0);
+    T::read_from_prefix(&bytes).ok().map(|(value, _)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::beginning;
+
+    #[test]
+    fn an_object_may_be_shorter_or_longer_than_its_type() {
+        assert_eq!(beginning(vec![1, 2]), Some([1u8, 2, 0, 0]));
+        assert_eq!(beginning(vec![1, 2, 3, 4, 5]), Some([1u8, 2, 3, 4]));
     }
 }

@@ -8,22 +8,39 @@ use std::process::Command;
 /// Offset in bits and width of a bit-field, by name; members of anonymous members included.
 type Members = BTreeMap<String, (u64, Option<u64>)>;
 
-/// Fails if pahole reads another size, or other members at other places, than `layout` has.
-pub(crate) fn assert_agrees(btf: &Path, layout: &Layout, name: &str) {
+/// Fails if pahole reads another size, or other members at other places, than `layout` has of one
+/// of the structures `names`.
+pub(crate) fn assert_agrees(btf: &Path, layout: &Layout, names: &[String]) {
     let output = Command::new("pahole")
-        .args(["-F", "btf", "-C", name])
+        .args(["-F", "btf", "-C", &names.join(",")])
         .arg(btf)
         .output()
         .expect("pahole has to be installed");
     let text = String::from_utf8(output.stdout).unwrap();
-    let (_, composite) = layout
-        .composite(name)
-        .unwrap_or_else(|| panic!("{name} is no structure, or ambiguous"));
-    let size = format!("size: {},", composite.size);
-    assert!(text.contains(&size), "{name}: not {size}\n{text}");
-    let mut members = Members::new();
-    collect(layout, composite, 0, &mut members);
-    assert_eq!(printed(&text), members, "{name}\n{text}");
+    let mut shown = BTreeMap::new();
+    let mut block = String::new();
+    for line in text.lines() {
+        block += line;
+        block.push('\n');
+        // Only the last line of a structure begins with its brace.
+        if line.starts_with('}') {
+            let name = block.split_whitespace().nth(1).unwrap().to_owned();
+            shown.insert(name, std::mem::take(&mut block));
+        }
+    }
+    for name in names {
+        let (_, composite) = layout
+            .composite(name)
+            .unwrap_or_else(|| panic!("{name} is no structure, or ambiguous"));
+        let text = shown
+            .get(name)
+            .unwrap_or_else(|| panic!("pahole does not show {name}"));
+        let size = format!("size: {},", composite.size);
+        assert!(text.contains(&size), "{name}: not {size}\n{text}");
+        let mut members = Members::new();
+        collect(layout, composite, 0, &mut members);
+        assert_eq!(printed(text), members, "{name}\n{text}");
+    }
 }
 
 /// Members as pahole prints them, whose named members without a tag it prints in full:

@@ -136,8 +136,8 @@ void finish_children(struct child *children, int count)
 }
 
 /* Signals first: what they block, threads inherit. Files before anything that opens some. */
-static const struct part *const parts[] = { &signals, &files, &process, &memory, &timers, &family,
-	&sleeps, &scheduling, &threads, &registers };
+static const struct part *const parts[] = { &signals, &files, &process, &memory, &locked, &timers,
+	&family, &sleeps, &scheduling, &threads, &registers };
 
 int main(int argc, char **argv)
 {

@@ -62,6 +62,37 @@ static unsigned char byte_of_file(size_t at)
 	return at * 13 + at / PAGE;
 }
 
+/* The last one is a part of its own: memory that is locked is not for every test. */
+#define LOCKED (COUNT(mappings) - 1)
+
+static void set_mapping(int i, int fd)
+{
+	struct mapping *m = &mappings[i];
+	int anonymous = m->flags & MAP_ANONYMOUS;
+	int writable = m->contents == PATTERN ? PROT_WRITE | PROT_READ : 0;
+	/* Files from their second page on. Guards between them keep mappings apart. */
+	unsigned char *room = mmap(NULL, SIZE + 2 * PAGE, PROT_NONE,
+				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	must(room != MAP_FAILED, __FILE__, "mmap");
+	/* A mapping that grows keeps its distance from what lies below. */
+	if (m->flags & MAP_GROWSDOWN)
+		munmap(room, SIZE + 2 * PAGE);
+	int place = m->flags & MAP_GROWSDOWN ? 0 : MAP_FIXED;
+	m->at = mmap(room + PAGE, SIZE, m->protection | writable, m->flags | place,
+		     anonymous ? -1 : fd, anonymous ? 0 : PAGE);
+	must(m->at != MAP_FAILED, __FILE__, m->name);
+	if (m->advice >= 0)
+		MUST(madvise(m->at, SIZE, m->advice));
+	if (m->contents == PATTERN)
+		for (size_t at = 0; at < SIZE; at++)
+			m->at[at] = byte_of(i, at);
+	/* One page in the middle is the program's own, the others are the file's. */
+	if (m->contents == COPIED)
+		for (size_t at = 3 * PAGE; at < 4 * PAGE; at++)
+			m->at[at] = byte_of(i, at);
+	MUST(mprotect(m->at, SIZE, m->protection));
+}
+
 static void set(void)
 {
 	int fd;
@@ -70,37 +101,9 @@ static void set(void)
 		unsigned char byte = byte_of_file(at);
 		MUST(write(fd, &byte, 1));
 	}
-	for (int i = 0; i < COUNT(mappings); i++) {
-		struct mapping *m = &mappings[i];
-		int anonymous = m->flags & MAP_ANONYMOUS;
-		int writable = m->contents == PATTERN ? PROT_WRITE | PROT_READ : 0;
-		/* Files from their second page on. Guards between them keep mappings apart. */
-		unsigned char *room = mmap(NULL, SIZE + 2 * PAGE, PROT_NONE,
-					   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-		must(room != MAP_FAILED, __FILE__, "mmap");
-		/* A mapping that grows keeps its distance from what lies below. */
-		if (m->flags & MAP_GROWSDOWN)
-			munmap(room, SIZE + 2 * PAGE);
-		int place = m->flags & MAP_GROWSDOWN ? 0 : MAP_FIXED;
-		m->at = mmap(room + PAGE, SIZE, m->protection | writable, m->flags | place,
-			     anonymous ? -1 : fd, anonymous ? 0 : PAGE);
-		must(m->at != MAP_FAILED, __FILE__, m->name);
-		if (m->advice >= 0)
-			MUST(madvise(m->at, SIZE, m->advice));
-		if (m->contents == PATTERN)
-			for (size_t at = 0; at < SIZE; at++)
-				m->at[at] = byte_of(i, at);
-		/* One page in the middle is the program's own, the others are the file's. */
-		if (m->contents == COPIED)
-			for (size_t at = 3 * PAGE; at < 4 * PAGE; at++)
-				m->at[at] = byte_of(i, at);
-		MUST(mprotect(m->at, SIZE, m->protection));
-	}
+	for (int i = 0; i < LOCKED; i++)
+		set_mapping(i, fd);
 	close(fd);
-	on_fault = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	must(on_fault != MAP_FAILED, __FILE__, "mmap");
-	MUST(syscall(SYS_mlock2, on_fault, SIZE, 1 /* MLOCK_ONFAULT */));
-	on_fault[PAGE] = 0x5a;
 	on_node = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	must(on_node != MAP_FAILED, __FILE__, "mmap");
 	unsigned long first = 1;
@@ -112,6 +115,15 @@ static void set(void)
 	heap = sbrk(3 * PAGE + 100);
 	must(heap != (void *)-1, __FILE__, "sbrk");
 	memset(heap, 0xc3, 3 * PAGE + 100);
+}
+
+static void set_locked(void)
+{
+	set_mapping(LOCKED, -1);
+	on_fault = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	must(on_fault != MAP_FAILED, __FILE__, "mmap");
+	MUST(syscall(SYS_mlock2, on_fault, SIZE, 1 /* MLOCK_ONFAULT */));
+	on_fault[PAGE] = 0x5a;
 }
 
 /* The line VmFlags of the mapping at an address. */
@@ -144,26 +156,30 @@ static int has_all(const char *flags, const char *wanted)
 	return 1;
 }
 
+static void check_mapping(int i)
+{
+	struct mapping *m = &mappings[i];
+	char flags[256] = "";
+	CHECK(vm_flags(m->at, flags, sizeof flags), "%s: no mapping begins there", m->name);
+	CHECK(has_all(flags, m->with), "%s: %s is not all in%s", m->name, m->with, flags);
+	CHECK(!has_all(flags, m->without), "%s: %s is in%s", m->name, m->without, flags);
+	MUST(mprotect(m->at, SIZE, m->protection | PROT_READ));
+	size_t differ = 0;
+	for (size_t at = 0; at < SIZE; at++) {
+		unsigned char byte = byte_of_file(PAGE + at);
+		if (m->contents == NONE)
+			byte = 0;
+		if (m->contents == PATTERN || (m->contents == COPIED && at / PAGE == 3))
+			byte = byte_of(i, at);
+		differ += m->at[at] != byte;
+	}
+	CHECK(differ == 0, "%s: %zu bytes differ", m->name, differ);
+}
+
 static void check(void)
 {
-	for (int i = 0; i < COUNT(mappings); i++) {
-		struct mapping *m = &mappings[i];
-		char flags[256] = "";
-		CHECK(vm_flags(m->at, flags, sizeof flags), "%s: no mapping begins there", m->name);
-		CHECK(has_all(flags, m->with), "%s: %s is not all in%s", m->name, m->with, flags);
-		CHECK(!has_all(flags, m->without), "%s: %s is in%s", m->name, m->without, flags);
-		MUST(mprotect(m->at, SIZE, m->protection | PROT_READ));
-		size_t differ = 0;
-		for (size_t at = 0; at < SIZE; at++) {
-			unsigned char byte = byte_of_file(PAGE + at);
-			if (m->contents == NONE)
-				byte = 0;
-			if (m->contents == PATTERN || (m->contents == COPIED && at / PAGE == 3))
-				byte = byte_of(i, at);
-			differ += m->at[at] != byte;
-		}
-		CHECK(differ == 0, "%s: %zu bytes differ", m->name, differ);
-	}
+	for (int i = 0; i < LOCKED; i++)
+		check_mapping(i);
 	/* What is written through a shared mapping is in the file. */
 	for (int i = 0; i < COUNT(mappings); i++)
 		if (!strcmp(mappings[i].name, "file, shared")) {
@@ -174,10 +190,6 @@ static void check(void)
 			SAME("a byte written through a mapping", byte, 0xee);
 			close(fd);
 		}
-	char flags[256] = "";
-	CHECK(vm_flags(on_fault, flags, sizeof flags) && has_all(flags, "lo"), "locked on fault:%s",
-	      flags);
-	SAME("a byte locked on fault", on_fault[PAGE], 0x5a);
 	int policy = -1;
 	unsigned long nodes[16] = { 0 };
 	MUST(syscall(SYS_get_mempolicy, &policy, nodes, 8 * sizeof nodes, on_node, MPOL_F_ADDR));
@@ -190,4 +202,14 @@ static void check(void)
 	CHECK((unsigned char *)sbrk(0) >= heap + 3 * PAGE + 100, "the heap ends at %p", sbrk(0));
 }
 
+static void check_locked(void)
+{
+	check_mapping(LOCKED);
+	char flags[256] = "";
+	CHECK(vm_flags(on_fault, flags, sizeof flags) && has_all(flags, "lo"), "locked on fault:%s",
+	      flags);
+	SAME("a byte locked on fault", on_fault[PAGE], 0x5a);
+}
+
 const struct part memory = { "memory", set, check };
+const struct part locked = { "locked", set_locked, check_locked };

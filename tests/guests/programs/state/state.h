@@ -81,6 +81,6 @@ struct part {
 	void (*set)(void);
 	void (*check)(void);
 };
-extern const struct part signals, timers, process, family, files, memory, sleeps, scheduling,
+extern const struct part signals, timers, process, family, files, memory, locked, sleeps, scheduling,
 	threads, registers;
 #endif

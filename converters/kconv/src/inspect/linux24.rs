@@ -1,9 +1,12 @@
 //! A task of a 2.4 kernel put together from its objects, with the numbers `/proc` shows and those
 //! it does not.
 
+pub(super) mod show;
+
 use super::raw::hex;
+use super::tasks::{path_of, present};
 use super::view::{View, symbol_text};
-use kconv_image::{AddressSpace, ObjectId, PAGE_SIZE, Resource, Value};
+use kconv_image::{AddressSpace, ObjectId};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -364,11 +367,6 @@ fn state_name(state: i64) -> &'static str {
     }
 }
 
-/// The path of a file resource.
-pub(crate) fn path_of(resource: &Resource) -> Option<String> {
-    resource.text("path").map(str::to_owned)
-}
-
 fn queue(view: &View, task: ObjectId) -> Vec<QueuedSignal> {
     let mut queue = Vec::new();
     let mut next = view.pointee(task, "pending.head");
@@ -516,33 +514,5 @@ fn mapping(view: &View, space: Option<&AddressSpace>, vma: ObjectId) -> Vma {
             .and_then(path_of),
         ops: view.symbol(vma, "vm_ops").map(symbol_text),
         present_pages: space.map_or(0, |space| present(space, start, end)),
-    }
-}
-
-/// Number of saved pages from `start` to `end`.
-fn present(space: &AddressSpace, start: u64, end: u64) -> u64 {
-    let after = space.runs.partition_point(|run| run.start.0 < end);
-    space.runs[..after]
-        .iter()
-        .rev()
-        .map(|run| {
-            let run_end = run.start.0 + run.pages * PAGE_SIZE;
-            run_end.min(end).saturating_sub(run.start.0.max(start)) / PAGE_SIZE
-        })
-        .take_while(|pages| *pages > 0)
-        .sum()
-}
-
-/// A resource's or a fact's value as JSON.
-pub(crate) fn value_json(value: &Value) -> serde_json::Value {
-    use serde_json::json;
-    match value {
-        Value::Unsigned(number) => json!(number),
-        Value::Signed(number) => json!(number),
-        Value::Text(text) => json!(text),
-        Value::Bytes(bytes) => json!(bytes.iter().map(|b| format!("{b:02x}")).collect::<String>()),
-        Value::Object(id) => json!({ "object": id.0 }),
-        Value::Resource(id) => json!({ "resource": id.0 }),
-        Value::List(values) => values.iter().map(value_json).collect(),
     }
 }

@@ -1,0 +1,118 @@
+//! Kernels of Debian's archive in every flavour are recognised when they are imported.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use kernel_structs::releases::{Files, Registry, with_entries};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// A package of the archive, and its flavour.
+fn packages() -> [(String, &'static str); 4] {
+    let had = |package: Result<String, kconv_archive::Error>| {
+        package.unwrap_or_else(|error| panic!("{error}"))
+    };
+    let (oldest, newest) = (
+        had(kconv_archive::oldest("6.1")),
+        had(kconv_archive::newest("6.12")),
+    );
+    let flavoured =
+        |package: &str, flavour: &str| package.replace("-amd64", &format!("-{flavour}-amd64"));
+    [
+        (flavoured(&oldest, "rt"), "rt"),
+        (flavoured(&newest, "cloud"), "cloud"),
+        (oldest, "standard"),
+        (newest, "standard"),
+    ]
+}
+
+#[test]
+fn every_flavour_is_recognised() {
+    let builtin = Registry::builtin().unwrap();
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let structs = folder.path().join("kernel-structs");
+    let files = builtin.files();
+    for (part, contents) in [("layouts", &files.layouts), ("state", &files.states)] {
+        fs::create_dir_all(structs.join(part)).unwrap();
+        for (name, data) in contents {
+            fs::write(structs.join(part).join(name), data).unwrap();
+        }
+    }
+    // The table as it would be without the kernels that are imported.
+    let packages = packages();
+    let names = packages.each_ref().map(|(package, _)| {
+        let name = package.strip_prefix("linux-image-").unwrap();
+        name.to_owned()
+    });
+    let layouts: Vec<_> = builtin.layouts().cloned().collect();
+    let releases = builtin.releases().iter().cloned();
+    let others: Vec<_> = releases
+        .filter(|release| !names.contains(&release.name))
+        .collect();
+    let table = with_entries("", &layouts, &others);
+    fs::write(structs.join("releases.toml"), table).unwrap();
+
+    for ((package, flavour), name) in packages.iter().zip(&names) {
+        let deb = kconv_archive::package(package).unwrap_or_else(|error| panic!("{error}"));
+        let here = folder.path().join(deb.file_name().unwrap());
+        std::os::unix::fs::symlink(deb, here).unwrap();
+        let printed = import(folder.path(), package);
+        let registry = Registry::parse(Files::read(&structs).unwrap()).unwrap();
+        let release = registry.release(name, None, None).unwrap();
+        assert_eq!(
+            (&release.flavour[..], &release.arch[..]),
+            (*flavour, "amd64")
+        );
+        match builtin.release(name, None, None) {
+            Ok(known) => {
+                assert_eq!(release, known);
+                let same = format!("  the same layout as {};", known.layout);
+                assert!(printed.contains(&same), "{printed}");
+            }
+            // A kernel that came to the archive after the last import.
+            Err(_) => assert!(printed.contains(" layout "), "{printed}"),
+        }
+    }
+    assert_eq!(
+        fs::read_dir(structs.join("layouts")).unwrap().count(),
+        Registry::parse(Files::read(&structs).unwrap())
+            .unwrap()
+            .layouts()
+            .count()
+    );
+}
+
+/// What `release import` prints.
+fn import(project: &Path, package: &str) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_kconv-gen"))
+        .args(["release", "import", package])
+        .current_dir(project)
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.is_empty(), "{package}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn of_two_packages_with_one_name_none_is_taken() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let debs = ["1_amd64", "2_amd64"].map(|end| format!("linux-image-6.99-amd64_6.99-{end}.deb"));
+    for deb in &debs {
+        fs::write(folder.path().join(deb), "").unwrap();
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_kconv-gen"))
+        .args(["release", "import", "linux-image-6.99-amd64"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        errors,
+        format!(
+            "kconv-gen: several files here are linux-image-6.99-amd64; name one: {}\n",
+            debs.join(", ")
+        )
+    );
+}

@@ -1,0 +1,140 @@
+//! The book's chapter on Linux 6.1 and 6.12, held against the project: its counts, its steps, and
+//! that it has a word on every decision.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use kconv_codegen::overrides::{self, OverridesFile};
+use kernel_structs::releases::Registry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+const CHAPTER: &str = include_str!("../../book/src/linux-6.1-6.12.md");
+const FORTH: &str = "linux-6.1.0-47-amd64-6.12.117-amd64";
+const BACK: &str = "linux-6.12.117-amd64-6.1.0-47-amd64";
+
+/// The decisions of the family's converters, by folder.
+fn converters() -> BTreeMap<String, OverridesFile> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../converters");
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(root).unwrap() {
+        let dir = entry.unwrap();
+        if let Ok(text) = fs::read_to_string(dir.path().join("overrides.toml")) {
+            let file = overrides::parse(&text).unwrap();
+            if file.family == "linux-6" {
+                all.insert(dir.file_name().into_string().unwrap(), file);
+            }
+        }
+    }
+    all
+}
+
+fn flavours(registry: &Registry, file: &OverridesFile) -> String {
+    let flavour = |name: &str| registry.release(name, None, None).unwrap().flavour.clone();
+    let pairs = file.pairs.iter().map(|pair| {
+        let (from, to) = (flavour(&pair.from), flavour(&pair.to));
+        match from == to {
+            true => from,
+            false => format!("{from} → {to}"),
+        }
+    });
+    pairs.collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn every_step_is_in_the_table() {
+    let registry = Registry::builtin().unwrap();
+    let converters = converters();
+    let mut seen = BTreeSet::new();
+    let rows = CHAPTER.lines().filter(|line| line.starts_with("| `linux-"));
+    for row in rows {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        let name = cells[0].trim_matches(['|', ' ', '`']);
+        let there = &converters[name];
+        let is_back = |(_, file): &(&String, &OverridesFile)| {
+            let ends = |file: &OverridesFile| -> BTreeSet<(String, String)> {
+                let ends = file.pairs.iter();
+                ends.map(|pair| (pair.from.clone(), pair.to.clone()))
+                    .collect()
+            };
+            let turned = ends(file).into_iter().map(|(from, to)| (to, from));
+            turned.collect::<BTreeSet<_>>() == ends(there)
+        };
+        let (back_name, back) = converters.iter().find(is_back).unwrap();
+        let counts = format!(
+            "{}, {}",
+            there.overrides.entries.len(),
+            back.overrides.entries.len()
+        );
+        let expected = flavours(&registry, there);
+        assert_eq!((cells[1], cells[2]), (&expected[..], &counts[..]), "{name}");
+        seen.extend([name.to_owned(), back_name.clone()]);
+    }
+    assert_eq!(seen, converters.keys().cloned().collect());
+}
+
+#[test]
+fn the_counts_are_those_of_the_project() {
+    let registry = Registry::builtin().unwrap();
+    let layouts = registry.layouts();
+    let layouts: Vec<_> = layouts.filter(|entry| entry.family == "linux-6").collect();
+    let kernels: usize = layouts
+        .iter()
+        .map(|entry| registry.releases_of(&entry.id).count())
+        .sum();
+    for said in [
+        format!("Known are {kernels} of Debian's kernels of Linux 6.1 and 6.12"),
+        format!("saved types have {} layouts.", layouts.len()),
+    ] {
+        assert!(CHAPTER.contains(&said), "{said}");
+    }
+    assert_eq!(converters().len(), 2 * 8);
+    assert!(CHAPTER.contains("Eight steps, each there and back"));
+
+    // A version means its standard flavour.
+    let difference = |from: &str, to: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_kconv-gen"))
+            .args(["diff", from, to])
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let by_version = difference("6.1.170", "6.12.117");
+    assert!(by_version == difference("6.1.0-47-amd64", "6.12.117+deb12-amd64"));
+    let moved = by_version
+        .lines()
+        .rev()
+        .find_map(|line| line.strip_prefix("moved"));
+    let moved = moved.unwrap().trim();
+    assert!(CHAPTER.contains(&format!("{moved}\nmembers of their saved types only moved")));
+    assert!(CHAPTER.contains(&format!(
+        "{moved} members of the saved types lie at another offset"
+    )));
+}
+
+#[test]
+fn every_decision_is_in_the_chapter() {
+    // Words in the type of code, which names of members are.
+    let quoted = CHAPTER.split('`').skip(1).step_by(2);
+    let of_a_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words: BTreeSet<&str> = quoted
+        .flat_map(|code| code.split(move |c| !of_a_name(c)))
+        .collect();
+    let converters = converters();
+    let mut missing = Vec::new();
+    for name in [FORTH, BACK] {
+        for entry in &converters[name].overrides.entries {
+            let field = &entry.field;
+            let member = field.rsplit('.').next().unwrap();
+            // An anonymous union goes by the name of its first member.
+            let member = member.strip_prefix("union_").unwrap_or(member);
+            let member = member.split('[').next().unwrap();
+            if !words.contains(member) {
+                missing.push(format!("{name}: {field}"));
+            }
+        }
+    }
+    assert_eq!(missing, Vec::<String>::new());
+}

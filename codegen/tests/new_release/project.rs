@@ -1,0 +1,211 @@
+//! A copy of the project as it was before a release.
+
+use kconv_archive::Error;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// What the names of the releases begin with that the copy does not know.
+const GONE: [&str; 2] = ["6.12.115", "6.12.117"];
+/// The package that the chapter makes.
+pub(crate) const NEW: &str = "convert-6_12_113-6_12_115";
+/// Files in which the packages of converters stand, one to a line.
+const LISTS: [&str; 4] = [
+    "Cargo.toml",
+    "codegen/Cargo.toml",
+    "converters/kconv/Cargo.toml",
+    "converters/kconv/src/converters.rs",
+];
+const TABLE: &str = "kernel-structs/releases.toml";
+const LAYOUTS: &str = "kernel-structs/layouts";
+/// Folders of which a project without them is as good for `kconv-gen` and for `cargo check`.
+const LEFT_OUT: [&str; 4] = ["dumps", "generated", "images", "snapshots"];
+
+/// The copy; it goes away with everything that was built in it.
+pub(crate) struct Project {
+    folder: TempDir,
+    /// The packages of converters that need a release that is gone.
+    removed: Vec<String>,
+}
+
+/// The text of a file of the project itself.
+pub(crate) fn committed(file: &str) -> String {
+    fs::read_to_string(root().join(file)).unwrap()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+impl Project {
+    pub(crate) fn without_new_releases() -> Project {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        for file in ["Cargo.toml", "Cargo.lock"] {
+            fs::copy(root().join(file), folder.path().join(file)).unwrap();
+        }
+        for part in ["codegen", "converters", "kernel-structs", "tests"] {
+            copy(&root().join(part), &folder.path().join(part));
+        }
+        let mut project = Project {
+            folder,
+            removed: Vec::new(),
+        };
+        project.edit(TABLE, |text| {
+            let stay: Vec<&str> = entries(text).filter(|entry| !is_gone(entry)).collect();
+            stay.join("\n\n") + "\n"
+        });
+        for entry in entries(&committed(TABLE)).filter(|entry| is_gone(entry)) {
+            if let Some(file) = value(entry, "file") {
+                fs::remove_file(project.path().join(LAYOUTS).join(file)).unwrap();
+            }
+        }
+        project.remove_converters();
+        project
+    }
+
+    fn remove_converters(&mut self) {
+        for entry in fs::read_dir(self.path().join("converters")).unwrap() {
+            let dir = entry.unwrap().path();
+            let Ok(overrides) = fs::read_to_string(dir.join("overrides.toml")) else {
+                continue;
+            };
+            let ends = overrides.lines().filter_map(|line| {
+                let (key, name) = line.split_once(" = ")?;
+                matches!(key, "from" | "to").then(|| name.trim_matches('"'))
+            });
+            if ends.clone().any(of_gone_release) {
+                let manifest = fs::read_to_string(dir.join("Cargo.toml")).unwrap();
+                self.removed
+                    .push(value(&manifest, "name").unwrap().to_owned());
+                fs::remove_dir_all(&dir).unwrap();
+            }
+        }
+        assert!(self.removed.iter().any(|package| package == NEW));
+        for file in LISTS {
+            self.edit(file, |text| without(text, &self.removed));
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.path().join(file)).unwrap()
+    }
+
+    pub(crate) fn edit(&self, file: &str, change: impl FnOnce(&str) -> String) {
+        let text = self.read(file);
+        fs::write(self.path().join(file), change(&text)).unwrap();
+    }
+
+    /// A file of the project itself, without the packages that the copy does not have but for
+    /// `package`.
+    pub(crate) fn expected(&self, file: &str, package: &str) -> String {
+        let others = self.removed.iter().filter(|removed| *removed != package);
+        let others: Vec<String> = others.cloned().collect();
+        without(&committed(file), &others)
+    }
+
+    /// Puts kernel packages into the project's folder. If the archive offers one of them no
+    /// longer, what the project itself knows of these kernels is put into the copy instead, as if
+    /// they had been imported, and that is said.
+    pub(crate) fn has_packages(&self, names: &[&str]) -> bool {
+        for name in names {
+            let deb = match kconv_archive::package(name) {
+                Ok(deb) => deb,
+                Err(Error::Download { .. }) if !is_offered(name) => {
+                    // What a test prints with `eprintln` is shown only if it fails.
+                    let told = writeln!(
+                        io::stderr(),
+                        "NOT FOLLOWED: `kconv-gen release import {}`: the archive does not offer \
+                         {name} any more; what the project knows of it is taken instead",
+                        names.join(" ")
+                    );
+                    told.unwrap();
+                    self.restore(names);
+                    return false;
+                }
+                Err(error) => panic!("{error}"),
+            };
+            let here = self.path().join(deb.file_name().unwrap());
+            std::os::unix::fs::symlink(deb, here).unwrap();
+        }
+        true
+    }
+
+    fn restore(&self, names: &[&str]) {
+        let table = committed(TABLE);
+        let releases = names.iter().map(|name| name.strip_prefix("linux-image-"));
+        for release in releases.map(Option::unwrap) {
+            let entry = |key: &'static str, name: &str| {
+                let found = entries(&table).find(|entry| value(entry, key) == Some(name));
+                found.unwrap().trim_end().to_owned()
+            };
+            let release = entry("name", release);
+            let layout = entry("id", value(&release, "layout").unwrap());
+            let file = Path::new(LAYOUTS).join(value(&layout, "file").unwrap());
+            fs::copy(root().join(&file), self.path().join(&file)).unwrap();
+            self.edit(TABLE, |text| match text.contains(&layout) {
+                true => format!("{text}\n{release}\n"),
+                false => format!("{text}\n{layout}\n\n{release}\n"),
+            });
+        }
+    }
+}
+
+fn is_offered(package: &str) -> bool {
+    kconv_archive::offers(package).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The entries of the table of releases.
+fn entries(table: &str) -> impl Iterator<Item = &str> {
+    table.trim_end().split("\n\n")
+}
+
+fn is_gone(entry: &str) -> bool {
+    let name = value(entry, "name").or(value(entry, "id"));
+    name.is_some_and(of_gone_release)
+}
+
+fn of_gone_release(name: &str) -> bool {
+    GONE.iter().any(|gone| name.starts_with(gone))
+}
+
+/// The text behind `key = ` on a line of its own.
+fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    let lines = text.lines();
+    let found = lines
+        .filter_map(|line| line.split_once(" = "))
+        .find(|(have, _)| *have == key);
+    Some(found?.1.trim_matches('"'))
+}
+
+/// `text` without the lines that name one of `packages`, as cargo or as Rust writes it.
+fn without(text: &str, packages: &[String]) -> String {
+    let names = |line: &str, package: &String| {
+        let begins = |name: &str| {
+            let rest = line.trim_start().strip_prefix(name);
+            rest.is_some_and(|rest| rest.starts_with([' ', '.', ':']))
+        };
+        begins(package) || begins(&package.replace('-', "_"))
+    };
+    let stay = text
+        .lines()
+        .filter(|line| !packages.iter().any(|package| names(line, package)));
+    stay.collect::<Vec<_>>().join("\n") + "\n"
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if !entry.file_type().unwrap().is_dir() {
+            fs::copy(from, to).unwrap();
+        } else if !LEFT_OUT.iter().any(|name| entry.file_name() == *name) {
+            copy(&from, &to);
+        }
+    }
+}

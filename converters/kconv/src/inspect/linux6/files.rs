@@ -1,0 +1,163 @@
+//! Open files, and where a task stands in the tree of files.
+
+use super::fields::{FieldError, Fields};
+use crate::inspect::raw::hex;
+use crate::inspect::tasks::{number_of, path_of, value_json};
+use crate::inspect::view::symbol_text;
+use kconv_image::{ObjectId, Resource, Value};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Most descriptors that are looked at (`fs/file.c`: sysctl_nr_open_max).
+const MOST_FILES: u64 = 1 << 20;
+
+/// Files of a task.
+#[derive(Debug, Serialize)]
+pub(crate) struct Files {
+    pub(crate) cwd: Option<String>,
+    pub(crate) root: Option<String>,
+    pub(crate) umask: Option<String>,
+    pub(crate) max_fds: Option<u64>,
+    pub(crate) open_fds: BTreeMap<u64, OpenFile>,
+}
+
+/// An open file.
+#[derive(Debug, Serialize)]
+pub(crate) struct OpenFile {
+    pub(crate) file: String,
+    pub(crate) path: Option<String>,
+    pub(crate) kind: Option<String>,
+    pub(crate) pos: i64,
+    pub(crate) flags: String,
+    pub(crate) close_on_exec: bool,
+    pub(crate) fop: Option<String>,
+    pub(crate) device: Option<String>,
+    pub(crate) inode: Option<i64>,
+    /// Number of the mount.
+    pub(crate) mount: Option<i64>,
+    /// Who gets signals of the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) owner: Option<Owner>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) locks: Vec<serde_json::Value>,
+}
+
+/// The owner of a file: fcntl(2), F_SETOWN and F_SETSIG.
+#[derive(Debug, Serialize)]
+pub(crate) struct Owner {
+    pub(crate) pid: i64,
+    pub(crate) kind: i64,
+    pub(crate) signal: i64,
+}
+
+pub(super) fn files(task: &Fields<'_>) -> Result<Files, FieldError> {
+    let mut shown = Files {
+        cwd: None,
+        root: None,
+        umask: None,
+        max_fds: None,
+        open_fds: BTreeMap::new(),
+    };
+    if let Some(fs) = task.follow("fs")? {
+        shown.cwd = fs.resource("pwd.dentry")?.and_then(path_of);
+        shown.root = fs.resource("root.dentry")?.and_then(path_of);
+        shown.umask = Some(format!("{:#o}", fs.unsigned("umask")?));
+    }
+    if let Some(files) = task.follow("files")?
+        && let Some(table) = files.follow("fdt")?
+    {
+        shown.max_fds = Some(table.unsigned("max_fds")?);
+        shown.open_fds = open_files(&table, files.id)?;
+    }
+    Ok(shown)
+}
+
+fn open_files(table: &Fields<'_>, files: ObjectId) -> Result<BTreeMap<u64, OpenFile>, FieldError> {
+    let closes = |fd: u64| -> Result<bool, FieldError> {
+        Ok(word(table, "close_on_exec", fd / 64)? >> (fd % 64) & 1 == 1)
+    };
+    let mut open = BTreeMap::new();
+    for fd in 0..table.unsigned("max_fds")?.min(MOST_FILES) {
+        let at = word(table, "fd", fd)?;
+        let Some((id, 0)) = table.view.object_at(at) else {
+            continue;
+        };
+        let file = Fields::of(table.view, id)?;
+        let resource = file.resource("f_path.dentry")?;
+        let mount = file.resource("f_path.mnt")?;
+        let shown = OpenFile {
+            file: hex(at),
+            path: resource.and_then(path_of),
+            kind: resource.map(|resource| resource.kind.clone()),
+            pos: file.signed("f_pos")?,
+            flags: format!("{:#o}", file.unsigned("f_flags")?),
+            close_on_exec: closes(fd)?,
+            fop: file.symbol("f_op")?.map(symbol_text),
+            device: resource.and_then(|resource| resource.text("device").map(str::to_owned)),
+            inode: resource.and_then(|resource| number_of(resource, "inode")),
+            mount: mount.and_then(|mount| number_of(mount, "id")),
+            owner: owner(&file)?,
+            locks: locks(&file, files),
+        };
+        open.insert(fd, shown);
+    }
+    Ok(open)
+}
+
+/// Word `index` of what the pointer at `path` leads to: an array of its own, or one inside
+/// `files_struct`.
+fn word(table: &Fields<'_>, path: &str, index: u64) -> Result<u64, FieldError> {
+    let Some((id, into)) = table.view.object_at(table.unsigned(path)?) else {
+        return Ok(0);
+    };
+    let start = (into + 8 * index) as usize;
+    let bytes = table.view.bytes(id).get(start..start + 8);
+    let bytes = bytes.unwrap_or_default().iter().rev();
+    Ok(bytes.fold(0, |n, byte| n << 8 | u64::from(*byte)))
+}
+
+/// What is embedded in the file in 6.1, and in 6.12 a structure of its own that most files do
+/// not have.
+fn owner(file: &Fields<'_>) -> Result<Option<Owner>, FieldError> {
+    let read = |owner: &Fields<'_>, inside: &str| -> Result<Option<Owner>, FieldError> {
+        let field = |name: &str| format!("{inside}{name}");
+        let Some(pid) = owner.follow(&field("pid"))? else {
+            return Ok(None);
+        };
+        let number = pid.tail().first().map(|number| number.signed("nr"));
+        Ok(Some(Owner {
+            pid: number.transpose()?.unwrap_or(0),
+            kind: owner.signed(&field("pid_type"))?,
+            signal: owner.signed(&field("signum"))?,
+        }))
+    };
+    if file.has("f_owner.pid") {
+        return read(file, "f_owner.");
+    }
+    match file.follow("f_owner")? {
+        Some(owner) => read(&owner, ""),
+        None => Ok(None),
+    }
+}
+
+/// Locks that were taken through the file, by it or by the descriptor table `files`
+/// (`fs/locks.c`: __show_fd_locks).
+fn locks(file: &Fields<'_>, files: ObjectId) -> Vec<serde_json::Value> {
+    let (file_itself, table) = (Value::Object(file.id), Value::Object(files));
+    let through = Some(&file_itself);
+    let owners = [through, Some(&table)];
+    let is_own = |resource: &&Resource| {
+        resource.kind == "file-lock"
+            && resource.get("file") == through
+            && owners.contains(&resource.get("owner"))
+    };
+    let resources = file.view.head().resources.iter().filter(is_own);
+    resources
+        .map(|lock| {
+            let attributes = ["style", "type", "flags", "start", "end", "pid"].into_iter();
+            attributes
+                .filter_map(|name| Some((name.to_owned(), value_json(lock.get(name)?))))
+                .collect()
+        })
+        .collect()
+}

@@ -1,0 +1,199 @@
+//! Which task it is, and of what it is part.
+
+use super::Belongings;
+use super::fields::{FieldError, Fields};
+use crate::inspect::tasks::{number_of, path_of};
+use kconv_image::Resource;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Numbers of `signal_struct.pids` (`include/linux/pid.h`: enum pid_type).
+const PIDTYPE_TGID: usize = 1;
+const PIDTYPE_PGID: usize = 2;
+const PIDTYPE_SID: usize = 3;
+
+/// Bits of `task_struct.__state` and `exit_state`, the lowest first, and their letters
+/// (`include/linux/sched.h`: TASK_REPORT; `fs/proc/array.c`: get_task_state).
+const STATES: [(&str, char); 7] = [
+    ("INTERRUPTIBLE", 'S'),
+    ("UNINTERRUPTIBLE", 'D'),
+    ("STOPPED", 'T'),
+    ("TRACED", 't'),
+    ("DEAD", 'X'),
+    ("ZOMBIE", 'Z'),
+    ("PARKED", 'P'),
+];
+
+/// Who a task is. Numbers are those of the first PID namespace.
+#[derive(Debug, Serialize)]
+pub(crate) struct Identity {
+    pub(crate) pid: i64,
+    pub(crate) tgid: i64,
+    /// `None` if nothing in the image knows.
+    pub(crate) ppid: Option<i64>,
+    pub(crate) pgrp: i64,
+    pub(crate) session: i64,
+    /// Numbers of those that are in the image.
+    pub(crate) children: Vec<i64>,
+    /// Numbers in each PID namespace, the first outermost.
+    pub(crate) ns_pid: Vec<u64>,
+    pub(crate) ns_tgid: Vec<u64>,
+    pub(crate) ns_pgrp: Vec<u64>,
+    pub(crate) ns_session: Vec<u64>,
+    pub(crate) leader: i64,
+    pub(crate) child_subreaper: bool,
+    pub(crate) comm: String,
+    pub(crate) state: u64,
+    pub(crate) state_name: &'static str,
+    #[serde(skip)]
+    pub(crate) letter: char,
+    pub(crate) threads: i64,
+    pub(crate) flags: String,
+    pub(crate) ptrace: String,
+    pub(crate) jobctl: String,
+    pub(crate) exit_code: i64,
+    pub(crate) exit_signal: i64,
+    pub(crate) group_exit_code: i64,
+    pub(crate) pdeath_signal: i64,
+    pub(crate) personality: String,
+    pub(crate) oom_score_adj: i64,
+    pub(crate) oom_score_adj_min: i64,
+    pub(crate) cgroup: Option<String>,
+    /// Controlling terminal.
+    pub(crate) tty: Option<Tty>,
+    /// Inode numbers.
+    pub(crate) namespaces: BTreeMap<&'static str, u64>,
+    pub(crate) audit_login_uid: u64,
+    pub(crate) audit_session: u64,
+}
+
+/// A terminal.
+#[derive(Debug, Serialize)]
+pub(crate) struct Tty {
+    pub(crate) name: String,
+    /// `major:minor`.
+    pub(crate) device: String,
+    /// Process group in the foreground.
+    pub(crate) pgrp: i64,
+}
+
+pub(super) fn identity(
+    task: &Fields<'_>,
+    belongings: &Belongings<'_>,
+) -> Result<Identity, FieldError> {
+    let signal = task.follow("signal")?;
+    let of_process = |path: &str| signal.map_or(Ok(0), |signal| signal.signed(path));
+    let numbers = |kind: usize| match signal {
+        Some(signal) => numbers(&signal, &format!("pids[{kind}]")),
+        None => Ok(Vec::new()),
+    };
+    let first = |numbers: &[u64]| numbers.first().map_or(0, |number| *number as i64);
+    let (group, session) = (numbers(PIDTYPE_PGID)?, numbers(PIDTYPE_SID)?);
+    let pid = task.signed("pid")?;
+    let state = task.unsigned("__state")? | task.unsigned("exit_state")?;
+    let (state_name, letter) = state_name(state);
+    let ppid = match task.follow("real_parent")? {
+        Some(parent) => Some(parent.signed("tgid")?),
+        // A parent that is not in the image; the thread's core note has its number.
+        None => belongings.parents.get(&pid).copied(),
+    };
+    let tty = match signal {
+        Some(signal) => signal.resource("tty")?,
+        None => None,
+    };
+    let children = task.list("children", "task_struct", "sibling")?;
+    let children = children.iter().map(|child| child.signed("pid"));
+    Ok(Identity {
+        children: children.collect::<Result<_, _>>()?,
+        pid,
+        tgid: task.signed("tgid")?,
+        ppid,
+        pgrp: first(&group),
+        session: first(&session),
+        ns_pid: self::numbers(task, "thread_pid")?,
+        ns_tgid: numbers(PIDTYPE_TGID)?,
+        ns_pgrp: group,
+        ns_session: session,
+        leader: of_process("leader")?,
+        child_subreaper: of_process("is_child_subreaper")? != 0,
+        comm: task.text("comm")?,
+        state,
+        state_name,
+        letter,
+        threads: of_process("nr_threads")?,
+        flags: format!("{:#010x}", task.unsigned("flags")?),
+        ptrace: task.hex("ptrace")?,
+        jobctl: task.hex("jobctl")?,
+        exit_code: task.signed("exit_code")?,
+        exit_signal: task.signed("exit_signal")?,
+        group_exit_code: of_process("group_exit_code")?,
+        pdeath_signal: task.signed("pdeath_signal")?,
+        personality: task.hex("personality")?,
+        oom_score_adj: of_process("oom_score_adj")?,
+        oom_score_adj_min: of_process("oom_score_adj_min")?,
+        cgroup: task.resource("cgroups")?.and_then(path_of),
+        tty: tty.map(|tty| Tty {
+            name: tty.text("name").unwrap_or_default().to_owned(),
+            device: tty.text("device").unwrap_or_default().to_owned(),
+            pgrp: number_of(tty, "pgrp").unwrap_or(0),
+        }),
+        namespaces: namespaces(task)?,
+        audit_login_uid: task.unsigned("loginuid.val")?,
+        audit_session: task.unsigned("sessionid")?,
+    })
+}
+
+/// The numbers of the `struct pid` at `path`.
+fn numbers(owner: &Fields<'_>, path: &str) -> Result<Vec<u64>, FieldError> {
+    match owner.follow(path)? {
+        Some(pid) => pid.tail().iter().map(|upid| upid.unsigned("nr")).collect(),
+        None => Ok(Vec::new()),
+    }
+}
+
+fn state_name(state: u64) -> (&'static str, char) {
+    // TASK_UNINTERRUPTIBLE | TASK_NOLOAD
+    const IDLE: u64 = 0x402;
+    if state & IDLE == IDLE {
+        return ("IDLE", 'I');
+    }
+    let reported = state & ((1 << STATES.len()) - 1);
+    match reported.checked_ilog2() {
+        Some(bit) => STATES[bit as usize],
+        None => ("RUNNING", 'R'),
+    }
+}
+
+/// What `/proc/PID/ns` leads to (`fs/proc/namespaces.c`). The PID namespace of a task is that in
+/// which its number is valid, the others are in its nsproxy and its credentials.
+fn namespaces(task: &Fields<'_>) -> Result<BTreeMap<&'static str, u64>, FieldError> {
+    let mut found = BTreeMap::new();
+    let mut add = |name: &'static str, namespace: Option<&Resource>| {
+        if let Some(inode) = namespace.and_then(|namespace| number_of(namespace, "inode")) {
+            found.insert(name, inode as u64);
+        }
+    };
+    if let Some(proxy) = task.follow("nsproxy")? {
+        for (name, field) in [
+            ("uts", "uts_ns"),
+            ("ipc", "ipc_ns"),
+            ("mnt", "mnt_ns"),
+            ("pid_for_children", "pid_ns_for_children"),
+            ("net", "net_ns"),
+            ("time", "time_ns"),
+            ("time_for_children", "time_ns_for_children"),
+            ("cgroup", "cgroup_ns"),
+        ] {
+            add(name, proxy.resource(field)?);
+        }
+    }
+    if let Some(pid) = task.follow("thread_pid")?
+        && let Some(innermost) = pid.tail().last()
+    {
+        add("pid", innermost.resource("ns")?);
+    }
+    if let Some(cred) = task.follow("real_cred")? {
+        add("user", cred.resource("user_ns")?);
+    }
+    Ok(found)
+}

@@ -1,0 +1,131 @@
+//! When and where a task runs, and what it has used.
+
+use super::fields::{FieldError, Fields, each};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// `MAX_RT_PRIO + 20`: the priority of nice 0 (`include/linux/sched/prio.h`: DEFAULT_PRIO).
+const DEFAULT_PRIO: i64 = 120;
+
+/// Times are in nanoseconds.
+#[derive(Debug, Serialize)]
+pub(crate) struct Scheduling {
+    pub(crate) nice: i64,
+    pub(crate) policy: u64,
+    pub(crate) rt_priority: u64,
+    pub(crate) reset_on_fork: bool,
+    /// Parameters of SCHED_DEADLINE.
+    pub(crate) deadline: BTreeMap<&'static str, u64>,
+    pub(crate) cpus_allowed: String,
+    /// As the program asked for them, if it did.
+    pub(crate) cpus_wanted: Option<String>,
+    pub(crate) mems_allowed: String,
+    pub(crate) io_priority: Option<u64>,
+    pub(crate) timer_slack: u64,
+    pub(crate) default_timer_slack: u64,
+    /// Since boot, on CLOCK_MONOTONIC and on CLOCK_BOOTTIME.
+    pub(crate) start_time: u64,
+    pub(crate) start_boottime: u64,
+    pub(crate) times: BTreeMap<&'static str, u64>,
+    /// Of threads that have ended and (c…) of children that were waited for.
+    pub(crate) process_times: BTreeMap<&'static str, u64>,
+    pub(crate) switches: BTreeMap<&'static str, u64>,
+    pub(crate) flt: BTreeMap<&'static str, u64>,
+    pub(crate) io: BTreeMap<&'static str, u64>,
+    pub(crate) process_io: BTreeMap<&'static str, u64>,
+    pub(crate) block_io_delay: u64,
+}
+
+pub(super) fn scheduling(task: &Fields<'_>) -> Result<Scheduling, FieldError> {
+    let signal = task.follow("signal")?;
+    let of_process = |path: &str| signal.map_or(Ok(0), |signal| signal.unsigned(path));
+    let mut times = each(["utime", "stime", "gtime"], |field| task.unsigned(field))?;
+    for (name, field) in [
+        ("sum_exec_runtime", "se.sum_exec_runtime"),
+        ("shown_utime", "prev_cputime.utime"),
+        ("shown_stime", "prev_cputime.stime"),
+    ] {
+        times.insert(name, task.unsigned(field)?);
+    }
+    let process_times = each(
+        ["utime", "stime", "gtime", "cutime", "cstime", "cgtime"],
+        of_process,
+    )?;
+    let mut switches = each(["nvcsw", "nivcsw"], |field| task.unsigned(field))?;
+    switches.insert("cnvcsw", of_process("cnvcsw")?);
+    switches.insert("cnivcsw", of_process("cnivcsw")?);
+    let mut flt = each(["min_flt", "maj_flt"], |field| task.unsigned(field))?;
+    flt.insert("cmin_flt", of_process("cmin_flt")?);
+    flt.insert("cmaj_flt", of_process("cmaj_flt")?);
+    let io = [
+        "rchar",
+        "wchar",
+        "syscr",
+        "syscw",
+        "read_bytes",
+        "write_bytes",
+        "cancelled_write_bytes",
+    ];
+    let deadline = [
+        ("runtime", "dl.dl_runtime"),
+        ("deadline", "dl.dl_deadline"),
+        ("period", "dl.dl_period"),
+    ];
+    let deadline = deadline.map(|(name, field)| Ok((name, task.unsigned(field)?)));
+    Ok(Scheduling {
+        nice: task.signed("static_prio")? - DEFAULT_PRIO,
+        policy: task.unsigned("policy")?,
+        rt_priority: task.unsigned("rt_priority")?,
+        reset_on_fork: task.unsigned("sched_reset_on_fork")? != 0,
+        deadline: deadline.into_iter().collect::<Result<_, FieldError>>()?,
+        cpus_allowed: bits(&task.words("cpus_mask.bits")?),
+        cpus_wanted: cpus_wanted(task)?,
+        mems_allowed: bits(&task.words("mems_allowed.bits")?),
+        io_priority: match task.follow("io_context")? {
+            Some(context) => Some(context.unsigned("ioprio")?),
+            None => None,
+        },
+        timer_slack: task.unsigned("timer_slack_ns")?,
+        default_timer_slack: task.unsigned("default_timer_slack_ns")?,
+        start_time: task.unsigned("start_time")?,
+        start_boottime: task.unsigned("start_boottime")?,
+        times,
+        process_times,
+        switches,
+        flt,
+        io: each(io, |field| task.unsigned(&format!("ioac.{field}")))?,
+        process_io: each(io, |field| of_process(&format!("ioac.{field}")))?,
+        block_io_delay: match task.follow("delays")? {
+            Some(delays) => delays.unsigned("blkio_delay")?,
+            None => 0,
+        },
+    })
+}
+
+/// The set at `user_cpus_ptr`, an object of words.
+fn cpus_wanted(task: &Fields<'_>) -> Result<Option<String>, FieldError> {
+    let set = task.view.object_at(task.unsigned("user_cpus_ptr")?);
+    Ok(set.map(|(id, _)| {
+        let words = task.view.bytes(id).chunks(8);
+        let words = words.map(|word| word.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b)));
+        bits(&words.collect::<Vec<_>>())
+    }))
+}
+
+/// A set of many bits as one hexadecimal number.
+fn bits(words: &[u64]) -> String {
+    let mut used = words;
+    while let [rest @ .., 0] = used
+        && !rest.is_empty()
+    {
+        used = rest;
+    }
+    let mut shown = String::from("0x");
+    for (place, word) in used.iter().rev().enumerate() {
+        shown.push_str(&match place {
+            0 => format!("{word:x}"),
+            _ => format!("{word:016x}"),
+        });
+    }
+    shown
+}

@@ -1,0 +1,182 @@
+//! What a thread of a program has in the CPU, and what the kernel keeps of it for the program.
+
+use super::Belongings;
+use super::fields::{FieldError, Fields, each};
+use super::system_calls;
+use crate::inspect::raw::hex;
+use crate::inspect::view::symbol_text;
+use kernel_structs::layout::Type;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// State of a thread in user mode.
+#[derive(Debug, Serialize)]
+pub(crate) struct UserState {
+    /// `null` for a task that has none: a kernel thread, a zombie.
+    pub(crate) pt_regs: Option<BTreeMap<String, String>>,
+    /// The system call that it is in.
+    pub(crate) system_call: Option<SystemCall>,
+    /// How an interrupted system call goes on.
+    pub(crate) restart: Option<String>,
+    pub(crate) thread: BTreeMap<&'static str, String>,
+    /// Base and limit of the segments of set_thread_area, as descriptors.
+    pub(crate) tls: Vec<String>,
+    pub(crate) fpu: BTreeMap<&'static str, String>,
+    pub(crate) robust_list: String,
+    pub(crate) rseq: Rseq,
+    pub(crate) set_child_tid: String,
+    pub(crate) clear_child_tid: String,
+    /// Of syscall user dispatch; `null` while it is off.
+    pub(crate) dispatch: Option<BTreeMap<&'static str, String>>,
+    pub(crate) parent_exec_id: u64,
+    pub(crate) self_exec_id: u64,
+}
+
+/// A system call that was interrupted or waits.
+#[derive(Debug, Serialize)]
+pub(crate) struct SystemCall {
+    pub(crate) number: u64,
+    pub(crate) name: Option<&'static str>,
+    pub(crate) arguments: Vec<String>,
+    /// How it goes on, if it was interrupted.
+    pub(crate) interrupted: Option<&'static str>,
+}
+
+/// Registration of restartable sequences.
+#[derive(Debug, Serialize)]
+pub(crate) struct Rseq {
+    pub(crate) area: String,
+    pub(crate) signature: String,
+    /// `null` in 6.1, where all areas are of one size.
+    pub(crate) size: Option<u64>,
+}
+
+pub(super) fn user_state(
+    task: &Fields<'_>,
+    belongings: &Belongings<'_>,
+) -> Result<UserState, FieldError> {
+    let registers = match belongings.registers.get(&task.id) {
+        Some(id) => Some(Fields::of(task.view, *id)?),
+        None => None,
+    };
+    let mut thread = each(
+        ["fsbase", "gsbase", "fsindex", "gsindex", "ds", "es", "cr2"],
+        |field| task.hex(&format!("thread.{field}")),
+    )?;
+    for (name, field) in [
+        ("trap", "thread.trap_nr"),
+        ("error_code", "thread.error_code"),
+        ("pkru", "thread.pkru"),
+        ("iopl", "thread.iopl_emul"),
+        ("dr6", "thread.virtual_dr6"),
+        ("dr7", "thread.ptrace_dr7"),
+    ] {
+        thread.insert(name, task.hex(field)?);
+    }
+    // Of shadow stacks, which 6.1 does not know.
+    if task.has("thread.features") {
+        thread.insert("features", task.hex("thread.features")?);
+        thread.insert("features_locked", task.hex("thread.features_locked")?);
+        thread.insert("shadow_stack", task.hex("thread.shstk.base")?);
+        thread.insert("shadow_stack_size", task.hex("thread.shstk.size")?);
+    }
+    let fpu = match task.follow("thread.fpu.fpstate")? {
+        Some(state) => each(
+            ["size", "user_size", "xfeatures", "user_xfeatures", "xfd"],
+            |field| state.hex(field),
+        )?,
+        None => BTreeMap::new(),
+    };
+    let dispatch = match registers {
+        // SYSCALL_WORK_BIT_SYSCALL_USER_DISPATCH (include/linux/thread_info.h).
+        Some(_) if task.unsigned("thread_info.syscall_work")? >> 5 & 1 != 0 => {
+            let field = |field: &str| task.hex(&format!("syscall_dispatch.{field}"));
+            Some(each(["selector", "offset", "len"], field)?)
+        }
+        _ => None,
+    };
+    Ok(UserState {
+        pt_regs: registers.as_ref().map(all_registers).transpose()?,
+        system_call: match registers {
+            Some(registers) => system_call(&registers)?,
+            None => None,
+        },
+        restart: task.symbol("restart_block.fn")?.map(symbol_text),
+        thread,
+        tls: segments(task)?,
+        fpu,
+        robust_list: task.hex("robust_list")?,
+        rseq: Rseq {
+            area: task.hex("rseq")?,
+            signature: task.hex("rseq_sig")?,
+            size: match task.has("rseq_len") {
+                true => Some(task.unsigned("rseq_len")?),
+                false => None,
+            },
+        },
+        set_child_tid: task.hex("set_child_tid")?,
+        clear_child_tid: task.hex("clear_child_tid")?,
+        dispatch,
+        parent_exec_id: task.unsigned("parent_exec_id")?,
+        self_exec_id: task.unsigned("self_exec_id")?,
+    })
+}
+
+/// Every register by its name. In 6.12 selectors are in unions with what the CPU pushes beside
+/// them (`arch/x86/include/asm/ptrace.h`: pt_regs).
+fn all_registers(registers: &Fields<'_>) -> Result<BTreeMap<String, String>, FieldError> {
+    let layout = &registers.view.layout;
+    let mut found = BTreeMap::new();
+    let composite = layout.composite("pt_regs");
+    for (_, member) in composite.map_or_else(Vec::new, |(_, all)| layout.flat_members(all)) {
+        let is_number = matches!(layout.get(layout.strip(member.ty)), Type::Int(_));
+        let Some(name) = member.name.as_deref().filter(|_| is_number) else {
+            continue;
+        };
+        let value = registers.unsigned(name)?;
+        let value = match name {
+            "csx" | "ssx" => continue,
+            "cs" | "ss" => value & 0xffff,
+            _ => value,
+        };
+        found.insert(name.to_owned(), format!("{value:#018x}"));
+    }
+    Ok(found)
+}
+
+/// The system call in the registers: its number is in orig_ax, which is -1 outside of one
+/// (`arch/x86/include/asm/syscall.h`: syscall_get_nr, syscall_get_arguments).
+fn system_call(registers: &Fields<'_>) -> Result<Option<SystemCall>, FieldError> {
+    let number = registers.unsigned("orig_ax")?;
+    if number as i64 == -1 {
+        return Ok(None);
+    }
+    let arguments = ["di", "si", "dx", "r10", "r8", "r9"].map(|name| registers.hex(name));
+    // include/linux/errno.h.
+    let interrupted = match registers.unsigned("ax")?.wrapping_neg() {
+        512 => Some("ERESTARTSYS"),
+        513 => Some("ERESTARTNOINTR"),
+        514 => Some("ERESTARTNOHAND"),
+        516 => Some("ERESTART_RESTARTBLOCK"),
+        _ => None,
+    };
+    Ok(Some(SystemCall {
+        number,
+        name: system_calls::name(number),
+        arguments: arguments.into_iter().collect::<Result<_, _>>()?,
+        interrupted,
+    }))
+}
+
+/// The descriptors of set_thread_area that are not empty.
+fn segments(task: &Fields<'_>) -> Result<Vec<String>, FieldError> {
+    let mut segments = Vec::new();
+    for index in (0..).take_while(|index| task.has(&format!("thread.tls_array[{index}]"))) {
+        let bytes = task.bytes(&format!("thread.tls_array[{index}]"))?;
+        let descriptor = bytes.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b));
+        if descriptor != 0 {
+            segments.push(hex(descriptor));
+        }
+    }
+    Ok(segments)
+}

@@ -1,0 +1,10 @@
+//! The next kernel: which release a boot image is, and how the running kernel starts it without
+//! firmware or boot loader (kexec).
+
+mod load;
+mod release;
+mod start;
+
+pub use load::{LoadError, Loaded};
+pub use release::{ReleaseError, release};
+pub use start::{StartError, start};

@@ -1,0 +1,82 @@
+/* kept swapped|huge|filtered: memory that was swapped out, memory of huge pages, or a seccomp filter.
+ *
+ * Prints "ready" and where the memory begins, waits for SIGUSR1, and prints "ok" if all is as it was.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define HUGE ((size_t)2 << 20)
+#define SIZE (2 * HUGE)
+
+static void must(long result, const char *what)
+{
+	if (result < 0) {
+		printf("%s: %s\n", what, strerror(errno));
+		exit(1);
+	}
+}
+
+static unsigned char byte_of(size_t at)
+{
+	return at * 7 + at / 4096 + 1;
+}
+
+/* getppid fails from now on. */
+static void filter(void)
+{
+	struct sock_filter instructions[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EXDEV),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { 4, instructions };
+	must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs");
+	must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program), "seccomp");
+}
+
+int main(int argc, char **argv)
+{
+	const char *how = argc > 1 ? argv[1] : "";
+	unsigned char *room = mmap(NULL, SIZE + HUGE, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	must(room == MAP_FAILED ? -1 : 0, "mmap");
+	unsigned char *at = (unsigned char *)(((uintptr_t)room + HUGE - 1) & -HUGE);
+	if (!strcmp(how, "huge"))
+		must(madvise(at, SIZE, MADV_HUGEPAGE), "MADV_HUGEPAGE");
+	for (size_t i = 0; i < SIZE; i++)
+		at[i] = byte_of(i);
+	if (!strcmp(how, "swapped"))
+		must(madvise(at, SIZE, MADV_PAGEOUT), "MADV_PAGEOUT");
+	int filtered = !strcmp(how, "filtered");
+	if (filtered)
+		filter();
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	printf("ready %p\n", (void *)at);
+	fflush(stdout);
+	int wrong = 0;
+	/* The mask stays as it is: a call that waits for the signal would lift it. */
+	for (sigset_t pending; sigpending(&pending) == 0 && !sigismember(&pending, SIGUSR1);)
+		usleep(10000);
+	for (size_t i = 0; i < SIZE; i++)
+		wrong += at[i] != byte_of(i);
+	if (filtered)
+		wrong += syscall(SYS_getppid) != -1 || errno != EXDEV;
+	printf(wrong ? "WRONG\n" : "ok\n");
+	return wrong != 0;
+}

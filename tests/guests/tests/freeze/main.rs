@@ -1,0 +1,129 @@
+//! Tasks of guests are frozen while they compute: they run on to the right result, the images are
+//! good, and what cannot be frozen is refused by name. One boot of each kernel serves all checks.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod failures;
+mod memory;
+mod programs;
+mod refusals;
+mod vmcore;
+
+use kconv_guests::{Guest, Initramfs, Kernel, Machine, Output, static_kconv};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// Long enough for anything here, on a machine that does much else.
+const LIMIT: Duration = Duration::from_secs(120);
+
+#[test]
+fn tasks_of_6_1() {
+    tasks_of(&Kernel::oldest("6.1").unwrap());
+}
+
+#[test]
+fn tasks_of_6_12() {
+    tasks_of(&Kernel::newest("6.12").unwrap());
+}
+
+fn tasks_of(kernel: &Kernel) {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk");
+    file_system(&disk);
+    let machine = Machine {
+        disks: vec![disk],
+        ..Machine::default()
+    };
+    let mut guest = machine.boot(kernel, initramfs()).unwrap();
+    guest
+        .run("mkdir /disk; mount -t ext4 /dev/vda /disk")
+        .unwrap();
+    programs::run_on(&mut guest);
+    failures::of_a_busy_task(&mut guest);
+    refusals::by_name(&mut guest);
+    memory::of_all_kinds(&mut guest);
+    vmcore::as_alive(&mut guest, folder.path());
+    guest.power_off().unwrap();
+}
+
+/// An empty ext4 file system in a file.
+fn file_system(path: &Path) {
+    let file = std::fs::File::create(path).unwrap();
+    file.set_len(96 << 20).unwrap();
+    let mut mke2fs = Command::new("/sbin/mke2fs");
+    mke2fs.args(["-q", "-F", "-t", "ext4"]).arg(path);
+    assert!(mke2fs.status().unwrap().success());
+}
+
+/// The program, which runs in the guests and here.
+fn kconv() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| static_kconv().unwrap())
+}
+
+/// What the guests run from.
+fn initramfs() -> &'static Initramfs {
+    static MADE: OnceLock<Initramfs> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let mut initramfs = Initramfs::new().unwrap();
+        initramfs.python().unwrap();
+        initramfs.program(Path::new("/usr/bin/xz")).unwrap();
+        initramfs.add("/bin/kconv", kconv(), 0o755).unwrap();
+        initramfs
+    })
+}
+
+/// `kconv freeze`, ahead of the programs that compute meanwhile.
+fn command(chosen: &str, image: &str) -> String {
+    format!("renice -n -19 -p $$; exec kconv freeze {chosen} -o {image}")
+}
+
+/// Freezes what `chosen` says into `image`, which has to succeed, and gives the pause in milliseconds.
+fn freeze(guest: &mut Guest, chosen: &str, image: &str) -> f64 {
+    let said = guest.attempt(&command(chosen, image), LIMIT);
+    let said = said.unwrap();
+    assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{said:?}");
+    let pause = said.stdout.lines().find_map(|line| {
+        let rest = line.strip_prefix("pause")?;
+        rest.trim().strip_suffix(" ms")?.parse().ok()
+    });
+    pause.unwrap_or_else(|| panic!("{}", said.stdout))
+}
+
+/// What `kconv` says of an image that it verified.
+fn verified(guest: &mut Guest, image: &str) -> Value {
+    guest.run(&format!("kconv verify {image}")).unwrap();
+    let said = guest.run(&format!("kconv inspect --json {image}")).unwrap();
+    serde_json::from_str(&said).unwrap()
+}
+
+/// The names of an image's tasks by their numbers.
+fn pids_and_names(image: &Value) -> BTreeMap<u64, String> {
+    let tasks = image["tasks"].as_array().unwrap().iter();
+    tasks
+        .map(|task| {
+            let name = task["comm"].as_str().unwrap().to_owned();
+            (task["pid"].as_u64().unwrap(), name)
+        })
+        .collect()
+}
+
+/// A freeze that has to fail, without an image.
+fn refused(guest: &mut Guest, chosen: &str, image: &str) -> Output {
+    let output = guest.attempt(&command(chosen, image), LIMIT);
+    let output = output.unwrap();
+    assert_ne!(output.code, 0, "{output:?}");
+    guest.run(&format!("! test -e {image}")).unwrap();
+    output
+}
+
+/// The state letter that /proc shows of a process; `None` if there is none.
+fn state(guest: &mut Guest, pid: u32) -> Option<char> {
+    let stat = guest
+        .attempt(&format!("cat /proc/{pid}/stat"), LIMIT)
+        .unwrap();
+    stat.stdout.rsplit_once(") ")?.1.chars().next()
+}

@@ -1,0 +1,139 @@
+//! What a freeze refuses, it refuses by name: all of it at once, and the tasks run on.
+
+use super::{LIMIT, refused, state};
+use kconv_guests::Guest;
+
+/// What a process has that cannot be carried, as `refused` calls it, and what is said of it.
+const KINDS: [(&str, &[&str]); 36] = [
+    ("socket", &["a socket (unix, inode "]),
+    ("inet", &["a socket (inet, inode "]),
+    ("netlink", &["a socket (netlink, inode "]),
+    ("eventfd", &["anon_inode:[eventfd] cannot"]),
+    ("epoll", &["anon_inode:[eventpoll] cannot"]),
+    ("timerfd", &["anon_inode:[timerfd] cannot"]),
+    ("signalfd", &["anon_inode:[signalfd] cannot"]),
+    ("inotify", &["anon_inode:inotify cannot"]),
+    ("pidfd", &["pidf"]),
+    ("memfd", &["memfd:memory of tmpfs, which has no path"]),
+    ("mqueue", &["queue of mqueue, which has no path"]),
+    ("perf", &["anon_inode:[perf_event] cannot"]),
+    ("unlinked", &["/tmp/unlinked, which was unlinked"]),
+    ("directory", &["/tmp/removed, which was unlinked"]),
+    ("device", &["the device /dev/rtc0 ("]),
+    ("device-mapping", &["a mapping of a device at 0x"]),
+    ("hugetlb", &["a mapping of hugetlbfs at 0x"]),
+    ("mlock", &["memory locked with mlock at 0x"]),
+    ("shm", &["SYSV00000000 of tmpfs, which has no path"]),
+    ("io_uring", &["anon_inode:[io_uring] cannot"]),
+    ("sqpoll", &["anon_inode:[io_uring] cannot"]),
+    ("aio", &["an asynchronous I/O context (io_setup)"]),
+    (
+        "userfaultfd",
+        &["anon_inode:[userfaultfd] cannot", "a userfaultfd cannot"],
+    ),
+    ("lease", &["a lease on a file"]),
+    (
+        "sem-undo",
+        &["an adjustment of System V semaphores (SEM_UNDO)"],
+    ),
+    ("breakpoint", &["a breakpoint that a tracer set"]),
+    ("uprobe", &["a uprobe in the program"]),
+    ("listener", &["a seccomp filter with a listener"]),
+    ("uts", &["a uts namespace of its own ("]),
+    ("ipc", &["an ipc namespace of its own ("]),
+    ("net", &["a net namespace of its own ("]),
+    ("mount", &["a mount namespace of its own ("]),
+    ("cgroup", &["a cgroup namespace of its own ("]),
+    ("time", &["a time namespace of its own ("]),
+    ("pid", &["a pid namespace of its own ("]),
+    ("user", &["a user namespace of its own ("]),
+];
+
+/// Starts `refused`, and gives its number and that of its second process.
+fn start(guest: &mut Guest, kinds: &str) -> (u32, u32) {
+    let output = format!("/tmp/refused-{}", kinds.replace(' ', "-"));
+    // A uprobe needs a program on a disk.
+    guest
+        .start(&format!("/disk/refused {kinds}"), &output)
+        .unwrap();
+    guest.wait_for(&output, "", LIMIT).unwrap();
+    let said = guest.run(&format!("cat {output}")).unwrap();
+    assert!(said.starts_with("ready "), "{said}");
+    let mut numbers = said.split_whitespace().skip(1);
+    let mut number = || numbers.next().unwrap().parse().unwrap();
+    (number(), number())
+}
+
+pub(crate) fn by_name(guest: &mut Guest) {
+    guest
+        .run(
+            "mount -t tracefs tracefs /sys/kernel/tracing; echo 2 >/proc/sys/vm/nr_hugepages; \
+              cp /bin/refused /disk/refused",
+        )
+        .unwrap();
+    // A task of each kind: who has them all could not have some of them.
+    let mut tasks = Vec::new();
+    for (kind, _) in KINDS {
+        tasks.push(start(guest, kind).0);
+    }
+    let (tracer, _) = start(guest, "tracing");
+    let (of_vfork, waiting) = start(guest, "vfork");
+    let (many, _) = start(guest, "socket eventfd mlock uts");
+    let mut all: Vec<String> = tasks.iter().map(u32::to_string).collect();
+    all.extend([tracer, of_vfork, many].map(|pid| pid.to_string()));
+    let output = refused(guest, &all.join(" "), "/tmp/refused.img");
+    println!("{}", output.stderr);
+    assert_eq!(output.code, 1, "{output:?}");
+    let said = |pid: u32, what: &str| {
+        let task = format!("refused: task {pid} (refused): ");
+        let mut lines = output.stderr.lines();
+        lines.any(|line| line.starts_with(&task) && line.contains(what))
+    };
+    for (pid, (kind, expected)) in tasks.iter().zip(KINDS) {
+        for what in expected {
+            assert!(said(*pid, what), "{kind} of {pid}: {what}");
+        }
+    }
+    let mut lines = output.stderr.lines();
+    assert!(lines.any(|line| line.contains("(iou-sqp-") && line.contains("a worker of io_uring")));
+    assert!(said(tracer, "tracing other tasks cannot"));
+    assert!(said(of_vfork, "a vfork whose parent"));
+    for what in ["a socket", "[eventfd]", "mlock", "a uts namespace"] {
+        assert!(said(many, what), "{what}");
+    }
+    for pid in tasks.iter().chain([&tracer, &of_vfork, &many]) {
+        assert_eq!(state(guest, *pid), Some('S'), "{pid}");
+    }
+    one_alone(guest, tracer, waiting);
+    let all = all.join(" ");
+    guest
+        .run(&format!("kill {all}; echo 0 >/proc/sys/vm/nr_hugepages"))
+        .unwrap();
+}
+
+/// Who cannot be stopped is told before anybody is looked at.
+fn one_alone(guest: &mut Guest, tracer: u32, waiting: u32) {
+    let traced = guest
+        .run(&format!("cat /proc/{tracer}/task/{tracer}/children"))
+        .unwrap();
+    let output = refused(guest, traced.trim(), "/tmp/refused.img");
+    let expected = format!("thread {} is traced by process {tracer}", traced.trim());
+    assert!(output.stderr.contains(&expected), "{output:?}");
+    let output = refused(guest, &waiting.to_string(), "/tmp/refused.img");
+    let expected = format!("thread {waiting} (state D) does not stop");
+    assert!(output.stderr.contains(&expected), "{output:?}");
+    let output = refused(guest, "2", "/tmp/refused.img");
+    assert!(
+        output
+            .stderr
+            .contains("thread 2 is one of the kernel's own"),
+        "{output:?}"
+    );
+    let output = refused(guest, "$$", "/tmp/refused.img");
+    assert!(output.stderr.contains("is kconv itself"), "{output:?}");
+    let output = refused(guest, "99999", "/tmp/refused.img");
+    assert!(
+        output.stderr.contains("there is no process 99999"),
+        "{output:?}"
+    );
+}
