@@ -38,6 +38,9 @@ pub enum ThawError {
         /// The command that converts it.
         command: String,
     },
+    /// There is nothing to make.
+    #[error("the image has no task")]
+    Empty,
     /// The objects cannot be understood.
     #[error("the image cannot be understood: {0}")]
     Decode(#[from] Box<DecodeError>),
@@ -64,7 +67,7 @@ impl ThawError {
             ThawError::Family { .. } => "thaw it on the kernel that it is of".to_owned(),
             ThawError::Kernel(error) => error.advice().to_owned(),
             ThawError::OtherKernel { command, .. } => format!("convert it: {command}"),
-            ThawError::Decode(_) => {
+            ThawError::Empty | ThawError::Decode(_) => {
                 "run `kconv verify` on the image, and freeze again if it is damaged".to_owned()
             }
             ThawError::Obstacles(_) => String::new(),

@@ -78,7 +78,10 @@ impl Thaw {
         }
         let view = view::View::new(&image, &layout)?;
         let plan = Plan::decode(&view, &sys::xsave_components())?;
-        Ok(Thaw { image, plan })
+        match plan.processes.is_empty() {
+            true => Err(ThawError::Empty),
+            false => Ok(Thaw { image, plan }),
+        }
     }
 
     /// What is to be made.

@@ -108,13 +108,9 @@ fn unsupported(plan: &Plan, head: &Head, found: &mut Obstacles) {
             if thread.registers.values[CS] != USER_CODE {
                 cannot(thread.tid, "the processor's mode", "32-bit code".to_owned());
             }
-            if thread.folders.shared != process.threads[0].folders.shared {
-                cannot(
-                    thread.tid,
-                    "working directory",
-                    "one of the thread's own".to_owned(),
-                );
-            }
+        }
+        for (task, what) in &process.unshared {
+            cannot(*task, what, "one of the thread's own".to_owned());
         }
         if process.memory.as_ref().is_some_and(|memory| memory.has_ldt) {
             cannot(process.pid, "LDT", "entries in it".to_owned());

@@ -40,6 +40,9 @@ pub struct Process {
     pub ended: Option<i32>,
     /// Its threads, the first of them first. None if it has ended.
     pub threads: Vec<Thread>,
+    /// What threads do not share with the first, though kconv makes only those that do: their
+    /// number, and what.
+    pub unshared: Vec<(i32, &'static str)>,
     /// Its memory. None if it has ended.
     pub memory: Option<Memory>,
     /// Its descriptors, by number.
@@ -199,8 +202,6 @@ pub struct Credentials {
 /// Where paths of a thread begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folders {
-    /// The `fs_struct`, which threads can share.
-    pub shared: ObjectId,
     /// The root.
     pub root: ResourceId,
     /// The working directory.

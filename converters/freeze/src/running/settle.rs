@@ -79,7 +79,8 @@ pub(super) fn changes(
             set("jobctl", own | if is_stopped { JOBCTL_STOPPED } else { 0 });
         }
         if let Some(works) = number("task_works") {
-            let own = ["cid_work", "numa_work"].map(|work| Some(place(work)?.0.0));
+            let own = ["cid_work", "numa_work", "posix_cputimers_work.work"];
+            let own = own.map(|work| Some(place(work)?.0.0));
             let next = |work| running.word(KernelAddr(work));
             if let Some(rest) = without(works, &own, next) {
                 set("task_works", rest);
@@ -96,11 +97,12 @@ pub(super) fn changes(
     changes
 }
 
-/// What is left of the list of a task's works without those in `own`, which the scheduler's tick
-/// queues for itself, as often as the task runs (`kernel/sched/core.c`: task_tick_mm_cid, 6.12;
-/// `kernel/sched/fair.c`: task_tick_numa). `next` is the first member of each. `None` if it
+/// What is left of the list of a task's works without those in `own`, which the tick queues for
+/// itself, as often as the task runs (`kernel/sched/core.c`: task_tick_mm_cid, 6.12;
+/// `kernel/sched/fair.c`: task_tick_numa), or as long as a timer of its CPU time is due
+/// (`kernel/time/posix-cpu-timers.c`: run_posix_cpu_timers). `next` is the first member of each. `None` if it
 /// cannot be told.
-fn without(works: u64, own: &[Option<u64>; 2], next: impl Fn(u64) -> Option<u64>) -> Option<u64> {
+fn without(works: u64, own: &[Option<u64>], next: impl Fn(u64) -> Option<u64>) -> Option<u64> {
     let mut rest = works;
     // Each is queued once at most.
     for _ in own {

@@ -94,6 +94,7 @@ fn process(
         exit_signal: view.int(leader, "exit_signal")?,
         ended: None,
         threads: Vec::new(),
+        unshared: Vec::new(),
         memory: None,
         descriptors: Vec::new(),
         table: None,
@@ -145,6 +146,16 @@ fn process(
     for task in tasks {
         if view.unsigned(*task, "exit_state")? == 0 {
             process.threads.push(thread(view, xsave, *task, all)?);
+            for (field, what) in [
+                ("mm", "memory"),
+                ("files", "descriptors"),
+                ("fs", "working directory"),
+                ("sighand", "signal actions"),
+            ] {
+                if view.unsigned(*task, field)? != view.unsigned(leader, field)? {
+                    process.unshared.push((view.int(*task, "pid")?, what));
+                }
+            }
         }
     }
     let clocks = view.image.head().clocks;

@@ -294,7 +294,6 @@ fn folders(view: &View<'_>, task: Place) -> Result<Folders, DecodeError> {
             .ok_or_else(|| view.absurd(fs, path, 0, "a task is always somewhere"))
     };
     Ok(Folders {
-        shared: fs.object,
         root: folder("root.dentry")?,
         working: folder("pwd.dentry")?,
         umask: view.unsigned(fs, "umask")? as u32,

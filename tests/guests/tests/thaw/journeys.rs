@@ -35,7 +35,7 @@ fn journey(from: &Kernel, to: &Kernel) {
     let mut guest = machine.boot(from, initramfs()).unwrap();
     mount(&mut guest);
     guest
-        .run("seq 100000 >/disk/data; truncate -s 200M /disk/data; seq 1000 >>/disk/data")
+        .run("seq 100000 >/disk/data; truncate -s 400M /disk/data; seq 1000 >>/disk/data")
         .unwrap();
     let expected =
         PROGRAMS

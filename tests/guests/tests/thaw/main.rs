@@ -42,13 +42,13 @@ fn machine() -> (Machine, tempfile::TempDir) {
     (machine, folder)
 }
 
-/// Mounts the disk, and makes a cgroup in which programs get a twentieth of a CPU.
+/// Mounts the disk, and makes a cgroup in which programs get a tenth of a CPU.
 fn mount(guest: &mut Guest) {
     guest
         .run(
             "mkdir -p /disk && mount -t ext4 /dev/vda /disk && cd /sys/fs/cgroup && \
              echo +cpu +pids >cgroup.subtree_control && mkdir slow && \
-             echo '5000 100000' >slow/cpu.max",
+             echo '10000 100000' >slow/cpu.max",
         )
         .unwrap();
 }
@@ -79,7 +79,7 @@ const PROGRAMS: [Program; 4] = [
     },
     Program {
         name: "pipeline",
-        command: "pipeline 500",
+        command: "pipeline 1200",
         tree: true,
     },
 ];
@@ -96,10 +96,13 @@ fn freeze(guest: &mut Guest, program: &Program) -> u32 {
     let slowly = format!("sh -c 'echo $$ >/sys/fs/cgroup/slow/cgroup.procs; exec {command}'");
     let pid = guest.start(&slowly, &out).unwrap();
     let tree = if *tree { "--tree" } else { "" };
+    let program = command.split(' ').next().unwrap();
     let said = guest
         .run(&format!(
-            "usleep 500000; kconv freeze {tree} --kill {pid} -o /disk/{name}.img; \
-             test ! -s {out}"
+            "until grep -qx {program} /proc/{pid}/comm; do usleep 20000; done; \
+             until set -- $(cat /proc/{pid}/stat) && [ $((${{14}} + ${{15}})) -ge 12 ]; do \
+             usleep 20000; done; \
+             kconv freeze {tree} --kill {pid} -o /disk/{name}.img && test ! -s {out}"
         ))
         .unwrap();
     println!("{name}: {said}");

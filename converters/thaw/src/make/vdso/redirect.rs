@@ -108,40 +108,119 @@ fn system_call(name: &str) -> Option<Vec<u8>> {
 fn functions(library: &[u8]) -> Option<Vec<Function>> {
     const SHT_DYNSYM: u64 = 11;
     const STT_FUNC: u64 = 2;
-    let number = |at: u64, size: u64| -> Option<u64> {
-        let start = usize::try_from(at).ok()?;
+    let number = |at: u64, into: u64, size: u64| -> Option<u64> {
+        let start = usize::try_from(at.checked_add(into)?).ok()?;
         let end = start.checked_add(size as usize)?;
         library.get(start..end).map(little_endian)
     };
-    if number(0, 4)? != 0x464c_457f {
+    if number(0, 0, 4)? != 0x464c_457f {
         return None;
     }
     // e_shoff, e_shentsize, e_shnum.
-    let (table, entry, count) = (number(40, 8)?, number(58, 2)?, number(60, 2)?);
+    let (table, entry, count) = (number(0, 40, 8)?, number(0, 58, 2)?, number(0, 60, 2)?);
     let section = |index: u64| table.checked_add(index.checked_mul(entry)?);
     let symbols = (0..count).find_map(|index| {
         let at = section(index)?;
-        (number(at + 4, 4)? == SHT_DYNSYM).then_some(at)
+        (number(at, 4, 4)? == SHT_DYNSYM).then_some(at)
     })?;
     // sh_offset, sh_size, sh_link.
-    let (offset, size) = (number(symbols + 24, 8)?, number(symbols + 32, 8)?);
-    let names = number(section(number(symbols + 40, 4)?)? + 24, 8)?;
+    let (offset, size) = (number(symbols, 24, 8)?, number(symbols, 32, 8)?);
+    let names = number(section(number(symbols, 40, 4)?)?, 24, 8)?;
     let mut functions = Vec::new();
     for symbol in (0..size / 24).map(|index| offset.checked_add(24 * index)) {
         let symbol = symbol?;
-        let kind = number(symbol + 4, 1)? & 0xf;
-        let defined = number(symbol + 6, 2)? != 0;
+        let kind = number(symbol, 4, 1)? & 0xf;
+        let defined = number(symbol, 6, 2)? != 0;
         if kind != STT_FUNC || !defined {
             continue;
         }
-        let name = names.checked_add(number(symbol, 4)?)?;
+        let name = names.checked_add(number(symbol, 0, 4)?)?;
         let name = library.get(usize::try_from(name).ok()?..)?;
         let name = name.split(|byte| *byte == 0).next()?;
         functions.push(Function {
             name: String::from_utf8_lossy(name).into_owned(),
-            start: number(symbol + 8, 8)?,
-            size: number(symbol + 16, 8)?,
+            start: number(symbol, 8, 8)?,
+            size: number(symbol, 16, 8)?,
         });
     }
     (!functions.is_empty()).then_some(functions)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    const ROOM: u64 = 0x40;
+    const CODE: usize = 0x400;
+
+    /// A library with these functions, each with `ROOM` bytes of code from `CODE` on.
+    fn library(names: &[&str]) -> Vec<u8> {
+        const SECTIONS: usize = 0x100;
+        let mut library = vec![0; CODE + names.len() * ROOM as usize];
+        let put = |library: &mut Vec<u8>, at: usize, bytes: &[u8]| {
+            library[at..at + bytes.len()].copy_from_slice(bytes);
+        };
+        put(&mut library, 0, b"\x7fELF");
+        put(&mut library, 40, &(SECTIONS as u64).to_le_bytes());
+        put(&mut library, 58, &[64, 0, 3, 0]);
+        // Section 1 has the symbols, section 2 their names.
+        let (symbols, strings) = (0x200, 0x380);
+        put(&mut library, SECTIONS + 64 + 4, &[11]);
+        let place = |at: usize, size: usize| [at as u64, size as u64].map(u64::to_le_bytes);
+        let at = place(symbols, 24 * (names.len() + 1));
+        put(&mut library, SECTIONS + 64 + 24, at.as_flattened());
+        put(&mut library, SECTIONS + 64 + 40, &[2]);
+        let at = place(strings, 0x80);
+        put(&mut library, SECTIONS + 128 + 24, at.as_flattened());
+        let mut name_at = 1;
+        for (index, name) in names.iter().enumerate() {
+            let at = symbols + 24 * (index + 1);
+            let start = CODE as u64 + index as u64 * ROOM;
+            put(&mut library, at, &(name_at as u32).to_le_bytes());
+            put(&mut library, at + 4, &[0x12, 0, 1, 0]);
+            put(
+                &mut library,
+                at + 8,
+                place(start as usize, ROOM as usize).as_flattened(),
+            );
+            put(&mut library, strings + name_at, name.as_bytes());
+            name_at += name.len() + 1;
+        }
+        library
+    }
+
+    #[test]
+    fn functions_jump_to_their_namesakes_and_others_become_calls() {
+        let mut old = library(&["__vdso_time", "__vdso_getrandom"]);
+        let new = library(&["__vdso_getcpu", "__vdso_time"]);
+        redirect(&mut old, &new, 0x7000_0000).unwrap();
+        let target = 0x7000_0000 + CODE as u64 + ROOM;
+        let code = &old[CODE..];
+        assert_eq!(code[..2], [0x49, 0xbb]);
+        assert_eq!(code[2..10], target.to_le_bytes());
+        assert_eq!(code[10..13], [0x41, 0xff, 0xe3]);
+        // mov $318, %eax; syscall; ret
+        let call = &old[CODE + ROOM as usize + 6..];
+        assert_eq!(call[..8], [0xb8, 0x3e, 1, 0, 0, 0x0f, 5, 0xc3]);
+    }
+
+    #[test]
+    fn a_function_that_nothing_stands_for_is_told() {
+        let mut old = library(&["__vdso_unheard_of"]);
+        let error = redirect(&mut old, &library(&["__vdso_time"]), 0).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "__vdso_unheard_of is neither in the new one nor a system call"
+        );
+    }
+
+    #[test]
+    fn what_is_no_library_is_told_wherever_it_ends() {
+        let whole = library(&["__vdso_time"]);
+        for length in 0..whole.len() - ROOM as usize {
+            let mut old = whole[..length].to_vec();
+            assert!(redirect(&mut old, &whole, 0).is_err(), "{length}");
+        }
+    }
 }
