@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 /// The drivers that a guest loads, in the order of their names' use: the channel to the host, disks,
 /// what tells QEMU where the kernel's VMCOREINFO is, and the file system of the disks.
-const DRIVERS: [&str; 7] = [
+const DRIVERS: [&str; 8] = [
     "virtio_pci",
     "virtio_console",
     "virtio_blk",
@@ -20,10 +20,12 @@ const DRIVERS: [&str; 7] = [
     // ext4 asks for the checksum by the name of the algorithm, which no module depends on.
     "crc32c_generic",
     "libcrc32c",
+    // CRIU, beside which kconv is measured, does not start without it.
+    "nf_tables",
 ];
 
 /// Folders of a kernel's modules that have them and what they depend on.
-const FOLDERS: [&str; 7] = [
+const FOLDERS: [&str; 8] = [
     "arch/x86/crypto",
     "crypto",
     "drivers/block",
@@ -31,6 +33,7 @@ const FOLDERS: [&str; 7] = [
     "drivers/firmware",
     "drivers/virtio",
     "lib",
+    "net/netfilter",
 ];
 
 /// A kernel, ready to be booted.
