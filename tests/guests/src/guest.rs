@@ -59,7 +59,11 @@ impl Machine {
         let archive = at("initramfs");
         std::fs::write(&archive, initramfs.archive(kernel)?).map_err(Error::file(&archive))?;
         let mut qemu = Command::new("qemu-system-x86_64");
-        qemu.args(["-accel", "tcg", "-cpu", "max", "-machine", "pc"])
+        // One thread for all CPUs: with one each, code that a CPU has just patched (a static key
+        // that is switched) is at times still run by another as it was, and the kernel dies of the
+        // breakpoint that stood there meanwhile.
+        qemu.args(["-accel", "tcg,thread=single"])
+            .args(["-cpu", "max", "-machine", "pc"])
             .args(["-nodefaults", "-no-user-config", "-display", "none"])
             .args(["-no-reboot", "-serial", "stdio", "-device", "vmcoreinfo"])
             .args(["-m", &self.memory.to_string()])
