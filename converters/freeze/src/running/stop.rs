@@ -4,6 +4,9 @@
 //! leaves a system call with the number that has it restarted, and stops where a signal would be
 //! delivered. No signal is sent, so that the program notices nothing but the time. Should this
 //! process die, the kernel lets the threads run on.
+//!
+//! A thread that stops in the code of the kernel's that each program has (the vDSO) is let out of
+//! it first: another kernel has other code there, in the middle of which nobody can go on.
 
 use super::Chosen;
 use super::freezer::{Cgroup, Freezing};
@@ -16,11 +19,18 @@ use nix::unistd::Pid;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How long a thread may take to reach the boundary of user mode.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often a thread that stops within the vDSO is let run on for a moment. One that calls it all
+/// the time is outside of it every few times; one that is still inside after all of these waits
+/// there for something, and is frozen where it is.
+const MOMENTS: u32 = 500;
+const LONGEST_MOMENT: Duration = Duration::from_millis(5);
 
 /// Why tasks could not be stopped. They run on.
 #[derive(Debug, thiserror::Error)]
@@ -118,8 +128,14 @@ impl StopError {
 pub(super) struct Stopped {
     since: Instant,
     processes: BTreeSet<i32>,
-    /// Threads with the letter of the state that each was in.
-    threads: BTreeMap<i32, u8>,
+    threads: BTreeMap<i32, Standing>,
+}
+
+/// A thread that stands still.
+struct Standing {
+    process: i32,
+    /// The letter of the state that it was in.
+    state: u8,
 }
 
 impl Stopped {
@@ -133,11 +149,11 @@ impl Stopped {
         match chosen {
             Chosen::Processes(pids) => {
                 stopped.processes = existing(pids)?;
-                stopped.stop_all(None, Ok)?;
+                stopped.stop_outside(Ok)?;
             }
             Chosen::Trees(pids) => {
                 stopped.processes = existing(pids)?;
-                stopped.stop_all(None, |processes| Ok(tasks::with_descendants(&processes)?))?;
+                stopped.stop_outside(|processes| Ok(tasks::with_descendants(&processes)?))?;
             }
             Chosen::Cgroup(path) => {
                 let cgroup = Cgroup::new(path)?;
@@ -145,6 +161,8 @@ impl Stopped {
                 stopped.is_not_itself()?;
                 let freezing = cgroup.freeze()?;
                 stopped.stop_all(Some(&freezing), |_| cgroup.processes())?;
+                drop(freezing);
+                stopped.stop_outside(|_| cgroup.processes())?;
                 if stopped.processes.is_empty() {
                     return Err(StopError::Empty {
                         path: path.to_owned(),
@@ -153,6 +171,71 @@ impl Stopped {
             }
         }
         Ok(stopped)
+    }
+
+    /// Stops all threads as `stop_all` does, none of them within the vDSO.
+    fn stop_outside(
+        &mut self,
+        refresh: impl Fn(BTreeSet<i32>) -> Result<BTreeSet<i32>, StopError>,
+    ) -> Result<(), StopError> {
+        for moment in 1..=MOMENTS {
+            self.stop_all(None, &refresh)?;
+            let inside = self.inside_vdso();
+            if inside.is_empty() {
+                break;
+            }
+            // On a busy machine it takes a while until the thread has its turn.
+            let moment = LONGEST_MOMENT.min(Duration::from_micros(100) * moment);
+            for thread in inside {
+                self.run_on_for(moment, thread)?;
+            }
+        }
+        // Who ran meanwhile may have made new threads.
+        self.stop_all(None, &refresh)
+    }
+
+    /// The threads that stand within the vDSO and can be let run on: not those of which a signal
+    /// has stopped the whole process.
+    fn inside_vdso(&self) -> Vec<i32> {
+        let vdso = |process: &i32| Some((*process, tasks::vdso(*process)?));
+        let vdsos: BTreeMap<i32, Range<u64>> = self.processes.iter().filter_map(vdso).collect();
+        let inside = |(thread, standing): (&i32, &Standing)| {
+            let vdso = vdsos.get(&standing.process)?;
+            // One that has been killed meanwhile stands nowhere.
+            let registers = ptrace::getregs(Pid::from_raw(*thread)).ok()?;
+            (standing.state != b'T' && vdso.contains(&registers.rip)).then_some(*thread)
+        };
+        self.threads.iter().filter_map(inside).collect()
+    }
+
+    /// Lets a thread run on, and stops it again.
+    fn run_on_for(&mut self, moment: Duration, thread: i32) -> Result<(), StopError> {
+        let pid = Pid::from_raw(thread);
+        let refused = |error| StopError::Refused { tid: thread, error };
+        let again = || {
+            ptrace::cont(pid, None)?;
+            std::thread::sleep(moment);
+            // What it does now is what it is frozen in.
+            let state = stat(&thread.to_string()).map(|stat| stat.state);
+            ptrace::interrupt(pid)?;
+            Ok(state)
+        };
+        match again() {
+            Ok(state) => {
+                if let (Some(standing), Some(state)) = (self.threads.get_mut(&thread), state) {
+                    standing.state = state;
+                }
+                if !self.wait(thread)? {
+                    self.threads.remove(&thread);
+                }
+                Ok(())
+            }
+            Err(Errno::ESRCH) => {
+                self.threads.remove(&thread);
+                Ok(())
+            }
+            Err(error) => Err(refused(error)),
+        }
     }
 
     /// Stops all threads of the processes, which `refresh` looks up anew until no thread is found
@@ -185,7 +268,7 @@ impl Stopped {
 
     /// The letter of the state that a thread was in.
     pub(super) fn state(&self, thread: i32) -> Option<u8> {
-        self.threads.get(&thread).copied()
+        self.threads.get(&thread).map(|standing| standing.state)
     }
 
     /// Stops the threads that do not stand still yet. Returns whether there were any.
@@ -206,7 +289,8 @@ impl Stopped {
                 }
                 if seize(thread)? {
                     let state = freezing.map_or(stat.state, |all| all.state_before(thread));
-                    self.threads.insert(thread, state);
+                    let process = *process;
+                    self.threads.insert(thread, Standing { process, state });
                     new.push(thread);
                 }
             }

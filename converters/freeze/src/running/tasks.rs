@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
+use std::ops::Range;
 
 /// What `/proc/PID/stat` says of a task.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -42,6 +43,15 @@ pub(super) fn threads(process: i32) -> io::Result<Vec<i32>> {
     numbers(&format!("/proc/{process}/task"))
 }
 
+/// Where a process has the code that the kernel maps into each program; `None` if it has none.
+pub(super) fn vdso(process: i32) -> Option<Range<u64>> {
+    let maps = fs::read_to_string(format!("/proc/{process}/maps")).ok()?;
+    let line = maps.lines().find(|line| line.ends_with(" [vdso]"))?;
+    let (start, end) = line.split_once(' ')?.0.split_once('-')?;
+    let address = |text| u64::from_str_radix(text, 16).ok();
+    Some(address(start)?..address(end)?)
+}
+
 /// `processes` and all that descend from them.
 pub(super) fn with_descendants(processes: &BTreeSet<i32>) -> io::Result<BTreeSet<i32>> {
     let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
@@ -78,6 +88,15 @@ fn numbers(folder: &str) -> io::Result<Vec<i32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_vdso_is_executable_memory() {
+        let vdso = vdso(std::process::id() as i32).unwrap();
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let line = format!("{:x}-{:x} r-xp", vdso.start, vdso.end);
+        assert!(maps.contains(&line), "{line}: {maps}");
+        assert_eq!(super::vdso(i32::MAX), None);
+    }
 
     #[test]
     fn a_name_can_have_parentheses_and_blanks() {

@@ -2,6 +2,7 @@
 
 use super::{LIMIT, command, freeze, pids_and_names, refused, verified};
 use kconv_guests::Guest;
+use kconv_image::{Image, ObjectId};
 
 const THREADS: &str = "threads 4 1000000000";
 const GROUP: &str = "/sys/fs/cgroup/frozen";
@@ -14,6 +15,7 @@ pub(crate) fn of_a_busy_task(guest: &mut Guest) {
     killed(guest, pid);
     as_a_cgroup(guest, pid);
     nobody_escapes(guest);
+    nobody_is_in_the_vdso(guest);
     guest.run(&format!("kill -9 {pid}")).unwrap();
 }
 
@@ -41,6 +43,45 @@ fn ten_in_a_row(guest: &mut Guest, pid: u32) {
     }
     println!("ten pauses of a busy task, in ms: {pauses:?}");
     runs(guest, pid);
+}
+
+/// Threads that are nearly always in the code that the kernel maps into each program: another
+/// kernel has other code there, so none is frozen in the middle of it.
+fn nobody_is_in_the_vdso(guest: &mut Guest) {
+    let clocks = guest.start("clocks 4 1000000000000", "/tmp/clocks");
+    let clocks = clocks.unwrap();
+    for round in 0..5 {
+        guest.run("rm -f /tmp/clocks.img").unwrap();
+        let pause = freeze(guest, &clocks.to_string(), "/tmp/clocks.img");
+        let image = Image::from_bytes(guest.get("/tmp/clocks.img").unwrap()).unwrap();
+        let at = instructions(&image);
+        println!("clocks {round}: {pause} ms, {at:x?}");
+        assert_eq!(at.len(), 5);
+        let head = image.head();
+        let vdso = head.resources.iter().find(|one| one.kind == "vdso");
+        let bound = |name| match vdso.unwrap().get(name) {
+            Some(kconv_image::Value::Unsigned(at)) => *at,
+            other => panic!("{name}: {other:?}"),
+        };
+        let vdso = bound("start")..bound("end");
+        assert!(at.iter().all(|at| !vdso.contains(at)), "{vdso:x?}");
+    }
+    guest.run(&format!("kill -9 {clocks}")).unwrap();
+}
+
+/// Where the threads of an image go on.
+fn instructions(image: &Image) -> Vec<u64> {
+    // Of `struct pt_regs`, in bytes (arch/x86/include/asm/ptrace.h); programs see it through ptrace.
+    const IP: usize = 128;
+    let head = image.head();
+    let objects = (0..).map(ObjectId).zip(&head.objects);
+    let of_type = objects.filter(|(_, object)| head.type_name(object) == "pt_regs");
+    let registers = of_type.map(|(id, _)| {
+        let mut bytes = Vec::new();
+        image.read_object(id, &mut bytes).unwrap();
+        u64::from_le_bytes(bytes[IP..IP + 8].try_into().unwrap())
+    });
+    registers.collect()
 }
 
 /// A disk that is full.
