@@ -2,12 +2,12 @@
 
 mod machine;
 mod resources;
+mod vdso;
 
 pub(crate) use machine::numbers_in_use;
 pub(crate) use resources::is_of_a_task;
 
-use crate::make::vdso::Vdso;
-use crate::plan::{IP, LockStyle, Plan};
+use crate::plan::{LockStyle, Plan};
 use kconv_image::{Head, Image};
 use std::fmt;
 
@@ -72,7 +72,7 @@ pub(crate) fn obstacles(plan: &Plan, image: &Image) -> Vec<Obstacle> {
     machine::check(plan, head, &mut found);
     resources::check(plan, head, &mut found);
     unsupported(plan, head, &mut found);
-    vdso(plan, image, &mut found);
+    vdso::check(plan, image, &mut found);
     found.0
 }
 
@@ -171,48 +171,6 @@ fn unsupported(plan: &Plan, head: &Head, found: &mut Obstacles) {
                 );
             }
             spaces.push((memory.mm, table));
-        }
-    }
-}
-
-/// The code of the kernel in each program: that of this kernel has to be able to stand in for it.
-fn vdso(plan: &Plan, image: &Image, found: &mut Obstacles) {
-    let own = match Vdso::find() {
-        Ok(own) => own,
-        Err(error) => {
-            let advice = "boot without vdso=0";
-            found.add(None, "the vDSO", error.to_string(), "one", advice);
-            return;
-        }
-    };
-    for process in &plan.processes {
-        let Some(memory) = &process.memory else {
-            continue;
-        };
-        // Pages were held against their digest before.
-        let Ok(Some(old)) = own.redirected(image, memory) else {
-            continue;
-        };
-        if let Some(problem) = old.problem {
-            found.add(
-                Some(process.pid),
-                "the vDSO",
-                problem.to_string(),
-                "the functions of the kernel of the freeze",
-                "freeze again with this version of kconv",
-            );
-        }
-        for thread in &process.threads {
-            let at = thread.registers.values[IP];
-            if (old.start..old.end).contains(&at) {
-                found.add(
-                    Some(thread.tid),
-                    "the vDSO",
-                    format!("the thread inside of the old one, at {at:#x}"),
-                    "it outside",
-                    "freeze it again, a moment later",
-                );
-            }
         }
     }
 }

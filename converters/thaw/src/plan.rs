@@ -7,7 +7,7 @@ mod process;
 mod signals;
 mod thread;
 
-pub(crate) use thread::{AX, FLAGS, IP};
+pub(crate) use thread::{AX, FLAGS, IP, SP};
 
 use crate::view::{DecodeError, View};
 use kconv_image::{ObjectId, ResourceId};

@@ -17,6 +17,7 @@ const SEGMENTS: [&str; 6] = ["fsbase", "gsbase", "ds", "es", "fsindex", "gsindex
 pub(crate) const AX: usize = 10;
 pub(crate) const ORIG_AX: usize = 15;
 pub(crate) const IP: usize = 16;
+pub(crate) const SP: usize = 19;
 pub(crate) const FLAGS: usize = 18;
 
 /// What an interrupted system call returns inside the kernel (`include/linux/errno.h`).

@@ -33,6 +33,16 @@ fn freeze_state(guest: &mut Guest, name: &str, parts: &str) -> u32 {
     pid
 }
 
+/// Freezes a program that is in a handler, which interrupted the code of the kernel's in it.
+fn freeze_handler(guest: &mut Guest) {
+    let out = "/disk/handler.out";
+    let pid = guest.start("handler", out).unwrap();
+    guest.wait_for(out, "ready", LIMIT).unwrap();
+    guest
+        .run(&format!("kconv freeze --kill {pid} -o /disk/handler.img"))
+        .unwrap();
+}
+
 /// After `before`, a thaw is refused for reasons that have `texts` in them, and nothing was made.
 /// `after` puts everything back.
 fn refused(guest: &mut Guest, before: &str, thaw: &str, texts: &[&str], after: &str) {
@@ -69,8 +79,11 @@ fn what_is_in_the_way_is_told_and_what_is_wrong_shows() {
     freeze(&mut guest, &HALF);
     let signals = freeze_state(&mut guest, "signals", "signals");
     freeze_state(&mut guest, "filter", "threads");
+    freeze_handler(&mut guest);
     guest.run("cp /disk/counter.img /disk/old.img").unwrap();
-    for name in ["sum", "counter", "pipeline", "half", "signals", "filter"] {
+    for name in [
+        "sum", "counter", "pipeline", "half", "signals", "filter", "handler",
+    ] {
         convert(&mut guest, name, &old, &new);
     }
     guest.run("umount /disk").unwrap();
@@ -203,6 +216,8 @@ fn obstacles(guest: &mut Guest, sum: u32, counter: u32) {
     );
     let texts = ["0 writers in the image", "kconv freeze --tree"];
     refused(guest, ":", "kconv thaw /disk/half.img", &texts, ":");
+    let texts = ["the vDSO: found a handler of a signal that returns into the old one"];
+    refused(guest, ":", "kconv thaw /disk/handler.img", &texts, ":");
     let texts = [
         "seccomp: found filter, expected none",
         "seccomp: found strict, expected none",

@@ -1,0 +1,200 @@
+//! The code of the kernel in each program (the vDSO): that of this kernel has to be able to stand in
+//! for it, and nobody may be in the middle of it.
+
+use super::Obstacles;
+use crate::make::vdso::{Redirected, Vdso};
+use crate::plan::{IP, Memory, Plan, Process, SP, Thread};
+use kconv_image::{Image, ImageError, ObjectId, PAGE_SIZE, UserAddr};
+
+/// What the kernel lays on the stack for a handler, and from which the handler's end restores the
+/// program: `struct rt_sigframe` (`arch/x86/include/asm/sigframe.h`), in bytes. It begins with the
+/// address that the handler returns to.
+mod frame {
+    /// `uc.uc_mcontext.sp`.
+    pub(super) const SP: usize = 168;
+    /// `uc.uc_mcontext.ip`.
+    pub(super) const IP: usize = 176;
+    /// `uc.uc_mcontext.cs`, 16 bits.
+    pub(super) const CS: usize = 192;
+    /// Bytes up to there.
+    pub(super) const SIZE: usize = 200;
+}
+
+/// Selector of the code of 64-bit programs.
+const USER_CODE: u16 = 0x33;
+
+/// How much of a stack is looked at, in bytes: the usual limit of one.
+const MOST: u64 = 8 << 20;
+
+pub(super) fn check(plan: &Plan, image: &Image, found: &mut Obstacles) {
+    let own = match Vdso::find() {
+        Ok(own) => own,
+        Err(error) => {
+            let advice = "boot without vdso=0";
+            found.add(None, "the vDSO", error.to_string(), "one", advice);
+            return;
+        }
+    };
+    for process in &plan.processes {
+        let Some(memory) = &process.memory else {
+            continue;
+        };
+        // Pages were held against their digest before.
+        let Ok(Some(old)) = own.redirected(image, memory) else {
+            continue;
+        };
+        if let Some(problem) = &old.problem {
+            found.add(
+                Some(process.pid),
+                "the vDSO",
+                problem.to_string(),
+                "the functions of the kernel of the freeze",
+                "freeze again with this version of kconv",
+            );
+        }
+        for thread in &process.threads {
+            inside(image, process, memory, thread, &old, found);
+        }
+    }
+}
+
+/// A thread in the old code, or which comes back into it from the handler of a signal.
+fn inside(
+    image: &Image,
+    process: &Process,
+    memory: &Memory,
+    thread: &Thread,
+    old: &Redirected,
+    found: &mut Obstacles,
+) {
+    let within = |at: &u64| (old.start..old.end).contains(at);
+    let at = thread.registers.values[IP];
+    if within(&at) {
+        found.add(
+            Some(thread.tid),
+            "the vDSO",
+            format!("the thread inside of the old one, at {at:#x}"),
+            "it outside",
+            "freeze it again, a moment later",
+        );
+    }
+    let actions = process.actions.iter();
+    let restorers: Vec<u64> = actions.map(|action| action.restorer).collect();
+    let interrupted = Stacks {
+        image,
+        memory,
+        restorers: &restorers,
+    };
+    for at in interrupted.instructions(thread.registers.values[SP]) {
+        if within(&at) {
+            found.add(
+                Some(thread.tid),
+                "the vDSO",
+                format!("a handler of a signal that returns into the old one, to {at:#x}"),
+                "it outside",
+                "freeze it again when the handler has returned",
+            );
+        }
+    }
+}
+
+/// The stacks of a process, on which handlers run.
+struct Stacks<'a> {
+    image: &'a Image,
+    memory: &'a Memory,
+    restorers: &'a [u64],
+}
+
+impl Stacks<'_> {
+    /// Where handlers that run on the stack at `sp`, and on those that they interrupted, return to.
+    fn instructions(&self, sp: u64) -> Vec<u64> {
+        let (mut instructions, mut seen, mut open) = (Vec::new(), Vec::new(), vec![sp]);
+        while let Some(sp) = open.pop() {
+            let mut mappings = self.memory.mappings.iter();
+            let holds = mappings.find(|one| (one.start..one.end).contains(&sp));
+            // One mapping is looked at from the top of its stack, which comes first.
+            let Some(mapping) = holds.filter(|one| !seen.contains(&one.start)) else {
+                continue;
+            };
+            seen.push(mapping.start);
+            let end = mapping.end.min(sp.saturating_add(MOST));
+            for frame in self.frames(sp.next_multiple_of(8), end) {
+                instructions.push(number(&frame, frame::IP));
+                open.push(number(&frame, frame::SP));
+            }
+        }
+        instructions
+    }
+
+    /// What looks like a frame between two addresses.
+    fn frames(&self, start: u64, end: u64) -> Vec<Frame> {
+        let stack = read(self.image, self.memory.mm, start, end).unwrap_or_default();
+        let runs = stack.iter().map(|run| frames(run, self.restorers));
+        runs.flatten().collect()
+    }
+}
+
+type Frame = [u8; frame::SIZE];
+
+/// What looks like a frame in the bytes of a stack, of which the first is at a multiple of 8.
+fn frames<'a>(stack: &'a [u8], restorers: &'a [u64]) -> impl Iterator<Item = Frame> + 'a {
+    let windows = stack.windows(frame::SIZE).step_by(8);
+    let windows = windows.filter_map(|window| Frame::try_from(window).ok());
+    windows.filter(|frame| {
+        let returns = number(frame, 0);
+        returns != 0 && restorers.contains(&returns) && number(frame, frame::CS) as u16 == USER_CODE
+    })
+}
+
+fn number(frame: &Frame, at: usize) -> u64 {
+    let mut word = [0; 8];
+    word.copy_from_slice(&frame[at..at + 8]);
+    u64::from_le_bytes(word)
+}
+
+/// Memory from `start` to `end` as far as the image has it, each unbroken run of pages by itself.
+fn read(image: &Image, mm: ObjectId, start: u64, end: u64) -> Result<Vec<Vec<u8>>, ImageError> {
+    let mut runs = vec![Vec::new()];
+    let mut at = start;
+    while at < end {
+        let page = at - at % PAGE_SIZE;
+        let past = end.min(page + PAGE_SIZE);
+        match (image.read_page(mm, UserAddr(page))?, runs.last_mut()) {
+            (Some(bytes), Some(run)) => {
+                run.extend_from_slice(&bytes[(at - page) as usize..(past - page) as usize]);
+            }
+            _ => runs.push(Vec::new()),
+        }
+        at = past;
+    }
+    Ok(runs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_told_by_its_restorer_and_its_mode() {
+        let mut stack = vec![0xEE; 40];
+        stack.extend(0x1000_u64.to_le_bytes());
+        stack.resize(40 + frame::IP, 0xEE);
+        stack.extend(0x2000_u64.to_le_bytes());
+        stack.resize(40 + frame::CS, 0xEE);
+        stack.extend(USER_CODE.to_le_bytes());
+        stack.resize(400, 0xEE);
+        let found = |stack: &[u8], restorer| -> Vec<u64> {
+            let restorers = [0, restorer];
+            let frames = frames(stack, &restorers);
+            frames.map(|frame| number(&frame, frame::IP)).collect()
+        };
+        assert_eq!(found(&stack, 0x1000), [0x2000]);
+        assert!(found(&stack, 0x1008).is_empty());
+        // One that the stack ends in, or of another kind of code.
+        assert!(found(&stack[..40 + frame::SIZE - 1], 0x1000).is_empty());
+        stack[40 + frame::CS] = 0x23;
+        assert!(found(&stack, 0x1000).is_empty());
+        // A signal without a handler has no restorer.
+        assert!(found(&[0; 400], 0x1000).is_empty());
+    }
+}
