@@ -7,6 +7,7 @@ mod mutation;
 mod obstacles;
 
 use kconv_guests::{Guest, Initramfs, Kernel, Machine, static_kconv};
+use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -20,6 +21,10 @@ fn initramfs() -> &'static Initramfs {
         let mut initramfs = Initramfs::new().unwrap();
         let kconv = static_kconv().unwrap();
         initramfs.add("/bin/kconv", &kconv, 0o755).unwrap();
+        initramfs.python().unwrap();
+        initramfs.program(Path::new("/usr/bin/xz")).unwrap();
+        let script = include_bytes!("compute.py").to_vec();
+        initramfs.file("/bin/compute.py", script, 0o644);
         initramfs
     })
 }
@@ -61,7 +66,7 @@ struct Program {
     tree: bool,
 }
 
-const PROGRAMS: [Program; 4] = [
+const PROGRAMS: [Program; 7] = [
     Program {
         name: "sum",
         command: "busybox sha256sum /disk/data",
@@ -82,6 +87,21 @@ const PROGRAMS: [Program; 4] = [
         command: "pipeline 1200",
         tree: true,
     },
+    Program {
+        name: "clocks",
+        command: "clocks 3 30000000",
+        tree: false,
+    },
+    Program {
+        name: "python",
+        command: "python3 /bin/compute.py /disk/python.log 300",
+        tree: false,
+    },
+    Program {
+        name: "xz",
+        command: "/usr/bin/xz -9 --keep /disk/text",
+        tree: false,
+    },
 ];
 
 /// Starts a program, freezes it in its middle, and ends it. Returns its number.
@@ -97,6 +117,7 @@ fn freeze(guest: &mut Guest, program: &Program) -> u32 {
     let pid = guest.start(&slowly, &out).unwrap();
     let tree = if *tree { "--tree" } else { "" };
     let program = command.split(' ').next().unwrap();
+    let program = program.rsplit('/').next().unwrap();
     let said = guest
         .run(&format!(
             "until grep -qx {program} /proc/{pid}/comm; do usleep 20000; done; \
