@@ -153,6 +153,38 @@ pub(crate) fn notes(bytes: &[u8]) -> Vec<Note> {
     found
 }
 
+/// `NT_GNU_BUILD_ID`.
+const BUILD_ID: u64 = 3;
+
+/// The build ID in notes: what a linker derived from all that it linked.
+pub(crate) fn build_id_of(notes: &[Note]) -> Option<&[u8]> {
+    let is_id = |note: &&Note| note.owner == "GNU" && note.kind == BUILD_ID;
+    notes.iter().find(is_id).map(|note| note.bytes.as_slice())
+}
+
+/// The build ID of a 64-bit program or library, if its first page has it, as it has of all that
+/// linkers make: `None` of anything else.
+pub fn build_id(first_page: &[u8]) -> Option<Vec<u8>> {
+    // ELFCLASS64, ELFDATA2LSB.
+    if !first_page.starts_with(&[0x7f, b'E', b'L', b'F', 2, 1]) {
+        return None;
+    }
+    let number = |at: usize, size: usize| {
+        let bytes = first_page.get(at..at.checked_add(size)?)?;
+        usize::try_from(little_endian(bytes)).ok()
+    };
+    let (table, size, count) = (number(32, 8)?, number(54, 2)?, number(56, 2)?);
+    (0..count).find_map(|index| {
+        let header = table.checked_add(index * size)?;
+        if number(header, 4)? as u64 != PT_NOTE {
+            return None;
+        }
+        let (start, size) = (number(header + 8, 8)?, number(header + 32, 8)?);
+        let notes = notes(first_page.get(start..start.checked_add(size)?)?);
+        build_id_of(&notes).map(<[u8]>::to_vec)
+    })
+}
+
 /// Reads as much of `into` as the file has from `offset` on.
 pub(crate) fn read_some(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut read = 0;
@@ -219,6 +251,36 @@ mod tests {
             (core.notes[0].kind, &core.notes[0].bytes[..]),
             (7, &b"hello"[..])
         );
+    }
+
+    #[test]
+    fn a_program_is_known_by_its_build_id() {
+        let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        let found = build_id(&program[..4096]);
+        let said = std::process::Command::new("readelf")
+            .arg("-n")
+            .arg(std::env::current_exe().unwrap())
+            .output();
+        let said = String::from_utf8(said.unwrap().stdout).unwrap();
+        let line = said
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("Build ID: "));
+        let hex = |id: Vec<u8>| {
+            id.iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<String>()
+        };
+        assert!(found.is_some());
+        assert_eq!(found.map(hex).as_deref(), line);
+        for length in 0..4096 {
+            build_id(&program[..length]);
+        }
+        let mut extreme = program[..4096].to_vec();
+        for at in (32..40).chain(54..58) {
+            extreme[at] = 0xff;
+            assert_eq!(build_id(&extreme), None);
+        }
+        assert_eq!(build_id(b"#!/bin/sh"), None);
     }
 
     #[test]

@@ -30,7 +30,7 @@ mod vmcore;
 mod walk;
 
 pub use dump::{Dump, DumpError, Meta};
-pub use elf::ElfError;
+pub use elf::{ElfError, build_id};
 pub use error::{Fault, Finding, Flaw, FreezeError, Place, TaskName};
 pub use freeze::{Kernel, Summary, freeze};
 pub use identify::{Identified, IdentifyError};

@@ -119,7 +119,8 @@ impl Family for Linux6<'_> {
             }
         }
         for mm in walked.objects_of("mm_struct") {
-            if let Err(fault) = self.special_mappings(mm) {
+            let named = self.special_mappings(mm);
+            if let Err(fault) = named.and_then(|()| self.build_ids(mm)) {
                 refuse(mm, fault.into());
             }
         }

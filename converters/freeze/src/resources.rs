@@ -39,6 +39,15 @@ impl Resources {
         id
     }
 
+    /// Adds an attribute to a resource, unless it has one of this name.
+    pub(crate) fn describe(&mut self, id: ResourceId, name: &str, value: Value) {
+        if let Some(resource) = self.list.get_mut(id.0 as usize)
+            && resource.get(name).is_none()
+        {
+            resource.attributes.push((name.to_owned(), value));
+        }
+    }
+
     pub(crate) fn into_list(self) -> Vec<Resource> {
         self.list
     }

@@ -221,17 +221,9 @@ pub fn identify_running() -> Result<Identified, RunningError> {
     let release = std::fs::read_to_string(path)
         .map_err(|source| open_error(path, "CONFIG_SYSCTL", source))?;
     let notes = std::fs::read("/sys/kernel/notes").unwrap_or_default();
-    let build_id = elf::notes(&notes).into_iter();
-    // NT_GNU_BUILD_ID
-    let build_id = build_id
-        .filter(|note| note.owner == "GNU" && note.kind == 3)
-        .map(|note| note.bytes)
-        .next();
-    Ok(identify(
-        &btf,
-        release.trim_end(),
-        build_id.unwrap_or_default(),
-    )?)
+    let notes = elf::notes(&notes);
+    let build_id = elf::build_id_of(&notes).unwrap_or_default().to_vec();
+    Ok(identify(&btf, release.trim_end(), build_id)?)
 }
 
 /// Why a file of the kernel's, which `option` makes, cannot be opened.

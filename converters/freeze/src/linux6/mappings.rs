@@ -2,11 +2,12 @@
 
 use super::files::file_type;
 use super::{Linux6, not_carried, object_id};
+use crate::elf;
 use crate::error::{Fault, Flaw};
 use crate::memory::View;
 use crate::resources::Attributes;
 use crate::source::{Content, Mapping};
-use kconv_image::{KernelAddr, Value};
+use kconv_image::{KernelAddr, PAGE_SIZE, UserAddr, Value};
 
 /// Bits of `vm_area_struct.vm_flags` (`include/linux/mm.h`).
 const VM_READ: u64 = 1;
@@ -140,6 +141,40 @@ impl Linux6<'_> {
         }
         for (kind, resource) in found {
             self.resources.add(kind, None, resource);
+        }
+        Ok(())
+    }
+
+    /// Notes the build IDs of the programs and libraries that are mapped in the address space of
+    /// object `mm`, where their first pages can be read: by these a thaw knows them from others.
+    pub(super) fn build_ids(&mut self, mm: usize) -> Result<(), Fault> {
+        let memory = self.walked.memory;
+        let space = self.walked.space(mm, &[]);
+        let mut found = Vec::new();
+        for vma in self.vmas(mm)? {
+            let Some(file) = vma.pointer("vm_file")? else {
+                continue;
+            };
+            if vma.unsigned("vm_pgoff")? != 0 || vma.unsigned("vm_flags")? & VM_WRITE != 0 {
+                continue;
+            }
+            let path = memory.read("file", file)?;
+            let mount = path.pointer("f_path.mnt")?;
+            let Some(dentry) = path.pointer("f_path.dentry")? else {
+                continue;
+            };
+            let mut page = [0; PAGE_SIZE as usize];
+            let start = UserAddr(vma.unsigned("vm_start")?);
+            if let Some(resource) = self.resources.known("file", dentry, mount)
+                && memory.source.read_page(&space, start, &mut page).is_ok()
+                && let Some(id) = elf::build_id(&page)
+            {
+                found.push((resource, id));
+            }
+        }
+        for (resource, id) in found {
+            self.resources
+                .describe(resource, "build-id", Value::Bytes(id));
         }
         Ok(())
     }

@@ -3,10 +3,10 @@
 use super::{NOT_YET, Obstacles};
 use crate::plan::{OpenFile, Plan};
 use crate::view::number;
-use kconv_image::{Head, Resource, ResourceId};
+use kconv_image::{Head, PAGE_SIZE, Resource, ResourceId, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 /// How a file is recognised.
@@ -14,7 +14,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 pub(crate) enum Policy {
     /// On a disk: inode, size and time of the last change are those at the freeze.
     Inode,
-    /// In memory, where a boot fills file systems anew: the size is that at the freeze.
+    /// In memory, where a boot fills file systems anew: the size is that at the freeze, and the
+    /// build ID of a program or library.
     Size,
     /// The kernel makes its contents: the name is enough.
     Name,
@@ -31,9 +32,10 @@ impl Policy {
         }
     }
 
-    fn name(self) -> &'static str {
+    fn name(self, has_id: bool) -> &'static str {
         match self {
             Policy::Inode => "by inode, size and time",
+            Policy::Size if has_id => "by size and build ID",
             Policy::Size => "by size",
             Policy::Name => "by name",
         }
@@ -42,6 +44,9 @@ impl Policy {
 
 const SAME_FILE: &str =
     "put the file back as it was, with its time; nobody may change it meanwhile";
+
+const SAME_PROGRAM: &str =
+    "put the very program or library there: the task reads from it what it did not change";
 
 pub(super) fn check(plan: &Plan, head: &Head, found: &mut Obstacles) {
     let mut users: BTreeMap<ResourceId, i32> = BTreeMap::new();
@@ -146,13 +151,17 @@ fn file(task: i32, resource: &Resource, found: &mut Obstacles) {
     if expected != "regular file" || policy == Policy::Name {
         return;
     }
+    let build_id = match resource.get("build-id") {
+        Some(Value::Bytes(id)) => Some(id),
+        _ => None,
+    };
+    let name = format!("{name} (recognised {})", policy.name(build_id.is_some()));
     let mut differs = |what: &str, is: i128, was: Option<i128>| {
         if was.is_some_and(|was| was != is) {
-            let name = format!("{name} (recognised {})", policy.name());
             let was = was.unwrap_or_default();
             found.add(
                 Some(task),
-                name,
+                &name,
                 format!("{what} {is}"),
                 format!("{what} {was}"),
                 SAME_FILE,
@@ -171,6 +180,31 @@ fn file(task: i32, resource: &Resource, found: &mut Obstacles) {
             was.map(|(seconds, nanoseconds)| time(seconds, nanoseconds)),
         );
     }
+    if let (Policy::Size, Some(was)) = (policy, build_id) {
+        let is = first_page(path).and_then(|page| kconv_freeze::build_id(&page));
+        if is.as_ref() != Some(was) {
+            let is = is.map_or("none".to_owned(), |id| hexadecimal(&id));
+            found.add(
+                Some(task),
+                &name,
+                format!("build ID {is}"),
+                format!("build ID {}", hexadecimal(was)),
+                SAME_PROGRAM,
+            );
+        }
+    }
+}
+
+/// The beginning of a file; `None` if it cannot be read.
+fn first_page(path: &str) -> Option<Vec<u8>> {
+    let mut page = Vec::new();
+    let file = fs::File::open(path).ok()?;
+    file.take(PAGE_SIZE).read_to_end(&mut page).ok()?;
+    Some(page)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn type_of(metadata: &fs::Metadata) -> &'static str {
