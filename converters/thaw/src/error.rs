@@ -45,7 +45,7 @@ pub enum ThawError {
     #[error("the image cannot be understood: {0}")]
     Decode(#[from] Box<DecodeError>),
     /// Something is missing or in the way. All of it.
-    #[error("{} things are in the way; nothing was made", .0.len())]
+    #[error("{} in the way; nothing was made", things(.0.len()))]
     Obstacles(Vec<Obstacle>),
     /// Making the tasks failed. None of them is left.
     #[error("task {task}: {step}: {error}; all that was made is gone again")]
@@ -57,6 +57,13 @@ pub enum ThawError {
         /// What failed.
         error: Box<CallError>,
     },
+}
+
+fn things(count: usize) -> String {
+    match count {
+        1 => "one thing is".to_owned(),
+        _ => format!("{count} things are"),
+    }
 }
 
 impl ThawError {

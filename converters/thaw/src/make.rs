@@ -7,7 +7,9 @@
 
 mod credentials;
 mod files;
+mod ldt;
 mod memory;
+mod permissions;
 mod process;
 mod thread;
 mod tree;
@@ -114,6 +116,8 @@ pub(crate) fn make(plan: &Plan, image: &Image) -> Result<Duration, ThawError> {
         memory::make(body, image, &pages, &kept, &vdso).map_err(failed(pid, "its memory"))?;
         files::install(body, plan, image.head(), &kept).map_err(failed(pid, "its open files"))?;
         thread::start(body, &mut made)?;
+        thread::part_folders(body, image.head(), &kept)?;
+        files::settle(body, &kept).map_err(failed(pid, "its locks"))?;
     }
     drop(kept);
     for body in &bodies {

@@ -90,30 +90,12 @@ fn unsupported(plan: &Plan, head: &Head, found: &mut Obstacles) {
             found.add(Some(task), what, state, "none", NOT_YET);
         };
         for thread in &process.threads {
-            if thread.seccomp.0 != 0 {
-                let mode = ["off", "strict", "filter"].get(thread.seccomp.0 as usize);
-                cannot(
-                    thread.tid,
-                    "seccomp",
-                    mode.unwrap_or(&"unknown").to_string(),
-                );
-            }
-            if thread.has_ports {
-                cannot(
-                    thread.tid,
-                    "I/O ports",
-                    "a permission to use some".to_owned(),
-                );
-            }
             if thread.registers.values[CS] != USER_CODE {
                 cannot(thread.tid, "the processor's mode", "32-bit code".to_owned());
             }
         }
         for (task, what) in &process.unshared {
-            cannot(*task, what, "one of the thread's own".to_owned());
-        }
-        if process.memory.as_ref().is_some_and(|memory| memory.has_ldt) {
-            cannot(process.pid, "LDT", "entries in it".to_owned());
+            cannot(*task, what, "one that is not the first thread's".to_owned());
         }
         for timer in &process.timers {
             if CLOCKS_WITH_ALARM.contains(&timer.clock) {

@@ -40,8 +40,8 @@ pub struct Process {
     pub ended: Option<i32>,
     /// Its threads, the first of them first. None if it has ended.
     pub threads: Vec<Thread>,
-    /// What threads do not share with the first, though kconv makes only those that do: their
-    /// number, and what.
+    /// What threads do not share with the first, though kconv makes only those that do, or share
+    /// with each other alone: their number, and what.
     pub unshared: Vec<(i32, &'static str)>,
     /// Its memory. None if it has ended.
     pub memory: Option<Memory>,
@@ -104,6 +104,8 @@ pub struct Thread {
     pub credentials: Credentials,
     /// Its root, working directory and umask.
     pub folders: Folders,
+    /// Whether these are its own, and not those of the first thread.
+    pub has_own_folders: bool,
     /// Execution domain.
     pub personality: u32,
     /// Slack of its timers, in nanoseconds.
@@ -116,10 +118,32 @@ pub struct Thread {
     pub memory_policy: Option<(u32, Vec<u8>)>,
     /// Whether it gave up gaining privileges by execve.
     pub no_new_privileges: bool,
-    /// Seccomp mode, and its filters.
-    pub seccomp: (u32, Option<ResourceId>),
-    /// I/O ports it may use: whether there are any.
-    pub has_ports: bool,
+    /// Which system calls it may make.
+    pub seccomp: Seccomp,
+    /// I/O ports that it was given: the first, and how many from there on.
+    pub ports: Vec<(u32, u32)>,
+    /// Its I/O privilege level: with 3 it may use all ports.
+    pub port_level: u32,
+}
+
+/// Which system calls a thread may make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seccomp {
+    /// All.
+    Off,
+    /// `read`, `write`, `exit` and `sigreturn`.
+    Strict,
+    /// Those that these filters let through, the oldest first.
+    Filters(Vec<Filter>),
+}
+
+/// A filter of system calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    /// Whether what it refuses is logged.
+    pub log: bool,
+    /// Its program, in instructions of 8 bytes (`struct sock_filter`).
+    pub program: Vec<u8>,
 }
 
 /// General registers of the x86-64, in the order of `user_regs_struct`.
@@ -228,8 +252,8 @@ pub struct Memory {
     pub vdso: Option<(u64, u64)>,
     /// Bits of `mm_struct.flags`.
     pub flags: u64,
-    /// Whether it has an LDT.
-    pub has_ldt: bool,
+    /// Its segments (LDT): descriptors of 8 bytes each, as the CPU takes them.
+    pub ldt: Vec<u64>,
 }
 
 /// A mapping.

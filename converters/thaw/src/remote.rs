@@ -14,7 +14,8 @@ use std::os::unix::fs::FileExt;
 /// The largest error number (`include/linux/err.h`: MAX_ERRNO).
 const MAX_ERRNO: i64 = 4095;
 
-/// Past the last address of a program (`arch/x86/include/asm/page_64_types.h`: TASK_SIZE_MAX).
+/// Past the last address that a program is given unasked
+/// (`arch/x86/include/asm/page_64_types.h`: TASK_SIZE_MAX, with page tables of four levels).
 pub(crate) const TASK_SIZE: u64 = 0x7fff_ffff_f000;
 
 /// Where in each process the instruction `syscall` lies, and room for arguments.
@@ -49,12 +50,19 @@ impl Ground {
 }
 
 /// How threads are traced: what they make is traced as well, and all of them end with kconv.
-fn options() -> Options {
-    Options::PTRACE_O_TRACESYSGOOD
+fn options(suspend_seccomp: bool) -> Options {
+    /// Filters of system calls do not judge those that kconv makes in a thread; for that the kernel
+    /// needs CONFIG_CHECKPOINT_RESTORE.
+    const PTRACE_O_SUSPEND_SECCOMP: i32 = 1 << 21;
+    let options = Options::PTRACE_O_TRACESYSGOOD
         | Options::PTRACE_O_TRACECLONE
         | Options::PTRACE_O_TRACEFORK
         | Options::PTRACE_O_TRACEVFORK
-        | Options::PTRACE_O_EXITKILL
+        | Options::PTRACE_O_EXITKILL;
+    match suspend_seccomp {
+        true => options | Options::from_bits_retain(PTRACE_O_SUSPEND_SECCOMP),
+        false => options,
+    }
 }
 
 /// A thread that is traced and stands still.
@@ -67,9 +75,11 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    /// Takes hold of a thread of this process's own child, wherever it is.
-    pub(crate) fn seize(pid: Pid) -> Result<(), CallError> {
-        ptrace::seize(pid, options()).map_err(|error| CallError::new("ptrace", error))?;
+    /// Takes hold of a thread of this process's own child, wherever it is; with `suspend_seccomp`
+    /// filters that it gets do not hold until it is let go.
+    pub(crate) fn seize(pid: Pid, suspend_seccomp: bool) -> Result<(), CallError> {
+        ptrace::seize(pid, options(suspend_seccomp))
+            .map_err(|error| CallError::new("ptrace", error))?;
         ptrace::interrupt(pid).map_err(|error| CallError::new("ptrace", error))?;
         stopped(pid).map(drop)
     }

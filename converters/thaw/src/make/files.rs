@@ -4,7 +4,8 @@
 use super::{Body, failed};
 use crate::error::{CallError, ThawError};
 use crate::obstacle::is_of_a_task;
-use crate::plan::{Lock, LockStyle, OpenFile, Plan};
+use crate::plan::{Folders, Lock, LockStyle, OpenFile, Plan};
+use crate::remote::Remote;
 use crate::sys;
 use crate::view::number;
 use kconv_image::{Head, Resource, ResourceId, Value};
@@ -290,10 +291,8 @@ pub(super) fn install(
     kept: &Kept,
 ) -> Result<(), CallError> {
     let remote = body.first();
-    let close = |first: u64, last: u64| {
-        remote.call("close_range", libc::SYS_close_range, &[first, last, 0])
-    };
-    close(0, kept.base - 1)?;
+    let arguments = [0, kept.base - 1, 0];
+    remote.call("close_range", libc::SYS_close_range, &arguments)?;
     for open in &body.process.descriptors {
         let flags = match open.close_on_exec {
             true => libc::O_CLOEXEC as u64,
@@ -310,10 +309,20 @@ pub(super) fn install(
         };
         remote.call("dup3", libc::SYS_dup3, &[from, number, flags])?;
     }
-    let Some(thread) = body.process.threads.first() else {
-        return Ok(());
-    };
-    let folders = &thread.folders;
+    match body.process.threads.first() {
+        Some(thread) => enter(remote, &body.memory, head, kept, &thread.folders),
+        None => Ok(()),
+    }
+}
+
+/// Has a thread be where it was.
+pub(super) fn enter(
+    remote: &Remote,
+    memory: &File,
+    head: &Head,
+    kept: &Kept,
+    folders: &Folders,
+) -> Result<(), CallError> {
     let change = |id: ResourceId| -> Result<(), CallError> {
         let Some(folder) = kept.folders.get(&id) else {
             return Err(CallError::new("fchdir", Errno::EBADF));
@@ -324,12 +333,19 @@ pub(super) fn install(
     };
     if head.resources[folders.root.0 as usize].text("path") != Some("/") {
         change(folders.root)?;
-        let here = remote.put(&body.memory, b".\0")?;
+        let here = remote.put(memory, b".\0")?;
         remote.call("chroot", libc::SYS_chroot, &[here])?;
     }
     change(folders.working)?;
     remote.call("umask", libc::SYS_umask, &[folders.umask.into()])?;
-    close(kept.base, u32::MAX.into())?;
+    Ok(())
+}
+
+/// Takes from a process what kconv had open, now that it has its own, and sets its locks.
+pub(super) fn settle(body: &Body<'_>, kept: &Kept) -> Result<(), CallError> {
+    let arguments = [kept.base, u32::MAX.into(), 0];
+    let remote = body.first();
+    remote.call("close_range", libc::SYS_close_range, &arguments)?;
     for lock in &body.process.locks {
         set_lock(body, lock)?;
     }

@@ -2,6 +2,7 @@
 
 use super::Body;
 use super::files::Kept;
+use super::ldt;
 use super::vdso::Vdso;
 use crate::error::CallError;
 use crate::plan::{Mapping, Memory};
@@ -56,6 +57,7 @@ pub(super) fn make(
     for mapping in &memory.mappings {
         advise(body, mapping)?;
     }
+    ldt::make(remote, &body.memory, &memory.ldt)?;
     marks(body, memory, kept)
 }
 

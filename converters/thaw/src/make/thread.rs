@@ -1,11 +1,13 @@
 //! Threads: their making, what each has for itself, and the registers with which it runs on.
 
+use super::files::{self, Kept};
 use super::process::{bytes_of, prctl, queue};
-use super::{Body, Made, failed};
+use super::{Body, Made, failed, permissions};
 use crate::error::{CallError, ThawError};
 use crate::plan::{AX, FLAGS, IP, Plan, Restart, Scheduling, Thread};
 use crate::remote::Remote;
 use crate::sys;
+use kconv_image::Head;
 use std::fs::File;
 
 const SECOND: u64 = 1_000_000_000;
@@ -27,6 +29,19 @@ pub(super) fn start(body: &mut Body<'_>, made: &mut Made) -> Result<(), ThawErro
         made.note(pid);
         let remote = Remote::at(pid, first.ground()).map_err(&step)?;
         body.threads.push(remote);
+    }
+    Ok(())
+}
+
+/// Gives threads a root, a working directory and an umask of their own, if they had.
+pub(super) fn part_folders(body: &Body<'_>, head: &Head, kept: &Kept) -> Result<(), ThawError> {
+    for (remote, thread) in body.threads.iter().zip(&body.process.threads) {
+        if thread.has_own_folders {
+            let apart = remote.call("unshare", libc::SYS_unshare, &[libc::CLONE_FS as u64]);
+            apart
+                .and_then(|_| files::enter(remote, &body.memory, head, kept, &thread.folders))
+                .map_err(failed(thread.tid, "its working directory"))?;
+        }
     }
     Ok(())
 }
@@ -76,6 +91,7 @@ pub(super) fn make(remote: &Remote, memory: &File, thread: &Thread) -> Result<()
         let arguments = [u64::from(*mode), at, 8 * nodes.len() as u64];
         remote.call("set_mempolicy", libc::SYS_set_mempolicy, &arguments)?;
     }
+    permissions::make(remote, memory, thread)?;
     let domain = [thread.personality.into()];
     remote.call("personality", libc::SYS_personality, &domain)?;
     let process = body_of(remote)?;

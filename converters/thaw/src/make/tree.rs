@@ -4,7 +4,7 @@ use super::vdso::Vdso;
 use super::{Body, Made, failed};
 use crate::error::{CallError, ThawError};
 use crate::obstacle::numbers_in_use;
-use crate::plan::{Plan, Process};
+use crate::plan::{Plan, Process, Seccomp};
 use crate::remote::{Ground, Remote, TASK_SIZE};
 use crate::sys;
 use nix::errno::Errno;
@@ -83,7 +83,9 @@ pub(super) fn make<'p>(
 
 /// Takes hold of the seed, gives it ground, and takes all else away.
 fn strip(pid: Pid, plan: &Plan) -> Result<(Remote, Vdso), CallError> {
-    Remote::seize(pid)?;
+    let threads = plan.processes.iter().flat_map(|process| &process.threads);
+    let any_filters = threads.into_iter().any(|one| one.seccomp != Seccomp::Off);
+    Remote::seize(pid, any_filters)?;
     sys::set_blocked(pid, u64::MAX).map_err(|error| CallError::new("ptrace", error))?;
     let ground = ground(pid, plan)?;
     let seed = Remote::at(pid, ground)?;

@@ -4,7 +4,7 @@ use super::Obstacles;
 use crate::plan::Plan;
 use crate::remote::TASK_SIZE;
 use crate::sys;
-use kconv_image::{Head, Value};
+use kconv_image::{Head, PAGE_SIZE, Value};
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -59,6 +59,7 @@ pub(super) fn check(plan: &Plan, head: &Head, found: &mut Obstacles) {
     addresses(plan, found);
     limits(plan, found);
     cpu(plan, head, found);
+    ports(plan, found);
 }
 
 fn read(path: &str) -> String {
@@ -169,33 +170,47 @@ fn numbers(plan: &Plan, found: &mut Obstacles) {
     }
 }
 
+/// Past the last address that a program can ask for: with page tables of five levels there are
+/// more (`arch/x86/include/asm/page_64_types.h`: TASK_SIZE_MAX).
+fn past_last_address() -> u64 {
+    const WITH_FIVE_LEVELS: u64 = (1 << 56) - PAGE_SIZE;
+    let cpus = read("/proc/cpuinfo");
+    let flags = cpus.lines().find(|line| line.starts_with("flags"));
+    let five = flags.is_some_and(|flags| flags.split_ascii_whitespace().any(|one| one == "la57"));
+    if five { WITH_FIVE_LEVELS } else { TASK_SIZE }
+}
+
 fn addresses(plan: &Plan, found: &mut Obstacles) {
     let least = setting("/proc/sys/vm/mmap_min_addr").unwrap_or(0);
+    let most = past_last_address();
     for process in &plan.processes {
         let Some(memory) = &process.memory else {
             continue;
         };
         let vdso = memory.vdso.iter().copied();
         let ranges = memory.mappings.iter().map(|one| (one.start, one.end));
-        for (start, end) in ranges.chain(vdso) {
-            let range = format!("memory at {start:#x}-{end:#x}");
-            if start < least {
-                found.add(
-                    Some(process.pid),
-                    range,
-                    format!("vm.mmap_min_addr = {least:#x}"),
-                    format!("at most {start:#x}"),
-                    "set it lower with sysctl",
-                );
-            } else if end > TASK_SIZE {
-                found.add(
-                    Some(process.pid),
-                    range,
-                    format!("addresses up to {TASK_SIZE:#x}"),
-                    format!("up to {end:#x}"),
-                    "this needs a kernel and a CPU with 5-level page tables",
-                );
-            }
+        let ranges: Vec<(u64, u64)> = ranges.chain(vdso).collect();
+        let name = |(start, end): (u64, u64)| format!("memory at {start:#x}-{end:#x}");
+        // The outermost speak for those between.
+        let lowest = ranges.iter().copied().min().filter(|one| one.0 < least);
+        if let Some(range) = lowest {
+            found.add(
+                Some(process.pid),
+                name(range),
+                format!("vm.mmap_min_addr = {least:#x}"),
+                format!("at most {:#x}", range.0),
+                "set it lower with sysctl",
+            );
+        }
+        let highest = ranges.iter().copied().max().filter(|one| one.1 > most);
+        if let Some(range) = highest {
+            found.add(
+                Some(process.pid),
+                name(range),
+                format!("addresses up to {most:#x}"),
+                format!("up to {:#x}", range.1),
+                "thaw on a CPU with 5-level page tables (la57), and boot without no5lvl",
+            );
         }
         let mut sorted: Vec<(u64, u64)> = memory
             .mappings
@@ -222,7 +237,13 @@ fn limits(plan: &Plan, found: &mut Obstacles) {
     let open = setting("/proc/sys/fs/nr_open").unwrap_or(u64::MAX);
     let maps = setting("/proc/sys/vm/max_map_count").unwrap_or(u64::MAX);
     let threads = setting("/proc/sys/kernel/threads-max").unwrap_or(u64::MAX);
-    let mut wanted = 0;
+    // Load averages, and threads: how many run of how many there are.
+    let load = read("/proc/loadavg");
+    let there_are = load.split_once('/').and_then(|(_, rest)| {
+        let number = rest.split(' ').next()?;
+        number.parse::<u64>().ok()
+    });
+    let mut wanted = there_are.unwrap_or(0);
     for process in &plan.processes {
         wanted += process.threads.len() as u64;
         let mut exceeds = |setting: &str, has: u64, needs: u64| {
@@ -249,6 +270,25 @@ fn limits(plan: &Plan, found: &mut Obstacles) {
             format!("at least {wanted}"),
             "set it higher with sysctl",
         );
+    }
+}
+
+/// A kernel that is locked down gives nobody I/O ports (`arch/x86/kernel/ioport.c`: ksys_ioperm).
+fn ports(plan: &Plan, found: &mut Obstacles) {
+    let lockdown = read("/sys/kernel/security/lockdown");
+    if lockdown.is_empty() || lockdown.contains("[none]") {
+        return;
+    }
+    for thread in plan.processes.iter().flat_map(|process| &process.threads) {
+        if !thread.ports.is_empty() || thread.port_level != 0 {
+            found.add(
+                Some(thread.tid),
+                "I/O ports",
+                "a kernel that is locked down",
+                "one that gives programs ports",
+                "boot without lockdown, and without Secure Boot",
+            );
+        }
     }
 }
 

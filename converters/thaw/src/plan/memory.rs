@@ -2,7 +2,7 @@
 
 use super::files::file_index;
 use super::{Mapping, Memory, OpenFile};
-use crate::view::{DecodeError, Place, View, number};
+use crate::view::{DecodeError, Place, View, little_endian, number};
 use kconv_image::{PAGE_SIZE, Value};
 
 /// Fields of `mm_struct` in the order of `struct prctl_mm_map` (`include/uapi/linux/prctl.h`).
@@ -51,8 +51,25 @@ pub(super) fn memory(
         program: file_index(view, files, mm, "exe_file")?,
         vdso: special,
         flags: view.unsigned(mm, "flags")?,
-        has_ldt: view.unsigned(mm, "context.ldt")? != 0,
+        ldt: ldt(view, mm)?,
     })
+}
+
+/// The LDT of an `mm_struct`, if a program has written one.
+fn ldt(view: &View<'_>, mm: Place) -> Result<Vec<u64>, DecodeError> {
+    const DESCRIPTOR: u64 = 8;
+    // LDT_ENTRIES (arch/x86/include/uapi/asm/ldt.h).
+    const MOST: u64 = 8192;
+    let Some(ldt) = view.follow(mm, "context.ldt", "ldt_struct")? else {
+        return Ok(Vec::new());
+    };
+    let count = view.unsigned(ldt, "nr_entries")?;
+    if count > MOST {
+        return Err(view.absurd(ldt, "nr_entries", count, "an LDT has 8192 entries at most"));
+    }
+    let entries = view.bytes_at(ldt, "entries", DESCRIPTOR * count)?;
+    let entries = entries.chunks_exact(DESCRIPTOR as usize);
+    Ok(entries.map(little_endian).collect())
 }
 
 fn mapping(view: &View<'_>, files: &[OpenFile], vma: Place) -> Result<Mapping, DecodeError> {

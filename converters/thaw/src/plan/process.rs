@@ -143,19 +143,30 @@ fn process(
         of_threads.insert(view.int(*task, "pid")?, of_thread);
         all.add(of_thread);
     }
+    let mut with_folders: BTreeMap<u64, usize> = BTreeMap::new();
+    for task in tasks {
+        *with_folders.entry(view.unsigned(*task, "fs")?).or_default() += 1;
+    }
     for task in tasks {
         if view.unsigned(*task, "exit_state")? == 0 {
-            process.threads.push(thread(view, xsave, *task, all)?);
+            let mut thread = thread(view, xsave, *task, all)?;
             for (field, what) in [
                 ("mm", "memory"),
                 ("files", "descriptors"),
-                ("fs", "working directory"),
                 ("sighand", "signal actions"),
             ] {
                 if view.unsigned(*task, field)? != view.unsigned(leader, field)? {
-                    process.unshared.push((view.int(*task, "pid")?, what));
+                    process.unshared.push((thread.tid, what));
                 }
             }
+            let folders = view.unsigned(*task, "fs")?;
+            if folders != view.unsigned(leader, "fs")? {
+                match with_folders.get(&folders) {
+                    Some(1) => thread.has_own_folders = true,
+                    _ => process.unshared.push((thread.tid, "working directory")),
+                }
+            }
+            process.threads.push(thread);
         }
     }
     let clocks = view.image.head().clocks;

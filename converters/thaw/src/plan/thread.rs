@@ -1,9 +1,10 @@
 //! What a thread has for itself.
 
 use super::signals::{Spent, is_of_thread, pending};
-use super::{Credentials, Folders, Registers, Restart, Scheduling, Thread};
+use super::{Credentials, Filter, Folders, Registers, Restart, Scheduling, Seccomp, Thread};
 use crate::view::{DecodeError, Place, View, little_endian};
 use kconv_freeze::{XsaveComponents, xsave_standard_form};
+use kconv_image::{Resource, Value};
 
 /// Members of `pt_regs` in the order of `user_regs_struct` (`arch/x86/include/asm/user_64.h`).
 const GENERAL: [&str; 21] = [
@@ -93,6 +94,7 @@ pub(super) fn thread(
         affinity: affinity(view, task)?,
         credentials: credentials(view, task)?,
         folders: folders(view, task)?,
+        has_own_folders: false,
         personality: view.unsigned(task, "personality")? as u32,
         timer_slack: view.unsigned(task, "timer_slack_ns")?,
         parent_death: view.int(task, "pdeath_signal")?,
@@ -103,13 +105,66 @@ pub(super) fn thread(
         memory_policy: memory_policy(view, task, "mempolicy")?,
         // PFA_NO_NEW_PRIVS (include/linux/sched.h).
         no_new_privileges: view.unsigned(task, "atomic_flags")? & 1 != 0,
-        seccomp: (
-            view.unsigned(task, "seccomp.mode")? as u32,
-            view.resource(task, "seccomp.filter")?,
-        ),
-        has_ports: view.unsigned(task, "thread.io_bitmap")? != 0
-            || view.unsigned(task, "thread.iopl_emul")? != 0,
+        seccomp: seccomp(view, task)?,
+        ports: match view.follow(task, "thread.io_bitmap", "io_bitmap")? {
+            Some(ports) => permitted(view.field(ports, "bitmap")?),
+            None => Vec::new(),
+        },
+        port_level: view.unsigned(task, "thread.iopl_emul")? as u32,
     })
+}
+
+/// Which system calls a task may make.
+fn seccomp(view: &View<'_>, task: Place) -> Result<Seccomp, DecodeError> {
+    const NONE: &str = "the filters of a task with filters are a resource of the image";
+    match view.unsigned(task, "seccomp.mode")? {
+        0 => Ok(Seccomp::Off),
+        1 => Ok(Seccomp::Strict),
+        2 => {
+            let resource = view.resource(task, "seccomp.filter")?;
+            let resource = resource.and_then(|id| view.image.head().resources.get(id.0 as usize));
+            let filters = resource.and_then(filters);
+            let filters = filters.ok_or_else(|| view.absurd(task, "seccomp.filter", 0, NONE))?;
+            Ok(Seccomp::Filters(filters))
+        }
+        mode => Err(view.absurd(task, "seccomp.mode", mode, "0, 1 and 2 are known")),
+    }
+}
+
+/// The filters of a resource, which lists the newest first.
+fn filters(resource: &Resource) -> Option<Vec<Filter>> {
+    let Some(Value::List(filters)) = resource.get("filters") else {
+        return None;
+    };
+    let filter = |filter: &Value| match filter {
+        Value::List(parts) => match parts.as_slice() {
+            [Value::Unsigned(log), Value::Bytes(program)] => Some(Filter {
+                log: *log != 0,
+                program: program.clone(),
+            }),
+            _ => None,
+        },
+        _ => None,
+    };
+    filters.iter().rev().map(filter).collect()
+}
+
+/// The runs of ports whose bit is clear, which permits them: the first, and how many.
+fn permitted(bitmap: &[u8]) -> Vec<(u32, u32)> {
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    let bits = bitmap
+        .iter()
+        .flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1));
+    for (port, bit) in (0u32..).zip(bits) {
+        if bit == 1 {
+            continue;
+        }
+        match runs.last_mut() {
+            Some((first, count)) if *first + *count == port => *count += 1,
+            _ => runs.push((port, 1)),
+        }
+    }
+    runs
 }
 
 fn registers(view: &View<'_>, task: Place) -> Result<Registers, DecodeError> {
@@ -328,6 +383,13 @@ pub(super) fn memory_policy(
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+
+    #[test]
+    fn ports_whose_bits_are_clear_are_permitted() {
+        assert_eq!(permitted(&[0xff, 0xff]), []);
+        assert_eq!(permitted(&[0b0111_1110, 0b1111_1100]), [(0, 1), (7, 3)]);
+        assert_eq!(permitted(&[0; 8192]), [(0, 65536)]);
+    }
 
     fn after(ax: i64, orig_ax: i64) -> (Registers, Option<Restart>) {
         let mut registers = Registers::default();
