@@ -207,10 +207,13 @@ impl Failure {
                 writeln!(out, "{error}refused{error:#}: {finding}")?;
                 writeln!(out, "  {advice}= {}{advice:#}", finding.advice())?;
             }
+            let things = match findings.len() {
+                1 => "one thing".to_owned(),
+                count => format!("{count} things"),
+            };
             return writeln!(
                 out,
-                "{error}error{error:#}: {} things cannot be saved; no image was written",
-                findings.len()
+                "{error}error{error:#}: {things} cannot be saved; no image was written"
             );
         }
         if let Failure::Thaw(ThawError::Obstacles(obstacles)) = self {

@@ -31,6 +31,8 @@ pub struct Machine {
     pub memory: u32,
     /// Number of CPUs.
     pub cpus: u32,
+    /// What they can do, as QEMU's option `-cpu` has it.
+    pub cpu: String,
     /// Files of the host that are the machine's disks, /dev/vda and on.
     pub disks: Vec<PathBuf>,
     /// What is added to the kernel's command line.
@@ -42,6 +44,7 @@ impl Default for Machine {
         Machine {
             memory: 1024,
             cpus: 2,
+            cpu: "max".to_owned(),
             disks: Vec::new(),
             command_line: String::new(),
         }
@@ -63,7 +66,7 @@ impl Machine {
         // that is switched) is at times still run by another as it was, and the kernel dies of the
         // breakpoint that stood there meanwhile.
         qemu.args(["-accel", "tcg,thread=single"])
-            .args(["-cpu", "max", "-machine", "pc"])
+            .args(["-cpu", &self.cpu, "-machine", "pc"])
             .args(["-nodefaults", "-no-user-config", "-display", "none"])
             .args(["-no-reboot", "-serial", "stdio", "-device", "vmcoreinfo"])
             .args(["-m", &self.memory.to_string()])

@@ -74,6 +74,14 @@ impl Initramfs {
             .insert(path.to_owned(), Entry::File { contents, mode });
     }
 
+    /// The contents of a file that was added; `None` if none was.
+    pub fn contents(&self, path: &str) -> Option<&[u8]> {
+        match self.entries.get(path.trim_start_matches('/')) {
+            Some(Entry::File { contents, .. }) => Some(contents),
+            _ => None,
+        }
+    }
+
     /// Adds a file of the host.
     ///
     /// # Errors

@@ -1,13 +1,14 @@
-//! From one kernel into the other by kexec, and the other way.
+//! From one kernel into the other by kexec, and the other way; and out of the same images after a
+//! cold boot.
 
 use super::{
     LIMIT, PROGRAMS, convert, freeze, initramfs, machine, mount, number, thaw, uninterrupted,
 };
-use kconv_guests::{Guest, Kernel};
+use kconv_guests::{Guest, Kernel, Machine};
 
-/// Parts of the program that checks its own state from inside. Of what the others set (memory that
-/// is locked, seccomp filters, an LDT) not everything is carried.
-const STATE: &str = "registers signals timers sleeps process files family scheduling";
+/// Parts of the program that checks its own state from inside: all but `memory`, which locks some,
+/// and that is refused when it is frozen.
+const STATE: &str = "registers signals timers sleeps process files family scheduling threads";
 
 /// Has the program set its state, and freezes it.
 fn freeze_state(guest: &mut Guest) -> u32 {
@@ -38,10 +39,39 @@ fn written(guest: &mut Guest) -> String {
         .unwrap()
 }
 
+/// What has been frozen, and what it has to come to.
+struct Frozen {
+    pids: [u32; PROGRAMS.len()],
+    expected: [String; PROGRAMS.len()],
+    written: String,
+    state: u32,
+}
+
 fn journey(from: &Kernel, to: &Kernel) {
-    let (machine, _folder) = machine();
+    let (machine, folder) = machine();
     let mut guest = machine.boot(from, initramfs()).unwrap();
     mount(&mut guest);
+    let frozen = freeze_all(&mut guest, from, to);
+    guest.run("umount /disk").unwrap();
+    // As it is now, for another boot.
+    let disk = folder.path().join("another");
+    std::fs::copy(&machine.disks[0], &disk).unwrap();
+
+    guest.kexec(to, initramfs()).unwrap();
+    thaw_all(&mut guest, &frozen);
+    guest.power_off().unwrap();
+
+    let machine = Machine {
+        disks: vec![disk],
+        ..machine
+    };
+    let mut guest = machine.boot(to, initramfs()).unwrap();
+    thaw_all(&mut guest, &frozen);
+    guest.power_off().unwrap();
+}
+
+/// Freezes all programs in their middle, and converts them.
+fn freeze_all(guest: &mut Guest, from: &Kernel, to: &Kernel) -> Frozen {
     guest
         .run(
             "seq 100000 >/disk/data; truncate -s 400M /disk/data; seq 1000 >>/disk/data; \
@@ -52,33 +82,40 @@ fn journey(from: &Kernel, to: &Kernel) {
         "sum" | "python" | "xz" => guest.attempt(program.command, LIMIT).unwrap().stdout,
         _ => uninterrupted(program.command),
     });
-    let written = written(&mut guest);
-    number(&mut guest, 20_000);
+    let written = written(guest);
+    number(guest, 20_000);
     let pids = PROGRAMS.each_ref().map(|program| {
-        let pid = freeze(&mut guest, program);
-        convert(&mut guest, program.name, from, to);
+        let pid = freeze(guest, program);
+        convert(guest, program.name, from, to);
         pid
     });
-    let state = freeze_state(&mut guest);
-    convert(&mut guest, "state", from, to);
-    guest.run("umount /disk").unwrap();
+    let state = freeze_state(guest);
+    convert(guest, "state", from, to);
+    Frozen {
+        pids,
+        expected,
+        written,
+        state,
+    }
+}
 
-    guest.kexec(to, initramfs()).unwrap();
-    mount(&mut guest);
-    for ((program, pid), expected) in PROGRAMS.iter().zip(pids).zip(expected) {
+/// Lets all of them run on to their ends.
+fn thaw_all(guest: &mut Guest, frozen: &Frozen) {
+    mount(guest);
+    let pids = frozen.pids.iter().zip(&frozen.expected);
+    for (program, (pid, expected)) in PROGRAMS.iter().zip(pids) {
         assert_eq!(
-            thaw(&mut guest, program.name, pid),
+            &thaw(guest, program.name, *pid),
             expected,
             "{}",
             program.name
         );
     }
-    assert_eq!(self::written(&mut guest), written);
+    assert_eq!(written(guest), frozen.written);
     guest.run("kconv thaw /disk/state.img").unwrap();
-    let verdict = check_state(&mut guest, state);
+    let verdict = check_state(guest, frozen.state);
     println!("{verdict}");
     assert!(verdict.starts_with("ok, "), "{verdict}");
-    guest.power_off().unwrap();
 }
 
 #[test]

@@ -33,14 +33,15 @@ fn freeze_state(guest: &mut Guest, name: &str, parts: &str) -> u32 {
     pid
 }
 
-/// Freezes a program that is in a handler, which interrupted the code of the kernel's in it.
-fn freeze_handler(guest: &mut Guest) {
-    let out = "/disk/handler.out";
-    let pid = guest.start("handler", out).unwrap();
-    guest.wait_for(out, "ready", LIMIT).unwrap();
+/// Freezes a program that says when it is ready.
+fn freeze_ready(guest: &mut Guest, name: &str, command: &str) -> u32 {
+    let out = format!("/disk/{name}.out");
+    let pid = guest.start(command, &out).unwrap();
+    guest.wait_for(&out, "ready", LIMIT).unwrap();
     guest
-        .run(&format!("kconv freeze --kill {pid} -o /disk/handler.img"))
+        .run(&format!("kconv freeze --kill {pid} -o /disk/{name}.img"))
         .unwrap();
+    pid
 }
 
 /// After `before`, a thaw is refused for reasons that have `texts` in them, and nothing was made.
@@ -78,48 +79,64 @@ fn what_is_in_the_way_is_told_and_what_is_wrong_shows() {
         ["sum", "counter", "pipeline"].map(|name| freeze(&mut guest, program(name)));
     freeze(&mut guest, &HALF);
     let signals = freeze_state(&mut guest, "signals", "signals");
-    freeze_state(&mut guest, "filter", "threads");
-    freeze_handler(&mut guest);
+    freeze_state(&mut guest, "threads", "threads");
+    freeze_ready(&mut guest, "handler", "handler");
+    let far = freeze_ready(&mut guest, "far", "far");
+    let terminal = "sh -c 'exec setsid -c sh -c \"exec handler </dev/null\" </dev/ttyS0'";
+    freeze_ready(&mut guest, "terminal", terminal);
     guest.run("cp /disk/counter.img /disk/old.img").unwrap();
     for name in [
-        "sum", "counter", "pipeline", "half", "signals", "filter", "handler",
+        "sum", "counter", "pipeline", "half", "signals", "threads", "handler", "far", "terminal",
     ] {
         convert(&mut guest, name, &old, &new);
     }
     guest.run("umount /disk").unwrap();
     guest.power_off().unwrap();
 
-    other_registers(&machine, &new);
+    lesser_machine(&machine, &new);
     let mut guest = machine.boot(&new, initramfs()).unwrap();
     mount(&mut guest);
     let said = guest.attempt("kconv thaw /disk/old.img", LIMIT).unwrap();
     assert_eq!(said.code, 2, "{}", said.stderr);
     let command = format!("kconv {} {} /disk/old.img", old.release, new.release);
     assert!(said.stderr.contains(&command), "{}", said.stderr);
+    far_addresses(&mut guest, far);
     obstacles(&mut guest, sum, counter);
+    other_files(&mut guest, counter);
+    of_kconv_itself(&mut guest);
     half_way(&mut guest, pipeline);
     mutants(&mut guest, sum, counter, signals);
     guest.power_off().unwrap();
 }
 
-/// A kernel that does not let programs have the registers they had.
-fn other_registers(machine: &Machine, kernel: &Kernel) {
+/// A machine that lacks what programs had: instructions, registers, addresses.
+fn lesser_machine(machine: &Machine, kernel: &Kernel) {
     let machine = Machine {
-        command_line: "noxsave".to_owned(),
+        cpu: "max,-avx2".to_owned(),
+        command_line: "noxsave no5lvl".to_owned(),
         ..machine.clone()
     };
     let mut guest = machine.boot(kernel, initramfs()).unwrap();
     mount(&mut guest);
+    let texts = [
+        "register state (XCR0): found 0x3",
+        "the CPU: found no avx2, expected avx2",
+    ];
     let thaw = "kconv thaw --dry-run /disk/counter.img";
-    refused(
-        &mut guest,
-        ":",
-        thaw,
-        &["register state (XCR0): found 0x3"],
-        ":",
-    );
+    refused(&mut guest, ":", thaw, &texts, ":");
+    let texts =
+        ["memory at 0x10000000000000-0x10000000002000: found addresses up to 0x7ffffffff000"];
+    let thaw = "kconv thaw --dry-run /disk/far.img";
+    refused(&mut guest, ":", thaw, &texts, ":");
     guest.run("umount /disk").unwrap();
     guest.power_off().unwrap();
+}
+
+/// Memory that only page tables of five levels reach.
+fn far_addresses(guest: &mut Guest, far: u32) {
+    guest.run("kconv thaw /disk/far.img").unwrap();
+    guest.run(&format!("kill -USR1 {far}")).unwrap();
+    assert_eq!(ended(guest, "far", far), "ready\nright\n");
 }
 
 fn obstacles(guest: &mut Guest, sum: u32, counter: u32) {
@@ -170,12 +187,12 @@ fn obstacles(guest: &mut Guest, sum: u32, counter: u32) {
         back,
     );
     // With some of these no other program can be run meanwhile: all is in one shell.
-    let thaw_filter = "kconv thaw /disk/filter.img";
+    let thaw_threads = "kconv thaw /disk/threads.img";
     for (file, value, thaw, text) in [
         (
             "vm/max_map_count",
             25,
-            thaw_filter,
+            thaw_threads,
             "vm.max_map_count: found 25, expected at least",
         ),
         (
@@ -203,29 +220,74 @@ fn obstacles(guest: &mut Guest, sum: u32, counter: u32) {
         );
         refused(guest, ":", &thaw, &[text], ":");
     }
-    let apart = format!("unshare -i {thaw_counter}");
-    let texts = ["ipc namespace: found one of kconv's own"];
-    refused(guest, ":", &apart, &texts, ":");
-    let texts = ["kconv itself: found no new privileges, expected none"];
-    refused(
-        guest,
-        ":",
-        &format!("setpriv --nnp {thaw_counter}"),
-        &texts,
-        ":",
-    );
     let texts = ["0 writers in the image", "kconv freeze --tree"];
     refused(guest, ":", "kconv thaw /disk/half.img", &texts, ":");
     let texts = ["the vDSO: found a handler of a signal that returns into the old one"];
     refused(guest, ":", "kconv thaw /disk/handler.img", &texts, ":");
+    let texts = ["controlling terminal: found ttyS0, expected none"];
+    refused(guest, ":", "kconv thaw /disk/terminal.img", &texts, ":");
+}
+
+/// Files that have the name and the size of those at the freeze, and are others.
+fn other_files(guest: &mut Guest, counter: u32) {
+    let thaw_counter = "kconv thaw /disk/counter.img";
+    let program = guest.get("/bin/counter").unwrap();
+    let mut other = program.clone();
+    // The head of the note: lengths of owner and ID, NT_GNU_BUILD_ID.
+    let head = b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0";
+    let note = other.windows(16).position(|bytes| bytes == head).unwrap();
+    other[note + 16] ^= 1;
+    guest.put("/tmp/other", &other, 0o755).unwrap();
     let texts = [
-        "seccomp: found filter, expected none",
-        "seccomp: found strict, expected none",
-        "I/O ports: found a permission to use some, expected none",
-        "LDT: found entries in it, expected none",
-        "working directory: found one of the thread's own, expected none",
+        &format!("task {counter}: regular file /bin/counter (recognised by size and build ID)"),
+        "found build ID",
     ];
-    refused(guest, ":", thaw_filter, &texts, ":");
+    let kept = "mv /bin/counter /tmp/counter && mv /tmp/other /bin/counter";
+    let back = "mv /tmp/counter /bin/counter";
+    refused(guest, kept, thaw_counter, &texts, back);
+
+    // The shell itself needs that device: all is in one.
+    let device = |minor| format!("rm /dev/null; mknod -m 666 /dev/null c 1 {minor}");
+    let (other, right) = (device(5), device(3));
+    let thaw = format!("{other}; {thaw_counter}; code=$?; {right}; exit $code");
+    let texts = ["character device /dev/null: found 1:5, expected 1:3"];
+    refused(guest, ":", &thaw, &texts, ":");
+}
+
+/// What keeps kconv from making anything.
+fn of_kconv_itself(guest: &mut Guest) {
+    let thaw = "kconv thaw /disk/counter.img";
+    for (kconv, text) in [
+        (
+            format!("unshare -i {thaw}"),
+            "ipc namespace: found one of kconv's own",
+        ),
+        (
+            format!("unshare -U -r {thaw}"),
+            "user namespace: found one of kconv's own",
+        ),
+        (
+            format!("setpriv --nnp {thaw}"),
+            "kconv itself: found no new privileges, expected none",
+        ),
+        (
+            "chmod 644 /disk/counter.img; echo user:x:1000:1000::/:/bin/sh >>/etc/passwd; \
+             start-stop-daemon -S -c user -x /bin/kconv -- thaw /disk/counter.img"
+                .to_owned(),
+            "kconv itself: found capabilities 0x0, expected all of them",
+        ),
+        // No program can be started meanwhile: kconv waits until it is time.
+        (
+            format!(
+                "F=/proc/sys/kernel/threads-max; was=$(cat $F); rm -f /tmp/go; \
+                 (until [ -e /tmp/go ]; do :; done; exec {thaw}) & \
+                 echo 20 >$F; echo >/tmp/go; wait $!; code=$?; echo $was >$F; exit $code"
+            ),
+            "kernel.threads-max: found 20, expected at least",
+        ),
+    ] {
+        refused(guest, ":", &kconv, &[text], ":");
+    }
 }
 
 /// A thaw that fails when some processes are made already.

@@ -1,0 +1,150 @@
+//! An upgrade of a whole Debian with systemd: `kconv upgrade` ends its services and starts the next
+//! kernel, and there the unit that `converters/install` installs thaws what was frozen.
+//!
+//! A Debian is installed into a file for it, with debootstrap: `tests/systemd` runs it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use kconv_guests::{Initramfs, Kernel, Machine, static_kconv};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(240);
+const JOB: &str = "/usr/local/bin/counter 12000000000";
+
+/// What the guest is driven by, as one of its services.
+const AGENT: &str = "[Service]\nExecStart=/usr/local/bin/agent\nStandardOutput=journal+console\n\
+                     [Install]\nWantedBy=multi-user.target\n";
+
+/// Into the Debian on the disk.
+const INIT: &str = "#!/bin/sh
+mount -t devtmpfs dev /dev
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+modules=/lib/modules/$(uname -r)
+while read -r module; do
+    insmod \"$modules/$module\"
+done <\"$modules/load\"
+mkdir -p /debian
+mount -t ext4 /dev/vda /debian || exec sh
+umount /proc /sys
+mount --move /dev /debian/dev
+exec switch_root /debian /sbin/init
+";
+
+#[test]
+#[ignore = "installs a Debian; tests/systemd runs it"]
+fn a_service_lives_through_an_upgrade() {
+    let (from, to) = (
+        Kernel::oldest("6.1").unwrap(),
+        Kernel::newest("6.12").unwrap(),
+    );
+    let mut initramfs = Initramfs::new().unwrap();
+    initramfs.file("/init", INIT.as_bytes().to_vec(), 0o755);
+    let folder = tempfile::tempdir().unwrap();
+    let disk = debian(folder.path(), &initramfs, &to);
+    let machine = Machine {
+        disks: vec![disk],
+        ..Machine::default()
+    };
+    let mut guest = machine.boot(&from, &initramfs).unwrap();
+    println!("{}", guest.run("systemctl --version | head -n 1").unwrap());
+    guest.run("systemctl enable kconv-thaw").unwrap();
+    guest
+        .run(&format!(
+            "systemd-run --unit job -p StandardOutput=file:/root/turns {JOB}"
+        ))
+        .unwrap();
+    let pid = guest.run("systemctl show --property MainPID --value job");
+    let pid = pid.unwrap().trim().to_owned();
+    let upgrade = format!(
+        "/usr/local/bin/kconv upgrade --kernel /boot/vmlinuz --initrd /boot/initrd --tree {pid}"
+    );
+    guest.start(&upgrade, "/root/upgrade.log").unwrap();
+    if let Err(error) = guest.arrives(&to) {
+        let said = guest.run("cat /root/upgrade.log");
+        panic!("{}{error}", said.unwrap_or_default());
+    }
+    println!("{}", guest.run("cat /root/upgrade.log").unwrap());
+    let unit = "until systemctl is-active kconv-thaw; do \
+                ! systemctl is-failed kconv-thaw || break; sleep 1; done; \
+                systemctl status --no-pager kconv-thaw";
+    let status = guest.attempt(unit, LIMIT).unwrap();
+    println!("{}", status.stdout);
+    assert_eq!(status.code, 0, "{status:?}");
+    // It belongs to the unit, and goes on there.
+    let cgroup = guest.run(&format!("cat /proc/{pid}/cgroup")).unwrap();
+    assert_eq!(cgroup.trim(), "0::/system.slice/kconv-thaw.service");
+    assert_eq!(guest.run("ls /var/lib/kconv; cat /root/turns").unwrap(), "");
+    let ended = format!("while [ -d /proc/{pid}/fd ]; do sleep 0.2; done; cat /root/turns");
+    let turns = guest.attempt(&ended, LIMIT).unwrap().stdout;
+    assert_eq!(turns, guest.attempt(JOB, LIMIT).unwrap().stdout);
+}
+
+/// A file system with a Debian, kconv and its unit, and the next kernel.
+fn debian(folder: &Path, initramfs: &Initramfs, next: &Kernel) -> PathBuf {
+    let root = folder.join("root");
+    let targets = run(Command::new("apt-get").args([
+        "indextargets",
+        "--format",
+        "$(REPO_URI)",
+        "Created-By: Packages",
+        "Codename: bookworm",
+    ]));
+    let archive = targets.lines().next().expect("apt knows no Debian 12");
+    let mut debootstrap = Command::new("debootstrap");
+    debootstrap.args(["--variant=minbase", "--include=systemd-sysv", "bookworm"]);
+    run(debootstrap.arg(&root).arg(archive));
+
+    let put = |path: &str, contents: &[u8], mode: u32| {
+        use std::os::unix::fs::PermissionsExt;
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, contents).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+    };
+    put(
+        "usr/local/bin/kconv",
+        &std::fs::read(static_kconv().unwrap()).unwrap(),
+        0o755,
+    );
+    for program in ["agent", "counter"] {
+        let contents = initramfs.contents(&format!("/bin/{program}")).unwrap();
+        put(&format!("usr/local/bin/{program}"), contents, 0o755);
+    }
+    // As converters/install does.
+    let unit = include_str!("../../../converters/kconv/systemd/kconv-thaw.service");
+    let unit = unit.replace("@PREFIX@", "/usr/local");
+    put(
+        "usr/local/lib/systemd/system/kconv-thaw.service",
+        unit.as_bytes(),
+        0o644,
+    );
+    put("etc/systemd/system/agent.service", AGENT.as_bytes(), 0o644);
+    let wants = root.join("etc/systemd/system/multi-user.target.wants");
+    std::fs::create_dir_all(&wants).unwrap();
+    std::os::unix::fs::symlink("../agent.service", wants.join("agent.service")).unwrap();
+    put(
+        "boot/vmlinuz",
+        &std::fs::read(&next.vmlinuz).unwrap(),
+        0o644,
+    );
+    put("boot/initrd", &initramfs.archive(next).unwrap(), 0o644);
+
+    let disk = folder.join("disk");
+    std::fs::File::create(&disk)
+        .and_then(|file| file.set_len(2 << 30))
+        .unwrap();
+    let mut mke2fs = Command::new("/sbin/mke2fs");
+    mke2fs.args(["-q", "-F", "-t", "ext4", "-d"]);
+    run(mke2fs.arg(&root).arg(&disk));
+    disk
+}
+
+fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}{errors}");
+    said
+}
