@@ -304,7 +304,7 @@ pub(super) fn install(
             None => {
                 let file = &plan.files[open.file];
                 let resource = &head.resources[file.resource.0 as usize];
-                open_in(body, file, resource)?
+                open_in(body, kept.base, file, resource)?
             }
         };
         remote.call("dup3", libc::SYS_dup3, &[from, number, flags])?;
@@ -352,8 +352,14 @@ pub(super) fn settle(body: &Body<'_>, kept: &Kept) -> Result<(), CallError> {
     Ok(())
 }
 
-/// Opens a file of `/proc/PID` in the process, now that there is one.
-fn open_in(body: &Body<'_>, file: &OpenFile, resource: &Resource) -> Result<u64, CallError> {
+/// Opens a file of `/proc/PID` in the process, now that there is one, under a number from `base` on:
+/// what is left of those is closed.
+fn open_in(
+    body: &Body<'_>,
+    base: u64,
+    file: &OpenFile,
+    resource: &Resource,
+) -> Result<u64, CallError> {
     let remote = body.first();
     let mut path = resource
         .text("path")
@@ -369,7 +375,10 @@ fn open_in(body: &Body<'_>, file: &OpenFile, resource: &Resource) -> Result<u64,
         let position = file.position as u64;
         remote.call("lseek", libc::SYS_lseek, &[opened, position, 0])?;
     }
-    Ok(opened)
+    let arguments = [opened, libc::F_DUPFD as u64, base];
+    let high = remote.call("fcntl(F_DUPFD)", libc::SYS_fcntl, &arguments)?;
+    remote.call("close", libc::SYS_close, &[opened])?;
+    Ok(high as u64)
 }
 
 /// Sets a lock, in the process that owns it or has the open file that does.

@@ -2,7 +2,7 @@
 //! cold boot.
 
 use super::{
-    LIMIT, PROGRAMS, convert, freeze, initramfs, machine, mount, number, thaw, uninterrupted,
+    LIMIT, PROGRAMS, convert, ended, freeze, initramfs, machine, mount, number, thaw, uninterrupted,
 };
 use kconv_guests::{Guest, Kernel, Machine};
 
@@ -134,4 +134,49 @@ fn programs_go_back_to_the_kernel_before() {
         Kernel::newest("6.12").unwrap(),
     );
     journey(&new, &old);
+}
+
+/// One that was thawed is frozen again on the new kernel, and ends on the old one. The code that the
+/// kernels gave it lies in three places by then.
+#[test]
+fn a_program_goes_there_and_back() {
+    let (old, new) = (
+        Kernel::oldest("6.1").unwrap(),
+        Kernel::newest("6.12").unwrap(),
+    );
+    let clocks = PROGRAMS.iter().find(|program| program.name == "clocks");
+    let clocks = clocks.unwrap();
+    let expected = uninterrupted(clocks.command);
+    let (machine, _folder) = machine();
+    let mut guest = machine.boot(&old, initramfs()).unwrap();
+    mount(&mut guest);
+    number(&mut guest, 20_000);
+    let pid = freeze(&mut guest, clocks);
+    let state = freeze_state(&mut guest);
+    for (from, to) in [(&old, &new), (&new, &old)] {
+        for name in ["clocks", "state"] {
+            convert(&mut guest, name, from, to);
+        }
+        guest.run("umount /disk").unwrap();
+        guest.kexec(to, initramfs()).unwrap();
+        mount(&mut guest);
+        guest
+            .run("echo $$ >/sys/fs/cgroup/slow/cgroup.procs; kconv thaw /disk/clocks.img")
+            .unwrap();
+        guest.run("kconv thaw /disk/state.img").unwrap();
+        if to.release == new.release {
+            guest
+                .run(&format!(
+                    "rm /disk/clocks.img /disk/state.img; test ! -s /disk/clocks.out && \
+                     kconv freeze --kill {pid} -o /disk/clocks.img && \
+                     kconv freeze --tree --kill {state} -o /disk/state.img"
+                ))
+                .unwrap();
+        }
+    }
+    assert_eq!(ended(&mut guest, "clocks", pid), expected);
+    let verdict = check_state(&mut guest, state);
+    println!("{verdict}");
+    assert!(verdict.starts_with("ok, "), "{verdict}");
+    guest.power_off().unwrap();
 }
