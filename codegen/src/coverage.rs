@@ -6,7 +6,7 @@
 
 use crate::ctype::{Shape, shape};
 use crate::plan::{Action, Bits, FieldPlan, Place, Plan, TypePlan};
-use kconv_runtime::table::{PartKind, RuleKind};
+use kconv_rules::{PartKind, RuleKind};
 use kernel_structs::layout::{Layout, TypeId, leaves};
 use std::collections::BTreeMap;
 use thiserror::Error;

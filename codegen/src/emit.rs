@@ -1,21 +1,23 @@
-//! A plan as Rust for people to read.
+//! Plans as Rust for people to read.
 //!
-//! A generated file has, in this order: where it came from; one function per type, one line per
-//! field in the order of the target structure; the structures under both layouts, with
-//! compile-time assertions of every size and offset; the tables of the runtime. Its text depends
-//! on the plan and the layouts and on nothing else.
+//! What a family needs is a [`House`]: one view for each distinct shape of a structure, the
+//! functions and rules of types that both sides of a conversion have alike, each once, and a page
+//! for each step with the types that differ. The text depends on plans and layouts and on nothing
+//! else.
 
+mod carry;
 mod functions;
+mod house;
 mod lines;
-mod structs;
+pub(crate) mod names;
+mod step;
 mod tables;
 mod text;
+mod views;
 
-use crate::coverage::{self, CoverageFinding};
-use crate::plan::Plan;
-use kernel_structs::layout::Layout;
-use quote::quote;
-use structs::Structs;
+pub use house::{House, HouseError, Paths, Stored};
+
+use crate::coverage::CoverageFinding;
 
 /// Name and version of the generator, as generated files carry it.
 pub const TOOL: &str = concat!("kconv-gen ", env!("CARGO_PKG_VERSION"));
@@ -42,6 +44,12 @@ pub enum EmitError {
         /// The rule.
         rule: &'static str,
     },
+    /// A plan for a layout that is not among those that code is generated for.
+    #[error("{layout} is no stored layout of the family")]
+    NoLayout {
+        /// Its name.
+        layout: String,
+    },
     /// A machine that the runtime does not know.
     #[error("the runtime knows no machine `{machine}`")]
     NoMachine {
@@ -59,55 +67,4 @@ pub enum EmitError {
     /// The text is not Rust. This is a fault of the generator.
     #[error("the generated text is not Rust: {0}")]
     NotRust(#[from] syn::Error),
-}
-
-/// The generated file for `plan`, whose layouts are `old` and `new`.
-///
-/// # Errors
-/// If the plan is not total, or asks for something that cannot be written.
-pub fn emit(plan: &Plan, old: &Layout, new: &Layout) -> Result<String, EmitError> {
-    let findings = coverage::check(plan, old, new);
-    if !findings.is_empty() {
-        return Err(EmitError::NotTotal(findings));
-    }
-    let structs = Structs::collect(plan, old, new);
-    let mut comments = text::Comments::default();
-    let functions = functions::functions(plan, &structs, &mut comments)?;
-    let modules = structs.modules();
-    let imports = imports(&functions.to_string());
-
-    let mut file = text::header(plan);
-    file.push_str(&text::rust(quote!(#imports), &comments)?);
-    file.push('\n');
-    file.push_str(&text::rust(functions, &comments)?);
-    file.push('\n');
-    file.push_str(&text::rust(modules, &comments)?);
-    file.push('\n');
-    file.push_str(&tables::tables(plan)?);
-    syn::parse_file(&file)?;
-    Ok(file)
-}
-
-fn imports(code: &str) -> proc_macro2::TokenStream {
-    let at = code.contains("at !").then(|| {
-        quote!(
-            use kconv_runtime::at;
-        )
-    });
-    let offsets = code.contains("offset_of !").then(|| {
-        quote!(
-            use core::mem::offset_of;
-        )
-    });
-    let overrides = code.contains("overrides ::").then(|| {
-        quote!(
-            use crate::overrides;
-        )
-    });
-    quote! {
-        #overrides
-        #offsets
-        #at
-        use kconv_runtime::prelude::*;
-    }
 }

@@ -1,36 +1,47 @@
-//! Converter crates: their generated files, made and compared with what is there.
+//! Everything that is generated, made and compared with what is there: the views of structures,
+//! what is carried, and the pages of the steps.
 //!
-//! A crate holds what people wrote, `overrides.toml` and where needed `src/overrides.rs`, and one
-//! file per pair of releases that is made from it, `src/generated/MODULE.rs`.
+//! A step is a folder `converters/linux-X-Y` with what people wrote, `step.toml`, and one page for
+//! each pair of releases, `PAIR.rs`.
 
-use crate::emit::{self, EmitError};
+use crate::emit::names::version;
+use crate::emit::{EmitError, House, HouseError, Paths, Stored};
 use crate::overrides::{self, OverrideFinding, OverrideProblem, PairEntry, stale};
 use crate::plan::{Made, Pair, Plan, Side, Undecided};
 use kernel_structs::layout::Layout;
 use kernel_structs::releases::{LookupError, Registry, RegistryError, Release};
+use kernel_structs::state::StateMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Name of the file with the decisions.
-pub const OVERRIDES: &str = "overrides.toml";
+/// Name of the file that says what a step converts between.
+pub const STEP: &str = "step.toml";
 
-/// Where the generated files are, in a crate.
-pub const GENERATED: &str = "src/generated";
+/// Where the views are, in a project.
+const VIEWS: &str = "kernel-structs/views/src";
 
-/// A file of a crate that is made from its overrides.
+/// Where what is carried is.
+const CARRY: &str = "converters/carry/src";
+
+/// Where the steps are.
+pub const CONVERTERS: &str = "converters";
+
+/// A file that is made from layouts, state maps and decisions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GeneratedFile {
-    /// Its path in the crate.
+    /// Its path in the project.
     pub path: PathBuf,
     /// Its text.
     pub text: String,
 }
 
-/// What is wrong with a crate's decisions.
+/// What is wrong with the decisions of a step.
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
-    /// Entries of `overrides.toml`.
+    /// Entries of `step.toml`.
     pub overrides: Vec<OverrideFinding>,
     /// Undecided fields, with the names of the releases.
     pub undecided: Vec<((String, String), Undecided)>,
@@ -49,6 +60,12 @@ pub enum GenerateError {
     /// The decisions are wrong or not enough.
     #[error("the plan is not complete")]
     Findings(Findings),
+    /// The decisions of steps are wrong or not enough.
+    #[error("the plans of {} steps are not complete", .0.len())]
+    Steps(Vec<(PathBuf, Findings)>),
+    /// Layouts cannot be carried into themselves, or not be written as Rust.
+    #[error(transparent)]
+    House(#[from] HouseError),
     /// A release that is not known.
     #[error(transparent)]
     Lookup(#[from] LookupError),
@@ -90,31 +107,208 @@ pub enum GenerateError {
     },
 }
 
-/// Makes the generated files of the crate in `dir`; nothing is written.
+impl GenerateError {
+    /// Whether only a fault of the generator explains it.
+    pub fn is_fault(&self) -> bool {
+        let emit = match self {
+            GenerateError::Emit(error) | GenerateError::House(HouseError::Emit(error)) => error,
+            _ => return false,
+        };
+        matches!(emit, EmitError::NotTotal(_) | EmitError::NotRust(_))
+    }
+}
+
+/// What is known of one kernel family, for the generator.
+pub struct Family {
+    /// The state map.
+    pub map: StateMap,
+    /// The layouts, in the order of the releases that brought them.
+    pub layouts: Vec<Stored>,
+}
+
+impl Family {
+    /// The family `name` of `registry`.
+    ///
+    /// # Errors
+    /// If a layout or the state map cannot be read.
+    pub fn read(registry: &Registry, name: &str) -> Result<Family, RegistryError> {
+        let map = registry.state_map(name)?;
+        let of_family = registry.layouts();
+        let of_family = of_family.filter(|layout| layout.family == name);
+        let mut ordered = Vec::new();
+        for entry in of_family {
+            let mut releases = registry.releases().iter();
+            let first = releases
+                .find(|release| release.layout == entry.id)
+                .map_or(entry.id.0.clone(), |release| release.name.clone());
+            let version = registry
+                .releases()
+                .iter()
+                .filter(|release| release.layout == entry.id)
+                .map(|release| numbers(&release.version))
+                .min()
+                .unwrap_or_default();
+            let flavour = flavour_order(&entry.flavour);
+            let layout = registry.layout(&entry.id)?;
+            let stored = Stored {
+                id: entry.id.0.clone(),
+                release: first,
+                machine: entry.arch.clone(),
+                fingerprint: entry.fingerprint,
+                live: map.live(&layout),
+                layout,
+            };
+            ordered.push(((version, flavour, entry.flavour.clone()), stored));
+        }
+        ordered.sort_by(|a, b| a.0.cmp(&b.0));
+        let layouts = ordered.into_iter().map(|(_, stored)| stored).collect();
+        Ok(Family { map, layouts })
+    }
+
+    /// The house of the family.
+    ///
+    /// # Errors
+    /// [`HouseError`].
+    pub fn house(&self) -> Result<House<'_>, HouseError> {
+        let module = version(&self.map.family);
+        let paths = Paths {
+            views: format!("kernel_structs_views::{module}"),
+            own_views: format!("crate::{module}"),
+            carry: format!("kconv_carry::{module}"),
+            own_carry: format!("crate::{module}"),
+            overrides: format!("kconv_overrides::{module}"),
+        };
+        House::build(&self.map, &self.layouts, paths)
+    }
+}
+
+/// The numbers in a version, so that 6.12 comes after 6.1.
+fn numbers(version: &str) -> Vec<u64> {
+    let numbers = version.split(|c: char| !c.is_ascii_digit());
+    numbers.filter_map(|number| number.parse().ok()).collect()
+}
+
+/// What most people run comes first.
+fn flavour_order(flavour: &str) -> usize {
+    usize::from(!matches!(flavour, "standard" | "up"))
+}
+
+/// Names of all families of `registry`.
+pub fn families(registry: &Registry) -> BTreeSet<String> {
+    let layouts = registry.layouts();
+    layouts.map(|layout| layout.family.clone()).collect()
+}
+
+/// Makes all generated files of the project in `root`; nothing is written.
+///
+/// # Errors
+/// [`GenerateError`]. Findings of all steps are reported together.
+pub fn generate(root: &Path, registry: &Registry) -> Result<Vec<GeneratedFile>, GenerateError> {
+    let mut files = Vec::new();
+    let mut wrong = Vec::new();
+    let mut steps: BTreeMap<String, Vec<(PathBuf, String)>> = BTreeMap::new();
+    for dir in self::steps(&root.join(CONVERTERS))? {
+        let path = dir.join(STEP);
+        let text = fs::read_to_string(&path).map_err(|error| GenerateError::Io {
+            path: path.clone(),
+            error,
+        })?;
+        match overrides::parse(&text) {
+            Ok(file) => steps.entry(file.family).or_default().push((dir, text)),
+            Err(overrides) => wrong.push((
+                path,
+                Findings {
+                    overrides,
+                    ..Findings::default()
+                },
+            )),
+        }
+    }
+    let mut modules = Vec::new();
+    for name in families(registry) {
+        let family = Family::read(registry, &name)?;
+        let house = family.house()?;
+        let module = version(&name);
+        for (file, text) in house.views() {
+            let path = Path::new(VIEWS).join(&module).join(file);
+            files.push(GeneratedFile { path, text });
+        }
+        for (file, text) in house.carry()? {
+            let path = Path::new(CARRY).join(&module).join(file);
+            files.push(GeneratedFile { path, text });
+        }
+        for (dir, text) in steps.remove(&name).unwrap_or_default() {
+            let folder = dir.strip_prefix(root).unwrap_or(&dir).to_owned();
+            match pages(&text, registry, &family, &house) {
+                Ok(pages) => files.extend(pages.into_iter().map(|page| GeneratedFile {
+                    path: folder.join(page.path),
+                    text: page.text,
+                })),
+                Err(GenerateError::Findings(findings)) => wrong.push((dir.join(STEP), findings)),
+                Err(error) => return Err(error),
+            }
+        }
+        modules.push(module);
+    }
+    if let Some((name, dirs)) = steps.into_iter().next() {
+        // The registry says which families there are.
+        registry.state_map(&name)?;
+        let path = dirs
+            .into_iter()
+            .next()
+            .map_or_else(PathBuf::new, |(dir, _)| dir);
+        wrong.push((path, Findings::default()));
+    }
+    if !wrong.is_empty() {
+        return Err(GenerateError::Steps(wrong));
+    }
+    for (folder, all) in [(VIEWS, false), (CARRY, true)] {
+        let path = Path::new(folder).join("families.rs");
+        let text = family_list(&modules, all);
+        files.push(GeneratedFile { path, text });
+    }
+    Ok(files)
+}
+
+/// The modules of the families, and what they carry.
+fn family_list(modules: &[String], all: bool) -> String {
+    let mut text = format!(
+        "// @generated by {}.\n// Do not edit: run `kconv-gen generate`.\n\n//! The families.\n\n",
+        crate::emit::TOOL
+    );
+    for module in modules {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "#[path = \"{module}/mod.rs\"]\npub mod {module};");
+    }
+    if all {
+        let layouts = modules
+            .iter()
+            .map(|module| format!("{module}::layouts::ALL"));
+        let layouts = layouts.collect::<Vec<_>>().join(", ");
+        let _ = write!(
+            text,
+            "\n/// From every layout to itself, by family.\npub(crate) static IDENTITIES: &[&[&kconv_runtime::table::Converter]] = &[{layouts}];\n"
+        );
+    }
+    text
+}
+
+/// The pages of one step, by path in its folder.
 ///
 /// # Errors
 /// [`GenerateError`]. Findings of all pairs are reported together.
-pub fn generate(dir: &Path, registry: &Registry) -> Result<Vec<GeneratedFile>, GenerateError> {
-    let path = dir.join(OVERRIDES);
-    let text = fs::read_to_string(&path).map_err(|error| GenerateError::Io {
-        path: path.clone(),
-        error,
-    })?;
-    generate_from(&text, registry)
-}
-
-/// As [`generate`], with the text of the overrides file.
-///
-/// # Errors
-/// As for [`generate`].
-pub fn generate_from(text: &str, registry: &Registry) -> Result<Vec<GeneratedFile>, GenerateError> {
+pub fn pages(
+    text: &str,
+    registry: &Registry,
+    family: &Family,
+    house: &House<'_>,
+) -> Result<Vec<GeneratedFile>, GenerateError> {
     let file = overrides::parse(text).map_err(|overrides| {
         GenerateError::Findings(Findings {
             overrides,
             ..Findings::default()
         })
     })?;
-    let map = registry.state_map(&file.family)?;
     let mut findings = Findings::default();
     let mut all = Vec::new();
     for entry in &file.pairs {
@@ -136,7 +330,7 @@ pub fn generate_from(text: &str, registry: &Registry) -> Result<Vec<GeneratedFil
             machine: &from.release.arch,
             from: from.side(),
             to: to.side(),
-            map: &map,
+            map: &family.map,
             overrides: &file.overrides,
         });
         let names = (entry.from.clone(), entry.to.clone());
@@ -144,18 +338,18 @@ pub fn generate_from(text: &str, registry: &Registry) -> Result<Vec<GeneratedFil
         findings
             .undecided
             .extend(undecided.map(|undecided| (names.clone(), undecided)));
-        all.push((entry, from, to, made));
+        all.push((entry, made));
     }
-    let made: Vec<&Made> = all.iter().map(|(_, _, _, made)| made).collect();
+    let made: Vec<&Made> = all.iter().map(|(_, made)| made).collect();
     findings.overrides.extend(stale(&file.overrides, &made));
     if !findings.is_empty() {
         return Err(GenerateError::Findings(findings));
     }
     all.iter()
-        .map(|(entry, from, to, made)| {
+        .map(|(entry, made)| {
             Ok(GeneratedFile {
-                path: Path::new(GENERATED).join(format!("{}.rs", entry.module)),
-                text: emit::emit(&made.plan, &map.live(&from.layout), &map.live(&to.layout))?,
+                path: PathBuf::from(format!("{}.rs", entry.module)),
+                text: house.page(&made.plan)?,
             })
         })
         .collect()
@@ -226,14 +420,14 @@ pub enum Difference {
     LeftOver(PathBuf),
 }
 
-/// Holds the files in `dir` against those that are made now.
+/// Holds the generated files of the project in `root` against those that are made now.
 ///
 /// # Errors
 /// If a file cannot be read.
-pub fn compare(dir: &Path, files: &[GeneratedFile]) -> Result<Vec<Difference>, GenerateError> {
+pub fn compare(root: &Path, files: &[GeneratedFile]) -> Result<Vec<Difference>, GenerateError> {
     let mut differences = Vec::new();
     for file in files {
-        let path = dir.join(&file.path);
+        let path = root.join(&file.path);
         match fs::read(&path) {
             Ok(found) if found == file.text.as_bytes() => {}
             Ok(_) => differences.push(Difference::Changed(path)),
@@ -243,37 +437,42 @@ pub fn compare(dir: &Path, files: &[GeneratedFile]) -> Result<Vec<Difference>, G
             Err(error) => return Err(GenerateError::Io { path, error }),
         }
     }
-    differences.extend(left_over(dir, files)?.into_iter().map(Difference::LeftOver));
+    differences.extend(
+        left_over(root, files)?
+            .into_iter()
+            .map(Difference::LeftOver),
+    );
     Ok(differences)
 }
 
-/// Writes the files into `dir`, and removes generated files that nothing makes any more. Returns
-/// the paths of those that changed.
+/// Writes the files into the project in `root`, and removes generated files that nothing makes any
+/// more. Returns the paths of those that changed.
 ///
 /// # Errors
 /// If a file cannot be read or written.
-pub fn write(dir: &Path, files: &[GeneratedFile]) -> Result<Vec<PathBuf>, GenerateError> {
+pub fn write(root: &Path, files: &[GeneratedFile]) -> Result<Vec<PathBuf>, GenerateError> {
+    let texts: BTreeMap<PathBuf, &str> = files
+        .iter()
+        .map(|file| (root.join(&file.path), file.text.as_str()))
+        .collect();
     let mut changed = Vec::new();
-    for difference in compare(dir, files)? {
-        let path = match difference {
+    for difference in compare(root, files)? {
+        let (path, done) = match difference {
             Difference::LeftOver(path) => {
-                fs::remove_file(&path).map_err(|error| GenerateError::Io {
-                    path: path.clone(),
-                    error,
-                })?;
-                changed.push(path);
-                continue;
+                let done = fs::remove_file(&path);
+                (path, done)
             }
-            Difference::Missing(path) | Difference::Changed(path) => path,
+            Difference::Missing(path) | Difference::Changed(path) => {
+                let text = texts.get(&path).copied().unwrap_or_default();
+                let done = write_file(&path, text);
+                (path, done)
+            }
         };
-        let text = files.iter().find(|file| dir.join(&file.path) == path);
-        if let Some(file) = text {
-            write_file(&path, &file.text).map_err(|error| GenerateError::Io {
-                path: path.clone(),
-                error,
-            })?;
-            changed.push(path);
-        }
+        done.map_err(|error| GenerateError::Io {
+            path: path.clone(),
+            error,
+        })?;
+        changed.push(path);
     }
     Ok(changed)
 }
@@ -285,21 +484,31 @@ fn write_file(path: &Path, text: &str) -> io::Result<()> {
     fs::write(path, text)
 }
 
-fn left_over(dir: &Path, files: &[GeneratedFile]) -> Result<Vec<PathBuf>, GenerateError> {
-    let generated = dir.join(GENERATED);
-    let fail = |error| GenerateError::Io {
-        path: generated.clone(),
-        error,
-    };
-    let entries = match fs::read_dir(&generated) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(fail(error)),
-    };
+/// Files that say they are generated, where generated files are, and that nothing makes.
+fn left_over(root: &Path, files: &[GeneratedFile]) -> Result<Vec<PathBuf>, GenerateError> {
+    let made: BTreeSet<PathBuf> = files.iter().map(|file| root.join(&file.path)).collect();
+    let mut folders = self::steps(&root.join(CONVERTERS))?;
+    for folder in [VIEWS, CARRY] {
+        let folder = root.join(folder);
+        folders.extend(entries(&folder)?.into_iter().filter(|path| path.is_dir()));
+        folders.push(folder);
+    }
     let mut left_over = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(fail)?.path();
-        if !files.iter().any(|file| dir.join(&file.path) == path) {
+    for path in folders
+        .iter()
+        .map(|folder| entries(folder))
+        .collect::<Result<Vec<_>, _>>()?
+        .concat()
+    {
+        let is_rust = path.extension().is_some_and(|extension| extension == "rs");
+        if !is_rust || made.contains(&path) {
+            continue;
+        }
+        let text = fs::read(&path).map_err(|error| GenerateError::Io {
+            path: path.clone(),
+            error,
+        })?;
+        if text.starts_with(b"// @generated") {
             left_over.push(path);
         }
     }
@@ -307,23 +516,32 @@ fn left_over(dir: &Path, files: &[GeneratedFile]) -> Result<Vec<PathBuf>, Genera
     Ok(left_over)
 }
 
-/// The converter crates in the folder `converters`: those named `linux-…`, by name.
+/// What is in a folder; nothing if it is not there.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, GenerateError> {
+    let fail = |error| GenerateError::Io {
+        path: folder.to_owned(),
+        error,
+    };
+    let read = match fs::read_dir(folder) {
+        Ok(read) => read,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(fail(error)),
+    };
+    read.map(|entry| Ok(entry.map_err(fail)?.path())).collect()
+}
+
+/// The folders of steps in the folder `converters`: those named `linux-…`, by name.
 ///
 /// # Errors
 /// If the folder cannot be read.
-pub fn crates(converters: &Path) -> Result<Vec<PathBuf>, GenerateError> {
-    let fail = |error| GenerateError::Io {
-        path: converters.to_owned(),
-        error,
-    };
-    let mut crates = Vec::new();
-    for entry in fs::read_dir(converters).map_err(fail)? {
-        let entry = entry.map_err(fail)?;
-        let named = entry.file_name().to_string_lossy().starts_with("linux-");
-        if named && entry.path().join(OVERRIDES).is_file() {
-            crates.push(entry.path());
-        }
-    }
-    crates.sort();
-    Ok(crates)
+pub fn steps(converters: &Path) -> Result<Vec<PathBuf>, GenerateError> {
+    let mut steps: Vec<PathBuf> = entries(converters)?
+        .into_iter()
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with("linux-") && path.join(STEP).is_file()
+        })
+        .collect();
+    steps.sort();
+    Ok(steps)
 }

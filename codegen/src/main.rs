@@ -83,10 +83,8 @@ enum Command {
         /// Another one
         to: String,
     },
-    /// Make the generated files of converter crates
+    /// Make everything that is generated: views of structures, what is carried, pages of steps
     Generate {
-        /// The crates [default: all of converters/linux-*]
-        crates: Vec<PathBuf>,
         /// Write nothing; say what is not as it would be made now
         #[arg(long)]
         check: bool,
@@ -234,7 +232,7 @@ fn main() -> ExitCode {
             output,
         } => cli::new::new(&from, &to, patch.as_deref(), output),
         Command::Status { from, to } => cli::status::status(&from, &to),
-        Command::Generate { crates, check } => cli::generate::generate(&crates, check),
+        Command::Generate { check } => cli::generate::generate(check),
         Command::Release(Release::Import { kernels, project }) => {
             cli::release::import(&kernels, &project)
         }

@@ -20,7 +20,7 @@ pub use builder::Made;
 pub use finding::{Candidate, Declaration, Undecided, Why};
 pub use pair::{Pair, Side};
 
-use kconv_runtime::table::{RuleKind, Source};
+use kconv_rules::{RuleKind, Source};
 use kernel_structs::layout::{FieldPath, Fingerprint, TypeId};
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;

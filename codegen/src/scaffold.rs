@@ -1,5 +1,5 @@
-//! A converter crate from nothing: everything decided that a machine can decide, and for every
-//! other field an entry that a person completes.
+//! A step from nothing: everything decided that a machine can decide, and for every other field an
+//! entry that a person completes.
 
 pub mod hunks;
 mod select;
@@ -7,7 +7,7 @@ mod stub;
 
 pub use select::{SelectError, Selected, Selection, select};
 
-use crate::generate::{self, GENERATED, GenerateError, OVERRIDES};
+use crate::generate::{self, Family, GenerateError, STEP};
 use crate::overrides::Overrides;
 use crate::patch::PatchError;
 use crate::plan::{Pair, Plan, Undecided};
@@ -17,18 +17,18 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The text of a new converter crate.
+/// The text of a new step.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Crate {
-    /// Name of its package.
-    pub package: String,
-    /// Files by their path in it; generated ones are there if nothing is undecided.
+pub struct NewStep {
+    /// Name of its converter.
+    pub converter: String,
+    /// Files by their path in its folder; pages are there if nothing is undecided.
     pub files: Vec<(PathBuf, String)>,
     /// Number of fields left to a person.
     pub undecided: usize,
 }
 
-/// Why no crate was made.
+/// Why no step was made.
 #[derive(Debug, thiserror::Error)]
 pub enum ScaffoldError {
     /// The names mean no pair of releases.
@@ -70,12 +70,12 @@ pub(crate) struct Open {
     pub(crate) pairs: Vec<(String, Undecided)>,
 }
 
-/// The folder of the crate that converts between two names.
+/// The folder of the step between two names.
 pub fn folder(from: &str, to: &str) -> String {
     format!("linux-{from}-{to}")
 }
 
-/// Makes the text of a crate for `selection`, with evidence from `patch`.
+/// Makes the text of a step for `selection`, with evidence from `patch`.
 ///
 /// # Errors
 /// [`ScaffoldError`].
@@ -83,7 +83,7 @@ pub fn make(
     registry: &Registry,
     selection: &Selection<'_>,
     patch: Option<&[u8]>,
-) -> Result<Crate, ScaffoldError> {
+) -> Result<NewStep, ScaffoldError> {
     let Some(first) = selection.pairs.first() else {
         return Err(ScaffoldError::NothingToConvert {
             from: selection.from.clone(),
@@ -98,43 +98,27 @@ pub fn make(
         Some(patch) => hunks::find(patch, &wanted(&open))?,
         None => Default::default(),
     };
-    let overrides = stub::overrides(selection, &map, &open, &evidence);
-    let name = |text: &str| -> String {
-        let plain = |c: char| {
-            if c.is_ascii_alphanumeric() || c == '-' {
-                c
-            } else {
-                '_'
-            }
-        };
-        text.chars().map(plain).collect()
-    };
-    let package = format!("convert-{}-{}", name(&selection.from), name(&selection.to));
-    let mut files = vec![
-        (
-            PathBuf::from("Cargo.toml"),
-            stub::manifest(&package, selection),
-        ),
-        (PathBuf::from("src/lib.rs"), stub::library(selection)),
-        (PathBuf::from("src/main.rs"), stub::program(&package)),
-    ];
+    let step = stub::step(selection, &map, &open, &evidence);
+    let mut files = Vec::new();
     if open.is_empty() {
-        let generated = generate::generate_from(&overrides, registry)?;
-        files.extend(generated.into_iter().map(|file| (file.path, file.text)));
+        let family = Family::read(registry, first.from.family).map_err(GenerateError::from)?;
+        let house = family.house().map_err(GenerateError::from)?;
+        let pages = generate::pages(&step, registry, &family, &house)?;
+        files.extend(pages.into_iter().map(|page| (page.path, page.text)));
     }
-    files.push((PathBuf::from(OVERRIDES), overrides));
-    Ok(Crate {
-        package,
+    files.push((PathBuf::from(STEP), step));
+    Ok(NewStep {
+        converter: stub::converter(selection),
         files,
         undecided: open.len(),
     })
 }
 
-/// Writes a crate into `dir`, which must not be there.
+/// Writes a step into `dir`, which must not be there.
 ///
 /// # Errors
 /// [`ScaffoldError::Exists`], or what the system says.
-pub fn write(dir: &Path, made: &Crate) -> Result<(), ScaffoldError> {
+pub fn write(dir: &Path, made: &NewStep) -> Result<(), ScaffoldError> {
     let fail = |path: &Path| {
         let path = path.to_owned();
         move |error| ScaffoldError::Io { path, error }
@@ -148,8 +132,6 @@ pub fn write(dir: &Path, made: &Crate) -> Result<(), ScaffoldError> {
         },
         _ => fail(dir)(error),
     })?;
-    let generated = dir.join(GENERATED);
-    fs::create_dir_all(&generated).map_err(fail(&generated))?;
     for (path, text) in &made.files {
         let path = dir.join(path);
         fs::write(&path, text).map_err(fail(&path))?;

@@ -4,7 +4,7 @@ use crate::coverage::Account;
 use crate::diff::{ChangeKind, TypeDiff};
 use crate::generate::Findings;
 use crate::plan::{FieldPlan, Place, Plan, Undecided};
-use kconv_runtime::table::{RuleKind, Source};
+use kconv_rules::{RuleKind, Source};
 use std::fmt::Write;
 
 /// A diff, type by type.

@@ -1,10 +1,10 @@
 //! What is left to decide between two releases.
 
-use crate::generate::{self, GenerateError, OVERRIDES};
+use crate::generate::{self, GenerateError, STEP};
 use crate::overrides::{self, OverrideFinding, Overrides, OverridesFile, stale};
 use crate::plan::{Made, Pair, Plan, Undecided};
 use crate::scaffold::{SelectError, Selected, Selection};
-use kconv_runtime::table::{RuleKind, Source};
+use kconv_rules::{RuleKind, Source};
 use kernel_structs::releases::{LayoutId, Registry};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
@@ -89,11 +89,11 @@ pub fn status(
     let mut files: Vec<OverridesFile> = Vec::new();
     let mut edges = Vec::new();
     let dirs = match converters.is_dir() {
-        true => generate::crates(converters)?,
+        true => generate::steps(converters)?,
         false => Vec::new(),
     };
     for dir in dirs {
-        let path = dir.join(OVERRIDES);
+        let path = dir.join(STEP);
         let text = fs::read_to_string(&path).map_err(|error| GenerateError::Io { path, error })?;
         let file = overrides::parse(&text).map_err(|overrides| {
             GenerateError::Findings(generate::Findings {
@@ -300,7 +300,7 @@ pub fn text(status: &Status) -> String {
                 let _ = writeln!(text, "    {undecided}");
             }
             for finding in &step.findings {
-                let _ = writeln!(text, "    {OVERRIDES}, {finding}");
+                let _ = writeln!(text, "    {STEP}, {finding}");
             }
             if step.dir.is_none() && missing.is_empty() {
                 missing.push(format!("kconv-gen new {} {}", status.from, status.to));
@@ -313,7 +313,7 @@ pub fn text(status: &Status) -> String {
         }
         None if status.is_complete() => text.push_str("Nothing is left to decide.\n"),
         None => {
-            let _ = writeln!(text, "Decide the rest in {OVERRIDES}.");
+            let _ = writeln!(text, "Decide the rest in {STEP}.");
         }
     }
     text

@@ -1,6 +1,6 @@
 //! The decisions of a project's converters.
 
-use crate::generate::{self, GenerateError, OVERRIDES};
+use crate::generate::{self, GenerateError, STEP};
 use crate::overrides::{self, Override, OverrideAction, OverridesFile};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,8 +19,8 @@ impl Project {
     pub fn read(converters: &Path, family: &str) -> Result<Project, GenerateError> {
         let mut files = Vec::new();
         if converters.is_dir() {
-            for dir in generate::crates(converters)? {
-                let path = dir.join(OVERRIDES);
+            for dir in generate::steps(converters)? {
+                let path = dir.join(STEP);
                 let text = fs::read_to_string(&path).map_err(|error| GenerateError::Io {
                     path: path.clone(),
                     error,

@@ -1,52 +1,44 @@
 //! `kconv-gen generate`.
 
 use super::{CliError, Ended, print, registry};
-use kconv_codegen::generate::{self, Difference, GenerateError, OVERRIDES};
+use kconv_codegen::generate::{self, Difference, GenerateError};
 use kconv_codegen::show;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-pub(crate) fn generate(crates: &[PathBuf], check: bool) -> Result<Ended, CliError> {
-    let registry = registry()?;
-    let converters = Path::new("converters");
-    let crates = match crates {
-        [] if converters.is_dir() => generate::crates(converters)?,
-        crates => crates.to_vec(),
-    };
-    if crates.is_empty() {
-        return Err(CliError::NoCrates {
-            path: converters.to_owned(),
-        });
+pub(crate) fn generate(check: bool) -> Result<Ended, CliError> {
+    let root = Path::new(".");
+    let converters = root.join(generate::CONVERTERS);
+    if !converters.is_dir() {
+        return Err(CliError::NoProject { path: converters });
     }
-    let mut ended = Ended::Clean;
-    for dir in &crates {
-        let files = match generate::generate(dir, &registry) {
-            Ok(files) => files,
-            Err(GenerateError::Findings(findings)) => {
-                let file = dir.join(OVERRIDES).display().to_string();
-                eprint!("{}", show::findings(&file, &findings));
-                ended = Ended::Findings;
-                continue;
+    let files = match generate::generate(root, &registry()?) {
+        Ok(files) => files,
+        Err(GenerateError::Steps(steps)) => {
+            for (file, findings) in steps {
+                eprint!("{}", show::findings(&file.display().to_string(), &findings));
             }
-            Err(error) => return Err(error.into()),
-        };
-        if check {
-            for difference in generate::compare(dir, &files)? {
-                ended = Ended::Findings;
-                let (path, what) = match difference {
-                    Difference::Missing(path) => (path, "is missing"),
-                    Difference::Changed(path) => (path, "is not what would be generated now"),
-                    Difference::LeftOver(path) => (path, "is not generated any more"),
-                };
-                eprintln!("{} {what}", path.display());
-            }
-        } else {
-            for path in generate::write(dir, &files)? {
-                print(&format!("{}\n", path.display()))?;
-            }
+            return Ok(Ended::Findings);
         }
+        Err(error) => return Err(error.into()),
+    };
+    if !check {
+        for path in generate::write(root, &files)? {
+            print(&format!("{}\n", path.display()))?;
+        }
+        return Ok(Ended::Clean);
     }
-    if check && ended == Ended::Findings {
-        eprintln!("run `cargo run -p kconv-codegen --bin kconv-gen -- generate`");
+    let differences = generate::compare(root, &files)?;
+    for difference in &differences {
+        let (path, what) = match difference {
+            Difference::Missing(path) => (path, "is missing"),
+            Difference::Changed(path) => (path, "is not what would be generated now"),
+            Difference::LeftOver(path) => (path, "is not generated any more"),
+        };
+        eprintln!("{} {what}", path.display());
     }
-    Ok(ended)
+    if differences.is_empty() {
+        return Ok(Ended::Clean);
+    }
+    eprintln!("run `cargo run -p kconv-codegen --bin kconv-gen -- generate`");
+    Ok(Ended::Findings)
 }

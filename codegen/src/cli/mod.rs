@@ -10,7 +10,6 @@ pub(crate) mod source;
 pub(crate) mod state;
 pub(crate) mod status;
 
-use kconv_codegen::emit::EmitError;
 use kconv_codegen::generate::{End, GenerateError};
 use kconv_codegen::import::ImportError;
 use kconv_codegen::scaffold::ScaffoldError;
@@ -87,8 +86,8 @@ pub(crate) enum CliError {
     Packages { package: String, found: Vec<String> },
     #[error(transparent)]
     Import(#[from] Box<ImportError>),
-    #[error("{}: no converter crates here; run this in the project's folder, or name them", path.display())]
-    NoCrates { path: PathBuf },
+    #[error("{}: there is no such folder; run this in the folder of a project", path.display())]
+    NoProject { path: PathBuf },
     #[error(transparent)]
     Check(#[from] kconv_codegen::check::CheckError),
     #[error("{}: these acknowledgements cannot be used\n{findings}", path.display())]
@@ -101,13 +100,12 @@ impl CliError {
     /// The exit code: 3 for what only a fault of this program explains, else 2.
     fn code(&self) -> u8 {
         match self {
-            CliError::Generate(GenerateError::Emit(
-                EmitError::NotTotal(_) | EmitError::NotRust(_),
-            ))
-            | CliError::Scaffold(ScaffoldError::Generate(GenerateError::Emit(
-                EmitError::NotTotal(_) | EmitError::NotRust(_),
-            )))
-            | CliError::Store { .. } => 3,
+            CliError::Generate(error) | CliError::Scaffold(ScaffoldError::Generate(error))
+                if error.is_fault() =>
+            {
+                3
+            }
+            CliError::Store { .. } => 3,
             _ => 2,
         }
     }

@@ -26,7 +26,7 @@ pub(crate) fn new(
         None => {
             let converters = Path::new("converters");
             if !converters.is_dir() {
-                return Err(CliError::NoCrates {
+                return Err(CliError::NoProject {
                     path: converters.to_owned(),
                 });
             }
@@ -36,9 +36,9 @@ pub(crate) fn new(
     scaffold::write(&dir, &made)?;
     let next = match made.undecided {
         0 => "nothing is undecided".to_owned(),
-        1 => "1 field is undecided; complete its entry in overrides.toml".to_owned(),
-        n => format!("{n} fields are undecided; complete their entries in overrides.toml"),
+        1 => "1 field is undecided; complete its entry in step.toml".to_owned(),
+        n => format!("{n} fields are undecided; complete their entries in step.toml"),
     };
-    print(&format!("{}: {}, {next}\n", dir.display(), made.package))?;
+    print(&format!("{}: {}, {next}\n", dir.display(), made.converter))?;
     Ok(Ended::Clean)
 }

@@ -2,7 +2,7 @@
 
 use super::{CliError, Ended, Named, print, print_json, registry};
 use kconv_codegen::diff::{self, html, side, view};
-use kconv_codegen::generate::{self, Findings, GenerateError, OVERRIDES};
+use kconv_codegen::generate::{self, Findings, GenerateError, STEP};
 use kconv_codegen::overrides::{self, Overrides, OverridesFile};
 use kconv_codegen::plan::{Pair, Plan, Side};
 use kconv_codegen::{coverage, show};
@@ -174,8 +174,8 @@ pub(super) fn stored_overrides(
     if !converters.is_dir() {
         return Ok(None);
     }
-    for dir in generate::crates(converters)? {
-        let path = dir.join(OVERRIDES);
+    for dir in generate::steps(converters)? {
+        let path = dir.join(STEP);
         let file = read_overrides(&path)?;
         let is_layout = |release: &str, named: &Named| {
             let release = registry.release(release, None, None);

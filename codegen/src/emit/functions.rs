@@ -1,150 +1,132 @@
-//! One function per type, one line per field.
+//! The lines of one function, with the rule that each carries out.
 
 use super::EmitError;
 use super::lines::{Lines, place};
-use super::structs::{Definition, Part, Structs, Which, ident, literal, sanitized};
-use super::text::{Comments, short};
-use crate::ctype::{self, Shape};
-use crate::plan::{Action, Bits, FieldPlan, Plan, TypePlan};
-use kconv_runtime::table::{RuleKind, Source};
+use super::names::literal;
+use super::tables;
+use super::text::short;
+use super::views::{Part, Shape, Structs, Which};
+use crate::ctype;
+use crate::plan::{Action, Bits, FieldPlan, TypePlan, padding_path};
+use kconv_rules::{RuleKind, Source};
 use kernel_structs::layout::{FieldPath, Step};
-use proc_macro2::{TokenStream, TokenTree};
-use quote::{format_ident, quote};
+use proc_macro2::TokenStream;
+use quote::quote;
 use std::collections::BTreeSet;
 
-/// The functions of all types, by name.
-pub(super) fn functions(
-    plan: &Plan,
-    structs: &Structs<'_>,
-    comments: &mut Comments,
-) -> Result<TokenStream, EmitError> {
-    let functions = plan
-        .types
-        .values()
-        .map(|ty| function(ty, structs, comments))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(quote!(#(#functions)*))
+/// What is done with one field: a line of code, and the rule that it carries out. Entries with
+/// equal text are the same wherever they stand.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    /// Whether it has to come before all others that are not.
+    pub(super) first: bool,
+    /// Name of the field.
+    pub(super) field: String,
+    /// Comment above the line.
+    pub(super) comment: String,
+    /// The line; empty if the rule needs none.
+    pub(super) code: TokenStream,
+    /// The rule, as Rust; empty for a line that prepares others.
+    pub(super) rule: String,
+    /// Whether it is the flexible array that an object ends in, whose elements are no line's matter.
+    pub(super) is_tail: bool,
+    /// All of it in writing.
+    pub(super) text: String,
 }
 
-fn function(
+/// A function, not yet written down.
+#[derive(Clone, Debug)]
+pub(super) struct Function {
+    pub(super) old_type: TokenStream,
+    pub(super) new_type: TokenStream,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// The function for values of `ty`. `functions` has the paths of those for other types of the plan,
+/// `overrides` that of the functions that people wrote.
+pub(super) fn function(
     ty: &TypePlan,
     structs: &Structs<'_>,
-    comments: &mut Comments,
-) -> Result<TokenStream, EmitError> {
-    let mut lines = Lines {
+    functions: &dyn Fn(&str) -> Option<TokenStream>,
+    overrides: &TokenStream,
+) -> Result<Function, EmitError> {
+    let lines = Lines {
         structs,
         ty,
-        uses_old: false,
-        uses_new: false,
+        functions,
+        overrides,
     };
-    let mut body = TokenStream::new();
+    let mut entries = Vec::new();
     let mut units = BTreeSet::new();
-    let (mut said, mut given) = ("", "");
     for field in ty.fields.iter().chain(&ty.drops) {
         let no_form = || EmitError::NoForm {
             ty: ty.name.clone(),
             field: field.path.to_string(),
             rule: field.rule.name(),
         };
-        if field.rule == RuleKind::Padding {
-            body.extend(padding(ty, structs, field).ok_or_else(no_form)?);
-            continue;
-        }
-        let line = lines.line(field).ok_or_else(no_form)?;
-        if let Action::Tail { ty, count, add, .. } = &field.action {
-            let count = match add {
-                0 => count.to_string(),
-                add => format!("{count} + {add}"),
-            };
-            let text = format!(
-                "{}: {count} elements at the end, each by `{ty}`",
-                field.path
-            );
-            body.extend(comments.statement(&text));
-        }
-        if line.is_empty() {
-            continue;
-        }
-        let strict = lines.says_reason(field);
-        let comment = match field.source {
-            // The line itself says why.
-            _ if strict => "",
-            Source::Automatic => "",
-            Source::StateMap => short(&field.reason),
-            Source::Override => &field.reason,
+        let (code, comment) = match (&field.rule, &field.action) {
+            (RuleKind::Padding, _) => (
+                padding(ty, structs, field).ok_or_else(no_form)?,
+                String::new(),
+            ),
+            (_, Action::Tail { ty, count, add, .. }) => {
+                let count = match add {
+                    0 => count.to_string(),
+                    add => format!("{count} + {add}"),
+                };
+                let text = format!(
+                    "{}: {count} elements at the end, each by `{ty}`",
+                    field.path
+                );
+                (lines.line(field).ok_or_else(no_form)?, text)
+            }
+            _ => {
+                let comment = match field.source {
+                    Source::Automatic => "",
+                    Source::StateMap => short(&field.reason),
+                    Source::Override => &field.reason,
+                };
+                (lines.line(field).ok_or_else(no_form)?, comment.to_owned())
+            }
         };
-        if comment != said {
-            body.extend(comments.statement(comment));
+        if let Some((unit, clear)) = clear_unit(ty, structs, field, &mut units) {
+            entries.push(Entry::new(true, unit, String::new(), clear, String::new()));
         }
-        said = comment;
-        if strict && given != field.reason {
-            given = &field.reason;
-            body.extend(quote!(let reason = #given;));
-        }
-        body.extend(clear_unit(ty, structs, field, &mut units));
-        body.extend(line);
+        let rule = tables::rule(ty, field)?;
+        let name = field.path.to_string();
+        entries.push(Entry {
+            is_tail: matches!(field.action, Action::Tail { .. }),
+            ..Entry::new(false, name, comment, code, rule)
+        });
     }
-
     let no_structure = || EmitError::NoStructure {
         ty: ty.name.clone(),
     };
-    let old_type = lines.value_type(Which::Old).ok_or_else(no_structure)?;
-    let new_type = lines.value_type(Which::New).ok_or_else(no_structure)?;
-    let use_old = lines.uses_old.then(|| quote!(use #old_type as Old;));
-    let use_new = lines.uses_new.then(|| quote!(use #new_type as New;));
-    let parameter = |name: &str| {
-        if uses(&body, name) {
-            format_ident!("{name}")
-        } else {
-            format_ident!("_{name}")
-        }
-    };
-    let [cx, at, old, new] = ["cx", "at", "old", "new"].map(parameter);
-    let name = ident(&sanitized(&ty.name));
-    let doc = match ty.from_size == ty.to_size {
-        true => format!(" `{}`, {} bytes.", ty.name, ty.to_size),
-        false => format!(
-            " `{}`, {} bytes, now {}.",
-            ty.name, ty.from_size, ty.to_size
-        ),
-    };
-    Ok(quote! {
-        #[doc = #doc]
-        pub fn #name(#cx: &mut Context<'_>, #at: &At<'_>, #old: &#old_type, #new: &mut #new_type) {
-            #use_old
-            #use_new
-            #body
-        }
+    Ok(Function {
+        old_type: lines.value_type(Which::Old).ok_or_else(no_structure)?,
+        new_type: lines.value_type(Which::New).ok_or_else(no_structure)?,
+        entries,
     })
 }
 
-/// Whether the body of a function uses its parameter `name`.
-///
-/// `old` and `new` are also words of `at!`, and `new` the name of constructors: as parameters they
-/// are followed by a member or dereferenced.
-fn uses(code: &TokenStream, name: &str) -> bool {
-    let value = name == "old" || name == "new";
-    let mut before = ' ';
-    let mut tokens = code.clone().into_iter().peekable();
-    while let Some(token) = tokens.next() {
-        match &token {
-            // After a dot it is a member of that name, such as `cx` of the registers.
-            TokenTree::Ident(ident) if ident == name && before != '.' => {
-                let member =
-                    matches!(tokens.peek(), Some(TokenTree::Punct(p)) if p.as_char() == '.');
-                if !value || member || before == '*' {
-                    return true;
-                }
-            }
-            TokenTree::Group(group) if uses(&group.stream(), name) => return true,
-            _ => {}
-        }
-        before = match &token {
-            TokenTree::Punct(punct) => punct.as_char(),
-            _ => ' ',
-        };
+impl Entry {
+    /// Whether it is about bytes between members.
+    pub(super) fn is_padding(&self) -> bool {
+        self.field == padding_path().to_string()
     }
-    false
+
+    fn new(first: bool, field: String, comment: String, code: TokenStream, rule: String) -> Entry {
+        let text = format!("{first} // {comment}\n{code}\n{rule}");
+        Entry {
+            first,
+            field,
+            comment,
+            code,
+            rule,
+            is_tail: false,
+            text,
+        }
+    }
 }
 
 /// Before the first bit-field of a storage unit is written, the unit is cleared.
@@ -153,58 +135,44 @@ fn clear_unit(
     structs: &Structs<'_>,
     field: &FieldPlan,
     units: &mut BTreeSet<String>,
-) -> TokenStream {
-    let (Some(to), Some(ids)) = (&field.to, ty.ids) else {
-        return TokenStream::new();
-    };
+) -> Option<(String, TokenStream)> {
+    let (to, ids) = (field.to.as_ref()?, ty.ids?);
     if !to.bit_field {
-        return TokenStream::new();
+        return None;
     }
     let mut id = ids.1;
     let steps = field.path.steps();
     let (last, owner) = match steps.split_last() {
         Some((Step::Member(last), owner)) => (last, owner),
-        _ => return TokenStream::new(),
+        _ => return None,
     };
     let layout = structs.layout(Which::New);
     for step in owner {
         let path = FieldPath::from(vec![step.clone()]);
-        match layout.resolve(id, &path) {
-            Ok(resolved) => id = resolved.ty,
-            Err(_) => return TokenStream::new(),
-        }
+        id = layout.resolve(id, &path).ok()?.ty;
     }
-    let unit = structs.definition(Which::New, id).and_then(|definition| {
-        let len = definition.parts.iter().find_map(|part| match part {
-            Part::Unit { len, fields, .. } if fields.iter().any(|f| f.name == *last) => Some(*len),
-            _ => None,
-        })?;
-        Some((definition.unit_of(last)?.to_owned(), len))
-    });
-    let Some((unit, len)) = unit else {
-        return TokenStream::new();
-    };
-    let path = FieldPath::from(owner.to_vec()).member(&unit);
+    let (unit, len) = structs.shape(Which::New, id)?.unit_of(last)?;
+    let path = FieldPath::from(owner.to_vec()).member(unit);
     if !units.insert(path.to_string()) {
-        return TokenStream::new();
+        return None;
     }
-    let unit = place(&quote!(new), &path);
+    let unit = place(&quote!(__new), &path);
     let len = literal(len);
-    quote!(#unit = [0; #len];)
+    Some((path.to_string(), quote!(#unit = [0; #len];)))
 }
 
 /// Lines that clear the padding of a run of target bits; `None` if bits of the run are neither
 /// padding fields nor in a storage unit.
 fn padding(ty: &TypePlan, structs: &Structs<'_>, field: &FieldPlan) -> Option<TokenStream> {
     let run = field.to.as_ref()?.bits;
-    let definition = structs.definition(Which::New, ty.ids?.1)?;
+    let shape = structs.shape(Which::New, ty.ids?.1)?;
     let mut spare = Spare {
         structs,
         run,
         cleared: 0,
         lines: TokenStream::new(),
     };
-    spare.visit(definition, 0, &FieldPath::default());
+    spare.visit(shape, 0, &FieldPath::default());
     (spare.cleared == run.len).then_some(spare.lines)
 }
 
@@ -217,14 +185,14 @@ struct Spare<'a> {
 }
 
 impl Spare<'_> {
-    fn visit(&mut self, definition: &Definition, base: u64, path: &FieldPath) {
-        for part in &definition.parts {
+    fn visit(&mut self, shape: &Shape, base: u64, path: &FieldPath) {
+        for part in &shape.parts {
             match part {
                 Part::Padding { name, offset, len } => {
                     let common = self.common((base + offset) * 8, len * 8);
                     self.cleared += common;
                     if common > 0 {
-                        let name = place(&quote!(new), &path.member(name));
+                        let name = place(&quote!(__new), &path.member(name));
                         let len = literal(*len);
                         self.lines.extend(quote!(#name = [0; #len];));
                     }
@@ -243,11 +211,11 @@ impl Spare<'_> {
                     self.cleared += self.common((base + offset) * 8, len * 8) - held;
                 }
                 Part::Member { name, offset, ty } => {
-                    let layout = self.structs.layout(definition.of);
+                    let layout = self.structs.views.layout(shape.layout);
                     let size = ctype::size_bits(layout, *ty);
                     let inside = self.common((base + offset) * 8, size) > 0;
-                    if let (true, Shape::Struct(id, _)) = (inside, ctype::shape(layout, *ty))
-                        && let Some(inner) = self.structs.definition(definition.of, id)
+                    if let (true, ctype::Shape::Struct(id, _)) = (inside, ctype::shape(layout, *ty))
+                        && let Some(inner) = self.structs.views.shape(shape.layout, id)
                     {
                         self.visit(inner, base + offset, &path.member(name));
                     }
@@ -260,20 +228,5 @@ impl Spare<'_> {
     fn common(&self, offset: u64, len: u64) -> u64 {
         let end = self.run.end().min(offset + len);
         end.saturating_sub(self.run.offset.max(offset))
-    }
-}
-
-impl Definition {
-    /// The storage unit of the bit-field `name`.
-    pub(super) fn unit_of(&self, name: &str) -> Option<&str> {
-        self.parts.iter().find_map(|part| match part {
-            Part::Unit {
-                name: unit, fields, ..
-            } => fields
-                .iter()
-                .any(|field| field.name == name)
-                .then_some(unit.as_str()),
-            _ => None,
-        })
     }
 }

@@ -1,6 +1,11 @@
 //! One line of a conversion function: what a rule looks like in Rust.
+//!
+//! A line stands in a function, or in the group of lines that several functions share, which is a
+//! macro. So the parameters of the function are written as `__cx`, `__at`, `__old` and `__new`, and
+//! what is outside as `__rt`, `__views` and `__carry`; [`super::text`] puts the names in.
 
-use super::structs::{Structs, Which, ident, literal, sanitized, scalar_type, scalar_value};
+use super::names::{ident, literal};
+use super::views::{Structs, Which, scalar_type, scalar_value};
 use crate::ctype::{self, Scalar, Shape};
 use crate::plan::{Action, FieldPlan, Meaning, Place, TypePlan};
 use kernel_structs::layout::{FieldPath, Step};
@@ -11,10 +16,10 @@ use quote::{format_ident, quote};
 pub(super) struct Lines<'a> {
     pub(super) structs: &'a Structs<'a>,
     pub(super) ty: &'a TypePlan,
-    /// Whether a line needs the name `Old` for the old type.
-    pub(super) uses_old: bool,
-    /// Whether a line needs the name `New` for the new type.
-    pub(super) uses_new: bool,
+    /// The function for values of a type of the plan, by its name.
+    pub(super) functions: &'a dyn Fn(&str) -> Option<TokenStream>,
+    /// Where functions that overrides name are.
+    pub(super) overrides: &'a TokenStream,
 }
 
 /// The layouts that a place is looked up in.
@@ -28,12 +33,11 @@ enum Sides {
 impl Lines<'_> {
     /// The line for a field; `None` if the rule has no form for it, empty if nothing is to be
     /// done.
-    pub(super) fn line(&mut self, field: &FieldPlan) -> Option<TokenStream> {
+    pub(super) fn line(&self, field: &FieldPlan) -> Option<TokenStream> {
         let path = &field.path;
         let old_path = field.old_path.as_ref().unwrap_or(path);
-        let reason = quote!(reason);
-        let old = || access(&quote!(old), old_path, &field.from);
-        let new = || place(&quote!(new), path);
+        let old = || access(&quote!(__old), old_path, &field.from);
+        let new = || place(&quote!(__new), path);
         let line = match &field.action {
             Action::Drop { initial, strict } => {
                 return self.drop_line(field, *initial, *strict);
@@ -42,15 +46,15 @@ impl Lines<'_> {
                 let (old, at) = (old(), self.at(path, path, Sides::Old));
                 let head = self.at(head, head, Sides::Old);
                 return Some(match strict {
-                    true => quote!(cx.drop_link_strict(#at, #head, #old, #reason);),
-                    false => quote!(cx.drop_link(#at, #head, #old);),
+                    true => quote!(__cx.drop_link_strict(#at, #head, #old);),
+                    false => quote!(__cx.drop_link(#at, #head, #old);),
                 });
             }
             Action::Used { .. } => return Some(TokenStream::new()),
             Action::Recurse { ty } => {
-                let function = ident(&sanitized(ty));
+                let function = (self.functions)(ty)?;
                 let (at, old, new) = (self.at(old_path, path, Sides::Both), old(), new());
-                return Some(quote!(#function(cx, #at, &#old, &mut #new);));
+                return Some(quote!(#function(__cx, #at, &#old, &mut #new);));
             }
             Action::Elements {
                 each,
@@ -63,28 +67,28 @@ impl Lines<'_> {
             Action::Make { .. } => {
                 let at = self.at(old_path, path, Sides::Both);
                 let old = old();
-                quote!(cx.make(#at, #old.as_bytes()))
+                quote!(__cx.make(#at, #old.as_bytes()))
             }
             Action::Fold { .. } => {
                 let at = self.at(old_path, path, Sides::Both);
                 let (old, new) = (old(), new());
-                return Some(quote!(cx.fold(#at, #old, #new.as_mut_bytes());));
+                return Some(quote!(__cx.fold(#at, #old, #new.as_mut_bytes());));
             }
             Action::ContainerAddress => {
                 let at = self.at(path, path, Sides::New);
-                quote!(cx.container(#at))
+                quote!(__cx.container(#at))
             }
             Action::DropContainer => {
                 let at = self.at(path, path, Sides::Old);
                 let old = old();
-                return Some(quote!(cx.drop_container(#at, #old);));
+                return Some(quote!(__cx.drop_container(#at, #old);));
             }
             // The runtime converts the elements, one after the other.
             Action::Tail { at, .. } => {
                 let start = literal(at.1);
                 return Some(match field.to.as_ref()?.bits.len {
                     0 => TokenStream::new(),
-                    _ => quote!(new.as_mut_bytes()[#start..].fill(0);),
+                    _ => quote!(__new.as_mut_bytes()[#start..].fill(0);),
                 });
             }
             Action::Zero => return self.zero(field),
@@ -101,22 +105,22 @@ impl Lines<'_> {
                 let (at, old) = (self.at(old_path, path, Sides::Both), old());
                 match self.shape(Which::New, &field.to)? {
                     Shape::Array { .. } => quote!([cx.sum(#at, &#old)]),
-                    _ => quote!(cx.sum(#at, &#old)),
+                    _ => quote!(__cx.sum(#at, &#old)),
                 }
             }
             Action::Call {
                 function,
                 arguments,
             } => {
-                let function = format_ident!("{function}");
+                let (function, overrides) = (format_ident!("{function}"), self.overrides);
                 let sides = if field.from.is_some() {
                     Sides::Both
                 } else {
                     Sides::New
                 };
                 let at = self.at(old_path, path, sides);
-                let arguments = arguments.iter().map(|path| place(&quote!(old), path));
-                quote!(overrides::#function(cx, #at #(, &#arguments)*))
+                let arguments = arguments.iter().map(|path| place(&quote!(__old), path));
+                quote!(#overrides::#function(__cx, #at #(, &#arguments)*))
             }
             Action::Set { value } => {
                 if field.to.as_ref()?.bit_field {
@@ -128,9 +132,9 @@ impl Lines<'_> {
             }
             Action::OwnAddress { of } => {
                 let at = self.at(of, of, Sides::New);
-                quote!(cx.own_address(#at))
+                quote!(__cx.own_address(#at))
             }
-            Action::ObjectAddress => quote!(cx.own_address(&At::object())),
+            Action::ObjectAddress => quote!(__cx.own_address(&At::object())),
             Action::Link { head } | Action::EmptyLink { head, .. } => {
                 let (at, old) = (self.at(old_path, path, Sides::Both), old());
                 let old_head = if field.old_path.is_some() {
@@ -140,16 +144,16 @@ impl Lines<'_> {
                 };
                 let head = self.at(&old_head, head, Sides::Both);
                 match &field.action {
-                    Action::Link { .. } => quote!(cx.link(#at, #head, #old)),
+                    Action::Link { .. } => quote!(__cx.link(#at, #head, #old)),
                     Action::EmptyLink { strict: true, .. } => {
-                        quote!(cx.empty_link_strict(#at, #head, #old, #reason))
+                        quote!(__cx.empty_link_strict(#at, #head, #old))
                     }
-                    _ => quote!(cx.empty_link(#at, #head, #old)),
+                    _ => quote!(__cx.empty_link(#at, #head, #old)),
                 }
             }
             action => {
                 let (at, old) = (self.at(old_path, path, Sides::Both), old());
-                scalar_rule(action, &at, &old)?
+                scalar_rule(action, &quote!(__cx), &at, &old)?
             }
         };
         let new = new();
@@ -168,35 +172,20 @@ impl Lines<'_> {
         text(Which::Old, &field.from) == text(Which::New, &field.to)
     }
 
-    /// Whether the line for a field has to be told the reason, as `reason`, for its findings.
-    pub(super) fn says_reason(&self, field: &FieldPlan) -> bool {
-        let mut action = &field.action;
-        while let Action::Elements { each, .. } = action {
-            action = each;
-        }
-        matches!(
-            action,
-            Action::Reset { strict: true, .. }
-                | Action::EmptyLink { strict: true, .. }
-                | Action::Drop { strict: true, .. }
-                | Action::DropLink { strict: true, .. }
-        )
-    }
-
-    fn drop_line(&mut self, field: &FieldPlan, initial: i64, strict: bool) -> Option<TokenStream> {
-        let (path, reason) = (&field.path, quote!(reason));
+    fn drop_line(&self, field: &FieldPlan, initial: i64, strict: bool) -> Option<TokenStream> {
+        let path = &field.path;
         let from = field.from.as_ref()?;
-        let old = access(&quote!(old), path, &field.from);
+        let old = access(&quote!(__old), path, &field.from);
         let initial = Literal::i64_unsuffixed(initial);
         if from.bit_field {
             let name = path.to_string();
             let (offset, len) = (literal(from.bits.offset), literal(from.bits.len));
             let bits = quote!(Bits { offset: #offset, len: #len });
             return Some(match strict {
-                true => quote!(cx.drop_bit_field(at, #name, #bits, #old, #initial, #reason);),
+                true => quote!(__cx.drop_bit_field(__at, #name, #bits, #old, #initial);),
                 false => quote! {
                     if #old != #initial {
-                        cx.keep_bits(at, #name, old.as_bytes(), #bits);
+                        __cx.keep_bits(__at, #name, __old.as_bytes(), #bits);
                     }
                 },
             });
@@ -204,27 +193,27 @@ impl Lines<'_> {
         let at = self.at(path, path, Sides::Old);
         let scalar = self.scalar(Which::Old, &field.from);
         Some(match (strict, scalar) {
-            (true, Some(_)) => quote!(cx.drop_strict(#at, #old, #initial, #reason);),
-            (true, None) => quote!(cx.drop_zero(#at, #old.as_bytes(), #reason);),
+            (true, Some(_)) => quote!(__cx.drop_strict(#at, #old, #initial);),
+            (true, None) => quote!(__cx.drop_zero(#at, #old.as_bytes());),
             (false, Some(scalar)) => {
                 let Action::Drop { initial, .. } = field.action else {
                     return None;
                 };
                 let initial = scalar_value(scalar, initial);
-                quote!(cx.drop_kept(#at, #old.as_bytes(), #initial.as_bytes());)
+                quote!(__cx.drop_kept(#at, #old.as_bytes(), #initial.as_bytes());)
             }
             (false, None) => {
                 let len = literal(from.bits.len / 8);
-                quote!(cx.drop_kept(#at, #old.as_bytes(), &[0; #len]);)
+                quote!(__cx.drop_kept(#at, #old.as_bytes(), &[0; #len]);)
             }
         })
     }
 
-    fn bit_field(&mut self, field: &FieldPlan) -> Option<TokenStream> {
+    fn bit_field(&self, field: &FieldPlan) -> Option<TokenStream> {
         let (from, to) = (field.from.as_ref()?, field.to.as_ref()?);
         let old_path = field.old_path.as_ref().unwrap_or(&field.path);
         let at = self.at(old_path, &field.path, Sides::Both);
-        let old = access(&quote!(old), old_path, &field.from);
+        let old = access(&quote!(__old), old_path, &field.from);
         let value = if from.bit_field {
             old
         } else {
@@ -240,15 +229,15 @@ impl Lines<'_> {
             );
             return set(
                 &field.path,
-                &quote!(cx.bit_field(#at, #value, #width, #signed)),
+                &quote!(__cx.bit_field(#at, #value, #width, #signed)),
             );
         }
-        let new = place(&quote!(new), &field.path);
+        let new = place(&quote!(__new), &field.path);
         Some(quote!(#new = cx.integer(#at, #value);))
     }
 
     fn zero(&self, field: &FieldPlan) -> Option<TokenStream> {
-        let new = place(&quote!(new), &field.path);
+        let new = place(&quote!(__new), &field.path);
         Some(match self.scalar(Which::New, &field.to) {
             Some(scalar) => {
                 let zero = scalar_value(scalar, 0);
@@ -260,7 +249,7 @@ impl Lines<'_> {
 
     /// Lines for two arrays.
     fn elements(
-        &mut self,
+        &self,
         field: &FieldPlan,
         each: &Action,
         count: u64,
@@ -269,25 +258,25 @@ impl Lines<'_> {
     ) -> Option<TokenStream> {
         let old_path = field.old_path.as_ref().unwrap_or(&field.path);
         let at = self.at(old_path, &field.path, Sides::Both);
-        let old = place(&quote!(old), old_path);
-        let new = place(&quote!(new), &field.path);
+        let old = place(&quote!(__old), old_path);
+        let new = place(&quote!(__new), &field.path);
         let common = literal(count.min(new_count));
         let carried = match each {
             Action::Copy if count < new_count => quote!(#new[..#common].copy_from_slice(&#old);),
             Action::Copy if count > new_count => quote!(#new.copy_from_slice(&#old[..#common]);),
             Action::Copy => quote!(#new = #old;),
             Action::Recurse { ty } => {
-                let function = ident(&sanitized(ty));
-                quote!(cx.each(#at, &#old, &mut #new, #function);)
+                let function = (self.functions)(ty)?;
+                quote!(__cx.each(#at, &#old, &mut #new, #function);)
             }
             each => {
-                let closure = element_closure(each)?;
-                quote!(cx.each(#at, &#old, &mut #new, #closure);)
+                let closure = self.element_closure(each)?;
+                quote!(__cx.each(#at, &#old, &mut #new, #closure);)
             }
         };
         let left_over = if count > new_count {
             let initial = Literal::i64_unsuffixed(rest);
-            quote!(cx.cut(#at, &#old, #common, #initial);)
+            quote!(__cx.cut(#at, &#old, #common, #initial);)
         } else if count < new_count {
             let Some(Shape::Array { element, .. }) = self.shape(Which::New, &field.to) else {
                 return None;
@@ -305,6 +294,29 @@ impl Lines<'_> {
         Some(quote!(#carried #left_over))
     }
 
+    /// What is done with one element of an array, as a closure.
+    fn element_closure(&self, each: &Action) -> Option<TokenStream> {
+        let body = match each {
+            Action::Recurse { ty } => {
+                let function = (self.functions)(ty)?;
+                quote!(#function(cx, at, old, new))
+            }
+            Action::Elements { each, old, new, .. } if old == new => {
+                let inner = match &**each {
+                    Action::Recurse { ty } => (self.functions)(ty)?,
+                    each => self.element_closure(each)?,
+                };
+                quote!(cx.each(at, old, new, #inner))
+            }
+            Action::Elements { .. } => return None,
+            each => {
+                let value = scalar_rule(each, &quote!(cx), &quote!(at), &quote!(*old))?;
+                quote!(*new = #value)
+            }
+        };
+        Some(quote!(|cx, at, old, new| #body))
+    }
+
     fn shape(&self, which: Which, place: &Option<Place>) -> Option<Shape<'_>> {
         Some(ctype::shape(
             self.structs.layout(which),
@@ -320,12 +332,10 @@ impl Lines<'_> {
     }
 
     /// Where a field is, as the runtime is told.
-    fn at(&mut self, old: &FieldPath, new: &FieldPath, sides: Sides) -> TokenStream {
+    fn at(&self, old: &FieldPath, new: &FieldPath, sides: Sides) -> TokenStream {
         if new.is_empty() {
-            return quote!(at);
+            return quote!(__at);
         }
-        self.uses_old |= sides != Sides::New;
-        self.uses_new |= sides != Sides::Old;
         let names = (short_names(old), short_names(new));
         let bits = [(Which::Old, old), (Which::New, new)]
             .iter()
@@ -342,11 +352,11 @@ impl Lines<'_> {
                 is.into_iter().map(ident).collect(),
             );
             match (sides, was == is) {
-                (Sides::Both, true) => return quote!(&at!(at.#(#is).*)),
-                (Sides::Old, _) => return quote!(&at!(at.#(#was).*, old)),
-                (Sides::New, _) => return quote!(&at!(at.#(#is).*, new)),
+                (Sides::Both, true) => return quote!(&__rt::at!(__at.#(#is).*)),
+                (Sides::Old, _) => return quote!(&__rt::at!(__at.#(#was).*, old)),
+                (Sides::New, _) => return quote!(&__rt::at!(__at.#(#is).*, new)),
                 (Sides::Both, false) if was.len() == 1 && is.len() == 1 => {
-                    return quote!(&at!(at.#(#was)* => #(#is)*));
+                    return quote!(&__rt::at!(__at.#(#was)* => #(#is)*));
                 }
                 _ => {}
             }
@@ -362,7 +372,7 @@ impl Lines<'_> {
                 steps.pop();
                 steps.push(unit);
             }
-            quote!(offset_of!(#name, #(#steps).*))
+            quote!(core::mem::offset_of!(#name, #(#steps).*))
         };
         let text = match sides {
             Sides::Old => old.to_string(),
@@ -378,7 +388,7 @@ impl Lines<'_> {
         } else {
             offset(Which::New, new)
         };
-        quote!(&at.field(#text, #old, #new))
+        quote!(&__at.field(#text, #old, #new))
     }
 
     /// The storage unit of a bit-field of the type itself.
@@ -388,8 +398,8 @@ impl Lines<'_> {
         };
         let ids = self.ty.ids?;
         let id = if which == Which::Old { ids.0 } else { ids.1 };
-        let definition = self.structs.definition(which, id)?;
-        definition.unit_of(name).map(|unit| {
+        let shape = self.structs.shape(which, id)?;
+        shape.unit_of(name).map(|(unit, _)| {
             let unit = ident(unit);
             quote!(#unit)
         })
@@ -417,11 +427,16 @@ impl Lines<'_> {
 }
 
 /// The rules for one scalar.
-fn scalar_rule(action: &Action, at: &TokenStream, old: &TokenStream) -> Option<TokenStream> {
+fn scalar_rule(
+    action: &Action,
+    cx: &TokenStream,
+    at: &TokenStream,
+    old: &TokenStream,
+) -> Option<TokenStream> {
     Some(match action {
         Action::Copy => quote!(#old),
-        Action::Widen => quote!(widen(#old)),
-        Action::Narrow => quote!(cx.narrow(#at, #old)),
+        Action::Widen => quote!(#cx.widen(#old)),
+        Action::Narrow => quote!(#cx.narrow(#at, #old)),
         Action::Pointer { meaning } => {
             let method = format_ident!(
                 "{}",
@@ -434,13 +449,13 @@ fn scalar_rule(action: &Action, at: &TokenStream, old: &TokenStream) -> Option<T
                     Meaning::Resource => "resource",
                 }
             );
-            quote!(cx.#method(#at, #old))
+            quote!(#cx.#method(#at, #old))
         }
         Action::Reset { initial, strict } => {
             let initial = Literal::i64_unsuffixed(*initial);
             match strict {
-                true => quote!(cx.reset_strict(#at, #old, #initial, reason)),
-                false => quote!(cx.reset(#at, #old, #initial)),
+                true => quote!(#cx.reset_strict(#at, #old, #initial)),
+                false => quote!(#cx.reset(#at, #old, #initial)),
             }
         }
         Action::Enumerator { table } => {
@@ -448,14 +463,14 @@ fn scalar_rule(action: &Action, at: &TokenStream, old: &TokenStream) -> Option<T
                 let (from, to) = (Literal::i64_unsuffixed(*from), Literal::i64_unsuffixed(*to));
                 quote!((#from, #to))
             });
-            quote!(cx.enumerator(#at, #old, &[#(#rows),*]))
+            quote!(#cx.enumerator(#at, #old, &[#(#rows),*]))
         }
         Action::Scale { multiply, divide } => {
             let (multiply, divide) = (
                 Literal::i64_unsuffixed(*multiply),
                 Literal::i64_unsuffixed(*divide),
             );
-            quote!(cx.scale(#at, #old, #multiply, #divide))
+            quote!(#cx.scale(#at, #old, #multiply, #divide))
         }
         Action::Remap { table } => {
             let rows = table.iter().map(|(from, to)| {
@@ -463,43 +478,10 @@ fn scalar_rule(action: &Action, at: &TokenStream, old: &TokenStream) -> Option<T
                 let (from, to) = (hex(from), hex(to));
                 quote!((#from, #to))
             });
-            quote!(cx.remap(#at, #old, &[#(#rows),*]))
+            quote!(#cx.remap(#at, #old, &[#(#rows),*]))
         }
         _ => return None,
     })
-}
-
-/// What is done with one element of an array, as a closure.
-fn element_closure(each: &Action) -> Option<TokenStream> {
-    let body = match each {
-        Action::Recurse { ty } => {
-            let function = ident(&sanitized(ty));
-            quote!(#function(cx, at, old, new))
-        }
-        Action::Elements { each, old, new, .. } if old == new => {
-            let inner = match &**each {
-                Action::Recurse { ty } => {
-                    let function = ident(&sanitized(ty));
-                    quote!(#function)
-                }
-                each => element_closure(each)?,
-            };
-            quote!(cx.each(at, old, new, #inner))
-        }
-        Action::Elements { .. } => return None,
-        each => {
-            let value = scalar_rule(each, &quote!(at), &quote!(*old))?;
-            quote!(*new = #value)
-        }
-    };
-    let text = body.to_string();
-    let uses = |name: &str| {
-        text.split(|c: char| !c.is_alphanumeric() && c != '_')
-            .any(|w| w == name)
-    };
-    let cx = format_ident!("{}", if uses("cx") { "cx" } else { "_cx" });
-    let at = format_ident!("{}", if uses("at") { "at" } else { "_at" });
-    Some(quote!(|#cx, #at, old, new| #body))
 }
 
 /// A value that is read: a field, or a bit-field through its getter.
@@ -539,9 +521,9 @@ fn set(path: &FieldPath, value: &TokenStream) -> Option<TokenStream> {
     };
     let owner = parent(path);
     let owner = if owner.is_empty() {
-        quote!(new)
+        quote!(__new)
     } else {
-        place(&quote!(new), &owner)
+        place(&quote!(__new), &owner)
     };
     let setter = format_ident!("set_{name}");
     Some(quote!(#owner.#setter(#value);))

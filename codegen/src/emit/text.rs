@@ -1,15 +1,39 @@
-//! Text around the code: the header, and comments, which token streams cannot hold.
+//! Code as text: comments, which token streams cannot hold, and the names of what is outside of a
+//! line.
 
-use super::{EmitError, TOOL};
-use crate::plan::Plan;
+use super::EmitError;
+use super::functions::Entry;
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use std::fmt::Write;
 
 /// Longest line of a comment.
 const WIDTH: usize = 96;
 
-/// Comments of a file. A marker statement stands for each until the code is formatted.
+/// What stands in a line for what it does not know.
+pub(super) struct Names<'a> {
+    /// Before the names of a function's parameters: nothing, or `$` in a macro.
+    pub(super) parameter: &'a str,
+    /// Path of the engine's macros, up to and with the last colons.
+    pub(super) runtime: &'a str,
+    /// Path of the structures.
+    pub(super) views: &'a str,
+    /// Path of the functions of types that are carried.
+    pub(super) carry: &'a str,
+}
+
+/// Puts names into `text`.
+pub(super) fn named(text: &str, names: &Names<'_>) -> String {
+    let mut text = text.to_owned();
+    for parameter in ["cx", "at", "old", "new"] {
+        let name = format!("{}{parameter}", names.parameter);
+        text = text.replace(&format!("__{parameter}"), &name);
+    }
+    text.replace("__rt::", names.runtime)
+        .replace("__views", names.views)
+        .replace("__carry", names.carry)
+}
+
+/// Comments of a piece of code. A marker statement stands for each until the code is formatted.
 #[derive(Default)]
 pub(super) struct Comments {
     texts: Vec<String>,
@@ -17,13 +41,33 @@ pub(super) struct Comments {
 
 impl Comments {
     /// A statement that becomes the comment `text`; nothing if the text is empty.
-    pub(super) fn statement(&mut self, text: &str) -> TokenStream {
+    fn statement(&mut self, text: &str) -> TokenStream {
         if text.is_empty() {
             return TokenStream::new();
         }
         let marker = format_ident!("{MARKER}{}", self.texts.len());
         self.texts.push(text.to_owned());
         quote!(#marker;)
+    }
+
+    /// The lines of entries, a comment above the first of those that share it.
+    pub(super) fn lines(&mut self, entries: &[&Entry]) -> TokenStream {
+        let mut lines = TokenStream::new();
+        let mut said = "";
+        for entry in entries.iter().filter(|entry| !entry.code.is_empty()) {
+            if entry.comment != said {
+                lines.extend(self.statement(&entry.comment));
+            }
+            said = &entry.comment;
+            lines.extend(entry.code.clone());
+        }
+        // What is done elsewhere may be all that there is to say.
+        for entry in entries.iter().filter(|entry| entry.code.is_empty()) {
+            if entry.is_tail {
+                lines.extend(self.statement(&entry.comment));
+            }
+        }
+        lines
     }
 }
 
@@ -33,16 +77,8 @@ const MARKER: &str = "__kconv_comment_";
 pub(super) fn rust(code: TokenStream, comments: &Comments) -> Result<String, EmitError> {
     let formatted = prettyplease::unparse(&syn::parse2(code)?);
     let mut text = String::with_capacity(formatted.len());
-    let mut before = "{";
     for line in formatted.lines() {
         let code = line.trim_start();
-        // The formatter sets no blank lines; an item begins with its documentation or attributes.
-        let documented = code.starts_with("///");
-        let attributed = code.starts_with("#[") && !before.starts_with("#[");
-        if (documented && !before.ends_with('{')) || (attributed && before.ends_with(';')) {
-            text.push('\n');
-        }
-        before = code;
         let number = code
             .strip_prefix(MARKER)
             .and_then(|rest| rest.strip_suffix(';'));
@@ -52,15 +88,31 @@ pub(super) fn rust(code: TokenStream, comments: &Comments) -> Result<String, Emi
         match comment {
             Some(comment) => wrap(comment, line.len() - code.len(), &mut text),
             None => {
-                // The formatter leaves generic arguments inside of macros as they are.
-                text.push_str(
-                    &line
-                        .replace("size_of:: < ", "size_of::<")
-                        .replace(" > () ", ">() "),
-                );
+                text.push_str(line);
                 text.push('\n');
             }
         }
+    }
+    Ok(text)
+}
+
+/// The statements of `body`, formatted, indented by `indent` spaces.
+pub(super) fn statements(
+    body: TokenStream,
+    comments: &Comments,
+    indent: usize,
+) -> Result<String, EmitError> {
+    let text = rust(quote!(fn f() { #body }), comments)?;
+    let lines: Vec<&str> = text.lines().collect();
+    let inner = lines.get(1..lines.len().saturating_sub(1));
+    let mut text = String::new();
+    for line in inner.unwrap_or_default() {
+        let line = line.strip_prefix("    ").unwrap_or(line);
+        if !line.is_empty() {
+            text.push_str(&" ".repeat(indent));
+        }
+        text.push_str(line);
+        text.push('\n');
     }
     Ok(text)
 }
@@ -82,36 +134,6 @@ fn wrap(comment: &str, indent: usize, text: &mut String) {
     text.push('\n');
 }
 
-/// The first lines of a generated file.
-pub(super) fn header(plan: &Plan) -> String {
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = write!(
-        text,
-        "\
-// @generated by {TOOL}
-// from {} {}
-// to   {} {}
-// Do not edit: change overrides.toml, then run `kconv-gen generate`.
-
-//! Converts {} state of {} to {}.
-// Names are those of the kernel.
-#![allow(missing_docs, non_camel_case_types, non_snake_case)]
-#![allow(clippy::len_without_is_empty, clippy::new_ret_no_self)]
-#![allow(clippy::should_implement_trait, clippy::wrong_self_convention)]
-
-",
-        plan.from.layout,
-        plan.from.fingerprint,
-        plan.to.layout,
-        plan.to.fingerprint,
-        plan.family,
-        plan.from.release,
-        plan.to.release,
-    );
-    text
-}
-
 /// The part of a reason that a line of code needs: its first clause.
 pub(super) fn short(reason: &str) -> &str {
     let end = [";", " ("]
@@ -130,13 +152,31 @@ mod tests {
         let mut comments = Comments::default();
         let long = "word ".repeat(30);
         let (first, second) = (comments.statement("why"), comments.statement(&long));
-        let code = quote!(fn f() { #first a = b; #second c = d; });
-        let text = rust(code, &comments).unwrap_or_default();
+        let code = quote!(#first a = b; #second c = d;);
+        let text = statements(code, &comments, 4).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[..3], ["fn f() {", "    // why", "    a = b;"]);
-        assert!(lines[3].starts_with("    // word word") && lines[3].len() <= WIDTH);
-        assert!(lines[4].starts_with("    // word"));
+        assert_eq!(lines[..2], ["    // why", "    a = b;"]);
+        assert!(lines[2].starts_with("    // word word") && lines[2].len() <= WIDTH);
+        assert!(lines[3].starts_with("    // word"));
         assert!(!text.contains(MARKER));
+    }
+
+    #[test]
+    fn names_are_put_in_where_a_line_stands() {
+        let names = Names {
+            parameter: "$",
+            runtime: "$crate::",
+            views: "views",
+            carry: "$crate::linux",
+        };
+        let text = named(
+            "__new.a = __carry::f(__cx, &__rt::at!(__at.a), cx);",
+            &names,
+        );
+        assert_eq!(
+            text,
+            "$new.a = $crate::linux::f($cx, &$crate::at!($at.a), cx);"
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::decision::{Decision, Part, Value};
 use super::finding::Why;
 use super::{Action, Meaning};
 use crate::ctype::{self, Field, Scalar, ScalarKind, Shape};
-use kconv_runtime::table::RuleKind;
+use kconv_rules::RuleKind;
 use kernel_structs::layout::{Composite, Type, TypeId, padding};
 use kernel_structs::state::{Missing, Policy, Rule};
 

@@ -6,7 +6,7 @@ use super::pair::Pair;
 use super::{Bits, FieldPlan, Node, Place, Plan, Side, TypePlan, padding_path};
 use crate::ctype::{self, Field, Shape};
 use crate::overrides::{Override, OverrideProblem};
-use kconv_runtime::table::{RuleKind, Source};
+use kconv_rules::{RuleKind, Source};
 use kernel_structs::layout::{Layout, TypeId};
 use kernel_structs::state::{Initial, Policy, Rule};
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,7 +2,7 @@
 
 use super::Action;
 use crate::ctype::Field;
-use kconv_runtime::table::{RuleKind, Source};
+use kconv_rules::{RuleKind, Source};
 use kernel_structs::layout::{FieldPath, TypeId};
 
 /// What happens to one member, in one part or, where a rule is told member by member, in several.

@@ -8,7 +8,7 @@ use super::finding::Why;
 use super::reset::empty_list;
 use crate::ctype::{self, Field, ScalarKind, Shape};
 use crate::overrides::{Init, Override, OverrideAction, OverrideProblem};
-use kconv_runtime::table::{PartKind, RuleKind, Source};
+use kconv_rules::{PartKind, RuleKind, Source};
 use kernel_structs::layout::{FieldPath, Layout, Type};
 use kernel_structs::nearest::nearest;
 use kernel_structs::state::{Initial, Policy};
@@ -533,5 +533,5 @@ fn in_line(entry: &Override, problem: OverrideProblem) -> Why {
 /// Whether an integer of `bits` bits holds `value`.
 pub(super) fn fits(value: i64, bits: u64, signed: bool) -> bool {
     u32::try_from(bits)
-        .is_ok_and(|bits| bits > 0 && kconv_runtime::bits::fits(i128::from(value), bits, signed))
+        .is_ok_and(|bits| bits > 0 && kernel_structs_bits::fits(i128::from(value), bits, signed))
 }

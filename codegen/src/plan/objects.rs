@@ -5,7 +5,7 @@ use super::decision::{Decision, Part, Value};
 use super::finding::Why;
 use super::{Action, Bits, FieldPlan, Place, TaskLabel, TypePlan};
 use crate::ctype::{self, Field, Scalar, Shape};
-use kconv_runtime::table::{RuleKind, Source};
+use kconv_rules::{RuleKind, Source};
 use kernel_structs::layout::{FieldPath, TypeId};
 use kernel_structs::state::{Derived, Policy, Rule, TailPlace};
 use std::collections::BTreeSet;

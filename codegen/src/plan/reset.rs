@@ -6,7 +6,7 @@ use super::builder::{Owner, Planner, Which};
 use super::decision::{Decision, Part, Value};
 use super::finding::Why;
 use crate::ctype::{self, Field, Shape};
-use kconv_runtime::table::RuleKind;
+use kconv_rules::RuleKind;
 use kernel_structs::layout::{FieldPath, TypeId};
 use kernel_structs::state::{Initial, Policy, Rule};
 use std::collections::BTreeMap;

@@ -54,9 +54,10 @@ pub fn select<'a>(
 ) -> Result<Selection<'a>, SelectError> {
     let ((from_name, from_all), (to_name, to_all)) = (named(registry, from)?, named(registry, to)?);
     let both_named = from_name.is_some() && to_name.is_some();
+    let [from_short, to_short] = short(&from_all, &to_all);
     let mut selection = Selection {
-        from: from_name.unwrap_or_else(|| from.to_owned()),
-        to: to_name.unwrap_or_else(|| to.to_owned()),
+        from: from_name.map_or_else(|| from.to_owned(), |name| from_short.unwrap_or(name)),
+        to: to_name.map_or_else(|| to.to_owned(), |name| to_short.unwrap_or(name)),
         pairs: Vec::new(),
         alike: Vec::new(),
     };
@@ -98,6 +99,21 @@ pub fn select<'a>(
         }
     }
     Ok(selection)
+}
+
+/// What two releases are called where they are named in full: by version, with the flavour where that
+/// differs; `None` if that does not tell them apart.
+fn short(from: &[&Release], to: &[&Release]) -> [Option<String>; 2] {
+    let ([from], [to]) = (from, to) else {
+        return [None, None];
+    };
+    match (from.flavour == to.flavour, from.version == to.version) {
+        (true, true) => [None, None],
+        (true, false) => [from, to].map(|release| Some(release.version.clone())),
+        (false, _) => {
+            [from, to].map(|release| Some(format!("{}-{}", release.version, release.flavour)))
+        }
+    }
 }
 
 /// The releases that `query` means, and the full name if it means one release and not a version.

@@ -1,6 +1,6 @@
-//! The text of a new crate's files.
+//! The text of a new step's `step.toml`.
 //!
-//! In `overrides.toml` an entry is commented out with one `#` per line, and what is known of its
+//! In it an entry is commented out with one `#` per line, and what is known of its
 //! field with two: without the first `#` of every line the block is TOML.
 
 use super::hunks::{Evidence, Touch, Wanted};
@@ -13,68 +13,19 @@ use std::fmt::Write;
 
 // Writing to a string cannot fail; results of `writeln!` are ignored in this file.
 
-pub(super) fn manifest(package: &str, selection: &Selection<'_>) -> String {
-    format!(
-        "[package]\nname = \"{package}\"\n\
-         description = \"Converts saved state of Linux {} to {}\"\n\
-         version.workspace = true\nedition.workspace = true\nrust-version.workspace = true\n\
-         license.workspace = true\npublish.workspace = true\n\n\
-         [dependencies]\nkconv-runtime.workspace = true\n\n[lints]\nworkspace = true\n",
-        selection.from, selection.to
-    )
+/// Name of the converter of a step.
+pub(super) fn converter(selection: &Selection<'_>) -> String {
+    format!("convert-{}-{}", selection.from, selection.to)
 }
 
-pub(super) fn library(selection: &Selection<'_>) -> String {
-    let mut text = format!(
-        "//! Converts saved state of Linux {} to {}.\n//!\n\
-         //! The decisions are in `overrides.toml`, with their reasons.\n\
-         #![forbid(unsafe_code)]\n\nuse kconv_runtime::table::Converter;\n\n\
-         #[rustfmt::skip]\npub mod generated {{\n    \
-         //! Made by `kconv-gen generate` from `overrides.toml`.\n",
-        selection.from, selection.to
-    );
-    let mut modules: Vec<&str> = selection.pairs.iter().map(|p| p.module.as_str()).collect();
-    modules.sort_unstable();
-    for module in &modules {
-        let _ = writeln!(text, "    pub mod {module};");
-    }
-    let count = modules.len();
-    let _ = write!(
-        text,
-        "}}\n\n/// The converters of this crate.\npub static CONVERTERS: [&Converter; {count}] = ["
-    );
-    match selection.pairs.as_slice() {
-        [pair] => {
-            let _ = write!(text, "&generated::{}::CONVERTER", pair.module);
-        }
-        pairs => {
-            for pair in pairs {
-                let _ = write!(text, "\n    &generated::{}::CONVERTER,", pair.module);
-            }
-            text.push('\n');
-        }
-    }
-    text.push_str("];\n");
-    text
-}
-
-pub(super) fn program(package: &str) -> String {
-    format!(
-        "//! The converter as a program of its own.\n#![forbid(unsafe_code)]\n\n\
-         fn main() -> std::process::ExitCode {{\n    \
-         kconv_runtime::standalone::main(&{}::CONVERTERS)\n}}\n",
-        package.replace('-', "_")
-    )
-}
-
-pub(super) fn overrides(
+pub(super) fn step(
     selection: &Selection<'_>,
     map: &StateMap,
     open: &[Open],
     evidence: &BTreeMap<Wanted, Evidence>,
 ) -> String {
     let mut text = format!("# From {} to {}.\n\n", selection.from, selection.to);
-    let converter = format!("convert-{}-{}", selection.from, selection.to);
+    let converter = converter(selection);
     let _ = writeln!(text, "converter = {converter:?}\nfamily = {:?}", map.family);
     for pair in &selection.pairs {
         let _ = write!(

@@ -76,6 +76,32 @@ impl Machine {
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(pub [u8; 32]);
 
+impl Fingerprint {
+    /// The fingerprint with these 64 hexadecimal digits, for constants.
+    ///
+    /// # Panics
+    /// If they are not that; in a constant it does not compile.
+    #[allow(clippy::panic, reason = "only constants are made like this")]
+    pub const fn from_hex(digits: &str) -> Fingerprint {
+        const fn digit(of: u8) -> u8 {
+            match of {
+                b'0'..=b'9' => of - b'0',
+                b'a'..=b'f' => of - b'a' + 10,
+                _ => panic!("a fingerprint has hexadecimal digits in lower case"),
+            }
+        }
+        let digits = digits.as_bytes();
+        assert!(digits.len() == 64, "a fingerprint has 64 digits");
+        let mut bytes = [0; 32];
+        let mut index = 0;
+        while index < bytes.len() {
+            bytes[index] = digit(digits[2 * index]) << 4 | digit(digits[2 * index + 1]);
+            index += 1;
+        }
+        Fingerprint(bytes)
+    }
+}
+
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

@@ -4,7 +4,7 @@ use crate::inspect::linux6::FieldError;
 use crate::style;
 use kconv_freeze::{Finding, FreezeDumpError, FreezeError, RunningError, VmcoreError};
 use kconv_runtime::convert::ConvertError;
-use kconv_runtime::standalone::{exit, exit_code};
+use crate::standalone::{exit, exit_code};
 use kconv_thaw::ThawError;
 use std::io::Write;
 use std::path::PathBuf;

@@ -3,20 +3,24 @@
 
 mod arguments;
 mod commands;
-mod converters;
 mod failure;
 mod inspect;
 mod releases;
 mod soundness;
+mod standalone;
 mod style;
 
 use arguments::{Arguments, Command};
 use clap::{CommandFactory, Parser};
 use failure::Failure;
-use kconv_runtime::standalone::exit;
+use standalone::exit;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // `convert-X-Y` is a link to this program, for one step alone.
+    if let Some(step) = called_as().filter(|name| name.starts_with("convert-")) {
+        return standalone::main(&kconv_steps::called(&step));
+    }
     if std::env::args_os().len() == 1 {
         let _ = Arguments::command().print_help();
         return ExitCode::from(exit::CLEAN);
@@ -31,6 +35,13 @@ fn main() -> ExitCode {
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// The name that this program was called by.
+fn called_as() -> Option<String> {
+    let program = std::env::args_os().next()?;
+    let name = std::path::Path::new(&program).file_name()?;
+    Some(name.to_string_lossy().into_owned())
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {

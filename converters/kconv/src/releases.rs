@@ -1,12 +1,11 @@
 //! Which kernels a command means.
 
-use crate::converters;
 use crate::failure::Failure;
 use kconv_image::{Image, KernelId};
 use kconv_runtime::chain::find_chain;
 use kconv_runtime::table::Converter;
 use kernel_structs::layout::Layout;
-use kernel_structs::releases::{Registry, Release};
+use kernel_structs::releases::{LayoutId, Registry, Release};
 use std::collections::BTreeSet;
 
 /// The releases known to this program.
@@ -67,18 +66,39 @@ impl Known {
         Ok(self.registry.layout(&release.layout)?)
     }
 
+    /// The layout `id`, with each union as its arm in use, as rules speak of it.
+    pub(crate) fn live(&self, id: &str) -> Result<Layout, Failure> {
+        let id = LayoutId(id.to_owned());
+        let family = &self.registry.layout_entry(&id)?.family;
+        let map = self.registry.state_map(family)?;
+        Ok(map.live(&self.registry.layout(&id)?))
+    }
+
     /// The converters that lead from one release to another.
     pub(crate) fn chain(
         &self,
         from: &Release,
         to: &Release,
     ) -> Result<Vec<&'static Converter>, Failure> {
-        let converters = converters::linked();
-        find_chain(&converters, &from.layout.0, &to.layout.0).ok_or_else(|| Failure::NoPath {
+        find_chain(kconv_steps::all(), &from.layout.0, &to.layout.0).ok_or_else(|| Failure::NoPath {
             from: from.name.clone(),
             from_layout: from.layout.0.clone(),
             to: to.name.clone(),
             to_layout: to.layout.0.clone(),
+        })
+    }
+
+    /// What takes an image from one release to another: the converters that lead there, or, between
+    /// releases of one layout, the one that carries everything and resets what has to be.
+    pub(crate) fn converters(
+        &self,
+        from: &Release,
+        to: &Release,
+    ) -> Result<Vec<&'static Converter>, Failure> {
+        let chain = self.chain(from, to)?;
+        Ok(match chain.is_empty() {
+            true => kconv_steps::identity(&from.layout.0).into_iter().collect(),
+            false => chain,
         })
     }
 
@@ -143,7 +163,7 @@ mod tests {
             all.filter(|(from, to)| find_chain(converters, from, to).is_none())
                 .collect()
         };
-        let linked = converters::linked();
+        let linked = kconv_steps::all().to_vec();
         assert_eq!(without(&linked), []);
         for index in 0..linked.len() {
             let mut fewer = linked.clone();

@@ -64,7 +64,8 @@ mod tests {
                 comm: 0,
                 comm_len: 0,
             },
-            types: &[],
+            changed: &[],
+            carried: &[],
         }
     }
 

@@ -9,14 +9,15 @@ use crate::at::At;
 use crate::bits;
 use crate::finding::{Finding, Problem};
 use crate::placement::{Map, Placed};
-use crate::scalar::Scalar;
-use crate::table::{Bits, Converter, RuleKind};
+use crate::scalar::{Scalar, Widen};
+use crate::table::Converter;
 use kconv_image::model::{ObjectId, Remainder, Slot, Symbol};
+use kconv_rules::{Bits, RuleKind, reason_of};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// The conversion of one object in one step.
 pub struct Context<'a> {
-    converter: &'a Converter,
+    converter: &'static Converter,
     map: &'a Map,
     object: ObjectId,
     /// The object that the new bytes are a part of: another one if the old object comes out of, or
@@ -76,7 +77,7 @@ pub struct Outcome {
 impl<'a> Context<'a> {
     /// The context for `object`, whose slots under the old layout are `slots`, by offset.
     pub fn new(
-        converter: &'a Converter,
+        converter: &'static Converter,
         map: &'a Map,
         object: ObjectId,
         slots: &'a [Slot],
@@ -114,6 +115,11 @@ impl<'a> Context<'a> {
                 size_of::<Old>(),
             )),
         }
+    }
+
+    /// An integer in a type that holds every value of the old one.
+    pub fn widen<P: Widen<Q>, Q>(&self, old: P) -> Q {
+        old.widen()
     }
 
     /// Converts the elements of two arrays, by index; the longer one's others are left alone.
@@ -288,9 +294,8 @@ impl<'a> Context<'a> {
         at: &At<'_>,
         old: P,
         initial: i64,
-        reason: &'static str,
     ) -> Q {
-        self.expect_initial(RuleKind::Reset, at, old, initial, reason);
+        self.expect_initial(RuleKind::Reset, at, old, initial);
         self.checked(RuleKind::Reset, at, i128::from(initial))
     }
 
@@ -311,13 +316,12 @@ impl<'a> Context<'a> {
         at: &At<'_>,
         head: &At<'_>,
         old: P,
-        reason: &'static str,
     ) -> Q {
         let own = self.map.old_address(self.object).0 + u64::from(head.old);
         if address(old) != own {
             let problem = Problem::NotInitial {
                 initial: format!("{own:#x} (the empty list)"),
-                reason,
+                reason: self.reason(at),
             };
             self.refuse(RuleKind::Reset, at, format!("{:#x}", address(old)), problem);
         }
@@ -353,17 +357,16 @@ impl<'a> Context<'a> {
         at: &At<'_>,
         old: P,
         initial: i64,
-        reason: &'static str,
     ) {
-        self.expect_initial(RuleKind::Drop, at, old, initial, reason);
+        self.expect_initial(RuleKind::Drop, at, old, initial);
     }
 
     /// A field of several bytes that is no more; any byte that is not zero stops the conversion.
-    pub fn drop_zero(&mut self, at: &At<'_>, old: &[u8], reason: &'static str) {
+    pub fn drop_zero(&mut self, at: &At<'_>, old: &[u8]) {
         if old.iter().any(|byte| *byte != 0) {
             let problem = Problem::NotInitial {
                 initial: String::from("all zero"),
-                reason,
+                reason: self.reason(at),
             };
             let value = old.iter().map(|byte| format!("{byte:02x}")).collect();
             self.refuse(RuleKind::Drop, at, value, problem);
@@ -376,13 +379,12 @@ impl<'a> Context<'a> {
         at: &At<'_>,
         head: &At<'_>,
         old: P,
-        reason: &'static str,
     ) {
         let own = self.map.old_address(self.object).0 + u64::from(head.old);
         if address(old) != own {
             let problem = Problem::NotInitial {
                 initial: format!("{own:#x} (the empty list)"),
-                reason,
+                reason: self.reason(at),
             };
             self.refuse(RuleKind::Drop, at, format!("{:#x}", address(old)), problem);
         }
@@ -397,13 +399,12 @@ impl<'a> Context<'a> {
         run: Bits,
         value: i128,
         initial: i64,
-        reason: &'static str,
     ) {
         if value != i128::from(initial) {
             let at = base.field(name, (run.offset / 8) as usize, 0);
             let problem = Problem::NotInitial {
                 initial: initial.to_string(),
-                reason,
+                reason: self.reason(&at),
             };
             self.refuse(RuleKind::Drop, &at, value.to_string(), problem);
         }
@@ -453,6 +454,22 @@ impl<'a> Context<'a> {
             .map(|(byte, mask)| byte & mask)
             .collect();
         self.push_remainder(&at, bytes, mask);
+    }
+
+    /// Why the field at `at` has the rule that it has. Only a finding asks, so that it may search.
+    fn reason(&self, at: &At<'_>) -> &'static str {
+        let path = at.to_string();
+        let find = |name: &str| self.converter.rules_of(name);
+        let reason = |object: ObjectId, path: &str| {
+            reason_of(&find, &self.map.ty(object).rules, path)
+        };
+        match reason(self.object, &path) {
+            // Inside of what becomes an object of its own, its type's rules hold.
+            "" => path
+                .split_once('.')
+                .map_or("", |(_, inner)| reason(self.target, inner)),
+            reason => reason,
+        }
     }
 
     /// Stops the conversion for a reason that an override's function found.
@@ -526,7 +543,6 @@ impl<'a> Context<'a> {
         at: &At<'_>,
         old: P,
         initial: i64,
-        reason: &'static str,
     ) {
         if old.value() != i128::from(initial) {
             let value = match old.value() {
@@ -535,7 +551,7 @@ impl<'a> Context<'a> {
             };
             let problem = Problem::NotInitial {
                 initial: initial.to_string(),
-                reason,
+                reason: self.reason(at),
             };
             self.refuse(rule, at, value, problem);
         }

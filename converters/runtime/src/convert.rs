@@ -20,7 +20,8 @@ use std::path::Path;
 /// What a conversion is to do.
 #[derive(Clone, Debug)]
 pub struct Job {
-    /// The converters, in order; none if only the name of the kernel changes.
+    /// The converters, in order. Between releases of one layout it is the one of that layout to
+    /// itself.
     pub chain: Vec<&'static Converter>,
     /// The kernel the image is to be for.
     pub target: KernelId,
@@ -138,7 +139,7 @@ pub fn convert(
         return Err(error.into());
     }
     let names = Names::read(image, &job.chain)?;
-    let steps = Steps::new(image, &job.chain, &names)?;
+    let steps = Steps::new(image, &job.chain, &names, &job.target)?;
     let end = Final::of(&steps);
 
     let mut writer = match output {
@@ -377,18 +378,6 @@ fn new_head(head: &Head, job: &Job, end: Final, done: Done, all: &Steps<'_>) -> 
             restored: put_back(converter.to.fingerprint),
         });
         from = to;
-    }
-    if job.chain.is_empty() {
-        steps.push(Step {
-            converter: String::from("identity"),
-            version: job.tool.clone(),
-            from,
-            to: job.target.clone(),
-            objects: end.objects.len() as u64,
-            fields: 0,
-            kept: 0,
-            restored: 0,
-        });
     }
     let left = head
         .remainder

@@ -1,7 +1,7 @@
 //! What generated converters call.
 //!
-//! A generated converter is one function per type, written against [`context::Context`], and a set of
-//! tables ([`table`]) that say what it does. This crate runs a chain of them over an image:
+//! A generated converter is one function per type, written against [`context::Context`], beside the
+//! rules that say what it does ([`table`]). This crate runs a chain of them over an image:
 //! it places the objects ([`placement`]), streams them through the converters ([`convert`]),
 //! keeps what they could not carry, collects findings ([`finding`]) and accounts for all of it
 //! ([`report`]).
@@ -10,7 +10,6 @@
 #![forbid(unsafe_code)]
 
 pub mod at;
-pub mod bits;
 pub mod chain;
 pub mod context;
 pub mod convert;
@@ -19,24 +18,21 @@ mod parts;
 pub mod placement;
 pub mod report;
 pub mod scalar;
-pub mod standalone;
 mod steps;
 pub mod table;
 
-/// For the derives of generated structures, so that a converter depends on this crate alone.
+pub use kernel_structs_bits as bits;
 pub use zerocopy;
 
 /// What a generated file imports.
 pub mod prelude {
     pub use crate::at::At;
-    pub use crate::bits;
     pub use crate::context::Context;
-    pub use crate::scalar::widen;
-    pub use crate::table::{
-        Anchor, Bits, Converter, FieldRule, Node, Part, PartKind, RuleKind, Source, Span, Tail,
-        TaskLabel, TypeConverter,
-    };
+    pub use crate::table::{Converter, Node, TaskLabel, TypeConverter};
     pub use kconv_image::model::{Fingerprint, Machine};
+    pub use kconv_rules::{
+        Anchor, Bits, FieldRule, Part, PartKind, RuleKind, Source, Span, Tail, TypeRules,
+    };
     pub use zerocopy::little_endian::{I16, I32, I64, U16, U32, U64};
-    pub use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+    pub use zerocopy::{FromBytes, IntoBytes};
 }

@@ -259,7 +259,7 @@ impl Map {
         let whole = |id: &u32| places[*id as usize].before.is_whole();
         let mut by_address: Vec<u32> = (0..places.len() as u32).filter(whole).collect();
         by_address.sort_by_key(|id| places[*id as usize].old);
-        let parts = converter.types.iter().flat_map(|ty| ty.parts);
+        let parts = converter.types().flat_map(|ty| ty.parts);
         let folds = parts.filter(|part| part.kind == PartKind::Folded);
         let mut map = Map {
             places,
@@ -281,7 +281,7 @@ impl Map {
     /// Folded objects lie where others have them, also those that are no more once they are.
     /// Returns the first that no other has.
     fn place_folded(&mut self, converter: &Converter) -> Option<usize> {
-        let parts = converter.types.iter().flat_map(|ty| ty.parts);
+        let parts = converter.types().flat_map(|ty| ty.parts);
         let comes_out: BTreeSet<&str> = parts
             .filter(|part| part.kind == PartKind::Made)
             .map(|part| part.ty)

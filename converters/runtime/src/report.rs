@@ -3,7 +3,8 @@
 
 use crate::convert::{Job, Names};
 use crate::steps::Steps;
-use crate::table::{Bits, Converter, FieldRule, RuleKind, Source, TypeConverter};
+use crate::table::Converter;
+use kconv_rules::{Flat, RuleKind, Source, TypeRules, flat, rule_counts, without_indices};
 use kconv_image::{Head, Object, Remainder};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -118,7 +119,8 @@ impl Report {
         for (converter, map) in job.chain.iter().zip(&all.maps) {
             for (name, count) in map.values() {
                 if let Some(ty) = converter.find(name) {
-                    for (rule, number) in rule_counts(converter, ty) {
+                    let find = |name: &str| converter.rules_of(name);
+                    for (rule, number) in rule_counts(&find, ty) {
                         *fields.entry(rule.name()).or_default() += number * count;
                     }
                 }
@@ -171,7 +173,10 @@ pub(crate) fn fields_written(chain: &[&'static Converter], steps: &Steps<'_>) ->
         let values = map.values().into_iter();
         values
             .filter_map(|(name, count)| Some((converter.find(name)?, count)))
-            .map(|(ty, count)| rule_counts(converter, ty).values().sum::<u64>() * count)
+            .map(|(ty, count)| {
+                let find = |name: &str| converter.rules_of(name);
+                rule_counts(&find, ty).values().sum::<u64>() * count
+            })
             .sum()
     })
     .collect()
@@ -181,64 +186,9 @@ fn count_slots(head: &Head, wanted: impl Fn(kconv_image::SlotTarget) -> bool) ->
     head.slots.iter().filter(|slot| wanted(slot.target)).count() as u64
 }
 
-/// Number of fields one value of `ty` has, by rule, those of nested types included.
-pub fn rule_counts(converter: &Converter, ty: &TypeConverter) -> BTreeMap<RuleKind, u64> {
-    let mut counts = BTreeMap::new();
-    for rule in ty.rules {
-        match rule.nested.and_then(|name| converter.find(name)) {
-            Some(nested) => {
-                for (kind, number) in rule_counts(converter, nested) {
-                    *counts.entry(kind).or_default() += number * u64::from(rule.times);
-                }
-            }
-            None => *counts.entry(rule.rule).or_default() += 1,
-        }
-    }
-    counts
-}
-
-/// A rule as seen from the type of an object.
-#[derive(Clone, Debug)]
-pub struct FlatRule {
-    /// Path from that type.
-    pub path: String,
-    /// Where the field was in a value of that type (in the first, if there are several).
-    pub from: Option<Bits>,
-    /// Where the field is.
-    pub to: Option<Bits>,
-    /// The rule.
-    pub rule: &'static FieldRule,
-}
-
-/// The rules of `ty` and of the types nested in it.
-pub fn flat_rules(converter: &Converter, ty: &TypeConverter) -> Vec<FlatRule> {
-    let mut flat = Vec::new();
-    for rule in ty.rules {
-        flat.push(FlatRule {
-            path: rule.field.to_owned(),
-            from: rule.from,
-            to: rule.to,
-            rule,
-        });
-        let Some(nested) = rule.nested.and_then(|name| converter.find(name)) else {
-            continue;
-        };
-        let within = |inner: Option<Bits>, around: Option<Bits>| {
-            Some(Bits {
-                offset: inner?.offset + around?.offset,
-                len: inner?.len,
-            })
-        };
-        for inner in flat_rules(converter, nested) {
-            flat.push(FlatRule {
-                path: format!("{}.{}", rule.field, inner.path),
-                from: within(inner.from, rule.from),
-                to: within(inner.to, rule.to),
-                rule: inner.rule,
-            });
-        }
-    }
-    flat
+/// The rules of `ty` and of what is nested in it.
+fn rules_inside(converter: &'static Converter, ty: &'static TypeRules) -> Vec<Flat> {
+    flat(&|name| converter.rules_of(name), ty)
 }
 
 fn changes(
@@ -261,7 +211,7 @@ fn changes(
                 *kept.entry(without_indices(&entry.field)).or_default() += 1;
             }
         }
-        for FlatRule { path, rule, .. } in flat_rules(converter, ty) {
+        for Flat { path, rule, .. } in rules_inside(converter, ty) {
             let told = matches!(rule.rule, RuleKind::Reset | RuleKind::Drop | RuleKind::Init)
                 || rule.source == Source::Override;
             if !told || rule.nested.is_some() {
@@ -285,21 +235,6 @@ fn changes(
     changed
 }
 
-/// The path of a field as the tables have it: `fd_array` for `fd_array[3]`.
-fn without_indices(field: &str) -> String {
-    let mut plain = String::with_capacity(field.len());
-    let mut depth = 0;
-    for c in field.chars() {
-        match c {
-            '[' => depth += 1,
-            ']' => depth -= 1,
-            c if depth == 0 => plain.push(c),
-            _ => {}
-        }
-    }
-    plain.trim_start_matches('.').to_owned()
-}
-
 /// Whether `field` is `path` or inside it.
 fn is_in(field: &str, path: &str) -> bool {
     field
@@ -315,7 +250,5 @@ mod tests {
     fn a_kept_value_counts_for_the_field_it_is_in() {
         assert!(is_in("wait_chldexit.lock", "wait_chldexit"));
         assert!(!is_in("fd_array2", "fd_array"));
-        assert_eq!(without_indices("fd_array[3]"), "fd_array");
-        assert_eq!(without_indices("[4].a"), "a");
     }
 }

@@ -29,14 +29,6 @@ macro_rules! scalar {
 
 scalar!(u8: u8, i8: i8, U16: u16, I16: i16, U32: u32, I32: i32, U64: u64, I64: i64);
 
-/// `value` in an integer type that holds every value of the old one.
-///
-/// The generator uses it for such pairs only, and proves it with a compile-time assertion.
-#[inline]
-pub fn widen<From: Widen<To>, To>(value: From) -> To {
-    value.widen()
-}
-
 /// An integer type all of whose values `To` holds.
 pub trait Widen<To> {
     /// The same value.

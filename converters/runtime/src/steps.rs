@@ -8,7 +8,7 @@ use crate::convert::{ConvertError, Names};
 use crate::parts::{Changes, Link};
 use crate::placement::{Item, Lengths, Map, PlacedTail, Setting, Standing, items};
 use crate::table::{Bits, Converter};
-use kconv_image::{Image, ImageError, Object, ObjectId, Remainder, Symbol, TypeIx};
+use kconv_image::{Image, ImageError, KernelId, Object, ObjectId, Remainder, Symbol, TypeIx};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -18,6 +18,8 @@ pub(crate) struct Steps<'a> {
     chain: &'a [&'static Converter],
     pub(crate) maps: Vec<Map>,
     names: &'a Names,
+    /// Whether the image goes back to a kernel that it has been converted from.
+    goes_back: bool,
     /// Names of the types that objects have in any step: those of the image come first.
     types: Vec<String>,
     /// Indices of the image's remainder entries, by object.
@@ -35,10 +37,11 @@ impl<'a> Steps<'a> {
         image: &'a Image,
         chain: &'a [&'static Converter],
         names: &'a Names,
+        target: &KernelId,
     ) -> Result<Steps<'a>, ConvertError> {
         let head = image.head();
         let mut types = head.types.clone();
-        for part in chain.iter().flat_map(|c| c.types).flat_map(|ty| ty.parts) {
+        for part in chain.iter().flat_map(|c| c.types()).flat_map(|ty| ty.parts) {
             if !types.iter().any(|known| known == part.ty) {
                 types.push(part.ty.to_owned());
             }
@@ -50,6 +53,7 @@ impl<'a> Steps<'a> {
             chain,
             maps: Vec::with_capacity(chain.len()),
             names,
+            goes_back: head.provenance.iter().any(|step| step.from.release == target.release),
             types,
             kept,
             referrers: RefCell::default(),
@@ -158,6 +162,7 @@ impl<'a> Steps<'a> {
         let standing = map.standing(id).unwrap_or((Standing::Gone, Standing::Gone));
         let namer = Objects { steps: self, step };
         let mut new = Vec::new();
+        let kept_before = outcome.remainder.len();
         outcome.slots.clear();
         match standing {
             (Standing::Whole, Standing::Whole) => {
@@ -179,10 +184,15 @@ impl<'a> Steps<'a> {
             }
             _ => {}
         }
+        // Whatever order the lines of the functions have.
+        outcome.remainder[kept_before..].sort_by_key(|entry| (entry.object, entry.offset));
         object.bytes = new;
         std::mem::swap(&mut object.slots, &mut outcome.slots);
         object.slots.sort_by_key(|slot| slot.offset);
-        if standing.1.is_whole() {
+        // Between releases of one layout everything is as it was, also on the way back; to go on is
+        // no way back, and what was kept for that stays kept.
+        let same_layout = converter.from.layout == converter.to.layout;
+        if standing.1.is_whole() && (self.goes_back || !same_layout) {
             for index in self.kept_of(id) {
                 let entry = &self.image.head().remainder[*index];
                 if entry.layout == converter.to.fingerprint && restore(entry, &mut object.bytes) {

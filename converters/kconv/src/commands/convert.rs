@@ -8,8 +8,8 @@ use crate::style::{FAINT, HEADING};
 use indicatif::{ProgressBar, ProgressStyle};
 use kconv_runtime::convert::convert;
 use kconv_runtime::report::{FieldAccount, Report};
-use kconv_runtime::standalone::{default_output, write_report};
-use kconv_runtime::table::RuleKind;
+use crate::standalone::{default_output, write_report};
+use kconv_rules::RuleKind;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &Convert) -> Result<(), Failure> {
     if same_file(path, &output) {
         return Err(Failure::SameFile { output });
     }
-    let job = job(known.chain(from, to)?, known.kernel(to)?);
+    let job = job(known.converters(from, to)?, known.kernel(to)?);
     let mut progress = Progress::new(arguments.quiet);
     let converted = convert(&image, &job, Some(&output), &mut |done, all| {
         progress.show(done, all);
@@ -99,7 +99,7 @@ impl Progress {
 /// The short account.
 pub(crate) fn print(out: &mut impl Write, report: &Report, output: &Path) -> std::io::Result<()> {
     let by = match report.chain.as_slice() {
-        [] => String::from("same layout, nothing to convert"),
+        [only] if only == "identity" => String::from("same layout"),
         chain => chain.join(", "),
     };
     writeln!(

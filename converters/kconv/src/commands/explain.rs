@@ -4,8 +4,9 @@ use crate::arguments::Explain;
 use crate::failure::Failure;
 use crate::releases::Known;
 use crate::style::{FAINT, HEADING};
-use kconv_runtime::report::{FlatRule, flat_rules};
-use kconv_runtime::table::{Bits, Converter, Source};
+use kconv_rules::{Flat, RuleKind, Source, flat};
+use kconv_runtime::table::Converter;
+use kernel_structs::layout::{FieldPath, Layout, Step, Type};
 use kernel_structs::nearest;
 use serde_json::json;
 use std::io::Write;
@@ -13,7 +14,22 @@ use std::io::Write;
 /// What one converter does with the field.
 struct Explanation {
     converter: &'static Converter,
-    flat: FlatRule,
+    flat: Flat,
+    /// The field under the layout read, if the rule reads one.
+    before: Option<Declared>,
+    /// The field under the layout written, if the rule writes one.
+    after: Option<Declared>,
+}
+
+/// How and where a layout has a field.
+#[derive(serde::Serialize)]
+struct Declared {
+    #[serde(rename = "type")]
+    ty: String,
+    /// First bit.
+    offset: u64,
+    /// Number of bits.
+    len: u64,
 }
 
 pub(crate) fn run(arguments: &Explain) -> Result<(), Failure> {
@@ -27,12 +43,13 @@ pub(crate) fn run(arguments: &Explain) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
     let mut shown = Vec::new();
     for (from, to) in known.pairs(&route.from, &route.to)? {
-        let chain = known.chain(from, to)?;
-        let found: Vec<_> = chain
-            .iter()
-            .flat_map(|converter| explanations(converter, ty, field))
-            .collect();
-        if found.is_empty() && !chain.is_empty() {
+        let chain = known.converters(from, to)?;
+        let mut found = Vec::new();
+        for converter in &chain {
+            let layouts = [known.live(converter.from.layout)?, known.live(converter.to.layout)?];
+            found.extend(explanations(converter, &layouts, ty, field));
+        }
+        if found.is_empty() {
             return Err(Failure::NoRule {
                 field: arguments.field.clone(),
                 from: from.name.clone(),
@@ -46,13 +63,6 @@ pub(crate) fn run(arguments: &Explain) -> Result<(), Failure> {
             continue;
         }
         writeln!(out, "{HEADING}{} -> {}{HEADING:#}", from.name, to.name)?;
-        if chain.is_empty() {
-            writeln!(
-                out,
-                "  same layout ({}): every field is carried",
-                from.layout.0
-            )?;
-        }
         for explanation in &found {
             print(&mut out, &arguments.field, explanation)?;
         }
@@ -63,12 +73,20 @@ pub(crate) fn run(arguments: &Explain) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The rules for `field` of `ty`, and for what is inside it.
-fn explanations(converter: &'static Converter, ty: &str, field: &str) -> Vec<Explanation> {
-    let Some(ty) = converter.find(ty) else {
-        return Vec::new();
-    };
-    let rules = flat_rules(converter, ty);
+/// The rules of a type and of what is nested in it.
+fn rules(converter: &'static Converter, ty: &str) -> Vec<Flat> {
+    let find = |name: &str| converter.rules_of(name);
+    find(ty).map_or_else(Vec::new, |ty| flat(&find, ty))
+}
+
+/// The rules for `field` of `ty`, or for what it is a part of.
+fn explanations(
+    converter: &'static Converter,
+    layouts: &[Layout; 2],
+    ty: &str,
+    field: &str,
+) -> Vec<Explanation> {
+    let rules = rules(converter, ty);
     let exact: Vec<_> = rules.iter().filter(|flat| flat.path == field).collect();
     let chosen = if exact.is_empty() {
         // A part of something that is carried whole has the rule of the whole.
@@ -84,24 +102,49 @@ fn explanations(converter: &'static Converter, ty: &str, field: &str) -> Vec<Exp
     } else {
         exact
     };
-    chosen
-        .into_iter()
-        .map(|flat| Explanation {
+    let mut explained = Vec::new();
+    for flat in chosen {
+        let reads = !matches!(flat.rule.rule, RuleKind::Init | RuleKind::Padding);
+        let writes = !matches!(flat.rule.rule, RuleKind::Drop | RuleKind::Padding);
+        let before = reads.then(|| declared(&layouts[0], ty, &flat.old_path));
+        let after = writes.then(|| declared(&layouts[1], ty, &flat.path));
+        explained.push(Explanation {
             converter,
             flat: flat.clone(),
-        })
-        .collect()
+            before: before.flatten(),
+            after: after.flatten(),
+        });
+    }
+    explained
+}
+
+/// How the layout has the field at `path` of a value of type `ty`.
+fn declared(layout: &Layout, ty: &str, path: &str) -> Option<Declared> {
+    let mut id = layout.find(ty)?;
+    let (mut offset, mut width) = (0, None);
+    let path: FieldPath = path.parse().ok()?;
+    for step in path.steps() {
+        // Of several values in a row the first is shown.
+        if let (Step::Member(_), Type::Array { element, .. }) = (step, layout.get(layout.strip(id))) {
+            id = *element;
+        }
+        let found = layout.resolve(id, &FieldPath::from(vec![step.clone()])).ok()?;
+        offset += found.offset.0;
+        (id, width) = (found.ty, found.bit_field);
+    }
+    let name = layout.type_name(id);
+    let (ty, len) = match width {
+        Some(width) => (format!("{name}:{}", width.0), width.0),
+        None => (name, layout.size_of(id).map_or(0, |size| size.0 * 8)),
+    };
+    Some(Declared { ty, offset, len })
 }
 
 fn nearest_field(chain: &[&'static Converter], ty: &str, field: &str) -> String {
-    let fields = chain
-        .iter()
-        .filter_map(|converter| Some((converter, converter.find(ty)?)))
-        .flat_map(|(converter, ty)| flat_rules(converter, ty))
-        .map(|flat| flat.path);
-    let candidates: Vec<String> = fields.collect();
+    let fields = chain.iter().flat_map(|converter| rules(converter, ty));
+    let candidates: Vec<String> = fields.map(|flat| flat.path).collect();
     if candidates.is_empty() {
-        let types = chain.iter().flat_map(|converter| converter.types);
+        let types = chain.iter().flat_map(|converter| converter.types());
         let types: Vec<&str> = types.map(|ty| ty.name).collect();
         return match nearest::nearest(ty, types.iter().copied()) {
             Some(name) => format!("; did you mean type `{name}`?"),
@@ -114,16 +157,12 @@ fn nearest_field(chain: &[&'static Converter], ty: &str, field: &str) -> String 
     }
 }
 
-fn place(bits: Option<Bits>) -> String {
-    match bits {
-        None => String::from("(none)"),
-        Some(Bits { offset, len }) if offset % 8 == 0 && len % 8 == 0 => {
-            format!("offset {}, {} bytes", offset / 8, len / 8)
-        }
-        Some(Bits { offset, len }) => {
-            format!("offset {}, bit {}, {len} bits", offset / 8, offset % 8)
-        }
+fn place(field: &Declared) -> String {
+    let Declared { offset, len, .. } = field;
+    if offset % 8 == 0 && len % 8 == 0 {
+        return format!("offset {}, {} bytes", offset / 8, len / 8);
     }
+    format!("offset {}, bit {}, {len} bits", offset / 8, offset % 8)
 }
 
 fn source(source: Source) -> &'static str {
@@ -135,18 +174,18 @@ fn source(source: Source) -> &'static str {
 }
 
 fn print(out: &mut impl Write, field: &str, explained: &Explanation) -> std::io::Result<()> {
-    let FlatRule { rule, from, to, .. } = &explained.flat;
+    let rule = explained.flat.rule;
     writeln!(
         out,
         "  {field}: {} by {}",
         rule.rule.name(),
         explained.converter.name
     )?;
-    if !rule.from_type.is_empty() {
-        writeln!(out, "    before   {} ({})", rule.from_type, place(*from))?;
+    if let Some(before) = &explained.before {
+        writeln!(out, "    before   {} ({})", before.ty, place(before))?;
     }
-    if !rule.to_type.is_empty() {
-        writeln!(out, "    after    {} ({})", rule.to_type, place(*to))?;
+    if let Some(after) = &explained.after {
+        writeln!(out, "    after    {} ({})", after.ty, place(after))?;
     }
     writeln!(out, "    decided  {}", source(rule.source))?;
     if !rule.reason.is_empty() {
@@ -165,20 +204,13 @@ fn print(out: &mut impl Write, field: &str, explained: &Explanation) -> std::io:
 }
 
 fn to_json(explained: &Explanation) -> serde_json::Value {
-    let FlatRule {
-        path,
-        rule,
-        from,
-        to,
-    } = &explained.flat;
+    let Flat { path, rule, .. } = &explained.flat;
     json!({
         "converter": explained.converter.name,
         "field": path,
         "rule": rule.rule,
-        "from": from,
-        "to": to,
-        "from_type": rule.from_type,
-        "to_type": rule.to_type,
+        "before": explained.before,
+        "after": explained.after,
         "nested": rule.nested,
         "times": rule.times,
         "source": rule.source,

@@ -16,7 +16,7 @@ pub(crate) fn run(arguments: &Preflight) -> Result<(), Failure> {
     let image = super::open(&arguments.image)?;
     let from = known.of_image(&image)?;
     let to = known.for_image(&arguments.to, &image)?;
-    let job = job(known.chain(from, to)?, known.kernel(to)?);
+    let job = job(known.converters(from, to)?, known.kernel(to)?);
     let outcome = convert(&image, &job, None, &mut |_, _| ());
     let mut out = anstream::stdout().lock();
     match (outcome, arguments.format) {

@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &Upgrade) -> Result<(), Failure> {
     let next = kconv_kexec::release(&arguments.kernel)?;
     let from = known.registry.release(running.trim_end(), None, None)?;
     let to = known.registry.release(&next, None, None)?;
-    let job = job(known.chain(from, to)?, known.kernel(to)?);
+    let job = job(known.converters(from, to)?, known.kernel(to)?);
 
     let frozen = beside(&arguments.image, &from.name);
     for image in [&arguments.image, &frozen] {

@@ -1,0 +1,440 @@
+//! What happens to types that both sides have alike: functions and rules, each distinct one once.
+//!
+//! Every layout has a plan to itself. Types whose functions, rules and places read the same in the
+//! plans of several layouts have one [`Carried`]. The entries of those that do not are cut into
+//! [`Group`]s: entries that are in the same functions stand together, once.
+
+use super::EmitError;
+use super::functions::{Entry, function};
+use super::names::{ident, sanitized, version};
+use super::tables::type_converter;
+use super::text::{Comments, Names, named, statements};
+use super::views::{Structs, Views};
+use crate::plan::{Action, Plan, TypePlan};
+use proc_macro2::TokenStream;
+use quote::quote;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+/// Fewer entries are written out where they are needed.
+const SMALLEST_GROUP: usize = 3;
+
+/// What is carried in a family.
+pub(super) struct Carry {
+    /// By name in the plans.
+    types: BTreeMap<String, Carries>,
+}
+
+/// All that is done with one type, whatever its layout.
+#[derive(Default)]
+struct Carries {
+    carried: Vec<Carried>,
+    groups: Vec<Group>,
+    /// By layout, place in `carried`.
+    of: BTreeMap<usize, usize>,
+}
+
+/// What is done with a type where both sides have it alike.
+struct Carried {
+    name: String,
+    layouts: Vec<String>,
+    value_type: TokenStream,
+    entries: Vec<Entry>,
+    /// The value of the type's `TypeConverter`, where it names its groups and its function.
+    table: String,
+}
+
+/// Entries that are in the same functions.
+pub(super) struct Group {
+    pub(super) name: String,
+    pub(super) entries: Vec<Entry>,
+    /// The functions, by their place in [`Carries::carried`].
+    members: Vec<usize>,
+}
+
+/// Stands in a table for what is known when it is written down.
+const GROUPS: &str = "__groups";
+const FUNCTION: &str = "__function";
+
+impl Carry {
+    /// From the plan of each layout to itself.
+    pub(super) fn collect(
+        views: &Views<'_>,
+        layouts: &[&str],
+        plans: &[Plan],
+    ) -> Result<Carry, EmitError> {
+        let mut carry = Carry {
+            types: BTreeMap::new(),
+        };
+        for (layout, plan) in plans.iter().enumerate() {
+            let structs = Structs {
+                views,
+                pair: [layout, layout],
+            };
+            for name in nested_first(plan) {
+                carry.add(layout, layouts[layout], plan, &plan.types[name], &structs)?;
+            }
+        }
+        for carries in carry.types.values_mut() {
+            carries.cut();
+        }
+        Ok(carry)
+    }
+
+    fn add(
+        &mut self,
+        layout: usize,
+        id: &str,
+        plan: &Plan,
+        ty: &TypePlan,
+        structs: &Structs<'_>,
+    ) -> Result<(), EmitError> {
+        let functions = |name: &str| self.function_of(layout, name);
+        // People decide about changes, and here is none.
+        let made = function(ty, structs, &functions, &quote!(__overrides))?;
+        let table = type_converter(plan, ty, GROUPS, FUNCTION)?;
+        let alike = |carried: &Carried| {
+            let texts = carried.entries.iter().map(|entry| &entry.text);
+            carried.table == table
+                && carried.value_type.to_string() == made.new_type.to_string()
+                && texts.eq(made.entries.iter().map(|entry| &entry.text))
+        };
+        let carries = self.types.entry(ty.name.clone()).or_default();
+        let known = carries.carried.iter().position(alike);
+        let place = known.unwrap_or(carries.carried.len());
+        match known {
+            Some(known) => carries.carried[known].layouts.push(id.to_owned()),
+            None => carries.carried.push(Carried {
+                name: version(id),
+                layouts: vec![id.to_owned()],
+                value_type: made.new_type,
+                entries: made.entries,
+                table,
+            }),
+        }
+        carries.of.insert(layout, place);
+        Ok(())
+    }
+
+    /// Path of the function for values of the type `name` of a layout.
+    pub(super) fn function_of(&self, layout: usize, name: &str) -> Option<TokenStream> {
+        let carried = self.carried(layout, name)?;
+        let module = ident(&sanitized(name));
+        let function = ident(&format!("v{}", carried.name));
+        Some(quote!(__carry::#module::#function))
+    }
+
+    fn carried(&self, layout: usize, name: &str) -> Option<&Carried> {
+        let carries = self.types.get(name)?;
+        Some(&carries.carried[*carries.of.get(&layout)?])
+    }
+
+    /// Whether values of the type `name` of a layout are carried by these entries and this table.
+    pub(super) fn is(&self, layout: usize, name: &str, entries: &[Entry], table: &str) -> bool {
+        self.carried(layout, name).is_some_and(|carried| {
+            let texts = carried.entries.iter().map(|entry| &entry.text);
+            carried.table == table && texts.eq(entries.iter().map(|entry| &entry.text))
+        })
+    }
+
+    /// Whether both layouts carry values of the type `name` alike.
+    pub(super) fn alike(&self, old: usize, new: usize, name: &str) -> bool {
+        let place = |layout| self.types.get(name)?.of.get(&layout).copied();
+        place(old).is_some() && place(old) == place(new)
+    }
+
+    /// The table of a type as it is compared: without the names of groups and function.
+    pub(super) fn table(plan: &Plan, ty: &TypePlan) -> Result<String, EmitError> {
+        type_converter(plan, ty, GROUPS, FUNCTION)
+    }
+
+    /// The groups of the type `name`.
+    pub(super) fn groups(&self, name: &str) -> &[Group] {
+        self.types.get(name).map_or(&[], |carries| &carries.groups)
+    }
+
+    /// Modules, each with its text. `macros` is what the names of this family's macros begin with,
+    /// `names` the paths in a function and in a macro.
+    pub(super) fn modules(
+        &self,
+        macros: &str,
+        [in_function, in_macro]: [&Names<'_>; 2],
+    ) -> Result<BTreeMap<String, String>, EmitError> {
+        let mut modules: BTreeMap<String, String> = BTreeMap::new();
+        for (name, carries) in &self.types {
+            let module = sanitized(name);
+            let text = modules.entry(module.clone()).or_default();
+            for group in &carries.groups {
+                text.push_str(&group.text(&format!("{macros}_{module}"), in_macro)?);
+            }
+            for carried in &carries.carried {
+                text.push_str(&carries.text(carried, name, in_function)?);
+            }
+        }
+        Ok(modules)
+    }
+
+    /// What the types of a layout are carried by: their paths, by name of the type.
+    pub(super) fn list(&self, layout: usize) -> Vec<(&str, String)> {
+        let of_layout = |(name, carries): (&'_ String, &'_ Carries)| {
+            let carried = &carries.carried[*carries.of.get(&layout)?];
+            Some(format!(
+                "{}::V{}",
+                ident(&sanitized(name)),
+                carried.name.to_uppercase()
+            ))
+        };
+        let types = self.types.iter();
+        types
+            .filter_map(|(name, carries)| Some((name.as_str(), of_layout((name, carries))?)))
+            .collect()
+    }
+}
+
+/// Names of the types of a plan, those that are nested in another before it.
+pub(super) fn nested_first(plan: &Plan) -> Vec<&str> {
+    fn inner(action: &Action) -> Option<&str> {
+        match action {
+            Action::Recurse { ty } => Some(ty),
+            Action::Elements { each, .. } => inner(each),
+            _ => None,
+        }
+    }
+    fn visit<'a>(plan: &'a Plan, name: &'a str, order: &mut Vec<&'a str>) {
+        let Some(ty) = plan.types.get(name).filter(|_| !order.contains(&name)) else {
+            return;
+        };
+        for nested in ty.fields.iter().filter_map(|field| inner(&field.action)) {
+            visit(plan, nested, order);
+        }
+        order.push(&ty.name);
+    }
+    let mut order = Vec::new();
+    for name in plan.types.keys() {
+        visit(plan, name, &mut order);
+    }
+    order
+}
+
+impl Carries {
+    /// Finds the groups.
+    fn cut(&mut self) {
+        let mut members: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        let mut order: Vec<&Entry> = Vec::new();
+        for (index, carried) in self.carried.iter().enumerate() {
+            for entry in &carried.entries {
+                let of = members.entry(&entry.text).or_default();
+                if of.is_empty() {
+                    order.push(entry);
+                }
+                of.push(index);
+            }
+        }
+        let mut groups: Vec<Group> = Vec::new();
+        for entry in order {
+            let of = &members[entry.text.as_str()];
+            // Twice in one function: its place is not its own.
+            let twice = of.windows(2).any(|pair| pair[0] == pair[1]);
+            if of.len() < 2 || twice {
+                continue;
+            }
+            let like = |group: &&mut Group| {
+                group.members == *of && group.entries.iter().all(|e| e.first == entry.first)
+            };
+            match groups.iter_mut().find(like) {
+                Some(group) => group.entries.push(entry.clone()),
+                None => groups.push(Group {
+                    name: String::new(),
+                    entries: vec![entry.clone()],
+                    members: of.clone(),
+                }),
+            }
+        }
+        groups.retain(|group| group.entries.len() >= SMALLEST_GROUP);
+        let all = self.carried.len();
+        let mut taken = BTreeSet::new();
+        for group in &mut groups {
+            group.name = group.free_name(group.members.len() == all, &taken);
+            taken.insert(group.name.clone());
+        }
+        self.groups = groups;
+    }
+
+    fn text(&self, carried: &Carried, ty: &str, names: &Names<'_>) -> Result<String, EmitError> {
+        let place = self.carried.iter().position(|of| of.name == carried.name);
+        let groups: Vec<&Group> = self
+            .groups
+            .iter()
+            .filter(|group| place.is_some_and(|place| group.members.contains(&place)))
+            .collect();
+        let function = format!("v{}", carried.name);
+        let mut text = format!("\n/// {}.\n", carried.layouts.join(", "));
+        let written = Written {
+            function: &function,
+            types: [&carried.value_type, &carried.value_type],
+            entries: &carried.entries,
+            groups: &groups,
+            paths: ["", ""],
+        };
+        text.push_str(&written.function()?);
+        let table = carried
+            .table
+            .replace(GROUPS, &written.rules())
+            .replace(FUNCTION, &function);
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
+            "\n/// `{ty}`, {}.\npub static V{}: TypeConverter = {};\n",
+            carried.layouts.join(", "),
+            carried.name.to_uppercase(),
+            table.replace("\n    ", "\n"),
+        );
+        Ok(named(&text, names))
+    }
+}
+
+impl Group {
+    /// A name after the first field of which no other group has its name.
+    fn free_name(&self, always: bool, taken: &BTreeSet<String>) -> String {
+        let first = self.entries[0].first;
+        if always {
+            return if first { "cleared" } else { "always" }.to_owned();
+        }
+        let named = |entry: &Entry| {
+            let field = sanitized(&entry.field);
+            let word = if first { "cleared" } else { "with" };
+            format!("{word}_{}", field.trim_start_matches('_'))
+        };
+        let fields = self.entries.iter().filter(|entry| !entry.is_padding());
+        let mut names: Vec<String> = fields.map(named).collect();
+        let base = names
+            .first()
+            .cloned()
+            .unwrap_or_else(|| "with_padding".to_owned());
+        names.extend(
+            (2..)
+                .take(taken.len() + 1)
+                .map(|number| format!("{base}_{number}")),
+        );
+        let free = names.into_iter().find(|name| !taken.contains(name));
+        free.unwrap_or(base)
+    }
+
+    /// The macro with the lines and the rules.
+    fn text(&self, macros: &str, names: &Names<'_>) -> Result<String, EmitError> {
+        let mut comments = Comments::default();
+        let entries: Vec<&Entry> = self.entries.iter().collect();
+        let body = statements(comments.lines(&entries), &comments, 8)?;
+        let name = &self.name;
+        let mut text = format!(
+            "
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __{macros}_{name} {{
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {{
+{}    }};
+}}
+pub use __{macros}_{name} as {name};
+",
+            named(&body, names)
+        );
+        let rules: Vec<&str> = self.rules().collect();
+        if !rules.is_empty() {
+            // Writing to a string cannot fail.
+            let _ = write!(
+                text,
+                "\npub static {}: [FieldRule; {}] = [\n",
+                name.to_uppercase(),
+                rules.len()
+            );
+            for rule in rules {
+                let _ = writeln!(text, "    {rule},");
+            }
+            text.push_str("];\n");
+        }
+        Ok(text)
+    }
+
+    fn rules(&self) -> impl Iterator<Item = &str> {
+        let rules = self.entries.iter().map(|entry| entry.rule.as_str());
+        rules.filter(|rule| !rule.is_empty())
+    }
+}
+
+/// A function and its rules, as they are written down: whole groups first, then what is left.
+pub(super) struct Written<'a> {
+    pub(super) function: &'a str,
+    pub(super) types: [&'a TokenStream; 2],
+    pub(super) entries: &'a [Entry],
+    /// Groups all of whose entries the function has.
+    pub(super) groups: &'a [&'a Group],
+    /// Path of the groups' macros, and of their rules.
+    pub(super) paths: [&'a str; 2],
+}
+
+impl Written<'_> {
+    fn left(&self, first: bool) -> Vec<&Entry> {
+        let in_group = |entry: &&Entry| {
+            let mut all = self.groups.iter().flat_map(|group| &group.entries);
+            all.any(|grouped| grouped.text == entry.text)
+        };
+        let entries = self.entries.iter().filter(|entry| entry.first == first);
+        entries.filter(|entry| !in_group(entry)).collect()
+    }
+
+    /// The function.
+    pub(super) fn function(&self) -> Result<String, EmitError> {
+        let [old, new] = self.types.map(|ty| ty.to_string().replace(" :: ", "::"));
+        let [old, new] = [old, new].map(|ty| ty.replace(" ; ", "; "));
+        let mut text = format!(
+            "pub fn {}(__cx: &mut Context<'_>, __at: &At<'_>, __old: &{old}, __new: &mut {new}) {{\n",
+            self.function
+        );
+        for (name, ty) in [("Old", &old), ("New", &new)] {
+            if ty.contains("::") {
+                // Writing to a string cannot fail.
+                let _ = writeln!(text, "    use {ty} as {name};");
+            }
+        }
+        for first in [true, false] {
+            for group in self.groups.iter().filter(|g| g.entries[0].first == first) {
+                let _ = writeln!(
+                    text,
+                    "    {}{}!(__cx, __at, __old, __new);",
+                    self.paths[0], group.name
+                );
+            }
+            let mut comments = Comments::default();
+            let lines = comments.lines(&self.left(first));
+            text.push_str(&statements(lines, &comments, 4)?);
+        }
+        text.push_str("}\n");
+        Ok(text)
+    }
+
+    /// The groups of rules.
+    pub(super) fn rules(&self) -> String {
+        let mut text = String::from("&[");
+        for group in self.groups.iter().filter(|g| g.rules().next().is_some()) {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "&{}{}, ", self.paths[1], group.name.to_uppercase());
+        }
+        let left = [self.left(true), self.left(false)].concat();
+        let left: Vec<&str> = left
+            .into_iter()
+            .map(|entry| entry.rule.as_str())
+            .filter(|rule| !rule.is_empty())
+            .collect();
+        match left.as_slice() {
+            [] => text.push(']'),
+            left => {
+                text.push_str("&[\n");
+                for rule in left {
+                    let _ = writeln!(text, "                {rule},");
+                }
+                text.push_str("            ]]");
+            }
+        }
+        text
+    }
+}

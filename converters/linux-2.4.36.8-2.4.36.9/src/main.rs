@@ -1,6 +1,0 @@
-//! The converter as a program of its own.
-#![forbid(unsafe_code)]
-
-fn main() -> std::process::ExitCode {
-    kconv_runtime::standalone::main(&convert_2_4_36_8_2_4_36_9::CONVERTERS)
-}

@@ -1,6 +1,0 @@
-//! The converter as a program of its own.
-#![forbid(unsafe_code)]
-
-fn main() -> std::process::ExitCode {
-    kconv_runtime::standalone::main(&convert_6_12_117_amd64_6_1_170_amd64::CONVERTERS)
-}

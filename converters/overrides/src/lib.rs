@@ -1,0 +1,7 @@
+//! What takes more than a value to decide: the functions that decisions of the families call, over
+//! the structures before and after. The decisions and their reasons stand beside this crate's
+//! sources, in a folder for each family.
+#![forbid(unsafe_code)]
+
+pub mod linux_2_4;
+pub mod linux_6;

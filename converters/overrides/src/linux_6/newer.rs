@@ -1,0 +1,217 @@
+//! What takes more than a value to decide. The reasons are with the decisions of the family.
+
+use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as old;
+use kernel_structs_views::linux_6::layouts::v6_12_117_deb12_amd64 as new;
+use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as same;
+use core::mem::offset_of;
+use kconv_runtime::prelude::*;
+use kconv_runtime::zerocopy::FromZeros;
+
+/// The flags of `value` in `same` as they are, those of `moved` with their new number, those of
+/// `dropped` kept in the image. Any other stops the conversion.
+fn flags(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    value: u64,
+    same: u64,
+    moved: &[(u64, u64)],
+    dropped: u64,
+) -> u64 {
+    let mut known = same | dropped;
+    let mut flags = value & same;
+    for (from, to) in moved {
+        known |= from;
+        if value & from != 0 {
+            flags |= to;
+        }
+    }
+    if value & !known != 0 {
+        cx.refuse_call(
+            at,
+            format!("{value:#x}"),
+            "has a flag that 6.1 does not have",
+        );
+    }
+    flags
+}
+
+/// Two words of capabilities as one.
+pub fn capability_word(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    old: &old::kernel_cap_struct,
+) -> new::kernel_cap_t {
+    let value = u64::from(old.cap[0].get()) | u64::from(old.cap[1].get()) << 32;
+    let last = 40;
+    if value >> (last + 1) != 0 {
+        cx.refuse_call(at, format!("{value:#x}"), "has a bit above CAP_LAST_CAP");
+    }
+    new::kernel_cap_t {
+        val: U64::new(value),
+    }
+}
+
+/// `file.f_mode`.
+pub fn f_mode_with_fop_flags(cx: &mut Context<'_>, at: &At<'_>, old: &U32) -> U32 {
+    // With FMODE_CAN_ODIRECT, bit 22 in both.
+    const SAME: u64 = 0x387f_de3f;
+    const NONOTIFY: (u64, u64) = (1 << 26, 1 << 25);
+    const DROPPED: u64 = 1 << 6 | 1 << 7 | 1 << 8 | 1 << 13 | 1 << 30 | 1 << 31;
+    let value = u64::from(old.get());
+    if value & DROPPED != 0 {
+        cx.keep(at, old.as_bytes());
+    }
+    U32::new(flags(cx, at, value, SAME, &[NONOTIFY], DROPPED) as u32)
+}
+
+/// `vm_area_struct.vm_flags` and `mm_struct.def_flags`.
+pub fn vm_flags_with_shadow_stack(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
+    const UFFD_MINOR: (u64, u64) = (1 << 37, 1 << 38);
+    U64::new(flags(cx, at, old.get(), UFFD_MINOR.0 - 1, &[UFFD_MINOR], 0))
+}
+
+/// `mm_struct.flags`, with where new mappings go.
+pub fn mm_flags_with_topdown(cx: &mut Context<'_>, at: &At<'_>, old: &U64, unmapped_area: &U64) -> U64 {
+    const SAME: u64 = (1 << 28) - 1;
+    const TOPDOWN: u64 = 1 << 31;
+    let flags = flags(cx, at, old.get(), SAME, &[], 0);
+    let function = at.beside(
+        "get_unmapped_area",
+        offset_of!(old::mm_struct, get_unmapped_area),
+        0,
+    );
+    match cx.symbol_name(&function) {
+        Some("arch_get_unmapped_area") => U64::new(flags),
+        Some("arch_get_unmapped_area_topdown") => U64::new(flags | TOPDOWN),
+        name => {
+            let found = match name {
+                Some(name) => name.to_owned(),
+                None => format!("{:#x}", unmapped_area.get()),
+            };
+            cx.refuse_call(
+                &function,
+                found,
+                "is neither arch_get_unmapped_area nor arch_get_unmapped_area_topdown",
+            );
+            U64::new(flags)
+        }
+    }
+}
+
+/// `mm_struct.rss_stat`, with what each task of the mm holds back. The mm's own part is kept in the
+/// image if it is not the sum, and the parts of the tasks are kept with the tasks.
+pub fn rss_stat_by_cpu(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    old: &old::mm_rss_stat,
+) -> [same::percpu_counter; 4] {
+    let own = old.count.map(|count| i128::from(count.counter.get()));
+    let mut sums = own;
+    let mm = offset_of!(old::task_struct, mm);
+    for task in cx.referrers::<old::task_struct>("task_struct", mm) {
+        for (sum, part) in sums.iter_mut().zip(&task.rss_stat.count) {
+            *sum += i128::from(part.get());
+        }
+    }
+    if sums != own {
+        cx.keep(at, old.as_bytes());
+    }
+    let mut counters = [same::percpu_counter::new_zeroed(); 4];
+    for (index, (counter, sum)) in counters.iter_mut().zip(sums).enumerate() {
+        let at = at.index(
+            index,
+            size_of::<same::atomic64_t>(),
+            size_of::<same::percpu_counter>(),
+        );
+        let link = cx.own_address(&at.field("list", 0, offset_of!(same::percpu_counter, list)));
+        match i64::try_from(sum) {
+            Ok(sum) => counter.count = I64::new(sum),
+            Err(_) => {
+                let why = "with what its tasks hold back, is more than a counter holds";
+                cx.refuse_call(&at, own[index].to_string(), why);
+            }
+        }
+        counter.list = same::list_head {
+            next: link,
+            prev: link,
+        };
+    }
+    counters
+}
+
+/// Head of the timers of a process.
+pub fn timers_as_chain(cx: &mut Context<'_>, at: &At<'_>, old: &same::list_head) -> same::hlist_head {
+    let own = cx.old_address(at);
+    let first = match (old.next.get() == own, old.prev.get() == own) {
+        (true, true) => U64::new(0),
+        (false, false) if old.next.get() != 0 => cx.within_required(at, old.next),
+        _ => {
+            cx.refuse_call(at, format!("{:#x}", old.next.get()), "is no ring");
+            U64::new(0)
+        }
+    };
+    same::hlist_head { first }
+}
+
+/// Link of a timer.
+pub fn timer_link_of_chain(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    old: &same::list_head,
+    process: &U64,
+) -> same::hlist_node {
+    let head = process
+        .get()
+        .wrapping_add(offset_of!(old::signal_struct, posix_timers) as u64);
+    let next = match old.next.get() == head {
+        true => U64::new(0),
+        false => cx.within_required(at, old.next),
+    };
+    // A pointer to what leads here is the first thing in a timer's link, and in the head.
+    same::hlist_node {
+        next,
+        pprev: cx.within_required(at, old.prev),
+    }
+}
+
+/// What the arguments of an interrupted system call are, by the function that goes on with it.
+pub fn restart_with_futex_size(cx: &mut Context<'_>, at: &At<'_>, old: &[u8; 40], _function: &U64) -> [u8; 40] {
+    const FLAGS: core::ops::Range<usize> = 12..16;
+    const SIZE_32: u64 = 2;
+    let function = at.beside("fn", offset_of!(same::restart_block, r#fn), 0);
+    let mut new = *old;
+    if cx.symbol_name(&function) == Some("futex_wait_restart") {
+        let value = old[FLAGS].iter().rev();
+        let value = value.fold(0, |value, byte| value << 8 | u64::from(*byte));
+        let moved = [(1, 0x10), (2, 0x20), (4, 0x40)];
+        let at = at.field("futex.flags", FLAGS.start, FLAGS.start);
+        let flags = flags(cx, &at, value, 0, &moved, 0) | SIZE_32;
+        new[FLAGS].copy_from_slice(&(flags as u32).to_le_bytes());
+    }
+    new
+}
+
+/// Length of the registered `struct rseq`.
+pub fn rseq_len(_cx: &mut Context<'_>, _at: &At<'_>, rseq: &U64) -> U32 {
+    U32::new(if rseq.get() == 0 { 0 } else { 32 })
+}
+
+/// Whether a task has a concurrency id while it runs.
+pub fn mm_cid_active(_cx: &mut Context<'_>, _at: &At<'_>, mm: &U64) -> I32 {
+    I32::new(i32::from(mm.get() != 0))
+}
+
+/// Features that a save area has room for, or that a program may see.
+pub fn features_with_cet(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
+    const CET_USER: u64 = 1 << 11;
+    U64::new(flags(cx, at, old.get(), !CET_USER, &[], 0))
+}
+
+/// `task_struct.flags`.
+pub fn process_flags_with_block_ts(cx: &mut Context<'_>, at: &At<'_>, old: &U32) -> U32 {
+    const UNUSED: u64 = 0x4000 | 0x1_0000 | 0x2000_0000;
+    U32::new(flags(cx, at, u64::from(old.get()), !UNUSED, &[], 0) as u32)
+}
+
+pub fn references_up(_: &mut Context<'_>, _: &At<'_>, old: &same::atomic_t) -> new::refcount_struct { new::refcount_struct { refs: *old } }
+pub fn references_down(_: &mut Context<'_>, _: &At<'_>, old: &new::refcount_struct) -> same::atomic_t { old.refs }

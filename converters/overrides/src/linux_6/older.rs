@@ -1,0 +1,326 @@
+//! What takes more than a value to decide. The reasons are with the decisions of the family.
+
+use kernel_structs_views::linux_6::layouts::v6_12_117_deb12_amd64 as old;
+use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as new;
+use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as same;
+use core::mem::offset_of;
+use kconv_runtime::prelude::*;
+
+/// The feature of shadow stacks of user programs, XFEATURE_CET_USER.
+const CET_USER: u64 = 1 << 11;
+
+/// What the length of `struct rseq` has to be under 6.1.
+const RSEQ_LEN: u32 = 32;
+
+/// Stops the conversion if `value` has a bit that is not in `known`.
+fn known_bits(cx: &mut Context<'_>, at: &At<'_>, value: u64, known: u64, why: &'static str) -> u64 {
+    if value & !known != 0 {
+        cx.refuse_call(at, format!("{value:#x}"), why);
+    }
+    value & known
+}
+
+/// One word of capabilities as two.
+pub fn capability_words(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    old: &old::kernel_cap_t,
+) -> new::kernel_cap_struct {
+    let last = 40;
+    let known = (1 << (last + 1)) - 1;
+    let value = known_bits(cx, at, old.val.get(), known, "has a bit above CAP_LAST_CAP");
+    new::kernel_cap_struct {
+        cap: [U32::new(value as u32), U32::new((value >> 32) as u32)],
+    }
+}
+
+/// `file.f_mode`.
+pub fn f_mode_without_fop_flags(cx: &mut Context<'_>, at: &At<'_>, old: &U32) -> U32 {
+    // With FMODE_CAN_ODIRECT, bit 22 in both.
+    const SAME: u64 = 0x387f_de3f;
+    const NONOTIFY: u64 = 1 << 25;
+    const NONOTIFY_PERM: u64 = 1 << 26;
+    const DROPPED: u64 = 1 << 6 | 1 << 7 | 1 << 23 | 1 << 24 | NONOTIFY_PERM;
+    const OLD_NONOTIFY: u64 = 1 << 26;
+    let value = u64::from(old.get());
+    let known = SAME | NONOTIFY | DROPPED;
+    known_bits(cx, at, value, known, "has a flag that 6.12 does not have");
+    if value & DROPPED != 0 {
+        cx.keep(at, old.as_bytes());
+    }
+    let mut new = value & SAME;
+    if value & (NONOTIFY | NONOTIFY_PERM) == NONOTIFY {
+        new |= OLD_NONOTIFY;
+    }
+    U32::new(new as u32)
+}
+
+/// `vm_area_struct.vm_flags` and `mm_struct.def_flags`.
+pub fn vm_flags_without_shadow_stack(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
+    const SAME: u64 = (1 << 37) - 1;
+    const UFFD_MINOR: (u64, u64) = (1 << 38, 1 << 37);
+    const WHY: &str = "has a flag that 6.1 does not have";
+    let value = known_bits(cx, at, old.get(), SAME | UFFD_MINOR.0, WHY);
+    let minor = if value & UFFD_MINOR.0 == 0 {
+        0
+    } else {
+        UFFD_MINOR.1
+    };
+    U64::new(value & SAME | minor)
+}
+
+/// Where new mappings go, in `mm_struct.flags`.
+const MMF_TOPDOWN: u64 = 1 << 31;
+
+/// `mm_struct.flags`.
+pub fn mm_flags_without_topdown(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
+    const SAME: u64 = (1 << 28) - 1;
+    const WHY: &str = "asks for what 6.1 cannot do (MMF_HAS_MDWE, MMF_VM_MERGE_ANY)";
+    let value = known_bits(cx, at, old.get(), SAME | MMF_TOPDOWN, WHY);
+    U64::new(value & SAME)
+}
+
+/// The function that says where new mappings go.
+pub fn unmapped_area_of_flags(cx: &mut Context<'_>, at: &At<'_>, flags: &U64) -> U64 {
+    let name = match flags.get() & MMF_TOPDOWN {
+        0 => "arch_get_unmapped_area",
+        _ => "arch_get_unmapped_area_topdown",
+    };
+    cx.point_at_symbol(at, name)
+}
+
+/// `mm_struct.rss_stat`. The parts of the CPUs, and the place in the list of all counters, are
+/// kept in the image.
+pub fn rss_stat_by_task(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    old: &[same::percpu_counter; 4],
+) -> new::mm_rss_stat {
+    cx.keep(at, old.as_bytes());
+    new::mm_rss_stat {
+        count: old.map(|counter| same::atomic64_t {
+            counter: counter.count,
+        }),
+    }
+}
+
+/// Most timers that a process is believed to have: a chain that is longer goes round.
+const MOST_TIMERS: usize = 1 << 20;
+
+/// Head of the timers of a process. The last one is found by following the chain.
+pub fn timers_as_ring(cx: &mut Context<'_>, at: &At<'_>, old: &same::hlist_head) -> same::list_head {
+    const LINK: u64 = offset_of!(old::k_itimer, list) as u64;
+    if old.first.get() == 0 {
+        let own = cx.own_address(at);
+        return same::list_head {
+            next: own,
+            prev: own,
+        };
+    }
+    let mut last = old.first;
+    for _ in 0..MOST_TIMERS {
+        let timer = last.get().wrapping_sub(LINK);
+        let Some(timer) = cx.old_object::<old::k_itimer>(timer) else {
+            cx.refuse_call(
+                at,
+                format!("{:#x}", last.get()),
+                "leads to a timer that was not saved",
+            );
+            break;
+        };
+        if timer.list.next.get() == 0 {
+            break;
+        }
+        last = timer.list.next;
+    }
+    same::list_head {
+        next: cx.within_required(at, old.first),
+        prev: cx.within_required(at, last),
+    }
+}
+
+/// Link of a timer.
+pub fn timer_link_of_ring(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    old: &same::hlist_node,
+    process: &U64,
+) -> same::list_head {
+    let head = process
+        .get()
+        .wrapping_add(offset_of!(old::signal_struct, posix_timers) as u64);
+    let next = match old.next.get() {
+        0 if old.pprev.get() != 0 => U64::new(head),
+        next => U64::new(next),
+    };
+    same::list_head {
+        next: cx.within_required(at, next),
+        prev: cx.within_required(at, old.pprev),
+    }
+}
+
+/// The ring of a process's threads, made of the list that has its head in `signal_struct`.
+pub fn thread_group(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    node: &same::list_head,
+    process: &U64,
+    leader: &U64,
+) -> same::list_head {
+    const NODE: u64 = offset_of!(old::task_struct, thread_node) as u64;
+    const GROUP: u64 = offset_of!(new::task_struct, thread_group) as u64;
+    if process.get() == 0 {
+        // A zombie that was reaped is on no list, and alone.
+        let own = cx.own_address(at);
+        return same::list_head {
+            next: own,
+            prev: own,
+        };
+    }
+    let head = process
+        .get()
+        .wrapping_add(offset_of!(old::signal_struct, thread_head) as u64);
+    let task = |link: U64| U64::new(link.get().wrapping_sub(NODE));
+    // After the last thread comes the leader, and before the leader the last thread.
+    let next = match node.next.get() == head {
+        true => *leader,
+        false => task(node.next),
+    };
+    let prev = match node.prev.get() == head {
+        false => Some(task(node.prev)),
+        true => cx
+            .old_object::<old::signal_struct>(process.get())
+            .map(|process| task(process.thread_head.prev)),
+    };
+    let Some(prev) = prev else {
+        let found = format!("{:#x}", process.get());
+        cx.refuse_call(at, found, "belongs to a process that was not saved");
+        return *node;
+    };
+    let [next, prev] = [next, prev].map(|task| {
+        let task: U64 = cx.within_required(at, task);
+        U64::new(task.get().wrapping_add(GROUP))
+    });
+    same::list_head { next, prev }
+}
+
+/// What the arguments of an interrupted system call are, by the function that goes on with it.
+pub fn restart_without_futex_size(cx: &mut Context<'_>, at: &At<'_>, old: &[u8; 40], _function: &U64) -> [u8; 40] {
+    const FLAGS: core::ops::Range<usize> = 12..16;
+    const MOVED: [(u64, u64); 3] = [(0x10, 1), (0x20, 2), (0x40, 4)];
+    const SIZE: u64 = 3;
+    const SIZE_32: u64 = 2;
+    let function = at.beside("fn", offset_of!(same::restart_block, r#fn), 0);
+    let mut new = *old;
+    if cx.symbol_name(&function) == Some("futex_wait_restart") {
+        let value = old[FLAGS].iter().rev();
+        let value = value.fold(0, |value, byte| value << 8 | u64::from(*byte));
+        let at = at.field("futex.flags", FLAGS.start, FLAGS.start);
+        if value & !0x73 != 0 || value & SIZE != SIZE_32 {
+            let why = "waits for a kind of futex that 6.1 does not have";
+            cx.refuse_call(&at, format!("{value:#x}"), why);
+        }
+        let set = MOVED.iter().filter(|(from, _)| value & from != 0);
+        let flags: u64 = set.map(|(_, to)| to).sum();
+        new[FLAGS].copy_from_slice(&(flags as u32).to_le_bytes());
+    }
+    new
+}
+
+/// The selector that was pushed with 64 bits.
+pub fn selector(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
+    let why = "is no selector: FRED has put something above its 16 bits";
+    U64::new(known_bits(cx, at, old.get(), 0xffff, why))
+}
+
+/// The address space. Whether a concurrency id is in use is kept if it does not follow from that.
+pub fn mm_beside_cid_active(cx: &mut Context<'_>, at: &At<'_>, old: &U64, active: &I32) -> U64 {
+    if active.get() != i32::from(old.get() != 0) {
+        let place = offset_of!(old::task_struct, mm_cid_active);
+        cx.keep(&at.beside("mm_cid_active", place, 0), active.as_bytes());
+    }
+    cx.follow(at, *old)
+}
+
+/// Address of the registered `struct rseq`, whose length has to be that of 6.1.
+pub fn rseq_of_32_bytes(cx: &mut Context<'_>, at: &At<'_>, old: &U64, len: &U32) -> U64 {
+    let expected = if old.get() == 0 { 0 } else { RSEQ_LEN };
+    if len.get() != expected {
+        let why = "is the length of a struct rseq that 6.1 cannot register";
+        let at = at.beside("rseq_len", offset_of!(old::task_struct, rseq_len), 0);
+        cx.refuse_call(&at, len.get().to_string(), why);
+    }
+    *old
+}
+
+/// `task_struct.flags`.
+pub fn process_flags_without_block_ts(cx: &mut Context<'_>, at: &At<'_>, old: &U32) -> U32 {
+    const USER_WORKER: u32 = 0x4000;
+    const KCOMPACTD: u32 = 0x1_0000;
+    const BLOCK_TS: u32 = 0x2000_0000;
+    let value = old.get();
+    if value & (USER_WORKER | KCOMPACTD) != 0 {
+        let why = "is a worker of the kernel that 6.1 does not have";
+        cx.refuse_call(at, format!("{value:#x}"), why);
+    }
+    if value & BLOCK_TS != 0 {
+        cx.keep(at, old.as_bytes());
+    }
+    U32::new(value & !(USER_WORKER | KCOMPACTD | BLOCK_TS))
+}
+
+/// Scheduling policy.
+pub fn policy(cx: &mut Context<'_>, at: &At<'_>, old: &U32) -> U32 {
+    const SCHED_EXT: u32 = 7;
+    if old.get() == SCHED_EXT {
+        cx.refuse_call(at, old.to_string(), "is SCHED_EXT, which 6.1 does not have");
+    }
+    *old
+}
+
+/// Memory policy.
+pub fn memory_policy(cx: &mut Context<'_>, at: &At<'_>, old: &U16) -> U16 {
+    const WEIGHTED_INTERLEAVE: u16 = 6;
+    if old.get() == WEIGHTED_INTERLEAVE {
+        let why = "is MPOL_WEIGHTED_INTERLEAVE, which 6.1 does not have";
+        cx.refuse_call(at, old.to_string(), why);
+    }
+    *old
+}
+
+/// Features that the save area has room for.
+pub fn features_without_cet(cx: &mut Context<'_>, at: &At<'_>, old: &U64, regs: &[u8; 4096]) -> U64 {
+    /// Where the header of an xsave area says which features are not at their initial state.
+    const HEADER: usize = 512;
+    let in_use = regs[HEADER + 1] & (CET_USER >> 8) as u8 != 0;
+    if old.get() & CET_USER == 0 {
+        return *old;
+    }
+    if in_use {
+        let why = "has a shadow stack in use, which 6.1 does not know";
+        cx.refuse_call(at, format!("{:#x}", old.get()), why);
+    }
+    cx.keep(at, old.as_bytes());
+    U64::new(old.get() & !CET_USER)
+}
+
+/// Features that a program may see.
+pub fn user_features_without_cet(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
+    if old.get() & CET_USER != 0 {
+        cx.keep(at, old.as_bytes());
+    }
+    U64::new(old.get() & !CET_USER)
+}
+
+/// `mm_context_t.flags`.
+pub fn context_flags(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U16 {
+    /// MM_CONTEXT_LOCK_LAM: address masking can no longer be asked for, since there is a second
+    /// thread (arch/x86/kernel/process.c: copy_thread). 6.1 never has it.
+    const LOCK_LAM: u64 = 1 << 2;
+    let why = "asks for address masking, which 6.1 does not have";
+    let value = known_bits(cx, at, old.get(), 0b11 | LOCK_LAM, why);
+    if value & LOCK_LAM != 0 {
+        cx.keep(at, old.as_bytes());
+    }
+    U16::new((value & !LOCK_LAM) as u16)
+}

@@ -1,0 +1,152 @@
+//! Rules seen from the type of an object, those of nested types included.
+
+use crate::{FieldRule, RuleKind, TypeRules};
+use std::collections::BTreeMap;
+
+/// A rule as seen from the type of an object.
+#[derive(Clone, Debug)]
+pub struct Flat {
+    /// Path from that type: of the new type, or of the old one for a dropped field.
+    pub path: String,
+    /// Path in the old type.
+    pub old_path: String,
+    /// The rule.
+    pub rule: &'static FieldRule,
+}
+
+/// The rules of `ty` and of the types nested in it, which `find` finds by name.
+pub fn flat(
+    find: &dyn Fn(&str) -> Option<&'static TypeRules>,
+    ty: &'static TypeRules,
+) -> Vec<Flat> {
+    let mut flattened = Vec::new();
+    for rule in ty.rules() {
+        let old_field = match rule.old_field {
+            "" => rule.field,
+            old => old,
+        };
+        flattened.push(Flat {
+            path: rule.field.to_owned(),
+            old_path: old_field.to_owned(),
+            rule,
+        });
+        let Some(nested) = rule.nested.and_then(find) else {
+            continue;
+        };
+        for inner in flat(find, nested) {
+            flattened.push(Flat {
+                path: format!("{}.{}", rule.field, inner.path),
+                old_path: format!("{old_field}.{}", inner.old_path),
+                rule: inner.rule,
+            });
+        }
+    }
+    flattened
+}
+
+/// Number of fields one value of `ty` has, by rule, those of nested types included.
+pub fn rule_counts(
+    find: &dyn Fn(&str) -> Option<&'static TypeRules>,
+    ty: &TypeRules,
+) -> BTreeMap<RuleKind, u64> {
+    let mut counts = BTreeMap::new();
+    for rule in ty.rules() {
+        match rule.nested.and_then(find) {
+            Some(nested) => {
+                for (kind, number) in rule_counts(find, nested) {
+                    *counts.entry(kind).or_default() += number * u64::from(rule.times);
+                }
+            }
+            None => *counts.entry(rule.rule).or_default() += 1,
+        }
+    }
+    counts
+}
+
+/// Why the field at `path` of a value of type `ty` has the rule that it has; empty if there is no
+/// such field.
+pub fn reason_of(
+    find: &dyn Fn(&str) -> Option<&'static TypeRules>,
+    ty: &'static TypeRules,
+    path: &str,
+) -> &'static str {
+    let path = without_indices(path);
+    let is_it =
+        |flat: &Flat| [&flat.path, &flat.old_path].map(|path| without_indices(path)).contains(&path);
+    let mut rules = flat(find, ty).into_iter();
+    rules.find(is_it).map_or("", |flat| flat.rule.reason)
+}
+
+/// The path of a field as the rules have it: `fd_array` for `fd_array[3]`.
+pub fn without_indices(field: &str) -> String {
+    let mut plain = String::with_capacity(field.len());
+    let mut depth = 0;
+    for c in field.chars() {
+        match c {
+            '[' => depth += 1,
+            ']' => depth -= 1,
+            c if depth == 0 => plain.push(c),
+            _ => {}
+        }
+    }
+    plain.trim_start_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static INNER: TypeRules = TypeRules {
+        name: "inner",
+        groups: &[&[RuleKind::Carry.of("a"), RuleKind::Reset.of("b").by_map("rebuilt")]],
+        ..TypeRules::PLAIN
+    };
+    static OUTER: TypeRules = TypeRules {
+        name: "outer",
+        groups: &[
+            &[RuleKind::Carry.of("x")],
+            &[RuleKind::Recurse.of("is")
+                .was("had")
+                .inside("inner")
+                .times(3)],
+        ],
+        ..TypeRules::PLAIN
+    };
+
+    fn find(name: &str) -> Option<&'static TypeRules> {
+        (name == "inner").then_some(&INNER)
+    }
+
+    #[test]
+    fn rules_of_nested_types_are_told_with_their_path_on_both_sides() {
+        let flat = flat(&find, &OUTER);
+        let paths: Vec<_> = flat
+            .iter()
+            .map(|flat| (flat.path.as_str(), flat.old_path.as_str()))
+            .collect();
+        let expected = [
+            ("x", "x"),
+            ("is", "had"),
+            ("is.a", "had.a"),
+            ("is.b", "had.b"),
+        ];
+        assert_eq!(paths, expected);
+    }
+
+    #[test]
+    fn the_reason_of_an_element_is_that_of_its_field() {
+        assert_eq!(reason_of(&find, &OUTER, "is[2].b"), "rebuilt");
+        assert_eq!(reason_of(&find, &OUTER, "had[0].b"), "rebuilt");
+        assert_eq!(reason_of(&find, &OUTER, "had.c"), "");
+        assert_eq!(without_indices("fd_array[3]"), "fd_array");
+        assert_eq!(without_indices("[4].a"), "a");
+    }
+
+    #[test]
+    fn fields_of_elements_count_as_often_as_there_are_elements() {
+        let counts = rule_counts(&find, &OUTER);
+        assert_eq!(counts[&RuleKind::Carry], 4);
+        assert_eq!(counts[&RuleKind::Reset], 3);
+        assert_eq!(counts.get(&RuleKind::Recurse), None);
+    }
+}
