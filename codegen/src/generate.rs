@@ -4,7 +4,9 @@
 //! file per pair of releases that is made from it, `src/generated/MODULE.rs`.
 
 use crate::emit::{self, EmitError};
-use crate::overrides::{self, OverrideFinding, OverrideProblem, PairEntry, stale};
+use crate::overrides::{
+    self, Changes, ChangesError, OverrideFinding, OverrideProblem, Overrides, PairEntry, stale,
+};
 use crate::plan::{Made, Pair, Plan, Side, Undecided};
 use kernel_structs::layout::Layout;
 use kernel_structs::releases::{LookupError, Registry, RegistryError, Release};
@@ -49,6 +51,9 @@ pub enum GenerateError {
     /// The decisions are wrong or not enough.
     #[error("the plan is not complete")]
     Findings(Findings),
+    /// Decisions of the family that cannot be used.
+    #[error(transparent)]
+    Changes(#[from] ChangesError),
     /// A release that is not known.
     #[error(transparent)]
     Lookup(#[from] LookupError),
@@ -90,7 +95,8 @@ pub enum GenerateError {
     },
 }
 
-/// Makes the generated files of the crate in `dir`; nothing is written.
+/// Makes the generated files of the crate in `dir`, with the decisions of its family in the folder
+/// [`overrides::FOLDER`] beside it; nothing is written.
 ///
 /// # Errors
 /// [`GenerateError`]. Findings of all pairs are reported together.
@@ -100,20 +106,34 @@ pub fn generate(dir: &Path, registry: &Registry) -> Result<Vec<GeneratedFile>, G
         path: path.clone(),
         error,
     })?;
-    generate_from(&text, registry)
+    generate_from(&text, registry, &family_folder(dir))
 }
 
-/// As [`generate`], with the text of the overrides file.
+/// The folder with the decisions of all families, for the crate in `dir`.
+pub fn family_folder(dir: &Path) -> PathBuf {
+    match dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(converters) => converters.join(overrides::FOLDER),
+        None => Path::new("..").join(overrides::FOLDER),
+    }
+}
+
+/// As [`generate`], with the text of the overrides file, and the folder with the decisions of all
+/// families.
 ///
 /// # Errors
 /// As for [`generate`].
-pub fn generate_from(text: &str, registry: &Registry) -> Result<Vec<GeneratedFile>, GenerateError> {
+pub fn generate_from(
+    text: &str,
+    registry: &Registry,
+    folder: &Path,
+) -> Result<Vec<GeneratedFile>, GenerateError> {
     let file = overrides::parse(text).map_err(|overrides| {
         GenerateError::Findings(Findings {
             overrides,
             ..Findings::default()
         })
     })?;
+    let changes = Changes::read(folder, &file.family)?;
     let map = registry.state_map(&file.family)?;
     let mut findings = Findings::default();
     let mut all = Vec::new();
@@ -131,13 +151,19 @@ pub fn generate_from(text: &str, registry: &Registry) -> Result<Vec<GeneratedFil
                 family: file.family.clone(),
             });
         }
+        let (decided, twice) = decided(&file.overrides, &changes, (&from, &to));
+        for finding in twice {
+            if !findings.overrides.contains(&finding) {
+                findings.overrides.push(finding);
+            }
+        }
         let made = Plan::make(&Pair {
             converter: &file.converter,
             machine: &from.release.arch,
             from: from.side(),
             to: to.side(),
             map: &map,
-            overrides: &file.overrides,
+            overrides: &decided,
         });
         let names = (entry.from.clone(), entry.to.clone());
         let undecided = made.undecided.iter().cloned();
@@ -159,6 +185,16 @@ pub fn generate_from(text: &str, registry: &Registry) -> Result<Vec<GeneratedFil
             })
         })
         .collect()
+}
+
+/// What is decided for a pair: by the step itself, and by its family, with what is wrong about the
+/// two together.
+pub fn decided(
+    own: &Overrides,
+    changes: &Changes,
+    (from, to): (&End<'_>, &End<'_>),
+) -> (Overrides, Vec<OverrideFinding>) {
+    own.with(changes.between(&from.layout, &to.layout))
 }
 
 /// One release of a pair, with its layout.

@@ -2,12 +2,14 @@
 
 use super::{CliError, Ended, print, registry};
 use kconv_codegen::generate::{self, Difference, GenerateError, OVERRIDES};
+use kconv_codegen::overrides::{Changes, FOLDER, Family};
 use kconv_codegen::show;
 use std::path::{Path, PathBuf};
 
 pub(crate) fn generate(crates: &[PathBuf], check: bool) -> Result<Ended, CliError> {
     let registry = registry()?;
     let converters = Path::new("converters");
+    let all = crates.is_empty();
     let crates = match crates {
         [] if converters.is_dir() => generate::crates(converters)?,
         crates => crates.to_vec(),
@@ -18,6 +20,18 @@ pub(crate) fn generate(crates: &[PathBuf], check: bool) -> Result<Ended, CliErro
         });
     }
     let mut ended = Ended::Clean;
+    if all {
+        let folder = converters.join(FOLDER);
+        for family in Changes::families(&folder).map_err(GenerateError::from)? {
+            let changes = Changes::read(&folder, &family).map_err(GenerateError::from)?;
+            let findings = Family::new(&registry, &family)?.check(&changes);
+            if !findings.changes.is_empty() {
+                let folder = folder.join(&family).display().to_string();
+                eprint!("{}", show::changes(&folder, &findings.changes));
+                ended = Ended::Findings;
+            }
+        }
+    }
     for dir in &crates {
         let files = match generate::generate(dir, &registry) {
             Ok(files) => files,

@@ -1,4 +1,4 @@
-//! What takes more than a value to decide. The reasons are in `overrides.toml`.
+//! What takes more than a value to decide. The reasons are with the decisions of the family.
 
 use crate::generated::amd64::{new, old, same};
 use core::mem::offset_of;
@@ -34,7 +34,7 @@ fn flags(
 }
 
 /// Two words of capabilities as one.
-pub fn capabilities(
+pub fn capability_word(
     cx: &mut Context<'_>,
     at: &At<'_>,
     old: &old::kernel_cap_struct,
@@ -49,17 +49,8 @@ pub fn capabilities(
     }
 }
 
-/// A count of references.
-pub fn references(
-    _cx: &mut Context<'_>,
-    _at: &At<'_>,
-    old: &same::atomic_t,
-) -> same::refcount_struct {
-    same::refcount_struct { refs: *old }
-}
-
 /// `file.f_mode`.
-pub fn f_mode(cx: &mut Context<'_>, at: &At<'_>, old: &U32) -> U32 {
+pub fn f_mode_with_fop_flags(cx: &mut Context<'_>, at: &At<'_>, old: &U32) -> U32 {
     // With FMODE_CAN_ODIRECT, bit 22 in both.
     const SAME: u64 = 0x387f_de3f;
     const NONOTIFY: (u64, u64) = (1 << 26, 1 << 25);
@@ -72,13 +63,13 @@ pub fn f_mode(cx: &mut Context<'_>, at: &At<'_>, old: &U32) -> U32 {
 }
 
 /// `vm_area_struct.vm_flags` and `mm_struct.def_flags`.
-pub fn vm_flags(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
+pub fn vm_flags_with_shadow_stack(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
     const UFFD_MINOR: (u64, u64) = (1 << 37, 1 << 38);
     U64::new(flags(cx, at, old.get(), UFFD_MINOR.0 - 1, &[UFFD_MINOR], 0))
 }
 
 /// `mm_struct.flags`, with where new mappings go.
-pub fn mm_flags(cx: &mut Context<'_>, at: &At<'_>, old: &U64, unmapped_area: &U64) -> U64 {
+pub fn mm_flags_with_topdown(cx: &mut Context<'_>, at: &At<'_>, old: &U64, unmapped_area: &U64) -> U64 {
     const SAME: u64 = (1 << 28) - 1;
     const TOPDOWN: u64 = 1 << 31;
     let flags = flags(cx, at, old.get(), SAME, &[], 0);
@@ -107,7 +98,7 @@ pub fn mm_flags(cx: &mut Context<'_>, at: &At<'_>, old: &U64, unmapped_area: &U6
 
 /// `mm_struct.rss_stat`, with what each task of the mm holds back. The mm's own part is kept in the
 /// image if it is not the sum, and the parts of the tasks are kept with the tasks.
-pub fn rss_stat(
+pub fn rss_stat_by_cpu(
     cx: &mut Context<'_>,
     at: &At<'_>,
     old: &old::mm_rss_stat,
@@ -147,7 +138,7 @@ pub fn rss_stat(
 }
 
 /// Head of the timers of a process.
-pub fn posix_timers(cx: &mut Context<'_>, at: &At<'_>, old: &same::list_head) -> same::hlist_head {
+pub fn timers_as_chain(cx: &mut Context<'_>, at: &At<'_>, old: &same::list_head) -> same::hlist_head {
     let own = cx.old_address(at);
     let first = match (old.next.get() == own, old.prev.get() == own) {
         (true, true) => U64::new(0),
@@ -161,7 +152,7 @@ pub fn posix_timers(cx: &mut Context<'_>, at: &At<'_>, old: &same::list_head) ->
 }
 
 /// Link of a timer.
-pub fn timer_link(
+pub fn timer_link_of_chain(
     cx: &mut Context<'_>,
     at: &At<'_>,
     old: &same::list_head,
@@ -182,7 +173,7 @@ pub fn timer_link(
 }
 
 /// What the arguments of an interrupted system call are, by the function that goes on with it.
-pub fn restart(cx: &mut Context<'_>, at: &At<'_>, old: &[u8; 40], _function: &U64) -> [u8; 40] {
+pub fn restart_with_futex_size(cx: &mut Context<'_>, at: &At<'_>, old: &[u8; 40], _function: &U64) -> [u8; 40] {
     const FLAGS: core::ops::Range<usize> = 12..16;
     const SIZE_32: u64 = 2;
     let function = at.beside("fn", offset_of!(same::restart_block, r#fn), 0);
@@ -209,13 +200,13 @@ pub fn mm_cid_active(_cx: &mut Context<'_>, _at: &At<'_>, mm: &U64) -> I32 {
 }
 
 /// Features that a save area has room for, or that a program may see.
-pub fn features(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
+pub fn features_with_cet(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
     const CET_USER: u64 = 1 << 11;
     U64::new(flags(cx, at, old.get(), !CET_USER, &[], 0))
 }
 
 /// `task_struct.flags`.
-pub fn process_flags(cx: &mut Context<'_>, at: &At<'_>, old: &U32) -> U32 {
+pub fn process_flags_with_block_ts(cx: &mut Context<'_>, at: &At<'_>, old: &U32) -> U32 {
     const UNUSED: u64 = 0x4000 | 0x1_0000 | 0x2000_0000;
     U32::new(flags(cx, at, u64::from(old.get()), !UNUSED, &[], 0) as u32)
 }

@@ -1,4 +1,4 @@
-//! What takes more than a value to decide. The reasons are in `overrides.toml`.
+//! What takes more than a value to decide. The reasons are with the decisions of the family.
 
 use crate::generated::amd64::{new, old, same};
 use core::mem::offset_of;
@@ -19,7 +19,7 @@ fn known_bits(cx: &mut Context<'_>, at: &At<'_>, value: u64, known: u64, why: &'
 }
 
 /// One word of capabilities as two.
-pub fn capabilities(
+pub fn capability_words(
     cx: &mut Context<'_>,
     at: &At<'_>,
     old: &old::kernel_cap_t,
@@ -32,17 +32,8 @@ pub fn capabilities(
     }
 }
 
-/// A count of references.
-pub fn references(
-    _cx: &mut Context<'_>,
-    _at: &At<'_>,
-    old: &same::refcount_struct,
-) -> same::atomic_t {
-    old.refs
-}
-
 /// `file.f_mode`.
-pub fn f_mode(cx: &mut Context<'_>, at: &At<'_>, old: &U32) -> U32 {
+pub fn f_mode_without_fop_flags(cx: &mut Context<'_>, at: &At<'_>, old: &U32) -> U32 {
     // With FMODE_CAN_ODIRECT, bit 22 in both.
     const SAME: u64 = 0x387f_de3f;
     const NONOTIFY: u64 = 1 << 25;
@@ -63,7 +54,7 @@ pub fn f_mode(cx: &mut Context<'_>, at: &At<'_>, old: &U32) -> U32 {
 }
 
 /// `vm_area_struct.vm_flags` and `mm_struct.def_flags`.
-pub fn vm_flags(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
+pub fn vm_flags_without_shadow_stack(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
     const SAME: u64 = (1 << 37) - 1;
     const UFFD_MINOR: (u64, u64) = (1 << 38, 1 << 37);
     const WHY: &str = "has a flag that 6.1 does not have";
@@ -80,7 +71,7 @@ pub fn vm_flags(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
 const MMF_TOPDOWN: u64 = 1 << 31;
 
 /// `mm_struct.flags`.
-pub fn mm_flags(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
+pub fn mm_flags_without_topdown(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
     const SAME: u64 = (1 << 28) - 1;
     const WHY: &str = "asks for what 6.1 cannot do (MMF_HAS_MDWE, MMF_VM_MERGE_ANY)";
     let value = known_bits(cx, at, old.get(), SAME | MMF_TOPDOWN, WHY);
@@ -88,7 +79,7 @@ pub fn mm_flags(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
 }
 
 /// The function that says where new mappings go.
-pub fn get_unmapped_area(cx: &mut Context<'_>, at: &At<'_>, flags: &U64) -> U64 {
+pub fn unmapped_area_of_flags(cx: &mut Context<'_>, at: &At<'_>, flags: &U64) -> U64 {
     let name = match flags.get() & MMF_TOPDOWN {
         0 => "arch_get_unmapped_area",
         _ => "arch_get_unmapped_area_topdown",
@@ -98,7 +89,7 @@ pub fn get_unmapped_area(cx: &mut Context<'_>, at: &At<'_>, flags: &U64) -> U64 
 
 /// `mm_struct.rss_stat`. The parts of the CPUs, and the place in the list of all counters, are
 /// kept in the image.
-pub fn rss_stat(
+pub fn rss_stat_by_task(
     cx: &mut Context<'_>,
     at: &At<'_>,
     old: &[same::percpu_counter; 4],
@@ -115,7 +106,7 @@ pub fn rss_stat(
 const MOST_TIMERS: usize = 1 << 20;
 
 /// Head of the timers of a process. The last one is found by following the chain.
-pub fn posix_timers(cx: &mut Context<'_>, at: &At<'_>, old: &same::hlist_head) -> same::list_head {
+pub fn timers_as_ring(cx: &mut Context<'_>, at: &At<'_>, old: &same::hlist_head) -> same::list_head {
     const LINK: u64 = offset_of!(old::k_itimer, list) as u64;
     if old.first.get() == 0 {
         let own = cx.own_address(at);
@@ -147,7 +138,7 @@ pub fn posix_timers(cx: &mut Context<'_>, at: &At<'_>, old: &same::hlist_head) -
 }
 
 /// Link of a timer.
-pub fn timer_link(
+pub fn timer_link_of_ring(
     cx: &mut Context<'_>,
     at: &At<'_>,
     old: &same::hlist_node,
@@ -212,7 +203,7 @@ pub fn thread_group(
 }
 
 /// What the arguments of an interrupted system call are, by the function that goes on with it.
-pub fn restart(cx: &mut Context<'_>, at: &At<'_>, old: &[u8; 40], _function: &U64) -> [u8; 40] {
+pub fn restart_without_futex_size(cx: &mut Context<'_>, at: &At<'_>, old: &[u8; 40], _function: &U64) -> [u8; 40] {
     const FLAGS: core::ops::Range<usize> = 12..16;
     const MOVED: [(u64, u64); 3] = [(0x10, 1), (0x20, 2), (0x40, 4)];
     const SIZE: u64 = 3;
@@ -241,7 +232,7 @@ pub fn selector(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
 }
 
 /// The address space. Whether a concurrency id is in use is kept if it does not follow from that.
-pub fn mm(cx: &mut Context<'_>, at: &At<'_>, old: &U64, active: &I32) -> U64 {
+pub fn mm_beside_cid_active(cx: &mut Context<'_>, at: &At<'_>, old: &U64, active: &I32) -> U64 {
     if active.get() != i32::from(old.get() != 0) {
         let place = offset_of!(old::task_struct, mm_cid_active);
         cx.keep(&at.beside("mm_cid_active", place, 0), active.as_bytes());
@@ -250,7 +241,7 @@ pub fn mm(cx: &mut Context<'_>, at: &At<'_>, old: &U64, active: &I32) -> U64 {
 }
 
 /// Address of the registered `struct rseq`, whose length has to be that of 6.1.
-pub fn rseq(cx: &mut Context<'_>, at: &At<'_>, old: &U64, len: &U32) -> U64 {
+pub fn rseq_of_32_bytes(cx: &mut Context<'_>, at: &At<'_>, old: &U64, len: &U32) -> U64 {
     let expected = if old.get() == 0 { 0 } else { RSEQ_LEN };
     if len.get() != expected {
         let why = "is the length of a struct rseq that 6.1 cannot register";
@@ -261,7 +252,7 @@ pub fn rseq(cx: &mut Context<'_>, at: &At<'_>, old: &U64, len: &U32) -> U64 {
 }
 
 /// `task_struct.flags`.
-pub fn process_flags(cx: &mut Context<'_>, at: &At<'_>, old: &U32) -> U32 {
+pub fn process_flags_without_block_ts(cx: &mut Context<'_>, at: &At<'_>, old: &U32) -> U32 {
     const USER_WORKER: u32 = 0x4000;
     const KCOMPACTD: u32 = 0x1_0000;
     const BLOCK_TS: u32 = 0x2000_0000;
@@ -296,7 +287,7 @@ pub fn memory_policy(cx: &mut Context<'_>, at: &At<'_>, old: &U16) -> U16 {
 }
 
 /// Features that the save area has room for.
-pub fn features(cx: &mut Context<'_>, at: &At<'_>, old: &U64, regs: &[u8; 4096]) -> U64 {
+pub fn features_without_cet(cx: &mut Context<'_>, at: &At<'_>, old: &U64, regs: &[u8; 4096]) -> U64 {
     /// Where the header of an xsave area says which features are not at their initial state.
     const HEADER: usize = 512;
     let in_use = regs[HEADER + 1] & (CET_USER >> 8) as u8 != 0;
@@ -312,7 +303,7 @@ pub fn features(cx: &mut Context<'_>, at: &At<'_>, old: &U64, regs: &[u8; 4096])
 }
 
 /// Features that a program may see.
-pub fn user_features(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
+pub fn user_features_without_cet(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
     if old.get() & CET_USER != 0 {
         cx.keep(at, old.as_bytes());
     }

@@ -185,7 +185,7 @@ pub fn mm_struct(
     new.mm_users = old.mm_users;
     new.mm_count = old.mm_count;
     new.map_count = old.map_count;
-    // count 0 is unlocked
+    // count 0 is unlocked, and on up, where a spinlock guards it, activity 0
     rw_semaphore(cx, &at!(at.mmap_sem), &old.mmap_sem, &mut new.mmap_sem);
     // nobody holds a lock of a frozen task
     spinlock_t(
@@ -281,7 +281,7 @@ pub fn rw_semaphore(
 ) {
     use old::rw_semaphore as Old;
     use new::rw_semaphore as New;
-    // count 0 is unlocked
+    // count 0 is unlocked, and on up, where a spinlock guards it, activity 0
     new.activity = I32::new(0);
     spinlock_t(cx, &at!(at.wait_lock), &old.wait_lock, &mut new.wait_lock);
     list_head(cx, &at!(at.wait_list), &old.wait_list, &mut new.wait_list);
@@ -424,9 +424,16 @@ pub fn task_struct(
     new.policy = old.policy;
     // the task's address space
     new.mm = cx.follow(&at!(at.mm), old.mm);
-    new.processor = old.processor;
-    new.cpus_runnable = old.cpus_runnable;
-    new.cpus_allowed = old.cpus_allowed;
+    // processor that the task ran on last; the only one there is is 0, and any other would be
+    // shown in /proc/PID/stat (include/linux/sched.h: task_set_cpu; fs/proc/array.c:
+    // proc_pid_stat)
+    new.processor = I32::new(0);
+    // processors that the task may run on, as bits: all of them, as every task has that nobody
+    // restricted (include/linux/sched.h: INIT_TASK, task_release_cpu). A set without the first
+    // processor would be one without any; a kernel for one processor looks at neither
+    // (kernel/sched.c: can_schedule)
+    new.cpus_runnable = U32::new(4294967295);
+    new.cpus_allowed = U32::new(4294967295);
     // null links are a task that is not on the run queue
     new.run_list.next = cx.reset(&at!(at.run_list.next), old.run_list.next, 0);
     new.run_list.prev = cx.reset(&at!(at.run_list.prev), old.run_list.prev, 0);
@@ -493,13 +500,10 @@ pub fn task_struct(
     timer_list(cx, &at!(at.real_timer), &old.real_timer, &mut new.real_timer);
     new.times = old.times;
     new.start_time = old.start_time;
-    // ticks in user mode by processor (kernel/timer.c: update_one_process adds to the current
-    // processor's); one processor has used them all (fs/proc/array.c: proc_pid_cpu shows one
-    // line per processor)
+    // ticks in user and in kernel mode by processor (kernel/timer.c: update_one_process adds to
+    // the current processor's); one processor has used them all (fs/proc/array.c: proc_pid_cpu
+    // shows one line per processor)
     new.per_cpu_utime = [cx.sum(&at!(at.per_cpu_utime), &old.per_cpu_utime)];
-    // ticks in kernel mode by processor (kernel/timer.c: update_one_process adds to the current
-    // processor's); one processor has used them all (fs/proc/array.c: proc_pid_cpu shows one
-    // line per processor)
     new.per_cpu_stime = [cx.sum(&at!(at.per_cpu_stime), &old.per_cpu_stime)];
     new.min_flt = old.min_flt;
     new.maj_flt = old.maj_flt;
@@ -572,6 +576,28 @@ pub fn task_struct(
     new.journal_info = cx
         .reset_strict(&at!(at.journal_info), old.journal_info, 0, reason);
     new._pad_1432 = [0; 8];
+    // processor that the task ran on last; the only one there is is 0, and any other would be
+    // shown in /proc/PID/stat (include/linux/sched.h: task_set_cpu; fs/proc/array.c:
+    // proc_pid_stat)
+    cx.drop_kept(
+        &at!(at.processor, old),
+        old.processor.as_bytes(),
+        I32::new(0).as_bytes(),
+    );
+    // processors that the task may run on, as bits: all of them, as every task has that nobody
+    // restricted (include/linux/sched.h: INIT_TASK, task_release_cpu). A set without the first
+    // processor would be one without any; a kernel for one processor looks at neither
+    // (kernel/sched.c: can_schedule)
+    cx.drop_kept(
+        &at!(at.cpus_runnable, old),
+        old.cpus_runnable.as_bytes(),
+        U32::new(0).as_bytes(),
+    );
+    cx.drop_kept(
+        &at!(at.cpus_allowed, old),
+        old.cpus_allowed.as_bytes(),
+        U32::new(0).as_bytes(),
+    );
 }
 
 /// `thread_struct`, 736 bytes.
@@ -2833,7 +2859,7 @@ pub static CONVERTER: Converter = Converter {
             open: false,
             parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, task_struct)),
-            spans: &[Span { from: 0, to: 0, len: 120 }, Span { from: 124, to: 124, len: 60 }, Span { from: 188, to: 184, len: 84 }, Span { from: 396, to: 268, len: 4 }, Span { from: 524, to: 272, len: 24 }, Span { from: 552, to: 300, len: 176 }, Span { from: 732, to: 480, len: 110 }, Span { from: 844, to: 592, len: 24 }, Span { from: 880, to: 624, len: 732 }, Span { from: 1616, to: 1360, len: 12 }, Span { from: 1632, to: 1372, len: 56 }, Span { from: 1692, to: 1428, len: 4 }],
+            spans: &[Span { from: 0, to: 0, len: 48 }, Span { from: 60, to: 60, len: 60 }, Span { from: 124, to: 124, len: 60 }, Span { from: 188, to: 184, len: 84 }, Span { from: 396, to: 268, len: 4 }, Span { from: 524, to: 272, len: 24 }, Span { from: 552, to: 300, len: 176 }, Span { from: 732, to: 480, len: 110 }, Span { from: 844, to: 592, len: 24 }, Span { from: 880, to: 624, len: 732 }, Span { from: 1616, to: 1360, len: 12 }, Span { from: 1632, to: 1372, len: 56 }, Span { from: 1692, to: 1428, len: 4 }],
             padding: &[Bits { offset: 962, len: 30 }, Bits { offset: 4385, len: 31 }, Bits { offset: 5825, len: 31 }, Bits { offset: 6736, len: 16 }, Bits { offset: 6944, len: 96 }, Bits { offset: 12896, len: 32 }],
             rules: &TASK_STRUCT_RULES,
         },
@@ -2961,7 +2987,7 @@ static FILE_POINTER_RULES: [FieldRule; 1] = [
 
 static FILES_STRUCT_RULES: [FieldRule; 11] = [
     FieldRule { field: "count", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "atomic_t", to_type: "atomic_t", ..FieldRule::PLAIN },
-    FieldRule { field: "file_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 0 }), from_type: "rwlock_t", to_type: "rwlock_t", nested: Some("rwlock_t"), source: Source::StateMap, reason: "as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h)", ..FieldRule::PLAIN },
+    FieldRule { field: "file_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 0 }), from_type: "rwlock_t", to_type: "rwlock_t", nested: Some("rwlock_t"), source: Source::StateMap, reason: "as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h; include/asm-i386/spinlock.h: RW_LOCK_UNLOCKED, RWLOCK_MAGIC)", ..FieldRule::PLAIN },
     FieldRule { field: "max_fds", rule: RuleKind::Move, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "max_fdset", rule: RuleKind::Move, from: Some(Bits { offset: 96, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "next_fd", rule: RuleKind::Move, from: Some(Bits { offset: 128, len: 32 }), to: Some(Bits { offset: 96, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
@@ -2975,7 +3001,7 @@ static FILES_STRUCT_RULES: [FieldRule; 11] = [
 
 static FS_STRUCT_RULES: [FieldRule; 9] = [
     FieldRule { field: "count", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "atomic_t", to_type: "atomic_t", ..FieldRule::PLAIN },
-    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 0 }), from_type: "rwlock_t", to_type: "rwlock_t", nested: Some("rwlock_t"), source: Source::StateMap, reason: "as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 0 }), from_type: "rwlock_t", to_type: "rwlock_t", nested: Some("rwlock_t"), source: Source::StateMap, reason: "as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h; include/asm-i386/spinlock.h: RW_LOCK_UNLOCKED, RWLOCK_MAGIC)", ..FieldRule::PLAIN },
     FieldRule { field: "umask", rule: RuleKind::Move, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "root", rule: RuleKind::Resource, from: Some(Bits { offset: 96, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "struct dentry *", to_type: "struct dentry *", source: Source::StateMap, reason: "root directory", ..FieldRule::PLAIN },
     FieldRule { field: "pwd", rule: RuleKind::Resource, from: Some(Bits { offset: 128, len: 32 }), to: Some(Bits { offset: 96, len: 32 }), from_type: "struct dentry *", to_type: "struct dentry *", source: Source::StateMap, reason: "working directory", ..FieldRule::PLAIN },
@@ -3008,8 +3034,8 @@ static MM_STRUCT_RULES: [FieldRule; 30] = [
     FieldRule { field: "mm_users", rule: RuleKind::Carry, from: Some(Bits { offset: 128, len: 32 }), to: Some(Bits { offset: 128, len: 32 }), from_type: "atomic_t", to_type: "atomic_t", ..FieldRule::PLAIN },
     FieldRule { field: "mm_count", rule: RuleKind::Carry, from: Some(Bits { offset: 160, len: 32 }), to: Some(Bits { offset: 160, len: 32 }), from_type: "atomic_t", to_type: "atomic_t", ..FieldRule::PLAIN },
     FieldRule { field: "map_count", rule: RuleKind::Carry, from: Some(Bits { offset: 192, len: 32 }), to: Some(Bits { offset: 192, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
-    FieldRule { field: "mmap_sem", rule: RuleKind::Reset, from: Some(Bits { offset: 224, len: 128 }), to: Some(Bits { offset: 224, len: 96 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)", ..FieldRule::PLAIN },
-    FieldRule { field: "page_table_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 352, len: 32 }), to: Some(Bits { offset: 320, len: 0 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "mmap_sem", rule: RuleKind::Reset, from: Some(Bits { offset: 224, len: 128 }), to: Some(Bits { offset: 224, len: 96 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "page_table_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 352, len: 32 }), to: Some(Bits { offset: 320, len: 0 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)", ..FieldRule::PLAIN },
     FieldRule { field: "mmlist", rule: RuleKind::Reset, from: Some(Bits { offset: 384, len: 64 }), to: Some(Bits { offset: 320, len: 64 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "list of all address spaces that may be swapped, kept by fork and exit (kernel/fork.c: dup_mm)", ..FieldRule::PLAIN },
     FieldRule { field: "start_code", rule: RuleKind::Move, from: Some(Bits { offset: 448, len: 32 }), to: Some(Bits { offset: 384, len: 32 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "end_code", rule: RuleKind::Move, from: Some(Bits { offset: 480, len: 32 }), to: Some(Bits { offset: 416, len: 32 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
@@ -3063,14 +3089,14 @@ static RB_ROOT_S_RULES: [FieldRule; 1] = [
 ];
 
 static RW_SEMAPHORE_RULES: [FieldRule; 4] = [
-    FieldRule { field: "activity", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 0, len: 32 }), from_type: "", to_type: "__s32", source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)", ..FieldRule::PLAIN },
-    FieldRule { field: "wait_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 0 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)", ..FieldRule::PLAIN },
-    FieldRule { field: "wait_list", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 32, len: 64 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)", ..FieldRule::PLAIN },
-    FieldRule { field: "count", rule: RuleKind::Drop, from: Some(Bits { offset: 0, len: 32 }), to: None, from_type: "long int", to_type: "", source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "activity", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 0, len: 32 }), from_type: "", to_type: "__s32", source: Source::StateMap, reason: "count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "wait_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 0 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "wait_list", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 32, len: 64 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "count", rule: RuleKind::Drop, from: Some(Bits { offset: 0, len: 32 }), to: None, from_type: "long int", to_type: "", source: Source::StateMap, reason: "count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)", ..FieldRule::PLAIN },
 ];
 
 static RWLOCK_T_RULES: [FieldRule; 1] = [
-    FieldRule { field: "lock", rule: RuleKind::Drop, from: Some(Bits { offset: 0, len: 32 }), to: None, from_type: "volatile unsigned int", to_type: "", source: Source::StateMap, reason: "as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock", rule: RuleKind::Drop, from: Some(Bits { offset: 0, len: 32 }), to: None, from_type: "volatile unsigned int", to_type: "", source: Source::StateMap, reason: "as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h; include/asm-i386/spinlock.h: RW_LOCK_UNLOCKED, RWLOCK_MAGIC)", ..FieldRule::PLAIN },
 ];
 
 static SEMAPHORE_RULES: [FieldRule; 3] = [
@@ -3096,7 +3122,7 @@ static SIGINFO_RULES: [FieldRule; 4] = [
 static SIGNAL_STRUCT_RULES: [FieldRule; 3] = [
     FieldRule { field: "count", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "atomic_t", to_type: "atomic_t", ..FieldRule::PLAIN },
     FieldRule { field: "action", rule: RuleKind::Recurse, from: Some(Bits { offset: 32, len: 10240 }), to: Some(Bits { offset: 32, len: 10240 }), from_type: "struct k_sigaction [64]", to_type: "struct k_sigaction [64]", nested: Some("k_sigaction"), times: 64, ..FieldRule::PLAIN },
-    FieldRule { field: "siglock", rule: RuleKind::Reset, from: Some(Bits { offset: 10272, len: 32 }), to: Some(Bits { offset: 10272, len: 0 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "siglock", rule: RuleKind::Reset, from: Some(Bits { offset: 10272, len: 32 }), to: Some(Bits { offset: 10272, len: 0 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)", ..FieldRule::PLAIN },
 ];
 
 static SIGPENDING_RULES: [FieldRule; 3] = [
@@ -3111,10 +3137,10 @@ static SIGQUEUE_RULES: [FieldRule; 2] = [
 ];
 
 static SPINLOCK_T_RULES: [FieldRule; 1] = [
-    FieldRule { field: "lock", rule: RuleKind::Drop, from: Some(Bits { offset: 0, len: 32 }), to: None, from_type: "volatile unsigned int", to_type: "", source: Source::StateMap, reason: "nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock", rule: RuleKind::Drop, from: Some(Bits { offset: 0, len: 32 }), to: None, from_type: "volatile unsigned int", to_type: "", source: Source::StateMap, reason: "nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)", ..FieldRule::PLAIN },
 ];
 
-static TASK_STRUCT_RULES: [FieldRule; 114] = [
+static TASK_STRUCT_RULES: [FieldRule; 117] = [
     FieldRule { field: "state", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "volatile long int", to_type: "volatile long int", ..FieldRule::PLAIN },
     FieldRule { field: "flags", rule: RuleKind::Carry, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "sigpending", rule: RuleKind::Carry, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
@@ -3127,9 +3153,9 @@ static TASK_STRUCT_RULES: [FieldRule; 114] = [
     FieldRule { field: "nice", rule: RuleKind::Carry, from: Some(Bits { offset: 288, len: 32 }), to: Some(Bits { offset: 288, len: 32 }), from_type: "long int", to_type: "long int", ..FieldRule::PLAIN },
     FieldRule { field: "policy", rule: RuleKind::Carry, from: Some(Bits { offset: 320, len: 32 }), to: Some(Bits { offset: 320, len: 32 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "mm", rule: RuleKind::Follow, from: Some(Bits { offset: 352, len: 32 }), to: Some(Bits { offset: 352, len: 32 }), from_type: "struct mm_struct *", to_type: "struct mm_struct *", source: Source::StateMap, reason: "the task's address space; shared by threads, null for kernel threads", ..FieldRule::PLAIN },
-    FieldRule { field: "processor", rule: RuleKind::Carry, from: Some(Bits { offset: 384, len: 32 }), to: Some(Bits { offset: 384, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
-    FieldRule { field: "cpus_runnable", rule: RuleKind::Carry, from: Some(Bits { offset: 416, len: 32 }), to: Some(Bits { offset: 416, len: 32 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
-    FieldRule { field: "cpus_allowed", rule: RuleKind::Carry, from: Some(Bits { offset: 448, len: 32 }), to: Some(Bits { offset: 448, len: 32 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
+    FieldRule { field: "processor", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 384, len: 32 }), from_type: "", to_type: "int", source: Source::Override, reason: "processor that the task ran on last; the only one there is is 0, and any other would be shown in /proc/PID/stat (include/linux/sched.h: task_set_cpu; fs/proc/array.c: proc_pid_stat)", ..FieldRule::PLAIN },
+    FieldRule { field: "cpus_runnable", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 416, len: 32 }), from_type: "", to_type: "long unsigned int", source: Source::Override, reason: "processors that the task may run on, as bits: all of them, as every task has that nobody restricted (include/linux/sched.h: INIT_TASK, task_release_cpu). A set without the first processor would be one without any; a kernel for one processor looks at neither (kernel/sched.c: can_schedule)", ..FieldRule::PLAIN },
+    FieldRule { field: "cpus_allowed", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 448, len: 32 }), from_type: "", to_type: "long unsigned int", source: Source::Override, reason: "processors that the task may run on, as bits: all of them, as every task has that nobody restricted (include/linux/sched.h: INIT_TASK, task_release_cpu). A set without the first processor would be one without any; a kernel for one processor looks at neither (kernel/sched.c: can_schedule)", ..FieldRule::PLAIN },
     FieldRule { field: "run_list.next", rule: RuleKind::Reset, from: Some(Bits { offset: 480, len: 32 }), to: Some(Bits { offset: 480, len: 32 }), from_type: "struct list_head *", to_type: "struct list_head *", source: Source::StateMap, reason: "null links are a task that is not on the run queue; it is put there when it is woken (kernel/sched.c: del_from_runqueue, add_to_runqueue)", ..FieldRule::PLAIN },
     FieldRule { field: "run_list.prev", rule: RuleKind::Reset, from: Some(Bits { offset: 512, len: 32 }), to: Some(Bits { offset: 512, len: 32 }), from_type: "struct list_head *", to_type: "struct list_head *", source: Source::StateMap, reason: "null links are a task that is not on the run queue; it is put there when it is woken (kernel/sched.c: del_from_runqueue, add_to_runqueue)", ..FieldRule::PLAIN },
     FieldRule { field: "sleep_time", rule: RuleKind::Carry, from: Some(Bits { offset: 544, len: 32 }), to: Some(Bits { offset: 544, len: 32 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
@@ -3174,8 +3200,8 @@ static TASK_STRUCT_RULES: [FieldRule; 114] = [
     FieldRule { field: "real_timer", rule: RuleKind::Recurse, from: Some(Bits { offset: 1824, len: 160 }), to: Some(Bits { offset: 1792, len: 160 }), from_type: "struct timer_list", to_type: "struct timer_list", nested: Some("timer_list"), ..FieldRule::PLAIN },
     FieldRule { field: "times", rule: RuleKind::Move, from: Some(Bits { offset: 1984, len: 128 }), to: Some(Bits { offset: 1952, len: 128 }), from_type: "struct tms", to_type: "struct tms", ..FieldRule::PLAIN },
     FieldRule { field: "start_time", rule: RuleKind::Move, from: Some(Bits { offset: 2112, len: 32 }), to: Some(Bits { offset: 2080, len: 32 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
-    FieldRule { field: "per_cpu_utime", rule: RuleKind::Merge, from: Some(Bits { offset: 2144, len: 1024 }), to: Some(Bits { offset: 2112, len: 32 }), from_type: "long int [32]", to_type: "long int [1]", source: Source::Override, reason: "ticks in user mode by processor (kernel/timer.c: update_one_process adds to the current processor's); one processor has used them all (fs/proc/array.c: proc_pid_cpu shows one line per processor)", ..FieldRule::PLAIN },
-    FieldRule { field: "per_cpu_stime", rule: RuleKind::Merge, from: Some(Bits { offset: 3168, len: 1024 }), to: Some(Bits { offset: 2144, len: 32 }), from_type: "long int [32]", to_type: "long int [1]", source: Source::Override, reason: "ticks in kernel mode by processor (kernel/timer.c: update_one_process adds to the current processor's); one processor has used them all (fs/proc/array.c: proc_pid_cpu shows one line per processor)", ..FieldRule::PLAIN },
+    FieldRule { field: "per_cpu_utime", rule: RuleKind::Merge, from: Some(Bits { offset: 2144, len: 1024 }), to: Some(Bits { offset: 2112, len: 32 }), from_type: "long int [32]", to_type: "long int [1]", source: Source::Override, reason: "ticks in user and in kernel mode by processor (kernel/timer.c: update_one_process adds to the current processor's); one processor has used them all (fs/proc/array.c: proc_pid_cpu shows one line per processor)", ..FieldRule::PLAIN },
+    FieldRule { field: "per_cpu_stime", rule: RuleKind::Merge, from: Some(Bits { offset: 3168, len: 1024 }), to: Some(Bits { offset: 2144, len: 32 }), from_type: "long int [32]", to_type: "long int [1]", source: Source::Override, reason: "ticks in user and in kernel mode by processor (kernel/timer.c: update_one_process adds to the current processor's); one processor has used them all (fs/proc/array.c: proc_pid_cpu shows one line per processor)", ..FieldRule::PLAIN },
     FieldRule { field: "min_flt", rule: RuleKind::Move, from: Some(Bits { offset: 4192, len: 32 }), to: Some(Bits { offset: 2176, len: 32 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "maj_flt", rule: RuleKind::Move, from: Some(Bits { offset: 4224, len: 32 }), to: Some(Bits { offset: 2208, len: 32 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "nswap", rule: RuleKind::Move, from: Some(Bits { offset: 4256, len: 32 }), to: Some(Bits { offset: 2240, len: 32 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
@@ -3215,7 +3241,7 @@ static TASK_STRUCT_RULES: [FieldRule; 114] = [
     FieldRule { field: "fs", rule: RuleKind::Follow, from: Some(Bits { offset: 12928, len: 32 }), to: Some(Bits { offset: 10880, len: 32 }), from_type: "struct fs_struct *", to_type: "struct fs_struct *", source: Source::StateMap, reason: "root, working directory, umask", ..FieldRule::PLAIN },
     FieldRule { field: "files", rule: RuleKind::Follow, from: Some(Bits { offset: 12960, len: 32 }), to: Some(Bits { offset: 10912, len: 32 }), from_type: "struct files_struct *", to_type: "struct files_struct *", source: Source::StateMap, reason: "open files", ..FieldRule::PLAIN },
     FieldRule { field: "namespace", rule: RuleKind::Resource, from: Some(Bits { offset: 12992, len: 32 }), to: Some(Bits { offset: 10944, len: 32 }), from_type: "struct namespace *", to_type: "struct namespace *", source: Source::StateMap, reason: "mount namespace (fs/namespace.c)", ..FieldRule::PLAIN },
-    FieldRule { field: "sigmask_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 13024, len: 32 }), to: Some(Bits { offset: 10976, len: 0 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "sigmask_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 13024, len: 32 }), to: Some(Bits { offset: 10976, len: 0 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)", ..FieldRule::PLAIN },
     FieldRule { field: "sig", rule: RuleKind::Follow, from: Some(Bits { offset: 13056, len: 32 }), to: Some(Bits { offset: 10976, len: 32 }), from_type: "struct signal_struct *", to_type: "struct signal_struct *", source: Source::StateMap, reason: "signal actions; shared by threads", ..FieldRule::PLAIN },
     FieldRule { field: "blocked", rule: RuleKind::Move, from: Some(Bits { offset: 13088, len: 64 }), to: Some(Bits { offset: 11008, len: 64 }), from_type: "sigset_t", to_type: "sigset_t", ..FieldRule::PLAIN },
     FieldRule { field: "pending", rule: RuleKind::Recurse, from: Some(Bits { offset: 13152, len: 128 }), to: Some(Bits { offset: 11072, len: 128 }), from_type: "struct sigpending", to_type: "struct sigpending", nested: Some("sigpending"), ..FieldRule::PLAIN },
@@ -3226,9 +3252,12 @@ static TASK_STRUCT_RULES: [FieldRule; 114] = [
     FieldRule { field: "notifier_mask", rule: RuleKind::Reset, from: Some(Bits { offset: 13408, len: 32 }), to: Some(Bits { offset: 11328, len: 32 }), from_type: "sigset_t *", to_type: "sigset_t *", source: Source::StateMap, reason: "belongs to the driver behind notifier, which is not carried (kernel/signal.c: block_all_signals)", ..FieldRule::PLAIN },
     FieldRule { field: "parent_exec_id", rule: RuleKind::Move, from: Some(Bits { offset: 13440, len: 32 }), to: Some(Bits { offset: 11360, len: 32 }), from_type: "u32", to_type: "u32", ..FieldRule::PLAIN },
     FieldRule { field: "self_exec_id", rule: RuleKind::Move, from: Some(Bits { offset: 13472, len: 32 }), to: Some(Bits { offset: 11392, len: 32 }), from_type: "u32", to_type: "u32", ..FieldRule::PLAIN },
-    FieldRule { field: "alloc_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 13504, len: 32 }), to: Some(Bits { offset: 11424, len: 0 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "alloc_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 13504, len: 32 }), to: Some(Bits { offset: 11424, len: 0 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)", ..FieldRule::PLAIN },
     FieldRule { field: "journal_info", rule: RuleKind::Reset, from: Some(Bits { offset: 13536, len: 32 }), to: Some(Bits { offset: 11424, len: 32 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "handle of a running file system transaction; null outside a system call (fs/jbd/transaction.c: journal_start)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 11456, len: 64 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
+    FieldRule { field: "processor", rule: RuleKind::Drop, from: Some(Bits { offset: 384, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::Override, reason: "processor that the task ran on last; the only one there is is 0, and any other would be shown in /proc/PID/stat (include/linux/sched.h: task_set_cpu; fs/proc/array.c: proc_pid_stat)", ..FieldRule::PLAIN },
+    FieldRule { field: "cpus_runnable", rule: RuleKind::Drop, from: Some(Bits { offset: 416, len: 32 }), to: None, from_type: "long unsigned int", to_type: "", source: Source::Override, reason: "processors that the task may run on, as bits: all of them, as every task has that nobody restricted (include/linux/sched.h: INIT_TASK, task_release_cpu). A set without the first processor would be one without any; a kernel for one processor looks at neither (kernel/sched.c: can_schedule)", ..FieldRule::PLAIN },
+    FieldRule { field: "cpus_allowed", rule: RuleKind::Drop, from: Some(Bits { offset: 448, len: 32 }), to: None, from_type: "long unsigned int", to_type: "", source: Source::Override, reason: "processors that the task may run on, as bits: all of them, as every task has that nobody restricted (include/linux/sched.h: INIT_TASK, task_release_cpu). A set without the first processor would be one without any; a kernel for one processor looks at neither (kernel/sched.c: can_schedule)", ..FieldRule::PLAIN },
 ];
 
 static THREAD_STRUCT_RULES: [FieldRule; 18] = [

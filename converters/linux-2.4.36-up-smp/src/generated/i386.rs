@@ -185,7 +185,7 @@ pub fn mm_struct(
     new.mm_users = old.mm_users;
     new.mm_count = old.mm_count;
     new.map_count = old.map_count;
-    // count 0 is unlocked
+    // count 0 is unlocked, and on up, where a spinlock guards it, activity 0
     rw_semaphore(cx, &at!(at.mmap_sem), &old.mmap_sem, &mut new.mmap_sem);
     // nobody holds a lock of a frozen task
     spinlock_t(
@@ -281,7 +281,7 @@ pub fn rw_semaphore(
 ) {
     use old::rw_semaphore as Old;
     use new::rw_semaphore as New;
-    // count 0 is unlocked
+    // count 0 is unlocked, and on up, where a spinlock guards it, activity 0
     new.count = I32::new(0);
     spinlock_t(cx, &at!(at.wait_lock), &old.wait_lock, &mut new.wait_lock);
     list_head(cx, &at!(at.wait_list), &old.wait_list, &mut new.wait_list);
@@ -2958,7 +2958,7 @@ static FILE_POINTER_RULES: [FieldRule; 1] = [
 
 static FILES_STRUCT_RULES: [FieldRule; 11] = [
     FieldRule { field: "count", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "atomic_t", to_type: "atomic_t", ..FieldRule::PLAIN },
-    FieldRule { field: "file_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 32, len: 0 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "rwlock_t", to_type: "rwlock_t", nested: Some("rwlock_t"), source: Source::StateMap, reason: "as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h)", ..FieldRule::PLAIN },
+    FieldRule { field: "file_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 32, len: 0 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "rwlock_t", to_type: "rwlock_t", nested: Some("rwlock_t"), source: Source::StateMap, reason: "as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h; include/asm-i386/spinlock.h: RW_LOCK_UNLOCKED, RWLOCK_MAGIC)", ..FieldRule::PLAIN },
     FieldRule { field: "max_fds", rule: RuleKind::Move, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "max_fdset", rule: RuleKind::Move, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 96, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "next_fd", rule: RuleKind::Move, from: Some(Bits { offset: 96, len: 32 }), to: Some(Bits { offset: 128, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
@@ -2972,7 +2972,7 @@ static FILES_STRUCT_RULES: [FieldRule; 11] = [
 
 static FS_STRUCT_RULES: [FieldRule; 9] = [
     FieldRule { field: "count", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "atomic_t", to_type: "atomic_t", ..FieldRule::PLAIN },
-    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 32, len: 0 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "rwlock_t", to_type: "rwlock_t", nested: Some("rwlock_t"), source: Source::StateMap, reason: "as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 32, len: 0 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "rwlock_t", to_type: "rwlock_t", nested: Some("rwlock_t"), source: Source::StateMap, reason: "as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h; include/asm-i386/spinlock.h: RW_LOCK_UNLOCKED, RWLOCK_MAGIC)", ..FieldRule::PLAIN },
     FieldRule { field: "umask", rule: RuleKind::Move, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "root", rule: RuleKind::Resource, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 96, len: 32 }), from_type: "struct dentry *", to_type: "struct dentry *", source: Source::StateMap, reason: "root directory", ..FieldRule::PLAIN },
     FieldRule { field: "pwd", rule: RuleKind::Resource, from: Some(Bits { offset: 96, len: 32 }), to: Some(Bits { offset: 128, len: 32 }), from_type: "struct dentry *", to_type: "struct dentry *", source: Source::StateMap, reason: "working directory", ..FieldRule::PLAIN },
@@ -3005,8 +3005,8 @@ static MM_STRUCT_RULES: [FieldRule; 30] = [
     FieldRule { field: "mm_users", rule: RuleKind::Carry, from: Some(Bits { offset: 128, len: 32 }), to: Some(Bits { offset: 128, len: 32 }), from_type: "atomic_t", to_type: "atomic_t", ..FieldRule::PLAIN },
     FieldRule { field: "mm_count", rule: RuleKind::Carry, from: Some(Bits { offset: 160, len: 32 }), to: Some(Bits { offset: 160, len: 32 }), from_type: "atomic_t", to_type: "atomic_t", ..FieldRule::PLAIN },
     FieldRule { field: "map_count", rule: RuleKind::Carry, from: Some(Bits { offset: 192, len: 32 }), to: Some(Bits { offset: 192, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
-    FieldRule { field: "mmap_sem", rule: RuleKind::Reset, from: Some(Bits { offset: 224, len: 96 }), to: Some(Bits { offset: 224, len: 128 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)", ..FieldRule::PLAIN },
-    FieldRule { field: "page_table_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 320, len: 0 }), to: Some(Bits { offset: 352, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "mmap_sem", rule: RuleKind::Reset, from: Some(Bits { offset: 224, len: 96 }), to: Some(Bits { offset: 224, len: 128 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "page_table_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 320, len: 0 }), to: Some(Bits { offset: 352, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)", ..FieldRule::PLAIN },
     FieldRule { field: "mmlist", rule: RuleKind::Reset, from: Some(Bits { offset: 320, len: 64 }), to: Some(Bits { offset: 384, len: 64 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "list of all address spaces that may be swapped, kept by fork and exit (kernel/fork.c: dup_mm)", ..FieldRule::PLAIN },
     FieldRule { field: "start_code", rule: RuleKind::Move, from: Some(Bits { offset: 384, len: 32 }), to: Some(Bits { offset: 448, len: 32 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "end_code", rule: RuleKind::Move, from: Some(Bits { offset: 416, len: 32 }), to: Some(Bits { offset: 480, len: 32 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
@@ -3060,14 +3060,14 @@ static RB_ROOT_S_RULES: [FieldRule; 1] = [
 ];
 
 static RW_SEMAPHORE_RULES: [FieldRule; 4] = [
-    FieldRule { field: "count", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 0, len: 32 }), from_type: "", to_type: "long int", source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)", ..FieldRule::PLAIN },
-    FieldRule { field: "wait_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 32, len: 0 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)", ..FieldRule::PLAIN },
-    FieldRule { field: "wait_list", rule: RuleKind::Reset, from: Some(Bits { offset: 32, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)", ..FieldRule::PLAIN },
-    FieldRule { field: "activity", rule: RuleKind::Drop, from: Some(Bits { offset: 0, len: 32 }), to: None, from_type: "__s32", to_type: "", source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "count", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 0, len: 32 }), from_type: "", to_type: "long int", source: Source::StateMap, reason: "count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "wait_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 32, len: 0 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "wait_list", rule: RuleKind::Reset, from: Some(Bits { offset: 32, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "activity", rule: RuleKind::Drop, from: Some(Bits { offset: 0, len: 32 }), to: None, from_type: "__s32", to_type: "", source: Source::StateMap, reason: "count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)", ..FieldRule::PLAIN },
 ];
 
 static RWLOCK_T_RULES: [FieldRule; 1] = [
-    FieldRule { field: "lock", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 0, len: 32 }), from_type: "", to_type: "volatile unsigned int", source: Source::StateMap, reason: "as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 0, len: 32 }), from_type: "", to_type: "volatile unsigned int", source: Source::StateMap, reason: "as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h; include/asm-i386/spinlock.h: RW_LOCK_UNLOCKED, RWLOCK_MAGIC)", ..FieldRule::PLAIN },
 ];
 
 static SEMAPHORE_RULES: [FieldRule; 3] = [
@@ -3093,7 +3093,7 @@ static SIGINFO_RULES: [FieldRule; 4] = [
 static SIGNAL_STRUCT_RULES: [FieldRule; 3] = [
     FieldRule { field: "count", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "atomic_t", to_type: "atomic_t", ..FieldRule::PLAIN },
     FieldRule { field: "action", rule: RuleKind::Recurse, from: Some(Bits { offset: 32, len: 10240 }), to: Some(Bits { offset: 32, len: 10240 }), from_type: "struct k_sigaction [64]", to_type: "struct k_sigaction [64]", nested: Some("k_sigaction"), times: 64, ..FieldRule::PLAIN },
-    FieldRule { field: "siglock", rule: RuleKind::Reset, from: Some(Bits { offset: 10272, len: 0 }), to: Some(Bits { offset: 10272, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "siglock", rule: RuleKind::Reset, from: Some(Bits { offset: 10272, len: 0 }), to: Some(Bits { offset: 10272, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)", ..FieldRule::PLAIN },
 ];
 
 static SIGPENDING_RULES: [FieldRule; 3] = [
@@ -3108,7 +3108,7 @@ static SIGQUEUE_RULES: [FieldRule; 2] = [
 ];
 
 static SPINLOCK_T_RULES: [FieldRule; 1] = [
-    FieldRule { field: "lock", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 0, len: 32 }), from_type: "", to_type: "volatile unsigned int", source: Source::StateMap, reason: "nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 0, len: 32 }), from_type: "", to_type: "volatile unsigned int", source: Source::StateMap, reason: "nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)", ..FieldRule::PLAIN },
 ];
 
 static TASK_STRUCT_RULES: [FieldRule; 113] = [
@@ -3212,7 +3212,7 @@ static TASK_STRUCT_RULES: [FieldRule; 113] = [
     FieldRule { field: "fs", rule: RuleKind::Follow, from: Some(Bits { offset: 10880, len: 32 }), to: Some(Bits { offset: 12928, len: 32 }), from_type: "struct fs_struct *", to_type: "struct fs_struct *", source: Source::StateMap, reason: "root, working directory, umask", ..FieldRule::PLAIN },
     FieldRule { field: "files", rule: RuleKind::Follow, from: Some(Bits { offset: 10912, len: 32 }), to: Some(Bits { offset: 12960, len: 32 }), from_type: "struct files_struct *", to_type: "struct files_struct *", source: Source::StateMap, reason: "open files", ..FieldRule::PLAIN },
     FieldRule { field: "namespace", rule: RuleKind::Resource, from: Some(Bits { offset: 10944, len: 32 }), to: Some(Bits { offset: 12992, len: 32 }), from_type: "struct namespace *", to_type: "struct namespace *", source: Source::StateMap, reason: "mount namespace (fs/namespace.c)", ..FieldRule::PLAIN },
-    FieldRule { field: "sigmask_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 10976, len: 0 }), to: Some(Bits { offset: 13024, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "sigmask_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 10976, len: 0 }), to: Some(Bits { offset: 13024, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)", ..FieldRule::PLAIN },
     FieldRule { field: "sig", rule: RuleKind::Follow, from: Some(Bits { offset: 10976, len: 32 }), to: Some(Bits { offset: 13056, len: 32 }), from_type: "struct signal_struct *", to_type: "struct signal_struct *", source: Source::StateMap, reason: "signal actions; shared by threads", ..FieldRule::PLAIN },
     FieldRule { field: "blocked", rule: RuleKind::Move, from: Some(Bits { offset: 11008, len: 64 }), to: Some(Bits { offset: 13088, len: 64 }), from_type: "sigset_t", to_type: "sigset_t", ..FieldRule::PLAIN },
     FieldRule { field: "pending", rule: RuleKind::Recurse, from: Some(Bits { offset: 11072, len: 128 }), to: Some(Bits { offset: 13152, len: 128 }), from_type: "struct sigpending", to_type: "struct sigpending", nested: Some("sigpending"), ..FieldRule::PLAIN },
@@ -3223,7 +3223,7 @@ static TASK_STRUCT_RULES: [FieldRule; 113] = [
     FieldRule { field: "notifier_mask", rule: RuleKind::Reset, from: Some(Bits { offset: 11328, len: 32 }), to: Some(Bits { offset: 13408, len: 32 }), from_type: "sigset_t *", to_type: "sigset_t *", source: Source::StateMap, reason: "belongs to the driver behind notifier, which is not carried (kernel/signal.c: block_all_signals)", ..FieldRule::PLAIN },
     FieldRule { field: "parent_exec_id", rule: RuleKind::Move, from: Some(Bits { offset: 11360, len: 32 }), to: Some(Bits { offset: 13440, len: 32 }), from_type: "u32", to_type: "u32", ..FieldRule::PLAIN },
     FieldRule { field: "self_exec_id", rule: RuleKind::Move, from: Some(Bits { offset: 11392, len: 32 }), to: Some(Bits { offset: 13472, len: 32 }), from_type: "u32", to_type: "u32", ..FieldRule::PLAIN },
-    FieldRule { field: "alloc_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 11424, len: 0 }), to: Some(Bits { offset: 13504, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "alloc_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 11424, len: 0 }), to: Some(Bits { offset: 13504, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)", ..FieldRule::PLAIN },
     FieldRule { field: "journal_info", rule: RuleKind::Reset, from: Some(Bits { offset: 11424, len: 32 }), to: Some(Bits { offset: 13536, len: 32 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "handle of a running file system transaction; null outside a system call (fs/jbd/transaction.c: journal_start)", ..FieldRule::PLAIN },
 ];
 

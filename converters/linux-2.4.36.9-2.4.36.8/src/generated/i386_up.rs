@@ -181,7 +181,7 @@ pub fn mm_struct(
     new.mm_users = old.mm_users;
     new.mm_count = old.mm_count;
     new.map_count = old.map_count;
-    // count 0 is unlocked
+    // count 0 is unlocked, and on up, where a spinlock guards it, activity 0
     rw_semaphore(cx, &at!(at.mmap_sem), &old.mmap_sem, &mut new.mmap_sem);
     // list of all address spaces that may be swapped, kept by fork and exit
     list_head(cx, &at!(at.mmlist), &old.mmlist, &mut new.mmlist);
@@ -270,7 +270,7 @@ pub fn rw_semaphore(
 ) {
     use same::rw_semaphore as Old;
     use same::rw_semaphore as New;
-    // count 0 is unlocked
+    // count 0 is unlocked, and on up, where a spinlock guards it, activity 0
     new.activity = cx.reset(&at!(at.activity), old.activity, 0);
     list_head(cx, &at!(at.wait_list), &old.wait_list, &mut new.wait_list);
 }
@@ -523,7 +523,7 @@ pub fn task_struct(
     new.journal_info = cx
         .reset_strict(&at!(at.journal_info), old.journal_info, 0, reason);
     new._pad_1432 = [0; 8];
-    let reason = "a task for which it is not null is releasing descriptors in flight and keeps their list on its kernel stack (net/core/scm.c: __scm_destroy); 2.4.36.8 releases them by recursion and would lose the list";
+    let reason = "head of a list on the task's own kernel stack while it releases descriptors in flight, null otherwise (net/core/scm.c: __scm_destroy, 2.4.36.9 and later)";
     cx.drop_strict(&at!(at.scm_work_list, old), old.scm_work_list, 0, reason);
 }
 
@@ -2678,7 +2678,7 @@ static MM_STRUCT_RULES: [FieldRule; 29] = [
     FieldRule { field: "mm_users", rule: RuleKind::Carry, from: Some(Bits { offset: 128, len: 32 }), to: Some(Bits { offset: 128, len: 32 }), from_type: "atomic_t", to_type: "atomic_t", ..FieldRule::PLAIN },
     FieldRule { field: "mm_count", rule: RuleKind::Carry, from: Some(Bits { offset: 160, len: 32 }), to: Some(Bits { offset: 160, len: 32 }), from_type: "atomic_t", to_type: "atomic_t", ..FieldRule::PLAIN },
     FieldRule { field: "map_count", rule: RuleKind::Carry, from: Some(Bits { offset: 192, len: 32 }), to: Some(Bits { offset: 192, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
-    FieldRule { field: "mmap_sem", rule: RuleKind::Reset, from: Some(Bits { offset: 224, len: 96 }), to: Some(Bits { offset: 224, len: 96 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "mmap_sem", rule: RuleKind::Reset, from: Some(Bits { offset: 224, len: 96 }), to: Some(Bits { offset: 224, len: 96 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)", ..FieldRule::PLAIN },
     FieldRule { field: "mmlist", rule: RuleKind::Reset, from: Some(Bits { offset: 320, len: 64 }), to: Some(Bits { offset: 320, len: 64 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "list of all address spaces that may be swapped, kept by fork and exit (kernel/fork.c: dup_mm)", ..FieldRule::PLAIN },
     FieldRule { field: "start_code", rule: RuleKind::Carry, from: Some(Bits { offset: 384, len: 32 }), to: Some(Bits { offset: 384, len: 32 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "end_code", rule: RuleKind::Carry, from: Some(Bits { offset: 416, len: 32 }), to: Some(Bits { offset: 416, len: 32 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
@@ -2732,8 +2732,8 @@ static RB_ROOT_S_RULES: [FieldRule; 1] = [
 ];
 
 static RW_SEMAPHORE_RULES: [FieldRule; 2] = [
-    FieldRule { field: "activity", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "__s32", to_type: "__s32", source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)", ..FieldRule::PLAIN },
-    FieldRule { field: "wait_list", rule: RuleKind::Reset, from: Some(Bits { offset: 32, len: 64 }), to: Some(Bits { offset: 32, len: 64 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "activity", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "__s32", to_type: "__s32", source: Source::StateMap, reason: "count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "wait_list", rule: RuleKind::Reset, from: Some(Bits { offset: 32, len: 64 }), to: Some(Bits { offset: 32, len: 64 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)", ..FieldRule::PLAIN },
 ];
 
 static SEMAPHORE_RULES: [FieldRule; 3] = [
@@ -2885,7 +2885,7 @@ static TASK_STRUCT_RULES: [FieldRule; 113] = [
     FieldRule { field: "self_exec_id", rule: RuleKind::Carry, from: Some(Bits { offset: 11392, len: 32 }), to: Some(Bits { offset: 11392, len: 32 }), from_type: "u32", to_type: "u32", ..FieldRule::PLAIN },
     FieldRule { field: "journal_info", rule: RuleKind::Reset, from: Some(Bits { offset: 11424, len: 32 }), to: Some(Bits { offset: 11424, len: 32 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "handle of a running file system transaction; null outside a system call (fs/jbd/transaction.c: journal_start)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 11456, len: 64 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "scm_work_list", rule: RuleKind::Drop, from: Some(Bits { offset: 11456, len: 32 }), to: None, from_type: "struct list_head *", to_type: "", source: Source::Override, reason: "a task for which it is not null is releasing descriptors in flight and keeps their list on its kernel stack (net/core/scm.c: __scm_destroy); 2.4.36.8 releases them by recursion and would lose the list", evidence: "2.4.36.9, net: Fix recursive descent in __scm_destroy(): include/linux/sched.h, struct task_struct gains scm_work_list as its last member", ..FieldRule::PLAIN },
+    FieldRule { field: "scm_work_list", rule: RuleKind::Drop, from: Some(Bits { offset: 11456, len: 32 }), to: None, from_type: "struct list_head *", to_type: "", source: Source::StateMap, reason: "head of a list on the task's own kernel stack while it releases descriptors in flight, null otherwise (net/core/scm.c: __scm_destroy, 2.4.36.9 and later)", ..FieldRule::PLAIN },
 ];
 
 static THREAD_STRUCT_RULES: [FieldRule; 18] = [

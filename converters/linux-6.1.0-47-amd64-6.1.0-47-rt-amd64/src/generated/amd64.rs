@@ -152,7 +152,7 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &old::file, new: &mut new::f
     new.f_count = old.f_count;
     new.f_flags = old.f_flags;
     new.f_mode = old.f_mode;
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     mutex(cx, &at!(at.f_pos_lock), &old.f_pos_lock, &mut new.f_pos_lock);
     new.f_pos = old.f_pos;
     fown_struct(cx, &at!(at.f_owner), &old.f_owner, &mut new.f_owner);
@@ -596,7 +596,7 @@ pub fn mm_context_t(
     new.ldt = cx.follow(&at!(at.ldt), old.ldt);
     new.flags = old.flags;
     new._pad_74 = [0; 6];
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     mutex(cx, &at!(at.lock), &old.lock, &mut new.lock);
     // where the vdso is mapped in the program
     new.vdso = old.vdso;
@@ -733,25 +733,19 @@ pub fn mm_struct(
     list_head(cx, &at!(at.lru_gen.list), &old.lru_gen.list, &mut new.lru_gen.list);
     new.lru_gen.bitmap = cx.reset(&at!(at.lru_gen.bitmap), old.lru_gen.bitmap, 0);
     new.lru_gen.memcg = cx.reset(&at!(at.lru_gen.memcg), old.lru_gen.memcg, 0);
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): when the address space is looked at next. Where the
-    // task's memory lies on the new machine is decided anew
+    // jiffies of this boot
     cx.drop_kept(
         &at!(at.numa_next_scan, old),
         old.numa_next_scan.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): where it goes on. Where the task's memory lies on the
-    // new machine is decided anew
+    // where NUMA balancing goes on, restarted
     cx.drop_kept(
         &at!(at.numa_scan_offset, old),
         old.numa_scan_offset.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): how often it went through. Where the task's memory lies
-    // on the new machine is decided anew
+    // passes of NUMA balancing, restarted
     cx.drop_kept(
         &at!(at.numa_scan_seq, old),
         old.numa_scan_seq.as_bytes(),
@@ -762,7 +756,7 @@ pub fn mm_struct(
 /// `mutex`, 32 bytes.
 pub fn mutex(cx: &mut Context<'_>, at: &At<'_>, old: &old::mutex, new: &mut new::mutex) {
     use old::mutex as Old;
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     new.rtmutex.wait_lock.raw_lock.union_val.as_mut_bytes().fill(0);
     new.rtmutex._pad_4 = [0; 4];
     new.rtmutex.waiters.rb_root.rb_node = U64::new(0);
@@ -1565,7 +1559,7 @@ pub fn signal_struct(
     new._pad_1094 = [0; 2];
     let reason = "address space of a process the OOM killer chose (mm/oom_kill.c: mark_oom_victim)";
     new.oom_mm = cx.reset_strict(&at!(at.oom_mm), old.oom_mm, 0, reason);
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     mutex(
         cx,
         &at!(at.cred_guard_mutex),
@@ -1723,9 +1717,11 @@ pub fn task_struct(
     use new::task_struct as New;
     thread_info(cx, &at!(at.thread_info), &old.thread_info, &mut new.thread_info);
     new.__state = old.__state;
-    // TASK_RUNNING: the sleep state is put aside while the task waits for a lock that is a
-    // mutex under PREEMPT_RT (include/linux/sched.h: current_save_and_set_rtlock_wait_state),
-    // or by the freezer; a carried task is woken into its system call like any other
+    // fork copies the parent's, which runs: TASK_RUNNING, which is 0. It holds a sleep state
+    // only while the freezer, or a lock that is a mutex under PREEMPT_RT, has put that aside
+    // (6.12 kernel/freezer.c: __set_task_frozen, __restore_freezer_state;
+    // include/linux/sched.h: current_save_and_set_rtlock_wait_state); a carried task is woken
+    // into its system call like any other
     new.saved_state = U32::new(0);
     // kernel stack, made with the task
     new.stack = cx.reset(&at!(at.stack), old.stack, 0);
@@ -2113,7 +2109,7 @@ pub fn task_struct(
     list_head(cx, &at!(at.pi_state_list), &old.pi_state_list, &mut new.pi_state_list);
     // a spare allocated before it is needed
     new.pi_state_cache = cx.reset(&at!(at.pi_state_cache), old.pi_state_cache, 0);
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     mutex(
         cx,
         &at!(at.futex_exit_mutex),
@@ -2129,7 +2125,7 @@ pub fn task_struct(
         &mut new.perf_event_ctxp,
         |cx, at, old, new| *new = cx.reset(at, *old, 0),
     );
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     mutex(
         cx,
         &at!(at.perf_event_mutex),
@@ -2277,73 +2273,57 @@ pub fn task_struct(
     if old.in_iowait() != 0 {
         cx.keep_bits(at, "in_iowait", old.as_bytes(), Bits { offset: 18754, len: 1 });
     }
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): pass that the task took part in. Where the task's
-    // memory lies on the new machine is decided anew
+    // pass over mm that NUMA balancing made last, restarted
     cx.drop_kept(
         &at!(at.numa_scan_seq, old),
         old.numa_scan_seq.as_bytes(),
         I32::new(0).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): time between two looks, in ms. Where the task's memory
-    // lies on the new machine is decided anew
+    // time between two looks of NUMA balancing, in ms. Kernels with PREEMPT_RT are built
+    // without (kernel/sched/fair.c: task_numa_work, task_numa_fault), and where the task's
+    // memory lies on the new machine is decided anew
     cx.drop_kept(
         &at!(at.numa_scan_period, old),
         old.numa_scan_period.as_bytes(),
         U32::new(0).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): the longest such time. Where the task's memory lies on
-    // the new machine is decided anew
+    // the longest numa_scan_period; it goes with it (kernel/sched/fair.c: task_numa_placement)
     cx.drop_kept(
         &at!(at.numa_scan_period_max, old),
         old.numa_scan_period_max.as_bytes(),
         U32::new(0).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): node that the task faults on most. Where the task's
-    // memory lies on the new machine is decided anew
+    // node of this machine, -1 for none
     cx.drop_kept(
         &at!(at.numa_preferred_nid, old),
         old.numa_preferred_nid.as_bytes(),
         I32::new(-1).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): when the task is moved next. Where the task's memory
-    // lies on the new machine is decided anew
+    // jiffies of this boot
     cx.drop_kept(
         &at!(at.numa_migrate_retry, old),
         old.numa_migrate_retry.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): runtime at which the scheduler looks next. Where the
-    // task's memory lies on the new machine is decided anew
+    // runtime at which NUMA balancing looks next
     cx.drop_kept(
         &at!(at.node_stamp, old),
         old.node_stamp.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): when the task was placed last. Where the task's memory
-    // lies on the new machine is decided anew
+    // stamp of the run queue clock
     cx.drop_kept(
         &at!(at.last_task_numa_placement, old),
         old.last_task_numa_placement.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): how long it had run then. Where the task's memory lies
-    // on the new machine is decided anew
+    // runtime when NUMA balancing placed the task last
     cx.drop_kept(
         &at!(at.last_sum_exec_runtime, old),
         old.last_sum_exec_runtime.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): the work that goes through the address space. Where the
-    // task's memory lies on the new machine is decided anew
+    // work of NUMA balancing
     cx.drop_link(
         &at!(at.numa_work.next, old),
         &at!(at.numa_work.next, old),
@@ -2354,41 +2334,34 @@ pub fn task_struct(
         old.numa_work.func.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): tasks that fault on the same pages. Where the task's
-    // memory lies on the new machine is decided anew
+    // tasks that fault on the same pages of this machine
     cx.drop_kept(
         &at!(at.numa_group, old),
         old.numa_group.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): faults by node. Where the task's memory lies on the new
-    // machine is decided anew
+    // faults by node of this machine
     cx.drop_kept(
         &at!(at.numa_faults, old),
         old.numa_faults.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): their sum. Where the task's memory lies on the new
-    // machine is decided anew
+    // sum of numa_faults
     cx.drop_kept(
         &at!(at.total_numa_faults, old),
         old.total_numa_faults.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): of them local and remote. Where the task's memory lies
-    // on the new machine is decided anew
+    // NUMA faults, local and remote, of the running pass over memory that lies elsewhere on the
+    // new machine (kernel/sched/fair.c: task_numa_fault)
     cx.drop_kept(
         &at!(at.numa_faults_locality, old),
         old.numa_faults_locality.as_bytes(),
         &[0; 24],
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): pages moved. Where the task's memory lies on the new
-    // machine is decided anew
+    // how many pages NUMA balancing moved; kernels with PREEMPT_RT are built without and show
+    // no such number (kernel/sched/fair.c: task_numa_fault; kernel/sched/debug.c:
+    // sched_show_numa)
     cx.drop_kept(
         &at!(at.numa_pages_migrated, old),
         old.numa_pages_migrated.as_bytes(),
@@ -10502,11 +10475,11 @@ static FILE_RULES: [FieldRule; 21] = [
     FieldRule { field: "f_path", rule: RuleKind::Recurse, from: Some(Bits { offset: 128, len: 128 }), to: Some(Bits { offset: 128, len: 128 }), from_type: "struct path", to_type: "struct path", nested: Some("path"), ..FieldRule::PLAIN },
     FieldRule { field: "f_inode", rule: RuleKind::Reset, from: Some(Bits { offset: 256, len: 64 }), to: Some(Bits { offset: 256, len: 64 }), from_type: "struct inode *", to_type: "struct inode *", source: Source::StateMap, reason: "what f_path leads to, set when it is opened (fs/open.c: do_dentry_open)", ..FieldRule::PLAIN },
     FieldRule { field: "f_op", rule: RuleKind::Symbol, from: Some(Bits { offset: 320, len: 64 }), to: Some(Bits { offset: 320, len: 64 }), from_type: "const struct file_operations *", to_type: "const struct file_operations *", source: Source::StateMap, reason: "set by open from the inode (fs/open.c: do_dentry_open)", ..FieldRule::PLAIN },
-    FieldRule { field: "f_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 384, len: 32 }), to: Some(Bits { offset: 384, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "f_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 384, len: 32 }), to: Some(Bits { offset: 384, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "f_count", rule: RuleKind::Move, from: Some(Bits { offset: 448, len: 64 }), to: Some(Bits { offset: 640, len: 64 }), from_type: "atomic_long_t", to_type: "atomic_long_t", ..FieldRule::PLAIN },
     FieldRule { field: "f_flags", rule: RuleKind::Move, from: Some(Bits { offset: 512, len: 32 }), to: Some(Bits { offset: 704, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "f_mode", rule: RuleKind::Move, from: Some(Bits { offset: 544, len: 32 }), to: Some(Bits { offset: 736, len: 32 }), from_type: "fmode_t", to_type: "fmode_t", ..FieldRule::PLAIN },
-    FieldRule { field: "f_pos_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 576, len: 256 }), to: Some(Bits { offset: 768, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "f_pos_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 576, len: 256 }), to: Some(Bits { offset: 768, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
     FieldRule { field: "f_pos", rule: RuleKind::Move, from: Some(Bits { offset: 832, len: 64 }), to: Some(Bits { offset: 1024, len: 64 }), from_type: "loff_t", to_type: "loff_t", ..FieldRule::PLAIN },
     FieldRule { field: "f_owner", rule: RuleKind::Recurse, from: Some(Bits { offset: 896, len: 256 }), to: Some(Bits { offset: 1088, len: 576 }), from_type: "struct fown_struct", to_type: "struct fown_struct", nested: Some("fown_struct"), ..FieldRule::PLAIN },
     FieldRule { field: "f_cred", rule: RuleKind::Follow, from: Some(Bits { offset: 1152, len: 64 }), to: Some(Bits { offset: 1664, len: 64 }), from_type: "const struct cred *", to_type: "const struct cred *", source: Source::StateMap, reason: "credentials it was opened with (fs/file_table.c: alloc_empty_file)", ..FieldRule::PLAIN },
@@ -10532,7 +10505,7 @@ static FILES_STRUCT_RULES: [FieldRule; 14] = [
     FieldRule { field: "fdt", rule: RuleKind::Follow, from: Some(Bits { offset: 256, len: 64 }), to: Some(Bits { offset: 448, len: 64 }), from_type: "struct fdtable *", to_type: "struct fdtable *", source: Source::StateMap, reason: "the table in use: fdtab, or a larger one (fs/file.c: expand_fdtable)", ..FieldRule::PLAIN },
     FieldRule { field: "fdtab", rule: RuleKind::Recurse, from: Some(Bits { offset: 320, len: 448 }), to: Some(Bits { offset: 512, len: 448 }), from_type: "struct fdtable", to_type: "struct fdtable", nested: Some("fdtable"), ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 960, len: 64 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "file_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 1024, len: 32 }), to: Some(Bits { offset: 1024, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "file_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 1024, len: 32 }), to: Some(Bits { offset: 1024, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "next_fd", rule: RuleKind::Move, from: Some(Bits { offset: 1056, len: 32 }), to: Some(Bits { offset: 1280, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 1312, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "close_on_exec_init", rule: RuleKind::Move, from: Some(Bits { offset: 1088, len: 64 }), to: Some(Bits { offset: 1344, len: 64 }), from_type: "long unsigned int [1]", to_type: "long unsigned int [1]", ..FieldRule::PLAIN },
@@ -10578,8 +10551,8 @@ static FPU_RULES: [FieldRule; 8] = [
 static FS_STRUCT_RULES: [FieldRule; 8] = [
     FieldRule { field: "users", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 32, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 64, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
-    FieldRule { field: "seq", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 320, len: 128 }), from_type: "seqcount_spinlock_t", to_type: "seqcount_spinlock_t", nested: Some("seqcount_spinlock_t"), source: Source::StateMap, reason: "as seqcount_t (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 64, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
+    FieldRule { field: "seq", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 320, len: 128 }), from_type: "seqcount_spinlock_t", to_type: "seqcount_spinlock_t", nested: Some("seqcount_spinlock_t"), source: Source::StateMap, reason: "as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
     FieldRule { field: "umask", rule: RuleKind::Move, from: Some(Bits { offset: 96, len: 32 }), to: Some(Bits { offset: 448, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "in_exec", rule: RuleKind::Move, from: Some(Bits { offset: 128, len: 32 }), to: Some(Bits { offset: 480, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "root", rule: RuleKind::Recurse, from: Some(Bits { offset: 192, len: 128 }), to: Some(Bits { offset: 512, len: 128 }), from_type: "struct path", to_type: "struct path", nested: Some("path"), ..FieldRule::PLAIN },
@@ -10625,7 +10598,7 @@ static IO_CONTEXT_RULES: [FieldRule; 9] = [
     FieldRule { field: "active_ref", rule: RuleKind::Carry, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "atomic_t", to_type: "atomic_t", ..FieldRule::PLAIN },
     FieldRule { field: "ioprio", rule: RuleKind::Carry, from: Some(Bits { offset: 96, len: 16 }), to: Some(Bits { offset: 96, len: 16 }), from_type: "short unsigned int", to_type: "short unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 112, len: 16 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 32 }), to: Some(Bits { offset: 128, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 32 }), to: Some(Bits { offset: 128, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "icq_tree", rule: RuleKind::Reset, from: Some(Bits { offset: 192, len: 128 }), to: Some(Bits { offset: 384, len: 384 }), from_type: "struct xarray", to_type: "struct xarray", nested: Some("xarray"), source: Source::StateMap, reason: "an index that its keeper fills anew; without entries its head is null (include/linux/xarray.h: xa_init_flags)", ..FieldRule::PLAIN },
     FieldRule { field: "icq_hint", rule: RuleKind::Reset, from: Some(Bits { offset: 320, len: 64 }), to: Some(Bits { offset: 768, len: 64 }), from_type: "struct io_cq *", to_type: "struct io_cq *", source: Source::StateMap, reason: "queue of the I/O scheduler used last (block/blk-ioc.c: ioc_lookup_icq)", ..FieldRule::PLAIN },
     FieldRule { field: "icq_list", rule: RuleKind::Reset, from: Some(Bits { offset: 384, len: 64 }), to: Some(Bits { offset: 832, len: 64 }), from_type: "struct hlist_head", to_type: "struct hlist_head", nested: Some("hlist_head"), source: Source::StateMap, reason: "as list_head; an empty hash chain is null (include/linux/list.h: INIT_HLIST_HEAD)", ..FieldRule::PLAIN },
@@ -10636,7 +10609,7 @@ static K_ITIMER_RULES: [FieldRule; 19] = [
     FieldRule { field: "list.next", rule: RuleKind::Within, from: Some(Bits { offset: 0, len: 64 }), to: Some(Bits { offset: 0, len: 64 }), from_type: "struct list_head *", to_type: "struct list_head *", source: Source::StateMap, reason: "place among the timers of the process (kernel/time/posix-timers.c: do_timer_create)", ..FieldRule::PLAIN },
     FieldRule { field: "list.prev", rule: RuleKind::Within, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "struct list_head *", to_type: "struct list_head *", source: Source::StateMap, reason: "place among the timers of the process (kernel/time/posix-timers.c: do_timer_create)", ..FieldRule::PLAIN },
     FieldRule { field: "t_hash", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 128 }), to: Some(Bits { offset: 128, len: 128 }), from_type: "struct hlist_node", to_type: "struct hlist_node", nested: Some("hlist_node"), source: Source::StateMap, reason: "as list_head; a node that is on no chain has null links (include/linux/list.h: INIT_HLIST_NODE)", ..FieldRule::PLAIN },
-    FieldRule { field: "it_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 256, len: 32 }), to: Some(Bits { offset: 256, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "it_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 256, len: 32 }), to: Some(Bits { offset: 256, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "kclock", rule: RuleKind::Symbol, from: Some(Bits { offset: 320, len: 64 }), to: Some(Bits { offset: 512, len: 64 }), from_type: "const struct k_clock *", to_type: "const struct k_clock *", source: Source::StateMap, reason: "operations of the clock: clock_realtime, clock_monotonic, alarm_clock (kernel/time/posix-timers.c: clockid_to_kclock)", ..FieldRule::PLAIN },
     FieldRule { field: "it_clock", rule: RuleKind::Move, from: Some(Bits { offset: 384, len: 32 }), to: Some(Bits { offset: 576, len: 32 }), from_type: "clockid_t", to_type: "clockid_t", ..FieldRule::PLAIN },
     FieldRule { field: "it_id", rule: RuleKind::Move, from: Some(Bits { offset: 416, len: 32 }), to: Some(Bits { offset: 608, len: 32 }), from_type: "timer_t", to_type: "timer_t", ..FieldRule::PLAIN },
@@ -10696,7 +10669,7 @@ static LOAD_WEIGHT_RULES: [FieldRule; 3] = [
 ];
 
 static MAPLE_TREE_RULES: [FieldRule; 4] = [
-    FieldRule { field: "ma_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "ma_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "ma_root", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 256, len: 64 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "root of the tree of VMAs, which is built anew from their ordered list (lib/maple_tree.c: mas_store_root; mm/mmap.c: exit_mmap)", ..FieldRule::PLAIN },
     FieldRule { field: "ma_flags", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 32 }), to: Some(Bits { offset: 320, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", source: Source::StateMap, reason: "MM_MT_FLAGS; the rest is the height of the tree, which is built anew (kernel/fork.c: mm_init)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 352, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
@@ -10716,11 +10689,11 @@ static MM_CONTEXT_T_RULES: [FieldRule; 13] = [
     FieldRule { field: "ctx_id", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 64 }), to: Some(Bits { offset: 0, len: 64 }), from_type: "u64", to_type: "u64", source: Source::StateMap, reason: "unique number of an address space of this boot (arch/x86/include/asm/mmu_context.h: init_new_context)", ..FieldRule::PLAIN },
     FieldRule { field: "tlb_gen.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "s64", to_type: "s64", source: Source::StateMap, reason: "counts changes of page tables that are not carried (arch/x86/include/asm/mmu_context.h: init_new_context)", ..FieldRule::PLAIN },
     FieldRule { field: "next_trim_cpumask", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 64 }), to: Some(Bits { offset: 128, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", source: Source::StateMap, reason: "jiffies of this boot (arch/x86/include/asm/mmu_context.h: init_new_context)", ..FieldRule::PLAIN },
-    FieldRule { field: "ldt_usr_sem", rule: RuleKind::Reset, from: Some(Bits { offset: 192, len: 320 }), to: Some(Bits { offset: 192, len: 320 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "ldt_usr_sem", rule: RuleKind::Reset, from: Some(Bits { offset: 192, len: 320 }), to: Some(Bits { offset: 192, len: 320 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
     FieldRule { field: "ldt", rule: RuleKind::Follow, from: Some(Bits { offset: 512, len: 64 }), to: Some(Bits { offset: 512, len: 64 }), from_type: "struct ldt_struct *", to_type: "struct ldt_struct *", source: Source::StateMap, reason: "the LDT, null until the program writes one (arch/x86/kernel/ldt.c: write_ldt)", ..FieldRule::PLAIN },
     FieldRule { field: "flags", rule: RuleKind::Carry, from: Some(Bits { offset: 576, len: 16 }), to: Some(Bits { offset: 576, len: 16 }), from_type: "short unsigned int", to_type: "short unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 592, len: 48 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 640, len: 256 }), to: Some(Bits { offset: 640, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 640, len: 256 }), to: Some(Bits { offset: 640, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
     FieldRule { field: "vdso", rule: RuleKind::User, from: Some(Bits { offset: 896, len: 64 }), to: Some(Bits { offset: 896, len: 64 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "where the vdso is mapped in the program (arch/x86/entry/vdso/vma.c: map_vdso)", ..FieldRule::PLAIN },
     FieldRule { field: "vdso_image", rule: RuleKind::Symbol, from: Some(Bits { offset: 960, len: 64 }), to: Some(Bits { offset: 960, len: 64 }), from_type: "const struct vdso_image *", to_type: "const struct vdso_image *", source: Source::StateMap, reason: "vdso_image_64, vdso_image_x32 or vdso_image_32 (arch/x86/entry/vdso/vma.c: map_vdso)", ..FieldRule::PLAIN },
     FieldRule { field: "perf_rdpmc_allowed.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 1024, len: 32 }), to: Some(Bits { offset: 1024, len: 32 }), from_type: "int", to_type: "int", source: Source::StateMap, reason: "how many perf events are mapped; perf mappings are not carried (arch/x86/events/core.c: x86_pmu_event_mapped)", ..FieldRule::PLAIN },
@@ -10744,8 +10717,8 @@ static MM_STRUCT_RULES: [FieldRule; 69] = [
     FieldRule { field: "pgtables_bytes.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 768, len: 64 }), to: Some(Bits { offset: 960, len: 64 }), from_type: "s64", to_type: "s64", source: Source::StateMap, reason: "size of the page tables, which are built anew (include/linux/mm.h: mm_pgtables_bytes_init)", ..FieldRule::PLAIN },
     FieldRule { field: "map_count", rule: RuleKind::Move, from: Some(Bits { offset: 832, len: 32 }), to: Some(Bits { offset: 1024, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 1056, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "page_table_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 864, len: 32 }), to: Some(Bits { offset: 1088, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
-    FieldRule { field: "mmap_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 896, len: 320 }), to: Some(Bits { offset: 1344, len: 320 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "page_table_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 864, len: 32 }), to: Some(Bits { offset: 1088, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
+    FieldRule { field: "mmap_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 896, len: 320 }), to: Some(Bits { offset: 1344, len: 320 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
     FieldRule { field: "mmlist", rule: RuleKind::Reset, from: Some(Bits { offset: 1216, len: 128 }), to: Some(Bits { offset: 1664, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)", ..FieldRule::PLAIN },
     FieldRule { field: "hiwater_rss", rule: RuleKind::Move, from: Some(Bits { offset: 1344, len: 64 }), to: Some(Bits { offset: 1792, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "hiwater_vm", rule: RuleKind::Move, from: Some(Bits { offset: 1408, len: 64 }), to: Some(Bits { offset: 1856, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
@@ -10758,7 +10731,7 @@ static MM_STRUCT_RULES: [FieldRule; 69] = [
     FieldRule { field: "def_flags", rule: RuleKind::Move, from: Some(Bits { offset: 1856, len: 64 }), to: Some(Bits { offset: 2304, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "write_protect_seq", rule: RuleKind::Reset, from: Some(Bits { offset: 1920, len: 32 }), to: Some(Bits { offset: 2368, len: 32 }), from_type: "seqcount_t", to_type: "seqcount_t", nested: Some("seqcount_t"), source: Source::StateMap, reason: "counts writers of this boot only; readers compare it with itself (include/linux/seqlock.h: __seqcount_init)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 2400, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "arg_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 1952, len: 32 }), to: Some(Bits { offset: 2432, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "arg_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 1952, len: 32 }), to: Some(Bits { offset: 2432, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "start_code", rule: RuleKind::Move, from: Some(Bits { offset: 1984, len: 64 }), to: Some(Bits { offset: 2688, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "end_code", rule: RuleKind::Move, from: Some(Bits { offset: 2048, len: 64 }), to: Some(Bits { offset: 2752, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "start_data", rule: RuleKind::Move, from: Some(Bits { offset: 2112, len: 64 }), to: Some(Bits { offset: 2816, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
@@ -10775,7 +10748,7 @@ static MM_STRUCT_RULES: [FieldRule; 69] = [
     FieldRule { field: "binfmt", rule: RuleKind::Symbol, from: Some(Bits { offset: 6016, len: 64 }), to: Some(Bits { offset: 6720, len: 64 }), from_type: "struct linux_binfmt *", to_type: "struct linux_binfmt *", source: Source::StateMap, reason: "the handler that started the program: elf_format, compat_elf_format (fs/exec.c: set_binfmt)", ..FieldRule::PLAIN },
     FieldRule { field: "context", rule: RuleKind::Recurse, from: Some(Bits { offset: 6080, len: 1088 }), to: Some(Bits { offset: 6784, len: 1088 }), from_type: "mm_context_t", to_type: "mm_context_t", nested: Some("mm_context_t"), ..FieldRule::PLAIN },
     FieldRule { field: "flags", rule: RuleKind::Move, from: Some(Bits { offset: 7168, len: 64 }), to: Some(Bits { offset: 7872, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
-    FieldRule { field: "ioctx_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 7232, len: 32 }), to: Some(Bits { offset: 7936, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "ioctx_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 7232, len: 32 }), to: Some(Bits { offset: 7936, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "ioctx_table", rule: RuleKind::Resource, from: Some(Bits { offset: 7296, len: 64 }), to: Some(Bits { offset: 8192, len: 64 }), from_type: "struct kioctx_table *", to_type: "struct kioctx_table *", source: Source::StateMap, reason: "contexts of io_setup with requests and completions not yet read (fs/aio.c: ioctx_add_table)", ..FieldRule::PLAIN },
     FieldRule { field: "owner", rule: RuleKind::Within, from: Some(Bits { offset: 7360, len: 64 }), to: Some(Bits { offset: 8256, len: 64 }), from_type: "struct task_struct *", to_type: "struct task_struct *", source: Source::StateMap, reason: "task whose memory cgroup the mm is charged to (kernel/fork.c: mm_init_owner)", ..FieldRule::PLAIN },
     FieldRule { field: "user_ns", rule: RuleKind::Resource, from: Some(Bits { offset: 7424, len: 64 }), to: Some(Bits { offset: 8320, len: 64 }), from_type: "struct user_namespace *", to_type: "struct user_namespace *", source: Source::StateMap, reason: "namespace whose capabilities decide over the mm, taken at execve (kernel/fork.c: mm_init; fs/exec.c: would_dump)", ..FieldRule::PLAIN },
@@ -10795,22 +10768,22 @@ static MM_STRUCT_RULES: [FieldRule; 69] = [
     FieldRule { field: "lru_gen.list", rule: RuleKind::Reset, from: Some(Bits { offset: 8448, len: 128 }), to: Some(Bits { offset: 9280, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "place on the list of mms whose pages are aged by walking their page tables, and its memory cgroup (mm/vmscan.c: lru_gen_add_mm; include/linux/mm_types.h: lru_gen_init_mm)", ..FieldRule::PLAIN },
     FieldRule { field: "lru_gen.bitmap", rule: RuleKind::Reset, from: Some(Bits { offset: 8576, len: 64 }), to: Some(Bits { offset: 9408, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", source: Source::StateMap, reason: "place on the list of mms whose pages are aged by walking their page tables, and its memory cgroup (mm/vmscan.c: lru_gen_add_mm; include/linux/mm_types.h: lru_gen_init_mm)", ..FieldRule::PLAIN },
     FieldRule { field: "lru_gen.memcg", rule: RuleKind::Reset, from: Some(Bits { offset: 8640, len: 64 }), to: Some(Bits { offset: 9472, len: 64 }), from_type: "struct mem_cgroup *", to_type: "struct mem_cgroup *", source: Source::StateMap, reason: "place on the list of mms whose pages are aged by walking their page tables, and its memory cgroup (mm/vmscan.c: lru_gen_add_mm; include/linux/mm_types.h: lru_gen_init_mm)", ..FieldRule::PLAIN },
-    FieldRule { field: "numa_next_scan", rule: RuleKind::Drop, from: Some(Bits { offset: 7616, len: 64 }), to: None, from_type: "long unsigned int", to_type: "", source: Source::Override, reason: "NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): when the address space is looked at next. Where the task's memory lies on the new machine is decided anew", ..FieldRule::PLAIN },
-    FieldRule { field: "numa_scan_offset", rule: RuleKind::Drop, from: Some(Bits { offset: 7680, len: 64 }), to: None, from_type: "long unsigned int", to_type: "", source: Source::Override, reason: "NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): where it goes on. Where the task's memory lies on the new machine is decided anew", ..FieldRule::PLAIN },
-    FieldRule { field: "numa_scan_seq", rule: RuleKind::Drop, from: Some(Bits { offset: 7744, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::Override, reason: "NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): how often it went through. Where the task's memory lies on the new machine is decided anew", ..FieldRule::PLAIN },
+    FieldRule { field: "numa_next_scan", rule: RuleKind::Drop, from: Some(Bits { offset: 7616, len: 64 }), to: None, from_type: "long unsigned int", to_type: "", source: Source::StateMap, reason: "jiffies of this boot (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
+    FieldRule { field: "numa_scan_offset", rule: RuleKind::Drop, from: Some(Bits { offset: 7680, len: 64 }), to: None, from_type: "long unsigned int", to_type: "", source: Source::StateMap, reason: "where NUMA balancing goes on, restarted (kernel/sched/fair.c: task_numa_work)", ..FieldRule::PLAIN },
+    FieldRule { field: "numa_scan_seq", rule: RuleKind::Drop, from: Some(Bits { offset: 7744, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::StateMap, reason: "passes of NUMA balancing, restarted (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
 ];
 
 static MUTEX_RULES: [FieldRule; 10] = [
-    FieldRule { field: "rtmutex.wait_lock.raw_lock.union_val", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 0, len: 32 }), from_type: "", to_type: "union", source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "rtmutex.wait_lock.raw_lock.union_val", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 0, len: 32 }), from_type: "", to_type: "union", source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 32, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "rtmutex.waiters.rb_root.rb_node", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 64, len: 64 }), from_type: "", to_type: "struct rb_node *", source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
-    FieldRule { field: "rtmutex.waiters.rb_leftmost", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 128, len: 64 }), from_type: "", to_type: "struct rb_node *", source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
-    FieldRule { field: "rtmutex.owner", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 192, len: 64 }), from_type: "", to_type: "struct task_struct *", source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
-    FieldRule { field: "owner.counter", rule: RuleKind::Drop, from: Some(Bits { offset: 0, len: 64 }), to: None, from_type: "s64", to_type: "", source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
-    FieldRule { field: "wait_lock.raw_lock.union_val", rule: RuleKind::Drop, from: Some(Bits { offset: 64, len: 32 }), to: None, from_type: "union", to_type: "", source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
-    FieldRule { field: "osq.tail.counter", rule: RuleKind::Drop, from: Some(Bits { offset: 96, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
-    FieldRule { field: "wait_list.next", rule: RuleKind::Drop, from: Some(Bits { offset: 128, len: 64 }), to: None, from_type: "struct list_head *", to_type: "", source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
-    FieldRule { field: "wait_list.prev", rule: RuleKind::Drop, from: Some(Bits { offset: 192, len: 64 }), to: None, from_type: "struct list_head *", to_type: "", source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "rtmutex.waiters.rb_root.rb_node", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 64, len: 64 }), from_type: "", to_type: "struct rb_node *", source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "rtmutex.waiters.rb_leftmost", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 128, len: 64 }), from_type: "", to_type: "struct rb_node *", source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "rtmutex.owner", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 192, len: 64 }), from_type: "", to_type: "struct task_struct *", source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "owner.counter", rule: RuleKind::Drop, from: Some(Bits { offset: 0, len: 64 }), to: None, from_type: "s64", to_type: "", source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "wait_lock.raw_lock.union_val", rule: RuleKind::Drop, from: Some(Bits { offset: 64, len: 32 }), to: None, from_type: "union", to_type: "", source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "osq.tail.counter", rule: RuleKind::Drop, from: Some(Bits { offset: 96, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "wait_list.next", rule: RuleKind::Drop, from: Some(Bits { offset: 128, len: 64 }), to: None, from_type: "struct list_head *", to_type: "", source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "wait_list.prev", rule: RuleKind::Drop, from: Some(Bits { offset: 192, len: 64 }), to: None, from_type: "struct list_head *", to_type: "", source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
 ];
 
 static NSPROXY_RULES: [FieldRule; 10] = [
@@ -10859,7 +10832,7 @@ static PERCPU_COUNTER_RULES: [FieldRule; 5] = [
 static PID_RULES: [FieldRule; 8] = [
     FieldRule { field: "count", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "refcount_t", to_type: "refcount_t", source: Source::StateMap, reason: "how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself", ..FieldRule::PLAIN },
     FieldRule { field: "level", rule: RuleKind::Carry, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
-    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 64, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 64, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "tasks", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 256 }), to: Some(Bits { offset: 320, len: 256 }), from_type: "struct hlist_head [4]", to_type: "struct hlist_head [4]", nested: Some("hlist_head"), times: 4, source: Source::StateMap, reason: "as list_head; an empty hash chain is null (include/linux/list.h: INIT_HLIST_HEAD)", ..FieldRule::PLAIN },
     FieldRule { field: "inodes", rule: RuleKind::Reset, from: Some(Bits { offset: 384, len: 64 }), to: Some(Bits { offset: 576, len: 64 }), from_type: "struct hlist_head", to_type: "struct hlist_head", nested: Some("hlist_head"), source: Source::StateMap, reason: "as list_head; an empty hash chain is null (include/linux/list.h: INIT_HLIST_HEAD)", ..FieldRule::PLAIN },
     FieldRule { field: "wait_pidfd", rule: RuleKind::Reset, from: Some(Bits { offset: 448, len: 192 }), to: Some(Bits { offset: 640, len: 384 }), from_type: "wait_queue_head_t", to_type: "wait_queue_head_t", nested: Some("wait_queue_head_t"), source: Source::StateMap, reason: "waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)", ..FieldRule::PLAIN },
@@ -10939,19 +10912,19 @@ static RESTART_BLOCK_RULES: [FieldRule; 3] = [
 ];
 
 static RW_SEMAPHORE_RULES: [FieldRule; 13] = [
-    FieldRule { field: "rwbase.readers.counter", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 0, len: 32 }), from_type: "", to_type: "int", source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "rwbase.readers.counter", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 0, len: 32 }), from_type: "", to_type: "int", source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 32, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "rwbase.rtmutex.wait_lock.raw_lock.union_val", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 64, len: 32 }), from_type: "", to_type: "union", source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "rwbase.rtmutex.wait_lock.raw_lock.union_val", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 64, len: 32 }), from_type: "", to_type: "union", source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 96, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "rwbase.rtmutex.waiters.rb_root.rb_node", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 128, len: 64 }), from_type: "", to_type: "struct rb_node *", source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
-    FieldRule { field: "rwbase.rtmutex.waiters.rb_leftmost", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 192, len: 64 }), from_type: "", to_type: "struct rb_node *", source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
-    FieldRule { field: "rwbase.rtmutex.owner", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 256, len: 64 }), from_type: "", to_type: "struct task_struct *", source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
-    FieldRule { field: "count.counter", rule: RuleKind::Drop, from: Some(Bits { offset: 0, len: 64 }), to: None, from_type: "s64", to_type: "", source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
-    FieldRule { field: "owner.counter", rule: RuleKind::Drop, from: Some(Bits { offset: 64, len: 64 }), to: None, from_type: "s64", to_type: "", source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
-    FieldRule { field: "osq.tail.counter", rule: RuleKind::Drop, from: Some(Bits { offset: 128, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
-    FieldRule { field: "wait_lock.raw_lock.union_val", rule: RuleKind::Drop, from: Some(Bits { offset: 160, len: 32 }), to: None, from_type: "union", to_type: "", source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
-    FieldRule { field: "wait_list.next", rule: RuleKind::Drop, from: Some(Bits { offset: 192, len: 64 }), to: None, from_type: "struct list_head *", to_type: "", source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
-    FieldRule { field: "wait_list.prev", rule: RuleKind::Drop, from: Some(Bits { offset: 256, len: 64 }), to: None, from_type: "struct list_head *", to_type: "", source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "rwbase.rtmutex.waiters.rb_root.rb_node", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 128, len: 64 }), from_type: "", to_type: "struct rb_node *", source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "rwbase.rtmutex.waiters.rb_leftmost", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 192, len: 64 }), from_type: "", to_type: "struct rb_node *", source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "rwbase.rtmutex.owner", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 256, len: 64 }), from_type: "", to_type: "struct task_struct *", source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "count.counter", rule: RuleKind::Drop, from: Some(Bits { offset: 0, len: 64 }), to: None, from_type: "s64", to_type: "", source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "owner.counter", rule: RuleKind::Drop, from: Some(Bits { offset: 64, len: 64 }), to: None, from_type: "s64", to_type: "", source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "osq.tail.counter", rule: RuleKind::Drop, from: Some(Bits { offset: 128, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "wait_lock.raw_lock.union_val", rule: RuleKind::Drop, from: Some(Bits { offset: 160, len: 32 }), to: None, from_type: "union", to_type: "", source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "wait_list.next", rule: RuleKind::Drop, from: Some(Bits { offset: 192, len: 64 }), to: None, from_type: "struct list_head *", to_type: "", source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "wait_list.prev", rule: RuleKind::Drop, from: Some(Bits { offset: 256, len: 64 }), to: None, from_type: "struct list_head *", to_type: "", source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
 ];
 
 static RWLOCK_T_RULES: [FieldRule; 11] = [
@@ -11081,9 +11054,9 @@ static SECCOMP_RULES: [FieldRule; 3] = [
 ];
 
 static SEQCOUNT_SPINLOCK_T_RULES: [FieldRule; 3] = [
-    FieldRule { field: "seqcount", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "seqcount_t", to_type: "seqcount_t", nested: Some("seqcount_t"), source: Source::StateMap, reason: "as seqcount_t (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "seqcount", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "seqcount_t", to_type: "seqcount_t", nested: Some("seqcount_t"), source: Source::StateMap, reason: "as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 32, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "lock", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 64, len: 64 }), from_type: "", to_type: "spinlock_t *", source: Source::StateMap, reason: "as seqcount_t (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 64, len: 64 }), from_type: "", to_type: "spinlock_t *", source: Source::StateMap, reason: "as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
 ];
 
 static SEQCOUNT_T_RULES: [FieldRule; 1] = [
@@ -11103,7 +11076,7 @@ static SIGACTION_RULES: [FieldRule; 4] = [
 ];
 
 static SIGHAND_STRUCT_RULES: [FieldRule; 5] = [
-    FieldRule { field: "siglock", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "siglock", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "count", rule: RuleKind::Move, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 256, len: 32 }), from_type: "refcount_t", to_type: "refcount_t", source: Source::StateMap, reason: "how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 288, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "signalfd_wqh", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 192 }), to: Some(Bits { offset: 320, len: 384 }), from_type: "wait_queue_head_t", to_type: "wait_queue_head_t", nested: Some("wait_queue_head_t"), source: Source::StateMap, reason: "waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)", ..FieldRule::PLAIN },
@@ -11182,8 +11155,8 @@ static SIGNAL_STRUCT_RULES: [FieldRule; 73] = [
     FieldRule { field: "oom_score_adj_min", rule: RuleKind::Move, from: Some(Bits { offset: 8224, len: 16 }), to: Some(Bits { offset: 8736, len: 16 }), from_type: "short int", to_type: "short int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 8752, len: 16 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "oom_mm", rule: RuleKind::Reset, from: Some(Bits { offset: 8256, len: 64 }), to: Some(Bits { offset: 8768, len: 64 }), from_type: "struct mm_struct *", to_type: "struct mm_struct *", source: Source::StateMap, reason: "address space of a process the OOM killer chose (mm/oom_kill.c: mark_oom_victim)", ..FieldRule::PLAIN },
-    FieldRule { field: "cred_guard_mutex", rule: RuleKind::Reset, from: Some(Bits { offset: 8320, len: 256 }), to: Some(Bits { offset: 8832, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
-    FieldRule { field: "exec_update_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 8576, len: 320 }), to: Some(Bits { offset: 9088, len: 320 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "cred_guard_mutex", rule: RuleKind::Reset, from: Some(Bits { offset: 8320, len: 256 }), to: Some(Bits { offset: 8832, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "exec_update_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 8576, len: 320 }), to: Some(Bits { offset: 9088, len: 320 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
 ];
 
 static SIGPENDING_RULES: [FieldRule; 3] = [
@@ -11202,12 +11175,12 @@ static SIGQUEUE_RULES: [FieldRule; 6] = [
 ];
 
 static SPINLOCK_T_RULES: [FieldRule; 6] = [
-    FieldRule { field: "lock.wait_lock.raw_lock.union_val", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 0, len: 32 }), from_type: "", to_type: "union", source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock.wait_lock.raw_lock.union_val", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 0, len: 32 }), from_type: "", to_type: "union", source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 32, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "lock.waiters.rb_root.rb_node", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 64, len: 64 }), from_type: "", to_type: "struct rb_node *", source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
-    FieldRule { field: "lock.waiters.rb_leftmost", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 128, len: 64 }), from_type: "", to_type: "struct rb_node *", source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
-    FieldRule { field: "lock.owner", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 192, len: 64 }), from_type: "", to_type: "struct task_struct *", source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
-    FieldRule { field: "union_rlock", rule: RuleKind::Drop, from: Some(Bits { offset: 0, len: 32 }), to: None, from_type: "union", to_type: "", source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock.waiters.rb_root.rb_node", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 64, len: 64 }), from_type: "", to_type: "struct rb_node *", source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock.waiters.rb_leftmost", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 128, len: 64 }), from_type: "", to_type: "struct rb_node *", source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock.owner", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 192, len: 64 }), from_type: "", to_type: "struct task_struct *", source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
+    FieldRule { field: "union_rlock", rule: RuleKind::Drop, from: Some(Bits { offset: 0, len: 32 }), to: None, from_type: "union", to_type: "", source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
 ];
 
 static SYSCALL_USER_DISPATCH_RULES: [FieldRule; 5] = [
@@ -11252,7 +11225,7 @@ static TASK_DELAY_INFO_RULES: [FieldRule; 20] = [
 static TASK_STRUCT_RULES: [FieldRule; 290] = [
     FieldRule { field: "thread_info", rule: RuleKind::Recurse, from: Some(Bits { offset: 0, len: 192 }), to: Some(Bits { offset: 0, len: 256 }), from_type: "struct thread_info", to_type: "struct thread_info", nested: Some("thread_info"), ..FieldRule::PLAIN },
     FieldRule { field: "__state", rule: RuleKind::Move, from: Some(Bits { offset: 192, len: 32 }), to: Some(Bits { offset: 256, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
-    FieldRule { field: "saved_state", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 288, len: 32 }), from_type: "", to_type: "unsigned int", source: Source::Override, reason: "TASK_RUNNING: the sleep state is put aside while the task waits for a lock that is a mutex under PREEMPT_RT (include/linux/sched.h: current_save_and_set_rtlock_wait_state), or by the freezer; a carried task is woken into its system call like any other", ..FieldRule::PLAIN },
+    FieldRule { field: "saved_state", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 288, len: 32 }), from_type: "", to_type: "unsigned int", source: Source::Override, reason: "fork copies the parent's, which runs: TASK_RUNNING, which is 0. It holds a sleep state only while the freezer, or a lock that is a mutex under PREEMPT_RT, has put that aside (6.12 kernel/freezer.c: __set_task_frozen, __restore_freezer_state; include/linux/sched.h: current_save_and_set_rtlock_wait_state); a carried task is woken into its system call like any other", ..FieldRule::PLAIN },
     FieldRule { field: "stack", rule: RuleKind::Reset, from: Some(Bits { offset: 256, len: 64 }), to: Some(Bits { offset: 320, len: 64 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "kernel stack, made with the task; of what it holds the user registers alone are saved (kernel/fork.c: alloc_thread_stack_node)", ..FieldRule::PLAIN },
     FieldRule { field: "usage", rule: RuleKind::Move, from: Some(Bits { offset: 320, len: 32 }), to: Some(Bits { offset: 384, len: 32 }), from_type: "refcount_t", to_type: "refcount_t", source: Source::StateMap, reason: "how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself", ..FieldRule::PLAIN },
     FieldRule { field: "flags", rule: RuleKind::Move, from: Some(Bits { offset: 352, len: 32 }), to: Some(Bits { offset: 416, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
@@ -11419,7 +11392,7 @@ static TASK_STRUCT_RULES: [FieldRule; 290] = [
     FieldRule { field: "syscall_dispatch", rule: RuleKind::Recurse, from: Some(Bits { offset: 25600, len: 256 }), to: Some(Bits { offset: 26112, len: 256 }), from_type: "struct syscall_user_dispatch", to_type: "struct syscall_user_dispatch", nested: Some("syscall_user_dispatch"), ..FieldRule::PLAIN },
     FieldRule { field: "parent_exec_id", rule: RuleKind::Move, from: Some(Bits { offset: 25856, len: 64 }), to: Some(Bits { offset: 26368, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
     FieldRule { field: "self_exec_id", rule: RuleKind::Move, from: Some(Bits { offset: 25920, len: 64 }), to: Some(Bits { offset: 26432, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
-    FieldRule { field: "alloc_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 25984, len: 32 }), to: Some(Bits { offset: 26496, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "alloc_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 25984, len: 32 }), to: Some(Bits { offset: 26496, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "pi_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 26016, len: 32 }), to: Some(Bits { offset: 26752, len: 32 }), from_type: "raw_spinlock_t", to_type: "raw_spinlock_t", nested: Some("raw_spinlock_t"), source: Source::StateMap, reason: "as spinlock_t (include/linux/spinlock_types_raw.h: __RAW_SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 26784, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "wake_q", rule: RuleKind::Reset, from: Some(Bits { offset: 26048, len: 64 }), to: Some(Bits { offset: 26816, len: 64 }), from_type: "struct wake_q_node", to_type: "struct wake_q_node", nested: Some("wake_q_node"), source: Source::StateMap, reason: "a null link is a task that nobody is about to wake (include/linux/sched/wake_q.h: wake_q_init; kernel/fork.c: dup_task_struct)", ..FieldRule::PLAIN },
@@ -11444,7 +11417,7 @@ static TASK_STRUCT_RULES: [FieldRule; 290] = [
     FieldRule { field: "acct_vm_mem1", rule: RuleKind::Move, from: Some(Bits { offset: 27520, len: 64 }), to: Some(Bits { offset: 28352, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
     FieldRule { field: "acct_timexpd", rule: RuleKind::Move, from: Some(Bits { offset: 27584, len: 64 }), to: Some(Bits { offset: 28416, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
     FieldRule { field: "mems_allowed", rule: RuleKind::Move, from: Some(Bits { offset: 27648, len: 1024 }), to: Some(Bits { offset: 28480, len: 1024 }), from_type: "nodemask_t", to_type: "nodemask_t", ..FieldRule::PLAIN },
-    FieldRule { field: "mems_allowed_seq", rule: RuleKind::Reset, from: Some(Bits { offset: 28672, len: 32 }), to: Some(Bits { offset: 29504, len: 128 }), from_type: "seqcount_spinlock_t", to_type: "seqcount_spinlock_t", nested: Some("seqcount_spinlock_t"), source: Source::StateMap, reason: "as seqcount_t (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "mems_allowed_seq", rule: RuleKind::Reset, from: Some(Bits { offset: 28672, len: 32 }), to: Some(Bits { offset: 29504, len: 128 }), from_type: "seqcount_spinlock_t", to_type: "seqcount_spinlock_t", nested: Some("seqcount_spinlock_t"), source: Source::StateMap, reason: "as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
     FieldRule { field: "cpuset_mem_spread_rotor", rule: RuleKind::Move, from: Some(Bits { offset: 28704, len: 32 }), to: Some(Bits { offset: 29632, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "cpuset_slab_spread_rotor", rule: RuleKind::Reset, from: Some(Bits { offset: 28736, len: 32 }), to: Some(Bits { offset: 29664, len: 32 }), from_type: "int", to_type: "int", source: Source::StateMap, reason: "node of this machine for the next slab page, -1 for none chosen (6.1 kernel/fork.c: copy_process)", ..FieldRule::PLAIN },
     FieldRule { field: "cgroups", rule: RuleKind::Resource, from: Some(Bits { offset: 28800, len: 64 }), to: Some(Bits { offset: 29696, len: 64 }), from_type: "struct css_set *", to_type: "struct css_set *", source: Source::StateMap, reason: "the cgroups the task is in (kernel/cgroup/cgroup.c: cgroup_fork, cgroup_post_fork)", ..FieldRule::PLAIN },
@@ -11455,11 +11428,11 @@ static TASK_STRUCT_RULES: [FieldRule; 290] = [
     FieldRule { field: "compat_robust_list", rule: RuleKind::User, from: Some(Bits { offset: 29120, len: 64 }), to: Some(Bits { offset: 30016, len: 64 }), from_type: "struct compat_robust_list_head *", to_type: "struct compat_robust_list_head *", source: Source::StateMap, reason: "head of the list of robust futexes of a 32-bit program (kernel/futex/syscalls.c: set_robust_list)", ..FieldRule::PLAIN },
     FieldRule { field: "pi_state_list", rule: RuleKind::Reset, from: Some(Bits { offset: 29184, len: 128 }), to: Some(Bits { offset: 30080, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "PI futexes the task holds while others wait; made anew from the futex word when they wait again (kernel/futex/pi.c: attach_to_pi_owner)", ..FieldRule::PLAIN },
     FieldRule { field: "pi_state_cache", rule: RuleKind::Reset, from: Some(Bits { offset: 29312, len: 64 }), to: Some(Bits { offset: 30208, len: 64 }), from_type: "struct futex_pi_state *", to_type: "struct futex_pi_state *", source: Source::StateMap, reason: "a spare allocated before it is needed (kernel/futex/pi.c: refill_pi_state_cache)", ..FieldRule::PLAIN },
-    FieldRule { field: "futex_exit_mutex", rule: RuleKind::Reset, from: Some(Bits { offset: 29376, len: 256 }), to: Some(Bits { offset: 30272, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "futex_exit_mutex", rule: RuleKind::Reset, from: Some(Bits { offset: 29376, len: 256 }), to: Some(Bits { offset: 30272, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
     FieldRule { field: "futex_state", rule: RuleKind::Move, from: Some(Bits { offset: 29632, len: 32 }), to: Some(Bits { offset: 30528, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 30560, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "perf_event_ctxp", rule: RuleKind::Reset, from: Some(Bits { offset: 29696, len: 128 }), to: Some(Bits { offset: 30592, len: 128 }), from_type: "struct perf_event_context * [2]", to_type: "struct perf_event_context * [2]", times: 2, source: Source::StateMap, reason: "perf events that watch the task; they belong to whoever opened them (kernel/events/core.c: perf_event_init_task)", ..FieldRule::PLAIN },
-    FieldRule { field: "perf_event_mutex", rule: RuleKind::Reset, from: Some(Bits { offset: 29824, len: 256 }), to: Some(Bits { offset: 30720, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "perf_event_mutex", rule: RuleKind::Reset, from: Some(Bits { offset: 29824, len: 256 }), to: Some(Bits { offset: 30720, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
     FieldRule { field: "perf_event_list", rule: RuleKind::Reset, from: Some(Bits { offset: 30080, len: 128 }), to: Some(Bits { offset: 30976, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)", ..FieldRule::PLAIN },
     FieldRule { field: "mempolicy", rule: RuleKind::Follow, from: Some(Bits { offset: 30208, len: 64 }), to: Some(Bits { offset: 31104, len: 64 }), from_type: "struct mempolicy *", to_type: "struct mempolicy *", source: Source::StateMap, reason: "NUMA policy of the task, null for the default (mm/mempolicy.c: do_set_mempolicy)", ..FieldRule::PLAIN },
     FieldRule { field: "il_prev", rule: RuleKind::Move, from: Some(Bits { offset: 30272, len: 16 }), to: Some(Bits { offset: 31168, len: 16 }), from_type: "short int", to_type: "short int", ..FieldRule::PLAIN },
@@ -11525,21 +11498,21 @@ static TASK_STRUCT_RULES: [FieldRule; 290] = [
     FieldRule { field: "trc_reader_special", rule: RuleKind::Drop, from: Some(Bits { offset: 16896, len: 32 }), to: None, from_type: "union rcu_special", to_type: "", source: Source::StateMap, reason: "what RCU-trace waits for from this reader (kernel/fork.c: rcu_copy_process)", ..FieldRule::PLAIN },
     FieldRule { field: "in_execve", rule: RuleKind::Drop, from: Some(Bits { offset: 18753, len: 1 }), to: None, from_type: "unsigned int:1", to_type: "", source: Source::StateMap, reason: "inside execve, which is not interrupted half way (fs/exec.c: bprm_execve)", ..FieldRule::PLAIN },
     FieldRule { field: "in_iowait", rule: RuleKind::Drop, from: Some(Bits { offset: 18754, len: 1 }), to: None, from_type: "unsigned int:1", to_type: "", source: Source::StateMap, reason: "sleeps for I/O inside the kernel; the call is entered again (kernel/sched/core.c: io_schedule_prepare)", ..FieldRule::PLAIN },
-    FieldRule { field: "numa_scan_seq", rule: RuleKind::Drop, from: Some(Bits { offset: 30304, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::Override, reason: "NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): pass that the task took part in. Where the task's memory lies on the new machine is decided anew", ..FieldRule::PLAIN },
-    FieldRule { field: "numa_scan_period", rule: RuleKind::Drop, from: Some(Bits { offset: 30336, len: 32 }), to: None, from_type: "unsigned int", to_type: "", source: Source::Override, reason: "NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): time between two looks, in ms. Where the task's memory lies on the new machine is decided anew", ..FieldRule::PLAIN },
-    FieldRule { field: "numa_scan_period_max", rule: RuleKind::Drop, from: Some(Bits { offset: 30368, len: 32 }), to: None, from_type: "unsigned int", to_type: "", source: Source::Override, reason: "NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): the longest such time. Where the task's memory lies on the new machine is decided anew", ..FieldRule::PLAIN },
-    FieldRule { field: "numa_preferred_nid", rule: RuleKind::Drop, from: Some(Bits { offset: 30400, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::Override, reason: "NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): node that the task faults on most. Where the task's memory lies on the new machine is decided anew", ..FieldRule::PLAIN },
-    FieldRule { field: "numa_migrate_retry", rule: RuleKind::Drop, from: Some(Bits { offset: 30464, len: 64 }), to: None, from_type: "long unsigned int", to_type: "", source: Source::Override, reason: "NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): when the task is moved next. Where the task's memory lies on the new machine is decided anew", ..FieldRule::PLAIN },
-    FieldRule { field: "node_stamp", rule: RuleKind::Drop, from: Some(Bits { offset: 30528, len: 64 }), to: None, from_type: "u64", to_type: "", source: Source::Override, reason: "NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): runtime at which the scheduler looks next. Where the task's memory lies on the new machine is decided anew", ..FieldRule::PLAIN },
-    FieldRule { field: "last_task_numa_placement", rule: RuleKind::Drop, from: Some(Bits { offset: 30592, len: 64 }), to: None, from_type: "u64", to_type: "", source: Source::Override, reason: "NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): when the task was placed last. Where the task's memory lies on the new machine is decided anew", ..FieldRule::PLAIN },
-    FieldRule { field: "last_sum_exec_runtime", rule: RuleKind::Drop, from: Some(Bits { offset: 30656, len: 64 }), to: None, from_type: "u64", to_type: "", source: Source::Override, reason: "NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): how long it had run then. Where the task's memory lies on the new machine is decided anew", ..FieldRule::PLAIN },
-    FieldRule { field: "numa_work.next", rule: RuleKind::Drop, from: Some(Bits { offset: 30720, len: 64 }), to: None, from_type: "struct callback_head *", to_type: "", source: Source::Override, reason: "NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): the work that goes through the address space. Where the task's memory lies on the new machine is decided anew", ..FieldRule::PLAIN },
-    FieldRule { field: "numa_work.func", rule: RuleKind::Drop, from: Some(Bits { offset: 30784, len: 64 }), to: None, from_type: "void (*)(void)", to_type: "", source: Source::Override, reason: "NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): the work that goes through the address space. Where the task's memory lies on the new machine is decided anew", ..FieldRule::PLAIN },
-    FieldRule { field: "numa_group", rule: RuleKind::Drop, from: Some(Bits { offset: 30848, len: 64 }), to: None, from_type: "struct numa_group *", to_type: "", source: Source::Override, reason: "NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): tasks that fault on the same pages. Where the task's memory lies on the new machine is decided anew", ..FieldRule::PLAIN },
-    FieldRule { field: "numa_faults", rule: RuleKind::Drop, from: Some(Bits { offset: 30912, len: 64 }), to: None, from_type: "long unsigned int *", to_type: "", source: Source::Override, reason: "NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): faults by node. Where the task's memory lies on the new machine is decided anew", ..FieldRule::PLAIN },
-    FieldRule { field: "total_numa_faults", rule: RuleKind::Drop, from: Some(Bits { offset: 30976, len: 64 }), to: None, from_type: "long unsigned int", to_type: "", source: Source::Override, reason: "NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): their sum. Where the task's memory lies on the new machine is decided anew", ..FieldRule::PLAIN },
-    FieldRule { field: "numa_faults_locality", rule: RuleKind::Drop, from: Some(Bits { offset: 31040, len: 192 }), to: None, from_type: "long unsigned int [3]", to_type: "", source: Source::Override, reason: "NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): of them local and remote. Where the task's memory lies on the new machine is decided anew", ..FieldRule::PLAIN },
-    FieldRule { field: "numa_pages_migrated", rule: RuleKind::Drop, from: Some(Bits { offset: 31232, len: 64 }), to: None, from_type: "long unsigned int", to_type: "", source: Source::Override, reason: "NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): pages moved. Where the task's memory lies on the new machine is decided anew", ..FieldRule::PLAIN },
+    FieldRule { field: "numa_scan_seq", rule: RuleKind::Drop, from: Some(Bits { offset: 30304, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::StateMap, reason: "pass over mm that NUMA balancing made last, restarted (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
+    FieldRule { field: "numa_scan_period", rule: RuleKind::Drop, from: Some(Bits { offset: 30336, len: 32 }), to: None, from_type: "unsigned int", to_type: "", source: Source::Override, reason: "time between two looks of NUMA balancing, in ms. Kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault), and where the task's memory lies on the new machine is decided anew", ..FieldRule::PLAIN },
+    FieldRule { field: "numa_scan_period_max", rule: RuleKind::Drop, from: Some(Bits { offset: 30368, len: 32 }), to: None, from_type: "unsigned int", to_type: "", source: Source::Override, reason: "the longest numa_scan_period; it goes with it (kernel/sched/fair.c: task_numa_placement)", ..FieldRule::PLAIN },
+    FieldRule { field: "numa_preferred_nid", rule: RuleKind::Drop, from: Some(Bits { offset: 30400, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::StateMap, reason: "node of this machine, -1 for none (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
+    FieldRule { field: "numa_migrate_retry", rule: RuleKind::Drop, from: Some(Bits { offset: 30464, len: 64 }), to: None, from_type: "long unsigned int", to_type: "", source: Source::StateMap, reason: "jiffies of this boot (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
+    FieldRule { field: "node_stamp", rule: RuleKind::Drop, from: Some(Bits { offset: 30528, len: 64 }), to: None, from_type: "u64", to_type: "", source: Source::StateMap, reason: "runtime at which NUMA balancing looks next (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
+    FieldRule { field: "last_task_numa_placement", rule: RuleKind::Drop, from: Some(Bits { offset: 30592, len: 64 }), to: None, from_type: "u64", to_type: "", source: Source::StateMap, reason: "stamp of the run queue clock (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
+    FieldRule { field: "last_sum_exec_runtime", rule: RuleKind::Drop, from: Some(Bits { offset: 30656, len: 64 }), to: None, from_type: "u64", to_type: "", source: Source::StateMap, reason: "runtime when NUMA balancing placed the task last (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
+    FieldRule { field: "numa_work.next", rule: RuleKind::Drop, from: Some(Bits { offset: 30720, len: 64 }), to: None, from_type: "struct callback_head *", to_type: "", source: Source::StateMap, reason: "work of NUMA balancing; it points at itself while not queued (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
+    FieldRule { field: "numa_work.func", rule: RuleKind::Drop, from: Some(Bits { offset: 30784, len: 64 }), to: None, from_type: "void (*)(void)", to_type: "", source: Source::StateMap, reason: "work of NUMA balancing; it points at itself while not queued (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
+    FieldRule { field: "numa_group", rule: RuleKind::Drop, from: Some(Bits { offset: 30848, len: 64 }), to: None, from_type: "struct numa_group *", to_type: "", source: Source::StateMap, reason: "tasks that fault on the same pages of this machine (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
+    FieldRule { field: "numa_faults", rule: RuleKind::Drop, from: Some(Bits { offset: 30912, len: 64 }), to: None, from_type: "long unsigned int *", to_type: "", source: Source::StateMap, reason: "faults by node of this machine (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
+    FieldRule { field: "total_numa_faults", rule: RuleKind::Drop, from: Some(Bits { offset: 30976, len: 64 }), to: None, from_type: "long unsigned int", to_type: "", source: Source::StateMap, reason: "sum of numa_faults (kernel/sched/fair.c: init_numa_balancing)", ..FieldRule::PLAIN },
+    FieldRule { field: "numa_faults_locality", rule: RuleKind::Drop, from: Some(Bits { offset: 31040, len: 192 }), to: None, from_type: "long unsigned int [3]", to_type: "", source: Source::Override, reason: "NUMA faults, local and remote, of the running pass over memory that lies elsewhere on the new machine (kernel/sched/fair.c: task_numa_fault)", ..FieldRule::PLAIN },
+    FieldRule { field: "numa_pages_migrated", rule: RuleKind::Drop, from: Some(Bits { offset: 31232, len: 64 }), to: None, from_type: "long unsigned int", to_type: "", source: Source::Override, reason: "how many pages NUMA balancing moved; kernels with PREEMPT_RT are built without and show no such number (kernel/sched/fair.c: task_numa_fault; kernel/sched/debug.c: sched_show_numa)", ..FieldRule::PLAIN },
 ];
 
 static THREAD_INFO_RULES: [FieldRule; 6] = [

@@ -64,23 +64,23 @@ pub fn cred(cx: &mut Context<'_>, at: &At<'_>, old: &old::cred, new: &mut new::c
     // two words of 32 bits become one of 64: capability n is bit n & 31 of word n >> 5 in 6.1,
     // bit n in 6.12, up to CAP_LAST_CAP, 40, in both (6.1 include/linux/capability.h:
     // CAP_TO_INDEX; 6.12 include/linux/capability.h: BIT_ULL). Both keep bits above 40 clear
-    new.cap_inheritable = overrides::capabilities(
+    new.cap_inheritable = overrides::capability_word(
         cx,
         &at!(at.cap_inheritable),
         &old.cap_inheritable,
     );
-    new.cap_permitted = overrides::capabilities(
+    new.cap_permitted = overrides::capability_word(
         cx,
         &at!(at.cap_permitted),
         &old.cap_permitted,
     );
-    new.cap_effective = overrides::capabilities(
+    new.cap_effective = overrides::capability_word(
         cx,
         &at!(at.cap_effective),
         &old.cap_effective,
     );
-    new.cap_bset = overrides::capabilities(cx, &at!(at.cap_bset), &old.cap_bset);
-    new.cap_ambient = overrides::capabilities(
+    new.cap_bset = overrides::capability_word(cx, &at!(at.cap_bset), &old.cap_bset);
+    new.cap_ambient = overrides::capability_word(
         cx,
         &at!(at.cap_ambient),
         &old.cap_ambient,
@@ -167,7 +167,7 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &old::file, new: &mut new::f
     // FMODE_BUF_RASYNC, FMODE_BUF_WASYNC) and 6, 7, 13 say what the file's operations can do,
     // and are f_op->fop_flags or nothing in 6.12; open computes them from the inode
     // (include/linux/fs.h; fs/open.c: do_dentry_open)
-    new.f_mode = overrides::f_mode(cx, &at!(at.f_mode), &old.f_mode);
+    new.f_mode = overrides::f_mode_with_fop_flags(cx, &at!(at.f_mode), &old.f_mode);
     // set by open from the inode
     new.f_op = cx.symbol(&at!(at.f_op), old.f_op);
     // pages of the inode, set when it is opened
@@ -182,7 +182,7 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &old::file, new: &mut new::f
     // credentials it was opened with
     new.f_cred = cx.follow(&at!(at.f_cred), old.f_cred);
     path(cx, &at!(at.f_path), &old.f_path, &mut new.f_path);
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     mutex(cx, &at!(at.f_pos_lock), &old.f_pos_lock, &mut new.f_pos_lock);
     new.f_pos = old.f_pos;
     // what the security modules keep for the file, made with it
@@ -285,8 +285,9 @@ pub fn fpstate(
     // bit 11 is reserved in 6.1 and XFEATURE_CET_USER in 6.12
     // (arch/x86/include/asm/fpu/types.h): no state of 6.1 has it, and it must not come to mean
     // a shadow stack. The new kernel adds what its own tasks have room for
-    new.xfeatures = overrides::features(cx, &at!(at.xfeatures), &old.xfeatures);
-    new.user_xfeatures = overrides::features(
+    new.xfeatures = overrides::features_with_cet(cx, &at!(at.xfeatures), &old.xfeatures);
+    // as xfeatures: bit 11 is reserved in 6.1 (arch/x86/include/asm/fpu/types.h: fpstate)
+    new.user_xfeatures = overrides::features_with_cet(
         cx,
         &at!(at.user_xfeatures),
         &old.user_xfeatures,
@@ -343,16 +344,12 @@ pub fn fs_struct(
 
 /// `group_info`, 8 bytes.
 pub fn group_info(
-    cx: &mut Context<'_>,
-    at: &At<'_>,
+    _cx: &mut Context<'_>,
+    _at: &At<'_>,
     old: &old::group_info,
     new: &mut new::group_info,
 ) {
-    use old::group_info as Old;
-    use new::group_info as New;
-    // a count of references in both, atomic_t before and refcount_t now (include/linux/cred.h:
-    // get_group_info)
-    new.usage = overrides::references(cx, &at!(at.usage), &old.usage);
+    new.usage.refs.counter = old.usage.counter;
     new.ngroups = old.ngroups;
     // gid: ngroups elements at the end, each by `kgid_t`
 }
@@ -460,7 +457,12 @@ pub fn k_itimer(
     // the address of the pointer that leads here, which lies where the ring's neighbour lay.
     // Both are two pointers, so a copy would only look right (include/linux/types.h:
     // hlist_node)
-    new.list = overrides::timer_link(cx, &at!(at.list), &old.list, &old.it_signal);
+    new.list = overrides::timer_link_of_chain(
+        cx,
+        &at!(at.list),
+        &old.list,
+        &old.it_signal,
+    );
     // as list_head
     hlist_node(cx, &at!(at.t_hash), &old.t_hash, &mut new.t_hash);
     // nobody holds a lock of a frozen task
@@ -649,7 +651,7 @@ pub fn mm_context_t(
     // the LDT, null until the program writes one
     new.ldt = cx.follow(&at!(at.ldt), old.ldt);
     new.flags = widen(old.flags);
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     mutex(cx, &at!(at.lock), &old.lock, &mut new.lock);
     // where the vdso is mapped in the program
     new.vdso = old.vdso;
@@ -683,11 +685,9 @@ pub fn mm_struct(
     new.pgd = cx.reset(&at!(at.pgd), old.pgd, 0);
     new.membarrier_state = old.membarrier_state;
     new.mm_users = old.mm_users;
-    // ids by CPU, allocated with every mm, the thaw's too (include/linux/mm_types.h:
-    // mm_alloc_cid)
+    // concurrency ids by CPU, made with the mm
     new.pcpu_cid = U64::new(0);
-    // jiffies of the running kernel, set by the first task of an mm (kernel/sched/core.c:
-    // init_sched_mm_cid)
+    // jiffies of this boot
     new.mm_cid_next_scan = U64::new(0);
     // size of the page tables, which are built anew
     new.pgtables_bytes.counter = cx
@@ -707,9 +707,8 @@ pub fn mm_struct(
     // counts writers of this boot only
     new.mm_lock_seq.sequence = U32::new(0);
     new._pad_228 = [0; 4];
-    // 0 in a new mm: the first private futex that needs a name draws one (kernel/fork.c:
-    // mm_init; kernel/futex/core.c: get_futex_key)
-    new.futex_unique_id.as_mut_bytes().fill(0);
+    // name of the mm in futex hash keys, drawn when it is first needed
+    new.futex_unique_id.counter = I64::new(0);
     new.hiwater_rss = old.hiwater_rss;
     new.hiwater_vm = old.hiwater_vm;
     new.total_vm = old.total_vm;
@@ -720,10 +719,13 @@ pub fn mm_struct(
     new.data_vm = old.data_vm;
     new.exec_vm = old.exec_vm;
     new.stack_vm = old.stack_vm;
-    // VM_UFFD_MINOR is bit 37 in 6.1 and bit 38 in 6.12, where bit 37 is VM_SHADOW_STACK:
-    // uncorrected, an area watched by userfaultfd would become a shadow stack. All other flags
-    // have the same number in both (include/linux/mm.h)
-    new.def_flags = overrides::vm_flags(cx, &at!(at.def_flags), &old.def_flags);
+    // what vm_area_struct.vm_flags of new mappings begin with: the same flags, with the same
+    // numbers (include/linux/mm_types.h: mm_struct)
+    new.def_flags = overrides::vm_flags_with_shadow_stack(
+        cx,
+        &at!(at.def_flags),
+        &old.def_flags,
+    );
     // counts writers of this boot only
     seqcount_t(
         cx,
@@ -747,11 +749,11 @@ pub fn mm_struct(
     new.saved_auxv[..48].copy_from_slice(&old.saved_auxv);
     new.saved_auxv[48..].fill(U64::new(0));
     // the same four counters in the same order (include/linux/mm_types_task.h: MM_FILEPAGES to
-    // MM_SHMEMPAGES), now each with a part per CPU, of which a new mm has none yet
-    // (kernel/fork.c: mm_init; lib/percpu_counter.c: __percpu_counter_init_many). In 6.1 each
-    // task of the mm holds back what its last 64 faults did (6.1 mm/memory.c:
+    // MM_SHMEMPAGES), now each with a part per CPU, of which a new mm has none yet (6.12
+    // kernel/fork.c: mm_init; 6.12 lib/percpu_counter.c: __percpu_counter_init_many). In 6.1
+    // each task of the mm holds back what its last 64 faults did (6.1 mm/memory.c:
     // add_mm_counter_fast, sync_mm_rss): the sum is what is counted
-    new.rss_stat = overrides::rss_stat(cx, &at!(at.rss_stat), &old.rss_stat);
+    new.rss_stat = overrides::rss_stat_by_cpu(cx, &at!(at.rss_stat), &old.rss_stat);
     // the handler that started the program: elf_format, compat_elf_format
     new.binfmt = cx.symbol(&at!(at.binfmt), old.binfmt);
     mm_context_t(cx, &at!(at.context), &old.context, &mut new.context);
@@ -759,7 +761,7 @@ pub fn mm_struct(
     // chooses it by the same test in both (6.1 arch/x86/mm/mmap.c: arch_pick_mmap_layout; 6.12
     // mm/mmap.c: mm_get_unmapped_area). Without it every process would map upwards from now on.
     // Bits 28 to 31 are unused in 6.1 (include/linux/sched/coredump.h)
-    new.flags = overrides::mm_flags(
+    new.flags = overrides::mm_flags_with_topdown(
         cx,
         &at!(at.flags),
         &old.flags,
@@ -806,13 +808,12 @@ pub fn mm_struct(
         &old.async_put_work,
         &mut new.async_put_work,
     );
-    // null: no device shares the mm (include/linux/iommu.h: mm_pasid_init); an mm that one
-    // shares is refused at pasid
+    // ids under which devices share the mm, null for none
     new.iommu_mm = U64::new(0);
     new.ksm_merging_pages = old.ksm_merging_pages;
     new.ksm_rmap_items = old.ksm_rmap_items;
-    // 0: ksmd of the new kernel has replaced none of the mm's pages yet (mm/ksm.c); shown in
-    // /proc/PID/ksm_stat and used for nothing else
+    // 0: ksmd of the new kernel has replaced none of the mm's pages yet (6.12 mm/ksm.c); shown
+    // in /proc/PID/ksm_stat and used for nothing else
     new.ksm_zero_pages.as_mut_bytes().fill(0);
     // place on the list of mms whose pages are aged by walking their page tables, and its
     // memory cgroup
@@ -820,7 +821,7 @@ pub fn mm_struct(
     new.lru_gen.bitmap = cx.reset(&at!(at.lru_gen.bitmap), old.lru_gen.bitmap, 0);
     new.lru_gen.memcg = cx.reset(&at!(at.lru_gen.memcg), old.lru_gen.memcg, 0);
     new._pad_1328 = [0; 16];
-    let reason = "a device shares the mm, and cannot be made to share another; 0xffffffff, INVALID_IOASID, is none (6.1 include/linux/sched/mm.h: mm_pasid_init)";
+    let reason = "id under which devices share the mm, INVALID_IOASID for none (6.1 include/linux/sched/mm.h: mm_pasid_init)";
     cx.drop_strict(&at!(at.pasid, old), old.pasid, 4294967295, reason);
 }
 
@@ -833,7 +834,7 @@ pub fn mutex(
 ) {
     use same::mutex as Old;
     use same::mutex as New;
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     new.owner.counter = cx.reset(&at!(at.owner.counter), old.owner.counter, 0);
     raw_spinlock_t(cx, &at!(at.wait_lock), &old.wait_lock, &mut new.wait_lock);
     new.osq.tail.counter = cx.reset(&at!(at.osq.tail.counter), old.osq.tail.counter, 0);
@@ -849,9 +850,7 @@ pub fn nsproxy(
 ) {
     use old::nsproxy as Old;
     use new::nsproxy as New;
-    // a count of references in both, atomic_t before and refcount_t now
-    // (include/linux/nsproxy.h: get_nsproxy)
-    new.count = overrides::references(cx, &at!(at.count), &old.count);
+    new.count.refs.counter = old.count.counter;
     new._pad_4 = [0; 4];
     // host name
     new.uts_ns = cx.resource(&at!(at.uts_ns), old.uts_ns);
@@ -946,10 +945,9 @@ pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &old::pid, new: &mut new::pid
     // nobody holds a lock of a frozen task
     spinlock_t(cx, &at!(at.lock), &old.lock, &mut new.lock);
     new._pad_12 = [0; 4];
-    // null until a pidfd is opened (kernel/pid.c: alloc_pid; fs/libfs.c: path_from_stashed)
+    // dentry of the pidfs inode, found again when a pidfd is opened
     new.stashed = U64::new(0);
-    // the number of the pidfd's inode, unique in one boot: alloc_pid draws one (kernel/pid.c:
-    // alloc_pid)
+    // inode number of the pidfd, unique in one boot
     new.ino = U64::new(0);
     // as list_head
     cx.each(&at!(at.tasks), &old.tasks, &mut new.tasks, hlist_head);
@@ -1047,12 +1045,12 @@ pub fn pt_regs(
     new.orig_ax = old.orig_ax;
     new.ip = old.ip;
     // the CPU pushes the selector zero-extended to 64 bits; the upper bits mean something under
-    // FRED only, which is off (arch/x86/include/asm/ptrace.h: pt_regs)
+    // FRED only, which is off (6.12 arch/x86/include/asm/ptrace.h: pt_regs)
     new.csx = old.cs;
     new.flags = old.flags;
     new.sp = old.sp;
-    // the CPU pushes the selector zero-extended to 64 bits; the upper bits mean something under
-    // FRED only, which is off (arch/x86/include/asm/ptrace.h: pt_regs)
+    // as csx: zero-extended, and more under FRED only (6.12 arch/x86/include/asm/ptrace.h:
+    // pt_regs)
     new.ssx = old.ss;
 }
 
@@ -1126,7 +1124,7 @@ pub fn restart_block(
     // the size of the futex, 0x02 for 32 bits (kernel/futex/futex.h: futex_to_flags;
     // kernel/futex/waitwake.c: futex_wait_restart). Uncorrected, the wait would lose its
     // timeout. The other restarts have user addresses and numbers, the same in both
-    new.union_futex = overrides::restart(
+    new.union_futex = overrides::restart_with_futex_size(
         cx,
         &at!(at.union_futex),
         &old.union_futex,
@@ -1236,8 +1234,8 @@ pub fn sched_dl_entity(
     // waits for inactive_timer
     new.set_dl_non_contending(0);
     new.set_dl_overrun(old.dl_overrun());
-    // 0 in every task; 1 in the deadline server of a run queue alone (kernel/sched/deadline.c:
-    // __dl_clear_params, dl_server_init, dl_server_start)
+    // 0 in every task; 1 in the deadline server of a run queue alone (6.12
+    // kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)
     new.set_dl_server(0);
     new.set_dl_server_active(0);
     new.set_dl_defer(0);
@@ -1246,9 +1244,9 @@ pub fn sched_dl_entity(
     new._pad_86 = [0; 2];
     hrtimer(cx, &at!(at.dl_timer), &old.dl_timer, &mut new.dl_timer);
     hrtimer(cx, &at!(at.inactive_timer), &old.inactive_timer, &mut new.inactive_timer);
-    // null in every task; set in the deadline server of a run queue alone
-    // (kernel/sched/deadline.c: dl_server_init)
+    // run queue of the deadline server of a CPU, null for a task
     new.rq = U64::new(0);
+    // how the deadline server of a CPU picks a task, null for a task
     new.server_pick_task = U64::new(0);
     // the entity whose parameters count: its own, or that of the waiter it was boosted by
     new.pi_se = cx.within_required(&at!(at.pi_se), old.pi_se);
@@ -1283,23 +1281,23 @@ pub fn sched_entity(
     load_weight(cx, &at!(at.load), &old.load, &mut new.load);
     // place in a tree that its keeper builds anew
     rb_node(cx, &at!(at.run_node), &old.run_node, &mut new.run_node);
-    // a point in the virtual time of one run queue and of its tree, written when the entity is
-    // queued (kernel/sched/fair.c: place_entity, min_vruntime_update); a new task is on no
-    // queue
+    // virtual deadline in the virtual time of one run queue
     new.deadline = U64::new(0);
+    // smallest vruntime below the entity's node of the run queue's tree
     new.min_vruntime = U64::new(0);
+    // smallest slice below the entity's node of the run queue's tree
     new.min_slice = U64::new(0);
     // membership of a kernel list is rebuilt by whoever keeps the list
     list_head(cx, &at!(at.group_node), &old.group_node, &mut new.group_node);
     // a new task is on no run queue
     new.on_rq = cx.reset(&at!(at.on_rq), old.on_rq, 0);
-    // 0: the task sleeps and is on no queue. 1 would mean asleep but still queued, and the new
-    // kernel has no queue with it (kernel/sched/fair.c: set_delayed)
+    // asleep, yet still queued until its lag is used up
     new.sched_delayed = 0;
-    // 0 in a new task: deadline is not relative (kernel/sched/core.c: __sched_fork)
+    // whether deadline is relative, between two queues
     new.rel_deadline = 0;
-    // 1 once sched_setattr gave a SCHED_OTHER task a sched_runtime (kernel/sched/syscalls.c:
-    // __setscheduler_params); 6.1 ignores sched_runtime there, so nobody of 6.1 has asked
+    // 1 once sched_setattr gave a SCHED_OTHER task a sched_runtime (6.12
+    // kernel/sched/syscalls.c: __setscheduler_params); 6.1 ignores sched_runtime there, so
+    // nobody of 6.1 has asked
     new.custom_slice = 0;
     new._pad_84 = [0; 4];
     // stamp of the run queue clock of one CPU
@@ -1308,11 +1306,10 @@ pub fn sched_entity(
     new.prev_sum_exec_runtime = old.prev_sum_exec_runtime;
     // a point in the virtual time of one run queue
     new.vruntime = cx.reset(&at!(at.vruntime), old.vruntime, 0);
-    // 0 in a new task; bounded to about one slice, it orders the first pick and nothing else
-    // (kernel/sched/core.c: __sched_fork; kernel/sched/fair.c: place_entity)
+    // lag behind the average of one run queue
     new.vlag = I64::new(0);
-    // 0: place_entity takes sysctl_sched_base_slice unless custom_slice is set
-    // (kernel/sched/fair.c: place_entity, update_deadline)
+    // 0: place_entity takes sysctl_sched_base_slice unless custom_slice is set (6.12
+    // kernel/sched/fair.c: place_entity, update_deadline)
     new.slice = U64::new(0);
     new.nr_migrations = old.nr_migrations;
     // depth in the group hierarchy, set with parent
@@ -1559,7 +1556,7 @@ pub fn signal_struct(
     // a ring in 6.1, a chain that ends in null in 6.12; both put the newest timer first, so the
     // order stays (kernel/time/posix-timers.c: do_timer_create; include/linux/types.h:
     // hlist_head)
-    new.posix_timers = overrides::posix_timers(
+    new.posix_timers = overrides::timers_as_chain(
         cx,
         &at!(at.posix_timers),
         &old.posix_timers,
@@ -1633,7 +1630,7 @@ pub fn signal_struct(
     new._pad_1022 = [0; 2];
     let reason = "address space of a process the OOM killer chose (mm/oom_kill.c: mark_oom_victim)";
     new.oom_mm = cx.reset_strict(&at!(at.oom_mm), old.oom_mm, 0, reason);
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     mutex(
         cx,
         &at!(at.cred_guard_mutex),
@@ -1770,15 +1767,15 @@ pub fn task_delay_info(
     // clock of this boot when the running wait began
     new.wpcopy_start = cx.reset(&at!(at.wpcopy_start), old.wpcopy_start, 0);
     new.wpcopy_delay = old.wpcopy_delay;
-    // 0: time taken by interrupts, which 6.1 did not measure; a new task starts there too
-    // (kernel/delayacct.c: __delayacct_tsk_init, __delayacct_irq)
+    // 0: time taken by interrupts, which 6.1 did not measure; a new task starts there too (6.12
+    // kernel/delayacct.c: __delayacct_tsk_init, __delayacct_irq)
     new.irq_delay = U64::new(0);
     new.freepages_count = old.freepages_count;
     new.thrashing_count = old.thrashing_count;
     new.compact_count = old.compact_count;
     new.wpcopy_count = old.wpcopy_count;
-    // 0: time taken by interrupts, which 6.1 did not measure; a new task starts there too
-    // (kernel/delayacct.c: __delayacct_tsk_init, __delayacct_irq)
+    // 0: time taken by interrupts, which 6.1 did not measure; a new task starts there too (6.12
+    // kernel/delayacct.c: __delayacct_tsk_init, __delayacct_irq)
     new.irq_count = U32::new(0);
     new._pad_140 = [0; 4];
 }
@@ -1795,9 +1792,10 @@ pub fn task_struct(
     thread_info(cx, &at!(at.thread_info), &old.thread_info, &mut new.thread_info);
     new.__state = old.__state;
     // fork copies the parent's, which runs: TASK_RUNNING, which is 0. It holds a sleep state
-    // only while the freezer or a PREEMPT_RT lock has put that aside (kernel/freezer.c:
-    // __set_task_frozen, __restore_freezer_state); a carried task is woken into its system call
-    // like any other
+    // only while the freezer, or a lock that is a mutex under PREEMPT_RT, has put that aside
+    // (6.12 kernel/freezer.c: __set_task_frozen, __restore_freezer_state;
+    // include/linux/sched.h: current_save_and_set_rtlock_wait_state); a carried task is woken
+    // into its system call like any other
     new.saved_state = U32::new(0);
     // kernel stack, made with the task
     new.stack = cx.reset(&at!(at.stack), old.stack, 0);
@@ -1805,7 +1803,7 @@ pub fn task_struct(
     new.usage = old.usage;
     // three flags that 6.1 does not use are PF_USER_WORKER, PF_KCOMPACTD and PF_BLOCK_TS in
     // 6.12; all others have the same number in both (include/linux/sched.h)
-    new.flags = overrides::process_flags(cx, &at!(at.flags), &old.flags);
+    new.flags = overrides::process_flags_with_block_ts(cx, &at!(at.flags), &old.flags);
     new.ptrace = old.ptrace;
     // a new task runs nowhere
     new.on_cpu = cx.reset(&at!(at.on_cpu), old.on_cpu, 0);
@@ -1831,9 +1829,7 @@ pub fn task_struct(
     sched_entity(cx, &at!(at.se), &old.se, &mut new.se);
     sched_rt_entity(cx, &at!(at.rt), &old.rt, &mut new.rt);
     sched_dl_entity(cx, &at!(at.dl), &old.dl, &mut new.dl);
-    // set for the task just picked and cleared on the one put back, so null for every task off
-    // the CPU, and a frozen task is off it (kernel/sched/sched.h:
-    // __put_prev_set_next_dl_server)
+    // deadline server the running task was picked by
     new.dl_server = U64::new(0);
     // fair_sched_class, rt_sched_class or dl_sched_class, by policy
     new.sched_class = cx.symbol(&at!(at.sched_class), old.sched_class);
@@ -1851,10 +1847,7 @@ pub fn task_struct(
     // position in a trace of block I/O
     new.btrace_seq = cx.reset(&at!(at.btrace_seq), old.btrace_seq, 0);
     new.policy = old.policy;
-    // init_task has SCHED_CAPACITY_SCALE, 1024, and fork hands it down (init/init_task.c); the
-    // thaw's sched_setaffinity computes it from the affinity (kernel/sched/fair.c:
-    // set_task_max_allowed_capacity). Zero would be wrong: update_misfit_status compares it
-    // with the capacity of a CPU, which is never zero
+    // capacity of the strongest CPU the task may run on, computed from its affinity
     new.max_allowed_capacity = U64::new(1024);
     new.nr_cpus_allowed = old.nr_cpus_allowed;
     new._pad_988 = [0; 4];
@@ -1898,9 +1891,7 @@ pub fn task_struct(
         &old.rcu_tasks_holdout_list,
         &mut new.rcu_tasks_holdout_list,
     );
-    // written when the task exits, just before it is read (kernel/rcu/tasks.h:
-    // exit_tasks_rcu_start, exit_tasks_rcu_finish); until then it is whatever fork copied, and
-    // init_task has 0
+    // CPU with the list that a dying task is on
     new.rcu_tasks_exit_cpu = I32::new(0);
     new._pad_2116 = [0; 4];
     // membership of a kernel list is rebuilt by whoever keeps the list
@@ -1956,8 +1947,7 @@ pub fn task_struct(
     new.mm = cx.follow(&at!(at.mm), old.mm);
     // mm, or for a kernel thread the one it borrowed last
     new.active_mm = cx.within(&at!(at.active_mm), old.active_mm);
-    // null outside a direct write of bcachefs, which sets it back before it returns
-    // (fs/bcachefs/fs-io-direct.c: bch2_direct_write)
+    // file whose pages must not be faulted in while bcachefs writes it directly
     new.faults_disabled_mapping = U64::new(0);
     new.exit_state = old.exit_state;
     new.exit_code = old.exit_code;
@@ -1974,13 +1964,13 @@ pub fn task_struct(
     new.sched_remote_wakeup_bits = [0; 2];
     new.set_sched_remote_wakeup(old.sched_remote_wakeup());
     // a note of lockdep that the task is between rt_mutex_pre_schedule and
-    // rt_mutex_post_schedule; 0 in a task that fork returns to (kernel/sched/core.c:
+    // rt_mutex_post_schedule; 0 in a task that fork returns to (6.12 kernel/sched/core.c:
     // rt_mutex_pre_schedule)
     new.set_sched_rt_mutex(0);
-    // written when the mm goes away; until then mm_struct.flags answers, so 0 is what every
-    // living task has after fork (kernel/exit.c: exit_mm). A zombie of 6.1.170 has lost the
-    // answer; 0 is the strict one, with which only CAP_SYS_PTRACE may look (kernel/ptrace.c:
-    // task_still_dumpable)
+    // written when the mm goes away (kernel/exit.c: exit_mm); until then mm_struct.flags
+    // answers, so 0 is what every living task has after fork. A zombie of the older kernel has
+    // lost the answer; 0 is the strict one, with which only CAP_SYS_PTRACE may look
+    // (kernel/ptrace.c: task_still_dumpable)
     new.set_user_dumpable(0);
     // inside execve, which is not interrupted half way
     new.set_in_execve(0);
@@ -2196,7 +2186,7 @@ pub fn task_struct(
     list_head(cx, &at!(at.pi_state_list), &old.pi_state_list, &mut new.pi_state_list);
     // a spare allocated before it is needed
     new.pi_state_cache = cx.reset(&at!(at.pi_state_cache), old.pi_state_cache, 0);
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     mutex(
         cx,
         &at!(at.futex_exit_mutex),
@@ -2205,11 +2195,11 @@ pub fn task_struct(
     );
     new.futex_state = old.futex_state;
     // cleared in a new task, and counted up only while a callback of perf or of a tracer runs
-    // (kernel/events/core.c: perf_event_init_task)
+    // (6.12 kernel/events/core.c: perf_event_init_task)
     new.perf_recursion.as_mut_bytes().fill(0);
     // perf events that watch the task
     new.perf_event_ctxp = U64::new(0);
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     mutex(
         cx,
         &at!(at.perf_event_mutex),
@@ -2227,7 +2217,7 @@ pub fn task_struct(
     new.mempolicy = cx.follow(&at!(at.mempolicy), old.mempolicy);
     new.il_prev = old.il_prev;
     // pages left on the current node under MPOL_WEIGHTED_INTERLEAVE, a mode that 6.1 has not; 0
-    // lets the next allocation choose a node afresh (mm/mempolicy.c: do_set_mempolicy,
+    // lets the next allocation choose a node afresh (6.12 mm/mempolicy.c: do_set_mempolicy,
     // weighted_interleave_nodes)
     new.il_weight = 0;
     new._pad_3763 = [0; 1];
@@ -2272,29 +2262,29 @@ pub fn task_struct(
     new.rseq = old.rseq;
     // 6.1 accepts struct rseq of 32 bytes and no other length, so whoever registered one
     // registered 32 (6.1 kernel/rseq.c: sys_rseq). 6.12 wants the same length again when it is
-    // unregistered, and fork copies it together with rseq (kernel/rseq.c: sys_rseq;
+    // unregistered, and fork copies it together with rseq (6.12 kernel/rseq.c: sys_rseq; 6.12
     // include/linux/rseq.h: rseq_fork)
     new.rseq_len = overrides::rseq_len(cx, &at!(at.rseq_len, new), &old.rseq);
     new.rseq_sig = old.rseq_sig;
     new.rseq_event_mask = old.rseq_event_mask;
-    // -1 in a new task: a concurrency id is held only while the task is on a CPU
-    // (kernel/fork.c: dup_task_struct; kernel/sched/sched.h: switch_mm_cid)
+    // concurrency id the task has while it runs, -1 off the CPU
     new.mm_cid = I32::new(-1);
+    // concurrency id the task had last, -1 for none
     new.last_mm_cid = I32::new(-1);
+    // CPU the task is migrated from, -1 for none
     new.migrate_from_cpu = I32::new(-1);
     // 1 for every task that has an mm, once fork gave it one, and 0 for kernel threads and
-    // after the mm went (kernel/sched/core.c: sched_mm_cid_fork, sched_mm_cid_exit_signals). A
-    // user task with 0 would never get an id and rseq would warn (kernel/rseq.c:
-    // rseq_update_cpu_node_id)
+    // after the mm went (6.12 kernel/sched/core.c: sched_mm_cid_fork,
+    // sched_mm_cid_exit_signals). A user task with 0 would never get an id and rseq would warn
+    // (6.12 kernel/rseq.c: rseq_update_cpu_node_id)
     new.mm_cid_active = overrides::mm_cid_active(
         cx,
         &at!(at.mm_cid_active, new),
         &old.mm,
     );
-    // the fork of the thaw makes it: a work that points at itself, with a function of the
-    // running kernel (kernel/sched/core.c: init_sched_mm_cid). Nobody reads the one in the
-    // image, as with every callback_head
-    new.cid_work.as_mut_bytes().fill(0);
+    // work that compacts concurrency ids
+    new.cid_work.next = cx.own_address(&at!(at.cid_work.next, new));
+    new.cid_work.func = U64::new(0);
     // CPUs whose TLB is still to be flushed for pages that reclaim took
     tlbflush_unmap_batch(cx, &at!(at.tlb_ubc), &old.tlb_ubc, &mut new.tlb_ubc);
     // pipe kept for the next splice between files
@@ -2327,13 +2317,9 @@ pub fn task_struct(
     let reason = "cgroup that is charged instead of the task's own, inside kernel code only (include/linux/sched/mm.h: set_active_memcg)";
     new.active_memcg = cx
         .reset_strict(&at!(at.active_memcg), old.active_memcg, 0, reason);
-    // what fork leaves: CURRENT_OBJCG_UPDATE_FLAG and no pointer, which makes the first
-    // allocation look the cgroup up (mm/memcontrol.c: mem_cgroup_fork). Null would say that
-    // nobody is to be charged (mm/memcontrol.c: current_obj_cgroup)
+    // cached handle of the task's memory cgroup, looked up at the next allocation
     new.objcg = U64::new(1);
-    // null after fork, and set until the next return to user mode (kernel/fork.c:
-    // dup_task_struct; block/blk-cgroup.c: blkcg_schedule_throttle). It is not what
-    // throttle_queue was: that pointed at a queue, this points at a disk
+    // device whose congestion is waited for on the way to user mode
     new.throttle_disk = U64::new(0);
     // probes the task is in
     new.utask = cx.resource(&at!(at.utask), old.utask);
@@ -2366,11 +2352,11 @@ pub fn task_struct(
     new.bpf_storage = cx.reset(&at!(at.bpf_storage), old.bpf_storage, 0);
     let reason = "BPF program under way, on the kernel stack (include/linux/bpf.h: bpf_set_run_ctx)";
     new.bpf_ctx = cx.reset_strict(&at!(at.bpf_ctx), old.bpf_ctx, 0, reason);
-    // points into the kernel stack while a networking BPF program runs, and is null otherwise
-    // (include/linux/filter.h: bpf_net_ctx_set, bpf_net_ctx_clear)
+    // networking BPF program under way, on the kernel stack
     new.bpf_net_context = U64::new(0);
-    // 0 after fork; drawn anew at each return to user mode (include/linux/randomize_kstack.h:
-    // random_kstack_task_init, choose_random_kstack_offset)
+    // 0 after fork; drawn anew at each return to user mode. The older kernel has one of each
+    // CPU in its place (include/linux/randomize_kstack.h: random_kstack_task_init,
+    // choose_random_kstack_offset, 6.1.192 and 6.12)
     new.kstack_offset = U32::new(0);
     new._pad_5252 = [0; 4];
     // address of a memory error the CPU reported, used until the task was told
@@ -2459,10 +2445,9 @@ pub fn task_struct(
         &at!(at.thread_group, old),
         old.thread_group.prev,
     );
-    let reason = "set and cleared inside one write (6.1 mm/filemap.c: __generic_file_write_iter)";
+    let reason = "device being written to, null outside a write (6.1 mm/filemap.c: __generic_file_write_iter)";
     cx.drop_strict(&at!(at.backing_dev_info, old), old.backing_dev_info, 0, reason);
-    // the node for the next slab page under cpuset.memory_spread_slab, which 6.12 no longer
-    // heeds (6.1 kernel/cgroup/cpuset.c: cpuset_slab_spread_node)
+    // node of this machine for the next slab page, -1 for none chosen
     cx.drop_kept(
         &at!(at.cpuset_slab_spread_rotor, old),
         old.cpuset_slab_spread_rotor.as_bytes(),
@@ -2480,7 +2465,7 @@ pub fn task_struct(
         old.curr_ret_stack.as_bytes(),
         I32::new(-1).as_bytes(),
     );
-    let reason = "cgroup that ran out of memory in a page fault; dealt with before the fault ends (6.1 mm/memcontrol.c: mem_cgroup_oom, mem_cgroup_oom_synchronize)";
+    let reason = "cgroup that ran out of memory in a fault; dealt with before the fault ends (6.1 mm/memcontrol.c: mem_cgroup_oom_synchronize)";
     cx.drop_strict(&at!(at.memcg_in_oom, old), old.memcg_in_oom, 0, reason);
     // means something while memcg_in_oom is set only, and keeps its last value afterwards (6.1
     // mm/memcontrol.c: mem_cgroup_oom)
@@ -2494,9 +2479,7 @@ pub fn task_struct(
         old.memcg_oom_order.as_bytes(),
         I32::new(0).as_bytes(),
     );
-    // a wait on the way to user mode that spares a device of the machine left behind (6.1
-    // block/blk-cgroup.c: blkcg_schedule_throttle). What 6.12 has instead, throttle_disk,
-    // points at another kind of object
+    // device whose congestion is waited for on the way to user mode
     cx.drop_kept(
         &at!(at.throttle_queue, old),
         old.throttle_queue.as_bytes(),
@@ -2558,12 +2541,12 @@ pub fn thread_struct(
     new._pad_145 = [0; 3];
     new.pkru = old.pkru;
     // no shadow stack is enabled: a program of 6.1 cannot have asked for one, and execve gives
-    // 0 (arch/x86/kernel/shstk.c: reset_thread_features)
+    // 0 (6.12 arch/x86/kernel/shstk.c: reset_thread_features)
     new.features = U64::new(0);
-    // nothing is locked: execve gives 0 (arch/x86/kernel/shstk.c: reset_thread_features); a
-    // lock that nobody asked for would forbid what a program of the new kernel may do
+    // nothing is locked: execve gives 0 (6.12 arch/x86/kernel/shstk.c: reset_thread_features);
+    // a lock that nobody asked for would forbid what a program of the new kernel may do
     new.features_locked = U64::new(0);
-    // no shadow stack (arch/x86/kernel/shstk.c: shstk_alloc_thread_stack)
+    // no shadow stack (6.12 arch/x86/kernel/shstk.c: shstk_alloc_thread_stack)
     new.shstk.as_mut_bytes().fill(0);
     new._pad_184 = [0; 8];
     fpu(cx, &at!(at.fpu), &old.fpu, &mut new.fpu);
@@ -2689,7 +2672,7 @@ pub fn user_struct(
     new._pad_84 = [0; 4];
     new.locked_vm = old.locked_vm;
     // 0 in a new account: pages of perf buffers, and no perf mapping is carried (kernel/user.c:
-    // alloc_uid; kernel/events/core.c: perf_mmap)
+    // alloc_uid; kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)
     new.perf_mlock.as_mut_bytes().fill(0);
     // limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE
     raw_spinlock_t(
@@ -2725,14 +2708,17 @@ pub fn vm_area_struct(
     // VM_UFFD_MINOR is bit 37 in 6.1 and bit 38 in 6.12, where bit 37 is VM_SHADOW_STACK:
     // uncorrected, an area watched by userfaultfd would become a shadow stack. All other flags
     // have the same number in both (include/linux/mm.h)
-    new.vm_flags = overrides::vm_flags(cx, &at!(at.vm_flags), &old.vm_flags);
-    // false: the area is in the tree (mm/vma.c: vma_mark_detached)
+    new.vm_flags = overrides::vm_flags_with_shadow_stack(
+        cx,
+        &at!(at.vm_flags),
+        &old.vm_flags,
+    );
+    // taken out of the tree and about to be freed
     new.detached = 0;
     new._pad_41 = [0; 3];
-    // UINT_MAX, a number that mm_lock_seq does not have: not locked for writing (kernel/fork.c:
-    // vma_lock_alloc)
+    // not locked for writing: a number that mm_lock_seq has not
     new.vm_lock_seq = U32::new(4294967295);
-    // allocated with every area, those of the thaw too (kernel/fork.c: vma_lock_alloc)
+    // lock allocated with the VMA
     new.vm_lock = U64::new(0);
     // place among the mappings of the file, rebuilt when the VMA is linked
     rb_node(cx, &at!(at.shared.rb), &old.shared.rb, &mut new.shared.rb);
@@ -2755,8 +2741,7 @@ pub fn vm_area_struct(
         .reset(&at!(at.swap_readahead_info.counter), old.swap_readahead_info.counter, 0);
     // NUMA policy of the area, null for the task's
     new.vm_policy = cx.follow(&at!(at.vm_policy), old.vm_policy);
-    // null until NUMA balancing looks at the area (include/linux/mm.h: vma_numab_state_init;
-    // kernel/sched/fair.c: task_numa_work)
+    // which tasks of this boot used the area, for NUMA balancing
     new.numab_state = U64::new(0);
     vm_userfaultfd_ctx(
         cx,
@@ -11385,7 +11370,7 @@ static FDTABLE_RULES: [FieldRule; 7] = [
 
 static FILE_RULES: [FieldRule; 20] = [
     FieldRule { field: "f_count", rule: RuleKind::Move, from: Some(Bits { offset: 448, len: 64 }), to: Some(Bits { offset: 0, len: 64 }), from_type: "atomic_long_t", to_type: "atomic_long_t", ..FieldRule::PLAIN },
-    FieldRule { field: "f_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 384, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "f_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 384, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "f_mode", rule: RuleKind::Call, from: Some(Bits { offset: 544, len: 32 }), to: Some(Bits { offset: 96, len: 32 }), from_type: "fmode_t", to_type: "fmode_t", source: Source::Override, reason: "FMODE_NONOTIFY is bit 26 in 6.1 and bit 25 in 6.12. Bits 8, 30 and 31 (FMODE_WRITE_IOCTL, FMODE_BUF_RASYNC, FMODE_BUF_WASYNC) and 6, 7, 13 say what the file's operations can do, and are f_op->fop_flags or nothing in 6.12; open computes them from the inode (include/linux/fs.h; fs/open.c: do_dentry_open)", ..FieldRule::PLAIN },
     FieldRule { field: "f_op", rule: RuleKind::Symbol, from: Some(Bits { offset: 320, len: 64 }), to: Some(Bits { offset: 128, len: 64 }), from_type: "const struct file_operations *", to_type: "const struct file_operations *", source: Source::StateMap, reason: "set by open from the inode (fs/open.c: do_dentry_open)", ..FieldRule::PLAIN },
     FieldRule { field: "f_mapping", rule: RuleKind::Reset, from: Some(Bits { offset: 1728, len: 64 }), to: Some(Bits { offset: 192, len: 64 }), from_type: "struct address_space *", to_type: "struct address_space *", source: Source::StateMap, reason: "pages of the inode, set when it is opened (fs/open.c: do_dentry_open)", ..FieldRule::PLAIN },
@@ -11395,7 +11380,7 @@ static FILE_RULES: [FieldRule; 20] = [
     FieldRule { field: "f_iocb_flags", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 416, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", source: Source::StateMap, reason: "computed from f_flags and the file system when the file is opened (fs/open.c: do_dentry_open; include/linux/fs.h: iocb_flags)", ..FieldRule::PLAIN },
     FieldRule { field: "f_cred", rule: RuleKind::Follow, from: Some(Bits { offset: 1152, len: 64 }), to: Some(Bits { offset: 448, len: 64 }), from_type: "const struct cred *", to_type: "const struct cred *", source: Source::StateMap, reason: "credentials it was opened with (fs/file_table.c: alloc_empty_file)", ..FieldRule::PLAIN },
     FieldRule { field: "f_path", rule: RuleKind::Recurse, from: Some(Bits { offset: 128, len: 128 }), to: Some(Bits { offset: 512, len: 128 }), from_type: "struct path", to_type: "struct path", nested: Some("path"), ..FieldRule::PLAIN },
-    FieldRule { field: "f_pos_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 576, len: 256 }), to: Some(Bits { offset: 640, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "f_pos_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 576, len: 256 }), to: Some(Bits { offset: 640, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
     FieldRule { field: "f_pos", rule: RuleKind::Move, from: Some(Bits { offset: 832, len: 64 }), to: Some(Bits { offset: 896, len: 64 }), from_type: "loff_t", to_type: "loff_t", ..FieldRule::PLAIN },
     FieldRule { field: "f_security", rule: RuleKind::Reset, from: Some(Bits { offset: 1536, len: 64 }), to: Some(Bits { offset: 960, len: 64 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "what the security modules keep for the file, made with it (security/security.c: security_file_alloc)", ..FieldRule::PLAIN },
     FieldRule { field: "f_owner", rule: RuleKind::Make, from: Some(Bits { offset: 896, len: 256 }), to: Some(Bits { offset: 1024, len: 64 }), from_type: "struct fown_struct", to_type: "struct fown_struct *", source: Source::Override, reason: "who gets signals of the file. 6.1 has it in every file, all zeros until somebody asks (6.1 fs/file_table.c: __alloc_file); 6.12 allocates it when somebody does, and has null until then (6.12 fs/fcntl.c: file_f_owner_allocate). A file that says nothing gets null, as every file that was just opened; any other gets an object with what it says", ..FieldRule::PLAIN },
@@ -11418,7 +11403,7 @@ static FILES_STRUCT_RULES: [FieldRule; 14] = [
     FieldRule { field: "fdt", rule: RuleKind::Follow, from: Some(Bits { offset: 256, len: 64 }), to: Some(Bits { offset: 256, len: 64 }), from_type: "struct fdtable *", to_type: "struct fdtable *", source: Source::StateMap, reason: "the table in use: fdtab, or a larger one (fs/file.c: expand_fdtable)", ..FieldRule::PLAIN },
     FieldRule { field: "fdtab", rule: RuleKind::Recurse, from: Some(Bits { offset: 320, len: 448 }), to: Some(Bits { offset: 320, len: 448 }), from_type: "struct fdtable", to_type: "struct fdtable", nested: Some("fdtable"), ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 768, len: 256 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "file_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 1024, len: 32 }), to: Some(Bits { offset: 1024, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "file_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 1024, len: 32 }), to: Some(Bits { offset: 1024, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "next_fd", rule: RuleKind::Carry, from: Some(Bits { offset: 1056, len: 32 }), to: Some(Bits { offset: 1056, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "close_on_exec_init", rule: RuleKind::Carry, from: Some(Bits { offset: 1088, len: 64 }), to: Some(Bits { offset: 1088, len: 64 }), from_type: "long unsigned int [1]", to_type: "long unsigned int [1]", ..FieldRule::PLAIN },
     FieldRule { field: "open_fds_init", rule: RuleKind::Carry, from: Some(Bits { offset: 1152, len: 64 }), to: Some(Bits { offset: 1152, len: 64 }), from_type: "long unsigned int [1]", to_type: "long unsigned int [1]", ..FieldRule::PLAIN },
@@ -11441,7 +11426,7 @@ static FPSTATE_RULES: [FieldRule; 11] = [
     FieldRule { field: "size", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "user_size", rule: RuleKind::Carry, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "xfeatures", rule: RuleKind::Call, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "u64", to_type: "u64", source: Source::Override, reason: "bit 11 is reserved in 6.1 and XFEATURE_CET_USER in 6.12 (arch/x86/include/asm/fpu/types.h): no state of 6.1 has it, and it must not come to mean a shadow stack. The new kernel adds what its own tasks have room for", ..FieldRule::PLAIN },
-    FieldRule { field: "user_xfeatures", rule: RuleKind::Call, from: Some(Bits { offset: 128, len: 64 }), to: Some(Bits { offset: 128, len: 64 }), from_type: "u64", to_type: "u64", source: Source::Override, reason: "bit 11 is reserved in 6.1 and XFEATURE_CET_USER in 6.12 (arch/x86/include/asm/fpu/types.h): no state of 6.1 has it, and it must not come to mean a shadow stack. The new kernel adds what its own tasks have room for", ..FieldRule::PLAIN },
+    FieldRule { field: "user_xfeatures", rule: RuleKind::Call, from: Some(Bits { offset: 128, len: 64 }), to: Some(Bits { offset: 128, len: 64 }), from_type: "u64", to_type: "u64", source: Source::Override, reason: "as xfeatures: bit 11 is reserved in 6.1 (arch/x86/include/asm/fpu/types.h: fpstate)", ..FieldRule::PLAIN },
     FieldRule { field: "xfd", rule: RuleKind::Carry, from: Some(Bits { offset: 192, len: 64 }), to: Some(Bits { offset: 192, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
     FieldRule { field: "is_valloc", rule: RuleKind::Carry, from: Some(Bits { offset: 256, len: 1 }), to: Some(Bits { offset: 256, len: 1 }), from_type: "unsigned int:1", to_type: "unsigned int:1", ..FieldRule::PLAIN },
     FieldRule { field: "is_guest", rule: RuleKind::Carry, from: Some(Bits { offset: 257, len: 1 }), to: Some(Bits { offset: 257, len: 1 }), from_type: "unsigned int:1", to_type: "unsigned int:1", ..FieldRule::PLAIN },
@@ -11464,8 +11449,8 @@ static FPU_RULES: [FieldRule; 8] = [
 
 static FS_STRUCT_RULES: [FieldRule; 8] = [
     FieldRule { field: "users", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
-    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
-    FieldRule { field: "seq", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "seqcount_spinlock_t", to_type: "seqcount_spinlock_t", nested: Some("seqcount_spinlock_t"), source: Source::StateMap, reason: "as seqcount_t (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
+    FieldRule { field: "seq", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "seqcount_spinlock_t", to_type: "seqcount_spinlock_t", nested: Some("seqcount_spinlock_t"), source: Source::StateMap, reason: "as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
     FieldRule { field: "umask", rule: RuleKind::Carry, from: Some(Bits { offset: 96, len: 32 }), to: Some(Bits { offset: 96, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "in_exec", rule: RuleKind::Carry, from: Some(Bits { offset: 128, len: 32 }), to: Some(Bits { offset: 128, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 160, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
@@ -11474,7 +11459,7 @@ static FS_STRUCT_RULES: [FieldRule; 8] = [
 ];
 
 static GROUP_INFO_RULES: [FieldRule; 3] = [
-    FieldRule { field: "usage", rule: RuleKind::Call, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "atomic_t", to_type: "refcount_t", source: Source::Override, reason: "a count of references in both, atomic_t before and refcount_t now (include/linux/cred.h: get_group_info)", ..FieldRule::PLAIN },
+    FieldRule { field: "usage.refs.counter", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "ngroups", rule: RuleKind::Carry, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "gid", rule: RuleKind::Array, from: Some(Bits { offset: 64, len: 0 }), to: Some(Bits { offset: 64, len: 0 }), from_type: "kgid_t []", to_type: "kgid_t []", nested: Some("kgid_t"), times: 0, ..FieldRule::PLAIN },
 ];
@@ -11512,7 +11497,7 @@ static IO_CONTEXT_RULES: [FieldRule; 10] = [
     FieldRule { field: "active_ref", rule: RuleKind::Carry, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "atomic_t", to_type: "atomic_t", ..FieldRule::PLAIN },
     FieldRule { field: "ioprio", rule: RuleKind::Carry, from: Some(Bits { offset: 96, len: 16 }), to: Some(Bits { offset: 96, len: 16 }), from_type: "short unsigned int", to_type: "short unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 112, len: 16 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 32 }), to: Some(Bits { offset: 128, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 32 }), to: Some(Bits { offset: 128, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 160, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "icq_tree", rule: RuleKind::Reset, from: Some(Bits { offset: 192, len: 128 }), to: Some(Bits { offset: 192, len: 128 }), from_type: "struct xarray", to_type: "struct xarray", nested: Some("xarray"), source: Source::StateMap, reason: "an index that its keeper fills anew; without entries its head is null (include/linux/xarray.h: xa_init_flags)", ..FieldRule::PLAIN },
     FieldRule { field: "icq_hint", rule: RuleKind::Reset, from: Some(Bits { offset: 320, len: 64 }), to: Some(Bits { offset: 320, len: 64 }), from_type: "struct io_cq *", to_type: "struct io_cq *", source: Source::StateMap, reason: "queue of the I/O scheduler used last (block/blk-ioc.c: ioc_lookup_icq)", ..FieldRule::PLAIN },
@@ -11523,7 +11508,7 @@ static IO_CONTEXT_RULES: [FieldRule; 10] = [
 static K_ITIMER_RULES: [FieldRule; 19] = [
     FieldRule { field: "list", rule: RuleKind::Call, from: Some(Bits { offset: 0, len: 128 }), to: Some(Bits { offset: 0, len: 128 }), from_type: "struct list_head", to_type: "struct hlist_node", source: Source::Override, reason: "a link of the ring becomes one of the chain: the same next, null at the end, and pprev is the address of the pointer that leads here, which lies where the ring's neighbour lay. Both are two pointers, so a copy would only look right (include/linux/types.h: hlist_node)", ..FieldRule::PLAIN },
     FieldRule { field: "t_hash", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 128 }), to: Some(Bits { offset: 128, len: 128 }), from_type: "struct hlist_node", to_type: "struct hlist_node", nested: Some("hlist_node"), source: Source::StateMap, reason: "as list_head; a node that is on no chain has null links (include/linux/list.h: INIT_HLIST_NODE)", ..FieldRule::PLAIN },
-    FieldRule { field: "it_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 256, len: 32 }), to: Some(Bits { offset: 256, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "it_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 256, len: 32 }), to: Some(Bits { offset: 256, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 288, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "kclock", rule: RuleKind::Symbol, from: Some(Bits { offset: 320, len: 64 }), to: Some(Bits { offset: 320, len: 64 }), from_type: "const struct k_clock *", to_type: "const struct k_clock *", source: Source::StateMap, reason: "operations of the clock: clock_realtime, clock_monotonic, alarm_clock (kernel/time/posix-timers.c: clockid_to_kclock)", ..FieldRule::PLAIN },
     FieldRule { field: "it_clock", rule: RuleKind::Carry, from: Some(Bits { offset: 384, len: 32 }), to: Some(Bits { offset: 384, len: 32 }), from_type: "clockid_t", to_type: "clockid_t", ..FieldRule::PLAIN },
@@ -11584,7 +11569,7 @@ static LOAD_WEIGHT_RULES: [FieldRule; 3] = [
 ];
 
 static MAPLE_TREE_RULES: [FieldRule; 3] = [
-    FieldRule { field: "ma_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "ma_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "ma_flags", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 32 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", source: Source::StateMap, reason: "MM_MT_FLAGS; the rest is the height of the tree, which is built anew (kernel/fork.c: mm_init)", ..FieldRule::PLAIN },
     FieldRule { field: "ma_root", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "root of the tree of VMAs, which is built anew from their ordered list (lib/maple_tree.c: mas_store_root; mm/mmap.c: exit_mmap)", ..FieldRule::PLAIN },
 ];
@@ -11603,10 +11588,10 @@ static MM_CONTEXT_T_RULES: [FieldRule; 12] = [
     FieldRule { field: "ctx_id", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 64 }), to: Some(Bits { offset: 0, len: 64 }), from_type: "u64", to_type: "u64", source: Source::StateMap, reason: "unique number of an address space of this boot (arch/x86/include/asm/mmu_context.h: init_new_context)", ..FieldRule::PLAIN },
     FieldRule { field: "tlb_gen.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "s64", to_type: "s64", source: Source::StateMap, reason: "counts changes of page tables that are not carried (arch/x86/include/asm/mmu_context.h: init_new_context)", ..FieldRule::PLAIN },
     FieldRule { field: "next_trim_cpumask", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 64 }), to: Some(Bits { offset: 128, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", source: Source::StateMap, reason: "jiffies of this boot (arch/x86/include/asm/mmu_context.h: init_new_context)", ..FieldRule::PLAIN },
-    FieldRule { field: "ldt_usr_sem", rule: RuleKind::Reset, from: Some(Bits { offset: 192, len: 320 }), to: Some(Bits { offset: 192, len: 320 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "ldt_usr_sem", rule: RuleKind::Reset, from: Some(Bits { offset: 192, len: 320 }), to: Some(Bits { offset: 192, len: 320 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
     FieldRule { field: "ldt", rule: RuleKind::Follow, from: Some(Bits { offset: 512, len: 64 }), to: Some(Bits { offset: 512, len: 64 }), from_type: "struct ldt_struct *", to_type: "struct ldt_struct *", source: Source::StateMap, reason: "the LDT, null until the program writes one (arch/x86/kernel/ldt.c: write_ldt)", ..FieldRule::PLAIN },
     FieldRule { field: "flags", rule: RuleKind::Widen, from: Some(Bits { offset: 576, len: 16 }), to: Some(Bits { offset: 576, len: 64 }), from_type: "short unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
-    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 640, len: 256 }), to: Some(Bits { offset: 640, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 640, len: 256 }), to: Some(Bits { offset: 640, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
     FieldRule { field: "vdso", rule: RuleKind::User, from: Some(Bits { offset: 896, len: 64 }), to: Some(Bits { offset: 896, len: 64 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "where the vdso is mapped in the program (arch/x86/entry/vdso/vma.c: map_vdso)", ..FieldRule::PLAIN },
     FieldRule { field: "vdso_image", rule: RuleKind::Symbol, from: Some(Bits { offset: 960, len: 64 }), to: Some(Bits { offset: 960, len: 64 }), from_type: "const struct vdso_image *", to_type: "const struct vdso_image *", source: Source::StateMap, reason: "vdso_image_64, vdso_image_x32 or vdso_image_32 (arch/x86/entry/vdso/vma.c: map_vdso)", ..FieldRule::PLAIN },
     FieldRule { field: "perf_rdpmc_allowed.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 1024, len: 32 }), to: Some(Bits { offset: 1024, len: 32 }), from_type: "int", to_type: "int", source: Source::StateMap, reason: "how many perf events are mapped; perf mappings are not carried (arch/x86/events/core.c: x86_pmu_event_mapped)", ..FieldRule::PLAIN },
@@ -11626,16 +11611,16 @@ static MM_STRUCT_RULES: [FieldRule; 74] = [
     FieldRule { field: "pgd", rule: RuleKind::Reset, from: Some(Bits { offset: 576, len: 64 }), to: Some(Bits { offset: 960, len: 64 }), from_type: "pgd_t *", to_type: "pgd_t *", source: Source::StateMap, reason: "page tables are built anew by the pages that are put in (kernel/fork.c: mm_alloc_pgd)", ..FieldRule::PLAIN },
     FieldRule { field: "membarrier_state", rule: RuleKind::Move, from: Some(Bits { offset: 640, len: 32 }), to: Some(Bits { offset: 1024, len: 32 }), from_type: "atomic_t", to_type: "atomic_t", ..FieldRule::PLAIN },
     FieldRule { field: "mm_users", rule: RuleKind::Move, from: Some(Bits { offset: 672, len: 32 }), to: Some(Bits { offset: 1056, len: 32 }), from_type: "atomic_t", to_type: "atomic_t", ..FieldRule::PLAIN },
-    FieldRule { field: "pcpu_cid", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 1088, len: 64 }), from_type: "", to_type: "struct mm_cid *", source: Source::Override, reason: "ids by CPU, allocated with every mm, the thaw's too (include/linux/mm_types.h: mm_alloc_cid)", ..FieldRule::PLAIN },
-    FieldRule { field: "mm_cid_next_scan", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 1152, len: 64 }), from_type: "", to_type: "long unsigned int", source: Source::Override, reason: "jiffies of the running kernel, set by the first task of an mm (kernel/sched/core.c: init_sched_mm_cid)", ..FieldRule::PLAIN },
+    FieldRule { field: "pcpu_cid", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 1088, len: 64 }), from_type: "", to_type: "struct mm_cid *", source: Source::StateMap, reason: "concurrency ids by CPU, made with the mm (6.12 include/linux/mm_types.h: mm_alloc_cid)", ..FieldRule::PLAIN },
+    FieldRule { field: "mm_cid_next_scan", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 1152, len: 64 }), from_type: "", to_type: "long unsigned int", source: Source::StateMap, reason: "jiffies of this boot (6.12 kernel/sched/core.c: task_mm_cid_work)", ..FieldRule::PLAIN },
     FieldRule { field: "pgtables_bytes.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 768, len: 64 }), to: Some(Bits { offset: 1216, len: 64 }), from_type: "s64", to_type: "s64", source: Source::StateMap, reason: "size of the page tables, which are built anew (include/linux/mm.h: mm_pgtables_bytes_init)", ..FieldRule::PLAIN },
     FieldRule { field: "map_count", rule: RuleKind::Move, from: Some(Bits { offset: 832, len: 32 }), to: Some(Bits { offset: 1280, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
-    FieldRule { field: "page_table_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 864, len: 32 }), to: Some(Bits { offset: 1312, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
-    FieldRule { field: "mmap_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 896, len: 320 }), to: Some(Bits { offset: 1344, len: 320 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "page_table_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 864, len: 32 }), to: Some(Bits { offset: 1312, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
+    FieldRule { field: "mmap_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 896, len: 320 }), to: Some(Bits { offset: 1344, len: 320 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
     FieldRule { field: "mmlist", rule: RuleKind::Reset, from: Some(Bits { offset: 1216, len: 128 }), to: Some(Bits { offset: 1664, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)", ..FieldRule::PLAIN },
     FieldRule { field: "mm_lock_seq.sequence", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 1792, len: 32 }), from_type: "", to_type: "unsigned int", source: Source::StateMap, reason: "counts writers of this boot only; readers compare it with itself (include/linux/seqlock.h: __seqcount_init)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 1824, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "futex_unique_id", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 1856, len: 64 }), from_type: "", to_type: "atomic64_t", source: Source::Override, reason: "0 in a new mm: the first private futex that needs a name draws one (kernel/fork.c: mm_init; kernel/futex/core.c: get_futex_key)", ..FieldRule::PLAIN },
+    FieldRule { field: "futex_unique_id.counter", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 1856, len: 64 }), from_type: "", to_type: "s64", source: Source::StateMap, reason: "name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)", ..FieldRule::PLAIN },
     FieldRule { field: "hiwater_rss", rule: RuleKind::Move, from: Some(Bits { offset: 1344, len: 64 }), to: Some(Bits { offset: 1920, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "hiwater_vm", rule: RuleKind::Move, from: Some(Bits { offset: 1408, len: 64 }), to: Some(Bits { offset: 1984, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "total_vm", rule: RuleKind::Move, from: Some(Bits { offset: 1472, len: 64 }), to: Some(Bits { offset: 2048, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
@@ -11644,9 +11629,9 @@ static MM_STRUCT_RULES: [FieldRule; 74] = [
     FieldRule { field: "data_vm", rule: RuleKind::Move, from: Some(Bits { offset: 1664, len: 64 }), to: Some(Bits { offset: 2240, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "exec_vm", rule: RuleKind::Move, from: Some(Bits { offset: 1728, len: 64 }), to: Some(Bits { offset: 2304, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "stack_vm", rule: RuleKind::Move, from: Some(Bits { offset: 1792, len: 64 }), to: Some(Bits { offset: 2368, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
-    FieldRule { field: "def_flags", rule: RuleKind::Call, from: Some(Bits { offset: 1856, len: 64 }), to: Some(Bits { offset: 2432, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", source: Source::Override, reason: "VM_UFFD_MINOR is bit 37 in 6.1 and bit 38 in 6.12, where bit 37 is VM_SHADOW_STACK: uncorrected, an area watched by userfaultfd would become a shadow stack. All other flags have the same number in both (include/linux/mm.h)", ..FieldRule::PLAIN },
+    FieldRule { field: "def_flags", rule: RuleKind::Call, from: Some(Bits { offset: 1856, len: 64 }), to: Some(Bits { offset: 2432, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", source: Source::Override, reason: "what vm_area_struct.vm_flags of new mappings begin with: the same flags, with the same numbers (include/linux/mm_types.h: mm_struct)", ..FieldRule::PLAIN },
     FieldRule { field: "write_protect_seq", rule: RuleKind::Reset, from: Some(Bits { offset: 1920, len: 32 }), to: Some(Bits { offset: 2496, len: 32 }), from_type: "seqcount_t", to_type: "seqcount_t", nested: Some("seqcount_t"), source: Source::StateMap, reason: "counts writers of this boot only; readers compare it with itself (include/linux/seqlock.h: __seqcount_init)", ..FieldRule::PLAIN },
-    FieldRule { field: "arg_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 1952, len: 32 }), to: Some(Bits { offset: 2528, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "arg_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 1952, len: 32 }), to: Some(Bits { offset: 2528, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "start_code", rule: RuleKind::Move, from: Some(Bits { offset: 1984, len: 64 }), to: Some(Bits { offset: 2560, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "end_code", rule: RuleKind::Move, from: Some(Bits { offset: 2048, len: 64 }), to: Some(Bits { offset: 2624, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "start_data", rule: RuleKind::Move, from: Some(Bits { offset: 2112, len: 64 }), to: Some(Bits { offset: 2688, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
@@ -11659,11 +11644,11 @@ static MM_STRUCT_RULES: [FieldRule; 74] = [
     FieldRule { field: "env_start", rule: RuleKind::Move, from: Some(Bits { offset: 2560, len: 64 }), to: Some(Bits { offset: 3136, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "env_end", rule: RuleKind::Move, from: Some(Bits { offset: 2624, len: 64 }), to: Some(Bits { offset: 3200, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "saved_auxv", rule: RuleKind::Array, from: Some(Bits { offset: 2688, len: 3072 }), to: Some(Bits { offset: 3264, len: 3328 }), from_type: "long unsigned int [48]", to_type: "long unsigned int [52]", times: 48, ..FieldRule::PLAIN },
-    FieldRule { field: "rss_stat", rule: RuleKind::Call, from: Some(Bits { offset: 5760, len: 256 }), to: Some(Bits { offset: 6592, len: 1280 }), from_type: "struct mm_rss_stat", to_type: "struct percpu_counter [4]", source: Source::Override, reason: "the same four counters in the same order (include/linux/mm_types_task.h: MM_FILEPAGES to MM_SHMEMPAGES), now each with a part per CPU, of which a new mm has none yet (kernel/fork.c: mm_init; lib/percpu_counter.c: __percpu_counter_init_many). In 6.1 each task of the mm holds back what its last 64 faults did (6.1 mm/memory.c: add_mm_counter_fast, sync_mm_rss): the sum is what is counted", ..FieldRule::PLAIN },
+    FieldRule { field: "rss_stat", rule: RuleKind::Call, from: Some(Bits { offset: 5760, len: 256 }), to: Some(Bits { offset: 6592, len: 1280 }), from_type: "struct mm_rss_stat", to_type: "struct percpu_counter [4]", source: Source::Override, reason: "the same four counters in the same order (include/linux/mm_types_task.h: MM_FILEPAGES to MM_SHMEMPAGES), now each with a part per CPU, of which a new mm has none yet (6.12 kernel/fork.c: mm_init; 6.12 lib/percpu_counter.c: __percpu_counter_init_many). In 6.1 each task of the mm holds back what its last 64 faults did (6.1 mm/memory.c: add_mm_counter_fast, sync_mm_rss): the sum is what is counted", ..FieldRule::PLAIN },
     FieldRule { field: "binfmt", rule: RuleKind::Symbol, from: Some(Bits { offset: 6016, len: 64 }), to: Some(Bits { offset: 7872, len: 64 }), from_type: "struct linux_binfmt *", to_type: "struct linux_binfmt *", source: Source::StateMap, reason: "the handler that started the program: elf_format, compat_elf_format (fs/exec.c: set_binfmt)", ..FieldRule::PLAIN },
     FieldRule { field: "context", rule: RuleKind::Recurse, from: Some(Bits { offset: 6080, len: 1088 }), to: Some(Bits { offset: 7936, len: 1088 }), from_type: "mm_context_t", to_type: "mm_context_t", nested: Some("mm_context_t"), ..FieldRule::PLAIN },
     FieldRule { field: "flags", rule: RuleKind::Call, from: Some(Bits { offset: 7168, len: 64 }), to: Some(Bits { offset: 9024, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", source: Source::Override, reason: "where new mappings go is a function in 6.1 and bit 31, MMF_TOPDOWN, in 6.12; execve chooses it by the same test in both (6.1 arch/x86/mm/mmap.c: arch_pick_mmap_layout; 6.12 mm/mmap.c: mm_get_unmapped_area). Without it every process would map upwards from now on. Bits 28 to 31 are unused in 6.1 (include/linux/sched/coredump.h)", ..FieldRule::PLAIN },
-    FieldRule { field: "ioctx_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 7232, len: 32 }), to: Some(Bits { offset: 9088, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "ioctx_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 7232, len: 32 }), to: Some(Bits { offset: 9088, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 9120, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "ioctx_table", rule: RuleKind::Resource, from: Some(Bits { offset: 7296, len: 64 }), to: Some(Bits { offset: 9152, len: 64 }), from_type: "struct kioctx_table *", to_type: "struct kioctx_table *", source: Source::StateMap, reason: "contexts of io_setup with requests and completions not yet read (fs/aio.c: ioctx_add_table)", ..FieldRule::PLAIN },
     FieldRule { field: "owner", rule: RuleKind::Within, from: Some(Bits { offset: 7360, len: 64 }), to: Some(Bits { offset: 9216, len: 64 }), from_type: "struct task_struct *", to_type: "struct task_struct *", source: Source::StateMap, reason: "task whose memory cgroup the mm is charged to (kernel/fork.c: mm_init_owner)", ..FieldRule::PLAIN },
@@ -11679,27 +11664,27 @@ static MM_STRUCT_RULES: [FieldRule; 74] = [
     FieldRule { field: "uprobes_state", rule: RuleKind::Recurse, from: Some(Bits { offset: 7872, len: 64 }), to: Some(Bits { offset: 9728, len: 64 }), from_type: "struct uprobes_state", to_type: "struct uprobes_state", nested: Some("uprobes_state"), ..FieldRule::PLAIN },
     FieldRule { field: "hugetlb_usage", rule: RuleKind::Move, from: Some(Bits { offset: 7936, len: 64 }), to: Some(Bits { offset: 9792, len: 64 }), from_type: "atomic_long_t", to_type: "atomic_long_t", ..FieldRule::PLAIN },
     FieldRule { field: "async_put_work", rule: RuleKind::Reset, from: Some(Bits { offset: 8000, len: 256 }), to: Some(Bits { offset: 9856, len: 256 }), from_type: "struct work_struct", to_type: "struct work_struct", nested: Some("work_struct"), source: Source::StateMap, reason: "deferred freeing of the object it is in; idle as long as the object lives (kernel/fork.c: mmput_async; block/blk-ioc.c: alloc_io_context)", ..FieldRule::PLAIN },
-    FieldRule { field: "iommu_mm", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 10112, len: 64 }), from_type: "", to_type: "struct iommu_mm_data *", source: Source::Override, reason: "null: no device shares the mm (include/linux/iommu.h: mm_pasid_init); an mm that one shares is refused at pasid", ..FieldRule::PLAIN },
+    FieldRule { field: "iommu_mm", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 10112, len: 64 }), from_type: "", to_type: "struct iommu_mm_data *", source: Source::StateMap, reason: "ids under which devices share the mm, null for none (6.12 include/linux/iommu.h: mm_pasid_init)", ..FieldRule::PLAIN },
     FieldRule { field: "ksm_merging_pages", rule: RuleKind::Move, from: Some(Bits { offset: 8320, len: 64 }), to: Some(Bits { offset: 10176, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "ksm_rmap_items", rule: RuleKind::Move, from: Some(Bits { offset: 8384, len: 64 }), to: Some(Bits { offset: 10240, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
-    FieldRule { field: "ksm_zero_pages", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 10304, len: 64 }), from_type: "", to_type: "atomic_long_t", source: Source::Override, reason: "0: ksmd of the new kernel has replaced none of the mm's pages yet (mm/ksm.c); shown in /proc/PID/ksm_stat and used for nothing else", ..FieldRule::PLAIN },
+    FieldRule { field: "ksm_zero_pages", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 10304, len: 64 }), from_type: "", to_type: "atomic_long_t", source: Source::Override, reason: "0: ksmd of the new kernel has replaced none of the mm's pages yet (6.12 mm/ksm.c); shown in /proc/PID/ksm_stat and used for nothing else", ..FieldRule::PLAIN },
     FieldRule { field: "lru_gen.list", rule: RuleKind::Reset, from: Some(Bits { offset: 8448, len: 128 }), to: Some(Bits { offset: 10368, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "place on the list of mms whose pages are aged by walking their page tables, and its memory cgroup (mm/vmscan.c: lru_gen_add_mm; include/linux/mm_types.h: lru_gen_init_mm)", ..FieldRule::PLAIN },
     FieldRule { field: "lru_gen.bitmap", rule: RuleKind::Reset, from: Some(Bits { offset: 8576, len: 64 }), to: Some(Bits { offset: 10496, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", source: Source::StateMap, reason: "place on the list of mms whose pages are aged by walking their page tables, and its memory cgroup (mm/vmscan.c: lru_gen_add_mm; include/linux/mm_types.h: lru_gen_init_mm)", ..FieldRule::PLAIN },
     FieldRule { field: "lru_gen.memcg", rule: RuleKind::Reset, from: Some(Bits { offset: 8640, len: 64 }), to: Some(Bits { offset: 10560, len: 64 }), from_type: "struct mem_cgroup *", to_type: "struct mem_cgroup *", source: Source::StateMap, reason: "place on the list of mms whose pages are aged by walking their page tables, and its memory cgroup (mm/vmscan.c: lru_gen_add_mm; include/linux/mm_types.h: lru_gen_init_mm)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 10624, len: 128 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "get_unmapped_area", rule: RuleKind::Call, from: Some(Bits { offset: 192, len: 64 }), to: None, from_type: "void (*)(void)", to_type: "", source: Source::Override, reason: "where new mappings go is a function in 6.1 and bit 31, MMF_TOPDOWN, in 6.12; execve chooses it by the same test in both (6.1 arch/x86/mm/mmap.c: arch_pick_mmap_layout; 6.12 mm/mmap.c: mm_get_unmapped_area). Without it every process would map upwards from now on. Bits 28 to 31 are unused in 6.1 (include/linux/sched/coredump.h)", ..FieldRule::PLAIN },
-    FieldRule { field: "pasid", rule: RuleKind::Drop, from: Some(Bits { offset: 8256, len: 32 }), to: None, from_type: "u32", to_type: "", source: Source::Override, reason: "a device shares the mm, and cannot be made to share another; 0xffffffff, INVALID_IOASID, is none (6.1 include/linux/sched/mm.h: mm_pasid_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "pasid", rule: RuleKind::Drop, from: Some(Bits { offset: 8256, len: 32 }), to: None, from_type: "u32", to_type: "", source: Source::StateMap, reason: "id under which devices share the mm, INVALID_IOASID for none (6.1 include/linux/sched/mm.h: mm_pasid_init)", ..FieldRule::PLAIN },
 ];
 
 static MUTEX_RULES: [FieldRule; 4] = [
-    FieldRule { field: "owner.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 64 }), to: Some(Bits { offset: 0, len: 64 }), from_type: "s64", to_type: "s64", source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
-    FieldRule { field: "wait_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "raw_spinlock_t", to_type: "raw_spinlock_t", nested: Some("raw_spinlock_t"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
-    FieldRule { field: "osq.tail.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 96, len: 32 }), to: Some(Bits { offset: 96, len: 32 }), from_type: "int", to_type: "int", source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
-    FieldRule { field: "wait_list", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 128 }), to: Some(Bits { offset: 128, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "owner.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 64 }), to: Some(Bits { offset: 0, len: 64 }), from_type: "s64", to_type: "s64", source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "wait_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "raw_spinlock_t", to_type: "raw_spinlock_t", nested: Some("raw_spinlock_t"), source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "osq.tail.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 96, len: 32 }), to: Some(Bits { offset: 96, len: 32 }), from_type: "int", to_type: "int", source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "wait_list", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 128 }), to: Some(Bits { offset: 128, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
 ];
 
 static NSPROXY_RULES: [FieldRule; 10] = [
-    FieldRule { field: "count", rule: RuleKind::Call, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "atomic_t", to_type: "refcount_t", source: Source::Override, reason: "a count of references in both, atomic_t before and refcount_t now (include/linux/nsproxy.h: get_nsproxy)", ..FieldRule::PLAIN },
+    FieldRule { field: "count.refs.counter", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 32, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "uts_ns", rule: RuleKind::Resource, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "struct uts_namespace *", to_type: "struct uts_namespace *", source: Source::StateMap, reason: "host name (kernel/utsname.c: copy_utsname)", ..FieldRule::PLAIN },
     FieldRule { field: "ipc_ns", rule: RuleKind::Resource, from: Some(Bits { offset: 128, len: 64 }), to: Some(Bits { offset: 128, len: 64 }), from_type: "struct ipc_namespace *", to_type: "struct ipc_namespace *", source: Source::StateMap, reason: "System V and POSIX message queues, semaphores, shared memory (ipc/namespace.c: copy_ipcs)", ..FieldRule::PLAIN },
@@ -11744,10 +11729,10 @@ static PERCPU_COUNTER_RULES: [FieldRule; 5] = [
 static PID_RULES: [FieldRule; 11] = [
     FieldRule { field: "count", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "refcount_t", to_type: "refcount_t", source: Source::StateMap, reason: "how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself", ..FieldRule::PLAIN },
     FieldRule { field: "level", rule: RuleKind::Carry, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
-    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 96, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "stashed", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 128, len: 64 }), from_type: "", to_type: "struct dentry *", source: Source::Override, reason: "null until a pidfd is opened (kernel/pid.c: alloc_pid; fs/libfs.c: path_from_stashed)", ..FieldRule::PLAIN },
-    FieldRule { field: "ino", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 192, len: 64 }), from_type: "", to_type: "u64", source: Source::Override, reason: "the number of the pidfd's inode, unique in one boot: alloc_pid draws one (kernel/pid.c: alloc_pid)", ..FieldRule::PLAIN },
+    FieldRule { field: "stashed", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 128, len: 64 }), from_type: "", to_type: "struct dentry *", source: Source::StateMap, reason: "dentry of the pidfs inode, found again when a pidfd is opened (6.12 kernel/pid.c: alloc_pid; 6.12 fs/pidfs.c: pidfs_alloc_file)", ..FieldRule::PLAIN },
+    FieldRule { field: "ino", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 192, len: 64 }), from_type: "", to_type: "u64", source: Source::StateMap, reason: "inode number of the pidfd, unique in one boot (6.12 kernel/pid.c: alloc_pid)", ..FieldRule::PLAIN },
     FieldRule { field: "tasks", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 256 }), to: Some(Bits { offset: 256, len: 256 }), from_type: "struct hlist_head [4]", to_type: "struct hlist_head [4]", nested: Some("hlist_head"), times: 4, source: Source::StateMap, reason: "as list_head; an empty hash chain is null (include/linux/list.h: INIT_HLIST_HEAD)", ..FieldRule::PLAIN },
     FieldRule { field: "inodes", rule: RuleKind::Reset, from: Some(Bits { offset: 384, len: 64 }), to: Some(Bits { offset: 512, len: 64 }), from_type: "struct hlist_head", to_type: "struct hlist_head", nested: Some("hlist_head"), source: Source::StateMap, reason: "as list_head; an empty hash chain is null (include/linux/list.h: INIT_HLIST_HEAD)", ..FieldRule::PLAIN },
     FieldRule { field: "wait_pidfd", rule: RuleKind::Reset, from: Some(Bits { offset: 448, len: 192 }), to: Some(Bits { offset: 576, len: 192 }), from_type: "wait_queue_head_t", to_type: "wait_queue_head_t", nested: Some("wait_queue_head_t"), source: Source::StateMap, reason: "waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)", ..FieldRule::PLAIN },
@@ -11798,10 +11783,10 @@ static PT_REGS_RULES: [FieldRule; 21] = [
     FieldRule { field: "di", rule: RuleKind::Carry, from: Some(Bits { offset: 896, len: 64 }), to: Some(Bits { offset: 896, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "orig_ax", rule: RuleKind::Carry, from: Some(Bits { offset: 960, len: 64 }), to: Some(Bits { offset: 960, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "ip", rule: RuleKind::Carry, from: Some(Bits { offset: 1024, len: 64 }), to: Some(Bits { offset: 1024, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
-    FieldRule { field: "csx", rule: RuleKind::Rename, from: Some(Bits { offset: 1088, len: 64 }), to: Some(Bits { offset: 1088, len: 64 }), from_type: "long unsigned int", to_type: "u64", source: Source::Override, reason: "the CPU pushes the selector zero-extended to 64 bits; the upper bits mean something under FRED only, which is off (arch/x86/include/asm/ptrace.h: pt_regs)", ..FieldRule::PLAIN },
+    FieldRule { field: "csx", rule: RuleKind::Rename, from: Some(Bits { offset: 1088, len: 64 }), to: Some(Bits { offset: 1088, len: 64 }), from_type: "long unsigned int", to_type: "u64", source: Source::Override, reason: "the CPU pushes the selector zero-extended to 64 bits; the upper bits mean something under FRED only, which is off (6.12 arch/x86/include/asm/ptrace.h: pt_regs)", ..FieldRule::PLAIN },
     FieldRule { field: "flags", rule: RuleKind::Carry, from: Some(Bits { offset: 1152, len: 64 }), to: Some(Bits { offset: 1152, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "sp", rule: RuleKind::Carry, from: Some(Bits { offset: 1216, len: 64 }), to: Some(Bits { offset: 1216, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
-    FieldRule { field: "ssx", rule: RuleKind::Rename, from: Some(Bits { offset: 1280, len: 64 }), to: Some(Bits { offset: 1280, len: 64 }), from_type: "long unsigned int", to_type: "u64", source: Source::Override, reason: "the CPU pushes the selector zero-extended to 64 bits; the upper bits mean something under FRED only, which is off (arch/x86/include/asm/ptrace.h: pt_regs)", ..FieldRule::PLAIN },
+    FieldRule { field: "ssx", rule: RuleKind::Rename, from: Some(Bits { offset: 1280, len: 64 }), to: Some(Bits { offset: 1280, len: 64 }), from_type: "long unsigned int", to_type: "u64", source: Source::Override, reason: "as csx: zero-extended, and more under FRED only (6.12 arch/x86/include/asm/ptrace.h: pt_regs)", ..FieldRule::PLAIN },
 ];
 
 static RAW_SPINLOCK_T_RULES: [FieldRule; 2] = [
@@ -11827,11 +11812,11 @@ static RESTART_BLOCK_RULES: [FieldRule; 3] = [
 ];
 
 static RW_SEMAPHORE_RULES: [FieldRule; 5] = [
-    FieldRule { field: "count.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 64 }), to: Some(Bits { offset: 0, len: 64 }), from_type: "s64", to_type: "s64", source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
-    FieldRule { field: "owner.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "s64", to_type: "s64", source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
-    FieldRule { field: "osq.tail.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 32 }), to: Some(Bits { offset: 128, len: 32 }), from_type: "int", to_type: "int", source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
-    FieldRule { field: "wait_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 160, len: 32 }), to: Some(Bits { offset: 160, len: 32 }), from_type: "raw_spinlock_t", to_type: "raw_spinlock_t", nested: Some("raw_spinlock_t"), source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
-    FieldRule { field: "wait_list", rule: RuleKind::Reset, from: Some(Bits { offset: 192, len: 128 }), to: Some(Bits { offset: 192, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "count.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 64 }), to: Some(Bits { offset: 0, len: 64 }), from_type: "s64", to_type: "s64", source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "owner.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "s64", to_type: "s64", source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "osq.tail.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 32 }), to: Some(Bits { offset: 128, len: 32 }), from_type: "int", to_type: "int", source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "wait_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 160, len: 32 }), to: Some(Bits { offset: 160, len: 32 }), from_type: "raw_spinlock_t", to_type: "raw_spinlock_t", nested: Some("raw_spinlock_t"), source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "wait_list", rule: RuleKind::Reset, from: Some(Bits { offset: 192, len: 128 }), to: Some(Bits { offset: 192, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
 ];
 
 static RWLOCK_T_RULES: [FieldRule; 4] = [
@@ -11870,16 +11855,16 @@ static SCHED_DL_ENTITY_RULES: [FieldRule; 27] = [
     FieldRule { field: "dl_yielded", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 673, len: 1 }), from_type: "", to_type: "unsigned int:1", source: Source::StateMap, reason: "gave up the rest of the running period (kernel/sched/deadline.c: __dl_clear_params)", ..FieldRule::PLAIN },
     FieldRule { field: "dl_non_contending", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 674, len: 1 }), from_type: "", to_type: "unsigned int:1", source: Source::StateMap, reason: "waits for inactive_timer; a new entity holds no bandwidth yet (kernel/sched/deadline.c: __dl_clear_params)", ..FieldRule::PLAIN },
     FieldRule { field: "dl_overrun", rule: RuleKind::Carry, from: Some(Bits { offset: 675, len: 1 }), to: Some(Bits { offset: 675, len: 1 }), from_type: "unsigned int:1", to_type: "unsigned int:1", ..FieldRule::PLAIN },
-    FieldRule { field: "dl_server", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 676, len: 1 }), from_type: "", to_type: "unsigned int:1", source: Source::Override, reason: "0 in every task; 1 in the deadline server of a run queue alone (kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)", ..FieldRule::PLAIN },
-    FieldRule { field: "dl_server_active", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 677, len: 1 }), from_type: "", to_type: "unsigned int:1", source: Source::Override, reason: "0 in every task; 1 in the deadline server of a run queue alone (kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)", ..FieldRule::PLAIN },
-    FieldRule { field: "dl_defer", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 678, len: 1 }), from_type: "", to_type: "unsigned int:1", source: Source::Override, reason: "0 in every task; 1 in the deadline server of a run queue alone (kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)", ..FieldRule::PLAIN },
-    FieldRule { field: "dl_defer_armed", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 679, len: 1 }), from_type: "", to_type: "unsigned int:1", source: Source::Override, reason: "0 in every task; 1 in the deadline server of a run queue alone (kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)", ..FieldRule::PLAIN },
-    FieldRule { field: "dl_defer_running", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 680, len: 1 }), from_type: "", to_type: "unsigned int:1", source: Source::Override, reason: "0 in every task; 1 in the deadline server of a run queue alone (kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)", ..FieldRule::PLAIN },
+    FieldRule { field: "dl_server", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 676, len: 1 }), from_type: "", to_type: "unsigned int:1", source: Source::Override, reason: "0 in every task; 1 in the deadline server of a run queue alone (6.12 kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)", ..FieldRule::PLAIN },
+    FieldRule { field: "dl_server_active", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 677, len: 1 }), from_type: "", to_type: "unsigned int:1", source: Source::Override, reason: "0 in every task; 1 in the deadline server of a run queue alone (6.12 kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)", ..FieldRule::PLAIN },
+    FieldRule { field: "dl_defer", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 678, len: 1 }), from_type: "", to_type: "unsigned int:1", source: Source::Override, reason: "0 in every task; 1 in the deadline server of a run queue alone (6.12 kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)", ..FieldRule::PLAIN },
+    FieldRule { field: "dl_defer_armed", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 679, len: 1 }), from_type: "", to_type: "unsigned int:1", source: Source::Override, reason: "0 in every task; 1 in the deadline server of a run queue alone (6.12 kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)", ..FieldRule::PLAIN },
+    FieldRule { field: "dl_defer_running", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 680, len: 1 }), from_type: "", to_type: "unsigned int:1", source: Source::Override, reason: "0 in every task; 1 in the deadline server of a run queue alone (6.12 kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 681, len: 23 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "dl_timer", rule: RuleKind::Recurse, from: Some(Bits { offset: 704, len: 512 }), to: Some(Bits { offset: 704, len: 512 }), from_type: "struct hrtimer", to_type: "struct hrtimer", nested: Some("hrtimer"), ..FieldRule::PLAIN },
     FieldRule { field: "inactive_timer", rule: RuleKind::Recurse, from: Some(Bits { offset: 1216, len: 512 }), to: Some(Bits { offset: 1216, len: 512 }), from_type: "struct hrtimer", to_type: "struct hrtimer", nested: Some("hrtimer"), ..FieldRule::PLAIN },
-    FieldRule { field: "rq", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 1728, len: 64 }), from_type: "", to_type: "struct rq *", source: Source::Override, reason: "null in every task; set in the deadline server of a run queue alone (kernel/sched/deadline.c: dl_server_init)", ..FieldRule::PLAIN },
-    FieldRule { field: "server_pick_task", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 1792, len: 64 }), from_type: "", to_type: "dl_server_pick_f", source: Source::Override, reason: "null in every task; set in the deadline server of a run queue alone (kernel/sched/deadline.c: dl_server_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "rq", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 1728, len: 64 }), from_type: "", to_type: "struct rq *", source: Source::StateMap, reason: "run queue of the deadline server of a CPU, null for a task (6.12 kernel/sched/deadline.c: dl_server_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "server_pick_task", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 1792, len: 64 }), from_type: "", to_type: "dl_server_pick_f", source: Source::StateMap, reason: "how the deadline server of a CPU picks a task, null for a task (6.12 kernel/sched/deadline.c: dl_server_init)", ..FieldRule::PLAIN },
     FieldRule { field: "pi_se", rule: RuleKind::Within, from: Some(Bits { offset: 1728, len: 64 }), to: Some(Bits { offset: 1856, len: 64 }), from_type: "struct sched_dl_entity *", to_type: "struct sched_dl_entity *", source: Source::StateMap, reason: "the entity whose parameters count: its own, or that of the waiter it was boosted by (kernel/sched/deadline.c: __dl_clear_params; kernel/sched/core.c: rt_mutex_setprio)", ..FieldRule::PLAIN },
     FieldRule { field: "dl_throttled", rule: RuleKind::Drop, from: Some(Bits { offset: 672, len: 1 }), to: None, from_type: "unsigned int:1", to_type: "", source: Source::StateMap, reason: "waits for dl_timer; a new entity starts with a full budget (kernel/sched/deadline.c: __dl_clear_params)", ..FieldRule::PLAIN },
     FieldRule { field: "dl_yielded", rule: RuleKind::Drop, from: Some(Bits { offset: 673, len: 1 }), to: None, from_type: "unsigned int:1", to_type: "", source: Source::StateMap, reason: "gave up the rest of the running period (kernel/sched/deadline.c: __dl_clear_params)", ..FieldRule::PLAIN },
@@ -11889,21 +11874,21 @@ static SCHED_DL_ENTITY_RULES: [FieldRule; 27] = [
 static SCHED_ENTITY_RULES: [FieldRule; 26] = [
     FieldRule { field: "load", rule: RuleKind::Recurse, from: Some(Bits { offset: 0, len: 128 }), to: Some(Bits { offset: 0, len: 128 }), from_type: "struct load_weight", to_type: "struct load_weight", nested: Some("load_weight"), ..FieldRule::PLAIN },
     FieldRule { field: "run_node", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 192 }), to: Some(Bits { offset: 128, len: 192 }), from_type: "struct rb_node", to_type: "struct rb_node", nested: Some("rb_node"), source: Source::StateMap, reason: "place in a tree that its keeper builds anew; a cleared node has itself for parent (include/linux/rbtree.h: RB_CLEAR_NODE)", ..FieldRule::PLAIN },
-    FieldRule { field: "deadline", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 320, len: 64 }), from_type: "", to_type: "u64", source: Source::Override, reason: "a point in the virtual time of one run queue and of its tree, written when the entity is queued (kernel/sched/fair.c: place_entity, min_vruntime_update); a new task is on no queue", ..FieldRule::PLAIN },
-    FieldRule { field: "min_vruntime", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 384, len: 64 }), from_type: "", to_type: "u64", source: Source::Override, reason: "a point in the virtual time of one run queue and of its tree, written when the entity is queued (kernel/sched/fair.c: place_entity, min_vruntime_update); a new task is on no queue", ..FieldRule::PLAIN },
-    FieldRule { field: "min_slice", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 448, len: 64 }), from_type: "", to_type: "u64", source: Source::Override, reason: "a point in the virtual time of one run queue and of its tree, written when the entity is queued (kernel/sched/fair.c: place_entity, min_vruntime_update); a new task is on no queue", ..FieldRule::PLAIN },
+    FieldRule { field: "deadline", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 320, len: 64 }), from_type: "", to_type: "u64", source: Source::StateMap, reason: "virtual deadline in the virtual time of one run queue (6.12 kernel/sched/fair.c: place_entity)", ..FieldRule::PLAIN },
+    FieldRule { field: "min_vruntime", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 384, len: 64 }), from_type: "", to_type: "u64", source: Source::StateMap, reason: "smallest vruntime below the entity's node of the run queue's tree (6.12 kernel/sched/fair.c: min_vruntime_update)", ..FieldRule::PLAIN },
+    FieldRule { field: "min_slice", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 448, len: 64 }), from_type: "", to_type: "u64", source: Source::StateMap, reason: "smallest slice below the entity's node of the run queue's tree (6.12 kernel/sched/fair.c: min_vruntime_update)", ..FieldRule::PLAIN },
     FieldRule { field: "group_node", rule: RuleKind::Reset, from: Some(Bits { offset: 320, len: 128 }), to: Some(Bits { offset: 512, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)", ..FieldRule::PLAIN },
     FieldRule { field: "on_rq", rule: RuleKind::Reset, from: Some(Bits { offset: 448, len: 32 }), to: Some(Bits { offset: 640, len: 8 }), from_type: "unsigned int", to_type: "unsigned char", source: Source::StateMap, reason: "a new task is on no run queue; it is put there when it is woken (kernel/sched/core.c: __sched_fork)", ..FieldRule::PLAIN },
-    FieldRule { field: "sched_delayed", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 648, len: 8 }), from_type: "", to_type: "unsigned char", source: Source::Override, reason: "0: the task sleeps and is on no queue. 1 would mean asleep but still queued, and the new kernel has no queue with it (kernel/sched/fair.c: set_delayed)", ..FieldRule::PLAIN },
-    FieldRule { field: "rel_deadline", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 656, len: 8 }), from_type: "", to_type: "unsigned char", source: Source::Override, reason: "0 in a new task: deadline is not relative (kernel/sched/core.c: __sched_fork)", ..FieldRule::PLAIN },
-    FieldRule { field: "custom_slice", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 664, len: 8 }), from_type: "", to_type: "unsigned char", source: Source::Override, reason: "1 once sched_setattr gave a SCHED_OTHER task a sched_runtime (kernel/sched/syscalls.c: __setscheduler_params); 6.1 ignores sched_runtime there, so nobody of 6.1 has asked", ..FieldRule::PLAIN },
+    FieldRule { field: "sched_delayed", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 648, len: 8 }), from_type: "", to_type: "unsigned char", source: Source::StateMap, reason: "asleep, yet still queued until its lag is used up; a new task is on no run queue (6.12 kernel/sched/fair.c: set_delayed)", ..FieldRule::PLAIN },
+    FieldRule { field: "rel_deadline", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 656, len: 8 }), from_type: "", to_type: "unsigned char", source: Source::StateMap, reason: "whether deadline is relative, between two queues (6.12 kernel/sched/core.c: __sched_fork)", ..FieldRule::PLAIN },
+    FieldRule { field: "custom_slice", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 664, len: 8 }), from_type: "", to_type: "unsigned char", source: Source::Override, reason: "1 once sched_setattr gave a SCHED_OTHER task a sched_runtime (6.12 kernel/sched/syscalls.c: __setscheduler_params); 6.1 ignores sched_runtime there, so nobody of 6.1 has asked", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 672, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "exec_start", rule: RuleKind::Reset, from: Some(Bits { offset: 512, len: 64 }), to: Some(Bits { offset: 704, len: 64 }), from_type: "u64", to_type: "u64", source: Source::StateMap, reason: "stamp of the run queue clock of one CPU (kernel/sched/core.c: __sched_fork)", ..FieldRule::PLAIN },
     FieldRule { field: "sum_exec_runtime", rule: RuleKind::Move, from: Some(Bits { offset: 576, len: 64 }), to: Some(Bits { offset: 768, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
     FieldRule { field: "prev_sum_exec_runtime", rule: RuleKind::Move, from: Some(Bits { offset: 704, len: 64 }), to: Some(Bits { offset: 832, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
     FieldRule { field: "vruntime", rule: RuleKind::Reset, from: Some(Bits { offset: 640, len: 64 }), to: Some(Bits { offset: 896, len: 64 }), from_type: "u64", to_type: "u64", source: Source::StateMap, reason: "a point in the virtual time of one run queue; placed anew when the task is queued (kernel/sched/core.c: __sched_fork; kernel/sched/fair.c: place_entity)", ..FieldRule::PLAIN },
-    FieldRule { field: "vlag", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 960, len: 64 }), from_type: "", to_type: "s64", source: Source::Override, reason: "0 in a new task; bounded to about one slice, it orders the first pick and nothing else (kernel/sched/core.c: __sched_fork; kernel/sched/fair.c: place_entity)", ..FieldRule::PLAIN },
-    FieldRule { field: "slice", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 1024, len: 64 }), from_type: "", to_type: "u64", source: Source::Override, reason: "0: place_entity takes sysctl_sched_base_slice unless custom_slice is set (kernel/sched/fair.c: place_entity, update_deadline)", ..FieldRule::PLAIN },
+    FieldRule { field: "vlag", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 960, len: 64 }), from_type: "", to_type: "s64", source: Source::StateMap, reason: "lag behind the average of one run queue (6.12 kernel/sched/core.c: __sched_fork)", ..FieldRule::PLAIN },
+    FieldRule { field: "slice", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 1024, len: 64 }), from_type: "", to_type: "u64", source: Source::Override, reason: "0: place_entity takes sysctl_sched_base_slice unless custom_slice is set (6.12 kernel/sched/fair.c: place_entity, update_deadline)", ..FieldRule::PLAIN },
     FieldRule { field: "nr_migrations", rule: RuleKind::Move, from: Some(Bits { offset: 768, len: 64 }), to: Some(Bits { offset: 1088, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
     FieldRule { field: "depth", rule: RuleKind::Reset, from: Some(Bits { offset: 832, len: 32 }), to: Some(Bits { offset: 1152, len: 32 }), from_type: "int", to_type: "int", source: Source::StateMap, reason: "depth in the group hierarchy, set with parent (kernel/sched/sched.h: set_task_rq)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 1184, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
@@ -11971,7 +11956,7 @@ static SECCOMP_RULES: [FieldRule; 3] = [
 ];
 
 static SEQCOUNT_SPINLOCK_T_RULES: [FieldRule; 1] = [
-    FieldRule { field: "seqcount", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "seqcount_t", to_type: "seqcount_t", nested: Some("seqcount_t"), source: Source::StateMap, reason: "as seqcount_t (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "seqcount", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "seqcount_t", to_type: "seqcount_t", nested: Some("seqcount_t"), source: Source::StateMap, reason: "as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
 ];
 
 static SEQCOUNT_T_RULES: [FieldRule; 1] = [
@@ -11991,7 +11976,7 @@ static SIGACTION_RULES: [FieldRule; 4] = [
 ];
 
 static SIGHAND_STRUCT_RULES: [FieldRule; 4] = [
-    FieldRule { field: "siglock", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "siglock", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "count", rule: RuleKind::Carry, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "refcount_t", to_type: "refcount_t", source: Source::StateMap, reason: "how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself", ..FieldRule::PLAIN },
     FieldRule { field: "signalfd_wqh", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 192 }), to: Some(Bits { offset: 64, len: 192 }), from_type: "wait_queue_head_t", to_type: "wait_queue_head_t", nested: Some("wait_queue_head_t"), source: Source::StateMap, reason: "waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)", ..FieldRule::PLAIN },
     FieldRule { field: "action", rule: RuleKind::Recurse, from: Some(Bits { offset: 256, len: 16384 }), to: Some(Bits { offset: 256, len: 16384 }), from_type: "struct k_sigaction [64]", to_type: "struct k_sigaction [64]", nested: Some("k_sigaction"), times: 64, ..FieldRule::PLAIN },
@@ -12068,8 +12053,8 @@ static SIGNAL_STRUCT_RULES: [FieldRule; 72] = [
     FieldRule { field: "oom_score_adj_min", rule: RuleKind::Move, from: Some(Bits { offset: 8224, len: 16 }), to: Some(Bits { offset: 8160, len: 16 }), from_type: "short int", to_type: "short int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 8176, len: 16 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "oom_mm", rule: RuleKind::Reset, from: Some(Bits { offset: 8256, len: 64 }), to: Some(Bits { offset: 8192, len: 64 }), from_type: "struct mm_struct *", to_type: "struct mm_struct *", source: Source::StateMap, reason: "address space of a process the OOM killer chose (mm/oom_kill.c: mark_oom_victim)", ..FieldRule::PLAIN },
-    FieldRule { field: "cred_guard_mutex", rule: RuleKind::Reset, from: Some(Bits { offset: 8320, len: 256 }), to: Some(Bits { offset: 8256, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
-    FieldRule { field: "exec_update_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 8576, len: 320 }), to: Some(Bits { offset: 8512, len: 320 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "cred_guard_mutex", rule: RuleKind::Reset, from: Some(Bits { offset: 8320, len: 256 }), to: Some(Bits { offset: 8256, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "exec_update_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 8576, len: 320 }), to: Some(Bits { offset: 8512, len: 320 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
 ];
 
 static SIGPENDING_RULES: [FieldRule; 3] = [
@@ -12088,8 +12073,8 @@ static SIGQUEUE_RULES: [FieldRule; 6] = [
 ];
 
 static SPINLOCK_T_RULES: [FieldRule; 2] = [
-    FieldRule { field: "union_rlock", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 0, len: 32 }), from_type: "", to_type: "union", source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
-    FieldRule { field: "union_rlock", rule: RuleKind::Drop, from: Some(Bits { offset: 0, len: 32 }), to: None, from_type: "union", to_type: "", source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "union_rlock", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 0, len: 32 }), from_type: "", to_type: "union", source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
+    FieldRule { field: "union_rlock", rule: RuleKind::Drop, from: Some(Bits { offset: 0, len: 32 }), to: None, from_type: "union", to_type: "", source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
 ];
 
 static SYSCALL_USER_DISPATCH_RULES: [FieldRule; 5] = [
@@ -12125,19 +12110,19 @@ static TASK_DELAY_INFO_RULES: [FieldRule; 23] = [
     FieldRule { field: "compact_delay", rule: RuleKind::Carry, from: Some(Bits { offset: 704, len: 64 }), to: Some(Bits { offset: 704, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
     FieldRule { field: "wpcopy_start", rule: RuleKind::Reset, from: Some(Bits { offset: 768, len: 64 }), to: Some(Bits { offset: 768, len: 64 }), from_type: "u64", to_type: "u64", source: Source::StateMap, reason: "clock of this boot when the running wait began (kernel/delayacct.c: __delayacct_wpcopy_start)", ..FieldRule::PLAIN },
     FieldRule { field: "wpcopy_delay", rule: RuleKind::Carry, from: Some(Bits { offset: 832, len: 64 }), to: Some(Bits { offset: 832, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
-    FieldRule { field: "irq_delay", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 896, len: 64 }), from_type: "", to_type: "u64", source: Source::Override, reason: "0: time taken by interrupts, which 6.1 did not measure; a new task starts there too (kernel/delayacct.c: __delayacct_tsk_init, __delayacct_irq)", ..FieldRule::PLAIN },
+    FieldRule { field: "irq_delay", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 896, len: 64 }), from_type: "", to_type: "u64", source: Source::Override, reason: "0: time taken by interrupts, which 6.1 did not measure; a new task starts there too (6.12 kernel/delayacct.c: __delayacct_tsk_init, __delayacct_irq)", ..FieldRule::PLAIN },
     FieldRule { field: "freepages_count", rule: RuleKind::Move, from: Some(Bits { offset: 896, len: 32 }), to: Some(Bits { offset: 960, len: 32 }), from_type: "u32", to_type: "u32", ..FieldRule::PLAIN },
     FieldRule { field: "thrashing_count", rule: RuleKind::Move, from: Some(Bits { offset: 928, len: 32 }), to: Some(Bits { offset: 992, len: 32 }), from_type: "u32", to_type: "u32", ..FieldRule::PLAIN },
     FieldRule { field: "compact_count", rule: RuleKind::Move, from: Some(Bits { offset: 960, len: 32 }), to: Some(Bits { offset: 1024, len: 32 }), from_type: "u32", to_type: "u32", ..FieldRule::PLAIN },
     FieldRule { field: "wpcopy_count", rule: RuleKind::Move, from: Some(Bits { offset: 992, len: 32 }), to: Some(Bits { offset: 1056, len: 32 }), from_type: "u32", to_type: "u32", ..FieldRule::PLAIN },
-    FieldRule { field: "irq_count", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 1088, len: 32 }), from_type: "", to_type: "u32", source: Source::Override, reason: "0: time taken by interrupts, which 6.1 did not measure; a new task starts there too (kernel/delayacct.c: __delayacct_tsk_init, __delayacct_irq)", ..FieldRule::PLAIN },
+    FieldRule { field: "irq_count", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 1088, len: 32 }), from_type: "", to_type: "u32", source: Source::Override, reason: "0: time taken by interrupts, which 6.1 did not measure; a new task starts there too (6.12 kernel/delayacct.c: __delayacct_tsk_init, __delayacct_irq)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 1120, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
 ];
 
-static TASK_STRUCT_RULES: [FieldRule; 310] = [
+static TASK_STRUCT_RULES: [FieldRule; 311] = [
     FieldRule { field: "thread_info", rule: RuleKind::Recurse, from: Some(Bits { offset: 0, len: 192 }), to: Some(Bits { offset: 0, len: 192 }), from_type: "struct thread_info", to_type: "struct thread_info", nested: Some("thread_info"), ..FieldRule::PLAIN },
     FieldRule { field: "__state", rule: RuleKind::Carry, from: Some(Bits { offset: 192, len: 32 }), to: Some(Bits { offset: 192, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
-    FieldRule { field: "saved_state", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 224, len: 32 }), from_type: "", to_type: "unsigned int", source: Source::Override, reason: "fork copies the parent's, which runs: TASK_RUNNING, which is 0. It holds a sleep state only while the freezer or a PREEMPT_RT lock has put that aside (kernel/freezer.c: __set_task_frozen, __restore_freezer_state); a carried task is woken into its system call like any other", ..FieldRule::PLAIN },
+    FieldRule { field: "saved_state", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 224, len: 32 }), from_type: "", to_type: "unsigned int", source: Source::Override, reason: "fork copies the parent's, which runs: TASK_RUNNING, which is 0. It holds a sleep state only while the freezer, or a lock that is a mutex under PREEMPT_RT, has put that aside (6.12 kernel/freezer.c: __set_task_frozen, __restore_freezer_state; include/linux/sched.h: current_save_and_set_rtlock_wait_state); a carried task is woken into its system call like any other", ..FieldRule::PLAIN },
     FieldRule { field: "stack", rule: RuleKind::Reset, from: Some(Bits { offset: 256, len: 64 }), to: Some(Bits { offset: 256, len: 64 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "kernel stack, made with the task; of what it holds the user registers alone are saved (kernel/fork.c: alloc_thread_stack_node)", ..FieldRule::PLAIN },
     FieldRule { field: "usage", rule: RuleKind::Carry, from: Some(Bits { offset: 320, len: 32 }), to: Some(Bits { offset: 320, len: 32 }), from_type: "refcount_t", to_type: "refcount_t", source: Source::StateMap, reason: "how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself", ..FieldRule::PLAIN },
     FieldRule { field: "flags", rule: RuleKind::Call, from: Some(Bits { offset: 352, len: 32 }), to: Some(Bits { offset: 352, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", source: Source::Override, reason: "three flags that 6.1 does not use are PF_USER_WORKER, PF_KCOMPACTD and PF_BLOCK_TS in 6.12; all others have the same number in both (include/linux/sched.h)", ..FieldRule::PLAIN },
@@ -12159,7 +12144,7 @@ static TASK_STRUCT_RULES: [FieldRule; 310] = [
     FieldRule { field: "se", rule: RuleKind::Recurse, from: Some(Bits { offset: 1024, len: 2048 }), to: Some(Bits { offset: 1024, len: 2048 }), from_type: "struct sched_entity", to_type: "struct sched_entity", nested: Some("sched_entity"), ..FieldRule::PLAIN },
     FieldRule { field: "rt", rule: RuleKind::Recurse, from: Some(Bits { offset: 3072, len: 384 }), to: Some(Bits { offset: 3072, len: 384 }), from_type: "struct sched_rt_entity", to_type: "struct sched_rt_entity", nested: Some("sched_rt_entity"), ..FieldRule::PLAIN },
     FieldRule { field: "dl", rule: RuleKind::Recurse, from: Some(Bits { offset: 3456, len: 1792 }), to: Some(Bits { offset: 3456, len: 1920 }), from_type: "struct sched_dl_entity", to_type: "struct sched_dl_entity", nested: Some("sched_dl_entity"), ..FieldRule::PLAIN },
-    FieldRule { field: "dl_server", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 5376, len: 64 }), from_type: "", to_type: "struct sched_dl_entity *", source: Source::Override, reason: "set for the task just picked and cleared on the one put back, so null for every task off the CPU, and a frozen task is off it (kernel/sched/sched.h: __put_prev_set_next_dl_server)", ..FieldRule::PLAIN },
+    FieldRule { field: "dl_server", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 5376, len: 64 }), from_type: "", to_type: "struct sched_dl_entity *", source: Source::StateMap, reason: "deadline server the running task was picked by; null off the CPU (6.12 kernel/sched/sched.h: __put_prev_set_next_dl_server)", ..FieldRule::PLAIN },
     FieldRule { field: "sched_class", rule: RuleKind::Symbol, from: Some(Bits { offset: 5248, len: 64 }), to: Some(Bits { offset: 5440, len: 64 }), from_type: "const struct sched_class *", to_type: "const struct sched_class *", source: Source::StateMap, reason: "fair_sched_class, rt_sched_class or dl_sched_class, by policy (kernel/sched/core.c: sched_fork)", ..FieldRule::PLAIN },
     FieldRule { field: "sched_task_group", rule: RuleKind::Reset, from: Some(Bits { offset: 5312, len: 64 }), to: Some(Bits { offset: 5504, len: 64 }), from_type: "struct task_group *", to_type: "struct task_group *", source: Source::StateMap, reason: "scheduling group of the task's cgroup or session (kernel/sched/core.c: sched_cgroup_fork)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 5568, len: 64 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
@@ -12167,7 +12152,7 @@ static TASK_STRUCT_RULES: [FieldRule; 310] = [
     FieldRule { field: "preempt_notifiers", rule: RuleKind::Reset, from: Some(Bits { offset: 7680, len: 64 }), to: Some(Bits { offset: 7680, len: 64 }), from_type: "struct hlist_head", to_type: "struct hlist_head", nested: Some("hlist_head"), source: Source::StateMap, reason: "as list_head; an empty hash chain is null (include/linux/list.h: INIT_HLIST_HEAD)", ..FieldRule::PLAIN },
     FieldRule { field: "btrace_seq", rule: RuleKind::Reset, from: Some(Bits { offset: 7744, len: 32 }), to: Some(Bits { offset: 7744, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", source: Source::StateMap, reason: "position in a trace of block I/O (kernel/fork.c: dup_task_struct)", ..FieldRule::PLAIN },
     FieldRule { field: "policy", rule: RuleKind::Carry, from: Some(Bits { offset: 7776, len: 32 }), to: Some(Bits { offset: 7776, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
-    FieldRule { field: "max_allowed_capacity", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 7808, len: 64 }), from_type: "", to_type: "long unsigned int", source: Source::Override, reason: "init_task has SCHED_CAPACITY_SCALE, 1024, and fork hands it down (init/init_task.c); the thaw's sched_setaffinity computes it from the affinity (kernel/sched/fair.c: set_task_max_allowed_capacity). Zero would be wrong: update_misfit_status compares it with the capacity of a CPU, which is never zero", ..FieldRule::PLAIN },
+    FieldRule { field: "max_allowed_capacity", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 7808, len: 64 }), from_type: "", to_type: "long unsigned int", source: Source::StateMap, reason: "capacity of the strongest CPU the task may run on, computed from its affinity (6.12 kernel/sched/fair.c: set_task_max_allowed_capacity)", ..FieldRule::PLAIN },
     FieldRule { field: "nr_cpus_allowed", rule: RuleKind::Move, from: Some(Bits { offset: 7808, len: 32 }), to: Some(Bits { offset: 7872, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 7904, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "cpus_ptr", rule: RuleKind::Within, from: Some(Bits { offset: 7872, len: 64 }), to: Some(Bits { offset: 7936, len: 64 }), from_type: "const cpumask_t *", to_type: "const cpumask_t *", source: Source::StateMap, reason: "the affinity that counts: cpus_mask, or one CPU's mask while migration is disabled (kernel/fork.c: dup_task_struct; kernel/sched/core.c: migrate_disable_switch)", ..FieldRule::PLAIN },
@@ -12187,7 +12172,7 @@ static TASK_STRUCT_RULES: [FieldRule; 310] = [
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 16720, len: 16 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "rcu_tasks_idle_cpu", rule: RuleKind::Reset, from: Some(Bits { offset: 16672, len: 32 }), to: Some(Bits { offset: 16736, len: 32 }), from_type: "int", to_type: "int", source: Source::StateMap, reason: "CPU whose idle task this is, -1 for any other (kernel/fork.c: rcu_copy_process)", ..FieldRule::PLAIN },
     FieldRule { field: "rcu_tasks_holdout_list", rule: RuleKind::Reset, from: Some(Bits { offset: 16704, len: 128 }), to: Some(Bits { offset: 16768, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)", ..FieldRule::PLAIN },
-    FieldRule { field: "rcu_tasks_exit_cpu", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 16896, len: 32 }), from_type: "", to_type: "int", source: Source::Override, reason: "written when the task exits, just before it is read (kernel/rcu/tasks.h: exit_tasks_rcu_start, exit_tasks_rcu_finish); until then it is whatever fork copied, and init_task has 0", ..FieldRule::PLAIN },
+    FieldRule { field: "rcu_tasks_exit_cpu", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 16896, len: 32 }), from_type: "", to_type: "int", source: Source::StateMap, reason: "CPU with the list that a dying task is on (6.12 kernel/rcu/tasks.h: exit_tasks_rcu_start)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 16928, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "rcu_tasks_exit_list.next", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 16960, len: 64 }), from_type: "", to_type: "struct list_head *", source: Source::StateMap, reason: "membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)", ..FieldRule::PLAIN },
     FieldRule { field: "rcu_tasks_exit_list.prev", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 17024, len: 64 }), from_type: "", to_type: "struct list_head *", source: Source::StateMap, reason: "membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)", ..FieldRule::PLAIN },
@@ -12209,7 +12194,7 @@ static TASK_STRUCT_RULES: [FieldRule; 310] = [
     FieldRule { field: "pushable_dl_tasks", rule: RuleKind::Reset, from: Some(Bits { offset: 17984, len: 192 }), to: Some(Bits { offset: 18240, len: 192 }), from_type: "struct rb_node", to_type: "struct rb_node", nested: Some("rb_node"), source: Source::StateMap, reason: "place in a tree that its keeper builds anew; a cleared node has itself for parent (include/linux/rbtree.h: RB_CLEAR_NODE)", ..FieldRule::PLAIN },
     FieldRule { field: "mm", rule: RuleKind::Follow, from: Some(Bits { offset: 18176, len: 64 }), to: Some(Bits { offset: 18432, len: 64 }), from_type: "struct mm_struct *", to_type: "struct mm_struct *", source: Source::StateMap, reason: "the task's address space; shared by threads, null for kernel threads and zombies (kernel/fork.c: copy_mm)", ..FieldRule::PLAIN },
     FieldRule { field: "active_mm", rule: RuleKind::Within, from: Some(Bits { offset: 18240, len: 64 }), to: Some(Bits { offset: 18496, len: 64 }), from_type: "struct mm_struct *", to_type: "struct mm_struct *", source: Source::StateMap, reason: "mm, or for a kernel thread the one it borrowed last (kernel/sched/core.c: context_switch)", ..FieldRule::PLAIN },
-    FieldRule { field: "faults_disabled_mapping", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 18560, len: 64 }), from_type: "", to_type: "struct address_space *", source: Source::Override, reason: "null outside a direct write of bcachefs, which sets it back before it returns (fs/bcachefs/fs-io-direct.c: bch2_direct_write)", ..FieldRule::PLAIN },
+    FieldRule { field: "faults_disabled_mapping", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 18560, len: 64 }), from_type: "", to_type: "struct address_space *", source: Source::StateMap, reason: "file whose pages must not be faulted in while bcachefs writes it directly (6.12 fs/bcachefs/fs-io-direct.c: bch2_direct_write)", ..FieldRule::PLAIN },
     FieldRule { field: "exit_state", rule: RuleKind::Move, from: Some(Bits { offset: 18464, len: 32 }), to: Some(Bits { offset: 18624, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "exit_code", rule: RuleKind::Move, from: Some(Bits { offset: 18496, len: 32 }), to: Some(Bits { offset: 18656, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "exit_signal", rule: RuleKind::Move, from: Some(Bits { offset: 18528, len: 32 }), to: Some(Bits { offset: 18688, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
@@ -12222,8 +12207,8 @@ static TASK_STRUCT_RULES: [FieldRule; 310] = [
     FieldRule { field: "sched_task_hot", rule: RuleKind::Move, from: Some(Bits { offset: 18723, len: 1 }), to: Some(Bits { offset: 18851, len: 1 }), from_type: "unsigned int:1", to_type: "unsigned int:1", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 18852, len: 28 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "sched_remote_wakeup", rule: RuleKind::Move, from: Some(Bits { offset: 18752, len: 1 }), to: Some(Bits { offset: 18880, len: 1 }), from_type: "unsigned int:1", to_type: "unsigned int:1", ..FieldRule::PLAIN },
-    FieldRule { field: "sched_rt_mutex", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 18881, len: 1 }), from_type: "", to_type: "unsigned int:1", source: Source::Override, reason: "a note of lockdep that the task is between rt_mutex_pre_schedule and rt_mutex_post_schedule; 0 in a task that fork returns to (kernel/sched/core.c: rt_mutex_pre_schedule)", ..FieldRule::PLAIN },
-    FieldRule { field: "user_dumpable", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 18882, len: 1 }), from_type: "", to_type: "unsigned int:1", source: Source::Override, reason: "written when the mm goes away; until then mm_struct.flags answers, so 0 is what every living task has after fork (kernel/exit.c: exit_mm). A zombie of 6.1.170 has lost the answer; 0 is the strict one, with which only CAP_SYS_PTRACE may look (kernel/ptrace.c: task_still_dumpable)", ..FieldRule::PLAIN },
+    FieldRule { field: "sched_rt_mutex", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 18881, len: 1 }), from_type: "", to_type: "unsigned int:1", source: Source::Override, reason: "a note of lockdep that the task is between rt_mutex_pre_schedule and rt_mutex_post_schedule; 0 in a task that fork returns to (6.12 kernel/sched/core.c: rt_mutex_pre_schedule)", ..FieldRule::PLAIN },
+    FieldRule { field: "user_dumpable", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 18882, len: 1 }), from_type: "", to_type: "unsigned int:1", source: Source::Override, reason: "written when the mm goes away (kernel/exit.c: exit_mm); until then mm_struct.flags answers, so 0 is what every living task has after fork. A zombie of the older kernel has lost the answer; 0 is the strict one, with which only CAP_SYS_PTRACE may look (kernel/ptrace.c: task_still_dumpable)", ..FieldRule::PLAIN },
     FieldRule { field: "in_execve", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 18883, len: 1 }), from_type: "", to_type: "unsigned int:1", source: Source::StateMap, reason: "inside execve, which is not interrupted half way (fs/exec.c: bprm_execve)", ..FieldRule::PLAIN },
     FieldRule { field: "in_iowait", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 18884, len: 1 }), from_type: "", to_type: "unsigned int:1", source: Source::StateMap, reason: "sleeps for I/O inside the kernel; the call is entered again (kernel/sched/core.c: io_schedule_prepare)", ..FieldRule::PLAIN },
     FieldRule { field: "restore_sigmask", rule: RuleKind::Move, from: Some(Bits { offset: 18755, len: 1 }), to: Some(Bits { offset: 18885, len: 1 }), from_type: "unsigned int:1", to_type: "unsigned int:1", ..FieldRule::PLAIN },
@@ -12308,7 +12293,7 @@ static TASK_STRUCT_RULES: [FieldRule; 310] = [
     FieldRule { field: "syscall_dispatch", rule: RuleKind::Recurse, from: Some(Bits { offset: 25600, len: 256 }), to: Some(Bits { offset: 25600, len: 256 }), from_type: "struct syscall_user_dispatch", to_type: "struct syscall_user_dispatch", nested: Some("syscall_user_dispatch"), ..FieldRule::PLAIN },
     FieldRule { field: "parent_exec_id", rule: RuleKind::Carry, from: Some(Bits { offset: 25856, len: 64 }), to: Some(Bits { offset: 25856, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
     FieldRule { field: "self_exec_id", rule: RuleKind::Carry, from: Some(Bits { offset: 25920, len: 64 }), to: Some(Bits { offset: 25920, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
-    FieldRule { field: "alloc_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 25984, len: 32 }), to: Some(Bits { offset: 25984, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "alloc_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 25984, len: 32 }), to: Some(Bits { offset: 25984, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "pi_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 26016, len: 32 }), to: Some(Bits { offset: 26016, len: 32 }), from_type: "raw_spinlock_t", to_type: "raw_spinlock_t", nested: Some("raw_spinlock_t"), source: Source::StateMap, reason: "as spinlock_t (include/linux/spinlock_types_raw.h: __RAW_SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
     FieldRule { field: "wake_q", rule: RuleKind::Reset, from: Some(Bits { offset: 26048, len: 64 }), to: Some(Bits { offset: 26048, len: 64 }), from_type: "struct wake_q_node", to_type: "struct wake_q_node", nested: Some("wake_q_node"), source: Source::StateMap, reason: "a null link is a task that nobody is about to wake (include/linux/sched/wake_q.h: wake_q_init; kernel/fork.c: dup_task_struct)", ..FieldRule::PLAIN },
     FieldRule { field: "pi_waiters", rule: RuleKind::Reset, from: Some(Bits { offset: 26112, len: 128 }), to: Some(Bits { offset: 26112, len: 128 }), from_type: "struct rb_root_cached", to_type: "struct rb_root_cached", nested: Some("rb_root_cached"), source: Source::StateMap, reason: "the tree is built anew by whoever keeps it; an empty one is null (include/linux/rbtree_types.h: RB_ROOT_CACHED)", ..FieldRule::PLAIN },
@@ -12329,7 +12314,7 @@ static TASK_STRUCT_RULES: [FieldRule; 310] = [
     FieldRule { field: "acct_vm_mem1", rule: RuleKind::Move, from: Some(Bits { offset: 27520, len: 64 }), to: Some(Bits { offset: 27456, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
     FieldRule { field: "acct_timexpd", rule: RuleKind::Move, from: Some(Bits { offset: 27584, len: 64 }), to: Some(Bits { offset: 27520, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
     FieldRule { field: "mems_allowed", rule: RuleKind::Move, from: Some(Bits { offset: 27648, len: 1024 }), to: Some(Bits { offset: 27584, len: 1024 }), from_type: "nodemask_t", to_type: "nodemask_t", ..FieldRule::PLAIN },
-    FieldRule { field: "mems_allowed_seq", rule: RuleKind::Reset, from: Some(Bits { offset: 28672, len: 32 }), to: Some(Bits { offset: 28608, len: 32 }), from_type: "seqcount_spinlock_t", to_type: "seqcount_spinlock_t", nested: Some("seqcount_spinlock_t"), source: Source::StateMap, reason: "as seqcount_t (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "mems_allowed_seq", rule: RuleKind::Reset, from: Some(Bits { offset: 28672, len: 32 }), to: Some(Bits { offset: 28608, len: 32 }), from_type: "seqcount_spinlock_t", to_type: "seqcount_spinlock_t", nested: Some("seqcount_spinlock_t"), source: Source::StateMap, reason: "as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
     FieldRule { field: "cpuset_mem_spread_rotor", rule: RuleKind::Move, from: Some(Bits { offset: 28704, len: 32 }), to: Some(Bits { offset: 28640, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "cgroups", rule: RuleKind::Resource, from: Some(Bits { offset: 28800, len: 64 }), to: Some(Bits { offset: 28672, len: 64 }), from_type: "struct css_set *", to_type: "struct css_set *", source: Source::StateMap, reason: "the cgroups the task is in (kernel/cgroup/cgroup.c: cgroup_fork, cgroup_post_fork)", ..FieldRule::PLAIN },
     FieldRule { field: "cg_list", rule: RuleKind::Reset, from: Some(Bits { offset: 28864, len: 128 }), to: Some(Bits { offset: 28736, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)", ..FieldRule::PLAIN },
@@ -12339,15 +12324,15 @@ static TASK_STRUCT_RULES: [FieldRule; 310] = [
     FieldRule { field: "compat_robust_list", rule: RuleKind::User, from: Some(Bits { offset: 29120, len: 64 }), to: Some(Bits { offset: 28992, len: 64 }), from_type: "struct compat_robust_list_head *", to_type: "struct compat_robust_list_head *", source: Source::StateMap, reason: "head of the list of robust futexes of a 32-bit program (kernel/futex/syscalls.c: set_robust_list)", ..FieldRule::PLAIN },
     FieldRule { field: "pi_state_list", rule: RuleKind::Reset, from: Some(Bits { offset: 29184, len: 128 }), to: Some(Bits { offset: 29056, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "PI futexes the task holds while others wait; made anew from the futex word when they wait again (kernel/futex/pi.c: attach_to_pi_owner)", ..FieldRule::PLAIN },
     FieldRule { field: "pi_state_cache", rule: RuleKind::Reset, from: Some(Bits { offset: 29312, len: 64 }), to: Some(Bits { offset: 29184, len: 64 }), from_type: "struct futex_pi_state *", to_type: "struct futex_pi_state *", source: Source::StateMap, reason: "a spare allocated before it is needed (kernel/futex/pi.c: refill_pi_state_cache)", ..FieldRule::PLAIN },
-    FieldRule { field: "futex_exit_mutex", rule: RuleKind::Reset, from: Some(Bits { offset: 29376, len: 256 }), to: Some(Bits { offset: 29248, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "futex_exit_mutex", rule: RuleKind::Reset, from: Some(Bits { offset: 29376, len: 256 }), to: Some(Bits { offset: 29248, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
     FieldRule { field: "futex_state", rule: RuleKind::Move, from: Some(Bits { offset: 29632, len: 32 }), to: Some(Bits { offset: 29504, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
-    FieldRule { field: "perf_recursion", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 29536, len: 32 }), from_type: "", to_type: "u8 [4]", source: Source::Override, reason: "cleared in a new task, and counted up only while a callback of perf or of a tracer runs (kernel/events/core.c: perf_event_init_task)", ..FieldRule::PLAIN },
+    FieldRule { field: "perf_recursion", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 29536, len: 32 }), from_type: "", to_type: "u8 [4]", source: Source::Override, reason: "cleared in a new task, and counted up only while a callback of perf or of a tracer runs (6.12 kernel/events/core.c: perf_event_init_task)", ..FieldRule::PLAIN },
     FieldRule { field: "perf_event_ctxp", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 29568, len: 64 }), from_type: "", to_type: "struct perf_event_context *", source: Source::StateMap, reason: "perf events that watch the task; they belong to whoever opened them (kernel/events/core.c: perf_event_init_task)", ..FieldRule::PLAIN },
-    FieldRule { field: "perf_event_mutex", rule: RuleKind::Reset, from: Some(Bits { offset: 29824, len: 256 }), to: Some(Bits { offset: 29632, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "perf_event_mutex", rule: RuleKind::Reset, from: Some(Bits { offset: 29824, len: 256 }), to: Some(Bits { offset: 29632, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
     FieldRule { field: "perf_event_list", rule: RuleKind::Reset, from: Some(Bits { offset: 30080, len: 128 }), to: Some(Bits { offset: 29888, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)", ..FieldRule::PLAIN },
     FieldRule { field: "mempolicy", rule: RuleKind::Follow, from: Some(Bits { offset: 30208, len: 64 }), to: Some(Bits { offset: 30016, len: 64 }), from_type: "struct mempolicy *", to_type: "struct mempolicy *", source: Source::StateMap, reason: "NUMA policy of the task, null for the default (mm/mempolicy.c: do_set_mempolicy)", ..FieldRule::PLAIN },
     FieldRule { field: "il_prev", rule: RuleKind::Move, from: Some(Bits { offset: 30272, len: 16 }), to: Some(Bits { offset: 30080, len: 16 }), from_type: "short int", to_type: "short int", ..FieldRule::PLAIN },
-    FieldRule { field: "il_weight", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 30096, len: 8 }), from_type: "", to_type: "u8", source: Source::Override, reason: "pages left on the current node under MPOL_WEIGHTED_INTERLEAVE, a mode that 6.1 has not; 0 lets the next allocation choose a node afresh (mm/mempolicy.c: do_set_mempolicy, weighted_interleave_nodes)", ..FieldRule::PLAIN },
+    FieldRule { field: "il_weight", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 30096, len: 8 }), from_type: "", to_type: "u8", source: Source::Override, reason: "pages left on the current node under MPOL_WEIGHTED_INTERLEAVE, a mode that 6.1 has not; 0 lets the next allocation choose a node afresh (6.12 mm/mempolicy.c: do_set_mempolicy, weighted_interleave_nodes)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 30104, len: 8 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "pref_node_fork", rule: RuleKind::Move, from: Some(Bits { offset: 30288, len: 16 }), to: Some(Bits { offset: 30112, len: 16 }), from_type: "short int", to_type: "short int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 30128, len: 16 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
@@ -12367,14 +12352,15 @@ static TASK_STRUCT_RULES: [FieldRule; 310] = [
     FieldRule { field: "numa_faults_locality", rule: RuleKind::Move, from: Some(Bits { offset: 31040, len: 192 }), to: Some(Bits { offset: 30848, len: 192 }), from_type: "long unsigned int [3]", to_type: "long unsigned int [3]", ..FieldRule::PLAIN },
     FieldRule { field: "numa_pages_migrated", rule: RuleKind::Move, from: Some(Bits { offset: 31232, len: 64 }), to: Some(Bits { offset: 31040, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "rseq", rule: RuleKind::User, from: Some(Bits { offset: 31296, len: 64 }), to: Some(Bits { offset: 31104, len: 64 }), from_type: "struct rseq *", to_type: "struct rseq *", source: Source::StateMap, reason: "the thread's struct rseq, in the program (kernel/rseq.c: sys_rseq)", ..FieldRule::PLAIN },
-    FieldRule { field: "rseq_len", rule: RuleKind::Call, from: None, to: Some(Bits { offset: 31168, len: 32 }), from_type: "", to_type: "u32", source: Source::Override, reason: "6.1 accepts struct rseq of 32 bytes and no other length, so whoever registered one registered 32 (6.1 kernel/rseq.c: sys_rseq). 6.12 wants the same length again when it is unregistered, and fork copies it together with rseq (kernel/rseq.c: sys_rseq; include/linux/rseq.h: rseq_fork)", ..FieldRule::PLAIN },
+    FieldRule { field: "rseq_len", rule: RuleKind::Call, from: None, to: Some(Bits { offset: 31168, len: 32 }), from_type: "", to_type: "u32", source: Source::Override, reason: "6.1 accepts struct rseq of 32 bytes and no other length, so whoever registered one registered 32 (6.1 kernel/rseq.c: sys_rseq). 6.12 wants the same length again when it is unregistered, and fork copies it together with rseq (6.12 kernel/rseq.c: sys_rseq; 6.12 include/linux/rseq.h: rseq_fork)", ..FieldRule::PLAIN },
     FieldRule { field: "rseq_sig", rule: RuleKind::Move, from: Some(Bits { offset: 31360, len: 32 }), to: Some(Bits { offset: 31200, len: 32 }), from_type: "u32", to_type: "u32", ..FieldRule::PLAIN },
     FieldRule { field: "rseq_event_mask", rule: RuleKind::Move, from: Some(Bits { offset: 31424, len: 64 }), to: Some(Bits { offset: 31232, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
-    FieldRule { field: "mm_cid", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 31296, len: 32 }), from_type: "", to_type: "int", source: Source::Override, reason: "-1 in a new task: a concurrency id is held only while the task is on a CPU (kernel/fork.c: dup_task_struct; kernel/sched/sched.h: switch_mm_cid)", ..FieldRule::PLAIN },
-    FieldRule { field: "last_mm_cid", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 31328, len: 32 }), from_type: "", to_type: "int", source: Source::Override, reason: "-1 in a new task: a concurrency id is held only while the task is on a CPU (kernel/fork.c: dup_task_struct; kernel/sched/sched.h: switch_mm_cid)", ..FieldRule::PLAIN },
-    FieldRule { field: "migrate_from_cpu", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 31360, len: 32 }), from_type: "", to_type: "int", source: Source::Override, reason: "-1 in a new task: a concurrency id is held only while the task is on a CPU (kernel/fork.c: dup_task_struct; kernel/sched/sched.h: switch_mm_cid)", ..FieldRule::PLAIN },
-    FieldRule { field: "mm_cid_active", rule: RuleKind::Call, from: None, to: Some(Bits { offset: 31392, len: 32 }), from_type: "", to_type: "int", source: Source::Override, reason: "1 for every task that has an mm, once fork gave it one, and 0 for kernel threads and after the mm went (kernel/sched/core.c: sched_mm_cid_fork, sched_mm_cid_exit_signals). A user task with 0 would never get an id and rseq would warn (kernel/rseq.c: rseq_update_cpu_node_id)", ..FieldRule::PLAIN },
-    FieldRule { field: "cid_work", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 31424, len: 128 }), from_type: "", to_type: "struct callback_head", source: Source::Override, reason: "the fork of the thaw makes it: a work that points at itself, with a function of the running kernel (kernel/sched/core.c: init_sched_mm_cid). Nobody reads the one in the image, as with every callback_head", ..FieldRule::PLAIN },
+    FieldRule { field: "mm_cid", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 31296, len: 32 }), from_type: "", to_type: "int", source: Source::StateMap, reason: "concurrency id the task has while it runs, -1 off the CPU (6.12 kernel/fork.c: dup_task_struct)", ..FieldRule::PLAIN },
+    FieldRule { field: "last_mm_cid", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 31328, len: 32 }), from_type: "", to_type: "int", source: Source::StateMap, reason: "concurrency id the task had last, -1 for none (6.12 kernel/fork.c: dup_task_struct)", ..FieldRule::PLAIN },
+    FieldRule { field: "migrate_from_cpu", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 31360, len: 32 }), from_type: "", to_type: "int", source: Source::StateMap, reason: "CPU the task is migrated from, -1 for none (6.12 kernel/fork.c: dup_task_struct)", ..FieldRule::PLAIN },
+    FieldRule { field: "mm_cid_active", rule: RuleKind::Call, from: None, to: Some(Bits { offset: 31392, len: 32 }), from_type: "", to_type: "int", source: Source::Override, reason: "1 for every task that has an mm, once fork gave it one, and 0 for kernel threads and after the mm went (6.12 kernel/sched/core.c: sched_mm_cid_fork, sched_mm_cid_exit_signals). A user task with 0 would never get an id and rseq would warn (6.12 kernel/rseq.c: rseq_update_cpu_node_id)", ..FieldRule::PLAIN },
+    FieldRule { field: "cid_work.next", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 31424, len: 64 }), from_type: "", to_type: "struct callback_head *", source: Source::StateMap, reason: "work that compacts concurrency ids; it points at itself while not queued (6.12 kernel/sched/core.c: init_sched_mm_cid)", ..FieldRule::PLAIN },
+    FieldRule { field: "cid_work.func", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 31488, len: 64 }), from_type: "", to_type: "void (*)(void)", source: Source::StateMap, reason: "work that compacts concurrency ids; it points at itself while not queued (6.12 kernel/sched/core.c: init_sched_mm_cid)", ..FieldRule::PLAIN },
     FieldRule { field: "tlb_ubc", rule: RuleKind::Reset, from: Some(Bits { offset: 31488, len: 8256 }), to: Some(Bits { offset: 31552, len: 8256 }), from_type: "struct tlbflush_unmap_batch", to_type: "struct tlbflush_unmap_batch", nested: Some("tlbflush_unmap_batch"), source: Source::StateMap, reason: "CPUs whose TLB is still to be flushed for pages that reclaim took; flushed before it lets go of them (mm/rmap.c: try_to_unmap_flush)", ..FieldRule::PLAIN },
     FieldRule { field: "splice_pipe", rule: RuleKind::Reset, from: Some(Bits { offset: 39872, len: 64 }), to: Some(Bits { offset: 39808, len: 64 }), from_type: "struct pipe_inode_info *", to_type: "struct pipe_inode_info *", source: Source::StateMap, reason: "pipe kept for the next splice between files (fs/splice.c: splice_direct_to_actor)", ..FieldRule::PLAIN },
     FieldRule { field: "task_frag", rule: RuleKind::Recurse, from: Some(Bits { offset: 39936, len: 128 }), to: Some(Bits { offset: 39872, len: 128 }), from_type: "struct page_frag", to_type: "struct page_frag", nested: Some("page_frag"), ..FieldRule::PLAIN },
@@ -12394,8 +12380,8 @@ static TASK_STRUCT_RULES: [FieldRule; 310] = [
     FieldRule { field: "memcg_nr_pages_over_high", rule: RuleKind::Reset, from: Some(Bits { offset: 40832, len: 32 }), to: Some(Bits { offset: 40640, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", source: Source::StateMap, reason: "pages to give back on the way to user mode, charged to a cgroup of this boot (mm/memcontrol.c: mem_cgroup_handle_over_high, 6.1; __mem_cgroup_handle_over_high, 6.12)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 40672, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "active_memcg", rule: RuleKind::Reset, from: Some(Bits { offset: 40896, len: 64 }), to: Some(Bits { offset: 40704, len: 64 }), from_type: "struct mem_cgroup *", to_type: "struct mem_cgroup *", source: Source::StateMap, reason: "cgroup that is charged instead of the task's own, inside kernel code only (include/linux/sched/mm.h: set_active_memcg)", ..FieldRule::PLAIN },
-    FieldRule { field: "objcg", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 40768, len: 64 }), from_type: "", to_type: "struct obj_cgroup *", source: Source::Override, reason: "what fork leaves: CURRENT_OBJCG_UPDATE_FLAG and no pointer, which makes the first allocation look the cgroup up (mm/memcontrol.c: mem_cgroup_fork). Null would say that nobody is to be charged (mm/memcontrol.c: current_obj_cgroup)", ..FieldRule::PLAIN },
-    FieldRule { field: "throttle_disk", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 40832, len: 64 }), from_type: "", to_type: "struct gendisk *", source: Source::Override, reason: "null after fork, and set until the next return to user mode (kernel/fork.c: dup_task_struct; block/blk-cgroup.c: blkcg_schedule_throttle). It is not what throttle_queue was: that pointed at a queue, this points at a disk", ..FieldRule::PLAIN },
+    FieldRule { field: "objcg", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 40768, len: 64 }), from_type: "", to_type: "struct obj_cgroup *", source: Source::StateMap, reason: "cached handle of the task's memory cgroup, looked up at the next allocation (6.12 mm/memcontrol.c: mem_cgroup_fork, current_obj_cgroup)", ..FieldRule::PLAIN },
+    FieldRule { field: "throttle_disk", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 40832, len: 64 }), from_type: "", to_type: "struct gendisk *", source: Source::StateMap, reason: "device whose congestion is waited for on the way to user mode (6.12 block/blk-cgroup.c: blkcg_schedule_throttle)", ..FieldRule::PLAIN },
     FieldRule { field: "utask", rule: RuleKind::Resource, from: Some(Bits { offset: 41024, len: 64 }), to: Some(Bits { offset: 40896, len: 64 }), from_type: "struct uprobe_task *", to_type: "struct uprobe_task *", source: Source::StateMap, reason: "probes the task is in; return probes have replaced return addresses on its user stack (kernel/events/uprobes.c: get_utask, prepare_uretprobe)", ..FieldRule::PLAIN },
     FieldRule { field: "sequential_io", rule: RuleKind::Move, from: Some(Bits { offset: 41088, len: 32 }), to: Some(Bits { offset: 40960, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "sequential_io_avg", rule: RuleKind::Move, from: Some(Bits { offset: 41120, len: 32 }), to: Some(Bits { offset: 40992, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
@@ -12411,8 +12397,8 @@ static TASK_STRUCT_RULES: [FieldRule; 310] = [
     FieldRule { field: "security", rule: RuleKind::Reset, from: Some(Bits { offset: 41728, len: 64 }), to: Some(Bits { offset: 41728, len: 64 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "what the security modules keep for the task, made with it (security/security.c: security_task_alloc)", ..FieldRule::PLAIN },
     FieldRule { field: "bpf_storage", rule: RuleKind::Reset, from: Some(Bits { offset: 41792, len: 64 }), to: Some(Bits { offset: 41792, len: 64 }), from_type: "struct bpf_local_storage *", to_type: "struct bpf_local_storage *", source: Source::StateMap, reason: "values that BPF programs of this boot keep for the task (kernel/bpf/bpf_task_storage.c: bpf_task_storage_get)", ..FieldRule::PLAIN },
     FieldRule { field: "bpf_ctx", rule: RuleKind::Reset, from: Some(Bits { offset: 41856, len: 64 }), to: Some(Bits { offset: 41856, len: 64 }), from_type: "struct bpf_run_ctx *", to_type: "struct bpf_run_ctx *", source: Source::StateMap, reason: "BPF program under way, on the kernel stack (include/linux/bpf.h: bpf_set_run_ctx)", ..FieldRule::PLAIN },
-    FieldRule { field: "bpf_net_context", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 41920, len: 64 }), from_type: "", to_type: "struct bpf_net_context *", source: Source::Override, reason: "points into the kernel stack while a networking BPF program runs, and is null otherwise (include/linux/filter.h: bpf_net_ctx_set, bpf_net_ctx_clear)", ..FieldRule::PLAIN },
-    FieldRule { field: "kstack_offset", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 41984, len: 32 }), from_type: "", to_type: "u32", source: Source::Override, reason: "0 after fork; drawn anew at each return to user mode (include/linux/randomize_kstack.h: random_kstack_task_init, choose_random_kstack_offset)", ..FieldRule::PLAIN },
+    FieldRule { field: "bpf_net_context", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 41920, len: 64 }), from_type: "", to_type: "struct bpf_net_context *", source: Source::StateMap, reason: "networking BPF program under way, on the kernel stack (6.12 include/linux/filter.h: bpf_net_ctx_set)", ..FieldRule::PLAIN },
+    FieldRule { field: "kstack_offset", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 41984, len: 32 }), from_type: "", to_type: "u32", source: Source::Override, reason: "0 after fork; drawn anew at each return to user mode. The older kernel has one of each CPU in its place (include/linux/randomize_kstack.h: random_kstack_task_init, choose_random_kstack_offset, 6.1.192 and 6.12)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 42016, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "mce_vaddr", rule: RuleKind::Reset, from: Some(Bits { offset: 41920, len: 64 }), to: Some(Bits { offset: 42048, len: 64 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "address of a memory error the CPU reported, used until the task was told (arch/x86/kernel/cpu/mce/core.c: queue_task_work)", ..FieldRule::PLAIN },
     FieldRule { field: "mce_kflags", rule: RuleKind::Move, from: Some(Bits { offset: 41984, len: 64 }), to: Some(Bits { offset: 42112, len: 64 }), from_type: "__u64", to_type: "__u64", ..FieldRule::PLAIN },
@@ -12437,14 +12423,14 @@ static TASK_STRUCT_RULES: [FieldRule; 310] = [
     FieldRule { field: "in_user_fault", rule: RuleKind::Drop, from: Some(Bits { offset: 18756, len: 1 }), to: None, from_type: "unsigned int:1", to_type: "", source: Source::Override, reason: "set inside a page fault only (6.1 include/linux/memcontrol.h: mem_cgroup_enter_user_fault)", ..FieldRule::PLAIN },
     FieldRule { field: "thread_group.next", rule: RuleKind::Drop, from: Some(Bits { offset: 20736, len: 64 }), to: None, from_type: "struct list_head *", to_type: "", source: Source::Override, reason: "6.1 links the threads of a process twice; thread_node, with its head in signal_struct, is the one that 6.12 kept, and it is carried (6.1 kernel/fork.c: copy_process)", ..FieldRule::PLAIN },
     FieldRule { field: "thread_group.prev", rule: RuleKind::Drop, from: Some(Bits { offset: 20800, len: 64 }), to: None, from_type: "struct list_head *", to_type: "", source: Source::Override, reason: "6.1 links the threads of a process twice; thread_node, with its head in signal_struct, is the one that 6.12 kept, and it is carried (6.1 kernel/fork.c: copy_process)", ..FieldRule::PLAIN },
-    FieldRule { field: "backing_dev_info", rule: RuleKind::Drop, from: Some(Bits { offset: 26624, len: 64 }), to: None, from_type: "struct backing_dev_info *", to_type: "", source: Source::Override, reason: "set and cleared inside one write (6.1 mm/filemap.c: __generic_file_write_iter)", ..FieldRule::PLAIN },
-    FieldRule { field: "cpuset_slab_spread_rotor", rule: RuleKind::Drop, from: Some(Bits { offset: 28736, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::Override, reason: "the node for the next slab page under cpuset.memory_spread_slab, which 6.12 no longer heeds (6.1 kernel/cgroup/cpuset.c: cpuset_slab_spread_node)", ..FieldRule::PLAIN },
+    FieldRule { field: "backing_dev_info", rule: RuleKind::Drop, from: Some(Bits { offset: 26624, len: 64 }), to: None, from_type: "struct backing_dev_info *", to_type: "", source: Source::StateMap, reason: "device being written to, null outside a write (6.1 mm/filemap.c: __generic_file_write_iter)", ..FieldRule::PLAIN },
+    FieldRule { field: "cpuset_slab_spread_rotor", rule: RuleKind::Drop, from: Some(Bits { offset: 28736, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::StateMap, reason: "node of this machine for the next slab page, -1 for none chosen (6.1 kernel/fork.c: copy_process)", ..FieldRule::PLAIN },
     FieldRule { field: "perf_event_ctxp", rule: RuleKind::Drop, from: Some(Bits { offset: 29696, len: 128 }), to: None, from_type: "struct perf_event_context * [2]", to_type: "", source: Source::StateMap, reason: "perf events that watch the task; they belong to whoever opened them (kernel/events/core.c: perf_event_init_task)", ..FieldRule::PLAIN },
     FieldRule { field: "curr_ret_stack", rule: RuleKind::Drop, from: Some(Bits { offset: 40384, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::Override, reason: "0 is the empty stack in 6.12, -1 in 6.1 (kernel/trace/fgraph.c: ftrace_graph_init_task)", ..FieldRule::PLAIN },
-    FieldRule { field: "memcg_in_oom", rule: RuleKind::Drop, from: Some(Bits { offset: 40704, len: 64 }), to: None, from_type: "struct mem_cgroup *", to_type: "", source: Source::Override, reason: "cgroup that ran out of memory in a page fault; dealt with before the fault ends (6.1 mm/memcontrol.c: mem_cgroup_oom, mem_cgroup_oom_synchronize)", ..FieldRule::PLAIN },
+    FieldRule { field: "memcg_in_oom", rule: RuleKind::Drop, from: Some(Bits { offset: 40704, len: 64 }), to: None, from_type: "struct mem_cgroup *", to_type: "", source: Source::StateMap, reason: "cgroup that ran out of memory in a fault; dealt with before the fault ends (6.1 mm/memcontrol.c: mem_cgroup_oom_synchronize)", ..FieldRule::PLAIN },
     FieldRule { field: "memcg_oom_gfp_mask", rule: RuleKind::Drop, from: Some(Bits { offset: 40768, len: 32 }), to: None, from_type: "gfp_t", to_type: "", source: Source::Override, reason: "means something while memcg_in_oom is set only, and keeps its last value afterwards (6.1 mm/memcontrol.c: mem_cgroup_oom)", ..FieldRule::PLAIN },
     FieldRule { field: "memcg_oom_order", rule: RuleKind::Drop, from: Some(Bits { offset: 40800, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::Override, reason: "means something while memcg_in_oom is set only, and keeps its last value afterwards (6.1 mm/memcontrol.c: mem_cgroup_oom)", ..FieldRule::PLAIN },
-    FieldRule { field: "throttle_queue", rule: RuleKind::Drop, from: Some(Bits { offset: 40960, len: 64 }), to: None, from_type: "struct request_queue *", to_type: "", source: Source::Override, reason: "a wait on the way to user mode that spares a device of the machine left behind (6.1 block/blk-cgroup.c: blkcg_schedule_throttle). What 6.12 has instead, throttle_disk, points at another kind of object", ..FieldRule::PLAIN },
+    FieldRule { field: "throttle_queue", rule: RuleKind::Drop, from: Some(Bits { offset: 40960, len: 64 }), to: None, from_type: "struct request_queue *", to_type: "", source: Source::StateMap, reason: "device whose congestion is waited for on the way to user mode (6.1 block/blk-cgroup.c: blkcg_schedule_throttle)", ..FieldRule::PLAIN },
 ];
 
 static THREAD_INFO_RULES: [FieldRule; 4] = [
@@ -12474,9 +12460,9 @@ static THREAD_STRUCT_RULES: [FieldRule; 24] = [
     FieldRule { field: "iopl_warn", rule: RuleKind::Carry, from: Some(Bits { offset: 1152, len: 1 }), to: Some(Bits { offset: 1152, len: 1 }), from_type: "unsigned int:1", to_type: "unsigned int:1", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 1153, len: 31 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "pkru", rule: RuleKind::Carry, from: Some(Bits { offset: 1184, len: 32 }), to: Some(Bits { offset: 1184, len: 32 }), from_type: "u32", to_type: "u32", ..FieldRule::PLAIN },
-    FieldRule { field: "features", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 1216, len: 64 }), from_type: "", to_type: "long unsigned int", source: Source::Override, reason: "no shadow stack is enabled: a program of 6.1 cannot have asked for one, and execve gives 0 (arch/x86/kernel/shstk.c: reset_thread_features)", ..FieldRule::PLAIN },
-    FieldRule { field: "features_locked", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 1280, len: 64 }), from_type: "", to_type: "long unsigned int", source: Source::Override, reason: "nothing is locked: execve gives 0 (arch/x86/kernel/shstk.c: reset_thread_features); a lock that nobody asked for would forbid what a program of the new kernel may do", ..FieldRule::PLAIN },
-    FieldRule { field: "shstk", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 1344, len: 128 }), from_type: "", to_type: "struct thread_shstk", source: Source::Override, reason: "no shadow stack (arch/x86/kernel/shstk.c: shstk_alloc_thread_stack)", ..FieldRule::PLAIN },
+    FieldRule { field: "features", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 1216, len: 64 }), from_type: "", to_type: "long unsigned int", source: Source::Override, reason: "no shadow stack is enabled: a program of 6.1 cannot have asked for one, and execve gives 0 (6.12 arch/x86/kernel/shstk.c: reset_thread_features)", ..FieldRule::PLAIN },
+    FieldRule { field: "features_locked", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 1280, len: 64 }), from_type: "", to_type: "long unsigned int", source: Source::Override, reason: "nothing is locked: execve gives 0 (6.12 arch/x86/kernel/shstk.c: reset_thread_features); a lock that nobody asked for would forbid what a program of the new kernel may do", ..FieldRule::PLAIN },
+    FieldRule { field: "shstk", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 1344, len: 128 }), from_type: "", to_type: "struct thread_shstk", source: Source::Override, reason: "no shadow stack (6.12 arch/x86/kernel/shstk.c: shstk_alloc_thread_stack)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 1472, len: 64 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "fpu", rule: RuleKind::Recurse, from: Some(Bits { offset: 1536, len: 33792 }), to: Some(Bits { offset: 1536, len: 33792 }), from_type: "struct fpu", to_type: "struct fpu", nested: Some("fpu"), ..FieldRule::PLAIN },
 ];
@@ -12529,7 +12515,7 @@ static USER_STRUCT_RULES: [FieldRule; 17] = [
     FieldRule { field: "uid", rule: RuleKind::Carry, from: Some(Bits { offset: 640, len: 32 }), to: Some(Bits { offset: 640, len: 32 }), from_type: "kuid_t", to_type: "kuid_t", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 672, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "locked_vm", rule: RuleKind::Carry, from: Some(Bits { offset: 704, len: 64 }), to: Some(Bits { offset: 704, len: 64 }), from_type: "atomic_long_t", to_type: "atomic_long_t", ..FieldRule::PLAIN },
-    FieldRule { field: "perf_mlock", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 768, len: 64 }), from_type: "", to_type: "atomic_long_t", source: Source::Override, reason: "0 in a new account: pages of perf buffers, and no perf mapping is carried (kernel/user.c: alloc_uid; kernel/events/core.c: perf_mmap)", ..FieldRule::PLAIN },
+    FieldRule { field: "perf_mlock", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 768, len: 64 }), from_type: "", to_type: "atomic_long_t", source: Source::Override, reason: "0 in a new account: pages of perf buffers, and no perf mapping is carried (kernel/user.c: alloc_uid; kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)", ..FieldRule::PLAIN },
     FieldRule { field: "ratelimit.lock", rule: RuleKind::Reset, from: Some(Bits { offset: 768, len: 32 }), to: Some(Bits { offset: 832, len: 32 }), from_type: "raw_spinlock_t", to_type: "raw_spinlock_t", nested: Some("raw_spinlock_t"), source: Source::StateMap, reason: "limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE (kernel/user.c: alloc_uid)", ..FieldRule::PLAIN },
     FieldRule { field: "ratelimit.interval", rule: RuleKind::Reset, from: Some(Bits { offset: 800, len: 32 }), to: Some(Bits { offset: 864, len: 32 }), from_type: "int", to_type: "int", source: Source::StateMap, reason: "limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE (kernel/user.c: alloc_uid)", ..FieldRule::PLAIN },
     FieldRule { field: "ratelimit.burst", rule: RuleKind::Reset, from: Some(Bits { offset: 832, len: 32 }), to: Some(Bits { offset: 896, len: 32 }), from_type: "int", to_type: "int", source: Source::StateMap, reason: "limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE (kernel/user.c: alloc_uid)", ..FieldRule::PLAIN },
@@ -12545,10 +12531,10 @@ static VM_AREA_STRUCT_RULES: [FieldRule; 21] = [
     FieldRule { field: "vm_mm", rule: RuleKind::Within, from: Some(Bits { offset: 128, len: 64 }), to: Some(Bits { offset: 128, len: 64 }), from_type: "struct mm_struct *", to_type: "struct mm_struct *", source: Source::StateMap, reason: "the address space it belongs to (kernel/fork.c: vm_area_alloc)", ..FieldRule::PLAIN },
     FieldRule { field: "vm_page_prot", rule: RuleKind::Carry, from: Some(Bits { offset: 192, len: 64 }), to: Some(Bits { offset: 192, len: 64 }), from_type: "pgprot_t", to_type: "pgprot_t", ..FieldRule::PLAIN },
     FieldRule { field: "vm_flags", rule: RuleKind::Call, from: Some(Bits { offset: 256, len: 64 }), to: Some(Bits { offset: 256, len: 64 }), from_type: "long unsigned int", to_type: "const vm_flags_t", source: Source::Override, reason: "VM_UFFD_MINOR is bit 37 in 6.1 and bit 38 in 6.12, where bit 37 is VM_SHADOW_STACK: uncorrected, an area watched by userfaultfd would become a shadow stack. All other flags have the same number in both (include/linux/mm.h)", ..FieldRule::PLAIN },
-    FieldRule { field: "detached", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 320, len: 8 }), from_type: "", to_type: "bool", source: Source::Override, reason: "false: the area is in the tree (mm/vma.c: vma_mark_detached)", ..FieldRule::PLAIN },
+    FieldRule { field: "detached", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 320, len: 8 }), from_type: "", to_type: "bool", source: Source::StateMap, reason: "taken out of the tree and about to be freed; what the walk finds is not (6.12 mm/vma.c: vma_prepare, vma_mark_detached)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 328, len: 24 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "vm_lock_seq", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 352, len: 32 }), from_type: "", to_type: "unsigned int", source: Source::Override, reason: "UINT_MAX, a number that mm_lock_seq does not have: not locked for writing (kernel/fork.c: vma_lock_alloc)", ..FieldRule::PLAIN },
-    FieldRule { field: "vm_lock", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 384, len: 64 }), from_type: "", to_type: "struct vma_lock *", source: Source::Override, reason: "allocated with every area, those of the thaw too (kernel/fork.c: vma_lock_alloc)", ..FieldRule::PLAIN },
+    FieldRule { field: "vm_lock_seq", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 352, len: 32 }), from_type: "", to_type: "unsigned int", source: Source::StateMap, reason: "not locked for writing: a number that mm_lock_seq has not (6.12 kernel/fork.c: vma_lock_alloc)", ..FieldRule::PLAIN },
+    FieldRule { field: "vm_lock", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 384, len: 64 }), from_type: "", to_type: "struct vma_lock *", source: Source::StateMap, reason: "lock allocated with the VMA (6.12 kernel/fork.c: vma_lock_alloc)", ..FieldRule::PLAIN },
     FieldRule { field: "shared.rb", rule: RuleKind::Reset, from: Some(Bits { offset: 320, len: 192 }), to: Some(Bits { offset: 448, len: 192 }), from_type: "struct rb_node", to_type: "struct rb_node", nested: Some("rb_node"), source: Source::StateMap, reason: "place among the mappings of the file, rebuilt when the VMA is linked (mm/mmap.c: __vma_link_file, 6.1; mm/vma.c: __vma_link_file, 6.12)", ..FieldRule::PLAIN },
     FieldRule { field: "shared.rb_subtree_last", rule: RuleKind::Reset, from: Some(Bits { offset: 512, len: 64 }), to: Some(Bits { offset: 640, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", source: Source::StateMap, reason: "place among the mappings of the file, rebuilt when the VMA is linked (mm/mmap.c: __vma_link_file, 6.1; mm/vma.c: __vma_link_file, 6.12)", ..FieldRule::PLAIN },
     FieldRule { field: "anon_vma_chain", rule: RuleKind::Reset, from: Some(Bits { offset: 576, len: 128 }), to: Some(Bits { offset: 704, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)", ..FieldRule::PLAIN },
@@ -12559,7 +12545,7 @@ static VM_AREA_STRUCT_RULES: [FieldRule; 21] = [
     FieldRule { field: "vm_private_data", rule: RuleKind::Reset, from: Some(Bits { offset: 960, len: 64 }), to: Some(Bits { offset: 1088, len: 64 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "belongs to the driver that mapped, which sets it in its mmap operation (mm/mmap.c: __install_special_mapping)", ..FieldRule::PLAIN },
     FieldRule { field: "swap_readahead_info.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 1024, len: 64 }), to: Some(Bits { offset: 1152, len: 64 }), from_type: "s64", to_type: "s64", source: Source::StateMap, reason: "window of the last swap-in, a hint (mm/swap_state.c: swap_ra_info, 6.1; swap_vma_ra_win, 6.12)", ..FieldRule::PLAIN },
     FieldRule { field: "vm_policy", rule: RuleKind::Follow, from: Some(Bits { offset: 1088, len: 64 }), to: Some(Bits { offset: 1216, len: 64 }), from_type: "struct mempolicy *", to_type: "struct mempolicy *", source: Source::StateMap, reason: "NUMA policy of the area, null for the task's (mm/mempolicy.c: vma_replace_policy)", ..FieldRule::PLAIN },
-    FieldRule { field: "numab_state", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 1280, len: 64 }), from_type: "", to_type: "struct vma_numab_state *", source: Source::Override, reason: "null until NUMA balancing looks at the area (include/linux/mm.h: vma_numab_state_init; kernel/sched/fair.c: task_numa_work)", ..FieldRule::PLAIN },
+    FieldRule { field: "numab_state", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 1280, len: 64 }), from_type: "", to_type: "struct vma_numab_state *", source: Source::StateMap, reason: "which tasks of this boot used the area, for NUMA balancing (6.12 kernel/sched/fair.c: task_numa_work)", ..FieldRule::PLAIN },
     FieldRule { field: "vm_userfaultfd_ctx", rule: RuleKind::Recurse, from: Some(Bits { offset: 1152, len: 64 }), to: Some(Bits { offset: 1344, len: 64 }), from_type: "struct vm_userfaultfd_ctx", to_type: "struct vm_userfaultfd_ctx", nested: Some("vm_userfaultfd_ctx"), ..FieldRule::PLAIN },
 ];
 

@@ -159,7 +159,7 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &same::file, new: &mut same:
     // credentials it was opened with
     new.f_cred = cx.follow(&at!(at.f_cred), old.f_cred);
     path(cx, &at!(at.f_path), &old.f_path, &mut new.f_path);
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     mutex(cx, &at!(at.f_pos_lock), &old.f_pos_lock, &mut new.f_pos_lock);
     new.f_pos = old.f_pos;
     // what the security modules keep for the file, made with it
@@ -599,7 +599,7 @@ pub fn mm_context_t(
     // the LDT, null until the program writes one
     new.ldt = cx.follow(&at!(at.ldt), old.ldt);
     new.flags = old.flags;
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     mutex(cx, &at!(at.lock), &old.lock, &mut new.lock);
     // where the vdso is mapped in the program
     new.vdso = old.vdso;
@@ -656,9 +656,8 @@ pub fn mm_struct(
     // counts writers of this boot only
     seqcount_t(cx, &at!(at.mm_lock_seq), &old.mm_lock_seq, &mut new.mm_lock_seq);
     new._pad_292 = [0; 4];
-    // 0 in a new mm: the first private futex that needs a name draws one (kernel/fork.c:
-    // mm_init; kernel/futex/core.c: get_futex_key)
-    new.futex_unique_id.as_mut_bytes().fill(0);
+    // name of the mm in futex hash keys, drawn when it is first needed
+    new.futex_unique_id.counter = I64::new(0);
     new.hiwater_rss = old.hiwater_rss;
     new.hiwater_vm = old.hiwater_vm;
     new.total_vm = old.total_vm;
@@ -755,7 +754,7 @@ pub fn mutex(
 ) {
     use same::mutex as Old;
     use same::mutex as New;
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     raw_spinlock_t(
         cx,
         &at!(at.rtmutex.wait_lock),
@@ -1191,10 +1190,11 @@ pub fn sched_dl_entity(
     new._pad_86 = [0; 2];
     hrtimer(cx, &at!(at.dl_timer), &old.dl_timer, &mut new.dl_timer);
     hrtimer(cx, &at!(at.inactive_timer), &old.inactive_timer, &mut new.inactive_timer);
-    // run queue of the deadline server of a CPU, null for a task
-    new.rq = cx.reset(&at!(at.rq), old.rq, 0);
-    // how the deadline server of a CPU picks a task, null for a task
-    new.server_pick_task = cx.reset(&at!(at.server_pick_task), old.server_pick_task, 0);
+    let reason = "run queue of the deadline server of a CPU, null for a task (6.12 kernel/sched/deadline.c: dl_server_init)";
+    new.rq = cx.reset_strict(&at!(at.rq), old.rq, 0, reason);
+    let reason = "how the deadline server of a CPU picks a task, null for a task (6.12 kernel/sched/deadline.c: dl_server_init)";
+    new.server_pick_task = cx
+        .reset_strict(&at!(at.server_pick_task), old.server_pick_task, 0, reason);
     // the entity whose parameters count: its own, or that of the waiter it was boosted by
     new.pi_se = cx.within_required(&at!(at.pi_se), old.pi_se);
     // waits for dl_timer
@@ -1568,7 +1568,7 @@ pub fn signal_struct(
     new._pad_1078 = [0; 2];
     let reason = "address space of a process the OOM killer chose (mm/oom_kill.c: mark_oom_victim)";
     new.oom_mm = cx.reset_strict(&at!(at.oom_mm), old.oom_mm, 0, reason);
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     mutex(
         cx,
         &at!(at.cred_guard_mutex),
@@ -2132,7 +2132,7 @@ pub fn task_struct(
     list_head(cx, &at!(at.pi_state_list), &old.pi_state_list, &mut new.pi_state_list);
     // a spare allocated before it is needed
     new.pi_state_cache = cx.reset(&at!(at.pi_state_cache), old.pi_state_cache, 0);
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     mutex(
         cx,
         &at!(at.futex_exit_mutex),
@@ -2143,7 +2143,7 @@ pub fn task_struct(
     new.perf_recursion = old.perf_recursion;
     // perf events that watch the task
     new.perf_event_ctxp = cx.reset(&at!(at.perf_event_ctxp), old.perf_event_ctxp, 0);
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     mutex(
         cx,
         &at!(at.perf_event_mutex),
@@ -2490,7 +2490,7 @@ pub fn user_struct(
     new._pad_84 = [0; 4];
     new.locked_vm = old.locked_vm;
     // 0 in a new account: pages of perf buffers, and no perf mapping is carried (kernel/user.c:
-    // alloc_uid; kernel/events/core.c: perf_mmap)
+    // alloc_uid; kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)
     new.perf_mlock.as_mut_bytes().fill(0);
     // limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE
     raw_spinlock_t(
@@ -2524,8 +2524,8 @@ pub fn vm_area_struct(
     new.vm_mm = cx.within_required(&at!(at.vm_mm), old.vm_mm);
     new.vm_page_prot = old.vm_page_prot;
     new.vm_flags = old.vm_flags;
-    // taken out of the tree and about to be freed
-    new.detached = cx.reset(&at!(at.detached), old.detached, 0);
+    let reason = "taken out of the tree and about to be freed; what the walk finds is not (6.12 mm/vma.c: vma_prepare, vma_mark_detached)";
+    new.detached = cx.reset_strict(&at!(at.detached), old.detached, 0, reason);
     new._pad_41 = [0; 3];
     // not locked for writing: a number that mm_lock_seq has not
     new.vm_lock_seq = cx.reset(&at!(at.vm_lock_seq), old.vm_lock_seq, 4294967295);
@@ -8704,7 +8704,7 @@ static FDTABLE_RULES: [FieldRule; 7] = [
 
 static FILE_RULES: [FieldRule; 20] = [
     FieldRule { field: "f_count", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 64 }), to: Some(Bits { offset: 0, len: 64 }), from_type: "atomic_long_t", to_type: "atomic_long_t", ..FieldRule::PLAIN },
-    FieldRule { field: "f_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 256 }), to: Some(Bits { offset: 64, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "f_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 256 }), to: Some(Bits { offset: 64, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "f_mode", rule: RuleKind::Carry, from: Some(Bits { offset: 320, len: 32 }), to: Some(Bits { offset: 320, len: 32 }), from_type: "fmode_t", to_type: "fmode_t", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 352, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "f_op", rule: RuleKind::Symbol, from: Some(Bits { offset: 384, len: 64 }), to: Some(Bits { offset: 384, len: 64 }), from_type: "const struct file_operations *", to_type: "const struct file_operations *", source: Source::StateMap, reason: "set by open from the inode (fs/open.c: do_dentry_open)", ..FieldRule::PLAIN },
@@ -8715,7 +8715,7 @@ static FILE_RULES: [FieldRule; 20] = [
     FieldRule { field: "f_iocb_flags", rule: RuleKind::Reset, from: Some(Bits { offset: 672, len: 32 }), to: Some(Bits { offset: 672, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", source: Source::StateMap, reason: "computed from f_flags and the file system when the file is opened (fs/open.c: do_dentry_open; include/linux/fs.h: iocb_flags)", ..FieldRule::PLAIN },
     FieldRule { field: "f_cred", rule: RuleKind::Follow, from: Some(Bits { offset: 704, len: 64 }), to: Some(Bits { offset: 704, len: 64 }), from_type: "const struct cred *", to_type: "const struct cred *", source: Source::StateMap, reason: "credentials it was opened with (fs/file_table.c: alloc_empty_file)", ..FieldRule::PLAIN },
     FieldRule { field: "f_path", rule: RuleKind::Recurse, from: Some(Bits { offset: 768, len: 128 }), to: Some(Bits { offset: 768, len: 128 }), from_type: "struct path", to_type: "struct path", nested: Some("path"), ..FieldRule::PLAIN },
-    FieldRule { field: "f_pos_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 896, len: 256 }), to: Some(Bits { offset: 896, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "f_pos_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 896, len: 256 }), to: Some(Bits { offset: 896, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
     FieldRule { field: "f_pos", rule: RuleKind::Carry, from: Some(Bits { offset: 1152, len: 64 }), to: Some(Bits { offset: 1152, len: 64 }), from_type: "loff_t", to_type: "loff_t", ..FieldRule::PLAIN },
     FieldRule { field: "f_security", rule: RuleKind::Reset, from: Some(Bits { offset: 1216, len: 64 }), to: Some(Bits { offset: 1216, len: 64 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "what the security modules keep for the file, made with it (security/security.c: security_file_alloc)", ..FieldRule::PLAIN },
     FieldRule { field: "f_owner", rule: RuleKind::Follow, from: Some(Bits { offset: 1280, len: 64 }), to: Some(Bits { offset: 1280, len: 64 }), from_type: "struct fown_struct *", to_type: "struct fown_struct *", source: Source::StateMap, reason: "who gets signals of the file; embedded in 6.1, null until somebody asked for them in 6.12 (fs/fcntl.c: __f_setown, 6.1; file_f_owner_allocate, 6.12)", ..FieldRule::PLAIN },
@@ -8737,7 +8737,7 @@ static FILES_STRUCT_RULES: [FieldRule; 14] = [
     FieldRule { field: "fdt", rule: RuleKind::Follow, from: Some(Bits { offset: 448, len: 64 }), to: Some(Bits { offset: 448, len: 64 }), from_type: "struct fdtable *", to_type: "struct fdtable *", source: Source::StateMap, reason: "the table in use: fdtab, or a larger one (fs/file.c: expand_fdtable)", ..FieldRule::PLAIN },
     FieldRule { field: "fdtab", rule: RuleKind::Recurse, from: Some(Bits { offset: 512, len: 448 }), to: Some(Bits { offset: 512, len: 448 }), from_type: "struct fdtable", to_type: "struct fdtable", nested: Some("fdtable"), ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 960, len: 64 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "file_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 1024, len: 256 }), to: Some(Bits { offset: 1024, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "file_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 1024, len: 256 }), to: Some(Bits { offset: 1024, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "next_fd", rule: RuleKind::Carry, from: Some(Bits { offset: 1280, len: 32 }), to: Some(Bits { offset: 1280, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 1312, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "close_on_exec_init", rule: RuleKind::Carry, from: Some(Bits { offset: 1344, len: 64 }), to: Some(Bits { offset: 1344, len: 64 }), from_type: "long unsigned int [1]", to_type: "long unsigned int [1]", ..FieldRule::PLAIN },
@@ -8784,8 +8784,8 @@ static FPU_RULES: [FieldRule; 8] = [
 static FS_STRUCT_RULES: [FieldRule; 8] = [
     FieldRule { field: "users", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 32, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 256 }), to: Some(Bits { offset: 64, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
-    FieldRule { field: "seq", rule: RuleKind::Reset, from: Some(Bits { offset: 320, len: 128 }), to: Some(Bits { offset: 320, len: 128 }), from_type: "seqcount_spinlock_t", to_type: "seqcount_spinlock_t", nested: Some("seqcount_spinlock_t"), source: Source::StateMap, reason: "as seqcount_t (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 256 }), to: Some(Bits { offset: 64, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
+    FieldRule { field: "seq", rule: RuleKind::Reset, from: Some(Bits { offset: 320, len: 128 }), to: Some(Bits { offset: 320, len: 128 }), from_type: "seqcount_spinlock_t", to_type: "seqcount_spinlock_t", nested: Some("seqcount_spinlock_t"), source: Source::StateMap, reason: "as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
     FieldRule { field: "umask", rule: RuleKind::Carry, from: Some(Bits { offset: 448, len: 32 }), to: Some(Bits { offset: 448, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "in_exec", rule: RuleKind::Carry, from: Some(Bits { offset: 480, len: 32 }), to: Some(Bits { offset: 480, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "root", rule: RuleKind::Recurse, from: Some(Bits { offset: 512, len: 128 }), to: Some(Bits { offset: 512, len: 128 }), from_type: "struct path", to_type: "struct path", nested: Some("path"), ..FieldRule::PLAIN },
@@ -8831,7 +8831,7 @@ static IO_CONTEXT_RULES: [FieldRule; 9] = [
     FieldRule { field: "active_ref", rule: RuleKind::Carry, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "atomic_t", to_type: "atomic_t", ..FieldRule::PLAIN },
     FieldRule { field: "ioprio", rule: RuleKind::Carry, from: Some(Bits { offset: 96, len: 16 }), to: Some(Bits { offset: 96, len: 16 }), from_type: "short unsigned int", to_type: "short unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 112, len: 16 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 256 }), to: Some(Bits { offset: 128, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 256 }), to: Some(Bits { offset: 128, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "icq_tree", rule: RuleKind::Reset, from: Some(Bits { offset: 384, len: 384 }), to: Some(Bits { offset: 384, len: 384 }), from_type: "struct xarray", to_type: "struct xarray", nested: Some("xarray"), source: Source::StateMap, reason: "an index that its keeper fills anew; without entries its head is null (include/linux/xarray.h: xa_init_flags)", ..FieldRule::PLAIN },
     FieldRule { field: "icq_hint", rule: RuleKind::Reset, from: Some(Bits { offset: 768, len: 64 }), to: Some(Bits { offset: 768, len: 64 }), from_type: "struct io_cq *", to_type: "struct io_cq *", source: Source::StateMap, reason: "queue of the I/O scheduler used last (block/blk-ioc.c: ioc_lookup_icq)", ..FieldRule::PLAIN },
     FieldRule { field: "icq_list", rule: RuleKind::Reset, from: Some(Bits { offset: 832, len: 64 }), to: Some(Bits { offset: 832, len: 64 }), from_type: "struct hlist_head", to_type: "struct hlist_head", nested: Some("hlist_head"), source: Source::StateMap, reason: "as list_head; an empty hash chain is null (include/linux/list.h: INIT_HLIST_HEAD)", ..FieldRule::PLAIN },
@@ -8842,7 +8842,7 @@ static K_ITIMER_RULES: [FieldRule; 19] = [
     FieldRule { field: "list.next", rule: RuleKind::Within, from: Some(Bits { offset: 0, len: 64 }), to: Some(Bits { offset: 0, len: 64 }), from_type: "struct hlist_node *", to_type: "struct hlist_node *", source: Source::StateMap, reason: "place among the timers of the process (kernel/time/posix-timers.c: do_timer_create)", ..FieldRule::PLAIN },
     FieldRule { field: "list.pprev", rule: RuleKind::Within, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "struct hlist_node * *", to_type: "struct hlist_node * *", source: Source::StateMap, reason: "place among the timers of the process (kernel/time/posix-timers.c: do_timer_create)", ..FieldRule::PLAIN },
     FieldRule { field: "t_hash", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 128 }), to: Some(Bits { offset: 128, len: 128 }), from_type: "struct hlist_node", to_type: "struct hlist_node", nested: Some("hlist_node"), source: Source::StateMap, reason: "as list_head; a node that is on no chain has null links (include/linux/list.h: INIT_HLIST_NODE)", ..FieldRule::PLAIN },
-    FieldRule { field: "it_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 256, len: 256 }), to: Some(Bits { offset: 256, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "it_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 256, len: 256 }), to: Some(Bits { offset: 256, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "kclock", rule: RuleKind::Symbol, from: Some(Bits { offset: 512, len: 64 }), to: Some(Bits { offset: 512, len: 64 }), from_type: "const struct k_clock *", to_type: "const struct k_clock *", source: Source::StateMap, reason: "operations of the clock: clock_realtime, clock_monotonic, alarm_clock (kernel/time/posix-timers.c: clockid_to_kclock)", ..FieldRule::PLAIN },
     FieldRule { field: "it_clock", rule: RuleKind::Carry, from: Some(Bits { offset: 576, len: 32 }), to: Some(Bits { offset: 576, len: 32 }), from_type: "clockid_t", to_type: "clockid_t", ..FieldRule::PLAIN },
     FieldRule { field: "it_id", rule: RuleKind::Carry, from: Some(Bits { offset: 608, len: 32 }), to: Some(Bits { offset: 608, len: 32 }), from_type: "timer_t", to_type: "timer_t", ..FieldRule::PLAIN },
@@ -8902,7 +8902,7 @@ static LOAD_WEIGHT_RULES: [FieldRule; 3] = [
 ];
 
 static MAPLE_TREE_RULES: [FieldRule; 4] = [
-    FieldRule { field: "ma_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 256 }), to: Some(Bits { offset: 0, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "ma_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 256 }), to: Some(Bits { offset: 0, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "ma_flags", rule: RuleKind::Reset, from: Some(Bits { offset: 256, len: 32 }), to: Some(Bits { offset: 256, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", source: Source::StateMap, reason: "MM_MT_FLAGS; the rest is the height of the tree, which is built anew (kernel/fork.c: mm_init)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 288, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "ma_root", rule: RuleKind::Reset, from: Some(Bits { offset: 320, len: 64 }), to: Some(Bits { offset: 320, len: 64 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "root of the tree of VMAs, which is built anew from their ordered list (lib/maple_tree.c: mas_store_root; mm/mmap.c: exit_mmap)", ..FieldRule::PLAIN },
@@ -8922,10 +8922,10 @@ static MM_CONTEXT_T_RULES: [FieldRule; 12] = [
     FieldRule { field: "ctx_id", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 64 }), to: Some(Bits { offset: 0, len: 64 }), from_type: "u64", to_type: "u64", source: Source::StateMap, reason: "unique number of an address space of this boot (arch/x86/include/asm/mmu_context.h: init_new_context)", ..FieldRule::PLAIN },
     FieldRule { field: "tlb_gen.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "s64", to_type: "s64", source: Source::StateMap, reason: "counts changes of page tables that are not carried (arch/x86/include/asm/mmu_context.h: init_new_context)", ..FieldRule::PLAIN },
     FieldRule { field: "next_trim_cpumask", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 64 }), to: Some(Bits { offset: 128, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", source: Source::StateMap, reason: "jiffies of this boot (arch/x86/include/asm/mmu_context.h: init_new_context)", ..FieldRule::PLAIN },
-    FieldRule { field: "ldt_usr_sem", rule: RuleKind::Reset, from: Some(Bits { offset: 192, len: 320 }), to: Some(Bits { offset: 192, len: 320 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "ldt_usr_sem", rule: RuleKind::Reset, from: Some(Bits { offset: 192, len: 320 }), to: Some(Bits { offset: 192, len: 320 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
     FieldRule { field: "ldt", rule: RuleKind::Follow, from: Some(Bits { offset: 512, len: 64 }), to: Some(Bits { offset: 512, len: 64 }), from_type: "struct ldt_struct *", to_type: "struct ldt_struct *", source: Source::StateMap, reason: "the LDT, null until the program writes one (arch/x86/kernel/ldt.c: write_ldt)", ..FieldRule::PLAIN },
     FieldRule { field: "flags", rule: RuleKind::Carry, from: Some(Bits { offset: 576, len: 64 }), to: Some(Bits { offset: 576, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
-    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 640, len: 256 }), to: Some(Bits { offset: 640, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 640, len: 256 }), to: Some(Bits { offset: 640, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
     FieldRule { field: "vdso", rule: RuleKind::User, from: Some(Bits { offset: 896, len: 64 }), to: Some(Bits { offset: 896, len: 64 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "where the vdso is mapped in the program (arch/x86/entry/vdso/vma.c: map_vdso)", ..FieldRule::PLAIN },
     FieldRule { field: "vdso_image", rule: RuleKind::Symbol, from: Some(Bits { offset: 960, len: 64 }), to: Some(Bits { offset: 960, len: 64 }), from_type: "const struct vdso_image *", to_type: "const struct vdso_image *", source: Source::StateMap, reason: "vdso_image_64, vdso_image_x32 or vdso_image_32 (arch/x86/entry/vdso/vma.c: map_vdso)", ..FieldRule::PLAIN },
     FieldRule { field: "perf_rdpmc_allowed.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 1024, len: 32 }), to: Some(Bits { offset: 1024, len: 32 }), from_type: "int", to_type: "int", source: Source::StateMap, reason: "how many perf events are mapped; perf mappings are not carried (arch/x86/events/core.c: x86_pmu_event_mapped)", ..FieldRule::PLAIN },
@@ -8950,12 +8950,12 @@ static MM_STRUCT_RULES: [FieldRule; 70] = [
     FieldRule { field: "pgtables_bytes.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 1472, len: 64 }), to: Some(Bits { offset: 1472, len: 64 }), from_type: "s64", to_type: "s64", source: Source::StateMap, reason: "size of the page tables, which are built anew (include/linux/mm.h: mm_pgtables_bytes_init)", ..FieldRule::PLAIN },
     FieldRule { field: "map_count", rule: RuleKind::Carry, from: Some(Bits { offset: 1536, len: 32 }), to: Some(Bits { offset: 1536, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 1568, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "page_table_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 1600, len: 256 }), to: Some(Bits { offset: 1600, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
-    FieldRule { field: "mmap_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 1856, len: 320 }), to: Some(Bits { offset: 1856, len: 320 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "page_table_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 1600, len: 256 }), to: Some(Bits { offset: 1600, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
+    FieldRule { field: "mmap_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 1856, len: 320 }), to: Some(Bits { offset: 1856, len: 320 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
     FieldRule { field: "mmlist", rule: RuleKind::Reset, from: Some(Bits { offset: 2176, len: 128 }), to: Some(Bits { offset: 2176, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)", ..FieldRule::PLAIN },
     FieldRule { field: "mm_lock_seq", rule: RuleKind::Reset, from: Some(Bits { offset: 2304, len: 32 }), to: Some(Bits { offset: 2304, len: 32 }), from_type: "seqcount_t", to_type: "seqcount_t", nested: Some("seqcount_t"), source: Source::StateMap, reason: "counts writers of this boot only; readers compare it with itself (include/linux/seqlock.h: __seqcount_init)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 2336, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "futex_unique_id", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 2368, len: 64 }), from_type: "", to_type: "atomic64_t", source: Source::Override, reason: "0 in a new mm: the first private futex that needs a name draws one (kernel/fork.c: mm_init; kernel/futex/core.c: get_futex_key)", ..FieldRule::PLAIN },
+    FieldRule { field: "futex_unique_id.counter", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 2368, len: 64 }), from_type: "", to_type: "s64", source: Source::StateMap, reason: "name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)", ..FieldRule::PLAIN },
     FieldRule { field: "hiwater_rss", rule: RuleKind::Move, from: Some(Bits { offset: 2368, len: 64 }), to: Some(Bits { offset: 2432, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "hiwater_vm", rule: RuleKind::Move, from: Some(Bits { offset: 2432, len: 64 }), to: Some(Bits { offset: 2496, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "total_vm", rule: RuleKind::Move, from: Some(Bits { offset: 2496, len: 64 }), to: Some(Bits { offset: 2560, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
@@ -8967,7 +8967,7 @@ static MM_STRUCT_RULES: [FieldRule; 70] = [
     FieldRule { field: "def_flags", rule: RuleKind::Move, from: Some(Bits { offset: 2880, len: 64 }), to: Some(Bits { offset: 2944, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "write_protect_seq", rule: RuleKind::Reset, from: Some(Bits { offset: 2944, len: 32 }), to: Some(Bits { offset: 3008, len: 32 }), from_type: "seqcount_t", to_type: "seqcount_t", nested: Some("seqcount_t"), source: Source::StateMap, reason: "counts writers of this boot only; readers compare it with itself (include/linux/seqlock.h: __seqcount_init)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 3040, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "arg_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 3008, len: 256 }), to: Some(Bits { offset: 3072, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "arg_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 3008, len: 256 }), to: Some(Bits { offset: 3072, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "start_code", rule: RuleKind::Move, from: Some(Bits { offset: 3264, len: 64 }), to: Some(Bits { offset: 3328, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "end_code", rule: RuleKind::Move, from: Some(Bits { offset: 3328, len: 64 }), to: Some(Bits { offset: 3392, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "start_data", rule: RuleKind::Move, from: Some(Bits { offset: 3392, len: 64 }), to: Some(Bits { offset: 3456, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
@@ -8984,7 +8984,7 @@ static MM_STRUCT_RULES: [FieldRule; 70] = [
     FieldRule { field: "binfmt", rule: RuleKind::Symbol, from: Some(Bits { offset: 8576, len: 64 }), to: Some(Bits { offset: 8640, len: 64 }), from_type: "struct linux_binfmt *", to_type: "struct linux_binfmt *", source: Source::StateMap, reason: "the handler that started the program: elf_format, compat_elf_format (fs/exec.c: set_binfmt)", ..FieldRule::PLAIN },
     FieldRule { field: "context", rule: RuleKind::Recurse, from: Some(Bits { offset: 8640, len: 1088 }), to: Some(Bits { offset: 8704, len: 1088 }), from_type: "mm_context_t", to_type: "mm_context_t", nested: Some("mm_context_t"), ..FieldRule::PLAIN },
     FieldRule { field: "flags", rule: RuleKind::Move, from: Some(Bits { offset: 9728, len: 64 }), to: Some(Bits { offset: 9792, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
-    FieldRule { field: "ioctx_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 9792, len: 256 }), to: Some(Bits { offset: 9856, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "ioctx_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 9792, len: 256 }), to: Some(Bits { offset: 9856, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "ioctx_table", rule: RuleKind::Resource, from: Some(Bits { offset: 10048, len: 64 }), to: Some(Bits { offset: 10112, len: 64 }), from_type: "struct kioctx_table *", to_type: "struct kioctx_table *", source: Source::StateMap, reason: "contexts of io_setup with requests and completions not yet read (fs/aio.c: ioctx_add_table)", ..FieldRule::PLAIN },
     FieldRule { field: "owner", rule: RuleKind::Within, from: Some(Bits { offset: 10112, len: 64 }), to: Some(Bits { offset: 10176, len: 64 }), from_type: "struct task_struct *", to_type: "struct task_struct *", source: Source::StateMap, reason: "task whose memory cgroup the mm is charged to (kernel/fork.c: mm_init_owner)", ..FieldRule::PLAIN },
     FieldRule { field: "user_ns", rule: RuleKind::Resource, from: Some(Bits { offset: 10176, len: 64 }), to: Some(Bits { offset: 10240, len: 64 }), from_type: "struct user_namespace *", to_type: "struct user_namespace *", source: Source::StateMap, reason: "namespace whose capabilities decide over the mm, taken at execve (kernel/fork.c: mm_init; fs/exec.c: would_dump)", ..FieldRule::PLAIN },
@@ -9007,10 +9007,10 @@ static MM_STRUCT_RULES: [FieldRule; 70] = [
 ];
 
 static MUTEX_RULES: [FieldRule; 4] = [
-    FieldRule { field: "rtmutex.wait_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "raw_spinlock_t", to_type: "raw_spinlock_t", nested: Some("raw_spinlock_t"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "rtmutex.wait_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "raw_spinlock_t", to_type: "raw_spinlock_t", nested: Some("raw_spinlock_t"), source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 32, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "rtmutex.waiters", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 128 }), to: Some(Bits { offset: 64, len: 128 }), from_type: "struct rb_root_cached", to_type: "struct rb_root_cached", nested: Some("rb_root_cached"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
-    FieldRule { field: "rtmutex.owner", rule: RuleKind::Reset, from: Some(Bits { offset: 192, len: 64 }), to: Some(Bits { offset: 192, len: 64 }), from_type: "struct task_struct *", to_type: "struct task_struct *", source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "rtmutex.waiters", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 128 }), to: Some(Bits { offset: 64, len: 128 }), from_type: "struct rb_root_cached", to_type: "struct rb_root_cached", nested: Some("rb_root_cached"), source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "rtmutex.owner", rule: RuleKind::Reset, from: Some(Bits { offset: 192, len: 64 }), to: Some(Bits { offset: 192, len: 64 }), from_type: "struct task_struct *", to_type: "struct task_struct *", source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
 ];
 
 static NETDEV_XMIT_RULES: [FieldRule; 6] = [
@@ -9068,7 +9068,7 @@ static PERCPU_COUNTER_RULES: [FieldRule; 5] = [
 static PID_RULES: [FieldRule; 10] = [
     FieldRule { field: "count", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "refcount_t", to_type: "refcount_t", source: Source::StateMap, reason: "how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself", ..FieldRule::PLAIN },
     FieldRule { field: "level", rule: RuleKind::Carry, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
-    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 256 }), to: Some(Bits { offset: 64, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 256 }), to: Some(Bits { offset: 64, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "stashed", rule: RuleKind::Reset, from: Some(Bits { offset: 320, len: 64 }), to: Some(Bits { offset: 320, len: 64 }), from_type: "struct dentry *", to_type: "struct dentry *", source: Source::StateMap, reason: "dentry of the pidfs inode, found again when a pidfd is opened (6.12 kernel/pid.c: alloc_pid; 6.12 fs/pidfs.c: pidfs_alloc_file)", ..FieldRule::PLAIN },
     FieldRule { field: "ino", rule: RuleKind::Reset, from: Some(Bits { offset: 384, len: 64 }), to: Some(Bits { offset: 384, len: 64 }), from_type: "u64", to_type: "u64", source: Source::StateMap, reason: "inode number of the pidfd, unique in one boot (6.12 kernel/pid.c: alloc_pid)", ..FieldRule::PLAIN },
     FieldRule { field: "tasks", rule: RuleKind::Reset, from: Some(Bits { offset: 448, len: 256 }), to: Some(Bits { offset: 448, len: 256 }), from_type: "struct hlist_head [4]", to_type: "struct hlist_head [4]", nested: Some("hlist_head"), times: 4, source: Source::StateMap, reason: "as list_head; an empty hash chain is null (include/linux/list.h: INIT_HLIST_HEAD)", ..FieldRule::PLAIN },
@@ -9150,7 +9150,7 @@ static RESTART_BLOCK_RULES: [FieldRule; 3] = [
 ];
 
 static RW_SEMAPHORE_RULES: [FieldRule; 1] = [
-    FieldRule { field: "rwbase", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 320 }), to: Some(Bits { offset: 0, len: 320 }), from_type: "struct rwbase_rt", to_type: "struct rwbase_rt", nested: Some("rwbase_rt"), source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "rwbase", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 320 }), to: Some(Bits { offset: 0, len: 320 }), from_type: "struct rwbase_rt", to_type: "struct rwbase_rt", nested: Some("rwbase_rt"), source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
 ];
 
 static RWBASE_RT_RULES: [FieldRule; 6] = [
@@ -9296,9 +9296,9 @@ static SECCOMP_RULES: [FieldRule; 3] = [
 ];
 
 static SEQCOUNT_SPINLOCK_T_RULES: [FieldRule; 3] = [
-    FieldRule { field: "seqcount", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "seqcount_t", to_type: "seqcount_t", nested: Some("seqcount_t"), source: Source::StateMap, reason: "as seqcount_t (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "seqcount", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "seqcount_t", to_type: "seqcount_t", nested: Some("seqcount_t"), source: Source::StateMap, reason: "as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 32, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "spinlock_t *", to_type: "spinlock_t *", source: Source::StateMap, reason: "as seqcount_t (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "spinlock_t *", to_type: "spinlock_t *", source: Source::StateMap, reason: "as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
 ];
 
 static SEQCOUNT_T_RULES: [FieldRule; 1] = [
@@ -9318,7 +9318,7 @@ static SIGACTION_RULES: [FieldRule; 4] = [
 ];
 
 static SIGHAND_STRUCT_RULES: [FieldRule; 5] = [
-    FieldRule { field: "siglock", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 256 }), to: Some(Bits { offset: 0, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "siglock", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 256 }), to: Some(Bits { offset: 0, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "count", rule: RuleKind::Carry, from: Some(Bits { offset: 256, len: 32 }), to: Some(Bits { offset: 256, len: 32 }), from_type: "refcount_t", to_type: "refcount_t", source: Source::StateMap, reason: "how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 288, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "signalfd_wqh", rule: RuleKind::Reset, from: Some(Bits { offset: 320, len: 384 }), to: Some(Bits { offset: 320, len: 384 }), from_type: "wait_queue_head_t", to_type: "wait_queue_head_t", nested: Some("wait_queue_head_t"), source: Source::StateMap, reason: "waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)", ..FieldRule::PLAIN },
@@ -9395,8 +9395,8 @@ static SIGNAL_STRUCT_RULES: [FieldRule; 71] = [
     FieldRule { field: "oom_score_adj_min", rule: RuleKind::Carry, from: Some(Bits { offset: 8608, len: 16 }), to: Some(Bits { offset: 8608, len: 16 }), from_type: "short int", to_type: "short int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 8624, len: 16 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "oom_mm", rule: RuleKind::Reset, from: Some(Bits { offset: 8640, len: 64 }), to: Some(Bits { offset: 8640, len: 64 }), from_type: "struct mm_struct *", to_type: "struct mm_struct *", source: Source::StateMap, reason: "address space of a process the OOM killer chose (mm/oom_kill.c: mark_oom_victim)", ..FieldRule::PLAIN },
-    FieldRule { field: "cred_guard_mutex", rule: RuleKind::Reset, from: Some(Bits { offset: 8704, len: 256 }), to: Some(Bits { offset: 8704, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
-    FieldRule { field: "exec_update_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 8960, len: 320 }), to: Some(Bits { offset: 8960, len: 320 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "cred_guard_mutex", rule: RuleKind::Reset, from: Some(Bits { offset: 8704, len: 256 }), to: Some(Bits { offset: 8704, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "exec_update_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 8960, len: 320 }), to: Some(Bits { offset: 8960, len: 320 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
 ];
 
 static SIGPENDING_RULES: [FieldRule; 3] = [
@@ -9415,10 +9415,10 @@ static SIGQUEUE_RULES: [FieldRule; 6] = [
 ];
 
 static SPINLOCK_T_RULES: [FieldRule; 4] = [
-    FieldRule { field: "lock.wait_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "raw_spinlock_t", to_type: "raw_spinlock_t", nested: Some("raw_spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock.wait_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "raw_spinlock_t", to_type: "raw_spinlock_t", nested: Some("raw_spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 32, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "lock.waiters", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 128 }), to: Some(Bits { offset: 64, len: 128 }), from_type: "struct rb_root_cached", to_type: "struct rb_root_cached", nested: Some("rb_root_cached"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
-    FieldRule { field: "lock.owner", rule: RuleKind::Reset, from: Some(Bits { offset: 192, len: 64 }), to: Some(Bits { offset: 192, len: 64 }), from_type: "struct task_struct *", to_type: "struct task_struct *", source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock.waiters", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 128 }), to: Some(Bits { offset: 64, len: 128 }), from_type: "struct rb_root_cached", to_type: "struct rb_root_cached", nested: Some("rb_root_cached"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock.owner", rule: RuleKind::Reset, from: Some(Bits { offset: 192, len: 64 }), to: Some(Bits { offset: 192, len: 64 }), from_type: "struct task_struct *", to_type: "struct task_struct *", source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
 ];
 
 static SYSCALL_USER_DISPATCH_RULES: [FieldRule; 5] = [
@@ -9637,7 +9637,7 @@ static TASK_STRUCT_RULES: [FieldRule; 286] = [
     FieldRule { field: "syscall_dispatch", rule: RuleKind::Recurse, from: Some(Bits { offset: 25920, len: 256 }), to: Some(Bits { offset: 25920, len: 256 }), from_type: "struct syscall_user_dispatch", to_type: "struct syscall_user_dispatch", nested: Some("syscall_user_dispatch"), ..FieldRule::PLAIN },
     FieldRule { field: "parent_exec_id", rule: RuleKind::Carry, from: Some(Bits { offset: 26176, len: 64 }), to: Some(Bits { offset: 26176, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
     FieldRule { field: "self_exec_id", rule: RuleKind::Carry, from: Some(Bits { offset: 26240, len: 64 }), to: Some(Bits { offset: 26240, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
-    FieldRule { field: "alloc_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 26304, len: 256 }), to: Some(Bits { offset: 26304, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "alloc_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 26304, len: 256 }), to: Some(Bits { offset: 26304, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "pi_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 26560, len: 32 }), to: Some(Bits { offset: 26560, len: 32 }), from_type: "raw_spinlock_t", to_type: "raw_spinlock_t", nested: Some("raw_spinlock_t"), source: Source::StateMap, reason: "as spinlock_t (include/linux/spinlock_types_raw.h: __RAW_SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 26592, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "wake_q", rule: RuleKind::Reset, from: Some(Bits { offset: 26624, len: 64 }), to: Some(Bits { offset: 26624, len: 64 }), from_type: "struct wake_q_node", to_type: "struct wake_q_node", nested: Some("wake_q_node"), source: Source::StateMap, reason: "a null link is a task that nobody is about to wake (include/linux/sched/wake_q.h: wake_q_init; kernel/fork.c: dup_task_struct)", ..FieldRule::PLAIN },
@@ -9661,7 +9661,7 @@ static TASK_STRUCT_RULES: [FieldRule; 286] = [
     FieldRule { field: "acct_vm_mem1", rule: RuleKind::Carry, from: Some(Bits { offset: 28096, len: 64 }), to: Some(Bits { offset: 28096, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
     FieldRule { field: "acct_timexpd", rule: RuleKind::Carry, from: Some(Bits { offset: 28160, len: 64 }), to: Some(Bits { offset: 28160, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
     FieldRule { field: "mems_allowed", rule: RuleKind::Carry, from: Some(Bits { offset: 28224, len: 1024 }), to: Some(Bits { offset: 28224, len: 1024 }), from_type: "nodemask_t", to_type: "nodemask_t", ..FieldRule::PLAIN },
-    FieldRule { field: "mems_allowed_seq", rule: RuleKind::Reset, from: Some(Bits { offset: 29248, len: 128 }), to: Some(Bits { offset: 29248, len: 128 }), from_type: "seqcount_spinlock_t", to_type: "seqcount_spinlock_t", nested: Some("seqcount_spinlock_t"), source: Source::StateMap, reason: "as seqcount_t (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "mems_allowed_seq", rule: RuleKind::Reset, from: Some(Bits { offset: 29248, len: 128 }), to: Some(Bits { offset: 29248, len: 128 }), from_type: "seqcount_spinlock_t", to_type: "seqcount_spinlock_t", nested: Some("seqcount_spinlock_t"), source: Source::StateMap, reason: "as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
     FieldRule { field: "cpuset_mem_spread_rotor", rule: RuleKind::Carry, from: Some(Bits { offset: 29376, len: 32 }), to: Some(Bits { offset: 29376, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 29408, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "cgroups", rule: RuleKind::Resource, from: Some(Bits { offset: 29440, len: 64 }), to: Some(Bits { offset: 29440, len: 64 }), from_type: "struct css_set *", to_type: "struct css_set *", source: Source::StateMap, reason: "the cgroups the task is in (kernel/cgroup/cgroup.c: cgroup_fork, cgroup_post_fork)", ..FieldRule::PLAIN },
@@ -9672,11 +9672,11 @@ static TASK_STRUCT_RULES: [FieldRule; 286] = [
     FieldRule { field: "compat_robust_list", rule: RuleKind::User, from: Some(Bits { offset: 29760, len: 64 }), to: Some(Bits { offset: 29760, len: 64 }), from_type: "struct compat_robust_list_head *", to_type: "struct compat_robust_list_head *", source: Source::StateMap, reason: "head of the list of robust futexes of a 32-bit program (kernel/futex/syscalls.c: set_robust_list)", ..FieldRule::PLAIN },
     FieldRule { field: "pi_state_list", rule: RuleKind::Reset, from: Some(Bits { offset: 29824, len: 128 }), to: Some(Bits { offset: 29824, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "PI futexes the task holds while others wait; made anew from the futex word when they wait again (kernel/futex/pi.c: attach_to_pi_owner)", ..FieldRule::PLAIN },
     FieldRule { field: "pi_state_cache", rule: RuleKind::Reset, from: Some(Bits { offset: 29952, len: 64 }), to: Some(Bits { offset: 29952, len: 64 }), from_type: "struct futex_pi_state *", to_type: "struct futex_pi_state *", source: Source::StateMap, reason: "a spare allocated before it is needed (kernel/futex/pi.c: refill_pi_state_cache)", ..FieldRule::PLAIN },
-    FieldRule { field: "futex_exit_mutex", rule: RuleKind::Reset, from: Some(Bits { offset: 30016, len: 256 }), to: Some(Bits { offset: 30016, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "futex_exit_mutex", rule: RuleKind::Reset, from: Some(Bits { offset: 30016, len: 256 }), to: Some(Bits { offset: 30016, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
     FieldRule { field: "futex_state", rule: RuleKind::Carry, from: Some(Bits { offset: 30272, len: 32 }), to: Some(Bits { offset: 30272, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "perf_recursion", rule: RuleKind::Carry, from: Some(Bits { offset: 30304, len: 32 }), to: Some(Bits { offset: 30304, len: 32 }), from_type: "u8 [4]", to_type: "u8 [4]", ..FieldRule::PLAIN },
     FieldRule { field: "perf_event_ctxp", rule: RuleKind::Reset, from: Some(Bits { offset: 30336, len: 64 }), to: Some(Bits { offset: 30336, len: 64 }), from_type: "struct perf_event_context *", to_type: "struct perf_event_context *", source: Source::StateMap, reason: "perf events that watch the task; they belong to whoever opened them (kernel/events/core.c: perf_event_init_task)", ..FieldRule::PLAIN },
-    FieldRule { field: "perf_event_mutex", rule: RuleKind::Reset, from: Some(Bits { offset: 30400, len: 256 }), to: Some(Bits { offset: 30400, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "perf_event_mutex", rule: RuleKind::Reset, from: Some(Bits { offset: 30400, len: 256 }), to: Some(Bits { offset: 30400, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
     FieldRule { field: "perf_event_list", rule: RuleKind::Reset, from: Some(Bits { offset: 30656, len: 128 }), to: Some(Bits { offset: 30656, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)", ..FieldRule::PLAIN },
     FieldRule { field: "mempolicy", rule: RuleKind::Follow, from: Some(Bits { offset: 30784, len: 64 }), to: Some(Bits { offset: 30784, len: 64 }), from_type: "struct mempolicy *", to_type: "struct mempolicy *", source: Source::StateMap, reason: "NUMA policy of the task, null for the default (mm/mempolicy.c: do_set_mempolicy)", ..FieldRule::PLAIN },
     FieldRule { field: "il_prev", rule: RuleKind::Carry, from: Some(Bits { offset: 30848, len: 16 }), to: Some(Bits { offset: 30848, len: 16 }), from_type: "short int", to_type: "short int", ..FieldRule::PLAIN },
@@ -9834,7 +9834,7 @@ static USER_STRUCT_RULES: [FieldRule; 17] = [
     FieldRule { field: "uid", rule: RuleKind::Carry, from: Some(Bits { offset: 640, len: 32 }), to: Some(Bits { offset: 640, len: 32 }), from_type: "kuid_t", to_type: "kuid_t", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 672, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "locked_vm", rule: RuleKind::Carry, from: Some(Bits { offset: 704, len: 64 }), to: Some(Bits { offset: 704, len: 64 }), from_type: "atomic_long_t", to_type: "atomic_long_t", ..FieldRule::PLAIN },
-    FieldRule { field: "perf_mlock", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 768, len: 64 }), from_type: "", to_type: "atomic_long_t", source: Source::Override, reason: "0 in a new account: pages of perf buffers, and no perf mapping is carried (kernel/user.c: alloc_uid; kernel/events/core.c: perf_mmap)", ..FieldRule::PLAIN },
+    FieldRule { field: "perf_mlock", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 768, len: 64 }), from_type: "", to_type: "atomic_long_t", source: Source::Override, reason: "0 in a new account: pages of perf buffers, and no perf mapping is carried (kernel/user.c: alloc_uid; kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)", ..FieldRule::PLAIN },
     FieldRule { field: "ratelimit.lock", rule: RuleKind::Reset, from: Some(Bits { offset: 768, len: 32 }), to: Some(Bits { offset: 832, len: 32 }), from_type: "raw_spinlock_t", to_type: "raw_spinlock_t", nested: Some("raw_spinlock_t"), source: Source::StateMap, reason: "limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE (kernel/user.c: alloc_uid)", ..FieldRule::PLAIN },
     FieldRule { field: "ratelimit.interval", rule: RuleKind::Reset, from: Some(Bits { offset: 800, len: 32 }), to: Some(Bits { offset: 864, len: 32 }), from_type: "int", to_type: "int", source: Source::StateMap, reason: "limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE (kernel/user.c: alloc_uid)", ..FieldRule::PLAIN },
     FieldRule { field: "ratelimit.burst", rule: RuleKind::Reset, from: Some(Bits { offset: 832, len: 32 }), to: Some(Bits { offset: 896, len: 32 }), from_type: "int", to_type: "int", source: Source::StateMap, reason: "limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE (kernel/user.c: alloc_uid)", ..FieldRule::PLAIN },

@@ -63,23 +63,23 @@ pub fn cred(cx: &mut Context<'_>, at: &At<'_>, old: &old::cred, new: &mut new::c
     // one word of 64 bits becomes two of 32: capability n is bit n in 6.12, bit n & 31 of word
     // n >> 5 in 6.1, up to CAP_LAST_CAP, 40, in both (6.12 include/linux/capability.h: BIT_ULL;
     // 6.1 include/linux/capability.h: CAP_TO_INDEX). Both keep bits above 40 clear
-    new.cap_inheritable = overrides::capabilities(
+    new.cap_inheritable = overrides::capability_words(
         cx,
         &at!(at.cap_inheritable),
         &old.cap_inheritable,
     );
-    new.cap_permitted = overrides::capabilities(
+    new.cap_permitted = overrides::capability_words(
         cx,
         &at!(at.cap_permitted),
         &old.cap_permitted,
     );
-    new.cap_effective = overrides::capabilities(
+    new.cap_effective = overrides::capability_words(
         cx,
         &at!(at.cap_effective),
         &old.cap_effective,
     );
-    new.cap_bset = overrides::capabilities(cx, &at!(at.cap_bset), &old.cap_bset);
-    new.cap_ambient = overrides::capabilities(
+    new.cap_bset = overrides::capability_words(cx, &at!(at.cap_bset), &old.cap_bset);
+    new.cap_ambient = overrides::capability_words(
         cx,
         &at!(at.cap_ambient),
         &old.cap_ambient,
@@ -176,8 +176,8 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &old::file, new: &mut new::f
     // (6.12 include/linux/fs.h: FMODE_FSNOTIFY_MASK); in 6.1 bit 26 alone. Bits 6, 7 and 24 are
     // set by open and backing files again; FMODE_NOREUSE (23) is a hint of fadvise that 6.1
     // does not have (include/linux/fs.h; fs/open.c: do_dentry_open)
-    new.f_mode = overrides::f_mode(cx, &at!(at.f_mode), &old.f_mode);
-    // a free mutex has no owner
+    new.f_mode = overrides::f_mode_without_fop_flags(cx, &at!(at.f_mode), &old.f_mode);
+    // a free mutex has no owner, and nobody spins for it
     mutex(cx, &at!(at.f_pos_lock), &old.f_pos_lock, &mut new.f_pos_lock);
     new.f_pos = old.f_pos;
     // who gets signals of the file. 6.12 allocates it at the first F_SETOWN, F_SETSIG, F_NOTIFY
@@ -281,7 +281,7 @@ pub fn fpstate(
     // of every task has room for it on a CPU with shadow stacks, though it is at its initial
     // state unless the program uses one; only then is the bit set in the header of the save
     // area, and the task refused
-    new.xfeatures = overrides::features(
+    new.xfeatures = overrides::features_without_cet(
         cx,
         &at!(at.xfeatures),
         &old.xfeatures,
@@ -289,7 +289,7 @@ pub fn fpstate(
     );
     // XFEATURE_CET_USER, 11, is reserved in 6.1; whether it is in use, xfeatures decides
     // (arch/x86/include/asm/fpu/types.h: fpstate)
-    new.user_xfeatures = overrides::user_features(
+    new.user_xfeatures = overrides::user_features_without_cet(
         cx,
         &at!(at.user_xfeatures),
         &old.user_xfeatures,
@@ -346,16 +346,12 @@ pub fn fs_struct(
 
 /// `group_info`, 8 bytes.
 pub fn group_info(
-    cx: &mut Context<'_>,
-    at: &At<'_>,
+    _cx: &mut Context<'_>,
+    _at: &At<'_>,
     old: &old::group_info,
     new: &mut new::group_info,
 ) {
-    use old::group_info as Old;
-    use new::group_info as New;
-    // a count of references in both, refcount_t before and atomic_t now (include/linux/cred.h:
-    // get_group_info)
-    new.usage = overrides::references(cx, &at!(at.usage), &old.usage);
+    new.usage.counter = old.usage.refs.counter;
     new.ngroups = old.ngroups;
     // gid: ngroups elements at the end, each by `kgid_t`
 }
@@ -461,7 +457,12 @@ pub fn k_itimer(
     use new::k_itimer as New;
     // a link of the chain becomes one of the ring: the end leads back to the head, and prev is
     // the object whose pointer pprev is (include/linux/types.h: hlist_node)
-    new.list = overrides::timer_link(cx, &at!(at.list), &old.list, &old.it_signal);
+    new.list = overrides::timer_link_of_ring(
+        cx,
+        &at!(at.list),
+        &old.list,
+        &old.it_signal,
+    );
     // as list_head
     hlist_node(cx, &at!(at.t_hash), &old.t_hash, &mut new.t_hash);
     // nobody holds a lock of a frozen task
@@ -660,7 +661,7 @@ pub fn mm_context_t(
     // has not (6.12 arch/x86/include/asm/mmu.h)
     new.flags = overrides::context_flags(cx, &at!(at.flags), &old.flags);
     new._pad_74 = [0; 6];
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     mutex(cx, &at!(at.lock), &old.lock, &mut new.lock);
     // where the vdso is mapped in the program
     new.vdso = old.vdso;
@@ -685,7 +686,7 @@ pub fn mm_struct(
     maple_tree(cx, &at!(at.mm_mt), &old.mm_mt, &mut new.mm_mt);
     // the function that MMF_TOPDOWN stands for (6.12 mm/mmap.c: mm_get_unmapped_area; 6.1
     // arch/x86/mm/mmap.c: arch_pick_mmap_layout)
-    new.get_unmapped_area = overrides::get_unmapped_area(
+    new.get_unmapped_area = overrides::unmapped_area_of_flags(
         cx,
         &at!(at.get_unmapped_area, new),
         &old.flags,
@@ -726,10 +727,13 @@ pub fn mm_struct(
     new.data_vm = old.data_vm;
     new.exec_vm = old.exec_vm;
     new.stack_vm = old.stack_vm;
-    // VM_UFFD_MINOR is bit 38 in 6.12 and bit 37 in 6.1 (include/linux/mm.h). A shadow stack
-    // (bit 37), VM_ALLOW_ANY_UNCACHED (39), VM_DROPPABLE (40) and VM_SEALED (63) ask for what
-    // 6.1 cannot do: refused
-    new.def_flags = overrides::vm_flags(cx, &at!(at.def_flags), &old.def_flags);
+    // what vm_area_struct.vm_flags of new mappings begin with: the same flags, with the same
+    // numbers (include/linux/mm_types.h: mm_struct)
+    new.def_flags = overrides::vm_flags_without_shadow_stack(
+        cx,
+        &at!(at.def_flags),
+        &old.def_flags,
+    );
     // counts writers of this boot only
     seqcount_t(
         cx,
@@ -756,7 +760,7 @@ pub fn mm_struct(
     // MM_SHMEMPAGES). What a CPU has not yet added to count is not in it (6.12
     // lib/percpu_counter.c: percpu_counter_add_batch); the old kernel counts the pages that the
     // thaw puts in
-    new.rss_stat = overrides::rss_stat(cx, &at!(at.rss_stat), &old.rss_stat);
+    new.rss_stat = overrides::rss_stat_by_task(cx, &at!(at.rss_stat), &old.rss_stat);
     // the handler that started the program: elf_format, compat_elf_format
     new.binfmt = cx.symbol(&at!(at.binfmt), old.binfmt);
     mm_context_t(cx, &at!(at.context), &old.context, &mut new.context);
@@ -764,7 +768,7 @@ pub fn mm_struct(
     // program in a way that 6.1 cannot (6.12 kernel/sys.c: prctl_set_mdwe), and
     // MMF_VM_MERGE_ANY is a wish that 6.1 does not know (6.12 mm/ksm.c: ksm_enable_merge_any):
     // refused (include/linux/sched/coredump.h)
-    new.flags = overrides::mm_flags(cx, &at!(at.flags), &old.flags);
+    new.flags = overrides::mm_flags_without_topdown(cx, &at!(at.flags), &old.flags);
     // nobody holds a lock of a frozen task
     spinlock_t(cx, &at!(at.ioctx_lock), &old.ioctx_lock, &mut new.ioctx_lock);
     new._pad_908 = [0; 4];
@@ -806,8 +810,7 @@ pub fn mm_struct(
         &old.async_put_work,
         &mut new.async_put_work,
     );
-    // INVALID_IOASID: no device shares the mm (6.1 include/linux/sched/mm.h: mm_pasid_init); an
-    // mm that one shares is refused at iommu_mm
+    // id under which devices share the mm, INVALID_IOASID for none
     new.pasid = U32::new(4294967295);
     new._pad_1036 = [0; 4];
     new.ksm_merging_pages = old.ksm_merging_pages;
@@ -817,13 +820,13 @@ pub fn mm_struct(
     list_head(cx, &at!(at.lru_gen.list), &old.lru_gen.list, &mut new.lru_gen.list);
     new.lru_gen.bitmap = cx.reset(&at!(at.lru_gen.bitmap), old.lru_gen.bitmap, 0);
     new.lru_gen.memcg = cx.reset(&at!(at.lru_gen.memcg), old.lru_gen.memcg, 0);
-    // ids by CPU of this boot, which 6.1 has not (6.12 include/linux/mm_types.h: mm_alloc_cid)
+    // concurrency ids by CPU, made with the mm
     cx.drop_kept(
         &at!(at.pcpu_cid, old),
         old.pcpu_cid.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // jiffies of this boot (6.12 kernel/sched/core.c: task_mm_cid_work)
+    // jiffies of this boot
     cx.drop_kept(
         &at!(at.mm_cid_next_scan, old),
         old.mm_cid_next_scan.as_bytes(),
@@ -835,14 +838,13 @@ pub fn mm_struct(
         old.mm_lock_seq.sequence.as_bytes(),
         U32::new(0).as_bytes(),
     );
-    // names the mm in the hash keys of tasks that wait, and those wait again (6.12
-    // kernel/futex/core.c: get_futex_key)
+    // name of the mm in futex hash keys, drawn when it is first needed
     cx.drop_kept(
         &at!(at.futex_unique_id.counter, old),
         old.futex_unique_id.counter.as_bytes(),
         I64::new(0).as_bytes(),
     );
-    let reason = "a device shares the mm, and cannot be made to share another (6.12 include/linux/iommu.h: mm_pasid_init)";
+    let reason = "ids under which devices share the mm, null for none (6.12 include/linux/iommu.h: mm_pasid_init)";
     cx.drop_strict(&at!(at.iommu_mm, old), old.iommu_mm, 0, reason);
     // counts what ksmd of this boot did (6.12 mm/ksm.c); 6.1 does not count
     cx.drop_kept(
@@ -861,7 +863,7 @@ pub fn mutex(
 ) {
     use same::mutex as Old;
     use same::mutex as New;
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     new.owner.counter = cx.reset(&at!(at.owner.counter), old.owner.counter, 0);
     raw_spinlock_t(cx, &at!(at.wait_lock), &old.wait_lock, &mut new.wait_lock);
     new.osq.tail.counter = cx.reset(&at!(at.osq.tail.counter), old.osq.tail.counter, 0);
@@ -877,9 +879,7 @@ pub fn nsproxy(
 ) {
     use old::nsproxy as Old;
     use new::nsproxy as New;
-    // a count of references in both, refcount_t before and atomic_t now
-    // (include/linux/nsproxy.h: get_nsproxy)
-    new.count = overrides::references(cx, &at!(at.count), &old.count);
+    new.count.counter = old.count.refs.counter;
     new._pad_4 = [0; 4];
     // host name
     new.uts_ns = cx.resource(&at!(at.uts_ns), old.uts_ns);
@@ -983,9 +983,9 @@ pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &old::pid, new: &mut new::pid
     // work is queued
     callback_head(cx, &at!(at.rcu), &old.rcu, &mut new.rcu);
     // numbers: level + 1 elements at the end, each by `upid`
-    // a cached directory entry of this boot's pidfs (6.12 fs/libfs.c: path_from_stashed)
+    // dentry of the pidfs inode, found again when a pidfd is opened
     cx.drop_kept(&at!(at.stashed, old), old.stashed.as_bytes(), U64::new(0).as_bytes());
-    // a number of this boot, which 6.1 has not (6.12 kernel/pid.c: alloc_pid)
+    // inode number of the pidfd, unique in one boot
     cx.drop_kept(&at!(at.ino, old), old.ino.as_bytes(), U64::new(0).as_bytes());
 }
 
@@ -1079,8 +1079,8 @@ pub fn pt_regs(
     new.cs = overrides::selector(cx, &at!(at.cs, new), &old.csx);
     new.flags = old.flags;
     new.sp = old.sp;
-    // the selector; the upper bits mean something under FRED only, which 6.1 has not (6.12
-    // arch/x86/include/asm/ptrace.h: pt_regs)
+    // as csx: the selector, and more under FRED only (6.12 arch/x86/include/asm/ptrace.h:
+    // pt_regs)
     new.ss = overrides::selector(cx, &at!(at.ss, new), &old.ssx);
 }
 
@@ -1154,7 +1154,7 @@ pub fn restart_block(
     // 6.12, and 1, 2, 4 in 6.1 (kernel/futex/futex.h; kernel/futex/waitwake.c:
     // futex_wait_restart). A futex of another size than 32 bits, FLAGS_NUMA and FLAGS_STRICT
     // are nothing that 6.1 can wait for: refused
-    new.union_futex = overrides::restart(
+    new.union_futex = overrides::restart_without_futex_size(
         cx,
         &at!(at.union_futex),
         &old.union_futex,
@@ -1322,8 +1322,9 @@ pub fn sched_dl_entity(
         0,
         reason,
     );
-    let reason = "set in the deadline server of a run queue alone, which is no task (6.12 kernel/sched/deadline.c: dl_server_init)";
+    let reason = "run queue of the deadline server of a CPU, null for a task (6.12 kernel/sched/deadline.c: dl_server_init)";
     cx.drop_strict(&at!(at.rq, old), old.rq, 0, reason);
+    let reason = "how the deadline server of a CPU picks a task, null for a task (6.12 kernel/sched/deadline.c: dl_server_init)";
     cx.drop_strict(&at!(at.server_pick_task, old), old.server_pick_task, 0, reason);
 }
 
@@ -1365,37 +1366,35 @@ pub fn sched_entity(
     // load of the last milliseconds as this machine saw it, decaying from a stamp of its run
     // queue clock
     sched_avg(cx, &at!(at.avg), &old.avg, &mut new.avg);
-    // a point in the virtual time of one run queue, which is left behind (6.12
-    // kernel/sched/fair.c: place_entity, min_vruntime_update)
+    // virtual deadline in the virtual time of one run queue
     cx.drop_kept(
         &at!(at.deadline, old),
         old.deadline.as_bytes(),
         U64::new(0).as_bytes(),
     );
+    // smallest vruntime below the entity's node of the run queue's tree
     cx.drop_kept(
         &at!(at.min_vruntime, old),
         old.min_vruntime.as_bytes(),
         U64::new(0).as_bytes(),
     );
+    // smallest slice below the entity's node of the run queue's tree
     cx.drop_kept(
         &at!(at.min_slice, old),
         old.min_slice.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // asleep but still queued; off every queue it is simply asleep (6.12 kernel/sched/fair.c:
-    // set_delayed)
+    // asleep, yet still queued until its lag is used up
     cx.drop_kept(
         &at!(at.sched_delayed, old),
         old.sched_delayed.as_bytes(),
         0.as_bytes(),
     );
-    // whether deadline is relative, between two queues; deadline itself is not carried (6.12
-    // kernel/sched/fair.c: dequeue_entity)
+    // whether deadline is relative, between two queues
     cx.drop_kept(&at!(at.rel_deadline, old), old.rel_deadline.as_bytes(), 0.as_bytes());
     let reason = "the user asked for a slice by sched_setattr, which 6.1 cannot grant (6.12 kernel/sched/syscalls.c: __setscheduler_params); take the request back before the freeze";
     cx.drop_strict(&at!(at.custom_slice, old), old.custom_slice, 0, reason);
-    // lag behind the average of one run queue, which is left behind (6.12 kernel/sched/fair.c:
-    // update_entity_lag)
+    // lag behind the average of one run queue
     cx.drop_kept(&at!(at.vlag, old), old.vlag.as_bytes(), I64::new(0).as_bytes());
     // the kernel's own default as long as custom_slice is 0, and otherwise that is refused
     // (6.12 kernel/sched/fair.c: update_deadline)
@@ -1629,7 +1628,7 @@ pub fn signal_struct(
     new.next_posix_timer_id = old.next_posix_timer_id;
     // a chain in 6.12, a ring in 6.1 whose head knows the last timer too; both put the newest
     // first, so the order stays (kernel/time/posix-timers.c: do_timer_create)
-    new.posix_timers = overrides::posix_timers(
+    new.posix_timers = overrides::timers_as_ring(
         cx,
         &at!(at.posix_timers),
         &old.posix_timers,
@@ -1703,7 +1702,7 @@ pub fn signal_struct(
     new._pad_1030 = [0; 2];
     let reason = "address space of a process the OOM killer chose (mm/oom_kill.c: mark_oom_victim)";
     new.oom_mm = cx.reset_strict(&at!(at.oom_mm), old.oom_mm, 0, reason);
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     mutex(
         cx,
         &at!(at.cred_guard_mutex),
@@ -1878,7 +1877,11 @@ pub fn task_struct(
     // kernel/fork.c: copy_process; 6.12 include/linux/blkdev.h: blk_plug_invalidate_ts);
     // PF_USER_WORKER and PF_KCOMPACTD are kernel threads of 6.12, which no conversion makes
     // (include/linux/sched.h)
-    new.flags = overrides::process_flags(cx, &at!(at.flags), &old.flags);
+    new.flags = overrides::process_flags_without_block_ts(
+        cx,
+        &at!(at.flags),
+        &old.flags,
+    );
     new.ptrace = old.ptrace;
     // a new task runs nowhere
     new.on_cpu = cx.reset(&at!(at.on_cpu), old.on_cpu, 0);
@@ -2013,7 +2016,12 @@ pub fn task_struct(
     // the same address space. mm_cid_active says no more than whether there is one (6.12
     // kernel/sched/core.c: sched_mm_cid_fork); where it says something else, in a task that is
     // about to exit (sched_mm_cid_exit_signals), it is kept
-    new.mm = overrides::mm(cx, &at!(at.mm), &old.mm, &old.mm_cid_active);
+    new.mm = overrides::mm_beside_cid_active(
+        cx,
+        &at!(at.mm),
+        &old.mm,
+        &old.mm_cid_active,
+    );
     // mm, or for a kernel thread the one it borrowed last
     new.active_mm = cx.within(&at!(at.active_mm), old.active_mm);
     // nothing held back, as in a new task (6.1 kernel/fork.c: copy_process): all of it is in
@@ -2219,7 +2227,7 @@ pub fn task_struct(
     let reason = "account of the page reclaim under way, on the kernel stack (mm/vmscan.c: set_task_reclaim_state)";
     new.reclaim_state = cx
         .reset_strict(&at!(at.reclaim_state), old.reclaim_state, 0, reason);
-    // null outside a write (6.1 mm/filemap.c: __generic_file_write_iter)
+    // device being written to, null outside a write
     new.backing_dev_info = U64::new(0);
     // I/O priority of the task, shared under CLONE_IO
     new.io_context = cx.follow(&at!(at.io_context), old.io_context);
@@ -2246,8 +2254,7 @@ pub fn task_struct(
         &mut new.mems_allowed_seq,
     );
     new.cpuset_mem_spread_rotor = old.cpuset_mem_spread_rotor;
-    // what fork leaves: NUMA_NO_NODE, which makes the first use choose at random (6.1
-    // kernel/fork.c: copy_process; 6.1 kernel/cgroup/cpuset.c: cpuset_slab_spread_node)
+    // node of this machine for the next slab page, -1 for none chosen
     new.cpuset_slab_spread_rotor = I32::new(-1);
     new._pad_3596 = [0; 4];
     // the cgroups the task is in
@@ -2266,7 +2273,7 @@ pub fn task_struct(
     list_head(cx, &at!(at.pi_state_list), &old.pi_state_list, &mut new.pi_state_list);
     // a spare allocated before it is needed
     new.pi_state_cache = cx.reset(&at!(at.pi_state_cache), old.pi_state_cache, 0);
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     mutex(
         cx,
         &at!(at.futex_exit_mutex),
@@ -2277,7 +2284,7 @@ pub fn task_struct(
     new._pad_3708 = [0; 4];
     // perf events that watch the task
     new.perf_event_ctxp.as_mut_bytes().fill(0);
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     mutex(
         cx,
         &at!(at.perf_event_mutex),
@@ -2333,7 +2340,7 @@ pub fn task_struct(
     new.numa_pages_migrated = old.numa_pages_migrated;
     // 6.1 takes struct rseq of 32 bytes and no other length, and cannot unregister a longer one
     // (6.1 kernel/rseq.c: sys_rseq); the address is the program's own
-    new.rseq = overrides::rseq(cx, &at!(at.rseq), &old.rseq, &old.rseq_len);
+    new.rseq = overrides::rseq_of_32_bytes(cx, &at!(at.rseq), &old.rseq, &old.rseq_len);
     new.rseq_sig = old.rseq_sig;
     new._pad_3924 = [0; 4];
     new.rseq_event_mask = old.rseq_event_mask;
@@ -2354,8 +2361,8 @@ pub fn task_struct(
         .reset(&at!(at.dirty_paused_when), old.dirty_paused_when, 0);
     new.timer_slack_ns = old.timer_slack_ns;
     new.default_timer_slack_ns = old.default_timer_slack_ns;
-    // -1 is the empty stack in 6.1, 0 in 6.12 (kernel/trace/fgraph.c: ftrace_graph_init_task)
-    new.curr_ret_stack = I32::new(-1);
+    // fill of ret_stack, which is not carried
+    new.curr_ret_stack = cx.reset(&at!(at.curr_ret_stack), old.curr_ret_stack, -1);
     new.curr_ret_depth = old.curr_ret_depth;
     // return addresses that the function graph tracer replaced on the kernel stack, which is
     // not carried
@@ -2365,7 +2372,7 @@ pub fn task_struct(
     new.trace_overrun = old.trace_overrun;
     new.tracing_graph_pause = old.tracing_graph_pause;
     new.trace_recursion = old.trace_recursion;
-    // in no page fault that ran out of memory (6.1 mm/memcontrol.c: mem_cgroup_oom_synchronize)
+    // cgroup that ran out of memory in a fault
     new.memcg_in_oom = U64::new(0);
     // means nothing until memcg_in_oom is set (6.1 mm/memcontrol.c: mem_cgroup_oom)
     new.memcg_oom_gfp_mask = U32::new(0);
@@ -2377,8 +2384,7 @@ pub fn task_struct(
     let reason = "cgroup that is charged instead of the task's own, inside kernel code only (include/linux/sched/mm.h: set_active_memcg)";
     new.active_memcg = cx
         .reset_strict(&at!(at.active_memcg), old.active_memcg, 0, reason);
-    // null after fork (6.1 kernel/fork.c: dup_task_struct; block/blk-cgroup.c:
-    // blkcg_schedule_throttle)
+    // device whose congestion is waited for on the way to user mode
     new.throttle_queue = U64::new(0);
     // probes the task is in
     new.utask = cx.resource(&at!(at.utask), old.utask);
@@ -2438,16 +2444,20 @@ pub fn task_struct(
     new._pad_5328 = [0; 48];
     thread_struct(cx, &at!(at.thread), &old.thread, &mut new.thread);
     // 6.1 keeps no such copy without PREEMPT_RT; the task enters its interrupted system call
-    // again, whatever it slept in (6.12 kernel/freezer.c: __restore_freezer_state)
+    // again, whatever it slept in (6.12 kernel/freezer.c: __restore_freezer_state;
+    // include/linux/sched.h: current_restore_rtlock_saved_state)
     cx.drop_kept(
         &at!(at.saved_state, old),
         old.saved_state.as_bytes(),
         U32::new(0).as_bytes(),
     );
-    let reason = "null for every task off the CPU; one that is still set belongs to a task that was running when it was read (6.12 kernel/sched/sched.h: __put_prev_set_next_dl_server)";
-    cx.drop_strict(&at!(at.dl_server, old), old.dl_server, 0, reason);
-    // computed from the affinity, which is carried (6.12 kernel/sched/fair.c:
-    // set_task_max_allowed_capacity)
+    // deadline server the running task was picked by
+    cx.drop_kept(
+        &at!(at.dl_server, old),
+        old.dl_server.as_bytes(),
+        U64::new(0).as_bytes(),
+    );
+    // capacity of the strongest CPU the task may run on, computed from its affinity
     cx.drop_kept(
         &at!(at.max_allowed_capacity, old),
         old.max_allowed_capacity.as_bytes(),
@@ -2459,8 +2469,7 @@ pub fn task_struct(
         old.rcu_read_unlock_special.as_bytes(),
         &[0; 4],
     );
-    // used between two points of an exit at which no task can be frozen (6.12
-    // kernel/rcu/tasks.h: exit_tasks_rcu_start, exit_tasks_rcu_finish)
+    // CPU with the list that a dying task is on
     cx.drop_kept(
         &at!(at.rcu_tasks_exit_cpu, old),
         old.rcu_tasks_exit_cpu.as_bytes(),
@@ -2483,7 +2492,7 @@ pub fn task_struct(
         old.trc_reader_special.as_bytes(),
         &[0; 4],
     );
-    let reason = "null outside a direct write of bcachefs (6.12 fs/bcachefs/fs-io-direct.c: bch2_direct_write); a task inside one cannot go on where it was";
+    let reason = "file whose pages must not be faulted in while bcachefs writes it directly (6.12 fs/bcachefs/fs-io-direct.c: bch2_direct_write)";
     cx.drop_strict(
         &at!(at.faults_disabled_mapping, old),
         old.faults_disabled_mapping,
@@ -2500,8 +2509,8 @@ pub fn task_struct(
             Bits { offset: 18881, len: 1 },
         );
     }
-    // 6.1.170 has no answer for a task without mm and asks for none; a living task's is in
-    // mm_struct.flags (6.12 kernel/ptrace.c: task_still_dumpable)
+    // the older kernel has no answer for a task without mm and asks for none; a living task's
+    // is in mm_struct.flags (kernel/ptrace.c: task_still_dumpable, 6.1.192 and 6.12)
     if old.user_dumpable() != 0 {
         cx.keep_bits(
             at,
@@ -2534,21 +2543,21 @@ pub fn task_struct(
     // where the next page goes under MPOL_WEIGHTED_INTERLEAVE, a hint; a task that has the mode
     // is refused at mempolicy.mode (6.12 mm/mempolicy.c: weighted_interleave_nodes)
     cx.drop_kept(&at!(at.il_weight, old), old.il_weight.as_bytes(), 0.as_bytes());
-    // a concurrency id is held only while the task is on a CPU, and 6.1 has none (6.12
-    // kernel/sched/sched.h: switch_mm_cid)
+    // concurrency id the task has while it runs, -1 off the CPU
     cx.drop_kept(&at!(at.mm_cid, old), old.mm_cid.as_bytes(), I32::new(-1).as_bytes());
+    // concurrency id the task had last, -1 for none
     cx.drop_kept(
         &at!(at.last_mm_cid, old),
         old.last_mm_cid.as_bytes(),
         I32::new(-1).as_bytes(),
     );
+    // CPU the task is migrated from, -1 for none
     cx.drop_kept(
         &at!(at.migrate_from_cpu, old),
         old.migrate_from_cpu.as_bytes(),
         I32::new(-1).as_bytes(),
     );
-    // made anew by init_sched_mm_cid; pending work only compacts ids that 6.1 does not have
-    // (6.12 kernel/sched/core.c: task_mm_cid_work)
+    // work that compacts concurrency ids
     cx.drop_link(
         &at!(at.cid_work.next, old),
         &at!(at.cid_work.next, old),
@@ -2559,17 +2568,9 @@ pub fn task_struct(
         old.cid_work.func.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // -1 is the empty stack in 6.1, 0 in 6.12 (kernel/trace/fgraph.c: ftrace_graph_init_task)
-    cx.drop_kept(
-        &at!(at.curr_ret_stack, old),
-        old.curr_ret_stack.as_bytes(),
-        I32::new(-1).as_bytes(),
-    );
-    // a cached handle of the task's memory cgroup, which is carried as a resource (6.12
-    // mm/memcontrol.c: current_obj_cgroup)
+    // cached handle of the task's memory cgroup, looked up at the next allocation
     cx.drop_kept(&at!(at.objcg, old), old.objcg.as_bytes(), U64::new(1).as_bytes());
-    // a wait on the way to user mode that spares a device of the machine left behind (6.12
-    // block/blk-cgroup.c: blkcg_schedule_throttle)
+    // device whose congestion is waited for on the way to user mode
     cx.drop_kept(
         &at!(at.throttle_disk, old),
         old.throttle_disk.as_bytes(),
@@ -2587,10 +2588,10 @@ pub fn task_struct(
         old.rcu.func.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    let reason = "null unless a networking BPF program runs on the task's kernel stack (6.12 include/linux/filter.h: bpf_net_ctx_set)";
+    let reason = "networking BPF program under way, on the kernel stack (6.12 include/linux/filter.h: bpf_net_ctx_set)";
     cx.drop_strict(&at!(at.bpf_net_context, old), old.bpf_net_context, 0, reason);
-    // a random number for the next system call only (6.12 include/linux/randomize_kstack.h:
-    // choose_random_kstack_offset)
+    // a random number for the next system call only; the older kernel draws it by CPU
+    // (include/linux/randomize_kstack.h: choose_random_kstack_offset, 6.1.192 and 6.12)
     cx.drop_kept(
         &at!(at.kstack_offset, old),
         old.kstack_offset.as_bytes(),
@@ -2797,8 +2798,8 @@ pub fn user_struct(
     new.ratelimit._pad_20 = [0; 4];
     new.ratelimit.begin = cx.reset(&at!(at.ratelimit.begin), old.ratelimit.begin, 0);
     new.ratelimit.flags = cx.reset(&at!(at.ratelimit.flags), old.ratelimit.flags, 1);
-    // pages of perf buffers, and no perf mapping is carried (6.12 kernel/events/core.c:
-    // perf_mmap)
+    // pages of perf buffers, and no perf mapping is carried; the older kernel counts them in
+    // locked_vm (kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)
     cx.drop_kept(
         &at!(at.perf_mlock.counter, old),
         old.perf_mlock.counter.as_bytes(),
@@ -2823,7 +2824,11 @@ pub fn vm_area_struct(
     // VM_UFFD_MINOR is bit 38 in 6.12 and bit 37 in 6.1 (include/linux/mm.h). A shadow stack
     // (bit 37), VM_ALLOW_ANY_UNCACHED (39), VM_DROPPABLE (40) and VM_SEALED (63) ask for what
     // 6.1 cannot do: refused
-    new.vm_flags = overrides::vm_flags(cx, &at!(at.vm_flags), &old.vm_flags);
+    new.vm_flags = overrides::vm_flags_without_shadow_stack(
+        cx,
+        &at!(at.vm_flags),
+        &old.vm_flags,
+    );
     // place among the mappings of the file, rebuilt when the VMA is linked
     rb_node(cx, &at!(at.shared.rb), &old.shared.rb, &mut new.shared.rb);
     new.shared.rb_subtree_last = cx
@@ -2851,18 +2856,17 @@ pub fn vm_area_struct(
         &old.vm_userfaultfd_ctx,
         &mut new.vm_userfaultfd_ctx,
     );
-    let reason = "taken out of the tree and about to be freed (6.12 mm/vma.c: vma_mark_detached); no walk finds it";
+    let reason = "taken out of the tree and about to be freed; what the walk finds is not (6.12 mm/vma.c: vma_prepare, vma_mark_detached)";
     cx.drop_strict(&at!(at.detached, old), old.detached, 0, reason);
-    // compared with mm_lock_seq of this boot only (6.12 include/linux/mm.h: vma_start_write)
+    // not locked for writing: a number that mm_lock_seq has not
     cx.drop_kept(
         &at!(at.vm_lock_seq, old),
         old.vm_lock_seq.as_bytes(),
         U32::new(4294967295).as_bytes(),
     );
-    // the lock of the area, which nobody holds (6.12 kernel/fork.c: vma_lock_alloc)
+    // lock allocated with the VMA
     cx.drop_kept(&at!(at.vm_lock, old), old.vm_lock.as_bytes(), U64::new(0).as_bytes());
-    // what NUMA balancing noted of the nodes of this machine (6.12 kernel/sched/fair.c:
-    // task_numa_work)
+    // which tasks of this boot used the area, for NUMA balancing
     cx.drop_kept(
         &at!(at.numab_state, old),
         old.numab_state.as_bytes(),
@@ -11171,7 +11175,7 @@ pub static CONVERTER: Converter = Converter {
             open: true,
             parts: &[],
             convert: Some(|cx, at, old, new| cx.typed(at, old, new, task_struct)),
-            spans: &[Span { from: 0, to: 0, len: 28 }, Span { from: 32, to: 32, len: 32 }, Span { from: 68, to: 68, len: 8 }, Span { from: 80, to: 80, len: 44 }, Span { from: 128, to: 128, len: 12 }, Span { from: 144, to: 144, len: 24 }, Span { from: 192, to: 168, len: 17 }, Span { from: 216, to: 192, len: 16 }, Span { from: 232, to: 216, len: 8 }, Span { from: 240, to: 208, len: 8 }, Span { from: 264, to: 224, len: 12 }, Span { from: 280, to: 240, len: 32 }, Span { from: 320, to: 320, len: 56 }, Span { from: 384, to: 384, len: 132 }, Span { from: 520, to: 520, len: 60 }, Span { from: 584, to: 584, len: 60 }, Span { from: 664, to: 648, len: 8 }, Span { from: 680, to: 656, len: 16 }, Span { from: 704, to: 704, len: 224 }, Span { from: 960, to: 960, len: 16 }, Span { from: 984, to: 976, len: 4 }, Span { from: 992, to: 984, len: 1056 }, Span { from: 2056, to: 2048, len: 34 }, Span { from: 2092, to: 2084, len: 20 }, Span { from: 2136, to: 2104, len: 8 }, Span { from: 2152, to: 2120, len: 36 }, Span { from: 2192, to: 2160, len: 52 }, Span { from: 2248, to: 2216, len: 72 }, Span { from: 2328, to: 2308, len: 16 }, Span { from: 2344, to: 2328, len: 12 }, Span { from: 2368, to: 2352, len: 240 }, Span { from: 2608, to: 2608, len: 88 }, Span { from: 2704, to: 2704, len: 4 }, Span { from: 2712, to: 2712, len: 44 }, Span { from: 2760, to: 2760, len: 152 }, Span { from: 2916, to: 2916, len: 24 }, Span { from: 2944, to: 2944, len: 212 }, Span { from: 3160, to: 3160, len: 65 }, Span { from: 3232, to: 3232, len: 16 }, Span { from: 3256, to: 3256, len: 72 }, Span { from: 3328, to: 3336, len: 92 }, Span { from: 3424, to: 3432, len: 160 }, Span { from: 3584, to: 3600, len: 80 }, Span { from: 3668, to: 3684, len: 24 }, Span { from: 3704, to: 3728, len: 8 }, Span { from: 3716, to: 3740, len: 46 }, Span { from: 3764, to: 3786, len: 2 }, Span { from: 3768, to: 3788, len: 16 }, Span { from: 3784, to: 3808, len: 112 }, Span { from: 3900, to: 3920, len: 4 }, Span { from: 3904, to: 3928, len: 8 }, Span { from: 3944, to: 3936, len: 1026 }, Span { from: 4976, to: 4984, len: 64 }, Span { from: 5044, to: 5052, len: 36 }, Span { from: 5080, to: 5104, len: 4 }, Span { from: 5088, to: 5112, len: 8 }, Span { from: 5112, to: 5128, len: 16 }, Span { from: 5144, to: 4968, len: 4 }, Span { from: 5148, to: 5144, len: 4 }, Span { from: 5152, to: 5152, len: 44 }, Span { from: 5200, to: 5200, len: 40 }, Span { from: 5256, to: 5240, len: 24 }, Span { from: 5288, to: 5272, len: 20 }, Span { from: 5312, to: 5296, len: 32 }, Span { from: 5376, to: 5376, len: 144 }, Span { from: 5524, to: 5524, len: 4 }, Span { from: 5568, to: 5568, len: 4 }, Span { from: 5576, to: 5576, len: 88 }, Span { from: 5696, to: 5696, len: 4096 }],
+            spans: &[Span { from: 0, to: 0, len: 28 }, Span { from: 32, to: 32, len: 32 }, Span { from: 68, to: 68, len: 8 }, Span { from: 80, to: 80, len: 44 }, Span { from: 128, to: 128, len: 12 }, Span { from: 144, to: 144, len: 24 }, Span { from: 192, to: 168, len: 17 }, Span { from: 216, to: 192, len: 16 }, Span { from: 232, to: 216, len: 8 }, Span { from: 240, to: 208, len: 8 }, Span { from: 264, to: 224, len: 12 }, Span { from: 280, to: 240, len: 32 }, Span { from: 320, to: 320, len: 56 }, Span { from: 384, to: 384, len: 132 }, Span { from: 520, to: 520, len: 60 }, Span { from: 584, to: 584, len: 60 }, Span { from: 664, to: 648, len: 8 }, Span { from: 680, to: 656, len: 16 }, Span { from: 704, to: 704, len: 224 }, Span { from: 960, to: 960, len: 16 }, Span { from: 984, to: 976, len: 4 }, Span { from: 992, to: 984, len: 1056 }, Span { from: 2056, to: 2048, len: 34 }, Span { from: 2092, to: 2084, len: 20 }, Span { from: 2136, to: 2104, len: 8 }, Span { from: 2152, to: 2120, len: 36 }, Span { from: 2192, to: 2160, len: 52 }, Span { from: 2248, to: 2216, len: 72 }, Span { from: 2328, to: 2308, len: 16 }, Span { from: 2344, to: 2328, len: 12 }, Span { from: 2368, to: 2352, len: 240 }, Span { from: 2608, to: 2608, len: 88 }, Span { from: 2704, to: 2704, len: 4 }, Span { from: 2712, to: 2712, len: 44 }, Span { from: 2760, to: 2760, len: 152 }, Span { from: 2916, to: 2916, len: 24 }, Span { from: 2944, to: 2944, len: 212 }, Span { from: 3160, to: 3160, len: 65 }, Span { from: 3232, to: 3232, len: 16 }, Span { from: 3256, to: 3256, len: 72 }, Span { from: 3328, to: 3336, len: 92 }, Span { from: 3424, to: 3432, len: 160 }, Span { from: 3584, to: 3600, len: 80 }, Span { from: 3668, to: 3684, len: 24 }, Span { from: 3704, to: 3728, len: 8 }, Span { from: 3716, to: 3740, len: 46 }, Span { from: 3764, to: 3786, len: 2 }, Span { from: 3768, to: 3788, len: 16 }, Span { from: 3784, to: 3808, len: 112 }, Span { from: 3900, to: 3920, len: 4 }, Span { from: 3904, to: 3928, len: 8 }, Span { from: 3944, to: 3936, len: 1026 }, Span { from: 4976, to: 4984, len: 104 }, Span { from: 5080, to: 5104, len: 4 }, Span { from: 5088, to: 5112, len: 8 }, Span { from: 5112, to: 5128, len: 16 }, Span { from: 5144, to: 4968, len: 4 }, Span { from: 5148, to: 5144, len: 4 }, Span { from: 5152, to: 5152, len: 44 }, Span { from: 5200, to: 5200, len: 40 }, Span { from: 5256, to: 5240, len: 24 }, Span { from: 5288, to: 5272, len: 20 }, Span { from: 5312, to: 5296, len: 32 }, Span { from: 5376, to: 5376, len: 144 }, Span { from: 5524, to: 5524, len: 4 }, Span { from: 5568, to: 5568, len: 4 }, Span { from: 5576, to: 5576, len: 88 }, Span { from: 5696, to: 5696, len: 4096 }],
             padding: &[Bits { offset: 608, len: 32 }, Bits { offset: 992, len: 32 }, Bits { offset: 1120, len: 32 }, Bits { offset: 1696, len: 32 }, Bits { offset: 2208, len: 32 }, Bits { offset: 2496, len: 64 }, Bits { offset: 3040, len: 32 }, Bits { offset: 4137, len: 23 }, Bits { offset: 4640, len: 32 }, Bits { offset: 5152, len: 32 }, Bits { offset: 5568, len: 64 }, Bits { offset: 7424, len: 256 }, Bits { offset: 7904, len: 32 }, Bits { offset: 16416, len: 32 }, Bits { offset: 16720, len: 16 }, Bits { offset: 16928, len: 32 }, Bits { offset: 17184, len: 32 }, Bits { offset: 17504, len: 32 }, Bits { offset: 17952, len: 32 }, Bits { offset: 18852, len: 28 }, Bits { offset: 18895, len: 49 }, Bits { offset: 21600, len: 32 }, Bits { offset: 21664, len: 32 }, Bits { offset: 22048, len: 32 }, Bits { offset: 23520, len: 32 }, Bits { offset: 25248, len: 32 }, Bits { offset: 25800, len: 56 }, Bits { offset: 27360, len: 32 }, Bits { offset: 30104, len: 8 }, Bits { offset: 30128, len: 16 }, Bits { offset: 39760, len: 48 }, Bits { offset: 40672, len: 32 }, Bits { offset: 41568, len: 32 }, Bits { offset: 42016, len: 32 }, Bits { offset: 42464, len: 32 }, Bits { offset: 42752, len: 256 }, Bits { offset: 44161, len: 31 }, Bits { offset: 44480, len: 64 }, Bits { offset: 44576, len: 32 }, Bits { offset: 45316, len: 252 }],
             rules: &TASK_STRUCT_RULES,
         },
@@ -11492,12 +11496,12 @@ static FILE_RULES: [FieldRule; 22] = [
     FieldRule { field: "f_path", rule: RuleKind::Recurse, from: Some(Bits { offset: 512, len: 128 }), to: Some(Bits { offset: 128, len: 128 }), from_type: "struct path", to_type: "struct path", nested: Some("path"), ..FieldRule::PLAIN },
     FieldRule { field: "f_inode", rule: RuleKind::Reset, from: Some(Bits { offset: 320, len: 64 }), to: Some(Bits { offset: 256, len: 64 }), from_type: "struct inode *", to_type: "struct inode *", source: Source::StateMap, reason: "what f_path leads to, set when it is opened (fs/open.c: do_dentry_open)", ..FieldRule::PLAIN },
     FieldRule { field: "f_op", rule: RuleKind::Symbol, from: Some(Bits { offset: 128, len: 64 }), to: Some(Bits { offset: 320, len: 64 }), from_type: "const struct file_operations *", to_type: "const struct file_operations *", source: Source::StateMap, reason: "set by open from the inode (fs/open.c: do_dentry_open)", ..FieldRule::PLAIN },
-    FieldRule { field: "f_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 384, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "f_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 384, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 416, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "f_count", rule: RuleKind::Move, from: Some(Bits { offset: 0, len: 64 }), to: Some(Bits { offset: 448, len: 64 }), from_type: "atomic_long_t", to_type: "atomic_long_t", ..FieldRule::PLAIN },
     FieldRule { field: "f_flags", rule: RuleKind::Move, from: Some(Bits { offset: 384, len: 32 }), to: Some(Bits { offset: 512, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "f_mode", rule: RuleKind::Call, from: Some(Bits { offset: 96, len: 32 }), to: Some(Bits { offset: 544, len: 32 }), from_type: "fmode_t", to_type: "fmode_t", source: Source::Override, reason: "FMODE_NONOTIFY is bit 25 in 6.12, and with bit 26 says which permission events are wanted (6.12 include/linux/fs.h: FMODE_FSNOTIFY_MASK); in 6.1 bit 26 alone. Bits 6, 7 and 24 are set by open and backing files again; FMODE_NOREUSE (23) is a hint of fadvise that 6.1 does not have (include/linux/fs.h; fs/open.c: do_dentry_open)", ..FieldRule::PLAIN },
-    FieldRule { field: "f_pos_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 640, len: 256 }), to: Some(Bits { offset: 576, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "f_pos_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 640, len: 256 }), to: Some(Bits { offset: 576, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
     FieldRule { field: "f_pos", rule: RuleKind::Move, from: Some(Bits { offset: 896, len: 64 }), to: Some(Bits { offset: 832, len: 64 }), from_type: "loff_t", to_type: "loff_t", ..FieldRule::PLAIN },
     FieldRule { field: "f_owner", rule: RuleKind::Fold, from: Some(Bits { offset: 1024, len: 64 }), to: Some(Bits { offset: 896, len: 256 }), from_type: "struct fown_struct *", to_type: "struct fown_struct", source: Source::Override, reason: "who gets signals of the file. 6.12 allocates it at the first F_SETOWN, F_SETSIG, F_NOTIFY or lease (6.12 fs/fcntl.c: file_f_owner_allocate); 6.1 has it in every file, all zeros until somebody asks (6.1 fs/file_table.c: __alloc_file)", ..FieldRule::PLAIN },
     FieldRule { field: "f_cred", rule: RuleKind::Follow, from: Some(Bits { offset: 448, len: 64 }), to: Some(Bits { offset: 1152, len: 64 }), from_type: "const struct cred *", to_type: "const struct cred *", source: Source::StateMap, reason: "credentials it was opened with (fs/file_table.c: alloc_empty_file)", ..FieldRule::PLAIN },
@@ -11523,7 +11527,7 @@ static FILES_STRUCT_RULES: [FieldRule; 14] = [
     FieldRule { field: "fdt", rule: RuleKind::Follow, from: Some(Bits { offset: 256, len: 64 }), to: Some(Bits { offset: 256, len: 64 }), from_type: "struct fdtable *", to_type: "struct fdtable *", source: Source::StateMap, reason: "the table in use: fdtab, or a larger one (fs/file.c: expand_fdtable)", ..FieldRule::PLAIN },
     FieldRule { field: "fdtab", rule: RuleKind::Recurse, from: Some(Bits { offset: 320, len: 448 }), to: Some(Bits { offset: 320, len: 448 }), from_type: "struct fdtable", to_type: "struct fdtable", nested: Some("fdtable"), ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 768, len: 256 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "file_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 1024, len: 32 }), to: Some(Bits { offset: 1024, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "file_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 1024, len: 32 }), to: Some(Bits { offset: 1024, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "next_fd", rule: RuleKind::Carry, from: Some(Bits { offset: 1056, len: 32 }), to: Some(Bits { offset: 1056, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "close_on_exec_init", rule: RuleKind::Carry, from: Some(Bits { offset: 1088, len: 64 }), to: Some(Bits { offset: 1088, len: 64 }), from_type: "long unsigned int [1]", to_type: "long unsigned int [1]", ..FieldRule::PLAIN },
     FieldRule { field: "open_fds_init", rule: RuleKind::Carry, from: Some(Bits { offset: 1152, len: 64 }), to: Some(Bits { offset: 1152, len: 64 }), from_type: "long unsigned int [1]", to_type: "long unsigned int [1]", ..FieldRule::PLAIN },
@@ -11569,8 +11573,8 @@ static FPU_RULES: [FieldRule; 8] = [
 
 static FS_STRUCT_RULES: [FieldRule; 8] = [
     FieldRule { field: "users", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
-    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
-    FieldRule { field: "seq", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "seqcount_spinlock_t", to_type: "seqcount_spinlock_t", nested: Some("seqcount_spinlock_t"), source: Source::StateMap, reason: "as seqcount_t (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
+    FieldRule { field: "seq", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "seqcount_spinlock_t", to_type: "seqcount_spinlock_t", nested: Some("seqcount_spinlock_t"), source: Source::StateMap, reason: "as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
     FieldRule { field: "umask", rule: RuleKind::Carry, from: Some(Bits { offset: 96, len: 32 }), to: Some(Bits { offset: 96, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "in_exec", rule: RuleKind::Carry, from: Some(Bits { offset: 128, len: 32 }), to: Some(Bits { offset: 128, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 160, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
@@ -11579,7 +11583,7 @@ static FS_STRUCT_RULES: [FieldRule; 8] = [
 ];
 
 static GROUP_INFO_RULES: [FieldRule; 3] = [
-    FieldRule { field: "usage", rule: RuleKind::Call, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "refcount_t", to_type: "atomic_t", source: Source::Override, reason: "a count of references in both, refcount_t before and atomic_t now (include/linux/cred.h: get_group_info)", ..FieldRule::PLAIN },
+    FieldRule { field: "usage.counter", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "ngroups", rule: RuleKind::Carry, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "gid", rule: RuleKind::Array, from: Some(Bits { offset: 64, len: 0 }), to: Some(Bits { offset: 64, len: 0 }), from_type: "kgid_t []", to_type: "kgid_t []", nested: Some("kgid_t"), times: 0, ..FieldRule::PLAIN },
 ];
@@ -11617,7 +11621,7 @@ static IO_CONTEXT_RULES: [FieldRule; 10] = [
     FieldRule { field: "active_ref", rule: RuleKind::Carry, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "atomic_t", to_type: "atomic_t", ..FieldRule::PLAIN },
     FieldRule { field: "ioprio", rule: RuleKind::Carry, from: Some(Bits { offset: 96, len: 16 }), to: Some(Bits { offset: 96, len: 16 }), from_type: "short unsigned int", to_type: "short unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 112, len: 16 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 32 }), to: Some(Bits { offset: 128, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 32 }), to: Some(Bits { offset: 128, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 160, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "icq_tree", rule: RuleKind::Reset, from: Some(Bits { offset: 192, len: 128 }), to: Some(Bits { offset: 192, len: 128 }), from_type: "struct xarray", to_type: "struct xarray", nested: Some("xarray"), source: Source::StateMap, reason: "an index that its keeper fills anew; without entries its head is null (include/linux/xarray.h: xa_init_flags)", ..FieldRule::PLAIN },
     FieldRule { field: "icq_hint", rule: RuleKind::Reset, from: Some(Bits { offset: 320, len: 64 }), to: Some(Bits { offset: 320, len: 64 }), from_type: "struct io_cq *", to_type: "struct io_cq *", source: Source::StateMap, reason: "queue of the I/O scheduler used last (block/blk-ioc.c: ioc_lookup_icq)", ..FieldRule::PLAIN },
@@ -11628,7 +11632,7 @@ static IO_CONTEXT_RULES: [FieldRule; 10] = [
 static K_ITIMER_RULES: [FieldRule; 19] = [
     FieldRule { field: "list", rule: RuleKind::Call, from: Some(Bits { offset: 0, len: 128 }), to: Some(Bits { offset: 0, len: 128 }), from_type: "struct hlist_node", to_type: "struct list_head", source: Source::Override, reason: "a link of the chain becomes one of the ring: the end leads back to the head, and prev is the object whose pointer pprev is (include/linux/types.h: hlist_node)", ..FieldRule::PLAIN },
     FieldRule { field: "t_hash", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 128 }), to: Some(Bits { offset: 128, len: 128 }), from_type: "struct hlist_node", to_type: "struct hlist_node", nested: Some("hlist_node"), source: Source::StateMap, reason: "as list_head; a node that is on no chain has null links (include/linux/list.h: INIT_HLIST_NODE)", ..FieldRule::PLAIN },
-    FieldRule { field: "it_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 256, len: 32 }), to: Some(Bits { offset: 256, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "it_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 256, len: 32 }), to: Some(Bits { offset: 256, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 288, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "kclock", rule: RuleKind::Symbol, from: Some(Bits { offset: 320, len: 64 }), to: Some(Bits { offset: 320, len: 64 }), from_type: "const struct k_clock *", to_type: "const struct k_clock *", source: Source::StateMap, reason: "operations of the clock: clock_realtime, clock_monotonic, alarm_clock (kernel/time/posix-timers.c: clockid_to_kclock)", ..FieldRule::PLAIN },
     FieldRule { field: "it_clock", rule: RuleKind::Carry, from: Some(Bits { offset: 384, len: 32 }), to: Some(Bits { offset: 384, len: 32 }), from_type: "clockid_t", to_type: "clockid_t", ..FieldRule::PLAIN },
@@ -11689,7 +11693,7 @@ static LOAD_WEIGHT_RULES: [FieldRule; 3] = [
 ];
 
 static MAPLE_TREE_RULES: [FieldRule; 5] = [
-    FieldRule { field: "ma_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "ma_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 32, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "ma_root", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "root of the tree of VMAs, which is built anew from their ordered list (lib/maple_tree.c: mas_store_root; mm/mmap.c: exit_mmap)", ..FieldRule::PLAIN },
     FieldRule { field: "ma_flags", rule: RuleKind::Reset, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 128, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", source: Source::StateMap, reason: "MM_MT_FLAGS; the rest is the height of the tree, which is built anew (kernel/fork.c: mm_init)", ..FieldRule::PLAIN },
@@ -11710,11 +11714,11 @@ static MM_CONTEXT_T_RULES: [FieldRule; 13] = [
     FieldRule { field: "ctx_id", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 64 }), to: Some(Bits { offset: 0, len: 64 }), from_type: "u64", to_type: "u64", source: Source::StateMap, reason: "unique number of an address space of this boot (arch/x86/include/asm/mmu_context.h: init_new_context)", ..FieldRule::PLAIN },
     FieldRule { field: "tlb_gen.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "s64", to_type: "s64", source: Source::StateMap, reason: "counts changes of page tables that are not carried (arch/x86/include/asm/mmu_context.h: init_new_context)", ..FieldRule::PLAIN },
     FieldRule { field: "next_trim_cpumask", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 64 }), to: Some(Bits { offset: 128, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", source: Source::StateMap, reason: "jiffies of this boot (arch/x86/include/asm/mmu_context.h: init_new_context)", ..FieldRule::PLAIN },
-    FieldRule { field: "ldt_usr_sem", rule: RuleKind::Reset, from: Some(Bits { offset: 192, len: 320 }), to: Some(Bits { offset: 192, len: 320 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "ldt_usr_sem", rule: RuleKind::Reset, from: Some(Bits { offset: 192, len: 320 }), to: Some(Bits { offset: 192, len: 320 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
     FieldRule { field: "ldt", rule: RuleKind::Follow, from: Some(Bits { offset: 512, len: 64 }), to: Some(Bits { offset: 512, len: 64 }), from_type: "struct ldt_struct *", to_type: "struct ldt_struct *", source: Source::StateMap, reason: "the LDT, null until the program writes one (arch/x86/kernel/ldt.c: write_ldt)", ..FieldRule::PLAIN },
     FieldRule { field: "flags", rule: RuleKind::Call, from: Some(Bits { offset: 576, len: 64 }), to: Some(Bits { offset: 576, len: 16 }), from_type: "long unsigned int", to_type: "short unsigned int", source: Source::Override, reason: "MM_CONTEXT_UPROBE_IA32 and MM_CONTEXT_HAS_VSYSCALL are bits 0 and 1 in both; MM_CONTEXT_LOCK_LAM and MM_CONTEXT_FORCE_TAGGED_SVA ask for address masking, which 6.1 has not (6.12 arch/x86/include/asm/mmu.h)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 592, len: 48 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
-    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 640, len: 256 }), to: Some(Bits { offset: 640, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 640, len: 256 }), to: Some(Bits { offset: 640, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
     FieldRule { field: "vdso", rule: RuleKind::User, from: Some(Bits { offset: 896, len: 64 }), to: Some(Bits { offset: 896, len: 64 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "where the vdso is mapped in the program (arch/x86/entry/vdso/vma.c: map_vdso)", ..FieldRule::PLAIN },
     FieldRule { field: "vdso_image", rule: RuleKind::Symbol, from: Some(Bits { offset: 960, len: 64 }), to: Some(Bits { offset: 960, len: 64 }), from_type: "const struct vdso_image *", to_type: "const struct vdso_image *", source: Source::StateMap, reason: "vdso_image_64, vdso_image_x32 or vdso_image_32 (arch/x86/entry/vdso/vma.c: map_vdso)", ..FieldRule::PLAIN },
     FieldRule { field: "perf_rdpmc_allowed.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 1024, len: 32 }), to: Some(Bits { offset: 1024, len: 32 }), from_type: "int", to_type: "int", source: Source::StateMap, reason: "how many perf events are mapped; perf mappings are not carried (arch/x86/events/core.c: x86_pmu_event_mapped)", ..FieldRule::PLAIN },
@@ -11737,8 +11741,8 @@ static MM_STRUCT_RULES: [FieldRule; 73] = [
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 736, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "pgtables_bytes.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 1216, len: 64 }), to: Some(Bits { offset: 768, len: 64 }), from_type: "s64", to_type: "s64", source: Source::StateMap, reason: "size of the page tables, which are built anew (include/linux/mm.h: mm_pgtables_bytes_init)", ..FieldRule::PLAIN },
     FieldRule { field: "map_count", rule: RuleKind::Move, from: Some(Bits { offset: 1280, len: 32 }), to: Some(Bits { offset: 832, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
-    FieldRule { field: "page_table_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 1312, len: 32 }), to: Some(Bits { offset: 864, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
-    FieldRule { field: "mmap_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 1344, len: 320 }), to: Some(Bits { offset: 896, len: 320 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "page_table_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 1312, len: 32 }), to: Some(Bits { offset: 864, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
+    FieldRule { field: "mmap_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 1344, len: 320 }), to: Some(Bits { offset: 896, len: 320 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
     FieldRule { field: "mmlist", rule: RuleKind::Reset, from: Some(Bits { offset: 1664, len: 128 }), to: Some(Bits { offset: 1216, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)", ..FieldRule::PLAIN },
     FieldRule { field: "hiwater_rss", rule: RuleKind::Move, from: Some(Bits { offset: 1920, len: 64 }), to: Some(Bits { offset: 1344, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "hiwater_vm", rule: RuleKind::Move, from: Some(Bits { offset: 1984, len: 64 }), to: Some(Bits { offset: 1408, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
@@ -11748,9 +11752,9 @@ static MM_STRUCT_RULES: [FieldRule; 73] = [
     FieldRule { field: "data_vm", rule: RuleKind::Move, from: Some(Bits { offset: 2240, len: 64 }), to: Some(Bits { offset: 1664, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "exec_vm", rule: RuleKind::Move, from: Some(Bits { offset: 2304, len: 64 }), to: Some(Bits { offset: 1728, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "stack_vm", rule: RuleKind::Move, from: Some(Bits { offset: 2368, len: 64 }), to: Some(Bits { offset: 1792, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
-    FieldRule { field: "def_flags", rule: RuleKind::Call, from: Some(Bits { offset: 2432, len: 64 }), to: Some(Bits { offset: 1856, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", source: Source::Override, reason: "VM_UFFD_MINOR is bit 38 in 6.12 and bit 37 in 6.1 (include/linux/mm.h). A shadow stack (bit 37), VM_ALLOW_ANY_UNCACHED (39), VM_DROPPABLE (40) and VM_SEALED (63) ask for what 6.1 cannot do: refused", ..FieldRule::PLAIN },
+    FieldRule { field: "def_flags", rule: RuleKind::Call, from: Some(Bits { offset: 2432, len: 64 }), to: Some(Bits { offset: 1856, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", source: Source::Override, reason: "what vm_area_struct.vm_flags of new mappings begin with: the same flags, with the same numbers (include/linux/mm_types.h: mm_struct)", ..FieldRule::PLAIN },
     FieldRule { field: "write_protect_seq", rule: RuleKind::Reset, from: Some(Bits { offset: 2496, len: 32 }), to: Some(Bits { offset: 1920, len: 32 }), from_type: "seqcount_t", to_type: "seqcount_t", nested: Some("seqcount_t"), source: Source::StateMap, reason: "counts writers of this boot only; readers compare it with itself (include/linux/seqlock.h: __seqcount_init)", ..FieldRule::PLAIN },
-    FieldRule { field: "arg_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 2528, len: 32 }), to: Some(Bits { offset: 1952, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "arg_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 2528, len: 32 }), to: Some(Bits { offset: 1952, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "start_code", rule: RuleKind::Move, from: Some(Bits { offset: 2560, len: 64 }), to: Some(Bits { offset: 1984, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "end_code", rule: RuleKind::Move, from: Some(Bits { offset: 2624, len: 64 }), to: Some(Bits { offset: 2048, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "start_data", rule: RuleKind::Move, from: Some(Bits { offset: 2688, len: 64 }), to: Some(Bits { offset: 2112, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
@@ -11767,7 +11771,7 @@ static MM_STRUCT_RULES: [FieldRule; 73] = [
     FieldRule { field: "binfmt", rule: RuleKind::Symbol, from: Some(Bits { offset: 7872, len: 64 }), to: Some(Bits { offset: 6016, len: 64 }), from_type: "struct linux_binfmt *", to_type: "struct linux_binfmt *", source: Source::StateMap, reason: "the handler that started the program: elf_format, compat_elf_format (fs/exec.c: set_binfmt)", ..FieldRule::PLAIN },
     FieldRule { field: "context", rule: RuleKind::Recurse, from: Some(Bits { offset: 7936, len: 1088 }), to: Some(Bits { offset: 6080, len: 1088 }), from_type: "mm_context_t", to_type: "mm_context_t", nested: Some("mm_context_t"), ..FieldRule::PLAIN },
     FieldRule { field: "flags", rule: RuleKind::Call, from: Some(Bits { offset: 9024, len: 64 }), to: Some(Bits { offset: 7168, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", source: Source::Override, reason: "bit 31, MMF_TOPDOWN, becomes get_unmapped_area. MMF_HAS_MDWE and its like protect the program in a way that 6.1 cannot (6.12 kernel/sys.c: prctl_set_mdwe), and MMF_VM_MERGE_ANY is a wish that 6.1 does not know (6.12 mm/ksm.c: ksm_enable_merge_any): refused (include/linux/sched/coredump.h)", ..FieldRule::PLAIN },
-    FieldRule { field: "ioctx_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 9088, len: 32 }), to: Some(Bits { offset: 7232, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "ioctx_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 9088, len: 32 }), to: Some(Bits { offset: 7232, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 7264, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "ioctx_table", rule: RuleKind::Resource, from: Some(Bits { offset: 9152, len: 64 }), to: Some(Bits { offset: 7296, len: 64 }), from_type: "struct kioctx_table *", to_type: "struct kioctx_table *", source: Source::StateMap, reason: "contexts of io_setup with requests and completions not yet read (fs/aio.c: ioctx_add_table)", ..FieldRule::PLAIN },
     FieldRule { field: "owner", rule: RuleKind::Within, from: Some(Bits { offset: 9216, len: 64 }), to: Some(Bits { offset: 7360, len: 64 }), from_type: "struct task_struct *", to_type: "struct task_struct *", source: Source::StateMap, reason: "task whose memory cgroup the mm is charged to (kernel/fork.c: mm_init_owner)", ..FieldRule::PLAIN },
@@ -11783,30 +11787,30 @@ static MM_STRUCT_RULES: [FieldRule; 73] = [
     FieldRule { field: "uprobes_state", rule: RuleKind::Recurse, from: Some(Bits { offset: 9728, len: 64 }), to: Some(Bits { offset: 7872, len: 64 }), from_type: "struct uprobes_state", to_type: "struct uprobes_state", nested: Some("uprobes_state"), ..FieldRule::PLAIN },
     FieldRule { field: "hugetlb_usage", rule: RuleKind::Move, from: Some(Bits { offset: 9792, len: 64 }), to: Some(Bits { offset: 7936, len: 64 }), from_type: "atomic_long_t", to_type: "atomic_long_t", ..FieldRule::PLAIN },
     FieldRule { field: "async_put_work", rule: RuleKind::Reset, from: Some(Bits { offset: 9856, len: 256 }), to: Some(Bits { offset: 8000, len: 256 }), from_type: "struct work_struct", to_type: "struct work_struct", nested: Some("work_struct"), source: Source::StateMap, reason: "deferred freeing of the object it is in; idle as long as the object lives (kernel/fork.c: mmput_async; block/blk-ioc.c: alloc_io_context)", ..FieldRule::PLAIN },
-    FieldRule { field: "pasid", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 8256, len: 32 }), from_type: "", to_type: "u32", source: Source::Override, reason: "INVALID_IOASID: no device shares the mm (6.1 include/linux/sched/mm.h: mm_pasid_init); an mm that one shares is refused at iommu_mm", ..FieldRule::PLAIN },
+    FieldRule { field: "pasid", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 8256, len: 32 }), from_type: "", to_type: "u32", source: Source::StateMap, reason: "id under which devices share the mm, INVALID_IOASID for none (6.1 include/linux/sched/mm.h: mm_pasid_init)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 8288, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "ksm_merging_pages", rule: RuleKind::Move, from: Some(Bits { offset: 10176, len: 64 }), to: Some(Bits { offset: 8320, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "ksm_rmap_items", rule: RuleKind::Move, from: Some(Bits { offset: 10240, len: 64 }), to: Some(Bits { offset: 8384, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "lru_gen.list", rule: RuleKind::Reset, from: Some(Bits { offset: 10368, len: 128 }), to: Some(Bits { offset: 8448, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "place on the list of mms whose pages are aged by walking their page tables, and its memory cgroup (mm/vmscan.c: lru_gen_add_mm; include/linux/mm_types.h: lru_gen_init_mm)", ..FieldRule::PLAIN },
     FieldRule { field: "lru_gen.bitmap", rule: RuleKind::Reset, from: Some(Bits { offset: 10496, len: 64 }), to: Some(Bits { offset: 8576, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", source: Source::StateMap, reason: "place on the list of mms whose pages are aged by walking their page tables, and its memory cgroup (mm/vmscan.c: lru_gen_add_mm; include/linux/mm_types.h: lru_gen_init_mm)", ..FieldRule::PLAIN },
     FieldRule { field: "lru_gen.memcg", rule: RuleKind::Reset, from: Some(Bits { offset: 10560, len: 64 }), to: Some(Bits { offset: 8640, len: 64 }), from_type: "struct mem_cgroup *", to_type: "struct mem_cgroup *", source: Source::StateMap, reason: "place on the list of mms whose pages are aged by walking their page tables, and its memory cgroup (mm/vmscan.c: lru_gen_add_mm; include/linux/mm_types.h: lru_gen_init_mm)", ..FieldRule::PLAIN },
-    FieldRule { field: "pcpu_cid", rule: RuleKind::Drop, from: Some(Bits { offset: 1088, len: 64 }), to: None, from_type: "struct mm_cid *", to_type: "", source: Source::Override, reason: "ids by CPU of this boot, which 6.1 has not (6.12 include/linux/mm_types.h: mm_alloc_cid)", ..FieldRule::PLAIN },
-    FieldRule { field: "mm_cid_next_scan", rule: RuleKind::Drop, from: Some(Bits { offset: 1152, len: 64 }), to: None, from_type: "long unsigned int", to_type: "", source: Source::Override, reason: "jiffies of this boot (6.12 kernel/sched/core.c: task_mm_cid_work)", ..FieldRule::PLAIN },
+    FieldRule { field: "pcpu_cid", rule: RuleKind::Drop, from: Some(Bits { offset: 1088, len: 64 }), to: None, from_type: "struct mm_cid *", to_type: "", source: Source::StateMap, reason: "concurrency ids by CPU, made with the mm (6.12 include/linux/mm_types.h: mm_alloc_cid)", ..FieldRule::PLAIN },
+    FieldRule { field: "mm_cid_next_scan", rule: RuleKind::Drop, from: Some(Bits { offset: 1152, len: 64 }), to: None, from_type: "long unsigned int", to_type: "", source: Source::StateMap, reason: "jiffies of this boot (6.12 kernel/sched/core.c: task_mm_cid_work)", ..FieldRule::PLAIN },
     FieldRule { field: "mm_lock_seq.sequence", rule: RuleKind::Drop, from: Some(Bits { offset: 1792, len: 32 }), to: None, from_type: "unsigned int", to_type: "", source: Source::StateMap, reason: "counts writers of this boot only; readers compare it with itself (include/linux/seqlock.h: __seqcount_init)", ..FieldRule::PLAIN },
-    FieldRule { field: "futex_unique_id.counter", rule: RuleKind::Drop, from: Some(Bits { offset: 1856, len: 64 }), to: None, from_type: "s64", to_type: "", source: Source::Override, reason: "names the mm in the hash keys of tasks that wait, and those wait again (6.12 kernel/futex/core.c: get_futex_key)", ..FieldRule::PLAIN },
-    FieldRule { field: "iommu_mm", rule: RuleKind::Drop, from: Some(Bits { offset: 10112, len: 64 }), to: None, from_type: "struct iommu_mm_data *", to_type: "", source: Source::Override, reason: "a device shares the mm, and cannot be made to share another (6.12 include/linux/iommu.h: mm_pasid_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "futex_unique_id.counter", rule: RuleKind::Drop, from: Some(Bits { offset: 1856, len: 64 }), to: None, from_type: "s64", to_type: "", source: Source::StateMap, reason: "name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)", ..FieldRule::PLAIN },
+    FieldRule { field: "iommu_mm", rule: RuleKind::Drop, from: Some(Bits { offset: 10112, len: 64 }), to: None, from_type: "struct iommu_mm_data *", to_type: "", source: Source::StateMap, reason: "ids under which devices share the mm, null for none (6.12 include/linux/iommu.h: mm_pasid_init)", ..FieldRule::PLAIN },
     FieldRule { field: "ksm_zero_pages.counter", rule: RuleKind::Drop, from: Some(Bits { offset: 10304, len: 64 }), to: None, from_type: "s64", to_type: "", source: Source::Override, reason: "counts what ksmd of this boot did (6.12 mm/ksm.c); 6.1 does not count", ..FieldRule::PLAIN },
 ];
 
 static MUTEX_RULES: [FieldRule; 4] = [
-    FieldRule { field: "owner.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 64 }), to: Some(Bits { offset: 0, len: 64 }), from_type: "s64", to_type: "s64", source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
-    FieldRule { field: "wait_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "raw_spinlock_t", to_type: "raw_spinlock_t", nested: Some("raw_spinlock_t"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
-    FieldRule { field: "osq.tail.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 96, len: 32 }), to: Some(Bits { offset: 96, len: 32 }), from_type: "int", to_type: "int", source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
-    FieldRule { field: "wait_list", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 128 }), to: Some(Bits { offset: 128, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "owner.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 64 }), to: Some(Bits { offset: 0, len: 64 }), from_type: "s64", to_type: "s64", source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "wait_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "raw_spinlock_t", to_type: "raw_spinlock_t", nested: Some("raw_spinlock_t"), source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "osq.tail.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 96, len: 32 }), to: Some(Bits { offset: 96, len: 32 }), from_type: "int", to_type: "int", source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "wait_list", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 128 }), to: Some(Bits { offset: 128, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
 ];
 
 static NSPROXY_RULES: [FieldRule; 10] = [
-    FieldRule { field: "count", rule: RuleKind::Call, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "refcount_t", to_type: "atomic_t", source: Source::Override, reason: "a count of references in both, refcount_t before and atomic_t now (include/linux/nsproxy.h: get_nsproxy)", ..FieldRule::PLAIN },
+    FieldRule { field: "count.counter", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 32, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "uts_ns", rule: RuleKind::Resource, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "struct uts_namespace *", to_type: "struct uts_namespace *", source: Source::StateMap, reason: "host name (kernel/utsname.c: copy_utsname)", ..FieldRule::PLAIN },
     FieldRule { field: "ipc_ns", rule: RuleKind::Resource, from: Some(Bits { offset: 128, len: 64 }), to: Some(Bits { offset: 128, len: 64 }), from_type: "struct ipc_namespace *", to_type: "struct ipc_namespace *", source: Source::StateMap, reason: "System V and POSIX message queues, semaphores, shared memory (ipc/namespace.c: copy_ipcs)", ..FieldRule::PLAIN },
@@ -11851,15 +11855,15 @@ static PERCPU_COUNTER_RULES: [FieldRule; 5] = [
 static PID_RULES: [FieldRule; 11] = [
     FieldRule { field: "count", rule: RuleKind::Carry, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "refcount_t", to_type: "refcount_t", source: Source::StateMap, reason: "how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself", ..FieldRule::PLAIN },
     FieldRule { field: "level", rule: RuleKind::Carry, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
-    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "lock", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 32 }), to: Some(Bits { offset: 64, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 96, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "tasks", rule: RuleKind::Reset, from: Some(Bits { offset: 256, len: 256 }), to: Some(Bits { offset: 128, len: 256 }), from_type: "struct hlist_head [4]", to_type: "struct hlist_head [4]", nested: Some("hlist_head"), times: 4, source: Source::StateMap, reason: "as list_head; an empty hash chain is null (include/linux/list.h: INIT_HLIST_HEAD)", ..FieldRule::PLAIN },
     FieldRule { field: "inodes", rule: RuleKind::Reset, from: Some(Bits { offset: 512, len: 64 }), to: Some(Bits { offset: 384, len: 64 }), from_type: "struct hlist_head", to_type: "struct hlist_head", nested: Some("hlist_head"), source: Source::StateMap, reason: "as list_head; an empty hash chain is null (include/linux/list.h: INIT_HLIST_HEAD)", ..FieldRule::PLAIN },
     FieldRule { field: "wait_pidfd", rule: RuleKind::Reset, from: Some(Bits { offset: 576, len: 192 }), to: Some(Bits { offset: 448, len: 192 }), from_type: "wait_queue_head_t", to_type: "wait_queue_head_t", nested: Some("wait_queue_head_t"), source: Source::StateMap, reason: "waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)", ..FieldRule::PLAIN },
     FieldRule { field: "rcu", rule: RuleKind::Reset, from: Some(Bits { offset: 768, len: 128 }), to: Some(Bits { offset: 640, len: 128 }), from_type: "struct callback_head", to_type: "struct callback_head", nested: Some("callback_head"), source: Source::StateMap, reason: "link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)", ..FieldRule::PLAIN },
     FieldRule { field: "numbers", rule: RuleKind::Array, from: Some(Bits { offset: 896, len: 0 }), to: Some(Bits { offset: 768, len: 0 }), from_type: "struct upid []", to_type: "struct upid []", nested: Some("upid"), times: 0, ..FieldRule::PLAIN },
-    FieldRule { field: "stashed", rule: RuleKind::Drop, from: Some(Bits { offset: 128, len: 64 }), to: None, from_type: "struct dentry *", to_type: "", source: Source::Override, reason: "a cached directory entry of this boot's pidfs (6.12 fs/libfs.c: path_from_stashed)", ..FieldRule::PLAIN },
-    FieldRule { field: "ino", rule: RuleKind::Drop, from: Some(Bits { offset: 192, len: 64 }), to: None, from_type: "u64", to_type: "", source: Source::Override, reason: "a number of this boot, which 6.1 has not (6.12 kernel/pid.c: alloc_pid)", ..FieldRule::PLAIN },
+    FieldRule { field: "stashed", rule: RuleKind::Drop, from: Some(Bits { offset: 128, len: 64 }), to: None, from_type: "struct dentry *", to_type: "", source: Source::StateMap, reason: "dentry of the pidfs inode, found again when a pidfd is opened (6.12 kernel/pid.c: alloc_pid; 6.12 fs/pidfs.c: pidfs_alloc_file)", ..FieldRule::PLAIN },
+    FieldRule { field: "ino", rule: RuleKind::Drop, from: Some(Bits { offset: 192, len: 64 }), to: None, from_type: "u64", to_type: "", source: Source::StateMap, reason: "inode number of the pidfd, unique in one boot (6.12 kernel/pid.c: alloc_pid)", ..FieldRule::PLAIN },
 ];
 
 static POSIX_CPUTIMER_BASE_RULES: [FieldRule; 2] = [
@@ -11908,9 +11912,9 @@ static PT_REGS_RULES: [FieldRule; 23] = [
     FieldRule { field: "cs", rule: RuleKind::Call, from: None, to: Some(Bits { offset: 1088, len: 64 }), from_type: "", to_type: "long unsigned int", source: Source::Override, reason: "the selector; the upper bits mean something under FRED only, which 6.1 has not (6.12 arch/x86/include/asm/ptrace.h: pt_regs)", ..FieldRule::PLAIN },
     FieldRule { field: "flags", rule: RuleKind::Carry, from: Some(Bits { offset: 1152, len: 64 }), to: Some(Bits { offset: 1152, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "sp", rule: RuleKind::Carry, from: Some(Bits { offset: 1216, len: 64 }), to: Some(Bits { offset: 1216, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
-    FieldRule { field: "ss", rule: RuleKind::Call, from: None, to: Some(Bits { offset: 1280, len: 64 }), from_type: "", to_type: "long unsigned int", source: Source::Override, reason: "the selector; the upper bits mean something under FRED only, which 6.1 has not (6.12 arch/x86/include/asm/ptrace.h: pt_regs)", ..FieldRule::PLAIN },
+    FieldRule { field: "ss", rule: RuleKind::Call, from: None, to: Some(Bits { offset: 1280, len: 64 }), from_type: "", to_type: "long unsigned int", source: Source::Override, reason: "as csx: the selector, and more under FRED only (6.12 arch/x86/include/asm/ptrace.h: pt_regs)", ..FieldRule::PLAIN },
     FieldRule { field: "csx", rule: RuleKind::Call, from: Some(Bits { offset: 1088, len: 64 }), to: None, from_type: "u64", to_type: "", source: Source::Override, reason: "the selector; the upper bits mean something under FRED only, which 6.1 has not (6.12 arch/x86/include/asm/ptrace.h: pt_regs)", ..FieldRule::PLAIN },
-    FieldRule { field: "ssx", rule: RuleKind::Call, from: Some(Bits { offset: 1280, len: 64 }), to: None, from_type: "u64", to_type: "", source: Source::Override, reason: "the selector; the upper bits mean something under FRED only, which 6.1 has not (6.12 arch/x86/include/asm/ptrace.h: pt_regs)", ..FieldRule::PLAIN },
+    FieldRule { field: "ssx", rule: RuleKind::Call, from: Some(Bits { offset: 1280, len: 64 }), to: None, from_type: "u64", to_type: "", source: Source::Override, reason: "as csx: the selector, and more under FRED only (6.12 arch/x86/include/asm/ptrace.h: pt_regs)", ..FieldRule::PLAIN },
 ];
 
 static RAW_SPINLOCK_T_RULES: [FieldRule; 2] = [
@@ -11936,11 +11940,11 @@ static RESTART_BLOCK_RULES: [FieldRule; 3] = [
 ];
 
 static RW_SEMAPHORE_RULES: [FieldRule; 5] = [
-    FieldRule { field: "count.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 64 }), to: Some(Bits { offset: 0, len: 64 }), from_type: "s64", to_type: "s64", source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
-    FieldRule { field: "owner.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "s64", to_type: "s64", source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
-    FieldRule { field: "osq.tail.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 32 }), to: Some(Bits { offset: 128, len: 32 }), from_type: "int", to_type: "int", source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
-    FieldRule { field: "wait_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 160, len: 32 }), to: Some(Bits { offset: 160, len: 32 }), from_type: "raw_spinlock_t", to_type: "raw_spinlock_t", nested: Some("raw_spinlock_t"), source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
-    FieldRule { field: "wait_list", rule: RuleKind::Reset, from: Some(Bits { offset: 192, len: 128 }), to: Some(Bits { offset: 192, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "count.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 64 }), to: Some(Bits { offset: 0, len: 64 }), from_type: "s64", to_type: "s64", source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "owner.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 64 }), to: Some(Bits { offset: 64, len: 64 }), from_type: "s64", to_type: "s64", source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "osq.tail.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 128, len: 32 }), to: Some(Bits { offset: 128, len: 32 }), from_type: "int", to_type: "int", source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "wait_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 160, len: 32 }), to: Some(Bits { offset: 160, len: 32 }), from_type: "raw_spinlock_t", to_type: "raw_spinlock_t", nested: Some("raw_spinlock_t"), source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "wait_list", rule: RuleKind::Reset, from: Some(Bits { offset: 192, len: 128 }), to: Some(Bits { offset: 192, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
 ];
 
 static RWLOCK_T_RULES: [FieldRule; 4] = [
@@ -11990,8 +11994,8 @@ static SCHED_DL_ENTITY_RULES: [FieldRule; 27] = [
     FieldRule { field: "dl_defer", rule: RuleKind::Drop, from: Some(Bits { offset: 678, len: 1 }), to: None, from_type: "unsigned int:1", to_type: "", source: Source::Override, reason: "1 in the deadline server of a run queue alone, which is no task (6.12 kernel/sched/deadline.c: dl_server_init)", ..FieldRule::PLAIN },
     FieldRule { field: "dl_defer_armed", rule: RuleKind::Drop, from: Some(Bits { offset: 679, len: 1 }), to: None, from_type: "unsigned int:1", to_type: "", source: Source::Override, reason: "1 in the deadline server of a run queue alone, which is no task (6.12 kernel/sched/deadline.c: dl_server_init)", ..FieldRule::PLAIN },
     FieldRule { field: "dl_defer_running", rule: RuleKind::Drop, from: Some(Bits { offset: 680, len: 1 }), to: None, from_type: "unsigned int:1", to_type: "", source: Source::Override, reason: "1 in the deadline server of a run queue alone, which is no task (6.12 kernel/sched/deadline.c: dl_server_init)", ..FieldRule::PLAIN },
-    FieldRule { field: "rq", rule: RuleKind::Drop, from: Some(Bits { offset: 1728, len: 64 }), to: None, from_type: "struct rq *", to_type: "", source: Source::Override, reason: "set in the deadline server of a run queue alone, which is no task (6.12 kernel/sched/deadline.c: dl_server_init)", ..FieldRule::PLAIN },
-    FieldRule { field: "server_pick_task", rule: RuleKind::Drop, from: Some(Bits { offset: 1792, len: 64 }), to: None, from_type: "dl_server_pick_f", to_type: "", source: Source::Override, reason: "set in the deadline server of a run queue alone, which is no task (6.12 kernel/sched/deadline.c: dl_server_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "rq", rule: RuleKind::Drop, from: Some(Bits { offset: 1728, len: 64 }), to: None, from_type: "struct rq *", to_type: "", source: Source::StateMap, reason: "run queue of the deadline server of a CPU, null for a task (6.12 kernel/sched/deadline.c: dl_server_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "server_pick_task", rule: RuleKind::Drop, from: Some(Bits { offset: 1792, len: 64 }), to: None, from_type: "dl_server_pick_f", to_type: "", source: Source::StateMap, reason: "how the deadline server of a CPU picks a task, null for a task (6.12 kernel/sched/deadline.c: dl_server_init)", ..FieldRule::PLAIN },
 ];
 
 static SCHED_ENTITY_RULES: [FieldRule; 26] = [
@@ -12013,13 +12017,13 @@ static SCHED_ENTITY_RULES: [FieldRule; 26] = [
     FieldRule { field: "runnable_weight", rule: RuleKind::Move, from: Some(Bits { offset: 1408, len: 64 }), to: Some(Bits { offset: 1088, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 1152, len: 384 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "avg", rule: RuleKind::Reset, from: Some(Bits { offset: 1536, len: 512 }), to: Some(Bits { offset: 1536, len: 512 }), from_type: "struct sched_avg", to_type: "struct sched_avg", nested: Some("sched_avg"), source: Source::StateMap, reason: "load of the last milliseconds as this machine saw it, decaying from a stamp of its run queue clock; a new entity starts its own (kernel/sched/fair.c: init_entity_runnable_average)", ..FieldRule::PLAIN },
-    FieldRule { field: "deadline", rule: RuleKind::Drop, from: Some(Bits { offset: 320, len: 64 }), to: None, from_type: "u64", to_type: "", source: Source::Override, reason: "a point in the virtual time of one run queue, which is left behind (6.12 kernel/sched/fair.c: place_entity, min_vruntime_update)", ..FieldRule::PLAIN },
-    FieldRule { field: "min_vruntime", rule: RuleKind::Drop, from: Some(Bits { offset: 384, len: 64 }), to: None, from_type: "u64", to_type: "", source: Source::Override, reason: "a point in the virtual time of one run queue, which is left behind (6.12 kernel/sched/fair.c: place_entity, min_vruntime_update)", ..FieldRule::PLAIN },
-    FieldRule { field: "min_slice", rule: RuleKind::Drop, from: Some(Bits { offset: 448, len: 64 }), to: None, from_type: "u64", to_type: "", source: Source::Override, reason: "a point in the virtual time of one run queue, which is left behind (6.12 kernel/sched/fair.c: place_entity, min_vruntime_update)", ..FieldRule::PLAIN },
-    FieldRule { field: "sched_delayed", rule: RuleKind::Drop, from: Some(Bits { offset: 648, len: 8 }), to: None, from_type: "unsigned char", to_type: "", source: Source::Override, reason: "asleep but still queued; off every queue it is simply asleep (6.12 kernel/sched/fair.c: set_delayed)", ..FieldRule::PLAIN },
-    FieldRule { field: "rel_deadline", rule: RuleKind::Drop, from: Some(Bits { offset: 656, len: 8 }), to: None, from_type: "unsigned char", to_type: "", source: Source::Override, reason: "whether deadline is relative, between two queues; deadline itself is not carried (6.12 kernel/sched/fair.c: dequeue_entity)", ..FieldRule::PLAIN },
+    FieldRule { field: "deadline", rule: RuleKind::Drop, from: Some(Bits { offset: 320, len: 64 }), to: None, from_type: "u64", to_type: "", source: Source::StateMap, reason: "virtual deadline in the virtual time of one run queue (6.12 kernel/sched/fair.c: place_entity)", ..FieldRule::PLAIN },
+    FieldRule { field: "min_vruntime", rule: RuleKind::Drop, from: Some(Bits { offset: 384, len: 64 }), to: None, from_type: "u64", to_type: "", source: Source::StateMap, reason: "smallest vruntime below the entity's node of the run queue's tree (6.12 kernel/sched/fair.c: min_vruntime_update)", ..FieldRule::PLAIN },
+    FieldRule { field: "min_slice", rule: RuleKind::Drop, from: Some(Bits { offset: 448, len: 64 }), to: None, from_type: "u64", to_type: "", source: Source::StateMap, reason: "smallest slice below the entity's node of the run queue's tree (6.12 kernel/sched/fair.c: min_vruntime_update)", ..FieldRule::PLAIN },
+    FieldRule { field: "sched_delayed", rule: RuleKind::Drop, from: Some(Bits { offset: 648, len: 8 }), to: None, from_type: "unsigned char", to_type: "", source: Source::StateMap, reason: "asleep, yet still queued until its lag is used up; a new task is on no run queue (6.12 kernel/sched/fair.c: set_delayed)", ..FieldRule::PLAIN },
+    FieldRule { field: "rel_deadline", rule: RuleKind::Drop, from: Some(Bits { offset: 656, len: 8 }), to: None, from_type: "unsigned char", to_type: "", source: Source::StateMap, reason: "whether deadline is relative, between two queues (6.12 kernel/sched/core.c: __sched_fork)", ..FieldRule::PLAIN },
     FieldRule { field: "custom_slice", rule: RuleKind::Drop, from: Some(Bits { offset: 664, len: 8 }), to: None, from_type: "unsigned char", to_type: "", source: Source::Override, reason: "the user asked for a slice by sched_setattr, which 6.1 cannot grant (6.12 kernel/sched/syscalls.c: __setscheduler_params); take the request back before the freeze", ..FieldRule::PLAIN },
-    FieldRule { field: "vlag", rule: RuleKind::Drop, from: Some(Bits { offset: 960, len: 64 }), to: None, from_type: "s64", to_type: "", source: Source::Override, reason: "lag behind the average of one run queue, which is left behind (6.12 kernel/sched/fair.c: update_entity_lag)", ..FieldRule::PLAIN },
+    FieldRule { field: "vlag", rule: RuleKind::Drop, from: Some(Bits { offset: 960, len: 64 }), to: None, from_type: "s64", to_type: "", source: Source::StateMap, reason: "lag behind the average of one run queue (6.12 kernel/sched/core.c: __sched_fork)", ..FieldRule::PLAIN },
     FieldRule { field: "slice", rule: RuleKind::Drop, from: Some(Bits { offset: 1024, len: 64 }), to: None, from_type: "u64", to_type: "", source: Source::Override, reason: "the kernel's own default as long as custom_slice is 0, and otherwise that is refused (6.12 kernel/sched/fair.c: update_deadline)", ..FieldRule::PLAIN },
 ];
 
@@ -12079,7 +12083,7 @@ static SECCOMP_RULES: [FieldRule; 3] = [
 ];
 
 static SEQCOUNT_SPINLOCK_T_RULES: [FieldRule; 1] = [
-    FieldRule { field: "seqcount", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "seqcount_t", to_type: "seqcount_t", nested: Some("seqcount_t"), source: Source::StateMap, reason: "as seqcount_t (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "seqcount", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "seqcount_t", to_type: "seqcount_t", nested: Some("seqcount_t"), source: Source::StateMap, reason: "as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
 ];
 
 static SEQCOUNT_T_RULES: [FieldRule; 1] = [
@@ -12099,7 +12103,7 @@ static SIGACTION_RULES: [FieldRule; 4] = [
 ];
 
 static SIGHAND_STRUCT_RULES: [FieldRule; 4] = [
-    FieldRule { field: "siglock", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "siglock", rule: RuleKind::Reset, from: Some(Bits { offset: 0, len: 32 }), to: Some(Bits { offset: 0, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "count", rule: RuleKind::Carry, from: Some(Bits { offset: 32, len: 32 }), to: Some(Bits { offset: 32, len: 32 }), from_type: "refcount_t", to_type: "refcount_t", source: Source::StateMap, reason: "how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself", ..FieldRule::PLAIN },
     FieldRule { field: "signalfd_wqh", rule: RuleKind::Reset, from: Some(Bits { offset: 64, len: 192 }), to: Some(Bits { offset: 64, len: 192 }), from_type: "wait_queue_head_t", to_type: "wait_queue_head_t", nested: Some("wait_queue_head_t"), source: Source::StateMap, reason: "waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)", ..FieldRule::PLAIN },
     FieldRule { field: "action", rule: RuleKind::Recurse, from: Some(Bits { offset: 256, len: 16384 }), to: Some(Bits { offset: 256, len: 16384 }), from_type: "struct k_sigaction [64]", to_type: "struct k_sigaction [64]", nested: Some("k_sigaction"), times: 64, ..FieldRule::PLAIN },
@@ -12176,8 +12180,8 @@ static SIGNAL_STRUCT_RULES: [FieldRule; 72] = [
     FieldRule { field: "oom_score_adj_min", rule: RuleKind::Move, from: Some(Bits { offset: 8160, len: 16 }), to: Some(Bits { offset: 8224, len: 16 }), from_type: "short int", to_type: "short int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 8240, len: 16 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "oom_mm", rule: RuleKind::Reset, from: Some(Bits { offset: 8192, len: 64 }), to: Some(Bits { offset: 8256, len: 64 }), from_type: "struct mm_struct *", to_type: "struct mm_struct *", source: Source::StateMap, reason: "address space of a process the OOM killer chose (mm/oom_kill.c: mark_oom_victim)", ..FieldRule::PLAIN },
-    FieldRule { field: "cred_guard_mutex", rule: RuleKind::Reset, from: Some(Bits { offset: 8256, len: 256 }), to: Some(Bits { offset: 8320, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
-    FieldRule { field: "exec_update_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 8512, len: 320 }), to: Some(Bits { offset: 8576, len: 320 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
+    FieldRule { field: "cred_guard_mutex", rule: RuleKind::Reset, from: Some(Bits { offset: 8256, len: 256 }), to: Some(Bits { offset: 8320, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "exec_update_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 8512, len: 320 }), to: Some(Bits { offset: 8576, len: 320 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
 ];
 
 static SIGPENDING_RULES: [FieldRule; 3] = [
@@ -12196,8 +12200,8 @@ static SIGQUEUE_RULES: [FieldRule; 6] = [
 ];
 
 static SPINLOCK_T_RULES: [FieldRule; 2] = [
-    FieldRule { field: "union_rlock", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 0, len: 32 }), from_type: "", to_type: "union", source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
-    FieldRule { field: "union_rlock", rule: RuleKind::Drop, from: Some(Bits { offset: 0, len: 32 }), to: None, from_type: "union", to_type: "", source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "union_rlock", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 0, len: 32 }), from_type: "", to_type: "union", source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
+    FieldRule { field: "union_rlock", rule: RuleKind::Drop, from: Some(Bits { offset: 0, len: 32 }), to: None, from_type: "union", to_type: "", source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
 ];
 
 static SYSCALL_USER_DISPATCH_RULES: [FieldRule; 5] = [
@@ -12241,7 +12245,7 @@ static TASK_DELAY_INFO_RULES: [FieldRule; 22] = [
     FieldRule { field: "irq_count", rule: RuleKind::Drop, from: Some(Bits { offset: 1088, len: 32 }), to: None, from_type: "u32", to_type: "", source: Source::Override, reason: "time taken by interrupts, which 6.1 does not measure (6.12 kernel/delayacct.c: __delayacct_irq)", ..FieldRule::PLAIN },
 ];
 
-static TASK_STRUCT_RULES: [FieldRule; 313] = [
+static TASK_STRUCT_RULES: [FieldRule; 312] = [
     FieldRule { field: "thread_info", rule: RuleKind::Recurse, from: Some(Bits { offset: 0, len: 192 }), to: Some(Bits { offset: 0, len: 192 }), from_type: "struct thread_info", to_type: "struct thread_info", nested: Some("thread_info"), ..FieldRule::PLAIN },
     FieldRule { field: "__state", rule: RuleKind::Carry, from: Some(Bits { offset: 192, len: 32 }), to: Some(Bits { offset: 192, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 224, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
@@ -12410,7 +12414,7 @@ static TASK_STRUCT_RULES: [FieldRule; 313] = [
     FieldRule { field: "syscall_dispatch", rule: RuleKind::Recurse, from: Some(Bits { offset: 25600, len: 256 }), to: Some(Bits { offset: 25600, len: 256 }), from_type: "struct syscall_user_dispatch", to_type: "struct syscall_user_dispatch", nested: Some("syscall_user_dispatch"), ..FieldRule::PLAIN },
     FieldRule { field: "parent_exec_id", rule: RuleKind::Carry, from: Some(Bits { offset: 25856, len: 64 }), to: Some(Bits { offset: 25856, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
     FieldRule { field: "self_exec_id", rule: RuleKind::Carry, from: Some(Bits { offset: 25920, len: 64 }), to: Some(Bits { offset: 25920, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
-    FieldRule { field: "alloc_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 25984, len: 32 }), to: Some(Bits { offset: 25984, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
+    FieldRule { field: "alloc_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 25984, len: 32 }), to: Some(Bits { offset: 25984, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "pi_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 26016, len: 32 }), to: Some(Bits { offset: 26016, len: 32 }), from_type: "raw_spinlock_t", to_type: "raw_spinlock_t", nested: Some("raw_spinlock_t"), source: Source::StateMap, reason: "as spinlock_t (include/linux/spinlock_types_raw.h: __RAW_SPIN_LOCK_UNLOCKED)", ..FieldRule::PLAIN },
     FieldRule { field: "wake_q", rule: RuleKind::Reset, from: Some(Bits { offset: 26048, len: 64 }), to: Some(Bits { offset: 26048, len: 64 }), from_type: "struct wake_q_node", to_type: "struct wake_q_node", nested: Some("wake_q_node"), source: Source::StateMap, reason: "a null link is a task that nobody is about to wake (include/linux/sched/wake_q.h: wake_q_init; kernel/fork.c: dup_task_struct)", ..FieldRule::PLAIN },
     FieldRule { field: "pi_waiters", rule: RuleKind::Reset, from: Some(Bits { offset: 26112, len: 128 }), to: Some(Bits { offset: 26112, len: 128 }), from_type: "struct rb_root_cached", to_type: "struct rb_root_cached", nested: Some("rb_root_cached"), source: Source::StateMap, reason: "the tree is built anew by whoever keeps it; an empty one is null (include/linux/rbtree_types.h: RB_ROOT_CACHED)", ..FieldRule::PLAIN },
@@ -12420,7 +12424,7 @@ static TASK_STRUCT_RULES: [FieldRule; 313] = [
     FieldRule { field: "bio_list", rule: RuleKind::Reset, from: Some(Bits { offset: 26432, len: 64 }), to: Some(Bits { offset: 26432, len: 64 }), from_type: "struct bio_list *", to_type: "struct bio_list *", source: Source::StateMap, reason: "block I/O being split, on the kernel stack; null outside of it (block/blk-core.c: __submit_bio_noacct)", ..FieldRule::PLAIN },
     FieldRule { field: "plug", rule: RuleKind::Reset, from: Some(Bits { offset: 26496, len: 64 }), to: Some(Bits { offset: 26496, len: 64 }), from_type: "struct blk_plug *", to_type: "struct blk_plug *", source: Source::StateMap, reason: "block I/O being collected, on the kernel stack; null outside of it (block/blk-core.c: blk_start_plug)", ..FieldRule::PLAIN },
     FieldRule { field: "reclaim_state", rule: RuleKind::Reset, from: Some(Bits { offset: 26560, len: 64 }), to: Some(Bits { offset: 26560, len: 64 }), from_type: "struct reclaim_state *", to_type: "struct reclaim_state *", source: Source::StateMap, reason: "account of the page reclaim under way, on the kernel stack (mm/vmscan.c: set_task_reclaim_state)", ..FieldRule::PLAIN },
-    FieldRule { field: "backing_dev_info", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 26624, len: 64 }), from_type: "", to_type: "struct backing_dev_info *", source: Source::Override, reason: "null outside a write (6.1 mm/filemap.c: __generic_file_write_iter)", ..FieldRule::PLAIN },
+    FieldRule { field: "backing_dev_info", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 26624, len: 64 }), from_type: "", to_type: "struct backing_dev_info *", source: Source::StateMap, reason: "device being written to, null outside a write (6.1 mm/filemap.c: __generic_file_write_iter)", ..FieldRule::PLAIN },
     FieldRule { field: "io_context", rule: RuleKind::Follow, from: Some(Bits { offset: 26624, len: 64 }), to: Some(Bits { offset: 26688, len: 64 }), from_type: "struct io_context *", to_type: "struct io_context *", source: Source::StateMap, reason: "I/O priority of the task, shared under CLONE_IO (block/blk-ioc.c: __copy_io)", ..FieldRule::PLAIN },
     FieldRule { field: "capture_control", rule: RuleKind::Reset, from: Some(Bits { offset: 26688, len: 64 }), to: Some(Bits { offset: 26752, len: 64 }), from_type: "struct capture_control *", to_type: "struct capture_control *", source: Source::StateMap, reason: "page the task waits for from compaction, on the kernel stack (mm/compaction.c: compact_zone_order)", ..FieldRule::PLAIN },
     FieldRule { field: "ptrace_message", rule: RuleKind::Move, from: Some(Bits { offset: 26752, len: 64 }), to: Some(Bits { offset: 26816, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
@@ -12432,9 +12436,9 @@ static TASK_STRUCT_RULES: [FieldRule; 313] = [
     FieldRule { field: "acct_vm_mem1", rule: RuleKind::Move, from: Some(Bits { offset: 27456, len: 64 }), to: Some(Bits { offset: 27520, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
     FieldRule { field: "acct_timexpd", rule: RuleKind::Move, from: Some(Bits { offset: 27520, len: 64 }), to: Some(Bits { offset: 27584, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
     FieldRule { field: "mems_allowed", rule: RuleKind::Move, from: Some(Bits { offset: 27584, len: 1024 }), to: Some(Bits { offset: 27648, len: 1024 }), from_type: "nodemask_t", to_type: "nodemask_t", ..FieldRule::PLAIN },
-    FieldRule { field: "mems_allowed_seq", rule: RuleKind::Reset, from: Some(Bits { offset: 28608, len: 32 }), to: Some(Bits { offset: 28672, len: 32 }), from_type: "seqcount_spinlock_t", to_type: "seqcount_spinlock_t", nested: Some("seqcount_spinlock_t"), source: Source::StateMap, reason: "as seqcount_t (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "mems_allowed_seq", rule: RuleKind::Reset, from: Some(Bits { offset: 28608, len: 32 }), to: Some(Bits { offset: 28672, len: 32 }), from_type: "seqcount_spinlock_t", to_type: "seqcount_spinlock_t", nested: Some("seqcount_spinlock_t"), source: Source::StateMap, reason: "as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)", ..FieldRule::PLAIN },
     FieldRule { field: "cpuset_mem_spread_rotor", rule: RuleKind::Move, from: Some(Bits { offset: 28640, len: 32 }), to: Some(Bits { offset: 28704, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
-    FieldRule { field: "cpuset_slab_spread_rotor", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 28736, len: 32 }), from_type: "", to_type: "int", source: Source::Override, reason: "what fork leaves: NUMA_NO_NODE, which makes the first use choose at random (6.1 kernel/fork.c: copy_process; 6.1 kernel/cgroup/cpuset.c: cpuset_slab_spread_node)", ..FieldRule::PLAIN },
+    FieldRule { field: "cpuset_slab_spread_rotor", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 28736, len: 32 }), from_type: "", to_type: "int", source: Source::StateMap, reason: "node of this machine for the next slab page, -1 for none chosen (6.1 kernel/fork.c: copy_process)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 28768, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "cgroups", rule: RuleKind::Resource, from: Some(Bits { offset: 28672, len: 64 }), to: Some(Bits { offset: 28800, len: 64 }), from_type: "struct css_set *", to_type: "struct css_set *", source: Source::StateMap, reason: "the cgroups the task is in (kernel/cgroup/cgroup.c: cgroup_fork, cgroup_post_fork)", ..FieldRule::PLAIN },
     FieldRule { field: "cg_list", rule: RuleKind::Reset, from: Some(Bits { offset: 28736, len: 128 }), to: Some(Bits { offset: 28864, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)", ..FieldRule::PLAIN },
@@ -12444,11 +12448,11 @@ static TASK_STRUCT_RULES: [FieldRule; 313] = [
     FieldRule { field: "compat_robust_list", rule: RuleKind::User, from: Some(Bits { offset: 28992, len: 64 }), to: Some(Bits { offset: 29120, len: 64 }), from_type: "struct compat_robust_list_head *", to_type: "struct compat_robust_list_head *", source: Source::StateMap, reason: "head of the list of robust futexes of a 32-bit program (kernel/futex/syscalls.c: set_robust_list)", ..FieldRule::PLAIN },
     FieldRule { field: "pi_state_list", rule: RuleKind::Reset, from: Some(Bits { offset: 29056, len: 128 }), to: Some(Bits { offset: 29184, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "PI futexes the task holds while others wait; made anew from the futex word when they wait again (kernel/futex/pi.c: attach_to_pi_owner)", ..FieldRule::PLAIN },
     FieldRule { field: "pi_state_cache", rule: RuleKind::Reset, from: Some(Bits { offset: 29184, len: 64 }), to: Some(Bits { offset: 29312, len: 64 }), from_type: "struct futex_pi_state *", to_type: "struct futex_pi_state *", source: Source::StateMap, reason: "a spare allocated before it is needed (kernel/futex/pi.c: refill_pi_state_cache)", ..FieldRule::PLAIN },
-    FieldRule { field: "futex_exit_mutex", rule: RuleKind::Reset, from: Some(Bits { offset: 29248, len: 256 }), to: Some(Bits { offset: 29376, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "futex_exit_mutex", rule: RuleKind::Reset, from: Some(Bits { offset: 29248, len: 256 }), to: Some(Bits { offset: 29376, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
     FieldRule { field: "futex_state", rule: RuleKind::Move, from: Some(Bits { offset: 29504, len: 32 }), to: Some(Bits { offset: 29632, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 29664, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "perf_event_ctxp", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 29696, len: 128 }), from_type: "", to_type: "struct perf_event_context * [2]", source: Source::StateMap, reason: "perf events that watch the task; they belong to whoever opened them (kernel/events/core.c: perf_event_init_task)", ..FieldRule::PLAIN },
-    FieldRule { field: "perf_event_mutex", rule: RuleKind::Reset, from: Some(Bits { offset: 29632, len: 256 }), to: Some(Bits { offset: 29824, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)", ..FieldRule::PLAIN },
+    FieldRule { field: "perf_event_mutex", rule: RuleKind::Reset, from: Some(Bits { offset: 29632, len: 256 }), to: Some(Bits { offset: 29824, len: 256 }), from_type: "struct mutex", to_type: "struct mutex", nested: Some("mutex"), source: Source::StateMap, reason: "a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)", ..FieldRule::PLAIN },
     FieldRule { field: "perf_event_list", rule: RuleKind::Reset, from: Some(Bits { offset: 29888, len: 128 }), to: Some(Bits { offset: 30080, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)", ..FieldRule::PLAIN },
     FieldRule { field: "mempolicy", rule: RuleKind::Follow, from: Some(Bits { offset: 30016, len: 64 }), to: Some(Bits { offset: 30208, len: 64 }), from_type: "struct mempolicy *", to_type: "struct mempolicy *", source: Source::StateMap, reason: "NUMA policy of the task, null for the default (mm/mempolicy.c: do_set_mempolicy)", ..FieldRule::PLAIN },
     FieldRule { field: "il_prev", rule: RuleKind::Move, from: Some(Bits { offset: 30080, len: 16 }), to: Some(Bits { offset: 30272, len: 16 }), from_type: "short int", to_type: "short int", ..FieldRule::PLAIN },
@@ -12484,20 +12488,20 @@ static TASK_STRUCT_RULES: [FieldRule; 313] = [
     FieldRule { field: "dirty_paused_when", rule: RuleKind::Reset, from: Some(Bits { offset: 40128, len: 64 }), to: Some(Bits { offset: 40192, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", source: Source::StateMap, reason: "jiffies of this boot (mm/page-writeback.c: balance_dirty_pages)", ..FieldRule::PLAIN },
     FieldRule { field: "timer_slack_ns", rule: RuleKind::Move, from: Some(Bits { offset: 40192, len: 64 }), to: Some(Bits { offset: 40256, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
     FieldRule { field: "default_timer_slack_ns", rule: RuleKind::Move, from: Some(Bits { offset: 40256, len: 64 }), to: Some(Bits { offset: 40320, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
-    FieldRule { field: "curr_ret_stack", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 40384, len: 32 }), from_type: "", to_type: "int", source: Source::Override, reason: "-1 is the empty stack in 6.1, 0 in 6.12 (kernel/trace/fgraph.c: ftrace_graph_init_task)", ..FieldRule::PLAIN },
+    FieldRule { field: "curr_ret_stack", rule: RuleKind::Reset, from: Some(Bits { offset: 40320, len: 32 }), to: Some(Bits { offset: 40384, len: 32 }), from_type: "int", to_type: "int", source: Source::StateMap, reason: "fill of ret_stack, which is not carried (kernel/trace/fgraph.c: ftrace_graph_init_task)", ..FieldRule::PLAIN },
     FieldRule { field: "curr_ret_depth", rule: RuleKind::Move, from: Some(Bits { offset: 40352, len: 32 }), to: Some(Bits { offset: 40416, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "ret_stack", rule: RuleKind::Reset, from: Some(Bits { offset: 40384, len: 64 }), to: Some(Bits { offset: 40448, len: 64 }), from_type: "long unsigned int *", to_type: "struct ftrace_ret_stack *", source: Source::StateMap, reason: "return addresses that the function graph tracer replaced on the kernel stack, which is not carried (kernel/trace/fgraph.c: ftrace_graph_init_task)", ..FieldRule::PLAIN },
     FieldRule { field: "ftrace_timestamp", rule: RuleKind::Reset, from: Some(Bits { offset: 40448, len: 64 }), to: Some(Bits { offset: 40512, len: 64 }), from_type: "long long unsigned int", to_type: "long long unsigned int", source: Source::StateMap, reason: "clock of this boot when the task was switched out, for the tracer (kernel/trace/fgraph.c: graph_init_task)", ..FieldRule::PLAIN },
     FieldRule { field: "trace_overrun", rule: RuleKind::Move, from: Some(Bits { offset: 40512, len: 32 }), to: Some(Bits { offset: 40576, len: 32 }), from_type: "atomic_t", to_type: "atomic_t", ..FieldRule::PLAIN },
     FieldRule { field: "tracing_graph_pause", rule: RuleKind::Move, from: Some(Bits { offset: 40544, len: 32 }), to: Some(Bits { offset: 40608, len: 32 }), from_type: "atomic_t", to_type: "atomic_t", ..FieldRule::PLAIN },
     FieldRule { field: "trace_recursion", rule: RuleKind::Move, from: Some(Bits { offset: 40576, len: 64 }), to: Some(Bits { offset: 40640, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
-    FieldRule { field: "memcg_in_oom", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 40704, len: 64 }), from_type: "", to_type: "struct mem_cgroup *", source: Source::Override, reason: "in no page fault that ran out of memory (6.1 mm/memcontrol.c: mem_cgroup_oom_synchronize)", ..FieldRule::PLAIN },
+    FieldRule { field: "memcg_in_oom", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 40704, len: 64 }), from_type: "", to_type: "struct mem_cgroup *", source: Source::StateMap, reason: "cgroup that ran out of memory in a fault; dealt with before the fault ends (6.1 mm/memcontrol.c: mem_cgroup_oom_synchronize)", ..FieldRule::PLAIN },
     FieldRule { field: "memcg_oom_gfp_mask", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 40768, len: 32 }), from_type: "", to_type: "gfp_t", source: Source::Override, reason: "means nothing until memcg_in_oom is set (6.1 mm/memcontrol.c: mem_cgroup_oom)", ..FieldRule::PLAIN },
     FieldRule { field: "memcg_oom_order", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 40800, len: 32 }), from_type: "", to_type: "int", source: Source::Override, reason: "means nothing until memcg_in_oom is set (6.1 mm/memcontrol.c: mem_cgroup_oom)", ..FieldRule::PLAIN },
     FieldRule { field: "memcg_nr_pages_over_high", rule: RuleKind::Reset, from: Some(Bits { offset: 40640, len: 32 }), to: Some(Bits { offset: 40832, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", source: Source::StateMap, reason: "pages to give back on the way to user mode, charged to a cgroup of this boot (mm/memcontrol.c: mem_cgroup_handle_over_high, 6.1; __mem_cgroup_handle_over_high, 6.12)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 40864, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "active_memcg", rule: RuleKind::Reset, from: Some(Bits { offset: 40704, len: 64 }), to: Some(Bits { offset: 40896, len: 64 }), from_type: "struct mem_cgroup *", to_type: "struct mem_cgroup *", source: Source::StateMap, reason: "cgroup that is charged instead of the task's own, inside kernel code only (include/linux/sched/mm.h: set_active_memcg)", ..FieldRule::PLAIN },
-    FieldRule { field: "throttle_queue", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 40960, len: 64 }), from_type: "", to_type: "struct request_queue *", source: Source::Override, reason: "null after fork (6.1 kernel/fork.c: dup_task_struct; block/blk-cgroup.c: blkcg_schedule_throttle)", ..FieldRule::PLAIN },
+    FieldRule { field: "throttle_queue", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 40960, len: 64 }), from_type: "", to_type: "struct request_queue *", source: Source::StateMap, reason: "device whose congestion is waited for on the way to user mode (6.1 block/blk-cgroup.c: blkcg_schedule_throttle)", ..FieldRule::PLAIN },
     FieldRule { field: "utask", rule: RuleKind::Resource, from: Some(Bits { offset: 40896, len: 64 }), to: Some(Bits { offset: 41024, len: 64 }), from_type: "struct uprobe_task *", to_type: "struct uprobe_task *", source: Source::StateMap, reason: "probes the task is in; return probes have replaced return addresses on its user stack (kernel/events/uprobes.c: get_utask, prepare_uretprobe)", ..FieldRule::PLAIN },
     FieldRule { field: "sequential_io", rule: RuleKind::Move, from: Some(Bits { offset: 40960, len: 32 }), to: Some(Bits { offset: 41088, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "sequential_io_avg", rule: RuleKind::Move, from: Some(Bits { offset: 40992, len: 32 }), to: Some(Bits { offset: 41120, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
@@ -12525,36 +12529,35 @@ static TASK_STRUCT_RULES: [FieldRule; 313] = [
     FieldRule { field: "l1d_flush_kill", rule: RuleKind::Reset, from: Some(Bits { offset: 42624, len: 128 }), to: Some(Bits { offset: 42496, len: 128 }), from_type: "struct callback_head", to_type: "struct callback_head", nested: Some("callback_head"), source: Source::StateMap, reason: "link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 42624, len: 384 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "thread", rule: RuleKind::Recurse, from: Some(Bits { offset: 43008, len: 35328 }), to: Some(Bits { offset: 43008, len: 35328 }), from_type: "struct thread_struct", to_type: "struct thread_struct", nested: Some("thread_struct"), ..FieldRule::PLAIN },
-    FieldRule { field: "saved_state", rule: RuleKind::Drop, from: Some(Bits { offset: 224, len: 32 }), to: None, from_type: "unsigned int", to_type: "", source: Source::Override, reason: "6.1 keeps no such copy without PREEMPT_RT; the task enters its interrupted system call again, whatever it slept in (6.12 kernel/freezer.c: __restore_freezer_state)", ..FieldRule::PLAIN },
-    FieldRule { field: "dl_server", rule: RuleKind::Drop, from: Some(Bits { offset: 5376, len: 64 }), to: None, from_type: "struct sched_dl_entity *", to_type: "", source: Source::Override, reason: "null for every task off the CPU; one that is still set belongs to a task that was running when it was read (6.12 kernel/sched/sched.h: __put_prev_set_next_dl_server)", ..FieldRule::PLAIN },
-    FieldRule { field: "max_allowed_capacity", rule: RuleKind::Drop, from: Some(Bits { offset: 7808, len: 64 }), to: None, from_type: "long unsigned int", to_type: "", source: Source::Override, reason: "computed from the affinity, which is carried (6.12 kernel/sched/fair.c: set_task_max_allowed_capacity)", ..FieldRule::PLAIN },
+    FieldRule { field: "saved_state", rule: RuleKind::Drop, from: Some(Bits { offset: 224, len: 32 }), to: None, from_type: "unsigned int", to_type: "", source: Source::Override, reason: "6.1 keeps no such copy without PREEMPT_RT; the task enters its interrupted system call again, whatever it slept in (6.12 kernel/freezer.c: __restore_freezer_state; include/linux/sched.h: current_restore_rtlock_saved_state)", ..FieldRule::PLAIN },
+    FieldRule { field: "dl_server", rule: RuleKind::Drop, from: Some(Bits { offset: 5376, len: 64 }), to: None, from_type: "struct sched_dl_entity *", to_type: "", source: Source::StateMap, reason: "deadline server the running task was picked by; null off the CPU (6.12 kernel/sched/sched.h: __put_prev_set_next_dl_server)", ..FieldRule::PLAIN },
+    FieldRule { field: "max_allowed_capacity", rule: RuleKind::Drop, from: Some(Bits { offset: 7808, len: 64 }), to: None, from_type: "long unsigned int", to_type: "", source: Source::StateMap, reason: "capacity of the strongest CPU the task may run on, computed from its affinity (6.12 kernel/sched/fair.c: set_task_max_allowed_capacity)", ..FieldRule::PLAIN },
     FieldRule { field: "rcu_read_unlock_special", rule: RuleKind::Drop, from: Some(Bits { offset: 16384, len: 32 }), to: None, from_type: "union rcu_special", to_type: "", source: Source::StateMap, reason: "what RCU waits for from this reader (kernel/fork.c: rcu_copy_process)", ..FieldRule::PLAIN },
-    FieldRule { field: "rcu_tasks_exit_cpu", rule: RuleKind::Drop, from: Some(Bits { offset: 16896, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::Override, reason: "used between two points of an exit at which no task can be frozen (6.12 kernel/rcu/tasks.h: exit_tasks_rcu_start, exit_tasks_rcu_finish)", ..FieldRule::PLAIN },
+    FieldRule { field: "rcu_tasks_exit_cpu", rule: RuleKind::Drop, from: Some(Bits { offset: 16896, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::StateMap, reason: "CPU with the list that a dying task is on (6.12 kernel/rcu/tasks.h: exit_tasks_rcu_start)", ..FieldRule::PLAIN },
     FieldRule { field: "rcu_tasks_exit_list.next", rule: RuleKind::Drop, from: Some(Bits { offset: 16960, len: 64 }), to: None, from_type: "struct list_head *", to_type: "", source: Source::StateMap, reason: "membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)", ..FieldRule::PLAIN },
     FieldRule { field: "rcu_tasks_exit_list.prev", rule: RuleKind::Drop, from: Some(Bits { offset: 17024, len: 64 }), to: None, from_type: "struct list_head *", to_type: "", source: Source::StateMap, reason: "membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)", ..FieldRule::PLAIN },
     FieldRule { field: "trc_reader_special", rule: RuleKind::Drop, from: Some(Bits { offset: 17152, len: 32 }), to: None, from_type: "union rcu_special", to_type: "", source: Source::StateMap, reason: "what RCU-trace waits for from this reader (kernel/fork.c: rcu_copy_process)", ..FieldRule::PLAIN },
-    FieldRule { field: "faults_disabled_mapping", rule: RuleKind::Drop, from: Some(Bits { offset: 18560, len: 64 }), to: None, from_type: "struct address_space *", to_type: "", source: Source::Override, reason: "null outside a direct write of bcachefs (6.12 fs/bcachefs/fs-io-direct.c: bch2_direct_write); a task inside one cannot go on where it was", ..FieldRule::PLAIN },
+    FieldRule { field: "faults_disabled_mapping", rule: RuleKind::Drop, from: Some(Bits { offset: 18560, len: 64 }), to: None, from_type: "struct address_space *", to_type: "", source: Source::StateMap, reason: "file whose pages must not be faulted in while bcachefs writes it directly (6.12 fs/bcachefs/fs-io-direct.c: bch2_direct_write)", ..FieldRule::PLAIN },
     FieldRule { field: "sched_rt_mutex", rule: RuleKind::Drop, from: Some(Bits { offset: 18881, len: 1 }), to: None, from_type: "unsigned int:1", to_type: "", source: Source::Override, reason: "a note of lockdep, valid inside one wait of an rt-mutex, which the task enters again (6.12 kernel/sched/core.c: rt_mutex_pre_schedule)", ..FieldRule::PLAIN },
-    FieldRule { field: "user_dumpable", rule: RuleKind::Drop, from: Some(Bits { offset: 18882, len: 1 }), to: None, from_type: "unsigned int:1", to_type: "", source: Source::Override, reason: "6.1.170 has no answer for a task without mm and asks for none; a living task's is in mm_struct.flags (6.12 kernel/ptrace.c: task_still_dumpable)", ..FieldRule::PLAIN },
+    FieldRule { field: "user_dumpable", rule: RuleKind::Drop, from: Some(Bits { offset: 18882, len: 1 }), to: None, from_type: "unsigned int:1", to_type: "", source: Source::Override, reason: "the older kernel has no answer for a task without mm and asks for none; a living task's is in mm_struct.flags (kernel/ptrace.c: task_still_dumpable, 6.1.192 and 6.12)", ..FieldRule::PLAIN },
     FieldRule { field: "in_execve", rule: RuleKind::Drop, from: Some(Bits { offset: 18883, len: 1 }), to: None, from_type: "unsigned int:1", to_type: "", source: Source::StateMap, reason: "inside execve, which is not interrupted half way (fs/exec.c: bprm_execve)", ..FieldRule::PLAIN },
     FieldRule { field: "in_iowait", rule: RuleKind::Drop, from: Some(Bits { offset: 18884, len: 1 }), to: None, from_type: "unsigned int:1", to_type: "", source: Source::StateMap, reason: "sleeps for I/O inside the kernel; the call is entered again (kernel/sched/core.c: io_schedule_prepare)", ..FieldRule::PLAIN },
     FieldRule { field: "perf_recursion", rule: RuleKind::Drop, from: Some(Bits { offset: 29536, len: 32 }), to: None, from_type: "u8 [4]", to_type: "", source: Source::Override, reason: "not zero only while a callback of perf or of a tracer runs in the task, which then cannot go on where it was (6.12 kernel/events/core.c: perf_event_init_task)", ..FieldRule::PLAIN },
     FieldRule { field: "perf_event_ctxp", rule: RuleKind::Drop, from: Some(Bits { offset: 29568, len: 64 }), to: None, from_type: "struct perf_event_context *", to_type: "", source: Source::StateMap, reason: "perf events that watch the task; they belong to whoever opened them (kernel/events/core.c: perf_event_init_task)", ..FieldRule::PLAIN },
     FieldRule { field: "il_weight", rule: RuleKind::Drop, from: Some(Bits { offset: 30096, len: 8 }), to: None, from_type: "u8", to_type: "", source: Source::Override, reason: "where the next page goes under MPOL_WEIGHTED_INTERLEAVE, a hint; a task that has the mode is refused at mempolicy.mode (6.12 mm/mempolicy.c: weighted_interleave_nodes)", ..FieldRule::PLAIN },
     FieldRule { field: "rseq_len", rule: RuleKind::Call, from: Some(Bits { offset: 31168, len: 32 }), to: None, from_type: "u32", to_type: "", source: Source::Override, reason: "6.1 takes struct rseq of 32 bytes and no other length, and cannot unregister a longer one (6.1 kernel/rseq.c: sys_rseq); the address is the program's own", ..FieldRule::PLAIN },
-    FieldRule { field: "mm_cid", rule: RuleKind::Drop, from: Some(Bits { offset: 31296, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::Override, reason: "a concurrency id is held only while the task is on a CPU, and 6.1 has none (6.12 kernel/sched/sched.h: switch_mm_cid)", ..FieldRule::PLAIN },
-    FieldRule { field: "last_mm_cid", rule: RuleKind::Drop, from: Some(Bits { offset: 31328, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::Override, reason: "a concurrency id is held only while the task is on a CPU, and 6.1 has none (6.12 kernel/sched/sched.h: switch_mm_cid)", ..FieldRule::PLAIN },
-    FieldRule { field: "migrate_from_cpu", rule: RuleKind::Drop, from: Some(Bits { offset: 31360, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::Override, reason: "a concurrency id is held only while the task is on a CPU, and 6.1 has none (6.12 kernel/sched/sched.h: switch_mm_cid)", ..FieldRule::PLAIN },
+    FieldRule { field: "mm_cid", rule: RuleKind::Drop, from: Some(Bits { offset: 31296, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::StateMap, reason: "concurrency id the task has while it runs, -1 off the CPU (6.12 kernel/fork.c: dup_task_struct)", ..FieldRule::PLAIN },
+    FieldRule { field: "last_mm_cid", rule: RuleKind::Drop, from: Some(Bits { offset: 31328, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::StateMap, reason: "concurrency id the task had last, -1 for none (6.12 kernel/fork.c: dup_task_struct)", ..FieldRule::PLAIN },
+    FieldRule { field: "migrate_from_cpu", rule: RuleKind::Drop, from: Some(Bits { offset: 31360, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::StateMap, reason: "CPU the task is migrated from, -1 for none (6.12 kernel/fork.c: dup_task_struct)", ..FieldRule::PLAIN },
     FieldRule { field: "mm_cid_active", rule: RuleKind::Call, from: Some(Bits { offset: 31392, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::Override, reason: "the same address space. mm_cid_active says no more than whether there is one (6.12 kernel/sched/core.c: sched_mm_cid_fork); where it says something else, in a task that is about to exit (sched_mm_cid_exit_signals), it is kept", ..FieldRule::PLAIN },
-    FieldRule { field: "cid_work.next", rule: RuleKind::Drop, from: Some(Bits { offset: 31424, len: 64 }), to: None, from_type: "struct callback_head *", to_type: "", source: Source::Override, reason: "made anew by init_sched_mm_cid; pending work only compacts ids that 6.1 does not have (6.12 kernel/sched/core.c: task_mm_cid_work)", ..FieldRule::PLAIN },
-    FieldRule { field: "cid_work.func", rule: RuleKind::Drop, from: Some(Bits { offset: 31488, len: 64 }), to: None, from_type: "void (*)(void)", to_type: "", source: Source::Override, reason: "made anew by init_sched_mm_cid; pending work only compacts ids that 6.1 does not have (6.12 kernel/sched/core.c: task_mm_cid_work)", ..FieldRule::PLAIN },
-    FieldRule { field: "curr_ret_stack", rule: RuleKind::Drop, from: Some(Bits { offset: 40320, len: 32 }), to: None, from_type: "int", to_type: "", source: Source::Override, reason: "-1 is the empty stack in 6.1, 0 in 6.12 (kernel/trace/fgraph.c: ftrace_graph_init_task)", ..FieldRule::PLAIN },
-    FieldRule { field: "objcg", rule: RuleKind::Drop, from: Some(Bits { offset: 40768, len: 64 }), to: None, from_type: "struct obj_cgroup *", to_type: "", source: Source::Override, reason: "a cached handle of the task's memory cgroup, which is carried as a resource (6.12 mm/memcontrol.c: current_obj_cgroup)", ..FieldRule::PLAIN },
-    FieldRule { field: "throttle_disk", rule: RuleKind::Drop, from: Some(Bits { offset: 40832, len: 64 }), to: None, from_type: "struct gendisk *", to_type: "", source: Source::Override, reason: "a wait on the way to user mode that spares a device of the machine left behind (6.12 block/blk-cgroup.c: blkcg_schedule_throttle)", ..FieldRule::PLAIN },
+    FieldRule { field: "cid_work.next", rule: RuleKind::Drop, from: Some(Bits { offset: 31424, len: 64 }), to: None, from_type: "struct callback_head *", to_type: "", source: Source::StateMap, reason: "work that compacts concurrency ids; it points at itself while not queued (6.12 kernel/sched/core.c: init_sched_mm_cid)", ..FieldRule::PLAIN },
+    FieldRule { field: "cid_work.func", rule: RuleKind::Drop, from: Some(Bits { offset: 31488, len: 64 }), to: None, from_type: "void (*)(void)", to_type: "", source: Source::StateMap, reason: "work that compacts concurrency ids; it points at itself while not queued (6.12 kernel/sched/core.c: init_sched_mm_cid)", ..FieldRule::PLAIN },
+    FieldRule { field: "objcg", rule: RuleKind::Drop, from: Some(Bits { offset: 40768, len: 64 }), to: None, from_type: "struct obj_cgroup *", to_type: "", source: Source::StateMap, reason: "cached handle of the task's memory cgroup, looked up at the next allocation (6.12 mm/memcontrol.c: mem_cgroup_fork, current_obj_cgroup)", ..FieldRule::PLAIN },
+    FieldRule { field: "throttle_disk", rule: RuleKind::Drop, from: Some(Bits { offset: 40832, len: 64 }), to: None, from_type: "struct gendisk *", to_type: "", source: Source::StateMap, reason: "device whose congestion is waited for on the way to user mode (6.12 block/blk-cgroup.c: blkcg_schedule_throttle)", ..FieldRule::PLAIN },
     FieldRule { field: "rcu.next", rule: RuleKind::Drop, from: Some(Bits { offset: 41024, len: 64 }), to: None, from_type: "struct callback_head *", to_type: "", source: Source::StateMap, reason: "link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)", ..FieldRule::PLAIN },
     FieldRule { field: "rcu.func", rule: RuleKind::Drop, from: Some(Bits { offset: 41088, len: 64 }), to: None, from_type: "void (*)(void)", to_type: "", source: Source::StateMap, reason: "link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)", ..FieldRule::PLAIN },
-    FieldRule { field: "bpf_net_context", rule: RuleKind::Drop, from: Some(Bits { offset: 41920, len: 64 }), to: None, from_type: "struct bpf_net_context *", to_type: "", source: Source::Override, reason: "null unless a networking BPF program runs on the task's kernel stack (6.12 include/linux/filter.h: bpf_net_ctx_set)", ..FieldRule::PLAIN },
-    FieldRule { field: "kstack_offset", rule: RuleKind::Drop, from: Some(Bits { offset: 41984, len: 32 }), to: None, from_type: "u32", to_type: "", source: Source::Override, reason: "a random number for the next system call only (6.12 include/linux/randomize_kstack.h: choose_random_kstack_offset)", ..FieldRule::PLAIN },
+    FieldRule { field: "bpf_net_context", rule: RuleKind::Drop, from: Some(Bits { offset: 41920, len: 64 }), to: None, from_type: "struct bpf_net_context *", to_type: "", source: Source::StateMap, reason: "networking BPF program under way, on the kernel stack (6.12 include/linux/filter.h: bpf_net_ctx_set)", ..FieldRule::PLAIN },
+    FieldRule { field: "kstack_offset", rule: RuleKind::Drop, from: Some(Bits { offset: 41984, len: 32 }), to: None, from_type: "u32", to_type: "", source: Source::Override, reason: "a random number for the next system call only; the older kernel draws it by CPU (include/linux/randomize_kstack.h: choose_random_kstack_offset, 6.1.192 and 6.12)", ..FieldRule::PLAIN },
 ];
 
 static THREAD_INFO_RULES: [FieldRule; 4] = [
@@ -12648,7 +12651,7 @@ static USER_STRUCT_RULES: [FieldRule; 18] = [
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 928, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "ratelimit.begin", rule: RuleKind::Reset, from: Some(Bits { offset: 1024, len: 64 }), to: Some(Bits { offset: 960, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", source: Source::StateMap, reason: "limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE (kernel/user.c: alloc_uid)", ..FieldRule::PLAIN },
     FieldRule { field: "ratelimit.flags", rule: RuleKind::Reset, from: Some(Bits { offset: 992, len: 32 }), to: Some(Bits { offset: 1024, len: 64 }), from_type: "unsigned int", to_type: "long unsigned int", source: Source::StateMap, reason: "limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE (kernel/user.c: alloc_uid)", ..FieldRule::PLAIN },
-    FieldRule { field: "perf_mlock.counter", rule: RuleKind::Drop, from: Some(Bits { offset: 768, len: 64 }), to: None, from_type: "s64", to_type: "", source: Source::Override, reason: "pages of perf buffers, and no perf mapping is carried (6.12 kernel/events/core.c: perf_mmap)", ..FieldRule::PLAIN },
+    FieldRule { field: "perf_mlock.counter", rule: RuleKind::Drop, from: Some(Bits { offset: 768, len: 64 }), to: None, from_type: "s64", to_type: "", source: Source::Override, reason: "pages of perf buffers, and no perf mapping is carried; the older kernel counts them in locked_vm (kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)", ..FieldRule::PLAIN },
 ];
 
 static VM_AREA_STRUCT_RULES: [FieldRule; 20] = [
@@ -12668,10 +12671,10 @@ static VM_AREA_STRUCT_RULES: [FieldRule; 20] = [
     FieldRule { field: "swap_readahead_info.counter", rule: RuleKind::Reset, from: Some(Bits { offset: 1152, len: 64 }), to: Some(Bits { offset: 1024, len: 64 }), from_type: "s64", to_type: "s64", source: Source::StateMap, reason: "window of the last swap-in, a hint (mm/swap_state.c: swap_ra_info, 6.1; swap_vma_ra_win, 6.12)", ..FieldRule::PLAIN },
     FieldRule { field: "vm_policy", rule: RuleKind::Follow, from: Some(Bits { offset: 1216, len: 64 }), to: Some(Bits { offset: 1088, len: 64 }), from_type: "struct mempolicy *", to_type: "struct mempolicy *", source: Source::StateMap, reason: "NUMA policy of the area, null for the task's (mm/mempolicy.c: vma_replace_policy)", ..FieldRule::PLAIN },
     FieldRule { field: "vm_userfaultfd_ctx", rule: RuleKind::Recurse, from: Some(Bits { offset: 1344, len: 64 }), to: Some(Bits { offset: 1152, len: 64 }), from_type: "struct vm_userfaultfd_ctx", to_type: "struct vm_userfaultfd_ctx", nested: Some("vm_userfaultfd_ctx"), ..FieldRule::PLAIN },
-    FieldRule { field: "detached", rule: RuleKind::Drop, from: Some(Bits { offset: 320, len: 8 }), to: None, from_type: "bool", to_type: "", source: Source::Override, reason: "taken out of the tree and about to be freed (6.12 mm/vma.c: vma_mark_detached); no walk finds it", ..FieldRule::PLAIN },
-    FieldRule { field: "vm_lock_seq", rule: RuleKind::Drop, from: Some(Bits { offset: 352, len: 32 }), to: None, from_type: "unsigned int", to_type: "", source: Source::Override, reason: "compared with mm_lock_seq of this boot only (6.12 include/linux/mm.h: vma_start_write)", ..FieldRule::PLAIN },
-    FieldRule { field: "vm_lock", rule: RuleKind::Drop, from: Some(Bits { offset: 384, len: 64 }), to: None, from_type: "struct vma_lock *", to_type: "", source: Source::Override, reason: "the lock of the area, which nobody holds (6.12 kernel/fork.c: vma_lock_alloc)", ..FieldRule::PLAIN },
-    FieldRule { field: "numab_state", rule: RuleKind::Drop, from: Some(Bits { offset: 1280, len: 64 }), to: None, from_type: "struct vma_numab_state *", to_type: "", source: Source::Override, reason: "what NUMA balancing noted of the nodes of this machine (6.12 kernel/sched/fair.c: task_numa_work)", ..FieldRule::PLAIN },
+    FieldRule { field: "detached", rule: RuleKind::Drop, from: Some(Bits { offset: 320, len: 8 }), to: None, from_type: "bool", to_type: "", source: Source::StateMap, reason: "taken out of the tree and about to be freed; what the walk finds is not (6.12 mm/vma.c: vma_prepare, vma_mark_detached)", ..FieldRule::PLAIN },
+    FieldRule { field: "vm_lock_seq", rule: RuleKind::Drop, from: Some(Bits { offset: 352, len: 32 }), to: None, from_type: "unsigned int", to_type: "", source: Source::StateMap, reason: "not locked for writing: a number that mm_lock_seq has not (6.12 kernel/fork.c: vma_lock_alloc)", ..FieldRule::PLAIN },
+    FieldRule { field: "vm_lock", rule: RuleKind::Drop, from: Some(Bits { offset: 384, len: 64 }), to: None, from_type: "struct vma_lock *", to_type: "", source: Source::StateMap, reason: "lock allocated with the VMA (6.12 kernel/fork.c: vma_lock_alloc)", ..FieldRule::PLAIN },
+    FieldRule { field: "numab_state", rule: RuleKind::Drop, from: Some(Bits { offset: 1280, len: 64 }), to: None, from_type: "struct vma_numab_state *", to_type: "", source: Source::StateMap, reason: "which tasks of this boot used the area, for NUMA balancing (6.12 kernel/sched/fair.c: task_numa_work)", ..FieldRule::PLAIN },
 ];
 
 static VM_USERFAULTFD_CTX_RULES: [FieldRule; 1] = [
