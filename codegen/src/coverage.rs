@@ -218,6 +218,7 @@ fn check_action(
             | Action::Enumerator { .. }
             | Action::Sum
             | Action::Scale { .. }
+            | Action::Offset { .. }
             | Action::Remap { .. }
             | Action::Call { .. },
             Some(_),

@@ -2,12 +2,13 @@
 //!
 //! It knows one layout at a time and nothing of pairs.
 
-use kernel_structs::layout::{Composite, CompositeKind, Layout, Type, TypeId};
+use kernel_structs::layout::{Composite, CompositeKind, FieldPath, Layout, Type, TypeId};
 
 /// A member of a structure, members of anonymous structures in their place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
-    /// Its name; an anonymous union goes by its first member: `union_lru`.
+    /// Its name; an anonymous union goes by its first member: `union_lru`. A member of a structure
+    /// that is looked at member by member goes by its path: `rseq.len`.
     pub name: String,
     /// Its type, typedefs included.
     pub ty: TypeId,
@@ -17,6 +18,17 @@ pub struct Field {
     pub len: u64,
     /// Whether it is a bit-field.
     pub bit_field: bool,
+    /// The structure that `name` is a path into, if it is one.
+    pub inside: Option<TypeId>,
+}
+
+impl Field {
+    /// The path to it.
+    pub fn path(&self) -> FieldPath {
+        self.name
+            .split('.')
+            .fold(FieldPath::default(), |path, name| path.member(name))
+    }
 }
 
 /// The members of `composite` in the order of their declaration.
@@ -49,7 +61,47 @@ fn collect(layout: &Layout, composite: &Composite, base: u64, all: &mut Vec<Fiel
                 .bit_field
                 .map_or_else(|| size_bits(layout, member.ty), |width| width.0),
             bit_field: member.bit_field.is_some(),
+            inside: None,
         });
+    }
+}
+
+/// The members of the structure that `field` is, by their paths; `None` if it is none.
+pub fn members_of(layout: &Layout, field: &Field) -> Option<Vec<Field>> {
+    let Shape::Struct(inside, composite) = shape(layout, field.ty) else {
+        return None;
+    };
+    let members = fields(layout, composite).into_iter().map(|member| Field {
+        name: format!("{}.{}", field.name, member.name),
+        offset: field.offset + member.offset,
+        inside: Some(member.inside.unwrap_or(inside)),
+        ..member
+    });
+    Some(members.collect())
+}
+
+/// The number that a structure is a wrapper around, such as an `atomic_t`: the way to it, and its
+/// type. It has every bit of the structure; `None` for anything else.
+pub fn wrapped_number(layout: &Layout, ty: TypeId) -> Option<(FieldPath, TypeId)> {
+    let (mut path, mut inner) = (FieldPath::default(), ty);
+    loop {
+        match shape(layout, inner) {
+            Shape::Struct(_, composite) => {
+                let members = fields(layout, composite);
+                let [member] = members.as_slice() else {
+                    return None;
+                };
+                if member.bit_field || member.len != size_bits(layout, ty) {
+                    return None;
+                }
+                path = path.member(&member.name);
+                inner = member.ty;
+            }
+            Shape::Scalar(scalar) if scalar.kind == ScalarKind::Number && !path.is_empty() => {
+                return Some((path, inner));
+            }
+            _ => return None,
+        }
     }
 }
 

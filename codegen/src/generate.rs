@@ -6,7 +6,9 @@
 
 use crate::emit::names::version;
 use crate::emit::{EmitError, House, HouseError, Paths, Stored};
-use crate::overrides::{self, OverrideFinding, OverrideProblem, PairEntry, stale};
+use crate::overrides::{
+    self, Changes, ChangesError, OverrideFinding, OverrideProblem, Overrides, PairEntry, stale,
+};
 use crate::plan::{Made, Pair, Plan, Side, Undecided};
 use kernel_structs::layout::Layout;
 use kernel_structs::releases::{LookupError, Registry, RegistryError, Release};
@@ -63,6 +65,9 @@ pub enum GenerateError {
     /// The decisions of steps are wrong or not enough.
     #[error("the plans of {} steps are not complete", .0.len())]
     Steps(Vec<(PathBuf, Findings)>),
+    /// Decisions of a family that cannot be used.
+    #[error(transparent)]
+    Changes(#[from] ChangesError),
     /// Layouts cannot be carried into themselves, or not be written as Rust.
     #[error(transparent)]
     House(#[from] HouseError),
@@ -228,6 +233,19 @@ pub fn generate(root: &Path, registry: &Registry) -> Result<Vec<GeneratedFile>, 
     for name in families(registry) {
         let family = Family::read(registry, &name)?;
         let house = family.house()?;
+        let folder = root.join(CONVERTERS).join(overrides::FOLDER);
+        let changes = Changes::read(&folder, &name)?;
+        let checked = overrides::Family::new(registry, &name)?.check(&changes);
+        for finding in checked.changes {
+            let findings = Findings {
+                overrides: vec![OverrideFinding {
+                    line: finding.line,
+                    problem: finding.problem,
+                }],
+                ..Findings::default()
+            };
+            wrong.push((folder.join(&name).join(finding.file), findings));
+        }
         let module = version(&name);
         for (file, text) in house.views() {
             let path = Path::new(VIEWS).join(&module).join(file);
@@ -239,7 +257,7 @@ pub fn generate(root: &Path, registry: &Registry) -> Result<Vec<GeneratedFile>, 
         }
         for (dir, text) in steps.remove(&name).unwrap_or_default() {
             let folder = dir.strip_prefix(root).unwrap_or(&dir).to_owned();
-            match pages(&text, registry, &family, &house) {
+            match pages(&text, registry, &family, &house, &changes) {
                 Ok(pages) => files.extend(pages.into_iter().map(|page| GeneratedFile {
                     path: folder.join(page.path),
                     text: page.text,
@@ -302,6 +320,7 @@ pub fn pages(
     registry: &Registry,
     family: &Family,
     house: &House<'_>,
+    changes: &Changes,
 ) -> Result<Vec<GeneratedFile>, GenerateError> {
     let file = overrides::parse(text).map_err(|overrides| {
         GenerateError::Findings(Findings {
@@ -325,13 +344,19 @@ pub fn pages(
                 family: file.family.clone(),
             });
         }
+        let (decided, twice) = decided(&file.overrides, changes, (&from, &to));
+        for finding in twice {
+            if !findings.overrides.contains(&finding) {
+                findings.overrides.push(finding);
+            }
+        }
         let made = Plan::make(&Pair {
             converter: &file.converter,
             machine: &from.release.arch,
             from: from.side(),
             to: to.side(),
             map: &family.map,
-            overrides: &file.overrides,
+            overrides: &decided,
         });
         let names = (entry.from.clone(), entry.to.clone());
         let undecided = made.undecided.iter().cloned();
@@ -353,6 +378,24 @@ pub fn pages(
             })
         })
         .collect()
+}
+
+/// What is decided for a pair: by the step itself, and by its family, with what is wrong about the
+/// two together.
+pub fn decided(
+    own: &Overrides,
+    changes: &Changes,
+    (from, to): (&End<'_>, &End<'_>),
+) -> (Overrides, Vec<OverrideFinding>) {
+    own.with(changes.between(&from.layout, &to.layout))
+}
+
+/// The folder with the decisions of all families, for the step in `dir`.
+pub fn family_folder(dir: &Path) -> PathBuf {
+    match dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(converters) => converters.join(overrides::FOLDER),
+        None => Path::new("..").join(overrides::FOLDER),
+    }
 }
 
 /// One release of a pair, with its layout.

@@ -25,9 +25,16 @@
 //! pair has a field for and one that changes nothing. All errors are reported at once, but for
 //! what is not TOML of this shape, where the first stops the reader.
 
+mod action;
+mod changes;
+mod family;
 mod parse;
 mod stale;
 
+pub use changes::{
+    Change, ChangeFinding, Changes, ChangesError, Condition, Directed, Direction, FOLDER, When,
+};
+pub use family::{Family, FamilyFindings};
 pub use parse::parse;
 pub use stale::stale;
 
@@ -78,6 +85,8 @@ pub struct Override {
     pub index: usize,
     /// Line in the file.
     pub line: usize,
+    /// The change that it comes from; `None` for an entry of a step's own.
+    pub origin: Option<Origin>,
     /// The field: `type.member`.
     pub field: String,
     /// What is done.
@@ -86,6 +95,17 @@ pub struct Override {
     pub reason: String,
     /// The change in the kernel's source behind it; empty where there is none.
     pub evidence: String,
+}
+
+/// Where a decision stands that belongs to a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Place in [`Changes::entries`].
+    pub change: usize,
+    /// Which way the change is gone.
+    pub direction: Direction,
+    /// Name of the file, in the family's folder.
+    pub file: String,
 }
 
 /// What an override does.
@@ -121,11 +141,25 @@ pub enum OverrideAction {
         multiply: i64,
         /// then divided by this.
         divide: i64,
+        /// What is added at last.
+        offset: i64,
+        /// The old field; the one of the same name if nothing is said.
+        from: Option<String>,
     },
     /// Flags that changed their number.
-    Remap(Vec<Flag>),
+    Remap {
+        /// The flags.
+        flags: Vec<Flag>,
+        /// The old field; the one of the same name if nothing is said.
+        from: Option<String>,
+    },
     /// An array that becomes the sum of its elements.
     MergeSum,
+    /// Elements of an array that have no counterpart have a stated value.
+    Rest {
+        /// It.
+        value: i64,
+    },
     /// A function in the crate's `overrides.rs`.
     Call {
         /// Its name.
@@ -163,7 +197,72 @@ pub struct Flag {
     pub to: u64,
 }
 
+impl OverrideAction {
+    /// The old fields that it names.
+    pub fn reads(&self) -> Vec<&str> {
+        match self {
+            OverrideAction::Rename { old } => vec![old],
+            OverrideAction::Call { from, .. } => from.iter().map(String::as_str).collect(),
+            OverrideAction::Scale { from, .. } | OverrideAction::Remap { from, .. } => {
+                from.iter().map(String::as_str).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The key for it in a file.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            OverrideAction::Rename { .. } => "rename",
+            OverrideAction::Init(_) => "init",
+            OverrideAction::Drop { .. } | OverrideAction::DropContainer => "drop",
+            OverrideAction::Make { .. } => "make",
+            OverrideAction::Fold { .. } => "fold",
+            OverrideAction::Scale { .. } => "scale",
+            OverrideAction::Remap { .. } => "remap",
+            OverrideAction::MergeSum => "merge",
+            OverrideAction::Rest { .. } => "rest",
+            OverrideAction::Call { .. } => "call",
+        }
+    }
+}
+
+impl Overrides {
+    /// A step's own decisions and, behind them, those of its family that hold between its two
+    /// layouts; with a finding for each field that both decide.
+    #[must_use]
+    pub fn with(&self, family: Overrides) -> (Overrides, Vec<OverrideFinding>) {
+        let mut findings = Vec::new();
+        let mut entries = self.entries.clone();
+        for mut entry in family.entries {
+            let same =
+                |own: &&Override| own.field == entry.field && own.is_drop() == entry.is_drop();
+            if let Some(own) = self.entries.iter().find(same) {
+                findings.push(OverrideFinding {
+                    line: own.line,
+                    problem: OverrideProblem::DecidedByFamily {
+                        place: entry.place(),
+                        field: entry.field,
+                    },
+                });
+                continue;
+            }
+            entry.index = entries.len();
+            entries.push(entry);
+        }
+        (Overrides { entries }, findings)
+    }
+}
+
 impl Override {
+    /// Where it stands, for a message: `line 5`, or `line 5 of mm_struct.toml`.
+    pub fn place(&self) -> String {
+        match &self.origin {
+            Some(origin) => format!("line {} of {}", self.line, origin.file),
+            None => format!("line {}", self.line),
+        }
+    }
+
     /// Whether it is about an old field that goes away.
     pub fn is_drop(&self) -> bool {
         matches!(
@@ -196,7 +295,7 @@ pub enum OverrideProblem {
     Toml(String),
     /// An entry without action.
     #[error(
-        "`{field}`: no action; one of rename, init, drop, make, fold, scale, remap, merge, call is needed"
+        "`{field}`: no action; one of rename, init, drop, make, fold, scale, remap, merge, rest, call is needed"
     )]
     NoAction {
         /// The entry.
@@ -210,8 +309,113 @@ pub enum OverrideProblem {
         /// The actions.
         actions: Vec<&'static str>,
     },
+    /// A field that the step and its family decide.
+    #[error("`{field}` is decided for the whole family, on {place}; remove one of the two")]
+    DecidedByFamily {
+        /// The field.
+        field: String,
+        /// Where the family's decision stands.
+        place: String,
+    },
+    /// Several old fields for an action that reads one.
+    #[error("`{field}`: only `call` reads several old fields; `from` has one here")]
+    SeveralForOne {
+        /// The entry.
+        field: String,
+    },
+    /// A change with neither direction.
+    #[error("`{field}`: no direction; {expected} is needed")]
+    NoDirection {
+        /// The entry.
+        field: String,
+        /// What is needed.
+        expected: &'static str,
+    },
+    /// Directions of both kinds, or conditions without their directions.
+    #[error(
+        "`{field}`: `appears` and `disappears` need no condition; `to-one` and `to-other` need both `one` and `other`"
+    )]
+    MixedDirections {
+        /// The entry.
+        field: String,
+    },
+    /// A condition that says nothing, or is no field.
+    #[error(
+        "`{field}`: a condition has fields as `type.member` in `has`, `lacks` or `declared`; found {found}"
+    )]
+    BadCondition {
+        /// The entry.
+        field: String,
+        /// What stands there.
+        found: String,
+    },
+    /// An entry with no field.
+    #[error("an entry has one `field`, or several `fields`")]
+    FieldOrFields,
+    /// A field in the file of another type.
+    #[error("`{field}` belongs to {expected}")]
+    WrongFile {
+        /// The field.
+        field: String,
+        /// The file of its type.
+        expected: String,
+    },
+    /// Two actions that do not go together, or none.
+    #[error(
+        "`{field}`, {direction}: {}; a direction has one action, or an `init` with a `drop` for a field that both sides have",
+        match .actions.as_slice() { [] => "no action".to_owned(), actions => actions.join(" and ") }
+    )]
+    ActionsOfDirection {
+        /// The entry.
+        field: String,
+        /// The direction.
+        direction: Direction,
+        /// The actions.
+        actions: Vec<&'static str>,
+    },
+    /// A condition on a member that no layout has.
+    #[error(
+        "a condition names `{name}`, which no layout of the family has{}",
+        suggestion(nearest)
+    )]
+    UnknownCondition {
+        /// The member.
+        name: String,
+        /// The most similar name there is.
+        nearest: Option<String>,
+    },
+    /// A direction that holds between no two layouts.
+    #[error("`{field}`, {direction}: between no two layouts of the family does this change lie")]
+    NeverHolds {
+        /// The entry.
+        field: String,
+        /// The direction.
+        direction: Direction,
+    },
+    /// A direction that nothing needs.
+    #[error(
+        "`{field}`, {direction}: no two layouts need it: without it the same is decided; remove it"
+    )]
+    NeverNeeded {
+        /// The entry.
+        field: String,
+        /// The direction.
+        direction: Direction,
+    },
+    /// Two changes that decide one field between the same two layouts.
+    #[error("`{field}` is decided twice from {from} to {to}, also on {place}")]
+    TwoChanges {
+        /// The field.
+        field: String,
+        /// The layout read.
+        from: String,
+        /// The layout written.
+        to: String,
+        /// Where the other decision stands.
+        place: String,
+    },
     /// An attribute without the action it belongs to.
-    #[error("`{field}`: `from` belongs to `call`, and there is none")]
+    #[error("`{field}`: `from` belongs to `call`, `scale` or `remap`, and there is none")]
     ForeignAttribute {
         /// The entry.
         field: String,

@@ -250,6 +250,15 @@ pub enum Action {
         /// then divided by this.
         divide: i64,
     },
+    /// Another unit, counted from another number.
+    Offset {
+        /// Multiplied by this,
+        multiply: i64,
+        /// divided by this,
+        divide: i64,
+        /// and this is added.
+        add: i64,
+    },
     /// Flags, one by one.
     Remap {
         /// Old and new masks.

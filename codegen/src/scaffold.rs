@@ -8,7 +8,7 @@ mod stub;
 pub use select::{SelectError, Selected, Selection, select};
 
 use crate::generate::{self, Family, GenerateError, STEP};
-use crate::overrides::Overrides;
+use crate::overrides::Changes;
 use crate::patch::PatchError;
 use crate::plan::{Pair, Plan, Undecided};
 use kernel_structs::releases::Registry;
@@ -26,6 +26,21 @@ pub struct NewStep {
     pub files: Vec<(PathBuf, String)>,
     /// Number of fields left to a person.
     pub undecided: usize,
+    /// Kernel family.
+    pub family: String,
+    /// What a person completes for them.
+    pub proposals: Vec<Proposal>,
+}
+
+/// The entry for one undecided field, to be completed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposal {
+    /// Name of the file that it is for, in the family's folder.
+    pub file: String,
+    /// The field: `type.member`.
+    pub field: String,
+    /// It, commented out.
+    pub text: String,
 }
 
 /// Why no step was made.
@@ -75,7 +90,8 @@ pub fn folder(from: &str, to: &str) -> String {
     format!("linux-{from}-{to}")
 }
 
-/// Makes the text of a step for `selection`, with evidence from `patch`.
+/// Makes the text of a step for `selection`, with evidence from `patch`, and with the decisions of
+/// all families in `folder`.
 ///
 /// # Errors
 /// [`ScaffoldError`].
@@ -83,6 +99,7 @@ pub fn make(
     registry: &Registry,
     selection: &Selection<'_>,
     patch: Option<&[u8]>,
+    folder: &Path,
 ) -> Result<NewStep, ScaffoldError> {
     let Some(first) = selection.pairs.first() else {
         return Err(ScaffoldError::NothingToConvert {
@@ -93,17 +110,20 @@ pub fn make(
     let map = registry
         .state_map(first.from.family)
         .map_err(GenerateError::from)?;
-    let open = open(selection, &map);
+    let changes = Changes::read(folder, first.from.family).map_err(GenerateError::from)?;
+    let open = open(selection, &map, &changes);
     let evidence = match patch {
         Some(patch) => hunks::find(patch, &wanted(&open))?,
         None => Default::default(),
     };
-    let step = stub::step(selection, &map, &open, &evidence);
+    let step = stub::step(selection, &map);
+    let proposals = stub::proposals(selection, &map, &open, &evidence);
     let mut files = Vec::new();
     if open.is_empty() {
         let family = Family::read(registry, first.from.family).map_err(GenerateError::from)?;
         let house = family.house().map_err(GenerateError::from)?;
-        let pages = generate::pages(&step, registry, &family, &house)?;
+        let changes = Changes::read(folder, first.from.family).map_err(GenerateError::from)?;
+        let pages = generate::pages(&step, registry, &family, &house, &changes)?;
         files.extend(pages.into_iter().map(|page| (page.path, page.text)));
     }
     files.push((PathBuf::from(STEP), step));
@@ -111,6 +131,8 @@ pub fn make(
         converter: stub::converter(selection),
         files,
         undecided: open.len(),
+        family: map.family,
+        proposals,
     })
 }
 
@@ -139,12 +161,46 @@ pub fn write(dir: &Path, made: &NewStep) -> Result<(), ScaffoldError> {
     Ok(())
 }
 
-/// What is undecided without any decision of a person, one entry per field, in the order in which
+/// Appends the entries that a person completes to the family's files in `folder`, but for those of
+/// fields that have one there. Returns the names of the files.
+///
+/// # Errors
+/// If a file cannot be read or written.
+pub fn propose(folder: &Path, made: &NewStep) -> Result<Vec<PathBuf>, ScaffoldError> {
+    let fail = |path: &Path| {
+        let path = path.to_owned();
+        move |error| ScaffoldError::Io { path, error }
+    };
+    let folder = folder.join(&made.family);
+    let mut files = Vec::new();
+    for proposal in &made.proposals {
+        let path = folder.join(&proposal.file);
+        let mut text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(fail(&path)(error)),
+        };
+        if !text.contains(&format!("# field = {:?}\n", proposal.field)) {
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(&proposal.text);
+            fs::create_dir_all(&folder).map_err(fail(&folder))?;
+            fs::write(&path, text).map_err(fail(&path))?;
+        }
+        if !files.contains(&path) {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+/// What is undecided with the decisions of the family, one entry per field, in the order in which
 /// the plans come upon them.
-fn open(selection: &Selection<'_>, map: &StateMap) -> Vec<Open> {
-    let overrides = Overrides::default();
+fn open(selection: &Selection<'_>, map: &StateMap, changes: &Changes) -> Vec<Open> {
     let mut all: Vec<Open> = Vec::new();
     for pair in &selection.pairs {
+        let overrides = changes.between(&pair.from.layout, &pair.to.layout);
         let made = Plan::make(&Pair {
             converter: "none",
             machine: &pair.from.release.arch,

@@ -3,6 +3,7 @@
 use crate::coverage::Account;
 use crate::diff::{ChangeKind, TypeDiff};
 use crate::generate::Findings;
+use crate::overrides::ChangeFinding;
 use crate::plan::{FieldPlan, Place, Plan, Undecided};
 use kconv_rules::{RuleKind, Source};
 use std::fmt::Write;
@@ -139,7 +140,21 @@ pub fn undecided(fields: &[((String, String), Undecided)]) -> String {
     text
 }
 
-/// All that is wrong with a crate's decisions.
+/// What is wrong with the decisions of a family, which are in `folder`.
+pub fn changes(folder: &str, findings: &[ChangeFinding]) -> String {
+    let mut text = String::new();
+    for ChangeFinding {
+        file,
+        line,
+        problem,
+    } in findings
+    {
+        let _ = writeln!(text, "{folder}/{file}:{line}: {problem}");
+    }
+    text
+}
+
+/// All that is wrong with a crate's decisions, which are in `file`.
 pub fn findings(file: &str, findings: &Findings) -> String {
     let mut text = String::new();
     for finding in &findings.overrides {

@@ -1,7 +1,7 @@
 //! What is left to decide between two releases.
 
 use crate::generate::{self, GenerateError, STEP};
-use crate::overrides::{self, OverrideFinding, Overrides, OverridesFile, stale};
+use crate::overrides::{self, Changes, OverrideFinding, Overrides, OverridesFile, stale};
 use crate::plan::{Made, Pair, Plan, Undecided};
 use crate::scaffold::{SelectError, Selected, Selection};
 use kconv_rules::{RuleKind, Source};
@@ -87,6 +87,7 @@ pub fn status(
     converters: &Path,
 ) -> Result<Status, SelectError> {
     let mut files: Vec<OverridesFile> = Vec::new();
+    let folder = converters.join(overrides::FOLDER);
     let mut edges = Vec::new();
     let dirs = match converters.is_dir() {
         true => generate::steps(converters)?,
@@ -126,12 +127,12 @@ pub fn status(
                 .map(|edge| match known.entry((&edge.dir, &edge.releases)) {
                     Entry::Occupied(known) => Ok(known.get().clone()),
                     Entry::Vacant(new) => {
-                        let step = step(registry, edge, &files[edge.file])?;
+                        let step = step(registry, edge, &files[edge.file], &folder)?;
                         Ok(new.insert(step).clone())
                     }
                 })
                 .collect::<Result<_, SelectError>>()?,
-            None => vec![without_crate(registry, pair)?],
+            None => vec![without_crate(registry, pair, &folder)?],
         };
         pairs.push(PairStatus {
             from: from.name.clone(),
@@ -169,7 +170,13 @@ fn chain<'a>(edges: &'a [Edge], from: &'a LayoutId, to: &LayoutId) -> Option<Vec
     Some(chain)
 }
 
-fn step(registry: &Registry, edge: &Edge, file: &OverridesFile) -> Result<Step, GenerateError> {
+fn step(
+    registry: &Registry,
+    edge: &Edge,
+    file: &OverridesFile,
+    folder: &Path,
+) -> Result<Step, GenerateError> {
+    let changes = Changes::read(folder, &file.family)?;
     let map = registry.state_map(&file.family)?;
     let mut all: Vec<(bool, Made)> = Vec::new();
     let mut findings = Vec::new();
@@ -186,12 +193,16 @@ fn step(registry: &Registry, edge: &Edge, file: &OverridesFile) -> Result<Step, 
                     .filter_map(|end| generate::check_pin(entry, end)),
             );
         }
+        let (overrides, twice) = generate::decided(&file.overrides, &changes, (&from, &to));
+        if this {
+            findings.extend(twice);
+        }
         let made = make(
             &file.converter,
             &from.release.arch,
             (from.side(), to.side()),
             &map,
-            &file.overrides,
+            &overrides,
         );
         all.push((this, made));
     }
@@ -216,11 +227,17 @@ fn step(registry: &Registry, edge: &Edge, file: &OverridesFile) -> Result<Step, 
     Ok(step)
 }
 
-fn without_crate(registry: &Registry, pair: &Selected<'_>) -> Result<Step, GenerateError> {
+fn without_crate(
+    registry: &Registry,
+    pair: &Selected<'_>,
+    folder: &Path,
+) -> Result<Step, GenerateError> {
+    let changes = Changes::read(folder, pair.from.family)?;
+    let overrides = changes.between(&pair.from.layout, &pair.to.layout);
     let map = registry.state_map(pair.from.family)?;
     let sides = (pair.from.side(), pair.to.side());
     let machine = &pair.from.release.arch;
-    let made = make("none", machine, sides, &map, &Overrides::default());
+    let made = make("none", machine, sides, &map, &overrides);
     let mut step = Step {
         from: pair.from.release.name.clone(),
         to: pair.to.release.name.clone(),
@@ -313,7 +330,8 @@ pub fn text(status: &Status) -> String {
         }
         None if status.is_complete() => text.push_str("Nothing is left to decide.\n"),
         None => {
-            let _ = writeln!(text, "Decide the rest in {STEP}.");
+            let folder = overrides::FOLDER;
+            let _ = writeln!(text, "Decide the rest in converters/{folder}.");
         }
     }
     text

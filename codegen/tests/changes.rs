@@ -212,7 +212,7 @@ reason = \"free\"
 [type.s.fields]
 ring = { policy = \"within\", reason = \"siblings\" }
 strict = { policy = \"reset\", strict = true, reason = \"busy\" }
-null = { policy = \"reset\", initial = 0, reason = \"not queued\" }
+null = { policy = \"reset\", initial = { next = \"null\", prev = \"null\" }, reason = \"not queued\" }
 ";
 change!(
     lists_are_emptied_or_followed,

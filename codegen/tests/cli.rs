@@ -8,9 +8,13 @@ use std::process::Command;
 
 /// Exit code, output and errors.
 fn run(arguments: &[&str]) -> (i32, String, String) {
+    run_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), arguments)
+}
+
+fn run_in(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_kconv-gen"))
         .args(arguments)
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .current_dir(folder)
         .output()
         .unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -49,9 +53,13 @@ fn a_plan_uses_the_decisions_of_its_converter() {
 
 #[test]
 fn an_undecided_field_is_a_finding() {
-    let (code, _, errors) = run(&["plan", "2.4.36-up", "2.4.37-smp"]);
+    // Where there are no decisions.
+    let nowhere = tempfile::tempdir().unwrap();
+    let arguments = ["plan", "6.1.0-47-amd64", "6.1.0-48-amd64"];
+    let (code, _, errors) = run_in(nowhere.path(), &arguments);
     assert_eq!(code, 1);
     insta::assert_snapshot!(errors);
+    assert_eq!(run(&arguments).0, 0);
 }
 
 #[test]

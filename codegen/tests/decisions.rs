@@ -6,9 +6,10 @@ mod fixture;
 
 use fixture::Fixture;
 use kconv_codegen::generate::{self, GenerateError};
-use kconv_codegen::overrides::{self, stale};
+use kconv_codegen::overrides::{self, FOLDER, stale};
 use kconv_codegen::show;
 use kernel_structs::releases::Registry;
+use std::path::{Path, PathBuf};
 
 const HEAD: &str = "converter = \"c\"\nfamily = \"test\"\n";
 const PAIR: &str = "[[pair]]\nmodule = \"m\"\nfrom = \"a\"\nto = \"b\"
@@ -202,32 +203,49 @@ fn an_action_that_does_not_fit_its_field_is_an_error() {
     insta::assert_snapshot!(told(&fixture.decided(&entries.concat())));
 }
 
-/// The overrides of the converter from 2.4.36.8 to 2.4.36.9, changed.
-fn of_2_4(change: impl Fn(String) -> String) -> String {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../converters/linux-2.4.36.8-2.4.36.9"
-    );
-    let text = std::fs::read_to_string(format!("{path}/overrides.toml")).unwrap();
+/// What generating a converter says, from its changed overrides and the decisions in `folder`.
+fn generated(step: &str, folder: &Path, change: impl Fn(String) -> String) -> String {
+    let dir = converters().join(step);
+    let text = std::fs::read_to_string(dir.join("overrides.toml")).unwrap();
     let registry = Registry::builtin().unwrap();
-    match generate::generate_from(&change(text), &registry) {
+    match generate::generate_from(&change(text), &registry, folder) {
         Ok(files) => format!("{} files", files.len()),
         Err(GenerateError::Findings(findings)) => show::findings("overrides.toml", &findings),
         Err(error) => error.to_string(),
     }
 }
 
+fn converters() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../converters")
+}
+
 #[test]
 fn decisions_are_pinned_to_the_layouts_they_were_made_for() {
-    assert_eq!(of_2_4(|text| text), "2 files");
-    insta::assert_snapshot!(of_2_4(|text| text.replacen("c38c", "c38d", 1)));
+    let folder = converters().join(FOLDER);
+    let of_2_4 =
+        |change: &dyn Fn(String) -> String| generated("linux-2.4.36.8-2.4.36.9", &folder, change);
+    assert_eq!(of_2_4(&|text| text), "2 files");
+    insta::assert_snapshot!(of_2_4(&|text| text.replacen("c38c", "c38d", 1)));
     insta::assert_snapshot!(of_2_4(
-        |text| text.replace("to = \"2.4.36.9-up\"", "to = \"2.4.36.99-up\"")
+        &|text| text.replace("to = \"2.4.36.9-up\"", "to = \"2.4.36.99-up\"")
     ));
 }
 
 #[test]
 fn without_its_decision_a_field_is_undecided_in_every_pair() {
-    let without = |text: String| text[..text.find("[[override]]").unwrap()].to_owned();
-    insta::assert_snapshot!(of_2_4(without));
+    let nowhere = Path::new("no decisions");
+    insta::assert_snapshot!(generated("linux-6.1.170-6.1.172", nowhere, |text| text));
+}
+
+/// A step that decides what its family decides too.
+#[test]
+fn a_field_decided_twice_is_told() {
+    let own = "\n[[override]]\nfield = \"task_struct.user_dumpable\"\ninit = 0\nreason = \"r\"\n";
+    let folder = converters().join(FOLDER);
+    let told = generated("linux-6.1.170-6.1.172", &folder, |text| text + own);
+    assert!(
+        told.contains("`task_struct.user_dumpable` is decided for the whole family"),
+        "{told}"
+    );
+    assert_eq!(told.lines().count(), 1, "{told}");
 }

@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use kconv_codegen::overrides::{self, OverrideProblem};
+use kconv_codegen::overrides::{Changes, OverrideProblem};
 use kconv_codegen::patch::PatchError;
+use kconv_codegen::plan::{Pair, Plan};
 use kconv_codegen::scaffold::hunks::{self, Touch, Wanted};
 use kconv_codegen::scaffold::{self, Crate, ScaffoldError, SelectError, Selection};
 use kconv_codegen::status;
 use kernel_structs::releases::Registry;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +20,7 @@ fn registry() -> Registry {
 fn make(from: &str, to: &str) -> Crate {
     let registry = registry();
     let selection = scaffold::select(&registry, from, to).unwrap();
-    scaffold::make(&registry, &selection, None).unwrap()
+    scaffold::make(&registry, &selection, None, Path::new("no decisions")).unwrap()
 }
 
 fn text_of<'a>(made: &'a Crate, path: &str) -> &'a str {
@@ -34,19 +36,21 @@ fn folder(name: &str) -> PathBuf {
     dir
 }
 
-/// The text with the first `#` taken from every line that has one, but for prose at the top.
-fn uncommented(text: &str) -> String {
-    let (head, entries) = text.split_once("\n##").unwrap();
-    let entries = format!("##{entries}");
-    let lines = entries
-        .lines()
-        .map(|line| line.strip_prefix('#').unwrap_or(line));
-    format!("{head}\n{}\n", lines.collect::<Vec<_>>().join("\n"))
+/// The proposals for each file, with the first `#` taken from every line.
+fn uncommented(made: &Crate) -> BTreeMap<&str, String> {
+    let mut files: BTreeMap<&str, String> = BTreeMap::new();
+    for proposal in &made.proposals {
+        let lines = proposal.text.lines();
+        let lines = lines.map(|line| line.strip_prefix('#').unwrap_or(line));
+        let text = files.entry(&proposal.file).or_default();
+        text.push_str(&(lines.collect::<Vec<_>>().join("\n") + "\n"));
+    }
+    files
 }
 
 #[test]
 fn a_new_crate_has_what_is_known() {
-    let made = make("2.4.36.8-up", "2.4.36.9-up");
+    let made = make("6.1.0-47-amd64", "6.1.0-48-amd64");
     assert_eq!(made.undecided, 1);
     assert!(
         !made
@@ -57,26 +61,106 @@ fn a_new_crate_has_what_is_known() {
     for path in ["Cargo.toml", "src/lib.rs", "src/main.rs", "overrides.toml"] {
         insta::assert_snapshot!(path.replace('/', "_"), text_of(&made, path));
     }
+    assert_eq!(made.proposals[0].file, "task_struct.toml");
+    insta::assert_snapshot!("proposal", made.proposals[0].text);
 }
 
+const UNDECIDED: [(&str, &str); 4] = [
+    ("6.1.170", "6.1.172"),
+    ("6.1.172", "6.1.170"),
+    ("6.1.0-47-amd64", "6.12.117+deb12-amd64"),
+    ("6.12.117+deb12-amd64", "6.1.0-47-amd64"),
+];
+
 #[test]
-fn entries_are_toml_without_their_comment_and_wait_for_a_reason() {
-    for (from, to) in [
-        ("2.4.36.8", "2.4.36.9"),
-        ("2.4.36.9", "2.4.36.8"),
-        ("2.4.36-up", "2.4.37-smp"),
-    ] {
+fn proposals_are_toml_without_their_comment_and_wait_for_a_reason() {
+    for (from, to) in UNDECIDED {
         let made = make(from, to);
-        let text = uncommented(text_of(&made, "overrides.toml"));
-        toml::from_str::<toml::Table>(&text).unwrap();
-        let findings = overrides::parse(&text).unwrap_err();
-        assert_eq!(findings.len(), made.undecided, "{text}");
+        let all = uncommented(&made);
+        let files = || all.iter().map(|(file, text)| (*file, text.as_str()));
+        let findings = Changes::parse(files()).unwrap_err();
         let waiting =
             |problem: &OverrideProblem| matches!(problem, OverrideProblem::NoReason { .. });
         assert!(findings.iter().all(|f| waiting(&f.problem)), "{findings:?}");
-        let filled = text.replace("reason = \"\"", "reason = \"tested\"");
-        overrides::parse(&filled).unwrap();
+        let filled: Vec<(&str, String)> = files()
+            .map(|(file, text)| (file, text.replace("reason = \"\"", "reason = \"tested\"")))
+            .collect();
+        let filled = filled.iter().map(|(file, text)| (*file, text.as_str()));
+        let changes = Changes::parse(filled).unwrap();
+        let directions = changes.entries.iter().map(|entry| entry.directions.len());
+        assert_eq!(directions.sum::<usize>(), findings.len());
     }
+}
+
+/// What is proposed loses no value, refuses no task, and can be carried out.
+#[test]
+fn a_proposal_does_no_harm() {
+    let registry = registry();
+    for (from, to) in UNDECIDED {
+        let made = make(from, to);
+        let filled: Vec<(String, String)> = uncommented(&made)
+            .into_iter()
+            .map(|(file, text)| {
+                (
+                    file.to_owned(),
+                    text.replace("reason = \"\"", "reason = \"r\""),
+                )
+            })
+            .collect();
+        assert!(
+            !filled
+                .iter()
+                .any(|(_, text)| text.contains("only-if-initial"))
+        );
+        let changes = Changes::parse(filled.iter().map(|(f, t)| (f.as_str(), t.as_str()))).unwrap();
+        let selection = scaffold::select(&registry, from, to).unwrap();
+        let pair = &selection.pairs[0];
+        let overrides = changes.between(&pair.from.layout, &pair.to.layout);
+        let plan = Plan::make(&Pair {
+            converter: "none",
+            machine: &pair.from.release.arch,
+            from: pair.from.side(),
+            to: pair.to.side(),
+            map: &registry.state_map(pair.from.family).unwrap(),
+            overrides: &overrides,
+        });
+        let left = plan.undecided.iter();
+        let left: Vec<String> = left
+            .map(|open| format!("{}.{}", open.ty, open.field))
+            .collect();
+        // What the state map means another way, and what is in a union with what it became.
+        let other = [
+            "k_itimer.list",
+            "pt_regs.cs",
+            "pt_regs.ss",
+            "signal_struct.posix_timers",
+        ];
+        assert!(
+            left.iter().all(|field| other.contains(&field.as_str())),
+            "{left:?}"
+        );
+    }
+}
+
+#[test]
+fn proposals_are_added_to_the_family_once() {
+    let folder = folder("proposals");
+    let made = make("6.1.0-47-amd64", "6.1.0-48-amd64");
+    for _ in 0..2 {
+        let files = scaffold::propose(&folder, &made).unwrap();
+        assert_eq!(files, [folder.join("linux-6/task_struct.toml")]);
+        assert_eq!(
+            fs::read_to_string(&files[0]).unwrap(),
+            made.proposals[0].text
+        );
+    }
+    // The way back finds the field in the file.
+    let back = make("6.1.0-48-amd64", "6.1.0-47-amd64");
+    let files = scaffold::propose(&folder, &back).unwrap();
+    assert_eq!(
+        fs::read_to_string(&files[0]).unwrap(),
+        made.proposals[0].text
+    );
 }
 
 #[test]
@@ -103,7 +187,7 @@ fn a_crate_is_not_overwritten() {
 fn names_that_mean_no_conversion_are_refused() {
     let registry = registry();
     let alike = scaffold::select(&registry, "2.4.36", "2.4.36.8").unwrap();
-    let error = scaffold::make(&registry, &alike, None).unwrap_err();
+    let error = scaffold::make(&registry, &alike, None, Path::new("no decisions")).unwrap_err();
     assert!(
         matches!(error, ScaffoldError::NothingToConvert { .. }),
         "{error}"

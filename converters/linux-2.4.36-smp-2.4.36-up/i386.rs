@@ -52,7 +52,7 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V2_4
     use views::mm_struct::V2_4_32_i386_up as New;
     new.dumpable_bits = [0; 1];
     carry::mm_struct::always!(cx, at, old, new);
-    // count 0 is unlocked
+    // count 0 is unlocked, and on up, where a spinlock guards it, activity 0
     self::rw_semaphore(
         cx,
         &at!(at.mmap_sem),
@@ -79,7 +79,7 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V2_4
 pub fn rw_semaphore(cx: &mut Context<'_>, at: &At<'_>, old: &views::rw_semaphore::V2_4_32_i386_smp, new: &mut views::rw_semaphore::V2_4_32_i386_up) {
     use views::rw_semaphore::V2_4_32_i386_smp as Old;
     use views::rw_semaphore::V2_4_32_i386_up as New;
-    // count 0 is unlocked
+    // count 0 is unlocked, and on up, where a spinlock guards it, activity 0
     new.activity = I32::new(0);
     self::spinlock_t(
         cx,
@@ -169,9 +169,16 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     new.policy = old.policy;
     // the task's address space
     new.mm = cx.follow(&at!(at.mm), old.mm);
-    new.processor = old.processor;
-    new.cpus_runnable = old.cpus_runnable;
-    new.cpus_allowed = old.cpus_allowed;
+    // processor that the task ran on last; the only one there is is 0, and any other would be
+    // shown in /proc/PID/stat (include/linux/sched.h: task_set_cpu; fs/proc/array.c:
+    // proc_pid_stat)
+    new.processor = I32::new(0);
+    // processors that the task may run on, as bits: all of them, as every task has that nobody
+    // restricted (include/linux/sched.h: INIT_TASK, task_release_cpu). A set without the first
+    // processor would be one without any; a kernel for one processor looks at neither
+    // (kernel/sched.c: can_schedule)
+    new.cpus_runnable = U32::new(4294967295);
+    new.cpus_allowed = U32::new(4294967295);
     // null links are a task that is not on the run queue
     new.run_list.next = cx
         .reset(&at!(at.run_list.next), old.run_list.next, 0);
@@ -259,13 +266,10 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     );
     new.times = old.times;
     new.start_time = old.start_time;
-    // ticks in user mode by processor (kernel/timer.c: update_one_process adds to the current
-    // processor's); one processor has used them all (fs/proc/array.c: proc_pid_cpu shows one
-    // line per processor)
+    // ticks in user and in kernel mode by processor (kernel/timer.c: update_one_process adds to
+    // the current processor's); one processor has used them all (fs/proc/array.c: proc_pid_cpu
+    // shows one line per processor)
     new.per_cpu_utime = [cx.sum(&at!(at.per_cpu_utime), &old.per_cpu_utime)];
-    // ticks in kernel mode by processor (kernel/timer.c: update_one_process adds to the current
-    // processor's); one processor has used them all (fs/proc/array.c: proc_pid_cpu shows one
-    // line per processor)
     new.per_cpu_stime = [cx.sum(&at!(at.per_cpu_stime), &old.per_cpu_stime)];
     new.min_flt = old.min_flt;
     new.maj_flt = old.maj_flt;
@@ -356,6 +360,28 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     new.journal_info = cx
         .reset_strict(&at!(at.journal_info), old.journal_info, 0);
     new._pad_1432 = [0; 8];
+    // processor that the task ran on last; the only one there is is 0, and any other would be
+    // shown in /proc/PID/stat (include/linux/sched.h: task_set_cpu; fs/proc/array.c:
+    // proc_pid_stat)
+    cx.drop_kept(
+        &at!(at.processor, old),
+        old.processor.as_bytes(),
+        I32::new(0).as_bytes(),
+    );
+    // processors that the task may run on, as bits: all of them, as every task has that nobody
+    // restricted (include/linux/sched.h: INIT_TASK, task_release_cpu). A set without the first
+    // processor would be one without any; a kernel for one processor looks at neither
+    // (kernel/sched.c: can_schedule)
+    cx.drop_kept(
+        &at!(at.cpus_runnable, old),
+        old.cpus_runnable.as_bytes(),
+        U32::new(0).as_bytes(),
+    );
+    cx.drop_kept(
+        &at!(at.cpus_allowed, old),
+        old.cpus_allowed.as_bytes(),
+        U32::new(0).as_bytes(),
+    );
 }
 
 /// `wait_queue_head_t`, 12 bytes, now 8.
@@ -389,7 +415,7 @@ static CHANGED: &[TypeConverter] = &[
             to_size: 412,
             spans: &[Span::new(0, 0, 4), Span::new(8, 4, 408)],
             groups: &[&carry::files_struct::ALWAYS, &[
-                RuleKind::Reset.of("file_lock").inside("rwlock_t").by_map("as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h)"),
+                RuleKind::Reset.of("file_lock").inside("rwlock_t").by_map("as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h; include/asm-i386/spinlock.h: RW_LOCK_UNLOCKED, RWLOCK_MAGIC)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -402,7 +428,7 @@ static CHANGED: &[TypeConverter] = &[
             to_size: 32,
             spans: &[Span::new(0, 0, 4), Span::new(8, 4, 28)],
             groups: &[&carry::fs_struct::ALWAYS, &[
-                RuleKind::Reset.of("lock").inside("rwlock_t").by_map("as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h)"),
+                RuleKind::Reset.of("lock").inside("rwlock_t").by_map("as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h; include/asm-i386/spinlock.h: RW_LOCK_UNLOCKED, RWLOCK_MAGIC)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -431,8 +457,8 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 28), Span::new(36, 32, 8), Span::new(48, 40, 76), Span::new(128, 120, 12), Span::new(144, 132, 12)],
             padding: &[Bits::new(993, 31)],
             groups: &[&carry::mm_struct::ALWAYS, &[
-                RuleKind::Reset.of("mmap_sem").inside("rw_semaphore").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)"),
-                RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("mmap_sem").inside("rw_semaphore").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
+                RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Recurse.of("context").inside("mm_context_t"),
             ]],
@@ -447,10 +473,10 @@ static CHANGED: &[TypeConverter] = &[
             to_size: 12,
             spans: &[Span::new(8, 4, 8)],
             groups: &[&[
-                RuleKind::Reset.of("activity").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)"),
-                RuleKind::Reset.of("wait_lock").inside("spinlock_t").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)"),
-                RuleKind::Reset.of("wait_list").inside("list_head").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)"),
-                RuleKind::Drop.of("count").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)"),
+                RuleKind::Reset.of("activity").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
+                RuleKind::Reset.of("wait_lock").inside("spinlock_t").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
+                RuleKind::Reset.of("wait_list").inside("list_head").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
+                RuleKind::Drop.of("count").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -463,7 +489,7 @@ static CHANGED: &[TypeConverter] = &[
             to_size: 0,
             spans: &[],
             groups: &[&[
-                RuleKind::Drop.of("lock").by_map("as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h)"),
+                RuleKind::Drop.of("lock").by_map("as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h; include/asm-i386/spinlock.h: RW_LOCK_UNLOCKED, RWLOCK_MAGIC)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -493,7 +519,7 @@ static CHANGED: &[TypeConverter] = &[
             groups: &[&[
                 RuleKind::Carry.of("count"),
                 RuleKind::Recurse.of("action").inside("k_sigaction").times(64),
-                RuleKind::Reset.of("siglock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("siglock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -506,7 +532,7 @@ static CHANGED: &[TypeConverter] = &[
             to_size: 0,
             spans: &[],
             groups: &[&[
-                RuleKind::Drop.of("lock").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Drop.of("lock").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -518,7 +544,7 @@ static CHANGED: &[TypeConverter] = &[
             from_size: 1696,
             to_size: 1440,
             extent: Some(8192),
-            spans: &[Span::new(0, 0, 120), Span::new(124, 124, 60), Span::new(188, 184, 84), Span::new(396, 268, 4), Span::new(524, 272, 24), Span::new(552, 300, 176), Span::new(732, 480, 110), Span::new(844, 592, 24), Span::new(880, 624, 732), Span::new(1616, 1360, 12), Span::new(1632, 1372, 56), Span::new(1692, 1428, 4)],
+            spans: &[Span::new(0, 0, 48), Span::new(60, 60, 60), Span::new(124, 124, 60), Span::new(188, 184, 84), Span::new(396, 268, 4), Span::new(524, 272, 24), Span::new(552, 300, 176), Span::new(732, 480, 110), Span::new(844, 592, 24), Span::new(880, 624, 732), Span::new(1616, 1360, 12), Span::new(1632, 1372, 56), Span::new(1692, 1428, 4)],
             padding: &[Bits::new(962, 30), Bits::new(4385, 31), Bits::new(5825, 31), Bits::new(6736, 16), Bits::new(6944, 96), Bits::new(12896, 32)],
             groups: &[&[
                 RuleKind::Carry.of("state"),
@@ -533,9 +559,9 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("nice"),
                 RuleKind::Carry.of("policy"),
                 RuleKind::Follow.of("mm").by_map("the task's address space; shared by threads, null for kernel threads"),
-                RuleKind::Carry.of("processor"),
-                RuleKind::Carry.of("cpus_runnable"),
-                RuleKind::Carry.of("cpus_allowed"),
+                RuleKind::Init.of("processor").by_override("processor that the task ran on last; the only one there is is 0, and any other would be shown in /proc/PID/stat (include/linux/sched.h: task_set_cpu; fs/proc/array.c: proc_pid_stat)"),
+                RuleKind::Init.of("cpus_runnable").by_override("processors that the task may run on, as bits: all of them, as every task has that nobody restricted (include/linux/sched.h: INIT_TASK, task_release_cpu). A set without the first processor would be one without any; a kernel for one processor looks at neither (kernel/sched.c: can_schedule)"),
+                RuleKind::Init.of("cpus_allowed").by_override("processors that the task may run on, as bits: all of them, as every task has that nobody restricted (include/linux/sched.h: INIT_TASK, task_release_cpu). A set without the first processor would be one without any; a kernel for one processor looks at neither (kernel/sched.c: can_schedule)"),
                 RuleKind::Reset.of("run_list.next").by_map("null links are a task that is not on the run queue; it is put there when it is woken (kernel/sched.c: del_from_runqueue, add_to_runqueue)"),
                 RuleKind::Reset.of("run_list.prev").by_map("null links are a task that is not on the run queue; it is put there when it is woken (kernel/sched.c: del_from_runqueue, add_to_runqueue)"),
                 RuleKind::Carry.of("sleep_time"),
@@ -580,8 +606,8 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Recurse.of("real_timer").inside("timer_list"),
                 RuleKind::Carry.of("times"),
                 RuleKind::Carry.of("start_time"),
-                RuleKind::Merge.of("per_cpu_utime").by_override("ticks in user mode by processor (kernel/timer.c: update_one_process adds to the current processor's); one processor has used them all (fs/proc/array.c: proc_pid_cpu shows one line per processor)"),
-                RuleKind::Merge.of("per_cpu_stime").by_override("ticks in kernel mode by processor (kernel/timer.c: update_one_process adds to the current processor's); one processor has used them all (fs/proc/array.c: proc_pid_cpu shows one line per processor)"),
+                RuleKind::Merge.of("per_cpu_utime").by_override("ticks in user and in kernel mode by processor (kernel/timer.c: update_one_process adds to the current processor's); one processor has used them all (fs/proc/array.c: proc_pid_cpu shows one line per processor)"),
+                RuleKind::Merge.of("per_cpu_stime").by_override("ticks in user and in kernel mode by processor (kernel/timer.c: update_one_process adds to the current processor's); one processor has used them all (fs/proc/array.c: proc_pid_cpu shows one line per processor)"),
                 RuleKind::Carry.of("min_flt"),
                 RuleKind::Carry.of("maj_flt"),
                 RuleKind::Carry.of("nswap"),
@@ -621,7 +647,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Follow.of("fs").by_map("root, working directory, umask"),
                 RuleKind::Follow.of("files").by_map("open files"),
                 RuleKind::Resource.of("namespace").by_map("mount namespace (fs/namespace.c)"),
-                RuleKind::Reset.of("sigmask_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("sigmask_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)"),
                 RuleKind::Follow.of("sig").by_map("signal actions; shared by threads"),
                 RuleKind::Carry.of("blocked"),
                 RuleKind::Recurse.of("pending").inside("sigpending"),
@@ -632,9 +658,12 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("notifier_mask").by_map("belongs to the driver behind notifier, which is not carried (kernel/signal.c: block_all_signals)"),
                 RuleKind::Carry.of("parent_exec_id"),
                 RuleKind::Carry.of("self_exec_id"),
-                RuleKind::Reset.of("alloc_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("alloc_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)"),
                 RuleKind::Reset.of("journal_info").by_map("handle of a running file system transaction; null outside a system call (fs/jbd/transaction.c: journal_start)"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Drop.of("processor").by_override("processor that the task ran on last; the only one there is is 0, and any other would be shown in /proc/PID/stat (include/linux/sched.h: task_set_cpu; fs/proc/array.c: proc_pid_stat)"),
+                RuleKind::Drop.of("cpus_runnable").by_override("processors that the task may run on, as bits: all of them, as every task has that nobody restricted (include/linux/sched.h: INIT_TASK, task_release_cpu). A set without the first processor would be one without any; a kernel for one processor looks at neither (kernel/sched.c: can_schedule)"),
+                RuleKind::Drop.of("cpus_allowed").by_override("processors that the task may run on, as bits: all of them, as every task has that nobody restricted (include/linux/sched.h: INIT_TASK, task_release_cpu). A set without the first processor would be one without any; a kernel for one processor looks at neither (kernel/sched.c: can_schedule)"),
             ]],
             ..TypeRules::PLAIN
         },

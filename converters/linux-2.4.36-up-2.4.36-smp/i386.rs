@@ -52,7 +52,7 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V2_4
     use views::mm_struct::V2_4_32_i386_smp as New;
     new.dumpable_bits = [0; 1];
     carry::mm_struct::always!(cx, at, old, new);
-    // count 0 is unlocked
+    // count 0 is unlocked, and on up, where a spinlock guards it, activity 0
     self::rw_semaphore(
         cx,
         &at!(at.mmap_sem),
@@ -79,7 +79,7 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V2_4
 pub fn rw_semaphore(cx: &mut Context<'_>, at: &At<'_>, old: &views::rw_semaphore::V2_4_32_i386_up, new: &mut views::rw_semaphore::V2_4_32_i386_smp) {
     use views::rw_semaphore::V2_4_32_i386_up as Old;
     use views::rw_semaphore::V2_4_32_i386_smp as New;
-    // count 0 is unlocked
+    // count 0 is unlocked, and on up, where a spinlock guards it, activity 0
     new.count = I32::new(0);
     self::spinlock_t(
         cx,
@@ -376,7 +376,7 @@ static CHANGED: &[TypeConverter] = &[
             to_size: 416,
             spans: &[Span::new(0, 0, 4), Span::new(4, 8, 408)],
             groups: &[&carry::files_struct::ALWAYS, &[
-                RuleKind::Reset.of("file_lock").inside("rwlock_t").by_map("as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h)"),
+                RuleKind::Reset.of("file_lock").inside("rwlock_t").by_map("as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h; include/asm-i386/spinlock.h: RW_LOCK_UNLOCKED, RWLOCK_MAGIC)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -389,7 +389,7 @@ static CHANGED: &[TypeConverter] = &[
             to_size: 36,
             spans: &[Span::new(0, 0, 4), Span::new(4, 8, 28)],
             groups: &[&carry::fs_struct::ALWAYS, &[
-                RuleKind::Reset.of("lock").inside("rwlock_t").by_map("as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h)"),
+                RuleKind::Reset.of("lock").inside("rwlock_t").by_map("as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h; include/asm-i386/spinlock.h: RW_LOCK_UNLOCKED, RWLOCK_MAGIC)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -418,8 +418,8 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 28), Span::new(32, 36, 8), Span::new(40, 48, 76), Span::new(120, 128, 12), Span::new(132, 144, 12)],
             padding: &[Bits::new(929, 31)],
             groups: &[&carry::mm_struct::ALWAYS, &[
-                RuleKind::Reset.of("mmap_sem").inside("rw_semaphore").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)"),
-                RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("mmap_sem").inside("rw_semaphore").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
+                RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Recurse.of("context").inside("mm_context_t"),
             ]],
@@ -434,10 +434,10 @@ static CHANGED: &[TypeConverter] = &[
             to_size: 16,
             spans: &[Span::new(4, 8, 8)],
             groups: &[&[
-                RuleKind::Reset.of("count").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)"),
-                RuleKind::Reset.of("wait_lock").inside("spinlock_t").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)"),
-                RuleKind::Reset.of("wait_list").inside("list_head").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)"),
-                RuleKind::Drop.of("activity").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)"),
+                RuleKind::Reset.of("count").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
+                RuleKind::Reset.of("wait_lock").inside("spinlock_t").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
+                RuleKind::Reset.of("wait_list").inside("list_head").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
+                RuleKind::Drop.of("activity").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -450,7 +450,7 @@ static CHANGED: &[TypeConverter] = &[
             to_size: 4,
             spans: &[],
             groups: &[&[
-                RuleKind::Reset.of("lock").by_map("as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h)"),
+                RuleKind::Reset.of("lock").by_map("as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h; include/asm-i386/spinlock.h: RW_LOCK_UNLOCKED, RWLOCK_MAGIC)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -480,7 +480,7 @@ static CHANGED: &[TypeConverter] = &[
             groups: &[&[
                 RuleKind::Carry.of("count"),
                 RuleKind::Recurse.of("action").inside("k_sigaction").times(64),
-                RuleKind::Reset.of("siglock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("siglock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -493,7 +493,7 @@ static CHANGED: &[TypeConverter] = &[
             to_size: 4,
             spans: &[],
             groups: &[&[
-                RuleKind::Reset.of("lock").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("lock").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -608,7 +608,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Follow.of("fs").by_map("root, working directory, umask"),
                 RuleKind::Follow.of("files").by_map("open files"),
                 RuleKind::Resource.of("namespace").by_map("mount namespace (fs/namespace.c)"),
-                RuleKind::Reset.of("sigmask_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("sigmask_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)"),
                 RuleKind::Follow.of("sig").by_map("signal actions; shared by threads"),
                 RuleKind::Carry.of("blocked"),
                 RuleKind::Recurse.of("pending").inside("sigpending"),
@@ -619,7 +619,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("notifier_mask").by_map("belongs to the driver behind notifier, which is not carried (kernel/signal.c: block_all_signals)"),
                 RuleKind::Carry.of("parent_exec_id"),
                 RuleKind::Carry.of("self_exec_id"),
-                RuleKind::Reset.of("alloc_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("alloc_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)"),
                 RuleKind::Reset.of("journal_info").by_map("handle of a running file system transaction; null outside a system call (fs/jbd/transaction.c: journal_start)"),
             ]],
             ..TypeRules::PLAIN

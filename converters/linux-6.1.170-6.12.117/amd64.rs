@@ -125,7 +125,7 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_1_0_47_amd6
         &old.f_path,
         &mut new.f_path,
     );
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     carry::mutex::v6_1_0_47_amd64(
         cx,
         &at!(at.f_pos_lock),
@@ -189,6 +189,7 @@ pub fn fpstate(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpstate::V6_1_0_4
         &at!(at.xfeatures),
         &old.xfeatures,
     );
+    // as xfeatures: bit 11 is reserved in 6.1 (arch/x86/include/asm/fpu/types.h: fpstate)
     new.user_xfeatures = overrides::features_with_cet(
         cx,
         &at!(at.user_xfeatures),
@@ -233,9 +234,7 @@ pub fn fpu(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu::V6_1_0_47_amd64,
 pub fn group_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::group_info::V6_1_0_47_amd64, new: &mut views::group_info::V6_12_100_deb12_amd64) {
     use views::group_info::V6_1_0_47_amd64 as Old;
     use views::group_info::V6_12_100_deb12_amd64 as New;
-    // a count of references in both, atomic_t before and refcount_t now (include/linux/cred.h:
-    // get_group_info)
-    new.usage = overrides::references_up(cx, &at!(at.usage), &old.usage);
+    new.usage.refs.counter = old.usage.counter;
     new.ngroups = old.ngroups;
     // gid: ngroups elements at the end, each by `kgid_t`
 }
@@ -297,7 +296,7 @@ pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t
     // the LDT, null until the program writes one
     new.ldt = cx.follow(&at!(at.ldt), old.ldt);
     new.flags = cx.widen(old.flags);
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     carry::mutex::v6_1_0_47_amd64(
         cx,
         &at!(at.lock),
@@ -336,11 +335,9 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
     new.pgd = cx.reset(&at!(at.pgd), old.pgd, 0);
     new.membarrier_state = old.membarrier_state;
     new.mm_users = old.mm_users;
-    // ids by CPU, allocated with every mm, the thaw's too (include/linux/mm_types.h:
-    // mm_alloc_cid)
+    // concurrency ids by CPU, made with the mm
     new.pcpu_cid = U64::new(0);
-    // jiffies of the running kernel, set by the first task of an mm (kernel/sched/core.c:
-    // init_sched_mm_cid)
+    // jiffies of this boot
     new.mm_cid_next_scan = U64::new(0);
     // size of the page tables, which are built anew
     new.pgtables_bytes.counter = cx
@@ -356,9 +353,8 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
     // counts writers of this boot only
     new.mm_lock_seq.sequence = U32::new(0);
     new._pad_228 = [0; 4];
-    // 0 in a new mm: the first private futex that needs a name draws one (kernel/fork.c:
-    // mm_init; kernel/futex/core.c: get_futex_key)
-    new.futex_unique_id.as_mut_bytes().fill(0);
+    // name of the mm in futex hash keys, drawn when it is first needed
+    new.futex_unique_id.counter = I64::new(0);
     new.hiwater_rss = old.hiwater_rss;
     new.hiwater_vm = old.hiwater_vm;
     new.total_vm = old.total_vm;
@@ -369,9 +365,8 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
     new.data_vm = old.data_vm;
     new.exec_vm = old.exec_vm;
     new.stack_vm = old.stack_vm;
-    // VM_UFFD_MINOR is bit 37 in 6.1 and bit 38 in 6.12, where bit 37 is VM_SHADOW_STACK:
-    // uncorrected, an area watched by userfaultfd would become a shadow stack. All other flags
-    // have the same number in both (include/linux/mm.h)
+    // what vm_area_struct.vm_flags of new mappings begin with: the same flags, with the same
+    // numbers (include/linux/mm_types.h: mm_struct)
     new.def_flags = overrides::vm_flags_with_shadow_stack(
         cx,
         &at!(at.def_flags),
@@ -398,9 +393,9 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
     new.saved_auxv[..48].copy_from_slice(&old.saved_auxv);
     new.saved_auxv[48..].fill(U64::new(0));
     // the same four counters in the same order (include/linux/mm_types_task.h: MM_FILEPAGES to
-    // MM_SHMEMPAGES), now each with a part per CPU, of which a new mm has none yet
-    // (kernel/fork.c: mm_init; lib/percpu_counter.c: __percpu_counter_init_many). In 6.1 each
-    // task of the mm holds back what its last 64 faults did (6.1 mm/memory.c:
+    // MM_SHMEMPAGES), now each with a part per CPU, of which a new mm has none yet (6.12
+    // kernel/fork.c: mm_init; 6.12 lib/percpu_counter.c: __percpu_counter_init_many). In 6.1
+    // each task of the mm holds back what its last 64 faults did (6.1 mm/memory.c:
     // add_mm_counter_fast, sync_mm_rss): the sum is what is counted
     new.rss_stat = overrides::rss_stat_by_cpu(
         cx,
@@ -466,13 +461,12 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
         &old.async_put_work,
         &mut new.async_put_work,
     );
-    // null: no device shares the mm (include/linux/iommu.h: mm_pasid_init); an mm that one
-    // shares is refused at pasid
+    // ids under which devices share the mm, null for none
     new.iommu_mm = U64::new(0);
     new.ksm_merging_pages = old.ksm_merging_pages;
     new.ksm_rmap_items = old.ksm_rmap_items;
-    // 0: ksmd of the new kernel has replaced none of the mm's pages yet (mm/ksm.c); shown in
-    // /proc/PID/ksm_stat and used for nothing else
+    // 0: ksmd of the new kernel has replaced none of the mm's pages yet (6.12 mm/ksm.c); shown
+    // in /proc/PID/ksm_stat and used for nothing else
     new.ksm_zero_pages.as_mut_bytes().fill(0);
     // place on the list of mms whose pages are aged by walking their page tables, and its
     // memory cgroup
@@ -487,8 +481,7 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
     new.lru_gen.memcg = cx
         .reset(&at!(at.lru_gen.memcg), old.lru_gen.memcg, 0);
     new._pad_1328 = [0; 16];
-    // a device shares the mm, and cannot be made to share another; 0xffffffff, INVALID_IOASID,
-    // is none (6.1 include/linux/sched/mm.h: mm_pasid_init)
+    // id under which devices share the mm, INVALID_IOASID for none
     cx.drop_strict(&at!(at.pasid, old), old.pasid, 4294967295);
 }
 
@@ -497,9 +490,7 @@ pub fn nsproxy(cx: &mut Context<'_>, at: &At<'_>, old: &views::nsproxy::V6_1_0_4
     use views::nsproxy::V6_1_0_47_amd64 as Old;
     use views::nsproxy::V6_12_100_deb12_amd64 as New;
     carry::nsproxy::always!(cx, at, old, new);
-    // a count of references in both, atomic_t before and refcount_t now
-    // (include/linux/nsproxy.h: get_nsproxy)
-    new.count = overrides::references_up(cx, &at!(at.count), &old.count);
+    new.count.refs.counter = old.count.counter;
 }
 
 /// `pid`, 96 bytes, now 112.
@@ -508,10 +499,9 @@ pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_1_0_47_amd64,
     use views::pid::V6_12_100_deb12_amd64 as New;
     carry::pid::always!(cx, at, old, new);
     carry::pid::with_lock!(cx, at, old, new);
-    // null until a pidfd is opened (kernel/pid.c: alloc_pid; fs/libfs.c: path_from_stashed)
+    // dentry of the pidfs inode, found again when a pidfd is opened
     new.stashed = U64::new(0);
-    // the number of the pidfd's inode, unique in one boot: alloc_pid draws one (kernel/pid.c:
-    // alloc_pid)
+    // inode number of the pidfd, unique in one boot
     new.ino = U64::new(0);
 }
 
@@ -521,8 +511,10 @@ pub fn pt_regs(cx: &mut Context<'_>, at: &At<'_>, old: &views::pt_regs::V6_1_0_4
     use views::pt_regs::V6_12_100_deb12_amd64 as New;
     carry::pt_regs::always!(cx, at, old, new);
     // the CPU pushes the selector zero-extended to 64 bits; the upper bits mean something under
-    // FRED only, which is off (arch/x86/include/asm/ptrace.h: pt_regs)
+    // FRED only, which is off (6.12 arch/x86/include/asm/ptrace.h: pt_regs)
     new.csx = old.cs;
+    // as csx: zero-extended, and more under FRED only (6.12 arch/x86/include/asm/ptrace.h:
+    // pt_regs)
     new.ssx = old.ss;
 }
 
@@ -585,17 +577,17 @@ pub fn sched_dl_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_dl_
     use views::sched_dl_entity::V6_12_100_deb12_amd64 as New;
     new.dl_throttled_bits = [0; 2];
     carry::sched_dl_entity::always!(cx, at, old, new);
-    // 0 in every task; 1 in the deadline server of a run queue alone (kernel/sched/deadline.c:
-    // __dl_clear_params, dl_server_init, dl_server_start)
+    // 0 in every task; 1 in the deadline server of a run queue alone (6.12
+    // kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)
     new.set_dl_server(0);
     new.set_dl_server_active(0);
     new.set_dl_defer(0);
     new.set_dl_defer_armed(0);
     new.set_dl_defer_running(0);
     new._pad_86 = [0; 2];
-    // null in every task; set in the deadline server of a run queue alone
-    // (kernel/sched/deadline.c: dl_server_init)
+    // run queue of the deadline server of a CPU, null for a task
     new.rq = U64::new(0);
+    // how the deadline server of a CPU picks a task, null for a task
     new.server_pick_task = U64::new(0);
 }
 
@@ -604,26 +596,25 @@ pub fn sched_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_entity
     use views::sched_entity::V6_1_0_47_amd64 as Old;
     use views::sched_entity::V6_12_100_deb12_amd64 as New;
     carry::sched_entity::always!(cx, at, old, new);
-    // a point in the virtual time of one run queue and of its tree, written when the entity is
-    // queued (kernel/sched/fair.c: place_entity, min_vruntime_update); a new task is on no
-    // queue
+    // virtual deadline in the virtual time of one run queue
     new.deadline = U64::new(0);
+    // smallest vruntime below the entity's node of the run queue's tree
     new.min_vruntime = U64::new(0);
+    // smallest slice below the entity's node of the run queue's tree
     new.min_slice = U64::new(0);
-    // 0: the task sleeps and is on no queue. 1 would mean asleep but still queued, and the new
-    // kernel has no queue with it (kernel/sched/fair.c: set_delayed)
+    // asleep, yet still queued until its lag is used up
     new.sched_delayed = 0;
-    // 0 in a new task: deadline is not relative (kernel/sched/core.c: __sched_fork)
+    // whether deadline is relative, between two queues
     new.rel_deadline = 0;
-    // 1 once sched_setattr gave a SCHED_OTHER task a sched_runtime (kernel/sched/syscalls.c:
-    // __setscheduler_params); 6.1 ignores sched_runtime there, so nobody of 6.1 has asked
+    // 1 once sched_setattr gave a SCHED_OTHER task a sched_runtime (6.12
+    // kernel/sched/syscalls.c: __setscheduler_params); 6.1 ignores sched_runtime there, so
+    // nobody of 6.1 has asked
     new.custom_slice = 0;
     new._pad_84 = [0; 4];
-    // 0 in a new task; bounded to about one slice, it orders the first pick and nothing else
-    // (kernel/sched/core.c: __sched_fork; kernel/sched/fair.c: place_entity)
+    // lag behind the average of one run queue
     new.vlag = I64::new(0);
-    // 0: place_entity takes sysctl_sched_base_slice unless custom_slice is set
-    // (kernel/sched/fair.c: place_entity, update_deadline)
+    // 0: place_entity takes sysctl_sched_base_slice unless custom_slice is set (6.12
+    // kernel/sched/fair.c: place_entity, update_deadline)
     new.slice = U64::new(0);
     new._pad_148 = [0; 4];
     new._pad_184 = [0; 8];
@@ -699,8 +690,8 @@ pub fn task_delay_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_dela
     use views::task_delay_info::V6_1_0_47_amd64 as Old;
     use views::task_delay_info::V6_12_100_deb12_amd64 as New;
     carry::task_delay_info::always!(cx, at, old, new);
-    // 0: time taken by interrupts, which 6.1 did not measure; a new task starts there too
-    // (kernel/delayacct.c: __delayacct_tsk_init, __delayacct_irq)
+    // 0: time taken by interrupts, which 6.1 did not measure; a new task starts there too (6.12
+    // kernel/delayacct.c: __delayacct_tsk_init, __delayacct_irq)
     new.irq_delay = U64::new(0);
     new.irq_count = U32::new(0);
     new._pad_140 = [0; 4];
@@ -718,9 +709,10 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     carry::task_struct::with_mce_vaddr!(cx, at, old, new);
     new.__state = old.__state;
     // fork copies the parent's, which runs: TASK_RUNNING, which is 0. It holds a sleep state
-    // only while the freezer or a PREEMPT_RT lock has put that aside (kernel/freezer.c:
-    // __set_task_frozen, __restore_freezer_state); a carried task is woken into its system call
-    // like any other
+    // only while the freezer, or a lock that is a mutex under PREEMPT_RT, has put that aside
+    // (6.12 kernel/freezer.c: __set_task_frozen, __restore_freezer_state;
+    // include/linux/sched.h: current_save_and_set_rtlock_wait_state); a carried task is woken
+    // into its system call like any other
     new.saved_state = U32::new(0);
     // kernel stack, made with the task
     new.stack = cx.reset(&at!(at.stack), old.stack, 0);
@@ -767,9 +759,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         &mut new.rt,
     );
     self::sched_dl_entity(cx, &at!(at.dl), &old.dl, &mut new.dl);
-    // set for the task just picked and cleared on the one put back, so null for every task off
-    // the CPU, and a frozen task is off it (kernel/sched/sched.h:
-    // __put_prev_set_next_dl_server)
+    // deadline server the running task was picked by
     new.dl_server = U64::new(0);
     // fair_sched_class, rt_sched_class or dl_sched_class, by policy
     new.sched_class = cx.symbol(&at!(at.sched_class), old.sched_class);
@@ -788,10 +778,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     // position in a trace of block I/O
     new.btrace_seq = cx.reset(&at!(at.btrace_seq), old.btrace_seq, 0);
     new.policy = old.policy;
-    // init_task has SCHED_CAPACITY_SCALE, 1024, and fork hands it down (init/init_task.c); the
-    // thaw's sched_setaffinity computes it from the affinity (kernel/sched/fair.c:
-    // set_task_max_allowed_capacity). Zero would be wrong: update_misfit_status compares it
-    // with the capacity of a CPU, which is never zero
+    // capacity of the strongest CPU the task may run on, computed from its affinity
     new.max_allowed_capacity = U64::new(1024);
     new.nr_cpus_allowed = old.nr_cpus_allowed;
     new._pad_988 = [0; 4];
@@ -844,9 +831,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         &old.rcu_tasks_holdout_list,
         &mut new.rcu_tasks_holdout_list,
     );
-    // written when the task exits, just before it is read (kernel/rcu/tasks.h:
-    // exit_tasks_rcu_start, exit_tasks_rcu_finish); until then it is whatever fork copied, and
-    // init_task has 0
+    // CPU with the list that a dying task is on
     new.rcu_tasks_exit_cpu = I32::new(0);
     // membership of a kernel list is rebuilt by whoever keeps the list
     new.rcu_tasks_exit_list.next = cx
@@ -918,8 +903,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     new.mm = cx.follow(&at!(at.mm), old.mm);
     // mm, or for a kernel thread the one it borrowed last
     new.active_mm = cx.within(&at!(at.active_mm), old.active_mm);
-    // null outside a direct write of bcachefs, which sets it back before it returns
-    // (fs/bcachefs/fs-io-direct.c: bch2_direct_write)
+    // file whose pages must not be faulted in while bcachefs writes it directly
     new.faults_disabled_mapping = U64::new(0);
     new.exit_state = old.exit_state;
     new.exit_code = old.exit_code;
@@ -934,13 +918,13 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     new._pad_2357 = [0; 3];
     new.set_sched_remote_wakeup(old.sched_remote_wakeup());
     // a note of lockdep that the task is between rt_mutex_pre_schedule and
-    // rt_mutex_post_schedule; 0 in a task that fork returns to (kernel/sched/core.c:
+    // rt_mutex_post_schedule; 0 in a task that fork returns to (6.12 kernel/sched/core.c:
     // rt_mutex_pre_schedule)
     new.set_sched_rt_mutex(0);
-    // written when the mm goes away; until then mm_struct.flags answers, so 0 is what every
-    // living task has after fork (kernel/exit.c: exit_mm). A zombie of 6.1.170 has lost the
-    // answer; 0 is the strict one, with which only CAP_SYS_PTRACE may look (kernel/ptrace.c:
-    // task_still_dumpable)
+    // written when the mm goes away (kernel/exit.c: exit_mm); until then mm_struct.flags
+    // answers, so 0 is what every living task has after fork. A zombie of the older kernel has
+    // lost the answer; 0 is the strict one, with which only CAP_SYS_PTRACE may look
+    // (kernel/ptrace.c: task_still_dumpable)
     new.set_user_dumpable(0);
     // inside execve, which is not interrupted half way
     new.set_in_execve(0);
@@ -1247,7 +1231,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         .reset(&at!(at.pi_state_cache), old.pi_state_cache, 0);
     new.futex_state = old.futex_state;
     // cleared in a new task, and counted up only while a callback of perf or of a tracer runs
-    // (kernel/events/core.c: perf_event_init_task)
+    // (6.12 kernel/events/core.c: perf_event_init_task)
     new.perf_recursion.as_mut_bytes().fill(0);
     // perf events that watch the task
     new.perf_event_ctxp = U64::new(0);
@@ -1262,7 +1246,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     new.mempolicy = cx.follow(&at!(at.mempolicy), old.mempolicy);
     new.il_prev = old.il_prev;
     // pages left on the current node under MPOL_WEIGHTED_INTERLEAVE, a mode that 6.1 has not; 0
-    // lets the next allocation choose a node afresh (mm/mempolicy.c: do_set_mempolicy,
+    // lets the next allocation choose a node afresh (6.12 mm/mempolicy.c: do_set_mempolicy,
     // weighted_interleave_nodes)
     new.il_weight = 0;
     new._pad_3763 = [0; 1];
@@ -1272,7 +1256,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     new.rseq = old.rseq;
     // 6.1 accepts struct rseq of 32 bytes and no other length, so whoever registered one
     // registered 32 (6.1 kernel/rseq.c: sys_rseq). 6.12 wants the same length again when it is
-    // unregistered, and fork copies it together with rseq (kernel/rseq.c: sys_rseq;
+    // unregistered, and fork copies it together with rseq (6.12 kernel/rseq.c: sys_rseq; 6.12
     // include/linux/rseq.h: rseq_fork)
     new.rseq_len = overrides::rseq_len(
         cx,
@@ -1281,24 +1265,24 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     );
     new.rseq_sig = old.rseq_sig;
     new.rseq_event_mask = old.rseq_event_mask;
-    // -1 in a new task: a concurrency id is held only while the task is on a CPU
-    // (kernel/fork.c: dup_task_struct; kernel/sched/sched.h: switch_mm_cid)
+    // concurrency id the task has while it runs, -1 off the CPU
     new.mm_cid = I32::new(-1);
+    // concurrency id the task had last, -1 for none
     new.last_mm_cid = I32::new(-1);
+    // CPU the task is migrated from, -1 for none
     new.migrate_from_cpu = I32::new(-1);
     // 1 for every task that has an mm, once fork gave it one, and 0 for kernel threads and
-    // after the mm went (kernel/sched/core.c: sched_mm_cid_fork, sched_mm_cid_exit_signals). A
-    // user task with 0 would never get an id and rseq would warn (kernel/rseq.c:
-    // rseq_update_cpu_node_id)
+    // after the mm went (6.12 kernel/sched/core.c: sched_mm_cid_fork,
+    // sched_mm_cid_exit_signals). A user task with 0 would never get an id and rseq would warn
+    // (6.12 kernel/rseq.c: rseq_update_cpu_node_id)
     new.mm_cid_active = overrides::mm_cid_active(
         cx,
         &at!(at.mm_cid_active, new),
         &old.mm,
     );
-    // the fork of the thaw makes it: a work that points at itself, with a function of the
-    // running kernel (kernel/sched/core.c: init_sched_mm_cid). Nobody reads the one in the
-    // image, as with every callback_head
-    new.cid_work.as_mut_bytes().fill(0);
+    // work that compacts concurrency ids
+    new.cid_work.next = cx.own_address(&at!(at.cid_work.next, new));
+    new.cid_work.func = U64::new(0);
     // CPUs whose TLB is still to be flushed for pages that reclaim took
     carry::tlbflush_unmap_batch::v6_1_0_47_amd64(
         cx,
@@ -1346,13 +1330,9 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     // cgroup that is charged instead of the task's own, inside kernel code only
     new.active_memcg = cx
         .reset_strict(&at!(at.active_memcg), old.active_memcg, 0);
-    // what fork leaves: CURRENT_OBJCG_UPDATE_FLAG and no pointer, which makes the first
-    // allocation look the cgroup up (mm/memcontrol.c: mem_cgroup_fork). Null would say that
-    // nobody is to be charged (mm/memcontrol.c: current_obj_cgroup)
+    // cached handle of the task's memory cgroup, looked up at the next allocation
     new.objcg = U64::new(1);
-    // null after fork, and set until the next return to user mode (kernel/fork.c:
-    // dup_task_struct; block/blk-cgroup.c: blkcg_schedule_throttle). It is not what
-    // throttle_queue was: that pointed at a queue, this points at a disk
+    // device whose congestion is waited for on the way to user mode
     new.throttle_disk = U64::new(0);
     // probes the task is in
     new.utask = cx.resource(&at!(at.utask), old.utask);
@@ -1387,11 +1367,11 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     new.bpf_storage = cx.reset(&at!(at.bpf_storage), old.bpf_storage, 0);
     // BPF program under way, on the kernel stack
     new.bpf_ctx = cx.reset_strict(&at!(at.bpf_ctx), old.bpf_ctx, 0);
-    // points into the kernel stack while a networking BPF program runs, and is null otherwise
-    // (include/linux/filter.h: bpf_net_ctx_set, bpf_net_ctx_clear)
+    // networking BPF program under way, on the kernel stack
     new.bpf_net_context = U64::new(0);
-    // 0 after fork; drawn anew at each return to user mode (include/linux/randomize_kstack.h:
-    // random_kstack_task_init, choose_random_kstack_offset)
+    // 0 after fork; drawn anew at each return to user mode. The older kernel has one of each
+    // CPU in its place (include/linux/randomize_kstack.h: random_kstack_task_init,
+    // choose_random_kstack_offset, 6.1.192 and 6.12)
     new.kstack_offset = U32::new(0);
     new._pad_5252 = [0; 4];
     new._pad_5308 = [0; 4];
@@ -1481,10 +1461,9 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         &at!(at.thread_group, old),
         old.thread_group.prev,
     );
-    // set and cleared inside one write (6.1 mm/filemap.c: __generic_file_write_iter)
+    // device being written to, null outside a write
     cx.drop_strict(&at!(at.backing_dev_info, old), old.backing_dev_info, 0);
-    // the node for the next slab page under cpuset.memory_spread_slab, which 6.12 no longer
-    // heeds (6.1 kernel/cgroup/cpuset.c: cpuset_slab_spread_node)
+    // node of this machine for the next slab page, -1 for none chosen
     cx.drop_kept(
         &at!(at.cpuset_slab_spread_rotor, old),
         old.cpuset_slab_spread_rotor.as_bytes(),
@@ -1502,8 +1481,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         old.curr_ret_stack.as_bytes(),
         I32::new(-1).as_bytes(),
     );
-    // cgroup that ran out of memory in a page fault; dealt with before the fault ends (6.1
-    // mm/memcontrol.c: mem_cgroup_oom, mem_cgroup_oom_synchronize)
+    // cgroup that ran out of memory in a fault
     cx.drop_strict(&at!(at.memcg_in_oom, old), old.memcg_in_oom, 0);
     // means something while memcg_in_oom is set only, and keeps its last value afterwards (6.1
     // mm/memcontrol.c: mem_cgroup_oom)
@@ -1517,9 +1495,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         old.memcg_oom_order.as_bytes(),
         I32::new(0).as_bytes(),
     );
-    // a wait on the way to user mode that spares a device of the machine left behind (6.1
-    // block/blk-cgroup.c: blkcg_schedule_throttle). What 6.12 has instead, throttle_disk,
-    // points at another kind of object
+    // device whose congestion is waited for on the way to user mode
     cx.drop_kept(
         &at!(at.throttle_queue, old),
         old.throttle_queue.as_bytes(),
@@ -1560,12 +1536,12 @@ pub fn thread_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_stru
     new._pad_145 = [0; 3];
     new.pkru = old.pkru;
     // no shadow stack is enabled: a program of 6.1 cannot have asked for one, and execve gives
-    // 0 (arch/x86/kernel/shstk.c: reset_thread_features)
+    // 0 (6.12 arch/x86/kernel/shstk.c: reset_thread_features)
     new.features = U64::new(0);
-    // nothing is locked: execve gives 0 (arch/x86/kernel/shstk.c: reset_thread_features); a
-    // lock that nobody asked for would forbid what a program of the new kernel may do
+    // nothing is locked: execve gives 0 (6.12 arch/x86/kernel/shstk.c: reset_thread_features);
+    // a lock that nobody asked for would forbid what a program of the new kernel may do
     new.features_locked = U64::new(0);
-    // no shadow stack (arch/x86/kernel/shstk.c: shstk_alloc_thread_stack)
+    // no shadow stack (6.12 arch/x86/kernel/shstk.c: shstk_alloc_thread_stack)
     new.shstk.as_mut_bytes().fill(0);
     new._pad_184 = [0; 8];
     self::fpu(cx, &at!(at.fpu), &old.fpu, &mut new.fpu);
@@ -1577,7 +1553,7 @@ pub fn user_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_struct::
     use views::user_struct::V6_12_117_deb12_amd64 as New;
     carry::user_struct::always!(cx, at, old, new);
     // 0 in a new account: pages of perf buffers, and no perf mapping is carried (kernel/user.c:
-    // alloc_uid; kernel/events/core.c: perf_mmap)
+    // alloc_uid; kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)
     new.perf_mlock.as_mut_bytes().fill(0);
 }
 
@@ -1598,13 +1574,12 @@ pub fn vm_area_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_st
         &at!(at.vm_flags),
         &old.vm_flags,
     );
-    // false: the area is in the tree (mm/vma.c: vma_mark_detached)
+    // taken out of the tree and about to be freed
     new.detached = 0;
     new._pad_41 = [0; 3];
-    // UINT_MAX, a number that mm_lock_seq does not have: not locked for writing (kernel/fork.c:
-    // vma_lock_alloc)
+    // not locked for writing: a number that mm_lock_seq has not
     new.vm_lock_seq = U32::new(4294967295);
-    // allocated with every area, those of the thaw too (kernel/fork.c: vma_lock_alloc)
+    // lock allocated with the VMA
     new.vm_lock = U64::new(0);
     // place among the mappings of the file, rebuilt when the VMA is linked
     carry::rb_node::v6_1_0_47_amd64(
@@ -1642,8 +1617,7 @@ pub fn vm_area_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_st
         );
     // NUMA policy of the area, null for the task's
     new.vm_policy = cx.follow(&at!(at.vm_policy), old.vm_policy);
-    // null until NUMA balancing looks at the area (include/linux/mm.h: vma_numab_state_init;
-    // kernel/sched/fair.c: task_numa_work)
+    // which tasks of this boot used the area, for NUMA balancing
     new.numab_state = U64::new(0);
     carry::vm_userfaultfd_ctx::v6_1_0_47_amd64(
         cx,
@@ -1715,7 +1689,7 @@ static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(32, 96), Bits::new(416, 32)],
             groups: &[&[
                 RuleKind::Carry.of("f_count"),
-                RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
                 RuleKind::Call.of("f_mode").by_override("FMODE_NONOTIFY is bit 26 in 6.1 and bit 25 in 6.12. Bits 8, 30 and 31 (FMODE_WRITE_IOCTL, FMODE_BUF_RASYNC, FMODE_BUF_WASYNC) and 6, 7, 13 say what the file's operations can do, and are f_op->fop_flags or nothing in 6.12; open computes them from the inode (include/linux/fs.h; fs/open.c: do_dentry_open)"),
                 RuleKind::Symbol.of("f_op").by_map("set by open from the inode (fs/open.c: do_dentry_open)"),
                 RuleKind::Reset.of("f_mapping").by_map("pages of the inode, set when it is opened (fs/open.c: do_dentry_open)"),
@@ -1725,7 +1699,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("f_iocb_flags").by_map("computed from f_flags and the file system when the file is opened (fs/open.c: do_dentry_open; include/linux/fs.h: iocb_flags)"),
                 RuleKind::Follow.of("f_cred").by_map("credentials it was opened with (fs/file_table.c: alloc_empty_file)"),
                 RuleKind::Recurse.of("f_path").inside("path"),
-                RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
+                RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
                 RuleKind::Carry.of("f_pos"),
                 RuleKind::Reset.of("f_security").by_map("what the security modules keep for the file, made with it (security/security.c: security_file_alloc)"),
                 RuleKind::Make.of("f_owner").by_override("who gets signals of the file. 6.1 has it in every file, all zeros until somebody asks (6.1 fs/file_table.c: __alloc_file); 6.12 allocates it when somebody does, and has null until then (6.12 fs/fcntl.c: file_f_owner_allocate). A file that says nothing gets null, as every file that was just opened; any other gets an object with what it says"),
@@ -1765,7 +1739,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("size"),
                 RuleKind::Carry.of("user_size"),
                 RuleKind::Call.of("xfeatures").by_override("bit 11 is reserved in 6.1 and XFEATURE_CET_USER in 6.12 (arch/x86/include/asm/fpu/types.h): no state of 6.1 has it, and it must not come to mean a shadow stack. The new kernel adds what its own tasks have room for"),
-                RuleKind::Call.of("user_xfeatures").by_override("bit 11 is reserved in 6.1 and XFEATURE_CET_USER in 6.12 (arch/x86/include/asm/fpu/types.h): no state of 6.1 has it, and it must not come to mean a shadow stack. The new kernel adds what its own tasks have room for"),
+                RuleKind::Call.of("user_xfeatures").by_override("as xfeatures: bit 11 is reserved in 6.1 (arch/x86/include/asm/fpu/types.h: fpstate)"),
                 RuleKind::Carry.of("xfd"),
                 RuleKind::Carry.of("is_valloc"),
                 RuleKind::Carry.of("is_guest"),
@@ -1807,7 +1781,7 @@ static CHANGED: &[TypeConverter] = &[
             tail: Some(Tail { field: "gid", element: "kgid_t", from: 8, to: 8, count: Bits::new(32, 32), add: 0 }),
             spans: &[Span::new(0, 0, 8)],
             groups: &[&[
-                RuleKind::Call.of("usage").by_override("a count of references in both, atomic_t before and refcount_t now (include/linux/cred.h: get_group_info)"),
+                RuleKind::Carry.of("usage.refs.counter").was("usage.counter"),
                 RuleKind::Carry.of("ngroups"),
                 RuleKind::Array.of("gid").inside("kgid_t").times(0),
             ]],
@@ -1837,7 +1811,7 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(8, 8, 8), Span::new(16, 4, 4)],
             padding: &[Bits::new(32, 32), Bits::new(160, 32)],
             groups: &[&[
-                RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
                 RuleKind::Reset.of("ma_flags").by_map("MM_MT_FLAGS; the rest is the height of the tree, which is built anew (kernel/fork.c: mm_init)"),
                 RuleKind::Reset.of("ma_root").by_map("root of the tree of VMAs, which is built anew from their ordered list (lib/maple_tree.c: mas_store_root; mm/mmap.c: exit_mmap)"),
             ]],
@@ -1856,10 +1830,10 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("ctx_id").by_map("unique number of an address space of this boot (arch/x86/include/asm/mmu_context.h: init_new_context)"),
                 RuleKind::Reset.of("tlb_gen.counter").by_map("counts changes of page tables that are not carried (arch/x86/include/asm/mmu_context.h: init_new_context)"),
                 RuleKind::Reset.of("next_trim_cpumask").by_map("jiffies of this boot (arch/x86/include/asm/mmu_context.h: init_new_context)"),
-                RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
                 RuleKind::Follow.of("ldt").by_map("the LDT, null until the program writes one (arch/x86/kernel/ldt.c: write_ldt)"),
                 RuleKind::Widen.of("flags"),
-                RuleKind::Reset.of("lock").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
+                RuleKind::Reset.of("lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
                 RuleKind::User.of("vdso").by_map("where the vdso is mapped in the program (arch/x86/entry/vdso/vma.c: map_vdso)"),
                 RuleKind::Symbol.of("vdso_image").by_map("vdso_image_64, vdso_image_x32 or vdso_image_32 (arch/x86/entry/vdso/vma.c: map_vdso)"),
                 RuleKind::Reset.of("perf_rdpmc_allowed.counter").by_map("how many perf events are mapped; perf mappings are not carried (arch/x86/events/core.c: x86_pmu_event_mapped)"),
@@ -1889,14 +1863,14 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("pgd").by_map("page tables are built anew by the pages that are put in (kernel/fork.c: mm_alloc_pgd)"),
                 RuleKind::Carry.of("membarrier_state"),
                 RuleKind::Carry.of("mm_users"),
-                RuleKind::Init.of("pcpu_cid").by_override("ids by CPU, allocated with every mm, the thaw's too (include/linux/mm_types.h: mm_alloc_cid)"),
-                RuleKind::Init.of("mm_cid_next_scan").by_override("jiffies of the running kernel, set by the first task of an mm (kernel/sched/core.c: init_sched_mm_cid)"),
+                RuleKind::Reset.of("pcpu_cid").by_map("concurrency ids by CPU, made with the mm (6.12 include/linux/mm_types.h: mm_alloc_cid)"),
+                RuleKind::Reset.of("mm_cid_next_scan").by_map("jiffies of this boot (6.12 kernel/sched/core.c: task_mm_cid_work)"),
                 RuleKind::Reset.of("pgtables_bytes.counter").by_map("size of the page tables, which are built anew (include/linux/mm.h: mm_pgtables_bytes_init)"),
                 RuleKind::Carry.of("map_count"),
                 RuleKind::Reset.of("mmlist").inside("list_head").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
                 RuleKind::Reset.of("mm_lock_seq.sequence").by_map("counts writers of this boot only; readers compare it with itself (include/linux/seqlock.h: __seqcount_init)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Init.of("futex_unique_id").by_override("0 in a new mm: the first private futex that needs a name draws one (kernel/fork.c: mm_init; kernel/futex/core.c: get_futex_key)"),
+                RuleKind::Reset.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
                 RuleKind::Carry.of("hiwater_rss"),
                 RuleKind::Carry.of("hiwater_vm"),
                 RuleKind::Carry.of("total_vm"),
@@ -1905,7 +1879,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("data_vm"),
                 RuleKind::Carry.of("exec_vm"),
                 RuleKind::Carry.of("stack_vm"),
-                RuleKind::Call.of("def_flags").by_override("VM_UFFD_MINOR is bit 37 in 6.1 and bit 38 in 6.12, where bit 37 is VM_SHADOW_STACK: uncorrected, an area watched by userfaultfd would become a shadow stack. All other flags have the same number in both (include/linux/mm.h)"),
+                RuleKind::Call.of("def_flags").by_override("what vm_area_struct.vm_flags of new mappings begin with: the same flags, with the same numbers (include/linux/mm_types.h: mm_struct)"),
                 RuleKind::Reset.of("write_protect_seq").inside("seqcount_t").by_map("counts writers of this boot only; readers compare it with itself (include/linux/seqlock.h: __seqcount_init)"),
                 RuleKind::Carry.of("start_code"),
                 RuleKind::Carry.of("end_code"),
@@ -1919,7 +1893,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("env_start"),
                 RuleKind::Carry.of("env_end"),
                 RuleKind::Array.of("saved_auxv").times(48),
-                RuleKind::Call.of("rss_stat").by_override("the same four counters in the same order (include/linux/mm_types_task.h: MM_FILEPAGES to MM_SHMEMPAGES), now each with a part per CPU, of which a new mm has none yet (kernel/fork.c: mm_init; lib/percpu_counter.c: __percpu_counter_init_many). In 6.1 each task of the mm holds back what its last 64 faults did (6.1 mm/memory.c: add_mm_counter_fast, sync_mm_rss): the sum is what is counted"),
+                RuleKind::Call.of("rss_stat").by_override("the same four counters in the same order (include/linux/mm_types_task.h: MM_FILEPAGES to MM_SHMEMPAGES), now each with a part per CPU, of which a new mm has none yet (6.12 kernel/fork.c: mm_init; 6.12 lib/percpu_counter.c: __percpu_counter_init_many). In 6.1 each task of the mm holds back what its last 64 faults did (6.1 mm/memory.c: add_mm_counter_fast, sync_mm_rss): the sum is what is counted"),
                 RuleKind::Symbol.of("binfmt").by_map("the handler that started the program: elf_format, compat_elf_format (fs/exec.c: set_binfmt)"),
                 RuleKind::Recurse.of("context").inside("mm_context_t"),
                 RuleKind::Call.of("flags").by_override("where new mappings go is a function in 6.1 and bit 31, MMF_TOPDOWN, in 6.12; execve chooses it by the same test in both (6.1 arch/x86/mm/mmap.c: arch_pick_mmap_layout; 6.12 mm/mmap.c: mm_get_unmapped_area). Without it every process would map upwards from now on. Bits 28 to 31 are unused in 6.1 (include/linux/sched/coredump.h)"),
@@ -1935,16 +1909,16 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Recurse.of("uprobes_state").inside("uprobes_state"),
                 RuleKind::Carry.of("hugetlb_usage"),
                 RuleKind::Reset.of("async_put_work").inside("work_struct").by_map("deferred freeing of the object it is in; idle as long as the object lives (kernel/fork.c: mmput_async; block/blk-ioc.c: alloc_io_context)"),
-                RuleKind::Init.of("iommu_mm").by_override("null: no device shares the mm (include/linux/iommu.h: mm_pasid_init); an mm that one shares is refused at pasid"),
+                RuleKind::Reset.of("iommu_mm").by_map("ids under which devices share the mm, null for none (6.12 include/linux/iommu.h: mm_pasid_init)"),
                 RuleKind::Carry.of("ksm_merging_pages"),
                 RuleKind::Carry.of("ksm_rmap_items"),
-                RuleKind::Init.of("ksm_zero_pages").by_override("0: ksmd of the new kernel has replaced none of the mm's pages yet (mm/ksm.c); shown in /proc/PID/ksm_stat and used for nothing else"),
+                RuleKind::Init.of("ksm_zero_pages").by_override("0: ksmd of the new kernel has replaced none of the mm's pages yet (6.12 mm/ksm.c); shown in /proc/PID/ksm_stat and used for nothing else"),
                 RuleKind::Reset.of("lru_gen.list").inside("list_head").by_map("place on the list of mms whose pages are aged by walking their page tables, and its memory cgroup (mm/vmscan.c: lru_gen_add_mm; include/linux/mm_types.h: lru_gen_init_mm)"),
                 RuleKind::Reset.of("lru_gen.bitmap").by_map("place on the list of mms whose pages are aged by walking their page tables, and its memory cgroup (mm/vmscan.c: lru_gen_add_mm; include/linux/mm_types.h: lru_gen_init_mm)"),
                 RuleKind::Reset.of("lru_gen.memcg").by_map("place on the list of mms whose pages are aged by walking their page tables, and its memory cgroup (mm/vmscan.c: lru_gen_add_mm; include/linux/mm_types.h: lru_gen_init_mm)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Call.of("get_unmapped_area").by_override("where new mappings go is a function in 6.1 and bit 31, MMF_TOPDOWN, in 6.12; execve chooses it by the same test in both (6.1 arch/x86/mm/mmap.c: arch_pick_mmap_layout; 6.12 mm/mmap.c: mm_get_unmapped_area). Without it every process would map upwards from now on. Bits 28 to 31 are unused in 6.1 (include/linux/sched/coredump.h)"),
-                RuleKind::Drop.of("pasid").by_override("a device shares the mm, and cannot be made to share another; 0xffffffff, INVALID_IOASID, is none (6.1 include/linux/sched/mm.h: mm_pasid_init)"),
+                RuleKind::Drop.of("pasid").by_map("id under which devices share the mm, INVALID_IOASID for none (6.1 include/linux/sched/mm.h: mm_pasid_init)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -1958,7 +1932,7 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 4), Span::new(8, 8, 64)],
             padding: &[Bits::new(32, 32)],
             groups: &[&carry::nsproxy::ALWAYS, &[
-                RuleKind::Call.of("count").by_override("a count of references in both, atomic_t before and refcount_t now (include/linux/nsproxy.h: get_nsproxy)"),
+                RuleKind::Carry.of("count.refs.counter").was("count.counter"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -1973,8 +1947,8 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 8), Span::new(16, 32, 40), Span::new(64, 80, 32)],
             padding: &[Bits::new(96, 32), Bits::new(480, 32)],
             groups: &[&carry::pid::ALWAYS, &carry::pid::WITH_LOCK, &[
-                RuleKind::Init.of("stashed").by_override("null until a pidfd is opened (kernel/pid.c: alloc_pid; fs/libfs.c: path_from_stashed)"),
-                RuleKind::Init.of("ino").by_override("the number of the pidfd's inode, unique in one boot: alloc_pid draws one (kernel/pid.c: alloc_pid)"),
+                RuleKind::Reset.of("stashed").by_map("dentry of the pidfs inode, found again when a pidfd is opened (6.12 kernel/pid.c: alloc_pid; 6.12 fs/pidfs.c: pidfs_alloc_file)"),
+                RuleKind::Reset.of("ino").by_map("inode number of the pidfd, unique in one boot (6.12 kernel/pid.c: alloc_pid)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -1987,8 +1961,8 @@ static CHANGED: &[TypeConverter] = &[
             to_size: 168,
             spans: &[Span::new(0, 0, 168)],
             groups: &[&carry::pt_regs::ALWAYS, &[
-                RuleKind::Rename.of("csx").was("cs").by_override("the CPU pushes the selector zero-extended to 64 bits; the upper bits mean something under FRED only, which is off (arch/x86/include/asm/ptrace.h: pt_regs)"),
-                RuleKind::Rename.of("ssx").was("ss").by_override("the CPU pushes the selector zero-extended to 64 bits; the upper bits mean something under FRED only, which is off (arch/x86/include/asm/ptrace.h: pt_regs)"),
+                RuleKind::Rename.of("csx").was("cs").by_override("the CPU pushes the selector zero-extended to 64 bits; the upper bits mean something under FRED only, which is off (6.12 arch/x86/include/asm/ptrace.h: pt_regs)"),
+                RuleKind::Rename.of("ssx").was("ss").by_override("as csx: zero-extended, and more under FRED only (6.12 arch/x86/include/asm/ptrace.h: pt_regs)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -2033,14 +2007,14 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 84), Span::new(88, 88, 60), Span::new(152, 152, 60), Span::new(216, 232, 8)],
             padding: &[Bits::new(676, 28), Bits::new(1184, 32), Bits::new(1696, 32)],
             groups: &[&carry::sched_dl_entity::ALWAYS, &[
-                RuleKind::Init.of("dl_server").by_override("0 in every task; 1 in the deadline server of a run queue alone (kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)"),
-                RuleKind::Init.of("dl_server_active").by_override("0 in every task; 1 in the deadline server of a run queue alone (kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)"),
-                RuleKind::Init.of("dl_defer").by_override("0 in every task; 1 in the deadline server of a run queue alone (kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)"),
-                RuleKind::Init.of("dl_defer_armed").by_override("0 in every task; 1 in the deadline server of a run queue alone (kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)"),
-                RuleKind::Init.of("dl_defer_running").by_override("0 in every task; 1 in the deadline server of a run queue alone (kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)"),
+                RuleKind::Init.of("dl_server").by_override("0 in every task; 1 in the deadline server of a run queue alone (6.12 kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)"),
+                RuleKind::Init.of("dl_server_active").by_override("0 in every task; 1 in the deadline server of a run queue alone (6.12 kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)"),
+                RuleKind::Init.of("dl_defer").by_override("0 in every task; 1 in the deadline server of a run queue alone (6.12 kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)"),
+                RuleKind::Init.of("dl_defer_armed").by_override("0 in every task; 1 in the deadline server of a run queue alone (6.12 kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)"),
+                RuleKind::Init.of("dl_defer_running").by_override("0 in every task; 1 in the deadline server of a run queue alone (6.12 kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Init.of("rq").by_override("null in every task; set in the deadline server of a run queue alone (kernel/sched/deadline.c: dl_server_init)"),
-                RuleKind::Init.of("server_pick_task").by_override("null in every task; set in the deadline server of a run queue alone (kernel/sched/deadline.c: dl_server_init)"),
+                RuleKind::Reset.of("rq").by_map("run queue of the deadline server of a CPU, null for a task (6.12 kernel/sched/deadline.c: dl_server_init)"),
+                RuleKind::Reset.of("server_pick_task").by_map("how the deadline server of a CPU picks a task, null for a task (6.12 kernel/sched/deadline.c: dl_server_init)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -2054,15 +2028,15 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 12), Span::new(16, 16, 24), Span::new(40, 64, 17), Span::new(64, 88, 16), Span::new(80, 112, 8), Span::new(88, 104, 8), Span::new(96, 136, 12), Span::new(112, 152, 32), Span::new(192, 192, 56)],
             padding: &[Bits::new(96, 32), Bits::new(480, 32), Bits::new(864, 32), Bits::new(1152, 384)],
             groups: &[&carry::sched_entity::ALWAYS, &[
-                RuleKind::Init.of("deadline").by_override("a point in the virtual time of one run queue and of its tree, written when the entity is queued (kernel/sched/fair.c: place_entity, min_vruntime_update); a new task is on no queue"),
-                RuleKind::Init.of("min_vruntime").by_override("a point in the virtual time of one run queue and of its tree, written when the entity is queued (kernel/sched/fair.c: place_entity, min_vruntime_update); a new task is on no queue"),
-                RuleKind::Init.of("min_slice").by_override("a point in the virtual time of one run queue and of its tree, written when the entity is queued (kernel/sched/fair.c: place_entity, min_vruntime_update); a new task is on no queue"),
-                RuleKind::Init.of("sched_delayed").by_override("0: the task sleeps and is on no queue. 1 would mean asleep but still queued, and the new kernel has no queue with it (kernel/sched/fair.c: set_delayed)"),
-                RuleKind::Init.of("rel_deadline").by_override("0 in a new task: deadline is not relative (kernel/sched/core.c: __sched_fork)"),
-                RuleKind::Init.of("custom_slice").by_override("1 once sched_setattr gave a SCHED_OTHER task a sched_runtime (kernel/sched/syscalls.c: __setscheduler_params); 6.1 ignores sched_runtime there, so nobody of 6.1 has asked"),
+                RuleKind::Reset.of("deadline").by_map("virtual deadline in the virtual time of one run queue (6.12 kernel/sched/fair.c: place_entity)"),
+                RuleKind::Reset.of("min_vruntime").by_map("smallest vruntime below the entity's node of the run queue's tree (6.12 kernel/sched/fair.c: min_vruntime_update)"),
+                RuleKind::Reset.of("min_slice").by_map("smallest slice below the entity's node of the run queue's tree (6.12 kernel/sched/fair.c: min_vruntime_update)"),
+                RuleKind::Reset.of("sched_delayed").by_map("asleep, yet still queued until its lag is used up; a new task is on no run queue (6.12 kernel/sched/fair.c: set_delayed)"),
+                RuleKind::Reset.of("rel_deadline").by_map("whether deadline is relative, between two queues (6.12 kernel/sched/core.c: __sched_fork)"),
+                RuleKind::Init.of("custom_slice").by_override("1 once sched_setattr gave a SCHED_OTHER task a sched_runtime (6.12 kernel/sched/syscalls.c: __setscheduler_params); 6.1 ignores sched_runtime there, so nobody of 6.1 has asked"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Init.of("vlag").by_override("0 in a new task; bounded to about one slice, it orders the first pick and nothing else (kernel/sched/core.c: __sched_fork; kernel/sched/fair.c: place_entity)"),
-                RuleKind::Init.of("slice").by_override("0: place_entity takes sysctl_sched_base_slice unless custom_slice is set (kernel/sched/fair.c: place_entity, update_deadline)"),
+                RuleKind::Reset.of("vlag").by_map("lag behind the average of one run queue (6.12 kernel/sched/core.c: __sched_fork)"),
+                RuleKind::Init.of("slice").by_override("0: place_entity takes sysctl_sched_base_slice unless custom_slice is set (6.12 kernel/sched/fair.c: place_entity, update_deadline)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("avg").inside("sched_avg").by_map("load of the last milliseconds as this machine saw it, decaying from a stamp of its run queue clock; a new entity starts its own (kernel/sched/fair.c: init_entity_runnable_average)"),
@@ -2141,8 +2115,8 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(8, 8, 104), Span::new(112, 120, 16)],
             padding: &[Bits::new(32, 32)],
             groups: &[&carry::task_delay_info::ALWAYS, &[
-                RuleKind::Init.of("irq_delay").by_override("0: time taken by interrupts, which 6.1 did not measure; a new task starts there too (kernel/delayacct.c: __delayacct_tsk_init, __delayacct_irq)"),
-                RuleKind::Init.of("irq_count").by_override("0: time taken by interrupts, which 6.1 did not measure; a new task starts there too (kernel/delayacct.c: __delayacct_tsk_init, __delayacct_irq)"),
+                RuleKind::Init.of("irq_delay").by_override("0: time taken by interrupts, which 6.1 did not measure; a new task starts there too (6.12 kernel/delayacct.c: __delayacct_tsk_init, __delayacct_irq)"),
+                RuleKind::Init.of("irq_count").by_override("0: time taken by interrupts, which 6.1 did not measure; a new task starts there too (6.12 kernel/delayacct.c: __delayacct_tsk_init, __delayacct_irq)"),
                 RuleKind::Padding.of("(padding)"),
             ]],
             ..TypeRules::PLAIN
@@ -2159,7 +2133,7 @@ static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18766, 50), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(42336, 32), Bits::new(42624, 384), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
             groups: &[&carry::task_struct::WITH_THREAD_INFO, &carry::task_struct::WITH_POSIX_CPUTIMERS_WORK, &carry::task_struct::WITH_MCE_VADDR, &[
                 RuleKind::Carry.of("__state"),
-                RuleKind::Init.of("saved_state").by_override("fork copies the parent's, which runs: TASK_RUNNING, which is 0. It holds a sleep state only while the freezer or a PREEMPT_RT lock has put that aside (kernel/freezer.c: __set_task_frozen, __restore_freezer_state); a carried task is woken into its system call like any other"),
+                RuleKind::Init.of("saved_state").by_override("fork copies the parent's, which runs: TASK_RUNNING, which is 0. It holds a sleep state only while the freezer, or a lock that is a mutex under PREEMPT_RT, has put that aside (6.12 kernel/freezer.c: __set_task_frozen, __restore_freezer_state; include/linux/sched.h: current_save_and_set_rtlock_wait_state); a carried task is woken into its system call like any other"),
                 RuleKind::Reset.of("stack").by_map("kernel stack, made with the task; of what it holds the user registers alone are saved (kernel/fork.c: alloc_thread_stack_node)"),
                 RuleKind::Carry.of("usage").by_map("how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself"),
                 RuleKind::Call.of("flags").by_override("three flags that 6.1 does not use are PF_USER_WORKER, PF_KCOMPACTD and PF_BLOCK_TS in 6.12; all others have the same number in both (include/linux/sched.h)"),
@@ -2179,7 +2153,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Recurse.of("se").inside("sched_entity"),
                 RuleKind::Recurse.of("rt").inside("sched_rt_entity"),
                 RuleKind::Recurse.of("dl").inside("sched_dl_entity"),
-                RuleKind::Init.of("dl_server").by_override("set for the task just picked and cleared on the one put back, so null for every task off the CPU, and a frozen task is off it (kernel/sched/sched.h: __put_prev_set_next_dl_server)"),
+                RuleKind::Reset.of("dl_server").by_map("deadline server the running task was picked by; null off the CPU (6.12 kernel/sched/sched.h: __put_prev_set_next_dl_server)"),
                 RuleKind::Symbol.of("sched_class").by_map("fair_sched_class, rt_sched_class or dl_sched_class, by policy (kernel/sched/core.c: sched_fork)"),
                 RuleKind::Reset.of("sched_task_group").by_map("scheduling group of the task's cgroup or session (kernel/sched/core.c: sched_cgroup_fork)"),
                 RuleKind::Padding.of("(padding)"),
@@ -2187,7 +2161,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("preempt_notifiers").inside("hlist_head").by_map("as list_head; an empty hash chain is null (include/linux/list.h: INIT_HLIST_HEAD)"),
                 RuleKind::Reset.of("btrace_seq").by_map("position in a trace of block I/O (kernel/fork.c: dup_task_struct)"),
                 RuleKind::Carry.of("policy"),
-                RuleKind::Init.of("max_allowed_capacity").by_override("init_task has SCHED_CAPACITY_SCALE, 1024, and fork hands it down (init/init_task.c); the thaw's sched_setaffinity computes it from the affinity (kernel/sched/fair.c: set_task_max_allowed_capacity). Zero would be wrong: update_misfit_status compares it with the capacity of a CPU, which is never zero"),
+                RuleKind::Reset.of("max_allowed_capacity").by_map("capacity of the strongest CPU the task may run on, computed from its affinity (6.12 kernel/sched/fair.c: set_task_max_allowed_capacity)"),
                 RuleKind::Carry.of("nr_cpus_allowed"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Within.of("cpus_ptr").by_map("the affinity that counts: cpus_mask, or one CPU's mask while migration is disabled (kernel/fork.c: dup_task_struct; kernel/sched/core.c: migrate_disable_switch)"),
@@ -2207,7 +2181,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("rcu_tasks_idle_cpu").by_map("CPU whose idle task this is, -1 for any other (kernel/fork.c: rcu_copy_process)"),
                 RuleKind::Reset.of("rcu_tasks_holdout_list").inside("list_head").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
-                RuleKind::Init.of("rcu_tasks_exit_cpu").by_override("written when the task exits, just before it is read (kernel/rcu/tasks.h: exit_tasks_rcu_start, exit_tasks_rcu_finish); until then it is whatever fork copied, and init_task has 0"),
+                RuleKind::Reset.of("rcu_tasks_exit_cpu").by_map("CPU with the list that a dying task is on (6.12 kernel/rcu/tasks.h: exit_tasks_rcu_start)"),
                 RuleKind::Reset.of("rcu_tasks_exit_list.next").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
                 RuleKind::Reset.of("rcu_tasks_exit_list.prev").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
                 RuleKind::Reset.of("trc_reader_nesting").by_map("nesting of RCU-trace readers, zero outside kernel code (kernel/fork.c: rcu_copy_process)"),
@@ -2228,7 +2202,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("pushable_dl_tasks").inside("rb_node").by_map("place in a tree that its keeper builds anew; a cleared node has itself for parent (include/linux/rbtree.h: RB_CLEAR_NODE)"),
                 RuleKind::Follow.of("mm").by_map("the task's address space; shared by threads, null for kernel threads and zombies (kernel/fork.c: copy_mm)"),
                 RuleKind::Within.of("active_mm").by_map("mm, or for a kernel thread the one it borrowed last (kernel/sched/core.c: context_switch)"),
-                RuleKind::Init.of("faults_disabled_mapping").by_override("null outside a direct write of bcachefs, which sets it back before it returns (fs/bcachefs/fs-io-direct.c: bch2_direct_write)"),
+                RuleKind::Reset.of("faults_disabled_mapping").by_map("file whose pages must not be faulted in while bcachefs writes it directly (6.12 fs/bcachefs/fs-io-direct.c: bch2_direct_write)"),
                 RuleKind::Carry.of("exit_state"),
                 RuleKind::Carry.of("exit_code"),
                 RuleKind::Carry.of("exit_signal"),
@@ -2241,8 +2215,8 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("sched_task_hot"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("sched_remote_wakeup"),
-                RuleKind::Init.of("sched_rt_mutex").by_override("a note of lockdep that the task is between rt_mutex_pre_schedule and rt_mutex_post_schedule; 0 in a task that fork returns to (kernel/sched/core.c: rt_mutex_pre_schedule)"),
-                RuleKind::Init.of("user_dumpable").by_override("written when the mm goes away; until then mm_struct.flags answers, so 0 is what every living task has after fork (kernel/exit.c: exit_mm). A zombie of 6.1.170 has lost the answer; 0 is the strict one, with which only CAP_SYS_PTRACE may look (kernel/ptrace.c: task_still_dumpable)"),
+                RuleKind::Init.of("sched_rt_mutex").by_override("a note of lockdep that the task is between rt_mutex_pre_schedule and rt_mutex_post_schedule; 0 in a task that fork returns to (6.12 kernel/sched/core.c: rt_mutex_pre_schedule)"),
+                RuleKind::Init.of("user_dumpable").by_override("written when the mm goes away (kernel/exit.c: exit_mm); until then mm_struct.flags answers, so 0 is what every living task has after fork. A zombie of the older kernel has lost the answer; 0 is the strict one, with which only CAP_SYS_PTRACE may look (kernel/ptrace.c: task_still_dumpable)"),
                 RuleKind::Reset.of("in_execve").by_map("inside execve, which is not interrupted half way (fs/exec.c: bprm_execve)"),
                 RuleKind::Reset.of("in_iowait").by_map("sleeps for I/O inside the kernel; the call is entered again (kernel/sched/core.c: io_schedule_prepare)"),
                 RuleKind::Carry.of("restore_sigmask"),
@@ -2354,24 +2328,25 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("pi_state_list").inside("list_head").by_map("PI futexes the task holds while others wait; made anew from the futex word when they wait again (kernel/futex/pi.c: attach_to_pi_owner)"),
                 RuleKind::Reset.of("pi_state_cache").by_map("a spare allocated before it is needed (kernel/futex/pi.c: refill_pi_state_cache)"),
                 RuleKind::Carry.of("futex_state"),
-                RuleKind::Init.of("perf_recursion").by_override("cleared in a new task, and counted up only while a callback of perf or of a tracer runs (kernel/events/core.c: perf_event_init_task)"),
+                RuleKind::Init.of("perf_recursion").by_override("cleared in a new task, and counted up only while a callback of perf or of a tracer runs (6.12 kernel/events/core.c: perf_event_init_task)"),
                 RuleKind::Reset.of("perf_event_ctxp").by_map("perf events that watch the task; they belong to whoever opened them (kernel/events/core.c: perf_event_init_task)"),
                 RuleKind::Reset.of("perf_event_list").inside("list_head").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
                 RuleKind::Follow.of("mempolicy").by_map("NUMA policy of the task, null for the default (mm/mempolicy.c: do_set_mempolicy)"),
                 RuleKind::Carry.of("il_prev"),
-                RuleKind::Init.of("il_weight").by_override("pages left on the current node under MPOL_WEIGHTED_INTERLEAVE, a mode that 6.1 has not; 0 lets the next allocation choose a node afresh (mm/mempolicy.c: do_set_mempolicy, weighted_interleave_nodes)"),
+                RuleKind::Init.of("il_weight").by_override("pages left on the current node under MPOL_WEIGHTED_INTERLEAVE, a mode that 6.1 has not; 0 lets the next allocation choose a node afresh (6.12 mm/mempolicy.c: do_set_mempolicy, weighted_interleave_nodes)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("pref_node_fork"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::User.of("rseq").by_map("the thread's struct rseq, in the program (kernel/rseq.c: sys_rseq)"),
-                RuleKind::Call.of("rseq_len").by_override("6.1 accepts struct rseq of 32 bytes and no other length, so whoever registered one registered 32 (6.1 kernel/rseq.c: sys_rseq). 6.12 wants the same length again when it is unregistered, and fork copies it together with rseq (kernel/rseq.c: sys_rseq; include/linux/rseq.h: rseq_fork)"),
+                RuleKind::Call.of("rseq_len").by_override("6.1 accepts struct rseq of 32 bytes and no other length, so whoever registered one registered 32 (6.1 kernel/rseq.c: sys_rseq). 6.12 wants the same length again when it is unregistered, and fork copies it together with rseq (6.12 kernel/rseq.c: sys_rseq; 6.12 include/linux/rseq.h: rseq_fork)"),
                 RuleKind::Carry.of("rseq_sig"),
                 RuleKind::Carry.of("rseq_event_mask"),
-                RuleKind::Init.of("mm_cid").by_override("-1 in a new task: a concurrency id is held only while the task is on a CPU (kernel/fork.c: dup_task_struct; kernel/sched/sched.h: switch_mm_cid)"),
-                RuleKind::Init.of("last_mm_cid").by_override("-1 in a new task: a concurrency id is held only while the task is on a CPU (kernel/fork.c: dup_task_struct; kernel/sched/sched.h: switch_mm_cid)"),
-                RuleKind::Init.of("migrate_from_cpu").by_override("-1 in a new task: a concurrency id is held only while the task is on a CPU (kernel/fork.c: dup_task_struct; kernel/sched/sched.h: switch_mm_cid)"),
-                RuleKind::Call.of("mm_cid_active").by_override("1 for every task that has an mm, once fork gave it one, and 0 for kernel threads and after the mm went (kernel/sched/core.c: sched_mm_cid_fork, sched_mm_cid_exit_signals). A user task with 0 would never get an id and rseq would warn (kernel/rseq.c: rseq_update_cpu_node_id)"),
-                RuleKind::Init.of("cid_work").by_override("the fork of the thaw makes it: a work that points at itself, with a function of the running kernel (kernel/sched/core.c: init_sched_mm_cid). Nobody reads the one in the image, as with every callback_head"),
+                RuleKind::Reset.of("mm_cid").by_map("concurrency id the task has while it runs, -1 off the CPU (6.12 kernel/fork.c: dup_task_struct)"),
+                RuleKind::Reset.of("last_mm_cid").by_map("concurrency id the task had last, -1 for none (6.12 kernel/fork.c: dup_task_struct)"),
+                RuleKind::Reset.of("migrate_from_cpu").by_map("CPU the task is migrated from, -1 for none (6.12 kernel/fork.c: dup_task_struct)"),
+                RuleKind::Call.of("mm_cid_active").by_override("1 for every task that has an mm, once fork gave it one, and 0 for kernel threads and after the mm went (6.12 kernel/sched/core.c: sched_mm_cid_fork, sched_mm_cid_exit_signals). A user task with 0 would never get an id and rseq would warn (6.12 kernel/rseq.c: rseq_update_cpu_node_id)"),
+                RuleKind::Reset.of("cid_work.next").by_map("work that compacts concurrency ids; it points at itself while not queued (6.12 kernel/sched/core.c: init_sched_mm_cid)"),
+                RuleKind::Reset.of("cid_work.func").by_map("work that compacts concurrency ids; it points at itself while not queued (6.12 kernel/sched/core.c: init_sched_mm_cid)"),
                 RuleKind::Reset.of("tlb_ubc").inside("tlbflush_unmap_batch").by_map("CPUs whose TLB is still to be flushed for pages that reclaim took; flushed before it lets go of them (mm/rmap.c: try_to_unmap_flush)"),
                 RuleKind::Reset.of("splice_pipe").by_map("pipe kept for the next splice between files (fs/splice.c: splice_direct_to_actor)"),
                 RuleKind::Recurse.of("task_frag").inside("page_frag"),
@@ -2391,8 +2366,8 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("memcg_nr_pages_over_high").by_map("pages to give back on the way to user mode, charged to a cgroup of this boot (mm/memcontrol.c: mem_cgroup_handle_over_high, 6.1; __mem_cgroup_handle_over_high, 6.12)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("active_memcg").by_map("cgroup that is charged instead of the task's own, inside kernel code only (include/linux/sched/mm.h: set_active_memcg)"),
-                RuleKind::Init.of("objcg").by_override("what fork leaves: CURRENT_OBJCG_UPDATE_FLAG and no pointer, which makes the first allocation look the cgroup up (mm/memcontrol.c: mem_cgroup_fork). Null would say that nobody is to be charged (mm/memcontrol.c: current_obj_cgroup)"),
-                RuleKind::Init.of("throttle_disk").by_override("null after fork, and set until the next return to user mode (kernel/fork.c: dup_task_struct; block/blk-cgroup.c: blkcg_schedule_throttle). It is not what throttle_queue was: that pointed at a queue, this points at a disk"),
+                RuleKind::Reset.of("objcg").by_map("cached handle of the task's memory cgroup, looked up at the next allocation (6.12 mm/memcontrol.c: mem_cgroup_fork, current_obj_cgroup)"),
+                RuleKind::Reset.of("throttle_disk").by_map("device whose congestion is waited for on the way to user mode (6.12 block/blk-cgroup.c: blkcg_schedule_throttle)"),
                 RuleKind::Resource.of("utask").by_map("probes the task is in; return probes have replaced return addresses on its user stack (kernel/events/uprobes.c: get_utask, prepare_uretprobe)"),
                 RuleKind::Carry.of("sequential_io"),
                 RuleKind::Carry.of("sequential_io_avg"),
@@ -2408,8 +2383,8 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("security").by_map("what the security modules keep for the task, made with it (security/security.c: security_task_alloc)"),
                 RuleKind::Reset.of("bpf_storage").by_map("values that BPF programs of this boot keep for the task (kernel/bpf/bpf_task_storage.c: bpf_task_storage_get)"),
                 RuleKind::Reset.of("bpf_ctx").by_map("BPF program under way, on the kernel stack (include/linux/bpf.h: bpf_set_run_ctx)"),
-                RuleKind::Init.of("bpf_net_context").by_override("points into the kernel stack while a networking BPF program runs, and is null otherwise (include/linux/filter.h: bpf_net_ctx_set, bpf_net_ctx_clear)"),
-                RuleKind::Init.of("kstack_offset").by_override("0 after fork; drawn anew at each return to user mode (include/linux/randomize_kstack.h: random_kstack_task_init, choose_random_kstack_offset)"),
+                RuleKind::Reset.of("bpf_net_context").by_map("networking BPF program under way, on the kernel stack (6.12 include/linux/filter.h: bpf_net_ctx_set)"),
+                RuleKind::Init.of("kstack_offset").by_override("0 after fork; drawn anew at each return to user mode. The older kernel has one of each CPU in its place (include/linux/randomize_kstack.h: random_kstack_task_init, choose_random_kstack_offset, 6.1.192 and 6.12)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("kretprobe_instances").inside("llist_head").by_map("as list_head; an empty lock-less list is null (include/linux/llist.h: init_llist_head)"),
@@ -2426,14 +2401,14 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Drop.of("in_user_fault").by_override("set inside a page fault only (6.1 include/linux/memcontrol.h: mem_cgroup_enter_user_fault)"),
                 RuleKind::Drop.of("thread_group.next").by_override("6.1 links the threads of a process twice; thread_node, with its head in signal_struct, is the one that 6.12 kept, and it is carried (6.1 kernel/fork.c: copy_process)"),
                 RuleKind::Drop.of("thread_group.prev").by_override("6.1 links the threads of a process twice; thread_node, with its head in signal_struct, is the one that 6.12 kept, and it is carried (6.1 kernel/fork.c: copy_process)"),
-                RuleKind::Drop.of("backing_dev_info").by_override("set and cleared inside one write (6.1 mm/filemap.c: __generic_file_write_iter)"),
-                RuleKind::Drop.of("cpuset_slab_spread_rotor").by_override("the node for the next slab page under cpuset.memory_spread_slab, which 6.12 no longer heeds (6.1 kernel/cgroup/cpuset.c: cpuset_slab_spread_node)"),
+                RuleKind::Drop.of("backing_dev_info").by_map("device being written to, null outside a write (6.1 mm/filemap.c: __generic_file_write_iter)"),
+                RuleKind::Drop.of("cpuset_slab_spread_rotor").by_map("node of this machine for the next slab page, -1 for none chosen (6.1 kernel/fork.c: copy_process)"),
                 RuleKind::Drop.of("perf_event_ctxp").by_map("perf events that watch the task; they belong to whoever opened them (kernel/events/core.c: perf_event_init_task)"),
                 RuleKind::Drop.of("curr_ret_stack").by_override("0 is the empty stack in 6.12, -1 in 6.1 (kernel/trace/fgraph.c: ftrace_graph_init_task)"),
-                RuleKind::Drop.of("memcg_in_oom").by_override("cgroup that ran out of memory in a page fault; dealt with before the fault ends (6.1 mm/memcontrol.c: mem_cgroup_oom, mem_cgroup_oom_synchronize)"),
+                RuleKind::Drop.of("memcg_in_oom").by_map("cgroup that ran out of memory in a fault; dealt with before the fault ends (6.1 mm/memcontrol.c: mem_cgroup_oom_synchronize)"),
                 RuleKind::Drop.of("memcg_oom_gfp_mask").by_override("means something while memcg_in_oom is set only, and keeps its last value afterwards (6.1 mm/memcontrol.c: mem_cgroup_oom)"),
                 RuleKind::Drop.of("memcg_oom_order").by_override("means something while memcg_in_oom is set only, and keeps its last value afterwards (6.1 mm/memcontrol.c: mem_cgroup_oom)"),
-                RuleKind::Drop.of("throttle_queue").by_override("a wait on the way to user mode that spares a device of the machine left behind (6.1 block/blk-cgroup.c: blkcg_schedule_throttle). What 6.12 has instead, throttle_disk, points at another kind of object"),
+                RuleKind::Drop.of("throttle_queue").by_map("device whose congestion is waited for on the way to user mode (6.1 block/blk-cgroup.c: blkcg_schedule_throttle)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -2466,9 +2441,9 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("iopl_warn"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("pkru"),
-                RuleKind::Init.of("features").by_override("no shadow stack is enabled: a program of 6.1 cannot have asked for one, and execve gives 0 (arch/x86/kernel/shstk.c: reset_thread_features)"),
-                RuleKind::Init.of("features_locked").by_override("nothing is locked: execve gives 0 (arch/x86/kernel/shstk.c: reset_thread_features); a lock that nobody asked for would forbid what a program of the new kernel may do"),
-                RuleKind::Init.of("shstk").by_override("no shadow stack (arch/x86/kernel/shstk.c: shstk_alloc_thread_stack)"),
+                RuleKind::Init.of("features").by_override("no shadow stack is enabled: a program of 6.1 cannot have asked for one, and execve gives 0 (6.12 arch/x86/kernel/shstk.c: reset_thread_features)"),
+                RuleKind::Init.of("features_locked").by_override("nothing is locked: execve gives 0 (6.12 arch/x86/kernel/shstk.c: reset_thread_features); a lock that nobody asked for would forbid what a program of the new kernel may do"),
+                RuleKind::Init.of("shstk").by_override("no shadow stack (6.12 arch/x86/kernel/shstk.c: shstk_alloc_thread_stack)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Recurse.of("fpu").inside("fpu"),
             ]],
@@ -2484,7 +2459,7 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 8), Span::new(100, 108, 16), Span::new(120, 128, 8), Span::new(128, 124, 4)],
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32), Bits::new(928, 32)],
             groups: &[&carry::user_struct::ALWAYS, &[
-                RuleKind::Init.of("perf_mlock").by_override("0 in a new account: pages of perf buffers, and no perf mapping is carried (kernel/user.c: alloc_uid; kernel/events/core.c: perf_mmap)"),
+                RuleKind::Init.of("perf_mlock").by_override("0 in a new account: pages of perf buffers, and no perf mapping is carried (kernel/user.c: alloc_uid; kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -2502,10 +2477,10 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Within.of("vm_mm").by_map("the address space it belongs to (kernel/fork.c: vm_area_alloc)"),
                 RuleKind::Carry.of("vm_page_prot"),
                 RuleKind::Call.of("vm_flags").by_override("VM_UFFD_MINOR is bit 37 in 6.1 and bit 38 in 6.12, where bit 37 is VM_SHADOW_STACK: uncorrected, an area watched by userfaultfd would become a shadow stack. All other flags have the same number in both (include/linux/mm.h)"),
-                RuleKind::Init.of("detached").by_override("false: the area is in the tree (mm/vma.c: vma_mark_detached)"),
+                RuleKind::Reset.of("detached").by_map("taken out of the tree and about to be freed; what the walk finds is not (6.12 mm/vma.c: vma_prepare, vma_mark_detached)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Init.of("vm_lock_seq").by_override("UINT_MAX, a number that mm_lock_seq does not have: not locked for writing (kernel/fork.c: vma_lock_alloc)"),
-                RuleKind::Init.of("vm_lock").by_override("allocated with every area, those of the thaw too (kernel/fork.c: vma_lock_alloc)"),
+                RuleKind::Reset.of("vm_lock_seq").by_map("not locked for writing: a number that mm_lock_seq has not (6.12 kernel/fork.c: vma_lock_alloc)"),
+                RuleKind::Reset.of("vm_lock").by_map("lock allocated with the VMA (6.12 kernel/fork.c: vma_lock_alloc)"),
                 RuleKind::Reset.of("shared.rb").inside("rb_node").by_map("place among the mappings of the file, rebuilt when the VMA is linked (mm/mmap.c: __vma_link_file, 6.1; mm/vma.c: __vma_link_file, 6.12)"),
                 RuleKind::Reset.of("shared.rb_subtree_last").by_map("place among the mappings of the file, rebuilt when the VMA is linked (mm/mmap.c: __vma_link_file, 6.1; mm/vma.c: __vma_link_file, 6.12)"),
                 RuleKind::Reset.of("anon_vma_chain").inside("list_head").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
@@ -2516,7 +2491,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("vm_private_data").by_map("belongs to the driver that mapped, which sets it in its mmap operation (mm/mmap.c: __install_special_mapping)"),
                 RuleKind::Reset.of("swap_readahead_info.counter").by_map("window of the last swap-in, a hint (mm/swap_state.c: swap_ra_info, 6.1; swap_vma_ra_win, 6.12)"),
                 RuleKind::Follow.of("vm_policy").by_map("NUMA policy of the area, null for the task's (mm/mempolicy.c: vma_replace_policy)"),
-                RuleKind::Init.of("numab_state").by_override("null until NUMA balancing looks at the area (include/linux/mm.h: vma_numab_state_init; kernel/sched/fair.c: task_numa_work)"),
+                RuleKind::Reset.of("numab_state").by_map("which tasks of this boot used the area, for NUMA balancing (6.12 kernel/sched/fair.c: task_numa_work)"),
                 RuleKind::Recurse.of("vm_userfaultfd_ctx").inside("vm_userfaultfd_ctx"),
             ]],
             ..TypeRules::PLAIN

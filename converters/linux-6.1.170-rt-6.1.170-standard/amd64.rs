@@ -21,7 +21,7 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_1_0_47_rt_a
     // nobody holds a lock of a frozen task
     self::spinlock_t(cx, &at!(at.f_lock), &old.f_lock, &mut new.f_lock);
     new._pad_52 = [0; 4];
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     self::mutex(
         cx,
         &at!(at.f_pos_lock),
@@ -136,7 +136,7 @@ pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t
         &mut new.ldt_usr_sem,
     );
     new._pad_74 = [0; 6];
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     self::mutex(cx, &at!(at.lock), &old.lock, &mut new.lock);
 }
 
@@ -183,14 +183,11 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
         &mut new.ioctx_lock,
     );
     new._pad_908 = [0; 4];
-    // jiffies of this boot; fork gives now and a delay, and 0 is a moment that has passed: the
-    // first tick looks at the address space (kernel/sched/fair.c: init_numa_balancing,
-    // task_numa_work)
+    // jiffies of this boot
     new.numa_next_scan = U64::new(0);
-    // a new address space is looked at from its beginning (kernel/sched/fair.c: task_numa_work;
-    // kernel/fork.c: mm_init)
+    // where NUMA balancing goes on, restarted
     new.numa_scan_offset = U64::new(0);
-    // what a task has after fork (kernel/sched/fair.c: init_numa_balancing)
+    // passes of NUMA balancing, restarted
     new.numa_scan_seq = I32::new(0);
     new._pad_980 = [0; 4];
     new._pad_1036 = [0; 4];
@@ -212,7 +209,7 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
 pub fn mutex(cx: &mut Context<'_>, at: &At<'_>, old: &views::mutex::V6_1_0_47_rt_amd64, new: &mut views::mutex::V6_1_0_47_amd64) {
     use views::mutex::V6_1_0_47_rt_amd64 as Old;
     use views::mutex::V6_1_0_47_amd64 as New;
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     new.owner.counter = I64::new(0);
     new.wait_lock.raw_lock.union_val.as_mut_bytes().fill(0);
     new.osq.tail.counter = I32::new(0);
@@ -439,7 +436,7 @@ pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_stru
     new._pad_1012 = [0; 4];
     new._pad_1025 = [0; 1];
     new._pad_1030 = [0; 2];
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     self::mutex(
         cx,
         &at!(at.cred_guard_mutex),
@@ -526,7 +523,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         &old.mems_allowed_seq,
         &mut new.mems_allowed_seq,
     );
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     self::mutex(
         cx,
         &at!(at.futex_exit_mutex),
@@ -539,7 +536,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         &old.perf_event_mutex,
         &mut new.perf_event_mutex,
     );
-    // the mm's number, 0 as there (kernel/sched/fair.c: init_numa_balancing)
+    // pass over mm that NUMA balancing made last, restarted
     new.numa_scan_seq = I32::new(0);
     // sysctl_numa_balancing_scan_delay, 1000 ms unless the administrator changed it
     // (kernel/sched/fair.c: init_numa_balancing)
@@ -547,21 +544,24 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     // as in the first task: computed before the first use from the size of the address space
     // (kernel/sched/fair.c: task_numa_placement, task_scan_max; init/init_task.c)
     new.numa_scan_period_max = U32::new(0);
-    // NUMA_NO_NODE, as fork gives a task with an mm of its own (kernel/sched/fair.c:
-    // init_numa_balancing)
+    // node of this machine, -1 for none
     new.numa_preferred_nid = I32::new(-1);
-    // what a task has after fork (kernel/sched/fair.c: init_numa_balancing)
+    // jiffies of this boot
     new.numa_migrate_retry = U64::new(0);
+    // runtime at which NUMA balancing looks next
     new.node_stamp = U64::new(0);
+    // stamp of the run queue clock
     new.last_task_numa_placement = U64::new(0);
+    // runtime when NUMA balancing placed the task last
     new.last_sum_exec_runtime = U64::new(0);
-    // the fork of the thaw makes it: a work that points at itself, with a function of the
-    // running kernel (kernel/sched/fair.c: init_numa_balancing). Nobody reads the one in the
-    // image, as with every callback_head
-    new.numa_work.as_mut_bytes().fill(0);
-    // what a task has after fork (kernel/sched/fair.c: init_numa_balancing)
+    // work of NUMA balancing
+    new.numa_work.next = cx.own_address(&at!(at.numa_work.next, new));
+    new.numa_work.func = U64::new(0);
+    // tasks that fault on the same pages of this machine
     new.numa_group = U64::new(0);
+    // faults by node of this machine
     new.numa_faults = U64::new(0);
+    // sum of numa_faults
     new.total_numa_faults = U64::new(0);
     // cleared with each pass (kernel/sched/fair.c: update_task_scan_period); fork copies it,
     // and it only lengthens or shortens the time between two looks
@@ -570,9 +570,9 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     new.numa_pages_migrated = U64::new(0);
     new._pad_5292 = [0; 4];
     new._pad_5328 = [0; 48];
-    // without PREEMPT_RT no lock puts a sleep state aside; the task enters its interrupted
-    // system call again, whatever it slept in (include/linux/sched.h:
-    // current_restore_rtlock_saved_state)
+    // 6.1 keeps no such copy without PREEMPT_RT; the task enters its interrupted system call
+    // again, whatever it slept in (6.12 kernel/freezer.c: __restore_freezer_state;
+    // include/linux/sched.h: current_restore_rtlock_saved_state)
     cx.drop_kept(
         &at!(at.saved_state, old),
         old.saved_state.as_bytes(),
@@ -664,9 +664,9 @@ static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(32, 96), Bits::new(416, 32), Bits::new(800, 32), Bits::new(1120, 32), Bits::new(1184, 32), Bits::new(1440, 32)],
             groups: &[&carry::file::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
+                RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
                 RuleKind::Recurse.of("f_owner").inside("fown_struct"),
                 RuleKind::Carry.of("f_version"),
             ]],
@@ -684,7 +684,7 @@ static CHANGED: &[TypeConverter] = &[
             groups: &[&carry::files_struct::ALWAYS, &[
                 RuleKind::Reset.of("resize_wait").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("file_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("file_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
                 RuleKind::Padding.of("(padding)"),
             ]],
             ..TypeRules::PLAIN
@@ -713,8 +713,8 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 4), Span::new(40, 8, 4), Span::new(56, 12, 8), Span::new(64, 24, 32)],
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(352, 32)],
             groups: &[&carry::fs_struct::ALWAYS, &[
-                RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
-                RuleKind::Reset.of("seq").inside("seqcount_spinlock_t").by_map("as seqcount_t (include/linux/seqlock.h: seqcount_spinlock_init)"),
+                RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+                RuleKind::Reset.of("seq").inside("seqcount_spinlock_t").by_map("as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)"),
                 RuleKind::Padding.of("(padding)"),
             ]],
             ..TypeRules::PLAIN
@@ -729,7 +729,7 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 14), Span::new(80, 28, 4), Span::new(88, 32, 56)],
             padding: &[Bits::new(112, 16), Bits::new(160, 32), Bits::new(416, 32), Bits::new(672, 32)],
             groups: &[&carry::io_context::ALWAYS, &[
-                RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("icq_tree").inside("xarray").by_map("an index that its keeper fills anew; without entries its head is null (include/linux/xarray.h: xa_init_flags)"),
             ]],
@@ -747,7 +747,7 @@ static CHANGED: &[TypeConverter] = &[
             groups: &[&carry::k_itimer::ALWAYS, &[
                 RuleKind::Within.of("list.next").by_map("place among the timers of the process (kernel/time/posix-timers.c: do_timer_create)"),
                 RuleKind::Within.of("list.prev").by_map("place among the timers of the process (kernel/time/posix-timers.c: do_timer_create)"),
-                RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
             ]],
@@ -763,7 +763,7 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(32, 8, 12)],
             padding: &[Bits::new(32, 32), Bits::new(352, 32)],
             groups: &[&[
-                RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("ma_root").by_map("root of the tree of VMAs, which is built anew from their ordered list (lib/maple_tree.c: mas_store_root; mm/mmap.c: exit_mmap)"),
                 RuleKind::Reset.of("ma_flags").by_map("MM_MT_FLAGS; the rest is the height of the tree, which is built anew (kernel/fork.c: mm_init)"),
@@ -781,9 +781,9 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 24), Span::new(64, 64, 10), Span::new(112, 112, 24)],
             padding: &[Bits::new(224, 32), Bits::new(288, 32), Bits::new(592, 48), Bits::new(672, 32)],
             groups: &[&carry::mm_context_t::ALWAYS, &[
-                RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("lock").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
+                RuleKind::Reset.of("lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -799,15 +799,15 @@ static CHANGED: &[TypeConverter] = &[
             groups: &[&carry::mm_struct::WITH_GET_UNMAPPED_AREA, &carry::mm_struct::ALWAYS, &[
                 RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
-                RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Reset.of("arg_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+                RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Reset.of("arg_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
                 RuleKind::Recurse.of("context").inside("mm_context_t"),
-                RuleKind::Reset.of("ioctx_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("ioctx_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Init.of("numa_next_scan").by_override("jiffies of this boot; fork gives now and a delay, and 0 is a moment that has passed: the first tick looks at the address space (kernel/sched/fair.c: init_numa_balancing, task_numa_work)"),
-                RuleKind::Init.of("numa_scan_offset").by_override("a new address space is looked at from its beginning (kernel/sched/fair.c: task_numa_work; kernel/fork.c: mm_init)"),
-                RuleKind::Init.of("numa_scan_seq").by_override("what a task has after fork (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Reset.of("numa_next_scan").by_map("jiffies of this boot (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Reset.of("numa_scan_offset").by_map("where NUMA balancing goes on, restarted (kernel/sched/fair.c: task_numa_work)"),
+                RuleKind::Reset.of("numa_scan_seq").by_map("passes of NUMA balancing, restarted (kernel/sched/fair.c: init_numa_balancing)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Drop.of("delayed_drop.next").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
@@ -825,15 +825,15 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[],
             padding: &[Bits::new(32, 32)],
             groups: &[&[
-                RuleKind::Reset.of("owner.counter").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-                RuleKind::Reset.of("wait_lock.raw_lock.union_val").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-                RuleKind::Reset.of("osq.tail.counter").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-                RuleKind::Reset.of("wait_list.next").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-                RuleKind::Reset.of("wait_list.prev").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-                RuleKind::Drop.of("rtmutex.wait_lock.raw_lock.union_val").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-                RuleKind::Drop.of("rtmutex.waiters.rb_root.rb_node").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-                RuleKind::Drop.of("rtmutex.waiters.rb_leftmost").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-                RuleKind::Drop.of("rtmutex.owner").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
+                RuleKind::Reset.of("owner.counter").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+                RuleKind::Reset.of("wait_lock.raw_lock.union_val").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+                RuleKind::Reset.of("osq.tail.counter").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+                RuleKind::Reset.of("wait_list.next").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+                RuleKind::Reset.of("wait_list.prev").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+                RuleKind::Drop.of("rtmutex.wait_lock.raw_lock.union_val").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+                RuleKind::Drop.of("rtmutex.waiters.rb_root.rb_node").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+                RuleKind::Drop.of("rtmutex.waiters.rb_leftmost").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+                RuleKind::Drop.of("rtmutex.owner").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -848,7 +848,7 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 8), Span::new(40, 16, 40), Span::new(112, 64, 32)],
             padding: &[Bits::new(96, 32), Bits::new(672, 32)],
             groups: &[&carry::pid::ALWAYS, &[
-                RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
             ]],
@@ -878,17 +878,17 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[],
             padding: &[Bits::new(32, 32), Bits::new(96, 32)],
             groups: &[&[
-                RuleKind::Reset.of("count.counter").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Reset.of("owner.counter").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Reset.of("osq.tail.counter").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Reset.of("wait_lock.raw_lock.union_val").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Reset.of("wait_list.next").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Reset.of("wait_list.prev").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Drop.of("rwbase.readers.counter").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Drop.of("rwbase.rtmutex.wait_lock.raw_lock.union_val").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Drop.of("rwbase.rtmutex.waiters.rb_root.rb_node").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Drop.of("rwbase.rtmutex.waiters.rb_leftmost").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Drop.of("rwbase.rtmutex.owner").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Reset.of("count.counter").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Reset.of("owner.counter").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Reset.of("osq.tail.counter").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Reset.of("wait_lock.raw_lock.union_val").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Reset.of("wait_list.next").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Reset.of("wait_list.prev").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Drop.of("rwbase.readers.counter").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Drop.of("rwbase.rtmutex.wait_lock.raw_lock.union_val").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Drop.of("rwbase.rtmutex.waiters.rb_root.rb_node").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Drop.of("rwbase.rtmutex.waiters.rb_leftmost").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Drop.of("rwbase.rtmutex.owner").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -923,8 +923,8 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 4)],
             padding: &[Bits::new(32, 32)],
             groups: &[&[
-                RuleKind::Reset.of("seqcount").inside("seqcount_t").by_map("as seqcount_t (include/linux/seqlock.h: seqcount_spinlock_init)"),
-                RuleKind::Drop.of("lock").by_map("as seqcount_t (include/linux/seqlock.h: seqcount_spinlock_init)"),
+                RuleKind::Reset.of("seqcount").inside("seqcount_t").by_map("as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)"),
+                RuleKind::Drop.of("lock").by_map("as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -953,7 +953,7 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(32, 4, 4), Span::new(72, 16, 2064)],
             padding: &[Bits::new(32, 32), Bits::new(288, 32), Bits::new(352, 32)],
             groups: &[&[
-                RuleKind::Reset.of("siglock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("siglock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
                 RuleKind::Carry.of("count").by_map("how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself"),
                 RuleKind::Reset.of("signalfd_wqh").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
                 RuleKind::Recurse.of("action").inside("k_sigaction").times(64),
@@ -981,8 +981,8 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("cred_guard_mutex").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-                RuleKind::Reset.of("exec_update_lock").inside("rw_semaphore").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Reset.of("cred_guard_mutex").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+                RuleKind::Reset.of("exec_update_lock").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -996,11 +996,11 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[],
             padding: &[Bits::new(32, 32)],
             groups: &[&[
-                RuleKind::Reset.of("union_rlock").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
-                RuleKind::Drop.of("lock.wait_lock.raw_lock.union_val").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
-                RuleKind::Drop.of("lock.waiters.rb_root.rb_node").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
-                RuleKind::Drop.of("lock.waiters.rb_leftmost").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
-                RuleKind::Drop.of("lock.owner").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("union_rlock").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+                RuleKind::Drop.of("lock.wait_lock.raw_lock.union_val").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+                RuleKind::Drop.of("lock.waiters.rb_root.rb_node").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+                RuleKind::Drop.of("lock.waiters.rb_leftmost").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+                RuleKind::Drop.of("lock.owner").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -1022,27 +1022,28 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("posix_cputimers_work").inside("posix_cputimers_work").by_map("work queued to deliver expired CPU timers on the way back to user mode; not scheduled to begin with (kernel/time/posix-cpu-timers.c: clear_posix_cputimers_work)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("alloc_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
-                RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map("as seqcount_t (include/linux/seqlock.h: seqcount_spinlock_init)"),
-                RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-                RuleKind::Reset.of("perf_event_mutex").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-                RuleKind::Init.of("numa_scan_seq").by_override("the mm's number, 0 as there (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Reset.of("alloc_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+                RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map("as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)"),
+                RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+                RuleKind::Reset.of("perf_event_mutex").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+                RuleKind::Reset.of("numa_scan_seq").by_map("pass over mm that NUMA balancing made last, restarted (kernel/sched/fair.c: init_numa_balancing)"),
                 RuleKind::Init.of("numa_scan_period").by_override("sysctl_numa_balancing_scan_delay, 1000 ms unless the administrator changed it (kernel/sched/fair.c: init_numa_balancing)"),
                 RuleKind::Init.of("numa_scan_period_max").by_override("as in the first task: computed before the first use from the size of the address space (kernel/sched/fair.c: task_numa_placement, task_scan_max; init/init_task.c)"),
-                RuleKind::Init.of("numa_preferred_nid").by_override("NUMA_NO_NODE, as fork gives a task with an mm of its own (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Init.of("numa_migrate_retry").by_override("what a task has after fork (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Init.of("node_stamp").by_override("what a task has after fork (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Init.of("last_task_numa_placement").by_override("what a task has after fork (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Init.of("last_sum_exec_runtime").by_override("what a task has after fork (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Init.of("numa_work").by_override("the fork of the thaw makes it: a work that points at itself, with a function of the running kernel (kernel/sched/fair.c: init_numa_balancing). Nobody reads the one in the image, as with every callback_head"),
-                RuleKind::Init.of("numa_group").by_override("what a task has after fork (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Init.of("numa_faults").by_override("what a task has after fork (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Init.of("total_numa_faults").by_override("what a task has after fork (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Reset.of("numa_preferred_nid").by_map("node of this machine, -1 for none (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Reset.of("numa_migrate_retry").by_map("jiffies of this boot (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Reset.of("node_stamp").by_map("runtime at which NUMA balancing looks next (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Reset.of("last_task_numa_placement").by_map("stamp of the run queue clock (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Reset.of("last_sum_exec_runtime").by_map("runtime when NUMA balancing placed the task last (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Reset.of("numa_work.next").by_map("work of NUMA balancing; it points at itself while not queued (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Reset.of("numa_work.func").by_map("work of NUMA balancing; it points at itself while not queued (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Reset.of("numa_group").by_map("tasks that fault on the same pages of this machine (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Reset.of("numa_faults").by_map("faults by node of this machine (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Reset.of("total_numa_faults").by_map("sum of numa_faults (kernel/sched/fair.c: init_numa_balancing)"),
                 RuleKind::Init.of("numa_faults_locality").by_override("cleared with each pass (kernel/sched/fair.c: update_task_scan_period); fork copies it, and it only lengthens or shortens the time between two looks"),
                 RuleKind::Init.of("numa_pages_migrated").by_override("what a task has after fork (kernel/sched/fair.c: init_numa_balancing)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("saved_state").by_override("without PREEMPT_RT no lock puts a sleep state aside; the task enters its interrupted system call again, whatever it slept in (include/linux/sched.h: current_restore_rtlock_saved_state)"),
+                RuleKind::Drop.of("saved_state").by_override("6.1 keeps no such copy without PREEMPT_RT; the task enters its interrupted system call again, whatever it slept in (6.12 kernel/freezer.c: __restore_freezer_state; include/linux/sched.h: current_restore_rtlock_saved_state)"),
                 RuleKind::Drop.of("in_execve").by_map("inside execve, which is not interrupted half way (fs/exec.c: bprm_execve)"),
                 RuleKind::Drop.of("in_iowait").by_map("sleeps for I/O inside the kernel; the call is entered again (kernel/sched/core.c: io_schedule_prepare)"),
                 RuleKind::Drop.of("softirq_disable_cnt").by_override("0 for a task outside of the kernel; without PREEMPT_RT the CPU counts (kernel/softirq.c: __local_bh_disable_ip; include/linux/preempt.h: softirq_count)"),

@@ -41,15 +41,16 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
             Bits { offset: 18754, len: 1 },
         );
     }
-    // describes a memory error between the machine check and the moment when the task is told,
-    // on its next way to user mode (arch/x86/kernel/cpu/mce/core.c: queue_task_work,
-    // kill_me_now, kill_me_maybe); a stopped task has been told. The cloud kernels are built
-    // without CONFIG_X86_MCE and never look
+    // address of a memory error the CPU reported, used until the task was told
     cx.drop_kept(
         &at!(at.mce_vaddr, old),
         old.mce_vaddr.as_bytes(),
         U64::new(0).as_bytes(),
     );
+    // describes a memory error between the machine check and the moment when the task is told,
+    // on its next way to user mode (arch/x86/kernel/cpu/mce/core.c: queue_task_work,
+    // kill_me_now, kill_me_maybe); a stopped task has been told. The cloud kernels are built
+    // without CONFIG_X86_MCE and never look
     cx.drop_kept(
         &at!(at.mce_kflags, old),
         old.mce_kflags.as_bytes(),
@@ -129,7 +130,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Drop.of("in_execve").by_map("inside execve, which is not interrupted half way (fs/exec.c: bprm_execve)"),
                 RuleKind::Drop.of("in_iowait").by_map("sleeps for I/O inside the kernel; the call is entered again (kernel/sched/core.c: io_schedule_prepare)"),
-                RuleKind::Drop.of("mce_vaddr").by_override("describes a memory error between the machine check and the moment when the task is told, on its next way to user mode (arch/x86/kernel/cpu/mce/core.c: queue_task_work, kill_me_now, kill_me_maybe); a stopped task has been told. The cloud kernels are built without CONFIG_X86_MCE and never look"),
+                RuleKind::Drop.of("mce_vaddr").by_map("address of a memory error the CPU reported, used until the task was told (arch/x86/kernel/cpu/mce/core.c: queue_task_work)"),
                 RuleKind::Drop.of("mce_kflags").by_override("describes a memory error between the machine check and the moment when the task is told, on its next way to user mode (arch/x86/kernel/cpu/mce/core.c: queue_task_work, kill_me_now, kill_me_maybe); a stopped task has been told. The cloud kernels are built without CONFIG_X86_MCE and never look"),
                 RuleKind::Drop.of("mce_addr").by_override("describes a memory error between the machine check and the moment when the task is told, on its next way to user mode (arch/x86/kernel/cpu/mce/core.c: queue_task_work, kill_me_now, kill_me_maybe); a stopped task has been told. The cloud kernels are built without CONFIG_X86_MCE and never look"),
                 RuleKind::Drop.of("mce_ripv").by_override("describes a memory error between the machine check and the moment when the task is told, on its next way to user mode (arch/x86/kernel/cpu/mce/core.c: queue_task_work, kill_me_now, kill_me_maybe); a stopped task has been told. The cloud kernels are built without CONFIG_X86_MCE and never look"),

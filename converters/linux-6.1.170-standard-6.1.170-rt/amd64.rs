@@ -20,7 +20,7 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_1_0_47_amd6
     new._pad_4 = [0; 12];
     // nobody holds a lock of a frozen task
     self::spinlock_t(cx, &at!(at.f_lock), &old.f_lock, &mut new.f_lock);
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     self::mutex(
         cx,
         &at!(at.f_pos_lock),
@@ -132,7 +132,7 @@ pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t
         &mut new.ldt_usr_sem,
     );
     new._pad_74 = [0; 6];
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     self::mutex(cx, &at!(at.lock), &old.lock, &mut new.lock);
 }
 
@@ -185,25 +185,19 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
     new.delayed_drop.next = U64::new(0);
     new.delayed_drop.func = U64::new(0);
     new._pad_1140 = [0; 4];
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): when the address space is looked at next. Where the
-    // task's memory lies on the new machine is decided anew
+    // jiffies of this boot
     cx.drop_kept(
         &at!(at.numa_next_scan, old),
         old.numa_next_scan.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): where it goes on. Where the task's memory lies on the
-    // new machine is decided anew
+    // where NUMA balancing goes on, restarted
     cx.drop_kept(
         &at!(at.numa_scan_offset, old),
         old.numa_scan_offset.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): how often it went through. Where the task's memory lies
-    // on the new machine is decided anew
+    // passes of NUMA balancing, restarted
     cx.drop_kept(
         &at!(at.numa_scan_seq, old),
         old.numa_scan_seq.as_bytes(),
@@ -215,10 +209,10 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
 pub fn mutex(cx: &mut Context<'_>, at: &At<'_>, old: &views::mutex::V6_1_0_47_amd64, new: &mut views::mutex::V6_1_0_47_rt_amd64) {
     use views::mutex::V6_1_0_47_amd64 as Old;
     use views::mutex::V6_1_0_47_rt_amd64 as New;
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     new.rtmutex.wait_lock.raw_lock.union_val.as_mut_bytes().fill(0);
     new.rtmutex._pad_4 = [0; 4];
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     new.rtmutex.waiters.rb_root.rb_node = U64::new(0);
     new.rtmutex.waiters.rb_leftmost = U64::new(0);
     new.rtmutex.owner = U64::new(0);
@@ -444,7 +438,7 @@ pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_stru
     new._pad_1076 = [0; 4];
     new._pad_1089 = [0; 1];
     new._pad_1094 = [0; 2];
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     self::mutex(
         cx,
         &at!(at.cred_guard_mutex),
@@ -494,9 +488,11 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         &old.thread_info,
         &mut new.thread_info,
     );
-    // TASK_RUNNING: the sleep state is put aside while the task waits for a lock that is a
-    // mutex under PREEMPT_RT (include/linux/sched.h: current_save_and_set_rtlock_wait_state),
-    // or by the freezer; a carried task is woken into its system call like any other
+    // fork copies the parent's, which runs: TASK_RUNNING, which is 0. It holds a sleep state
+    // only while the freezer, or a lock that is a mutex under PREEMPT_RT, has put that aside
+    // (6.12 kernel/freezer.c: __set_task_frozen, __restore_freezer_state;
+    // include/linux/sched.h: current_save_and_set_rtlock_wait_state); a carried task is woken
+    // into its system call like any other
     new.saved_state = U32::new(0);
     new._pad_84 = [0; 4];
     new._pad_132 = [0; 60];
@@ -539,7 +535,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         &old.mems_allowed_seq,
         &mut new.mems_allowed_seq,
     );
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     self::mutex(
         cx,
         &at!(at.futex_exit_mutex),
@@ -547,7 +543,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         &mut new.futex_exit_mutex,
     );
     new._pad_3820 = [0; 4];
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     self::mutex(
         cx,
         &at!(at.perf_event_mutex),
@@ -578,73 +574,57 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
             Bits { offset: 18754, len: 1 },
         );
     }
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): pass that the task took part in. Where the task's
-    // memory lies on the new machine is decided anew
+    // pass over mm that NUMA balancing made last, restarted
     cx.drop_kept(
         &at!(at.numa_scan_seq, old),
         old.numa_scan_seq.as_bytes(),
         I32::new(0).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): time between two looks, in ms. Where the task's memory
-    // lies on the new machine is decided anew
+    // time between two looks of NUMA balancing, in ms. Kernels with PREEMPT_RT are built
+    // without (kernel/sched/fair.c: task_numa_work, task_numa_fault), and where the task's
+    // memory lies on the new machine is decided anew
     cx.drop_kept(
         &at!(at.numa_scan_period, old),
         old.numa_scan_period.as_bytes(),
         U32::new(0).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): the longest such time. Where the task's memory lies on
-    // the new machine is decided anew
+    // the longest numa_scan_period; it goes with it (kernel/sched/fair.c: task_numa_placement)
     cx.drop_kept(
         &at!(at.numa_scan_period_max, old),
         old.numa_scan_period_max.as_bytes(),
         U32::new(0).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): node that the task faults on most. Where the task's
-    // memory lies on the new machine is decided anew
+    // node of this machine, -1 for none
     cx.drop_kept(
         &at!(at.numa_preferred_nid, old),
         old.numa_preferred_nid.as_bytes(),
         I32::new(-1).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): when the task is moved next. Where the task's memory
-    // lies on the new machine is decided anew
+    // jiffies of this boot
     cx.drop_kept(
         &at!(at.numa_migrate_retry, old),
         old.numa_migrate_retry.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): runtime at which the scheduler looks next. Where the
-    // task's memory lies on the new machine is decided anew
+    // runtime at which NUMA balancing looks next
     cx.drop_kept(
         &at!(at.node_stamp, old),
         old.node_stamp.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): when the task was placed last. Where the task's memory
-    // lies on the new machine is decided anew
+    // stamp of the run queue clock
     cx.drop_kept(
         &at!(at.last_task_numa_placement, old),
         old.last_task_numa_placement.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): how long it had run then. Where the task's memory lies
-    // on the new machine is decided anew
+    // runtime when NUMA balancing placed the task last
     cx.drop_kept(
         &at!(at.last_sum_exec_runtime, old),
         old.last_sum_exec_runtime.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): the work that goes through the address space. Where the
-    // task's memory lies on the new machine is decided anew
+    // work of NUMA balancing
     cx.drop_link(
         &at!(at.numa_work.next, old),
         &at!(at.numa_work.next, old),
@@ -655,41 +635,34 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         old.numa_work.func.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): tasks that fault on the same pages. Where the task's
-    // memory lies on the new machine is decided anew
+    // tasks that fault on the same pages of this machine
     cx.drop_kept(
         &at!(at.numa_group, old),
         old.numa_group.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): faults by node. Where the task's memory lies on the new
-    // machine is decided anew
+    // faults by node of this machine
     cx.drop_kept(
         &at!(at.numa_faults, old),
         old.numa_faults.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): their sum. Where the task's memory lies on the new
-    // machine is decided anew
+    // sum of numa_faults
     cx.drop_kept(
         &at!(at.total_numa_faults, old),
         old.total_numa_faults.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): of them local and remote. Where the task's memory lies
-    // on the new machine is decided anew
+    // NUMA faults, local and remote, of the running pass over memory that lies elsewhere on the
+    // new machine (kernel/sched/fair.c: task_numa_fault)
     cx.drop_kept(
         &at!(at.numa_faults_locality, old),
         old.numa_faults_locality.as_bytes(),
         &[0; 24],
     );
-    // NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c:
-    // task_numa_work, task_numa_fault): pages moved. Where the task's memory lies on the new
-    // machine is decided anew
+    // how many pages NUMA balancing moved; kernels with PREEMPT_RT are built without and show
+    // no such number (kernel/sched/fair.c: task_numa_fault; kernel/sched/debug.c:
+    // sched_show_numa)
     cx.drop_kept(
         &at!(at.numa_pages_migrated, old),
         old.numa_pages_migrated.as_bytes(),
@@ -753,8 +726,8 @@ static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(32, 96), Bits::new(416, 32)],
             groups: &[&carry::file::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
-                RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
+                RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+                RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
                 RuleKind::Recurse.of("f_owner").inside("fown_struct"),
                 RuleKind::Carry.of("f_version"),
             ]],
@@ -772,7 +745,7 @@ static CHANGED: &[TypeConverter] = &[
             groups: &[&carry::files_struct::ALWAYS, &[
                 RuleKind::Reset.of("resize_wait").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("file_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("file_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
                 RuleKind::Padding.of("(padding)"),
             ]],
             ..TypeRules::PLAIN
@@ -801,8 +774,8 @@ static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(160, 32)],
             groups: &[&carry::fs_struct::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
-                RuleKind::Reset.of("seq").inside("seqcount_spinlock_t").by_map("as seqcount_t (include/linux/seqlock.h: seqcount_spinlock_init)"),
+                RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+                RuleKind::Reset.of("seq").inside("seqcount_spinlock_t").by_map("as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -816,7 +789,7 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 14), Span::new(28, 80, 4), Span::new(32, 88, 56)],
             padding: &[Bits::new(112, 16), Bits::new(160, 32)],
             groups: &[&carry::io_context::ALWAYS, &[
-                RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
                 RuleKind::Reset.of("icq_tree").inside("xarray").by_map("an index that its keeper fills anew; without entries its head is null (include/linux/xarray.h: xa_init_flags)"),
             ]],
             ..TypeRules::PLAIN
@@ -833,7 +806,7 @@ static CHANGED: &[TypeConverter] = &[
             groups: &[&carry::k_itimer::ALWAYS, &[
                 RuleKind::Within.of("list.next").by_map("place among the timers of the process (kernel/time/posix-timers.c: do_timer_create)"),
                 RuleKind::Within.of("list.prev").by_map("place among the timers of the process (kernel/time/posix-timers.c: do_timer_create)"),
-                RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
                 RuleKind::Padding.of("(padding)"),
             ]],
             ..TypeRules::PLAIN
@@ -848,7 +821,7 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(8, 32, 12)],
             padding: &[Bits::new(32, 32), Bits::new(160, 32)],
             groups: &[&[
-                RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
                 RuleKind::Reset.of("ma_root").by_map("root of the tree of VMAs, which is built anew from their ordered list (lib/maple_tree.c: mas_store_root; mm/mmap.c: exit_mmap)"),
                 RuleKind::Reset.of("ma_flags").by_map("MM_MT_FLAGS; the rest is the height of the tree, which is built anew (kernel/fork.c: mm_init)"),
                 RuleKind::Padding.of("(padding)"),
@@ -865,9 +838,9 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 24), Span::new(64, 64, 10), Span::new(112, 112, 24)],
             padding: &[Bits::new(592, 48)],
             groups: &[&carry::mm_context_t::ALWAYS, &[
-                RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("lock").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
+                RuleKind::Reset.of("lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -884,18 +857,18 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
-                RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+                RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("arg_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("arg_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
                 RuleKind::Recurse.of("context").inside("mm_context_t"),
-                RuleKind::Reset.of("ioctx_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("ioctx_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
                 RuleKind::Reset.of("delayed_drop.next").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
                 RuleKind::Reset.of("delayed_drop.func").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("numa_next_scan").by_override("NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): when the address space is looked at next. Where the task's memory lies on the new machine is decided anew"),
-                RuleKind::Drop.of("numa_scan_offset").by_override("NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): where it goes on. Where the task's memory lies on the new machine is decided anew"),
-                RuleKind::Drop.of("numa_scan_seq").by_override("NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): how often it went through. Where the task's memory lies on the new machine is decided anew"),
+                RuleKind::Drop.of("numa_next_scan").by_map("jiffies of this boot (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Drop.of("numa_scan_offset").by_map("where NUMA balancing goes on, restarted (kernel/sched/fair.c: task_numa_work)"),
+                RuleKind::Drop.of("numa_scan_seq").by_map("passes of NUMA balancing, restarted (kernel/sched/fair.c: init_numa_balancing)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -908,16 +881,16 @@ static CHANGED: &[TypeConverter] = &[
             to_size: 32,
             spans: &[],
             groups: &[&[
-                RuleKind::Reset.of("rtmutex.wait_lock.raw_lock.union_val").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
+                RuleKind::Reset.of("rtmutex.wait_lock.raw_lock.union_val").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("rtmutex.waiters.rb_root.rb_node").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-                RuleKind::Reset.of("rtmutex.waiters.rb_leftmost").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-                RuleKind::Reset.of("rtmutex.owner").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-                RuleKind::Drop.of("owner.counter").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-                RuleKind::Drop.of("wait_lock.raw_lock.union_val").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-                RuleKind::Drop.of("osq.tail.counter").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-                RuleKind::Drop.of("wait_list.next").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-                RuleKind::Drop.of("wait_list.prev").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
+                RuleKind::Reset.of("rtmutex.waiters.rb_root.rb_node").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+                RuleKind::Reset.of("rtmutex.waiters.rb_leftmost").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+                RuleKind::Reset.of("rtmutex.owner").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+                RuleKind::Drop.of("owner.counter").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+                RuleKind::Drop.of("wait_lock.raw_lock.union_val").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+                RuleKind::Drop.of("osq.tail.counter").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+                RuleKind::Drop.of("wait_list.next").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+                RuleKind::Drop.of("wait_list.prev").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -932,7 +905,7 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 8), Span::new(16, 40, 40), Span::new(64, 112, 32)],
             padding: &[Bits::new(96, 32), Bits::new(480, 32)],
             groups: &[&carry::pid::ALWAYS, &[
-                RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
                 RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
             ]],
             ..TypeRules::PLAIN
@@ -960,19 +933,19 @@ static CHANGED: &[TypeConverter] = &[
             to_size: 40,
             spans: &[],
             groups: &[&[
-                RuleKind::Reset.of("rwbase.readers.counter").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Reset.of("rwbase.readers.counter").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("rwbase.rtmutex.wait_lock.raw_lock.union_val").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Reset.of("rwbase.rtmutex.wait_lock.raw_lock.union_val").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("rwbase.rtmutex.waiters.rb_root.rb_node").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Reset.of("rwbase.rtmutex.waiters.rb_leftmost").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Reset.of("rwbase.rtmutex.owner").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Drop.of("count.counter").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Drop.of("owner.counter").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Drop.of("osq.tail.counter").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Drop.of("wait_lock.raw_lock.union_val").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Drop.of("wait_list.next").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Drop.of("wait_list.prev").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Reset.of("rwbase.rtmutex.waiters.rb_root.rb_node").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Reset.of("rwbase.rtmutex.waiters.rb_leftmost").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Reset.of("rwbase.rtmutex.owner").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Drop.of("count.counter").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Drop.of("owner.counter").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Drop.of("osq.tail.counter").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Drop.of("wait_lock.raw_lock.union_val").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Drop.of("wait_list.next").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Drop.of("wait_list.prev").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -1008,9 +981,9 @@ static CHANGED: &[TypeConverter] = &[
             to_size: 16,
             spans: &[Span::new(0, 0, 4)],
             groups: &[&[
-                RuleKind::Reset.of("seqcount").inside("seqcount_t").by_map("as seqcount_t (include/linux/seqlock.h: seqcount_spinlock_init)"),
+                RuleKind::Reset.of("seqcount").inside("seqcount_t").by_map("as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("lock").by_map("as seqcount_t (include/linux/seqlock.h: seqcount_spinlock_init)"),
+                RuleKind::Reset.of("lock").by_map("as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -1038,7 +1011,7 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(4, 32, 4), Span::new(16, 72, 2064)],
             padding: &[Bits::new(96, 32)],
             groups: &[&[
-                RuleKind::Reset.of("siglock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("siglock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
                 RuleKind::Carry.of("count").by_map("how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("signalfd_wqh").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
@@ -1067,8 +1040,8 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("cred_guard_mutex").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-                RuleKind::Reset.of("exec_update_lock").inside("rw_semaphore").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Reset.of("cred_guard_mutex").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+                RuleKind::Reset.of("exec_update_lock").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -1081,12 +1054,12 @@ static CHANGED: &[TypeConverter] = &[
             to_size: 32,
             spans: &[],
             groups: &[&[
-                RuleKind::Reset.of("lock.wait_lock.raw_lock.union_val").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("lock.wait_lock.raw_lock.union_val").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("lock.waiters.rb_root.rb_node").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
-                RuleKind::Reset.of("lock.waiters.rb_leftmost").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
-                RuleKind::Reset.of("lock.owner").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
-                RuleKind::Drop.of("union_rlock").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("lock.waiters.rb_root.rb_node").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+                RuleKind::Reset.of("lock.waiters.rb_leftmost").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+                RuleKind::Reset.of("lock.owner").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+                RuleKind::Drop.of("union_rlock").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -1102,7 +1075,7 @@ static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18766, 50), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(42336, 32), Bits::new(42624, 384), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
             groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_SE, &carry::task_struct::WITH_MCE_VADDR, &[
                 RuleKind::Recurse.of("thread_info").inside("thread_info"),
-                RuleKind::Init.of("saved_state").by_override("TASK_RUNNING: the sleep state is put aside while the task waits for a lock that is a mutex under PREEMPT_RT (include/linux/sched.h: current_save_and_set_rtlock_wait_state), or by the freezer; a carried task is woken into its system call like any other"),
+                RuleKind::Init.of("saved_state").by_override("fork copies the parent's, which runs: TASK_RUNNING, which is 0. It holds a sleep state only while the freezer, or a lock that is a mutex under PREEMPT_RT, has put that aside (6.12 kernel/freezer.c: __set_task_frozen, __restore_freezer_state; include/linux/sched.h: current_save_and_set_rtlock_wait_state); a carried task is woken into its system call like any other"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
@@ -1117,15 +1090,15 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("posix_cputimers_work").inside("posix_cputimers_work").by_map("work queued to deliver expired CPU timers on the way back to user mode; not scheduled to begin with (kernel/time/posix-cpu-timers.c: clear_posix_cputimers_work)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("alloc_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("alloc_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Init.of("softirq_disable_cnt").by_override("soft interrupts are disabled by task under PREEMPT_RT, and a task outside of the kernel has them on: 0 (kernel/softirq.c: __local_bh_disable_ip; include/linux/preempt.h: softirq_count)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map("as seqcount_t (include/linux/seqlock.h: seqcount_spinlock_init)"),
-                RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
+                RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map("as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)"),
+                RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("perf_event_mutex").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
+                RuleKind::Reset.of("perf_event_mutex").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
@@ -1135,21 +1108,21 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Drop.of("in_execve").by_map("inside execve, which is not interrupted half way (fs/exec.c: bprm_execve)"),
                 RuleKind::Drop.of("in_iowait").by_map("sleeps for I/O inside the kernel; the call is entered again (kernel/sched/core.c: io_schedule_prepare)"),
-                RuleKind::Drop.of("numa_scan_seq").by_override("NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): pass that the task took part in. Where the task's memory lies on the new machine is decided anew"),
-                RuleKind::Drop.of("numa_scan_period").by_override("NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): time between two looks, in ms. Where the task's memory lies on the new machine is decided anew"),
-                RuleKind::Drop.of("numa_scan_period_max").by_override("NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): the longest such time. Where the task's memory lies on the new machine is decided anew"),
-                RuleKind::Drop.of("numa_preferred_nid").by_override("NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): node that the task faults on most. Where the task's memory lies on the new machine is decided anew"),
-                RuleKind::Drop.of("numa_migrate_retry").by_override("NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): when the task is moved next. Where the task's memory lies on the new machine is decided anew"),
-                RuleKind::Drop.of("node_stamp").by_override("NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): runtime at which the scheduler looks next. Where the task's memory lies on the new machine is decided anew"),
-                RuleKind::Drop.of("last_task_numa_placement").by_override("NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): when the task was placed last. Where the task's memory lies on the new machine is decided anew"),
-                RuleKind::Drop.of("last_sum_exec_runtime").by_override("NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): how long it had run then. Where the task's memory lies on the new machine is decided anew"),
-                RuleKind::Drop.of("numa_work.next").by_override("NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): the work that goes through the address space. Where the task's memory lies on the new machine is decided anew"),
-                RuleKind::Drop.of("numa_work.func").by_override("NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): the work that goes through the address space. Where the task's memory lies on the new machine is decided anew"),
-                RuleKind::Drop.of("numa_group").by_override("NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): tasks that fault on the same pages. Where the task's memory lies on the new machine is decided anew"),
-                RuleKind::Drop.of("numa_faults").by_override("NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): faults by node. Where the task's memory lies on the new machine is decided anew"),
-                RuleKind::Drop.of("total_numa_faults").by_override("NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): their sum. Where the task's memory lies on the new machine is decided anew"),
-                RuleKind::Drop.of("numa_faults_locality").by_override("NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): of them local and remote. Where the task's memory lies on the new machine is decided anew"),
-                RuleKind::Drop.of("numa_pages_migrated").by_override("NUMA balancing, which kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault): pages moved. Where the task's memory lies on the new machine is decided anew"),
+                RuleKind::Drop.of("numa_scan_seq").by_map("pass over mm that NUMA balancing made last, restarted (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Drop.of("numa_scan_period").by_override("time between two looks of NUMA balancing, in ms. Kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault), and where the task's memory lies on the new machine is decided anew"),
+                RuleKind::Drop.of("numa_scan_period_max").by_override("the longest numa_scan_period; it goes with it (kernel/sched/fair.c: task_numa_placement)"),
+                RuleKind::Drop.of("numa_preferred_nid").by_map("node of this machine, -1 for none (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Drop.of("numa_migrate_retry").by_map("jiffies of this boot (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Drop.of("node_stamp").by_map("runtime at which NUMA balancing looks next (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Drop.of("last_task_numa_placement").by_map("stamp of the run queue clock (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Drop.of("last_sum_exec_runtime").by_map("runtime when NUMA balancing placed the task last (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Drop.of("numa_work.next").by_map("work of NUMA balancing; it points at itself while not queued (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Drop.of("numa_work.func").by_map("work of NUMA balancing; it points at itself while not queued (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Drop.of("numa_group").by_map("tasks that fault on the same pages of this machine (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Drop.of("numa_faults").by_map("faults by node of this machine (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Drop.of("total_numa_faults").by_map("sum of numa_faults (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Drop.of("numa_faults_locality").by_override("NUMA faults, local and remote, of the running pass over memory that lies elsewhere on the new machine (kernel/sched/fair.c: task_numa_fault)"),
+                RuleKind::Drop.of("numa_pages_migrated").by_override("how many pages NUMA balancing moved; kernels with PREEMPT_RT are built without and show no such number (kernel/sched/fair.c: task_numa_fault; kernel/sched/debug.c: sched_show_numa)"),
             ]],
             ..TypeRules::PLAIN
         },

@@ -25,7 +25,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     carry::task_struct::with_posix_cputimers_work!(cx, at, old, new);
     new._pad_5272 = [0; 40];
     // the older kernel has no answer for a task without mm and asks for none; a living task's
-    // is in mm_struct.flags (kernel/ptrace.c: task_still_dumpable, 6.1.192)
+    // is in mm_struct.flags (kernel/ptrace.c: task_still_dumpable, 6.1.192 and 6.12)
     if old.user_dumpable() != 0 {
         cx.keep_bits(
             at,
@@ -73,7 +73,7 @@ static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18767, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(42176, 320), Bits::new(43649, 31), Bits::new(43712, 320), Bits::new(44064, 32), Bits::new(44804, 252)],
             groups: &[&carry::task_struct::WITH_THREAD_INFO, &carry::task_struct::ALWAYS, &carry::task_struct::WITH_PADDING_2, &carry::task_struct::WITH_SE, &carry::task_struct::WITH_POSIX_CPUTIMERS_WORK, &[
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("user_dumpable").by_override("the older kernel has no answer for a task without mm and asks for none; a living task's is in mm_struct.flags (kernel/ptrace.c: task_still_dumpable, 6.1.192)"),
+                RuleKind::Drop.of("user_dumpable").by_override("the older kernel has no answer for a task without mm and asks for none; a living task's is in mm_struct.flags (kernel/ptrace.c: task_still_dumpable, 6.1.192 and 6.12)"),
                 RuleKind::Drop.of("in_execve").by_map("inside execve, which is not interrupted half way (fs/exec.c: bprm_execve)"),
                 RuleKind::Drop.of("in_iowait").by_map("sleeps for I/O inside the kernel; the call is entered again (kernel/sched/core.c: io_schedule_prepare)"),
             ]],

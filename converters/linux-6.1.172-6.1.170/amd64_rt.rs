@@ -28,7 +28,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     new._pad_5284 = [0; 4];
     new._pad_5320 = [0; 56];
     // the older kernel has no answer for a task without mm and asks for none; a living task's
-    // is in mm_struct.flags (kernel/ptrace.c: task_still_dumpable, 6.1.192)
+    // is in mm_struct.flags (kernel/ptrace.c: task_still_dumpable, 6.1.192 and 6.12)
     if old.user_dumpable() != 0 {
         cx.keep_bits(
             at,
@@ -78,7 +78,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("saved_state"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("user_dumpable").by_override("the older kernel has no answer for a task without mm and asks for none; a living task's is in mm_struct.flags (kernel/ptrace.c: task_still_dumpable, 6.1.192)"),
+                RuleKind::Drop.of("user_dumpable").by_override("the older kernel has no answer for a task without mm and asks for none; a living task's is in mm_struct.flags (kernel/ptrace.c: task_still_dumpable, 6.1.192 and 6.12)"),
                 RuleKind::Drop.of("in_execve").by_map("inside execve, which is not interrupted half way (fs/exec.c: bprm_execve)"),
                 RuleKind::Drop.of("in_iowait").by_map("sleeps for I/O inside the kernel; the call is entered again (kernel/sched/core.c: io_schedule_prepare)"),
             ]],

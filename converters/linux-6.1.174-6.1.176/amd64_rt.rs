@@ -28,7 +28,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     new.set_user_dumpable(old.user_dumpable());
     // 0 after fork; drawn anew at each return to user mode. The older kernel has one of each
     // CPU in its place (include/linux/randomize_kstack.h: random_kstack_task_init,
-    // choose_random_kstack_offset)
+    // choose_random_kstack_offset, 6.1.192 and 6.12)
     new.kstack_offset = U32::new(0);
     new._pad_5236 = [0; 4];
     new._pad_5292 = [0; 4];
@@ -73,7 +73,7 @@ static CHANGED: &[TypeConverter] = &[
             groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_SE, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_THREAD_INFO_2, &carry::task_struct::WITH_ALLOC_LOCK, &[
                 RuleKind::Carry.of("saved_state"),
                 RuleKind::Carry.of("user_dumpable"),
-                RuleKind::Init.of("kstack_offset").by_override("0 after fork; drawn anew at each return to user mode. The older kernel has one of each CPU in its place (include/linux/randomize_kstack.h: random_kstack_task_init, choose_random_kstack_offset)"),
+                RuleKind::Init.of("kstack_offset").by_override("0 after fork; drawn anew at each return to user mode. The older kernel has one of each CPU in its place (include/linux/randomize_kstack.h: random_kstack_task_init, choose_random_kstack_offset, 6.1.192 and 6.12)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),

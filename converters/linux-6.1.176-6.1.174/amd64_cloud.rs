@@ -43,7 +43,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         );
     }
     // a random number for the next system call only; the older kernel draws it by CPU
-    // (include/linux/randomize_kstack.h: choose_random_kstack_offset, 6.1.192)
+    // (include/linux/randomize_kstack.h: choose_random_kstack_offset, 6.1.192 and 6.12)
     cx.drop_kept(
         &at!(at.kstack_offset, old),
         old.kstack_offset.as_bytes(),
@@ -74,7 +74,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Drop.of("in_execve").by_map("inside execve, which is not interrupted half way (fs/exec.c: bprm_execve)"),
                 RuleKind::Drop.of("in_iowait").by_map("sleeps for I/O inside the kernel; the call is entered again (kernel/sched/core.c: io_schedule_prepare)"),
-                RuleKind::Drop.of("kstack_offset").by_override("a random number for the next system call only; the older kernel draws it by CPU (include/linux/randomize_kstack.h: choose_random_kstack_offset, 6.1.192)"),
+                RuleKind::Drop.of("kstack_offset").by_override("a random number for the next system call only; the older kernel draws it by CPU (include/linux/randomize_kstack.h: choose_random_kstack_offset, 6.1.192 and 6.12)"),
             ]],
             ..TypeRules::PLAIN
         },

@@ -20,9 +20,8 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
     carry::mm_struct::always!(cx, at, old, new);
     carry::mm_struct::with_context!(cx, at, old, new);
     carry::mm_struct::with_mmap_lock!(cx, at, old, new);
-    // 0 in a new mm: the first private futex that needs a name draws one (kernel/fork.c:
-    // mm_init; kernel/futex/core.c: get_futex_key)
-    new.futex_unique_id.as_mut_bytes().fill(0);
+    // name of the mm in futex hash keys, drawn when it is first needed
+    new.futex_unique_id.counter = I64::new(0);
     new._pad_308 = [0; 4];
     new._pad_1148 = [0; 4];
 }
@@ -33,7 +32,7 @@ pub fn user_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_struct::
     use views::user_struct::V6_1_0_55_amd64 as New;
     carry::user_struct::always!(cx, at, old, new);
     // 0 in a new account: pages of perf buffers, and no perf mapping is carried (kernel/user.c:
-    // alloc_uid; kernel/events/core.c: perf_mmap)
+    // alloc_uid; kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)
     new.perf_mlock.as_mut_bytes().fill(0);
     new.ratelimit._pad_20 = [0; 4];
 }
@@ -56,7 +55,7 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(8, 8, 36), Span::new(48, 48, 68), Span::new(120, 120, 12), Span::new(144, 144, 28), Span::new(184, 184, 40), Span::new(224, 232, 76), Span::new(312, 320, 564), Span::new(888, 896, 34), Span::new(936, 944, 56), Span::new(1000, 1008, 140), Span::new(1144, 1152, 48)],
             padding: &[Bits::new(32, 32), Bits::new(352, 32), Bits::new(928, 32), Bits::new(1056, 32), Bits::new(1120, 32), Bits::new(1376, 32), Bits::new(1440, 32), Bits::new(2400, 32), Bits::new(2464, 32), Bits::new(7008, 32), Bits::new(7072, 32), Bits::new(7376, 48), Bits::new(7456, 32), Bits::new(7968, 32), Bits::new(9120, 32)],
             groups: &[&carry::mm_struct::WITH_GET_UNMAPPED_AREA, &carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_CONTEXT, &carry::mm_struct::WITH_MMAP_LOCK, &[
-                RuleKind::Init.of("futex_unique_id").by_override("0 in a new mm: the first private futex that needs a name draws one (kernel/fork.c: mm_init; kernel/futex/core.c: get_futex_key)"),
+                RuleKind::Reset.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
             ]],
@@ -72,7 +71,7 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 8), Span::new(100, 108, 16), Span::new(120, 128, 16)],
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32), Bits::new(928, 32)],
             groups: &[&carry::user_struct::ALWAYS, &[
-                RuleKind::Init.of("perf_mlock").by_override("0 in a new account: pages of perf buffers, and no perf mapping is carried (kernel/user.c: alloc_uid; kernel/events/core.c: perf_mmap)"),
+                RuleKind::Init.of("perf_mlock").by_override("0 in a new account: pages of perf buffers, and no perf mapping is carried (kernel/user.c: alloc_uid; kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)"),
                 RuleKind::Padding.of("(padding)"),
             ]],
             ..TypeRules::PLAIN

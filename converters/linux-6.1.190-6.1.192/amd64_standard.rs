@@ -20,9 +20,8 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
     carry::mm_struct::with_get_unmapped_area!(cx, at, old, new);
     carry::mm_struct::always!(cx, at, old, new);
     carry::mm_struct::with_page_table_lock!(cx, at, old, new);
-    // 0 in a new mm: the first private futex that needs a name draws one (kernel/fork.c:
-    // mm_init; kernel/futex/core.c: get_futex_key)
-    new.futex_unique_id.as_mut_bytes().fill(0);
+    // name of the mm in futex hash keys, drawn when it is first needed
+    new.futex_unique_id.counter = I64::new(0);
     new._pad_916 = [0; 4];
     new._pad_988 = [0; 4];
     new._pad_1044 = [0; 4];
@@ -34,7 +33,7 @@ pub fn user_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_struct::
     use views::user_struct::V6_1_0_55_amd64 as New;
     carry::user_struct::always!(cx, at, old, new);
     // 0 in a new account: pages of perf buffers, and no perf mapping is carried (kernel/user.c:
-    // alloc_uid; kernel/events/core.c: perf_mmap)
+    // alloc_uid; kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)
     new.perf_mlock.as_mut_bytes().fill(0);
     new.ratelimit._pad_20 = [0; 4];
 }
@@ -57,7 +56,7 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(8, 8, 12), Span::new(24, 24, 68), Span::new(96, 96, 12), Span::new(112, 112, 20), Span::new(136, 136, 32), Span::new(168, 176, 76), Span::new(248, 256, 556), Span::new(808, 816, 26), Span::new(840, 848, 8), Span::new(852, 860, 52), Span::new(912, 920, 68), Span::new(984, 992, 52), Span::new(1040, 1048, 48)],
             padding: &[Bits::new(32, 32), Bits::new(160, 32), Bits::new(736, 32), Bits::new(6672, 48), Bits::new(7264, 32), Bits::new(7840, 32), Bits::new(8288, 32)],
             groups: &[&carry::mm_struct::WITH_MM_MT, &carry::mm_struct::WITH_GET_UNMAPPED_AREA, &carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_PAGE_TABLE_LOCK, &[
-                RuleKind::Init.of("futex_unique_id").by_override("0 in a new mm: the first private futex that needs a name draws one (kernel/fork.c: mm_init; kernel/futex/core.c: get_futex_key)"),
+                RuleKind::Reset.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
@@ -74,7 +73,7 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 8), Span::new(100, 108, 16), Span::new(120, 128, 16)],
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32), Bits::new(928, 32)],
             groups: &[&carry::user_struct::ALWAYS, &[
-                RuleKind::Init.of("perf_mlock").by_override("0 in a new account: pages of perf buffers, and no perf mapping is carried (kernel/user.c: alloc_uid; kernel/events/core.c: perf_mmap)"),
+                RuleKind::Init.of("perf_mlock").by_override("0 in a new account: pages of perf buffers, and no perf mapping is carried (kernel/user.c: alloc_uid; kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)"),
                 RuleKind::Padding.of("(padding)"),
             ]],
             ..TypeRules::PLAIN

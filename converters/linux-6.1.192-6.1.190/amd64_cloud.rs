@@ -23,8 +23,7 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
     new._pad_908 = [0; 4];
     new._pad_980 = [0; 4];
     new._pad_1036 = [0; 4];
-    // names the mm in the hash keys of tasks that wait, and those wait again; the older kernel
-    // uses the mm's address (kernel/futex/core.c: get_futex_key)
+    // name of the mm in futex hash keys, drawn when it is first needed
     cx.drop_kept(
         &at!(at.futex_unique_id.counter, old),
         old.futex_unique_id.counter.as_bytes(),
@@ -39,7 +38,7 @@ pub fn user_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_struct::
     carry::user_struct::always!(cx, at, old, new);
     new.ratelimit._pad_20 = [0; 4];
     // pages of perf buffers, and no perf mapping is carried; the older kernel counts them in
-    // locked_vm (kernel/events/core.c: perf_mmap)
+    // locked_vm (kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)
     cx.drop_kept(
         &at!(at.perf_mlock.counter, old),
         old.perf_mlock.counter.as_bytes(),
@@ -68,7 +67,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("futex_unique_id.counter").by_override("names the mm in the hash keys of tasks that wait, and those wait again; the older kernel uses the mm's address (kernel/futex/core.c: get_futex_key)"),
+                RuleKind::Drop.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -83,7 +82,7 @@ static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32), Bits::new(992, 32)],
             groups: &[&carry::user_struct::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("perf_mlock.counter").by_override("pages of perf buffers, and no perf mapping is carried; the older kernel counts them in locked_vm (kernel/events/core.c: perf_mmap)"),
+                RuleKind::Drop.of("perf_mlock.counter").by_override("pages of perf buffers, and no perf mapping is carried; the older kernel counts them in locked_vm (kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)"),
             ]],
             ..TypeRules::PLAIN
         },

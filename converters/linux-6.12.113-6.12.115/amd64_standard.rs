@@ -20,9 +20,8 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
     carry::mm_struct::with_page_table_lock!(cx, at, old, new);
     carry::mm_struct::with_pcpu_cid!(cx, at, old, new);
     carry::mm_struct::with_mm_mt_2!(cx, at, old, new);
-    // 0 in a new mm: the first private futex that needs a name draws one (kernel/fork.c:
-    // mm_init; kernel/futex/core.c: get_futex_key)
-    new.futex_unique_id.as_mut_bytes().fill(0);
+    // name of the mm in futex hash keys, drawn when it is first needed
+    new.futex_unique_id.counter = I64::new(0);
     new._pad_1140 = [0; 4];
     new._pad_1212 = [0; 4];
     new._pad_1328 = [0; 16];
@@ -34,7 +33,7 @@ pub fn user_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_struct::
     use views::user_struct::V6_12_117_deb12_amd64 as New;
     carry::user_struct::always!(cx, at, old, new);
     // 0 in a new account: pages of perf buffers, and no perf mapping is carried (kernel/user.c:
-    // alloc_uid; kernel/events/core.c: perf_mmap)
+    // alloc_uid; kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)
     new.perf_mlock.as_mut_bytes().fill(0);
 }
 
@@ -56,7 +55,7 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 4), Span::new(68, 68, 96), Span::new(168, 168, 20), Span::new(192, 192, 36), Span::new(232, 240, 76), Span::new(312, 320, 504), Span::new(824, 832, 32), Span::new(864, 872, 32), Span::new(904, 912, 32), Span::new(944, 952, 84), Span::new(1032, 1040, 40), Span::new(1076, 1084, 52), Span::new(1136, 1144, 68), Span::new(1208, 1216, 112)],
             padding: &[Bits::new(32, 480), Bits::new(1824, 32), Bits::new(6560, 32), Bits::new(6880, 32), Bits::new(7200, 32), Bits::new(7520, 32), Bits::new(9056, 32), Bits::new(9632, 32), Bits::new(10560, 192)],
             groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_PAGE_TABLE_LOCK, &carry::mm_struct::WITH_PCPU_CID, &carry::mm_struct::WITH_MM_MT_2, &[
-                RuleKind::Init.of("futex_unique_id").by_override("0 in a new mm: the first private futex that needs a name draws one (kernel/fork.c: mm_init; kernel/futex/core.c: get_futex_key)"),
+                RuleKind::Reset.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
@@ -73,7 +72,7 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 8), Span::new(100, 108, 28)],
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
             groups: &[&carry::user_struct::ALWAYS, &[
-                RuleKind::Init.of("perf_mlock").by_override("0 in a new account: pages of perf buffers, and no perf mapping is carried (kernel/user.c: alloc_uid; kernel/events/core.c: perf_mmap)"),
+                RuleKind::Init.of("perf_mlock").by_override("0 in a new account: pages of perf buffers, and no perf mapping is carried (kernel/user.c: alloc_uid; kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)"),
             ]],
             ..TypeRules::PLAIN
         },

@@ -22,8 +22,7 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
     carry::mm_struct::with_mm_mt_3!(cx, at, old, new);
     new._pad_372 = [0; 4];
     new._pad_1432 = [0; 40];
-    // names the mm in the hash keys of tasks that wait, and those wait again; the older kernel
-    // uses the mm's address (kernel/futex/core.c: get_futex_key)
+    // name of the mm in futex hash keys, drawn when it is first needed
     cx.drop_kept(
         &at!(at.futex_unique_id.counter, old),
         old.futex_unique_id.counter.as_bytes(),
@@ -37,7 +36,7 @@ pub fn user_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_struct::
     use views::user_struct::V6_12_100_deb12_amd64 as New;
     carry::user_struct::always!(cx, at, old, new);
     // pages of perf buffers, and no perf mapping is carried; the older kernel counts them in
-    // locked_vm (kernel/events/core.c: perf_mmap)
+    // locked_vm (kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)
     cx.drop_kept(
         &at!(at.perf_mlock.counter, old),
         old.perf_mlock.counter.as_bytes(),
@@ -65,7 +64,7 @@ static CHANGED: &[TypeConverter] = &[
             groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_MMAP_LOCK, &carry::mm_struct::WITH_PCPU_CID, &carry::mm_struct::WITH_MM_MT_3, &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("futex_unique_id.counter").by_override("names the mm in the hash keys of tasks that wait, and those wait again; the older kernel uses the mm's address (kernel/futex/core.c: get_futex_key)"),
+                RuleKind::Drop.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -79,7 +78,7 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 8), Span::new(108, 100, 28)],
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
             groups: &[&carry::user_struct::ALWAYS, &[
-                RuleKind::Drop.of("perf_mlock.counter").by_override("pages of perf buffers, and no perf mapping is carried; the older kernel counts them in locked_vm (kernel/events/core.c: perf_mmap)"),
+                RuleKind::Drop.of("perf_mlock.counter").by_override("pages of perf buffers, and no perf mapping is carried; the older kernel counts them in locked_vm (kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)"),
             ]],
             ..TypeRules::PLAIN
         },

@@ -119,7 +119,7 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_12_100_deb1
         &at!(at.f_mode),
         &old.f_mode,
     );
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     carry::mutex::v6_1_0_47_amd64(
         cx,
         &at!(at.f_pos_lock),
@@ -232,9 +232,7 @@ pub fn fpu(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu::V6_1_0_47_amd64,
 pub fn group_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::group_info::V6_12_100_deb12_amd64, new: &mut views::group_info::V6_1_0_47_amd64) {
     use views::group_info::V6_12_100_deb12_amd64 as Old;
     use views::group_info::V6_1_0_47_amd64 as New;
-    // a count of references in both, refcount_t before and atomic_t now (include/linux/cred.h:
-    // get_group_info)
-    new.usage = overrides::references_down(cx, &at!(at.usage), &old.usage);
+    new.usage.counter = old.usage.refs.counter;
     new.ngroups = old.ngroups;
     // gid: ngroups elements at the end, each by `kgid_t`
 }
@@ -315,7 +313,7 @@ pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t
     // has not (6.12 arch/x86/include/asm/mmu.h)
     new.flags = overrides::context_flags(cx, &at!(at.flags), &old.flags);
     new._pad_74 = [0; 6];
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     carry::mutex::v6_1_0_47_amd64(
         cx,
         &at!(at.lock),
@@ -382,9 +380,8 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
     new.data_vm = old.data_vm;
     new.exec_vm = old.exec_vm;
     new.stack_vm = old.stack_vm;
-    // VM_UFFD_MINOR is bit 38 in 6.12 and bit 37 in 6.1 (include/linux/mm.h). A shadow stack
-    // (bit 37), VM_ALLOW_ANY_UNCACHED (39), VM_DROPPABLE (40) and VM_SEALED (63) ask for what
-    // 6.1 cannot do: refused
+    // what vm_area_struct.vm_flags of new mappings begin with: the same flags, with the same
+    // numbers (include/linux/mm_types.h: mm_struct)
     new.def_flags = overrides::vm_flags_without_shadow_stack(
         cx,
         &at!(at.def_flags),
@@ -477,8 +474,7 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
         &old.async_put_work,
         &mut new.async_put_work,
     );
-    // INVALID_IOASID: no device shares the mm (6.1 include/linux/sched/mm.h: mm_pasid_init); an
-    // mm that one shares is refused at iommu_mm
+    // id under which devices share the mm, INVALID_IOASID for none
     new.pasid = U32::new(4294967295);
     new._pad_1036 = [0; 4];
     new.ksm_merging_pages = old.ksm_merging_pages;
@@ -495,13 +491,13 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
         .reset(&at!(at.lru_gen.bitmap), old.lru_gen.bitmap, 0);
     new.lru_gen.memcg = cx
         .reset(&at!(at.lru_gen.memcg), old.lru_gen.memcg, 0);
-    // ids by CPU of this boot, which 6.1 has not (6.12 include/linux/mm_types.h: mm_alloc_cid)
+    // concurrency ids by CPU, made with the mm
     cx.drop_kept(
         &at!(at.pcpu_cid, old),
         old.pcpu_cid.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // jiffies of this boot (6.12 kernel/sched/core.c: task_mm_cid_work)
+    // jiffies of this boot
     cx.drop_kept(
         &at!(at.mm_cid_next_scan, old),
         old.mm_cid_next_scan.as_bytes(),
@@ -513,15 +509,13 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
         old.mm_lock_seq.sequence.as_bytes(),
         U32::new(0).as_bytes(),
     );
-    // names the mm in the hash keys of tasks that wait, and those wait again (6.12
-    // kernel/futex/core.c: get_futex_key)
+    // name of the mm in futex hash keys, drawn when it is first needed
     cx.drop_kept(
         &at!(at.futex_unique_id.counter, old),
         old.futex_unique_id.counter.as_bytes(),
         I64::new(0).as_bytes(),
     );
-    // a device shares the mm, and cannot be made to share another (6.12 include/linux/iommu.h:
-    // mm_pasid_init)
+    // ids under which devices share the mm, null for none
     cx.drop_strict(&at!(at.iommu_mm, old), old.iommu_mm, 0);
     // counts what ksmd of this boot did (6.12 mm/ksm.c); 6.1 does not count
     cx.drop_kept(
@@ -536,9 +530,7 @@ pub fn nsproxy(cx: &mut Context<'_>, at: &At<'_>, old: &views::nsproxy::V6_12_10
     use views::nsproxy::V6_12_100_deb12_amd64 as Old;
     use views::nsproxy::V6_1_0_47_amd64 as New;
     carry::nsproxy::always!(cx, at, old, new);
-    // a count of references in both, refcount_t before and atomic_t now
-    // (include/linux/nsproxy.h: get_nsproxy)
-    new.count = overrides::references_down(cx, &at!(at.count), &old.count);
+    new.count.counter = old.count.refs.counter;
 }
 
 /// `pid`, 112 bytes, now 96.
@@ -547,13 +539,13 @@ pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_12_100_deb12_
     use views::pid::V6_1_0_47_amd64 as New;
     carry::pid::always!(cx, at, old, new);
     carry::pid::with_lock!(cx, at, old, new);
-    // a cached directory entry of this boot's pidfs (6.12 fs/libfs.c: path_from_stashed)
+    // dentry of the pidfs inode, found again when a pidfd is opened
     cx.drop_kept(
         &at!(at.stashed, old),
         old.stashed.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // a number of this boot, which 6.1 has not (6.12 kernel/pid.c: alloc_pid)
+    // inode number of the pidfd, unique in one boot
     cx.drop_kept(
         &at!(at.ino, old),
         old.ino.as_bytes(),
@@ -569,6 +561,8 @@ pub fn pt_regs(cx: &mut Context<'_>, at: &At<'_>, old: &views::pt_regs::V6_12_10
     // the selector; the upper bits mean something under FRED only, which 6.1 has not (6.12
     // arch/x86/include/asm/ptrace.h: pt_regs)
     new.cs = overrides::selector(cx, &at!(at.cs, new), &old.csx);
+    // as csx: the selector, and more under FRED only (6.12 arch/x86/include/asm/ptrace.h:
+    // pt_regs)
     new.ss = overrides::selector(cx, &at!(at.ss, new), &old.ssx);
 }
 
@@ -662,9 +656,9 @@ pub fn sched_dl_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_dl_
         old.dl_defer_running(),
         0,
     );
-    // set in the deadline server of a run queue alone, which is no task (6.12
-    // kernel/sched/deadline.c: dl_server_init)
+    // run queue of the deadline server of a CPU, null for a task
     cx.drop_strict(&at!(at.rq, old), old.rq, 0);
+    // how the deadline server of a CPU picks a task, null for a task
     cx.drop_strict(&at!(at.server_pick_task, old), old.server_pick_task, 0);
 }
 
@@ -679,32 +673,31 @@ pub fn sched_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_entity
     // load of the last milliseconds as this machine saw it, decaying from a stamp of its run
     // queue clock
     self::sched_avg(cx, &at!(at.avg), &old.avg, &mut new.avg);
-    // a point in the virtual time of one run queue, which is left behind (6.12
-    // kernel/sched/fair.c: place_entity, min_vruntime_update)
+    // virtual deadline in the virtual time of one run queue
     cx.drop_kept(
         &at!(at.deadline, old),
         old.deadline.as_bytes(),
         U64::new(0).as_bytes(),
     );
+    // smallest vruntime below the entity's node of the run queue's tree
     cx.drop_kept(
         &at!(at.min_vruntime, old),
         old.min_vruntime.as_bytes(),
         U64::new(0).as_bytes(),
     );
+    // smallest slice below the entity's node of the run queue's tree
     cx.drop_kept(
         &at!(at.min_slice, old),
         old.min_slice.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // asleep but still queued; off every queue it is simply asleep (6.12 kernel/sched/fair.c:
-    // set_delayed)
+    // asleep, yet still queued until its lag is used up
     cx.drop_kept(
         &at!(at.sched_delayed, old),
         old.sched_delayed.as_bytes(),
         0.as_bytes(),
     );
-    // whether deadline is relative, between two queues; deadline itself is not carried (6.12
-    // kernel/sched/fair.c: dequeue_entity)
+    // whether deadline is relative, between two queues
     cx.drop_kept(
         &at!(at.rel_deadline, old),
         old.rel_deadline.as_bytes(),
@@ -713,8 +706,7 @@ pub fn sched_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_entity
     // the user asked for a slice by sched_setattr, which 6.1 cannot grant (6.12
     // kernel/sched/syscalls.c: __setscheduler_params); take the request back before the freeze
     cx.drop_strict(&at!(at.custom_slice, old), old.custom_slice, 0);
-    // lag behind the average of one run queue, which is left behind (6.12 kernel/sched/fair.c:
-    // update_entity_lag)
+    // lag behind the average of one run queue
     cx.drop_kept(
         &at!(at.vlag, old),
         old.vlag.as_bytes(),
@@ -1287,7 +1279,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     // account of the page reclaim under way, on the kernel stack
     new.reclaim_state = cx
         .reset_strict(&at!(at.reclaim_state), old.reclaim_state, 0);
-    // null outside a write (6.1 mm/filemap.c: __generic_file_write_iter)
+    // device being written to, null outside a write
     new.backing_dev_info = U64::new(0);
     // I/O priority of the task, shared under CLONE_IO
     new.io_context = cx.follow(&at!(at.io_context), old.io_context);
@@ -1306,8 +1298,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     new.acct_timexpd = old.acct_timexpd;
     new.mems_allowed = old.mems_allowed;
     new.cpuset_mem_spread_rotor = old.cpuset_mem_spread_rotor;
-    // what fork leaves: NUMA_NO_NODE, which makes the first use choose at random (6.1
-    // kernel/fork.c: copy_process; 6.1 kernel/cgroup/cpuset.c: cpuset_slab_spread_node)
+    // node of this machine for the next slab page, -1 for none chosen
     new.cpuset_slab_spread_rotor = I32::new(-1);
     // the cgroups the task is in
     new.cgroups = cx.resource(&at!(at.cgroups), old.cgroups);
@@ -1386,8 +1377,9 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         .reset(&at!(at.dirty_paused_when), old.dirty_paused_when, 0);
     new.timer_slack_ns = old.timer_slack_ns;
     new.default_timer_slack_ns = old.default_timer_slack_ns;
-    // -1 is the empty stack in 6.1, 0 in 6.12 (kernel/trace/fgraph.c: ftrace_graph_init_task)
-    new.curr_ret_stack = I32::new(-1);
+    // fill of ret_stack, which is not carried
+    new.curr_ret_stack = cx
+        .reset(&at!(at.curr_ret_stack), old.curr_ret_stack, -1);
     new.curr_ret_depth = old.curr_ret_depth;
     // return addresses that the function graph tracer replaced on the kernel stack, which is
     // not carried
@@ -1398,7 +1390,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     new.trace_overrun = old.trace_overrun;
     new.tracing_graph_pause = old.tracing_graph_pause;
     new.trace_recursion = old.trace_recursion;
-    // in no page fault that ran out of memory (6.1 mm/memcontrol.c: mem_cgroup_oom_synchronize)
+    // cgroup that ran out of memory in a fault
     new.memcg_in_oom = U64::new(0);
     // means nothing until memcg_in_oom is set (6.1 mm/memcontrol.c: mem_cgroup_oom)
     new.memcg_oom_gfp_mask = U32::new(0);
@@ -1413,8 +1405,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     // cgroup that is charged instead of the task's own, inside kernel code only
     new.active_memcg = cx
         .reset_strict(&at!(at.active_memcg), old.active_memcg, 0);
-    // null after fork (6.1 kernel/fork.c: dup_task_struct; block/blk-cgroup.c:
-    // blkcg_schedule_throttle)
+    // device whose congestion is waited for on the way to user mode
     new.throttle_queue = U64::new(0);
     // probes the task is in
     new.utask = cx.resource(&at!(at.utask), old.utask);
@@ -1468,17 +1459,20 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     new._pad_5328 = [0; 48];
     self::thread_struct(cx, &at!(at.thread), &old.thread, &mut new.thread);
     // 6.1 keeps no such copy without PREEMPT_RT; the task enters its interrupted system call
-    // again, whatever it slept in (6.12 kernel/freezer.c: __restore_freezer_state)
+    // again, whatever it slept in (6.12 kernel/freezer.c: __restore_freezer_state;
+    // include/linux/sched.h: current_restore_rtlock_saved_state)
     cx.drop_kept(
         &at!(at.saved_state, old),
         old.saved_state.as_bytes(),
         U32::new(0).as_bytes(),
     );
-    // null for every task off the CPU; one that is still set belongs to a task that was running
-    // when it was read (6.12 kernel/sched/sched.h: __put_prev_set_next_dl_server)
-    cx.drop_strict(&at!(at.dl_server, old), old.dl_server, 0);
-    // computed from the affinity, which is carried (6.12 kernel/sched/fair.c:
-    // set_task_max_allowed_capacity)
+    // deadline server the running task was picked by
+    cx.drop_kept(
+        &at!(at.dl_server, old),
+        old.dl_server.as_bytes(),
+        U64::new(0).as_bytes(),
+    );
+    // capacity of the strongest CPU the task may run on, computed from its affinity
     cx.drop_kept(
         &at!(at.max_allowed_capacity, old),
         old.max_allowed_capacity.as_bytes(),
@@ -1490,8 +1484,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         old.rcu_read_unlock_special.as_bytes(),
         &[0; 4],
     );
-    // used between two points of an exit at which no task can be frozen (6.12
-    // kernel/rcu/tasks.h: exit_tasks_rcu_start, exit_tasks_rcu_finish)
+    // CPU with the list that a dying task is on
     cx.drop_kept(
         &at!(at.rcu_tasks_exit_cpu, old),
         old.rcu_tasks_exit_cpu.as_bytes(),
@@ -1514,8 +1507,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         old.trc_reader_special.as_bytes(),
         &[0; 4],
     );
-    // null outside a direct write of bcachefs (6.12 fs/bcachefs/fs-io-direct.c:
-    // bch2_direct_write); a task inside one cannot go on where it was
+    // file whose pages must not be faulted in while bcachefs writes it directly
     cx.drop_strict(
         &at!(at.faults_disabled_mapping, old),
         old.faults_disabled_mapping,
@@ -1531,8 +1523,8 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
             Bits { offset: 18881, len: 1 },
         );
     }
-    // 6.1.170 has no answer for a task without mm and asks for none; a living task's is in
-    // mm_struct.flags (6.12 kernel/ptrace.c: task_still_dumpable)
+    // the older kernel has no answer for a task without mm and asks for none; a living task's
+    // is in mm_struct.flags (kernel/ptrace.c: task_still_dumpable, 6.1.192 and 6.12)
     if old.user_dumpable() != 0 {
         cx.keep_bits(
             at,
@@ -1577,25 +1569,25 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         old.il_weight.as_bytes(),
         0.as_bytes(),
     );
-    // a concurrency id is held only while the task is on a CPU, and 6.1 has none (6.12
-    // kernel/sched/sched.h: switch_mm_cid)
+    // concurrency id the task has while it runs, -1 off the CPU
     cx.drop_kept(
         &at!(at.mm_cid, old),
         old.mm_cid.as_bytes(),
         I32::new(-1).as_bytes(),
     );
+    // concurrency id the task had last, -1 for none
     cx.drop_kept(
         &at!(at.last_mm_cid, old),
         old.last_mm_cid.as_bytes(),
         I32::new(-1).as_bytes(),
     );
+    // CPU the task is migrated from, -1 for none
     cx.drop_kept(
         &at!(at.migrate_from_cpu, old),
         old.migrate_from_cpu.as_bytes(),
         I32::new(-1).as_bytes(),
     );
-    // made anew by init_sched_mm_cid; pending work only compacts ids that 6.1 does not have
-    // (6.12 kernel/sched/core.c: task_mm_cid_work)
+    // work that compacts concurrency ids
     cx.drop_link(
         &at!(at.cid_work.next, old),
         &at!(at.cid_work.next, old),
@@ -1606,21 +1598,13 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         old.cid_work.func.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // -1 is the empty stack in 6.1, 0 in 6.12 (kernel/trace/fgraph.c: ftrace_graph_init_task)
-    cx.drop_kept(
-        &at!(at.curr_ret_stack, old),
-        old.curr_ret_stack.as_bytes(),
-        I32::new(-1).as_bytes(),
-    );
-    // a cached handle of the task's memory cgroup, which is carried as a resource (6.12
-    // mm/memcontrol.c: current_obj_cgroup)
+    // cached handle of the task's memory cgroup, looked up at the next allocation
     cx.drop_kept(
         &at!(at.objcg, old),
         old.objcg.as_bytes(),
         U64::new(1).as_bytes(),
     );
-    // a wait on the way to user mode that spares a device of the machine left behind (6.12
-    // block/blk-cgroup.c: blkcg_schedule_throttle)
+    // device whose congestion is waited for on the way to user mode
     cx.drop_kept(
         &at!(at.throttle_disk, old),
         old.throttle_disk.as_bytes(),
@@ -1638,11 +1622,10 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         old.rcu.func.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // null unless a networking BPF program runs on the task's kernel stack (6.12
-    // include/linux/filter.h: bpf_net_ctx_set)
+    // networking BPF program under way, on the kernel stack
     cx.drop_strict(&at!(at.bpf_net_context, old), old.bpf_net_context, 0);
-    // a random number for the next system call only (6.12 include/linux/randomize_kstack.h:
-    // choose_random_kstack_offset)
+    // a random number for the next system call only; the older kernel draws it by CPU
+    // (include/linux/randomize_kstack.h: choose_random_kstack_offset, 6.1.192 and 6.12)
     cx.drop_kept(
         &at!(at.kstack_offset, old),
         old.kstack_offset.as_bytes(),
@@ -1702,8 +1685,8 @@ pub fn user_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_struct::
     use views::user_struct::V6_1_0_47_amd64 as New;
     carry::user_struct::always!(cx, at, old, new);
     new.ratelimit._pad_20 = [0; 4];
-    // pages of perf buffers, and no perf mapping is carried (6.12 kernel/events/core.c:
-    // perf_mmap)
+    // pages of perf buffers, and no perf mapping is carried; the older kernel counts them in
+    // locked_vm (kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)
     cx.drop_kept(
         &at!(at.perf_mlock.counter, old),
         old.perf_mlock.counter.as_bytes(),
@@ -1770,23 +1753,21 @@ pub fn vm_area_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_st
         &old.vm_userfaultfd_ctx,
         &mut new.vm_userfaultfd_ctx,
     );
-    // taken out of the tree and about to be freed (6.12 mm/vma.c: vma_mark_detached); no walk
-    // finds it
+    // taken out of the tree and about to be freed
     cx.drop_strict(&at!(at.detached, old), old.detached, 0);
-    // compared with mm_lock_seq of this boot only (6.12 include/linux/mm.h: vma_start_write)
+    // not locked for writing: a number that mm_lock_seq has not
     cx.drop_kept(
         &at!(at.vm_lock_seq, old),
         old.vm_lock_seq.as_bytes(),
         U32::new(4294967295).as_bytes(),
     );
-    // the lock of the area, which nobody holds (6.12 kernel/fork.c: vma_lock_alloc)
+    // lock allocated with the VMA
     cx.drop_kept(
         &at!(at.vm_lock, old),
         old.vm_lock.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // what NUMA balancing noted of the nodes of this machine (6.12 kernel/sched/fair.c:
-    // task_numa_work)
+    // which tasks of this boot used the area, for NUMA balancing
     cx.drop_kept(
         &at!(at.numab_state, old),
         old.numab_state.as_bytes(),
@@ -1858,12 +1839,12 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Recurse.of("f_path").inside("path"),
                 RuleKind::Reset.of("f_inode").by_map("what f_path leads to, set when it is opened (fs/open.c: do_dentry_open)"),
                 RuleKind::Symbol.of("f_op").by_map("set by open from the inode (fs/open.c: do_dentry_open)"),
-                RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("f_count"),
                 RuleKind::Carry.of("f_flags"),
                 RuleKind::Call.of("f_mode").by_override("FMODE_NONOTIFY is bit 25 in 6.12, and with bit 26 says which permission events are wanted (6.12 include/linux/fs.h: FMODE_FSNOTIFY_MASK); in 6.1 bit 26 alone. Bits 6, 7 and 24 are set by open and backing files again; FMODE_NOREUSE (23) is a hint of fadvise that 6.1 does not have (include/linux/fs.h; fs/open.c: do_dentry_open)"),
-                RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
+                RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
                 RuleKind::Carry.of("f_pos"),
                 RuleKind::Fold.of("f_owner").by_override("who gets signals of the file. 6.12 allocates it at the first F_SETOWN, F_SETSIG, F_NOTIFY or lease (6.12 fs/fcntl.c: file_f_owner_allocate); 6.1 has it in every file, all zeros until somebody asks (6.1 fs/file_table.c: __alloc_file)"),
                 RuleKind::Follow.of("f_cred").by_map("credentials it was opened with (fs/file_table.c: alloc_empty_file)"),
@@ -1948,7 +1929,7 @@ static CHANGED: &[TypeConverter] = &[
             tail: Some(Tail { field: "gid", element: "kgid_t", from: 8, to: 8, count: Bits::new(32, 32), add: 0 }),
             spans: &[Span::new(0, 0, 8)],
             groups: &[&[
-                RuleKind::Call.of("usage").by_override("a count of references in both, refcount_t before and atomic_t now (include/linux/cred.h: get_group_info)"),
+                RuleKind::Carry.of("usage.counter").was("usage.refs.counter"),
                 RuleKind::Carry.of("ngroups"),
                 RuleKind::Array.of("gid").inside("kgid_t").times(0),
             ]],
@@ -1977,7 +1958,7 @@ static CHANGED: &[TypeConverter] = &[
             to_size: 24,
             spans: &[Span::new(4, 16, 4), Span::new(8, 8, 8)],
             groups: &[&[
-                RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+                RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("ma_root").by_map("root of the tree of VMAs, which is built anew from their ordered list (lib/maple_tree.c: mas_store_root; mm/mmap.c: exit_mmap)"),
                 RuleKind::Reset.of("ma_flags").by_map("MM_MT_FLAGS; the rest is the height of the tree, which is built anew (kernel/fork.c: mm_init)"),
@@ -2017,11 +1998,11 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("ctx_id").by_map("unique number of an address space of this boot (arch/x86/include/asm/mmu_context.h: init_new_context)"),
                 RuleKind::Reset.of("tlb_gen.counter").by_map("counts changes of page tables that are not carried (arch/x86/include/asm/mmu_context.h: init_new_context)"),
                 RuleKind::Reset.of("next_trim_cpumask").by_map("jiffies of this boot (arch/x86/include/asm/mmu_context.h: init_new_context)"),
-                RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+                RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
                 RuleKind::Follow.of("ldt").by_map("the LDT, null until the program writes one (arch/x86/kernel/ldt.c: write_ldt)"),
                 RuleKind::Call.of("flags").by_override("MM_CONTEXT_UPROBE_IA32 and MM_CONTEXT_HAS_VSYSCALL are bits 0 and 1 in both; MM_CONTEXT_LOCK_LAM and MM_CONTEXT_FORCE_TAGGED_SVA ask for address masking, which 6.1 has not (6.12 arch/x86/include/asm/mmu.h)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("lock").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
+                RuleKind::Reset.of("lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
                 RuleKind::User.of("vdso").by_map("where the vdso is mapped in the program (arch/x86/entry/vdso/vma.c: map_vdso)"),
                 RuleKind::Symbol.of("vdso_image").by_map("vdso_image_64, vdso_image_x32 or vdso_image_32 (arch/x86/entry/vdso/vma.c: map_vdso)"),
                 RuleKind::Reset.of("perf_rdpmc_allowed.counter").by_map("how many perf events are mapped; perf mappings are not carried (arch/x86/events/core.c: x86_pmu_event_mapped)"),
@@ -2063,7 +2044,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("data_vm"),
                 RuleKind::Carry.of("exec_vm"),
                 RuleKind::Carry.of("stack_vm"),
-                RuleKind::Call.of("def_flags").by_override("VM_UFFD_MINOR is bit 38 in 6.12 and bit 37 in 6.1 (include/linux/mm.h). A shadow stack (bit 37), VM_ALLOW_ANY_UNCACHED (39), VM_DROPPABLE (40) and VM_SEALED (63) ask for what 6.1 cannot do: refused"),
+                RuleKind::Call.of("def_flags").by_override("what vm_area_struct.vm_flags of new mappings begin with: the same flags, with the same numbers (include/linux/mm_types.h: mm_struct)"),
                 RuleKind::Reset.of("write_protect_seq").inside("seqcount_t").by_map("counts writers of this boot only; readers compare it with itself (include/linux/seqlock.h: __seqcount_init)"),
                 RuleKind::Carry.of("start_code"),
                 RuleKind::Carry.of("end_code"),
@@ -2093,18 +2074,18 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Recurse.of("uprobes_state").inside("uprobes_state"),
                 RuleKind::Carry.of("hugetlb_usage"),
                 RuleKind::Reset.of("async_put_work").inside("work_struct").by_map("deferred freeing of the object it is in; idle as long as the object lives (kernel/fork.c: mmput_async; block/blk-ioc.c: alloc_io_context)"),
-                RuleKind::Init.of("pasid").by_override("INVALID_IOASID: no device shares the mm (6.1 include/linux/sched/mm.h: mm_pasid_init); an mm that one shares is refused at iommu_mm"),
+                RuleKind::Reset.of("pasid").by_map("id under which devices share the mm, INVALID_IOASID for none (6.1 include/linux/sched/mm.h: mm_pasid_init)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("ksm_merging_pages"),
                 RuleKind::Carry.of("ksm_rmap_items"),
                 RuleKind::Reset.of("lru_gen.list").inside("list_head").by_map("place on the list of mms whose pages are aged by walking their page tables, and its memory cgroup (mm/vmscan.c: lru_gen_add_mm; include/linux/mm_types.h: lru_gen_init_mm)"),
                 RuleKind::Reset.of("lru_gen.bitmap").by_map("place on the list of mms whose pages are aged by walking their page tables, and its memory cgroup (mm/vmscan.c: lru_gen_add_mm; include/linux/mm_types.h: lru_gen_init_mm)"),
                 RuleKind::Reset.of("lru_gen.memcg").by_map("place on the list of mms whose pages are aged by walking their page tables, and its memory cgroup (mm/vmscan.c: lru_gen_add_mm; include/linux/mm_types.h: lru_gen_init_mm)"),
-                RuleKind::Drop.of("pcpu_cid").by_override("ids by CPU of this boot, which 6.1 has not (6.12 include/linux/mm_types.h: mm_alloc_cid)"),
-                RuleKind::Drop.of("mm_cid_next_scan").by_override("jiffies of this boot (6.12 kernel/sched/core.c: task_mm_cid_work)"),
+                RuleKind::Drop.of("pcpu_cid").by_map("concurrency ids by CPU, made with the mm (6.12 include/linux/mm_types.h: mm_alloc_cid)"),
+                RuleKind::Drop.of("mm_cid_next_scan").by_map("jiffies of this boot (6.12 kernel/sched/core.c: task_mm_cid_work)"),
                 RuleKind::Drop.of("mm_lock_seq.sequence").by_map("counts writers of this boot only; readers compare it with itself (include/linux/seqlock.h: __seqcount_init)"),
-                RuleKind::Drop.of("futex_unique_id.counter").by_override("names the mm in the hash keys of tasks that wait, and those wait again (6.12 kernel/futex/core.c: get_futex_key)"),
-                RuleKind::Drop.of("iommu_mm").by_override("a device shares the mm, and cannot be made to share another (6.12 include/linux/iommu.h: mm_pasid_init)"),
+                RuleKind::Drop.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
+                RuleKind::Drop.of("iommu_mm").by_map("ids under which devices share the mm, null for none (6.12 include/linux/iommu.h: mm_pasid_init)"),
                 RuleKind::Drop.of("ksm_zero_pages.counter").by_override("counts what ksmd of this boot did (6.12 mm/ksm.c); 6.1 does not count"),
             ]],
             ..TypeRules::PLAIN
@@ -2119,7 +2100,7 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 4), Span::new(8, 8, 64)],
             padding: &[Bits::new(32, 32)],
             groups: &[&carry::nsproxy::ALWAYS, &[
-                RuleKind::Call.of("count").by_override("a count of references in both, refcount_t before and atomic_t now (include/linux/nsproxy.h: get_nsproxy)"),
+                RuleKind::Carry.of("count.counter").was("count.refs.counter"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -2134,8 +2115,8 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 8), Span::new(32, 16, 40), Span::new(80, 64, 32)],
             padding: &[Bits::new(96, 32), Bits::new(608, 32)],
             groups: &[&carry::pid::ALWAYS, &carry::pid::WITH_LOCK, &[
-                RuleKind::Drop.of("stashed").by_override("a cached directory entry of this boot's pidfs (6.12 fs/libfs.c: path_from_stashed)"),
-                RuleKind::Drop.of("ino").by_override("a number of this boot, which 6.1 has not (6.12 kernel/pid.c: alloc_pid)"),
+                RuleKind::Drop.of("stashed").by_map("dentry of the pidfs inode, found again when a pidfd is opened (6.12 kernel/pid.c: alloc_pid; 6.12 fs/pidfs.c: pidfs_alloc_file)"),
+                RuleKind::Drop.of("ino").by_map("inode number of the pidfd, unique in one boot (6.12 kernel/pid.c: alloc_pid)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -2149,9 +2130,9 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 136), Span::new(144, 144, 16)],
             groups: &[&carry::pt_regs::ALWAYS, &[
                 RuleKind::Call.of("cs").by_override("the selector; the upper bits mean something under FRED only, which 6.1 has not (6.12 arch/x86/include/asm/ptrace.h: pt_regs)"),
-                RuleKind::Call.of("ss").by_override("the selector; the upper bits mean something under FRED only, which 6.1 has not (6.12 arch/x86/include/asm/ptrace.h: pt_regs)"),
+                RuleKind::Call.of("ss").by_override("as csx: the selector, and more under FRED only (6.12 arch/x86/include/asm/ptrace.h: pt_regs)"),
                 RuleKind::Call.of("csx").by_override("the selector; the upper bits mean something under FRED only, which 6.1 has not (6.12 arch/x86/include/asm/ptrace.h: pt_regs)"),
-                RuleKind::Call.of("ssx").by_override("the selector; the upper bits mean something under FRED only, which 6.1 has not (6.12 arch/x86/include/asm/ptrace.h: pt_regs)"),
+                RuleKind::Call.of("ssx").by_override("as csx: the selector, and more under FRED only (6.12 arch/x86/include/asm/ptrace.h: pt_regs)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -2202,8 +2183,8 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Drop.of("dl_defer").by_override("1 in the deadline server of a run queue alone, which is no task (6.12 kernel/sched/deadline.c: dl_server_init)"),
                 RuleKind::Drop.of("dl_defer_armed").by_override("1 in the deadline server of a run queue alone, which is no task (6.12 kernel/sched/deadline.c: dl_server_init)"),
                 RuleKind::Drop.of("dl_defer_running").by_override("1 in the deadline server of a run queue alone, which is no task (6.12 kernel/sched/deadline.c: dl_server_init)"),
-                RuleKind::Drop.of("rq").by_override("set in the deadline server of a run queue alone, which is no task (6.12 kernel/sched/deadline.c: dl_server_init)"),
-                RuleKind::Drop.of("server_pick_task").by_override("set in the deadline server of a run queue alone, which is no task (6.12 kernel/sched/deadline.c: dl_server_init)"),
+                RuleKind::Drop.of("rq").by_map("run queue of the deadline server of a CPU, null for a task (6.12 kernel/sched/deadline.c: dl_server_init)"),
+                RuleKind::Drop.of("server_pick_task").by_map("how the deadline server of a CPU picks a task, null for a task (6.12 kernel/sched/deadline.c: dl_server_init)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -2221,13 +2202,13 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("avg").inside("sched_avg").by_map("load of the last milliseconds as this machine saw it, decaying from a stamp of its run queue clock; a new entity starts its own (kernel/sched/fair.c: init_entity_runnable_average)"),
-                RuleKind::Drop.of("deadline").by_override("a point in the virtual time of one run queue, which is left behind (6.12 kernel/sched/fair.c: place_entity, min_vruntime_update)"),
-                RuleKind::Drop.of("min_vruntime").by_override("a point in the virtual time of one run queue, which is left behind (6.12 kernel/sched/fair.c: place_entity, min_vruntime_update)"),
-                RuleKind::Drop.of("min_slice").by_override("a point in the virtual time of one run queue, which is left behind (6.12 kernel/sched/fair.c: place_entity, min_vruntime_update)"),
-                RuleKind::Drop.of("sched_delayed").by_override("asleep but still queued; off every queue it is simply asleep (6.12 kernel/sched/fair.c: set_delayed)"),
-                RuleKind::Drop.of("rel_deadline").by_override("whether deadline is relative, between two queues; deadline itself is not carried (6.12 kernel/sched/fair.c: dequeue_entity)"),
+                RuleKind::Drop.of("deadline").by_map("virtual deadline in the virtual time of one run queue (6.12 kernel/sched/fair.c: place_entity)"),
+                RuleKind::Drop.of("min_vruntime").by_map("smallest vruntime below the entity's node of the run queue's tree (6.12 kernel/sched/fair.c: min_vruntime_update)"),
+                RuleKind::Drop.of("min_slice").by_map("smallest slice below the entity's node of the run queue's tree (6.12 kernel/sched/fair.c: min_vruntime_update)"),
+                RuleKind::Drop.of("sched_delayed").by_map("asleep, yet still queued until its lag is used up; a new task is on no run queue (6.12 kernel/sched/fair.c: set_delayed)"),
+                RuleKind::Drop.of("rel_deadline").by_map("whether deadline is relative, between two queues (6.12 kernel/sched/core.c: __sched_fork)"),
                 RuleKind::Drop.of("custom_slice").by_override("the user asked for a slice by sched_setattr, which 6.1 cannot grant (6.12 kernel/sched/syscalls.c: __setscheduler_params); take the request back before the freeze"),
-                RuleKind::Drop.of("vlag").by_override("lag behind the average of one run queue, which is left behind (6.12 kernel/sched/fair.c: update_entity_lag)"),
+                RuleKind::Drop.of("vlag").by_map("lag behind the average of one run queue (6.12 kernel/sched/core.c: __sched_fork)"),
                 RuleKind::Drop.of("slice").by_override("the kernel's own default as long as custom_slice is 0, and otherwise that is refused (6.12 kernel/sched/fair.c: update_deadline)"),
             ]],
             ..TypeRules::PLAIN
@@ -2317,7 +2298,7 @@ static CHANGED: &[TypeConverter] = &[
             from_size: 9792,
             to_size: 9792,
             open: true,
-            spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 24), Span::new(192, 168, 17), Span::new(216, 192, 16), Span::new(232, 216, 8), Span::new(240, 208, 8), Span::new(264, 224, 12), Span::new(280, 240, 32), Span::new(320, 320, 56), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(664, 648, 8), Span::new(680, 656, 16), Span::new(704, 704, 224), Span::new(960, 960, 16), Span::new(984, 976, 4), Span::new(992, 984, 1056), Span::new(2056, 2048, 34), Span::new(2092, 2084, 20), Span::new(2136, 2104, 8), Span::new(2152, 2120, 36), Span::new(2192, 2160, 52), Span::new(2248, 2216, 72), Span::new(2328, 2308, 16), Span::new(2344, 2328, 12), Span::new(2368, 2352, 240), Span::new(2608, 2608, 88), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 72), Span::new(3328, 3336, 92), Span::new(3424, 3432, 160), Span::new(3584, 3600, 80), Span::new(3668, 3684, 24), Span::new(3704, 3728, 8), Span::new(3716, 3740, 46), Span::new(3764, 3786, 2), Span::new(3768, 3788, 16), Span::new(3784, 3808, 112), Span::new(3900, 3920, 4), Span::new(3904, 3928, 8), Span::new(3944, 3936, 1026), Span::new(4976, 4984, 64), Span::new(5044, 5052, 36), Span::new(5080, 5104, 4), Span::new(5088, 5112, 8), Span::new(5112, 5128, 16), Span::new(5144, 4968, 4), Span::new(5148, 5144, 4), Span::new(5152, 5152, 44), Span::new(5200, 5200, 40), Span::new(5256, 5240, 24), Span::new(5288, 5272, 20), Span::new(5312, 5296, 32), Span::new(5376, 5376, 144), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
+            spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 24), Span::new(192, 168, 17), Span::new(216, 192, 16), Span::new(232, 216, 8), Span::new(240, 208, 8), Span::new(264, 224, 12), Span::new(280, 240, 32), Span::new(320, 320, 56), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(664, 648, 8), Span::new(680, 656, 16), Span::new(704, 704, 224), Span::new(960, 960, 16), Span::new(984, 976, 4), Span::new(992, 984, 1056), Span::new(2056, 2048, 34), Span::new(2092, 2084, 20), Span::new(2136, 2104, 8), Span::new(2152, 2120, 36), Span::new(2192, 2160, 52), Span::new(2248, 2216, 72), Span::new(2328, 2308, 16), Span::new(2344, 2328, 12), Span::new(2368, 2352, 240), Span::new(2608, 2608, 88), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 72), Span::new(3328, 3336, 92), Span::new(3424, 3432, 160), Span::new(3584, 3600, 80), Span::new(3668, 3684, 24), Span::new(3704, 3728, 8), Span::new(3716, 3740, 46), Span::new(3764, 3786, 2), Span::new(3768, 3788, 16), Span::new(3784, 3808, 112), Span::new(3900, 3920, 4), Span::new(3904, 3928, 8), Span::new(3944, 3936, 1026), Span::new(4976, 4984, 104), Span::new(5080, 5104, 4), Span::new(5088, 5112, 8), Span::new(5112, 5128, 16), Span::new(5144, 4968, 4), Span::new(5148, 5144, 4), Span::new(5152, 5152, 44), Span::new(5200, 5200, 40), Span::new(5256, 5240, 24), Span::new(5288, 5272, 20), Span::new(5312, 5296, 32), Span::new(5376, 5376, 144), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
             padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27360, 32), Bits::new(30104, 8), Bits::new(30128, 16), Bits::new(39760, 48), Bits::new(40672, 32), Bits::new(41568, 32), Bits::new(42016, 32), Bits::new(42464, 32), Bits::new(42752, 256), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
             groups: &[&carry::task_struct::WITH_THREAD_INFO, &carry::task_struct::WITH_PADDING_2, &carry::task_struct::WITH_POSIX_CPUTIMERS_WORK, &carry::task_struct::WITH_MCE_VADDR, &[
                 RuleKind::Carry.of("__state"),
@@ -2481,7 +2462,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("bio_list").by_map("block I/O being split, on the kernel stack; null outside of it (block/blk-core.c: __submit_bio_noacct)"),
                 RuleKind::Reset.of("plug").by_map("block I/O being collected, on the kernel stack; null outside of it (block/blk-core.c: blk_start_plug)"),
                 RuleKind::Reset.of("reclaim_state").by_map("account of the page reclaim under way, on the kernel stack (mm/vmscan.c: set_task_reclaim_state)"),
-                RuleKind::Init.of("backing_dev_info").by_override("null outside a write (6.1 mm/filemap.c: __generic_file_write_iter)"),
+                RuleKind::Reset.of("backing_dev_info").by_map("device being written to, null outside a write (6.1 mm/filemap.c: __generic_file_write_iter)"),
                 RuleKind::Follow.of("io_context").by_map("I/O priority of the task, shared under CLONE_IO (block/blk-ioc.c: __copy_io)"),
                 RuleKind::Reset.of("capture_control").by_map("page the task waits for from compaction, on the kernel stack (mm/compaction.c: compact_zone_order)"),
                 RuleKind::Carry.of("ptrace_message"),
@@ -2493,7 +2474,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("acct_timexpd"),
                 RuleKind::Carry.of("mems_allowed"),
                 RuleKind::Carry.of("cpuset_mem_spread_rotor"),
-                RuleKind::Init.of("cpuset_slab_spread_rotor").by_override("what fork leaves: NUMA_NO_NODE, which makes the first use choose at random (6.1 kernel/fork.c: copy_process; 6.1 kernel/cgroup/cpuset.c: cpuset_slab_spread_node)"),
+                RuleKind::Reset.of("cpuset_slab_spread_rotor").by_map("node of this machine for the next slab page, -1 for none chosen (6.1 kernel/fork.c: copy_process)"),
                 RuleKind::Resource.of("cgroups").by_map("the cgroups the task is in (kernel/cgroup/cgroup.c: cgroup_fork, cgroup_post_fork)"),
                 RuleKind::Reset.of("cg_list").inside("list_head").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
                 RuleKind::Reset.of("closid").by_map("class of service that resctrl gave the task's group on this machine (arch/x86/kernel/cpu/resctrl/rdtgroup.c: __rdtgroup_move_task)"),
@@ -2521,19 +2502,19 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("dirty_paused_when").by_map("jiffies of this boot (mm/page-writeback.c: balance_dirty_pages)"),
                 RuleKind::Carry.of("timer_slack_ns"),
                 RuleKind::Carry.of("default_timer_slack_ns"),
-                RuleKind::Init.of("curr_ret_stack").by_override("-1 is the empty stack in 6.1, 0 in 6.12 (kernel/trace/fgraph.c: ftrace_graph_init_task)"),
+                RuleKind::Reset.of("curr_ret_stack").by_map("fill of ret_stack, which is not carried (kernel/trace/fgraph.c: ftrace_graph_init_task)"),
                 RuleKind::Carry.of("curr_ret_depth"),
                 RuleKind::Reset.of("ret_stack").by_map("return addresses that the function graph tracer replaced on the kernel stack, which is not carried (kernel/trace/fgraph.c: ftrace_graph_init_task)"),
                 RuleKind::Reset.of("ftrace_timestamp").by_map("clock of this boot when the task was switched out, for the tracer (kernel/trace/fgraph.c: graph_init_task)"),
                 RuleKind::Carry.of("trace_overrun"),
                 RuleKind::Carry.of("tracing_graph_pause"),
                 RuleKind::Carry.of("trace_recursion"),
-                RuleKind::Init.of("memcg_in_oom").by_override("in no page fault that ran out of memory (6.1 mm/memcontrol.c: mem_cgroup_oom_synchronize)"),
+                RuleKind::Reset.of("memcg_in_oom").by_map("cgroup that ran out of memory in a fault; dealt with before the fault ends (6.1 mm/memcontrol.c: mem_cgroup_oom_synchronize)"),
                 RuleKind::Init.of("memcg_oom_gfp_mask").by_override("means nothing until memcg_in_oom is set (6.1 mm/memcontrol.c: mem_cgroup_oom)"),
                 RuleKind::Init.of("memcg_oom_order").by_override("means nothing until memcg_in_oom is set (6.1 mm/memcontrol.c: mem_cgroup_oom)"),
                 RuleKind::Reset.of("memcg_nr_pages_over_high").by_map("pages to give back on the way to user mode, charged to a cgroup of this boot (mm/memcontrol.c: mem_cgroup_handle_over_high, 6.1; __mem_cgroup_handle_over_high, 6.12)"),
                 RuleKind::Reset.of("active_memcg").by_map("cgroup that is charged instead of the task's own, inside kernel code only (include/linux/sched/mm.h: set_active_memcg)"),
-                RuleKind::Init.of("throttle_queue").by_override("null after fork (6.1 kernel/fork.c: dup_task_struct; block/blk-cgroup.c: blkcg_schedule_throttle)"),
+                RuleKind::Reset.of("throttle_queue").by_map("device whose congestion is waited for on the way to user mode (6.1 block/blk-cgroup.c: blkcg_schedule_throttle)"),
                 RuleKind::Resource.of("utask").by_map("probes the task is in; return probes have replaced return addresses on its user stack (kernel/events/uprobes.c: get_utask, prepare_uretprobe)"),
                 RuleKind::Carry.of("sequential_io"),
                 RuleKind::Carry.of("sequential_io_avg"),
@@ -2552,36 +2533,35 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("l1d_flush_kill").inside("callback_head").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Recurse.of("thread").inside("thread_struct"),
-                RuleKind::Drop.of("saved_state").by_override("6.1 keeps no such copy without PREEMPT_RT; the task enters its interrupted system call again, whatever it slept in (6.12 kernel/freezer.c: __restore_freezer_state)"),
-                RuleKind::Drop.of("dl_server").by_override("null for every task off the CPU; one that is still set belongs to a task that was running when it was read (6.12 kernel/sched/sched.h: __put_prev_set_next_dl_server)"),
-                RuleKind::Drop.of("max_allowed_capacity").by_override("computed from the affinity, which is carried (6.12 kernel/sched/fair.c: set_task_max_allowed_capacity)"),
+                RuleKind::Drop.of("saved_state").by_override("6.1 keeps no such copy without PREEMPT_RT; the task enters its interrupted system call again, whatever it slept in (6.12 kernel/freezer.c: __restore_freezer_state; include/linux/sched.h: current_restore_rtlock_saved_state)"),
+                RuleKind::Drop.of("dl_server").by_map("deadline server the running task was picked by; null off the CPU (6.12 kernel/sched/sched.h: __put_prev_set_next_dl_server)"),
+                RuleKind::Drop.of("max_allowed_capacity").by_map("capacity of the strongest CPU the task may run on, computed from its affinity (6.12 kernel/sched/fair.c: set_task_max_allowed_capacity)"),
                 RuleKind::Drop.of("rcu_read_unlock_special").by_map("what RCU waits for from this reader (kernel/fork.c: rcu_copy_process)"),
-                RuleKind::Drop.of("rcu_tasks_exit_cpu").by_override("used between two points of an exit at which no task can be frozen (6.12 kernel/rcu/tasks.h: exit_tasks_rcu_start, exit_tasks_rcu_finish)"),
+                RuleKind::Drop.of("rcu_tasks_exit_cpu").by_map("CPU with the list that a dying task is on (6.12 kernel/rcu/tasks.h: exit_tasks_rcu_start)"),
                 RuleKind::Drop.of("rcu_tasks_exit_list.next").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
                 RuleKind::Drop.of("rcu_tasks_exit_list.prev").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
                 RuleKind::Drop.of("trc_reader_special").by_map("what RCU-trace waits for from this reader (kernel/fork.c: rcu_copy_process)"),
-                RuleKind::Drop.of("faults_disabled_mapping").by_override("null outside a direct write of bcachefs (6.12 fs/bcachefs/fs-io-direct.c: bch2_direct_write); a task inside one cannot go on where it was"),
+                RuleKind::Drop.of("faults_disabled_mapping").by_map("file whose pages must not be faulted in while bcachefs writes it directly (6.12 fs/bcachefs/fs-io-direct.c: bch2_direct_write)"),
                 RuleKind::Drop.of("sched_rt_mutex").by_override("a note of lockdep, valid inside one wait of an rt-mutex, which the task enters again (6.12 kernel/sched/core.c: rt_mutex_pre_schedule)"),
-                RuleKind::Drop.of("user_dumpable").by_override("6.1.170 has no answer for a task without mm and asks for none; a living task's is in mm_struct.flags (6.12 kernel/ptrace.c: task_still_dumpable)"),
+                RuleKind::Drop.of("user_dumpable").by_override("the older kernel has no answer for a task without mm and asks for none; a living task's is in mm_struct.flags (kernel/ptrace.c: task_still_dumpable, 6.1.192 and 6.12)"),
                 RuleKind::Drop.of("in_execve").by_map("inside execve, which is not interrupted half way (fs/exec.c: bprm_execve)"),
                 RuleKind::Drop.of("in_iowait").by_map("sleeps for I/O inside the kernel; the call is entered again (kernel/sched/core.c: io_schedule_prepare)"),
                 RuleKind::Drop.of("perf_recursion").by_override("not zero only while a callback of perf or of a tracer runs in the task, which then cannot go on where it was (6.12 kernel/events/core.c: perf_event_init_task)"),
                 RuleKind::Drop.of("perf_event_ctxp").by_map("perf events that watch the task; they belong to whoever opened them (kernel/events/core.c: perf_event_init_task)"),
                 RuleKind::Drop.of("il_weight").by_override("where the next page goes under MPOL_WEIGHTED_INTERLEAVE, a hint; a task that has the mode is refused at mempolicy.mode (6.12 mm/mempolicy.c: weighted_interleave_nodes)"),
                 RuleKind::Call.of("rseq_len").by_override("6.1 takes struct rseq of 32 bytes and no other length, and cannot unregister a longer one (6.1 kernel/rseq.c: sys_rseq); the address is the program's own"),
-                RuleKind::Drop.of("mm_cid").by_override("a concurrency id is held only while the task is on a CPU, and 6.1 has none (6.12 kernel/sched/sched.h: switch_mm_cid)"),
-                RuleKind::Drop.of("last_mm_cid").by_override("a concurrency id is held only while the task is on a CPU, and 6.1 has none (6.12 kernel/sched/sched.h: switch_mm_cid)"),
-                RuleKind::Drop.of("migrate_from_cpu").by_override("a concurrency id is held only while the task is on a CPU, and 6.1 has none (6.12 kernel/sched/sched.h: switch_mm_cid)"),
+                RuleKind::Drop.of("mm_cid").by_map("concurrency id the task has while it runs, -1 off the CPU (6.12 kernel/fork.c: dup_task_struct)"),
+                RuleKind::Drop.of("last_mm_cid").by_map("concurrency id the task had last, -1 for none (6.12 kernel/fork.c: dup_task_struct)"),
+                RuleKind::Drop.of("migrate_from_cpu").by_map("CPU the task is migrated from, -1 for none (6.12 kernel/fork.c: dup_task_struct)"),
                 RuleKind::Call.of("mm_cid_active").by_override("the same address space. mm_cid_active says no more than whether there is one (6.12 kernel/sched/core.c: sched_mm_cid_fork); where it says something else, in a task that is about to exit (sched_mm_cid_exit_signals), it is kept"),
-                RuleKind::Drop.of("cid_work.next").by_override("made anew by init_sched_mm_cid; pending work only compacts ids that 6.1 does not have (6.12 kernel/sched/core.c: task_mm_cid_work)"),
-                RuleKind::Drop.of("cid_work.func").by_override("made anew by init_sched_mm_cid; pending work only compacts ids that 6.1 does not have (6.12 kernel/sched/core.c: task_mm_cid_work)"),
-                RuleKind::Drop.of("curr_ret_stack").by_override("-1 is the empty stack in 6.1, 0 in 6.12 (kernel/trace/fgraph.c: ftrace_graph_init_task)"),
-                RuleKind::Drop.of("objcg").by_override("a cached handle of the task's memory cgroup, which is carried as a resource (6.12 mm/memcontrol.c: current_obj_cgroup)"),
-                RuleKind::Drop.of("throttle_disk").by_override("a wait on the way to user mode that spares a device of the machine left behind (6.12 block/blk-cgroup.c: blkcg_schedule_throttle)"),
+                RuleKind::Drop.of("cid_work.next").by_map("work that compacts concurrency ids; it points at itself while not queued (6.12 kernel/sched/core.c: init_sched_mm_cid)"),
+                RuleKind::Drop.of("cid_work.func").by_map("work that compacts concurrency ids; it points at itself while not queued (6.12 kernel/sched/core.c: init_sched_mm_cid)"),
+                RuleKind::Drop.of("objcg").by_map("cached handle of the task's memory cgroup, looked up at the next allocation (6.12 mm/memcontrol.c: mem_cgroup_fork, current_obj_cgroup)"),
+                RuleKind::Drop.of("throttle_disk").by_map("device whose congestion is waited for on the way to user mode (6.12 block/blk-cgroup.c: blkcg_schedule_throttle)"),
                 RuleKind::Drop.of("rcu.next").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
                 RuleKind::Drop.of("rcu.func").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
-                RuleKind::Drop.of("bpf_net_context").by_override("null unless a networking BPF program runs on the task's kernel stack (6.12 include/linux/filter.h: bpf_net_ctx_set)"),
-                RuleKind::Drop.of("kstack_offset").by_override("a random number for the next system call only (6.12 include/linux/randomize_kstack.h: choose_random_kstack_offset)"),
+                RuleKind::Drop.of("bpf_net_context").by_map("networking BPF program under way, on the kernel stack (6.12 include/linux/filter.h: bpf_net_ctx_set)"),
+                RuleKind::Drop.of("kstack_offset").by_override("a random number for the next system call only; the older kernel draws it by CPU (include/linux/randomize_kstack.h: choose_random_kstack_offset, 6.1.192 and 6.12)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -2634,7 +2614,7 @@ static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
             groups: &[&carry::user_struct::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("perf_mlock.counter").by_override("pages of perf buffers, and no perf mapping is carried (6.12 kernel/events/core.c: perf_mmap)"),
+                RuleKind::Drop.of("perf_mlock.counter").by_override("pages of perf buffers, and no perf mapping is carried; the older kernel counts them in locked_vm (kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -2664,10 +2644,10 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("swap_readahead_info.counter").by_map("window of the last swap-in, a hint (mm/swap_state.c: swap_ra_info, 6.1; swap_vma_ra_win, 6.12)"),
                 RuleKind::Follow.of("vm_policy").by_map("NUMA policy of the area, null for the task's (mm/mempolicy.c: vma_replace_policy)"),
                 RuleKind::Recurse.of("vm_userfaultfd_ctx").inside("vm_userfaultfd_ctx"),
-                RuleKind::Drop.of("detached").by_override("taken out of the tree and about to be freed (6.12 mm/vma.c: vma_mark_detached); no walk finds it"),
-                RuleKind::Drop.of("vm_lock_seq").by_override("compared with mm_lock_seq of this boot only (6.12 include/linux/mm.h: vma_start_write)"),
-                RuleKind::Drop.of("vm_lock").by_override("the lock of the area, which nobody holds (6.12 kernel/fork.c: vma_lock_alloc)"),
-                RuleKind::Drop.of("numab_state").by_override("what NUMA balancing noted of the nodes of this machine (6.12 kernel/sched/fair.c: task_numa_work)"),
+                RuleKind::Drop.of("detached").by_map("taken out of the tree and about to be freed; what the walk finds is not (6.12 mm/vma.c: vma_prepare, vma_mark_detached)"),
+                RuleKind::Drop.of("vm_lock_seq").by_map("not locked for writing: a number that mm_lock_seq has not (6.12 kernel/fork.c: vma_lock_alloc)"),
+                RuleKind::Drop.of("vm_lock").by_map("lock allocated with the VMA (6.12 kernel/fork.c: vma_lock_alloc)"),
+                RuleKind::Drop.of("numab_state").by_map("which tasks of this boot used the area, for NUMA balancing (6.12 kernel/sched/fair.c: task_numa_work)"),
             ]],
             ..TypeRules::PLAIN
         },

@@ -266,6 +266,13 @@ impl Layout {
             })
     }
 
+    /// Whether there is a type of this name, or several: then [`Layout::find`] gives none.
+    pub fn has(&self, name: &str) -> bool {
+        self.composites.contains_key(name)
+            || self.typedefs.contains_key(name)
+            || self.enums.contains_key(name)
+    }
+
     /// `id` without typedefs and qualifiers around it.
     pub fn strip(&self, mut id: TypeId) -> TypeId {
         while let Type::Typedef { target, .. } | Type::Qualified { target, .. } = self.get(id) {

@@ -310,13 +310,12 @@ impl Registry {
             source,
         })?;
         let map = self.state_map(&entry.family)?;
-        let found =
-            layout
-                .fingerprint(&map.saved_types())
-                .map_err(|source| RegistryError::SavedType {
-                    file: file(),
-                    source,
-                })?;
+        let found = layout
+            .fingerprint(&map.saved_in(&layout))
+            .map_err(|source| RegistryError::SavedType {
+                file: file(),
+                source,
+            })?;
         if found != entry.fingerprint {
             let expected = entry.fingerprint;
             return Err(RegistryError::Changed {

@@ -211,10 +211,14 @@ pub enum Initial {
     EmptyList,
     /// An integer or a pointer's number.
     Value(i64),
+    /// A pointer to nothing.
+    Null,
+    /// All bytes zero, whatever the types of members say.
+    Zero,
     /// The address of the value itself.
     OwnAddress,
-    /// [`Initial::Value`] or [`Initial::OwnAddress`] of some members, by path; the rest as for
-    /// [`Initial::Default`].
+    /// What some members have, by path; the rest as for [`Initial::Default`]. A `?` behind a path
+    /// says that perhaps no stored layout has the member, only kernels built in another way.
     Members(BTreeMap<String, Initial>),
 }
 
@@ -234,6 +238,18 @@ impl StateMap {
             .filter(|(_, entry)| entry.saved)
             .map(|(name, _)| name.as_str())
             .collect()
+    }
+
+    /// The saved types that a layout has, sorted, and those that it has to have: the ones that the
+    /// walk starts from. Others may be of some layouts of a family only.
+    pub fn saved_in(&self, layout: &Layout) -> Vec<&str> {
+        let starts = |name: &str| {
+            self.roots.iter().any(|root| root.ty == name)
+                || self.derived.iter().any(|derived| derived.ty == name)
+        };
+        let mut saved = self.saved_types();
+        saved.retain(|name| starts(name) || layout.has(name));
+        saved
     }
 
     /// What is said of a type that goes by `names` ([`Layout::names`]); the outermost name that
@@ -293,10 +309,19 @@ impl StateMap {
             .unwrap_or(Initial::Default)
     }
 
-    /// The types and members that a stored layout has to keep for this map.
+    /// The types and members that a layout may have to have for this map.
     pub fn keep(&self) -> crate::layout::Keep {
         crate::layout::Keep {
             whole: self.saved_types().into_iter().map(String::from).collect(),
+            partial: self.walk.clone(),
+        }
+    }
+
+    /// The types and members that a stored layout has to keep of `layout` for this map.
+    pub fn keep_of(&self, layout: &Layout) -> crate::layout::Keep {
+        let saved = self.saved_in(layout).into_iter();
+        crate::layout::Keep {
+            whole: saved.map(String::from).collect(),
             partial: self.walk.clone(),
         }
     }

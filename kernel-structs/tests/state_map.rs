@@ -53,6 +53,24 @@ fn a_ring_is_a_pointer_to_the_same_type() {
 }
 
 #[test]
+fn an_initial_value_is_of_a_member_that_some_layout_has() {
+    let map = changed("{ lock = 1, ", "{ lokc = 1, ");
+    assert_eq!(
+        findings(&map),
+        [
+            "[type.spinlock_t] initial: no layout's spinlock_t has a member `lokc`; remove it or correct its name"
+        ]
+    );
+    let map = changed("\"magic?\" = 0xdead4ead", "magic = 0xdead4ead");
+    assert_eq!(findings(&map).len(), 1);
+    let map = changed(
+        "run_list = { policy = \"reset\", initial = { next",
+        "run_list = { policy = \"reset\", initial = { first",
+    );
+    assert!(findings(&map)[0].contains("`run_list.first`"));
+}
+
+#[test]
 fn a_root_is_of_a_saved_type() {
     let map = changed(
         "type = \"task_struct\"\nring = \"next_task\"",

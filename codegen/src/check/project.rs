@@ -1,24 +1,32 @@
-//! The decisions of a project's converters.
+//! The decisions of a project.
 
 use crate::generate::{self, GenerateError, STEP};
-use crate::overrides::{self, Override, OverrideAction, OverridesFile};
+use crate::overrides::{self, Changes, FOLDER, Override, OverrideAction};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The overrides of all converters of one family.
+/// The decisions of one family, and of all of its converters.
 #[derive(Clone, Debug, Default)]
 pub struct Project {
-    files: Vec<(PathBuf, OverridesFile)>,
+    entries: Vec<(PathBuf, Override)>,
 }
 
 impl Project {
-    /// Reads the converter crates in `converters`; none if there is no such folder.
+    /// Reads what is decided in `converters`; nothing if there is no such folder.
     ///
     /// # Errors
-    /// If a crate's overrides cannot be read.
+    /// If a file with decisions cannot be read.
     pub fn read(converters: &Path, family: &str) -> Result<Project, GenerateError> {
-        let mut files = Vec::new();
+        let mut entries = Vec::new();
         if converters.is_dir() {
+            let folder = converters.join(FOLDER);
+            for entry in Changes::read(&folder, family)?.all() {
+                let file = entry
+                    .origin
+                    .as_ref()
+                    .map_or("", |origin| origin.file.as_str());
+                entries.push((folder.join(family).join(file), entry));
+            }
             for dir in generate::steps(converters)? {
                 let path = dir.join(STEP);
                 let text = fs::read_to_string(&path).map_err(|error| GenerateError::Io {
@@ -32,20 +40,22 @@ impl Project {
                     })
                 })?;
                 if file.family == family {
-                    files.push((path, file));
+                    let own = file.overrides.entries.into_iter();
+                    entries.extend(own.map(|entry| (path.clone(), entry)));
                 }
             }
         }
-        Ok(Project { files })
+        Ok(Project { entries })
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&Path, &Override)> {
+        self.entries
+            .iter()
+            .map(|(path, entry)| (path.as_path(), entry))
     }
 
     fn entries<'a>(&'a self, field: &'a str) -> impl Iterator<Item = (&'a Path, &'a Override)> {
-        self.files.iter().flat_map(move |(path, file)| {
-            let entries = file.overrides.entries.iter();
-            entries
-                .filter(move |entry| entry.field == field)
-                .map(move |entry| (path.as_path(), entry))
-        })
+        self.all().filter(move |(_, entry)| entry.field == field)
     }
 
     /// The override that says what a new field `field` gets.
@@ -61,20 +71,9 @@ impl Project {
             return Some(Decision::of(path, entry));
         }
         let (ty, name) = field.split_once('.')?;
-        let all = self.files.iter();
-        let mut all = all.flat_map(|(path, file)| {
-            file.overrides
-                .entries
-                .iter()
-                .map(move |entry| (path, entry))
-        });
-        let used = |entry: &Override| match &entry.action {
-            OverrideAction::Rename { old } => old == name,
-            OverrideAction::Call { from, .. } => from.iter().any(|from| from == name),
-            _ => false,
-        };
+        let used = |entry: &Override| entry.action.reads().contains(&name);
         let of_type = |entry: &Override| entry.field.split_once('.').is_some_and(|own| own.0 == ty);
-        let found = all.find(|(_, entry)| of_type(entry) && used(entry));
+        let found = self.all().find(|(_, entry)| of_type(entry) && used(entry));
         found.map(|(path, entry)| Decision::of(path, entry))
     }
 
@@ -84,7 +83,7 @@ impl Project {
             matches!(
                 entry.action,
                 OverrideAction::Scale { .. }
-                    | OverrideAction::Remap(_)
+                    | OverrideAction::Remap { .. }
                     | OverrideAction::MergeSum
                     | OverrideAction::Call { .. }
             )
@@ -95,18 +94,11 @@ impl Project {
 
     /// The override that knows a flag by the name of its constant.
     pub(super) fn remaps(&self, constant: &str) -> Option<Decision> {
-        let all = self.files.iter();
-        let mut all = all.flat_map(|(path, file)| {
-            file.overrides
-                .entries
-                .iter()
-                .map(move |entry| (path, entry))
-        });
         let knows = |entry: &Override| match &entry.action {
-            OverrideAction::Remap(flags) => flags.iter().any(|flag| flag.name == constant),
+            OverrideAction::Remap { flags, .. } => flags.iter().any(|flag| flag.name == constant),
             _ => false,
         };
-        let found = all.find(|(_, entry)| knows(entry));
+        let found = self.all().find(|(_, entry)| knows(entry));
         found.map(|(path, entry)| Decision::of(path, entry))
     }
 }

@@ -1,12 +1,11 @@
 //! `kconv-gen check`.
 
-use super::plan::{side, stored_overrides};
+use super::plan::{decided, side, stored_overrides};
 use super::{CliError, Ended, Named, print};
 use clap::{Args, ValueEnum};
 use kconv_codegen::check::{
     self, Acknowledgements, Inputs, Layouts, Options, Project, Saved, render,
 };
-use kconv_codegen::overrides::Overrides;
 use kconv_codegen::plan::{Pair, Plan};
 use kernel_structs::releases::Registry;
 use std::fs::{self, File};
@@ -92,15 +91,15 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
     };
     let made = match &ends {
         Some((from, to)) => {
-            let stored = stored_overrides(&registry, from, to)?;
-            let none = Overrides::default();
+            let file = stored_overrides(&registry, from, to)?;
+            let overrides = decided(file.as_ref(), from, to)?;
             Some(Plan::make(&Pair {
                 converter: "none",
                 machine: &from.arch,
                 from: side(from),
                 to: side(to),
                 map: &map,
-                overrides: stored.as_ref().map_or(&none, |(_, file)| &file.overrides),
+                overrides: &overrides,
             }))
         }
         None => None,

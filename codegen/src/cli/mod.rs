@@ -206,7 +206,7 @@ impl Named {
             layout_name: name.to_owned(),
             family: family.to_owned(),
             arch: arch.to_owned(),
-            fingerprint: layout.fingerprint(&map.saved_types())?,
+            fingerprint: layout.fingerprint(&map.saved_in(&layout))?,
             layout,
             route,
         })

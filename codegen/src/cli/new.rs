@@ -1,6 +1,8 @@
 //! `kconv-gen new`.
 
 use super::{CliError, Ended, print, registry};
+use kconv_codegen::generate;
+use kconv_codegen::overrides::FOLDER;
 use kconv_codegen::scaffold;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +22,11 @@ pub(crate) fn new(
         })?),
         None => None,
     };
-    let made = scaffold::make(&registry, &selection, patch.as_deref())?;
+    let folder = match output.as_deref() {
+        Some(dir) => generate::family_folder(dir),
+        None => Path::new("converters").join(FOLDER),
+    };
+    let made = scaffold::make(&registry, &selection, patch.as_deref(), &folder)?;
     let dir = match output {
         Some(dir) => dir,
         None => {
@@ -34,10 +40,16 @@ pub(crate) fn new(
         }
     };
     scaffold::write(&dir, &made)?;
+    let files = scaffold::propose(&folder, &made)?;
+    let files: Vec<_> = files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    let files = files.join(", ");
     let next = match made.undecided {
         0 => "nothing is undecided".to_owned(),
-        1 => "1 field is undecided; complete its entry in step.toml".to_owned(),
-        n => format!("{n} fields are undecided; complete their entries in step.toml"),
+        1 => format!("1 field is undecided; complete its entry in {files}"),
+        n => format!("{n} fields are undecided; complete their entries in {files}"),
     };
     print(&format!("{}: {}, {next}\n", dir.display(), made.converter))?;
     Ok(Ended::Clean)

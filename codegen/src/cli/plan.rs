@@ -3,7 +3,7 @@
 use super::{CliError, Ended, Named, print, print_json, registry};
 use kconv_codegen::diff::{self, html, side, view};
 use kconv_codegen::generate::{self, Findings, GenerateError, STEP};
-use kconv_codegen::overrides::{self, Overrides, OverridesFile};
+use kconv_codegen::overrides::{self, Changes, Overrides, OverridesFile};
 use kconv_codegen::plan::{Pair, Plan, Side};
 use kconv_codegen::{coverage, show};
 use kernel_structs::releases::Registry;
@@ -79,20 +79,20 @@ pub(crate) fn plan(
     let registry = registry()?;
     let (from, to) = both(&registry, from, to, family)?;
     let map = registry.state_map(&from.family)?;
-    let decided = match overrides {
+    let file = match overrides {
         Some(path) => Some((path.to_owned(), read_overrides(path)?)),
         None => stored_overrides(&registry, &from, &to)?,
     };
-    let none = Overrides::default();
+    let overrides = decided(file.as_ref(), &from, &to)?;
     let made = Plan::make(&Pair {
-        converter: decided
+        converter: file
             .as_ref()
             .map_or("none", |(_, file)| file.converter.as_str()),
         machine: &from.arch,
         from: side(&from),
         to: side(&to),
         map: &map,
-        overrides: decided.as_ref().map_or(&none, |(_, file)| &file.overrides),
+        overrides: &overrides,
     });
     match shown {
         Shown::Plan { json: true } => print_json(&made.plan)?,
@@ -162,6 +162,30 @@ fn read_overrides(path: &Path) -> Result<OverridesFile, CliError> {
         eprint!("{}", show::findings(&path.display().to_string(), &findings));
         GenerateError::Findings(findings).into()
     })
+}
+
+/// What is decided from one layout to another: by the family, and by the file of a step.
+pub(super) fn decided(
+    file: Option<&(PathBuf, OverridesFile)>,
+    from: &Named,
+    to: &Named,
+) -> Result<Overrides, CliError> {
+    let folder = Path::new("converters").join(overrides::FOLDER);
+    let changes = Changes::read(&folder, &from.family).map_err(GenerateError::from)?;
+    let family = changes.between(&from.layout, &to.layout);
+    let Some((path, file)) = file else {
+        return Ok(family);
+    };
+    let (decided, twice) = file.overrides.with(family);
+    if twice.is_empty() {
+        return Ok(decided);
+    }
+    let findings = Findings {
+        overrides: twice,
+        ..Findings::default()
+    };
+    eprint!("{}", show::findings(&path.display().to_string(), &findings));
+    Err(GenerateError::Findings(findings).into())
 }
 
 /// The decisions of the crate that converts between two layouts, if there is one here.

@@ -1,8 +1,8 @@
 //! `overrides.toml` as text. The raw shapes mirror the file; what they mean is checked here.
 
+use super::action::{RawFlag, RawScale, is_identifier, written};
 use super::{
-    Flag, Init, Override, OverrideAction, OverrideFinding, OverrideProblem, Overrides,
-    OverridesFile, PairEntry,
+    Override, OverrideAction, OverrideFinding, OverrideProblem, Overrides, OverridesFile, PairEntry,
 };
 use kernel_structs::layout::Fingerprint;
 use serde::Deserialize;
@@ -42,25 +42,11 @@ struct RawOverride {
     scale: Option<RawScale>,
     remap: Option<Vec<RawFlag>>,
     merge: Option<String>,
+    rest: Option<i64>,
     call: Option<String>,
     from: Option<Vec<String>>,
     reason: String,
     evidence: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawScale {
-    multiply: i64,
-    divide: i64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawFlag {
-    name: String,
-    from: u64,
-    to: u64,
 }
 
 /// Reads an overrides file.
@@ -159,10 +145,7 @@ fn pair(raw: RawPair, line: usize) -> Result<PairEntry, OverrideProblem> {
 fn entry(raw: RawOverride, line: usize, index: usize) -> Result<Override, Vec<OverrideProblem>> {
     let mut problems = Vec::new();
     let field = raw.field;
-    let is_field = field.split_once('.').is_some_and(|(ty, member)| {
-        !ty.is_empty() && !member.is_empty() && !field.contains(char::is_whitespace)
-    });
-    if !is_field {
+    if !is_field(&field) {
         problems.push(OverrideProblem::NotAField {
             field: field.clone(),
         });
@@ -172,137 +155,41 @@ fn entry(raw: RawOverride, line: usize, index: usize) -> Result<Override, Vec<Ov
             field: field.clone(),
         });
     }
-    let given = [
-        ("rename", raw.rename.is_some()),
-        ("init", raw.init.is_some()),
-        ("drop", raw.drop.is_some()),
-        ("make", raw.make.is_some()),
-        ("fold", raw.fold.is_some()),
-        ("scale", raw.scale.is_some()),
-        ("remap", raw.remap.is_some()),
-        ("merge", raw.merge.is_some()),
-        ("call", raw.call.is_some()),
-    ];
-    let actions: Vec<&'static str> = given
-        .iter()
-        .filter(|(_, given)| *given)
-        .map(|(name, _)| *name)
-        .collect();
-    if actions.len() > 1 {
-        problems.push(OverrideProblem::TwoActions {
-            field: field.clone(),
-            actions,
-        });
-    }
-    if raw.from.is_some() && raw.call.is_none() {
-        problems.push(OverrideProblem::ForeignAttribute {
-            field: field.clone(),
-        });
-    }
-
-    let bad = |key, found: &dyn std::fmt::Display, expected| OverrideProblem::BadValue {
-        field: field.clone(),
-        key,
-        found: found.to_string(),
-        expected,
-    };
-    let action = if let Some(old) = raw.rename {
-        Ok(OverrideAction::Rename { old })
-    } else if let Some(value) = raw.init {
-        const EXPECTED: &str =
-            "\"null\", \"zero\", \"empty-list\", \"self\", \"container\" or an integer";
-        match &value {
-            toml::Value::Integer(value) => Ok(OverrideAction::Init(Init::Value(*value))),
-            toml::Value::String(word) => match word.as_str() {
-                "null" => Ok(OverrideAction::Init(Init::Null)),
-                "zero" => Ok(OverrideAction::Init(Init::Zero)),
-                "empty-list" => Ok(OverrideAction::Init(Init::EmptyList)),
-                "self" => Ok(OverrideAction::Init(Init::Object)),
-                "container" => Ok(OverrideAction::Init(Init::Container)),
-                _ => Err(bad("init", &value, EXPECTED)),
-            },
-            _ => Err(bad("init", &value, EXPECTED)),
+    let action = match written!(raw).actions(&field) {
+        Ok(mut actions) if actions.len() < 2 => actions.pop(),
+        Ok(actions) => {
+            problems.push(OverrideProblem::TwoActions {
+                field: field.clone(),
+                actions: actions.iter().map(OverrideAction::name).collect(),
+            });
+            return Err(problems);
         }
-    } else if let Some(word) = raw.drop {
-        match word.as_str() {
-            "only-if-initial" => Ok(OverrideAction::Drop {
-                only_if_initial: true,
-            }),
-            "always" => Ok(OverrideAction::Drop {
-                only_if_initial: false,
-            }),
-            "container" => Ok(OverrideAction::DropContainer),
-            _ => Err(bad(
-                "drop",
-                &word,
-                "\"only-if-initial\", \"always\" or \"container\"",
-            )),
+        Err(found) => {
+            problems.extend(found);
+            return Err(problems);
         }
-    } else if let Some(ty) = raw.make {
-        Ok(OverrideAction::Make { ty })
-    } else if let Some(ty) = raw.fold {
-        Ok(OverrideAction::Fold { ty })
-    } else if let Some(RawScale { multiply, divide }) = raw.scale {
-        match multiply > 0 && divide > 0 {
-            true => Ok(OverrideAction::Scale { multiply, divide }),
-            false => Err(bad(
-                "scale",
-                &format!("{multiply} / {divide}"),
-                "a multiplier and a divisor above 0",
-            )),
-        }
-    } else if let Some(flags) = raw.remap {
-        match flags.iter().all(|flag| flag.from != 0) && !flags.is_empty() {
-            true => Ok(OverrideAction::Remap(
-                flags
-                    .into_iter()
-                    .map(|flag| Flag {
-                        name: flag.name,
-                        from: flag.from,
-                        to: flag.to,
-                    })
-                    .collect(),
-            )),
-            false => Err(bad("remap", &"empty", "flags, each with a bit in `from`")),
-        }
-    } else if let Some(word) = raw.merge {
-        match word.as_str() {
-            "sum" => Ok(OverrideAction::MergeSum),
-            _ => Err(bad("merge", &word, "\"sum\"")),
-        }
-    } else if let Some(function) = raw.call {
-        match is_identifier(&function) {
-            true => Ok(OverrideAction::Call {
-                function,
-                from: raw.from.unwrap_or_default(),
-            }),
-            false => Err(OverrideProblem::BadName {
-                found: function,
-                what: "function",
-            }),
-        }
-    } else {
-        Err(OverrideProblem::NoAction {
-            field: field.clone(),
-        })
     };
     match action {
-        Ok(action) if problems.is_empty() => Ok(Override {
+        Some(action) if problems.is_empty() => Ok(Override {
             index,
             line,
+            origin: None,
             field,
             action,
             reason: raw.reason,
             evidence: raw.evidence.unwrap_or_default(),
         }),
-        Ok(_) => Err(problems),
-        Err(problem) => {
-            problems.push(problem);
+        Some(_) => Err(problems),
+        None => {
+            problems.push(OverrideProblem::NoAction { field });
             Err(problems)
         }
     }
 }
 
-fn is_identifier(name: &str) -> bool {
-    syn::parse_str::<syn::Ident>(name).is_ok()
+/// Whether `field` is `type.member`.
+pub(super) fn is_field(field: &str) -> bool {
+    field.split_once('.').is_some_and(|(ty, member)| {
+        !ty.is_empty() && !member.is_empty() && !field.contains(char::is_whitespace)
+    })
 }

@@ -8,7 +8,7 @@ use super::{Action, Meaning};
 use crate::ctype::{self, Field, Scalar, ScalarKind, Shape};
 use kconv_rules::RuleKind;
 use kernel_structs::layout::{Composite, Type, TypeId, padding};
-use kernel_structs::state::{Missing, Policy, Rule};
+use kernel_structs::state::{Initial, Missing, Policy, Rule};
 
 /// A rule and how it is carried out.
 pub(super) type Ruled = Result<(RuleKind, Action), Why>;
@@ -33,19 +33,32 @@ impl<'a> Planner<'a> {
         let (old, new) = match (old, new) {
             (Some(old), Some(new)) => (Value::of(old), Value::of(new)),
             (None, Some(new)) => {
-                let rule = new_rule.filter(|rule| rule.of_type);
-                return self.one_sided(rule, None, Some(Value::of(new)), Why::Added);
+                return self.one_sided(new_rule, None, Some(Value::of(new)), Why::Added);
             }
             (Some(old), None) => {
-                let rule = old_rule.filter(|rule| rule.of_type);
-                return self.one_sided(rule, Some(Value::of(old)), None, Why::Removed);
+                return self.one_sided(old_rule, Some(Value::of(old)), None, Why::Removed);
             }
             (None, None) => return Ok(Decision::automatic(Vec::new())),
         };
         if old.len == 0 && new.len == 0 && self.same(old.ty, new.ty) {
             return Ok(Decision::automatic(Vec::new()));
         }
-        match (old_rule, new_rule) {
+        // A structure around a number, like refcount_t, is carried whatever the state map says of
+        // the structures inside.
+        let (wrapped, rules) = match self.wrapped(&old, &new) {
+            Some(wrapped) => {
+                let carried = |rule: Option<MemberRule<'_>>| {
+                    rule.is_none_or(|rule| matches!(rule.rule.policy, Policy::Carry))
+                };
+                match carried(old_rule) && carried(new_rule) {
+                    true => (wrapped, (None, None)),
+                    false => ((old, new), (old_rule, new_rule)),
+                }
+            }
+            None => ((old, new), (old_rule, new_rule)),
+        };
+        let (old, new) = wrapped;
+        match rules {
             (None, None) => {
                 let fallback = format!("{}.{}", owner.name, new.path);
                 let (rule, action) = self.values(&old, &new, &fallback)?;
@@ -76,13 +89,50 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Two numbers of one width of which one is in a structure around it that the other is not in:
+    /// an `int` that became an `atomic_t`, an `atomic_t` that became a `refcount_t`.
+    fn wrapped(&self, old: &Value, new: &Value) -> Option<(Value, Value)> {
+        if old.bit_field || new.bit_field || old.len != new.len {
+            return None;
+        }
+        let name = |which: Which, value: &Value| ctype::type_name(self.layout(which), value.ty);
+        let inner = |which: Which, value: &Value| {
+            let layout = self.layout(which);
+            match ctype::shape(layout, value.ty) {
+                Shape::Scalar(scalar) if scalar.kind == ScalarKind::Number => Some(value.clone()),
+                Shape::Struct(..) => {
+                    let (path, ty) = ctype::wrapped_number(layout, value.ty)?;
+                    Some(value.wrapped(&path, ty))
+                }
+                _ => None,
+            }
+        };
+        let (was, is) = (inner(Which::Old, old)?, inner(Which::New, new)?);
+        let wrapped = was.path != old.path || is.path != new.path;
+        let both = was.path != old.path && is.path != new.path;
+        let same = both && name(Which::Old, old) == name(Which::New, new);
+        (wrapped && !same).then_some((was, is))
+    }
+
+    /// The state map's rule for a member by its name.
+    pub(super) fn own_rule(&self, which: Which, owner: &Owner, field: &Field) -> Option<&'a Rule> {
+        let map = self.pair.map;
+        let (names, member) = match (field.inside, field.name.rsplit_once('.')) {
+            (Some(inside), Some((_, member))) => {
+                let names = self.layout(which).names(inside);
+                (names.into_iter().map(String::from).collect(), member)
+            }
+            _ => (owner.names[which as usize].clone(), field.name.as_str()),
+        };
+        names
+            .iter()
+            .find_map(|name| map.types.get(name)?.fields.get(member))
+    }
+
     /// The state map's rule for a member.
     fn member_rule(&self, which: Which, owner: &Owner, field: &Field) -> Option<MemberRule<'a>> {
         let map = self.pair.map;
-        let names = &owner.names[which as usize];
-        let own = names
-            .iter()
-            .find_map(|name| map.types.get(name)?.fields.get(&field.name));
+        let own = self.own_rule(which, owner, field);
         // What is followed in one release and embedded in another is, where it is embedded, a
         // structure like any other.
         let own = own.filter(|rule| {
@@ -128,7 +178,8 @@ impl<'a> Planner<'a> {
         (unnamed && rules.iter().all(carried)).then(|| rules.first().copied())?
     }
 
-    /// A member that only one side has is decided by a type that is reset wherever it stands.
+    /// A member that only one side has is decided if it is reset: it gets its initial value, or is
+    /// kept unless it has it.
     fn one_sided(
         &mut self,
         rule: Option<MemberRule<'_>>,
@@ -145,9 +196,12 @@ impl<'a> Planner<'a> {
         let Policy::Reset { initial, strict } = &rule.policy else {
             return Err(open);
         };
-        let initial = initial
-            .clone()
-            .unwrap_or(kernel_structs::state::Initial::Default);
+        let initial = match (initial, &old, &new) {
+            (Some(initial), ..) => initial.clone(),
+            (None, _, Some(new)) => self.pair.map.initial(self.layout(Which::New), new.ty),
+            (None, Some(old), None) => self.pair.map.initial(self.layout(Which::Old), old.ty),
+            (None, None, None) => Initial::Default,
+        };
         let mut parts = Vec::new();
         self.reset_value(old, new, &initial, *strict, &mut parts)?;
         Ok(Decision::state_map(&rule.reason, parts))

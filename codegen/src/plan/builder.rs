@@ -31,7 +31,8 @@ pub struct Made {
 impl Plan {
     /// Makes the plan for `pair`.
     ///
-    /// Unions with an arm in the state map are planned as that arm ([`kernel_structs::state::StateMap::live`]).
+    /// Unions with an arm in the state map are planned as that arm
+    /// ([`kernel_structs::state::StateMap::live`]).
     pub fn make(pair: &Pair<'_>) -> Made {
         let layouts = (
             pair.map.live(pair.from.layout),
@@ -51,7 +52,8 @@ impl Plan {
         Plan::make_live(&live)
     }
 
-    fn make_live(pair: &Pair<'_>) -> Made {
+    /// As [`Plan::make`], with layouts whose unions are arms already.
+    pub(crate) fn make_live(pair: &Pair<'_>) -> Made {
         let mut planner = Planner {
             pair: *pair,
             types: BTreeMap::new(),
@@ -60,6 +62,7 @@ impl Plan {
             undecided: Vec::new(),
             needed: BTreeSet::new(),
             known: BTreeSet::new(),
+            journal: Vec::new(),
         };
         planner.objects();
         let task = planner.task_label();
@@ -91,20 +94,28 @@ pub(super) struct Planner<'a> {
     pub(super) pair: Pair<'a>,
     pub(super) types: BTreeMap<String, TypePlan>,
     /// Plans by the types they are for and the name these go by.
-    names: BTreeMap<(TypeId, TypeId, String), String>,
+    names: BTreeMap<Name, String>,
     canonical: [BTreeMap<TypeId, String>; 2],
     pub(super) undecided: Vec<Undecided>,
     pub(super) needed: BTreeSet<usize>,
     pub(super) known: BTreeSet<String>,
+    journal: Vec<Entry>,
+}
+
+type Name = (TypeId, TypeId, String);
+
+/// Something that a decision has left behind.
+enum Entry {
+    Type(String),
+    Name(Name),
+    Needed(usize),
+    Known(String),
 }
 
 /// What a decision may have to be undone to.
 pub(super) struct State {
-    types: BTreeMap<String, TypePlan>,
-    names: BTreeMap<(TypeId, TypeId, String), String>,
+    journal: usize,
     undecided: usize,
-    needed: BTreeSet<usize>,
-    known: BTreeSet<String>,
 }
 
 /// Which of the two layouts.
@@ -130,24 +141,45 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// All that a decision can leave behind.
+    /// How much there is of what a decision can leave behind.
     pub(super) fn state(&self) -> State {
         State {
-            types: self.types.clone(),
-            names: self.names.clone(),
+            journal: self.journal.len(),
             undecided: self.undecided.len(),
-            needed: self.needed.clone(),
-            known: self.known.clone(),
         }
     }
 
     /// Forgets what happened since `before`.
-    pub(super) fn restore(&mut self, before: State) {
-        self.types = before.types;
-        self.names = before.names;
+    pub(super) fn restore(&mut self, before: &State) {
+        for entry in self.journal.drain(before.journal..).rev() {
+            match entry {
+                Entry::Type(name) => drop(self.types.remove(&name)),
+                Entry::Name(key) => drop(self.names.remove(&key)),
+                Entry::Needed(index) => drop(self.needed.remove(&index)),
+                Entry::Known(field) => drop(self.known.remove(&field)),
+            }
+        }
         self.undecided.truncate(before.undecided);
-        self.needed = before.needed;
-        self.known = before.known;
+    }
+
+    /// Adds the plan of a type.
+    pub(super) fn add_type(&mut self, name: String, plan: TypePlan) {
+        if self.types.insert(name.clone(), plan).is_none() {
+            self.journal.push(Entry::Type(name));
+        }
+    }
+
+    /// Notes that an override made a difference, or has an error of its own.
+    pub(super) fn add_needed(&mut self, index: usize) {
+        if self.needed.insert(index) {
+            self.journal.push(Entry::Needed(index));
+        }
+    }
+
+    fn add_known(&mut self, field: String) {
+        if self.known.insert(field.clone()) {
+            self.journal.push(Entry::Known(field));
+        }
     }
 
     /// The canonical spelling of a type; equal spellings are equal layouts.
@@ -190,9 +222,10 @@ impl<'a> Planner<'a> {
             unique = format!("{name} ({number})");
             number += 1;
         }
+        self.journal.push(Entry::Name(key.clone()));
         self.names.insert(key, unique.clone());
         let plan = self.structure(&unique, (old, new), ids);
-        self.types.insert(unique.clone(), plan);
+        self.add_type(unique.clone(), plan);
         unique
     }
 
@@ -244,7 +277,11 @@ impl<'a> Planner<'a> {
         let tail = self.tail(&owner, declared, (&mut old, &mut new));
         let mut decisions = match self.reset_of(declared) {
             Some((rule, initial)) => self.reset_members(&owner, rule, &initial, &old, &new),
-            None => self.members(&owner, &old, &new),
+            None => {
+                let old = self.opened_up(Which::Old, &owner, old);
+                let new = self.opened_up(Which::New, &owner, new);
+                self.members(&owner, &old, &new)
+            }
         };
         decisions.extend(tail);
         for decision in decisions {
@@ -276,7 +313,7 @@ impl<'a> Planner<'a> {
         let claimed = self.claimed(owner, old, new);
         let old_named = |name: &str| old.iter().find(|field| field.name == name);
         for field in new {
-            self.known.insert(format!("{}.{}", owner.name, field.name));
+            self.add_known(format!("{}.{}", owner.name, field.name));
             let other = old_named(&field.name).filter(|old| !claimed.contains_key(&old.name));
             let decided = match self.override_for(owner, &field.name, false) {
                 Some(entry) => self.by_human(owner, entry, other, field, old),
@@ -295,7 +332,7 @@ impl<'a> Planner<'a> {
             }
         }
         for field in old {
-            self.known.insert(format!("{}.{}", owner.name, field.name));
+            self.add_known(format!("{}.{}", owner.name, field.name));
             let in_new = new.iter().any(|new| new.name == field.name);
             let dropped = self.override_for(owner, &field.name, true);
             let decided = match (claimed.get(&field.name), dropped) {
@@ -305,7 +342,7 @@ impl<'a> Planner<'a> {
                     };
                     Err(self.misplaced(drop, problem))
                 }
-                (Some(entry), None) => match self.used_by(entry, field) {
+                (Some(entry), None) => match self.used_by(owner, entry, field) {
                     Some(decision) => Ok(decision),
                     None => continue,
                 },
@@ -322,6 +359,38 @@ impl<'a> Planner<'a> {
             }
         }
         decisions
+    }
+
+    /// The members of a structure, with those that an override speaks of something in told member
+    /// by member: `rseq.len` may have been `rseq_len`.
+    fn opened_up(&self, which: Which, owner: &Owner, fields: Vec<Field>) -> Vec<Field> {
+        let layout = self.layout(which);
+        let mut all = Vec::new();
+        for field in fields {
+            let members = match self.speaks_inside(owner, &field.name) {
+                true => ctype::members_of(layout, &field),
+                false => None,
+            };
+            match members {
+                Some(members) => all.extend(self.opened_up(which, owner, members)),
+                None => all.push(field),
+            }
+        }
+        all
+    }
+
+    /// Whether an override of `owner` names something inside the member `name`.
+    fn speaks_inside(&self, owner: &Owner, name: &str) -> bool {
+        let inside = |path: &str| {
+            path.strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with('.'))
+        };
+        self.pair.overrides.entries.iter().any(|entry| {
+            let Some(member) = member_of(owner, entry) else {
+                return false;
+            };
+            inside(member) || entry.action.reads().iter().any(|old| inside(old))
+        })
     }
 
     /// The override for a field: one that says what it gets, or one that drops it.
@@ -387,6 +456,11 @@ impl<'a> Planner<'a> {
             }
         }
     }
+}
+
+/// The member of `owner` that an override is about.
+pub(super) fn member_of<'e>(owner: &Owner, entry: &'e Override) -> Option<&'e str> {
+    entry.field.strip_prefix(&owner.name)?.strip_prefix('.')
 }
 
 /// The names by which the state map may speak of a type. One without a name is spoken of by the

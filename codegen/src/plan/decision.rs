@@ -37,11 +37,21 @@ impl Value {
     /// The member `field` of a type, as a value.
     pub(super) fn of(field: &Field) -> Value {
         Value {
-            path: FieldPath::default().member(&field.name),
+            path: field.path(),
             ty: field.ty,
             offset: field.offset,
             len: field.len,
             bit_field: field.bit_field,
+        }
+    }
+
+    /// The number inside, of type `ty`, of a structure that is no more than a wrapper.
+    pub(super) fn wrapped(&self, path: &FieldPath, ty: TypeId) -> Value {
+        let steps = self.path.steps().iter().chain(path.steps());
+        Value {
+            path: steps.cloned().collect::<Vec<_>>().into(),
+            ty,
+            ..self.clone()
         }
     }
 

@@ -67,6 +67,12 @@ pub enum Why {
         /// The policy.
         policy: &'static str,
     },
+    /// It is reset as a whole, and nothing says the initial value of a member that only the new
+    /// side has.
+    NoInitial {
+        /// The member.
+        member: String,
+    },
     /// Elements of an array have no counterpart, and no single number is their initial value.
     ElementsLeftOver,
     /// An old enumerator's value has two names, which are two values now.
@@ -91,6 +97,9 @@ pub enum Why {
     Override {
         /// Line in the file.
         line: usize,
+        /// The file, if it is one of the family's.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        file: Option<String>,
         /// What is wrong.
         problem: String,
     },
@@ -102,17 +111,23 @@ impl Undecided {
         let field = format!("{}.{}", self.ty, self.field);
         match &self.why {
             Why::Added => format!(
-                "add `[[override]] field = \"{field}\"` with `init`, `rename` or `call`, and a reason"
+                "add `[[change]] field = \"{field}\"` with `appears`: an `init`, `rename` or `call`, and a reason"
             ),
             Why::Removed => format!(
-                "add `[[override]] field = \"{field}\"` with `drop = \"only-if-initial\"` or `drop = \"always\"`, and a reason; or a `rename` on the field that it has become"
+                "add `[[change]] field = \"{field}\"` with `disappears`: `drop = \"always\"` or `drop = \"only-if-initial\"`, or what it goes `into`, and a reason; or a `rename` on the field that it has become"
             ),
             Why::TypeChanged | Why::UnionChanged => format!(
-                "add `[[override]] field = \"{field}\"` with `scale`, `remap` or `call`; or an `init` and a `drop`; each with a reason"
+                "add `[[change]] field = \"{field}\"` with two conditions, and for each direction `scale`, `remap` or `call`, or an `init` and a `drop`, and a reason"
             ),
             Why::EnumeratorSplit { .. } | Why::ElementsLeftOver => {
                 format!(
-                    "add `[[override]] field = \"{field}\"` with `merge` or `call`, and a reason"
+                    "add `[[change]] field = \"{field}\"` with two conditions, and for each direction `merge`, `rest` or `call`, and a reason"
+                )
+            }
+            Why::NoInitial { member } => {
+                format!(
+                    "say in the state map, in `initial` of {ty}, what value `{member}` has",
+                    ty = self.ty
                 )
             }
             Why::NoPolicy | Why::MeaningChanged { .. } | Why::PolicyDoesNotFit { .. } => {
@@ -147,6 +162,10 @@ impl fmt::Display for Why {
                     "has the policy `{policy}`, which a value of this type cannot follow"
                 )
             }
+            Why::NoInitial { member } => write!(
+                f,
+                "is reset, and nothing says the initial value of its new member `{member}`"
+            ),
             Why::ElementsLeftOver => f.write_str(
                 "has elements without counterpart whose initial value is not one number",
             ),
@@ -159,10 +178,17 @@ impl fmt::Display for Why {
             Why::NoTaskLabel => {
                 f.write_str("is the root, but has no 32-bit pid and no character array comm")
             }
-            Why::Override { line, problem } => {
+            Why::Override {
+                line,
+                file,
+                problem,
+            } => {
+                let of = file
+                    .as_ref()
+                    .map_or(String::new(), |file| format!(" of {file}"));
                 write!(
                     f,
-                    "has an entry on line {line} that cannot be carried out: {problem}"
+                    "has an entry on line {line}{of} that cannot be carried out: {problem}"
                 )
             }
         }

@@ -2,7 +2,7 @@
 
 use super::Action;
 use super::auto::elements;
-use super::builder::{Owner, Planner, Which};
+use super::builder::{Owner, Planner, Which, member_of};
 use super::decision::{Decision, Part, Value};
 use super::finding::Why;
 use super::reset::empty_list;
@@ -31,9 +31,8 @@ impl<'a> Planner<'a> {
                 continue;
             };
             let names = match &entry.action {
-                OverrideAction::Rename { old } => vec![old.clone()],
                 OverrideAction::Call { from, .. } => arguments(from, &field.name),
-                _ => Vec::new(),
+                action => action.reads().into_iter().map(String::from).collect(),
             };
             for name in names {
                 let is_old = old.iter().any(|field| field.name == name);
@@ -50,15 +49,20 @@ impl<'a> Planner<'a> {
 
     /// What becomes of an old field that the override `entry` reads; `None` if the new field's
     /// own decision says so.
-    pub(super) fn used_by(&self, entry: &Override, field: &Field) -> Option<Decision> {
-        let (_, by) = entry.field.rsplit_once('.')?;
+    pub(super) fn used_by(
+        &self,
+        owner: &Owner,
+        entry: &Override,
+        field: &Field,
+    ) -> Option<Decision> {
+        let by = member_of(owner, entry)?;
         match &entry.action {
             OverrideAction::Call { .. } if by != field.name => Some(decision(
                 entry,
                 vec![Part {
                     rule: RuleKind::Call,
                     action: Action::Used {
-                        by: FieldPath::default().member(by),
+                        by: FieldPath::parse(by).ok()?,
                     },
                     from: Some(Value::of(field)),
                     to: None,
@@ -97,14 +101,14 @@ impl<'a> Planner<'a> {
 
     /// The error of an entry for which its field gives no place.
     pub(super) fn misplaced(&mut self, entry: &Override, problem: OverrideProblem) -> Why {
-        self.needed.insert(entry.index);
+        self.add_needed(entry.index);
         in_line(entry, problem)
     }
 
     /// An entry that cannot be carried out has an error, and need not be told to be stale.
     fn not_stale_if_wrong(&mut self, entry: &Override, decided: &Result<Decision, Why>) {
         if decided.is_err() {
-            self.needed.insert(entry.index);
+            self.add_needed(entry.index);
         }
     }
 
@@ -128,23 +132,31 @@ impl<'a> Planner<'a> {
                 Err(OverrideProblem::InitWithoutDrop)
             }
             OverrideAction::Init(init) => self.init(owner, init, field),
-            OverrideAction::Scale { multiply, divide } => {
-                let action = Action::Scale {
-                    multiply: *multiply,
-                    divide: *divide,
+            OverrideAction::Scale {
+                multiply,
+                divide,
+                offset,
+                from,
+            } => {
+                let (multiply, divide) = (*multiply, *divide);
+                let action = match offset {
+                    0 => Action::Scale { multiply, divide },
+                    add => Action::Offset {
+                        multiply,
+                        divide,
+                        add: *add,
+                    },
                 };
-                self.on_numbers("scale", RuleKind::Scale, action, own, field)
+                source(from, own, old)
+                    .and_then(|own| self.on_numbers("scale", RuleKind::Scale, &action, own, field))
             }
-            OverrideAction::Remap(flags) => {
+            OverrideAction::Remap { flags, from } => {
                 let table = flags.iter().map(|flag| (flag.from, flag.to)).collect();
-                self.on_numbers(
-                    "remap",
-                    RuleKind::Remap,
-                    Action::Remap { table },
-                    own,
-                    field,
-                )
+                let action = Action::Remap { table };
+                source(from, own, old)
+                    .and_then(|own| self.on_numbers("remap", RuleKind::Remap, &action, own, field))
             }
+            OverrideAction::Rest { value } => self.rest(owner, *value, own, field),
             OverrideAction::Make { ty } => self.part(ty, PartKind::Made, owner, own, field),
             OverrideAction::Fold { ty } => self.part(ty, PartKind::Folded, owner, own, field),
             OverrideAction::MergeSum => self.sum(own, field),
@@ -179,7 +191,7 @@ impl<'a> Planner<'a> {
                 };
                 return Err(in_line(entry, problem));
             }
-            self.needed.insert(entry.index);
+            self.add_needed(entry.index);
             return Ok(decision(
                 entry,
                 vec![Part {
@@ -195,13 +207,13 @@ impl<'a> Planner<'a> {
         };
         let without = self.speculate(|planner| planner.by_rule(owner, Some(field), None));
         let map = self.pair.map;
-        let names = &owner.names[Which::Old as usize];
-        let stated = names.iter().find_map(|name| {
-            match &map.types.get(name)?.fields.get(&field.name)?.policy {
-                Policy::Reset { initial, .. } => initial.clone(),
-                _ => None,
-            }
-        });
+        let stated = match self
+            .own_rule(Which::Old, owner, field)
+            .map(|rule| &rule.policy)
+        {
+            Some(Policy::Reset { initial, .. }) => initial.clone(),
+            _ => None,
+        };
         let initial = match stated {
             Some(Initial::Default) | None => map.initial(self.layout(Which::Old), field.ty),
             Some(initial) => initial,
@@ -221,17 +233,17 @@ impl<'a> Planner<'a> {
 
     /// An override is needed if without it the field would be open, or treated differently.
     fn note_need(&mut self, entry: &Override, decided: &Decision, without: Result<Decision, Why>) {
-        if without.is_ok_and(|without| without.parts == decided.parts) {
+        if without.is_ok_and(|without| effect(&without.parts) == effect(&decided.parts)) {
             return;
         }
-        self.needed.insert(entry.index);
+        self.add_needed(entry.index);
     }
 
     /// What `decide` gives, without it leaving anything behind.
     fn speculate<T>(&mut self, decide: impl FnOnce(&mut Planner<'a>) -> T) -> T {
         let before = self.state();
         let result = decide(self);
-        self.restore(before);
+        self.restore(&before);
         result
     }
 
@@ -254,7 +266,7 @@ impl<'a> Planner<'a> {
                 part.rule = RuleKind::Rename;
             }
         }
-        self.needed.insert(entry.index);
+        self.add_needed(entry.index);
         Ok(decision(entry, decided.parts))
     }
 
@@ -320,16 +332,35 @@ impl<'a> Planner<'a> {
         }])
     }
 
-    /// An action on a number, or on each number of an array.
+    /// An action on a number, perhaps in a structure around it, or on each number of an array.
     fn on_numbers(
         &self,
         name: &'static str,
         rule: RuleKind,
-        action: Action,
+        action: &Action,
         own: Option<&Field>,
         field: &Field,
     ) -> Parts {
         let own = own.ok_or(OverrideProblem::NeedsBoth { action: name })?;
+        let action = action.clone();
+        let [was, is] = [(Which::Old, own), (Which::New, field)].map(|(which, field)| {
+            let value = Value::of(field);
+            match ctype::wrapped_number(self.layout(which), field.ty) {
+                Some((path, ty)) => value.wrapped(&path, ty),
+                None => value,
+            }
+        });
+        if was.path != Value::of(own).path || is.path != Value::of(field).path {
+            return self.on_wrapped(
+                name,
+                Part {
+                    rule,
+                    action,
+                    from: Some(was),
+                    to: Some(is),
+                },
+            );
+        }
         let number = |which: Which, field: &Field| {
             let mut ty = field.ty;
             let mut count = None;
@@ -363,6 +394,47 @@ impl<'a> Planner<'a> {
             }
         };
         Ok(both(rule, action, own, field))
+    }
+
+    /// An action on two numbers of which one, or both, are in a structure around them.
+    fn on_wrapped(&self, name: &'static str, part: Part) -> Parts {
+        for (which, value) in [(Which::Old, &part.from), (Which::New, &part.to)] {
+            let Some(value) = value else { continue };
+            let layout = self.layout(which);
+            let shape = ctype::shape(layout, value.ty);
+            let number = matches!(shape, Shape::Scalar(s) if s.kind == ScalarKind::Number);
+            if !number || value.bit_field {
+                return Err(OverrideProblem::WrongType {
+                    action: name,
+                    declared: layout.type_name(value.ty),
+                    needs: "an integer, or an array of them",
+                });
+            }
+        }
+        Ok(vec![part])
+    }
+
+    /// An array whose elements without counterpart have a stated value.
+    fn rest(&mut self, owner: &Owner, value: i64, own: Option<&Field>, field: &Field) -> Parts {
+        let own = own.ok_or(OverrideProblem::NeedsBoth { action: "rest" })?;
+        let fallback = format!("{}.{}", owner.name, field.name);
+        let ruled = self.values(&Value::of(own), &Value::of(field), &fallback);
+        match ruled {
+            Ok((rule, Action::Elements { each, old, new, .. })) if old != new => {
+                let action = Action::Elements {
+                    each,
+                    old,
+                    new,
+                    rest: value,
+                };
+                Ok(both(rule, action, own, field))
+            }
+            _ => Err(OverrideProblem::WrongType {
+                action: "rest",
+                declared: ctype::declared(self.layout(Which::New), field),
+                needs: "an array of numbers that is longer or shorter than before",
+            }),
+        }
     }
 
     /// A structure of type `ty` that becomes an object, or an object that becomes a structure.
@@ -462,15 +534,13 @@ fn call(
     old: &[Field],
 ) -> Parts {
     let names = arguments(from, &field.name);
-    for name in &names {
-        old_field(name, old)?;
-    }
+    let read = names
+        .iter()
+        .map(|name| old_field(name, old))
+        .collect::<Result<Vec<_>, _>>()?;
     let action = Action::Call {
         function: function.to_owned(),
-        arguments: names
-            .iter()
-            .map(|name| FieldPath::default().member(name))
-            .collect(),
+        arguments: read.into_iter().map(Field::path).collect(),
     };
     let own = own.filter(|own| names.contains(&own.name));
     Ok(vec![Part {
@@ -479,6 +549,18 @@ fn call(
         from: own.map(Value::of),
         to: Some(Value::of(field)),
     }])
+}
+
+/// The old field that an action reads: the one it names, else the one of the same name.
+fn source<'f>(
+    from: &Option<String>,
+    own: Option<&'f Field>,
+    old: &'f [Field],
+) -> Result<Option<&'f Field>, OverrideProblem> {
+    match from {
+        Some(name) => old_field(name, old).map(Some),
+        None => Ok(own),
+    }
 }
 
 /// The old fields that a function is given.
@@ -498,6 +580,32 @@ fn old_field<'f>(name: &str, old: &'f [Field]) -> Result<&'f Field, OverrideProb
             nearest: nearest(name, known).map(String::from),
         }
     })
+}
+
+/// What parts do, whatever rule they do it by and however zeros are written: which bits become
+/// zero, and what else is done.
+fn effect(parts: &[Part]) -> (Vec<(u64, u64)>, Vec<Part>) {
+    let (mut zero, mut other): (Vec<(u64, u64)>, Vec<Part>) = Default::default();
+    for part in parts {
+        match (&part.action, &part.from, &part.to) {
+            (Action::Zero | Action::Set { value: 0 }, None, Some(to)) => {
+                zero.push((to.offset, to.offset + to.len));
+            }
+            _ => other.push(Part {
+                rule: RuleKind::Init,
+                ..part.clone()
+            }),
+        }
+    }
+    zero.sort_unstable();
+    zero.dedup_by(|next, last| {
+        let adjacent = last.1 == next.0;
+        if adjacent {
+            last.1 = next.1;
+        }
+        adjacent
+    });
+    (zero, other)
 }
 
 fn is_pointer(layout: &Layout, field: &Field) -> bool {
@@ -526,6 +634,7 @@ fn decision(entry: &Override, parts: Vec<Part>) -> Decision {
 fn in_line(entry: &Override, problem: OverrideProblem) -> Why {
     Why::Override {
         line: entry.line,
+        file: entry.origin.as_ref().map(|origin| origin.file.clone()),
         problem: problem.to_string(),
     }
 }

@@ -7,7 +7,7 @@ use super::{Action, Bits, FieldPlan, Place, TaskLabel, TypePlan};
 use crate::ctype::{self, Field, Scalar, Shape};
 use kconv_rules::{RuleKind, Source};
 use kernel_structs::layout::{FieldPath, TypeId};
-use kernel_structs::state::{Derived, Policy, Rule, TailPlace};
+use kernel_structs::state::{Derived, Policy, Rule, TailPlace, TypeEntry};
 use std::collections::BTreeSet;
 
 impl Planner<'_> {
@@ -15,8 +15,7 @@ impl Planner<'_> {
     pub(super) fn objects(&mut self) {
         let map = self.pair.map;
         for name in map.saved_types() {
-            let ids = [Which::Old, Which::New].map(|which| self.saved_type(which, name));
-            let [Some(old), Some(new)] = ids else {
+            let Some((old, new)) = self.saved_type(name) else {
                 continue;
             };
             let planned = self.plan_type(old, new, name);
@@ -46,17 +45,41 @@ impl Planner<'_> {
         }
     }
 
-    fn saved_type(&mut self, which: Which, name: &str) -> Option<TypeId> {
-        let side = match which {
-            Which::Old => self.pair.from,
-            Which::New => self.pair.to,
-        };
-        let id = side.layout.find(name);
-        if id.is_none() {
-            let layout = side.layout_name.to_owned();
-            self.open(name, "", Why::NoSuchType { layout }, None, None);
+    /// A saved type under both layouts. One that only some layouts of a family have needs no plan
+    /// where one of the two has it not, as long as nothing leads to it: a member that follows it,
+    /// or has it inside, is on one side only and wants a decision of its own.
+    fn saved_type(&mut self, name: &str) -> Option<(TypeId, TypeId)> {
+        let sides = [self.pair.from, self.pair.to];
+        let ids = sides.map(|side| side.layout.find(name));
+        if let [Some(old), Some(new)] = ids {
+            return Some((old, new));
         }
-        id
+        let lost = match ids {
+            [None, None] => self.pair.map.roots.iter().any(|root| root.ty == name),
+            _ => self.is_found_by_name(name),
+        };
+        for (side, id) in sides.into_iter().zip(ids) {
+            if lost && id.is_none() {
+                let layout = side.layout_name.to_owned();
+                self.open(name, "", Why::NoSuchType { layout }, None, None);
+            }
+        }
+        None
+    }
+
+    /// Whether the state map leads to objects of a type by its name, and not by the type of the
+    /// member that does.
+    fn is_found_by_name(&self, name: &str) -> bool {
+        let map = self.pair.map;
+        let by_type = |entry: &TypeEntry| {
+            let follows = |rule: &Rule| matches!(&rule.policy, Policy::Follow(follow) if follow.element.as_deref() == Some(name));
+            let mut containers = entry.containers.values();
+            containers.any(|container| container.element == name)
+                || entry.fields.values().any(follows)
+        };
+        map.roots.iter().any(|root| root.ty == name)
+            || map.derived.iter().any(|derived| derived.ty == name)
+            || map.types.values().any(by_type)
     }
 
     /// Plans an element type that is an integer or a pointer.
@@ -124,7 +147,7 @@ impl Planner<'_> {
             padding: Vec::new(),
             spans: Vec::new(),
         };
-        self.types.insert(name.to_owned(), plan);
+        self.add_type(name.to_owned(), plan);
     }
 
     /// Takes the flexible array that an object of this type ends in out of its members, and

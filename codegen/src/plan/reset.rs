@@ -5,14 +5,36 @@ use super::auto::elements;
 use super::builder::{Owner, Planner, Which};
 use super::decision::{Decision, Part, Value};
 use super::finding::Why;
-use crate::ctype::{self, Field, Shape};
+use crate::ctype::{self, Field, ScalarKind, Shape};
 use kconv_rules::RuleKind;
 use kernel_structs::layout::{FieldPath, TypeId};
 use kernel_structs::state::{Initial, Policy, Rule};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A structure and its members.
 pub(super) type Members<'f> = (Value, &'f [Field]);
+
+/// How a value is reset.
+#[derive(Copy, Clone)]
+struct How<'i> {
+    /// The initial value.
+    initial: &'i Initial,
+    /// Whether any other value stops the conversion.
+    strict: bool,
+    /// Whether the old layout has nothing like the value, so that nobody can have meant it who said
+    /// nothing of it.
+    unheard_of: bool,
+}
+
+impl<'i> How<'i> {
+    fn new(initial: &'i Initial, strict: bool) -> How<'i> {
+        How {
+            initial,
+            strict,
+            unheard_of: false,
+        }
+    }
+}
 
 const MISFIT: Why = Why::PolicyDoesNotFit { policy: "reset" };
 
@@ -82,7 +104,7 @@ impl Planner<'_> {
         };
         let mut parts = Vec::new();
         let sides = (Some((whole.clone(), old)), Some((whole, new)));
-        match self.reset_struct(sides, initial, strict, &mut parts) {
+        match self.reset_struct(sides, How::new(initial, strict), &mut parts) {
             Ok(()) => vec![Decision::state_map(&rule.reason, parts)],
             Err(why) => {
                 self.open_type(&owner.name, why);
@@ -100,6 +122,40 @@ impl Planner<'_> {
         strict: bool,
         parts: &mut Vec<Part>,
     ) -> Result<(), Why> {
+        self.reset_as(old, new, How::new(initial, strict), parts)
+    }
+
+    fn reset_as(
+        &mut self,
+        old: Option<Value>,
+        new: Option<Value>,
+        how: How<'_>,
+        parts: &mut Vec<Part>,
+    ) -> Result<(), Why> {
+        let How {
+            initial, strict, ..
+        } = how;
+        let is_pointer = |which: Which, value: &Value| {
+            let shape = ctype::shape(self.layout(which), value.ty);
+            matches!(shape, Shape::Scalar(scalar) if scalar.kind == ScalarKind::Pointer)
+        };
+        let pointers = old.iter().all(|value| is_pointer(Which::Old, value))
+            && new.iter().all(|value| is_pointer(Which::New, value));
+        if *initial == Initial::Null && !pointers {
+            return Err(MISFIT);
+        }
+        // What a number was said of was a number; now it may be in a structure around it.
+        if matches!(initial, Initial::Value(_)) {
+            let sides = [(Which::Old, &old), (Which::New, &new)].map(|(which, value)| {
+                let value = value.as_ref()?;
+                let wrapped = ctype::wrapped_number(self.layout(which), value.ty);
+                Some(wrapped.map_or_else(|| value.clone(), |(path, ty)| value.wrapped(&path, ty)))
+            });
+            let [was, is] = sides;
+            if was != old || is != new {
+                return self.reset_as(was, is, how, parts);
+            }
+        }
         let (old_layout, new_layout) = (self.layout(Which::Old), self.layout(Which::New));
         let was = old.as_ref().map(|value| ctype::shape(old_layout, value.ty));
         let is = new.as_ref().map(|value| ctype::shape(new_layout, value.ty));
@@ -113,17 +169,17 @@ impl Planner<'_> {
                 );
                 let old = old.map(|value| (value, fields.0.as_slice()));
                 let new = new.map(|value| (value, fields.1.as_slice()));
-                self.reset_struct((old, new), initial, strict, parts)
+                self.reset_struct((old, new), how, parts)
             }
             (Some(Shape::Struct(_, was)), None) => {
                 let fields = ctype::fields(old_layout, was);
                 let old = old.map(|value| (value, fields.as_slice()));
-                self.reset_struct((old, None), initial, strict, parts)
+                self.reset_struct((old, None), how, parts)
             }
             (None, Some(Shape::Struct(_, is))) => {
                 let fields = ctype::fields(new_layout, is);
                 let new = new.map(|value| (value, fields.as_slice()));
-                self.reset_struct((None, new), initial, strict, parts)
+                self.reset_struct((None, new), how, parts)
             }
             (Some(Shape::Scalar(_)) | None, Some(Shape::Scalar(_)) | None)
                 if *initial == Initial::OwnAddress && !bit_field =>
@@ -143,6 +199,11 @@ impl Planner<'_> {
                     to: new,
                 });
                 Ok(())
+            }
+            (Some(Shape::Array { .. }), _) | (_, Some(Shape::Array { .. }))
+                if matches!(initial, Initial::Value(_) | Initial::Null) =>
+            {
+                Err(MISFIT)
             }
             (
                 Some(Shape::Array {
@@ -166,11 +227,14 @@ impl Planner<'_> {
                 Ok(())
             }
             (Some(_), Some(_)) => {
-                self.reset_value(None, new, initial, strict, parts)?;
-                self.reset_value(old, None, initial, strict, parts)
+                self.reset_as(None, new, how, parts)?;
+                self.reset_as(old, None, how, parts)
             }
             (None, Some(shape)) => {
                 let value = number(initial)?;
+                if self.has_initial_elements(Which::New, new.as_ref(), initial) {
+                    return Err(MISFIT);
+                }
                 let action = match shape {
                     Shape::Scalar(_) | Shape::Enum(_) => Action::Set { value },
                     _ if value == 0 => Action::Zero,
@@ -185,6 +249,9 @@ impl Planner<'_> {
                 Ok(())
             }
             (Some(shape), None) => {
+                if self.has_initial_elements(Which::Old, old.as_ref(), initial) {
+                    return Err(MISFIT);
+                }
                 let initial = number(initial)?;
                 if initial != 0 && !matches!(shape, Shape::Scalar(_) | Shape::Enum(_)) {
                     return Err(MISFIT);
@@ -211,65 +278,101 @@ impl Planner<'_> {
         scalar(Which::Old, old) && scalar(Which::New, new)
     }
 
+    /// Whether the elements of an array have an initial value of their own, which is not zero.
+    fn has_initial_elements(&self, which: Which, value: Option<&Value>, initial: &Initial) -> bool {
+        let layout = self.layout(which);
+        let Some(mut ty) = value
+            .map(|value| value.ty)
+            .filter(|_| *initial == Initial::Default)
+        else {
+            return false;
+        };
+        while let Shape::Array { element, .. } = ctype::shape(layout, ty) {
+            ty = element;
+        }
+        self.pair.map.initial(layout, ty) != Initial::Default
+    }
+
     /// Resets a structure, member by member.
     fn reset_struct(
         &mut self,
         (old, new): (Option<Members<'_>>, Option<Members<'_>>),
-        initial: &Initial,
-        strict: bool,
+        how: How<'_>,
         parts: &mut Vec<Part>,
     ) -> Result<(), Why> {
-        if *initial == Initial::EmptyList {
-            return empty_list(old, new, strict, parts);
+        match how.initial {
+            Initial::EmptyList => return empty_list(old, new, how.strict, parts),
+            // A number, a null or an address is not what a structure is.
+            Initial::Value(_) | Initial::Null | Initial::OwnAddress => return Err(MISFIT),
+            Initial::Default | Initial::Zero | Initial::Members(_) => {}
         }
         let (old_fields, new_fields) = (
             old.as_ref().map_or(&[][..], |old| old.1),
             new.as_ref().map_or(&[][..], |new| new.1),
         );
-        if let Initial::Members(members) = initial {
-            // A path that leads nowhere on either side would be a value that is never written;
-            // one that leads nowhere on one side is a member that this side does not have.
-            let known = |path: &String| {
-                let first = path.split('.').next().unwrap_or(path);
-                old_fields
-                    .iter()
-                    .chain(new_fields)
-                    .any(|field| field.name == first)
-            };
-            if !old_fields.is_empty() && !new_fields.is_empty() && !members.keys().all(known) {
-                return Err(MISFIT);
-            }
-        }
+        let known = match (&old, &new) {
+            (None, Some((value, _))) if !how.unheard_of => self.known_members(value.ty),
+            _ => None,
+        };
         for field in new_fields {
             let was = old_fields.iter().find(|old| old.name == field.name);
             let was = was.and_then(|was| old.as_ref().map(|(value, _)| value.member(was)));
             let is = new.as_ref().map(|(value, _)| value.member(field));
-            self.reset_member(was, is, field, initial, strict, parts)?;
+            let unheard_of = match (&old, &known) {
+                (Some(_), _) => was.is_none(),
+                (None, Some(known)) => !known.contains(&field.name),
+                (None, None) => how.unheard_of,
+            };
+            let said = inner_initial(how.initial, &field.name);
+            let how = How {
+                initial: &said,
+                unheard_of,
+                ..how
+            };
+            self.reset_member(was, is, how, parts)?;
         }
         for field in old_fields {
             if !new_fields.iter().any(|new| new.name == field.name) {
                 let was = old.as_ref().map(|(value, _)| value.member(field));
-                self.reset_member(was, None, field, initial, strict, parts)?;
+                let said = inner_initial(how.initial, &field.name);
+                let how = How {
+                    initial: &said,
+                    unheard_of: false,
+                    ..how
+                };
+                self.reset_member(was, None, how, parts)?;
             }
         }
         Ok(())
+    }
+
+    /// The members that the old layout's structure has of the name that `ty` has in the new one;
+    /// `None` if there is no such structure, or it has no name.
+    fn known_members(&self, ty: TypeId) -> Option<BTreeSet<String>> {
+        let name = ctype::type_name(self.layout(Which::New), ty)?;
+        let layout = self.layout(Which::Old);
+        match ctype::shape(layout, layout.find(name)?) {
+            Shape::Struct(_, composite) => {
+                let fields = ctype::fields(layout, composite).into_iter();
+                Some(fields.map(|field| field.name).collect())
+            }
+            _ => None,
+        }
     }
 
     fn reset_member(
         &mut self,
         old: Option<Value>,
         new: Option<Value>,
-        field: &Field,
-        initial: &Initial,
-        strict: bool,
+        how: How<'_>,
         parts: &mut Vec<Part>,
     ) -> Result<(), Why> {
         if old.iter().chain(&new).all(|value| value.len == 0) {
             return Ok(());
         }
-        let said = inner_initial(initial, &field.name);
-        if said == Initial::Default
-            && !strict
+        let silent = *how.initial == Initial::Default;
+        if silent
+            && !how.strict
             && let (Some(was), Some(is)) = (&old, &new)
             && let Some(action) = self.reset_function(was, is, &is.path.to_string())
         {
@@ -281,8 +384,33 @@ impl Planner<'_> {
             });
             return Ok(());
         }
-        let initial = self.own_initial(said, &old, &new);
-        self.reset_value(old, new, &initial, strict, parts)
+        let unheard_of = how.unheard_of && !self.is_told_by_type(new.as_ref());
+        if unheard_of
+            && silent
+            && let Some(value) = &new
+            && !matches!(
+                ctype::shape(self.layout(Which::New), value.ty),
+                Shape::Struct(..)
+            )
+        {
+            return Err(Why::NoInitial {
+                member: value.path.to_string(),
+            });
+        }
+        let initial = self.own_initial(how.initial.clone(), &old, &new);
+        let how = How {
+            initial: &initial,
+            unheard_of,
+            ..how
+        };
+        self.reset_as(old, new, how, parts)
+    }
+
+    /// Whether a value is of a type that is reset wherever it stands.
+    fn is_told_by_type(&self, value: Option<&Value>) -> bool {
+        let (map, layout) = (self.pair.map, self.layout(Which::New));
+        let rule = value.and_then(|value| map.type_rule(layout, value.ty));
+        rule.is_some_and(|rule| matches!(rule.policy, Policy::Reset { .. }))
     }
 
     /// The initial value of a member of which nothing is said: that of its own type.
@@ -304,7 +432,14 @@ fn inner_initial(initial: &Initial, name: &str) -> Initial {
     let Initial::Members(members) = initial else {
         return initial.clone();
     };
-    if let Some(said) = members.get(name) {
+    // An unnamed union goes by its first member.
+    let first = name.strip_prefix("union_");
+    let mut names = [Some(name), first].into_iter().flatten();
+    let said = names.find_map(|name| {
+        let perhaps = || members.get(&format!("{name}?"));
+        members.get(name).or_else(perhaps)
+    });
+    if let Some(said) = said {
         return said.clone();
     }
     let prefix = format!("{name}.");
@@ -322,7 +457,7 @@ fn inner_initial(initial: &Initial, name: &str) -> Initial {
 /// The initial value of a number.
 fn number(initial: &Initial) -> Result<i64, Why> {
     match initial {
-        Initial::Default => Ok(0),
+        Initial::Default | Initial::Zero | Initial::Null => Ok(0),
         Initial::Value(value) => Ok(*value),
         Initial::EmptyList | Initial::OwnAddress | Initial::Members(_) => Err(MISFIT),
     }

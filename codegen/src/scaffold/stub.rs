@@ -1,12 +1,13 @@
-//! The text of a new step's `step.toml`.
+//! The text of a new step's `step.toml`, and of the decisions that it waits for.
 //!
-//! In it an entry is commented out with one `#` per line, and what is known of its
-//! field with two: without the first `#` of every line the block is TOML.
+//! A proposed decision is commented out with one `#` per line, and what is known of its field with
+//! two: without the first `#` of every line the block is TOML.
 
 use super::hunks::{Evidence, Touch, Wanted};
-use super::{Open, Selection};
-use crate::plan::{Undecided, Why};
-use kernel_structs::layout::{FieldPath, Layout};
+use super::{Open, Proposal, Selection};
+use crate::ctype::{self, ScalarKind, Shape};
+use crate::plan::{Declaration, Undecided, Why};
+use kernel_structs::layout::{FieldPath, Layout, TypeId};
 use kernel_structs::state::{Policy, Rule, StateMap};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -18,12 +19,7 @@ pub(super) fn converter(selection: &Selection<'_>) -> String {
     format!("convert-{}-{}", selection.from, selection.to)
 }
 
-pub(super) fn step(
-    selection: &Selection<'_>,
-    map: &StateMap,
-    open: &[Open],
-    evidence: &BTreeMap<Wanted, Evidence>,
-) -> String {
+pub(super) fn step(selection: &Selection<'_>, map: &StateMap) -> String {
     let mut text = format!("# From {} to {}.\n\n", selection.from, selection.to);
     let converter = converter(selection);
     let _ = writeln!(text, "converter = {converter:?}\nfamily = {:?}", map.family);
@@ -38,23 +34,28 @@ pub(super) fn step(
             pair.to.fingerprint
         );
     }
-    if !open.is_empty() {
-        let fields = match open.len() {
-            1 => "1 field is".to_owned(),
-            n => format!("{n} fields are"),
-        };
-        let _ = write!(
-            text,
-            "\n# {fields} undecided. For each: take the first `#` from its lines, correct the\n\
-             # action, say in `reason` why it is right and in `evidence` what in the kernel's source\n\
-             # decides it. Hunks and likeness are hints, not decisions.\n"
-        );
-    }
-    for open in open {
-        text.push('\n');
-        entry(&mut text, selection, map, open, evidence);
-    }
     text
+}
+
+/// For every undecided field an entry that a person completes, by the name of the family's file
+/// that it is for.
+pub(super) fn proposals(
+    selection: &Selection<'_>,
+    map: &StateMap,
+    open: &[Open],
+    evidence: &BTreeMap<Wanted, Evidence>,
+) -> Vec<Proposal> {
+    let of_open = |open: &Open| {
+        let field = &open.pairs[0].1;
+        let mut text = String::new();
+        entry(&mut text, selection, map, open, evidence);
+        Proposal {
+            file: format!("{}.toml", wanted(field).ty),
+            field: format!("{}.{}", field.ty, field.field),
+            text,
+        }
+    };
+    open.iter().map(of_open).collect()
 }
 
 fn entry(
@@ -119,11 +120,10 @@ fn entry(
         note(text, &format!("  {}", field.advice()));
         return;
     }
-    let action = action(selection, open);
-    let _ = writeln!(
-        text,
-        "# [[override]]\n# field = {name:?}\n# {action}\n# reason = \"\"\n# evidence = \"\""
-    );
+    let _ = writeln!(text, "# [[change]]\n# field = {name:?}");
+    for line in change(selection, field, &name) {
+        let _ = writeln!(text, "# {line}");
+    }
 }
 
 /// Whether the state map has to be completed, which no override can do for it.
@@ -133,38 +133,100 @@ fn by_state_map(why: &Why) -> bool {
         Why::NoPolicy
             | Why::MeaningChanged { .. }
             | Why::PolicyDoesNotFit { .. }
+            | Why::NoInitial { .. }
             | Why::NoSuchType { .. }
             | Why::NoTaskLabel
             | Why::TooLarge { .. }
     )
 }
 
-/// The likeliest action, for a person to correct.
-fn action(selection: &Selection<'_>, open: &Open) -> String {
-    let field = &open.pairs[0].1;
+/// The likeliest decision, for a person to correct: one that loses nothing and that no task is
+/// refused by.
+fn change(selection: &Selection<'_>, field: &Undecided, name: &str) -> Vec<String> {
+    let sides = selection
+        .pairs
+        .iter()
+        .map(|pair| (&pair.from.layout, &pair.to.layout));
+    let found = |layout: &'_ Layout| Some(layout.strip(resolve(layout, field)?));
+    let (appears, disappears) = (
+        sides.clone().find_map(|(_, to)| init(to, found(to)?)),
+        "drop = \"always\"",
+    );
+    let directed =
+        |direction: &str, action: &str| format!("{direction} = {{ {action}, reason = \"\" }}");
+    let by_field = |init: &str| {
+        vec![
+            directed("appears", &format!("init = {init:?}")),
+            directed("disappears", disappears),
+        ]
+    };
     match field.why {
-        Why::Added => {
-            let declared = field.new.as_ref().map_or("", |new| new.declared.as_str());
-            let resolved = selection
-                .pairs
-                .iter()
-                .find_map(|pair| resolve(&pair.to.layout, field).map(|ty| (&pair.to.layout, ty)));
-            let pointer = resolved.is_some_and(|(layout, ty)| {
-                let inner = layout.get(layout.strip(ty));
-                matches!(inner, kernel_structs::layout::Type::Pointer { .. })
-            });
-            match () {
-                () if declared == "struct list_head" => "init = \"empty-list\"".to_owned(),
-                () if pointer => "init = \"null\"".to_owned(),
-                () => "init = \"zero\"".to_owned(),
-            }
+        Why::Added => by_field(appears.unwrap_or("zero")),
+        // What the field is, the layout says that has it: the one read.
+        Why::Removed => {
+            let init = sides.clone().find_map(|(from, _)| init(from, found(from)?));
+            by_field(init.unwrap_or("zero"))
         }
-        Why::Removed => "drop = \"only-if-initial\"".to_owned(),
-        Why::ElementsLeftOver => "merge = \"sum\"".to_owned(),
         _ => {
             let function = super::select::identifier(&format!("{}_{}", field.ty, field.field));
-            format!("call = {function:?}")
+            let sides = sides.clone().find_map(|(from, to)| {
+                let part = part(from, resolve(from, field)?, to, resolve(to, field)?);
+                part.map(|(name, old_has)| match old_has {
+                    true => (format!("has = [{name:?}]"), format!("lacks = [{name:?}]")),
+                    false => (format!("lacks = [{name:?}]"), format!("has = [{name:?}]")),
+                })
+            });
+            let declared = |declaration: &Option<Declaration>| {
+                let declared = declaration.as_ref().map_or("", |d| d.declared.as_str());
+                format!("declared = {{ {name:?} = {declared:?} }}")
+            };
+            let (one, other) =
+                sides.unwrap_or_else(|| (declared(&field.old), declared(&field.new)));
+            vec![
+                format!("one = {{ {one} }}"),
+                format!("other = {{ {other} }}"),
+                directed("to-one", &format!("call = \"{function}_back\"")),
+                directed("to-other", &format!("call = {function:?}")),
+            ]
         }
+    }
+}
+
+/// For two types that are declared alike and are not: a member that one of them has and the other
+/// has not, as `type.member`, and whether the old one has it.
+fn part(old: &Layout, was: TypeId, new: &Layout, is: TypeId) -> Option<(String, bool)> {
+    let (old_name, new_name) = (old.type_name(was), new.type_name(is));
+    if old_name != new_name {
+        return None;
+    }
+    let names = |layout: &Layout, ty: TypeId| match ctype::shape(layout, ty) {
+        Shape::Struct(_, composite) | Shape::Union(_, composite) => {
+            let fields = layout.flat_members(composite).into_iter();
+            fields
+                .filter_map(|(_, member)| member.name.clone())
+                .collect()
+        }
+        _ => Vec::new(),
+    };
+    let (before, after) = (names(old, was), names(new, is));
+    let ty = *old.names(was).first()?;
+    let lost = before.iter().find(|name| !after.contains(name));
+    let gained = after.iter().find(|name| !before.contains(name));
+    match (lost, gained) {
+        (Some(name), _) => Some((format!("{ty}.{name}"), true)),
+        (None, Some(name)) => Some((format!("{ty}.{name}"), false)),
+        (None, None) => None,
+    }
+}
+
+/// What a new value of a type begins with.
+fn init(layout: &Layout, ty: TypeId) -> Option<&'static str> {
+    match ctype::shape(layout, ty) {
+        Shape::Scalar(scalar) if scalar.kind == ScalarKind::Pointer => Some("null"),
+        Shape::Struct(_, composite) if ctype::list_links(layout, composite).is_some() => {
+            Some("empty-list")
+        }
+        _ => Some("zero"),
     }
 }
 

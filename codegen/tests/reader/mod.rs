@@ -513,9 +513,8 @@ fn by_policy(
                     strict,
                 },
                 Some(Initial::Value(value)) => Meaning::Reset { value, strict },
-                Some(Initial::Default | Initial::Members(_)) | None => {
-                    Meaning::Reset { value: 0, strict }
-                }
+                Some(Initial::Default | Initial::Null | Initial::Zero | Initial::Members(_))
+                | None => Meaning::Reset { value: 0, strict },
             }
         }
     }

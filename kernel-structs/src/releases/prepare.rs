@@ -13,9 +13,9 @@ pub fn prepare_layout(
     full: &Layout,
     map: &StateMap,
 ) -> Result<(Layout, Fingerprint), RegistryError> {
-    let layout = full.minimise(&map.keep())?;
+    let layout = full.minimise(&map.keep_of(full))?;
     let fingerprint = layout
-        .fingerprint(&map.saved_types())
+        .fingerprint(&map.saved_in(&layout))
         .map_err(MinimiseError::from)?;
     Ok((layout, fingerprint))
 }

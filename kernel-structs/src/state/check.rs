@@ -4,7 +4,7 @@ mod walking;
 
 use super::arms::has_arm;
 use super::tail::{self, NoTail};
-use super::{Number, Policy, StateMap, Tail, TypeEntry};
+use super::{Initial, Number, Policy, Rule, StateMap, Tail, TypeEntry};
 use crate::layout::{Composite, FieldPath, Layout, Type, TypeId};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -23,6 +23,13 @@ pub enum StateFinding {
         ty: String,
         /// The member.
         field: String,
+    },
+    /// An initial value of a member that no layout has.
+    NoSuchInitial {
+        /// The type.
+        ty: String,
+        /// The member.
+        member: String,
     },
     /// A pointer nobody said anything about.
     NoPolicy {
@@ -101,6 +108,10 @@ impl fmt::Display for StateFinding {
             StateFinding::NoSuchField { ty, field } => write!(
                 f,
                 "[type.{ty}.fields] {field}: the layout's {ty} has no such member; remove the rule or correct its name"
+            ),
+            StateFinding::NoSuchInitial { ty, member } => write!(
+                f,
+                "[type.{ty}] initial: no layout's {ty} has a member `{member}`; remove it or correct its name"
             ),
             StateFinding::NoPolicy {
                 ty,
@@ -202,7 +213,24 @@ impl StateMap {
                     FieldPath::parse(field).is_ok_and(|path| layout.resolve(*id, &path).is_ok())
                 })
             };
+            if let Some(rule) = &entry.rule {
+                for member in named(rule).filter(|member| !has(member)) {
+                    findings.insert(StateFinding::NoSuchInitial {
+                        ty: name.clone(),
+                        member: member.clone(),
+                    });
+                }
+            }
             for (field, rule) in &entry.fields {
+                for member in named(rule) {
+                    let member = format!("{field}.{member}");
+                    if !has(&member) {
+                        findings.insert(StateFinding::NoSuchInitial {
+                            ty: name.clone(),
+                            member,
+                        });
+                    }
+                }
                 if !has(field) {
                     findings.insert(StateFinding::NoSuchField {
                         ty: name.clone(),
@@ -354,6 +382,19 @@ impl StateMap {
             }
         }
     }
+}
+
+/// The members that a rule says the initial values of, and that some layout has to have.
+fn named(rule: &Rule) -> impl Iterator<Item = &String> {
+    let members = match &rule.policy {
+        Policy::Reset {
+            initial: Some(Initial::Members(members)),
+            ..
+        } => Some(members.keys()),
+        _ => None,
+    };
+    let members = members.into_iter().flatten();
+    members.filter(|member| !member.ends_with('?'))
 }
 
 /// Whether an entry says anything about the walk.

@@ -353,16 +353,21 @@ fn rule(place: &str, mut raw: RawRule) -> Result<Rule, StateError> {
 }
 
 fn initial(place: &str, value: toml::Value) -> Result<Initial, StateError> {
-    const EXPECTED: &str = "an integer, `\"self\"`, `\"empty-list\"`, or a table of integers and `\"self\"` by member path";
+    const EXPECTED: &str = "an integer, `\"null\"`, `\"zero\"`, `\"self\"`, `\"empty-list\"`, or a table of these by member path";
     match value {
         toml::Value::Integer(value) => Ok(Initial::Value(value)),
-        toml::Value::String(word) if word == "empty-list" => Ok(Initial::EmptyList),
-        toml::Value::String(word) if word == "self" => Ok(Initial::OwnAddress),
+        toml::Value::String(word) => match word.as_str() {
+            "null" => Ok(Initial::Null),
+            "zero" => Ok(Initial::Zero),
+            "empty-list" => Ok(Initial::EmptyList),
+            "self" => Ok(Initial::OwnAddress),
+            _ => Err(bad_value(place, "initial", &word, EXPECTED)),
+        },
         toml::Value::Table(table) => table
             .into_iter()
             .map(|(member, value)| match initial(place, value)? {
-                one @ (Initial::Value(_) | Initial::OwnAddress) => Ok((member, one)),
-                _ => Err(bad_value(place, "initial", &member, EXPECTED)),
+                Initial::Members(_) => Err(bad_value(place, "initial", &member, EXPECTED)),
+                one => Ok((member, one)),
             })
             .collect::<Result<_, _>>()
             .map(Initial::Members),

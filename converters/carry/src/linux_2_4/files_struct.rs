@@ -90,7 +90,7 @@ pub static V2_4_32_I386_SMP: TypeConverter = TypeConverter {
         to_size: 416,
         spans: &[Span::new(0, 0, 416)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("file_lock").inside("rwlock_t").by_map("as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h)"),
+            RuleKind::Reset.of("file_lock").inside("rwlock_t").by_map("as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h; include/asm-i386/spinlock.h: RW_LOCK_UNLOCKED, RWLOCK_MAGIC)"),
         ]],
         ..TypeRules::PLAIN
     },

@@ -91,7 +91,7 @@ pub fn v2_4_32_i386_up(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct
     use views::mm_struct::V2_4_32_i386_up as New;
     new.dumpable_bits = [0; 1];
     always!(cx, at, old, new);
-    // count 0 is unlocked
+    // count 0 is unlocked, and on up, where a spinlock guards it, activity 0
     super::rw_semaphore::v2_4_32_i386_up(
         cx,
         &at!(at.mmap_sem),
@@ -116,7 +116,7 @@ pub static V2_4_32_I386_UP: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 116), Span::new(120, 120, 24)],
         padding: &[Bits::new(929, 31)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("mmap_sem").inside("rw_semaphore").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)"),
+            RuleKind::Reset.of("mmap_sem").inside("rw_semaphore").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Recurse.of("context").inside("mm_context_t"),
         ]],
@@ -131,7 +131,7 @@ pub fn v2_4_32_i386_smp(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struc
     use views::mm_struct::V2_4_32_i386_smp as New;
     new.dumpable_bits = [0; 1];
     always!(cx, at, old, new);
-    // count 0 is unlocked
+    // count 0 is unlocked, and on up, where a spinlock guards it, activity 0
     super::rw_semaphore::v2_4_32_i386_smp(
         cx,
         &at!(at.mmap_sem),
@@ -163,8 +163,8 @@ pub static V2_4_32_I386_SMP: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 124), Span::new(128, 128, 28)],
         padding: &[Bits::new(993, 31)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("mmap_sem").inside("rw_semaphore").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)"),
-            RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED)"),
+            RuleKind::Reset.of("mmap_sem").inside("rw_semaphore").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
+            RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Recurse.of("context").inside("mm_context_t"),
         ]],

@@ -11,7 +11,7 @@ use kernel_structs_views::linux_2_4 as views;
 pub fn v2_4_32_i386_up(cx: &mut Context<'_>, at: &At<'_>, old: &views::rw_semaphore::V2_4_32_i386_up, new: &mut views::rw_semaphore::V2_4_32_i386_up) {
     use views::rw_semaphore::V2_4_32_i386_up as Old;
     use views::rw_semaphore::V2_4_32_i386_up as New;
-    // count 0 is unlocked
+    // count 0 is unlocked, and on up, where a spinlock guards it, activity 0
     new.activity = cx.reset(&at!(at.activity), old.activity, 0);
     super::list_head::v2_4_32_i386_up(
         cx,
@@ -29,8 +29,8 @@ pub static V2_4_32_I386_UP: TypeConverter = TypeConverter {
         to_size: 12,
         spans: &[Span::new(0, 0, 12)],
         groups: &[&[
-            RuleKind::Reset.of("activity").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)"),
-            RuleKind::Reset.of("wait_list").inside("list_head").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)"),
+            RuleKind::Reset.of("activity").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
+            RuleKind::Reset.of("wait_list").inside("list_head").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
         ]],
         ..TypeRules::PLAIN
     },
@@ -41,7 +41,7 @@ pub static V2_4_32_I386_UP: TypeConverter = TypeConverter {
 pub fn v2_4_32_i386_smp(cx: &mut Context<'_>, at: &At<'_>, old: &views::rw_semaphore::V2_4_32_i386_smp, new: &mut views::rw_semaphore::V2_4_32_i386_smp) {
     use views::rw_semaphore::V2_4_32_i386_smp as Old;
     use views::rw_semaphore::V2_4_32_i386_smp as New;
-    // count 0 is unlocked
+    // count 0 is unlocked, and on up, where a spinlock guards it, activity 0
     new.count = cx.reset(&at!(at.count), old.count, 0);
     super::spinlock_t::v2_4_32_i386_smp(
         cx,
@@ -65,9 +65,9 @@ pub static V2_4_32_I386_SMP: TypeConverter = TypeConverter {
         to_size: 16,
         spans: &[Span::new(0, 0, 16)],
         groups: &[&[
-            RuleKind::Reset.of("count").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)"),
-            RuleKind::Reset.of("wait_lock").inside("spinlock_t").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)"),
-            RuleKind::Reset.of("wait_list").inside("list_head").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h: init_rwsem)"),
+            RuleKind::Reset.of("count").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
+            RuleKind::Reset.of("wait_lock").inside("spinlock_t").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
+            RuleKind::Reset.of("wait_list").inside("list_head").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
         ]],
         ..TypeRules::PLAIN
     },

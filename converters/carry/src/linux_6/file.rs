@@ -81,7 +81,7 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_
         &mut new.f_lock,
     );
     new._pad_52 = [0; 4];
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     super::mutex::v6_1_0_47_amd64(
         cx,
         &at!(at.f_pos_lock),
@@ -107,9 +107,9 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(32, 96), Bits::new(416, 32)],
         groups: &[&ALWAYS, &[
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+            RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
+            RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
             RuleKind::Recurse.of("f_owner").inside("fown_struct"),
             RuleKind::Carry.of("f_version"),
         ]],
@@ -131,7 +131,7 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::
         &old.f_lock,
         &mut new.f_lock,
     );
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     super::mutex::v6_1_0_47_rt_amd64(
         cx,
         &at!(at.f_pos_lock),
@@ -157,8 +157,8 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(32, 96), Bits::new(416, 32), Bits::new(800, 32), Bits::new(1120, 32), Bits::new(1184, 32), Bits::new(1440, 32)],
         groups: &[&ALWAYS, &[
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
-            RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
+            RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+            RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
             RuleKind::Recurse.of("f_owner").inside("fown_struct"),
             RuleKind::Carry.of("f_version"),
         ]],
@@ -179,7 +179,7 @@ pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fil
         &old.f_lock,
         &mut new.f_lock,
     );
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     super::mutex::v6_1_0_47_amd64(
         cx,
         &at!(at.f_pos_lock),
@@ -198,8 +198,8 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         to_size: 184,
         spans: &[Span::new(0, 0, 8), Span::new(12, 12, 76), Span::new(92, 92, 92)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
-            RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
+            RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+            RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
             RuleKind::Follow.of("f_owner").by_map("who gets signals of the file; embedded in 6.1, null until somebody asked for them in 6.12 (fs/fcntl.c: __f_setown, 6.1; file_f_owner_allocate, 6.12)"),
         ]],
         ..TypeRules::PLAIN
@@ -220,7 +220,7 @@ pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::
         &mut new.f_lock,
     );
     new._pad_44 = [0; 4];
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     super::mutex::v6_1_0_47_rt_amd64(
         cx,
         &at!(at.f_pos_lock),
@@ -240,9 +240,9 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 8), Span::new(16, 16, 28), Span::new(48, 48, 64), Span::new(120, 120, 96)],
         padding: &[Bits::new(96, 32), Bits::new(352, 32), Bits::new(928, 32)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+            RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
+            RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
             RuleKind::Follow.of("f_owner").by_map("who gets signals of the file; embedded in 6.1, null until somebody asked for them in 6.12 (fs/fcntl.c: __f_setown, 6.1; file_f_owner_allocate, 6.12)"),
         ]],
         ..TypeRules::PLAIN

@@ -84,7 +84,7 @@ macro_rules! __linux_6_k_itimer_with_it_lock {
 pub use __linux_6_k_itimer_with_it_lock as with_it_lock;
 
 pub static WITH_IT_LOCK: [FieldRule; 3] = [
-    RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+    RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
 ];
@@ -150,7 +150,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         groups: &[&ALWAYS, &[
             RuleKind::Within.of("list.next").by_map("place among the timers of the process (kernel/time/posix-timers.c: do_timer_create)"),
             RuleKind::Within.of("list.prev").by_map("place among the timers of the process (kernel/time/posix-timers.c: do_timer_create)"),
-            RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+            RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
@@ -217,7 +217,7 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         groups: &[&ALWAYS, &[
             RuleKind::Within.of("list.next").by_map("place among the timers of the process (kernel/time/posix-timers.c: do_timer_create)"),
             RuleKind::Within.of("list.pprev").by_map("place among the timers of the process (kernel/time/posix-timers.c: do_timer_create)"),
-            RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+            RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN

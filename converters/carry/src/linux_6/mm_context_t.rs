@@ -65,7 +65,7 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_contex
         &mut new.ldt_usr_sem,
     );
     new._pad_74 = [0; 6];
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     super::mutex::v6_1_0_47_amd64(
         cx,
         &at!(at.lock),
@@ -83,9 +83,9 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 44), Span::new(48, 48, 26), Span::new(80, 80, 8), Span::new(92, 92, 44)],
         padding: &[Bits::new(592, 48)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+            RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("lock").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
+            RuleKind::Reset.of("lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
         ]],
         ..TypeRules::PLAIN
     },
@@ -105,7 +105,7 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_con
         &mut new.ldt_usr_sem,
     );
     new._pad_74 = [0; 6];
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     super::mutex::v6_1_0_47_rt_amd64(
         cx,
         &at!(at.lock),
@@ -123,9 +123,9 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 28), Span::new(40, 40, 34), Span::new(88, 88, 48)],
         padding: &[Bits::new(224, 32), Bits::new(288, 32), Bits::new(592, 48), Bits::new(672, 32)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+            RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("lock").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
+            RuleKind::Reset.of("lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
         ]],
         ..TypeRules::PLAIN
     },
@@ -144,7 +144,7 @@ pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_
         &old.ldt_usr_sem,
         &mut new.ldt_usr_sem,
     );
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     super::mutex::v6_1_0_47_amd64(
         cx,
         &at!(at.lock),
@@ -161,8 +161,8 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         to_size: 136,
         spans: &[Span::new(0, 0, 44), Span::new(48, 48, 40), Span::new(92, 92, 44)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-            RuleKind::Reset.of("lock").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
+            RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+            RuleKind::Reset.of("lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
         ]],
         ..TypeRules::PLAIN
     },
@@ -181,7 +181,7 @@ pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::
         &old.ldt_usr_sem,
         &mut new.ldt_usr_sem,
     );
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     super::mutex::v6_1_0_47_rt_amd64(
         cx,
         &at!(at.lock),
@@ -199,8 +199,8 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 28), Span::new(40, 40, 40), Span::new(88, 88, 48)],
         padding: &[Bits::new(224, 32), Bits::new(288, 32), Bits::new(672, 32)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-            RuleKind::Reset.of("lock").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
+            RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+            RuleKind::Reset.of("lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
         ]],
         ..TypeRules::PLAIN
     },

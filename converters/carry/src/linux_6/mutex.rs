@@ -11,7 +11,7 @@ use kernel_structs_views::linux_6 as views;
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mutex::V6_1_0_47_amd64, new: &mut views::mutex::V6_1_0_47_amd64) {
     use views::mutex::V6_1_0_47_amd64 as Old;
     use views::mutex::V6_1_0_47_amd64 as New;
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     new.owner.counter = cx
         .reset(&at!(at.owner.counter), old.owner.counter, 0);
     super::raw_spinlock_t::v6_1_0_47_amd64(
@@ -38,10 +38,10 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 32,
         spans: &[Span::new(0, 0, 8), Span::new(12, 12, 20)],
         groups: &[&[
-            RuleKind::Reset.of("owner.counter").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-            RuleKind::Reset.of("wait_lock").inside("raw_spinlock_t").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-            RuleKind::Reset.of("osq.tail.counter").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-            RuleKind::Reset.of("wait_list").inside("list_head").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
+            RuleKind::Reset.of("owner.counter").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+            RuleKind::Reset.of("wait_lock").inside("raw_spinlock_t").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+            RuleKind::Reset.of("osq.tail.counter").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+            RuleKind::Reset.of("wait_list").inside("list_head").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
         ]],
         ..TypeRules::PLAIN
     },
@@ -52,7 +52,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
 pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mutex::V6_1_0_47_rt_amd64, new: &mut views::mutex::V6_1_0_47_rt_amd64) {
     use views::mutex::V6_1_0_47_rt_amd64 as Old;
     use views::mutex::V6_1_0_47_rt_amd64 as New;
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     super::raw_spinlock_t::v6_1_0_47_amd64(
         cx,
         &at!(at.rtmutex.wait_lock),
@@ -60,7 +60,7 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mutex:
         &mut new.rtmutex.wait_lock,
     );
     new.rtmutex._pad_4 = [0; 4];
-    // a free mutex has no owner
+    // a free mutex has no owner, and nobody spins for it
     super::rb_root_cached::v6_1_0_47_amd64(
         cx,
         &at!(at.rtmutex.waiters),
@@ -80,10 +80,10 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(8, 8, 24)],
         padding: &[Bits::new(32, 32)],
         groups: &[&[
-            RuleKind::Reset.of("rtmutex.wait_lock").inside("raw_spinlock_t").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
+            RuleKind::Reset.of("rtmutex.wait_lock").inside("raw_spinlock_t").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("rtmutex.waiters").inside("rb_root_cached").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-            RuleKind::Reset.of("rtmutex.owner").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
+            RuleKind::Reset.of("rtmutex.waiters").inside("rb_root_cached").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+            RuleKind::Reset.of("rtmutex.owner").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
         ]],
         ..TypeRules::PLAIN
     },

@@ -73,7 +73,7 @@ macro_rules! __linux_6_pid_with_lock {
 pub use __linux_6_pid_with_lock as with_lock;
 
 pub static WITH_LOCK: [FieldRule; 3] = [
-    RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+    RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
 ];
@@ -132,7 +132,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 8), Span::new(16, 16, 64), Span::new(88, 88, 56)],
         padding: &[Bits::new(96, 32), Bits::new(672, 32)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+            RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
             RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
         ]],
         ..TypeRules::PLAIN
@@ -205,7 +205,7 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 8), Span::new(16, 16, 80), Span::new(104, 104, 56)],
         padding: &[Bits::new(96, 32), Bits::new(800, 32)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+            RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
             RuleKind::Reset.of("stashed").by_map("dentry of the pidfs inode, found again when a pidfd is opened (6.12 kernel/pid.c: alloc_pid; 6.12 fs/pidfs.c: pidfs_alloc_file)"),
             RuleKind::Reset.of("ino").by_map("inode number of the pidfd, unique in one boot (6.12 kernel/pid.c: alloc_pid)"),
             RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),

@@ -140,10 +140,10 @@ pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sch
     new.set_dl_defer_running(old.dl_defer_running());
     new._pad_86 = [0; 2];
     // run queue of the deadline server of a CPU, null for a task
-    new.rq = cx.reset(&at!(at.rq), old.rq, 0);
+    new.rq = cx.reset_strict(&at!(at.rq), old.rq, 0);
     // how the deadline server of a CPU picks a task, null for a task
     new.server_pick_task = cx
-        .reset(&at!(at.server_pick_task), old.server_pick_task, 0);
+        .reset_strict(&at!(at.server_pick_task), old.server_pick_task, 0);
 }
 
 /// `sched_dl_entity`, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.

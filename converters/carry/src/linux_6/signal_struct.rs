@@ -219,7 +219,7 @@ macro_rules! __linux_6_signal_struct_with_wait_chldexit {
             &$old.stats_lock,
             &mut $new.stats_lock,
         );
-        // a free mutex has no owner
+        // a free mutex has no owner, and nobody spins for it
         $crate::linux_6::mutex::v6_1_0_47_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.cred_guard_mutex),
@@ -241,8 +241,8 @@ pub static WITH_WAIT_CHLDEXIT: [FieldRule; 5] = [
     RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Reset.of("stats_lock").inside("seqlock_t").by_map("a seqcount and its spinlock, see there (include/linux/seqlock.h: seqlock_init)"),
-    RuleKind::Reset.of("cred_guard_mutex").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-    RuleKind::Reset.of("exec_update_lock").inside("rw_semaphore").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+    RuleKind::Reset.of("cred_guard_mutex").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+    RuleKind::Reset.of("exec_update_lock").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
 ];
 
 #[doc(hidden)]
@@ -264,7 +264,7 @@ macro_rules! __linux_6_signal_struct_with_stats_lock {
             &$old.stats_lock,
             &mut $new.stats_lock,
         );
-        // a free mutex has no owner
+        // a free mutex has no owner, and nobody spins for it
         $crate::linux_6::mutex::v6_1_0_47_rt_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.cred_guard_mutex),
@@ -286,8 +286,8 @@ pub static WITH_STATS_LOCK: [FieldRule; 5] = [
     RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Reset.of("stats_lock").inside("seqlock_t").by_map("a seqcount and its spinlock, see there (include/linux/seqlock.h: seqlock_init)"),
-    RuleKind::Reset.of("cred_guard_mutex").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-    RuleKind::Reset.of("exec_update_lock").inside("rw_semaphore").by_map("count 0 is unlocked; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+    RuleKind::Reset.of("cred_guard_mutex").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+    RuleKind::Reset.of("exec_update_lock").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
 ];
 
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.

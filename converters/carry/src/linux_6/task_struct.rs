@@ -1023,7 +1023,7 @@ macro_rules! __linux_6_task_struct_with_posix_cputimers_work {
             &$old.mems_allowed_seq,
             &mut $new.mems_allowed_seq,
         );
-        // a free mutex has no owner
+        // a free mutex has no owner, and nobody spins for it
         $crate::linux_6::mutex::v6_1_0_47_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.futex_exit_mutex),
@@ -1085,10 +1085,10 @@ pub static WITH_POSIX_CPUTIMERS_WORK: [FieldRule; 22] = [
     RuleKind::Padding.of("(padding)"),
     RuleKind::Reset.of("posix_cputimers_work").inside("posix_cputimers_work").by_map("work queued to deliver expired CPU timers on the way back to user mode; not scheduled to begin with (kernel/time/posix-cpu-timers.c: clear_posix_cputimers_work)"),
     RuleKind::Padding.of("(padding)"),
-    RuleKind::Reset.of("alloc_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
-    RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map("as seqcount_t (include/linux/seqlock.h: seqcount_spinlock_init)"),
-    RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-    RuleKind::Reset.of("perf_event_mutex").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
+    RuleKind::Reset.of("alloc_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+    RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map("as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)"),
+    RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+    RuleKind::Reset.of("perf_event_mutex").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
     RuleKind::Reset.of("numa_scan_seq").by_map("pass over mm that NUMA balancing made last, restarted (kernel/sched/fair.c: init_numa_balancing)"),
     RuleKind::Carry.of("numa_scan_period"),
     RuleKind::Carry.of("numa_scan_period_max"),
@@ -1229,7 +1229,7 @@ macro_rules! __linux_6_task_struct_with_alloc_lock {
             &$old.mems_allowed_seq,
             &mut $new.mems_allowed_seq,
         );
-        // a free mutex has no owner
+        // a free mutex has no owner, and nobody spins for it
         $crate::linux_6::mutex::v6_1_0_47_rt_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.futex_exit_mutex),
@@ -1248,11 +1248,11 @@ pub use __linux_6_task_struct_with_alloc_lock as with_alloc_lock;
 
 pub static WITH_ALLOC_LOCK: [FieldRule; 6] = [
     RuleKind::Reset.of("posix_cputimers_work").inside("posix_cputimers_work").by_map("work queued to deliver expired CPU timers on the way back to user mode; not scheduled to begin with (kernel/time/posix-cpu-timers.c: clear_posix_cputimers_work)"),
-    RuleKind::Reset.of("alloc_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED)"),
+    RuleKind::Reset.of("alloc_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
     RuleKind::Carry.of("softirq_disable_cnt"),
-    RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map("as seqcount_t (include/linux/seqlock.h: seqcount_spinlock_init)"),
-    RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
-    RuleKind::Reset.of("perf_event_mutex").inside("mutex").by_map("a free mutex has no owner; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init)"),
+    RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map("as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)"),
+    RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+    RuleKind::Reset.of("perf_event_mutex").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
 ];
 
 #[doc(hidden)]

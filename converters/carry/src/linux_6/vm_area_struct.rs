@@ -87,7 +87,7 @@ pub static ALWAYS: [FieldRule; 16] = [
 macro_rules! __linux_6_vm_area_struct_with_detached {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         // taken out of the tree and about to be freed
-        $new.detached = $cx.reset(&$crate::linux_6::runtime::at!($at.detached), $old.detached, 0);
+        $new.detached = $cx.reset_strict(&$crate::linux_6::runtime::at!($at.detached), $old.detached, 0);
         $new._pad_41 = [0; 3];
         // not locked for writing: a number that mm_lock_seq has not
         $new.vm_lock_seq = $cx

@@ -212,6 +212,3 @@ pub fn process_flags_with_block_ts(cx: &mut Context<'_>, at: &At<'_>, old: &U32)
     const UNUSED: u64 = 0x4000 | 0x1_0000 | 0x2000_0000;
     U32::new(flags(cx, at, u64::from(old.get()), !UNUSED, &[], 0) as u32)
 }
-
-pub fn references_up(_: &mut Context<'_>, _: &At<'_>, old: &same::atomic_t) -> new::refcount_struct { new::refcount_struct { refs: *old } }
-pub fn references_down(_: &mut Context<'_>, _: &At<'_>, old: &new::refcount_struct) -> same::atomic_t { old.refs }

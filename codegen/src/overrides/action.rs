@@ -1,0 +1,221 @@
+//! What an entry says is to be done, as it is written: in `overrides.toml` of a step, or for one
+//! direction of a change.
+
+use super::{Flag, Init, OverrideAction, OverrideProblem};
+use serde::Deserialize;
+
+/// The keys of an entry that say what is done. Serde knows no shared set of keys that is strict,
+/// so each kind of entry has them, and hands them over here.
+pub(super) struct Written {
+    pub(super) rename: Option<String>,
+    pub(super) init: Option<toml::Value>,
+    pub(super) drop: Option<String>,
+    pub(super) make: Option<String>,
+    pub(super) fold: Option<String>,
+    pub(super) scale: Option<RawScale>,
+    pub(super) remap: Option<Vec<RawFlag>>,
+    pub(super) merge: Option<String>,
+    pub(super) rest: Option<i64>,
+    pub(super) call: Option<String>,
+    pub(super) from: Option<Vec<String>>,
+}
+
+/// Takes the keys of [`Written`] out of an entry.
+macro_rules! written {
+    ($raw:expr) => {
+        $crate::overrides::action::Written {
+            rename: $raw.rename,
+            init: $raw.init,
+            drop: $raw.drop,
+            make: $raw.make,
+            fold: $raw.fold,
+            scale: $raw.scale,
+            remap: $raw.remap,
+            merge: $raw.merge,
+            rest: $raw.rest,
+            call: $raw.call,
+            from: $raw.from,
+        }
+    };
+}
+pub(super) use written;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawScale {
+    #[serde(default = "one")]
+    multiply: i64,
+    #[serde(default = "one")]
+    divide: i64,
+    #[serde(default)]
+    offset: i64,
+}
+
+const fn one() -> i64 {
+    1
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFlag {
+    name: String,
+    from: u64,
+    to: u64,
+}
+
+impl Written {
+    /// The actions, in the order of the book; there may be any number. `field` is for messages.
+    pub(super) fn actions(self, field: &str) -> Result<Vec<OverrideAction>, Vec<OverrideProblem>> {
+        let mut problems = Vec::new();
+        let mut actions = Vec::new();
+        let takes_from = self.call.is_some() || self.scale.is_some() || self.remap.is_some();
+        if self.from.is_some() && !takes_from {
+            problems.push(OverrideProblem::ForeignAttribute {
+                field: field.to_owned(),
+            });
+        }
+        let from = self.from.unwrap_or_default();
+        if self.call.is_none() && from.len() > 1 {
+            problems.push(OverrideProblem::SeveralForOne {
+                field: field.to_owned(),
+            });
+        }
+        let all: [Option<Result<OverrideAction, OverrideProblem>>; 10] = [
+            self.rename.map(|old| Ok(OverrideAction::Rename { old })),
+            self.init
+                .map(|value| init(field, &value).map(OverrideAction::Init)),
+            self.drop.map(|word| dropped(field, &word)),
+            self.make.map(|ty| Ok(OverrideAction::Make { ty })),
+            self.fold.map(|ty| Ok(OverrideAction::Fold { ty })),
+            self.scale.map(|scale| scaled(field, &scale, from.clone())),
+            self.remap.map(|flags| remapped(field, flags, from.clone())),
+            self.merge.map(|word| match word.as_str() {
+                "sum" => Ok(OverrideAction::MergeSum),
+                _ => Err(bad(field, "merge", &word, "\"sum\"")),
+            }),
+            self.rest.map(|value| Ok(OverrideAction::Rest { value })),
+            self.call.map(|function| match is_identifier(&function) {
+                true => Ok(OverrideAction::Call { function, from }),
+                false => Err(OverrideProblem::BadName {
+                    found: function,
+                    what: "function",
+                }),
+            }),
+        ];
+        for one in all.into_iter().flatten() {
+            match one {
+                Ok(action) => actions.push(action),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        match problems.is_empty() {
+            true => Ok(actions),
+            false => Err(problems),
+        }
+    }
+}
+
+fn bad(
+    field: &str,
+    key: &'static str,
+    found: &dyn std::fmt::Display,
+    expected: &'static str,
+) -> OverrideProblem {
+    OverrideProblem::BadValue {
+        field: field.to_owned(),
+        key,
+        found: found.to_string(),
+        expected,
+    }
+}
+
+fn init(field: &str, value: &toml::Value) -> Result<Init, OverrideProblem> {
+    const EXPECTED: &str =
+        "\"null\", \"zero\", \"empty-list\", \"self\", \"container\" or an integer";
+    match value {
+        toml::Value::Integer(value) => Ok(Init::Value(*value)),
+        toml::Value::String(word) => match word.as_str() {
+            "null" => Ok(Init::Null),
+            "zero" => Ok(Init::Zero),
+            "empty-list" => Ok(Init::EmptyList),
+            "self" => Ok(Init::Object),
+            "container" => Ok(Init::Container),
+            _ => Err(bad(field, "init", value, EXPECTED)),
+        },
+        _ => Err(bad(field, "init", value, EXPECTED)),
+    }
+}
+
+fn dropped(field: &str, word: &str) -> Result<OverrideAction, OverrideProblem> {
+    match word {
+        "only-if-initial" => Ok(OverrideAction::Drop {
+            only_if_initial: true,
+        }),
+        "always" => Ok(OverrideAction::Drop {
+            only_if_initial: false,
+        }),
+        "container" => Ok(OverrideAction::DropContainer),
+        _ => Err(bad(
+            field,
+            "drop",
+            &word,
+            "\"only-if-initial\", \"always\" or \"container\"",
+        )),
+    }
+}
+
+fn scaled(
+    field: &str,
+    scale: &RawScale,
+    from: Vec<String>,
+) -> Result<OverrideAction, OverrideProblem> {
+    let RawScale {
+        multiply,
+        divide,
+        offset,
+    } = *scale;
+    match multiply > 0 && divide > 0 {
+        true => Ok(OverrideAction::Scale {
+            multiply,
+            divide,
+            offset,
+            from: from.into_iter().next(),
+        }),
+        false => Err(bad(
+            field,
+            "scale",
+            &format!("{multiply} / {divide}"),
+            "a multiplier and a divisor above 0",
+        )),
+    }
+}
+
+fn remapped(
+    field: &str,
+    flags: Vec<RawFlag>,
+    from: Vec<String>,
+) -> Result<OverrideAction, OverrideProblem> {
+    match flags.iter().all(|flag| flag.from != 0) && !flags.is_empty() {
+        true => Ok(OverrideAction::Remap {
+            flags: flags
+                .into_iter()
+                .map(|flag| Flag {
+                    name: flag.name,
+                    from: flag.from,
+                    to: flag.to,
+                })
+                .collect(),
+            from: from.into_iter().next(),
+        }),
+        false => Err(bad(
+            field,
+            "remap",
+            &"empty",
+            "flags, each with a bit in `from`",
+        )),
+    }
+}
+
+pub(super) fn is_identifier(name: &str) -> bool {
+    syn::parse_str::<syn::Ident>(name).is_ok()
+}

@@ -1,0 +1,562 @@
+//! Decisions by the change of a field, for a whole family of kernels.
+//!
+//! `converters/overrides/FAMILY/TYPE.toml` has an entry for each change that ever happened to a
+//! saved field of the type, with both directions:
+//!
+//! ```toml
+//! [[change]]
+//! field = "task_struct.user_dumpable"
+//! appears = { init = 0, reason = "…" }
+//! disappears = { drop = "always", reason = "…" }
+//! ```
+//!
+//! Which of them hold between two layouts follows from what the two have ([`Changes::between`]);
+//! no entry names a release. The files are read strictly, and all that is wrong with them is
+//! reported at once, but for what is not TOML of this shape, where the first error of a file is
+//! all that is reported of it. What no file alone shows is held against all layouts of the family
+//! by [`super::Family`].
+
+use super::action::{RawFlag, RawScale, written};
+use super::parse::is_field;
+use super::{Origin, Override, OverrideAction, OverrideProblem, Overrides};
+use kernel_structs::layout::{FieldPath, Layout, Resolved};
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use toml::Spanned;
+
+/// The folder with a folder for each family, beside those of the steps.
+pub const FOLDER: &str = "overrides";
+
+/// All decisions of a family.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// In the order of the files' names, and of each file.
+    pub entries: Vec<Change>,
+}
+
+/// What happened to a field, or alike to several of one type, and what that means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Name of the file, in the family's folder.
+    pub file: String,
+    /// Line in it.
+    pub line: usize,
+    /// The fields: `type.member`.
+    pub fields: Vec<String>,
+    /// Between which layouts the change lies.
+    pub when: When,
+    /// What is done, at most once for each direction.
+    pub directions: Vec<Directed>,
+}
+
+/// Between which layouts a change lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Between those that have the field and those that do not.
+    Field,
+    /// Between those that fulfil the one and those that fulfil the other.
+    Told {
+        /// The one.
+        one: Condition,
+        /// The other.
+        other: Condition,
+    },
+}
+
+/// What a layout has. All of it has to hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// Members that it has: `type.member`.
+    pub has: Vec<String>,
+    /// Members that it has not, perhaps because it has not the type.
+    pub lacks: Vec<String>,
+    /// How members that it has are declared.
+    pub declared: BTreeMap<String, String>,
+}
+
+/// Which way a change is gone.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Direction {
+    /// To a layout that has the field, from one that has not.
+    Appears,
+    /// To a layout that has not the field, from one that has.
+    Disappears,
+    /// To a layout that fulfils the one condition, from one that fulfils the other.
+    ToOne,
+    /// The other way.
+    ToOther,
+}
+
+/// What is done in one direction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directed {
+    /// The direction.
+    pub direction: Direction,
+    /// Line in the file.
+    pub line: usize,
+    /// The member that is decided, where it is another one of the same type: what a field that
+    /// disappears goes into.
+    pub into: Option<String>,
+    /// What is done: one action, or an `init` and a `drop`.
+    pub actions: Vec<OverrideAction>,
+    /// Why.
+    pub reason: String,
+    /// The change in the kernel's source behind it; empty where there is none.
+    pub evidence: String,
+}
+
+/// What is wrong with an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeFinding {
+    /// Name of the file, in the family's folder.
+    pub file: String,
+    /// Line in it, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub problem: OverrideProblem,
+}
+
+/// Why the decisions of a family cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangesError {
+    /// Entries are wrong.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Findings(Vec<ChangeFinding>),
+    /// A file that cannot be read.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFile {
+    #[serde(default)]
+    change: Vec<Spanned<RawChange>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawChange {
+    field: Option<String>,
+    fields: Option<Vec<String>>,
+    one: Option<RawCondition>,
+    other: Option<RawCondition>,
+    appears: Option<Spanned<RawDirected>>,
+    disappears: Option<Spanned<RawDirected>>,
+    #[serde(rename = "to-one")]
+    to_one: Option<Spanned<RawDirected>>,
+    #[serde(rename = "to-other")]
+    to_other: Option<Spanned<RawDirected>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCondition {
+    #[serde(default)]
+    has: Vec<String>,
+    #[serde(default)]
+    lacks: Vec<String>,
+    #[serde(default)]
+    declared: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDirected {
+    into: Option<String>,
+    rename: Option<String>,
+    init: Option<toml::Value>,
+    drop: Option<String>,
+    make: Option<String>,
+    fold: Option<String>,
+    scale: Option<RawScale>,
+    remap: Option<Vec<RawFlag>>,
+    merge: Option<String>,
+    rest: Option<i64>,
+    call: Option<String>,
+    from: Option<Vec<String>>,
+    reason: String,
+    evidence: Option<String>,
+}
+
+impl Changes {
+    /// Reads the decisions of `family` in `folder`, which has a folder for each family. Without
+    /// one there are none.
+    ///
+    /// # Errors
+    /// [`ChangesError`].
+    pub fn read(folder: &Path, family: &str) -> Result<Changes, ChangesError> {
+        let folder = folder.join(family);
+        let fail = |path: &Path| {
+            let path = path.to_owned();
+            move |error| ChangesError::Io { path, error }
+        };
+        if !folder.is_dir() {
+            return Ok(Changes::default());
+        }
+        let mut names = BTreeSet::new();
+        for entry in fs::read_dir(&folder).map_err(fail(&folder))? {
+            let name = entry.map_err(fail(&folder))?.file_name();
+            let name = name.to_string_lossy().into_owned();
+            if name.ends_with(".toml") {
+                names.insert(name);
+            }
+        }
+        let mut files = Vec::new();
+        for name in names {
+            let path = folder.join(&name);
+            let text = fs::read_to_string(&path).map_err(fail(&path))?;
+            files.push((name, text));
+        }
+        Changes::parse(
+            files
+                .iter()
+                .map(|(name, text)| (name.as_str(), text.as_str())),
+        )
+        .map_err(ChangesError::Findings)
+    }
+
+    /// Reads files by name, each `TYPE.toml`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn parse<'a>(
+        files: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Changes, Vec<ChangeFinding>> {
+        let mut changes = Changes::default();
+        let mut findings = Vec::new();
+        for (name, text) in files {
+            let finding = |(line, problem)| ChangeFinding {
+                file: name.to_owned(),
+                line,
+                problem,
+            };
+            match file(name, text) {
+                Ok(entries) => changes.entries.extend(entries),
+                Err(problems) => findings.extend(problems.into_iter().map(finding)),
+            }
+        }
+        match findings.is_empty() {
+            true => Ok(changes),
+            false => Err(findings),
+        }
+    }
+
+    /// The families that `folder` has decisions of.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn families(folder: &Path) -> Result<Vec<String>, ChangesError> {
+        let fail = |error| ChangesError::Io {
+            path: folder.to_owned(),
+            error,
+        };
+        let mut families = BTreeSet::new();
+        if folder.is_dir() {
+            for entry in fs::read_dir(folder).map_err(fail)? {
+                let entry = entry.map_err(fail)?;
+                if entry.path().is_dir() {
+                    families.insert(entry.file_name().to_string_lossy().into_owned());
+                }
+            }
+        }
+        Ok(families.into_iter().collect())
+    }
+
+    /// All decisions, whatever layouts they hold for.
+    pub fn all(&self) -> impl Iterator<Item = Override> {
+        let changes = self.entries.iter().enumerate();
+        changes.flat_map(|(number, change)| {
+            change.directions.iter().flat_map(move |directed| {
+                let fields = change.fields.iter();
+                fields.flat_map(move |field| change.overrides(number, directed, field))
+            })
+        })
+    }
+
+    /// The decisions that hold for a conversion from one layout to another. Both are the stored
+    /// ones, with all arms of their unions.
+    pub fn between(&self, from: &Layout, to: &Layout) -> Overrides {
+        let mut entries = Vec::new();
+        for (number, change) in self.entries.iter().enumerate() {
+            for field in &change.fields {
+                if let Some(directed) = change.held(field, from, to) {
+                    for entry in change.overrides(number, directed, field) {
+                        let index = entries.len();
+                        entries.push(Override { index, ..entry });
+                    }
+                }
+            }
+        }
+        Overrides { entries }
+    }
+}
+
+impl Change {
+    fn overrides(
+        &self,
+        number: usize,
+        directed: &Directed,
+        field: &str,
+    ) -> impl Iterator<Item = Override> {
+        directed.actions.iter().map(move |action| Override {
+            index: 0,
+            line: directed.line,
+            origin: Some(Origin {
+                change: number,
+                direction: directed.direction,
+                file: self.file.clone(),
+            }),
+            field: directed.field(field),
+            action: action.clone(),
+            reason: directed.reason.clone(),
+            evidence: directed.evidence.clone(),
+        })
+    }
+
+    /// What is done about `field` from one layout to another.
+    fn held<'a>(&'a self, field: &str, from: &Layout, to: &Layout) -> Option<&'a Directed> {
+        let ends = match &self.when {
+            When::Field => (found(from, field).is_some(), found(to, field).is_some()),
+            When::Told { one, other } => {
+                let side = |layout: &Layout| match (one.holds(layout), other.holds(layout)) {
+                    (true, false) => Some(true),
+                    (false, true) => Some(false),
+                    _ => None,
+                };
+                (side(from)?, side(to)?)
+            }
+        };
+        let direction = match (&self.when, ends) {
+            (_, (false, false) | (true, true)) => return None,
+            (When::Field, (false, true)) => Direction::Appears,
+            (When::Field, (true, false)) => Direction::Disappears,
+            (When::Told { .. }, (false, true)) => Direction::ToOne,
+            (When::Told { .. }, (true, false)) => Direction::ToOther,
+        };
+        self.directions
+            .iter()
+            .find(|directed| directed.direction == direction)
+    }
+}
+
+impl Condition {
+    /// Whether `layout` is like this.
+    pub fn holds(&self, layout: &Layout) -> bool {
+        self.has.iter().all(|name| found(layout, name).is_some())
+            && self.lacks.iter().all(|name| found(layout, name).is_none())
+            && self.declared.iter().all(|(name, declared)| {
+                found(layout, name).is_some_and(|found| layout.type_name(found.ty) == *declared)
+            })
+    }
+
+    /// The members it names.
+    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
+        let listed = self.has.iter().chain(&self.lacks);
+        listed.chain(self.declared.keys())
+    }
+}
+
+impl Directed {
+    /// The field that is decided, for a change of `field`.
+    pub(super) fn field(&self, field: &str) -> String {
+        match (&self.into, field.split_once('.')) {
+            (Some(into), Some((ty, _))) => format!("{ty}.{into}"),
+            _ => field.to_owned(),
+        }
+    }
+}
+
+/// The member `name`, written `type.member`, of a layout.
+pub(super) fn found(layout: &Layout, name: &str) -> Option<Resolved> {
+    let (ty, member) = name.split_once('.')?;
+    let path = FieldPath::parse(member).ok()?;
+    layout.resolve(layout.find(ty)?, &path).ok()
+}
+
+fn file(name: &str, text: &str) -> Result<Vec<Change>, Vec<(usize, OverrideProblem)>> {
+    let line = |at: usize| 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
+    let raw: RawFile = toml::from_str(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| line(span.start));
+        vec![(line, OverrideProblem::Toml(error.message().to_owned()))]
+    })?;
+    let mut entries = Vec::new();
+    let mut problems = Vec::new();
+    for spanned in raw.change {
+        let at = line(spanned.span().start);
+        match entry(name, spanned.into_inner(), at, &line) {
+            Ok(entry) => entries.push(entry),
+            Err(found) => problems.extend(found),
+        }
+    }
+    match problems.is_empty() {
+        true => Ok(entries),
+        false => Err(problems),
+    }
+}
+
+fn entry(
+    file: &str,
+    raw: RawChange,
+    line: usize,
+    line_of: &dyn Fn(usize) -> usize,
+) -> Result<Change, Vec<(usize, OverrideProblem)>> {
+    let mut problems = Vec::new();
+    let fields = match (raw.field, raw.fields) {
+        (Some(field), None) => vec![field],
+        (None, Some(fields)) if fields.len() > 1 => fields,
+        _ => {
+            problems.push((line, OverrideProblem::FieldOrFields));
+            Vec::new()
+        }
+    };
+    for field in &fields {
+        let problem = match (is_field(field), field.split_once('.')) {
+            (true, Some((ty, _))) if file == format!("{ty}.toml") => continue,
+            (true, Some((ty, _))) => OverrideProblem::WrongFile {
+                field: field.clone(),
+                expected: format!("{ty}.toml"),
+            },
+            _ => OverrideProblem::NotAField {
+                field: field.clone(),
+            },
+        };
+        problems.push((line, problem));
+    }
+    let shown = fields.first().cloned().unwrap_or_default();
+    let by_field = raw.appears.is_some() || raw.disappears.is_some();
+    let by_condition = raw.to_one.is_some() || raw.to_other.is_some();
+    let when = match (raw.one, raw.other) {
+        (None, None) if by_field && !by_condition => When::Field,
+        (Some(one), Some(other)) if by_condition && !by_field => {
+            let (one, other) = (condition(one), condition(other));
+            for condition in [&one, &other] {
+                if condition.names().next().is_none() {
+                    let found = "nothing".to_owned();
+                    let field = shown.clone();
+                    problems.push((line, OverrideProblem::BadCondition { field, found }));
+                }
+                for name in condition.names().filter(|name| !is_field(name)) {
+                    let (field, found) = (shown.clone(), format!("`{name}`"));
+                    problems.push((line, OverrideProblem::BadCondition { field, found }));
+                }
+            }
+            When::Told { one, other }
+        }
+        (None, None) if !by_condition => {
+            let expected =
+                "`appears` or `disappears`, or `one` and `other` with `to-one` or `to-other`";
+            let field = shown.clone();
+            problems.push((line, OverrideProblem::NoDirection { field, expected }));
+            When::Field
+        }
+        _ => {
+            let field = shown.clone();
+            problems.push((line, OverrideProblem::MixedDirections { field }));
+            When::Field
+        }
+    };
+    let mut directions = Vec::new();
+    let given = [
+        (Direction::Appears, raw.appears),
+        (Direction::Disappears, raw.disappears),
+        (Direction::ToOne, raw.to_one),
+        (Direction::ToOther, raw.to_other),
+    ];
+    for (direction, spanned) in given {
+        let Some(spanned) = spanned else { continue };
+        let at = line_of(spanned.span().start);
+        match directed(&shown, direction, at, spanned.into_inner()) {
+            Ok(directed) => directions.push(directed),
+            Err(found) => problems.extend(found.into_iter().map(|problem| (at, problem))),
+        }
+    }
+    match problems.is_empty() {
+        true => Ok(Change {
+            file: file.to_owned(),
+            line,
+            fields,
+            when,
+            directions,
+        }),
+        false => Err(problems),
+    }
+}
+
+fn condition(raw: RawCondition) -> Condition {
+    Condition {
+        has: raw.has,
+        lacks: raw.lacks,
+        declared: raw.declared,
+    }
+}
+
+fn directed(
+    field: &str,
+    direction: Direction,
+    line: usize,
+    raw: RawDirected,
+) -> Result<Directed, Vec<OverrideProblem>> {
+    let mut problems = Vec::new();
+    if raw.reason.trim().is_empty() {
+        problems.push(OverrideProblem::NoReason {
+            field: field.to_owned(),
+        });
+    }
+    let (into, reason, evidence) = (raw.into.clone(), raw.reason.clone(), raw.evidence.clone());
+    let actions = match written!(raw).actions(field) {
+        Ok(actions) => actions,
+        Err(found) => {
+            problems.extend(found);
+            return Err(problems);
+        }
+    };
+    let replaces = matches!(
+        actions.as_slice(),
+        [OverrideAction::Init(_), OverrideAction::Drop { .. }]
+    ) && matches!(direction, Direction::ToOne | Direction::ToOther);
+    if actions.len() != 1 && !replaces {
+        problems.push(OverrideProblem::ActionsOfDirection {
+            field: field.to_owned(),
+            direction,
+            actions: actions.iter().map(OverrideAction::name).collect(),
+        });
+    }
+    match problems.is_empty() {
+        true => Ok(Directed {
+            direction,
+            line,
+            into,
+            actions,
+            reason,
+            evidence: evidence.unwrap_or_default(),
+        }),
+        false => Err(problems),
+    }
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Direction::Appears => "appears",
+            Direction::Disappears => "disappears",
+            Direction::ToOne => "to-one",
+            Direction::ToOther => "to-other",
+        })
+    }
+}
+
+impl fmt::Display for ChangeFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, line {}: {}", self.file, self.line, self.problem)
+    }
+}

@@ -1,0 +1,226 @@
+//! The decisions of a family held against all of its layouts at once.
+//!
+//! One pair of layouts shows whether its own decisions are enough. Whether a decision is needed at
+//! all, and whether every conversion that anybody may ask for is decided, only all pairs show.
+
+use super::changes::{ChangeFinding, Changes, Direction, When, found};
+use super::{Override, OverrideProblem};
+use crate::plan::{Pair, Plan, Side, Undecided};
+use kernel_structs::layout::{Layout, Type, TypeId};
+use kernel_structs::nearest::nearest;
+use kernel_structs::releases::{Registry, RegistryError};
+use kernel_structs::state::StateMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The layouts of a family.
+#[derive(Clone, Debug)]
+pub struct Family {
+    map: StateMap,
+    layouts: Vec<Member>,
+}
+
+#[derive(Clone, Debug)]
+struct Member {
+    name: String,
+    machine: String,
+    fingerprint: kernel_structs::layout::Fingerprint,
+    layout: Layout,
+    live: Layout,
+}
+
+/// What is wrong with the decisions of a family.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FamilyFindings {
+    /// Entries that are wrong, in the order of the files.
+    pub changes: Vec<ChangeFinding>,
+    /// Fields that are undecided, with the names of the two layouts.
+    pub undecided: Vec<((String, String), Undecided)>,
+}
+
+/// One direction of an entry, for one of its fields.
+type Use = (usize, Direction, String);
+
+impl Family {
+    /// The layouts of `family` that are stored.
+    ///
+    /// # Errors
+    /// If a layout or the state map cannot be read.
+    pub fn new(registry: &Registry, family: &str) -> Result<Family, RegistryError> {
+        let map = registry.state_map(family)?;
+        let mut layouts = Vec::new();
+        for entry in registry.layouts().filter(|entry| entry.family == family) {
+            let layout = registry.layout(&entry.id)?;
+            layouts.push(Member {
+                name: entry.id.0.clone(),
+                machine: entry.arch.clone(),
+                fingerprint: entry.fingerprint,
+                live: map.live(&layout),
+                layout,
+            });
+        }
+        Ok(Family { map, layouts })
+    }
+
+    /// Makes the plan of every pair of layouts, both ways, and reports every entry that no pair
+    /// has, or that none needs, and every field that is undecided.
+    pub fn check(&self, changes: &Changes) -> FamilyFindings {
+        let mut findings = FamilyFindings::default();
+        let mut held: BTreeSet<Use> = BTreeSet::new();
+        let mut needed: BTreeSet<Use> = BTreeSet::new();
+        let mut twice: BTreeMap<(usize, usize, String), ChangeFinding> = BTreeMap::new();
+        for (from, to) in self.pairs() {
+            let overrides = changes.between(&from.layout, &to.layout);
+            let mut seen: BTreeMap<(&str, bool), &Override> = BTreeMap::new();
+            for entry in &overrides.entries {
+                let Some(origin) = &entry.origin else {
+                    continue;
+                };
+                held.insert((origin.change, origin.direction, entry.field.clone()));
+                let Some(first) = seen.insert((&entry.field, entry.is_drop()), entry) else {
+                    continue;
+                };
+                let other = first.origin.as_ref().map_or(0, |origin| origin.change);
+                twice
+                    .entry((other, origin.change, entry.field.clone()))
+                    .or_insert_with(|| ChangeFinding {
+                        file: origin.file.clone(),
+                        line: entry.line,
+                        problem: OverrideProblem::TwoChanges {
+                            field: entry.field.clone(),
+                            from: from.name.clone(),
+                            to: to.name.clone(),
+                            place: first.place(),
+                        },
+                    });
+            }
+            let made = Plan::make_live(&Pair {
+                converter: "none",
+                machine: &from.machine,
+                from: from.side(),
+                to: to.side(),
+                map: &self.map,
+                overrides: &overrides,
+            });
+            for index in made.needed {
+                let entry = overrides.entries.get(index);
+                if let Some((entry, origin)) = entry.and_then(|e| Some((e, e.origin.as_ref()?))) {
+                    needed.insert((origin.change, origin.direction, entry.field.clone()));
+                }
+            }
+            let names = (from.name.clone(), to.name.clone());
+            let undecided = made.undecided.into_iter();
+            findings
+                .undecided
+                .extend(undecided.map(|undecided| (names.clone(), undecided)));
+        }
+        findings.changes = self.stale(changes, &held, &needed);
+        findings.changes.extend(twice.into_values());
+        findings
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&Member, &Member)> {
+        self.layouts.iter().flat_map(move |from| {
+            self.layouts.iter().filter_map(move |to| {
+                let other = from.name != to.name && from.machine == to.machine;
+                other.then_some((from, to))
+            })
+        })
+    }
+
+    fn stale(
+        &self,
+        changes: &Changes,
+        held: &BTreeSet<Use>,
+        needed: &BTreeSet<Use>,
+    ) -> Vec<ChangeFinding> {
+        let mut findings = Vec::new();
+        for (number, change) in changes.entries.iter().enumerate() {
+            let mut say = |line, problem| {
+                findings.push(ChangeFinding {
+                    file: change.file.clone(),
+                    line,
+                    problem,
+                });
+            };
+            if let When::Told { one, other } = &change.when {
+                for name in one.names().chain(other.names()) {
+                    if let Some(nearest) = self.unknown(name) {
+                        let name = name.clone();
+                        say(
+                            change.line,
+                            OverrideProblem::UnknownCondition { name, nearest },
+                        );
+                    }
+                }
+            }
+            for directed in &change.directions {
+                for field in &change.fields {
+                    let decided = directed.field(field);
+                    let one = (number, directed.direction, decided.clone());
+                    let problem = match (held.contains(&one), needed.contains(&one)) {
+                        (_, true) => continue,
+                        (true, false) => OverrideProblem::NeverNeeded {
+                            field: decided,
+                            direction: directed.direction,
+                        },
+                        (false, false) => match (&change.when, self.unknown(field)) {
+                            (When::Field, Some(nearest)) => OverrideProblem::UnknownField {
+                                field: field.clone(),
+                                nearest,
+                            },
+                            _ => OverrideProblem::NeverHolds {
+                                field: decided,
+                                direction: directed.direction,
+                            },
+                        },
+                    };
+                    say(directed.line, problem);
+                }
+            }
+        }
+        findings
+    }
+
+    /// For a member that no layout has, the most similar one that one has.
+    fn unknown(&self, name: &str) -> Option<Option<String>> {
+        let layouts = || self.layouts.iter().map(|member| &member.layout);
+        if layouts().any(|layout| found(layout, name).is_some()) {
+            return None;
+        }
+        let ty = name.split('.').next().unwrap_or_default();
+        let mut known = BTreeSet::new();
+        for layout in layouts() {
+            match layout.find(ty) {
+                Some(id) => known.extend(members(layout, id, ty)),
+                None => known.extend(self.map.types.keys().cloned()),
+            }
+        }
+        let wanted = match known.iter().any(|known| known.contains('.')) {
+            true => name,
+            false => ty,
+        };
+        Some(nearest(wanted, known.iter().map(String::as_str)).map(String::from))
+    }
+}
+
+impl Member {
+    fn side(&self) -> Side<'_> {
+        Side {
+            release: &self.name,
+            layout_name: &self.name,
+            fingerprint: self.fingerprint,
+            layout: &self.live,
+        }
+    }
+}
+
+fn members(layout: &Layout, id: TypeId, ty: &str) -> Vec<String> {
+    match layout.get(layout.strip(id)) {
+        Type::Composite(composite) => layout
+            .flat_members(composite)
+            .into_iter()
+            .filter_map(|(_, member)| Some(format!("{ty}.{}", member.name.as_deref()?)))
+            .collect(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,272 @@
+//! Decisions by the change of a field: how their files are read, which of them hold between two
+//! layouts, and that the committed ones leave nothing undecided and have nothing too many.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod fixture;
+
+use fixture::{Fixture, layout};
+use kconv_codegen::overrides::{Changes, Family, OverrideAction, Overrides};
+use kernel_structs::layout::Layout;
+use kernel_structs::releases::{Files, Registry};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+fn changes(text: &str) -> Changes {
+    Changes::parse([("s.toml", text)]).unwrap()
+}
+
+fn wrong(text: &str) -> String {
+    let findings = Changes::parse([("s.toml", text)]).unwrap_err();
+    let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
+/// The fields that are decided, with the key of the action.
+fn decided(overrides: &Overrides) -> Vec<String> {
+    let entries = overrides.entries.iter();
+    entries
+        .map(|entry| format!("{} {}", entry.field, entry.action.name()))
+        .collect()
+}
+
+fn of(text: &str, from: &Layout, to: &Layout) -> Vec<String> {
+    decided(&changes(text).between(from, to))
+}
+
+#[test]
+fn every_wrong_entry_is_told_at_once() {
+    insta::assert_snapshot!(wrong(
+        r#"
+[[change]]
+appears = { init = 0, reason = "no field" }
+[[change]]
+field = "s.a"
+[[change]]
+field = "t.a"
+appears = { init = 0, reason = "the file of another type" }
+[[change]]
+field = "s.both"
+one = { has = ["s.x"] }
+other = { lacks = ["s.x"] }
+appears = { init = 0, reason = "a condition that says nothing" }
+[[change]]
+field = "s.half"
+one = { has = ["s.x"] }
+to-one = { init = 0, drop = "always", reason = "to what?" }
+[[change]]
+field = "s.empty"
+one = { has = ["x"] }
+other = {}
+to-one = { init = 0, drop = "always", reason = "no members" }
+[[change]]
+fields = ["s.b", "s.c"]
+appears = { reason = "no action" }
+disappears = { init = 0, drop = "always", reason = "it is not on both sides" }
+[[change]]
+field = "s.d"
+appears = { init = 0, reason = " " }
+disappears = { drop = "sometimes", from = ["x"], reason = "no such word" }
+"#
+    ));
+}
+
+#[test]
+fn a_misspelt_key_is_an_error() {
+    for text in [
+        "[[chance]]\nfield = \"s.a\"\n",
+        "[[change]]\nfield = \"s.a\"\nappear = { init = 0, reason = \"r\" }\n",
+        "[[change]]\nfield = \"s.a\"\nappears = { inti = 0, reason = \"r\" }\n",
+        "[[change]]\nfield = \"s.a\"\nappears = { init = 0 }\n",
+        "[[change]]\nfield = \"s.a\"\none = { had = [\"s.a\"] }\n",
+    ] {
+        assert!(wrong(text).contains("line "), "{text}");
+    }
+}
+
+const USE: &str = "[[change]]
+field = \"s.b\"
+appears = { init = 1, reason = \"r\" }
+disappears = { drop = \"always\", reason = \"r\" }
+";
+
+#[test]
+fn a_field_appears_and_disappears() {
+    let (without, with) = (
+        layout("struct s { int a; };"),
+        layout("struct s { int a; int b; };"),
+    );
+    assert_eq!(of(USE, &without, &with), ["s.b init"]);
+    assert_eq!(of(USE, &with, &without), ["s.b drop"]);
+    assert!(of(USE, &with, &with).is_empty());
+    assert!(of(USE, &without, &without).is_empty());
+    // A layout that has not even the type has not the member either.
+    let nothing = layout("struct t { int a; };");
+    assert_eq!(of(USE, &nothing, &with), ["s.b init"]);
+}
+
+#[test]
+fn a_condition_is_what_a_layout_has() {
+    let text = "[[change]]
+field = \"s.a\"
+one = { declared = { \"s.a\" = \"int\" }, lacks = [\"s.b\"] }
+other = { has = [\"s.b\"] }
+to-one = { init = -1, drop = \"always\", reason = \"r\" }
+to-other = { call = \"f\", reason = \"r\" }
+";
+    let one = layout("struct s { int a; };");
+    let other = layout("struct s { int a; int b; };");
+    let neither = layout("struct s { long a; };");
+    assert_eq!(of(text, &other, &one), ["s.a init", "s.a drop"]);
+    assert_eq!(of(text, &one, &other), ["s.a call"]);
+    for pair in [(&neither, &one), (&other, &neither), (&one, &one)] {
+        assert!(of(text, pair.0, pair.1).is_empty());
+    }
+}
+
+#[test]
+fn what_disappears_can_go_into_another_field() {
+    let text = "[[change]]
+field = \"s.len\"
+appears = { call = \"length\", from = [\"a\"], reason = \"r\" }
+disappears = { into = \"a\", call = \"shorten\", from = [\"a\", \"len\"], reason = \"r\" }
+";
+    let (without, with) = (
+        layout("struct s { int a; };"),
+        layout("struct s { int a; int len; };"),
+    );
+    assert_eq!(of(text, &without, &with), ["s.len call"]);
+    assert_eq!(of(text, &with, &without), ["s.a call"]);
+    let fixture = Fixture::of("struct s { int a; int len; };", "struct s { int a; };");
+    let fixture = Fixture {
+        overrides: changes(text).between(&with, &without),
+        ..fixture
+    };
+    assert!(fixture.make().undecided.is_empty());
+}
+
+#[test]
+fn several_fields_share_a_decision() {
+    let text = USE.replace("field = \"s.b\"", "fields = [\"s.b\", \"s.c\"]");
+    let (without, with) = (
+        layout("struct s { int a; };"),
+        layout("struct s { int a; int b; int c; };"),
+    );
+    assert_eq!(of(&text, &without, &with), ["s.b init", "s.c init"]);
+}
+
+#[test]
+fn a_field_is_decided_by_the_family_or_by_the_step() {
+    let (without, with) = (
+        layout("struct s { int a; };"),
+        layout("struct s { int a; int b; };"),
+    );
+    let family = changes(USE).between(&without, &with);
+    let own = |entries: &str| fixture::overrides(entries).with(family.clone());
+    let entry =
+        |field: &str| format!("[[override]]\nfield = \"{field}\"\ninit = 0\nreason = \"r\"\n");
+    let (both, findings) = own(&entry("s.c"));
+    assert_eq!(decided(&both), ["s.c init", "s.b init"]);
+    assert!(findings.is_empty());
+    assert!(both.entries.iter().enumerate().all(|(n, e)| e.index == n));
+    let (_, findings) = own(&entry("s.b"));
+    assert_eq!(
+        findings[0].to_string(),
+        "line 9: `s.b` is decided for the whole family, on line 3 of s.toml; remove one of the two"
+    );
+}
+
+fn committed(family: &str) -> Changes {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../converters/overrides");
+    Changes::read(&folder, family).unwrap()
+}
+
+/// A direct conversion between any two layouts of a family is decided, without a converter that
+/// goes by way of others; and every decision is needed by one of them.
+#[test]
+fn every_pair_of_layouts_is_decided_and_every_decision_needed() {
+    let registry = Registry::builtin().unwrap();
+    for family in ["linux-2.4", "linux-6"] {
+        let findings = Family::new(&registry, family)
+            .unwrap()
+            .check(&committed(family));
+        let wrong: Vec<String> = findings.changes.iter().map(ToString::to_string).collect();
+        assert_eq!(wrong, [""; 0], "{family}");
+        let undecided: BTreeSet<String> = findings
+            .undecided
+            .iter()
+            .map(|((from, to), undecided)| format!("{from} -> {to}: {undecided}"))
+            .collect();
+        assert_eq!(undecided, BTreeSet::new(), "{family}");
+    }
+}
+
+/// No folder of an override names a step, and no step decides what is a family's to decide.
+#[test]
+fn no_step_has_a_decision_of_its_own() {
+    let converters = Path::new(env!("CARGO_MANIFEST_DIR")).join("../converters");
+    for dir in kconv_codegen::generate::crates(&converters).unwrap() {
+        let text = std::fs::read_to_string(dir.join("overrides.toml")).unwrap();
+        let file = kconv_codegen::overrides::parse(&text).unwrap();
+        assert_eq!(file.overrides.entries, [], "{}", dir.display());
+    }
+}
+
+#[test]
+fn both_directions_of_a_call_have_names_of_their_own() {
+    for family in ["linux-2.4", "linux-6"] {
+        for change in &committed(family).entries {
+            let called = change
+                .directions
+                .iter()
+                .flat_map(|directed| &directed.actions);
+            let names: Vec<&String> = called
+                .filter_map(|action| match action {
+                    OverrideAction::Call { function, .. } => Some(function),
+                    _ => None,
+                })
+                .collect();
+            let unique: BTreeSet<_> = names.iter().collect();
+            // One function reads csx and ssx, and so on: the directions differ.
+            assert_eq!(unique.len(), names.len(), "{:?}", change.fields);
+        }
+    }
+}
+
+/// The 2.4 family with entries that have rotted, each in its own way.
+#[test]
+fn an_entry_that_no_pair_needs_is_an_error() {
+    let registry = Registry::parse(Files::builtin()).unwrap();
+    let family = Family::new(&registry, "linux-2.4").unwrap();
+    let stale = "[[change]]
+field = \"task_struct.scm_work_lists\"
+appears = { init = \"null\", reason = \"no layout has it\" }
+
+[[change]]
+field = \"task_struct.scm_work_list\"
+appears = { init = \"null\", reason = \"the state map says the same\" }
+disappears = { drop = \"only-if-initial\", reason = \"the state map says the same\" }
+
+[[change]]
+field = \"task_struct.pid\"
+one = { has = [\"task_struct.pid\"] }
+other = { lacks = [\"task_struct.pids\"] }
+to-one = { init = 0, drop = \"always\", reason = \"all layouts are both\" }
+
+[[change]]
+field = \"task_struct.tgid\"
+one = { lacks = [\"spinlock_t.lock\"] }
+other = { has = [\"spinlock_t.lock\"] }
+to-one = { init = 0, drop = \"always\", reason = \"first\" }
+
+[[change]]
+field = \"task_struct.tgid\"
+one = { has = [\"task_struct.scm_work_list\"] }
+other = { lacks = [\"task_struct.scm_work_list\"] }
+to-one = { init = 1, drop = \"always\", reason = \"second, where both lie between\" }
+";
+    let stale = Changes::parse([("task_struct.toml", stale)]).unwrap();
+    let findings = family.check(&stale);
+    let lines: Vec<String> = findings.changes.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(lines.join("\n"));
+}
