@@ -12,12 +12,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// How long a kernel may take until its agent answers.
-const BOOT: Duration = Duration::from_secs(120);
-/// How long a command may take unless the test says otherwise.
-const COMMAND: Duration = Duration::from_secs(60);
-/// How long the machine may take to answer beyond what a command may take, and to turn off.
-const GRACE: Duration = Duration::from_secs(30);
+/// Longest time until a kernel's agent answers, a command ends or a file has what is waited for.
+/// It only ends a test that hangs, and says nothing of how long things take: the machine stands still
+/// while its host has no CPU for it, and its clock does not.
+pub const LIMIT: Duration = Duration::from_secs(1200);
+/// How long the machine may take to answer beyond what a command may take.
+const GRACE: Duration = Duration::from_secs(120);
 /// How much of the console an error shows, in lines.
 const CONSOLE_LINES: usize = 60;
 
@@ -99,10 +99,13 @@ impl Machine {
         let console = Console::default();
         console.follow(child.stdout.take());
         console.follow(child.stderr.take());
-        let child = Qemu(child);
-        let end = Instant::now() + BOOT;
-        let agent = connect(&at("agent"), end).map_err(|_| console.error("did not start"))?;
-        let monitor = connect(&at("monitor"), end).map_err(|_| console.error("did not start"))?;
+        let mut child = Qemu(child);
+        let end = Instant::now() + LIMIT;
+        let mut connected = |name| {
+            let stream = connect(&at(name), &mut child, end);
+            stream.map_err(|_| console.error("did not start"))
+        };
+        let (agent, monitor) = (connected("agent")?, connected("monitor")?);
         let mut guest = Guest {
             qemu: child,
             console,
@@ -128,11 +131,12 @@ fn socket(name: &str, path: &Path) -> String {
     )
 }
 
-/// QEMU makes its sockets a moment after it is started.
-fn connect(path: &Path, end: Instant) -> io::Result<UnixStream> {
+/// QEMU makes its sockets a moment after it is started, or ends at once.
+fn connect(path: &Path, qemu: &mut Qemu, end: Instant) -> io::Result<UnixStream> {
     loop {
+        let ended = qemu.0.try_wait()?.is_some();
         match UnixStream::connect(path) {
-            Err(error) if Instant::now() > end => return Err(error),
+            Err(error) if ended || Instant::now() > end => return Err(error),
             Err(_) => std::thread::sleep(Duration::from_millis(10)),
             connected => return connected,
         }
@@ -227,12 +231,12 @@ impl Guest {
         self.console.text()
     }
 
-    /// Runs a shell command, which has to succeed within a minute, and gives its standard output.
+    /// Runs a shell command, which has to succeed within [`LIMIT`], and gives its standard output.
     ///
     /// # Errors
     /// How it failed, with its output and the guest's console.
     pub fn run(&mut self, command: &str) -> Result<String, Error> {
-        let output = self.attempt(command, COMMAND)?;
+        let output = self.attempt(command, LIMIT)?;
         if output.code != 0 {
             return Err(Error::Command {
                 command: command.to_owned(),
@@ -332,7 +336,7 @@ impl Guest {
             path.as_bytes(),
             contents,
         ];
-        self.ask(b'W', &request, COMMAND).map(drop)
+        self.ask(b'W', &request, LIMIT).map(drop)
     }
 
     /// Reads a file of the guest.
@@ -340,7 +344,7 @@ impl Guest {
     /// # Errors
     /// Why the guest could not.
     pub fn get(&mut self, path: &str) -> Result<Vec<u8>, Error> {
-        let answer = self.ask(b'G', &[path.as_bytes()], COMMAND)?;
+        let answer = self.ask(b'G', &[path.as_bytes()], LIMIT)?;
         Ok(answer.payload)
     }
 
@@ -380,7 +384,7 @@ impl Guest {
     /// # Errors
     /// That it does not come up, or is not the one it should be.
     pub fn go(&mut self, kernel: &Kernel) -> Result<(), Error> {
-        self.ask(b'K', &[], COMMAND)?;
+        self.ask(b'K', &[], LIMIT)?;
         self.greeted(kernel)
     }
 
@@ -410,8 +414,8 @@ impl Guest {
     /// # Errors
     /// That it stays on.
     pub fn power_off(mut self) -> Result<(), Error> {
-        self.ask(b'P', &[], COMMAND)?;
-        let end = Instant::now() + GRACE;
+        self.ask(b'P', &[], LIMIT)?;
+        let end = Instant::now() + LIMIT;
         loop {
             match self.qemu.0.try_wait().map_err(Error::file("QEMU"))? {
                 Some(status) if status.success() => return Ok(()),
@@ -426,8 +430,8 @@ impl Guest {
 
     /// Waits for the agent's first frame.
     fn greeted(&mut self, kernel: &Kernel) -> Result<(), Error> {
-        let end = Instant::now() + BOOT;
-        let frame = self.receive(end, BOOT, "did not come up")?;
+        let end = Instant::now() + LIMIT;
+        let frame = self.receive(end, LIMIT, "did not come up")?;
         self.release = String::from_utf8_lossy(&frame.payload).into_owned();
         if frame.letter != b'h' || self.release != kernel.release {
             return Err(self.console.error(format!(
@@ -475,9 +479,10 @@ impl Guest {
 
 #[cfg(test)]
 mod tests {
-    use super::{Console, Qemu};
-    use std::path::PathBuf;
+    use super::{Console, LIMIT, Qemu, connect};
+    use std::path::{Path, PathBuf};
     use std::process::Command;
+    use std::time::Instant;
 
     #[test]
     fn qemu_does_not_outlive_its_guest() {
@@ -487,6 +492,14 @@ mod tests {
         assert!(process.exists());
         drop(qemu);
         assert!(!process.exists());
+    }
+
+    #[test]
+    fn qemu_that_ends_at_once_is_not_waited_for() {
+        let mut qemu = Qemu(Command::new("true").spawn().unwrap());
+        let end = Instant::now() + LIMIT;
+        assert!(connect(Path::new("/nonexistent"), &mut qemu, end).is_err());
+        assert!(Instant::now() < end);
     }
 
     #[test]

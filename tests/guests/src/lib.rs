@@ -21,7 +21,7 @@ mod monitor;
 pub mod proc;
 
 pub use error::Error;
-pub use guest::{Guest, Machine, Output};
+pub use guest::{Guest, LIMIT, Machine, Output};
 pub use host::static_kconv;
 pub use initramfs::Initramfs;
 pub use kernel::Kernel;

@@ -1,10 +1,9 @@
 //! QEMU's machine protocol, QMP: one JSON object a line (docs/interop/qmp-spec.txt of QEMU).
 
-use crate::Error;
+use crate::{Error, LIMIT};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
 /// The connection to QEMU.
 #[derive(Debug)]
@@ -17,9 +16,7 @@ impl Monitor {
     pub(crate) fn new(stream: UnixStream) -> Result<Monitor, Error> {
         let broken = |error: std::io::Error| Error::Monitor(error.to_string());
         // A dump of the memory is written while the answer is waited for.
-        stream
-            .set_read_timeout(Some(Duration::from_secs(120)))
-            .map_err(broken)?;
+        stream.set_read_timeout(Some(LIMIT)).map_err(broken)?;
         let lines = BufReader::new(stream.try_clone().map_err(broken)?);
         let mut monitor = Monitor { stream, lines };
         monitor.line()?;

@@ -13,16 +13,13 @@ use frozen::frozen;
 use kconv_archive::Error as Archive;
 use kconv_guests::compare::compare;
 use kconv_guests::proc::{Proc, Syscall};
-use kconv_guests::{Error, Guest, Initramfs, Kernel, Machine, static_kconv};
+use kconv_guests::{Error, Guest, Initramfs, Kernel, LIMIT, Machine, static_kconv};
 use object::{Object, ObjectSegment};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
-
-/// Long enough for anything here, on a machine that does much else.
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// What both tests run from.
 fn initramfs() -> &'static Initramfs {

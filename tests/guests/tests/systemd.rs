@@ -4,12 +4,10 @@
 //! A Debian is installed into a file for it, with debootstrap: `tests/systemd` runs it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use kconv_guests::{Initramfs, Kernel, Machine, static_kconv};
+use kconv_guests::{Initramfs, Kernel, LIMIT, Machine, static_kconv};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
-const LIMIT: Duration = Duration::from_secs(240);
 const JOB: &str = "/usr/local/bin/counter 12000000000";
 
 /// What the guest is driven by, as one of its services.

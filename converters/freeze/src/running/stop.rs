@@ -314,13 +314,22 @@ impl Stopped {
                 Ok(WaitStatus::PtraceEvent(..)) => {
                     // The kernel answers once the thread is off its CPU, and the registers are in
                     // memory (kernel/ptrace.c: ptrace_check_attach).
-                    ptrace::getevent(pid).map_err(refused)?;
-                    return Ok(true);
+                    match ptrace::getevent(pid) {
+                        Ok(_) => return Ok(true),
+                        // Killed meanwhile: its end is told next.
+                        Err(Errno::ESRCH) => {}
+                        Err(error) => return Err(refused(error)),
+                    }
                 }
                 // A signal is about to be delivered, and only this thread knows of it: it goes on
-                // into the handler, and stops there.
+                // into the handler, and stops there. Its stop may have come in the place of the
+                // one that was asked for (kernel/signal.c: ptrace_stop, any trap clears it).
                 Ok(WaitStatus::Stopped(_, signal)) => {
-                    ptrace::cont(pid, signal).map_err(refused)?;
+                    let again = ptrace::cont(pid, signal).and_then(|()| ptrace::interrupt(pid));
+                    match again {
+                        Ok(()) | Err(Errno::ESRCH) => {}
+                        Err(error) => return Err(refused(error)),
+                    }
                 }
                 Ok(WaitStatus::StillAlive) => {
                     if start.elapsed() > PATIENCE {
@@ -384,6 +393,8 @@ fn seize(thread: i32) -> Result<bool, StopError> {
             return Err(match tracer(thread) {
                 Some(tracer) => StopError::Traced { tid, tracer },
                 None if tasks::is_of_kernel(thread) => StopError::OfKernel { tid },
+                // The kernel says so of a zombie too (kernel/ptrace.c: ptrace_attach).
+                None if error == Errno::EPERM && has_ended(thread) => return Ok(false),
                 None => refused(error),
             });
         }
@@ -395,10 +406,57 @@ fn seize(thread: i32) -> Result<bool, StopError> {
     }
 }
 
+/// Whether a thread is a zombie, or gone.
+fn has_ended(thread: i32) -> bool {
+    stat(&thread.to_string()).is_none_or(|stat| matches!(stat.state, b'Z' | b'X'))
+}
+
 /// The process that traces a thread.
 fn tracer(thread: i32) -> Option<i32> {
     let status = fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
     let mut lines = status.lines();
     let tracer = lines.find_map(|line| line.strip_prefix("TracerPid:"))?;
     tracer.trim().parse().ok().filter(|tracer| *tracer != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use std::process::{Child, Command};
+
+    fn child(program: &str, argument: &str) -> Child {
+        Command::new(program).arg(argument).spawn().unwrap()
+    }
+
+    #[test]
+    fn a_zombie_is_no_thread_to_be_stopped() {
+        let mut child = child("true", "");
+        let pid = child.id() as i32;
+        while !has_ended(pid) {
+            std::thread::yield_now();
+        }
+        assert!(!seize(pid).unwrap());
+        child.wait().unwrap();
+        assert!(!seize(pid).unwrap());
+    }
+
+    #[test]
+    fn a_thread_that_stopped_for_a_signal_instead_is_asked_again() {
+        let mut child = child("sleep", "1000");
+        let thread = Pid::from_raw(child.id() as i32);
+        // As if the stop for the signal had taken the place of the one that was asked for.
+        ptrace::seize(thread, ptrace::Options::empty()).unwrap();
+        kill(thread, Signal::SIGWINCH).unwrap();
+        let stopped = Stopped {
+            since: Instant::now(),
+            processes: BTreeSet::new(),
+            threads: BTreeMap::new(),
+        };
+        let result = stopped.wait(thread.as_raw());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(matches!(result, Ok(true)), "{result:?}");
+    }
 }

@@ -4,14 +4,11 @@
 //! Two packages of 900 MB are downloaded for it, and drgn from PyPI: `tests/drgn` runs it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use kconv_guests::{Initramfs, Kernel, Machine, static_kconv};
+use kconv_guests::{Initramfs, Kernel, LIMIT, Machine, static_kconv};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
-
-const LIMIT: Duration = Duration::from_secs(60);
 
 #[test]
 #[ignore = "downloads 2 GB; tests/drgn runs it"]

@@ -6,14 +6,10 @@ mod journeys;
 mod mutation;
 mod obstacles;
 
-use kconv_guests::{Guest, Initramfs, Kernel, Machine, static_kconv};
+use kconv_guests::{Guest, Initramfs, Kernel, LIMIT, Machine, static_kconv};
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::Duration;
-
-/// Long enough for anything here, on a machine that does much else.
-const LIMIT: Duration = Duration::from_secs(120);
 
 fn initramfs() -> &'static Initramfs {
     static MADE: OnceLock<Initramfs> = OnceLock::new();
