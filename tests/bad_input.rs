@@ -72,6 +72,29 @@ fn a_file_that_is_not_there() {
     insta::assert_snapshot!(failed.said);
 }
 
+/// Names in the wrong order are told from releases that nobody knows.
+#[test]
+fn a_file_in_the_place_of_a_release() {
+    let failed = refuse("2.4.36", "missing.img", |_| image("up"));
+    assert_eq!(failed.code, 2);
+    assert!(
+        failed
+            .said
+            .starts_with("error: missing.img: there is no such file\n"),
+        "{}",
+        failed.said
+    );
+    let failed = refuse("2.4.36", image("up").to_str().unwrap(), |_| image("up"));
+    assert_eq!(failed.code, 2);
+    assert!(
+        failed
+            .said
+            .contains(": a file, where a release has to be named\n"),
+        "{}",
+        failed.said
+    );
+}
+
 #[test]
 fn a_folder() {
     let failed = refuse("2.4.36", "2.4.37", Path::to_owned);

@@ -3,12 +3,14 @@
 //! A diff compares declarations. It decides nothing; that is the plan's part.
 
 pub mod html;
+mod regroup;
 pub mod side;
 pub mod view;
 
 use crate::ctype::{self, Field, Shape};
 use crate::plan::Declaration;
 use kernel_structs::layout::{Layout, Type, TypeId, UnknownType};
+use regroup::Member;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -43,6 +45,32 @@ pub struct Change {
     pub old: Option<Declaration>,
     /// The field after.
     pub new: Option<Declaration>,
+    /// Which anonymous union the field is in, where that is new or no more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<Group>,
+}
+
+/// An anonymous union that a field came into or out of, with the names of its other members.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Group {
+    /// The field is in it now.
+    Into(Vec<String>),
+    /// The field was in it.
+    OutOf(Vec<String>),
+}
+
+impl std::fmt::Display for Group {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (what, others) = match self {
+            Group::Into(others) => ("now in a union", others),
+            Group::OutOf(others) => ("was in a union", others),
+        };
+        match others.as_slice() {
+            [] => f.write_str(what),
+            others => write!(f, "{what} with {}", others.join(", ")),
+        }
+    }
 }
 
 /// What changed of a field. Of several, the first that is true.
@@ -65,6 +93,8 @@ pub enum ChangeKind {
     Inside,
     /// It has another type.
     Type,
+    /// The same type, but inside of an anonymous union now, or outside of one.
+    Regrouped,
     /// The same type at another place.
     Moved,
 }
@@ -81,6 +111,7 @@ impl ChangeKind {
             ChangeKind::Enumerators => "enumerators",
             ChangeKind::Inside => "inside",
             ChangeKind::Type => "type",
+            ChangeKind::Regrouped => "regrouped",
             ChangeKind::Moved => "moved",
         }
     }
@@ -89,12 +120,33 @@ impl ChangeKind {
 /// Compares the types named in `types`, and every structure and union that they contain on both
 /// sides. Types without a change are left out; the rest is in order of their names.
 ///
+/// The members of an anonymous union are fields of their own where one of them is outside of it, or
+/// in another one, on the other side.
+///
 /// # Errors
 /// If a layout has no type of one of the names.
 pub fn diff(old: &Layout, new: &Layout, types: &[&str]) -> Result<Vec<TypeDiff>, UnknownType> {
+    compare(old, new, types, true)
+}
+
+/// As [`diff`], by the fields of a plan, in which an anonymous union is always one field.
+///
+/// # Errors
+/// If a layout has no type of one of the names.
+pub fn by_field(old: &Layout, new: &Layout, types: &[&str]) -> Result<Vec<TypeDiff>, UnknownType> {
+    compare(old, new, types, false)
+}
+
+fn compare(
+    old: &Layout,
+    new: &Layout,
+    types: &[&str],
+    regroup: bool,
+) -> Result<Vec<TypeDiff>, UnknownType> {
     let mut differ = Differ {
         old,
         new,
+        regroup,
         done: BTreeMap::new(),
     };
     for name in types {
@@ -116,6 +168,8 @@ impl TypeDiff {
 struct Differ<'a> {
     old: &'a Layout,
     new: &'a Layout,
+    /// Whether the members of anonymous unions are looked for one by one.
+    regroup: bool,
     done: BTreeMap<(String, TypeId, TypeId), TypeDiff>,
 }
 
@@ -141,27 +195,49 @@ impl Differ<'_> {
         };
         self.done.insert(key.clone(), ty);
         let (was, is) = (ctype::fields(self.old, was), ctype::fields(self.new, is));
+        let (was, is) = match self.regroup {
+            true => (
+                regroup::members(self.old, &was, self.new, &is),
+                regroup::members(self.new, &is, self.old, &was),
+            ),
+            false => (regroup::alone(was), regroup::alone(is)),
+        };
         let mut changes = Vec::new();
-        for field in &is {
-            let other = was.iter().find(|other| other.name == field.name);
+        for Member { field, union } in &is {
+            let other = was.iter().find(|other| other.field.name == field.name);
             if let Some(other) = other {
-                self.descend(name, other, field);
+                self.descend(name, &other.field, field);
             }
+            let mut group = None;
             let kind = match other {
                 None => Some(ChangeKind::Added),
-                Some(other) => self.kind(other, field),
+                Some(other) => {
+                    group = match (&other.union, union) {
+                        (None, Some(others)) => Some(Group::Into(others.clone())),
+                        (Some(others), None) => Some(Group::OutOf(others.clone())),
+                        (None, None) | (Some(_), Some(_)) => None,
+                    };
+                    match self.kind(&other.field, field) {
+                        None | Some(ChangeKind::Moved) if group.is_some() => {
+                            Some(ChangeKind::Regrouped)
+                        }
+                        kind => kind,
+                    }
+                }
             };
-            changes.extend(kind.map(|kind| self.change(kind, other, Some(field))));
+            let other = other.map(|other| &other.field);
+            let change = kind.map(|kind| self.change(kind, other, Some(field)));
+            changes.extend(change.map(|change| Change { group, ..change }));
         }
-        for field in &was {
-            if !is.iter().any(|other| other.name == field.name) {
+        for Member { field, .. } in &was {
+            if !is.iter().any(|other| other.field.name == field.name) {
                 changes.push(self.change(ChangeKind::Removed, Some(field), None));
             }
         }
         if let Some(diff) = self.done.get_mut(&key) {
             diff.changes = changes;
-            let all = |layout: &Layout, fields: &[Field]| -> Vec<(String, Declaration)> {
-                let named = fields.iter();
+            let all = |layout: &Layout, fields: &[Member]| -> Vec<(String, Declaration)> {
+                let named = fields.iter().map(|member| &member.field);
                 named
                     .map(|field| (field.name.clone(), declaration(layout, field)))
                     .collect()
@@ -249,6 +325,7 @@ impl Differ<'_> {
             kind,
             old: old.map(|field| declaration(self.old, field)),
             new: new.map(|field| declaration(self.new, field)),
+            group: None,
         }
     }
 }

@@ -5,7 +5,8 @@ use crate::status::{self, Status};
 use kernel_structs::btf::{self, WriteError};
 use kernel_structs::layout::{Fingerprint, Layout};
 use kernel_structs::releases::{
-    Files, LayoutEntry, LayoutId, Registry, RegistryError, Release, prepare_layout, with_entries,
+    FamilyError, Files, LayoutEntry, LayoutId, Registry, RegistryError, Release, prepare_layout,
+    with_entries, with_fingerprint,
 };
 use std::borrow::Cow;
 use std::path::Path;
@@ -13,14 +14,20 @@ use std::path::Path;
 /// A kernel to be imported.
 #[derive(Clone, Debug)]
 pub struct Kernel {
-    /// `uname -r`, which becomes the name of the release.
-    pub uname: String,
+    /// The name of the release.
+    pub name: String,
+    /// `uname -r`, if it is known.
+    pub uname: Option<String>,
     /// Its version, such as `6.1.170`.
     pub version: String,
     /// Its machine, as in the table of releases.
     pub arch: String,
-    /// Its build id, in hexadecimal digits.
-    pub build_id: String,
+    /// Its configuration, such as `standard`; [`flavour`] reads it from a name.
+    pub flavour: String,
+    /// Its family, if that is another than the version says.
+    pub family: Option<String>,
+    /// Its build id, in hexadecimal digits, if it has one.
+    pub build_id: Option<String>,
     /// Ticks a second, if its configuration is known.
     pub hz: Option<u32>,
     /// Where its layout was taken from, for the table.
@@ -60,16 +67,35 @@ pub enum Found {
     },
 }
 
+impl Imported {
+    /// Whether something is undecided on the way to a new layout.
+    pub fn is_undecided(&self) -> bool {
+        match &self.found {
+            Found::New { step, .. } => step.as_ref().is_some_and(|step| !step.is_complete()),
+            Found::Registered | Found::Renewed(_) | Found::Same(_) => false,
+        }
+    }
+}
+
 /// Why a kernel cannot be imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// No state map says what is saved of such a kernel.
-    #[error("no state map is for Linux {version}; there are {}", families.join(", "))]
-    NoFamily {
-        /// Its version.
-        version: String,
-        /// The families that there are.
-        families: Vec<String>,
+    #[error(transparent)]
+    NoFamily(#[from] FamilyError),
+    /// The name is none that a file can be named after.
+    #[error("`{name}` is no name of a release; letters, digits and `.+-_~` make one")]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// The file of the layout is another layout's.
+    #[error("layouts/{file} is there already, as the file of the layout {layout}")]
+    Taken {
+        /// The file.
+        file: String,
+        /// The layout that has it.
+        layout: LayoutId,
     },
     /// The table knows another kernel by that name.
     #[error(
@@ -102,12 +128,20 @@ pub enum ImportError {
 /// # Errors
 /// [`ImportError`].
 pub fn import(files: Files, kernel: &Kernel, converters: &Path) -> Result<Imported, ImportError> {
-    let family = family(&files, &kernel.version)?;
     let registry = Registry::parse(files)?;
+    let family = match &kernel.family {
+        Some(family) => family.clone(),
+        None => registry.family_of_version(&kernel.version)?.to_owned(),
+    };
+    if !is_name(&kernel.name) {
+        return Err(ImportError::Name {
+            name: kernel.name.clone(),
+        });
+    }
     let map = registry.state_map(&family)?;
     let (layout, fingerprint) = prepare_layout(&kernel.layout, &map)?;
     let registered = registry.releases().iter();
-    if let Some(registered) = registered.clone().find(|known| known.name == kernel.uname) {
+    if let Some(registered) = registered.clone().find(|known| known.name == kernel.name) {
         return again(&registry, registered, kernel, &layout, fingerprint);
     }
     let known = registry.layout_by_fingerprint(fingerprint);
@@ -117,13 +151,13 @@ pub fn import(files: Files, kernel: &Kernel, converters: &Path) -> Result<Import
         entry.family == family && !other_ticks
     });
     let release = Release {
-        name: kernel.uname.clone(),
+        name: kernel.name.clone(),
         version: kernel.version.clone(),
         arch: kernel.arch.clone(),
-        flavour: flavour(&kernel.uname, &kernel.arch),
-        layout: known.map_or_else(|| LayoutId(kernel.uname.clone()), |entry| entry.id.clone()),
-        uname: Some(kernel.uname.clone()),
-        build_id: Some(kernel.build_id.clone()),
+        flavour: kernel.flavour.clone(),
+        layout: known.map_or_else(|| LayoutId(kernel.name.clone()), |entry| entry.id.clone()),
+        uname: kernel.uname.clone(),
+        build_id: kernel.build_id.clone(),
         hz: kernel.hz,
     };
     let mut files = registry.files().clone();
@@ -151,6 +185,12 @@ pub fn import(files: Files, kernel: &Kernel, converters: &Path) -> Result<Import
         file: format!("{}.btf", release.name),
         source: kernel.source.clone(),
     };
+    if let Some(other) = registry.layouts().find(|other| other.file == entry.file) {
+        return Err(ImportError::Taken {
+            file: entry.file,
+            layout: other.id.clone(),
+        });
+    }
     let data = btf::write(&layout)?;
     files.layouts.insert(entry.file.clone(), Cow::Owned(data));
     let text = with_entries(
@@ -175,29 +215,39 @@ pub fn import(files: Files, kernel: &Kernel, converters: &Path) -> Result<Import
     })
 }
 
-/// The family whose name, after `linux-`, the version begins with.
-fn family(files: &Files, version: &str) -> Result<String, ImportError> {
-    let families = files
-        .states
-        .keys()
-        .filter_map(|file| file.strip_suffix(".toml"));
-    let is_of = |family: &&str| {
-        let numbers = family.strip_prefix("linux-");
-        let rest = numbers.and_then(|numbers| version.strip_prefix(numbers));
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
-    families
-        .clone()
-        .find(is_of)
-        .map(str::to_owned)
-        .ok_or_else(|| ImportError::NoFamily {
-            version: version.to_owned(),
-            families: families.map(str::to_owned).collect(),
-        })
+/// Whether a release, a layout and a file can have this name.
+fn is_name(name: &str) -> bool {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '-' | '_' | '~');
+    name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(good)
+}
+
+/// The name of the release whose types are in a file of this name: all of it but the ending that
+/// says what is in it. The numbers of a version are no ending.
+pub fn name_of_file(file: &Path) -> String {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let name = [".btf", ".elf", ".debug", ".dbg", ".o"]
+        .into_iter()
+        .find_map(|ending| name.strip_suffix(ending))
+        .unwrap_or(&name);
+    let kernel = ["vmlinux-", "vmlinuz-", "linux-"].into_iter();
+    let mut bare = kernel.filter_map(|start| name.strip_prefix(start));
+    bare.next().unwrap_or(name).to_owned()
+}
+
+/// `2.4.38` of `2.4.38-up`. Of a name that goes on with numbers, as `6.1.0-47-amd64`, nobody can
+/// tell by looking at it: Debian counts in them what it called 6.1.170.
+pub fn version_of_name(name: &str) -> Option<String> {
+    let end = name.find(|c: char| !c.is_ascii_digit() && c != '.');
+    let (version, rest) = name.split_at(end.unwrap_or(name.len()));
+    let counted = rest
+        .strip_prefix('-')
+        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let numbers = version.split('.').all(|number| !number.is_empty());
+    (numbers && version.contains('.') && !counted).then(|| version.to_owned())
 }
 
 /// `cloud` of `6.1.0-47-cloud-amd64`, and `standard` of `6.1.0-47-amd64`.
-fn flavour(uname: &str, arch: &str) -> String {
+pub fn flavour(uname: &str, arch: &str) -> String {
     let rest = uname
         .strip_suffix(arch)
         .unwrap_or(uname)
@@ -219,21 +269,17 @@ fn again(
     fingerprint: Fingerprint,
 ) -> Result<Imported, ImportError> {
     let known = registry.layout_entry(&registered.layout)?;
-    let build_id = registered.build_id.as_ref();
     same(kernel, "version", &registered.version, &kernel.version)?;
-    same(
-        kernel,
-        "build id",
-        build_id.unwrap_or(&kernel.build_id),
-        &kernel.build_id,
-    )?;
+    if let (Some(known), Some(found)) = (&registered.build_id, &kernel.build_id) {
+        same(kernel, "build id", known, found)?;
+    }
     let mut imported = Imported {
         release: registered.clone(),
         family: known.family.clone(),
         found: Found::Registered,
         files: registry.files().clone(),
     };
-    if known.id.0 != kernel.uname {
+    if known.id.0 != kernel.name {
         same(
             kernel,
             "fingerprint",
@@ -252,11 +298,11 @@ fn again(
         .layouts
         .insert(entry.file.clone(), Cow::Owned(data.clone()));
     if entry != *known || stored.is_none_or(|stored| *stored != data) {
-        let table = imported
-            .files
-            .releases
-            .replace(&known.to_toml(), &entry.to_toml());
+        let table = with_fingerprint(&imported.files.releases, &entry);
+        let table = table.unwrap_or_else(|| imported.files.releases.clone().into_owned());
         imported.files.releases = Cow::Owned(table);
+        // What is written has to be what is read again.
+        Registry::parse(imported.files.clone())?.layout(&entry.id)?;
         imported.found = Found::Renewed(entry);
     }
     Ok(imported)
@@ -267,7 +313,7 @@ fn same(kernel: &Kernel, what: &'static str, known: &str, found: &str) -> Result
     match known == found {
         true => Ok(()),
         false => Err(ImportError::Another {
-            name: kernel.uname.clone(),
+            name: kernel.name.clone(),
             what,
             known: known.to_owned(),
             found: found.to_owned(),
@@ -343,10 +389,13 @@ mod tests {
         let registry = Registry::builtin().unwrap();
         let layout = registry.layout(&LayoutId(like.to_owned())).unwrap();
         Kernel {
-            uname: uname.to_owned(),
+            name: uname.to_owned(),
+            uname: Some(uname.to_owned()),
             version: version.to_owned(),
             arch: "amd64".to_owned(),
-            build_id: "ab".repeat(20),
+            flavour: flavour(uname, "amd64"),
+            family: None,
+            build_id: Some("ab".repeat(20)),
             hz: Some(250),
             source: "a test".to_owned(),
             layout,
@@ -416,7 +465,7 @@ mod tests {
     #[test]
     fn a_layout_that_the_state_map_needs_otherwise_is_stored_anew() {
         let kernel = Kernel {
-            build_id: "12f1e1ca032e499318c5cc64e024d3e617624bf6".to_owned(),
+            build_id: Some("12f1e1ca032e499318c5cc64e024d3e617624bf6".to_owned()),
             ..kernel("6.1.0-47-amd64", "6.1.0-47-amd64", "6.1.170")
         };
         assert_eq!(imported(&kernel).unwrap().found, Found::Registered);
@@ -470,5 +519,77 @@ mod tests {
             error.to_string(),
             "no state map is for Linux 2.6.32; there are linux-2.4, linux-6"
         );
+    }
+
+    #[test]
+    fn names_and_versions_are_read_from_files_and_not_cut_at_dots() {
+        let names = [
+            ("2.4.38-up", "2.4.38-up", Some("2.4.38")),
+            ("/x/2.4.38.1-up.btf", "2.4.38.1-up", Some("2.4.38.1")),
+            (
+                "6.12.117+deb12-amd64",
+                "6.12.117+deb12-amd64",
+                Some("6.12.117"),
+            ),
+            ("vmlinux-6.9.1.btf", "6.9.1", Some("6.9.1")),
+            ("6.1.0-47-amd64.btf", "6.1.0-47-amd64", None),
+            ("vmlinux", "vmlinux", None),
+        ];
+        for (file, name, version) in names {
+            assert_eq!(name_of_file(Path::new(file)), name);
+            assert_eq!(version_of_name(name).as_deref(), version, "{name}");
+        }
+    }
+
+    /// What the fingerprint of a layout is renewed in may have comments of people.
+    #[test]
+    fn a_layout_is_stored_anew_under_a_comment() {
+        let kernel = Kernel {
+            build_id: None,
+            ..kernel("6.1.0-47-amd64", "6.1.0-47-amd64", "6.1.170")
+        };
+        let mut files = Files::builtin();
+        let map = files.states["linux-6.toml"].to_vec();
+        let map = String::from_utf8(map).unwrap().replacen(
+            "[type.sigqueue]\nsaved = true",
+            "[type.sigqueue]\nsaved = false",
+            1,
+        );
+        let states = &mut files.states;
+        states.insert("linux-6.toml".to_owned(), Cow::Owned(map.into_bytes()));
+        let entry = "id = \"6.1.0-47-amd64\"\n";
+        let commented = format!("{entry}# Debian's oldest.\n");
+        files.releases = Cow::Owned(files.releases.replacen(entry, &commented, 1));
+        let imported = import(files, &kernel, Path::new("none")).unwrap();
+        assert!(matches!(imported.found, Found::Renewed(_)));
+        assert!(imported.files.releases.contains(&commented));
+        let registry = Registry::parse(imported.files).unwrap();
+        let id = LayoutId("6.1.0-47-amd64".to_owned());
+        registry.layout(&id).unwrap();
+    }
+
+    #[test]
+    fn a_layout_takes_no_other_layouts_file() {
+        let mut files = Files::builtin();
+        let file = files.layouts.remove("6.1.0-47-amd64.btf").unwrap();
+        files.layouts.insert("6.1.999-amd64.btf".to_owned(), file);
+        let renamed = files
+            .releases
+            .replace("\"6.1.0-47-amd64.btf\"", "\"6.1.999-amd64.btf\"");
+        files.releases = Cow::Owned(renamed);
+        let kernel = Kernel {
+            hz: Some(1000),
+            ..kernel("6.1.0-47-amd64", "6.1.999-amd64", "6.1.999")
+        };
+        let error = import(files, &kernel, Path::new("none")).unwrap_err();
+        assert!(matches!(error, ImportError::Taken { .. }), "{error}");
+        for name in ["", "../up", "a b", "-x"] {
+            let kernel = Kernel {
+                name: name.to_owned(),
+                ..kernel.clone()
+            };
+            let error = imported(&kernel).unwrap_err();
+            assert!(matches!(error, ImportError::Name { .. }), "{error}");
+        }
     }
 }

@@ -34,9 +34,9 @@ enum Command {
         /// Compare every structure and union that both have
         #[arg(long, conflicts_with = "types")]
         all: bool,
-        /// Kernel family of files
-        #[arg(long, default_value = "linux-2.4")]
-        family: String,
+        /// Kernel family of files that do not tell
+        #[arg(long)]
+        family: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -53,9 +53,9 @@ enum Command {
         /// Decisions to plan with [default: those of the converter between the two, if there is one]
         #[arg(long, value_name = "FILE")]
         overrides: Option<PathBuf>,
-        /// Kernel family of files
-        #[arg(long, default_value = "linux-2.4")]
-        family: String,
+        /// Kernel family of files that do not tell
+        #[arg(long)]
+        family: Option<String>,
         /// Show the account of every bit instead
         #[arg(long)]
         coverage: bool,
@@ -112,9 +112,9 @@ enum Layout {
         /// The kernel whose types are shown: a vmlinuz, a file with BTF or DWARF, or the folder of a configured header tree
         #[arg(long, value_name = "FILE")]
         btf: Option<PathBuf>,
-        /// Kernel family of a file
-        #[arg(long, default_value = "linux-2.4")]
-        family: String,
+        /// Kernel family of a file that does not tell
+        #[arg(long)]
+        family: Option<String>,
         /// Show the members of structures inside others, too
         #[arg(long)]
         expand: bool,
@@ -129,27 +129,37 @@ enum Layout {
         right: String,
         /// The types to compare, with what they contain [default: the saved types]
         types: Vec<String>,
-        /// Kernel family of files
-        #[arg(long, default_value = "linux-2.4")]
-        family: String,
+        /// Kernel family of files that do not tell
+        #[arg(long)]
+        family: Option<String>,
     },
-    /// Reduce layouts to what the state map needs, and store them
+    /// Register kernels of which there are no more than the types, with their layouts where those are new
     #[command(alias = "import")]
     Add {
         /// Kernels: a vmlinuz, a file with BTF or DWARF, or the folder of a configured header tree
         #[arg(required = true)]
         files: Vec<PathBuf>,
-        /// Kernel family, whose state map says what is needed
-        #[arg(long, default_value = "linux-2.4")]
-        family: String,
-        /// Where to store them
-        #[arg(
-            short,
-            long,
-            value_name = "DIR",
-            default_value = "kernel-structs/layouts"
-        )]
-        output: PathBuf,
+        /// The release's name [default: what the kernel calls itself, else the file's name]
+        #[arg(long, value_name = "RELEASE")]
+        release: Option<String>,
+        /// Its version, such as 6.1.170 [default: what the kernel says, else what the name begins with]
+        #[arg(long, value_name = "VERSION")]
+        kernel_version: Option<String>,
+        /// Its configuration, such as up or rt [default: what the name says, else standard]
+        #[arg(long)]
+        flavour: Option<String>,
+        /// Its ticks a second
+        #[arg(long)]
+        hz: Option<u32>,
+        /// Where its layout was taken from, for the table [default: the file]
+        #[arg(long, value_name = "TEXT")]
+        source: Option<String>,
+        /// Kernel family, if the file does not tell
+        #[arg(long)]
+        family: Option<String>,
+        /// The project's folder
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        project: PathBuf,
     },
 }
 
@@ -180,19 +190,40 @@ fn main() -> ExitCode {
             btf,
             family,
             expand,
-        }) => cli::layout::show(&types, release.as_deref(), btf.as_deref(), &family, expand),
+        }) => cli::layout::show(
+            &types,
+            release.as_deref(),
+            btf.as_deref(),
+            family.as_deref(),
+            expand,
+        ),
         Command::Layout(Layout::List) => cli::layout::list(),
         Command::Layout(Layout::Compare {
             left,
             right,
             types,
             family,
-        }) => cli::layout::compare([&left, &right], &types, &family),
+        }) => cli::layout::compare([&left, &right], &types, family.as_deref()),
         Command::Layout(Layout::Add {
             files,
+            release,
+            kernel_version,
+            flavour,
+            hz,
+            source,
             family,
-            output,
-        }) => cli::layout::add(&files, &family, &output),
+            project,
+        }) => {
+            let said = cli::layout::Said {
+                release: release.as_deref(),
+                version: kernel_version.as_deref(),
+                flavour: flavour.as_deref(),
+                hz,
+                source: source.as_deref(),
+                family: family.as_deref(),
+            };
+            cli::layout::add(&files, &said, &project)
+        }
         Command::Diff {
             from,
             to,
@@ -205,7 +236,7 @@ fn main() -> ExitCode {
             let options = cli::plan::DiffOptions {
                 types: &types,
                 all,
-                family: &family,
+                family: family.as_deref(),
                 json,
                 html: html.as_deref(),
             };
@@ -223,7 +254,7 @@ fn main() -> ExitCode {
                 (true, json) => cli::plan::Shown::Coverage { json },
                 (false, json) => cli::plan::Shown::Plan { json },
             };
-            cli::plan::plan(&from, &to, overrides.as_deref(), &family, shown)
+            cli::plan::plan(&from, &to, overrides.as_deref(), family.as_deref(), shown)
         }
         Command::New {
             from,

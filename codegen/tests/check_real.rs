@@ -146,7 +146,7 @@ fn count(from: &Unpacked, to: &Unpacked, saved: &Saved<'_>, tree: Option<&Path>)
     };
     let report = check::check(Some(&mut patch), saved, &Project::default(), &inputs).unwrap();
     diff.wait().unwrap();
-    let found = kconv_codegen::diff::diff(old, new, &names).unwrap();
+    let found = kconv_codegen::diff::by_field(old, new, &names).unwrap();
     let found = check::genuine(old, new, found);
     let changes = found.iter().flat_map(|ty| &ty.changes);
     let real =

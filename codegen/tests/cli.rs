@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use kernel_structs::btf;
+use kernel_structs::layout::{LayoutBuilder, Target, Type};
+use kernel_structs::releases::{Files, LayoutId, Registry};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -85,18 +88,294 @@ fn layouts_are_listed_and_shown() {
     assert!(out.contains("struct sigqueue *          head;                 /*     0     4 */"));
 }
 
+/// A project's folder with its own table of releases.
+struct Project(tempfile::TempDir);
+
+impl Project {
+    fn new() -> Project {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernel-structs");
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join("kernel-structs");
+        for part in ["layouts", "state"] {
+            fs::create_dir_all(own.join(part)).unwrap();
+            for entry in fs::read_dir(from.join(part)).unwrap() {
+                let path = entry.unwrap().path();
+                fs::copy(&path, own.join(part).join(path.file_name().unwrap())).unwrap();
+            }
+        }
+        fs::copy(from.join("releases.toml"), own.join("releases.toml")).unwrap();
+        Project(folder)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn table(&self) -> String {
+        fs::read_to_string(self.file("kernel-structs/releases.toml")).unwrap()
+    }
+
+    fn registry(&self) -> Registry {
+        Registry::parse(Files::read(&self.file("kernel-structs")).unwrap()).unwrap()
+    }
+
+    /// Exit code, output and errors of the program in this folder.
+    fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_kconv-gen"))
+            .args(arguments)
+            .current_dir(&self.0)
+            .output()
+            .unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let code = output.status.code().unwrap();
+        (code, text(output.stdout), text(output.stderr))
+    }
+
+    /// A file with the types of a stored layout, in which the task has `member` instead of another
+    /// one: a layout of its own.
+    fn types(&self, file: &str, like: &str, member: &str) {
+        let layout = self.registry().layout(&LayoutId(like.to_owned())).unwrap();
+        let mut builder = LayoutBuilder::new(layout.target());
+        let task = layout.find("task_struct").unwrap();
+        for (id, ty) in layout.types().skip(1) {
+            let mut ty = ty.clone();
+            if let Type::Composite(composite) = &mut ty
+                && id == task
+            {
+                let members = &mut composite.members;
+                let found = members
+                    .iter_mut()
+                    .find(|it| it.name.as_deref() == Some("need_resched"));
+                found.unwrap().name = Some(member.to_owned());
+            }
+            builder.push(ty);
+        }
+        let data = btf::write(&builder.finish().unwrap()).unwrap();
+        fs::write(self.file(file), data).unwrap();
+    }
+}
+
+/// A name is not cut at its dots, so that no kernel takes another's file, and the table is complete
+/// after each of them.
 #[test]
-fn a_stored_layout_is_not_stored_twice() {
-    let dir = tempfile::tempdir().unwrap();
-    let into = dir.path().to_str().unwrap();
-    let file = "kernel-structs/layouts/2.4.36.9-i386-up.btf";
-    let (code, out, errors) = run(&["layout", "import", file, "-o", into]);
+fn added_layouts_are_registered_under_their_whole_names() {
+    let project = Project::new();
+    let before = project.table();
+    for (file, member) in [("2.4.38.1-up.btf", "a"), ("2.4.38.2-up", "b")] {
+        project.types(file, "2.4.36.9-i386-up", member);
+        let (code, out, errors) = project.run(&["layout", "add", file]);
+        assert_eq!(errors, "");
+        assert!(out.contains("a layout of its own"), "{out}");
+        // What is new in it is undecided.
+        assert_eq!(code, 1, "{out}");
+    }
+    let registry = project.registry();
+    for (name, member) in [("2.4.38.1-up", "a"), ("2.4.38.2-up", "b")] {
+        let release = registry.release(name, None, None).unwrap();
+        assert_eq!(release.layout.0, name);
+        assert_eq!(
+            (&*release.version, &*release.arch, &*release.flavour),
+            (name.strip_suffix("-up").unwrap(), "i386", "up")
+        );
+        let layout = registry.layout(&release.layout).unwrap();
+        let (_, task) = layout.composite("task_struct").unwrap();
+        assert!(
+            task.members
+                .iter()
+                .any(|it| it.name.as_deref() == Some(member))
+        );
+    }
+    // What was there is there, comments included.
+    let (layouts, releases) = before.split_once("\n[[release]]").unwrap();
+    assert!(project.table().starts_with(layouts));
+    assert!(project.table().contains(releases.trim_end()));
+}
+
+/// A release of a known layout takes one command, and a name that does not tell its version is
+/// asked about, with nothing written.
+#[test]
+fn a_release_with_a_known_layout_is_added_by_one_command() {
+    let project = Project::new();
+    let stored = "kernel-structs/layouts/6.1.0-47-amd64.btf";
+    fs::copy(project.file(stored), project.file("6.1.0-99-amd64.btf")).unwrap();
+    let before = project.table();
+    let (code, _, errors) = project.run(&["layout", "add", "6.1.0-99-amd64.btf"]);
+    assert_eq!(code, 2);
+    assert!(errors.contains("--kernel-version"), "{errors}");
+    assert_eq!(project.table(), before);
+    let (code, out, errors) = project.run(&[
+        "layout",
+        "add",
+        "6.1.0-99-amd64.btf",
+        "--kernel-version",
+        "6.1.222",
+        "--hz",
+        "250",
+    ]);
     assert_eq!((code, errors.as_str()), (0, ""));
+    assert!(out.contains("the same layout as 6.1.0-47-amd64"), "{out}");
+    let registry = project.registry();
+    let release = registry.release("6.1.222", None, None).unwrap();
     assert_eq!(
-        out,
-        format!("{file}: the same as 2.4.36.9-i386-up, nothing stored\n")
+        (&*release.name, &*release.layout.0, release.hz),
+        ("6.1.0-99-amd64", "6.1.0-47-amd64", Some(250))
     );
-    assert_eq!(std::fs::read_dir(into).unwrap().count(), 0);
+    assert!(project.table().starts_with(before.trim_end()));
+    // Again, and nothing happens.
+    let after = project.table();
+    let again = [
+        "layout",
+        "add",
+        "6.1.0-99-amd64.btf",
+        "--kernel-version",
+        "6.1.222",
+    ];
+    assert_eq!(project.run(&again).0, 0);
+    assert_eq!(project.table(), after);
+}
+
+/// What would break the table is not written, and neither is the layout.
+#[test]
+fn a_layout_under_a_name_that_is_taken_is_not_stored() {
+    let project = Project::new();
+    project.types("2.4.38-up.btf", "2.4.36.9-i386-up", "a");
+    let layouts = || {
+        fs::read_dir(project.file("kernel-structs/layouts"))
+            .unwrap()
+            .count()
+    };
+    let before = layouts();
+    // A layout with this name is there, and so the table would have it twice.
+    let (code, _, errors) = project.run(&[
+        "layout",
+        "add",
+        "2.4.38-up.btf",
+        "--release",
+        "2.4.36.9-i386-up",
+        "--kernel-version",
+        "2.4.38",
+    ]);
+    assert_eq!(code, 2, "{errors}");
+    assert_eq!(layouts(), before);
+    project.registry();
+}
+
+/// Which family a file is of, it tells itself.
+#[test]
+fn the_family_follows_from_the_kernel() {
+    let new = "kernel-structs/layouts/6.1.0-47-amd64.btf";
+    let (code, out, errors) = run(&["layout", "compare", "6.1.0-47-amd64", new]);
+    assert_eq!((code, errors.as_str()), (0, ""));
+    assert!(out.ends_with("what they contain: no difference\n"), "{out}");
+    let (code, out, errors) = run(&["diff", new, "6.1.0-48-amd64", "--json"]);
+    assert_eq!((code, errors.as_str()), (0, ""));
+    assert!(out.contains("task_struct"), "{out}");
+    let old = "kernel-structs/layouts/2.4.32-i386-up.btf";
+    assert_eq!(run(&["diff", old, "2.4.36-up"]).0, 0);
+    let (code, _, errors) = run(&["diff", new, old]);
+    assert_eq!(code, 2);
+    assert!(
+        errors.contains("linux-6") && errors.contains("linux-2.4"),
+        "{errors}"
+    );
+    // What is said is held against what is.
+    let (code, _, errors) = run(&["diff", old, old, "--family", "linux-6"]);
+    assert_eq!(code, 2);
+    assert!(errors.contains("linux-6 is for amd64"), "{errors}");
+    let (code, _, errors) = run(&["diff", "2.4.36", "2.4.37-up", "--family", "linux-6"]);
+    assert_eq!(code, 2, "{errors}");
+    let (code, _, errors) = run(&["diff", "2.4.36-up", "2.4.37-up", "--family", "linux-6"]);
+    assert_eq!(code, 2);
+    assert!(
+        errors.contains("2.4.36-up is of the family linux-2.4, not of linux-6"),
+        "{errors}"
+    );
+}
+
+/// Nothing of what any family saves is in it: it is asked which is meant.
+#[test]
+fn a_file_that_tells_no_family_is_asked_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("few.btf");
+    let layout = LayoutBuilder::new(Target { pointer_size: 8 })
+        .finish()
+        .unwrap();
+    fs::write(&path, btf::write(&layout).unwrap()).unwrap();
+    let (code, _, errors) = run(&["diff", path.to_str().unwrap(), "6.1.0-47-amd64"]);
+    assert_eq!(code, 2);
+    assert!(
+        errors.contains("few.btf") && errors.contains("say which with --family"),
+        "{errors}"
+    );
+}
+
+/// A name that is like a file's, or like nothing, is not looked for among the releases.
+#[test]
+fn a_missing_file_is_called_missing() {
+    for file in ["./2.4.36-up", "kernel.btf", "vmlinuz-6.1.0-47-amd64"] {
+        let (code, _, errors) = run(&["diff", file, "2.4.37-up"]);
+        assert_eq!(code, 2);
+        assert_eq!(
+            errors,
+            format!("kconv-gen: {file}: there is no such file\n")
+        );
+    }
+    let (_, _, errors) = run(&["diff", "2.4.36-up", "a-kernel-of-mine"]);
+    assert_eq!(
+        errors,
+        "kconv-gen: there is neither a release nor a file `a-kernel-of-mine`\n"
+    );
+    let (_, _, errors) = run(&["diff", "2.4.36-up", "2.4.73"]);
+    assert!(errors.contains("there is no release `2.4.73`"), "{errors}");
+}
+
+/// Any type is shown, not only those that are saved, and all that have one name.
+#[test]
+fn any_type_of_a_file_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let object = |name: &str, source: &str| {
+        let (source_file, object) = (file(&format!("{name}.c")), file(&format!("{name}.o")));
+        fs::write(&source_file, source).unwrap();
+        let compiled = Command::new("gcc")
+            .args(["-g", "-c", "-o", &object, &source_file])
+            .status()
+            .unwrap();
+        assert!(compiled.success());
+        object
+    };
+    let first = object(
+        "first",
+        "struct unheard_of { int a; long b; } one; enum colour { RED = 3 } two;\n\
+         typedef struct { char c; } mine; mine three;\n",
+    );
+    let show = |types: &[&str], object: &str| {
+        let mut arguments = vec!["layout", "show", "--btf", object];
+        arguments.extend(types);
+        run(&arguments)
+    };
+    let (code, out, errors) = show(&["unheard_of", "enum colour", "mine"], &first);
+    assert_eq!((code, errors.as_str()), (0, ""));
+    for part in [
+        "struct unheard_of {",
+        "RED",
+        "char                       c;",
+    ] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    let second = object("second", "struct unheard_of { char a[3]; } other;\n");
+    let both = file("both.o");
+    let linked = Command::new("ld")
+        .args(["-r", "-o", &both, &first, &second])
+        .status()
+        .unwrap();
+    assert!(linked.success());
+    let (code, out, errors) = show(&["unheard_of"], &both);
+    assert_eq!((code, errors.as_str()), (0, ""));
+    assert_eq!(out.matches("struct unheard_of {").count(), 2, "{out}");
+    // A stored layout has types that are only read, such as this one.
+    let stored = "kernel-structs/layouts/6.1.0-47-amd64.btf";
+    assert!(show(&["mount"], stored).1.contains("struct mount {"));
 }
 
 #[test]
@@ -201,7 +480,7 @@ fn an_object_file_is_read_by_its_debug_information() {
         .status()
         .unwrap();
     assert!(compiled.success());
-    let (code, out, errors) = run(&["layout", "add", "--output", &file(""), &object]);
+    let (code, out, errors) = run(&["layout", "add", &object]);
     assert_eq!((code, out.as_str()), (2, ""));
     assert!(errors.contains("types.o: no unit defines `"), "{errors}");
 }
@@ -211,11 +490,7 @@ fn an_object_file_is_read_by_its_debug_information() {
 #[test]
 fn types_are_shown_out_of_any_kind_of_kernel() {
     let stored = "kernel-structs/layouts/6.1.0-47-amd64.btf";
-    let show = |file: &str| {
-        run(&[
-            "layout", "show", "pid", "--btf", file, "--family", "linux-6",
-        ])
-    };
+    let show = |file: &str| run(&["layout", "show", "pid", "--btf", file]);
     let (code, out, _) = show(stored);
     assert_eq!(code, 0);
     assert!(out.contains("struct pid {"), "{out}");
@@ -252,25 +527,12 @@ fn a_folder_without_a_kernel_is_an_error() {
 /// In a project's folder its own table counts, not the one that was built in.
 #[test]
 fn the_projects_own_releases_are_known() {
-    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernel-structs");
-    let folder = tempfile::tempdir().unwrap();
-    let own = folder.path().join("kernel-structs");
-    for part in ["layouts", "state"] {
-        fs::create_dir_all(own.join(part)).unwrap();
-        for entry in fs::read_dir(project.join(part)).unwrap() {
-            let path = entry.unwrap().path();
-            fs::copy(&path, own.join(part).join(path.file_name().unwrap())).unwrap();
-        }
-    }
-    let table = fs::read_to_string(project.join("releases.toml")).unwrap();
+    let project = Project::new();
+    let own = project.file("kernel-structs");
+    let table = project.table();
     let status = || {
-        let output = Command::new(env!("CARGO_BIN_EXE_kconv-gen"))
-            .args(["status", "2.4.36-up", "2.4.99-up"])
-            .current_dir(&folder)
-            .output()
-            .unwrap();
-        let errors = String::from_utf8(output.stderr).unwrap();
-        (output.status.code(), errors)
+        let (code, _, errors) = project.run(&["status", "2.4.36-up", "2.4.99-up"]);
+        (Some(code), errors)
     };
     let entry = "\n[[release]]\nname = \"2.4.99-up\"\nversion = \"2.4.99\"\narch = \"i386\"\n\
                  flavour = \"up\"\nlayout = \"2.4.32-i386-up\"\n";

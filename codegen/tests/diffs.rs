@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod fixture;
+
 use kconv_codegen::diff::view::{Kind, TypeView, counts, view};
-use kconv_codegen::diff::{diff, html, shared, side};
+use kconv_codegen::diff::{ChangeKind, by_field, diff, html, shared, side};
 use kconv_codegen::generate::end;
 use kernel_structs::releases::Registry;
 use std::process::Command;
@@ -80,5 +82,112 @@ fn all_types_of_both_are_compared() {
     assert!(
         text.contains(" types added: ") && !text.contains('\u{1b}'),
         "{text}"
+    );
+}
+
+/// What two declarations of `s` look like beside each other.
+fn shown(old: &str, new: &str) -> (String, String, Vec<TypeView>) {
+    let (old, new) = (fixture::layout(old), fixture::layout(new));
+    let views: Vec<TypeView> = diff(&old, &new, &["s"]).unwrap().iter().map(view).collect();
+    let text = anstream::adapter::strip_str(&side::text(&views)).to_string();
+    (text, html::page("old", "new", &views), views)
+}
+
+/// Members that all moved by the same amount are one row, of which both the text and the page say
+/// how many they are, how far they went, and the first and the last.
+#[test]
+fn members_that_moved_together_are_one_row() {
+    let (text, page, views) = shown(
+        "struct s { int a; int b; int c; int d; int e; };",
+        "struct s { int a; int fresh; int b; int c; int more; int d; int e; };",
+    );
+    insta::assert_snapshot!(text);
+    for line in ["2 members +4: b and c", "2 members +8: d and e"] {
+        assert_eq!(page.matches(line).count(), 1, "{line}");
+    }
+    assert!(page.contains("title=\"b, c\""), "{page}");
+    assert_eq!(counts(&views), [(Kind::Added, 2), (Kind::Moved, 4)].into());
+    // Every field of the byte maps leads to a row that is there.
+    for (_, rest) in page
+        .match_indices("href=\"#t0r")
+        .map(|(at, it)| page.split_at(at + it.len()))
+    {
+        let number = rest.split_once('"').unwrap().0;
+        assert!(page.contains(&format!("id=\"t0r{number}\"")), "{number}");
+    }
+}
+
+/// One that moved alone, or by another amount, is a row of its own.
+#[test]
+fn a_member_that_moved_alone_stays_alone() {
+    let (text, ..) = shown(
+        "struct s { int a; int b; char c; int d; };",
+        "struct s { int fresh; int a; long long x; int b; char c; int more; int d; };",
+    );
+    assert!(text.contains("2 members +12: b and c"), "{text}");
+    let alone = |name: &str| {
+        text.lines()
+            .any(|line| line.ends_with(&format!(" int {name}")))
+    };
+    assert!(alone("a") && alone("d"), "{text}");
+}
+
+/// A member in a new anonymous union is the member that was there before it.
+#[test]
+fn a_wrapped_member_is_regrouped() {
+    let plain = "struct s { int a; long b; int c; };";
+    let wrapped = "struct s { int a; union { long b; struct { short x; short y; }; }; int c; };";
+    let (text, page, views) = shown(plain, wrapped);
+    insta::assert_snapshot!(text);
+    assert!(page.contains("now in a union with x, y"), "{page}");
+    assert_eq!(
+        counts(&views),
+        [(Kind::Added, 2), (Kind::Regrouped, 1)].into()
+    );
+    let (text, _, views) = shown(wrapped, plain);
+    assert!(text.contains("was in a union with x, y"), "{text}");
+    assert_eq!(
+        counts(&views),
+        [(Kind::Removed, 2), (Kind::Regrouped, 1)].into()
+    );
+    // A plan decides about the union as a whole, and so does a check.
+    let (old, new) = (fixture::layout(plain), fixture::layout(wrapped));
+    let whole = by_field(&old, &new, &["s"]).unwrap();
+    let changes = whole[0].changes.iter();
+    let changes: Vec<_> = changes.map(|it| (it.field.as_str(), it.kind)).collect();
+    assert_eq!(
+        changes,
+        [("union_b", ChangeKind::Added), ("b", ChangeKind::Removed)]
+    );
+}
+
+/// The near misses: a member of another type in a union, one that goes from union to union, and a
+/// union that has nothing of what went.
+#[test]
+fn what_only_looks_wrapped_is_not_regrouped() {
+    let kinds = |old: &str, new: &str| {
+        let (_, _, views) = shown(old, new);
+        counts(&views)
+    };
+    assert_eq!(
+        kinds(
+            "struct s { int a; };",
+            "struct s { union { char a[4]; short x; }; };"
+        ),
+        [(Kind::Retyped, 1), (Kind::Added, 1)].into()
+    );
+    assert_eq!(
+        kinds(
+            "struct s { union { int a; short x; }; };",
+            "struct s { union { long long y; int a; short x; }; };"
+        ),
+        [(Kind::Added, 1)].into()
+    );
+    assert_eq!(
+        kinds(
+            "struct s { int count; };",
+            "struct s { union { char b[4]; short x; }; };"
+        ),
+        [(Kind::Added, 1), (Kind::Removed, 1)].into()
     );
 }

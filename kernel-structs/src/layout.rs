@@ -248,16 +248,7 @@ impl Layout {
     /// tag, else a typedef, else an enumeration. A leading `struct `, `union ` or `enum ` is
     /// allowed. Ambiguous names give `None`.
     pub fn find(&self, name: &str) -> Option<TypeId> {
-        let (tables, bare): (&[_], &str) = if let Some(bare) = name
-            .strip_prefix("struct ")
-            .or_else(|| name.strip_prefix("union "))
-        {
-            (&[&self.composites], bare)
-        } else if let Some(bare) = name.strip_prefix("enum ") {
-            (&[&self.enums], bare)
-        } else {
-            (&[&self.composites, &self.typedefs, &self.enums], name)
-        };
+        let (tables, bare) = self.tables(name);
         tables
             .iter()
             .find_map(|table| match table.get(bare)?.as_slice() {
@@ -271,6 +262,29 @@ impl Layout {
         self.composites.contains_key(name)
             || self.typedefs.contains_key(name)
             || self.enums.contains_key(name)
+    }
+
+    /// The tables in which `name` is looked up, the first before the next, and the name without a
+    /// keyword.
+    fn tables<'n>(&self, name: &'n str) -> (Vec<&BTreeMap<String, Vec<TypeId>>>, &'n str) {
+        let composite = name
+            .strip_prefix("struct ")
+            .or_else(|| name.strip_prefix("union "));
+        if let Some(bare) = composite {
+            (vec![&self.composites], bare)
+        } else if let Some(bare) = name.strip_prefix("enum ") {
+            (vec![&self.enums], bare)
+        } else {
+            (vec![&self.composites, &self.typedefs, &self.enums], name)
+        }
+    }
+
+    /// All types that someone can mean by `name`, as for [`Layout::find`]: several where unrelated
+    /// types of one kernel have the same name.
+    pub fn find_all(&self, name: &str) -> &[TypeId] {
+        let (tables, bare) = self.tables(name);
+        let mut found = tables.iter().filter_map(|table| table.get(bare));
+        found.next().map_or(&[], Vec::as_slice)
     }
 
     /// `id` without typedefs and qualifiers around it.

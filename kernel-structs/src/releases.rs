@@ -7,6 +7,7 @@
 //! the same fingerprint: layouts are told apart by their id.
 
 mod entry;
+mod family;
 mod files;
 mod lookup;
 mod parse;
@@ -14,9 +15,10 @@ mod prepare;
 #[cfg(test)]
 mod tests;
 
-pub use entry::with_entries;
+pub use entry::{with_entries, with_fingerprint};
+pub use family::{FamilyError, machine_with_pointers};
 pub use files::Files;
-pub use lookup::LookupError;
+pub use lookup::{LookupError, is_file_like};
 pub use prepare::prepare_layout;
 
 use crate::btf::{self, BtfError};

@@ -40,7 +40,7 @@ pub(super) fn confirm(
     let diffs = genuine(
         layouts.from,
         layouts.to,
-        diff::diff(layouts.from, layouts.to, &types)?,
+        diff::by_field(layouts.from, layouts.to, &types)?,
     );
     let unions = unions(layouts, &diffs);
     let known = changes(&diffs);
@@ -170,7 +170,7 @@ pub fn genuine(from: &Layout, to: &Layout, diffs: Vec<TypeDiff>) -> Vec<TypeDiff
         if from.find(&found.ty).is_none() || to.find(&found.ty).is_none() {
             return true;
         }
-        let own = diff::diff(from, to, &[&found.ty]).unwrap_or_default();
+        let own = diff::by_field(from, to, &[&found.ty]).unwrap_or_default();
         own.iter().any(|own| own == found)
     };
     diffs.into_iter().filter(own).collect()
@@ -234,6 +234,7 @@ fn kind(kind: ChangeKind) -> Kind {
         ChangeKind::Removed => Kind::Removed,
         ChangeKind::BitField | ChangeKind::ArrayLength => Kind::Resized,
         ChangeKind::Enumerators => Kind::Enumerator,
+        ChangeKind::Regrouped => Kind::Regrouped,
         ChangeKind::Moved => Kind::Moved,
         ChangeKind::Integer | ChangeKind::Inside | ChangeKind::Type => Kind::Retyped,
     }

@@ -1,7 +1,8 @@
 //! `kconv-gen check`.
 
 use super::plan::{decided, side, stored_overrides};
-use super::{CliError, Ended, Named, print};
+use super::source::version_of_tree;
+use super::{CliError, Ended, Named, both, print};
 use clap::{Args, ValueEnum};
 use kconv_codegen::check::{
     self, Acknowledgements, Inputs, Layouts, Options, Project, Saved, render,
@@ -32,9 +33,10 @@ pub(crate) struct CheckArguments {
     /// The configuration that counts: a .config or an autoconf.h
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Kernel family, whose state map says what is saved and watched
-    #[arg(long, default_value = "linux-6")]
-    family: String,
+    /// Kernel family, whose state map says what is saved and watched [default: that of the layouts,
+    /// else of the tree before the patch, else of the kernel source that this is run in]
+    #[arg(long)]
+    family: Option<String>,
     /// Findings that people looked at [default: kconv-check.toml, if it is there]
     #[arg(long, value_name = "FILE")]
     acknowledge: Option<PathBuf>,
@@ -70,24 +72,20 @@ enum Format {
 
 pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
     let registry = Registry::builtin()?;
-    let map = registry.state_map(&arguments.family)?;
-    let ids = registry
-        .layouts()
-        .filter(|entry| entry.family == arguments.family);
+    let ends = match (&arguments.from, &arguments.to) {
+        (Some(from), Some(to)) => Some(both(&registry, from, to, arguments.family.as_deref())?),
+        _ => None,
+    };
+    let family = family(&registry, arguments, ends.as_ref())?;
+    let map = registry.state_map(&family)?;
+    let ids = registry.layouts().filter(|entry| entry.family == family);
     let layouts: Result<Vec<_>, _> = ids.map(|entry| registry.layout(&entry.id)).collect();
     let saved = Saved::new(&map, layouts?);
-    let project = Project::read(&arguments.converters, &arguments.family)?;
+    let project = Project::read(&arguments.converters, &family)?;
     let acknowledged = acknowledgements(arguments.acknowledge.as_deref())?;
     let options = match &arguments.config {
         Some(path) => Some(Options::parse(&read(path)?)),
         None => None,
-    };
-    let ends = match (&arguments.from, &arguments.to) {
-        (Some(from), Some(to)) => Some((
-            Named::find(&registry, from, &arguments.family)?,
-            Named::find(&registry, to, &arguments.family)?,
-        )),
-        _ => None,
     };
     let made = match &ends {
         Some((from, to)) => {
@@ -143,6 +141,28 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
         true => Ended::Clean,
         false => Ended::Findings,
     })
+}
+
+/// The family of the kernels that the patch is for: that which was said, or that of the layouts, of
+/// the tree before the patch, or of the kernel source that this is run in.
+fn family(
+    registry: &Registry,
+    arguments: &CheckArguments,
+    ends: Option<&(Named, Named)>,
+) -> Result<String, CliError> {
+    if let Some((from, _)) = ends {
+        return Ok(from.family.clone());
+    }
+    if let Some(family) = &arguments.family {
+        return Ok(family.clone());
+    }
+    let tree = arguments.old.as_deref().unwrap_or(Path::new("."));
+    let version = version_of_tree(tree).ok_or_else(|| CliError::NoFamily {
+        families: registry.families().into_iter().map(str::to_owned).collect(),
+    })?;
+    let family = registry.family_of_version(&version);
+    let family = family.map_err(|error| CliError::OfTree(Box::new(error)))?;
+    Ok(family.to_owned())
 }
 
 fn acknowledgements(path: Option<&Path>) -> Result<Acknowledgements, CliError> {

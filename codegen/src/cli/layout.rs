@@ -1,34 +1,37 @@
 //! `kconv-gen layout`.
 
-use super::source::{self, Route};
+use super::release::{self, Project};
+use super::source::{Route, Source, Wanted};
 use super::{CliError, Ended, Named, print, registry};
-use kernel_structs::btf;
+use kconv_codegen::import;
 use kernel_structs::layout::{RenderOptions, render_type};
-use kernel_structs::releases::prepare_layout;
 use kernel_structs_routes::compare;
+use std::borrow::Cow;
 use std::fmt::Write;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 pub(crate) fn show(
     types: &[String],
     release: Option<&str>,
     file: Option<&Path>,
-    family: &str,
+    family: Option<&str>,
     expand: bool,
 ) -> Result<Ended, CliError> {
     let registry = registry()?;
-    let layout = match (release, file) {
-        (_, Some(file)) => source::read(file, &registry.state_map(family)?)?.0,
-        (release, None) => {
-            let name = release.unwrap_or_default();
-            super::end(&registry, name)?.layout
-        }
+    let source = file.map(Source::open).transpose()?;
+    let layout = match (&source, release) {
+        (Some(source), _) => source.layout(&registry, &Wanted::Types(types, family))?,
+        (None, release) => Cow::Owned(super::end(&registry, release.unwrap_or_default())?.layout),
     };
     let mut text = String::new();
     for name in types {
-        let id = layout.require(name)?;
-        text.push_str(&render_type(&layout, id, &RenderOptions { expand }));
+        let found = match layout.find_all(name) {
+            [] => &[layout.require(name)?],
+            found => found,
+        };
+        for id in found {
+            text.push_str(&render_type(&layout, *id, &RenderOptions { expand }));
+        }
     }
     print(&text)?;
     Ok(Ended::Clean)
@@ -58,11 +61,10 @@ pub(crate) fn list() -> Result<Ended, CliError> {
 pub(crate) fn compare(
     [left, right]: [&str; 2],
     types: &[String],
-    family: &str,
+    family: Option<&str>,
 ) -> Result<Ended, CliError> {
     let registry = registry()?;
-    let [left, right] = [left, right].map(|name| Named::find(&registry, name, family));
-    let (left, right) = (left?, right?);
+    let (left, right) = super::both(&registry, left, right, family)?;
     let map = registry.state_map(&left.family)?;
     let names: Vec<&str> = match types {
         [] => map.saved_types().into_iter().collect(),
@@ -93,42 +95,78 @@ pub(crate) fn compare(
     })
 }
 
-pub(crate) fn add(files: &[PathBuf], family: &str, output: &Path) -> Result<Ended, CliError> {
-    let registry = registry()?;
-    let map = registry.state_map(family)?;
-    for file in files {
-        let named = Named::find(&registry, &file.to_string_lossy(), family)?;
-        let fingerprint = named.fingerprint;
-        let known = registry.layout_by_fingerprint(fingerprint);
-        if let Some(entry) = known.iter().find(|entry| entry.family == family) {
-            print(&format!(
-                "{}: the same as {}, nothing stored\n",
-                file.display(),
-                entry.id
-            ))?;
-            continue;
-        }
-        if named.route == Route::Headers {
-            return Err(CliError::OnlySaved { path: file.clone() });
-        }
-        let (layout, _) = prepare_layout(&named.layout, &map)?;
-        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-        let path = output.join(format!("{stem}.btf"));
-        let data = btf::write(&layout).map_err(|error| CliError::Store {
-            path: path.clone(),
-            error,
-        })?;
-        fs::write(&path, data).map_err(|error| CliError::Io {
-            path: path.clone(),
-            error,
-        })?;
-        let arch = &named.arch;
-        print(&format!(
-            "{}: stored; for releases.toml, with the flavour and the source filled in:\n\n\
-             [[layout]]\nid = {stem:?}\nfamily = {family:?}\narch = {arch:?}\nflavour = \"\"\n\
-             fingerprint = \"{fingerprint}\"\nfile = \"{stem}.btf\"\nsource = \"\"\n\n",
-            path.display(),
-        ))?;
+/// What a person says of the kernels that are added, where they do not say it themselves.
+pub(crate) struct Said<'a> {
+    pub(crate) release: Option<&'a str>,
+    pub(crate) version: Option<&'a str>,
+    pub(crate) flavour: Option<&'a str>,
+    pub(crate) hz: Option<u32>,
+    pub(crate) source: Option<&'a str>,
+    pub(crate) family: Option<&'a str>,
+}
+
+/// Registers kernels of which there may be no more than their types.
+pub(crate) fn add(files: &[PathBuf], said: &Said<'_>, project: &Path) -> Result<Ended, CliError> {
+    if files.len() > 1 && (said.release.is_some() || said.version.is_some()) {
+        return Err(CliError::OneAtATime);
     }
-    Ok(Ended::Clean)
+    let project = Project::at(project);
+    let mut ended = Ended::Clean;
+    for file in files {
+        let source = Source::open(file)?;
+        let registry = project.registry()?;
+        let shown = file.to_string_lossy();
+        let named = Named::of(&registry, &source, &shown, said.family)?;
+        let layout = match (
+            named.route,
+            registry.layout_by_fingerprint(named.fingerprint),
+        ) {
+            (Route::Btf | Route::Dwarf, _) => named.layout,
+            // Headers lack what is only read, which a layout that is stored already has.
+            (Route::Headers, known) => match known.iter().find(|it| it.family == named.family) {
+                Some(entry) => registry.layout(&entry.id)?,
+                None => return Err(CliError::OnlySaved { path: file.clone() }),
+            },
+        };
+        let identity = source.identity.as_ref();
+        let own = identity.map(|identity| identity.release.as_str());
+        let name = match said.release.or(own) {
+            Some(name) => name.to_owned(),
+            None => import::name_of_file(file),
+        };
+        let version = said.version.map(str::to_owned);
+        let version = version
+            .or_else(|| identity.map(|identity| identity.version.clone()))
+            .or_else(|| import::version_of_name(&name));
+        let version = version.ok_or_else(|| CliError::Version { name: name.clone() })?;
+        let kernel = import::Kernel {
+            flavour: match said.flavour {
+                Some(flavour) => flavour.to_owned(),
+                None => import::flavour(&name, &named.arch),
+            },
+            uname: own.map(str::to_owned),
+            name,
+            version,
+            arch: named.arch,
+            family: Some(named.family),
+            build_id: identity.and_then(release::build_id),
+            hz: said.hz,
+            source: match (said.source, identity) {
+                (Some(source), _) => source.to_owned(),
+                (None, Some(identity)) => format!("{} of {}", named.route.name(), identity.banner),
+                (None, None) => {
+                    let file = file.file_name().unwrap_or_default().to_string_lossy();
+                    format!("{} of {file}", named.route.name())
+                }
+            },
+            layout,
+        };
+        let found = project.register(&kernel)?;
+        let types = release::types(&kernel, named.route.name());
+        print(&release::text(&shown, &kernel, &[types], &found, &project))?;
+        if found.is_undecided() {
+            ended = Ended::Findings;
+        }
+    }
+    Ok(ended)
 }

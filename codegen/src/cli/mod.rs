@@ -14,10 +14,12 @@ use kconv_codegen::generate::{End, GenerateError};
 use kconv_codegen::import::ImportError;
 use kconv_codegen::scaffold::ScaffoldError;
 use kernel_structs::layout::{Fingerprint, Layout, UnknownType};
-use kernel_structs::releases::{Files, Registry, RegistryError};
+use kernel_structs::releases::{
+    FamilyError, Files, LookupError, Registry, RegistryError, is_file_like, machine_with_pointers,
+};
 use kernel_structs_routes::headers::HeaderError;
 use kernel_structs_routes::package::PackageError;
-use source::Route;
+use source::{Route, Source, Wanted};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -50,11 +52,6 @@ pub(crate) enum CliError {
         error: kernel_structs::btf::BtfError,
     },
     #[error("{}: {error}", path.display())]
-    Store {
-        path: PathBuf,
-        error: kernel_structs::btf::WriteError,
-    },
-    #[error("{}: {error}", path.display())]
     Kernel {
         path: PathBuf,
         error: kernel_structs_routes::bzimage::KernelError,
@@ -76,6 +73,43 @@ pub(crate) enum CliError {
     Doubts { path: PathBuf, doubts: String },
     #[error("{}: a new layout, but headers do not define the types that a freeze reads to name resources, such as struct mount; take the kernel's vmlinuz", path.display())]
     OnlySaved { path: PathBuf },
+    #[error("{}: {error}; say which with --family", path.display())]
+    Family {
+        path: PathBuf,
+        error: Box<FamilyError>,
+    },
+    #[error("{}: no version of a kernel here, which would tell its family; say which with --family", path.display())]
+    NoVersion { path: PathBuf },
+    #[error("--release and --kernel-version are of one kernel; add them one at a time")]
+    OneAtATime,
+    #[error(
+        "{name}: which version of Linux this is cannot be read from its name; say it with --kernel-version"
+    )]
+    Version { name: String },
+    #[error(transparent)]
+    OfTree(Box<FamilyError>),
+    #[error(
+        "nothing tells which kernels the patch is for: run this at the top of a kernel's source, give the source with --old, or say --family {}",
+        families.join(" or ")
+    )]
+    NoFamily { families: Vec<String> },
+    #[error("{}: {family} is for {}, where pointers have another size than {pointer_size} bytes", path.display(), machines.join(", "))]
+    OtherMachine {
+        path: PathBuf,
+        family: String,
+        machines: Vec<String>,
+        pointer_size: u8,
+    },
+    #[error("{release} is of the family {family}, not of {said}")]
+    OtherFamily {
+        release: String,
+        family: String,
+        said: String,
+    },
+    #[error("{}: there is no such file", path.display())]
+    NoFile { path: PathBuf },
+    #[error("there is neither a release nor a file `{name}`")]
+    Nothing { name: String },
     #[error("{}: {error}", path.display())]
     Package { path: PathBuf, error: PackageError },
     #[error(
@@ -105,7 +139,7 @@ impl CliError {
             {
                 3
             }
-            CliError::Store { .. } => 3,
+            CliError::Import(error) if matches!(**error, ImportError::Store(_)) => 3,
             _ => 2,
         }
     }
@@ -179,36 +213,104 @@ pub(crate) struct Named {
 }
 
 impl Named {
-    /// The layout of the file, header tree or release `name`; `family` is that of files.
-    pub(crate) fn find(registry: &Registry, name: &str, family: &str) -> Result<Named, CliError> {
+    /// The layout of the file, header tree or release `name`. The family of a file is `family`, or
+    /// that which the file tells.
+    pub(crate) fn find(
+        registry: &Registry,
+        name: &str,
+        family: Option<&str>,
+    ) -> Result<Named, CliError> {
         let path = Path::new(name);
-        if !path.exists() {
-            let end = end(registry, name)?;
-            return Ok(Named {
-                name: end.release.name.clone(),
-                layout_name: end.release.layout.0.clone(),
-                family: end.family.to_owned(),
-                arch: end.release.arch.clone(),
-                fingerprint: end.fingerprint,
-                layout: end.layout,
-                route: Route::Btf,
-            });
+        match path.exists() {
+            true => Named::of(registry, &Source::open(path)?, name, family),
+            false => {
+                let end = end(registry, name).map_err(|error| missing(error, name))?;
+                if let Some(said) = family.filter(|said| *said != end.family) {
+                    return Err(CliError::OtherFamily {
+                        release: end.release.name.clone(),
+                        family: end.family.to_owned(),
+                        said: said.to_owned(),
+                    });
+                }
+                Ok(Named {
+                    name: end.release.name.clone(),
+                    layout_name: end.release.layout.0.clone(),
+                    family: end.family.to_owned(),
+                    arch: end.release.arch.clone(),
+                    fingerprint: end.fingerprint,
+                    layout: end.layout,
+                    route: Route::Btf,
+                })
+            }
         }
-        let map = registry.state_map(family)?;
-        let (layout, route) = source::read(path, &map)?;
-        let arch = if layout.target().pointer_size == 4 {
-            "i386"
-        } else {
-            "amd64"
+    }
+
+    /// The layout of a file or header tree, which is called `name`.
+    pub(crate) fn of(
+        registry: &Registry,
+        source: &Source,
+        name: &str,
+        family: Option<&str>,
+    ) -> Result<Named, CliError> {
+        let family = match family {
+            Some(family) => family.to_owned(),
+            None => source.family(registry)?,
         };
+        let map = registry.state_map(&family)?;
+        let layout = source.layout(registry, &Wanted::Saved(&map))?.into_owned();
+        let pointer_size = layout.target().pointer_size;
+        let arch = machine_with_pointers(&map.machines, pointer_size);
+        let arch = arch.ok_or_else(|| CliError::OtherMachine {
+            path: PathBuf::from(name),
+            family: family.clone(),
+            machines: map.machines.clone(),
+            pointer_size,
+        })?;
         Ok(Named {
             name: name.to_owned(),
             layout_name: name.to_owned(),
-            family: family.to_owned(),
             arch: arch.to_owned(),
             fingerprint: layout.fingerprint(&map.saved_in(&layout))?,
             layout,
-            route,
+            route: source.route(),
+            family,
         })
+    }
+}
+
+/// That there is no release `name`, in the words that fit what was meant: a file, if the name is
+/// like one's or like no release's.
+fn missing(error: CliError, name: &str) -> CliError {
+    match &error {
+        CliError::Generate(GenerateError::Lookup(LookupError::Unknown { nearest, .. })) => {
+            match (is_file_like(name), nearest.is_empty()) {
+                (true, _) => CliError::NoFile { path: name.into() },
+                (false, true) => CliError::Nothing { name: name.into() },
+                (false, false) => error,
+            }
+        }
+        _ => error,
+    }
+}
+
+/// Two layouts of one family, by release or by file.
+pub(crate) fn both(
+    registry: &Registry,
+    from: &str,
+    to: &str,
+    family: Option<&str>,
+) -> Result<(Named, Named), CliError> {
+    let (from, to) = (
+        Named::find(registry, from, family)?,
+        Named::find(registry, to, family)?,
+    );
+    match from.family == to.family {
+        true => Ok((from, to)),
+        false => Err(CliError::Generate(GenerateError::Families {
+            from: from.name,
+            to: to.name,
+            from_family: from.family,
+            to_family: to.family,
+        })),
     }
 }

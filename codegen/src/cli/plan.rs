@@ -1,6 +1,6 @@
 //! `kconv-gen diff` and `kconv-gen plan`.
 
-use super::{CliError, Ended, Named, print, print_json, registry};
+use super::{CliError, Ended, Named, both, print, print_json, registry};
 use kconv_codegen::diff::{self, html, side, view};
 use kconv_codegen::generate::{self, Findings, GenerateError, STEP};
 use kconv_codegen::overrides::{self, Changes, Overrides, OverridesFile};
@@ -27,7 +27,7 @@ pub(crate) struct DiffOptions<'a> {
     /// Every type that both layouts have.
     pub(crate) all: bool,
     /// Kernel family of files.
-    pub(crate) family: &'a str,
+    pub(crate) family: Option<&'a str>,
     /// As JSON.
     pub(crate) json: bool,
     /// As a page, into this file.
@@ -73,7 +73,7 @@ pub(crate) fn plan(
     from: &str,
     to: &str,
     overrides: Option<&Path>,
-    family: &str,
+    family: Option<&str>,
     shown: Shown,
 ) -> Result<Ended, CliError> {
     let registry = registry()?;
@@ -116,27 +116,6 @@ pub(crate) fn plan(
     match missing.is_empty() {
         true => Ok(Ended::Clean),
         false => Err(GenerateError::from(kconv_codegen::emit::EmitError::NotTotal(missing)).into()),
-    }
-}
-
-fn both(
-    registry: &Registry,
-    from: &str,
-    to: &str,
-    family: &str,
-) -> Result<(Named, Named), CliError> {
-    let (from, to) = (
-        Named::find(registry, from, family)?,
-        Named::find(registry, to, family)?,
-    );
-    match from.family == to.family {
-        true => Ok((from, to)),
-        false => Err(CliError::Generate(GenerateError::Families {
-            from: from.name,
-            to: to.name,
-            from_family: from.family,
-            to_family: to.family,
-        })),
     }
 }
 

@@ -3,14 +3,15 @@
 use super::{CliError, Ended, print};
 use kconv_codegen::import::{self, Found, Imported};
 use kconv_codegen::status;
-use kernel_structs::releases::Files;
-use kernel_structs_routes::bzimage::{Compression, Config, DEFAULT_LIMIT, Kernel};
+use kernel_structs::releases::{Files, LayoutEntry, Registry};
+use kernel_structs_routes::bzimage::{Compression, Config, DEFAULT_LIMIT, Identity, Kernel};
 use kernel_structs_routes::package::{self, Package};
-use std::fmt::Write;
 use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 /// What of a configuration decides what the saved structures hold.
 const FACTS: [&str; 8] = [
@@ -31,27 +32,139 @@ struct Source {
     compression: Option<Compression>,
 }
 
-pub(crate) fn import(sources: &[String], project: &Path) -> Result<Ended, CliError> {
-    let folder = project.join(super::RELEASES);
-    let converters = project.join("converters");
-    let mut undecided = false;
-    for name in sources {
-        let source = read(name)?;
-        let files = Files::read(&folder).map_err(|error| CliError::Io {
-            path: folder.clone(),
-            error,
-        })?;
-        let imported = import::import(files, &source.kernel, &converters).map_err(Box::new)?;
-        store(&folder, &imported)?;
-        print(&text(name, &source, &imported, &folder))?;
-        if let Found::New { step, .. } = &imported.found {
-            undecided |= step.as_ref().is_some_and(|step| !step.is_complete());
+/// The folders of a project that a kernel is registered in.
+pub(super) struct Project {
+    structs: PathBuf,
+    converters: PathBuf,
+}
+
+impl Project {
+    pub(super) fn at(folder: &Path) -> Project {
+        Project {
+            structs: folder.join(super::RELEASES),
+            converters: folder.join("converters"),
         }
     }
-    Ok(match undecided {
-        true => Ended::Findings,
-        false => Ended::Clean,
-    })
+
+    fn files(&self) -> Result<Files, CliError> {
+        Files::read(&self.structs).map_err(|error| CliError::Io {
+            path: self.structs.clone(),
+            error,
+        })
+    }
+
+    pub(super) fn registry(&self) -> Result<Registry, CliError> {
+        Ok(Registry::parse(self.files()?)?)
+    }
+
+    /// Registers a kernel, with its layout if that is new.
+    pub(super) fn register(&self, kernel: &import::Kernel) -> Result<Imported, CliError> {
+        let before = self.files()?;
+        let imported = import::import(before.clone(), kernel, &self.converters);
+        let imported = imported.map_err(Box::new)?;
+        self.store(&before, &imported)?;
+        Ok(imported)
+    }
+
+    /// Writes what the import added. Both files are whole on the disk before the first of them takes
+    /// its name, and if the second cannot take its own, the first is put back.
+    fn store(&self, before: &Files, imported: &Imported) -> Result<(), CliError> {
+        let table = self.structs.join("releases.toml");
+        let table = match imported.found {
+            Found::Registered => return Ok(()),
+            Found::Same(_) | Found::New { .. } | Found::Renewed(_) => {
+                Pending::write(&table, imported.files.releases.as_bytes())?
+            }
+        };
+        let layout = match &imported.found {
+            Found::New { entry, .. } | Found::Renewed(entry) => {
+                let path = self.structs.join("layouts").join(&entry.file);
+                let data = imported.files.layouts.get(&entry.file);
+                data.map(|data| Pending::write(&path, data)).transpose()?
+            }
+            Found::Registered | Found::Same(_) => None,
+        };
+        let Some(layout) = layout else {
+            return table.take_name();
+        };
+        let path = layout.path.clone();
+        layout.take_name()?;
+        let failed = match table.take_name() {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let put_back = match before.layouts.get(&*name) {
+            Some(data) => fs::write(&path, data),
+            None => fs::remove_file(&path),
+        };
+        put_back.map_err(|error| CliError::Io { path, error })?;
+        Err(failed)
+    }
+}
+
+/// A file that is written and has not its name yet.
+struct Pending {
+    file: NamedTempFile,
+    path: PathBuf,
+}
+
+impl Pending {
+    fn write(path: &Path, data: &[u8]) -> Result<Pending, CliError> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let write = || {
+            let mut file = NamedTempFile::new_in(folder)?;
+            file.write_all(data)?;
+            // A temporary file is for its owner alone, and these are for everybody.
+            let permissions = fs::metadata(path).map(|metadata| metadata.permissions());
+            let permissions = permissions.unwrap_or_else(|_| fs::Permissions::from_mode(0o644));
+            file.as_file().set_permissions(permissions)?;
+            file.as_file().sync_all()?;
+            Ok(file)
+        };
+        let file = write().map_err(|error| CliError::Io {
+            path: path.to_owned(),
+            error,
+        })?;
+        Ok(Pending {
+            file,
+            path: path.to_owned(),
+        })
+    }
+
+    fn take_name(self) -> Result<(), CliError> {
+        let persisted = self.file.persist(&self.path);
+        persisted.map(|_| ()).map_err(|error| CliError::Io {
+            path: self.path,
+            error: error.error,
+        })
+    }
+}
+
+pub(crate) fn import(sources: &[String], project: &Path) -> Result<Ended, CliError> {
+    let project = Project::at(project);
+    let mut ended = Ended::Clean;
+    for name in sources {
+        let source = read(name)?;
+        let imported = project.register(&source.kernel)?;
+        let facts = facts(source.config.as_ref());
+        let origin = match source.compression {
+            Some(compression) => format!("the BTF of a kernel packed with {compression}"),
+            None => "the BTF of an ELF file".to_owned(),
+        };
+        let details = [types(&source.kernel, &origin), facts];
+        print(&text(name, &source.kernel, &details, &imported, &project))?;
+        if imported.is_undecided() {
+            ended = Ended::Findings;
+        }
+    }
+    Ok(ended)
+}
+
+/// The build id of a kernel in hexadecimal digits.
+pub(super) fn build_id(identity: &Identity) -> Option<String> {
+    let bytes = identity.build_id.as_ref()?;
+    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Reads a package, a vmlinuz or an ELF vmlinux; a name that is no file is a package, whose `.deb`
@@ -102,21 +215,16 @@ fn read(name: &str) -> Result<Source, CliError> {
     let hz = config
         .as_ref()
         .and_then(|config| config.number("CONFIG_HZ"));
-    let build_id = identity
-        .build_id
-        .iter()
-        .fold(String::new(), |mut text, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
     Ok(Source {
         kernel: import::Kernel {
+            build_id: build_id(&identity),
             source: origin.unwrap_or_else(|| format!("BTF of {}", identity.banner)),
-            uname: identity.release,
+            flavour: import::flavour(&identity.release, arch),
+            name: identity.release.clone(),
+            uname: Some(identity.release),
             version: identity.version,
             arch: arch.to_owned(),
-            build_id,
+            family: None,
             hz: hz.and_then(|hz| u32::try_from(hz).ok()),
             layout: kernel.layout().map_err(failed)?,
         },
@@ -175,97 +283,130 @@ fn download(package: &str) -> Result<(TempDir, PathBuf), CliError> {
     }
 }
 
-/// Writes what the import added. The table comes last: a layout without an entry is noticed.
-fn store(folder: &Path, imported: &Imported) -> Result<(), CliError> {
-    let write = |path: PathBuf, data: &[u8]| {
-        fs::write(&path, data).map_err(|error| CliError::Io { path, error })
+/// What of a configuration decides what the saved structures hold, in one line.
+fn facts(config: Option<&Config>) -> String {
+    let Some(config) = config else {
+        return "no configuration with it".to_owned();
     };
-    if let Found::New { entry, .. } | Found::Renewed(entry) = &imported.found
-        && let Some(data) = imported.files.layouts.get(&entry.file)
-    {
-        write(folder.join("layouts").join(&entry.file), data)?;
-    }
-    match imported.found {
-        Found::Registered => Ok(()),
-        _ => write(
-            folder.join("releases.toml"),
-            imported.files.releases.as_bytes(),
-        ),
-    }
+    let facts = FACTS.iter().map(|option| match config.get(option) {
+        Some(value) => format!("{option}={value}"),
+        None => format!("{option}=n"),
+    });
+    facts.collect::<Vec<_>>().join(" ")
 }
 
-fn text(name: &str, source: &Source, imported: &Imported, folder: &Path) -> String {
+/// How many types were read, and where from.
+pub(super) fn types(kernel: &import::Kernel, origin: &str) -> String {
+    format!("{} types, from {origin}", kernel.layout.types().count())
+}
+
+/// What became of a kernel, which was called `name`; `details` are lines about it.
+pub(super) fn text(
+    name: &str,
+    kernel: &import::Kernel,
+    details: &[String],
+    imported: &Imported,
+    project: &Project,
+) -> String {
     let release = &imported.release;
-    // Writing to a string cannot fail.
-    let mut text = String::new();
-    let _ = writeln!(text, "{name}: {}", release.name);
-    let _ = writeln!(
-        text,
-        "  Linux {}, {}, {}, family {}",
+    let table = project.structs.join("releases.toml");
+    let file = |entry: &LayoutEntry| project.structs.join("layouts").join(&entry.file);
+    let mut lines = vec![format!(
+        "Linux {}, {}, {}, family {}",
         release.version, release.arch, release.flavour, imported.family
-    );
-    let _ = writeln!(text, "  build id {}", source.kernel.build_id);
-    let _ = writeln!(
-        text,
-        "  {} types, from the BTF of {}",
-        source.kernel.layout.types().count(),
-        match source.compression {
-            Some(compression) => format!("a kernel packed with {compression}"),
-            None => "an ELF file".to_owned(),
-        }
-    );
-    match &source.config {
-        None => text.push_str("  no configuration with it\n"),
-        Some(config) => {
-            let facts: Vec<String> = FACTS
-                .iter()
-                .map(|option| match config.get(option) {
-                    Some(value) => format!("{option}={value}"),
-                    None => format!("{option}=n"),
-                })
-                .collect();
-            let _ = writeln!(text, "  {}", facts.join(" "));
-        }
-    }
+    )];
+    lines.extend(kernel.build_id.as_ref().map(|id| format!("build id {id}")));
+    lines.extend_from_slice(details);
     match &imported.found {
-        Found::Registered => {
-            let _ = writeln!(
-                text,
-                "  registered before, with the layout {}",
-                release.layout
-            );
-        }
-        Found::Renewed(entry) => {
-            let file = folder.join("layouts").join(&entry.file);
-            let _ = writeln!(
-                text,
-                "  registered before; its layout, now {}, is stored anew as {}",
-                entry.fingerprint,
-                file.display()
-            );
-        }
-        Found::Same(id) => {
-            let _ = writeln!(
-                text,
-                "  the same layout as {id}; registered in {}",
-                folder.join("releases.toml").display()
-            );
-        }
+        Found::Registered => lines.push(format!(
+            "registered before, with the layout {}",
+            release.layout
+        )),
+        Found::Renewed(entry) => lines.push(format!(
+            "registered before; its layout, now {}, is stored anew as {}",
+            entry.fingerprint,
+            file(entry).display()
+        )),
+        Found::Same(id) => lines.push(format!(
+            "the same layout as {id}; registered in {}",
+            table.display()
+        )),
         Found::New { entry, step } => {
-            let file = folder.join("layouts").join(&entry.file);
-            let _ = writeln!(text, "  a layout of its own, {}", entry.fingerprint);
-            let _ = writeln!(
-                text,
-                "  stored as {}, registered in {}",
-                file.display(),
-                folder.join("releases.toml").display()
-            );
-            if let Some(step) = step {
-                for line in status::text(step).lines() {
-                    let _ = writeln!(text, "  {line}");
-                }
-            }
+            lines.push(format!("a layout of its own, {}", entry.fingerprint));
+            lines.push(format!(
+                "stored as {}, registered in {}",
+                file(entry).display(),
+                table.display()
+            ));
+            let step = step.as_ref().map(status::text).unwrap_or_default();
+            lines.extend(step.lines().map(str::to_owned));
         }
     }
-    text
+    let lines: String = lines.iter().map(|line| format!("  {line}\n")).collect();
+    format!("{name}: {}\n{lines}", release.name)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use kernel_structs::layout::Fingerprint;
+    use kernel_structs::releases::{LayoutId, Release};
+    use std::borrow::Cow;
+
+    /// A table that cannot take its name leaves no layout without an entry, and no other file.
+    #[test]
+    fn a_layout_is_taken_back_if_its_entry_cannot_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let project = Project::at(folder.path());
+        let layouts = project.structs.join("layouts");
+        fs::create_dir_all(&layouts).unwrap();
+        // No file takes the place of a folder that is not empty.
+        fs::create_dir_all(project.structs.join("releases.toml/x")).unwrap();
+        fs::write(layouts.join("renewed.btf"), "before").unwrap();
+        let fingerprint: Fingerprint = "0".repeat(64).parse().unwrap();
+        let mut before = Files::default();
+        let text = |text: &'static str| Cow::Borrowed(text.as_bytes());
+        before
+            .layouts
+            .insert("renewed.btf".to_owned(), text("before"));
+        for name in ["new", "renewed"] {
+            let entry = LayoutEntry {
+                id: LayoutId(name.to_owned()),
+                family: "linux-6".to_owned(),
+                arch: "amd64".to_owned(),
+                flavour: "standard".to_owned(),
+                fingerprint,
+                file: format!("{name}.btf"),
+                source: "a test".to_owned(),
+            };
+            let mut files = before.clone();
+            files.layouts.insert(entry.file.clone(), text("after"));
+            let imported = Imported {
+                release: Release {
+                    name: name.to_owned(),
+                    version: "6.1".to_owned(),
+                    arch: entry.arch.clone(),
+                    flavour: entry.flavour.clone(),
+                    layout: entry.id.clone(),
+                    uname: None,
+                    build_id: None,
+                    hz: None,
+                },
+                family: entry.family.clone(),
+                found: Found::New { entry, step: None },
+                files,
+            };
+            let error = project.store(&before, &imported).unwrap_err();
+            assert!(error.to_string().contains("releases.toml"), "{error}");
+        }
+        let files: Vec<_> = fs::read_dir(&layouts)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(files, ["renewed.btf"]);
+        assert_eq!(fs::read(layouts.join("renewed.btf")).unwrap(), b"before");
+        assert_eq!(fs::read_dir(&project.structs).unwrap().count(), 2);
+    }
 }

@@ -1,6 +1,6 @@
 //! A diff as one page that needs nothing else: no script, no other file, light and dark.
 
-use super::view::{Kind, TypeView, counts};
+use super::view::{Kind, Line, TypeView, counts};
 use crate::plan::Declaration;
 use std::fmt::Write;
 
@@ -63,10 +63,27 @@ fn section(text: &mut String, at: usize, view: &TypeView, (from, to): (&str, &st
         escape(from),
         escape(to)
     );
-    for (number, row) in view.rows.iter().enumerate() {
-        let guess = match &row.perhaps {
-            Some((name, percent)) => format!(" <small>{}, {percent}%</small>", escape(name)),
-            None => String::new(),
+    for (number, line) in view.lines() {
+        let row = match (line, line.summary()) {
+            (Line::Row(row), _) => row,
+            (Line::Moved(rows, _), summary) => {
+                let names = rows.iter().filter_map(|row| row.new.as_ref());
+                let names: Vec<&str> = names.map(|(name, _)| name.as_str()).collect();
+                let _ = writeln!(
+                    text,
+                    "<tr id=\"t{at}r{number}\" class=\"{}\"><td>{}</td><td colspan=\"6\" title=\"{}\">{}</td></tr>",
+                    class(line.kind()),
+                    Kind::Moved.name(),
+                    escape(&names.join(", ")),
+                    escape(&summary.unwrap_or_default())
+                );
+                continue;
+            }
+        };
+        let guess = match (&row.perhaps, &row.group) {
+            (Some((name, percent)), _) => format!(" <small>{}, {percent}%</small>", escape(name)),
+            (None, Some(group)) => format!(" <small>{}</small>", escape(&group.to_string())),
+            (None, None) => String::new(),
         };
         let _ = write!(
             text,
@@ -170,7 +187,11 @@ fn map(text: &mut String, at: usize, view: &TypeView, new: bool, title: &str) {
 
 fn runs(view: &TypeView, new: bool, total: u64) -> Vec<Run> {
     let mut fields: Vec<(u64, u64, &str, Option<Kind>, usize)> = Vec::new();
-    for (number, row) in view.rows.iter().enumerate() {
+    let lines = view.lines();
+    for (at, row) in view.rows.iter().enumerate() {
+        // A row that is shown with others is found where these begin.
+        let line = lines.partition_point(|(first, _)| *first <= at) - 1;
+        let number = lines[line].0;
         let side = if new { &row.new } else { &row.old };
         if let Some((name, declaration)) = side {
             let start = declaration.offset_bits / 8;

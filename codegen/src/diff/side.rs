@@ -2,7 +2,7 @@
 //!
 //! The text has colours as escape sequences; whoever prints it where none belong strips them.
 
-use super::view::{Kind, Row, TypeView};
+use super::view::{Kind, Line, Row, TypeView};
 use crate::plan::Declaration;
 use anstyle::{AnsiColor, Style};
 use similar::{ChangeTag, TextDiff};
@@ -36,21 +36,32 @@ fn one(text: &mut String, view: &TypeView) {
         false => format!("{} -> {} bytes", view.from_size, view.to_size),
     };
     let _ = writeln!(text, "{bold}{}{bold:#} ({sizes})", view.ty);
-    let widths = view.rows.iter().filter_map(|row| row.old.as_ref());
+    let lines = view.lines();
+    let widths = lines.iter().filter_map(|(_, line)| match line {
+        Line::Row(row) => row.old.as_ref(),
+        Line::Moved(..) => None,
+    });
     let width = widths.map(|cell| plain(cell).chars().count()).max();
     let width = width.unwrap_or(0).clamp(16, WIDEST);
     let near = |at: usize| {
-        let range = at.saturating_sub(CONTEXT)..view.rows.len().min(at + CONTEXT + 1);
-        view.rows[range].iter().any(|row| row.kind.is_some())
+        let range = at.saturating_sub(CONTEXT)..lines.len().min(at + CONTEXT + 1);
+        lines[range].iter().any(|(_, line)| line.kind().is_some())
     };
     let mut skipped = 0;
-    for (at, row) in view.rows.iter().enumerate() {
+    for (at, (_, shown)) in lines.iter().enumerate() {
         if !near(at) {
             skipped += 1;
             continue;
         }
         left_out(text, &mut skipped);
-        line(text, row, width);
+        match (shown, shown.summary()) {
+            (Line::Row(row), _) => line(text, row, width),
+            (Line::Moved(..), summary) => {
+                let (style, word) = (style(Kind::Moved), Kind::Moved.name());
+                let summary = summary.unwrap_or_default();
+                let _ = writeln!(text, "  {style}{word:9}{style:#} {style}{summary}{style:#}");
+            }
+        }
     }
     left_out(text, &mut skipped);
 }
@@ -77,9 +88,10 @@ fn line(text: &mut String, row: &Row, width: usize) {
             format!("{style}{new}{style:#}"),
         ),
     };
-    let guess = match &row.perhaps {
-        Some((name, percent)) => format!("  ({name}, {percent}% alike)"),
-        None => String::new(),
+    let guess = match (&row.perhaps, &row.group) {
+        (Some((name, percent)), _) => format!("  ({name}, {percent}% alike)"),
+        (None, Some(group)) => format!("  ({group})"),
+        (None, None) => String::new(),
     };
     let line = format!("  {style}{word:9}{style:#} {left}{pad} | {right}{guess}");
     let _ = writeln!(text, "{}", line.trim_end());
@@ -128,7 +140,7 @@ fn style(kind: Kind) -> Style {
         Kind::Added => AnsiColor::Green,
         Kind::Removed => AnsiColor::Red,
         Kind::Renamed => AnsiColor::Magenta,
-        Kind::Moved => AnsiColor::Blue,
+        Kind::Moved | Kind::Regrouped => AnsiColor::Blue,
         Kind::Resized | Kind::Retyped => AnsiColor::Yellow,
         Kind::Inside => AnsiColor::Cyan,
     };

@@ -1,6 +1,6 @@
 //! A diff in few words, ready to be shown: changes by kind, and both declarations row by row.
 
-use super::{ChangeKind, TypeDiff};
+use super::{ChangeKind, Group, TypeDiff};
 use crate::plan::Declaration;
 use serde::Serialize;
 use similar::{Algorithm, DiffOp, TextDiff, capture_diff_slices};
@@ -23,6 +23,8 @@ pub enum Kind {
     Renamed,
     /// The same type at another place.
     Moved,
+    /// The same type, but inside of an anonymous union now, or outside of one.
+    Regrouped,
     /// An integer, bit-field or array of another size.
     Resized,
     /// Another type.
@@ -33,11 +35,12 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 8] = [
         Kind::Added,
         Kind::Removed,
         Kind::Renamed,
         Kind::Moved,
+        Kind::Regrouped,
         Kind::Resized,
         Kind::Retyped,
         Kind::Inside,
@@ -50,6 +53,7 @@ impl Kind {
             Kind::Removed => "removed",
             Kind::Renamed => "renamed?",
             Kind::Moved => "moved",
+            Kind::Regrouped => "regrouped",
             Kind::Resized => "resized",
             Kind::Retyped => "retyped",
             Kind::Inside => "inside",
@@ -86,6 +90,9 @@ pub struct Changed {
     /// The name of the other side that it may have, and how alike the two are in percent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub perhaps: Option<(String, u8)>,
+    /// Which anonymous union the field is in, where that is new or no more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<Group>,
     /// The field before.
     pub old: Option<Declaration>,
     /// The field after.
@@ -103,6 +110,84 @@ pub struct Row {
     pub kind: Option<Kind>,
     /// The name of the other side that it may have, and how alike the two are in percent.
     pub perhaps: Option<(String, u8)>,
+    /// Which anonymous union the field is in, where that is new or no more.
+    pub group: Option<Group>,
+}
+
+/// What is shown as one line of both declarations.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// A row.
+    Row(&'a Row),
+    /// Several rows of fields that all moved by the same number of bits, and did nothing else.
+    Moved(&'a [Row], i64),
+}
+
+impl TypeView {
+    /// The rows as they are shown, each line with the index of its first row.
+    pub fn lines(&self) -> Vec<(usize, Line<'_>)> {
+        let mut lines = Vec::new();
+        let mut at = 0;
+        while let Some(row) = self.rows.get(at) {
+            let by = row.moved();
+            let alike = self.rows[at..].iter();
+            let count = alike.take_while(|row| by.is_some() && row.moved() == by);
+            match (by, count.count()) {
+                (Some(by), count @ 2..) => {
+                    lines.push((at, Line::Moved(&self.rows[at..at + count], by)));
+                    at += count;
+                }
+                _ => {
+                    lines.push((at, Line::Row(row)));
+                    at += 1;
+                }
+            }
+        }
+        lines
+    }
+}
+
+impl Line<'_> {
+    /// What became of the field, or fields; `None` if nothing.
+    pub fn kind(&self) -> Option<Kind> {
+        match self {
+            Line::Row(row) => row.kind,
+            Line::Moved(..) => Some(Kind::Moved),
+        }
+    }
+
+    /// `84 members +8: state … signal`, of several rows.
+    pub fn summary(&self) -> Option<String> {
+        let Line::Moved(rows, by) = self else {
+            return None;
+        };
+        let name = |row: &Row| row.new.as_ref().map(|(name, _)| name.clone());
+        let ends = rows.first().and_then(name).zip(rows.last().and_then(name));
+        let (first, last) = ends.unwrap_or_default();
+        let sign = if *by < 0 { '-' } else { '+' };
+        let by = by.unsigned_abs();
+        let by = match by % 8 {
+            0 => (by / 8).to_string(),
+            _ => format!("{by} bits"),
+        };
+        let to = if rows.len() == 2 { "and" } else { "to" };
+        Some(format!(
+            "{} members {sign}{by}: {first} {to} {last}",
+            rows.len()
+        ))
+    }
+}
+
+impl Row {
+    /// By how many bits the field moved, if that is all it did.
+    fn moved(&self) -> Option<i64> {
+        match (self.kind, &self.old, &self.new) {
+            (Some(Kind::Moved), Some((_, old)), Some((_, new))) => {
+                Some(new.offset_bits as i64 - old.offset_bits as i64)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Makes a view of a diff.
@@ -119,6 +204,7 @@ pub fn view(diff: &TypeDiff) -> TypeView {
                 ChangeKind::Added => Kind::Added,
                 ChangeKind::Removed => Kind::Removed,
                 ChangeKind::Moved => Kind::Moved,
+                ChangeKind::Regrouped => Kind::Regrouped,
                 ChangeKind::Inside => Kind::Inside,
                 ChangeKind::Enumerators | ChangeKind::Type => Kind::Retyped,
                 _ if size(&change.old) == size(&change.new) => Kind::Retyped,
@@ -131,6 +217,7 @@ pub fn view(diff: &TypeDiff) -> TypeView {
                 kind,
                 detail: change.kind,
                 perhaps,
+                group: change.group.clone(),
                 old: change.old.clone(),
                 new: change.new.clone(),
             }
@@ -214,6 +301,7 @@ fn rows(diff: &TypeDiff, changes: &[Changed]) -> Vec<Row> {
         Row {
             kind: change.map(|change| change.kind),
             perhaps: change.and_then(|change| change.perhaps.clone()),
+            group: change.and_then(|change| change.group.clone()),
             old,
             new,
         }

@@ -272,6 +272,10 @@ fn exit_codes() {
             .display()
             .to_string()
     };
+    let run = |arguments: &[&str]| match arguments.contains(&"--family") {
+        true => run(arguments),
+        false => run(&[arguments, &["--family", "linux-6"]].concat()),
+    };
     let (code, out, _) = run(&[&path("unrelated-struct")]);
     assert_eq!(
         (code, out.as_str()),
@@ -295,4 +299,43 @@ fn exit_codes() {
         run(&["--from", "6.1.0-47-amd64", "--to", "6.1.0-47-amd64"]).0,
         0
     );
+}
+
+/// Which kernels a patch is for, the tree tells that it is for, and without one a person.
+#[test]
+fn the_family_is_that_of_the_tree() {
+    let patch = super::folder().join("patches/unrelated-struct.patch");
+    let patch = patch.to_str().unwrap();
+    let (code, out, errors) = run(&[patch]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(errors.contains("--family linux-2.4 or linux-6"), "{errors}");
+    let family = |makefile: &str, arguments: &[&str]| {
+        let tree = tempfile::tempdir().unwrap();
+        std::fs::write(tree.path().join("Makefile"), makefile).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_kconv-gen"))
+            .args(["check", "--format", "json", patch])
+            .args(arguments)
+            .current_dir(tree.path())
+            .output()
+            .unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code(), text)
+    };
+    let six = "# SPDX\nVERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 170\nEXTRAVERSION =\n";
+    let (code, out) = family(six, &[]);
+    assert_eq!(code, Some(0), "{out}");
+    assert!(out.contains("\"family\": \"linux-6\""), "{out}");
+    let (_, out) = family(six, &["--family", "linux-2.4"]);
+    assert!(out.contains("\"family\": \"linux-2.4\""), "{out}");
+    let four = six.replace("6", "2").replace("= 1", "= 4");
+    assert!(family(&four, &[]).1.contains("\"family\": \"linux-2.4\""));
+    let layouts = ["--from", "2.4.36-up", "--to", "2.4.36-up"];
+    assert!(
+        family(six, &layouts)
+            .1
+            .contains("\"family\": \"linux-2.4\"")
+    );
+    let (code, out) = family(&six.replace("6", "5"), &[]);
+    assert_eq!(code, Some(2));
+    assert!(out.contains("no state map is for Linux 5."), "{out}");
 }

@@ -9,7 +9,11 @@ fn main() -> ExitCode {
         eprintln!("usage: freeze-dump DUMP IMAGE");
         return ExitCode::from(2);
     };
-    match kconv_freeze::freeze_dump(Path::new(dump), None, Path::new(image)) {
+    match kconv_freeze::freeze_dump(
+        Path::new(dump),
+        &kconv_freeze::OfDump::default(),
+        Path::new(image),
+    ) {
         Ok(summary) => {
             println!("{summary:#?}");
             ExitCode::SUCCESS

@@ -6,14 +6,16 @@
 //! | `objects.bin` | the bytes of the objects; objects may overlap |
 //! | `pages.bin` | the user pages, 4096 bytes each |
 //! | `symbols.json` | optional: what addresses in the kernel image mean, as `symbol` or `symbol+0xoffset` |
+//! | `System.map` | optional, and as good: the symbols of the kernel image, as `nm -n` lists them |
 //!
 //! Everything is checked when the dump is opened. Memory is proportional to the size of the files.
 
 use crate::source::{MemorySource, ReadError, Space};
+use crate::symbols::SystemMap;
 use kconv_image::{KernelAddr, PAGE_SIZE, UserAddr, Value};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Beginnings of the configuration lines that decide what the saved state looks like.
@@ -38,10 +40,14 @@ pub struct Dump {
     spans: Vec<Span>,
     /// Sizes of the objects as they were dumped, by address: the smallest at each.
     sizes: BTreeMap<u64, u64>,
+    /// Types of the objects, and the sizes of those that the dump has of them.
+    types: BTreeSet<(String, u64)>,
     /// Places in `pages`, by address space and address.
     page_places: BTreeMap<(KernelAddr, UserAddr), usize>,
     symbols: BTreeMap<String, KernelAddr>,
     names: BTreeMap<KernelAddr, (String, u64)>,
+    /// The symbols of a `System.map`, if there is one.
+    system_map: Option<SystemMap>,
     /// First byte, size, symbol and offset of the objects in the kernel image.
     statics: BTreeMap<KernelAddr, (u64, String, u64)>,
 }
@@ -91,6 +97,16 @@ pub enum DumpError {
         /// The entry.
         place: String,
         /// The text.
+        found: String,
+    },
+    /// A line of a `System.map` is none.
+    #[error("{}:{line}: `{found}` is no line such as `c0105000 T _stext`", path.display())]
+    SystemMap {
+        /// The file.
+        path: PathBuf,
+        /// Number of the line, from 1.
+        line: usize,
+        /// The line.
         found: String,
     },
     /// One symbol at two places.
@@ -158,6 +174,9 @@ impl DumpError {
             DumpError::Read { .. } => {
                 "a dump is a directory with index.json, objects.bin and pages.bin"
             }
+            DumpError::SystemMap { .. } => {
+                "give the System.map of the very kernel that was running; it lies in /boot, or where the kernel was built"
+            }
             _ => "the dump is damaged or incomplete; copy or take it again",
         }
     }
@@ -191,6 +210,9 @@ pub struct Meta {
     /// Lines of the kernel's configuration.
     #[serde(default)]
     pub config: Vec<String>,
+    /// Bytes of a `task_struct`.
+    #[serde(default)]
+    pub task_size: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -199,6 +221,9 @@ struct ObjectEntry {
     size: u64,
     offset: u64,
     symbol: Option<String>,
+    /// Its type as C has it, such as `struct task_struct`.
+    #[serde(rename = "type")]
+    ty: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -222,11 +247,16 @@ impl Dump {
             pages: bytes(&directory.join("pages.bin"))?,
             spans: Vec::new(),
             sizes: BTreeMap::new(),
+            types: BTreeSet::new(),
             page_places: BTreeMap::new(),
             symbols: BTreeMap::new(),
             names: BTreeMap::new(),
+            system_map: None,
             statics: BTreeMap::new(),
         };
+        let task = dump.meta.task_size;
+        let task = task.map(|size| ("struct task_struct".to_owned(), size));
+        dump.types.extend(task);
         dump.add_objects(&index_path, &index.objects)?;
         dump.add_pages(&index_path, &index.pages)?;
         let symbols_path = directory.join("symbols.json");
@@ -238,7 +268,43 @@ impl Dump {
                 dump.names.insert(at, symbol);
             }
         }
+        let map_path = directory.join("System.map");
+        if map_path.exists() {
+            dump.add_system_map(&map_path)?;
+        }
         Ok(dump)
+    }
+
+    /// Takes the symbols of the kernel image from a `System.map`, besides those that the dump has.
+    ///
+    /// # Errors
+    /// If it cannot be read, or has a symbol elsewhere than the dump has it: then it is that of
+    /// another kernel.
+    pub fn add_system_map(&mut self, path: &Path) -> Result<(), DumpError> {
+        let map = SystemMap::parse(&String::from_utf8_lossy(&bytes(path)?));
+        let map = map.map_err(|(line, found)| DumpError::SystemMap {
+            path: path.to_owned(),
+            line,
+            found,
+        })?;
+        for (name, first) in &self.symbols {
+            if let Some(second) = map.symbol(name).filter(|second| second != first) {
+                return Err(DumpError::SymbolMoved {
+                    path: path.to_owned(),
+                    place: "it is of another kernel".to_owned(),
+                    name: name.clone(),
+                    first: *first,
+                    second,
+                });
+            }
+        }
+        self.system_map = Some(map);
+        Ok(())
+    }
+
+    /// Types of the dumped objects as C has them, with the sizes that objects of them have.
+    pub(crate) fn sizes(&self) -> &BTreeSet<(String, u64)> {
+        &self.types
     }
 
     /// What the dump says of its kernel.
@@ -272,6 +338,9 @@ impl Dump {
                     self.statics.insert(KernelAddr(start), (size, name, offset));
                 }
             }
+            let composite = |ty: &&String| ty.starts_with("struct ") || ty.starts_with("union ");
+            let ty = entry.ty.as_ref().filter(composite);
+            self.types.extend(ty.map(|ty| (ty.clone(), size)));
             let smallest = self.sizes.entry(start).or_insert(size);
             *smallest = size.min(*smallest);
             spans.push(Span {
@@ -395,16 +464,20 @@ impl MemorySource for Dump {
     }
 
     fn symbol(&self, name: &str) -> Option<KernelAddr> {
-        self.symbols.get(name).copied()
+        let known = self.symbols.get(name).copied();
+        known.or_else(|| self.system_map.as_ref()?.symbol(name))
     }
 
     fn symbolise(&self, at: KernelAddr) -> Option<(String, u64)> {
         if let Some(name) = self.names.get(&at) {
             return Some(name.clone());
         }
-        let (start, (size, name, offset)) = self.statics.range(..=at).next_back()?;
-        let inside = at.0 - start.0;
-        (inside < *size).then(|| (name.clone(), offset + inside))
+        if let Some((start, (size, name, offset))) = self.statics.range(..=at).next_back()
+            && at.0 - start.0 < *size
+        {
+            return Some((name.clone(), offset + (at.0 - start.0)));
+        }
+        self.system_map.as_ref()?.symbolise(at)
     }
 
     fn object_size(&self, at: KernelAddr) -> Option<u64> {

@@ -27,6 +27,16 @@ pub enum FreezeError {
     /// Nobody knows how long a tick is.
     #[error("the source does not tell the kernel's HZ")]
     NoTickRate,
+    /// The kernel counts in other ticks than the release that it calls itself.
+    #[error("the kernel has {found} ticks a second, and {release} has {expected}")]
+    OtherTicks {
+        /// The release.
+        release: String,
+        /// Ticks a second in memory.
+        found: u32,
+        /// Ticks a second of the registered release.
+        expected: u32,
+    },
     /// The state has parts that an image cannot hold. All of them are listed.
     #[error("{}", list(.0))]
     Refused(Vec<Finding>),
@@ -39,9 +49,9 @@ impl FreezeError {
     /// What the user can do about it; for findings see [`Finding::advice`].
     pub fn advice(&self) -> &'static str {
         match self {
-            FreezeError::UnknownFamily { .. } | FreezeError::Machine { .. } => {
-                "name the release of the kernel that was running"
-            }
+            FreezeError::UnknownFamily { .. }
+            | FreezeError::Machine { .. }
+            | FreezeError::OtherTicks { .. } => "name the release of the kernel that was running",
             FreezeError::NoTickRate => "take the dump with its HZ noted",
             FreezeError::Refused(_) => "no image was written; each finding says what can be done",
             FreezeError::Write(error) => error.advice(),
@@ -147,6 +157,26 @@ pub enum Flaw {
     LongRing {
         /// The most there can be.
         limit: usize,
+    },
+    /// The task where the ring begins is not the idle task.
+    #[error("the first task has number {pid}, and the idle task has 0")]
+    NotIdle {
+        /// Its number.
+        pid: i64,
+    },
+    /// A task's number is none.
+    #[error("{pid} is no number of a task; they are 1 to {most}")]
+    NoPid {
+        /// What stands there.
+        pid: i64,
+        /// The most there can be.
+        most: i64,
+    },
+    /// Two tasks have one number.
+    #[error("another task has the number {pid}, too")]
+    PidTwice {
+        /// The number.
+        pid: i64,
     },
     /// There is no such process.
     #[error("there is no process {pid}")]

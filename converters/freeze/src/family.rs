@@ -47,21 +47,33 @@ pub(crate) struct Reference<'r> {
     pub(crate) mount: Option<KernelAddr>,
 }
 
-/// Whether there is a family of this name.
-pub(crate) fn check(family: &str) -> Result<(), FreezeError> {
-    match family {
-        "linux-2.4" | "linux-6" => Ok(()),
-        _ => Err(FreezeError::UnknownFamily {
-            family: family.to_owned(),
-            known: "linux-2.4 and linux-6",
-        }),
-    }
+/// The families that there is code for.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// Linux 2.4.
+    Linux24,
+    /// Linux 6.
+    Linux6,
 }
 
-/// The family of the state map that `walked` was walked by; [`check`] said that there is one.
-pub(crate) fn of<'w>(walked: &'w Walked<'w>) -> Result<Box<dyn Family + 'w>, Flaw> {
-    Ok(match walked.map.family.as_str() {
-        "linux-2.4" => Box::new(Linux24::new(walked)?),
-        _ => Box::new(Linux6::new(walked)?),
-    })
+impl Known {
+    /// The family of this name.
+    pub(crate) fn named(family: &str) -> Result<Known, FreezeError> {
+        match family {
+            "linux-2.4" => Ok(Known::Linux24),
+            "linux-6" => Ok(Known::Linux6),
+            unknown => Err(FreezeError::UnknownFamily {
+                family: unknown.to_owned(),
+                known: "linux-2.4 and linux-6",
+            }),
+        }
+    }
+
+    /// What is to be known of it where `walked` was walked.
+    pub(crate) fn of<'w>(self, walked: &'w Walked<'w>) -> Result<Box<dyn Family + 'w>, Flaw> {
+        Ok(match self {
+            Known::Linux24 => Box::new(Linux24::new(walked)?),
+            Known::Linux6 => Box::new(Linux6::new(walked)?),
+        })
+    }
 }

@@ -27,6 +27,8 @@ pub struct Kernel<'a> {
     pub machine: Machine,
     /// Its name and the fingerprint of `layout`.
     pub id: KernelId,
+    /// Ticks a second, if the release is registered with them.
+    pub hz: Option<u32>,
 }
 
 /// What an image was made of.
@@ -57,7 +59,7 @@ pub fn freeze(
     selection: &Selection,
     destination: &Path,
 ) -> Result<Summary, FreezeError> {
-    family::check(&kernel.map.family)?;
+    let family = family::Known::named(&kernel.map.family)?;
     let machine = kernel.machine;
     if !kernel
         .map
@@ -79,12 +81,19 @@ pub fn freeze(
         .or_else(|| crate::linux6::tick_rate(memory))
         .filter(|hz| *hz > 0)
         .ok_or(FreezeError::NoTickRate)?;
+    if let Some(expected) = kernel.hz.filter(|expected| *expected != hz) {
+        return Err(FreezeError::OtherTicks {
+            release: kernel.id.release.clone(),
+            found: hz,
+            expected,
+        });
+    }
     let mut walked = walk(memory, kernel.map, selection);
     let mut findings = std::mem::take(&mut walked.findings);
     if walked.tasks == 0 {
         return Err(FreezeError::Refused(findings));
     }
-    let head = match family::of(&walked) {
+    let head = match family.of(&walked) {
         Ok(family) => describe(&walked, family, hz, kernel, &mut findings),
         Err(flaw) => Err(flaw),
     };

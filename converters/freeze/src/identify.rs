@@ -3,11 +3,8 @@
 use kconv_image::{Fingerprint, KernelId};
 use kernel_structs::btf::{self, BtfError};
 use kernel_structs::layout::Layout;
-use kernel_structs::releases::{Registry, RegistryError, prepare_layout};
+use kernel_structs::releases::{FamilyError, Registry, RegistryError, prepare_layout};
 use kernel_structs::state::StateMap;
-
-/// The family of the kernels that carry type information.
-const FAMILY: &str = "linux-6";
 
 /// A kernel and how its structures lie.
 pub struct Identified {
@@ -17,6 +14,8 @@ pub struct Identified {
     pub map: StateMap,
     /// Its name, and that of its layout.
     pub id: KernelId,
+    /// Ticks a second, if the release is registered with them.
+    pub hz: Option<u32>,
 }
 
 /// Why it is not known how a kernel's structures lie.
@@ -25,9 +24,17 @@ pub enum IdentifyError {
     /// The type information is damaged.
     #[error("the type information (BTF) of the kernel cannot be read: {0}")]
     Btf(#[from] BtfError),
-    /// It lacks what the state map saves, or belongs to something else.
-    #[error("the type information (BTF) is not that of a kernel of the family {FAMILY}: {0}")]
-    Foreign(RegistryError),
+    /// It is of no family, or belongs to something else.
+    #[error("the type information (BTF) is not that of a kernel that can be frozen: {0}")]
+    Family(#[from] FamilyError),
+    /// It lacks what is read to name resources.
+    #[error("the type information (BTF) is not that of a kernel of the family {family}: {source}")]
+    Foreign {
+        /// The family whose types are saved.
+        family: String,
+        /// What it lacks.
+        source: Box<RegistryError>,
+    },
     /// The kernel's structures lie like those of no registered release.
     #[error(
         "the structures of {release} lie like those of no registered release (fingerprint {fingerprint})"
@@ -59,7 +66,7 @@ impl IdentifyError {
     /// What the user can do about it.
     pub fn advice(&self) -> &'static str {
         match self {
-            IdentifyError::Btf(_) | IdentifyError::Foreign(_) => {
+            IdentifyError::Btf(_) | IdentifyError::Family(_) | IdentifyError::Foreign { .. } => {
                 "freeze a kernel of Linux 6.1 or 6.12 with CONFIG_DEBUG_INFO_BTF"
             }
             IdentifyError::UnknownLayout { .. } => {
@@ -80,11 +87,15 @@ pub(crate) fn identify(
     build_id: Vec<u8>,
 ) -> Result<Identified, IdentifyError> {
     let registry = Registry::builtin().map_err(IdentifyError::Registry)?;
-    let map = registry
-        .state_map(FAMILY)
-        .map_err(IdentifyError::Registry)?;
     let full = btf::read(btf)?;
-    let (layout, fingerprint) = prepare_layout(&full, &map).map_err(IdentifyError::Foreign)?;
+    let map = registry
+        .state_map(registry.family_of_layout(&full)?)
+        .map_err(IdentifyError::Registry)?;
+    let prepared = prepare_layout(&full, &map);
+    let (layout, fingerprint) = prepared.map_err(|source| IdentifyError::Foreign {
+        family: map.family.clone(),
+        source: Box::new(source),
+    })?;
     let found = Fingerprint(fingerprint.0);
     let known = registry
         .releases()
@@ -117,6 +128,7 @@ pub(crate) fn identify(
     Ok(Identified {
         layout,
         map,
+        hz: known.and_then(|known| known.hz),
         id: KernelId {
             release: name,
             layout: layout_id,

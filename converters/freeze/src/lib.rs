@@ -13,6 +13,7 @@ mod dump;
 mod elf;
 mod error;
 mod family;
+mod fits;
 mod freeze;
 mod identify;
 mod linux24;
@@ -32,10 +33,11 @@ mod walk;
 pub use dump::{Dump, DumpError, Meta};
 pub use elf::{ElfError, build_id};
 pub use error::{Fault, Finding, Flaw, FreezeError, Place, TaskName};
+pub use fits::Mismatch;
 pub use freeze::{Kernel, Summary, freeze};
 pub use identify::{Identified, IdentifyError};
 pub use linux6::{XsaveComponents, xsave_standard_form};
-pub use registered::{FreezeDumpError, freeze_dump};
+pub use registered::{FreezeDumpError, OfDump, freeze_dump};
 pub use running::{
     Afterwards, Chosen, Frozen, RunningError, StopError, freeze_running, identify_running,
 };

@@ -2,7 +2,9 @@
 
 use crate::dump::{Dump, DumpError};
 use crate::error::FreezeError;
+use crate::fits::{self, Mismatch};
 use crate::freeze::{Kernel, Summary, freeze};
+use crate::memory::Memory;
 use crate::walk::Selection;
 use kconv_image::{Fingerprint, KernelId, Machine};
 use kernel_structs::releases::{LookupError, Registry, RegistryError, Release};
@@ -34,6 +36,22 @@ pub enum FreezeDumpError {
         /// Version, machine and flavour of that.
         expected: String,
     },
+    /// The dump has what no kernel of the release has.
+    #[error(
+        "{}: this is not the memory of {release}: {}",
+        directory.display(),
+        mismatches.iter().map(Mismatch::to_string).collect::<Vec<_>>().join("; ")
+    )]
+    Misfit {
+        /// The dump.
+        directory: PathBuf,
+        /// The release it should be of.
+        release: String,
+        /// What is otherwise.
+        mismatches: Vec<Mismatch>,
+        /// Releases whose types have the sizes of the dumped objects.
+        fitting: Vec<String>,
+    },
     /// The release is of a machine that images cannot be of.
     #[error("{release}: images of {machine} kernels are not known")]
     UnknownMachine {
@@ -57,27 +75,61 @@ impl FreezeDumpError {
             FreezeDumpError::OtherKernel { .. } => {
                 "name the release that the dump was taken of".to_owned()
             }
+            FreezeDumpError::Misfit { mismatches, .. } if mismatches.iter().all(is_configured) => {
+                "name the release that was running; if that is the one, index.json is wrong"
+                    .to_owned()
+            }
+            FreezeDumpError::Misfit { fitting, .. } => match fitting.as_slice() {
+                [] => {
+                    "no registered release has such objects; register the kernel that was running"
+                        .to_owned()
+                }
+                fitting => format!(
+                    "the dump's objects are as large as those of {}; name the release that was running",
+                    fitting.join(", ")
+                ),
+            },
             FreezeDumpError::UnknownMachine { .. } => "name another release".to_owned(),
             FreezeDumpError::Freeze(error) => error.advice().to_owned(),
         }
     }
 }
 
-/// Makes an image at `destination` of the dump in `directory`, taken of `release`; without one,
-/// of the release that the dump says it is of.
+fn is_configured(mismatch: &Mismatch) -> bool {
+    match mismatch {
+        Mismatch::Configuration { .. } => true,
+        Mismatch::Size { .. } => false,
+    }
+}
+
+/// What is taken out of a dump, and what is said of it.
+#[derive(Copy, Clone, Debug, Default)]
+pub struct OfDump<'a> {
+    /// The release that was running; without one, that which the dump says it is of.
+    pub release: Option<&'a str>,
+    /// The processes that are frozen, with all their threads; none are all.
+    pub processes: &'a [i32],
+    /// A `System.map` of the kernel that was running.
+    pub system_map: Option<&'a Path>,
+}
+
+/// Makes an image at `destination` of what of the dump in `directory` is wanted.
 ///
 /// # Errors
-/// If the dump cannot be used, is of another release, or cannot be frozen.
+/// If the dump cannot be used, is not of the release, or cannot be frozen.
 pub fn freeze_dump(
     directory: &Path,
-    release: Option<&str>,
+    wanted: &OfDump<'_>,
     destination: &Path,
 ) -> Result<Summary, FreezeDumpError> {
-    let dump = Dump::open(directory)?;
+    let mut dump = Dump::open(directory)?;
+    if let Some(path) = wanted.system_map {
+        dump.add_system_map(path)?;
+    }
     let registry = Registry::builtin()?;
     let flavour = if dump.meta().smp { "smp" } else { "up" };
     let (version, arch) = (&dump.meta().kernel, &dump.meta().arch);
-    let release = registry.release(release.unwrap_or(version), Some(flavour), Some(arch))?;
+    let release = registry.release(wanted.release.unwrap_or(version), Some(flavour), Some(arch))?;
     if (&release.version, release.flavour.as_str()) != (version, flavour) {
         return Err(FreezeDumpError::OtherKernel {
             directory: directory.to_owned(),
@@ -87,9 +139,27 @@ pub fn freeze_dump(
         });
     }
     let entry = registry.layout_entry(&release.layout)?;
+    let layout = registry.layout(&release.layout)?;
+    let map = registry.state_map(&entry.family)?;
+    let mut mismatches = fits::sizes(dump.sizes(), &layout);
+    mismatches.extend(fits::configuration(dump.meta(), release));
+    if !mismatches.is_empty() {
+        return Err(FreezeDumpError::Misfit {
+            directory: directory.to_owned(),
+            release: release.name.clone(),
+            mismatches,
+            fitting: fits::releases_with(&registry, dump.sizes(), arch)?,
+        });
+    }
+    let memory = Memory {
+        source: &dump,
+        layout: &map.live(&layout),
+    };
+    fits::tasks(memory, &map).map_err(|finding| FreezeError::Refused(vec![*finding]))?;
     let kernel = Kernel {
-        layout: &registry.layout(&release.layout)?,
-        map: &registry.state_map(&entry.family)?,
+        layout: &layout,
+        map: &map,
+        hz: release.hz,
         machine: machine(release)?,
         id: KernelId {
             release: release.name.clone(),
@@ -98,7 +168,11 @@ pub fn freeze_dump(
             build_id: build_id(release),
         },
     };
-    Ok(freeze(&dump, &kernel, &Selection::All, destination)?)
+    let selection = match wanted.processes {
+        [] => Selection::All,
+        pids => Selection::Processes(pids.iter().map(|pid| i64::from(*pid)).collect()),
+    };
+    Ok(freeze(&dump, &kernel, &selection, destination)?)
 }
 
 fn machine(release: &Release) -> Result<Machine, FreezeDumpError> {

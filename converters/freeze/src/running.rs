@@ -141,7 +141,12 @@ pub fn freeze_running(
     destination: &Path,
 ) -> Result<Frozen, RunningError> {
     let running = Running::open()?;
-    let Identified { layout, map, id } = identify_running()?;
+    let Identified {
+        layout,
+        map,
+        id,
+        hz,
+    } = identify_running()?;
     let stopped = Stopped::stop(chosen)?;
     let processes: BTreeSet<i64> = stopped.processes().map(i64::from).collect();
     let selection = Selection::Processes(processes);
@@ -159,6 +164,7 @@ pub fn freeze_running(
         map: &map,
         machine: Machine::X86_64,
         id,
+        hz,
     };
     let summary = freeze(&running, &kernel, &selection, destination)?;
     let pause = match afterwards() {

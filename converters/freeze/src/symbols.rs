@@ -62,6 +62,62 @@ impl Symbols {
     }
 }
 
+/// The symbols of a kernel image as its `System.map` lists them, without those of modules.
+#[derive(Debug)]
+pub(crate) struct SystemMap {
+    /// Names that stand for one address.
+    by_name: BTreeMap<String, u64>,
+    /// The first name of each address.
+    by_address: BTreeMap<u64, String>,
+    /// Where the image ends.
+    end: u64,
+}
+
+impl SystemMap {
+    /// Reads lines of `address type name`.
+    ///
+    /// # Errors
+    /// The first line that is none, and its number.
+    pub(crate) fn parse(text: &str) -> Result<SystemMap, (usize, String)> {
+        let mut by_name: BTreeMap<String, Option<u64>> = BTreeMap::new();
+        let mut by_address = BTreeMap::new();
+        for (number, line) in text.lines().enumerate() {
+            let words: Vec<&str> = line.split_ascii_whitespace().collect();
+            let parsed = match words.as_slice() {
+                [at, kind, name] if kind.len() == 1 => u64::from_str_radix(at, 16)
+                    .ok()
+                    .map(|at| (at, (*name).to_owned())),
+                _ => None,
+            };
+            let (at, name) = parsed.ok_or_else(|| (number + 1, line.to_owned()))?;
+            by_address.entry(at).or_insert_with(|| name.clone());
+            let known = by_name.entry(name).or_insert(Some(at));
+            // Functions of several files can have one name; it then means none of them.
+            *known = known.filter(|known| *known == at);
+        }
+        let last = by_address.keys().next_back().copied();
+        let unique = by_name.into_iter();
+        let by_name: BTreeMap<String, u64> =
+            unique.filter_map(|(name, at)| Some((name, at?))).collect();
+        let end = by_name.get("_end").copied().or(last);
+        Ok(SystemMap {
+            by_name,
+            by_address,
+            end: end.unwrap_or(0),
+        })
+    }
+
+    pub(crate) fn symbol(&self, name: &str) -> Option<KernelAddr> {
+        self.by_name.get(name).copied().map(KernelAddr)
+    }
+
+    pub(crate) fn symbolise(&self, at: KernelAddr) -> Option<(String, u64)> {
+        let (start, name) = self.by_address.range(..=at.0).next_back()?;
+        let offset = at.0 - start;
+        (at.0 < self.end && offset < REACH).then(|| (name.clone(), offset))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -90,6 +90,20 @@ pub enum VmcoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The kernel's description of itself and its type information are of two kernels.
+    #[error(
+        "{}: the types in the dump are not those of the kernel that calls itself {release}: {}",
+        path.display(),
+        other.join("; ")
+    )]
+    OtherTypes {
+        /// The file.
+        path: PathBuf,
+        /// What the kernel calls itself.
+        release: String,
+        /// What the types have otherwise, by type and member.
+        other: Vec<String>,
+    },
     /// Nobody knows how the kernel's structures lie.
     #[error(transparent)]
     Identify(#[from] IdentifyError),
@@ -114,7 +128,9 @@ impl VmcoreError {
             VmcoreError::Missing { .. } => {
                 "dump all memory: leave out no kernel pages (makedumpfile -d 0 to 31 keep them)"
             }
-            VmcoreError::Symbols { .. } => "dump the machine again",
+            VmcoreError::Symbols { .. } | VmcoreError::OtherTypes { .. } => {
+                "dump the machine again"
+            }
             VmcoreError::Identify(error) => error.advice(),
             VmcoreError::Freeze(error) => error.advice(),
         }
@@ -145,12 +161,21 @@ pub fn freeze_vmcore(
         .info
         .text("OSRELEASE")
         .ok_or_else(|| lacks("OSRELEASE"))?;
+    let other = dump.info.mismatches(&all);
+    if !other.is_empty() {
+        return Err(VmcoreError::OtherTypes {
+            path: path.to_owned(),
+            release: release.to_owned(),
+            other,
+        });
+    }
     let identified = identify(&btf, release, dump.info.build_id())?;
     let kernel = Kernel {
         layout: &identified.layout,
         map: &identified.map,
         machine: Machine::X86_64,
         id: identified.id,
+        hz: identified.hz,
     };
     let processes: BTreeSet<i64> = pids.iter().map(|pid| i64::from(*pid)).collect();
     let selection = Selection::Processes(processes);

@@ -4,7 +4,7 @@
 mod frozen;
 
 use frozen::{Frozen, dump, image};
-use kconv_freeze::freeze_dump;
+use kconv_freeze::{OfDump, freeze_dump};
 use kconv_image::ObjectId;
 use serde_json::{Value, json};
 use std::fs;
@@ -18,6 +18,8 @@ struct Damaged {
     directory: TempDir,
     index: Value,
     objects: Vec<u8>,
+    /// The processes that are frozen; none are all.
+    wanted: Vec<i32>,
     /// What the dump gives unless it is damaged, to find places by name.
     sound: Frozen,
 }
@@ -29,6 +31,7 @@ impl Damaged {
             directory: tempfile::tempdir().unwrap(),
             index: serde_json::from_slice(&index).unwrap(),
             objects: fs::read(dump(NAME).join("objects.bin")).unwrap(),
+            wanted: Vec::new(),
             sound: Frozen::open(&image(NAME)),
         }
     }
@@ -96,9 +99,14 @@ impl Damaged {
             }
         }
         let made = self.file("image");
-        let error = freeze_dump(self.directory.path(), None, &made).unwrap_err();
+        let before = fs::read_dir(self.directory.path()).unwrap().count();
+        let wanted = OfDump {
+            processes: &self.wanted,
+            ..OfDump::default()
+        };
+        let error = freeze_dump(self.directory.path(), &wanted, &made).unwrap_err();
         let left = fs::read_dir(self.directory.path()).unwrap().count();
-        assert_eq!(left, 4, "no image and no part of one");
+        assert_eq!(left, before, "no image and no part of one");
         let place = self.directory.path().display().to_string();
         error.to_string().replace(&place, "DUMP")
     }
@@ -113,7 +121,7 @@ fn an_undamaged_copy_is_not_refused() {
         fs::copy(dump(NAME).join(name), damaged.file(name)).unwrap();
     }
     let made = damaged.file("image");
-    freeze_dump(damaged.directory.path(), None, &made).unwrap();
+    freeze_dump(damaged.directory.path(), &OfDump::default(), &made).unwrap();
     assert!(fs::read(made).unwrap() == fs::read(image(NAME)).unwrap());
 }
 
@@ -308,7 +316,7 @@ fn symbols_that_contradict_the_index() {
 fn what_is_no_dump() {
     let directory = tempfile::tempdir().unwrap();
     let made = directory.path().join("image");
-    let error = freeze_dump(directory.path(), None, &made).unwrap_err();
+    let error = freeze_dump(directory.path(), &OfDump::default(), &made).unwrap_err();
     assert!(
         error.to_string().contains("index.json: cannot read"),
         "{error}"
@@ -317,4 +325,91 @@ fn what_is_no_dump() {
         error.advice(),
         "a dump is a directory with index.json, objects.bin and pages.bin"
     );
+}
+
+/// A dump of an smp kernel under the name of the one for one processor: its objects are of the
+/// wrong size, and the release that they are of is named.
+#[test]
+fn objects_that_are_larger_than_the_releases() {
+    let mut damaged = Damaged::new();
+    for entry in damaged.index["objects"].as_array_mut().unwrap() {
+        if entry["type"] == "struct vm_area_struct" {
+            entry["size"] = json!(64);
+        }
+    }
+    insta::assert_snapshot!(damaged.refused(), @"DUMP: this is not the memory of 2.4.36-up: struct vm_area_struct has 64 bytes in the dump, and 68 in the release");
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["index.json", "objects.bin", "pages.bin", "symbols.json"] {
+        fs::copy(
+            dump("2.4.36-i386-smp").join(name),
+            directory.path().join(name),
+        )
+        .unwrap();
+    }
+    let index = directory.path().join("index.json");
+    let mut text: Value = serde_json::from_slice(&fs::read(&index).unwrap()).unwrap();
+    text["meta"]["smp"] = json!(false);
+    text["meta"]["config"] = json!([]);
+    fs::write(&index, text.to_string()).unwrap();
+    let made = directory.path().join("image");
+    let error = freeze_dump(directory.path(), &OfDump::default(), &made).unwrap_err();
+    let said = error.to_string();
+    assert!(
+        said.contains("struct task_struct has 1696 bytes in the dump, and 1440 in the release"),
+        "{said}"
+    );
+    insta::assert_snapshot!(error.advice(), @"the dump's objects are as large as those of 2.4.36.8-smp; name the release that was running");
+    assert!(!made.exists());
+}
+
+#[test]
+fn a_configuration_that_contradicts_the_dump() {
+    let mut damaged = Damaged::new();
+    let config = damaged.index["meta"]["config"].as_array_mut().unwrap();
+    config.push(json!("CONFIG_SMP=y"));
+    insta::assert_snapshot!(damaged.refused(), @"DUMP: this is not the memory of 2.4.36-up: CONFIG_SMP is y in the dump, and n in the release");
+}
+
+#[test]
+fn tasks_that_have_no_numbers_of_their_own() {
+    let mut damaged = Damaged::new();
+    let (bravo, init) = (damaged.task(9), damaged.task(1));
+    damaged.set(bravo, "pid", 0x9000);
+    insta::assert_snapshot!(damaged.refused(), @"task 36864 (bravo): task_struct at 0xc1efe000, field pid: 36864 is no number of a task; they are 1 to 32768");
+    damaged.set(bravo, "pid", 7);
+    insta::assert_snapshot!(damaged.refused(), @"task 7 (bravo): task_struct at 0xc1efe000, field pid: another task has the number 7, too");
+    damaged.set(bravo, "pid", 9);
+    damaged.set(init, "pid", 0);
+    insta::assert_snapshot!(damaged.refused(), @"task 0 (init): task_struct at 0xc1ec4000, field pid: 0 is no number of a task; they are 1 to 32768");
+    damaged.set(init, "pid", 1);
+    let first = damaged.task(0);
+    damaged.set(first, "pid", 0xffff_ffff);
+    insta::assert_snapshot!(damaged.refused(), @"task -1 (swapper): task_struct at 0xc01a8000, field pid: the first task has number -1, and the idle task has 0");
+}
+
+/// The ring is gone around also if a few tasks of it are wanted.
+#[test]
+fn a_ring_that_ends_behind_the_chosen_task() {
+    let mut damaged = Damaged::new();
+    let last = damaged.task(21);
+    damaged.set(last, "next_task", 0);
+    damaged.wanted = vec![7];
+    insta::assert_snapshot!(damaged.refused(), @"task 21 (hotel): task_struct at 0xc1f94000, field next_task = 0x0: the ring ends here; it should lead back to 0xc01a8000");
+}
+
+#[test]
+fn a_process_that_is_not_in_the_dump() {
+    let mut damaged = Damaged::new();
+    damaged.wanted = vec![7, 4711];
+    insta::assert_snapshot!(damaged.refused(), @": there is no process 4711");
+}
+
+#[test]
+fn a_system_map_of_another_kernel() {
+    let damaged = Damaged::new();
+    let map = damaged.file("System.map");
+    fs::write(&map, "c0105000 T _stext\nc0190000 D init_task_union\n").unwrap();
+    insta::assert_snapshot!(damaged.refused(), @"DUMP/System.map: it is of another kernel: init_task_union is at 0xc01a8000 and at 0xc0190000");
+    fs::write(&map, "c0105000 T _stext\nnonsense\n").unwrap();
+    insta::assert_snapshot!(damaged.refused(), @"DUMP/System.map:2: `nonsense` is no line such as `c0105000 T _stext`");
 }

@@ -153,11 +153,11 @@ pub(crate) enum Format {
 
 #[derive(Args)]
 pub(crate) struct Freeze {
-    /// The processes to freeze, with all their threads
+    /// The processes to freeze, with all their threads; of a --dump all, if none are named
     #[arg(
         value_name = "PID",
         required_unless_present_any = ["dump", "cgroup"],
-        conflicts_with_all = ["dump", "cgroup"],
+        conflicts_with = "cgroup",
         value_parser = clap::value_parser!(i32).range(1..)
     )]
     pub(crate) pids: Vec<i32>,
@@ -182,6 +182,9 @@ pub(crate) struct Freeze {
     /// The release that was running [default: the one the dump says it is of]
     #[arg(long, value_name = "RELEASE", requires = "dump")]
     pub(crate) release: Option<String>,
+    /// The System.map of the kernel that was running, if it is not in the dump's folder
+    #[arg(long, value_name = "FILE", requires = "dump")]
+    pub(crate) symbols: Option<PathBuf>,
     /// Where to write the image
     #[arg(short, long, value_name = "IMAGE")]
     pub(crate) output: PathBuf,
@@ -273,12 +276,37 @@ fn address(text: &str) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::panic)]
+
     use super::*;
     use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn tasks_are_chosen_out_of_a_dump() {
+        let parsed = |words: &str| Arguments::try_parse_from(words.split(' '));
+        let words = "kconv freeze --dump d --symbols System.map 7 21 -o i";
+        let Ok(Arguments {
+            command: Some(Command::Freeze(freeze)),
+            ..
+        }) = parsed(words)
+        else {
+            panic!("{words}");
+        };
+        assert_eq!(freeze.pids, [7, 21]);
+        assert!(parsed("kconv freeze --dump d -o i").is_ok());
+        for wrong in [
+            "kconv freeze -o i",
+            "kconv freeze --core c -o i",
+            "kconv freeze --cgroup c 7 -o i",
+            "kconv freeze 7 --symbols m -o i",
+        ] {
+            assert!(parsed(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use kconv_freeze::{Finding, FreezeDumpError, FreezeError, RunningError, VmcoreEr
 use kconv_runtime::convert::ConvertError;
 use crate::standalone::{exit, exit_code};
 use kconv_thaw::ThawError;
+use kernel_structs::releases::{LookupError, is_file_like};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -19,9 +20,15 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Registry(#[from] kernel_structs::releases::RegistryError),
     #[error(transparent)]
-    Lookup(#[from] kernel_structs::releases::LookupError),
+    Lookup(LookupError),
+    #[error("{}: there is no such file", path.display())]
+    NoFile { path: PathBuf },
+    #[error("{}: a file, where a release has to be named", path.display())]
+    NotARelease { path: PathBuf },
+    #[error("there is neither a release nor a file `{}`", path.display())]
+    Nothing { path: PathBuf },
     #[error(transparent)]
-    Freeze(#[from] FreezeDumpError),
+    Freeze(FreezeDumpError),
     #[error(transparent)]
     Running(#[from] RunningError),
     #[error(transparent)]
@@ -41,6 +48,8 @@ pub(crate) enum Failure {
     NotThawed { image: PathBuf },
     #[error(transparent)]
     Thaw(#[from] ThawError),
+    #[error("{}: nobody here knows what the tasks of a kernel of the family {family} are", image.display())]
+    UnknownFamily { image: PathBuf, family: String },
     #[error("{}: the image is of {release}, which is no release known here", image.display())]
     UnknownKernel { image: PathBuf, release: String },
     #[error("{}: the image is of {found}, not of {expected}", image.display())]
@@ -103,6 +112,31 @@ pub(crate) enum Failure {
     Output(#[from] std::io::Error),
 }
 
+impl From<LookupError> for Failure {
+    /// What was meant as a file is not looked for among the releases.
+    fn from(error: LookupError) -> Failure {
+        let LookupError::Unknown { query, nearest, .. } = &error else {
+            return Failure::Lookup(error);
+        };
+        let path = PathBuf::from(query);
+        match (path.exists(), is_file_like(query), nearest.is_empty()) {
+            (true, ..) => Failure::NotARelease { path },
+            (false, true, _) => Failure::NoFile { path },
+            (false, false, true) => Failure::Nothing { path },
+            (false, false, false) => Failure::Lookup(error),
+        }
+    }
+}
+
+impl From<FreezeDumpError> for Failure {
+    fn from(error: FreezeDumpError) -> Failure {
+        match error {
+            FreezeDumpError::Lookup(error) => error.into(),
+            error => Failure::Freeze(error),
+        }
+    }
+}
+
 impl Failure {
     /// See `kconv --help`.
     pub(crate) fn exit_code(&self) -> u8 {
@@ -153,7 +187,12 @@ impl Failure {
                 "thaw it with `kconv thaw {}`, or remove it",
                 image.display()
             ),
-            Failure::UnknownKernel { .. } => String::from(
+            Failure::NoFile { .. } | Failure::NotARelease { .. } | Failure::Nothing { .. } => {
+                String::from(
+                    "name a release such as 2.4.36 or 6.12.117; `kconv --help` shows where files go",
+                )
+            }
+            Failure::UnknownKernel { .. } | Failure::UnknownFamily { .. } => String::from(
                 "use the kconv that made the image, or a newer one; `kconv --version` tells which this is",
             ),
             Failure::OtherRelease { found, .. } => format!("run `kconv {found} TO IMAGE`"),
@@ -235,5 +274,40 @@ impl Failure {
             Some(text) => writeln!(out, "  {advice}= {text}{advice:#}"),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use kernel_structs::releases::Registry;
+
+    fn said(query: &str) -> String {
+        let registry = Registry::builtin().unwrap();
+        let error = registry.release(query, None, None).unwrap_err();
+        let failure = Failure::from(FreezeDumpError::Lookup(error));
+        assert_eq!(failure.exit_code(), exit::USAGE);
+        assert!(failure.advice().is_some());
+        failure.to_string()
+    }
+
+    #[test]
+    fn a_missing_file_is_called_missing() {
+        for file in ["tasks/2.4.36", "tasks.img", "vmcore"] {
+            assert_eq!(said(file), format!("{file}: there is no such file"));
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        assert_eq!(
+            said(path),
+            format!("{path}: a file, where a release has to be named")
+        );
+        assert_eq!(
+            said("my-kernel-of-old"),
+            "there is neither a release nor a file `my-kernel-of-old`"
+        );
+        assert_eq!(said("2.4.73"), "there is no release `2.4.73`");
     }
 }

@@ -48,11 +48,7 @@ impl Kernel {
     /// larger than `limit`, or it is no ELF file.
     pub fn read(data: &[u8], limit: ByteSize) -> Result<Kernel, KernelError> {
         if data.starts_with(ELF_MAGIC) {
-            return Ok(Kernel {
-                elf: data.to_vec(),
-                compression: None,
-                header_version: None,
-            });
+            return Ok(Kernel::of_elf(data.to_vec()));
         }
         let header = Header::parse(data)?;
         let packed = header.payload(data)?;
@@ -68,6 +64,20 @@ impl Kernel {
             compression: Some(compression),
             header_version: header.version(data).map(str::to_owned),
         })
+    }
+
+    /// Takes an ELF vmlinux, or another ELF file, as it is.
+    pub fn of_elf(elf: Vec<u8>) -> Kernel {
+        Kernel {
+            elf,
+            compression: None,
+            header_version: None,
+        }
+    }
+
+    /// The ELF vmlinux, and nothing else of it.
+    pub fn into_elf(self) -> Vec<u8> {
+        self.elf
     }
 
     /// The ELF vmlinux.
@@ -91,7 +101,7 @@ impl Kernel {
     /// Version, build id and machine.
     ///
     /// # Errors
-    /// If the kernel has no banner, or another than its boot header says, or no build id.
+    /// If the kernel has no banner, or another than its boot header says.
     pub fn identity(&self) -> Result<Identity, KernelError> {
         facts::identity(&self.elf, self.header_version.as_deref())
     }

@@ -39,6 +39,14 @@ pub fn read(data: &[u8], names: &[&str]) -> Result<Layout, DwarfError> {
     read_from(data, names)
 }
 
+/// How many bytes a pointer has on the machine that the ELF file `data` is for.
+///
+/// # Errors
+/// If `data` is no ELF file with DWARF.
+pub fn pointer_size(data: &[u8]) -> Result<u8, DwarfError> {
+    Ok(Sections::load(data)?.target().pointer_size)
+}
+
 /// As [`read`], of a file, of which no more than the sections needed are held in memory.
 ///
 /// # Errors

@@ -55,7 +55,7 @@ fn block(table: &str, fields: &[(&str, &String)]) -> String {
 /// The text of a `releases.toml` with entries added: layouts after the last one, and releases at
 /// the end. The rest, comments included, stays as it is.
 pub fn with_entries(text: &str, layouts: &[LayoutEntry], releases: &[Release]) -> String {
-    let end_of_layouts = match text.find("[[release]]") {
+    let end_of_layouts = match start_of_line(text, "[[release]]") {
         // Comments above the first release belong to it.
         Some(first) => text[..first].rfind("\n\n").map_or(first, |blank| blank + 2),
         None => text.len(),
@@ -78,6 +78,40 @@ pub fn with_entries(text: &str, layouts: &[LayoutEntry], releases: &[Release]) -
         add(&mut all, release.to_toml());
     }
     all
+}
+
+/// The text of a `releases.toml` with another fingerprint for the layout of `entry`: that of
+/// `entry`. The rest, comments included, stays as it is. `None` if the layout is not there.
+pub fn with_fingerprint(text: &str, entry: &LayoutEntry) -> Option<String> {
+    let id = format!("id = {}", toml::Value::String(entry.id.0.clone()));
+    let mut inside = false;
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let bare = line.trim();
+        match bare.starts_with('[') {
+            true => inside = false,
+            false => inside |= bare == id,
+        }
+        if inside && bare.split('=').next().map(str::trim) == Some("fingerprint") {
+            let new = format!("fingerprint = \"{}\"\n", entry.fingerprint);
+            let rest = &text[start + line.len()..];
+            return Some(format!("{}{new}{rest}", &text[..start]));
+        }
+        start += line.len();
+    }
+    None
+}
+
+/// Where the first line that is `line` begins.
+fn start_of_line(text: &str, line: &str) -> Option<usize> {
+    let mut start = 0;
+    for found in text.split_inclusive('\n') {
+        if found.trim_end() == line {
+            return Some(start);
+        }
+        start += found.len();
+    }
+    None
 }
 
 #[cfg(test)]
@@ -141,5 +175,38 @@ mod tests {
         for release in registry.releases() {
             assert!(text.contains(&release.to_toml()), "{}", release.to_toml());
         }
+    }
+
+    /// Comments stay, wherever they are, and one that speaks of a table is none.
+    #[test]
+    fn comments_stay_and_are_no_tables() {
+        let builtin = Files::builtin();
+        let comments = format!("# [[release]] entries come last.\n\n{}", builtin.releases);
+        let registry = Registry::builtin().unwrap();
+        let mut layout = registry.layouts().last().unwrap().clone();
+        layout.id = LayoutId("new".to_owned());
+        let text = with_entries(&comments, std::slice::from_ref(&layout), &[]);
+        let without = text.replace(&format!("{}\n", layout.to_toml()), "");
+        assert_eq!(without, comments);
+        assert!(text.starts_with("# [[release]] entries come last.\n\n# "));
+    }
+
+    #[test]
+    fn a_fingerprint_is_renewed_where_a_person_wrote_beside_it() {
+        let registry = Registry::builtin().unwrap();
+        let id = LayoutId("6.1.0-47-amd64".to_owned());
+        let mut layout = registry.layout_entry(&id).unwrap().clone();
+        let commented = layout
+            .to_toml()
+            .replace("family =", "# Debian's oldest.\nfamily =");
+        let text = Files::builtin()
+            .releases
+            .replace(&layout.to_toml(), &commented);
+        let old = layout.fingerprint.to_string();
+        layout.fingerprint = "0".repeat(64).parse().unwrap();
+        let new = with_fingerprint(&text, &layout).unwrap();
+        assert_eq!(new, text.replace(&old, &"0".repeat(64)));
+        layout.id = LayoutId("none".to_owned());
+        assert_eq!(with_fingerprint(&text, &layout), None);
     }
 }

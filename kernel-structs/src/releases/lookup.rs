@@ -34,6 +34,24 @@ fn on(arch: &Option<String>) -> String {
         .unwrap_or_default()
 }
 
+/// Whether `query` reads like the name of a file and not of a release: it has a slash, an ending
+/// such as `.btf`, or the name of a kernel image.
+///
+/// ```
+/// use kernel_structs::releases::is_file_like;
+/// assert!(is_file_like("./2.4.36") && is_file_like("tasks.img") && is_file_like("vmlinuz-6.1.0"));
+/// assert!(!is_file_like("2.4.36-up") && !is_file_like("6.12.117+deb12-amd64"));
+/// ```
+pub fn is_file_like(query: &str) -> bool {
+    // The numbers of a version are no ending.
+    let ending = query.rsplit_once('.').is_some_and(|(_, ending)| {
+        ending.starts_with(|c: char| c.is_ascii_alphabetic())
+            && ending.chars().all(|c| c.is_ascii_alphanumeric())
+    });
+    let images = ["vmlinux", "vmlinuz", "bzImage", "vmcore"];
+    query.contains('/') || ending || images.iter().any(|image| query.starts_with(image))
+}
+
 impl LookupError {
     /// What the user can do about it.
     pub fn advice(&self) -> String {

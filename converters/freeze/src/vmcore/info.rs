@@ -3,6 +3,7 @@
 
 use super::physical::Physical;
 use kconv_image::PAGE_SIZE;
+use kernel_structs::layout::{FieldPath, Layout};
 use std::collections::BTreeMap;
 
 /// What a kernel says of itself.
@@ -63,6 +64,37 @@ impl Info {
         signed.or_else(|| text.parse().ok())
     }
 
+    /// What `types` has otherwise than the kernel says of itself in `SIZE(type)` and
+    /// `OFFSET(type.member)`. Of types and members that `types` lacks nothing is said.
+    pub(super) fn mismatches(&self, types: &Layout) -> Vec<String> {
+        let inside = |key: &'_ str, word: &str| {
+            let rest = key.strip_prefix(word)?;
+            Some(rest.strip_prefix('(')?.strip_suffix(')')?.to_owned())
+        };
+        let mut found = Vec::new();
+        for key in self.values.keys() {
+            let Some(said) = self.number(key) else {
+                continue;
+            };
+            if let Some(ty) = inside(key, "SIZE") {
+                let size = types.find(&ty).and_then(|id| types.size_of(id));
+                if let Some(size) = size.filter(|size| size.0 != said) {
+                    found.push(format!("{ty} has {} bytes, not {said}", size.0));
+                }
+            } else if let Some(place) = inside(key, "OFFSET") {
+                let offset = place.split_once('.').and_then(|(ty, member)| {
+                    let path = FieldPath::parse(member).ok()?;
+                    let found = types.resolve(types.find(ty)?, &path).ok()?;
+                    Some(found.offset.byte().0)
+                });
+                if let Some(offset) = offset.filter(|offset| *offset != said) {
+                    found.push(format!("{place} is at {offset}, not at {said}"));
+                }
+            }
+        }
+        found
+    }
+
     /// The build id of the kernel, empty if there is none.
     pub(super) fn build_id(&self) -> Vec<u8> {
         let digits = self.text("BUILD-ID").unwrap_or_default().as_bytes();
@@ -76,7 +108,31 @@ impl Info {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
+
+    /// What the kernel says of its types is held against the types that are read.
+    #[test]
+    fn types_of_another_kernel_are_told_by_name() {
+        let registry = kernel_structs::releases::Registry::builtin().unwrap();
+        let id = kernel_structs::releases::LayoutId("6.1.0-47-amd64".to_owned());
+        let types = registry.layout(&id).unwrap();
+        let right = "SIZE(list_head)=16\nOFFSET(list_head.next)=0\nOFFSET(list_head.prev)=8\n\
+                     SIZE(no_such)=3\nOFFSET(list_head.none)=3\nOFFSET(plain)=1\n";
+        assert_eq!(
+            Info::parse(right.as_bytes()).mismatches(&types),
+            [] as [&str; 0]
+        );
+        let wrong = right.replace("=16", "=24").replace("prev)=8", "prev)=12");
+        assert_eq!(
+            Info::parse(wrong.as_bytes()).mismatches(&types),
+            [
+                "list_head.prev is at 8, not at 12",
+                "list_head has 16 bytes, not 24"
+            ]
+        );
+    }
 
     #[test]
     fn numbers_are_read_in_their_base() {

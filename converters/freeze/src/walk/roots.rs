@@ -27,6 +27,8 @@ type Refusal = Box<Finding>;
 pub(crate) struct TaskAddress {
     pub(crate) at: KernelAddr,
     pub(crate) pid: i64,
+    /// Its number, for a finding.
+    pub(crate) place: Place,
 }
 
 /// Where the tasks of `selection` lie.
@@ -44,7 +46,12 @@ pub(crate) fn task_addresses(
             let place = walked.place(task, "pid".to_owned(), None);
             refuse(place, fault.into())
         })?;
-        tasks.push(TaskAddress { at: saved.at, pid });
+        let place = walked.place(task, "pid".to_owned(), None);
+        tasks.push(TaskAddress {
+            at: saved.at,
+            pid,
+            place,
+        });
     }
     Ok(tasks)
 }

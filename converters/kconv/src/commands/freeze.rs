@@ -2,7 +2,9 @@
 
 use crate::arguments::Freeze;
 use crate::failure::Failure;
-use kconv_freeze::{Afterwards, Chosen, Summary, freeze_dump, freeze_running, freeze_vmcore};
+use kconv_freeze::{
+    Afterwards, Chosen, OfDump, Summary, freeze_dump, freeze_running, freeze_vmcore,
+};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
@@ -11,8 +13,12 @@ pub(crate) fn run(arguments: &Freeze) -> Result<(), Failure> {
     let (pids, output) = (&arguments.pids, &arguments.output);
     let (summary, pause) = match (&arguments.dump, &arguments.core) {
         (Some(dump), _) => {
-            let release = arguments.release.as_deref();
-            (freeze_dump(dump, release, output)?, None)
+            let wanted = OfDump {
+                release: arguments.release.as_deref(),
+                processes: pids,
+                system_map: arguments.symbols.as_deref(),
+            };
+            (freeze_dump(dump, &wanted, output)?, None)
         }
         (None, Some(core)) => (freeze_vmcore(core, pids, output)?, None),
         (None, None) => {

@@ -33,7 +33,13 @@ impl Tasks {
     pub(crate) fn of(view: &View) -> Result<Tasks, Failure> {
         Ok(match view.head().identity.family.as_str() {
             "linux-2.4" => Tasks::Linux24(linux24::tasks(view)),
-            _ => Tasks::Linux6(linux6::tasks(view)?),
+            "linux-6" => Tasks::Linux6(linux6::tasks(view)?),
+            family => {
+                return Err(Failure::UnknownFamily {
+                    image: view.image.path().to_owned(),
+                    family: family.to_owned(),
+                });
+            }
         })
     }
 

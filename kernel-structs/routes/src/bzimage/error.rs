@@ -84,9 +84,6 @@ pub enum KernelError {
     /// The banner does not begin with a version.
     #[error("`{0}` begins with no version")]
     NoVersion(String),
-    /// There is no build id.
-    #[error("the kernel has no build id note")]
-    NoBuildId,
     /// The machine is not one that is handled.
     #[error("the kernel is for {0}; only x86 is handled")]
     Machine(String),

@@ -16,8 +16,8 @@ pub struct Identity {
     pub version: String,
     /// The whole banner, `Linux version …`.
     pub banner: String,
-    /// The GNU build id.
-    pub build_id: Vec<u8>,
+    /// The GNU build id; kernels have one from 2.6.23 on.
+    pub build_id: Option<Vec<u8>>,
     /// `i386` or `x86_64`.
     pub machine: &'static str,
 }
@@ -73,14 +73,15 @@ pub(super) fn config(elf: &[u8]) -> Result<Option<Config>, KernelError> {
     Ok(Some(Config::parse(text)?))
 }
 
-fn machine<'data>(file: &impl Object<'data>) -> Result<(&'static str, Vec<u8>), KernelError> {
+type MachineAndBuild = (&'static str, Option<Vec<u8>>);
+
+fn machine<'data>(file: &impl Object<'data>) -> Result<MachineAndBuild, KernelError> {
     let machine = match file.architecture() {
         Architecture::I386 => "i386",
         Architecture::X86_64 => "x86_64",
         other => return Err(KernelError::Machine(format!("{other:?}"))),
     };
-    let build_id = file.build_id()?.ok_or(KernelError::NoBuildId)?;
-    Ok((machine, build_id.to_vec()))
+    Ok((machine, file.build_id()?.map(<[u8]>::to_vec)))
 }
 
 /// The first line that begins like a banner and goes on with a digit: the format string of
