@@ -83,6 +83,16 @@ enum Command {
         /// Another one
         to: String,
     },
+    /// Print the function that converts a type from one release to another, whole
+    Show {
+        /// A release, or a version, which means its standard flavour
+        from: String,
+        /// Another one of the same family
+        to: String,
+        /// The type
+        #[arg(value_name = "TYPE")]
+        ty: String,
+    },
     /// Make everything that is generated: views of structures, what is carried, pages of steps
     Generate {
         /// Write nothing; say what is not as it would be made now
@@ -263,6 +273,7 @@ fn main() -> ExitCode {
             output,
         } => cli::new::new(&from, &to, patch.as_deref(), output),
         Command::Status { from, to } => cli::status::status(&from, &to),
+        Command::Show { from, to, ty } => cli::show::show(&from, &to, &ty),
         Command::Generate { check } => cli::generate::generate(check),
         Command::Release(Release::Import { kernels, project }) => {
             cli::release::import(&kernels, &project)

@@ -6,6 +6,7 @@ pub(crate) mod layout;
 pub(crate) mod new;
 pub(crate) mod plan;
 pub(crate) mod release;
+pub(crate) mod show;
 pub(crate) mod source;
 pub(crate) mod state;
 pub(crate) mod status;
@@ -120,6 +121,8 @@ pub(crate) enum CliError {
     Packages { package: String, found: Vec<String> },
     #[error(transparent)]
     Import(#[from] Box<ImportError>),
+    #[error("the plan has no type `{ty}`{}", nearest.as_ref().map(|name| format!("; the nearest name is `{name}`")).unwrap_or_default())]
+    NoSuchType { ty: String, nearest: Option<String> },
     #[error("{}: there is no such folder; run this in the folder of a project", path.display())]
     NoProject { path: PathBuf },
     #[error(transparent)]
@@ -232,16 +235,21 @@ impl Named {
                         said: said.to_owned(),
                     });
                 }
-                Ok(Named {
-                    name: end.release.name.clone(),
-                    layout_name: end.release.layout.0.clone(),
-                    family: end.family.to_owned(),
-                    arch: end.release.arch.clone(),
-                    fingerprint: end.fingerprint,
-                    layout: end.layout,
-                    route: Route::Btf,
-                })
+                Ok(Named::of_release(&end))
             }
+        }
+    }
+
+    /// The layout of a known release.
+    pub(crate) fn of_release(end: &End<'_>) -> Named {
+        Named {
+            name: end.release.name.clone(),
+            layout_name: end.release.layout.0.clone(),
+            family: end.family.to_owned(),
+            arch: end.release.arch.clone(),
+            fingerprint: end.fingerprint,
+            layout: end.layout.clone(),
+            route: Route::Btf,
         }
     }
 

@@ -6,8 +6,14 @@
 //! types are carried by, which is the conversion between two releases of it.
 #![forbid(unsafe_code)]
 #![allow(missing_docs, reason = "names are those of the kernel")]
-#![allow(non_snake_case, reason = "and those of structures without a name are made of two")]
-#![allow(unused_variables, reason = "not every function needs all of its parameters")]
+#![allow(
+    non_snake_case,
+    reason = "and those of structures without a name are made of two"
+)]
+#![allow(
+    unused_variables,
+    reason = "not every function needs all of its parameters"
+)]
 #![allow(unused_imports, reason = "nor every file what all of them import")]
 
 #[rustfmt::skip]

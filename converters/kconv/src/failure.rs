@@ -1,10 +1,10 @@
 //! How a command ends when it does not end well: what to print, and with which code to exit.
 
 use crate::inspect::linux6::FieldError;
+use crate::standalone::{exit, exit_code};
 use crate::style;
 use kconv_freeze::{Finding, FreezeDumpError, FreezeError, RunningError, VmcoreError};
 use kconv_runtime::convert::ConvertError;
-use crate::standalone::{exit, exit_code};
 use kconv_thaw::ThawError;
 use kernel_structs::releases::{LookupError, is_file_like};
 use std::io::Write;

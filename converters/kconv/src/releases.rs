@@ -80,11 +80,13 @@ impl Known {
         from: &Release,
         to: &Release,
     ) -> Result<Vec<&'static Converter>, Failure> {
-        find_chain(kconv_steps::all(), &from.layout.0, &to.layout.0).ok_or_else(|| Failure::NoPath {
-            from: from.name.clone(),
-            from_layout: from.layout.0.clone(),
-            to: to.name.clone(),
-            to_layout: to.layout.0.clone(),
+        find_chain(kconv_steps::all(), &from.layout.0, &to.layout.0).ok_or_else(|| {
+            Failure::NoPath {
+                from: from.name.clone(),
+                from_layout: from.layout.0.clone(),
+                to: to.name.clone(),
+                to_layout: to.layout.0.clone(),
+            }
         })
     }
 

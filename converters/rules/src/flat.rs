@@ -71,8 +71,11 @@ pub fn reason_of(
     path: &str,
 ) -> &'static str {
     let path = without_indices(path);
-    let is_it =
-        |flat: &Flat| [&flat.path, &flat.old_path].map(|path| without_indices(path)).contains(&path);
+    let is_it = |flat: &Flat| {
+        [&flat.path, &flat.old_path]
+            .map(|path| without_indices(path))
+            .contains(&path)
+    };
     let mut rules = flat(find, ty).into_iter();
     rules.find(is_it).map_or("", |flat| flat.rule.reason)
 }
@@ -98,14 +101,18 @@ mod tests {
 
     static INNER: TypeRules = TypeRules {
         name: "inner",
-        groups: &[&[RuleKind::Carry.of("a"), RuleKind::Reset.of("b").by_map("rebuilt")]],
+        groups: &[&[
+            RuleKind::Carry.of("a"),
+            RuleKind::Reset.of("b").by_map("rebuilt"),
+        ]],
         ..TypeRules::PLAIN
     };
     static OUTER: TypeRules = TypeRules {
         name: "outer",
         groups: &[
             &[RuleKind::Carry.of("x")],
-            &[RuleKind::Recurse.of("is")
+            &[RuleKind::Recurse
+                .of("is")
                 .was("had")
                 .inside("inner")
                 .times(3)],

@@ -289,12 +289,7 @@ impl<'a> Context<'a> {
     }
 
     /// As [`Context::reset`], but any other value than `initial` stops the conversion.
-    pub fn reset_strict<P: Scalar, Q: Scalar>(
-        &mut self,
-        at: &At<'_>,
-        old: P,
-        initial: i64,
-    ) -> Q {
+    pub fn reset_strict<P: Scalar, Q: Scalar>(&mut self, at: &At<'_>, old: P, initial: i64) -> Q {
         self.expect_initial(RuleKind::Reset, at, old, initial);
         self.checked(RuleKind::Reset, at, i128::from(initial))
     }
@@ -352,12 +347,7 @@ impl<'a> Context<'a> {
     }
 
     /// A field that is no more; any other value than `initial` stops the conversion.
-    pub fn drop_strict<P: Scalar>(
-        &mut self,
-        at: &At<'_>,
-        old: P,
-        initial: i64,
-    ) {
+    pub fn drop_strict<P: Scalar>(&mut self, at: &At<'_>, old: P, initial: i64) {
         self.expect_initial(RuleKind::Drop, at, old, initial);
     }
 
@@ -374,12 +364,7 @@ impl<'a> Context<'a> {
     }
 
     /// A list link that is no more; a list that is not empty stops the conversion.
-    pub fn drop_link_strict<P: Scalar>(
-        &mut self,
-        at: &At<'_>,
-        head: &At<'_>,
-        old: P,
-    ) {
+    pub fn drop_link_strict<P: Scalar>(&mut self, at: &At<'_>, head: &At<'_>, old: P) {
         let own = self.map.old_address(self.object).0 + u64::from(head.old);
         if address(old) != own {
             let problem = Problem::NotInitial {
@@ -460,9 +445,8 @@ impl<'a> Context<'a> {
     fn reason(&self, at: &At<'_>) -> &'static str {
         let path = at.to_string();
         let find = |name: &str| self.converter.rules_of(name);
-        let reason = |object: ObjectId, path: &str| {
-            reason_of(&find, &self.map.ty(object).rules, path)
-        };
+        let reason =
+            |object: ObjectId, path: &str| reason_of(&find, &self.map.ty(object).rules, path);
         match reason(self.object, &path) {
             // Inside of what becomes an object of its own, its type's rules hold.
             "" => path
@@ -537,13 +521,7 @@ impl<'a> Context<'a> {
         self.pointer(rule, at, 0)
     }
 
-    fn expect_initial<P: Scalar>(
-        &mut self,
-        rule: RuleKind,
-        at: &At<'_>,
-        old: P,
-        initial: i64,
-    ) {
+    fn expect_initial<P: Scalar>(&mut self, rule: RuleKind, at: &At<'_>, old: P, initial: i64) {
         if old.value() != i128::from(initial) {
             let value = match old.value() {
                 value if value > 0xffff => format!("{value:#x}"),

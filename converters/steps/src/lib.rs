@@ -35,7 +35,10 @@ pub fn identity(id: &str) -> Option<&'static Converter> {
 
 /// The converters of the step that is called `name`, such as `convert-2.4.36.8-2.4.36.9`.
 pub fn called(name: &str) -> Vec<&'static Converter> {
-    let named = all().iter().copied().filter(|converter| converter.name == name);
+    let named = all()
+        .iter()
+        .copied()
+        .filter(|converter| converter.name == name);
     named.collect()
 }
 
@@ -47,7 +50,11 @@ mod tests {
     fn every_folder_is_linked_and_its_converters_have_its_name() {
         let converters = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
         let mut folders = Vec::new();
-        for entry in std::fs::read_dir(converters).into_iter().flatten().flatten() {
+        for entry in std::fs::read_dir(converters)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             let name = entry.file_name().to_string_lossy().into_owned();
             if let Some(step) = name.strip_prefix("linux-") {
                 folders.push(format!("convert-{step}"));

@@ -46,7 +46,10 @@ pub(crate) fn run(arguments: &Explain) -> Result<(), Failure> {
         let chain = known.converters(from, to)?;
         let mut found = Vec::new();
         for converter in &chain {
-            let layouts = [known.live(converter.from.layout)?, known.live(converter.to.layout)?];
+            let layouts = [
+                known.live(converter.from.layout)?,
+                known.live(converter.to.layout)?,
+            ];
             found.extend(explanations(converter, &layouts, ty, field));
         }
         if found.is_empty() {
@@ -125,10 +128,13 @@ fn declared(layout: &Layout, ty: &str, path: &str) -> Option<Declared> {
     let path: FieldPath = path.parse().ok()?;
     for step in path.steps() {
         // Of several values in a row the first is shown.
-        if let (Step::Member(_), Type::Array { element, .. }) = (step, layout.get(layout.strip(id))) {
+        if let (Step::Member(_), Type::Array { element, .. }) = (step, layout.get(layout.strip(id)))
+        {
             id = *element;
         }
-        let found = layout.resolve(id, &FieldPath::from(vec![step.clone()])).ok()?;
+        let found = layout
+            .resolve(id, &FieldPath::from(vec![step.clone()]))
+            .ok()?;
         offset += found.offset.0;
         (id, width) = (found.ty, found.bit_field);
     }

@@ -1,11 +1,11 @@
 //! What takes more than a value to decide. The reasons are with the decisions of the family.
 
-use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as old;
-use kernel_structs_views::linux_6::layouts::v6_12_117_deb12_amd64 as new;
-use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as same;
 use core::mem::offset_of;
 use kconv_runtime::prelude::*;
 use kconv_runtime::zerocopy::FromZeros;
+use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as old;
+use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as same;
+use kernel_structs_views::linux_6::layouts::v6_12_117_deb12_amd64 as new;
 
 /// The flags of `value` in `same` as they are, those of `moved` with their new number, those of
 /// `dropped` kept in the image. Any other stops the conversion.
@@ -71,7 +71,12 @@ pub fn vm_flags_with_shadow_stack(cx: &mut Context<'_>, at: &At<'_>, old: &U64) 
 }
 
 /// `mm_struct.flags`, with where new mappings go.
-pub fn mm_flags_with_topdown(cx: &mut Context<'_>, at: &At<'_>, old: &U64, unmapped_area: &U64) -> U64 {
+pub fn mm_flags_with_topdown(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    old: &U64,
+    unmapped_area: &U64,
+) -> U64 {
     const SAME: u64 = (1 << 28) - 1;
     const TOPDOWN: u64 = 1 << 31;
     let flags = flags(cx, at, old.get(), SAME, &[], 0);
@@ -140,7 +145,11 @@ pub fn rss_stat_by_cpu(
 }
 
 /// Head of the timers of a process.
-pub fn timers_as_chain(cx: &mut Context<'_>, at: &At<'_>, old: &same::list_head) -> same::hlist_head {
+pub fn timers_as_chain(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    old: &same::list_head,
+) -> same::hlist_head {
     let own = cx.old_address(at);
     let first = match (old.next.get() == own, old.prev.get() == own) {
         (true, true) => U64::new(0),
@@ -175,7 +184,12 @@ pub fn timer_link_of_chain(
 }
 
 /// What the arguments of an interrupted system call are, by the function that goes on with it.
-pub fn restart_with_futex_size(cx: &mut Context<'_>, at: &At<'_>, old: &[u8; 40], _function: &U64) -> [u8; 40] {
+pub fn restart_with_futex_size(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    old: &[u8; 40],
+    _function: &U64,
+) -> [u8; 40] {
     const FLAGS: core::ops::Range<usize> = 12..16;
     const SIZE_32: u64 = 2;
     let function = at.beside("fn", offset_of!(same::restart_block, r#fn), 0);

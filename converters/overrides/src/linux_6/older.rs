@@ -1,10 +1,10 @@
 //! What takes more than a value to decide. The reasons are with the decisions of the family.
 
-use kernel_structs_views::linux_6::layouts::v6_12_117_deb12_amd64 as old;
-use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as new;
-use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as same;
 use core::mem::offset_of;
 use kconv_runtime::prelude::*;
+use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as new;
+use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as same;
+use kernel_structs_views::linux_6::layouts::v6_12_117_deb12_amd64 as old;
 
 /// The feature of shadow stacks of user programs, XFEATURE_CET_USER.
 const CET_USER: u64 = 1 << 11;
@@ -108,7 +108,11 @@ pub fn rss_stat_by_task(
 const MOST_TIMERS: usize = 1 << 20;
 
 /// Head of the timers of a process. The last one is found by following the chain.
-pub fn timers_as_ring(cx: &mut Context<'_>, at: &At<'_>, old: &same::hlist_head) -> same::list_head {
+pub fn timers_as_ring(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    old: &same::hlist_head,
+) -> same::list_head {
     const LINK: u64 = offset_of!(old::k_itimer, list) as u64;
     if old.first.get() == 0 {
         let own = cx.own_address(at);
@@ -205,7 +209,12 @@ pub fn thread_group(
 }
 
 /// What the arguments of an interrupted system call are, by the function that goes on with it.
-pub fn restart_without_futex_size(cx: &mut Context<'_>, at: &At<'_>, old: &[u8; 40], _function: &U64) -> [u8; 40] {
+pub fn restart_without_futex_size(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    old: &[u8; 40],
+    _function: &U64,
+) -> [u8; 40] {
     const FLAGS: core::ops::Range<usize> = 12..16;
     const MOVED: [(u64, u64); 3] = [(0x10, 1), (0x20, 2), (0x40, 4)];
     const SIZE: u64 = 3;
@@ -289,7 +298,12 @@ pub fn memory_policy(cx: &mut Context<'_>, at: &At<'_>, old: &U16) -> U16 {
 }
 
 /// Features that the save area has room for.
-pub fn features_without_cet(cx: &mut Context<'_>, at: &At<'_>, old: &U64, regs: &[u8; 4096]) -> U64 {
+pub fn features_without_cet(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    old: &U64,
+    regs: &[u8; 4096],
+) -> U64 {
     /// Where the header of an xsave area says which features are not at their initial state.
     const HEADER: usize = 512;
     let in_use = regs[HEADER + 1] & (CET_USER >> 8) as u8 != 0;

@@ -1,0 +1,52 @@
+//! `kconv-gen show`.
+
+use super::plan::{decided, stored_overrides};
+use super::{CliError, Ended, end, print, registry};
+use kconv_codegen::generate::{Family, GenerateError};
+use kconv_codegen::plan::{Pair, Plan};
+use kconv_codegen::show;
+use kernel_structs::nearest::nearest;
+
+pub(crate) fn show(from: &str, to: &str, ty: &str) -> Result<Ended, CliError> {
+    let registry = registry()?;
+    let (from, to) = (end(&registry, from)?, end(&registry, to)?);
+    if from.family != to.family {
+        return Err(GenerateError::Families {
+            from: from.release.name.clone(),
+            to: to.release.name.clone(),
+            from_family: from.family.to_owned(),
+            to_family: to.family.to_owned(),
+        }
+        .into());
+    }
+    let family = Family::read(&registry, from.family)?;
+    let named = [&from, &to].map(super::Named::of_release);
+    let file = stored_overrides(&registry, &named[0], &named[1])?;
+    let overrides = decided(file.as_ref(), &named[0], &named[1])?;
+    let made = Plan::make(&Pair {
+        converter: "show",
+        machine: &from.release.arch,
+        from: from.side(),
+        to: to.side(),
+        map: &family.map,
+        overrides: &overrides,
+    });
+    if !made.undecided.is_empty() {
+        let names = (from.release.name.clone(), to.release.name.clone());
+        let undecided = made.undecided.into_iter();
+        let undecided: Vec<_> = undecided.map(|each| (names.clone(), each)).collect();
+        eprint!("{}", show::undecided(&undecided));
+        return Ok(Ended::Findings);
+    }
+    let house = family.house().map_err(GenerateError::from)?;
+    let text = house.show(&made.plan, ty).map_err(GenerateError::from)?;
+    let Some(text) = text else {
+        let types = made.plan.types.keys().map(String::as_str);
+        return Err(CliError::NoSuchType {
+            ty: ty.to_owned(),
+            nearest: nearest(ty, types).map(String::from),
+        });
+    };
+    print(&text)?;
+    Ok(Ended::Clean)
+}
