@@ -5,7 +5,7 @@
 mod fixture;
 
 use fixture::Fixture;
-use kconv_codegen::generate::{self, GenerateError};
+use kconv_codegen::generate::{self, Family, GenerateError};
 use kconv_codegen::overrides::{self, stale};
 use kconv_codegen::show;
 use kernel_structs::releases::Registry;
@@ -208,11 +208,13 @@ fn of_2_4(change: impl Fn(String) -> String) -> String {
         env!("CARGO_MANIFEST_DIR"),
         "/../converters/linux-2.4.36.8-2.4.36.9"
     );
-    let text = std::fs::read_to_string(format!("{path}/overrides.toml")).unwrap();
+    let text = std::fs::read_to_string(format!("{path}/step.toml")).unwrap();
     let registry = Registry::builtin().unwrap();
-    match generate::generate_from(&change(text), &registry) {
+    let family = Family::read(&registry, "linux-2.4").unwrap();
+    let house = family.house().unwrap();
+    match generate::pages(&change(text), &registry, &family, &house) {
         Ok(files) => format!("{} files", files.len()),
-        Err(GenerateError::Findings(findings)) => show::findings("overrides.toml", &findings),
+        Err(GenerateError::Findings(findings)) => show::findings("step.toml", &findings),
         Err(error) => error.to_string(),
     }
 }

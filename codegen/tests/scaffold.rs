@@ -1,11 +1,11 @@
-//! New converter crates, and what is left to decide.
+//! New steps, and what is left to decide.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use kconv_codegen::overrides::{self, OverrideProblem};
 use kconv_codegen::patch::PatchError;
 use kconv_codegen::scaffold::hunks::{self, Touch, Wanted};
-use kconv_codegen::scaffold::{self, Crate, ScaffoldError, SelectError, Selection};
+use kconv_codegen::scaffold::{self, NewStep, ScaffoldError, SelectError, Selection};
 use kconv_codegen::status;
 use kernel_structs::releases::Registry;
 use std::fs;
@@ -15,13 +15,13 @@ fn registry() -> Registry {
     Registry::builtin().unwrap()
 }
 
-fn make(from: &str, to: &str) -> Crate {
+fn make(from: &str, to: &str) -> NewStep {
     let registry = registry();
     let selection = scaffold::select(&registry, from, to).unwrap();
     scaffold::make(&registry, &selection, None).unwrap()
 }
 
-fn text_of<'a>(made: &'a Crate, path: &str) -> &'a str {
+fn text_of<'a>(made: &'a NewStep, path: &str) -> &'a str {
     let file = made.files.iter().find(|file| file.0 == Path::new(path));
     &file.unwrap().1
 }
@@ -45,18 +45,13 @@ fn uncommented(text: &str) -> String {
 }
 
 #[test]
-fn a_new_crate_has_what_is_known() {
+fn a_new_step_has_what_is_known() {
     let made = make("2.4.36.8-up", "2.4.36.9-up");
     assert_eq!(made.undecided, 1);
-    assert!(
-        !made
-            .files
-            .iter()
-            .any(|file| file.0.starts_with("src/generated"))
-    );
-    for path in ["Cargo.toml", "src/lib.rs", "src/main.rs", "overrides.toml"] {
-        insta::assert_snapshot!(path.replace('/', "_"), text_of(&made, path));
-    }
+    assert_eq!(made.converter, "convert-2.4.36.8-up-2.4.36.9-up");
+    let files: Vec<_> = made.files.iter().map(|file| file.0.as_path()).collect();
+    assert_eq!(files, [Path::new("step.toml")]);
+    insta::assert_snapshot!("step.toml", text_of(&made, "step.toml"));
 }
 
 #[test]
@@ -67,7 +62,7 @@ fn entries_are_toml_without_their_comment_and_wait_for_a_reason() {
         ("2.4.36-up", "2.4.37-smp"),
     ] {
         let made = make(from, to);
-        let text = uncommented(text_of(&made, "overrides.toml"));
+        let text = uncommented(text_of(&made, "step.toml"));
         toml::from_str::<toml::Table>(&text).unwrap();
         let findings = overrides::parse(&text).unwrap_err();
         assert_eq!(findings.len(), made.undecided, "{text}");
@@ -84,19 +79,19 @@ fn with_nothing_undecided_the_code_is_there() {
     let made = make("2.4.36-up", "2.4.36-smp");
     assert_eq!(made.undecided, 0);
     let committed = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../converters/linux-2.4.36-up-smp/src/generated/i386.rs");
-    assert!(text_of(&made, "src/generated/i386.rs") == fs::read_to_string(committed).unwrap());
+        .join("../converters/linux-2.4.36-up-2.4.36-smp/i386.rs");
+    assert!(text_of(&made, "i386.rs") == fs::read_to_string(committed).unwrap());
 }
 
 #[test]
-fn a_crate_is_not_overwritten() {
+fn a_step_is_not_overwritten() {
     let dir = folder("not-overwritten");
     let made = make("2.4.36-up", "2.4.36-smp");
     scaffold::write(&dir, &made).unwrap();
-    fs::write(dir.join("overrides.toml"), "a person's").unwrap();
+    fs::write(dir.join("step.toml"), "a person's").unwrap();
     let error = scaffold::write(&dir, &made).unwrap_err();
     assert!(matches!(error, ScaffoldError::Exists { .. }), "{error}");
-    assert_eq!(fs::read(dir.join("overrides.toml")).unwrap(), b"a person's");
+    assert_eq!(fs::read(dir.join("step.toml")).unwrap(), b"a person's");
 }
 
 #[test]
@@ -166,9 +161,9 @@ fn an_override_that_nothing_needs_is_left_to_correct() {
     let made = make("2.4.36-up", "2.4.36-smp");
     let dir = converters.join("linux-stale");
     scaffold::write(&dir, &made).unwrap();
-    let text = text_of(&made, "overrides.toml").to_owned()
+    let text = text_of(&made, "step.toml").to_owned()
         + "\n[[override]]\nfield = \"task_struct.no_such\"\ninit = \"null\"\nreason = \"none\"\n";
-    fs::write(dir.join("overrides.toml"), text).unwrap();
+    fs::write(dir.join("step.toml"), text).unwrap();
     let selection = scaffold::select(&registry, "2.4.36-up", "2.4.36-smp").unwrap();
     let status = status::status(&registry, &selection, &converters).unwrap();
     assert!(!status.is_complete());
