@@ -213,5 +213,20 @@ pub fn process_flags_with_block_ts(cx: &mut Context<'_>, at: &At<'_>, old: &U32)
     U32::new(flags(cx, at, u64::from(old.get()), !UNUSED, &[], 0) as u32)
 }
 
-pub fn references_up(_: &mut Context<'_>, _: &At<'_>, old: &same::atomic_t) -> new::refcount_struct { new::refcount_struct { refs: *old } }
-pub fn references_down(_: &mut Context<'_>, _: &At<'_>, old: &new::refcount_struct) -> same::atomic_t { old.refs }
+/// A count of references in a structure of its own.
+pub fn references_up(
+    _: &mut Context<'_>,
+    _: &At<'_>,
+    old: &same::atomic_t,
+) -> new::refcount_struct {
+    new::refcount_struct { refs: *old }
+}
+
+/// The same count without the structure.
+pub fn references_down(
+    _: &mut Context<'_>,
+    _: &At<'_>,
+    old: &new::refcount_struct,
+) -> same::atomic_t {
+    old.refs
+}
