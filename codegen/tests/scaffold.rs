@@ -48,10 +48,46 @@ fn uncommented(text: &str) -> String {
 fn a_new_step_has_what_is_known() {
     let made = make("2.4.36.8-up", "2.4.36.9-up");
     assert_eq!(made.undecided, 1);
-    assert_eq!(made.converter, "convert-2.4.36.8-up-2.4.36.9-up");
+    assert_eq!(made.converter, "convert-2.4.36.8-2.4.36.9");
     let files: Vec<_> = made.files.iter().map(|file| file.0.as_path()).collect();
     assert_eq!(files, [Path::new("step.toml")]);
     insta::assert_snapshot!("step.toml", text_of(&made, "step.toml"));
+}
+
+/// A step is called by versions, and by flavours where they differ; folder and converter alike.
+#[test]
+fn a_step_is_named_by_its_kernels() {
+    let registry = registry();
+    for (from, to, name) in [
+        ("6.12.113", "6.12.115", "6.12.113-6.12.115"),
+        (
+            "6.12.113+deb12-amd64",
+            "6.12.115+deb12-amd64",
+            "6.12.113-6.12.115",
+        ),
+        (
+            "6.12.117+deb12-amd64",
+            "6.12.117+deb12-rt-amd64",
+            "6.12.117-standard-6.12.117-rt",
+        ),
+        ("2.4.36-smp", "2.4.37-up", "2.4.36-smp-2.4.37-up"),
+    ] {
+        let selection = scaffold::select(&registry, from, to).unwrap();
+        let folder = scaffold::folder(&selection.from, &selection.to);
+        assert_eq!(folder, format!("linux-{name}"));
+        let made = scaffold::make(&registry, &selection, None).unwrap();
+        assert_eq!(made.converter, format!("convert-{name}"));
+        // What the step is called means the same releases again.
+        let again = scaffold::select(&registry, &selection.from, &selection.to).unwrap();
+        let releases = |selection: &Selection<'_>| -> Vec<(String, String)> {
+            let pairs = selection.pairs.iter();
+            let name = |end: &kconv_codegen::generate::End<'_>| end.release.name.clone();
+            pairs.map(|p| (name(&p.from), name(&p.to))).collect()
+        };
+        for pair in releases(&selection) {
+            assert!(releases(&again).contains(&pair), "{pair:?}");
+        }
+    }
 }
 
 #[test]
