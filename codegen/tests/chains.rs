@@ -125,6 +125,15 @@ fn spans(from: &[(usize, usize)]) -> &'static [Span] {
     leak(spans)
 }
 
+fn plain(name: &'static str, from: usize, to: usize) -> TypeRules {
+    TypeRules {
+        name,
+        from_size: from as u32,
+        to_size: to as u32,
+        ..TypeRules::PLAIN
+    }
+}
+
 macro_rules! converter {
     ($from:ident, $to:ident) => {{
         let (from, to) = ($from, $to);
@@ -147,34 +156,24 @@ macro_rules! converter {
                 },
             });
         }
-        let plain = |name, from: usize, to: usize| TypeConverter {
-            name,
-            from_size: from as u32,
-            to_size: to as u32,
-            extent: None,
-            anchor: None,
-            tail: None,
-            parts: &[],
-            open: false,
-            convert: None,
-            spans: &[],
-            padding: &[],
-            rules: &[],
-        };
         let types = vec![
             TypeConverter {
-                parts: leak(parts),
+                rules: TypeRules {
+                    parts: leak(parts),
+                    spans: spans(&members),
+                    ..plain("file", from.file[3], to.file[3])
+                },
                 convert: Some(|cx, at, old, new| file(cx, at, [$from, $to], old, new)),
-                spans: spans(&members),
-                ..plain("file", from.file[3], to.file[3])
             },
             TypeConverter {
+                rules: TypeRules {
+                    spans: spans(&[
+                        (from.request[0], to.request[0]),
+                        (from.request[1], to.request[1]),
+                    ]),
+                    ..plain("request", from.request[3], to.request[3])
+                },
                 convert: Some(|cx, at, old, new| request(cx, at, [$from, $to], old, new)),
-                spans: spans(&[
-                    (from.request[0], to.request[0]),
-                    (from.request[1], to.request[1]),
-                ]),
-                ..plain("request", from.request[3], to.request[3])
             },
         ];
         let converter: &'static Converter = Box::leak(Box::new(Converter {
@@ -190,7 +189,8 @@ macro_rules! converter {
                 comm: 0,
                 comm_len: 0,
             },
-            types: leak(types),
+            changed: leak(types),
+            carried: &[],
         }));
         converter
     }};
@@ -384,30 +384,19 @@ fn counted(from: [usize; 2], to: [usize; 2], name: [&'static str; 2]) -> &'stati
         count: Bits { offset: 0, len: 32 },
         add: 0,
     };
-    let plain = |name, from: usize, to: usize| TypeConverter {
-        name,
-        from_size: from as u32,
-        to_size: to as u32,
-        extent: None,
-        anchor: None,
-        tail: None,
-        parts: &[],
-        open: false,
-        convert: None,
-        spans: &[],
-        padding: &[],
-        rules: &[],
-    };
     let types = vec![
         TypeConverter {
-            tail: Some(tail),
+            rules: TypeRules {
+                tail: Some(tail),
+                ..plain("counted", from[0], to[0])
+            },
             convert: Some(|_, _, old, new| {
                 new.fill(0);
                 new[..4].copy_from_slice(&old[..4]);
             }),
-            ..plain("counted", from[0], to[0])
         },
         TypeConverter {
+            rules: plain("element", was, is),
             convert: Some(|cx, at, old, new| {
                 let number = old
                     .iter()
@@ -421,7 +410,6 @@ fn counted(from: [usize; 2], to: [usize; 2], name: [&'static str; 2]) -> &'stati
                     },
                 }
             }),
-            ..plain("element", was, is)
         },
     ];
     let node = |layout: &'static str| Node {
@@ -442,7 +430,8 @@ fn counted(from: [usize; 2], to: [usize; 2], name: [&'static str; 2]) -> &'stati
             comm: 0,
             comm_len: 0,
         },
-        types: leak(types),
+        changed: leak(types),
+        carried: &[],
     }))
 }
 

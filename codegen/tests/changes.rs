@@ -7,7 +7,7 @@ mod fixture;
 use fixture::Fixture;
 use kconv_codegen::plan::Why;
 use kconv_codegen::{coverage, diff, show};
-use kconv_runtime::table::RuleKind;
+use kconv_rules::RuleKind;
 
 /// What a fixture gives, for a snapshot: the diff, the plan of `s` and of what it contains, and
 /// what is undecided.

@@ -1,24 +1,43 @@
-//! The committed converters are what would be generated now.
+//! What is committed is what would be generated now.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use kconv_codegen::generate;
+use kconv_codegen::generate::{self, GeneratedFile};
 use kernel_structs::releases::Registry;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+static MADE: LazyLock<Vec<GeneratedFile>> = LazyLock::new(|| {
+    let registry = Registry::builtin().unwrap();
+    generate::generate(&root(), &registry).unwrap()
+});
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
 
 #[test]
 fn generated_files_are_fresh() {
-    let registry = Registry::builtin().unwrap();
-    let converters = Path::new(env!("CARGO_MANIFEST_DIR")).join("../converters");
-    let crates = generate::crates(&converters).unwrap();
-    assert!(crates.len() >= 4, "{crates:?}");
-    for dir in crates {
-        let files = generate::generate(&dir, &registry).unwrap();
-        let differences = generate::compare(&dir, &files).unwrap();
-        assert_eq!(
-            differences,
-            [],
-            "run `cargo run -p kconv-codegen --bin kconv-gen -- generate`"
-        );
+    let differences = generate::compare(&root(), &MADE).unwrap();
+    assert_eq!(
+        differences,
+        [],
+        "run `cargo run -p kconv-codegen --bin kconv-gen -- generate`"
+    );
+}
+
+/// A page for every pair of every step, and no step without one.
+#[test]
+fn every_step_has_its_pages() {
+    let steps = generate::steps(&root().join(generate::CONVERTERS)).unwrap();
+    assert!(steps.len() >= 20, "{steps:?}");
+    for step in &steps {
+        let text = fs::read_to_string(step.join(generate::STEP)).unwrap();
+        let pairs = text.lines().filter(|line| *line == "[[pair]]").count();
+        let folder = Path::new(generate::CONVERTERS).join(step.file_name().unwrap());
+        let pages = MADE.iter().filter(|file| file.path.starts_with(&folder));
+        assert_eq!(pages.count(), pairs, "{folder:?}");
+        assert!(pairs > 0, "{folder:?}");
     }
 }

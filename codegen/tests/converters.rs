@@ -7,7 +7,7 @@ mod world;
 
 use kconv_image::{ObjectId, Slot, SlotTarget, SymbolId};
 use kconv_runtime::context::Outcome;
-use kconv_runtime::table::{Converter, Span, TypeConverter};
+use kconv_runtime::table::{Converter, Span, TypeConverter, TypeRules};
 use kernel_structs::releases::{LayoutId, Registry};
 use kernel_structs::state::StateMap;
 use proptest::test_runner::{Config, TestRunner};
@@ -18,20 +18,25 @@ const WORK_LIST: &str = "task_struct.scm_work_list";
 
 /// Every committed converter, with what people decided for it.
 fn converters() -> Vec<(&'static Converter, Vec<(&'static str, Decided)>)> {
+    let sums = ["task_struct.per_cpu_utime", "task_struct.per_cpu_stime"];
+    let steps = [
+        ("2.4.36.8-2.4.36.9", vec![(WORK_LIST, Decided::Zero)]),
+        ("2.4.36.9-2.4.36.8", vec![(WORK_LIST, Decided::MustBeZero)]),
+        ("2.4.36-up-2.4.36-smp", Vec::new()),
+        (
+            "2.4.36-smp-2.4.36-up",
+            sums.map(|field| (field, Decided::Sum)).to_vec(),
+        ),
+    ];
     let mut all = Vec::new();
-    for converter in convert_2_4_36_8_2_4_36_9::CONVERTERS {
-        all.push((converter, vec![(WORK_LIST, Decided::Zero)]));
+    for (step, decided) in steps {
+        for converter in kconv_steps::called(&format!("convert-{step}")) {
+            all.push((converter, decided.clone()));
+        }
     }
-    for converter in convert_2_4_36_9_2_4_36_8::CONVERTERS {
-        all.push((converter, vec![(WORK_LIST, Decided::MustBeZero)]));
-    }
-    for converter in convert_2_4_36_up_2_4_36_smp::CONVERTERS {
-        all.push((converter, Vec::new()));
-    }
-    for converter in convert_2_4_36_smp_2_4_36_up::CONVERTERS {
-        let sums = ["task_struct.per_cpu_utime", "task_struct.per_cpu_stime"];
-        all.push((converter, sums.map(|field| (field, Decided::Sum)).to_vec()));
-    }
+    let family = kconv_steps::all().iter();
+    let family = family.filter(|converter| converter.family == "linux-2.4");
+    assert_eq!(all.len(), family.count());
     all
 }
 
@@ -278,22 +283,26 @@ fn with_spans(
     ty: &str,
     change: impl Fn(&mut Vec<Span>),
 ) -> &'static Converter {
-    let types: Vec<TypeConverter> = converter
-        .types
-        .iter()
+    let mut types: Vec<TypeConverter> = converter
+        .types()
         .map(|old| {
             let mut spans = old.spans.to_vec();
             if old.name == ty {
                 change(&mut spans);
             }
             TypeConverter {
-                spans: Vec::leak(spans),
-                ..*old
+                rules: TypeRules {
+                    spans: Vec::leak(spans),
+                    ..old.rules
+                },
+                convert: old.convert,
             }
         })
         .collect();
+    types.sort_by_key(|ty| ty.name);
     Box::leak(Box::new(Converter {
-        types: Vec::leak(types),
+        changed: Vec::leak(types),
+        carried: &[],
         ..*converter
     }))
 }

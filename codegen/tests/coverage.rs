@@ -4,10 +4,10 @@
 
 mod fixture;
 
-use fixture::Fixture;
+use fixture::{Fixture, house};
 use kconv_codegen::coverage::{self, CoverageFinding};
-use kconv_codegen::emit::{self, EmitError};
-use kconv_codegen::plan::{Action, FieldPlan, Plan, TypePlan};
+use kconv_codegen::emit::{EmitError, HouseError};
+use kconv_codegen::plan::{Action, FieldPlan, Made, Plan, TypePlan};
 use kernel_structs::state::Tail;
 
 fn fixture() -> Fixture {
@@ -25,8 +25,15 @@ fn trip(change: impl Fn(&mut TypePlan)) -> String {
     assert_eq!(coverage::check(&plan, &fixture.old, &fixture.new), []);
     change(plan.types.get_mut("s").unwrap());
     let findings = coverage::check(&plan, &fixture.old, &fixture.new);
-    let refused = emit::emit(&plan, &fixture.old, &fixture.new);
-    assert!(matches!(refused, Err(EmitError::NotTotal(refused)) if refused == findings));
+    let made = Made {
+        plan,
+        ..fixture.make()
+    };
+    let refused = house::page(&fixture, &made);
+    assert!(matches!(
+        refused,
+        Err(HouseError::Emit(EmitError::NotTotal(refused))) if refused == findings
+    ));
     findings
         .iter()
         .map(ToString::to_string)
@@ -210,7 +217,7 @@ fn an_object_that_is_made_is_accounted_for() {
     let made = fixture.make();
     assert!(made.undecided.is_empty(), "{:?}", made.undecided);
     assert_eq!(coverage::check(&made.plan, &fixture.old, &fixture.new), []);
-    let text = emit::emit(&made.plan, &fixture.old, &fixture.new).unwrap();
+    let text = house::page(&fixture, &made).unwrap();
     assert!(
         text.contains("new.owner = cx.make(&at!(at.owner), old.owner.as_bytes());"),
         "{text}"
@@ -298,7 +305,7 @@ fn a_flexible_array_is_accounted_for() {
     let made = fixture.make();
     assert!(made.undecided.is_empty(), "{:?}", made.undecided);
     assert_eq!(coverage::check(&made.plan, &fixture.old, &fixture.new), []);
-    let text = emit::emit(&made.plan, &fixture.old, &fixture.new).unwrap();
+    let text = house::page(&fixture, &made).unwrap();
     assert!(
         text.contains("// e: n elements at the end, each by `p`"),
         "{text}"

@@ -5,8 +5,8 @@
 mod fixture;
 
 use fixture::Fixture;
-use kconv_codegen::generate::{self, GenerateError};
-use kconv_codegen::overrides::{self, FOLDER, stale};
+use kconv_codegen::generate::{self, Family, GenerateError};
+use kconv_codegen::overrides::{self, Changes, FOLDER, stale};
 use kconv_codegen::show;
 use kernel_structs::releases::Registry;
 use std::path::{Path, PathBuf};
@@ -203,14 +203,18 @@ fn an_action_that_does_not_fit_its_field_is_an_error() {
     insta::assert_snapshot!(told(&fixture.decided(&entries.concat())));
 }
 
-/// What generating a converter says, from its changed overrides and the decisions in `folder`.
+/// What generating a step says, from its changed file and the decisions in `folder`.
 fn generated(step: &str, folder: &Path, change: impl Fn(String) -> String) -> String {
     let dir = converters().join(step);
-    let text = std::fs::read_to_string(dir.join("overrides.toml")).unwrap();
+    let text = std::fs::read_to_string(dir.join("step.toml")).unwrap();
     let registry = Registry::builtin().unwrap();
-    match generate::generate_from(&change(text), &registry, folder) {
+    let name = overrides::parse(&text).unwrap().family;
+    let family = Family::read(&registry, &name).unwrap();
+    let house = family.house().unwrap();
+    let changes = Changes::read(folder, &name).unwrap();
+    match generate::pages(&change(text), &registry, &family, &house, &changes) {
         Ok(files) => format!("{} files", files.len()),
-        Err(GenerateError::Findings(findings)) => show::findings("overrides.toml", &findings),
+        Err(GenerateError::Findings(findings)) => show::findings("step.toml", &findings),
         Err(error) => error.to_string(),
     }
 }

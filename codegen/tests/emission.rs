@@ -8,9 +8,29 @@
 mod emitted;
 mod fixture;
 
-use fixture::Fixture;
-use kconv_codegen::{coverage, emit};
-use std::path::PathBuf;
+use fixture::{Fixture, house};
+use kconv_codegen::coverage;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The files below `folder`, by their path in it.
+fn kept(folder: &Path) -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
+    let mut folders: Vec<PathBuf> = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(folder).unwrap().to_str().unwrap();
+            files.insert(name.to_owned(), fs::read_to_string(&path).unwrap());
+        }
+    }
+    files
+}
 
 fn check(fixture: &Fixture, name: &str) {
     let made = fixture.make();
@@ -22,22 +42,33 @@ fn check(fixture: &Fixture, name: &str) {
         .filter(|e| !made.needed.contains(&e.index));
     assert_eq!(unneeded.count(), 0);
     assert_eq!(coverage::check(&made.plan, &fixture.old, &fixture.new), []);
-    let text = emit::emit(&made.plan, &fixture.old, &fixture.new).unwrap();
-    assert_eq!(
-        text,
-        emit::emit(&fixture.make().plan, &fixture.old, &fixture.new).unwrap()
-    );
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+    let files = house::files(fixture, &made, name).unwrap();
+    let again = house::files(fixture, &fixture.make(), name).unwrap();
+    assert_eq!(files, again);
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/generated")
-        .join(format!("{name}.rs"));
+        .join(name);
     if std::env::var_os("KCONV_BLESS").is_some() {
-        std::fs::write(&path, &text).unwrap();
+        let _ = fs::remove_dir_all(&folder);
+        for (file, text) in &files {
+            let path = folder.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
     }
-    let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    if kept != text {
-        let diff = similar::TextDiff::from_lines(&kept, &text);
-        panic!("{}", diff.unified_diff().header("kept", "generated"));
+    let kept = kept(&folder);
+    let names = |files: &BTreeMap<String, String>| files.keys().cloned().collect::<Vec<_>>();
+    for (file, text) in &files {
+        let kept = kept.get(file).map_or("", String::as_str);
+        if kept != text {
+            let diff = similar::TextDiff::from_lines(kept, text);
+            panic!(
+                "{file}\n{}",
+                diff.unified_diff().header("kept", "generated")
+            );
+        }
     }
+    assert_eq!(names(&kept), names(&files));
 }
 
 #[test]

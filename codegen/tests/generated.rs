@@ -9,11 +9,36 @@
 
 mod world;
 
+/// Warnings that the crates of generated files allow are allowed here, and no others.
+#[rustfmt::skip]
+#[deny(warnings)]
+#[allow(missing_docs, reason = "names are those of the kernel")]
+#[allow(non_snake_case, reason = "and those of structures without a name are made of two")]
+#[allow(unused_variables, reason = "not every function needs all of its parameters")]
+#[allow(unused_imports, reason = "nor every file what all of them import")]
+#[allow(dead_code, reason = "nor every test all that is generated")]
+#[allow(unreachable_pub, reason = "a page does not know where it is linked in")]
 mod generated {
-    #[rustfmt::skip]
-    pub mod decisions;
-    #[rustfmt::skip]
-    pub mod rules;
+    pub mod decisions {
+        pub mod carry;
+        pub mod step;
+        pub mod views;
+    }
+    pub mod rules {
+        pub mod carry;
+        pub mod step;
+        pub mod views;
+    }
+}
+
+mod decisions {
+    pub(crate) use crate::generated::decisions::step::CONVERTER;
+    pub(crate) use crate::generated::decisions::views::layouts::{vnew as new, vold as old};
+}
+
+mod rules {
+    pub(crate) use crate::generated::rules::step::CONVERTER;
+    pub(crate) use crate::generated::rules::views::layouts::{vnew as new, vold as old};
 }
 
 /// What the decisions call.
@@ -32,7 +57,6 @@ mod overrides {
     }
 }
 
-use generated::{decisions, rules};
 use kconv_image::{ObjectId, Slot, SlotTarget, SymbolId};
 use kconv_runtime::context::Outcome;
 use kconv_runtime::prelude::{FromBytes, I32, IntoBytes, U16, U32};
@@ -141,7 +165,7 @@ fn a_value_with_nothing_to_lose_is_converted_without_a_word() {
 fn numbers_keep_their_value() {
     let mut old = calm_rules(OLD[0]);
     old.carried = I32::new(-5);
-    old.whole = rules::same::pair {
+    old.whole = rules::old::pair {
         x: I32::new(1),
         y: I32::new(2),
     };

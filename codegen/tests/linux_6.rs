@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "../../converters/kconv/src/converters.rs"]
-mod converters;
 mod world;
 
 use kconv_image::{ObjectId, Slot, SlotTarget, SymbolId};
@@ -35,7 +33,7 @@ static LAYOUTS: LazyLock<BTreeMap<&str, Layout>> = LazyLock::new(|| {
 
 /// Every converter, with the one back.
 fn directions() -> Vec<[&'static Converter; 2]> {
-    let mut all = converters::linked();
+    let mut all = kconv_steps::all().to_vec();
     all.retain(|converter| converter.family == "linux-6");
     let back = |there: &Converter| {
         let ends = (there.to.layout, there.from.layout);
@@ -119,7 +117,7 @@ fn decided(direction: [&Converter; 2]) -> BTreeSet<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../converters");
     let names = direction.map(|converter| format!("converter = \"{}\"\n", converter.name));
     let texts = std::fs::read_dir(folder).unwrap().filter_map(|entry| {
-        let text = std::fs::read_to_string(entry.unwrap().path().join("overrides.toml")).ok()?;
+        let text = std::fs::read_to_string(entry.unwrap().path().join("step.toml")).ok()?;
         names.iter().any(|name| text.contains(name)).then_some(text)
     });
     let texts: Vec<String> = texts.collect();

@@ -11,8 +11,8 @@ use std::path::Path;
 use std::process::Command;
 
 const CHAPTER: &str = include_str!("../../book/src/linux-6.1-6.12.md");
-const FORTH: &str = "linux-6.1.0-47-amd64-6.12.117-amd64";
-const BACK: &str = "linux-6.12.117-amd64-6.1.0-47-amd64";
+const FORTH: &str = "linux-6.1.170-6.12.117";
+const BACK: &str = "linux-6.12.117-6.1.170";
 
 /// The decisions of the family's converters, by folder.
 fn converters() -> BTreeMap<String, OverridesFile> {
@@ -20,7 +20,7 @@ fn converters() -> BTreeMap<String, OverridesFile> {
     let mut all = BTreeMap::new();
     for entry in fs::read_dir(root).unwrap() {
         let dir = entry.unwrap();
-        if let Ok(text) = fs::read_to_string(dir.path().join("overrides.toml")) {
+        if let Ok(text) = fs::read_to_string(dir.path().join("step.toml")) {
             let file = overrides::parse(&text).unwrap();
             if file.family == "linux-6" {
                 all.insert(dir.file_name().into_string().unwrap(), file);

@@ -5,19 +5,17 @@
 
 mod sample;
 
-use convert_6_1_170_amd64_6_12_117_amd64 as forth;
-use convert_6_12_117_amd64_6_1_170_amd64 as back;
 use kconv_image::{Image, ObjectId};
 use kconv_runtime::table::Converter;
 use proptest::prelude::*;
 use sample::{Sample, assert_same, get, refusals, through};
 
 fn forth() -> &'static Converter {
-    forth::CONVERTERS[0]
+    sample::step("convert-6.1.170-6.12.117")
 }
 
 fn back() -> &'static Converter {
-    back::CONVERTERS[0]
+    sample::step("convert-6.12.117-6.1.170")
 }
 
 /// What a file says of who gets its signals.

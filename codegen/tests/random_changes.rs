@@ -5,9 +5,9 @@
 
 mod fixture;
 
-use fixture::Fixture;
+use fixture::{Fixture, house};
 use kconv_codegen::plan::Why;
-use kconv_codegen::{coverage, emit};
+use kconv_codegen::coverage;
 use proptest::prelude::*;
 use std::fmt::Write;
 
@@ -79,7 +79,7 @@ proptest! {
         prop_assert_eq!(&made.undecided, &[]);
         prop_assert_eq!(made.needed.len(), fixture.overrides.entries.len());
         prop_assert_eq!(coverage::check(&made.plan, &fixture.old, &fixture.new), []);
-        let text = emit::emit(&made.plan, &fixture.old, &fixture.new);
-        prop_assert!(text.is_ok(), "{:?}", text);
+        let files = house::files(&fixture, &made, "random");
+        prop_assert!(files.is_ok(), "{:?}", files);
     }
 }

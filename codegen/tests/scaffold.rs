@@ -1,4 +1,4 @@
-//! New converter crates, and what is left to decide.
+//! New steps, and what is left to decide.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -6,7 +6,7 @@ use kconv_codegen::overrides::{Changes, OverrideProblem};
 use kconv_codegen::patch::PatchError;
 use kconv_codegen::plan::{Pair, Plan};
 use kconv_codegen::scaffold::hunks::{self, Touch, Wanted};
-use kconv_codegen::scaffold::{self, Crate, ScaffoldError, SelectError, Selection};
+use kconv_codegen::scaffold::{self, NewStep, ScaffoldError, SelectError, Selection};
 use kconv_codegen::status;
 use kernel_structs::releases::Registry;
 use std::collections::BTreeMap;
@@ -17,13 +17,13 @@ fn registry() -> Registry {
     Registry::builtin().unwrap()
 }
 
-fn make(from: &str, to: &str) -> Crate {
+fn make(from: &str, to: &str) -> NewStep {
     let registry = registry();
     let selection = scaffold::select(&registry, from, to).unwrap();
     scaffold::make(&registry, &selection, None, Path::new("no decisions")).unwrap()
 }
 
-fn text_of<'a>(made: &'a Crate, path: &str) -> &'a str {
+fn text_of<'a>(made: &'a NewStep, path: &str) -> &'a str {
     let file = made.files.iter().find(|file| file.0 == Path::new(path));
     &file.unwrap().1
 }
@@ -49,20 +49,51 @@ fn uncommented(made: &Crate) -> BTreeMap<&str, String> {
 }
 
 #[test]
-fn a_new_crate_has_what_is_known() {
+fn a_new_step_has_what_is_known() {
     let made = make("6.1.0-47-amd64", "6.1.0-48-amd64");
     assert_eq!(made.undecided, 1);
-    assert!(
-        !made
-            .files
-            .iter()
-            .any(|file| file.0.starts_with("src/generated"))
-    );
-    for path in ["Cargo.toml", "src/lib.rs", "src/main.rs", "overrides.toml"] {
-        insta::assert_snapshot!(path.replace('/', "_"), text_of(&made, path));
-    }
+    assert_eq!(made.converter, "convert-6.1.170-6.1.172");
+    let files: Vec<_> = made.files.iter().map(|file| file.0.as_path()).collect();
+    assert_eq!(files, [Path::new("step.toml")]);
+    insta::assert_snapshot!("step.toml", text_of(&made, "step.toml"));
     assert_eq!(made.proposals[0].file, "task_struct.toml");
     insta::assert_snapshot!("proposal", made.proposals[0].text);
+}
+
+/// A step is called by versions, and by flavours where they differ; folder and converter alike.
+#[test]
+fn a_step_is_named_by_its_kernels() {
+    let registry = registry();
+    for (from, to, name) in [
+        ("6.12.113", "6.12.115", "6.12.113-6.12.115"),
+        (
+            "6.12.113+deb12-amd64",
+            "6.12.115+deb12-amd64",
+            "6.12.113-6.12.115",
+        ),
+        (
+            "6.12.117+deb12-amd64",
+            "6.12.117+deb12-rt-amd64",
+            "6.12.117-standard-6.12.117-rt",
+        ),
+        ("2.4.36-smp", "2.4.37-up", "2.4.36-smp-2.4.37-up"),
+    ] {
+        let selection = scaffold::select(&registry, from, to).unwrap();
+        let folder = scaffold::folder(&selection.from, &selection.to);
+        assert_eq!(folder, format!("linux-{name}"));
+        let made = scaffold::make(&registry, &selection, None, Path::new("no decisions")).unwrap();
+        assert_eq!(made.converter, format!("convert-{name}"));
+        // What the step is called means the same releases again.
+        let again = scaffold::select(&registry, &selection.from, &selection.to).unwrap();
+        let releases = |selection: &Selection<'_>| -> Vec<(String, String)> {
+            let pairs = selection.pairs.iter();
+            let name = |end: &kconv_codegen::generate::End<'_>| end.release.name.clone();
+            pairs.map(|p| (name(&p.from), name(&p.to))).collect()
+        };
+        for pair in releases(&selection) {
+            assert!(releases(&again).contains(&pair), "{pair:?}");
+        }
+    }
 }
 
 const UNDECIDED: [(&str, &str); 4] = [
@@ -168,19 +199,19 @@ fn with_nothing_undecided_the_code_is_there() {
     let made = make("2.4.36-up", "2.4.36-smp");
     assert_eq!(made.undecided, 0);
     let committed = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../converters/linux-2.4.36-up-smp/src/generated/i386.rs");
-    assert!(text_of(&made, "src/generated/i386.rs") == fs::read_to_string(committed).unwrap());
+        .join("../converters/linux-2.4.36-up-2.4.36-smp/i386.rs");
+    assert!(text_of(&made, "i386.rs") == fs::read_to_string(committed).unwrap());
 }
 
 #[test]
-fn a_crate_is_not_overwritten() {
+fn a_step_is_not_overwritten() {
     let dir = folder("not-overwritten");
     let made = make("2.4.36-up", "2.4.36-smp");
     scaffold::write(&dir, &made).unwrap();
-    fs::write(dir.join("overrides.toml"), "a person's").unwrap();
+    fs::write(dir.join("step.toml"), "a person's").unwrap();
     let error = scaffold::write(&dir, &made).unwrap_err();
     assert!(matches!(error, ScaffoldError::Exists { .. }), "{error}");
-    assert_eq!(fs::read(dir.join("overrides.toml")).unwrap(), b"a person's");
+    assert_eq!(fs::read(dir.join("step.toml")).unwrap(), b"a person's");
 }
 
 #[test]
@@ -250,9 +281,9 @@ fn an_override_that_nothing_needs_is_left_to_correct() {
     let made = make("2.4.36-up", "2.4.36-smp");
     let dir = converters.join("linux-stale");
     scaffold::write(&dir, &made).unwrap();
-    let text = text_of(&made, "overrides.toml").to_owned()
+    let text = text_of(&made, "step.toml").to_owned()
         + "\n[[override]]\nfield = \"task_struct.no_such\"\ninit = \"null\"\nreason = \"none\"\n";
-    fs::write(dir.join("overrides.toml"), text).unwrap();
+    fs::write(dir.join("step.toml"), text).unwrap();
     let selection = scaffold::select(&registry, "2.4.36-up", "2.4.36-smp").unwrap();
     let status = status::status(&registry, &selection, &converters).unwrap();
     assert!(!status.is_complete());

@@ -269,8 +269,12 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     // ticks in user and in kernel mode by processor (kernel/timer.c: update_one_process adds to
     // the current processor's); one processor has used them all (fs/proc/array.c: proc_pid_cpu
     // shows one line per processor)
-    new.per_cpu_utime = [cx.sum(&at!(at.per_cpu_utime), &old.per_cpu_utime)];
-    new.per_cpu_stime = [cx.sum(&at!(at.per_cpu_stime), &old.per_cpu_stime)];
+    new.per_cpu_utime = [
+        cx.sum(&at!(at.per_cpu_utime), &old.per_cpu_utime),
+    ];
+    new.per_cpu_stime = [
+        cx.sum(&at!(at.per_cpu_stime), &old.per_cpu_stime),
+    ];
     new.min_flt = old.min_flt;
     new.maj_flt = old.maj_flt;
     new.nswap = old.nswap;

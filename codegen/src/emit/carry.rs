@@ -6,7 +6,7 @@
 
 use super::EmitError;
 use super::functions::{Entry, function};
-use super::names::{ident, sanitized, version};
+use super::names::{ident, module_name, sanitized, version};
 use super::tables::type_converter;
 use super::text::{Comments, Names, named, statements};
 use super::views::{Structs, Views};
@@ -53,8 +53,8 @@ pub(super) struct Group {
 }
 
 /// Stands in a table for what is known when it is written down.
-const GROUPS: &str = "__groups";
-const FUNCTION: &str = "__function";
+const GROUPS: &str = "ŋgroups";
+const FUNCTION: &str = "ŋfunction";
 
 impl Carry {
     /// From the plan of each layout to itself.
@@ -91,7 +91,7 @@ impl Carry {
     ) -> Result<(), EmitError> {
         let functions = |name: &str| self.function_of(layout, name);
         // People decide about changes, and here is none.
-        let made = function(ty, structs, &functions, &quote!(__overrides))?;
+        let made = function(ty, structs, &functions, &quote!(ŋoverrides))?;
         let table = type_converter(plan, ty, GROUPS, FUNCTION)?;
         let alike = |carried: &Carried| {
             let texts = carried.entries.iter().map(|entry| &entry.text);
@@ -119,9 +119,9 @@ impl Carry {
     /// Path of the function for values of the type `name` of a layout.
     pub(super) fn function_of(&self, layout: usize, name: &str) -> Option<TokenStream> {
         let carried = self.carried(layout, name)?;
-        let module = ident(&sanitized(name));
+        let module = ident(&module_name(name));
         let function = ident(&format!("v{}", carried.name));
-        Some(quote!(__carry::#module::#function))
+        Some(quote!(ŋcarry::#module::#function))
     }
 
     fn carried(&self, layout: usize, name: &str) -> Option<&Carried> {
@@ -162,7 +162,7 @@ impl Carry {
     ) -> Result<BTreeMap<String, String>, EmitError> {
         let mut modules: BTreeMap<String, String> = BTreeMap::new();
         for (name, carries) in &self.types {
-            let module = sanitized(name);
+            let module = module_name(name);
             let text = modules.entry(module.clone()).or_default();
             for group in &carries.groups {
                 text.push_str(&group.text(&format!("{macros}_{module}"), in_macro)?);
@@ -180,7 +180,7 @@ impl Carry {
             let carried = &carries.carried[*carries.of.get(&layout)?];
             Some(format!(
                 "{}::V{}",
-                ident(&sanitized(name)),
+                ident(&module_name(name)),
                 carried.name.to_uppercase()
             ))
         };
@@ -255,7 +255,7 @@ impl Carries {
         let mut taken = BTreeSet::new();
         for group in &mut groups {
             group.name = group.free_name(group.members.len() == all, &taken);
-            taken.insert(group.name.clone());
+            taken.insert(group.name.to_uppercase());
         }
         self.groups = groups;
     }
@@ -294,7 +294,8 @@ impl Carries {
 }
 
 impl Group {
-    /// A name after the first field of which no other group has its name.
+    /// A name after the first field of which no other group has its name. Its rules go by the name
+    /// in capitals, so `taken` are capitals.
     fn free_name(&self, always: bool, taken: &BTreeSet<String>) -> String {
         let first = self.entries[0].first;
         if always {
@@ -316,7 +317,8 @@ impl Group {
                 .take(taken.len() + 1)
                 .map(|number| format!("{base}_{number}")),
         );
-        let free = names.into_iter().find(|name| !taken.contains(name));
+        let is_free = |name: &String| !taken.contains(&name.to_uppercase());
+        let free = names.into_iter().find(is_free);
         free.unwrap_or(base)
     }
 
@@ -387,7 +389,7 @@ impl Written<'_> {
         let [old, new] = self.types.map(|ty| ty.to_string().replace(" :: ", "::"));
         let [old, new] = [old, new].map(|ty| ty.replace(" ; ", "; "));
         let mut text = format!(
-            "pub fn {}(__cx: &mut Context<'_>, __at: &At<'_>, __old: &{old}, __new: &mut {new}) {{\n",
+            "pub fn {}(ŋcx: &mut Context<'_>, ŋat: &At<'_>, ŋold: &{old}, ŋnew: &mut {new}) {{\n",
             self.function
         );
         for (name, ty) in [("Old", &old), ("New", &new)] {
@@ -400,7 +402,7 @@ impl Written<'_> {
             for group in self.groups.iter().filter(|g| g.entries[0].first == first) {
                 let _ = writeln!(
                     text,
-                    "    {}{}!(__cx, __at, __old, __new);",
+                    "    {}{}!(ŋcx, ŋat, ŋold, ŋnew);",
                     self.paths[0], group.name
                 );
             }

@@ -156,7 +156,7 @@ fn clear_unit(
     if !units.insert(path.to_string()) {
         return None;
     }
-    let unit = place(&quote!(__new), &path);
+    let unit = place(&quote!(ŋnew), &path);
     let len = literal(len);
     Some((path.to_string(), quote!(#unit = [0; #len];)))
 }
@@ -192,7 +192,7 @@ impl Spare<'_> {
                     let common = self.common((base + offset) * 8, len * 8);
                     self.cleared += common;
                     if common > 0 {
-                        let name = place(&quote!(__new), &path.member(name));
+                        let name = place(&quote!(ŋnew), &path.member(name));
                         let len = literal(*len);
                         self.lines.extend(quote!(#name = [0; #len];));
                     }

@@ -1,8 +1,9 @@
 //! One line of a conversion function: what a rule looks like in Rust.
 //!
 //! A line stands in a function, or in the group of lines that several functions share, which is a
-//! macro. So the parameters of the function are written as `__cx`, `__at`, `__old` and `__new`, and
-//! what is outside as `__rt`, `__views` and `__carry`; [`super::text`] puts the names in.
+//! macro. So the parameters of the function are written as `ŋcx`, `ŋat`, `ŋold` and `ŋnew`, and
+//! what is outside as `ŋrt`, `ŋviews` and `ŋcarry`; [`super::text`] puts the names in. No name in C
+//! begins with that letter.
 
 use super::names::{ident, literal};
 use super::views::{Structs, Which, scalar_type, scalar_value};
@@ -36,8 +37,8 @@ impl Lines<'_> {
     pub(super) fn line(&self, field: &FieldPlan) -> Option<TokenStream> {
         let path = &field.path;
         let old_path = field.old_path.as_ref().unwrap_or(path);
-        let old = || access(&quote!(__old), old_path, &field.from);
-        let new = || place(&quote!(__new), path);
+        let old = || access(&quote!(ŋold), old_path, &field.from);
+        let new = || place(&quote!(ŋnew), path);
         let line = match &field.action {
             Action::Drop { initial, strict } => {
                 return self.drop_line(field, *initial, *strict);
@@ -46,15 +47,15 @@ impl Lines<'_> {
                 let (old, at) = (old(), self.at(path, path, Sides::Old));
                 let head = self.at(head, head, Sides::Old);
                 return Some(match strict {
-                    true => quote!(__cx.drop_link_strict(#at, #head, #old);),
-                    false => quote!(__cx.drop_link(#at, #head, #old);),
+                    true => quote!(ŋcx.drop_link_strict(#at, #head, #old);),
+                    false => quote!(ŋcx.drop_link(#at, #head, #old);),
                 });
             }
             Action::Used { .. } => return Some(TokenStream::new()),
             Action::Recurse { ty } => {
                 let function = (self.functions)(ty)?;
                 let (at, old, new) = (self.at(old_path, path, Sides::Both), old(), new());
-                return Some(quote!(#function(__cx, #at, &#old, &mut #new);));
+                return Some(quote!(#function(ŋcx, #at, &#old, &mut #new);));
             }
             Action::Elements {
                 each,
@@ -67,28 +68,28 @@ impl Lines<'_> {
             Action::Make { .. } => {
                 let at = self.at(old_path, path, Sides::Both);
                 let old = old();
-                quote!(__cx.make(#at, #old.as_bytes()))
+                quote!(ŋcx.make(#at, #old.as_bytes()))
             }
             Action::Fold { .. } => {
                 let at = self.at(old_path, path, Sides::Both);
                 let (old, new) = (old(), new());
-                return Some(quote!(__cx.fold(#at, #old, #new.as_mut_bytes());));
+                return Some(quote!(ŋcx.fold(#at, #old, #new.as_mut_bytes());));
             }
             Action::ContainerAddress => {
                 let at = self.at(path, path, Sides::New);
-                quote!(__cx.container(#at))
+                quote!(ŋcx.container(#at))
             }
             Action::DropContainer => {
                 let at = self.at(path, path, Sides::Old);
                 let old = old();
-                return Some(quote!(__cx.drop_container(#at, #old);));
+                return Some(quote!(ŋcx.drop_container(#at, #old);));
             }
             // The runtime converts the elements, one after the other.
             Action::Tail { at, .. } => {
                 let start = literal(at.1);
                 return Some(match field.to.as_ref()?.bits.len {
                     0 => TokenStream::new(),
-                    _ => quote!(__new.as_mut_bytes()[#start..].fill(0);),
+                    _ => quote!(ŋnew.as_mut_bytes()[#start..].fill(0);),
                 });
             }
             Action::Zero => return self.zero(field),
@@ -104,8 +105,8 @@ impl Lines<'_> {
             Action::Sum => {
                 let (at, old) = (self.at(old_path, path, Sides::Both), old());
                 match self.shape(Which::New, &field.to)? {
-                    Shape::Array { .. } => quote!([cx.sum(#at, &#old)]),
-                    _ => quote!(__cx.sum(#at, &#old)),
+                    Shape::Array { .. } => quote!([ŋcx.sum(#at, &#old)]),
+                    _ => quote!(ŋcx.sum(#at, &#old)),
                 }
             }
             Action::Call {
@@ -119,8 +120,8 @@ impl Lines<'_> {
                     Sides::New
                 };
                 let at = self.at(old_path, path, sides);
-                let arguments = arguments.iter().map(|path| place(&quote!(__old), path));
-                quote!(#overrides::#function(__cx, #at #(, &#arguments)*))
+                let arguments = arguments.iter().map(|path| place(&quote!(ŋold), path));
+                quote!(#overrides::#function(ŋcx, #at #(, &#arguments)*))
             }
             Action::Set { value } => {
                 if field.to.as_ref()?.bit_field {
@@ -132,9 +133,9 @@ impl Lines<'_> {
             }
             Action::OwnAddress { of } => {
                 let at = self.at(of, of, Sides::New);
-                quote!(__cx.own_address(#at))
+                quote!(ŋcx.own_address(#at))
             }
-            Action::ObjectAddress => quote!(__cx.own_address(&At::object())),
+            Action::ObjectAddress => quote!(ŋcx.own_address(&At::object())),
             Action::Link { head } | Action::EmptyLink { head, .. } => {
                 let (at, old) = (self.at(old_path, path, Sides::Both), old());
                 let old_head = if field.old_path.is_some() {
@@ -144,16 +145,16 @@ impl Lines<'_> {
                 };
                 let head = self.at(&old_head, head, Sides::Both);
                 match &field.action {
-                    Action::Link { .. } => quote!(__cx.link(#at, #head, #old)),
+                    Action::Link { .. } => quote!(ŋcx.link(#at, #head, #old)),
                     Action::EmptyLink { strict: true, .. } => {
-                        quote!(__cx.empty_link_strict(#at, #head, #old))
+                        quote!(ŋcx.empty_link_strict(#at, #head, #old))
                     }
-                    _ => quote!(__cx.empty_link(#at, #head, #old)),
+                    _ => quote!(ŋcx.empty_link(#at, #head, #old)),
                 }
             }
             action => {
                 let (at, old) = (self.at(old_path, path, Sides::Both), old());
-                scalar_rule(action, &quote!(__cx), &at, &old)?
+                scalar_rule(action, &quote!(ŋcx), &at, &old)?
             }
         };
         let new = new();
@@ -175,17 +176,17 @@ impl Lines<'_> {
     fn drop_line(&self, field: &FieldPlan, initial: i64, strict: bool) -> Option<TokenStream> {
         let path = &field.path;
         let from = field.from.as_ref()?;
-        let old = access(&quote!(__old), path, &field.from);
+        let old = access(&quote!(ŋold), path, &field.from);
         let initial = Literal::i64_unsuffixed(initial);
         if from.bit_field {
             let name = path.to_string();
             let (offset, len) = (literal(from.bits.offset), literal(from.bits.len));
             let bits = quote!(Bits { offset: #offset, len: #len });
             return Some(match strict {
-                true => quote!(__cx.drop_bit_field(__at, #name, #bits, #old, #initial);),
+                true => quote!(ŋcx.drop_bit_field(ŋat, #name, #bits, #old, #initial);),
                 false => quote! {
                     if #old != #initial {
-                        __cx.keep_bits(__at, #name, __old.as_bytes(), #bits);
+                        ŋcx.keep_bits(ŋat, #name, ŋold.as_bytes(), #bits);
                     }
                 },
             });
@@ -193,18 +194,18 @@ impl Lines<'_> {
         let at = self.at(path, path, Sides::Old);
         let scalar = self.scalar(Which::Old, &field.from);
         Some(match (strict, scalar) {
-            (true, Some(_)) => quote!(__cx.drop_strict(#at, #old, #initial);),
-            (true, None) => quote!(__cx.drop_zero(#at, #old.as_bytes());),
+            (true, Some(_)) => quote!(ŋcx.drop_strict(#at, #old, #initial);),
+            (true, None) => quote!(ŋcx.drop_zero(#at, #old.as_bytes());),
             (false, Some(scalar)) => {
                 let Action::Drop { initial, .. } = field.action else {
                     return None;
                 };
                 let initial = scalar_value(scalar, initial);
-                quote!(__cx.drop_kept(#at, #old.as_bytes(), #initial.as_bytes());)
+                quote!(ŋcx.drop_kept(#at, #old.as_bytes(), #initial.as_bytes());)
             }
             (false, None) => {
                 let len = literal(from.bits.len / 8);
-                quote!(__cx.drop_kept(#at, #old.as_bytes(), &[0; #len]);)
+                quote!(ŋcx.drop_kept(#at, #old.as_bytes(), &[0; #len]);)
             }
         })
     }
@@ -213,7 +214,7 @@ impl Lines<'_> {
         let (from, to) = (field.from.as_ref()?, field.to.as_ref()?);
         let old_path = field.old_path.as_ref().unwrap_or(&field.path);
         let at = self.at(old_path, &field.path, Sides::Both);
-        let old = access(&quote!(__old), old_path, &field.from);
+        let old = access(&quote!(ŋold), old_path, &field.from);
         let value = if from.bit_field {
             old
         } else {
@@ -229,15 +230,15 @@ impl Lines<'_> {
             );
             return set(
                 &field.path,
-                &quote!(__cx.bit_field(#at, #value, #width, #signed)),
+                &quote!(ŋcx.bit_field(#at, #value, #width, #signed)),
             );
         }
-        let new = place(&quote!(__new), &field.path);
-        Some(quote!(#new = cx.integer(#at, #value);))
+        let new = place(&quote!(ŋnew), &field.path);
+        Some(quote!(#new = ŋcx.integer(#at, #value);))
     }
 
     fn zero(&self, field: &FieldPlan) -> Option<TokenStream> {
-        let new = place(&quote!(__new), &field.path);
+        let new = place(&quote!(ŋnew), &field.path);
         Some(match self.scalar(Which::New, &field.to) {
             Some(scalar) => {
                 let zero = scalar_value(scalar, 0);
@@ -258,8 +259,8 @@ impl Lines<'_> {
     ) -> Option<TokenStream> {
         let old_path = field.old_path.as_ref().unwrap_or(&field.path);
         let at = self.at(old_path, &field.path, Sides::Both);
-        let old = place(&quote!(__old), old_path);
-        let new = place(&quote!(__new), &field.path);
+        let old = place(&quote!(ŋold), old_path);
+        let new = place(&quote!(ŋnew), &field.path);
         let common = literal(count.min(new_count));
         let carried = match each {
             Action::Copy if count < new_count => quote!(#new[..#common].copy_from_slice(&#old);),
@@ -267,16 +268,16 @@ impl Lines<'_> {
             Action::Copy => quote!(#new = #old;),
             Action::Recurse { ty } => {
                 let function = (self.functions)(ty)?;
-                quote!(__cx.each(#at, &#old, &mut #new, #function);)
+                quote!(ŋcx.each(#at, &#old, &mut #new, #function);)
             }
             each => {
                 let closure = self.element_closure(each)?;
-                quote!(__cx.each(#at, &#old, &mut #new, #closure);)
+                quote!(ŋcx.each(#at, &#old, &mut #new, #closure);)
             }
         };
         let left_over = if count > new_count {
             let initial = Literal::i64_unsuffixed(rest);
-            quote!(__cx.cut(#at, &#old, #common, #initial);)
+            quote!(ŋcx.cut(#at, &#old, #common, #initial);)
         } else if count < new_count {
             let Some(Shape::Array { element, .. }) = self.shape(Which::New, &field.to) else {
                 return None;
@@ -334,7 +335,7 @@ impl Lines<'_> {
     /// Where a field is, as the runtime is told.
     fn at(&self, old: &FieldPath, new: &FieldPath, sides: Sides) -> TokenStream {
         if new.is_empty() {
-            return quote!(__at);
+            return quote!(ŋat);
         }
         let names = (short_names(old), short_names(new));
         let bits = [(Which::Old, old), (Which::New, new)]
@@ -352,11 +353,11 @@ impl Lines<'_> {
                 is.into_iter().map(ident).collect(),
             );
             match (sides, was == is) {
-                (Sides::Both, true) => return quote!(&__rt::at!(__at.#(#is).*)),
-                (Sides::Old, _) => return quote!(&__rt::at!(__at.#(#was).*, old)),
-                (Sides::New, _) => return quote!(&__rt::at!(__at.#(#is).*, new)),
+                (Sides::Both, true) => return quote!(&ŋrt::at!(ŋat.#(#is).*)),
+                (Sides::Old, _) => return quote!(&ŋrt::at!(ŋat.#(#was).*, old)),
+                (Sides::New, _) => return quote!(&ŋrt::at!(ŋat.#(#is).*, new)),
                 (Sides::Both, false) if was.len() == 1 && is.len() == 1 => {
-                    return quote!(&__rt::at!(__at.#(#was)* => #(#is)*));
+                    return quote!(&ŋrt::at!(ŋat.#(#was)* => #(#is)*));
                 }
                 _ => {}
             }
@@ -388,7 +389,7 @@ impl Lines<'_> {
         } else {
             offset(Which::New, new)
         };
-        quote!(&__at.field(#text, #old, #new))
+        quote!(&ŋat.field(#text, #old, #new))
     }
 
     /// The storage unit of a bit-field of the type itself.
@@ -521,9 +522,9 @@ fn set(path: &FieldPath, value: &TokenStream) -> Option<TokenStream> {
     };
     let owner = parent(path);
     let owner = if owner.is_empty() {
-        quote!(__new)
+        quote!(ŋnew)
     } else {
-        place(&quote!(__new), &owner)
+        place(&quote!(ŋnew), &owner)
     };
     let setter = format_ident!("set_{name}");
     Some(quote!(#owner.#setter(#value);))

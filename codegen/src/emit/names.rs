@@ -53,6 +53,22 @@ pub(super) fn sanitized(name: &str) -> String {
     }
 }
 
+/// The module, or the function, of a type: also the name of its file.
+pub(super) fn module_name(name: &str) -> String {
+    match sanitized(name) {
+        // What no raw identifier can be, what is a file of every folder, and what is a module of its
+        // own beside those of the types.
+        name if matches!(
+            name.as_str(),
+            "self" | "super" | "crate" | "Self" | "_" | "mod" | "layouts" | "runtime"
+        ) =>
+        {
+            format!("{name}_")
+        }
+        name => name,
+    }
+}
+
 /// The name of a layout or release as part of an identifier: `6_12_117_deb12_amd64`.
 pub(crate) fn version(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
@@ -62,6 +78,28 @@ pub(crate) fn version(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_module_is_named_as_its_file_and_not_as_another() {
+        let all = ["bits", "type", "self", "mod", "layouts", "runtime", "file *"];
+        let names = all.map(module_name);
+        assert_eq!(
+            names,
+            [
+                "bits",
+                "type",
+                "self_",
+                "mod_",
+                "layouts_",
+                "runtime_",
+                "file_pointer"
+            ]
+        );
+        for name in names {
+            let ident = ident(&name).to_string();
+            assert_eq!(ident.trim_start_matches("r#"), name);
+        }
+    }
 
     #[test]
     fn words_of_rust_are_raw_and_what_is_no_name_becomes_one() {

@@ -3,7 +3,7 @@
 use super::carry::{Carry, Group, Written, nested_first};
 use super::functions::{Entry, function};
 use super::house::House;
-use super::names::{ident, sanitized, version};
+use super::names::{ident, module_name, version};
 use super::tables::type_converter;
 use super::text::{Names, named};
 use super::views::Structs;
@@ -67,7 +67,7 @@ use kconv_runtime::prelude::*;
     let mut tables = String::new();
     for name in changed.keys() {
         let Changed { ty, types, entries } = &changed[name];
-        let module = sanitized(name);
+        let module = module_name(name);
         let groups = whole(house.carry.groups(name), entries);
         let path = format!("carry::{}::", ident(&module));
         let written = Written {
@@ -138,7 +138,7 @@ pub(super) fn whole_text(
     let functions = |name: &str| path(house, from, &changed, name);
     let made = function(ty, &structs, &functions, &quote!(overrides))?;
     let written = Written {
-        function: &ident(&sanitized(name)).to_string(),
+        function: &ident(&module_name(name)).to_string(),
         types: [&made.old_type, &made.new_type],
         entries: &made.entries,
         groups: &[],
@@ -190,7 +190,7 @@ fn path(
     name: &str,
 ) -> Option<TokenStream> {
     if changed.contains_key(name) {
-        let function = ident(&sanitized(name));
+        let function = ident(&module_name(name));
         return Some(quote!(self::#function));
     }
     house.carry.function_of(from, name)

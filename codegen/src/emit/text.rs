@@ -21,16 +21,17 @@ pub(super) struct Names<'a> {
     pub(super) carry: &'a str,
 }
 
-/// Puts names into `text`.
+/// Puts names into `text`. What stands for them begins with a letter that no name in C has, so that
+/// a member called `__new` is left alone.
 pub(super) fn named(text: &str, names: &Names<'_>) -> String {
     let mut text = text.to_owned();
     for parameter in ["cx", "at", "old", "new"] {
         let name = format!("{}{parameter}", names.parameter);
-        text = text.replace(&format!("__{parameter}"), &name);
+        text = text.replace(&format!("ŋ{parameter}"), &name);
     }
-    text.replace("__rt::", names.runtime)
-        .replace("__views", names.views)
-        .replace("__carry", names.carry)
+    text.replace("ŋrt::", names.runtime)
+        .replace("ŋviews", names.views)
+        .replace("ŋcarry", names.carry)
 }
 
 /// Comments of a piece of code. A marker statement stands for each until the code is formatted.
@@ -170,7 +171,7 @@ mod tests {
             carry: "$crate::linux",
         };
         let text = named(
-            "__new.a = __carry::f(__cx, &__rt::at!(__at.a), cx);",
+            "ŋnew.a = ŋcarry::f(ŋcx, &ŋrt::at!(ŋat.a), cx);",
             &names,
         );
         assert_eq!(

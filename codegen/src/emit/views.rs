@@ -4,7 +4,7 @@
 //! Two structures are one shape if they read the same in Rust, whatever else their layouts say of
 //! the types behind pointers.
 
-use super::names::{ident, literal, sanitized, version};
+use super::names::{ident, literal, module_name, version};
 use crate::ctype::{self, Field, Scalar, Shape as CShape};
 use crate::plan::Plan;
 use kernel_structs::layout::{Layout, TypeId};
@@ -139,7 +139,7 @@ impl<'a> Views<'a> {
             let shown = format!("{shown}__{}", field.name);
             self.visit(index, field.ty, typedef.unwrap_or(&shown));
         }
-        let module = sanitized(composite.name.as_deref().unwrap_or(shown));
+        let module = module_name(composite.name.as_deref().unwrap_or(shown));
         let mut shape = Shape {
             name: String::new(),
             layout: index,
@@ -203,7 +203,7 @@ impl<'a> Views<'a> {
             CShape::Struct(id, _) => match self.shape(index, id) {
                 Some(shape) => {
                     let (module, name) = (ident(&shape.module), ident(&shape.name));
-                    quote!(__views::#module::#name)
+                    quote!(ŋviews::#module::#name)
                 }
                 None => bytes_type(layout.size_of(id).map_or(0, |size| size.0)),
             },
@@ -237,7 +237,7 @@ impl<'a> Views<'a> {
             text.push_str(&self.bit_fields(shape));
         }
         for text in modules.values_mut() {
-            *text = text.replace("__views", root);
+            *text = text.replace("ŋviews", root);
         }
         modules
     }
@@ -363,7 +363,7 @@ fn parts(layout: &Layout, fields: &[Field], size: u64) -> Vec<Part> {
             let first = field.offset / 8;
             pad(&mut parts, end, first);
             parts.push(Part::Unit {
-                name: format!("{}_bits", field.name),
+                name: unit_name(&field.name, fields),
                 offset: first,
                 len: last - first,
                 fields: vec![field.clone()],
@@ -382,6 +382,15 @@ fn parts(layout: &Layout, fields: &[Field], size: u64) -> Vec<Part> {
     }
     pad(&mut parts, end, size);
     parts
+}
+
+/// A name for the storage unit whose first bit-field is `first`, which no member has.
+fn unit_name(first: &str, fields: &[Field]) -> String {
+    let mut name = format!("{first}_bits");
+    while fields.iter().any(|field| field.name == name) {
+        name.push('_');
+    }
+    name
 }
 
 fn pad(parts: &mut Vec<Part>, from: u64, to: u64) {

@@ -15,7 +15,7 @@ fn project(overrides: &str) -> (tempfile::TempDir, Project) {
         .map(|side| format!("{side}_fingerprint = \"{}\"\n", "0".repeat(64)))
         .concat();
     std::fs::write(
-        krate.join("overrides.toml"),
+        krate.join("step.toml"),
         format!("{head}{pins}{overrides}"),
     )
     .unwrap();

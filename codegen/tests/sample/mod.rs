@@ -38,6 +38,12 @@ pub fn state_map() -> &'static StateMap {
     MAP.get_or_init(|| Registry::builtin().unwrap().state_map("linux-6").unwrap())
 }
 
+/// The only converter of a step.
+pub fn step(name: &str) -> &'static Converter {
+    let [converter] = kconv_steps::called(name).try_into().unwrap();
+    converter
+}
+
 /// An image in the making. Object 0 is a task, which owns all the others.
 pub struct Sample {
     layout: &'static Layout,

@@ -1,55 +1,43 @@
 use super::*;
 use crate::at::At;
 use crate::context::Context;
-use crate::table::{Anchor, Node, Span, TaskLabel};
+use crate::table::{Anchor, Node, Span, TaskLabel, TypeRules};
 use kconv_image::model::{Clocks, Fingerprint, Identity, KernelId, TypeIx};
 use proptest::prelude::*;
 
 fn nothing(_: &mut Context<'_>, _: &At<'_>, _: &[u8], _: &mut [u8]) {}
 
-const fn ty(name: &'static str, from_size: u32, to_size: u32) -> TypeConverter {
-    TypeConverter {
+const fn ty(name: &'static str, from_size: u32, to_size: u32) -> TypeRules {
+    TypeRules {
         name,
         from_size,
         to_size,
-        extent: None,
-        anchor: None,
-        tail: None,
-        open: false,
-        parts: &[],
+        ..TypeRules::PLAIN
+    }
+}
+
+const fn whole(rules: TypeRules) -> TypeConverter {
+    TypeConverter {
+        rules,
         convert: Some(nothing),
-        spans: &[],
-        padding: &[],
-        rules: &[],
     }
 }
 
 static TYPES: [TypeConverter; 4] = [
     // Grows from 12 to 16 bytes: its second word moves to the end, its third is no more.
-    TypeConverter {
-        spans: &[
-            Span {
-                from: 0,
-                to: 0,
-                len: 4,
-            },
-            Span {
-                from: 4,
-                to: 12,
-                len: 4,
-            },
-        ],
+    whole(TypeRules {
+        spans: &[Span::new(0, 0, 4), Span::new(4, 12, 4)],
         ..ty("grows", 12, 16)
-    },
-    TypeConverter {
+    }),
+    whole(TypeRules {
         anchor: Some(Anchor { end: 8192 }),
         ..ty("regs", 60, 64)
-    },
-    ty("same", 32, 32),
-    TypeConverter {
+    }),
+    whole(ty("same", 32, 32)),
+    whole(TypeRules {
         extent: Some(8192),
         ..ty("task", 1440, 1456)
-    },
+    }),
 ];
 
 static CONVERTER: Converter = Converter {
@@ -65,7 +53,8 @@ static CONVERTER: Converter = Converter {
         comm: 0,
         comm_len: 0,
     },
-    types: &TYPES,
+    changed: &TYPES,
+    carried: &[],
 };
 
 const NODE: Node = Node {
@@ -216,25 +205,14 @@ proptest! {
 
 /// A type whose objects end where they say, within what is carried as it is: the last 8 of 16
 /// bytes, which become the last 8 of 24.
-static OPEN: [TypeConverter; 1] = [TypeConverter {
+static OPEN: [TypeConverter; 1] = [whole(TypeRules {
     open: true,
-    spans: &[
-        Span {
-            from: 0,
-            to: 0,
-            len: 8,
-        },
-        Span {
-            from: 8,
-            to: 16,
-            len: 8,
-        },
-    ],
+    spans: &[Span::new(0, 0, 8), Span::new(8, 16, 8)],
     ..ty("open", 16, 24)
-}];
+})];
 
 static OPEN_CONVERTER: Converter = Converter {
-    types: &OPEN,
+    changed: &OPEN,
     ..CONVERTER
 };
 
