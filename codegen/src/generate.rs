@@ -1,7 +1,8 @@
 //! Converter crates: their generated files, made and compared with what is there.
 //!
 //! A crate holds what people wrote, `overrides.toml` and where needed `src/overrides.rs`, and one
-//! file per pair of releases that is made from it, `src/generated/MODULE.rs`.
+//! file per pair of releases that is made from it and from the decisions of the family,
+//! `src/generated/MODULE.rs`.
 
 use crate::emit::{self, EmitError};
 use crate::overrides::{

@@ -522,8 +522,8 @@ pub fn task_struct(
     let reason = "handle of a running file system transaction; null outside a system call (fs/jbd/transaction.c: journal_start)";
     new.journal_info = cx
         .reset_strict(&at!(at.journal_info), old.journal_info, 0, reason);
-    // head of a list on the task's own kernel stack while it releases descriptors in flight,
-    // null otherwise
+    // null unless the task is just releasing descriptors in flight, and then it points into the
+    // task's own kernel stack
     new.scm_work_list = U32::new(0);
     new._pad_1436 = [0; 4];
 }
@@ -2885,7 +2885,7 @@ static TASK_STRUCT_RULES: [FieldRule; 113] = [
     FieldRule { field: "parent_exec_id", rule: RuleKind::Carry, from: Some(Bits { offset: 11360, len: 32 }), to: Some(Bits { offset: 11360, len: 32 }), from_type: "u32", to_type: "u32", ..FieldRule::PLAIN },
     FieldRule { field: "self_exec_id", rule: RuleKind::Carry, from: Some(Bits { offset: 11392, len: 32 }), to: Some(Bits { offset: 11392, len: 32 }), from_type: "u32", to_type: "u32", ..FieldRule::PLAIN },
     FieldRule { field: "journal_info", rule: RuleKind::Reset, from: Some(Bits { offset: 11424, len: 32 }), to: Some(Bits { offset: 11424, len: 32 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "handle of a running file system transaction; null outside a system call (fs/jbd/transaction.c: journal_start)", ..FieldRule::PLAIN },
-    FieldRule { field: "scm_work_list", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 11456, len: 32 }), from_type: "", to_type: "struct list_head *", source: Source::StateMap, reason: "head of a list on the task's own kernel stack while it releases descriptors in flight, null otherwise (net/core/scm.c: __scm_destroy, 2.4.36.9 and later)", ..FieldRule::PLAIN },
+    FieldRule { field: "scm_work_list", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 11456, len: 32 }), from_type: "", to_type: "struct list_head *", source: Source::StateMap, reason: "null unless the task is just releasing descriptors in flight, and then it points into the task's own kernel stack (net/core/scm.c: __scm_destroy, 2.4.36.9 and later); an older kernel releases them by recursion and would lose the list, and on up it has padding there, which need not be zero", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 11488, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
 ];
 

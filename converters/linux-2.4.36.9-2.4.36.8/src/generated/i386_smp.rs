@@ -566,7 +566,7 @@ pub fn task_struct(
     let reason = "handle of a running file system transaction; null outside a system call (fs/jbd/transaction.c: journal_start)";
     new.journal_info = cx
         .reset_strict(&at!(at.journal_info), old.journal_info, 0, reason);
-    let reason = "head of a list on the task's own kernel stack while it releases descriptors in flight, null otherwise (net/core/scm.c: __scm_destroy, 2.4.36.9 and later)";
+    let reason = "null unless the task is just releasing descriptors in flight, and then it points into the task's own kernel stack (net/core/scm.c: __scm_destroy, 2.4.36.9 and later); an older kernel releases them by recursion and would lose the list, and on up it has padding there, which need not be zero";
     cx.drop_strict(&at!(at.scm_work_list, old), old.scm_work_list, 0, reason);
 }
 
@@ -2968,7 +2968,7 @@ static TASK_STRUCT_RULES: [FieldRule; 114] = [
     FieldRule { field: "self_exec_id", rule: RuleKind::Carry, from: Some(Bits { offset: 13472, len: 32 }), to: Some(Bits { offset: 13472, len: 32 }), from_type: "u32", to_type: "u32", ..FieldRule::PLAIN },
     FieldRule { field: "alloc_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 13504, len: 32 }), to: Some(Bits { offset: 13504, len: 32 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)", ..FieldRule::PLAIN },
     FieldRule { field: "journal_info", rule: RuleKind::Reset, from: Some(Bits { offset: 13536, len: 32 }), to: Some(Bits { offset: 13536, len: 32 }), from_type: "void *", to_type: "void *", source: Source::StateMap, reason: "handle of a running file system transaction; null outside a system call (fs/jbd/transaction.c: journal_start)", ..FieldRule::PLAIN },
-    FieldRule { field: "scm_work_list", rule: RuleKind::Drop, from: Some(Bits { offset: 13568, len: 32 }), to: None, from_type: "struct list_head *", to_type: "", source: Source::StateMap, reason: "head of a list on the task's own kernel stack while it releases descriptors in flight, null otherwise (net/core/scm.c: __scm_destroy, 2.4.36.9 and later)", ..FieldRule::PLAIN },
+    FieldRule { field: "scm_work_list", rule: RuleKind::Drop, from: Some(Bits { offset: 13568, len: 32 }), to: None, from_type: "struct list_head *", to_type: "", source: Source::StateMap, reason: "null unless the task is just releasing descriptors in flight, and then it points into the task's own kernel stack (net/core/scm.c: __scm_destroy, 2.4.36.9 and later); an older kernel releases them by recursion and would lose the list, and on up it has padding there, which need not be zero", ..FieldRule::PLAIN },
 ];
 
 static THREAD_STRUCT_RULES: [FieldRule; 18] = [

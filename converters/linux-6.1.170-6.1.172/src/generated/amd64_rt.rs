@@ -1467,7 +1467,8 @@ pub fn signal_struct(
     new._pad_436 = [0; 4];
     // controlling terminal
     new.tty = cx.resource(&at!(at.tty), old.tty);
-    // scheduling group of the session, made by setsid and inherited
+    // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
+    // its parent's
     new.autogroup = cx.reset(&at!(at.autogroup), old.autogroup, 0);
     // a seqcount and its spinlock, see there
     seqlock_t(cx, &at!(at.stats_lock), &old.stats_lock, &mut new.stats_lock);
@@ -2140,7 +2141,7 @@ pub fn task_struct(
     let reason = "cgroup that is charged instead of the task's own, inside kernel code only (include/linux/sched/mm.h: set_active_memcg)";
     new.active_memcg = cx
         .reset_strict(&at!(at.active_memcg), old.active_memcg, 0, reason);
-    // device whose congestion is waited for on the way to user mode
+    // device whose congestion is waited for on the way to user mode, null after fork
     new.throttle_queue = cx.reset(&at!(at.throttle_queue), old.throttle_queue, 0);
     // probes the task is in
     new.utask = cx.resource(&at!(at.utask), old.utask);
@@ -9863,7 +9864,7 @@ static SIGNAL_STRUCT_RULES: [FieldRule; 73] = [
     FieldRule { field: "leader", rule: RuleKind::Carry, from: Some(Bits { offset: 3456, len: 32 }), to: Some(Bits { offset: 3456, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 3488, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "tty", rule: RuleKind::Resource, from: Some(Bits { offset: 3520, len: 64 }), to: Some(Bits { offset: 3520, len: 64 }), from_type: "struct tty_struct *", to_type: "struct tty_struct *", source: Source::StateMap, reason: "controlling terminal (drivers/tty/tty_jobctrl.c: __proc_set_tty)", ..FieldRule::PLAIN },
-    FieldRule { field: "autogroup", rule: RuleKind::Reset, from: Some(Bits { offset: 3584, len: 64 }), to: Some(Bits { offset: 3584, len: 64 }), from_type: "struct autogroup *", to_type: "struct autogroup *", source: Source::StateMap, reason: "scheduling group of the session, made by setsid and inherited (kernel/sched/autogroup.c: sched_autogroup_fork)", ..FieldRule::PLAIN },
+    FieldRule { field: "autogroup", rule: RuleKind::Reset, from: Some(Bits { offset: 3584, len: 64 }), to: Some(Bits { offset: 3584, len: 64 }), from_type: "struct autogroup *", to_type: "struct autogroup *", source: Source::StateMap, reason: "scheduling group of the session, made by setsid and inherited: the fork of the thaw takes its parent's (kernel/sched/autogroup.c: sched_autogroup_fork). Kernels with PREEMPT_RT may be built without", ..FieldRule::PLAIN },
     FieldRule { field: "stats_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 3648, len: 384 }), to: Some(Bits { offset: 3648, len: 384 }), from_type: "seqlock_t", to_type: "seqlock_t", nested: Some("seqlock_t"), source: Source::StateMap, reason: "a seqcount and its spinlock, see there (include/linux/seqlock.h: seqlock_init)", ..FieldRule::PLAIN },
     FieldRule { field: "utime", rule: RuleKind::Carry, from: Some(Bits { offset: 4032, len: 64 }), to: Some(Bits { offset: 4032, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
     FieldRule { field: "stime", rule: RuleKind::Carry, from: Some(Bits { offset: 4096, len: 64 }), to: Some(Bits { offset: 4096, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
@@ -10210,7 +10211,7 @@ static TASK_STRUCT_RULES: [FieldRule; 276] = [
     FieldRule { field: "memcg_nr_pages_over_high", rule: RuleKind::Reset, from: Some(Bits { offset: 40768, len: 32 }), to: Some(Bits { offset: 40768, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", source: Source::StateMap, reason: "pages to give back on the way to user mode, charged to a cgroup of this boot (mm/memcontrol.c: mem_cgroup_handle_over_high, 6.1; __mem_cgroup_handle_over_high, 6.12)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 40800, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "active_memcg", rule: RuleKind::Reset, from: Some(Bits { offset: 40832, len: 64 }), to: Some(Bits { offset: 40832, len: 64 }), from_type: "struct mem_cgroup *", to_type: "struct mem_cgroup *", source: Source::StateMap, reason: "cgroup that is charged instead of the task's own, inside kernel code only (include/linux/sched/mm.h: set_active_memcg)", ..FieldRule::PLAIN },
-    FieldRule { field: "throttle_queue", rule: RuleKind::Reset, from: Some(Bits { offset: 40896, len: 64 }), to: Some(Bits { offset: 40896, len: 64 }), from_type: "struct request_queue *", to_type: "struct request_queue *", source: Source::StateMap, reason: "device whose congestion is waited for on the way to user mode (6.1 block/blk-cgroup.c: blkcg_schedule_throttle)", ..FieldRule::PLAIN },
+    FieldRule { field: "throttle_queue", rule: RuleKind::Reset, from: Some(Bits { offset: 40896, len: 64 }), to: Some(Bits { offset: 40896, len: 64 }), from_type: "struct request_queue *", to_type: "struct request_queue *", source: Source::StateMap, reason: "device whose congestion is waited for on the way to user mode, null after fork; throttle_disk of 6.12 points at another kind of object (6.1 block/blk-cgroup.c: blkcg_schedule_throttle)", ..FieldRule::PLAIN },
     FieldRule { field: "utask", rule: RuleKind::Resource, from: Some(Bits { offset: 40960, len: 64 }), to: Some(Bits { offset: 40960, len: 64 }), from_type: "struct uprobe_task *", to_type: "struct uprobe_task *", source: Source::StateMap, reason: "probes the task is in; return probes have replaced return addresses on its user stack (kernel/events/uprobes.c: get_utask, prepare_uretprobe)", ..FieldRule::PLAIN },
     FieldRule { field: "sequential_io", rule: RuleKind::Carry, from: Some(Bits { offset: 41024, len: 32 }), to: Some(Bits { offset: 41024, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "sequential_io_avg", rule: RuleKind::Carry, from: Some(Bits { offset: 41056, len: 32 }), to: Some(Bits { offset: 41056, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },

@@ -1469,7 +1469,8 @@ pub fn signal_struct(
     new._pad_436 = [0; 4];
     // controlling terminal
     new.tty = cx.resource(&at!(at.tty), old.tty);
-    // scheduling group of the session, made by setsid and inherited
+    // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
+    // its parent's
     new.autogroup = cx.reset(&at!(at.autogroup), old.autogroup, 0);
     // a seqcount and its spinlock, see there
     seqlock_t(cx, &at!(at.stats_lock), &old.stats_lock, &mut new.stats_lock);
@@ -2138,7 +2139,7 @@ pub fn task_struct(
     let reason = "cgroup that is charged instead of the task's own, inside kernel code only (include/linux/sched/mm.h: set_active_memcg)";
     new.active_memcg = cx
         .reset_strict(&at!(at.active_memcg), old.active_memcg, 0, reason);
-    // device whose congestion is waited for on the way to user mode
+    // device whose congestion is waited for on the way to user mode, null after fork
     new.throttle_queue = cx.reset(&at!(at.throttle_queue), old.throttle_queue, 0);
     // probes the task is in
     new.utask = cx.resource(&at!(at.utask), old.utask);
@@ -8691,7 +8692,7 @@ static MM_STRUCT_RULES: [FieldRule; 66] = [
     FieldRule { field: "page_table_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 1088, len: 256 }), to: Some(Bits { offset: 1088, len: 256 }), from_type: "spinlock_t", to_type: "spinlock_t", nested: Some("spinlock_t"), source: Source::StateMap, reason: "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)", ..FieldRule::PLAIN },
     FieldRule { field: "mmap_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 1344, len: 320 }), to: Some(Bits { offset: 1344, len: 320 }), from_type: "struct rw_semaphore", to_type: "struct rw_semaphore", nested: Some("rw_semaphore"), source: Source::StateMap, reason: "count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)", ..FieldRule::PLAIN },
     FieldRule { field: "mmlist", rule: RuleKind::Reset, from: Some(Bits { offset: 1664, len: 128 }), to: Some(Bits { offset: 1664, len: 128 }), from_type: "struct list_head", to_type: "struct list_head", nested: Some("list_head"), source: Source::StateMap, reason: "membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)", ..FieldRule::PLAIN },
-    FieldRule { field: "futex_unique_id.counter", rule: RuleKind::Reset, from: None, to: Some(Bits { offset: 1792, len: 64 }), from_type: "", to_type: "s64", source: Source::StateMap, reason: "name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)", ..FieldRule::PLAIN },
+    FieldRule { field: "futex_unique_id.counter", rule: RuleKind::Init, from: None, to: Some(Bits { offset: 1792, len: 64 }), from_type: "", to_type: "s64", source: Source::StateMap, reason: "name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)", ..FieldRule::PLAIN },
     FieldRule { field: "hiwater_rss", rule: RuleKind::Move, from: Some(Bits { offset: 1792, len: 64 }), to: Some(Bits { offset: 1856, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "hiwater_vm", rule: RuleKind::Move, from: Some(Bits { offset: 1856, len: 64 }), to: Some(Bits { offset: 1920, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "total_vm", rule: RuleKind::Move, from: Some(Bits { offset: 1920, len: 64 }), to: Some(Bits { offset: 1984, len: 64 }), from_type: "long unsigned int", to_type: "long unsigned int", ..FieldRule::PLAIN },
@@ -9069,7 +9070,7 @@ static SIGNAL_STRUCT_RULES: [FieldRule; 73] = [
     FieldRule { field: "leader", rule: RuleKind::Carry, from: Some(Bits { offset: 3456, len: 32 }), to: Some(Bits { offset: 3456, len: 32 }), from_type: "int", to_type: "int", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 3488, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "tty", rule: RuleKind::Resource, from: Some(Bits { offset: 3520, len: 64 }), to: Some(Bits { offset: 3520, len: 64 }), from_type: "struct tty_struct *", to_type: "struct tty_struct *", source: Source::StateMap, reason: "controlling terminal (drivers/tty/tty_jobctrl.c: __proc_set_tty)", ..FieldRule::PLAIN },
-    FieldRule { field: "autogroup", rule: RuleKind::Reset, from: Some(Bits { offset: 3584, len: 64 }), to: Some(Bits { offset: 3584, len: 64 }), from_type: "struct autogroup *", to_type: "struct autogroup *", source: Source::StateMap, reason: "scheduling group of the session, made by setsid and inherited (kernel/sched/autogroup.c: sched_autogroup_fork)", ..FieldRule::PLAIN },
+    FieldRule { field: "autogroup", rule: RuleKind::Reset, from: Some(Bits { offset: 3584, len: 64 }), to: Some(Bits { offset: 3584, len: 64 }), from_type: "struct autogroup *", to_type: "struct autogroup *", source: Source::StateMap, reason: "scheduling group of the session, made by setsid and inherited: the fork of the thaw takes its parent's (kernel/sched/autogroup.c: sched_autogroup_fork). Kernels with PREEMPT_RT may be built without", ..FieldRule::PLAIN },
     FieldRule { field: "stats_lock", rule: RuleKind::Reset, from: Some(Bits { offset: 3648, len: 384 }), to: Some(Bits { offset: 3648, len: 384 }), from_type: "seqlock_t", to_type: "seqlock_t", nested: Some("seqlock_t"), source: Source::StateMap, reason: "a seqcount and its spinlock, see there (include/linux/seqlock.h: seqlock_init)", ..FieldRule::PLAIN },
     FieldRule { field: "utime", rule: RuleKind::Carry, from: Some(Bits { offset: 4032, len: 64 }), to: Some(Bits { offset: 4032, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
     FieldRule { field: "stime", rule: RuleKind::Carry, from: Some(Bits { offset: 4096, len: 64 }), to: Some(Bits { offset: 4096, len: 64 }), from_type: "u64", to_type: "u64", ..FieldRule::PLAIN },
@@ -9416,7 +9417,7 @@ static TASK_STRUCT_RULES: [FieldRule; 278] = [
     FieldRule { field: "memcg_nr_pages_over_high", rule: RuleKind::Reset, from: Some(Bits { offset: 40768, len: 32 }), to: Some(Bits { offset: 40768, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", source: Source::StateMap, reason: "pages to give back on the way to user mode, charged to a cgroup of this boot (mm/memcontrol.c: mem_cgroup_handle_over_high, 6.1; __mem_cgroup_handle_over_high, 6.12)", ..FieldRule::PLAIN },
     FieldRule { field: "(padding)", rule: RuleKind::Padding, from: None, to: Some(Bits { offset: 40800, len: 32 }), from_type: "", to_type: "", ..FieldRule::PLAIN },
     FieldRule { field: "active_memcg", rule: RuleKind::Reset, from: Some(Bits { offset: 40832, len: 64 }), to: Some(Bits { offset: 40832, len: 64 }), from_type: "struct mem_cgroup *", to_type: "struct mem_cgroup *", source: Source::StateMap, reason: "cgroup that is charged instead of the task's own, inside kernel code only (include/linux/sched/mm.h: set_active_memcg)", ..FieldRule::PLAIN },
-    FieldRule { field: "throttle_queue", rule: RuleKind::Reset, from: Some(Bits { offset: 40896, len: 64 }), to: Some(Bits { offset: 40896, len: 64 }), from_type: "struct request_queue *", to_type: "struct request_queue *", source: Source::StateMap, reason: "device whose congestion is waited for on the way to user mode (6.1 block/blk-cgroup.c: blkcg_schedule_throttle)", ..FieldRule::PLAIN },
+    FieldRule { field: "throttle_queue", rule: RuleKind::Reset, from: Some(Bits { offset: 40896, len: 64 }), to: Some(Bits { offset: 40896, len: 64 }), from_type: "struct request_queue *", to_type: "struct request_queue *", source: Source::StateMap, reason: "device whose congestion is waited for on the way to user mode, null after fork; throttle_disk of 6.12 points at another kind of object (6.1 block/blk-cgroup.c: blkcg_schedule_throttle)", ..FieldRule::PLAIN },
     FieldRule { field: "utask", rule: RuleKind::Resource, from: Some(Bits { offset: 40960, len: 64 }), to: Some(Bits { offset: 40960, len: 64 }), from_type: "struct uprobe_task *", to_type: "struct uprobe_task *", source: Source::StateMap, reason: "probes the task is in; return probes have replaced return addresses on its user stack (kernel/events/uprobes.c: get_utask, prepare_uretprobe)", ..FieldRule::PLAIN },
     FieldRule { field: "sequential_io", rule: RuleKind::Carry, from: Some(Bits { offset: 41024, len: 32 }), to: Some(Bits { offset: 41024, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
     FieldRule { field: "sequential_io_avg", rule: RuleKind::Carry, from: Some(Bits { offset: 41056, len: 32 }), to: Some(Bits { offset: 41056, len: 32 }), from_type: "unsigned int", to_type: "unsigned int", ..FieldRule::PLAIN },
