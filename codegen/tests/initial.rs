@@ -37,7 +37,7 @@ cache = { policy = \"reset\", strict = true, reason = \"nothing yet\" }
     assert_eq!(open(&made), [""; 0]);
     let cid = field(&made, "s", "cid");
     assert_eq!(cid.action, Action::Set { value: -1 });
-    assert_eq!((cid.source, cid.rule), (Source::StateMap, RuleKind::Reset));
+    assert_eq!((cid.source, cid.rule), (Source::StateMap, RuleKind::Init));
     assert!(matches!(
         field(&made, "s", "list.next").action,
         Action::OwnAddress { .. }
@@ -193,6 +193,13 @@ fn a_number_may_get_a_structure_around_it() {
             strict: false
         }
     );
+    // Two structures of one number are two things.
+    let (user, group) = (
+        "struct kuid { int val; }; struct s { struct kuid owner; };",
+        "struct kgid { int val; }; struct s { struct kgid owner; };",
+    );
+    let made = Fixture::of(user, group).make();
+    assert_eq!(made.undecided[0].why, Why::TypeChanged);
     // Of another width it is another number.
     let wide = "typedef struct { long long counter; } atomic64_t; struct s { atomic64_t count; };";
     assert_eq!(

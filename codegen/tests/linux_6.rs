@@ -4,6 +4,7 @@
 
 mod world;
 
+use kconv_codegen::overrides::Changes;
 use kconv_image::{ObjectId, Slot, SlotTarget, SymbolId};
 use kconv_runtime::context::Outcome;
 use kconv_runtime::table::{Converter, PartKind};
@@ -114,18 +115,14 @@ fn has_rule(layout: &Layout, ty: &str, leaf: &Leaf) -> bool {
 
 /// The names of all members that somebody decided about, in either direction.
 fn decided(direction: [&Converter; 2]) -> BTreeSet<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../converters");
-    let names = direction.map(|converter| format!("converter = \"{}\"\n", converter.name));
-    let texts = std::fs::read_dir(folder).unwrap().filter_map(|entry| {
-        let text = std::fs::read_to_string(entry.unwrap().path().join("step.toml")).ok()?;
-        names.iter().any(|name| text.contains(name)).then_some(text)
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../converters/overrides");
+    let changes = Changes::read(&folder, "linux-6").unwrap();
+    let entries = direction.iter().flat_map(|converter| {
+        let ends = (layout(converter.from.layout), layout(converter.to.layout));
+        changes.between(ends.0, ends.1).entries
     });
-    let texts: Vec<String> = texts.collect();
-    assert_eq!(texts.len(), 2, "{names:?}");
-    let fields = texts.iter().flat_map(|text| text.lines());
-    let fields = fields.filter_map(|line| line.strip_prefix("field = \""));
-    fields
-        .filter_map(|field| Some(field.trim_end_matches('"').rsplit_once('.')?.1.to_owned()))
+    entries
+        .filter_map(|entry| Some(entry.field.rsplit_once('.')?.1.to_owned()))
         .collect()
 }
 

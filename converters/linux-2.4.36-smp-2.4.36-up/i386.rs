@@ -379,12 +379,12 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     cx.drop_kept(
         &at!(at.cpus_runnable, old),
         old.cpus_runnable.as_bytes(),
-        U32::new(0).as_bytes(),
+        U32::new(4294967295).as_bytes(),
     );
     cx.drop_kept(
         &at!(at.cpus_allowed, old),
         old.cpus_allowed.as_bytes(),
-        U32::new(0).as_bytes(),
+        U32::new(4294967295).as_bytes(),
     );
 }
 

@@ -19,8 +19,8 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     carry::task_struct::cleared!(cx, at, old, new);
     carry::task_struct::always!(cx, at, old, new);
     carry::task_struct::with_sigmask_lock!(cx, at, old, new);
-    // head of a list on the task's own kernel stack while it releases descriptors in flight,
-    // null otherwise
+    // null unless the task is just releasing descriptors in flight, and then it points into the
+    // task's own kernel stack
     new.scm_work_list = U32::new(0);
     new._pad_1700 = [0; 12];
 }
@@ -44,7 +44,7 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 120), Span::new(124, 124, 424), Span::new(552, 552, 176), Span::new(732, 732, 110), Span::new(844, 844, 24), Span::new(880, 880, 732), Span::new(1616, 1616, 80)],
             padding: &[Bits::new(962, 30), Bits::new(4385, 31), Bits::new(5825, 31), Bits::new(6736, 16), Bits::new(6944, 96), Bits::new(12896, 32)],
             groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_SIGMASK_LOCK, &[
-                RuleKind::Reset.of("scm_work_list").by_map("head of a list on the task's own kernel stack while it releases descriptors in flight, null otherwise (net/core/scm.c: __scm_destroy, 2.4.36.9 and later)"),
+                RuleKind::Init.of("scm_work_list").by_map("null unless the task is just releasing descriptors in flight, and then it points into the task's own kernel stack (net/core/scm.c: __scm_destroy, 2.4.36.9 and later); an older kernel releases them by recursion and would lose the list, and on up it has padding there, which need not be zero"),
                 RuleKind::Padding.of("(padding)"),
             ]],
             ..TypeRules::PLAIN

@@ -19,8 +19,8 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     carry::task_struct::cleared!(cx, at, old, new);
     carry::task_struct::always!(cx, at, old, new);
     carry::task_struct::with_wait_chldexit!(cx, at, old, new);
-    // head of a list on the task's own kernel stack while it releases descriptors in flight,
-    // null otherwise
+    // null unless the task is just releasing descriptors in flight, and then it points into the
+    // task's own kernel stack
     new.scm_work_list = U32::new(0);
     new._pad_1436 = [0; 4];
 }
@@ -44,7 +44,7 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 120), Span::new(124, 124, 172), Span::new(300, 300, 176), Span::new(480, 480, 110), Span::new(592, 592, 24), Span::new(624, 624, 732), Span::new(1360, 1360, 72)],
             padding: &[Bits::new(962, 30), Bits::new(2369, 31), Bits::new(3809, 31), Bits::new(4720, 16), Bits::new(4928, 64), Bits::new(10848, 32), Bits::new(11456, 64)],
             groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_WAIT_CHLDEXIT, &[
-                RuleKind::Reset.of("scm_work_list").by_map("head of a list on the task's own kernel stack while it releases descriptors in flight, null otherwise (net/core/scm.c: __scm_destroy, 2.4.36.9 and later)"),
+                RuleKind::Init.of("scm_work_list").by_map("null unless the task is just releasing descriptors in flight, and then it points into the task's own kernel stack (net/core/scm.c: __scm_destroy, 2.4.36.9 and later); an older kernel releases them by recursion and would lose the list, and on up it has padding there, which need not be zero"),
                 RuleKind::Padding.of("(padding)"),
             ]],
             ..TypeRules::PLAIN

@@ -20,8 +20,8 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     carry::task_struct::always!(cx, at, old, new);
     carry::task_struct::with_wait_chldexit!(cx, at, old, new);
     new._pad_1432 = [0; 8];
-    // head of a list on the task's own kernel stack while it releases descriptors in flight,
-    // null otherwise
+    // null unless the task is just releasing descriptors in flight, and then it points into the
+    // task's own kernel stack
     cx.drop_strict(&at!(at.scm_work_list, old), old.scm_work_list, 0);
 }
 
@@ -45,7 +45,7 @@ static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(962, 30), Bits::new(2369, 31), Bits::new(3809, 31), Bits::new(4720, 16), Bits::new(4928, 64), Bits::new(10848, 32), Bits::new(11488, 32)],
             groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_WAIT_CHLDEXIT, &[
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("scm_work_list").by_map("head of a list on the task's own kernel stack while it releases descriptors in flight, null otherwise (net/core/scm.c: __scm_destroy, 2.4.36.9 and later)"),
+                RuleKind::Drop.of("scm_work_list").by_map("null unless the task is just releasing descriptors in flight, and then it points into the task's own kernel stack (net/core/scm.c: __scm_destroy, 2.4.36.9 and later); an older kernel releases them by recursion and would lose the list, and on up it has padding there, which need not be zero"),
             ]],
             ..TypeRules::PLAIN
         },

@@ -678,7 +678,8 @@ pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_stru
     );
     new._pad_388 = [0; 4];
     new._pad_404 = [0; 4];
-    // scheduling group of the session, made by setsid and inherited
+    // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
+    // its parent's
     new.autogroup = cx.reset(&at!(at.autogroup), old.autogroup, 0);
     new._pad_1004 = [0; 4];
     new._pad_1017 = [0; 1];
@@ -1330,7 +1331,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     // cgroup that is charged instead of the task's own, inside kernel code only
     new.active_memcg = cx
         .reset_strict(&at!(at.active_memcg), old.active_memcg, 0);
-    // cached handle of the task's memory cgroup, looked up at the next allocation
+    // cached handle of the task's memory cgroup
     new.objcg = U64::new(1);
     // device whose congestion is waited for on the way to user mode
     new.throttle_disk = U64::new(0);
@@ -1495,7 +1496,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         old.memcg_oom_order.as_bytes(),
         I32::new(0).as_bytes(),
     );
-    // device whose congestion is waited for on the way to user mode
+    // device whose congestion is waited for on the way to user mode, null after fork
     cx.drop_kept(
         &at!(at.throttle_queue, old),
         old.throttle_queue.as_bytes(),
@@ -1863,14 +1864,14 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("pgd").by_map("page tables are built anew by the pages that are put in (kernel/fork.c: mm_alloc_pgd)"),
                 RuleKind::Carry.of("membarrier_state"),
                 RuleKind::Carry.of("mm_users"),
-                RuleKind::Reset.of("pcpu_cid").by_map("concurrency ids by CPU, made with the mm (6.12 include/linux/mm_types.h: mm_alloc_cid)"),
-                RuleKind::Reset.of("mm_cid_next_scan").by_map("jiffies of this boot (6.12 kernel/sched/core.c: task_mm_cid_work)"),
+                RuleKind::Init.of("pcpu_cid").by_map("concurrency ids by CPU, made with the mm (6.12 include/linux/mm_types.h: mm_alloc_cid)"),
+                RuleKind::Init.of("mm_cid_next_scan").by_map("jiffies of this boot (6.12 kernel/sched/core.c: task_mm_cid_work)"),
                 RuleKind::Reset.of("pgtables_bytes.counter").by_map("size of the page tables, which are built anew (include/linux/mm.h: mm_pgtables_bytes_init)"),
                 RuleKind::Carry.of("map_count"),
                 RuleKind::Reset.of("mmlist").inside("list_head").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
                 RuleKind::Reset.of("mm_lock_seq.sequence").by_map("counts writers of this boot only; readers compare it with itself (include/linux/seqlock.h: __seqcount_init)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
+                RuleKind::Init.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
                 RuleKind::Carry.of("hiwater_rss"),
                 RuleKind::Carry.of("hiwater_vm"),
                 RuleKind::Carry.of("total_vm"),
@@ -1909,7 +1910,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Recurse.of("uprobes_state").inside("uprobes_state"),
                 RuleKind::Carry.of("hugetlb_usage"),
                 RuleKind::Reset.of("async_put_work").inside("work_struct").by_map("deferred freeing of the object it is in; idle as long as the object lives (kernel/fork.c: mmput_async; block/blk-ioc.c: alloc_io_context)"),
-                RuleKind::Reset.of("iommu_mm").by_map("ids under which devices share the mm, null for none (6.12 include/linux/iommu.h: mm_pasid_init)"),
+                RuleKind::Init.of("iommu_mm").by_map("ids under which devices share the mm, null for none (6.12 include/linux/iommu.h: mm_pasid_init)"),
                 RuleKind::Carry.of("ksm_merging_pages"),
                 RuleKind::Carry.of("ksm_rmap_items"),
                 RuleKind::Init.of("ksm_zero_pages").by_override("0: ksmd of the new kernel has replaced none of the mm's pages yet (6.12 mm/ksm.c); shown in /proc/PID/ksm_stat and used for nothing else"),
@@ -1947,8 +1948,8 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 8), Span::new(16, 32, 40), Span::new(64, 80, 32)],
             padding: &[Bits::new(96, 32), Bits::new(480, 32)],
             groups: &[&carry::pid::ALWAYS, &carry::pid::WITH_LOCK, &[
-                RuleKind::Reset.of("stashed").by_map("dentry of the pidfs inode, found again when a pidfd is opened (6.12 kernel/pid.c: alloc_pid; 6.12 fs/pidfs.c: pidfs_alloc_file)"),
-                RuleKind::Reset.of("ino").by_map("inode number of the pidfd, unique in one boot (6.12 kernel/pid.c: alloc_pid)"),
+                RuleKind::Init.of("stashed").by_map("dentry of the pidfs inode, found again when a pidfd is opened (6.12 kernel/pid.c: alloc_pid; 6.12 fs/pidfs.c: pidfs_alloc_file)"),
+                RuleKind::Init.of("ino").by_map("inode number of the pidfd, unique in one boot (6.12 kernel/pid.c: alloc_pid)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -2013,8 +2014,8 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Init.of("dl_defer_armed").by_override("0 in every task; 1 in the deadline server of a run queue alone (6.12 kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)"),
                 RuleKind::Init.of("dl_defer_running").by_override("0 in every task; 1 in the deadline server of a run queue alone (6.12 kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("rq").by_map("run queue of the deadline server of a CPU, null for a task (6.12 kernel/sched/deadline.c: dl_server_init)"),
-                RuleKind::Reset.of("server_pick_task").by_map("how the deadline server of a CPU picks a task, null for a task (6.12 kernel/sched/deadline.c: dl_server_init)"),
+                RuleKind::Init.of("rq").by_map("run queue of the deadline server of a CPU, null for a task (6.12 kernel/sched/deadline.c: dl_server_init)"),
+                RuleKind::Init.of("server_pick_task").by_map("how the deadline server of a CPU picks a task, null for a task (6.12 kernel/sched/deadline.c: dl_server_init)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -2028,14 +2029,14 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 12), Span::new(16, 16, 24), Span::new(40, 64, 17), Span::new(64, 88, 16), Span::new(80, 112, 8), Span::new(88, 104, 8), Span::new(96, 136, 12), Span::new(112, 152, 32), Span::new(192, 192, 56)],
             padding: &[Bits::new(96, 32), Bits::new(480, 32), Bits::new(864, 32), Bits::new(1152, 384)],
             groups: &[&carry::sched_entity::ALWAYS, &[
-                RuleKind::Reset.of("deadline").by_map("virtual deadline in the virtual time of one run queue (6.12 kernel/sched/fair.c: place_entity)"),
-                RuleKind::Reset.of("min_vruntime").by_map("smallest vruntime below the entity's node of the run queue's tree (6.12 kernel/sched/fair.c: min_vruntime_update)"),
-                RuleKind::Reset.of("min_slice").by_map("smallest slice below the entity's node of the run queue's tree (6.12 kernel/sched/fair.c: min_vruntime_update)"),
-                RuleKind::Reset.of("sched_delayed").by_map("asleep, yet still queued until its lag is used up; a new task is on no run queue (6.12 kernel/sched/fair.c: set_delayed)"),
-                RuleKind::Reset.of("rel_deadline").by_map("whether deadline is relative, between two queues (6.12 kernel/sched/core.c: __sched_fork)"),
+                RuleKind::Init.of("deadline").by_map("virtual deadline in the virtual time of one run queue (6.12 kernel/sched/fair.c: place_entity)"),
+                RuleKind::Init.of("min_vruntime").by_map("smallest vruntime below the entity's node of the run queue's tree (6.12 kernel/sched/fair.c: min_vruntime_update)"),
+                RuleKind::Init.of("min_slice").by_map("smallest slice below the entity's node of the run queue's tree (6.12 kernel/sched/fair.c: min_vruntime_update)"),
+                RuleKind::Init.of("sched_delayed").by_map("asleep, yet still queued until its lag is used up; a new task is on no run queue (6.12 kernel/sched/fair.c: set_delayed)"),
+                RuleKind::Init.of("rel_deadline").by_map("whether deadline is relative, between two queues (6.12 kernel/sched/core.c: __sched_fork)"),
                 RuleKind::Init.of("custom_slice").by_override("1 once sched_setattr gave a SCHED_OTHER task a sched_runtime (6.12 kernel/sched/syscalls.c: __setscheduler_params); 6.1 ignores sched_runtime there, so nobody of 6.1 has asked"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("vlag").by_map("lag behind the average of one run queue (6.12 kernel/sched/core.c: __sched_fork)"),
+                RuleKind::Init.of("vlag").by_map("lag behind the average of one run queue (6.12 kernel/sched/core.c: __sched_fork)"),
                 RuleKind::Init.of("slice").by_override("0: place_entity takes sysctl_sched_base_slice unless custom_slice is set (6.12 kernel/sched/fair.c: place_entity, update_deadline)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
@@ -2098,7 +2099,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Call.of("posix_timers").by_override("a ring in 6.1, a chain that ends in null in 6.12; both put the newest timer first, so the order stays (kernel/time/posix-timers.c: do_timer_create; include/linux/types.h: hlist_head)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("autogroup").by_map("scheduling group of the session, made by setsid and inherited (kernel/sched/autogroup.c: sched_autogroup_fork)"),
+                RuleKind::Reset.of("autogroup").by_map("scheduling group of the session, made by setsid and inherited: the fork of the thaw takes its parent's (kernel/sched/autogroup.c: sched_autogroup_fork). Kernels with PREEMPT_RT may be built without"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
@@ -2153,7 +2154,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Recurse.of("se").inside("sched_entity"),
                 RuleKind::Recurse.of("rt").inside("sched_rt_entity"),
                 RuleKind::Recurse.of("dl").inside("sched_dl_entity"),
-                RuleKind::Reset.of("dl_server").by_map("deadline server the running task was picked by; null off the CPU (6.12 kernel/sched/sched.h: __put_prev_set_next_dl_server)"),
+                RuleKind::Init.of("dl_server").by_map("deadline server the running task was picked by; null off the CPU (6.12 kernel/sched/sched.h: __put_prev_set_next_dl_server)"),
                 RuleKind::Symbol.of("sched_class").by_map("fair_sched_class, rt_sched_class or dl_sched_class, by policy (kernel/sched/core.c: sched_fork)"),
                 RuleKind::Reset.of("sched_task_group").by_map("scheduling group of the task's cgroup or session (kernel/sched/core.c: sched_cgroup_fork)"),
                 RuleKind::Padding.of("(padding)"),
@@ -2161,7 +2162,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("preempt_notifiers").inside("hlist_head").by_map("as list_head; an empty hash chain is null (include/linux/list.h: INIT_HLIST_HEAD)"),
                 RuleKind::Reset.of("btrace_seq").by_map("position in a trace of block I/O (kernel/fork.c: dup_task_struct)"),
                 RuleKind::Carry.of("policy"),
-                RuleKind::Reset.of("max_allowed_capacity").by_map("capacity of the strongest CPU the task may run on, computed from its affinity (6.12 kernel/sched/fair.c: set_task_max_allowed_capacity)"),
+                RuleKind::Init.of("max_allowed_capacity").by_map("capacity of the strongest CPU the task may run on, computed from its affinity (6.12 kernel/sched/fair.c: set_task_max_allowed_capacity); init_task has SCHED_CAPACITY_SCALE, 1024, and fork hands it down (6.12 init/init_task.c). Zero would be wrong: update_misfit_status compares it with the capacity of a CPU, which is never zero"),
                 RuleKind::Carry.of("nr_cpus_allowed"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Within.of("cpus_ptr").by_map("the affinity that counts: cpus_mask, or one CPU's mask while migration is disabled (kernel/fork.c: dup_task_struct; kernel/sched/core.c: migrate_disable_switch)"),
@@ -2181,7 +2182,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("rcu_tasks_idle_cpu").by_map("CPU whose idle task this is, -1 for any other (kernel/fork.c: rcu_copy_process)"),
                 RuleKind::Reset.of("rcu_tasks_holdout_list").inside("list_head").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
-                RuleKind::Reset.of("rcu_tasks_exit_cpu").by_map("CPU with the list that a dying task is on (6.12 kernel/rcu/tasks.h: exit_tasks_rcu_start)"),
+                RuleKind::Init.of("rcu_tasks_exit_cpu").by_map("CPU with the list that a dying task is on (6.12 kernel/rcu/tasks.h: exit_tasks_rcu_start)"),
                 RuleKind::Reset.of("rcu_tasks_exit_list.next").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
                 RuleKind::Reset.of("rcu_tasks_exit_list.prev").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
                 RuleKind::Reset.of("trc_reader_nesting").by_map("nesting of RCU-trace readers, zero outside kernel code (kernel/fork.c: rcu_copy_process)"),
@@ -2202,7 +2203,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("pushable_dl_tasks").inside("rb_node").by_map("place in a tree that its keeper builds anew; a cleared node has itself for parent (include/linux/rbtree.h: RB_CLEAR_NODE)"),
                 RuleKind::Follow.of("mm").by_map("the task's address space; shared by threads, null for kernel threads and zombies (kernel/fork.c: copy_mm)"),
                 RuleKind::Within.of("active_mm").by_map("mm, or for a kernel thread the one it borrowed last (kernel/sched/core.c: context_switch)"),
-                RuleKind::Reset.of("faults_disabled_mapping").by_map("file whose pages must not be faulted in while bcachefs writes it directly (6.12 fs/bcachefs/fs-io-direct.c: bch2_direct_write)"),
+                RuleKind::Init.of("faults_disabled_mapping").by_map("file whose pages must not be faulted in while bcachefs writes it directly (6.12 fs/bcachefs/fs-io-direct.c: bch2_direct_write)"),
                 RuleKind::Carry.of("exit_state"),
                 RuleKind::Carry.of("exit_code"),
                 RuleKind::Carry.of("exit_signal"),
@@ -2341,12 +2342,12 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Call.of("rseq_len").by_override("6.1 accepts struct rseq of 32 bytes and no other length, so whoever registered one registered 32 (6.1 kernel/rseq.c: sys_rseq). 6.12 wants the same length again when it is unregistered, and fork copies it together with rseq (6.12 kernel/rseq.c: sys_rseq; 6.12 include/linux/rseq.h: rseq_fork)"),
                 RuleKind::Carry.of("rseq_sig"),
                 RuleKind::Carry.of("rseq_event_mask"),
-                RuleKind::Reset.of("mm_cid").by_map("concurrency id the task has while it runs, -1 off the CPU (6.12 kernel/fork.c: dup_task_struct)"),
-                RuleKind::Reset.of("last_mm_cid").by_map("concurrency id the task had last, -1 for none (6.12 kernel/fork.c: dup_task_struct)"),
-                RuleKind::Reset.of("migrate_from_cpu").by_map("CPU the task is migrated from, -1 for none (6.12 kernel/fork.c: dup_task_struct)"),
+                RuleKind::Init.of("mm_cid").by_map("concurrency id the task has while it runs, -1 off the CPU (6.12 kernel/fork.c: dup_task_struct)"),
+                RuleKind::Init.of("last_mm_cid").by_map("concurrency id the task had last, -1 for none (6.12 kernel/fork.c: dup_task_struct)"),
+                RuleKind::Init.of("migrate_from_cpu").by_map("CPU the task is migrated from, -1 for none (6.12 kernel/fork.c: dup_task_struct)"),
                 RuleKind::Call.of("mm_cid_active").by_override("1 for every task that has an mm, once fork gave it one, and 0 for kernel threads and after the mm went (6.12 kernel/sched/core.c: sched_mm_cid_fork, sched_mm_cid_exit_signals). A user task with 0 would never get an id and rseq would warn (6.12 kernel/rseq.c: rseq_update_cpu_node_id)"),
-                RuleKind::Reset.of("cid_work.next").by_map("work that compacts concurrency ids; it points at itself while not queued (6.12 kernel/sched/core.c: init_sched_mm_cid)"),
-                RuleKind::Reset.of("cid_work.func").by_map("work that compacts concurrency ids; it points at itself while not queued (6.12 kernel/sched/core.c: init_sched_mm_cid)"),
+                RuleKind::Init.of("cid_work.next").by_map("work that compacts concurrency ids; it points at itself while not queued (6.12 kernel/sched/core.c: init_sched_mm_cid)"),
+                RuleKind::Init.of("cid_work.func").by_map("work that compacts concurrency ids; it points at itself while not queued (6.12 kernel/sched/core.c: init_sched_mm_cid)"),
                 RuleKind::Reset.of("tlb_ubc").inside("tlbflush_unmap_batch").by_map("CPUs whose TLB is still to be flushed for pages that reclaim took; flushed before it lets go of them (mm/rmap.c: try_to_unmap_flush)"),
                 RuleKind::Reset.of("splice_pipe").by_map("pipe kept for the next splice between files (fs/splice.c: splice_direct_to_actor)"),
                 RuleKind::Recurse.of("task_frag").inside("page_frag"),
@@ -2366,8 +2367,8 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("memcg_nr_pages_over_high").by_map("pages to give back on the way to user mode, charged to a cgroup of this boot (mm/memcontrol.c: mem_cgroup_handle_over_high, 6.1; __mem_cgroup_handle_over_high, 6.12)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("active_memcg").by_map("cgroup that is charged instead of the task's own, inside kernel code only (include/linux/sched/mm.h: set_active_memcg)"),
-                RuleKind::Reset.of("objcg").by_map("cached handle of the task's memory cgroup, looked up at the next allocation (6.12 mm/memcontrol.c: mem_cgroup_fork, current_obj_cgroup)"),
-                RuleKind::Reset.of("throttle_disk").by_map("device whose congestion is waited for on the way to user mode (6.12 block/blk-cgroup.c: blkcg_schedule_throttle)"),
+                RuleKind::Init.of("objcg").by_map("cached handle of the task's memory cgroup; fork leaves CURRENT_OBJCG_UPDATE_FLAG and no pointer, which makes the next allocation look the cgroup up (6.12 mm/memcontrol.c: mem_cgroup_fork). Null would say that nobody is to be charged (6.12 mm/memcontrol.c: current_obj_cgroup)"),
+                RuleKind::Init.of("throttle_disk").by_map("device whose congestion is waited for on the way to user mode (6.12 block/blk-cgroup.c: blkcg_schedule_throttle)"),
                 RuleKind::Resource.of("utask").by_map("probes the task is in; return probes have replaced return addresses on its user stack (kernel/events/uprobes.c: get_utask, prepare_uretprobe)"),
                 RuleKind::Carry.of("sequential_io"),
                 RuleKind::Carry.of("sequential_io_avg"),
@@ -2383,7 +2384,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("security").by_map("what the security modules keep for the task, made with it (security/security.c: security_task_alloc)"),
                 RuleKind::Reset.of("bpf_storage").by_map("values that BPF programs of this boot keep for the task (kernel/bpf/bpf_task_storage.c: bpf_task_storage_get)"),
                 RuleKind::Reset.of("bpf_ctx").by_map("BPF program under way, on the kernel stack (include/linux/bpf.h: bpf_set_run_ctx)"),
-                RuleKind::Reset.of("bpf_net_context").by_map("networking BPF program under way, on the kernel stack (6.12 include/linux/filter.h: bpf_net_ctx_set)"),
+                RuleKind::Init.of("bpf_net_context").by_map("networking BPF program under way, on the kernel stack (6.12 include/linux/filter.h: bpf_net_ctx_set)"),
                 RuleKind::Init.of("kstack_offset").by_override("0 after fork; drawn anew at each return to user mode. The older kernel has one of each CPU in its place (include/linux/randomize_kstack.h: random_kstack_task_init, choose_random_kstack_offset, 6.1.192 and 6.12)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
@@ -2408,7 +2409,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Drop.of("memcg_in_oom").by_map("cgroup that ran out of memory in a fault; dealt with before the fault ends (6.1 mm/memcontrol.c: mem_cgroup_oom_synchronize)"),
                 RuleKind::Drop.of("memcg_oom_gfp_mask").by_override("means something while memcg_in_oom is set only, and keeps its last value afterwards (6.1 mm/memcontrol.c: mem_cgroup_oom)"),
                 RuleKind::Drop.of("memcg_oom_order").by_override("means something while memcg_in_oom is set only, and keeps its last value afterwards (6.1 mm/memcontrol.c: mem_cgroup_oom)"),
-                RuleKind::Drop.of("throttle_queue").by_map("device whose congestion is waited for on the way to user mode (6.1 block/blk-cgroup.c: blkcg_schedule_throttle)"),
+                RuleKind::Drop.of("throttle_queue").by_map("device whose congestion is waited for on the way to user mode, null after fork; throttle_disk of 6.12 points at another kind of object (6.1 block/blk-cgroup.c: blkcg_schedule_throttle)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -2477,10 +2478,10 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Within.of("vm_mm").by_map("the address space it belongs to (kernel/fork.c: vm_area_alloc)"),
                 RuleKind::Carry.of("vm_page_prot"),
                 RuleKind::Call.of("vm_flags").by_override("VM_UFFD_MINOR is bit 37 in 6.1 and bit 38 in 6.12, where bit 37 is VM_SHADOW_STACK: uncorrected, an area watched by userfaultfd would become a shadow stack. All other flags have the same number in both (include/linux/mm.h)"),
-                RuleKind::Reset.of("detached").by_map("taken out of the tree and about to be freed; what the walk finds is not (6.12 mm/vma.c: vma_prepare, vma_mark_detached)"),
+                RuleKind::Init.of("detached").by_map("taken out of the tree and about to be freed; what the walk finds is not (6.12 mm/vma.c: vma_prepare, vma_mark_detached)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("vm_lock_seq").by_map("not locked for writing: a number that mm_lock_seq has not (6.12 kernel/fork.c: vma_lock_alloc)"),
-                RuleKind::Reset.of("vm_lock").by_map("lock allocated with the VMA (6.12 kernel/fork.c: vma_lock_alloc)"),
+                RuleKind::Init.of("vm_lock_seq").by_map("not locked for writing: a number that mm_lock_seq has not (6.12 kernel/fork.c: vma_lock_alloc)"),
+                RuleKind::Init.of("vm_lock").by_map("lock allocated with the VMA (6.12 kernel/fork.c: vma_lock_alloc)"),
                 RuleKind::Reset.of("shared.rb").inside("rb_node").by_map("place among the mappings of the file, rebuilt when the VMA is linked (mm/mmap.c: __vma_link_file, 6.1; mm/vma.c: __vma_link_file, 6.12)"),
                 RuleKind::Reset.of("shared.rb_subtree_last").by_map("place among the mappings of the file, rebuilt when the VMA is linked (mm/mmap.c: __vma_link_file, 6.1; mm/vma.c: __vma_link_file, 6.12)"),
                 RuleKind::Reset.of("anon_vma_chain").inside("list_head").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
@@ -2491,7 +2492,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("vm_private_data").by_map("belongs to the driver that mapped, which sets it in its mmap operation (mm/mmap.c: __install_special_mapping)"),
                 RuleKind::Reset.of("swap_readahead_info.counter").by_map("window of the last swap-in, a hint (mm/swap_state.c: swap_ra_info, 6.1; swap_vma_ra_win, 6.12)"),
                 RuleKind::Follow.of("vm_policy").by_map("NUMA policy of the area, null for the task's (mm/mempolicy.c: vma_replace_policy)"),
-                RuleKind::Reset.of("numab_state").by_map("which tasks of this boot used the area, for NUMA balancing (6.12 kernel/sched/fair.c: task_numa_work)"),
+                RuleKind::Init.of("numab_state").by_map("which tasks of this boot used the area, for NUMA balancing (6.12 kernel/sched/fair.c: task_numa_work)"),
                 RuleKind::Recurse.of("vm_userfaultfd_ctx").inside("vm_userfaultfd_ctx"),
             ]],
             ..TypeRules::PLAIN

@@ -424,7 +424,8 @@ pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_stru
         );
     new._pad_396 = [0; 4];
     new._pad_412 = [0; 4];
-    // scheduling group of the session, made by setsid and inherited
+    // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
+    // its parent's
     new.autogroup = cx.reset(&at!(at.autogroup), old.autogroup, 0);
     // a seqcount and its spinlock, see there
     self::seqlock_t(
@@ -805,9 +806,9 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Recurse.of("context").inside("mm_context_t"),
                 RuleKind::Reset.of("ioctx_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("numa_next_scan").by_map("jiffies of this boot (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Reset.of("numa_scan_offset").by_map("where NUMA balancing goes on, restarted (kernel/sched/fair.c: task_numa_work)"),
-                RuleKind::Reset.of("numa_scan_seq").by_map("passes of NUMA balancing, restarted (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Init.of("numa_next_scan").by_map("jiffies of this boot; 0 is a moment that has passed, and the first tick looks at the address space (kernel/sched/fair.c: init_numa_balancing, task_numa_work)"),
+                RuleKind::Init.of("numa_scan_offset").by_map("where NUMA balancing goes on, restarted (kernel/sched/fair.c: task_numa_work)"),
+                RuleKind::Init.of("numa_scan_seq").by_map("passes of NUMA balancing, restarted (kernel/sched/fair.c: init_numa_balancing)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Drop.of("delayed_drop.next").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
@@ -976,7 +977,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Within.of("posix_timers.prev").by_map("timers of timer_create, linked by k_itimer.list (kernel/time/posix-timers.c: do_timer_create)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("autogroup").by_map("scheduling group of the session, made by setsid and inherited (kernel/sched/autogroup.c: sched_autogroup_fork)"),
+                RuleKind::Reset.of("autogroup").by_map("scheduling group of the session, made by setsid and inherited: the fork of the thaw takes its parent's (kernel/sched/autogroup.c: sched_autogroup_fork). Kernels with PREEMPT_RT may be built without"),
                 RuleKind::Reset.of("stats_lock").inside("seqlock_t").by_map("a seqcount and its spinlock, see there (include/linux/seqlock.h: seqlock_init)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
@@ -1026,19 +1027,19 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map("as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)"),
                 RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
                 RuleKind::Reset.of("perf_event_mutex").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::Reset.of("numa_scan_seq").by_map("pass over mm that NUMA balancing made last, restarted (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Init.of("numa_scan_seq").by_map("pass over mm that NUMA balancing made last, restarted (kernel/sched/fair.c: init_numa_balancing)"),
                 RuleKind::Init.of("numa_scan_period").by_override("sysctl_numa_balancing_scan_delay, 1000 ms unless the administrator changed it (kernel/sched/fair.c: init_numa_balancing)"),
                 RuleKind::Init.of("numa_scan_period_max").by_override("as in the first task: computed before the first use from the size of the address space (kernel/sched/fair.c: task_numa_placement, task_scan_max; init/init_task.c)"),
-                RuleKind::Reset.of("numa_preferred_nid").by_map("node of this machine, -1 for none (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Reset.of("numa_migrate_retry").by_map("jiffies of this boot (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Reset.of("node_stamp").by_map("runtime at which NUMA balancing looks next (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Reset.of("last_task_numa_placement").by_map("stamp of the run queue clock (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Reset.of("last_sum_exec_runtime").by_map("runtime when NUMA balancing placed the task last (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Reset.of("numa_work.next").by_map("work of NUMA balancing; it points at itself while not queued (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Reset.of("numa_work.func").by_map("work of NUMA balancing; it points at itself while not queued (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Reset.of("numa_group").by_map("tasks that fault on the same pages of this machine (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Reset.of("numa_faults").by_map("faults by node of this machine (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Reset.of("total_numa_faults").by_map("sum of numa_faults (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Init.of("numa_preferred_nid").by_map("node of this machine, -1 for none (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Init.of("numa_migrate_retry").by_map("jiffies of this boot (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Init.of("node_stamp").by_map("runtime at which NUMA balancing looks next (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Init.of("last_task_numa_placement").by_map("stamp of the run queue clock (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Init.of("last_sum_exec_runtime").by_map("runtime when NUMA balancing placed the task last (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Init.of("numa_work.next").by_map("work of NUMA balancing; it points at itself while not queued (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Init.of("numa_work.func").by_map("work of NUMA balancing; it points at itself while not queued (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Init.of("numa_group").by_map("tasks that fault on the same pages of this machine (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Init.of("numa_faults").by_map("faults by node of this machine (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Init.of("total_numa_faults").by_map("sum of numa_faults (kernel/sched/fair.c: init_numa_balancing)"),
                 RuleKind::Init.of("numa_faults_locality").by_override("cleared with each pass (kernel/sched/fair.c: update_task_scan_period); fork copies it, and it only lengthens or shortens the time between two looks"),
                 RuleKind::Init.of("numa_pages_migrated").by_override("what a task has after fork (kernel/sched/fair.c: init_numa_balancing)"),
                 RuleKind::Padding.of("(padding)"),

@@ -426,7 +426,8 @@ pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_stru
         );
     new._pad_420 = [0; 4];
     new._pad_436 = [0; 4];
-    // scheduling group of the session, made by setsid and inherited
+    // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
+    // its parent's
     new.autogroup = cx.reset(&at!(at.autogroup), old.autogroup, 0);
     // a seqcount and its spinlock, see there
     self::seqlock_t(
@@ -866,7 +867,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("delayed_drop.next").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
                 RuleKind::Reset.of("delayed_drop.func").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("numa_next_scan").by_map("jiffies of this boot (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Drop.of("numa_next_scan").by_map("jiffies of this boot; 0 is a moment that has passed, and the first tick looks at the address space (kernel/sched/fair.c: init_numa_balancing, task_numa_work)"),
                 RuleKind::Drop.of("numa_scan_offset").by_map("where NUMA balancing goes on, restarted (kernel/sched/fair.c: task_numa_work)"),
                 RuleKind::Drop.of("numa_scan_seq").by_map("passes of NUMA balancing, restarted (kernel/sched/fair.c: init_numa_balancing)"),
             ]],
@@ -1035,7 +1036,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Within.of("posix_timers.prev").by_map("timers of timer_create, linked by k_itimer.list (kernel/time/posix-timers.c: do_timer_create)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("autogroup").by_map("scheduling group of the session, made by setsid and inherited (kernel/sched/autogroup.c: sched_autogroup_fork)"),
+                RuleKind::Reset.of("autogroup").by_map("scheduling group of the session, made by setsid and inherited: the fork of the thaw takes its parent's (kernel/sched/autogroup.c: sched_autogroup_fork). Kernels with PREEMPT_RT may be built without"),
                 RuleKind::Reset.of("stats_lock").inside("seqlock_t").by_map("a seqcount and its spinlock, see there (include/linux/seqlock.h: seqlock_init)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),

@@ -55,7 +55,7 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(8, 8, 36), Span::new(48, 48, 68), Span::new(120, 120, 12), Span::new(144, 144, 28), Span::new(184, 184, 40), Span::new(224, 232, 76), Span::new(312, 320, 564), Span::new(888, 896, 34), Span::new(936, 944, 56), Span::new(1000, 1008, 140), Span::new(1144, 1152, 48)],
             padding: &[Bits::new(32, 32), Bits::new(352, 32), Bits::new(928, 32), Bits::new(1056, 32), Bits::new(1120, 32), Bits::new(1376, 32), Bits::new(1440, 32), Bits::new(2400, 32), Bits::new(2464, 32), Bits::new(7008, 32), Bits::new(7072, 32), Bits::new(7376, 48), Bits::new(7456, 32), Bits::new(7968, 32), Bits::new(9120, 32)],
             groups: &[&carry::mm_struct::WITH_GET_UNMAPPED_AREA, &carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_CONTEXT, &carry::mm_struct::WITH_MMAP_LOCK, &[
-                RuleKind::Reset.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
+                RuleKind::Init.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
             ]],

@@ -56,7 +56,7 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(8, 8, 12), Span::new(24, 24, 68), Span::new(96, 96, 12), Span::new(112, 112, 20), Span::new(136, 136, 32), Span::new(168, 176, 76), Span::new(248, 256, 556), Span::new(808, 816, 26), Span::new(840, 848, 8), Span::new(852, 860, 52), Span::new(912, 920, 68), Span::new(984, 992, 52), Span::new(1040, 1048, 48)],
             padding: &[Bits::new(32, 32), Bits::new(160, 32), Bits::new(736, 32), Bits::new(6672, 48), Bits::new(7264, 32), Bits::new(7840, 32), Bits::new(8288, 32)],
             groups: &[&carry::mm_struct::WITH_MM_MT, &carry::mm_struct::WITH_GET_UNMAPPED_AREA, &carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_PAGE_TABLE_LOCK, &[
-                RuleKind::Reset.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
+                RuleKind::Init.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),

@@ -54,7 +54,7 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 4), Span::new(72, 72, 28), Span::new(104, 104, 92), Span::new(208, 208, 28), Span::new(248, 248, 44), Span::new(296, 304, 76), Span::new(384, 392, 528), Span::new(920, 928, 32), Span::new(960, 968, 32), Span::new(1000, 1008, 32), Span::new(1040, 1048, 68), Span::new(1120, 1128, 40), Span::new(1168, 1176, 56), Span::new(1232, 1240, 200)],
             padding: &[Bits::new(32, 480), Bits::new(544, 32), Bits::new(800, 32), Bits::new(1568, 32), Bits::new(1632, 32), Bits::new(1888, 32), Bits::new(1952, 32), Bits::new(2336, 32), Bits::new(2976, 32), Bits::new(3040, 32), Bits::new(7328, 32), Bits::new(7648, 32), Bits::new(7968, 32), Bits::new(8288, 32), Bits::new(8864, 32), Bits::new(8928, 32), Bits::new(9312, 32), Bits::new(9824, 32), Bits::new(11456, 320)],
             groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_MMAP_LOCK, &carry::mm_struct::WITH_PCPU_CID, &carry::mm_struct::WITH_MM_MT_3, &[
-                RuleKind::Reset.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
+                RuleKind::Init.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
             ]],

@@ -55,7 +55,7 @@ static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 0, 4), Span::new(68, 68, 96), Span::new(168, 168, 20), Span::new(192, 192, 36), Span::new(232, 240, 76), Span::new(312, 320, 504), Span::new(824, 832, 32), Span::new(864, 872, 32), Span::new(904, 912, 32), Span::new(944, 952, 84), Span::new(1032, 1040, 40), Span::new(1076, 1084, 52), Span::new(1136, 1144, 68), Span::new(1208, 1216, 112)],
             padding: &[Bits::new(32, 480), Bits::new(1824, 32), Bits::new(6560, 32), Bits::new(6880, 32), Bits::new(7200, 32), Bits::new(7520, 32), Bits::new(9056, 32), Bits::new(9632, 32), Bits::new(10560, 192)],
             groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_PAGE_TABLE_LOCK, &carry::mm_struct::WITH_PCPU_CID, &carry::mm_struct::WITH_MM_MT_2, &[
-                RuleKind::Reset.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
+                RuleKind::Init.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),

@@ -775,7 +775,8 @@ pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_stru
     );
     new._pad_396 = [0; 4];
     new._pad_412 = [0; 4];
-    // scheduling group of the session, made by setsid and inherited
+    // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
+    // its parent's
     new.autogroup = cx.reset(&at!(at.autogroup), old.autogroup, 0);
     new._pad_1012 = [0; 4];
     new._pad_1025 = [0; 1];
@@ -1405,7 +1406,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     // cgroup that is charged instead of the task's own, inside kernel code only
     new.active_memcg = cx
         .reset_strict(&at!(at.active_memcg), old.active_memcg, 0);
-    // device whose congestion is waited for on the way to user mode
+    // device whose congestion is waited for on the way to user mode, null after fork
     new.throttle_queue = U64::new(0);
     // probes the task is in
     new.utask = cx.resource(&at!(at.utask), old.utask);
@@ -1598,7 +1599,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         old.cid_work.func.as_bytes(),
         U64::new(0).as_bytes(),
     );
-    // cached handle of the task's memory cgroup, looked up at the next allocation
+    // cached handle of the task's memory cgroup
     cx.drop_kept(
         &at!(at.objcg, old),
         old.objcg.as_bytes(),
@@ -2074,7 +2075,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Recurse.of("uprobes_state").inside("uprobes_state"),
                 RuleKind::Carry.of("hugetlb_usage"),
                 RuleKind::Reset.of("async_put_work").inside("work_struct").by_map("deferred freeing of the object it is in; idle as long as the object lives (kernel/fork.c: mmput_async; block/blk-ioc.c: alloc_io_context)"),
-                RuleKind::Reset.of("pasid").by_map("id under which devices share the mm, INVALID_IOASID for none (6.1 include/linux/sched/mm.h: mm_pasid_init)"),
+                RuleKind::Init.of("pasid").by_map("id under which devices share the mm, INVALID_IOASID for none (6.1 include/linux/sched/mm.h: mm_pasid_init)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("ksm_merging_pages"),
                 RuleKind::Carry.of("ksm_rmap_items"),
@@ -2268,7 +2269,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Call.of("posix_timers").by_override("a chain in 6.12, a ring in 6.1 whose head knows the last timer too; both put the newest first, so the order stays (kernel/time/posix-timers.c: do_timer_create)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("autogroup").by_map("scheduling group of the session, made by setsid and inherited (kernel/sched/autogroup.c: sched_autogroup_fork)"),
+                RuleKind::Reset.of("autogroup").by_map("scheduling group of the session, made by setsid and inherited: the fork of the thaw takes its parent's (kernel/sched/autogroup.c: sched_autogroup_fork). Kernels with PREEMPT_RT may be built without"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Padding.of("(padding)"),
@@ -2462,7 +2463,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("bio_list").by_map("block I/O being split, on the kernel stack; null outside of it (block/blk-core.c: __submit_bio_noacct)"),
                 RuleKind::Reset.of("plug").by_map("block I/O being collected, on the kernel stack; null outside of it (block/blk-core.c: blk_start_plug)"),
                 RuleKind::Reset.of("reclaim_state").by_map("account of the page reclaim under way, on the kernel stack (mm/vmscan.c: set_task_reclaim_state)"),
-                RuleKind::Reset.of("backing_dev_info").by_map("device being written to, null outside a write (6.1 mm/filemap.c: __generic_file_write_iter)"),
+                RuleKind::Init.of("backing_dev_info").by_map("device being written to, null outside a write (6.1 mm/filemap.c: __generic_file_write_iter)"),
                 RuleKind::Follow.of("io_context").by_map("I/O priority of the task, shared under CLONE_IO (block/blk-ioc.c: __copy_io)"),
                 RuleKind::Reset.of("capture_control").by_map("page the task waits for from compaction, on the kernel stack (mm/compaction.c: compact_zone_order)"),
                 RuleKind::Carry.of("ptrace_message"),
@@ -2474,7 +2475,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("acct_timexpd"),
                 RuleKind::Carry.of("mems_allowed"),
                 RuleKind::Carry.of("cpuset_mem_spread_rotor"),
-                RuleKind::Reset.of("cpuset_slab_spread_rotor").by_map("node of this machine for the next slab page, -1 for none chosen (6.1 kernel/fork.c: copy_process)"),
+                RuleKind::Init.of("cpuset_slab_spread_rotor").by_map("node of this machine for the next slab page, -1 for none chosen (6.1 kernel/fork.c: copy_process)"),
                 RuleKind::Resource.of("cgroups").by_map("the cgroups the task is in (kernel/cgroup/cgroup.c: cgroup_fork, cgroup_post_fork)"),
                 RuleKind::Reset.of("cg_list").inside("list_head").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
                 RuleKind::Reset.of("closid").by_map("class of service that resctrl gave the task's group on this machine (arch/x86/kernel/cpu/resctrl/rdtgroup.c: __rdtgroup_move_task)"),
@@ -2509,12 +2510,12 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("trace_overrun"),
                 RuleKind::Carry.of("tracing_graph_pause"),
                 RuleKind::Carry.of("trace_recursion"),
-                RuleKind::Reset.of("memcg_in_oom").by_map("cgroup that ran out of memory in a fault; dealt with before the fault ends (6.1 mm/memcontrol.c: mem_cgroup_oom_synchronize)"),
+                RuleKind::Init.of("memcg_in_oom").by_map("cgroup that ran out of memory in a fault; dealt with before the fault ends (6.1 mm/memcontrol.c: mem_cgroup_oom_synchronize)"),
                 RuleKind::Init.of("memcg_oom_gfp_mask").by_override("means nothing until memcg_in_oom is set (6.1 mm/memcontrol.c: mem_cgroup_oom)"),
                 RuleKind::Init.of("memcg_oom_order").by_override("means nothing until memcg_in_oom is set (6.1 mm/memcontrol.c: mem_cgroup_oom)"),
                 RuleKind::Reset.of("memcg_nr_pages_over_high").by_map("pages to give back on the way to user mode, charged to a cgroup of this boot (mm/memcontrol.c: mem_cgroup_handle_over_high, 6.1; __mem_cgroup_handle_over_high, 6.12)"),
                 RuleKind::Reset.of("active_memcg").by_map("cgroup that is charged instead of the task's own, inside kernel code only (include/linux/sched/mm.h: set_active_memcg)"),
-                RuleKind::Reset.of("throttle_queue").by_map("device whose congestion is waited for on the way to user mode (6.1 block/blk-cgroup.c: blkcg_schedule_throttle)"),
+                RuleKind::Init.of("throttle_queue").by_map("device whose congestion is waited for on the way to user mode, null after fork; throttle_disk of 6.12 points at another kind of object (6.1 block/blk-cgroup.c: blkcg_schedule_throttle)"),
                 RuleKind::Resource.of("utask").by_map("probes the task is in; return probes have replaced return addresses on its user stack (kernel/events/uprobes.c: get_utask, prepare_uretprobe)"),
                 RuleKind::Carry.of("sequential_io"),
                 RuleKind::Carry.of("sequential_io_avg"),
@@ -2535,7 +2536,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Recurse.of("thread").inside("thread_struct"),
                 RuleKind::Drop.of("saved_state").by_override("6.1 keeps no such copy without PREEMPT_RT; the task enters its interrupted system call again, whatever it slept in (6.12 kernel/freezer.c: __restore_freezer_state; include/linux/sched.h: current_restore_rtlock_saved_state)"),
                 RuleKind::Drop.of("dl_server").by_map("deadline server the running task was picked by; null off the CPU (6.12 kernel/sched/sched.h: __put_prev_set_next_dl_server)"),
-                RuleKind::Drop.of("max_allowed_capacity").by_map("capacity of the strongest CPU the task may run on, computed from its affinity (6.12 kernel/sched/fair.c: set_task_max_allowed_capacity)"),
+                RuleKind::Drop.of("max_allowed_capacity").by_map("capacity of the strongest CPU the task may run on, computed from its affinity (6.12 kernel/sched/fair.c: set_task_max_allowed_capacity); init_task has SCHED_CAPACITY_SCALE, 1024, and fork hands it down (6.12 init/init_task.c). Zero would be wrong: update_misfit_status compares it with the capacity of a CPU, which is never zero"),
                 RuleKind::Drop.of("rcu_read_unlock_special").by_map("what RCU waits for from this reader (kernel/fork.c: rcu_copy_process)"),
                 RuleKind::Drop.of("rcu_tasks_exit_cpu").by_map("CPU with the list that a dying task is on (6.12 kernel/rcu/tasks.h: exit_tasks_rcu_start)"),
                 RuleKind::Drop.of("rcu_tasks_exit_list.next").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
@@ -2556,7 +2557,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Call.of("mm_cid_active").by_override("the same address space. mm_cid_active says no more than whether there is one (6.12 kernel/sched/core.c: sched_mm_cid_fork); where it says something else, in a task that is about to exit (sched_mm_cid_exit_signals), it is kept"),
                 RuleKind::Drop.of("cid_work.next").by_map("work that compacts concurrency ids; it points at itself while not queued (6.12 kernel/sched/core.c: init_sched_mm_cid)"),
                 RuleKind::Drop.of("cid_work.func").by_map("work that compacts concurrency ids; it points at itself while not queued (6.12 kernel/sched/core.c: init_sched_mm_cid)"),
-                RuleKind::Drop.of("objcg").by_map("cached handle of the task's memory cgroup, looked up at the next allocation (6.12 mm/memcontrol.c: mem_cgroup_fork, current_obj_cgroup)"),
+                RuleKind::Drop.of("objcg").by_map("cached handle of the task's memory cgroup; fork leaves CURRENT_OBJCG_UPDATE_FLAG and no pointer, which makes the next allocation look the cgroup up (6.12 mm/memcontrol.c: mem_cgroup_fork). Null would say that nobody is to be charged (6.12 mm/memcontrol.c: current_obj_cgroup)"),
                 RuleKind::Drop.of("throttle_disk").by_map("device whose congestion is waited for on the way to user mode (6.12 block/blk-cgroup.c: blkcg_schedule_throttle)"),
                 RuleKind::Drop.of("rcu.next").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
                 RuleKind::Drop.of("rcu.func").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),

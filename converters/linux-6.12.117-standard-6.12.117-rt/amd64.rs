@@ -446,7 +446,8 @@ pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_stru
         &old.exec_update_lock,
         &mut new.exec_update_lock,
     );
-    // scheduling group of the session, made by setsid and inherited
+    // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
+    // its parent's
     cx.drop_kept(
         &at!(at.autogroup, old),
         old.autogroup.as_bytes(),
@@ -836,7 +837,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("delayed_drop.next").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
                 RuleKind::Reset.of("delayed_drop.func").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("numa_next_scan").by_map("jiffies of this boot (kernel/sched/fair.c: init_numa_balancing)"),
+                RuleKind::Drop.of("numa_next_scan").by_map("jiffies of this boot; 0 is a moment that has passed, and the first tick looks at the address space (kernel/sched/fair.c: init_numa_balancing, task_numa_work)"),
                 RuleKind::Drop.of("numa_scan_offset").by_map("where NUMA balancing goes on, restarted (kernel/sched/fair.c: task_numa_work)"),
                 RuleKind::Drop.of("numa_scan_seq").by_map("passes of NUMA balancing, restarted (kernel/sched/fair.c: init_numa_balancing)"),
             ]],
@@ -1012,7 +1013,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("cred_guard_mutex").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
                 RuleKind::Reset.of("exec_update_lock").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Drop.of("autogroup").by_map("scheduling group of the session, made by setsid and inherited (kernel/sched/autogroup.c: sched_autogroup_fork)"),
+                RuleKind::Drop.of("autogroup").by_map("scheduling group of the session, made by setsid and inherited: the fork of the thaw takes its parent's (kernel/sched/autogroup.c: sched_autogroup_fork). Kernels with PREEMPT_RT may be built without"),
             ]],
             ..TypeRules::PLAIN
         },

@@ -555,21 +555,33 @@ fn decided(by: &str, reason: String) -> Verdict {
     }
 }
 
-/// The entry of `overrides.toml` that decides a change, to be completed.
+/// The entry that decides a change, to be completed.
 fn entry(change: &Change) -> String {
     let subject = change.subject();
-    let action = match change.kind {
-        Kind::Added => match change.new.as_ref() {
-            Some(side) if side.declared.contains('*') => "init = \"null\"",
-            _ => "init = 0",
-        }
-        .to_owned(),
-        Kind::Removed => "drop = \"only-if-initial\"".to_owned(),
-        Kind::Renamed if !change.detail.is_empty() => {
-            "scale = { multiply = 1, divide = 1 }".to_owned()
-        }
-        Kind::Renamed => format!("rename = \"{}\"", change.was),
-        _ => "call = \"a_function\"".to_owned(),
+    let directed =
+        |direction: &str, action: &str| format!("{direction} = {{ {action}, reason = \"\" }}");
+    let init = match change.new.as_ref().or(change.old.as_ref()) {
+        Some(side) if side.declared.contains('*') => "init = \"null\"",
+        _ => "init = 0",
     };
-    format!("[[override]]\nfield = \"{subject}\"\n{action}\nreason = \"\"")
+    let lines = match change.kind {
+        Kind::Added | Kind::Removed => vec![
+            directed("appears", init),
+            directed("disappears", "drop = \"always\""),
+        ],
+        Kind::Renamed if !change.detail.is_empty() => {
+            let action = format!(
+                "scale = {{ multiply = 1, divide = 1 }}, from = [\"{}\"]",
+                change.was
+            );
+            vec![directed("appears", &action)]
+        }
+        Kind::Renamed => vec![directed("appears", &format!("rename = \"{}\"", change.was))],
+        _ => vec![
+            "one = { has = [\"\"] }".to_owned(),
+            "other = { has = [\"\"] }".to_owned(),
+            directed("to-other", "call = \"a_function\""),
+        ],
+    };
+    format!("[[change]]\nfield = \"{subject}\"\n{}", lines.join("\n"))
 }

@@ -7,7 +7,7 @@ use super::finding::Why;
 use super::{Action, Meaning};
 use crate::ctype::{self, Field, Scalar, ScalarKind, Shape};
 use kconv_rules::RuleKind;
-use kernel_structs::layout::{Composite, Type, TypeId, padding};
+use kernel_structs::layout::{Composite, FieldPath, Type, TypeId, padding};
 use kernel_structs::state::{Initial, Missing, Policy, Rule};
 
 /// A rule and how it is carried out.
@@ -89,29 +89,45 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Two numbers of one width of which one is in a structure around it that the other is not in:
-    /// an `int` that became an `atomic_t`, an `atomic_t` that became a `refcount_t`.
+    /// Two numbers of one width of which one has a structure around it that the other has not: an
+    /// `int` that became an `atomic_t`, an `atomic_t` that became a `refcount_t`. Two structures of
+    /// which neither is in the other are two things, like a `kuid_t` and a `kgid_t`.
     fn wrapped(&self, old: &Value, new: &Value) -> Option<(Value, Value)> {
         if old.bit_field || new.bit_field || old.len != new.len {
             return None;
         }
-        let name = |which: Which, value: &Value| ctype::type_name(self.layout(which), value.ty);
-        let inner = |which: Which, value: &Value| {
-            let layout = self.layout(which);
-            match ctype::shape(layout, value.ty) {
-                Shape::Scalar(scalar) if scalar.kind == ScalarKind::Number => Some(value.clone()),
-                Shape::Struct(..) => {
-                    let (path, ty) = ctype::wrapped_number(layout, value.ty)?;
-                    Some(value.wrapped(&path, ty))
-                }
-                _ => None,
+        let (was, around_old) = self.unwrapped(Which::Old, old)?;
+        let (is, around_new) = self.unwrapped(Which::New, new)?;
+        let one_more = match (around_old.first(), around_new.first()) {
+            (None, None) => false,
+            (Some(old), Some(new)) => {
+                old != new && (around_old.contains(new) || around_new.contains(old))
             }
+            _ => true,
         };
-        let (was, is) = (inner(Which::Old, old)?, inner(Which::New, new)?);
-        let wrapped = was.path != old.path || is.path != new.path;
-        let both = was.path != old.path && is.path != new.path;
-        let same = both && name(Which::Old, old) == name(Which::New, new);
-        (wrapped && !same).then_some((was, is))
+        one_more.then_some((was, is))
+    }
+
+    /// The number that a value is or is a wrapper around, and the names of the structures around
+    /// it, the outermost first.
+    fn unwrapped(&self, which: Which, value: &Value) -> Option<(Value, Vec<&'a str>)> {
+        let layout = self.layout(which);
+        match ctype::shape(layout, value.ty) {
+            Shape::Scalar(scalar) if scalar.kind == ScalarKind::Number => {
+                Some((value.clone(), Vec::new()))
+            }
+            Shape::Struct(..) => {
+                let (path, ty) = ctype::wrapped_number(layout, value.ty)?;
+                let mut around = vec![ctype::type_name(layout, value.ty)?];
+                for end in 1..path.steps().len() {
+                    let part = FieldPath::from(path.steps()[..end].to_vec());
+                    let inside = layout.resolve(value.ty, &part).ok()?;
+                    around.extend(ctype::type_name(layout, inside.ty));
+                }
+                Some((value.wrapped(&path, ty), around))
+            }
+            _ => None,
+        }
     }
 
     /// The state map's rule for a member by its name.
@@ -190,7 +206,7 @@ impl<'a> Planner<'a> {
         if old.iter().chain(&new).all(|value| value.len == 0) {
             return Ok(Decision::automatic(Vec::new()));
         }
-        let Some(rule) = rule.map(|member| member.rule) else {
+        let Some(MemberRule { rule, of_type }) = rule else {
             return Err(open);
         };
         let Policy::Reset { initial, strict } = &rule.policy else {
@@ -204,6 +220,12 @@ impl<'a> Planner<'a> {
         };
         let mut parts = Vec::new();
         self.reset_value(old, new, &initial, *strict, &mut parts)?;
+        for part in &mut parts {
+            // What was said of this member is told as what a new member gets.
+            if !of_type && part.from.is_none() && part.rule == RuleKind::Reset {
+                part.rule = RuleKind::Init;
+            }
+        }
         Ok(Decision::state_map(&rule.reason, parts))
     }
 

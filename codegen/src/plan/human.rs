@@ -175,10 +175,12 @@ impl<'a> Planner<'a> {
         field: &Field,
         in_new: bool,
     ) -> Result<Decision, Why> {
-        let replaced = self
-            .override_for(owner, &field.name, false)
-            .is_some_and(|other| matches!(other.action, OverrideAction::Init(_)));
-        if in_new && !replaced {
+        let other = self.override_for(owner, &field.name, false);
+        let init = other.and_then(|other| match &other.action {
+            OverrideAction::Init(init) => Some(init),
+            _ => None,
+        });
+        if in_new && init.is_none() {
             return Err(in_line(entry, OverrideProblem::DropWithoutInit));
         }
         if entry.action == OverrideAction::DropContainer {
@@ -214,9 +216,11 @@ impl<'a> Planner<'a> {
             Some(Policy::Reset { initial, .. }) => initial.clone(),
             _ => None,
         };
-        let initial = match stated {
-            Some(Initial::Default) | None => map.initial(self.layout(Which::Old), field.ty),
-            Some(initial) => initial,
+        let initial = match (stated, init) {
+            // The number that stands for every old one is carried back as it is.
+            (None, Some(Init::Value(value))) if in_new => Initial::Value(*value),
+            (Some(Initial::Default) | None, _) => map.initial(self.layout(Which::Old), field.ty),
+            (Some(initial), _) => initial,
         };
         let mut parts = Vec::new();
         self.reset_value(

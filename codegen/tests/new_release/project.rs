@@ -61,6 +61,11 @@ impl Project {
             }
         }
         project.remove_converters();
+        // The decision that the chapter makes.
+        let decisions = project
+            .path()
+            .join("converters/overrides/linux-6/user_struct.toml");
+        fs::remove_file(decisions).unwrap();
         project
     }
 

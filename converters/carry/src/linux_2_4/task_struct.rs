@@ -431,8 +431,8 @@ pub fn v2_4_36_9_i386_up(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_st
     cleared!(cx, at, old, new);
     always!(cx, at, old, new);
     with_wait_chldexit!(cx, at, old, new);
-    // head of a list on the task's own kernel stack while it releases descriptors in flight,
-    // null otherwise
+    // null unless the task is just releasing descriptors in flight, and then it points into the
+    // task's own kernel stack
     new.scm_work_list = cx
         .reset_strict(&at!(at.scm_work_list), old.scm_work_list, 0);
     new._pad_1436 = [0; 4];
@@ -448,7 +448,7 @@ pub static V2_4_36_9_I386_UP: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 120), Span::new(124, 124, 172), Span::new(300, 300, 176), Span::new(480, 480, 110), Span::new(592, 592, 24), Span::new(624, 624, 732), Span::new(1360, 1360, 76)],
         padding: &[Bits::new(962, 30), Bits::new(2369, 31), Bits::new(3809, 31), Bits::new(4720, 16), Bits::new(4928, 64), Bits::new(10848, 32), Bits::new(11488, 32)],
         groups: &[&ALWAYS, &WITH_WAIT_CHLDEXIT, &[
-            RuleKind::Reset.of("scm_work_list").by_map("head of a list on the task's own kernel stack while it releases descriptors in flight, null otherwise (net/core/scm.c: __scm_destroy, 2.4.36.9 and later)"),
+            RuleKind::Reset.of("scm_work_list").by_map("null unless the task is just releasing descriptors in flight, and then it points into the task's own kernel stack (net/core/scm.c: __scm_destroy, 2.4.36.9 and later); an older kernel releases them by recursion and would lose the list, and on up it has padding there, which need not be zero"),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
@@ -463,8 +463,8 @@ pub fn v2_4_36_9_i386_smp(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_s
     cleared!(cx, at, old, new);
     always!(cx, at, old, new);
     with_sigmask_lock!(cx, at, old, new);
-    // head of a list on the task's own kernel stack while it releases descriptors in flight,
-    // null otherwise
+    // null unless the task is just releasing descriptors in flight, and then it points into the
+    // task's own kernel stack
     new.scm_work_list = cx
         .reset_strict(&at!(at.scm_work_list), old.scm_work_list, 0);
     new._pad_1700 = [0; 12];
@@ -480,7 +480,7 @@ pub static V2_4_36_9_I386_SMP: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 120), Span::new(124, 124, 424), Span::new(552, 552, 176), Span::new(732, 732, 110), Span::new(844, 844, 24), Span::new(880, 880, 732), Span::new(1616, 1616, 84)],
         padding: &[Bits::new(962, 30), Bits::new(4385, 31), Bits::new(5825, 31), Bits::new(6736, 16), Bits::new(6944, 96), Bits::new(12896, 32), Bits::new(13600, 96)],
         groups: &[&ALWAYS, &WITH_SIGMASK_LOCK, &[
-            RuleKind::Reset.of("scm_work_list").by_map("head of a list on the task's own kernel stack while it releases descriptors in flight, null otherwise (net/core/scm.c: __scm_destroy, 2.4.36.9 and later)"),
+            RuleKind::Reset.of("scm_work_list").by_map("null unless the task is just releasing descriptors in flight, and then it points into the task's own kernel stack (net/core/scm.c: __scm_destroy, 2.4.36.9 and later); an older kernel releases them by recursion and would lose the list, and on up it has padding there, which need not be zero"),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN

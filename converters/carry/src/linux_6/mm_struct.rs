@@ -272,7 +272,7 @@ pub static WITH_PAGE_TABLE_LOCK: [FieldRule; 7] = [
     RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
     RuleKind::Reset.of("arg_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
     RuleKind::Reset.of("ioctx_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-    RuleKind::Reset.of("numa_next_scan").by_map("jiffies of this boot (kernel/sched/fair.c: init_numa_balancing)"),
+    RuleKind::Reset.of("numa_next_scan").by_map("jiffies of this boot; 0 is a moment that has passed, and the first tick looks at the address space (kernel/sched/fair.c: init_numa_balancing, task_numa_work)"),
     RuleKind::Reset.of("numa_scan_offset").by_map("where NUMA balancing goes on, restarted (kernel/sched/fair.c: task_numa_work)"),
     RuleKind::Reset.of("numa_scan_seq").by_map("passes of NUMA balancing, restarted (kernel/sched/fair.c: init_numa_balancing)"),
 ];

@@ -312,7 +312,8 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_st
         );
     new._pad_396 = [0; 4];
     new._pad_412 = [0; 4];
-    // scheduling group of the session, made by setsid and inherited
+    // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
+    // its parent's
     new.autogroup = cx.reset(&at!(at.autogroup), old.autogroup, 0);
     new._pad_1012 = [0; 4];
     new._pad_1025 = [0; 1];
@@ -332,7 +333,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
             RuleKind::Within.of("posix_timers.prev").by_map("timers of timer_create, linked by k_itimer.list (kernel/time/posix-timers.c: do_timer_create)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("autogroup").by_map("scheduling group of the session, made by setsid and inherited (kernel/sched/autogroup.c: sched_autogroup_fork)"),
+            RuleKind::Reset.of("autogroup").by_map("scheduling group of the session, made by setsid and inherited: the fork of the thaw takes its parent's (kernel/sched/autogroup.c: sched_autogroup_fork). Kernels with PREEMPT_RT may be built without"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
@@ -364,7 +365,8 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal
         );
     new._pad_420 = [0; 4];
     new._pad_436 = [0; 4];
-    // scheduling group of the session, made by setsid and inherited
+    // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
+    // its parent's
     new.autogroup = cx.reset(&at!(at.autogroup), old.autogroup, 0);
     new._pad_1076 = [0; 4];
     new._pad_1089 = [0; 1];
@@ -384,7 +386,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
             RuleKind::Within.of("posix_timers.prev").by_map("timers of timer_create, linked by k_itimer.list (kernel/time/posix-timers.c: do_timer_create)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("autogroup").by_map("scheduling group of the session, made by setsid and inherited (kernel/sched/autogroup.c: sched_autogroup_fork)"),
+            RuleKind::Reset.of("autogroup").by_map("scheduling group of the session, made by setsid and inherited: the fork of the thaw takes its parent's (kernel/sched/autogroup.c: sched_autogroup_fork). Kernels with PREEMPT_RT may be built without"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
@@ -406,7 +408,8 @@ pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sig
         .within_required(&at!(at.posix_timers.first), old.posix_timers.first);
     new._pad_388 = [0; 4];
     new._pad_404 = [0; 4];
-    // scheduling group of the session, made by setsid and inherited
+    // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
+    // its parent's
     new.autogroup = cx.reset(&at!(at.autogroup), old.autogroup, 0);
     new._pad_1004 = [0; 4];
     new._pad_1017 = [0; 1];
@@ -425,7 +428,7 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
             RuleKind::Within.of("posix_timers.first").by_map("timers of timer_create, linked by k_itimer.list (kernel/time/posix-timers.c: do_timer_create)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("autogroup").by_map("scheduling group of the session, made by setsid and inherited (kernel/sched/autogroup.c: sched_autogroup_fork)"),
+            RuleKind::Reset.of("autogroup").by_map("scheduling group of the session, made by setsid and inherited: the fork of the thaw takes its parent's (kernel/sched/autogroup.c: sched_autogroup_fork). Kernels with PREEMPT_RT may be built without"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),

@@ -965,7 +965,7 @@ macro_rules! __linux_6_task_struct_with_se {
             .reset_strict(&$crate::linux_6::runtime::at!($at.memcg_in_oom), $old.memcg_in_oom, 0);
         $new.memcg_oom_gfp_mask = $old.memcg_oom_gfp_mask;
         $new.memcg_oom_order = $old.memcg_oom_order;
-        // device whose congestion is waited for on the way to user mode
+        // device whose congestion is waited for on the way to user mode, null after fork
         $new.throttle_queue = $cx
             .reset(&$crate::linux_6::runtime::at!($at.throttle_queue), $old.throttle_queue, 0);
         $crate::linux_6::thread_struct::v6_1_0_47_amd64(
@@ -992,7 +992,7 @@ pub static WITH_SE: [FieldRule; 15] = [
     RuleKind::Reset.of("memcg_in_oom").by_map("cgroup that ran out of memory in a fault; dealt with before the fault ends (6.1 mm/memcontrol.c: mem_cgroup_oom_synchronize)"),
     RuleKind::Carry.of("memcg_oom_gfp_mask"),
     RuleKind::Carry.of("memcg_oom_order"),
-    RuleKind::Reset.of("throttle_queue").by_map("device whose congestion is waited for on the way to user mode (6.1 block/blk-cgroup.c: blkcg_schedule_throttle)"),
+    RuleKind::Reset.of("throttle_queue").by_map("device whose congestion is waited for on the way to user mode, null after fork; throttle_disk of 6.12 points at another kind of object (6.1 block/blk-cgroup.c: blkcg_schedule_throttle)"),
     RuleKind::Recurse.of("thread").inside("thread_struct"),
 ];
 
@@ -1333,7 +1333,7 @@ macro_rules! __linux_6_task_struct_with_dl {
             );
         $new.cid_work.func = $cx
             .reset(&$crate::linux_6::runtime::at!($at.cid_work.func), $old.cid_work.func, 0);
-        // cached handle of the task's memory cgroup, looked up at the next allocation
+        // cached handle of the task's memory cgroup
         $new.objcg = $cx.reset(&$crate::linux_6::runtime::at!($at.objcg), $old.objcg, 1);
         // device whose congestion is waited for on the way to user mode
         $new.throttle_disk = $cx
@@ -1382,7 +1382,7 @@ pub static WITH_DL: [FieldRule; 34] = [
     RuleKind::Reset.of("dl_server").by_map("deadline server the running task was picked by; null off the CPU (6.12 kernel/sched/sched.h: __put_prev_set_next_dl_server)"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Recurse.of("stats").inside("sched_statistics"),
-    RuleKind::Reset.of("max_allowed_capacity").by_map("capacity of the strongest CPU the task may run on, computed from its affinity (6.12 kernel/sched/fair.c: set_task_max_allowed_capacity)"),
+    RuleKind::Reset.of("max_allowed_capacity").by_map("capacity of the strongest CPU the task may run on, computed from its affinity (6.12 kernel/sched/fair.c: set_task_max_allowed_capacity); init_task has SCHED_CAPACITY_SCALE, 1024, and fork hands it down (6.12 init/init_task.c). Zero would be wrong: update_misfit_status compares it with the capacity of a CPU, which is never zero"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
@@ -1404,7 +1404,7 @@ pub static WITH_DL: [FieldRule; 34] = [
     RuleKind::Reset.of("mm_cid_active").by_map("set for every user task once its mm is in place (6.12 kernel/sched/core.c: sched_mm_cid_fork, sched_mm_cid_after_execve)"),
     RuleKind::Reset.of("cid_work.next").by_map("work that compacts concurrency ids; it points at itself while not queued (6.12 kernel/sched/core.c: init_sched_mm_cid)"),
     RuleKind::Reset.of("cid_work.func").by_map("work that compacts concurrency ids; it points at itself while not queued (6.12 kernel/sched/core.c: init_sched_mm_cid)"),
-    RuleKind::Reset.of("objcg").by_map("cached handle of the task's memory cgroup, looked up at the next allocation (6.12 mm/memcontrol.c: mem_cgroup_fork, current_obj_cgroup)"),
+    RuleKind::Reset.of("objcg").by_map("cached handle of the task's memory cgroup; fork leaves CURRENT_OBJCG_UPDATE_FLAG and no pointer, which makes the next allocation look the cgroup up (6.12 mm/memcontrol.c: mem_cgroup_fork). Null would say that nobody is to be charged (6.12 mm/memcontrol.c: current_obj_cgroup)"),
     RuleKind::Reset.of("throttle_disk").by_map("device whose congestion is waited for on the way to user mode (6.12 block/blk-cgroup.c: blkcg_schedule_throttle)"),
     RuleKind::Reset.of("rcu").inside("callback_head").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
     RuleKind::Reset.of("bpf_net_context").by_map("networking BPF program under way, on the kernel stack (6.12 include/linux/filter.h: bpf_net_ctx_set)"),

@@ -1,0 +1,308 @@
+//! What can be wrong with decisions, and how it is told.
+
+use super::Direction;
+use kernel_structs::layout::Fingerprint;
+use std::fmt;
+
+/// What is wrong with an entry of an overrides file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OverrideFinding {
+    /// Line in the file, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub problem: OverrideProblem,
+}
+
+impl fmt::Display for OverrideFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.problem)
+    }
+}
+
+/// The rule that an entry breaks.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OverrideProblem {
+    /// Not TOML, or not the shape of the file.
+    #[error("{0}")]
+    Toml(String),
+    /// An entry without action.
+    #[error(
+        "`{field}`: no action; one of rename, init, drop, make, fold, scale, remap, merge, rest, call is needed"
+    )]
+    NoAction {
+        /// The entry.
+        field: String,
+    },
+    /// An entry with more than one action.
+    #[error("`{field}`: {} are two actions; an entry has one", .actions.join(" and "))]
+    TwoActions {
+        /// The entry.
+        field: String,
+        /// The actions.
+        actions: Vec<&'static str>,
+    },
+    /// A field that the step and its family decide.
+    #[error("`{field}` is decided for the whole family, on {place}; remove one of the two")]
+    DecidedByFamily {
+        /// The field.
+        field: String,
+        /// Where the family's decision stands.
+        place: String,
+    },
+    /// Several old fields for an action that reads one.
+    #[error("`{field}`: only `call` reads several old fields; `from` has one here")]
+    SeveralForOne {
+        /// The entry.
+        field: String,
+    },
+    /// A change with neither direction.
+    #[error("`{field}`: no direction; {expected} is needed")]
+    NoDirection {
+        /// The entry.
+        field: String,
+        /// What is needed.
+        expected: &'static str,
+    },
+    /// Directions of both kinds, or conditions without their directions.
+    #[error(
+        "`{field}`: `appears` and `disappears` need no condition; `to-one` and `to-other` need both `one` and `other`"
+    )]
+    MixedDirections {
+        /// The entry.
+        field: String,
+    },
+    /// A condition that says nothing, or is no field.
+    #[error(
+        "`{field}`: a condition has fields as `type.member` in `has`, `lacks` or `declared`; found {found}"
+    )]
+    BadCondition {
+        /// The entry.
+        field: String,
+        /// What stands there.
+        found: String,
+    },
+    /// An entry with no field.
+    #[error("an entry has one `field`, or several `fields`")]
+    FieldOrFields,
+    /// A field in the file of another type.
+    #[error("`{field}` belongs to {expected}")]
+    WrongFile {
+        /// The field.
+        field: String,
+        /// The file of its type.
+        expected: String,
+    },
+    /// Two actions that do not go together, or none.
+    #[error(
+        "`{field}`, {direction}: {}; a direction has one action, or an `init` with a `drop` for a field that both sides have",
+        match .actions.as_slice() { [] => "no action".to_owned(), actions => actions.join(" and ") }
+    )]
+    ActionsOfDirection {
+        /// The entry.
+        field: String,
+        /// The direction.
+        direction: Direction,
+        /// The actions.
+        actions: Vec<&'static str>,
+    },
+    /// A condition on a member that no layout has.
+    #[error(
+        "a condition names `{name}`, which no layout of the family has{}",
+        suggestion(nearest)
+    )]
+    UnknownCondition {
+        /// The member.
+        name: String,
+        /// The most similar name there is.
+        nearest: Option<String>,
+    },
+    /// A direction that holds between no two layouts.
+    #[error("`{field}`, {direction}: between no two layouts of the family does this change lie")]
+    NeverHolds {
+        /// The entry.
+        field: String,
+        /// The direction.
+        direction: Direction,
+    },
+    /// A direction that nothing needs.
+    #[error(
+        "`{field}`, {direction}: no two layouts need it: without it the same is decided; remove it"
+    )]
+    NeverNeeded {
+        /// The entry.
+        field: String,
+        /// The direction.
+        direction: Direction,
+    },
+    /// Two changes that decide one field between the same two layouts.
+    #[error("`{field}` is decided twice from {from} to {to}, also on {place}")]
+    TwoChanges {
+        /// The field.
+        field: String,
+        /// The layout read.
+        from: String,
+        /// The layout written.
+        to: String,
+        /// Where the other decision stands.
+        place: String,
+    },
+    /// An attribute without the action it belongs to.
+    #[error("`{field}`: `from` belongs to `call`, `scale` or `remap`, and there is none")]
+    ForeignAttribute {
+        /// The entry.
+        field: String,
+    },
+    /// A value that is not one of those there are.
+    #[error("`{field}`: `{key}` is {found}; expected {expected}")]
+    BadValue {
+        /// The entry.
+        field: String,
+        /// The key.
+        key: &'static str,
+        /// The value.
+        found: String,
+        /// What it can be.
+        expected: &'static str,
+    },
+    /// An entry without a reason.
+    #[error("`{field}`: the reason is empty; say why the decision is right")]
+    NoReason {
+        /// The entry.
+        field: String,
+    },
+    /// A field path that is not `type.member`.
+    #[error("`{field}` is no field: `type.member` is expected")]
+    NotAField {
+        /// What stands there.
+        field: String,
+    },
+    /// Two entries for one field.
+    #[error("`{field}` is decided twice, first on line {first}")]
+    Duplicate {
+        /// The field.
+        field: String,
+        /// Line of the first entry.
+        first: usize,
+    },
+    /// Not a name that a Rust item can have.
+    #[error("`{found}` is no name for a Rust {what}")]
+    BadName {
+        /// What stands there.
+        found: String,
+        /// What it is to name.
+        what: &'static str,
+    },
+    /// A pin that is not a fingerprint.
+    #[error("{0}")]
+    BadFingerprint(String),
+    /// A file without pairs converts nothing.
+    #[error("no [[pair]]: the file names no releases to convert between")]
+    NoPair,
+    /// A module named twice.
+    #[error("module `{module}` is named twice")]
+    DuplicateModule {
+        /// The module.
+        module: String,
+    },
+    /// The type is in no plan.
+    #[error("`{field}`: no planned type is called `{ty}`{}", suggestion(nearest))]
+    UnknownType {
+        /// The field.
+        field: String,
+        /// The type.
+        ty: String,
+        /// The most similar type there is.
+        nearest: Option<String>,
+    },
+    /// The type has no such member under any layout.
+    #[error(
+        "`{field}`: no layout of any pair has this member{}",
+        suggestion(nearest)
+    )]
+    UnknownField {
+        /// The field.
+        field: String,
+        /// The most similar field there is.
+        nearest: Option<String>,
+    },
+    /// The entry decides what is decided without it.
+    #[error("`{field}`: the entry changes nothing: without it the same is decided; remove it")]
+    NotNeeded {
+        /// The field.
+        field: String,
+    },
+    /// The layout is not the one the decisions were made for.
+    #[error(
+        "{release} has fingerprint {found}, but the decisions were made for {pinned}; review them, then write the new fingerprint here"
+    )]
+    WrongFingerprint {
+        /// The release.
+        release: String,
+        /// Its fingerprint.
+        found: Fingerprint,
+        /// The one in the file.
+        pinned: Fingerprint,
+    },
+    /// The old type has no such field.
+    #[error("the old type has no field `{name}`{}", suggestion(nearest))]
+    NoOldField {
+        /// The name.
+        name: String,
+        /// The most similar name there is.
+        nearest: Option<String>,
+    },
+    /// The new type has no field for an action that writes one.
+    #[error("only the old type has the field; of all actions only `drop` is for such a field")]
+    NoNewField,
+    /// A rename of a field that both sides have.
+    #[error("the field has the same name in both layouts; there is nothing to rename")]
+    NothingToRename,
+    /// An `init` of a field that the old side has too.
+    #[error(
+        "the field is in both layouts; `init` needs a `drop` beside it that says what becomes of the old value"
+    )]
+    InitWithoutDrop,
+    /// A `drop` of a field that the new side has too.
+    #[error(
+        "the field is in both layouts; `drop` needs an `init` beside it that says what the new field gets"
+    )]
+    DropWithoutInit,
+    /// A `drop` of a field that another entry reads.
+    #[error("the field is read by the entry for `{by}`; it is not dropped")]
+    DropOfUsed {
+        /// The other entry's field.
+        by: String,
+    },
+    /// A `drop` of a field that the old side does not have.
+    #[error("the old type has no such field to drop")]
+    NothingToDrop,
+    /// An action that needs the old field of the same name.
+    #[error("`{action}` needs the field in both layouts")]
+    NeedsBoth {
+        /// The action.
+        action: &'static str,
+    },
+    /// An action on a field of a type it cannot work with.
+    #[error("`{action}` does not work on {declared}; it needs {needs}")]
+    WrongType {
+        /// The action.
+        action: &'static str,
+        /// The field's type.
+        declared: String,
+        /// What the action needs.
+        needs: &'static str,
+    },
+    /// An action that needs the address of an object, in a type that is never one.
+    #[error("`{action}` needs types whose values are objects of their own")]
+    NotAnObject {
+        /// The action.
+        action: &'static str,
+    },
+}
+
+fn suggestion(nearest: &Option<String>) -> String {
+    match nearest {
+        Some(nearest) => format!("; the nearest name is `{nearest}`"),
+        None => String::new(),
+    }
+}
