@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
@@ -33,6 +34,39 @@ static unsigned char byte_of(size_t at)
 	return at * 7 + at / 4096 + 1;
 }
 
+/* Large pages are made of small ones that are free, and what each CPU keeps aside goes on the lists
+ * from which pages are swapped out (mm/compaction.c: compact_nodes). */
+static void compact(void)
+{
+	int fd = open("/proc/sys/vm/compact_memory", O_WRONLY);
+	must(fd, "compact_memory");
+	must(write(fd, "1", 1), "compact_memory");
+	close(fd);
+}
+
+/* How much of this process is swapped out, in bytes. */
+static size_t swapped_out(void)
+{
+	char line[128];
+	size_t kib = 0;
+	FILE *status = fopen("/proc/self/status", "r");
+	must(status ? 0 : -1, "status");
+	while (fgets(line, sizeof line, status))
+		if (sscanf(line, "VmSwap: %zu kB", &kib) == 1)
+			break;
+	fclose(status);
+	return kib << 10;
+}
+
+/* Each turn swaps out what can be at that moment. */
+static void swap_out(unsigned char *at)
+{
+	do {
+		compact();
+		must(madvise(at, SIZE, MADV_PAGEOUT), "MADV_PAGEOUT");
+	} while (swapped_out() < SIZE);
+}
+
 /* getppid fails from now on. */
 static void filter(void)
 {
@@ -54,12 +88,14 @@ int main(int argc, char **argv)
 				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	must(room == MAP_FAILED ? -1 : 0, "mmap");
 	unsigned char *at = (unsigned char *)(((uintptr_t)room + HUGE - 1) & -HUGE);
-	if (!strcmp(how, "huge"))
+	if (!strcmp(how, "huge")) {
+		compact();
 		must(madvise(at, SIZE, MADV_HUGEPAGE), "MADV_HUGEPAGE");
+	}
 	for (size_t i = 0; i < SIZE; i++)
 		at[i] = byte_of(i);
 	if (!strcmp(how, "swapped"))
-		must(madvise(at, SIZE, MADV_PAGEOUT), "MADV_PAGEOUT");
+		swap_out(at);
 	int filtered = !strcmp(how, "filtered");
 	if (filtered)
 		filter();

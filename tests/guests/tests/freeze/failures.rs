@@ -1,6 +1,6 @@
 //! A freeze that fails or is killed leaves the tasks running and no half image.
 
-use super::{LIMIT, command, freeze, pids_and_names, refused, verified};
+use super::{LIMIT, command, freeze, pids_and_names, refused, verified, wait_for_tasks};
 use kconv_guests::Guest;
 use kconv_image::{Image, ObjectId};
 
@@ -10,6 +10,7 @@ const GROUP: &str = "/sys/fs/cgroup/frozen";
 /// One busy task, frozen, and frozen in vain, many times.
 pub(crate) fn of_a_busy_task(guest: &mut Guest) {
     let pid = guest.start(THREADS, "/tmp/threads").unwrap();
+    wait_for_tasks(guest, &pid.to_string(), &["threads"; 5]);
     ten_in_a_row(guest, pid);
     full(guest, pid);
     killed(guest, pid);
@@ -50,6 +51,7 @@ fn ten_in_a_row(guest: &mut Guest, pid: u32) {
 fn nobody_is_in_the_vdso(guest: &mut Guest) {
     let clocks = guest.start("clocks 4 1000000000000", "/tmp/clocks");
     let clocks = clocks.unwrap();
+    wait_for_tasks(guest, &clocks.to_string(), &["clocks"; 5]);
     for round in 0..5 {
         guest.run("rm -f /tmp/clocks.img").unwrap();
         let pause = freeze(guest, &clocks.to_string(), "/tmp/clocks.img");
@@ -185,10 +187,12 @@ fn as_a_cgroup(guest: &mut Guest, pid: u32) {
         .unwrap();
     super::freeze(guest, &chosen, "/tmp/cgroup.img");
     verified(guest, "/tmp/cgroup.img");
-    let frozen = guest.run(&format!(
-        "cat {GROUP}/cgroup.freeze; grep frozen {GROUP}/cgroup.events"
-    ));
-    assert_eq!(frozen.unwrap(), "1\nfrozen 1\n");
+    let frozen = guest.run(&format!("cat {GROUP}/cgroup.freeze"));
+    assert_eq!(frozen.unwrap(), "1\n");
+    // Those who were let go come to this stop by themselves.
+    guest
+        .wait_for(&format!("{GROUP}/cgroup.events"), "frozen 1", LIMIT)
+        .unwrap();
     guest
         .run(&format!("echo 0 >{GROUP}/cgroup.freeze; kill -9 {forking}"))
         .unwrap();
@@ -217,6 +221,7 @@ fn nobody_escapes(guest: &mut Guest) {
         let script = format!("sh -c \"{join}; exec runaway\"");
         let output = format!("/tmp/runaway{which}");
         guest.start(&script, &output).unwrap();
+        guest.wait_for(&output, "ready", LIMIT).unwrap();
     }
     let chosen = format!("--kill --cgroup {GROUP}.runaway");
     freeze(guest, &chosen, "/tmp/runaway.img");
@@ -224,8 +229,9 @@ fn nobody_escapes(guest: &mut Guest) {
     let names: Vec<String> = pids_and_names(&image).into_values().collect();
     println!("caught: {names:?}");
     assert!(names.len() >= 3 && names.iter().all(|name| name == "runaway"));
-    let left = format!("usleep 500000; cat {GROUP}.runaway/cgroup.procs");
-    assert_eq!(guest.run(&left).unwrap(), "");
+    // Who escaped would be there for ever.
+    let events = format!("{GROUP}.runaway/cgroup.events");
+    guest.wait_for(&events, "populated 0", LIMIT).unwrap();
 }
 
 fn thawed(guest: &mut Guest, pid: u32) {

@@ -8,16 +8,12 @@ mod programs;
 mod refusals;
 mod vmcore;
 
-use kconv_guests::{Guest, Initramfs, Kernel, Machine, Output, static_kconv};
+use kconv_guests::{Guest, Initramfs, Kernel, LIMIT, Machine, Output, static_kconv};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::Duration;
-
-/// Long enough for anything here, on a machine that does much else.
-const LIMIT: Duration = Duration::from_secs(120);
 
 #[test]
 fn tasks_of_6_1() {
@@ -111,6 +107,20 @@ fn pids_and_names(image: &Value) -> BTreeMap<u64, String> {
         .collect()
 }
 
+/// Waits until the tasks of processes, as a shell has their numbers, have these names: what was
+/// just started is still a shell, or without its threads and children.
+fn wait_for_tasks(guest: &mut Guest, processes: &str, names: &[&str]) {
+    let mut names = names.to_vec();
+    names.sort_unstable();
+    let command = format!(
+        "until test \"$(for process in {processes}; do cat /proc/$process/task/*/comm; done \
+         2>/dev/null | sort | tr '\\n' ' ')\" = '{} '; do usleep 20000; done",
+        names.join(" ")
+    );
+    let output = guest.attempt(&command, LIMIT).unwrap();
+    assert_eq!(output.code, 0, "{output:?}");
+}
+
 /// A freeze that has to fail, without an image.
 fn refused(guest: &mut Guest, chosen: &str, image: &str) -> Output {
     let output = guest.attempt(&command(chosen, image), LIMIT);
@@ -118,12 +128,4 @@ fn refused(guest: &mut Guest, chosen: &str, image: &str) -> Output {
     assert_ne!(output.code, 0, "{output:?}");
     guest.run(&format!("! test -e {image}")).unwrap();
     output
-}
-
-/// The state letter that /proc shows of a process; `None` if there is none.
-fn state(guest: &mut Guest, pid: u32) -> Option<char> {
-    let stat = guest
-        .attempt(&format!("cat /proc/{pid}/stat"), LIMIT)
-        .unwrap();
-    stat.stdout.rsplit_once(") ")?.1.chars().next()
 }

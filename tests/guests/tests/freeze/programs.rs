@@ -1,6 +1,6 @@
 //! Programs that compute run on after a freeze to the result they have without one.
 
-use super::{LIMIT, freeze, pids_and_names, verified};
+use super::{LIMIT, freeze, pids_and_names, verified, wait_for_tasks};
 use kconv_guests::Guest;
 
 /// What the programs work on, in files of the guest, and a cgroup that has half of a CPU: they are
@@ -43,9 +43,18 @@ pub(crate) fn run_on(guest: &mut Guest) {
         let pid = guest.start(&format!("sh {file}"), &format!("/tmp/result{index}"));
         pids.push(pid.unwrap().to_string());
     }
+    let mut expected: Vec<&str> = PROGRAMS
+        .iter()
+        .flat_map(|(_, names)| names.iter().copied())
+        .collect();
+    expected.sort();
+    wait_for_tasks(guest, "$(cat /sys/fs/cgroup/slow/cgroup.procs)", &expected);
+    let reading = format!("/proc/{}/fdinfo/3", pids[0]);
+    let begun = format!("until grep -qs 'pos:.[1-9]' {reading}; do usleep 20000; done");
+    guest.run(&begun).unwrap();
     let chosen = format!("--tree {}", pids.join(" "));
     let pause = freeze(guest, &chosen, "/tmp/programs.img");
-    let position = guest.run(&format!("grep pos: /proc/{}/fdinfo/3", pids[0]));
+    let position = guest.run(&format!("grep pos: {reading}"));
     guest.run("echo max >/sys/fs/cgroup/slow/cpu.max").unwrap();
     let image = verified(guest, "/tmp/programs.img");
     let mut names: Vec<String> = pids_and_names(&image).into_values().collect();
@@ -57,11 +66,6 @@ pub(crate) fn run_on(guest: &mut Guest) {
     );
     let position = position.trim().strip_prefix("pos:\t").unwrap();
     assert!((1..54_888_896).contains(&position.parse::<u64>().unwrap()));
-    let mut expected: Vec<&str> = PROGRAMS
-        .iter()
-        .flat_map(|(_, names)| names.iter().copied())
-        .collect();
-    expected.sort();
     assert_eq!(names, expected);
     for (index, pid) in pids.iter().enumerate() {
         let ended = format!(

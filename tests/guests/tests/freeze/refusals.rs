@@ -1,6 +1,6 @@
 //! What a freeze refuses, it refuses by name: all of it at once, and the tasks run on.
 
-use super::{LIMIT, refused, state};
+use super::{LIMIT, refused};
 use kconv_guests::Guest;
 
 /// What a process has that cannot be carried, as `refused` calls it, and what is said of it.
@@ -101,8 +101,10 @@ pub(crate) fn by_name(guest: &mut Guest) {
     for what in ["a socket", "[eventfd]", "mlock", "a uts namespace"] {
         assert!(said(many, what), "{what}");
     }
+    // They run on, and wait again.
     for pid in tasks.iter().chain([&tracer, &of_vfork, &many]) {
-        assert_eq!(state(guest, *pid), Some('S'), "{pid}");
+        let file = format!("/proc/{pid}/status");
+        guest.wait_for(&file, "S (sleeping)", LIMIT).unwrap();
     }
     one_alone(guest, tracer, waiting);
     let all = all.join(" ");

@@ -1,7 +1,7 @@
 //! A dump of the machine and the running machine give the same objects of the same tasks, which
 //! the freezer of their cgroup holds meanwhile.
 
-use super::{freeze, kconv};
+use super::{LIMIT, freeze, kconv, wait_for_tasks};
 use kconv_guests::Guest;
 use kernel_structs::layout::{FieldPath, Layout};
 use kernel_structs::releases::{LayoutId, Registry};
@@ -131,7 +131,7 @@ pub(crate) fn as_alive(guest: &mut Guest, folder: &Path) {
         "busybox sha256sum /disk/large /disk/large /disk/large /disk/large /disk/large",
         "threads 3 100000000",
         "pipeline 1000000",
-        "sh -c 'cd /disk/here; trap : USR1; read never <>/tmp/never'",
+        "sh -c 'cd /disk/here; trap : USR1; echo ready; read never <>/tmp/never'",
     ];
     guest
         .run(&format!("mkfifo /tmp/never; mkdir {GROUP}"))
@@ -143,9 +143,15 @@ pub(crate) fn as_alive(guest: &mut Guest, folder: &Path) {
             .start(&script, &format!("/tmp/dumped{index}"))
             .unwrap();
     }
+    let processes = format!("$(cat {GROUP}/cgroup.procs)");
+    let mut names = vec!["busybox", "sh"];
+    names.extend(["threads"; 4]);
+    names.extend(["pipeline"; 3]);
+    wait_for_tasks(guest, &processes, &names);
+    guest.wait_for("/tmp/dumped3", "ready", LIMIT).unwrap();
     guest
         .run(&format!(
-            "sleep 1; echo 1 >{GROUP}/cgroup.freeze; \
+            "echo 1 >{GROUP}/cgroup.freeze; \
              until grep -q 'frozen 1' {GROUP}/cgroup.events; do usleep 1000; done"
         ))
         .unwrap();
