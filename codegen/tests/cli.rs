@@ -6,7 +6,7 @@ use kernel_structs::btf;
 use kernel_structs::layout::{LayoutBuilder, Target, Type};
 use kernel_structs::releases::{Files, LayoutId, Registry};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Exit code, output and errors.
