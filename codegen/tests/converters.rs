@@ -29,8 +29,14 @@ fn converters() -> Vec<(&'static Converter, Vec<(&'static str, Decided)>)> {
         all.push((converter, Vec::new()));
     }
     for converter in convert_2_4_36_smp_2_4_36_up::CONVERTERS {
-        let sums = ["task_struct.per_cpu_utime", "task_struct.per_cpu_stime"];
-        all.push((converter, sums.map(|field| (field, Decided::Sum)).to_vec()));
+        let decided = [
+            ("task_struct.per_cpu_utime", Decided::Sum),
+            ("task_struct.per_cpu_stime", Decided::Sum),
+            ("task_struct.processor", Decided::Is(0)),
+            ("task_struct.cpus_runnable", Decided::Is(0xffff_ffff)),
+            ("task_struct.cpus_allowed", Decided::Is(0xffff_ffff)),
+        ];
+        all.push((converter, decided.to_vec()));
     }
     all
 }
