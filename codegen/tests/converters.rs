@@ -18,15 +18,18 @@ const WORK_LIST: &str = "task_struct.scm_work_list";
 
 /// Every committed converter, with what people decided for it.
 fn converters() -> Vec<(&'static Converter, Vec<(&'static str, Decided)>)> {
-    let sums = ["task_struct.per_cpu_utime", "task_struct.per_cpu_stime"];
+    let one_processor = vec![
+        ("task_struct.per_cpu_utime", Decided::Sum),
+        ("task_struct.per_cpu_stime", Decided::Sum),
+        ("task_struct.processor", Decided::Is(0)),
+        ("task_struct.cpus_runnable", Decided::Is(0xffff_ffff)),
+        ("task_struct.cpus_allowed", Decided::Is(0xffff_ffff)),
+    ];
     let steps = [
         ("2.4.36.8-2.4.36.9", vec![(WORK_LIST, Decided::Zero)]),
         ("2.4.36.9-2.4.36.8", vec![(WORK_LIST, Decided::MustBeZero)]),
         ("2.4.36-up-2.4.36-smp", Vec::new()),
-        (
-            "2.4.36-smp-2.4.36-up",
-            sums.map(|field| (field, Decided::Sum)).to_vec(),
-        ),
+        ("2.4.36-smp-2.4.36-up", one_processor),
     ];
     let mut all = Vec::new();
     for (step, decided) in steps {

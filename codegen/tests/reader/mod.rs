@@ -26,6 +26,8 @@ pub enum Decided {
     Zero,
     /// The old field must be zero, and is gone.
     MustBeZero,
+    /// The new field has this value; any other that the old one had is kept.
+    Is(u64),
     /// The new array has one element, the sum of the old ones.
     Sum,
 }
@@ -332,6 +334,12 @@ impl Reader {
                 }
                 None
             }
+            Meaning::Decided(Decided::Is(value)) => {
+                if was != Some(*value) {
+                    keep(expected);
+                }
+                Some(*value)
+            }
             Meaning::Decided(Decided::Sum) => self.sum(path, known, old, expected),
         }
     }
@@ -380,6 +388,10 @@ impl Reader {
             }
             for (path, leaf) in known.old.iter().filter(|(_, leaf)| !leaf.bit_field) {
                 let start = leaf.offset.byte().0;
+                // What is written anew is nothing that the old value went to.
+                if let Meaning::Decided(Decided::Is(_)) = known.meanings[path] {
+                    continue;
+                }
                 if (start..start + leaf.size.0 / 8).contains(&into)
                     && let Some(after) = known.new.get(path)
                 {
