@@ -80,3 +80,13 @@ fn every_rule() {
 fn every_decision() {
     check(&emitted::decisions(), "decisions");
 }
+
+#[test]
+fn names_of_rust_and_of_the_engine() {
+    check(&emitted::names(), "names");
+}
+
+#[test]
+fn an_array_without_elements() {
+    check(&emitted::flexible(), "flexible");
+}

@@ -24,6 +24,16 @@ mod generated {
         pub mod step;
         pub mod views;
     }
+    pub mod flexible {
+        pub mod carry;
+        pub mod step;
+        pub mod views;
+    }
+    pub mod names {
+        pub mod carry;
+        pub mod step;
+        pub mod views;
+    }
     pub mod rules {
         pub mod carry;
         pub mod step;
