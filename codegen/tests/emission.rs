@@ -87,6 +87,11 @@ fn names_of_rust_and_of_the_engine() {
 }
 
 #[test]
+fn every_place_of_a_reason() {
+    check(&emitted::reasons(), "reasons");
+}
+
+#[test]
 fn an_array_without_elements() {
     check(&emitted::flexible(), "flexible");
 }

@@ -6,8 +6,8 @@
 mod fixture;
 
 use fixture::{Fixture, house};
-use kconv_codegen::plan::Why;
 use kconv_codegen::coverage;
+use kconv_codegen::plan::Why;
 use proptest::prelude::*;
 use std::fmt::Write;
 

@@ -4,8 +4,8 @@
 use crate::convert::{Job, Names};
 use crate::steps::Steps;
 use crate::table::Converter;
-use kconv_rules::{Flat, RuleKind, Source, TypeRules, flat, rule_counts, without_indices};
 use kconv_image::{Head, Object, Remainder};
+use kconv_rules::{Flat, RuleKind, Source, TypeRules, flat, rule_counts, without_indices};
 use serde::Serialize;
 use std::collections::BTreeMap;
 

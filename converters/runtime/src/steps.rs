@@ -53,7 +53,10 @@ impl<'a> Steps<'a> {
             chain,
             maps: Vec::with_capacity(chain.len()),
             names,
-            goes_back: head.provenance.iter().any(|step| step.from.release == target.release),
+            goes_back: head
+                .provenance
+                .iter()
+                .any(|step| step.from.release == target.release),
             types,
             kept,
             referrers: RefCell::default(),
