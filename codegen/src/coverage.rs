@@ -365,6 +365,19 @@ fn action_fits(
                 true
             }
         },
+        // Nothing is read and nothing written, but what the elements would be has a plan.
+        Action::Elements {
+            each,
+            old: 0,
+            new: 0,
+            ..
+        } => match &**each {
+            Action::Recurse { ty } if !plan.types.contains_key(ty) => {
+                *nested_missing = Some(ty.clone());
+                true
+            }
+            _ => from == 0 && to == 0,
+        },
         Action::Elements { each, old, new, .. } => {
             if *old == 0 || *new == 0 || !from.is_multiple_of(*old) || !to.is_multiple_of(*new) {
                 return false;

@@ -80,3 +80,18 @@ fn every_rule() {
 fn every_decision() {
     check(&emitted::decisions(), "decisions");
 }
+
+#[test]
+fn names_of_rust_and_of_the_engine() {
+    check(&emitted::names(), "names");
+}
+
+#[test]
+fn every_place_of_a_reason() {
+    check(&emitted::reasons(), "reasons");
+}
+
+#[test]
+fn an_array_without_elements() {
+    check(&emitted::flexible(), "flexible");
+}

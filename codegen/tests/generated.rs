@@ -24,11 +24,41 @@ mod generated {
         pub mod step;
         pub mod views;
     }
+    pub mod flexible {
+        pub mod carry;
+        pub mod step;
+        pub mod views;
+    }
+    pub mod names {
+        pub mod carry;
+        pub mod step;
+        pub mod views;
+    }
+    pub mod reasons {
+        pub mod carry;
+        pub mod step;
+        pub mod views;
+    }
     pub mod rules {
         pub mod carry;
         pub mod step;
         pub mod views;
     }
+}
+
+mod flexible {
+    pub(crate) use crate::generated::flexible::step::CONVERTER;
+    pub(crate) use crate::generated::flexible::views::layouts::{vnew as new, vold as old};
+}
+
+mod names {
+    pub(crate) use crate::generated::names::step::CONVERTER;
+    pub(crate) use crate::generated::names::views::layouts::{vnew as new, vold as old};
+}
+
+mod reasons {
+    pub(crate) use crate::generated::reasons::step::CONVERTER;
+    pub(crate) use crate::generated::reasons::views::layouts::vold as old;
 }
 
 mod decisions {
@@ -59,9 +89,11 @@ mod overrides {
 
 use kconv_image::{ObjectId, Slot, SlotTarget, SymbolId};
 use kconv_runtime::context::Outcome;
+use kconv_runtime::convert::ConvertError;
+use kconv_runtime::finding::Problem;
 use kconv_runtime::prelude::{FromBytes, I32, IntoBytes, U16, U32};
 use kconv_runtime::zerocopy::FromZeros;
-use world::World;
+use world::{World, through};
 
 /// Two objects of type `s`. The second is in the first one's way, which therefore moves.
 const OLD: [u64; 2] = [0xc010_0000, 0xc010_00f0];
@@ -404,4 +436,104 @@ fn decisions_keep_or_refuse_what_they_drop() {
     stale_bits at 100: [1]
     swapped at 104: [8, 0, 0, 0]
     ");
+}
+
+#[test]
+fn fields_are_carried_whatever_they_are_called() {
+    let mut old = names::old::s::new_zeroed();
+    old.of_bits.n.set(-1);
+    old.of_self.n.set(-2);
+    old.of_views.n.set(-3);
+    old.of_mod.n.set(-4);
+    old.r#gen.set(1);
+    old.self_.set(2);
+    old.__old.set(3);
+    old.__new.set(4);
+    old.__at_once.set(5);
+    old.cx.set(6);
+    old.Gen.set(7);
+    old.same_at.r#gen.set(8);
+    old.set_loop(5);
+    old.set_async(9);
+    old.loop_bits.set(10);
+    old.was.set(11);
+    old.__oldest.set(12);
+    let world = World::new(&names::CONVERTER, &[("s", OLD[0], 0)]);
+    let (bytes, outcome) = world.convert(0, old.as_bytes(), &[]);
+    let new = names::new::s::read_from_bytes(&bytes).unwrap();
+    let nested = [
+        &new.of_bits.n,
+        &new.of_self.n,
+        &new.of_views.n,
+        &new.of_mod.n,
+    ];
+    assert_eq!(nested.map(|n| n.get()), [-1, -2, -3, -4]);
+    let numbers = [
+        new.r#gen,
+        new.self_,
+        new.__old,
+        new.__new,
+        new.__at_once,
+        new.cx,
+        new.Gen,
+        new.same_at.r#gen,
+    ];
+    assert_eq!(numbers.map(I32::get), [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(
+        (new.r#loop(), new.r#async(), new.loop_bits.get()),
+        (5, 9, 10)
+    );
+    assert_eq!((new.is.get(), new.__oldest.get()), (11, 0));
+    let mut fields: Vec<String> = kept(&outcome).into_iter().map(|kept| kept.0).collect();
+    fields.sort();
+    assert_eq!(fields, ["__oldest", "move.next", "move.prev"]);
+    assert_eq!(findings(&outcome), [""; 0]);
+}
+
+#[test]
+fn an_array_of_no_elements_takes_nothing_along() {
+    let mut old = flexible::old::s::new_zeroed();
+    old.n.set(7);
+    let world = World::new(&flexible::CONVERTER, &[("s", OLD[0], 0)]);
+    let (bytes, outcome) = world.convert(0, old.as_bytes(), &[]);
+    let new = flexible::new::s::read_from_bytes(&bytes).unwrap();
+    assert_eq!((new.a.get(), new.n.get(), bytes.len()), (0, 7, 8));
+    assert_eq!(
+        (findings(&outcome), kept(&outcome)),
+        (Vec::new(), Vec::new())
+    );
+}
+
+/// The rules are looked up by type and path only when something is refused.
+#[test]
+fn a_finding_names_the_reason_of_its_field() {
+    let mut s = reasons::old::s::new_zeroed();
+    s.number.set(1);
+    s.nested.tx.set(2);
+    s.several[1].tx.set(3);
+    s.grid[1][0].tx.set(4);
+    s.owner.busy.set(5);
+    s.gone.set(6);
+    s.gone_array[1].set(7);
+    s.set_gone_bits(1);
+    s.swapped.set(8);
+    let mut array = [reasons::old::inner::new_zeroed(); 3];
+    array[2].tx.set(9);
+    let objects = [("s", 0xc010_0000, 0), ("inner", 0xc020_0000, 0)];
+    let world = World::new(&reasons::CONVERTER, &objects).with_count(1, 3);
+    let image = world.image(&[s.as_bytes().to_vec(), array.as_bytes().to_vec()]);
+    let Err(ConvertError::Refused(findings)) = through(&image, &[&reasons::CONVERTER], "new")
+    else {
+        panic!("it was not refused");
+    };
+    let told: Vec<String> = findings
+        .iter()
+        .map(|finding| {
+            let Problem::NotInitial { reason, .. } = finding.problem else {
+                panic!("{finding:?}");
+            };
+            format!("{}: {} ({reason})", finding.field, finding.value)
+        })
+        .collect();
+    insta::assert_snapshot!(told.join("\n"), @"");
 }

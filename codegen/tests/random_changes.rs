@@ -6,12 +6,12 @@
 mod fixture;
 
 use fixture::{Fixture, house};
-use kconv_codegen::plan::Why;
 use kconv_codegen::coverage;
+use kconv_codegen::plan::Why;
 use proptest::prelude::*;
 use std::fmt::Write;
 
-const TYPES: [&str; 16] = [
+const TYPES: [&str; 20] = [
     "char @;",
     "unsigned char @;",
     "short @;",
@@ -28,6 +28,10 @@ const TYPES: [&str; 16] = [
     "struct q @[2];",
     "enum e @;",
     "union u @;",
+    "int @[0];",
+    "struct p @[0];",
+    "struct q @[0];",
+    "enum e @[2][0];",
 ];
 
 fn structure() -> impl Strategy<Value = String> {

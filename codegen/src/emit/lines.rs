@@ -257,6 +257,9 @@ impl Lines<'_> {
         new_count: u64,
         rest: i64,
     ) -> Option<TokenStream> {
+        if (count, new_count) == (0, 0) {
+            return Some(TokenStream::new());
+        }
         let old_path = field.old_path.as_ref().unwrap_or(&field.path);
         let at = self.at(old_path, &field.path, Sides::Both);
         let old = place(&quote!(ŋold), old_path);

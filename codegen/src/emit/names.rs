@@ -81,7 +81,9 @@ mod tests {
 
     #[test]
     fn a_module_is_named_as_its_file_and_not_as_another() {
-        let all = ["bits", "type", "self", "mod", "layouts", "runtime", "file *"];
+        let all = [
+            "bits", "type", "self", "mod", "layouts", "runtime", "file *",
+        ];
         let names = all.map(module_name);
         assert_eq!(
             names,

@@ -170,10 +170,7 @@ mod tests {
             views: "views",
             carry: "$crate::linux",
         };
-        let text = named(
-            "ŋnew.a = ŋcarry::f(ŋcx, &ŋrt::at!(ŋat.a), cx);",
-            &names,
-        );
+        let text = named("ŋnew.a = ŋcarry::f(ŋcx, &ŋrt::at!(ŋat.a), cx);", &names);
         assert_eq!(
             text,
             "$new.a = $crate::linux::f($cx, &$crate::at!($at.a), cx);"

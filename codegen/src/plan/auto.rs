@@ -319,6 +319,7 @@ impl<'a> Planner<'a> {
                     count: new_count,
                 },
             ) => {
+                one_sided(old_count, new_count)?;
                 let (rule, each) = self.policy_of_values(policy, was, is)?;
                 Ok(elements((rule, each), old_count, new_count))
             }
@@ -509,6 +510,7 @@ impl<'a> Planner<'a> {
                 _ => elements((rule, each), old_count, new_count),
             });
         }
+        one_sided(old_count, new_count)?;
         let scalar = matches!(ctype::shape(self.layout(Which::New), new), Shape::Scalar(_));
         let longer = new_count > old_count;
         match &each {
@@ -620,6 +622,14 @@ impl<'a> Planner<'a> {
                 .any(|member| self.has_pointer(member.ty)),
             Shape::Enum(_) | Shape::Opaque { .. } => false,
         }
+    }
+}
+
+/// An array without elements says nothing of what one with elements holds.
+fn one_sided(old: u64, new: u64) -> Result<(), Why> {
+    match (old == 0) == (new == 0) {
+        true => Ok(()),
+        false => Err(Why::ElementsLeftOver),
     }
 }
 

@@ -14,11 +14,7 @@ fn project(overrides: &str) -> (tempfile::TempDir, Project) {
     let pins: String = ["from", "to"]
         .map(|side| format!("{side}_fingerprint = \"{}\"\n", "0".repeat(64)))
         .concat();
-    std::fs::write(
-        krate.join("step.toml"),
-        format!("{head}{pins}{overrides}"),
-    )
-    .unwrap();
+    std::fs::write(krate.join("step.toml"), format!("{head}{pins}{overrides}")).unwrap();
     let project = Project::read(folder.path(), "linux-6").unwrap();
     (folder, project)
 }

@@ -10,10 +10,12 @@
 )]
 
 use kconv_image::{
-    Clocks, Head, Identity, KernelAddr, KernelId, Object, ObjectId, Slot, Symbol, TypeIx,
+    Clocks, Head, Identity, Image, ImageWriter, KernelAddr, KernelId, Object, ObjectId, PageSource,
+    Slot, Symbol, TypeIx,
 };
 use kconv_runtime::at::At;
 use kconv_runtime::context::{Context, Namer, Old, Outcome};
+use kconv_runtime::convert::{ConvertError, Job, convert};
 use kconv_runtime::placement::{Lengths, Map};
 use kconv_runtime::table::Converter;
 use proptest::prelude::*;
@@ -109,6 +111,31 @@ impl World {
         }
     }
 
+    /// The same objects, one of them an array of this many elements.
+    pub fn with_count(mut self, object: usize, count: u32) -> World {
+        let object = &mut self.head.objects[object];
+        object.size *= u64::from(count);
+        object.count = count;
+        let addresses: Vec<KernelAddr> = self.head.objects.iter().map(|o| o.address).collect();
+        let lengths = Lengths::default();
+        self.map = Map::new(&self.head, &addresses, &lengths, self.converter).unwrap();
+        self
+    }
+
+    /// An image of the objects, with these bytes.
+    pub fn image(&self, bytes: &[Vec<u8>]) -> Image {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("world.img");
+        let machine = self.head.identity.machine;
+        let mut writer = ImageWriter::create(&path, machine, &self.head.objects, &[]).unwrap();
+        for bytes in bytes {
+            writer.object(bytes).unwrap();
+        }
+        let pages = PageSource::Stream(&mut |_, _, _| Ok(()));
+        writer.finish(&self.head, pages).unwrap();
+        Image::open(&path).unwrap()
+    }
+
     /// The same objects with these symbols.
     pub fn with_symbols(mut self, names: &[&str]) -> World {
         let symbol = |name: &&str| Symbol {
@@ -168,6 +195,29 @@ impl World {
         convert(&mut cx, &At::object(), old, &mut new);
         (new, outcome)
     }
+}
+
+/// Takes an image through a chain of converters to the release `target`.
+pub fn through(
+    image: &Image,
+    chain: &[&'static Converter],
+    target: &str,
+) -> Result<Image, ConvertError> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("converted.img");
+    let to = chain.last().unwrap().to;
+    let job = Job {
+        chain: chain.to_vec(),
+        target: KernelId {
+            release: target.to_owned(),
+            layout: to.layout.to_owned(),
+            fingerprint: to.fingerprint,
+            build_id: Vec::new(),
+        },
+        tool: String::from("test"),
+    };
+    convert(image, &job, Some(&path), &mut |_, _| {})?;
+    Ok(Image::open(&path).unwrap())
 }
 
 /// An object with random bytes, whose pointers are to lead somewhere more often than chance would

@@ -316,7 +316,7 @@ impl<'a> Context<'a> {
         if address(old) != own {
             let problem = Problem::NotInitial {
                 initial: format!("{own:#x} (the empty list)"),
-                reason: self.reason(at),
+                reason: self.reason(RuleKind::Reset, at),
             };
             self.refuse(RuleKind::Reset, at, format!("{:#x}", address(old)), problem);
         }
@@ -356,7 +356,7 @@ impl<'a> Context<'a> {
         if old.iter().any(|byte| *byte != 0) {
             let problem = Problem::NotInitial {
                 initial: String::from("all zero"),
-                reason: self.reason(at),
+                reason: self.reason(RuleKind::Drop, at),
             };
             let value = old.iter().map(|byte| format!("{byte:02x}")).collect();
             self.refuse(RuleKind::Drop, at, value, problem);
@@ -369,7 +369,7 @@ impl<'a> Context<'a> {
         if address(old) != own {
             let problem = Problem::NotInitial {
                 initial: format!("{own:#x} (the empty list)"),
-                reason: self.reason(at),
+                reason: self.reason(RuleKind::Drop, at),
             };
             self.refuse(RuleKind::Drop, at, format!("{:#x}", address(old)), problem);
         }
@@ -389,7 +389,7 @@ impl<'a> Context<'a> {
             let at = base.field(name, (run.offset / 8) as usize, 0);
             let problem = Problem::NotInitial {
                 initial: initial.to_string(),
-                reason: self.reason(&at),
+                reason: self.reason(RuleKind::Drop, &at),
             };
             self.refuse(RuleKind::Drop, &at, value.to_string(), problem);
         }
@@ -441,19 +441,25 @@ impl<'a> Context<'a> {
         self.push_remainder(&at, bytes, mask);
     }
 
-    /// Why the field at `at` has the rule that it has. Only a finding asks, so that it may search.
-    fn reason(&self, at: &At<'_>) -> &'static str {
-        let path = at.to_string();
+    /// Why `rule` is the rule of the field at `at`. Only a finding asks, so that it may search.
+    fn reason(&self, rule: RuleKind, at: &At<'_>) -> &'static str {
         let find = |name: &str| self.converter.rules_of(name);
         let reason =
-            |object: ObjectId, path: &str| reason_of(&find, &self.map.ty(object).rules, path);
-        match reason(self.object, &path) {
-            // Inside of what becomes an object of its own, its type's rules hold.
-            "" => path
-                .split_once('.')
-                .map_or("", |(_, inner)| reason(self.target, inner)),
-            reason => reason,
+            |object: ObjectId, path: &str| reason_of(&find, &self.map.ty(object).rules, rule, path);
+        let path = at.to_string();
+        let of_object = reason(self.object, &path);
+        if !of_object.is_empty() || self.object == self.target {
+            return of_object;
         }
+        // Inside of what becomes an object of its own, its type's rules hold.
+        let mut inside = path.as_str();
+        while let Some((_, inner)) = inside.split_once('.') {
+            match reason(self.target, inner) {
+                "" => inside = inner,
+                reason => return reason,
+            }
+        }
+        ""
     }
 
     /// Stops the conversion for a reason that an override's function found.
@@ -529,7 +535,7 @@ impl<'a> Context<'a> {
             };
             let problem = Problem::NotInitial {
                 initial: initial.to_string(),
-                reason: self.reason(at),
+                reason: self.reason(rule, at),
             };
             self.refuse(rule, at, value, problem);
         }
