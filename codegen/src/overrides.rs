@@ -2,7 +2,7 @@
 //!
 //! A decision belongs to the change of a field, and to a family of kernels: [`Changes`] reads them
 //! and says which hold between two layouts, [`Family`] holds them against all layouts at once.
-//! `overrides.toml` of a converter's crate names the pairs of releases that the crate converts
+//! `step.toml` of a step's folder names the pairs of releases that the step converts
 //! between, and may decide what this one step needs and no other:
 //!
 //! ```toml
@@ -44,7 +44,7 @@ pub use stale::stale;
 
 use kernel_structs::layout::Fingerprint;
 
-/// An `overrides.toml`.
+/// A `step.toml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OverridesFile {
     /// Name of the converter.

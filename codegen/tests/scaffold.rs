@@ -37,7 +37,7 @@ fn folder(name: &str) -> PathBuf {
 }
 
 /// The proposals for each file, with the first `#` taken from every line.
-fn uncommented(made: &Crate) -> BTreeMap<&str, String> {
+fn uncommented(made: &NewStep) -> BTreeMap<&str, String> {
     let mut files: BTreeMap<&str, String> = BTreeMap::new();
     for proposal in &made.proposals {
         let lines = proposal.text.lines();

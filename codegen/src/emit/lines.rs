@@ -476,6 +476,15 @@ fn scalar_rule(
             );
             quote!(#cx.scale(#at, #old, #multiply, #divide))
         }
+        Action::Offset {
+            multiply,
+            divide,
+            add,
+        } => {
+            let numbers = [multiply, divide, add].map(|number| Literal::i64_unsuffixed(*number));
+            let [multiply, divide, add] = numbers;
+            quote!(#cx.offset(#at, #old, (#multiply, #divide), #add))
+        }
         Action::Remap { table } => {
             let rows = table.iter().map(|(from, to)| {
                 let hex = |value: &u64| format!("{value:#x}").parse::<Literal>().ok();

@@ -1,4 +1,4 @@
-//! What an entry says is to be done, as it is written: in `overrides.toml` of a step, or for one
+//! What an entry says is to be done, as it is written: in `step.toml` of a step, or for one
 //! direction of a change.
 
 use super::{Flag, Init, OverrideAction, OverrideProblem};

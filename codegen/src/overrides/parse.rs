@@ -1,4 +1,4 @@
-//! `overrides.toml` as text. The raw shapes mirror the file; what they mean is checked here.
+//! `step.toml` as text. The raw shapes mirror the file; what they mean is checked here.
 
 use super::action::{RawFlag, RawScale, is_identifier, written};
 use super::{

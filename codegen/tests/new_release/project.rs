@@ -72,7 +72,7 @@ impl Project {
     fn remove_converters(&mut self) {
         for entry in fs::read_dir(self.path().join("converters")).unwrap() {
             let dir = entry.unwrap().path();
-            let Ok(overrides) = fs::read_to_string(dir.join("overrides.toml")) else {
+            let Ok(overrides) = fs::read_to_string(dir.join("step.toml")) else {
                 continue;
             };
             let ends = overrides.lines().filter_map(|line| {

@@ -209,12 +209,24 @@ impl<'a> Context<'a> {
         multiply: i64,
         divide: i64,
     ) -> Q {
+        self.offset(at, old, (multiply, divide), 0)
+    }
+
+    /// As [`Context::scale`], by `multiply` and `divide`, counted from another number: `add` is
+    /// added afterwards.
+    pub fn offset<P: Scalar, Q: Scalar>(
+        &mut self,
+        at: &At<'_>,
+        old: P,
+        (multiply, divide): (i64, i64),
+        add: i64,
+    ) -> Q {
         let product = old.value() * i128::from(multiply);
         let divide = i128::from(divide.max(1));
         if product % divide != 0 {
             self.keep(at, old.as_bytes());
         }
-        self.checked(RuleKind::Scale, at, product / divide)
+        self.checked(RuleKind::Scale, at, product / divide + i128::from(add))
     }
 
     /// The sum of `old`, whose parts are kept.

@@ -175,7 +175,7 @@ fn source(source: Source) -> &'static str {
     match source {
         Source::Automatic => "automatic: nothing else is possible",
         Source::StateMap => "state map of the family",
-        Source::Override => "override of the converter",
+        Source::Override => "override",
     }
 }
 
