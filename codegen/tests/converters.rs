@@ -16,7 +16,7 @@ use world::{RandomObject, World};
 
 const WORK_LIST: &str = "task_struct.scm_work_list";
 
-/// Every committed converter, with what people decided for it.
+/// Every committed converter of the family, with what people decided for it.
 fn converters() -> Vec<(&'static Converter, Vec<(&'static str, Decided)>)> {
     let one_processor = vec![
         ("task_struct.per_cpu_utime", Decided::Sum),
@@ -40,6 +40,12 @@ fn converters() -> Vec<(&'static Converter, Vec<(&'static str, Decided)>)> {
     let family = kconv_steps::all().iter();
     let family = family.filter(|converter| converter.family == "linux-2.4");
     assert_eq!(all.len(), family.count());
+    // And between releases of each layout, where nobody has decided anything.
+    for entry in Registry::builtin().unwrap().layouts() {
+        if entry.family == "linux-2.4" {
+            all.push((kconv_steps::identity(&entry.id.0).unwrap(), Vec::new()));
+        }
+    }
     all
 }
 

@@ -535,5 +535,16 @@ fn a_finding_names_the_reason_of_its_field() {
             format!("{}: {} ({reason})", finding.field, finding.value)
         })
         .collect();
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @r"
+    grid[1][0].tx: 4 (a transaction)
+    several[1].tx: 3 (a transaction)
+    nested.tx: 2 (a transaction)
+    number: 1 (a number)
+    gone: 6 (work in hand)
+    gone_array: 0000000007000000 (more work)
+    gone_bits: 1 (little work)
+    swapped: 8 (a number once)
+    [2].tx: 9 (a transaction)
+    owner.busy: 5 (an owner at work)
+    ");
 }

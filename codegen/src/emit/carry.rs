@@ -440,3 +440,101 @@ impl Written<'_> {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use super::*;
+    use crate::generate::{Family, families};
+    use kernel_structs::releases::Registry;
+
+    /// The functions that each entry is in, and the groups.
+    #[test]
+    fn an_entry_that_several_functions_have_stands_in_one_group() {
+        let registry = Registry::builtin().unwrap();
+        let (mut grouped, mut left) = (0, 0);
+        for family in families(&registry) {
+            let family = Family::read(&registry, &family).unwrap();
+            let house = family.house().unwrap();
+            for (name, carries) in &house.carry.types {
+                let names: BTreeSet<String> = carries
+                    .groups
+                    .iter()
+                    .map(|group| group.name.to_uppercase())
+                    .collect();
+                assert_eq!(names.len(), carries.groups.len(), "{name}: {names:?}");
+
+                let mut functions: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+                for (index, carried) in carries.carried.iter().enumerate() {
+                    for entry in &carried.entries {
+                        functions.entry(&entry.text).or_default().push(index);
+                    }
+                }
+                // Few entries of the same functions are not worth a group.
+                let mut few: BTreeMap<(bool, &[usize]), usize> = BTreeMap::new();
+                for (text, of) in &functions {
+                    let groups = carries.groups.iter().filter(|group| {
+                        let mut entries = group.entries.iter();
+                        entries.any(|entry| entry.text == *text)
+                    });
+                    let groups: Vec<&Group> = groups.collect();
+                    let twice = of.windows(2).any(|pair| pair[0] == pair[1]);
+                    match groups.as_slice() {
+                        [group] => {
+                            assert_eq!(group.members, *of, "{name}: {text}");
+                            grouped += 1;
+                        }
+                        [] if of.len() > 1 && !twice => {
+                            let first = text.starts_with("true");
+                            *few.entry((first, of)).or_default() += 1;
+                            left += 1;
+                        }
+                        [] => {}
+                        _ => panic!("{name}: in several groups: {text}"),
+                    }
+                }
+                for (functions, number) in few {
+                    assert!(number < SMALLEST_GROUP, "{name}: {functions:?}");
+                }
+            }
+        }
+        assert!(grouped > 500 && left < grouped / 10, "{grouped}, {left}");
+    }
+
+    /// A function says what its entries say, whether in its own lines or in those of its groups.
+    #[test]
+    fn groups_and_lines_are_all_entries() {
+        let registry = Registry::builtin().unwrap();
+        for family in families(&registry) {
+            let family = Family::read(&registry, &family).unwrap();
+            let house = family.house().unwrap();
+            for (name, carries) in &house.carry.types {
+                for (place, carried) in carries.carried.iter().enumerate() {
+                    let groups = carries.groups.iter();
+                    let groups: Vec<&Group> = groups
+                        .filter(|group| group.members.contains(&place))
+                        .collect();
+                    let written = Written {
+                        function: "f",
+                        types: [&carried.value_type, &carried.value_type],
+                        entries: &carried.entries,
+                        groups: &groups,
+                        paths: ["", ""],
+                    };
+                    let left = [written.left(true), written.left(false)].concat();
+                    let mut said: Vec<&str> =
+                        left.iter().map(|entry| entry.text.as_str()).collect();
+                    for group in &groups {
+                        said.extend(group.entries.iter().map(|entry| entry.text.as_str()));
+                    }
+                    let mut all: Vec<&str> =
+                        carried.entries.iter().map(|e| e.text.as_str()).collect();
+                    said.sort_unstable();
+                    all.sort_unstable();
+                    assert!(said == all, "{name}, {}", carried.name);
+                }
+            }
+        }
+    }
+}

@@ -4,19 +4,11 @@ use kconv_archive::Error;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// What the names of the releases begin with that the copy does not know.
 const GONE: [&str; 2] = ["6.12.115", "6.12.117"];
-/// The package that the chapter makes.
-pub(crate) const NEW: &str = "convert-6_12_113-6_12_115";
-/// Files in which the packages of converters stand, one to a line.
-const LISTS: [&str; 4] = [
-    "Cargo.toml",
-    "codegen/Cargo.toml",
-    "converters/kconv/Cargo.toml",
-    "converters/kconv/src/converters.rs",
-];
 const TABLE: &str = "kernel-structs/releases.toml";
 const LAYOUTS: &str = "kernel-structs/layouts";
 /// Folders of which a project without them is as good for `kconv-gen` and for `cargo check`.
@@ -25,8 +17,6 @@ const LEFT_OUT: [&str; 4] = ["dumps", "generated", "images", "snapshots"];
 /// The copy; it goes away with everything that was built in it.
 pub(crate) struct Project {
     folder: TempDir,
-    /// The packages of converters that need a release that is gone.
-    removed: Vec<String>,
 }
 
 /// The text of a file of the project itself.
@@ -34,7 +24,7 @@ pub(crate) fn committed(file: &str) -> String {
     fs::read_to_string(root().join(file)).unwrap()
 }
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
@@ -47,10 +37,7 @@ impl Project {
         for part in ["codegen", "converters", "kernel-structs", "tests"] {
             copy(&root().join(part), &folder.path().join(part));
         }
-        let mut project = Project {
-            folder,
-            removed: Vec::new(),
-        };
+        let project = Project { folder };
         project.edit(TABLE, |text| {
             let stay: Vec<&str> = entries(text).filter(|entry| !is_gone(entry)).collect();
             stay.join("\n\n") + "\n"
@@ -60,36 +47,49 @@ impl Project {
                 fs::remove_file(project.path().join(LAYOUTS).join(file)).unwrap();
             }
         }
-        project.remove_converters();
         // The decision that the chapter makes.
         let decisions = project
             .path()
             .join("converters/overrides/linux-6/user_struct.toml");
         fs::remove_file(decisions).unwrap();
+        project.remove_steps();
+        project.generate();
         project
     }
 
-    fn remove_converters(&mut self) {
+    /// Removes the steps that need a release that is gone.
+    fn remove_steps(&self) {
+        let mut removed = Vec::new();
         for entry in fs::read_dir(self.path().join("converters")).unwrap() {
             let dir = entry.unwrap().path();
-            let Ok(overrides) = fs::read_to_string(dir.join("step.toml")) else {
+            let Ok(step) = fs::read_to_string(dir.join("step.toml")) else {
                 continue;
             };
-            let ends = overrides.lines().filter_map(|line| {
+            let mut ends = step.lines().filter_map(|line| {
                 let (key, name) = line.split_once(" = ")?;
                 matches!(key, "from" | "to").then(|| name.trim_matches('"'))
             });
-            if ends.clone().any(of_gone_release) {
-                let manifest = fs::read_to_string(dir.join("Cargo.toml")).unwrap();
-                self.removed
-                    .push(value(&manifest, "name").unwrap().to_owned());
+            if ends.any(of_gone_release) {
+                removed.push(dir.file_name().unwrap().to_owned());
                 fs::remove_dir_all(&dir).unwrap();
             }
         }
-        assert!(self.removed.iter().any(|package| package == NEW));
-        for file in LISTS {
-            self.edit(file, |text| without(text, &self.removed));
-        }
+        assert!(
+            removed.iter().any(|name| name == "linux-6.12.113-6.12.115"),
+            "{removed:?}"
+        );
+    }
+
+    /// Makes everything that is generated as it was then.
+    fn generate(&self) {
+        let status = Command::new(env!("CARGO_BIN_EXE_kconv-gen"))
+            .arg("generate")
+            .current_dir(self.path())
+            .stdout(Stdio::null())
+            .status();
+        assert!(status.unwrap().success());
+        let lists = self.read("kernel-structs/views/src/linux_6/layouts.rs");
+        assert!(!GONE.iter().any(|gone| lists.contains(gone)));
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -103,14 +103,6 @@ impl Project {
     pub(crate) fn edit(&self, file: &str, change: impl FnOnce(&str) -> String) {
         let text = self.read(file);
         fs::write(self.path().join(file), change(&text)).unwrap();
-    }
-
-    /// A file of the project itself, without the packages that the copy does not have but for
-    /// `package`.
-    pub(crate) fn expected(&self, file: &str, package: &str) -> String {
-        let others = self.removed.iter().filter(|removed| *removed != package);
-        let others: Vec<String> = others.cloned().collect();
-        without(&committed(file), &others)
     }
 
     /// Puts kernel packages into the project's folder. If the archive offers one of them no
@@ -185,21 +177,6 @@ fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
         .filter_map(|line| line.split_once(" = "))
         .find(|(have, _)| *have == key);
     Some(found?.1.trim_matches('"'))
-}
-
-/// `text` without the lines that name one of `packages`, as cargo or as Rust writes it.
-fn without(text: &str, packages: &[String]) -> String {
-    let names = |line: &str, package: &String| {
-        let begins = |name: &str| {
-            let rest = line.trim_start().strip_prefix(name);
-            rest.is_some_and(|rest| rest.starts_with([' ', '.', ':']))
-        };
-        begins(package) || begins(&package.replace('-', "_"))
-    };
-    let stay = text
-        .lines()
-        .filter(|line| !packages.iter().any(|package| names(line, package)));
-    stay.collect::<Vec<_>>().join("\n") + "\n"
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -1,0 +1,196 @@
+//! What is alike stands once: the generated code of the families, looked at as a whole.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use kconv_codegen::generate::{self, Family};
+use kconv_codegen::overrides;
+use kconv_codegen::plan::{Action, Pair, Plan};
+use kconv_rules::RuleKind;
+use kernel_structs::layout::Step;
+use kernel_structs::releases::Registry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::LazyLock;
+
+static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry::builtin().unwrap());
+
+/// What stands behind `before` in the lines of `text`, up to `end`.
+fn after<'a>(text: &'a str, before: &str, end: char) -> Vec<&'a str> {
+    let lines = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix(before));
+    lines.map(|rest| rest.split(end).next().unwrap()).collect()
+}
+
+/// Macros are names of the whole crate; a group's rules go by its name in capitals.
+#[test]
+fn no_two_groups_of_lines_have_one_name() {
+    let mut macros = BTreeSet::new();
+    for family in generate::families(&REGISTRY) {
+        let family = Family::read(&REGISTRY, &family).unwrap();
+        for (file, text) in family.house().unwrap().carry().unwrap() {
+            if matches!(file.as_str(), "mod.rs" | "layouts.rs") {
+                continue;
+            }
+            let mut groups = Vec::new();
+            for name in after(&text, "macro_rules! ", ' ') {
+                assert!(macros.insert(name.to_owned()), "{name}");
+                let alias = format!("pub use {name} as ");
+                let [group] = after(&text, &alias, ';').try_into().unwrap();
+                groups.push(group);
+            }
+            let mut statics = after(&text, "pub static ", ':');
+            let functions = after(&text, "pub fn ", '(');
+            for names in [&mut groups, &mut statics] {
+                let all = names.len();
+                names.sort();
+                names.dedup_by_key(|name| name.to_uppercase());
+                assert_eq!(names.len(), all, "{file}: {names:?}");
+            }
+            // One table for each function, and one list of rules for each group that has any.
+            let tables = statics.iter().filter(|name| name.starts_with("V"));
+            assert_eq!(tables.count(), functions.len(), "{file}");
+            for group in statics.iter().filter(|name| !name.starts_with("V")) {
+                let lower = groups.iter().filter(|name| name.to_uppercase() == **group);
+                assert_eq!(lower.count(), 1, "{file}: {group}");
+            }
+        }
+    }
+    assert!(macros.len() > 20, "{}", macros.len());
+}
+
+/// Every line of a large type, whatever releases have it, is written down once.
+#[test]
+fn a_line_of_a_task_stands_once() {
+    for (family, lines) in [
+        (
+            "linux-2.4",
+            ["new.exit_code = $old.exit_code;", "new.pid = $old.pid;"],
+        ),
+        (
+            "linux-6",
+            ["new.exit_code = $old.exit_code;", "new.pid = $old.pid;"],
+        ),
+    ] {
+        let family = Family::read(&REGISTRY, family).unwrap();
+        let files = family.house().unwrap().carry().unwrap();
+        let text = &files["task_struct.rs"];
+        assert!(after(text, "pub fn ", '(').len() > 2);
+        for line in lines {
+            assert_eq!(text.matches(line).count(), 1, "{line}");
+            let plain = line.replace('$', "");
+            assert!(!text.contains(&plain), "{plain}");
+        }
+        for rule in [r#"Carry.of("exit_code")"#, r#"Carry.of("pid")"#] {
+            assert_eq!(text.matches(rule).count(), 1, "{rule}");
+        }
+    }
+}
+
+/// The plan of the only pair of a step.
+fn plan(family: &Family, step: &str) -> Plan {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../converters");
+    let text = std::fs::read_to_string(root.join(step).join(generate::STEP)).unwrap();
+    let file = overrides::parse(&text).unwrap();
+    let [pair] = file.pairs.as_slice() else {
+        panic!("{step} has several pairs");
+    };
+    let (from, to) = (
+        generate::end(&REGISTRY, &pair.from).unwrap(),
+        generate::end(&REGISTRY, &pair.to).unwrap(),
+    );
+    let made = Plan::make(&Pair {
+        converter: &file.converter,
+        machine: &from.release.arch,
+        from: from.side(),
+        to: to.side(),
+        map: &family.map,
+        overrides: &file.overrides,
+    });
+    assert_eq!(made.undecided, []);
+    made.plan
+}
+
+/// What a page says in groups, or not at all because it is carried, is shown line by line.
+#[test]
+fn a_function_is_shown_whole() {
+    for (family, step) in [
+        ("linux-2.4", "linux-2.4.36-up-2.4.36-smp"),
+        ("linux-6", "linux-6.1.170-6.12.117"),
+        ("linux-6", "linux-6.1.170-standard-6.1.170-rt"),
+    ] {
+        let family = Family::read(&REGISTRY, family).unwrap();
+        let house = family.house().unwrap();
+        let plan = plan(&family, step);
+        let page = house.page(&plan).unwrap();
+        let in_groups = page
+            .lines()
+            .filter(|line| line.trim().starts_with("carry::") && line.contains("!(cx"));
+        assert!(in_groups.count() > 0, "{step} has no groups");
+        let (mut shown, mut carried) = (0, 0);
+        for (name, ty) in &plan.types {
+            let text = house.show(&plan, name).unwrap().unwrap();
+            syn::parse_file(&text).unwrap();
+            carried += usize::from(!page.contains(&format!("/// `{name}`, ")));
+            for line in text.lines() {
+                let line = line.trim();
+                let is_group = line.ends_with("!(cx, at, old, new);");
+                assert!(!is_group, "{step}, {name}: {line}");
+            }
+            let written = ty.fields.iter().filter(|field| {
+                let of_none = matches!(field.action, Action::Tail { .. });
+                field.rule != RuleKind::Padding && !of_none && !field.path.is_empty()
+            });
+            for field in written {
+                let Some(Step::Member(last)) = field.path.steps().last() else {
+                    continue;
+                };
+                let raw = format!("r#{last}");
+                let says = |name: &str| {
+                    let places = [
+                        format!(".{name} = "),
+                        format!(".{name})"),
+                        format!(".{name},"),
+                        format!(".{name}."),
+                        format!(".{name}["),
+                        format!(".set_{name}("),
+                        format!("{name}_("),
+                    ];
+                    places.iter().any(|place| text.contains(place))
+                };
+                assert!(
+                    says(last) || says(&raw),
+                    "{step}: {name}.{} is not in\n{text}",
+                    field.path
+                );
+                shown += 1;
+            }
+        }
+        assert!(shown > 100 && carried > 5, "{step}: {shown}, {carried}");
+        assert_eq!(house.show(&plan, "no_such_type").unwrap(), None);
+    }
+}
+
+/// What a page has is what differs: every type that is not there is carried between releases of
+/// either layout by one function.
+#[test]
+fn a_page_has_the_types_that_differ() {
+    for converter in kconv_steps::all() {
+        let identity = kconv_steps::identity(converter.from.layout).unwrap();
+        let there = kconv_steps::identity(converter.to.layout).unwrap();
+        let changed: BTreeSet<&str> = converter.changed.iter().map(|ty| ty.name).collect();
+        assert!(!changed.is_empty(), "{}", converter.name);
+        let carried: BTreeMap<&str, _> = identity.types().map(|ty| (ty.name, ty)).collect();
+        for ty in there.types().filter(|ty| !changed.contains(ty.name)) {
+            let Some(old) = carried.get(ty.name) else {
+                continue;
+            };
+            assert!(
+                std::ptr::eq(*old, ty),
+                "{}: {} is not on the page, but carried in two ways",
+                converter.name,
+                ty.name
+            );
+        }
+    }
+}
