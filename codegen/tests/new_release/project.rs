@@ -69,7 +69,10 @@ impl Project {
                 let (key, name) = line.split_once(" = ")?;
                 matches!(key, "from" | "to").then(|| name.trim_matches('"'))
             });
-            if ends.any(of_gone_release) {
+            // The change came to 6.1 as well, and with its decision that step is gone, too.
+            let decided = step.contains("\nfrom = \"6.1.0-55-amd64\"\n")
+                || step.contains("\nto = \"6.1.0-55-amd64\"\n");
+            if decided || ends.any(of_gone_release) {
                 removed.push(dir.file_name().unwrap().to_owned());
                 fs::remove_dir_all(&dir).unwrap();
             }
