@@ -100,10 +100,7 @@ fn a_new_member_of_a_type_that_is_reset_has_a_stated_value_or_is_undecided() {
         }
     );
     // A lock that only one side has is of the same type.
-    let alone = Fixture::of(
-        &LOCKS.0.replace("spinlock_t guard;", ""),
-        &LOCKS.1.replace("spinlock_t guard;", "spinlock_t guard;"),
-    );
+    let alone = Fixture::of(&LOCKS.0.replace("spinlock_t guard;", ""), LOCKS.1);
     let made = alone.rules(&rule("initial = { lock = 1 }\n")).make();
     assert_eq!(
         open(&made),
