@@ -243,8 +243,9 @@ fn the_stand_alone_converter_does_what_kconv_does() {
         folder.path().join("other.img"),
     );
     convert("2.4.36", "2.4.36.9", &image("smp"), &one);
-    let name = "convert-2_4_36_8-2_4_36_9";
-    let ran = std::process::Command::new(program(name))
+    let name = folder.path().join("convert-2.4.36.8-2.4.36.9");
+    std::os::unix::fs::symlink(program("kconv"), &name).unwrap();
+    let ran = std::process::Command::new(name)
         .args([image("smp").as_os_str(), "-o".as_ref(), other.as_os_str()])
         .output()
         .unwrap();
@@ -260,6 +261,22 @@ fn the_stand_alone_converter_does_what_kconv_does() {
     assert_eq!(one.head().objects, other.head().objects);
     assert_eq!(one.head().identity, other.head().identity);
     assert!(kconv_tests::objects(&one) == kconv_tests::objects(&other));
+}
+
+/// A link by the name of a step that there is not.
+#[test]
+fn a_stand_alone_converter_of_no_step_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = folder.path().join("convert-2.4.36.8-2.4.36.99");
+    std::os::unix::fs::symlink(program("kconv"), &name).unwrap();
+    let ran = std::process::Command::new(name)
+        .arg(image("smp"))
+        .output()
+        .unwrap();
+    assert_eq!(ran.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&ran.stderr);
+    assert!(told.contains("convert-2.4.36.8-2.4.36.99"), "{told}");
+    assert!(told.contains("kconv FROM TO IMAGE"), "{told}");
 }
 
 #[test]

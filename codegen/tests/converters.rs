@@ -23,12 +23,15 @@ fn converters() -> Vec<(&'static Converter, Vec<(&'static str, Decided)>)> {
         ("task_struct.per_cpu_stime", Decided::Sum),
         ("task_struct.processor", Decided::Is(0)),
         ("task_struct.cpus_runnable", Decided::Is(0xffff_ffff)),
-        ("task_struct.cpus_allowed", Decided::Is(0xffff_ffff)),
+        ("task_struct.cpus_allowed", Decided::WithFirstBit),
     ];
     let steps = [
         ("2.4.36.8-2.4.36.9", vec![(WORK_LIST, Decided::Zero)]),
         ("2.4.36.9-2.4.36.8", vec![(WORK_LIST, Decided::MustBeZero)]),
-        ("2.4.36-up-2.4.36-smp", Vec::new()),
+        (
+            "2.4.36-up-2.4.36-smp",
+            vec![("task_struct.cpus_runnable", Decided::Is(0xffff_ffff))],
+        ),
         ("2.4.36-smp-2.4.36-up", one_processor),
     ];
     let mut all = Vec::new();

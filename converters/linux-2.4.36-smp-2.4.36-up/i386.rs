@@ -173,12 +173,18 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     // shown in /proc/PID/stat (include/linux/sched.h: task_set_cpu; fs/proc/array.c:
     // proc_pid_stat)
     new.processor = I32::new(0);
-    // processors that the task may run on, as bits: all of them, as every task has that nobody
-    // restricted (include/linux/sched.h: INIT_TASK, task_release_cpu). A set without the first
-    // processor would be one without any; a kernel for one processor looks at neither
-    // (kernel/sched.c: can_schedule)
+    // all bits for a task that is on no processor (include/linux/sched.h: task_release_cpu); a
+    // kernel for one processor does not look at it (kernel/sched.c: can_schedule)
     new.cpus_runnable = U32::new(4294967295);
-    new.cpus_allowed = U32::new(4294967295);
+    // processors that the task may run on, as bits. One that may not run on the first could run
+    // nowhere: it gets all bits, as every task has that nobody restricted
+    // (include/linux/sched.h: INIT_TASK), and what it had is kept; ksoftirqd_CPU0 and its like
+    // have the first alone on either kernel (kernel/softirq.c: ksoftirqd)
+    new.cpus_allowed = overrides::allowed_on_the_only_one(
+        cx,
+        &at!(at.cpus_allowed),
+        &old.cpus_allowed,
+    );
     // null links are a task that is not on the run queue
     new.run_list.next = cx
         .reset(&at!(at.run_list.next), old.run_list.next, 0);
@@ -372,18 +378,11 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         old.processor.as_bytes(),
         I32::new(0).as_bytes(),
     );
-    // processors that the task may run on, as bits: all of them, as every task has that nobody
-    // restricted (include/linux/sched.h: INIT_TASK, task_release_cpu). A set without the first
-    // processor would be one without any; a kernel for one processor looks at neither
-    // (kernel/sched.c: can_schedule)
+    // all bits for a task that is on no processor (include/linux/sched.h: task_release_cpu); a
+    // kernel for one processor does not look at it (kernel/sched.c: can_schedule)
     cx.drop_kept(
         &at!(at.cpus_runnable, old),
         old.cpus_runnable.as_bytes(),
-        U32::new(4294967295).as_bytes(),
-    );
-    cx.drop_kept(
-        &at!(at.cpus_allowed, old),
-        old.cpus_allowed.as_bytes(),
         U32::new(4294967295).as_bytes(),
     );
 }
@@ -548,7 +547,7 @@ static CHANGED: &[TypeConverter] = &[
             from_size: 1696,
             to_size: 1440,
             extent: Some(8192),
-            spans: &[Span::new(0, 0, 48), Span::new(60, 60, 60), Span::new(124, 124, 60), Span::new(188, 184, 84), Span::new(396, 268, 4), Span::new(524, 272, 24), Span::new(552, 300, 176), Span::new(732, 480, 110), Span::new(844, 592, 24), Span::new(880, 624, 732), Span::new(1616, 1360, 12), Span::new(1632, 1372, 56), Span::new(1692, 1428, 4)],
+            spans: &[Span::new(0, 0, 48), Span::new(56, 56, 64), Span::new(124, 124, 60), Span::new(188, 184, 84), Span::new(396, 268, 4), Span::new(524, 272, 24), Span::new(552, 300, 176), Span::new(732, 480, 110), Span::new(844, 592, 24), Span::new(880, 624, 732), Span::new(1616, 1360, 12), Span::new(1632, 1372, 56), Span::new(1692, 1428, 4)],
             padding: &[Bits::new(962, 30), Bits::new(4385, 31), Bits::new(5825, 31), Bits::new(6736, 16), Bits::new(6944, 96), Bits::new(12896, 32)],
             groups: &[&[
                 RuleKind::Carry.of("state"),
@@ -564,8 +563,8 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("policy"),
                 RuleKind::Follow.of("mm").by_map("the task's address space; shared by threads, null for kernel threads"),
                 RuleKind::Init.of("processor").by_override("processor that the task ran on last; the only one there is is 0, and any other would be shown in /proc/PID/stat (include/linux/sched.h: task_set_cpu; fs/proc/array.c: proc_pid_stat)"),
-                RuleKind::Init.of("cpus_runnable").by_override("processors that the task may run on, as bits: all of them, as every task has that nobody restricted (include/linux/sched.h: INIT_TASK, task_release_cpu). A set without the first processor would be one without any; a kernel for one processor looks at neither (kernel/sched.c: can_schedule)"),
-                RuleKind::Init.of("cpus_allowed").by_override("processors that the task may run on, as bits: all of them, as every task has that nobody restricted (include/linux/sched.h: INIT_TASK, task_release_cpu). A set without the first processor would be one without any; a kernel for one processor looks at neither (kernel/sched.c: can_schedule)"),
+                RuleKind::Init.of("cpus_runnable").by_override("all bits for a task that is on no processor (include/linux/sched.h: task_release_cpu); a kernel for one processor does not look at it (kernel/sched.c: can_schedule)"),
+                RuleKind::Call.of("cpus_allowed").by_override("processors that the task may run on, as bits. One that may not run on the first could run nowhere: it gets all bits, as every task has that nobody restricted (include/linux/sched.h: INIT_TASK), and what it had is kept; ksoftirqd_CPU0 and its like have the first alone on either kernel (kernel/softirq.c: ksoftirqd)"),
                 RuleKind::Reset.of("run_list.next").by_map("null links are a task that is not on the run queue; it is put there when it is woken (kernel/sched.c: del_from_runqueue, add_to_runqueue)"),
                 RuleKind::Reset.of("run_list.prev").by_map("null links are a task that is not on the run queue; it is put there when it is woken (kernel/sched.c: del_from_runqueue, add_to_runqueue)"),
                 RuleKind::Carry.of("sleep_time"),
@@ -666,8 +665,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("journal_info").by_map("handle of a running file system transaction; null outside a system call (fs/jbd/transaction.c: journal_start)"),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Drop.of("processor").by_override("processor that the task ran on last; the only one there is is 0, and any other would be shown in /proc/PID/stat (include/linux/sched.h: task_set_cpu; fs/proc/array.c: proc_pid_stat)"),
-                RuleKind::Drop.of("cpus_runnable").by_override("processors that the task may run on, as bits: all of them, as every task has that nobody restricted (include/linux/sched.h: INIT_TASK, task_release_cpu). A set without the first processor would be one without any; a kernel for one processor looks at neither (kernel/sched.c: can_schedule)"),
-                RuleKind::Drop.of("cpus_allowed").by_override("processors that the task may run on, as bits: all of them, as every task has that nobody restricted (include/linux/sched.h: INIT_TASK, task_release_cpu). A set without the first processor would be one without any; a kernel for one processor looks at neither (kernel/sched.c: can_schedule)"),
+                RuleKind::Drop.of("cpus_runnable").by_override("all bits for a task that is on no processor (include/linux/sched.h: task_release_cpu); a kernel for one processor does not look at it (kernel/sched.c: can_schedule)"),
             ]],
             ..TypeRules::PLAIN
         },

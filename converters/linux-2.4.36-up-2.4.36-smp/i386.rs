@@ -162,7 +162,11 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     // the task's address space
     new.mm = cx.follow(&at!(at.mm), old.mm);
     new.processor = old.processor;
-    new.cpus_runnable = old.cpus_runnable;
+    // all bits for a task that is on no processor (include/linux/sched.h: task_release_cpu). A
+    // kernel for one processor sets the bit of its processor when it takes a task and never
+    // releases it (kernel/sched.c: schedule, __schedule_tail); carried, every task would be on
+    // processor 0 and wait for it
+    new.cpus_runnable = U32::new(4294967295);
     new.cpus_allowed = old.cpus_allowed;
     // null links are a task that is not on the run queue
     new.run_list.next = cx
@@ -343,6 +347,15 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     // handle of a running file system transaction
     new.journal_info = cx
         .reset_strict(&at!(at.journal_info), old.journal_info, 0);
+    // all bits for a task that is on no processor (include/linux/sched.h: task_release_cpu). A
+    // kernel for one processor sets the bit of its processor when it takes a task and never
+    // releases it (kernel/sched.c: schedule, __schedule_tail); carried, every task would be on
+    // processor 0 and wait for it
+    cx.drop_kept(
+        &at!(at.cpus_runnable, old),
+        old.cpus_runnable.as_bytes(),
+        U32::new(4294967295).as_bytes(),
+    );
 }
 
 /// `wait_queue_head_t`, 8 bytes, now 12.
@@ -505,7 +518,7 @@ static CHANGED: &[TypeConverter] = &[
             from_size: 1440,
             to_size: 1696,
             extent: Some(8192),
-            spans: &[Span::new(0, 0, 120), Span::new(124, 124, 60), Span::new(184, 188, 84), Span::new(268, 396, 4), Span::new(272, 524, 24), Span::new(300, 552, 176), Span::new(480, 732, 110), Span::new(592, 844, 24), Span::new(624, 880, 732), Span::new(1360, 1616, 12), Span::new(1372, 1632, 56), Span::new(1428, 1692, 4)],
+            spans: &[Span::new(0, 0, 52), Span::new(56, 56, 64), Span::new(124, 124, 60), Span::new(184, 188, 84), Span::new(268, 396, 4), Span::new(272, 524, 24), Span::new(300, 552, 176), Span::new(480, 732, 110), Span::new(592, 844, 24), Span::new(624, 880, 732), Span::new(1360, 1616, 12), Span::new(1372, 1632, 56), Span::new(1428, 1692, 4)],
             padding: &[Bits::new(962, 30), Bits::new(2369, 31), Bits::new(3809, 31), Bits::new(4720, 16), Bits::new(4928, 64), Bits::new(10848, 32), Bits::new(11456, 64)],
             groups: &[&[
                 RuleKind::Carry.of("state"),
@@ -521,7 +534,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("policy"),
                 RuleKind::Follow.of("mm").by_map("the task's address space; shared by threads, null for kernel threads"),
                 RuleKind::Carry.of("processor"),
-                RuleKind::Carry.of("cpus_runnable"),
+                RuleKind::Init.of("cpus_runnable").by_override("all bits for a task that is on no processor (include/linux/sched.h: task_release_cpu). A kernel for one processor sets the bit of its processor when it takes a task and never releases it (kernel/sched.c: schedule, __schedule_tail); carried, every task would be on processor 0 and wait for it"),
                 RuleKind::Carry.of("cpus_allowed"),
                 RuleKind::Reset.of("run_list.next").by_map("null links are a task that is not on the run queue; it is put there when it is woken (kernel/sched.c: del_from_runqueue, add_to_runqueue)"),
                 RuleKind::Reset.of("run_list.prev").by_map("null links are a task that is not on the run queue; it is put there when it is woken (kernel/sched.c: del_from_runqueue, add_to_runqueue)"),
@@ -621,6 +634,7 @@ static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("self_exec_id"),
                 RuleKind::Reset.of("alloc_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)"),
                 RuleKind::Reset.of("journal_info").by_map("handle of a running file system transaction; null outside a system call (fs/jbd/transaction.c: journal_start)"),
+                RuleKind::Drop.of("cpus_runnable").by_override("all bits for a task that is on no processor (include/linux/sched.h: task_release_cpu). A kernel for one processor sets the bit of its processor when it takes a task and never releases it (kernel/sched.c: schedule, __schedule_tail); carried, every task would be on processor 0 and wait for it"),
             ]],
             ..TypeRules::PLAIN
         },

@@ -28,6 +28,8 @@ pub enum Decided {
     MustBeZero,
     /// The new field has this value; any other that the old one had is kept.
     Is(u64),
+    /// The old value if its first bit is set, else all 32 bits, with the old value kept.
+    WithFirstBit,
     /// The new array has one element, the sum of the old ones.
     Sum,
 }
@@ -340,6 +342,13 @@ impl Reader {
                 }
                 Some(*value)
             }
+            Meaning::Decided(Decided::WithFirstBit) => match was {
+                Some(was) if was & 1 != 0 => Some(was),
+                _ => {
+                    keep(expected);
+                    Some(0xffff_ffff)
+                }
+            },
             Meaning::Decided(Decided::Sum) => self.sum(path, known, old, expected),
         }
     }

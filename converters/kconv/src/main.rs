@@ -19,7 +19,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     // `convert-X-Y` is a link to this program, for one step alone.
     if let Some(step) = called_as().filter(|name| name.starts_with("convert-")) {
-        return standalone::main(&kconv_steps::called(&step));
+        return standalone::main(&step, &kconv_steps::called(&step));
     }
     if std::env::args_os().len() == 1 {
         let _ = Arguments::command().print_help();

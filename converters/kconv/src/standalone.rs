@@ -55,20 +55,25 @@ struct Arguments {
     quiet: bool,
 }
 
-/// Runs the converter among `converters`, those of one step, that reads the image named on the
-/// command line.
-pub(crate) fn main(converters: &[&'static Converter]) -> ExitCode {
-    // The usage says what was typed.
-    let command = Arguments::command();
-    let command = match converters.first() {
-        Some(converter) => command.name(converter.name),
-        None => command,
+/// Runs the converter among `converters`, those of the step `name`, that reads the image named on
+/// the command line.
+pub(crate) fn main(name: &str, converters: &[&'static Converter]) -> ExitCode {
+    let Some(first) = converters.first() else {
+        let mut stderr = std::io::stderr().lock();
+        let _ = writeln!(stderr, "error: there is no step `{name}` in this program");
+        let _ = writeln!(
+            stderr,
+            "  = remove the link, or call the program itself: kconv FROM TO IMAGE"
+        );
+        return ExitCode::from(exit::USAGE);
     };
+    // The usage says what was typed.
+    let command = Arguments::command().name(first.name);
     let arguments = match Arguments::from_arg_matches(&command.get_matches()) {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
     };
-    match run(converters, &arguments) {
+    match run(first, converters, &arguments) {
         Ok(summary) => {
             if !arguments.quiet {
                 let _ = writeln!(std::io::stdout(), "{summary}");
@@ -82,19 +87,18 @@ pub(crate) fn main(converters: &[&'static Converter]) -> ExitCode {
     }
 }
 
-fn run(converters: &[&'static Converter], arguments: &Arguments) -> Result<String, ConvertError> {
+fn run(
+    first: &'static Converter,
+    converters: &[&'static Converter],
+    arguments: &Arguments,
+) -> Result<String, ConvertError> {
     let image = Image::open(&arguments.image)?;
     let identity = &image.head().identity;
-    let Some(converter) = converters
+    let of_image = converters
         .iter()
         .copied()
-        .find(|converter| converter.from.layout == identity.kernel.layout)
-        .or(converters.first().copied())
-    else {
-        return Err(ConvertError::Fault(String::from(
-            "this program has no converter of the name that it was called by",
-        )));
-    };
+        .find(|converter| converter.from.layout == identity.kernel.layout);
+    let converter = of_image.unwrap_or(first);
     let target = KernelId {
         release: converter.to.release.to_owned(),
         layout: converter.to.layout.to_owned(),
