@@ -495,10 +495,12 @@ fn fields_are_carried_whatever_they_are_called() {
 fn an_array_of_no_elements_takes_nothing_along() {
     let mut old = flexible::old::s::new_zeroed();
     old.n.set(7);
+    old.r.c = -1;
     let world = World::new(&flexible::CONVERTER, &[("s", OLD[0], 0)]);
     let (bytes, outcome) = world.convert(0, old.as_bytes(), &[]);
     let new = flexible::new::s::read_from_bytes(&bytes).unwrap();
-    assert_eq!((new.a.get(), new.n.get(), bytes.len()), (0, 7, 8));
+    assert_eq!((new.a.get(), new.n.get(), bytes.len()), (0, 7, 16));
+    assert_eq!((new.r.c, new.r.x.get()), (-1, 0));
     assert_eq!(
         (findings(&outcome), kept(&outcome)),
         (Vec::new(), Vec::new())

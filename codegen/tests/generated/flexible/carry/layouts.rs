@@ -27,10 +27,11 @@ pub mod vold {
     const NODE: Node = Node {
         layout: "old",
         release: "old",
-        fingerprint: Fingerprint::from_hex("62dd7a0e1ab31d4476e4168e0a44b13383361e3e50380047b4ef1c6ce52e1c58"),
+        fingerprint: Fingerprint::from_hex("8018a8e24b5567ad7803bf0d07e0f404b179e57206d867010bfef9722f41b071"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
+        &r::VOLD,
         &s::VOLD,
         &task::VOLD,
     ];
@@ -58,10 +59,11 @@ pub mod vnew {
     const NODE: Node = Node {
         layout: "new",
         release: "new",
-        fingerprint: Fingerprint::from_hex("2cb8b62ee597e8e495e003eaafa742d2c9bb17a39213a1e82631a61384cb1e35"),
+        fingerprint: Fingerprint::from_hex("b06cf4f6cf9a45bf1fd6090f95c3d773b0a6a1d6c94de62308088f0e71f4736d"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
+        &r::VNEW,
         &s::VNEW,
         &task::VOLD,
     ];

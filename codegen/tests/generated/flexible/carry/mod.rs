@@ -3,6 +3,7 @@
 
 //! What is done with the types of flexible that both sides have alike.
 
+pub mod r;
 pub mod s;
 pub mod task;
 pub mod layouts;

@@ -12,17 +12,20 @@ pub fn vold(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut v
     use views::s::Vold as Old;
     use views::s::Vold as New;
     new.n = old.n;
+    super::r::vold(cx, &at!(at.r), &old.r, &mut new.r);
 }
 
 /// `s`, old.
 pub static VOLD: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "s",
-        from_size: 4,
-        to_size: 4,
-        spans: &[Span::new(0, 0, 4)],
+        from_size: 12,
+        to_size: 12,
+        spans: &[Span::new(0, 0, 5), Span::new(8, 8, 4)],
+        padding: &[Bits::new(40, 24)],
         groups: &[&[
             RuleKind::Carry.of("n"),
+            RuleKind::Recurse.of("r").inside("r"),
         ]],
         ..TypeRules::PLAIN
     },
@@ -35,18 +38,21 @@ pub fn vnew(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vnew, new: &mut v
     use views::s::Vnew as New;
     new.a = old.a;
     new.n = old.n;
+    super::r::vnew(cx, &at!(at.r), &old.r, &mut new.r);
 }
 
 /// `s`, new.
 pub static VNEW: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "s",
-        from_size: 8,
-        to_size: 8,
-        spans: &[Span::new(0, 0, 8)],
+        from_size: 16,
+        to_size: 16,
+        spans: &[Span::new(0, 0, 9), Span::new(12, 12, 4)],
+        padding: &[Bits::new(72, 24)],
         groups: &[&[
             RuleKind::Carry.of("a"),
             RuleKind::Carry.of("n"),
+            RuleKind::Recurse.of("r").inside("r"),
         ]],
         ..TypeRules::PLAIN
     },

@@ -6,6 +6,7 @@
 /// old.
 pub mod vold {
     pub use crate::generated::flexible::views::p::Vold as p;
+    pub use crate::generated::flexible::views::r::Vold as r;
     pub use crate::generated::flexible::views::s::Vold as s;
     pub use crate::generated::flexible::views::task::Vold as task;
 }
@@ -13,6 +14,7 @@ pub mod vold {
 /// new.
 pub mod vnew {
     pub use crate::generated::flexible::views::p::Vnew as p;
+    pub use crate::generated::flexible::views::r::Vnew as r;
     pub use crate::generated::flexible::views::s::Vnew as s;
     pub use crate::generated::flexible::views::task::Vold as task;
 }

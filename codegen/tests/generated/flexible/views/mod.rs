@@ -4,6 +4,7 @@
 //! Structures of flexible, and which shape of them each layout has.
 
 pub mod p;
+pub mod r;
 pub mod s;
 pub mod task;
 pub mod layouts;

@@ -7,17 +7,19 @@ use kernel_structs_views::prelude::*;
 
 view! {
     /// old.
-    pub struct Vold[4] {
+    pub struct Vold[12] {
         0 n: I32,
-        4 e: [super::p::Vold; 0],
+        4 r: super::r::Vold,
+        12 e: [super::p::Vold; 0],
     }
 }
 
 view! {
     /// new.
-    pub struct Vnew[8] {
+    pub struct Vnew[16] {
         0 a: I32,
         4 n: I32,
-        8 e: [super::p::Vnew; 0],
+        8 r: super::r::Vnew,
+        16 e: [super::p::Vnew; 0],
     }
 }
