@@ -18,7 +18,7 @@ mod world;
 #[allow(unused_imports, reason = "nor every file what all of them import")]
 #[allow(dead_code, reason = "nor every test all that is generated")]
 #[allow(unreachable_pub, reason = "a page does not know where it is linked in")]
-#[allow(clippy::module_inception, reason = "kernel structures may be called anything")]
+#[allow(clippy::module_inception, reason = "modules of families are not called views or carry")]
 mod generated {
     pub mod decisions {
         pub mod carry;
