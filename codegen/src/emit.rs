@@ -6,6 +6,7 @@
 //! else.
 
 mod carry;
+mod entry;
 mod functions;
 mod house;
 mod lines;

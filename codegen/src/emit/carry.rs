@@ -5,7 +5,8 @@
 //! [`Group`]s: entries that are in the same functions stand together, once.
 
 use super::EmitError;
-use super::functions::{Entry, function};
+use super::entry::Entry;
+use super::functions::function;
 use super::names::{ident, module_name, sanitized, version};
 use super::tables::type_converter;
 use super::text::{Comments, Names, named, statements};

@@ -1,38 +1,19 @@
 //! The lines of one function, with the rule that each carries out.
 
 use super::EmitError;
+use super::entry::Entry;
 use super::lines::{Lines, place};
 use super::names::literal;
 use super::tables;
 use super::text::short;
 use super::views::{Part, Shape, Structs, Which};
 use crate::ctype;
-use crate::plan::{Action, Bits, FieldPlan, TypePlan, padding_path};
+use crate::plan::{Action, Bits, FieldPlan, TypePlan};
 use kconv_rules::{RuleKind, Source};
 use kernel_structs::layout::{FieldPath, Step};
 use proc_macro2::TokenStream;
 use quote::quote;
 use std::collections::BTreeSet;
-
-/// What is done with one field: a line of code, and the rule that it carries out. Entries with
-/// equal text are the same wherever they stand.
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
-    /// Whether it has to come before all others that are not.
-    pub(super) first: bool,
-    /// Name of the field.
-    pub(super) field: String,
-    /// Comment above the line.
-    pub(super) comment: String,
-    /// The line; empty if the rule needs none.
-    pub(super) code: TokenStream,
-    /// The rule, as Rust; empty for a line that prepares others.
-    pub(super) rule: String,
-    /// Whether it is the flexible array that an object ends in, whose elements are no line's matter.
-    pub(super) is_tail: bool,
-    /// All of it in writing.
-    pub(super) text: String,
-}
 
 /// A function, not yet written down.
 #[derive(Clone, Debug)]
@@ -107,26 +88,6 @@ pub(super) fn function(
         new_type: lines.value_type(Which::New).ok_or_else(no_structure)?,
         entries,
     })
-}
-
-impl Entry {
-    /// Whether it is about bytes between members.
-    pub(super) fn is_padding(&self) -> bool {
-        self.field == padding_path().to_string()
-    }
-
-    fn new(first: bool, field: String, comment: String, code: TokenStream, rule: String) -> Entry {
-        let text = format!("{first} // {comment}\n{code}\n{rule}");
-        Entry {
-            first,
-            field,
-            comment,
-            code,
-            rule,
-            is_tail: false,
-            text,
-        }
-    }
 }
 
 /// Before the first bit-field of a storage unit is written, the unit is cleared.

@@ -3,7 +3,6 @@
 
 use super::carry::Carry;
 use super::names::{ident, version};
-use super::step;
 use super::text::Names;
 use super::views::Views;
 use super::{EmitError, TOOL};
@@ -62,7 +61,7 @@ pub struct Paths {
 /// The generated code of one family.
 pub struct House<'a> {
     family: &'a str,
-    layouts: &'a [Stored],
+    pub(super) layouts: &'a [Stored],
     pub(super) views: Views<'a>,
     pub(super) carry: Carry,
     plans: Vec<Plan>,
@@ -281,33 +280,6 @@ pub mod {name} {{
             "\n/// From every layout to itself.\npub static ALL: &[&Converter] = &[\n{all}];\n"
         );
         Ok(text)
-    }
-
-    /// The page of the step that `plan` describes.
-    ///
-    /// # Errors
-    /// If the plan is not total, or is of layouts that are not in this house, or asks for something
-    /// that cannot be written.
-    pub fn page(&self, plan: &Plan) -> Result<String, EmitError> {
-        step::page(self, self.pair(plan)?, plan)
-    }
-
-    /// The whole function for values of the type `name`; `None` if the plan has no such type.
-    ///
-    /// # Errors
-    /// As for [`House::page`].
-    pub fn show(&self, plan: &Plan, name: &str) -> Result<Option<String>, EmitError> {
-        step::whole_text(self, self.pair(plan)?, plan, name)
-    }
-
-    fn pair(&self, plan: &Plan) -> Result<[usize; 2], EmitError> {
-        let find = |name: &str| {
-            let place = self.layouts.iter().position(|layout| layout.id == name);
-            place.ok_or_else(|| EmitError::NoLayout {
-                layout: name.to_owned(),
-            })
-        };
-        Ok([find(&plan.from.layout)?, find(&plan.to.layout)?])
     }
 
     fn head(&self) -> String {

@@ -1,7 +1,8 @@
 //! The page of a step: the types that differ between two layouts, in bytes, meaning or rule.
 
 use super::carry::{Carry, Group, Written, nested_first};
-use super::functions::{Entry, function};
+use super::entry::Entry;
+use super::functions::function;
 use super::house::House;
 use super::names::{ident, module_name, version};
 use super::tables::type_converter;
@@ -22,15 +23,40 @@ struct Changed<'a> {
     entries: Vec<Entry>,
 }
 
+impl House<'_> {
+    /// The page of the step that `plan` describes.
+    ///
+    /// # Errors
+    /// If the plan is not total, or is of layouts that are not in this house, or asks for something
+    /// that cannot be written.
+    pub fn page(&self, plan: &Plan) -> Result<String, EmitError> {
+        page(self, self.pair(plan)?, plan)
+    }
+
+    /// The whole function for values of the type `name`; `None` if the plan has no such type.
+    ///
+    /// # Errors
+    /// As for [`House::page`].
+    pub fn show(&self, plan: &Plan, name: &str) -> Result<Option<String>, EmitError> {
+        whole_text(self, self.pair(plan)?, plan, name)
+    }
+
+    fn pair(&self, plan: &Plan) -> Result<[usize; 2], EmitError> {
+        let find = |name: &str| {
+            let place = self.layouts.iter().position(|layout| layout.id == name);
+            place.ok_or_else(|| EmitError::NoLayout {
+                layout: name.to_owned(),
+            })
+        };
+        Ok([find(&plan.from.layout)?, find(&plan.to.layout)?])
+    }
+}
+
 /// The page for `plan`, which leads from the layout `from` of the house to `to`.
 ///
 /// # Errors
 /// If the plan is not total, or asks for something that cannot be written.
-pub(super) fn page(
-    house: &House<'_>,
-    [from, to]: [usize; 2],
-    plan: &Plan,
-) -> Result<String, EmitError> {
+fn page(house: &House<'_>, [from, to]: [usize; 2], plan: &Plan) -> Result<String, EmitError> {
     let structs = Structs {
         views: &house.views,
         pair: [from, to],
@@ -121,7 +147,7 @@ static CHANGED: &[TypeConverter] = &[
 }
 
 /// The whole text of the function for values of the type `name`, without groups.
-pub(super) fn whole_text(
+fn whole_text(
     house: &House<'_>,
     [from, to]: [usize; 2],
     plan: &Plan,

@@ -2,7 +2,7 @@
 //! line.
 
 use super::EmitError;
-use super::functions::Entry;
+use super::entry::Entry;
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
