@@ -7,6 +7,19 @@ use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as old;
 use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as same;
 use kernel_structs_views::linux_6::layouts::v6_12_117_deb12_amd64 as new;
 
+/// The layouts whose structures the functions here look into beyond what they are given.
+const LAYOUTS: (&str, &str) = ("6.1.0-47-amd64", "6.12.117+deb12-amd64");
+
+/// Stops a conversion between other layouts: what is looked up by an offset would be something else
+/// there.
+fn of_these_layouts(cx: &mut Context<'_>, at: &At<'_>) {
+    let (from, to) = cx.layouts();
+    if (from, to) != LAYOUTS {
+        let why = "is decided by a function that knows the structures of other kernels only";
+        cx.refuse_call(at, format!("{from} -> {to}"), why);
+    }
+}
+
 /// The flags of `value` in `same` as they are, those of `moved` with their new number, those of
 /// `dropped` kept in the image. Any other stops the conversion.
 fn flags(
@@ -77,6 +90,7 @@ pub fn mm_flags_with_topdown(
     old: &U64,
     unmapped_area: &U64,
 ) -> U64 {
+    of_these_layouts(cx, at);
     const SAME: u64 = (1 << 28) - 1;
     const TOPDOWN: u64 = 1 << 31;
     let flags = flags(cx, at, old.get(), SAME, &[], 0);
@@ -110,6 +124,7 @@ pub fn rss_stat_by_cpu(
     at: &At<'_>,
     old: &old::mm_rss_stat,
 ) -> [same::percpu_counter; 4] {
+    of_these_layouts(cx, at);
     let own = old.count.map(|count| i128::from(count.counter.get()));
     let mut sums = own;
     let mm = offset_of!(old::task_struct, mm);
@@ -169,6 +184,7 @@ pub fn timer_link_of_chain(
     old: &same::list_head,
     process: &U64,
 ) -> same::hlist_node {
+    of_these_layouts(cx, at);
     let head = process
         .get()
         .wrapping_add(offset_of!(old::signal_struct, posix_timers) as u64);
@@ -190,6 +206,7 @@ pub fn restart_with_futex_size(
     old: &[u8; 40],
     _function: &U64,
 ) -> [u8; 40] {
+    of_these_layouts(cx, at);
     const FLAGS: core::ops::Range<usize> = 12..16;
     const SIZE_32: u64 = 2;
     let function = at.beside("fn", offset_of!(same::restart_block, r#fn), 0);

@@ -6,6 +6,19 @@ use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as new;
 use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as same;
 use kernel_structs_views::linux_6::layouts::v6_12_117_deb12_amd64 as old;
 
+/// The layouts whose structures the functions here look into beyond what they are given.
+const LAYOUTS: (&str, &str) = ("6.12.117+deb12-amd64", "6.1.0-47-amd64");
+
+/// Stops a conversion between other layouts: what is looked up by an offset would be something else
+/// there.
+fn of_these_layouts(cx: &mut Context<'_>, at: &At<'_>) {
+    let (from, to) = cx.layouts();
+    if (from, to) != LAYOUTS {
+        let why = "is decided by a function that knows the structures of other kernels only";
+        cx.refuse_call(at, format!("{from} -> {to}"), why);
+    }
+}
+
 /// The feature of shadow stacks of user programs, XFEATURE_CET_USER.
 const CET_USER: u64 = 1 << 11;
 
@@ -113,6 +126,7 @@ pub fn timers_as_ring(
     at: &At<'_>,
     old: &same::hlist_head,
 ) -> same::list_head {
+    of_these_layouts(cx, at);
     const LINK: u64 = offset_of!(old::k_itimer, list) as u64;
     if old.first.get() == 0 {
         let own = cx.own_address(at);
@@ -150,6 +164,7 @@ pub fn timer_link_of_ring(
     old: &same::hlist_node,
     process: &U64,
 ) -> same::list_head {
+    of_these_layouts(cx, at);
     let head = process
         .get()
         .wrapping_add(offset_of!(old::signal_struct, posix_timers) as u64);
@@ -171,6 +186,7 @@ pub fn thread_group(
     process: &U64,
     leader: &U64,
 ) -> same::list_head {
+    of_these_layouts(cx, at);
     const NODE: u64 = offset_of!(old::task_struct, thread_node) as u64;
     const GROUP: u64 = offset_of!(new::task_struct, thread_group) as u64;
     if process.get() == 0 {
@@ -215,6 +231,7 @@ pub fn restart_without_futex_size(
     old: &[u8; 40],
     _function: &U64,
 ) -> [u8; 40] {
+    of_these_layouts(cx, at);
     const FLAGS: core::ops::Range<usize> = 12..16;
     const MOVED: [(u64, u64); 3] = [(0x10, 1), (0x20, 2), (0x40, 4)];
     const SIZE: u64 = 3;
@@ -244,6 +261,7 @@ pub fn selector(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
 
 /// The address space. Whether a concurrency id is in use is kept if it does not follow from that.
 pub fn mm_beside_cid_active(cx: &mut Context<'_>, at: &At<'_>, old: &U64, active: &I32) -> U64 {
+    of_these_layouts(cx, at);
     if active.get() != i32::from(old.get() != 0) {
         let place = offset_of!(old::task_struct, mm_cid_active);
         cx.keep(&at.beside("mm_cid_active", place, 0), active.as_bytes());
@@ -253,6 +271,7 @@ pub fn mm_beside_cid_active(cx: &mut Context<'_>, at: &At<'_>, old: &U64, active
 
 /// Address of the registered `struct rseq`, whose length has to be that of 6.1.
 pub fn rseq_of_32_bytes(cx: &mut Context<'_>, at: &At<'_>, old: &U64, len: &U32) -> U64 {
+    of_these_layouts(cx, at);
     let expected = if old.get() == 0 { 0 } else { RSEQ_LEN };
     if len.get() != expected {
         let why = "is the length of a struct rseq that 6.1 cannot register";

@@ -8,6 +8,11 @@ use kconv_image::model::{KernelAddr, ObjectId, Slot, SlotTarget, Symbol, SymbolI
 use zerocopy::FromBytes;
 
 impl Context<'_> {
+    /// Names of the layouts converted from and to.
+    pub fn layouts(&self) -> (&'static str, &'static str) {
+        (self.converter.from.layout, self.converter.to.layout)
+    }
+
     /// The new address for an old one, if it is in a saved object.
     pub fn translate(&self, old: KernelAddr) -> Option<KernelAddr> {
         match self.map.place(old.0) {
