@@ -394,6 +394,14 @@ fn project() -> tempfile::TempDir {
     let to = dir.path().join(STEP);
     fs::create_dir_all(&to).unwrap();
     fs::copy(from.join("step.toml"), to.join("step.toml")).unwrap();
+    let family = "converters/overrides/linux-2.4";
+    fs::create_dir_all(dir.path().join(family)).unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for entry in fs::read_dir(root.join(family)).unwrap() {
+        let name = entry.unwrap().file_name();
+        let file = Path::new(family).join(name);
+        fs::copy(root.join(&file), dir.path().join(&file)).unwrap();
+    }
     dir
 }
 
