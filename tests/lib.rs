@@ -32,7 +32,7 @@ pub fn facts(flavour: &str) -> Value {
 /// A program of this workspace, built once in the profile of the tests.
 ///
 /// It is built with the features that dependencies have in the tests of the whole workspace.
-/// With those of its own package alone every converter would be built, and stored, twice.
+/// With those of its own package alone much would be built, and stored, twice.
 pub fn program(name: &str) -> PathBuf {
     static BUILT: OnceLock<std::sync::Mutex<std::collections::BTreeSet<String>>> = OnceLock::new();
     let mut built = BUILT.get_or_init(Default::default).lock().unwrap();

@@ -32,7 +32,7 @@ pub struct PairStatus {
     pub from: String,
     /// The release converted to.
     pub to: String,
-    /// The conversions on the way; one without a crate if there is no way.
+    /// The conversions on the way; one without a folder if there is no way.
     pub steps: Vec<Step>,
 }
 
@@ -43,7 +43,7 @@ pub struct Step {
     pub from: String,
     /// The release converted to.
     pub to: String,
-    /// The converter's crate; `None` if there is none yet.
+    /// The step's folder; `None` if there is none yet.
     pub dir: Option<PathBuf>,
     /// Fields decided by the generator's own rules.
     pub automatic: usize,
@@ -66,7 +66,7 @@ impl Status {
     }
 }
 
-/// A pair of layouts that a crate converts between.
+/// A pair of layouts that a step converts between.
 struct Edge {
     dir: PathBuf,
     file: usize,
@@ -75,12 +75,12 @@ struct Edge {
     releases: (String, String),
 }
 
-/// The state of `selection`, with the converter crates in the folder `converters`, if there is
-/// one. A pair without a crate of its own is looked for as a chain of others, the shortest first.
+/// The state of `selection`, with the steps in the folder `converters`, if there is
+/// one. A pair without a step of its own is looked for as a chain of others, the shortest first.
 ///
 /// # Errors
-/// If a crate or a layout cannot be read. Errors in the crates' decisions are findings of the
-/// pairs that need them; a crate whose file cannot be understood at all is an error.
+/// If a step or a layout cannot be read. Errors in the steps' decisions are findings of the
+/// pairs that need them; a step whose file cannot be understood at all is an error.
 pub fn status(
     registry: &Registry,
     selection: &Selection<'_>,
@@ -132,7 +132,7 @@ pub fn status(
                     }
                 })
                 .collect::<Result<_, SelectError>>()?,
-            None => vec![without_crate(registry, pair, &folder)?],
+            None => vec![without_step(registry, pair, &folder)?],
         };
         pairs.push(PairStatus {
             from: from.name.clone(),
@@ -148,7 +148,7 @@ pub fn status(
     })
 }
 
-/// The shortest way; of several, the first by the names of the crates.
+/// The shortest way; of several, the first by the names of the steps.
 fn chain<'a>(edges: &'a [Edge], from: &'a LayoutId, to: &LayoutId) -> Option<Vec<&'a Edge>> {
     let mut reached: BTreeMap<&LayoutId, Option<&Edge>> = BTreeMap::from([(from, None)]);
     let mut queue = VecDeque::from([from]);
@@ -227,7 +227,7 @@ fn step(
     Ok(step)
 }
 
-fn without_crate(
+fn without_step(
     registry: &Registry,
     pair: &Selected<'_>,
     folder: &Path,

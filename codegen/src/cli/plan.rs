@@ -167,7 +167,7 @@ pub(super) fn decided(
     Err(GenerateError::Findings(findings).into())
 }
 
-/// The decisions of the crate that converts between two layouts, if there is one here.
+/// The decisions of the step between two layouts, if there is one here.
 pub(super) fn stored_overrides(
     registry: &Registry,
     from: &Named,
