@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use kconv_codegen::generate::{self, Family};
-use kconv_codegen::overrides;
+use kconv_codegen::overrides::{self, Changes};
 use kconv_codegen::plan::{Action, Pair, Plan};
 use kconv_rules::RuleKind;
 use kernel_structs::layout::Step;
@@ -99,13 +99,16 @@ fn plan(family: &Family, step: &str) -> Plan {
         generate::end(&REGISTRY, &pair.from).unwrap(),
         generate::end(&REGISTRY, &pair.to).unwrap(),
     );
+    let changes = Changes::read(&root.join(overrides::FOLDER), &file.family).unwrap();
+    let (decided, twice) = generate::decided(&file.overrides, &changes, (&from, &to));
+    assert_eq!(twice, []);
     let made = Plan::make(&Pair {
         converter: &file.converter,
         machine: &from.release.arch,
         from: from.side(),
         to: to.side(),
         map: &family.map,
-        overrides: &file.overrides,
+        overrides: &decided,
     });
     assert_eq!(made.undecided, []);
     made.plan

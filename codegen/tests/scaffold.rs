@@ -18,9 +18,13 @@ fn registry() -> Registry {
 }
 
 fn make(from: &str, to: &str) -> NewStep {
+    make_with(from, to, Path::new("no decisions"))
+}
+
+fn make_with(from: &str, to: &str, decisions: &Path) -> NewStep {
     let registry = registry();
     let selection = scaffold::select(&registry, from, to).unwrap();
-    scaffold::make(&registry, &selection, None, Path::new("no decisions")).unwrap()
+    scaffold::make(&registry, &selection, None, decisions).unwrap()
 }
 
 fn text_of<'a>(made: &'a NewStep, path: &str) -> &'a str {
@@ -196,7 +200,8 @@ fn proposals_are_added_to_the_family_once() {
 
 #[test]
 fn with_nothing_undecided_the_code_is_there() {
-    let made = make("2.4.36-up", "2.4.36-smp");
+    let decisions = Path::new(env!("CARGO_MANIFEST_DIR")).join("../converters/overrides");
+    let made = make_with("2.4.36-up", "2.4.36-smp", &decisions);
     assert_eq!(made.undecided, 0);
     let committed = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../converters/linux-2.4.36-up-2.4.36-smp/i386.rs");
