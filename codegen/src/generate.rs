@@ -71,6 +71,14 @@ pub enum GenerateError {
     /// Layouts cannot be carried into themselves, or not be written as Rust.
     #[error(transparent)]
     House(#[from] HouseError),
+    /// A step of a family of which no layout is stored.
+    #[error("{}: no layout of the family {family} is stored; correct `family`, or add a kernel with `kconv-gen layout add`", step.display())]
+    NoLayouts {
+        /// The file.
+        step: PathBuf,
+        /// The family that it names.
+        family: String,
+    },
     /// A release that is not known.
     #[error(transparent)]
     Lookup(#[from] LookupError),
@@ -268,14 +276,12 @@ pub fn generate(root: &Path, registry: &Registry) -> Result<Vec<GeneratedFile>, 
         }
         modules.push(module);
     }
-    if let Some((name, dirs)) = steps.into_iter().next() {
-        // The registry says which families there are.
-        registry.state_map(&name)?;
-        let path = dirs
-            .into_iter()
-            .next()
-            .map_or_else(PathBuf::new, |(dir, _)| dir);
-        wrong.push((path, Findings::default()));
+    if let Some((family, dirs)) = steps.into_iter().next() {
+        // A family that nobody knows is told by the registry.
+        registry.state_map(&family)?;
+        let step = dirs.into_iter().next();
+        let step = step.map_or_else(PathBuf::new, |(dir, _)| dir.join(STEP));
+        return Err(GenerateError::NoLayouts { step, family });
     }
     if !wrong.is_empty() {
         return Err(GenerateError::Steps(wrong));

@@ -37,7 +37,11 @@ pub(crate) fn run(arguments: &Route) -> Result<(), Failure> {
     for (from, to, chain) in &chains {
         writeln!(out, "{} -> {}", from.name, to.name)?;
         if chain.is_empty() {
-            writeln!(out, "  same layout ({}), nothing to convert", from.layout.0)?;
+            writeln!(
+                out,
+                "  same layout ({}): no step, its resets alone",
+                from.layout.0
+            )?;
         }
         for step in chain {
             let (before, after) = (step.from.layout, step.to.layout);
