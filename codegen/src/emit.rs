@@ -16,7 +16,7 @@ mod tables;
 mod text;
 mod views;
 
-pub use house::{House, HouseError, Paths, Stored};
+pub use house::{House, HouseError, Paths};
 
 use crate::coverage::CoverageFinding;
 

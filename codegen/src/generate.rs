@@ -5,14 +5,14 @@
 //! each pair of releases, `PAIR.rs`.
 
 use crate::emit::names::version;
-use crate::emit::{EmitError, House, HouseError, Paths, Stored};
+use crate::emit::{EmitError, House, HouseError, Paths};
+use crate::family::{Family, families};
 use crate::overrides::{
     self, Changes, ChangesError, OverrideFinding, OverrideProblem, Overrides, PairEntry, stale,
 };
 use crate::plan::{Made, Pair, Plan, Side, Undecided};
 use kernel_structs::layout::Layout;
 use kernel_structs::releases::{LookupError, Registry, RegistryError, Release};
-use kernel_structs::state::StateMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
@@ -131,53 +131,7 @@ impl GenerateError {
     }
 }
 
-/// What is known of one kernel family, for the generator.
-pub struct Family {
-    /// The state map.
-    pub map: StateMap,
-    /// The layouts, in the order of the releases that brought them.
-    pub layouts: Vec<Stored>,
-}
-
 impl Family {
-    /// The family `name` of `registry`.
-    ///
-    /// # Errors
-    /// If a layout or the state map cannot be read.
-    pub fn read(registry: &Registry, name: &str) -> Result<Family, RegistryError> {
-        let map = registry.state_map(name)?;
-        let of_family = registry.layouts();
-        let of_family = of_family.filter(|layout| layout.family == name);
-        let mut ordered = Vec::new();
-        for entry in of_family {
-            let mut releases = registry.releases().iter();
-            let first = releases
-                .find(|release| release.layout == entry.id)
-                .map_or(entry.id.0.clone(), |release| release.name.clone());
-            let version = registry
-                .releases()
-                .iter()
-                .filter(|release| release.layout == entry.id)
-                .map(|release| numbers(&release.version))
-                .min()
-                .unwrap_or_default();
-            let flavour = flavour_order(&entry.flavour);
-            let layout = registry.layout(&entry.id)?;
-            let stored = Stored {
-                id: entry.id.0.clone(),
-                release: first,
-                machine: entry.arch.clone(),
-                fingerprint: entry.fingerprint,
-                live: map.live(&layout),
-                layout,
-            };
-            ordered.push(((version, flavour, entry.flavour.clone()), stored));
-        }
-        ordered.sort_by(|a, b| a.0.cmp(&b.0));
-        let layouts = ordered.into_iter().map(|(_, stored)| stored).collect();
-        Ok(Family { map, layouts })
-    }
-
     /// The house of the family.
     ///
     /// # Errors
@@ -193,23 +147,6 @@ impl Family {
         };
         House::build(&self.map, &self.layouts, paths)
     }
-}
-
-/// The numbers in a version, so that 6.12 comes after 6.1.
-fn numbers(version: &str) -> Vec<u64> {
-    let numbers = version.split(|c: char| !c.is_ascii_digit());
-    numbers.filter_map(|number| number.parse().ok()).collect()
-}
-
-/// What most people run comes first.
-fn flavour_order(flavour: &str) -> usize {
-    usize::from(!matches!(flavour, "standard" | "up"))
-}
-
-/// Names of all families of `registry`.
-pub fn families(registry: &Registry) -> BTreeSet<String> {
-    let layouts = registry.layouts();
-    layouts.map(|layout| layout.family.clone()).collect()
 }
 
 /// Makes all generated files of the project in `root`; nothing is written.
@@ -243,7 +180,7 @@ pub fn generate(root: &Path, registry: &Registry) -> Result<Vec<GeneratedFile>, 
         let house = family.house()?;
         let folder = root.join(CONVERTERS).join(overrides::FOLDER);
         let changes = Changes::read(&folder, &name)?;
-        let checked = overrides::Family::new(registry, &name)?.check(&changes);
+        let checked = family.check(&changes);
         for finding in checked.changes {
             let findings = Findings {
                 overrides: vec![OverrideFinding {

@@ -21,6 +21,7 @@ pub mod coverage;
 pub mod ctype;
 pub mod diff;
 pub mod emit;
+pub mod family;
 pub mod generate;
 pub mod import;
 pub mod overrides;

@@ -1,7 +1,8 @@
 //! Overrides: what people decided where no rule does, with their reasons.
 //!
 //! A decision belongs to the change of a field, and to a family of kernels: [`Changes`] reads them
-//! and says which hold between two layouts, [`Family`] holds them against all layouts at once.
+//! and says which hold between two layouts, [`Family::check`](crate::family::Family::check) holds them
+//! against all layouts at once.
 //! `step.toml` of a step's folder names the pairs of releases that the step converts
 //! between, and may decide what this one step needs and no other:
 //!
@@ -37,7 +38,7 @@ mod stale;
 pub use changes::{
     Change, ChangeFinding, Changes, ChangesError, Condition, Directed, Direction, FOLDER, When,
 };
-pub use family::{Family, FamilyFindings};
+pub use family::FamilyFindings;
 pub use parse::parse;
 pub use problem::{OverrideFinding, OverrideProblem};
 pub use stale::stale;

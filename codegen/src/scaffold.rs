@@ -7,7 +7,8 @@ mod stub;
 
 pub use select::{SelectError, Selected, Selection, select};
 
-use crate::generate::{self, Family, GenerateError, STEP};
+use crate::family::Family;
+use crate::generate::{self, GenerateError, STEP};
 use crate::overrides::Changes;
 use crate::patch::PatchError;
 use crate::plan::{Pair, Plan, Undecided};

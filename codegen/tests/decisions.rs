@@ -5,7 +5,8 @@
 mod fixture;
 
 use fixture::Fixture;
-use kconv_codegen::generate::{self, Family, GenerateError};
+use kconv_codegen::family::Family;
+use kconv_codegen::generate::{self, GenerateError};
 use kconv_codegen::overrides::{self, Changes, FOLDER, stale};
 use kconv_codegen::show;
 use kernel_structs::releases::Registry;

@@ -6,7 +6,8 @@
 mod fixture;
 
 use fixture::{Fixture, layout};
-use kconv_codegen::overrides::{Changes, Family, OverrideAction, Overrides};
+use kconv_codegen::family::Family;
+use kconv_codegen::overrides::{Changes, OverrideAction, Overrides};
 use kernel_structs::layout::Layout;
 use kernel_structs::releases::{Files, Registry};
 use std::collections::BTreeSet;
@@ -187,7 +188,7 @@ fn committed(family: &str) -> Changes {
 fn every_pair_of_layouts_is_decided_and_every_decision_needed() {
     let registry = Registry::builtin().unwrap();
     for family in ["linux-2.4", "linux-6"] {
-        let findings = Family::new(&registry, family)
+        let findings = Family::read(&registry, family)
             .unwrap()
             .check(&committed(family));
         let wrong: Vec<String> = findings.changes.iter().map(ToString::to_string).collect();
@@ -237,7 +238,7 @@ fn both_directions_of_a_call_have_names_of_their_own() {
 #[test]
 fn an_entry_that_no_pair_needs_is_an_error() {
     let registry = Registry::parse(Files::builtin()).unwrap();
-    let family = Family::new(&registry, "linux-2.4").unwrap();
+    let family = Family::read(&registry, "linux-2.4").unwrap();
     let stale = "[[change]]
 field = \"task_struct.scm_work_lists\"
 appears = { init = \"null\", reason = \"no layout has it\" }

@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use kconv_codegen::generate::{self, Family};
+use kconv_codegen::family::{self, Family};
+use kconv_codegen::generate;
 use kconv_codegen::overrides::{self, Changes};
 use kconv_codegen::plan::{Action, Pair, Plan};
 use kconv_rules::RuleKind;
@@ -26,7 +27,7 @@ fn after<'a>(text: &'a str, before: &str, end: char) -> Vec<&'a str> {
 #[test]
 fn no_two_groups_of_lines_have_one_name() {
     let mut macros = BTreeSet::new();
-    for family in generate::families(&REGISTRY) {
+    for family in family::families(&REGISTRY) {
         let family = Family::read(&REGISTRY, &family).unwrap();
         for (file, text) in family.house().unwrap().carry().unwrap() {
             if matches!(file.as_str(), "mod.rs" | "layouts.rs") {

@@ -2,7 +2,8 @@
 
 use super::plan::{decided, stored_overrides};
 use super::{CliError, Ended, end, print, registry};
-use kconv_codegen::generate::{Family, GenerateError};
+use kconv_codegen::family::Family;
+use kconv_codegen::generate::GenerateError;
 use kconv_codegen::plan::{Pair, Plan};
 use kconv_codegen::show;
 use kernel_structs::nearest::nearest;

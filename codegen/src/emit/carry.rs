@@ -447,7 +447,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
 
     use super::*;
-    use crate::generate::{Family, families};
+    use crate::family::{Family, families};
     use kernel_structs::releases::Registry;
 
     /// The functions that each entry is in, and the groups.

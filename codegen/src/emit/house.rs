@@ -7,41 +7,12 @@ use super::text::Names;
 use super::views::Views;
 use super::{EmitError, TOOL};
 use crate::coverage;
+use crate::family::Stored;
 use crate::overrides::Overrides;
-use crate::plan::{Pair, Plan, Side, Undecided};
-use kernel_structs::layout::{Fingerprint, Layout};
+use crate::plan::{Pair, Plan, Undecided};
 use kernel_structs::state::StateMap;
 use std::collections::BTreeMap;
 use std::fmt::Write;
-
-/// A layout of a family.
-#[derive(Clone, Debug)]
-pub struct Stored {
-    /// Its name in `releases.toml`.
-    pub id: String,
-    /// The first release that has it.
-    pub release: String,
-    /// Name of the machine.
-    pub machine: String,
-    /// Fingerprint of the saved types.
-    pub fingerprint: Fingerprint,
-    /// The layout as it is stored.
-    pub layout: Layout,
-    /// The layout in which each union is its arm in use.
-    pub live: Layout,
-}
-
-impl Stored {
-    /// This layout as one side of a pair.
-    pub fn side(&self) -> Side<'_> {
-        Side {
-            release: &self.release,
-            layout_name: &self.id,
-            fingerprint: self.fingerprint,
-            layout: &self.layout,
-        }
-    }
-}
 
 /// Where generated code finds other generated code.
 #[derive(Clone, Debug)]

@@ -5,28 +5,11 @@
 
 use super::changes::{ChangeFinding, Changes, Direction, When, found};
 use super::{Override, OverrideProblem};
-use crate::plan::{Pair, Plan, Side, Undecided};
+use crate::family::{Family, Stored};
+use crate::plan::{Pair, Plan, Undecided};
 use kernel_structs::layout::{Layout, Type, TypeId};
 use kernel_structs::nearest::nearest;
-use kernel_structs::releases::{Registry, RegistryError};
-use kernel_structs::state::StateMap;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The layouts of a family.
-#[derive(Clone, Debug)]
-pub struct Family {
-    map: StateMap,
-    layouts: Vec<Member>,
-}
-
-#[derive(Clone, Debug)]
-struct Member {
-    name: String,
-    machine: String,
-    fingerprint: kernel_structs::layout::Fingerprint,
-    layout: Layout,
-    live: Layout,
-}
 
 /// What is wrong with the decisions of a family.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,26 +24,6 @@ pub struct FamilyFindings {
 type Use = (usize, Direction, String);
 
 impl Family {
-    /// The layouts of `family` that are stored.
-    ///
-    /// # Errors
-    /// If a layout or the state map cannot be read.
-    pub fn new(registry: &Registry, family: &str) -> Result<Family, RegistryError> {
-        let map = registry.state_map(family)?;
-        let mut layouts = Vec::new();
-        for entry in registry.layouts().filter(|entry| entry.family == family) {
-            let layout = registry.layout(&entry.id)?;
-            layouts.push(Member {
-                name: entry.id.0.clone(),
-                machine: entry.arch.clone(),
-                fingerprint: entry.fingerprint,
-                live: map.live(&layout),
-                layout,
-            });
-        }
-        Ok(Family { map, layouts })
-    }
-
     /// Makes the plan of every pair of layouts, both ways, and reports every entry that no pair
     /// has, or that none needs, and every field that is undecided.
     pub fn check(&self, changes: &Changes) -> FamilyFindings {
@@ -87,8 +50,8 @@ impl Family {
                         line: entry.line,
                         problem: OverrideProblem::TwoChanges {
                             field: entry.field.clone(),
-                            from: from.name.clone(),
-                            to: to.name.clone(),
+                            from: from.id.clone(),
+                            to: to.id.clone(),
                             place: first.place(),
                         },
                     });
@@ -96,8 +59,8 @@ impl Family {
             let made = Plan::make_live(&Pair {
                 converter: "none",
                 machine: &from.machine,
-                from: from.side(),
-                to: to.side(),
+                from: from.live_side(),
+                to: to.live_side(),
                 map: &self.map,
                 overrides: &overrides,
             });
@@ -107,7 +70,7 @@ impl Family {
                     needed.insert((origin.change, origin.direction, entry.field.clone()));
                 }
             }
-            let names = (from.name.clone(), to.name.clone());
+            let names = (from.id.clone(), to.id.clone());
             let undecided = made.undecided.into_iter();
             findings
                 .undecided
@@ -118,10 +81,10 @@ impl Family {
         findings
     }
 
-    fn pairs(&self) -> impl Iterator<Item = (&Member, &Member)> {
+    fn pairs(&self) -> impl Iterator<Item = (&Stored, &Stored)> {
         self.layouts.iter().flat_map(move |from| {
             self.layouts.iter().filter_map(move |to| {
-                let other = from.name != to.name && from.machine == to.machine;
+                let other = from.id != to.id && from.machine == to.machine;
                 other.then_some((from, to))
             })
         })
@@ -200,17 +163,6 @@ impl Family {
             false => ty,
         };
         Some(nearest(wanted, known.iter().map(String::as_str)).map(String::from))
-    }
-}
-
-impl Member {
-    fn side(&self) -> Side<'_> {
-        Side {
-            release: &self.name,
-            layout_name: &self.name,
-            fingerprint: self.fingerprint,
-            layout: &self.live,
-        }
     }
 }
 
