@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use kconv_tests::{altered, image, kconv, of_type};
+use kernel_structs::releases::Registry;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -191,6 +192,25 @@ fn an_image_whose_layout_is_not_the_one_of_its_release() {
     });
     assert_eq!(failed.code, 2, "{}", failed.said);
     assert!(failed.said.contains("layout"), "{}", failed.said);
+}
+
+/// Fingerprints of kernels of which constants are known once covered the types alone.
+#[test]
+fn an_image_whose_fingerprint_does_not_say_what_bits_mean() {
+    let registry = Registry::builtin().unwrap();
+    let release = registry.release("6.1.0-47-amd64", None, None).unwrap();
+    let types = registry.layout_entry(&release.layout).unwrap().types;
+    let failed = refuse("6.1.170", "6.12.117", |folder| {
+        let path = folder.join("in.img");
+        altered(&image("up"), &path, |head, _| {
+            head.identity.kernel.release = release.name.clone();
+            head.identity.kernel.layout = release.layout.0.clone();
+            head.identity.kernel.fingerprint.0 = types.0;
+        });
+        path
+    });
+    assert_eq!(failed.code, 2);
+    insta::assert_snapshot!(failed.said);
 }
 
 #[test]

@@ -219,7 +219,7 @@ fn check_action(
             | Action::Sum
             | Action::Scale { .. }
             | Action::Offset { .. }
-            | Action::Remap { .. }
+            | Action::Flags(_)
             | Action::Call { .. },
             Some(_),
             Some(_),

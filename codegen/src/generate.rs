@@ -349,6 +349,8 @@ pub struct End<'a> {
     pub family: &'a str,
     /// Fingerprint of the saved types.
     pub fingerprint: kernel_structs::layout::Fingerprint,
+    /// That of the saved types alone.
+    pub types: kernel_structs::layout::Fingerprint,
     /// Its layout.
     pub layout: Layout,
 }
@@ -376,6 +378,7 @@ pub fn end<'a>(registry: &'a Registry, name: &str) -> Result<End<'a>, GenerateEr
         release,
         family: &entry.family,
         fingerprint: entry.fingerprint,
+        types: entry.types,
         layout: registry.layout(&release.layout)?,
     })
 }

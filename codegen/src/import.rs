@@ -3,12 +3,13 @@
 use crate::scaffold::{self, SelectError};
 use crate::status::{self, Status};
 use kernel_structs::btf::{self, WriteError};
-use kernel_structs::layout::{Fingerprint, Layout};
+use kernel_structs::layout::{Fingerprint, Layout, MinimiseError};
 use kernel_structs::releases::{
     FamilyError, Files, LayoutEntry, LayoutId, Registry, RegistryError, Release, prepare_layout,
     with_entries, with_fingerprint,
 };
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A kernel to be imported.
@@ -32,8 +33,10 @@ pub struct Kernel {
     pub hz: Option<u32>,
     /// Where its layout was taken from, for the table.
     pub source: String,
-    /// All its types.
+    /// All its types, with its constants if those are known.
     pub layout: Layout,
+    /// Where the constants were taken from.
+    pub constants: Option<String>,
 }
 
 /// What an import found, and what it changes.
@@ -111,6 +114,14 @@ pub enum ImportError {
         /// As the kernel has it.
         found: String,
     },
+    /// Nothing says what bits of saved values mean.
+    #[error(
+        "what bits of saved values mean is not in a kernel's image: the constants of {name} are needed, from its headers; give the folder or the packages with --headers, or say --constants-of RELEASE if it has those of another"
+    )]
+    NoConstants {
+        /// The kernel.
+        name: String,
+    },
     /// The table with the kernel added, or the layout, breaks a rule.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -140,9 +151,24 @@ pub fn import(files: Files, kernel: &Kernel, converters: &Path) -> Result<Import
     }
     let map = registry.state_map(&family)?;
     let (layout, fingerprint) = prepare_layout(&kernel.layout, &map)?;
+    let types = layout.types_fingerprint(&map.saved_in(&layout));
+    let types = types
+        .map_err(MinimiseError::from)
+        .map_err(RegistryError::from)?;
+    let prepared = Prepared {
+        layout,
+        fingerprint,
+        types,
+    };
     let registered = registry.releases().iter();
     if let Some(registered) = registered.clone().find(|known| known.name == kernel.name) {
-        return again(&registry, registered, kernel, &layout, fingerprint);
+        return again(&registry, registered, kernel, &prepared);
+    }
+    let has_meaning = map.watch.meanings().next().is_some();
+    if has_meaning && !prepared.layout.has_constants() {
+        return Err(ImportError::NoConstants {
+            name: kernel.name.clone(),
+        });
     }
     let known = registry.layout_by_fingerprint(fingerprint);
     let known = known.into_iter().find(|entry| {
@@ -182,8 +208,10 @@ pub fn import(files: Files, kernel: &Kernel, converters: &Path) -> Result<Import
         arch: release.arch.clone(),
         flavour: release.flavour.clone(),
         fingerprint,
+        types,
         file: format!("{}.btf", release.name),
         source: kernel.source.clone(),
+        constants: kernel.constants.clone(),
     };
     if let Some(other) = registry.layouts().find(|other| other.file == entry.file) {
         return Err(ImportError::Taken {
@@ -191,7 +219,7 @@ pub fn import(files: Files, kernel: &Kernel, converters: &Path) -> Result<Import
             layout: other.id.clone(),
         });
     }
-    let data = btf::write(&layout)?;
+    let data = btf::write(&prepared.layout)?;
     files.layouts.insert(entry.file.clone(), Cow::Owned(data));
     let text = with_entries(
         &files.releases,
@@ -265,8 +293,7 @@ fn again(
     registry: &Registry,
     registered: &Release,
     kernel: &Kernel,
-    layout: &Layout,
-    fingerprint: Fingerprint,
+    prepared: &Prepared,
 ) -> Result<Imported, ImportError> {
     let known = registry.layout_entry(&registered.layout)?;
     same(kernel, "version", &registered.version, &kernel.version)?;
@@ -279,20 +306,29 @@ fn again(
         found: Found::Registered,
         files: registry.files().clone(),
     };
-    if known.id.0 != kernel.name {
-        same(
-            kernel,
-            "fingerprint",
-            &known.fingerprint.to_string(),
-            &fingerprint.to_string(),
-        )?;
+    // Without headers at hand there are the types alone to be compared.
+    let no_constants = known.constants.is_some() && !prepared.layout.has_constants();
+    let fingerprints = match no_constants {
+        true => (known.types, prepared.types),
+        false => (known.fingerprint, prepared.fingerprint),
+    };
+    if known.id.0 != kernel.name || (no_constants && known.types == prepared.types) {
+        let (known, found) = (fingerprints.0.to_string(), fingerprints.1.to_string());
+        same(kernel, "fingerprint", &known, &found)?;
         return Ok(imported);
     }
+    if no_constants {
+        return Err(ImportError::NoConstants {
+            name: kernel.name.clone(),
+        });
+    }
     let entry = LayoutEntry {
-        fingerprint,
+        fingerprint: prepared.fingerprint,
+        types: prepared.types,
+        constants: kernel.constants.clone().or(known.constants.clone()),
         ..known.clone()
     };
-    let data = btf::write(layout)?;
+    let data = btf::write(&prepared.layout)?;
     let stored = imported
         .files
         .layouts
@@ -306,6 +342,46 @@ fn again(
         imported.found = Found::Renewed(entry);
     }
     Ok(imported)
+}
+
+/// The layout of a kernel, as it is stored.
+struct Prepared {
+    layout: Layout,
+    fingerprint: Fingerprint,
+    types: Fingerprint,
+}
+
+/// The files with other constants for the layout of `entry`, and its entry then.
+///
+/// # Errors
+/// If the layout cannot be read or stored.
+pub fn with_constants(
+    mut files: Files,
+    entry: &LayoutEntry,
+    constants: &BTreeMap<String, i128>,
+    origin: String,
+) -> Result<(Files, LayoutEntry), ImportError> {
+    let registry = Registry::parse(files.clone())?;
+    let map = registry.state_map(&entry.family)?;
+    let stored = files.layouts.get(&entry.file).cloned().unwrap_or_default();
+    let layout = btf::read(&stored).map_err(|source| RegistryError::Btf {
+        file: entry.file.clone(),
+        source,
+    })?;
+    let (layout, fingerprint) = prepare_layout(&layout.with_constants(constants), &map)?;
+    let renewed = LayoutEntry {
+        fingerprint,
+        constants: Some(origin),
+        ..entry.clone()
+    };
+    let data = btf::write(&layout)?;
+    files.layouts.insert(entry.file.clone(), Cow::Owned(data));
+    if let Some(table) = with_fingerprint(&files.releases, &renewed) {
+        files.releases = Cow::Owned(table);
+    }
+    // What is written has to be what is read again.
+    Registry::parse(files.clone())?.layout(&renewed.id)?;
+    Ok((files, renewed))
 }
 
 /// Refuses a kernel that is not the one that is registered by its name.
@@ -399,6 +475,7 @@ mod tests {
             hz: Some(250),
             source: "a test".to_owned(),
             layout,
+            constants: Some("headers of a test".to_owned()),
         }
     }
 
@@ -471,6 +548,7 @@ mod tests {
     #[test]
     fn a_layout_that_the_state_map_needs_otherwise_is_stored_anew() {
         let kernel = Kernel {
+            constants: None,
             build_id: Some("12f1e1ca032e499318c5cc64e024d3e617624bf6".to_owned()),
             ..kernel("6.1.0-47-amd64", "6.1.0-47-amd64", "6.1.170")
         };

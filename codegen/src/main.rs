@@ -167,10 +167,45 @@ enum Layout {
         /// Kernel family, if the file does not tell
         #[arg(long)]
         family: Option<String>,
+        #[command(flatten)]
+        constants: KernelHeaders,
         /// The project's folder
         #[arg(long, value_name = "DIR", default_value = ".")]
         project: PathBuf,
     },
+    /// Give a stored layout the constants that its saved values are made of
+    Constants {
+        /// The layout, as `layout list` shows it
+        layout: String,
+        #[command(flatten)]
+        constants: KernelHeaders,
+        /// Where they were taken from, for the table [default: the packages, the folder or the release]
+        #[arg(long, value_name = "TEXT")]
+        source: Option<String>,
+        /// The project's folder
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        project: PathBuf,
+    },
+}
+
+/// Where the constants are that saved values are made of
+#[derive(clap::Args)]
+struct KernelHeaders {
+    /// The headers that were built with the kernel: the folder of a configured tree, or the packages linux-headers-... [default: the packages beside the kernel or in the archive, or what is installed]
+    #[arg(long, value_name = "PATH", conflicts_with = "constants_of", num_args = 1..)]
+    headers: Vec<PathBuf>,
+    /// A release that has the same constants, for a kernel whose headers cannot be had
+    #[arg(long, value_name = "RELEASE")]
+    constants_of: Option<String>,
+}
+
+impl KernelHeaders {
+    fn said(&self) -> cli::constants::Said<'_> {
+        cli::constants::Said {
+            headers: &self.headers,
+            of: self.constants_of.as_deref(),
+        }
+    }
 }
 
 #[derive(Subcommand)]
@@ -180,6 +215,8 @@ enum Release {
         /// A kernel: its Debian package, a vmlinuz or an ELF vmlinux; or the name of a package, linux-image-..., whose .deb lies here or is in the archive
         #[arg(required = true)]
         kernels: Vec<String>,
+        #[command(flatten)]
+        constants: KernelHeaders,
         /// The project's folder
         #[arg(long, value_name = "DIR", default_value = ".")]
         project: PathBuf,
@@ -222,9 +259,12 @@ fn main() -> ExitCode {
             hz,
             source,
             family,
+            constants,
             project,
         }) => {
             let said = cli::layout::Said {
+                headers: &constants.headers,
+                constants_of: constants.constants_of.as_deref(),
                 release: release.as_deref(),
                 version: kernel_version.as_deref(),
                 flavour: flavour.as_deref(),
@@ -234,6 +274,12 @@ fn main() -> ExitCode {
             };
             cli::layout::add(&files, &said, &project)
         }
+        Command::Layout(Layout::Constants {
+            layout,
+            constants,
+            source,
+            project,
+        }) => cli::layout::constants(&layout, constants.said(), source.as_deref(), &project),
         Command::Diff {
             from,
             to,
@@ -275,9 +321,11 @@ fn main() -> ExitCode {
         Command::Status { from, to } => cli::status::status(&from, &to),
         Command::Show { from, to, ty } => cli::show::show(&from, &to, &ty),
         Command::Generate { check } => cli::generate::generate(check),
-        Command::Release(Release::Import { kernels, project }) => {
-            cli::release::import(&kernels, &project)
-        }
+        Command::Release(Release::Import {
+            kernels,
+            constants,
+            project,
+        }) => cli::release::import(&kernels, constants.said(), &project),
         Command::Check(arguments) => cli::check::check(&arguments),
         Command::State(State::Check) => cli::state::check(),
     };

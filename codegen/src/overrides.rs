@@ -31,6 +31,7 @@
 mod action;
 mod changes;
 mod family;
+mod flags;
 mod parse;
 mod problem;
 mod stale;
@@ -39,6 +40,7 @@ pub use changes::{
     Change, ChangeFinding, Changes, ChangesError, Condition, Directed, Direction, FOLDER, When,
 };
 pub use family::FamilyFindings;
+pub use flags::{FlagDecision, FlagDirection, FlagFate};
 pub use parse::parse;
 pub use problem::{OverrideFinding, OverrideProblem};
 pub use stale::stale;
@@ -80,6 +82,8 @@ pub struct PairEntry {
 pub struct Overrides {
     /// In the order of the file.
     pub entries: Vec<Override>,
+    /// What is decided of flags by name, in both directions.
+    pub flags: Vec<FlagDecision>,
 }
 
 /// One decision.
@@ -150,13 +154,6 @@ pub enum OverrideAction {
         /// The old field; the one of the same name if nothing is said.
         from: Option<String>,
     },
-    /// Flags that changed their number.
-    Remap {
-        /// The flags.
-        flags: Vec<Flag>,
-        /// The old field; the one of the same name if nothing is said.
-        from: Option<String>,
-    },
     /// An array that becomes the sum of its elements.
     MergeSum,
     /// Elements of an array that have no counterpart have a stated value.
@@ -190,26 +187,13 @@ pub enum Init {
     Container,
 }
 
-/// One flag of a remap.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Flag {
-    /// Its name in the kernel's source.
-    pub name: String,
-    /// Its bits before.
-    pub from: u64,
-    /// Its bits after.
-    pub to: u64,
-}
-
 impl OverrideAction {
     /// The old fields that it names.
     pub fn reads(&self) -> Vec<&str> {
         match self {
             OverrideAction::Rename { old } => vec![old],
             OverrideAction::Call { from, .. } => from.iter().map(String::as_str).collect(),
-            OverrideAction::Scale { from, .. } | OverrideAction::Remap { from, .. } => {
-                from.iter().map(String::as_str).collect()
-            }
+            OverrideAction::Scale { from, .. } => from.iter().map(String::as_str).collect(),
             _ => Vec::new(),
         }
     }
@@ -223,7 +207,6 @@ impl OverrideAction {
             OverrideAction::Make { .. } => "make",
             OverrideAction::Fold { .. } => "fold",
             OverrideAction::Scale { .. } => "scale",
-            OverrideAction::Remap { .. } => "remap",
             OverrideAction::MergeSum => "merge",
             OverrideAction::Rest { .. } => "rest",
             OverrideAction::Call { .. } => "call",
@@ -254,7 +237,8 @@ impl Overrides {
             entry.index = entries.len();
             entries.push(entry);
         }
-        (Overrides { entries }, findings)
+        let flags = family.flags;
+        (Overrides { entries, flags }, findings)
     }
 }
 

@@ -9,6 +9,7 @@ mod auto;
 mod builder;
 mod decision;
 mod finding;
+mod flags;
 mod human;
 mod objects;
 mod open;
@@ -17,7 +18,7 @@ mod reset;
 mod spans;
 
 pub use builder::Made;
-pub use finding::{Candidate, Declaration, Undecided, Why};
+pub use finding::{Candidate, Declaration, FlagChange, Undecided, Why};
 pub use pair::{Pair, Side};
 
 use kconv_rules::{RuleKind, Source};
@@ -259,18 +260,14 @@ pub enum Action {
         /// and this is added.
         add: i64,
     },
-    /// Flags, one by one.
-    Remap {
-        /// Old and new masks.
-        table: Vec<(u64, u64)>,
-    },
+    /// Flags by name.
+    Flags(Flags),
     /// What a function in the converter's crate makes of old fields.
     Call {
         /// Its name.
         function: String,
-        /// The old fields it is given.
-        #[serde(serialize_with = "as_texts")]
-        arguments: Vec<FieldPath>,
+        /// The old fields it is given, and flags of such.
+        arguments: Vec<Argument>,
     },
     /// A number.
     Set {
@@ -322,6 +319,51 @@ pub enum Action {
         #[serde(serialize_with = "as_text")]
         by: FieldPath,
     },
+}
+
+/// What a function of people is given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Argument {
+    /// An old field.
+    #[serde(serialize_with = "as_text")]
+    pub field: FieldPath,
+    /// The bits of it that are meant, if it is whether a flag is set that is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flag: Option<u64>,
+}
+
+/// What becomes of the bits of a field, by the names that they have under both layouts. All numbers
+/// are masks. Bits that are in none of them have no name under the old layout, and stop the
+/// conversion.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Flags {
+    /// Bits that mean the same in both.
+    pub same: u64,
+    /// Bits with another number: before, and after.
+    pub moved: Vec<(u64, u64)>,
+    /// Bits that are left out and kept.
+    pub dropped: u64,
+    /// Bits that another field says.
+    pub elsewhere: u64,
+    /// Bits that stop the conversion, with their names.
+    pub refused: Vec<(String, u64)>,
+    /// Where all of the first are set they mean something that is left out, and so are the second.
+    pub together: Vec<(u64, u64)>,
+    /// Bits of which a function of people says whether they are set.
+    pub called: Vec<CalledFlag>,
+}
+
+/// A flag of which a function of people says whether it is set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CalledFlag {
+    /// Its name.
+    pub function: String,
+    /// Its bits before; 0 if the old layout has no such flag.
+    pub from: u64,
+    /// Its bits after; 0 if the new layout has no such flag.
+    pub to: u64,
+    /// The old fields that the function is given.
+    pub arguments: Vec<Argument>,
 }
 
 /// What a pointer means.
@@ -382,8 +424,4 @@ fn as_optional_text<T: std::fmt::Display, S: Serializer>(
         Some(value) => to.collect_str(value),
         None => to.serialize_none(),
     }
-}
-
-fn as_texts<T: std::fmt::Display, S: Serializer>(values: &[T], to: S) -> Result<S::Ok, S::Error> {
-    to.collect_seq(values.iter().map(ToString::to_string))
 }

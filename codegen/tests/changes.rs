@@ -262,10 +262,6 @@ field = \"s.ticks\"
 scale = { multiply = 1000, divide = 100 }
 reason = \"HZ\"
 [[override]]
-field = \"s.flags\"
-remap = [{ name = \"PF_A\", from = 1, to = 2 }, { name = \"PF_B\", from = 2, to = 8 }]
-reason = \"renumbered\"
-[[override]]
 field = \"s.cpu\"
 merge = \"sum\"
 reason = \"one processor\"

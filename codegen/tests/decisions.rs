@@ -79,10 +79,6 @@ field = "s.merge"
 merge = "product"
 reason = "no such word"
 [[override]]
-field = "s.remap"
-remap = []
-reason = "no flags"
-[[override]]
 field = "s.twice"
 init = 0
 reason = "first"

@@ -80,6 +80,17 @@ mod overrides {
         I64::new((i64::from(hi.get()) << 32) | i64::from(lo.get() as u32))
     }
 
+    pub(crate) fn asked(cx: &mut Context<'_>, at: &At<'_>, was: bool, half: &I32) -> bool {
+        if was && half.get() < 0 {
+            cx.refuse_call(at, half.get().to_string(), "is asked in vain");
+        }
+        true
+    }
+
+    pub(crate) fn made(_: &mut Context<'_>, _: &At<'_>, _: bool, half: &I32, same: bool) -> bool {
+        same && half.get() > 100
+    }
+
     pub(crate) fn half(cx: &mut Context<'_>, at: &At<'_>, half: &I32) -> I32 {
         if half.get() % 2 != 0 {
             cx.refuse_call(at, half.to_string(), "odd numbers have no half");
@@ -400,12 +411,51 @@ fn decisions_are_carried_out() {
     assert_eq!(fields, ["cpu"]);
 }
 
+/// Flags go where their names are, and each of the others where people said.
+#[test]
+fn flags_go_by_name() {
+    let converted = |flags: u32, half: i32| {
+        let mut old = decisions::old::s::new_zeroed();
+        old.flags.set(flags);
+        old.half.set(half);
+        let (new, outcome) = convert_decisions(&old);
+        let kept = kept(&outcome).into_iter().map(|(field, ..)| field);
+        let kept = kept.filter(|field| field == "flags").count();
+        let found = outcome
+            .findings
+            .iter()
+            .filter(|found| found.field == "flags");
+        let found: Vec<String> = found.map(|found| found.problem.to_string()).collect();
+        (new.flags.get(), kept, found)
+    };
+    let clean = |flags| (flags, 0, vec![]);
+    assert_eq!(converted(0x4, 0), clean(0x4));
+    assert_eq!(converted(0x1, 0), clean(0x2));
+    assert_eq!(converted(0x2, 0), clean(0x8000_0000));
+    assert_eq!(converted(0x100, 0), clean(0x4000));
+    assert_eq!(converted(0x40, 0), clean(0));
+    // Left out and kept; with another one, both.
+    assert_eq!(converted(0x11, 0), (0x2, 1, vec![]));
+    assert_eq!(converted(0x15, 0), (0x2, 1, vec![]));
+    // What functions of people say: nothing for a flag that is no more, but that it is kept.
+    assert_eq!(converted(0x80, 0), (0, 1, vec![]));
+    let (flags, kept, found) = converted(0x80, -2);
+    assert_eq!((flags, kept, found.len()), (0, 1, 1), "{found:?}");
+    assert_eq!(converted(0x4, 102), clean(0x2004));
+    assert_eq!(converted(0, 102), clean(0));
+    for (flag, named) in [(0x20, "PF_BUSY"), (0x1000, "0x1000")] {
+        let (flags, kept, found) = converted(flag, 0);
+        assert_eq!((flags, kept, found.len()), (0, 0, 1), "{found:?}");
+        assert!(found[0].contains(named), "{found:?}");
+    }
+}
+
 #[test]
 fn decisions_keep_or_refuse_what_they_drop() {
     let mut old = decisions::old::s::new_zeroed();
     old.ticks.set(31);
     old.many[1].set(40_000);
-    old.flags.set(5);
+    old.flags.set(0x20 | 0x8000);
     old.total = [40_000, 1, 2].map(I32::new);
     old.half.set(7);
     old.stale.set(1);
@@ -420,7 +470,7 @@ fn decisions_keep_or_refuse_what_they_drop() {
     let (_, outcome) = convert_decisions(&old);
     insta::assert_snapshot!(findings(&outcome).join("\n"), @r"
     many[1]: 80000 [scale]
-    flags: 0x5 [remap]
+    flags: 0x8020 [flags]
     total: 40003 [merge]
     half: 7 [call]
     busy: 2 [drop]

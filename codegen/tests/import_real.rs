@@ -53,9 +53,13 @@ fn every_flavour_is_recognised() {
     fs::write(structs.join("releases.toml"), table).unwrap();
 
     for ((package, flavour), name) in packages.iter().zip(&names) {
-        let deb = kconv_archive::package(package).unwrap_or_else(|error| panic!("{error}"));
-        let here = folder.path().join(deb.file_name().unwrap());
-        std::os::unix::fs::symlink(deb, here).unwrap();
+        for name in kconv_archive::headers(package).iter().chain([package]) {
+            let deb = kconv_archive::package(name).unwrap_or_else(|error| panic!("{error}"));
+            let here = folder.path().join(deb.file_name().unwrap());
+            if !here.exists() {
+                std::os::unix::fs::symlink(deb, here).unwrap();
+            }
+        }
         let printed = import(folder.path(), package);
         let registry = Registry::parse(Files::read(&structs).unwrap()).unwrap();
         let release = registry.release(name, None, None).unwrap();

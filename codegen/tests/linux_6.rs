@@ -129,8 +129,11 @@ fn decided(direction: [&Converter; 2]) -> BTreeSet<String> {
         let ends = (layout(converter.from.layout), layout(converter.to.layout));
         changes.between(ends.0, ends.1).entries
     });
-    entries
-        .filter_map(|entry| Some(entry.field.rsplit_once('.')?.1.to_owned()))
+    let fields = entries.map(|entry| entry.field);
+    let flags = changes.flags.iter().map(|decision| decision.field.clone());
+    fields
+        .chain(flags)
+        .filter_map(|field| Some(field.rsplit_once('.')?.1.to_owned()))
         .collect()
 }
 

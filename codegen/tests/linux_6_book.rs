@@ -4,7 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use kconv_codegen::generate;
-use kconv_codegen::overrides::{self, Changes, Overrides, OverridesFile};
+use kconv_codegen::overrides::{self, Changes, FlagDecision, Override, OverridesFile};
+use kconv_codegen::plan::{Pair, Plan};
 use kernel_structs::releases::Registry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -31,18 +32,33 @@ fn converters() -> BTreeMap<String, OverridesFile> {
     all
 }
 
-/// What is decided for the first pair of a converter.
-fn decided(registry: &Registry, file: &OverridesFile) -> Overrides {
+/// What is decided for the first pair of a converter: of fields, and of flags.
+fn decided(registry: &Registry, file: &OverridesFile) -> (Vec<Override>, Vec<FlagDecision>) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../converters/overrides");
     let changes = Changes::read(&folder, "linux-6").unwrap();
     let end = |name: &str| generate::end(registry, name).unwrap();
     let pair = &file.pairs[0];
-    generate::decided(
-        &file.overrides,
-        &changes,
-        (&end(&pair.from), &end(&pair.to)),
-    )
-    .0
+    let (from, to) = (end(&pair.from), end(&pair.to));
+    let overrides = generate::decided(&file.overrides, &changes, (&from, &to)).0;
+    let made = Plan::make(&Pair {
+        converter: "none",
+        machine: &from.release.arch,
+        from: from.side(),
+        to: to.side(),
+        map: &registry.state_map(from.family).unwrap(),
+        overrides: &overrides,
+    });
+    let flags = made
+        .needed_flags
+        .iter()
+        .map(|index| &overrides.flags[*index]);
+    (overrides.entries.clone(), flags.cloned().collect())
+}
+
+/// How many entries that is.
+fn count((fields, flags): &(Vec<Override>, Vec<FlagDecision>)) -> usize {
+    let flags: BTreeSet<_> = flags.iter().map(|flag| (&flag.file, flag.line)).collect();
+    fields.len() + flags.len()
 }
 
 fn flavours(registry: &Registry, file: &OverridesFile) -> String {
@@ -79,8 +95,8 @@ fn every_step_is_in_the_table() {
         let (back_name, back) = converters.iter().find(is_back).unwrap();
         let counts = format!(
             "{}, {}",
-            decided(&registry, there).entries.len(),
-            decided(&registry, back).entries.len()
+            count(&decided(&registry, there)),
+            count(&decided(&registry, back))
         );
         let expected = flavours(&registry, there);
         assert_eq!((cells[1], cells[2]), (&expected[..], &counts[..]), "{name}");
@@ -141,7 +157,8 @@ fn every_decision_is_in_the_chapter() {
     let converters = converters();
     let mut missing = Vec::new();
     for name in [FORTH, BACK] {
-        for entry in &decided(&registry, &converters[name]).entries {
+        let (fields, flags) = decided(&registry, &converters[name]);
+        for entry in &fields {
             let field = &entry.field;
             let member = field.rsplit('.').next().unwrap();
             // An anonymous union goes by the name of its first member.
@@ -151,6 +168,13 @@ fn every_decision_is_in_the_chapter() {
                 missing.push(format!("{name}: {field}"));
             }
         }
+        // What begins the names of a field's flags is said once.
+        let told = |flag: &str| {
+            let rest = flag.split_once('_').map_or(flag, |(_, rest)| rest);
+            CHAPTER.contains(flag) || CHAPTER.contains(&format!(" {rest} "))
+        };
+        let flags = flags.iter().filter(|flag| !told(&flag.name));
+        missing.extend(flags.map(|flag| format!("{name}: {}", flag.name)));
     }
     assert_eq!(missing, Vec::<String>::new());
 }

@@ -9,6 +9,7 @@
 mod build;
 mod canonical;
 mod check;
+mod constants;
 mod minimise;
 mod path;
 mod render;
@@ -20,6 +21,7 @@ mod tests;
 
 pub use build::{LayoutBuilder, LayoutError, MAX_DEPTH};
 pub use canonical::{Fingerprint, FingerprintError, UnknownType, canonical_text};
+pub use constants::CONSTANTS;
 pub use minimise::{Keep, MinimiseError};
 pub use path::{FieldPath, PathError, Resolved, Step};
 pub use render::{RenderOptions, render_type};

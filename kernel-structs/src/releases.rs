@@ -3,8 +3,8 @@
 //! `releases.toml` lists them; the layouts lie beside it as BTF, each reduced to what the state
 //! map of its family needs. All of it is built into the library, so that a program needs no
 //! files at run time. A release is one kernel build; releases whose saved types lie in memory in
-//! the same way share a layout. Where only the meaning of a field changed, two layouts may have
-//! the same fingerprint: layouts are told apart by their id.
+//! the same way, and whose values are made of the same constants, share a layout. Where the unit of
+//! a field changed, two layouts may have the same fingerprint: layouts are told apart by their id.
 
 mod entry;
 mod family;
@@ -49,12 +49,16 @@ pub struct LayoutEntry {
     pub arch: String,
     /// The configuration, such as `up`.
     pub flavour: String,
-    /// Fingerprint of the saved types.
+    /// Fingerprint of the saved types and of the constants that their values are made of.
     pub fingerprint: Fingerprint,
+    /// Fingerprint of the saved types alone; the same where no constants are known.
+    pub types: Fingerprint,
     /// Name of the BTF file.
     pub file: String,
     /// Where the layout was taken from.
     pub source: String,
+    /// Where the constants were taken from, if they are known.
+    pub constants: Option<String>,
 }
 
 /// One kernel build.
@@ -278,10 +282,18 @@ impl Registry {
             })
     }
 
-    /// The layouts whose saved types have this fingerprint, by name.
+    /// The layouts of this fingerprint, by name.
     pub fn layout_by_fingerprint(&self, fingerprint: Fingerprint) -> Vec<&LayoutEntry> {
         self.layouts()
             .filter(|entry| entry.fingerprint == fingerprint)
+            .collect()
+    }
+
+    /// The layouts whose saved types have this fingerprint, by name. They may differ in what bits
+    /// of a value mean.
+    pub fn layouts_by_types(&self, types: Fingerprint) -> Vec<&LayoutEntry> {
+        self.layouts()
+            .filter(|entry| entry.types == types)
             .collect()
     }
 
@@ -312,19 +324,23 @@ impl Registry {
             source,
         })?;
         let map = self.state_map(&entry.family)?;
-        let found = layout
-            .fingerprint(&map.saved_in(&layout))
-            .map_err(|source| RegistryError::SavedType {
+        let saved = map.saved_in(&layout);
+        let found = [
+            (layout.fingerprint(&saved), entry.fingerprint),
+            (layout.types_fingerprint(&saved), entry.types),
+        ];
+        for (found, expected) in found {
+            let found = found.map_err(|source| RegistryError::SavedType {
                 file: file(),
                 source,
             })?;
-        if found != entry.fingerprint {
-            let expected = entry.fingerprint;
-            return Err(RegistryError::Changed {
-                file: file(),
-                found,
-                expected,
-            });
+            if found != expected {
+                return Err(RegistryError::Changed {
+                    file: file(),
+                    found,
+                    expected,
+                });
+            }
         }
         Ok(layout)
     }

@@ -17,9 +17,9 @@ pub use check::StateFinding;
 pub use parse::StateError;
 pub use tail::{Tail, TailPlace};
 pub use walking::{Choice, Container, Count, Embedded, Fold, Number, Size, Telling, Threads};
-pub use watch::{Ignored, Watch, Watched};
+pub use watch::{Ignored, Meaning, Unit, Watch, Watched};
 
-use crate::layout::{Layout, Type, TypeId};
+use crate::layout::{CONSTANTS, Layout, Type, TypeId};
 use std::collections::BTreeMap;
 
 /// The state map of one kernel family.
@@ -320,8 +320,9 @@ impl StateMap {
     /// The types and members that a stored layout has to keep of `layout` for this map.
     pub fn keep_of(&self, layout: &Layout) -> crate::layout::Keep {
         let saved = self.saved_in(layout).into_iter();
+        let constants = layout.has_constants().then(|| format!("enum {CONSTANTS}"));
         crate::layout::Keep {
-            whole: saved.map(String::from).collect(),
+            whole: saved.map(String::from).chain(constants).collect(),
             partial: self.walk.clone(),
         }
     }

@@ -45,6 +45,8 @@ pub enum Kind {
     Enumerator,
     /// A constant or macro that the declaration of a saved type uses.
     Size,
+    /// Constants that a saved member is made of are not the same, as only layouts tell.
+    Flags,
     /// A watched constant that was not there.
     ConstantAdded,
     /// A watched constant that is there no more.
@@ -63,7 +65,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 20] = [
+    pub const ALL: [Kind; 21] = [
         Kind::Added,
         Kind::Removed,
         Kind::Renamed,
@@ -77,6 +79,7 @@ impl Kind {
         Kind::TypeRemoved,
         Kind::Enumerator,
         Kind::Size,
+        Kind::Flags,
         Kind::ConstantAdded,
         Kind::ConstantRemoved,
         Kind::ConstantRenumbered,
@@ -102,6 +105,7 @@ impl Kind {
             Kind::TypeRemoved => "type-removed",
             Kind::Enumerator => "enumerator",
             Kind::Size => "size",
+            Kind::Flags => "flags",
             Kind::ConstantAdded => "constant-added",
             Kind::ConstantRemoved => "constant-removed",
             Kind::ConstantRenumbered => "constant-renumbered",
@@ -128,6 +132,7 @@ impl Kind {
             Kind::TypeRemoved => "a saved type that is not declared any more",
             Kind::Enumerator => "an enumerator of a saved enumeration",
             Kind::Size => "a constant or macro that the declaration of a saved type uses",
+            Kind::Flags => "a member whose bits mean something else",
             Kind::ConstantAdded => "a watched constant that was not there",
             Kind::ConstantRemoved => "a watched constant that is there no more",
             Kind::ConstantRenumbered => "a watched constant with another number",

@@ -118,9 +118,7 @@ pub(super) fn confirm(
     }
     let is_told = |ty: &str, field: &str| told.iter().any(|told| told.0 == ty && told.1 == field);
     for ((ty, field), known) in &known {
-        // What only moved follows from what changed before it.
-        let follows = matches!(known.kind, ChangeKind::Moved | ChangeKind::Inside);
-        if follows || is_told(ty, field) {
+        if follows(known.kind) || is_told(ty, field) {
             continue;
         }
         let verdict = match open.get(&(*ty, *field)) {
@@ -138,10 +136,16 @@ pub(super) fn confirm(
         ));
     }
     for ((ty, field), open) in &open {
-        let said = is_told(ty, field) || known.contains_key(&(*ty, *field));
+        let known_as = known.get(&(*ty, *field)).map(|known| known.kind);
         // What is open although both sides have it alike is the converter's, not the patch's.
         let declared = |side: &Option<Declaration>| side.as_ref().map(|side| side.declared.clone());
-        let said = said || open.old.is_some() && declared(&open.old) == declared(&open.new);
+        let flags = matches!(open.why, Why::FlagsDiffer { .. });
+        let alike = open.old.is_some() && declared(&open.old) == declared(&open.new);
+        let said = match known_as {
+            Some(kind) => !(flags && follows(kind)),
+            None => alike && !flags,
+        };
+        let said = said || is_told(ty, field);
         if !said {
             let sides = Known {
                 kind: ChangeKind::Type,
@@ -152,15 +156,25 @@ pub(super) fn confirm(
                 Why::Added => Kind::Added,
                 Why::Removed => Kind::Removed,
                 Why::NoSuchType { .. } => Kind::TypeRemoved,
+                Why::FlagsDiffer { .. } => Kind::Flags,
                 _ => Kind::Retyped,
             };
             let verdict = Verdict::Undecided {
                 help: open.advice(),
             };
-            findings.push(Finding::new(change(ty, field, kind, &sides), verdict));
+            let mut change = change(ty, field, kind, &sides);
+            if flags {
+                change.detail = open.why.to_string();
+            }
+            findings.push(Finding::new(change, verdict));
         }
     }
     Ok(())
+}
+
+/// What only moved follows from what changed before it.
+fn follows(kind: ChangeKind) -> bool {
+    matches!(kind, ChangeKind::Moved | ChangeKind::Inside)
 }
 
 /// Leaves out what is no change of a type but of a field that has another type now: `list_head`

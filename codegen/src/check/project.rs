@@ -1,7 +1,7 @@
 //! The decisions of a project.
 
 use crate::generate::{self, GenerateError, STEP};
-use crate::overrides::{self, Changes, FOLDER, Override, OverrideAction};
+use crate::overrides::{self, Changes, FOLDER, FlagDecision, Override, OverrideAction};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, Default)]
 pub struct Project {
     entries: Vec<(PathBuf, Override)>,
+    flags: Vec<(PathBuf, FlagDecision)>,
 }
 
 impl Project {
@@ -17,10 +18,14 @@ impl Project {
     /// # Errors
     /// If a file with decisions cannot be read.
     pub fn read(converters: &Path, family: &str) -> Result<Project, GenerateError> {
-        let mut entries = Vec::new();
+        let (mut entries, mut flags) = (Vec::new(), Vec::new());
         if converters.is_dir() {
             let folder = converters.join(FOLDER);
-            for entry in Changes::read(&folder, family)?.all() {
+            let changes = Changes::read(&folder, family)?;
+            for flag in &changes.flags {
+                flags.push((folder.join(family).join(&flag.file), flag.clone()));
+            }
+            for entry in changes.all() {
                 let file = entry
                     .origin
                     .as_ref()
@@ -45,7 +50,7 @@ impl Project {
                 }
             }
         }
-        Ok(Project { entries })
+        Ok(Project { entries, flags })
     }
 
     fn all(&self) -> impl Iterator<Item = (&Path, &Override)> {
@@ -83,7 +88,6 @@ impl Project {
             matches!(
                 entry.action,
                 OverrideAction::Scale { .. }
-                    | OverrideAction::Remap { .. }
                     | OverrideAction::MergeSum
                     | OverrideAction::Call { .. }
             )
@@ -92,14 +96,13 @@ impl Project {
         all.next().map(|(path, entry)| Decision::of(path, entry))
     }
 
-    /// The override that knows a flag by the name of its constant.
-    pub(super) fn remaps(&self, constant: &str) -> Option<Decision> {
-        let knows = |entry: &Override| match &entry.action {
-            OverrideAction::Remap { flags, .. } => flags.iter().any(|flag| flag.name == constant),
-            _ => false,
-        };
-        let found = self.all().find(|(_, entry)| knows(entry));
-        found.map(|(path, entry)| Decision::of(path, entry))
+    /// The decision about a flag, by the name of its constant.
+    pub(super) fn of_flag(&self, constant: &str) -> Option<Decision> {
+        let found = self.flags.iter().find(|(_, flag)| flag.name == constant);
+        found.map(|(path, flag)| Decision {
+            place: format!("{}:{}", path.display(), flag.line),
+            reason: flag.reason.clone(),
+        })
     }
 }
 

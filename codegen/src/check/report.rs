@@ -103,6 +103,7 @@ impl Finding {
             Kind::MovedHeader => format!("{subject} is declared in another header"),
             Kind::Unnamed => format!("a structure with the members {subject} changed"),
             Kind::TypeRemoved => format!("{subject} is not declared any more"),
+            Kind::Flags => format!("{subject} is made of other constants"),
             Kind::ConstantAdded => format!("`{is}` is new"),
             Kind::ConstantRemoved => format!("`{was}` is gone"),
             Kind::Enumerator if was.is_empty() => format!("{subject} is new: `{is}`"),

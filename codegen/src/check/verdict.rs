@@ -263,7 +263,7 @@ impl Judge<'_> {
             change.kind,
             Kind::ConstantAdded | Kind::ConstantRemoved | Kind::ConstantRenumbered
         );
-        if is_constant && let Some(decision) = self.project.remaps(&change.ty) {
+        if is_constant && let Some(decision) = self.project.of_flag(&change.ty) {
             return decided(&decision.place, decision.reason);
         }
         if !is_constant && self.is_off(change) {
@@ -292,13 +292,13 @@ impl Judge<'_> {
         }
         let help = match change.kind {
             Kind::ConstantRenumbered => {
-                "look whether a saved value has it; then an override with `remap`, or acknowledge it"
+                "look whether a saved value has it; then decide it with `[[flags]]`, or acknowledge it"
             }
             Kind::ConstantAdded => {
                 "look whether old kernels can have the value; then acknowledge it"
             }
             Kind::ConstantRemoved => {
-                "look what the new kernel makes of the value; then an override with `remap`, or acknowledge it"
+                "look what the new kernel makes of the value; then decide it with `[[flags]]`, or acknowledge it"
             }
             Kind::Comment => {
                 "look whether the field means something else now; then an override with `scale` or `call`, or acknowledge it"

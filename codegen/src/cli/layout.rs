@@ -2,9 +2,10 @@
 
 use super::release::{self, Project};
 use super::source::{Route, Source, Wanted};
-use super::{CliError, Ended, Named, print, registry};
+use super::{CliError, Ended, Named, constants, print, registry};
 use kconv_codegen::import;
 use kernel_structs::layout::{RenderOptions, render_type};
+use kernel_structs::releases::LayoutId;
 use kernel_structs_routes::compare;
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -95,8 +96,39 @@ pub(crate) fn compare(
     })
 }
 
+/// Gives a stored layout its constants, or others than it has.
+pub(crate) fn constants(
+    id: &str,
+    said: constants::Said<'_>,
+    origin: Option<&str>,
+    project: &Path,
+) -> Result<Ended, CliError> {
+    let project = Project::at(project);
+    let registry = project.registry()?;
+    let entry = registry.layout_entry(&LayoutId(id.to_owned()))?;
+    let map = registry.state_map(&entry.family)?;
+    let found = constants::as_said(&registry, &map, said)?.ok_or(CliError::NoOrigin)?;
+    let origin = origin.map_or(found.origin, str::to_owned);
+    let renewed = project.renew(entry, &found.values, origin)?;
+    print(&match renewed.fingerprint == entry.fingerprint {
+        true => format!(
+            "{id}: the same {} constants as before\n",
+            found.values.len()
+        ),
+        false => format!(
+            "{id}: {} constants, from {}; the layout is now {}\n",
+            found.values.len(),
+            renewed.constants.as_deref().unwrap_or_default(),
+            renewed.fingerprint
+        ),
+    })?;
+    Ok(Ended::Clean)
+}
+
 /// What a person says of the kernels that are added, where they do not say it themselves.
 pub(crate) struct Said<'a> {
+    pub(crate) headers: &'a [PathBuf],
+    pub(crate) constants_of: Option<&'a str>,
     pub(crate) release: Option<&'a str>,
     pub(crate) version: Option<&'a str>,
     pub(crate) flavour: Option<&'a str>,
@@ -117,10 +149,7 @@ pub(crate) fn add(files: &[PathBuf], said: &Said<'_>, project: &Path) -> Result<
         let registry = project.registry()?;
         let shown = file.to_string_lossy();
         let named = Named::of(&registry, &source, &shown, said.family)?;
-        let layout = match (
-            named.route,
-            registry.layout_by_fingerprint(named.fingerprint),
-        ) {
+        let layout = match (named.route, registry.layouts_by_types(named.types)) {
             (Route::Btf | Route::Dwarf, _) => named.layout,
             // Headers lack what is only read, which a layout that is stored already has.
             (Route::Headers, known) => match known.iter().find(|it| it.family == named.family) {
@@ -160,6 +189,34 @@ pub(crate) fn add(files: &[PathBuf], said: &Said<'_>, project: &Path) -> Result<
                 }
             },
             layout,
+            constants: None,
+        };
+        let map = registry.state_map(kernel.family.as_deref().unwrap_or_default())?;
+        let where_said = constants::Said {
+            headers: said.headers,
+            of: said.constants_of,
+        };
+        let constants = match (&where_said, named.route) {
+            // A header tree has its constants with it.
+            (
+                constants::Said {
+                    headers: [],
+                    of: None,
+                },
+                Route::Headers,
+            ) => Some(constants::of_tree(&map, file, kernel.source.clone())?),
+            _ => {
+                let uname = kernel.uname.as_deref().unwrap_or_default();
+                constants::find(&registry, &map, uname, Some(file), where_said)?
+            }
+        };
+        let kernel = match constants {
+            Some(found) => import::Kernel {
+                layout: kernel.layout.with_constants(&found.values),
+                constants: Some(found.origin),
+                ..kernel
+            },
+            None => kernel,
         };
         let found = project.register(&kernel)?;
         let types = release::types(&kernel, named.route.name());

@@ -1,6 +1,7 @@
 //! The commands: input read, library called, result printed.
 
 pub(crate) mod check;
+pub(crate) mod constants;
 pub(crate) mod generate;
 pub(crate) mod layout;
 pub(crate) mod new;
@@ -117,6 +118,10 @@ pub(crate) enum CliError {
         "{package} cannot be had from the archive: {said}\nIs it still offered? `apt-cache policy {package}` tells; a file can be named instead"
     )]
     Download { package: String, said: String },
+    #[error("{}: needs {needs}, which neither lies beside it nor is in the archive", path.display())]
+    NoHeaders { path: PathBuf, needs: String },
+    #[error("say --headers or --of: where the constants of the layout are to come from")]
+    NoOrigin,
     #[error("several files here are {package}; name one: {}", found.join(", "))]
     Packages { package: String, found: Vec<String> },
     #[error(transparent)]
@@ -211,6 +216,8 @@ pub(crate) struct Named {
     pub(crate) family: String,
     pub(crate) arch: String,
     pub(crate) fingerprint: Fingerprint,
+    /// That of the types alone.
+    pub(crate) types: Fingerprint,
     pub(crate) layout: Layout,
     pub(crate) route: Route,
 }
@@ -248,6 +255,7 @@ impl Named {
             family: end.family.to_owned(),
             arch: end.release.arch.clone(),
             fingerprint: end.fingerprint,
+            types: end.types,
             layout: end.layout.clone(),
             route: Route::Btf,
         }
@@ -279,6 +287,7 @@ impl Named {
             layout_name: name.to_owned(),
             arch: arch.to_owned(),
             fingerprint: layout.fingerprint(&map.saved_in(&layout))?,
+            types: layout.types_fingerprint(&map.saved_in(&layout))?,
             layout,
             route: source.route(),
             family,

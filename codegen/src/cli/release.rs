@@ -1,11 +1,13 @@
 //! `kconv-gen release import`.
 
+use super::constants::{self, Said};
 use super::{CliError, Ended, print};
-use kconv_codegen::import::{self, Found, Imported};
+use kconv_codegen::import::{self, Found, ImportError, Imported};
 use kconv_codegen::status;
 use kernel_structs::releases::{Files, LayoutEntry, Registry};
 use kernel_structs_routes::bzimage::{Compression, Config, DEFAULT_LIMIT, Identity, Kernel};
 use kernel_structs_routes::package::{self, Package};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -28,6 +30,8 @@ const FACTS: [&str; 8] = [
 /// A kernel as it was found.
 struct Source {
     kernel: import::Kernel,
+    /// The file that it was read from.
+    path: PathBuf,
     config: Option<Config>,
     compression: Option<Compression>,
 }
@@ -66,23 +70,48 @@ impl Project {
         Ok(imported)
     }
 
-    /// Writes what the import added. Both files are whole on the disk before the first of them takes
-    /// its name, and if the second cannot take its own, the first is put back.
+    /// Stores the layout of `entry` with other constants.
+    pub(super) fn renew(
+        &self,
+        entry: &LayoutEntry,
+        constants: &BTreeMap<String, i128>,
+        origin: String,
+    ) -> Result<LayoutEntry, CliError> {
+        let before = self.files()?;
+        let renewed = import::with_constants(before.clone(), entry, constants, origin);
+        let (files, renewed) = renewed.map_err(Box::new)?;
+        self.write(&before, &files, Some(&renewed))?;
+        Ok(renewed)
+    }
+
+    /// Writes what the import added.
     fn store(&self, before: &Files, imported: &Imported) -> Result<(), CliError> {
-        let table = self.structs.join("releases.toml");
-        let table = match imported.found {
-            Found::Registered => return Ok(()),
-            Found::Same(_) | Found::New { .. } | Found::Renewed(_) => {
-                Pending::write(&table, imported.files.releases.as_bytes())?
-            }
-        };
-        let layout = match &imported.found {
+        match &imported.found {
+            Found::Registered => Ok(()),
+            Found::Same(_) => self.write(before, &imported.files, None),
             Found::New { entry, .. } | Found::Renewed(entry) => {
+                self.write(before, &imported.files, Some(entry))
+            }
+        }
+    }
+
+    /// Writes the table, and the layout of `entry`. Both files are whole on the disk before the
+    /// first of them takes its name, and if the second cannot take its own, the first is put back.
+    fn write(
+        &self,
+        before: &Files,
+        files: &Files,
+        entry: Option<&LayoutEntry>,
+    ) -> Result<(), CliError> {
+        let table = self.structs.join("releases.toml");
+        let table = Pending::write(&table, files.releases.as_bytes())?;
+        let layout = match entry {
+            Some(entry) => {
                 let path = self.structs.join("layouts").join(&entry.file);
-                let data = imported.files.layouts.get(&entry.file);
+                let data = files.layouts.get(&entry.file);
                 data.map(|data| Pending::write(&path, data)).transpose()?
             }
-            Found::Registered | Found::Same(_) => None,
+            None => None,
         };
         let Some(layout) = layout else {
             return table.take_name();
@@ -141,11 +170,28 @@ impl Pending {
     }
 }
 
-pub(crate) fn import(sources: &[String], project: &Path) -> Result<Ended, CliError> {
+pub(crate) fn import(
+    sources: &[String],
+    said: Said<'_>,
+    project: &Path,
+) -> Result<Ended, CliError> {
+    if sources.len() > 1 && (!said.headers.is_empty() || said.of.is_some()) {
+        return Err(CliError::OneAtATime);
+    }
     let project = Project::at(project);
     let mut ended = Ended::Clean;
     for name in sources {
-        let source = read(name)?;
+        let mut source = read(name)?;
+        let registry = project.registry()?;
+        let family = registry.family_of_version(&source.kernel.version);
+        let map = registry.state_map(family.map_err(ImportError::from).map_err(Box::new)?)?;
+        let uname = source.kernel.name.clone();
+        let found = constants::find(&registry, &map, &uname, Some(&source.path), said)?;
+        if let Some(found) = found {
+            let layout = source.kernel.layout;
+            source.kernel.layout = layout.with_constants(&found.values);
+            source.kernel.constants = Some(found.origin);
+        }
         let imported = project.register(&source.kernel)?;
         let facts = facts(source.config.as_ref());
         let origin = match source.compression {
@@ -174,7 +220,7 @@ fn read(name: &str) -> Result<Source, CliError> {
     // Goes away with what was downloaded.
     let mut _download = None;
     if !path.exists() && !name.contains('/') && name.starts_with("linux-image-") {
-        path = match in_this_folder(name)? {
+        path = match constants::in_folder(Path::new("."), name)? {
             Some(file) => file,
             None => {
                 let (folder, file) = download(name)?;
@@ -227,38 +273,12 @@ fn read(name: &str) -> Result<Source, CliError> {
             family: None,
             hz: hz.and_then(|hz| u32::try_from(hz).ok()),
             layout: kernel.layout().map_err(failed)?,
+            constants: None,
         },
+        path: path.clone(),
         config,
         compression: kernel.compression(),
     })
-}
-
-/// The file of a package in this folder, called `NAME_VERSION_ARCH.deb` as apt-get calls it. Of
-/// several, it is a person who knows which one is meant.
-fn in_this_folder(package: &str) -> Result<Option<PathBuf>, CliError> {
-    let io = |error| CliError::Io {
-        path: PathBuf::from("."),
-        error,
-    };
-    let mut found = Vec::new();
-    for entry in fs::read_dir(".").map_err(io)? {
-        let name = entry.map_err(io)?.file_name();
-        let text = name.to_string_lossy();
-        let rest = text.strip_prefix(package);
-        if rest.is_some_and(|rest| rest.starts_with('_') && rest.ends_with(".deb")) {
-            found.push(text.into_owned());
-        }
-    }
-    match found.len() {
-        0 | 1 => Ok(found.pop().map(PathBuf::from)),
-        _ => {
-            found.sort();
-            Err(CliError::Packages {
-                package: package.to_owned(),
-                found,
-            })
-        }
-    }
 }
 
 /// The file of a package, and the folder that goes away with it.
@@ -295,9 +315,17 @@ fn facts(config: Option<&Config>) -> String {
     facts.collect::<Vec<_>>().join(" ")
 }
 
-/// How many types were read, and where from.
+/// How many types and constants were read, and where from.
 pub(super) fn types(kernel: &import::Kernel, origin: &str) -> String {
-    format!("{} types, from {origin}", kernel.layout.types().count())
+    let own = kernel.layout.types().count() - usize::from(kernel.layout.has_constants());
+    let types = format!("{own} types, from {origin}");
+    match &kernel.constants {
+        Some(from) => format!(
+            "{types}; {} constants, from {from}",
+            kernel.layout.constants().len()
+        ),
+        None => types,
+    }
 }
 
 /// What became of a kernel, which was called `name`; `details` are lines about it.
@@ -378,8 +406,10 @@ mod tests {
                 arch: "amd64".to_owned(),
                 flavour: "standard".to_owned(),
                 fingerprint,
+                types: fingerprint,
                 file: format!("{name}.btf"),
                 source: "a test".to_owned(),
+                constants: None,
             };
             let mut files = before.clone();
             files.layouts.insert(entry.file.clone(), text("after"));

@@ -1,6 +1,6 @@
 //! Layouts out of files and folders: by whichever of the three routes there is to what lies there.
 
-use super::CliError;
+use super::{CliError, constants};
 use kernel_structs::btf;
 use kernel_structs::layout::Layout;
 use kernel_structs::releases::{FamilyError, Registry};
@@ -224,7 +224,12 @@ impl Source {
                     Wanted::Types(_, Some(family)) => (*family).to_owned(),
                     Wanted::Types(_, None) => self.family(registry)?,
                 };
-                Ok(Cow::Owned(read_headers(&self.path, tree, &family)?))
+                let layout = read_headers(&self.path, tree, &family)?;
+                let Wanted::Saved(map) = wanted else {
+                    return Ok(Cow::Owned(layout));
+                };
+                let constants = constants::of_tree(map, &self.path, String::new())?;
+                Ok(Cow::Owned(layout.with_constants(&constants.values)))
             }
         }
     }
@@ -239,7 +244,7 @@ fn identity(kernel: &Kernel) -> Result<Option<Identity>, KernelError> {
     }
 }
 
-fn refused(path: &Path, error: headers::HeaderError) -> CliError {
+pub(super) fn refused(path: &Path, error: headers::HeaderError) -> CliError {
     CliError::Headers {
         path: path.to_owned(),
         advice: error.advice(),
@@ -247,7 +252,12 @@ fn refused(path: &Path, error: headers::HeaderError) -> CliError {
     }
 }
 
-fn read_headers(path: &Path, tree: &Tree, family: &str) -> Result<Layout, CliError> {
+/// How the headers of a family are read, and the tree with the compiler's own.
+pub(super) fn profile_of(
+    path: &Path,
+    tree: &Tree,
+    family: &str,
+) -> Result<(Profile, Tree), CliError> {
     let profile = Profile::builtin(family).map_err(|error| refused(path, error.into()))?;
     let profile = profile.ok_or_else(|| CliError::NoProfile {
         path: path.to_owned(),
@@ -257,6 +267,11 @@ fn read_headers(path: &Path, tree: &Tree, family: &str) -> Result<Layout, CliErr
         builtin: compiler_headers(),
         ..tree.clone()
     };
+    Ok((profile, tree))
+}
+
+fn read_headers(path: &Path, tree: &Tree, family: &str) -> Result<Layout, CliError> {
+    let (profile, tree) = profile_of(path, tree, family)?;
     let read = headers::read(&profile, &tree).map_err(|error| refused(path, error))?;
     if !read.doubts.is_empty() {
         let doubts = read

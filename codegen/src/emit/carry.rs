@@ -12,6 +12,7 @@ use super::tables::type_converter;
 use super::text::{Comments, Names, named, statements};
 use super::views::{Structs, Views};
 use crate::plan::{Action, Plan, TypePlan};
+use kernel_structs::state::Watch;
 use proc_macro2::TokenStream;
 use quote::quote;
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,11 +59,13 @@ const GROUPS: &str = "ŋgroups";
 const FUNCTION: &str = "ŋfunction";
 
 impl Carry {
-    /// From the plan of each layout to itself.
+    /// From the plan of each layout to itself. Fields whose values are made of constants stand by
+    /// themselves, in no group: where a constant changes, theirs is the one line that does.
     pub(super) fn collect(
         views: &Views<'_>,
         layouts: &[&str],
         plans: &[Plan],
+        watch: &Watch,
     ) -> Result<Carry, EmitError> {
         let mut carry = Carry {
             types: BTreeMap::new(),
@@ -76,8 +79,8 @@ impl Carry {
                 carry.add(layout, layouts[layout], plan, &plan.types[name], &structs)?;
             }
         }
-        for carries in carry.types.values_mut() {
-            carries.cut();
+        for (name, carries) in &mut carry.types {
+            carries.cut(&|entry| is_made_of_constants(watch, name, entry));
         }
         Ok(carry)
     }
@@ -217,9 +220,14 @@ pub(super) fn nested_first(plan: &Plan) -> Vec<&str> {
     order
 }
 
+fn is_made_of_constants(watch: &Watch, ty: &str, entry: &Entry) -> bool {
+    let field = format!("{ty}.{}", entry.field);
+    watch.of_field(&field).next().is_some()
+}
+
 impl Carries {
-    /// Finds the groups.
-    fn cut(&mut self) {
+    /// Finds the groups. Entries that stand `apart` are in none.
+    fn cut(&mut self, apart: &dyn Fn(&Entry) -> bool) {
         let mut members: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         let mut order: Vec<&Entry> = Vec::new();
         for (index, carried) in self.carried.iter().enumerate() {
@@ -236,7 +244,7 @@ impl Carries {
             let of = &members[entry.text.as_str()];
             // Twice in one function: its place is not its own.
             let twice = of.windows(2).any(|pair| pair[0] == pair[1]);
-            if of.len() < 2 || twice {
+            if of.len() < 2 || twice || apart(entry) {
                 continue;
             }
             let like = |group: &&mut Group| {
@@ -472,6 +480,11 @@ mod tests {
                         functions.entry(&entry.text).or_default().push(index);
                     }
                 }
+                let all = carries.carried.iter().flat_map(|carried| &carried.entries);
+                let apart: BTreeSet<&str> = all
+                    .filter(|entry| is_made_of_constants(&family.map.watch, name, entry))
+                    .map(|entry| entry.text.as_str())
+                    .collect();
                 // Few entries of the same functions are not worth a group.
                 let mut few: BTreeMap<(bool, &[usize]), usize> = BTreeMap::new();
                 for (text, of) in &functions {
@@ -486,6 +499,7 @@ mod tests {
                             assert_eq!(group.members, *of, "{name}: {text}");
                             grouped += 1;
                         }
+                        [] if apart.contains(text) => {}
                         [] if of.len() > 1 && !twice => {
                             let first = text.starts_with("true");
                             *few.entry((first, of)).or_default() += 1;

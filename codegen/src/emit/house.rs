@@ -92,7 +92,7 @@ impl<'a> House<'a> {
             .iter()
             .map(|layout| (layout.id.as_str(), &layout.live));
         let views = Views::collect(lived.collect(), &plans);
-        let carry = Carry::collect(&views, &ids, &plans)?;
+        let carry = Carry::collect(&views, &ids, &plans, &map.watch)?;
         Ok(House {
             family: &map.family,
             layouts,

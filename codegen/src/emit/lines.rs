@@ -8,7 +8,7 @@
 use super::names::{ident, literal};
 use super::views::{Structs, Which, scalar_type, scalar_value};
 use crate::ctype::{self, Scalar, Shape};
-use crate::plan::{Action, FieldPlan, Meaning, Place, TypePlan};
+use crate::plan::{Action, Argument, FieldPlan, Flags, Meaning, Place, TypePlan};
 use kernel_structs::layout::{FieldPath, Step};
 use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
@@ -120,8 +120,8 @@ impl Lines<'_> {
                     Sides::New
                 };
                 let at = self.at(old_path, path, sides);
-                let arguments = arguments.iter().map(|path| place(&quote!(ŋold), path));
-                quote!(#overrides::#function(ŋcx, #at #(, &#arguments)*))
+                let arguments = arguments.iter().map(argument);
+                quote!(#overrides::#function(ŋcx, #at #(, #arguments)*))
             }
             Action::Set { value } => {
                 if field.to.as_ref()?.bit_field {
@@ -152,6 +152,10 @@ impl Lines<'_> {
                     _ => quote!(ŋcx.empty_link(#at, #head, #old)),
                 }
             }
+            Action::Flags(flags) => {
+                let (at, old) = (self.at(old_path, path, Sides::Both), old());
+                self.flags(flags, &at, &old)
+            }
             action => {
                 let (at, old) = (self.at(old_path, path, Sides::Both), old());
                 scalar_rule(action, &quote!(ŋcx), &at, &old)?
@@ -162,6 +166,28 @@ impl Lines<'_> {
             Some(to) if to.bit_field => set(path, &line)?,
             _ => quote!(#new = #line;),
         })
+    }
+
+    /// The flags of a field by name, and those of which functions of people say whether they are
+    /// set.
+    fn flags(&self, flags: &Flags, at: &TokenStream, old: &TokenStream) -> TokenStream {
+        let table = flag_table(flags);
+        if flags.called.is_empty() {
+            return quote!(ŋcx.flags(#at, #old, &#table));
+        }
+        let overrides = self.overrides;
+        let called = flags.called.iter().map(|called| {
+            let function = format_ident!("{}", called.function);
+            let (from, to) = (hex(called.from), hex(called.to));
+            let arguments = called.arguments.iter().map(argument);
+            quote! {
+                (#from, #to, #overrides::#function(ŋcx, #at, Flags::is_set(#old, #from) #(, #arguments)*))
+            }
+        });
+        quote! {{
+            let called = [#(#called),*];
+            ŋcx.flags_and(#at, #old, &#table, &called)
+        }}
     }
 
     /// Whether a field has the same type in Rust before and after.
@@ -485,16 +511,62 @@ fn scalar_rule(
             let [multiply, divide, add] = numbers;
             quote!(#cx.offset(#at, #old, (#multiply, #divide), #add))
         }
-        Action::Remap { table } => {
-            let rows = table.iter().map(|(from, to)| {
-                let hex = |value: &u64| format!("{value:#x}").parse::<Literal>().ok();
-                let (from, to) = (hex(from), hex(to));
-                quote!((#from, #to))
-            });
-            quote!(#cx.remap(#at, #old, &[#(#rows),*]))
-        }
         _ => return None,
     })
+}
+
+/// What a function of people is given: an old field, or whether a flag of one is set.
+fn argument(argument: &Argument) -> TokenStream {
+    let field = place(&quote!(ŋold), &argument.field);
+    match argument.flag {
+        None => quote!(&#field),
+        Some(mask) => {
+            let mask = hex(mask);
+            quote!(Flags::is_set(#field, #mask))
+        }
+    }
+}
+
+/// The value of the runtime's `Flags`. What is empty is left out.
+fn flag_table(flags: &Flags) -> TokenStream {
+    let mut fields = Vec::new();
+    for (name, mask) in [
+        ("same", flags.same),
+        ("dropped", flags.dropped),
+        ("elsewhere", flags.elsewhere),
+    ] {
+        if mask != 0 {
+            let (name, mask) = (format_ident!("{name}"), hex(mask));
+            fields.push(quote!(#name: #mask));
+        }
+    }
+    let pairs = |pairs: &[(u64, u64)]| {
+        let rows = pairs.iter().map(|(from, to)| {
+            let (from, to) = (hex(*from), hex(*to));
+            quote!((#from, #to))
+        });
+        quote!(&[#(#rows),*])
+    };
+    for (name, table) in [("moved", &flags.moved), ("together", &flags.together)] {
+        if !table.is_empty() {
+            let (name, table) = (format_ident!("{name}"), pairs(table));
+            fields.push(quote!(#name: #table));
+        }
+    }
+    if !flags.refused.is_empty() {
+        let rows = flags.refused.iter().map(|(name, mask)| {
+            let mask = hex(*mask);
+            quote!((#name, #mask))
+        });
+        fields.push(quote!(refused: &[#(#rows),*]));
+    }
+    quote!(Flags { #(#fields,)* ..Flags::NONE })
+}
+
+/// A mask, as people read it.
+fn hex(mask: u64) -> TokenStream {
+    // A hexadecimal number is always a literal.
+    format!("{mask:#x}").parse().unwrap_or_default()
 }
 
 /// A value that is read: a field, or a bit-field through its getter.

@@ -1,7 +1,7 @@
 //! What an entry says is to be done, as it is written: in `step.toml` of a step, or for one
 //! direction of a change.
 
-use super::{Flag, Init, OverrideAction, OverrideProblem};
+use super::{Init, OverrideAction, OverrideProblem};
 use serde::Deserialize;
 
 /// The keys of an entry that say what is done. Serde knows no shared set of keys that is strict,
@@ -13,7 +13,6 @@ pub(super) struct Written {
     pub(super) make: Option<String>,
     pub(super) fold: Option<String>,
     pub(super) scale: Option<RawScale>,
-    pub(super) remap: Option<Vec<RawFlag>>,
     pub(super) merge: Option<String>,
     pub(super) rest: Option<i64>,
     pub(super) call: Option<String>,
@@ -30,7 +29,6 @@ macro_rules! written {
             make: $raw.make,
             fold: $raw.fold,
             scale: $raw.scale,
-            remap: $raw.remap,
             merge: $raw.merge,
             rest: $raw.rest,
             call: $raw.call,
@@ -55,20 +53,12 @@ const fn one() -> i64 {
     1
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawFlag {
-    name: String,
-    from: u64,
-    to: u64,
-}
-
 impl Written {
     /// The actions, in the order of the book; there may be any number. `field` is for messages.
     pub(super) fn actions(self, field: &str) -> Result<Vec<OverrideAction>, Vec<OverrideProblem>> {
         let mut problems = Vec::new();
         let mut actions = Vec::new();
-        let takes_from = self.call.is_some() || self.scale.is_some() || self.remap.is_some();
+        let takes_from = self.call.is_some() || self.scale.is_some();
         if self.from.is_some() && !takes_from {
             problems.push(OverrideProblem::ForeignAttribute {
                 field: field.to_owned(),
@@ -80,7 +70,7 @@ impl Written {
                 field: field.to_owned(),
             });
         }
-        let all: [Option<Result<OverrideAction, OverrideProblem>>; 10] = [
+        let all: [Option<Result<OverrideAction, OverrideProblem>>; 9] = [
             self.rename.map(|old| Ok(OverrideAction::Rename { old })),
             self.init
                 .map(|value| init(field, &value).map(OverrideAction::Init)),
@@ -88,7 +78,6 @@ impl Written {
             self.make.map(|ty| Ok(OverrideAction::Make { ty })),
             self.fold.map(|ty| Ok(OverrideAction::Fold { ty })),
             self.scale.map(|scale| scaled(field, &scale, from.clone())),
-            self.remap.map(|flags| remapped(field, flags, from.clone())),
             self.merge.map(|word| match word.as_str() {
                 "sum" => Ok(OverrideAction::MergeSum),
                 _ => Err(bad(field, "merge", &word, "\"sum\"")),
@@ -186,32 +175,6 @@ fn scaled(
             "scale",
             &format!("{multiply} / {divide}"),
             "a multiplier and a divisor above 0",
-        )),
-    }
-}
-
-fn remapped(
-    field: &str,
-    flags: Vec<RawFlag>,
-    from: Vec<String>,
-) -> Result<OverrideAction, OverrideProblem> {
-    match flags.iter().all(|flag| flag.from != 0) && !flags.is_empty() {
-        true => Ok(OverrideAction::Remap {
-            flags: flags
-                .into_iter()
-                .map(|flag| Flag {
-                    name: flag.name,
-                    from: flag.from,
-                    to: flag.to,
-                })
-                .collect(),
-            from: from.into_iter().next(),
-        }),
-        false => Err(bad(
-            field,
-            "remap",
-            &"empty",
-            "flags, each with a bit in `from`",
         )),
     }
 }

@@ -16,7 +16,8 @@
 //! all that is reported of it. What no file alone shows is held against all layouts of the family
 //! by [`super::Family`].
 
-use super::action::{RawFlag, RawScale, written};
+use super::action::{RawScale, is_identifier, written};
+use super::flags::{self, FlagDecision, RawFlags};
 use super::parse::is_field;
 use super::{Origin, Override, OverrideAction, OverrideProblem, Overrides};
 use kernel_structs::layout::{FieldPath, Layout, Resolved};
@@ -36,6 +37,8 @@ pub const FOLDER: &str = "overrides";
 pub struct Changes {
     /// In the order of the files' names, and of each file.
     pub entries: Vec<Change>,
+    /// What is decided of flags by name, in the same order.
+    pub flags: Vec<FlagDecision>,
 }
 
 /// What happened to a field, or alike to several of one type, and what that means.
@@ -70,9 +73,9 @@ pub enum When {
 /// What a layout has. All of it has to hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Condition {
-    /// Members that it has: `type.member`.
+    /// Members that it has, as `type.member`, and constants.
     pub has: Vec<String>,
-    /// Members that it has not, perhaps because it has not the type.
+    /// Members that it has not, perhaps because it has not the type, and constants.
     pub lacks: Vec<String>,
     /// How members that it has are declared.
     pub declared: BTreeMap<String, String>,
@@ -141,6 +144,8 @@ pub enum ChangesError {
 struct RawFile {
     #[serde(default)]
     change: Vec<Spanned<RawChange>>,
+    #[serde(default)]
+    flags: Vec<Spanned<RawFlags>>,
 }
 
 #[derive(Deserialize)]
@@ -179,7 +184,6 @@ struct RawDirected {
     make: Option<String>,
     fold: Option<String>,
     scale: Option<RawScale>,
-    remap: Option<Vec<RawFlag>>,
     merge: Option<String>,
     rest: Option<i64>,
     call: Option<String>,
@@ -241,7 +245,10 @@ impl Changes {
                 problem,
             };
             match file(name, text) {
-                Ok(entries) => changes.entries.extend(entries),
+                Ok((entries, flags)) => {
+                    changes.entries.extend(entries);
+                    changes.flags.extend(flags);
+                }
                 Err(problems) => findings.extend(problems.into_iter().map(finding)),
             }
         }
@@ -297,7 +304,10 @@ impl Changes {
                 }
             }
         }
-        Overrides { entries }
+        Overrides {
+            entries,
+            flags: self.flags.clone(),
+        }
     }
 }
 
@@ -352,8 +362,8 @@ impl Change {
 impl Condition {
     /// Whether `layout` is like this.
     pub fn holds(&self, layout: &Layout) -> bool {
-        self.has.iter().all(|name| found(layout, name).is_some())
-            && self.lacks.iter().all(|name| found(layout, name).is_none())
+        self.has.iter().all(|name| is_there(layout, name))
+            && !self.lacks.iter().any(|name| is_there(layout, name))
             && self.declared.iter().all(|(name, declared)| {
                 found(layout, name).is_some_and(|found| layout.type_name(found.ty) == *declared)
             })
@@ -376,6 +386,14 @@ impl Directed {
     }
 }
 
+/// Whether a layout has the member, or the constant, `name`.
+pub(super) fn is_there(layout: &Layout, name: &str) -> bool {
+    match name.contains('.') {
+        true => found(layout, name).is_some(),
+        false => layout.constant(name).is_some(),
+    }
+}
+
 /// The member `name`, written `type.member`, of a layout.
 pub(super) fn found(layout: &Layout, name: &str) -> Option<Resolved> {
     let (ty, member) = name.split_once('.')?;
@@ -383,7 +401,10 @@ pub(super) fn found(layout: &Layout, name: &str) -> Option<Resolved> {
     layout.resolve(layout.find(ty)?, &path).ok()
 }
 
-fn file(name: &str, text: &str) -> Result<Vec<Change>, Vec<(usize, OverrideProblem)>> {
+/// What a file decides of fields, and of flags.
+type Decided = (Vec<Change>, Vec<FlagDecision>);
+
+fn file(name: &str, text: &str) -> Result<Decided, Vec<(usize, OverrideProblem)>> {
     let line = |at: usize| 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
     let raw: RawFile = toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(1, |span| line(span.start));
@@ -398,8 +419,16 @@ fn file(name: &str, text: &str) -> Result<Vec<Change>, Vec<(usize, OverrideProbl
             Err(found) => problems.extend(found),
         }
     }
+    let mut decided = Vec::new();
+    for spanned in raw.flags {
+        let at = line(spanned.span().start);
+        match flags::read(name, spanned.into_inner(), at, &line) {
+            Ok(flags) => decided.extend(flags),
+            Err(found) => problems.extend(found),
+        }
+    }
     match problems.is_empty() {
-        true => Ok(entries),
+        true => Ok((entries, decided)),
         false => Err(problems),
     }
 }
@@ -445,7 +474,12 @@ fn entry(
                     let field = shown.clone();
                     problems.push((line, OverrideProblem::BadCondition { field, found }));
                 }
-                for name in condition.names().filter(|name| !is_field(name)) {
+                let constant = |name: &str| !name.contains('.') && is_identifier(name);
+                let wrong = |name: &&String| match condition.declared.contains_key(*name) {
+                    true => !is_field(name),
+                    false => !is_field(name) && !constant(name),
+                };
+                for name in condition.names().filter(wrong) {
                     let (field, found) = (shown.clone(), format!("`{name}`"));
                     problems.push((line, OverrideProblem::BadCondition { field, found }));
                 }

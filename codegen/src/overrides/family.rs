@@ -3,8 +3,8 @@
 //! One pair of layouts shows whether its own decisions are enough. Whether a decision is needed at
 //! all, and whether every conversion that anybody may ask for is decided, only all pairs show.
 
-use super::changes::{ChangeFinding, Changes, Direction, When, found};
-use super::{Override, OverrideProblem};
+use super::changes::{ChangeFinding, Changes, Direction, When, is_there};
+use super::{FlagDecision, Override, OverrideProblem};
 use crate::family::{Family, Stored};
 use crate::plan::{Pair, Plan, Undecided};
 use kernel_structs::layout::{Layout, Type, TypeId};
@@ -30,6 +30,7 @@ impl Family {
         let mut findings = FamilyFindings::default();
         let mut held: BTreeSet<Use> = BTreeSet::new();
         let mut needed: BTreeSet<Use> = BTreeSet::new();
+        let mut needed_flags: BTreeSet<usize> = BTreeSet::new();
         let mut twice: BTreeMap<(usize, usize, String), ChangeFinding> = BTreeMap::new();
         for (from, to) in self.pairs() {
             let overrides = changes.between(&from.layout, &to.layout);
@@ -64,6 +65,7 @@ impl Family {
                 map: &self.map,
                 overrides: &overrides,
             });
+            needed_flags.extend(made.needed_flags);
             for index in made.needed {
                 let entry = overrides.entries.get(index);
                 if let Some((entry, origin)) = entry.and_then(|e| Some((e, e.origin.as_ref()?))) {
@@ -78,6 +80,9 @@ impl Family {
         }
         findings.changes = self.stale(changes, &held, &needed);
         findings.changes.extend(twice.into_values());
+        findings
+            .changes
+            .extend(self.stale_flags(changes, &needed_flags));
         findings
     }
 
@@ -144,11 +149,49 @@ impl Family {
         findings
     }
 
-    /// For a member that no layout has, the most similar one that one has.
+    /// Decisions about flags that no pair of layouts needs, or that are there twice.
+    fn stale_flags(&self, changes: &Changes, needed: &BTreeSet<usize>) -> Vec<ChangeFinding> {
+        let mut findings = Vec::new();
+        let mut seen: BTreeMap<_, &FlagDecision> = BTreeMap::new();
+        for (index, decision) in changes.flags.iter().enumerate() {
+            let (name, field) = (decision.name.clone(), decision.field.clone());
+            let direction = decision.direction;
+            let first = seen.insert((&decision.field, &decision.name, direction), decision);
+            let problem = match first {
+                Some(first) => OverrideProblem::FlagTwice {
+                    name,
+                    field,
+                    direction,
+                    place: first.place(),
+                },
+                None if needed.contains(&index) => continue,
+                None => OverrideProblem::FlagNeverNeeded {
+                    nearest: self.unknown(&name).flatten(),
+                    name,
+                    field,
+                    direction,
+                },
+            };
+            findings.push(ChangeFinding {
+                file: decision.file.clone(),
+                line: decision.line,
+                problem,
+            });
+        }
+        findings
+    }
+
+    /// For a member or constant that no layout has, the most similar one that one has.
     fn unknown(&self, name: &str) -> Option<Option<String>> {
         let layouts = || self.layouts.iter().map(|member| &member.layout);
-        if layouts().any(|layout| found(layout, name).is_some()) {
+        if layouts().any(|layout| is_there(layout, name)) {
             return None;
+        }
+        if !name.contains('.') {
+            let known: BTreeSet<&str> = layouts()
+                .flat_map(|layout| layout.constants().into_keys())
+                .collect();
+            return Some(nearest(name, known).map(String::from));
         }
         let ty = name.split('.').next().unwrap_or_default();
         let mut known = BTreeSet::new();

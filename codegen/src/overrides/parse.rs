@@ -1,6 +1,6 @@
 //! `step.toml` as text. The raw shapes mirror the file; what they mean is checked here.
 
-use super::action::{RawFlag, RawScale, is_identifier, written};
+use super::action::{RawScale, is_identifier, written};
 use super::{
     Override, OverrideAction, OverrideFinding, OverrideProblem, Overrides, OverridesFile, PairEntry,
 };
@@ -40,7 +40,6 @@ struct RawOverride {
     make: Option<String>,
     fold: Option<String>,
     scale: Option<RawScale>,
-    remap: Option<Vec<RawFlag>>,
     merge: Option<String>,
     rest: Option<i64>,
     call: Option<String>,
@@ -117,7 +116,10 @@ pub fn parse(text: &str) -> Result<OverridesFile, Vec<OverrideFinding>> {
         converter: raw.converter,
         family: raw.family,
         pairs,
-        overrides: Overrides { entries },
+        overrides: Overrides {
+            entries,
+            flags: Vec::new(),
+        },
     })
 }
 

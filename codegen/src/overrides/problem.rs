@@ -1,6 +1,6 @@
 //! What can be wrong with decisions, and how it is told.
 
-use super::Direction;
+use super::{Direction, FlagDirection};
 use kernel_structs::layout::Fingerprint;
 use std::fmt;
 
@@ -27,7 +27,7 @@ pub enum OverrideProblem {
     Toml(String),
     /// An entry without action.
     #[error(
-        "`{field}`: no action; one of rename, init, drop, make, fold, scale, remap, merge, rest, call is needed"
+        "`{field}`: no action; one of rename, init, drop, make, fold, scale, merge, rest, call is needed"
     )]
     NoAction {
         /// The entry.
@@ -73,7 +73,7 @@ pub enum OverrideProblem {
     },
     /// A condition that says nothing, or is no field.
     #[error(
-        "`{field}`: a condition has fields as `type.member` in `has`, `lacks` or `declared`; found {found}"
+        "`{field}`: a condition has fields as `type.member` in `has`, `lacks` or `declared`, or constants in the first two; found {found}"
     )]
     BadCondition {
         /// The entry.
@@ -104,6 +104,60 @@ pub enum OverrideProblem {
         direction: Direction,
         /// The actions.
         actions: Vec<&'static str>,
+    },
+    /// More than one thing, or nothing that can be, said of a flag.
+    #[error(
+        "`{field}`, {direction}: a flag that appears has a `call`, a `rename` or nothing beside the reason; one that disappears `drop`, `into`, `rename` or `call`; one that is renumbered nothing"
+    )]
+    ActionsOfFlag {
+        /// The field.
+        field: String,
+        /// The direction.
+        direction: FlagDirection,
+    },
+    /// A decision about a flag that no two layouts need.
+    #[error(
+        "`{name}` of `{field}`, {direction}: no two layouts need it; remove it{}",
+        suggestion(nearest)
+    )]
+    FlagNeverNeeded {
+        /// The constant.
+        name: String,
+        /// The field.
+        field: String,
+        /// The direction.
+        direction: FlagDirection,
+        /// The most similar constant of the family, if this is none.
+        nearest: Option<String>,
+    },
+    /// Two decisions about one flag.
+    #[error("`{name}` of `{field}`, {direction}, is decided twice, also on {place}")]
+    FlagTwice {
+        /// The constant.
+        name: String,
+        /// The field.
+        field: String,
+        /// The direction.
+        direction: FlagDirection,
+        /// Where the other decision stands.
+        place: String,
+    },
+    /// A field as a whole is decided although its flags differ.
+    #[error(
+        "what the field's bits mean differs ({}); say what becomes of them by name, with `[[flags]]`",
+        .names.join(", ")
+    )]
+    FlagsDiffer {
+        /// The constants.
+        names: Vec<String>,
+    },
+    /// A decision about a flag that cannot be carried out.
+    #[error("`{name}`: {what}")]
+    Flag {
+        /// The constant.
+        name: String,
+        /// What is wrong.
+        what: String,
     },
     /// A condition on a member that no layout has.
     #[error(
@@ -147,7 +201,7 @@ pub enum OverrideProblem {
         place: String,
     },
     /// An attribute without the action it belongs to.
-    #[error("`{field}`: `from` belongs to `call`, `scale` or `remap`, and there is none")]
+    #[error("`{field}`: `from` belongs to `call` or `scale`, and there is none")]
     ForeignAttribute {
         /// The entry.
         field: String,

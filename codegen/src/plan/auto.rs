@@ -30,16 +30,25 @@ impl<'a> Planner<'a> {
     ) -> Result<Decision, Why> {
         let old_rule = old.and_then(|field| self.member_rule(Which::Old, owner, field));
         let new_rule = new.and_then(|field| self.member_rule(Which::New, owner, field));
-        let (old, new) = match (old, new) {
-            (Some(old), Some(new)) => (Value::of(old), Value::of(new)),
-            (None, Some(new)) => {
-                return self.one_sided(new_rule, None, Some(Value::of(new)), Why::Added);
+        match (old, new) {
+            (Some(old), Some(new)) => {
+                let decided = self.both_sided(owner, (old, old_rule), (new, new_rule))?;
+                self.by_constants(owner, old, new, decided)
             }
-            (Some(old), None) => {
-                return self.one_sided(old_rule, Some(Value::of(old)), None, Why::Removed);
-            }
-            (None, None) => return Ok(Decision::automatic(Vec::new())),
-        };
+            (None, Some(new)) => self.one_sided(new_rule, None, Some(Value::of(new)), Why::Added),
+            (Some(old), None) => self.one_sided(old_rule, Some(Value::of(old)), None, Why::Removed),
+            (None, None) => Ok(Decision::automatic(Vec::new())),
+        }
+    }
+
+    /// Decides a member that both sides have.
+    fn both_sided(
+        &mut self,
+        owner: &Owner,
+        (old, old_rule): (&Field, Option<MemberRule<'_>>),
+        (new, new_rule): (&Field, Option<MemberRule<'_>>),
+    ) -> Result<Decision, Why> {
+        let (old, new) = (Value::of(old), Value::of(new));
         if old.len == 0 && new.len == 0 && self.same(old.ty, new.ty) {
             return Ok(Decision::automatic(Vec::new()));
         }
@@ -133,16 +142,33 @@ impl<'a> Planner<'a> {
     /// The state map's rule for a member by its name.
     pub(super) fn own_rule(&self, which: Which, owner: &Owner, field: &Field) -> Option<&'a Rule> {
         let map = self.pair.map;
-        let (names, member) = match (field.inside, field.name.rsplit_once('.')) {
+        let (names, member) = self.spoken_of(which, owner, field);
+        names
+            .iter()
+            .find_map(|name| map.types.get(name)?.fields.get(member))
+    }
+
+    /// The names of the type that a member is of, and its name in there.
+    fn spoken_of<'f>(
+        &self,
+        which: Which,
+        owner: &Owner,
+        field: &'f Field,
+    ) -> (Vec<String>, &'f str) {
+        match (field.inside, field.name.rsplit_once('.')) {
             (Some(inside), Some((_, member))) => {
                 let names = self.layout(which).names(inside);
                 (names.into_iter().map(String::from).collect(), member)
             }
             _ => (owner.names[which as usize].clone(), field.name.as_str()),
-        };
-        names
-            .iter()
-            .find_map(|name| map.types.get(name)?.fields.get(member))
+        }
+    }
+
+    /// The names of a member: `type.member`.
+    pub(super) fn full_names(&self, which: Which, owner: &Owner, field: &Field) -> Vec<String> {
+        let (names, member) = self.spoken_of(which, owner, field);
+        let names = names.into_iter();
+        names.map(|name| format!("{name}.{member}")).collect()
     }
 
     /// The state map's rule for a member.
@@ -589,6 +615,7 @@ impl<'a> Planner<'a> {
             let prefix = format!("{name}.");
             let mut overrides = self.pair.overrides.entries.iter();
             overrides.any(|entry| entry.field.starts_with(&prefix))
+                || self.meanings.differ_in(name)
                 || map
                     .types
                     .get(*name)

@@ -2,6 +2,7 @@
 
 use super::decision::{Decision, Part, Value};
 use super::finding::{Undecided, Why};
+use super::flags::Meanings;
 use super::pair::Pair;
 use super::{Bits, FieldPlan, Node, Place, Plan, Side, TypePlan, padding_path};
 use crate::ctype::{self, Field, Shape};
@@ -24,6 +25,8 @@ pub struct Made {
     pub undecided: Vec<Undecided>,
     /// Indices of the overrides that made a difference.
     pub needed: BTreeSet<usize>,
+    /// Indices of the decisions about flags that made a difference.
+    pub needed_flags: BTreeSet<usize>,
     /// All fields that an override could have been for, as `type.field`.
     pub known: BTreeSet<String>,
 }
@@ -61,6 +64,8 @@ impl Plan {
             canonical: [BTreeMap::new(), BTreeMap::new()],
             undecided: Vec::new(),
             needed: BTreeSet::new(),
+            needed_flags: BTreeSet::new(),
+            meanings: Meanings::new(pair.map, pair.from.layout, pair.to.layout),
             known: BTreeSet::new(),
             journal: Vec::new(),
         };
@@ -85,6 +90,7 @@ impl Plan {
             plan,
             undecided: planner.undecided,
             needed: planner.needed,
+            needed_flags: planner.needed_flags,
             known: planner.known,
         }
     }
@@ -98,6 +104,8 @@ pub(super) struct Planner<'a> {
     canonical: [BTreeMap<TypeId, String>; 2],
     pub(super) undecided: Vec<Undecided>,
     pub(super) needed: BTreeSet<usize>,
+    needed_flags: BTreeSet<usize>,
+    pub(super) meanings: Meanings,
     pub(super) known: BTreeSet<String>,
     journal: Vec<Entry>,
 }
@@ -109,6 +117,7 @@ enum Entry {
     Type(String),
     Name(Name),
     Needed(usize),
+    NeededFlag(usize),
     Known(String),
 }
 
@@ -156,6 +165,7 @@ impl<'a> Planner<'a> {
                 Entry::Type(name) => drop(self.types.remove(&name)),
                 Entry::Name(key) => drop(self.names.remove(&key)),
                 Entry::Needed(index) => drop(self.needed.remove(&index)),
+                Entry::NeededFlag(index) => drop(self.needed_flags.remove(&index)),
                 Entry::Known(field) => drop(self.known.remove(&field)),
             }
         }
@@ -173,6 +183,13 @@ impl<'a> Planner<'a> {
     pub(super) fn add_needed(&mut self, index: usize) {
         if self.needed.insert(index) {
             self.journal.push(Entry::Needed(index));
+        }
+    }
+
+    /// Notes that a decision about a flag made a difference.
+    pub(super) fn add_needed_flag(&mut self, index: usize) {
+        if self.needed_flags.insert(index) {
+            self.journal.push(Entry::NeededFlag(index));
         }
     }
 
@@ -311,6 +328,7 @@ impl<'a> Planner<'a> {
     fn members(&mut self, owner: &Owner, old: &[Field], new: &[Field]) -> Vec<Decision> {
         let mut decisions = Vec::new();
         let claimed = self.claimed(owner, old, new);
+        let read_for_flags = self.read_for_flags(owner, old, new);
         let old_named = |name: &str| old.iter().find(|field| field.name == name);
         for field in new {
             self.add_known(format!("{}.{}", owner.name, field.name));
@@ -350,7 +368,20 @@ impl<'a> Planner<'a> {
                 (None, None) if in_new => continue,
                 (None, None) => match self.override_for(owner, &field.name, false) {
                     Some(entry) => Err(self.misplaced(entry, OverrideProblem::NoNewField)),
-                    None => self.by_rule(owner, Some(field), None),
+                    None => match read_for_flags.get(&field.name) {
+                        Some((by, decision)) => Ok(Decision {
+                            source: Source::Override,
+                            reason: decision.reason.clone(),
+                            evidence: String::new(),
+                            parts: vec![Part {
+                                rule: RuleKind::Call,
+                                action: super::Action::Used { by: by.clone() },
+                                from: Some(Value::of(field)),
+                                to: None,
+                            }],
+                        }),
+                        None => self.by_rule(owner, Some(field), None),
+                    },
                 },
             };
             match decided {

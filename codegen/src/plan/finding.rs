@@ -1,5 +1,6 @@
 //! What a plan leaves open.
 
+use crate::overrides::FlagDirection;
 use std::fmt;
 
 /// A field for which neither an override, nor the state map, nor an automatic rule says what
@@ -41,6 +42,28 @@ pub struct Candidate {
     pub likeness: f32,
 }
 
+/// A flag that is another one under the two layouts.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct FlagChange {
+    /// Name of the constant.
+    pub name: String,
+    /// Its bits under the layout read; 0 if that has it not.
+    pub was: u64,
+    /// Its bits under the layout written; 0 if that has it not.
+    pub is: u64,
+}
+
+impl FlagChange {
+    /// What happens to it.
+    pub fn direction(&self) -> FlagDirection {
+        match (self.was, self.is) {
+            (0, _) => FlagDirection::Appears,
+            (_, 0) => FlagDirection::Disappears,
+            _ => FlagDirection::Renumbered,
+        }
+    }
+}
+
 /// What is open about a field.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
@@ -80,6 +103,27 @@ pub enum Why {
         /// One of the names.
         name: String,
     },
+    /// Its bits mean something else under the two layouts.
+    FlagsDiffer {
+        /// What differs.
+        flags: Vec<FlagChange>,
+    },
+    /// The state map says of one side only what its bits mean.
+    MeaningOnOneSide,
+    /// Its values are made of constants that are known of one layout only.
+    NoConstants {
+        /// Name of the other layout.
+        layout: String,
+    },
+    /// A decision about one of its flags cannot be carried out.
+    Flag {
+        /// The flag.
+        name: String,
+        /// Where the decision stands.
+        place: String,
+        /// What is wrong.
+        what: String,
+    },
     /// It is too large for anything a kernel has.
     TooLarge {
         /// The largest size that is planned, in bytes.
@@ -117,13 +161,23 @@ impl Undecided {
                 "add `[[change]] field = \"{field}\"` with `disappears`: `drop = \"always\"` or `drop = \"only-if-initial\"`, or what it goes `into`, and a reason; or a `rename` on the field that it has become"
             ),
             Why::TypeChanged | Why::UnionChanged => format!(
-                "add `[[change]] field = \"{field}\"` with two conditions, and for each direction `scale`, `remap` or `call`, or an `init` and a `drop`, and a reason"
+                "add `[[change]] field = \"{field}\"` with two conditions, and for each direction `scale` or `call`, or an `init` and a `drop`, and a reason"
             ),
             Why::EnumeratorSplit { .. } | Why::ElementsLeftOver => {
                 format!(
                     "add `[[change]] field = \"{field}\"` with two conditions, and for each direction `merge`, `rest` or `call`, and a reason"
                 )
             }
+            Why::FlagsDiffer { .. } => format!(
+                "add `[[flags]] field = \"{field}\"` with the `names`, what becomes of them where they appear, disappear or are `renumbered`, and a reason"
+            ),
+            Why::MeaningOnOneSide => {
+                format!("add the field to the `fields` of the [[watch]] entry of {field}")
+            }
+            Why::NoConstants { layout } => format!(
+                "give {layout} its constants with `kconv-gen layout constants {layout} --headers FOLDER`"
+            ),
+            Why::Flag { .. } => "correct the decision".to_owned(),
             Why::NoInitial { member } => {
                 format!(
                     "say in the state map, in `initial` of {ty}, what value `{member}` has",
@@ -173,6 +227,27 @@ impl fmt::Display for Why {
                 f,
                 "has an old value with two names, one of them {name}, that are two values now"
             ),
+            Why::FlagsDiffer { flags } => write!(
+                f,
+                "has bits that mean something else, and nothing says what becomes of them: {}",
+                flags
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join("; ")
+            ),
+            Why::MeaningOnOneSide => {
+                f.write_str("is made of constants by the state map, under one layout only")
+            }
+            Why::NoConstants { layout } => {
+                write!(f, "is made of constants, and none are known of {layout}")
+            }
+            Why::Flag { name, place, what } => {
+                write!(
+                    f,
+                    "has the flag {name}, which cannot be converted: {what} ({place})"
+                )
+            }
             Why::TooLarge { largest } => write!(f, "has more than {largest} bytes"),
             Why::NoSuchType { layout } => write!(f, "is saved, but {layout} has no such type"),
             Why::NoTaskLabel => {
@@ -191,6 +266,17 @@ impl fmt::Display for Why {
                     "has an entry on line {line}{of} that cannot be carried out: {problem}"
                 )
             }
+        }
+    }
+}
+
+impl fmt::Display for FlagChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FlagChange { name, was, is } = self;
+        match self.direction() {
+            FlagDirection::Appears => write!(f, "{name} ({is:#x}) is new"),
+            FlagDirection::Disappears => write!(f, "{name} ({was:#x}) is no more"),
+            FlagDirection::Renumbered => write!(f, "{name} was {was:#x} and is {is:#x}"),
         }
     }
 }

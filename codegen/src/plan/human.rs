@@ -1,11 +1,11 @@
 //! What overrides decide.
 
-use super::Action;
 use super::auto::elements;
 use super::builder::{Owner, Planner, Which, member_of};
 use super::decision::{Decision, Part, Value};
 use super::finding::Why;
 use super::reset::empty_list;
+use super::{Action, Argument};
 use crate::ctype::{self, Field, ScalarKind, Shape};
 use crate::overrides::{Init, Override, OverrideAction, OverrideProblem};
 use kconv_rules::{PartKind, RuleKind, Source};
@@ -124,9 +124,18 @@ impl<'a> Planner<'a> {
         let dropped = self.override_for(owner, &field.name, true).is_some();
         let rest = if dropped { None } else { other };
         let without = self.speculate(|planner| planner.by_rule(owner, rest, Some(field)));
+        let names = own.map_or_else(Vec::new, |own| self.differing(owner, own, field));
         let parts = match &entry.action {
             OverrideAction::Rename { old: name } => {
                 return self.rename(owner, entry, name, field, own, old);
+            }
+            OverrideAction::Scale { .. }
+            | OverrideAction::Call { .. }
+            | OverrideAction::MergeSum
+            | OverrideAction::Rest { .. }
+                if !names.is_empty() =>
+            {
+                Err(OverrideProblem::FlagsDiffer { names })
             }
             OverrideAction::Init(_) if own.is_some() && !dropped => {
                 Err(OverrideProblem::InitWithoutDrop)
@@ -150,17 +159,13 @@ impl<'a> Planner<'a> {
                 source(from, own, old)
                     .and_then(|own| self.on_numbers("scale", RuleKind::Scale, &action, own, field))
             }
-            OverrideAction::Remap { flags, from } => {
-                let table = flags.iter().map(|flag| (flag.from, flag.to)).collect();
-                let action = Action::Remap { table };
-                source(from, own, old)
-                    .and_then(|own| self.on_numbers("remap", RuleKind::Remap, &action, own, field))
-            }
             OverrideAction::Rest { value } => self.rest(owner, *value, own, field),
             OverrideAction::Make { ty } => self.part(ty, PartKind::Made, owner, own, field),
             OverrideAction::Fold { ty } => self.part(ty, PartKind::Folded, owner, own, field),
             OverrideAction::MergeSum => self.sum(own, field),
-            OverrideAction::Call { function, from } => call(function, from, own, field, old),
+            OverrideAction::Call { function, from } => {
+                self.call(owner, (function, from), own, field, old)
+            }
             OverrideAction::Drop { .. } | OverrideAction::DropContainer => Ok(Vec::new()),
         };
         let decided = decision(entry, parts.map_err(|problem| in_line(entry, problem))?);
@@ -504,6 +509,44 @@ impl<'a> Planner<'a> {
         Ok(both(rule, action, own, field))
     }
 
+    fn call(
+        &self,
+        owner: &Owner,
+        (function, from): (&str, &[String]),
+        own: Option<&Field>,
+        field: &Field,
+        old: &[Field],
+    ) -> Parts {
+        let names = arguments(from, &field.name);
+        let mut arguments = Vec::new();
+        for name in &names {
+            arguments.push(match name.contains(':') {
+                true => {
+                    let wrong = |what| OverrideProblem::Flag {
+                        name: name.clone(),
+                        what,
+                    };
+                    self.argument(owner, name).map_err(wrong)?
+                }
+                false => Argument {
+                    field: old_field(name, old)?.path(),
+                    flag: None,
+                },
+            });
+        }
+        let action = Action::Call {
+            function: function.to_owned(),
+            arguments,
+        };
+        let own = own.filter(|own| names.contains(&own.name));
+        Ok(vec![Part {
+            rule: RuleKind::Call,
+            action,
+            from: own.map(Value::of),
+            to: Some(Value::of(field)),
+        }])
+    }
+
     fn sum(&self, own: Option<&Field>, field: &Field) -> Parts {
         let own = own.ok_or(OverrideProblem::NeedsBoth { action: "merge" })?;
         let is_number = |which: Which, ty| {
@@ -528,31 +571,6 @@ impl<'a> Planner<'a> {
         }
         Ok(both(RuleKind::Merge, Action::Sum, own, field))
     }
-}
-
-fn call(
-    function: &str,
-    from: &[String],
-    own: Option<&Field>,
-    field: &Field,
-    old: &[Field],
-) -> Parts {
-    let names = arguments(from, &field.name);
-    let read = names
-        .iter()
-        .map(|name| old_field(name, old))
-        .collect::<Result<Vec<_>, _>>()?;
-    let action = Action::Call {
-        function: function.to_owned(),
-        arguments: read.into_iter().map(Field::path).collect(),
-    };
-    let own = own.filter(|own| names.contains(&own.name));
-    Ok(vec![Part {
-        rule: RuleKind::Call,
-        action,
-        from: own.map(Value::of),
-        to: Some(Value::of(field)),
-    }])
 }
 
 /// The old field that an action reads: the one it names, else the one of the same name.

@@ -6,7 +6,8 @@
 use super::hunks::{Evidence, Touch, Wanted};
 use super::{Open, Proposal, Selection};
 use crate::ctype::{self, ScalarKind, Shape};
-use crate::plan::{Declaration, Undecided, Why};
+use crate::overrides::FlagDirection;
+use crate::plan::{Declaration, FlagChange, Undecided, Why};
 use kernel_structs::layout::{FieldPath, Layout, TypeId};
 use kernel_structs::state::{Policy, Rule, StateMap};
 use std::collections::BTreeMap;
@@ -120,10 +121,48 @@ fn entry(
         note(text, &format!("  {}", field.advice()));
         return;
     }
+    if let Why::FlagsDiffer { flags } = &field.why {
+        for line in flag_decisions(&name, flags) {
+            let _ = writeln!(text, "# {line}");
+        }
+        return;
+    }
     let _ = writeln!(text, "# [[change]]\n# field = {name:?}");
     for line in change(selection, field, &name) {
         let _ = writeln!(text, "# {line}");
     }
+}
+
+/// What becomes of flags, for a person to correct: those that only one side has are left out and
+/// kept, the others go by name.
+fn flag_decisions(field: &str, flags: &[FlagChange]) -> Vec<String> {
+    let of = |renumbered: bool| -> Vec<&str> {
+        let is = |flag: &&FlagChange| (flag.direction() == FlagDirection::Renumbered) == renumbered;
+        flags
+            .iter()
+            .filter(is)
+            .map(|flag| flag.name.as_str())
+            .collect()
+    };
+    let mut lines = Vec::new();
+    for (names, directions) in [
+        (
+            of(false),
+            &[
+                "appears = { reason = \"\" }",
+                "disappears = { drop = \"always\", reason = \"\" }",
+            ][..],
+        ),
+        (of(true), &["renumbered = { reason = \"\" }"][..]),
+    ] {
+        if !names.is_empty() {
+            lines.push("[[flags]]".to_owned());
+            lines.push(format!("field = {field:?}"));
+            lines.push(format!("names = {names:?}"));
+            lines.extend(directions.iter().map(|line| (*line).to_owned()));
+        }
+    }
+    lines
 }
 
 /// Whether the state map has to be completed, which no override can do for it.
@@ -137,6 +176,8 @@ fn by_state_map(why: &Why) -> bool {
             | Why::NoSuchType { .. }
             | Why::NoTaskLabel
             | Why::TooLarge { .. }
+            | Why::MeaningOnOneSide
+            | Why::NoConstants { .. }
     )
 }
 

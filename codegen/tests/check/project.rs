@@ -54,15 +54,19 @@ fn an_override_decides() {
 }
 
 #[test]
-fn a_rename_and_a_remap_decide() {
-    let (_folder, project) = project(
-        "[[override]]\nfield = \"task_struct.nivcsw_count\"\nrename = \"nivcsw\"\nreason = \"r\"\n\
-         [[override]]\nfield = \"task_struct.flags\"\nremap = [{ name = \"PF_EXITING\", from = 4, to = 8 }]\nreason = \"r\"\n",
+fn a_rename_and_a_flag_decide() {
+    let (folder, project) = project(
+        "[[override]]\nfield = \"task_struct.nivcsw_count\"\nrename = \"nivcsw\"\nreason = \"r\"\n",
     );
     assert_eq!(
         with(&project, "field-renamed"),
         ["decided renamed task_struct.nivcsw_count"]
     );
+    let family = folder.path().join("overrides/linux-6");
+    std::fs::create_dir_all(&family).unwrap();
+    let flags = "[[flags]]\nfield = \"task_struct.flags\"\nnames = [\"PF_EXITING\"]\nrenumbered = { reason = \"r\" }\n";
+    std::fs::write(family.join("task_struct.toml"), flags).unwrap();
+    let project = Project::read(folder.path(), "linux-6").unwrap();
     assert_eq!(
         with(&project, "define-renumbered"),
         ["decided constant-renumbered PF_EXITING"]

@@ -1,6 +1,7 @@
 //! A copy of the project as it was before a release.
 
 use kconv_archive::Error;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -112,10 +113,12 @@ impl Project {
     /// longer, what the project itself knows of these kernels is put into the copy instead, as if
     /// they had been imported, and that is said.
     pub(crate) fn has_packages(&self, names: &[&str]) -> bool {
-        for name in names {
-            let deb = match kconv_archive::package(name) {
+        let headers = names.iter().flat_map(|name| kconv_archive::headers(name));
+        let all = names.iter().map(|name| (*name).to_owned()).chain(headers);
+        for name in all.collect::<BTreeSet<String>>() {
+            let deb = match kconv_archive::package(&name) {
                 Ok(deb) => deb,
-                Err(Error::Download { .. }) if !is_offered(name) => {
+                Err(Error::Download { .. }) if !is_offered(&name) => {
                     // What a test prints with `eprintln` is shown only if it fails.
                     let told = writeln!(
                         io::stderr(),

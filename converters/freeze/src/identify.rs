@@ -45,6 +45,18 @@ pub enum IdentifyError {
         /// Fingerprint of its saved types.
         fingerprint: Fingerprint,
     },
+    /// The kernel's structures lie like those of several registered releases, whose values mean
+    /// different things, and its name tells none of them.
+    #[error(
+        "the structures of {release} lie like those of {}, between which bits of saved values mean different things; the name tells none of them",
+        .layouts.join(" and ")
+    )]
+    Ambiguous {
+        /// What `uname -r` prints.
+        release: String,
+        /// The layouts.
+        layouts: Vec<String>,
+    },
     /// The kernel calls itself by the name of a release that lies differently.
     #[error(
         "the kernel calls itself {release}, but its structures have the fingerprint {found}; those of that release have {expected}"
@@ -69,7 +81,7 @@ impl IdentifyError {
             IdentifyError::Btf(_) | IdentifyError::Family(_) | IdentifyError::Foreign { .. } => {
                 "freeze a kernel of Linux 6.1 or 6.12 with CONFIG_DEBUG_INFO_BTF"
             }
-            IdentifyError::UnknownLayout { .. } => {
+            IdentifyError::UnknownLayout { .. } | IdentifyError::Ambiguous { .. } => {
                 "register the release (`kconv-gen release import`), and make a converter for it"
             }
             IdentifyError::OtherLayout { .. } => {
@@ -92,37 +104,46 @@ pub(crate) fn identify(
         .state_map(registry.family_of_layout(&full)?)
         .map_err(IdentifyError::Registry)?;
     let prepared = prepare_layout(&full, &map);
-    let (layout, fingerprint) = prepared.map_err(|source| IdentifyError::Foreign {
+    // A running kernel tells its types, and nothing of what bits of their values mean.
+    let (layout, types) = prepared.map_err(|source| IdentifyError::Foreign {
         family: map.family.clone(),
         source: Box::new(source),
     })?;
-    let found = Fingerprint(fingerprint.0);
+    let found = Fingerprint(types.0);
     let known = registry
         .releases()
         .iter()
         .find(|known| known.name == release || known.uname.as_deref() == Some(release));
-    let (name, layout_id) = match known {
+    let (name, entry) = match known {
         Some(known) => {
             let entry = registry.layout_entry(&known.layout);
             let entry = entry.map_err(IdentifyError::Registry)?;
-            if entry.fingerprint != fingerprint {
+            if entry.types != types {
                 return Err(IdentifyError::OtherLayout {
                     release: release.to_owned(),
                     found,
-                    expected: Fingerprint(entry.fingerprint.0),
+                    expected: Fingerprint(entry.types.0),
                 });
             }
-            (known.name.clone(), known.layout.0.clone())
+            (known.name.clone(), entry)
         }
         None => {
-            let entries = registry.layout_by_fingerprint(fingerprint);
-            let entry = entries
-                .first()
-                .ok_or_else(|| IdentifyError::UnknownLayout {
+            let entries = registry.layouts_by_types(types);
+            let first = entries.first().copied();
+            let entry = first.ok_or_else(|| IdentifyError::UnknownLayout {
+                release: release.to_owned(),
+                fingerprint: found,
+            })?;
+            if entries
+                .iter()
+                .any(|other| other.fingerprint != entry.fingerprint)
+            {
+                return Err(IdentifyError::Ambiguous {
                     release: release.to_owned(),
-                    fingerprint: found,
-                })?;
-            (release.to_owned(), entry.id.0.clone())
+                    layouts: entries.iter().map(|entry| entry.id.0.clone()).collect(),
+                });
+            }
+            (release.to_owned(), entry)
         }
     };
     Ok(Identified {
@@ -131,8 +152,8 @@ pub(crate) fn identify(
         hz: known.and_then(|known| known.hz),
         id: KernelId {
             release: name,
-            layout: layout_id,
-            fingerprint: found,
+            layout: entry.id.0.clone(),
+            fingerprint: Fingerprint(entry.fingerprint.0),
             build_id,
         },
     })

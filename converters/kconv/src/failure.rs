@@ -66,6 +66,11 @@ pub(crate) enum Failure {
         found: kconv_image::Fingerprint,
         expected: kconv_image::Fingerprint,
     },
+    #[error(
+        "{}: was written by an earlier kconv, whose fingerprint of {release} did not say what bits of saved values mean",
+        image.display()
+    )]
+    OlderFingerprint { image: PathBuf, release: String },
     #[error("no converter leads from {from} (layout {from_layout}) to {to} (layout {to_layout})")]
     NoPath {
         from: String,
@@ -198,6 +203,9 @@ impl Failure {
             Failure::OtherRelease { found, .. } => format!("run `kconv {found} TO IMAGE`"),
             Failure::OtherLayout { .. } => String::from(
                 "the image comes from a kernel that was built differently; register that kernel as a release of its own",
+            ),
+            Failure::OlderFingerprint { .. } => String::from(
+                "thaw it with that kconv on the kernel it is of, and freeze the tasks anew",
             ),
             Failure::NoPath { .. } => String::from(
                 "a converter for the missing step has to be generated: see the book, chapter \"For maintainers of a release\"",

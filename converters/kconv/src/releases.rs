@@ -22,13 +22,22 @@ impl Known {
 
     /// The release that `image` is of.
     pub(crate) fn of_image(&self, image: &Image) -> Result<&Release, Failure> {
-        let name = &image.head().identity.kernel.release;
-        self.registry
-            .release(name, None, None)
-            .map_err(|_| Failure::UnknownKernel {
+        let kernel = &image.head().identity.kernel;
+        let name = &kernel.release;
+        let release = self.registry.release(name, None, None);
+        let release = release.map_err(|_| Failure::UnknownKernel {
+            image: image.path().to_owned(),
+            release: name.clone(),
+        })?;
+        let layout = self.registry.layout_entry(&release.layout)?;
+        let found = kernel.fingerprint.0;
+        match found == layout.types.0 && found != layout.fingerprint.0 {
+            true => Err(Failure::OlderFingerprint {
                 image: image.path().to_owned(),
                 release: name.clone(),
-            })
+            }),
+            false => Ok(release),
+        }
     }
 
     /// The release that `name` means for `image`: without a flavour, the image's own.

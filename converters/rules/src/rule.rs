@@ -125,8 +125,8 @@ pub enum RuleKind {
     Drop,
     /// By override: another unit.
     Scale,
-    /// By override: bits or enumerators by name.
-    Remap,
+    /// By override: flags by name.
+    Flags,
     /// By override: one value becomes several.
     Split,
     /// By override: several values become one.
@@ -178,7 +178,7 @@ impl RuleKind {
             RuleKind::Init => "init",
             RuleKind::Drop => "drop",
             RuleKind::Scale => "scale",
-            RuleKind::Remap => "remap",
+            RuleKind::Flags => "flags",
             RuleKind::Split => "split",
             RuleKind::Merge => "merge",
             RuleKind::Make => "make",

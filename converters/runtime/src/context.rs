@@ -8,8 +8,9 @@ mod parts;
 use crate::at::At;
 use crate::bits;
 use crate::finding::{Finding, Problem};
+use crate::flags::Flags;
 use crate::placement::{Map, Placed};
-use crate::scalar::{Scalar, Widen};
+use crate::scalar::{Scalar, Widen, address};
 use crate::table::Converter;
 use kconv_image::model::{ObjectId, Remainder, Slot, Symbol};
 use kconv_rules::{Bits, RuleKind, reason_of};
@@ -274,21 +275,33 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Flags, by a table of old and new masks.
-    pub fn remap<P: Scalar, Q: Scalar>(&mut self, at: &At<'_>, old: P, table: &[(u64, u64)]) -> Q {
-        let mut left = address(old);
-        let mut flags = 0;
-        for (from, to) in table {
-            if left & from == *from {
-                left &= !from;
-                flags |= to;
-            }
+    /// Flags, by their names under both layouts.
+    pub fn flags<P: Scalar, Q: Scalar>(&mut self, at: &At<'_>, old: P, flags: &Flags) -> Q {
+        self.flags_and(at, old, flags, &[])
+    }
+
+    /// As [`Context::flags`], with flags of which functions of people said whether they are set:
+    /// their masks before and after, and that.
+    pub fn flags_and<P: Scalar, Q: Scalar>(
+        &mut self,
+        at: &At<'_>,
+        old: P,
+        flags: &Flags,
+        called: &[(u64, u64, bool)],
+    ) -> Q {
+        let value = address(old);
+        let converted = flags.convert(value, called);
+        if converted.kept {
+            self.keep(at, old.as_bytes());
         }
-        if left != 0 {
-            let problem = Problem::NoSuchFlag { bits: left };
-            self.refuse(RuleKind::Remap, at, format!("{:#x}", address(old)), problem);
+        if !converted.refused.is_empty() || converted.unnamed != 0 {
+            let problem = Problem::NoSuchFlag {
+                names: converted.refused,
+                bits: converted.unnamed,
+            };
+            self.refuse(RuleKind::Flags, at, format!("{value:#x}"), problem);
         }
-        self.pointer(RuleKind::Remap, at, flags)
+        self.pointer(RuleKind::Flags, at, converted.value)
     }
 
     /// A kernel-private integer or pointer: the initial value of the new kernel. The old value is
@@ -586,12 +599,6 @@ impl<'a> Context<'a> {
             problem,
         });
     }
-}
-
-/// The bits of an integer as an address: a pointer kept in a signed field is not negative.
-fn address<P: Scalar>(value: P) -> u64 {
-    let bits = 8 * size_of::<P>() as u32;
-    (value.value() as u128 & ((1u128 << bits) - 1)) as u64
 }
 
 /// The integer whose bits are an address, signed or not.

@@ -54,9 +54,11 @@ pub enum Problem {
     },
     /// An enumerator that the new kernel does not have.
     NoSuchEnumerator,
-    /// A flag that the new kernel does not have.
+    /// Flags that the new kernel does not have.
     NoSuchFlag {
-        /// The bits without counterpart.
+        /// Those that have a name in the old kernel.
+        names: Vec<&'static str>,
+        /// Bits that have no name in the old kernel.
         bits: u64,
     },
     /// A pointer at an object that is to be folded into the one that points at it, and that another
@@ -101,7 +103,7 @@ impl Finding {
                 "let the task finish what it is doing, then freeze it again; or leave this task out of the set"
             }
             Problem::NoSuchEnumerator | Problem::NoSuchFlag { .. } => {
-                "add a remap override to the converter that says what becomes of it"
+                "let the task give up what the new kernel does not have, or leave it out of the set"
             }
             Problem::Shared { .. }
             | Problem::NotAPart { .. }
@@ -137,8 +139,15 @@ impl fmt::Display for Problem {
                 )
             }
             Problem::NoSuchEnumerator => f.write_str("has no enumerator in the new kernel"),
-            Problem::NoSuchFlag { bits } => {
-                write!(f, "has bits {bits:#x}, which the new kernel does not have")
+            Problem::NoSuchFlag { names, bits: 0 } => {
+                write!(f, "has {}, which the new kernel does not have", names.join(" and "))
+            }
+            Problem::NoSuchFlag { names, bits } => {
+                write!(f, "has bits {bits:#x}, which have no name in the old kernel")?;
+                match names.as_slice() {
+                    [] => Ok(()),
+                    names => write!(f, ", and {}, which the new one does not have", names.join(" and ")),
+                }
             }
             Problem::Shared { target } => write!(
                 f,

@@ -14,6 +14,7 @@ pub mod chain;
 pub mod context;
 pub mod convert;
 pub mod finding;
+pub mod flags;
 mod parts;
 pub mod placement;
 pub mod report;
@@ -28,6 +29,7 @@ pub use zerocopy;
 pub mod prelude {
     pub use crate::at::At;
     pub use crate::context::Context;
+    pub use crate::flags::Flags;
     pub use crate::table::{Converter, Node, TaskLabel, TypeConverter};
     pub use kconv_image::model::{Fingerprint, Machine};
     pub use kconv_rules::{

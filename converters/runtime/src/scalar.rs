@@ -29,6 +29,12 @@ macro_rules! scalar {
 
 scalar!(u8: u8, i8: i8, U16: u16, I16: i16, U32: u32, I32: i32, U64: u64, I64: i64);
 
+/// The bits of an integer as an address: a pointer kept in a signed field is not negative.
+pub(crate) fn address<P: Scalar>(value: P) -> u64 {
+    let bits = 8 * size_of::<P>() as u32;
+    (value.value() as u128 & ((1u128 << bits) - 1)) as u64
+}
+
 /// An integer type all of whose values `To` holds.
 pub trait Widen<To> {
     /// The same value.

@@ -29,6 +29,7 @@
 
 mod bindings;
 mod build;
+mod constants;
 mod doubt;
 mod error;
 mod expression;
@@ -37,6 +38,7 @@ mod profile;
 mod run;
 mod rust_type;
 
+pub use constants::constants;
 pub use doubt::Doubt;
 pub use error::HeaderError;
 pub use profile::{Profile, ProfileError, Tree};

@@ -1,4 +1,4 @@
-//! Kernels as Debian packs them: `linux-image-*.deb`.
+//! Kernels as Debian packs them: `linux-image-*.deb`, and their headers, `linux-headers-*.deb`.
 //!
 //! A package is an `ar` archive of a version, a compressed tar file about the package and one with
 //! its files (deb(5)). The kernel and its configuration are near the beginning of the latter; it is
@@ -8,6 +8,7 @@ use crate::bzimage::{Compression, Config, ConfigError, KernelError};
 use object::read::archive::ArchiveFile;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::path::Path;
 use tar::Archive;
 use thiserror::Error;
 
@@ -101,29 +102,8 @@ impl Package {
     /// # Errors
     /// If it is no Debian package, is damaged, or has no kernel in it.
     pub fn read(data: &[u8]) -> Result<Package, PackageError> {
-        let archive = ArchiveFile::parse(data)?;
-        let (mut control, mut files) = (None, None);
-        for member in archive.members() {
-            let member = member?;
-            let name = String::from_utf8_lossy(member.name()).into_owned();
-            let bytes = member.data(data)?;
-            match name.split_once(".tar") {
-                Some(("control", _)) => control = Some((name, bytes)),
-                Some(("data", _)) => files = Some((name, bytes)),
-                _ => {}
-            }
-        }
-        let control = control.ok_or(PackageError::NoMember("control.tar"))?;
-        let files = files.ok_or(PackageError::NoMember("data.tar"))?;
-        let control = take(&control, &[("control", LARGEST_TEXT)])?;
-        let control = text(control.get("control"));
-        let field = |name: &'static str| -> Result<String, PackageError> {
-            let line = control.lines().find_map(|line| {
-                let (key, value) = line.split_once(':')?;
-                (key == name).then(|| value.trim().to_owned())
-            });
-            line.ok_or(PackageError::NoField(name))
-        };
+        let (control, files) = members(data)?;
+        let field = |name| control.field(name).ok_or(PackageError::NoField(name));
         let (name, version) = (field("Package")?, field("Version")?);
         let wanted = [
             ("boot/vmlinuz-", LARGEST_KERNEL),
@@ -146,8 +126,141 @@ impl Package {
     }
 }
 
+/// What a package of headers says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Headers {
+    /// Its name, such as `linux-headers-6.1.0-47-amd64`.
+    pub name: String,
+    /// Its version, such as `6.1.170-3`.
+    pub version: String,
+    /// The packages of headers that it needs, such as `linux-headers-6.1.0-47-common`.
+    pub needs: Vec<String>,
+}
+
+impl Headers {
+    /// Reads what the package `data` says of itself, and nothing of its files.
+    ///
+    /// # Errors
+    /// If it is no Debian package or does not say what it is.
+    pub fn read(data: &[u8]) -> Result<Headers, PackageError> {
+        let (control, _) = members(data)?;
+        let field = |name| control.field(name).ok_or(PackageError::NoField(name));
+        let depends = control.field("Depends").unwrap_or_default();
+        let needs = depends
+            .split([',', '|'])
+            .filter_map(|one| one.split_whitespace().next())
+            .filter(|name| name.starts_with("linux-headers-"));
+        Ok(Headers {
+            name: field("Package")?,
+            version: field("Version")?,
+            needs: needs.map(str::to_owned).collect(),
+        })
+    }
+
+    /// Unpacks the headers of the package `data` into `folder`, where they come to lie under
+    /// `usr/src`: files in folders called `include`, and Makefiles at the top.
+    ///
+    /// # Errors
+    /// If it is no Debian package, is damaged, has files larger than headers are, or the folder
+    /// cannot be written to.
+    pub fn unpack(data: &[u8], folder: &Path) -> Result<(), PackageError> {
+        let (_, (member, packed)) = members(data)?;
+        let damaged = |source| PackageError::Damaged {
+            member: member.clone(),
+            source,
+        };
+        let mut archive = Archive::new(unpacked(&member, packed)?);
+        for entry in archive.entries().map_err(damaged)? {
+            let mut entry = entry.map_err(damaged)?;
+            let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+            let rest = path.trim_start_matches("./").strip_prefix("usr/src/");
+            let inside = rest
+                .and_then(|rest| rest.split_once('/'))
+                .map(|(_, inside)| inside);
+            let wanted = inside.is_some_and(|inside| {
+                inside == "Makefile"
+                    || inside.starts_with("include/")
+                    || inside.contains("/include/")
+            });
+            if !wanted {
+                continue;
+            }
+            let size = entry.size();
+            if size > LARGEST_TEXT {
+                return Err(PackageError::TooLarge {
+                    file: path,
+                    size,
+                    limit: LARGEST_TEXT,
+                });
+            }
+            // What would lie outside of the folder is passed over.
+            entry.unpack_in(folder).map_err(damaged)?;
+        }
+        Ok(())
+    }
+}
+
+/// The text of a package's control file.
+struct Control(String);
+
+impl Control {
+    fn field(&self, name: &str) -> Option<String> {
+        self.0.lines().find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            (key == name).then(|| value.trim().to_owned())
+        })
+    }
+}
+
+/// A member of an `ar` archive: its name, and its bytes.
+type Member<'a> = (String, &'a [u8]);
+
+/// A package's control file, and the member with its files.
+fn members(data: &[u8]) -> Result<(Control, Member<'_>), PackageError> {
+    let archive = ArchiveFile::parse(data)?;
+    let (mut control, mut files) = (None, None);
+    for member in archive.members() {
+        let member = member?;
+        let name = String::from_utf8_lossy(member.name()).into_owned();
+        let bytes = member.data(data)?;
+        match name.split_once(".tar") {
+            Some(("control", _)) => control = Some((name, bytes)),
+            Some(("data", _)) => files = Some((name, bytes)),
+            _ => {}
+        }
+    }
+    let control = control.ok_or(PackageError::NoMember("control.tar"))?;
+    let files = files.ok_or(PackageError::NoMember("data.tar"))?;
+    let control = take(&control, &[("control", LARGEST_TEXT)])?;
+    Ok((Control(text(control.get("control"))), files))
+}
+
 fn text(bytes: Option<&Vec<u8>>) -> String {
     String::from_utf8_lossy(bytes.map(Vec::as_slice).unwrap_or_default()).into_owned()
+}
+
+/// The bytes of a compressed tar file, as many as are looked at.
+fn unpacked<'a>(member: &str, packed: &'a [u8]) -> Result<impl Read + use<'a>, PackageError> {
+    let damaged = |source| PackageError::Damaged {
+        member: member.to_owned(),
+        source,
+    };
+    let stream: Box<dyn Read + 'a> = match member.ends_with(".tar") {
+        true => Box::new(packed),
+        false => {
+            let compression = Compression::detect(packed);
+            let compression = compression.map_err(|source| PackageError::Compression {
+                member: member.to_owned(),
+                source,
+            })?;
+            let stream = compression.stream(packed).ok_or(PackageError::Foreign {
+                member: member.to_owned(),
+                compression,
+            })?;
+            stream.map_err(damaged)?
+        }
+    };
+    Ok(stream.take(SEARCHED))
 }
 
 /// The first file of a compressed tar file for each of the beginnings of a path that are `wanted`,
@@ -160,23 +273,8 @@ fn take(
         member: member.clone(),
         source,
     };
-    let stream: Box<dyn Read> = match member.ends_with(".tar") {
-        true => Box::new(*packed),
-        false => {
-            let compression = Compression::detect(packed);
-            let compression = compression.map_err(|source| PackageError::Compression {
-                member: member.clone(),
-                source,
-            })?;
-            let stream = compression.stream(packed).ok_or(PackageError::Foreign {
-                member: member.clone(),
-                compression,
-            })?;
-            stream.map_err(damaged)?
-        }
-    };
     let mut found = BTreeMap::new();
-    let mut archive = Archive::new(stream.take(SEARCHED));
+    let mut archive = Archive::new(unpacked(member, packed)?);
     for entry in archive.entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
         let path = entry.path_bytes().into_owned();

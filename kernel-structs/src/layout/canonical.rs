@@ -18,6 +18,10 @@
 //!
 //! Offsets are in bits, sizes in bytes. A type without a tag, or with a tag that several
 //! different contained types have, is named by the digest of its description.
+//!
+//! What a bit of a value means is part of a layout as well. A fingerprint therefore covers, behind
+//! this text, the constants that the layout has, each as `  NAME = value` in the order of their
+//! names under the line `constants`; a layout without constants has none of these lines.
 
 use super::{Composite, CompositeKind, EnumType, IntType, Layout, Type, TypeId};
 use crate::nearest::nearest;
@@ -34,7 +38,8 @@ const DOMAIN: &str = "kconv layout 1";
 /// Digits of a digest in a canonical text: 128 bits.
 const DIGEST_DIGITS: usize = 32;
 
-/// BLAKE3 of the canonical text of a layout's saved types.
+/// BLAKE3 of the canonical text of a layout's saved types, and of the constants that their values
+/// are made of.
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(pub [u8; 32]);
 
@@ -66,6 +71,12 @@ impl fmt::Display for UnknownType {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("`{0}` is no fingerprint: 64 hexadecimal digits in lower case are expected")]
 pub struct FingerprintError(pub String);
+
+impl Fingerprint {
+    fn of(text: &str) -> Fingerprint {
+        Fingerprint(*blake3::hash(text.as_bytes()).as_bytes())
+    }
+}
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -151,13 +162,31 @@ pub fn canonical_text(layout: &Layout, saved: &[&str]) -> Result<String, Unknown
 }
 
 impl Layout {
-    /// The fingerprint of the types named in `saved`.
+    /// The fingerprint of the types named in `saved` and of the constants that their values are
+    /// made of ([`Layout::constants`]).
     ///
     /// # Errors
     /// If a name stands for no type of the layout, or for several different ones.
     pub fn fingerprint(&self, saved: &[&str]) -> Result<Fingerprint, UnknownType> {
-        let text = canonical_text(self, saved)?;
-        Ok(Fingerprint(*blake3::hash(text.as_bytes()).as_bytes()))
+        let mut text = canonical_text(self, saved)?;
+        let constants = self.constants();
+        if !constants.is_empty() {
+            text.push_str("\nconstants\n");
+        }
+        for (name, value) in constants {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "  {name} = {value}");
+        }
+        Ok(Fingerprint::of(&text))
+    }
+
+    /// The fingerprint of the types named in `saved` alone: all that a running kernel tells of
+    /// itself.
+    ///
+    /// # Errors
+    /// As [`Layout::fingerprint`].
+    pub fn types_fingerprint(&self, saved: &[&str]) -> Result<Fingerprint, UnknownType> {
+        Ok(Fingerprint::of(&canonical_text(self, saved)?))
     }
 
     /// The canonical spelling of a type: the same in two layouts with pointers of one size

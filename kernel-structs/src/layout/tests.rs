@@ -4,6 +4,7 @@
 
 mod canonical;
 mod check;
+mod constants;
 mod minimise;
 mod path;
 mod render;

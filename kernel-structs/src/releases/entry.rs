@@ -6,19 +6,27 @@ use std::fmt::Write;
 impl LayoutEntry {
     /// The entry as it stands in `releases.toml`.
     pub fn to_toml(&self) -> String {
-        let fingerprint = self.fingerprint.to_string();
-        block(
-            "layout",
-            &[
-                ("id", &self.id.0),
-                ("family", &self.family),
-                ("arch", &self.arch),
-                ("flavour", &self.flavour),
-                ("fingerprint", &fingerprint),
-                ("file", &self.file),
-                ("source", &self.source),
-            ],
-        )
+        let mut fields = vec![
+            ("id", self.id.0.clone()),
+            ("family", self.family.clone()),
+            ("arch", self.arch.clone()),
+            ("flavour", self.flavour.clone()),
+        ];
+        fields.extend(self.identity());
+        fields.push(("file", self.file.clone()));
+        fields.push(("source", self.source.clone()));
+        fields.extend(self.constants.clone().map(|from| ("constants", from)));
+        let fields: Vec<_> = fields.iter().map(|(key, value)| (*key, value)).collect();
+        block("layout", &fields)
+    }
+
+    /// The fingerprints, that of the types alone where it is another one.
+    fn identity(&self) -> Vec<(&'static str, String)> {
+        let mut fields = vec![("fingerprint", self.fingerprint.to_string())];
+        if self.types != self.fingerprint {
+            fields.push(("types", self.types.to_string()));
+        }
+        fields
     }
 }
 
@@ -80,26 +88,39 @@ pub fn with_entries(text: &str, layouts: &[LayoutEntry], releases: &[Release]) -
     all
 }
 
-/// The text of a `releases.toml` with another fingerprint for the layout of `entry`: that of
-/// `entry`. The rest, comments included, stays as it is. `None` if the layout is not there.
+/// The text of a `releases.toml` with other fingerprints, and another origin of the constants, for
+/// the layout of `entry`: those of `entry`. The rest, comments included, stays as it is. `None` if
+/// the layout is not there.
 pub fn with_fingerprint(text: &str, entry: &LayoutEntry) -> Option<String> {
     let id = format!("id = {}", toml::Value::String(entry.id.0.clone()));
-    let mut inside = false;
-    let mut start = 0;
+    let string = |value: &str| toml::Value::String(value.to_owned());
+    let mut all = String::with_capacity(text.len() + 256);
+    let (mut inside, mut found) = (false, false);
     for line in text.split_inclusive('\n') {
         let bare = line.trim();
         match bare.starts_with('[') {
             true => inside = false,
             false => inside |= bare == id,
         }
-        if inside && bare.split('=').next().map(str::trim) == Some("fingerprint") {
-            let new = format!("fingerprint = \"{}\"\n", entry.fingerprint);
-            let rest = &text[start + line.len()..];
-            return Some(format!("{}{new}{rest}", &text[..start]));
+        match bare.split('=').next().map(str::trim) {
+            Some("fingerprint") if inside => {
+                found = true;
+                for (key, value) in entry.identity() {
+                    // Writing to a string cannot fail.
+                    let _ = writeln!(all, "{key} = {}", string(&value));
+                }
+            }
+            Some("types" | "constants") if inside => {}
+            Some("source") if inside => {
+                all.push_str(line);
+                if let Some(from) = &entry.constants {
+                    let _ = writeln!(all, "constants = {}", string(from));
+                }
+            }
+            _ => all.push_str(line),
         }
-        start += line.len();
     }
-    None
+    found.then_some(all)
 }
 
 /// Where the first line that is `line` begins.
@@ -133,8 +154,10 @@ mod tests {
             arch: "amd64".to_owned(),
             flavour: "cloud".to_owned(),
             fingerprint,
+            types: "1".repeat(64).parse().unwrap(),
             file: "new.btf".to_owned(),
             source: "a \"quoted\" source with \\".to_owned(),
+            constants: Some("headers".to_owned()),
         };
         let release = Release {
             name: "6.99-cloud-amd64".to_owned(),
@@ -202,10 +225,15 @@ mod tests {
         let text = Files::builtin()
             .releases
             .replace(&layout.to_toml(), &commented);
-        let old = layout.fingerprint.to_string();
+        let before = commented.clone();
         layout.fingerprint = "0".repeat(64).parse().unwrap();
+        layout.types = "1".repeat(64).parse().unwrap();
+        layout.constants = Some("other headers".to_owned());
         let new = with_fingerprint(&text, &layout).unwrap();
-        assert_eq!(new, text.replace(&old, &"0".repeat(64)));
+        let after = layout
+            .to_toml()
+            .replace("family =", "# Debian's oldest.\nfamily =");
+        assert_eq!(new, text.replace(&before, &after));
         layout.id = LayoutId("none".to_owned());
         assert_eq!(with_fingerprint(&text, &layout), None);
     }

@@ -21,8 +21,10 @@ struct RawLayout {
     arch: String,
     flavour: String,
     fingerprint: String,
+    types: Option<String>,
     file: String,
     source: String,
+    constants: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -97,21 +99,27 @@ fn add_layout(registry: &mut Registry, raw: RawLayout) -> Result<(), RegistryErr
     if !registry.files.states.contains_key(&state) {
         return Err(RegistryError::NoFile { place, file: state });
     }
-    let fingerprint = raw
-        .fingerprint
-        .parse()
-        .map_err(|source| RegistryError::Fingerprint {
+    let parse = |text: &str| {
+        text.parse().map_err(|source| RegistryError::Fingerprint {
             layout: id.clone(),
             source,
-        })?;
+        })
+    };
+    let fingerprint = parse(&raw.fingerprint)?;
+    let types = raw.types.as_deref().map_or(Ok(fingerprint), parse)?;
+    if let Some(constants) = &raw.constants {
+        not_empty(&place, [("constants", constants)])?;
+    }
     let entry = LayoutEntry {
         id: id.clone(),
         family: raw.family,
         arch: raw.arch,
         flavour: raw.flavour,
         fingerprint,
+        types,
         file: raw.file,
         source: raw.source,
+        constants: raw.constants,
     };
     match registry.layouts.insert(id, entry) {
         Some(first) => Err(RegistryError::Duplicate {

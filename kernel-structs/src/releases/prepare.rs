@@ -3,9 +3,10 @@
 use super::RegistryError;
 use crate::layout::{Fingerprint, Layout, MinimiseError};
 use crate::state::StateMap;
+use std::collections::BTreeMap;
 
-/// Reduces the layout of a whole kernel to what `map` needs of it, and tells the fingerprint of
-/// the saved types. The result is what `layouts/` holds, written with [`crate::btf::write`].
+/// Reduces the layout of a whole kernel, with the constants that were found for it, to what `map`
+/// needs of it, and tells the fingerprint. The result is what `layouts/` holds, written with [`crate::btf::write`].
 ///
 /// # Errors
 /// If the kernel lacks a type or member that the map names.
@@ -14,8 +15,26 @@ pub fn prepare_layout(
     map: &StateMap,
 ) -> Result<(Layout, Fingerprint), RegistryError> {
     let layout = full.minimise(&map.keep_of(full))?;
+    let layout = without_repeated(layout);
     let fingerprint = layout
         .fingerprint(&map.saved_in(&layout))
         .map_err(MinimiseError::from)?;
     Ok((layout, fingerprint))
+}
+
+/// Enumerators that a saved type has are not constants as well: C allows a name once.
+fn without_repeated(layout: Layout) -> Layout {
+    let own: BTreeMap<String, i128> = layout
+        .constants()
+        .into_iter()
+        .filter(|(name, _)| {
+            layout
+                .enumerators()
+                .filter(|(other, _)| other == name)
+                .count()
+                == 1
+        })
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    layout.with_constants(&own)
 }

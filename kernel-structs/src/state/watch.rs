@@ -19,6 +19,11 @@ pub struct Watch {
 pub struct Watched {
     /// Constants and enumerators, each a name or, with `*` at its end, the start of names.
     pub constants: Vec<String>,
+    /// Which of those are not meant: names, or with one `*` patterns of names.
+    pub except: Vec<String>,
+    /// What the constants say of saved fields, whose values are made of them; `None` for constants
+    /// of which no stored layout keeps the values.
+    pub meaning: Option<Meaning>,
     /// Functions that give saved fields their values.
     pub functions: Vec<String>,
     /// Fields, as `type.member`, whose size or place the constants decide; empty for constants
@@ -26,6 +31,29 @@ pub struct Watched {
     pub sizes: Vec<String>,
     /// Why.
     pub reason: String,
+}
+
+/// What constants say of the values of fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meaning {
+    /// What the number of a constant is.
+    pub unit: Unit,
+    /// The fields, as `type.member`.
+    pub fields: Vec<String>,
+    /// Headers that define the constants, as in `#include <…>`. One that a release has not is
+    /// passed over; enumerators that a kernel's type information has need none.
+    pub headers: Vec<String>,
+}
+
+/// What the number of a constant is in the value of a field.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A mask of bits of the value.
+    Masks,
+    /// The number of a bit of the value.
+    Bits,
+    /// The whole value.
+    Values,
 }
 
 /// Paths that are passed over.
@@ -42,16 +70,25 @@ impl Watch {
     /// with a pattern for it.
     pub fn constant(&self, name: &str) -> Option<&Watched> {
         let has = |entry: &&Watched| entry.constants.iter().any(|known| known == name);
-        let fits = |pattern: &String| {
-            let start = pattern.strip_suffix('*');
-            start.is_some_and(|start| name.starts_with(start))
-        };
         let named = self.entries.iter().find(has);
-        named.or_else(|| {
-            self.entries
-                .iter()
-                .find(|entry| entry.constants.iter().any(fits))
-        })
+        named.or_else(|| self.entries.iter().find(|entry| entry.watches(name)))
+    }
+
+    /// The entries that say what the values of `field`, as `type.member`, are made of.
+    pub fn of_field(&self, field: &str) -> impl Iterator<Item = (&Watched, &Meaning)> {
+        self.meanings()
+            .filter(move |(_, meaning)| meaning.fields.iter().any(|known| known == field))
+    }
+
+    /// The entries that say what values of fields are made of.
+    pub fn meanings(&self) -> impl Iterator<Item = (&Watched, &Meaning)> {
+        let entries = self.entries.iter();
+        entries.filter_map(|entry| Some((entry, entry.meaning.as_ref()?)))
+    }
+
+    /// Whether the value of the constant `name` is part of a stored layout.
+    pub fn is_stored(&self, name: &str) -> bool {
+        self.meanings().any(|(entry, _)| entry.watches(name))
     }
 
     /// The entry for the function `name`.
@@ -71,11 +108,45 @@ impl Watch {
     }
 }
 
+impl Watched {
+    /// Whether the constant `name` is one of these.
+    pub fn watches(&self, name: &str) -> bool {
+        let fits = |pattern: &String| fits(pattern, name);
+        self.constants.iter().any(fits) && !self.except.iter().any(fits)
+    }
+}
+
+/// Whether `name` is `pattern`, in which one `*` stands for anything.
+fn fits(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((start, end)) => name
+            .strip_prefix(start)
+            .is_some_and(|rest| rest.ends_with(end)),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum RawUnit {
+    Masks,
+    Bits,
+    Values,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawWatched {
     #[serde(default)]
     constants: Vec<String>,
+    #[serde(default)]
+    except: Vec<String>,
+    #[serde(rename = "as")]
+    unit: Option<RawUnit>,
+    #[serde(default)]
+    fields: Vec<String>,
+    #[serde(default)]
+    headers: Vec<String>,
     #[serde(default)]
     functions: Vec<String>,
     #[serde(default)]
@@ -119,12 +190,40 @@ pub(super) fn parse(
                 "a name, or the start of one and `*`",
             ));
         }
-        if let Some(found) = raw.sizes.iter().find(|field| !field.contains('.')) {
-            return Err(bad_value(&place, "sizes", found, "`type.member`"));
+        for (key, fields) in [("sizes", &raw.sizes), ("fields", &raw.fields)] {
+            if let Some(found) = fields.iter().find(|field| !field.contains('.')) {
+                return Err(bad_value(&place, key, found, "`type.member`"));
+            }
         }
+        let of_many = |name: &&String| name.matches('*').count() > 1;
+        if let Some(found) = raw.except.iter().find(of_many) {
+            return Err(bad_value(&place, "except", found, "a name with one `*`"));
+        }
+        let meaning = match (raw.unit, raw.fields.as_slice()) {
+            (None, []) if raw.headers.is_empty() => None,
+            (None, _) => {
+                let expected = "\"masks\", \"bits\" or \"values\", with `fields`";
+                return Err(bad_value(&place, "as", "missing", expected));
+            }
+            (Some(_), []) => {
+                let expected = "the fields whose values are made of the constants";
+                return Err(bad_value(&place, "fields", "[]", expected));
+            }
+            (Some(unit), _) => Some(Meaning {
+                unit: match unit {
+                    RawUnit::Masks => Unit::Masks,
+                    RawUnit::Bits => Unit::Bits,
+                    RawUnit::Values => Unit::Values,
+                },
+                fields: raw.fields,
+                headers: raw.headers,
+            }),
+        };
         watch.entries.push(Watched {
             reason: reason(|| place.clone(), raw.reason)?,
             constants: raw.constants,
+            except: raw.except,
+            meaning,
             functions: raw.functions,
             sizes: raw.sizes,
         });

@@ -190,6 +190,21 @@ pub fn package(name: &str) -> Result<PathBuf, Error> {
     }
 }
 
+/// The names of the packages with the headers of a kernel, whose package is `image`: its own, and
+/// the one that it shares with the other flavours.
+pub fn headers(image: &str) -> Vec<String> {
+    let name = image.strip_prefix("linux-image-").unwrap_or(image);
+    let common = match name.strip_suffix("-rt-amd64") {
+        Some(version) => format!("linux-headers-{version}-common-rt"),
+        None => {
+            let version = name.strip_suffix("-amd64").unwrap_or(name);
+            let version = version.strip_suffix("-cloud").unwrap_or(version);
+            format!("linux-headers-{version}-common")
+        }
+    };
+    vec![format!("linux-headers-{name}"), common]
+}
+
 fn kept(folder: &Path, package: &str) -> Result<Option<PathBuf>, Error> {
     let prefix = format!("{package}_");
     for entry in std::fs::read_dir(folder).map_err(Error::file(folder))? {
@@ -246,7 +261,24 @@ fn run(command: &mut Command, package: &'static str) -> Result<Vec<u8>, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{in_series, version};
+    use super::{headers, in_series, version};
+
+    #[test]
+    fn headers_are_of_a_flavour_and_of_all() {
+        let of = |image: &str| headers(&format!("linux-image-{image}")).join(" ");
+        assert_eq!(
+            of("6.1.0-47-amd64"),
+            "linux-headers-6.1.0-47-amd64 linux-headers-6.1.0-47-common"
+        );
+        assert_eq!(
+            of("6.12.117+deb12-cloud-amd64"),
+            "linux-headers-6.12.117+deb12-cloud-amd64 linux-headers-6.12.117+deb12-common"
+        );
+        assert_eq!(
+            of("6.1.0-47-rt-amd64"),
+            "linux-headers-6.1.0-47-rt-amd64 linux-headers-6.1.0-47-common-rt"
+        );
+    }
 
     #[test]
     fn packages_of_the_standard_flavour_are_ordered_by_number() {

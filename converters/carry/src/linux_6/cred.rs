@@ -20,7 +20,6 @@ macro_rules! __linux_6_cred_always {
         $new.egid = $old.egid;
         $new.fsuid = $old.fsuid;
         $new.fsgid = $old.fsgid;
-        $new.securebits = $old.securebits;
         $new.cap_inheritable = $old.cap_inheritable;
         $new.cap_permitted = $old.cap_permitted;
         $new.cap_effective = $old.cap_effective;
@@ -54,7 +53,7 @@ macro_rules! __linux_6_cred_always {
 }
 pub use __linux_6_cred_always as always;
 
-pub static ALWAYS: [FieldRule; 26] = [
+pub static ALWAYS: [FieldRule; 25] = [
     RuleKind::Carry.of("usage"),
     RuleKind::Carry.of("uid"),
     RuleKind::Carry.of("gid"),
@@ -64,7 +63,6 @@ pub static ALWAYS: [FieldRule; 26] = [
     RuleKind::Carry.of("egid"),
     RuleKind::Carry.of("fsuid"),
     RuleKind::Carry.of("fsgid"),
-    RuleKind::Carry.of("securebits"),
     RuleKind::Carry.of("cap_inheritable"),
     RuleKind::Carry.of("cap_permitted"),
     RuleKind::Carry.of("cap_effective"),
@@ -88,6 +86,7 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::cred::V6_
     use views::cred::V6_1_0_47_amd64 as Old;
     use views::cred::V6_1_0_47_amd64 as New;
     always!(cx, at, old, new);
+    new.securebits = old.securebits;
     new._pad_85 = [0; 3];
     new._pad_164 = [0; 12];
 }
@@ -101,6 +100,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 85), Span::new(88, 88, 76)],
         padding: &[Bits::new(680, 24), Bits::new(1312, 96)],
         groups: &[&ALWAYS, &[
+            RuleKind::Carry.of("securebits"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
         ]],
@@ -114,6 +114,7 @@ pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::cre
     use views::cred::V6_12_100_deb12_amd64 as Old;
     use views::cred::V6_12_100_deb12_amd64 as New;
     always!(cx, at, old, new);
+    new.securebits = old.securebits;
     new._pad_44 = [0; 4];
     new._pad_89 = [0; 7];
     new._pad_172 = [0; 12];
@@ -128,6 +129,7 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 44), Span::new(48, 48, 41), Span::new(96, 96, 76)],
         padding: &[Bits::new(352, 32), Bits::new(712, 56), Bits::new(1376, 96)],
         groups: &[&ALWAYS, &[
+            RuleKind::Carry.of("securebits"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),

@@ -26,7 +26,6 @@ macro_rules! __linux_6_file_always {
         $new.f_op = $cx.symbol(&$crate::linux_6::runtime::at!($at.f_op), $old.f_op);
         $new.f_count = $old.f_count;
         $new.f_flags = $old.f_flags;
-        $new.f_mode = $old.f_mode;
         $new.f_pos = $old.f_pos;
         // credentials it was opened with
         $new.f_cred = $cx.follow(&$crate::linux_6::runtime::at!($at.f_cred), $old.f_cred);
@@ -48,14 +47,13 @@ macro_rules! __linux_6_file_always {
 }
 pub use __linux_6_file_always as always;
 
-pub static ALWAYS: [FieldRule; 16] = [
+pub static ALWAYS: [FieldRule; 15] = [
     RuleKind::Reset.of("f_iocb_flags").by_map("computed from f_flags and the file system when the file is opened (fs/open.c: do_dentry_open; include/linux/fs.h: iocb_flags)"),
     RuleKind::Recurse.of("f_path").inside("path"),
     RuleKind::Reset.of("f_inode").by_map("what f_path leads to, set when it is opened (fs/open.c: do_dentry_open)"),
     RuleKind::Symbol.of("f_op").by_map("set by open from the inode (fs/open.c: do_dentry_open)"),
     RuleKind::Carry.of("f_count"),
     RuleKind::Carry.of("f_flags"),
-    RuleKind::Carry.of("f_mode"),
     RuleKind::Carry.of("f_pos"),
     RuleKind::Follow.of("f_cred").by_map("credentials it was opened with (fs/file_table.c: alloc_empty_file)"),
     RuleKind::Carry.of("f_ra"),
@@ -81,6 +79,7 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_
         &mut new.f_lock,
     );
     new._pad_52 = [0; 4];
+    new.f_mode = old.f_mode;
     // a free mutex has no owner, and nobody spins for it
     super::mutex::v6_1_0_47_amd64(
         cx,
@@ -109,6 +108,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
             RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("f_mode"),
             RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
             RuleKind::Recurse.of("f_owner").inside("fown_struct"),
             RuleKind::Carry.of("f_version"),
@@ -131,6 +131,7 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::
         &old.f_lock,
         &mut new.f_lock,
     );
+    new.f_mode = old.f_mode;
     // a free mutex has no owner, and nobody spins for it
     super::mutex::v6_1_0_47_rt_amd64(
         cx,
@@ -158,6 +159,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         groups: &[&ALWAYS, &[
             RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+            RuleKind::Carry.of("f_mode"),
             RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
             RuleKind::Recurse.of("f_owner").inside("fown_struct"),
             RuleKind::Carry.of("f_version"),
@@ -179,6 +181,7 @@ pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::fil
         &old.f_lock,
         &mut new.f_lock,
     );
+    new.f_mode = old.f_mode;
     // a free mutex has no owner, and nobody spins for it
     super::mutex::v6_1_0_47_amd64(
         cx,
@@ -199,6 +202,7 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 8), Span::new(12, 12, 76), Span::new(92, 92, 92)],
         groups: &[&ALWAYS, &[
             RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+            RuleKind::Carry.of("f_mode"),
             RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
             RuleKind::Follow.of("f_owner").by_map("who gets signals of the file; embedded in 6.1, null until somebody asked for them in 6.12 (fs/fcntl.c: __f_setown, 6.1; file_f_owner_allocate, 6.12)"),
         ]],
@@ -219,6 +223,7 @@ pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::
         &old.f_lock,
         &mut new.f_lock,
     );
+    new.f_mode = old.f_mode;
     new._pad_44 = [0; 4];
     // a free mutex has no owner, and nobody spins for it
     super::mutex::v6_1_0_47_rt_amd64(
@@ -241,6 +246,7 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(96, 32), Bits::new(352, 32), Bits::new(928, 32)],
         groups: &[&ALWAYS, &[
             RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+            RuleKind::Carry.of("f_mode"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
             RuleKind::Follow.of("f_owner").by_map("who gets signals of the file; embedded in 6.1, null until somebody asked for them in 6.12 (fs/fcntl.c: __f_setown, 6.1; file_f_owner_allocate, 6.12)"),

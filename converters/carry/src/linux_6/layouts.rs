@@ -27,7 +27,7 @@ pub mod v6_1_0_47_amd64 {
     const NODE: Node = Node {
         layout: "6.1.0-47-amd64",
         release: "6.1.0-47-amd64",
-        fingerprint: Fingerprint::from_hex("c0ac516f991d84acbb6958f0be4d8a4ce8622acb6bc14a0e6c30acaa145bf0da"),
+        fingerprint: Fingerprint::from_hex("59f7064629da583836a1344fbb412d97d6ada8f9c47f83273d7639de4bb11e7f"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -143,7 +143,7 @@ pub mod v6_1_0_47_cloud_amd64 {
     const NODE: Node = Node {
         layout: "6.1.0-47-cloud-amd64",
         release: "6.1.0-47-cloud-amd64",
-        fingerprint: Fingerprint::from_hex("0efbe1c3c3ba7e2b67a9e133629713398aef8602f5c16f6f5cd472034138e98c"),
+        fingerprint: Fingerprint::from_hex("e9d6c5f4567e1928230e3676f5cea4272ebea3886a22d50a6e74d27ed9ea5e65"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -259,7 +259,7 @@ pub mod v6_1_0_47_rt_amd64 {
     const NODE: Node = Node {
         layout: "6.1.0-47-rt-amd64",
         release: "6.1.0-47-rt-amd64",
-        fingerprint: Fingerprint::from_hex("3efbd31bf8d0fa0122c67a8e1047dff9633e12684eef51f36e6b568a9be661be"),
+        fingerprint: Fingerprint::from_hex("dd5e431841cb6afdc03d2875b6c1a2d74ff4242413341a6dd77811c22cf7bcc5"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -376,7 +376,7 @@ pub mod v6_1_0_48_amd64 {
     const NODE: Node = Node {
         layout: "6.1.0-48-amd64",
         release: "6.1.0-48-amd64",
-        fingerprint: Fingerprint::from_hex("1b34ebe0dd2b5b7bc648fdf42172d9d0213b635d27cf1b14b7b9cd5f590a0e07"),
+        fingerprint: Fingerprint::from_hex("4d613c247f96b2865c640263a3d08572261a07b4f3045741ea6e55e9713ce84d"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -492,7 +492,7 @@ pub mod v6_1_0_48_cloud_amd64 {
     const NODE: Node = Node {
         layout: "6.1.0-48-cloud-amd64",
         release: "6.1.0-48-cloud-amd64",
-        fingerprint: Fingerprint::from_hex("ef0b7ca06e092a2264444a3e278726486bd4531a4dd6a00cfc801ddef6f8e5ce"),
+        fingerprint: Fingerprint::from_hex("509c590688adef26aa7ce7ad307add8c5c3010fe47f1df95525fb4c9290bf3c2"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -608,7 +608,7 @@ pub mod v6_1_0_48_rt_amd64 {
     const NODE: Node = Node {
         layout: "6.1.0-48-rt-amd64",
         release: "6.1.0-48-rt-amd64",
-        fingerprint: Fingerprint::from_hex("5f552bc06978b5efbd7c676da98cebf1db471060f8a0c7ebf01150e4c57d27ef"),
+        fingerprint: Fingerprint::from_hex("e0fe2c98583d0553ebfc659a80acaeb2d4d7995de862c9a0be840028603a6a42"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -725,7 +725,7 @@ pub mod v6_1_0_50_amd64 {
     const NODE: Node = Node {
         layout: "6.1.0-50-amd64",
         release: "6.1.0-50-amd64",
-        fingerprint: Fingerprint::from_hex("d0dd4c7cbb9cdcad7591eb38542be48bf581838b9a39244e93b8a5bf76d9415e"),
+        fingerprint: Fingerprint::from_hex("9727012a3d8918199904dcbe048f5778462a8d1a142083fcf8d0b8c7c79340a4"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -841,7 +841,7 @@ pub mod v6_1_0_50_cloud_amd64 {
     const NODE: Node = Node {
         layout: "6.1.0-50-cloud-amd64",
         release: "6.1.0-50-cloud-amd64",
-        fingerprint: Fingerprint::from_hex("c177616f0a3c25d2571f0f568664592f4844e52f5eeb17a42067cd46fe661b02"),
+        fingerprint: Fingerprint::from_hex("4ff1f6b2b5de0b79d131ea066c69c1fbdbad761bcce682ffb8ab75dc8d1507ba"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -957,7 +957,7 @@ pub mod v6_1_0_50_rt_amd64 {
     const NODE: Node = Node {
         layout: "6.1.0-50-rt-amd64",
         release: "6.1.0-50-rt-amd64",
-        fingerprint: Fingerprint::from_hex("e484c9bf072428b1176349c529a4c8b97ede4182fd4f99e30b68cebd14087078"),
+        fingerprint: Fingerprint::from_hex("eaac587ca2fbdb73a1e082e3d21edfb5530cbda19c09e92860f5990578ea5381"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -1074,7 +1074,7 @@ pub mod v6_1_0_55_amd64 {
     const NODE: Node = Node {
         layout: "6.1.0-55-amd64",
         release: "6.1.0-55-amd64",
-        fingerprint: Fingerprint::from_hex("e800e4b8853fef8b97f64d8bf2ac85ba75cf517d61143b7fb9f0d6c8360da943"),
+        fingerprint: Fingerprint::from_hex("0dccf69532d1e38483ddb084592014bff267fdc2ec29c78e4821e4270c92d5f3"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -1190,7 +1190,7 @@ pub mod v6_1_0_55_cloud_amd64 {
     const NODE: Node = Node {
         layout: "6.1.0-55-cloud-amd64",
         release: "6.1.0-55-cloud-amd64",
-        fingerprint: Fingerprint::from_hex("d8bb86a92000cdd0e21987d37457d9431ec2bf0cdddbc42d9b43ecba9e88bb2d"),
+        fingerprint: Fingerprint::from_hex("4d91d96b7cd0a2770019ef998fadb96467c5303f4389c6333982a14e0fae7256"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -1306,7 +1306,7 @@ pub mod v6_1_0_55_rt_amd64 {
     const NODE: Node = Node {
         layout: "6.1.0-55-rt-amd64",
         release: "6.1.0-55-rt-amd64",
-        fingerprint: Fingerprint::from_hex("4cc582003fed383c187af3f1cb277bae852f588d355e6dadc0afc58a5fd00f81"),
+        fingerprint: Fingerprint::from_hex("9151cb0c7cf6583b302ae462838d60680fe52519f9d5daf5f8fda343842ac4e3"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -1423,7 +1423,7 @@ pub mod v6_12_100_deb12_amd64 {
     const NODE: Node = Node {
         layout: "6.12.100+deb12-amd64",
         release: "6.12.100+deb12-amd64",
-        fingerprint: Fingerprint::from_hex("6fdab18440390c0ae497d30feabd7031bf8fd86ec6825bcee1c2202fc703963e"),
+        fingerprint: Fingerprint::from_hex("629af67c243086d0c196d06b5b8c24f01a860a2fe8332c019531115416abf803"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -1539,7 +1539,7 @@ pub mod v6_12_100_deb12_rt_amd64 {
     const NODE: Node = Node {
         layout: "6.12.100+deb12-rt-amd64",
         release: "6.12.100+deb12-rt-amd64",
-        fingerprint: Fingerprint::from_hex("a844f4d10894042c8e483a49d05d23db7b34a86a0704e03ae56658dff734b1cd"),
+        fingerprint: Fingerprint::from_hex("9d91d199f7070c8187a8e3f7f486fe002e9c6474514ba46511a393ee7df97597"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -1657,7 +1657,7 @@ pub mod v6_12_117_deb12_amd64 {
     const NODE: Node = Node {
         layout: "6.12.117+deb12-amd64",
         release: "6.12.117+deb12-amd64",
-        fingerprint: Fingerprint::from_hex("054c7fc44d5831c075cb54fe641132185f5627e6a3b778327438724172b49cbc"),
+        fingerprint: Fingerprint::from_hex("f998c90ebdb41300a1f76d7fa64d7c5e3522a56521f29d4ed271053723f97059"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -1773,7 +1773,7 @@ pub mod v6_12_115_deb12_rt_amd64 {
     const NODE: Node = Node {
         layout: "6.12.115+deb12-rt-amd64",
         release: "6.12.115+deb12-rt-amd64",
-        fingerprint: Fingerprint::from_hex("995d41b9fcf2dd8bee933c0d70cc139c3c14513d04fc12d0ec95d13568ce2165"),
+        fingerprint: Fingerprint::from_hex("2598525c425630fe92723db770fd4e7c5587414220b1acb606053e46017a1573"),
     };
 
     static CARRIED: &[&TypeConverter] = &[

@@ -89,7 +89,6 @@ macro_rules! __linux_6_mm_struct_always {
         $new.data_vm = $old.data_vm;
         $new.exec_vm = $old.exec_vm;
         $new.stack_vm = $old.stack_vm;
-        $new.def_flags = $old.def_flags;
         // counts writers of this boot only
         $crate::linux_6::seqcount_t::v6_1_0_47_amd64(
             $cx,
@@ -111,7 +110,6 @@ macro_rules! __linux_6_mm_struct_always {
         $new.saved_auxv = $old.saved_auxv;
         // the handler that started the program: elf_format, compat_elf_format
         $new.binfmt = $cx.symbol(&$crate::linux_6::runtime::at!($at.binfmt), $old.binfmt);
-        $new.flags = $old.flags;
         // contexts of io_setup with requests and completions not yet read
         $new.ioctx_table = $cx.resource(&$crate::linux_6::runtime::at!($at.ioctx_table), $old.ioctx_table);
         // task whose memory cgroup the mm is charged to
@@ -169,7 +167,7 @@ macro_rules! __linux_6_mm_struct_always {
 }
 pub use __linux_6_mm_struct_always as always;
 
-pub static ALWAYS: [FieldRule; 51] = [
+pub static ALWAYS: [FieldRule; 49] = [
     RuleKind::Carry.of("mmap_base"),
     RuleKind::Carry.of("mmap_legacy_base"),
     RuleKind::Carry.of("mmap_compat_base"),
@@ -190,7 +188,6 @@ pub static ALWAYS: [FieldRule; 51] = [
     RuleKind::Carry.of("data_vm"),
     RuleKind::Carry.of("exec_vm"),
     RuleKind::Carry.of("stack_vm"),
-    RuleKind::Carry.of("def_flags"),
     RuleKind::Reset.of("write_protect_seq").inside("seqcount_t").by_map("counts writers of this boot only; readers compare it with itself (include/linux/seqlock.h: __seqcount_init)"),
     RuleKind::Carry.of("start_code"),
     RuleKind::Carry.of("end_code"),
@@ -205,7 +202,6 @@ pub static ALWAYS: [FieldRule; 51] = [
     RuleKind::Carry.of("env_end"),
     RuleKind::Carry.of("saved_auxv"),
     RuleKind::Symbol.of("binfmt").by_map("the handler that started the program: elf_format, compat_elf_format (fs/exec.c: set_binfmt)"),
-    RuleKind::Carry.of("flags"),
     RuleKind::Resource.of("ioctx_table").by_map("contexts of io_setup with requests and completions not yet read (fs/aio.c: ioctx_add_table)"),
     RuleKind::Within.of("owner").by_map("task whose memory cgroup the mm is charged to (kernel/fork.c: mm_init_owner)"),
     RuleKind::Resource.of("user_ns").by_map("namespace whose capabilities decide over the mm, taken at execve (kernel/fork.c: mm_init; fs/exec.c: would_dump)"),
@@ -461,6 +457,8 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct
     with_get_unmapped_area!(cx, at, old, new);
     always!(cx, at, old, new);
     with_page_table_lock!(cx, at, old, new);
+    new.def_flags = old.def_flags;
+    new.flags = old.flags;
     new._pad_908 = [0; 4];
     new._pad_980 = [0; 4];
     new._pad_1036 = [0; 4];
@@ -475,6 +473,8 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(8, 8, 12), Span::new(24, 24, 68), Span::new(96, 96, 12), Span::new(112, 112, 20), Span::new(136, 136, 108), Span::new(248, 248, 556), Span::new(808, 808, 26), Span::new(840, 840, 8), Span::new(852, 852, 52), Span::new(912, 912, 68), Span::new(984, 984, 52), Span::new(1040, 1040, 48)],
         padding: &[Bits::new(32, 32), Bits::new(160, 32), Bits::new(736, 32), Bits::new(6672, 48), Bits::new(7264, 32), Bits::new(7840, 32), Bits::new(8288, 32)],
         groups: &[&WITH_MM_MT, &WITH_GET_UNMAPPED_AREA, &ALWAYS, &WITH_PAGE_TABLE_LOCK, &[
+            RuleKind::Carry.of("def_flags"),
+            RuleKind::Carry.of("flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
@@ -492,7 +492,9 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_str
     always!(cx, at, old, new);
     with_context!(cx, at, old, new);
     with_mmap_lock!(cx, at, old, new);
+    new.def_flags = old.def_flags;
     new._pad_300 = [0; 4];
+    new.flags = old.flags;
     new._pad_1140 = [0; 4];
 }
 
@@ -505,7 +507,9 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(8, 8, 36), Span::new(48, 48, 68), Span::new(120, 120, 12), Span::new(144, 144, 28), Span::new(184, 184, 116), Span::new(312, 312, 564), Span::new(888, 888, 34), Span::new(936, 936, 56), Span::new(1000, 1000, 140), Span::new(1144, 1144, 48)],
         padding: &[Bits::new(32, 32), Bits::new(352, 32), Bits::new(928, 32), Bits::new(1056, 32), Bits::new(1120, 32), Bits::new(1376, 32), Bits::new(1440, 32), Bits::new(2400, 32), Bits::new(2464, 32), Bits::new(7008, 32), Bits::new(7072, 32), Bits::new(7376, 48), Bits::new(7456, 32), Bits::new(7968, 32), Bits::new(9120, 32)],
         groups: &[&WITH_GET_UNMAPPED_AREA, &ALWAYS, &WITH_CONTEXT, &WITH_MMAP_LOCK, &[
+            RuleKind::Carry.of("def_flags"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("flags"),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
@@ -528,6 +532,8 @@ pub fn v6_1_0_55_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct
             old.futex_unique_id.counter,
             0,
         );
+    new.def_flags = old.def_flags;
+    new.flags = old.flags;
     new._pad_916 = [0; 4];
     new._pad_988 = [0; 4];
     new._pad_1044 = [0; 4];
@@ -543,6 +549,8 @@ pub static V6_1_0_55_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(32, 32), Bits::new(160, 32), Bits::new(736, 32), Bits::new(6736, 48), Bits::new(7328, 32), Bits::new(7904, 32), Bits::new(8352, 32)],
         groups: &[&WITH_MM_MT, &WITH_GET_UNMAPPED_AREA, &ALWAYS, &WITH_PAGE_TABLE_LOCK, &[
             RuleKind::Reset.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
+            RuleKind::Carry.of("def_flags"),
+            RuleKind::Carry.of("flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
@@ -567,7 +575,9 @@ pub fn v6_1_0_55_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_str
             old.futex_unique_id.counter,
             0,
         );
+    new.def_flags = old.def_flags;
     new._pad_308 = [0; 4];
+    new.flags = old.flags;
     new._pad_1148 = [0; 4];
 }
 
@@ -581,7 +591,9 @@ pub static V6_1_0_55_RT_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(32, 32), Bits::new(352, 32), Bits::new(928, 32), Bits::new(1056, 32), Bits::new(1120, 32), Bits::new(1376, 32), Bits::new(1440, 32), Bits::new(2464, 32), Bits::new(2528, 32), Bits::new(7072, 32), Bits::new(7136, 32), Bits::new(7440, 48), Bits::new(7520, 32), Bits::new(8032, 32), Bits::new(9184, 32)],
         groups: &[&WITH_GET_UNMAPPED_AREA, &ALWAYS, &WITH_CONTEXT, &WITH_MMAP_LOCK, &[
             RuleKind::Reset.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
+            RuleKind::Carry.of("def_flags"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("flags"),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
@@ -597,6 +609,8 @@ pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_
     with_page_table_lock!(cx, at, old, new);
     with_pcpu_cid!(cx, at, old, new);
     with_mm_mt_2!(cx, at, old, new);
+    new.def_flags = old.def_flags;
+    new.flags = old.flags;
     new._pad_1132 = [0; 4];
     new._pad_1204 = [0; 4];
     new._pad_1320 = [0; 24];
@@ -611,6 +625,8 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 4), Span::new(68, 68, 96), Span::new(168, 168, 20), Span::new(192, 192, 36), Span::new(232, 232, 76), Span::new(312, 312, 504), Span::new(824, 824, 32), Span::new(864, 864, 32), Span::new(904, 904, 32), Span::new(944, 944, 84), Span::new(1032, 1032, 40), Span::new(1076, 1076, 52), Span::new(1136, 1136, 68), Span::new(1208, 1208, 112)],
         padding: &[Bits::new(32, 480), Bits::new(1824, 32), Bits::new(6560, 32), Bits::new(6880, 32), Bits::new(7200, 32), Bits::new(7520, 32), Bits::new(9056, 32), Bits::new(9632, 32), Bits::new(10560, 192)],
         groups: &[&ALWAYS, &WITH_PAGE_TABLE_LOCK, &WITH_PCPU_CID, &WITH_MM_MT_2, &[
+            RuleKind::Carry.of("def_flags"),
+            RuleKind::Carry.of("flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
@@ -628,7 +644,9 @@ pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::
     with_mmap_lock!(cx, at, old, new);
     with_pcpu_cid!(cx, at, old, new);
     with_mm_mt_3!(cx, at, old, new);
+    new.def_flags = old.def_flags;
     new._pad_372 = [0; 4];
+    new.flags = old.flags;
     new._pad_1432 = [0; 40];
 }
 
@@ -641,7 +659,9 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 4), Span::new(72, 72, 28), Span::new(104, 104, 92), Span::new(208, 208, 28), Span::new(248, 248, 44), Span::new(296, 296, 76), Span::new(384, 384, 528), Span::new(920, 920, 32), Span::new(960, 960, 32), Span::new(1000, 1000, 32), Span::new(1040, 1040, 68), Span::new(1120, 1120, 40), Span::new(1168, 1168, 56), Span::new(1232, 1232, 200)],
         padding: &[Bits::new(32, 480), Bits::new(544, 32), Bits::new(800, 32), Bits::new(1568, 32), Bits::new(1632, 32), Bits::new(1888, 32), Bits::new(1952, 32), Bits::new(2336, 32), Bits::new(2976, 32), Bits::new(3040, 32), Bits::new(7328, 32), Bits::new(7648, 32), Bits::new(7968, 32), Bits::new(8288, 32), Bits::new(8864, 32), Bits::new(8928, 32), Bits::new(9312, 32), Bits::new(9824, 32), Bits::new(11456, 320)],
         groups: &[&ALWAYS, &WITH_MMAP_LOCK, &WITH_PCPU_CID, &WITH_MM_MT_3, &[
+            RuleKind::Carry.of("def_flags"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("flags"),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
@@ -664,6 +684,8 @@ pub fn v6_12_117_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_
             old.futex_unique_id.counter,
             0,
         );
+    new.def_flags = old.def_flags;
+    new.flags = old.flags;
     new._pad_1140 = [0; 4];
     new._pad_1212 = [0; 4];
     new._pad_1328 = [0; 16];
@@ -679,6 +701,8 @@ pub static V6_12_117_DEB12_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(32, 480), Bits::new(1824, 32), Bits::new(6624, 32), Bits::new(6944, 32), Bits::new(7264, 32), Bits::new(7584, 32), Bits::new(9120, 32), Bits::new(9696, 32), Bits::new(10624, 128)],
         groups: &[&ALWAYS, &WITH_PAGE_TABLE_LOCK, &WITH_PCPU_CID, &WITH_MM_MT_2, &[
             RuleKind::Reset.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
+            RuleKind::Carry.of("def_flags"),
+            RuleKind::Carry.of("flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
@@ -703,7 +727,9 @@ pub fn v6_12_115_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::
             old.futex_unique_id.counter,
             0,
         );
+    new.def_flags = old.def_flags;
     new._pad_380 = [0; 4];
+    new.flags = old.flags;
     new._pad_1440 = [0; 32];
 }
 
@@ -717,7 +743,9 @@ pub static V6_12_115_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(32, 480), Bits::new(544, 32), Bits::new(800, 32), Bits::new(1568, 32), Bits::new(1632, 32), Bits::new(1888, 32), Bits::new(1952, 32), Bits::new(2336, 32), Bits::new(3040, 32), Bits::new(3104, 32), Bits::new(7392, 32), Bits::new(7712, 32), Bits::new(8032, 32), Bits::new(8352, 32), Bits::new(8928, 32), Bits::new(8992, 32), Bits::new(9376, 32), Bits::new(9888, 32), Bits::new(11520, 256)],
         groups: &[&ALWAYS, &WITH_MMAP_LOCK, &WITH_PCPU_CID, &WITH_MM_MT_3, &[
             RuleKind::Reset.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
+            RuleKind::Carry.of("def_flags"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("flags"),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN

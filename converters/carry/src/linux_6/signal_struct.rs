@@ -50,7 +50,6 @@ macro_rules! __linux_6_signal_struct_always {
         $new.group_exec_task = $cx
             .reset_strict(&$crate::linux_6::runtime::at!($at.group_exec_task), $old.group_exec_task, 0);
         $new.group_stop_count = $old.group_stop_count;
-        $new.flags = $old.flags;
         // core dump under way, on the kernel stack
         $new.core_state = $cx
             .reset_strict(&$crate::linux_6::runtime::at!($at.core_state), $old.core_state, 0);
@@ -137,7 +136,7 @@ macro_rules! __linux_6_signal_struct_always {
 }
 pub use __linux_6_signal_struct_always as always;
 
-pub static ALWAYS: [FieldRule; 60] = [
+pub static ALWAYS: [FieldRule; 59] = [
     RuleKind::Carry.of("sigcnt").by_map("how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself"),
     RuleKind::Carry.of("live"),
     RuleKind::Carry.of("nr_threads"),
@@ -151,7 +150,6 @@ pub static ALWAYS: [FieldRule; 60] = [
     RuleKind::Carry.of("notify_count"),
     RuleKind::Reset.of("group_exec_task").by_map("thread that executes a new program and waits for the others to end (fs/exec.c: de_thread)"),
     RuleKind::Carry.of("group_stop_count"),
-    RuleKind::Carry.of("flags"),
     RuleKind::Reset.of("core_state").by_map("core dump under way, on the kernel stack (fs/coredump.c: zap_threads)"),
     RuleKind::Carry.of("is_child_subreaper"),
     RuleKind::Carry.of("has_child_subreaper"),
@@ -297,6 +295,7 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_st
     new.is_child_subreaper_bits = [0; 1];
     always!(cx, at, old, new);
     with_wait_chldexit!(cx, at, old, new);
+    new.flags = old.flags;
     // timers of timer_create, linked by k_itimer.list
     new.posix_timers.next = cx
         .link(
@@ -329,6 +328,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 32), Span::new(40, 40, 88), Span::new(132, 132, 80), Span::new(216, 216, 180), Span::new(400, 400, 12), Span::new(416, 416, 20), Span::new(440, 440, 64), Span::new(512, 512, 436), Span::new(952, 952, 60), Span::new(1016, 1016, 9), Span::new(1026, 1026, 4), Span::new(1032, 1032, 16), Span::new(1052, 1052, 40), Span::new(1096, 1096, 16)],
         padding: &[Bits::new(288, 32), Bits::new(1026, 30), Bits::new(1696, 32), Bits::new(3168, 32), Bits::new(3296, 32), Bits::new(4064, 32), Bits::new(7584, 32), Bits::new(8096, 32), Bits::new(8200, 8), Bits::new(8240, 16)],
         groups: &[&ALWAYS, &WITH_WAIT_CHLDEXIT, &[
+            RuleKind::Carry.of("flags"),
             RuleKind::Within.of("posix_timers.next").by_map("timers of timer_create, linked by k_itimer.list (kernel/time/posix-timers.c: do_timer_create)"),
             RuleKind::Within.of("posix_timers.prev").by_map("timers of timer_create, linked by k_itimer.list (kernel/time/posix-timers.c: do_timer_create)"),
             RuleKind::Padding.of("(padding)"),
@@ -350,6 +350,7 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal
     new.is_child_subreaper_bits = [0; 1];
     always!(cx, at, old, new);
     with_stats_lock!(cx, at, old, new);
+    new.flags = old.flags;
     // timers of timer_create, linked by k_itimer.list
     new.posix_timers.next = cx
         .link(
@@ -382,6 +383,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 32), Span::new(40, 40, 112), Span::new(156, 156, 80), Span::new(240, 240, 180), Span::new(424, 424, 12), Span::new(440, 440, 20), Span::new(464, 464, 8), Span::new(480, 480, 88), Span::new(576, 576, 436), Span::new(1016, 1016, 60), Span::new(1080, 1080, 9), Span::new(1090, 1090, 4), Span::new(1096, 1096, 8), Span::new(1112, 1112, 28), Span::new(1152, 1152, 24)],
         padding: &[Bits::new(288, 32), Bits::new(1218, 30), Bits::new(1888, 32), Bits::new(3360, 32), Bits::new(3488, 32), Bits::new(3680, 32), Bits::new(3808, 32), Bits::new(4576, 32), Bits::new(8096, 32), Bits::new(8608, 32), Bits::new(8712, 8), Bits::new(8752, 16), Bits::new(8864, 32), Bits::new(9120, 32), Bits::new(9184, 32)],
         groups: &[&ALWAYS, &WITH_STATS_LOCK, &[
+            RuleKind::Carry.of("flags"),
             RuleKind::Within.of("posix_timers.next").by_map("timers of timer_create, linked by k_itimer.list (kernel/time/posix-timers.c: do_timer_create)"),
             RuleKind::Within.of("posix_timers.prev").by_map("timers of timer_create, linked by k_itimer.list (kernel/time/posix-timers.c: do_timer_create)"),
             RuleKind::Padding.of("(padding)"),
@@ -403,6 +405,7 @@ pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::sig
     new.is_child_subreaper_bits = [0; 1];
     always!(cx, at, old, new);
     with_wait_chldexit!(cx, at, old, new);
+    new.flags = old.flags;
     // timers of timer_create, linked by k_itimer.list
     new.posix_timers.first = cx
         .within_required(&at!(at.posix_timers.first), old.posix_timers.first);
@@ -425,6 +428,7 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 32), Span::new(40, 40, 88), Span::new(132, 132, 72), Span::new(208, 208, 180), Span::new(392, 392, 12), Span::new(408, 408, 20), Span::new(432, 432, 64), Span::new(504, 504, 436), Span::new(944, 944, 60), Span::new(1008, 1008, 9), Span::new(1018, 1018, 4), Span::new(1024, 1024, 16), Span::new(1044, 1044, 40), Span::new(1088, 1088, 16)],
         padding: &[Bits::new(288, 32), Bits::new(1026, 30), Bits::new(1632, 32), Bits::new(3104, 32), Bits::new(3232, 32), Bits::new(4000, 32), Bits::new(7520, 32), Bits::new(8032, 32), Bits::new(8136, 8), Bits::new(8176, 16)],
         groups: &[&ALWAYS, &WITH_WAIT_CHLDEXIT, &[
+            RuleKind::Carry.of("flags"),
             RuleKind::Within.of("posix_timers.first").by_map("timers of timer_create, linked by k_itimer.list (kernel/time/posix-timers.c: do_timer_create)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
@@ -445,6 +449,7 @@ pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::
     new.is_child_subreaper_bits = [0; 1];
     always!(cx, at, old, new);
     with_stats_lock!(cx, at, old, new);
+    new.flags = old.flags;
     // timers of timer_create, linked by k_itimer.list
     new.posix_timers.first = cx
         .within_required(&at!(at.posix_timers.first), old.posix_timers.first);
@@ -464,6 +469,7 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 32), Span::new(40, 40, 112), Span::new(156, 156, 72), Span::new(232, 232, 180), Span::new(416, 416, 12), Span::new(432, 432, 12), Span::new(448, 448, 8), Span::new(464, 464, 88), Span::new(560, 560, 436), Span::new(1000, 1000, 60), Span::new(1064, 1064, 9), Span::new(1074, 1074, 4), Span::new(1080, 1080, 8), Span::new(1096, 1096, 28), Span::new(1136, 1136, 24)],
         padding: &[Bits::new(288, 32), Bits::new(1218, 30), Bits::new(1824, 32), Bits::new(3296, 32), Bits::new(3424, 32), Bits::new(3552, 32), Bits::new(3680, 32), Bits::new(4448, 32), Bits::new(7968, 32), Bits::new(8480, 32), Bits::new(8584, 8), Bits::new(8624, 16), Bits::new(8736, 32), Bits::new(8992, 32), Bits::new(9056, 32)],
         groups: &[&ALWAYS, &WITH_STATS_LOCK, &[
+            RuleKind::Carry.of("flags"),
             RuleKind::Within.of("posix_timers.first").by_map("timers of timer_create, linked by k_itimer.list (kernel/time/posix-timers.c: do_timer_create)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),

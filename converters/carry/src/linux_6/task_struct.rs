@@ -33,15 +33,57 @@ pub static WITH_THREAD_INFO: [FieldRule; 4] = [
 
 #[doc(hidden)]
 #[macro_export]
+macro_rules! __linux_6_task_struct_with_padding_2 {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $new._pad_28 = [0; 4];
+        $new._pad_672 = [0; 32];
+        $new._pad_980 = [0; 4];
+        $new._pad_2044 = [0; 4];
+        $new._pad_2082 = [0; 2];
+        $new._pad_2156 = [0; 4];
+        $new._pad_2324 = [0; 4];
+        $new._pad_2341 = [0; 3];
+        $new._pad_2346 = [0; 6];
+        $new._pad_3428 = [0; 4];
+        $new._pad_3596 = [0; 4];
+        $new._pad_3708 = [0; 4];
+        $new._pad_3804 = [0; 4];
+        $new._pad_3924 = [0; 4];
+        $new._pad_4972 = [0; 12];
+        $new._pad_5108 = [0; 4];
+        $new._pad_5148 = [0; 4];
+    };
+}
+pub use __linux_6_task_struct_with_padding_2 as with_padding_2;
+
+pub static WITH_PADDING_2: [FieldRule; 17] = [
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Padding.of("(padding)"),
+];
+
+#[doc(hidden)]
+#[macro_export]
 macro_rules! __linux_6_task_struct_always {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        $new.__state = $old.__state;
         // kernel stack, made with the task
         $new.stack = $cx.reset(&$crate::linux_6::runtime::at!($at.stack), $old.stack, 0);
         // how many references the old kernel held, kept for readers of the image
         $new.usage = $old.usage;
-        $new.flags = $old.flags;
-        $new.ptrace = $old.ptrace;
         // a new task runs nowhere
         $new.on_cpu = $cx.reset(&$crate::linux_6::runtime::at!($at.on_cpu), $old.on_cpu, 0);
         // link of a remote wake-up on its way to another CPU
@@ -87,7 +129,6 @@ macro_rules! __linux_6_task_struct_always {
         );
         // position in a trace of block I/O
         $new.btrace_seq = $cx.reset(&$crate::linux_6::runtime::at!($at.btrace_seq), $old.btrace_seq, 0);
-        $new.policy = $old.policy;
         $new.nr_cpus_allowed = $old.nr_cpus_allowed;
         // the affinity that counts: cpus_mask, or one CPU's mask while migration is disabled
         $new.cpus_ptr = $cx.within_required(&$crate::linux_6::runtime::at!($at.cpus_ptr), $old.cpus_ptr);
@@ -199,11 +240,9 @@ macro_rules! __linux_6_task_struct_always {
         $new.mm = $cx.follow(&$crate::linux_6::runtime::at!($at.mm), $old.mm);
         // mm, or for a kernel thread the one it borrowed last
         $new.active_mm = $cx.within(&$crate::linux_6::runtime::at!($at.active_mm), $old.active_mm);
-        $new.exit_state = $old.exit_state;
         $new.exit_code = $old.exit_code;
         $new.exit_signal = $old.exit_signal;
         $new.pdeath_signal = $old.pdeath_signal;
-        $new.jobctl = $old.jobctl;
         $new.personality = $old.personality;
         $new.set_sched_reset_on_fork($old.sched_reset_on_fork());
         $new.set_sched_contributes_to_load($old.sched_contributes_to_load());
@@ -224,7 +263,6 @@ macro_rules! __linux_6_task_struct_always {
         $new.set_pasid_activated($old.pasid_activated());
         $new.set_reported_split_lock($old.reported_split_lock());
         $new.set_in_thrashing($old.in_thrashing());
-        $new.atomic_flags = $old.atomic_flags;
         $crate::linux_6::restart_block::v6_1_0_47_amd64(
             $cx,
             &$crate::linux_6::runtime::at!($at.restart_block),
@@ -640,12 +678,9 @@ macro_rules! __linux_6_task_struct_always {
 }
 pub use __linux_6_task_struct_always as always;
 
-pub static ALWAYS: [FieldRule; 218] = [
-    RuleKind::Carry.of("__state"),
+pub static ALWAYS: [FieldRule; 211] = [
     RuleKind::Reset.of("stack").by_map("kernel stack, made with the task; of what it holds the user registers alone are saved (kernel/fork.c: alloc_thread_stack_node)"),
     RuleKind::Carry.of("usage").by_map("how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself"),
-    RuleKind::Carry.of("flags"),
-    RuleKind::Carry.of("ptrace"),
     RuleKind::Reset.of("on_cpu").by_map("a new task runs nowhere (kernel/sched/core.c: sched_fork)"),
     RuleKind::Reset.of("wake_entry").inside("__call_single_node").by_map("link of a remote wake-up on its way to another CPU; its flags are set when the task is made (kernel/sched/core.c: __sched_fork)"),
     RuleKind::Carry.of("wakee_flips"),
@@ -663,7 +698,6 @@ pub static ALWAYS: [FieldRule; 218] = [
     RuleKind::Reset.of("sched_task_group").by_map("scheduling group of the task's cgroup or session (kernel/sched/core.c: sched_cgroup_fork)"),
     RuleKind::Reset.of("preempt_notifiers").inside("hlist_head").by_map("as list_head; an empty hash chain is null (include/linux/list.h: INIT_HLIST_HEAD)"),
     RuleKind::Reset.of("btrace_seq").by_map("position in a trace of block I/O (kernel/fork.c: dup_task_struct)"),
-    RuleKind::Carry.of("policy"),
     RuleKind::Carry.of("nr_cpus_allowed"),
     RuleKind::Within.of("cpus_ptr").by_map("the affinity that counts: cpus_mask, or one CPU's mask while migration is disabled (kernel/fork.c: dup_task_struct; kernel/sched/core.c: migrate_disable_switch)"),
     RuleKind::Follow.of("user_cpus_ptr").by_map("the affinity as the user asked for it, before cpusets cut it down (6.12 kernel/sched/syscalls.c: sched_setaffinity; 6.1 kernel/sched/core.c: restrict_cpus_allowed_ptr)"),
@@ -696,11 +730,9 @@ pub static ALWAYS: [FieldRule; 218] = [
     RuleKind::Reset.of("pushable_dl_tasks").inside("rb_node").by_map("place in a tree that its keeper builds anew; a cleared node has itself for parent (include/linux/rbtree.h: RB_CLEAR_NODE)"),
     RuleKind::Follow.of("mm").by_map("the task's address space; shared by threads, null for kernel threads and zombies (kernel/fork.c: copy_mm)"),
     RuleKind::Within.of("active_mm").by_map("mm, or for a kernel thread the one it borrowed last (kernel/sched/core.c: context_switch)"),
-    RuleKind::Carry.of("exit_state"),
     RuleKind::Carry.of("exit_code"),
     RuleKind::Carry.of("exit_signal"),
     RuleKind::Carry.of("pdeath_signal"),
-    RuleKind::Carry.of("jobctl"),
     RuleKind::Carry.of("personality"),
     RuleKind::Carry.of("sched_reset_on_fork"),
     RuleKind::Carry.of("sched_contributes_to_load"),
@@ -719,7 +751,6 @@ pub static ALWAYS: [FieldRule; 218] = [
     RuleKind::Carry.of("pasid_activated"),
     RuleKind::Carry.of("reported_split_lock"),
     RuleKind::Carry.of("in_thrashing"),
-    RuleKind::Carry.of("atomic_flags"),
     RuleKind::Recurse.of("restart_block").inside("restart_block"),
     RuleKind::Carry.of("pid"),
     RuleKind::Carry.of("tgid"),
@@ -859,51 +890,6 @@ pub static ALWAYS: [FieldRule; 218] = [
     RuleKind::Reset.of("l1d_flush_kill").inside("callback_head").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
     RuleKind::Drop.of("rcu_read_unlock_special").by_map("what RCU waits for from this reader (kernel/fork.c: rcu_copy_process)"),
     RuleKind::Drop.of("trc_reader_special").by_map("what RCU-trace waits for from this reader (kernel/fork.c: rcu_copy_process)"),
-];
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __linux_6_task_struct_with_padding_2 {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        $new._pad_28 = [0; 4];
-        $new._pad_672 = [0; 32];
-        $new._pad_980 = [0; 4];
-        $new._pad_2044 = [0; 4];
-        $new._pad_2082 = [0; 2];
-        $new._pad_2156 = [0; 4];
-        $new._pad_2324 = [0; 4];
-        $new._pad_2341 = [0; 3];
-        $new._pad_2346 = [0; 6];
-        $new._pad_3428 = [0; 4];
-        $new._pad_3596 = [0; 4];
-        $new._pad_3708 = [0; 4];
-        $new._pad_3804 = [0; 4];
-        $new._pad_3924 = [0; 4];
-        $new._pad_4972 = [0; 12];
-        $new._pad_5108 = [0; 4];
-        $new._pad_5148 = [0; 4];
-    };
-}
-pub use __linux_6_task_struct_with_padding_2 as with_padding_2;
-
-pub static WITH_PADDING_2: [FieldRule; 17] = [
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
-    RuleKind::Padding.of("(padding)"),
 ];
 
 #[doc(hidden)]
@@ -1421,11 +1407,18 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_stru
     new.sched_remote_wakeup_bits = [0; 2];
     new.mce_ripv_bits = [0; 8];
     with_thread_info!(cx, at, old, new);
-    always!(cx, at, old, new);
     with_padding_2!(cx, at, old, new);
+    always!(cx, at, old, new);
     with_se!(cx, at, old, new);
     with_posix_cputimers_work!(cx, at, old, new);
     with_mce_vaddr!(cx, at, old, new);
+    new.__state = old.__state;
+    new.flags = old.flags;
+    new.ptrace = old.ptrace;
+    new.policy = old.policy;
+    new.exit_state = old.exit_state;
+    new.jobctl = old.jobctl;
+    new.atomic_flags = old.atomic_flags;
     new._pad_5292 = [0; 4];
     new._pad_5328 = [0; 48];
     // inside execve, which is not interrupted half way
@@ -1456,7 +1449,14 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 44), Span::new(192, 192, 44), Span::new(240, 240, 32), Span::new(320, 320, 196), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 24), Span::new(704, 704, 224), Span::new(960, 960, 20), Span::new(984, 984, 1056), Span::new(2048, 2048, 34), Span::new(2084, 2084, 28), Span::new(2120, 2120, 36), Span::new(2160, 2160, 52), Span::new(2216, 2216, 108), Span::new(2328, 2328, 12), Span::new(2352, 2352, 344), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 172), Span::new(3432, 3432, 164), Span::new(3600, 3600, 80), Span::new(3684, 3684, 24), Span::new(3712, 3712, 24), Span::new(3740, 3740, 64), Span::new(3808, 3808, 116), Span::new(3928, 3928, 1034), Span::new(4968, 4968, 4), Span::new(4984, 4984, 124), Span::new(5112, 5112, 36), Span::new(5152, 5152, 44), Span::new(5200, 5200, 64), Span::new(5272, 5272, 20), Span::new(5296, 5296, 32), Span::new(5376, 5376, 144), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18766, 50), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(42336, 32), Bits::new(42624, 384), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-        groups: &[&WITH_THREAD_INFO, &ALWAYS, &WITH_PADDING_2, &WITH_SE, &WITH_POSIX_CPUTIMERS_WORK, &WITH_MCE_VADDR, &[
+        groups: &[&WITH_THREAD_INFO, &WITH_PADDING_2, &ALWAYS, &WITH_SE, &WITH_POSIX_CPUTIMERS_WORK, &WITH_MCE_VADDR, &[
+            RuleKind::Carry.of("__state"),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("ptrace"),
+            RuleKind::Carry.of("policy"),
+            RuleKind::Carry.of("exit_state"),
+            RuleKind::Carry.of("jobctl"),
+            RuleKind::Carry.of("atomic_flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Drop.of("in_execve").by_map("inside execve, which is not interrupted half way (fs/exec.c: bprm_execve)"),
@@ -1474,10 +1474,17 @@ pub fn v6_1_0_47_cloud_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::tas
     new.sched_reset_on_fork_bits = [0; 1];
     new.sched_remote_wakeup_bits = [0; 2];
     with_thread_info!(cx, at, old, new);
-    always!(cx, at, old, new);
     with_padding_2!(cx, at, old, new);
+    always!(cx, at, old, new);
     with_se!(cx, at, old, new);
     with_posix_cputimers_work!(cx, at, old, new);
+    new.__state = old.__state;
+    new.flags = old.flags;
+    new.ptrace = old.ptrace;
+    new.policy = old.policy;
+    new.exit_state = old.exit_state;
+    new.jobctl = old.jobctl;
+    new.atomic_flags = old.atomic_flags;
     new._pad_5272 = [0; 40];
     // inside execve, which is not interrupted half way
     cx.drop_bit_field(
@@ -1507,7 +1514,14 @@ pub static V6_1_0_47_CLOUD_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 44), Span::new(192, 192, 44), Span::new(240, 240, 32), Span::new(320, 320, 196), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 24), Span::new(704, 704, 224), Span::new(960, 960, 20), Span::new(984, 984, 1056), Span::new(2048, 2048, 34), Span::new(2084, 2084, 28), Span::new(2120, 2120, 36), Span::new(2160, 2160, 52), Span::new(2216, 2216, 108), Span::new(2328, 2328, 12), Span::new(2352, 2352, 344), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 172), Span::new(3432, 3432, 164), Span::new(3600, 3600, 80), Span::new(3684, 3684, 24), Span::new(3712, 3712, 24), Span::new(3740, 3740, 64), Span::new(3808, 3808, 116), Span::new(3928, 3928, 1034), Span::new(4968, 4968, 4), Span::new(4984, 4984, 124), Span::new(5112, 5112, 36), Span::new(5152, 5152, 44), Span::new(5200, 5200, 72), Span::new(5312, 5312, 144), Span::new(5460, 5460, 4), Span::new(5504, 5504, 4), Span::new(5512, 5512, 88), Span::new(5632, 5632, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18766, 50), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(42176, 320), Bits::new(43649, 31), Bits::new(43712, 320), Bits::new(44064, 32), Bits::new(44804, 252)],
-        groups: &[&WITH_THREAD_INFO, &ALWAYS, &WITH_PADDING_2, &WITH_SE, &WITH_POSIX_CPUTIMERS_WORK, &[
+        groups: &[&WITH_THREAD_INFO, &WITH_PADDING_2, &ALWAYS, &WITH_SE, &WITH_POSIX_CPUTIMERS_WORK, &[
+            RuleKind::Carry.of("__state"),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("ptrace"),
+            RuleKind::Carry.of("policy"),
+            RuleKind::Carry.of("exit_state"),
+            RuleKind::Carry.of("jobctl"),
+            RuleKind::Carry.of("atomic_flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Drop.of("in_execve").by_map("inside execve, which is not interrupted half way (fs/exec.c: bprm_execve)"),
             RuleKind::Drop.of("in_iowait").by_map("sleeps for I/O inside the kernel; the call is entered again (kernel/sched/core.c: io_schedule_prepare)"),
@@ -1529,7 +1543,14 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_s
     with_mce_vaddr!(cx, at, old, new);
     with_thread_info_2!(cx, at, old, new);
     with_alloc_lock!(cx, at, old, new);
+    new.__state = old.__state;
     new.saved_state = old.saved_state;
+    new.flags = old.flags;
+    new.ptrace = old.ptrace;
+    new.policy = old.policy;
+    new.exit_state = old.exit_state;
+    new.jobctl = old.jobctl;
+    new.atomic_flags = old.atomic_flags;
     new._pad_5284 = [0; 4];
     new._pad_5320 = [0; 56];
     // inside execve, which is not interrupted half way
@@ -1561,7 +1582,14 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 40), Span::new(76, 76, 8), Span::new(88, 88, 44), Span::new(192, 192, 12), Span::new(208, 208, 44), Span::new(256, 256, 44), Span::new(304, 304, 32), Span::new(384, 384, 196), Span::new(584, 584, 60), Span::new(648, 648, 60), Span::new(712, 712, 24), Span::new(768, 768, 224), Span::new(1024, 1024, 20), Span::new(1048, 1048, 1056), Span::new(2112, 2112, 34), Span::new(2148, 2148, 28), Span::new(2184, 2184, 36), Span::new(2224, 2224, 52), Span::new(2280, 2280, 108), Span::new(2392, 2392, 12), Span::new(2416, 2416, 344), Span::new(2768, 2768, 4), Span::new(2776, 2776, 44), Span::new(2824, 2824, 144), Span::new(2976, 2976, 28), Span::new(3008, 3008, 212), Span::new(3224, 3224, 65), Span::new(3296, 3296, 16), Span::new(3320, 3320, 24), Span::new(3352, 3352, 44), Span::new(3400, 3400, 132), Span::new(3536, 3536, 156), Span::new(3696, 3696, 88), Span::new(3792, 3792, 28), Span::new(3824, 3824, 16), Span::new(3848, 3848, 52), Span::new(3904, 3904, 12), Span::new(3920, 3920, 1034), Span::new(4960, 4960, 4), Span::new(4976, 4976, 124), Span::new(5104, 5104, 36), Span::new(5144, 5144, 44), Span::new(5192, 5192, 64), Span::new(5264, 5264, 20), Span::new(5288, 5288, 32), Span::new(5376, 5376, 144), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(672, 32), Bits::new(1056, 480), Bits::new(1632, 32), Bits::new(2016, 32), Bits::new(2400, 32), Bits::new(2688, 384), Bits::new(4644, 28), Bits::new(5152, 32), Bits::new(5664, 32), Bits::new(5888, 256), Bits::new(7936, 256), Bits::new(8352, 32), Bits::new(16864, 32), Bits::new(17168, 16), Bits::new(17440, 32), Bits::new(17760, 32), Bits::new(18208, 32), Bits::new(19104, 32), Bits::new(19236, 28), Bits::new(19278, 50), Bits::new(22112, 32), Bits::new(22176, 32), Bits::new(22560, 32), Bits::new(23776, 32), Bits::new(24032, 32), Bits::new(25760, 32), Bits::new(26312, 56), Bits::new(26528, 32), Bits::new(26784, 32), Bits::new(27168, 32), Bits::new(28256, 32), Bits::new(29536, 32), Bits::new(30304, 32), Bits::new(30560, 32), Bits::new(30752, 32), Bits::new(31200, 32), Bits::new(31328, 32), Bits::new(39632, 48), Bits::new(39712, 96), Bits::new(40800, 32), Bits::new(41120, 32), Bits::new(41504, 32), Bits::new(42272, 32), Bits::new(42560, 448), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
         groups: &[&ALWAYS, &WITH_SE, &WITH_MCE_VADDR, &WITH_THREAD_INFO_2, &WITH_ALLOC_LOCK, &[
+            RuleKind::Carry.of("__state"),
             RuleKind::Carry.of("saved_state"),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("ptrace"),
+            RuleKind::Carry.of("policy"),
+            RuleKind::Carry.of("exit_state"),
+            RuleKind::Carry.of("jobctl"),
+            RuleKind::Carry.of("atomic_flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Drop.of("in_execve").by_map("inside execve, which is not interrupted half way (fs/exec.c: bprm_execve)"),
@@ -1580,12 +1608,19 @@ pub fn v6_1_0_48_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_stru
     new.sched_remote_wakeup_bits = [0; 2];
     new.mce_ripv_bits = [0; 8];
     with_thread_info!(cx, at, old, new);
-    always!(cx, at, old, new);
     with_padding_2!(cx, at, old, new);
+    always!(cx, at, old, new);
     with_se!(cx, at, old, new);
     with_posix_cputimers_work!(cx, at, old, new);
     with_mce_vaddr!(cx, at, old, new);
+    new.__state = old.__state;
+    new.flags = old.flags;
+    new.ptrace = old.ptrace;
+    new.policy = old.policy;
+    new.exit_state = old.exit_state;
+    new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
+    new.atomic_flags = old.atomic_flags;
     new._pad_5292 = [0; 4];
     new._pad_5328 = [0; 48];
     // inside execve, which is not interrupted half way
@@ -1616,8 +1651,15 @@ pub static V6_1_0_48_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 44), Span::new(192, 192, 44), Span::new(240, 240, 32), Span::new(320, 320, 196), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 24), Span::new(704, 704, 224), Span::new(960, 960, 20), Span::new(984, 984, 1056), Span::new(2048, 2048, 34), Span::new(2084, 2084, 28), Span::new(2120, 2120, 36), Span::new(2160, 2160, 52), Span::new(2216, 2216, 108), Span::new(2328, 2328, 12), Span::new(2352, 2352, 344), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 172), Span::new(3432, 3432, 164), Span::new(3600, 3600, 80), Span::new(3684, 3684, 24), Span::new(3712, 3712, 24), Span::new(3740, 3740, 64), Span::new(3808, 3808, 116), Span::new(3928, 3928, 1034), Span::new(4968, 4968, 4), Span::new(4984, 4984, 124), Span::new(5112, 5112, 36), Span::new(5152, 5152, 44), Span::new(5200, 5200, 64), Span::new(5272, 5272, 20), Span::new(5296, 5296, 32), Span::new(5376, 5376, 144), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18767, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(42336, 32), Bits::new(42624, 384), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-        groups: &[&WITH_THREAD_INFO, &ALWAYS, &WITH_PADDING_2, &WITH_SE, &WITH_POSIX_CPUTIMERS_WORK, &WITH_MCE_VADDR, &[
+        groups: &[&WITH_THREAD_INFO, &WITH_PADDING_2, &ALWAYS, &WITH_SE, &WITH_POSIX_CPUTIMERS_WORK, &WITH_MCE_VADDR, &[
+            RuleKind::Carry.of("__state"),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("ptrace"),
+            RuleKind::Carry.of("policy"),
+            RuleKind::Carry.of("exit_state"),
+            RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("user_dumpable"),
+            RuleKind::Carry.of("atomic_flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Drop.of("in_execve").by_map("inside execve, which is not interrupted half way (fs/exec.c: bprm_execve)"),
@@ -1635,11 +1677,18 @@ pub fn v6_1_0_48_cloud_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::tas
     new.sched_reset_on_fork_bits = [0; 1];
     new.sched_remote_wakeup_bits = [0; 2];
     with_thread_info!(cx, at, old, new);
-    always!(cx, at, old, new);
     with_padding_2!(cx, at, old, new);
+    always!(cx, at, old, new);
     with_se!(cx, at, old, new);
     with_posix_cputimers_work!(cx, at, old, new);
+    new.__state = old.__state;
+    new.flags = old.flags;
+    new.ptrace = old.ptrace;
+    new.policy = old.policy;
+    new.exit_state = old.exit_state;
+    new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
+    new.atomic_flags = old.atomic_flags;
     new._pad_5272 = [0; 40];
     // inside execve, which is not interrupted half way
     cx.drop_bit_field(
@@ -1669,8 +1718,15 @@ pub static V6_1_0_48_CLOUD_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 44), Span::new(192, 192, 44), Span::new(240, 240, 32), Span::new(320, 320, 196), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 24), Span::new(704, 704, 224), Span::new(960, 960, 20), Span::new(984, 984, 1056), Span::new(2048, 2048, 34), Span::new(2084, 2084, 28), Span::new(2120, 2120, 36), Span::new(2160, 2160, 52), Span::new(2216, 2216, 108), Span::new(2328, 2328, 12), Span::new(2352, 2352, 344), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 172), Span::new(3432, 3432, 164), Span::new(3600, 3600, 80), Span::new(3684, 3684, 24), Span::new(3712, 3712, 24), Span::new(3740, 3740, 64), Span::new(3808, 3808, 116), Span::new(3928, 3928, 1034), Span::new(4968, 4968, 4), Span::new(4984, 4984, 124), Span::new(5112, 5112, 36), Span::new(5152, 5152, 44), Span::new(5200, 5200, 72), Span::new(5312, 5312, 144), Span::new(5460, 5460, 4), Span::new(5504, 5504, 4), Span::new(5512, 5512, 88), Span::new(5632, 5632, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18767, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(42176, 320), Bits::new(43649, 31), Bits::new(43712, 320), Bits::new(44064, 32), Bits::new(44804, 252)],
-        groups: &[&WITH_THREAD_INFO, &ALWAYS, &WITH_PADDING_2, &WITH_SE, &WITH_POSIX_CPUTIMERS_WORK, &[
+        groups: &[&WITH_THREAD_INFO, &WITH_PADDING_2, &ALWAYS, &WITH_SE, &WITH_POSIX_CPUTIMERS_WORK, &[
+            RuleKind::Carry.of("__state"),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("ptrace"),
+            RuleKind::Carry.of("policy"),
+            RuleKind::Carry.of("exit_state"),
+            RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("user_dumpable"),
+            RuleKind::Carry.of("atomic_flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Drop.of("in_execve").by_map("inside execve, which is not interrupted half way (fs/exec.c: bprm_execve)"),
             RuleKind::Drop.of("in_iowait").by_map("sleeps for I/O inside the kernel; the call is entered again (kernel/sched/core.c: io_schedule_prepare)"),
@@ -1692,8 +1748,15 @@ pub fn v6_1_0_48_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_s
     with_mce_vaddr!(cx, at, old, new);
     with_thread_info_2!(cx, at, old, new);
     with_alloc_lock!(cx, at, old, new);
+    new.__state = old.__state;
     new.saved_state = old.saved_state;
+    new.flags = old.flags;
+    new.ptrace = old.ptrace;
+    new.policy = old.policy;
+    new.exit_state = old.exit_state;
+    new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
+    new.atomic_flags = old.atomic_flags;
     new._pad_5284 = [0; 4];
     new._pad_5320 = [0; 56];
     // inside execve, which is not interrupted half way
@@ -1725,8 +1788,15 @@ pub static V6_1_0_48_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 40), Span::new(76, 76, 8), Span::new(88, 88, 44), Span::new(192, 192, 12), Span::new(208, 208, 44), Span::new(256, 256, 44), Span::new(304, 304, 32), Span::new(384, 384, 196), Span::new(584, 584, 60), Span::new(648, 648, 60), Span::new(712, 712, 24), Span::new(768, 768, 224), Span::new(1024, 1024, 20), Span::new(1048, 1048, 1056), Span::new(2112, 2112, 34), Span::new(2148, 2148, 28), Span::new(2184, 2184, 36), Span::new(2224, 2224, 52), Span::new(2280, 2280, 108), Span::new(2392, 2392, 12), Span::new(2416, 2416, 344), Span::new(2768, 2768, 4), Span::new(2776, 2776, 44), Span::new(2824, 2824, 144), Span::new(2976, 2976, 28), Span::new(3008, 3008, 212), Span::new(3224, 3224, 65), Span::new(3296, 3296, 16), Span::new(3320, 3320, 24), Span::new(3352, 3352, 44), Span::new(3400, 3400, 132), Span::new(3536, 3536, 156), Span::new(3696, 3696, 88), Span::new(3792, 3792, 28), Span::new(3824, 3824, 16), Span::new(3848, 3848, 52), Span::new(3904, 3904, 12), Span::new(3920, 3920, 1034), Span::new(4960, 4960, 4), Span::new(4976, 4976, 124), Span::new(5104, 5104, 36), Span::new(5144, 5144, 44), Span::new(5192, 5192, 64), Span::new(5264, 5264, 20), Span::new(5288, 5288, 32), Span::new(5376, 5376, 144), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(672, 32), Bits::new(1056, 480), Bits::new(1632, 32), Bits::new(2016, 32), Bits::new(2400, 32), Bits::new(2688, 384), Bits::new(4644, 28), Bits::new(5152, 32), Bits::new(5664, 32), Bits::new(5888, 256), Bits::new(7936, 256), Bits::new(8352, 32), Bits::new(16864, 32), Bits::new(17168, 16), Bits::new(17440, 32), Bits::new(17760, 32), Bits::new(18208, 32), Bits::new(19104, 32), Bits::new(19236, 28), Bits::new(19279, 49), Bits::new(22112, 32), Bits::new(22176, 32), Bits::new(22560, 32), Bits::new(23776, 32), Bits::new(24032, 32), Bits::new(25760, 32), Bits::new(26312, 56), Bits::new(26528, 32), Bits::new(26784, 32), Bits::new(27168, 32), Bits::new(28256, 32), Bits::new(29536, 32), Bits::new(30304, 32), Bits::new(30560, 32), Bits::new(30752, 32), Bits::new(31200, 32), Bits::new(31328, 32), Bits::new(39632, 48), Bits::new(39712, 96), Bits::new(40800, 32), Bits::new(41120, 32), Bits::new(41504, 32), Bits::new(42272, 32), Bits::new(42560, 448), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
         groups: &[&ALWAYS, &WITH_SE, &WITH_MCE_VADDR, &WITH_THREAD_INFO_2, &WITH_ALLOC_LOCK, &[
+            RuleKind::Carry.of("__state"),
             RuleKind::Carry.of("saved_state"),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("ptrace"),
+            RuleKind::Carry.of("policy"),
+            RuleKind::Carry.of("exit_state"),
+            RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("user_dumpable"),
+            RuleKind::Carry.of("atomic_flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Drop.of("in_execve").by_map("inside execve, which is not interrupted half way (fs/exec.c: bprm_execve)"),
@@ -1745,12 +1815,19 @@ pub fn v6_1_0_50_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_stru
     new.sched_remote_wakeup_bits = [0; 2];
     new.mce_ripv_bits = [0; 8];
     with_thread_info!(cx, at, old, new);
-    always!(cx, at, old, new);
     with_padding_2!(cx, at, old, new);
+    always!(cx, at, old, new);
     with_se!(cx, at, old, new);
     with_posix_cputimers_work!(cx, at, old, new);
     with_mce_vaddr!(cx, at, old, new);
+    new.__state = old.__state;
+    new.flags = old.flags;
+    new.ptrace = old.ptrace;
+    new.policy = old.policy;
+    new.exit_state = old.exit_state;
+    new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
+    new.atomic_flags = old.atomic_flags;
     new.kstack_offset = old.kstack_offset;
     new._pad_5244 = [0; 4];
     new._pad_5300 = [0; 4];
@@ -1783,8 +1860,15 @@ pub static V6_1_0_50_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 44), Span::new(192, 192, 44), Span::new(240, 240, 32), Span::new(320, 320, 196), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 24), Span::new(704, 704, 224), Span::new(960, 960, 20), Span::new(984, 984, 1056), Span::new(2048, 2048, 34), Span::new(2084, 2084, 28), Span::new(2120, 2120, 36), Span::new(2160, 2160, 52), Span::new(2216, 2216, 108), Span::new(2328, 2328, 12), Span::new(2352, 2352, 344), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 172), Span::new(3432, 3432, 164), Span::new(3600, 3600, 80), Span::new(3684, 3684, 24), Span::new(3712, 3712, 24), Span::new(3740, 3740, 64), Span::new(3808, 3808, 116), Span::new(3928, 3928, 1034), Span::new(4968, 4968, 4), Span::new(4984, 4984, 124), Span::new(5112, 5112, 36), Span::new(5152, 5152, 44), Span::new(5200, 5200, 44), Span::new(5248, 5248, 24), Span::new(5280, 5280, 20), Span::new(5304, 5304, 32), Span::new(5376, 5376, 144), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18767, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(41952, 32), Bits::new(42400, 32), Bits::new(42688, 320), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-        groups: &[&WITH_THREAD_INFO, &ALWAYS, &WITH_PADDING_2, &WITH_SE, &WITH_POSIX_CPUTIMERS_WORK, &WITH_MCE_VADDR, &[
+        groups: &[&WITH_THREAD_INFO, &WITH_PADDING_2, &ALWAYS, &WITH_SE, &WITH_POSIX_CPUTIMERS_WORK, &WITH_MCE_VADDR, &[
+            RuleKind::Carry.of("__state"),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("ptrace"),
+            RuleKind::Carry.of("policy"),
+            RuleKind::Carry.of("exit_state"),
+            RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("user_dumpable"),
+            RuleKind::Carry.of("atomic_flags"),
             RuleKind::Carry.of("kstack_offset"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
@@ -1804,11 +1888,18 @@ pub fn v6_1_0_50_cloud_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::tas
     new.sched_reset_on_fork_bits = [0; 1];
     new.sched_remote_wakeup_bits = [0; 2];
     with_thread_info!(cx, at, old, new);
-    always!(cx, at, old, new);
     with_padding_2!(cx, at, old, new);
+    always!(cx, at, old, new);
     with_se!(cx, at, old, new);
     with_posix_cputimers_work!(cx, at, old, new);
+    new.__state = old.__state;
+    new.flags = old.flags;
+    new.ptrace = old.ptrace;
+    new.policy = old.policy;
+    new.exit_state = old.exit_state;
+    new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
+    new.atomic_flags = old.atomic_flags;
     new.kstack_offset = old.kstack_offset;
     new._pad_5244 = [0; 4];
     new._pad_5280 = [0; 32];
@@ -1840,8 +1931,15 @@ pub static V6_1_0_50_CLOUD_AMD64: TypeConverter = TypeConverter {
         open: true,
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 44), Span::new(192, 192, 44), Span::new(240, 240, 32), Span::new(320, 320, 196), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 24), Span::new(704, 704, 224), Span::new(960, 960, 20), Span::new(984, 984, 1056), Span::new(2048, 2048, 34), Span::new(2084, 2084, 28), Span::new(2120, 2120, 36), Span::new(2160, 2160, 52), Span::new(2216, 2216, 108), Span::new(2328, 2328, 12), Span::new(2352, 2352, 344), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 172), Span::new(3432, 3432, 164), Span::new(3600, 3600, 80), Span::new(3684, 3684, 24), Span::new(3712, 3712, 24), Span::new(3740, 3740, 64), Span::new(3808, 3808, 116), Span::new(3928, 3928, 1034), Span::new(4968, 4968, 4), Span::new(4984, 4984, 124), Span::new(5112, 5112, 36), Span::new(5152, 5152, 44), Span::new(5200, 5200, 44), Span::new(5248, 5248, 32), Span::new(5312, 5312, 144), Span::new(5460, 5460, 4), Span::new(5504, 5504, 4), Span::new(5512, 5512, 88), Span::new(5632, 5632, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18767, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(41952, 32), Bits::new(42240, 256), Bits::new(43649, 31), Bits::new(43712, 320), Bits::new(44064, 32), Bits::new(44804, 252)],
-        groups: &[&WITH_THREAD_INFO, &ALWAYS, &WITH_PADDING_2, &WITH_SE, &WITH_POSIX_CPUTIMERS_WORK, &[
+        groups: &[&WITH_THREAD_INFO, &WITH_PADDING_2, &ALWAYS, &WITH_SE, &WITH_POSIX_CPUTIMERS_WORK, &[
+            RuleKind::Carry.of("__state"),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("ptrace"),
+            RuleKind::Carry.of("policy"),
+            RuleKind::Carry.of("exit_state"),
+            RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("user_dumpable"),
+            RuleKind::Carry.of("atomic_flags"),
             RuleKind::Carry.of("kstack_offset"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
@@ -1865,8 +1963,15 @@ pub fn v6_1_0_50_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_s
     with_mce_vaddr!(cx, at, old, new);
     with_thread_info_2!(cx, at, old, new);
     with_alloc_lock!(cx, at, old, new);
+    new.__state = old.__state;
     new.saved_state = old.saved_state;
+    new.flags = old.flags;
+    new.ptrace = old.ptrace;
+    new.policy = old.policy;
+    new.exit_state = old.exit_state;
+    new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
+    new.atomic_flags = old.atomic_flags;
     new.kstack_offset = old.kstack_offset;
     new._pad_5236 = [0; 4];
     new._pad_5292 = [0; 4];
@@ -1900,8 +2005,15 @@ pub static V6_1_0_50_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 28), Span::new(32, 32, 40), Span::new(76, 76, 8), Span::new(88, 88, 44), Span::new(192, 192, 12), Span::new(208, 208, 44), Span::new(256, 256, 44), Span::new(304, 304, 32), Span::new(384, 384, 196), Span::new(584, 584, 60), Span::new(648, 648, 60), Span::new(712, 712, 24), Span::new(768, 768, 224), Span::new(1024, 1024, 20), Span::new(1048, 1048, 1056), Span::new(2112, 2112, 34), Span::new(2148, 2148, 28), Span::new(2184, 2184, 36), Span::new(2224, 2224, 52), Span::new(2280, 2280, 108), Span::new(2392, 2392, 12), Span::new(2416, 2416, 344), Span::new(2768, 2768, 4), Span::new(2776, 2776, 44), Span::new(2824, 2824, 144), Span::new(2976, 2976, 28), Span::new(3008, 3008, 212), Span::new(3224, 3224, 65), Span::new(3296, 3296, 16), Span::new(3320, 3320, 24), Span::new(3352, 3352, 44), Span::new(3400, 3400, 132), Span::new(3536, 3536, 156), Span::new(3696, 3696, 88), Span::new(3792, 3792, 28), Span::new(3824, 3824, 16), Span::new(3848, 3848, 52), Span::new(3904, 3904, 12), Span::new(3920, 3920, 1034), Span::new(4960, 4960, 4), Span::new(4976, 4976, 124), Span::new(5104, 5104, 36), Span::new(5144, 5144, 44), Span::new(5192, 5192, 44), Span::new(5240, 5240, 24), Span::new(5272, 5272, 20), Span::new(5296, 5296, 32), Span::new(5376, 5376, 144), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
         padding: &[Bits::new(224, 32), Bits::new(672, 32), Bits::new(1056, 480), Bits::new(1632, 32), Bits::new(2016, 32), Bits::new(2400, 32), Bits::new(2688, 384), Bits::new(4644, 28), Bits::new(5152, 32), Bits::new(5664, 32), Bits::new(5888, 256), Bits::new(7936, 256), Bits::new(8352, 32), Bits::new(16864, 32), Bits::new(17168, 16), Bits::new(17440, 32), Bits::new(17760, 32), Bits::new(18208, 32), Bits::new(19104, 32), Bits::new(19236, 28), Bits::new(19279, 49), Bits::new(22112, 32), Bits::new(22176, 32), Bits::new(22560, 32), Bits::new(23776, 32), Bits::new(24032, 32), Bits::new(25760, 32), Bits::new(26312, 56), Bits::new(26528, 32), Bits::new(26784, 32), Bits::new(27168, 32), Bits::new(28256, 32), Bits::new(29536, 32), Bits::new(30304, 32), Bits::new(30560, 32), Bits::new(30752, 32), Bits::new(31200, 32), Bits::new(31328, 32), Bits::new(39632, 48), Bits::new(39712, 96), Bits::new(40800, 32), Bits::new(41120, 32), Bits::new(41504, 32), Bits::new(41888, 32), Bits::new(42336, 32), Bits::new(42624, 384), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
         groups: &[&ALWAYS, &WITH_SE, &WITH_MCE_VADDR, &WITH_THREAD_INFO_2, &WITH_ALLOC_LOCK, &[
+            RuleKind::Carry.of("__state"),
             RuleKind::Carry.of("saved_state"),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("ptrace"),
+            RuleKind::Carry.of("policy"),
+            RuleKind::Carry.of("exit_state"),
+            RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("user_dumpable"),
+            RuleKind::Carry.of("atomic_flags"),
             RuleKind::Carry.of("kstack_offset"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
@@ -1926,8 +2038,15 @@ pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::tas
     with_posix_cputimers_work!(cx, at, old, new);
     with_mce_vaddr!(cx, at, old, new);
     with_dl!(cx, at, old, new);
+    new.__state = old.__state;
     new.saved_state = old.saved_state;
+    new.flags = old.flags;
+    new.ptrace = old.ptrace;
+    new.policy = old.policy;
+    new.exit_state = old.exit_state;
+    new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
+    new.atomic_flags = old.atomic_flags;
     new._pad_3420 = [0; 4];
     new._pad_3763 = [0; 1];
     new._pad_3766 = [0; 2];
@@ -1948,8 +2067,15 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 68), Span::new(216, 216, 60), Span::new(280, 280, 32), Span::new(320, 320, 60), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 48), Span::new(704, 704, 224), Span::new(960, 960, 28), Span::new(992, 992, 1056), Span::new(2056, 2056, 34), Span::new(2092, 2092, 24), Span::new(2120, 2120, 24), Span::new(2152, 2152, 36), Span::new(2192, 2192, 52), Span::new(2248, 2248, 108), Span::new(2368, 2368, 328), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 164), Span::new(3424, 3424, 240), Span::new(3668, 3668, 44), Span::new(3716, 3716, 47), Span::new(3764, 3764, 2), Span::new(3768, 3768, 1202), Span::new(4976, 4976, 108), Span::new(5088, 5088, 108), Span::new(5200, 5200, 52), Span::new(5256, 5256, 24), Span::new(5288, 5288, 20), Span::new(5312, 5312, 32), Span::new(5376, 5376, 144), Span::new(5524, 5524, 36), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
         padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27360, 32), Bits::new(30104, 8), Bits::new(30128, 16), Bits::new(39760, 48), Bits::new(40672, 32), Bits::new(41568, 32), Bits::new(42016, 32), Bits::new(42464, 32), Bits::new(42752, 256), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
         groups: &[&WITH_THREAD_INFO, &ALWAYS, &WITH_POSIX_CPUTIMERS_WORK, &WITH_MCE_VADDR, &WITH_DL, &[
+            RuleKind::Carry.of("__state"),
             RuleKind::Carry.of("saved_state"),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("ptrace"),
+            RuleKind::Carry.of("policy"),
+            RuleKind::Carry.of("exit_state"),
+            RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("user_dumpable"),
+            RuleKind::Carry.of("atomic_flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
@@ -1976,7 +2102,13 @@ pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::
     with_mce_vaddr!(cx, at, old, new);
     with_alloc_lock!(cx, at, old, new);
     with_dl!(cx, at, old, new);
+    new.__state = old.__state;
     new.saved_state = old.saved_state;
+    new.flags = old.flags;
+    new.ptrace = old.ptrace;
+    new.policy = old.policy;
+    new.exit_state = old.exit_state;
+    new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
     // how deep the task is in sending packets, under PREEMPT_RT
     super::netdev_xmit::v6_12_100_deb12_rt_amd64(
@@ -1985,6 +2117,7 @@ pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::
         &old.net_xmit,
         &mut new.net_xmit,
     );
+    new.atomic_flags = old.atomic_flags;
     new._pad_2796 = [0; 4];
     new._pad_3196 = [0; 4];
     new._pad_3324 = [0; 4];
@@ -2010,9 +2143,16 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 68), Span::new(216, 216, 60), Span::new(280, 280, 32), Span::new(320, 320, 60), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 48), Span::new(704, 704, 224), Span::new(960, 960, 28), Span::new(992, 992, 1056), Span::new(2056, 2056, 34), Span::new(2092, 2092, 24), Span::new(2120, 2120, 24), Span::new(2152, 2152, 36), Span::new(2192, 2192, 52), Span::new(2248, 2248, 108), Span::new(2368, 2368, 5), Span::new(2376, 2376, 360), Span::new(2744, 2744, 4), Span::new(2752, 2752, 44), Span::new(2800, 2800, 144), Span::new(2952, 2952, 28), Span::new(2984, 2984, 212), Span::new(3200, 3200, 65), Span::new(3272, 3272, 16), Span::new(3296, 3296, 24), Span::new(3328, 3328, 44), Span::new(3376, 3376, 124), Span::new(3504, 3504, 156), Span::new(3664, 3664, 12), Span::new(3680, 3680, 72), Span::new(3760, 3760, 40), Span::new(3808, 3808, 51), Span::new(3860, 3860, 2), Span::new(3864, 3864, 1082), Span::new(4952, 4952, 108), Span::new(5064, 5064, 108), Span::new(5176, 5176, 52), Span::new(5232, 5232, 24), Span::new(5264, 5264, 20), Span::new(5288, 5288, 32), Span::new(5376, 5376, 144), Span::new(5524, 5524, 36), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
         padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(18984, 24), Bits::new(21920, 32), Bits::new(21984, 32), Bits::new(22368, 32), Bits::new(23584, 32), Bits::new(23840, 32), Bits::new(25568, 32), Bits::new(26120, 56), Bits::new(26336, 32), Bits::new(26592, 32), Bits::new(26976, 32), Bits::new(28000, 32), Bits::new(29280, 32), Bits::new(29408, 32), Bits::new(30048, 32), Bits::new(30432, 32), Bits::new(30872, 8), Bits::new(30896, 16), Bits::new(39568, 48), Bits::new(40480, 32), Bits::new(41376, 32), Bits::new(41824, 32), Bits::new(42272, 32), Bits::new(42560, 448), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
         groups: &[&WITH_THREAD_INFO, &ALWAYS, &WITH_MCE_VADDR, &WITH_ALLOC_LOCK, &WITH_DL, &[
+            RuleKind::Carry.of("__state"),
             RuleKind::Carry.of("saved_state"),
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("ptrace"),
+            RuleKind::Carry.of("policy"),
+            RuleKind::Carry.of("exit_state"),
+            RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("user_dumpable"),
             RuleKind::Reset.of("net_xmit").inside("netdev_xmit").by_map("how deep the task is in sending packets, under PREEMPT_RT; all zero outside of it (6.12 include/linux/netdevice_xmit.h; 6.12 include/linux/netdevice.h: dev_xmit_recursion_inc)"),
+            RuleKind::Carry.of("atomic_flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),

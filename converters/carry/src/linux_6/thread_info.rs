@@ -7,31 +7,15 @@ use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6 as views;
 
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __linux_6_thread_info_always {
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        $new.flags = $old.flags;
-        $new.syscall_work = $old.syscall_work;
-        $new.status = $old.status;
-        // CPU the task was on
-        $new.cpu = $cx.reset(&$crate::linux_6::runtime::at!($at.cpu), $old.cpu, 0);
-    };
-}
-pub use __linux_6_thread_info_always as always;
-
-pub static ALWAYS: [FieldRule; 4] = [
-    RuleKind::Carry.of("flags"),
-    RuleKind::Carry.of("syscall_work"),
-    RuleKind::Carry.of("status"),
-    RuleKind::Reset.of("cpu").by_map("CPU the task was on; the scheduler chooses one when the task is woken (kernel/sched/core.c: wake_up_new_task)"),
-];
-
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
 pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_info::V6_1_0_47_amd64, new: &mut views::thread_info::V6_1_0_47_amd64) {
     use views::thread_info::V6_1_0_47_amd64 as Old;
     use views::thread_info::V6_1_0_47_amd64 as New;
-    always!(cx, at, old, new);
+    new.flags = old.flags;
+    new.syscall_work = old.syscall_work;
+    new.status = old.status;
+    // CPU the task was on
+    new.cpu = cx.reset(&at!(at.cpu), old.cpu, 0);
 }
 
 /// `thread_info`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
@@ -41,7 +25,12 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         from_size: 24,
         to_size: 24,
         spans: &[Span::new(0, 0, 24)],
-        groups: &[&ALWAYS, ],
+        groups: &[&[
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("syscall_work"),
+            RuleKind::Carry.of("status"),
+            RuleKind::Reset.of("cpu").by_map("CPU the task was on; the scheduler chooses one when the task is woken (kernel/sched/core.c: wake_up_new_task)"),
+        ]],
         ..TypeRules::PLAIN
     },
     convert: None,
@@ -51,8 +40,12 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
 pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_info::V6_1_0_47_rt_amd64, new: &mut views::thread_info::V6_1_0_47_rt_amd64) {
     use views::thread_info::V6_1_0_47_rt_amd64 as Old;
     use views::thread_info::V6_1_0_47_rt_amd64 as New;
-    always!(cx, at, old, new);
+    new.flags = old.flags;
+    new.syscall_work = old.syscall_work;
+    new.status = old.status;
     new.preempt_lazy_count = old.preempt_lazy_count;
+    // CPU the task was on
+    new.cpu = cx.reset(&at!(at.cpu), old.cpu, 0);
     new._pad_28 = [0; 4];
 }
 
@@ -64,8 +57,12 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         to_size: 32,
         spans: &[Span::new(0, 0, 28)],
         padding: &[Bits::new(224, 32)],
-        groups: &[&ALWAYS, &[
+        groups: &[&[
+            RuleKind::Carry.of("flags"),
+            RuleKind::Carry.of("syscall_work"),
+            RuleKind::Carry.of("status"),
             RuleKind::Carry.of("preempt_lazy_count"),
+            RuleKind::Reset.of("cpu").by_map("CPU the task was on; the scheduler chooses one when the task is woken (kernel/sched/core.c: wake_up_new_task)"),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN

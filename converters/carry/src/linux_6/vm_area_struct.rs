@@ -16,7 +16,6 @@ macro_rules! __linux_6_vm_area_struct_always {
         // the address space it belongs to
         $new.vm_mm = $cx.within_required(&$crate::linux_6::runtime::at!($at.vm_mm), $old.vm_mm);
         $new.vm_page_prot = $old.vm_page_prot;
-        $new.vm_flags = $old.vm_flags;
         // place among the mappings of the file, rebuilt when the VMA is linked
         $crate::linux_6::rb_node::v6_1_0_47_amd64(
             $cx,
@@ -63,12 +62,11 @@ macro_rules! __linux_6_vm_area_struct_always {
 }
 pub use __linux_6_vm_area_struct_always as always;
 
-pub static ALWAYS: [FieldRule; 16] = [
+pub static ALWAYS: [FieldRule; 15] = [
     RuleKind::Carry.of("vm_start"),
     RuleKind::Carry.of("vm_end"),
     RuleKind::Within.of("vm_mm").by_map("the address space it belongs to (kernel/fork.c: vm_area_alloc)"),
     RuleKind::Carry.of("vm_page_prot"),
-    RuleKind::Carry.of("vm_flags"),
     RuleKind::Reset.of("shared.rb").inside("rb_node").by_map("place among the mappings of the file, rebuilt when the VMA is linked (mm/mmap.c: __vma_link_file, 6.1; mm/vma.c: __vma_link_file, 6.12)"),
     RuleKind::Reset.of("shared.rb_subtree_last").by_map("place among the mappings of the file, rebuilt when the VMA is linked (mm/mmap.c: __vma_link_file, 6.1; mm/vma.c: __vma_link_file, 6.12)"),
     RuleKind::Reset.of("anon_vma_chain").inside("list_head").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
@@ -110,6 +108,7 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_s
     use views::vm_area_struct::V6_1_0_47_amd64 as Old;
     use views::vm_area_struct::V6_1_0_47_amd64 as New;
     always!(cx, at, old, new);
+    new.vm_flags = old.vm_flags;
 }
 
 /// `vm_area_struct`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
@@ -119,7 +118,9 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         from_size: 152,
         to_size: 152,
         spans: &[Span::new(0, 0, 152)],
-        groups: &[&ALWAYS, ],
+        groups: &[&ALWAYS, &[
+            RuleKind::Carry.of("vm_flags"),
+        ]],
         ..TypeRules::PLAIN
     },
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_47_amd64)),
@@ -131,6 +132,7 @@ pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_
     use views::vm_area_struct::V6_12_100_deb12_amd64 as New;
     always!(cx, at, old, new);
     with_detached!(cx, at, old, new);
+    new.vm_flags = old.vm_flags;
     // which tasks of this boot used the area, for NUMA balancing
     new.numab_state = cx.reset(&at!(at.numab_state), old.numab_state, 0);
 }
@@ -144,6 +146,7 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 41), Span::new(44, 44, 132)],
         padding: &[Bits::new(328, 24)],
         groups: &[&ALWAYS, &WITH_DETACHED, &[
+            RuleKind::Carry.of("vm_flags"),
             RuleKind::Reset.of("numab_state").by_map("which tasks of this boot used the area, for NUMA balancing (6.12 kernel/sched/fair.c: task_numa_work)"),
         ]],
         ..TypeRules::PLAIN
@@ -157,6 +160,7 @@ pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::
     use views::vm_area_struct::V6_12_100_deb12_rt_amd64 as New;
     always!(cx, at, old, new);
     with_detached!(cx, at, old, new);
+    new.vm_flags = old.vm_flags;
 }
 
 /// `vm_area_struct`, 6.12.100+deb12-rt-amd64, 6.12.115+deb12-rt-amd64.
@@ -167,7 +171,9 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         to_size: 168,
         spans: &[Span::new(0, 0, 41), Span::new(44, 44, 124)],
         padding: &[Bits::new(328, 24)],
-        groups: &[&ALWAYS, &WITH_DETACHED, ],
+        groups: &[&ALWAYS, &WITH_DETACHED, &[
+            RuleKind::Carry.of("vm_flags"),
+        ]],
         ..TypeRules::PLAIN
     },
     convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_12_100_deb12_rt_amd64)),

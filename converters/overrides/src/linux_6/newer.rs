@@ -20,32 +20,15 @@ fn of_these_layouts(cx: &mut Context<'_>, at: &At<'_>) {
     }
 }
 
-/// The flags of `value` in `same` as they are, those of `moved` with their new number, those of
-/// `dropped` kept in the image. Any other stops the conversion.
-fn flags(
-    cx: &mut Context<'_>,
-    at: &At<'_>,
-    value: u64,
-    same: u64,
-    moved: &[(u64, u64)],
-    dropped: u64,
-) -> u64 {
-    let mut known = same | dropped;
-    let mut flags = value & same;
-    for (from, to) in moved {
-        known |= from;
-        if value & from != 0 {
-            flags |= to;
-        }
-    }
+/// The flags of `value` with their new numbers. Any other stops the conversion.
+fn renumbered(cx: &mut Context<'_>, at: &At<'_>, value: u64, moved: &[(u64, u64)]) -> u64 {
+    let known = moved.iter().fold(0, |known, (from, _)| known | from);
     if value & !known != 0 {
-        cx.refuse_call(
-            at,
-            format!("{value:#x}"),
-            "has a flag that 6.1 does not have",
-        );
+        let why = "has a flag that 6.1 does not have";
+        cx.refuse_call(at, format!("{value:#x}"), why);
     }
-    flags
+    let set = moved.iter().filter(|(from, _)| value & from != 0);
+    set.fold(0, |flags, (_, to)| flags | to)
 }
 
 /// Two words of capabilities as one.
@@ -64,44 +47,17 @@ pub fn capability_word(
     }
 }
 
-/// `file.f_mode`.
-pub fn f_mode_with_fop_flags(cx: &mut Context<'_>, at: &At<'_>, old: &U32) -> U32 {
-    // With FMODE_CAN_ODIRECT, bit 22 in both.
-    const SAME: u64 = 0x387f_de3f;
-    const NONOTIFY: (u64, u64) = (1 << 26, 1 << 25);
-    const DROPPED: u64 = 1 << 6 | 1 << 7 | 1 << 8 | 1 << 13 | 1 << 30 | 1 << 31;
-    let value = u64::from(old.get());
-    if value & DROPPED != 0 {
-        cx.keep(at, old.as_bytes());
-    }
-    U32::new(flags(cx, at, value, SAME, &[NONOTIFY], DROPPED) as u32)
-}
-
-/// `vm_area_struct.vm_flags` and `mm_struct.def_flags`.
-pub fn vm_flags_with_shadow_stack(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
-    const UFFD_MINOR: (u64, u64) = (1 << 37, 1 << 38);
-    U64::new(flags(cx, at, old.get(), UFFD_MINOR.0 - 1, &[UFFD_MINOR], 0))
-}
-
-/// `mm_struct.flags`, with where new mappings go.
-pub fn mm_flags_with_topdown(
-    cx: &mut Context<'_>,
-    at: &At<'_>,
-    old: &U64,
-    unmapped_area: &U64,
-) -> U64 {
+/// Whether new mappings of an mm go downwards.
+pub fn maps_top_down(cx: &mut Context<'_>, at: &At<'_>, _was: bool, unmapped_area: &U64) -> bool {
     of_these_layouts(cx, at);
-    const SAME: u64 = (1 << 28) - 1;
-    const TOPDOWN: u64 = 1 << 31;
-    let flags = flags(cx, at, old.get(), SAME, &[], 0);
     let function = at.beside(
         "get_unmapped_area",
         offset_of!(old::mm_struct, get_unmapped_area),
         0,
     );
     match cx.symbol_name(&function) {
-        Some("arch_get_unmapped_area") => U64::new(flags),
-        Some("arch_get_unmapped_area_topdown") => U64::new(flags | TOPDOWN),
+        Some("arch_get_unmapped_area") => false,
+        Some("arch_get_unmapped_area_topdown") => true,
         name => {
             let found = match name {
                 Some(name) => name.to_owned(),
@@ -112,7 +68,7 @@ pub fn mm_flags_with_topdown(
                 found,
                 "is neither arch_get_unmapped_area nor arch_get_unmapped_area_topdown",
             );
-            U64::new(flags)
+            false
         }
     }
 }
@@ -216,7 +172,7 @@ pub fn restart_with_futex_size(
         let value = value.fold(0, |value, byte| value << 8 | u64::from(*byte));
         let moved = [(1, 0x10), (2, 0x20), (4, 0x40)];
         let at = at.field("futex.flags", FLAGS.start, FLAGS.start);
-        let flags = flags(cx, &at, value, 0, &moved, 0) | SIZE_32;
+        let flags = renumbered(cx, &at, value, &moved) | SIZE_32;
         new[FLAGS].copy_from_slice(&(flags as u32).to_le_bytes());
     }
     new
@@ -230,16 +186,4 @@ pub fn rseq_len(_cx: &mut Context<'_>, _at: &At<'_>, rseq: &U64) -> U32 {
 /// Whether a task has a concurrency id while it runs.
 pub fn mm_cid_active(_cx: &mut Context<'_>, _at: &At<'_>, mm: &U64) -> I32 {
     I32::new(i32::from(mm.get() != 0))
-}
-
-/// Features that a save area has room for, or that a program may see.
-pub fn features_with_cet(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
-    const CET_USER: u64 = 1 << 11;
-    U64::new(flags(cx, at, old.get(), !CET_USER, &[], 0))
-}
-
-/// `task_struct.flags`.
-pub fn process_flags_with_block_ts(cx: &mut Context<'_>, at: &At<'_>, old: &U32) -> U32 {
-    const UNUSED: u64 = 0x4000 | 0x1_0000 | 0x2000_0000;
-    U32::new(flags(cx, at, u64::from(old.get()), !UNUSED, &[], 0) as u32)
 }

@@ -47,57 +47,11 @@ pub fn capability_words(
     }
 }
 
-/// `file.f_mode`.
-pub fn f_mode_without_fop_flags(cx: &mut Context<'_>, at: &At<'_>, old: &U32) -> U32 {
-    // With FMODE_CAN_ODIRECT, bit 22 in both.
-    const SAME: u64 = 0x387f_de3f;
-    const NONOTIFY: u64 = 1 << 25;
-    const NONOTIFY_PERM: u64 = 1 << 26;
-    const DROPPED: u64 = 1 << 6 | 1 << 7 | 1 << 23 | 1 << 24 | NONOTIFY_PERM;
-    const OLD_NONOTIFY: u64 = 1 << 26;
-    let value = u64::from(old.get());
-    let known = SAME | NONOTIFY | DROPPED;
-    known_bits(cx, at, value, known, "has a flag that 6.12 does not have");
-    if value & DROPPED != 0 {
-        cx.keep(at, old.as_bytes());
-    }
-    let mut new = value & SAME;
-    if value & (NONOTIFY | NONOTIFY_PERM) == NONOTIFY {
-        new |= OLD_NONOTIFY;
-    }
-    U32::new(new as u32)
-}
-
-/// `vm_area_struct.vm_flags` and `mm_struct.def_flags`.
-pub fn vm_flags_without_shadow_stack(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
-    const SAME: u64 = (1 << 37) - 1;
-    const UFFD_MINOR: (u64, u64) = (1 << 38, 1 << 37);
-    const WHY: &str = "has a flag that 6.1 does not have";
-    let value = known_bits(cx, at, old.get(), SAME | UFFD_MINOR.0, WHY);
-    let minor = if value & UFFD_MINOR.0 == 0 {
-        0
-    } else {
-        UFFD_MINOR.1
-    };
-    U64::new(value & SAME | minor)
-}
-
-/// Where new mappings go, in `mm_struct.flags`.
-const MMF_TOPDOWN: u64 = 1 << 31;
-
-/// `mm_struct.flags`.
-pub fn mm_flags_without_topdown(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
-    const SAME: u64 = (1 << 28) - 1;
-    const WHY: &str = "asks for what 6.1 cannot do (MMF_HAS_MDWE, MMF_VM_MERGE_ANY)";
-    let value = known_bits(cx, at, old.get(), SAME | MMF_TOPDOWN, WHY);
-    U64::new(value & SAME)
-}
-
 /// The function that says where new mappings go.
-pub fn unmapped_area_of_flags(cx: &mut Context<'_>, at: &At<'_>, flags: &U64) -> U64 {
-    let name = match flags.get() & MMF_TOPDOWN {
-        0 => "arch_get_unmapped_area",
-        _ => "arch_get_unmapped_area_topdown",
+pub fn unmapped_area(cx: &mut Context<'_>, at: &At<'_>, top_down: bool) -> U64 {
+    let name = match top_down {
+        false => "arch_get_unmapped_area",
+        true => "arch_get_unmapped_area_topdown",
     };
     cx.point_at_symbol(at, name)
 }
@@ -281,68 +235,22 @@ pub fn rseq_of_32_bytes(cx: &mut Context<'_>, at: &At<'_>, old: &U64, len: &U32)
     *old
 }
 
-/// `task_struct.flags`.
-pub fn process_flags_without_block_ts(cx: &mut Context<'_>, at: &At<'_>, old: &U32) -> U32 {
-    const USER_WORKER: u32 = 0x4000;
-    const KCOMPACTD: u32 = 0x1_0000;
-    const BLOCK_TS: u32 = 0x2000_0000;
-    let value = old.get();
-    if value & (USER_WORKER | KCOMPACTD) != 0 {
-        let why = "is a worker of the kernel that 6.1 does not have";
-        cx.refuse_call(at, format!("{value:#x}"), why);
-    }
-    if value & BLOCK_TS != 0 {
-        cx.keep(at, old.as_bytes());
-    }
-    U32::new(value & !(USER_WORKER | KCOMPACTD | BLOCK_TS))
-}
-
-/// Scheduling policy.
-pub fn policy(cx: &mut Context<'_>, at: &At<'_>, old: &U32) -> U32 {
-    const SCHED_EXT: u32 = 7;
-    if old.get() == SCHED_EXT {
-        cx.refuse_call(at, old.to_string(), "is SCHED_EXT, which 6.1 does not have");
-    }
-    *old
-}
-
-/// Memory policy.
-pub fn memory_policy(cx: &mut Context<'_>, at: &At<'_>, old: &U16) -> U16 {
-    const WEIGHTED_INTERLEAVE: u16 = 6;
-    if old.get() == WEIGHTED_INTERLEAVE {
-        let why = "is MPOL_WEIGHTED_INTERLEAVE, which 6.1 does not have";
-        cx.refuse_call(at, old.to_string(), why);
-    }
-    *old
-}
-
-/// Features that the save area has room for.
-pub fn features_without_cet(
+/// Features that the save area has room for, of which that of shadow stacks must not be in use.
+/// It is kept, and 6.1 has none to set.
+pub fn shadow_stack_state(
     cx: &mut Context<'_>,
     at: &At<'_>,
-    old: &U64,
+    has_room: bool,
     regs: &[u8; 4096],
-) -> U64 {
+) -> bool {
     /// Where the header of an xsave area says which features are not at their initial state.
     const HEADER: usize = 512;
     let in_use = regs[HEADER + 1] & (CET_USER >> 8) as u8 != 0;
-    if old.get() & CET_USER == 0 {
-        return *old;
-    }
-    if in_use {
+    if has_room && in_use {
         let why = "has a shadow stack in use, which 6.1 does not know";
-        cx.refuse_call(at, format!("{:#x}", old.get()), why);
+        cx.refuse_call(at, "XFEATURE_CET_USER".to_owned(), why);
     }
-    cx.keep(at, old.as_bytes());
-    U64::new(old.get() & !CET_USER)
-}
-
-/// Features that a program may see.
-pub fn user_features_without_cet(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
-    if old.get() & CET_USER != 0 {
-        cx.keep(at, old.as_bytes());
-    }
-    U64::new(old.get() & !CET_USER)
+    false
 }
 
 /// `mm_context_t.flags`.

@@ -64,6 +64,9 @@ pub enum ProfileError {
     /// The Makefile of the tree cannot be read.
     #[error("{} cannot be read: {}", .0.display(), .1)]
     Makefile(PathBuf, String),
+    /// A header of the tree cannot be read.
+    #[error("{} cannot be read: {}", .0.display(), .1)]
+    Unreadable(PathBuf, String),
 }
 
 impl Profile {
@@ -170,7 +173,7 @@ impl Tree {
         }
     }
 
-    fn resolve(&self, path: &str) -> Result<PathBuf, ProfileError> {
+    pub(super) fn resolve(&self, path: &str) -> Result<PathBuf, ProfileError> {
         let unknown = || ProfileError::Part(path.to_owned());
         let (part, rest) = path.split_once('/').unwrap_or((path, ""));
         let folder = match part {

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use super::{LARGEST_TEXT, MAGIC, Package, PackageError};
+use super::{Headers, LARGEST_TEXT, MAGIC, Package, PackageError};
 use std::io::Write;
 
 const CONTROL: &str = "Package: linux-image-6.1.0-1-amd64\nVersion: 6.1.4-1\nSize: 7\n";
@@ -142,4 +142,41 @@ fn damage_is_an_error() {
         Package::read(b"").unwrap_err(),
         PackageError::Archive(_)
     ));
+}
+
+const HEADERS: &str = "Package: linux-headers-6.1.0-1-amd64\nVersion: 6.1.4-1\n\
+                       Depends: linux-headers-6.1.0-1-common (= 6.1.4-1), linux-kbuild-6.1, gcc-12\n";
+
+#[test]
+fn headers_are_unpacked_and_nothing_else_is() {
+    let files: [(&str, &[u8]); 5] = [
+        ("./usr/src/linux-headers-1/Makefile", b"include"),
+        ("./usr/src/linux-headers-1/include/linux/a.h", b"a"),
+        ("./usr/src/linux-headers-1/arch/x86/include/asm/b.h", b"b"),
+        ("./usr/src/linux-headers-1/scripts/c.h", b"c"),
+        ("./usr/share/doc/include/d.h", b"d"),
+    ];
+    let data = ar(&[
+        ("debian-binary", b"2.0\n"),
+        (
+            "control.tar.gz",
+            &gzip(&tar(&[("./control", HEADERS.as_bytes())])),
+        ),
+        ("data.tar.gz", &gzip(&tar(&files))),
+    ]);
+    assert_eq!(
+        Headers::read(&data).unwrap(),
+        Headers {
+            name: "linux-headers-6.1.0-1-amd64".to_owned(),
+            version: "6.1.4-1".to_owned(),
+            needs: vec!["linux-headers-6.1.0-1-common".to_owned()],
+        }
+    );
+    let folder = tempfile::tempdir().unwrap();
+    Headers::unpack(&data, folder.path()).unwrap();
+    let there = |path: &str| folder.path().join(path).is_file();
+    let unpacked = files.map(|(path, _)| there(path));
+    assert_eq!(unpacked, [true, true, true, false, false]);
+    let cut = &data[..data.len() - 40];
+    assert!(Headers::unpack(cut, folder.path()).is_err());
 }

@@ -27,7 +27,7 @@ pub mod vold {
     const NODE: Node = Node {
         layout: "old",
         release: "old",
-        fingerprint: Fingerprint::from_hex("c492ed0c95ab7fe7cd091f160349a909fd4ca9152b1b872698e35750dc9516f7"),
+        fingerprint: Fingerprint::from_hex("81b83f39a8e5c1ef79746a397b0e69076732617fb0a3488c36c49b37e3450ab2"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -58,7 +58,7 @@ pub mod vnew {
     const NODE: Node = Node {
         layout: "new",
         release: "new",
-        fingerprint: Fingerprint::from_hex("91f4f4957e7201f1152262a28235e706ce676aaba5f35b3b8d7ab079d466b6d9"),
+        fingerprint: Fingerprint::from_hex("1474b59c32110328abe5d2feab00be2a7accfa5b5a27713fcd6fe0f33b6954f1"),
     };
 
     static CARRIED: &[&TypeConverter] = &[

@@ -13,7 +13,6 @@ macro_rules! __decisions_s_always {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.ticks = $old.ticks;
         $new.many = $old.many;
-        $new.flags = $old.flags;
         $new.cpu = $old.cpu;
         $new.total = $old.total;
         $new.half = $old.half;
@@ -23,10 +22,9 @@ macro_rules! __decisions_s_always {
 }
 pub use __decisions_s_always as always;
 
-pub static ALWAYS: [FieldRule; 7] = [
+pub static ALWAYS: [FieldRule; 6] = [
     RuleKind::Carry.of("ticks"),
     RuleKind::Carry.of("many"),
-    RuleKind::Carry.of("flags"),
     RuleKind::Carry.of("cpu"),
     RuleKind::Carry.of("total"),
     RuleKind::Carry.of("half"),
@@ -40,6 +38,7 @@ pub fn vold(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut v
     new.stale_bits_bits = [0; 1];
     always!(cx, at, old, new);
     new.was = old.was;
+    new.flags = old.flags;
     new.lo = old.lo;
     new.hi = old.hi;
     new.stale = old.stale;
@@ -63,6 +62,7 @@ pub static VOLD: TypeConverter = TypeConverter {
         padding: &[Bits::new(806, 26)],
         groups: &[&ALWAYS, &[
             RuleKind::Carry.of("was"),
+            RuleKind::Carry.of("flags"),
             RuleKind::Carry.of("lo"),
             RuleKind::Carry.of("hi"),
             RuleKind::Carry.of("stale"),
@@ -88,6 +88,7 @@ pub fn vnew(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vnew, new: &mut v
     always!(cx, at, old, new);
     new.is = old.is;
     new._pad_10 = [0; 2];
+    new.flags = old.flags;
     new._pad_22 = [0; 2];
     new.both = old.both;
     // itself
@@ -121,6 +122,7 @@ pub static VNEW: TypeConverter = TypeConverter {
         groups: &[&ALWAYS, &[
             RuleKind::Carry.of("is"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("both"),
             RuleKind::Within.of("self").by_map("itself"),

@@ -1,0 +1,326 @@
+//! What bits of a field mean under two layouts, and what is decided of them by name.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod fixture;
+
+use fixture::Fixture;
+use kconv_codegen::overrides::{ChangeFinding, Changes};
+use kconv_codegen::plan::{Action, FieldPlan, Made, Why};
+use kconv_codegen::{coverage, show};
+use kconv_rules::{RuleKind, Source};
+
+const WATCH: &str = "[[watch]]
+constants = [\"PF_*\"]
+as = \"masks\"
+fields = [\"s.flags\"]
+reason = \"bits\"
+[[watch]]
+constants = [\"BIT_*\"]
+as = \"bits\"
+fields = [\"s.flags\"]
+reason = \"numbers of bits\"
+[[watch]]
+constants = [\"VALUE_*\"]
+as = \"values\"
+fields = [\"s.value\"]
+reason = \"values\"
+";
+
+fn fixture(old: &[(&str, i128)], new: &[(&str, i128)]) -> Fixture {
+    let text = "struct s { unsigned int flags; int value; };";
+    Fixture::of(text, text).rules(WATCH).constants(old, new)
+}
+
+fn field<'a>(made: &'a Made, path: &str) -> &'a FieldPlan {
+    let fields = &made.plan.types["s"].fields;
+    let found = fields.iter().find(|field| field.path.to_string() == path);
+    found.unwrap_or_else(|| panic!("no {path}"))
+}
+
+fn undecided(made: &Made) -> String {
+    let open = made.undecided.iter();
+    let names = ("old".to_owned(), "new".to_owned());
+    let open: Vec<_> = open.map(|open| (names.clone(), open.clone())).collect();
+    show::undecided(&open)
+}
+
+#[test]
+fn the_same_constants_are_carried() {
+    let constants = [("PF_A", 1), ("BIT_B", 5), ("VALUE_C", 3), ("OTHER", 1)];
+    let made = fixture(&constants, &constants).make();
+    assert_eq!(made.undecided, []);
+    for path in ["flags", "value"] {
+        assert_eq!(field(&made, path).rule, RuleKind::Carry);
+    }
+    // What no field is made of is nobody's business.
+    let other = [("PF_A", 1), ("BIT_B", 5), ("VALUE_C", 3), ("OTHER", 2)];
+    let made = fixture(&constants, &other).make();
+    assert_eq!(made.undecided, []);
+}
+
+#[test]
+fn every_flag_that_differs_is_undecided() {
+    let old = [
+        ("PF_SAME", 1),
+        ("PF_GONE", 2),
+        ("PF_MOVED", 4),
+        ("BIT_MOVED", 5),
+    ];
+    let new = [
+        ("PF_SAME", 1),
+        ("PF_NEW", 2),
+        ("PF_MOVED", 8),
+        ("BIT_MOVED", 6),
+    ];
+    insta::assert_snapshot!(undecided(&fixture(&old, &new).make()));
+}
+
+/// A mask that only says several flags in one word is none of its own; one whose bits have no
+/// other name is.
+#[test]
+fn a_mask_of_several_bits_is_a_flag_if_its_bits_have_no_other_name() {
+    let flags = [("PF_A", 1), ("PF_B", 2)];
+    let with = |mask: (&'static str, i128)| [flags[0], flags[1], mask];
+    let made = fixture(&flags, &with(("PF_BOTH", 3))).make();
+    assert_eq!(made.undecided, []);
+    let made = fixture(&flags, &with(("PF_FIELD", 0xf0))).make();
+    assert_eq!(made.undecided.len(), 1);
+    // Nor is a flag of nothing.
+    let made = fixture(&flags, &with(("PF_OFF", 0))).make();
+    assert_eq!(made.undecided, []);
+}
+
+#[test]
+fn flags_are_decided_one_by_one() {
+    let old = [
+        ("PF_SAME", 1),
+        ("PF_MOVED", 2),
+        ("PF_BUSY", 4),
+        ("PF_FIELD", 0x30),
+    ];
+    let new = [
+        ("PF_SAME", 1),
+        ("PF_MOVED", 4),
+        ("PF_NEW", 2),
+        ("PF_FIELD", 0xc0),
+    ];
+    let decided = fixture(&old, &new).flags(
+        "[[flags]]\nfield = \"s.flags\"\nnames = [\"PF_MOVED\", \"PF_FIELD\"]\nrenumbered = { reason = \"moved\" }\n\
+         [[flags]]\nfield = \"s.flags\"\nnames = [\"PF_NEW\"]\nappears = { reason = \"new\" }\n\
+         [[flags]]\nfield = \"s.flags\"\nnames = [\"PF_BUSY\"]\ndisappears = { drop = \"only-if-initial\", reason = \"busy\" }\n",
+    );
+    let made = decided.make();
+    assert_eq!(made.undecided, []);
+    assert_eq!(coverage::check(&made.plan, &decided.old, &decided.new), []);
+    let flags = field(&made, "flags");
+    assert_eq!(
+        (flags.rule, flags.source),
+        (RuleKind::Flags, Source::Override)
+    );
+    assert_eq!(
+        flags.reason,
+        "PF_BUSY: busy; PF_FIELD, PF_MOVED: moved; PF_NEW: new"
+    );
+    let Action::Flags(table) = &flags.action else {
+        panic!("{:?}", flags.action);
+    };
+    assert_eq!(table.same, 1);
+    assert_eq!(table.moved, [(2, 4), (0x30, 0xc0)]);
+    assert_eq!(table.refused, [("PF_BUSY".to_owned(), 4)]);
+    assert_eq!(made.needed_flags.len(), 4);
+}
+
+fn refused(decisions: &str) -> String {
+    let old = [("PF_GONE", 2), ("PF_MOVED", 4), ("PF_ALSO_GONE", 2)];
+    let new = [("PF_MOVED", 0x18), ("PF_NEW", 1)];
+    let head = "[[flags]]\nfield = \"s.flags\"\nnames = ";
+    let made = fixture(&old, &new)
+        .flags(&decisions.replace("@", head))
+        .make();
+    undecided(&made)
+}
+
+#[test]
+fn what_cannot_be_done_with_a_flag_is_said() {
+    let new = "@[\"PF_NEW\"]\nappears = { reason = \"r\" }\n";
+    let drops = |name: &str, drop: &str| {
+        format!("@[\"{name}\"]\ndisappears = {{ {drop}, reason = \"r\" }}\n")
+    };
+    let always = "drop = \"always\"";
+    let moved = "@[\"PF_MOVED\"]\nrenumbered = { reason = \"r\" }\n";
+    let all = [
+        format!(
+            "{new}{}{}{moved}",
+            drops("PF_GONE", always),
+            drops("PF_ALSO_GONE", always)
+        ),
+        format!(
+            "{new}{}{}",
+            drops("PF_GONE", "drop = \"always\", with = [\"PF_NONE\"]"),
+            drops("PF_ALSO_GONE", always)
+        ),
+        format!(
+            "{new}{}{}",
+            drops("PF_GONE", "rename = \"PF_NONE\""),
+            drops("PF_ALSO_GONE", always)
+        ),
+        format!(
+            "{new}{}{}",
+            drops("PF_GONE", "into = \"nothing\""),
+            drops("PF_ALSO_GONE", always)
+        ),
+        format!(
+            "{new}{}{}",
+            drops("PF_GONE", "call = \"f\", from = [\"flags:PF_NONE\"]"),
+            drops("PF_ALSO_GONE", always)
+        ),
+    ];
+    insta::assert_snapshot!(all.map(|decisions| refused(&decisions)).join("\n"));
+}
+
+#[test]
+fn a_bit_with_two_names_has_one_fate() {
+    let old = [("PF_A", 2), ("PF_ALIAS", 2)];
+    let made = fixture(&old, &[("OTHER", 8)]).flags(
+        "[[flags]]\nfield = \"s.flags\"\nnames = [\"PF_A\"]\ndisappears = { drop = \"always\", reason = \"r\" }\n\
+         [[flags]]\nfield = \"s.flags\"\nnames = [\"PF_ALIAS\"]\ndisappears = { drop = \"only-if-initial\", reason = \"r\" }\n",
+    );
+    insta::assert_snapshot!(undecided(&made.make()));
+}
+
+/// A name that one layout has and the other has not needs no second decision if it is the same
+/// flag under another name.
+#[test]
+fn a_flag_is_renamed_from_either_side() {
+    for (name, direction, other) in [
+        ("PF_WAS", "disappears", "PF_IS"),
+        ("PF_IS", "appears", "PF_WAS"),
+    ] {
+        let decided = fixture(&[("PF_WAS", 1)], &[("PF_IS", 2)]).flags(&format!(
+            "[[flags]]\nfield = \"s.flags\"\nnames = [\"{name}\"]\n{direction} = {{ rename = \"{other}\", reason = \"r\" }}\n"
+        ));
+        let made = decided.make();
+        assert_eq!(made.undecided, []);
+        let Action::Flags(table) = &field(&made, "flags").action else {
+            panic!("no flags");
+        };
+        assert_eq!(table.moved, [(1, 2)]);
+    }
+}
+
+#[test]
+fn values_are_matched_by_name_and_nobody_is_asked() {
+    let old = [("VALUE_A", 0), ("VALUE_B", 1), ("VALUE_GONE", 2)];
+    let new = [("VALUE_A", 0), ("VALUE_B", 5), ("VALUE_NEW", 1)];
+    let made = fixture(&old, &new).make();
+    assert_eq!(made.undecided, []);
+    let value = field(&made, "value");
+    assert_eq!(value.rule, RuleKind::EnumByName);
+    let table = vec![(0, 0), (1, 5)];
+    assert_eq!(value.action, Action::Enumerator { table });
+    let two = [("VALUE_A", 1), ("VALUE_B", 1)];
+    let made = fixture(&two, &[("VALUE_A", 1), ("VALUE_B", 2)]).make();
+    assert!(matches!(
+        &made.undecided[0].why,
+        Why::EnumeratorSplit { .. }
+    ));
+}
+
+#[test]
+fn constants_of_one_layout_alone_say_nothing() {
+    let mut one = fixture(&[("PF_A", 1)], &[("PF_A", 1)]);
+    one.new = fixture::layout("struct s { unsigned int flags; int value; };");
+    let why: Vec<Why> = one
+        .make()
+        .undecided
+        .into_iter()
+        .map(|open| open.why)
+        .collect();
+    let layout = "new".to_owned();
+    let expected = Why::NoConstants { layout };
+    assert_eq!(why, [expected.clone(), expected]);
+    // A family without constants is carried as ever.
+    one.old = one.new.clone();
+    assert_eq!(one.make().undecided, []);
+}
+
+/// A structure that is the same on both sides is copied whole only if what its bits mean is the
+/// same as well.
+#[test]
+fn a_structure_with_flags_is_not_copied_whole_if_they_differ() {
+    let text = "struct inner { unsigned int flags; }; struct s { struct inner inner; };";
+    let watch = WATCH.replace("s.flags", "inner.flags");
+    let rule = |old: &[(&str, i128)], new: &[(&str, i128)]| {
+        let made = Fixture::of(text, text)
+            .rules(&watch)
+            .constants(old, new)
+            .make();
+        (field(&made, "inner").rule, made.undecided.len())
+    };
+    let (one, two) = ([("PF_A", 1)], [("PF_A", 2)]);
+    assert_eq!(rule(&one, &one), (RuleKind::Carry, 0));
+    assert_eq!(rule(&one, &two), (RuleKind::Recurse, 1));
+}
+
+/// Who converts a field as a whole does not see which of its bits mean something else.
+#[test]
+fn no_other_override_is_for_a_field_whose_flags_differ() {
+    let call = "[[override]]\nfield = \"s.flags\"\ncall = \"f\"\nreason = \"r\"\n";
+    let decided = fixture(&[("PF_A", 1)], &[("PF_A", 2)]).decided(call);
+    insta::assert_snapshot!(undecided(&decided.make()));
+}
+
+#[test]
+fn decisions_about_flags_are_read_strictly() {
+    let read = |entry: &str| {
+        let found = Changes::parse([("s.toml", format!("[[flags]]\n{entry}").as_str())]);
+        let found = found.unwrap_err();
+        found
+            .iter()
+            .map(ChangeFinding::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    let field = "field = \"s.flags\"\n";
+    let names = "names = [\"PF_A\"]\n";
+    let all = [
+        read(&format!("{names}appears = {{ reason = \"r\" }}\n")),
+        read(&format!(
+            "field = \"t.flags\"\n{names}appears = {{ reason = \"r\" }}\n"
+        )),
+        read(&format!(
+            "{field}names = []\nappears = {{ reason = \"r\" }}\n"
+        )),
+        read(&format!(
+            "{field}names = [\"a.b\"]\nappears = {{ reason = \"r\" }}\n"
+        )),
+        read(&format!("{field}{names}")),
+        read(&format!("{field}{names}appears = {{ reason = \" \" }}\n")),
+        read(&format!(
+            "{field}{names}appears = {{ drop = \"always\", reason = \"r\" }}\n"
+        )),
+        read(&format!(
+            "{field}{names}disappears = {{ reason = \"r\" }}\n"
+        )),
+        read(&format!(
+            "{field}{names}disappears = {{ drop = \"never\", reason = \"r\" }}\n"
+        )),
+        read(&format!(
+            "{field}{names}disappears = {{ into = \"a\", with = [\"PF_B\"], reason = \"r\" }}\n"
+        )),
+        read(&format!(
+            "{field}{names}renumbered = {{ rename = \"PF_B\", reason = \"r\" }}\n"
+        )),
+        read(&format!(
+            "{field}{names}appears = {{ from = [\"a\"], reason = \"r\" }}\n"
+        )),
+        read(&format!(
+            "{field}{names}appears = {{ call = \"no name\", reason = \"r\" }}\n"
+        )),
+        read(&format!(
+            "{field}{names}appears = {{ init = 0, reason = \"r\" }}\n"
+        )),
+    ];
+    insta::assert_snapshot!(all.join("\n"));
+}
