@@ -527,6 +527,9 @@ fn argument(argument: &Argument) -> TokenStream {
     }
 }
 
+/// Number of fields of the runtime's `Flags`.
+const FLAG_FIELDS: usize = 6;
+
 /// The value of the runtime's `Flags`. What is empty is left out.
 fn flag_table(flags: &Flags) -> TokenStream {
     let mut fields = Vec::new();
@@ -560,7 +563,9 @@ fn flag_table(flags: &Flags) -> TokenStream {
         });
         fields.push(quote!(refused: &[#(#rows),*]));
     }
-    quote!(Flags { #(#fields,)* ..Flags::NONE })
+    // Where all are there nothing is left to be as in `NONE`.
+    let rest = (fields.len() < FLAG_FIELDS).then(|| quote!(..Flags::NONE));
+    quote!(Flags { #(#fields,)* #rest })
 }
 
 /// A mask, as people read it.

@@ -65,7 +65,6 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut view
                 moved: &[(0x1, 0x2), (0x2, 0x80000000), (0x100, 0x4000)],
                 together: &[(0x14, 0x14)],
                 refused: &[("PF_BUSY", 0x20)],
-                ..Flags::NONE
             },
             &called,
         )
