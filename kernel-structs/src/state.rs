@@ -7,6 +7,7 @@
 
 mod arms;
 mod check;
+mod error;
 mod parse;
 mod tail;
 mod walking;
@@ -14,7 +15,7 @@ mod watch;
 
 pub use arms::union_of;
 pub use check::StateFinding;
-pub use parse::StateError;
+pub use error::StateError;
 pub use tail::{Tail, TailPlace};
 pub use walking::{Choice, Container, Count, Embedded, Fold, Number, Size, Telling, Threads};
 pub use watch::{Ignored, Watch, Watched};
