@@ -140,9 +140,7 @@ impl<'a> Planner<'a> {
             }
             _ => (owner.names[which as usize].clone(), field.name.as_str()),
         };
-        names
-            .iter()
-            .find_map(|name| map.types.get(name)?.fields.get(member))
+        map.own_rule(&names, member).map(|(rule, _)| rule)
     }
 
     /// The state map's rule for a member.
