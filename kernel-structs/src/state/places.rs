@@ -22,6 +22,8 @@ pub struct Place<'w, 'a> {
     pub ty: TypeId,
     /// Name of the member that it is, or that it is in an array of; empty if that has none.
     pub member: &'w str,
+    /// Whether it is an element of an array, and not the member itself.
+    pub is_element: bool,
     /// The structure that it is a member of.
     pub owner: &'w Owner<'a>,
     /// The rules that hold for it, the outermost first: a rule for a value is one for all that is
@@ -33,6 +35,12 @@ impl<'a> Place<'_, 'a> {
     /// The rule that decides: the outermost.
     pub fn rule(&self) -> Option<&'a Rule> {
         self.rules.first().map(|governing| governing.rule)
+    }
+
+    /// The rule that holds for it and for nothing around it; elements have none.
+    pub fn own(&self) -> Option<&Governing<'a>> {
+        let last = self.rules.last();
+        last.filter(|rule| !self.is_element && rule.path == self.path.len())
     }
 
     /// The way to the value that the deciding rule is for, of elements of which this is one or is
@@ -251,6 +259,7 @@ impl<'a, V: Visit<'a>> Walk<'a, '_, V> {
                 bit_field: member.bit_field,
                 ty: member.ty,
                 member: name,
+                is_element: false,
                 owner,
                 rules: &self.rules,
             })?;
@@ -285,9 +294,10 @@ impl<'a, V: Visit<'a>> Walk<'a, '_, V> {
                 };
                 if inner.names.is_empty() {
                     inner.names.clone_from(&owner.names);
-                    inner.inside = match owner.inside.as_str() {
-                        "" => member.to_owned(),
-                        outer => format!("{outer}.{member}"),
+                    inner.inside = match (owner.inside.as_str(), member) {
+                        (outer, "") => outer.to_owned(),
+                        ("", member) => member.to_owned(),
+                        (outer, member) => format!("{outer}.{member}"),
                     };
                 }
                 if self.rules.is_empty() {
@@ -338,6 +348,7 @@ impl<'a, V: Visit<'a>> Walk<'a, '_, V> {
             bit_field: None,
             ty,
             member,
+            is_element: true,
             owner,
             rules: &self.rules,
         })?;
