@@ -7,8 +7,9 @@
 use crate::emit::names::version;
 use crate::emit::{EmitError, House, HouseError, Paths};
 use crate::family::{Family, families};
+use crate::needed::stale;
 use crate::overrides::{
-    self, Changes, ChangesError, OverrideFinding, OverrideProblem, Overrides, PairEntry, stale,
+    self, Changes, ChangesError, OverrideFinding, OverrideProblem, Overrides, PairEntry,
 };
 use crate::plan::{Made, Pair, Plan, Side, Undecided};
 use kernel_structs::layout::Layout;

@@ -4,6 +4,7 @@
 //! - [`diff`]: what changed between two layouts, for people to look at.
 //! - [`plan`]: one rule for every bit, decided by overrides, the state map and automatic rules.
 //! - [`overrides`]: what people decided.
+//! - [`needed`]: decisions that no plan needs.
 //! - [`coverage`]: the proof that a plan leaves no bit out and writes none twice.
 //! - [`emit`]: a plan as Rust for people to read.
 //! - [`patch`]: unified diffs, read as a stream.
@@ -24,6 +25,7 @@ pub mod emit;
 pub mod family;
 pub mod generate;
 pub mod import;
+pub mod needed;
 pub mod overrides;
 pub mod patch;
 pub mod plan;

@@ -24,26 +24,23 @@
 //! ```
 //!
 //! All files are read strictly: an unknown key, an entry with no action or with two, an attribute
-//! without its action and an empty reason are errors, and so are ([`stale`]) an entry that no
+//! without its action and an empty reason are errors, and so are ([`crate::needed`]) an entry that no
 //! pair has a field for and one that changes nothing. All errors are reported at once, but for
 //! what is not TOML of this shape, where the first stops the reader.
 
 mod action;
 mod changes;
-mod family;
 mod flags;
 mod parse;
 mod problem;
-mod stale;
 
+pub(crate) use changes::is_there;
 pub use changes::{
-    Change, ChangeFinding, Changes, ChangesError, Condition, Directed, Direction, FOLDER, When,
+    Change, ChangeFinding, Changes, ChangesError, Condition, Directed, FOLDER, When,
 };
-pub use family::FamilyFindings;
 pub use flags::{FlagDecision, FlagDirection, FlagFate};
 pub use parse::parse;
 pub use problem::{OverrideFinding, OverrideProblem};
-pub use stale::stale;
 
 use kernel_structs::layout::Fingerprint;
 
@@ -114,6 +111,19 @@ pub struct Origin {
     pub direction: Direction,
     /// Name of the file, in the family's folder.
     pub file: String,
+}
+
+/// Which way a change is gone.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Direction {
+    /// To a layout that has the field, from one that has not.
+    Appears,
+    /// To a layout that has not the field, from one that has.
+    Disappears,
+    /// To a layout that fulfils the one condition, from one that fulfils the other.
+    ToOne,
+    /// The other way.
+    ToOther,
 }
 
 /// What an override does.

@@ -1,7 +1,8 @@
 //! What is left to decide between two releases.
 
 use crate::generate::{self, GenerateError, STEP};
-use crate::overrides::{self, Changes, OverrideFinding, Overrides, OverridesFile, stale};
+use crate::needed::stale;
+use crate::overrides::{self, Changes, OverrideFinding, Overrides, OverridesFile};
 use crate::plan::{Made, Pair, Plan, Undecided};
 use crate::scaffold::{SelectError, Selected, Selection};
 use kconv_rules::{RuleKind, Source};

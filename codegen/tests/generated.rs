@@ -101,7 +101,7 @@ mod overrides {
 
 use kconv_image::{ObjectId, Slot, SlotTarget, SymbolId};
 use kconv_runtime::context::Outcome;
-use kconv_runtime::convert::ConvertError;
+use kconv_runtime::error::ConvertError;
 use kconv_runtime::finding::Problem;
 use kconv_runtime::prelude::{FromBytes, I32, IntoBytes, U16, U32};
 use kconv_runtime::zerocopy::FromZeros;

@@ -6,7 +6,7 @@
 mod world;
 
 use kconv_image::{Image, Object, ObjectId};
-use kconv_runtime::convert::ConvertError;
+use kconv_runtime::error::ConvertError;
 use kconv_runtime::finding::Problem;
 use kconv_runtime::table::Converter;
 use kernel_structs::layout::{FieldPath, Layout, Leaf, Step, leaves};

@@ -7,14 +7,17 @@
 
 mod arms;
 mod check;
+mod error;
 mod parse;
+mod places;
 mod tail;
 mod walking;
 mod watch;
 
 pub use arms::union_of;
 pub use check::StateFinding;
-pub use parse::StateError;
+pub use error::StateError;
+pub use places::{Go, Governing, Owner, Place, RuleFrom, Visit};
 pub use tail::{Tail, TailPlace};
 pub use walking::{Choice, Container, Count, Embedded, Fold, Number, Size, Telling, Threads};
 pub use watch::{Ignored, Meaning, Unit, Watch, Watched};
@@ -270,20 +273,23 @@ impl StateMap {
         member: &str,
         ty: TypeId,
     ) -> Option<&'a Rule> {
-        owner
-            .iter()
-            .find_map(|name| self.types.get(*name)?.fields.get(member))
-            .or_else(|| self.type_rule(layout, ty))
+        let own = self.own_rule(owner, member).map(|(rule, _)| rule);
+        own.or_else(|| self.type_rule(layout, ty))
     }
 
     /// The rule for every value of type `ty`, or of an array of it.
     pub fn type_rule<'a>(&'a self, layout: &Layout, ty: TypeId) -> Option<&'a Rule> {
+        self.named_type_rule(layout, ty).map(|(_, rule)| rule)
+    }
+
+    /// As [`StateMap::type_rule`], with the name that the map has it under.
+    fn named_type_rule<'a>(&'a self, layout: &Layout, ty: TypeId) -> Option<(&'a str, &'a Rule)> {
         let mut id = ty;
         loop {
-            let rule = layout
-                .names(id)
-                .iter()
-                .find_map(|name| self.types.get(*name)?.rule.as_ref());
+            let rule = layout.names(id).iter().find_map(|name| {
+                let (name, entry) = self.types.get_key_value(*name)?;
+                Some((name.as_str(), entry.rule.as_ref()?))
+            });
             if rule.is_some() {
                 return rule;
             }

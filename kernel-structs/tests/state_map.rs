@@ -40,6 +40,16 @@ fn the_map_of_linux_2_4_fits_its_layouts() {
 }
 
 #[test]
+fn a_pointer_without_a_policy_is_told_also_in_the_elements_of_an_array() {
+    // `struct k_sigaction action[64]` of a signal_struct has a sigaction in each.
+    let mut map = Registry::builtin().unwrap().state_map("linux-2.4").unwrap();
+    let fields = &mut map.types.get_mut("sigaction").unwrap().fields;
+    assert!(fields.remove("sa_handler").is_some());
+    let expected = "sigaction.sa_handler is a pointer (*fn) without a policy; say under [type.sigaction.fields] what it means";
+    assert_eq!(findings(&map), [expected]);
+}
+
+#[test]
 fn a_ring_is_a_pointer_to_the_same_type() {
     for member in ["mm", "pid", "nextt_task"] {
         let map = changed("ring = \"next_task\"", &format!("ring = \"{member}\""));

@@ -1,10 +1,10 @@
 //! The types whose values are saved, whole or as parts of others, by the stored layouts of a
 //! kernel family.
 
-use crate::ctype;
-use kernel_structs::layout::{Composite, Layout, Type, TypeId};
-use kernel_structs::state::{Policy, Rule, StateMap};
+use kernel_structs::layout::{Layout, Type, TypeId};
+use kernel_structs::state::{Go, Place, Policy, Rule, StateMap, Visit};
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 
 /// What is saved of one kernel family.
 pub struct Saved<'a> {
@@ -40,10 +40,12 @@ impl<'a> Saved<'a> {
                 layout,
                 types: &mut types,
                 seen: BTreeSet::new(),
+                covers: Vec::new(),
             };
             for name in map.saved_types() {
                 if let Some(id) = layout.find(name) {
-                    walk.ty(id, None, None);
+                    walk.covers.clear();
+                    walk.saved(id);
                 }
             }
         }
@@ -121,50 +123,65 @@ impl<'a> Saved<'a> {
     }
 }
 
+/// A rule by which no value in a place is carried: where it stands, and its reason.
+type Cover = (String, String);
+
+/// Takes down the types of the places in a saved type. A type is looked into once with such a rule
+/// around it, and once without.
 struct Walk<'w> {
     map: &'w StateMap,
     layout: &'w Layout,
     types: &'w mut BTreeMap<String, SavedType>,
     seen: BTreeSet<(TypeId, bool)>,
+    /// What covers the place looked at, by the rules that hold for it; `None` for one by which
+    /// values are carried.
+    covers: Vec<Option<Cover>>,
 }
 
 impl Walk<'_> {
-    /// Visits the type `id`, a value of which is the field `of`, under `rule` if one holds.
-    fn ty(&mut self, id: TypeId, of: Option<&str>, rule: Option<&(String, String)>) {
-        let mut at = id;
-        loop {
-            let name = match self.layout.get(at) {
-                Type::Typedef { name, .. } => Some(name.clone()),
-                Type::Enum(e) => e.name.clone(),
-                Type::Composite(composite) => composite.name.clone(),
-                _ => None,
-            };
-            if let Some(name) = name {
-                self.note(&name, of, rule);
-            }
-            at = match self.layout.get(at) {
-                Type::Typedef { target, .. } | Type::Qualified { target, .. } => *target,
-                Type::Array { element, .. } => *element,
-                Type::Composite(composite) => {
-                    if self.seen.insert((at, rule.is_some())) {
-                        let names: Vec<String> = self
-                            .layout
-                            .names(id)
-                            .iter()
-                            .map(|name| (*name).to_owned())
-                            .collect();
-                        let shown = ctype::type_name(self.layout, id).map(String::from);
-                        let shown = shown.or(of.map(String::from)).unwrap_or_default();
-                        self.members(composite, &names, &shown, "", rule);
-                    }
-                    return;
-                }
-                _ => return,
-            };
+    /// Takes down the saved type `id` and what is in it.
+    fn saved(&mut self, id: TypeId) {
+        self.note_all(id, None);
+        if self.goes_inside(id) {
+            let (map, layout) = (self.map, self.layout);
+            let Ok(()) = map.visit(layout, id, self);
         }
     }
 
-    fn note(&mut self, name: &str, of: Option<&str>, rule: Option<&(String, String)>) {
+    fn cover(&self) -> Option<&Cover> {
+        self.covers.iter().flatten().next()
+    }
+
+    /// Whether what is in a value of type `id` has yet to be looked at.
+    fn goes_inside(&mut self, id: TypeId) -> bool {
+        // A structure without any name is another in each place.
+        let covered = self.cover().is_some();
+        self.layout.names(id).is_empty() || self.seen.insert((self.layout.strip(id), covered))
+    }
+
+    /// Takes down the type `id`, a value of which is the field `of`, by all of its names.
+    fn note_all(&mut self, mut id: TypeId, of: Option<&str>) {
+        let layout = self.layout;
+        loop {
+            let (name, next) = match layout.get(id) {
+                Type::Typedef { name, target } => (Some(name), Some(*target)),
+                Type::Enum(e) => (e.name.as_ref(), None),
+                Type::Composite(composite) => (composite.name.as_ref(), None),
+                Type::Qualified { target, .. } => (None, Some(*target)),
+                Type::Array { element, .. } => (None, Some(*element)),
+                _ => (None, None),
+            };
+            if let Some(name) = name {
+                self.note(name, of);
+            }
+            let Some(next) = next else {
+                return;
+            };
+            id = next;
+        }
+    }
+
+    fn note(&mut self, name: &str, of: Option<&str>) {
         let own = self
             .map
             .types
@@ -172,54 +189,77 @@ impl Walk<'_> {
             .and_then(|entry| entry.rule.as_ref());
         let own = own.filter(|rule| matches!(rule.policy, Policy::Reset { .. }));
         let own = own.map(|rule| (format!("[type.{name}]"), rule.reason.clone()));
+        let cover = own.or_else(|| self.cover().cloned());
         let entry = self.types.entry(name.to_owned()).or_default();
         entry.used_by.extend(of.map(String::from));
-        match own.as_ref().or(rule) {
-            Some(rule) if entry.covered.is_none() => entry.covered = Some(rule.clone()),
+        match cover {
+            Some(cover) if entry.covered.is_none() => entry.covered = Some(cover),
             Some(_) => {}
             None => entry.live = true,
         }
     }
+}
 
-    fn members(
-        &mut self,
-        composite: &Composite,
-        owner: &[String],
-        shown: &str,
-        prefix: &str,
-        rule: Option<&(String, String)>,
-    ) {
-        let names: Vec<&str> = owner.iter().map(String::as_str).collect();
-        for member in &composite.members {
-            let name = member.name.as_deref().unwrap_or("");
-            let path = format!("{prefix}{name}");
-            if !name.is_empty() {
-                for owner in owner {
-                    let entry = self.types.entry(owner.clone()).or_default();
-                    entry.members.insert(path.clone());
-                }
+impl<'a> Visit<'a> for Walk<'_> {
+    type Error = Infallible;
+
+    fn place(&mut self, place: &Place<'_, 'a>) -> Result<Go, Infallible> {
+        let layout = self.layout;
+        let mut element = place.ty;
+        while let Type::Array { element: inner, .. } = layout.get(layout.strip(element)) {
+            element = *inner;
+        }
+        let is_structure = matches!(layout.get(layout.strip(element)), Type::Composite(_));
+        if !place.is_element {
+            let owner = place.owner;
+            // A structure without any name is known by the way to it.
+            let path = match owner.inside.as_str() {
+                "" => place.member.to_owned(),
+                inside => format!("{inside}.{}", place.member),
+            };
+            for name in owner.names.iter().filter(|_| !place.member.is_empty()) {
+                let entry = self.types.entry((*name).to_owned()).or_default();
+                entry.members.insert(path.clone());
             }
-            let found = self.map.member_rule(self.layout, &names, name, member.ty);
-            let reset = found.filter(|rule| matches!(rule.policy, Policy::Reset { .. }));
-            let under = reset.map(|rule| (format!("{shown}.{path}"), rule.reason.clone()));
-            let under = rule.cloned().or(under);
-            let mut element = member.ty;
-            while let Type::Array { element: inner, .. } =
-                self.layout.get(self.layout.strip(element))
-            {
-                element = *inner;
-            }
-            match self.layout.get(self.layout.strip(element)) {
-                Type::Composite(inner) if member.name.is_none() => {
-                    self.members(inner, owner, shown, prefix, under.as_ref());
-                }
-                // A structure without any name is known by the way to it.
-                Type::Composite(inner) if self.layout.names(element).is_empty() => {
-                    let prefix = format!("{path}.");
-                    self.members(inner, owner, shown, &prefix, under.as_ref());
-                }
-                _ => self.ty(member.ty, Some(&format!("{shown}.{path}")), under.as_ref()),
+            let field = format!("{}.{path}", owner.names.last().unwrap_or(&""));
+            let own = place.own();
+            self.covers
+                .truncate(place.rules.len() - usize::from(own.is_some()));
+            self.covers.extend(own.map(|own| {
+                let resets = matches!(own.rule.policy, Policy::Reset { .. });
+                resets.then(|| (field.clone(), own.rule.reason.clone()))
+            }));
+            if !(is_structure && layout.names(element).is_empty()) {
+                self.note_all(place.ty, Some(&field));
             }
         }
+        Ok(match layout.get(layout.strip(place.ty)) {
+            Type::Array { .. } if is_structure => Go::Element,
+            Type::Composite(_) if self.goes_inside(place.ty) => Go::Inside,
+            _ => Go::Past,
+        })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use kernel_structs::releases::Registry;
+
+    #[test]
+    fn a_structure_that_stands_only_in_arrays_has_members_of_its_own() {
+        let registry = Registry::builtin().unwrap();
+        let map = registry.state_map("linux-2.4").unwrap();
+        let entry = registry.layouts().find(|entry| entry.family == map.family);
+        let layout = registry.layout(&entry.unwrap().id).unwrap();
+        let saved = Saved::new(&map, vec![layout]);
+        // `struct rlimit rlim[RLIM_NLIMITS]` of a task_struct.
+        let limit = saved.get("rlimit").unwrap();
+        assert!(limit.live);
+        let members: Vec<&str> = limit.members.iter().map(String::as_str).collect();
+        assert_eq!(members, ["rlim_cur", "rlim_max"]);
+        let field = saved.get("sigaction").unwrap();
+        assert!(field.used_by.contains("k_sigaction.sa"));
     }
 }

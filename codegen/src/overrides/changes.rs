@@ -19,7 +19,7 @@
 use super::action::{RawScale, is_identifier, written};
 use super::flags::{self, FlagDecision, RawFlags};
 use super::parse::is_field;
-use super::{Origin, Override, OverrideAction, OverrideProblem, Overrides};
+use super::{Direction, Origin, Override, OverrideAction, OverrideProblem, Overrides};
 use kernel_structs::layout::{FieldPath, Layout, Resolved};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,19 +79,6 @@ pub struct Condition {
     pub lacks: Vec<String>,
     /// How members that it has are declared.
     pub declared: BTreeMap<String, String>,
-}
-
-/// Which way a change is gone.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Direction {
-    /// To a layout that has the field, from one that has not.
-    Appears,
-    /// To a layout that has not the field, from one that has.
-    Disappears,
-    /// To a layout that fulfils the one condition, from one that fulfils the other.
-    ToOne,
-    /// The other way.
-    ToOther,
 }
 
 /// What is done in one direction.
@@ -370,7 +357,7 @@ impl Condition {
     }
 
     /// The members it names.
-    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &String> {
         let listed = self.has.iter().chain(&self.lacks);
         listed.chain(self.declared.keys())
     }
@@ -378,7 +365,7 @@ impl Condition {
 
 impl Directed {
     /// The field that is decided, for a change of `field`.
-    pub(super) fn field(&self, field: &str) -> String {
+    pub(crate) fn field(&self, field: &str) -> String {
         match (&self.into, field.split_once('.')) {
             (Some(into), Some((ty, _))) => format!("{ty}.{into}"),
             _ => field.to_owned(),
@@ -387,7 +374,7 @@ impl Directed {
 }
 
 /// Whether a layout has the member, or the constant, `name`.
-pub(super) fn is_there(layout: &Layout, name: &str) -> bool {
+pub(crate) fn is_there(layout: &Layout, name: &str) -> bool {
     match name.contains('.') {
         true => found(layout, name).is_some(),
         false => layout.constant(name).is_some(),
@@ -395,7 +382,7 @@ pub(super) fn is_there(layout: &Layout, name: &str) -> bool {
 }
 
 /// The member `name`, written `type.member`, of a layout.
-pub(super) fn found(layout: &Layout, name: &str) -> Option<Resolved> {
+fn found(layout: &Layout, name: &str) -> Option<Resolved> {
     let (ty, member) = name.split_once('.')?;
     let path = FieldPath::parse(member).ok()?;
     layout.resolve(layout.find(ty)?, &path).ok()

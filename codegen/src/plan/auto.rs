@@ -141,11 +141,9 @@ impl<'a> Planner<'a> {
 
     /// The state map's rule for a member by its name.
     pub(super) fn own_rule(&self, which: Which, owner: &Owner, field: &Field) -> Option<&'a Rule> {
-        let map = self.pair.map;
         let (names, member) = self.spoken_of(which, owner, field);
-        names
-            .iter()
-            .find_map(|name| map.types.get(name)?.fields.get(member))
+        let own = self.pair.map.own_rule(&names, member);
+        own.map(|(rule, _)| rule)
     }
 
     /// The names of the type that a member is of, and its name in there.

@@ -13,7 +13,8 @@ use kconv_image::{
     Clocks, Head, Identity, Image, ImageWriter, KernelAddr, KernelId, Object, ObjectId, PageSource,
     Resource, Slot, SlotTarget, Symbol, TypeIx,
 };
-use kconv_runtime::convert::{ConvertError, Job, convert};
+use kconv_runtime::convert::{Job, convert};
+use kconv_runtime::error::ConvertError;
 use kconv_runtime::table::{Converter, Node};
 use kernel_structs::layout::{FieldPath, Layout};
 use kernel_structs::releases::{LayoutId, Registry};

@@ -13,9 +13,11 @@ use kconv_image::{
     Clocks, Head, Identity, Image, ImageWriter, KernelAddr, KernelId, Object, ObjectId, PageSource,
     Slot, Symbol, TypeIx,
 };
+use kconv_rules::StepRules;
 use kconv_runtime::at::At;
 use kconv_runtime::context::{Context, Namer, Old, Outcome};
-use kconv_runtime::convert::{ConvertError, Job, convert};
+use kconv_runtime::convert::{Job, convert};
+use kconv_runtime::error::ConvertError;
 use kconv_runtime::placement::{Lengths, Map};
 use kconv_runtime::table::Converter;
 use proptest::prelude::*;
@@ -24,6 +26,7 @@ use std::collections::BTreeMap;
 /// Objects, and where they lie before and after a conversion.
 pub struct World {
     pub converter: &'static Converter,
+    rules: StepRules,
     head: Head,
     map: Map,
     /// The bytes of objects that others may be asked about.
@@ -39,6 +42,19 @@ impl Namer for Names<'_> {
 
     fn object(&self, object: ObjectId) -> String {
         format!("object {}", object.0)
+    }
+
+    fn convert(
+        &self,
+        context: &mut Context<'_>,
+        object: ObjectId,
+        at: &At<'_>,
+        old: &[u8],
+        new: &mut [u8],
+    ) {
+        let World { converter, .. } = self.0;
+        let convert = converter.function(self.0.ty(object.0 as usize)).unwrap();
+        convert(context, at, old, new);
     }
 
     fn symbols(&self) -> &[Symbol] {
@@ -102,9 +118,11 @@ impl World {
             core_notes: Vec::new(),
         };
         let addresses: Vec<KernelAddr> = head.objects.iter().map(|object| object.address).collect();
-        let map = Map::new(&head, &addresses, &Lengths::default(), converter).unwrap();
+        let rules = converter.rules();
+        let map = Map::new(&head, &addresses, &Lengths::default(), &rules).unwrap();
         World {
             converter,
+            rules,
             head,
             map,
             bytes: BTreeMap::new(),
@@ -118,7 +136,7 @@ impl World {
         object.count = count;
         let addresses: Vec<KernelAddr> = self.head.objects.iter().map(|o| o.address).collect();
         let lengths = Lengths::default();
-        self.map = Map::new(&self.head, &addresses, &lengths, self.converter).unwrap();
+        self.map = Map::new(&self.head, &addresses, &lengths, &self.rules).unwrap();
         self
     }
 
@@ -153,9 +171,11 @@ impl World {
         for (object, address) in head.objects.iter_mut().zip(self.map.addresses()) {
             object.address = address;
         }
-        let map = Map::new(&head, &self.map.addresses(), &Lengths::default(), converter).unwrap();
+        let rules = converter.rules();
+        let map = Map::new(&head, &self.map.addresses(), &Lengths::default(), &rules).unwrap();
         World {
             converter,
+            rules,
             head,
             map,
             bytes: BTreeMap::new(),
@@ -190,7 +210,8 @@ impl World {
         let mut outcome = Outcome::default();
         let id = ObjectId(object as u32);
         let names = Names(self);
-        let mut cx = Context::new(self.converter, &self.map, id, slots, &names, &mut outcome);
+        let step = (&self.rules, self.converter.from.fingerprint);
+        let mut cx = Context::new(step, &self.map, id, slots, &names, &mut outcome);
         let convert = ty.convert.unwrap();
         convert(&mut cx, &At::object(), old, &mut new);
         (new, outcome)

@@ -1,11 +1,8 @@
 //! What has to be known of a kernel family beyond its state map.
 
-use crate::error::{Flaw, FreezeError};
-use crate::linux6::Linux6;
-use crate::linux24::Linux24;
+use crate::error::Flaw;
 use crate::resources::Resources;
 use crate::source::Mapping;
-use crate::walk::Walked;
 use kconv_image::{Clocks, CoreNote, KernelAddr, ResourceId, Value};
 
 /// How a family names resources, tells time and keeps registers.
@@ -45,35 +42,4 @@ pub(crate) struct Reference<'r> {
     pub(crate) at: KernelAddr,
     /// The mount beside it, where the rule names one.
     pub(crate) mount: Option<KernelAddr>,
-}
-
-/// The families that there is code for.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Known {
-    /// Linux 2.4.
-    Linux24,
-    /// Linux 6.
-    Linux6,
-}
-
-impl Known {
-    /// The family of this name.
-    pub(crate) fn named(family: &str) -> Result<Known, FreezeError> {
-        match family {
-            "linux-2.4" => Ok(Known::Linux24),
-            "linux-6" => Ok(Known::Linux6),
-            unknown => Err(FreezeError::UnknownFamily {
-                family: unknown.to_owned(),
-                known: "linux-2.4 and linux-6",
-            }),
-        }
-    }
-
-    /// What is to be known of it where `walked` was walked.
-    pub(crate) fn of<'w>(self, walked: &'w Walked<'w>) -> Result<Box<dyn Family + 'w>, Flaw> {
-        Ok(match self {
-            Known::Linux24 => Box::new(Linux24::new(walked)?),
-            Known::Linux6 => Box::new(Linux6::new(walked)?),
-        })
-    }
 }

@@ -1,7 +1,8 @@
 //! From memory to an image.
 
 use crate::error::{Fault, Finding, Flaw, FreezeError};
-use crate::family::{self, Family};
+use crate::families::Known;
+use crate::family::Family;
 use crate::memory::Memory;
 use crate::pages;
 use crate::slots::{Slots, slots};
@@ -59,7 +60,7 @@ pub fn freeze(
     selection: &Selection,
     destination: &Path,
 ) -> Result<Summary, FreezeError> {
-    let family = family::Known::named(&kernel.map.family)?;
+    let family = Known::named(&kernel.map.family)?;
     let machine = kernel.machine;
     if !kernel
         .map

@@ -12,6 +12,7 @@
 mod dump;
 mod elf;
 mod error;
+mod families;
 mod family;
 mod fits;
 mod freeze;

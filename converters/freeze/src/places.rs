@@ -3,8 +3,10 @@
 mod walking;
 
 use crate::error::{Fault, Flaw};
-use kernel_structs::layout::{Composite, Layout, Type, TypeId};
-use kernel_structs::state::{Container, Policy, Rule, Size, StateMap, TailPlace, Telling};
+use kernel_structs::layout::{Layout, Type, TypeId};
+use kernel_structs::state::{
+    self, Container, Go, Owner, Policy, Rule, Size, StateMap, TailPlace, Telling, Visit,
+};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
@@ -299,16 +301,7 @@ impl<'a> SavedTypes<'a> {
             map: self.map,
             found: Found::default(),
         };
-        let names = self.layout.names(id);
-        if let Type::Composite(composite) = self.layout.get(self.layout.strip(id)) {
-            let within = Within {
-                names: &names,
-                id,
-                base: 0,
-                path: "",
-            };
-            search.members(composite, &within)?;
-        }
+        self.map.visit(self.layout, id, &mut search)?;
         Ok(search.found)
     }
 }
@@ -334,121 +327,61 @@ struct Search<'a> {
     found: Found<'a>,
 }
 
-/// The structure whose members are looked at.
-struct Within<'n> {
-    names: &'n [&'n str],
-    id: TypeId,
-    /// Where it begins in the value, in bytes.
-    base: u64,
-    /// The way to it.
-    path: &'n str,
-}
+impl<'a> Visit<'a> for Search<'a> {
+    type Error = BadPlace;
 
-impl<'a> Search<'a> {
-    fn members(&mut self, composite: &Composite, within: &Within<'_>) -> Result<(), BadPlace> {
-        self.walking(within);
-        for (offset, member) in self.layout.flat_members(composite) {
-            let name = member.name.as_deref().unwrap_or("");
-            let path = match within.path {
-                "" => name.to_owned(),
-                path => format!("{path}.{name}"),
-            };
-            let rule = self
-                .map
-                .member_rule(self.layout, within.names, name, member.ty);
-            let at = within.base + offset.byte().0;
-            self.value(member.ty, at, path, rule, within)?;
-        }
-        Ok(())
+    fn structure(&mut self, owner: &Owner<'a>) {
+        self.walking(owner);
     }
 
-    fn value(
-        &mut self,
-        ty: TypeId,
-        at: u64,
-        path: String,
-        rule: Option<&'a Rule>,
-        within: &Within<'_>,
-    ) -> Result<(), BadPlace> {
-        // What one release points at and another has inside: there the rules of its members hold.
-        let inside = matches!(self.layout.get(self.layout.strip(ty)), Type::Composite(_));
-        let follows = |rule: &&Rule| matches!(rule.policy, Policy::Follow(_));
-        let rule = rule.filter(|rule| !(inside && follows(rule)));
+    fn place(&mut self, place: &state::Place<'_, 'a>) -> Result<Go, BadPlace> {
+        let rule = place.rule();
         let policy = rule.map(|rule| &rule.policy);
         let walked = match policy {
             Some(Policy::Follow(_) | Policy::Symbol | Policy::Resource { .. }) => true,
-            Some(_) => return Ok(()),
+            Some(_) => return Ok(Go::Past),
             None => false,
         };
-        let inner = self.layout.strip(ty);
-        match (self.layout.get(inner), rule) {
-            (Type::Array { element, count }, _) if walked || self.has_pointers(*element) => {
-                let size = self.layout.size_of(*element).map_or(0, |size| size.0);
-                for index in 0..*count {
-                    let path = format!("{path}[{index}]");
-                    self.value(*element, at + index * size, path, rule, within)?;
-                }
-            }
+        let layout = self.layout;
+        let path = || place.path.to_owned();
+        Ok(match (layout.get(layout.strip(place.ty)), rule) {
+            // A long array of numbers is not looked at one by one.
+            (Type::Array { .. }, _) => match walked || layout.can_hold_pointers(place.ty) {
+                true => Go::Inside,
+                false => Go::Past,
+            },
             (Type::Pointer { target }, Some(rule)) => {
-                let names = self.layout.names(*target);
+                let names = layout.names(*target);
                 let target = names.into_iter().map(str::to_owned).collect();
-                self.push(path, at, rule, within, target);
+                self.push(place, rule, target);
+                Go::Past
             }
             (Type::Int(int), Some(rule))
-                if int.size.0 == u64::from(self.layout.target().pointer_size) =>
+                if int.size.0 == u64::from(layout.target().pointer_size) =>
             {
-                self.push(path, at, rule, within, Vec::new());
+                self.push(place, rule, Vec::new());
+                Go::Past
             }
-            (Type::Pointer { .. }, None) => return Err(bad(path, Flaw::NoPolicy)),
+            (Type::Pointer { .. }, None) => return Err(bad(path(), Flaw::NoPolicy)),
             (_, Some(rule)) => {
                 let policy = rule.policy.name();
-                return Err(bad(path, Flaw::NotAPointer { policy }));
+                return Err(bad(path(), Flaw::NotAPointer { policy }));
             }
-            (Type::Composite(composite), None) => {
-                let names = self.layout.names(ty);
-                self.members(
-                    composite,
-                    &Within {
-                        names: &names,
-                        id: ty,
-                        base: at,
-                        path: &path,
-                    },
-                )?;
-            }
-            _ => {}
-        }
-        Ok(())
+            (Type::Composite(_), None) => Go::Inside,
+            _ => Go::Past,
+        })
     }
+}
 
-    fn push(
-        &mut self,
-        path: String,
-        offset: u64,
-        rule: &'a Rule,
-        within: &Within<'_>,
-        target: Vec<String>,
-    ) {
-        let owner = Some((within.id, within.base));
+impl<'a> Search<'a> {
+    fn push(&mut self, place: &state::Place<'_, 'a>, rule: &'a Rule, target: Vec<String>) {
         self.found.places.push(Place {
-            path,
-            offset,
+            path: place.path.to_owned(),
+            offset: place.offset.byte().0,
             rule,
-            owner,
+            owner: Some((place.owner.ty, place.owner.base.byte().0)),
             target,
         });
-    }
-
-    /// Whether a value can hold a pointer: a long array of numbers is not looked at one by one.
-    fn has_pointers(&self, mut id: TypeId) -> bool {
-        loop {
-            id = self.layout.strip(id);
-            match self.layout.get(id) {
-                Type::Array { element, .. } => id = *element,
-                Type::Composite(_) | Type::Pointer { .. } => return true,
-                _ => return false,
-            }
-        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! The running kernel: its memory through `/proc/kcore`, its symbols from `/proc/kallsyms`, its
 //! types from `/sys/kernel/btf/vmlinux`, and the memory of its tasks through `/proc/PID/mem`.
 
+mod error;
 mod freezer;
 mod pages;
 mod settle;
 mod stop;
 mod tasks;
 
-pub use stop::StopError;
+pub use error::StopError;
 
 use crate::elf::{self, Core, ElfError, Load, read_some};
 use crate::error::FreezeError;

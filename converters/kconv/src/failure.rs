@@ -1,10 +1,10 @@
 //! How a command ends when it does not end well: what to print, and with which code to exit.
 
-use crate::inspect::linux6::FieldError;
+use crate::inspect::error::{FieldError, TasksError};
 use crate::standalone::{exit, exit_code};
 use crate::style;
 use kconv_freeze::{Finding, FreezeDumpError, FreezeError, RunningError, VmcoreError};
-use kconv_runtime::convert::ConvertError;
+use kconv_runtime::error::ConvertError;
 use kconv_thaw::ThawError;
 use kernel_structs::releases::{LookupError, is_file_like};
 use std::io::Write;
@@ -48,8 +48,6 @@ pub(crate) enum Failure {
     NotThawed { image: PathBuf },
     #[error(transparent)]
     Thaw(#[from] ThawError),
-    #[error("{}: nobody here knows what the tasks of a kernel of the family {family} are", image.display())]
-    UnknownFamily { image: PathBuf, family: String },
     #[error("{}: the image is of {release}, which is no release known here", image.display())]
     UnknownKernel { image: PathBuf, release: String },
     #[error("{}: the image is of {found}, not of {expected}", image.display())]
@@ -95,7 +93,7 @@ pub(crate) enum Failure {
     #[error("{}: no saved object lies at or around {address:#x}", image.display())]
     NoObject { image: PathBuf, address: u64 },
     #[error(transparent)]
-    Field(#[from] FieldError),
+    Tasks(#[from] TasksError),
     #[error("`{given}` is not TYPE.FIELD")]
     NotAField { given: String },
     #[error("no converter between {from} and {to} has a rule for `{field}`{nearest}")]
@@ -151,7 +149,9 @@ impl Failure {
             Failure::Thaw(ThawError::Obstacles(_)) => exit::FINDINGS,
             Failure::Thaw(ThawError::Make { .. }) => exit::FAULT,
             _ if self.refused().is_some() => exit::FINDINGS,
-            Failure::Registry(_) | Failure::Field(FieldError::Path { .. }) => exit::FAULT,
+            Failure::Registry(_) | Failure::Tasks(TasksError::Field(FieldError::Path { .. })) => {
+                exit::FAULT
+            }
             _ => exit::USAGE,
         }
     }
@@ -197,9 +197,11 @@ impl Failure {
                     "name a release such as 2.4.36 or 6.12.117; `kconv --help` shows where files go",
                 )
             }
-            Failure::UnknownKernel { .. } | Failure::UnknownFamily { .. } => String::from(
-                "use the kconv that made the image, or a newer one; `kconv --version` tells which this is",
-            ),
+            Failure::UnknownKernel { .. } | Failure::Tasks(TasksError::UnknownFamily { .. }) => {
+                String::from(
+                    "use the kconv that made the image, or a newer one; `kconv --version` tells which this is",
+                )
+            }
             Failure::OtherRelease { found, .. } => format!("run `kconv {found} TO IMAGE`"),
             Failure::OtherLayout { .. } => String::from(
                 "the image comes from a kernel that was built differently; register that kernel as a release of its own",
@@ -217,7 +219,9 @@ impl Failure {
             Failure::NoObject { .. } => {
                 String::from("`kconv inspect IMAGE --type TYPE` lists the addresses of a type")
             }
-            Failure::Field(_) => String::from("`kconv verify IMAGE` tells what is wrong with it"),
+            Failure::Tasks(TasksError::Field(_)) => {
+                String::from("`kconv verify IMAGE` tells what is wrong with it")
+            }
             Failure::NotAField { .. } => {
                 String::from("write it as task_struct.scm_work_list or mm_struct.mmap_sem.count")
             }

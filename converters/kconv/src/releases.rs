@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use kconv_image::{Image, KernelId};
+use kconv_rules::StepRules;
 use kconv_runtime::chain::find_chain;
 use kconv_runtime::table::Converter;
 use kernel_structs::layout::Layout;
@@ -111,6 +112,12 @@ impl Known {
             true => kconv_steps::identity(&from.layout.0).into_iter().collect(),
             false => chain,
         })
+    }
+
+    /// The rules of [`Known::converters`], step by step.
+    pub(crate) fn rules(&self, from: &Release, to: &Release) -> Result<Vec<StepRules>, Failure> {
+        let converters = self.converters(from, to)?;
+        Ok(converters.iter().map(|step| step.rules()).collect())
     }
 
     /// The pairs of releases that two names without an image mean: for names without a flavour

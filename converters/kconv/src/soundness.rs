@@ -5,9 +5,10 @@
 
 use crate::inspect::view::View;
 use kconv_image::{ObjectId, SlotTarget};
-use kernel_structs::layout::{Composite, Type, TypeId};
-use kernel_structs::state::{Missing, Policy, StateMap};
+use kernel_structs::layout::{Type, TypeId};
+use kernel_structs::state::{Go, Missing, Place, Policy, StateMap, Visit};
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 
 /// Most findings reported; a broken image can have one for every pointer.
 const FINDING_LIMIT: usize = 1000;
@@ -33,6 +34,46 @@ struct Check<'a> {
     /// Slots at places that can have one: object and offset.
     named: BTreeSet<(ObjectId, u64)>,
     findings: Vec<String>,
+}
+
+/// A value in an object.
+struct InValue<'c, 'a> {
+    check: &'c mut Check<'a>,
+    id: ObjectId,
+    /// Where it begins in the object, in bytes.
+    start: u64,
+    /// The way to it from the start of the object.
+    path: &'c str,
+}
+
+impl<'m> Visit<'m> for InValue<'_, '_> {
+    type Error = Infallible;
+
+    fn place(&mut self, place: &Place<'_, 'm>) -> Result<Go, Infallible> {
+        let layout = &self.check.view.layout;
+        let parts = matches!(
+            layout.get(layout.strip(place.ty)),
+            Type::Composite(_) | Type::Array { .. }
+        );
+        let Some(rule) = place.rule() else {
+            return Ok(match parts && layout.can_hold_pointers(place.ty) {
+                true => Go::Inside,
+                false => Go::Past,
+            });
+        };
+        if parts {
+            return Ok(Go::Inside);
+        }
+        let at = self.start + place.offset.byte().0;
+        let path = match (self.path, place.decided()) {
+            ("", path) => path.to_owned(),
+            (outer, "") => outer.to_owned(),
+            (outer, path) if path.starts_with('[') => format!("{outer}{path}"),
+            (outer, path) => format!("{outer}.{path}"),
+        };
+        self.check.pointer(self.id, at, &path, &rule.policy);
+        Ok(Go::Past)
+    }
 }
 
 impl Check<'_> {
@@ -110,81 +151,16 @@ impl Check<'_> {
         entry.is_some_and(|entry| entry.size.is_some())
     }
 
+    /// Looks at the pointers in a value of the object, which begins `start` bytes into it.
     fn value(&mut self, id: ObjectId, ty: TypeId, start: u64, path: &str) {
-        let layout = &self.view.layout;
-        match layout.get(layout.strip(ty)) {
-            Type::Composite(composite) => {
-                let names = layout.names(ty);
-                self.members(id, composite, &names, start, path);
-            }
-            Type::Array { element, count } => {
-                let size = layout.size_of(*element).map_or(0, |size| size.0);
-                for index in 0..*count {
-                    self.value(
-                        id,
-                        *element,
-                        start + index * size,
-                        &format!("{path}[{index}]"),
-                    );
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn members(
-        &mut self,
-        id: ObjectId,
-        composite: &Composite,
-        names: &[&str],
-        start: u64,
-        path: &str,
-    ) {
         let (layout, map) = (&self.view.layout, self.map);
-        for member in &composite.members {
-            let name = member.name.as_deref().unwrap_or("");
-            let at = start + member.offset.byte().0;
-            let path = match (path, name) {
-                (path, "") => path.to_owned(),
-                ("", name) => name.to_owned(),
-                (path, name) => format!("{path}.{name}"),
-            };
-            let inner = layout.get(layout.strip(member.ty));
-            let rule = map.member_rule(layout, names, name, member.ty);
-            // What another release points at is inside here, under the rules of its members.
-            let rule = rule.filter(|rule| {
-                let follows = matches!(rule.policy, Policy::Follow(_));
-                !(follows && matches!(inner, Type::Composite(_)))
-            });
-            match (rule, inner) {
-                (Some(rule), _) => self.pointers(id, member.ty, at, &path, &rule.policy),
-                (None, Type::Composite(inner)) if member.name.is_none() => {
-                    self.members(id, inner, names, at, &path);
-                }
-                (None, _) => self.value(id, member.ty, at, &path),
-            }
-        }
-    }
-
-    /// Applies `policy` to every pointer in a member of type `ty`.
-    fn pointers(&mut self, id: ObjectId, ty: TypeId, at: u64, path: &str, policy: &Policy) {
-        let layout = &self.view.layout;
-        match layout.get(layout.strip(ty)) {
-            Type::Array { element, count } => {
-                let size = layout.size_of(*element).map_or(0, |size| size.0);
-                for index in 0..*count {
-                    let path = format!("{path}[{index}]");
-                    self.pointers(id, *element, at + index * size, &path, policy);
-                }
-            }
-            Type::Composite(composite) => {
-                for member in &composite.members {
-                    let at = at + member.offset.byte().0;
-                    self.pointers(id, member.ty, at, path, policy);
-                }
-            }
-            _ => self.pointer(id, at, path, policy),
-        }
+        let mut value = InValue {
+            check: self,
+            id,
+            start,
+            path,
+        };
+        let Ok(()) = map.visit(layout, ty, &mut value);
     }
 
     fn pointer(&mut self, id: ObjectId, at: u64, path: &str, policy: &Policy) {

@@ -3,7 +3,8 @@
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 use kconv_image::{Image, KernelId};
-use kconv_runtime::convert::{ConvertError, Job, convert};
+use kconv_runtime::convert::{Job, convert};
+use kconv_runtime::error::ConvertError;
 use kconv_runtime::report::Report;
 use kconv_runtime::table::Converter;
 use std::io::Write;

@@ -8,9 +8,11 @@
 
 mod flat;
 mod rule;
+mod step;
 
 pub use flat::{Flat, flat, reason_of, rule_counts, without_indices};
 pub use rule::{FieldRule, RuleKind, Source};
+pub use step::StepRules;
 
 use serde::Serialize;
 

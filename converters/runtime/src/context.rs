@@ -11,14 +11,15 @@ use crate::finding::{Finding, Problem};
 use crate::flags::Flags;
 use crate::placement::{Map, Placed};
 use crate::scalar::{Scalar, Widen, address};
-use crate::table::Converter;
-use kconv_image::model::{ObjectId, Remainder, Slot, Symbol};
-use kconv_rules::{Bits, RuleKind, reason_of};
+use kconv_image::model::{Fingerprint, ObjectId, Remainder, Slot, Symbol};
+use kconv_rules::{Bits, RuleKind, StepRules, reason_of};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// The conversion of one object in one step.
 pub struct Context<'a> {
-    converter: &'static Converter,
+    rules: &'a StepRules,
+    /// Of the layout converted from.
+    layout: Fingerprint,
     map: &'a Map,
     object: ObjectId,
     /// The object that the new bytes are a part of: another one if the old object comes out of, or
@@ -29,13 +30,22 @@ pub struct Context<'a> {
     outcome: &'a mut Outcome,
 }
 
-/// What a conversion of one object may ask about the others: how findings name them, and what is
-/// in them.
+/// What a conversion of one object may ask about the others: how findings name them, what is in
+/// them, and what becomes of it.
 pub trait Namer {
     /// A task, such as `task 7 (alpha)`, by any object that belongs to it.
     fn task(&self, object: ObjectId) -> String;
     /// An object: type and address.
     fn object(&self, object: ObjectId) -> String;
+    /// Converts `old`, a value of the type that `object` has, in the context of that object.
+    fn convert(
+        &self,
+        context: &mut Context<'_>,
+        object: ObjectId,
+        at: &At<'_>,
+        old: &[u8],
+        new: &mut [u8],
+    );
     /// The symbols of the image.
     fn symbols(&self) -> &[Symbol] {
         &[]
@@ -76,9 +86,10 @@ pub struct Outcome {
 }
 
 impl<'a> Context<'a> {
-    /// The context for `object`, whose slots under the old layout are `slots`, by offset.
+    /// The context for `object` in the step with `rules` from the layout with the fingerprint
+    /// `layout`; the object's slots under that are `slots`, by offset.
     pub fn new(
-        converter: &'static Converter,
+        (rules, layout): (&'a StepRules, Fingerprint),
         map: &'a Map,
         object: ObjectId,
         slots: &'a [Slot],
@@ -86,7 +97,8 @@ impl<'a> Context<'a> {
         outcome: &'a mut Outcome,
     ) -> Context<'a> {
         Context {
-            converter,
+            rules,
+            layout,
             map,
             object,
             target: object,
@@ -111,7 +123,7 @@ impl<'a> Context<'a> {
             (Ok(old), Ok(new)) => convert(self, at, old, new),
             _ => self.outcome.faults.push(format!(
                 "{}: {} has {} bytes on the way in and out, not the sizes of its types",
-                self.converter.name,
+                self.rules.name,
                 self.namer.object(self.object),
                 size_of::<Old>(),
             )),
@@ -468,9 +480,9 @@ impl<'a> Context<'a> {
 
     /// Why `rule` is the rule of the field at `at`. Only a finding asks, so that it may search.
     fn reason(&self, rule: RuleKind, at: &At<'_>) -> &'static str {
-        let find = |name: &str| self.converter.rules_of(name);
+        let find = |name: &str| self.rules.find(name);
         let reason =
-            |object: ObjectId, path: &str| reason_of(&find, &self.map.ty(object).rules, rule, path);
+            |object: ObjectId, path: &str| reason_of(&find, self.map.ty(object), rule, path);
         let path = at.to_string();
         let of_object = reason(self.object, &path);
         if !of_object.is_empty() || self.object == self.target {
@@ -499,7 +511,7 @@ impl<'a> Context<'a> {
 
     fn push_remainder(&mut self, at: &At<'_>, bytes: Vec<u8>, mask: Vec<u8>) {
         self.outcome.remainder.push(Remainder {
-            layout: self.converter.from.fingerprint,
+            layout: self.layout,
             object: self.object,
             offset: at.old,
             field: at.to_string(),
@@ -590,7 +602,7 @@ impl<'a> Context<'a> {
 
     fn refuse(&mut self, rule: RuleKind, at: &At<'_>, value: String, problem: Problem) {
         self.outcome.findings.push(Finding {
-            converter: self.converter.name.to_owned(),
+            converter: self.rules.name.to_owned(),
             task: self.namer.task(self.object),
             object: self.namer.object(self.object),
             field: at.to_string(),

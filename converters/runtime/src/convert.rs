@@ -5,14 +5,15 @@
 //! reaches the destination before all of it is written, read back and found right.
 
 use crate::context::{Old, Outcome};
-use crate::finding::Finding;
-use crate::placement::{Item, PlacementError, Standing};
-use crate::report::Report;
+use crate::error::ConvertError;
+use crate::item::{Item, Standing};
+use crate::names::Names;
+use crate::report::{Report, fields_written};
 use crate::steps::Steps;
 use crate::table::Converter;
 use kconv_image::{
-    Head, Identity, Image, ImageError, ImageWriter, KernelId, Object, ObjectId, PageSource,
-    Remainder, Slot, SlotTarget, Step, Verify, WriteError,
+    Head, Identity, Image, ImageWriter, KernelId, Object, ObjectId, PageSource, Remainder, Slot,
+    SlotTarget, Step, Verify,
 };
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -36,88 +37,6 @@ pub struct Converted {
     pub report: Report,
     /// All of the new image but the bytes of its objects and pages.
     pub head: Head,
-}
-
-/// Why an image was not converted.
-#[derive(Debug, thiserror::Error)]
-pub enum ConvertError {
-    /// The image is of another kernel than the chain begins with.
-    #[error(
-        "the image is of {found} (layout {found_fingerprint}), but {converter} reads {expected} (layout {expected_fingerprint})"
-    )]
-    WrongKernel {
-        /// Release and layout node of the image.
-        found: String,
-        /// The beginning of its fingerprint.
-        found_fingerprint: String,
-        /// The converter.
-        converter: String,
-        /// The layout node it reads.
-        expected: String,
-        /// The beginning of its fingerprint.
-        expected_fingerprint: String,
-    },
-    /// The image is of another machine or family than the converter.
-    #[error("the image is of {found}, but {converter} converts {expected}")]
-    WrongMachine {
-        /// Family and machine of the image.
-        found: String,
-        /// The converter.
-        converter: &'static str,
-        /// Its family and machine.
-        expected: String,
-    },
-    /// An object that the converter does not fit.
-    #[error(transparent)]
-    Placement(#[from] PlacementError),
-    /// Values that cannot be carried.
-    #[error("{} values cannot be carried; nothing was written", .0.len())]
-    Refused(Vec<Finding>),
-    /// The image cannot be read.
-    #[error(transparent)]
-    Image(#[from] ImageError),
-    /// The result cannot be written.
-    #[error(transparent)]
-    Write(#[from] WriteError),
-    /// The account of a conversion cannot be written.
-    #[error("{}: the report cannot be written: {error}", path.display())]
-    Report {
-        /// Where it was to go.
-        path: std::path::PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-    },
-    /// What was read back is not what was written.
-    #[error("the image written reads back differently: {what}")]
-    ReadBack {
-        /// What differs.
-        what: &'static str,
-    },
-    /// A converter broke its own rules.
-    #[error("{0}; this is a fault of the converter, please report it")]
-    Fault(String),
-}
-
-impl ConvertError {
-    /// What can be done about it.
-    pub fn advice(&self) -> &'static str {
-        match self {
-            ConvertError::WrongKernel { .. } | ConvertError::WrongMachine { .. } => {
-                "name the kernel the image is of (`kconv inspect IMAGE`), or convert it step by step (`kconv path FROM TO`)"
-            }
-            ConvertError::Placement(_) => {
-                "check the image with `kconv verify`; if it is sound, please report this"
-            }
-            ConvertError::Refused(_) => "see each finding",
-            ConvertError::Image(error) => error.advice(),
-            ConvertError::Write(error) => error.advice(),
-            ConvertError::Report { .. } => {
-                "the image itself is converted and complete; name another file for the report"
-            }
-            ConvertError::ReadBack { .. } => "check the disk and the memory of this machine",
-            ConvertError::Fault(_) => "the image was not touched",
-        }
-    }
 }
 
 /// Converts `image` and writes the result to `output`; with no `output` everything but the
@@ -153,7 +72,7 @@ pub fn convert(
     };
     let done = stream(image, job, &steps, writer.as_mut(), progress)?;
     let new_head = new_head(head, job, end, done, &steps);
-    let report = Report::new(head, &new_head, job, &steps, &names);
+    let report = Report::new(head, &new_head, &job.chain, &steps, &names);
     if let Some(writer) = writer {
         let sealed = writer.seal(&new_head, PageSource::Copy { from: image })?;
         read_back(&Image::open(sealed.path())?, image, &new_head)?;
@@ -345,7 +264,7 @@ fn new_head(head: &Head, job: &Job, end: Final, done: Done, all: &Steps<'_>) -> 
         .iter()
         .filter_map(|entry| end.remainder(entry))
         .collect();
-    let fields = crate::report::fields_written(&job.chain, all);
+    let fields = fields_written(&job.chain, all);
     let mut steps: Vec<Step> = Vec::new();
     let mut from = head.identity.kernel.clone();
     for (index, converter) in job.chain.iter().enumerate() {
@@ -428,42 +347,5 @@ fn read_back(written: &Image, image: &Image, expected: &Head) -> Result<(), Conv
     match written.verify(Verify::Objects).into_iter().next() {
         Some(error) => Err(error.into()),
         None => Ok(()),
-    }
-}
-
-/// What people call the tasks of an image.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Names {
-    /// Tasks by object: pid and name, by ascending object id.
-    pub(crate) tasks: Vec<(ObjectId, i32, String)>,
-}
-
-impl Names {
-    fn read(image: &Image, chain: &[&'static Converter]) -> Result<Names, ImageError> {
-        let Some(label) = chain.first().map(|converter| converter.task) else {
-            return Ok(Names::default());
-        };
-        let head = image.head();
-        let mut tasks = Vec::new();
-        let mut bytes = Vec::new();
-        for (object, id) in head.objects.iter().zip((0..).map(ObjectId)) {
-            if head.type_name(object) != label.ty {
-                continue;
-            }
-            image.read_object(id, &mut bytes)?;
-            let comm = label.comm as usize;
-            let (Some(pid), Some(comm)) = (
-                bytes
-                    .get(label.pid as usize..)
-                    .and_then(<[u8]>::first_chunk),
-                bytes.get(comm..comm + label.comm_len as usize),
-            ) else {
-                continue;
-            };
-            let comm = comm.split(|byte| *byte == 0).next().unwrap_or_default();
-            let comm = comm.escape_ascii().to_string();
-            tasks.push((id, i32::from_le_bytes(*pid), comm));
-        }
-        Ok(Names { tasks })
     }
 }

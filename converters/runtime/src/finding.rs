@@ -1,6 +1,6 @@
 //! What stops a conversion, said so that somebody can act on it.
 
-use crate::table::RuleKind;
+use kconv_rules::RuleKind;
 use serde::Serialize;
 use std::fmt;
 

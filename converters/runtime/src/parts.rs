@@ -5,9 +5,9 @@
 //! the index while it is folded, so that it comes out under its number and at its home; what a
 //! conversion made goes without a trace.
 
-use crate::placement::{Item, Setting, Standing};
-use crate::table::{Converter, Part, PartKind};
+use crate::item::{Item, Setting, Standing};
 use kconv_image::model::{Object, ObjectId, TypeIx};
+use kconv_rules::{Part, PartKind, StepRules};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Which objects come and go in one step.
@@ -43,7 +43,7 @@ impl Changes {
     pub(crate) fn find<E>(
         setting: Setting<'_>,
         items: &[Item],
-        converter: &Converter,
+        rules: &StepRules,
         mut bytes: impl FnMut(ObjectId) -> Result<Vec<u8>, E>,
     ) -> Result<Changes, E> {
         let whole = |item: &Item| item.standing.is_whole();
@@ -62,7 +62,7 @@ impl Changes {
             .collect();
         let mut changes = Changes::default();
         for (item, owner) in items.iter().zip((0..).map(ObjectId)) {
-            let Some(ty) = converter
+            let Some(ty) = rules
                 .find(setting.type_name(&item.object))
                 .filter(|_| whole(item))
             else {
@@ -97,7 +97,7 @@ impl Changes {
                 let start = link.from as usize;
                 match part.kind {
                     PartKind::Made => {
-                        let size = converter.find(part.ty).map_or(0, |ty| ty.from_size);
+                        let size = rules.find(part.ty).map_or(0, |ty| ty.from_size);
                         let place = item.object.address.0 + u64::from(link.from);
                         let says = old.get(start..start + size as usize);
                         let says = says.is_some_and(|part| part.iter().any(|byte| *byte != 0));

@@ -8,10 +8,11 @@
 
 mod arrange;
 
+use crate::item::{Item, Setting, Standing, items};
 use crate::parts::Changes;
-use crate::table::{Converter, PartKind, Tail, TypeConverter};
 use arrange::arrange;
-use kconv_image::model::{Head, KernelAddr, Machine, Object, ObjectId};
+use kconv_image::model::{Head, KernelAddr, Object, ObjectId};
+use kconv_rules::{PartKind, StepRules, Tail, TypeRules};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Alignment of objects that had to move, in bytes; no slab aligns its objects more.
@@ -84,61 +85,6 @@ pub struct Lengths {
     pub surplus: BTreeMap<ObjectId, i64>,
 }
 
-/// An object between two steps, with the address it has there.
-#[derive(Clone, Debug)]
-pub(crate) struct Item {
-    pub(crate) object: Object,
-    pub(crate) standing: Standing,
-}
-
-/// How an object stands between two steps.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// It has bytes of its own.
-    Whole,
-    /// Its bytes are a part of another's.
-    Folded,
-    /// It does not exist: not yet, or no longer.
-    Gone,
-}
-
-impl Standing {
-    pub(crate) fn is_whole(self) -> bool {
-        self == Standing::Whole
-    }
-
-    pub(crate) fn is_folded(self) -> bool {
-        self == Standing::Folded
-    }
-}
-
-/// The objects of an image as it is.
-pub(crate) fn items(head: &Head) -> Vec<Item> {
-    let standing = |object: &Object| match head.folded_into(object) {
-        Some(_) => Standing::Folded,
-        None => Standing::Whole,
-    };
-    let item = |object: &Object| Item {
-        object: object.clone(),
-        standing: standing(object),
-    };
-    head.objects.iter().map(item).collect()
-}
-
-/// What all steps have in common.
-#[derive(Copy, Clone, Debug)]
-pub(crate) struct Setting<'a> {
-    pub(crate) machine: Machine,
-    /// Names of the types that objects have in any step.
-    pub(crate) types: &'a [String],
-}
-
-impl<'a> Setting<'a> {
-    pub(crate) fn type_name(&self, object: &Object) -> &'a str {
-        &self.types[object.ty.0 as usize]
-    }
-}
-
 /// Where every object of an image lies before and after one step.
 #[derive(Debug)]
 pub struct Map {
@@ -159,7 +105,7 @@ struct Place {
     after: Standing,
     new: u64,
     new_size: u64,
-    ty: &'static TypeConverter,
+    ty: &'static TypeRules,
     tail: Option<PlacedTail>,
     /// The object before the step.
     object: Object,
@@ -171,14 +117,14 @@ pub(crate) struct PlacedTail {
     /// Where it begins.
     pub(crate) at: Tail,
     /// What its elements are.
-    pub(crate) element: &'static TypeConverter,
+    pub(crate) element: &'static TypeRules,
     /// How many there are.
     pub(crate) elements: u64,
 }
 
 impl PlacedTail {
     /// Size of the object before and after, which has `sizeof` bytes at least.
-    fn sizes(&self, ty: &TypeConverter) -> (u64, u64) {
+    fn sizes(&self, ty: &TypeRules) -> (u64, u64) {
         let size = |sizeof: u32, start: u32, element: u32| {
             let tail = self.elements.saturating_mul(u64::from(element));
             tail.saturating_add(u64::from(start)).max(u64::from(sizeof))
@@ -213,15 +159,15 @@ pub(crate) enum Placed {
 
 impl Map {
     /// Places the objects of `head`, which lie at `old` (as [`Map::addresses`] of the step
-    /// before, or as in the image), for the layout that `converter` writes.
+    /// before, or as in the image), for the layout that a step with `rules` writes.
     ///
     /// # Errors
-    /// [`PlacementError`] if an object does not fit the converter or the address space.
+    /// [`PlacementError`] if an object does not fit the rules or the address space.
     pub fn new(
         head: &Head,
         old: &[KernelAddr],
         lengths: &Lengths,
-        converter: &'static Converter,
+        rules: &StepRules,
     ) -> Result<Map, PlacementError> {
         let mut items = items(head);
         for (item, old) in items.iter_mut().zip(old) {
@@ -231,7 +177,7 @@ impl Map {
             machine: head.identity.machine,
             types: &head.types,
         };
-        Map::step(setting, items, Changes::default(), lengths, converter)
+        Map::step(setting, items, Changes::default(), lengths, rules)
     }
 
     /// As [`Map::new`], with objects that come and go.
@@ -240,7 +186,7 @@ impl Map {
         mut items: Vec<Item>,
         changes: Changes,
         lengths: &Lengths,
-        converter: &'static Converter,
+        rules: &StepRules,
     ) -> Result<Map, PlacementError> {
         items.extend(changes.new.iter().map(|object| Item {
             object: object.clone(),
@@ -250,7 +196,7 @@ impl Map {
         for (item, id) in items.into_iter().zip((0..).map(ObjectId)) {
             let after = changes.after(&item, id);
             let name = setting.type_name(&item.object);
-            places.push(Place::new(name, item, after, (id, lengths), converter)?);
+            places.push(Place::new(name, item, after, (id, lengths), rules)?);
         }
         let new = arrange(setting, &places)?;
         for (place, new) in places.iter_mut().zip(new) {
@@ -259,7 +205,7 @@ impl Map {
         let whole = |id: &u32| places[*id as usize].before.is_whole();
         let mut by_address: Vec<u32> = (0..places.len() as u32).filter(whole).collect();
         by_address.sort_by_key(|id| places[*id as usize].old);
-        let parts = converter.types().flat_map(|ty| ty.parts);
+        let parts = rules.types().flat_map(|ty| ty.parts);
         let folds = parts.filter(|part| part.kind == PartKind::Folded);
         let mut map = Map {
             places,
@@ -267,12 +213,12 @@ impl Map {
             changes,
             folds: folds.map(|part| part.ty).collect(),
         };
-        if let Some(index) = map.place_folded(converter) {
+        if let Some(index) = map.place_folded(rules) {
             let object = &map.places[index].object;
             return Err(PlacementError::NoSuchPart {
                 address: object.address,
                 ty: setting.type_name(object).to_owned(),
-                converter: converter.name,
+                converter: rules.name,
             });
         }
         Ok(map)
@@ -280,8 +226,8 @@ impl Map {
 
     /// Folded objects lie where others have them, also those that are no more once they are.
     /// Returns the first that no other has.
-    fn place_folded(&mut self, converter: &Converter) -> Option<usize> {
-        let parts = converter.types().flat_map(|ty| ty.parts);
+    fn place_folded(&mut self, rules: &StepRules) -> Option<usize> {
+        let parts = rules.types().flat_map(|ty| ty.parts);
         let comes_out: BTreeSet<&str> = parts
             .filter(|part| part.kind == PartKind::Made)
             .map(|part| part.ty)
@@ -358,7 +304,7 @@ impl Map {
     }
 
     /// The type of `object`.
-    pub(crate) fn ty(&self, object: ObjectId) -> &'static TypeConverter {
+    pub(crate) fn ty(&self, object: ObjectId) -> &'static TypeRules {
         self.places[object.0 as usize].ty
     }
 
@@ -524,7 +470,7 @@ impl Map {
 
 /// Size of an object that is `surplus` bytes longer than its type, before and after; `None` if it
 /// ends before the last bytes of the type that are carried as they are.
-fn open_sizes(ty: &TypeConverter, surplus: i64) -> Option<(u64, u64)> {
+fn open_sizes(ty: &TypeRules, surplus: i64) -> Option<(u64, u64)> {
     let last = ty.spans.last()?;
     let carried = last.from + last.len == ty.from_size && last.to + last.len == ty.to_size;
     let size = u64::from(ty.from_size).checked_add_signed(surplus)?;
@@ -550,16 +496,16 @@ impl Place {
         item: Item,
         after: Standing,
         (id, lengths): (ObjectId, &Lengths),
-        converter: &'static Converter,
+        rules: &StepRules,
     ) -> Result<Place, PlacementError> {
         let Item { object, standing } = item;
         let address = object.address;
         let find = |name: &str| {
-            let ty = converter.find(name).filter(|ty| ty.convert.is_some());
+            let ty = rules.of_object(name);
             ty.ok_or_else(|| PlacementError::UnknownType {
                 address,
                 ty: name.to_owned(),
-                converter: converter.name,
+                converter: rules.name,
             })
         };
         let ty = find(name)?;

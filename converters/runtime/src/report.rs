@@ -1,7 +1,7 @@
 //! The account of a conversion: what was carried, what was reset or dropped and why, what was
 //! kept for the way back.
 
-use crate::convert::{Job, Names};
+use crate::names::Names;
 use crate::steps::Steps;
 use crate::table::Converter;
 use kconv_image::{Head, Object, Remainder};
@@ -83,7 +83,13 @@ pub struct FieldAccount {
 }
 
 impl Report {
-    pub(crate) fn new(old: &Head, new: &Head, job: &Job, all: &Steps<'_>, names: &Names) -> Report {
+    pub(crate) fn new(
+        old: &Head,
+        new: &Head,
+        chain: &[&'static Converter],
+        all: &Steps<'_>,
+        names: &Names,
+    ) -> Report {
         let mut by_type: BTreeMap<&str, ObjectAccount> = BTreeMap::new();
         fn account<'a, 'b>(
             by_type: &'b mut BTreeMap<&'a str, ObjectAccount>,
@@ -116,7 +122,7 @@ impl Report {
         let made = &new.remainder[new.remainder.len() - kept as usize..];
         let mut fields = BTreeMap::new();
         let mut changed = Vec::new();
-        for (converter, map) in job.chain.iter().zip(&all.maps) {
+        for (converter, map) in chain.iter().zip(&all.maps) {
             for (name, count) in map.values() {
                 if let Some(ty) = converter.find(name) {
                     let find = |name: &str| converter.rules_of(name);
@@ -139,7 +145,7 @@ impl Report {
         Report {
             from: old.identity.kernel.release.clone(),
             to: new.identity.kernel.release.clone(),
-            chain: job.chain.iter().map(|c| c.name.to_owned()).collect(),
+            chain: chain.iter().map(|c| c.name.to_owned()).collect(),
             tasks: names
                 .tasks
                 .iter()

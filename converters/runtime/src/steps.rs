@@ -4,11 +4,14 @@
 use crate::at::At;
 use crate::bits;
 use crate::context::{Context, Namer, Old, Outcome};
-use crate::convert::{ConvertError, Names};
+use crate::error::ConvertError;
+use crate::item::{Item, Setting, Standing, items};
+use crate::names::Names;
 use crate::parts::{Changes, Link};
-use crate::placement::{Item, Lengths, Map, PlacedTail, Setting, Standing, items};
-use crate::table::{Bits, Converter};
+use crate::placement::{Lengths, Map, PlacedTail};
+use crate::table::{ConvertFn, Converter};
 use kconv_image::{Image, ImageError, KernelId, Object, ObjectId, Remainder, Symbol, TypeIx};
+use kconv_rules::{Bits, StepRules};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -16,7 +19,11 @@ use std::collections::BTreeMap;
 pub(crate) struct Steps<'a> {
     image: &'a Image,
     chain: &'a [&'static Converter],
+    /// What each step does, without its functions.
+    rules: Vec<StepRules>,
     pub(crate) maps: Vec<Map>,
+    /// What converts one value of a type: by step and number of the type.
+    functions: Vec<Vec<Option<ConvertFn>>>,
     names: &'a Names,
     /// Whether the image goes back to a kernel that it has been converted from.
     goes_back: bool,
@@ -51,7 +58,12 @@ impl<'a> Steps<'a> {
         let mut steps = Steps {
             image,
             chain,
+            rules: chain.iter().map(|converter| converter.rules()).collect(),
             maps: Vec::with_capacity(chain.len()),
+            functions: chain
+                .iter()
+                .map(|converter| of_types(converter, &types))
+                .collect(),
             names,
             goes_back: head
                 .provenance
@@ -63,10 +75,11 @@ impl<'a> Steps<'a> {
         };
         let lengths = lengths(image, chain)?;
         let mut items = items(head);
-        for (step, converter) in chain.iter().enumerate() {
+        for step in 0..chain.len() {
             let bytes = |id| Ok::<_, ImageError>(steps.before(step, id)?.bytes);
-            let changes = Changes::find(steps.setting(), &items, converter, bytes)?;
-            let map = Map::step(steps.setting(), items, changes, &lengths, converter)?;
+            let rules = &steps.rules[step];
+            let changes = Changes::find(steps.setting(), &items, rules, bytes)?;
+            let map = Map::step(steps.setting(), items, changes, &lengths, rules)?;
             if step == 0 {
                 map.check_sizes(head)?;
             }
@@ -74,6 +87,11 @@ impl<'a> Steps<'a> {
             steps.maps.push(map);
         }
         Ok(steps)
+    }
+
+    /// What converts one value of the type of `object` in `step`.
+    fn function(&self, step: usize, object: &Object) -> Option<ConvertFn> {
+        self.functions[step][object.ty.0 as usize]
     }
 
     fn setting(&self) -> Setting<'_> {
@@ -161,6 +179,7 @@ impl<'a> Steps<'a> {
         restored: &mut dyn FnMut(usize),
     ) -> Result<(), ImageError> {
         let (map, converter) = (&self.maps[step], self.chain[step]);
+        let described = (&self.rules[step], converter.from.fingerprint);
         // Later steps may make more objects than this one knows.
         let standing = map.standing(id).unwrap_or((Standing::Gone, Standing::Gone));
         let namer = Objects { steps: self, step };
@@ -170,8 +189,8 @@ impl<'a> Steps<'a> {
         match standing {
             (Standing::Whole, Standing::Whole) => {
                 let slots = &object.slots;
-                let mut context = Context::new(converter, map, id, slots, &namer, outcome);
-                one_object(&mut context, map, id, &object.bytes, &mut new);
+                let mut context = Context::new(described, map, id, slots, &namer, outcome);
+                self.one_object(step, &mut context, id, &object.bytes, &mut new);
                 if map.is_left_over(id) {
                     context.no_container();
                 }
@@ -181,8 +200,8 @@ impl<'a> Steps<'a> {
                     let old = self.before(step, link.owner)?;
                     let slots = &old.slots;
                     let mut context =
-                        Context::new(converter, map, link.owner, slots, &namer, outcome).into(id);
-                    part(&mut context, map, id, link, &old.bytes, &mut new);
+                        Context::new(described, map, link.owner, slots, &namer, outcome).into(id);
+                    self.part(step, &mut context, id, link, &old.bytes, &mut new);
                 }
             }
             _ => {}
@@ -205,6 +224,87 @@ impl<'a> Steps<'a> {
         }
         Ok(())
     }
+
+    /// Takes one object from `old` to `new` through one converter.
+    fn one_object(
+        &self,
+        step: usize,
+        context: &mut Context<'_>,
+        id: ObjectId,
+        old: &[u8],
+        new: &mut Vec<u8>,
+    ) {
+        let map = &self.maps[step];
+        let (ty, object) = (map.ty(id), map.object(id));
+        let count = object.count;
+        let Some(convert) = self.function(step, object) else {
+            return;
+        };
+        let (from, to) = (ty.from_size as usize, ty.to_size as usize);
+        // An object that ends before its type does has zeros there, which no conversion changes.
+        let padded;
+        let mut whole = old;
+        if ty.open && old.len() < from {
+            padded = [old, &vec![0; from - old.len()]].concat();
+            whole = &padded;
+        }
+        let new_size = map.new_size(id) as usize;
+        new.clear();
+        new.resize(new_size.max(count as usize * to), 0);
+        let object = At::object();
+        for index in 0..count as usize {
+            let element;
+            let at = if count == 1 {
+                &object
+            } else {
+                element = object.index(index, from, to);
+                &element
+            };
+            let old = &whole[index * from..(index + 1) * from];
+            convert(context, at, old, &mut new[index * to..(index + 1) * to]);
+            context.keep_padding(at, old, ty.padding);
+        }
+        if let Some(tail) = map.tail(id)
+            && let Some(convert) = self.chain[step].function(tail.element.name)
+        {
+            elements(context, convert, tail, old, new);
+        }
+        if ty.open {
+            new.truncate(new_size);
+            if let (Some(behind), Some(place)) = (old.get(from..), new.get_mut(to..)) {
+                place.copy_from_slice(behind);
+            }
+        }
+    }
+
+    /// Makes the object `id` of a part of another, whose old bytes are `owner`.
+    fn part(
+        &self,
+        step: usize,
+        context: &mut Context<'_>,
+        id: ObjectId,
+        link: &Link,
+        owner: &[u8],
+        new: &mut Vec<u8>,
+    ) {
+        let map = &self.maps[step];
+        let ty = map.ty(id);
+        let start = link.from as usize;
+        let old = owner.get(start..start + ty.from_size as usize);
+        let (Some(convert), Some(old)) = (self.function(step, map.object(id)), old) else {
+            return;
+        };
+        new.resize(map.new_size(id) as usize, 0);
+        let object = At::object();
+        let at = object.field(link.part.field, start, 0);
+        convert(context, &at, old, new);
+        context.keep_padding(&at, old, ty.padding);
+    }
+}
+
+/// What converts one value of each of `types`.
+fn of_types(converter: &Converter, types: &[String]) -> Vec<Option<ConvertFn>> {
+    types.iter().map(|ty| converter.function(ty)).collect()
 }
 
 /// What the objects say of their own length.
@@ -241,53 +341,15 @@ fn lengths(image: &Image, chain: &[&'static Converter]) -> Result<Lengths, Conve
     Ok(lengths)
 }
 
-/// Takes one object from `old` to `new` through one converter.
-fn one_object(context: &mut Context<'_>, map: &Map, id: ObjectId, old: &[u8], new: &mut Vec<u8>) {
-    let (ty, count) = (map.ty(id), map.object(id).count);
-    let Some(convert) = ty.convert else {
-        return;
-    };
-    let (from, to) = (ty.from_size as usize, ty.to_size as usize);
-    // An object that ends before its type does has zeros there, which no conversion changes.
-    let padded;
-    let mut whole = old;
-    if ty.open && old.len() < from {
-        padded = [old, &vec![0; from - old.len()]].concat();
-        whole = &padded;
-    }
-    let new_size = map.new_size(id) as usize;
-    new.clear();
-    new.resize(new_size.max(count as usize * to), 0);
-    let object = At::object();
-    for index in 0..count as usize {
-        let element;
-        let at = if count == 1 {
-            &object
-        } else {
-            element = object.index(index, from, to);
-            &element
-        };
-        let old = &whole[index * from..(index + 1) * from];
-        convert(context, at, old, &mut new[index * to..(index + 1) * to]);
-        context.keep_padding(at, old, ty.padding);
-    }
-    if let Some(tail) = map.tail(id) {
-        elements(context, tail, old, new);
-    }
-    if ty.open {
-        new.truncate(new_size);
-        if let (Some(behind), Some(place)) = (old.get(from..), new.get_mut(to..)) {
-            place.copy_from_slice(behind);
-        }
-    }
-}
-
 /// Takes the flexible array at the end of an object from `old` to `new`.
-fn elements(context: &mut Context<'_>, tail: PlacedTail, old: &[u8], new: &mut [u8]) {
+fn elements(
+    context: &mut Context<'_>,
+    convert: ConvertFn,
+    tail: PlacedTail,
+    old: &[u8],
+    new: &mut [u8],
+) {
     let ty = tail.element;
-    let Some(convert) = ty.convert else {
-        return;
-    };
     let (from, to) = (ty.from_size as usize, ty.to_size as usize);
     let starts = (tail.at.from as usize, tail.at.to as usize);
     let object = At::object();
@@ -325,28 +387,6 @@ fn restore(entry: &Remainder, bytes: &mut [u8]) -> bool {
     true
 }
 
-/// Makes the object `id` of a part of another, whose old bytes are `owner`.
-fn part(
-    context: &mut Context<'_>,
-    map: &Map,
-    id: ObjectId,
-    link: &Link,
-    owner: &[u8],
-    new: &mut Vec<u8>,
-) {
-    let ty = map.ty(id);
-    let start = link.from as usize;
-    let old = owner.get(start..start + ty.from_size as usize);
-    let (Some(convert), Some(old)) = (ty.convert, old) else {
-        return;
-    };
-    new.resize(map.new_size(id) as usize, 0);
-    let object = At::object();
-    let at = object.field(link.part.field, start, 0);
-    convert(context, &at, old, new);
-    context.keep_padding(&at, old, ty.padding);
-}
-
 /// The objects of an image, on their way into a step.
 struct Objects<'a> {
     steps: &'a Steps<'a>,
@@ -375,6 +415,20 @@ impl Namer for Objects<'_> {
         };
         let name = self.steps.setting().type_name(object);
         format!("{name} at {}", object.address)
+    }
+
+    fn convert(
+        &self,
+        context: &mut Context<'_>,
+        object: ObjectId,
+        at: &At<'_>,
+        old: &[u8],
+        new: &mut [u8],
+    ) {
+        let object = self.steps.maps[self.step].object(object);
+        if let Some(convert) = self.steps.function(self.step, object) {
+            convert(context, at, old, new);
+        }
     }
 
     fn symbols(&self) -> &[Symbol] {

@@ -6,6 +6,7 @@
 use crate::at::At;
 use crate::context::Context;
 use kconv_image::model::{Fingerprint, Machine};
+use kconv_rules::StepRules;
 pub use kconv_rules::{
     Anchor, Bits, FieldRule, Part, PartKind, RuleKind, Source, Span, Tail, TypeRules,
 };
@@ -50,6 +51,21 @@ impl Converter {
     /// As [`Converter::find`], the rules alone.
     pub fn rules_of(&self, name: &str) -> Option<&'static TypeRules> {
         self.find(name).map(|ty| &ty.rules)
+    }
+
+    /// What it does, without its functions.
+    pub fn rules(&self) -> StepRules {
+        let mut rules = StepRules::new(self.name, [self.from.layout, self.to.layout]);
+        for ty in self.types() {
+            rules.add(&ty.rules, ty.convert.is_some());
+        }
+        rules
+    }
+
+    /// The function that converts one value of the type `name`; `None` for a type that is only ever
+    /// nested.
+    pub fn function(&self, name: &str) -> Option<ConvertFn> {
+        self.find(name).and_then(|ty| ty.convert)
     }
 
     /// All types.

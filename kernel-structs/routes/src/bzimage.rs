@@ -9,16 +9,17 @@
 //! than the limit the caller declares for the unpacked kernel, besides the decompressor's own
 //! dictionary, which is bounded by [`payload::DICTIONARY_LIMIT`].
 
+mod compression;
 mod config;
 mod error;
 mod facts;
 mod header;
 pub mod payload;
 
+pub use compression::Compression;
 pub use config::{Config, ConfigError, Value};
 pub use error::KernelError;
 pub use facts::Identity;
-pub use payload::Compression;
 
 use header::Header;
 use kernel_structs::btf;

@@ -18,6 +18,7 @@ mod build;
 mod error;
 mod index;
 mod member;
+mod place;
 mod sections;
 
 pub use error::DwarfError;

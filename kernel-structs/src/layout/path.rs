@@ -302,6 +302,18 @@ impl Layout {
         }
     }
 
+    /// Whether a value of type `id` can have a pointer in it: it is one, or a structure, or an array
+    /// of those.
+    pub fn can_hold_pointers(&self, mut id: TypeId) -> bool {
+        loop {
+            match self.get(self.strip(id)) {
+                Type::Array { element, .. } => id = *element,
+                Type::Composite(_) | Type::Pointer { .. } => return true,
+                _ => return false,
+            }
+        }
+    }
+
     fn owner(&self, root: TypeId, path: &FieldPath) -> String {
         let name = self.names(root).first().copied().unwrap_or("the type");
         match path.steps.first() {

@@ -4,9 +4,10 @@ mod walking;
 
 use super::arms::has_arm;
 use super::tail::{self, NoTail};
-use super::{Initial, Number, Policy, Rule, StateMap, Tail, TypeEntry};
-use crate::layout::{Composite, FieldPath, Layout, Type, TypeId};
+use super::{Go, Initial, Number, Place, Policy, Rule, StateMap, Tail, TypeEntry, Visit};
+use crate::layout::{FieldPath, Layout, Type, TypeId};
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::fmt;
 
 /// Something in a state map that does not fit a layout.
@@ -165,10 +166,16 @@ impl StateMap {
         self.check_watched(layouts, &mut findings);
         for layout in layouts {
             let layout = &self.live(layout);
-            let mut seen = BTreeSet::new();
+            let mut pointers = Pointers {
+                layout,
+                seen: BTreeSet::new(),
+                findings: &mut findings,
+            };
             for name in self.saved_types() {
-                if let Some(id) = layout.find(name) {
-                    self.check_pointers(layout, id, name, &mut seen, &mut findings);
+                if let Some(id) = layout.find(name)
+                    && pointers.seen.insert(layout.strip(id))
+                {
+                    let Ok(()) = self.visit(layout, id, &mut pointers);
                 }
             }
         }
@@ -316,71 +323,46 @@ impl StateMap {
             }
         }
     }
+}
 
-    /// Visits the members of `id`, known as `shown`, down to those a rule decides.
-    fn check_pointers(
-        &self,
-        layout: &Layout,
-        id: TypeId,
-        shown: &str,
-        seen: &mut BTreeSet<TypeId>,
-        findings: &mut BTreeSet<StateFinding>,
-    ) {
-        let Type::Composite(composite) = layout.get(layout.strip(id)) else {
-            return;
-        };
-        if seen.insert(layout.strip(id)) {
-            let names = layout.names(id);
-            self.check_members(layout, composite, &names, shown, seen, findings);
-        }
-    }
+/// Finds the pointers that no rule holds for. A type is looked at once.
+struct Pointers<'l, 'f> {
+    layout: &'l Layout,
+    seen: BTreeSet<TypeId>,
+    findings: &'f mut BTreeSet<StateFinding>,
+}
 
-    fn check_members(
-        &self,
-        layout: &Layout,
-        composite: &Composite,
-        names: &[&str],
-        shown: &str,
-        seen: &mut BTreeSet<TypeId>,
-        findings: &mut BTreeSet<StateFinding>,
-    ) {
-        for member in &composite.members {
-            let name = member.name.as_deref().unwrap_or("");
-            if self.member_rule(layout, names, name, member.ty).is_some() {
-                continue;
-            }
-            let mut element = layout.strip(member.ty);
-            while let Type::Array { element: inner, .. } = layout.get(element) {
-                element = layout.strip(*inner);
-            }
-            match layout.get(element) {
-                Type::Pointer { .. } => {
-                    findings.insert(StateFinding::NoPolicy {
-                        ty: shown.to_owned(),
-                        field: name.to_owned(),
-                        declared: layout.canonical_type(member.ty),
-                    });
-                }
-                // The members of an anonymous struct or union are reached through its owner, so
-                // the owner's rules hold for them.
-                Type::Composite(inner) if member.name.is_none() => {
-                    self.check_members(layout, inner, names, shown, seen, findings);
-                }
-                Type::Composite(inner) => {
-                    let tag = layout.names(member.ty);
-                    let shown = match tag.first() {
-                        Some(tag) => (*tag).to_owned(),
-                        None => format!("{shown}.{name}"),
-                    };
-                    if inner.name.is_some() || !tag.is_empty() {
-                        self.check_pointers(layout, member.ty, &shown, seen, findings);
-                    } else {
-                        self.check_members(layout, inner, &[&shown], &shown, seen, findings);
-                    }
-                }
-                _ => {}
-            }
+impl<'a> Visit<'a> for Pointers<'_, '_> {
+    type Error = Infallible;
+
+    fn place(&mut self, place: &Place<'_, 'a>) -> Result<Go, Infallible> {
+        if place.rule().is_some() {
+            return Ok(Go::Past);
         }
+        let layout = self.layout;
+        let mut element = layout.strip(place.ty);
+        while let Type::Array { element: inner, .. } = layout.get(element) {
+            element = layout.strip(*inner);
+        }
+        Ok(match layout.get(element) {
+            Type::Pointer { .. } => {
+                self.findings.insert(StateFinding::NoPolicy {
+                    ty: place.owner.shown(),
+                    field: place.member.to_owned(),
+                    declared: layout.canonical_type(place.ty),
+                });
+                Go::Past
+            }
+            // One without a name is another in each place.
+            Type::Composite(_) if element == layout.strip(place.ty) => {
+                match layout.names(place.ty).is_empty() || self.seen.insert(element) {
+                    true => Go::Inside,
+                    false => Go::Past,
+                }
+            }
+            Type::Composite(_) => Go::Element,
+            _ => Go::Past,
+        })
     }
 }
 

@@ -1,8 +1,7 @@
 //! What no layout shows and yet changes what saved values mean: numbers of flags, constants that
 //! size arrays, code that gives a field its first value.
 
-use super::StateError;
-use super::parse::{bad_value, reason};
+use super::error::{StateError, bad_value, reason};
 use serde::Deserialize;
 
 /// What is watched in patches of a kernel family.

@@ -1,22 +1,21 @@
 //! Lists and trees in a type, and what its bytes do not say by themselves.
 
-use super::{Arm, ContainerKind, Edit, Field, Head, Search, Within};
+use super::{Arm, ContainerKind, Edit, Field, Head, Search};
 use kernel_structs::layout::{FieldPath, Layout, Type, TypeId};
-use kernel_structs::state::{Choice, Fold, TypeEntry, union_of};
+use kernel_structs::state::{Choice, Fold, Owner, TypeEntry, union_of};
 
 impl<'a> Search<'a> {
-    /// Takes down what the state map says of the structure that `within` is. What the layout does
+    /// Takes down what the state map says of the structure that `owner` is. What the layout does
     /// not have is not there to be walked.
-    pub(super) fn walking(&mut self, within: &Within<'_>) {
+    pub(super) fn walking(&mut self, owner: &Owner<'_>) {
         let map = self.map;
-        let entries = within.names.iter().filter_map(|name| map.types.get(*name));
+        let entries = owner
+            .own_names()
+            .iter()
+            .filter_map(|name| map.types.get(*name));
         for entry in entries {
-            self.containers(entry, within);
-            let at = Owner {
-                layout: self.layout,
-                id: within.id,
-                base: within.base,
-            };
+            self.containers(entry, owner);
+            let at = Structure::of(self.layout, owner);
             let edits = &mut self.found.edits;
             edits.extend(
                 entry
@@ -38,15 +37,11 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn containers(&mut self, entry: &'a TypeEntry, within: &Within<'_>) {
-        let at = Owner {
-            layout: self.layout,
-            id: within.id,
-            base: within.base,
-        };
+    fn containers(&mut self, entry: &'a TypeEntry, owner: &Owner<'_>) {
+        let at = Structure::of(self.layout, owner);
         let heads = entry.containers.iter().filter_map(|(member, container)| {
             let (kind, offset) = at.container(member)?;
-            let path = match within.path {
+            let path = match owner.path.as_str() {
                 "" => member.clone(),
                 path => format!("{path}.{member}"),
             };
@@ -64,14 +59,22 @@ impl<'a> Search<'a> {
 }
 
 /// A structure in a value.
-struct Owner<'l> {
+struct Structure<'l> {
     layout: &'l Layout,
     id: TypeId,
     /// Where it begins in the value, in bytes.
     base: u64,
 }
 
-impl Owner<'_> {
+impl Structure<'_> {
+    fn of<'l>(layout: &'l Layout, owner: &Owner<'_>) -> Structure<'l> {
+        Structure {
+            layout,
+            id: owner.ty,
+            base: owner.base.byte().0,
+        }
+    }
+
     /// The member at `path`.
     fn member(&self, path: &str) -> Option<(TypeId, Field)> {
         let path = FieldPath::parse(path).ok()?;

@@ -13,7 +13,7 @@
 //! takes to seize the threads, and signals that would end this process wait so long; SIGKILL
 //! does not.
 
-use super::stop::StopError;
+use super::error::StopError;
 use super::tasks::{self, threads};
 use nix::sys::signal::{SigSet, SigmaskHow};
 use std::collections::{BTreeMap, BTreeSet};

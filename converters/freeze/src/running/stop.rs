@@ -9,6 +9,7 @@
 //! it first: another kernel has other code there, in the middle of which nobody can go on.
 
 use super::Chosen;
+use super::error::StopError;
 use super::freezer::{Cgroup, Freezing};
 use super::tasks::{self, stat, threads};
 use nix::errno::Errno;
@@ -18,9 +19,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
 use std::ops::Range;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How long a thread may take to reach the boundary of user mode.
@@ -31,98 +30,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// there for something, and is frozen where it is.
 const MOMENTS: u32 = 500;
 const LONGEST_MOMENT: Duration = Duration::from_millis(5);
-
-/// Why tasks could not be stopped. They run on.
-#[derive(Debug, thiserror::Error)]
-pub enum StopError {
-    /// There is no such process.
-    #[error("there is no process {pid}")]
-    NoProcess {
-        /// Its id.
-        pid: i32,
-    },
-    /// The process is the one that freezes.
-    #[error(
-        "process {pid} is kconv itself, which is among the descendants or in the cgroup it was asked to freeze"
-    )]
-    Itself {
-        /// Its id.
-        pid: i32,
-    },
-    /// The folder is not of cgroup v2, or is the root of it.
-    #[error("{} is no cgroup that can be frozen: it has no cgroup.freeze", path.display())]
-    NoFreezer {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// There is nobody in the cgroup.
-    #[error("there are no processes in the cgroup {}", path.display())]
-    Empty {
-        /// Its folder.
-        path: PathBuf,
-    },
-    /// A cgroup's files cannot be read or written.
-    #[error("the cgroup {} cannot be frozen: {source}", path.display())]
-    Cgroup {
-        /// Its folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Another process traces it.
-    #[error("thread {tid} is traced by process {tracer}")]
-    Traced {
-        /// The thread.
-        tid: i32,
-        /// Its tracer.
-        tracer: i32,
-    },
-    /// It never runs in user mode.
-    #[error("thread {tid} is one of the kernel's own")]
-    OfKernel {
-        /// The thread.
-        tid: i32,
-    },
-    /// The system refused.
-    #[error("thread {tid} cannot be stopped: {error}")]
-    Refused {
-        /// The thread.
-        tid: i32,
-        /// What the system said.
-        error: Errno,
-    },
-    /// It does not come out of the kernel.
-    #[error("thread {tid} (state {state}) does not stop; it waits inside the kernel")]
-    Stuck {
-        /// The thread.
-        tid: i32,
-        /// Its state, as ps shows it.
-        state: char,
-    },
-    /// The list of processes cannot be read.
-    #[error("/proc cannot be read: {0}")]
-    Proc(#[from] io::Error),
-}
-
-impl StopError {
-    /// What the user can do about it.
-    pub fn advice(&self) -> &'static str {
-        match self {
-            StopError::NoProcess { .. } | StopError::OfKernel { .. } => {
-                "give the ids of processes that are running"
-            }
-            StopError::Itself { .. } => "freeze it from another session",
-            StopError::NoFreezer { .. } | StopError::Cgroup { .. } => {
-                "name the folder of a cgroup v2, such as /sys/fs/cgroup/NAME, or give the ids of processes"
-            }
-            StopError::Empty { .. } => "name a cgroup with running processes",
-            StopError::Traced { .. } => "let the debugger detach first",
-            StopError::Refused { .. } => "run kconv as root, with CAP_SYS_PTRACE",
-            StopError::Stuck { .. } => "wait until its disk or network answers, and try again",
-            StopError::Proc(_) => "see that /proc is mounted",
-        }
-    }
-}
 
 /// Threads that stand still as long as this value lives.
 pub(super) struct Stopped {

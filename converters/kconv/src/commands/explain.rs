@@ -4,16 +4,16 @@ use crate::arguments::Explain;
 use crate::failure::Failure;
 use crate::releases::Known;
 use crate::style::{FAINT, HEADING};
-use kconv_rules::{Flat, RuleKind, Source, flat};
-use kconv_runtime::table::Converter;
+use kconv_rules::{Flat, RuleKind, Source, StepRules, flat};
 use kernel_structs::layout::{FieldPath, Layout, Step, Type};
 use kernel_structs::nearest;
 use serde_json::json;
 use std::io::Write;
 
-/// What one converter does with the field.
+/// What one step does with the field.
 struct Explanation {
-    converter: &'static Converter,
+    /// Name of the step's converter.
+    converter: &'static str,
     flat: Flat,
     /// The field under the layout read, if the rule reads one.
     before: Option<Declared>,
@@ -43,21 +43,18 @@ pub(crate) fn run(arguments: &Explain) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
     let mut shown = Vec::new();
     for (from, to) in known.pairs(&route.from, &route.to)? {
-        let chain = known.converters(from, to)?;
+        let steps = known.rules(from, to)?;
         let mut found = Vec::new();
-        for converter in &chain {
-            let layouts = [
-                known.live(converter.from.layout)?,
-                known.live(converter.to.layout)?,
-            ];
-            found.extend(explanations(converter, &layouts, ty, field));
+        for step in &steps {
+            let layouts = [known.live(step.from)?, known.live(step.to)?];
+            found.extend(explanations(step, &layouts, ty, field));
         }
         if found.is_empty() {
             return Err(Failure::NoRule {
                 field: arguments.field.clone(),
                 from: from.name.clone(),
                 to: to.name.clone(),
-                nearest: nearest_field(&chain, ty, field),
+                nearest: nearest_field(&steps, ty, field),
             });
         }
         if route.json {
@@ -77,19 +74,19 @@ pub(crate) fn run(arguments: &Explain) -> Result<(), Failure> {
 }
 
 /// The rules of a type and of what is nested in it.
-fn rules(converter: &'static Converter, ty: &str) -> Vec<Flat> {
-    let find = |name: &str| converter.rules_of(name);
+fn rules(step: &StepRules, ty: &str) -> Vec<Flat> {
+    let find = |name: &str| step.find(name);
     find(ty).map_or_else(Vec::new, |ty| flat(&find, ty))
 }
 
 /// The rules for `field` of `ty`, or for what it is a part of.
 fn explanations(
-    converter: &'static Converter,
+    step: &StepRules,
     layouts: &[Layout; 2],
     ty: &str,
     field: &str,
 ) -> Vec<Explanation> {
-    let rules = rules(converter, ty);
+    let rules = rules(step, ty);
     let exact: Vec<_> = rules.iter().filter(|flat| flat.path == field).collect();
     let chosen = if exact.is_empty() {
         // A part of something that is carried whole has the rule of the whole.
@@ -112,7 +109,7 @@ fn explanations(
         let before = reads.then(|| declared(&layouts[0], ty, &flat.old_path));
         let after = writes.then(|| declared(&layouts[1], ty, &flat.path));
         explained.push(Explanation {
-            converter,
+            converter: step.name,
             flat: flat.clone(),
             before: before.flatten(),
             after: after.flatten(),
@@ -146,11 +143,11 @@ fn declared(layout: &Layout, ty: &str, path: &str) -> Option<Declared> {
     Some(Declared { ty, offset, len })
 }
 
-fn nearest_field(chain: &[&'static Converter], ty: &str, field: &str) -> String {
-    let fields = chain.iter().flat_map(|converter| rules(converter, ty));
+fn nearest_field(steps: &[StepRules], ty: &str, field: &str) -> String {
+    let fields = steps.iter().flat_map(|step| rules(step, ty));
     let candidates: Vec<String> = fields.map(|flat| flat.path).collect();
     if candidates.is_empty() {
-        let types = chain.iter().flat_map(|converter| converter.types());
+        let types = steps.iter().flat_map(StepRules::types);
         let types: Vec<&str> = types.map(|ty| ty.name).collect();
         return match nearest::nearest(ty, types.iter().copied()) {
             Some(name) => format!("; did you mean type `{name}`?"),
@@ -185,7 +182,7 @@ fn print(out: &mut impl Write, field: &str, explained: &Explanation) -> std::io:
         out,
         "  {field}: {} by {}",
         rule.rule.name(),
-        explained.converter.name
+        explained.converter
     )?;
     if let Some(before) = &explained.before {
         writeln!(out, "    before   {} ({})", before.ty, place(before))?;
@@ -212,7 +209,7 @@ fn print(out: &mut impl Write, field: &str, explained: &Explanation) -> std::io:
 fn to_json(explained: &Explanation) -> serde_json::Value {
     let Flat { path, rule, .. } = &explained.flat;
     json!({
-        "converter": explained.converter.name,
+        "converter": explained.converter,
         "field": path,
         "rule": rule.rule,
         "before": explained.before,

@@ -2,7 +2,8 @@
 
 use crate::arguments::Inspect;
 use crate::failure::Failure;
-use crate::inspect::tasks::{Tasks, value_json};
+use crate::inspect::tasks::Tasks;
+use crate::inspect::values::value_json;
 use crate::inspect::view::{View, symbol_text};
 use crate::inspect::{raw, show};
 use crate::releases::Known;

@@ -4,7 +4,7 @@
 pub(super) mod show;
 
 use super::raw::hex;
-use super::tasks::{path_of, present};
+use super::values::{path_of, present};
 use super::view::{View, symbol_text};
 use kconv_image::{AddressSpace, ObjectId};
 use serde::Serialize;

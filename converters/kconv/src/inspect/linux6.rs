@@ -14,8 +14,7 @@ mod system_calls;
 mod timers;
 mod user;
 
-pub(crate) use fields::FieldError;
-
+use super::error::FieldError;
 use super::raw::hex;
 use super::view::View;
 use fields::Fields;

@@ -1,9 +1,25 @@
 //! Tasks as text: the list of them, and what all families show alike.
 
-use super::tasks::{Row, path_of, value_json};
+use super::values::{path_of, value_json};
 use crate::style::{FAINT, HEADING};
 use kconv_image::{Clocks, Head, ObjectId, Value};
 use std::io::{Result, Write};
+
+/// A task as `ps` would list it. Sizes are in KiB.
+pub(crate) struct Row {
+    pub(crate) pid: i64,
+    pub(crate) ppid: i64,
+    pub(crate) pgrp: i64,
+    pub(crate) session: i64,
+    pub(crate) uid: u64,
+    pub(crate) state: char,
+    pub(crate) rt_priority: u64,
+    pub(crate) nice: i64,
+    pub(crate) size: u64,
+    pub(crate) resident: u64,
+    pub(crate) files: usize,
+    pub(crate) command: String,
+}
 
 /// What the image is, then its tasks as ps would list them.
 pub(crate) fn list(out: &mut impl Write, head: &Head, rows: &[Row]) -> Result<()> {

@@ -1,9 +1,10 @@
-//! The tasks of an image, of whichever family its kernel is, and what families have in common.
+//! The tasks of an image, of whichever family its kernel is.
 
+use super::error::TasksError;
+use super::show::Row;
 use super::view::View;
 use super::{linux6, linux24};
-use crate::failure::Failure;
-use kconv_image::{AddressSpace, Head, PAGE_SIZE, Resource, Value};
+use kconv_image::Head;
 use std::io::Write;
 
 /// All tasks of an image.
@@ -12,30 +13,17 @@ pub(crate) enum Tasks {
     Linux6(Vec<linux6::Task>),
 }
 
-/// A task as `ps` would list it. Sizes are in KiB.
-pub(crate) struct Row {
-    pub(crate) pid: i64,
-    pub(crate) ppid: i64,
-    pub(crate) pgrp: i64,
-    pub(crate) session: i64,
-    pub(crate) uid: u64,
-    pub(crate) state: char,
-    pub(crate) rt_priority: u64,
-    pub(crate) nice: i64,
-    pub(crate) size: u64,
-    pub(crate) resident: u64,
-    pub(crate) files: usize,
-    pub(crate) command: String,
-}
-
 impl Tasks {
     /// Puts the tasks together from the objects of `view`.
-    pub(crate) fn of(view: &View) -> Result<Tasks, Failure> {
+    ///
+    /// # Errors
+    /// [`TasksError`] for a family that is not known, or a structure that cannot be read.
+    pub(crate) fn of(view: &View) -> Result<Tasks, TasksError> {
         Ok(match view.head().identity.family.as_str() {
             "linux-2.4" => Tasks::Linux24(linux24::tasks(view)),
             "linux-6" => Tasks::Linux6(linux6::tasks(view)?),
             family => {
-                return Err(Failure::UnknownFamily {
+                return Err(TasksError::UnknownFamily {
                     image: view.image.path().to_owned(),
                     family: family.to_owned(),
                 });
@@ -75,47 +63,5 @@ impl Tasks {
                 .iter()
                 .try_for_each(|task| linux6::show::one(out, head, task)),
         }
-    }
-}
-
-/// The path of a file resource.
-pub(crate) fn path_of(resource: &Resource) -> Option<String> {
-    resource.text("path").map(str::to_owned)
-}
-
-/// The attribute `name` of a resource, if it is a number.
-pub(crate) fn number_of(resource: &Resource, name: &str) -> Option<i64> {
-    match resource.get(name)? {
-        Value::Unsigned(number) => Some(*number as i64),
-        Value::Signed(number) => Some(*number),
-        _ => None,
-    }
-}
-
-/// Number of saved pages from `start` to `end`.
-pub(crate) fn present(space: &AddressSpace, start: u64, end: u64) -> u64 {
-    let after = space.runs.partition_point(|run| run.start.0 < end);
-    space.runs[..after]
-        .iter()
-        .rev()
-        .map(|run| {
-            let run_end = run.start.0 + run.pages * PAGE_SIZE;
-            run_end.min(end).saturating_sub(run.start.0.max(start)) / PAGE_SIZE
-        })
-        .take_while(|pages| *pages > 0)
-        .sum()
-}
-
-/// A resource's or a fact's value as JSON.
-pub(crate) fn value_json(value: &Value) -> serde_json::Value {
-    use serde_json::json;
-    match value {
-        Value::Unsigned(number) => json!(number),
-        Value::Signed(number) => json!(number),
-        Value::Text(text) => json!(text),
-        Value::Bytes(bytes) => json!(bytes.iter().map(|b| format!("{b:02x}")).collect::<String>()),
-        Value::Object(id) => json!({ "object": id.0 }),
-        Value::Resource(id) => json!({ "resource": id.0 }),
-        Value::List(values) => values.iter().map(value_json).collect(),
     }
 }

@@ -1,8 +1,8 @@
 //! An image held against the layout of its kernel.
 
-use crate::failure::Failure;
 use kconv_image::{
-    Fingerprint, Head, Image, KernelAddr, ObjectId, Resource, ResourceId, SlotTarget, Symbol,
+    Fingerprint, Head, Image, ImageError, KernelAddr, ObjectId, Resource, ResourceId, SlotTarget,
+    Symbol,
 };
 use kconv_runtime::bits;
 use kernel_structs::layout::{FieldPath, Layout, Resolved, Type, TypeId};
@@ -28,7 +28,10 @@ pub(crate) struct ObjectTail<'a> {
 
 impl View {
     /// Reads all objects of `image`, which is of a kernel with `layout`, of the family of `map`.
-    pub(crate) fn new(image: Image, layout: Layout, map: &StateMap) -> Result<View, Failure> {
+    ///
+    /// # Errors
+    /// [`ImageError`] if they cannot be read.
+    pub(crate) fn new(image: Image, layout: Layout, map: &StateMap) -> Result<View, ImageError> {
         let mut bytes = Vec::with_capacity(image.head().objects.len());
         let mut objects = image.objects();
         while let Some((_, object)) = objects.next_object()? {

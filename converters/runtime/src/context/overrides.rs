@@ -3,14 +3,14 @@
 use super::{Context, Scalar};
 use crate::at::At;
 use crate::placement::Placed;
-use crate::table::RuleKind;
 use kconv_image::model::{KernelAddr, ObjectId, Slot, SlotTarget, Symbol, SymbolId};
+use kconv_rules::RuleKind;
 use zerocopy::FromBytes;
 
 impl Context<'_> {
     /// Names of the layouts converted from and to.
     pub fn layouts(&self) -> (&'static str, &'static str) {
-        (self.converter.from.layout, self.converter.to.layout)
+        (self.rules.from, self.rules.to)
     }
 
     /// The new address for an old one, if it is in a saved object.

@@ -3,8 +3,8 @@
 use super::{Context, Scalar, address};
 use crate::at::At;
 use crate::finding::Problem;
-use crate::table::{PartKind, RuleKind};
 use kconv_image::model::ObjectId;
+use kconv_rules::{PartKind, RuleKind};
 
 impl<'a> Context<'a> {
     /// The context for the part of this one's object that becomes `target`.
@@ -38,7 +38,8 @@ impl<'a> Context<'a> {
         };
         let ty = self.map.ty(folded);
         let mut inner = Context {
-            converter: self.converter,
+            rules: self.rules,
+            layout: self.layout,
             map: self.map,
             object: folded,
             target: self.object,
@@ -47,10 +48,9 @@ impl<'a> Context<'a> {
             outcome: &mut *self.outcome,
         };
         let at = At::folded(at.new);
-        if let Some(convert) = ty.convert {
-            convert(&mut inner, &at, &object.bytes, new);
-            inner.keep_padding(&at, &object.bytes, ty.padding);
-        }
+        self.namer
+            .convert(&mut inner, folded, &at, &object.bytes, new);
+        inner.keep_padding(&at, &object.bytes, ty.padding);
     }
 
     fn not_folded(&self, at: &At<'_>, old: u64) -> Problem {

@@ -1,6 +1,7 @@
 //! Addresses for all objects with their new sizes.
 
-use super::{ALIGNMENT, Place, PlacementError, Setting};
+use super::{ALIGNMENT, Place, PlacementError};
+use crate::item::Setting;
 use kconv_image::model::{KernelAddr, Machine, ObjectId};
 
 /// The address of every whole object after a step; 0 for all others.

@@ -1,11 +1,7 @@
 use super::*;
-use crate::at::At;
-use crate::context::Context;
-use crate::table::{Anchor, Node, Span, TaskLabel, TypeRules};
-use kconv_image::model::{Clocks, Fingerprint, Identity, KernelId, TypeIx};
+use kconv_image::model::{Clocks, Fingerprint, Identity, KernelId, Machine, TypeIx};
+use kconv_rules::{Anchor, Span};
 use proptest::prelude::*;
-
-fn nothing(_: &mut Context<'_>, _: &At<'_>, _: &[u8], _: &mut [u8]) {}
 
 const fn ty(name: &'static str, from_size: u32, to_size: u32) -> TypeRules {
     TypeRules {
@@ -16,52 +12,31 @@ const fn ty(name: &'static str, from_size: u32, to_size: u32) -> TypeRules {
     }
 }
 
-const fn whole(rules: TypeRules) -> TypeConverter {
-    TypeConverter {
-        rules,
-        convert: Some(nothing),
-    }
-}
-
-static TYPES: [TypeConverter; 4] = [
+static TYPES: [TypeRules; 4] = [
     // Grows from 12 to 16 bytes: its second word moves to the end, its third is no more.
-    whole(TypeRules {
+    TypeRules {
         spans: &[Span::new(0, 0, 4), Span::new(4, 12, 4)],
         ..ty("grows", 12, 16)
-    }),
-    whole(TypeRules {
+    },
+    TypeRules {
         anchor: Some(Anchor { end: 8192 }),
         ..ty("regs", 60, 64)
-    }),
-    whole(ty("same", 32, 32)),
-    whole(TypeRules {
+    },
+    ty("same", 32, 32),
+    TypeRules {
         extent: Some(8192),
         ..ty("task", 1440, 1456)
-    }),
+    },
 ];
 
-static CONVERTER: Converter = Converter {
-    name: "test",
-    tool: "test",
-    family: "test",
-    machine: Machine::I386,
-    from: NODE,
-    to: NODE,
-    task: TaskLabel {
-        ty: "task",
-        pid: 0,
-        comm: 0,
-        comm_len: 0,
-    },
-    changed: &TYPES,
-    carried: &[],
-};
-
-const NODE: Node = Node {
-    layout: "test",
-    release: "test",
-    fingerprint: Fingerprint([0; 32]),
-};
+/// A step that knows objects of `types`.
+fn step(types: &'static [TypeRules]) -> StepRules {
+    let mut step = StepRules::new("test", ["test", "test"]);
+    for ty in types {
+        step.add(ty, true);
+    }
+    step
+}
 
 /// Objects of the types above: type, home, number of elements, owner.
 fn head(objects: &[(u32, u64, u32, u32)]) -> Head {
@@ -106,7 +81,7 @@ fn head(objects: &[(u32, u64, u32, u32)]) -> Head {
 fn map(objects: &[(u32, u64, u32, u32)]) -> Map {
     let head = head(objects);
     let old: Vec<_> = head.objects.iter().map(|object| object.address).collect();
-    Map::new(&head, &old, &Lengths::default(), &CONVERTER).unwrap()
+    Map::new(&head, &old, &Lengths::default(), &step(&TYPES)).unwrap()
 }
 
 #[test]
@@ -156,7 +131,7 @@ fn a_full_address_space_is_an_error_and_not_a_wrap() {
         (0, 0xffff_ffc0 + 0x24, 1, 0),
     ]);
     let old: Vec<_> = head.objects.iter().map(|object| object.address).collect();
-    let error = Map::new(&head, &old, &Lengths::default(), &CONVERTER).unwrap_err();
+    let error = Map::new(&head, &old, &Lengths::default(), &step(&TYPES)).unwrap_err();
     assert!(matches!(error, PlacementError::NoRoom { .. }), "{error}");
 }
 
@@ -168,7 +143,7 @@ fn a_type_without_a_converter_is_named() {
         &head,
         &[KernelAddr(0x1000)],
         &Lengths::default(),
-        &CONVERTER,
+        &step(&TYPES),
     )
     .unwrap_err();
     assert_eq!(
@@ -205,16 +180,11 @@ proptest! {
 
 /// A type whose objects end where they say, within what is carried as it is: the last 8 of 16
 /// bytes, which become the last 8 of 24.
-static OPEN: [TypeConverter; 1] = [whole(TypeRules {
+static OPEN: [TypeRules; 1] = [TypeRules {
     open: true,
     spans: &[Span::new(0, 0, 8), Span::new(8, 16, 8)],
     ..ty("open", 16, 24)
-})];
-
-static OPEN_CONVERTER: Converter = Converter {
-    changed: &OPEN,
-    ..CONVERTER
-};
+}];
 
 #[test]
 fn an_open_object_keeps_its_distance_from_the_end_of_its_type() {
@@ -224,7 +194,7 @@ fn an_open_object_keeps_its_distance_from_the_end_of_its_type() {
         head.objects[0].size = size;
         let mut lengths = Lengths::default();
         lengths.surplus.insert(ObjectId(0), size as i64 - 16);
-        let map = Map::new(&head, &[KernelAddr(0x1000)], &lengths, &OPEN_CONVERTER);
+        let map = Map::new(&head, &[KernelAddr(0x1000)], &lengths, &step(&OPEN));
         let Some(expected) = expected else {
             assert!(matches!(map, Err(PlacementError::WrongSize { .. })));
             continue;

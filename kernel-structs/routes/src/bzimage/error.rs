@@ -1,7 +1,7 @@
 //! What can be wrong with a kernel image.
 
+use super::compression::Compression;
 use super::config::ConfigError;
-use super::payload::Compression;
 use kernel_structs::btf::BtfError;
 use thiserror::Error;
 

@@ -3,43 +3,16 @@
 //! The kernel's build appends the size of the unpacked kernel to most formats
 //! (`scripts/Makefile.lib`: `size_append`), so that bytes after the end of a stream are no error.
 
-use super::KernelError;
+use super::compression::Compression;
+use super::error::KernelError;
 use kernel_structs::units::ByteSize;
 use lzma_rust2::{LzmaReader, XzReader};
 use ruzstd::decoding::StreamingDecoder;
-use std::fmt;
 use std::io::{self, Read};
 
 /// The largest dictionary or window that a stream may ask for, in bytes. The kernel's build uses
 /// 32 MiB for xz and 128 MiB for zstd (`scripts/Makefile.lib`: `zstd22 --ultra`).
 pub const DICTIONARY_LIMIT: u64 = 128 << 20;
-
-/// How a payload is compressed.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum Compression {
-    /// `CONFIG_KERNEL_GZIP`
-    Gzip,
-    /// `CONFIG_KERNEL_XZ`, with the x86 branch filter.
-    Xz,
-    /// `CONFIG_KERNEL_ZSTD`
-    Zstd,
-    /// `CONFIG_KERNEL_LZ4`, the legacy frame.
-    Lz4,
-    /// `CONFIG_KERNEL_LZMA`
-    Lzma,
-}
-
-impl fmt::Display for Compression {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Compression::Gzip => "gzip",
-            Compression::Xz => "xz",
-            Compression::Zstd => "zstd",
-            Compression::Lz4 => "lz4",
-            Compression::Lzma => "lzma",
-        })
-    }
-}
 
 impl Compression {
     /// The compression of a payload by its first bytes, as in `lib/decompress.c`.

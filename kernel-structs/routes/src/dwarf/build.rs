@@ -2,6 +2,7 @@
 
 use super::attribute::{self, Entry};
 use super::index::{self, Definition};
+use super::place::Place;
 use super::sections::Reader;
 use super::{DwarfError, member};
 use gimli::{AttributeValue, DwAt, Unit, UnitOffset};
@@ -12,20 +13,6 @@ use kernel_structs::layout::{
 use kernel_structs::units::ByteSize;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
-
-/// An entry: the unit it is in, and its offset there.
-#[derive(Clone)]
-pub(super) struct Place<'a> {
-    pub(super) unit: Rc<Unit<Reader<'a>>>,
-    pub(super) entry: UnitOffset<usize>,
-}
-
-impl Place<'_> {
-    /// Its offset in `.debug_info`.
-    pub(super) fn at(&self) -> usize {
-        index::start(&self.unit.header) + self.entry.0
-    }
-}
 
 /// A structure or union with a tag: what pointers to one of this name point at.
 struct Named {
@@ -212,10 +199,10 @@ impl<'d, 'a> Builder<'d, 'a> {
                 continue;
             }
             let Some(ty) = self.reference(&child, &entry)? else {
-                return Err(missing(&child, &entry, gimli::DW_AT_type));
+                return Err(child.lacks(&entry, gimli::DW_AT_type));
             };
             let name = self.name(&child, &entry)?;
-            let location = member::location(self, &child, &entry, &ty)?;
+            let location = member::location(&child, &entry, || self.scalar_size(ty.clone()))?;
             if name.is_none() && location.bit_field.is_some() {
                 // An unnamed bit-field is padding.
                 continue;
@@ -240,7 +227,7 @@ impl<'d, 'a> Builder<'d, 'a> {
         let size = ByteSize(self.required(place, entry, gimli::DW_AT_byte_size)?);
         let Some(AttributeValue::Encoding(encoding)) = entry.attr_value(gimli::DW_AT_encoding)
         else {
-            return Err(missing(place, entry, gimli::DW_AT_encoding));
+            return Err(place.lacks(entry, gimli::DW_AT_encoding));
         };
         let (signed, boolean) = match encoding {
             gimli::DW_ATE_signed | gimli::DW_ATE_signed_char => (true, false),
@@ -272,7 +259,7 @@ impl<'d, 'a> Builder<'d, 'a> {
             let entry = child.unit.entry(child.entry)?;
             if entry.tag() == gimli::DW_TAG_enumerator {
                 let value = attribute::constant(&entry, gimli::DW_AT_const_value)
-                    .ok_or_else(|| missing(&child, &entry, gimli::DW_AT_const_value))?;
+                    .ok_or_else(|| child.lacks(&entry, gimli::DW_AT_const_value))?;
                 enumerators.push((self.required_name(&child, &entry)?, value));
             }
         }
@@ -360,8 +347,22 @@ impl<'d, 'a> Builder<'d, 'a> {
         }
     }
 
+    /// Size in bytes of the integer or enumeration at `place`, behind its typedefs.
+    fn scalar_size(&mut self, mut place: Place<'a>) -> Result<u64, DwarfError> {
+        for _ in 0..=MAX_DEPTH {
+            let entry = place.unit.entry(place.entry)?;
+            if let Some(size) = attribute::unsigned(&entry, gimli::DW_AT_byte_size) {
+                return Ok(size);
+            }
+            place = self
+                .reference(&place, &entry)?
+                .ok_or_else(|| place.lacks(&entry, gimli::DW_AT_byte_size))?;
+        }
+        Err(DwarfError::TooDeep { at: place.at() })
+    }
+
     /// Where the type of an entry is.
-    pub(super) fn reference(
+    fn reference(
         &mut self,
         place: &Place<'a>,
         entry: &Entry<'a>,
@@ -409,7 +410,7 @@ impl<'d, 'a> Builder<'d, 'a> {
 
     fn required_name(&self, place: &Place<'a>, entry: &Entry<'a>) -> Result<String, DwarfError> {
         self.name(place, entry)?
-            .ok_or_else(|| missing(place, entry, gimli::DW_AT_name))
+            .ok_or_else(|| place.lacks(entry, gimli::DW_AT_name))
     }
 
     fn required(
@@ -418,7 +419,7 @@ impl<'d, 'a> Builder<'d, 'a> {
         entry: &Entry<'a>,
         attribute: DwAt,
     ) -> Result<u64, DwarfError> {
-        attribute::unsigned(entry, attribute).ok_or_else(|| missing(place, entry, attribute))
+        attribute::unsigned(entry, attribute).ok_or_else(|| place.lacks(entry, attribute))
     }
 }
 
@@ -450,12 +451,4 @@ fn children<'a>(place: &Place<'a>) -> Result<Vec<Place<'a>>, DwarfError> {
         }
     }
     Ok(children)
-}
-
-pub(super) fn missing(place: &Place<'_>, entry: &Entry<'_>, attribute: DwAt) -> DwarfError {
-    DwarfError::Missing {
-        at: place.at(),
-        tag: entry.tag(),
-        attribute,
-    }
 }

@@ -2,9 +2,9 @@
 
 use super::DwarfError;
 use super::attribute::{self, Entry};
-use super::build::{Builder, Place, missing};
+use super::place::Place;
 use gimli::{AttributeValue, Operation};
-use kernel_structs::layout::{MAX_DEPTH, Member, TypeId};
+use kernel_structs::layout::{Member, TypeId};
 use kernel_structs::units::{BitOffset, BitSize};
 
 /// Where a member lies in its structure.
@@ -24,12 +24,12 @@ impl Location {
     }
 }
 
-/// The place of the member `entry`, whose type is at `ty` (5.7.6).
-pub(super) fn location<'a>(
-    builder: &mut Builder<'_, 'a>,
-    place: &Place<'a>,
-    entry: &Entry<'a>,
-    ty: &Place<'a>,
+/// The place of the member `entry` (5.7.6). `size` gives the size of its type in bytes, which an old
+/// bit-field is counted from.
+pub(super) fn location(
+    place: &Place<'_>,
+    entry: &Entry<'_>,
+    size: impl FnOnce() -> Result<u64, DwarfError>,
 ) -> Result<Location, DwarfError> {
     let width = attribute::unsigned(entry, gimli::DW_AT_bit_size);
     let bits = |attribute, bytes: i128, bits: i128| {
@@ -56,7 +56,7 @@ pub(super) fn location<'a>(
         // the most significant bit of the field, on little-endian machines, too.
         let storage = match attribute::unsigned(entry, gimli::DW_AT_byte_size) {
             Some(size) => size,
-            None => scalar_size(builder, ty.clone())?,
+            None => size()?,
         };
         let from_bottom = i128::from(storage) * 8 - from_top - i128::from(width);
         bits(gimli::DW_AT_bit_offset, bytes(place, entry)?, from_bottom)?
@@ -88,20 +88,6 @@ fn bytes(place: &Place<'_>, entry: &Entry<'_>) -> Result<i128, DwarfError> {
         }
         Some(_) => attribute::constant(entry, attribute).ok_or(unexpected),
     }
-}
-
-/// Size in bytes of the integer or enumeration at `place`, behind its typedefs.
-fn scalar_size<'a>(builder: &mut Builder<'_, 'a>, mut place: Place<'a>) -> Result<u64, DwarfError> {
-    for _ in 0..=MAX_DEPTH {
-        let entry = place.unit.entry(place.entry)?;
-        if let Some(size) = attribute::unsigned(&entry, gimli::DW_AT_byte_size) {
-            return Ok(size);
-        }
-        place = builder
-            .reference(&place, &entry)?
-            .ok_or_else(|| missing(&place, &entry, gimli::DW_AT_byte_size))?;
-    }
-    Err(DwarfError::TooDeep { at: place.at() })
 }
 
 /// The number of elements that a `DW_TAG_subrange_type` gives; 0 for a flexible array, which has

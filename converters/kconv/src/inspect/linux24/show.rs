@@ -1,8 +1,7 @@
 //! A task of a 2.4 kernel as text.
 
 use super::{Task, Vma};
-use crate::inspect::show::{heading, limits, line, octal, resources};
-use crate::inspect::tasks::Row;
+use crate::inspect::show::{Row, heading, limits, line, octal, resources};
 use crate::style::HEADING;
 use kconv_image::Head;
 use std::io::{Result, Write};

@@ -1,7 +1,8 @@
 //! What a task may do.
 
-use super::fields::{FieldError, Fields};
-use crate::inspect::tasks::number_of;
+use super::fields::Fields;
+use crate::inspect::error::FieldError;
+use crate::inspect::values::number_of;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

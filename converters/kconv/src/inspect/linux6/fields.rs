@@ -1,50 +1,15 @@
 //! The fields of one structure, read strictly by the layout: one that is not there is an error and
 //! never a zero.
 
+use crate::inspect::error::FieldError;
 use crate::inspect::raw::hex;
 use crate::inspect::view::View;
-use kconv_image::{KernelAddr, ObjectId, Resource, SlotTarget, Symbol};
-use kernel_structs::layout::{FieldPath, PathError, Resolved, Type, TypeId};
+use kconv_image::{ObjectId, Resource, SlotTarget, Symbol};
+use kernel_structs::layout::{FieldPath, Resolved, Type, TypeId};
 use kernel_structs::units::BitOffset;
 
 /// Most elements of a list that are followed; a longer one is a broken image.
 const LIST_LIMIT: usize = 1 << 20;
-
-/// Why a field cannot be shown.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum FieldError {
-    /// The layout does not have it, under any of its names.
-    #[error("{ty}: {source}")]
-    Path {
-        /// The structure.
-        ty: String,
-        /// What is wrong with the last name.
-        source: PathError,
-    },
-    /// It is a structure, an array, or of no known size.
-    #[error("{ty}.{path} is no number")]
-    NotANumber { ty: String, path: String },
-    /// It is no pointer to something that has fields.
-    #[error("{ty}.{path} points at no structure")]
-    NotAPointer { ty: String, path: String },
-    /// The object is too short for it.
-    #[error("{ty}.{path} lies behind the end of the object at {at}")]
-    PastEnd {
-        ty: String,
-        path: String,
-        at: KernelAddr,
-    },
-    /// A list does not come back to where it began.
-    #[error("the list {ty}.{path} of the object at {at} does not end")]
-    Endless {
-        ty: String,
-        path: String,
-        at: KernelAddr,
-    },
-    /// The image has an object of a type that the layout does not have.
-    #[error("the layout has no type of the object at {at}")]
-    NoType { at: KernelAddr },
-}
 
 /// A structure: an object, or a place inside one.
 #[derive(Copy, Clone)]

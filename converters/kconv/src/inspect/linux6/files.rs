@@ -1,8 +1,9 @@
 //! Open files, and where a task stands in the tree of files.
 
-use super::fields::{FieldError, Fields};
+use super::fields::Fields;
+use crate::inspect::error::FieldError;
 use crate::inspect::raw::hex;
-use crate::inspect::tasks::{number_of, path_of, value_json};
+use crate::inspect::values::{number_of, path_of, value_json};
 use crate::inspect::view::symbol_text;
 use kconv_image::{ObjectId, Resource, Value};
 use serde::Serialize;

@@ -1,8 +1,9 @@
 //! Which task it is, and of what it is part.
 
 use super::Belongings;
-use super::fields::{FieldError, Fields};
-use crate::inspect::tasks::{number_of, path_of};
+use super::fields::Fields;
+use crate::inspect::error::FieldError;
+use crate::inspect::values::{number_of, path_of};
 use kconv_image::Resource;
 use serde::Serialize;
 use std::collections::BTreeMap;

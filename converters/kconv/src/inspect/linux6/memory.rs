@@ -1,9 +1,10 @@
 //! An address space: its bounds, its counters, its mappings.
 
 use super::Belongings;
-use super::fields::{FieldError, Fields, each};
+use super::fields::{Fields, each};
+use crate::inspect::error::FieldError;
 use crate::inspect::raw::hex;
-use crate::inspect::tasks::{number_of, path_of, present};
+use crate::inspect::values::{number_of, path_of, present};
 use crate::inspect::view::symbol_text;
 use kconv_image::{AddressSpace, PAGE_SIZE, UserAddr};
 use serde::Serialize;

@@ -1,6 +1,7 @@
 //! When and where a task runs, and what it has used.
 
-use super::fields::{FieldError, Fields, each};
+use super::fields::{Fields, each};
+use crate::inspect::error::FieldError;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

@@ -1,6 +1,7 @@
 //! Signals: what waits, what is blocked, what is done about them.
 
-use super::fields::{FieldError, Fields};
+use super::fields::Fields;
+use crate::inspect::error::FieldError;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

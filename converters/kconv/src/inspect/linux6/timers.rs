@@ -1,7 +1,8 @@
 //! Interval timers of a process and timers of timer_create. All times are in nanoseconds.
 
 use super::Belongings;
-use super::fields::{FieldError, Fields};
+use super::fields::Fields;
+use crate::inspect::error::FieldError;
 use crate::inspect::view::symbol_text;
 use serde::Serialize;
 

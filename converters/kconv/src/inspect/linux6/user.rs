@@ -1,8 +1,9 @@
 //! What a thread of a program has in the CPU, and what the kernel keeps of it for the program.
 
 use super::Belongings;
-use super::fields::{FieldError, Fields, each};
+use super::fields::{Fields, each};
 use super::system_calls;
+use crate::inspect::error::FieldError;
 use crate::inspect::raw::hex;
 use crate::inspect::view::symbol_text;
 use kernel_structs::layout::Type;

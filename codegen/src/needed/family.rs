@@ -3,9 +3,10 @@
 //! One pair of layouts shows whether its own decisions are enough. Whether a decision is needed at
 //! all, and whether every conversion that anybody may ask for is decided, only all pairs show.
 
-use super::changes::{ChangeFinding, Changes, Direction, When, is_there};
-use super::{FlagDecision, Override, OverrideProblem};
 use crate::family::{Family, Stored};
+use crate::overrides::{
+    ChangeFinding, Changes, Direction, FlagDecision, Override, OverrideProblem, When, is_there,
+};
 use crate::plan::{Pair, Plan, Undecided};
 use kernel_structs::layout::{Layout, Type, TypeId};
 use kernel_structs::nearest::nearest;

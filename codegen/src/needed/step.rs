@@ -1,6 +1,6 @@
 //! Overrides that have rotted: nothing has their field any more, or nothing needs them.
 
-use super::{OverrideFinding, OverrideProblem, Overrides};
+use crate::overrides::{OverrideFinding, OverrideProblem, Overrides};
 use crate::plan::Made;
 use kernel_structs::nearest::nearest;
 use std::collections::BTreeSet;

@@ -1,0 +1,42 @@
+//! What people call the tasks of an image: pid and comm.
+
+use crate::table::Converter;
+use kconv_image::{Image, ImageError, ObjectId};
+
+/// What people call the tasks of an image.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names {
+    /// Tasks by object: pid and name, by ascending object id.
+    pub(crate) tasks: Vec<(ObjectId, i32, String)>,
+}
+
+impl Names {
+    /// Reads them where the layout that `chain` begins with has them.
+    pub(crate) fn read(image: &Image, chain: &[&'static Converter]) -> Result<Names, ImageError> {
+        let Some(label) = chain.first().map(|converter| converter.task) else {
+            return Ok(Names::default());
+        };
+        let head = image.head();
+        let mut tasks = Vec::new();
+        let mut bytes = Vec::new();
+        for (object, id) in head.objects.iter().zip((0..).map(ObjectId)) {
+            if head.type_name(object) != label.ty {
+                continue;
+            }
+            image.read_object(id, &mut bytes)?;
+            let comm = label.comm as usize;
+            let (Some(pid), Some(comm)) = (
+                bytes
+                    .get(label.pid as usize..)
+                    .and_then(<[u8]>::first_chunk),
+                bytes.get(comm..comm + label.comm_len as usize),
+            ) else {
+                continue;
+            };
+            let comm = comm.split(|byte| *byte == 0).next().unwrap_or_default();
+            let comm = comm.escape_ascii().to_string();
+            tasks.push((id, i32::from_le_bytes(*pid), comm));
+        }
+        Ok(Names { tasks })
+    }
+}

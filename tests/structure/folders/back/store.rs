@@ -1,0 +1,3 @@
+use crate::front::Shown;
+
+pub struct Stored(pub Shown);

@@ -1,0 +1,3 @@
+mod show;
+
+pub struct Shown;

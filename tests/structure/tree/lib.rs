@@ -1,0 +1,4 @@
+//! Modules that import in one direction.
+
+mod below;
+mod outer;

@@ -1,0 +1,5 @@
+use crate::below::Below;
+
+pub fn other() -> Below {
+    Below
+}
