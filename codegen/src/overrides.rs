@@ -38,11 +38,12 @@ pub(crate) use changes::is_there;
 pub use changes::{
     Change, ChangeFinding, Changes, ChangesError, Condition, Directed, FOLDER, When,
 };
-pub use flags::{FlagDecision, FlagDirection, FlagFate};
+pub use flags::{FlagDecision, FlagFate};
 pub use parse::parse;
 pub use problem::{OverrideFinding, OverrideProblem};
 
 use kernel_structs::layout::Fingerprint;
+use std::fmt;
 
 /// A `step.toml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,6 +125,17 @@ pub enum Direction {
     ToOne,
     /// The other way.
     ToOther,
+}
+
+/// What happens to a flag from one layout to another.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FlagDirection {
+    /// Only the new layout has it.
+    Appears,
+    /// Only the old layout has it.
+    Disappears,
+    /// It has another number.
+    Renumbered,
 }
 
 /// What an override does.
@@ -267,5 +279,15 @@ impl Override {
             self.action,
             OverrideAction::Drop { .. } | OverrideAction::DropContainer
         )
+    }
+}
+
+impl fmt::Display for FlagDirection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            FlagDirection::Appears => "appears",
+            FlagDirection::Disappears => "disappears",
+            FlagDirection::Renumbered => "renumbered",
+        })
     }
 }

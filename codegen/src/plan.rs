@@ -11,6 +11,7 @@ mod decision;
 mod finding;
 mod flags;
 mod human;
+mod meanings;
 mod objects;
 mod open;
 mod pair;

@@ -1,7 +1,7 @@
 //! The constants of a kernel, out of the headers that were built with it.
 
 use super::CliError;
-use super::source::{profile_of, refused};
+use super::headers::{profile_of, refused};
 use kernel_structs::releases::Registry;
 use kernel_structs::state::StateMap;
 use kernel_structs_routes::headers::{self, Tree};

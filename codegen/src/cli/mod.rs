@@ -3,6 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod constants;
 pub(crate) mod generate;
+pub(crate) mod headers;
 pub(crate) mod layout;
 pub(crate) mod new;
 pub(crate) mod plan;

@@ -1,5 +1,6 @@
 //! Layouts out of files and folders: by whichever of the three routes there is to what lies there.
 
+use super::headers::{profile_of, refused};
 use super::{CliError, constants};
 use kernel_structs::btf;
 use kernel_structs::layout::Layout;
@@ -8,11 +9,10 @@ use kernel_structs::state::StateMap;
 use kernel_structs_routes::bzimage::{DEFAULT_LIMIT, Identity, Kernel, KernelError};
 use kernel_structs_routes::compare::Knowledge;
 use kernel_structs_routes::dwarf;
-use kernel_structs_routes::headers::{self, Profile, Tree};
+use kernel_structs_routes::headers::{self, Tree};
 use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// How a layout was come by.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -244,32 +244,6 @@ fn identity(kernel: &Kernel) -> Result<Option<Identity>, KernelError> {
     }
 }
 
-pub(super) fn refused(path: &Path, error: headers::HeaderError) -> CliError {
-    CliError::Headers {
-        path: path.to_owned(),
-        advice: error.advice(),
-        error,
-    }
-}
-
-/// How the headers of a family are read, and the tree with the compiler's own.
-pub(super) fn profile_of(
-    path: &Path,
-    tree: &Tree,
-    family: &str,
-) -> Result<(Profile, Tree), CliError> {
-    let profile = Profile::builtin(family).map_err(|error| refused(path, error.into()))?;
-    let profile = profile.ok_or_else(|| CliError::NoProfile {
-        path: path.to_owned(),
-        family: family.to_owned(),
-    })?;
-    let tree = Tree {
-        builtin: compiler_headers(),
-        ..tree.clone()
-    };
-    Ok((profile, tree))
-}
-
 fn read_headers(path: &Path, tree: &Tree, family: &str) -> Result<Layout, CliError> {
     let (profile, tree) = profile_of(path, tree, family)?;
     let read = headers::read(&profile, &tree).map_err(|error| refused(path, error))?;
@@ -304,15 +278,4 @@ pub(crate) fn version_of_tree(folder: &Path) -> Option<String> {
         Some(sublevel) => format!("{version}.{level}.{sublevel}"),
         None => format!("{version}.{level}"),
     })
-}
-
-/// The compiler's own headers, if there is a compiler: only old kernels use them, and the route
-/// says so when it misses them.
-fn compiler_headers() -> Option<PathBuf> {
-    let output = Command::new("gcc")
-        .arg("-print-file-name=include")
-        .output()
-        .ok()?;
-    let folder = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
-    folder.is_absolute().then_some(folder)
 }

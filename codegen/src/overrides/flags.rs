@@ -12,11 +12,10 @@
 //! Between which layouts a decision holds follows from the constants that these have. A flag that
 //! is the same in both is carried, and nobody is asked.
 
-use super::OverrideProblem;
 use super::action::is_identifier;
 use super::parse::is_field;
+use super::{FlagDirection, OverrideProblem};
 use serde::Deserialize;
-use std::fmt;
 use toml::Spanned;
 
 /// What is done about a flag of a field, one way.
@@ -36,17 +35,6 @@ pub struct FlagDecision {
     pub fate: FlagFate,
     /// Why.
     pub reason: String,
-}
-
-/// What happens to a flag from one layout to another.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FlagDirection {
-    /// Only the new layout has it.
-    Appears,
-    /// Only the old layout has it.
-    Disappears,
-    /// It has another number.
-    Renumbered,
 }
 
 /// What becomes of a flag.
@@ -254,15 +242,5 @@ impl FlagDecision {
     /// Where the decision stands, for a message.
     pub fn place(&self) -> String {
         format!("line {} of {}", self.line, self.file)
-    }
-}
-
-impl fmt::Display for FlagDirection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            FlagDirection::Appears => "appears",
-            FlagDirection::Disappears => "disappears",
-            FlagDirection::Renumbered => "renumbered",
-        })
     }
 }

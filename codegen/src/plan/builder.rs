@@ -2,7 +2,7 @@
 
 use super::decision::{Decision, Part, Value};
 use super::finding::{Undecided, Why};
-use super::flags::Meanings;
+use super::meanings::Meanings;
 use super::pair::Pair;
 use super::{Bits, FieldPlan, Node, Place, Plan, Side, TypePlan, padding_path};
 use crate::ctype::{self, Field, Shape};

@@ -70,8 +70,9 @@ fn table(layout: &Layout) -> String {
                 enumerators,
                 ..
             }) => {
+                let kind = if size.0 > 4 { "ENUM64" } else { "ENUM" };
                 let mut lines = format!(
-                    "ENUM '{}' size={size} vlen={}",
+                    "{kind} '{}' size={size} vlen={}",
                     name(tag),
                     enumerators.len()
                 );
@@ -129,6 +130,11 @@ fn reduced(dump: &str) -> String {
         let words = rest
             .split_whitespace()
             .filter(|word| kept(word) && !(is_int && word.starts_with("bits_offset=")));
+        // Values of 64 bits have a suffix of C.
+        let words = words.map(|word| match word.starts_with("val=") {
+            true => word.trim_end_matches(['U', 'L']),
+            false => word,
+        });
         let line: Vec<&str> = [start.trim()].into_iter().chain(words).collect();
         text += &format!("{}\n", line.join(" "));
     }
