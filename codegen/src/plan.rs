@@ -22,6 +22,7 @@ pub use pair::{Pair, Side};
 
 use kconv_rules::{RuleKind, Source};
 use kernel_structs::layout::{FieldPath, Fingerprint, TypeId};
+use kernel_structs::state::SymbolPlace;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 
@@ -205,6 +206,14 @@ pub enum Action {
         /// Whether any other old value stops the conversion.
         strict: bool,
     },
+    /// The address of a symbol of the kernel image.
+    ResetSymbol {
+        /// The symbol.
+        #[serde(serialize_with = "as_text")]
+        symbol: SymbolPlace,
+        /// Whether any other old value stops the conversion.
+        strict: bool,
+    },
     /// A bit-field, if the new one holds its value.
     BitField,
     /// An enumerator.
@@ -277,6 +286,12 @@ pub enum Action {
         /// It.
         value: i64,
     },
+    /// The address of a symbol of the kernel image, in a value that is new.
+    SetSymbol {
+        /// The symbol.
+        #[serde(serialize_with = "as_text")]
+        symbol: SymbolPlace,
+    },
     /// Zero in every byte.
     Zero,
     /// The address of a place in the new value.
@@ -314,6 +329,15 @@ pub enum Action {
         #[serde(serialize_with = "as_text")]
         head: FieldPath,
         /// Whether a list that is not empty stops the conversion instead.
+        strict: bool,
+    },
+    /// Nothing is written; a pointer into the kernel image is kept unless it is at its initial
+    /// symbol.
+    DropSymbol {
+        /// The symbol; `None` if the pointer is null initially.
+        #[serde(serialize_with = "as_optional_text")]
+        symbol: Option<SymbolPlace>,
+        /// Whether any other value stops the conversion instead.
         strict: bool,
     },
     /// Nothing is written here: another rule reads the value.

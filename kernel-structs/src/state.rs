@@ -7,6 +7,7 @@
 
 mod arms;
 mod check;
+mod initial;
 mod parse;
 mod tail;
 mod walking;
@@ -14,6 +15,7 @@ mod watch;
 
 pub use arms::union_of;
 pub use check::StateFinding;
+pub use initial::{SymbolPlace, SymbolSlot};
 pub use parse::StateError;
 pub use tail::{Tail, TailPlace};
 pub use walking::{Choice, Container, Count, Embedded, Fold, Number, Size, Telling, Threads};
@@ -155,6 +157,21 @@ pub enum Policy {
 }
 
 impl Policy {
+    /// Whether this can be said of a member of type `ty`: what one release points at, another may
+    /// have in its place, where the rules of its members hold.
+    pub fn is_for(&self, layout: &Layout, ty: TypeId) -> bool {
+        let is_composite = || matches!(layout.get(layout.strip(ty)), Type::Composite(_));
+        match self {
+            Policy::Follow(_)
+            | Policy::Stack
+            | Policy::Symbol
+            | Policy::User
+            | Policy::Resource { .. } => !is_composite(),
+            // Links are structures of pointers.
+            Policy::Carry | Policy::Within { .. } | Policy::Reset { .. } => true,
+        }
+    }
+
     /// The word for it in a state map.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -217,6 +234,8 @@ pub enum Initial {
     Zero,
     /// The address of the value itself.
     OwnAddress,
+    /// The address of something in the kernel image: a table of operations, a function.
+    Symbol(SymbolPlace),
     /// What some members have, by path; the rest as for [`Initial::Default`]. A `?` behind a path
     /// says that perhaps no stored layout has the member, only kernels built in another way.
     Members(BTreeMap<String, Initial>),
@@ -262,7 +281,8 @@ impl StateMap {
     /// if it is plain data or its parts have to be looked at.
     ///
     /// A rule of the member comes before a rule of its type. For an array the type of its
-    /// elements counts.
+    /// elements counts. What was said of a pointer says nothing of a structure that another layout
+    /// has under its name ([`Policy::is_for`]).
     pub fn member_rule<'a>(
         &'a self,
         layout: &Layout,
@@ -270,9 +290,10 @@ impl StateMap {
         member: &str,
         ty: TypeId,
     ) -> Option<&'a Rule> {
-        owner
+        let own = owner
             .iter()
-            .find_map(|name| self.types.get(*name)?.fields.get(member))
+            .find_map(|name| self.types.get(*name)?.fields.get(member));
+        own.filter(|rule| rule.policy.is_for(layout, ty))
             .or_else(|| self.type_rule(layout, ty))
     }
 

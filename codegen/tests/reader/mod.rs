@@ -534,6 +534,8 @@ fn by_policy(
                     strict,
                 },
                 Some(Initial::Value(value)) => Meaning::Reset { value, strict },
+                // No map of a stored layout says it.
+                Some(Initial::Symbol(symbol)) => unimplemented!("{symbol}"),
                 Some(Initial::Default | Initial::Null | Initial::Zero | Initial::Members(_))
                 | None => Meaning::Reset { value: 0, strict },
             }

@@ -11,7 +11,7 @@
 
 use kconv_image::{
     Clocks, Head, Identity, Image, ImageWriter, KernelAddr, KernelId, Object, ObjectId, PageSource,
-    Slot, Symbol, TypeIx,
+    Slot, SlotTarget, Symbol, SymbolId, TypeIx,
 };
 use kconv_runtime::at::At;
 use kconv_runtime::context::{Context, Namer, Old, Outcome};
@@ -144,6 +144,29 @@ impl World {
             origin: KernelAddr(0xffff_ffff_8100_0000),
         };
         self.head.symbols = names.iter().map(symbol).collect();
+        self
+    }
+
+    /// The same objects, with symbols of these names, offsets and addresses, and pointers to them:
+    /// object, offset there, and number of the symbol.
+    pub fn with_names(
+        mut self,
+        symbols: &[(&str, u64, u64)],
+        slots: &[(u32, usize, u32)],
+    ) -> World {
+        let symbol = |(name, offset, origin): &(&str, u64, u64)| Symbol {
+            name: (*name).to_owned(),
+            offset: *offset,
+            origin: KernelAddr(*origin),
+        };
+        self.head.symbols = symbols.iter().map(symbol).collect();
+        let slot = |(object, offset, symbol): &(u32, usize, u32)| Slot {
+            object: ObjectId(*object),
+            offset: *offset as u32,
+            target: SlotTarget::Symbol(SymbolId(*symbol)),
+        };
+        self.head.slots = slots.iter().map(slot).collect();
+        self.head.slots.sort();
         self
     }
 

@@ -4,7 +4,7 @@ mod walking;
 
 use crate::error::{Fault, Flaw};
 use kernel_structs::layout::{Composite, Layout, Type, TypeId};
-use kernel_structs::state::{Container, Policy, Rule, Size, StateMap, TailPlace, Telling};
+use kernel_structs::state::{Container, Initial, Policy, Rule, Size, StateMap, TailPlace, Telling};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
@@ -375,6 +375,10 @@ impl<'a> Search<'a> {
         let follows = |rule: &&Rule| matches!(rule.policy, Policy::Follow(_));
         let rule = rule.filter(|rule| !(inside && follows(rule)));
         let policy = rule.map(|rule| &rule.policy);
+        if let (Some(rule), Some(Policy::Reset { initial, .. })) = (rule, policy) {
+            self.at_symbols(ty, at, &path, (rule, initial.as_ref()), within);
+            return Ok(());
+        }
         let walked = match policy {
             Some(Policy::Follow(_) | Policy::Symbol | Policy::Resource { .. }) => true,
             Some(_) => return Ok(()),
@@ -419,6 +423,27 @@ impl<'a> Search<'a> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The pointers in what is reset that are at a symbol initially: whether one is, its name
+    /// tells.
+    fn at_symbols(
+        &mut self,
+        ty: TypeId,
+        at: u64,
+        path: &str,
+        (rule, initial): (&'a Rule, Option<&Initial>),
+        within: &Within<'_>,
+    ) {
+        let initial = initial.unwrap_or(&Initial::Default);
+        for slot in self.map.symbol_slots(self.layout, ty, initial) {
+            let inner = match slot.path.as_str() {
+                inner if inner.is_empty() || inner.starts_with('[') => inner.to_owned(),
+                inner => format!(".{inner}"),
+            };
+            let at = at + slot.offset;
+            self.push(format!("{path}{inner}"), at, rule, within, Vec::new());
+        }
     }
 
     fn push(

@@ -6,7 +6,7 @@
 use crate::inspect::view::View;
 use kconv_image::{ObjectId, SlotTarget};
 use kernel_structs::layout::{Composite, Type, TypeId};
-use kernel_structs::state::{Missing, Policy, StateMap};
+use kernel_structs::state::{Initial, Missing, Policy, StateMap};
 use std::collections::BTreeSet;
 
 /// Most findings reported; a broken image can have one for every pointer.
@@ -156,12 +156,26 @@ impl Check<'_> {
                 let follows = matches!(rule.policy, Policy::Follow(_));
                 !(follows && matches!(inner, Type::Composite(_)))
             });
+            if let Some(Policy::Reset { initial, .. }) = rule.map(|rule| &rule.policy) {
+                self.reset_to_symbols(id, member.ty, at, initial.as_ref());
+            }
             match (rule, inner) {
                 (Some(rule), _) => self.pointers(id, member.ty, at, &path, &rule.policy),
                 (None, Type::Composite(inner)) if member.name.is_none() => {
                     self.members(id, inner, names, at, &path);
                 }
                 (None, _) => self.value(id, member.ty, at, &path),
+            }
+        }
+    }
+
+    /// Where a member of type `ty` that is reset may be at a symbol.
+    fn reset_to_symbols(&mut self, id: ObjectId, ty: TypeId, at: u64, initial: Option<&Initial>) {
+        let initial = initial.unwrap_or(&Initial::Default);
+        for slot in self.map.symbol_slots(&self.view.layout, ty, initial) {
+            let at = at + slot.offset;
+            if matches!(self.view.slot(id, at), Some(SlotTarget::Symbol(_))) {
+                self.named.insert((id, at));
             }
         }
     }

@@ -237,6 +237,7 @@ impl StateMap {
                         field: field.clone(),
                     });
                 }
+                self.check_use(name, field, rule, &places, findings);
                 let sibling = match &rule.policy {
                     Policy::Follow(follow) => match follow.count.as_ref().map(|count| &count.of) {
                         Some(Number::Member(member)) => Some(member),
@@ -253,6 +254,31 @@ impl StateMap {
                     });
                 }
             }
+        }
+    }
+
+    /// What is said of a pointer holds where the member is one; that some layout has to have.
+    fn check_use(
+        &self,
+        name: &str,
+        field: &str,
+        rule: &Rule,
+        places: &[(&Layout, TypeId)],
+        findings: &mut BTreeSet<StateFinding>,
+    ) {
+        let found = places.iter().filter_map(|(layout, id)| {
+            let path = FieldPath::parse(field).ok()?;
+            Some((*layout, layout.resolve(*id, &path).ok()?.ty))
+        });
+        let fits: Vec<bool> = found
+            .map(|(layout, ty)| rule.policy.is_for(layout, ty))
+            .collect();
+        if !fits.is_empty() && !fits.contains(&true) {
+            findings.insert(StateFinding::Misfit {
+                table: format!("type.{name}.fields"),
+                member: field.to_owned(),
+                expected: "pointer or number, as its policy wants it,",
+            });
         }
     }
 

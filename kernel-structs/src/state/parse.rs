@@ -5,7 +5,8 @@ mod walking;
 
 use super::watch::{self, RawIgnored, RawWatched};
 use super::{
-    CountUnit, Derived, Follow, Initial, Missing, Policy, Root, Rule, StateMap, Tail, TypeEntry,
+    CountUnit, Derived, Follow, Initial, Missing, Policy, Root, Rule, StateMap, SymbolPlace, Tail,
+    TypeEntry,
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -353,16 +354,23 @@ fn rule(place: &str, mut raw: RawRule) -> Result<Rule, StateError> {
 }
 
 fn initial(place: &str, value: toml::Value) -> Result<Initial, StateError> {
-    const EXPECTED: &str = "an integer, `\"null\"`, `\"zero\"`, `\"self\"`, `\"empty-list\"`, or a table of these by member path";
+    const EXPECTED: &str = "an integer, `\"null\"`, `\"zero\"`, `\"self\"`, `\"empty-list\"`, `{ symbol = \"name\" }`, or a table of these by member path";
     match value {
         toml::Value::Integer(value) => Ok(Initial::Value(value)),
-        toml::Value::String(word) => match word.as_str() {
-            "null" => Ok(Initial::Null),
-            "zero" => Ok(Initial::Zero),
-            "empty-list" => Ok(Initial::EmptyList),
-            "self" => Ok(Initial::OwnAddress),
-            _ => Err(bad_value(place, "initial", &word, EXPECTED)),
+        toml::Value::String(text) => match word(&text) {
+            Some(word) => Ok(word),
+            None => Err(bad_value(place, "initial", &text, EXPECTED)),
         },
+        // A member called `symbol` has no text for a value.
+        toml::Value::Table(table) if table.get("symbol").is_some_and(toml::Value::is_str) => {
+            let symbol = SymbolPlace::read(&table).filter(|symbol| word(&symbol.name).is_none());
+            let found = toml::Value::Table(table);
+            symbol.map(Initial::Symbol).ok_or_else(|| {
+                const SYMBOL: &str =
+                    "the name of a symbol of the kernel image, and perhaps an `offset` above zero";
+                bad_value(place, "initial", &found.to_string(), SYMBOL)
+            })
+        }
         toml::Value::Table(table) => table
             .into_iter()
             .map(|(member, value)| match initial(place, value)? {
@@ -372,6 +380,17 @@ fn initial(place: &str, value: toml::Value) -> Result<Initial, StateError> {
             .collect::<Result<_, _>>()
             .map(Initial::Members),
         other => Err(bad_value(place, "initial", &other.to_string(), EXPECTED)),
+    }
+}
+
+/// An initial value that is one word.
+fn word(text: &str) -> Option<Initial> {
+    match text {
+        "null" => Some(Initial::Null),
+        "zero" => Some(Initial::Zero),
+        "empty-list" => Some(Initial::EmptyList),
+        "self" => Some(Initial::OwnAddress),
+        _ => None,
     }
 }
 

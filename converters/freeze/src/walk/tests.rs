@@ -2,6 +2,8 @@
 //! kernel could have in them.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod symbols;
+
 use super::{Selection, Walked, walk};
 use crate::error::Flaw;
 use crate::memory::Memory;
