@@ -95,6 +95,9 @@ pub struct TypePlan {
     /// Where an object ends, in bytes from the start of its owner, if that is fixed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub anchor_end: Option<u64>,
+    /// The type of the object right behind which an object lies, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub behind: Option<String>,
     /// What is written, by target offset.
     pub fields: Vec<FieldPlan>,
     /// What is read and has no place in the target, by source offset.

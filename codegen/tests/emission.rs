@@ -104,3 +104,8 @@ fn an_array_without_elements() {
 fn every_initial_value() {
     check(&emitted::initials(), "initials");
 }
+
+#[test]
+fn an_object_behind_another() {
+    check(&emitted::trailing(), "trailing");
+}

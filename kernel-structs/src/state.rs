@@ -7,6 +7,7 @@
 
 mod arms;
 mod check;
+mod derived;
 mod initial;
 mod parse;
 mod tail;
@@ -15,6 +16,7 @@ mod watch;
 
 pub use arms::union_of;
 pub use check::StateFinding;
+pub use derived::{Derived, DerivedPlace};
 pub use initial::{SymbolPlace, SymbolSlot};
 pub use parse::StateError;
 pub use tail::{Tail, TailPlace};
@@ -61,24 +63,6 @@ pub struct Root {
     /// Lists that begin in the objects on the ring; their elements are roots as well.
     pub threads: Option<Threads>,
     /// Why the walk starts here.
-    pub reason: String,
-}
-
-/// An object that no pointer leads to, at a fixed place behind its owner or behind what a member
-/// of the owner points at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Derived {
-    /// Type of the object.
-    pub ty: String,
-    /// Type of the owner.
-    pub owner: String,
-    /// The pointer in the owner from which `end` counts; `None` if it counts from the owner.
-    pub base: Option<String>,
-    /// Where the object ends, in bytes from the start of the owner or from `base`.
-    pub end: u64,
-    /// Field of the owner that is not zero exactly when there is such an object.
-    pub when: String,
-    /// Why it is there.
     pub reason: String,
 }
 
@@ -260,13 +244,15 @@ impl StateMap {
     }
 
     /// The saved types that a layout has, sorted, and those that it has to have: the ones that the
-    /// walk starts from. Others may be of some layouts of a family only.
+    /// walk starts from. Others may be of some layouts of a family only, or objects under some
+    /// ([`StateMap::is_saved_in`]).
     pub fn saved_in(&self, layout: &Layout) -> Vec<&str> {
         let starts = |name: &str| {
             self.roots.iter().any(|root| root.ty == name)
                 || self.derived.iter().any(|derived| derived.ty == name)
         };
         let mut saved = self.saved_types();
+        saved.retain(|name| self.is_saved_in(layout, name));
         saved.retain(|name| starts(name) || layout.has(name));
         saved
     }

@@ -122,6 +122,13 @@ impl World {
         self
     }
 
+    /// The same objects, one of them of another size than its type. Only an image of them can be
+    /// converted.
+    pub fn with_size(mut self, object: usize, size: u64) -> World {
+        self.head.objects[object].size = size;
+        self
+    }
+
     /// An image of the objects, with these bytes.
     pub fn image(&self, bytes: &[Vec<u8>]) -> Image {
         let directory = tempfile::tempdir().unwrap();

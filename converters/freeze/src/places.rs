@@ -17,7 +17,7 @@ pub(crate) struct SavedType<'a> {
     /// In bytes.
     pub(crate) size: u64,
     /// How many bytes an object has, where that is not `size`.
-    pub(crate) extent: Option<&'a Size>,
+    pub(crate) extent: Option<Extent<'a>>,
     /// Pointers to follow, symbols and resources, in the order of their declaration.
     pub(crate) places: Vec<Place<'a>>,
     /// Where lists and trees begin, in the order of their declaration.
@@ -55,6 +55,16 @@ impl<'a> SavedType<'a> {
         });
         own.chain(elements)
     }
+}
+
+/// What says how many bytes an object has.
+#[derive(Copy, Clone)]
+pub(crate) struct Extent<'a> {
+    pub(crate) rule: &'a Size,
+    /// The type that the rule is of: its own, or that of the object in front of it.
+    pub(crate) of: TypeId,
+    /// Size of the object in front of it, whose memory the rule counts too; 0 if there is none.
+    pub(crate) before: u64,
 }
 
 /// What a [`SavedType`] is.
@@ -229,9 +239,7 @@ impl<'a> SavedTypes<'a> {
                 .size_of(id)
                 .filter(|size| size.0 > 0)
                 .ok_or_else(unknown)?;
-            let names = self.layout.names(id);
-            let entry = self.map.type_entry(&names);
-            extent = entry.and_then(|entry| entry.size.as_ref());
+            extent = self.extent(name, id);
             tail = self.tail(id)?;
             (Shape::Named(id), size.0, self.members(id)?)
         };
@@ -248,6 +256,30 @@ impl<'a> SavedTypes<'a> {
         }));
         self.by_name.insert(name.to_owned(), index);
         Ok(index)
+    }
+
+    /// What says how many bytes an object of the type `name` has. Where another lies right behind
+    /// it, what is said of its size is that of both.
+    fn extent(&self, name: &str, id: TypeId) -> Option<Extent<'a>> {
+        let rule = |name: &str| self.map.types.get(name)?.size.as_ref();
+        if let Some(derived) = self.map.behind(self.layout, name) {
+            let of = self.layout.find(&derived.owner)?;
+            return Some(Extent {
+                rule: rule(&derived.owner)?,
+                of,
+                before: self.layout.size_of(of)?.0,
+            });
+        }
+        if self.map.follower(self.layout, name).is_some() {
+            return None;
+        }
+        let names = self.layout.names(id);
+        let rule = self.map.type_entry(&names)?.size.as_ref()?;
+        Some(Extent {
+            rule,
+            of: id,
+            before: 0,
+        })
     }
 
     /// The only place in an array element that is itself a pointer.

@@ -52,7 +52,7 @@ impl Check<'_> {
         let expected = match &tail {
             Some(tail) => tail.place.size_with(tail.elements),
             // How long such an object is, only the kernel knew that it was frozen on.
-            None if object.count == 1 && self.has_own_size(id) => Some(object.size),
+            None if object.count == 1 && self.has_own_size(name) => Some(object.size),
             None => size.and_then(|size| size.checked_mul(u64::from(object.count))),
         };
         if let (Some(tail), true) = (&tail, expected != Some(object.size)) {
@@ -76,6 +76,7 @@ impl Check<'_> {
             ));
             return;
         }
+        self.behind(id);
         for index in 0..u64::from(object.count) {
             let start = index * size.unwrap_or(0);
             match view.ty(id) {
@@ -104,10 +105,35 @@ impl Check<'_> {
         }
     }
 
-    /// Whether objects of the type can be shorter or longer than it.
-    fn has_own_size(&self, id: ObjectId) -> bool {
-        let entry = self.map.types.get(self.view.type_name(id));
-        entry.is_some_and(|entry| entry.size.is_some())
+    /// Whether objects of the type can be shorter or longer than it. What lies right behind another
+    /// object has what is left of that one's memory.
+    fn has_own_size(&self, name: &str) -> bool {
+        let (layout, map) = (&self.view.layout, self.map);
+        let sized = |name: &str| {
+            let entry = map.types.get(name);
+            entry.is_some_and(|entry| entry.size.is_some())
+        };
+        match map.behind(layout, name) {
+            Some(derived) => sized(&derived.owner),
+            None => sized(name) && map.follower(layout, name).is_none(),
+        }
+    }
+
+    /// Whether an object that belongs right behind its owner lies there.
+    fn behind(&mut self, id: ObjectId) {
+        let (view, name) = (self.view, self.view.type_name(id));
+        let Some(derived) = self.map.behind(&view.layout, name) else {
+            return;
+        };
+        let object = view.head().object(id);
+        let owner = view.head().object(object.owner);
+        let end = owner.address.0.checked_add(owner.size);
+        if view.type_name(object.owner) != derived.owner || end != Some(object.address.0) {
+            self.findings.push(format!(
+                "{name} at {}: does not lie right behind its {}",
+                object.address, derived.owner
+            ));
+        }
     }
 
     fn value(&mut self, id: ObjectId, ty: TypeId, start: u64, path: &str) {
@@ -250,3 +276,7 @@ impl Check<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -4,7 +4,9 @@ mod walking;
 
 use super::arms::has_arm;
 use super::tail::{self, NoTail};
-use super::{Initial, Number, Policy, Rule, StateMap, Tail, TypeEntry};
+use super::{
+    Derived, DerivedPlace, Initial, Number, Policy, Rule, StateMap, Tail, TypeEntry, derived,
+};
 use crate::layout::{Composite, FieldPath, Layout, Type, TypeId};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -257,6 +259,38 @@ impl StateMap {
         }
     }
 
+    /// Holds what a derived object is told by against all layouts: some layout has each member that
+    /// tells, and what lies right behind another object lies behind one that ends somewhere and is
+    /// found by itself.
+    fn check_derived(
+        &self,
+        layouts: &[&Layout],
+        derived: &Derived,
+        findings: &mut BTreeSet<StateFinding>,
+    ) {
+        let mut misfit = |member: &str, expected| {
+            findings.insert(StateFinding::Misfit {
+                table: "[derived]".to_owned(),
+                member: member.to_owned(),
+                expected,
+            });
+        };
+        for name in derived.conditions() {
+            if !layouts.iter().any(|layout| derived::member(layout, name)) {
+                misfit(name, "member of this name");
+            }
+        }
+        if derived.place == DerivedPlace::Behind {
+            if !self.roots.iter().any(|root| root.ty == derived.owner) {
+                misfit(&derived.owner, "root, which a trailing object is found by,");
+            }
+            let owner = self.types.get(&derived.owner);
+            if owner.is_some_and(|owner| owner.tail.is_some() || owner.extent.is_some()) {
+                misfit(&derived.owner, "end to lie behind");
+            }
+        }
+    }
+
     /// What is said of a pointer holds where the member is one; that some layout has to have.
     fn check_use(
         &self,
@@ -314,8 +348,12 @@ impl StateMap {
                 });
             }
         }
+        for derived in &self.derived {
+            self.check_derived(layouts, derived, findings);
+        }
         for layout in layouts {
-            for derived in &self.derived {
+            let there = self.derived.iter().filter(|derived| derived.holds(layout));
+            for derived in there {
                 walking::check_base(layout, derived, findings);
                 let owner = layout.find(&derived.owner);
                 let when = FieldPath::parse(&derived.when);

@@ -117,14 +117,14 @@ impl StateMap {
         };
         let size = |ty: TypeId| layout.size_of(ty).map_or(0, |size| size.0);
         match (layout.get(layout.strip(ty)), initial) {
-            (Type::Pointer { .. } | Type::Int(_), Initial::Symbol(symbol)) => {
-                if size(ty) == u64::from(layout.target().pointer_size) {
-                    found.push(SymbolSlot {
-                        path,
-                        offset,
-                        symbol: symbol.clone(),
-                    });
-                }
+            (Type::Pointer { .. } | Type::Int(_), Initial::Symbol(symbol))
+                if size(ty) == u64::from(layout.target().pointer_size) =>
+            {
+                found.push(SymbolSlot {
+                    path,
+                    offset,
+                    symbol: symbol.clone(),
+                });
             }
             (Type::Composite(composite), Initial::Default | Initial::Members(_))
                 if composite.kind == CompositeKind::Struct =>

@@ -5,8 +5,8 @@ mod walking;
 
 use super::watch::{self, RawIgnored, RawWatched};
 use super::{
-    CountUnit, Derived, Follow, Initial, Missing, Policy, Root, Rule, StateMap, SymbolPlace, Tail,
-    TypeEntry,
+    CountUnit, Derived, DerivedPlace, Follow, Initial, Missing, Policy, Root, Rule, StateMap,
+    SymbolPlace, Tail, TypeEntry,
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -107,8 +107,14 @@ struct RawDerived {
     ty: String,
     owner: String,
     base: Option<String>,
-    end: u64,
+    end: Option<u64>,
+    #[serde(default)]
+    behind: bool,
     when: String,
+    #[serde(default)]
+    has: Vec<String>,
+    #[serde(default)]
+    lacks: Vec<String>,
     reason: String,
 }
 
@@ -195,21 +201,51 @@ pub(super) fn parse(text: &str) -> Result<StateMap, StateError> {
         derived: raw
             .derived
             .into_iter()
-            .map(|derived| {
-                Ok(Derived {
-                    reason: reason(|| format!("[[derived]] {}", derived.ty), derived.reason)?,
-                    ty: derived.ty,
-                    owner: derived.owner,
-                    base: derived.base,
-                    end: derived.end,
-                    when: derived.when,
-                })
-            })
+            .map(derived)
             .collect::<Result<_, StateError>>()?,
         types,
         elements,
         walk: raw.walk,
         watch: watch::parse(raw.watch, raw.ignore)?,
+    })
+}
+
+fn derived(raw: RawDerived) -> Result<Derived, StateError> {
+    let place = format!("[[derived]] {}", raw.ty);
+    let wrong = |attribute, found: &str, expected| bad_value(&place, attribute, found, expected);
+    let lies = match (raw.end, raw.behind) {
+        (Some(end), false) => DerivedPlace::Ends {
+            base: raw.base,
+            end,
+        },
+        (None, true) if raw.base.is_none() => DerivedPlace::Behind,
+        (None, true) => {
+            return Err(wrong(
+                "base",
+                "there",
+                "no base of what lies behind its owner",
+            ));
+        }
+        (Some(_), true) => return Err(wrong("end", "there", "`end` or `behind`, not both")),
+        (None, false) => return Err(wrong("end", "nowhere", "`end`, or `behind = true`")),
+    };
+    let is_member = |name: &&String| {
+        name.split_once('.')
+            .is_some_and(|(ty, member)| !ty.is_empty() && !member.is_empty())
+    };
+    for (attribute, names) in [("has", &raw.has), ("lacks", &raw.lacks)] {
+        if let Some(found) = names.iter().find(|name| !is_member(name)) {
+            return Err(wrong(attribute, found, "members, as `type.member`"));
+        }
+    }
+    Ok(Derived {
+        reason: reason(|| place.clone(), raw.reason)?,
+        ty: raw.ty,
+        owner: raw.owner,
+        place: lies,
+        when: raw.when,
+        has: raw.has,
+        lacks: raw.lacks,
     })
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod symbols;
+mod trailing;
 
 use super::{Selection, Walked, walk};
 use crate::error::Flaw;
