@@ -124,6 +124,9 @@ fn what_lies_behind_is_an_object_of_its_own_and_has_the_rest_of_the_memory() {
             let lengths = walked.objects.iter().map(|saved| saved.bytes.len() as u64);
             assert_eq!(lengths.collect::<Vec<_>>(), [16, 8 + state], "{size}");
             assert_eq!(walked.objects[1].owner, 0);
+            assert_eq!(walked.right_behind(0, "fpu"), Some(1));
+            assert_eq!(walked.right_behind(0, "task"), None);
+            assert_eq!(walked.right_behind(1, "fpu"), None);
         }
     }
     // Without a word on the size, both are as large as their types.
