@@ -195,6 +195,11 @@ fn check_action(
         (Action::Tail { .. }, Some(from), Some(to)) => {
             tail_fits(plan, layouts, ty, field, (from, to), &mut nested_missing)
         }
+        (Action::SetSymbol { .. }, None, Some(to)) => to == pointer(layouts.1),
+        (Action::DropSymbol { .. }, Some(from), None) => from == pointer(layouts.0),
+        (Action::ResetSymbol { .. }, Some(from), Some(to)) => {
+            from == pointer(layouts.0) && to == pointer(layouts.1)
+        }
         (
             Action::Set { .. }
             | Action::Zero

@@ -201,6 +201,18 @@ pub fn shape(layout: &Layout, id: TypeId) -> Shape<'_> {
     }
 }
 
+/// Whether a value can hold an address: a pointer, or an integer as large as one.
+pub fn holds_pointer(layout: &Layout, ty: TypeId, bit_field: bool) -> bool {
+    let pointer = u64::from(layout.target().pointer_size);
+    match shape(layout, ty) {
+        Shape::Scalar(scalar) => {
+            let number = scalar.kind == ScalarKind::Number && scalar.bytes == pointer;
+            !bit_field && (scalar.kind == ScalarKind::Pointer || number)
+        }
+        _ => false,
+    }
+}
+
 /// The name by which plans, tables and generated code call a structure: its tag, else the
 /// typedef next to it; `None` for one that has neither.
 pub fn type_name(layout: &Layout, mut id: TypeId) -> Option<&str> {

@@ -43,6 +43,7 @@ pub use parse::parse;
 pub use problem::{OverrideFinding, OverrideProblem};
 
 use kernel_structs::layout::Fingerprint;
+use kernel_structs::state::SymbolPlace;
 use std::fmt;
 
 /// A `step.toml`.
@@ -101,6 +102,8 @@ pub struct Override {
     pub reason: String,
     /// The change in the kernel's source behind it; empty where there is none.
     pub evidence: String,
+    /// What the way back gives the field, where this drops it: nothing is lost with that value.
+    pub back: Option<Init>,
 }
 
 /// Where a decision stands that belongs to a change.
@@ -205,6 +208,8 @@ pub enum Init {
     EmptyList,
     /// The address of the object that the field is in.
     Object,
+    /// The address of something in the kernel image.
+    Symbol(SymbolPlace),
     /// The address of the object that the one of the field was a part of.
     Container,
 }

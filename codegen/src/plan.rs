@@ -24,6 +24,7 @@ pub use pair::{Pair, Side};
 
 use kconv_rules::{RuleKind, Source};
 use kernel_structs::layout::{FieldPath, Fingerprint, TypeId};
+use kernel_structs::state::SymbolPlace;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 
@@ -96,6 +97,9 @@ pub struct TypePlan {
     /// Where an object ends, in bytes from the start of its owner, if that is fixed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub anchor_end: Option<u64>,
+    /// The type of the object right behind which an object lies, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub behind: Option<String>,
     /// What is written, by target offset.
     pub fields: Vec<FieldPlan>,
     /// What is read and has no place in the target, by source offset.
@@ -207,6 +211,14 @@ pub enum Action {
         /// Whether any other old value stops the conversion.
         strict: bool,
     },
+    /// The address of a symbol of the kernel image.
+    ResetSymbol {
+        /// The symbol.
+        #[serde(serialize_with = "as_text")]
+        symbol: SymbolPlace,
+        /// Whether any other old value stops the conversion.
+        strict: bool,
+    },
     /// A bit-field, if the new one holds its value.
     BitField,
     /// An enumerator.
@@ -275,6 +287,12 @@ pub enum Action {
         /// It.
         value: i64,
     },
+    /// The address of a symbol of the kernel image, in a value that is new.
+    SetSymbol {
+        /// The symbol.
+        #[serde(serialize_with = "as_text")]
+        symbol: SymbolPlace,
+    },
     /// Zero in every byte.
     Zero,
     /// The address of a place in the new value.
@@ -312,6 +330,15 @@ pub enum Action {
         #[serde(serialize_with = "as_text")]
         head: FieldPath,
         /// Whether a list that is not empty stops the conversion instead.
+        strict: bool,
+    },
+    /// Nothing is written; a pointer into the kernel image is kept unless it is at its initial
+    /// symbol.
+    DropSymbol {
+        /// The symbol; `None` if the pointer is null initially.
+        #[serde(serialize_with = "as_optional_text")]
+        symbol: Option<SymbolPlace>,
+        /// Whether any other value stops the conversion instead.
         strict: bool,
     },
     /// Nothing is written here: another rule reads the value.

@@ -22,6 +22,7 @@ fn told(fixture: &Fixture) -> String {
             new: layout.clone(),
             map: fixture.map.clone(),
             overrides: Default::default(),
+            back: None,
         }
         .make();
         // What the state map does not say right is no matter of a change.
@@ -193,8 +194,8 @@ change!(
 );
 change!(
     a_policy_that_does_not_fit_is_undecided,
-    "struct p { int x; int y; }; struct s { struct p a; int b : 3; };",
-    "struct p { int x; int y; int z; }; struct s { struct p a; int b : 3; };",
+    "struct p { int x; int y; }; struct s { struct p a[1]; int b : 3; };",
+    "struct p { int x; int y; int z; }; struct s { struct p a[1]; int b : 3; };",
     rules "[type.s.fields]
 a = { policy = \"symbol\", reason = \"no\" }
 b = { policy = \"stack\", reason = \"no\" }

@@ -42,6 +42,10 @@ fn check(fixture: &Fixture, name: &str) {
         .filter(|e| !made.needed.contains(&e.index));
     assert_eq!(unneeded.count(), 0);
     assert_eq!(coverage::check(&made.plan, &fixture.old, &fixture.new), []);
+    if let Some(back) = fixture.make_back() {
+        assert_eq!(back.undecided, []);
+        assert_eq!(coverage::check(&back.plan, &fixture.new, &fixture.old), []);
+    }
     let files = house::files(fixture, &made, name).unwrap();
     let again = house::files(fixture, &fixture.make(), name).unwrap();
     assert_eq!(files, again);
@@ -94,4 +98,14 @@ fn every_place_of_a_reason() {
 #[test]
 fn an_array_without_elements() {
     check(&emitted::flexible(), "flexible");
+}
+
+#[test]
+fn every_initial_value() {
+    check(&emitted::initials(), "initials");
+}
+
+#[test]
+fn an_object_behind_another() {
+    check(&emitted::trailing(), "trailing");
 }

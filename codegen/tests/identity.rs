@@ -38,7 +38,7 @@ fn world(converter: &'static Converter, map: &StateMap) -> World {
     let mut objects = Vec::new();
     let mut address = 0xc100_0000;
     for ty in map.saved_types() {
-        let Some(found) = converter.find(ty) else {
+        let Some(found) = converter.find(ty).filter(|ty| ty.convert.is_some()) else {
             continue;
         };
         objects.push((ty, address, 0));

@@ -5,8 +5,10 @@
 mod fixture;
 
 use fixture::Fixture;
+use kconv_codegen::overrides::Changes;
 use kconv_codegen::plan::{Action, FieldPlan, Made, Why};
 use kconv_runtime::table::{RuleKind, Source};
+use kernel_structs::state::SymbolPlace;
 
 fn field<'m>(made: &'m Made, ty: &str, path: &str) -> &'m FieldPlan {
     let plan = &made.plan.types[ty];
@@ -373,4 +375,296 @@ fn a_saved_type_that_only_some_layouts_have_is_planned_where_both_have_it() {
             .iter()
             .any(|open| matches!(open.why, Why::NoSuchType { .. }))
     );
+}
+
+const OPS: &str = "struct ops; ";
+
+fn symbol(name: &str, offset: u64) -> SymbolPlace {
+    SymbolPlace {
+        name: name.to_owned(),
+        offset,
+    }
+}
+
+/// `ops` of `struct s`, reset to a symbol.
+fn ops(more: &str) -> String {
+    format!(
+        "[type.s.fields]\nops = {{ policy = \"reset\"{more}, initial = {{ symbol = \"table\", offset = 8 }}, reason = \"as a new one has it\" }}\n"
+    )
+}
+
+#[test]
+fn a_pointer_may_be_at_a_symbol() {
+    let (with, without) = (
+        format!("{OPS}struct s {{ int a; struct ops *ops; }};"),
+        String::from("struct s { int a; };"),
+    );
+    let symbol = symbol("table", 8);
+    for (more, strict) in [("", false), (", strict = true", true)] {
+        let action = |old: &str, new: &str| {
+            let made = Fixture::of(old, new).rules(&ops(more)).make();
+            assert_eq!(open(&made), [""; 0]);
+            let field = field(&made, "s", "ops");
+            assert_eq!(field.source, Source::StateMap);
+            (field.rule, field.action.clone())
+        };
+        let reset = Action::ResetSymbol {
+            symbol: symbol.clone(),
+            strict,
+        };
+        assert_eq!(action(&with, &with), (RuleKind::Reset, reset));
+        let set = Action::SetSymbol {
+            symbol: symbol.clone(),
+        };
+        assert_eq!(action(&without, &with), (RuleKind::Init, set));
+        let drop = Action::DropSymbol {
+            symbol: Some(symbol.clone()),
+            strict,
+        };
+        assert_eq!(action(&with, &without), (RuleKind::Drop, drop));
+    }
+    // A function's address may be kept in an integer.
+    let word = "struct s { int a; unsigned long ops; };";
+    let made = Fixture::of(word, &with).rules(&ops("")).make();
+    assert_eq!(open(&made), [""; 0]);
+}
+
+#[test]
+fn what_cannot_hold_an_address_is_at_no_symbol() {
+    let pointer = format!("{OPS}struct s {{ int a; struct ops *ops; }};");
+    for declared in [
+        "short ops;",
+        "long long ops;",
+        "unsigned int ops : 32;",
+        "_Bool ops;",
+        "struct ops *ops[2];",
+        "struct { void *open; } ops;",
+        "union { void *open; long n; } ops;",
+        "enum { A } ops;",
+    ] {
+        let declared = declared.replace("enum { A }", "enum e { A }");
+        let other = format!("{OPS}struct s {{ int a; {declared} }};");
+        for (old, new) in [
+            (&pointer, &other),
+            (&other, &pointer),
+            (&other, &other),
+            (&String::from("struct s { int a; };"), &other),
+            (&other, &String::from("struct s { int a; };")),
+        ] {
+            let made = Fixture::of(old, new).rules(&ops("")).make();
+            let misfit = Why::PolicyDoesNotFit { policy: "reset" };
+            let found = made.undecided.iter().find(|open| open.field == "ops");
+            assert_eq!(found.map(|open| &open.why), Some(&misfit), "{declared}");
+        }
+    }
+}
+
+#[test]
+fn a_symbol_may_be_said_of_a_member() {
+    let of = |member: &str| {
+        format!("struct work {{ int n; void *func; }}; struct s {{ int a; {member} }};")
+    };
+    let rules = "[type.work]\npolicy = \"reset\"\ninitial = { func = { symbol = \"run\" } }\nreason = \"idle\"\n";
+    let made = Fixture::of(&of("struct work work;"), &of("struct work work;"))
+        .rules(rules)
+        .make();
+    assert_eq!(open(&made), [""; 0]);
+    assert_eq!(
+        field(&made, "work", "func").action,
+        Action::ResetSymbol {
+            symbol: symbol("run", 0),
+            strict: false
+        }
+    );
+    let made = Fixture::of(&of(""), &of("struct work work;"))
+        .rules(rules)
+        .make();
+    assert_eq!(
+        field(&made, "s", "work.func").action,
+        Action::SetSymbol {
+            symbol: symbol("run", 0)
+        }
+    );
+    // A number that became a pointer is at the symbol, and is checked, as a pointer.
+    let made = Fixture::of(
+        &of("struct work work;").replace("void *func", "short func"),
+        &of("struct work work;"),
+    )
+    .rules(rules)
+    .make();
+    assert_eq!(
+        open(&made),
+        ["work has the policy `reset`, which a value of this type cannot follow"]
+    );
+}
+
+#[test]
+fn an_override_may_say_a_symbol() {
+    let (with, without) = (
+        format!("{OPS}struct s {{ int a; struct ops *ops; }};"),
+        String::from("struct s { int a; };"),
+    );
+    let policy = "[type.s.fields]\nops = { policy = \"symbol\", reason = \"operations\" }\n";
+    let changes = Changes::parse([(
+        "s.toml",
+        "[[change]]
+field = \"s.ops\"
+appears = { init = { symbol = \"table\", offset = 8 }, reason = \"the only one there was\" }
+disappears = { drop = \"only-if-initial\", reason = \"the older kernel knows no other\" }
+",
+    )])
+    .unwrap();
+    let make = |old: &str, new: &str, rules: &str| {
+        let mut fixture = Fixture::of(old, new).rules(rules);
+        fixture.overrides = changes.between(&fixture.old, &fixture.new);
+        (fixture.make(), fixture.overrides.entries.len())
+    };
+    let (made, entries) = make(&without, &with, policy);
+    assert_eq!((open(&made).len(), made.needed.len(), entries), (0, 1, 1));
+    let set = field(&made, "s", "ops");
+    assert_eq!((set.source, set.rule), (Source::Override, RuleKind::Init));
+    assert_eq!(
+        set.action,
+        Action::SetSymbol {
+            symbol: symbol("table", 8)
+        }
+    );
+    // What the way back writes may be left out, and nothing else.
+    let (made, _) = make(&with, &without, policy);
+    assert_eq!(
+        field(&made, "s", "ops").action,
+        Action::DropSymbol {
+            symbol: Some(symbol("table", 8)),
+            strict: true
+        }
+    );
+    // An entry that says what the state map says is not needed.
+    let (made, _) = make(&without, &with, &ops(""));
+    assert_eq!((open(&made).len(), made.needed.len()), (0, 0));
+    // What cannot hold an address cannot get one.
+    let short = "struct s { int a; short ops; };";
+    let (made, _) = make(&without, short, "");
+    let told = open(&made);
+    assert!(
+        told[0].contains("`init = { symbol = … }` does not work on short; it needs a pointer, or an integer as large as one"),
+        "{told:?}"
+    );
+}
+
+/// The number that such a pointer is on the kernel of the freeze is none on any other.
+#[test]
+fn a_pointer_into_the_kernel_image_that_goes_is_dropped_by_its_name() {
+    let made = Fixture::of(
+        &format!("{OPS}struct s {{ int a; struct ops *ops; }};"),
+        "struct s { int a; };",
+    )
+    .rules("[type.s.fields]\nops = { policy = \"symbol\", reason = \"operations\" }\n")
+    .decided("[[override]]\nfield = \"s.ops\"\ndrop = \"always\"\nreason = \"r\"\n")
+    .make();
+    assert_eq!(open(&made), [""; 0]);
+    assert_eq!(
+        field(&made, "s", "ops").action,
+        Action::DropSymbol {
+            symbol: None,
+            strict: false
+        }
+    );
+}
+
+/// The value that the way back writes is not lost, and any other is.
+#[test]
+fn a_number_that_goes_is_held_against_what_the_way_back_writes() {
+    let (with, without) = ("struct s { int a; int n; };", "struct s { int a; };");
+    for (init, drop, initial) in [
+        ("1000", "always", 1000),
+        ("1000", "only-if-initial", 1000),
+        ("\"zero\"", "always", 0),
+    ] {
+        let text = format!(
+            "[[change]]\nfield = \"s.n\"\nappears = {{ init = {init}, reason = \"r\" }}\ndisappears = {{ drop = \"{drop}\", reason = \"r\" }}\n"
+        );
+        let mut fixture = Fixture::of(with, without);
+        let changes = Changes::parse([("s.toml", text.as_str())]).unwrap();
+        fixture.overrides = changes.between(&fixture.old, &fixture.new);
+        let made = fixture.make();
+        assert_eq!(open(&made), [""; 0]);
+        let strict = drop != "always";
+        assert_eq!(
+            field(&made, "s", "n").action,
+            Action::Drop { initial, strict }
+        );
+    }
+}
+
+#[test]
+fn elements_that_only_one_side_has_get_their_initial_value_or_are_held_against_it() {
+    let locks = "[type.lock]\npolicy = \"reset\"\ninitial = { held = 1 }\nreason = \"free\"\n";
+    let of = |count: &str| format!("struct lock {{ int held; }}; struct s {{ int a; {count} }};");
+    let (two, three, none) = (
+        of("struct lock locks[2];"),
+        of("struct lock locks[3];"),
+        of(""),
+    );
+    let value = |made: &Made, path: &str| field(made, "s", path).action.clone();
+    let drop = Action::Drop {
+        initial: 1,
+        strict: false,
+    };
+    let made = Fixture::of(&two, &three).rules(locks).make();
+    assert_eq!(open(&made), [""; 0]);
+    assert_eq!(value(&made, "locks[2].held"), Action::Set { value: 1 });
+    assert!(matches!(
+        value(&made, "locks"),
+        Action::Elements { old: 2, new: 2, .. }
+    ));
+    let made = Fixture::of(&three, &two).rules(locks).make();
+    assert_eq!(value(&made, "locks[2].held"), drop);
+    let made = Fixture::of(&none, &two).rules(locks).make();
+    assert_eq!(value(&made, "locks[1].held"), Action::Set { value: 1 });
+    let made = Fixture::of(&two, &none).rules(locks).make();
+    assert_eq!(value(&made, "locks[0].held"), drop);
+    // A strict rule of the member holds for every element.
+    let strict = "[type.s.fields]\nlocks = { policy = \"reset\", strict = true, initial = { held = 7 }, reason = \"free\" }\n";
+    let made = Fixture::of(&two, &three).rules(strict).make();
+    assert_eq!(open(&made), [""; 0]);
+    assert_eq!(
+        value(&made, "locks[1].held"),
+        Action::Reset {
+            initial: 7,
+            strict: true
+        }
+    );
+    // Two dimensions.
+    let grid = of("struct lock locks[2][2];");
+    let made = Fixture::of(&none, &grid).rules(locks).make();
+    assert_eq!(value(&made, "locks[1][0].held"), Action::Set { value: 1 });
+    // More than any kernel has in an object is not written out.
+    let many = of("struct lock locks[257];");
+    let made = Fixture::of(&none, &many).rules(locks).make();
+    assert!(matches!(
+        made.undecided[0].why,
+        Why::PolicyDoesNotFit { .. }
+    ));
+}
+
+/// What one layout points at and another has in its place goes by one name, and what was said of
+/// the pointer says nothing of the structure.
+#[test]
+fn a_policy_of_a_pointer_is_not_one_of_the_structure_that_has_its_name() {
+    let inside = "struct data { void *usrptr; int len; }; struct s { int a; struct data rseq; };";
+    for policy in ["\"user\"", "\"symbol\"", "\"stack\"", "\"follow\""] {
+        let rules = format!(
+            "[type.s.fields]\nrseq = {{ policy = {policy}, reason = \"r\" }}\n[type.data.fields]\nusrptr = {{ policy = \"user\", reason = \"r\" }}\n"
+        );
+        let made = Fixture::of(inside, inside).rules(&rules).make();
+        assert_eq!(open(&made), [""; 0], "{policy}");
+        assert_eq!(field(&made, "data", "usrptr").rule, RuleKind::User);
+        // Its members want rules of their own.
+        let rules = rules.split("[type.data").next().unwrap();
+        let made = Fixture::of(inside, inside).rules(rules).make();
+        assert_eq!(
+            open(&made),
+            ["data.usrptr is or holds a pointer of which the state map says nothing"]
+        );
+    }
 }

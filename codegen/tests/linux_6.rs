@@ -75,7 +75,7 @@ fn layout(name: &str) -> &'static Layout {
 fn world(converter: &'static Converter) -> World {
     let mut objects = Vec::new();
     let mut address = 0xffff_8881_0000_0000;
-    for ty in MAP.saved_types() {
+    for ty in MAP.saved_in(layout(converter.from.layout)) {
         for _ in 0..2 {
             objects.push((ty, address, 0));
             address += u64::from(converter.find(ty).unwrap().from_size).next_multiple_of(64);
@@ -257,7 +257,7 @@ fn what_has_a_counterpart_is_carried() {
         let layouts = [direction[0].from.layout, direction[0].to.layout];
         let layouts = layouts.map(|name| MAP.live(layout(name)));
         let common: BTreeMap<&str, Vec<(String, Leaf, Leaf)>> = MAP
-            .saved_types()
+            .saved_in(layout(direction[0].from.layout))
             .into_iter()
             .map(|ty| {
                 let mut new = scalars(&layouts[1], ty);
@@ -310,7 +310,7 @@ const ELSEWHERE: [(&str, &str, &str); 5] = [
 fn what_is_lost_was_refused_or_kept() {
     for direction in directions() {
         let old = MAP.live(layout(direction[0].from.layout));
-        let types = MAP.saved_types().into_iter();
+        let types = MAP.saved_in(&old).into_iter();
         let types: BTreeMap<&str, Vec<(String, Leaf)>> = types
             .map(|ty| (ty, scalars(&old, ty).into_iter().collect()))
             .collect();

@@ -576,7 +576,7 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     cx.drop_kept(
         &at!(at.numa_scan_period, old),
         old.numa_scan_period.as_bytes(),
-        U32::new(0).as_bytes(),
+        U32::new(1000).as_bytes(),
     );
     // the longest numa_scan_period; it goes with it (kernel/sched/fair.c: task_numa_placement)
     cx.drop_kept(

@@ -7,7 +7,9 @@
 
 mod arms;
 mod check;
+mod derived;
 mod error;
+mod initial;
 mod parse;
 mod places;
 mod tail;
@@ -16,7 +18,9 @@ mod watch;
 
 pub use arms::union_of;
 pub use check::StateFinding;
+pub use derived::{Derived, DerivedPlace};
 pub use error::StateError;
+pub use initial::{SymbolPlace, SymbolSlot};
 pub use places::{Go, Governing, Owner, Place, RuleFrom, Visit};
 pub use tail::{Tail, TailPlace};
 pub use walking::{Choice, Container, Count, Embedded, Fold, Number, Size, Telling, Threads};
@@ -62,24 +66,6 @@ pub struct Root {
     /// Lists that begin in the objects on the ring; their elements are roots as well.
     pub threads: Option<Threads>,
     /// Why the walk starts here.
-    pub reason: String,
-}
-
-/// An object that no pointer leads to, at a fixed place behind its owner or behind what a member
-/// of the owner points at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Derived {
-    /// Type of the object.
-    pub ty: String,
-    /// Type of the owner.
-    pub owner: String,
-    /// The pointer in the owner from which `end` counts; `None` if it counts from the owner.
-    pub base: Option<String>,
-    /// Where the object ends, in bytes from the start of the owner or from `base`.
-    pub end: u64,
-    /// Field of the owner that is not zero exactly when there is such an object.
-    pub when: String,
-    /// Why it is there.
     pub reason: String,
 }
 
@@ -158,6 +144,21 @@ pub enum Policy {
 }
 
 impl Policy {
+    /// Whether this can be said of a member of type `ty`: what one release points at, another may
+    /// have in its place, where the rules of its members hold.
+    pub fn is_for(&self, layout: &Layout, ty: TypeId) -> bool {
+        let is_composite = || matches!(layout.get(layout.strip(ty)), Type::Composite(_));
+        match self {
+            Policy::Follow(_)
+            | Policy::Stack
+            | Policy::Symbol
+            | Policy::User
+            | Policy::Resource { .. } => !is_composite(),
+            // Links are structures of pointers.
+            Policy::Carry | Policy::Within { .. } | Policy::Reset { .. } => true,
+        }
+    }
+
     /// The word for it in a state map.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -220,6 +221,8 @@ pub enum Initial {
     Zero,
     /// The address of the value itself.
     OwnAddress,
+    /// The address of something in the kernel image: a table of operations, a function.
+    Symbol(SymbolPlace),
     /// What some members have, by path; the rest as for [`Initial::Default`]. A `?` behind a path
     /// says that perhaps no stored layout has the member, only kernels built in another way.
     Members(BTreeMap<String, Initial>),
@@ -244,13 +247,15 @@ impl StateMap {
     }
 
     /// The saved types that a layout has, sorted, and those that it has to have: the ones that the
-    /// walk starts from. Others may be of some layouts of a family only.
+    /// walk starts from. Others may be of some layouts of a family only, or objects under some
+    /// ([`StateMap::is_saved_in`]).
     pub fn saved_in(&self, layout: &Layout) -> Vec<&str> {
         let starts = |name: &str| {
             self.roots.iter().any(|root| root.ty == name)
                 || self.derived.iter().any(|derived| derived.ty == name)
         };
         let mut saved = self.saved_types();
+        saved.retain(|name| self.is_saved_in(layout, name));
         saved.retain(|name| starts(name) || layout.has(name));
         saved
     }
@@ -265,7 +270,8 @@ impl StateMap {
     /// if it is plain data or its parts have to be looked at.
     ///
     /// A rule of the member comes before a rule of its type. For an array the type of its
-    /// elements counts.
+    /// elements counts. What was said of a pointer says nothing of a structure that another layout
+    /// has under its name ([`Policy::is_for`]).
     pub fn member_rule<'a>(
         &'a self,
         layout: &Layout,
@@ -274,7 +280,8 @@ impl StateMap {
         ty: TypeId,
     ) -> Option<&'a Rule> {
         let own = self.own_rule(owner, member).map(|(rule, _)| rule);
-        own.or_else(|| self.type_rule(layout, ty))
+        own.filter(|rule| rule.policy.is_for(layout, ty))
+            .or_else(|| self.type_rule(layout, ty))
     }
 
     /// The rule for every value of type `ty`, or of an array of it.

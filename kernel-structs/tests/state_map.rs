@@ -152,6 +152,24 @@ fn a_derived_object_depends_on_a_member_of_its_owner() {
     );
 }
 
+/// Where some layout points at it, others may have it in its place.
+#[test]
+fn a_policy_of_a_pointer_is_for_a_member_that_is_one_somewhere() {
+    for policy in ["\"symbol\"", "\"user\"", "\"follow\""] {
+        let rule = format!(
+            "[type.task_struct.fields]\npending = {{ policy = {policy}, reason = \"r\" }}\n"
+        );
+        let map = changed("[type.task_struct.fields]\n", &rule);
+        assert!(
+            findings(&map).contains(&String::from(
+                "[type.task_struct.fields] pending: the layout has no pointer or number, as its policy wants it, there"
+            )),
+            "{:?}",
+            findings(&map)
+        );
+    }
+}
+
 #[test]
 fn the_watch_list_is_read_strictly() {
     let parse = |entry: &str| {

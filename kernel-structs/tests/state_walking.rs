@@ -1,9 +1,9 @@
 //! The words of the walk: each read, and each told where it does not fit.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use kernel_structs::layout::Layout;
 use kernel_structs::releases::Registry;
-use kernel_structs::state::{Number, StateMap, Telling};
+use kernel_structs::state::{DerivedPlace, Number, StateMap, Telling};
 use std::fs;
 use std::path::Path;
 
@@ -38,7 +38,10 @@ fn the_map_of_linux_6_says_what_the_walk_needs_and_fits_its_layouts() {
     let root = &map.roots[0];
     assert_eq!(root.ring.as_deref(), Some("tasks"));
     assert_eq!(root.threads.as_ref().unwrap().link, "thread_node");
-    assert_eq!(map.derived[0].base.as_deref(), Some("stack"));
+    let DerivedPlace::Ends { base, end } = &map.derived[0].place else {
+        panic!("{:?}", map.derived[0]);
+    };
+    assert_eq!((base.as_deref(), *end), (Some("stack"), 16384));
     let task = &map.types["task_struct"];
     let variable = Number::Variable("arch_task_struct_size".to_owned());
     assert_eq!(task.size.as_ref().unwrap().of, variable);

@@ -10,6 +10,7 @@ use super::views::{Structs, Which, scalar_type, scalar_value};
 use crate::ctype::{self, Scalar, Shape};
 use crate::plan::{Action, Argument, FieldPlan, Flags, Meaning, Place, TypePlan};
 use kernel_structs::layout::{FieldPath, Step};
+use kernel_structs::state::SymbolPlace;
 use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
 
@@ -49,6 +50,20 @@ impl Lines<'_> {
                 return Some(match strict {
                     true => quote!(ŋcx.drop_link_strict(#at, #head, #old);),
                     false => quote!(ŋcx.drop_link(#at, #head, #old);),
+                });
+            }
+            Action::DropSymbol { symbol, strict } => {
+                let (old, at) = (old(), self.at(path, path, Sides::Old));
+                let symbol = match symbol {
+                    Some(symbol) => {
+                        let symbol = symbol_tokens(symbol);
+                        quote!(Some(#symbol))
+                    }
+                    None => quote!(None),
+                };
+                return Some(match strict {
+                    true => quote!(ŋcx.drop_symbol_strict(#at, #old, #symbol);),
+                    false => quote!(ŋcx.drop_symbol(#at, #old, #symbol);),
                 });
             }
             Action::Used { .. } => return Some(TokenStream::new()),
@@ -134,6 +149,10 @@ impl Lines<'_> {
             Action::OwnAddress { of } => {
                 let at = self.at(of, of, Sides::New);
                 quote!(ŋcx.own_address(#at))
+            }
+            Action::SetSymbol { symbol } => {
+                let (at, symbol) = (self.at(path, path, Sides::New), symbol_tokens(symbol));
+                quote!(ŋcx.at_symbol(#at, #symbol))
             }
             Action::ObjectAddress => quote!(ŋcx.own_address(&At::object())),
             Action::Link { head } | Action::EmptyLink { head, .. } => {
@@ -391,12 +410,18 @@ impl Lines<'_> {
                 _ => {}
             }
         }
+        if let Some(at) = self.at_element(old, new, sides) {
+            return at;
+        }
         let offset = |which: Which, path: &FieldPath| {
             let name = if which == Which::Old {
                 quote!(Old)
             } else {
                 quote!(New)
             };
+            if let Some(offset) = self.offset_in_array(which, &name, path) {
+                return offset;
+            }
             let mut steps: Vec<_> = path.steps().iter().map(step).collect();
             if let Some(unit) = self.unit(which, path) {
                 steps.pop();
@@ -419,6 +444,97 @@ impl Lines<'_> {
             offset(Which::New, new)
         };
         quote!(&ŋat.field(#text, #old, #new))
+    }
+
+    /// Where a place is that is in an element of an array, step by step. `None` if no element is on
+    /// the way, or the way is another one on the two sides.
+    fn at_element(&self, old: &FieldPath, new: &FieldPath, sides: Sides) -> Option<TokenStream> {
+        let both = sides == Sides::Both;
+        let path = if sides == Sides::Old { old } else { new };
+        let has_element = path.steps().iter().any(|step| member(step).is_none());
+        if !has_element || (both && old != new) {
+            return None;
+        }
+        let ids = self.ty.ids?;
+        let mut at = quote!(ŋat);
+        let mut bases = (quote!(Old), quote!(New));
+        let steps = path.steps();
+        let mut start = 0;
+        while start < steps.len() {
+            let members = steps[start..].iter().map_while(member);
+            let names: Vec<&str> = members.collect();
+            if !names.is_empty() {
+                let text = names.join(".");
+                let inside: Vec<_> = names.iter().map(|name| ident(name)).collect();
+                let offset = |absent: Sides, base: &TokenStream| match sides == absent {
+                    true => quote!(0),
+                    false => quote!(core::mem::offset_of!(#base, #(#inside).*)),
+                };
+                let (old, new) = (offset(Sides::New, &bases.0), offset(Sides::Old, &bases.1));
+                at = quote!(#at.field(#text, #old, #new));
+                start += names.len();
+            }
+            let Some(Step::Element(number)) = steps.get(start) else {
+                continue;
+            };
+            start += 1;
+            let so_far = FieldPath::from(steps[..start].to_vec());
+            let element = |which: Which, root| {
+                let found = self.structs.layout(which).resolve(root, &so_far).ok()?;
+                Some(self.structs.rust_type(which, found.ty))
+            };
+            let size = |absent: Sides, ty: &TokenStream| match sides == absent {
+                true => quote!(0),
+                false => quote!(size_of::<#ty>()),
+            };
+            if sides != Sides::New {
+                bases.0 = element(Which::Old, ids.0)?;
+            }
+            if sides != Sides::Old {
+                bases.1 = element(Which::New, ids.1)?;
+            }
+            let (old, new) = (size(Sides::New, &bases.0), size(Sides::Old, &bases.1));
+            let number = literal(*number);
+            at = quote!(#at.index(#number, #old, #new));
+        }
+        Some(quote!(&#at))
+    }
+
+    /// Where a place is that is in an element of an array: the sum of the offsets of members and
+    /// elements on the way. `None` if no element is on the way.
+    fn offset_in_array(
+        &self,
+        which: Which,
+        name: &TokenStream,
+        path: &FieldPath,
+    ) -> Option<TokenStream> {
+        let ids = self.ty.ids?;
+        let root = if which == Which::Old { ids.0 } else { ids.1 };
+        let layout = self.structs.layout(which);
+        let mut terms = Vec::new();
+        let (mut base, mut members) = (name.clone(), Vec::new());
+        for (index, each) in path.steps().iter().enumerate() {
+            let Step::Element(number) = each else {
+                members.push(step(each));
+                continue;
+            };
+            if !members.is_empty() {
+                terms.push(quote!(core::mem::offset_of!(#base, #(#members).*)));
+                members.clear();
+            }
+            let before = FieldPath::from(path.steps()[..=index].to_vec());
+            let element = layout.resolve(root, &before).ok()?.ty;
+            base = self.structs.rust_type(which, element);
+            let number = literal(*number);
+            terms.push(quote!(#number * core::mem::size_of::<#base>()));
+        }
+        if terms.is_empty() {
+            return None;
+        }
+        if !members.is_empty() {
+            terms.push(quote!(core::mem::offset_of!(#base, #(#members).*)));
+        }
+        Some(quote!(#(#terms)+*))
     }
 
     /// The storage unit of a bit-field of the type itself.
@@ -486,6 +602,13 @@ fn scalar_rule(
             match strict {
                 true => quote!(#cx.reset_strict(#at, #old, #initial)),
                 false => quote!(#cx.reset(#at, #old, #initial)),
+            }
+        }
+        Action::ResetSymbol { symbol, strict } => {
+            let symbol = symbol_tokens(symbol);
+            match strict {
+                true => quote!(#cx.reset_symbol_strict(#at, #old, #symbol)),
+                false => quote!(#cx.reset_symbol(#at, #old, #symbol)),
             }
         }
         Action::Enumerator { table } => {
@@ -572,6 +695,12 @@ fn flag_table(flags: &Flags) -> TokenStream {
 fn hex(mask: u64) -> TokenStream {
     // A hexadecimal number is always a literal.
     format!("{mask:#x}").parse().unwrap_or_default()
+}
+
+/// A symbol, as the runtime is told.
+fn symbol_tokens(symbol: &SymbolPlace) -> TokenStream {
+    let (name, offset) = (&symbol.name, Literal::u64_unsuffixed(symbol.offset));
+    quote!((#name, #offset))
 }
 
 /// A value that is read: a field, or a bit-field through its getter.

@@ -65,6 +65,9 @@ pub(super) fn type_converter(
             &format!("Some(Anchor {{ end: {} }})", number(end)?),
         );
     }
+    if let Some(owner) = &ty.behind {
+        line("behind", &format!("Some({owner:?})"));
+    }
     if let Some(tail) = ty.fields.iter().find_map(|field| tail(ty, field)) {
         line("tail", &format!("Some({})", tail?));
     }

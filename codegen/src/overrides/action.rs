@@ -2,6 +2,7 @@
 //! direction of a change.
 
 use super::{Init, OverrideAction, OverrideProblem};
+use kernel_structs::state::SymbolPlace;
 use serde::Deserialize;
 
 /// The keys of an entry that say what is done. Serde knows no shared set of keys that is strict,
@@ -119,8 +120,8 @@ fn bad(
 }
 
 fn init(field: &str, value: &toml::Value) -> Result<Init, OverrideProblem> {
-    const EXPECTED: &str =
-        "\"null\", \"zero\", \"empty-list\", \"self\", \"container\" or an integer";
+    const EXPECTED: &str = "\"null\", \"zero\", \"empty-list\", \"self\", \"container\", { symbol = \"name\" } or an integer";
+    let unknown = || Err(bad(field, "init", value, EXPECTED));
     match value {
         toml::Value::Integer(value) => Ok(Init::Value(*value)),
         toml::Value::String(word) => match word.as_str() {
@@ -129,9 +130,13 @@ fn init(field: &str, value: &toml::Value) -> Result<Init, OverrideProblem> {
             "empty-list" => Ok(Init::EmptyList),
             "self" => Ok(Init::Object),
             "container" => Ok(Init::Container),
-            _ => Err(bad(field, "init", value, EXPECTED)),
+            _ => unknown(),
         },
-        _ => Err(bad(field, "init", value, EXPECTED)),
+        toml::Value::Table(table) => match SymbolPlace::read(table) {
+            Some(symbol) => Ok(Init::Symbol(symbol)),
+            None => unknown(),
+        },
+        _ => unknown(),
     }
 }
 

@@ -19,7 +19,7 @@
 use super::action::{RawScale, is_identifier, written};
 use super::flags::{self, FlagDecision, RawFlags};
 use super::parse::is_field;
-use super::{Direction, Origin, Override, OverrideAction, OverrideProblem, Overrides};
+use super::{Direction, Init, Origin, Override, OverrideAction, OverrideProblem, Overrides};
 use kernel_structs::layout::{FieldPath, Layout, Resolved};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -317,7 +317,21 @@ impl Change {
             action: action.clone(),
             reason: directed.reason.clone(),
             evidence: directed.evidence.clone(),
+            back: self.back(directed),
         })
+    }
+
+    /// What a field that disappears gets when it appears again.
+    fn back(&self, directed: &Directed) -> Option<Init> {
+        if directed.direction != Direction::Disappears {
+            return None;
+        }
+        let mut directions = self.directions.iter();
+        let appears = directions.find(|other| other.direction == Direction::Appears)?;
+        match appears.actions.as_slice() {
+            [OverrideAction::Init(init)] => Some(init.clone()),
+            _ => None,
+        }
     }
 
     /// What is done about `field` from one layout to another.

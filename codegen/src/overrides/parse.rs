@@ -180,6 +180,7 @@ fn entry(raw: RawOverride, line: usize, index: usize) -> Result<Override, Vec<Ov
             action,
             reason: raw.reason,
             evidence: raw.evidence.unwrap_or_default(),
+            back: None,
         }),
         Some(_) => Err(problems),
         None => {

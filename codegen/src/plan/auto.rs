@@ -175,9 +175,7 @@ impl<'a> Planner<'a> {
         let own = self.own_rule(which, owner, field);
         // What is followed in one release and embedded in another is, where it is embedded, a
         // structure like any other.
-        let own = own.filter(|rule| {
-            !(matches!(rule.policy, Policy::Follow(_)) && self.is_struct(which, field.ty))
-        });
+        let own = own.filter(|rule| rule.policy.is_for(self.layout(which), field.ty));
         match own.or_else(|| self.union_rule(which, owner, field)) {
             Some(rule) => Some(MemberRule {
                 rule,
@@ -190,10 +188,6 @@ impl<'a> Planner<'a> {
                     of_type: true,
                 }),
         }
-    }
-
-    fn is_struct(&self, which: Which, ty: TypeId) -> bool {
-        matches!(ctype::shape(self.layout(which), ty), Shape::Struct(..))
     }
 
     /// The rule for an unnamed union, if it is plain data by the rules of all of its members.

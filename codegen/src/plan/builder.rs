@@ -273,6 +273,7 @@ impl<'a> Planner<'a> {
             extent: None,
             open: false,
             anchor_end: None,
+            behind: None,
             fields: Vec::new(),
             drops: Vec::new(),
             padding: Vec::new(),

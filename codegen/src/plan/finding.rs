@@ -134,6 +134,14 @@ pub enum Why {
         /// Name of the layout.
         layout: String,
     },
+    /// Objects of the type lie right behind others under one layout, and under the other their
+    /// values are members: nothing makes the one of the other.
+    NotBehind {
+        /// The type of the others.
+        owner: Option<String>,
+        /// The layout under which they lie behind.
+        layout: String,
+    },
     /// The state map's root type has no `pid` of 32 bits or no character array `comm`, by which
     /// findings name a task.
     NoTaskLabel,
@@ -187,6 +195,10 @@ impl Undecided {
             Why::NoPolicy | Why::MeaningChanged { .. } | Why::PolicyDoesNotFit { .. } => {
                 format!("say in the state map what {field} means")
             }
+            Why::NotBehind { .. } => format!(
+                "convert between layouts that both have {ty} inside, or both behind; to make an object of a member, or a member of an object, without a pointer between them is not supported",
+                ty = self.ty
+            ),
             Why::NoSuchType { .. } | Why::NoTaskLabel | Why::TooLarge { .. } => {
                 "correct the state map, or import the layout again".to_owned()
             }
@@ -250,6 +262,11 @@ impl fmt::Display for Why {
             }
             Why::TooLarge { largest } => write!(f, "has more than {largest} bytes"),
             Why::NoSuchType { layout } => write!(f, "is saved, but {layout} has no such type"),
+            Why::NotBehind { owner, layout } => write!(
+                f,
+                "is an object right behind {} in {layout}, and a member in the other layout; nothing makes the one of the other",
+                owner.as_deref().unwrap_or("another"),
+            ),
             Why::NoTaskLabel => {
                 f.write_str("is the root, but has no 32-bit pid and no character array comm")
             }

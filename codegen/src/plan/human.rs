@@ -221,9 +221,25 @@ impl<'a> Planner<'a> {
             Some(Policy::Reset { initial, .. }) => initial.clone(),
             _ => None,
         };
-        let initial = match (stated, init) {
-            // The number that stands for every old one is carried back as it is.
-            (None, Some(Init::Value(value))) if in_new => Initial::Value(*value),
+        // The value that stands for every old one is carried back as it is, and what the way back
+        // writes is not lost.
+        let written = if in_new { init } else { entry.back.as_ref() };
+        let initial = match (stated, written) {
+            (Some(Initial::Default) | None, Some(Init::Value(value)))
+                if in_new || self.is_scalar(field) =>
+            {
+                Initial::Value(*value)
+            }
+            (Some(Initial::Default) | None, Some(Init::Symbol(symbol)))
+                if self.may_point(Which::Old, field) =>
+            {
+                Initial::Symbol(symbol.clone())
+            }
+            (Some(Initial::Default) | None, _) if self.names_symbol(owner, field) => {
+                let decided = decision(entry, vec![named_drop(field, only_if_initial)]);
+                self.note_need(entry, &decided, without);
+                return Ok(decided);
+            }
             (Some(Initial::Default) | None, _) => map.initial(self.layout(Which::Old), field.ty),
             (Some(initial), _) => initial,
         };
@@ -238,6 +254,23 @@ impl<'a> Planner<'a> {
         let decided = decision(entry, parts);
         self.note_need(entry, &decided, without);
         Ok(decided)
+    }
+
+    fn is_scalar(&self, field: &Field) -> bool {
+        let shape = ctype::shape(self.layout(Which::Old), field.ty);
+        matches!(shape, Shape::Scalar(_) | Shape::Enum(_))
+    }
+
+    /// Whether a field can hold an address.
+    fn may_point(&self, which: Which, field: &Field) -> bool {
+        ctype::holds_pointer(self.layout(which), field.ty, field.bit_field)
+    }
+
+    /// Whether an old field is a pointer into the kernel image by the state map. The number that it
+    /// is says nothing on another kernel than that of the freeze.
+    fn names_symbol(&self, owner: &Owner, field: &Field) -> bool {
+        let rule = self.own_rule(Which::Old, owner, field);
+        rule.is_some_and(|rule| rule.policy == Policy::Symbol) && self.may_point(Which::Old, field)
     }
 
     /// An override is needed if without it the field would be open, or treated differently.
@@ -319,6 +352,15 @@ impl<'a> Planner<'a> {
                     part.rule = RuleKind::Init;
                 }
                 return Ok(parts);
+            }
+            Init::Symbol(symbol) if self.may_point(Which::New, field) => Action::SetSymbol {
+                symbol: symbol.clone(),
+            },
+            Init::Symbol(_) => {
+                return wrong(
+                    "init = { symbol = … }",
+                    "a pointer, or an integer as large as one",
+                );
             }
             Init::Container if !pointer => return wrong("init = \"container\"", "a pointer"),
             Init::Container => Action::ContainerAddress,
@@ -628,6 +670,19 @@ fn effect(parts: &[Part]) -> (Vec<(u64, u64)>, Vec<Part>) {
         adjacent
     });
     (zero, other)
+}
+
+/// A pointer into the kernel image that is no more, and whose initial value is null.
+fn named_drop(field: &Field, strict: bool) -> Part {
+    Part {
+        rule: RuleKind::Drop,
+        action: Action::DropSymbol {
+            symbol: None,
+            strict,
+        },
+        from: Some(Value::of(field)),
+        to: None,
+    }
 }
 
 fn is_pointer(layout: &Layout, field: &Field) -> bool {

@@ -7,10 +7,10 @@ use super::{Action, Bits, FieldPlan, Place, TaskLabel, TypePlan};
 use crate::ctype::{self, Field, Scalar, Shape};
 use kconv_rules::{RuleKind, Source};
 use kernel_structs::layout::{FieldPath, TypeId};
-use kernel_structs::state::{Derived, Policy, Rule, TailPlace, TypeEntry};
+use kernel_structs::state::{Derived, DerivedPlace, Policy, Rule, TailPlace, TypeEntry};
 use std::collections::BTreeSet;
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
     /// Plans every saved type, and the element types that follow rules name.
     pub(super) fn objects(&mut self) {
         let map = self.pair.map;
@@ -18,16 +18,32 @@ impl Planner<'_> {
             let Some((old, new)) = self.saved_type(name) else {
                 continue;
             };
+            let Ok(behind) = self.behind(name) else {
+                continue;
+            };
             let planned = self.plan_type(old, new, name);
             let entry = map.types.get(name);
             // What is found from a pointer does not move with its owner.
-            let anchored = |derived: &&Derived| derived.ty == name && derived.base.is_none();
-            let anchor = map.derived.iter().find(anchored);
+            let anchor = map.derived.iter().find_map(|derived| match derived.place {
+                DerivedPlace::Ends { base: None, end } if derived.ty == name => Some(end),
+                _ => None,
+            });
+            // What lies right behind an object has the rest of its memory.
+            let sized = |name: &str| {
+                map.types
+                    .get(name)
+                    .is_some_and(|entry| entry.size.is_some())
+            };
+            let open = match behind {
+                Some(derived) => sized(&derived.owner),
+                None => sized(name) && !self.has_follower(name),
+            };
             if let Some(plan) = self.types.get_mut(&planned) {
                 plan.object = true;
                 plan.extent = entry.and_then(|entry| entry.extent);
-                plan.open = entry.is_some_and(|entry| entry.size.is_some());
-                plan.anchor_end = anchor.map(|derived| derived.end);
+                plan.open = open;
+                plan.anchor_end = anchor;
+                plan.behind = behind.map(|derived| derived.owner.clone());
             }
         }
         let mut elements: BTreeSet<&str> = map.elements.keys().map(String::as_str).collect();
@@ -65,6 +81,40 @@ impl Planner<'_> {
             }
         }
         None
+    }
+
+    /// What says that objects of a saved type lie right behind others, on both sides or on none.
+    /// Where one side has them inside of the others, nothing leads from the one to the other, and
+    /// the type is left open.
+    fn behind(&mut self, name: &str) -> Result<Option<&'a Derived>, ()> {
+        let map = self.pair.map;
+        let sides = [Which::Old, Which::New].map(|which| {
+            let layout = self.layout(which);
+            (map.is_saved_in(layout, name), map.behind(layout, name))
+        });
+        let why = match sides {
+            [(false, _), (false, _)] => return Err(()),
+            [(true, None), (true, None)] => return Ok(None),
+            [(true, Some(old)), (true, Some(new))] if old.owner == new.owner => {
+                return Ok(Some(new));
+            }
+            [(_, old), (_, new)] => Why::NotBehind {
+                owner: old.or(new).map(|derived| derived.owner.clone()),
+                layout: match new {
+                    Some(_) => self.pair.to.layout_name.to_owned(),
+                    None => self.pair.from.layout_name.to_owned(),
+                },
+            },
+        };
+        self.open_type(name, why);
+        Err(())
+    }
+
+    /// Whether other objects lie right behind those of a type, on one side at least.
+    fn has_follower(&self, name: &str) -> bool {
+        let sides = [Which::Old, Which::New];
+        let follower = |which: Which| self.pair.map.follower(self.layout(which), name);
+        sides.into_iter().any(|which| follower(which).is_some())
     }
 
     /// Whether the state map leads to objects of a type by its name, and not by the type of the
@@ -142,6 +192,7 @@ impl Planner<'_> {
             extent: None,
             open: false,
             anchor_end: None,
+            behind: None,
             fields: vec![field],
             drops: Vec::new(),
             padding: Vec::new(),

@@ -8,8 +8,8 @@ use super::finding::Why;
 use crate::ctype::{self, Field, ScalarKind, Shape};
 use kconv_rules::RuleKind;
 use kernel_structs::layout::{FieldPath, TypeId};
-use kernel_structs::state::{Initial, Policy, Rule};
-use std::collections::{BTreeMap, BTreeSet};
+use kernel_structs::state::{Initial, Policy, Rule, SymbolPlace};
+use std::collections::BTreeSet;
 
 /// A structure and its members.
 pub(super) type Members<'f> = (Value, &'f [Field]);
@@ -35,6 +35,9 @@ impl<'i> How<'i> {
         }
     }
 }
+
+/// Longer arrays are not told element by element; what the kernel has in an object is shorter.
+const MOST_ELEMENTS: u64 = 256;
 
 const MISFIT: Why = Why::PolicyDoesNotFit { policy: "reset" };
 
@@ -144,6 +147,10 @@ impl Planner<'_> {
         if *initial == Initial::Null && !pointers {
             return Err(MISFIT);
         }
+        if let Initial::Symbol(symbol) = initial {
+            parts.extend(self.at_symbol(old, new, symbol, strict)?);
+            return Ok(());
+        }
         // What a number was said of was a number; now it may be in a structure around it.
         if matches!(initial, Initial::Value(_)) {
             let sides = [(Which::Old, &old), (Which::New, &new)].map(|(which, value)| {
@@ -226,15 +233,20 @@ impl Planner<'_> {
                 });
                 Ok(())
             }
+            (was, is)
+                if is_array(&was)
+                    && is_array(&is)
+                    && (self.has_initial_elements(Which::Old, old.as_ref(), initial)
+                        || self.has_initial_elements(Which::New, new.as_ref(), initial)) =>
+            {
+                self.reset_elements(old.as_ref(), new.as_ref(), how, parts)
+            }
             (Some(_), Some(_)) => {
                 self.reset_as(None, new, how, parts)?;
                 self.reset_as(old, None, how, parts)
             }
             (None, Some(shape)) => {
                 let value = number(initial)?;
-                if self.has_initial_elements(Which::New, new.as_ref(), initial) {
-                    return Err(MISFIT);
-                }
                 let action = match shape {
                     Shape::Scalar(_) | Shape::Enum(_) => Action::Set { value },
                     _ if value == 0 => Action::Zero,
@@ -249,9 +261,6 @@ impl Planner<'_> {
                 Ok(())
             }
             (Some(shape), None) => {
-                if self.has_initial_elements(Which::Old, old.as_ref(), initial) {
-                    return Err(MISFIT);
-                }
                 let initial = number(initial)?;
                 if initial != 0 && !matches!(shape, Shape::Scalar(_) | Shape::Enum(_)) {
                     return Err(MISFIT);
@@ -278,19 +287,148 @@ impl Planner<'_> {
         scalar(Which::Old, old) && scalar(Which::New, new)
     }
 
-    /// Whether the elements of an array have an initial value of their own, which is not zero.
+    /// Whether the elements of an array have an initial value that is not zero: of their own, or
+    /// because a word is said of each. Numbers are told as an array.
     fn has_initial_elements(&self, which: Which, value: Option<&Value>, initial: &Initial) -> bool {
         let layout = self.layout(which);
-        let Some(mut ty) = value
-            .map(|value| value.ty)
-            .filter(|_| *initial == Initial::Default)
-        else {
+        let Some(mut ty) = value.map(|value| value.ty) else {
             return false;
         };
+        if !matches!(ctype::shape(layout, ty), Shape::Array { .. }) {
+            return false;
+        }
         while let Shape::Array { element, .. } = ctype::shape(layout, ty) {
             ty = element;
         }
-        self.pair.map.initial(layout, ty) != Initial::Default
+        let own = || self.pair.map.initial(layout, ty) != Initial::Default;
+        match initial {
+            Initial::Default => own(),
+            Initial::EmptyList | Initial::OwnAddress | Initial::Members(_) => {
+                matches!(ctype::shape(layout, ty), Shape::Struct(..))
+            }
+            Initial::Zero | Initial::Null | Initial::Value(_) | Initial::Symbol(_) => false,
+        }
+    }
+
+    /// Resets an array of which not all elements have a counterpart, or none: those that both sides
+    /// have by the function of their type, if it has one, and the others one by one.
+    fn reset_elements(
+        &mut self,
+        old: Option<&Value>,
+        new: Option<&Value>,
+        how: How<'_>,
+        parts: &mut Vec<Part>,
+    ) -> Result<(), Why> {
+        let (was, is) = (
+            old.map_or(Ok(Vec::new()), |value| self.elements_of(Which::Old, value))?,
+            new.map_or(Ok(Vec::new()), |value| self.elements_of(Which::New, value))?,
+        );
+        let element = match (is.first(), was.first()) {
+            (Some(value), _) => self.pair.map.initial(self.layout(Which::New), value.ty),
+            (None, Some(value)) => self.pair.map.initial(self.layout(Which::Old), value.ty),
+            (None, None) => return Ok(()),
+        };
+        // What the type says of itself need not be said of the member.
+        let how = match *how.initial == element {
+            true => How {
+                initial: &Initial::Default,
+                ..how
+            },
+            false => how,
+        };
+        let alike = self.reset_alike((old, &was), (new, &is), how);
+        let told = alike.as_ref().map_or(0, |(common, _)| *common);
+        parts.extend(alike.map(|(_, part)| part));
+        for index in told..was.len().max(is.len()) {
+            let element = (was.get(index).cloned(), is.get(index).cloned());
+            self.reset_member(element.0, element.1, how, parts)?;
+        }
+        Ok(())
+    }
+
+    /// The elements that both of two arrays have, and their number, if their type has a function
+    /// that resets them.
+    fn reset_alike(
+        &mut self,
+        (old, was): (Option<&Value>, &[Value]),
+        (new, is): (Option<&Value>, &[Value]),
+        how: How<'_>,
+    ) -> Option<(usize, Part)> {
+        let (old, new) = (old?, new?);
+        let (first_old, first_new) = (was.first()?, is.first()?);
+        if how.strict || *how.initial != Initial::Default {
+            return None;
+        }
+        let each = self.reset_function(first_old, first_new, &new.path.to_string())?;
+        let common = was.len().min(is.len());
+        let part_of = |array: &Value, element: &Value| Value {
+            len: common as u64 * element.len,
+            ..array.clone()
+        };
+        let (rule, action) = elements((RuleKind::Reset, each), common as u64, common as u64);
+        let part = Part {
+            rule,
+            action,
+            from: Some(part_of(old, first_old)),
+            to: Some(part_of(new, first_new)),
+        };
+        Some((common, part))
+    }
+
+    /// The elements of an array that is told one by one.
+    fn elements_of(&self, which: Which, array: &Value) -> Result<Vec<Value>, Why> {
+        let layout = self.layout(which);
+        let Shape::Array { element, count } = ctype::shape(layout, array.ty) else {
+            return Err(MISFIT);
+        };
+        if count > MOST_ELEMENTS {
+            return Err(MISFIT);
+        }
+        let len = ctype::size_bits(layout, element);
+        let one = |index: u64| Value {
+            path: array.path.element(index),
+            ty: element,
+            offset: array.offset + index * len,
+            len,
+            bit_field: false,
+        };
+        Ok((0..count).map(one).collect())
+    }
+
+    /// A pointer that is at a symbol.
+    fn at_symbol(
+        &self,
+        old: Option<Value>,
+        new: Option<Value>,
+        symbol: &SymbolPlace,
+        strict: bool,
+    ) -> Result<Option<Part>, Why> {
+        let sides = [(Which::Old, &old), (Which::New, &new)];
+        let wrong = |(which, value): (Which, &Option<Value>)| {
+            let value = value.as_ref();
+            value.is_some_and(|value| {
+                !ctype::holds_pointer(self.layout(which), value.ty, value.bit_field)
+            })
+        };
+        if sides.into_iter().any(wrong) {
+            return Err(MISFIT);
+        }
+        let symbol = symbol.clone();
+        let (rule, action) = match (&old, &new) {
+            (Some(_), Some(_)) => (RuleKind::Reset, Action::ResetSymbol { symbol, strict }),
+            (None, Some(_)) => (RuleKind::Reset, Action::SetSymbol { symbol }),
+            (Some(_), None) => {
+                let symbol = Some(symbol);
+                (RuleKind::Drop, Action::DropSymbol { symbol, strict })
+            }
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(Part {
+            rule,
+            action,
+            from: old,
+            to: new,
+        }))
     }
 
     /// Resets a structure, member by member.
@@ -303,7 +441,9 @@ impl Planner<'_> {
         match how.initial {
             Initial::EmptyList => return empty_list(old, new, how.strict, parts),
             // A number, a null or an address is not what a structure is.
-            Initial::Value(_) | Initial::Null | Initial::OwnAddress => return Err(MISFIT),
+            Initial::Value(_) | Initial::Null | Initial::OwnAddress | Initial::Symbol(_) => {
+                return Err(MISFIT);
+            }
             Initial::Default | Initial::Zero | Initial::Members(_) => {}
         }
         let (old_fields, new_fields) = (
@@ -323,7 +463,7 @@ impl Planner<'_> {
                 (None, Some(known)) => !known.contains(&field.name),
                 (None, None) => how.unheard_of,
             };
-            let said = inner_initial(how.initial, &field.name);
+            let said = how.initial.of_member(&field.name);
             let how = How {
                 initial: &said,
                 unheard_of,
@@ -334,7 +474,7 @@ impl Planner<'_> {
         for field in old_fields {
             if !new_fields.iter().any(|new| new.name == field.name) {
                 let was = old.as_ref().map(|(value, _)| value.member(field));
-                let said = inner_initial(how.initial, &field.name);
+                let said = how.initial.of_member(&field.name);
                 let how = How {
                     initial: &said,
                     unheard_of: false,
@@ -427,31 +567,9 @@ impl Planner<'_> {
     }
 }
 
-/// What `initial` of a structure says of its member `name`.
-fn inner_initial(initial: &Initial, name: &str) -> Initial {
-    let Initial::Members(members) = initial else {
-        return initial.clone();
-    };
-    // An unnamed union goes by its first member.
-    let first = name.strip_prefix("union_");
-    let mut names = [Some(name), first].into_iter().flatten();
-    let said = names.find_map(|name| {
-        let perhaps = || members.get(&format!("{name}?"));
-        members.get(name).or_else(perhaps)
-    });
-    if let Some(said) = said {
-        return said.clone();
-    }
-    let prefix = format!("{name}.");
-    let inner: BTreeMap<String, Initial> = members
-        .iter()
-        .filter_map(|(path, said)| Some((path.strip_prefix(&prefix)?.to_owned(), said.clone())))
-        .collect();
-    if inner.is_empty() {
-        Initial::Default
-    } else {
-        Initial::Members(inner)
-    }
+/// Whether a side is an array, or is not there.
+fn is_array(shape: &Option<Shape<'_>>) -> bool {
+    matches!(shape, None | Some(Shape::Array { .. }))
 }
 
 /// The initial value of a number.
@@ -459,7 +577,9 @@ fn number(initial: &Initial) -> Result<i64, Why> {
     match initial {
         Initial::Default | Initial::Zero | Initial::Null => Ok(0),
         Initial::Value(value) => Ok(*value),
-        Initial::EmptyList | Initial::OwnAddress | Initial::Members(_) => Err(MISFIT),
+        Initial::EmptyList | Initial::OwnAddress | Initial::Symbol(_) | Initial::Members(_) => {
+            Err(MISFIT)
+        }
     }
 }
 

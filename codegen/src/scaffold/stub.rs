@@ -174,6 +174,7 @@ fn by_state_map(why: &Why) -> bool {
             | Why::PolicyDoesNotFit { .. }
             | Why::NoInitial { .. }
             | Why::NoSuchType { .. }
+            | Why::NotBehind { .. }
             | Why::NoTaskLabel
             | Why::TooLarge { .. }
             | Why::MeaningOnOneSide

@@ -88,7 +88,7 @@ impl Reader {
     /// Reads what there is to know of the saved types.
     pub fn new(old: &Layout, new: &Layout, map: &StateMap, decided: &[(&str, Decided)]) -> Reader {
         let mut types = BTreeMap::new();
-        for ty in map.saved_types() {
+        for ty in map.saved_in(old) {
             let sides = [old, new].map(|layout| {
                 let id = layout.find(ty).unwrap();
                 let scalars = leaves(layout, id, 100_000).unwrap();
@@ -534,6 +534,8 @@ fn by_policy(
                     strict,
                 },
                 Some(Initial::Value(value)) => Meaning::Reset { value, strict },
+                // No map of a stored layout says it.
+                Some(Initial::Symbol(symbol)) => unimplemented!("{symbol}"),
                 Some(Initial::Default | Initial::Null | Initial::Zero | Initial::Members(_))
                 | None => Meaning::Reset { value: 0, strict },
             }

@@ -11,7 +11,7 @@
 
 use kconv_image::{
     Clocks, Head, Identity, Image, ImageWriter, KernelAddr, KernelId, Object, ObjectId, PageSource,
-    Slot, Symbol, TypeIx,
+    Slot, SlotTarget, Symbol, SymbolId, TypeIx,
 };
 use kconv_rules::StepRules;
 use kconv_runtime::at::At;
@@ -140,6 +140,13 @@ impl World {
         self
     }
 
+    /// The same objects, one of them of another size than its type. Only an image of them can be
+    /// converted.
+    pub fn with_size(mut self, object: usize, size: u64) -> World {
+        self.head.objects[object].size = size;
+        self
+    }
+
     /// An image of the objects, with these bytes.
     pub fn image(&self, bytes: &[Vec<u8>]) -> Image {
         let directory = tempfile::tempdir().unwrap();
@@ -162,6 +169,29 @@ impl World {
             origin: KernelAddr(0xffff_ffff_8100_0000),
         };
         self.head.symbols = names.iter().map(symbol).collect();
+        self
+    }
+
+    /// The same objects, with symbols of these names, offsets and addresses, and pointers to them:
+    /// object, offset there, and number of the symbol.
+    pub fn with_names(
+        mut self,
+        symbols: &[(&str, u64, u64)],
+        slots: &[(u32, usize, u32)],
+    ) -> World {
+        let symbol = |(name, offset, origin): &(&str, u64, u64)| Symbol {
+            name: (*name).to_owned(),
+            offset: *offset,
+            origin: KernelAddr(*origin),
+        };
+        self.head.symbols = symbols.iter().map(symbol).collect();
+        let slot = |(object, offset, symbol): &(u32, usize, u32)| Slot {
+            object: ObjectId(*object),
+            offset: *offset as u32,
+            target: SlotTarget::Symbol(SymbolId(*symbol)),
+        };
+        self.head.slots = slots.iter().map(slot).collect();
+        self.head.slots.sort();
         self
     }
 

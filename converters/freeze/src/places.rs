@@ -5,7 +5,7 @@ mod walking;
 use crate::error::{Fault, Flaw};
 use kernel_structs::layout::{Layout, Type, TypeId};
 use kernel_structs::state::{
-    self, Container, Go, Owner, Policy, Rule, Size, StateMap, TailPlace, Telling, Visit,
+    self, Container, Go, Initial, Owner, Policy, Rule, Size, StateMap, TailPlace, Telling, Visit,
 };
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -19,7 +19,7 @@ pub(crate) struct SavedType<'a> {
     /// In bytes.
     pub(crate) size: u64,
     /// How many bytes an object has, where that is not `size`.
-    pub(crate) extent: Option<&'a Size>,
+    pub(crate) extent: Option<Extent<'a>>,
     /// Pointers to follow, symbols and resources, in the order of their declaration.
     pub(crate) places: Vec<Place<'a>>,
     /// Where lists and trees begin, in the order of their declaration.
@@ -57,6 +57,16 @@ impl<'a> SavedType<'a> {
         });
         own.chain(elements)
     }
+}
+
+/// What says how many bytes an object has.
+#[derive(Copy, Clone)]
+pub(crate) struct Extent<'a> {
+    pub(crate) rule: &'a Size,
+    /// The type that the rule is of: its own, or that of the object in front of it.
+    pub(crate) of: TypeId,
+    /// Size of the object in front of it, whose memory the rule counts too; 0 if there is none.
+    pub(crate) before: u64,
 }
 
 /// What a [`SavedType`] is.
@@ -231,9 +241,7 @@ impl<'a> SavedTypes<'a> {
                 .size_of(id)
                 .filter(|size| size.0 > 0)
                 .ok_or_else(unknown)?;
-            let names = self.layout.names(id);
-            let entry = self.map.type_entry(&names);
-            extent = entry.and_then(|entry| entry.size.as_ref());
+            extent = self.extent(name, id);
             tail = self.tail(id)?;
             (Shape::Named(id), size.0, self.members(id)?)
         };
@@ -250,6 +258,30 @@ impl<'a> SavedTypes<'a> {
         }));
         self.by_name.insert(name.to_owned(), index);
         Ok(index)
+    }
+
+    /// What says how many bytes an object of the type `name` has. Where another lies right behind
+    /// it, what is said of its size is that of both.
+    fn extent(&self, name: &str, id: TypeId) -> Option<Extent<'a>> {
+        let rule = |name: &str| self.map.types.get(name)?.size.as_ref();
+        if let Some(derived) = self.map.behind(self.layout, name) {
+            let of = self.layout.find(&derived.owner)?;
+            return Some(Extent {
+                rule: rule(&derived.owner)?,
+                of,
+                before: self.layout.size_of(of)?.0,
+            });
+        }
+        if self.map.follower(self.layout, name).is_some() {
+            return None;
+        }
+        let names = self.layout.names(id);
+        let rule = self.map.type_entry(&names)?.size.as_ref()?;
+        Some(Extent {
+            rule,
+            of: id,
+            before: 0,
+        })
     }
 
     /// The only place in an array element that is itself a pointer.
@@ -337,6 +369,10 @@ impl<'a> Visit<'a> for Search<'a> {
     fn place(&mut self, place: &state::Place<'_, 'a>) -> Result<Go, BadPlace> {
         let rule = place.rule();
         let policy = rule.map(|rule| &rule.policy);
+        if let (Some(rule), Some(Policy::Reset { initial, .. })) = (rule, policy) {
+            self.at_symbols(place, rule, initial.as_ref());
+            return Ok(Go::Past);
+        }
         let walked = match policy {
             Some(Policy::Follow(_) | Policy::Symbol | Policy::Resource { .. }) => true,
             Some(_) => return Ok(Go::Past),
@@ -374,6 +410,30 @@ impl<'a> Visit<'a> for Search<'a> {
 }
 
 impl<'a> Search<'a> {
+    /// The pointers in what is reset that are at a symbol initially: whether one is, its name
+    /// tells.
+    fn at_symbols(
+        &mut self,
+        place: &state::Place<'_, 'a>,
+        rule: &'a Rule,
+        initial: Option<&Initial>,
+    ) {
+        let initial = initial.unwrap_or(&Initial::Default);
+        for slot in self.map.symbol_slots(self.layout, place.ty, initial) {
+            let inner = match slot.path.as_str() {
+                inner if inner.is_empty() || inner.starts_with('[') => inner.to_owned(),
+                inner => format!(".{inner}"),
+            };
+            self.found.places.push(Place {
+                path: format!("{}{inner}", place.path),
+                offset: place.offset.byte().0 + slot.offset,
+                rule,
+                owner: Some((place.owner.ty, place.owner.base.byte().0)),
+                target: Vec::new(),
+            });
+        }
+    }
+
     fn push(&mut self, place: &state::Place<'_, 'a>, rule: &'a Rule, target: Vec<String>) {
         self.found.places.push(Place {
             path: place.path.to_owned(),

@@ -39,6 +39,7 @@ pub(crate) fn slots(walked: &Walked<'_>, family: &mut dyn Family) -> Slots {
                     continue;
                 }
                 let at = KernelAddr(value);
+                let is_reset = matches!(place.rule.policy, Policy::Reset { .. });
                 match found.target(walked, family, object, offset - place.offset, place, at) {
                     Ok(target) => {
                         let (object, offset) = (ObjectId(object as u32), offset as u32);
@@ -48,6 +49,8 @@ pub(crate) fn slots(walked: &Walked<'_>, family: &mut dyn Family) -> Slots {
                             target,
                         });
                     }
+                    // What is reset may be anywhere, and is kept as the number that it is.
+                    Err(Flaw::NoSymbol) if is_reset => {}
                     Err(flaw) => {
                         let place = walked.place(object, place.path.clone(), Some(value));
                         found.findings.push(Finding { place, flaw });

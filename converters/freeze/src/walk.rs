@@ -27,7 +27,7 @@ use crate::memory::{Memory, View, little_endian};
 use crate::places::{self, SavedType, SavedTypes, Shape, holds};
 use crate::source::{Mapping, ReadError, Space};
 use kconv_image::KernelAddr;
-use kernel_structs::state::{Derived, Follow, Policy, StateMap};
+use kernel_structs::state::{Derived, DerivedPlace, Follow, Policy, StateMap};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
@@ -137,7 +137,7 @@ impl<'a> Walked<'a> {
             for derived in map
                 .derived
                 .iter()
-                .filter(|derived| derived.owner == ty.name)
+                .filter(|derived| derived.owner == ty.name && derived.holds(self.memory.layout))
             {
                 let found = self.derive(&span, derived, task);
                 self.enqueue(found, &mut queue, |walked, _| {
@@ -223,23 +223,34 @@ impl<'a> Walked<'a> {
         if owner.unsigned(&derived.when).map_err(failed)? == 0 {
             return Ok(None);
         }
-        let base = match &derived.base {
-            None => owner.at(),
-            Some(base) => KernelAddr(owner.unsigned(base).map_err(failed)?),
+        let (base, end) = match &derived.place {
+            DerivedPlace::Ends { base: None, end } => (owner.at(), Some(*end)),
+            DerivedPlace::Ends {
+                base: Some(base),
+                end,
+            } => (
+                KernelAddr(owner.unsigned(base).map_err(failed)?),
+                Some(*end),
+            ),
+            DerivedPlace::Behind => (owner.at(), None),
         };
         let ty = self
             .types
             .find(&derived.ty)
             .map_err(|bad| nothing(bad.flaw))?;
-        let size = self.types.get(ty).size;
+        // What ends somewhere begins its size before; what lies behind begins where its owner ends.
+        let (reach, back) = match end {
+            Some(end) => (end, self.types.get(ty).size),
+            None => (self.types.get(span.ty).size, 0),
+        };
         let past = ReadError::Missing {
             at: base,
-            size: derived.end,
+            size: reach,
         };
-        let end = base
-            .checked_add(derived.end)
-            .and_then(|end| end.0.checked_sub(size));
-        let at = end.ok_or(failed(past.into()))?;
+        let at = base
+            .checked_add(reach)
+            .and_then(|end| end.0.checked_sub(back));
+        let at = at.ok_or(failed(past.into()))?;
         self.reach(ty, 1, KernelAddr(at), task).map_err(nothing)
     }
 
@@ -367,6 +378,13 @@ impl<'a> Walked<'a> {
     pub(crate) fn object_at(&self, ty: &str, at: KernelAddr) -> Option<usize> {
         let number = *self.by_address.get(&at)?;
         (self.types.get(self.objects[number].ty).name == ty).then_some(number)
+    }
+
+    /// The object of type `ty` that begins where `object` ends.
+    pub(crate) fn right_behind(&self, object: usize, ty: &str) -> Option<usize> {
+        let saved = &self.objects[object];
+        let end = saved.at.checked_add(saved.bytes.len() as u64)?;
+        self.object_at(ty, end)
     }
 
     /// The objects of type `ty`, in their order.

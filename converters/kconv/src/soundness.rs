@@ -6,7 +6,7 @@
 use crate::inspect::view::View;
 use kconv_image::{ObjectId, SlotTarget};
 use kernel_structs::layout::{Type, TypeId};
-use kernel_structs::state::{Go, Missing, Place, Policy, StateMap, Visit};
+use kernel_structs::state::{Go, Initial, Missing, Place, Policy, StateMap, Visit};
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 
@@ -61,10 +61,15 @@ impl<'m> Visit<'m> for InValue<'_, '_> {
                 false => Go::Past,
             });
         };
+        let at = self.start + place.offset.byte().0;
+        if let Policy::Reset { initial, .. } = &rule.policy {
+            let check = &mut self.check;
+            check.reset_to_symbols(self.id, place.ty, at, initial.as_ref());
+            return Ok(Go::Past);
+        }
         if parts {
             return Ok(Go::Inside);
         }
-        let at = self.start + place.offset.byte().0;
         let path = match (self.path, place.decided()) {
             ("", path) => path.to_owned(),
             (outer, "") => outer.to_owned(),
@@ -93,7 +98,7 @@ impl Check<'_> {
         let expected = match &tail {
             Some(tail) => tail.place.size_with(tail.elements),
             // How long such an object is, only the kernel knew that it was frozen on.
-            None if object.count == 1 && self.has_own_size(id) => Some(object.size),
+            None if object.count == 1 && self.has_own_size(name) => Some(object.size),
             None => size.and_then(|size| size.checked_mul(u64::from(object.count))),
         };
         if let (Some(tail), true) = (&tail, expected != Some(object.size)) {
@@ -117,6 +122,7 @@ impl Check<'_> {
             ));
             return;
         }
+        self.behind(id);
         for index in 0..u64::from(object.count) {
             let start = index * size.unwrap_or(0);
             match view.ty(id) {
@@ -145,10 +151,35 @@ impl Check<'_> {
         }
     }
 
-    /// Whether objects of the type can be shorter or longer than it.
-    fn has_own_size(&self, id: ObjectId) -> bool {
-        let entry = self.map.types.get(self.view.type_name(id));
-        entry.is_some_and(|entry| entry.size.is_some())
+    /// Whether objects of the type can be shorter or longer than it. What lies right behind another
+    /// object has what is left of that one's memory.
+    fn has_own_size(&self, name: &str) -> bool {
+        let (layout, map) = (&self.view.layout, self.map);
+        let sized = |name: &str| {
+            let entry = map.types.get(name);
+            entry.is_some_and(|entry| entry.size.is_some())
+        };
+        match map.behind(layout, name) {
+            Some(derived) => sized(&derived.owner),
+            None => sized(name) && map.follower(layout, name).is_none(),
+        }
+    }
+
+    /// Whether an object that belongs right behind its owner lies there.
+    fn behind(&mut self, id: ObjectId) {
+        let (view, name) = (self.view, self.view.type_name(id));
+        let Some(derived) = self.map.behind(&view.layout, name) else {
+            return;
+        };
+        let object = view.head().object(id);
+        let owner = view.head().object(object.owner);
+        let end = owner.address.0.checked_add(owner.size);
+        if view.type_name(object.owner) != derived.owner || end != Some(object.address.0) {
+            self.findings.push(format!(
+                "{name} at {}: does not lie right behind its {}",
+                object.address, derived.owner
+            ));
+        }
     }
 
     /// Looks at the pointers in a value of the object, which begins `start` bytes into it.
@@ -161,6 +192,17 @@ impl Check<'_> {
             path,
         };
         let Ok(()) = map.visit(layout, ty, &mut value);
+    }
+
+    /// Where a value of type `ty` that is reset may be at a symbol.
+    fn reset_to_symbols(&mut self, id: ObjectId, ty: TypeId, at: u64, initial: Option<&Initial>) {
+        let initial = initial.unwrap_or(&Initial::Default);
+        for slot in self.map.symbol_slots(&self.view.layout, ty, initial) {
+            let at = at + slot.offset;
+            if matches!(self.view.slot(id, at), Some(SlotTarget::Symbol(_))) {
+                self.named.insert((id, at));
+            }
+        }
     }
 
     fn pointer(&mut self, id: ObjectId, at: u64, path: &str, policy: &Policy) {
@@ -212,3 +254,7 @@ impl Check<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -29,6 +29,9 @@ pub struct TypeRules {
     pub extent: Option<u32>,
     /// Where the object lies, if that is not its own choice.
     pub anchor: Option<Anchor>,
+    /// The type of the object right behind which an object lies, if it does: it begins where the
+    /// other one ends, and moves with it.
+    pub behind: Option<&'static str>,
     /// The flexible array that an object of the type ends in.
     pub tail: Option<Tail>,
     /// Whether an object can end before or behind the end of its type: within the last of `spans`,
@@ -54,6 +57,7 @@ impl TypeRules {
         to_size: 0,
         extent: None,
         anchor: None,
+        behind: None,
         tail: None,
         open: false,
         parts: &[],

@@ -4,6 +4,7 @@
 
 mod overrides;
 mod parts;
+mod symbols;
 
 use crate::at::At;
 use crate::bits;

@@ -63,6 +63,16 @@ pub enum PlacementError {
         /// The converter.
         converter: &'static str,
     },
+    /// An object that belongs right behind its owner, and does not lie there.
+    #[error("object {address} ({ty}) does not lie right behind the {owner} that it belongs to")]
+    NotBehind {
+        /// Its address.
+        address: KernelAddr,
+        /// Its type.
+        ty: String,
+        /// The type of the owner.
+        owner: &'static str,
+    },
     /// No address is left behind the other objects.
     #[error(
         "object {address} ({ty}) outgrew its place and the address space ends before a new one"

@@ -10,7 +10,10 @@ use crate::names::Names;
 use crate::parts::{Changes, Link};
 use crate::placement::{Lengths, Map, PlacedTail};
 use crate::table::{ConvertFn, Converter};
-use kconv_image::{Image, ImageError, KernelId, Object, ObjectId, Remainder, Symbol, TypeIx};
+use kconv_image::{
+    Head, Image, ImageError, KernelId, Object, ObjectId, Remainder, Slot, SlotTarget, Symbol,
+    SymbolId, TypeIx,
+};
 use kconv_rules::{Bits, StepRules};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -218,6 +221,7 @@ impl<'a> Steps<'a> {
             for index in self.kept_of(id) {
                 let entry = &self.image.head().remainder[*index];
                 if entry.layout == converter.to.fingerprint && restore(entry, &mut object.bytes) {
+                    restore_name(entry, self.image.head(), &mut object.slots);
                     restored(*index);
                 }
             }
@@ -385,6 +389,26 @@ fn restore(entry: &Remainder, bytes: &mut [u8]) -> bool {
         *byte = (*byte & !mask) | (kept & mask);
     }
     true
+}
+
+/// The name that a pointer put back has, where the conversion has written a symbol: that of its
+/// number on the kernel of the freeze, or none.
+fn restore_name(entry: &Remainder, head: &Head, slots: &mut Vec<Slot>) {
+    let width = usize::from(head.identity.machine.pointer_size());
+    let is_symbol = |slot: &Slot| matches!(slot.target, SlotTarget::Symbol(_));
+    let here = slots
+        .iter()
+        .position(|slot| slot.offset == entry.offset && is_symbol(slot));
+    let Some(index) = here.filter(|_| entry.bytes.len() == width) else {
+        return;
+    };
+    let bytes = entry.bytes.iter().rev();
+    let number = bytes.fold(0, |number, byte| number << 8 | u64::from(*byte));
+    let named = |symbol: &Symbol| number != 0 && symbol.origin.0 == number;
+    match head.symbols.iter().position(named) {
+        Some(symbol) => slots[index].target = SlotTarget::Symbol(SymbolId(symbol as u32)),
+        None => drop(slots.remove(index)),
+    }
 }
 
 /// The objects of an image, on their way into a step.

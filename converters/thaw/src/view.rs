@@ -302,6 +302,29 @@ impl<'i> View<'i> {
             })
     }
 
+    /// The object of type `ty` that begins where the one of `place` ends.
+    pub(crate) fn right_behind(
+        &self,
+        place: Place,
+        ty: &'static str,
+    ) -> Result<Option<Place>, DecodeError> {
+        let object = self.image.head().object(place.object);
+        let end = object.address.0.checked_add(object.size);
+        let found = end.and_then(|end| self.object_at(end));
+        let of_type = |(id, into): &(ObjectId, u64)| {
+            let head = self.image.head();
+            *into == 0 && head.type_name(head.object(*id)) == ty
+        };
+        match found.filter(of_type) {
+            Some((object, base)) => Ok(Some(Place {
+                object,
+                base,
+                ty: self.find(ty)?,
+            })),
+            None => Ok(None),
+        }
+    }
+
     /// The object at or around an address, and how far into it the address is.
     pub(crate) fn object_at(&self, address: u64) -> Option<(ObjectId, u64)> {
         match address {

@@ -115,7 +115,8 @@ impl Registry {
         let mut lacking = Vec::new();
         for family in self.families_with_pointers(layout.target().pointer_size)? {
             let map = self.state_map(family)?;
-            let saved = map.saved_types();
+            // What only some layouts of a family have need not be there.
+            let saved = map.saved_in(layout);
             let missing: Vec<&str> = saved
                 .into_iter()
                 .filter(|name| layout.find(name).is_none())
@@ -168,6 +169,22 @@ mod tests {
             let layout = registry.layout(&entry.id).unwrap();
             assert_eq!(registry.family_of_layout(&layout).unwrap(), entry.family);
         }
+    }
+
+    #[test]
+    fn a_type_that_only_some_layouts_have_is_not_missed() {
+        let builtin = Registry::builtin().unwrap();
+        let id = LayoutId("6.1.0-47-amd64".to_owned());
+        let layout = builtin.layout(&id).unwrap();
+        let mut files = Files::builtin();
+        let map = String::from_utf8(files.states["linux-6.toml"].to_vec()).unwrap();
+        let map = format!("{map}\n[type.of_another_release]\nsaved = true\n").into_bytes();
+        files
+            .states
+            .insert("linux-6.toml".to_owned(), Cow::Owned(map));
+        let registry = Registry::parse(files).unwrap();
+        assert_eq!(registry.family_of_layout(&layout).unwrap(), "linux-6");
+        assert!(registry.layout(&id).is_ok());
     }
 
     #[test]

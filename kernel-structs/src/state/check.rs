@@ -4,7 +4,10 @@ mod walking;
 
 use super::arms::has_arm;
 use super::tail::{self, NoTail};
-use super::{Go, Initial, Number, Place, Policy, Rule, StateMap, Tail, TypeEntry, Visit};
+use super::{
+    Derived, DerivedPlace, Go, Initial, Number, Place, Policy, Rule, StateMap, Tail, TypeEntry,
+    Visit, derived,
+};
 use crate::layout::{FieldPath, Layout, Type, TypeId};
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -244,6 +247,7 @@ impl StateMap {
                         field: field.clone(),
                     });
                 }
+                self.check_use(name, field, rule, &places, findings);
                 let sibling = match &rule.policy {
                     Policy::Follow(follow) => match follow.count.as_ref().map(|count| &count.of) {
                         Some(Number::Member(member)) => Some(member),
@@ -260,6 +264,63 @@ impl StateMap {
                     });
                 }
             }
+        }
+    }
+
+    /// Holds what a derived object is told by against all layouts: some layout has each member that
+    /// tells, and what lies right behind another object lies behind one that ends somewhere and is
+    /// found by itself.
+    fn check_derived(
+        &self,
+        layouts: &[&Layout],
+        derived: &Derived,
+        findings: &mut BTreeSet<StateFinding>,
+    ) {
+        let mut misfit = |member: &str, expected| {
+            findings.insert(StateFinding::Misfit {
+                table: "[derived]".to_owned(),
+                member: member.to_owned(),
+                expected,
+            });
+        };
+        for name in derived.conditions() {
+            if !layouts.iter().any(|layout| derived::member(layout, name)) {
+                misfit(name, "member of this name");
+            }
+        }
+        if derived.place == DerivedPlace::Behind {
+            if !self.roots.iter().any(|root| root.ty == derived.owner) {
+                misfit(&derived.owner, "root, which a trailing object is found by,");
+            }
+            let owner = self.types.get(&derived.owner);
+            if owner.is_some_and(|owner| owner.tail.is_some() || owner.extent.is_some()) {
+                misfit(&derived.owner, "end to lie behind");
+            }
+        }
+    }
+
+    /// What is said of a pointer holds where the member is one; that some layout has to have.
+    fn check_use(
+        &self,
+        name: &str,
+        field: &str,
+        rule: &Rule,
+        places: &[(&Layout, TypeId)],
+        findings: &mut BTreeSet<StateFinding>,
+    ) {
+        let found = places.iter().filter_map(|(layout, id)| {
+            let path = FieldPath::parse(field).ok()?;
+            Some((*layout, layout.resolve(*id, &path).ok()?.ty))
+        });
+        let fits: Vec<bool> = found
+            .map(|(layout, ty)| rule.policy.is_for(layout, ty))
+            .collect();
+        if !fits.is_empty() && !fits.contains(&true) {
+            findings.insert(StateFinding::Misfit {
+                table: format!("type.{name}.fields"),
+                member: field.to_owned(),
+                expected: "pointer or number, as its policy wants it,",
+            });
         }
     }
 
@@ -295,8 +356,12 @@ impl StateMap {
                 });
             }
         }
+        for derived in &self.derived {
+            self.check_derived(layouts, derived, findings);
+        }
         for layout in layouts {
-            for derived in &self.derived {
+            let there = self.derived.iter().filter(|derived| derived.holds(layout));
+            for derived in there {
                 walking::check_base(layout, derived, findings);
                 let owner = layout.find(&derived.owner);
                 let when = FieldPath::parse(&derived.when);

@@ -6,7 +6,8 @@ mod walking;
 use super::error::{StateError, bad_value, reason};
 use super::watch::{self, RawIgnored, RawWatched};
 use super::{
-    CountUnit, Derived, Follow, Initial, Missing, Policy, Root, Rule, StateMap, Tail, TypeEntry,
+    CountUnit, Derived, DerivedPlace, Follow, Initial, Missing, Policy, Root, Rule, StateMap,
+    SymbolPlace, Tail, TypeEntry,
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -51,8 +52,14 @@ struct RawDerived {
     ty: String,
     owner: String,
     base: Option<String>,
-    end: u64,
+    end: Option<u64>,
+    #[serde(default)]
+    behind: bool,
     when: String,
+    #[serde(default)]
+    has: Vec<String>,
+    #[serde(default)]
+    lacks: Vec<String>,
     reason: String,
 }
 
@@ -139,21 +146,51 @@ pub(super) fn parse(text: &str) -> Result<StateMap, StateError> {
         derived: raw
             .derived
             .into_iter()
-            .map(|derived| {
-                Ok(Derived {
-                    reason: reason(|| format!("[[derived]] {}", derived.ty), derived.reason)?,
-                    ty: derived.ty,
-                    owner: derived.owner,
-                    base: derived.base,
-                    end: derived.end,
-                    when: derived.when,
-                })
-            })
+            .map(derived)
             .collect::<Result<_, StateError>>()?,
         types,
         elements,
         walk: raw.walk,
         watch: watch::parse(raw.watch, raw.ignore)?,
+    })
+}
+
+fn derived(raw: RawDerived) -> Result<Derived, StateError> {
+    let place = format!("[[derived]] {}", raw.ty);
+    let wrong = |attribute, found: &str, expected| bad_value(&place, attribute, found, expected);
+    let lies = match (raw.end, raw.behind) {
+        (Some(end), false) => DerivedPlace::Ends {
+            base: raw.base,
+            end,
+        },
+        (None, true) if raw.base.is_none() => DerivedPlace::Behind,
+        (None, true) => {
+            return Err(wrong(
+                "base",
+                "there",
+                "no base of what lies behind its owner",
+            ));
+        }
+        (Some(_), true) => return Err(wrong("end", "there", "`end` or `behind`, not both")),
+        (None, false) => return Err(wrong("end", "nowhere", "`end`, or `behind = true`")),
+    };
+    let is_member = |name: &&String| {
+        name.split_once('.')
+            .is_some_and(|(ty, member)| !ty.is_empty() && !member.is_empty())
+    };
+    for (attribute, names) in [("has", &raw.has), ("lacks", &raw.lacks)] {
+        if let Some(found) = names.iter().find(|name| !is_member(name)) {
+            return Err(wrong(attribute, found, "members, as `type.member`"));
+        }
+    }
+    Ok(Derived {
+        reason: reason(|| place.clone(), raw.reason)?,
+        ty: raw.ty,
+        owner: raw.owner,
+        place: lies,
+        when: raw.when,
+        has: raw.has,
+        lacks: raw.lacks,
     })
 }
 
@@ -291,16 +328,23 @@ fn rule(place: &str, mut raw: RawRule) -> Result<Rule, StateError> {
 }
 
 fn initial(place: &str, value: toml::Value) -> Result<Initial, StateError> {
-    const EXPECTED: &str = "an integer, `\"null\"`, `\"zero\"`, `\"self\"`, `\"empty-list\"`, or a table of these by member path";
+    const EXPECTED: &str = "an integer, `\"null\"`, `\"zero\"`, `\"self\"`, `\"empty-list\"`, `{ symbol = \"name\" }`, or a table of these by member path";
     match value {
         toml::Value::Integer(value) => Ok(Initial::Value(value)),
-        toml::Value::String(word) => match word.as_str() {
-            "null" => Ok(Initial::Null),
-            "zero" => Ok(Initial::Zero),
-            "empty-list" => Ok(Initial::EmptyList),
-            "self" => Ok(Initial::OwnAddress),
-            _ => Err(bad_value(place, "initial", &word, EXPECTED)),
+        toml::Value::String(text) => match word(&text) {
+            Some(word) => Ok(word),
+            None => Err(bad_value(place, "initial", &text, EXPECTED)),
         },
+        // A member called `symbol` has no text for a value.
+        toml::Value::Table(table) if table.get("symbol").is_some_and(toml::Value::is_str) => {
+            let symbol = SymbolPlace::read(&table).filter(|symbol| word(&symbol.name).is_none());
+            let found = toml::Value::Table(table);
+            symbol.map(Initial::Symbol).ok_or_else(|| {
+                const SYMBOL: &str =
+                    "the name of a symbol of the kernel image, and perhaps an `offset` above zero";
+                bad_value(place, "initial", &found.to_string(), SYMBOL)
+            })
+        }
         toml::Value::Table(table) => table
             .into_iter()
             .map(|(member, value)| match initial(place, value)? {
@@ -310,5 +354,16 @@ fn initial(place: &str, value: toml::Value) -> Result<Initial, StateError> {
             .collect::<Result<_, _>>()
             .map(Initial::Members),
         other => Err(bad_value(place, "initial", &other.to_string(), EXPECTED)),
+    }
+}
+
+/// An initial value that is one word.
+fn word(text: &str) -> Option<Initial> {
+    match text {
+        "null" => Some(Initial::Null),
+        "zero" => Some(Initial::Zero),
+        "empty-list" => Some(Initial::EmptyList),
+        "self" => Some(Initial::OwnAddress),
+        _ => None,
     }
 }

@@ -200,6 +200,7 @@ impl StateMap {
         // What one release points at and another has inside: there the rules of its members hold.
         let follows = |rule: &Rule| matches!(rule.policy, Policy::Follow(_));
         let found = found.filter(|(rule, _)| !(follows(rule) && is_of_structures(layout, ty)));
+        let found = found.filter(|(rule, _)| rule.policy.is_for(layout, ty));
         found.or_else(|| {
             let (ty, rule) = self.named_type_rule(layout, ty)?;
             Some((rule, RuleFrom::Type { ty }))

@@ -119,14 +119,19 @@ impl Linux6<'_> {
         })
     }
 
-    /// The register state that `fpu.fpstate` leads to, which is in the task or an object.
+    /// The register state that `fpu.fpstate` leads to, which is in the fpu or an object. The fpu is
+    /// in the task, or from 6.16 on behind it (arch/x86/include/asm/processor.h: x86_task_fpu).
     fn floating_point(&self, task: usize, components: &Components) -> Result<Vec<CoreNote>, Fault> {
         let walked = self.walked;
         let view = walked.view(task)?;
-        let Some(at) = view.pointer("thread.fpu.fpstate")? else {
+        let (fpu, path) = match walked.right_behind(task, "fpu") {
+            Some(fpu) => (fpu, "fpstate"),
+            None => (task, "thread.fpu.fpstate"),
+        };
+        let Some(at) = walked.view(fpu)?.pointer(path)? else {
             return Ok(Vec::new());
         };
-        let object = walked.object_at("fpstate", at).unwrap_or(task);
+        let object = walked.object_at("fpstate", at).unwrap_or(fpu);
         let saved = &walked.objects[object];
         let start = at.0.wrapping_sub(saved.at.0) as usize;
         let Some(bytes) = saved.bytes.get(start..) else {

@@ -3,7 +3,7 @@
 use super::{MAX_ELEMENTS, Pointer, Walked};
 use crate::error::{Fault, Flaw};
 use crate::memory::{Memory, little_endian};
-use crate::places::{SavedType, Shape};
+use crate::places::SavedType;
 use kconv_image::KernelAddr;
 use kernel_structs::layout::{FieldPath, Type};
 use kernel_structs::state::{CountUnit, Follow, Number, TailPlace};
@@ -68,32 +68,32 @@ impl<'a> Walked<'a> {
         if let Some(tail) = ty.tail.as_ref().filter(|_| count == 1) {
             return self.size_with_tail(&tail.at, at);
         }
-        let (Some(rule), Shape::Named(id)) = (ty.extent, &ty.shape) else {
+        let Some(extent) = ty.extent else {
             return Ok(ty.size * u64::from(count));
         };
-        let layout = self.memory.layout;
+        let (layout, rule) = (self.memory.layout, extent.rule);
         let offset_of = |member: &str| -> Result<u64, Fault> {
-            let found = layout.resolve(*id, &FieldPath::parse(member)?)?;
+            let found = layout.resolve(extent.of, &FieldPath::parse(member)?)?;
             Ok(found.offset.byte().0)
         };
         let from = rule.from.as_deref().map_or(Ok(0), offset_of)?;
         let found = match &rule.of {
             Number::Variable(name) => u64::from(variable(self.memory, name)?),
             Number::Member(member) => {
-                let place = at.checked_add(offset_of(member)?);
+                let start = at.0.checked_sub(extent.before).map(KernelAddr);
+                let place = start.unwrap_or(at).checked_add(offset_of(member)?);
                 let bytes = self.memory.bytes(place.unwrap_or(at), 4)?;
                 little_endian(&bytes)
             }
         };
-        let size = from.saturating_add(found);
-        if found == 0 || size > ty.size + MAX_SURPLUS {
-            return Err(Flaw::Size {
+        let size = from.saturating_add(found).checked_sub(extent.before);
+        let most = ty.size + MAX_SURPLUS;
+        size.filter(|size| found != 0 && (1..=most).contains(size))
+            .ok_or_else(|| Flaw::Size {
                 of: rule.of.name().to_owned(),
                 size: found,
-                most: ty.size + MAX_SURPLUS - from,
-            });
-        }
-        Ok(size)
+                most: (most + extent.before).saturating_sub(from),
+            })
     }
 
     /// How many bytes an object at `at` has that ends in a flexible array.

@@ -3,7 +3,7 @@
 use super::{Context, Scalar};
 use crate::at::At;
 use crate::placement::Placed;
-use kconv_image::model::{KernelAddr, ObjectId, Slot, SlotTarget, Symbol, SymbolId};
+use kconv_image::model::{KernelAddr, ObjectId};
 use kconv_rules::RuleKind;
 use zerocopy::FromBytes;
 
@@ -43,49 +43,14 @@ impl Context<'_> {
 
     /// Name of the symbol that the old pointer at `at` is at.
     pub fn symbol_name(&self, at: &At<'_>) -> Option<&str> {
-        let slot = self
-            .slots
-            .binary_search_by(|slot| slot.offset.cmp(&at.old))
-            .ok()?;
-        let SlotTarget::Symbol(id) = self.slots[slot].target else {
-            return None;
-        };
-        let symbol = self.symbol_of(id)?;
+        let symbol = self.symbol_at(at)?;
         (symbol.offset == 0).then_some(symbol.name.as_str())
-    }
-
-    fn symbol_of(&self, id: SymbolId) -> Option<&Symbol> {
-        let known = self.namer.symbols();
-        let id = id.0 as usize;
-        known
-            .get(id)
-            .or_else(|| self.outcome.symbols.get(id.checked_sub(known.len())?))
     }
 
     /// A new pointer at `at` to the symbol `name`, which the image need not have had. The number
     /// is null as in every slot of another kernel than the origin.
     pub fn point_at_symbol<Q: Scalar>(&mut self, at: &At<'_>, name: &str) -> Q {
-        let known = self.namer.symbols().len();
-        let is_it = |symbol: &Symbol| symbol.name == name && symbol.offset == 0;
-        let found = self.namer.symbols().iter().position(is_it);
-        let made = || {
-            let index = self.outcome.symbols.iter().position(is_it);
-            index.map(|index| known + index)
-        };
-        let id = found.or_else(made).unwrap_or_else(|| {
-            self.outcome.symbols.push(Symbol {
-                name: name.to_owned(),
-                offset: 0,
-                origin: KernelAddr(0),
-            });
-            known + self.outcome.symbols.len() - 1
-        });
-        self.outcome.slots.push(Slot {
-            object: self.target,
-            offset: at.new,
-            target: SlotTarget::Symbol(SymbolId(id as u32)),
-        });
-        self.pointer(RuleKind::Call, at, 0)
+        self.point_at(RuleKind::Call, at, (name, 0))
     }
 }
 

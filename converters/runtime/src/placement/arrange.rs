@@ -3,6 +3,7 @@
 use super::{ALIGNMENT, Place, PlacementError};
 use crate::item::Setting;
 use kconv_image::model::{KernelAddr, Machine, ObjectId};
+use std::collections::BTreeMap;
 
 /// The address of every whole object after a step; 0 for all others.
 pub(super) fn arrange(
@@ -28,10 +29,15 @@ pub(super) fn arrange(
     // An object that came out of its folds has its home; one that was made never had one.
     let made = |id: ObjectId| place(id).object.part_of.is_some() && !place(id).before.is_folded();
     let (mut homes, mut made): (Vec<ObjectId>, Vec<ObjectId>) = ids()
-        .filter(|id| ty(*id).anchor.is_none())
+        .filter(|id| ty(*id).anchor.is_none() && ty(*id).behind.is_none())
         .partition(|id| !made(*id));
     homes.sort_by_key(|id| place(*id).object.home);
-    let block = |id: ObjectId| size(id).max(ty(id).extent.map_or(0, u64::from));
+    let followers = followers(setting, places, ids())?;
+    let block = |id: ObjectId| {
+        let own = size(id).max(ty(id).extent.map_or(0, u64::from));
+        let follower = followers.get(&id).map_or(0, |follower| size(*follower));
+        own.saturating_add(follower)
+    };
     let mut addresses = vec![KernelAddr(0); places.len()];
     let mut moved = Vec::new();
     let mut end = 0;
@@ -66,6 +72,11 @@ pub(super) fn arrange(
             .ok_or_else(|| no_room(id))?;
         addresses[id.0 as usize] = KernelAddr(start);
     }
+    for (owner, follower) in &followers {
+        let start = addresses[owner.0 as usize].0.checked_add(size(*owner));
+        let start = start.ok_or_else(|| no_room(*follower))?;
+        addresses[follower.0 as usize] = KernelAddr(start);
+    }
     for id in ids() {
         if let Some(anchor) = ty(id).anchor {
             let owner = addresses[place(id).object.owner.0 as usize].0;
@@ -76,4 +87,34 @@ pub(super) fn arrange(
         }
     }
     Ok(addresses)
+}
+
+/// Objects that lie right behind others, by those. An image may say anything; each has to lie where
+/// its owner, which is of the right type, ends, and there is room for one.
+fn followers(
+    setting: Setting<'_>,
+    places: &[Place],
+    ids: impl Iterator<Item = ObjectId>,
+) -> Result<BTreeMap<ObjectId, ObjectId>, PlacementError> {
+    let mut followers = BTreeMap::new();
+    for id in ids {
+        let place = &places[id.0 as usize];
+        let Some(behind) = place.ty.behind else {
+            continue;
+        };
+        let owner = place.object.owner;
+        let is_owner = |owner: &&Place| {
+            let end = owner.old.checked_add(owner.old_size);
+            owner.ty.name == behind && owner.after.is_whole() && end == Some(place.old)
+        };
+        let found = places.get(owner.0 as usize).filter(is_owner);
+        if found.is_none() || followers.insert(owner, id).is_some() {
+            return Err(PlacementError::NotBehind {
+                address: place.object.address,
+                ty: setting.type_name(&place.object).to_owned(),
+                owner: behind,
+            });
+        }
+    }
+    Ok(followers)
 }

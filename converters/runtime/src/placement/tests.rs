@@ -12,7 +12,7 @@ const fn ty(name: &'static str, from_size: u32, to_size: u32) -> TypeRules {
     }
 }
 
-static TYPES: [TypeRules; 4] = [
+static TYPES: [TypeRules; 6] = [
     // Grows from 12 to 16 bytes: its second word moves to the end, its third is no more.
     TypeRules {
         spans: &[Span::new(0, 0, 4), Span::new(4, 12, 4)],
@@ -26,6 +26,13 @@ static TYPES: [TypeRules; 4] = [
     TypeRules {
         extent: Some(8192),
         ..ty("task", 1440, 1456)
+    },
+    ty("thread", 64, 96),
+    TypeRules {
+        behind: Some("thread"),
+        open: true,
+        spans: &[Span::new(0, 0, 8), Span::new(8, 24, 24)],
+        ..ty("thread_state", 32, 48)
     },
 ];
 
@@ -94,6 +101,69 @@ fn an_object_that_fits_stays_at_home() {
 fn an_object_that_outgrew_its_place_moves_behind_all_others() {
     let map = map(&[(0, 0x1000, 1, 0), (2, 0x100c, 1, 0)]);
     assert_eq!(map.addresses(), [KernelAddr(0x1040), KernelAddr(0x100c)]);
+}
+
+/// A thread and its state, which is so many bytes longer than its type.
+fn with_state(objects: &[(u32, u64, u32, u32)], surplus: i64) -> Result<Map, PlacementError> {
+    let mut head = head(objects);
+    let mut lengths = Lengths::default();
+    for (object, id) in head.objects.iter_mut().zip((0..).map(ObjectId)) {
+        if object.ty == TypeIx(5) {
+            object.size = object.size.checked_add_signed(surplus).unwrap();
+            lengths.surplus.insert(id, surplus);
+        }
+    }
+    let old: Vec<_> = head.objects.iter().map(|object| object.address).collect();
+    let map = Map::new(&head, &old, &lengths, &step(&TYPES))?;
+    map.check_sizes(&head)?;
+    Ok(map)
+}
+
+#[test]
+fn what_lies_behind_an_object_goes_where_that_goes() {
+    for surplus in [0, -8, 100] {
+        let new_size = 48 + surplus;
+        // Room for both: 96 bytes, and the state.
+        let room = (96 + new_size) as u64;
+        let objects = [
+            (4, 0x1000, 1, 0),
+            (5, 0x1040, 1, 0),
+            (2, 0x1000 + room, 1, 0),
+        ];
+        let map = with_state(&objects, surplus).unwrap();
+        let expected = [0x1000, 0x1060, 0x1000 + room].map(KernelAddr);
+        assert_eq!(map.addresses(), expected, "{surplus}");
+        assert_eq!(map.new_size(ObjectId(1)) as i64, new_size);
+        // One byte less, and both move.
+        let objects = [
+            (4, 0x1000, 1, 0),
+            (5, 0x1040, 1, 0),
+            (2, 0x1000 + room - 1, 1, 0),
+        ];
+        let map = with_state(&objects, surplus).unwrap();
+        let addresses = map.addresses();
+        assert!(addresses[0].0 >= 0x1000 + room, "{addresses:?}");
+        assert_eq!(addresses[1].0, addresses[0].0 + 96);
+        // A pointer into it leads to the same place in it.
+        let into = |offset: u64| map.place(0x1040 + offset);
+        assert_eq!(into(0), Placed::At(addresses[1]));
+        assert_eq!(into(10), Placed::At(KernelAddr(addresses[1].0 + 26)));
+    }
+}
+
+#[test]
+fn what_does_not_lie_behind_its_owner_is_refused() {
+    for objects in [
+        // Elsewhere, with an owner of another type, with none, and two behind one.
+        &[(4, 0x1000, 1, 0), (5, 0x1041, 1, 0)][..],
+        &[(2, 0x1000, 1, 0), (5, 0x1020, 1, 0)],
+        &[(4, 0x1000, 1, 0), (5, 0x1040, 1, 7)],
+        &[(4, 0x1000, 1, 0), (5, 0x1040, 1, 0), (5, 0x1040, 1, 0)],
+    ] {
+        let error = with_state(objects, 0).unwrap_err();
+        let told = "does not lie right behind the thread that it belongs to";
+        assert!(error.to_string().contains(told), "{error}");
+    }
 }
 
 #[test]

@@ -266,13 +266,17 @@ fn restart(
     })
 }
 
-/// The register state that `fpu.fpstate` leads to, which is in the task or an object.
+/// The register state that `fpu.fpstate` leads to, which is in the fpu or an object. The fpu is in the
+/// task, or from 6.16 on behind it (arch/x86/include/asm/processor.h: x86_task_fpu).
 fn xstate(
     view: &View<'_>,
     xsave: &XsaveComponents,
     task: Place,
 ) -> Result<(Vec<u8>, u64), DecodeError> {
-    let state = view.required(task, "thread.fpu.fpstate", "fpstate")?;
+    let state = match view.right_behind(task, "fpu")? {
+        Some(fpu) => view.required(fpu, "fpstate", "fpstate")?,
+        None => view.required(task, "thread.fpu.fpstate", "fpstate")?,
+    };
     let size = view.unsigned(state, "size")?;
     let user = view.unsigned(state, "user_xfeatures")?;
     let kept = view.bytes_from(state, "regs", size)?;

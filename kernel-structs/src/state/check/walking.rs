@@ -2,7 +2,9 @@
 
 use super::StateFinding;
 use crate::layout::{FieldPath, Layout, Step, Type, TypeId};
-use crate::state::{Container, Derived, Number, Root, StateMap, Telling, TypeEntry, union_of};
+use crate::state::{
+    Container, Derived, DerivedPlace, Number, Root, StateMap, Telling, TypeEntry, union_of,
+};
 use std::collections::BTreeSet;
 
 type Findings = BTreeSet<StateFinding>;
@@ -163,7 +165,10 @@ pub(super) fn check_threads(layout: &Layout, root: &Root, findings: &mut Finding
 
 /// Holds the pointer from which a derived object is found against `layout`.
 pub(super) fn check_base(layout: &Layout, derived: &Derived, findings: &mut Findings) {
-    let Some(base) = &derived.base else {
+    let DerivedPlace::Ends {
+        base: Some(base), ..
+    } = &derived.place
+    else {
         return;
     };
     let ty = layout

@@ -106,6 +106,20 @@ impl<'v> Fields<'v> {
         bytes.ok_or_else(|| self.past_end(path))
     }
 
+    /// The object of type `ty` that begins where this one ends.
+    pub(super) fn right_behind(&self, ty: &str) -> Option<Fields<'v>> {
+        let object = self.view.head().object(self.id);
+        let end = object.address.0.checked_add(object.size)?;
+        let (id, start) = self.view.object_at(end)?;
+        let found = start == 0 && self.view.type_name(id) == ty;
+        Some(Fields {
+            view: self.view,
+            id,
+            ty: self.view.ty(id).filter(|_| found)?,
+            start,
+        })
+    }
+
     /// The structure that the pointer at `path` leads to; `None` if it is null or that was not
     /// saved.
     pub(super) fn follow(&self, path: &str) -> Result<Option<Fields<'v>>, FieldError> {

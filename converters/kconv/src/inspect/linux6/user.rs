@@ -81,7 +81,12 @@ pub(super) fn user_state(
         thread.insert("shadow_stack", task.hex("thread.shstk.base")?);
         thread.insert("shadow_stack_size", task.hex("thread.shstk.size")?);
     }
-    let fpu = match task.follow("thread.fpu.fpstate")? {
+    // From 6.16 on it lies behind the task (arch/x86/include/asm/processor.h: x86_task_fpu).
+    let state = match task.right_behind("fpu") {
+        Some(fpu) => fpu.follow("fpstate")?,
+        None => task.follow("thread.fpu.fpstate")?,
+    };
+    let fpu = match state {
         Some(state) => each(
             ["size", "user_size", "xfeatures", "user_xfeatures", "xfd"],
             |field| state.hex(field),
