@@ -324,3 +324,30 @@ fn decisions_about_flags_are_read_strictly() {
     ];
     insta::assert_snapshot!(all.join("\n"));
 }
+
+/// A constant that stands for an initial value is the number that each layout has for it.
+#[test]
+fn an_initial_value_may_be_a_constant() {
+    let rule = "[type.s.fields]\nvalue = { policy = \"reset\", initial = { constant = \"VALUE_MAX\" }, reason = \"r\" }\n";
+    let made = |old: &[(&str, i128)], new: &[(&str, i128)]| {
+        let text = "struct s { unsigned int flags; int value; };";
+        let rules = format!("{WATCH}{rule}");
+        Fixture::of(text, text)
+            .rules(&rules)
+            .constants(old, new)
+            .make()
+    };
+    let same = made(&[("VALUE_MAX", 140)], &[("VALUE_MAX", 140)]);
+    let (initial, strict) = (140, false);
+    assert_eq!(
+        field(&same, "value").action,
+        Action::Reset { initial, strict }
+    );
+    let other = made(&[("VALUE_MAX", 140)], &[("VALUE_MAX", 99)]);
+    assert_eq!(other.undecided, []);
+    assert_eq!(field(&other, "value").action, Action::Set { value: 99 });
+    let drops = &other.plan.types["s"].drops;
+    assert_eq!(drops[0].action, Action::Drop { initial, strict });
+    let none = made(&[("VALUE_MAX", 140)], &[("VALUE_OTHER", 1)]);
+    insta::assert_snapshot!(undecided(&none));
+}

@@ -215,6 +215,8 @@ pub enum Initial {
     EmptyList,
     /// An integer or a pointer's number.
     Value(i64),
+    /// The number of a constant, as the layout has it.
+    Constant(String),
     /// A pointer to nothing.
     Null,
     /// All bytes zero, whatever the types of members say.

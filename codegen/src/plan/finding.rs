@@ -115,6 +115,11 @@ pub enum Why {
         /// Name of the other layout.
         layout: String,
     },
+    /// Its initial value is a constant that a layout does not have.
+    NoConstant {
+        /// The constant.
+        name: String,
+    },
     /// A decision about one of its flags cannot be carried out.
     Flag {
         /// The flag.
@@ -185,6 +190,9 @@ impl Undecided {
             Why::NoConstants { layout } => format!(
                 "give {layout} its constants with `kconv-gen layout constants {layout} --headers FOLDER`"
             ),
+            Why::NoConstant { name } => format!(
+                "have the layouts store {name}: name it in a [[watch]] entry with `fields`, and give them their constants again"
+            ),
             Why::Flag { .. } => "correct the decision".to_owned(),
             Why::NoInitial { member } => {
                 format!(
@@ -253,6 +261,12 @@ impl fmt::Display for Why {
             }
             Why::NoConstants { layout } => {
                 write!(f, "is made of constants, and none are known of {layout}")
+            }
+            Why::NoConstant { name } => {
+                write!(
+                    f,
+                    "is {name} initially, a constant that a layout does not have"
+                )
             }
             Why::Flag { name, place, what } => {
                 write!(

@@ -135,6 +135,9 @@ impl Planner<'_> {
         how: How<'_>,
         parts: &mut Vec<Part>,
     ) -> Result<(), Why> {
+        if let Initial::Constant(name) = how.initial {
+            return self.reset_to_constant(old, new, name, how, parts);
+        }
         let How {
             initial, strict, ..
         } = how;
@@ -277,6 +280,44 @@ impl Planner<'_> {
         }
     }
 
+    /// Resets a value to the number of a constant, which may be another one under the two layouts:
+    /// then the new value gets its own, and the old one is held against its own.
+    fn reset_to_constant(
+        &mut self,
+        old: Option<Value>,
+        new: Option<Value>,
+        name: &str,
+        how: How<'_>,
+        parts: &mut Vec<Part>,
+    ) -> Result<(), Why> {
+        let number = |which: Which| {
+            let value = self.layout(which).constant(name);
+            let value = value.and_then(|value| i64::try_from(value).ok());
+            value.map(Initial::Value).ok_or_else(|| Why::NoConstant {
+                name: name.to_owned(),
+            })
+        };
+        let was = old.as_ref().map(|_| number(Which::Old)).transpose()?;
+        let is = new.as_ref().map(|_| number(Which::New)).transpose()?;
+        match (was, is) {
+            (Some(was), Some(is)) if was != is => {
+                let of = |initial| How { initial, ..how };
+                self.reset_as(None, new, of(&is), parts)?;
+                self.reset_as(old, None, of(&was), parts)
+            }
+            (was, is) => match was.or(is) {
+                Some(initial) => {
+                    let how = How {
+                        initial: &initial,
+                        ..how
+                    };
+                    self.reset_as(old, new, how, parts)
+                }
+                None => Ok(()),
+            },
+        }
+    }
+
     fn scalars(&self, old: TypeId, new: TypeId) -> bool {
         let scalar = |which: Which, ty: TypeId| {
             matches!(
@@ -306,7 +347,11 @@ impl Planner<'_> {
             Initial::EmptyList | Initial::OwnAddress | Initial::Members(_) => {
                 matches!(ctype::shape(layout, ty), Shape::Struct(..))
             }
-            Initial::Zero | Initial::Null | Initial::Value(_) | Initial::Symbol(_) => false,
+            Initial::Zero
+            | Initial::Null
+            | Initial::Value(_)
+            | Initial::Constant(_)
+            | Initial::Symbol(_) => false,
         }
     }
 
@@ -441,9 +486,11 @@ impl Planner<'_> {
         match how.initial {
             Initial::EmptyList => return empty_list(old, new, how.strict, parts),
             // A number, a null or an address is not what a structure is.
-            Initial::Value(_) | Initial::Null | Initial::OwnAddress | Initial::Symbol(_) => {
-                return Err(MISFIT);
-            }
+            Initial::Value(_)
+            | Initial::Constant(_)
+            | Initial::Null
+            | Initial::OwnAddress
+            | Initial::Symbol(_) => return Err(MISFIT),
             Initial::Default | Initial::Zero | Initial::Members(_) => {}
         }
         let (old_fields, new_fields) = (
@@ -577,9 +624,12 @@ fn number(initial: &Initial) -> Result<i64, Why> {
     match initial {
         Initial::Default | Initial::Zero | Initial::Null => Ok(0),
         Initial::Value(value) => Ok(*value),
-        Initial::EmptyList | Initial::OwnAddress | Initial::Symbol(_) | Initial::Members(_) => {
-            Err(MISFIT)
-        }
+        // A constant has become a number before.
+        Initial::EmptyList
+        | Initial::OwnAddress
+        | Initial::Constant(_)
+        | Initial::Symbol(_)
+        | Initial::Members(_) => Err(MISFIT),
     }
 }
 

@@ -179,6 +179,7 @@ fn by_state_map(why: &Why) -> bool {
             | Why::TooLarge { .. }
             | Why::MeaningOnOneSide
             | Why::NoConstants { .. }
+            | Why::NoConstant { .. }
     )
 }
 

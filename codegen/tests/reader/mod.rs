@@ -534,6 +534,13 @@ fn by_policy(
                     strict,
                 },
                 Some(Initial::Value(value)) => Meaning::Reset { value, strict },
+                Some(Initial::Constant(name)) => {
+                    let value = layout.constant(&name).unwrap();
+                    Meaning::Reset {
+                        value: i64::try_from(value).unwrap(),
+                        strict,
+                    }
+                }
                 // No map of a stored layout says it.
                 Some(Initial::Symbol(symbol)) => unimplemented!("{symbol}"),
                 Some(Initial::Default | Initial::Null | Initial::Zero | Initial::Members(_))

@@ -328,7 +328,7 @@ fn rule(place: &str, mut raw: RawRule) -> Result<Rule, StateError> {
 }
 
 fn initial(place: &str, value: toml::Value) -> Result<Initial, StateError> {
-    const EXPECTED: &str = "an integer, `\"null\"`, `\"zero\"`, `\"self\"`, `\"empty-list\"`, `{ symbol = \"name\" }`, or a table of these by member path";
+    const EXPECTED: &str = "an integer, `\"null\"`, `\"zero\"`, `\"self\"`, `\"empty-list\"`, `{ symbol = \"name\" }`, `{ constant = \"NAME\" }`, or a table of these by member path";
     match value {
         toml::Value::Integer(value) => Ok(Initial::Value(value)),
         toml::Value::String(text) => match word(&text) {
@@ -344,6 +344,17 @@ fn initial(place: &str, value: toml::Value) -> Result<Initial, StateError> {
                     "the name of a symbol of the kernel image, and perhaps an `offset` above zero";
                 bad_value(place, "initial", &found.to_string(), SYMBOL)
             })
+        }
+        toml::Value::Table(table) if table.get("constant").is_some_and(toml::Value::is_str) => {
+            let name = table.get("constant").and_then(toml::Value::as_str);
+            match name.filter(|name| table.len() == 1 && word(name).is_none()) {
+                Some(name) => Ok(Initial::Constant(name.to_owned())),
+                None => {
+                    let found = toml::Value::Table(table.clone()).to_string();
+                    let expected = "the name of a constant that a [[watch]] entry has";
+                    Err(bad_value(place, "initial", &found, expected))
+                }
+            }
         }
         toml::Value::Table(table) => table
             .into_iter()
