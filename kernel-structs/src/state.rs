@@ -9,6 +9,8 @@ mod arms;
 mod check;
 mod parse;
 mod tail;
+#[cfg(test)]
+mod tests;
 mod walking;
 mod watch;
 
