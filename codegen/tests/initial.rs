@@ -5,8 +5,9 @@
 mod fixture;
 
 use fixture::Fixture;
-use kconv_codegen::plan::{Action, FieldPlan, Made, Why};
+use kconv_codegen::plan::{Action, FieldPlan, Made, Pair, Plan, Side, Why};
 use kconv_runtime::table::{RuleKind, Source};
+use kernel_structs::layout::Fingerprint;
 
 fn field<'m>(made: &'m Made, ty: &str, path: &str) -> &'m FieldPlan {
     let plan = &made.plan.types[ty];
@@ -373,4 +374,74 @@ fn a_saved_type_that_only_some_layouts_have_is_planned_where_both_have_it() {
             .iter()
             .any(|open| matches!(open.why, Why::NoSuchType { .. }))
     );
+}
+
+/// A stack lies at the end of its task's memory, unless a pointer of the task says where.
+#[test]
+fn an_object_that_a_pointer_leads_to_does_not_move_with_its_owner() {
+    let text = "struct regs { int ip; }; struct s { struct s *stack; int user; };";
+    let derived = |base: &str| {
+        format!(
+            "[[derived]]\ntype = \"regs\"\nowner = \"s\"\n{base}end = 8192\nwhen = \"user\"\nreason = \"r\"\n[type.regs]\nsaved = true\n[type.s.fields]\nstack = {{ policy = \"within\", reason = \"r\" }}\n"
+        )
+    };
+    let anchor = |base: &str| {
+        let made = Fixture::of(text, text).rules(&derived(base)).make();
+        assert_eq!(open(&made), [""; 0]);
+        made.plan.types["regs"].anchor_end
+    };
+    assert_eq!(anchor(""), Some(8192));
+    assert_eq!(anchor("base = \"stack\"\n"), None);
+}
+
+/// A root, and an object that is found by the name of its type, are not left out in silence.
+#[test]
+fn a_saved_type_that_something_leads_to_by_name_has_to_be_on_both_sides() {
+    let with = "struct extra { int x; }; struct s { int a; };";
+    let without = "struct s { int a; };";
+    let rules = "[[derived]]\ntype = \"extra\"\nowner = \"s\"\nend = 64\nwhen = \"a\"\nreason = \"r\"\n[type.extra]\nsaved = true\n";
+    let why = |old: &str, new: &str| {
+        let fixture = Fixture::of(old, new);
+        let map = fixture::state_map(&["s"], rules);
+        let side = |release, layout| Side {
+            release,
+            layout_name: release,
+            fingerprint: Fingerprint([0; 32]),
+            layout,
+        };
+        let made = Plan::make(&Pair {
+            converter: "convert-old-new",
+            machine: "i386",
+            from: side("old", &fixture.old),
+            to: side("new", &fixture.new),
+            map: &map,
+            overrides: &fixture.overrides,
+        });
+        made.undecided
+            .into_iter()
+            .map(|open| open.why)
+            .collect::<Vec<_>>()
+    };
+    let lacks = |layout: &str| Why::NoSuchType {
+        layout: layout.to_owned(),
+    };
+    assert_eq!(why(with, without), [lacks("new")]);
+    assert_eq!(why(without, with), [lacks("old")]);
+    assert_eq!(why(with, with), []);
+}
+
+#[test]
+fn elements_that_begin_as_something_else_than_zero_are_not_zeroed() {
+    let lock = "[type.lock_t]\npolicy = \"reset\"\ninitial = { slock = 1 }\nreason = \"free\"\n[type.s.fields]\nlocks = { policy = \"reset\", reason = \"nobody waits\" }\n";
+    let lock_t = "typedef struct { unsigned int slock; } lock_t; ";
+    let with = format!("{lock_t} struct s {{ int a; lock_t locks[2]; }};");
+    let without = format!("{lock_t} struct s {{ int a; }};");
+    for (old, new) in [(&with, &without), (&without, &with)] {
+        let made = Fixture::of(old, new).rules(lock).make();
+        let why: Vec<&Why> = made.undecided.iter().map(|open| &open.why).collect();
+        assert!(
+            matches!(why.as_slice(), [Why::PolicyDoesNotFit { .. }]),
+            "{why:?}"
+        );
+    }
 }
