@@ -157,6 +157,16 @@ change!(
     "union u { int x; char y[4]; }; union v { int x; int z; }; struct s { union u a; union v b; };"
 );
 change!(
+    a_union_with_a_pointer_needs_a_policy,
+    "union u { int x; void *p; }; struct s { union u a; int b; };",
+    "union u { int x; void *p; }; struct s { int b; union u a; };"
+);
+change!(
+    an_array_of_none_says_nothing_of_one_of_some,
+    "struct s { int a[0]; int b[2]; };",
+    "struct s { int a[2]; int b[0]; };"
+);
+change!(
     members_of_anonymous_structures_are_members_and_unions_stay_together,
     "struct s { struct { int a; int b; }; union { int c; char d[4]; }; };",
     "struct s { int b; int a; union { int c; char d[4]; }; };"
@@ -199,6 +209,28 @@ change!(
     rules "[type.s.fields]
 a = { policy = \"symbol\", reason = \"no\" }
 b = { policy = \"stack\", reason = \"no\" }
+"
+);
+
+change!(
+    a_carried_bit_field_of_another_width_is_undecided,
+    "struct s { unsigned int a : 3; unsigned int b : 3; };",
+    "struct s { unsigned int a : 4; unsigned int b : 3; };",
+    rules "[type.s.fields]
+a = { policy = \"carry\", reason = \"a count\" }
+b = { policy = \"carry\", reason = \"a count\" }
+"
+);
+change!(
+    a_pointer_that_means_something_else_is_undecided,
+    "typedef void *hook_t; typedef void *data_t; struct s { hook_t a; data_t b; };",
+    "typedef void *hook_t; typedef void *data_t; struct s { data_t a; data_t b; };",
+    rules "[type.hook_t]
+policy = \"symbol\"
+reason = \"a function\"
+[type.data_t]
+policy = \"user\"
+reason = \"the program's\"
 "
 );
 

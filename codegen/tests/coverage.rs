@@ -127,6 +127,42 @@ fn a_copy_of_another_length() {
     insta::assert_snapshot!(said);
 }
 
+/// As many bytes on both sides, but not with the same in them.
+#[test]
+fn a_copy_of_a_structure_that_changed_inside() {
+    let fixture = Fixture::of(
+        "struct p { int x; int y; }; struct s { struct p e; struct p f[2]; };",
+        "struct p { int y; int x; }; struct s { struct p e; struct p f[2]; };",
+    );
+    for name in ["e", "f"] {
+        let mut plan = fixture.make().plan;
+        field(plan.types.get_mut("s").unwrap(), name).action = Action::Copy;
+        let findings = coverage::check(&plan, &fixture.old, &fixture.new);
+        let misfit = |field: &str| matches!(findings.as_slice(), [CoverageFinding::Misfit { field: found, .. }] if found == field);
+        assert!(misfit(name), "{findings:?}");
+    }
+}
+
+#[test]
+fn a_nested_value_of_another_size() {
+    for side in ["from", "to"] {
+        let fixture = fixture();
+        let mut plan = fixture.make().plan;
+        let nested = plan.types.get_mut("p").unwrap();
+        match side {
+            "from" => nested.from_size += 4,
+            _ => nested.to_size += 4,
+        }
+        let findings = coverage::check(&plan, &fixture.old, &fixture.new);
+        let misfit = |field: &str| {
+            findings.iter().any(|finding| {
+                matches!(finding, CoverageFinding::Misfit { ty, field: found, .. } if ty == "s" && found == field)
+            })
+        };
+        assert!(misfit("e") && misfit("f"), "{side}: {findings:?}");
+    }
+}
+
 #[test]
 fn an_array_of_another_length() {
     let said = trip(|ty| match &mut field(ty, "f").action {

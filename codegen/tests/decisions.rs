@@ -8,7 +8,7 @@ use fixture::Fixture;
 use kconv_codegen::family::Family;
 use kconv_codegen::generate::{self, GenerateError};
 use kconv_codegen::needed::stale;
-use kconv_codegen::overrides::{self, Changes, FOLDER};
+use kconv_codegen::overrides::{self, Changes, FOLDER, Overrides};
 use kconv_codegen::show;
 use kernel_structs::releases::Registry;
 use std::path::{Path, PathBuf};
@@ -172,6 +172,30 @@ fn an_entry_that_changes_nothing_is_an_error() {
                 .rules(lock)
                 .decided(&entry("s.gone", "drop = \"only-if-initial\""))
         ),
+        ""
+    );
+}
+
+/// What would be without the decision is only looked at.
+#[test]
+fn a_decision_leaves_nothing_open_of_what_it_decides() {
+    let fixture = Fixture::of(
+        "struct p { int x; }; struct s { struct p a; };",
+        "struct p { int x; int y; }; struct s { struct p a; };",
+    );
+    assert!(
+        told(&Fixture {
+            overrides: Overrides::default(),
+            ..fixture
+        })
+        .contains("p.y is new")
+    );
+    let fixture = Fixture::of(
+        "struct p { int x; }; struct s { struct p a; };",
+        "struct p { int x; int y; }; struct s { struct p a; };",
+    );
+    assert_eq!(
+        told(&fixture.decided(&entry("s.a", "call = \"grown\""))),
         ""
     );
 }

@@ -6,8 +6,9 @@ mod fixture;
 
 use fixture::Fixture;
 use kconv_codegen::overrides::Changes;
-use kconv_codegen::plan::{Action, FieldPlan, Made, Why};
+use kconv_codegen::plan::{Action, FieldPlan, Made, Meaning, Pair, Plan, Side, Why};
 use kconv_runtime::table::{RuleKind, Source};
+use kernel_structs::layout::Fingerprint;
 use kernel_structs::state::SymbolPlace;
 
 fn field<'m>(made: &'m Made, ty: &str, path: &str) -> &'m FieldPlan {
@@ -261,8 +262,12 @@ fn new_elements_have_a_stated_value() {
             Action::Elements { rest: -1, .. }
         ));
     }
-    let made = Fixture::of(arrays.0, arrays.0).decided(entry).make();
-    assert_eq!(made.undecided.len(), 1);
+    // Without new elements there is nothing to state, whatever becomes of the others.
+    let widened = ("struct s { short a[2]; };", "struct s { int a[2]; };");
+    for (old, new) in [(arrays.0, arrays.0), widened] {
+        let made = Fixture::of(old, new).decided(entry).make();
+        assert_eq!(made.undecided.len(), 1);
+    }
 }
 
 #[test]
@@ -666,5 +671,78 @@ fn a_policy_of_a_pointer_is_not_one_of_the_structure_that_has_its_name() {
             open(&made),
             ["data.usrptr is or holds a pointer of which the state map says nothing"]
         );
+    }
+}
+
+/// A stack lies at the end of its task's memory, unless a pointer of the task says where.
+#[test]
+fn an_object_that_a_pointer_leads_to_does_not_move_with_its_owner() {
+    let text = "struct regs { int ip; }; struct s { struct s *stack; int user; };";
+    let derived = |base: &str| {
+        format!(
+            "[[derived]]\ntype = \"regs\"\nowner = \"s\"\n{base}end = 8192\nwhen = \"user\"\nreason = \"r\"\n[type.regs]\nsaved = true\n[type.s.fields]\nstack = {{ policy = \"within\", reason = \"r\" }}\n"
+        )
+    };
+    let anchor = |base: &str| {
+        let made = Fixture::of(text, text).rules(&derived(base)).make();
+        assert_eq!(open(&made), [""; 0]);
+        made.plan.types["regs"].anchor_end
+    };
+    assert_eq!(anchor(""), Some(8192));
+    assert_eq!(anchor("base = \"stack\"\n"), None);
+}
+
+/// A root, and an object that is found by the name of its type, are not left out in silence.
+#[test]
+fn a_saved_type_that_something_leads_to_by_name_has_to_be_on_both_sides() {
+    let with = "struct extra { int x; }; struct s { int a; };";
+    let without = "struct s { int a; };";
+    let rules = "[[derived]]\ntype = \"extra\"\nowner = \"s\"\nend = 64\nwhen = \"a\"\nreason = \"r\"\n[type.extra]\nsaved = true\n";
+    let why = |old: &str, new: &str| {
+        let fixture = Fixture::of(old, new);
+        let map = fixture::state_map(&["s"], rules);
+        let side = |release, layout| Side {
+            release,
+            layout_name: release,
+            fingerprint: Fingerprint([0; 32]),
+            layout,
+        };
+        let made = Plan::make(&Pair {
+            converter: "convert-old-new",
+            machine: "i386",
+            from: side("old", &fixture.old),
+            to: side("new", &fixture.new),
+            map: &map,
+            overrides: &fixture.overrides,
+        });
+        made.undecided
+            .into_iter()
+            .map(|open| open.why)
+            .collect::<Vec<_>>()
+    };
+    let lacks = |layout: &str| Why::NoSuchType {
+        layout: layout.to_owned(),
+    };
+    assert_eq!(why(with, without), [lacks("new")]);
+    assert_eq!(why(without, with), [lacks("old")]);
+    assert_eq!(why(with, with), []);
+}
+
+/// A chain that ends in null has no head that an emptied one could lead to.
+#[test]
+fn a_chain_of_saved_objects_is_whole() {
+    let node = "struct node { struct node *next; struct node **pprev; };";
+    let made = Fixture::of(
+        &format!("{node} struct s {{ struct node link; int a; }};"),
+        &format!("{node} struct s {{ int a; struct node link; }};"),
+    )
+    .rules("[type.s.fields]\nlink = { policy = \"within\", reason = \"others like it\" }\n")
+    .make();
+    assert_eq!(open(&made), [""; 0]);
+    for path in ["link.next", "link.pprev"] {
+        let pointer = field(&made, "s", path);
+        let meaning = Meaning::WithinRequired;
+        assert_eq!(pointer.action, Action::Pointer { meaning });
+        assert_eq!(pointer.rule, RuleKind::Within);
     }
 }

@@ -13,6 +13,8 @@ mod initial;
 mod parse;
 mod places;
 mod tail;
+#[cfg(test)]
+mod tests;
 mod walking;
 mod watch;
 

@@ -78,6 +78,11 @@ fn what_does_not_fit_the_layouts_is_told() {
         ),
         (
             sigqueue,
+            "list = { element = \"sigqueue\", link = \"info\"",
+            "[type.sigpending.containers] list: the layout has no container whose elements have such a `link` there",
+        ),
+        (
+            sigqueue,
             "list = { element = \"dentry\", link = \"list\"",
             "[type.sigpending.containers] list: the layout has no container of a saved type there",
         ),

@@ -98,10 +98,91 @@ fn merge(mut spans: Vec<Span>) -> Vec<Span> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Bits, Node, Place, TaskLabel};
     use super::*;
+    use kconv_rules::{RuleKind, Source};
+    use kernel_structs::layout::{FieldPath, Fingerprint};
 
     fn span(from: u64, to: u64, len: u64) -> Span {
         Span { from, to, len }
+    }
+
+    fn field(from: (u64, u64, bool), to: (u64, u64, bool)) -> FieldPlan {
+        let place = |(offset, len, bit_field)| {
+            Some(Place {
+                bits: Bits { offset, len },
+                declared: String::from("int"),
+                ty: None,
+                bit_field,
+            })
+        };
+        FieldPlan {
+            path: FieldPath::default(),
+            old_path: None,
+            rule: RuleKind::BitField,
+            action: Action::BitField,
+            from: place(from),
+            to: place(to),
+            source: Source::Automatic,
+            reason: String::new(),
+            evidence: String::new(),
+        }
+    }
+
+    #[test]
+    fn nothing_points_at_a_bit_field() {
+        let (whole, bits) = ((64, 32, false), (8, 8, true));
+        assert_eq!(places(&field(whole, whole)), Some(((8, 4), (8, 4))));
+        assert_eq!(places(&field(whole, bits)), None);
+        assert_eq!(places(&field(bits, whole)), None);
+        assert_eq!(places(&field(bits, bits)), None);
+    }
+
+    #[test]
+    fn a_span_is_what_both_sides_have() {
+        let node = || Node {
+            release: String::new(),
+            layout: String::new(),
+            fingerprint: Fingerprint([0; 32]),
+        };
+        let plan = Plan {
+            converter: String::new(),
+            family: String::new(),
+            machine: String::new(),
+            from: node(),
+            to: node(),
+            task: TaskLabel {
+                ty: String::new(),
+                pid: 0,
+                comm: 0,
+                comm_len: 0,
+            },
+            types: BTreeMap::new(),
+        };
+        let spans = |action: &Action, sizes| {
+            let mut spans = Vec::new();
+            collect(
+                &plan,
+                action,
+                (4, 8),
+                sizes,
+                &mut spans,
+                &mut BTreeMap::new(),
+            );
+            merge(spans)
+        };
+        assert_eq!(spans(&Action::Widen, (2, 4)), [span(4, 8, 2)]);
+        assert_eq!(spans(&Action::Narrow, (4, 2)), [span(4, 8, 2)]);
+        let elements = |old, new| Action::Elements {
+            each: Box::new(Action::Widen),
+            old,
+            new,
+            rest: 0,
+        };
+        let both = [span(4, 8, 2), span(6, 12, 2)];
+        assert_eq!(spans(&elements(2, 2), (4, 8)), both);
+        assert_eq!(spans(&elements(2, 3), (4, 12)), both);
+        assert_eq!(spans(&elements(3, 2), (6, 8)), both);
     }
 
     #[test]

@@ -187,3 +187,57 @@ impl RuleKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_says_who_decided_and_why() {
+        let told = |rule: FieldRule| (rule.source, rule.reason, rule.evidence);
+        let rule = RuleKind::Drop.of("a");
+        assert_eq!(told(rule), (Source::Automatic, "", ""));
+        let by_map = rule.by_map("rebuilt");
+        assert_eq!(told(by_map), (Source::StateMap, "rebuilt", ""));
+        let by_override = rule.by_override("no more").evidence("1a2b");
+        assert_eq!(told(by_override), (Source::Override, "no more", "1a2b"));
+    }
+
+    /// Reports have rules by their words as keys, and as values by what serde makes of them.
+    #[test]
+    fn the_word_for_a_rule_is_the_one_it_is_written_down_by() {
+        let all = [
+            RuleKind::Carry,
+            RuleKind::Move,
+            RuleKind::Widen,
+            RuleKind::Narrow,
+            RuleKind::EnumByName,
+            RuleKind::Array,
+            RuleKind::Recurse,
+            RuleKind::BitField,
+            RuleKind::Union,
+            RuleKind::Follow,
+            RuleKind::Within,
+            RuleKind::Stack,
+            RuleKind::Symbol,
+            RuleKind::User,
+            RuleKind::Resource,
+            RuleKind::Reset,
+            RuleKind::Padding,
+            RuleKind::Rename,
+            RuleKind::Init,
+            RuleKind::Drop,
+            RuleKind::Scale,
+            RuleKind::Flags,
+            RuleKind::Split,
+            RuleKind::Merge,
+            RuleKind::Make,
+            RuleKind::Fold,
+            RuleKind::Call,
+        ];
+        for rule in all {
+            let written = serde_json::to_value(rule).ok();
+            assert_eq!(written, Some(rule.name().into()));
+        }
+    }
+}

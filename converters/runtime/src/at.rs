@@ -150,7 +150,8 @@ mod tests {
     #[test]
     fn elements_of_an_array_object_begin_with_their_index() {
         let object = At::object();
-        let third = object.index(2, 4, 4);
+        let third = object.index(2, 4, 8);
         assert_eq!(third.to_string(), "[2]");
+        assert_eq!((third.old, third.new), (8, 16));
     }
 }

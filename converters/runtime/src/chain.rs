@@ -97,6 +97,15 @@ mod tests {
     }
 
     #[test]
+    fn a_way_of_more_steps_is_not_taken_because_it_was_found_first() {
+        static CD: Converter = converter("c-d", "c", "d");
+        static DE: Converter = converter("d-e", "d", "e");
+        static BE: Converter = converter("b-e", "b", "e");
+        let all = [&AB, &AC, &CD, &DE, &BE];
+        assert_eq!(names(find_chain(&all, "a", "e")), Some(vec!["a-b", "b-e"]));
+    }
+
+    #[test]
     fn a_ring_of_converters_ends_the_search() {
         assert_eq!(
             names(find_chain(&[&AB, &BC, &CA], "b", "a")),

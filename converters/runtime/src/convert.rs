@@ -349,3 +349,81 @@ fn read_back(written: &Image, image: &Image, expected: &Head) -> Result<(), Conv
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use kconv_image::{
+        AddressSpace, Clocks, Fingerprint, KernelAddr, Machine, PageRun, TypeIx, UserAddr,
+    };
+
+    /// One object with one page, every byte of which is `fill`.
+    fn image(fill: u8) -> Image {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("image");
+        let kernel = KernelId {
+            release: String::from("a"),
+            layout: String::from("a"),
+            fingerprint: Fingerprint([0; 32]),
+            build_id: Vec::new(),
+        };
+        let head = Head {
+            identity: Identity {
+                machine: Machine::I386,
+                family: String::from("test"),
+                origin: kernel.clone(),
+                kernel,
+            },
+            types: vec![String::from("mm")],
+            objects: vec![Object {
+                ty: TypeIx(0),
+                count: 1,
+                size: 4,
+                address: KernelAddr(0x1000),
+                home: KernelAddr(0x1000),
+                owner: ObjectId(0),
+                part_of: None,
+            }],
+            symbols: Vec::new(),
+            resources: Vec::new(),
+            slots: Vec::new(),
+            clocks: Clocks::default(),
+            facts: Vec::new(),
+            remainder: Vec::new(),
+            provenance: Vec::new(),
+            address_spaces: vec![AddressSpace {
+                mm: ObjectId(0),
+                runs: vec![PageRun {
+                    start: UserAddr(0x8000),
+                    pages: 1,
+                    access: 4,
+                    position: 0,
+                }],
+            }],
+            core_notes: Vec::new(),
+        };
+        let spaces = &head.address_spaces;
+        let mut writer = ImageWriter::create(&path, Machine::I386, &head.objects, spaces).unwrap();
+        writer.object(&[1, 2, 3, 4]).unwrap();
+        let mut page = |_, _, page: &mut [u8; 4096]| {
+            page.fill(fill);
+            Ok(())
+        };
+        writer.finish(&head, PageSource::Stream(&mut page)).unwrap();
+        Image::from_bytes(std::fs::read(&path).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_is_read_back_has_to_be_what_was_written() {
+        let (written, from) = (image(1), image(1));
+        let head = written.head().clone();
+        read_back(&written, &from, &head).unwrap();
+        let mut other = head.clone();
+        other.clocks.jiffies = 1;
+        let error = read_back(&written, &from, &other).unwrap_err();
+        assert!(error.to_string().contains("the index"), "{error}");
+        let error = read_back(&written, &image(2), &head).unwrap_err();
+        assert!(error.to_string().contains("the user pages"), "{error}");
+    }
+}

@@ -87,6 +87,36 @@ mod tests {
         assert_eq!(get(&[0xf0, 0x0f], 4, 8, false), 0xff);
     }
 
+    #[test]
+    fn the_largest_and_the_smallest_value_fit() {
+        for (signed, least, most) in [(false, 0, 7), (true, -4, 3)] {
+            assert!(fits(least, 3, signed) && fits(most, 3, signed));
+            assert!(!fits(least - 1, 3, signed) && !fits(most + 1, 3, signed));
+        }
+        assert!(fits(i128::from(u64::MAX), 64, false) && fits(i128::from(i64::MIN), 64, true));
+    }
+
+    #[test]
+    fn one_bit_is_enough_not_to_be_zero() {
+        let runs = [(0, 96), (8, 16), (5, 3), (13, 70), (30, 1), (3, 90)];
+        assert!(
+            runs.iter()
+                .all(|(offset, len)| all_zero(&[0; 12], *offset, *len))
+        );
+        for (offset, len) in runs {
+            for bit in 0..96 {
+                let mut bytes = [0; 12];
+                set(&mut bytes, bit, 1, 1);
+                let outside = !(offset..offset + len).contains(&bit);
+                assert_eq!(
+                    all_zero(&bytes, offset, len),
+                    outside,
+                    "{offset} {len} {bit}"
+                );
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_set_is_read_and_nothing_else_changes(

@@ -214,6 +214,25 @@ mod tests {
         assert!(text.starts_with("# [[release]] entries come last.\n\n# "));
     }
 
+    /// An entry that has it above its id, or not at all, does not take that of another.
+    #[test]
+    fn a_fingerprint_of_another_entry_is_left_alone() {
+        let registry = Registry::builtin().unwrap();
+        let mut layout = registry.layouts().last().unwrap().clone();
+        layout.id = LayoutId("one".to_owned());
+        layout.types = layout.fingerprint;
+        layout.constants = None;
+        let two = "[[layout]]\nid = \"two\"\nfingerprint = \"2\"\n";
+        let text = format!("[[layout]]\nfingerprint = \"1\"\nid = \"one\"\n{two}");
+        assert_eq!(with_fingerprint(&text, &layout), None);
+        layout.id = LayoutId("two".to_owned());
+        let new = with_fingerprint(&text, &layout).unwrap();
+        assert_eq!(
+            new,
+            text.replace("\"2\"", &format!("\"{}\"", layout.fingerprint))
+        );
+    }
+
     #[test]
     fn a_fingerprint_is_renewed_where_a_person_wrote_beside_it() {
         let registry = Registry::builtin().unwrap();

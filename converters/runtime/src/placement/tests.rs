@@ -174,6 +174,12 @@ fn registers_lie_at_the_end_of_their_tasks_stack() {
 }
 
 #[test]
+fn a_stack_that_moves_is_found_from_any_address_on_it() {
+    let map = map(&[(3, 0x2000, 1, 0), (3, 0x2800, 1, 1)]);
+    assert_eq!(map.addresses(), [KernelAddr(0x6000), KernelAddr(0x2800)]);
+}
+
+#[test]
 fn a_pointer_into_an_object_reaches_the_same_field() {
     let map = map(&[(0, 0x1000, 3, 0)]);
     let at = |address| map.place(address);
@@ -276,4 +282,46 @@ fn an_open_object_keeps_its_distance_from_the_end_of_its_type() {
         let moved = KernelAddr(0x1000 + expected - 1);
         assert_eq!(map.place(last), Placed::At(moved));
     }
+}
+
+/// A type that ends in elements of 2 bytes, which become 4.
+static TAILS: [TypeRules; 2] = [
+    ty("element", 2, 4),
+    TypeRules {
+        tail: Some(Tail {
+            field: "elements",
+            element: "element",
+            from: 4,
+            to: 8,
+            count: kconv_rules::Bits::new(0, 32),
+            add: 0,
+        }),
+        spans: &[Span::new(0, 0, 4)],
+        ..ty("tails", 12, 12)
+    },
+];
+
+#[test]
+fn a_pointer_behind_the_last_element_leads_nowhere() {
+    let mut head = head(&[(0, 0x1000, 1, 0)]);
+    head.types = vec![String::from("tails")];
+    head.objects[0].size = 12;
+    let mut lengths = Lengths::default();
+    lengths.elements.insert(ObjectId(0), 2);
+    let map = Map::new(&head, &[KernelAddr(0x1000)], &lengths, &step(&TAILS)).unwrap();
+    map.check_sizes(&head).unwrap();
+    assert_eq!(map.new_size(ObjectId(0)), 16);
+    assert_eq!(map.place(0x1004), Placed::At(KernelAddr(0x1008)));
+    assert_eq!(map.place(0x1006), Placed::At(KernelAddr(0x100c)));
+    for offset in [8, 10] {
+        let nowhere = Placed::NoSuchPlace {
+            object: ObjectId(0),
+            offset,
+        };
+        assert_eq!(map.place(0x1000 + offset), nowhere);
+    }
+    // An object without elements has at least the bytes of its type.
+    let lengths = Lengths::default();
+    let map = Map::new(&head, &[KernelAddr(0x1000)], &lengths, &step(&TAILS)).unwrap();
+    assert_eq!(map.new_size(ObjectId(0)), 12);
 }

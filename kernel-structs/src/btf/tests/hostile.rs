@@ -28,9 +28,11 @@ fn big_endian_btf_is_named() {
 
 #[test]
 fn another_version_is_refused() {
-    let mut data = every_kind().bytes();
-    data[2] = 2;
-    assert_eq!(read(&data), Err(BtfError::Version(2)));
+    for version in [0, 2] {
+        let mut data = every_kind().bytes();
+        data[2] = version;
+        assert_eq!(read(&data), Err(BtfError::Version(version)));
+    }
 }
 
 fn with_header_word(word: usize, value: u32) -> Result<Layout, BtfError> {

@@ -149,6 +149,20 @@ fn the_same_bit_fields_in_both_encodings_are_the_same() {
     assert_eq!(both[0], both[1]);
 }
 
+/// With bit-fields in a structure, 24 bits are left for the places of its members.
+#[test]
+fn a_member_far_behind_bit_fields_has_its_place() {
+    let mut btf = RawBtf::new();
+    btf.long();
+    let far = 0xff_ffe0;
+    let members = [btf.string("bit"), 1, 1 << 24, btf.string("far"), 1, far];
+    btf.record(STRUCT | KIND_FLAG, "s", 2, 1 << 21, &members);
+    let layout = btf.read().unwrap();
+    let (_, s) = layout.composite("s").unwrap();
+    assert_eq!(s.members[1].offset, BitOffset(far.into()));
+    assert_eq!(s.members[1].bit_field, None);
+}
+
 #[test]
 fn an_unnamed_bit_field_is_padding() {
     let mut btf = RawBtf::new();

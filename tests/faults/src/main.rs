@@ -1,0 +1,187 @@
+//! Plants faults, one at a time, and looks whether the tests of the crate find them.
+//!
+//! It works in a copy of the sources in `target/faults`, where it also builds.
+#![forbid(unsafe_code)]
+
+use clap::Parser;
+use kconv_faults::list::{self, Package};
+use kconv_faults::report::{Report, Result as FaultResult};
+use kconv_faults::suite::{Outcome, Suite, patience};
+use kconv_faults::tree::Tree;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// Plants the faults of tests/faults/lists, one at a time, and runs the tests of their crate.
+///
+/// Exit code 0 if each was caught or survived as its list says, 1 if not, 2 if there was no run.
+#[derive(Parser)]
+#[command(name = "kconv-faults")]
+struct Arguments {
+    /// Only these faults.
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    only: Vec<String>,
+    /// Only the faults of these crates.
+    #[arg(long, value_name = "PACKAGE", num_args = 1..)]
+    package: Vec<String>,
+    /// Where the copy of the sources is made and built; it can be used again.
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+    /// Say which faults there are, and plant none.
+    #[arg(long)]
+    list: bool,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("kconv-faults: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = own.ancestors().nth(2).unwrap_or(own);
+    let told = |errors: Vec<list::ListError>| -> Box<dyn Error> {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        lines.join("\n").into()
+    };
+    let mut packages = list::read(&own.join("lists")).map_err(told)?;
+    let errors = list::applies(&packages, root);
+    if !errors.is_empty() {
+        return Err(told(errors));
+    }
+    choose(&mut packages, arguments)?;
+    if arguments.list {
+        for package in &packages {
+            println!("{}", package.name);
+            for fault in &package.faults {
+                println!("  {:44} {}", fault.id, fault.breaks);
+            }
+        }
+        return Ok(true);
+    }
+    let folder = match &arguments.folder {
+        Some(folder) => std::path::absolute(folder)?,
+        None => root.join("target/faults"),
+    };
+    let report = plant(&packages, root, &folder)?;
+    println!("\n{report}");
+    Ok(report.is_good())
+}
+
+/// Leaves the faults that were asked for.
+fn choose(packages: &mut Vec<Package>, arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let known = |id: &String| {
+        let mut faults = packages.iter().flat_map(|package| &package.faults);
+        faults.any(|fault| fault.id == *id)
+    };
+    if let Some(id) = arguments.only.iter().find(|id| !known(id)) {
+        return Err(format!("there is no fault `{id}`; --list has them all").into());
+    }
+    let there = |name: &String| packages.iter().any(|package| package.name == *name);
+    if let Some(name) = arguments.package.iter().find(|name| !there(name)) {
+        return Err(format!("there is no list of faults for `{name}`").into());
+    }
+    if !arguments.package.is_empty() {
+        packages.retain(|package| arguments.package.contains(&package.name));
+    }
+    if !arguments.only.is_empty() {
+        for package in packages.iter_mut() {
+            let wanted = |fault: &list::Fault| arguments.only.contains(&fault.id);
+            package.faults.retain(wanted);
+        }
+    }
+    packages.retain(|package| !package.faults.is_empty());
+    Ok(())
+}
+
+fn plant(packages: &[Package], root: &Path, folder: &Path) -> Result<Report, Box<dyn Error>> {
+    let start = Instant::now();
+    let tree = Tree::copy(root, &folder.join("tree"))?;
+    let suite = Suite {
+        tree: tree.root().to_owned(),
+        target: folder.join("target"),
+        log: folder.join("log"),
+        kernels: match std::env::var_os("KCONV_KERNELS") {
+            Some(kernels) => std::path::absolute(kernels)?,
+            None => root.join("target/kernels"),
+        },
+    };
+    let mut report = Report::default();
+    let total: usize = packages.iter().map(|package| package.faults.len()).sum();
+    for package in packages {
+        println!("{}", package.name);
+        let mut limits = Limits::default();
+        for fault in &package.faults {
+            // Before the fault is planted.
+            limits.of(&suite, package, &fault.tests)?;
+            let text = tree.read(&fault.file)?;
+            tree.write(&fault.file, &fault.planted(&text)?)?;
+            let mut outcome = limits.run(&suite, package, &fault.tests);
+            if !fault.tests.is_empty() && matches!(outcome, Ok(Outcome::Passed)) {
+                tree.write(&fault.file, &text)?;
+                limits.of(&suite, package, &[])?;
+                tree.write(&fault.file, &fault.planted(&text)?)?;
+                outcome = limits.run(&suite, package, &[]);
+            }
+            tree.write(&fault.file, &text)?;
+            let result = FaultResult {
+                package: package.name.clone(),
+                fault: fault.clone(),
+                outcome: outcome?,
+            };
+            let number = report.results.len() + 1;
+            println!("{number:3}/{total} {:44} {}", fault.id, result.verdict());
+            report.results.push(result);
+        }
+    }
+    report.time = start.elapsed();
+    Ok(report)
+}
+
+/// How long tests of a crate may run: the test targets, none for all of them.
+#[derive(Default)]
+struct Limits(BTreeMap<Vec<String>, Duration>);
+
+impl Limits {
+    /// Runs tests without a fault, where that was not done yet: they have to pass, and a fault may
+    /// make them so much longer.
+    fn of(
+        &mut self,
+        suite: &Suite,
+        package: &Package,
+        targets: &[String],
+    ) -> Result<(), Box<dyn Error>> {
+        if self.0.contains_key(targets) {
+            return Ok(());
+        }
+        let run = suite.run(&package.name, targets, Duration::from_secs(3600))?;
+        let why = match run.outcome {
+            Outcome::Passed => {
+                let targets = targets.to_vec();
+                self.0.insert(targets, patience(run.time));
+                return Ok(());
+            }
+            Outcome::Failed(tests) => format!("{} fail", tests.join(", ")),
+            Outcome::Hung => String::from("they do not end"),
+            Outcome::NotBuilt(error) => error,
+        };
+        let log = suite.log.display();
+        let name = &package.name;
+        Err(format!("the tests of {name} without a fault: {why}; see {log}").into())
+    }
+
+    fn run(&self, suite: &Suite, package: &Package, targets: &[String]) -> io::Result<Outcome> {
+        let limit = self.0.get(targets).copied();
+        let limit = limit.unwrap_or_else(|| patience(Duration::ZERO));
+        Ok(suite.run(&package.name, targets, limit)?.outcome)
+    }
+}
