@@ -5,6 +5,7 @@
 //! children, each with the number it had; then every process builds its own state. All of them are
 //! traced, and stand still until the last is ready.
 
+pub(crate) mod clocks;
 mod credentials;
 mod files;
 mod ldt;
@@ -12,9 +13,12 @@ mod memory;
 mod permissions;
 mod process;
 mod thread;
+mod timers;
 mod tree;
 pub(crate) mod vdso;
 
+use crate::clocks::ClockRule;
+use crate::dropped::Dropped;
 use crate::error::{CallError, ThawError};
 use crate::plan::{Plan, Process};
 use crate::remote::Remote;
@@ -102,15 +106,22 @@ pub(crate) fn failed(task: i32, step: &str) -> impl Fn(CallError) -> ThawError {
     }
 }
 
-/// Makes everything, and lets it run. Returns the time that took.
-pub(crate) fn make(plan: &Plan, image: &Image) -> Result<Duration, ThawError> {
+/// Makes everything, and lets it run. Returns the time that took, and what could not be made as it
+/// was.
+pub(crate) fn make(
+    plan: &Plan,
+    image: &Image,
+    rule: ClockRule,
+) -> Result<(Duration, Vec<Dropped>), ThawError> {
+    let first = plan.processes[0].pid;
     let kept = Kept::open(plan, image.head())?;
     let since = Instant::now();
     let mut made = Made::default();
+    let mut dropped = Vec::new();
+    let clocks = clocks::enter(rule, &plan.frozen).map_err(failed(first, "the clocks"))?;
     let (mut bodies, vdso) = tree::make(plan, &mut made)?;
-    let pages = File::open(image.path()).map_err(|error| {
-        failed(plan.processes[0].pid, "opening the image")(CallError::io("open", &error))
-    })?;
+    let pages = File::open(image.path())
+        .map_err(|error| failed(first, "opening the image")(CallError::io("open", &error)))?;
     for body in &mut bodies {
         let pid = body.process.pid;
         memory::make(body, image, &pages, &kept, &vdso).map_err(failed(pid, "its memory"))?;
@@ -121,22 +132,23 @@ pub(crate) fn make(plan: &Plan, image: &Image) -> Result<Duration, ThawError> {
     }
     drop(kept);
     for body in &bodies {
-        process::make(body).map_err(failed(body.process.pid, "its signals and limits"))?;
+        process::make(body, &clocks, &mut dropped)
+            .map_err(failed(body.process.pid, "its signals and timers"))?;
         for (remote, thread) in body.threads.iter().zip(&body.process.threads) {
             thread::make(remote, &body.memory, thread)
                 .map_err(failed(thread.tid, "its attributes"))?;
         }
     }
     for body in &bodies {
-        process::finish(body, plan).map_err(failed(body.process.pid, "its timers"))?;
-        thread::finish(body, plan).map_err(failed(body.process.pid, "its registers"))?;
+        process::finish(body, plan, &clocks, &mut dropped)
+            .map_err(failed(body.process.pid, "its timers"))?;
+        thread::finish(body, plan, &clocks).map_err(failed(body.process.pid, "its registers"))?;
     }
     let stop = |pid: Pid| {
         let mut stopped = plan.processes.iter().filter(|one| one.pid == pid.as_raw());
         let signal = stopped.find_map(|process| process.stopped)?;
         Signal::try_from(signal).ok()
     };
-    made.let_go(stop)
-        .map_err(failed(plan.processes[0].pid, "letting it go"))?;
-    Ok(since.elapsed())
+    made.let_go(stop).map_err(failed(first, "letting it go"))?;
+    Ok((since.elapsed(), dropped))
 }

@@ -1,5 +1,6 @@
 //! What is missing for a thaw, or in its way: all of it is found before anything is made.
 
+mod clocks;
 mod machine;
 mod resources;
 mod vdso;
@@ -7,6 +8,7 @@ mod vdso;
 pub(crate) use machine::numbers_in_use;
 pub(crate) use resources::is_of_a_task;
 
+use crate::clocks::ClockRule;
 use crate::plan::{LockStyle, Plan};
 use kconv_image::{Head, Image};
 use std::fmt;
@@ -65,11 +67,12 @@ impl Obstacles {
     }
 }
 
-/// All that is in the way of `plan`, made of this image.
-pub(crate) fn obstacles(plan: &Plan, image: &Image) -> Vec<Obstacle> {
+/// All that is in the way of `plan`, made of this image, with clocks of that rule.
+pub(crate) fn obstacles(plan: &Plan, image: &Image, rule: ClockRule) -> Vec<Obstacle> {
     let head = image.head();
     let mut found = Obstacles::default();
     machine::check(plan, head, &mut found);
+    clocks::check(plan, rule, &mut found);
     resources::check(plan, head, &mut found);
     unsupported(plan, head, &mut found);
     vdso::check(plan, image, &mut found);

@@ -7,8 +7,9 @@ mod process;
 mod signals;
 mod thread;
 
-pub(crate) use thread::{AX, FLAGS, IP, SP};
+pub(crate) use thread::{AX, FLAGS, IP, RESTART_SYSCALL, SP};
 
+use crate::clocks::{BootClock, Frozen};
 use crate::view::{DecodeError, View};
 use kconv_image::{ObjectId, ResourceId};
 
@@ -19,8 +20,8 @@ pub struct Plan {
     pub processes: Vec<Process>,
     /// Open files: what descriptors, directories and mappings refer to by index.
     pub files: Vec<OpenFile>,
-    /// CLOCK_MONOTONIC at the freeze, in nanoseconds.
-    pub frozen_at: u64,
+    /// The clocks at the freeze.
+    pub frozen: Frozen,
 }
 
 /// A process.
@@ -80,6 +81,8 @@ pub struct Thread {
     pub registers: Registers,
     /// The wait it was in, to be entered again with what is left of it.
     pub restart: Option<Restart>,
+    /// The time until which the call waits that the thread makes again, of a clock that begins anew.
+    pub deadline: Option<Deadline>,
     /// Its other registers, in the standard form of `xsave`.
     pub xstate: Vec<u8>,
     /// Components of that which it can use.
@@ -160,7 +163,7 @@ pub enum Restart {
     Sleep {
         /// The clock.
         clock: i32,
-        /// Its end, in nanoseconds of the clock.
+        /// Its end, in nanoseconds of the clock, that of the machine of the freeze.
         expires: u64,
         /// Where the rest goes.
         rest: u64,
@@ -173,7 +176,7 @@ pub enum Restart {
         descriptors: u64,
         /// Number of them.
         count: u64,
-        /// The end, in nanoseconds, if there is one.
+        /// The end, in nanoseconds of the machine of the freeze, if there is one.
         expires: Option<u64>,
     },
     /// A wait for a futex.
@@ -188,8 +191,34 @@ pub enum Restart {
         realtime: bool,
         /// Bits that wake it.
         bits: u32,
-        /// Its end, in nanoseconds of the clock.
+        /// Its end, in nanoseconds of the clock, that of the machine of the freeze.
         expires: u64,
+    },
+}
+
+/// A time until which a call waits, that was given in memory of the program, and is read from there
+/// again when the call is made again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    /// The call.
+    pub call: &'static str,
+    /// Where the `struct timespec` is.
+    pub at: u64,
+    /// Its clock.
+    pub clock: DeadlineClock,
+}
+
+/// The clock of a [`Deadline`].
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum DeadlineClock {
+    /// One that begins anew with a machine.
+    Boot(BootClock),
+    /// One of CPU time, by its number, which begins anew with a process.
+    Cpu {
+        /// The number.
+        clock: i32,
+        /// What it read at the freeze, in nanoseconds.
+        spent: u64,
     },
 }
 
@@ -345,17 +374,36 @@ pub struct SignalInfo(pub [u8; 48]);
 impl SignalInfo {
     /// The signal's number.
     pub fn number(&self) -> i32 {
-        i32::from_le_bytes([self.0[0], self.0[1], self.0[2], self.0[3]])
+        self.word(0)
+    }
+
+    /// The number of the timer of timer_create that it comes from.
+    pub fn of_timer(&self) -> Option<i32> {
+        // si_code and si_tid.
+        const SI_TIMER: i32 = -2;
+        (self.word(8) == SI_TIMER).then(|| self.word(16))
+    }
+
+    /// How often that timer had expired again meanwhile (si_overrun).
+    pub(crate) fn overrun(&self) -> u64 {
+        self.word(20).max(0) as u64
+    }
+
+    fn word(&self, at: usize) -> i32 {
+        let bytes = &self.0[at..at + 4];
+        i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
     }
 }
 
-/// An interval timer, in nanoseconds.
+/// An interval timer.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interval {
-    /// What is left; 0 if it does not run.
-    pub left: u64,
-    /// The interval.
+    /// When it expires.
+    pub expires: Expiry,
+    /// The interval, in nanoseconds.
     pub interval: u64,
+    /// Whether it has expired, and its signal waits.
+    pub waits_for_signal: bool,
 }
 
 /// A timer of timer_create.
@@ -377,17 +425,26 @@ pub struct Timer {
     pub expires: Expiry,
     /// The interval, in nanoseconds.
     pub interval: u64,
+    /// Whether it has expired, and goes on when its signal is taken.
+    pub waits_for_signal: bool,
+    /// What timer_getoverrun says: how often it had expired again when its signal was taken last.
+    pub overrun_last: u64,
+    /// How often it expired beyond that while its signal was ignored, or waited.
+    pub ignored: u64,
 }
 
 /// When a timer expires.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub enum Expiry {
     /// It does not run.
+    #[default]
     Never,
-    /// After so many nanoseconds.
+    /// After so many nanoseconds of CPU time.
     After(u64),
-    /// At that time of its clock, in nanoseconds.
-    At(u64),
+    /// At that time of day, in nanoseconds of its clock.
+    Day(u64),
+    /// At that time of a clock of the machine of the freeze, in nanoseconds.
+    Boot(BootClock, u64),
 }
 
 impl Plan {
@@ -397,11 +454,12 @@ impl Plan {
         xsave: &kconv_freeze::XsaveComponents,
     ) -> Result<Plan, DecodeError> {
         let files = files::open_files(view)?;
-        let frozen_at = view.image.head().clocks.boottime_nanoseconds;
+        let head = view.image.head();
+        let frozen = Frozen::of(&head.clocks, &head.facts, &head.resources)?;
         Ok(Plan {
             processes: process::processes(view, xsave, &files)?,
             files,
-            frozen_at,
+            frozen,
         })
     }
 }

@@ -111,6 +111,21 @@ pub(crate) fn call(number: i64, arguments: [u64; 5]) -> Result<i64, Errno> {
     Errno::result(result)
 }
 
+/// What a clock reads, in nanoseconds.
+pub(crate) fn clock(clock: i32) -> Result<i64, Errno> {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the kernel writes one timespec.
+    let done = unsafe { libc::clock_gettime(clock, &mut time) };
+    Errno::result(done)?;
+    Ok(time
+        .tv_sec
+        .saturating_mul(1_000_000_000)
+        .saturating_add(time.tv_nsec))
+}
+
 /// A descriptor that the kernel has just given to this process.
 pub(crate) fn owned(fd: RawFd) -> OwnedFd {
     // SAFETY: the callers have it from a system call that makes a new one, and pass it on at once.

@@ -1,0 +1,107 @@
+//! The clocks: a time namespace can be made, or every time that a call waits for can be corrected.
+
+use super::Obstacles;
+use crate::clocks::{ClockRule, TaskClocks};
+use crate::make::clocks::now;
+use crate::plan::{DeadlineClock, Plan, Process, Thread};
+use std::path::Path;
+
+const ADVICE: &str = "thaw with --no-time-namespace, which corrects the times that calls wait for, \
+                      and not those that a program has computed";
+
+pub(super) fn check(plan: &Plan, rule: ClockRule, found: &mut Obstacles) {
+    match rule {
+        ClockRule::Suspended | ClockRule::Stopped => {
+            let limit = std::fs::read_to_string("/proc/sys/user/max_time_namespaces");
+            let limit = limit.ok().and_then(|text| text.trim().parse().ok());
+            namespace(Path::new("/proc/self/ns/time").exists(), limit, found);
+            match now() {
+                Ok(now) => {
+                    if let Err(error) = TaskClocks::new(rule, &plan.frozen, &now) {
+                        let expected = "clocks that a time namespace can have";
+                        found.add(None, "the clocks", error.to_string(), expected, ADVICE);
+                    }
+                }
+                Err(error) => {
+                    let advice = "run kconv as root, outside of any sandbox";
+                    found.add(None, "the clocks", error.to_string(), "their times", advice);
+                }
+            }
+        }
+        ClockRule::Machine => {
+            for process in &plan.processes {
+                for thread in &process.threads {
+                    deadline(process, thread, found);
+                }
+            }
+        }
+    }
+}
+
+/// Whether the kernel makes time namespaces: `limit` is how many.
+fn namespace(exists: bool, limit: Option<u64>, found: &mut Obstacles) {
+    let what = "time namespace";
+    if !exists {
+        let is = "a kernel without them (CONFIG_TIME_NS)";
+        found.add(None, what, is, "one that has them", ADVICE);
+    } else if limit == Some(0) {
+        let what = "user.max_time_namespaces";
+        let advice = "set it higher with sysctl, or thaw with --no-time-namespace";
+        found.add(None, what, "0", "at least 1", advice);
+    }
+}
+
+/// A time that is corrected in memory must be the program's own.
+fn deadline(process: &Process, thread: &Thread, found: &mut Obstacles) {
+    const VM_SHARED: u64 = 8;
+    let Some(deadline) = &thread.deadline else {
+        return;
+    };
+    let DeadlineClock::Boot(clock) = deadline.clock else {
+        return;
+    };
+    let mut mappings = process.memory.iter().flat_map(|memory| &memory.mappings);
+    let private = mappings.any(|mapping| {
+        (mapping.start..mapping.end).contains(&deadline.at) && mapping.flags & VM_SHARED == 0
+    });
+    if !private {
+        found.add(
+            Some(thread.tid),
+            format!("{} until a time of {clock}", deadline.call),
+            format!(
+                "that time in memory shared with others, at {:#x}",
+                deadline.at
+            ),
+            "it in memory of its own, where it can be corrected",
+            "thaw without --no-time-namespace, on a kernel with time namespaces",
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Obstacles, namespace};
+
+    fn found(exists: bool, limit: Option<u64>) -> Vec<String> {
+        let mut found = Obstacles::default();
+        namespace(exists, limit, &mut found);
+        found.0.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_kernel_that_makes_no_time_namespace_is_told() {
+        assert!(found(true, Some(1)).is_empty());
+        assert!(found(true, None).is_empty());
+        assert_eq!(
+            found(false, None),
+            [
+                "time namespace: found a kernel without them (CONFIG_TIME_NS), expected one that has \
+                 them"
+            ]
+        );
+        assert_eq!(
+            found(true, Some(0)),
+            ["user.max_time_namespaces: found 0, expected at least 1"]
+        );
+    }
+}
