@@ -57,7 +57,10 @@ pub(crate) fn dropped(plan: &Plan, rule: ClockRule) -> Vec<Dropped> {
 fn of_timer(pid: i32, timer: &Timer) -> Option<Dropped> {
     let missed = timer.ignored;
     if missed > 0 {
-        let what = format!("timer {}: {missed} expiries, not told yet,", timer.id);
+        let what = format!(
+            "timer {}: {missed} expiries that nobody was told of",
+            timer.id
+        );
         return Some(Dropped {
             task: Some(pid),
             what,
@@ -98,5 +101,79 @@ pub(crate) fn overrun(pid: i32, timer: &Timer) -> Dropped {
             timer.id, timer.overrun_last
         ),
         instead: "0 until its signal is taken again".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clocks::BootClock;
+    use crate::plan::Expiry;
+
+    fn timer() -> Timer {
+        Timer {
+            id: 3,
+            clock: libc::CLOCK_MONOTONIC,
+            notify: 0,
+            signal: 34,
+            value: 0,
+            thread: 0,
+            expires: Expiry::Boot(BootClock::Monotonic, 1000),
+            interval: 100,
+            waits_for_signal: false,
+            overrun_last: 0,
+            ignored: 0,
+        }
+    }
+
+    fn text(timer: Timer) -> Option<String> {
+        of_timer(7, &timer).map(|dropped| dropped.to_string())
+    }
+
+    #[test]
+    fn counts_that_cannot_be_made_anew_are_told() {
+        assert_eq!(text(timer()), None);
+        // One that is set to have missed them.
+        let overrun = Timer {
+            overrun_last: 4,
+            ..timer()
+        };
+        assert_eq!(text(overrun.clone()), None);
+        let said =
+            "task 7: timer 3: timer_getoverrun, which said 4: 0 until its signal is taken again";
+        let waits = Timer {
+            waits_for_signal: true,
+            ..overrun.clone()
+        };
+        let of_cpu_time = Timer {
+            expires: Expiry::After(5),
+            ..overrun.clone()
+        };
+        let on_another_clock = Timer {
+            clock: libc::CLOCK_REALTIME,
+            ..overrun
+        };
+        for timer in [waits, of_cpu_time, on_another_clock] {
+            assert_eq!(text(timer).as_deref(), Some(said));
+        }
+        let ignored = Timer {
+            ignored: 2,
+            ..timer()
+        };
+        let said =
+            "task 7: timer 3: 2 expiries that nobody was told of: not counted by timer_getoverrun";
+        assert_eq!(text(ignored).as_deref(), Some(said));
+    }
+
+    #[test]
+    fn what_is_late_since_before_the_boot_is_told() {
+        let text = |beat: Beat| late(7, &timer(), &beat).map(|dropped| dropped.to_string());
+        assert_eq!(text(Beat::of(500, 100, 450)), None);
+        let said = "task 7: timer 3: 3 expiries from before this machine was booted: not counted by \
+                    timer_getoverrun";
+        assert_eq!(text(Beat::of(-230, 100, 450)).as_deref(), Some(said));
+        let said =
+            "task 7: timer 3: its beat, and 2 expiries: expires at once, and then every 100 ns";
+        assert_eq!(text(Beat::of(-2230, 1000, 450)).as_deref(), Some(said));
     }
 }

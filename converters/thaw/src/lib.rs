@@ -4,6 +4,7 @@
 //! else, as a [`Plan`]. [`Thaw::obstacles`] finds all that is missing for it or in its way, and
 //! [`Thaw::run`] makes it, all or nothing.
 
+mod call;
 mod clocks;
 mod dropped;
 mod error;
@@ -12,11 +13,13 @@ mod obstacle;
 mod plan;
 mod remote;
 mod sys;
+mod vdso;
 mod view;
 
+pub use call::CallError;
 pub use clocks::{BootClock, ClockError, ClockRule, Frozen, Moment, Offsets};
 pub use dropped::Dropped;
-pub use error::{CallError, ThawError};
+pub use error::ThawError;
 pub use obstacle::Obstacle;
 pub use plan::Plan;
 pub use view::DecodeError;

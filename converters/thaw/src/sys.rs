@@ -4,6 +4,7 @@
 //! lengths it is told.
 #![allow(unsafe_code)]
 
+use crate::clocks::Moment;
 use kconv_freeze::XsaveComponents;
 use libc::{c_void, iovec, pid_t};
 use nix::errno::Errno;
@@ -124,6 +125,15 @@ pub(crate) fn clock(clock: i32) -> Result<i64, Errno> {
         .tv_sec
         .saturating_mul(1_000_000_000)
         .saturating_add(time.tv_nsec))
+}
+
+/// The clocks of this machine: kconv is in the namespace that it starts with.
+pub(crate) fn moment() -> Result<Moment, Errno> {
+    Ok(Moment {
+        monotonic: clock(libc::CLOCK_MONOTONIC)?,
+        boottime: clock(libc::CLOCK_BOOTTIME)?,
+        realtime: clock(libc::CLOCK_REALTIME)?,
+    })
 }
 
 /// A descriptor that the kernel has just given to this process.

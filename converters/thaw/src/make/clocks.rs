@@ -1,18 +1,9 @@
 //! The clocks of the tasks: the time namespace that all of them are made in, and what is left until a
 //! time of the machine of the freeze.
 
-use crate::clocks::{BootClock, ClockError, ClockRule, Frozen, Moment, TaskClocks};
-use crate::error::CallError;
+use crate::call::CallError;
+use crate::clocks::{BootClock, ClockError, ClockRule, Frozen, TaskClocks};
 use crate::sys;
-
-/// The clocks now, of this machine: kconv is in the namespace that it starts with.
-pub(crate) fn now() -> Result<Moment, CallError> {
-    Ok(Moment {
-        monotonic: read(libc::CLOCK_MONOTONIC)?,
-        boottime: read(libc::CLOCK_BOOTTIME)?,
-        realtime: read(libc::CLOCK_REALTIME)?,
-    })
-}
 
 /// A clock of this machine, in nanoseconds.
 pub(super) fn read(clock: i32) -> Result<i64, CallError> {
@@ -32,7 +23,8 @@ pub(super) fn enter(rule: ClockRule, frozen: &Frozen) -> Result<TaskClocks, Call
         sys::call(libc::SYS_unshare, [CLONE_NEWTIME, 0, 0, 0, 0])
             .map_err(|error| CallError::new("unshare", error))?;
     }
-    let clocks = TaskClocks::new(rule, frozen, &now()?).map_err(wrong)?;
+    let now = sys::moment().map_err(|error| CallError::new("clock_gettime", error))?;
+    let clocks = TaskClocks::new(rule, frozen, &now).map_err(wrong)?;
     if let Some(offsets) = clocks.namespace {
         std::fs::write("/proc/self/timens_offsets", offsets.text())
             .map_err(|error| CallError::io("write", &error))?;

@@ -1,12 +1,11 @@
 //! What the threads of a process share: actions, pending signals, limits.
 
-use super::{Body, files, timers};
+use super::body::{Body, bytes_of, prctl, queue};
+use super::{files, timers};
+use crate::call::CallError;
 use crate::clocks::TaskClocks;
 use crate::dropped::Dropped;
-use crate::error::CallError;
-use crate::plan::{Plan, SignalInfo};
-use crate::remote::Remote;
-use std::fs::File;
+use crate::plan::Plan;
 
 /// Bits of `mm_struct.flags` (`include/linux/sched/coredump.h`): how it may be dumped, what a dump
 /// has, whether it has huge pages.
@@ -88,40 +87,6 @@ fn actions(body: &Body<'_>) -> Result<(), CallError> {
     Ok(())
 }
 
-/// Queues a signal to whom `to` says, with what came with it.
-pub(super) fn queue(
-    remote: &Remote,
-    memory: &File,
-    info: &SignalInfo,
-    to: &[u64],
-    name: &'static str,
-) -> Result<(), CallError> {
-    // siginfo_t has 128 bytes.
-    let mut bytes = [0; 128];
-    bytes[..info.0.len()].copy_from_slice(&info.0);
-    let at = remote.put(memory, &bytes)?;
-    let mut arguments = to.to_vec();
-    arguments.extend([info.number() as u64, at]);
-    let number = match to.len() {
-        1 => libc::SYS_rt_sigqueueinfo,
-        _ => libc::SYS_rt_tgsigqueueinfo,
-    };
-    remote.call(name, number, &arguments)?;
-    Ok(())
-}
-
-/// A prctl with one argument.
-pub(super) fn prctl(
-    remote: &Remote,
-    name: &'static str,
-    option: i32,
-    argument: u64,
-) -> Result<(), CallError> {
-    let arguments = [option as u64, argument];
-    remote.call(name, libc::SYS_prctl, &arguments)?;
-    Ok(())
-}
-
 /// What has to be last: timers, which run from then on, who owns open files, limits, which what went
 /// before need not keep, and who the threads are.
 pub(super) fn finish(
@@ -157,8 +122,4 @@ pub(super) fn finish(
         )?;
     }
     Ok(())
-}
-
-pub(super) fn bytes_of(words: &[u64]) -> Vec<u8> {
-    words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }

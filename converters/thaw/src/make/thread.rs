@@ -1,11 +1,12 @@
 //! Threads: their making, what each has for itself, and the registers with which it runs on.
 
+use super::body::{Body, Made, bytes_of, failed, prctl, queue};
 use super::clocks::{left, left_of_sleep};
 use super::files::{self, Kept};
-use super::process::{bytes_of, prctl, queue};
-use super::{Body, Made, failed, permissions};
-use crate::clocks::{BootClock, TaskClocks};
-use crate::error::{CallError, ThawError};
+use super::permissions;
+use crate::call::CallError;
+use crate::clocks::{BootClock, Frozen, TaskClocks};
+use crate::error::ThawError;
 use crate::plan::{
     AX, Deadline, DeadlineClock, FLAGS, IP, Plan, RESTART_SYSCALL, Restart, Scheduling, Thread,
 };
@@ -168,7 +169,10 @@ pub(super) fn finish(body: &Body<'_>, plan: &Plan, clocks: &TaskClocks) -> Resul
             remote.set_flags(&body.memory, ID)?;
         }
         let of_deadline = match &thread.deadline {
-            Some(deadline) => meet(&body.memory, deadline, plan, clocks, &mut corrected)?,
+            Some(deadline) => {
+                let memory = &body.memory;
+                meet(memory, deadline, &plan.frozen, clocks, &mut corrected)?
+            }
             None => None,
         };
         waits.push(match thread.restart.as_ref().or(of_deadline.as_ref()) {
@@ -204,7 +208,7 @@ pub(super) fn finish(body: &Body<'_>, plan: &Plan, clocks: &TaskClocks) -> Resul
 fn meet(
     memory: &File,
     deadline: &Deadline,
-    plan: &Plan,
+    frozen: &Frozen,
     clocks: &TaskClocks,
     corrected: &mut BTreeSet<u64>,
 ) -> Result<Option<Restart>, CallError> {
@@ -226,7 +230,7 @@ fn meet(
         DeadlineClock::Boot(clock) => {
             if clocks.namespace.is_none() && corrected.insert(deadline.at) {
                 read(&mut words)?;
-                let until = clocks.of_before(&plan.frozen, clock, timespec(&words));
+                let until = clocks.of_before(frozen, clock, timespec(&words));
                 let until = until.max(0) as u64;
                 let words = bytes_of(&[until / SECOND, until % SECOND]);
                 memory
@@ -321,4 +325,85 @@ fn wait_again(
         ERESTART_RESTARTBLOCK => Wait::Goes,
         result => Wait::Over(result),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use crate::clocks::{ClockRule, Moment, Offsets};
+
+    const NANO: i64 = SECOND as i64;
+
+    /// A thousand seconds up, in a namespace that is a million ahead; now ten seconds up.
+    fn clocks(rule: ClockRule) -> (Frozen, TaskClocks) {
+        let moment = |seconds: i64| Moment {
+            monotonic: seconds * NANO,
+            boottime: seconds * NANO,
+            realtime: 0,
+        };
+        let frozen = Frozen {
+            machine: moment(1000),
+            offsets: Offsets {
+                monotonic: 1_000_000 * NANO,
+                boottime: 1_000_000 * NANO,
+            },
+            tick: 0,
+        };
+        let clocks = TaskClocks::new(rule, &frozen, &moment(10)).unwrap();
+        (frozen, clocks)
+    }
+
+    fn deadline(clock: DeadlineClock) -> Deadline {
+        Deadline {
+            call: "clock_nanosleep",
+            at: 32,
+            clock,
+        }
+    }
+
+    /// What stands in memory of a time of five seconds after the freeze, when that was met `times`
+    /// times, and the wait that it became.
+    fn met(rule: ClockRule, clock: DeadlineClock, times: usize) -> (u64, Option<Restart>) {
+        let memory = tempfile::tempfile().unwrap();
+        let until = bytes_of(&[1_001_005, 250]);
+        memory.write_all_at(&until, 32).unwrap();
+        let (frozen, clocks) = clocks(rule);
+        let mut corrected = BTreeSet::new();
+        let mut wait = None;
+        for _ in 0..times {
+            let deadline = deadline(clock);
+            wait = meet(&memory, &deadline, &frozen, &clocks, &mut corrected).unwrap();
+        }
+        let mut words = [0; 16];
+        memory.read_exact_at(&mut words, 32).unwrap();
+        (timespec(&words), wait)
+    }
+
+    #[test]
+    fn a_time_in_memory_is_corrected_once_where_the_clock_does_not_go_on() {
+        let clock = DeadlineClock::Boot(BootClock::Monotonic);
+        let kept = 1_001_005 * SECOND + 250;
+        assert_eq!(met(ClockRule::Suspended, clock, 1), (kept, None));
+        let left = 15 * SECOND + 250;
+        assert_eq!(met(ClockRule::Machine, clock, 1), (left, None));
+        // Two threads that wait until the same.
+        assert_eq!(met(ClockRule::Machine, clock, 2), (left, None));
+    }
+
+    #[test]
+    fn a_sleep_until_a_time_of_cpu_time_becomes_one_for_what_is_left() {
+        let clock = DeadlineClock::Cpu { clock: 2, spent: 7 };
+        for rule in [ClockRule::Suspended, ClockRule::Machine] {
+            let (kept, wait) = met(rule, clock, 1);
+            assert_eq!(kept, 1_001_005 * SECOND + 250);
+            let expected = Restart::Sleep {
+                clock: 2,
+                expires: kept,
+                rest: 0,
+                spent: Some(7),
+            };
+            assert_eq!(wait, Some(expected));
+        }
+    }
 }

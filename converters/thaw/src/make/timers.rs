@@ -1,11 +1,10 @@
 //! Interval timers, and timers of timer_create.
 
-use super::Body;
+use super::body::{Body, bytes_of};
 use super::clocks::{left, read};
-use super::process::bytes_of;
+use crate::call::CallError;
 use crate::clocks::{Beat, BootClock, TaskClocks, forward, overrun_start};
 use crate::dropped::{Dropped, late, overrun};
-use crate::error::CallError;
 use crate::plan::{Expiry, Interval, Timer};
 use crate::remote::Remote;
 

@@ -1,9 +1,9 @@
 //! The clocks: a time namespace can be made, or every time that a call waits for can be corrected.
 
-use super::Obstacles;
+use super::found::Obstacles;
 use crate::clocks::{ClockRule, TaskClocks};
-use crate::make::clocks::now;
-use crate::plan::{DeadlineClock, Plan, Process, Thread};
+use crate::plan::{Deadline, DeadlineClock, Mapping, Plan};
+use crate::sys;
 use std::path::Path;
 
 const ADVICE: &str = "thaw with --no-time-namespace, which corrects the times that calls wait for, \
@@ -15,7 +15,7 @@ pub(super) fn check(plan: &Plan, rule: ClockRule, found: &mut Obstacles) {
             let limit = std::fs::read_to_string("/proc/sys/user/max_time_namespaces");
             let limit = limit.ok().and_then(|text| text.trim().parse().ok());
             namespace(Path::new("/proc/self/ns/time").exists(), limit, found);
-            match now() {
+            match sys::moment() {
                 Ok(now) => {
                     if let Err(error) = TaskClocks::new(rule, &plan.frozen, &now) {
                         let expected = "clocks that a time namespace can have";
@@ -30,8 +30,12 @@ pub(super) fn check(plan: &Plan, rule: ClockRule, found: &mut Obstacles) {
         }
         ClockRule::Machine => {
             for process in &plan.processes {
+                let mappings = process.memory.iter().flat_map(|one| &one.mappings);
+                let mappings: Vec<&Mapping> = mappings.collect();
                 for thread in &process.threads {
-                    deadline(process, thread, found);
+                    if let Some(at) = &thread.deadline {
+                        deadline(thread.tid, at, &mappings, found);
+                    }
                 }
             }
         }
@@ -52,21 +56,17 @@ fn namespace(exists: bool, limit: Option<u64>, found: &mut Obstacles) {
 }
 
 /// A time that is corrected in memory must be the program's own.
-fn deadline(process: &Process, thread: &Thread, found: &mut Obstacles) {
+fn deadline(task: i32, deadline: &Deadline, mappings: &[&Mapping], found: &mut Obstacles) {
     const VM_SHARED: u64 = 8;
-    let Some(deadline) = &thread.deadline else {
-        return;
-    };
     let DeadlineClock::Boot(clock) = deadline.clock else {
         return;
     };
-    let mut mappings = process.memory.iter().flat_map(|memory| &memory.mappings);
-    let private = mappings.any(|mapping| {
+    let private = mappings.iter().any(|mapping| {
         (mapping.start..mapping.end).contains(&deadline.at) && mapping.flags & VM_SHARED == 0
     });
     if !private {
         found.add(
-            Some(thread.tid),
+            Some(task),
             format!("{} until a time of {clock}", deadline.call),
             format!(
                 "that time in memory shared with others, at {:#x}",
@@ -80,7 +80,44 @@ fn deadline(process: &Process, thread: &Thread, found: &mut Obstacles) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Obstacles, namespace};
+    use super::{Deadline, DeadlineClock, Mapping, Obstacles, deadline, namespace};
+    use crate::clocks::BootClock;
+
+    fn in_memory(flags: u64, clock: DeadlineClock) -> Vec<String> {
+        let mapping = Mapping {
+            start: 0x1000,
+            end: 0x3000,
+            flags,
+            offset: 0,
+            file: None,
+            policy: None,
+        };
+        let until = Deadline {
+            call: "futex_waitv",
+            at: 0x2ff0,
+            clock,
+        };
+        let mut found = Obstacles::default();
+        deadline(7, &until, &[&mapping], &mut found);
+        found.0.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_time_that_others_look_at_is_not_corrected() {
+        let (private, shared) = (0x3, 0xb);
+        let clock = DeadlineClock::Boot(BootClock::Monotonic);
+        assert!(in_memory(private, clock).is_empty());
+        assert_eq!(
+            in_memory(shared, clock),
+            [
+                "task 7: futex_waitv until a time of CLOCK_MONOTONIC: found that time in memory shared \
+                 with others, at 0x2ff0, expected it in memory of its own, where it can be corrected"
+            ]
+        );
+        // Nothing is written for one of CPU time.
+        let clock = DeadlineClock::Cpu { clock: 2, spent: 0 };
+        assert!(in_memory(shared, clock).is_empty());
+    }
 
     fn found(exists: bool, limit: Option<u64>) -> Vec<String> {
         let mut found = Obstacles::default();

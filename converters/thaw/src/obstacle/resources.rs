@@ -1,6 +1,6 @@
 //! Files, pipes and whatever else has to be there.
 
-use super::{NOT_YET, Obstacles};
+use super::found::{NOT_YET, Obstacles};
 use crate::plan::{OpenFile, Plan};
 use crate::view::number;
 use kconv_image::{Head, PAGE_SIZE, Resource, ResourceId, Value};

@@ -2,9 +2,9 @@
 
 use super::files::{descriptors, locks, pid_number};
 use super::memory::memory;
+use super::model::{OpenFile, Process};
 use super::signals::{Spent, actions, intervals, pending, timers};
 use super::thread::{spent, thread};
-use super::{OpenFile, Process};
 use crate::view::{DecodeError, Place, View};
 use kconv_freeze::XsaveComponents;
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! Signals and timers.
 
 use super::files::pid_number;
-use super::{Action, Expiry, Interval, SignalInfo, Timer};
+use super::model::{Action, Expiry, Interval, SignalInfo, Timer};
 use crate::clocks::BootClock;
 use crate::view::{DecodeError, Place, View};
 

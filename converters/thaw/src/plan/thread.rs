@@ -1,10 +1,10 @@
 //! What a thread has for itself.
 
-use super::signals::{Spent, is_of_thread, pending};
-use super::{
+use super::model::{
     Credentials, Deadline, DeadlineClock, Filter, Folders, Registers, Restart, Scheduling, Seccomp,
     Thread,
 };
+use super::signals::{Spent, is_of_thread, pending};
 use crate::clocks::BootClock;
 use crate::view::{DecodeError, Place, View, little_endian};
 use kconv_freeze::{XsaveComponents, xsave_standard_form};
