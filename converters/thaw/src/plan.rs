@@ -5,11 +5,12 @@ mod files;
 mod memory;
 mod model;
 mod process;
+mod restart;
 mod signals;
 mod thread;
 
 pub use model::*;
-pub(crate) use thread::{AX, FLAGS, IP, RESTART_SYSCALL, SP};
+pub(crate) use restart::{AX, FLAGS, IP, RESTART_SYSCALL, SP};
 
 use crate::clocks::Frozen;
 use crate::view::{DecodeError, View};
