@@ -13,8 +13,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use syn::{Attribute, Item, Meta, UseTree};
 
-/// What people write in this workspace, but for the crate that thaws.
-const CRATES: [&str; 11] = [
+/// What people write in this workspace.
+const CRATES: [&str; 12] = [
     "codegen",
     "converters/freeze",
     "converters/image",
@@ -23,6 +23,7 @@ const CRATES: [&str; 11] = [
     "converters/overrides",
     "converters/rules",
     "converters/runtime",
+    "converters/thaw",
     "kernel-structs",
     "kernel-structs/bits",
     "kernel-structs/routes",

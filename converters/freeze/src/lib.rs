@@ -37,7 +37,7 @@ pub use error::{Fault, Finding, Flaw, FreezeError, Place, TaskName};
 pub use fits::Mismatch;
 pub use freeze::{Kernel, Summary, freeze};
 pub use identify::{Identified, IdentifyError};
-pub use linux6::{XsaveComponents, xsave_standard_form};
+pub use linux6::{SUSPENDED, XsaveComponents, xsave_standard_form};
 pub use registered::{FreezeDumpError, OfDump, freeze_dump};
 pub use running::{
     Afterwards, Chosen, Frozen, RunningError, StopError, freeze_running, identify_running,

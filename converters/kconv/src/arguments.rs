@@ -1,6 +1,7 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use kconv_thaw::ClockRule;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -197,12 +198,42 @@ pub(crate) struct Freeze {
 pub(crate) struct Thaw {
     /// The image
     pub(crate) image: PathBuf,
+    /// What CLOCK_MONOTONIC and CLOCK_BOOTTIME of the tasks read
+    #[arg(long, value_enum, value_name = "RULE", default_value_t = ThawClocks::Suspended)]
+    clocks: ThawClocks,
+    /// The same as --clocks machine
+    #[arg(long, conflicts_with = "clocks")]
+    no_time_namespace: bool,
     /// Check that all is there that the tasks need, and make nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Say nothing unless something is wrong
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+/// What the clocks of thawed tasks read.
+#[derive(Copy, Clone, ValueEnum)]
+enum ThawClocks {
+    /// CLOCK_MONOTONIC goes on where it was, and CLOCK_BOOTTIME counts the time between freeze and
+    /// thaw, as if the machine had been suspended
+    Suspended,
+    /// Both go on where they were
+    Stopped,
+    /// Those of this machine, in no time namespace; calls that wait are corrected
+    Machine,
+}
+
+impl Thaw {
+    /// The rule for the clocks of the tasks.
+    pub(crate) fn rule(&self) -> ClockRule {
+        match self.clocks {
+            _ if self.no_time_namespace => ClockRule::Machine,
+            ThawClocks::Suspended => ClockRule::Suspended,
+            ThawClocks::Stopped => ClockRule::Stopped,
+            ThawClocks::Machine => ClockRule::Machine,
+        }
+    }
 }
 
 #[derive(Args)]

@@ -4,15 +4,22 @@
 //! else, as a [`Plan`]. [`Thaw::obstacles`] finds all that is missing for it or in its way, and
 //! [`Thaw::run`] makes it, all or nothing.
 
+mod call;
+mod clocks;
+mod dropped;
 mod error;
 mod make;
 mod obstacle;
 mod plan;
 mod remote;
 mod sys;
+mod vdso;
 mod view;
 
-pub use error::{CallError, ThawError};
+pub use call::CallError;
+pub use clocks::{BootClock, ClockError, ClockRule, Frozen, Moment, Offsets};
+pub use dropped::Dropped;
+pub use error::ThawError;
 pub use obstacle::Obstacle;
 pub use plan::Plan;
 pub use view::DecodeError;
@@ -29,6 +36,16 @@ const FAMILY: &str = "linux-6";
 pub struct Thaw {
     image: Image,
     plan: Plan,
+    rule: ClockRule,
+}
+
+/// How a thaw went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thawed {
+    /// From the first process that was made to the last that was let go.
+    pub time: Duration,
+    /// What could not be made as it was.
+    pub dropped: Vec<Dropped>,
 }
 
 /// What a thaw made.
@@ -80,8 +97,17 @@ impl Thaw {
         let plan = Plan::decode(&view, &sys::xsave_components())?;
         match plan.processes.is_empty() {
             true => Err(ThawError::Empty),
-            false => Ok(Thaw { image, plan }),
+            false => Ok(Thaw {
+                image,
+                plan,
+                rule: ClockRule::default(),
+            }),
         }
+    }
+
+    /// Has the tasks' clocks follow another rule than the default.
+    pub fn with_clocks(self, rule: ClockRule) -> Thaw {
+        Thaw { rule, ..self }
     }
 
     /// What is to be made.
@@ -91,20 +117,28 @@ impl Thaw {
 
     /// All that is missing for it, or in its way.
     pub fn obstacles(&self) -> Vec<Obstacle> {
-        obstacle::obstacles(&self.plan, &self.image)
+        obstacle::obstacles(&self.plan, &self.image, self.rule)
     }
 
-    /// Makes the tasks and lets them run. Returns the time from the first that was made to the last
-    /// that was let go.
+    /// What is known, before anything is made, not to be as it was.
+    pub fn dropped(&self) -> Vec<Dropped> {
+        dropped::dropped(&self.plan, self.rule)
+    }
+
+    /// Makes the tasks and lets them run. To be called in the first thread of this process: whatever
+    /// that makes later is in the time namespace of the tasks.
     ///
     /// # Errors
     /// All obstacles, if there are any; or what failed, and then nothing is left of what was made.
-    pub fn run(&self) -> Result<Duration, ThawError> {
+    pub fn run(&self) -> Result<Thawed, ThawError> {
         let obstacles = self.obstacles();
         if !obstacles.is_empty() {
             return Err(ThawError::Obstacles(obstacles));
         }
-        make::make(&self.plan, &self.image)
+        let (time, found) = make::make(&self.plan, &self.image, self.rule)?;
+        let mut dropped = self.dropped();
+        dropped.extend(found);
+        Ok(Thawed { time, dropped })
     }
 
     /// What the image is made of.

@@ -1,82 +1,31 @@
 //! What is missing for a thaw, or in its way: all of it is found before anything is made.
 
+mod clocks;
+mod found;
 mod machine;
 mod resources;
 mod vdso;
 
+pub use found::Obstacle;
 pub(crate) use machine::numbers_in_use;
 pub(crate) use resources::is_of_a_task;
 
+use crate::clocks::ClockRule;
 use crate::plan::{LockStyle, Plan};
+use found::{NOT_YET, Obstacles};
 use kconv_image::{Head, Image};
-use std::fmt;
 
-/// One thing that keeps the tasks of an image from being made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Obstacle {
-    /// The task that needs it; `None` if all do.
-    pub task: Option<i32>,
-    /// What it is.
-    pub resource: String,
-    /// What was found.
-    pub found: String,
-    /// What was expected.
-    pub expected: String,
-    /// What the user can do about it.
-    pub advice: &'static str,
-}
-
-impl fmt::Display for Obstacle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(task) = self.task {
-            write!(f, "task {task}: ")?;
-        }
-        write!(
-            f,
-            "{}: found {}, expected {}",
-            self.resource, self.found, self.expected
-        )
-    }
-}
-
-/// The obstacles found so far.
-#[derive(Default)]
-struct Obstacles(Vec<Obstacle>);
-
-impl Obstacles {
-    fn add(
-        &mut self,
-        task: Option<i32>,
-        resource: impl Into<String>,
-        found: impl Into<String>,
-        expected: impl Into<String>,
-        advice: &'static str,
-    ) {
-        let obstacle = Obstacle {
-            task,
-            resource: resource.into(),
-            found: found.into(),
-            expected: expected.into(),
-            advice,
-        };
-        if !self.0.contains(&obstacle) {
-            self.0.push(obstacle);
-        }
-    }
-}
-
-/// All that is in the way of `plan`, made of this image.
-pub(crate) fn obstacles(plan: &Plan, image: &Image) -> Vec<Obstacle> {
+/// All that is in the way of `plan`, made of this image, with clocks of that rule.
+pub(crate) fn obstacles(plan: &Plan, image: &Image, rule: ClockRule) -> Vec<Obstacle> {
     let head = image.head();
     let mut found = Obstacles::default();
     machine::check(plan, head, &mut found);
+    clocks::check(plan, rule, &mut found);
     resources::check(plan, head, &mut found);
     unsupported(plan, head, &mut found);
     vdso::check(plan, image, &mut found);
     found.0
 }
-
-const NOT_YET: &str = "kconv cannot make this yet; let the program finish where it was frozen";
 
 /// State that this version cannot make.
 fn unsupported(plan: &Plan, head: &Head, found: &mut Obstacles) {

@@ -1,7 +1,7 @@
 //! System calls in stopped threads: registers are set, the thread goes through the call, and stops
 //! behind it (ptrace(2), PTRACE_SYSCALL).
 
-use crate::error::{CallError, Wrong};
+use crate::call::{CallError, Wrong};
 use crate::sys;
 use libc::user_regs_struct;
 use nix::errno::Errno;

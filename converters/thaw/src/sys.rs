@@ -4,6 +4,7 @@
 //! lengths it is told.
 #![allow(unsafe_code)]
 
+use crate::clocks::Moment;
 use kconv_freeze::XsaveComponents;
 use libc::{c_void, iovec, pid_t};
 use nix::errno::Errno;
@@ -109,6 +110,30 @@ pub(crate) fn call(number: i64, arguments: [u64; 5]) -> Result<i64, Errno> {
     // structures that they borrow for the call.
     let result = unsafe { libc::syscall(number, a, b, c, d, e) };
     Errno::result(result)
+}
+
+/// What a clock reads, in nanoseconds.
+pub(crate) fn clock(clock: i32) -> Result<i64, Errno> {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the kernel writes one timespec.
+    let done = unsafe { libc::clock_gettime(clock, &mut time) };
+    Errno::result(done)?;
+    Ok(time
+        .tv_sec
+        .saturating_mul(1_000_000_000)
+        .saturating_add(time.tv_nsec))
+}
+
+/// The clocks of this machine: kconv is in the namespace that it starts with.
+pub(crate) fn moment() -> Result<Moment, Errno> {
+    Ok(Moment {
+        monotonic: clock(libc::CLOCK_MONOTONIC)?,
+        boottime: clock(libc::CLOCK_BOOTTIME)?,
+        realtime: clock(libc::CLOCK_REALTIME)?,
+    })
 }
 
 /// A descriptor that the kernel has just given to this process.

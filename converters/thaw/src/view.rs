@@ -1,6 +1,7 @@
 //! The kernel objects of an image, read by names of fields and the running kernel's layout, and by
 //! nothing else: the notes for debuggers that an image has as well are not looked at.
 
+use crate::clocks::ClockError;
 use kconv_image::{
     Image, ImageError, KernelAddr, ObjectId, Resource, ResourceId, SlotTarget, Value,
 };
@@ -80,6 +81,9 @@ pub enum DecodeError {
         /// What it has to be.
         why: &'static str,
     },
+    /// The clocks make no sense.
+    #[error(transparent)]
+    Clocks(#[from] ClockError),
     /// The image cannot be read.
     #[error(transparent)]
     Image(#[from] ImageError),

@@ -387,8 +387,21 @@ impl Guest {
     /// # Errors
     /// That it does not come up, or is not the one it should be.
     pub fn go(&mut self, kernel: &Kernel) -> Result<(), Error> {
-        self.ask(b'K', &[], LIMIT)?;
-        self.greeted(kernel)
+        let end = Instant::now() + LIMIT;
+        self.channel.send(b'K', &[], end).map_err(|error| {
+            self.console
+                .error(format!("does not take requests: {error}"))
+        })?;
+        let frame = self.receive(end, LIMIT, "did not answer")?;
+        match frame.letter {
+            // The port takes what is written to it, and a machine that is quickly gone takes it with it:
+            // then the next kernel's greeting is the answer.
+            b'h' => self.greets(frame, kernel),
+            b'k' => self.greeted(kernel),
+            other => Err(self
+                .console
+                .error(format!("answered with a frame {:?}", char::from(other)))),
+        }
     }
 
     /// Waits for the kernel that a command in the guest goes over into by itself.
@@ -435,6 +448,11 @@ impl Guest {
     fn greeted(&mut self, kernel: &Kernel) -> Result<(), Error> {
         let end = Instant::now() + LIMIT;
         let frame = self.receive(end, LIMIT, "did not come up")?;
+        self.greets(frame, kernel)
+    }
+
+    /// Takes the agent's first frame.
+    fn greets(&mut self, frame: Frame, kernel: &Kernel) -> Result<(), Error> {
         self.release = String::from_utf8_lossy(&frame.payload).into_owned();
         if frame.letter != b'h' || self.release != kernel.release {
             return Err(self.console.error(format!(

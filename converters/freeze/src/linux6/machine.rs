@@ -6,6 +6,10 @@ use kconv_image::{Clocks, KernelAddr, PAGE_SIZE, Value};
 
 const SECOND: u64 = 1_000_000_000;
 
+/// The fact by which `CLOCK_BOOTTIME` is ahead of `CLOCK_MONOTONIC`, in nanoseconds: the time that
+/// the machine was suspended. The clocks of an image have `CLOCK_BOOTTIME` alone.
+pub const SUSPENDED: &str = "suspended-nanoseconds";
+
 /// Ticks a second: the length of a tick stands with the clock, in nanoseconds shifted by
 /// `NTP_SCALE_SHIFT`, and differs from 1/HZ by what NTP corrects (`kernel/time/ntp.c`:
 /// ntp_tick_length).
@@ -45,10 +49,21 @@ pub(super) fn clocks(memory: Memory<'_>, hz: u32) -> Result<Clocks, Fault> {
     })
 }
 
+/// Changes only when the machine wakes up (`kernel/time/timekeeping.c`:
+/// tk_update_sleep_time), so that it need not be read at one moment with the clocks.
+fn suspended(memory: Memory<'_>) -> Result<i64, Fault> {
+    memory
+        .read("timekeeper", clock(memory)?)?
+        .signed("offs_boot")
+}
+
 /// What a thaw needs to know of the machine.
 pub(super) fn facts(memory: Memory<'_>) -> Result<Vec<(String, Value)>, Fault> {
     let cpu = memory.read("cpuinfo_x86", symbol(memory, "boot_cpu_data")?)?;
-    let mut facts = vec![("page-size".to_owned(), Value::Unsigned(PAGE_SIZE))];
+    let mut facts = vec![
+        ("page-size".to_owned(), Value::Unsigned(PAGE_SIZE)),
+        (SUSPENDED.to_owned(), Value::Signed(suspended(memory)?)),
+    ];
     for (name, field) in [
         ("cpu-family", "x86"),
         ("cpu-vendor", "x86_vendor"),

@@ -9,9 +9,14 @@ use kconv_image::{KernelAddr, Resource, Value};
 const MAX_DEPTH: usize = 1024;
 const MAX_NAME: u64 = 255;
 
+/// An offset of a time namespace in nanoseconds; `None` if it is longer than 292 years.
+fn offset(seconds: i64, nanoseconds: i64) -> Option<i64> {
+    seconds.checked_mul(1_000_000_000)?.checked_add(nanoseconds)
+}
+
 impl Linux6<'_> {
-    /// A namespace. Only those that the machine starts with are carried: any other has to be
-    /// there, filled alike, before the task can be put into it.
+    /// A namespace. Only those that the machine starts with are carried, and any of time, which is
+    /// two numbers: any other has to be there, filled alike, before the task can be put into it.
     pub(super) fn namespace(&self, kind: &str, at: KernelAddr) -> Result<Resource, Flaw> {
         let memory = self.walked.memory;
         let (ty, symbol) = match kind {
@@ -33,7 +38,7 @@ impl Linux6<'_> {
             "" => self.mount_namespace,
             symbol => memory.source.symbol(symbol),
         };
-        if initial != Some(at) {
+        if initial != Some(at) && kind != "time" {
             let article = if kind.starts_with('i') { "an" } else { "a" };
             return Err(not_carried(format!(
                 "{article} {kind} namespace of its own ({number})"
@@ -41,8 +46,44 @@ impl Linux6<'_> {
         }
         let mut attributes = Attributes::default();
         attributes.unsigned("inode", number);
-        attributes.unsigned("initial", 1);
+        attributes.unsigned("initial", u64::from(initial == Some(at)));
+        if kind == "time" {
+            let namespace = memory.read(ty, at)?;
+            for clock in ["monotonic", "boottime"] {
+                let seconds = namespace.signed(&format!("offsets.{clock}.tv_sec"))?;
+                let rest = namespace.signed(&format!("offsets.{clock}.tv_nsec"))?;
+                let offset = offset(seconds, rest).ok_or_else(|| {
+                    not_carried(format!(
+                        "a time namespace whose {clock} is {seconds} s ahead of the machine's"
+                    ))
+                })?;
+                attributes.signed(&format!("{clock}-offset-nanoseconds"), offset);
+            }
+        }
         Ok(attributes.resource(&format!("{kind}-namespace"), at))
+    }
+
+    /// That all tasks are in one time namespace, and what they start will be as well: a thaw makes
+    /// one, and puts all of them into it.
+    pub(super) fn time_namespaces(
+        &self,
+        refuse: &mut dyn FnMut(usize, &str, Flaw),
+    ) -> Result<(), Fault> {
+        let mut first = None;
+        for nsproxy in self.walked.objects_of("nsproxy") {
+            let view = self.walked.view(nsproxy)?;
+            let own = view.unsigned("time_ns")?;
+            if view.unsigned("time_ns_for_children")? != own {
+                let what = "a time namespace that only the next child will be in";
+                refuse(nsproxy, "time_ns_for_children", not_carried(what));
+            }
+            if *first.get_or_insert(own) != own {
+                let what = "a time namespace other than that of the first task, with which it is \
+                            frozen,";
+                refuse(nsproxy, "time_ns", not_carried(what));
+            }
+        }
+        Ok(())
     }
 
     /// The cgroups of a `css_set`, by the path in the unified hierarchy (`kernel/cgroup/cgroup.c`:
@@ -136,5 +177,20 @@ impl Linux6<'_> {
         attributes.signed("parent-pid", self.walked.view(parent)?.signed("pid")?);
         attributes.put("parent", Value::Object(object_id(parent)));
         Ok(attributes.resource("vfork", at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::offset;
+
+    #[test]
+    fn an_offset_below_zero_borrows_from_its_seconds() {
+        assert_eq!(offset(0, 0), Some(0));
+        assert_eq!(offset(3, 1), Some(3_000_000_001));
+        // A quarter of a second behind: timespec64 has nanoseconds above zero only.
+        assert_eq!(offset(-1, 750_000_000), Some(-250_000_000));
+        assert_eq!(offset(i64::MAX / 1_000_000_000 + 1, 0), None);
+        assert_eq!(offset(i64::MIN, 0), None);
     }
 }

@@ -15,6 +15,9 @@ impl Linux6<'_> {
                 refuse(task, "", fault.into());
             }
         }
+        if let Err(fault) = self.time_namespaces(refuse) {
+            refuse(0, "nsproxy", fault.into());
+        }
         for mm in self.walked.objects_of("mm_struct") {
             match self.foreign_mappings(mm) {
                 Ok(flaws) => flaws.into_iter().for_each(|flaw| refuse(mm, "mm_mt", flaw)),

@@ -7,7 +7,8 @@ use std::io::Write;
 
 pub(crate) fn run(arguments: &Thaw) -> Result<(), Failure> {
     let thaw = kconv_thaw::Thaw::open(&arguments.image)?;
-    let time = match arguments.dry_run {
+    let thaw = thaw.with_clocks(arguments.rule());
+    let thawed = match arguments.dry_run {
         true => {
             let obstacles = thaw.obstacles();
             if !obstacles.is_empty() {
@@ -20,8 +21,18 @@ pub(crate) fn run(arguments: &Thaw) -> Result<(), Failure> {
     if !arguments.quiet {
         let out = &mut anstream::stdout().lock();
         print(out, &thaw.summary())?;
-        match time {
-            Some(time) => writeln!(out, "time      {:.1} ms", time.as_secs_f64() * 1000.0)?,
+        let dropped = match &thawed {
+            Some(thawed) => thawed.dropped.clone(),
+            None => thaw.dropped(),
+        };
+        for dropped in dropped {
+            writeln!(out, "dropped   {dropped}")?;
+        }
+        match thawed {
+            Some(thawed) => {
+                let time = thawed.time.as_secs_f64() * 1000.0;
+                writeln!(out, "time      {time:.1} ms")?;
+            }
             None => writeln!(out, "nothing is in the way; nothing was made")?,
         }
     }

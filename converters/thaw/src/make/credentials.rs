@@ -1,8 +1,8 @@
 //! Who a thread is, and what it may do. In this order, because each step needs what a later one
 //! takes away (capabilities(7)).
 
-use super::process::{bytes_of, prctl};
-use crate::error::CallError;
+use super::body::{bytes_of, prctl};
+use crate::call::CallError;
 use crate::plan::Thread;
 use crate::remote::Remote;
 use std::fs::File;

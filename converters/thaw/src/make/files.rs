@@ -1,8 +1,9 @@
 //! Open files. kconv itself opens each of them, once, under a number that no task uses: whatever it
 //! makes inherits them, and so shares those that were shared.
 
-use super::{Body, failed};
-use crate::error::{CallError, ThawError};
+use super::body::{Body, failed};
+use crate::call::CallError;
+use crate::error::ThawError;
 use crate::obstacle::is_of_a_task;
 use crate::plan::{Folders, Lock, LockStyle, OpenFile, Plan};
 use crate::remote::Remote;

@@ -1,6 +1,6 @@
 //! Segments of a process's own (LDT).
 
-use crate::error::CallError;
+use crate::call::CallError;
 use crate::remote::Remote;
 use nix::errno::Errno;
 use std::fs::File;

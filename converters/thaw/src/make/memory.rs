@@ -1,12 +1,12 @@
 //! The memory of a process: its mappings, what is in them, and the marks that the kernel keeps.
 
-use super::Body;
+use super::body::Body;
 use super::files::Kept;
 use super::ldt;
-use super::vdso::Vdso;
-use crate::error::CallError;
+use crate::call::CallError;
 use crate::plan::{Mapping, Memory};
 use crate::remote::Remote;
+use crate::vdso::Vdso;
 use kconv_image::{Image, PAGE_SIZE};
 use nix::errno::Errno;
 use std::fs::File;
@@ -52,7 +52,7 @@ pub(super) fn make(
     for mapping in &memory.mappings {
         map(remote, mapping, kept)?;
     }
-    vdso.place(body, image, memory)?;
+    vdso.place(body.first(), &body.memory, image, memory)?;
     fill(&body.memory, memory, image, pages)?;
     for mapping in &memory.mappings {
         advise(body, mapping)?;

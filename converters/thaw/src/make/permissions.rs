@@ -1,7 +1,7 @@
 //! What a thread may do beyond others, and what it may not: I/O ports, and seccomp.
 
-use super::process::bytes_of;
-use crate::error::CallError;
+use super::body::bytes_of;
+use crate::call::CallError;
 use crate::plan::{Filter, Seccomp, Thread};
 use crate::remote::{Ground, Remote};
 use nix::errno::Errno;

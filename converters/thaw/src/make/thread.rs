@@ -1,14 +1,21 @@
 //! Threads: their making, what each has for itself, and the registers with which it runs on.
 
+use super::body::{Body, Made, bytes_of, failed, prctl, queue};
+use super::clocks::{left, left_of_sleep};
 use super::files::{self, Kept};
-use super::process::{bytes_of, prctl, queue};
-use super::{Body, Made, failed, permissions};
-use crate::error::{CallError, ThawError};
-use crate::plan::{AX, FLAGS, IP, Plan, Restart, Scheduling, Thread};
+use super::permissions;
+use crate::call::CallError;
+use crate::clocks::{BootClock, Frozen, TaskClocks};
+use crate::error::ThawError;
+use crate::plan::{
+    AX, Deadline, DeadlineClock, FLAGS, IP, Plan, RESTART_SYSCALL, Restart, Scheduling, Thread,
+};
 use crate::remote::Remote;
-use crate::sys;
+use crate::view::little_endian;
 use kconv_image::Head;
+use std::collections::BTreeSet;
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -151,17 +158,25 @@ fn affinity(remote: &Remote, memory: &File, wanted: &[u8]) -> Result<(), CallErr
 }
 
 /// Registers, blocked signals, and the wait a thread was in. Nothing is called in it afterwards.
-pub(super) fn finish(body: &Body<'_>, plan: &Plan) -> Result<(), CallError> {
+pub(super) fn finish(body: &Body<'_>, plan: &Plan, clocks: &TaskClocks) -> Result<(), CallError> {
     let threads = || body.threads.iter().zip(&body.process.threads);
-    let mut results = Vec::new();
+    let mut corrected = BTreeSet::new();
+    let mut waits = Vec::new();
     for (remote, thread) in threads() {
         // The identification flag, which programs toggle to see whether there is CPUID.
         const ID: u64 = 1 << 21;
         if thread.registers.values[FLAGS] & ID != 0 {
             remote.set_flags(&body.memory, ID)?;
         }
-        results.push(match &thread.restart {
-            Some(restart) => wait_again(remote, &body.memory, restart, plan.frozen_at)?,
+        let of_deadline = match &thread.deadline {
+            Some(deadline) => {
+                let memory = &body.memory;
+                meet(memory, deadline, &plan.frozen, clocks, &mut corrected)?
+            }
+            None => None,
+        };
+        waits.push(match thread.restart.as_ref().or(of_deadline.as_ref()) {
+            Some(restart) => Some(wait_again(remote, &body.memory, restart, clocks)?),
             None => None,
         });
     }
@@ -169,13 +184,17 @@ pub(super) fn finish(body: &Body<'_>, plan: &Plan) -> Result<(), CallError> {
     let ground = first.ground();
     let arguments = [ground.start, crate::remote::Ground::SIZE];
     first.call("munmap", libc::SYS_munmap, &arguments)?;
-    for ((remote, thread), result) in threads().zip(results) {
+    for ((remote, thread), wait) in threads().zip(waits) {
         remote.set_xstate(&thread.xstate)?;
         let mut values = thread.registers.values;
-        if let Some(result) = result {
-            // The wait is over: the call has returned.
-            values[AX] = result as u64;
-            values[IP] = values[IP].wrapping_add(2);
+        match wait {
+            Some(Wait::Goes) => values[AX] = RESTART_SYSCALL,
+            // The call has returned.
+            Some(Wait::Over(result)) => {
+                values[AX] = result as u64;
+                values[IP] = values[IP].wrapping_add(2);
+            }
+            None => {}
         }
         remote.set_registers(&values)?;
         remote.set_blocked(thread.blocked)?;
@@ -183,14 +202,67 @@ pub(super) fn finish(body: &Body<'_>, plan: &Plan) -> Result<(), CallError> {
     Ok(())
 }
 
-/// Enters a wait again and interrupts it, so that the kernel knows how it goes on. Returns what the
-/// call gave if it is over already.
+/// Sees to it that a call that a thread makes again ends when it should have. Where the clock of the
+/// tasks goes on, the time that stands in memory is right. If not, it is corrected there, once for all
+/// that look at it. A sleep until a time of a clock of CPU time becomes one for what is left.
+fn meet(
+    memory: &File,
+    deadline: &Deadline,
+    frozen: &Frozen,
+    clocks: &TaskClocks,
+    corrected: &mut BTreeSet<u64>,
+) -> Result<Option<Restart>, CallError> {
+    let mut words = [0; 16];
+    let read = |words: &mut [u8]| {
+        let read = memory.read_exact_at(words, deadline.at);
+        read.map_err(|error| CallError::io("pread", &error))
+    };
+    match deadline.clock {
+        DeadlineClock::Cpu { clock, spent } => {
+            read(&mut words)?;
+            Ok(Some(Restart::Sleep {
+                clock,
+                expires: timespec(&words),
+                rest: 0,
+                spent: Some(spent),
+            }))
+        }
+        DeadlineClock::Boot(clock) => {
+            if clocks.namespace.is_none() && corrected.insert(deadline.at) {
+                read(&mut words)?;
+                let until = clocks.of_before(frozen, clock, timespec(&words));
+                let until = until.max(0) as u64;
+                let words = bytes_of(&[until / SECOND, until % SECOND]);
+                memory
+                    .write_all_at(&words, deadline.at)
+                    .map_err(|error| CallError::io("pwrite", &error))?;
+            }
+            Ok(None)
+        }
+    }
+}
+
+/// A `struct timespec` in nanoseconds.
+fn timespec(words: &[u8; 16]) -> u64 {
+    let word = |at: usize| little_endian(&words[at..at + 8]);
+    word(0).saturating_mul(SECOND).saturating_add(word(8))
+}
+
+/// What a wait that was entered again came to.
+enum Wait {
+    /// It goes on when the thread runs.
+    Goes,
+    /// It is over, and this is what the call returns.
+    Over(i64),
+}
+
+/// Enters a wait again and interrupts it, so that the kernel knows how it goes on.
 fn wait_again(
     remote: &Remote,
     memory: &File,
     restart: &Restart,
-    frozen_at: u64,
-) -> Result<Option<i64>, CallError> {
+    clocks: &TaskClocks,
+) -> Result<Wait, CallError> {
     const ERESTART_RESTARTBLOCK: i64 = -516;
     let time = |nanoseconds: u64| bytes_of(&[nanoseconds / SECOND, nanoseconds % SECOND]);
     let result = match restart {
@@ -200,8 +272,11 @@ fn wait_again(
             rest,
             spent,
         } => {
-            let now = spent.unwrap_or(frozen_at);
-            let at = remote.put(memory, &time(expires.saturating_sub(now).max(1)))?;
+            let left = match spent {
+                Some(spent) => expires.saturating_sub(*spent),
+                None => left_of_sleep(clocks, *clock, *expires)?.max(0) as u64,
+            };
+            let at = remote.put(memory, &time(left.max(1)))?;
             let arguments = [*clock as u64, 0, at, *rest];
             remote.interrupted("clock_nanosleep", libc::SYS_clock_nanosleep, &arguments)?
         }
@@ -211,7 +286,10 @@ fn wait_again(
             expires,
         } => {
             let left = match expires {
-                Some(expires) => expires.saturating_sub(frozen_at).div_ceil(1_000_000),
+                Some(expires) => {
+                    let left = left(clocks, BootClock::Monotonic, *expires)?;
+                    (left.max(0) as u64).div_ceil(1_000_000)
+                }
                 None => u64::MAX,
             };
             let arguments = [*descriptors, *count, left];
@@ -229,13 +307,13 @@ fn wait_again(
             if !shared {
                 operation |= libc::FUTEX_PRIVATE_FLAG;
             }
-            // An end on a clock: that of day, or the one that began anew with the machine.
+            // An end on a clock: that of day, or the one that begins anew with a machine.
             let end = match realtime {
                 true => {
                     operation |= libc::FUTEX_CLOCK_REALTIME;
                     *expires
                 }
-                false => now()? + expires.saturating_sub(frozen_at),
+                false => clocks.of_old(BootClock::Monotonic, *expires).max(0) as u64,
             };
             let at = remote.put(memory, &time(end))?;
             let (operation, value) = (operation as u64, u64::from(*value));
@@ -243,15 +321,89 @@ fn wait_again(
             remote.interrupted("futex", libc::SYS_futex, &arguments)?
         }
     };
-    Ok((result != ERESTART_RESTARTBLOCK).then_some(result))
+    Ok(match result {
+        ERESTART_RESTARTBLOCK => Wait::Goes,
+        result => Wait::Over(result),
+    })
 }
 
-/// CLOCK_MONOTONIC, in nanoseconds.
-fn now() -> Result<u64, CallError> {
-    let mut time = [0u64; 2];
-    let at = std::ptr::from_mut(&mut time) as u64;
-    let clock = libc::CLOCK_MONOTONIC as u64;
-    sys::call(libc::SYS_clock_gettime, [clock, at, 0, 0, 0])
-        .map_err(|error| CallError::new("clock_gettime", error))?;
-    Ok(time[0] * SECOND + time[1])
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use crate::clocks::{ClockRule, Moment, Offsets};
+
+    const NANO: i64 = SECOND as i64;
+
+    /// A thousand seconds up, in a namespace that is a million ahead; now ten seconds up.
+    fn clocks(rule: ClockRule) -> (Frozen, TaskClocks) {
+        let moment = |seconds: i64| Moment {
+            monotonic: seconds * NANO,
+            boottime: seconds * NANO,
+            realtime: 0,
+        };
+        let frozen = Frozen {
+            machine: moment(1000),
+            offsets: Offsets {
+                monotonic: 1_000_000 * NANO,
+                boottime: 1_000_000 * NANO,
+            },
+            tick: 0,
+        };
+        let clocks = TaskClocks::new(rule, &frozen, &moment(10)).unwrap();
+        (frozen, clocks)
+    }
+
+    fn deadline(clock: DeadlineClock) -> Deadline {
+        Deadline {
+            call: "clock_nanosleep",
+            at: 32,
+            clock,
+        }
+    }
+
+    /// What stands in memory of a time of five seconds after the freeze, when that was met `times`
+    /// times, and the wait that it became.
+    fn met(rule: ClockRule, clock: DeadlineClock, times: usize) -> (u64, Option<Restart>) {
+        let memory = tempfile::tempfile().unwrap();
+        let until = bytes_of(&[1_001_005, 250]);
+        memory.write_all_at(&until, 32).unwrap();
+        let (frozen, clocks) = clocks(rule);
+        let mut corrected = BTreeSet::new();
+        let mut wait = None;
+        for _ in 0..times {
+            let deadline = deadline(clock);
+            wait = meet(&memory, &deadline, &frozen, &clocks, &mut corrected).unwrap();
+        }
+        let mut words = [0; 16];
+        memory.read_exact_at(&mut words, 32).unwrap();
+        (timespec(&words), wait)
+    }
+
+    #[test]
+    fn a_time_in_memory_is_corrected_once_where_the_clock_does_not_go_on() {
+        let clock = DeadlineClock::Boot(BootClock::Monotonic);
+        let kept = 1_001_005 * SECOND + 250;
+        assert_eq!(met(ClockRule::Suspended, clock, 1), (kept, None));
+        let left = 15 * SECOND + 250;
+        assert_eq!(met(ClockRule::Machine, clock, 1), (left, None));
+        // Two threads that wait until the same.
+        assert_eq!(met(ClockRule::Machine, clock, 2), (left, None));
+    }
+
+    #[test]
+    fn a_sleep_until_a_time_of_cpu_time_becomes_one_for_what_is_left() {
+        let clock = DeadlineClock::Cpu { clock: 2, spent: 7 };
+        for rule in [ClockRule::Suspended, ClockRule::Machine] {
+            let (kept, wait) = met(rule, clock, 1);
+            assert_eq!(kept, 1_001_005 * SECOND + 250);
+            let expected = Restart::Sleep {
+                clock: 2,
+                expires: kept,
+                rest: 0,
+                spent: Some(7),
+            };
+            assert_eq!(wait, Some(expected));
+        }
+    }
 }

@@ -1,12 +1,13 @@
 //! Who descends from whom: the seed, and from it all processes.
 
-use super::vdso::Vdso;
-use super::{Body, Made, failed};
-use crate::error::{CallError, ThawError};
+use super::body::{Body, Made, failed};
+use crate::call::CallError;
+use crate::error::ThawError;
 use crate::obstacle::numbers_in_use;
 use crate::plan::{Plan, Process, Seccomp};
 use crate::remote::{Ground, Remote, TASK_SIZE};
 use crate::sys;
+use crate::vdso::Vdso;
 use nix::errno::Errno;
 use nix::unistd::Pid;
 use std::collections::{BTreeMap, BTreeSet};

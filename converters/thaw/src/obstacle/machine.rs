@@ -1,6 +1,6 @@
 //! The machine and the kernel: numbers in use, limits, addresses, what the CPU can do.
 
-use super::Obstacles;
+use super::found::Obstacles;
 use crate::plan::Plan;
 use crate::remote::TASK_SIZE;
 use crate::sys;

@@ -1,6 +1,6 @@
 //! Files, pipes and whatever else has to be there.
 
-use super::{NOT_YET, Obstacles};
+use super::found::{NOT_YET, Obstacles};
 use crate::plan::{OpenFile, Plan};
 use crate::view::number;
 use kconv_image::{Head, PAGE_SIZE, Resource, ResourceId, Value};
@@ -81,7 +81,8 @@ pub(super) fn check(plan: &Plan, head: &Head, found: &mut Obstacles) {
         }
     }
     for resource in &head.resources {
-        let namespace = resource.kind.ends_with("-namespace");
+        // One of time is made anew.
+        let namespace = resource.kind.ends_with("-namespace") && resource.kind != "time-namespace";
         if namespace && number(resource, "initial") != Some(1) {
             let kind = resource.kind.as_str();
             found.add(None, kind, "one of its own", "that of the machine", NOT_YET);

@@ -1,9 +1,9 @@
 //! The code of the kernel in each program (the vDSO): that of this kernel has to be able to stand in
 //! for it, and nobody may be in the middle of it.
 
-use super::Obstacles;
-use crate::make::vdso::{Redirected, Vdso};
+use super::found::Obstacles;
 use crate::plan::{IP, Memory, Plan, Process, SP, Thread};
+use crate::vdso::{Redirected, Vdso};
 use kconv_image::{Image, ImageError, ObjectId, PAGE_SIZE, UserAddr};
 
 /// What the kernel lays on the stack for a handler, and from which the handler's end restores the

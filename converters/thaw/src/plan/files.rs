@@ -1,6 +1,6 @@
 //! Open files, descriptors, and locks.
 
-use super::{Descriptor, Lock, LockStyle, OpenFile};
+use super::model::{Descriptor, Lock, LockStyle, OpenFile};
 use crate::view::{DecodeError, Place, View, little_endian, number};
 use kconv_image::{ObjectId, Value};
 

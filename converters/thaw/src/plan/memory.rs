@@ -1,7 +1,7 @@
 //! Address spaces.
 
 use super::files::file_index;
-use super::{Mapping, Memory, OpenFile};
+use super::model::{Mapping, Memory, OpenFile};
 use crate::view::{DecodeError, Place, View, little_endian, number};
 use kconv_image::{PAGE_SIZE, Value};
 

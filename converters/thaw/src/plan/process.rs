@@ -2,9 +2,9 @@
 
 use super::files::{descriptors, locks, pid_number};
 use super::memory::memory;
+use super::model::{OpenFile, Process};
 use super::signals::{Spent, actions, intervals, pending, timers};
 use super::thread::{spent, thread};
-use super::{OpenFile, Process};
 use crate::view::{DecodeError, Place, View};
 use kconv_freeze::XsaveComponents;
 use std::collections::BTreeMap;
@@ -18,7 +18,6 @@ const SIGNAL_GROUP_EXIT: u64 = 4;
 const SIGSTOP: i32 = 19;
 /// Limits of a process (`RLIM_NLIMITS`).
 const LIMITS: usize = 16;
-const SECOND: u64 = 1_000_000_000;
 
 /// All processes, parents before their children.
 pub(super) fn processes(
@@ -169,9 +168,6 @@ fn process(
             process.threads.push(thread);
         }
     }
-    let clocks = view.image.head().clocks;
-    let now = clocks.boottime_nanoseconds;
-    let realtime = (clocks.realtime_seconds.max(0) as u64).saturating_mul(SECOND);
     let mm = view.required(leader, "mm", "mm_struct")?;
     process.memory = Some(memory(view, files, mm)?);
     let table = view.required(leader, "files", "files_struct")?;
@@ -181,10 +177,15 @@ fn process(
     process.locks = locks(view, files, table.object, own);
     let sighand = view.required(leader, "sighand", "sighand_struct")?;
     process.actions = actions(view, sighand)?;
-    process.intervals = intervals(view, signal, now, all)?;
-    process.timers = timers(view, signal, realtime, now, |tid| {
+    process.intervals = intervals(view, signal, all)?;
+    process.timers = timers(view, signal, |tid| {
         of_threads.get(&tid).copied().unwrap_or(all)
     })?;
+    let threads = process.threads.iter_mut().map(|one| &mut one.pending);
+    for pending in threads.chain([&mut process.pending]) {
+        let timers = &mut process.timers;
+        pending.retain(|info| !timers.iter_mut().any(|timer| timer.takes_back(info)));
+    }
     for limit in 0..LIMITS {
         process.limits.push((
             view.unsigned(signal, &format!("rlim[{limit}].rlim_cur"))?,

@@ -1,17 +1,16 @@
 //! Signals and timers.
 
 use super::files::pid_number;
-use super::{Action, Expiry, Interval, SignalInfo, Timer};
+use super::model::{Action, Expiry, Interval, SignalInfo, Timer};
+use crate::clocks::BootClock;
 use crate::view::{DecodeError, Place, View};
 
 /// SIGEV_NONE: nobody is told.
 const SIGEV_NONE: i32 = 1;
 /// SIGEV_THREAD_ID.
 const SIGEV_THREAD_ID: i32 = 4;
-/// SI_TIMER, and where `si_sys_private` is in what comes with it.
-const SI_TIMER: i32 = -2;
+/// Where `si_sys_private` is in what comes with SI_TIMER.
 const SYS_PRIVATE: usize = 32;
-const TICK: u64 = 1_000_000_000;
 
 /// CPU time that a process or thread has used, in nanoseconds.
 #[derive(Copy, Clone, Debug, Default)]
@@ -73,12 +72,11 @@ pub(super) fn pending(
         let saved = view.field(entry, "info")?;
         let length = saved.len().min(info.len());
         info[..length].copy_from_slice(&saved[..length]);
-        let code = i32::from_le_bytes([info[8], info[9], info[10], info[11]]);
-        if code == SI_TIMER {
+        let mut info = SignalInfo(info);
+        if info.of_timer().is_some() {
             // The kernel's own note on the timer of the kernel that is gone.
-            info[SYS_PRIVATE..SYS_PRIVATE + 4].fill(0);
+            info.0[SYS_PRIVATE..SYS_PRIVATE + 4].fill(0);
         }
-        let info = SignalInfo(info);
         queued |= bit(info.number());
         found.push(info);
     }
@@ -104,20 +102,23 @@ pub(crate) fn bit(signal: i32) -> u64 {
 pub(super) fn intervals(
     view: &View<'_>,
     signal: Place,
-    now: u64,
     spent: Spent,
 ) -> Result<[Interval; 3], DecodeError> {
     let expires = view.unsigned(signal, "real_timer.node.expires")?;
     let interval = view.unsigned(signal, "it_real_incr")?;
     let runs = view.was_set(signal, "real_timer.state")?;
-    let left = match (runs, interval) {
-        (true, _) => expires.saturating_sub(now).max(1),
-        // It has expired, and goes on when its signal is taken (kernel/signal.c: dequeue_signal).
-        (false, 1..) => interval,
-        (false, 0) => 0,
+    // One that has expired goes on from there when its signal is taken (kernel/signal.c:
+    // dequeue_signal).
+    let expires = match runs || interval != 0 {
+        true => Expiry::Boot(BootClock::Monotonic, expires),
+        false => Expiry::Never,
     };
     let mut intervals = [
-        Interval { left, interval },
+        Interval {
+            expires,
+            interval,
+            waits_for_signal: !runs,
+        },
         Interval::default(),
         Interval::default(),
     ];
@@ -126,8 +127,9 @@ pub(super) fn intervals(
         let expires = view.unsigned(signal, &format!("it[{clock}].expires"))?;
         if expires != 0 {
             intervals[which] = Interval {
-                left: expires.saturating_sub(spent.on(clock)).max(1),
+                expires: Expiry::After(expires.saturating_sub(spent.on(clock)).max(1)),
                 interval: view.unsigned(signal, &format!("it[{clock}].incr"))?,
+                waits_for_signal: false,
             };
         }
     }
@@ -139,15 +141,13 @@ pub(super) fn intervals(
 pub(super) fn timers(
     view: &View<'_>,
     signal: Place,
-    realtime: u64,
-    now: u64,
     spent: impl Fn(i32) -> Spent,
 ) -> Result<Vec<Timer>, DecodeError> {
     let own = view.address(signal).0;
     let mut timers = Vec::new();
     for timer in view.of_type("k_itimer")? {
         if view.unsigned(timer, "it_signal")? == own {
-            timers.push(timer_of(view, timer, realtime, now, &spent)?);
+            timers.push(timer_of(view, timer, &spent)?);
         }
     }
     timers.sort_by_key(|timer| timer.id);
@@ -157,8 +157,6 @@ pub(super) fn timers(
 fn timer_of(
     view: &View<'_>,
     timer: Place,
-    realtime: u64,
-    now: u64,
     spent: &impl Fn(i32) -> Spent,
 ) -> Result<Timer, DecodeError> {
     let clock = view.int(timer, "it_clock")?;
@@ -183,23 +181,19 @@ fn timer_of(
         (true, _) | (_, true) => expires != 0,
         (false, false) => view.int(timer, "it_active")? != 0,
     };
-    let base = match counts {
-        true => spent(if is_of_thread(clock) { thread } else { 0 }).on(clock),
-        false => now,
-    };
-    let expires = if !runs {
-        match (interval, view.int(timer, "it_requeue_pending")? & 1) {
-            // It goes on when its signal is taken.
-            (1.., 1) => Expiry::After(interval),
-            _ => Expiry::Never,
+    let expired = interval != 0 && view.int(timer, "it_requeue_pending")? & 1 != 0;
+    let expires = match (runs, expired) {
+        (false, false) => Expiry::Never,
+        // It goes on when its signal is taken.
+        (false, true) if counts => Expiry::After(interval),
+        (true, _) if counts => {
+            let thread = if is_of_thread(clock) { thread } else { 0 };
+            let left = expires.saturating_sub(spent(thread).on(clock));
+            Expiry::After(left.max(1))
         }
-    } else if !counts && expires > realtime / 2 && realtime / 2 > now + 365 * 86_400 * TICK {
-        // Relative times are kept on CLOCK_MONOTONIC (kernel/time/posix-timers.c:
-        // common_hrtimer_arm), so this is a time of day.
-        Expiry::At(expires)
-    } else {
-        Expiry::After(expires.saturating_sub(base).max(1))
+        _ => expiry(view, timer, expires)?,
     };
+    let count = |path| Ok::<_, DecodeError>(view.signed(timer, path)?.max(0) as u64);
     Ok(Timer {
         id: view.int(timer, "it_id")?,
         clock,
@@ -209,5 +203,39 @@ fn timer_of(
         thread,
         expires,
         interval,
+        waits_for_signal: expired && !runs && !counts,
+        overrun_last: count("it_overrun_last")?,
+        // One less than the times that it expired, for the first of them is none too many.
+        ignored: count("it_overrun")?,
     })
+}
+
+/// A time of the clock that a timer runs on: a time from now on CLOCK_REALTIME is kept on
+/// CLOCK_MONOTONIC (`kernel/time/posix-timers.c`: common_hrtimer_arm).
+fn expiry(view: &View<'_>, timer: Place, expires: u64) -> Result<Expiry, DecodeError> {
+    let symbol = view.symbol(timer, "kclock")?;
+    Ok(match symbol.unwrap_or_default() {
+        "clock_monotonic" => Expiry::Boot(BootClock::Monotonic, expires),
+        "clock_boottime" => Expiry::Boot(BootClock::Boottime, expires),
+        "clock_realtime" | "clock_tai" => Expiry::Day(expires),
+        // Those that wake the machine up are refused.
+        "alarm_clock" => Expiry::Day(expires),
+        _ => {
+            let clock = view.unsigned(timer, "it_clock")?;
+            let why = "kclock has to be that of a clock that timers run on";
+            return Err(view.absurd(timer, "it_clock", clock, why));
+        }
+    })
+}
+
+impl Timer {
+    /// Whether the timer has queued this signal: it queues it again when it is set to expire, and
+    /// goes on when it is taken.
+    pub(super) fn takes_back(&mut self, info: &SignalInfo) -> bool {
+        let own = self.waits_for_signal && info.of_timer() == Some(self.id);
+        if own {
+            self.ignored = self.ignored.saturating_add(info.overrun());
+        }
+        own
+    }
 }

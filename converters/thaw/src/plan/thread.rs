@@ -1,7 +1,10 @@
 //! What a thread has for itself.
 
+use super::model::{
+    Credentials, Deadline, Filter, Folders, Registers, Scheduling, Seccomp, Thread,
+};
+use super::restart::{deadline, deadline_clock, restart, resumed};
 use super::signals::{Spent, is_of_thread, pending};
-use super::{Credentials, Filter, Folders, Registers, Restart, Scheduling, Seccomp, Thread};
 use crate::view::{DecodeError, Place, View, little_endian};
 use kconv_freeze::{XsaveComponents, xsave_standard_form};
 use kconv_image::{Resource, Value};
@@ -13,24 +16,6 @@ const GENERAL: [&str; 21] = [
 ];
 /// What follows: bases and selectors, which `thread_struct` keeps.
 const SEGMENTS: [&str; 6] = ["fsbase", "gsbase", "ds", "es", "fsindex", "gsindex"];
-
-/// Places in [`Registers::values`].
-pub(crate) const AX: usize = 10;
-pub(crate) const ORIG_AX: usize = 15;
-pub(crate) const IP: usize = 16;
-pub(crate) const SP: usize = 19;
-pub(crate) const FLAGS: usize = 18;
-
-/// What an interrupted system call returns inside the kernel (`include/linux/errno.h`).
-const ERESTARTSYS: i64 = -512;
-const ERESTARTNOINTR: i64 = -513;
-const ERESTARTNOHAND: i64 = -514;
-const ERESTART_RESTARTBLOCK: i64 = -516;
-
-/// `restart_syscall`.
-const RESTART_SYSCALL: u64 = 219;
-/// Length of the instruction `syscall`.
-const SYSCALL_LENGTH: u64 = 2;
 
 /// DEFAULT_PRIO: nice 0.
 const DEFAULT_PRIO: i32 = 120;
@@ -59,6 +44,12 @@ pub(super) fn thread(
         true => spent(view, task).map(|spent| spent.on(clock)),
         false => Ok(process.on(clock)),
     };
+    let deadline = match deadline(&recorded) {
+        Some((call, clock, at)) => {
+            deadline_clock(clock, spent)?.map(|clock| Deadline { call, at, clock })
+        }
+        None => None,
+    };
     let (registers, restart) = resumed(recorded, || restart(view, task, spent))?;
     let blocked = match view.unsigned(task, "restore_sigmask")? {
         // The call that waits has a mask of its own, and gets it again when it is entered again
@@ -78,6 +69,7 @@ pub(super) fn thread(
         name: view.text(task, "comm")?,
         registers,
         restart,
+        deadline,
         xstate,
         xfeatures,
         blocked: view.unsigned(task, blocked)?,
@@ -182,88 +174,6 @@ fn registers(view: &View<'_>, task: Place) -> Result<Registers, DecodeError> {
         *value = view.unsigned(task, &format!("thread.{name}"))?;
     }
     Ok(registers)
-}
-
-/// Registers with which a thread runs on as if nothing had interrupted its system call, and the wait
-/// that has to be entered again by other means. What the kernel does when no handler is to run
-/// (`arch/x86/kernel/signal.c`: arch_do_signal_or_restart).
-fn resumed<E>(
-    mut registers: Registers,
-    restart: impl FnOnce() -> Result<Option<Restart>, E>,
-) -> Result<(Registers, Option<Restart>), E> {
-    let values = &mut registers.values;
-    let mut wait = None;
-    if values[ORIG_AX] as i64 >= 0 {
-        match values[AX] as i64 {
-            ERESTARTSYS | ERESTARTNOINTR | ERESTARTNOHAND => {
-                values[AX] = values[ORIG_AX];
-                values[IP] = values[IP].wrapping_sub(SYSCALL_LENGTH);
-            }
-            ERESTART_RESTARTBLOCK => {
-                wait = restart()?;
-                values[AX] = RESTART_SYSCALL;
-                values[IP] = values[IP].wrapping_sub(SYSCALL_LENGTH);
-            }
-            _ => {}
-        }
-    }
-    // Not inside of a system call any more.
-    values[ORIG_AX] = u64::MAX;
-    Ok((registers, wait))
-}
-
-/// The wait that `restart_block` describes (`include/linux/restart_block.h`).
-fn restart(
-    view: &View<'_>,
-    task: Place,
-    spent: impl Fn(i32) -> Result<u64, DecodeError>,
-) -> Result<Option<Restart>, DecodeError> {
-    const SECOND: u64 = 1_000_000_000;
-    let field = |name: &str| view.unsigned(task, &format!("restart_block.{name}"));
-    Ok(match view.symbol(task, "restart_block.fn")? {
-        Some("hrtimer_nanosleep_restart" | "alarm_timer_nsleep_restart") => Some(Restart::Sleep {
-            clock: field("nanosleep.clockid")? as i32,
-            expires: field("nanosleep.expires")?,
-            rest: field("nanosleep.rmtp")?,
-            spent: None,
-        }),
-        Some("posix_cpu_nsleep_restart") => {
-            let clock = field("nanosleep.clockid")? as i32;
-            Some(Restart::Sleep {
-                clock,
-                expires: field("nanosleep.expires")?,
-                rest: field("nanosleep.rmtp")?,
-                spent: Some(spent(clock)?),
-            })
-        }
-        Some("do_restart_poll") => Some(Restart::Poll {
-            descriptors: field("poll.ufds")?,
-            count: field("poll.nfds")?,
-            expires: match field("poll.has_timeout")? {
-                0 => None,
-                _ => Some(
-                    field("poll.tv_sec")?
-                        .saturating_mul(SECOND)
-                        .saturating_add(field("poll.tv_nsec")?),
-                ),
-            },
-        }),
-        Some("futex_wait_restart") => {
-            // kernel/futex/futex.h numbers FLAGS_SHARED, FLAGS_CLOCKRT and FLAGS_HAS_TIMEOUT 1, 2, 4
-            // in 6.1, and sixteen times that in 6.12; only waits with a time are here.
-            let flags = field("futex.flags")?;
-            let flags = if flags & 0x40 != 0 { flags >> 4 } else { flags };
-            Some(Restart::Futex {
-                address: field("futex.uaddr")?,
-                value: field("futex.val")? as u32,
-                shared: flags & 1 != 0,
-                realtime: flags & 2 != 0,
-                bits: field("futex.bitset")? as u32,
-                expires: field("futex.time")?,
-            })
-        }
-        _ => None,
-    })
 }
 
 /// The register state that `fpu.fpstate` leads to, which is in the fpu or an object. The fpu is in the
@@ -387,57 +297,20 @@ pub(super) fn memory_policy(
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use crate::plan::restart::{ARGUMENTS, AX, FLAGS, IP, ORIG_AX, SP};
+
+    #[test]
+    fn registers_are_where_they_are_looked_for() {
+        let named = ARGUMENTS.map(|place| GENERAL[place]);
+        assert_eq!(named, ["di", "si", "dx", "r10", "r8"]);
+        let named = [AX, ORIG_AX, IP, SP, FLAGS].map(|place| GENERAL[place]);
+        assert_eq!(named, ["ax", "orig_ax", "ip", "sp", "flags"]);
+    }
 
     #[test]
     fn ports_whose_bits_are_clear_are_permitted() {
         assert_eq!(permitted(&[0xff, 0xff]), []);
         assert_eq!(permitted(&[0b0111_1110, 0b1111_1100]), [(0, 1), (7, 3)]);
         assert_eq!(permitted(&[0; 8192]), [(0, 65536)]);
-    }
-
-    fn after(ax: i64, orig_ax: i64) -> (Registers, Option<Restart>) {
-        let mut registers = Registers::default();
-        registers.values[AX] = ax as u64;
-        registers.values[ORIG_AX] = orig_ax as u64;
-        registers.values[IP] = 0x401002;
-        let wait = Restart::Poll {
-            descriptors: 1,
-            count: 2,
-            expires: None,
-        };
-        resumed(registers, || Ok::<_, ()>(Some(wait))).unwrap()
-    }
-
-    #[test]
-    fn a_call_that_was_interrupted_is_entered_again() {
-        for ax in [ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND] {
-            let (registers, wait) = after(ax, 0);
-            assert_eq!((registers.values[AX], registers.values[IP]), (0, 0x401000));
-            assert_eq!(registers.values[ORIG_AX], u64::MAX);
-            assert_eq!(wait, None);
-        }
-    }
-
-    #[test]
-    fn a_wait_with_an_end_is_entered_by_its_restart() {
-        let (registers, wait) = after(ERESTART_RESTARTBLOCK, 7);
-        assert_eq!(
-            (registers.values[AX], registers.values[IP]),
-            (219, 0x401000)
-        );
-        assert!(wait.is_some());
-    }
-
-    #[test]
-    fn outside_of_a_call_nothing_is_entered_again() {
-        // A value in AX that looks like one, and a call that has returned.
-        for (ax, orig_ax) in [(ERESTARTSYS, -1), (42, 0), (-4, 35)] {
-            let (registers, wait) = after(ax, orig_ax);
-            assert_eq!(
-                (registers.values[AX] as i64, registers.values[IP]),
-                (ax, 0x401002)
-            );
-            assert_eq!(wait, None);
-        }
     }
 }

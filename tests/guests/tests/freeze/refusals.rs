@@ -44,7 +44,10 @@ const KINDS: [(&str, &[&str]); 36] = [
     ("net", &["a net namespace of its own ("]),
     ("mount", &["a mount namespace of its own ("]),
     ("cgroup", &["a cgroup namespace of its own ("]),
-    ("time", &["a time namespace of its own ("]),
+    (
+        "time",
+        &["a time namespace that only the next child will be in"],
+    ),
     ("pid", &["a pid namespace of its own ("]),
     ("user", &["a user namespace of its own ("]),
 ];

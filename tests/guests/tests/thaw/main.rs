@@ -2,6 +2,7 @@
 //! with the very output that they have when nobody interrupts them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod clocks;
 mod journeys;
 mod mutation;
 mod obstacles;

@@ -7,12 +7,12 @@
 
 mod redirect;
 
-use super::Body;
-use crate::error::CallError;
+use crate::call::CallError;
 use crate::plan::Memory;
 use crate::remote::{Remote, TASK_SIZE};
 use kconv_image::{Image, ImageError, ObjectId, PAGE_SIZE, UserAddr};
 use nix::errno::Errno;
+use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 /// Below this nothing is put, whatever `vm.mmap_min_addr` allows.
@@ -95,14 +95,14 @@ impl Vdso {
         Ok(())
     }
 
-    /// Puts all of it where the program expects the code.
+    /// Puts all of it where the program expects the code, in a process whose memory is `own`.
     pub(crate) fn place(
         &self,
-        body: &Body<'_>,
+        remote: &Remote,
+        own: &File,
         image: &Image,
         memory: &Memory,
     ) -> Result<(), CallError> {
-        let remote = body.first();
         let waiting = remote.ground().vdso();
         let Some((start, end)) = memory.vdso else {
             // The program had given it away.
@@ -124,8 +124,7 @@ impl Vdso {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
         let arguments = [start, end - start, access, flags as u64, u64::MAX, 0];
         remote.call("mmap", libc::SYS_mmap, &arguments)?;
-        body.memory
-            .write_all_at(&old, start)
+        own.write_all_at(&old, start)
             .map_err(|error| CallError::io("pwrite", &error))
     }
 

@@ -1,0 +1,179 @@
+//! What a thaw cannot make as it was, though nothing fails by it: told by name.
+
+use crate::clocks::{Beat, ClockRule};
+use crate::plan::{Plan, Timer};
+use std::fmt;
+
+/// State that thawed tasks do not have as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    /// The task; `None` if it is all of them.
+    pub task: Option<i32>,
+    /// What it had.
+    pub what: String,
+    /// What it has instead.
+    pub instead: String,
+}
+
+impl fmt::Display for Dropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(task) = self.task {
+            write!(f, "task {task}: ")?;
+        }
+        write!(f, "{}: {}", self.what, self.instead)
+    }
+}
+
+/// What is known to be dropped before anything is made.
+pub(crate) fn dropped(plan: &Plan, rule: ClockRule) -> Vec<Dropped> {
+    let mut dropped = Vec::new();
+    let mut all = |what: &str, instead: &str| {
+        dropped.push(Dropped {
+            task: None,
+            what: what.to_owned(),
+            instead: instead.to_owned(),
+        });
+    };
+    // No system call sets them (kernel/fork.c: copy_process).
+    all(
+        "start times",
+        "the moment of the thaw, on the clocks that the tasks have",
+    );
+    all("CPU time used", "counted from 0");
+    if rule == ClockRule::Machine {
+        all(
+            "CLOCK_MONOTONIC and CLOCK_BOOTTIME",
+            "those of this machine; calls that wait are corrected, and a time that a program has \
+             computed and kept is not",
+        );
+    }
+    for process in &plan.processes {
+        let timers = process.timers.iter();
+        dropped.extend(timers.filter_map(|timer| of_timer(process.pid, timer)));
+    }
+    dropped
+}
+
+fn of_timer(pid: i32, timer: &Timer) -> Option<Dropped> {
+    let missed = timer.ignored;
+    if missed > 0 {
+        let what = format!(
+            "timer {}: {missed} expiries that nobody was told of",
+            timer.id
+        );
+        return Some(Dropped {
+            task: Some(pid),
+            what,
+            instead: "not counted by timer_getoverrun".to_owned(),
+        });
+    }
+    (timer.overrun_last > 0 && !timer.can_overrun()).then(|| overrun(pid, timer))
+}
+
+/// What is lost of a timer that has been late since before it could be set to.
+pub(crate) fn late(pid: i32, timer: &Timer, beat: &Beat) -> Option<Dropped> {
+    let Timer { id, interval, .. } = timer;
+    let missed = beat.missed;
+    let (what, instead) = match beat.kept {
+        true if missed == 0 => return None,
+        true => (
+            format!("timer {id}: {missed} expiries from before this machine was booted"),
+            "not counted by timer_getoverrun".to_owned(),
+        ),
+        false => (
+            format!("timer {id}: its beat, and {missed} expiries"),
+            format!("expires at once, and then every {interval} ns"),
+        ),
+    };
+    Some(Dropped {
+        task: Some(pid),
+        what,
+        instead,
+    })
+}
+
+/// That timer_getoverrun says less than it did.
+pub(crate) fn overrun(pid: i32, timer: &Timer) -> Dropped {
+    Dropped {
+        task: Some(pid),
+        what: format!(
+            "timer {}: timer_getoverrun, which said {}",
+            timer.id, timer.overrun_last
+        ),
+        instead: "0 until its signal is taken again".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clocks::BootClock;
+    use crate::plan::Expiry;
+
+    fn timer() -> Timer {
+        Timer {
+            id: 3,
+            clock: libc::CLOCK_MONOTONIC,
+            notify: 0,
+            signal: 34,
+            value: 0,
+            thread: 0,
+            expires: Expiry::Boot(BootClock::Monotonic, 1000),
+            interval: 100,
+            waits_for_signal: false,
+            overrun_last: 0,
+            ignored: 0,
+        }
+    }
+
+    fn text(timer: Timer) -> Option<String> {
+        of_timer(7, &timer).map(|dropped| dropped.to_string())
+    }
+
+    #[test]
+    fn counts_that_cannot_be_made_anew_are_told() {
+        assert_eq!(text(timer()), None);
+        // One that is set to have missed them.
+        let overrun = Timer {
+            overrun_last: 4,
+            ..timer()
+        };
+        assert_eq!(text(overrun.clone()), None);
+        let said =
+            "task 7: timer 3: timer_getoverrun, which said 4: 0 until its signal is taken again";
+        let waits = Timer {
+            waits_for_signal: true,
+            ..overrun.clone()
+        };
+        let of_cpu_time = Timer {
+            expires: Expiry::After(5),
+            ..overrun.clone()
+        };
+        let on_another_clock = Timer {
+            clock: libc::CLOCK_REALTIME,
+            ..overrun
+        };
+        for timer in [waits, of_cpu_time, on_another_clock] {
+            assert_eq!(text(timer).as_deref(), Some(said));
+        }
+        let ignored = Timer {
+            ignored: 2,
+            ..timer()
+        };
+        let said =
+            "task 7: timer 3: 2 expiries that nobody was told of: not counted by timer_getoverrun";
+        assert_eq!(text(ignored).as_deref(), Some(said));
+    }
+
+    #[test]
+    fn what_is_late_since_before_the_boot_is_told() {
+        let text = |beat: Beat| late(7, &timer(), &beat).map(|dropped| dropped.to_string());
+        assert_eq!(text(Beat::of(500, 100, 450)), None);
+        let said = "task 7: timer 3: 3 expiries from before this machine was booted: not counted by \
+                    timer_getoverrun";
+        assert_eq!(text(Beat::of(-230, 100, 450)).as_deref(), Some(said));
+        let said =
+            "task 7: timer 3: its beat, and 2 expiries: expires at once, and then every 100 ns";
+        assert_eq!(text(Beat::of(-2230, 1000, 450)).as_deref(), Some(said));
+    }
+}

@@ -1,0 +1,128 @@
+//! Processes in the making, and the calls that many steps of it make in them.
+
+use crate::call::CallError;
+use crate::error::ThawError;
+use crate::plan::{Process, SignalInfo};
+use crate::remote::Remote;
+use nix::sys::ptrace;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use std::fs::File;
+
+/// A process in the making.
+pub(crate) struct Body<'p> {
+    pub(crate) process: &'p Process,
+    /// Its threads, as the plan orders them.
+    pub(crate) threads: Vec<Remote>,
+    /// Its memory.
+    pub(crate) memory: File,
+}
+
+impl Body<'_> {
+    /// The first thread, in which the calls are made that are for the whole process.
+    pub(crate) fn first(&self) -> &Remote {
+        &self.threads[0]
+    }
+}
+
+/// Everything that was made so far; all of it is killed unless it is let go.
+#[derive(Default)]
+pub(super) struct Made {
+    pids: Vec<Pid>,
+}
+
+impl Made {
+    pub(super) fn note(&mut self, pid: Pid) {
+        self.pids.push(pid);
+    }
+
+    /// Kills one and waits until it is gone.
+    pub(super) fn end(&mut self, pid: Pid) {
+        self.pids.retain(|known| *known != pid);
+        end(pid);
+    }
+
+    /// Lets all of it run.
+    pub(super) fn let_go(
+        mut self,
+        stopped: impl Fn(Pid) -> Option<Signal>,
+    ) -> Result<(), CallError> {
+        for pid in &self.pids {
+            ptrace::detach(*pid, stopped(*pid)).map_err(|error| CallError::new("ptrace", error))?;
+        }
+        self.pids.clear();
+        Ok(())
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for pid in self.pids.iter().rev() {
+            let _ = kill(*pid, Signal::SIGKILL);
+        }
+        for pid in self.pids.iter().rev() {
+            end(*pid);
+        }
+    }
+}
+
+fn end(pid: Pid) {
+    // One that is gone already, or is a thread of one, needs no killing.
+    let _ = kill(pid, Signal::SIGKILL);
+    loop {
+        match waitpid(pid, Some(WaitPidFlag::__WALL)) {
+            Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) | Err(_) => return,
+            Ok(_) => {}
+        }
+    }
+}
+
+/// Where a failure happened.
+pub(crate) fn failed(task: i32, step: &str) -> impl Fn(CallError) -> ThawError {
+    let step = step.to_owned();
+    move |error| ThawError::Make {
+        task,
+        step: step.clone(),
+        error: Box::new(error),
+    }
+}
+
+/// Queues a signal to whom `to` says, with what came with it.
+pub(super) fn queue(
+    remote: &Remote,
+    memory: &File,
+    info: &SignalInfo,
+    to: &[u64],
+    name: &'static str,
+) -> Result<(), CallError> {
+    // siginfo_t has 128 bytes.
+    let mut bytes = [0; 128];
+    bytes[..info.0.len()].copy_from_slice(&info.0);
+    let at = remote.put(memory, &bytes)?;
+    let mut arguments = to.to_vec();
+    arguments.extend([info.number() as u64, at]);
+    let number = match to.len() {
+        1 => libc::SYS_rt_sigqueueinfo,
+        _ => libc::SYS_rt_tgsigqueueinfo,
+    };
+    remote.call(name, number, &arguments)?;
+    Ok(())
+}
+
+/// A prctl with one argument.
+pub(super) fn prctl(
+    remote: &Remote,
+    name: &'static str,
+    option: i32,
+    argument: u64,
+) -> Result<(), CallError> {
+    let arguments = [option as u64, argument];
+    remote.call(name, libc::SYS_prctl, &arguments)?;
+    Ok(())
+}
+
+/// Words as the kernel reads them.
+pub(super) fn bytes_of(words: &[u64]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}

@@ -1,0 +1,438 @@
+//! What is to be made, in the words of system calls.
+
+use crate::clocks::{BootClock, Frozen};
+use kconv_image::{ObjectId, ResourceId};
+
+/// All that an image has to be made into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Processes, each after its parent if that is in the image.
+    pub processes: Vec<Process>,
+    /// Open files: what descriptors, directories and mappings refer to by index.
+    pub files: Vec<OpenFile>,
+    /// The clocks at the freeze.
+    pub frozen: Frozen,
+}
+
+/// A process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Its id.
+    pub pid: i32,
+    /// Index of its parent; `None` if that is not in the image.
+    pub parent: Option<usize>,
+    /// Number of its process group.
+    pub group: i32,
+    /// Number of its session.
+    pub session: i32,
+    /// What the parent is sent when it ends.
+    pub exit_signal: i32,
+    /// Wait status, if it has ended and its parent has not looked yet.
+    pub ended: Option<i32>,
+    /// Its threads, the first of them first. None if it has ended.
+    pub threads: Vec<Thread>,
+    /// What threads do not share with the first, though kconv makes only those that do, or share
+    /// with each other alone: their number, and what.
+    pub unshared: Vec<(i32, &'static str)>,
+    /// Its memory. None if it has ended.
+    pub memory: Option<Memory>,
+    /// Its descriptors, by number.
+    pub descriptors: Vec<Descriptor>,
+    /// The `files_struct` it has, which owns POSIX locks.
+    pub table: Option<ObjectId>,
+    /// Locks to be set, by the process (POSIX) or through an open file.
+    pub locks: Vec<Lock>,
+    /// Actions of signals 1 to 64.
+    pub actions: Vec<Action>,
+    /// Signals that wait for the process, as `siginfo_t`.
+    pub pending: Vec<SignalInfo>,
+    /// The three interval timers, in the order of ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF.
+    pub intervals: [Interval; 3],
+    /// Timers of timer_create, by number.
+    pub timers: Vec<Timer>,
+    /// Soft and hard limits, by number.
+    pub limits: Vec<(u64, u64)>,
+    /// Whether orphans below it become its children.
+    pub subreaper: bool,
+    /// What its OOM score is adjusted by.
+    pub oom_score_adj: i32,
+    /// Whether it was stopped by a signal, with the number of that.
+    pub stopped: Option<i32>,
+}
+
+/// A thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thread {
+    /// Its number.
+    pub tid: i32,
+    /// Its name.
+    pub name: Vec<u8>,
+    /// Its general registers, ready to run on.
+    pub registers: Registers,
+    /// The wait it was in, to be entered again with what is left of it.
+    pub restart: Option<Restart>,
+    /// The time until which the call waits that the thread makes again, of a clock that begins anew.
+    pub deadline: Option<Deadline>,
+    /// Its other registers, in the standard form of `xsave`.
+    pub xstate: Vec<u8>,
+    /// Components of that which it can use.
+    pub xfeatures: u64,
+    /// Blocked signals.
+    pub blocked: u64,
+    /// Signals that wait for it alone.
+    pub pending: Vec<SignalInfo>,
+    /// Stack for handlers: address, size, flags.
+    pub stack: (u64, u64, u32),
+    /// Head of the list of robust futexes.
+    pub robust_list: u64,
+    /// What is cleared when it ends.
+    pub clear_child_tid: u64,
+    /// Restartable sequences: address, length, signature; address 0 if there are none.
+    pub rseq: (u64, u32, u32),
+    /// Its place with the scheduler.
+    pub scheduling: Scheduling,
+    /// CPUs it may run on, one bit each.
+    pub affinity: Vec<u8>,
+    /// Who it is.
+    pub credentials: Credentials,
+    /// Its root, working directory and umask.
+    pub folders: Folders,
+    /// Whether these are its own, and not those of the first thread.
+    pub has_own_folders: bool,
+    /// Execution domain.
+    pub personality: u32,
+    /// Slack of its timers, in nanoseconds.
+    pub timer_slack: u64,
+    /// What it is sent when its parent ends.
+    pub parent_death: i32,
+    /// Class and priority of its I/O; 0 if none was set.
+    pub io_priority: u32,
+    /// Memory policy: mode with flags, and nodes, if one was set.
+    pub memory_policy: Option<(u32, Vec<u8>)>,
+    /// Whether it gave up gaining privileges by execve.
+    pub no_new_privileges: bool,
+    /// Which system calls it may make.
+    pub seccomp: Seccomp,
+    /// I/O ports that it was given: the first, and how many from there on.
+    pub ports: Vec<(u32, u32)>,
+    /// Its I/O privilege level: with 3 it may use all ports.
+    pub port_level: u32,
+}
+
+/// Which system calls a thread may make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seccomp {
+    /// All.
+    Off,
+    /// `read`, `write`, `exit` and `sigreturn`.
+    Strict,
+    /// Those that these filters let through, the oldest first.
+    Filters(Vec<Filter>),
+}
+
+/// A filter of system calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    /// Whether what it refuses is logged.
+    pub log: bool,
+    /// Its program, in instructions of 8 bytes (`struct sock_filter`).
+    pub program: Vec<u8>,
+}
+
+/// General registers of the x86-64, in the order of `user_regs_struct`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Registers {
+    /// Values by name.
+    pub values: [u64; 27],
+}
+
+/// A wait that goes on for what is left of its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Restart {
+    /// A sleep, with its clock, its end on that and where the rest is to be told.
+    Sleep {
+        /// The clock.
+        clock: i32,
+        /// Its end, in nanoseconds of the clock, that of the machine of the freeze.
+        expires: u64,
+        /// Where the rest goes.
+        rest: u64,
+        /// CPU time of the process or thread at the freeze, for a clock of that.
+        spent: Option<u64>,
+    },
+    /// A poll, with its end on CLOCK_MONOTONIC.
+    Poll {
+        /// Address of the descriptors.
+        descriptors: u64,
+        /// Number of them.
+        count: u64,
+        /// The end, in nanoseconds of the machine of the freeze, if there is one.
+        expires: Option<u64>,
+    },
+    /// A wait for a futex.
+    Futex {
+        /// Address of the futex.
+        address: u64,
+        /// What is expected there.
+        value: u32,
+        /// Whether other processes may wake it.
+        shared: bool,
+        /// Whether its end is on CLOCK_REALTIME.
+        realtime: bool,
+        /// Bits that wake it.
+        bits: u32,
+        /// Its end, in nanoseconds of the clock, that of the machine of the freeze.
+        expires: u64,
+    },
+}
+
+/// A time until which a call waits, that was given in memory of the program, and is read from there
+/// again when the call is made again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    /// The call.
+    pub call: &'static str,
+    /// Where the `struct timespec` is.
+    pub at: u64,
+    /// Its clock.
+    pub clock: DeadlineClock,
+}
+
+/// The clock of a [`Deadline`].
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum DeadlineClock {
+    /// One that begins anew with a machine.
+    Boot(BootClock),
+    /// One of CPU time, by its number, which begins anew with a process.
+    Cpu {
+        /// The number.
+        clock: i32,
+        /// What it read at the freeze, in nanoseconds.
+        spent: u64,
+    },
+}
+
+/// Policy and priority of a thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scheduling {
+    /// SCHED_OTHER and so on.
+    pub policy: u32,
+    /// Whether children start with the default.
+    pub reset_on_fork: bool,
+    /// Nice value.
+    pub nice: i32,
+    /// Priority of SCHED_FIFO and SCHED_RR.
+    pub priority: u32,
+    /// Run time, deadline and period of SCHED_DEADLINE, in nanoseconds.
+    pub deadline: [u64; 3],
+}
+
+/// Who a thread is and what it may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// Real, effective, saved and file system user.
+    pub users: [u32; 4],
+    /// Real, effective, saved and file system group.
+    pub groups: [u32; 4],
+    /// Supplementary groups.
+    pub supplementary: Vec<u32>,
+    /// Effective, permitted, inheritable, bounding and ambient capabilities.
+    pub capabilities: [u64; 5],
+    /// Secure bits.
+    pub secure_bits: u32,
+}
+
+/// Where paths of a thread begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folders {
+    /// The root.
+    pub root: ResourceId,
+    /// The working directory.
+    pub working: ResourceId,
+    /// Permissions that new files do not get.
+    pub umask: u32,
+}
+
+/// The memory of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// The `mm_struct`, by which its pages are found.
+    pub mm: ObjectId,
+    /// Its mappings, by address.
+    pub mappings: Vec<Mapping>,
+    /// start_code, end_code, start_data, end_data, start_brk, brk, start_stack, arg_start, arg_end,
+    /// env_start, env_end: the order of `struct prctl_mm_map`.
+    pub marks: [u64; 11],
+    /// The auxiliary vector.
+    pub auxv: Vec<u8>,
+    /// The program, as an index of a file.
+    pub program: Option<usize>,
+    /// Where the code is that the kernel gave it, and where what that reads: start and end.
+    pub vdso: Option<(u64, u64)>,
+    /// Bits of `mm_struct.flags`.
+    pub flags: u64,
+    /// Its segments (LDT): descriptors of 8 bytes each, as the CPU takes them.
+    pub ldt: Vec<u64>,
+}
+
+/// A mapping.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// First address.
+    pub start: u64,
+    /// Past its last.
+    pub end: u64,
+    /// `VM_` flags.
+    pub flags: u64,
+    /// Offset in the file, in bytes.
+    pub offset: u64,
+    /// What is mapped, as an index of a file.
+    pub file: Option<usize>,
+    /// Memory policy, if one was set.
+    pub policy: Option<(u32, Vec<u8>)>,
+}
+
+/// An open file (`struct file`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenFile {
+    /// The object.
+    pub object: ObjectId,
+    /// What was opened.
+    pub resource: ResourceId,
+    /// Flags of open.
+    pub flags: u32,
+    /// Position.
+    pub position: i64,
+    /// Who gets signals of it: kind (0 thread, 1 process, 2 group), number, signal.
+    pub owner: Option<(u32, i32, i32)>,
+}
+
+/// A descriptor.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Descriptor {
+    /// Its number.
+    pub number: i32,
+    /// Index of the open file.
+    pub file: usize,
+    /// Whether execve closes it.
+    pub close_on_exec: bool,
+}
+
+/// A lock on a file.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// Index of the open file.
+    pub file: usize,
+    /// Whose it is.
+    pub style: LockStyle,
+    /// Whether it is for writing.
+    pub exclusive: bool,
+    /// First byte.
+    pub start: i64,
+    /// Number of bytes; 0 to the end of the file.
+    pub length: i64,
+}
+
+/// Whose a lock is.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum LockStyle {
+    /// Of the process: fcntl, F_SETLK.
+    Process,
+    /// Of the open file: fcntl, F_OFD_SETLK.
+    OpenFile,
+    /// Of the open file: flock.
+    Flock,
+}
+
+/// An action of a signal, as `rt_sigaction` takes it.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Action {
+    /// Handler, 0 for the default, 1 to ignore.
+    pub handler: u64,
+    /// SA_ flags.
+    pub flags: u64,
+    /// Where the handler returns to.
+    pub restorer: u64,
+    /// Blocked meanwhile.
+    pub mask: u64,
+}
+
+/// What came with a signal: the first 48 bytes of `siginfo_t`; the others are zero.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct SignalInfo(pub [u8; 48]);
+
+impl SignalInfo {
+    /// The signal's number.
+    pub fn number(&self) -> i32 {
+        self.word(0)
+    }
+
+    /// The number of the timer of timer_create that it comes from.
+    pub fn of_timer(&self) -> Option<i32> {
+        // si_code and si_tid.
+        const SI_TIMER: i32 = -2;
+        (self.word(8) == SI_TIMER).then(|| self.word(16))
+    }
+
+    /// How often that timer had expired again meanwhile (si_overrun).
+    pub(crate) fn overrun(&self) -> u64 {
+        self.word(20).max(0) as u64
+    }
+
+    fn word(&self, at: usize) -> i32 {
+        let bytes = &self.0[at..at + 4];
+        i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+    }
+}
+
+/// An interval timer.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interval {
+    /// When it expires.
+    pub expires: Expiry,
+    /// The interval, in nanoseconds.
+    pub interval: u64,
+    /// Whether it has expired, and its signal waits.
+    pub waits_for_signal: bool,
+}
+
+/// A timer of timer_create.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timer {
+    /// Its number.
+    pub id: i32,
+    /// Its clock.
+    pub clock: i32,
+    /// SIGEV_ of its notification.
+    pub notify: i32,
+    /// Its signal.
+    pub signal: i32,
+    /// The value that comes with that.
+    pub value: u64,
+    /// The thread that gets it, with SIGEV_THREAD_ID.
+    pub thread: i32,
+    /// When it expires.
+    pub expires: Expiry,
+    /// The interval, in nanoseconds.
+    pub interval: u64,
+    /// Whether it has expired, and goes on when its signal is taken.
+    pub waits_for_signal: bool,
+    /// What timer_getoverrun says: how often it had expired again when its signal was taken last.
+    pub overrun_last: u64,
+    /// How often it expired beyond that while its signal was ignored, or waited.
+    pub ignored: u64,
+}
+
+/// When a timer expires.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub enum Expiry {
+    /// It does not run.
+    #[default]
+    Never,
+    /// After so many nanoseconds of CPU time.
+    After(u64),
+    /// At that time of day, in nanoseconds of its clock.
+    Day(u64),
+    /// At that time of a clock of the machine of the freeze, in nanoseconds.
+    Boot(BootClock, u64),
+}

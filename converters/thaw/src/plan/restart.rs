@@ -1,0 +1,311 @@
+//! The system call that a thread was in, and how it goes on.
+
+use super::model::{DeadlineClock, Registers, Restart};
+use crate::clocks::BootClock;
+use crate::view::{DecodeError, Place, View};
+
+/// Places in [`Registers::values`].
+pub(crate) const AX: usize = 10;
+pub(super) const ORIG_AX: usize = 15;
+pub(crate) const IP: usize = 16;
+pub(crate) const SP: usize = 19;
+pub(crate) const FLAGS: usize = 18;
+/// Arguments of a system call: di, si, dx, r10, r8.
+pub(super) const ARGUMENTS: [usize; 5] = [14, 13, 12, 7, 9];
+
+/// What an interrupted system call returns inside the kernel (`include/linux/errno.h`).
+const ERESTARTSYS: i64 = -512;
+const ERESTARTNOINTR: i64 = -513;
+const ERESTARTNOHAND: i64 = -514;
+const ERESTART_RESTARTBLOCK: i64 = -516;
+
+/// `restart_syscall`.
+pub(crate) const RESTART_SYSCALL: u64 = 219;
+/// Length of the instruction `syscall`.
+const SYSCALL_LENGTH: u64 = 2;
+
+/// Registers with which a thread runs on as if nothing had interrupted its system call, and the wait
+/// that has to be entered again by other means. What the kernel does when no handler is to run
+/// (`arch/x86/kernel/signal.c`: arch_do_signal_or_restart).
+pub(super) fn resumed<E>(
+    mut registers: Registers,
+    restart: impl FnOnce() -> Result<Option<Restart>, E>,
+) -> Result<(Registers, Option<Restart>), E> {
+    let values = &mut registers.values;
+    let mut wait = None;
+    if values[ORIG_AX] as i64 >= 0 {
+        match values[AX] as i64 {
+            ERESTARTSYS | ERESTARTNOINTR | ERESTARTNOHAND => {
+                values[AX] = values[ORIG_AX];
+                values[IP] = values[IP].wrapping_sub(SYSCALL_LENGTH);
+            }
+            ERESTART_RESTARTBLOCK => {
+                wait = restart()?;
+                values[AX] = RESTART_SYSCALL;
+                values[IP] = values[IP].wrapping_sub(SYSCALL_LENGTH);
+            }
+            _ => {}
+        }
+    }
+    // Not inside of a system call any more.
+    values[ORIG_AX] = u64::MAX;
+    Ok((registers, wait))
+}
+
+/// The call that the registers have a thread make again, if it waits until a time that is in memory:
+/// its name, the clock, and where the time is. Calls that wait for so long keep what is left in
+/// `restart_block`, and so does a futex with FUTEX_WAIT_BITSET.
+pub(super) fn deadline(registers: &Registers) -> Option<(&'static str, i32, u64)> {
+    // Numbers of calls, and of operations of futex(2).
+    const CLOCK_NANOSLEEP: u64 = 230;
+    const FUTEX: u64 = 202;
+    const FUTEX_WAITV: u64 = 449;
+    const WAIT_REQUEUE_PI: u64 = 11;
+    const LOCK_PI2: u64 = 13;
+    const OPERATION: u64 = 0x7f;
+    const ON_REALTIME: u64 = 0x100;
+    let values = &registers.values;
+    let again = [ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND];
+    if (values[ORIG_AX] as i64) < 0 || !again.contains(&(values[AX] as i64)) {
+        return None;
+    }
+    let [first, second, third, fourth, fifth] = ARGUMENTS.map(|place| values[place]);
+    let (call, clock, at) = match values[ORIG_AX] {
+        CLOCK_NANOSLEEP if second & libc::TIMER_ABSTIME as u64 != 0 => {
+            ("clock_nanosleep", first as i32, third)
+        }
+        FUTEX if [WAIT_REQUEUE_PI, LOCK_PI2].contains(&(second & OPERATION)) => {
+            let clock = match second & ON_REALTIME {
+                0 => libc::CLOCK_MONOTONIC,
+                _ => libc::CLOCK_REALTIME,
+            };
+            ("futex", clock, fourth)
+        }
+        FUTEX_WAITV => ("futex_waitv", fifth as i32, fourth),
+        _ => return None,
+    };
+    (at != 0).then_some((call, clock, at))
+}
+
+/// A clock that a deadline may be on; `None` for those that do not begin anew.
+pub(super) fn deadline_clock<E>(
+    clock: i32,
+    spent: impl FnOnce(i32) -> Result<u64, E>,
+) -> Result<Option<DeadlineClock>, E> {
+    if let Some(clock) = BootClock::of(clock) {
+        return Ok(Some(DeadlineClock::Boot(clock)));
+    }
+    let cpu = clock < 0 || clock == libc::CLOCK_PROCESS_CPUTIME_ID;
+    match cpu {
+        true => Ok(Some(DeadlineClock::Cpu {
+            clock,
+            spent: spent(clock)?,
+        })),
+        false => Ok(None),
+    }
+}
+
+/// The wait that `restart_block` describes (`include/linux/restart_block.h`).
+pub(super) fn restart(
+    view: &View<'_>,
+    task: Place,
+    spent: impl Fn(i32) -> Result<u64, DecodeError>,
+) -> Result<Option<Restart>, DecodeError> {
+    const SECOND: u64 = 1_000_000_000;
+    let field = |name: &str| view.unsigned(task, &format!("restart_block.{name}"));
+    Ok(match view.symbol(task, "restart_block.fn")? {
+        Some(name @ ("hrtimer_nanosleep_restart" | "alarm_timer_nsleep_restart")) => {
+            let clock = field("nanosleep.clockid")?;
+            Some(Restart::Sleep {
+                clock: match name {
+                    "alarm_timer_nsleep_restart" => alarm_clock(clock).ok_or_else(|| {
+                        let path = "restart_block.nanosleep.clockid";
+                        view.absurd(task, path, clock, "0 and 1 are known")
+                    })?,
+                    _ => clock as i32,
+                },
+                expires: field("nanosleep.expires")?,
+                rest: field("nanosleep.rmtp")?,
+                spent: None,
+            })
+        }
+        Some("posix_cpu_nsleep_restart") => {
+            let clock = field("nanosleep.clockid")? as i32;
+            Some(Restart::Sleep {
+                clock,
+                expires: field("nanosleep.expires")?,
+                rest: field("nanosleep.rmtp")?,
+                spent: Some(spent(clock)?),
+            })
+        }
+        Some("do_restart_poll") => Some(Restart::Poll {
+            descriptors: field("poll.ufds")?,
+            count: field("poll.nfds")?,
+            expires: match field("poll.has_timeout")? {
+                0 => None,
+                _ => Some(
+                    field("poll.tv_sec")?
+                        .saturating_mul(SECOND)
+                        .saturating_add(field("poll.tv_nsec")?),
+                ),
+            },
+        }),
+        Some("futex_wait_restart") => {
+            // kernel/futex/futex.h numbers FLAGS_SHARED, FLAGS_CLOCKRT and FLAGS_HAS_TIMEOUT 1, 2, 4
+            // in 6.1, and sixteen times that in 6.12; only waits with a time are here.
+            let flags = field("futex.flags")?;
+            let flags = if flags & 0x40 != 0 { flags >> 4 } else { flags };
+            Some(Restart::Futex {
+                address: field("futex.uaddr")?,
+                value: field("futex.val")? as u32,
+                shared: flags & 1 != 0,
+                realtime: flags & 2 != 0,
+                bits: field("futex.bitset")? as u32,
+                expires: field("futex.time")?,
+            })
+        }
+        _ => None,
+    })
+}
+
+/// The clock of a sleep that wakes the machine up, which the kernel notes by a number of its own
+/// (`include/linux/alarmtimer.h`: enum alarmtimer_type).
+fn alarm_clock(kind: u64) -> Option<i32> {
+    match kind {
+        0 => Some(libc::CLOCK_REALTIME_ALARM),
+        1 => Some(libc::CLOCK_BOOTTIME_ALARM),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    fn waiting(call: u64, ax: i64, arguments: [u64; 5]) -> Registers {
+        let mut registers = Registers::default();
+        registers.values[ORIG_AX] = call;
+        registers.values[AX] = ax as u64;
+        for (place, value) in ARGUMENTS.iter().zip(arguments) {
+            registers.values[*place] = value;
+        }
+        registers
+    }
+
+    #[test]
+    fn calls_that_wait_until_a_time_in_memory_are_known() {
+        let (mono, boot, day) = (1, 7, 0);
+        for (call, ax, arguments, expected) in [
+            (
+                230,
+                ERESTARTNOHAND,
+                [1, 1, 0x1000, 0, 0],
+                Some(("clock_nanosleep", mono, 0x1000)),
+            ),
+            (
+                230,
+                ERESTARTNOHAND,
+                [7, 1, 0x1000, 0, 0],
+                Some(("clock_nanosleep", boot, 0x1000)),
+            ),
+            // For so long; over; with an answer.
+            (230, ERESTART_RESTARTBLOCK, [1, 0, 0x1000, 0, 0], None),
+            (230, ERESTARTNOHAND, [1, 0, 0x1000, 0, 0], None),
+            (230, 0, [1, 1, 0x1000, 0, 0], None),
+            (
+                202,
+                ERESTARTNOINTR,
+                [0x2000, 13 | 128, 0, 0x1000, 0],
+                Some(("futex", mono, 0x1000)),
+            ),
+            (
+                202,
+                ERESTARTNOINTR,
+                [0x2000, 11 | 256, 0, 0x1000, 0],
+                Some(("futex", day, 0x1000)),
+            ),
+            (202, ERESTARTNOINTR, [0x2000, 6, 0, 0x1000, 0], None),
+            (202, ERESTARTSYS, [0x2000, 9, 0, 0x1000, 0], None),
+            (
+                449,
+                ERESTARTSYS,
+                [0x2000, 2, 0, 0x1000, 1],
+                Some(("futex_waitv", mono, 0x1000)),
+            ),
+            (449, ERESTARTSYS, [0x2000, 2, 0, 0, 1], None),
+            (34, ERESTARTNOHAND, [0; 5], None),
+        ] {
+            let found = deadline(&waiting(call, ax, arguments));
+            assert_eq!(found, expected, "{call} {ax} {arguments:?}");
+        }
+    }
+
+    #[test]
+    fn sleeps_that_wake_the_machine_are_on_the_clocks_that_do() {
+        assert_eq!([0, 1, 2].map(alarm_clock), [Some(8), Some(9), None]);
+        assert_eq!(BootClock::of(9), Some(BootClock::Boottime));
+        assert_eq!(BootClock::of(8), None);
+    }
+
+    #[test]
+    fn clocks_of_deadlines_begin_anew_with_the_machine_or_the_process() {
+        let spent = |clock: i32| Ok::<_, ()>(clock as u64);
+        let clock = |clock| deadline_clock(clock, spent).unwrap();
+        assert_eq!(clock(1), Some(DeadlineClock::Boot(BootClock::Monotonic)));
+        assert_eq!(clock(7), Some(DeadlineClock::Boot(BootClock::Boottime)));
+        assert_eq!(clock(2), Some(DeadlineClock::Cpu { clock: 2, spent: 2 }));
+        assert!(matches!(
+            clock(-6),
+            Some(DeadlineClock::Cpu { clock: -6, .. })
+        ));
+        // Of day, and atomic.
+        assert_eq!((clock(0), clock(11)), (None, None));
+    }
+
+    fn after(ax: i64, orig_ax: i64) -> (Registers, Option<Restart>) {
+        let mut registers = Registers::default();
+        registers.values[AX] = ax as u64;
+        registers.values[ORIG_AX] = orig_ax as u64;
+        registers.values[IP] = 0x401002;
+        let wait = Restart::Poll {
+            descriptors: 1,
+            count: 2,
+            expires: None,
+        };
+        resumed(registers, || Ok::<_, ()>(Some(wait))).unwrap()
+    }
+
+    #[test]
+    fn a_call_that_was_interrupted_is_entered_again() {
+        for ax in [ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND] {
+            let (registers, wait) = after(ax, 0);
+            assert_eq!((registers.values[AX], registers.values[IP]), (0, 0x401000));
+            assert_eq!(registers.values[ORIG_AX], u64::MAX);
+            assert_eq!(wait, None);
+        }
+    }
+
+    #[test]
+    fn a_wait_with_an_end_is_entered_by_its_restart() {
+        let (registers, wait) = after(ERESTART_RESTARTBLOCK, 7);
+        assert_eq!(
+            (registers.values[AX], registers.values[IP]),
+            (219, 0x401000)
+        );
+        assert!(wait.is_some());
+    }
+
+    #[test]
+    fn outside_of_a_call_nothing_is_entered_again() {
+        // A value in AX that looks like one, and a call that has returned.
+        for (ax, orig_ax) in [(ERESTARTSYS, -1), (42, 0), (-4, 35)] {
+            let (registers, wait) = after(ax, orig_ax);
+            assert_eq!(
+                (registers.values[AX] as i64, registers.values[IP]),
+                (ax, 0x401002)
+            );
+            assert_eq!(wait, None);
+        }
+    }
+}
