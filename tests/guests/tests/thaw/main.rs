@@ -115,9 +115,13 @@ fn freeze(guest: &mut Guest, program: &Program) -> u32 {
     let tree = if *tree { "--tree" } else { "" };
     let program = command.split(' ').next().unwrap();
     let program = program.rsplit('/').next().unwrap();
+    // Where the host is busy, to start may take as many ticks as are waited for.
+    let children = if program == "pipeline" { 2 } else { 0 };
     let said = guest
         .run(&format!(
             "until grep -qx {program} /proc/{pid}/comm; do usleep 20000; done; \
+             until [ $(wc -w </proc/{pid}/task/{pid}/children) -ge {children} ]; do \
+             usleep 20000; done; \
              until set -- $(cat /proc/{pid}/stat) && [ $((${{14}} + ${{15}})) -ge 12 ]; do \
              usleep 20000; done; \
              kconv freeze {tree} --kill {pid} -o /disk/{name}.img && test ! -s {out}"
