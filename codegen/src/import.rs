@@ -9,7 +9,7 @@ use kernel_structs::releases::{
     with_entries, with_fingerprint,
 };
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// A kernel to be imported.
@@ -121,6 +121,17 @@ pub enum ImportError {
     NoConstants {
         /// The kernel.
         name: String,
+    },
+    /// A registered kernel has other constants than its layout.
+    #[error(
+        "{name} is registered with other constants: {}; if they are right, `kconv-gen layout constants` stores them",
+        .differing.join(", ")
+    )]
+    OtherConstants {
+        /// The kernel.
+        name: String,
+        /// What differs.
+        differing: Vec<String>,
     },
     /// The table with the kernel added, or the layout, breaks a rule.
     #[error(transparent)]
@@ -322,6 +333,13 @@ fn again(
             name: kernel.name.clone(),
         });
     }
+    if known.types == prepared.types && known.fingerprint != prepared.fingerprint {
+        let stored = registry.layout(&known.id)?;
+        return Err(ImportError::OtherConstants {
+            name: kernel.name.clone(),
+            differing: differing(&stored, &prepared.layout),
+        });
+    }
     let entry = LayoutEntry {
         fingerprint: prepared.fingerprint,
         types: prepared.types,
@@ -349,6 +367,18 @@ struct Prepared {
     layout: Layout,
     fingerprint: Fingerprint,
     types: Fingerprint,
+}
+
+/// The constants that differ between two layouts, in words.
+pub fn differing(stored: &Layout, found: &Layout) -> Vec<String> {
+    let (stored, found) = (stored.constants(), found.constants());
+    let names: BTreeSet<&str> = stored.keys().chain(found.keys()).copied().collect();
+    let differ = names.into_iter().filter_map(|name| {
+        let side = |value: Option<&i128>| value.map_or("none".to_owned(), |v| format!("{v:#x}"));
+        let (was, is) = (stored.get(name), found.get(name));
+        (was != is).then(|| format!("{name} {} | {}", side(was), side(is)))
+    });
+    differ.collect()
 }
 
 /// The files with other constants for the layout of `entry`, and its entry then.

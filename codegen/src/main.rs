@@ -63,7 +63,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Make a converter crate in which only what a person has to decide is left open
+    /// Make a step in which only what a person has to decide is left open
     New {
         /// A release, such as 2.4.36.8-up, or a version, which means all its flavours
         from: String,
@@ -72,7 +72,7 @@ enum Command {
         /// The patch from one to the other, a unified diff: its hunks are shown as evidence
         #[arg(long, value_name = "FILE")]
         patch: Option<PathBuf>,
-        /// The crate's folder [default: converters/linux-FROM-TO]
+        /// The step's folder [default: converters/linux-FROM-TO]
         #[arg(short, long, value_name = "DIR")]
         output: Option<PathBuf>,
     },
@@ -191,7 +191,7 @@ enum Layout {
 /// Where the constants are that saved values are made of
 #[derive(clap::Args)]
 struct KernelHeaders {
-    /// The headers that were built with the kernel: the folder of a configured tree, or the packages linux-headers-... [default: the packages beside the kernel or in the archive, or what is installed]
+    /// The headers that were built with the kernel: the folder of a configured tree, or the packages linux-headers-...
     #[arg(long, value_name = "PATH", conflicts_with = "constants_of", num_args = 1..)]
     headers: Vec<PathBuf>,
     /// A release that has the same constants, for a kernel whose headers cannot be had

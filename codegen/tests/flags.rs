@@ -13,16 +13,19 @@ use kconv_rules::{RuleKind, Source};
 const WATCH: &str = "[[watch]]
 constants = [\"PF_*\"]
 as = \"masks\"
+headers = [\"x.h\"]
 fields = [\"s.flags\"]
 reason = \"bits\"
 [[watch]]
 constants = [\"BIT_*\"]
 as = \"bits\"
+headers = [\"x.h\"]
 fields = [\"s.flags\"]
 reason = \"numbers of bits\"
 [[watch]]
 constants = [\"VALUE_*\"]
 as = \"values\"
+headers = [\"x.h\"]
 fields = [\"s.value\"]
 reason = \"values\"
 ";

@@ -226,6 +226,6 @@ fn a_watched_size_of_no_member_is_told() {
     );
     assert_eq!(
         findings(&map),
-        ["[[watch]] sizes: no layout has task_struct.com; remove it or correct its name"]
+        ["[[watch]]: no layout has task_struct.com; remove it or correct its name"]
     );
 }

@@ -295,7 +295,7 @@ impl Judge<'_> {
                 "look whether a saved value has it; then decide it with `[[flags]]`, or acknowledge it"
             }
             Kind::ConstantAdded => {
-                "look whether old kernels can have the value; then acknowledge it"
+                "look whether saved values are made of it; then decide it with `[[flags]]`, or acknowledge it"
             }
             Kind::ConstantRemoved => {
                 "look what the new kernel makes of the value; then decide it with `[[flags]]`, or acknowledge it"

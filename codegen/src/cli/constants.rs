@@ -16,6 +16,8 @@ use tempfile::TempDir;
 pub(crate) struct Found {
     pub(crate) values: BTreeMap<String, i128>,
     pub(crate) origin: String,
+    /// Name of the package with the headers, or of their folder.
+    pub(crate) package: Option<String>,
 }
 
 /// What a person says of where the constants are.
@@ -74,13 +76,21 @@ pub(crate) fn as_said(
 ) -> Result<Option<Found>, CliError> {
     if let Some(name) = said.of {
         let end = super::end(registry, name)?;
+        if end.family != map.family {
+            return Err(CliError::OtherFamily {
+                release: end.release.name.clone(),
+                family: end.family.to_owned(),
+                said: map.family.clone(),
+            });
+        }
         let values = end.layout.constants();
         return Ok(Some(Found {
             values: values
                 .into_iter()
                 .map(|(name, value)| (name.to_owned(), value))
                 .collect(),
-            origin: format!("as {}, as a person says", end.release.name),
+            origin: format!("those of {}", end.release.name),
+            package: None,
         }));
     }
     match said.headers {
@@ -101,6 +111,9 @@ pub(crate) fn of_tree(map: &StateMap, folder: &Path, origin: String) -> Result<F
     Ok(Found {
         values: values.map_err(|error| refused(folder, error))?,
         origin,
+        package: folder
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned()),
     })
 }
 

@@ -108,6 +108,28 @@ pub(crate) fn constants(
     let entry = registry.layout_entry(&LayoutId(id.to_owned()))?;
     let map = registry.state_map(&entry.family)?;
     let found = constants::as_said(&registry, &map, said)?.ok_or(CliError::NoOrigin)?;
+    let releases: Vec<&str> = registry
+        .releases_of(&entry.id)
+        .map(|release| release.uname.as_deref().unwrap_or(&release.name))
+        .collect();
+    // Whoever says why is believed.
+    if origin.is_none() {
+        if let Some(of) = said.of {
+            return Err(CliError::NoReason {
+                layout: id.to_owned(),
+                of: of.to_owned(),
+            });
+        }
+        let uname = |package: &str| package.strip_prefix("linux-headers-").map(str::to_owned);
+        let named = found.package.as_deref().and_then(uname);
+        if named.is_some_and(|uname| !releases.contains(&uname.as_str())) {
+            return Err(CliError::ForeignHeaders {
+                package: found.package.unwrap_or_default(),
+                layout: id.to_owned(),
+                releases: releases.join(", "),
+            });
+        }
+    }
     let origin = origin.map_or(found.origin, str::to_owned);
     let renewed = project.renew(entry, &found.values, origin)?;
     print(&match renewed.fingerprint == entry.fingerprint {

@@ -121,8 +121,20 @@ pub(crate) enum CliError {
     Download { package: String, said: String },
     #[error("{}: needs {needs}, which neither lies beside it nor is in the archive", path.display())]
     NoHeaders { path: PathBuf, needs: String },
-    #[error("say --headers or --of: where the constants of the layout are to come from")]
+    #[error("say --headers or --constants-of: where the constants of the layout are to come from")]
     NoOrigin,
+    #[error("{package} has the headers of another kernel; this one's are in {own}")]
+    NotItsHeaders { package: String, own: String },
+    #[error("say with --source why {layout} has the constants of {of}")]
+    NoReason { layout: String, of: String },
+    #[error(
+        "{package} belongs to none of the releases with the layout {layout} ({releases}); if its constants are theirs all the same, say why with --source"
+    )]
+    ForeignHeaders {
+        package: String,
+        layout: String,
+        releases: String,
+    },
     #[error("several files here are {package}; name one: {}", found.join(", "))]
     Packages { package: String, found: Vec<String> },
     #[error(transparent)]

@@ -5,7 +5,8 @@ use kconv_codegen::diff::{self, html, side, view};
 use kconv_codegen::generate::{self, Findings, GenerateError, STEP};
 use kconv_codegen::overrides::{self, Changes, Overrides, OverridesFile};
 use kconv_codegen::plan::{Pair, Plan, Side};
-use kconv_codegen::{coverage, show};
+use kconv_codegen::{coverage, import, show};
+use kernel_structs::layout::CONSTANTS;
 use kernel_structs::releases::Registry;
 use std::fs;
 use std::io::{self, Write};
@@ -59,6 +60,20 @@ pub(crate) fn diff(from: &str, to: &str, options: &DiffOptions<'_>) -> Result<En
         (false, None) => {
             let mut out = anstream::AutoStream::auto(io::stdout().lock());
             out.write_all(side::text(&views).as_bytes())?;
+            let named = |name: &str| {
+                types
+                    .iter()
+                    .any(|ty| ty.trim_start_matches("enum ") == name)
+            };
+            if options.types.is_empty() || named(CONSTANTS) {
+                let differing = import::differing(&from.layout, &to.layout);
+                if !differing.is_empty() {
+                    writeln!(out, "constants that saved values are made of:")?;
+                }
+                for one in differing {
+                    writeln!(out, "  {one}")?;
+                }
+            }
             if options.all {
                 for (what, names) in [("removed", &shared.old), ("added", &shared.new)] {
                     writeln!(out, "{} types {what}: {}", names.len(), names.join(" "))?;

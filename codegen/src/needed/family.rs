@@ -166,6 +166,13 @@ impl Family {
                     place: first.place(),
                 },
                 None if needed.contains(&index) => continue,
+                None if self.unknown(&field).is_some() => OverrideProblem::UnknownField {
+                    nearest: self.unknown(&field).flatten(),
+                    field,
+                },
+                None if self.map.watch.of_field(&field).next().is_none() => {
+                    OverrideProblem::NotOfConstants { field }
+                }
                 None => OverrideProblem::FlagNeverNeeded {
                     nearest: self.unknown(&name).flatten(),
                     name,

@@ -203,9 +203,9 @@ fn fate(field: &str, direction: FlagDirection, raw: RawFate) -> Result<FlagFate,
             return Err(bad("drop", format!("`{word}`"), expected));
         }
     };
-    if !raw.with.is_empty() && strict.is_none() {
+    if !raw.with.is_empty() && strict != Some(false) {
         let found = format!("`{}`", raw.with.join("`, `"));
-        return Err(bad("with", found, "a `drop` beside it"));
+        return Err(bad("with", found, "a `drop = \"always\"` beside it"));
     }
     if !raw.from.is_empty() && raw.call.is_none() {
         let found = format!("`{}`", raw.from.join("`, `"));

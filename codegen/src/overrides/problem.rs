@@ -130,6 +130,14 @@ pub enum OverrideProblem {
         /// The most similar constant of the family, if this is none.
         nearest: Option<String>,
     },
+    /// A decision about a flag of a field that is not made of any.
+    #[error(
+        "`{field}`: the state map says of no constants that its values are made of them; name it in the `fields` of a [[watch]] entry"
+    )]
+    NotOfConstants {
+        /// The field.
+        field: String,
+    },
     /// Two decisions about one flag.
     #[error("`{name}` of `{field}`, {direction}, is decided twice, also on {place}")]
     FlagTwice {

@@ -66,16 +66,14 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The flags of a field that differ, in words.
-    pub(super) fn differing(&self, owner: &Owner, old: &Field, new: &Field) -> Vec<String> {
+    /// The flags of a field that differ.
+    pub(super) fn differing(&self, owner: &Owner, old: &Field, new: &Field) -> Vec<FlagChange> {
         let (was, is) = (
             self.constants(Which::Old, owner, old),
             self.constants(Which::New, owner, new),
         );
         match (was, is) {
-            (Some(Constants::Flags(was)), Some(Constants::Flags(is))) => {
-                changed(was, is).iter().map(FlagChange::to_string).collect()
-            }
+            (Some(Constants::Flags(was)), Some(Constants::Flags(is))) => changed(was, is),
             _ => Vec::new(),
         }
     }
@@ -140,6 +138,21 @@ impl<'a> Planner<'a> {
         })
     }
 
+    /// Notes that the decisions about flags that differ make a difference.
+    pub(super) fn need_flags(
+        &mut self,
+        owner: &Owner,
+        old: &Field,
+        new: &Field,
+        changed: &[FlagChange],
+    ) {
+        for one in changed {
+            if let Some((index, _)) = self.flag_decision(owner, old, new, one) {
+                self.add_needed_flag(index);
+            }
+        }
+    }
+
     fn by_flag(
         &mut self,
         (owner, old, new): (&Owner, &Field, &Field),
@@ -147,6 +160,8 @@ impl<'a> Planner<'a> {
         changed: &[FlagChange],
         part: &Part,
     ) -> Result<Decision, Why> {
+        // What is wrong with one of them is no reason to remove the others.
+        self.need_flags(owner, old, new, changed);
         let mut table = Flags::default();
         let mut names = Vec::new();
         for (name, mask) in was
@@ -169,13 +184,12 @@ impl<'a> Planner<'a> {
             )
             .collect();
         for one in changed {
-            let Some((index, decision)) = self.flag_decision(owner, old, new, one) else {
+            let Some((_, decision)) = self.flag_decision(owner, old, new, one) else {
                 if !renamed.contains(&one.name) {
                     undecided.push(one.clone());
                 }
                 continue;
             };
-            self.add_needed_flag(index);
             match reasons
                 .iter_mut()
                 .find(|(reason, _)| *reason == decision.reason)

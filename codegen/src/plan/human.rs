@@ -124,7 +124,7 @@ impl<'a> Planner<'a> {
         let dropped = self.override_for(owner, &field.name, true).is_some();
         let rest = if dropped { None } else { other };
         let without = self.speculate(|planner| planner.by_rule(owner, rest, Some(field)));
-        let names = own.map_or_else(Vec::new, |own| self.differing(owner, own, field));
+        let changed = own.map_or_else(Vec::new, |own| self.differing(owner, own, field));
         let parts = match &entry.action {
             OverrideAction::Rename { old: name } => {
                 return self.rename(owner, entry, name, field, own, old);
@@ -133,8 +133,12 @@ impl<'a> Planner<'a> {
             | OverrideAction::Call { .. }
             | OverrideAction::MergeSum
             | OverrideAction::Rest { .. }
-                if !names.is_empty() =>
+                if !changed.is_empty() =>
             {
+                if let Some(own) = own {
+                    self.need_flags(owner, own, field, &changed);
+                }
+                let names = changed.iter().map(ToString::to_string).collect();
                 Err(OverrideProblem::FlagsDiffer { names })
             }
             OverrideAction::Init(_) if own.is_some() && !dropped => {

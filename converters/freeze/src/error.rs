@@ -124,7 +124,11 @@ impl fmt::Display for Place {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.flaw)
+        // A flaw of what was asked for lies at no place.
+        match self.place == Place::default() {
+            true => self.flaw.fmt(f),
+            false => write!(f, "{}: {}", self.place, self.flaw),
+        }
     }
 }
 
@@ -354,7 +358,9 @@ impl Finding {
             Flaw::NoRoot { .. } | Flaw::NoSymbol | Flaw::Fault(Fault::NoSymbol { .. }) => {
                 "give the symbols of the very kernel that was running"
             }
-            Flaw::NoProcess { .. } => "give the ids of processes that are running",
+            Flaw::NoProcess { .. } => {
+                "name processes that this kernel has, or had when the dump was made"
+            }
             Flaw::NotCarried { .. } => {
                 "let the program give it up before the freeze, or freeze another task"
             }

@@ -401,7 +401,7 @@ fn a_ring_that_ends_behind_the_chosen_task() {
 fn a_process_that_is_not_in_the_dump() {
     let mut damaged = Damaged::new();
     damaged.wanted = vec![7, 4711];
-    insta::assert_snapshot!(damaged.refused(), @": there is no process 4711");
+    insta::assert_snapshot!(damaged.refused(), @"there is no process 4711");
 }
 
 #[test]

@@ -210,7 +210,7 @@ impl Failure {
                 "thaw it with that kconv on the kernel it is of, and freeze the tasks anew",
             ),
             Failure::NoPath { .. } => String::from(
-                "a converter for the missing step has to be generated: see the book, chapter \"For maintainers of a release\"",
+                "a converter for the missing step has to be generated: see the book, \"Adding the next release, step by step\"",
             ),
             Failure::SameFile { .. } => String::from("name another file with -o"),
             Failure::NoTask { .. } | Failure::NoType { .. } => {

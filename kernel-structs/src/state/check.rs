@@ -127,7 +127,7 @@ impl fmt::Display for StateFinding {
             ),
             StateFinding::NoSuchSized { ty, field } => write!(
                 f,
-                "[[watch]] sizes: no layout has {ty}.{field}; remove it or correct its name"
+                "[[watch]]: no layout has {ty}.{field}; remove it or correct its name"
             ),
             StateFinding::NoSuchArm { ty, member } => write!(
                 f,
@@ -327,7 +327,11 @@ impl StateMap {
     /// Holds the members that watched constants size against the types.
     fn check_watched(&self, layouts: &[&Layout], findings: &mut BTreeSet<StateFinding>) {
         let sizes = self.watch.entries.iter().flat_map(|entry| &entry.sizes);
-        for (ty, field) in sizes.filter_map(|sized| sized.split_once('.')) {
+        let made = self
+            .watch
+            .meanings()
+            .flat_map(|(_, meaning)| &meaning.fields);
+        for (ty, field) in sizes.chain(made).filter_map(|sized| sized.split_once('.')) {
             let has = |layout: &&Layout| {
                 let path = FieldPath::parse(field).ok();
                 let found = layout.find(ty).zip(path);

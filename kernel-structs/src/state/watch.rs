@@ -40,7 +40,7 @@ pub struct Meaning {
     /// The fields, as `type.member`.
     pub fields: Vec<String>,
     /// Headers that define the constants, as in `#include <…>`. One that a release has not is
-    /// passed over; enumerators that a kernel's type information has need none.
+    /// passed over.
     pub headers: Vec<String>,
 }
 
@@ -207,6 +207,10 @@ pub(super) fn parse(
             (Some(_), []) => {
                 let expected = "the fields whose values are made of the constants";
                 return Err(bad_value(&place, "fields", "[]", expected));
+            }
+            (Some(_), _) if raw.headers.is_empty() => {
+                let expected = "the headers that define the constants";
+                return Err(bad_value(&place, "headers", "[]", expected));
             }
             (Some(unit), _) => Some(Meaning {
                 unit: match unit {
