@@ -1,7 +1,7 @@
 //! Decisions held against the plans made with them: those that have rotted are findings.
 //!
-//! - [`family`]: the changes of a family, against all pairs of its layouts.
-//! - [`step`]: the overrides of one step, against its own pairs.
+//! - `family`: the changes of a family, against all pairs of its layouts.
+//! - `step`: the overrides of one step, against its own pairs.
 
 mod family;
 mod step;
