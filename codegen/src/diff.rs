@@ -12,7 +12,7 @@ use crate::plan::Declaration;
 use kernel_structs::layout::{Layout, Type, TypeId, UnknownType};
 use regroup::Member;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What changed in one type.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -157,6 +157,18 @@ fn compare(
         .into_values()
         .filter(TypeDiff::is_change)
         .collect())
+}
+
+/// The constants that differ between two layouts, in words.
+pub fn constants(old: &Layout, new: &Layout) -> Vec<String> {
+    let (old, new) = (old.constants(), new.constants());
+    let names: BTreeSet<&str> = old.keys().chain(new.keys()).copied().collect();
+    let differ = names.into_iter().filter_map(|name| {
+        let side = |value: Option<&i128>| value.map_or("none".to_owned(), |v| format!("{v:#x}"));
+        let (was, is) = (old.get(name), new.get(name));
+        (was != is).then(|| format!("{name} {} | {}", side(was), side(is)))
+    });
+    differ.collect()
 }
 
 impl TypeDiff {

@@ -1,5 +1,6 @@
 //! A kernel made a known release: its layout, its entry in the table, and what is undecided.
 
+use crate::diff;
 use crate::scaffold::{self, SelectError};
 use crate::status::{self, Status};
 use kernel_structs::btf::{self, WriteError};
@@ -9,7 +10,7 @@ use kernel_structs::releases::{
     with_entries, with_fingerprint,
 };
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A kernel to be imported.
@@ -337,7 +338,7 @@ fn again(
         let stored = registry.layout(&known.id)?;
         return Err(ImportError::OtherConstants {
             name: kernel.name.clone(),
-            differing: differing(&stored, &prepared.layout),
+            differing: diff::constants(&stored, &prepared.layout),
         });
     }
     let entry = LayoutEntry {
@@ -367,18 +368,6 @@ struct Prepared {
     layout: Layout,
     fingerprint: Fingerprint,
     types: Fingerprint,
-}
-
-/// The constants that differ between two layouts, in words.
-pub fn differing(stored: &Layout, found: &Layout) -> Vec<String> {
-    let (stored, found) = (stored.constants(), found.constants());
-    let names: BTreeSet<&str> = stored.keys().chain(found.keys()).copied().collect();
-    let differ = names.into_iter().filter_map(|name| {
-        let side = |value: Option<&i128>| value.map_or("none".to_owned(), |v| format!("{v:#x}"));
-        let (was, is) = (stored.get(name), found.get(name));
-        (was != is).then(|| format!("{name} {} | {}", side(was), side(is)))
-    });
-    differ.collect()
 }
 
 /// The files with other constants for the layout of `entry`, and its entry then.

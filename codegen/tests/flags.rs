@@ -190,6 +190,25 @@ fn a_bit_with_two_names_has_one_fate() {
          [[flags]]\nfield = \"s.flags\"\nnames = [\"PF_ALIAS\"]\ndisappears = { drop = \"only-if-initial\", reason = \"r\" }\n",
     );
     insta::assert_snapshot!(undecided(&made.make()));
+    // Two numbers are two fates; one number is one.
+    let renumbered = "[[flags]]\nfield = \"s.flags\"\nnames = [\"PF_A\", \"PF_ALIAS\"]\nrenumbered = { reason = \"r\" }\n";
+    let to = |alias| fixture(&old, &[("PF_A", 4), ("PF_ALIAS", alias)]).flags(renumbered);
+    let said = undecided(&to(8).make());
+    assert!(
+        said.contains("PF_A, which cannot be converted: it is the same bit as PF_ALIAS"),
+        "{said}"
+    );
+    assert_eq!(to(4).make().undecided, []);
+    // So are two functions.
+    let called = |name: &str| {
+        format!(
+            "[[flags]]\nfield = \"s.flags\"\nnames = [\"{name}\"]\ndisappears = {{ call = \"{}\", reason = \"r\" }}\n",
+            name.to_lowercase(),
+        )
+    };
+    let made = fixture(&old, &[("OTHER", 8)]).flags(&(called("PF_A") + &called("PF_ALIAS")));
+    let said = undecided(&made.make());
+    assert!(said.contains("it is the same bit as PF_ALIAS"), "{said}");
 }
 
 /// A name that one layout has and the other has not needs no second decision if it is the same
@@ -210,6 +229,23 @@ fn a_flag_is_renamed_from_either_side() {
         };
         assert_eq!(table.moved, [(1, 2)]);
     }
+    // Said from both sides it is one fate; two new names for one old are two.
+    let appears = |name: &str| {
+        format!(
+            "[[flags]]\nfield = \"s.flags\"\nnames = [\"{name}\"]\nappears = {{ rename = \"PF_WAS\", reason = \"r\" }}\n"
+        )
+    };
+    let disappears = "[[flags]]\nfield = \"s.flags\"\nnames = [\"PF_WAS\"]\ndisappears = { rename = \"PF_IS\", reason = \"r\" }\n";
+    let decided = appears("PF_IS") + disappears;
+    let made = fixture(&[("PF_WAS", 1)], &[("PF_IS", 2)]).flags(&decided);
+    assert_eq!(made.make().undecided, []);
+    let decided = appears("PF_IS") + &appears("PF_TOO");
+    let made = fixture(&[("PF_WAS", 1)], &[("PF_IS", 2), ("PF_TOO", 4)]).flags(&decided);
+    let said = undecided(&made.make());
+    assert!(said.contains("PF_WAS"), "{said}");
+    let wide = fixture(&[("PF_WAS", 1)], &[("PF_IS", 6)]).flags(disappears);
+    let said = undecided(&wide.make());
+    assert!(said.contains("another number of bits"), "{said}");
 }
 
 #[test]

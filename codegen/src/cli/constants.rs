@@ -16,8 +16,8 @@ use tempfile::TempDir;
 pub(crate) struct Found {
     pub(crate) values: BTreeMap<String, i128>,
     pub(crate) origin: String,
-    /// Name of the package with the headers, or of their folder.
-    pub(crate) package: Option<String>,
+    /// The kernel whose headers they are, if they are a package's.
+    pub(crate) uname: Option<String>,
 }
 
 /// What a person says of where the constants are.
@@ -90,7 +90,7 @@ pub(crate) fn as_said(
                 .map(|(name, value)| (name.to_owned(), value))
                 .collect(),
             origin: format!("those of {}", end.release.name),
-            package: None,
+            uname: None,
         }));
     }
     match said.headers {
@@ -111,9 +111,10 @@ pub(crate) fn of_tree(map: &StateMap, folder: &Path, origin: String) -> Result<F
     Ok(Found {
         values: values.map_err(|error| refused(folder, error))?,
         origin,
-        package: folder
+        uname: folder
             .file_name()
-            .map(|name| name.to_string_lossy().into_owned()),
+            .and_then(|name| name.to_str()?.strip_prefix("linux-headers-"))
+            .map(str::to_owned),
     })
 }
 

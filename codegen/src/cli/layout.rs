@@ -120,11 +120,12 @@ pub(crate) fn constants(
                 of: of.to_owned(),
             });
         }
-        let uname = |package: &str| package.strip_prefix("linux-headers-").map(str::to_owned);
-        let named = found.package.as_deref().and_then(uname);
-        if named.is_some_and(|uname| !releases.contains(&uname.as_str())) {
+        if let Some(uname) = found
+            .uname
+            .filter(|name| !releases.contains(&name.as_str()))
+        {
             return Err(CliError::ForeignHeaders {
-                package: found.package.unwrap_or_default(),
+                uname,
                 layout: id.to_owned(),
                 releases: releases.join(", "),
             });

@@ -123,15 +123,15 @@ pub(crate) enum CliError {
     NoHeaders { path: PathBuf, needs: String },
     #[error("say --headers or --constants-of: where the constants of the layout are to come from")]
     NoOrigin,
-    #[error("{package} has the headers of another kernel; this one's are in {own}")]
-    NotItsHeaders { package: String, own: String },
+    #[error("the headers are those of {found}; those of {uname} are in linux-headers-{uname}")]
+    NotItsHeaders { found: String, uname: String },
     #[error("say with --source why {layout} has the constants of {of}")]
     NoReason { layout: String, of: String },
     #[error(
-        "{package} belongs to none of the releases with the layout {layout} ({releases}); if its constants are theirs all the same, say why with --source"
+        "the headers are those of {uname}, which is none of the releases with the layout {layout} ({releases}); if its constants are theirs all the same, say why with --source"
     )]
     ForeignHeaders {
-        package: String,
+        uname: String,
         layout: String,
         releases: String,
     },

@@ -5,7 +5,7 @@ use kconv_codegen::diff::{self, html, side, view};
 use kconv_codegen::generate::{self, Findings, GenerateError, STEP};
 use kconv_codegen::overrides::{self, Changes, Overrides, OverridesFile};
 use kconv_codegen::plan::{Pair, Plan, Side};
-use kconv_codegen::{coverage, import, show};
+use kconv_codegen::{coverage, show};
 use kernel_structs::layout::CONSTANTS;
 use kernel_structs::releases::Registry;
 use std::fs;
@@ -66,7 +66,7 @@ pub(crate) fn diff(from: &str, to: &str, options: &DiffOptions<'_>) -> Result<En
                     .any(|ty| ty.trim_start_matches("enum ") == name)
             };
             if options.types.is_empty() || named(CONSTANTS) {
-                let differing = import::differing(&from.layout, &to.layout);
+                let differing = diff::constants(&from.layout, &to.layout);
                 if !differing.is_empty() {
                     writeln!(out, "constants that saved values are made of:")?;
                 }

@@ -188,11 +188,8 @@ pub(crate) fn import(
         let uname = source.kernel.name.clone();
         let found = constants::find(&registry, &map, &uname, Some(&source.path), said)?;
         if let Some(found) = found {
-            let own = format!("linux-headers-{uname}");
-            if let Some(package) = found.package.filter(|name| {
-                said.of.is_none() && name.starts_with("linux-headers-") && *name != own
-            }) {
-                return Err(CliError::NotItsHeaders { package, own });
+            if let Some(found) = found.uname.filter(|found| *found != uname) {
+                return Err(CliError::NotItsHeaders { found, uname });
             }
             let layout = source.kernel.layout;
             source.kernel.layout = layout.with_constants(&found.values);

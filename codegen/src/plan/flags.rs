@@ -163,13 +163,18 @@ impl<'a> Planner<'a> {
         // What is wrong with one of them is no reason to remove the others.
         self.need_flags(owner, old, new, changed);
         let mut table = Flags::default();
-        let mut names = Vec::new();
+        let mut fates: Vec<Fate<'_>> = Vec::new();
         for (name, mask) in was
             .iter()
             .filter(|(name, mask)| is.get(*name) == Some(*mask))
         {
             table.same |= mask;
-            names.push((name.as_str(), *mask));
+            fates.push(Fate {
+                name,
+                from: *mask,
+                to: *mask,
+                other: None,
+            });
         }
         let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
         let mut undecided = Vec::new();
@@ -197,78 +202,19 @@ impl<'a> Planner<'a> {
                 Some((_, names)) => names.push(&one.name),
                 None => reasons.push((&decision.reason, vec![&one.name])),
             }
-            let (from, to) = (one.was, one.is);
-            if from != 0 {
-                names.push((&one.name, from));
-            }
-            let wrong = |what: String| Why::Flag {
+            let fate = self.decided(owner, (was, is), one, decision, &mut table);
+            fates.push(fate.map_err(|what| Why::Flag {
                 name: one.name.clone(),
                 place: decision.place(),
                 what,
-            };
-            match &decision.fate {
-                FlagFate::Clear => {}
-                FlagFate::ByName => table.moved.push((from, to)),
-                FlagFate::Renamed(other) => {
-                    let pair = match from {
-                        0 => was.get(other).map(|from| (*from, to)),
-                        _ => is.get(other).map(|to| (from, *to)),
-                    };
-                    let missing = || wrong(format!("the other layout has no flag {other}"));
-                    table.moved.push(pair.ok_or_else(missing)?);
-                }
-                FlagFate::Dropped { strict: true, .. } => {
-                    table.refused.push((one.name.clone(), from));
-                }
-                FlagFate::Dropped { with, .. } => {
-                    table.dropped |= from;
-                    let mut all = from;
-                    for other in with {
-                        let mask = was.get(other).ok_or_else(|| {
-                            wrong(format!("the old layout has no flag {other} for `with`"))
-                        })?;
-                        all |= mask;
-                    }
-                    if all != from {
-                        table.together.push((all, all));
-                    }
-                }
-                FlagFate::Into(member) => {
-                    if !self.has_member(Which::New, owner, member) {
-                        return Err(wrong(format!("the new type has no member {member}")));
-                    }
-                    table.elsewhere |= from;
-                }
-                FlagFate::Called {
-                    function,
-                    from: read,
-                } => {
-                    let mut arguments = Vec::new();
-                    for name in read {
-                        let argument = self.argument(owner, name);
-                        arguments.push(argument.map_err(&wrong)?);
-                    }
-                    table.called.push(CalledFlag {
-                        function: function.clone(),
-                        from,
-                        to,
-                        arguments,
-                    });
-                }
-            }
-            let moved = table.moved.last().filter(|pair| **pair == (from, to));
-            if moved.is_some_and(|(from, to)| from.count_ones() != to.count_ones()) {
-                return Err(wrong(
-                    "it has another number of bits; `call` may convert it".to_owned(),
-                ));
-            }
+            })?);
         }
         if !undecided.is_empty() {
             return Err(Why::FlagsDiffer { flags: undecided });
         }
-        if let Some((first, second)) = two_fates(&table, &names) {
+        if let Some((first, second)) = two_fates(&fates) {
             return Err(Why::Flag {
-                name: first,
+                name: first.to_owned(),
                 place: format!("the state map, [[watch]] of {}.{}", owner.name, old.name),
                 what: format!(
                     "it is the same bit as {second}, of which something else becomes; take one of them out with `except`"
@@ -293,6 +239,76 @@ impl<'a> Planner<'a> {
                 action: Action::Flags(table),
                 ..part.clone()
             }],
+        })
+    }
+
+    /// Puts into `table` what was decided about a flag, or says why it cannot be done.
+    fn decided<'f>(
+        &self,
+        owner: &Owner,
+        (was, is): (&BTreeMap<String, u64>, &BTreeMap<String, u64>),
+        changed: &'f FlagChange,
+        decision: &'f FlagDecision,
+        table: &mut Flags,
+    ) -> Result<Fate<'f>, String> {
+        let (mut name, mut from, mut to) = (changed.name.as_str(), changed.was, changed.is);
+        match &decision.fate {
+            FlagFate::Clear => {}
+            FlagFate::ByName | FlagFate::Renamed(_) => {
+                if let FlagFate::Renamed(other) = &decision.fate {
+                    let missing = || format!("the other layout has no flag {other}");
+                    match from {
+                        0 => {
+                            name = other;
+                            from = was.get(other).copied().ok_or_else(missing)?;
+                        }
+                        _ => to = is.get(other).copied().ok_or_else(missing)?,
+                    }
+                }
+                if from.count_ones() != to.count_ones() {
+                    return Err("it has another number of bits; `call` may convert it".to_owned());
+                }
+                table.moved.push((from, to));
+            }
+            FlagFate::Dropped { strict: true, .. } => {
+                table.refused.push((name.to_owned(), from));
+            }
+            FlagFate::Dropped { with, .. } => {
+                table.dropped |= from;
+                let mut all = from;
+                for other in with {
+                    let missing = || format!("the old layout has no flag {other} for `with`");
+                    all |= was.get(other).ok_or_else(missing)?;
+                }
+                if all != from {
+                    table.together.push((all, all));
+                }
+            }
+            FlagFate::Into(member) => {
+                if !self.has_member(Which::New, owner, member) {
+                    return Err(format!("the new type has no member {member}"));
+                }
+                table.elsewhere |= from;
+            }
+            FlagFate::Called {
+                function,
+                from: read,
+            } => {
+                let arguments = read.iter().map(|name| self.argument(owner, name));
+                table.called.push(CalledFlag {
+                    function: function.clone(),
+                    from,
+                    to,
+                    arguments: arguments.collect::<Result<_, _>>()?,
+                });
+            }
+        }
+        let moved = matches!(decision.fate, FlagFate::ByName | FlagFate::Renamed(_));
+        Ok(Fate {
+            name,
+            from,
+            to,
+            other: (!moved).then_some(&decision.fate),
         })
     }
 
@@ -337,30 +353,25 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Two names of one bit of which different things become.
-fn two_fates(table: &Flags, names: &[(&str, u64)]) -> Option<(String, String)> {
-    let moved = |mask: u64| table.moved.iter().find(|(from, _)| from & mask != 0);
-    let fate = |mask: u64| {
-        (
-            table.same & mask != 0,
-            moved(mask),
-            table.dropped & mask != 0,
-            table.elsewhere & mask != 0,
-            table.refused.iter().any(|(_, refused)| refused & mask != 0),
-            table.called.iter().any(|called| called.from & mask != 0),
-        )
-    };
-    for (index, (name, mask)) in names.iter().enumerate() {
-        let (same, moved, dropped, elsewhere, refused, called) = fate(*mask);
-        let fates = [same, moved.is_some(), dropped, elsewhere, refused, called];
-        if fates.iter().filter(|fate| **fate).count() > 1 {
-            let mut others = names.iter().enumerate();
-            let other = others.find(|(at, (_, other))| *at != index && other & mask != 0);
-            let other = other.map_or("another", |(_, (name, _))| name);
-            return Some(((*name).to_owned(), other.to_owned()));
-        }
-    }
-    None
+/// What becomes of the bits of a flag of the old layout.
+struct Fate<'f> {
+    name: &'f str,
+    /// Its bits; 0 if the old layout has no such flag.
+    from: u64,
+    /// Its bits under the new layout; 0 if that has no such flag.
+    to: u64,
+    /// What else becomes of it than that it has other bits.
+    other: Option<&'f FlagFate>,
+}
+
+/// The first two names of one bit of which different things become.
+fn two_fates<'f>(fates: &[Fate<'f>]) -> Option<(&'f str, &'f str)> {
+    fates.iter().enumerate().find_map(|(index, first)| {
+        let second = fates[index + 1..].iter().find(|second| {
+            first.from & second.from != 0 && (first.to, first.other) != (second.to, second.other)
+        })?;
+        Some((first.name, second.name))
+    })
 }
 
 /// Whole values, matched by name.
