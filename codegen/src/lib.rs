@@ -5,10 +5,12 @@
 //! - [`plan`]: one rule for every bit, decided by overrides, the state map and automatic rules.
 //! - [`overrides`]: what people decided.
 //! - [`needed`]: decisions that no plan needs.
+//! - [`chain`]: whether a chain of plans gives what a direct one gives.
 //! - [`coverage`]: the proof that a plan leaves no bit out and writes none twice.
 //! - [`emit`]: a plan as Rust for people to read.
 //! - [`patch`]: unified diffs, read as a stream.
 //! - [`generate`]: converter crates, made and compared.
+//! - [`routes`]: the steps that there are, and the ways they make.
 //! - [`scaffold`]: converter crates from nothing.
 //! - [`import`]: kernels made known releases.
 //! - [`status`]: what is left to decide between two releases.
@@ -17,6 +19,7 @@
 //! The library prints nothing.
 #![forbid(unsafe_code)]
 
+pub mod chain;
 pub mod check;
 pub mod coverage;
 pub mod ctype;
@@ -29,6 +32,7 @@ pub mod needed;
 pub mod overrides;
 pub mod patch;
 pub mod plan;
+pub mod routes;
 pub mod scaffold;
 pub mod show;
 pub mod status;

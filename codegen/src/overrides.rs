@@ -31,6 +31,7 @@
 mod action;
 mod changes;
 mod flags;
+mod name;
 mod parse;
 mod problem;
 
@@ -186,13 +187,22 @@ pub enum OverrideAction {
         /// It.
         value: i64,
     },
-    /// A function in the crate's `overrides.rs`.
-    Call {
-        /// Its name.
-        function: String,
-        /// The old fields it is given; the field of the same name if nothing is said.
-        from: Vec<String>,
-    },
+    /// A function of people.
+    Call(Function),
+}
+
+/// A function of people, and what it is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// Its name in the crate of overrides.
+    pub name: String,
+    /// Old members of the type, and flags of such as `member:FLAG`; the field of the same name if
+    /// nothing is said.
+    pub from: Vec<String>,
+    /// Members of types, as `type.member`, whose offsets in the old layout it is given.
+    pub offsets: Vec<String>,
+    /// Members of types whose offsets in the new layout it is given, behind the old ones.
+    pub new_offsets: Vec<String>,
 }
 
 /// The value of a new field.
@@ -219,7 +229,7 @@ impl OverrideAction {
     pub fn reads(&self) -> Vec<&str> {
         match self {
             OverrideAction::Rename { old } => vec![old],
-            OverrideAction::Call { from, .. } => from.iter().map(String::as_str).collect(),
+            OverrideAction::Call(call) => call.from.iter().map(String::as_str).collect(),
             OverrideAction::Scale { from, .. } => from.iter().map(String::as_str).collect(),
             _ => Vec::new(),
         }
@@ -236,7 +246,7 @@ impl OverrideAction {
             OverrideAction::Scale { .. } => "scale",
             OverrideAction::MergeSum => "merge",
             OverrideAction::Rest { .. } => "rest",
-            OverrideAction::Call { .. } => "call",
+            OverrideAction::Call(_) => "call",
         }
     }
 }

@@ -281,6 +281,9 @@ pub enum Action {
         function: String,
         /// The old fields it is given, and flags of such.
         arguments: Vec<Argument>,
+        /// The offsets it is given, behind them.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        offsets: Vec<MemberOffset>,
     },
     /// A number.
     Set {
@@ -360,6 +363,23 @@ pub struct Argument {
     pub flag: Option<u64>,
 }
 
+/// Where a member of a type lies, which a function of people is given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MemberOffset {
+    /// Whether the new layout is meant.
+    pub new: bool,
+    /// Name of the type.
+    pub of: String,
+    /// The type, in that layout.
+    #[serde(skip)]
+    pub ty: TypeId,
+    /// The member.
+    #[serde(serialize_with = "as_text")]
+    pub member: FieldPath,
+    /// Its offset, in bytes.
+    pub bytes: u64,
+}
+
 /// What becomes of the bits of a field, by the names that they have under both layouts. All numbers
 /// are masks. Bits that are in none of them have no name under the old layout, and stop the
 /// conversion.
@@ -392,6 +412,9 @@ pub struct CalledFlag {
     pub to: u64,
     /// The old fields that the function is given.
     pub arguments: Vec<Argument>,
+    /// The offsets it is given, behind them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub offsets: Vec<MemberOffset>,
 }
 
 /// What a pointer means.

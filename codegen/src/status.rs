@@ -1,16 +1,17 @@
 //! What is left to decide between two releases.
 
+use crate::chain::{Difference, What};
 use crate::generate::{self, GenerateError, STEP};
 use crate::needed::stale;
 use crate::overrides::{self, Changes, OverrideFinding, Overrides, OverridesFile};
 use crate::plan::{Made, Pair, Plan, Undecided};
+use crate::routes::{Edge, Routes};
 use crate::scaffold::{SelectError, Selected, Selection};
 use kconv_rules::{RuleKind, Source};
-use kernel_structs::releases::{LayoutId, Registry};
+use kernel_structs::releases::Registry;
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The state of every pair that two names mean.
@@ -35,6 +36,8 @@ pub struct PairStatus {
     pub to: String,
     /// The conversions on the way; one without a folder if there is no way.
     pub steps: Vec<Step>,
+    /// What a chain does in another way than a direct conversion would.
+    pub differences: Vec<Difference>,
 }
 
 /// One conversion.
@@ -61,19 +64,12 @@ pub struct Step {
 impl Status {
     /// Whether nothing is left to decide.
     pub fn is_complete(&self) -> bool {
-        let steps = || self.pairs.iter().flat_map(|pair| &pair.steps);
-        steps()
-            .all(|step| step.dir.is_some() && step.undecided.is_empty() && step.findings.is_empty())
+        let step = |step: &Step| {
+            step.dir.is_some() && step.undecided.is_empty() && step.findings.is_empty()
+        };
+        let pair = |pair: &PairStatus| pair.differences.is_empty() && pair.steps.iter().all(step);
+        self.pairs.iter().all(pair)
     }
-}
-
-/// A pair of layouts that a step converts between.
-struct Edge {
-    dir: PathBuf,
-    file: usize,
-    from: LayoutId,
-    to: LayoutId,
-    releases: (String, String),
 }
 
 /// The state of `selection`, with the steps in the folder `converters`, if there is
@@ -87,48 +83,20 @@ pub fn status(
     selection: &Selection<'_>,
     converters: &Path,
 ) -> Result<Status, SelectError> {
-    let mut files: Vec<OverridesFile> = Vec::new();
+    let routes = Routes::read(registry, converters)?;
     let folder = converters.join(overrides::FOLDER);
-    let mut edges = Vec::new();
-    let dirs = match converters.is_dir() {
-        true => generate::steps(converters)?,
-        false => Vec::new(),
-    };
-    for dir in dirs {
-        let path = dir.join(STEP);
-        let text = fs::read_to_string(&path).map_err(|error| GenerateError::Io { path, error })?;
-        let file = overrides::parse(&text).map_err(|overrides| {
-            GenerateError::Findings(generate::Findings {
-                overrides,
-                ..Default::default()
-            })
-        })?;
-        for pair in &file.pairs {
-            let layout = |name: &str| -> Result<LayoutId, GenerateError> {
-                Ok(registry.release(name, None, None)?.layout.clone())
-            };
-            edges.push(Edge {
-                dir: dir.clone(),
-                file: files.len(),
-                from: layout(&pair.from)?,
-                to: layout(&pair.to)?,
-                releases: (pair.from.clone(), pair.to.clone()),
-            });
-        }
-        files.push(file);
-    }
     let mut pairs = Vec::new();
     // Ways between several pairs have most of their steps in common.
     let mut known: BTreeMap<(&Path, &(String, String)), Step> = BTreeMap::new();
     for pair in &selection.pairs {
         let (from, to) = (&pair.from.release, &pair.to.release);
-        let steps = match chain(&edges, &from.layout, &to.layout) {
-            Some(chain) => chain
+        let steps = match routes.way(&from.layout, &to.layout) {
+            Some(way) => way
                 .into_iter()
                 .map(|edge| match known.entry((&edge.dir, &edge.releases)) {
                     Entry::Occupied(known) => Ok(known.get().clone()),
                     Entry::Vacant(new) => {
-                        let step = step(registry, edge, &files[edge.file], &folder)?;
+                        let step = step(registry, edge, routes.file(edge), &folder)?;
                         Ok(new.insert(step).clone())
                     }
                 })
@@ -139,7 +107,16 @@ pub fn status(
             from: from.name.clone(),
             to: to.name.clone(),
             steps,
+            differences: Vec::new(),
         });
+    }
+    let between: Vec<(&str, &str)> = selection
+        .pairs
+        .iter()
+        .map(|pair| (&*pair.from.release.name, &*pair.to.release.name))
+        .collect();
+    for (pair, differences) in pairs.iter_mut().zip(routes.differences(&between)?) {
+        pair.differences = differences;
     }
     Ok(Status {
         from: selection.from.clone(),
@@ -147,28 +124,6 @@ pub fn status(
         alike: selection.alike.clone(),
         pairs,
     })
-}
-
-/// The shortest way; of several, the first by the names of the steps.
-fn chain<'a>(edges: &'a [Edge], from: &'a LayoutId, to: &LayoutId) -> Option<Vec<&'a Edge>> {
-    let mut reached: BTreeMap<&LayoutId, Option<&Edge>> = BTreeMap::from([(from, None)]);
-    let mut queue = VecDeque::from([from]);
-    while let Some(node) = queue.pop_front() {
-        for edge in edges.iter().filter(|edge| edge.from == *node) {
-            if !reached.contains_key(&edge.to) {
-                reached.insert(&edge.to, Some(edge));
-                queue.push_back(&edge.to);
-            }
-        }
-    }
-    let mut chain = Vec::new();
-    let mut node = to;
-    while let Some(edge) = *reached.get(node)? {
-        chain.push(edge);
-        node = &edge.from;
-    }
-    chain.reverse();
-    Some(chain)
 }
 
 fn step(
@@ -323,6 +278,22 @@ pub fn text(status: &Status) -> String {
             if step.dir.is_none() && missing.is_empty() {
                 missing.push(format!("kconv-gen new {} {}", status.from, status.to));
             }
+        }
+        for difference in &pair.differences {
+            let step = match difference.what {
+                What::Lost { step } | What::Initial { step } => pair.steps.get(step),
+                What::Elsewhere | What::Kept => None,
+            };
+            let at = step.map_or(String::new(), |step| {
+                format!(", between {} and {}", step.from, step.to)
+            });
+            let _ = writeln!(
+                text,
+                "  {difference}{at}; a direct conversion would do otherwise"
+            );
+        }
+        if !pair.differences.is_empty() && missing.is_empty() {
+            missing.push(format!("kconv-gen new {} {}", pair.from, pair.to));
         }
     }
     match missing.first() {

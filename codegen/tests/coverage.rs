@@ -302,6 +302,7 @@ fn an_object_that_is_made_has_a_plan_of_its_own_and_something_it_comes_from() {
                 field(plan.types.get_mut("s").unwrap(), "owner").action = Action::Call {
                     function: "f".to_owned(),
                     arguments: Vec::new(),
+                    offsets: Vec::new(),
                 };
             },
             "p.of: `init`",

@@ -72,6 +72,16 @@ field = "s.call"
 call = "not a name"
 reason = "no name"
 [[override]]
+field = "s.offsets"
+init = 0
+new-offsets = ["s.a"]
+reason = "offsets without call"
+[[override]]
+field = "s.places"
+call = "f"
+offsets = ["a"]
+reason = "no type"
+[[override]]
 field = "s.scale"
 scale = { multiply = 1, divide = 0 }
 reason = "no divisor"
@@ -217,10 +227,22 @@ fn an_action_that_does_not_fit_its_field_is_an_error() {
         entry("s.new7", "call = \"f\"\nfrom = [\"nowhere\"]"),
         entry("s.old", "init = 0"),
         entry("s.new8", "drop = \"always\""),
+        entry(
+            "s.new9",
+            "call = \"f\"\nfrom = [\"a\"]\noffsets = [\"p.z\"]",
+        ),
+        entry(
+            "s.new10",
+            "call = \"f\"\nfrom = [\"a\"]\nnew-offsets = [\"q.x\"]",
+        ),
+        entry(
+            "s.new11",
+            "call = \"f\"\nfrom = [\"a\"]\nnew-offsets = [\"s.new11\"]",
+        ),
     ];
     let fixture = Fixture::of(
         "struct p { int x; int y; }; struct s { int a; int b; int c; int old; int d; struct p e; };",
-        "struct p { int x; int y; }; struct s { int a; int b; int c; int new1; int new2; unsigned char new3; int new4; int new5; int new6; int new7; int new8; int d; struct p e; };",
+        "struct p { int x; int y; }; struct s { int a; int b; int c; int new1; int new2; unsigned char new3; int new4; int new5; int new6; int new7; int new8; int new9; int new10; int new11 : 3; int d; struct p e; };",
     );
     insta::assert_snapshot!(told(&fixture.decided(&entries.concat())));
 }

@@ -223,7 +223,7 @@ fn both_directions_of_a_call_have_names_of_their_own() {
                 .flat_map(|directed| &directed.actions);
             let names: Vec<&String> = called
                 .filter_map(|action| match action {
-                    OverrideAction::Call { function, .. } => Some(function),
+                    OverrideAction::Call(function) => Some(&function.name),
                     _ => None,
                 })
                 .collect();

@@ -74,9 +74,25 @@ mod rules {
 
 /// What the decisions call.
 mod overrides {
+    use core::mem::offset_of;
     use kconv_runtime::prelude::*;
 
-    pub(crate) fn both(_: &mut Context<'_>, _: &At<'_>, lo: &I32, hi: &I32) -> I64 {
+    pub(crate) fn both(
+        cx: &mut Context<'_>,
+        at: &At<'_>,
+        lo: &I32,
+        hi: &I32,
+        offsets: [usize; 4],
+    ) -> I64 {
+        let expected = [
+            offset_of!(super::decisions::old::s, hi),
+            4,
+            offset_of!(super::decisions::new::s, both),
+            4,
+        ];
+        if offsets != expected {
+            cx.refuse_call(at, format!("{offsets:?}"), "are no offsets of these");
+        }
         I64::new((i64::from(hi.get()) << 32) | i64::from(lo.get() as u32))
     }
 
@@ -87,8 +103,19 @@ mod overrides {
         true
     }
 
-    pub(crate) fn made(_: &mut Context<'_>, _: &At<'_>, _: bool, half: &I32, same: bool) -> bool {
-        same && half.get() > 100
+    pub(crate) fn made(
+        _: &mut Context<'_>,
+        _: &At<'_>,
+        _: bool,
+        half: &I32,
+        same: bool,
+        offsets: [usize; 2],
+    ) -> bool {
+        let expected = [
+            offset_of!(super::decisions::old::s, half),
+            offset_of!(super::decisions::new::s, number),
+        ];
+        same && half.get() > 100 && offsets == expected
     }
 
     pub(crate) fn half(cx: &mut Context<'_>, at: &At<'_>, half: &I32) -> I32 {

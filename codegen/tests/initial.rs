@@ -746,3 +746,43 @@ fn a_chain_of_saved_objects_is_whole() {
         assert_eq!(pointer.rule, RuleKind::Within);
     }
 }
+
+/// A number that goes with the type of another member: each layout has its own, and one that
+/// declares the member in a way of which the map says nothing is undecided.
+#[test]
+fn an_initial_value_may_follow_from_how_a_member_is_declared() {
+    let rule = "[type.s.fields]\nfill = { policy = \"reset\", initial = { declared = \"s.stack\", as = { \"int\" = -1, \"long\" = 0 } }, reason = \"r\" }\n";
+    let with = |ty: &str| format!("struct s {{ int fill; {ty} stack; }};");
+    let between = |old: &str, new: &str| {
+        Fixture::of(&with(old), &with(new))
+            .rules(rule)
+            .decided("[[override]]\nfield = \"s.stack\"\ncall = \"f\"\nreason = \"r\"\n")
+            .make()
+    };
+    let made = between("int", "int");
+    assert!(matches!(
+        field(&made, "s", "fill").action,
+        Action::Reset { initial: -1, .. }
+    ));
+    let made = between("int", "long");
+    let plan = &made.plan.types["s"];
+    let of_fill = |all: &[FieldPlan]| {
+        let found = all.iter().find(|field| field.path.to_string() == "fill");
+        found.unwrap().action.clone()
+    };
+    assert_eq!(of_fill(&plan.fields), Action::Set { value: 0 });
+    assert!(matches!(
+        of_fill(&plan.drops),
+        Action::Drop { initial: -1, .. }
+    ));
+    let made = between("int", "short");
+    let expected = Why::DeclaredOtherwise {
+        member: String::from("s.stack"),
+    };
+    let why = made.undecided.iter().map(|open| &open.why);
+    assert!(
+        why.into_iter().any(|why| *why == expected),
+        "{:?}",
+        open(&made)
+    );
+}

@@ -13,8 +13,8 @@ use std::path::Path;
 use std::process::Command;
 
 const CHAPTER: &str = include_str!("../../book/src/linux-6.1-6.12.md");
-const FORTH: &str = "linux-6.1.170-6.12.117";
-const BACK: &str = "linux-6.12.117-6.1.170";
+const FORTH: &str = "linux-6.1.192-6.12.117";
+const BACK: &str = "linux-6.12.117-6.1.192";
 
 /// The decisions of the family's converters, by folder.
 fn converters() -> BTreeMap<String, OverridesFile> {
@@ -132,8 +132,8 @@ fn the_counts_are_those_of_the_project() {
         assert!(output.status.success());
         String::from_utf8(output.stdout).unwrap()
     };
-    let by_version = difference("6.1.170", "6.12.117");
-    assert!(by_version == difference("6.1.0-47-amd64", "6.12.117+deb12-amd64"));
+    let by_version = difference("6.1.192", "6.12.117");
+    assert!(by_version == difference("6.1.0-56-amd64", "6.12.117+deb12-amd64"));
     let moved = by_version
         .lines()
         .rev()

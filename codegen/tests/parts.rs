@@ -11,11 +11,11 @@ use proptest::prelude::*;
 use sample::{Sample, assert_same, get, refusals, through};
 
 fn forth() -> &'static Converter {
-    sample::step("convert-6.1.170-6.12.117")
+    sample::step("convert-6.1.192-6.12.117")
 }
 
 fn back() -> &'static Converter {
-    sample::step("convert-6.12.117-6.1.170")
+    sample::step("convert-6.12.117-6.1.192")
 }
 
 /// What a file says of who gets its signals.

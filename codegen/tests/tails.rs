@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use sample::{Sample, assert_same, bytes, get, layout, state_map, through};
 
 fn directions() -> [[&'static Converter; 2]; 2] {
-    let [forth, back] = ["convert-6.1.170-6.12.117", "convert-6.12.117-6.1.170"].map(sample::step);
+    let [forth, back] = ["convert-6.1.192-6.12.117", "convert-6.12.117-6.1.192"].map(sample::step);
     [[forth, back], [back, forth]]
 }
 

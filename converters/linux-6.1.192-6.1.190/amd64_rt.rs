@@ -45,7 +45,9 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     carry::task_struct::with_thread_info_2!(cx, at, old, new);
     carry::task_struct::with_alloc_lock!(cx, at, old, new);
     new.__state = old.__state;
-    new.saved_state = old.saved_state;
+    // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
+    // a mutex under PREEMPT_RT, has put that aside
+    new.saved_state = cx.reset(&at!(at.saved_state), old.saved_state, 0);
     // set inside a section of the kernel only that must not be interrupted by task work, and
     // restored at its end; a carried task enters its system call again
     // (include/linux/sched/signal.h: no_notify_signal_save, no_notify_signal_restore, 6.1.192
@@ -142,7 +144,7 @@ static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(224, 32), Bits::new(672, 32), Bits::new(1056, 480), Bits::new(1632, 32), Bits::new(2016, 32), Bits::new(2400, 32), Bits::new(2688, 384), Bits::new(4644, 28), Bits::new(5152, 32), Bits::new(5664, 32), Bits::new(5888, 256), Bits::new(7936, 256), Bits::new(8352, 32), Bits::new(16864, 32), Bits::new(17168, 16), Bits::new(17440, 32), Bits::new(17760, 32), Bits::new(18208, 32), Bits::new(19104, 32), Bits::new(19236, 28), Bits::new(19279, 49), Bits::new(22112, 32), Bits::new(22176, 32), Bits::new(22560, 32), Bits::new(23776, 32), Bits::new(24032, 32), Bits::new(25760, 32), Bits::new(26312, 56), Bits::new(26528, 32), Bits::new(26784, 32), Bits::new(27168, 32), Bits::new(28256, 32), Bits::new(29536, 32), Bits::new(30304, 32), Bits::new(30560, 32), Bits::new(30752, 32), Bits::new(31200, 32), Bits::new(31328, 32), Bits::new(39632, 48), Bits::new(39712, 96), Bits::new(40800, 32), Bits::new(41120, 32), Bits::new(41504, 32), Bits::new(41888, 32), Bits::new(42336, 32), Bits::new(42624, 384), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
             groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_SE, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_THREAD_INFO_2, &carry::task_struct::WITH_ALLOC_LOCK, &[
                 RuleKind::Carry.of("__state"),
-                RuleKind::Carry.of("saved_state"),
+                RuleKind::Reset.of("saved_state").by_map("TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is a mutex under PREEMPT_RT, has put that aside (6.12 kernel/freezer.c: __set_task_frozen, __restore_freezer_state; include/linux/sched.h: current_save_and_set_rtlock_wait_state); a carried task enters its interrupted system call again, whatever it slept in"),
                 RuleKind::Flags.of("flags").by_override("set inside a section of the kernel only that must not be interrupted by task work, and restored at its end; a carried task enters its system call again (include/linux/sched/signal.h: no_notify_signal_save, no_notify_signal_restore, 6.1.192 and 6.12.115)"),
                 RuleKind::Carry.of("ptrace"),
                 RuleKind::Carry.of("policy"),

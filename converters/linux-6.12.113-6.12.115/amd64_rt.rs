@@ -41,7 +41,9 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     carry::task_struct::with_alloc_lock!(cx, at, old, new);
     carry::task_struct::with_dl!(cx, at, old, new);
     new.__state = old.__state;
-    new.saved_state = old.saved_state;
+    // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
+    // a mutex under PREEMPT_RT, has put that aside
+    new.saved_state = cx.reset(&at!(at.saved_state), old.saved_state, 0);
     // set inside a section of the kernel only that must not be interrupted by task work
     // (include/linux/sched/signal.h: no_notify_signal_save, 6.1.192 and 6.12.115)
     new.flags = cx
@@ -129,7 +131,7 @@ static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(18984, 24), Bits::new(21920, 32), Bits::new(21984, 32), Bits::new(22368, 32), Bits::new(23584, 32), Bits::new(23840, 32), Bits::new(25568, 32), Bits::new(26120, 56), Bits::new(26336, 32), Bits::new(26592, 32), Bits::new(26976, 32), Bits::new(28000, 32), Bits::new(29280, 32), Bits::new(29408, 32), Bits::new(30048, 32), Bits::new(30432, 32), Bits::new(30872, 8), Bits::new(30896, 16), Bits::new(39568, 48), Bits::new(40480, 32), Bits::new(41376, 32), Bits::new(41824, 32), Bits::new(42272, 32), Bits::new(42560, 448), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
             groups: &[&carry::task_struct::WITH_THREAD_INFO, &carry::task_struct::ALWAYS, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_ALLOC_LOCK, &carry::task_struct::WITH_DL, &[
                 RuleKind::Carry.of("__state"),
-                RuleKind::Carry.of("saved_state"),
+                RuleKind::Reset.of("saved_state").by_map("TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is a mutex under PREEMPT_RT, has put that aside (6.12 kernel/freezer.c: __set_task_frozen, __restore_freezer_state; include/linux/sched.h: current_save_and_set_rtlock_wait_state); a carried task enters its interrupted system call again, whatever it slept in"),
                 RuleKind::Flags.of("flags").by_override("set inside a section of the kernel only that must not be interrupted by task work (include/linux/sched/signal.h: no_notify_signal_save, 6.1.192 and 6.12.115)"),
                 RuleKind::Carry.of("ptrace"),
                 RuleKind::Carry.of("policy"),

@@ -42,7 +42,9 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     carry::task_struct::with_mce_vaddr!(cx, at, old, new);
     carry::task_struct::with_dl!(cx, at, old, new);
     new.__state = old.__state;
-    new.saved_state = old.saved_state;
+    // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
+    // a mutex under PREEMPT_RT, has put that aside
+    new.saved_state = cx.reset(&at!(at.saved_state), old.saved_state, 0);
     // set inside a section of the kernel only that must not be interrupted by task work
     // (include/linux/sched/signal.h: no_notify_signal_save, 6.1.192 and 6.12.115)
     new.flags = cx
@@ -119,7 +121,7 @@ static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27360, 32), Bits::new(30104, 8), Bits::new(30128, 16), Bits::new(39760, 48), Bits::new(40672, 32), Bits::new(41568, 32), Bits::new(42016, 32), Bits::new(42464, 32), Bits::new(42752, 256), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
             groups: &[&carry::task_struct::WITH_THREAD_INFO, &carry::task_struct::ALWAYS, &carry::task_struct::WITH_POSIX_CPUTIMERS_WORK, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_DL, &[
                 RuleKind::Carry.of("__state"),
-                RuleKind::Carry.of("saved_state"),
+                RuleKind::Reset.of("saved_state").by_map("TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is a mutex under PREEMPT_RT, has put that aside (6.12 kernel/freezer.c: __set_task_frozen, __restore_freezer_state; include/linux/sched.h: current_save_and_set_rtlock_wait_state); a carried task enters its interrupted system call again, whatever it slept in"),
                 RuleKind::Flags.of("flags").by_override("set inside a section of the kernel only that must not be interrupted by task work (include/linux/sched/signal.h: no_notify_signal_save, 6.1.192 and 6.12.115)"),
                 RuleKind::Carry.of("ptrace"),
                 RuleKind::Carry.of("policy"),

@@ -494,7 +494,9 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         &mut new.thread_info,
     );
     new.__state = old.__state;
-    new.saved_state = old.saved_state;
+    // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
+    // a mutex under PREEMPT_RT, has put that aside
+    new.saved_state = cx.reset(&at!(at.saved_state), old.saved_state, 0);
     new.flags = old.flags;
     new.ptrace = old.ptrace;
     new._pad_76 = [0; 4];
@@ -1097,7 +1099,7 @@ static CHANGED: &[TypeConverter] = &[
             groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_DL, &[
                 RuleKind::Recurse.of("thread_info").inside("thread_info"),
                 RuleKind::Carry.of("__state"),
-                RuleKind::Carry.of("saved_state"),
+                RuleKind::Reset.of("saved_state").by_map("TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is a mutex under PREEMPT_RT, has put that aside (6.12 kernel/freezer.c: __set_task_frozen, __restore_freezer_state; include/linux/sched.h: current_save_and_set_rtlock_wait_state); a carried task enters its interrupted system call again, whatever it slept in"),
                 RuleKind::Carry.of("flags"),
                 RuleKind::Carry.of("ptrace"),
                 RuleKind::Padding.of("(padding)"),

@@ -219,6 +219,9 @@ pub enum Initial {
     Value(i64),
     /// The number of a constant, as the layout has it.
     Constant(String),
+    /// A number that depends on how a member is declared, which tells what the kernel does with the
+    /// field.
+    Declared(Declared),
     /// A pointer to nothing.
     Null,
     /// All bytes zero, whatever the types of members say.
@@ -230,6 +233,15 @@ pub enum Initial {
     /// What some members have, by path; the rest as for [`Initial::Default`]. A `?` behind a path
     /// says that perhaps no stored layout has the member, only kernels built in another way.
     Members(BTreeMap<String, Initial>),
+}
+
+/// Numbers by how a member is declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declared {
+    /// The member, as `type.member`.
+    pub member: String,
+    /// The number for each type, as C writes it.
+    pub numbers: BTreeMap<String, i64>,
 }
 
 impl StateMap {

@@ -87,9 +87,7 @@ impl Project {
         let both = |entry: &Override| {
             matches!(
                 entry.action,
-                OverrideAction::Scale { .. }
-                    | OverrideAction::MergeSum
-                    | OverrideAction::Call { .. }
+                OverrideAction::Scale { .. } | OverrideAction::MergeSum | OverrideAction::Call(_)
             )
         };
         let mut all = self.entries(field).filter(|(_, entry)| both(entry));

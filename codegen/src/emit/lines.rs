@@ -6,9 +6,9 @@
 //! begins with that letter.
 
 use super::names::{ident, literal};
-use super::views::{Structs, Which, scalar_type, scalar_value};
+use super::views::{Part, Structs, Which, scalar_type, scalar_value};
 use crate::ctype::{self, Scalar, Shape};
-use crate::plan::{Action, Argument, FieldPlan, Flags, Meaning, Place, TypePlan};
+use crate::plan::{Action, Argument, FieldPlan, Flags, Meaning, MemberOffset, Place, TypePlan};
 use kernel_structs::layout::{FieldPath, Step};
 use kernel_structs::state::SymbolPlace;
 use proc_macro2::{Literal, TokenStream};
@@ -127,6 +127,7 @@ impl Lines<'_> {
             Action::Call {
                 function,
                 arguments,
+                offsets,
             } => {
                 let (function, overrides) = (format_ident!("{function}"), self.overrides);
                 let sides = if field.from.is_some() {
@@ -136,7 +137,8 @@ impl Lines<'_> {
                 };
                 let at = self.at(old_path, path, sides);
                 let arguments = arguments.iter().map(argument);
-                quote!(#overrides::#function(ŋcx, #at #(, #arguments)*))
+                let offsets = self.offsets(offsets).into_iter();
+                quote!(#overrides::#function(ŋcx, #at #(, #arguments)* #(, #offsets)*))
             }
             Action::Set { value } => {
                 if field.to.as_ref()?.bit_field {
@@ -199,14 +201,48 @@ impl Lines<'_> {
             let function = format_ident!("{}", called.function);
             let (from, to) = (hex(called.from), hex(called.to));
             let arguments = called.arguments.iter().map(argument);
+            let offsets = self.offsets(&called.offsets).into_iter();
             quote! {
-                (#from, #to, #overrides::#function(ŋcx, #at, Flags::is_set(#old, #from) #(, #arguments)*))
+                (
+                    #from,
+                    #to,
+                    #overrides::#function(
+                        ŋcx, #at, Flags::is_set(#old, #from) #(, #arguments)* #(, #offsets)*
+                    ),
+                )
             }
         });
         quote! {{
             let called = [#(#called),*];
             ŋcx.flags_and(#at, #old, &#table, &called)
         }}
+    }
+
+    /// The offsets that a function of people is given, in one array; `None` if it is given none.
+    fn offsets(&self, offsets: &[MemberOffset]) -> Option<TokenStream> {
+        let all = offsets.iter().map(|offset| self.offset(offset));
+        (!offsets.is_empty()).then(|| quote!([#(#all),*]))
+    }
+
+    /// Where a member of some type lies, in bytes.
+    fn offset(&self, offset: &MemberOffset) -> TokenStream {
+        let which = if offset.new { Which::New } else { Which::Old };
+        let shape = self.structs.shape(which, offset.ty);
+        let has = |name: &str| {
+            let mut parts = shape.iter().flat_map(|shape| &shape.parts);
+            parts.any(|part| matches!(part, Part::Member { name: own, .. } if own == name))
+        };
+        match offset.member.steps() {
+            [Step::Member(name)] if has(name) => {
+                let (ty, name) = (self.structs.rust_type(which, offset.ty), ident(name));
+                quote!(core::mem::offset_of!(#ty, #name))
+            }
+            // Structures in Rust have no members of unions.
+            _ => {
+                let bytes = literal(offset.bytes);
+                quote!(#bytes)
+            }
+        }
     }
 
     /// Whether a field has the same type in Rust before and after.

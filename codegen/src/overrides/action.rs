@@ -1,7 +1,8 @@
 //! What an entry says is to be done, as it is written: in `step.toml` of a step, or for one
 //! direction of a change.
 
-use super::{Init, OverrideAction, OverrideProblem};
+use super::name::{is_field, is_identifier};
+use super::{Function, Init, OverrideAction, OverrideProblem};
 use kernel_structs::state::SymbolPlace;
 use serde::Deserialize;
 
@@ -18,6 +19,8 @@ pub(super) struct Written {
     pub(super) rest: Option<i64>,
     pub(super) call: Option<String>,
     pub(super) from: Option<Vec<String>>,
+    pub(super) offsets: Vec<String>,
+    pub(super) new_offsets: Vec<String>,
 }
 
 /// Takes the keys of [`Written`] out of an entry.
@@ -34,6 +37,8 @@ macro_rules! written {
             rest: $raw.rest,
             call: $raw.call,
             from: $raw.from,
+            offsets: $raw.offsets,
+            new_offsets: $raw.new_offsets,
         }
     };
 }
@@ -65,6 +70,13 @@ impl Written {
                 field: field.to_owned(),
             });
         }
+        if self.call.is_none() {
+            problems.extend(offsets_without_call(
+                field,
+                &self.offsets,
+                &self.new_offsets,
+            ));
+        }
         let from = self.from.unwrap_or_default();
         if self.call.is_none() && from.len() > 1 {
             problems.push(OverrideProblem::SeveralForOne {
@@ -84,12 +96,9 @@ impl Written {
                 _ => Err(bad(field, "merge", &word, "\"sum\"")),
             }),
             self.rest.map(|value| Ok(OverrideAction::Rest { value })),
-            self.call.map(|function| match is_identifier(&function) {
-                true => Ok(OverrideAction::Call { function, from }),
-                false => Err(OverrideProblem::BadName {
-                    found: function,
-                    what: "function",
-                }),
+            self.call.map(|name| {
+                Function::new(field, name, from, self.offsets, self.new_offsets)
+                    .map(OverrideAction::Call)
             }),
         ];
         for one in all.into_iter().flatten() {
@@ -103,6 +112,50 @@ impl Written {
             false => Err(problems),
         }
     }
+}
+
+impl Function {
+    /// The function `name` of people, if its name and the members it asks for are such.
+    pub(super) fn new(
+        field: &str,
+        name: String,
+        from: Vec<String>,
+        offsets: Vec<String>,
+        new_offsets: Vec<String>,
+    ) -> Result<Function, OverrideProblem> {
+        if !is_identifier(&name) {
+            return Err(OverrideProblem::BadName {
+                found: name,
+                what: "function",
+            });
+        }
+        for (key, names) in [("offsets", &offsets), ("new-offsets", &new_offsets)] {
+            if let Some(name) = names.iter().find(|name| !is_field(name)) {
+                return Err(bad(field, key, &format!("`{name}`"), "`type.member`"));
+            }
+        }
+        Ok(Function {
+            name,
+            from,
+            offsets,
+            new_offsets,
+        })
+    }
+}
+
+/// Offsets that nobody asks for.
+pub(super) fn offsets_without_call(
+    field: &str,
+    offsets: &[String],
+    new_offsets: &[String],
+) -> Option<OverrideProblem> {
+    [("offsets", offsets), ("new-offsets", new_offsets)]
+        .into_iter()
+        .find(|(_, names)| !names.is_empty())
+        .map(|(key, names)| {
+            let found = format!("`{}`", names.join("`, `"));
+            bad(field, key, &found, "a `call` beside it")
+        })
 }
 
 fn bad(
@@ -182,8 +235,4 @@ fn scaled(
             "a multiplier and a divisor above 0",
         )),
     }
-}
-
-pub(super) fn is_identifier(name: &str) -> bool {
-    syn::parse_str::<syn::Ident>(name).is_ok()
 }

@@ -16,9 +16,9 @@
 //! all that is reported of it. What no file alone shows is held against all layouts of the family
 //! by [`super::Family`].
 
-use super::action::{RawScale, is_identifier, written};
+use super::action::{RawScale, written};
 use super::flags::{self, FlagDecision, RawFlags};
-use super::parse::is_field;
+use super::name::{is_field, is_identifier};
 use super::{Direction, Init, Origin, Override, OverrideAction, OverrideProblem, Overrides};
 use kernel_structs::layout::{FieldPath, Layout, Resolved};
 use serde::Deserialize;
@@ -175,6 +175,10 @@ struct RawDirected {
     rest: Option<i64>,
     call: Option<String>,
     from: Option<Vec<String>>,
+    #[serde(default)]
+    offsets: Vec<String>,
+    #[serde(default, rename = "new-offsets")]
+    new_offsets: Vec<String>,
     reason: String,
     evidence: Option<String>,
 }

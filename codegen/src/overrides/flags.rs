@@ -12,9 +12,9 @@
 //! Between which layouts a decision holds follows from the constants that these have. A flag that
 //! is the same in both is carried, and nobody is asked.
 
-use super::action::is_identifier;
-use super::parse::is_field;
-use super::{FlagDirection, OverrideProblem};
+use super::action::offsets_without_call;
+use super::name::{is_field, is_identifier};
+use super::{FlagDirection, Function, OverrideProblem};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -56,12 +56,7 @@ pub enum FlagFate {
     /// Another member of the type says it under the new layout.
     Into(String),
     /// A function of people is told whether it was set, and says whether it is.
-    Called {
-        /// Its name.
-        function: String,
-        /// Old members that it is given.
-        from: Vec<String>,
-    },
+    Called(Function),
 }
 
 #[derive(Deserialize)]
@@ -86,6 +81,10 @@ struct RawFate {
     call: Option<String>,
     #[serde(default)]
     from: Vec<String>,
+    #[serde(default)]
+    offsets: Vec<String>,
+    #[serde(default, rename = "new-offsets")]
+    new_offsets: Vec<String>,
     reason: String,
 }
 
@@ -211,11 +210,10 @@ fn fate(field: &str, direction: FlagDirection, raw: RawFate) -> Result<FlagFate,
         let found = format!("`{}`", raw.from.join("`, `"));
         return Err(bad("from", found, "a `call` beside it"));
     }
-    if let Some(function) = raw.call.as_ref().filter(|name| !is_identifier(name)) {
-        return Err(OverrideProblem::BadName {
-            found: function.clone(),
-            what: "function",
-        });
+    if raw.call.is_none()
+        && let Some(problem) = offsets_without_call(field, &raw.offsets, &raw.new_offsets)
+    {
+        return Err(problem);
     }
     use FlagDirection::{Appears, Disappears, Renumbered};
     match (direction, strict, raw.into, raw.rename, raw.call) {
@@ -227,10 +225,9 @@ fn fate(field: &str, direction: FlagDirection, raw: RawFate) -> Result<FlagFate,
         }),
         (Disappears, None, Some(field), None, None) => Ok(FlagFate::Into(field)),
         (Appears | Disappears, None, None, Some(name), None) => Ok(FlagFate::Renamed(name)),
-        (Appears | Disappears, None, None, None, Some(function)) => Ok(FlagFate::Called {
-            function,
-            from: raw.from,
-        }),
+        (Appears | Disappears, None, None, None, Some(name)) => {
+            Function::new(field, name, raw.from, raw.offsets, raw.new_offsets).map(FlagFate::Called)
+        }
         _ => Err(OverrideProblem::ActionsOfFlag {
             field: field.to_owned(),
             direction,

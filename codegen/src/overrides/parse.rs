@@ -1,6 +1,7 @@
 //! `step.toml` as text. The raw shapes mirror the file; what they mean is checked here.
 
-use super::action::{RawScale, is_identifier, written};
+use super::action::{RawScale, written};
+use super::name::{is_field, is_identifier};
 use super::{
     Override, OverrideAction, OverrideFinding, OverrideProblem, Overrides, OverridesFile, PairEntry,
 };
@@ -44,6 +45,10 @@ struct RawOverride {
     rest: Option<i64>,
     call: Option<String>,
     from: Option<Vec<String>>,
+    #[serde(default)]
+    offsets: Vec<String>,
+    #[serde(default, rename = "new-offsets")]
+    new_offsets: Vec<String>,
     reason: String,
     evidence: Option<String>,
 }
@@ -188,11 +193,4 @@ fn entry(raw: RawOverride, line: usize, index: usize) -> Result<Override, Vec<Ov
             Err(problems)
         }
     }
-}
-
-/// Whether `field` is `type.member`.
-pub(super) fn is_field(field: &str) -> bool {
-    field.split_once('.').is_some_and(|(ty, member)| {
-        !ty.is_empty() && !member.is_empty() && !field.contains(char::is_whitespace)
-    })
 }

@@ -313,6 +313,14 @@ pub enum OverrideProblem {
         /// The most similar name there is.
         nearest: Option<String>,
     },
+    /// A layout has no such member.
+    #[error("the {side} layout has no member `{name}` whose offset could be given")]
+    NoMember {
+        /// The name, as `type.member`.
+        name: String,
+        /// `old` or `new`.
+        side: &'static str,
+    },
     /// The new type has no field for an action that writes one.
     #[error("only the old type has the field; of all actions only `drop` is for such a field")]
     NoNewField,

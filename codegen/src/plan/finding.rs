@@ -120,6 +120,12 @@ pub enum Why {
         /// The constant.
         name: String,
     },
+    /// Its initial value depends on how a member is declared, and a layout declares that in a way
+    /// that the state map does not know.
+    DeclaredOtherwise {
+        /// The member.
+        member: String,
+    },
     /// A decision about one of its flags cannot be carried out.
     Flag {
         /// The flag.
@@ -192,6 +198,9 @@ impl Undecided {
             ),
             Why::NoConstant { name } => format!(
                 "have the layouts store {name}: name it in a [[watch]] entry with `fields`, and give them their constants again"
+            ),
+            Why::DeclaredOtherwise { member } => format!(
+                "say in the state map, in `initial`, what value goes with the type that {member} has"
             ),
             Why::Flag { .. } => "correct the decision".to_owned(),
             Why::NoInitial { member } => {
@@ -266,6 +275,12 @@ impl fmt::Display for Why {
                 write!(
                     f,
                     "is {name} initially, a constant that a layout does not have"
+                )
+            }
+            Why::DeclaredOtherwise { member } => {
+                write!(
+                    f,
+                    "has an initial value that follows from the type of {member}, which a layout has not, or with another type"
                 )
             }
             Why::Flag { name, place, what } => {

@@ -101,14 +101,14 @@ impl<'a> Planner<'a> {
                 let Some((_, decision)) = self.flag_decision(owner, own, field, &changed) else {
                     continue;
                 };
-                let FlagFate::Called { from, .. } = &decision.fate else {
+                let FlagFate::Called(function) = &decision.fate else {
                     continue;
                 };
                 let gone = |name: &&String| {
                     let is = |field: &Field| field.name == **name;
                     old.iter().any(is) && !new.iter().any(is)
                 };
-                for name in from.iter().filter(gone) {
+                for name in function.from.iter().filter(gone) {
                     read.insert(name.clone(), (field.path(), decision));
                 }
             }
@@ -290,16 +290,16 @@ impl<'a> Planner<'a> {
                 }
                 table.elsewhere |= from;
             }
-            FlagFate::Called {
-                function,
-                from: read,
-            } => {
-                let arguments = read.iter().map(|name| self.argument(owner, name));
+            FlagFate::Called(function) => {
+                let arguments = function.from.iter().map(|name| self.argument(owner, name));
                 table.called.push(CalledFlag {
-                    function: function.clone(),
+                    function: function.name.clone(),
                     from,
                     to,
                     arguments: arguments.collect::<Result<_, _>>()?,
+                    offsets: self
+                        .offsets(function)
+                        .map_err(|problem| problem.to_string())?,
                 });
             }
         }

@@ -5,9 +5,9 @@ use super::builder::{Owner, Planner, Which, member_of};
 use super::decision::{Decision, Part, Value};
 use super::finding::Why;
 use super::reset::empty_list;
-use super::{Action, Argument};
+use super::{Action, Argument, MemberOffset};
 use crate::ctype::{self, Field, ScalarKind, Shape};
-use crate::overrides::{Init, Override, OverrideAction, OverrideProblem};
+use crate::overrides::{Function, Init, Override, OverrideAction, OverrideProblem};
 use kconv_rules::{PartKind, RuleKind, Source};
 use kernel_structs::layout::{FieldPath, Layout, Type};
 use kernel_structs::nearest::nearest;
@@ -31,7 +31,7 @@ impl<'a> Planner<'a> {
                 continue;
             };
             let names = match &entry.action {
-                OverrideAction::Call { from, .. } => arguments(from, &field.name),
+                OverrideAction::Call(call) => arguments(&call.from, &field.name),
                 action => action.reads().into_iter().map(String::from).collect(),
             };
             for name in names {
@@ -57,7 +57,7 @@ impl<'a> Planner<'a> {
     ) -> Option<Decision> {
         let by = member_of(owner, entry)?;
         match &entry.action {
-            OverrideAction::Call { .. } if by != field.name => Some(decision(
+            OverrideAction::Call(_) if by != field.name => Some(decision(
                 entry,
                 vec![Part {
                     rule: RuleKind::Call,
@@ -130,7 +130,7 @@ impl<'a> Planner<'a> {
                 return self.rename(owner, entry, name, field, own, old);
             }
             OverrideAction::Scale { .. }
-            | OverrideAction::Call { .. }
+            | OverrideAction::Call(_)
             | OverrideAction::MergeSum
             | OverrideAction::Rest { .. }
                 if !changed.is_empty() =>
@@ -167,9 +167,7 @@ impl<'a> Planner<'a> {
             OverrideAction::Make { ty } => self.part(ty, PartKind::Made, owner, own, field),
             OverrideAction::Fold { ty } => self.part(ty, PartKind::Folded, owner, own, field),
             OverrideAction::MergeSum => self.sum(own, field),
-            OverrideAction::Call { function, from } => {
-                self.call(owner, (function, from), own, field, old)
-            }
+            OverrideAction::Call(function) => self.call(owner, function, own, field, old),
             OverrideAction::Drop { .. } | OverrideAction::DropContainer => Ok(Vec::new()),
         };
         let decided = decision(entry, parts.map_err(|problem| in_line(entry, problem))?);
@@ -558,12 +556,12 @@ impl<'a> Planner<'a> {
     fn call(
         &self,
         owner: &Owner,
-        (function, from): (&str, &[String]),
+        function: &Function,
         own: Option<&Field>,
         field: &Field,
         old: &[Field],
     ) -> Parts {
-        let names = arguments(from, &field.name);
+        let names = arguments(&function.from, &field.name);
         let mut arguments = Vec::new();
         for name in &names {
             arguments.push(match name.contains(':') {
@@ -581,8 +579,9 @@ impl<'a> Planner<'a> {
             });
         }
         let action = Action::Call {
-            function: function.to_owned(),
+            function: function.name.clone(),
             arguments,
+            offsets: self.offsets(function)?,
         };
         let own = own.filter(|own| names.contains(&own.name));
         Ok(vec![Part {
@@ -591,6 +590,40 @@ impl<'a> Planner<'a> {
             from: own.map(Value::of),
             to: Some(Value::of(field)),
         }])
+    }
+
+    /// The members whose offsets a function of people is given.
+    pub(super) fn offsets(
+        &self,
+        function: &Function,
+    ) -> Result<Vec<MemberOffset>, OverrideProblem> {
+        let old = function.offsets.iter().map(|name| (Which::Old, name));
+        let new = function.new_offsets.iter().map(|name| (Which::New, name));
+        let offset = |(which, name): (Which, &String)| {
+            let missing = || OverrideProblem::NoMember {
+                name: name.clone(),
+                side: match which {
+                    Which::Old => "old",
+                    Which::New => "new",
+                },
+            };
+            let layout = self.layout(which);
+            let (of, member) = name.split_once('.').ok_or_else(missing)?;
+            let member = FieldPath::parse(member).map_err(|_| missing())?;
+            let ty = layout.find(of).ok_or_else(missing)?;
+            let field = layout.resolve(ty, &member).map_err(|_| missing())?;
+            match field.bit_field {
+                Some(_) => Err(missing()),
+                None => Ok(MemberOffset {
+                    new: which == Which::New,
+                    of: of.to_owned(),
+                    ty,
+                    member,
+                    bytes: field.offset.0 / 8,
+                }),
+            }
+        };
+        old.chain(new).map(offset).collect()
     }
 
     fn sum(&self, own: Option<&Field>, field: &Field) -> Parts {

@@ -7,7 +7,7 @@ use super::decision::{Decision, Part, Value};
 use super::finding::Why;
 use crate::ctype::{self, Field, ScalarKind, Shape};
 use kconv_rules::RuleKind;
-use kernel_structs::layout::{FieldPath, TypeId};
+use kernel_structs::layout::{FieldPath, Layout, TypeId};
 use kernel_structs::state::{Initial, Policy, Rule, SymbolPlace};
 use std::collections::BTreeSet;
 
@@ -135,8 +135,8 @@ impl Planner<'_> {
         how: How<'_>,
         parts: &mut Vec<Part>,
     ) -> Result<(), Why> {
-        if let Initial::Constant(name) = how.initial {
-            return self.reset_to_constant(old, new, name, how, parts);
+        if matches!(how.initial, Initial::Constant(_) | Initial::Declared(_)) {
+            return self.reset_by_layout(old, new, how, parts);
         }
         let How {
             initial, strict, ..
@@ -280,22 +280,18 @@ impl Planner<'_> {
         }
     }
 
-    /// Resets a value to the number of a constant, which may be another one under the two layouts:
-    /// then the new value gets its own, and the old one is held against its own.
-    fn reset_to_constant(
+    /// Resets a value to a number that may be another one under the two layouts: then the new value
+    /// gets its own, and the old one is held against its own.
+    fn reset_by_layout(
         &mut self,
         old: Option<Value>,
         new: Option<Value>,
-        name: &str,
         how: How<'_>,
         parts: &mut Vec<Part>,
     ) -> Result<(), Why> {
         let number = |which: Which| {
-            let value = self.layout(which).constant(name);
-            let value = value.and_then(|value| i64::try_from(value).ok());
-            value.map(Initial::Value).ok_or_else(|| Why::NoConstant {
-                name: name.to_owned(),
-            })
+            let value = self.number_under(self.layout(which), how.initial)?;
+            Ok::<_, Why>(Initial::Value(value))
         };
         let was = old.as_ref().map(|_| number(Which::Old)).transpose()?;
         let is = new.as_ref().map(|_| number(Which::New)).transpose()?;
@@ -315,6 +311,25 @@ impl Planner<'_> {
                 }
                 None => Ok(()),
             },
+        }
+    }
+
+    /// The number that a layout has for an initial value.
+    fn number_under(&self, layout: &Layout, initial: &Initial) -> Result<i64, Why> {
+        match initial {
+            Initial::Constant(name) => {
+                let value = layout.constant(name);
+                let value = value.and_then(|value| i64::try_from(value).ok());
+                value.ok_or_else(|| Why::NoConstant { name: name.clone() })
+            }
+            Initial::Declared(declared) => {
+                declared
+                    .number(layout)
+                    .ok_or_else(|| Why::DeclaredOtherwise {
+                        member: declared.member.clone(),
+                    })
+            }
+            initial => number(initial),
         }
     }
 
@@ -351,6 +366,7 @@ impl Planner<'_> {
             | Initial::Null
             | Initial::Value(_)
             | Initial::Constant(_)
+            | Initial::Declared(_)
             | Initial::Symbol(_) => false,
         }
     }
@@ -488,6 +504,7 @@ impl Planner<'_> {
             // A number, a null or an address is not what a structure is.
             Initial::Value(_)
             | Initial::Constant(_)
+            | Initial::Declared(_)
             | Initial::Null
             | Initial::OwnAddress
             | Initial::Symbol(_) => return Err(MISFIT),
@@ -624,10 +641,11 @@ fn number(initial: &Initial) -> Result<i64, Why> {
     match initial {
         Initial::Default | Initial::Zero | Initial::Null => Ok(0),
         Initial::Value(value) => Ok(*value),
-        // A constant has become a number before.
+        // What depends on the layout has become a number before.
         Initial::EmptyList
         | Initial::OwnAddress
         | Initial::Constant(_)
+        | Initial::Declared(_)
         | Initial::Symbol(_)
         | Initial::Members(_) => Err(MISFIT),
     }

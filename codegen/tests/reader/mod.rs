@@ -541,6 +541,10 @@ fn by_policy(
                         strict,
                     }
                 }
+                Some(Initial::Declared(declared)) => Meaning::Reset {
+                    value: declared.number(layout).unwrap(),
+                    strict,
+                },
                 // No map of a stored layout says it.
                 Some(Initial::Symbol(symbol)) => unimplemented!("{symbol}"),
                 Some(Initial::Default | Initial::Null | Initial::Zero | Initial::Members(_))

@@ -41,7 +41,11 @@ pub fn state_map() -> &'static StateMap {
 
 /// The only converter of a step.
 pub fn step(name: &str) -> &'static Converter {
-    let [converter] = kconv_steps::called(name).try_into().unwrap();
+    let flavours = ["-cloud-", "-rt-"];
+    let standard = |end: &Node| !flavours.iter().any(|flavour| end.release.contains(flavour));
+    let mut all = kconv_steps::called(name);
+    all.retain(|converter| standard(&converter.from) && standard(&converter.to));
+    let [converter] = all.try_into().unwrap();
     converter
 }
 

@@ -1,7 +1,7 @@
 //! Linux 6.1 and 6.12.
 //!
-//! `newer` leads up, `older` down. What a function looks up beyond its arguments it finds by the
-//! offsets of two layouts, and refuses any others.
+//! `newer` leads up, `older` down. A function serves every pair of layouts between which the change
+//! lies: where members of other structures are it is told by its caller.
 
 mod newer;
 mod older;

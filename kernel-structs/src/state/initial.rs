@@ -1,8 +1,8 @@
 //! Initial values, and where a value of a type is at a symbol of the kernel image when nothing has
 //! happened to it yet.
 
-use super::{Initial, StateMap};
-use crate::layout::{Composite, CompositeKind, Layout, Type, TypeId};
+use super::{Declared, Initial, StateMap};
+use crate::layout::{Composite, CompositeKind, FieldPath, Layout, Type, TypeId};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -56,6 +56,17 @@ impl fmt::Display for SymbolPlace {
             0 => f.write_str(&self.name),
             offset => write!(f, "{}+{offset:#x}", self.name),
         }
+    }
+}
+
+impl Declared {
+    /// The number under `layout`; `None` if that lacks the member, or declares it in another way
+    /// than any that is known.
+    pub fn number(&self, layout: &Layout) -> Option<i64> {
+        let (ty, member) = self.member.split_once('.')?;
+        let member = FieldPath::parse(member).ok()?;
+        let found = layout.resolve(layout.find(ty)?, &member).ok()?;
+        self.numbers.get(&layout.type_name(found.ty)).copied()
     }
 }
 
@@ -326,5 +337,21 @@ mod tests {
         // Nor is a member of a union, which is reset as a whole.
         let in_union = parsed("{ \"one.u\" = { symbol = \"a\" } }").unwrap();
         assert_eq!(slots("", &in_union), []);
+    }
+
+    #[test]
+    fn a_number_follows_from_a_declaration() {
+        let (layout, _) = layout();
+        let number = |member: &str, ty: &str| {
+            let numbers = [(ty.to_owned(), 3), (String::from("none"), 4)].into();
+            let member = member.to_owned();
+            Declared { member, numbers }.number(&layout)
+        };
+        assert_eq!(number("s.narrow", "short"), Some(3));
+        assert_eq!(number("work.n", "int"), Some(3));
+        assert_eq!(number("s.narrow", "int"), None);
+        for missing in ["s.none", "t.narrow", "narrow"] {
+            assert_eq!(number(missing, "short"), None);
+        }
     }
 }

@@ -6,8 +6,8 @@ mod walking;
 use super::error::{StateError, bad_value, reason};
 use super::watch::{self, RawIgnored, RawWatched};
 use super::{
-    CountUnit, Derived, DerivedPlace, Follow, Initial, Missing, Policy, Root, Rule, StateMap,
-    SymbolPlace, Tail, TypeEntry,
+    CountUnit, Declared, Derived, DerivedPlace, Follow, Initial, Missing, Policy, Root, Rule,
+    StateMap, SymbolPlace, Tail, TypeEntry,
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -328,7 +328,7 @@ fn rule(place: &str, mut raw: RawRule) -> Result<Rule, StateError> {
 }
 
 fn initial(place: &str, value: toml::Value) -> Result<Initial, StateError> {
-    const EXPECTED: &str = "an integer, `\"null\"`, `\"zero\"`, `\"self\"`, `\"empty-list\"`, `{ symbol = \"name\" }`, `{ constant = \"NAME\" }`, or a table of these by member path";
+    const EXPECTED: &str = "an integer, `\"null\"`, `\"zero\"`, `\"self\"`, `\"empty-list\"`, `{ symbol = \"name\" }`, `{ constant = \"NAME\" }`, `{ declared = \"type.member\", as = { … } }`, or a table of these by member path";
     match value {
         toml::Value::Integer(value) => Ok(Initial::Value(value)),
         toml::Value::String(text) => match word(&text) {
@@ -356,6 +356,9 @@ fn initial(place: &str, value: toml::Value) -> Result<Initial, StateError> {
                 }
             }
         }
+        toml::Value::Table(table) if table.get("declared").is_some_and(toml::Value::is_str) => {
+            declared(place, table).map(Initial::Declared)
+        }
         toml::Value::Table(table) => table
             .into_iter()
             .map(|(member, value)| match initial(place, value)? {
@@ -365,6 +368,30 @@ fn initial(place: &str, value: toml::Value) -> Result<Initial, StateError> {
             .collect::<Result<_, _>>()
             .map(Initial::Members),
         other => Err(bad_value(place, "initial", &other.to_string(), EXPECTED)),
+    }
+}
+
+/// Numbers by how a member is declared.
+fn declared(place: &str, table: toml::Table) -> Result<Declared, StateError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct RawDeclared {
+        declared: String,
+        #[serde(rename = "as")]
+        numbers: BTreeMap<String, i64>,
+    }
+    let found = table.to_string();
+    let raw: Option<RawDeclared> = table.try_into().ok();
+    let is_whole = |raw: &RawDeclared| raw.declared.contains('.') && !raw.numbers.is_empty();
+    match raw.filter(is_whole) {
+        Some(raw) => Ok(Declared {
+            member: raw.declared,
+            numbers: raw.numbers,
+        }),
+        None => {
+            const EXPECTED: &str = "`declared = \"type.member\"` and `as`, a number for each type";
+            Err(bad_value(place, "initial", &found, EXPECTED))
+        }
     }
 }
 

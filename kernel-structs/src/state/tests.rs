@@ -55,6 +55,29 @@ fn a_rule_says_what_it_says() {
 }
 
 #[test]
+fn an_initial_value_may_follow_from_a_declaration() {
+    let reset = |initial: &str| policy(&format!("policy = \"reset\", initial = {initial}"));
+    let found = reset("{ declared = \"s.a\", as = { int = -1, \"char *\" = 0 } }");
+    let numbers = [("int", -1), ("char *", 0)].map(|(ty, number)| (ty.to_owned(), number));
+    let initial = Some(Initial::Declared(Declared {
+        member: String::from("s.a"),
+        numbers: numbers.into(),
+    }));
+    let strict = false;
+    assert_eq!(found, Ok(Policy::Reset { initial, strict }));
+    for wrong in [
+        "{ declared = \"a\", as = { int = -1 } }",
+        "{ declared = \"s.a\", as = {} }",
+        "{ declared = \"s.a\" }",
+        "{ declared = \"s.a\", as = { int = \"null\" } }",
+        "{ declared = \"s.a\", as = { int = 1 }, or = 2 }",
+    ] {
+        let error = reset(wrong).unwrap_err();
+        assert!(error.contains("a number for each type"), "{wrong}: {error}");
+    }
+}
+
+#[test]
 fn an_attribute_belongs_to_its_policy() {
     for attribute in [
         "element = \"s\"",

@@ -52,6 +52,10 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut view
                     Flags::is_set(old.flags, 0x0),
                     &old.half,
                     Flags::is_set(old.flags, 0x4),
+                    [
+                        core::mem::offset_of!(views::s::Vold, half),
+                        core::mem::offset_of!(views::s::Vnew, number),
+                    ],
                 ),
             ),
         ];
@@ -75,7 +79,18 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut view
     new.total = cx.sum(&at!(at.total), &old.total);
     new._pad_22 = [0; 2];
     // one number of two
-    new.both = overrides::both(cx, &at!(at.both, new), &old.lo, &old.hi);
+    new.both = overrides::both(
+        cx,
+        &at!(at.both, new),
+        &old.lo,
+        &old.hi,
+        [
+            core::mem::offset_of!(views::s::Vold, hi),
+            4,
+            core::mem::offset_of!(views::s::Vnew, both),
+            4,
+        ],
+    );
     // counted in pairs now
     new.half = overrides::half(cx, &at!(at.half), &old.half);
     // leads itself

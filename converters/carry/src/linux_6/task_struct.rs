@@ -591,9 +591,6 @@ macro_rules! __linux_6_task_struct_always {
             .reset(&$crate::linux_6::runtime::at!($at.dirty_paused_when), $old.dirty_paused_when, 0);
         $new.timer_slack_ns = $old.timer_slack_ns;
         $new.default_timer_slack_ns = $old.default_timer_slack_ns;
-        // fill of ret_stack, which is not carried
-        $new.curr_ret_stack = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.curr_ret_stack), $old.curr_ret_stack, -1);
         $new.curr_ret_depth = $old.curr_ret_depth;
         // return addresses that the function graph tracer replaced on the kernel stack, which is
         // not carried
@@ -678,7 +675,7 @@ macro_rules! __linux_6_task_struct_always {
 }
 pub use __linux_6_task_struct_always as always;
 
-pub static ALWAYS: [FieldRule; 211] = [
+pub static ALWAYS: [FieldRule; 210] = [
     RuleKind::Reset.of("stack").by_map("kernel stack, made with the task; of what it holds the user registers alone are saved (kernel/fork.c: alloc_thread_stack_node)"),
     RuleKind::Carry.of("usage").by_map("how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself"),
     RuleKind::Reset.of("on_cpu").by_map("a new task runs nowhere (kernel/sched/core.c: sched_fork)"),
@@ -864,7 +861,6 @@ pub static ALWAYS: [FieldRule; 211] = [
     RuleKind::Reset.of("dirty_paused_when").by_map("jiffies of this boot (mm/page-writeback.c: balance_dirty_pages)"),
     RuleKind::Carry.of("timer_slack_ns"),
     RuleKind::Carry.of("default_timer_slack_ns"),
-    RuleKind::Reset.of("curr_ret_stack").by_map("fill of ret_stack, which is not carried (kernel/trace/fgraph.c: ftrace_graph_init_task)"),
     RuleKind::Carry.of("curr_ret_depth"),
     RuleKind::Reset.of("ret_stack").by_map("return addresses that the function graph tracer replaced on the kernel stack, which is not carried (kernel/trace/fgraph.c: ftrace_graph_init_task)"),
     RuleKind::Reset.of("ftrace_timestamp").by_map("clock of this boot when the task was switched out, for the tracer (kernel/trace/fgraph.c: graph_init_task)"),
@@ -946,6 +942,9 @@ macro_rules! __linux_6_task_struct_with_se {
             &mut $new.perf_event_ctxp,
             |cx, at, old, new| *new = cx.reset(at, *old, 0),
         );
+        // fill of ret_stack, which is not carried
+        $new.curr_ret_stack = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.curr_ret_stack), $old.curr_ret_stack, -1);
         // cgroup that ran out of memory in a fault
         $new.memcg_in_oom = $cx
             .reset_strict(&$crate::linux_6::runtime::at!($at.memcg_in_oom), $old.memcg_in_oom, 0);
@@ -964,7 +963,7 @@ macro_rules! __linux_6_task_struct_with_se {
 }
 pub use __linux_6_task_struct_with_se as with_se;
 
-pub static WITH_SE: [FieldRule; 15] = [
+pub static WITH_SE: [FieldRule; 16] = [
     RuleKind::Recurse.of("se").inside("sched_entity"),
     RuleKind::Recurse.of("dl").inside("sched_dl_entity"),
     RuleKind::Recurse.of("stats").inside("sched_statistics"),
@@ -975,6 +974,7 @@ pub static WITH_SE: [FieldRule; 15] = [
     RuleKind::Reset.of("backing_dev_info").by_map("device being written to, null outside a write (6.1 mm/filemap.c: __generic_file_write_iter)"),
     RuleKind::Reset.of("cpuset_slab_spread_rotor").by_map("node of this machine for the next slab page, -1 for none chosen (6.1 kernel/fork.c: copy_process)"),
     RuleKind::Reset.of("perf_event_ctxp").times(2).by_map("perf events that watch the task; they belong to whoever opened them (kernel/events/core.c: perf_event_init_task)"),
+    RuleKind::Reset.of("curr_ret_stack").by_map("fill of ret_stack, which is not carried; what is empty changed with the stack, which the type of the pointer to it shows: -1 in 6.1, 0 in 6.12 (kernel/trace/fgraph.c: ftrace_graph_init_task)"),
     RuleKind::Reset.of("memcg_in_oom").by_map("cgroup that ran out of memory in a fault; dealt with before the fault ends (6.1 mm/memcontrol.c: mem_cgroup_oom_synchronize)"),
     RuleKind::Carry.of("memcg_oom_gfp_mask"),
     RuleKind::Carry.of("memcg_oom_order"),
@@ -1307,9 +1307,7 @@ macro_rules! __linux_6_task_struct_with_dl {
         // CPU the task is migrated from, -1 for none
         $new.migrate_from_cpu = $cx
             .reset(&$crate::linux_6::runtime::at!($at.migrate_from_cpu), $old.migrate_from_cpu, -1);
-        // set for every user task once its mm is in place
-        $new.mm_cid_active = $cx
-            .reset(&$crate::linux_6::runtime::at!($at.mm_cid_active), $old.mm_cid_active, 0);
+        $new.mm_cid_active = $old.mm_cid_active;
         // work that compacts concurrency ids
         $new.cid_work.next = $cx
             .empty_link(
@@ -1319,6 +1317,9 @@ macro_rules! __linux_6_task_struct_with_dl {
             );
         $new.cid_work.func = $cx
             .reset(&$crate::linux_6::runtime::at!($at.cid_work.func), $old.cid_work.func, 0);
+        // fill of ret_stack, which is not carried
+        $new.curr_ret_stack = $cx
+            .reset(&$crate::linux_6::runtime::at!($at.curr_ret_stack), $old.curr_ret_stack, 0);
         // cached handle of the task's memory cgroup
         $new.objcg = $cx.reset(&$crate::linux_6::runtime::at!($at.objcg), $old.objcg, 1);
         // device whose congestion is waited for on the way to user mode
@@ -1362,7 +1363,7 @@ macro_rules! __linux_6_task_struct_with_dl {
 }
 pub use __linux_6_task_struct_with_dl as with_dl;
 
-pub static WITH_DL: [FieldRule; 34] = [
+pub static WITH_DL: [FieldRule; 35] = [
     RuleKind::Recurse.of("se").inside("sched_entity"),
     RuleKind::Recurse.of("dl").inside("sched_dl_entity"),
     RuleKind::Reset.of("dl_server").by_map("deadline server the running task was picked by; null off the CPU (6.12 kernel/sched/sched.h: __put_prev_set_next_dl_server)"),
@@ -1387,9 +1388,10 @@ pub static WITH_DL: [FieldRule; 34] = [
     RuleKind::Reset.of("mm_cid").by_map("concurrency id the task has while it runs, -1 off the CPU (6.12 kernel/fork.c: dup_task_struct)"),
     RuleKind::Reset.of("last_mm_cid").by_map("concurrency id the task had last, -1 for none (6.12 kernel/fork.c: dup_task_struct)"),
     RuleKind::Reset.of("migrate_from_cpu").by_map("CPU the task is migrated from, -1 for none (6.12 kernel/fork.c: dup_task_struct)"),
-    RuleKind::Reset.of("mm_cid_active").by_map("set for every user task once its mm is in place (6.12 kernel/sched/core.c: sched_mm_cid_fork, sched_mm_cid_after_execve)"),
+    RuleKind::Carry.of("mm_cid_active"),
     RuleKind::Reset.of("cid_work.next").by_map("work that compacts concurrency ids; it points at itself while not queued (6.12 kernel/sched/core.c: init_sched_mm_cid)"),
     RuleKind::Reset.of("cid_work.func").by_map("work that compacts concurrency ids; it points at itself while not queued (6.12 kernel/sched/core.c: init_sched_mm_cid)"),
+    RuleKind::Reset.of("curr_ret_stack").by_map("fill of ret_stack, which is not carried; what is empty changed with the stack, which the type of the pointer to it shows: -1 in 6.1, 0 in 6.12 (kernel/trace/fgraph.c: ftrace_graph_init_task)"),
     RuleKind::Reset.of("objcg").by_map("cached handle of the task's memory cgroup; fork leaves CURRENT_OBJCG_UPDATE_FLAG and no pointer, which makes the next allocation look the cgroup up (6.12 mm/memcontrol.c: mem_cgroup_fork). Null would say that nobody is to be charged (6.12 mm/memcontrol.c: current_obj_cgroup)"),
     RuleKind::Reset.of("throttle_disk").by_map("device whose congestion is waited for on the way to user mode (6.12 block/blk-cgroup.c: blkcg_schedule_throttle)"),
     RuleKind::Reset.of("rcu").inside("callback_head").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
@@ -1544,7 +1546,9 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_s
     with_thread_info_2!(cx, at, old, new);
     with_alloc_lock!(cx, at, old, new);
     new.__state = old.__state;
-    new.saved_state = old.saved_state;
+    // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
+    // a mutex under PREEMPT_RT, has put that aside
+    new.saved_state = cx.reset(&at!(at.saved_state), old.saved_state, 0);
     new.flags = old.flags;
     new.ptrace = old.ptrace;
     new.policy = old.policy;
@@ -1583,7 +1587,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(224, 32), Bits::new(672, 32), Bits::new(1056, 480), Bits::new(1632, 32), Bits::new(2016, 32), Bits::new(2400, 32), Bits::new(2688, 384), Bits::new(4644, 28), Bits::new(5152, 32), Bits::new(5664, 32), Bits::new(5888, 256), Bits::new(7936, 256), Bits::new(8352, 32), Bits::new(16864, 32), Bits::new(17168, 16), Bits::new(17440, 32), Bits::new(17760, 32), Bits::new(18208, 32), Bits::new(19104, 32), Bits::new(19236, 28), Bits::new(19278, 50), Bits::new(22112, 32), Bits::new(22176, 32), Bits::new(22560, 32), Bits::new(23776, 32), Bits::new(24032, 32), Bits::new(25760, 32), Bits::new(26312, 56), Bits::new(26528, 32), Bits::new(26784, 32), Bits::new(27168, 32), Bits::new(28256, 32), Bits::new(29536, 32), Bits::new(30304, 32), Bits::new(30560, 32), Bits::new(30752, 32), Bits::new(31200, 32), Bits::new(31328, 32), Bits::new(39632, 48), Bits::new(39712, 96), Bits::new(40800, 32), Bits::new(41120, 32), Bits::new(41504, 32), Bits::new(42272, 32), Bits::new(42560, 448), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
         groups: &[&ALWAYS, &WITH_SE, &WITH_MCE_VADDR, &WITH_THREAD_INFO_2, &WITH_ALLOC_LOCK, &[
             RuleKind::Carry.of("__state"),
-            RuleKind::Carry.of("saved_state"),
+            RuleKind::Reset.of("saved_state").by_map("TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is a mutex under PREEMPT_RT, has put that aside (6.12 kernel/freezer.c: __set_task_frozen, __restore_freezer_state; include/linux/sched.h: current_save_and_set_rtlock_wait_state); a carried task enters its interrupted system call again, whatever it slept in"),
             RuleKind::Carry.of("flags"),
             RuleKind::Carry.of("ptrace"),
             RuleKind::Carry.of("policy"),
@@ -1749,7 +1753,9 @@ pub fn v6_1_0_48_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_s
     with_thread_info_2!(cx, at, old, new);
     with_alloc_lock!(cx, at, old, new);
     new.__state = old.__state;
-    new.saved_state = old.saved_state;
+    // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
+    // a mutex under PREEMPT_RT, has put that aside
+    new.saved_state = cx.reset(&at!(at.saved_state), old.saved_state, 0);
     new.flags = old.flags;
     new.ptrace = old.ptrace;
     new.policy = old.policy;
@@ -1789,7 +1795,7 @@ pub static V6_1_0_48_RT_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(224, 32), Bits::new(672, 32), Bits::new(1056, 480), Bits::new(1632, 32), Bits::new(2016, 32), Bits::new(2400, 32), Bits::new(2688, 384), Bits::new(4644, 28), Bits::new(5152, 32), Bits::new(5664, 32), Bits::new(5888, 256), Bits::new(7936, 256), Bits::new(8352, 32), Bits::new(16864, 32), Bits::new(17168, 16), Bits::new(17440, 32), Bits::new(17760, 32), Bits::new(18208, 32), Bits::new(19104, 32), Bits::new(19236, 28), Bits::new(19279, 49), Bits::new(22112, 32), Bits::new(22176, 32), Bits::new(22560, 32), Bits::new(23776, 32), Bits::new(24032, 32), Bits::new(25760, 32), Bits::new(26312, 56), Bits::new(26528, 32), Bits::new(26784, 32), Bits::new(27168, 32), Bits::new(28256, 32), Bits::new(29536, 32), Bits::new(30304, 32), Bits::new(30560, 32), Bits::new(30752, 32), Bits::new(31200, 32), Bits::new(31328, 32), Bits::new(39632, 48), Bits::new(39712, 96), Bits::new(40800, 32), Bits::new(41120, 32), Bits::new(41504, 32), Bits::new(42272, 32), Bits::new(42560, 448), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
         groups: &[&ALWAYS, &WITH_SE, &WITH_MCE_VADDR, &WITH_THREAD_INFO_2, &WITH_ALLOC_LOCK, &[
             RuleKind::Carry.of("__state"),
-            RuleKind::Carry.of("saved_state"),
+            RuleKind::Reset.of("saved_state").by_map("TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is a mutex under PREEMPT_RT, has put that aside (6.12 kernel/freezer.c: __set_task_frozen, __restore_freezer_state; include/linux/sched.h: current_save_and_set_rtlock_wait_state); a carried task enters its interrupted system call again, whatever it slept in"),
             RuleKind::Carry.of("flags"),
             RuleKind::Carry.of("ptrace"),
             RuleKind::Carry.of("policy"),
@@ -1964,7 +1970,9 @@ pub fn v6_1_0_50_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_s
     with_thread_info_2!(cx, at, old, new);
     with_alloc_lock!(cx, at, old, new);
     new.__state = old.__state;
-    new.saved_state = old.saved_state;
+    // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
+    // a mutex under PREEMPT_RT, has put that aside
+    new.saved_state = cx.reset(&at!(at.saved_state), old.saved_state, 0);
     new.flags = old.flags;
     new.ptrace = old.ptrace;
     new.policy = old.policy;
@@ -2006,7 +2014,7 @@ pub static V6_1_0_50_RT_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(224, 32), Bits::new(672, 32), Bits::new(1056, 480), Bits::new(1632, 32), Bits::new(2016, 32), Bits::new(2400, 32), Bits::new(2688, 384), Bits::new(4644, 28), Bits::new(5152, 32), Bits::new(5664, 32), Bits::new(5888, 256), Bits::new(7936, 256), Bits::new(8352, 32), Bits::new(16864, 32), Bits::new(17168, 16), Bits::new(17440, 32), Bits::new(17760, 32), Bits::new(18208, 32), Bits::new(19104, 32), Bits::new(19236, 28), Bits::new(19279, 49), Bits::new(22112, 32), Bits::new(22176, 32), Bits::new(22560, 32), Bits::new(23776, 32), Bits::new(24032, 32), Bits::new(25760, 32), Bits::new(26312, 56), Bits::new(26528, 32), Bits::new(26784, 32), Bits::new(27168, 32), Bits::new(28256, 32), Bits::new(29536, 32), Bits::new(30304, 32), Bits::new(30560, 32), Bits::new(30752, 32), Bits::new(31200, 32), Bits::new(31328, 32), Bits::new(39632, 48), Bits::new(39712, 96), Bits::new(40800, 32), Bits::new(41120, 32), Bits::new(41504, 32), Bits::new(41888, 32), Bits::new(42336, 32), Bits::new(42624, 384), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
         groups: &[&ALWAYS, &WITH_SE, &WITH_MCE_VADDR, &WITH_THREAD_INFO_2, &WITH_ALLOC_LOCK, &[
             RuleKind::Carry.of("__state"),
-            RuleKind::Carry.of("saved_state"),
+            RuleKind::Reset.of("saved_state").by_map("TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is a mutex under PREEMPT_RT, has put that aside (6.12 kernel/freezer.c: __set_task_frozen, __restore_freezer_state; include/linux/sched.h: current_save_and_set_rtlock_wait_state); a carried task enters its interrupted system call again, whatever it slept in"),
             RuleKind::Carry.of("flags"),
             RuleKind::Carry.of("ptrace"),
             RuleKind::Carry.of("policy"),
@@ -2039,7 +2047,9 @@ pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::tas
     with_mce_vaddr!(cx, at, old, new);
     with_dl!(cx, at, old, new);
     new.__state = old.__state;
-    new.saved_state = old.saved_state;
+    // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
+    // a mutex under PREEMPT_RT, has put that aside
+    new.saved_state = cx.reset(&at!(at.saved_state), old.saved_state, 0);
     new.flags = old.flags;
     new.ptrace = old.ptrace;
     new.policy = old.policy;
@@ -2068,7 +2078,7 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27360, 32), Bits::new(30104, 8), Bits::new(30128, 16), Bits::new(39760, 48), Bits::new(40672, 32), Bits::new(41568, 32), Bits::new(42016, 32), Bits::new(42464, 32), Bits::new(42752, 256), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
         groups: &[&WITH_THREAD_INFO, &ALWAYS, &WITH_POSIX_CPUTIMERS_WORK, &WITH_MCE_VADDR, &WITH_DL, &[
             RuleKind::Carry.of("__state"),
-            RuleKind::Carry.of("saved_state"),
+            RuleKind::Reset.of("saved_state").by_map("TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is a mutex under PREEMPT_RT, has put that aside (6.12 kernel/freezer.c: __set_task_frozen, __restore_freezer_state; include/linux/sched.h: current_save_and_set_rtlock_wait_state); a carried task enters its interrupted system call again, whatever it slept in"),
             RuleKind::Carry.of("flags"),
             RuleKind::Carry.of("ptrace"),
             RuleKind::Carry.of("policy"),
@@ -2103,7 +2113,9 @@ pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::
     with_alloc_lock!(cx, at, old, new);
     with_dl!(cx, at, old, new);
     new.__state = old.__state;
-    new.saved_state = old.saved_state;
+    // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
+    // a mutex under PREEMPT_RT, has put that aside
+    new.saved_state = cx.reset(&at!(at.saved_state), old.saved_state, 0);
     new.flags = old.flags;
     new.ptrace = old.ptrace;
     new.policy = old.policy;
@@ -2144,7 +2156,7 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(18984, 24), Bits::new(21920, 32), Bits::new(21984, 32), Bits::new(22368, 32), Bits::new(23584, 32), Bits::new(23840, 32), Bits::new(25568, 32), Bits::new(26120, 56), Bits::new(26336, 32), Bits::new(26592, 32), Bits::new(26976, 32), Bits::new(28000, 32), Bits::new(29280, 32), Bits::new(29408, 32), Bits::new(30048, 32), Bits::new(30432, 32), Bits::new(30872, 8), Bits::new(30896, 16), Bits::new(39568, 48), Bits::new(40480, 32), Bits::new(41376, 32), Bits::new(41824, 32), Bits::new(42272, 32), Bits::new(42560, 448), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
         groups: &[&WITH_THREAD_INFO, &ALWAYS, &WITH_MCE_VADDR, &WITH_ALLOC_LOCK, &WITH_DL, &[
             RuleKind::Carry.of("__state"),
-            RuleKind::Carry.of("saved_state"),
+            RuleKind::Reset.of("saved_state").by_map("TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is a mutex under PREEMPT_RT, has put that aside (6.12 kernel/freezer.c: __set_task_frozen, __restore_freezer_state; include/linux/sched.h: current_save_and_set_rtlock_wait_state); a carried task enters its interrupted system call again, whatever it slept in"),
             RuleKind::Carry.of("flags"),
             RuleKind::Carry.of("ptrace"),
             RuleKind::Carry.of("policy"),

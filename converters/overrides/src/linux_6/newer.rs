@@ -1,24 +1,10 @@
 //! What takes more than a value to decide. The reasons are with the decisions of the family.
 
-use core::mem::offset_of;
 use kconv_runtime::prelude::*;
 use kconv_runtime::zerocopy::FromZeros;
 use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as old;
 use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as same;
 use kernel_structs_views::linux_6::layouts::v6_12_117_deb12_amd64 as new;
-
-/// The layouts whose structures the functions here look into beyond what they are given.
-const LAYOUTS: (&str, &str) = ("6.1.0-47-amd64", "6.12.117+deb12-amd64");
-
-/// Stops a conversion between other layouts: what is looked up by an offset would be something else
-/// there.
-fn of_these_layouts(cx: &mut Context<'_>, at: &At<'_>) {
-    let (from, to) = cx.layouts();
-    if (from, to) != LAYOUTS {
-        let why = "is decided by a function that knows the structures of other kernels only";
-        cx.refuse_call(at, format!("{from} -> {to}"), why);
-    }
-}
 
 /// The flags of `value` with their new numbers. Any other stops the conversion.
 fn renumbered(cx: &mut Context<'_>, at: &At<'_>, value: u64, moved: &[(u64, u64)]) -> u64 {
@@ -48,13 +34,14 @@ pub fn capability_word(
 }
 
 /// Whether new mappings of an mm go downwards.
-pub fn maps_top_down(cx: &mut Context<'_>, at: &At<'_>, _was: bool, unmapped_area: &U64) -> bool {
-    of_these_layouts(cx, at);
-    let function = at.beside(
-        "get_unmapped_area",
-        offset_of!(old::mm_struct, get_unmapped_area),
-        0,
-    );
+pub fn maps_top_down(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    _was: bool,
+    unmapped_area: &U64,
+    [place]: [usize; 1],
+) -> bool {
+    let function = at.beside("get_unmapped_area", place, 0);
     match cx.symbol_name(&function) {
         Some("arch_get_unmapped_area") => false,
         Some("arch_get_unmapped_area_topdown") => true,
@@ -74,18 +61,18 @@ pub fn maps_top_down(cx: &mut Context<'_>, at: &At<'_>, _was: bool, unmapped_are
 }
 
 /// `mm_struct.rss_stat`, with what each task of the mm holds back. The mm's own part is kept in the
-/// image if it is not the sum, and the parts of the tasks are kept with the tasks.
+/// image if it is not the sum, and the parts of the tasks are kept with the tasks. `mm` and `parts`
+/// are where a task has its mm and what it holds back.
 pub fn rss_stat_by_cpu(
     cx: &mut Context<'_>,
     at: &At<'_>,
     old: &old::mm_rss_stat,
+    [mm, parts]: [usize; 2],
 ) -> [same::percpu_counter; 4] {
-    of_these_layouts(cx, at);
     let own = old.count.map(|count| i128::from(count.counter.get()));
     let mut sums = own;
-    let mm = offset_of!(old::task_struct, mm);
-    for task in cx.referrers::<old::task_struct>("task_struct", mm) {
-        for (sum, part) in sums.iter_mut().zip(&task.rss_stat.count) {
+    for held_back in cx.of_referrers::<old::task_rss_stat>(("task_struct", mm), parts) {
+        for (sum, part) in sums.iter_mut().zip(&held_back.count) {
             *sum += i128::from(part.get());
         }
     }
@@ -99,7 +86,8 @@ pub fn rss_stat_by_cpu(
             size_of::<same::atomic64_t>(),
             size_of::<same::percpu_counter>(),
         );
-        let link = cx.own_address(&at.field("list", 0, offset_of!(same::percpu_counter, list)));
+        let link =
+            cx.own_address(&at.field("list", 0, core::mem::offset_of!(same::percpu_counter, list)));
         match i64::try_from(sum) {
             Ok(sum) => counter.count = I64::new(sum),
             Err(_) => {
@@ -133,17 +121,15 @@ pub fn timers_as_chain(
     same::hlist_head { first }
 }
 
-/// Link of a timer.
+/// Link of a timer. `timers` is where a process has the head.
 pub fn timer_link_of_chain(
     cx: &mut Context<'_>,
     at: &At<'_>,
     old: &same::list_head,
     process: &U64,
+    [timers]: [usize; 1],
 ) -> same::hlist_node {
-    of_these_layouts(cx, at);
-    let head = process
-        .get()
-        .wrapping_add(offset_of!(old::signal_struct, posix_timers) as u64);
+    let head = process.get().wrapping_add(timers as u64);
     let next = match old.next.get() == head {
         true => U64::new(0),
         false => cx.within_required(at, old.next),
@@ -155,17 +141,18 @@ pub fn timer_link_of_chain(
     }
 }
 
-/// What the arguments of an interrupted system call are, by the function that goes on with it.
+/// What the arguments of an interrupted system call are, by the function that goes on with it, whose
+/// address is `function` bytes into the block.
 pub fn restart_with_futex_size(
     cx: &mut Context<'_>,
     at: &At<'_>,
     old: &[u8; 40],
     _function: &U64,
+    [function]: [usize; 1],
 ) -> [u8; 40] {
-    of_these_layouts(cx, at);
     const FLAGS: core::ops::Range<usize> = 12..16;
     const SIZE_32: u64 = 2;
-    let function = at.beside("fn", offset_of!(same::restart_block, r#fn), 0);
+    let function = at.beside("fn", function, 0);
     let mut new = *old;
     if cx.symbol_name(&function) == Some("futex_wait_restart") {
         let value = old[FLAGS].iter().rev();

@@ -1,23 +1,9 @@
 //! What takes more than a value to decide. The reasons are with the decisions of the family.
 
-use core::mem::offset_of;
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as new;
 use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as same;
 use kernel_structs_views::linux_6::layouts::v6_12_117_deb12_amd64 as old;
-
-/// The layouts whose structures the functions here look into beyond what they are given.
-const LAYOUTS: (&str, &str) = ("6.12.117+deb12-amd64", "6.1.0-47-amd64");
-
-/// Stops a conversion between other layouts: what is looked up by an offset would be something else
-/// there.
-fn of_these_layouts(cx: &mut Context<'_>, at: &At<'_>) {
-    let (from, to) = cx.layouts();
-    if (from, to) != LAYOUTS {
-        let why = "is decided by a function that knows the structures of other kernels only";
-        cx.refuse_call(at, format!("{from} -> {to}"), why);
-    }
-}
 
 /// The feature of shadow stacks of user programs, XFEATURE_CET_USER.
 const CET_USER: u64 = 1 << 11;
@@ -74,14 +60,14 @@ pub fn rss_stat_by_task(
 /// Most timers that a process is believed to have: a chain that is longer goes round.
 const MOST_TIMERS: usize = 1 << 20;
 
-/// Head of the timers of a process. The last one is found by following the chain.
+/// Head of the timers of a process. The last one is found by following the chain. `link` is where a
+/// timer has its link.
 pub fn timers_as_ring(
     cx: &mut Context<'_>,
     at: &At<'_>,
     old: &same::hlist_head,
+    [link]: [usize; 1],
 ) -> same::list_head {
-    of_these_layouts(cx, at);
-    const LINK: u64 = offset_of!(old::k_itimer, list) as u64;
     if old.first.get() == 0 {
         let own = cx.own_address(at);
         return same::list_head {
@@ -91,8 +77,8 @@ pub fn timers_as_ring(
     }
     let mut last = old.first;
     for _ in 0..MOST_TIMERS {
-        let timer = last.get().wrapping_sub(LINK);
-        let Some(timer) = cx.old_object::<old::k_itimer>(timer) else {
+        let timer = last.get().wrapping_sub(link as u64);
+        let Some(node) = cx.old_member::<same::hlist_node>(timer, link) else {
             cx.refuse_call(
                 at,
                 format!("{:#x}", last.get()),
@@ -100,10 +86,10 @@ pub fn timers_as_ring(
             );
             break;
         };
-        if timer.list.next.get() == 0 {
+        if node.next.get() == 0 {
             break;
         }
-        last = timer.list.next;
+        last = node.next;
     }
     same::list_head {
         next: cx.within_required(at, old.first),
@@ -111,17 +97,15 @@ pub fn timers_as_ring(
     }
 }
 
-/// Link of a timer.
+/// Link of a timer. `timers` is where a process has the head.
 pub fn timer_link_of_ring(
     cx: &mut Context<'_>,
     at: &At<'_>,
     old: &same::hlist_node,
     process: &U64,
+    [timers]: [usize; 1],
 ) -> same::list_head {
-    of_these_layouts(cx, at);
-    let head = process
-        .get()
-        .wrapping_add(offset_of!(old::signal_struct, posix_timers) as u64);
+    let head = process.get().wrapping_add(timers as u64);
     let next = match old.next.get() {
         0 if old.pprev.get() != 0 => U64::new(head),
         next => U64::new(next),
@@ -132,17 +116,17 @@ pub fn timer_link_of_ring(
     }
 }
 
-/// The ring of a process's threads, made of the list that has its head in `signal_struct`.
+/// The ring of a process's threads, made of the list that has its head in `signal_struct`. `link`
+/// and `head` are where a task is on the list, and where its process has the head; `ring` is where
+/// a task is on the ring.
 pub fn thread_group(
     cx: &mut Context<'_>,
     at: &At<'_>,
     node: &same::list_head,
     process: &U64,
     leader: &U64,
+    [link, head, ring]: [usize; 3],
 ) -> same::list_head {
-    of_these_layouts(cx, at);
-    const NODE: u64 = offset_of!(old::task_struct, thread_node) as u64;
-    const GROUP: u64 = offset_of!(new::task_struct, thread_group) as u64;
     if process.get() == 0 {
         // A zombie that was reaped is on no list, and alone.
         let own = cx.own_address(at);
@@ -151,20 +135,18 @@ pub fn thread_group(
             prev: own,
         };
     }
-    let head = process
-        .get()
-        .wrapping_add(offset_of!(old::signal_struct, thread_head) as u64);
-    let task = |link: U64| U64::new(link.get().wrapping_sub(NODE));
+    let end = process.get().wrapping_add(head as u64);
+    let task = |at: U64| U64::new(at.get().wrapping_sub(link as u64));
     // After the last thread comes the leader, and before the leader the last thread.
-    let next = match node.next.get() == head {
+    let next = match node.next.get() == end {
         true => *leader,
         false => task(node.next),
     };
-    let prev = match node.prev.get() == head {
+    let prev = match node.prev.get() == end {
         false => Some(task(node.prev)),
         true => cx
-            .old_object::<old::signal_struct>(process.get())
-            .map(|process| task(process.thread_head.prev)),
+            .old_member::<same::list_head>(process.get(), head)
+            .map(|head| task(head.prev)),
     };
     let Some(prev) = prev else {
         let found = format!("{:#x}", process.get());
@@ -173,24 +155,25 @@ pub fn thread_group(
     };
     let [next, prev] = [next, prev].map(|task| {
         let task: U64 = cx.within_required(at, task);
-        U64::new(task.get().wrapping_add(GROUP))
+        U64::new(task.get().wrapping_add(ring as u64))
     });
     same::list_head { next, prev }
 }
 
-/// What the arguments of an interrupted system call are, by the function that goes on with it.
+/// What the arguments of an interrupted system call are, by the function that goes on with it, whose
+/// address is `function` bytes into the block.
 pub fn restart_without_futex_size(
     cx: &mut Context<'_>,
     at: &At<'_>,
     old: &[u8; 40],
     _function: &U64,
+    [function]: [usize; 1],
 ) -> [u8; 40] {
-    of_these_layouts(cx, at);
     const FLAGS: core::ops::Range<usize> = 12..16;
     const MOVED: [(u64, u64); 3] = [(0x10, 1), (0x20, 2), (0x40, 4)];
     const SIZE: u64 = 3;
     const SIZE_32: u64 = 2;
-    let function = at.beside("fn", offset_of!(same::restart_block, r#fn), 0);
+    let function = at.beside("fn", function, 0);
     let mut new = *old;
     if cx.symbol_name(&function) == Some("futex_wait_restart") {
         let value = old[FLAGS].iter().rev();
@@ -213,23 +196,34 @@ pub fn selector(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U64 {
     U64::new(known_bits(cx, at, old.get(), 0xffff, why))
 }
 
-/// The address space. Whether a concurrency id is in use is kept if it does not follow from that.
-pub fn mm_beside_cid_active(cx: &mut Context<'_>, at: &At<'_>, old: &U64, active: &I32) -> U64 {
-    of_these_layouts(cx, at);
+/// The address space. Whether a concurrency id is in use is kept if it does not follow from that;
+/// `place` is where a task says so.
+pub fn mm_beside_cid_active(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    old: &U64,
+    active: &I32,
+    [place]: [usize; 1],
+) -> U64 {
     if active.get() != i32::from(old.get() != 0) {
-        let place = offset_of!(old::task_struct, mm_cid_active);
         cx.keep(&at.beside("mm_cid_active", place, 0), active.as_bytes());
     }
     cx.follow(at, *old)
 }
 
-/// Address of the registered `struct rseq`, whose length has to be that of 6.1.
-pub fn rseq_of_32_bytes(cx: &mut Context<'_>, at: &At<'_>, old: &U64, len: &U32) -> U64 {
-    of_these_layouts(cx, at);
+/// Address of the registered `struct rseq`, whose length has to be that of 6.1; `place` is where a
+/// task has it.
+pub fn rseq_of_32_bytes(
+    cx: &mut Context<'_>,
+    at: &At<'_>,
+    old: &U64,
+    len: &U32,
+    [place]: [usize; 1],
+) -> U64 {
     let expected = if old.get() == 0 { 0 } else { RSEQ_LEN };
     if len.get() != expected {
         let why = "is the length of a struct rseq that 6.1 cannot register";
-        let at = at.beside("rseq_len", offset_of!(old::task_struct, rseq_len), 0);
+        let at = at.beside("rseq_len", place, 0);
         cx.refuse_call(&at, len.get().to_string(), why);
     }
     *old

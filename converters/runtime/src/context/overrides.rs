@@ -8,11 +8,6 @@ use kconv_rules::RuleKind;
 use zerocopy::FromBytes;
 
 impl Context<'_> {
-    /// Names of the layouts converted from and to.
-    pub fn layouts(&self) -> (&'static str, &'static str) {
-        (self.rules.from, self.rules.to)
-    }
-
     /// The new address for an old one, if it is in a saved object.
     pub fn translate(&self, old: KernelAddr) -> Option<KernelAddr> {
         match self.map.place(old.0) {
@@ -26,18 +21,24 @@ impl Context<'_> {
         self.map.old_address(self.object).0 + u64::from(at.old)
     }
 
-    /// The beginning of the object that lies at `address` under the layout converted from.
-    pub fn old_object<T: FromBytes>(&self, address: u64) -> Option<T> {
+    /// What stands `offset` bytes into the object that lies at `address` under the layout converted
+    /// from.
+    pub fn old_member<T: FromBytes>(&self, address: u64, offset: usize) -> Option<T> {
         let object = self.map.object_at(address)?;
-        beginning(self.namer.old(object)?.bytes)
+        part(self.namer.old(object)?.bytes, offset)
     }
 
-    /// The objects of type `ty` whose pointer at byte `pointer` leads to the object converted,
-    /// under the layout converted from, in the order of the image.
-    pub fn referrers<T: FromBytes>(&self, ty: &str, pointer: usize) -> Vec<T> {
+    /// What stands `offset` bytes into each of the objects of type `ty` whose pointer at byte
+    /// `pointer` leads to the object converted, under the layout converted from, in the order of
+    /// the image.
+    pub fn of_referrers<T: FromBytes>(
+        &self,
+        (ty, pointer): (&str, usize),
+        offset: usize,
+    ) -> Vec<T> {
         let address = self.map.old_address(self.object).0;
         let found = self.namer.referrers(ty, pointer as u32, address);
-        let read = |id: &ObjectId| beginning(self.namer.old(*id)?.bytes);
+        let read = |id: &ObjectId| part(self.namer.old(*id)?.bytes, offset);
         found.iter().filter_map(read).collect()
     }
 
@@ -54,20 +55,25 @@ impl Context<'_> {
     }
 }
 
-/// The structure at the beginning of an object. An object can end before its type does (a
+/// What stands `offset` bytes into an object. An object can end before its type does (a
 /// task_struct ends with the register state that its CPU needs); what it does not have is zero.
-fn beginning<T: FromBytes>(mut bytes: Vec<u8>) -> Option<T> {
-    bytes.resize(bytes.len().max(size_of::<T>()), 0);
-    T::read_from_prefix(&bytes).ok().map(|(value, _)| value)
+fn part<T: FromBytes>(mut bytes: Vec<u8>, offset: usize) -> Option<T> {
+    bytes.resize(bytes.len().max(offset + size_of::<T>()), 0);
+    T::read_from_prefix(&bytes[offset..])
+        .ok()
+        .map(|(value, _)| value)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::beginning;
+    use super::part;
 
     #[test]
     fn an_object_may_be_shorter_or_longer_than_its_type() {
-        assert_eq!(beginning(vec![1, 2]), Some([1u8, 2, 0, 0]));
-        assert_eq!(beginning(vec![1, 2, 3, 4, 5]), Some([1u8, 2, 3, 4]));
+        assert_eq!(part(vec![1, 2], 0), Some([1u8, 2, 0, 0]));
+        assert_eq!(part(vec![1, 2], 1), Some([2u8, 0, 0, 0]));
+        assert_eq!(part(vec![1, 2], 6), Some([0u8, 0]));
+        assert_eq!(part(vec![1, 2, 3, 4, 5], 0), Some([1u8, 2, 3, 4]));
+        assert_eq!(part(vec![1, 2, 3, 4, 5], 2), Some([3u8, 4]));
     }
 }

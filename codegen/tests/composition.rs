@@ -1,0 +1,212 @@
+//! A chain gives what a direct conversion gives, or the difference is told. That it does for all
+//! stored layouts is held by `nothing_is_left_to_decide_between_any_two_layouts` (`scaffold.rs`).
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod fixture;
+
+use fixture::Fixture;
+use kconv_codegen::chain::{Opened, differences};
+
+/// What a chain over `middle` does in another way than the conversion from `first` to `last`: each
+/// step, and the direct one, by its own decisions.
+fn over(rules: &str, layouts: [&str; 3], decisions: [&str; 3]) -> Vec<String> {
+    let [first, middle, last] = layouts;
+    let fixture = |old, new, decided| {
+        let fixture = Fixture::of(old, new).rules(rules).decided(decided);
+        let made = fixture.make();
+        assert_eq!(made.undecided, [], "{old} {new}");
+        (fixture, made.plan)
+    };
+    let (there, direct) = fixture(first, last, decisions[0]);
+    let steps = [
+        fixture(first, middle, decisions[1]).1,
+        fixture(middle, last, decisions[2]).1,
+    ];
+    told(&there, &direct, &[&steps[0], &steps[1]])
+}
+
+fn told(
+    there: &Fixture,
+    direct: &kconv_codegen::plan::Plan,
+    steps: &[&kconv_codegen::plan::Plan],
+) -> Vec<String> {
+    let opened: Vec<Opened<'_>> = steps.iter().map(|plan| Opened::of(plan)).collect();
+    let opened: Vec<&Opened<'_>> = opened.iter().collect();
+    let first = there.map.live(&there.old);
+    let found = differences(direct, &opened, &first);
+    found
+        .iter()
+        .map(|each| format!("{each} {:?}", each.what))
+        .collect()
+}
+
+fn entry(field: &str, action: &str) -> String {
+    format!("[[override]]\nfield = \"{field}\"\n{action}\nreason = \"so\"\n")
+}
+
+const BOTH: &str = "struct s { int a; int b; };";
+const MOVED: &str = "struct s { int b; int a; char c; };";
+const ONE: &str = "struct s { int b; };";
+
+#[test]
+fn a_chain_of_the_same_is_the_same() {
+    assert_eq!(over("", [BOTH; 3], [""; 3]), [""; 0]);
+    let appears = entry("s.c", "init = 0");
+    let gone = entry("s.c", "drop = \"always\"");
+    assert_eq!(
+        over("", [BOTH, MOVED, BOTH], ["", &appears, &gone]),
+        [""; 0]
+    );
+    assert_eq!(
+        over("", [MOVED, BOTH, BOTH], [&gone, &gone, ""]),
+        [""; 0],
+        "both lose it"
+    );
+}
+
+#[test]
+fn a_member_that_the_middle_lacks_is_lost() {
+    let (gone, back) = (
+        entry("s.a", "drop = \"always\""),
+        entry("s.a", "init = \"zero\""),
+    );
+    let found = over("", [BOTH, ONE, BOTH], ["", &gone, &back]);
+    assert_eq!(found, ["s.a is lost on the way Lost { step: 0 }"]);
+}
+
+/// Structures inside, arrays, and values that change their type on the way.
+#[test]
+fn every_scalar_is_followed() {
+    let layouts = [
+        "struct in { int a; short b; }; struct s { struct in in[2]; unsigned int n; };",
+        "struct in { short b; long long a; }; struct s { unsigned long long n; int x; struct in in[2]; };",
+        "struct in { int a; short b; }; struct s { struct in in[2]; unsigned int n; };",
+    ];
+    let new = entry("s.x", "init = 3");
+    let gone = entry("s.x", "drop = \"always\"");
+    assert_eq!(over("", layouts, ["", &new, &gone]), [""; 0]);
+    let layouts = [
+        layouts[0],
+        "struct in { int a; }; struct s { struct in in[2]; unsigned int n; };",
+        layouts[2],
+    ];
+    let new = entry("in.b", "drop = \"always\"");
+    let gone = entry("in.b", "init = 1");
+    assert_eq!(
+        over("", layouts, ["", &new, &gone]),
+        [
+            "s.in[0].b is lost on the way Lost { step: 0 }",
+            "s.in[1].b is lost on the way Lost { step: 0 }",
+        ]
+    );
+}
+
+#[test]
+fn what_comes_out_elsewhere_is_told() {
+    let renamed = [
+        entry("s.x", "rename = \"b\"") + &entry("s.a", "drop = \"always\""),
+        entry("s.x", "rename = \"a\"") + &entry("s.b", "drop = \"always\""),
+    ];
+    let layouts = [BOTH, "struct s { int x; };", "struct s { int x; };"];
+    assert_eq!(
+        over("", layouts, [&renamed[0], &renamed[1], ""]),
+        [
+            "s.a is carried on the way Kept",
+            "s.b is lost on the way Lost { step: 0 }",
+        ]
+    );
+    let other = entry("s.x", "rename = \"a\"") + &entry("s.y", "rename = \"b\"");
+    let swapped = entry("s.a", "rename = \"y\"") + &entry("s.b", "rename = \"x\"");
+    let found = over(
+        "",
+        [BOTH, "struct s { int x; int y; };", BOTH],
+        ["", &other, &swapped],
+    );
+    assert_eq!(
+        found,
+        [
+            "s.a ends up at another place Elsewhere",
+            "s.b ends up at another place Elsewhere",
+        ]
+    );
+}
+
+#[test]
+fn a_new_field_begins_the_same() {
+    let with = "struct s { int a; int b; int c; };";
+    let three = entry("s.c", "init = 3");
+    let four = entry("s.c", "init = 4");
+    let found = over("", [BOTH, BOTH, with], [&three, "", &three]);
+    assert_eq!(found, [""; 0]);
+    let found = over("", [BOTH, with, with], [&three, &four, ""]);
+    assert_eq!(found, ["s.c gets another first value Initial { step: 0 }"]);
+    // A number in one place, and nothing but zeros in another.
+    let (zero, null) = (entry("s.c", "init = \"zero\""), entry("s.c", "init = 0"));
+    let found = over("", [BOTH, with, with], [&zero, &null, ""]);
+    assert_eq!(found, [""; 0]);
+}
+
+/// A field that the state map resets in every conversion must not be made of something in one.
+#[test]
+fn what_is_made_once_is_not_reset_afterwards() {
+    let rules = "[type.s.fields]\nc = { policy = \"reset\", reason = \"private\" }\n";
+    let with = "struct s { int a; int b; int c; };";
+    let made = entry("s.c", "call = \"made\"\nfrom = [\"a\"]");
+    let found = over(rules, [BOTH, with, with], [&made, &made, ""]);
+    assert_eq!(found, ["s.a ends up at another place Elsewhere"]);
+}
+
+#[test]
+fn what_a_function_makes_of_several_needs_one_of_them() {
+    let made = entry("s.c", "call = \"made\"\nfrom = [\"a\"]");
+    let layouts = [
+        "struct s { int a[4]; int b; };",
+        "struct s { int a[2]; int b; };",
+        "struct s { int a[2]; int b; int c; };",
+    ];
+    let cut = entry("s.a", "rest = 0");
+    let both = cut.clone() + &made;
+    assert_eq!(over("", layouts, [&both, &cut, &made]), [""; 0]);
+}
+
+const WATCH: &str = "[[watch]]
+constants = [\"PF_*\"]
+as = \"masks\"
+headers = [\"x.h\"]
+fields = [\"s.flags\"]
+reason = \"bits\"
+";
+
+/// Chains of words of flags, by the constants that the three layouts have.
+fn flags(constants: [&[(&str, i128)]; 3], decided: &str) -> Vec<String> {
+    let text = "struct s { unsigned int flags; };";
+    let between = |old, new| {
+        let fixture = Fixture::of(text, text)
+            .rules(WATCH)
+            .constants(old, new)
+            .flags(decided);
+        let made = fixture.make();
+        assert_eq!(made.undecided, [], "{old:?} {new:?}");
+        (fixture, made.plan)
+    };
+    let (there, direct) = between(constants[0], constants[2]);
+    let first = between(constants[0], constants[1]).1;
+    let second = between(constants[1], constants[2]).1;
+    told(&there, &direct, &[&first, &second])
+}
+
+/// A flag that the middle does not have is lost there; a bit that has no name is none.
+#[test]
+fn flags_are_followed_one_by_one() {
+    let decided = "[[flags]]\nfield = \"s.flags\"\nnames = [\"PF_B\"]\n\
+        appears = { reason = \"new\" }\ndisappears = { drop = \"always\", reason = \"gone\" }\n\
+        renumbered = { reason = \"moved\" }\n";
+    let (a, b, other) = (("PF_A", 1), ("PF_B", 2), ("PF_B", 8));
+    assert_eq!(flags([&[a, b], &[a, b], &[a, b]], decided), [""; 0]);
+    assert_eq!(flags([&[a, b], &[a, other], &[a, b]], decided), [""; 0]);
+    assert_eq!(flags([&[a], &[a, b], &[a, other]], decided), [""; 0]);
+    let lost = ["s.flags is lost on the way Lost { step: 0 }"];
+    assert_eq!(flags([&[a, b], &[a], &[a, b]], decided), lost);
+    assert_eq!(flags([&[a, b], &[a], &[a, other]], decided), lost);
+}
