@@ -31,6 +31,7 @@
 mod action;
 mod changes;
 mod flags;
+mod functions;
 mod name;
 mod parse;
 mod problem;

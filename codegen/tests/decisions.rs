@@ -297,3 +297,29 @@ fn a_field_decided_twice_is_told() {
     );
     assert_eq!(told.lines().count(), 1, "{told}");
 }
+
+/// A function that is called and not there is told with the decision, and not by the compiler of what
+/// is generated.
+#[test]
+fn a_call_of_a_function_that_is_not_there_is_told() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let write = |file: &str, text: &str| {
+        let path = folder.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write(
+        "a-1/s.toml",
+        "[[change]]\nfields = [\"s.a\", \"s.b\"]\nappears = { call = \"made\", from = [\"c\"], reason = \"r\" }\ndisappears = { drop = \"always\", reason = \"r\" }\n\
+         [[flags]]\nfield = \"s.flags\"\nnames = [\"A\", \"B\"]\nappears = { call = \"askt\", reason = \"r\" }\n",
+    );
+    let read = || Changes::read(folder.path(), "a-1");
+    // Without sources there is nothing to look in.
+    assert!(read().is_ok());
+    write("src/a_1.rs", "mod inside; pub use inside::*; fn made() {}");
+    write("src/a_1/inside.rs", "pub fn asked() -> bool { true }");
+    insta::assert_snapshot!(read().unwrap_err().to_string());
+    write("src/a_1.rs", "pub fn made() {}");
+    write("src/a_1/inside.rs", "pub fn askt() {}");
+    assert!(read().is_ok());
+}

@@ -17,7 +17,8 @@
 //! by [`super::Family`].
 
 use super::action::{RawScale, written};
-use super::flags::{self, FlagDecision, RawFlags};
+use super::flags::{self, FlagDecision, FlagFate, RawFlags};
+use super::functions::{self, Functions};
 use super::name::{is_field, is_identifier};
 use super::{Direction, Init, Origin, Override, OverrideAction, OverrideProblem, Overrides};
 use kernel_structs::layout::{FieldPath, Layout, Resolved};
@@ -190,7 +191,7 @@ impl Changes {
     /// # Errors
     /// [`ChangesError`].
     pub fn read(folder: &Path, family: &str) -> Result<Changes, ChangesError> {
-        let folder = folder.join(family);
+        let (root, folder) = (folder, folder.join(family));
         let fail = |path: &Path| {
             let path = path.to_owned();
             move |error| ChangesError::Io { path, error }
@@ -212,12 +213,19 @@ impl Changes {
             let text = fs::read_to_string(&path).map_err(fail(&path))?;
             files.push((name, text));
         }
-        Changes::parse(
+        let changes = Changes::parse(
             files
                 .iter()
                 .map(|(name, text)| (name.as_str(), text.as_str())),
         )
-        .map_err(ChangesError::Findings)
+        .map_err(ChangesError::Findings)?;
+        let known = functions::known(root, family)
+            .map_err(|(path, error)| ChangesError::Io { path, error })?;
+        let missing = known.map_or_else(Vec::new, |known| changes.calls_of_nothing(&known));
+        match missing.is_empty() {
+            true => Ok(changes),
+            false => Err(ChangesError::Findings(missing)),
+        }
     }
 
     /// Reads files by name, each `TYPE.toml`.
@@ -247,6 +255,35 @@ impl Changes {
             true => Ok(changes),
             false => Err(findings),
         }
+    }
+
+    /// The calls of functions that are not there, each once.
+    fn calls_of_nothing(&self, known: &Functions) -> Vec<ChangeFinding> {
+        let of_changes = self.entries.iter().flat_map(|change| {
+            change.directions.iter().flat_map(move |directed| {
+                let called = directed.actions.iter().filter_map(|action| match action {
+                    OverrideAction::Call(function) => Some(function),
+                    _ => None,
+                });
+                called.map(move |function| (&change.file, directed.line, function))
+            })
+        });
+        let of_flags = self.flags.iter().filter_map(|flag| match &flag.fate {
+            FlagFate::Called(function) => Some((&flag.file, flag.line, function)),
+            _ => None,
+        });
+        let mut findings: Vec<ChangeFinding> = of_changes
+            .chain(of_flags)
+            .filter_map(|(file, line, function)| {
+                Some(ChangeFinding {
+                    file: file.clone(),
+                    line,
+                    problem: known.missing(function)?,
+                })
+            })
+            .collect();
+        findings.dedup();
+        findings
     }
 
     /// The families that `folder` has decisions of.

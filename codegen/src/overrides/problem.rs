@@ -313,6 +313,17 @@ pub enum OverrideProblem {
         /// The most similar name there is.
         nearest: Option<String>,
     },
+    /// A call of a function that is not there.
+    #[error(
+        "calls `{name}`, which is no public function of the family's sources in converters/overrides/src{}",
+        suggestion(nearest)
+    )]
+    NoFunction {
+        /// The name.
+        name: String,
+        /// The most similar name there is.
+        nearest: Option<String>,
+    },
     /// A layout has no such member.
     #[error("the {side} layout has no member `{name}` whose offset could be given")]
     NoMember {
