@@ -3,7 +3,9 @@
 //! Kernel sources are cited by file and function; they read the same in 6.1 and 6.12 unless a
 //! release is named.
 
+mod descriptors;
 mod files;
+mod line;
 mod locks;
 mod machine;
 mod mappings;

@@ -252,6 +252,72 @@ static void child(void (*function)(void))
 
 static void nothing(void) { }
 
+/* A pseudo-terminal, of which another process keeps the master. */
+static int pseudo(void)
+{
+	int master = must(posix_openpt(O_RDWR | O_NOCTTY));
+	must(unlockpt(master));
+	int slave = must(open(ptsname(master), O_RDWR | O_NOCTTY));
+	child(nothing);
+	must(close(master));
+	return slave;
+}
+
+/* A pipe that another process reads. */
+static void pipe_reader(void)
+{
+	int fds[2];
+	must(pipe(fds));
+	child(nothing);
+	must(close(fds[0]));
+}
+
+/* A FIFO that another process reads and writes. */
+static void fifo_ends(void)
+{
+	must(mkfifo("/tmp/refused.fifo", 0600));
+	int both = must(open("/tmp/refused.fifo", O_RDWR));
+	child(nothing);
+	must(open("/tmp/refused.fifo", O_RDONLY));
+	must(close(both));
+}
+
+static void master(void) { must(posix_openpt(O_RDWR | O_NOCTTY)); }
+static void terminal(void) { pseudo(); }
+
+/* Another terminal than that which controls it. */
+static void stranger(void)
+{
+	int own = pseudo();
+	must(setsid());
+	must(ioctl(own, TIOCSCTTY, 0));
+	must(close(own));
+	pseudo();
+}
+
+static void leader(void)
+{
+	int own = pseudo();
+	must(setsid());
+	must(ioctl(own, TIOCSCTTY, 0));
+}
+
+static void hung_up(void)
+{
+	int slave = pseudo();
+	must(kill(other, SIGKILL));
+	must(waitpid(other, NULL, 0));
+	must(slave);
+}
+
+/* A path to a terminal, which is a way to whoever has its number. */
+static void path_of_terminal(void)
+{
+	int slave = pseudo();
+	must(open(ttyname(slave), O_PATH));
+	must(close(slave));
+}
+
 static void tracing(void)
 {
 	child(nothing);
@@ -306,6 +372,14 @@ static const struct {
 	{ "time", times },
 	{ "pid", pids },
 	{ "user", users },
+	{ "pty-master", master },
+	{ "terminal", terminal },
+	{ "terminal-of-another", stranger },
+	{ "terminal-leader", leader },
+	{ "terminal-hung-up", hung_up },
+	{ "terminal-path", path_of_terminal },
+	{ "pipe-reader", pipe_reader },
+	{ "fifo-ends", fifo_ends },
 	{ "tracing", tracing },
 	{ "vfork", waiting },
 };

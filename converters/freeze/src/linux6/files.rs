@@ -1,5 +1,6 @@
 //! What an open file, a directory or a mount is, found again by its path.
 
+use super::line::Line;
 use super::{Linux6, device, not_carried, required};
 use crate::error::{Fault, Flaw};
 use crate::family::Reference;
@@ -134,6 +135,12 @@ impl Linux6<'_> {
             _ if location.deleted => {
                 return Err(not_carried(format!(
                     "{}, which was unlinked while it was open",
+                    location.path
+                )));
+            }
+            ("character device", _) if Line::of(inode.unsigned("i_rdev")?) == Line::Master => {
+                return Err(not_carried(format!(
+                    "the master of a pseudo-terminal ({})",
                     location.path
                 )));
             }

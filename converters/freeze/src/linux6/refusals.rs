@@ -15,6 +15,9 @@ impl Linux6<'_> {
                 refuse(task, "", fault.into());
             }
         }
+        if let Err(fault) = self.of_descriptors(refuse) {
+            refuse(0, "files", fault.into());
+        }
         if let Err(fault) = self.time_namespaces(refuse) {
             refuse(0, "nsproxy", fault.into());
         }
@@ -24,6 +27,13 @@ impl Linux6<'_> {
                 Err(fault) => refuse(mm, "mm_mt", fault.into()),
             }
         }
+    }
+
+    /// What processes have open that cannot be carried.
+    fn of_descriptors(&self, refuse: &mut dyn FnMut(usize, &str, Flaw)) -> Result<(), Fault> {
+        let descriptors = self.descriptors()?;
+        self.terminals(&descriptors, refuse)?;
+        self.pipe_ends(refuse)
     }
 
     fn refusals_of(

@@ -1,7 +1,8 @@
 //! Files, pipes and whatever else has to be there.
 
 use super::found::{NOT_YET, Obstacles};
-use crate::plan::{OpenFile, Plan};
+use super::pipes;
+use crate::plan::Plan;
 use crate::view::number;
 use kconv_image::{Head, PAGE_SIZE, Resource, ResourceId, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,8 +75,14 @@ pub(super) fn check(plan: &Plan, head: &Head, found: &mut Obstacles) {
         };
         match resource.kind.as_str() {
             "file" if is_of_a_task(resource, &own) => {}
-            "file" => file(task, resource, found),
-            "pipe" => pipe(task, id, resource, &plan.files, found),
+            "file" => {
+                file(task, resource, found);
+                if resource.text("type") == Some("fifo") && pipes::is_opened(plan, id) {
+                    pipes::check(task, resource, plan, head, found);
+                    pipes::check_others(task, resource, found);
+                }
+            }
+            "pipe" => pipes::check(task, resource, plan, head, found),
             "shared-memory" => {}
             kind => found.add(Some(task), kind, "one", "none", NOT_YET),
         }
@@ -224,31 +231,5 @@ fn type_of(metadata: &fs::Metadata) -> &'static str {
         "symbolic link"
     } else {
         "socket"
-    }
-}
-
-/// A pipe can be made if nobody outside has an end of it.
-fn pipe(task: i32, id: ResourceId, resource: &Resource, files: &[OpenFile], found: &mut Obstacles) {
-    let ends = |access: [u32; 2]| {
-        let mode = |file: &&OpenFile| access.contains(&(file.flags & libc::O_ACCMODE as u32));
-        let own = files.iter().filter(|file| file.resource == id);
-        own.filter(mode).count() as i128
-    };
-    let (read, write, both) = (0, 1, 2);
-    for (attribute, inside) in [
-        ("readers", ends([read, both])),
-        ("writers", ends([write, both])),
-    ] {
-        let all = number(resource, attribute).unwrap_or(0);
-        if all > inside {
-            let inode = number(resource, "inode").unwrap_or(0);
-            found.add(
-                Some(task),
-                format!("pipe {inode}"),
-                format!("{inside} {attribute} in the image"),
-                all.to_string(),
-                "freeze the process at the other end with it (`kconv freeze --tree`)",
-            );
-        }
     }
 }

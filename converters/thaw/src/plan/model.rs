@@ -25,6 +25,8 @@ pub struct Process {
     pub group: i32,
     /// Number of its session.
     pub session: i32,
+    /// Its controlling terminal.
+    pub controlling_terminal: Option<ResourceId>,
     /// What the parent is sent when it ends.
     pub exit_signal: i32,
     /// Wait status, if it has ended and its parent has not looked yet.

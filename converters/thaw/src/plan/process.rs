@@ -90,6 +90,7 @@ fn process(
         parent,
         group: related(PIDTYPE_PGID)?,
         session: related(PIDTYPE_SID)?,
+        controlling_terminal: None,
         exit_signal: view.int(leader, "exit_signal")?,
         ended: None,
         threads: Vec::new(),
@@ -123,6 +124,7 @@ fn process(
         }
         return Ok(process);
     }
+    process.controlling_terminal = view.resource(signal, "tty")?;
     if flags & SIGNAL_STOP_STOPPED != 0 {
         let code = view.int(signal, "group_exit_code")?;
         process.stopped = Some(if (1..=64).contains(&code) {

@@ -4,7 +4,7 @@ use super::{LIMIT, refused};
 use kconv_guests::Guest;
 
 /// What a process has that cannot be carried, as `refused` calls it, and what is said of it.
-const KINDS: [(&str, &[&str]); 36] = [
+const KINDS: [(&str, &[&str]); 44] = [
     ("socket", &["a socket (unix, inode "]),
     ("inet", &["a socket (inet, inode "]),
     ("netlink", &["a socket (netlink, inode "]),
@@ -50,7 +50,32 @@ const KINDS: [(&str, &[&str]); 36] = [
     ),
     ("pid", &["a pid namespace of its own ("]),
     ("user", &["a user namespace of its own ("]),
+    (
+        "pty-master",
+        &["the master of a pseudo-terminal (/dev/ptmx)"],
+    ),
+    ("terminal", &[NOT_ITS_TERMINAL]),
+    (
+        "terminal-of-another",
+        &[NOT_ITS_TERMINAL, "the controlling terminal pts"],
+    ),
+    ("terminal-leader", &["the controlling terminal pts"]),
+    ("terminal-hung-up", &["which was hung up, cannot"]),
+    ("terminal-path", &[NOT_ITS_TERMINAL]),
+    (
+        "pipe-reader",
+        &["is read from by others, who are not frozen"],
+    ),
+    (
+        "fifo-ends",
+        &[
+            "FIFO /tmp/refused.fifo is read from by others",
+            "FIFO /tmp/refused.fifo is written to by others",
+        ],
+    ),
 ];
+
+const NOT_ITS_TERMINAL: &str = ", which is not the controlling terminal of the process, cannot";
 
 /// Starts `refused`, and gives its number and that of its second process.
 fn start(guest: &mut Guest, kinds: &str) -> (u32, u32) {
