@@ -1,7 +1,7 @@
 //! What a thaw cannot make as it was, though nothing fails by it: told by name.
 
 use crate::clocks::{Beat, ClockRule};
-use crate::plan::{Plan, Timer};
+use crate::plan::{LockStyle, Plan, Timer};
 use kconv_image::{Head, Resource, ResourceId};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -52,6 +52,24 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, rule: ClockRule) -> Vec<Dropped>
     for process in &plan.processes {
         let timers = process.timers.iter();
         dropped.extend(timers.filter_map(|timer| of_timer(process.pid, timer)));
+        let [_, session] = process.login;
+        if session != u32::MAX {
+            dropped.push(Dropped {
+                task: Some(process.pid),
+                what: format!("number {session} of the auditor's session (sessionid)"),
+                instead: "one of this machine".to_owned(),
+            });
+        }
+        let flocks = process
+            .locks
+            .iter()
+            .filter(|lock| lock.style == LockStyle::Flock);
+        let others = flocks.filter(|lock| lock.pid != process.pid);
+        dropped.extend(others.map(|lock| Dropped {
+            task: Some(process.pid),
+            what: format!("a lock that process {} set (flock)", lock.pid),
+            instead: "set by this one, which has the file open as well".to_owned(),
+        }));
         let opened = process.descriptors.iter().map(|open| open.file);
         let opened: BTreeSet<ResourceId> = opened.map(|file| plan.files[file].resource).collect();
         let resources = opened

@@ -151,6 +151,10 @@ impl Linux6<'_> {
             }
             _ => {}
         }
+        let id = self.mount_of(mount)?.unsigned("mnt_id")?;
+        if let Some(other) = self.elsewhere(&location.path, id) {
+            return Err(not_carried(other));
+        }
         attributes.text("path", location.path);
         attributes.text("type", kind);
         self.inode(&inode, &mut attributes)?;
@@ -165,6 +169,17 @@ impl Linux6<'_> {
         let mount = crate::family::Family::resource(self, &reference)?;
         attributes.put("mount", Value::Resource(mount));
         Ok(attributes.resource("file", dentry))
+    }
+
+    /// Where a path leads to, if not to the mount `id`, on which the file lies that has this path.
+    fn elsewhere(&self, path: &str, id: u64) -> Option<String> {
+        match self.walked.memory.source.mount_at(path)? {
+            Ok(found) if found == id => None,
+            Ok(_) => Some(format!("{path}, over which something else was mounted,")),
+            Err(error) => Some(format!(
+                "{path}, to which its path does not lead ({error}),"
+            )),
+        }
     }
 
     fn inode(&self, inode: &View<'_>, attributes: &mut Attributes) -> Result<(), Fault> {

@@ -2,12 +2,13 @@
 //! makes inherits them, and so shares those that were shared.
 
 use super::body::{Body, failed};
+use super::credentials;
 use super::open::open_with;
 use super::pipes::Pipes;
 use crate::call::CallError;
 use crate::error::ThawError;
 use crate::obstacle::is_of_a_task;
-use crate::plan::{Folders, Lock, LockStyle, OpenFile, Plan};
+use crate::plan::{FileOwner, Folders, Lock, LockStyle, OpenFile, Plan};
 use crate::remote::Remote;
 use crate::sys;
 use crate::view::number;
@@ -178,12 +179,8 @@ impl Opener {
 
     fn path(&self, file: &OpenFile, resource: &Resource) -> Result<OwnedFd, CallError> {
         let path = resource.text("path").unwrap_or_default();
-        let mut flags = file.flags as i32 & KEPT_FLAGS | libc::O_NOCTTY;
-        // The path is the one that links led to; to open a link itself needs O_PATH.
-        if flags & libc::O_PATH != 0 {
-            flags |= libc::O_NOFOLLOW;
-        }
-        open_with(path, flags)
+        // A link itself was opened with O_NOFOLLOW, which is among the flags that it kept.
+        open_with(path, file.flags as i32 & KEPT_FLAGS | libc::O_NOCTTY)
     }
 
     fn folder(&self, path: &str) -> Result<OwnedFd, CallError> {
@@ -346,7 +343,6 @@ fn set_lock(body: &Body<'_>, lock: &Lock) -> Result<(), CallError> {
 pub(super) fn own(body: &Body<'_>, plan: &Plan) -> Result<(), CallError> {
     // linux/fcntl.h
     const F_SETSIG: u64 = 10;
-    const F_SETOWN_EX: u64 = 15;
     let remote = body.first();
     let mut seen = Vec::new();
     for open in &body.process.descriptors {
@@ -359,26 +355,55 @@ pub(super) fn own(body: &Body<'_>, plan: &Plan) -> Result<(), CallError> {
             let arguments = [open.number as u64, command, argument];
             remote.call("fcntl", libc::SYS_fcntl, &arguments)
         };
-        if let Some((kind, pid, signal)) = file.owner {
-            // PIDTYPE_PID, _TGID, _PGID are F_OWNER_TID, _PID, _PGRP.
-            if pid != 0 {
-                let mut owner = kind.to_le_bytes().to_vec();
-                owner.extend(pid.to_le_bytes());
-                let at = remote.put(&body.memory, &owner)?;
-                match fcntl(F_SETOWN_EX, at) {
-                    // Somebody who is not in the image, and so is not there any more.
-                    Err(CallError::Refused {
-                        error: Errno::ESRCH,
-                        ..
-                    }) => continue,
-                    other => other?,
-                };
-            }
-            fcntl(F_SETSIG, signal as u64)?;
+        if let Some(owner) = &file.owner {
+            set_owner(body, open.number, owner)?;
+            fcntl(F_SETSIG, owner.signal as u64)?;
         }
         if file.flags as i32 & libc::O_ASYNC != 0 {
             fcntl(libc::F_SETFL as u64, (file.flags as i32 & SETTABLE) as u64)?;
         }
+    }
+    Ok(())
+}
+
+/// Tells who gets the signals of an open file, in the name of the users who had told: whom a signal may
+/// be sent to depends on them (fs/fcntl.c: sigio_perm).
+fn set_owner(body: &Body<'_>, number: i32, owner: &FileOwner) -> Result<(), CallError> {
+    const F_SETOWN_EX: u64 = 15;
+    let remote = body.first();
+    let is_root = owner.users == [0; 2];
+    if !is_root {
+        credentials::act_as(remote, owner.users)?;
+    }
+    let set = |kind: u32, pid: i32| {
+        let mut bytes = kind.to_le_bytes().to_vec();
+        bytes.extend(pid.to_le_bytes());
+        let at = remote.put(&body.memory, &bytes)?;
+        remote.call("fcntl", libc::SYS_fcntl, &[number as u64, F_SETOWN_EX, at])
+    };
+    // PIDTYPE_PID, _TGID, _PGID are F_OWNER_TID, _PID, _PGRP.
+    let found = match owner.pid {
+        0 => Err(CallError::new("fcntl", Errno::ESRCH)),
+        pid => set(owner.kind, pid),
+    };
+    match found {
+        // Nobody, or somebody who is not there any more: the users are noted with an owner alone.
+        Err(CallError::Refused {
+            error: Errno::ESRCH,
+            ..
+        }) if !is_root => {
+            const F_OWNER_PID: u32 = 1;
+            set(F_OWNER_PID, body.process.pid)?;
+            set(F_OWNER_PID, 0)?;
+        }
+        Err(CallError::Refused {
+            error: Errno::ESRCH,
+            ..
+        }) => {}
+        other => drop(other?),
+    }
+    if !is_root {
+        credentials::act_as(remote, [0; 2])?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::{LIMIT, convert, initramfs, machine, mount, number};
 use kconv_guests::{Guest, Kernel};
 
 /// Parts of the program that checks its own state from inside.
-const PARTS: &str = "fifos";
+const PARTS: &str = "fifos opened ended requests";
 
 #[test]
 fn what_a_task_was_given_is_given_back() {
@@ -18,22 +18,25 @@ fn what_a_task_was_given_is_given_back() {
     number(&mut guest, 20_000);
     a_job_has_the_terminal_of_its_shell(&mut guest);
     // Each of them once, for what is thawed has to have been frozen right after it was set.
-    let on_the_same = freeze_parts(&mut guest, "same");
+    let on_the_same = freeze_parts(&mut guest, "same", PARTS);
     check_parts(&mut guest, "same", on_the_same);
-    let on_the_next = freeze_parts(&mut guest, "next");
+    let on_the_next = freeze_parts(&mut guest, "next", PARTS);
     convert(&mut guest, "next", &old, &new);
     guest.run("umount /disk").unwrap();
     guest.kexec(&new, initramfs()).unwrap();
     mount(&mut guest);
     check_parts(&mut guest, "next", on_the_next);
+    // What the older kernel does not know.
+    let guarded = freeze_parts(&mut guest, "guarded", "guarded");
+    check_parts(&mut guest, "guarded", guarded);
     guest.power_off().unwrap();
 }
 
 /// Has a program set the parts of its state, and freezes it.
-fn freeze_parts(guest: &mut Guest, name: &str) -> u32 {
+fn freeze_parts(guest: &mut Guest, name: &str, parts: &str) -> u32 {
     let out = format!("/disk/{name}.out");
     guest.run(&format!("mkdir /disk/{name}")).unwrap();
-    let command = format!("state /disk/{name} {PARTS}");
+    let command = format!("state /disk/{name} {parts}");
     let pid = guest.start(&command, &out).unwrap();
     guest.wait_for(&out, "ready", LIMIT).unwrap();
     let freeze = format!("kconv freeze --tree --kill {pid} -o /disk/{name}.img");
