@@ -278,6 +278,16 @@ pub enum Flaw {
         /// What it is.
         what: String,
     },
+    /// A pipe that others have open as well.
+    #[error("{pipe} is {other} by others, who are not frozen with it ({count} of its ends)")]
+    OtherEnd {
+        /// The pipe.
+        pipe: String,
+        /// What they do with it.
+        other: &'static str,
+        /// How many of its ends they have.
+        count: u64,
+    },
     /// A resource of a kind that nobody can describe.
     #[error("nobody knows how to describe a resource of kind {kind}")]
     UnknownKind {
@@ -363,6 +373,9 @@ impl Finding {
             }
             Flaw::NotCarried { .. } => {
                 "let the program give it up before the freeze, or freeze another task"
+            }
+            Flaw::OtherEnd { .. } => {
+                "freeze the processes at the other end with it (`kconv freeze --tree`)"
             }
             Flaw::Fault(Fault::Read(ReadError::Swapped { .. })) => {
                 "freeze the running task instead, which brings its memory in"

@@ -8,7 +8,7 @@ use kernel_structs::state::StateMap;
 
 /// A kernel and how its structures lie.
 pub struct Identified {
-    /// The layout of the saved types.
+    /// The layout of the saved types, with the constants that values of them are made of.
     pub layout: Layout,
     /// The state map of its family.
     pub map: StateMap,
@@ -146,8 +146,13 @@ pub(crate) fn identify(
             (release.to_owned(), entry)
         }
     };
+    let stored = registry.layout(&entry.id);
+    let stored = stored.map_err(IdentifyError::Registry)?;
+    let constants = stored.constants().into_iter();
+    let constants = constants.map(|(name, value)| (name.to_owned(), value));
     Ok(Identified {
-        layout,
+        // The bits of values are called as in the registered layout, which is the kernel's own.
+        layout: layout.with_constants(&constants.collect()),
         map,
         hz: known.and_then(|known| known.hz),
         id: KernelId {

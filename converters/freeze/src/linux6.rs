@@ -3,15 +3,19 @@
 //! Kernel sources are cited by file and function; they read the same in 6.1 and 6.12 unless a
 //! release is named.
 
+mod descriptors;
 mod files;
+mod line;
 mod locks;
 mod machine;
 mod mappings;
 mod names;
 mod notes;
+mod owners;
 mod pipe;
 mod refusals;
 mod seccomp;
+mod sharing;
 mod signal_info;
 mod terminal;
 mod xstate;

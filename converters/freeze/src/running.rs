@@ -20,6 +20,7 @@ use crate::symbols::Symbols;
 use crate::walk::{Selection, task_addresses};
 use kconv_image::{KernelAddr, Machine, PAGE_SIZE, UserAddr, Value};
 use pages::UserMemory;
+use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -273,6 +274,13 @@ impl MemorySource for Running {
 
     fn symbolise(&self, at: KernelAddr) -> Option<(String, u64)> {
         self.symbols.symbolise(at)
+    }
+
+    fn mount_at(&self, path: &str) -> Option<io::Result<u64>> {
+        let path = format!("/proc/1/root{path}");
+        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+        let found = statx(CWD, path, flags, StatxFlags::MNT_ID);
+        Some(found.map(|found| found.stx_mnt_id).map_err(io::Error::from))
     }
 
     fn is_running(&self) -> bool {

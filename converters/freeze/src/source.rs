@@ -23,6 +23,13 @@ pub trait MemorySource {
         None
     }
 
+    /// The id of the mount on which `path` now ends, from the root of the first process; `None` where
+    /// nobody can be asked.
+    fn mount_at(&self, path: &str) -> Option<std::io::Result<u64>> {
+        let _ = path;
+        None
+    }
+
     /// Whether the kernel runs on while its memory is read, so that all but the tasks that stand
     /// still can change.
     fn is_running(&self) -> bool {

@@ -46,6 +46,10 @@ pub(crate) enum Failure {
     },
     #[error("{}: is there already, and may hold tasks that were not thawed", image.display())]
     NotThawed { image: PathBuf },
+    #[error(
+        "the processes have the controlling terminal {name}, which ends when the machine is booted; they run on"
+    )]
+    Terminal { name: String },
     #[error(transparent)]
     Thaw(#[from] ThawError),
     #[error("{}: the image is of {release}, which is no release known here", image.display())]
@@ -188,6 +192,9 @@ impl Failure {
                 frozen.display()
             ),
             Failure::Path { .. } => String::from("name a folder that can be written to"),
+            Failure::Terminal { .. } => {
+                String::from("start them with setsid, with their input and output in files")
+            }
             Failure::NotThawed { image } => format!(
                 "thaw it with `kconv thaw {}`, or remove it",
                 image.display()

@@ -1,7 +1,9 @@
 //! What a thaw cannot make as it was, though nothing fails by it: told by name.
 
 use crate::clocks::{Beat, ClockRule};
-use crate::plan::{Plan, Timer};
+use crate::plan::{LockStyle, Plan, Timer};
+use kconv_image::{Head, Resource, ResourceId};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// State that thawed tasks do not have as it was.
@@ -25,7 +27,7 @@ impl fmt::Display for Dropped {
 }
 
 /// What is known to be dropped before anything is made.
-pub(crate) fn dropped(plan: &Plan, rule: ClockRule) -> Vec<Dropped> {
+pub(crate) fn dropped(plan: &Plan, head: &Head, rule: ClockRule) -> Vec<Dropped> {
     let mut dropped = Vec::new();
     let mut all = |what: &str, instead: &str| {
         dropped.push(Dropped {
@@ -50,8 +52,54 @@ pub(crate) fn dropped(plan: &Plan, rule: ClockRule) -> Vec<Dropped> {
     for process in &plan.processes {
         let timers = process.timers.iter();
         dropped.extend(timers.filter_map(|timer| of_timer(process.pid, timer)));
+        let [_, session] = process.login;
+        if session != u32::MAX {
+            dropped.push(Dropped {
+                task: Some(process.pid),
+                what: format!("number {session} of the auditor's session (sessionid)"),
+                instead: "one of this machine".to_owned(),
+            });
+        }
+        let flocks = process
+            .locks
+            .iter()
+            .filter(|lock| lock.style == LockStyle::Flock);
+        let others = flocks.filter(|lock| lock.pid != process.pid);
+        dropped.extend(others.map(|lock| Dropped {
+            task: Some(process.pid),
+            what: format!("a lock that process {} set (flock)", lock.pid),
+            instead: "set by this one, which has the file open as well".to_owned(),
+        }));
+        let opened = process.descriptors.iter().map(|open| open.file);
+        let opened: BTreeSet<ResourceId> = opened.map(|file| plan.files[file].resource).collect();
+        let resources = opened
+            .iter()
+            .filter_map(|id| head.resources.get(id.0 as usize));
+        dropped.extend(resources.filter_map(|resource| of_line(process.pid, resource)));
     }
     dropped
+}
+
+/// The settings of a line of the machine, which the boot made anew.
+fn of_line(pid: i32, resource: &Resource) -> Option<Dropped> {
+    is_line_of_machine(resource.text("rdev")?).then(|| Dropped {
+        task: Some(pid),
+        what: format!(
+            "settings of the terminal {}",
+            resource.text("path").unwrap_or_default()
+        ),
+        instead: "those that it has on this machine".to_owned(),
+    })
+}
+
+/// Whether a device, as `MAJOR:MINOR`, is a virtual console, a serial line or the console
+/// (`Documentation/admin-guide/devices.txt`).
+fn is_line_of_machine(device: &str) -> bool {
+    let major = device
+        .split(':')
+        .next()
+        .and_then(|major| major.parse().ok());
+    matches!((major, device), (Some(4 | 204 | 229u32), _) | (_, "5:1"))
 }
 
 fn of_timer(pid: i32, timer: &Timer) -> Option<Dropped> {
@@ -163,6 +211,16 @@ mod tests {
         let said =
             "task 7: timer 3: 2 expiries that nobody was told of: not counted by timer_getoverrun";
         assert_eq!(text(ignored).as_deref(), Some(said));
+    }
+
+    #[test]
+    fn lines_of_the_machine_are_told_from_other_devices() {
+        for device in ["4:1", "4:64", "5:1", "204:64", "229:0"] {
+            assert!(is_line_of_machine(device), "{device}");
+        }
+        for device in ["1:3", "5:0", "5:2", "136:0", ""] {
+            assert!(!is_line_of_machine(device), "{device}");
+        }
     }
 
     #[test]

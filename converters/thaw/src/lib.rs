@@ -122,7 +122,7 @@ impl Thaw {
 
     /// What is known, before anything is made, not to be as it was.
     pub fn dropped(&self) -> Vec<Dropped> {
-        dropped::dropped(&self.plan, self.rule)
+        dropped::dropped(&self.plan, self.image.head(), self.rule)
     }
 
     /// Makes the tasks and lets them run. To be called in the first thread of this process: whatever

@@ -7,11 +7,14 @@
 
 mod body;
 mod clocks;
+mod controls;
 mod credentials;
 mod files;
 mod ldt;
 mod memory;
+mod open;
 mod permissions;
+mod pipes;
 mod process;
 mod thread;
 mod timers;
@@ -48,7 +51,9 @@ pub(crate) fn make(
         .map_err(|error| failed(first, "opening the image")(CallError::io("open", &error)))?;
     for body in &mut bodies {
         let pid = body.process.pid;
+        controls::log_in(body).map_err(failed(pid, "who logged in"))?;
         memory::make(body, image, &pages, &kept, &vdso).map_err(failed(pid, "its memory"))?;
+        controls::register_barriers(body).map_err(failed(pid, "its memory barriers"))?;
         files::install(body, plan, image.head(), &kept).map_err(failed(pid, "its open files"))?;
         thread::start(body, &mut made)?;
         thread::part_folders(body, image.head(), &kept)?;
@@ -60,6 +65,7 @@ pub(crate) fn make(
             .map_err(failed(body.process.pid, "its signals and timers"))?;
         for (remote, thread) in body.threads.iter().zip(&body.process.threads) {
             thread::make(remote, &body.memory, thread)
+                .and_then(|()| controls::of_thread(remote, thread, &mut dropped))
                 .map_err(failed(thread.tid, "its attributes"))?;
         }
     }

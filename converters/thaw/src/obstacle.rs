@@ -3,7 +3,9 @@
 mod clocks;
 mod found;
 mod machine;
+mod pipes;
 mod resources;
+mod terminals;
 mod vdso;
 
 pub use found::Obstacle;
@@ -13,7 +15,7 @@ pub(crate) use resources::is_of_a_task;
 use crate::clocks::ClockRule;
 use crate::plan::{LockStyle, Plan};
 use found::{NOT_YET, Obstacles};
-use kconv_image::{Head, Image};
+use kconv_image::Image;
 
 /// All that is in the way of `plan`, made of this image, with clocks of that rule.
 pub(crate) fn obstacles(plan: &Plan, image: &Image, rule: ClockRule) -> Vec<Obstacle> {
@@ -22,19 +24,19 @@ pub(crate) fn obstacles(plan: &Plan, image: &Image, rule: ClockRule) -> Vec<Obst
     machine::check(plan, head, &mut found);
     clocks::check(plan, rule, &mut found);
     resources::check(plan, head, &mut found);
-    unsupported(plan, head, &mut found);
+    terminals::check(plan, head, &mut found);
+    unsupported(plan, &mut found);
     vdso::check(plan, image, &mut found);
     found.0
 }
 
 /// State that this version cannot make.
-fn unsupported(plan: &Plan, head: &Head, found: &mut Obstacles) {
+fn unsupported(plan: &Plan, found: &mut Obstacles) {
     const USER_CODE: u64 = 0x33;
     const CS: usize = 17;
     const CLOCKS_WITH_ALARM: [i32; 2] = [8, 9];
     const MOST_TIMERS: i32 = 100_000;
     for process in &plan.processes {
-        let pid = Some(process.pid);
         let mut cannot = |task: i32, what: &str, state: String| {
             found.add(Some(task), what, state, "none", NOT_YET);
         };
@@ -79,15 +81,6 @@ fn unsupported(plan: &Plan, head: &Head, found: &mut Obstacles) {
                 format!("that of process {}, no ancestor of it", process.session),
             );
         }
-        if let Some(resource) = controlling_terminal(head, process.pid, process.session) {
-            found.add(
-                pid,
-                "controlling terminal",
-                resource,
-                "none",
-                "start the program with setsid, without a terminal, or let it finish",
-            );
-        }
     }
     let mut spaces = Vec::new();
     for process in &plan.processes {
@@ -104,10 +97,4 @@ fn unsupported(plan: &Plan, head: &Head, found: &mut Obstacles) {
             spaces.push((memory.mm, table));
         }
     }
-}
-
-/// The terminal of a process that leads its session. Others inherit.
-fn controlling_terminal(head: &Head, pid: i32, session: i32) -> Option<String> {
-    let tty = head.resources.iter().find(|one| one.kind == "tty")?;
-    (pid == session).then(|| tty.text("name").unwrap_or("a terminal").to_owned())
 }

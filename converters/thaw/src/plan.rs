@@ -1,6 +1,7 @@
 //! What is to be made, in the words of system calls: the typed, read-only model that stands between
 //! an image and the kernel. Nothing here asks the running system anything.
 
+mod controls;
 mod files;
 mod memory;
 mod model;
@@ -9,6 +10,7 @@ mod restart;
 mod signals;
 mod thread;
 
+pub(crate) use controls::{Controls, MemoryControls};
 pub use model::*;
 pub(crate) use restart::{AX, FLAGS, IP, RESTART_SYSCALL, SP};
 

@@ -174,6 +174,11 @@ impl<'i> View<'i> {
         self.resolve(place, path).is_ok()
     }
 
+    /// The value of a constant of the kernel, if it has it.
+    pub(crate) fn constant(&self, name: &str) -> Option<i128> {
+        self.layout.constant(name)
+    }
+
     fn too_short(&self, place: Place, path: &str) -> DecodeError {
         DecodeError::TooShort {
             ty: self.type_name(place),

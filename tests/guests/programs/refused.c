@@ -12,6 +12,7 @@
 #include <linux/seccomp.h>
 #include <linux/userfaultfd.h>
 #include <mqueue.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -24,8 +25,10 @@
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/signalfd.h>
@@ -252,6 +255,186 @@ static void child(void (*function)(void))
 
 static void nothing(void) { }
 
+/* A pseudo-terminal, of which another process keeps the master. */
+static int pseudo(void)
+{
+	int master = must(posix_openpt(O_RDWR | O_NOCTTY));
+	must(unlockpt(master));
+	int slave = must(open(ptsname(master), O_RDWR | O_NOCTTY));
+	child(nothing);
+	must(close(master));
+	return slave;
+}
+
+static void mounted_over(void)
+{
+	must(mkdir("/tmp/over", 0755));
+	must(chdir("/tmp/over"));
+	must(open("/tmp/over", O_RDONLY | O_DIRECTORY));
+	must(mount("over", "/tmp/over", "tmpfs", 0, NULL));
+}
+
+static void file_mounted_over(void)
+{
+	must(open("/tmp/over.file", O_CREAT | O_RDWR, 0600));
+	must(mount("/etc/passwd", "/tmp/over.file", NULL, MS_BIND, NULL));
+}
+
+/* Memory without a name that has a descriptor, by way of its mapping. */
+static void descriptor_of_memory(void)
+{
+	char path[64];
+	char *at = mapped(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	snprintf(path, sizeof path, "/proc/self/map_files/%lx-%lx", (long)at, (long)at + PAGE);
+	must(open(path, O_RDWR | O_APPEND));
+}
+
+static void signals_of_another(void)
+{
+	int fds[2];
+	must(pipe(fds));
+	child(nothing);
+	must(fcntl(fds[0], F_SETOWN, other));
+	must(close(fds[0]));
+	/* The child has ends of that pipe. */
+	int fd = must(open("/tmp/signals", O_CREAT | O_RDWR, 0600));
+	must(fcntl(fd, F_SETOWN, other));
+}
+
+/* Of all system calls but those of this program. */
+static void dispatch(void)
+{
+	extern char __executable_start[], etext[];
+	must(prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, __executable_start,
+		   etext - __executable_start, NULL));
+}
+
+static int wait_as_another(void *argument)
+{
+	(void)argument;
+	wait_for_ever();
+	return 0;
+}
+
+static void share(int flags)
+{
+	static char stack[4 * PAGE];
+	other = must(clone(wait_as_another, stack + sizeof stack, flags | SIGCHLD, NULL));
+}
+
+static void memory_of_another(void) { share(CLONE_VM); }
+static void files_of_another(void) { share(CLONE_FILES); }
+static void folders_of_another(void) { share(CLONE_FS); }
+
+static void priority_of_another(void)
+{
+	/* IOPRIO_WHO_PROCESS; the best-effort class. */
+	must(syscall(SYS_ioprio_set, 1, 0, 2 << 13 | 3));
+	share(CLONE_IO);
+}
+
+static pthread_barrier_t set_up;
+
+static void *files_apart(void *argument)
+{
+	must(unshare(CLONE_FILES));
+	pthread_barrier_wait(&set_up);
+	wait_for_ever();
+	return argument;
+}
+
+static void *log_in(void *argument)
+{
+	int fd = must(open("/proc/thread-self/loginuid", O_WRONLY));
+	must(write(fd, "1234", 4));
+	close(fd);
+	pthread_barrier_wait(&set_up);
+	wait_for_ever();
+	return argument;
+}
+
+static void thread(void *(*function)(void *))
+{
+	pthread_t id;
+	must(-pthread_barrier_init(&set_up, NULL, 2));
+	must(-pthread_create(&id, NULL, function, NULL));
+	pthread_barrier_wait(&set_up);
+}
+
+static void files_of_a_thread(void) { thread(files_apart); }
+static void login_of_a_thread(void) { thread(log_in); }
+
+/* A child that has ended with a core dump. */
+static void core_dump(void)
+{
+	siginfo_t info;
+	const struct rlimit whole = { RLIM_INFINITY, RLIM_INFINITY };
+	other = must(fork());
+	if (other == 0) {
+		must(chdir("/tmp"));
+		must(setrlimit(RLIMIT_CORE, &whole));
+		abort();
+	}
+	must(waitid(P_PID, other, &info, WEXITED | WNOWAIT));
+	if (info.si_code != CLD_DUMPED)
+		must((errno = ECHILD, -1));
+}
+
+/* A pipe that another process reads. */
+static void pipe_reader(void)
+{
+	int fds[2];
+	must(pipe(fds));
+	child(nothing);
+	must(close(fds[0]));
+}
+
+/* A FIFO that another process reads and writes. */
+static void fifo_ends(void)
+{
+	must(mkfifo("/tmp/refused.fifo", 0600));
+	int both = must(open("/tmp/refused.fifo", O_RDWR));
+	child(nothing);
+	must(open("/tmp/refused.fifo", O_RDONLY));
+	must(close(both));
+}
+
+static void master(void) { must(posix_openpt(O_RDWR | O_NOCTTY)); }
+static void terminal(void) { pseudo(); }
+
+/* Another terminal than that which controls it. */
+static void stranger(void)
+{
+	int own = pseudo();
+	must(setsid());
+	must(ioctl(own, TIOCSCTTY, 0));
+	must(close(own));
+	pseudo();
+}
+
+static void leader(void)
+{
+	int own = pseudo();
+	must(setsid());
+	must(ioctl(own, TIOCSCTTY, 0));
+}
+
+static void hung_up(void)
+{
+	int slave = pseudo();
+	must(kill(other, SIGKILL));
+	must(waitpid(other, NULL, 0));
+	must(slave);
+}
+
+/* A path to a terminal, which is a way to whoever has its number. */
+static void path_of_terminal(void)
+{
+	int slave = pseudo();
+	must(open(ttyname(slave), O_PATH));
+	must(close(slave));
+}
+
 static void tracing(void)
 {
 	child(nothing);
@@ -306,6 +489,26 @@ static const struct {
 	{ "time", times },
 	{ "pid", pids },
 	{ "user", users },
+	{ "pty-master", master },
+	{ "terminal", terminal },
+	{ "terminal-of-another", stranger },
+	{ "terminal-leader", leader },
+	{ "terminal-hung-up", hung_up },
+	{ "terminal-path", path_of_terminal },
+	{ "mounted-over", mounted_over },
+	{ "file-mounted-over", file_mounted_over },
+	{ "descriptor-of-memory", descriptor_of_memory },
+	{ "signals-of-another", signals_of_another },
+	{ "dispatch", dispatch },
+	{ "memory-of-another", memory_of_another },
+	{ "files-of-another", files_of_another },
+	{ "folders-of-another", folders_of_another },
+	{ "priority-of-another", priority_of_another },
+	{ "files-of-a-thread", files_of_a_thread },
+	{ "login-of-a-thread", login_of_a_thread },
+	{ "core-dump", core_dump },
+	{ "pipe-reader", pipe_reader },
+	{ "fifo-ends", fifo_ends },
 	{ "tracing", tracing },
 	{ "vfork", waiting },
 };

@@ -1,5 +1,6 @@
 //! What an open file, a directory or a mount is, found again by its path.
 
+use super::line::Line;
 use super::{Linux6, device, not_carried, required};
 use crate::error::{Fault, Flaw};
 use crate::family::Reference;
@@ -137,12 +138,22 @@ impl Linux6<'_> {
                     location.path
                 )));
             }
+            ("character device", _) if Line::of(inode.unsigned("i_rdev")?) == Line::Master => {
+                return Err(not_carried(format!(
+                    "the master of a pseudo-terminal ({})",
+                    location.path
+                )));
+            }
             ("character device", _) if !is_plain_device(inode.unsigned("i_rdev")?) => {
                 let number = device(inode.unsigned("i_rdev")?);
                 let path = &location.path;
                 return Err(not_carried(format!("the device {path} ({number})")));
             }
             _ => {}
+        }
+        let id = self.mount_of(mount)?.unsigned("mnt_id")?;
+        if let Some(other) = self.elsewhere(&location.path, id) {
+            return Err(not_carried(other));
         }
         attributes.text("path", location.path);
         attributes.text("type", kind);
@@ -158,6 +169,17 @@ impl Linux6<'_> {
         let mount = crate::family::Family::resource(self, &reference)?;
         attributes.put("mount", Value::Resource(mount));
         Ok(attributes.resource("file", dentry))
+    }
+
+    /// Where a path leads to, if not to the mount `id`, on which the file lies that has this path.
+    fn elsewhere(&self, path: &str, id: u64) -> Option<String> {
+        match self.walked.memory.source.mount_at(path)? {
+            Ok(found) if found == id => None,
+            Ok(_) => Some(format!("{path}, over which something else was mounted,")),
+            Err(error) => Some(format!(
+                "{path}, to which its path does not lead ({error}),"
+            )),
+        }
     }
 
     fn inode(&self, inode: &View<'_>, attributes: &mut Attributes) -> Result<(), Fault> {

@@ -85,7 +85,7 @@ impl Linux6<'_> {
 
     /// Whether a file is memory without a name, shared by mapping `/dev/zero` or no file at all
     /// (`mm/shmem.c`: shmem_zero_setup).
-    fn is_shared_memory(&self, file: KernelAddr) -> Result<bool, Fault> {
+    pub(super) fn is_shared_memory(&self, file: KernelAddr) -> Result<bool, Fault> {
         let memory = self.walked.memory;
         let file = memory.read("file", file)?;
         let (Some(dentry), Some(mount)) =

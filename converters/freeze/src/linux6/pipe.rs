@@ -1,11 +1,13 @@
-//! Pipes, with what is in them.
+//! Pipes, with what is in them, and who has their ends.
 
+use super::files::file_type;
 use super::machine::symbol;
 use super::{Linux6, required};
 use crate::error::{Fault, Flaw};
 use crate::memory::{View, little_endian};
 use crate::resources::Attributes;
 use kconv_image::{KernelAddr, PAGE_SIZE, Value};
+use std::collections::BTreeMap;
 
 /// The most buffers of a pipe: `pipe-max-size` is at most 2^31 bytes (`fs/pipe.c`:
 /// round_pipe_size), and what is read here at most 64 MiB.
@@ -14,7 +16,83 @@ const MAX_BUFFERS: u64 = 1 << 14;
 /// The buffer is a packet of its own (`include/linux/pipe_fs_i.h`: PIPE_BUF_FLAG_PACKET).
 const PACKET: u64 = 8;
 
+/// Bits of `file.f_mode` (`include/linux/fs.h`): FMODE_READ, FMODE_WRITE, FMODE_PATH.
+const READ: u64 = 1;
+const WRITE: u64 = 2;
+const PATH: u64 = 0x4000;
+
+/// A pipe and those of its ends that are open files of the tasks.
+struct Ends {
+    /// One of the open files, an object.
+    file: usize,
+    readers: u64,
+    writers: u64,
+}
+
 impl Linux6<'_> {
+    /// Pipes and FIFOs that somebody else has an end of, too: what is in them, and who waits for
+    /// whom, is not the tasks' alone.
+    pub(super) fn pipe_ends(&self, refuse: &mut dyn FnMut(usize, &str, Flaw)) -> Result<(), Fault> {
+        let memory = self.walked.memory;
+        let mut pipes: BTreeMap<KernelAddr, Ends> = BTreeMap::new();
+        for file in self.walked.objects_of("file") {
+            let view = self.walked.view(file)?;
+            let mode = view.unsigned("f_mode")?;
+            let Some(dentry) = view.pointer("f_path.dentry")?.filter(|_| mode & PATH == 0) else {
+                continue;
+            };
+            let Some(inode) = memory.read("dentry", dentry)?.pointer("d_inode")? else {
+                continue;
+            };
+            if file_type(memory.read("inode", inode)?.unsigned("i_mode")?) == "fifo" {
+                let ends = pipes.entry(inode).or_insert(Ends {
+                    file,
+                    readers: 0,
+                    writers: 0,
+                });
+                ends.readers += mode & READ;
+                ends.writers += (mode & WRITE) / WRITE;
+            }
+        }
+        for (inode, ends) in pipes {
+            let inode = memory.read("inode", inode)?;
+            let Some(pipe) = inode.pointer("i_pipe")? else {
+                continue;
+            };
+            let pipe = memory.read("pipe_inode_info", pipe)?;
+            for (inside, field, other) in [
+                (ends.readers, "readers", "read from"),
+                (ends.writers, "writers", "written to"),
+            ] {
+                let all = pipe.unsigned(field)?;
+                if all > inside {
+                    let pipe = self.name_of_pipe(ends.file, &inode)?;
+                    let count = all - inside;
+                    refuse(
+                        ends.file,
+                        "f_path.dentry",
+                        Flaw::OtherEnd { pipe, other, count },
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A FIFO by its path, a pipe by its number.
+    fn name_of_pipe(&self, file: usize, inode: &View<'_>) -> Result<String, Fault> {
+        let view = self.walked.view(file)?;
+        let place = (view.pointer("f_path.dentry")?, view.pointer("f_path.mnt")?);
+        match (self.file_system_of(inode)?.as_str(), place) {
+            ("pipefs", _) | (_, (None, _) | (_, None)) => {
+                Ok(format!("pipe {}", inode.unsigned("i_ino")?))
+            }
+            (_, (Some(dentry), Some(mount))) => {
+                Ok(format!("FIFO {}", self.location(dentry, mount)?.path))
+            }
+        }
+    }
+
     /// What is known of the pipe of `inode` (`fs/pipe.c`: pipe_read).
     pub(super) fn pipe(&self, inode: &View<'_>, attributes: &mut Attributes) -> Result<(), Flaw> {
         let memory = self.walked.memory;

@@ -2,10 +2,18 @@
 
 use super::{Linux6, not_carried};
 use crate::error::{Fault, Flaw};
+use crate::memory::View;
+use kernel_structs::layout::FieldPath;
 
 /// Bits of `task_struct.flags` (`include/linux/sched.h`).
 const PF_IO_WORKER: u64 = 0x10;
 const PF_KTHREAD: u64 = 0x20_0000;
+
+/// A bit of `signal_struct.flags` (`include/linux/sched/signal.h`).
+const SIGNAL_GROUP_EXIT: u64 = 4;
+
+/// A bit of a wait status (wait(2), WCOREDUMP).
+const CORE_DUMPED: u64 = 0x80;
 
 impl Linux6<'_> {
     /// Everything about the tasks themselves that cannot be carried.
@@ -14,6 +22,12 @@ impl Linux6<'_> {
             if let Err(fault) = self.refusals_of(task, refuse) {
                 refuse(task, "", fault.into());
             }
+        }
+        if let Err(fault) = self.of_descriptors(refuse) {
+            refuse(0, "files", fault.into());
+        }
+        if let Err(fault) = self.sharing(refuse) {
+            refuse(0, "", fault.into());
         }
         if let Err(fault) = self.time_namespaces(refuse) {
             refuse(0, "nsproxy", fault.into());
@@ -24,6 +38,24 @@ impl Linux6<'_> {
                 Err(fault) => refuse(mm, "mm_mt", fault.into()),
             }
         }
+    }
+
+    /// What processes have open that cannot be carried.
+    fn of_descriptors(&self, refuse: &mut dyn FnMut(usize, &str, Flaw)) -> Result<(), Fault> {
+        let descriptors = self.descriptors()?;
+        for open in &descriptors {
+            let file = &self.walked.objects[open.file];
+            if self.is_shared_memory(file.at)? {
+                let what = format!(
+                    "descriptor {}, memory shared without a file that was opened by its mapping,",
+                    open.number
+                );
+                refuse(open.task, "files", not_carried(what));
+            }
+        }
+        self.signals_of_files(&descriptors, refuse)?;
+        self.terminals(&descriptors, refuse)?;
+        self.pipe_ends(refuse)
     }
 
     fn refusals_of(
@@ -47,10 +79,80 @@ impl Linux6<'_> {
         if view.pointer("ptraced.next")? != Some(traced) {
             refuse(task, "ptraced", not_carried("tracing other tasks"));
         }
+        self.requests(task, &view, refuse)?;
+        self.ended(task, &view, refuse)?;
         // Registers are saved when a task is switched out (arch/x86/include/asm/fpu/sched.h:
         // switch_fpu_prepare).
         if view.unsigned("on_cpu")? != 0 {
             refuse(task, "on_cpu", Flaw::InTheCpu);
+        }
+        Ok(())
+    }
+
+    /// What a task has asked the kernel for that it cannot be given again.
+    fn requests(
+        &self,
+        task: usize,
+        view: &View<'_>,
+        refuse: &mut dyn FnMut(usize, &str, Flaw),
+    ) -> Result<(), Fault> {
+        let layout = self.walked.memory.layout;
+        let dispatched = layout.constant("SYSCALL_WORK_SYSCALL_USER_DISPATCH");
+        let work = view.unsigned("thread_info.syscall_work")?;
+        let is_dispatched = dispatched.is_some_and(|bit| work & bit as u64 != 0);
+        // The thaw makes calls in the task, and needs a byte that lets them pass.
+        if is_dispatched && view.unsigned("syscall_dispatch.selector")? == 0 {
+            let what = "a dispatch of all system calls, without a selector";
+            refuse(task, "syscall_dispatch", not_carried(what));
+        }
+        // 6.12 arch/x86/kernel/shstk.c: shstk_setup.
+        let task_id = self.walked.memory.find("task_struct")?;
+        let features = FieldPath::parse("thread.features")?;
+        if layout.resolve(task_id, &features).is_ok() && view.unsigned("thread.features")? != 0 {
+            refuse(task, "thread.features", not_carried("a shadow stack"));
+        }
+        if let Some(leader) = view.pointer("group_leader")? {
+            let leader = self.walked.memory.read("task_struct", leader)?;
+            let field = "loginuid.val";
+            if leader.unsigned(field)? != view.unsigned(field)? {
+                let what = "a login user that is not that of its process";
+                refuse(task, field, not_carried(what));
+            }
+        }
+        Ok(())
+    }
+
+    /// What of a task that has ended a parent could not be told again.
+    fn ended(
+        &self,
+        task: usize,
+        view: &View<'_>,
+        refuse: &mut dyn FnMut(usize, &str, Flaw),
+    ) -> Result<(), Fault> {
+        if view.unsigned("exit_state")? == 0 || view.signed("pid")? != view.signed("tgid")? {
+            return Ok(());
+        }
+        let process = view.signed("tgid")?;
+        for other in 0..self.walked.tasks {
+            let other = self.walked.view(other)?;
+            if other.signed("tgid")? == process && other.unsigned("exit_state")? == 0 {
+                let what = "a process whose first thread has ended before others";
+                refuse(task, "exit_state", not_carried(what));
+                return Ok(());
+            }
+        }
+        let Some(signal) = view.pointer("signal")? else {
+            return Ok(());
+        };
+        let signal = self.walked.memory.read("signal_struct", signal)?;
+        let code = match signal.unsigned("flags")? & SIGNAL_GROUP_EXIT {
+            0 => view.unsigned("exit_code")?,
+            _ => signal.unsigned("group_exit_code")?,
+        };
+        if code & CORE_DUMPED != 0 {
+            let what =
+                "a child that ended with a core dump, and that its parent has not looked at,";
+            refuse(task, "exit_code", not_carried(what));
         }
         Ok(())
     }

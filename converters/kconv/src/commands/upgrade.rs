@@ -5,6 +5,7 @@ use crate::arguments::Upgrade;
 use crate::failure::Failure;
 use crate::releases::Known;
 use kconv_freeze::{Afterwards, Chosen, freeze_running};
+use kconv_image::Image;
 use kconv_kexec::Loaded;
 use kconv_runtime::convert::convert as convert_image;
 use kconv_runtime::report::Report;
@@ -49,6 +50,7 @@ pub(crate) fn run(arguments: &Upgrade) -> Result<(), Failure> {
     let mut converted = None;
     let afterwards = || {
         let result = open(&frozen).and_then(|image| {
+            outlive_a_boot(&image)?;
             Ok(convert_image(&image, &job, Some(&arguments.image), &mut |_, _| {})?.report)
         });
         let carried = result.is_ok() && !arguments.dry_run;
@@ -86,6 +88,17 @@ pub(crate) fn run(arguments: &Upgrade) -> Result<(), Failure> {
     }
     kernel.keep();
     kconv_kexec::start().map_err(|error| Failure::Start(error, frozen))
+}
+
+/// That the tasks have nothing which ends with the machine's run: a terminal goes with its session.
+fn outlive_a_boot(image: &Image) -> Result<(), Failure> {
+    let mut resources = image.head().resources.iter();
+    match resources.find(|resource| resource.kind == "tty") {
+        Some(terminal) => Err(Failure::Terminal {
+            name: terminal.text("name").unwrap_or_default().to_owned(),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Where the image as it was frozen is kept: should the next kernel not start, it is the one that

@@ -3,7 +3,7 @@
 
 use super::body::{bytes_of, prctl};
 use crate::call::CallError;
-use crate::plan::Thread;
+use crate::plan::{Credentials, Thread};
 use crate::remote::Remote;
 use std::fs::File;
 
@@ -16,7 +16,24 @@ const VERSION_3: u32 = 0x2008_0522;
 
 /// Makes a thread who it was.
 pub(super) fn make(remote: &Remote, memory: &File, thread: &Thread) -> Result<(), CallError> {
-    let own = &thread.credentials;
+    identify(remote, memory, &thread.credentials)?;
+    if thread.no_new_privileges {
+        let option = libc::PR_SET_NO_NEW_PRIVS as u64;
+        let arguments = [option, 1, 0, 0, 0];
+        remote.call("prctl(PR_SET_NO_NEW_PRIVS)", libc::SYS_prctl, &arguments)?;
+    }
+    // A change of user takes it away.
+    let signal = thread.parent_death as u64;
+    prctl(
+        remote,
+        "prctl(PR_SET_PDEATHSIG)",
+        libc::PR_SET_PDEATHSIG,
+        signal,
+    )
+}
+
+/// Gives a thread its users, groups and capabilities.
+pub(super) fn identify(remote: &Remote, memory: &File, own: &Credentials) -> Result<(), CallError> {
     let [user, effective, saved, file_system] = own.users.map(u64::from);
     let [group, effective_group, saved_group, file_system_group] = own.groups.map(u64::from);
     let [now, permitted, inheritable, bounding, ambient] = own.capabilities;
@@ -67,20 +84,21 @@ pub(super) fn make(remote: &Remote, memory: &File, thread: &Thread) -> Result<()
         libc::PR_SET_SECUREBITS,
         bits,
     )?;
-    capset(remote, memory, [now, permitted, inheritable])?;
-    if thread.no_new_privileges {
-        let option = libc::PR_SET_NO_NEW_PRIVS as u64;
-        let arguments = [option, 1, 0, 0, 0];
-        remote.call("prctl(PR_SET_NO_NEW_PRIVS)", libc::SYS_prctl, &arguments)?;
-    }
-    // A change of user takes it away.
-    let signal = thread.parent_death as u64;
+    capset(remote, memory, [now, permitted, inheritable])
+}
+
+/// Has a thread that may do everything act as another user, real and effective, and may do everything
+/// all the same.
+pub(super) fn act_as(remote: &Remote, users: [u32; 2]) -> Result<(), CallError> {
     prctl(
         remote,
-        "prctl(PR_SET_PDEATHSIG)",
-        libc::PR_SET_PDEATHSIG,
-        signal,
-    )
+        "prctl(PR_SET_SECUREBITS)",
+        libc::PR_SET_SECUREBITS,
+        NO_SETUID_FIXUP,
+    )?;
+    let [real, effective] = users.map(u64::from);
+    remote.call("setresuid", libc::SYS_setresuid, &[real, effective, 0])?;
+    Ok(())
 }
 
 /// Sets effective, permitted and inheritable capabilities.

@@ -2,21 +2,23 @@
 //! makes inherits them, and so shares those that were shared.
 
 use super::body::{Body, failed};
+use super::credentials;
+use super::open::open_with;
+use super::pipes::Pipes;
 use crate::call::CallError;
 use crate::error::ThawError;
 use crate::obstacle::is_of_a_task;
-use crate::plan::{Folders, Lock, LockStyle, OpenFile, Plan};
+use crate::plan::{FileOwner, Folders, Lock, LockStyle, OpenFile, Plan};
 use crate::remote::Remote;
 use crate::sys;
 use crate::view::number;
-use kconv_image::{Head, Resource, ResourceId, Value};
+use kconv_image::{Head, Resource, ResourceId};
 use nix::errno::Errno;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fs::{File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
 
 /// Flags that an open file keeps and that open(2) takes.
 const KEPT_FLAGS: i32 = libc::O_ACCMODE
@@ -59,7 +61,7 @@ impl Kept {
             .map_err(failed(first, "room for open files"))?;
         let mut opener = Opener {
             base,
-            pipes: BTreeMap::new(),
+            pipes: Pipes::default(),
         };
         let mut kept = Kept {
             files: Vec::new(),
@@ -118,26 +120,23 @@ fn room(count: u64) -> Result<(), CallError> {
 
 struct Opener {
     base: u64,
-    pipes: BTreeMap<ResourceId, Pipe>,
-}
-
-struct Pipe {
-    /// For reading, and for writing.
-    ends: [OwnedFd; 2],
-    /// Which of them an open file of the plan is already.
-    taken: [bool; 2],
+    pipes: Pipes,
 }
 
 impl Opener {
     fn open(&mut self, file: &OpenFile, resource: &Resource) -> Result<OwnedFd, CallError> {
+        let is_fifo =
+            resource.text("type") == Some("fifo") && file.flags as i32 & libc::O_PATH == 0;
         let opened = match resource.kind.as_str() {
-            "pipe" => self.pipe(file, resource)?,
+            "pipe" => self.pipes.end(file, resource)?,
             "shared-memory" => shared_memory(resource)?,
+            _ if is_fifo => self.pipes.named(file, resource)?,
             _ => self.path(file, resource)?,
         };
         let high = self.lift(opened)?;
         let set = file.flags as i32 & SETTABLE & !libc::O_ASYNC;
-        if file.flags as i32 & libc::O_PATH == 0 && resource.kind == "pipe" {
+        // Pipes are opened without waiting, whatever their flags.
+        if is_fifo || resource.kind == "pipe" {
             let arguments = [
                 high.as_raw_fd() as u64,
                 libc::F_SETFL as u64,
@@ -180,87 +179,13 @@ impl Opener {
 
     fn path(&self, file: &OpenFile, resource: &Resource) -> Result<OwnedFd, CallError> {
         let path = resource.text("path").unwrap_or_default();
-        let mut flags = file.flags as i32 & KEPT_FLAGS | libc::O_NOCTTY;
-        // The path is the one that links led to; to open a link itself needs O_PATH.
-        if flags & libc::O_PATH != 0 {
-            flags |= libc::O_NOFOLLOW;
-        }
-        open_with(path, flags)
+        // A link itself was opened with O_NOFOLLOW, which is among the flags that it kept.
+        open_with(path, file.flags as i32 & KEPT_FLAGS | libc::O_NOCTTY)
     }
 
     fn folder(&self, path: &str) -> Result<OwnedFd, CallError> {
         self.lift(open_with(path, libc::O_PATH | libc::O_DIRECTORY)?)
     }
-
-    /// An end of a pipe: the first of each kind is the pipe's own, a further one is opened anew.
-    fn pipe(&mut self, file: &OpenFile, resource: &Resource) -> Result<OwnedFd, CallError> {
-        let pipe = match self.pipes.entry(file.resource) {
-            Entry::Occupied(made) => made.into_mut(),
-            Entry::Vacant(none) => none.insert(Pipe {
-                ends: make_pipe(resource)?,
-                taken: [false; 2],
-            }),
-        };
-        let access = file.flags as i32 & libc::O_ACCMODE;
-        let end = usize::from(access == libc::O_WRONLY);
-        if access != libc::O_RDWR && !pipe.taken[end] {
-            pipe.taken[end] = true;
-            let own = pipe.ends[end].try_clone();
-            return own.map_err(|error| CallError::io("dup", &error));
-        }
-        let path = format!("/proc/self/fd/{}", pipe.ends[end].as_raw_fd());
-        open_with(&path, access | libc::O_NONBLOCK)
-    }
-}
-
-/// A pipe with what was in it.
-fn make_pipe(resource: &Resource) -> Result<[OwnedFd; 2], CallError> {
-    let (read, write) = std::io::pipe().map_err(|error| CallError::io("pipe", &error))?;
-    let (read, write) = (OwnedFd::from(read), OwnedFd::from(write));
-    let descriptor = write.as_raw_fd() as u64;
-    let control = |command: i32, argument: u64| {
-        sys::call(
-            libc::SYS_fcntl,
-            [descriptor, command as u64, argument, 0, 0],
-        )
-    };
-    let flags = |flags: i32| {
-        let set = control(libc::F_SETFL, flags as u64);
-        set.map_err(|error| CallError::new("fcntl(F_SETFL)", error))
-    };
-    // What does not fit must not make kconv wait.
-    flags(libc::O_NONBLOCK)?;
-    if let Some(buffers) = number(resource, "buffers") {
-        let size = (buffers as u64).saturating_mul(4096);
-        control(libc::F_SETPIPE_SZ, size)
-            .map_err(|error| CallError::new("fcntl(F_SETPIPE_SZ)", error))?;
-    }
-    let Some(Value::Bytes(content)) = resource.get("content") else {
-        return Ok([read, write]);
-    };
-    let mut into = File::from(write);
-    let mut put = |bytes: &[u8]| {
-        into.write_all(bytes)
-            .map_err(|error| CallError::io("write", &error))
-    };
-    match resource.get("packets") {
-        Some(Value::List(packets)) => {
-            flags(libc::O_NONBLOCK | libc::O_DIRECT)?;
-            let mut rest = content.as_slice();
-            for packet in packets {
-                let length = match packet {
-                    Value::Unsigned(length) => *length as usize,
-                    _ => 0,
-                };
-                let (packet, after) = rest.split_at(length.min(rest.len()));
-                put(packet)?;
-                rest = after;
-            }
-            put(rest)?;
-        }
-        _ => put(content)?,
-    }
-    Ok([read, into.into()])
 }
 
 /// Memory without a name: what a mapping of it leads to can be opened.
@@ -270,18 +195,6 @@ fn shared_memory(resource: &Resource) -> Result<OwnedFd, CallError> {
     let start = sys::shared_memory(size as usize).map_err(|error| CallError::new("mmap", error))?;
     let path = format!("/proc/self/map_files/{start:x}-{:x}", start + size);
     open_with(&path, libc::O_RDWR)
-}
-
-fn open_with(path: &str, flags: i32) -> Result<OwnedFd, CallError> {
-    let access = flags & libc::O_ACCMODE;
-    let mut options = OpenOptions::new();
-    options
-        .read(access != libc::O_WRONLY)
-        .write(access != libc::O_RDONLY)
-        .custom_flags(flags & !libc::O_ACCMODE);
-    let opened = options.open(path);
-    let file = opened.map_err(|error| CallError::io("open", &error))?;
-    Ok(file.into())
 }
 
 /// Gives a process its descriptors, its root and its working directory.
@@ -430,7 +343,6 @@ fn set_lock(body: &Body<'_>, lock: &Lock) -> Result<(), CallError> {
 pub(super) fn own(body: &Body<'_>, plan: &Plan) -> Result<(), CallError> {
     // linux/fcntl.h
     const F_SETSIG: u64 = 10;
-    const F_SETOWN_EX: u64 = 15;
     let remote = body.first();
     let mut seen = Vec::new();
     for open in &body.process.descriptors {
@@ -443,26 +355,55 @@ pub(super) fn own(body: &Body<'_>, plan: &Plan) -> Result<(), CallError> {
             let arguments = [open.number as u64, command, argument];
             remote.call("fcntl", libc::SYS_fcntl, &arguments)
         };
-        if let Some((kind, pid, signal)) = file.owner {
-            // PIDTYPE_PID, _TGID, _PGID are F_OWNER_TID, _PID, _PGRP.
-            if pid != 0 {
-                let mut owner = kind.to_le_bytes().to_vec();
-                owner.extend(pid.to_le_bytes());
-                let at = remote.put(&body.memory, &owner)?;
-                match fcntl(F_SETOWN_EX, at) {
-                    // Somebody who is not in the image, and so is not there any more.
-                    Err(CallError::Refused {
-                        error: Errno::ESRCH,
-                        ..
-                    }) => continue,
-                    other => other?,
-                };
-            }
-            fcntl(F_SETSIG, signal as u64)?;
+        if let Some(owner) = &file.owner {
+            set_owner(body, open.number, owner)?;
+            fcntl(F_SETSIG, owner.signal as u64)?;
         }
         if file.flags as i32 & libc::O_ASYNC != 0 {
             fcntl(libc::F_SETFL as u64, (file.flags as i32 & SETTABLE) as u64)?;
         }
+    }
+    Ok(())
+}
+
+/// Tells who gets the signals of an open file, in the name of the users who had told: whom a signal may
+/// be sent to depends on them (fs/fcntl.c: sigio_perm).
+fn set_owner(body: &Body<'_>, number: i32, owner: &FileOwner) -> Result<(), CallError> {
+    const F_SETOWN_EX: u64 = 15;
+    let remote = body.first();
+    let is_root = owner.users == [0; 2];
+    if !is_root {
+        credentials::act_as(remote, owner.users)?;
+    }
+    let set = |kind: u32, pid: i32| {
+        let mut bytes = kind.to_le_bytes().to_vec();
+        bytes.extend(pid.to_le_bytes());
+        let at = remote.put(&body.memory, &bytes)?;
+        remote.call("fcntl", libc::SYS_fcntl, &[number as u64, F_SETOWN_EX, at])
+    };
+    // PIDTYPE_PID, _TGID, _PGID are F_OWNER_TID, _PID, _PGRP.
+    let found = match owner.pid {
+        0 => Err(CallError::new("fcntl", Errno::ESRCH)),
+        pid => set(owner.kind, pid),
+    };
+    match found {
+        // Nobody, or somebody who is not there any more: the users are noted with an owner alone.
+        Err(CallError::Refused {
+            error: Errno::ESRCH,
+            ..
+        }) if !is_root => {
+            const F_OWNER_PID: u32 = 1;
+            set(F_OWNER_PID, body.process.pid)?;
+            set(F_OWNER_PID, 0)?;
+        }
+        Err(CallError::Refused {
+            error: Errno::ESRCH,
+            ..
+        }) => {}
+        other => drop(other?),
+    }
+    if !is_root {
+        credentials::act_as(remote, [0; 2])?;
     }
     Ok(())
 }

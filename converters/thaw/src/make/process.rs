@@ -1,7 +1,7 @@
 //! What the threads of a process share: actions, pending signals, limits.
 
 use super::body::{Body, bytes_of, prctl, queue};
-use super::{files, timers};
+use super::{controls, files, timers};
 use crate::call::CallError;
 use crate::clocks::TaskClocks;
 use crate::dropped::Dropped;
@@ -48,6 +48,9 @@ pub(super) fn make(
             libc::PR_SET_THP_DISABLE,
             1,
         )?;
+    }
+    if let Some(memory) = &process.memory {
+        controls::of_memory(remote, &memory.controls)?;
     }
     let write = |name: &str, text: String| {
         std::fs::write(format!("/proc/{}/{name}", process.pid), text)

@@ -2,6 +2,7 @@
 
 use super::body::{Body, Made, bytes_of, failed, prctl, queue};
 use super::clocks::{left, left_of_sleep};
+use super::controls::Selectors;
 use super::files::{self, Kept};
 use super::permissions;
 use crate::call::CallError;
@@ -162,7 +163,9 @@ pub(super) fn finish(body: &Body<'_>, plan: &Plan, clocks: &TaskClocks) -> Resul
     let threads = || body.threads.iter().zip(&body.process.threads);
     let mut corrected = BTreeSet::new();
     let mut waits = Vec::new();
+    let mut selectors = Selectors::default();
     for (remote, thread) in threads() {
+        selectors.dispatch(body, remote, thread)?;
         // The identification flag, which programs toggle to see whether there is CPUID.
         const ID: u64 = 1 << 21;
         if thread.registers.values[FLAGS] & ID != 0 {
@@ -184,6 +187,7 @@ pub(super) fn finish(body: &Body<'_>, plan: &Plan, clocks: &TaskClocks) -> Resul
     let ground = first.ground();
     let arguments = [ground.start, crate::remote::Ground::SIZE];
     first.call("munmap", libc::SYS_munmap, &arguments)?;
+    selectors.put_back(body)?;
     for ((remote, thread), wait) in threads().zip(waits) {
         remote.set_xstate(&thread.xstate)?;
         let mut values = thread.registers.values;

@@ -1,10 +1,11 @@
 //! Who descends from whom: the seed, and from it all processes.
 
-use super::body::{Body, Made, failed};
+use super::body::{Body, Made, failed, prctl};
+use super::credentials;
 use crate::call::CallError;
 use crate::error::ThawError;
 use crate::obstacle::numbers_in_use;
-use crate::plan::{Plan, Process, Seccomp};
+use crate::plan::{Ended, Plan, Process, Seccomp};
 use crate::remote::{Ground, Remote, TASK_SIZE};
 use crate::sys;
 use crate::vdso::Vdso;
@@ -59,8 +60,8 @@ pub(super) fn make<'p>(
         let Some(remote) = remote else {
             continue;
         };
-        if let Some(status) = process.ended {
-            finish_ended(&remote, status).map_err(failed(process.pid, "its end"))?;
+        if let Some(ended) = &process.ended {
+            finish_ended(&remote, ended).map_err(failed(process.pid, "its end"))?;
             made.end(remote.pid);
             continue;
         }
@@ -269,10 +270,16 @@ fn group(process: &Process, remote: &Remote, is_made: bool) -> Result<(), CallEr
     }
 }
 
-/// Ends a process the way it had ended.
-fn finish_ended(remote: &Remote, status: i32) -> Result<(), CallError> {
-    match status & 0x7f {
-        0 => remote.exit((status >> 8 & 0xff) as u64),
+/// Ends a process the way it had ended, as who it was.
+fn finish_ended(remote: &Remote, ended: &Ended) -> Result<(), CallError> {
+    let memory = remote.memory()?;
+    let mut name = ended.name.clone();
+    name.push(0);
+    let at = remote.put(&memory, &name)?;
+    prctl(remote, "prctl(PR_SET_NAME)", libc::PR_SET_NAME, at)?;
+    credentials::identify(remote, &memory, &ended.credentials)?;
+    match ended.status & 0x7f {
+        0 => remote.exit((ended.status >> 8 & 0xff) as u64),
         signal => remote.exit_by(signal),
     }
 }

@@ -1,9 +1,11 @@
 //! Files, pipes and whatever else has to be there.
 
 use super::found::{NOT_YET, Obstacles};
-use crate::plan::{OpenFile, Plan};
+use super::pipes;
+use crate::plan::Plan;
 use crate::view::number;
 use kconv_image::{Head, PAGE_SIZE, Resource, ResourceId, Value};
+use nix::sys::statfs::statfs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Read};
@@ -20,6 +22,9 @@ pub(crate) enum Policy {
     /// The kernel makes its contents: the name is enough.
     Name,
 }
+
+/// RAMFS_MAGIC, TMPFS_MAGIC, OVERLAYFS_SUPER_MAGIC (`include/uapi/linux/magic.h`).
+const IN_MEMORY: [i128; 3] = [0x8584_58f6, 0x0102_1994, 0x794c_7630];
 
 impl Policy {
     /// The policy for a file system.
@@ -44,6 +49,9 @@ impl Policy {
 
 const SAME_FILE: &str =
     "put the file back as it was, with its time; nobody may change it meanwhile";
+
+const SAME_PLACE: &str =
+    "mount there what was mounted, and take away what was mounted over it since";
 
 const SAME_PROGRAM: &str =
     "put the very program or library there: the task reads from it what it did not change";
@@ -74,8 +82,14 @@ pub(super) fn check(plan: &Plan, head: &Head, found: &mut Obstacles) {
         };
         match resource.kind.as_str() {
             "file" if is_of_a_task(resource, &own) => {}
-            "file" => file(task, resource, found),
-            "pipe" => pipe(task, id, resource, &plan.files, found),
+            "file" => {
+                file(task, resource, head, found);
+                if resource.text("type") == Some("fifo") && pipes::is_opened(plan, id) {
+                    pipes::check(task, resource, plan, head, found);
+                    pipes::check_others(task, resource, found);
+                }
+            }
+            "pipe" => pipes::check(task, resource, plan, head, found),
             "shared-memory" => {}
             kind => found.add(Some(task), kind, "one", "none", NOT_YET),
         }
@@ -111,7 +125,7 @@ pub(crate) fn is_of_a_task(resource: &Resource, own: &BTreeSet<i32>) -> bool {
     pid.is_some_and(|pid| own.contains(&pid))
 }
 
-fn file(task: i32, resource: &Resource, found: &mut Obstacles) {
+fn file(task: i32, resource: &Resource, head: &Head, found: &mut Obstacles) {
     let path = resource.text("path").unwrap_or_default();
     let expected = resource.text("type").unwrap_or_default();
     let policy = Policy::of(resource.text("file-system").unwrap_or_default());
@@ -137,6 +151,32 @@ fn file(task: i32, resource: &Resource, found: &mut Obstacles) {
             format!("a {expected}"),
             "put the file there that the program had open",
         );
+        return;
+    }
+    let recorded = |name: &str| number(resource, name);
+    // What a link leads to is another file, perhaps on another file system.
+    let kind = match expected {
+        "symbolic link" => None,
+        _ => other_file_system(path, resource, head),
+    };
+    if let Some(kind) = kind {
+        let was = resource.text("file-system").unwrap_or_default();
+        found.add(
+            Some(task),
+            name,
+            kind,
+            format!("a file system {was}"),
+            SAME_PLACE,
+        );
+        return;
+    }
+    if expected != "regular file"
+        && policy == Policy::Inode
+        && recorded("inode") != Some(i128::from(metadata.ino()))
+    {
+        let was = recorded("inode").map_or_else(|| "none".to_owned(), |inode| inode.to_string());
+        let is = format!("inode {}", metadata.ino());
+        found.add(Some(task), name, is, format!("inode {was}"), SAME_PLACE);
         return;
     }
     if expected.ends_with("device") {
@@ -169,7 +209,6 @@ fn file(task: i32, resource: &Resource, found: &mut Obstacles) {
             );
         }
     };
-    let recorded = |name: &str| number(resource, name);
     differs("size", i128::from(metadata.size()), recorded("size"));
     if policy == Policy::Inode {
         differs("inode", i128::from(metadata.ino()), recorded("inode"));
@@ -194,6 +233,27 @@ fn file(task: i32, resource: &Resource, found: &mut Obstacles) {
             );
         }
     }
+}
+
+/// What kind of file system is at `path`, if it is not of the kind that the file was on. Those in
+/// memory stand for each other, as a boot fills them anew.
+fn other_file_system(path: &str, resource: &Resource, head: &Head) -> Option<String> {
+    let was = match resource.get("mount") {
+        Some(Value::Resource(mount)) => head.resources.get(mount.0 as usize),
+        _ => None,
+    };
+    let was = was.and_then(|mount| number(mount, "magic"));
+    let is = statfs(path)
+        .ok()
+        .map(|found| i128::from(found.filesystem_type().0));
+    let is_in_memory = |magic: Option<i128>| magic.is_some_and(|one| IN_MEMORY.contains(&one));
+    if is == was || is_in_memory(is) && is_in_memory(was) {
+        return None;
+    }
+    Some(match is {
+        Some(magic) => format!("a file system of another kind ({magic:#x})"),
+        None => "no file system".to_owned(),
+    })
 }
 
 /// The beginning of a file; `None` if it cannot be read.
@@ -224,31 +284,5 @@ fn type_of(metadata: &fs::Metadata) -> &'static str {
         "symbolic link"
     } else {
         "socket"
-    }
-}
-
-/// A pipe can be made if nobody outside has an end of it.
-fn pipe(task: i32, id: ResourceId, resource: &Resource, files: &[OpenFile], found: &mut Obstacles) {
-    let ends = |access: [u32; 2]| {
-        let mode = |file: &&OpenFile| access.contains(&(file.flags & libc::O_ACCMODE as u32));
-        let own = files.iter().filter(|file| file.resource == id);
-        own.filter(mode).count() as i128
-    };
-    let (read, write, both) = (0, 1, 2);
-    for (attribute, inside) in [
-        ("readers", ends([read, both])),
-        ("writers", ends([write, both])),
-    ] {
-        let all = number(resource, attribute).unwrap_or(0);
-        if all > inside {
-            let inode = number(resource, "inode").unwrap_or(0);
-            found.add(
-                Some(task),
-                format!("pipe {inode}"),
-                format!("{inside} {attribute} in the image"),
-                all.to_string(),
-                "freeze the process at the other end with it (`kconv freeze --tree`)",
-            );
-        }
     }
 }

@@ -1,8 +1,9 @@
 //! Open files, descriptors, and locks.
 
-use super::model::{Descriptor, Lock, LockStyle, OpenFile};
+use super::model::{Descriptor, FileOwner, Lock, LockStyle, OpenFile, Process};
 use crate::view::{DecodeError, Place, View, little_endian, number};
 use kconv_image::{ObjectId, Value};
+use std::collections::BTreeMap;
 
 /// The most descriptors that are believed (`fs/file.c`: sysctl_nr_open_max).
 const MAX_DESCRIPTORS: u64 = 0x7fff_ffc0;
@@ -31,7 +32,7 @@ fn open_file(view: &View<'_>, file: Place) -> Result<OpenFile, DecodeError> {
 }
 
 /// Who gets the signals of a file: a part of it in 6.1, an object of its own in 6.12.
-fn owner(view: &View<'_>, file: Place) -> Result<Option<(u32, i32, i32)>, DecodeError> {
+fn owner(view: &View<'_>, file: Place) -> Result<Option<FileOwner>, DecodeError> {
     let (owner, prefix) = match view.has(file, "f_owner.pid") {
         true => (Some(file), "f_owner."),
         false => (view.follow(file, "f_owner", "fown_struct")?, ""),
@@ -47,7 +48,15 @@ fn owner(view: &View<'_>, file: Place) -> Result<Option<(u32, i32, i32)>, Decode
         Some(pid) => pid_number(view, pid)?,
         None => 0,
     };
-    Ok((pid != 0 || signal != 0).then_some((kind, pid, signal)))
+    let user = |name: &str| Ok::<u32, DecodeError>(view.unsigned(owner, &field(name))? as u32);
+    let users = [user("uid.val")?, user("euid.val")?];
+    let is_set = pid != 0 || signal != 0 || users != [0; 2];
+    Ok(is_set.then_some(FileOwner {
+        kind,
+        pid,
+        signal,
+        users,
+    }))
 }
 
 /// The number of a `struct pid` in the first PID namespace.
@@ -109,6 +118,33 @@ pub(super) fn descriptors(
     Ok(found)
 }
 
+/// Leaves a lock of flock, which is that of an open file, to the process that set it.
+pub(super) fn assign_flocks(processes: &mut [Process]) {
+    let locks = processes.iter().map(|one| (one.pid, one.locks.as_slice()));
+    let setters = setters_of_flocks(locks);
+    for process in processes {
+        let pid = process.pid;
+        process
+            .locks
+            .retain(|lock| lock.style != LockStyle::Flock || setters.get(&lock.file) == Some(&pid));
+    }
+}
+
+/// Who of those that have a file is to set the lock of flock on it: who did, or the first of them if that
+/// one is not among them.
+fn setters_of_flocks<'l>(locks: impl Iterator<Item = (i32, &'l [Lock])>) -> BTreeMap<usize, i32> {
+    let mut setters: BTreeMap<usize, i32> = BTreeMap::new();
+    for (pid, locks) in locks {
+        for lock in locks.iter().filter(|lock| lock.style == LockStyle::Flock) {
+            let setter = setters.entry(lock.file).or_insert(pid);
+            if lock.pid == pid {
+                *setter = pid;
+            }
+        }
+    }
+    setters
+}
+
 /// The locks of the `files_struct` that is object `table`, and of the open files in `own`.
 pub(super) fn locks(
     view: &View<'_>,
@@ -149,7 +185,35 @@ pub(super) fn locks(
                 exclusive: lock.text("type") == Some("write"),
                 start,
                 length,
+                pid: number(lock, "pid")? as i32,
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flock_is_set_by_who_had_set_it_or_by_the_first_that_has_the_file() {
+        let lock = |file: usize, style: LockStyle, pid: i32| Lock {
+            file,
+            style,
+            exclusive: true,
+            start: 0,
+            length: 0,
+            pid,
+        };
+        let [of_child, of_another] = [(3, 21), (4, 99)].map(|(file, pid)| {
+            // A process has its own locks beside them.
+            [
+                lock(file, LockStyle::Flock, pid),
+                lock(file, LockStyle::Process, 20),
+            ]
+        });
+        let both = [of_child, of_another].concat();
+        let all = [(20, both.as_slice()), (21, &both)].into_iter();
+        assert_eq!(setters_of_flocks(all), [(3, 21), (4, 20)].into());
+    }
 }

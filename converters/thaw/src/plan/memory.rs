@@ -1,5 +1,6 @@
 //! Address spaces.
 
+use super::controls::memory_controls;
 use super::files::file_index;
 use super::model::{Mapping, Memory, OpenFile};
 use crate::view::{DecodeError, Place, View, little_endian, number};
@@ -51,6 +52,7 @@ pub(super) fn memory(
         program: file_index(view, files, mm, "exe_file")?,
         vdso: special,
         flags: view.unsigned(mm, "flags")?,
+        controls: memory_controls(view, mm)?,
         ldt: ldt(view, mm)?,
     })
 }

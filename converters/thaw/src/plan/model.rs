@@ -1,5 +1,6 @@
 //! What is to be made, in the words of system calls.
 
+use super::controls::{Controls, MemoryControls};
 use crate::clocks::{BootClock, Frozen};
 use kconv_image::{ObjectId, ResourceId};
 
@@ -25,10 +26,15 @@ pub struct Process {
     pub group: i32,
     /// Number of its session.
     pub session: i32,
+    /// Its controlling terminal.
+    pub controlling_terminal: Option<ResourceId>,
     /// What the parent is sent when it ends.
     pub exit_signal: i32,
-    /// Wait status, if it has ended and its parent has not looked yet.
-    pub ended: Option<i32>,
+    /// What is left of it, if it has ended and its parent has not looked yet.
+    pub ended: Option<Ended>,
+    /// The user who logged in, and the number of the session that the auditor gave that; all ones if
+    /// nobody did.
+    pub login: [u32; 2],
     /// Its threads, the first of them first. None if it has ended.
     pub threads: Vec<Thread>,
     /// What threads do not share with the first, though kconv makes only those that do, or share
@@ -58,6 +64,17 @@ pub struct Process {
     pub oom_score_adj: i32,
     /// Whether it was stopped by a signal, with the number of that.
     pub stopped: Option<i32>,
+}
+
+/// What a parent and `/proc` are told of a process that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Its wait status.
+    pub status: i32,
+    /// Its name.
+    pub name: Vec<u8>,
+    /// Who it was.
+    pub credentials: Credentials,
 }
 
 /// A thread.
@@ -113,6 +130,8 @@ pub struct Thread {
     pub no_new_privileges: bool,
     /// Which system calls it may make.
     pub seccomp: Seccomp,
+    /// What it asked for with prctl(2).
+    pub controls: Controls,
     /// I/O ports that it was given: the first, and how many from there on.
     pub ports: Vec<(u32, u32)>,
     /// Its I/O privilege level: with 3 it may use all ports.
@@ -271,6 +290,8 @@ pub struct Memory {
     pub vdso: Option<(u64, u64)>,
     /// Bits of `mm_struct.flags`.
     pub flags: u64,
+    /// What was asked for with prctl(2) and membarrier(2).
+    pub controls: MemoryControls,
     /// Its segments (LDT): descriptors of 8 bytes each, as the CPU takes them.
     pub ldt: Vec<u64>,
 }
@@ -303,8 +324,21 @@ pub struct OpenFile {
     pub flags: u32,
     /// Position.
     pub position: i64,
-    /// Who gets signals of it: kind (0 thread, 1 process, 2 group), number, signal.
-    pub owner: Option<(u32, i32, i32)>,
+    /// Who gets signals of it.
+    pub owner: Option<FileOwner>,
+}
+
+/// Who gets the signals of an open file (fcntl(2), F_SETOWN_EX, F_SETSIG).
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct FileOwner {
+    /// What the number is of: 0 a thread, 1 a process, 2 a process group.
+    pub kind: u32,
+    /// The number; 0 if it is nobody's.
+    pub pid: i32,
+    /// The signal; 0 for SIGIO.
+    pub signal: i32,
+    /// Real and effective user of who asked for it, in whose name the signals are sent.
+    pub users: [u32; 2],
 }
 
 /// A descriptor.
@@ -331,6 +365,8 @@ pub struct Lock {
     pub start: i64,
     /// Number of bytes; 0 to the end of the file.
     pub length: i64,
+    /// The process that set it, which `/proc/locks` names.
+    pub pid: i32,
 }
 
 /// Whose a lock is.

@@ -1,10 +1,10 @@
 //! Processes, and who descends from whom.
 
-use super::files::{descriptors, locks, pid_number};
+use super::files::{assign_flocks, descriptors, locks, pid_number};
 use super::memory::memory;
-use super::model::{OpenFile, Process};
+use super::model::{Ended, OpenFile, Process};
 use super::signals::{Spent, actions, intervals, pending, timers};
-use super::thread::{spent, thread};
+use super::thread::{credentials, spent, thread};
 use crate::view::{DecodeError, Place, View};
 use kconv_freeze::XsaveComponents;
 use std::collections::BTreeMap;
@@ -62,10 +62,12 @@ pub(super) fn processes(
             return Err(view.absurd(task, "real_parent", 0, "nobody is an ancestor of itself"));
         }
     }
-    order
+    let processes = order
         .into_iter()
-        .map(|(pid, parent)| process(view, xsave, files, pid, parent, &tasks[&pid]))
-        .collect()
+        .map(|(pid, parent)| process(view, xsave, files, pid, parent, &tasks[&pid]));
+    let mut processes = processes.collect::<Result<Vec<Process>, DecodeError>>()?;
+    assign_flocks(&mut processes);
+    Ok(processes)
 }
 
 fn process(
@@ -90,8 +92,13 @@ fn process(
         parent,
         group: related(PIDTYPE_PGID)?,
         session: related(PIDTYPE_SID)?,
+        controlling_terminal: None,
         exit_signal: view.int(leader, "exit_signal")?,
         ended: None,
+        login: [
+            view.unsigned(leader, "loginuid.val")? as u32,
+            view.unsigned(leader, "sessionid")? as u32,
+        ],
         threads: Vec::new(),
         unshared: Vec::new(),
         memory: None,
@@ -109,9 +116,13 @@ fn process(
     };
     if view.unsigned(leader, "exit_state")? != 0 {
         // kernel/exit.c: wait_task_zombie.
-        process.ended = Some(match flags & SIGNAL_GROUP_EXIT {
-            0 => view.int(leader, "exit_code")?,
-            _ => view.int(signal, "group_exit_code")?,
+        process.ended = Some(Ended {
+            status: match flags & SIGNAL_GROUP_EXIT {
+                0 => view.int(leader, "exit_code")?,
+                _ => view.int(signal, "group_exit_code")?,
+            },
+            name: view.text(leader, "comm")?,
+            credentials: credentials(view, leader, "real_cred")?,
         });
         if tasks.len() > 1 {
             return Err(view.absurd(
@@ -123,6 +134,7 @@ fn process(
         }
         return Ok(process);
     }
+    process.controlling_terminal = view.resource(signal, "tty")?;
     if flags & SIGNAL_STOP_STOPPED != 0 {
         let code = view.int(signal, "group_exit_code")?;
         process.stopped = Some(if (1..=64).contains(&code) {

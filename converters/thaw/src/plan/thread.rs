@@ -1,5 +1,6 @@
 //! What a thread has for itself.
 
+use super::controls::controls;
 use super::model::{
     Credentials, Deadline, Filter, Folders, Registers, Scheduling, Seccomp, Thread,
 };
@@ -84,7 +85,7 @@ pub(super) fn thread(
         rseq: (rseq, rseq_length, view.unsigned(task, "rseq_sig")? as u32),
         scheduling: scheduling(view, task)?,
         affinity: affinity(view, task)?,
-        credentials: credentials(view, task)?,
+        credentials: credentials(view, task, "cred")?,
         folders: folders(view, task)?,
         has_own_folders: false,
         personality: view.unsigned(task, "personality")? as u32,
@@ -98,6 +99,7 @@ pub(super) fn thread(
         // PFA_NO_NEW_PRIVS (include/linux/sched.h).
         no_new_privileges: view.unsigned(task, "atomic_flags")? & 1 != 0,
         seccomp: seccomp(view, task)?,
+        controls: controls(view, task)?,
         ports: match view.follow(task, "thread.io_bitmap", "io_bitmap")? {
             Some(ports) => permitted(view.field(ports, "bitmap")?),
             None => Vec::new(),
@@ -222,8 +224,13 @@ fn affinity(view: &View<'_>, task: Place) -> Result<Vec<u8>, DecodeError> {
     Ok(view.field(task, "cpus_mask")?.to_vec())
 }
 
-fn credentials(view: &View<'_>, task: Place) -> Result<Credentials, DecodeError> {
-    let cred = view.required(task, "cred", "cred")?;
+/// Who a task is, by the credentials that the pointer in `path` leads to.
+pub(super) fn credentials(
+    view: &View<'_>,
+    task: Place,
+    path: &str,
+) -> Result<Credentials, DecodeError> {
+    let cred = view.required(task, path, "cred")?;
     let ids = |names: [&str; 4]| -> Result<[u32; 4], DecodeError> {
         let mut ids = [0; 4];
         for (id, name) in ids.iter_mut().zip(names) {

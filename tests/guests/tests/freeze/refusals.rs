@@ -4,7 +4,7 @@ use super::{LIMIT, refused};
 use kconv_guests::Guest;
 
 /// What a process has that cannot be carried, as `refused` calls it, and what is said of it.
-const KINDS: [(&str, &[&str]); 36] = [
+const KINDS: [(&str, &[&str]); 53] = [
     ("socket", &["a socket (unix, inode "]),
     ("inet", &["a socket (inet, inode "]),
     ("netlink", &["a socket (netlink, inode "]),
@@ -50,7 +50,71 @@ const KINDS: [(&str, &[&str]); 36] = [
     ),
     ("pid", &["a pid namespace of its own ("]),
     ("user", &["a user namespace of its own ("]),
+    (
+        "pty-master",
+        &["the master of a pseudo-terminal (/dev/ptmx)"],
+    ),
+    ("terminal", &[NOT_ITS_TERMINAL]),
+    (
+        "terminal-of-another",
+        &[NOT_ITS_TERMINAL, "the controlling terminal pts"],
+    ),
+    ("terminal-leader", &["the controlling terminal pts"]),
+    ("terminal-hung-up", &["which was hung up, cannot"]),
+    (
+        "mounted-over",
+        &["/tmp/over, over which something else was mounted, cannot"],
+    ),
+    (
+        "file-mounted-over",
+        &["/tmp/over.file, over which something else was mounted, cannot"],
+    ),
+    (
+        "descriptor-of-memory",
+        &["descriptor 3, memory shared without a file that was opened by its mapping"],
+    ),
+    (
+        "signals-of-another",
+        &[
+            "whose signals go to process ",
+            ", which is not frozen with it, cannot",
+        ],
+    ),
+    (
+        "dispatch",
+        &["a dispatch of all system calls, without a selector"],
+    ),
+    (
+        "memory-of-another",
+        &["memory (CLONE_VM) shared with process "],
+    ),
+    (
+        "files-of-another",
+        &["a descriptor table (CLONE_FILES) shared with process "],
+    ),
+    (
+        "folders-of-another",
+        &["root, working directory and umask (CLONE_FS) shared with process "],
+    ),
+    (
+        "priority-of-another",
+        &["an I/O priority (CLONE_IO) shared with process "],
+    ),
+    ("terminal-path", &[NOT_ITS_TERMINAL]),
+    (
+        "pipe-reader",
+        &["is read from by others, who are not frozen"],
+    ),
+    (
+        "fifo-ends",
+        &[
+            "FIFO /tmp/refused.fifo is read from by others",
+            "FIFO /tmp/refused.fifo is written to by others",
+        ],
+    ),
 ];
+
+const NOT_ITS_TERMINAL: &str = ", which is not the controlling terminal of the process, cannot";
 
 /// Starts `refused`, and gives its number and that of its second process.
 fn start(guest: &mut Guest, kinds: &str) -> (u32, u32) {
@@ -79,11 +143,25 @@ pub(crate) fn by_name(guest: &mut Guest) {
     for (kind, _) in KINDS {
         tasks.push(start(guest, kind).0);
     }
+    // What is said of a thread that is not the first.
+    let apart = ["files-of-a-thread", "login-of-a-thread"].map(|kind| start(guest, kind).0);
+    // With a child that has ended, and with processes that share their memory.
+    let (of_core, dumped) = start(guest, "core-dump");
+    let (of_pair, other_of_pair) = start(guest, "memory-of-another");
     let (tracer, _) = start(guest, "tracing");
     let (of_vfork, waiting) = start(guest, "vfork");
     let (many, _) = start(guest, "socket eventfd mlock uts");
     let mut all: Vec<String> = tasks.iter().map(u32::to_string).collect();
-    all.extend([tracer, of_vfork, many].map(|pid| pid.to_string()));
+    let more = [
+        tracer,
+        of_vfork,
+        many,
+        of_core,
+        dumped,
+        of_pair,
+        other_of_pair,
+    ];
+    all.extend(more.iter().chain(&apart).map(u32::to_string));
     let output = refused(guest, &all.join(" "), "/tmp/refused.img");
     println!("{}", output.stderr);
     assert_eq!(output.code, 1, "{output:?}");
@@ -99,13 +177,30 @@ pub(crate) fn by_name(guest: &mut Guest) {
     }
     let mut lines = output.stderr.lines();
     assert!(lines.any(|line| line.contains("(iou-sqp-") && line.contains("a worker of io_uring")));
+    for what in [
+        "a descriptor table (CLONE_FILES) of a thread that is not that of its process",
+        "a login user that is not that of its process",
+    ] {
+        assert!(output.stderr.contains(what), "{what}");
+    }
+    assert!(said(dumped, "a child that ended with a core dump"));
+    let text = format!("memory (CLONE_VM) shared with process {of_pair} cannot");
+    assert!(said(other_of_pair, &text));
     assert!(said(tracer, "tracing other tasks cannot"));
     assert!(said(of_vfork, "a vfork whose parent"));
     for what in ["a socket", "[eventfd]", "mlock", "a uts namespace"] {
         assert!(said(many, what), "{what}");
     }
     // They run on, and wait again.
-    for pid in tasks.iter().chain([&tracer, &of_vfork, &many]) {
+    let living = [
+        &tracer,
+        &of_vfork,
+        &many,
+        &of_core,
+        &of_pair,
+        &other_of_pair,
+    ];
+    for pid in tasks.iter().chain(living) {
         let file = format!("/proc/{pid}/status");
         guest.wait_for(&file, "S (sleeping)", LIMIT).unwrap();
     }

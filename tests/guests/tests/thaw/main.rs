@@ -4,6 +4,7 @@
 
 mod clocks;
 mod journeys;
+mod kinds;
 mod mutation;
 mod obstacles;
 

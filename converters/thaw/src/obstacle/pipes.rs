@@ -1,0 +1,116 @@
+//! Pipes and FIFOs: they can be made as they were if nobody else has an end of them.
+
+use super::found::Obstacles;
+use crate::plan::{OpenFile, Plan};
+use crate::view::number;
+use kconv_image::{Head, Resource, ResourceId};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// What tells a pipe from others: FIFOs have several names, and a name is a resource.
+fn identity(resource: &Resource) -> (Option<&str>, Option<i128>) {
+    (resource.text("device"), number(resource, "inode"))
+}
+
+/// Whether a file was opened, and not its path alone (O_PATH).
+fn is_open(file: &OpenFile) -> bool {
+    file.flags & libc::O_PATH as u32 == 0
+}
+
+/// Whether an open file of the plan is that of a resource.
+pub(super) fn is_opened(plan: &Plan, id: ResourceId) -> bool {
+    let mut files = plan.files.iter();
+    files.any(|file| file.resource == id && is_open(file))
+}
+
+/// How many of the open files of a pipe have one of these ways of access.
+fn ends(plan: &Plan, head: &Head, pipe: &Resource, access: [i32; 2]) -> i128 {
+    let own = plan.files.iter().filter(|file| {
+        let resource = head.resources.get(file.resource.0 as usize);
+        resource.is_some_and(|one| one.kind == pipe.kind && identity(one) == identity(pipe))
+    });
+    let mode = |file: &&OpenFile| access.contains(&(file.flags as i32 & libc::O_ACCMODE));
+    own.filter(|file| is_open(file)).filter(mode).count() as i128
+}
+
+/// That all ends of a pipe are in the image.
+pub(super) fn check(task: i32, pipe: &Resource, plan: &Plan, head: &Head, found: &mut Obstacles) {
+    let name = match pipe.text("path") {
+        Some(path) => format!("FIFO {path}"),
+        None => format!("pipe {}", number(pipe, "inode").unwrap_or_default()),
+    };
+    for (attribute, access) in [
+        ("readers", [libc::O_RDONLY, libc::O_RDWR]),
+        ("writers", [libc::O_WRONLY, libc::O_RDWR]),
+    ] {
+        let inside = ends(plan, head, pipe, access);
+        match number(pipe, attribute) {
+            Some(all) if all > inside => found.add(
+                Some(task),
+                &name,
+                format!("{inside} {attribute} in the image"),
+                all.to_string(),
+                "freeze the process at the other end with it (`kconv freeze --tree`)",
+            ),
+            Some(_) => {}
+            None => found.add(
+                Some(task),
+                &name,
+                format!("an image that does not tell its {attribute}"),
+                "one that does",
+                "freeze the program again with this kconv",
+            ),
+        }
+    }
+}
+
+/// That nobody here has a FIFO open: what is in it would be theirs, and the tasks' theirs.
+pub(super) fn check_others(task: i32, fifo: &Resource, found: &mut Obstacles) {
+    let path = fifo.text("path").unwrap_or_default();
+    if let Some(process) = opener(Path::new("/proc"), Path::new(path)) {
+        found.add(
+            Some(task),
+            format!("FIFO {path}"),
+            format!("process {process}, which has it open"),
+            "nobody",
+            "end that process, or let it close the FIFO, until the program is thawed",
+        );
+    }
+}
+
+/// A process that has a file open; `processes` is where the kernel tells of them.
+fn opener(processes: &Path, path: &Path) -> Option<i32> {
+    let wanted = fs::metadata(path).ok()?;
+    let is_it = |descriptor: fs::DirEntry| {
+        let found = fs::metadata(descriptor.path());
+        found.is_ok_and(|found| (found.dev(), found.ino()) == (wanted.dev(), wanted.ino()))
+    };
+    let pids = fs::read_dir(processes).ok()?.flatten();
+    let mut pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.find(|pid: &i32| {
+        let descriptors = fs::read_dir(processes.join(format!("{pid}/fd")));
+        descriptors.is_ok_and(|descriptors| descriptors.flatten().any(is_it))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn who_has_a_file_open_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "").unwrap();
+        assert_eq!(opener(Path::new("/proc"), &path), None);
+        let _open = fs::File::open(&path).unwrap();
+        let own = std::process::id() as i32;
+        assert_eq!(opener(Path::new("/proc"), &path), Some(own));
+        assert_eq!(
+            opener(Path::new("/proc"), &folder.path().join("none")),
+            None
+        );
+    }
+}

@@ -1,0 +1,215 @@
+//! Terminals. The tasks inherit that of kconv, and nobody else's is theirs: not even one of the
+//! same number.
+
+use super::found::Obstacles;
+use crate::plan::{Plan, Process};
+use kconv_image::{Head, Resource};
+use nix::sys::termios::tcgetsid;
+use std::fs;
+use std::os::unix::fs::OpenOptionsExt;
+
+const ADVICE: &str =
+    "run `kconv thaw` in the shell that the program was started from, as long as that is there";
+
+/// The session of a process and its controlling terminal, as `MAJOR:MINOR`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Session {
+    number: i32,
+    terminal: Option<String>,
+}
+
+impl Session {
+    /// What `/proc/PID/stat` says of it (proc_pid_stat(5): fields 6 and 7).
+    fn of(stat: &str) -> Option<Session> {
+        let (_, rest) = stat.rsplit_once(") ")?;
+        let mut fields = rest.split(' ').skip(3);
+        let number = fields.next()?.parse().ok()?;
+        // include/linux/kdev_t.h: new_encode_dev.
+        let device: u64 = fields.next()?.parse().ok()?;
+        let (major, minor) = (device >> 8 & 0xfff, device & 0xff | device >> 12 & 0xf_ff00);
+        let terminal = (device != 0).then(|| format!("{major}:{minor}"));
+        Some(Session { number, terminal })
+    }
+
+    fn text(&self) -> String {
+        match &self.terminal {
+            Some(terminal) => format!("session {} with terminal {terminal}", self.number),
+            None => format!("session {} without a terminal", self.number),
+        }
+    }
+}
+
+pub(super) fn check(plan: &Plan, head: &Head, found: &mut Obstacles) {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let own = Session::of(&stat);
+    for process in &plan.processes {
+        let terminal = process.controlling_terminal;
+        let terminal = terminal.and_then(|id| head.resources.get(id.0 as usize));
+        let ids = (process.pid, process.session);
+        // What it has open of a terminal that is not there is lost with that.
+        if terminal.is_some_and(|terminal| !controlling(ids, terminal, own.as_ref(), found)) {
+            continue;
+        }
+        for descriptor in &process.descriptors {
+            let resource = plan.files[descriptor.file].resource;
+            if let Some(resource) = head.resources.get(resource.0 as usize) {
+                opened(process, descriptor.number, resource, terminal, found);
+            }
+        }
+    }
+}
+
+/// That kconv is in the session, at the terminal of a process. Returns whether it is.
+fn controlling(
+    (pid, session): (i32, i32),
+    terminal: &Resource,
+    own: Option<&Session>,
+    found: &mut Obstacles,
+) -> bool {
+    let wanted = Session {
+        number: session,
+        terminal: terminal.text("device").map(str::to_owned),
+    };
+    // kconv makes no terminal that of a session.
+    let is_there = own == Some(&wanted) && session != pid;
+    if !is_there {
+        let name = terminal.text("name").unwrap_or("a terminal");
+        found.add(
+            Some(pid),
+            format!("controlling terminal {name}"),
+            own.map_or_else(
+                || "none".to_owned(),
+                |own| format!("kconv in {}", own.text()),
+            ),
+            format!("kconv in {}", wanted.text()),
+            ADVICE,
+        );
+    }
+    is_there
+}
+
+/// That a terminal which a process has open is its controlling terminal.
+fn opened(
+    process: &Process,
+    number: i32,
+    resource: &Resource,
+    terminal: Option<&Resource>,
+    found: &mut Obstacles,
+) {
+    let device = resource.text("rdev").unwrap_or_default();
+    let own = terminal.and_then(|terminal| terminal.text("device"));
+    let path = resource.text("path").unwrap_or_default();
+    let is_own = match Opened::of(device) {
+        Opened::Other => return,
+        Opened::Controlling => terminal.is_some(),
+        // One of another devpts may have the number.
+        Opened::Pseudo => own == Some(device) && is_terminal_of(path, process.session),
+    };
+    if !is_own {
+        found.add(
+            Some(process.pid),
+            format!("descriptor {number}, terminal {path}"),
+            "one that is not the controlling terminal of the process",
+            "its controlling terminal",
+            "freeze the program without it: start it with its input and output in files",
+        );
+    }
+}
+
+/// Whether the terminal at `path` is the controlling terminal of this process, in that session.
+fn is_terminal_of(path: &str, session: i32) -> bool {
+    const UNOBTRUSIVE: i32 = libc::O_NOCTTY | libc::O_NONBLOCK;
+    let opened = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(UNOBTRUSIVE)
+        .open(path);
+    // Of no other terminal does the kernel tell the session (drivers/tty/tty_jobctrl.c: tiocgsid).
+    let leader = opened.ok().and_then(|terminal| tcgetsid(terminal).ok());
+    leader.is_some_and(|leader| leader.as_raw() == session)
+}
+
+/// Which terminal a device number means.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Opened {
+    /// A pseudo-terminal.
+    Pseudo,
+    /// That of whoever opens it: `/dev/tty`.
+    Controlling,
+    /// A line of the machine, or no terminal.
+    Other,
+}
+
+impl Opened {
+    /// `device` is `MAJOR:MINOR` (`Documentation/admin-guide/devices.txt`).
+    fn of(device: &str) -> Opened {
+        let major = device
+            .split(':')
+            .next()
+            .and_then(|major| major.parse().ok());
+        match (major, device) {
+            (_, "5:0") => Opened::Controlling,
+            (Some(136..=143u32), _) => Opened::Pseudo,
+            (Some(_) | None, _) => Opened::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use kconv_image::{KernelAddr, Value};
+
+    #[test]
+    fn a_session_is_read_past_any_name() {
+        let stat = "812 (a) b) (c) S 800 812 790 34816 812 4194560 1 0";
+        let session = Session::of(stat).unwrap();
+        assert_eq!(session.text(), "session 790 with terminal 136:0");
+        // The 300th has bits on both sides of those of the major number.
+        let number: u64 = 300 & 0xff | 136 << 8 | (300 & !0xff) << 12;
+        let stat = format!("812 (b) S 800 812 790 {number} 812");
+        assert_eq!(Session::of(&stat).unwrap().terminal.unwrap(), "136:300");
+        let session = Session::of("1 (init) S 0 1 1 0 -1 4194560").unwrap();
+        assert_eq!(session.text(), "session 1 without a terminal");
+        assert_eq!(Session::of(""), None);
+    }
+
+    #[test]
+    fn terminals_are_told_by_their_device() {
+        assert_eq!(Opened::of("5:0"), Opened::Controlling);
+        assert_eq!(Opened::of("136:0"), Opened::Pseudo);
+        assert_eq!(Opened::of("143:7"), Opened::Pseudo);
+        for device in ["5:1", "4:64", "1:3", ""] {
+            assert_eq!(Opened::of(device), Opened::Other);
+        }
+    }
+
+    #[test]
+    fn a_file_is_no_controlling_terminal() {
+        assert!(!is_terminal_of("/dev/null", 1));
+        assert!(!is_terminal_of("/no/such/terminal", 1));
+    }
+
+    #[test]
+    fn a_terminal_of_the_same_number_is_not_enough() {
+        let attribute = |name: &str, text: &str| (name.to_owned(), Value::Text(text.to_owned()));
+        let terminal = Resource {
+            kind: "tty".to_owned(),
+            origin: KernelAddr(1),
+            attributes: vec![attribute("name", "pts0"), attribute("device", "136:0")],
+        };
+        let own = |number: i32, terminal: Option<&str>| Session {
+            number,
+            terminal: terminal.map(str::to_owned),
+        };
+        let obstacles = |own: &Session| {
+            let mut found = Obstacles::default();
+            controlling((20, 10), &terminal, Some(own), &mut found);
+            found.0.len()
+        };
+        assert_eq!(obstacles(&own(10, Some("136:0"))), 0);
+        assert_eq!(obstacles(&own(11, Some("136:0"))), 1);
+        assert_eq!(obstacles(&own(10, Some("136:1"))), 1);
+        assert_eq!(obstacles(&own(10, None)), 1);
+    }
+}

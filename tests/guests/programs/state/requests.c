@@ -1,0 +1,137 @@
+/* What a task has asked the kernel for with prctl and its like, that stands in flags of the task, and who
+ * logged in.
+ */
+#include "state.h"
+#include <linux/membarrier.h>
+#include <linux/prctl.h>
+#include <sys/mman.h>
+
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57
+#define PR_GET_IO_FLUSHER 58
+#endif
+#ifndef PR_SET_SYSCALL_USER_DISPATCH
+#define PR_SET_SYSCALL_USER_DISPATCH 59
+#define PR_SYS_DISPATCH_OFF 0
+#define PR_SYS_DISPATCH_ON 1
+#endif
+#ifndef PR_SET_MEMORY_MERGE
+#define PR_SET_MEMORY_MERGE 67
+#define PR_GET_MEMORY_MERGE 68
+#endif
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE 65
+#define PR_GET_MDWE 66
+#endif
+/* What lies in the program is made, all else is told. */
+#define TOLD 1
+
+extern char __executable_start[], etext[];
+
+static volatile unsigned char selector = TOLD;
+static __thread volatile int told_of;
+static long (*elsewhere)(void);
+static long speculation[3];
+
+static void tell_of(int signal, siginfo_t *info, void *context)
+{
+	(void)signal;
+	(void)context;
+	told_of = info->si_syscall;
+}
+
+static int barrier(int command) { return syscall(SYS_membarrier, command, 0, 0); }
+
+/* Asks for its number, from outside of the program. */
+static void make_elsewhere(void)
+{
+	static const unsigned char code[] = { 0xb8, SYS_getpid, 0, 0, 0, 0x0f, 0x05, 0xc3 };
+	void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	must(at != MAP_FAILED, __FILE__, "mmap");
+	memcpy(at, code, sizeof code);
+	elsewhere = (long (*)(void))at;
+}
+
+static void dispatch(struct worker *worker)
+{
+	(void)worker;
+	unsigned long length = etext - __executable_start;
+	MUST(prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_LATE, 0, 0));
+	MUST(prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, __executable_start, length, &selector));
+}
+
+static void is_dispatched(struct worker *worker)
+{
+	SAME("the selector", selector, TOLD);
+	elsewhere();
+	SAME(worker->name, told_of, SYS_getpid);
+	SAME("when it hears of damaged memory", prctl(PR_MCE_KILL_GET, 0, 0, 0, 0), PR_MCE_KILL_LATE);
+	MUST(prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0, 0, 0));
+}
+
+static struct worker workers[] = {
+	{ .name = "dispatched 1", .set = dispatch, .check = is_dispatched },
+	{ .name = "dispatched 2", .set = dispatch, .check = is_dispatched },
+};
+
+static void set(void)
+{
+	int fd;
+	MUST(fd = open("/proc/self/loginuid", O_WRONLY));
+	MUST(write(fd, "1234", 4));
+	close(fd);
+	struct sigaction action = { .sa_sigaction = tell_of, .sa_flags = SA_SIGINFO };
+	MUST(sigaction(SIGSYS, &action, NULL));
+	make_elsewhere();
+	MUST(barrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED));
+	MUST(barrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE));
+	MUST(prctl(PR_SET_TSC, PR_TSC_SIGSEGV));
+	MUST(prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0));
+	MUST(prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0));
+	/* Where the CPU has it. */
+	for (int which = 0; which < COUNT(speculation); which++) {
+		prctl(PR_SET_SPECULATION_CTRL, which, which < 2 ? PR_SPEC_DISABLE : PR_SPEC_ENABLE, 0, 0);
+		speculation[which] = prctl(PR_GET_SPECULATION_CTRL, which, 0, 0, 0);
+	}
+	start_workers(workers, COUNT(workers));
+}
+
+static void check(void)
+{
+	char text[16] = "";
+	int way = 0, fd;
+	MUST(fd = open("/proc/self/loginuid", O_RDONLY));
+	MUST(read(fd, text, sizeof text - 1));
+	close(fd);
+	CHECK(!strcmp(text, "1234"), "who logged in: %s", text);
+	SAME("a barrier of the process", barrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED), 0);
+	SAME("a barrier of its code", barrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE), 0);
+	SAME("a barrier that it is not registered for",
+	     barrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ), -1);
+	MUST(prctl(PR_GET_TSC, &way));
+	SAME("reading the time stamp counter", way, PR_TSC_SIGSEGV);
+	SAME("when it hears of damaged memory", prctl(PR_MCE_KILL_GET, 0, 0, 0, 0), PR_MCE_KILL_EARLY);
+	SAME("writing for a device", prctl(PR_GET_IO_FLUSHER, 0, 0, 0, 0), 1);
+	for (int which = 0; which < COUNT(speculation); which++)
+		SAME("speculation", prctl(PR_GET_SPECULATION_CTRL, which, 0, 0, 0), speculation[which]);
+	finish_workers(workers, COUNT(workers));
+}
+
+const struct part requests = { "requests", set, check };
+
+/* What kernels from 6.4 on can be asked for. */
+static void set_guarded(void)
+{
+	MUST(prctl(PR_SET_MEMORY_MERGE, 1, 0, 0, 0));
+	MUST(prctl(PR_SET_MDWE, 1, 0, 0, 0));
+}
+
+static void check_guarded(void)
+{
+	SAME("merging memory", prctl(PR_GET_MEMORY_MERGE, 0, 0, 0, 0), 1);
+	SAME("refusing to make memory executable", prctl(PR_GET_MDWE, 0, 0, 0, 0), 1);
+	void *at = mmap(NULL, 4096, PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(at == MAP_FAILED, "memory to write and to execute");
+}
+
+const struct part guarded = { "guarded", set_guarded, check_guarded };

@@ -1,0 +1,90 @@
+//! State that is easily forgotten, each kind of it: it comes back on the same kernel and on the next.
+
+use super::{LIMIT, convert, initramfs, machine, mount, number};
+use kconv_guests::{Guest, Kernel};
+
+/// Parts of the program that checks its own state from inside.
+const PARTS: &str = "fifos opened ended requests";
+
+#[test]
+fn what_a_task_was_given_is_given_back() {
+    let (old, new) = (
+        Kernel::oldest("6.1").unwrap(),
+        Kernel::newest("6.12").unwrap(),
+    );
+    let (machine, _folder) = machine();
+    let mut guest = machine.boot(&old, initramfs()).unwrap();
+    mount(&mut guest);
+    number(&mut guest, 20_000);
+    a_job_has_the_terminal_of_its_shell(&mut guest);
+    // Each of them once, for what is thawed has to have been frozen right after it was set.
+    let on_the_same = freeze_parts(&mut guest, "same", PARTS);
+    check_parts(&mut guest, "same", on_the_same);
+    let on_the_next = freeze_parts(&mut guest, "next", PARTS);
+    convert(&mut guest, "next", &old, &new);
+    guest.run("umount /disk").unwrap();
+    guest.kexec(&new, initramfs()).unwrap();
+    mount(&mut guest);
+    check_parts(&mut guest, "next", on_the_next);
+    // What the older kernel does not know.
+    let guarded = freeze_parts(&mut guest, "guarded", "guarded");
+    check_parts(&mut guest, "guarded", guarded);
+    guest.power_off().unwrap();
+}
+
+/// Has a program set the parts of its state, and freezes it.
+fn freeze_parts(guest: &mut Guest, name: &str, parts: &str) -> u32 {
+    let out = format!("/disk/{name}.out");
+    guest.run(&format!("mkdir /disk/{name}")).unwrap();
+    let command = format!("state /disk/{name} {parts}");
+    let pid = guest.start(&command, &out).unwrap();
+    guest.wait_for(&out, "ready", LIMIT).unwrap();
+    let freeze = format!("kconv freeze --tree --kill {pid} -o /disk/{name}.img");
+    println!("{}", guest.run(&freeze).unwrap());
+    pid
+}
+
+/// Thaws it, and has it check them.
+fn check_parts(guest: &mut Guest, name: &str, pid: u32) {
+    let thaw = format!("kconv thaw /disk/{name}.img; kill -USR1 {pid}");
+    println!("{}", guest.run(&thaw).unwrap());
+    let out = format!("/disk/{name}.out");
+    guest.wait_for(&out, " checks", LIMIT).unwrap();
+    let verdict = guest.run(&format!("tail -n +2 {out}")).unwrap();
+    println!("{verdict}");
+    assert!(verdict.starts_with("ok, "), "{verdict}");
+}
+
+/// A job goes on in the session that it was started in, at that terminal and at no other.
+fn a_job_has_the_terminal_of_its_shell(guest: &mut Guest) {
+    let script = "\
+        job /disk/job.out & job=$!; \
+        until grep -qs ready /disk/job.out; do usleep 20000; done; \
+        export NO_COLOR=1; \
+        kconv -q freeze --kill $job -o /disk/job.img && wait $job; \
+        setsid kconv thaw /disk/job.img; echo elsewhere: $?; \
+        kconv thaw /disk/job.img; echo here: $?; \
+        kill -USR1 $job; \
+        until grep -qs -e ok -e WRONG /disk/job.out; do usleep 20000; done";
+    guest.put("/tmp/script", script.as_bytes(), 0o644).unwrap();
+    let said = guest
+        .attempt("terminal '. /tmp/script'", LIMIT)
+        .unwrap()
+        .stdout;
+    println!("{said}");
+    let verdict = guest.run("cat /disk/job.out").unwrap();
+    println!("{verdict}");
+    for text in [
+        "controlling terminal pts0: found kconv in session ",
+        "without a terminal, expected kconv in session ",
+        "with terminal 136:0",
+        "one thing is in the way; nothing was made",
+        "elsewhere: 1",
+        "here: 0",
+        "from standard output",
+        "from /dev/tty",
+    ] {
+        assert!(said.contains(text), "{text}: {said}");
+    }
+    assert!(verdict.ends_with("ok\n"), "{verdict}");
+}
