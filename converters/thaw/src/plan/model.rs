@@ -2,6 +2,7 @@
 
 use crate::clocks::{BootClock, Frozen};
 use kconv_image::{ObjectId, ResourceId};
+use std::collections::BTreeSet;
 
 /// All that an image has to be made into.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +59,18 @@ pub struct Process {
     pub oom_score_adj: i32,
     /// Whether it was stopped by a signal, with the number of that.
     pub stopped: Option<i32>,
+}
+
+impl Process {
+    /// Signals that wait for it or one of its threads although none can block them: what they do,
+    /// they do to the whole process, whichever thread takes them.
+    pub(crate) fn unblockable(&self) -> BTreeSet<i32> {
+        let of_threads = self.threads.iter().flat_map(|thread| &thread.pending);
+        let all = self.pending.iter().chain(of_threads);
+        all.filter(|info| info.is_unblockable())
+            .map(SignalInfo::number)
+            .collect()
+    }
 }
 
 /// A thread.
@@ -372,6 +385,12 @@ impl SignalInfo {
         // si_code and si_tid.
         const SI_TIMER: i32 = -2;
         (self.word(8) == SI_TIMER).then(|| self.word(16))
+    }
+
+    /// Whether no thread can block it: it is taken as soon as one of the process runs in user mode
+    /// (`kernel/signal.c`: set_current_blocked, SIG_KERNEL_ONLY_MASK).
+    pub(crate) fn is_unblockable(&self) -> bool {
+        matches!(self.number(), libc::SIGKILL | libc::SIGSTOP)
     }
 
     /// How often that timer had expired again meanwhile (si_overrun).
