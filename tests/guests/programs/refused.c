@@ -12,6 +12,7 @@
 #include <linux/seccomp.h>
 #include <linux/userfaultfd.h>
 #include <mqueue.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -100,6 +101,20 @@ static void unlinked(void)
 {
 	must(open("/tmp/unlinked", O_CREAT | O_RDWR, 0600));
 	must(unlink("/tmp/unlinked"));
+}
+
+/* A name of two lines, of which the second is another message. */
+static void lines(void)
+{
+	must(open("/tmp/two\nrefused: lines", O_CREAT | O_RDWR, 0600));
+	must(unlink("/tmp/two\nrefused: lines"));
+	must(prctl(PR_SET_NAME, "two\nlines"));
+}
+
+/* A name in Latin-1. */
+static void latin(void)
+{
+	must(open("/tmp/l\344tin", O_CREAT | O_RDWR, 0600));
 }
 
 static void directory(void)
@@ -258,6 +273,22 @@ static void tracing(void)
 	must(ptrace(PTRACE_SEIZE, other, 0, 0));
 }
 
+/* The first thread ends, and another lives on. */
+static int leaves;
+
+static void *stay(void *nothing)
+{
+	wait_for_ever();
+	return nothing;
+}
+
+static void leader(void)
+{
+	pthread_t thread;
+	must(-pthread_create(&thread, NULL, stay, NULL));
+	leaves = 1;
+}
+
 /* The second process waits as in vfork, the first is its child. */
 static void waiting(void)
 {
@@ -283,6 +314,8 @@ static const struct {
 	{ "mqueue", queue },
 	{ "perf", performance },
 	{ "unlinked", unlinked },
+	{ "lines", lines },
+	{ "latin", latin },
 	{ "directory", directory },
 	{ "device", port },
 	{ "device-mapping", device },
@@ -308,6 +341,7 @@ static const struct {
 	{ "user", users },
 	{ "tracing", tracing },
 	{ "vfork", waiting },
+	{ "leader", leader },
 };
 
 int main(int argc, char **argv)
@@ -325,5 +359,7 @@ int main(int argc, char **argv)
 	}
 	printf("ready %d %d\n", getpid(), other);
 	fflush(stdout);
+	if (leaves)
+		pthread_exit(NULL);
 	wait_for_ever();
 }

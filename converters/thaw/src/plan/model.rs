@@ -1,11 +1,12 @@
 //! What is to be made, in the words of system calls.
 
 use crate::clocks::{BootClock, Frozen};
-use kconv_image::{ObjectId, ResourceId};
+use crate::view::DecodeError;
+use kconv_image::{ObjectId, ResourceId, TaskName};
 use std::collections::BTreeSet;
 
 /// All that an image has to be made into.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// Processes, each after its parent if that is in the image.
     pub processes: Vec<Process>,
@@ -13,6 +14,44 @@ pub struct Plan {
     pub files: Vec<OpenFile>,
     /// The clocks at the freeze.
     pub frozen: Frozen,
+    /// What processes shared with others that are left out.
+    pub severed: Vec<Severed>,
+}
+
+/// Something that a process shared with one that is left out, and cannot be without.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Severed {
+    /// The process that is made.
+    pub pid: i32,
+    /// What it shared.
+    pub what: &'static str,
+    /// The one that is left out.
+    pub with: TaskName,
+}
+
+/// A process whose objects make no sense, and why.
+#[derive(Debug)]
+pub(crate) struct Unclear {
+    /// Its id.
+    pub(crate) pid: i32,
+    /// What is wrong with them.
+    pub(crate) error: DecodeError,
+}
+
+impl Plan {
+    /// The name of a process or thread, by its number.
+    pub(crate) fn name(&self, tid: i32) -> TaskName {
+        let mut threads = self.processes.iter().flat_map(|process| &process.threads);
+        let thread = threads.find(|thread| thread.tid == tid);
+        let process = self.processes.iter().find(|process| process.pid == tid);
+        let name = thread.map(|thread| &thread.name);
+        let name = name.or(process.map(|process| &process.name));
+        let comm = name.map(|name| String::from_utf8_lossy(name).into_owned());
+        TaskName {
+            pid: tid.into(),
+            comm: comm.unwrap_or_default(),
+        }
+    }
 }
 
 /// A process.
@@ -20,6 +59,8 @@ pub struct Plan {
 pub struct Process {
     /// Its id.
     pub pid: i32,
+    /// The name of its first thread.
+    pub name: Vec<u8>,
     /// Index of its parent; `None` if that is not in the image.
     pub parent: Option<usize>,
     /// Number of its process group.
@@ -30,6 +71,8 @@ pub struct Process {
     pub exit_signal: i32,
     /// Wait status, if it has ended and its parent has not looked yet.
     pub ended: Option<i32>,
+    /// Whether its first thread has ended before the others. Of them nothing is known then.
+    pub lost_its_first: bool,
     /// Its threads, the first of them first. None if it has ended.
     pub threads: Vec<Thread>,
     /// What threads do not share with the first, though kconv makes only those that do, or share
@@ -39,6 +82,8 @@ pub struct Process {
     pub memory: Option<Memory>,
     /// Its descriptors, by number.
     pub descriptors: Vec<Descriptor>,
+    /// Its controlling terminal.
+    pub terminal: Option<ResourceId>,
     /// The `files_struct` it has, which owns POSIX locks.
     pub table: Option<ObjectId>,
     /// Locks to be set, by the process (POSIX) or through an open file.
@@ -124,6 +169,8 @@ pub struct Thread {
     pub memory_policy: Option<(u32, Vec<u8>)>,
     /// Whether it gave up gaining privileges by execve.
     pub no_new_privileges: bool,
+    /// Who waits in a vfork until it calls execve or ends.
+    pub vfork: Option<ResourceId>,
     /// Which system calls it may make.
     pub seccomp: Seccomp,
     /// I/O ports that it was given: the first, and how many from there on.
@@ -454,4 +501,23 @@ pub enum Expiry {
     Day(u64),
     /// At that time of a clock of the machine of the freeze, in nanoseconds.
     Boot(BootClock, u64),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signal(number: i32) -> SignalInfo {
+        let mut info = SignalInfo([0; 48]);
+        info.0[..4].copy_from_slice(&number.to_le_bytes());
+        info
+    }
+
+    #[test]
+    fn what_nobody_can_block_is_told_from_what_waits() {
+        for number in 1..=64 {
+            let expected = number == 9 || number == 19;
+            assert_eq!(signal(number).is_unblockable(), expected, "{number}");
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! Processes, and who descends from whom.
 
 use super::files::{descriptors, locks, pid_number};
-use super::memory::memory;
-use super::model::{OpenFile, Process};
+use super::memory::{Vmas, memory, vmas};
+use super::model::{OpenFile, Process, Unclear};
 use super::signals::{Spent, actions, intervals, pending, timers};
 use super::thread::{spent, thread};
 use crate::view::{DecodeError, Place, View};
@@ -19,12 +19,13 @@ const SIGSTOP: i32 = 19;
 /// Limits of a process (`RLIM_NLIMITS`).
 const LIMITS: usize = 16;
 
-/// All processes, parents before their children.
+/// All processes, parents before their children, and those among them that make no sense, of which
+/// nothing but number and parent is known.
 pub(super) fn processes(
     view: &View<'_>,
-    xsave: &XsaveComponents,
+    xsave: Option<&XsaveComponents>,
     files: &[OpenFile],
-) -> Result<Vec<Process>, DecodeError> {
+) -> Result<(Vec<Process>, Vec<Unclear>), DecodeError> {
     let mut tasks: BTreeMap<i32, Vec<Place>> = BTreeMap::new();
     for task in view.of_type("task_struct")? {
         let process = view.int(task, "tgid")?;
@@ -62,20 +63,73 @@ pub(super) fn processes(
             return Err(view.absurd(task, "real_parent", 0, "nobody is an ancestor of itself"));
         }
     }
-    order
-        .into_iter()
-        .map(|(pid, parent)| process(view, xsave, files, pid, parent, &tasks[&pid]))
-        .collect()
+    let known = Known {
+        view,
+        xsave,
+        files,
+        vmas: vmas(view)?,
+    };
+    let (mut processes, mut unclear) = (Vec::new(), Vec::new());
+    for (pid, parent) in order {
+        let bare = Process {
+            name: view.text(tasks[&pid][0], "comm")?,
+            ..Process::bare(pid, parent)
+        };
+        let whole = process(&known, bare.clone(), &tasks[&pid]);
+        processes.push(whole.unwrap_or_else(|error| {
+            unclear.push(Unclear { pid, error });
+            bare
+        }));
+    }
+    Ok((processes, unclear))
 }
 
-fn process(
-    view: &View<'_>,
-    xsave: &XsaveComponents,
-    files: &[OpenFile],
-    pid: i32,
-    parent: Option<usize>,
-    tasks: &[Place],
-) -> Result<Process, DecodeError> {
+impl Process {
+    /// A process of which nothing else is known yet.
+    pub(crate) fn bare(pid: i32, parent: Option<usize>) -> Process {
+        Process {
+            pid,
+            name: Vec::new(),
+            parent,
+            group: pid,
+            session: pid,
+            exit_signal: 0,
+            ended: None,
+            lost_its_first: false,
+            threads: Vec::new(),
+            unshared: Vec::new(),
+            memory: None,
+            descriptors: Vec::new(),
+            terminal: None,
+            table: None,
+            locks: Vec::new(),
+            actions: Vec::new(),
+            pending: Vec::new(),
+            intervals: Default::default(),
+            timers: Vec::new(),
+            limits: Vec::new(),
+            subreaper: false,
+            oom_score_adj: 0,
+            stopped: None,
+        }
+    }
+}
+
+/// What is known before any process is.
+struct Known<'k> {
+    view: &'k View<'k>,
+    xsave: Option<&'k XsaveComponents>,
+    files: &'k [OpenFile],
+    vmas: Vmas,
+}
+
+fn process(known: &Known<'_>, bare: Process, tasks: &[Place]) -> Result<Process, DecodeError> {
+    let Known {
+        view,
+        xsave,
+        files,
+        vmas,
+    } = known;
     let leader = tasks[0];
     let signal = view.required(leader, "signal", "signal_struct")?;
     let related = |index: usize| -> Result<i32, DecodeError> {
@@ -86,41 +140,25 @@ fn process(
     };
     let flags = view.unsigned(signal, "flags")?;
     let mut process = Process {
-        pid,
-        parent,
         group: related(PIDTYPE_PGID)?,
         session: related(PIDTYPE_SID)?,
         exit_signal: view.int(leader, "exit_signal")?,
-        ended: None,
-        threads: Vec::new(),
-        unshared: Vec::new(),
-        memory: None,
-        descriptors: Vec::new(),
-        table: None,
-        locks: Vec::new(),
-        actions: Vec::new(),
+        terminal: view.resource(signal, "tty")?,
         pending: pending(view, signal, "shared_pending")?,
-        intervals: Default::default(),
-        timers: Vec::new(),
-        limits: Vec::new(),
         subreaper: view.unsigned(signal, "is_child_subreaper")? != 0,
         oom_score_adj: view.int(signal, "oom_score_adj")?,
-        stopped: None,
+        ..bare
     };
     if view.unsigned(leader, "exit_state")? != 0 {
+        if tasks.len() > 1 {
+            process.lost_its_first = true;
+            return Ok(process);
+        }
         // kernel/exit.c: wait_task_zombie.
         process.ended = Some(match flags & SIGNAL_GROUP_EXIT {
             0 => view.int(leader, "exit_code")?,
             _ => view.int(signal, "group_exit_code")?,
         });
-        if tasks.len() > 1 {
-            return Err(view.absurd(
-                leader,
-                "exit_state",
-                1,
-                "the first thread of a process ends last; one that ended before is not carried",
-            ));
-        }
         return Ok(process);
     }
     if flags & SIGNAL_STOP_STOPPED != 0 {
@@ -148,7 +186,7 @@ fn process(
     }
     for task in tasks {
         if view.unsigned(*task, "exit_state")? == 0 {
-            let mut thread = thread(view, xsave, *task, all)?;
+            let mut thread = thread(view, *xsave, *task, all)?;
             for (field, what) in [
                 ("mm", "memory"),
                 ("files", "descriptors"),
@@ -169,7 +207,7 @@ fn process(
         }
     }
     let mm = view.required(leader, "mm", "mm_struct")?;
-    process.memory = Some(memory(view, files, mm)?);
+    process.memory = Some(memory(view, files, vmas, mm)?);
     let table = view.required(leader, "files", "files_struct")?;
     process.table = Some(table.object);
     process.descriptors = descriptors(view, files, table)?;
