@@ -12,6 +12,7 @@ fn main() -> ExitCode {
     match kconv_freeze::freeze_dump(
         Path::new(dump),
         &kconv_freeze::OfDump::default(),
+        &mut kconv_freeze::anything,
         Path::new(image),
     ) {
         Ok(summary) => {

@@ -1,7 +1,8 @@
 //! What can stop a freeze.
 
+use crate::judge::{Judgement, Unjudged};
 use crate::source::ReadError;
-use kconv_image::{KernelAddr, UserAddr, WriteError};
+use kconv_image::{Escaped, KernelAddr, TaskName, UserAddr, WriteError};
 use kernel_structs::layout::PathError;
 use std::fmt;
 
@@ -40,6 +41,9 @@ pub enum FreezeError {
     /// The state has parts that an image cannot hold. All of them are listed.
     #[error("{}", list(.0))]
     Refused(Vec<Finding>),
+    /// Whether the image could be thawed is not known.
+    #[error(transparent)]
+    Unjudged(#[from] Unjudged),
     /// The image could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -54,6 +58,7 @@ impl FreezeError {
             | FreezeError::OtherTicks { .. } => "name the release of the kernel that was running",
             FreezeError::NoTickRate => "take the dump with its HZ noted",
             FreezeError::Refused(_) => "no image was written; each finding says what can be done",
+            FreezeError::Unjudged(_) => "this is a fault of kconv; please report it",
             FreezeError::Write(error) => error.advice(),
         }
     }
@@ -86,21 +91,6 @@ pub struct Place {
     pub field: String,
     /// Value of the field.
     pub value: Option<u64>,
-}
-
-/// A task by pid and name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TaskName {
-    /// Its pid.
-    pub pid: i64,
-    /// Its name (`task_struct.comm`).
-    pub comm: String,
-}
-
-impl fmt::Display for TaskName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "task {} ({})", self.pid, self.comm)
-    }
 }
 
 impl fmt::Display for Place {
@@ -288,6 +278,49 @@ pub enum Flaw {
         /// How many of its ends they have.
         count: u64,
     },
+    /// A namespace other than those that the machine starts with.
+    #[error("{} {kind} namespace of its own ({number}) cannot be carried{}", article(kind), reached(*with))]
+    Namespace {
+        /// Its kind.
+        kind: String,
+        /// Its number, as `/proc/PID/ns` shows it.
+        number: u64,
+        /// How many findings are counted with it, because they are only of what is in it.
+        with: usize,
+    },
+    /// Something in a mount namespace other than that of the first process.
+    #[error("{} in mount namespace {number} cannot be carried", Escaped(path))]
+    InNamespace {
+        /// Its path from the root of all mounts there.
+        path: String,
+        /// The number of the namespace.
+        number: u64,
+    },
+    /// Another process traces the task.
+    #[error("being traced{} cannot be carried{}", tracer.as_ref().map_or(String::new(), |by| format!(" by {by}")), of_threads(*threads))]
+    Traced {
+        /// The process it is of.
+        process: i64,
+        /// The tracer.
+        tracer: Option<TaskName>,
+        /// How many threads of the process it is said of.
+        threads: usize,
+    },
+    /// The task does not come out of the kernel.
+    #[error("it does not stop (state {state}); it waits inside the kernel")]
+    Stuck {
+        /// Its state, as ps shows it.
+        state: char,
+    },
+    /// The task waits for a child that has its memory.
+    #[error("it waits in a vfork until its child, {child}, calls execve or ends")]
+    WaitsInVfork {
+        /// The child.
+        child: TaskName,
+    },
+    /// A thaw would refuse it.
+    #[error("{}", .0.text)]
+    NotThawed(Judgement),
     /// A resource of a kind that nobody can describe.
     #[error("nobody knows how to describe a resource of kind {kind}")]
     UnknownKind {
@@ -354,9 +387,53 @@ pub enum Fault {
     },
 }
 
+impl Flaw {
+    /// Whether it is of state that was read and understood, and cannot be carried; otherwise the
+    /// memory could not be made sense of.
+    pub(crate) fn is_of_state(&self) -> bool {
+        match self {
+            Flaw::NotCarried { .. } | Flaw::InNamespace { .. } | Flaw::NotThawed(_) => true,
+            other => other.is_cause(),
+        }
+    }
+
+    /// Whether more is wrong because of it.
+    pub(crate) fn is_cause(&self) -> bool {
+        matches!(
+            self,
+            Flaw::Namespace { .. }
+                | Flaw::Traced { .. }
+                | Flaw::Stuck { .. }
+                | Flaw::WaitsInVfork { .. }
+        )
+    }
+}
+
+fn article(kind: &str) -> &'static str {
+    match kind.starts_with('i') {
+        true => "an",
+        false => "a",
+    }
+}
+
+fn reached(with: usize) -> String {
+    match with {
+        0 => String::new(),
+        1 => ", and with it one file, folder or mapping".to_owned(),
+        _ => format!(", and with it {with} files, folders and mappings"),
+    }
+}
+
+fn of_threads(threads: usize) -> String {
+    match threads {
+        0 | 1 => String::new(),
+        _ => format!(" ({threads} threads)"),
+    }
+}
+
 impl Finding {
     /// What the user can do about it.
-    pub fn advice(&self) -> &'static str {
+    pub fn advice(&self) -> &str {
         match &self.flaw {
             Flaw::Fault(Fault::NoType { .. } | Fault::NoMember(_) | Fault::NotANumber { .. })
             | Flaw::NoPolicy
@@ -371,12 +448,18 @@ impl Finding {
             Flaw::NoProcess { .. } => {
                 "name processes that this kernel has, or had when the dump was made"
             }
-            Flaw::NotCarried { .. } => {
+            Flaw::NotCarried { .. } | Flaw::Namespace { .. } | Flaw::InNamespace { .. } => {
                 "let the program give it up before the freeze, or freeze another task"
             }
             Flaw::OtherEnd { .. } => {
                 "freeze the processes at the other end with it (`kconv freeze --tree`)"
             }
+            Flaw::Traced { .. } => "let the debugger detach first",
+            Flaw::Stuck { .. } => "wait until its disk or network answers, and try again",
+            Flaw::WaitsInVfork { .. } => {
+                "freeze them when the child has called execve or has ended"
+            }
+            Flaw::NotThawed(judgement) => &judgement.advice,
             Flaw::Fault(Fault::Read(ReadError::Swapped { .. })) => {
                 "freeze the running task instead, which brings its memory in"
             }

@@ -1,14 +1,16 @@
 //! What has to be known of a kernel family beyond its state map.
 
 use crate::error::Flaw;
-use crate::resources::Resources;
 use crate::source::Mapping;
-use kconv_image::{Clocks, CoreNote, KernelAddr, ResourceId, Value};
+use kconv_image::{Clocks, CoreNote, KernelAddr, Resource, ResourceId, Value};
 
 /// How a family names resources, tells time and keeps registers.
 pub(crate) trait Family {
     /// The resource that a pointer in a saved object means.
     fn resource(&mut self, reference: &Reference<'_>) -> Result<ResourceId, Flaw>;
+
+    /// A resource in the place of one that cannot be carried.
+    fn not_carried(&mut self, at: KernelAddr) -> ResourceId;
 
     /// Resources that no saved object points at. What cannot be described is passed to `refuse`
     /// with the object through which it was found.
@@ -19,7 +21,7 @@ pub(crate) trait Family {
     fn unsaved_state(&self, refuse: &mut dyn FnMut(usize, &str, Flaw));
 
     /// All resources named so far.
-    fn into_resources(self: Box<Self>) -> Resources;
+    fn resources(&self) -> &[Resource];
 
     /// The clocks at the freeze; `hz` is the tick rate.
     fn clocks(&self, hz: u32) -> Result<Clocks, Flaw>;

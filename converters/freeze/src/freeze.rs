@@ -1,20 +1,22 @@
 //! From memory to an image.
 
-use crate::error::{Fault, Finding, Flaw, FreezeError};
+use crate::account::in_order;
+use crate::error::{Fault, Finding, Flaw, FreezeError, Place};
 use crate::families::Known;
 use crate::family::Family;
+use crate::judge::Judge;
 use crate::memory::Memory;
 use crate::pages;
 use crate::slots::{Slots, slots};
-use crate::source::{MemorySource, ReadError};
+use crate::source::{Mapping, MemorySource, ReadError};
 use crate::walk::{Selection, Walked, walk};
 use kconv_image::{
-    AddressSpace, CoreNote, Head, Identity, ImageWriter, KernelId, Machine, Object, ObjectId,
-    PageSource, TypeIx,
+    AddressSpace, CoreNote, Head, Identity, Image, ImageWriter, KernelId, Machine, Object,
+    ObjectId, PageSource, TypeIx,
 };
 use kernel_structs::layout::Layout;
 use kernel_structs::state::StateMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
@@ -49,16 +51,44 @@ pub struct Summary {
     pub resources: BTreeMap<String, usize>,
 }
 
-/// Saves the tasks of `selection` that `source` has in an image at `destination`.
+/// What is frozen, who judges it, and where it goes.
+pub struct Order<'a> {
+    /// The tasks.
+    pub selection: &'a Selection,
+    /// Who says what of them could not be thawed.
+    pub judge: &'a mut Judge<'a>,
+    /// Where the image is made.
+    pub destination: &'a Path,
+}
+
+/// A process of which a thread does not stand still: its memory may change while it is read.
+pub(crate) struct Moving {
+    pub(crate) process: i64,
+    pub(crate) thread: i64,
+    pub(crate) flaw: Flaw,
+}
+
+/// Saves the tasks that `source` has and `order` asks for in an image.
+///
+/// What cannot be carried, or could not be thawed, is refused before any page of user memory is read.
 ///
 /// # Errors
 /// If anything that the state map saves cannot be saved; then there is no image, and what was at
-/// `destination` stays. Findings are collected and returned together.
+/// the destination stays. Findings are collected and returned together, causes first.
 pub fn freeze(
     source: &dyn MemorySource,
     kernel: &Kernel<'_>,
-    selection: &Selection,
-    destination: &Path,
+    order: Order<'_>,
+) -> Result<Summary, FreezeError> {
+    freeze_moving(source, kernel, order, Vec::new())
+}
+
+/// As [`freeze`], of tasks of which some do not stand still, and are refused for that.
+pub(crate) fn freeze_moving(
+    source: &dyn MemorySource,
+    kernel: &Kernel<'_>,
+    order: Order<'_>,
+    moving: Vec<Moving>,
 ) -> Result<Summary, FreezeError> {
     let family = Known::named(&kernel.map.family)?;
     let machine = kernel.machine;
@@ -89,30 +119,99 @@ pub fn freeze(
             expected,
         });
     }
-    let mut walked = walk(memory, kernel.map, selection);
+    let mut walked = walk(memory, kernel.map, order.selection);
     let mut findings = std::mem::take(&mut walked.findings);
+    let refused = |findings| Err(FreezeError::Refused(in_order(findings)));
     if walked.tasks == 0 {
-        return Err(FreezeError::Refused(findings));
+        return refused(findings);
     }
-    let head = match family.of(&walked) {
-        Ok(family) => describe(&walked, family, hz, kernel, &mut findings),
-        Err(flaw) => Err(flaw),
-    };
-    let head = match head {
-        Ok(head) if findings.is_empty() => head,
-        Ok(_) => return Err(FreezeError::Refused(findings)),
+    let described = family
+        .of(&walked)
+        .and_then(|family| describe(&walked, family, hz, kernel, &mut findings));
+    add_moving(&walked, moving, &mut findings);
+    let mut described = match described {
+        Ok(described) => described,
         // What is wrong with one object explains it, if there is such a thing.
-        Err(_) if !findings.is_empty() => return Err(FreezeError::Refused(findings)),
+        Err(_) if !findings.is_empty() => return refused(findings),
         Err(flaw) => {
             let place = walked.place(0, String::new(), None);
-            return Err(FreezeError::Refused(vec![Finding { place, flaw }]));
+            return refused(vec![Finding { place, flaw }]);
         }
     };
-    write(&walked, &head, destination)?;
-    Ok(summary(&walked, &head))
+    if findings.iter().all(|finding| finding.flaw.is_of_state()) {
+        let objects = walked.objects.iter().map(|saved| saved.bytes.as_slice());
+        let image = Image::without_pages(&described.head, objects)?;
+        let judgements = (order.judge)(&image, kernel.layout)?;
+        findings.extend(judgements.into_iter().map(|judgement| Finding {
+            place: Place::default(),
+            flaw: Flaw::NotThawed(judgement),
+        }));
+    }
+    if findings.is_empty() {
+        let spaces = pages::address_spaces(&walked, &described.mappings, &mut findings);
+        described.head.address_spaces = spaces;
+    }
+    if findings.is_empty() {
+        match core_notes(&walked, &*described.family) {
+            Ok(notes) => described.head.core_notes = notes,
+            Err(flaw) => findings.push(Finding {
+                place: walked.place(0, String::new(), None),
+                flaw,
+            }),
+        }
+    }
+    if !findings.is_empty() {
+        return refused(findings);
+    }
+    write(&walked, &described.head, order.destination)?;
+    Ok(summary(&walked, &described.head))
 }
 
-/// The image without its bytes. What is in `findings` afterwards makes it worthless.
+/// Adds that processes do not stand still. What could not be made sense of in their memory may be
+/// because of that.
+fn add_moving(walked: &Walked<'_>, moving: Vec<Moving>, findings: &mut Vec<Finding>) {
+    let processes: BTreeSet<i64> = moving.iter().map(|one| one.process).collect();
+    let number = |task: usize, field: &str| walked.view(task).ok()?.signed(field).ok();
+    let tasks = || (0..walked.tasks).filter_map(|task| Some((task, number(task, "pid")?)));
+    let of_moving: BTreeSet<i64> = tasks()
+        .filter(|(task, _)| number(*task, "tgid").is_some_and(|id| processes.contains(&id)))
+        .map(|(_, pid)| pid)
+        .collect();
+    findings.retain(|finding| {
+        let task = finding.place.task.as_ref();
+        finding.flaw.is_of_state() || !task.is_some_and(|task| of_moving.contains(&task.pid))
+    });
+    for Moving {
+        process,
+        thread,
+        flaw,
+    } in moving
+    {
+        // The kernel's memory says so of a thread that is traced, unless its tracer let it go.
+        let told = |known: &Finding| match (&known.flaw, &flaw) {
+            (Flaw::Traced { process: known, .. }, Flaw::Traced { .. }) => *known == process,
+            _ => false,
+        };
+        if !findings.iter().any(told) {
+            let task = tasks().find(|(_, pid)| *pid == thread);
+            let place = match task {
+                Some((task, _)) => walked.place(task, String::new(), None),
+                None => Place::default(),
+            };
+            findings.push(Finding { place, flaw });
+        }
+    }
+}
+
+/// An image but for its bytes and what stands in user memory.
+struct Described<'w> {
+    head: Head,
+    family: Box<dyn Family + 'w>,
+    /// What is mapped in the address space of each `mm_struct`.
+    mappings: Vec<(usize, Vec<Mapping>)>,
+}
+
+/// Describes an image. What is in `findings` afterwards makes it worthless.
 ///
 /// # Errors
 /// A flaw that is not of one object.
@@ -122,12 +221,24 @@ fn describe<'w>(
     hz: u32,
     kernel: &Kernel<'_>,
     findings: &mut Vec<Finding>,
-) -> Result<Head, Flaw> {
-    let mut address_spaces = Vec::new();
-    // A page seems to be stray where the mappings could not be reached.
-    if findings.is_empty() {
-        address_spaces = pages::address_spaces(walked, &*family, findings);
+) -> Result<Described<'w>, Flaw> {
+    let mut mappings = Vec::new();
+    // What could not be reached explains why mappings do not make sense.
+    let is_sound = findings.iter().all(|finding| finding.flaw.is_of_state());
+    for mm in walked.objects_of("mm_struct").filter(|_| is_sound) {
+        match family.mappings(mm) {
+            Ok(of_mm) => mappings.push((mm, of_mm)),
+            Err(flaw) => findings.push(Finding {
+                place: walked.place(mm, String::new(), None),
+                flaw,
+            }),
+        }
     }
+    let empty = |(mm, _): &(usize, Vec<Mapping>)| AddressSpace {
+        mm: ObjectId(*mm as u32),
+        runs: Vec::new(),
+    };
+    let address_spaces = mappings.iter().map(empty).collect();
     let Slots {
         slots,
         symbols,
@@ -149,7 +260,7 @@ fn describe<'w>(
     });
     let mut facts = family.facts()?;
     facts.extend(walked.memory.source.facts());
-    Ok(Head {
+    let head = Head {
         identity: Identity {
             machine: kernel.machine,
             family: kernel.map.family.clone(),
@@ -165,8 +276,13 @@ fn describe<'w>(
         remainder: Vec::new(),
         provenance: Vec::new(),
         address_spaces,
-        core_notes: core_notes(walked, &*family)?,
-        resources: family.into_resources().into_list(),
+        core_notes: Vec::new(),
+        resources: family.resources().to_vec(),
+    };
+    Ok(Described {
+        head,
+        family,
+        mappings,
     })
 }
 

@@ -9,6 +9,7 @@
 //! counts and pointers to nowhere are refused by name.
 #![forbid(unsafe_code)]
 
+mod account;
 mod dump;
 mod elf;
 mod error;
@@ -17,6 +18,7 @@ mod family;
 mod fits;
 mod freeze;
 mod identify;
+mod judge;
 mod linux24;
 mod linux6;
 mod memory;
@@ -33,10 +35,11 @@ mod walk;
 
 pub use dump::{Dump, DumpError, Meta};
 pub use elf::{ElfError, build_id};
-pub use error::{Fault, Finding, Flaw, FreezeError, Place, TaskName};
+pub use error::{Fault, Finding, Flaw, FreezeError, Place};
 pub use fits::Mismatch;
-pub use freeze::{Kernel, Summary, freeze};
+pub use freeze::{Kernel, Order, Summary, freeze};
 pub use identify::{Identified, IdentifyError};
+pub use judge::{Judge, Judgement, NOT_CARRIED, Unjudged, anything};
 pub use linux6::{SUSPENDED, XsaveComponents, xsave_standard_form};
 pub use registered::{FreezeDumpError, OfDump, freeze_dump};
 pub use running::{

@@ -15,7 +15,7 @@ use crate::family::{Family, Reference};
 use crate::resources::Resources;
 use crate::source::Mapping;
 use crate::walk::Walked;
-use kconv_image::{Clocks, CoreNote, KernelAddr, ObjectId, ResourceId, Value};
+use kconv_image::{Clocks, CoreNote, KernelAddr, ObjectId, Resource, ResourceId, Value};
 use std::collections::BTreeSet;
 
 /// The task used the FPU since it was switched in, so that its registers are still there
@@ -86,6 +86,10 @@ impl Family for Linux24<'_> {
         Ok(self.resources.add(kind, mount, resource))
     }
 
+    fn not_carried(&mut self, at: KernelAddr) -> ResourceId {
+        self.resources.not_carried(at)
+    }
+
     fn unbound_resources(&mut self, refuse: &mut dyn FnMut(usize, Flaw)) {
         let walked = self.walked;
         for file in walked.objects_of("file") {
@@ -109,8 +113,8 @@ impl Family for Linux24<'_> {
         }
     }
 
-    fn into_resources(self: Box<Self>) -> Resources {
-        self.resources
+    fn resources(&self) -> &[Resource] {
+        self.resources.list()
     }
 
     fn clocks(&self, hz: u32) -> Result<Clocks, Flaw> {

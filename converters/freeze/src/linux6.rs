@@ -30,7 +30,10 @@ use crate::memory::View;
 use crate::resources::Resources;
 use crate::source::Mapping;
 use crate::walk::Walked;
-use kconv_image::{Clocks, CoreNote, KernelAddr, ObjectId, ResourceId, Value};
+use kconv_image::{Clocks, CoreNote, KernelAddr, ObjectId, Resource, ResourceId, Value};
+
+/// Size of a kernel stack (`arch/x86/include/asm/page_64_types.h`, without KASAN).
+const THREAD_SIZE: u64 = 16384;
 
 /// Linux 6 on x86-64.
 pub(crate) struct Linux6<'w> {
@@ -55,9 +58,8 @@ impl<'w> Linux6<'w> {
     }
 
     /// The task in whose kernel stack `at` lies (`include/linux/sched/task_stack.h`:
-    /// task_stack_page; THREAD_SIZE is 16 KiB).
+    /// task_stack_page).
     fn task_with_stack_around(&self, at: KernelAddr) -> Result<Option<usize>, Fault> {
-        const THREAD_SIZE: u64 = 16384;
         for task in 0..self.walked.tasks {
             let stack = self.walked.view(task)?.unsigned("stack")?;
             if at
@@ -116,6 +118,10 @@ impl Family for Linux6<'_> {
         Ok(self.resources.add(kind, mount, resource))
     }
 
+    fn not_carried(&mut self, at: KernelAddr) -> ResourceId {
+        self.resources.not_carried(at)
+    }
+
     fn unbound_resources(&mut self, refuse: &mut dyn FnMut(usize, Flaw)) {
         let walked = self.walked;
         for file in walked.objects_of("file") {
@@ -135,8 +141,8 @@ impl Family for Linux6<'_> {
         self.refusals(refuse);
     }
 
-    fn into_resources(self: Box<Self>) -> Resources {
-        self.resources
+    fn resources(&self) -> &[Resource] {
+        self.resources.list()
     }
 
     fn clocks(&self, hz: u32) -> Result<Clocks, Flaw> {

@@ -1,43 +1,39 @@
 //! User memory: which pages of which address space are present, and how they are mapped.
 
-use crate::error::{Fault, Finding, Flaw};
-use crate::family::Family;
+use crate::error::{Finding, Flaw};
 use crate::source::Mapping;
 use crate::walk::Walked;
 use kconv_image::{AddressSpace, ObjectId, PAGE_SIZE, PageRun, UserAddr};
 
-/// The address spaces that have an object of type `mm_struct`, in the order of those: that of
-/// the first task with user memory is the first. Neighbouring pages of the same access make a
+/// The address spaces of the `mm_struct`s that have these `mappings`, in their order: that of the first
+/// task with user memory is the first. Neighbouring pages of the same access make a
 /// run.
 pub(crate) fn address_spaces(
     walked: &Walked<'_>,
-    family: &dyn Family,
+    mappings: &[(usize, Vec<Mapping>)],
     findings: &mut Vec<Finding>,
 ) -> Vec<AddressSpace> {
     let mut spaces = Vec::new();
     let mut position = 0;
-    for mm in walked.objects_of("mm_struct") {
+    for (mm, mappings) in mappings {
+        let mm = *mm;
         let mut refuse = |flaw: Flaw| {
             findings.push(Finding {
                 place: walked.place(mm, String::new(), None),
                 flaw,
             });
         };
-        let found = family.mappings(mm).and_then(|mappings| {
-            let space = walked.space(mm, &mappings);
-            let pages = walked.memory.source.pages(&space).map_err(Fault::from)?;
-            Ok((pages, mappings))
-        });
-        let (pages, mappings) = match found {
-            Ok(found) => found,
-            Err(flaw) => {
-                refuse(flaw);
+        let space = walked.space(mm, mappings);
+        let pages = match walked.memory.source.pages(&space) {
+            Ok(pages) => pages,
+            Err(error) => {
+                refuse(error.into());
                 continue;
             }
         };
         let mut runs: Vec<PageRun> = Vec::new();
         for page in pages {
-            let Some(access) = access(&mappings, page) else {
+            let Some(access) = access(mappings, page) else {
                 refuse(Flaw::StrayPage { at: page });
                 continue;
             };

@@ -3,7 +3,8 @@
 use crate::dump::{Dump, DumpError};
 use crate::error::FreezeError;
 use crate::fits::{self, Mismatch};
-use crate::freeze::{Kernel, Summary, freeze};
+use crate::freeze::{Kernel, Order, Summary, freeze};
+use crate::judge::Judge;
 use crate::memory::Memory;
 use crate::walk::Selection;
 use kconv_image::{Fingerprint, KernelId, Machine};
@@ -120,6 +121,7 @@ pub struct OfDump<'a> {
 pub fn freeze_dump(
     directory: &Path,
     wanted: &OfDump<'_>,
+    judge: &mut Judge<'_>,
     destination: &Path,
 ) -> Result<Summary, FreezeDumpError> {
     let mut dump = Dump::open(directory)?;
@@ -172,7 +174,12 @@ pub fn freeze_dump(
         [] => Selection::All,
         pids => Selection::Processes(pids.iter().map(|pid| i64::from(*pid)).collect()),
     };
-    Ok(freeze(&dump, &kernel, &selection, destination)?)
+    let order = Order {
+        selection: &selection,
+        judge,
+        destination,
+    };
+    Ok(freeze(&dump, &kernel, order)?)
 }
 
 fn machine(release: &Release) -> Result<Machine, FreezeDumpError> {

@@ -1,5 +1,6 @@
 //! The resources named so far, each once.
 
+use crate::judge::NOT_CARRIED;
 use kconv_image::{KernelAddr, Resource, ResourceId, Value};
 use std::collections::BTreeMap;
 
@@ -39,6 +40,14 @@ impl Resources {
         id
     }
 
+    /// The resource in the place of one that cannot be carried.
+    pub(crate) fn not_carried(&mut self, at: KernelAddr) -> ResourceId {
+        self.known(NOT_CARRIED, at, None).unwrap_or_else(|| {
+            let resource = Attributes::default().resource(NOT_CARRIED, at);
+            self.add(NOT_CARRIED, None, resource)
+        })
+    }
+
     /// Adds an attribute to a resource, unless it has one of this name.
     pub(crate) fn describe(&mut self, id: ResourceId, name: &str, value: Value) {
         if let Some(resource) = self.list.get_mut(id.0 as usize)
@@ -48,8 +57,8 @@ impl Resources {
         }
     }
 
-    pub(crate) fn into_list(self) -> Vec<Resource> {
-        self.list
+    pub(crate) fn list(&self) -> &[Resource] {
+        &self.list
     }
 }
 

@@ -11,9 +11,10 @@ mod tasks;
 pub use error::StopError;
 
 use crate::elf::{self, Core, ElfError, Load, read_some};
-use crate::error::FreezeError;
-use crate::freeze::{Kernel, Summary, freeze};
+use crate::error::{Flaw, FreezeError};
+use crate::freeze::{Kernel, Moving, Order, Summary, freeze_moving};
 use crate::identify::{Identified, IdentifyError, identify};
+use crate::judge::Judge;
 use crate::memory::Memory;
 use crate::source::{MemorySource, ReadError, Space};
 use crate::symbols::Symbols;
@@ -27,7 +28,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
-use stop::Stopped;
+use stop::{Stopped, Why};
 
 const KCORE: &str = "/proc/kcore";
 const KALLSYMS: &str = "/proc/kallsyms";
@@ -132,13 +133,14 @@ impl RunningError {
     }
 }
 
-/// Saves the chosen processes in an image at `destination`. What becomes of them `afterwards` says
-/// when the image is on disk and they still stand.
+/// Saves the chosen processes in an image at `destination`, if `judge` has nothing against it. What
+/// becomes of them `afterwards` says when the image is on disk and they still stand.
 ///
 /// # Errors
 /// If they cannot be saved; then there is no image, and they run on.
 pub fn freeze_running(
     chosen: Chosen<'_>,
+    judge: &mut Judge<'_>,
     afterwards: impl FnOnce() -> Afterwards,
     destination: &Path,
 ) -> Result<Frozen, RunningError> {
@@ -168,7 +170,25 @@ pub fn freeze_running(
         id,
         hz,
     };
-    let summary = freeze(&running, &kernel, &selection, destination)?;
+    let moving = stopped.moving().iter();
+    let moving = moving.map(|(thread, moving)| Moving {
+        process: moving.process.into(),
+        thread: (*thread).into(),
+        flaw: match moving.why {
+            Why::Traced(tracer) => Flaw::Traced {
+                process: moving.process.into(),
+                tracer: Some(tasks::name(tracer)),
+                threads: 1,
+            },
+            Why::Stuck(state) => Flaw::Stuck { state },
+        },
+    });
+    let order = Order {
+        selection: &selection,
+        judge,
+        destination,
+    };
+    let summary = freeze_moving(&running, &kernel, order, moving.collect())?;
     let pause = match afterwards() {
         Afterwards::RunOn => stopped.run_on(),
         Afterwards::Kill => stopped.kill(),

@@ -52,6 +52,16 @@ pub(crate) fn slots(walked: &Walked<'_>, family: &mut dyn Family) -> Slots {
                     // What is reset may be anywhere, and is kept as the number that it is.
                     Err(Flaw::NoSymbol) if is_reset => {}
                     Err(flaw) => {
+                        if flaw.is_of_state() {
+                            // Whoever judges the image sees that there is something.
+                            let target = SlotTarget::Resource(family.not_carried(at));
+                            let (object, offset) = (ObjectId(object as u32), offset as u32);
+                            found.slots.push(Slot {
+                                object,
+                                offset,
+                                target,
+                            });
+                        }
                         let place = walked.place(object, place.path.clone(), Some(value));
                         found.findings.push(Finding { place, flaw });
                     }

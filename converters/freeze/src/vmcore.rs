@@ -16,8 +16,9 @@ pub use kdump::KdumpError;
 
 use crate::elf::{self, ElfError};
 use crate::error::FreezeError;
-use crate::freeze::{Kernel, Summary, freeze};
+use crate::freeze::{Kernel, Order, Summary, freeze};
 use crate::identify::{IdentifyError, identify};
+use crate::judge::Judge;
 use crate::source::{Content, MemorySource, ReadError, Space};
 use crate::symbols::Symbols;
 use crate::walk::Selection;
@@ -145,6 +146,7 @@ impl VmcoreError {
 pub fn freeze_vmcore(
     path: &Path,
     pids: &[i32],
+    judge: &mut Judge<'_>,
     destination: &Path,
 ) -> Result<Summary, VmcoreError> {
     let mut dump = Vmcore::open(path)?;
@@ -179,7 +181,12 @@ pub fn freeze_vmcore(
     };
     let processes: BTreeSet<i64> = pids.iter().map(|pid| i64::from(*pid)).collect();
     let selection = Selection::Processes(processes);
-    Ok(freeze(&dump, &kernel, &selection, destination)?)
+    let order = Order {
+        selection: &selection,
+        judge,
+        destination,
+    };
+    Ok(freeze(&dump, &kernel, order)?)
 }
 
 /// The memory of a dumped machine.

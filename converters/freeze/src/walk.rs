@@ -22,11 +22,11 @@ mod tests;
 pub use roots::Selection;
 pub(crate) use roots::{TaskAddress, task_addresses};
 
-use crate::error::{Fault, Finding, Flaw, Place, TaskName};
+use crate::error::{Fault, Finding, Flaw, Place};
 use crate::memory::{Memory, View, little_endian};
 use crate::places::{self, SavedType, SavedTypes, Shape, holds};
 use crate::source::{Mapping, ReadError, Space};
-use kconv_image::KernelAddr;
+use kconv_image::{KernelAddr, TaskName};
 use kernel_structs::state::{Derived, DerivedPlace, Follow, Policy, StateMap};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -437,7 +437,7 @@ impl<'a> Walked<'a> {
 }
 
 /// The task that `view` is of.
-fn name_of(view: &View<'_>) -> Option<TaskName> {
+pub(crate) fn name_of(view: &View<'_>) -> Option<TaskName> {
     Some(TaskName {
         pid: view.signed("pid").ok()?,
         comm: view.text("comm").ok()?,

@@ -4,7 +4,7 @@
 mod frozen;
 
 use frozen::{DUMPS, Frozen, dump, image};
-use kconv_freeze::{Dump, Kernel, OfDump, Selection, freeze, freeze_dump};
+use kconv_freeze::{Dump, Kernel, OfDump, Order, Selection, anything, freeze, freeze_dump};
 use kconv_image::{Fingerprint, KernelId, Machine};
 use kernel_structs::releases::Registry;
 use serde_json::Value;
@@ -16,7 +16,7 @@ fn the_committed_images_are_made_of_the_committed_dumps() {
     let directory = tempfile::tempdir().unwrap();
     for name in DUMPS {
         let made = directory.path().join(name);
-        freeze_dump(&dump(name), &OfDump::default(), &made).unwrap();
+        freeze_dump(&dump(name), &OfDump::default(), &mut anything, &made).unwrap();
         assert!(
             fs::read(&made).unwrap() == fs::read(image(name)).unwrap(),
             "tests/images/{name}.img is out of date; make it with \
@@ -37,16 +37,29 @@ fn of(release: &str) -> OfDump<'_> {
 fn the_release_can_be_named_and_is_held_against_the_dump() {
     let directory = tempfile::tempdir().unwrap();
     let made = directory.path().join("image");
-    let summary = freeze_dump(&dump("2.4.36-i386-up"), &of("2.4.36-up"), &made).unwrap();
+    let summary = freeze_dump(
+        &dump("2.4.36-i386-up"),
+        &of("2.4.36-up"),
+        &mut anything,
+        &made,
+    )
+    .unwrap();
     assert_eq!((summary.tasks, summary.pages), (22, 69));
     fs::remove_file(&made).unwrap();
-    let error = freeze_dump(&dump("2.4.36-i386-up"), &of("2.4.36-smp"), &made).unwrap_err();
+    let error = freeze_dump(
+        &dump("2.4.36-i386-up"),
+        &of("2.4.36-smp"),
+        &mut anything,
+        &made,
+    )
+    .unwrap_err();
     assert!(
         error
             .to_string()
             .ends_with("the dump is of 2.4.36 i386 up, not of 2.4.36-smp (2.4.36 i386 smp)")
     );
-    let error = freeze_dump(&dump("2.4.36-i386-up"), &of("2.4.37"), &made).unwrap_err();
+    let error =
+        freeze_dump(&dump("2.4.36-i386-up"), &of("2.4.37"), &mut anything, &made).unwrap_err();
     assert!(error.to_string().contains("not of 2.4.37-up"));
     assert!(!made.exists());
 }
@@ -60,7 +73,7 @@ fn tasks_are_chosen_out_of_a_dump() {
         processes: &[7, 21],
         ..OfDump::default()
     };
-    freeze_dump(&dump("2.4.36-i386-up"), &wanted, &made).unwrap();
+    freeze_dump(&dump("2.4.36-i386-up"), &wanted, &mut anything, &made).unwrap();
     let frozen = Frozen::open(&made);
     let tasks = frozen.of_type("task_struct");
     let pids: Vec<i128> = tasks
@@ -113,7 +126,7 @@ fn a_system_map_serves_as_the_file_of_symbols() {
         fs::write(file("index.json"), index.to_string()).unwrap();
         let frozen = |wanted: &OfDump<'_>| {
             let made = file("image");
-            freeze_dump(directory.path(), wanted, &made).unwrap();
+            freeze_dump(directory.path(), wanted, &mut anything, &made).unwrap();
             let bytes = fs::read(&made).unwrap();
             fs::remove_file(&made).unwrap();
             bytes
@@ -153,7 +166,12 @@ fn ticks_are_held_against_the_release() {
     };
     let source = Dump::open(&dump("2.4.36-i386-up")).unwrap();
     let made = directory.path().join("image");
-    let error = freeze(&source, &kernel, &Selection::All, &made).unwrap_err();
+    let order = Order {
+        selection: &Selection::All,
+        judge: &mut anything,
+        destination: &made,
+    };
+    let error = freeze(&source, &kernel, order).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the kernel has 100 ticks a second, and 2.4.36-up has 1000"

@@ -4,7 +4,7 @@
 mod frozen;
 
 use frozen::{DUMPS, dump};
-use kconv_freeze::{FreezeDumpError, FreezeError, OfDump, freeze_dump};
+use kconv_freeze::{FreezeDumpError, FreezeError, OfDump, anything, freeze_dump};
 use kconv_image::{Image, Verify};
 use std::fs;
 
@@ -47,7 +47,7 @@ fn damaged_memory_never_ends_in_anything_but_an_image_or_findings() {
                 damaged[at..at + 4].copy_from_slice(&value);
             }
             fs::write(directory.path().join("objects.bin"), &damaged).unwrap();
-            match freeze_dump(directory.path(), &OfDump::default(), &made) {
+            match freeze_dump(directory.path(), &OfDump::default(), &mut anything, &made) {
                 Ok(_) => {
                     let image = Image::open(&made).unwrap();
                     assert!(

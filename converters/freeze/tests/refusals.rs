@@ -4,7 +4,7 @@
 mod frozen;
 
 use frozen::{Frozen, dump, image};
-use kconv_freeze::{OfDump, freeze_dump};
+use kconv_freeze::{OfDump, anything, freeze_dump};
 use kconv_image::ObjectId;
 use serde_json::{Value, json};
 use std::fs;
@@ -104,7 +104,7 @@ impl Damaged {
             processes: &self.wanted,
             ..OfDump::default()
         };
-        let error = freeze_dump(self.directory.path(), &wanted, &made).unwrap_err();
+        let error = freeze_dump(self.directory.path(), &wanted, &mut anything, &made).unwrap_err();
         let left = fs::read_dir(self.directory.path()).unwrap().count();
         assert_eq!(left, before, "no image and no part of one");
         let place = self.directory.path().display().to_string();
@@ -121,7 +121,13 @@ fn an_undamaged_copy_is_not_refused() {
         fs::copy(dump(NAME).join(name), damaged.file(name)).unwrap();
     }
     let made = damaged.file("image");
-    freeze_dump(damaged.directory.path(), &OfDump::default(), &made).unwrap();
+    freeze_dump(
+        damaged.directory.path(),
+        &OfDump::default(),
+        &mut anything,
+        &made,
+    )
+    .unwrap();
     assert!(fs::read(made).unwrap() == fs::read(image(NAME)).unwrap());
 }
 
@@ -316,7 +322,8 @@ fn symbols_that_contradict_the_index() {
 fn what_is_no_dump() {
     let directory = tempfile::tempdir().unwrap();
     let made = directory.path().join("image");
-    let error = freeze_dump(directory.path(), &OfDump::default(), &made).unwrap_err();
+    let error =
+        freeze_dump(directory.path(), &OfDump::default(), &mut anything, &made).unwrap_err();
     assert!(
         error.to_string().contains("index.json: cannot read"),
         "{error}"
@@ -352,7 +359,8 @@ fn objects_that_are_larger_than_the_releases() {
     text["meta"]["config"] = json!([]);
     fs::write(&index, text.to_string()).unwrap();
     let made = directory.path().join("image");
-    let error = freeze_dump(directory.path(), &OfDump::default(), &made).unwrap_err();
+    let error =
+        freeze_dump(directory.path(), &OfDump::default(), &mut anything, &made).unwrap_err();
     let said = error.to_string();
     assert!(
         said.contains("struct task_struct has 1696 bytes in the dump, and 1440 in the release"),

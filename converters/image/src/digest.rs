@@ -25,6 +25,10 @@ impl From<blake3::Hash> for Digest {
 }
 
 impl Digest {
+    pub(crate) fn of(bytes: &[u8]) -> Digest {
+        blake3::hash(bytes).into()
+    }
+
     /// The digest of a head: everything before the objects, and the notes up to this digest.
     pub(crate) fn of_head(head: &[u8], notes: &[u8]) -> Digest {
         let mut hasher = blake3::Hasher::new();

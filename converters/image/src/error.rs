@@ -397,6 +397,12 @@ pub enum WriteError {
         /// Where it says they are.
         found: u64,
     },
+    /// What was made is no image.
+    #[error("what was made cannot be read: {source}")]
+    ReadBack {
+        /// Why not.
+        source: Box<ImageError>,
+    },
     /// The parts do not go together.
     #[error("{}: {flaw}", path.display())]
     Flaw {
@@ -426,6 +432,7 @@ impl WriteError {
             | WriteError::OtherHead { .. }
             | WriteError::PageArea { .. }
             | WriteError::RunPosition { .. }
+            | WriteError::ReadBack { .. }
             | WriteError::Flaw { .. } => "this is a fault of kconv: please report it",
         }
     }

@@ -1,5 +1,6 @@
 //! Writing an image: objects one by one, then pages, notes and the head of the file.
 
+mod memory;
 mod notes;
 mod pages;
 mod temporary;
@@ -165,13 +166,7 @@ impl ImageWriter {
             pages,
         )?;
 
-        let digests = notes.len() - DIGEST_BYTES;
-        let head_digest = notes.len() - HEAD_DIGEST;
-        notes[digests..][..32].copy_from_slice(&objects_digest.0);
-        notes[digests + 32..][..32].copy_from_slice(&pages_digest.0);
-        let seal = Digest::of_head(&complete.head, &notes[..head_digest]);
-        notes[head_digest..].copy_from_slice(&seal.0);
-
+        seal(&mut notes, &complete.head, objects_digest, pages_digest);
         let file = &self.temporary.file;
         file.write_all_at(&complete.head, 0)
             .and_then(|()| file.write_all_at(&notes, geometry.notes()))
@@ -192,6 +187,16 @@ impl ImageWriter {
         self.buffer.clear();
         Ok(())
     }
+}
+
+/// Puts the digests into the notes, and that of the head and the notes themselves behind them.
+fn seal(notes: &mut [u8], head: &[u8], objects: Digest, pages: Digest) {
+    let digests = notes.len() - DIGEST_BYTES;
+    let head_digest = notes.len() - HEAD_DIGEST;
+    notes[digests..][..32].copy_from_slice(&objects.0);
+    notes[digests + 32..][..32].copy_from_slice(&pages.0);
+    let seal = Digest::of_head(head, &notes[..head_digest]);
+    notes[head_digest..].copy_from_slice(&seal.0);
 }
 
 fn flawed(path: &Path, flaw: Flaw) -> WriteError {

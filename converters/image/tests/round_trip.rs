@@ -444,3 +444,51 @@ fn what_is_not_there_is_not_found() {
     assert!(!page(3, 0xbfff_f000), "another task has but one");
     assert!(!page(0, 0x0804_8000), "not an mm");
 }
+
+#[test]
+fn an_image_without_pages_is_the_same_but_for_them() {
+    for machine in [Machine::I386, Machine::X86_64] {
+        let Sample { head, objects, .. } = sample(machine);
+        let whole = objects.iter().map(Vec::as_slice);
+        let image = Image::without_pages(&head, whole.clone()).unwrap();
+        assert!(image.verify(Verify::Everything).is_empty());
+        let mut stream = image.objects();
+        for bytes in &objects {
+            assert_eq!(stream.next_object().unwrap().unwrap().1, bytes.as_slice());
+        }
+        assert!(
+            head.address_spaces
+                .iter()
+                .any(|space| !space.runs.is_empty())
+        );
+        let mut expected = head.clone();
+        for space in &mut expected.address_spaces {
+            space.runs.clear();
+        }
+        assert!(*image.head() == expected);
+
+        let refused = |objects: &mut dyn Iterator<Item = &[u8]>| {
+            Image::without_pages(&head, objects)
+                .map(drop)
+                .unwrap_err()
+                .to_string()
+        };
+        let count = objects.len();
+        assert_eq!(
+            refused(&mut whole.clone().skip(1)),
+            format!(
+                "<memory>: object 0 is {} bytes long, but was declared as {}",
+                objects[1].len(),
+                objects[0].len()
+            )
+        );
+        assert_eq!(
+            refused(&mut whole.clone().take(count - 1)),
+            format!("<memory>: {} of {count} objects were given", count - 1)
+        );
+        assert_eq!(
+            refused(&mut whole.chain([&[7_u8][..]])),
+            format!("<memory>: object {count} is 1 bytes long, but was not declared")
+        );
+    }
+}

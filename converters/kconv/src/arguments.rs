@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use kconv_thaw::ClockRule;
+use kconv_thaw::{Choice, ClockRule};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -198,6 +198,23 @@ pub(crate) struct Freeze {
 pub(crate) struct Thaw {
     /// The image
     pub(crate) image: PathBuf,
+    /// Make only these processes, with all their threads
+    #[arg(
+        long,
+        value_name = "PID",
+        value_delimiter = ',',
+        conflicts_with = "except",
+        value_parser = clap::value_parser!(i32).range(1..)
+    )]
+    only: Vec<i32>,
+    /// Make all processes but these
+    #[arg(
+        long,
+        value_name = "PID",
+        value_delimiter = ',',
+        value_parser = clap::value_parser!(i32).range(1..)
+    )]
+    except: Vec<i32>,
     /// What CLOCK_MONOTONIC and CLOCK_BOOTTIME of the tasks read
     #[arg(long, value_enum, value_name = "RULE", default_value_t = ThawClocks::Suspended)]
     clocks: ThawClocks,
@@ -225,6 +242,16 @@ enum ThawClocks {
 }
 
 impl Thaw {
+    /// The processes that are made.
+    pub(crate) fn choice(&self) -> Choice {
+        let pids = |of: &[i32]| of.iter().copied().collect();
+        match (self.only.as_slice(), self.except.as_slice()) {
+            ([], []) => Choice::All,
+            ([], except) => Choice::Except(pids(except)),
+            (only, _) => Choice::Only(pids(only)),
+        }
+    }
+
     /// The rule for the clocks of the tasks.
     pub(crate) fn rule(&self) -> ClockRule {
         match self.clocks {
@@ -337,6 +364,31 @@ mod tests {
             "kconv freeze 7 --symbols m -o i",
         ] {
             assert!(parsed(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn processes_are_chosen_out_of_an_image() {
+        let choice = |words: &str| {
+            let parsed = Arguments::try_parse_from(words.split(' '));
+            match parsed.map(|arguments| arguments.command) {
+                Ok(Some(Command::Thaw(thaw))) => Some(thaw.choice()),
+                _ => None,
+            }
+        };
+        let set = |pids: &[i32]| pids.iter().copied().collect();
+        for (words, expected) in [
+            ("kconv thaw i", Choice::All),
+            ("kconv thaw --only 7 i", Choice::Only(set(&[7]))),
+            (
+                "kconv thaw i --except 7,9 --except 8",
+                Choice::Except(set(&[7, 8, 9])),
+            ),
+        ] {
+            assert_eq!(choice(words), Some(expected), "{words}");
+        }
+        for wrong in ["kconv thaw --only 7 --except 8 i", "kconv thaw --only 0 i"] {
+            assert_eq!(choice(wrong), None, "{wrong}");
         }
     }
 

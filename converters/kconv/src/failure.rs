@@ -5,7 +5,7 @@ use crate::standalone::{exit, exit_code};
 use crate::style;
 use kconv_freeze::{Finding, FreezeDumpError, FreezeError, RunningError, VmcoreError};
 use kconv_runtime::error::ConvertError;
-use kconv_thaw::ThawError;
+use kconv_thaw::{Obstacle, ThawError};
 use kernel_structs::releases::{LookupError, is_file_like};
 use std::io::Write;
 use std::path::PathBuf;
@@ -52,6 +52,9 @@ pub(crate) enum Failure {
     Terminal { name: String },
     #[error(transparent)]
     Thaw(#[from] ThawError),
+    /// What of an image, converted, could not be thawed.
+    #[error("{} in the way of a thaw", things(.0.len(), "is", "are"))]
+    NotThawable(Vec<Obstacle>),
     #[error("{}: the image is of {release}, which is no release known here", image.display())]
     UnknownKernel { image: PathBuf, release: String },
     #[error("{}: the image is of {found}, not of {expected}", image.display())]
@@ -144,13 +147,22 @@ impl From<FreezeDumpError> for Failure {
     }
 }
 
+fn things(count: usize, one: &str, many: &str) -> String {
+    match count {
+        1 => format!("one thing {one}"),
+        _ => format!("{count} things {many}"),
+    }
+}
+
 impl Failure {
     /// See `kconv --help`.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Failure::Convert(error) => exit_code(error),
-            Failure::Findings { .. } | Failure::Reported { .. } => exit::FINDINGS,
-            Failure::Thaw(ThawError::Obstacles(_)) => exit::FINDINGS,
+            Failure::Findings { .. } | Failure::Reported { .. } | Failure::NotThawable(_) => {
+                exit::FINDINGS
+            }
+            Failure::Thaw(ThawError::Obstacles { .. }) => exit::FINDINGS,
             Failure::Thaw(ThawError::Make { .. }) => exit::FAULT,
             _ if self.refused().is_some() => exit::FINDINGS,
             Failure::Registry(_) | Failure::Tasks(TasksError::Field(FieldError::Path { .. })) => {
@@ -179,7 +191,9 @@ impl Failure {
             Failure::Freeze(error) => error.advice(),
             Failure::Running(error) => error.advice().to_owned(),
             Failure::Vmcore(error) => error.advice().to_owned(),
-            Failure::Thaw(ThawError::Obstacles(_)) => return None,
+            Failure::Thaw(ThawError::Obstacles { apart: None, .. }) | Failure::NotThawable(_) => {
+                return None;
+            }
             Failure::Thaw(error) => error.advice(),
             Failure::Lookup(error) => error.advice(),
             Failure::Registry(_) => String::from(
@@ -265,16 +279,15 @@ impl Failure {
                 writeln!(out, "{error}refused{error:#}: {finding}")?;
                 writeln!(out, "  {advice}= {}{advice:#}", finding.advice())?;
             }
-            let things = match findings.len() {
-                1 => "one thing".to_owned(),
-                count => format!("{count} things"),
-            };
+            let things = things(findings.len(), "cannot", "cannot");
             return writeln!(
                 out,
-                "{error}error{error:#}: {things} cannot be saved; no image was written"
+                "{error}error{error:#}: {things} be saved; no image was written"
             );
         }
-        if let Failure::Thaw(ThawError::Obstacles(obstacles)) = self {
+        if let Failure::Thaw(ThawError::Obstacles { all: obstacles, .. })
+        | Failure::NotThawable(obstacles) = self
+        {
             for obstacle in obstacles {
                 writeln!(out, "{error}obstacle{error:#}: {obstacle}")?;
                 writeln!(out, "  {advice}= {}{advice:#}", obstacle.advice)?;
@@ -301,7 +314,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use kconv_image::TaskName;
+    use kconv_thaw::{Apart, ChoiceError, ObstacleOf};
     use kernel_structs::releases::Registry;
+    use std::collections::BTreeSet;
 
     fn said(query: &str) -> String {
         let registry = Registry::builtin().unwrap();
@@ -328,5 +344,63 @@ mod tests {
             "there is neither a release nor a file `my-kernel-of-old`"
         );
         assert_eq!(said("2.4.73"), "there is no release `2.4.73`");
+    }
+
+    fn printed(failure: &Failure) -> String {
+        let mut out = Vec::new();
+        failure.write(&mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        anstream::adapter::strip_str(&text).to_string()
+    }
+
+    fn obstacle(pids: &[i64]) -> Obstacle {
+        let task = |pid: &i64| TaskName {
+            pid: *pid,
+            comm: "a\nb".to_owned(),
+        };
+        Obstacle {
+            of: ObstacleOf::Machine,
+            tasks: pids.iter().map(task).collect(),
+            resource: "directory /srv".to_owned(),
+            found: "nothing".to_owned(),
+            expected: "a directory".to_owned(),
+            advice: "put it there",
+        }
+    }
+
+    #[test]
+    fn what_is_in_the_way_of_a_thaw_says_how_the_others_are_made() {
+        let apart = Apart {
+            except: BTreeSet::from([5, 9]),
+            others: 3,
+        };
+        let refused = |apart| {
+            let all = vec![obstacle(&[5, 9, 11, 13, 17])];
+            Failure::Thaw(ThawError::Obstacles { all, apart })
+        };
+        let told = "obstacle: task 5 (a\\nb), task 9 (a\\nb), task 11 (a\\nb) and 2 more: directory \
+                    /srv: found nothing, expected a directory\n  = put it there\nerror: one thing is in \
+                    the way; nothing was made\n";
+        let failure = refused(Some(apart));
+        assert_eq!(failure.exit_code(), exit::FINDINGS);
+        let advice = "  = `kconv thaw --except 5,9` makes the other 3 processes\n";
+        assert_eq!(printed(&failure), format!("{told}{advice}"));
+        assert_eq!(printed(&refused(None)), told);
+
+        let failure = Failure::NotThawable(vec![obstacle(&[5]), obstacle(&[])]);
+        assert_eq!(failure.exit_code(), exit::FINDINGS);
+        let told = printed(&failure);
+        assert!(
+            told.contains("obstacle: task 5 (a\\nb): directory"),
+            "{told}"
+        );
+        assert!(told.contains("obstacle: directory"), "{told}");
+        assert!(
+            told.ends_with("error: 2 things are in the way of a thaw\n"),
+            "{told}"
+        );
+
+        let failure = Failure::Thaw(ThawError::Choice(ChoiceError::Nothing));
+        assert_eq!(failure.exit_code(), exit::USAGE);
     }
 }

@@ -5,6 +5,7 @@ mod arguments;
 mod commands;
 mod failure;
 mod inspect;
+mod judge;
 mod releases;
 mod soundness;
 mod standalone;

@@ -13,7 +13,7 @@ use crate::steps::Steps;
 use crate::table::Converter;
 use kconv_image::{
     Head, Identity, Image, ImageWriter, KernelId, Object, ObjectId, PageSource, Remainder, Slot,
-    SlotTarget, Step, Verify,
+    SlotTarget, Step, Verify, WriteError,
 };
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -52,6 +52,67 @@ pub fn convert(
     output: Option<&Path>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Converted, ConvertError> {
+    let done = match output {
+        None => run(image, job, progress, |_| Ok(Discard))?.0,
+        Some(path) => {
+            let writer = |end: &Final| {
+                let head = image.head();
+                let machine = head.identity.machine;
+                ImageWriter::create(path, machine, &end.objects, &head.address_spaces)
+            };
+            let (done, writer) = run(image, job, progress, writer)?;
+            let sealed = writer.seal(&done.head, PageSource::Copy { from: image })?;
+            read_back(&Image::open(sealed.path())?, image, &done.head)?;
+            sealed.publish()?;
+            done
+        }
+    };
+    Ok(done)
+}
+
+/// Converts `image` without its pages, and gives the result, which is in memory.
+///
+/// # Errors
+/// [`ConvertError`].
+pub fn convert_without_pages(image: &Image, job: &Job) -> Result<(Converted, Image), ConvertError> {
+    let (done, objects) = run(image, job, &mut |_, _| {}, |_| Ok(Vec::new()))?;
+    let made = Image::without_pages(&done.head, objects.iter().map(Vec::as_slice))?;
+    Ok((done, made))
+}
+
+/// Takes the bytes of converted objects, in their order.
+trait TakeObjects {
+    fn take(&mut self, bytes: &[u8]) -> Result<(), WriteError>;
+}
+
+struct Discard;
+
+impl TakeObjects for Discard {
+    fn take(&mut self, _: &[u8]) -> Result<(), WriteError> {
+        Ok(())
+    }
+}
+
+impl TakeObjects for ImageWriter {
+    fn take(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
+        self.object(bytes)
+    }
+}
+
+impl TakeObjects for Vec<Vec<u8>> {
+    fn take(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
+        self.push(bytes.to_vec());
+        Ok(())
+    }
+}
+
+/// Converts all objects, which what `taker` makes takes.
+fn run<T: TakeObjects>(
+    image: &Image,
+    job: &Job,
+    progress: &mut dyn FnMut(u64, u64),
+    taker: impl FnOnce(&Final) -> Result<T, WriteError>,
+) -> Result<(Converted, T), ConvertError> {
     let head = image.head();
     check_kernel(&head.identity, job)?;
     if let Some(error) = image.verify(Verify::Objects).into_iter().next() {
@@ -60,28 +121,11 @@ pub fn convert(
     let names = Names::read(image, &job.chain)?;
     let steps = Steps::new(image, &job.chain, &names, &job.target)?;
     let end = Final::of(&steps);
-
-    let mut writer = match output {
-        Some(path) => Some(ImageWriter::create(
-            path,
-            head.identity.machine,
-            &end.objects,
-            &head.address_spaces,
-        )?),
-        None => None,
-    };
-    let done = stream(image, job, &steps, writer.as_mut(), progress)?;
-    let new_head = new_head(head, job, end, done, &steps);
-    let report = Report::new(head, &new_head, &job.chain, &steps, &names);
-    if let Some(writer) = writer {
-        let sealed = writer.seal(&new_head, PageSource::Copy { from: image })?;
-        read_back(&Image::open(sealed.path())?, image, &new_head)?;
-        sealed.publish()?;
-    }
-    Ok(Converted {
-        report,
-        head: new_head,
-    })
+    let mut taker = taker(&end)?;
+    let done = stream(image, job, &steps, &mut taker, progress)?;
+    let head = new_head(head, job, end, done, &steps);
+    let report = Report::new(image.head(), &head, &job.chain, &steps, &names);
+    Ok((Converted { report, head }, taker))
 }
 
 fn check_kernel(identity: &Identity, job: &Job) -> Result<(), ConvertError> {
@@ -138,7 +182,7 @@ fn stream(
     image: &Image,
     job: &Job,
     steps: &Steps<'_>,
-    mut writer: Option<&mut ImageWriter>,
+    taker: &mut dyn TakeObjects,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Done, ConvertError> {
     let head = image.head();
@@ -179,11 +223,8 @@ fn stream(
             }
         }
         final_slots.extend_from_slice(&object.slots);
-        if let Some(writer) = writer
-            .as_deref_mut()
-            .filter(|_| outcome.findings.is_empty())
-        {
-            writer.object(&object.bytes)?;
+        if outcome.findings.is_empty() {
+            taker.take(&object.bytes)?;
         }
     }
     progress(total, total);

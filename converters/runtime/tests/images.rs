@@ -9,7 +9,7 @@ use fixture::{
 };
 use kconv_image::{Fingerprint, SlotTarget};
 use kconv_image::{Head, Image, KernelAddr, ObjectId, Slot, SymbolId};
-use kconv_runtime::convert::convert;
+use kconv_runtime::convert::{convert, convert_without_pages};
 use kconv_runtime::error::ConvertError;
 use kconv_runtime::finding::{Finding, Problem};
 use kconv_runtime::placement::PlacementError;
@@ -388,4 +388,25 @@ fn the_account_counts_objects_fields_and_what_was_kept() {
     assert_eq!(at(behind), KernelAddr(0x2008));
     assert!(at(open) > at(behind));
     assert_eq!(report.moved, 1);
+}
+
+#[test]
+fn a_conversion_without_pages_gives_the_same_objects_and_findings() {
+    let image = Sample::of(A).image();
+    let (written, done) = to_b(&image).unwrap();
+    let to_b = job(&[&TO_B], kernel(B, B.release));
+    let (same, made) = convert_without_pages(&image, &to_b).unwrap();
+    assert!(same.head == done.head);
+    assert!(made.head() == written.head());
+    for object in 0..made.head().objects.len() {
+        assert_eq!(bytes(&made, object), bytes(&written, object));
+    }
+    // What is refused is refused alike.
+    let broken = job(&[&BROKEN], kernel(B, B.release));
+    let faults = [
+        convert(&image, &broken, None, &mut |_, _| {}).map(drop),
+        convert_without_pages(&image, &broken).map(drop),
+    ];
+    let [first, second] = faults.map(|result| result.unwrap_err().to_string());
+    assert_eq!(first, second);
 }

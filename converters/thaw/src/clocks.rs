@@ -8,7 +8,7 @@
 //! calls take.
 
 use kconv_freeze::SUSPENDED;
-use kconv_image::{Clocks, Resource, Value};
+use kconv_image::{Clocks, Head, Resource, Value};
 use std::fmt;
 
 const SECOND: i64 = 1_000_000_000;
@@ -144,6 +144,11 @@ pub enum ClockError {
 
 impl Frozen {
     /// The clocks of an image.
+    pub(crate) fn of_image(head: &Head) -> Result<Frozen, ClockError> {
+        Frozen::of(&head.clocks, &head.facts, &head.resources)
+    }
+
+    /// The clocks that these parts of an image tell.
     pub(crate) fn of(
         clocks: &Clocks,
         facts: &[(String, Value)],

@@ -2,9 +2,12 @@
 
 use crate::call::CallError;
 use crate::obstacle::Obstacle;
+use crate::plan::ChoiceError;
 use crate::view::DecodeError;
 use kconv_freeze::RunningError;
 use kconv_image::ImageError;
+use std::collections::BTreeSet;
+use std::fmt;
 
 /// Why there are no thawed tasks.
 #[derive(Debug, thiserror::Error)]
@@ -41,9 +44,17 @@ pub enum ThawError {
     /// The objects cannot be understood.
     #[error("the image cannot be understood: {0}")]
     Decode(#[from] Box<DecodeError>),
-    /// Something is missing or in the way. All of it.
-    #[error("{} in the way; nothing was made", things(.0.len()))]
-    Obstacles(Vec<Obstacle>),
+    /// The image has not what was chosen of it.
+    #[error(transparent)]
+    Choice(#[from] ChoiceError),
+    /// Something is missing or in the way.
+    #[error("{} in the way; nothing was made", things(all.len()))]
+    Obstacles {
+        /// All of it.
+        all: Vec<Obstacle>,
+        /// How to make the processes that nothing is in the way of.
+        apart: Option<Apart>,
+    },
     /// Making the tasks failed. None of them is left.
     #[error("task {task}: {step}: {error}; all that was made is gone again")]
     Make {
@@ -54,6 +65,29 @@ pub enum ThawError {
         /// What failed.
         error: Box<CallError>,
     },
+}
+
+/// Processes that can be left out so that the others are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Apart {
+    /// Those that are left out.
+    pub except: BTreeSet<i32>,
+    /// How many others there are.
+    pub others: usize,
+}
+
+impl fmt::Display for Apart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let except: Vec<String> = self.except.iter().map(i32::to_string).collect();
+        let except = except.join(",");
+        match self.others {
+            1 => write!(f, "`kconv thaw --except {except}` makes the other process"),
+            others => write!(
+                f,
+                "`kconv thaw --except {except}` makes the other {others} processes"
+            ),
+        }
+    }
 }
 
 fn things(count: usize) -> String {
@@ -74,7 +108,15 @@ impl ThawError {
             ThawError::Empty | ThawError::Decode(_) => {
                 "run `kconv verify` on the image, and freeze again if it is damaged".to_owned()
             }
-            ThawError::Obstacles(_) => String::new(),
+            ThawError::Choice(ChoiceError::Nothing) => {
+                "name fewer of them, or leave the image as it is".to_owned()
+            }
+            ThawError::Choice(_) => {
+                "name processes of the image; `kconv inspect IMAGE` lists them".to_owned()
+            }
+            ThawError::Obstacles { apart, .. } => {
+                apart.as_ref().map_or(String::new(), ToString::to_string)
+            }
             ThawError::Make { .. } => {
                 "the image is as it was; run kconv as root, outside of a container, and report \
                  this if it happens again"

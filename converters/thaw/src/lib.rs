@@ -13,19 +13,24 @@ mod obstacle;
 mod plan;
 mod remote;
 mod sys;
+#[cfg(test)]
+mod testing;
 mod vdso;
 mod view;
 
 pub use call::CallError;
 pub use clocks::{BootClock, ClockError, ClockRule, Frozen, Moment, Offsets};
 pub use dropped::Dropped;
-pub use error::ThawError;
-pub use obstacle::Obstacle;
-pub use plan::Plan;
+pub use error::{Apart, ThawError};
+pub use obstacle::{Obstacle, ObstacleOf};
+pub use plan::{Choice, ChoiceError, LeftOut, Plan};
 pub use view::DecodeError;
 
 use kconv_freeze::{Identified, identify_running};
-use kconv_image::{Image, Machine, Verify};
+use kconv_image::{Head, Image, Machine, Verify};
+use kernel_structs::layout::Layout;
+use plan::Unclear;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -36,7 +41,64 @@ const FAMILY: &str = "linux-6";
 pub struct Thaw {
     image: Image,
     plan: Plan,
+    unclear: Vec<Unclear>,
+    left_out: Vec<LeftOut>,
     rule: ClockRule,
+}
+
+/// An image as a thaw would understand it, on whatever machine it is asked.
+pub struct Judged {
+    plan: Plan,
+    unclear: Vec<Unclear>,
+    /// Why the clocks make no sense.
+    clocks: Option<ClockError>,
+    head: Head,
+}
+
+impl Judged {
+    /// Understands an image whose objects lie as `layout` says. It needs no pages for that. Of a family
+    /// that is not thawed on nothing is understood, and nothing is in the way.
+    ///
+    /// # Errors
+    /// If the image cannot be read, or its objects as a whole cannot be understood.
+    pub fn new(image: &Image, layout: &Layout) -> Result<Judged, ThawError> {
+        let head = image.head().clone();
+        let mut judged = Judged {
+            plan: Plan::default(),
+            unclear: Vec::new(),
+            clocks: None,
+            head,
+        };
+        let identity = &judged.head.identity;
+        if identity.family == FAMILY && identity.machine == Machine::X86_64 {
+            // Without clocks all else can be understood.
+            let frozen = Frozen::of_image(&judged.head).unwrap_or_else(|error| {
+                judged.clocks = Some(error);
+                Frozen::default()
+            });
+            let view = view::View::new(image, layout)?;
+            (judged.plan, judged.unclear) = Plan::decode(&view, None, frozen)?;
+        }
+        Ok(judged)
+    }
+
+    /// What no thaw makes, whatever the machine: what one refuses because of what the image holds.
+    pub fn obstacles(&self) -> Vec<Obstacle> {
+        let mut all = obstacle::of_image(&self.plan, &self.unclear, &self.head);
+        all.extend(self.clocks.as_ref().map(obstacle::of_clocks));
+        all
+    }
+
+    /// What a thaw on another kernel than that of the freeze would refuse besides. Of what stands in
+    /// user memory it is asked if `pages` are the image with them.
+    pub fn of_another_kernel(&self, pages: Option<&Image>) -> Vec<Obstacle> {
+        obstacle::of_another_kernel(&self.plan, pages)
+    }
+
+    /// What this machine, as it is now, would lack for a thaw when the tasks that were frozen are gone.
+    pub fn lacking_here(&self) -> Vec<Obstacle> {
+        obstacle::of_machine_now(&self.plan, &self.head)
+    }
 }
 
 /// How a thaw went.
@@ -94,12 +156,16 @@ impl Thaw {
             });
         }
         let view = view::View::new(&image, &layout)?;
-        let plan = Plan::decode(&view, &sys::xsave_components())?;
+        let frozen = Frozen::of_image(image.head()).map_err(DecodeError::from)?;
+        let xsave = sys::xsave_components();
+        let (plan, unclear) = Plan::decode(&view, Some(&xsave), frozen)?;
         match plan.processes.is_empty() {
             true => Err(ThawError::Empty),
             false => Ok(Thaw {
                 image,
                 plan,
+                unclear,
+                left_out: Vec::new(),
                 rule: ClockRule::default(),
             }),
         }
@@ -110,14 +176,73 @@ impl Thaw {
         Thaw { rule, ..self }
     }
 
+    /// Makes only some of the processes.
+    ///
+    /// # Errors
+    /// If the image does not have those that are named, or none is left.
+    pub fn choose(mut self, choice: &Choice) -> Result<Thaw, ThawError> {
+        let (plan, left_out) = self.plan.choose(choice, self.image.head())?;
+        self.left_out.extend(left_out);
+        self.plan = plan;
+        Ok(self)
+    }
+
     /// What is to be made.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
+    /// The processes that were not chosen.
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
+    }
+
     /// All that is missing for it, or in its way.
     pub fn obstacles(&self) -> Vec<Obstacle> {
-        obstacle::obstacles(&self.plan, &self.image, self.rule)
+        self.obstacles_of(&self.plan)
+    }
+
+    fn obstacles_of(&self, plan: &Plan) -> Vec<Obstacle> {
+        let mut all = obstacle::of_image(plan, &self.unclear, self.image.head());
+        all.extend(obstacle::of_machine(plan, &self.image, self.rule));
+        all
+    }
+
+    /// That nothing is in the way.
+    ///
+    /// # Errors
+    /// All obstacles, if there are any.
+    pub fn check(&self) -> Result<(), ThawError> {
+        let all = self.obstacles();
+        match all.is_empty() {
+            true => Ok(()),
+            false => Err(ThawError::Obstacles {
+                apart: self.apart(&all),
+                all,
+            }),
+        }
+    }
+
+    /// Which processes have to be left out so that nothing is in the way of the others.
+    fn apart(&self, obstacles: &[Obstacle]) -> Option<Apart> {
+        let mut except = BTreeSet::new();
+        let mut obstacles = obstacles.to_vec();
+        while !obstacles.is_empty() {
+            let more = self.plan.processes_of(&obstacles)?;
+            if more.is_subset(&except) {
+                return None;
+            }
+            except.extend(more);
+            let choice = Choice::Except(except.clone());
+            let (rest, _) = self.plan.choose(&choice, self.image.head()).ok()?;
+            obstacles = self.obstacles_of(&rest);
+            if obstacles.is_empty() {
+                let others = rest.processes.len();
+                except.extend(self.left_out.iter().map(|one| one.task.pid as i32));
+                return Some(Apart { except, others });
+            }
+        }
+        None
     }
 
     /// What is known, before anything is made, not to be as it was.
@@ -131,10 +256,7 @@ impl Thaw {
     /// # Errors
     /// All obstacles, if there are any; or what failed, and then nothing is left of what was made.
     pub fn run(&self) -> Result<Thawed, ThawError> {
-        let obstacles = self.obstacles();
-        if !obstacles.is_empty() {
-            return Err(ThawError::Obstacles(obstacles));
-        }
+        self.check()?;
         let (time, found) = make::make(&self.plan, &self.image, self.rule)?;
         let mut dropped = self.dropped();
         dropped.extend(found);
@@ -146,6 +268,7 @@ impl Thaw {
         let processes = &self.plan.processes;
         let memories = || processes.iter().filter_map(|one| one.memory.as_ref());
         let spaces = self.image.head().address_spaces.iter();
+        let spaces = spaces.filter(|space| memories().any(|memory| memory.mm == space.mm));
         Summary {
             processes: memories().count(),
             threads: processes.iter().map(|one| one.threads.len()).sum(),

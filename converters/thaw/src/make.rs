@@ -74,6 +74,10 @@ pub(crate) fn make(
             .map_err(failed(body.process.pid, "its timers"))?;
         thread::finish(body, plan, &clocks).map_err(failed(body.process.pid, "its registers"))?;
     }
+    for body in &bodies {
+        let pid = body.process.pid;
+        process::signal(body.process).map_err(failed(pid, "its signals"))?;
+    }
     let stop = |pid: Pid| {
         let mut stopped = plan.processes.iter().filter(|one| one.pid == pid.as_raw());
         let signal = stopped.find_map(|process| process.stopped)?;

@@ -1,100 +1,53 @@
-//! What is missing for a thaw, or in its way: all of it is found before anything is made.
+//! What is missing for a thaw, or in its way: all of it is found before anything is made. That of the
+//! image is in `image` and what it asks; that of the machine in the others.
 
 mod clocks;
 mod found;
+mod image;
 mod machine;
 mod pipes;
 mod resources;
+mod sessions;
 mod terminals;
 mod vdso;
 
-pub use found::Obstacle;
+pub use found::{Obstacle, ObstacleOf};
+pub(crate) use image::{clocks as of_clocks, obstacles as of_image};
 pub(crate) use machine::numbers_in_use;
 pub(crate) use resources::is_of_a_task;
 
 use crate::clocks::ClockRule;
-use crate::plan::{LockStyle, Plan};
-use found::{NOT_YET, Obstacles};
-use kconv_image::Image;
+use crate::plan::Plan;
+use found::Obstacles;
+use kconv_image::{Head, Image};
 
-/// All that is in the way of `plan`, made of this image, with clocks of that rule.
-pub(crate) fn obstacles(plan: &Plan, image: &Image, rule: ClockRule) -> Vec<Obstacle> {
+/// All that `plan`, made of this image, lacks on this machine, with clocks of that rule.
+pub(crate) fn of_machine(plan: &Plan, image: &Image, rule: ClockRule) -> Vec<Obstacle> {
     let head = image.head();
-    let mut found = Obstacles::default();
+    let mut found = Obstacles::of(plan, ObstacleOf::Machine);
     machine::check(plan, head, &mut found);
     clocks::check(plan, rule, &mut found);
     resources::check(plan, head, &mut found);
     terminals::check(plan, head, &mut found);
-    unsupported(plan, &mut found);
     vdso::check(plan, image, &mut found);
-    found.0
+    found.into_list()
 }
 
-/// State that this version cannot make.
-fn unsupported(plan: &Plan, found: &mut Obstacles) {
-    const USER_CODE: u64 = 0x33;
-    const CS: usize = 17;
-    const CLOCKS_WITH_ALARM: [i32; 2] = [8, 9];
-    const MOST_TIMERS: i32 = 100_000;
-    for process in &plan.processes {
-        let mut cannot = |task: i32, what: &str, state: String| {
-            found.add(Some(task), what, state, "none", NOT_YET);
-        };
-        for thread in &process.threads {
-            if thread.registers.values[CS] != USER_CODE {
-                cannot(thread.tid, "the processor's mode", "32-bit code".to_owned());
-            }
-        }
-        for (task, what) in &process.unshared {
-            cannot(*task, what, "one that is not the first thread's".to_owned());
-        }
-        for timer in &process.timers {
-            if CLOCKS_WITH_ALARM.contains(&timer.clock) {
-                cannot(
-                    process.pid,
-                    "timer",
-                    "one that wakes the machine up".to_owned(),
-                );
-            }
-            if timer.id > MOST_TIMERS {
-                cannot(process.pid, "timer", format!("number {}", timer.id));
-            }
-        }
-        for lock in &process.locks {
-            let own = process
-                .descriptors
-                .iter()
-                .any(|open| open.file == lock.file);
-            if lock.style == LockStyle::Process && !own {
-                cannot(
-                    process.pid,
-                    "lock",
-                    "one on a file that is closed".to_owned(),
-                );
-            }
-        }
-        let leader = plan.processes.iter().any(|one| one.pid == process.session);
-        if process.parent.is_none() && leader && process.session != process.pid {
-            cannot(
-                process.pid,
-                "session",
-                format!("that of process {}, no ancestor of it", process.session),
-            );
-        }
+/// What the image holds that a kernel with another vDSO than that of the freeze does not make, besides
+/// what none makes; with the pages of `image`, if it has them, what stands on the stacks as well.
+pub(crate) fn of_another_kernel(plan: &Plan, image: Option<&Image>) -> Vec<Obstacle> {
+    let mut found = Obstacles::of(plan, ObstacleOf::Image);
+    vdso::within(plan, &mut found);
+    if let Some(image) = image {
+        vdso::returning(plan, image, &mut found);
     }
-    let mut spaces = Vec::new();
-    for process in &plan.processes {
-        if let (Some(memory), Some(table)) = (&process.memory, process.table) {
-            if spaces.contains(&(memory.mm, table)) {
-                found.add(
-                    Some(process.pid),
-                    "memory and open files",
-                    "those of another process",
-                    "some of its own",
-                    NOT_YET,
-                );
-            }
-            spaces.push((memory.mm, table));
-        }
-    }
+    found.into_list()
+}
+
+/// What this machine, as it is now, would lack when the tasks that were frozen are gone.
+pub(crate) fn of_machine_now(plan: &Plan, head: &Head) -> Vec<Obstacle> {
+    let mut found = Obstacles::of(plan, ObstacleOf::Machine);
+    machine::standing(plan, head, &mut found);
+    resources::check(plan, head, &mut found);
+    found.into_list()
 }

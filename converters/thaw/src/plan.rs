@@ -1,6 +1,7 @@
 //! What is to be made, in the words of system calls: the typed, read-only model that stands between
 //! an image and the kernel. Nothing here asks the running system anything.
 
+mod choice;
 mod controls;
 mod files;
 mod memory;
@@ -10,6 +11,7 @@ mod restart;
 mod signals;
 mod thread;
 
+pub use choice::{Choice, ChoiceError, LeftOut};
 pub(crate) use controls::{Controls, MemoryControls};
 pub use model::*;
 pub(crate) use restart::{AX, FLAGS, IP, RESTART_SYSCALL, SP};
@@ -18,18 +20,22 @@ use crate::clocks::Frozen;
 use crate::view::{DecodeError, View};
 
 impl Plan {
-    /// Understands an image.
+    /// Understands an image, which has these clocks. What of it makes no sense is with the process that has it; registers
+    /// other than the general ones are understood with the components of `xsave` of the CPU that the
+    /// kernel runs on, and left out without them.
     pub(crate) fn decode(
         view: &View<'_>,
-        xsave: &kconv_freeze::XsaveComponents,
-    ) -> Result<Plan, DecodeError> {
+        xsave: Option<&kconv_freeze::XsaveComponents>,
+        frozen: Frozen,
+    ) -> Result<(Plan, Vec<Unclear>), DecodeError> {
         let files = files::open_files(view)?;
-        let head = view.image.head();
-        let frozen = Frozen::of(&head.clocks, &head.facts, &head.resources)?;
-        Ok(Plan {
-            processes: process::processes(view, xsave, &files)?,
+        let (processes, unclear) = process::processes(view, xsave, &files)?;
+        let plan = Plan {
+            processes,
             files,
             frozen,
-        })
+            severed: Vec::new(),
+        };
+        Ok((plan, unclear))
     }
 }

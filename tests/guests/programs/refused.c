@@ -105,6 +105,20 @@ static void unlinked(void)
 	must(unlink("/tmp/unlinked"));
 }
 
+/* A name of two lines, of which the second is another message. */
+static void lines(void)
+{
+	must(open("/tmp/two\nrefused: lines", O_CREAT | O_RDWR, 0600));
+	must(unlink("/tmp/two\nrefused: lines"));
+	must(prctl(PR_SET_NAME, "two\nlines"));
+}
+
+/* A name in Latin-1. */
+static void latin(void)
+{
+	must(open("/tmp/l\344tin", O_CREAT | O_RDWR, 0600));
+}
+
 static void directory(void)
 {
 	must(mkdir("/tmp/removed", 0700));
@@ -412,7 +426,7 @@ static void stranger(void)
 	pseudo();
 }
 
-static void leader(void)
+static void terminal_leader(void)
 {
 	int own = pseudo();
 	must(setsid());
@@ -441,6 +455,22 @@ static void tracing(void)
 	must(ptrace(PTRACE_SEIZE, other, 0, 0));
 }
 
+/* The first thread ends, and another lives on. */
+static int leaves;
+
+static void *stay(void *nothing)
+{
+	wait_for_ever();
+	return nothing;
+}
+
+static void leader(void)
+{
+	pthread_t thread;
+	must(-pthread_create(&thread, NULL, stay, NULL));
+	leaves = 1;
+}
+
 /* The second process waits as in vfork, the first is its child. */
 static void waiting(void)
 {
@@ -466,6 +496,8 @@ static const struct {
 	{ "mqueue", queue },
 	{ "perf", performance },
 	{ "unlinked", unlinked },
+	{ "lines", lines },
+	{ "latin", latin },
 	{ "directory", directory },
 	{ "device", port },
 	{ "device-mapping", device },
@@ -492,7 +524,7 @@ static const struct {
 	{ "pty-master", master },
 	{ "terminal", terminal },
 	{ "terminal-of-another", stranger },
-	{ "terminal-leader", leader },
+	{ "terminal-leader", terminal_leader },
 	{ "terminal-hung-up", hung_up },
 	{ "terminal-path", path_of_terminal },
 	{ "mounted-over", mounted_over },
@@ -511,6 +543,7 @@ static const struct {
 	{ "fifo-ends", fifo_ends },
 	{ "tracing", tracing },
 	{ "vfork", waiting },
+	{ "leader", leader },
 };
 
 int main(int argc, char **argv)
@@ -528,5 +561,7 @@ int main(int argc, char **argv)
 	}
 	printf("ready %d %d\n", getpid(), other);
 	fflush(stdout);
+	if (leaves)
+		pthread_exit(NULL);
 	wait_for_ever();
 }

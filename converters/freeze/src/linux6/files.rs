@@ -6,7 +6,7 @@ use crate::error::{Fault, Flaw};
 use crate::family::Reference;
 use crate::memory::{View, readable};
 use crate::resources::Attributes;
-use kconv_image::{KernelAddr, Resource, Value};
+use kconv_image::{Escaped, KernelAddr, Resource, Value};
 
 /// The most steps from a file to the root of all mounts.
 const MAX_STEPS: usize = 4096;
@@ -21,8 +21,13 @@ pub(super) struct Location {
     pub(super) path: String,
     /// Whether the name was removed while the file stayed open.
     pub(super) deleted: bool,
-    /// Whether no task can walk to the mount: it belongs to the kernel, or is gone.
+    /// Whether no task of the first mount namespace can walk to the mount: it belongs to the
+    /// kernel, to another namespace, or is gone.
     pub(super) internal: bool,
+    /// The number of the other mount namespace that it is in.
+    pub(super) namespace: Option<u64>,
+    /// Whether the path is text (UTF-8), which is what an image has of it.
+    pub(super) is_text: bool,
 }
 
 /// Character devices that are what they are wherever they are opened: memory (null, zero,
@@ -41,6 +46,7 @@ impl Linux6<'_> {
     ) -> Result<Location, Fault> {
         let memory = self.walked.memory;
         let mut components: Vec<String> = Vec::new();
+        let mut is_text = true;
         let mut dentry = memory.read("dentry", dentry)?;
         let mut mount = self.mount_of(mount)?;
         let start = dentry.at();
@@ -50,22 +56,30 @@ impl Linux6<'_> {
         for _ in 0..MAX_STEPS {
             let parent = required(&dentry, "dentry", "d_parent")?;
             if dentry.at() != required(&mount, "mount", "mnt.mnt_root")? && parent != dentry.at() {
-                components.push(self.name(&dentry)?);
+                let name = self.name(&dentry)?;
+                is_text &= std::str::from_utf8(&name).is_ok();
+                components.push(readable(&name));
                 dentry = memory.read("dentry", parent)?;
                 continue;
             }
             let above = required(&mount, "mount", "mnt_parent")?;
             if above == mount.at() || dentry.at() != required(&mount, "mount", "mnt.mnt_root")? {
                 components.reverse();
-                let internal = mount.pointer("mnt_ns")? != self.mount_namespace;
+                let namespace = mount.pointer("mnt_ns")?;
+                let internal = namespace != self.mount_namespace;
                 let top = match internal {
-                    true => self.name(&dentry)?,
+                    true => readable(&self.name(&dentry)?),
                     false => "/".to_owned(),
                 };
                 return Ok(Location {
                     path: top + &components.join("/"),
                     deleted,
                     internal,
+                    is_text,
+                    namespace: match internal {
+                        true => self.number_of_namespace(namespace)?,
+                        false => None,
+                    },
                 });
             }
             let below = required(&mount, "mount", "mnt_mountpoint")?;
@@ -79,6 +93,19 @@ impl Linux6<'_> {
         })
     }
 
+    /// The number of a mount namespace; those that nobody can be in have none (`fs/mount.h`:
+    /// MNT_NS_INTERNAL is an error number, is_anon_ns).
+    fn number_of_namespace(&self, at: Option<KernelAddr>) -> Result<Option<u64>, Fault> {
+        const ERROR_NUMBERS: u64 = (-4095i64) as u64;
+        let Some(at) = at.filter(|at| at.0 < ERROR_NUMBERS) else {
+            return Ok(None);
+        };
+        let namespace = self.walked.memory.read("mnt_namespace", at)?;
+        let number = namespace.unsigned("ns.inum")?;
+        let is_anonymous = namespace.unsigned("seq").is_ok_and(|seq| seq == 0);
+        Ok((number != 0 && !is_anonymous).then_some(number))
+    }
+
     /// The `struct mount` around a `vfsmount` (`fs/mount.h`: real_mount).
     fn mount_of(&self, vfsmount: KernelAddr) -> Result<View<'_>, Fault> {
         let memory = self.walked.memory;
@@ -87,10 +114,10 @@ impl Linux6<'_> {
         memory.read("mount", KernelAddr(at))
     }
 
-    fn name(&self, dentry: &View<'_>) -> Result<String, Fault> {
+    fn name(&self, dentry: &View<'_>) -> Result<Vec<u8>, Fault> {
         let at = required(dentry, "dentry", "d_name.name")?;
         let length = dentry.unsigned("d_name.len")?.min(MAX_NAME);
-        Ok(readable(&self.walked.memory.bytes(at, length)?))
+        self.walked.memory.bytes(at, length)
     }
 
     /// The file that `dentry` under `mount` leads to, by what it is.
@@ -119,15 +146,21 @@ impl Linux6<'_> {
             }
             ("socket", _) => return Err(not_carried(self.socket(&inode)?)),
             (_, "anon_inodefs") => {
-                let name = location.path.trim_start_matches('/');
+                let name = Escaped(location.path.trim_start_matches('/'));
                 return Err(not_carried(format!("anon_inode:{name}")));
             }
             (_, "tmpfs") if location.internal && location.path.ends_with("dev/zero") => {
                 self.inode(&inode, &mut attributes)?;
                 return Ok(attributes.resource("shared-memory", dentry));
             }
+            _ if location.namespace.is_some() => {
+                return Err(Flaw::InNamespace {
+                    path: location.path,
+                    number: location.namespace.unwrap_or_default(),
+                });
+            }
             _ if location.internal => {
-                let path = &location.path;
+                let path = Escaped(&location.path);
                 return Err(not_carried(format!(
                     "{path} of {file_system}, which has no path"
                 )));
@@ -135,18 +168,22 @@ impl Linux6<'_> {
             _ if location.deleted => {
                 return Err(not_carried(format!(
                     "{}, which was unlinked while it was open",
-                    location.path
+                    Escaped(&location.path)
                 )));
+            }
+            _ if !location.is_text => {
+                let path = Escaped(&location.path);
+                return Err(not_carried(format!("{path}, a name that is not UTF-8,")));
             }
             ("character device", _) if Line::of(inode.unsigned("i_rdev")?) == Line::Master => {
                 return Err(not_carried(format!(
                     "the master of a pseudo-terminal ({})",
-                    location.path
+                    Escaped(&location.path)
                 )));
             }
             ("character device", _) if !is_plain_device(inode.unsigned("i_rdev")?) => {
                 let number = device(inode.unsigned("i_rdev")?);
-                let path = &location.path;
+                let path = Escaped(&location.path);
                 return Err(not_carried(format!("the device {path} ({number})")));
             }
             _ => {}
@@ -173,11 +210,12 @@ impl Linux6<'_> {
 
     /// Where a path leads to, if not to the mount `id`, on which the file lies that has this path.
     fn elsewhere(&self, path: &str, id: u64) -> Option<String> {
+        let shown = Escaped(path);
         match self.walked.memory.source.mount_at(path)? {
             Ok(found) if found == id => None,
-            Ok(_) => Some(format!("{path}, over which something else was mounted,")),
+            Ok(_) => Some(format!("{shown}, over which something else was mounted,")),
             Err(error) => Some(format!(
-                "{path}, to which its path does not lead ({error}),"
+                "{shown}, to which its path does not lead ({error}),"
             )),
         }
     }

@@ -39,10 +39,11 @@ impl Linux6<'_> {
             symbol => memory.source.symbol(symbol),
         };
         if initial != Some(at) && kind != "time" {
-            let article = if kind.starts_with('i') { "an" } else { "a" };
-            return Err(not_carried(format!(
-                "{article} {kind} namespace of its own ({number})"
-            )));
+            return Err(Flaw::Namespace {
+                kind: kind.to_owned(),
+                number,
+                with: 0,
+            });
         }
         let mut attributes = Attributes::default();
         attributes.unsigned("inode", number);
@@ -168,14 +169,12 @@ impl Linux6<'_> {
     }
 
     /// The parent on whose stack the completion lies that ends its vfork.
-    pub(super) fn vfork(&self, at: KernelAddr) -> Result<Resource, Flaw> {
-        let parent = self.task_with_stack_around(at)?;
-        let parent = parent.ok_or_else(|| {
-            not_carried("a vfork whose parent, which waits for it, is not frozen with it")
-        })?;
+    pub(super) fn vfork(&self, at: KernelAddr) -> Result<Resource, Fault> {
         let mut attributes = Attributes::default();
-        attributes.signed("parent-pid", self.walked.view(parent)?.signed("pid")?);
-        attributes.put("parent", Value::Object(object_id(parent)));
+        if let Some(parent) = self.task_with_stack_around(at)? {
+            attributes.signed("parent-pid", self.walked.view(parent)?.signed("pid")?);
+            attributes.put("parent", Value::Object(object_id(parent)));
+        }
         Ok(attributes.resource("vfork", at))
     }
 }

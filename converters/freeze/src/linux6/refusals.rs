@@ -1,8 +1,10 @@
 //! State of a task that an image has no place for.
 
-use super::{Linux6, not_carried};
+use super::{Linux6, THREAD_SIZE, not_carried};
 use crate::error::{Fault, Flaw};
 use crate::memory::View;
+use crate::walk::name_of;
+use kconv_image::TaskName;
 use kernel_structs::layout::FieldPath;
 
 /// Bits of `task_struct.flags` (`include/linux/sched.h`).
@@ -73,7 +75,20 @@ impl Linux6<'_> {
             refuse(task, "flags", not_carried("a worker of io_uring"));
         }
         if view.unsigned("ptrace")? != 0 {
-            refuse(task, "ptrace", not_carried("being traced"));
+            // kernel/ptrace.c: ptrace_link makes the tracer the parent.
+            let tracer = match view.pointer("parent")? {
+                Some(tracer) => name_of(&self.walked.memory.read("task_struct", tracer)?),
+                None => None,
+            };
+            let flaw = Flaw::Traced {
+                process: view.signed("tgid")?,
+                tracer,
+                threads: 1,
+            };
+            refuse(task, "ptrace", flaw);
+        }
+        if let Some(child) = self.vforked(&view)? {
+            refuse(task, "children", Flaw::WaitsInVfork { child });
         }
         let traced = view.address_of("ptraced")?;
         if view.pointer("ptraced.next")? != Some(traced) {
@@ -132,15 +147,6 @@ impl Linux6<'_> {
         if view.unsigned("exit_state")? == 0 || view.signed("pid")? != view.signed("tgid")? {
             return Ok(());
         }
-        let process = view.signed("tgid")?;
-        for other in 0..self.walked.tasks {
-            let other = self.walked.view(other)?;
-            if other.signed("tgid")? == process && other.unsigned("exit_state")? == 0 {
-                let what = "a process whose first thread has ended before others";
-                refuse(task, "exit_state", not_carried(what));
-                return Ok(());
-            }
-        }
         let Some(signal) = view.pointer("signal")? else {
             return Ok(());
         };
@@ -155,5 +161,26 @@ impl Linux6<'_> {
             refuse(task, "exit_code", not_carried(what));
         }
         Ok(())
+    }
+
+    /// The child for which a task waits in a vfork (`kernel/fork.c`: kernel_clone): the completion
+    /// that it leads to lies on the parent's stack.
+    fn vforked(&self, parent: &View<'_>) -> Result<Option<TaskName>, Fault> {
+        let memory = self.walked.memory;
+        let stack = parent.unsigned("stack")?;
+        let stack = stack..stack.saturating_add(THREAD_SIZE);
+        let link = self.walked.offset_of("task_struct", "sibling")?;
+        let head = parent.address_of("children")?;
+        // One that is not stopped may have children and lose them meanwhile.
+        let children = self
+            .walked
+            .list(head, parent.pointer("children.next")?, link);
+        for child in children.unwrap_or_default() {
+            let child = memory.read("task_struct", child)?;
+            if stack.contains(&child.unsigned("vfork_done")?) {
+                return Ok(name_of(&child));
+            }
+        }
+        Ok(None)
     }
 }

@@ -41,14 +41,6 @@ pub enum StopError {
         /// What the system said.
         source: io::Error,
     },
-    /// Another process traces it.
-    #[error("thread {tid} is traced by process {tracer}")]
-    Traced {
-        /// The thread.
-        tid: i32,
-        /// Its tracer.
-        tracer: i32,
-    },
     /// It never runs in user mode.
     #[error("thread {tid} is one of the kernel's own")]
     OfKernel {
@@ -62,14 +54,6 @@ pub enum StopError {
         tid: i32,
         /// What the system said.
         error: Errno,
-    },
-    /// It does not come out of the kernel.
-    #[error("thread {tid} (state {state}) does not stop; it waits inside the kernel")]
-    Stuck {
-        /// The thread.
-        tid: i32,
-        /// Its state, as ps shows it.
-        state: char,
     },
     /// The list of processes cannot be read.
     #[error("/proc cannot be read: {0}")]
@@ -88,9 +72,7 @@ impl StopError {
                 "name the folder of a cgroup v2, such as /sys/fs/cgroup/NAME, or give the ids of processes"
             }
             StopError::Empty { .. } => "name a cgroup with running processes",
-            StopError::Traced { .. } => "let the debugger detach first",
             StopError::Refused { .. } => "run kconv as root, with CAP_SYS_PTRACE",
-            StopError::Stuck { .. } => "wait until its disk or network answers, and try again",
             StopError::Proc(_) => "see that /proc is mounted",
         }
     }

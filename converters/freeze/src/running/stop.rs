@@ -36,6 +36,35 @@ pub(super) struct Stopped {
     since: Instant,
     processes: BTreeSet<i32>,
     threads: BTreeMap<i32, Standing>,
+    /// Threads that cannot be stopped.
+    moving: BTreeMap<i32, Moving>,
+}
+
+/// A thread that does not stand still.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) struct Moving {
+    pub(super) process: i32,
+    pub(super) why: Why,
+}
+
+/// Why a thread does not stand still.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// A process of this number traces it.
+    Traced(i32),
+    /// It does not come out of the kernel; the letter of its state.
+    Stuck(char),
+}
+
+/// What became of the attempt to stop a thread.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Tried {
+    /// It stands still, or was asked to.
+    Yes,
+    /// It has ended.
+    Ended,
+    /// It cannot be stopped.
+    No(Why),
 }
 
 /// A thread that stands still.
@@ -52,6 +81,7 @@ impl Stopped {
             since: Instant::now(),
             processes: BTreeSet::new(),
             threads: BTreeMap::new(),
+            moving: BTreeMap::new(),
         };
         match chosen {
             Chosen::Processes(pids) => {
@@ -132,10 +162,7 @@ impl Stopped {
                 if let (Some(standing), Some(state)) = (self.threads.get_mut(&thread), state) {
                     standing.state = state;
                 }
-                if !self.wait(thread)? {
-                    self.threads.remove(&thread);
-                }
-                Ok(())
+                self.await_stops(&[thread])
             }
             Err(Errno::ESRCH) => {
                 self.threads.remove(&thread);
@@ -173,9 +200,18 @@ impl Stopped {
         self.processes.iter().copied()
     }
 
-    /// The letter of the state that a thread was in.
+    /// The letter of the state that a thread was in, if it was asked to stop.
     pub(super) fn state(&self, thread: i32) -> Option<u8> {
-        self.threads.get(&thread).map(|standing| standing.state)
+        let asked = self.threads.get(&thread).map(|standing| standing.state);
+        asked.or_else(|| match self.moving.get(&thread)?.why {
+            Why::Stuck(state) => Some(state as u8),
+            Why::Traced(_) => None,
+        })
+    }
+
+    /// The threads that could not be stopped.
+    pub(super) fn moving(&self) -> &BTreeMap<i32, Moving> {
+        &self.moving
     }
 
     /// Stops the threads that do not stand still yet. Returns whether there were any.
@@ -184,7 +220,7 @@ impl Stopped {
         for process in &self.processes {
             // One that has ended meanwhile has no threads.
             for thread in threads(*process).unwrap_or_default() {
-                if self.threads.contains_key(&thread) {
+                if self.threads.contains_key(&thread) || self.moving.contains_key(&thread) {
                     continue;
                 }
                 let Some(stat) = stat(&format!("{process}/task/{thread}")) else {
@@ -194,64 +230,38 @@ impl Stopped {
                 if matches!(stat.state, b'Z' | b'X') {
                     continue;
                 }
-                if seize(thread)? {
-                    let state = freezing.map_or(stat.state, |all| all.state_before(thread));
-                    let process = *process;
-                    self.threads.insert(thread, Standing { process, state });
-                    new.push(thread);
+                let process = *process;
+                match seize(thread)? {
+                    Tried::Yes => {
+                        let state = freezing.map_or(stat.state, |all| all.state_before(thread));
+                        self.threads.insert(thread, Standing { process, state });
+                        new.push(thread);
+                    }
+                    Tried::Ended => {}
+                    Tried::No(why) => {
+                        self.moving.insert(thread, Moving { process, why });
+                    }
                 }
             }
         }
-        for thread in &new {
-            if !self.wait(*thread)? {
-                self.threads.remove(thread);
-            }
-        }
+        self.await_stops(&new)?;
         Ok(!new.is_empty())
     }
 
-    /// Waits until a thread stands still. Returns false if it has ended.
-    fn wait(&self, thread: i32) -> Result<bool, StopError> {
-        let pid = Pid::from_raw(thread);
-        let refused = |error| StopError::Refused { tid: thread, error };
-        let flags = WaitPidFlag::__WALL | WaitPidFlag::WNOHANG;
-        let start = Instant::now();
-        loop {
-            match waitpid(pid, Some(flags)) {
-                Ok(WaitStatus::PtraceEvent(..)) => {
-                    // The kernel answers once the thread is off its CPU, and the registers are in
-                    // memory (kernel/ptrace.c: ptrace_check_attach).
-                    match ptrace::getevent(pid) {
-                        Ok(_) => return Ok(true),
-                        // Killed meanwhile: its end is told next.
-                        Err(Errno::ESRCH) => {}
-                        Err(error) => return Err(refused(error)),
-                    }
-                }
-                // A signal is about to be delivered, and only this thread knows of it: it goes on
-                // into the handler, and stops there. Its stop may have come in the place of the
-                // one that was asked for (kernel/signal.c: ptrace_stop, any trap clears it).
-                Ok(WaitStatus::Stopped(_, signal)) => {
-                    let again = ptrace::cont(pid, signal).and_then(|()| ptrace::interrupt(pid));
-                    match again {
-                        Ok(()) | Err(Errno::ESRCH) => {}
-                        Err(error) => return Err(refused(error)),
-                    }
-                }
-                Ok(WaitStatus::StillAlive) => {
-                    if start.elapsed() > PATIENCE {
-                        let state = stat(&thread.to_string()).map_or('?', |stat| stat.state.into());
-                        return Err(StopError::Stuck { tid: thread, state });
-                    }
-                    std::thread::sleep(Duration::from_micros(200));
-                }
-                Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) | Err(Errno::ECHILD) => {
-                    return Ok(false);
-                }
-                Ok(_) | Err(Errno::EINTR) => {}
-                Err(error) => return Err(refused(error)),
+    /// Waits until threads that were asked to stop stand still, no longer than for one that does not.
+    fn await_stops(&mut self, threads: &[i32]) -> Result<(), StopError> {
+        let end = Instant::now() + PATIENCE;
+        for thread in threads {
+            let tried = wait(*thread, end)?;
+            if tried == Tried::Yes {
+                continue;
+            }
+            let standing = self.threads.remove(thread);
+            if let (Tried::No(why), Some(Standing { process, .. })) = (tried, standing) {
+                self.moving.insert(*thread, Moving { process, why });
             }
         }
+        Ok(())
     }
 
     /// Lets the tasks run on. Returns how long they stood still.
@@ -288,27 +298,70 @@ fn existing(pids: &[i32]) -> Result<BTreeSet<i32>, StopError> {
     }
 }
 
-/// Asks a thread to stop. Returns false if it has ended.
-fn seize(thread: i32) -> Result<bool, StopError> {
+/// Waits until a thread stands still.
+fn wait(thread: i32, end: Instant) -> Result<Tried, StopError> {
+    let pid = Pid::from_raw(thread);
+    let refused = |error| StopError::Refused { tid: thread, error };
+    let flags = WaitPidFlag::__WALL | WaitPidFlag::WNOHANG;
+    loop {
+        match waitpid(pid, Some(flags)) {
+            Ok(WaitStatus::PtraceEvent(..)) => {
+                // The kernel answers once the thread is off its CPU, and the registers are in
+                // memory (kernel/ptrace.c: ptrace_check_attach).
+                match ptrace::getevent(pid) {
+                    Ok(_) => return Ok(Tried::Yes),
+                    // Killed meanwhile: its end is told next.
+                    Err(Errno::ESRCH) => {}
+                    Err(error) => return Err(refused(error)),
+                }
+            }
+            // A signal is about to be delivered, and only this thread knows of it: it goes on
+            // into the handler, and stops there. Its stop may have come in the place of the
+            // one that was asked for (kernel/signal.c: ptrace_stop, any trap clears it).
+            Ok(WaitStatus::Stopped(_, signal)) => {
+                let again = ptrace::cont(pid, signal).and_then(|()| ptrace::interrupt(pid));
+                match again {
+                    Ok(()) | Err(Errno::ESRCH) => {}
+                    Err(error) => return Err(refused(error)),
+                }
+            }
+            Ok(WaitStatus::StillAlive) => {
+                if Instant::now() > end {
+                    let state = stat(&thread.to_string()).map_or('?', |stat| stat.state.into());
+                    return Ok(Tried::No(Why::Stuck(state)));
+                }
+                std::thread::sleep(Duration::from_micros(200));
+            }
+            Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) | Err(Errno::ECHILD) => {
+                return Ok(Tried::Ended);
+            }
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(refused(error)),
+        }
+    }
+}
+
+/// Asks a thread to stop.
+fn seize(thread: i32) -> Result<Tried, StopError> {
     let pid = Pid::from_raw(thread);
     let refused = |error| StopError::Refused { tid: thread, error };
     match ptrace::seize(pid, ptrace::Options::empty()) {
         Ok(()) => {}
-        Err(Errno::ESRCH) => return Ok(false),
+        Err(Errno::ESRCH) => return Ok(Tried::Ended),
         Err(error) => {
             let tid = thread;
             return Err(match tracer(thread) {
-                Some(tracer) => StopError::Traced { tid, tracer },
+                Some(tracer) => return Ok(Tried::No(Why::Traced(tracer))),
                 None if tasks::is_of_kernel(thread) => StopError::OfKernel { tid },
                 // The kernel says so of a zombie too (kernel/ptrace.c: ptrace_attach).
-                None if error == Errno::EPERM && has_ended(thread) => return Ok(false),
+                None if error == Errno::EPERM && has_ended(thread) => return Ok(Tried::Ended),
                 None => refused(error),
             });
         }
     }
     match ptrace::interrupt(pid) {
-        Ok(()) => Ok(true),
-        Err(Errno::ESRCH) => Ok(false),
+        Ok(()) => Ok(Tried::Yes),
+        Err(Errno::ESRCH) => Ok(Tried::Ended),
         Err(error) => Err(refused(error)),
     }
 }
@@ -344,9 +397,9 @@ mod tests {
         while !has_ended(pid) {
             std::thread::yield_now();
         }
-        assert!(!seize(pid).unwrap());
+        assert_eq!(seize(pid).unwrap(), Tried::Ended);
         child.wait().unwrap();
-        assert!(!seize(pid).unwrap());
+        assert_eq!(seize(pid).unwrap(), Tried::Ended);
     }
 
     #[test]
@@ -356,14 +409,9 @@ mod tests {
         // As if the stop for the signal had taken the place of the one that was asked for.
         ptrace::seize(thread, ptrace::Options::empty()).unwrap();
         kill(thread, Signal::SIGWINCH).unwrap();
-        let stopped = Stopped {
-            since: Instant::now(),
-            processes: BTreeSet::new(),
-            threads: BTreeMap::new(),
-        };
-        let result = stopped.wait(thread.as_raw());
+        let result = wait(thread.as_raw(), Instant::now() + PATIENCE);
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(matches!(result, Ok(true)), "{result:?}");
+        assert!(matches!(result, Ok(Tried::Yes)), "{result:?}");
     }
 }

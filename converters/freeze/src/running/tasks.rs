@@ -1,5 +1,6 @@
 //! Processes and threads as `/proc` lists them.
 
+use kconv_image::TaskName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
@@ -31,6 +32,16 @@ pub(super) fn parse_stat(line: &str) -> Option<Stat> {
 /// What `/proc` says of a task; `None` if there is none.
 pub(super) fn stat(task: &str) -> Option<Stat> {
     parse_stat(&fs::read_to_string(format!("/proc/{task}/stat")).ok()?)
+}
+
+/// The name of a task.
+pub(super) fn name(task: i32) -> TaskName {
+    let comm = fs::read(format!("/proc/{task}/comm")).unwrap_or_default();
+    let comm = comm.strip_suffix(b"\n").unwrap_or(&comm);
+    TaskName {
+        pid: task.into(),
+        comm: String::from_utf8_lossy(comm).into_owned(),
+    }
 }
 
 /// Whether a thread belongs to the kernel and has no user mode.

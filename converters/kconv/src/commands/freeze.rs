@@ -2,25 +2,66 @@
 
 use crate::arguments::Freeze;
 use crate::failure::Failure;
+use crate::judge::Kept;
+use crate::style;
 use kconv_freeze::{
-    Afterwards, Chosen, OfDump, Summary, freeze_dump, freeze_running, freeze_vmcore,
+    Afterwards, Chosen, Judge, OfDump, Summary, freeze_dump, freeze_running, freeze_vmcore,
 };
+use kconv_thaw::Obstacle;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
 pub(crate) fn run(arguments: &Freeze) -> Result<(), Failure> {
+    let mut kept = Kept::default();
+    let frozen = freeze(arguments, &mut |image, layout| {
+        kept.of_own_kernel(image, layout)
+    });
+    let (summary, pause) = match frozen {
+        Ok(frozen) => frozen,
+        Err(failure) => return Err(kept.explain(failure)),
+    };
+    // A dump is of a machine that is not this one.
+    if pause.is_some() {
+        warn(&kept.lacking)?;
+    }
+    if !arguments.quiet {
+        let out = &mut anstream::stdout().lock();
+        print(out, &summary, pause)?;
+    }
+    Ok(())
+}
+
+/// Says what a thaw on this machine would lack: elsewhere, or later, it may be there.
+fn warn(lacking: &[Obstacle]) -> std::io::Result<()> {
+    let (warning, advice) = (style::WARNING, style::ADVICE);
+    let err = &mut anstream::stderr().lock();
+    for obstacle in lacking {
+        writeln!(
+            err,
+            "{warning}warning{warning:#}: a thaw on this machine would be refused: {obstacle}"
+        )?;
+        writeln!(err, "  {advice}= {}{advice:#}", obstacle.advice)?;
+    }
+    Ok(())
+}
+
+/// Freezes what is asked for. Returns what was made, and how long tasks stood still for it.
+fn freeze(
+    arguments: &Freeze,
+    judge: &mut Judge<'_>,
+) -> Result<(Summary, Option<Duration>), Failure> {
     let (pids, output) = (&arguments.pids, &arguments.output);
-    let (summary, pause) = match (&arguments.dump, &arguments.core) {
+    Ok(match (&arguments.dump, &arguments.core) {
         (Some(dump), _) => {
             let wanted = OfDump {
                 release: arguments.release.as_deref(),
                 processes: pids,
                 system_map: arguments.symbols.as_deref(),
             };
-            (freeze_dump(dump, &wanted, output)?, None)
+            (freeze_dump(dump, &wanted, judge, output)?, None)
         }
-        (None, Some(core)) => (freeze_vmcore(core, pids, output)?, None),
+        (None, Some(core)) => (freeze_vmcore(core, pids, judge, output)?, None),
         (None, None) => {
             let afterwards = match arguments.kill {
                 true => Afterwards::Kill,
@@ -31,15 +72,10 @@ pub(crate) fn run(arguments: &Freeze) -> Result<(), Failure> {
                 (None, true) => Chosen::Trees(pids),
                 (None, false) => Chosen::Processes(pids),
             };
-            let frozen = freeze_running(chosen, || afterwards, output)?;
+            let frozen = freeze_running(chosen, judge, || afterwards, output)?;
             (frozen.summary, Some(frozen.pause))
         }
-    };
-    if !arguments.quiet {
-        let out = &mut anstream::stdout().lock();
-        print(out, &summary, pause)?;
-    }
-    Ok(())
+    })
 }
 
 /// The account of a freeze, with the time that the tasks stood still.

@@ -2,18 +2,17 @@
 
 use crate::arguments::Thaw;
 use crate::failure::Failure;
-use kconv_thaw::{Summary, ThawError};
+use kconv_thaw::Summary;
 use std::io::Write;
 
 pub(crate) fn run(arguments: &Thaw) -> Result<(), Failure> {
     let thaw = kconv_thaw::Thaw::open(&arguments.image)?;
-    let thaw = thaw.with_clocks(arguments.rule());
+    let thaw = thaw
+        .choose(&arguments.choice())?
+        .with_clocks(arguments.rule());
     let thawed = match arguments.dry_run {
         true => {
-            let obstacles = thaw.obstacles();
-            if !obstacles.is_empty() {
-                return Err(ThawError::Obstacles(obstacles).into());
-            }
+            thaw.check()?;
             None
         }
         false => Some(thaw.run()?),
@@ -21,6 +20,9 @@ pub(crate) fn run(arguments: &Thaw) -> Result<(), Failure> {
     if !arguments.quiet {
         let out = &mut anstream::stdout().lock();
         print(out, &thaw.summary())?;
+        for left_out in thaw.left_out() {
+            writeln!(out, "left out  {left_out}")?;
+        }
         let dropped = match &thawed {
             Some(thawed) => thawed.dropped.clone(),
             None => thaw.dropped(),

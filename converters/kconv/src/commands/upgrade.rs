@@ -3,6 +3,7 @@
 use super::{convert, freeze, job, open};
 use crate::arguments::Upgrade;
 use crate::failure::Failure;
+use crate::judge::{self, Kept};
 use crate::releases::Known;
 use kconv_freeze::{Afterwards, Chosen, freeze_running};
 use kconv_image::Image;
@@ -51,6 +52,10 @@ pub(crate) fn run(arguments: &Upgrade) -> Result<(), Failure> {
     let afterwards = || {
         let result = open(&frozen).and_then(|image| {
             outlive_a_boot(&image)?;
+            let obstacles = judge::memory(&image, &job, &known.layout_of(&image)?)?;
+            if !obstacles.is_empty() {
+                return Err(Failure::NotThawable(obstacles));
+            }
             Ok(convert_image(&image, &job, Some(&arguments.image), &mut |_, _| {})?.report)
         });
         let carried = result.is_ok() && !arguments.dry_run;
@@ -64,7 +69,15 @@ pub(crate) fn run(arguments: &Upgrade) -> Result<(), Failure> {
         true => Chosen::Trees(&arguments.pids),
         false => Chosen::Processes(&arguments.pids),
     };
-    let account = freeze_running(chosen, afterwards, &frozen)?;
+    let layout = known.registry.layout(&to.layout)?;
+    let mut kept = Kept::default();
+    let account = freeze_running(
+        chosen,
+        &mut |image, _| kept.of_target(image, &job, &layout),
+        afterwards,
+        &frozen,
+    );
+    let account = account.map_err(|error| kept.explain(error))?;
     let report: Option<Report> = match converted.transpose() {
         Ok(report) if !arguments.dry_run => report,
         tried => {

@@ -12,7 +12,7 @@ use crate::plan::{FileOwner, Folders, Lock, LockStyle, OpenFile, Plan};
 use crate::remote::Remote;
 use crate::sys;
 use crate::view::number;
-use kconv_image::{Head, Resource, ResourceId};
+use kconv_image::{Escaped, Head, Resource, ResourceId};
 use nix::errno::Errno;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -73,7 +73,7 @@ impl Kept {
         for file in &plan.files {
             let resource = &head.resources[file.resource.0 as usize];
             let name = resource.text("path").unwrap_or(&resource.kind);
-            let step = format!("opening {name}");
+            let step = format!("opening {}", Escaped(name));
             let opened = match is_of_a_task(resource, &own) {
                 true => None,
                 false => Some(opener.open(file, resource).map_err(failed(first, &step))?),
@@ -85,7 +85,7 @@ impl Kept {
             for id in [thread.folders.root, thread.folders.working] {
                 let path = head.resources[id.0 as usize].text("path").unwrap_or("/");
                 if let Entry::Vacant(none) = kept.folders.entry(id) {
-                    let step = format!("opening {path}");
+                    let step = format!("opening {}", Escaped(path));
                     let folder = opener.folder(path).map_err(failed(thread.tid, &step))?;
                     none.insert(folder);
                 }

@@ -5,7 +5,9 @@ use super::{controls, files, timers};
 use crate::call::CallError;
 use crate::clocks::TaskClocks;
 use crate::dropped::Dropped;
-use crate::plan::Plan;
+use crate::plan::{Plan, Process};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// Bits of `mm_struct.flags` (`include/linux/sched/coredump.h`): how it may be dumped, what a dump
 /// has, whether it has huge pages.
@@ -23,7 +25,7 @@ pub(super) fn make(
     let process = body.process;
     actions(body)?;
     timers::create(body, clocks, dropped)?;
-    for info in &process.pending {
+    for info in process.pending.iter().filter(|info| !info.is_unblockable()) {
         queue(
             remote,
             &body.memory,
@@ -123,6 +125,18 @@ pub(super) fn finish(
             libc::PR_SET_DUMPABLE,
             dumpable,
         )?;
+    }
+    Ok(())
+}
+
+/// Signals that nobody can block. They come in between the next call that is made in the process, so
+/// that there must be none any more: kconv sends them itself. Only a tracer could see from whom
+/// they are (`kernel/signal.c`: get_signal).
+pub(super) fn signal(process: &Process) -> Result<(), CallError> {
+    for number in process.unblockable() {
+        Signal::try_from(number)
+            .and_then(|signal| kill(Pid::from_raw(process.pid), signal))
+            .map_err(|error| CallError::new("kill", error))?;
     }
     Ok(())
 }

@@ -103,7 +103,7 @@ pub(super) fn make(remote: &Remote, memory: &File, thread: &Thread) -> Result<()
     let domain = [thread.personality.into()];
     remote.call("personality", libc::SYS_personality, &domain)?;
     let process = body_of(remote)?;
-    for info in &thread.pending {
+    for info in thread.pending.iter().filter(|info| !info.is_unblockable()) {
         let to = [process, thread.tid as u64];
         queue(remote, memory, info, &to, "rt_tgsigqueueinfo")?;
     }

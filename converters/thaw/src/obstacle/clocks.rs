@@ -9,7 +9,7 @@ use std::path::Path;
 const ADVICE: &str = "thaw with --no-time-namespace, which corrects the times that calls wait for, \
                       and not those that a program has computed";
 
-pub(super) fn check(plan: &Plan, rule: ClockRule, found: &mut Obstacles) {
+pub(super) fn check(plan: &Plan, rule: ClockRule, found: &mut Obstacles<'_>) {
     match rule {
         ClockRule::Suspended | ClockRule::Stopped => {
             let limit = std::fs::read_to_string("/proc/sys/user/max_time_namespaces");
@@ -43,7 +43,7 @@ pub(super) fn check(plan: &Plan, rule: ClockRule, found: &mut Obstacles) {
 }
 
 /// Whether the kernel makes time namespaces: `limit` is how many.
-fn namespace(exists: bool, limit: Option<u64>, found: &mut Obstacles) {
+fn namespace(exists: bool, limit: Option<u64>, found: &mut Obstacles<'_>) {
     let what = "time namespace";
     if !exists {
         let is = "a kernel without them (CONFIG_TIME_NS)";
@@ -56,7 +56,7 @@ fn namespace(exists: bool, limit: Option<u64>, found: &mut Obstacles) {
 }
 
 /// A time that is corrected in memory must be the program's own.
-fn deadline(task: i32, deadline: &Deadline, mappings: &[&Mapping], found: &mut Obstacles) {
+fn deadline(task: i32, deadline: &Deadline, mappings: &[&Mapping], found: &mut Obstacles<'_>) {
     const VM_SHARED: u64 = 8;
     let DeadlineClock::Boot(clock) = deadline.clock else {
         return;
@@ -80,8 +80,9 @@ fn deadline(task: i32, deadline: &Deadline, mappings: &[&Mapping], found: &mut O
 
 #[cfg(test)]
 mod tests {
-    use super::{Deadline, DeadlineClock, Mapping, Obstacles, deadline, namespace};
+    use super::{Deadline, DeadlineClock, Mapping, Obstacles, Plan, deadline, namespace};
     use crate::clocks::BootClock;
+    use crate::obstacle::ObstacleOf;
 
     fn in_memory(flags: u64, clock: DeadlineClock) -> Vec<String> {
         let mapping = Mapping {
@@ -97,9 +98,10 @@ mod tests {
             at: 0x2ff0,
             clock,
         };
-        let mut found = Obstacles::default();
+        let plan = Plan::default();
+        let mut found = Obstacles::of(&plan, ObstacleOf::Machine);
         deadline(7, &until, &[&mapping], &mut found);
-        found.0.iter().map(ToString::to_string).collect()
+        found.into_list().iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -120,9 +122,10 @@ mod tests {
     }
 
     fn found(exists: bool, limit: Option<u64>) -> Vec<String> {
-        let mut found = Obstacles::default();
+        let plan = Plan::default();
+        let mut found = Obstacles::of(&plan, ObstacleOf::Machine);
         namespace(exists, limit, &mut found);
-        found.0.iter().map(ToString::to_string).collect()
+        found.into_list().iter().map(ToString::to_string).collect()
     }
 
     #[test]

@@ -1,12 +1,20 @@
 //! What was found to be missing or in the way.
 
+use crate::plan::{Plan, Process};
+use kconv_image::TaskName;
+use std::collections::BTreeSet;
 use std::fmt;
 
-/// One thing that keeps the tasks of an image from being made.
+/// How many tasks an obstacle names; of more it says how many.
+const NAMED: usize = 3;
+
+/// One thing that keeps tasks of an image from being made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
-    /// The task that needs it; `None` if all do.
-    pub task: Option<i32>,
+    /// Where it lies.
+    pub of: ObstacleOf,
+    /// The tasks that need it; none if all do.
+    pub tasks: Vec<TaskName>,
     /// What it is.
     pub resource: String,
     /// What was found.
@@ -17,24 +25,63 @@ pub struct Obstacle {
     pub advice: &'static str,
 }
 
-impl fmt::Display for Obstacle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(task) = self.task {
-            write!(f, "task {task}: ")?;
-        }
-        write!(
-            f,
-            "{}: found {}, expected {}",
-            self.resource, self.found, self.expected
-        )
+/// Where an [`Obstacle`] lies.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum ObstacleOf {
+    /// In what the image holds: no machine with this kernel makes it, so that a freeze refuses it.
+    Image,
+    /// In objects of the image that make no sense, so that more than this can be wrong with them.
+    Objects,
+    /// In the machine, or in how kconv is run on it.
+    Machine,
+}
+
+impl Obstacle {
+    /// What it is, without the tasks.
+    pub fn text(&self) -> String {
+        let Obstacle {
+            resource,
+            found,
+            expected,
+            ..
+        } = self;
+        format!("{resource}: found {found}, expected {expected}")
     }
 }
 
-/// The obstacles found so far.
-#[derive(Default)]
-pub(super) struct Obstacles(pub(super) Vec<Obstacle>);
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = &self.tasks[..self.tasks.len().min(NAMED)];
+        for (index, task) in named.iter().enumerate() {
+            let before = if index == 0 { "" } else { ", " };
+            write!(f, "{before}{task}")?;
+        }
+        match self.tasks.len() - named.len() {
+            0 if named.is_empty() => {}
+            0 => f.write_str(": ")?,
+            more => write!(f, " and {more} more: ")?,
+        }
+        f.write_str(&self.text())
+    }
+}
 
-impl Obstacles {
+/// The obstacles to a plan that were found so far.
+pub(super) struct Obstacles<'p> {
+    plan: &'p Plan,
+    of: ObstacleOf,
+    list: Vec<Obstacle>,
+}
+
+impl<'p> Obstacles<'p> {
+    pub(super) fn of(plan: &'p Plan, of: ObstacleOf) -> Obstacles<'p> {
+        Obstacles {
+            plan,
+            of,
+            list: Vec::new(),
+        }
+    }
+
+    /// Adds one, of a task if it has a number. What several tasks need is one obstacle to all of them.
     pub(super) fn add(
         &mut self,
         task: Option<i32>,
@@ -43,16 +90,53 @@ impl Obstacles {
         expected: impl Into<String>,
         advice: &'static str,
     ) {
-        let obstacle = Obstacle {
-            task,
+        let tasks = task.map(|tid| self.plan.name(tid)).into_iter().collect();
+        let new = Obstacle {
+            of: self.of,
+            tasks,
             resource: resource.into(),
             found: found.into(),
             expected: expected.into(),
             advice,
         };
-        if !self.0.contains(&obstacle) {
-            self.0.push(obstacle);
+        let same = |one: &&mut Obstacle| {
+            one.text() == new.text()
+                && one.advice == new.advice
+                && one.tasks.is_empty() == new.tasks.is_empty()
+        };
+        match self.list.iter_mut().find(same) {
+            Some(known) => {
+                let more = new.tasks.into_iter();
+                let more: Vec<TaskName> = more.filter(|task| !known.tasks.contains(task)).collect();
+                known.tasks.extend(more);
+            }
+            None => self.list.push(new),
         }
+    }
+
+    pub(super) fn into_list(self) -> Vec<Obstacle> {
+        self.list
+    }
+}
+
+impl Plan {
+    /// The processes that obstacles lie in; `None` if one lies in all.
+    pub(crate) fn processes_of(&self, obstacles: &[Obstacle]) -> Option<BTreeSet<i32>> {
+        let mut processes = BTreeSet::new();
+        for obstacle in obstacles {
+            if obstacle.tasks.is_empty() {
+                return None;
+            }
+            for task in &obstacle.tasks {
+                let has = |process: &&Process| {
+                    let mut threads = process.threads.iter().map(|thread| thread.tid);
+                    i64::from(process.pid) == task.pid
+                        || threads.any(|tid| i64::from(tid) == task.pid)
+                };
+                processes.insert(self.processes.iter().find(has)?.pid);
+            }
+        }
+        Some(processes)
     }
 }
 

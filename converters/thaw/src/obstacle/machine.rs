@@ -4,7 +4,7 @@ use super::found::Obstacles;
 use crate::plan::Plan;
 use crate::remote::TASK_SIZE;
 use crate::sys;
-use kconv_image::{Head, PAGE_SIZE, Value};
+use kconv_image::{Escaped, Head, PAGE_SIZE, Value};
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -53,9 +53,15 @@ const INSTRUCTIONS: [(usize, u32, &str); 38] = [
 
 const NAMESPACES: [&str; 8] = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
 
-pub(super) fn check(plan: &Plan, head: &Head, found: &mut Obstacles) {
+pub(super) fn check(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
     itself(found);
     numbers(plan, found);
+    threads(plan, found);
+    standing(plan, head, found);
+}
+
+/// What does not change when the tasks that were frozen go.
+pub(super) fn standing(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
     addresses(plan, found);
     limits(plan, found);
     cpu(plan, head, found);
@@ -71,7 +77,7 @@ fn setting(path: &str) -> Option<u64> {
 }
 
 /// What thawed tasks would inherit from kconv.
-fn itself(found: &mut Obstacles) {
+fn itself(found: &mut Obstacles<'_>) {
     const ADVICE: &str = "run kconv as root, in no container, outside of any sandbox";
     let status = read("/proc/self/status");
     let field = |name: &str| {
@@ -131,18 +137,24 @@ pub(crate) fn numbers_in_use() -> BTreeMap<i32, String> {
                 used.entry(number).or_insert(what);
             }
         };
-        note(fields.get(2), format!("the process group of {command}"));
-        note(fields.get(3), format!("the session of {command}"));
+        note(
+            fields.get(2),
+            format!("the process group of {}", Escaped(command)),
+        );
+        note(
+            fields.get(3),
+            format!("the session of {}", Escaped(command)),
+        );
         let tasks = fs::read_dir(format!("/proc/{name}/task"));
         for task in tasks.into_iter().flatten().flatten() {
             let tid = task.file_name().to_string_lossy().parse().unwrap_or(0);
-            used.insert(tid, format!("in use: {command}{state}"));
+            used.insert(tid, format!("in use: {}{state}", Escaped(command)));
         }
     }
     used
 }
 
-fn numbers(plan: &Plan, found: &mut Obstacles) {
+fn numbers(plan: &Plan, found: &mut Obstacles<'_>) {
     let used = numbers_in_use();
     let most = setting("/proc/sys/kernel/pid_max").unwrap_or(u64::MAX);
     for process in &plan.processes {
@@ -180,7 +192,7 @@ fn past_last_address() -> u64 {
     if five { WITH_FIVE_LEVELS } else { TASK_SIZE }
 }
 
-fn addresses(plan: &Plan, found: &mut Obstacles) {
+fn addresses(plan: &Plan, found: &mut Obstacles<'_>) {
     let least = setting("/proc/sys/vm/mmap_min_addr").unwrap_or(0);
     let most = past_last_address();
     for process in &plan.processes {
@@ -212,40 +224,14 @@ fn addresses(plan: &Plan, found: &mut Obstacles) {
                 "thaw on a CPU with 5-level page tables (la57), and boot without no5lvl",
             );
         }
-        let mut sorted: Vec<(u64, u64)> = memory
-            .mappings
-            .iter()
-            .map(|one| (one.start, one.end))
-            .collect();
-        sorted.sort_unstable();
-        for pair in sorted.windows(2) {
-            if pair[1].0 < pair[0].1 {
-                found.add(
-                    Some(process.pid),
-                    format!("memory at {:#x}-{:#x}", pair[1].0, pair[1].1),
-                    format!("a mapping up to {:#x}", pair[0].1),
-                    "no other mapping there",
-                    "the image is wrong; freeze and convert again",
-                );
-            }
-        }
     }
 }
 
-fn limits(plan: &Plan, found: &mut Obstacles) {
+fn limits(plan: &Plan, found: &mut Obstacles<'_>) {
     const RLIMIT_NOFILE: usize = 7;
     let open = setting("/proc/sys/fs/nr_open").unwrap_or(u64::MAX);
     let maps = setting("/proc/sys/vm/max_map_count").unwrap_or(u64::MAX);
-    let threads = setting("/proc/sys/kernel/threads-max").unwrap_or(u64::MAX);
-    // Load averages, and threads: how many run of how many there are.
-    let load = read("/proc/loadavg");
-    let there_are = load.split_once('/').and_then(|(_, rest)| {
-        let number = rest.split(' ').next()?;
-        number.parse::<u64>().ok()
-    });
-    let mut wanted = there_are.unwrap_or(0);
     for process in &plan.processes {
-        wanted += process.threads.len() as u64;
         let mut exceeds = |setting: &str, has: u64, needs: u64| {
             if needs > has {
                 found.add(
@@ -262,6 +248,18 @@ fn limits(plan: &Plan, found: &mut Obstacles) {
         let mappings = process.memory.as_ref().map_or(0, |one| one.mappings.len());
         exceeds("vm.max_map_count", maps, mappings as u64);
     }
+}
+
+fn threads(plan: &Plan, found: &mut Obstacles<'_>) {
+    let threads = setting("/proc/sys/kernel/threads-max").unwrap_or(u64::MAX);
+    // Load averages, and threads: how many run of how many there are.
+    let load = read("/proc/loadavg");
+    let there_are = load.split_once('/').and_then(|(_, rest)| {
+        let number = rest.split(' ').next()?;
+        number.parse::<u64>().ok()
+    });
+    let own = plan.processes.iter().map(|one| one.threads.len() as u64);
+    let wanted = there_are.unwrap_or(0) + own.sum::<u64>();
     if wanted > threads {
         found.add(
             None,
@@ -274,7 +272,7 @@ fn limits(plan: &Plan, found: &mut Obstacles) {
 }
 
 /// A kernel that is locked down gives nobody I/O ports (`arch/x86/kernel/ioport.c`: ksys_ioperm).
-fn ports(plan: &Plan, found: &mut Obstacles) {
+fn ports(plan: &Plan, found: &mut Obstacles<'_>) {
     let lockdown = read("/sys/kernel/security/lockdown");
     if lockdown.is_empty() || lockdown.contains("[none]") {
         return;
@@ -292,7 +290,7 @@ fn ports(plan: &Plan, found: &mut Obstacles) {
     }
 }
 
-fn cpu(plan: &Plan, head: &Head, found: &mut Obstacles) {
+fn cpu(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
     const ADVICE: &str = "thaw on a machine with the CPU that it was frozen on, or a newer one";
     let enabled = sys::enabled_components();
     for thread in plan.processes.iter().flat_map(|process| &process.threads) {

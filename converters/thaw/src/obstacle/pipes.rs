@@ -3,7 +3,7 @@
 use super::found::Obstacles;
 use crate::plan::{OpenFile, Plan};
 use crate::view::number;
-use kconv_image::{Head, Resource, ResourceId};
+use kconv_image::{Escaped, Head, Resource, ResourceId};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -18,10 +18,10 @@ fn is_open(file: &OpenFile) -> bool {
     file.flags & libc::O_PATH as u32 == 0
 }
 
-/// Whether an open file of the plan is that of a resource.
-pub(super) fn is_opened(plan: &Plan, id: ResourceId) -> bool {
+/// Whether a resource is a FIFO that an open file of the plan has open.
+pub(super) fn is_opened_fifo(plan: &Plan, id: ResourceId, resource: &Resource) -> bool {
     let mut files = plan.files.iter();
-    files.any(|file| file.resource == id && is_open(file))
+    resource.text("type") == Some("fifo") && files.any(|file| file.resource == id && is_open(file))
 }
 
 /// How many of the open files of a pipe have one of these ways of access.
@@ -35,9 +35,15 @@ fn ends(plan: &Plan, head: &Head, pipe: &Resource, access: [i32; 2]) -> i128 {
 }
 
 /// That all ends of a pipe are in the image.
-pub(super) fn check(task: i32, pipe: &Resource, plan: &Plan, head: &Head, found: &mut Obstacles) {
+pub(super) fn check(
+    task: i32,
+    pipe: &Resource,
+    plan: &Plan,
+    head: &Head,
+    found: &mut Obstacles<'_>,
+) {
     let name = match pipe.text("path") {
-        Some(path) => format!("FIFO {path}"),
+        Some(path) => format!("FIFO {}", Escaped(path)),
         None => format!("pipe {}", number(pipe, "inode").unwrap_or_default()),
     };
     for (attribute, access) in [
@@ -66,12 +72,12 @@ pub(super) fn check(task: i32, pipe: &Resource, plan: &Plan, head: &Head, found:
 }
 
 /// That nobody here has a FIFO open: what is in it would be theirs, and the tasks' theirs.
-pub(super) fn check_others(task: i32, fifo: &Resource, found: &mut Obstacles) {
+pub(super) fn check_others(task: i32, fifo: &Resource, found: &mut Obstacles<'_>) {
     let path = fifo.text("path").unwrap_or_default();
     if let Some(process) = opener(Path::new("/proc"), Path::new(path)) {
         found.add(
             Some(task),
-            format!("FIFO {path}"),
+            format!("FIFO {}", Escaped(path)),
             format!("process {process}, which has it open"),
             "nobody",
             "end that process, or let it close the FIFO, until the program is thawed",

@@ -1,10 +1,10 @@
-//! Files, pipes and whatever else has to be there.
+//! Files and folders that have to be there.
 
-use super::found::{NOT_YET, Obstacles};
+use super::found::Obstacles;
 use super::pipes;
 use crate::plan::Plan;
 use crate::view::number;
-use kconv_image::{Head, PAGE_SIZE, Resource, ResourceId, Value};
+use kconv_image::{Escaped, Head, PAGE_SIZE, Resource, ResourceId, Value};
 use nix::sys::statfs::statfs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -56,11 +56,33 @@ const SAME_PLACE: &str =
 const SAME_PROGRAM: &str =
     "put the very program or library there: the task reads from it what it did not change";
 
-pub(super) fn check(plan: &Plan, head: &Head, found: &mut Obstacles) {
-    let mut users: BTreeMap<ResourceId, i32> = BTreeMap::new();
+pub(super) fn check(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
+    let own: BTreeSet<i32> = plan.processes.iter().map(|process| process.pid).collect();
+    for (id, tasks) in users(plan) {
+        let Some(resource) = head.resources.get(id.0 as usize) else {
+            continue;
+        };
+        if resource.kind == "file" && !is_of_a_task(resource, &own) {
+            file(resource, head, &mut |what, is, was, advice| {
+                for task in &tasks {
+                    found.add(Some(*task), what, is, was, advice);
+                }
+            });
+            if pipes::is_opened_fifo(plan, id, resource) {
+                for task in &tasks {
+                    pipes::check_others(*task, resource, found);
+                }
+            }
+        }
+    }
+}
+
+/// What the processes have open, mapped, or are in, and which of them.
+pub(super) fn users(plan: &Plan) -> BTreeMap<ResourceId, BTreeSet<i32>> {
+    let mut users: BTreeMap<ResourceId, BTreeSet<i32>> = BTreeMap::new();
     for process in &plan.processes {
         let mut uses = |resource: ResourceId| {
-            users.entry(resource).or_insert(process.pid);
+            users.entry(resource).or_default().insert(process.pid);
         };
         let mapped = process.memory.iter().flat_map(|memory| {
             let mapped = memory.mappings.iter().filter_map(|mapping| mapping.file);
@@ -75,43 +97,7 @@ pub(super) fn check(plan: &Plan, head: &Head, found: &mut Obstacles) {
             uses(thread.folders.working);
         }
     }
-    let own: BTreeSet<i32> = plan.processes.iter().map(|process| process.pid).collect();
-    for (id, task) in users {
-        let Some(resource) = head.resources.get(id.0 as usize) else {
-            continue;
-        };
-        match resource.kind.as_str() {
-            "file" if is_of_a_task(resource, &own) => {}
-            "file" => {
-                file(task, resource, head, found);
-                if resource.text("type") == Some("fifo") && pipes::is_opened(plan, id) {
-                    pipes::check(task, resource, plan, head, found);
-                    pipes::check_others(task, resource, found);
-                }
-            }
-            "pipe" => pipes::check(task, resource, plan, head, found),
-            "shared-memory" => {}
-            kind => found.add(Some(task), kind, "one", "none", NOT_YET),
-        }
-    }
-    for resource in &head.resources {
-        // One of time is made anew.
-        let namespace = resource.kind.ends_with("-namespace") && resource.kind != "time-namespace";
-        if namespace && number(resource, "initial") != Some(1) {
-            let kind = resource.kind.as_str();
-            found.add(None, kind, "one of its own", "that of the machine", NOT_YET);
-        }
-        if resource.kind == "vfork" {
-            let task = number(resource, "parent-pid").map(|pid| pid as i32);
-            found.add(
-                task,
-                "vfork",
-                "a child that has not let it go",
-                "none",
-                NOT_YET,
-            );
-        }
-    }
+    users
 }
 
 /// Whether a file is one of `/proc/PID` of a task that is yet to be made.
@@ -125,11 +111,14 @@ pub(crate) fn is_of_a_task(resource: &Resource, own: &BTreeSet<i32>) -> bool {
     pid.is_some_and(|pid| own.contains(&pid))
 }
 
-fn file(task: i32, resource: &Resource, head: &Head, found: &mut Obstacles) {
+/// Takes what is in the way of a file: what, found, expected, advice.
+type Add<'a> = dyn FnMut(&str, &str, &str, &'static str) + 'a;
+
+fn file(resource: &Resource, head: &Head, add: &mut Add<'_>) {
     let path = resource.text("path").unwrap_or_default();
     let expected = resource.text("type").unwrap_or_default();
     let policy = Policy::of(resource.text("file-system").unwrap_or_default());
-    let name = format!("{expected} {path}");
+    let name = format!("{expected} {}", Escaped(path));
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
         Err(error) => {
@@ -138,17 +127,16 @@ fn file(task: i32, resource: &Resource, head: &Head, found: &mut Obstacles) {
                 _ => error.to_string(),
             };
             let advice = "put it there, or mount the file system that has it";
-            found.add(Some(task), name, text, format!("a {expected}"), advice);
+            add(&name, &text, &format!("a {expected}"), advice);
             return;
         }
     };
     let kind = type_of(&metadata);
     if kind != expected {
-        found.add(
-            Some(task),
-            name,
-            format!("a {kind}"),
-            format!("a {expected}"),
+        add(
+            &name,
+            &format!("a {kind}"),
+            &format!("a {expected}"),
             "put the file there that the program had open",
         );
         return;
@@ -161,13 +149,7 @@ fn file(task: i32, resource: &Resource, head: &Head, found: &mut Obstacles) {
     };
     if let Some(kind) = kind {
         let was = resource.text("file-system").unwrap_or_default();
-        found.add(
-            Some(task),
-            name,
-            kind,
-            format!("a file system {was}"),
-            SAME_PLACE,
-        );
+        add(&name, &kind, &format!("a file system {was}"), SAME_PLACE);
         return;
     }
     if expected != "regular file"
@@ -176,7 +158,7 @@ fn file(task: i32, resource: &Resource, head: &Head, found: &mut Obstacles) {
     {
         let was = recorded("inode").map_or_else(|| "none".to_owned(), |inode| inode.to_string());
         let is = format!("inode {}", metadata.ino());
-        found.add(Some(task), name, is, format!("inode {was}"), SAME_PLACE);
+        add(&name, &is, &format!("inode {was}"), SAME_PLACE);
         return;
     }
     if expected.ends_with("device") {
@@ -185,7 +167,7 @@ fn file(task: i32, resource: &Resource, head: &Head, found: &mut Obstacles) {
         let was = resource.text("rdev").unwrap_or_default();
         if is != was {
             let advice = "see that the device has the number it had";
-            found.add(Some(task), name, is, was, advice);
+            add(&name, &is, was, advice);
         }
         return;
     }
@@ -200,13 +182,8 @@ fn file(task: i32, resource: &Resource, head: &Head, found: &mut Obstacles) {
     let mut differs = |what: &str, is: i128, was: Option<i128>| {
         if was.is_some_and(|was| was != is) {
             let was = was.unwrap_or_default();
-            found.add(
-                Some(task),
-                &name,
-                format!("{what} {is}"),
-                format!("{what} {was}"),
-                SAME_FILE,
-            );
+            let (is, was) = (format!("{what} {is}"), format!("{what} {was}"));
+            add(&name, &is, &was, SAME_FILE);
         }
     };
     differs("size", i128::from(metadata.size()), recorded("size"));
@@ -224,13 +201,8 @@ fn file(task: i32, resource: &Resource, head: &Head, found: &mut Obstacles) {
         let is = first_page(path).and_then(|page| kconv_freeze::build_id(&page));
         if is.as_ref() != Some(was) {
             let is = is.map_or("none".to_owned(), |id| hexadecimal(&id));
-            found.add(
-                Some(task),
-                &name,
-                format!("build ID {is}"),
-                format!("build ID {}", hexadecimal(was)),
-                SAME_PROGRAM,
-            );
+            let was = format!("build ID {}", hexadecimal(was));
+            add(&name, &format!("build ID {is}"), &was, SAME_PROGRAM);
         }
     }
 }

@@ -39,7 +39,7 @@ impl Session {
     }
 }
 
-pub(super) fn check(plan: &Plan, head: &Head, found: &mut Obstacles) {
+pub(super) fn check(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let own = Session::of(&stat);
     for process in &plan.processes {
@@ -59,12 +59,13 @@ pub(super) fn check(plan: &Plan, head: &Head, found: &mut Obstacles) {
     }
 }
 
-/// That kconv is in the session, at the terminal of a process. Returns whether it is.
+/// That kconv is in the session, at the terminal of a process. Returns whether it is. No thaw makes
+/// one that of who leads a session, which is for `image` to say.
 fn controlling(
     (pid, session): (i32, i32),
     terminal: &Resource,
     own: Option<&Session>,
-    found: &mut Obstacles,
+    found: &mut Obstacles<'_>,
 ) -> bool {
     let wanted = Session {
         number: session,
@@ -94,7 +95,7 @@ fn opened(
     number: i32,
     resource: &Resource,
     terminal: Option<&Resource>,
-    found: &mut Obstacles,
+    found: &mut Obstacles<'_>,
 ) {
     let device = resource.text("rdev").unwrap_or_default();
     let own = terminal.and_then(|terminal| terminal.text("device"));
@@ -157,6 +158,7 @@ impl Opened {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::found::ObstacleOf;
     use super::*;
     use kconv_image::{KernelAddr, Value};
 
@@ -203,9 +205,10 @@ mod tests {
             terminal: terminal.map(str::to_owned),
         };
         let obstacles = |own: &Session| {
-            let mut found = Obstacles::default();
+            let plan = Plan::default();
+            let mut found = Obstacles::of(&plan, ObstacleOf::Machine);
             controlling((20, 10), &terminal, Some(own), &mut found);
-            found.0.len()
+            found.into_list().len()
         };
         assert_eq!(obstacles(&own(10, Some("136:0"))), 0);
         assert_eq!(obstacles(&own(11, Some("136:0"))), 1);

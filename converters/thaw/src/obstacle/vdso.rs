@@ -26,7 +26,7 @@ const USER_CODE: u16 = 0x33;
 /// How much of a stack is looked at, in bytes: the usual limit of one.
 const MOST: u64 = 8 << 20;
 
-pub(super) fn check(plan: &Plan, image: &Image, found: &mut Obstacles) {
+pub(super) fn check(plan: &Plan, image: &Image, found: &mut Obstacles<'_>) {
     let own = match Vdso::find() {
         Ok(own) => own,
         Err(error) => {
@@ -58,6 +58,59 @@ pub(super) fn check(plan: &Plan, image: &Image, found: &mut Obstacles) {
     }
 }
 
+/// Threads in the code of the kernel of the freeze, where another has other code.
+pub(super) fn within(plan: &Plan, found: &mut Obstacles<'_>) {
+    for (_, memory, thread) in threads_with_code(plan) {
+        let at = thread.registers.values[IP];
+        if holds(memory, at) {
+            found.add(
+                Some(thread.tid),
+                "the vDSO",
+                format!("the thread inside of that of the kernel of the freeze, at {at:#x}"),
+                OTHER_CODE,
+                "let it go on if it is stopped, and freeze it again, a moment later",
+            );
+        }
+    }
+}
+
+/// Handlers of signals that return there. `image` is the one that the plan is of, with its pages.
+pub(super) fn returning(plan: &Plan, image: &Image, found: &mut Obstacles<'_>) {
+    for (process, memory, thread) in threads_with_code(plan) {
+        let at = returns(image, process, memory, thread);
+        for at in at.into_iter().filter(|at| holds(memory, *at)) {
+            found.add(
+                Some(thread.tid),
+                "the vDSO",
+                format!(
+                    "a handler of a signal that returns into that of the kernel of the freeze, to \
+                     {at:#x}"
+                ),
+                OTHER_CODE,
+                "freeze it again when the handler has returned",
+            );
+        }
+    }
+}
+
+const OTHER_CODE: &str = "it outside, for another kernel has other code there";
+
+/// Threads with their processes and memory.
+fn threads_with_code(plan: &Plan) -> impl Iterator<Item = (&Process, &Memory, &Thread)> {
+    plan.processes.iter().flat_map(|process| {
+        let memory = process.memory.iter();
+        memory.flat_map(move |memory| {
+            let threads = process.threads.iter();
+            threads.map(move |thread| (process, memory, thread))
+        })
+    })
+}
+
+fn holds(memory: &Memory, at: u64) -> bool {
+    let within = |(start, end): (u64, u64)| (start..end).contains(&at);
+    memory.vdso.is_some_and(within)
+}
+
 /// A thread in the old code, or which comes back into it from the handler of a signal.
 fn inside(
     image: &Image,
@@ -65,7 +118,7 @@ fn inside(
     memory: &Memory,
     thread: &Thread,
     old: &Redirected,
-    found: &mut Obstacles,
+    found: &mut Obstacles<'_>,
 ) {
     let within = |at: &u64| (old.start..old.end).contains(at);
     let at = thread.registers.values[IP];
@@ -78,14 +131,7 @@ fn inside(
             "freeze it again, a moment later",
         );
     }
-    let actions = process.actions.iter();
-    let restorers: Vec<u64> = actions.map(|action| action.restorer).collect();
-    let interrupted = Stacks {
-        image,
-        memory,
-        restorers: &restorers,
-    };
-    for at in interrupted.instructions(thread.registers.values[SP]) {
+    for at in returns(image, process, memory, thread) {
         if within(&at) {
             found.add(
                 Some(thread.tid),
@@ -96,6 +142,18 @@ fn inside(
             );
         }
     }
+}
+
+/// Where the handlers of signals that a thread is in return to.
+fn returns(image: &Image, process: &Process, memory: &Memory, thread: &Thread) -> Vec<u64> {
+    let actions = process.actions.iter();
+    let restorers: Vec<u64> = actions.map(|action| action.restorer).collect();
+    let interrupted = Stacks {
+        image,
+        memory,
+        restorers: &restorers,
+    };
+    interrupted.instructions(thread.registers.values[SP])
 }
 
 /// The stacks of a process, on which handlers run.

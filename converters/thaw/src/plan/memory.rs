@@ -5,6 +5,7 @@ use super::files::file_index;
 use super::model::{Mapping, Memory, OpenFile};
 use crate::view::{DecodeError, Place, View, little_endian, number};
 use kconv_image::{PAGE_SIZE, Value};
+use std::collections::BTreeMap;
 
 /// Fields of `mm_struct` in the order of `struct prctl_mm_map` (`include/uapi/linux/prctl.h`).
 const MARKS: [&str; 11] = [
@@ -21,21 +22,31 @@ const MARKS: [&str; 11] = [
     "env_end",
 ];
 
+/// The VMAs of each address space, by the address of its `mm_struct`.
+pub(super) type Vmas = BTreeMap<u64, Vec<Place>>;
+
+/// All VMAs of the image.
+pub(super) fn vmas(view: &View<'_>) -> Result<Vmas, DecodeError> {
+    let mut vmas = Vmas::new();
+    for vma in view.of_type("vm_area_struct")? {
+        let mm = view.unsigned(vma, "vm_mm")?;
+        vmas.entry(mm).or_default().push(vma);
+    }
+    Ok(vmas)
+}
+
 /// The memory that an `mm_struct` describes.
 pub(super) fn memory(
     view: &View<'_>,
     files: &[OpenFile],
+    vmas: &Vmas,
     mm: Place,
 ) -> Result<Memory, DecodeError> {
-    let own = view.address(mm).0;
     let special = special(view, mm);
     let mut mappings = Vec::new();
-    for vma in view.of_type("vm_area_struct")? {
-        if view.unsigned(vma, "vm_mm")? != own {
-            continue;
-        }
-        let mapping = mapping(view, files, vma)?;
-        if view.symbol(vma, "vm_ops")? != Some("special_mapping_vmops") {
+    for vma in vmas.get(&view.address(mm).0).into_iter().flatten() {
+        let mapping = mapping(view, files, *vma)?;
+        if view.symbol(*vma, "vm_ops")? != Some("special_mapping_vmops") {
             mappings.push(mapping);
         }
     }

@@ -2,10 +2,12 @@
 
 use super::controls::{Controls, MemoryControls};
 use crate::clocks::{BootClock, Frozen};
-use kconv_image::{ObjectId, ResourceId};
+use crate::view::DecodeError;
+use kconv_image::{ObjectId, ResourceId, TaskName};
+use std::collections::BTreeSet;
 
 /// All that an image has to be made into.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// Processes, each after its parent if that is in the image.
     pub processes: Vec<Process>,
@@ -13,6 +15,44 @@ pub struct Plan {
     pub files: Vec<OpenFile>,
     /// The clocks at the freeze.
     pub frozen: Frozen,
+    /// What processes shared with others that are left out.
+    pub severed: Vec<Severed>,
+}
+
+/// Something that a process shared with one that is left out, and cannot be without.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Severed {
+    /// The process that is made.
+    pub pid: i32,
+    /// What it shared.
+    pub what: &'static str,
+    /// The one that is left out.
+    pub with: TaskName,
+}
+
+/// A process whose objects make no sense, and why.
+#[derive(Debug)]
+pub(crate) struct Unclear {
+    /// Its id.
+    pub(crate) pid: i32,
+    /// What is wrong with them.
+    pub(crate) error: DecodeError,
+}
+
+impl Plan {
+    /// The name of a process or thread, by its number.
+    pub(crate) fn name(&self, tid: i32) -> TaskName {
+        let mut threads = self.processes.iter().flat_map(|process| &process.threads);
+        let thread = threads.find(|thread| thread.tid == tid);
+        let process = self.processes.iter().find(|process| process.pid == tid);
+        let name = thread.map(|thread| &thread.name);
+        let name = name.or(process.map(|process| &process.name));
+        let comm = name.map(|name| String::from_utf8_lossy(name).into_owned());
+        TaskName {
+            pid: tid.into(),
+            comm: comm.unwrap_or_default(),
+        }
+    }
 }
 
 /// A process.
@@ -20,6 +60,8 @@ pub struct Plan {
 pub struct Process {
     /// Its id.
     pub pid: i32,
+    /// The name of its first thread.
+    pub name: Vec<u8>,
     /// Index of its parent; `None` if that is not in the image.
     pub parent: Option<usize>,
     /// Number of its process group.
@@ -32,6 +74,8 @@ pub struct Process {
     pub exit_signal: i32,
     /// What is left of it, if it has ended and its parent has not looked yet.
     pub ended: Option<Ended>,
+    /// Whether its first thread has ended before the others. Of them nothing is known then.
+    pub lost_its_first: bool,
     /// The user who logged in, and the number of the session that the auditor gave that; all ones if
     /// nobody did.
     pub login: [u32; 2],
@@ -64,6 +108,18 @@ pub struct Process {
     pub oom_score_adj: i32,
     /// Whether it was stopped by a signal, with the number of that.
     pub stopped: Option<i32>,
+}
+
+impl Process {
+    /// Signals that wait for it or one of its threads although none can block them: what they do,
+    /// they do to the whole process, whichever thread takes them.
+    pub(crate) fn unblockable(&self) -> BTreeSet<i32> {
+        let of_threads = self.threads.iter().flat_map(|thread| &thread.pending);
+        let all = self.pending.iter().chain(of_threads);
+        all.filter(|info| info.is_unblockable())
+            .map(SignalInfo::number)
+            .collect()
+    }
 }
 
 /// What a parent and `/proc` are told of a process that has ended.
@@ -128,6 +184,8 @@ pub struct Thread {
     pub memory_policy: Option<(u32, Vec<u8>)>,
     /// Whether it gave up gaining privileges by execve.
     pub no_new_privileges: bool,
+    /// Who waits in a vfork until it calls execve or ends.
+    pub vfork: Option<ResourceId>,
     /// Which system calls it may make.
     pub seccomp: Seccomp,
     /// What it asked for with prctl(2).
@@ -247,7 +305,7 @@ pub struct Scheduling {
 }
 
 /// Who a thread is and what it may do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Credentials {
     /// Real, effective, saved and file system user.
     pub users: [u32; 4],
@@ -410,6 +468,12 @@ impl SignalInfo {
         (self.word(8) == SI_TIMER).then(|| self.word(16))
     }
 
+    /// Whether no thread can block it: it is taken as soon as one of the process runs in user mode
+    /// (`kernel/signal.c`: set_current_blocked, SIG_KERNEL_ONLY_MASK).
+    pub(crate) fn is_unblockable(&self) -> bool {
+        matches!(self.number(), libc::SIGKILL | libc::SIGSTOP)
+    }
+
     /// How often that timer had expired again meanwhile (si_overrun).
     pub(crate) fn overrun(&self) -> u64 {
         self.word(20).max(0) as u64
@@ -471,4 +535,23 @@ pub enum Expiry {
     Day(u64),
     /// At that time of a clock of the machine of the freeze, in nanoseconds.
     Boot(BootClock, u64),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signal(number: i32) -> SignalInfo {
+        let mut info = SignalInfo([0; 48]);
+        info.0[..4].copy_from_slice(&number.to_le_bytes());
+        info
+    }
+
+    #[test]
+    fn what_nobody_can_block_is_told_from_what_waits() {
+        for number in 1..=64 {
+            let expected = number == 9 || number == 19;
+            assert_eq!(signal(number).is_unblockable(), expected, "{number}");
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! Processes, and who descends from whom.
 
 use super::files::{assign_flocks, descriptors, locks, pid_number};
-use super::memory::memory;
-use super::model::{Ended, OpenFile, Process};
+use super::memory::{Vmas, memory, vmas};
+use super::model::{Ended, OpenFile, Process, Unclear};
 use super::signals::{Spent, actions, intervals, pending, timers};
 use super::thread::{credentials, spent, thread};
 use crate::view::{DecodeError, Place, View};
@@ -19,12 +19,13 @@ const SIGSTOP: i32 = 19;
 /// Limits of a process (`RLIM_NLIMITS`).
 const LIMITS: usize = 16;
 
-/// All processes, parents before their children.
+/// All processes, parents before their children, and those among them that make no sense, of which
+/// nothing but number and parent is known.
 pub(super) fn processes(
     view: &View<'_>,
-    xsave: &XsaveComponents,
+    xsave: Option<&XsaveComponents>,
     files: &[OpenFile],
-) -> Result<Vec<Process>, DecodeError> {
+) -> Result<(Vec<Process>, Vec<Unclear>), DecodeError> {
     let mut tasks: BTreeMap<i32, Vec<Place>> = BTreeMap::new();
     for task in view.of_type("task_struct")? {
         let process = view.int(task, "tgid")?;
@@ -62,22 +63,75 @@ pub(super) fn processes(
             return Err(view.absurd(task, "real_parent", 0, "nobody is an ancestor of itself"));
         }
     }
-    let processes = order
-        .into_iter()
-        .map(|(pid, parent)| process(view, xsave, files, pid, parent, &tasks[&pid]));
-    let mut processes = processes.collect::<Result<Vec<Process>, DecodeError>>()?;
+    let known = Known {
+        view,
+        xsave,
+        files,
+        vmas: vmas(view)?,
+    };
+    let (mut processes, mut unclear) = (Vec::new(), Vec::new());
+    for (pid, parent) in order {
+        let bare = Process {
+            name: view.text(tasks[&pid][0], "comm")?,
+            ..Process::bare(pid, parent)
+        };
+        let whole = process(&known, bare.clone(), &tasks[&pid]);
+        processes.push(whole.unwrap_or_else(|error| {
+            unclear.push(Unclear { pid, error });
+            bare
+        }));
+    }
     assign_flocks(&mut processes);
-    Ok(processes)
+    Ok((processes, unclear))
 }
 
-fn process(
-    view: &View<'_>,
-    xsave: &XsaveComponents,
-    files: &[OpenFile],
-    pid: i32,
-    parent: Option<usize>,
-    tasks: &[Place],
-) -> Result<Process, DecodeError> {
+impl Process {
+    /// A process of which nothing else is known yet.
+    pub(crate) fn bare(pid: i32, parent: Option<usize>) -> Process {
+        Process {
+            pid,
+            name: Vec::new(),
+            parent,
+            group: pid,
+            session: pid,
+            exit_signal: 0,
+            ended: None,
+            lost_its_first: false,
+            threads: Vec::new(),
+            unshared: Vec::new(),
+            memory: None,
+            descriptors: Vec::new(),
+            controlling_terminal: None,
+            login: [u32::MAX; 2],
+            table: None,
+            locks: Vec::new(),
+            actions: Vec::new(),
+            pending: Vec::new(),
+            intervals: Default::default(),
+            timers: Vec::new(),
+            limits: Vec::new(),
+            subreaper: false,
+            oom_score_adj: 0,
+            stopped: None,
+        }
+    }
+}
+
+/// What is known before any process is.
+struct Known<'k> {
+    view: &'k View<'k>,
+    xsave: Option<&'k XsaveComponents>,
+    files: &'k [OpenFile],
+    vmas: Vmas,
+}
+
+fn process(known: &Known<'_>, bare: Process, tasks: &[Place]) -> Result<Process, DecodeError> {
+    let Known {
+        view,
+        xsave,
+        files,
+        vmas,
+    } = known;
     let leader = tasks[0];
     let signal = view.required(leader, "signal", "signal_struct")?;
     let related = |index: usize| -> Result<i32, DecodeError> {
@@ -88,33 +142,23 @@ fn process(
     };
     let flags = view.unsigned(signal, "flags")?;
     let mut process = Process {
-        pid,
-        parent,
         group: related(PIDTYPE_PGID)?,
         session: related(PIDTYPE_SID)?,
-        controlling_terminal: None,
         exit_signal: view.int(leader, "exit_signal")?,
-        ended: None,
         login: [
             view.unsigned(leader, "loginuid.val")? as u32,
             view.unsigned(leader, "sessionid")? as u32,
         ],
-        threads: Vec::new(),
-        unshared: Vec::new(),
-        memory: None,
-        descriptors: Vec::new(),
-        table: None,
-        locks: Vec::new(),
-        actions: Vec::new(),
         pending: pending(view, signal, "shared_pending")?,
-        intervals: Default::default(),
-        timers: Vec::new(),
-        limits: Vec::new(),
         subreaper: view.unsigned(signal, "is_child_subreaper")? != 0,
         oom_score_adj: view.int(signal, "oom_score_adj")?,
-        stopped: None,
+        ..bare
     };
     if view.unsigned(leader, "exit_state")? != 0 {
+        if tasks.len() > 1 {
+            process.lost_its_first = true;
+            return Ok(process);
+        }
         // kernel/exit.c: wait_task_zombie.
         process.ended = Some(Ended {
             status: match flags & SIGNAL_GROUP_EXIT {
@@ -124,14 +168,6 @@ fn process(
             name: view.text(leader, "comm")?,
             credentials: credentials(view, leader, "real_cred")?,
         });
-        if tasks.len() > 1 {
-            return Err(view.absurd(
-                leader,
-                "exit_state",
-                1,
-                "the first thread of a process ends last; one that ended before is not carried",
-            ));
-        }
         return Ok(process);
     }
     process.controlling_terminal = view.resource(signal, "tty")?;
@@ -160,7 +196,7 @@ fn process(
     }
     for task in tasks {
         if view.unsigned(*task, "exit_state")? == 0 {
-            let mut thread = thread(view, xsave, *task, all)?;
+            let mut thread = thread(view, *xsave, *task, all)?;
             for (field, what) in [
                 ("mm", "memory"),
                 ("files", "descriptors"),
@@ -181,7 +217,7 @@ fn process(
         }
     }
     let mm = view.required(leader, "mm", "mm_struct")?;
-    process.memory = Some(memory(view, files, mm)?);
+    process.memory = Some(memory(view, files, vmas, mm)?);
     let table = view.required(leader, "files", "files_struct")?;
     process.table = Some(table.object);
     process.descriptors = descriptors(view, files, table)?;

@@ -36,7 +36,7 @@ pub(super) fn spent(view: &View<'_>, task: Place) -> Result<Spent, DecodeError> 
 /// The thread that a `task_struct` describes. `process` is the CPU time of all of its process.
 pub(super) fn thread(
     view: &View<'_>,
-    xsave: &XsaveComponents,
+    xsave: Option<&XsaveComponents>,
     task: Place,
     process: Spent,
 ) -> Result<Thread, DecodeError> {
@@ -98,6 +98,7 @@ pub(super) fn thread(
         memory_policy: memory_policy(view, task, "mempolicy")?,
         // PFA_NO_NEW_PRIVS (include/linux/sched.h).
         no_new_privileges: view.unsigned(task, "atomic_flags")? & 1 != 0,
+        vfork: view.resource(task, "vfork_done")?,
         seccomp: seccomp(view, task)?,
         controls: controls(view, task)?,
         ports: match view.follow(task, "thread.io_bitmap", "io_bitmap")? {
@@ -182,7 +183,7 @@ fn registers(view: &View<'_>, task: Place) -> Result<Registers, DecodeError> {
 /// task, or from 6.16 on behind it (arch/x86/include/asm/processor.h: x86_task_fpu).
 fn xstate(
     view: &View<'_>,
-    xsave: &XsaveComponents,
+    xsave: Option<&XsaveComponents>,
     task: Place,
 ) -> Result<(Vec<u8>, u64), DecodeError> {
     let state = match view.right_behind(task, "fpu")? {
@@ -193,7 +194,11 @@ fn xstate(
     let user = view.unsigned(state, "user_xfeatures")?;
     let kept = view.bytes_from(state, "regs", size)?;
     let pkru = view.unsigned(task, "thread.pkru")? as u32;
-    let standard = xsave_standard_form(xsave, kept, user, pkru)
+    let standard = match xsave {
+        Some(xsave) => xsave_standard_form(xsave, kept, user, pkru),
+        None => Some(Vec::new()),
+    };
+    let standard = standard
         .ok_or_else(|| view.absurd(state, "size", size, "the registers are an area of xsave"))?;
     Ok((standard, user))
 }

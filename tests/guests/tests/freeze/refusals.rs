@@ -4,7 +4,7 @@ use super::{LIMIT, refused};
 use kconv_guests::Guest;
 
 /// What a process has that cannot be carried, as `refused` calls it, and what is said of it.
-const KINDS: [(&str, &[&str]); 53] = [
+const KINDS: [(&str, &[&str]); 55] = [
     ("socket", &["a socket (unix, inode "]),
     ("inet", &["a socket (inet, inode "]),
     ("netlink", &["a socket (netlink, inode "]),
@@ -18,6 +18,8 @@ const KINDS: [(&str, &[&str]); 53] = [
     ("mqueue", &["queue of mqueue, which has no path"]),
     ("perf", &["anon_inode:[perf_event] cannot"]),
     ("unlinked", &["/tmp/unlinked, which was unlinked"]),
+    ("lines", &["/tmp/two\\nrefused: lines, which was unlinked"]),
+    ("latin", &["xe4tin, a name that is not UTF-8, cannot"]),
     ("directory", &["/tmp/removed, which was unlinked"]),
     ("device", &["the device /dev/rtc0 ("]),
     ("device-mapping", &["a mapping of a device at 0x"]),
@@ -151,10 +153,16 @@ pub(crate) fn by_name(guest: &mut Guest) {
     let (tracer, _) = start(guest, "tracing");
     let (of_vfork, waiting) = start(guest, "vfork");
     let (many, _) = start(guest, "socket eventfd mlock uts");
+    let traced = guest
+        .run(&format!("cat /proc/{tracer}/task/{tracer}/children"))
+        .unwrap();
+    let traced: u32 = traced.trim().parse().unwrap();
     let mut all: Vec<String> = tasks.iter().map(u32::to_string).collect();
     let more = [
         tracer,
+        traced,
         of_vfork,
+        waiting,
         many,
         of_core,
         dumped,
@@ -166,7 +174,11 @@ pub(crate) fn by_name(guest: &mut Guest) {
     println!("{}", output.stderr);
     assert_eq!(output.code, 1, "{output:?}");
     let said = |pid: u32, what: &str| {
-        let task = format!("refused: task {pid} (refused): ");
+        let name = match what.contains("lines") {
+            true => "two\\nlines",
+            false => "refused",
+        };
+        let task = format!("refused: task {pid} ({name}): ");
         let mut lines = output.stderr.lines();
         lines.any(|line| line.starts_with(&task) && line.contains(what))
     };
@@ -187,7 +199,15 @@ pub(crate) fn by_name(guest: &mut Guest) {
     let text = format!("memory (CLONE_VM) shared with process {of_pair} cannot");
     assert!(said(other_of_pair, &text));
     assert!(said(tracer, "tracing other tasks cannot"));
-    assert!(said(of_vfork, "a vfork whose parent"));
+    let by = format!("being traced by task {tracer} (refused) cannot be carried");
+    assert!(said(traced, &by));
+    // Who waits in a vfork is not stopped, and is not called stuck.
+    let child = format!("it waits in a vfork until its child, task {of_vfork} (refused), calls");
+    assert!(said(waiting, &child));
+    assert!(!said(waiting, "does not stop") && !said(waiting, "being traced"));
+    let parent = format!("vfork: found process {waiting} waiting until this child");
+    assert!(said(of_vfork, &parent));
+    causes_first(&output.stderr);
     for what in ["a socket", "[eventfd]", "mlock", "a uts namespace"] {
         assert!(said(many, what), "{what}");
     }
@@ -204,24 +224,64 @@ pub(crate) fn by_name(guest: &mut Guest) {
         let file = format!("/proc/{pid}/status");
         guest.wait_for(&file, "S (sleeping)", LIMIT).unwrap();
     }
-    one_alone(guest, tracer, waiting);
+    one_alone(guest, tracer, traced, waiting);
     let all = all.join(" ");
     guest
         .run(&format!("kill {all}; echo 0 >/proc/sys/vm/nr_hugepages"))
         .unwrap();
 }
 
-/// Who cannot be stopped is told before anybody is looked at.
-fn one_alone(guest: &mut Guest, tracer: u32, waiting: u32) {
-    let traced = guest
-        .run(&format!("cat /proc/{tracer}/task/{tracer}/children"))
+/// A mount namespace answers for what is in it, and what is no cause comes behind all that is.
+fn causes_first(said: &str) {
+    let lines: Vec<&str> = said.lines().collect();
+    let refused = |line: &&&str| line.starts_with("refused: ");
+    let is_cause = |line: &str| {
+        [
+            "namespace of its own",
+            "being traced by",
+            "waits in a vfork",
+        ]
+        .iter()
+        .any(|cause| line.contains(cause))
+    };
+    let refusals: Vec<&str> = lines.iter().filter(refused).copied().collect();
+    let causes = refusals.iter().take_while(|line| is_cause(line)).count();
+    assert!(causes >= 10, "{said}");
+    assert!(
+        !refusals[causes..].iter().any(|line| is_cause(line)),
+        "{said}"
+    );
+    let mounts = lines.iter().find(|line| line.contains("a mount namespace"));
+    let mounts = mounts.unwrap();
+    let count = mounts
+        .split("cannot be carried, and with it ")
+        .nth(1)
         .unwrap();
-    let output = refused(guest, traced.trim(), "/tmp/refused.img");
-    let expected = format!("thread {} is traced by process {tracer}", traced.trim());
+    let count: usize = count.split(' ').next().unwrap().parse().unwrap();
+    // Its root and its working directory; what it had open before is elsewhere.
+    assert_eq!(count, 2, "{mounts}");
+    assert!(!said.contains("in mount namespace"), "{said}");
+    // Each refusal has one line and one of advice.
+    let rest = lines.iter().filter(|line| !line.starts_with("  = "));
+    assert_eq!(rest.count(), refusals.len() + 1, "{said}");
+}
+
+/// Who cannot be stopped, alone.
+fn one_alone(guest: &mut Guest, tracer: u32, traced: u32, waiting: u32) {
+    let output = refused(guest, &traced.to_string(), "/tmp/refused.img");
+    let expected = format!("task {traced} (refused): task_struct at 0x");
     assert!(output.stderr.contains(&expected), "{output:?}");
+    let expected = format!("being traced by task {tracer} (refused) cannot be carried");
+    assert!(output.stderr.contains(&expected), "{output:?}");
+    assert_eq!(output.code, 1, "{output:?}");
     let output = refused(guest, &waiting.to_string(), "/tmp/refused.img");
-    let expected = format!("thread {waiting} (state D) does not stop");
-    assert!(output.stderr.contains(&expected), "{output:?}");
+    assert!(
+        output
+            .stderr
+            .contains("it waits in a vfork until its child"),
+        "{output:?}"
+    );
+    assert_eq!(output.code, 1, "{output:?}");
     let output = refused(guest, "2", "/tmp/refused.img");
     assert!(
         output

@@ -4,6 +4,7 @@
 
 mod clocks;
 mod journeys;
+mod judged;
 mod kinds;
 mod mutation;
 mod obstacles;

@@ -147,7 +147,7 @@ fn obstacles(guest: &mut Guest, sum: u32, counter: u32) {
         &format!("kill {counter}; while [ -d /proc/{counter} ]; do usleep 10000; done"),
     );
     let back = "rm -rf /disk/sum.out; mv /disk/kept /disk/sum.out";
-    let task = format!("task {sum}: regular file /disk/sum.out");
+    let task = format!("task {sum} (busybox): regular file /disk/sum.out");
     refused(
         guest,
         "mv /disk/sum.out /disk/kept",
@@ -226,7 +226,9 @@ fn other_files(guest: &mut Guest, counter: u32) {
     other[note + 16] ^= 1;
     guest.put("/tmp/other", &other, 0o755).unwrap();
     let texts = [
-        &format!("task {counter}: regular file /bin/counter (recognised by size and build ID)"),
+        &format!(
+            "task {counter} (counter): regular file /bin/counter (recognised by size and build ID)"
+        ),
         "found build ID",
     ];
     let kept = "mv /bin/counter /tmp/counter && mv /tmp/other /bin/counter";

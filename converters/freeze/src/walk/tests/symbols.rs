@@ -3,11 +3,10 @@
 use super::{Made, ROOT, flaws, map};
 use crate::error::Flaw;
 use crate::family::{Family, Reference};
-use crate::resources::Resources;
 use crate::slots::{Slots, slots};
 use crate::source::Mapping;
 use crate::walk::{Selection, walk};
-use kconv_image::{Clocks, CoreNote, ResourceId, Value};
+use kconv_image::{Clocks, CoreNote, KernelAddr, Resource, ResourceId, Value};
 
 /// A family that is not asked for anything: the objects have no resources.
 struct Nothing;
@@ -17,11 +16,15 @@ impl Family for Nothing {
         unreachable!()
     }
 
+    fn not_carried(&mut self, at: KernelAddr) -> ResourceId {
+        ResourceId(at.0 as u32)
+    }
+
     fn unbound_resources(&mut self, _: &mut dyn FnMut(usize, Flaw)) {}
 
     fn unsaved_state(&self, _: &mut dyn FnMut(usize, &str, Flaw)) {}
 
-    fn into_resources(self: Box<Self>) -> Resources {
+    fn resources(&self) -> &[Resource] {
         unreachable!()
     }
 

@@ -1,0 +1,40 @@
+//! Whether an image could be thawed, asked of whoever knows before any page is read. This crate does
+//! not know how tasks are made; it has the image that would be written, but for its pages.
+
+use kconv_image::Image;
+use kernel_structs::layout::Layout;
+
+/// Says what of an image without pages, whose objects lie as the layout says, could not be thawed.
+///
+/// What could not be described of a task and is refused for that already stands in the image as a
+/// resource of kind [`NOT_CARRIED`].
+pub type Judge<'j> = dyn FnMut(&Image, &Layout) -> Result<Vec<Judgement>, Unjudged> + 'j;
+
+/// The kind of a resource in the place of one that cannot be carried.
+pub const NOT_CARRIED: &str = "not-carried";
+
+/// Something that could not be thawed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// The tasks that have it, by number; none if all do.
+    pub tasks: Vec<i64>,
+    /// What it is, with the tasks.
+    pub text: String,
+    /// What the user can do about it.
+    pub advice: String,
+    /// Whether the tasks could only not be understood: what else is wrong with them explains it.
+    pub is_unclear: bool,
+}
+
+/// Nobody could judge. Why, whoever was asked has kept.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("nobody could tell whether the image could be thawed")]
+pub struct Unjudged;
+
+/// The judge to whom everything is right.
+///
+/// # Errors
+/// None.
+pub fn anything(_: &Image, _: &Layout) -> Result<Vec<Judgement>, Unjudged> {
+    Ok(Vec::new())
+}

@@ -1,0 +1,135 @@
+//! Whether an image could be thawed: the thaw's own list, asked before a freeze reads memory, by an
+//! upgrade of the kernel that it leads to, and by a preflight.
+
+use crate::failure::Failure;
+use kconv_freeze::{Judgement, NOT_CARRIED, Unjudged};
+use kconv_image::Image;
+use kconv_runtime::convert::{Converted, Job, convert_without_pages};
+use kconv_runtime::error::ConvertError;
+use kconv_thaw::{Judged, Obstacle, ObstacleOf, ThawError};
+use kernel_structs::layout::Layout;
+
+/// A judge that keeps why it could not judge, and what it is said besides.
+#[derive(Default)]
+pub(crate) struct Kept {
+    failure: Option<Failure>,
+    /// What this machine, as it is, would lack for a thaw.
+    pub(crate) lacking: Vec<Obstacle>,
+}
+
+impl Kept {
+    /// Judges an image for the kernel that it is of, whose objects lie as `layout` says.
+    pub(crate) fn of_own_kernel(
+        &mut self,
+        image: &Image,
+        layout: &Layout,
+    ) -> Result<Vec<Judgement>, Unjudged> {
+        let judged = Judged::new(image, layout);
+        if let Ok(judged) = &judged {
+            self.lacking = judged.lacking_here();
+        }
+        self.keep(obstacles(judged, Judged::obstacles).map(judgements))
+    }
+
+    /// Judges an image for the kernel that `job` converts it to, whose objects lie as `layout` says.
+    pub(crate) fn of_target(
+        &mut self,
+        image: &Image,
+        job: &Job,
+        layout: &Layout,
+    ) -> Result<Vec<Judgement>, Unjudged> {
+        let found = match converted(image, job, layout) {
+            Ok((_, obstacles)) => Ok(judgements(obstacles)),
+            Err(Failure::Convert(ConvertError::Refused(findings))) => Ok(findings
+                .iter()
+                .map(|finding| Judgement {
+                    tasks: Vec::new(),
+                    text: finding.to_string(),
+                    advice: finding.advice().to_owned(),
+                    is_unclear: false,
+                })
+                .collect()),
+            Err(other) => Err(other),
+        };
+        self.keep(found)
+    }
+
+    fn keep<T>(&mut self, found: Result<T, Failure>) -> Result<T, Unjudged> {
+        found.map_err(|failure| {
+            self.failure = Some(failure);
+            Unjudged
+        })
+    }
+
+    /// Why a freeze that was judged failed: what kept the judge from judging, if that was it.
+    pub(crate) fn explain(self, failure: impl Into<Failure>) -> Failure {
+        self.failure.unwrap_or_else(|| failure.into())
+    }
+}
+
+/// Converts an image without its pages, and asks what of the result could not be thawed.
+pub(crate) fn converted(
+    image: &Image,
+    job: &Job,
+    layout: &Layout,
+) -> Result<(Converted, Vec<Obstacle>), Failure> {
+    let (converted, made) = convert_without_pages(image, job)?;
+    let obstacles = obstacles(Judged::new(&made, layout), |judged| {
+        let mut all = judged.obstacles();
+        if leads_elsewhere(image, job) {
+            all.extend(judged.of_another_kernel(None));
+        }
+        all
+    });
+    Ok((converted, obstacles?))
+}
+
+/// What stands in the user memory of an image, whose objects lie as `layout` says, and could not be
+/// thawed on the kernel that `job` converts it to.
+pub(crate) fn memory(image: &Image, job: &Job, layout: &Layout) -> Result<Vec<Obstacle>, Failure> {
+    if !leads_elsewhere(image, job) {
+        return Ok(Vec::new());
+    }
+    match Judged::new(image, layout) {
+        // That is told of the image without pages.
+        Err(ThawError::Decode(_)) => Ok(Vec::new()),
+        judged => Ok(judged?.of_another_kernel(Some(image))),
+    }
+}
+
+/// Whether a conversion is to another kernel than that of the image.
+fn leads_elsewhere(image: &Image, job: &Job) -> bool {
+    job.target.release != image.head().identity.kernel.release
+}
+
+/// What of an image could not be thawed. What a freeze refuses anyway is not told again.
+fn obstacles(
+    judged: Result<Judged, ThawError>,
+    ask: impl FnOnce(&Judged) -> Vec<Obstacle>,
+) -> Result<Vec<Obstacle>, Failure> {
+    let mut obstacles = match judged {
+        Err(ThawError::Decode(error)) => vec![Obstacle {
+            of: ObstacleOf::Objects,
+            tasks: Vec::new(),
+            resource: "the image".to_owned(),
+            found: error.to_string(),
+            expected: "one that can be understood".to_owned(),
+            advice: "this is a fault of kconv; please report it",
+        }],
+        judged => ask(&judged?),
+    };
+    obstacles.retain(|obstacle| obstacle.resource != NOT_CARRIED);
+    Ok(obstacles)
+}
+
+fn judgements(obstacles: Vec<Obstacle>) -> Vec<Judgement> {
+    obstacles
+        .into_iter()
+        .map(|obstacle| Judgement {
+            tasks: obstacle.tasks.iter().map(|task| task.pid).collect(),
+            text: obstacle.to_string(),
+            advice: obstacle.advice.to_owned(),
+            is_unclear: obstacle.of == ObstacleOf::Objects,
+        })
+        .collect()
+}

@@ -1,0 +1,207 @@
+//! What the image holds and no thaw makes, whatever the machine: the list that a freeze, a preflight
+//! and an upgrade ask too, before anything is lost.
+
+use super::found::{NOT_YET, ObstacleOf, Obstacles};
+use super::resources::{is_of_a_task, users};
+use super::{Obstacle, pipes, sessions};
+use crate::clocks::ClockError;
+use crate::plan::{LockStyle, Plan, Process, Unclear};
+use crate::view::number;
+use kconv_image::Head;
+use std::collections::BTreeSet;
+
+/// All of it. `unclear` are the processes whose objects make no sense.
+pub(crate) fn obstacles(plan: &Plan, unclear: &[Unclear], head: &Head) -> Vec<Obstacle> {
+    let mut senseless = Obstacles::of(plan, ObstacleOf::Objects);
+    let made = |unclear: &&Unclear| plan.processes.iter().any(|one| one.pid == unclear.pid);
+    for Unclear { pid, error } in unclear.iter().filter(made) {
+        senseless.add(
+            Some(*pid),
+            "its state",
+            error.to_string(),
+            "what a task can have",
+            "leave it out, or let it finish where it was frozen",
+        );
+    }
+    let mut found = Obstacles::of(plan, ObstacleOf::Image);
+    for process in &plan.processes {
+        threads(process, head, &mut found);
+        timers(process, &mut found);
+        locks(process, &mut found);
+        mappings(process, &mut found);
+        terminal(process, head, &mut found);
+    }
+    shared(plan, &mut found);
+    sessions::check(plan, &mut found);
+    resources(plan, head, &mut found);
+    for severed in &plan.severed {
+        found.add(
+            Some(severed.pid),
+            severed.what,
+            format!("shared with {}, which is left out", severed.with),
+            "shared with tasks that are made",
+            "make both of them, or leave both out",
+        );
+    }
+    let mut all = found.into_list();
+    all.extend(senseless.into_list());
+    all
+}
+
+/// That the clocks of an image make no sense.
+pub(crate) fn clocks(error: &ClockError) -> Obstacle {
+    Obstacle {
+        of: ObstacleOf::Objects,
+        tasks: Vec::new(),
+        resource: "the clocks".to_owned(),
+        found: error.to_string(),
+        expected: "those that all tasks had".to_owned(),
+        advice: "freeze tasks of one time namespace together",
+    }
+}
+
+fn threads(process: &Process, head: &Head, found: &mut Obstacles<'_>) {
+    const USER_CODE: u64 = 0x33;
+    const CS: usize = 17;
+    for thread in &process.threads {
+        let task = Some(thread.tid);
+        if thread.registers.values[CS] != USER_CODE {
+            found.add(task, "the processor's mode", "32-bit code", "none", NOT_YET);
+        }
+        if let Some(id) = thread.vfork {
+            let parent = head.resources.get(id.0 as usize);
+            let parent = parent.and_then(|vfork| number(vfork, "parent-pid"));
+            let parent = parent.map_or("its parent".to_owned(), |pid| format!("process {pid}"));
+            found.add(
+                task,
+                "vfork",
+                format!("{parent} waiting until this child of it calls execve or ends"),
+                "nobody who waits",
+                "freeze them when the child has called execve or has ended",
+            );
+        }
+    }
+    if process.lost_its_first {
+        let is = "one that ended before the others";
+        let was = "one that lives as long as they";
+        found.add(Some(process.pid), "first thread", is, was, NOT_YET);
+    }
+    for (task, what) in &process.unshared {
+        let is = "one that is not the first thread's";
+        found.add(Some(*task), *what, is, "none", NOT_YET);
+    }
+}
+
+fn timers(process: &Process, found: &mut Obstacles<'_>) {
+    const CLOCKS_WITH_ALARM: [i32; 2] = [8, 9];
+    const MOST_TIMERS: i32 = 100_000;
+    for timer in &process.timers {
+        let mut cannot = |what: String| {
+            found.add(Some(process.pid), "timer", what, "none", NOT_YET);
+        };
+        if CLOCKS_WITH_ALARM.contains(&timer.clock) {
+            cannot("one that wakes the machine up".to_owned());
+        }
+        if timer.id > MOST_TIMERS {
+            cannot(format!("number {}", timer.id));
+        }
+    }
+}
+
+fn locks(process: &Process, found: &mut Obstacles<'_>) {
+    for lock in &process.locks {
+        let mut descriptors = process.descriptors.iter();
+        let own = descriptors.any(|open| open.file == lock.file);
+        if lock.style == LockStyle::Process && !own {
+            let is = "one on a file that is closed";
+            found.add(Some(process.pid), "lock", is, "none", NOT_YET);
+        }
+    }
+}
+
+fn mappings(process: &Process, found: &mut Obstacles<'_>) {
+    let mappings = process.memory.iter().flat_map(|memory| &memory.mappings);
+    let mut sorted: Vec<(u64, u64)> = mappings.map(|one| (one.start, one.end)).collect();
+    sorted.sort_unstable();
+    for pair in sorted.windows(2) {
+        if pair[1].0 < pair[0].1 {
+            found.add(
+                Some(process.pid),
+                format!("memory at {:#x}-{:#x}", pair[1].0, pair[1].1),
+                format!("a mapping up to {:#x}", pair[0].1),
+                "no other mapping there",
+                "the image is wrong; freeze and convert again",
+            );
+        }
+    }
+}
+
+/// The terminal of a process that leads its session. Others inherit.
+fn terminal(process: &Process, head: &Head, found: &mut Obstacles<'_>) {
+    let Some(id) = process
+        .controlling_terminal
+        .filter(|_| process.pid == process.session)
+    else {
+        return;
+    };
+    let terminal = head.resources.get(id.0 as usize);
+    let name = terminal.and_then(|terminal| terminal.text("name"));
+    found.add(
+        Some(process.pid),
+        "controlling terminal",
+        name.unwrap_or("a terminal"),
+        "none",
+        "start the program with setsid, without a terminal, or let it finish",
+    );
+}
+
+/// Memory and descriptors that processes share.
+fn shared(plan: &Plan, found: &mut Obstacles<'_>) {
+    let mut spaces = Vec::new();
+    for process in &plan.processes {
+        if let (Some(memory), Some(table)) = (&process.memory, process.table) {
+            if spaces.contains(&(memory.mm, table)) {
+                found.add(
+                    Some(process.pid),
+                    "memory and open files",
+                    "those of another process",
+                    "some of its own",
+                    NOT_YET,
+                );
+            }
+            spaces.push((memory.mm, table));
+        }
+    }
+}
+
+/// What tasks use and are in that cannot be made, and pipes with ends outside.
+fn resources(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
+    let own: BTreeSet<i32> = plan.processes.iter().map(|process| process.pid).collect();
+    for (id, tasks) in users(plan) {
+        let Some(resource) = head.resources.get(id.0 as usize) else {
+            continue;
+        };
+        for task in tasks {
+            match resource.kind.as_str() {
+                "file" if is_of_a_task(resource, &own) => {}
+                "file" if pipes::is_opened_fifo(plan, id, resource) => {
+                    pipes::check(task, resource, plan, head, found);
+                }
+                "file" | "shared-memory" => {}
+                "pipe" => pipes::check(task, resource, plan, head, found),
+                kind => found.add(Some(task), kind, "one", "none", NOT_YET),
+            }
+        }
+    }
+    for resource in &head.resources {
+        // One of time is made anew.
+        let namespace = resource.kind.ends_with("-namespace") && resource.kind != "time-namespace";
+        if namespace && number(resource, "initial") != Some(1) {
+            let kind = resource.kind.as_str();
+            found.add(None, kind, "one of its own", "that of the machine", NOT_YET);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

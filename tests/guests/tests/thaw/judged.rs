@@ -1,0 +1,264 @@
+//! What could not be thawed is told when it is frozen, before anything is lost; and what is wrong with
+//! one process is its own matter.
+
+use super::mutation::Mutant;
+use super::{LIMIT, ended, initramfs, machine, mount, number, uninterrupted};
+use kconv_guests::{Guest, Kernel, Output};
+
+const COUNTER: &str = "counter 400000000";
+const PIPELINE: &str = "pipeline 300";
+
+#[test]
+fn one_list_says_what_is_carried_and_what_is_wrong_with_one_process_is_its_own() {
+    let (old, new) = (
+        Kernel::oldest("6.1").unwrap(),
+        Kernel::newest("6.12").unwrap(),
+    );
+    let (machine, _folder) = machine();
+    let mut guest = machine.boot(&new, initramfs()).unwrap();
+    mount(&mut guest);
+    number(&mut guest, 20_000);
+    stop_signals(&mut guest);
+    refused_when_frozen(&mut guest, &old);
+    refused_before_a_reboot(&mut guest, &old);
+    some_of_an_image(&mut guest);
+    guest.power_off().unwrap();
+}
+
+/// A SIGSTOP that waits: one more for a process that is stopped already, and one for a process whose
+/// cgroup is frozen. Both are stopped after the thaw, until SIGCONT comes.
+fn stop_signals(guest: &mut Guest) {
+    let expected = uninterrupted(COUNTER);
+    let group = "/sys/fs/cgroup/held";
+    let stopped = "until grep -q 'State:.*T' /proc/$pid/status; do usleep 10000; done";
+    for (name, stop) in [
+        (
+            "twice",
+            format!(
+                "kill -STOP $pid; {stopped}; kill -STOP $pid; \
+                 kconv freeze --kill $pid -o /disk/twice.img"
+            ),
+        ),
+        (
+            "held",
+            format!(
+                "mkdir {group}; echo $pid >{group}/cgroup.procs; echo 1 >{group}/cgroup.freeze; \
+                 until grep -q 'frozen 1' {group}/cgroup.events; do usleep 10000; done; \
+                 kill -STOP $pid; kconv freeze --kill --cgroup {group} -o /disk/held.img && \
+                 echo 0 >{group}/cgroup.freeze"
+            ),
+        ),
+    ] {
+        let out = format!("/disk/{name}.out");
+        let pid = guest.start(COUNTER, &out).unwrap();
+        let said = guest.run(&format!(
+            "pid={pid}; until grep -qx counter /proc/$pid/comm; do usleep 10000; done; {stop} && \
+             while [ -d /proc/$pid/fd ]; do usleep 10000; done; \
+             kconv inspect /disk/{name}.img --task $pid"
+        ));
+        let said = said.unwrap();
+        assert!(said.contains("SIGSTOP") || said.contains(" 19"), "{said}");
+        let said = guest.run(&format!(
+            "pid={pid}; kconv thaw /disk/{name}.img && {stopped} && kill -CONT $pid"
+        ));
+        println!("{name}: {}", said.unwrap());
+        assert_eq!(ended(guest, name, pid), expected);
+    }
+}
+
+/// Starts a program, and waits until it says that it is ready.
+fn ready(guest: &mut Guest, name: &str, command: &str) -> u32 {
+    let out = format!("/disk/{name}.out");
+    let pid = guest.start(command, &out).unwrap();
+    guest.wait_for(&out, "ready", LIMIT).unwrap();
+    pid
+}
+
+/// A command that is refused for reasons that have `texts` in them.
+fn refused(guest: &mut Guest, command: &str, texts: &[String]) -> Output {
+    let said = guest.attempt(command, LIMIT).unwrap();
+    println!("# {command}\n{}", said.stderr);
+    assert_eq!(said.code, 1, "{}{}", said.stdout, said.stderr);
+    for text in texts {
+        assert!(said.stderr.contains(text), "{text}: {}", said.stderr);
+    }
+    said
+}
+
+/// What only the thaw used to refuse, when the tasks had been killed.
+fn refused_when_frozen(guest: &mut Guest, next: &Kernel) {
+    let terminal = ready(
+        guest,
+        "terminal",
+        "sh -c 'exec setsid -c sh -c \"exec handler </dev/null\" </dev/ttyS0'",
+    );
+    let ended = ready(guest, "first", "refused leader");
+    let half = guest.start("pipeline 1000000", "/disk/half.out").unwrap();
+    let orphans = "setsid sh -c '(sleep 1000 & echo $! >/tmp/orphan); echo ready; exec sleep 1000'";
+    let leader = ready(guest, "leader", orphans);
+    let orphan = guest
+        .run(&format!(
+            "until grep -qx sleep /proc/{leader}/comm && \
+             [ $(wc -w </proc/{half}/task/{half}/children) = 2 ]; do usleep 20000; done; \
+             cat /tmp/orphan"
+        ))
+        .unwrap();
+    let orphan: u32 = orphan.trim().parse().unwrap();
+    let sound = ready(guest, "sound", "handler");
+    let all = [terminal, ended, half, leader, orphan, sound];
+    let pids = all.map(|pid| pid.to_string()).join(" ");
+    let told = [
+        format!("refused: task {terminal} (handler): controlling terminal: found ttyS0"),
+        format!("refused: task {ended} (refused): first thread: found one that ended before"),
+        format!("refused: task {half} (pipeline): pipe "),
+        format!(
+            "refused: task {orphan} (sleep): session: found that of task {leader} (sleep), which is \
+             no ancestor"
+        ),
+        "cannot be saved; no image was written".to_owned(),
+    ];
+    let freeze = format!("kconv freeze --kill {pids} -o /disk/never.img");
+    let said = refused(guest, &freeze, &told);
+    assert!(
+        !said.stderr.contains(&format!("task {sound} ")),
+        "{}",
+        said.stderr
+    );
+    // An upgrade asks for the kernel that it leads to.
+    for (path, contents) in [
+        ("/tmp/vmlinuz", std::fs::read(&next.vmlinuz).unwrap()),
+        ("/tmp/initrd", initramfs().archive(next).unwrap()),
+    ] {
+        guest.put(path, &contents, 0o600).unwrap();
+    }
+    let upgrade =
+        "kconv upgrade --kernel /tmp/vmlinuz --initrd /tmp/initrd --image /disk/upgrade.img";
+    refused(guest, &format!("{upgrade} {pids}"), &told);
+    // What stands in memory is known when it has been read, and before anybody is killed.
+    let returns = format!(
+        "obstacle: task {sound} (handler): the vDSO: found a handler of a signal that returns into"
+    );
+    refused(guest, &format!("{upgrade} {sound}"), &[returns]);
+    // Nobody was killed, nobody is traced, and nothing was written.
+    let left = guest
+        .run(&format!(
+            "rm /tmp/vmlinuz /tmp/initrd; for pid in {pids}; do grep TracerPid /proc/$pid/status; \
+             done; ls /disk | grep img | grep -v twice | grep -v held; true"
+        ))
+        .unwrap();
+    assert_eq!(left, "TracerPid:\t0\n".repeat(all.len()));
+    warned(guest, sound);
+    guest.run(&format!("kill -9 {pids}")).unwrap();
+}
+
+/// What this machine lacks may be there where the image is thawed: a freeze tells of it, and goes on.
+fn warned(guest: &mut Guest, pid: u32) {
+    let said = guest
+        .attempt(
+            &format!(
+                "mv /disk/sound.out /disk/kept; echo >/disk/sound.out; \
+                 kconv freeze {pid} -o /disk/sound.img; code=$?; rm /disk/sound.*; exit $code"
+            ),
+            LIMIT,
+        )
+        .unwrap();
+    println!("{}", said.stderr);
+    assert_eq!(said.code, 0, "{said:?}");
+    let told = format!(
+        "warning: a thaw on this machine would be refused: task {pid} (handler): regular file \
+         /disk/sound.out (recognised by inode, size and time): found inode"
+    );
+    assert!(said.stderr.contains(&told), "{}", said.stderr);
+}
+
+/// The same is asked of an image before a reboot.
+fn refused_before_a_reboot(guest: &mut Guest, next: &Kernel) {
+    let mut mutant = Mutant::new(guest.get("/disk/twice.img").unwrap());
+    let registers = mutant.objects("pt_regs")[0];
+    // USER32_CS (arch/x86/include/asm/segment.h).
+    mutant.set(registers, "pt_regs", "cs", 0x23);
+    let mutant = mutant.finish();
+    guest.put("/disk/mutant.img", &mutant, 0o600).unwrap();
+    let next = &next.release;
+    let sound = guest.run(&format!("kconv preflight /disk/twice.img {next}"));
+    assert!(sound.unwrap().contains("nothing stands in the way"));
+    let told = "(counter): the processor's mode: found 32-bit code, expected none";
+    let preflight = format!("kconv preflight /disk/mutant.img {next}");
+    let said = refused(guest, &preflight, &[told.to_owned()]);
+    assert!(
+        said.stderr.contains("one thing is in the way of a thaw"),
+        "{said:?}"
+    );
+    for format in ["json", "sarif"] {
+        let said = guest.attempt(&format!("{preflight} --format {format}"), LIMIT);
+        let said = said.unwrap();
+        assert_eq!(said.code, 1, "{said:?}");
+        let said: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+        let message = match format {
+            "json" => &said["findings"][0]["message"],
+            _ => &said["runs"][0]["results"][0]["message"]["text"],
+        };
+        assert!(message.as_str().unwrap().contains(told), "{said:#}");
+    }
+    guest.run("rm /disk/mutant.img").unwrap();
+}
+
+/// An image of five processes, of which one lacks its folder: the others are made without it, and it
+/// when the folder is there again.
+fn some_of_an_image(guest: &mut Guest) {
+    let start = |guest: &mut Guest, name: &str, command: &str| {
+        let slowly = format!("sh -c 'echo $$ >/sys/fs/cgroup/slow/cgroup.procs; {command}'");
+        guest.start(&slowly, &format!("/disk/{name}.out")).unwrap()
+    };
+    let counter = start(guest, "counter", &format!("exec {COUNTER}"));
+    let lost = start(
+        guest,
+        "lost",
+        &format!("mkdir /tmp/gone; cd /tmp/gone; exec {COUNTER}"),
+    );
+    let pipeline = start(guest, "pipeline", &format!("exec {PIPELINE}"));
+    let child = guest
+        .run(&format!(
+            "until grep -qx counter /proc/{lost}/comm && grep -qx counter /proc/{counter}/comm && \
+             [ $(wc -w </proc/{pipeline}/task/{pipeline}/children) = 2 ]; do usleep 20000; done; \
+             cut -d' ' -f1 /proc/{pipeline}/task/{pipeline}/children"
+        ))
+        .unwrap();
+    let child = child.trim();
+    guest
+        .run(&format!(
+            "kconv freeze --tree --kill {counter} {lost} {pipeline} -o /disk/all.img && \
+             rmdir /tmp/gone; while [ -d /proc/{counter}/fd ] || [ -d /proc/{lost}/fd ] || \
+             [ -d /proc/{pipeline}/fd ] || [ -d /proc/{child}/fd ]; do usleep 10000; done"
+        ))
+        .unwrap();
+    let thaw = "kconv thaw /disk/all.img";
+    let missing =
+        format!("obstacle: task {lost} (counter): directory /tmp/gone: found nothing of this name");
+    let apart = format!("`kconv thaw --except {lost}` makes the other 4 processes");
+    refused(guest, thaw, &[missing.clone(), apart]);
+    refused(guest, &format!("{thaw} --only {lost}"), &[missing]);
+    // A pipe with an end in a process that is left out.
+    let pipe = format!("task {child} (pipeline): pipe ");
+    refused(guest, &format!("{thaw} --only {child}"), &[pipe]);
+    let said = guest.attempt(&format!("{thaw} --only 1"), LIMIT).unwrap();
+    assert_eq!(said.code, 2, "{said:?}");
+    let expected = "the image has no process 1; it has ";
+    assert!(said.stderr.contains(expected), "{said:?}");
+    let said = guest.run(&format!("{thaw} --except {lost}")).unwrap();
+    println!("{said}");
+    assert!(
+        said.contains(&format!("left out  task {lost} (counter)\n")),
+        "{said}"
+    );
+    assert!(said.contains("in 4 processes"), "{said}");
+    guest
+        .run(&format!(
+            "! test -e /proc/{lost} && mkdir /tmp/gone && {thaw} --only {lost}"
+        ))
+        .unwrap();
+    let expected = uninterrupted(COUNTER);
+    assert_eq!(ended(guest, "counter", counter), expected);
+    assert_eq!(ended(guest, "lost", lost), expected);
+    assert_eq!(ended(guest, "pipeline", pipeline), uninterrupted(PIPELINE));
+}
