@@ -12,10 +12,11 @@ pub use found::Obstacle;
 pub(crate) use machine::numbers_in_use;
 pub(crate) use resources::is_of_a_task;
 
+use crate::cgroups::frozen;
 use crate::clocks::ClockRule;
 use crate::plan::{LockStyle, Plan};
 use found::{NOT_YET, Obstacles};
-use kconv_image::Image;
+use kconv_image::{Head, Image};
 
 /// All that is in the way of `plan`, made of this image, with clocks of that rule.
 pub(crate) fn obstacles(plan: &Plan, image: &Image, rule: ClockRule) -> Vec<Obstacle> {
@@ -25,9 +26,25 @@ pub(crate) fn obstacles(plan: &Plan, image: &Image, rule: ClockRule) -> Vec<Obst
     clocks::check(plan, rule, &mut found);
     resources::check(plan, head, &mut found);
     terminals::check(plan, head, &mut found);
+    frozen_cgroups(plan, head, &mut found);
     unsupported(plan, &mut found);
     vdso::check(plan, image, &mut found);
     found.0
+}
+
+/// Cgroups whose processes stand still: one that is put into it could not be made.
+fn frozen_cgroups(plan: &Plan, head: &Head, found: &mut Obstacles) {
+    for process in &plan.processes {
+        if let Some(folder) = frozen(process, head) {
+            found.add(
+                Some(process.pid),
+                format!("cgroup {}", folder.display()),
+                "frozen",
+                "one whose processes run",
+                "thaw it (write 0 to its cgroup.freeze)",
+            );
+        }
+    }
 }
 
 /// State that this version cannot make.

@@ -92,6 +92,7 @@ fn process(
         parent,
         group: related(PIDTYPE_PGID)?,
         session: related(PIDTYPE_SID)?,
+        cgroup: None,
         controlling_terminal: None,
         exit_signal: view.int(leader, "exit_signal")?,
         ended: None,
@@ -111,7 +112,10 @@ fn process(
         timers: Vec::new(),
         limits: Vec::new(),
         subreaper: view.unsigned(signal, "is_child_subreaper")? != 0,
-        oom_score_adj: view.int(signal, "oom_score_adj")?,
+        oom_score_adj: [
+            view.int(signal, "oom_score_adj")?,
+            view.int(signal, "oom_score_adj_min")?,
+        ],
         stopped: None,
     };
     if view.unsigned(leader, "exit_state")? != 0 {
@@ -134,6 +138,7 @@ fn process(
         }
         return Ok(process);
     }
+    process.cgroup = view.resource(leader, "cgroups")?;
     process.controlling_terminal = view.resource(signal, "tty")?;
     if flags & SIGNAL_STOP_STOPPED != 0 {
         let code = view.int(signal, "group_exit_code")?;
