@@ -43,8 +43,9 @@ pub use judge::{Judge, Judgement, NOT_CARRIED, Unjudged, anything};
 pub use linux6::{SUSPENDED, XsaveComponents, xsave_standard_form};
 pub use registered::{FreezeDumpError, OfDump, freeze_dump};
 pub use running::{
-    Afterwards, Chosen, Frozen, RunningError, StopError, freeze_running, identify_running,
+    Afterwards, Chosen, Frozen, RunningError, StopError, cgroup_limits, cgroup_root,
+    freeze_running, identify_running,
 };
-pub use source::{Content, Mapping, MemorySource, ReadError, Space};
+pub use source::{Content, Mapping, MemorySource, ReadError, Space, Standing};
 pub use vmcore::{KdumpError, VmcoreError, freeze_vmcore};
 pub use walk::Selection;

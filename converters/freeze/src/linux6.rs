@@ -3,6 +3,7 @@
 //! Kernel sources are cited by file and function; they read the same in 6.1 and 6.12 unless a
 //! release is named.
 
+mod confinement;
 mod descriptors;
 mod files;
 mod line;

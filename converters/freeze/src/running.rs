@@ -1,6 +1,7 @@
 //! The running kernel: its memory through `/proc/kcore`, its symbols from `/proc/kallsyms`, its
 //! types from `/sys/kernel/btf/vmlinux`, and the memory of its tasks through `/proc/PID/mem`.
 
+mod cgroups;
 mod error;
 mod freezer;
 mod pages;
@@ -8,6 +9,7 @@ mod settle;
 mod stop;
 mod tasks;
 
+pub use cgroups::{cgroup_limits, cgroup_root};
 pub use error::StopError;
 
 use crate::elf::{self, Core, ElfError, Load, read_some};
@@ -16,14 +18,14 @@ use crate::freeze::{Kernel, Moving, Order, Summary, freeze_moving};
 use crate::identify::{Identified, IdentifyError, identify};
 use crate::judge::Judge;
 use crate::memory::Memory;
-use crate::source::{MemorySource, ReadError, Space};
+use crate::source::{MemorySource, ReadError, Space, Standing};
 use crate::symbols::Symbols;
 use crate::walk::{Selection, task_addresses};
 use kconv_image::{KernelAddr, Machine, PAGE_SIZE, UserAddr, Value};
 use pages::UserMemory;
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -294,6 +296,14 @@ impl MemorySource for Running {
 
     fn symbolise(&self, at: KernelAddr) -> Option<(String, u64)> {
         self.symbols.symbolise(at)
+    }
+
+    fn standing(&self, process: i64, thread: i64) -> Option<Standing> {
+        Some(tasks::standing(process, thread))
+    }
+
+    fn cgroup_limits(&self, path: &str) -> Option<BTreeMap<String, String>> {
+        Some(cgroups::cgroup_limits(&cgroups::cgroup_root()?, path))
     }
 
     fn mount_at(&self, path: &str) -> Option<io::Result<u64>> {

@@ -1,6 +1,7 @@
 //! Where the walk reads from: the memory of a kernel and of its tasks.
 
 use kconv_image::{KernelAddr, PAGE_SIZE, UserAddr, Value};
+use std::collections::BTreeMap;
 
 /// Memory of a kernel, and what is known of it from outside: a dump, or a running kernel.
 pub trait MemorySource {
@@ -20,6 +21,19 @@ pub trait MemorySource {
     /// next.
     fn object_size(&self, at: KernelAddr) -> Option<u64> {
         let _ = at;
+        None
+    }
+
+    /// What a thread is confined by that stands in no structure of the kernel's own; `None` where
+    /// nobody can be asked.
+    fn standing(&self, process: i64, thread: i64) -> Option<Standing> {
+        let _ = (process, thread);
+        None
+    }
+
+    /// What the cgroup at `path` and those above it limit, by file; `None` where nobody can be asked.
+    fn cgroup_limits(&self, path: &str) -> Option<BTreeMap<String, String>> {
+        let _ = path;
         None
     }
 
@@ -64,6 +78,17 @@ pub trait MemorySource {
 
     /// What else is known of the machine and worth keeping, by name.
     fn facts(&self) -> Vec<(String, Value)>;
+}
+
+/// What a thread is confined by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The label that a security module gave it.
+    pub label: Option<String>,
+    /// The one that it has asked for the program that it executes next.
+    pub label_of_execve: Option<String>,
+    /// Its cgroups in hierarchies of version 1, as `CONTROLLERS:PATH`.
+    pub cgroups: Vec<String>,
 }
 
 /// An address space of user memory.

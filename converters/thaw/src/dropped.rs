@@ -42,6 +42,9 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, rule: ClockRule) -> Vec<Dropped>
         "the moment of the thaw, on the clocks that the tasks have",
     );
     all("CPU time used", "counted from 0");
+    if head.resources.iter().any(|one| one.kind == "keyring") {
+        all("keyrings", "those of kconv");
+    }
     if rule == ClockRule::Machine {
         all(
             "CLOCK_MONOTONIC and CLOCK_BOOTTIME",

@@ -5,6 +5,7 @@
 //! [`Thaw::run`] makes it, all or nothing.
 
 mod call;
+mod cgroups;
 mod clocks;
 mod dropped;
 mod error;
@@ -247,7 +248,10 @@ impl Thaw {
 
     /// What is known, before anything is made, not to be as it was.
     pub fn dropped(&self) -> Vec<Dropped> {
-        dropped::dropped(&self.plan, self.image.head(), self.rule)
+        let head = self.image.head();
+        let mut dropped = dropped::dropped(&self.plan, head, self.rule);
+        dropped.extend(cgroups::dropped(&self.plan, head));
+        dropped
     }
 
     /// Makes the tasks and lets them run. To be called in the first thread of this process: whatever
@@ -257,8 +261,8 @@ impl Thaw {
     /// All obstacles, if there are any; or what failed, and then nothing is left of what was made.
     pub fn run(&self) -> Result<Thawed, ThawError> {
         self.check()?;
-        let (time, found) = make::make(&self.plan, &self.image, self.rule)?;
         let mut dropped = self.dropped();
+        let (time, found) = make::make(&self.plan, &self.image, self.rule)?;
         dropped.extend(found);
         Ok(Thawed { time, dropped })
     }

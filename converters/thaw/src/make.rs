@@ -21,13 +21,14 @@ mod timers;
 mod tree;
 
 use crate::call::CallError;
+use crate::cgroups::file_to_join;
 use crate::clocks::ClockRule;
 use crate::dropped::Dropped;
 use crate::error::ThawError;
-use crate::plan::Plan;
+use crate::plan::{Plan, Process};
 use body::{Made, failed};
 use files::Kept;
-use kconv_image::Image;
+use kconv_image::{Head, Image};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use std::fs::File;
@@ -51,7 +52,9 @@ pub(crate) fn make(
         .map_err(|error| failed(first, "opening the image")(CallError::io("open", &error)))?;
     for body in &mut bodies {
         let pid = body.process.pid;
+        join_cgroup(body.process, image.head()).map_err(failed(pid, "its cgroup"))?;
         controls::log_in(body).map_err(failed(pid, "who logged in"))?;
+        controls::adjust_oom_score(body).map_err(failed(pid, "its OOM score"))?;
         memory::make(body, image, &pages, &kept, &vdso).map_err(failed(pid, "its memory"))?;
         controls::register_barriers(body).map_err(failed(pid, "its memory barriers"))?;
         files::install(body, plan, image.head(), &kept).map_err(failed(pid, "its open files"))?;
@@ -85,4 +88,14 @@ pub(crate) fn make(
     };
     made.let_go(stop).map_err(failed(first, "letting it go"))?;
     Ok((since.elapsed(), dropped))
+}
+
+/// Puts a process into the cgroup it was in, if that is there, before it has memory, which is charged to
+/// the cgroup.
+fn join_cgroup(process: &Process, head: &Head) -> Result<(), CallError> {
+    match file_to_join(process, head) {
+        Some(file) => std::fs::write(file, process.pid.to_string())
+            .map_err(|error| CallError::io("write(cgroup.procs)", &error)),
+        None => Ok(()),
+    }
 }

@@ -16,10 +16,11 @@ pub(crate) use image::{clocks as of_clocks, obstacles as of_image};
 pub(crate) use machine::numbers_in_use;
 pub(crate) use resources::is_of_a_task;
 
+use crate::cgroups::frozen;
 use crate::clocks::ClockRule;
 use crate::plan::Plan;
 use found::Obstacles;
-use kconv_image::{Head, Image};
+use kconv_image::{Escaped, Head, Image};
 
 /// All that `plan`, made of this image, lacks on this machine, with clocks of that rule.
 pub(crate) fn of_machine(plan: &Plan, image: &Image, rule: ClockRule) -> Vec<Obstacle> {
@@ -29,6 +30,7 @@ pub(crate) fn of_machine(plan: &Plan, image: &Image, rule: ClockRule) -> Vec<Obs
     clocks::check(plan, rule, &mut found);
     resources::check(plan, head, &mut found);
     terminals::check(plan, head, &mut found);
+    frozen_cgroups(plan, head, &mut found);
     vdso::check(plan, image, &mut found);
     found.into_list()
 }
@@ -50,4 +52,20 @@ pub(crate) fn of_machine_now(plan: &Plan, head: &Head) -> Vec<Obstacle> {
     machine::standing(plan, head, &mut found);
     resources::check(plan, head, &mut found);
     found.into_list()
+}
+
+/// Cgroups whose processes stand still: one that is put into it could not be made.
+fn frozen_cgroups(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
+    for process in &plan.processes {
+        if let Some(folder) = frozen(process, head) {
+            let cgroup = folder.display().to_string();
+            found.add(
+                Some(process.pid),
+                format!("cgroup {}", Escaped(&cgroup)),
+                "frozen",
+                "one whose processes run",
+                "thaw it (write 0 to its cgroup.freeze)",
+            );
+        }
+    }
 }

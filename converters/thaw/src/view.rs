@@ -362,6 +362,18 @@ impl<'i> View<'i> {
         bytes.get(range).ok_or_else(|| self.too_short(place, path))
     }
 
+    /// All bytes of the object that the pointer in `path` leads to.
+    pub(crate) fn all_at(&self, place: Place, path: &str) -> Result<&[u8], DecodeError> {
+        let address = self.unsigned(place, path)?;
+        let found = self.object_at(address).filter(|(_, into)| *into == 0);
+        let (object, _) = found.ok_or_else(|| DecodeError::Dangling {
+            ty: self.type_name(place),
+            at: self.address(place),
+            path: path.to_owned(),
+        })?;
+        Ok(&self.bytes[object.0 as usize])
+    }
+
     /// The elements of type `ty`, linked by their field `link`, of the list whose head is the field
     /// `path`.
     pub(crate) fn list(

@@ -378,6 +378,56 @@ static void thread(void *(*function)(void *))
 static void files_of_a_thread(void) { thread(files_apart); }
 static void login_of_a_thread(void) { thread(log_in); }
 
+/* A thread in a cgroup below that of its process. */
+static void *part(void *argument)
+{
+	int fd = must(open("/sys/fs/cgroup/refused/part/cgroup.threads", O_WRONLY));
+	must(dprintf(fd, "%ld", syscall(SYS_gettid)));
+	close(fd);
+	pthread_barrier_wait(&set_up);
+	wait_for_ever();
+	return argument;
+}
+
+static void cgroup_of_a_thread(void)
+{
+	int fd = must(open("/sys/fs/cgroup/refused/cgroup.procs", O_WRONLY));
+	must(dprintf(fd, "%d", getpid()));
+	close(fd);
+	thread(part);
+}
+
+/* What AppArmor does not confine in a namespace of its own. */
+static void label(void)
+{
+	int fd = must(open("/proc/self/attr/current", O_WRONLY));
+	must(dprintf(fd, "changeprofile :refused://unconfined"));
+	close(fd);
+}
+
+/* A sandbox in which no file is executed. */
+static void landlock(void)
+{
+	const uint64_t execute = 1;
+	/* landlock_create_ruleset and landlock_restrict_self. */
+	int ruleset = must(syscall(444, &execute, sizeof execute, 0));
+	must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	must(syscall(446, ruleset, 0));
+	close(ruleset);
+}
+
+static void lock_future(void) { must(mlockall(MCL_FUTURE)); }
+
+static void segments(void)
+{
+	/* struct user_desc: any free entry, from 0 on, of all memory, for 32-bit data. */
+	static unsigned entry[4] = { -1, 0, 0xfffff, 1 | 1 << 4 | 1 << 6 };
+	/* set_thread_area, which only 32-bit programs have: their way into the kernel is open to all. */
+	long result;
+	__asm__ volatile("int $0x80" : "=a"(result) : "a"(243), "b"(entry) : "memory", "r8", "r9", "r10", "r11");
+	must((int)result < 0 ? (errno = -(int)result, -1) : 0);
+}
+
 /* A child that has ended with a core dump. */
 static void core_dump(void)
 {
@@ -538,6 +588,11 @@ static const struct {
 	{ "priority-of-another", priority_of_another },
 	{ "files-of-a-thread", files_of_a_thread },
 	{ "login-of-a-thread", login_of_a_thread },
+	{ "cgroup-of-a-thread", cgroup_of_a_thread },
+	{ "lock-future", lock_future },
+	{ "segments", segments },
+	{ "label", label },
+	{ "landlock", landlock },
 	{ "core-dump", core_dump },
 	{ "pipe-reader", pipe_reader },
 	{ "fifo-ends", fifo_ends },

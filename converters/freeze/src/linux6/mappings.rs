@@ -182,6 +182,18 @@ impl Linux6<'_> {
     /// What in the address space of object `mm` cannot be carried.
     pub(super) fn foreign_mappings(&self, mm: usize) -> Result<Vec<Flaw>, Fault> {
         let mut flaws = Vec::new();
+        let view = self.walked.view(mm)?;
+        let keys = view.unsigned("context.pkey_allocation_map")?;
+        if !keeps_key(keys, view.signed("context.execute_only_pkey")?) {
+            flaws.push(not_carried(
+                "memory that may only be executed, beside protection keys that were given back,",
+            ));
+        }
+        if view.unsigned("def_flags")? & VM_LOCKED != 0 {
+            flaws.push(not_carried(
+                "locking of all memory that will be mapped (mlockall, MCL_FUTURE)",
+            ));
+        }
         for vma in self.vmas(mm)? {
             let flags = vma.unsigned("vm_flags")?;
             let (start, end) = (vma.unsigned("vm_start")?, vma.unsigned("vm_end")?);
@@ -202,5 +214,28 @@ impl Linux6<'_> {
             }
         }
         Ok(flaws)
+    }
+}
+
+/// Whether the kernel's own protection key, for memory that may only be executed, is the one that it
+/// chooses again: the lowest that is free (`arch/x86/mm/pkeys.c`: __execute_only_pkey). Threads have
+/// taken what the key permits from themselves by its number.
+fn keeps_key(keys: u64, own: i64) -> bool {
+    match own {
+        1..=15 => (keys & !(1 << own) | 1).trailing_ones() == own as u32,
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::keeps_key;
+
+    #[test]
+    fn the_key_of_the_kernel_is_the_lowest_that_is_free() {
+        assert!(keeps_key(0, 0) && keeps_key(1, -1) && keeps_key(0b11, 1));
+        assert!(keeps_key(0b111, 2) && keeps_key(0b1111, 2));
+        // The first was given back since.
+        assert!(!keeps_key(0b101, 2));
     }
 }

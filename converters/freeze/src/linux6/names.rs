@@ -117,6 +117,12 @@ impl Linux6<'_> {
             path.push_str(&name.unwrap_or_default());
         }
         let mut attributes = Attributes::default();
+        if let Some(limits) = memory.source.cgroup_limits(&path) {
+            let limits = limits
+                .into_iter()
+                .map(|(file, text)| Value::List(vec![Value::Text(file), Value::Text(text)]));
+            attributes.put("limits", Value::List(limits.collect()));
+        }
         attributes.text("path", if path.is_empty() { "/" } else { &path });
         Ok(attributes.resource("cgroup", at))
     }

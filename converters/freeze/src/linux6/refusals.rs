@@ -96,6 +96,7 @@ impl Linux6<'_> {
         }
         self.requests(task, &view, refuse)?;
         self.ended(task, &view, refuse)?;
+        self.confinement(task, &view, refuse)?;
         // Registers are saved when a task is switched out (arch/x86/include/asm/fpu/sched.h:
         // switch_fpu_prepare).
         if view.unsigned("on_cpu")? != 0 {
@@ -119,6 +120,15 @@ impl Linux6<'_> {
         if is_dispatched && view.unsigned("syscall_dispatch.selector")? == 0 {
             let what = "a dispatch of all system calls, without a selector";
             refuse(task, "syscall_dispatch", not_carried(what));
+        }
+        // Segments of the thread's own in the GDT, of 8 bytes each.
+        if view
+            .slice("thread.tls_array")?
+            .iter()
+            .any(|byte| *byte != 0)
+        {
+            let what = "segments of a thread's own (set_thread_area)";
+            refuse(task, "thread.tls_array", not_carried(what));
         }
         // 6.12 arch/x86/kernel/shstk.c: shstk_setup.
         let task_id = self.walked.memory.find("task_struct")?;

@@ -1,5 +1,6 @@
 //! Processes and threads as `/proc` lists them.
 
+use crate::source::Standing;
 use kconv_image::TaskName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -54,6 +55,31 @@ pub(super) fn threads(process: i32) -> io::Result<Vec<i32>> {
     numbers(&format!("/proc/{process}/task"))
 }
 
+/// What confines a thread, as `/proc/PID/task/TID` tells it (proc_pid_attr(5), cgroups(7)).
+pub(super) fn standing(process: i64, thread: i64) -> Standing {
+    let read = |file: &str| fs::read_to_string(format!("/proc/{process}/task/{thread}/{file}"));
+    // Where no module labels tasks it cannot be read, or is empty.
+    let label = |file: &str| {
+        let text = read(file).unwrap_or_default();
+        let text = text.trim_end_matches(['\0', '\n']);
+        (!text.is_empty()).then(|| text.to_owned())
+    };
+    Standing {
+        label: label("attr/current"),
+        label_of_execve: label("attr/exec"),
+        cgroups: cgroups_v1(&read("cgroup").unwrap_or_default()),
+    }
+}
+
+/// The hierarchies of version 1 in `/proc/PID/cgroup`, which are numbered from 1 on.
+fn cgroups_v1(lines: &str) -> Vec<String> {
+    let hierarchies = lines.lines().filter_map(|line| line.split_once(':'));
+    hierarchies
+        .filter(|(number, _)| *number != "0")
+        .map(|(_, hierarchy)| hierarchy.to_owned())
+        .collect()
+}
+
 /// Where a process has the code that the kernel maps into each program; `None` if it has none.
 pub(super) fn vdso(process: i32) -> Option<Range<u64>> {
     let maps = fs::read_to_string(format!("/proc/{process}/maps")).ok()?;
@@ -98,6 +124,13 @@ fn numbers(folder: &str) -> io::Result<Vec<i32>> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn hierarchies_of_version_1_are_numbered() {
+        let lines = "5:cpu,cpuacct:/a:b\n1:name=systemd:/init.scope\n0::/init.scope\n";
+        let expected = ["cpu,cpuacct:/a:b", "name=systemd:/init.scope"];
+        assert_eq!(super::cgroups_v1(lines), expected);
+    }
+
     use super::*;
 
     #[test]

@@ -1,9 +1,10 @@
 //! What tasks asked the kernel for with prctl(2) and its like.
 
 use super::body::{Body, prctl};
+use super::credentials;
 use crate::call::CallError;
 use crate::dropped::Dropped;
-use crate::plan::{Controls, MemoryControls, Thread};
+use crate::plan::{Controls, Memory, MemoryControls, Thread};
 use crate::remote::Remote;
 use nix::errno::Errno;
 use std::collections::BTreeMap;
@@ -28,15 +29,34 @@ pub(super) fn log_in(body: &Body<'_>) -> Result<(), CallError> {
     if own.trim() == user.to_string() {
         return Ok(());
     }
+    write(body, "/proc/self/loginuid", &user.to_string())
+}
+
+/// Sets what a process's OOM score is adjusted by. Who is privileged sets the least that it may be with
+/// it, and so the process itself sets it, without that privilege (fs/proc/base.c: __set_oom_adj).
+pub(super) fn adjust_oom_score(body: &Body<'_>) -> Result<(), CallError> {
+    let [adjustment, least] = body.process.oom_score_adj;
+    let path = format!("/proc/{}/oom_score_adj", body.process.pid);
+    let is_higher = adjustment > least;
+    let at_first = if is_higher { least } else { adjustment };
+    fs::write(path, at_first.to_string()).map_err(|error| CallError::io("write", &error))?;
+    if is_higher {
+        let set = || write(body, "/proc/self/oom_score_adj", &adjustment.to_string());
+        credentials::without_resource_privilege(body.first(), &body.memory, set)?;
+    }
+    Ok(())
+}
+
+/// Has a process write to a file of `/proc` of its own, as long as it has the root of kconv.
+fn write(body: &Body<'_>, path: &str, text: &str) -> Result<(), CallError> {
     let remote = body.first();
-    let at = remote.put(&body.memory, b"/proc/self/loginuid\0")?;
+    let at = remote.put(&body.memory, format!("{path}\0").as_bytes())?;
     let here = libc::AT_FDCWD as u64;
     let arguments = [here, at, libc::O_WRONLY as u64, 0];
     let file = remote.call("openat", libc::SYS_openat, &arguments)? as u64;
-    let text = user.to_string();
     let at = remote.put(&body.memory, text.as_bytes())?;
     let arguments = [file, at, text.len() as u64];
-    remote.call("write(/proc/self/loginuid)", libc::SYS_write, &arguments)?;
+    remote.call("write", libc::SYS_write, &arguments)?;
     remote.call("close", libc::SYS_close, &[file])?;
     Ok(())
 }
@@ -72,7 +92,14 @@ fn registrations(state: u64) -> impl Iterator<Item = u64> {
 }
 
 /// What a process asked for of its memory, now that this is as it was.
-pub(super) fn of_memory(remote: &Remote, controls: &MemoryControls) -> Result<(), CallError> {
+pub(super) fn of_memory(remote: &Remote, memory: &Memory) -> Result<(), CallError> {
+    let controls: &MemoryControls = &memory.controls;
+    for mapping in memory.mappings.iter().filter(|mapping| mapping.sealed) {
+        // asm/unistd_64.h
+        const SYS_MSEAL: i64 = 462;
+        let arguments = [mapping.start, mapping.end - mapping.start, 0];
+        remote.call("mseal", SYS_MSEAL, &arguments)?;
+    }
     if controls.merges {
         let arguments = [PR_SET_MEMORY_MERGE, 1, 0, 0, 0];
         remote.call("prctl(PR_SET_MEMORY_MERGE)", libc::SYS_prctl, &arguments)?;

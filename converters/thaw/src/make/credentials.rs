@@ -11,6 +11,8 @@ use std::fs::File;
 const NO_SETUID_FIXUP: u64 = 1 << 2;
 /// CAP_LAST_CAP in 6.1 and 6.12: CAP_CHECKPOINT_RESTORE.
 const LAST_CAPABILITY: u64 = 40;
+/// All capabilities.
+const ALL: u64 = (2 << LAST_CAPABILITY) - 1;
 /// `_LINUX_CAPABILITY_VERSION_3`.
 const VERSION_3: u32 = 0x2008_0522;
 
@@ -58,7 +60,6 @@ pub(super) fn identify(remote: &Remote, memory: &File, own: &Credentials) -> Res
     remote.call("setresuid", libc::SYS_setresuid, &[user, effective, saved])?;
     remote.call("setfsuid", libc::SYS_setfsuid, &[file_system])?;
 
-    const ALL: u64 = (2 << LAST_CAPABILITY) - 1;
     capset(remote, memory, [ALL, ALL, inheritable])?;
     let ambient_call = |how: i32, capability: u64| {
         let option = libc::PR_CAP_AMBIENT as u64;
@@ -99,6 +100,18 @@ pub(super) fn act_as(remote: &Remote, users: [u32; 2]) -> Result<(), CallError> 
     let [real, effective] = users.map(u64::from);
     remote.call("setresuid", libc::SYS_setresuid, &[real, effective, 0])?;
     Ok(())
+}
+
+/// Has `act` done while a thread that may do everything lacks CAP_SYS_RESOURCE.
+pub(super) fn without_resource_privilege(
+    remote: &Remote,
+    memory: &File,
+    act: impl FnOnce() -> Result<(), CallError>,
+) -> Result<(), CallError> {
+    const SYS_RESOURCE: u64 = 1 << 24;
+    capset(remote, memory, [ALL & !SYS_RESOURCE, ALL, 0])?;
+    act()?;
+    capset(remote, memory, [ALL, ALL, 0])
 }
 
 /// Sets effective, permitted and inheritable capabilities.

@@ -54,6 +54,7 @@ pub(super) fn make(
     }
     vdso.place(body.first(), &body.memory, image, memory)?;
     fill(&body.memory, memory, image, pages)?;
+    allocate_keys(remote, memory)?;
     for mapping in &memory.mappings {
         advise(body, mapping)?;
     }
@@ -85,7 +86,10 @@ fn access_at_first(mapping: &Mapping, kept: &Kept) -> u64 {
 
 fn map(remote: &Remote, mapping: &Mapping, kept: &Kept) -> Result<(), CallError> {
     let mut flags = libc::MAP_FIXED_NOREPLACE;
+    // linux/mman.h
+    const MAP_DROPPABLE: i32 = 8;
     flags |= match mapping.flags & VM_MAYSHARE {
+        _ if mapping.droppable => MAP_DROPPABLE,
         0 => libc::MAP_PRIVATE,
         _ => libc::MAP_SHARED,
     };
@@ -152,12 +156,45 @@ fn fill(into: &File, memory: &Memory, image: &Image, pages: &File) -> Result<(),
     Ok(())
 }
 
+/// Gives a process the protection keys that it had: the kernel hands out the lowest that is free, and
+/// what it hands out beside them is given back. The first is everybody's.
+fn allocate_keys(remote: &Remote, memory: &Memory) -> Result<(), CallError> {
+    let highest = match memory.keys >> 1 {
+        0 => return Ok(()),
+        keys => u32::BITS - keys.leading_zeros(),
+    };
+    let mut others = Vec::new();
+    loop {
+        let key = remote.call("pkey_alloc", libc::SYS_pkey_alloc, &[0, 0])? as u32;
+        if memory.keys >> key & 1 == 0 {
+            others.push(key);
+        }
+        if key >= highest {
+            break;
+        }
+    }
+    for key in others {
+        remote.call("pkey_free", libc::SYS_pkey_free, &[key.into()])?;
+    }
+    Ok(())
+}
+
 /// Final access, advice, locks and policy.
 fn advise(body: &Body<'_>, mapping: &Mapping) -> Result<(), CallError> {
     let remote = body.first();
     let (start, size) = (mapping.start, mapping.end - mapping.start);
-    let arguments = [start, size, access(mapping)];
-    remote.call("mprotect", libc::SYS_mprotect, &arguments)?;
+    let access = access(mapping);
+    // Memory that may only be executed has a key of the kernel's, which gives it again.
+    match mapping.key {
+        0 => remote.call("mprotect", libc::SYS_mprotect, &[start, size, access])?,
+        _ if access == libc::PROT_EXEC as u64 => {
+            remote.call("mprotect", libc::SYS_mprotect, &[start, size, access])?
+        }
+        key => {
+            let arguments = [start, size, access, key.into()];
+            remote.call("pkey_mprotect", libc::SYS_pkey_mprotect, &arguments)?
+        }
+    };
     for (flag, advice) in ADVICE {
         if mapping.flags & flag != 0 {
             let arguments = [start, size, advice as u64];

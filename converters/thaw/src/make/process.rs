@@ -52,13 +52,12 @@ pub(super) fn make(
         )?;
     }
     if let Some(memory) = &process.memory {
-        controls::of_memory(remote, &memory.controls)?;
+        controls::of_memory(remote, memory)?;
     }
     let write = |name: &str, text: String| {
         std::fs::write(format!("/proc/{}/{name}", process.pid), text)
             .map_err(|error| CallError::io("write", &error))
     };
-    write("oom_score_adj", process.oom_score_adj.to_string())?;
     write(
         "coredump_filter",
         format!("{:#x}", (flags & DUMP_FILTER) >> 2),

@@ -121,11 +121,10 @@ fn schedule(remote: &Remote, memory: &File, scheduling: &Scheduling) -> Result<(
     const RESET_ON_FORK: u64 = 1;
     let mut bytes = SIZE.to_le_bytes().to_vec();
     bytes.extend(scheduling.policy.to_le_bytes());
-    let flags = if scheduling.reset_on_fork {
-        RESET_ON_FORK
-    } else {
-        0
-    };
+    let mut flags = scheduling.deadline_flags;
+    if scheduling.reset_on_fork {
+        flags |= RESET_ON_FORK;
+    }
     bytes.extend(flags.to_le_bytes());
     bytes.extend(scheduling.nice.to_le_bytes());
     bytes.extend(scheduling.priority.to_le_bytes());

@@ -100,6 +100,12 @@ fn itself(found: &mut Obstacles<'_>) {
             found.add(None, "kconv itself", what, "none", ADVICE);
         }
     }
+    let label = read("/proc/self/attr/current");
+    let label = label.trim_end_matches(['\0', '\n']);
+    if !matches!(label, "" | "unconfined") {
+        let text = format!("the label {label} of a security module");
+        found.add(None, "kconv itself", text, "none", ADVICE);
+    }
     for namespace in NAMESPACES {
         let link = |process: &str| fs::read_link(format!("/proc/{process}/ns/{namespace}")).ok();
         if link("self") != link("1") {

@@ -34,6 +34,14 @@ pub(super) fn vmas(view: &View<'_>) -> Result<Vmas, DecodeError> {
     }
     Ok(vmas)
 }
+/// The bits of a protection key in `vm_area_struct.vm_flags`, from the lowest on; the CPU has four
+/// (`arch/x86/include/asm/pkeys.h`: vma_pkey).
+const KEY_BITS: [&str; 4] = [
+    "VM_PKEY_BIT0",
+    "VM_PKEY_BIT1",
+    "VM_PKEY_BIT2",
+    "VM_PKEY_BIT3",
+];
 
 /// The memory that an `mm_struct` describes.
 pub(super) fn memory(
@@ -64,6 +72,7 @@ pub(super) fn memory(
         vdso: special,
         flags: view.unsigned(mm, "flags")?,
         controls: memory_controls(view, mm)?,
+        keys: keys(view, mm)?,
         ldt: ldt(view, mm)?,
     })
 }
@@ -85,6 +94,16 @@ fn ldt(view: &View<'_>, mm: Place) -> Result<Vec<u64>, DecodeError> {
     Ok(entries.map(little_endian).collect())
 }
 
+/// The protection keys that a program was given. The one for memory that may only be executed is the
+/// kernel's, and given again with that memory.
+fn keys(view: &View<'_>, mm: Place) -> Result<u32, DecodeError> {
+    let keys = view.unsigned(mm, "context.pkey_allocation_map")? as u32;
+    Ok(match view.int(mm, "context.execute_only_pkey")? {
+        key @ 1..=15 => keys & !(1 << key),
+        _ => keys,
+    })
+}
+
 fn mapping(view: &View<'_>, files: &[OpenFile], vma: Place) -> Result<Mapping, DecodeError> {
     let (start, end) = (
         view.unsigned(vma, "vm_start")?,
@@ -94,10 +113,21 @@ fn mapping(view: &View<'_>, files: &[OpenFile], vma: Place) -> Result<Mapping, D
         return Err(view.absurd(vma, "vm_end", end, "a mapping is one or more whole pages"));
     }
     let file = file_index(view, files, vma, "vm_file")?;
+    let flags = view.unsigned(vma, "vm_flags")?;
+    let has = |name: &str| {
+        view.constant(name)
+            .is_some_and(|bit| flags & bit as u64 != 0)
+    };
+    let bits = KEY_BITS.iter().enumerate();
     Ok(Mapping {
         start,
         end,
-        flags: view.unsigned(vma, "vm_flags")?,
+        flags,
+        key: bits
+            .map(|(place, name)| u32::from(has(name)) << place)
+            .sum(),
+        sealed: has("VM_SEALED"),
+        droppable: has("VM_DROPPABLE"),
         offset: match file {
             Some(_) => view.unsigned(vma, "vm_pgoff")?.saturating_mul(PAGE_SIZE),
             None => 0,

@@ -68,6 +68,8 @@ pub struct Process {
     pub group: i32,
     /// Number of its session.
     pub session: i32,
+    /// Its cgroup.
+    pub cgroup: Option<ResourceId>,
     /// Its controlling terminal.
     pub controlling_terminal: Option<ResourceId>,
     /// What the parent is sent when it ends.
@@ -104,8 +106,8 @@ pub struct Process {
     pub limits: Vec<(u64, u64)>,
     /// Whether orphans below it become its children.
     pub subreaper: bool,
-    /// What its OOM score is adjusted by.
-    pub oom_score_adj: i32,
+    /// What its OOM score is adjusted by, and the least that it may be set to by who has no privilege.
+    pub oom_score_adj: [i32; 2],
     /// Whether it was stopped by a signal, with the number of that.
     pub stopped: Option<i32>,
 }
@@ -300,8 +302,11 @@ pub struct Scheduling {
     pub nice: i32,
     /// Priority of SCHED_FIFO and SCHED_RR.
     pub priority: u32,
-    /// Run time, deadline and period of SCHED_DEADLINE, in nanoseconds.
+    /// Run time, deadline and period of SCHED_DEADLINE, in nanoseconds; of other policies the first is
+    /// the slice that was asked for, or 0.
     pub deadline: [u64; 3],
+    /// Flags of SCHED_DEADLINE (SCHED_FLAG_RECLAIM, SCHED_FLAG_DL_OVERRUN).
+    pub deadline_flags: u64,
 }
 
 /// Who a thread is and what it may do.
@@ -350,6 +355,8 @@ pub struct Memory {
     pub flags: u64,
     /// What was asked for with prctl(2) and membarrier(2).
     pub controls: MemoryControls,
+    /// The protection keys that it has, one bit each; 0 where the CPU has none.
+    pub keys: u32,
     /// Its segments (LDT): descriptors of 8 bytes each, as the CPU takes them.
     pub ldt: Vec<u64>,
 }
@@ -363,6 +370,12 @@ pub struct Mapping {
     pub end: u64,
     /// `VM_` flags.
     pub flags: u64,
+    /// Its protection key; 0 for none.
+    pub key: u32,
+    /// Whether it may be changed no more (mseal).
+    pub sealed: bool,
+    /// Whether the kernel may empty it when memory is short (MAP_DROPPABLE).
+    pub droppable: bool,
     /// Offset in the file, in bytes.
     pub offset: u64,
     /// What is mapped, as an index of a file.

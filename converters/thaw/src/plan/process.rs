@@ -101,6 +101,7 @@ impl Process {
             unshared: Vec::new(),
             memory: None,
             descriptors: Vec::new(),
+            cgroup: None,
             controlling_terminal: None,
             login: [u32::MAX; 2],
             table: None,
@@ -111,7 +112,7 @@ impl Process {
             timers: Vec::new(),
             limits: Vec::new(),
             subreaper: false,
-            oom_score_adj: 0,
+            oom_score_adj: [0; 2],
             stopped: None,
         }
     }
@@ -151,7 +152,10 @@ fn process(known: &Known<'_>, bare: Process, tasks: &[Place]) -> Result<Process,
         ],
         pending: pending(view, signal, "shared_pending")?,
         subreaper: view.unsigned(signal, "is_child_subreaper")? != 0,
-        oom_score_adj: view.int(signal, "oom_score_adj")?,
+        oom_score_adj: [
+            view.int(signal, "oom_score_adj")?,
+            view.int(signal, "oom_score_adj_min")?,
+        ],
         ..bare
     };
     if view.unsigned(leader, "exit_state")? != 0 {
@@ -170,6 +174,7 @@ fn process(known: &Known<'_>, bare: Process, tasks: &[Place]) -> Result<Process,
         });
         return Ok(process);
     }
+    process.cgroup = view.resource(leader, "cgroups")?;
     process.controlling_terminal = view.resource(signal, "tty")?;
     if flags & SIGNAL_STOP_STOPPED != 0 {
         let code = view.int(signal, "group_exit_code")?;

@@ -204,27 +204,39 @@ fn xstate(
 }
 
 fn scheduling(view: &View<'_>, task: Place) -> Result<Scheduling, DecodeError> {
+    const SCHED_DEADLINE: u32 = 6;
+    let policy = view.unsigned(task, "policy")? as u32;
+    let is_deadline = policy == SCHED_DEADLINE;
+    // 6.12 kernel/sched/syscalls.c: __setparam_fair.
+    let has_slice =
+        view.has(task, "se.custom_slice") && view.unsigned(task, "se.custom_slice")? != 0;
+    let run_time = match is_deadline {
+        true => view.unsigned(task, "dl.dl_runtime")?,
+        false if has_slice => view.unsigned(task, "se.slice")?,
+        false => 0,
+    };
     Ok(Scheduling {
-        policy: view.unsigned(task, "policy")? as u32,
+        policy,
         reset_on_fork: view.unsigned(task, "sched_reset_on_fork")? != 0,
         nice: view.int(task, "static_prio")? - DEFAULT_PRIO,
         priority: view.unsigned(task, "rt_priority")? as u32,
         deadline: [
-            view.unsigned(task, "dl.dl_runtime")?,
+            run_time,
             view.unsigned(task, "dl.dl_deadline")?,
             view.unsigned(task, "dl.dl_period")?,
         ],
+        deadline_flags: match is_deadline {
+            true => view.unsigned(task, "dl.flags")?,
+            false => 0,
+        },
     })
 }
 
 /// The CPUs that were asked for, or else those that the task may run on.
 fn affinity(view: &View<'_>, task: Place) -> Result<Vec<u8>, DecodeError> {
     if view.unsigned(task, "user_cpus_ptr")? != 0 {
-        // As long as the machine has CPUs; one word is always there.
-        let asked = view.bytes_at(task, "user_cpus_ptr", 8);
-        if let Ok(asked) = asked {
-            return Ok(asked.to_vec());
-        }
+        // As long as the machine has CPUs.
+        return Ok(view.all_at(task, "user_cpus_ptr")?.to_vec());
     }
     Ok(view.field(task, "cpus_mask")?.to_vec())
 }

@@ -82,5 +82,5 @@ struct part {
 	void (*check)(void);
 };
 extern const struct part signals, timers, process, family, files, memory, locked, sleeps, scheduling,
-	threads, registers, fifos, opened_part, ended_part, requests, guarded;
+	threads, registers, fifos, opened_part, ended_part, requests, guarded, keyed_part;
 #endif

@@ -4,7 +4,7 @@ use super::{LIMIT, refused};
 use kconv_guests::Guest;
 
 /// What a process has that cannot be carried, as `refused` calls it, and what is said of it.
-const KINDS: [(&str, &[&str]); 55] = [
+const KINDS: [(&str, &[&str]); 59] = [
     ("socket", &["a socket (unix, inode "]),
     ("inet", &["a socket (inet, inode "]),
     ("netlink", &["a socket (netlink, inode "]),
@@ -102,6 +102,19 @@ const KINDS: [(&str, &[&str]); 55] = [
         "priority-of-another",
         &["an I/O priority (CLONE_IO) shared with process "],
     ),
+    (
+        "label",
+        &["the label :refused:unconfined of a security module cannot"],
+    ),
+    (
+        "lock-future",
+        &["locking of all memory that will be mapped (mlockall, MCL_FUTURE)"],
+    ),
+    (
+        "segments",
+        &["segments of a thread's own (set_thread_area)"],
+    ),
+    ("landlock", &["a sandbox of Landlock cannot"]),
     ("terminal-path", &[NOT_ITS_TERMINAL]),
     (
         "pipe-reader",
@@ -137,7 +150,11 @@ pub(crate) fn by_name(guest: &mut Guest) {
     guest
         .run(
             "mount -t tracefs tracefs /sys/kernel/tracing; echo 2 >/proc/sys/vm/nr_hugepages; \
-              cp /bin/refused /disk/refused",
+              cp /bin/refused /disk/refused; \
+              mount -t securityfs securityfs /sys/kernel/security; \
+              mkdir /sys/kernel/security/apparmor/policy/namespaces/refused && \
+              mkdir -p /sys/fs/cgroup/refused/part && \
+              echo threaded >/sys/fs/cgroup/refused/part/cgroup.type",
         )
         .unwrap();
     // A task of each kind: who has them all could not have some of them.
@@ -146,7 +163,12 @@ pub(crate) fn by_name(guest: &mut Guest) {
         tasks.push(start(guest, kind).0);
     }
     // What is said of a thread that is not the first.
-    let apart = ["files-of-a-thread", "login-of-a-thread"].map(|kind| start(guest, kind).0);
+    let apart = [
+        "files-of-a-thread",
+        "login-of-a-thread",
+        "cgroup-of-a-thread",
+    ]
+    .map(|kind| start(guest, kind).0);
     // With a child that has ended, and with processes that share their memory.
     let (of_core, dumped) = start(guest, "core-dump");
     let (of_pair, other_of_pair) = start(guest, "memory-of-another");
@@ -192,6 +214,7 @@ pub(crate) fn by_name(guest: &mut Guest) {
     for what in [
         "a descriptor table (CLONE_FILES) of a thread that is not that of its process",
         "a login user that is not that of its process",
+        "a cgroup of a thread that is not that of its process",
     ] {
         assert!(output.stderr.contains(what), "{what}");
     }

@@ -4,7 +4,7 @@ use super::{LIMIT, convert, initramfs, machine, mount, number};
 use kconv_guests::{Guest, Kernel};
 
 /// Parts of the program that checks its own state from inside.
-const PARTS: &str = "fifos opened ended requests";
+const PARTS: &str = "fifos opened ended requests keyed";
 
 #[test]
 fn what_a_task_was_given_is_given_back() {
@@ -17,26 +17,52 @@ fn what_a_task_was_given_is_given_back() {
     mount(&mut guest);
     number(&mut guest, 20_000);
     a_job_has_the_terminal_of_its_shell(&mut guest);
+    limit(&mut guest);
     // Each of them once, for what is thawed has to have been frozen right after it was set.
     let on_the_same = freeze_parts(&mut guest, "same", PARTS);
-    check_parts(&mut guest, "same", on_the_same);
+    let (said, cgroup) = check_parts(&mut guest, "same", on_the_same);
+    assert!(!said.contains("cgroup"), "{said}");
+    assert_eq!(cgroup, "0::/kept");
     let on_the_next = freeze_parts(&mut guest, "next", PARTS);
     convert(&mut guest, "next", &old, &new);
     guest.run("umount /disk").unwrap();
     guest.kexec(&new, initramfs()).unwrap();
     mount(&mut guest);
-    check_parts(&mut guest, "next", on_the_next);
+    let (said, cgroup) = check_parts(&mut guest, "next", on_the_next);
+    assert!(
+        said.contains("cgroup /kept (/kept/pids.max = 50): that of kconv"),
+        "{said}"
+    );
+    assert_eq!(cgroup, "0::/");
     // What the older kernel does not know.
+    limit(&mut guest);
     let guarded = freeze_parts(&mut guest, "guarded", "guarded");
-    check_parts(&mut guest, "guarded", guarded);
+    guest.run("echo 60 >/sys/fs/cgroup/kept/pids.max").unwrap();
+    let (said, cgroup) = check_parts(&mut guest, "guarded", guarded);
+    assert!(
+        said.contains("limits of cgroup /kept: /kept/pids.max = 50: /kept/pids.max = 60"),
+        "{said}"
+    );
+    assert_eq!(cgroup, "0::/kept");
+    let on_the_new = freeze_parts(&mut guest, "new", PARTS);
+    check_parts(&mut guest, "new", on_the_new);
     guest.power_off().unwrap();
+}
+
+/// A cgroup with a limit.
+fn limit(guest: &mut Guest) {
+    guest
+        .run("mkdir /sys/fs/cgroup/kept && echo 50 >/sys/fs/cgroup/kept/pids.max")
+        .unwrap();
 }
 
 /// Has a program set the parts of its state, and freezes it.
 fn freeze_parts(guest: &mut Guest, name: &str, parts: &str) -> u32 {
     let out = format!("/disk/{name}.out");
     guest.run(&format!("mkdir /disk/{name}")).unwrap();
-    let command = format!("state /disk/{name} {parts}");
+    let command = format!(
+        "sh -c 'echo $$ >/sys/fs/cgroup/kept/cgroup.procs; exec state /disk/{name} {parts}'"
+    );
     let pid = guest.start(&command, &out).unwrap();
     guest.wait_for(&out, "ready", LIMIT).unwrap();
     let freeze = format!("kconv freeze --tree --kill {pid} -o /disk/{name}.img");
@@ -44,15 +70,18 @@ fn freeze_parts(guest: &mut Guest, name: &str, parts: &str) -> u32 {
     pid
 }
 
-/// Thaws it, and has it check them.
-fn check_parts(guest: &mut Guest, name: &str, pid: u32) {
-    let thaw = format!("kconv thaw /disk/{name}.img; kill -USR1 {pid}");
-    println!("{}", guest.run(&thaw).unwrap());
+/// Thaws it, and has it check them. Gives what kconv said, and the cgroup that it is in.
+fn check_parts(guest: &mut Guest, name: &str, pid: u32) -> (String, String) {
+    let said = guest.run(&format!("kconv thaw /disk/{name}.img")).unwrap();
+    println!("{said}");
+    let ask = format!("cat /proc/{pid}/cgroup; kill -USR1 {pid}");
+    let cgroup = guest.run(&ask).unwrap();
     let out = format!("/disk/{name}.out");
     guest.wait_for(&out, " checks", LIMIT).unwrap();
     let verdict = guest.run(&format!("tail -n +2 {out}")).unwrap();
     println!("{verdict}");
     assert!(verdict.starts_with("ok, "), "{verdict}");
+    (said, cgroup.trim().to_owned())
 }
 
 /// A job goes on in the session that it was started in, at that terminal and at no other.

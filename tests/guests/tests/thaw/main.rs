@@ -57,6 +57,9 @@ fn mount(guest: &mut Guest) {
         .unwrap();
 }
 
+/// Lets what is in that cgroup have as much as it can.
+const HURRY: &str = "echo max >/sys/fs/cgroup/slow/cpu.max";
+
 /// A program that is interrupted in the middle.
 struct Program {
     name: &'static str,
@@ -112,7 +115,9 @@ fn freeze(guest: &mut Guest, program: &Program) -> u32 {
     } = program;
     let out = format!("/disk/{name}.out");
     // Slowly, lest it be over before kconv, which needs seconds on an emulated machine, has begun.
-    let slowly = format!("sh -c 'echo $$ >/sys/fs/cgroup/slow/cgroup.procs; exec {command}'");
+    let slowly = format!(
+        "sh -c 'echo 10000 >/sys/fs/cgroup/slow/cpu.max; echo $$ >/sys/fs/cgroup/slow/cgroup.procs; exec {command}'"
+    );
     let pid = guest.start(&slowly, &out).unwrap();
     let tree = if *tree { "--tree" } else { "" };
     let program = command.split(' ').next().unwrap();
@@ -137,6 +142,7 @@ fn freeze(guest: &mut Guest, program: &Program) -> u32 {
 fn thaw(guest: &mut Guest, name: &str, pid: u32) -> String {
     let said = guest.run(&format!("kconv thaw /disk/{name}.img")).unwrap();
     println!("{name}: {said}");
+    guest.run(HURRY).unwrap();
     ended(guest, name, pid)
 }
 

@@ -3,8 +3,8 @@
 
 use super::mutation::Mutant;
 use super::{
-    LIMIT, PROGRAMS, Program, convert, ended, freeze, initramfs, machine, mount, number, thaw,
-    uninterrupted,
+    HURRY, LIMIT, PROGRAMS, Program, convert, ended, freeze, initramfs, machine, mount, number,
+    thaw, uninterrupted,
 };
 use kconv_guests::{Guest, Kernel, Machine};
 use kconv_image::ObjectId;
@@ -87,6 +87,7 @@ fn what_is_in_the_way_is_told_and_what_is_wrong_shows() {
     lesser_machine(&machine, &new);
     let mut guest = machine.boot(&new, initramfs()).unwrap();
     mount(&mut guest);
+    guest.run(HURRY).unwrap();
     let said = guest.attempt("kconv thaw /disk/old.img", LIMIT).unwrap();
     assert_eq!(said.code, 2, "{}", said.stderr);
     let command = format!("kconv {} {} /disk/old.img", old.release, new.release);

@@ -133,6 +133,7 @@ fn memory_and_descriptors_of_two_processes_and_locks_on_closed_files_are_told() 
         vdso: None,
         flags: 0,
         controls: Default::default(),
+        keys: Default::default(),
         ldt: Vec::new(),
     };
     let shares = |pid, parent| Process {

@@ -29,6 +29,9 @@ fn with_memory(mut process: Process, mm: u32, files: &[usize]) -> Process {
         offset: 0,
         file: Some(*file),
         policy: None,
+        droppable: false,
+        key: 0,
+        sealed: false,
     };
     process.memory = Some(Memory {
         mm: ObjectId(mm),
@@ -39,6 +42,7 @@ fn with_memory(mut process: Process, mm: u32, files: &[usize]) -> Process {
         vdso: None,
         flags: 0,
         controls: Default::default(),
+        keys: Default::default(),
         ldt: Vec::new(),
     });
     process
