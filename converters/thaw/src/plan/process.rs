@@ -4,10 +4,10 @@ use super::files::{descriptors, locks, pid_number};
 use super::memory::{Vmas, memory, vmas};
 use super::model::{OpenFile, Process, Unclear};
 use super::signals::{Spent, actions, intervals, pending, timers};
-use super::thread::{spent, thread};
+use super::thread::{namespaces, spent, thread};
 use crate::view::{DecodeError, Place, View};
 use kconv_freeze::XsaveComponents;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Indices of `signal_struct.pids` (`include/linux/pid_types.h`).
 const PIDTYPE_PGID: usize = 2;
@@ -100,6 +100,7 @@ impl Process {
             unshared: Vec::new(),
             memory: None,
             descriptors: Vec::new(),
+            namespaces: BTreeSet::new(),
             terminal: None,
             table: None,
             locks: Vec::new(),
@@ -186,6 +187,7 @@ fn process(known: &Known<'_>, bare: Process, tasks: &[Place]) -> Result<Process,
     }
     for task in tasks {
         if view.unsigned(*task, "exit_state")? == 0 {
+            process.namespaces.extend(namespaces(view, *task)?);
             let mut thread = thread(view, *xsave, *task, all)?;
             for (field, what) in [
                 ("mm", "memory"),
