@@ -53,6 +53,15 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, rule: ClockRule) -> Vec<Dropped>
         );
     }
     for process in &plan.processes {
+        if let (Some(had), Some(has)) = (process.stopped, plan.stop_signal(process))
+            && had != has
+        {
+            dropped.push(Dropped {
+                task: Some(process.pid),
+                what: format!("stopped by signal {had}"),
+                instead: format!("stopped by signal {has}, for {had} would not stop it here"),
+            });
+        }
         let timers = process.timers.iter();
         dropped.extend(timers.filter_map(|timer| of_timer(process.pid, timer)));
         let [_, session] = process.login;
@@ -159,7 +168,8 @@ pub(crate) fn overrun(pid: i32, timer: &Timer) -> Dropped {
 mod tests {
     use super::*;
     use crate::clocks::BootClock;
-    use crate::plan::Expiry;
+    use crate::plan::{Expiry, Process};
+    use crate::testing::head;
 
     fn timer() -> Timer {
         Timer {
@@ -224,6 +234,26 @@ mod tests {
         for device in ["1:3", "5:0", "5:2", "136:0", ""] {
             assert!(!is_line_of_machine(device), "{device}");
         }
+    }
+
+    #[test]
+    fn another_signal_that_stops_is_told() {
+        let stopped = |signal| {
+            let plan = Plan {
+                processes: vec![Process {
+                    stopped: Some(signal),
+                    ..Process::bare(7, None)
+                }],
+                ..Plan::default()
+            };
+            let all = dropped(&plan, &head(Vec::new()), ClockRule::Suspended);
+            let of_task = all.iter().filter(|dropped| dropped.task.is_some());
+            of_task.map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert!(stopped(libc::SIGSTOP).is_empty());
+        let said =
+            "task 7: stopped by signal 20: stopped by signal 19, for 20 would not stop it here";
+        assert_eq!(stopped(libc::SIGTSTP), [said]);
     }
 
     #[test]

@@ -82,9 +82,10 @@ pub(crate) fn make(
         process::signal(body.process).map_err(failed(pid, "its signals"))?;
     }
     let stop = |pid: Pid| {
-        let mut stopped = plan.processes.iter().filter(|one| one.pid == pid.as_raw());
-        let signal = stopped.find_map(|process| process.stopped)?;
-        Signal::try_from(signal).ok()
+        let mut processes = plan.processes.iter();
+        let process = processes.find(|process| process.pid == pid.as_raw())?;
+        plan.stop_signal(process)
+            .and_then(|signal| Signal::try_from(signal).ok())
     };
     made.let_go(stop).map_err(failed(first, "letting it go"))?;
     Ok((since.elapsed(), dropped))

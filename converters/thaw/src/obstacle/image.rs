@@ -26,6 +26,7 @@ pub(crate) fn obstacles(plan: &Plan, unclear: &[Unclear], head: &Head) -> Vec<Ob
     let mut found = Obstacles::of(plan, ObstacleOf::Image);
     for process in &plan.processes {
         threads(process, head, &mut found);
+        namespaces(process, head, &mut found);
         timers(process, &mut found);
         locks(process, &mut found);
         mappings(process, &mut found);
@@ -89,6 +90,16 @@ fn threads(process: &Process, head: &Head, found: &mut Obstacles<'_>) {
     for (task, what) in &process.unshared {
         let is = "one that is not the first thread's";
         found.add(Some(*task), *what, is, "none", NOT_YET);
+    }
+}
+
+fn namespaces(process: &Process, head: &Head, found: &mut Obstacles<'_>) {
+    for id in &process.namespaces {
+        let namespace = head.resources.get(id.0 as usize);
+        if let Some(namespace) = namespace.filter(|one| number(one, "initial") != Some(1)) {
+            let (task, kind) = (Some(process.pid), namespace.kind.as_str());
+            found.add(task, kind, "one of its own", "that of the machine", NOT_YET);
+        }
     }
 }
 
@@ -191,14 +202,6 @@ fn resources(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
                 "pipe" => pipes::check(task, resource, plan, head, found),
                 kind => found.add(Some(task), kind, "one", "none", NOT_YET),
             }
-        }
-    }
-    for resource in &head.resources {
-        // One of time is made anew.
-        let namespace = resource.kind.ends_with("-namespace") && resource.kind != "time-namespace";
-        if namespace && number(resource, "initial") != Some(1) {
-            let kind = resource.kind.as_str();
-            found.add(None, kind, "one of its own", "that of the machine", NOT_YET);
         }
     }
 }

@@ -90,6 +90,8 @@ pub struct Process {
     pub memory: Option<Memory>,
     /// Its descriptors, by number.
     pub descriptors: Vec<Descriptor>,
+    /// The namespaces that its threads are in, or their children will be in, but those of time.
+    pub namespaces: BTreeSet<ResourceId>,
     /// The `files_struct` it has, which owns POSIX locks.
     pub table: Option<ObjectId>,
     /// Locks to be set, by the process (POSIX) or through an open file.

@@ -4,10 +4,10 @@ use super::files::{assign_flocks, descriptors, locks, pid_number};
 use super::memory::{Vmas, memory, vmas};
 use super::model::{Ended, OpenFile, Process, Unclear};
 use super::signals::{Spent, actions, intervals, pending, timers};
-use super::thread::{credentials, spent, thread};
+use super::thread::{credentials, namespaces, spent, thread};
 use crate::view::{DecodeError, Place, View};
 use kconv_freeze::XsaveComponents;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Indices of `signal_struct.pids` (`include/linux/pid_types.h`).
 const PIDTYPE_PGID: usize = 2;
@@ -101,6 +101,7 @@ impl Process {
             unshared: Vec::new(),
             memory: None,
             descriptors: Vec::new(),
+            namespaces: BTreeSet::new(),
             cgroup: None,
             controlling_terminal: None,
             login: [u32::MAX; 2],
@@ -201,6 +202,7 @@ fn process(known: &Known<'_>, bare: Process, tasks: &[Place]) -> Result<Process,
     }
     for task in tasks {
         if view.unsigned(*task, "exit_state")? == 0 {
+            process.namespaces.extend(namespaces(view, *task)?);
             let mut thread = thread(view, *xsave, *task, all)?;
             for (field, what) in [
                 ("mm", "memory"),

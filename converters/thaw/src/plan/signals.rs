@@ -1,7 +1,7 @@
 //! Signals and timers.
 
 use super::files::pid_number;
-use super::model::{Action, Expiry, Interval, SignalInfo, Timer};
+use super::model::{Action, Expiry, Interval, Plan, Process, SignalInfo, Timer};
 use crate::clocks::BootClock;
 use crate::view::{DecodeError, Place, View};
 
@@ -228,6 +228,37 @@ fn expiry(view: &View<'_>, timer: Place, expires: u64) -> Result<Expiry, DecodeE
     })
 }
 
+impl Plan {
+    /// The signal that stops a process again that one had stopped. Those of a terminal do not stop who
+    /// blocks them or handles them by now, nor anybody in an orphaned process group, that is, one of
+    /// which no process has a parent in the session and outside of the group (`kernel/signal.c`:
+    /// get_signal; `kernel/exit.c`: will_become_orphaned_pgrp). SIGSTOP always does.
+    pub(crate) fn stop_signal(&self, process: &Process) -> Option<i32> {
+        let signal = process.stopped?;
+        let blocked = process.threads.first().map_or(0, |first| first.blocked);
+        let holds = |member: &Process| {
+            let parent = member.parent.and_then(|parent| self.processes.get(parent));
+            member.group == process.group
+                && parent.is_some_and(|parent| {
+                    parent.group != member.group && parent.session == member.session
+                })
+        };
+        Some(match signal {
+            libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU
+                if blocked >> (signal - 1) & 1 == 0
+                    && process
+                        .actions
+                        .get(signal as usize - 1)
+                        .is_none_or(|action| action.handler == 0)
+                    && self.processes.iter().any(holds) =>
+            {
+                signal
+            }
+            _ => libc::SIGSTOP,
+        })
+    }
+}
+
 impl Timer {
     /// Whether the timer has queued this signal: it queues it again when it is set to expire, and
     /// goes on when it is taken.
@@ -237,5 +268,47 @@ impl Timer {
             self.ignored = self.ignored.saturating_add(info.overrun());
         }
         own
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_of_the_terminal_is_one_only_where_it_stops() {
+        let shell = Process::bare(5, None);
+        let job = |stopped| Process {
+            session: 5,
+            stopped: Some(stopped),
+            actions: vec![Action::default(); 64],
+            ..Process::bare(6, Some(0))
+        };
+        let plan = |processes: Vec<Process>| Plan {
+            processes,
+            ..Plan::default()
+        };
+        let with_shell = plan(vec![shell.clone(), job(libc::SIGTSTP)]);
+        let stops = |plan: &Plan, process: &Process| plan.stop_signal(process);
+        assert_eq!(stops(&with_shell, &shell), None);
+        for signal in [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU, libc::SIGSTOP] {
+            assert_eq!(stops(&with_shell, &job(signal)), Some(signal));
+        }
+        // Handled by now, or of a group that is orphaned: without its shell, or in its group.
+        let mut handles = job(libc::SIGTSTP);
+        handles.actions[libc::SIGTSTP as usize - 1].handler = 0x1000;
+        assert_eq!(stops(&with_shell, &handles), Some(libc::SIGSTOP));
+        let orphan = Process {
+            parent: None,
+            ..job(libc::SIGTSTP)
+        };
+        let alone = plan(vec![orphan.clone()]);
+        assert_eq!(stops(&alone, &orphan), Some(libc::SIGSTOP));
+        let in_group = Process {
+            group: 5,
+            ..job(libc::SIGTSTP)
+        };
+        let together = plan(vec![shell, in_group.clone()]);
+        assert_eq!(stops(&together, &in_group), Some(libc::SIGSTOP));
     }
 }

@@ -8,7 +8,8 @@ use super::restart::{deadline, deadline_clock, restart, resumed};
 use super::signals::{Spent, is_of_thread, pending};
 use crate::view::{DecodeError, Place, View, little_endian};
 use kconv_freeze::{XsaveComponents, xsave_standard_form};
-use kconv_image::{Resource, Value};
+use kconv_image::{Resource, ResourceId, Value};
+use std::collections::BTreeSet;
 
 /// Members of `pt_regs` in the order of `user_regs_struct` (`arch/x86/include/asm/user_64.h`).
 const GENERAL: [&str; 21] = [
@@ -107,6 +108,34 @@ pub(super) fn thread(
         },
         port_level: view.unsigned(task, "thread.iopl_emul")? as u32,
     })
+}
+
+/// The namespaces of a task (`include/linux/nsproxy.h`); that of users is in its credentials, and in its
+/// memory as it was at execve.
+pub(super) fn namespaces(
+    view: &View<'_>,
+    task: Place,
+) -> Result<BTreeSet<ResourceId>, DecodeError> {
+    const OF_PROXY: [&str; 6] = [
+        "uts_ns",
+        "ipc_ns",
+        "mnt_ns",
+        "pid_ns_for_children",
+        "net_ns",
+        "cgroup_ns",
+    ];
+    let mut found = BTreeSet::new();
+    if let Some(proxy) = view.follow(task, "nsproxy", "nsproxy")? {
+        for field in OF_PROXY {
+            found.extend(view.resource(proxy, field)?);
+        }
+    }
+    for (field, ty) in [("cred", "cred"), ("mm", "mm_struct")] {
+        if let Some(has) = view.follow(task, field, ty)? {
+            found.extend(view.resource(has, "user_ns")?);
+        }
+    }
+    Ok(found)
 }
 
 /// Which system calls a task may make.

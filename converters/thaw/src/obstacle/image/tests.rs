@@ -227,7 +227,11 @@ fn a_pipe_needs_all_of_its_ends() {
 
 #[test]
 fn namespaces_and_what_was_severed_are_told() {
-    let mut plan = plan(vec![process(5, None, 5)]);
+    let isolated = |pid| Process {
+        namespaces: BTreeSet::from([ResourceId(0), ResourceId(1)]),
+        ..process(pid, None, pid)
+    };
+    let mut plan = plan(vec![process(5, None, 5), isolated(7), isolated(8)]);
     plan.severed.push(Severed {
         pid: 5,
         what: "memory",
@@ -236,13 +240,17 @@ fn namespaces_and_what_was_severed_are_told() {
             comm: "a\nb".to_owned(),
         },
     });
+    let machine = with(
+        resource("ipc-namespace"),
+        &[("initial", Value::Unsigned(1))],
+    );
+    // One that no process is in is in nobody's way, and one of time is made anew.
+    let all = ["uts-namespace", "net-namespace", "time-namespace"].map(resource);
+    let [own, of_nobody, time] = all;
     assert_eq!(
-        found(
-            &plan,
-            vec![resource("uts-namespace"), resource("time-namespace")]
-        ),
+        found(&plan, vec![own, machine, of_nobody, time]),
         [
-            "uts-namespace: found one of its own, expected that of the machine",
+            "task 7, task 8: uts-namespace: found one of its own, expected that of the machine",
             "task 5: memory: found shared with task 6 (a\\nb), which is left out, expected shared \
              with tasks that are made",
         ]
