@@ -73,14 +73,16 @@ fn sessions_come_about_by_birth_or_setsid() {
             "{processes:?}"
         );
     }
-    // An orphan of a session whose leader is here, and one that a subreaper took.
+    // An orphan of a session whose leader is here, one that a subreaper took, and one that was born
+    // before its parent began a session: of the one before nothing is in the image.
     let orphan = vec![process(5, None, 5), process(6, None, 5)];
     let taken = vec![
         process(5, None, 3),
         process(6, Some(0), 6),
         process(7, Some(0), 6),
     ];
-    for (processes, pid, leader) in [(orphan, 6, 5), (taken, 7, 6)] {
+    let before = vec![process(5, None, 5), process(6, Some(0), 3)];
+    for (processes, pid, leader) in [(orphan, 6, 5), (taken, 7, 6), (before, 6, 3)] {
         assert_eq!(
             found(&plan(processes), Vec::new()),
             [format!(
