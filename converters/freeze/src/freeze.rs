@@ -10,7 +10,7 @@ use crate::source::{MemorySource, ReadError};
 use crate::walk::{Selection, Walked, walk};
 use kconv_image::{
     AddressSpace, CoreNote, Head, Identity, ImageWriter, KernelId, Machine, Object, ObjectId,
-    PageSource, TypeIx,
+    PageSource, TypeIx, Value,
 };
 use kernel_structs::layout::Layout;
 use kernel_structs::state::StateMap;
@@ -47,6 +47,8 @@ pub struct Summary {
     pub symbols: usize,
     /// Number of resources by kind.
     pub resources: BTreeMap<String, usize>,
+    /// Controlling terminals, with their sessions: the tasks can be thawed there alone.
+    pub terminals: Vec<(String, i64)>,
 }
 
 /// Saves the tasks of `selection` that `source` has in an image at `destination`.
@@ -230,6 +232,13 @@ fn summary(walked: &Walked<'_>, head: &Head) -> Summary {
     }
     for resource in &head.resources {
         *summary.resources.entry(resource.kind.clone()).or_default() += 1;
+        if let ("tty", Some(name), Some(Value::Signed(session))) = (
+            resource.kind.as_str(),
+            resource.text("name"),
+            resource.get("session"),
+        ) {
+            summary.terminals.push((name.to_owned(), *session));
+        }
     }
     summary
 }

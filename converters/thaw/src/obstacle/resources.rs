@@ -153,6 +153,16 @@ fn file(task: i32, resource: &Resource, head: &Head, found: &mut Obstacles) {
         );
         return;
     }
+    if expected.ends_with("device") {
+        let (major, minor) = (libc::major(metadata.rdev()), libc::minor(metadata.rdev()));
+        let is = format!("{major}:{minor}");
+        let was = resource.text("rdev").unwrap_or_default();
+        if is != was {
+            let advice = "see that the device has the number it had";
+            found.add(Some(task), name, is, was, advice);
+        }
+        return;
+    }
     let recorded = |name: &str| number(resource, name);
     // What a link leads to is another file, perhaps on another file system.
     let kind = match expected {
@@ -177,16 +187,6 @@ fn file(task: i32, resource: &Resource, head: &Head, found: &mut Obstacles) {
         let was = recorded("inode").map_or_else(|| "none".to_owned(), |inode| inode.to_string());
         let is = format!("inode {}", metadata.ino());
         found.add(Some(task), name, is, format!("inode {was}"), SAME_PLACE);
-        return;
-    }
-    if expected.ends_with("device") {
-        let (major, minor) = (libc::major(metadata.rdev()), libc::minor(metadata.rdev()));
-        let is = format!("{major}:{minor}");
-        let was = resource.text("rdev").unwrap_or_default();
-        if is != was {
-            let advice = "see that the device has the number it had";
-            found.add(Some(task), name, is, was, advice);
-        }
         return;
     }
     if expected != "regular file" || policy == Policy::Name {
