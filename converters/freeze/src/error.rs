@@ -392,7 +392,10 @@ impl Flaw {
     /// memory could not be made sense of.
     pub(crate) fn is_of_state(&self) -> bool {
         match self {
-            Flaw::NotCarried { .. } | Flaw::InNamespace { .. } | Flaw::NotThawed(_) => true,
+            Flaw::NotCarried { .. }
+            | Flaw::OtherEnd { .. }
+            | Flaw::InNamespace { .. }
+            | Flaw::NotThawed(_) => true,
             other => other.is_cause(),
         }
     }

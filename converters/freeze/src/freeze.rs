@@ -12,7 +12,7 @@ use crate::source::{Mapping, MemorySource, ReadError};
 use crate::walk::{Selection, Walked, walk};
 use kconv_image::{
     AddressSpace, CoreNote, Head, Identity, Image, ImageWriter, KernelId, Machine, Object,
-    ObjectId, PageSource, TypeIx,
+    ObjectId, PageSource, TypeIx, Value,
 };
 use kernel_structs::layout::Layout;
 use kernel_structs::state::StateMap;
@@ -49,6 +49,8 @@ pub struct Summary {
     pub symbols: usize,
     /// Number of resources by kind.
     pub resources: BTreeMap<String, usize>,
+    /// Controlling terminals, with their sessions: the tasks can be thawed there alone.
+    pub terminals: Vec<(String, i64)>,
 }
 
 /// What is frozen, who judges it, and where it goes.
@@ -346,6 +348,13 @@ fn summary(walked: &Walked<'_>, head: &Head) -> Summary {
     }
     for resource in &head.resources {
         *summary.resources.entry(resource.kind.clone()).or_default() += 1;
+        if let ("tty", Some(name), Some(Value::Signed(session))) = (
+            resource.kind.as_str(),
+            resource.text("name"),
+            resource.get("session"),
+        ) {
+            summary.terminals.push((name.to_owned(), *session));
+        }
     }
     summary
 }

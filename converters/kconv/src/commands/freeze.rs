@@ -94,6 +94,12 @@ pub(crate) fn print(
     writeln!(out, "pages     {}", summary.pages)?;
     writeln!(out, "symbols   {}", summary.symbols)?;
     writeln!(out, "resources {}", counts(&summary.resources))?;
+    for (name, session) in &summary.terminals {
+        writeln!(
+            out,
+            "terminal  {name} of session {session}: to be thawed there, as long as that is there"
+        )?;
+    }
     match pause {
         Some(pause) => writeln!(out, "pause     {:.1} ms", pause.as_secs_f64() * 1000.0),
         None => Ok(()),

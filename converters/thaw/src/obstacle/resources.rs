@@ -141,6 +141,16 @@ fn file(resource: &Resource, head: &Head, add: &mut Add<'_>) {
         );
         return;
     }
+    if expected.ends_with("device") {
+        let (major, minor) = (libc::major(metadata.rdev()), libc::minor(metadata.rdev()));
+        let is = format!("{major}:{minor}");
+        let was = resource.text("rdev").unwrap_or_default();
+        if is != was {
+            let advice = "see that the device has the number it had";
+            add(&name, &is, was, advice);
+        }
+        return;
+    }
     let recorded = |name: &str| number(resource, name);
     // What a link leads to is another file, perhaps on another file system.
     let kind = match expected {
@@ -159,16 +169,6 @@ fn file(resource: &Resource, head: &Head, add: &mut Add<'_>) {
         let was = recorded("inode").map_or_else(|| "none".to_owned(), |inode| inode.to_string());
         let is = format!("inode {}", metadata.ino());
         add(&name, &is, &format!("inode {was}"), SAME_PLACE);
-        return;
-    }
-    if expected.ends_with("device") {
-        let (major, minor) = (libc::major(metadata.rdev()), libc::minor(metadata.rdev()));
-        let is = format!("{major}:{minor}");
-        let was = resource.text("rdev").unwrap_or_default();
-        if is != was {
-            let advice = "see that the device has the number it had";
-            add(&name, &is, was, advice);
-        }
         return;
     }
     if expected != "regular file" || policy == Policy::Name {

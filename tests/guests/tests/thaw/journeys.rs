@@ -8,8 +8,7 @@ use kconv_guests::{Guest, Kernel, Machine};
 
 /// Parts of the program that checks its own state from inside: all but `memory`, which locks some,
 /// and that is refused when it is frozen.
-const STATE: &str = "registers signals timers sleeps process files family scheduling threads fifos \
-                     opened ended keyed";
+const STATE: &str = "registers signals timers sleeps process files family scheduling threads fifos";
 
 /// Has the program set its state, and freezes it.
 fn freeze_state(guest: &mut Guest) -> u32 {

@@ -20,6 +20,7 @@ fn what_a_task_was_given_is_given_back() {
     limit(&mut guest);
     // Each of them once, for what is thawed has to have been frozen right after it was set.
     let on_the_same = freeze_parts(&mut guest, "same", PARTS);
+    in_the_way(&mut guest);
     let (said, cgroup) = check_parts(&mut guest, "same", on_the_same);
     assert!(!said.contains("cgroup"), "{said}");
     assert_eq!(cgroup, "0::/kept");
@@ -47,6 +48,38 @@ fn what_a_task_was_given_is_given_back() {
     let on_the_new = freeze_parts(&mut guest, "new", PARTS);
     check_parts(&mut guest, "new", on_the_new);
     guest.power_off().unwrap();
+}
+
+/// What is not as it was, and is put back.
+fn in_the_way(guest: &mut Guest) {
+    for (before, after, expected) in [
+        (
+            "mount -t tmpfs over /disk/same",
+            "umount /disk/same",
+            "directory /disk/same: found a file system of another kind (0x1021994), expected a file \
+             system ext4",
+        ),
+        (
+            "mv /disk/same /disk/moved; mkdir /disk/same",
+            "rmdir /disk/same; mv /disk/moved /disk/same",
+            "directory /disk/same: found inode ",
+        ),
+        (
+            "sleep 1000 <>/disk/same/both.fifo & sleep=$!",
+            "kill $sleep",
+            "FIFO /disk/same/both.fifo: found process ",
+        ),
+        (
+            "echo 1 >/sys/fs/cgroup/kept/cgroup.freeze",
+            "echo 0 >/sys/fs/cgroup/kept/cgroup.freeze",
+            "cgroup /sys/fs/cgroup/kept: found frozen",
+        ),
+    ] {
+        let thaw = format!("{before}; kconv thaw --dry-run /disk/same.img; echo $?; {after}");
+        let said = guest.attempt(&thaw, LIMIT).unwrap();
+        assert_eq!(said.stdout, "1\n", "{before}: {said:?}");
+        assert!(said.stderr.contains(expected), "{before}: {}", said.stderr);
+    }
 }
 
 /// A cgroup with a limit.
@@ -90,7 +123,7 @@ fn a_job_has_the_terminal_of_its_shell(guest: &mut Guest) {
         job /disk/job.out & job=$!; \
         until grep -qs ready /disk/job.out; do usleep 20000; done; \
         export NO_COLOR=1; \
-        kconv -q freeze --kill $job -o /disk/job.img && wait $job; \
+        kconv freeze --kill $job -o /disk/job.img && wait $job; \
         setsid kconv thaw /disk/job.img; echo elsewhere: $?; \
         kconv thaw /disk/job.img; echo here: $?; \
         kill -USR1 $job; \
@@ -104,6 +137,8 @@ fn a_job_has_the_terminal_of_its_shell(guest: &mut Guest) {
     let verdict = guest.run("cat /disk/job.out").unwrap();
     println!("{verdict}");
     for text in [
+        "terminal  pts0 of session ",
+        "to be thawed there, as long as that is there",
         "controlling terminal pts0: found kconv in session ",
         "without a terminal, expected kconv in session ",
         "with terminal 136:0",
