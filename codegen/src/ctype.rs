@@ -290,3 +290,9 @@ pub fn element_scalar(layout: &Layout, element: &str) -> Option<Scalar> {
         kind: ScalarKind::Number,
     })
 }
+
+/// Whether an integer of `bits` bits holds `value`.
+pub(crate) fn fits(value: i64, bits: u64, signed: bool) -> bool {
+    u32::try_from(bits)
+        .is_ok_and(|bits| bits > 0 && kernel_structs_bits::fits(i128::from(value), bits, signed))
+}

@@ -14,6 +14,7 @@ use crate::overrides::{
 use crate::plan::{Made, Pair, Plan, Side, Undecided};
 use kernel_structs::layout::Layout;
 use kernel_structs::releases::{LookupError, Registry, RegistryError, Release};
+use kernel_structs::state::StateFinding;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
@@ -66,6 +67,14 @@ pub enum GenerateError {
     /// The decisions of steps are wrong or not enough.
     #[error("the plans of {} steps are not complete", .0.len())]
     Steps(Vec<(PathBuf, Findings)>),
+    /// A state map that does not fit the family's layouts.
+    #[error("{family}: {}", .findings.iter().map(ToString::to_string).collect::<Vec<_>>().join(&format!("\n{family}: ")))]
+    State {
+        /// The family.
+        family: String,
+        /// What is wrong with the map.
+        findings: Vec<StateFinding>,
+    },
     /// Decisions of a family that cannot be used.
     #[error(transparent)]
     Changes(#[from] ChangesError),
@@ -133,6 +142,23 @@ impl GenerateError {
 }
 
 impl Family {
+    /// Holds the state map against all layouts of the family, which is called `name`: what it says of
+    /// a type or a member that none of them has would be said of nothing.
+    ///
+    /// # Errors
+    /// [`GenerateError::State`], with everything that is wrong with it.
+    pub fn check_map(&self, name: &str) -> Result<(), GenerateError> {
+        let layouts: Vec<&Layout> = self.layouts.iter().map(|stored| &stored.layout).collect();
+        let findings = self.map.check(&layouts);
+        match findings.is_empty() {
+            true => Ok(()),
+            false => Err(GenerateError::State {
+                family: name.to_owned(),
+                findings,
+            }),
+        }
+    }
+
     /// The house of the family.
     ///
     /// # Errors
@@ -178,6 +204,7 @@ pub fn generate(root: &Path, registry: &Registry) -> Result<Vec<GeneratedFile>, 
     let mut modules = Vec::new();
     for name in families(registry) {
         let family = Family::read(registry, &name)?;
+        family.check_map(&name)?;
         let house = family.house()?;
         let folder = root.join(CONVERTERS).join(overrides::FOLDER);
         let changes = Changes::read(&folder, &name)?;

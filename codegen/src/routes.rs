@@ -55,16 +55,24 @@ impl<'a> Routes<'a> {
             true => generate::steps(converters)?,
             false => Vec::new(),
         };
+        let mut wrong = Vec::new();
         for dir in dirs {
             let path = dir.join(STEP);
-            let text =
-                fs::read_to_string(&path).map_err(|error| GenerateError::Io { path, error })?;
-            let file = overrides::parse(&text).map_err(|overrides| {
-                GenerateError::Findings(generate::Findings {
-                    overrides,
-                    ..Default::default()
-                })
+            let text = fs::read_to_string(&path).map_err(|error| GenerateError::Io {
+                path: path.clone(),
+                error,
             })?;
+            let file = match overrides::parse(&text) {
+                Ok(file) => file,
+                Err(overrides) => {
+                    let findings = generate::Findings {
+                        overrides,
+                        ..Default::default()
+                    };
+                    wrong.push((path, findings));
+                    continue;
+                }
+            };
             for pair in &file.pairs {
                 let layout = |name: &str| -> Result<LayoutId, GenerateError> {
                     Ok(registry.release(name, None, None)?.layout.clone())
@@ -79,7 +87,10 @@ impl<'a> Routes<'a> {
             }
             routes.files.push(file);
         }
-        Ok(routes)
+        match wrong.is_empty() {
+            true => Ok(routes),
+            false => Err(GenerateError::Steps(wrong)),
+        }
     }
 
     /// What people wrote for the step of `edge`.

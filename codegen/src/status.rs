@@ -1,6 +1,7 @@
 //! What is left to decide between two releases.
 
 use crate::chain::{Difference, What};
+use crate::family::Family;
 use crate::generate::{self, GenerateError, STEP};
 use crate::needed::stale;
 use crate::overrides::{self, Changes, OverrideFinding, Overrides, OverridesFile};
@@ -9,8 +10,8 @@ use crate::routes::{Edge, Routes};
 use crate::scaffold::{SelectError, Selected, Selection};
 use kconv_rules::{RuleKind, Source};
 use kernel_structs::releases::Registry;
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -83,6 +84,15 @@ pub fn status(
     selection: &Selection<'_>,
     converters: &Path,
 ) -> Result<Status, SelectError> {
+    let families: BTreeSet<&str> = selection
+        .pairs
+        .iter()
+        .map(|pair| pair.from.family)
+        .collect();
+    for family in families {
+        let read = Family::read(registry, family).map_err(GenerateError::from)?;
+        read.check_map(family)?;
+    }
     let routes = Routes::read(registry, converters)?;
     let folder = converters.join(overrides::FOLDER);
     let mut pairs = Vec::new();
@@ -293,7 +303,7 @@ pub fn text(status: &Status) -> String {
             );
         }
         if !pair.differences.is_empty() && missing.is_empty() {
-            missing.push(format!("kconv-gen new {} {}", pair.from, pair.to));
+            missing.push(format!("kconv-gen new {} {}", status.from, status.to));
         }
     }
     match missing.first() {

@@ -786,3 +786,42 @@ fn an_initial_value_may_follow_from_how_a_member_is_declared() {
         open(&made)
     );
 }
+
+/// A number that the field cannot be would refuse every task.
+#[test]
+fn an_initial_number_has_the_width_and_the_sign_of_its_field() {
+    let made = |ty: &str, number: i64| {
+        let rule = format!(
+            "[type.s.fields]\nfill = {{ policy = \"reset\", initial = {number}, reason = \"r\" }}\n"
+        );
+        let text = format!("struct s {{ int a; {ty} fill; }};");
+        let new = format!("struct s {{ int a; int b; {ty} fill; }};");
+        let decided = "[[override]]\nfield = \"s.b\"\ninit = 0\nreason = \"r\"\n";
+        let changed = Fixture::of(&text, &new).rules(&rule).decided(decided);
+        let appears = Fixture::of("struct s { int a; };", &text).rules(&rule);
+        [changed.make(), appears.make()]
+    };
+    for (ty, number) in [
+        ("int", -1),
+        ("unsigned int", 0xffff_ffff),
+        ("char", 127),
+        ("void *", -1),
+    ] {
+        for made in made(ty, number) {
+            assert_eq!(open(&made), [""; 0], "{ty} {number}");
+        }
+    }
+    for (ty, number) in [
+        ("unsigned int", -1),
+        ("int", 0xffff_ffff),
+        ("char", 128),
+        ("long long", 0x1_0000_0000_0000 << 15),
+    ] {
+        let expected = Why::InitialDoesNotFit { number };
+        for made in made(ty, number) {
+            let holds = ty == "long long";
+            let found = made.undecided.iter().any(|open| open.why == expected);
+            assert_eq!(found, !holds, "{ty} {number}");
+        }
+    }
+}

@@ -1,15 +1,24 @@
 //! `kconv-gen status`.
 
 use super::{CliError, Ended, print, registry};
-use kconv_codegen::scaffold::{self, ScaffoldError};
-use kconv_codegen::status;
+use kconv_codegen::generate::GenerateError;
+use kconv_codegen::scaffold::{self, ScaffoldError, SelectError};
+use kconv_codegen::{show, status};
 use std::path::Path;
 
 pub(crate) fn status(from: &str, to: &str) -> Result<Ended, CliError> {
     let registry = registry()?;
     let selection = scaffold::select(&registry, from, to).map_err(ScaffoldError::from)?;
-    let status = status::status(&registry, &selection, Path::new("converters"))
-        .map_err(ScaffoldError::from)?;
+    let status = match status::status(&registry, &selection, Path::new("converters")) {
+        Ok(status) => status,
+        Err(SelectError::Generate(GenerateError::Steps(steps))) => {
+            for (file, findings) in steps {
+                eprint!("{}", show::findings(&file.display().to_string(), &findings));
+            }
+            return Ok(Ended::Findings);
+        }
+        Err(error) => return Err(ScaffoldError::from(error).into()),
+    };
     print(&status::text(&status))?;
     Ok(match status.is_complete() {
         true => Ended::Clean,

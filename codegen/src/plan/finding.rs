@@ -126,6 +126,11 @@ pub enum Why {
         /// The member.
         member: String,
     },
+    /// The state map gives it an initial value that it cannot hold.
+    InitialDoesNotFit {
+        /// The number.
+        number: i64,
+    },
     /// A decision about one of its flags cannot be carried out.
     Flag {
         /// The flag.
@@ -202,6 +207,10 @@ impl Undecided {
             Why::DeclaredOtherwise { member } => format!(
                 "say in the state map, in `initial`, what value goes with the type that {member} has"
             ),
+            Why::InitialDoesNotFit { .. } => {
+                "correct `initial` in the state map: it is a number of the field's own width and sign"
+                    .to_owned()
+            }
             Why::Flag { .. } => "correct the decision".to_owned(),
             Why::NoInitial { member } => {
                 format!(
@@ -281,6 +290,12 @@ impl fmt::Display for Why {
                 write!(
                     f,
                     "has an initial value that follows from the type of {member}, which a layout has not, or with another type"
+                )
+            }
+            Why::InitialDoesNotFit { number } => {
+                write!(
+                    f,
+                    "is {number} initially by the state map, which it cannot hold"
                 )
             }
             Why::Flag { name, place, what } => {

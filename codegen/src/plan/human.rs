@@ -6,7 +6,7 @@ use super::decision::{Decision, Part, Value};
 use super::finding::Why;
 use super::reset::empty_list;
 use super::{Action, Argument, MemberOffset};
-use crate::ctype::{self, Field, ScalarKind, Shape};
+use crate::ctype::{self, Field, ScalarKind, Shape, fits};
 use crate::overrides::{Function, Init, Override, OverrideAction, OverrideProblem};
 use kconv_rules::{PartKind, RuleKind, Source};
 use kernel_structs::layout::{FieldPath, Layout, Type};
@@ -751,10 +751,4 @@ fn in_line(entry: &Override, problem: OverrideProblem) -> Why {
         file: entry.origin.as_ref().map(|origin| origin.file.clone()),
         problem: problem.to_string(),
     }
-}
-
-/// Whether an integer of `bits` bits holds `value`.
-pub(super) fn fits(value: i64, bits: u64, signed: bool) -> bool {
-    u32::try_from(bits)
-        .is_ok_and(|bits| bits > 0 && kernel_structs_bits::fits(i128::from(value), bits, signed))
 }

@@ -5,7 +5,7 @@ use super::auto::elements;
 use super::builder::{Owner, Planner, Which};
 use super::decision::{Decision, Part, Value};
 use super::finding::Why;
-use crate::ctype::{self, Field, ScalarKind, Shape};
+use crate::ctype::{self, Field, ScalarKind, Shape, fits};
 use kconv_rules::RuleKind;
 use kernel_structs::layout::{FieldPath, Layout, TypeId};
 use kernel_structs::state::{Initial, Policy, Rule, SymbolPlace};
@@ -170,6 +170,13 @@ impl Planner<'_> {
         let was = old.as_ref().map(|value| ctype::shape(old_layout, value.ty));
         let is = new.as_ref().map(|value| ctype::shape(new_layout, value.ty));
         let bit_field = old.iter().chain(&new).any(|value| value.bit_field);
+        for (value, shape) in [(&old, &was), (&new, &is)] {
+            if let (Initial::Value(number), Some(value), Some(shape)) = (initial, value, shape)
+                && !holds(shape, value, *number)
+            {
+                return Err(Why::InitialDoesNotFit { number: *number });
+            }
+        }
         match (was, is) {
             (None, None) => Ok(()),
             (Some(Shape::Struct(_, was)), Some(Shape::Struct(_, is))) => {
@@ -628,6 +635,17 @@ impl Planner<'_> {
             }
             (initial, ..) => initial,
         }
+    }
+}
+
+/// Whether a value can be this number. Of a pointer the number may have a sign or none.
+fn holds(shape: &Shape<'_>, value: &Value, number: i64) -> bool {
+    match shape {
+        Shape::Scalar(scalar) => match scalar.kind {
+            ScalarKind::Number => fits(number, value.len, scalar.signed),
+            ScalarKind::Bool | ScalarKind::Pointer => true,
+        },
+        _ => true,
     }
 }
 

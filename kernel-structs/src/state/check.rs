@@ -5,8 +5,7 @@ mod walking;
 use super::arms::has_arm;
 use super::tail::{self, NoTail};
 use super::{
-    Derived, DerivedPlace, Go, Initial, Number, Place, Policy, Rule, StateMap, Tail, TypeEntry,
-    Visit, derived,
+    Derived, DerivedPlace, Go, Initial, Number, Place, Policy, Rule, StateMap, Tail, Visit, derived,
 };
 use crate::layout::{FieldPath, Layout, Type, TypeId};
 use std::collections::BTreeSet;
@@ -16,7 +15,7 @@ use std::fmt;
 /// Something in a state map that does not fit a layout.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StateFinding {
-    /// A saved type that the layout does not have.
+    /// A type that no layout has.
     NoSuchType {
         /// The type.
         ty: String,
@@ -107,7 +106,7 @@ impl fmt::Display for StateFinding {
         match self {
             StateFinding::NoSuchType { ty } => write!(
                 f,
-                "[type.{ty}] is saved, but the layout has no such type; remove the entry or correct its name"
+                "[type.{ty}]: no layout has such a type; remove the entry or correct its name"
             ),
             StateFinding::NoSuchField { ty, field } => write!(
                 f,
@@ -192,15 +191,7 @@ impl StateMap {
                 .filter_map(|layout| Some((*layout, layout.find(name)?)))
                 .collect();
             if places.is_empty() {
-                // A type-level rule may be for a type that only some configurations have.
-                if entry.saved
-                    || !entry.fields.is_empty()
-                    || !entry.arms.is_empty()
-                    || entry.tail.is_some()
-                    || walks(entry)
-                {
-                    findings.insert(StateFinding::NoSuchType { ty: name.clone() });
-                }
+                findings.insert(StateFinding::NoSuchType { ty: name.clone() });
                 continue;
             }
             self.check_walking(name, entry, &places, findings);
@@ -446,15 +437,6 @@ fn named(rule: &Rule) -> impl Iterator<Item = &String> {
     };
     let members = members.into_iter().flatten();
     members.filter(|member| !member.ends_with('?'))
-}
-
-/// Whether an entry says anything about the walk.
-fn walks(entry: &TypeEntry) -> bool {
-    !(entry.choices.is_empty()
-        && entry.size.is_none()
-        && entry.containers.is_empty()
-        && entry.folds.is_empty()
-        && entry.embedded.is_empty())
 }
 
 /// What is wrong with the tail of the type `name` under any layout that has the type.
