@@ -4,6 +4,7 @@ use super::found::Obstacles;
 use crate::plan::{OpenFile, Plan};
 use crate::view::number;
 use kconv_image::{Escaped, Head, Resource, ResourceId};
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -71,10 +72,16 @@ pub(super) fn check(
     }
 }
 
-/// That nobody here has a FIFO open: what is in it would be theirs, and the tasks' theirs.
-pub(super) fn check_others(task: i32, fifo: &Resource, found: &mut Obstacles<'_>) {
+/// That nobody here has a FIFO open but the tasks, which are `own`: what is in it would be theirs, and
+/// the tasks' theirs. While the tasks are being frozen they have it themselves.
+pub(super) fn check_others(
+    task: i32,
+    fifo: &Resource,
+    own: &BTreeSet<i32>,
+    found: &mut Obstacles<'_>,
+) {
     let path = fifo.text("path").unwrap_or_default();
-    if let Some(process) = opener(Path::new("/proc"), Path::new(path)) {
+    if let Some(process) = opener(Path::new("/proc"), Path::new(path), own) {
         found.add(
             Some(task),
             format!("FIFO {}", Escaped(path)),
@@ -85,8 +92,8 @@ pub(super) fn check_others(task: i32, fifo: &Resource, found: &mut Obstacles<'_>
     }
 }
 
-/// A process that has a file open; `processes` is where the kernel tells of them.
-fn opener(processes: &Path, path: &Path) -> Option<i32> {
+/// A process, none of `own`, that has a file open; `processes` is where the kernel tells of them.
+fn opener(processes: &Path, path: &Path, own: &BTreeSet<i32>) -> Option<i32> {
     let wanted = fs::metadata(path).ok()?;
     let is_it = |descriptor: fs::DirEntry| {
         let found = fs::metadata(descriptor.path());
@@ -95,6 +102,9 @@ fn opener(processes: &Path, path: &Path) -> Option<i32> {
     let pids = fs::read_dir(processes).ok()?.flatten();
     let mut pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.find(|pid: &i32| {
+        if own.contains(pid) {
+            return false;
+        }
         let descriptors = fs::read_dir(processes.join(format!("{pid}/fd")));
         descriptors.is_ok_and(|descriptors| descriptors.flatten().any(is_it))
     })
@@ -110,13 +120,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, "").unwrap();
-        assert_eq!(opener(Path::new("/proc"), &path), None);
+        let (processes, nobody) = (Path::new("/proc"), BTreeSet::new());
+        assert_eq!(opener(processes, &path, &nobody), None);
         let _open = fs::File::open(&path).unwrap();
-        let own = std::process::id() as i32;
-        assert_eq!(opener(Path::new("/proc"), &path), Some(own));
-        assert_eq!(
-            opener(Path::new("/proc"), &folder.path().join("none")),
-            None
-        );
+        let this = std::process::id() as i32;
+        assert_eq!(opener(processes, &path, &nobody), Some(this));
+        assert_eq!(opener(processes, &path, &BTreeSet::from([this])), None);
+        let none = folder.path().join("none");
+        assert_eq!(opener(processes, &none, &nobody), None);
     }
 }

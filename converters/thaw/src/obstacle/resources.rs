@@ -70,7 +70,7 @@ pub(super) fn check(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
             });
             if pipes::is_opened_fifo(plan, id, resource) {
                 for task in &tasks {
-                    pipes::check_others(*task, resource, found);
+                    pipes::check_others(*task, resource, &own, found);
                 }
             }
         }
