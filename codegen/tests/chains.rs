@@ -140,10 +140,9 @@ macro_rules! converter {
         let mut members = vec![(from.file[0], to.file[0]), (from.file[2], to.file[2])];
         let mut parts = Vec::new();
         if from.inside() == to.inside() {
-            members.push((from.file[1], to.file[1]));
-            if from.inside() {
-                members.push((from.file[1] + 8, to.file[1] + 8));
-            }
+            // What a request inside begins with is reset, as a lock is: nothing can point at it.
+            let first = if from.inside() { 8 } else { 0 };
+            members.push((from.file[1] + first, to.file[1] + first));
         } else {
             parts.push(Part {
                 field: "request",

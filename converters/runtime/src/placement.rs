@@ -14,6 +14,7 @@ use arrange::arrange;
 use kconv_image::model::{Head, KernelAddr, Object, ObjectId};
 use kconv_rules::{PartKind, StepRules, Tail, TypeRules};
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 
 /// Alignment of objects that had to move, in bytes; no slab aligns its objects more.
 const ALIGNMENT: u64 = 64;
@@ -246,12 +247,8 @@ impl Map {
             let place = &self.places[index];
             let new = match self.changes.folded.get(&ObjectId(index as u32)) {
                 Some(link) => self.new_address(link.owner).0 + u64::from(link.to),
-                None if place.after.is_folded() => match self.place(place.old) {
-                    Placed::At(new) | Placed::AtFirst(new)
-                        if !comes_out.contains(place.ty.name) =>
-                    {
-                        new.0
-                    }
+                None if place.after.is_folded() => match self.start_of_folded(place) {
+                    Some(new) if !comes_out.contains(place.ty.name) => new,
                     _ => return Some(index),
                 },
                 None => continue,
@@ -259,6 +256,19 @@ impl Map {
             self.places[index].new = new;
         }
         None
+    }
+
+    /// Where the structure that a folded object became begins after the step. What it begins with may
+    /// be reset, and then nothing can point at it: another of its members tells as well.
+    fn start_of_folded(&self, place: &Place) -> Option<u64> {
+        let members = place.ty.spans.iter().map(|span| (span.from, span.to));
+        let mut places = iter::once((0, 0)).chain(members);
+        places.find_map(
+            |(from, to)| match self.place(place.old.checked_add(u64::from(from))?) {
+                Placed::At(new) | Placed::AtFirst(new) => new.0.checked_sub(u64::from(to)),
+                _ => None,
+            },
+        )
     }
 
     /// The objects after the step.
