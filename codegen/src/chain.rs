@@ -8,7 +8,7 @@ mod follow;
 
 use crate::plan::{Bits, Plan};
 pub use follow::Opened;
-use follow::{First, Read, Spot, Went};
+use follow::{First, Read, Spot};
 use kernel_structs::layout::{Layout, padding};
 use kernel_structs::units::{BitOffset, BitSize};
 use std::collections::BTreeMap;
@@ -106,7 +106,7 @@ fn of_bits(read: &Read<'_, '_>, steps: &[&Opened<'_>], ty: &str, bits: Bits) -> 
         return None;
     }
     let what = match follow(steps, Spot::new(ty, bits)) {
-        Ok(there) if holds(&there.spots, &wanted.spots) => return None,
+        Ok(there) if holds(&there, &wanted.spots) => return None,
         Ok(_) => What::Elsewhere,
         Err(step) => What::Lost { step },
     };
@@ -128,7 +128,7 @@ fn of_whole(read: &Read<'_, '_>, steps: &[&Opened<'_>], ty: &str) -> Option<What
     match follow(steps, Spot::new(ty, read.from)) {
         _ if wanted.is_empty() => None,
         Ok(there) => {
-            let mut there = there.spots.iter();
+            let mut there = there.iter();
             let met = there.any(|spot| wanted.iter().any(|wanted| spot.meets(wanted)));
             (!met).then_some(What::Elsewhere)
         }
@@ -137,20 +137,15 @@ fn of_whole(read: &Read<'_, '_>, steps: &[&Opened<'_>], ty: &str) -> Option<What
 }
 
 /// Where a place goes in a chain, or in which step it is lost.
-fn follow(steps: &[&Opened<'_>], at: Spot) -> Result<Went, usize> {
-    let mut went = Went {
-        spots: vec![at],
-        stopped: false,
-    };
+fn follow(steps: &[&Opened<'_>], at: Spot) -> Result<Vec<Spot>, usize> {
+    let mut spots = vec![at];
     for (number, step) in steps.iter().enumerate() {
-        let stopped = went.stopped;
-        went = step.forward(&went.spots);
-        went.stopped |= stopped;
-        if went.spots.is_empty() {
+        spots = step.forward(&spots).spots;
+        if spots.is_empty() {
             return Err(number);
         }
     }
-    Ok(went)
+    Ok(spots)
 }
 
 /// Whether a bit comes where it has no name, before it is lost.

@@ -67,7 +67,7 @@ struct Entry<'a> {
 
 /// Bits of an old object of which something is made.
 pub(super) struct Read<'f, 'a> {
-    flat: &'f Opened<'a>,
+    opened: &'f Opened<'a>,
     entry: &'f Entry<'a>,
     /// The bits.
     pub(super) from: Bits,
@@ -121,7 +121,7 @@ struct Base<'a> {
 impl<'a> Opened<'a> {
     /// The plan, opened up.
     pub fn of(plan: &'a Plan) -> Opened<'a> {
-        let mut flat = Opened {
+        let mut opened = Opened {
             types: BTreeMap::new(),
             folded: BTreeMap::new(),
         };
@@ -133,7 +133,7 @@ impl<'a> Opened<'a> {
                 path: String::new(),
             };
             let mut entries = Vec::new();
-            flat.open(plan, ty, &base, &mut entries);
+            opened.open(plan, ty, &base, &mut entries);
             entries.sort_by_key(|entry| entry.from);
             let lengths = entries.iter().filter_map(|entry| Some(entry.from?.len));
             let longest = lengths.max().unwrap_or(0);
@@ -141,9 +141,9 @@ impl<'a> Opened<'a> {
                 all: entries,
                 longest,
             };
-            flat.types.insert(&ty.name, entries);
+            opened.types.insert(&ty.name, entries);
         }
-        flat
+        opened
     }
 
     fn open(
@@ -262,7 +262,7 @@ impl<'a> Opened<'a> {
         entries.filter_map(|entry| match (entry.how, entry.from, entry.to) {
             (How::Not, ..) | (_, None, _) | (.., None) => None,
             (_, Some(from), Some(_)) => Some(Read {
-                flat: self,
+                opened: self,
                 entry,
                 from,
             }),
@@ -370,7 +370,7 @@ impl Read<'_, '_> {
         let there = self.entry.how.forward(read, to);
         let spots = there.into_iter().map(|bits| Spot::new(ty, bits));
         Went {
-            spots: self.flat.inside(spots.collect()),
+            spots: self.opened.inside(spots.collect()),
             stopped,
         }
     }

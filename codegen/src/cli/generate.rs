@@ -1,8 +1,7 @@
 //! `kconv-gen generate`.
 
-use super::{CliError, Ended, print, registry};
+use super::{CliError, Ended, print, registry, told};
 use kconv_codegen::generate::{self, Difference, GenerateError};
-use kconv_codegen::show;
 use std::path::Path;
 
 pub(crate) fn generate(check: bool) -> Result<Ended, CliError> {
@@ -14,10 +13,7 @@ pub(crate) fn generate(check: bool) -> Result<Ended, CliError> {
     let files = match generate::generate(root, &registry()?) {
         Ok(files) => files,
         Err(GenerateError::Steps(steps)) => {
-            for (file, findings) in steps {
-                eprint!("{}", show::findings(&file.display().to_string(), &findings));
-            }
-            return Ok(Ended::Findings);
+            return Ok(told(&steps));
         }
         Err(error) => return Err(error.into()),
     };

@@ -13,7 +13,7 @@ pub(crate) mod source;
 pub(crate) mod state;
 pub(crate) mod status;
 
-use kconv_codegen::generate::{End, GenerateError};
+use kconv_codegen::generate::{End, Findings, GenerateError};
 use kconv_codegen::import::ImportError;
 use kconv_codegen::scaffold::ScaffoldError;
 use kernel_structs::layout::{Fingerprint, Layout, UnknownType};
@@ -343,4 +343,15 @@ pub(crate) fn both(
             to_family: to.family,
         })),
     }
+}
+
+/// Prints what is wrong with steps or decisions, file by file.
+pub(crate) fn told(wrong: &[(PathBuf, Findings)]) -> Ended {
+    for (file, findings) in wrong {
+        eprint!(
+            "{}",
+            kconv_codegen::show::findings(&file.display().to_string(), findings)
+        );
+    }
+    Ended::Findings
 }

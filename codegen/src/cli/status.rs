@@ -1,9 +1,9 @@
 //! `kconv-gen status`.
 
-use super::{CliError, Ended, print, registry};
+use super::{CliError, Ended, print, registry, told};
 use kconv_codegen::generate::GenerateError;
 use kconv_codegen::scaffold::{self, ScaffoldError, SelectError};
-use kconv_codegen::{show, status};
+use kconv_codegen::status;
 use std::path::Path;
 
 pub(crate) fn status(from: &str, to: &str) -> Result<Ended, CliError> {
@@ -12,10 +12,7 @@ pub(crate) fn status(from: &str, to: &str) -> Result<Ended, CliError> {
     let status = match status::status(&registry, &selection, Path::new("converters")) {
         Ok(status) => status,
         Err(SelectError::Generate(GenerateError::Steps(steps))) => {
-            for (file, findings) in steps {
-                eprint!("{}", show::findings(&file.display().to_string(), &findings));
-            }
-            return Ok(Ended::Findings);
+            return Ok(told(&steps));
         }
         Err(error) => return Err(ScaffoldError::from(error).into()),
     };

@@ -40,7 +40,7 @@ pub use fits::Mismatch;
 pub use freeze::{Kernel, Order, Summary, freeze};
 pub use identify::{Identified, IdentifyError};
 pub use judge::{Judge, Judgement, NOT_CARRIED, Unjudged, anything};
-pub use linux6::{SUSPENDED, XsaveComponents, xsave_standard_form};
+pub use linux6::{Line, SUSPENDED, XsaveComponents, xsave_standard_form};
 pub use registered::{FreezeDumpError, OfDump, freeze_dump};
 pub use running::{
     Afterwards, Chosen, Frozen, RunningError, StopError, cgroup_limits, cgroup_root,

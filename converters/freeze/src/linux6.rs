@@ -21,6 +21,7 @@ mod signal_info;
 mod terminal;
 mod xstate;
 
+pub use line::Line;
 pub use machine::SUSPENDED;
 pub(crate) use machine::tick_rate;
 pub use xstate::{Components as XsaveComponents, standard_form as xsave_standard_form};

@@ -2,7 +2,8 @@
 
 use crate::clocks::{Beat, ClockRule};
 use crate::plan::{LockStyle, Plan, Timer};
-use kconv_image::{Head, Resource, ResourceId};
+use kconv_freeze::Line;
+use kconv_image::{Escaped, Head, Resource, ResourceId};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -94,24 +95,14 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, rule: ClockRule) -> Vec<Dropped>
 
 /// The settings of a line of the machine, which the boot made anew.
 fn of_line(pid: i32, resource: &Resource) -> Option<Dropped> {
-    is_line_of_machine(resource.text("rdev")?).then(|| Dropped {
+    (Line::of_device(resource.text("rdev")?) == Line::OfMachine).then(|| Dropped {
         task: Some(pid),
         what: format!(
             "settings of the terminal {}",
-            resource.text("path").unwrap_or_default()
+            Escaped(resource.text("path").unwrap_or_default())
         ),
         instead: "those that it has on this machine".to_owned(),
     })
-}
-
-/// Whether a device, as `MAJOR:MINOR`, is a virtual console, a serial line or the console
-/// (`Documentation/admin-guide/devices.txt`).
-fn is_line_of_machine(device: &str) -> bool {
-    let major = device
-        .split(':')
-        .next()
-        .and_then(|major| major.parse().ok());
-    matches!((major, device), (Some(4 | 204 | 229u32), _) | (_, "5:1"))
 }
 
 fn of_timer(pid: i32, timer: &Timer) -> Option<Dropped> {
@@ -224,16 +215,6 @@ mod tests {
         let said =
             "task 7: timer 3: 2 expiries that nobody was told of: not counted by timer_getoverrun";
         assert_eq!(text(ignored).as_deref(), Some(said));
-    }
-
-    #[test]
-    fn lines_of_the_machine_are_told_from_other_devices() {
-        for device in ["4:1", "4:64", "5:1", "204:64", "229:0"] {
-            assert!(is_line_of_machine(device), "{device}");
-        }
-        for device in ["1:3", "5:0", "5:2", "136:0", ""] {
-            assert!(!is_line_of_machine(device), "{device}");
-        }
     }
 
     #[test]

@@ -303,14 +303,42 @@ impl Guest {
         })
     }
 
-    /// Waits until a file of the guest has `text` in one of its lines, for what runs by itself.
+    /// Waits until a file of the guest has `text` in one of its lines.
     ///
     /// # Errors
     /// That it has not within `limit`, with the file as it is.
     pub fn wait_for(&mut self, file: &str, text: &str, limit: Duration) -> Result<(), Error> {
-        let command = format!("until grep -qsF -- '{text}' {file}; do usleep 20000; done");
-        match self.attempt(&command, limit) {
-            Ok(_) => Ok(()),
+        let found = format!("grep -qsF -- '{text}' {file}");
+        self.until(
+            &format!("until {found}; do usleep 20000; done"),
+            file,
+            limit,
+        )
+    }
+
+    /// Waits until the process `pid` has written `text` to a file of the guest.
+    ///
+    /// # Errors
+    /// That it has ended without, or has not within `limit`, with the file as it is.
+    pub fn says(&mut self, pid: u32, file: &str, text: &str, limit: Duration) -> Result<(), Error> {
+        let found = format!("grep -qsF -- '{text}' {file}");
+        let command = format!(
+            "until {found}; do if [ ! -d /proc/{pid} ] && ! {found}; then exit 1; fi; usleep 20000; done"
+        );
+        self.until(&command, file, limit)
+    }
+
+    fn until(&mut self, command: &str, file: &str, limit: Duration) -> Result<(), Error> {
+        let contents = |guest: &mut Self| guest.run(&format!("cat {file}")).unwrap_or_default();
+        match self.attempt(command, limit) {
+            Ok(Output { code: 0, .. }) => Ok(()),
+            Ok(Output { code, stderr, .. }) => Err(Error::Command {
+                command: command.to_owned(),
+                end: format!("ended with code {code}"),
+                stdout: contents(self),
+                stderr,
+                console: self.console.end(),
+            }),
             Err(Error::TimeLimit {
                 command,
                 limit,
@@ -320,7 +348,7 @@ impl Guest {
             }) => Err(Error::TimeLimit {
                 command,
                 limit,
-                stdout: self.run(&format!("cat {file}")).unwrap_or_default(),
+                stdout: contents(self),
                 stderr,
                 console,
             }),

@@ -97,6 +97,9 @@ fn the_newest_kernel_boots_and_its_end_is_told() {
     let mut guest = Machine::default().boot(&newest, initramfs()).unwrap();
     noticed(&mut guest);
     gathered(&mut guest);
+    // What only this kernel has.
+    let (verdict, _) = checked_parts(&mut guest, "/tmp/guarded", "guarded", |_, _| ());
+    assert!(verdict.starts_with("ok, "), "{verdict}");
     let error = guest.run("echo c >/proc/sysrq-trigger").unwrap_err();
     let Error::Guest { problem, console } = error else {
         panic!("{error}");
@@ -203,6 +206,8 @@ fn state(guest: &mut Guest) {
         .and_then(|rest| rest.strip_suffix(" checks"));
     let checks: u32 = checks.expect(&verdict).parse().unwrap();
     assert!(checks > 1000, "{verdict}");
+    let (verdict, _) = checked_parts(guest, "/tmp/asked", "requests", |_, _| ());
+    assert!(verdict.starts_with("ok, "), "{verdict}");
 }
 
 /// The program with all state, and one that computes, do not notice that they stood still.
@@ -252,10 +257,10 @@ fn checked_parts(
     let pid = guest
         .start(&format!("state {folder} {parts}"), &out)
         .unwrap();
-    guest.wait_for(&out, "ready", LIMIT).unwrap();
+    guest.says(pid, &out, "ready", LIMIT).unwrap();
     meanwhile(guest, pid);
     guest.run(&format!("kill -USR1 {pid}")).unwrap();
-    guest.wait_for(&out, " checks", LIMIT).unwrap();
+    guest.says(pid, &out, " checks", LIMIT).unwrap();
     let said = guest.run(&format!("cat {out}")).unwrap();
     let mut lines: Vec<String> = said.lines().map(str::to_owned).collect();
     println!("{said}");

@@ -6,7 +6,7 @@ use super::{Linux6, required};
 use crate::error::{Fault, Flaw};
 use crate::memory::{View, little_endian};
 use crate::resources::Attributes;
-use kconv_image::{KernelAddr, PAGE_SIZE, Value};
+use kconv_image::{Escaped, KernelAddr, PAGE_SIZE, Value};
 use std::collections::BTreeMap;
 
 /// The most buffers of a pipe: `pipe-max-size` is at most 2^31 bytes (`fs/pipe.c`:
@@ -88,7 +88,8 @@ impl Linux6<'_> {
                 Ok(format!("pipe {}", inode.unsigned("i_ino")?))
             }
             (_, (Some(dentry), Some(mount))) => {
-                Ok(format!("FIFO {}", self.location(dentry, mount)?.path))
+                let path = self.location(dentry, mount)?.path;
+                Ok(format!("FIFO {}", Escaped(&path)))
             }
         }
     }

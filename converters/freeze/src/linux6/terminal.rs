@@ -7,7 +7,7 @@ use super::line::Line;
 use super::{Linux6, not_carried, required};
 use crate::error::{Fault, Flaw};
 use crate::resources::Attributes;
-use kconv_image::{KernelAddr, Resource, Value};
+use kconv_image::{Escaped, KernelAddr, Resource, Value};
 
 /// Index of the session in `signal_struct.pids` (`include/linux/pid_types.h`: PIDTYPE_SID).
 const SESSION: &str = "pids[3]";
@@ -100,7 +100,10 @@ impl Linux6<'_> {
             return Ok(None);
         }
         let line = Line::of(inode.unsigned("i_rdev")?);
-        let path = || Ok::<_, Fault>(self.location(dentry, mount)?.path);
+        let path = || {
+            let path = self.location(dentry, mount)?.path;
+            Ok::<_, Fault>(Escaped(&path).to_string())
+        };
         // drivers/tty/tty_io.c: __tty_hangup puts these operations in place of the terminal's.
         let operations = file.pointer("f_op")?;
         let operations = operations.and_then(|at| memory.source.symbolise(at));

@@ -168,19 +168,17 @@ fn terminal(process: &Process, head: &Head, found: &mut Obstacles<'_>) {
 
 /// Memory and descriptors that processes share.
 fn shared(plan: &Plan, found: &mut Obstacles<'_>) {
-    let mut spaces = Vec::new();
+    let (mut memories, mut tables) = (BTreeSet::new(), BTreeSet::new());
     for process in &plan.processes {
-        if let (Some(memory), Some(table)) = (&process.memory, process.table) {
-            if spaces.contains(&(memory.mm, table)) {
-                found.add(
-                    Some(process.pid),
-                    "memory and open files",
-                    "those of another process",
-                    "some of its own",
-                    NOT_YET,
-                );
+        let memory = process.memory.as_ref().map(|memory| memory.mm);
+        for (what, seen, own) in [
+            ("memory", &mut memories, memory),
+            ("open files", &mut tables, process.table),
+        ] {
+            if own.is_some_and(|own| !seen.insert(own)) {
+                let (is, was) = ("shared with another process", "its own");
+                found.add(Some(process.pid), what, is, was, NOT_YET);
             }
-            spaces.push((memory.mm, table));
         }
     }
 }

@@ -3,7 +3,8 @@
 
 use super::found::Obstacles;
 use crate::plan::{Plan, Process};
-use kconv_image::{Head, Resource};
+use kconv_freeze::Line;
+use kconv_image::{Escaped, Head, Resource};
 use nix::sys::termios::tcgetsid;
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
@@ -100,16 +101,16 @@ fn opened(
     let device = resource.text("rdev").unwrap_or_default();
     let own = terminal.and_then(|terminal| terminal.text("device"));
     let path = resource.text("path").unwrap_or_default();
-    let is_own = match Opened::of(device) {
-        Opened::Other => return,
-        Opened::Controlling => terminal.is_some(),
+    let is_own = match Line::of_device(device) {
+        Line::No | Line::Master | Line::OfMachine => return,
+        Line::Controlling => terminal.is_some(),
         // One of another devpts may have the number.
-        Opened::Pseudo => own == Some(device) && is_terminal_of(path, process.session),
+        Line::Pseudo => own == Some(device) && is_terminal_of(path, process.session),
     };
     if !is_own {
         found.add(
             Some(process.pid),
-            format!("descriptor {number}, terminal {path}"),
+            format!("descriptor {number}, terminal {}", Escaped(path)),
             "one that is not the controlling terminal of the process",
             "its controlling terminal",
             "freeze the program without it: start it with its input and output in files",
@@ -127,32 +128,6 @@ fn is_terminal_of(path: &str, session: i32) -> bool {
     // Of no other terminal does the kernel tell the session (drivers/tty/tty_jobctrl.c: tiocgsid).
     let leader = opened.ok().and_then(|terminal| tcgetsid(terminal).ok());
     leader.is_some_and(|leader| leader.as_raw() == session)
-}
-
-/// Which terminal a device number means.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-enum Opened {
-    /// A pseudo-terminal.
-    Pseudo,
-    /// That of whoever opens it: `/dev/tty`.
-    Controlling,
-    /// A line of the machine, or no terminal.
-    Other,
-}
-
-impl Opened {
-    /// `device` is `MAJOR:MINOR` (`Documentation/admin-guide/devices.txt`).
-    fn of(device: &str) -> Opened {
-        let major = device
-            .split(':')
-            .next()
-            .and_then(|major| major.parse().ok());
-        match (major, device) {
-            (_, "5:0") => Opened::Controlling,
-            (Some(136..=143u32), _) => Opened::Pseudo,
-            (Some(_) | None, _) => Opened::Other,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -174,16 +149,6 @@ mod tests {
         let session = Session::of("1 (init) S 0 1 1 0 -1 4194560").unwrap();
         assert_eq!(session.text(), "session 1 without a terminal");
         assert_eq!(Session::of(""), None);
-    }
-
-    #[test]
-    fn terminals_are_told_by_their_device() {
-        assert_eq!(Opened::of("5:0"), Opened::Controlling);
-        assert_eq!(Opened::of("136:0"), Opened::Pseudo);
-        assert_eq!(Opened::of("143:7"), Opened::Pseudo);
-        for device in ["5:1", "4:64", "1:3", ""] {
-            assert_eq!(Opened::of(device), Opened::Other);
-        }
     }
 
     #[test]

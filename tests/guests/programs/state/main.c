@@ -137,7 +137,8 @@ void finish_children(struct child *children, int count)
 
 /* Signals first: what they block, threads inherit. Files before anything that opens some. */
 static const struct part *const parts[] = { &signals, &files, &process, &memory, &locked, &timers,
-	&family, &sleeps, &scheduling, &threads, &registers, &fifos, &opened_part, &ended_part, &requests, &guarded, &keyed_part };
+	&family, &sleeps, &scheduling, &threads, &registers, &fifos, &opened_part, &ended_part, &keyed_part,
+	&requests, &guarded };
 
 int main(int argc, char **argv)
 {
@@ -159,7 +160,7 @@ int main(int argc, char **argv)
 	const struct part *chosen[COUNT(parts)];
 	int count = 0;
 	for (int i = 0; i < COUNT(parts); i++) {
-		int wanted = argc == 2;
+		int wanted = argc == 2 && !parts[i]->named;
 		for (int a = 2; a < argc; a++)
 			wanted |= !strcmp(argv[a], parts[i]->name);
 		if (wanted)

@@ -147,7 +147,7 @@ static void check(void)
 	finish_workers(workers, COUNT(workers));
 }
 
-const struct part requests = { "requests", set, check };
+const struct part requests = { "requests", set, check, .named = 1 };
 
 /* Memory under protection keys, of which one between was given back. */
 static int keys[3];
@@ -241,4 +241,4 @@ static void check_guarded(void)
 	CHECK(at == MAP_FAILED, "memory to write and to execute");
 }
 
-const struct part guarded = { "guarded", set_guarded, check_guarded };
+const struct part guarded = { "guarded", set_guarded, check_guarded, .named = 1 };

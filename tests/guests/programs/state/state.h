@@ -1,7 +1,7 @@
 /* A program that sets every kind of state that a task has, waits, and checks all of it.
  *
- * state FOLDER [PART...]  sets the parts (all of them by default), with files in FOLDER and its
- * working directory there; prints "ready PID"; waits for SIGUSR1; checks; prints one line for each
+ * state FOLDER [PART...]  sets the parts (by default all that can stand together), with files in FOLDER
+ * and its working directory there; prints "ready PID"; waits for SIGUSR1; checks; prints one line for each
  * finding and at last "ok, N checks" or "WRONG, M of N checks". What it prints is the same whether
  * it was interrupted between "ready" and SIGUSR1 or not.
  */
@@ -80,6 +80,8 @@ struct part {
 	const char *name;
 	void (*set)(void);
 	void (*check)(void);
+	/* It changes the whole process, and with it what other parts find: set when it is named. */
+	int named;
 };
 extern const struct part signals, timers, process, family, files, memory, locked, sleeps, scheduling,
 	threads, registers, fifos, opened_part, ended_part, requests, guarded, keyed_part;

@@ -34,7 +34,7 @@ pub(super) fn debugger(guest: &mut Guest, to: &str) {
         .unwrap();
     let start = "sh -c 'ulimit -c unlimited; exec chains'";
     let pid = guest.start(start, "/tmp/chains").unwrap();
-    guest.wait_for("/tmp/chains", "ready", LIMIT).unwrap();
+    guest.says(pid, "/tmp/chains", "ready", LIMIT).unwrap();
     guest
         .run(&format!("kconv freeze {pid} -o /tmp/image"))
         .unwrap();

@@ -162,7 +162,7 @@ fn as_a_cgroup(guest: &mut Guest, pid: u32) {
     }
     // A freeze that is refused, and one that is ended.
     let socket = guest.start("refused socket", "/tmp/socket").unwrap();
-    guest.wait_for("/tmp/socket", "ready", LIMIT).unwrap();
+    guest.says(socket, "/tmp/socket", "ready", LIMIT).unwrap();
     guest
         .run(&format!("echo {socket} >{GROUP}/below/cgroup.procs"))
         .unwrap();

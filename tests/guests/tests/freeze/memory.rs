@@ -15,7 +15,7 @@ fn byte_of(at: u64) -> u8 {
 fn kept(guest: &mut Guest, how: &str, proof: &str) -> serde_json::Value {
     let (out, file) = (format!("/tmp/{how}"), format!("/tmp/{how}.img"));
     let pid = guest.start(&format!("kept {how}"), &out).unwrap();
-    guest.wait_for(&out, "ready", LIMIT).unwrap();
+    guest.says(pid, &out, "ready", LIMIT).unwrap();
     let said = guest.run(&format!("cat {out}")).unwrap();
     let at = said.trim().strip_prefix("ready 0x").unwrap();
     let at = u64::from_str_radix(at, 16).unwrap();
@@ -23,7 +23,7 @@ fn kept(guest: &mut Guest, how: &str, proof: &str) -> serde_json::Value {
     freeze(guest, &pid.to_string(), &file);
     let inspected = verified(guest, &file);
     guest.run(&format!("kill -USR1 {pid}")).unwrap();
-    guest.wait_for(&out, "ok", LIMIT).unwrap();
+    guest.says(pid, &out, "ok", LIMIT).unwrap();
     let image = guest.get(&file).unwrap();
     let elf = object::File::parse(image.as_slice()).unwrap();
     let mut right = 0;

@@ -45,7 +45,7 @@ impl Waiting {
         } else {
             "ready"
         };
-        guest.wait_for(&out, text, LIMIT).unwrap();
+        guest.says(self.pid, &out, text, LIMIT).unwrap();
     }
 
     fn freeze(&self, guest: &mut Guest) {
@@ -82,7 +82,7 @@ impl Waiting {
             let lines = guest.run(&format!("wc -l <{out}")).unwrap();
             let lines: u32 = lines.trim().parse().unwrap();
             guest
-                .wait_for(&out, &format!("{} on", lines + 2), LIMIT)
+                .says(pid, &out, &format!("{} on", lines + 2), LIMIT)
                 .unwrap();
             let jumps = guest.run(&format!("grep -v ' on$' {out}; true")).unwrap();
             assert_eq!(jumps, "", "{name}");
@@ -91,7 +91,7 @@ impl Waiting {
         self.asked += 1;
         guest.run(&format!("kill -{signal} {pid}")).unwrap();
         let verdict = format!("verdict {}:", self.asked);
-        guest.wait_for(&out, &verdict, LIMIT).unwrap();
+        guest.says(pid, &out, &verdict, LIMIT).unwrap();
         let text = guest.run(&format!("cat {out}")).unwrap();
         println!("{name}: {text}");
         let (_, last) = text.rsplit_once("asked\n").unwrap();

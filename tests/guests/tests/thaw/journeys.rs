@@ -15,7 +15,7 @@ fn freeze_state(guest: &mut Guest) -> u32 {
     let command = format!("state /disk/state {STATE}");
     guest.run("mkdir /disk/state").unwrap();
     let pid = guest.start(&command, "/disk/state.out").unwrap();
-    guest.wait_for("/disk/state.out", "ready", LIMIT).unwrap();
+    guest.says(pid, "/disk/state.out", "ready", LIMIT).unwrap();
     guest
         .run(&format!(
             "kconv freeze --tree --kill {pid} -o /disk/state.img"
@@ -27,7 +27,9 @@ fn freeze_state(guest: &mut Guest) -> u32 {
 /// Has it check its state.
 fn check_state(guest: &mut Guest, pid: u32) -> String {
     guest.run(&format!("kill -USR1 {pid}")).unwrap();
-    guest.wait_for("/disk/state.out", " checks", LIMIT).unwrap();
+    guest
+        .says(pid, "/disk/state.out", " checks", LIMIT)
+        .unwrap();
     guest.run("tail -n +2 /disk/state.out").unwrap()
 }
 

@@ -102,7 +102,7 @@ fn stopped_job(guest: &mut Guest) {
 fn ready(guest: &mut Guest, name: &str, command: &str) -> u32 {
     let out = format!("/disk/{name}.out");
     let pid = guest.start(command, &out).unwrap();
-    guest.wait_for(&out, "ready", LIMIT).unwrap();
+    guest.says(pid, &out, "ready", LIMIT).unwrap();
     pid
 }
 

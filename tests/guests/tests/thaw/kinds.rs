@@ -97,7 +97,7 @@ fn freeze_parts(guest: &mut Guest, name: &str, parts: &str) -> u32 {
         "sh -c 'echo $$ >/sys/fs/cgroup/kept/cgroup.procs; exec state /disk/{name} {parts}'"
     );
     let pid = guest.start(&command, &out).unwrap();
-    guest.wait_for(&out, "ready", LIMIT).unwrap();
+    guest.says(pid, &out, "ready", LIMIT).unwrap();
     let freeze = format!("kconv freeze --tree --kill {pid} -o /disk/{name}.img");
     println!("{}", guest.run(&freeze).unwrap());
     pid
@@ -110,7 +110,7 @@ fn check_parts(guest: &mut Guest, name: &str, pid: u32) -> (String, String) {
     let ask = format!("cat /proc/{pid}/cgroup; kill -USR1 {pid}");
     let cgroup = guest.run(&ask).unwrap();
     let out = format!("/disk/{name}.out");
-    guest.wait_for(&out, " checks", LIMIT).unwrap();
+    guest.says(pid, &out, " checks", LIMIT).unwrap();
     let verdict = guest.run(&format!("tail -n +2 {out}")).unwrap();
     println!("{verdict}");
     assert!(verdict.starts_with("ok, "), "{verdict}");

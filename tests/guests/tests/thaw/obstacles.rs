@@ -20,7 +20,7 @@ fn freeze_state(guest: &mut Guest, name: &str, parts: &str) -> u32 {
     let pid = guest
         .start(&format!("state /disk/{name} {parts}"), &out)
         .unwrap();
-    guest.wait_for(&out, "ready", LIMIT).unwrap();
+    guest.says(pid, &out, "ready", LIMIT).unwrap();
     guest
         .run(&format!("kconv freeze --kill {pid} -o /disk/{name}.img"))
         .unwrap();
@@ -31,7 +31,7 @@ fn freeze_state(guest: &mut Guest, name: &str, parts: &str) -> u32 {
 fn freeze_ready(guest: &mut Guest, name: &str, command: &str) -> u32 {
     let out = format!("/disk/{name}.out");
     let pid = guest.start(command, &out).unwrap();
-    guest.wait_for(&out, "ready", LIMIT).unwrap();
+    guest.says(pid, &out, "ready", LIMIT).unwrap();
     guest
         .run(&format!("kconv freeze --kill {pid} -o /disk/{name}.img"))
         .unwrap();
@@ -374,7 +374,7 @@ fn mutants(guest: &mut Guest, sum: u32, counter: u32, signals: u32) {
     });
     guest.run(&format!("kill -USR1 {signals}")).unwrap();
     guest
-        .wait_for("/disk/signals.out", " checks", LIMIT)
+        .says(signals, "/disk/signals.out", " checks", LIMIT)
         .unwrap();
     let verdict = guest.run("tail -n +2 /disk/signals.out").unwrap();
     assert!(

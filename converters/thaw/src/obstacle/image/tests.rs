@@ -138,10 +138,14 @@ fn memory_and_descriptors_of_two_processes_and_locks_on_closed_files_are_told() 
         keys: Default::default(),
         ldt: Vec::new(),
     };
-    let shares = |pid, parent| Process {
+    let shares = |pid, parent, table| Process {
         memory: Some(memory.clone()),
-        table: Some(ObjectId(2)),
+        table: Some(ObjectId(table)),
         ..process(pid, parent, 5)
+    };
+    let files_alone = Process {
+        table: Some(ObjectId(3)),
+        ..process(8, Some(0), 5)
     };
     let mut locks = process(7, Some(0), 5);
     locks.locks.push(Lock {
@@ -154,12 +158,18 @@ fn memory_and_descriptors_of_two_processes_and_locks_on_closed_files_are_told() 
     });
     assert_eq!(
         found(
-            &plan(vec![shares(5, None), shares(6, Some(0)), locks]),
+            &plan(vec![
+                shares(5, None, 2),
+                shares(6, Some(0), 3),
+                files_alone,
+                locks
+            ]),
             Vec::new()
         ),
         [
             "task 7: lock: found one on a file that is closed, expected none",
-            "task 6: memory and open files: found those of another process, expected some of its own",
+            "task 6: memory: found shared with another process, expected its own",
+            "task 8: open files: found shared with another process, expected its own",
         ]
     );
 }
