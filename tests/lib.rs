@@ -119,13 +119,8 @@ pub fn altered(from: &Path, to: &Path, change: impl FnOnce(&mut Head, &mut Vec<V
     let mut head = image.head().clone();
     let mut bytes = objects(&image);
     change(&mut head, &mut bytes);
-    let mut writer = ImageWriter::create(
-        to,
-        head.identity.machine,
-        &head.objects,
-        &head.address_spaces,
-    )
-    .unwrap();
+    let mut writer =
+        ImageWriter::create(to, head.identity.machine, &head.objects, head.page_index()).unwrap();
     for object in &bytes {
         writer.object(object).unwrap();
     }

@@ -281,16 +281,18 @@ fn write(kernel: &Node, types: Vec<String>, objects: Vec<Object>, bytes: &[Vec<u
         remainder: Vec::new(),
         provenance: Vec::new(),
         address_spaces: Vec::new(),
+        contents: Vec::new(),
         core_notes: Vec::new(),
     };
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("sample.img");
-    let mut writer = ImageWriter::create(&path, Machine::X86_64, &head.objects, &[]).unwrap();
+    let mut writer =
+        ImageWriter::create(&path, Machine::X86_64, &head.objects, head.page_index()).unwrap();
     for bytes in bytes {
         writer.object(bytes).unwrap();
     }
     writer
-        .finish(&head, PageSource::Stream(&mut |_, _, _| Ok(())))
+        .finish(&head, PageSource::Stream(&mut |_, _| Ok(())))
         .unwrap();
     Image::open(&path).unwrap()
 }

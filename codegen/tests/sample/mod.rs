@@ -80,6 +80,7 @@ impl Sample {
                 remainder: Vec::new(),
                 provenance: Vec::new(),
                 address_spaces: Vec::new(),
+                contents: Vec::new(),
                 core_notes: Vec::new(),
             },
             bytes: Vec::new(),
@@ -199,11 +200,13 @@ impl Sample {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("sample.img");
         let machine = self.head.identity.machine;
-        let mut writer = ImageWriter::create(&path, machine, &self.head.objects, &[]).unwrap();
+        let mut writer =
+            ImageWriter::create(&path, machine, &self.head.objects, self.head.page_index())
+                .unwrap();
         for bytes in &self.bytes {
             writer.object(bytes).unwrap();
         }
-        let pages = PageSource::Stream(&mut |_, _, _| Ok(()));
+        let pages = PageSource::Stream(&mut |_, _| Ok(()));
         writer.finish(&self.head, pages).unwrap();
         Image::open(&path).unwrap()
     }

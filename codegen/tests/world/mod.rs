@@ -115,6 +115,7 @@ impl World {
             remainder: Vec::new(),
             provenance: Vec::new(),
             address_spaces: Vec::new(),
+            contents: Vec::new(),
             core_notes: Vec::new(),
         };
         let addresses: Vec<KernelAddr> = head.objects.iter().map(|object| object.address).collect();
@@ -152,11 +153,13 @@ impl World {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("world.img");
         let machine = self.head.identity.machine;
-        let mut writer = ImageWriter::create(&path, machine, &self.head.objects, &[]).unwrap();
+        let mut writer =
+            ImageWriter::create(&path, machine, &self.head.objects, self.head.page_index())
+                .unwrap();
         for bytes in bytes {
             writer.object(bytes).unwrap();
         }
-        let pages = PageSource::Stream(&mut |_, _, _| Ok(()));
+        let pages = PageSource::Stream(&mut |_, _| Ok(()));
         writer.finish(&self.head, pages).unwrap();
         Image::open(&path).unwrap()
     }

@@ -268,6 +268,16 @@ pub enum Flaw {
         /// What it is.
         what: String,
     },
+    /// What is in a file cannot be had, or not be brought to its disk.
+    #[error("{name} cannot be {step}: {source}")]
+    File {
+        /// The file.
+        name: String,
+        /// What was done with it.
+        step: &'static str,
+        /// Why not.
+        source: ReadError,
+    },
     /// A pipe that others have open as well.
     #[error("{pipe} is {other} by others, who are not frozen with it ({count} of its ends)")]
     OtherEnd {
@@ -453,6 +463,9 @@ impl Finding {
             }
             Flaw::NotCarried { .. } | Flaw::Namespace { .. } | Flaw::InNamespace { .. } => {
                 "let the program give it up before the freeze, or freeze another task"
+            }
+            Flaw::File { .. } => {
+                "see why it cannot be read or written (a full or failing disk, a limit of memory), and try again"
             }
             Flaw::OtherEnd { .. } => {
                 "freeze the processes at the other end with it (`kconv freeze --tree`)"

@@ -1,7 +1,7 @@
 //! What has to be known of a kernel family beyond its state map.
 
 use crate::error::Flaw;
-use crate::source::Mapping;
+use crate::source::{FileOf, Mapping};
 use kconv_image::{Clocks, CoreNote, KernelAddr, Resource, ResourceId, Value};
 
 /// How a family names resources, tells time and keeps registers.
@@ -33,8 +33,48 @@ pub(crate) trait Family {
     /// address.
     fn mappings(&self, mm: usize) -> Result<Vec<Mapping>, Flaw>;
 
+    /// The files that tasks have open or mapped and that are in memory alone, unless they are
+    /// programs or libraries, which their build IDs tell.
+    fn files_in_memory(&self) -> Result<Vec<FileInMemory>, Flaw> {
+        Ok(Vec::new())
+    }
+
+    /// The files on disks that tasks have mapped shared and may have written, with their names.
+    fn files_to_sync(&self) -> Result<Vec<(String, FileOf)>, Flaw> {
+        Ok(Vec::new())
+    }
+
     /// The standard core notes of all tasks with user registers, in their order.
     fn core_notes(&self) -> Result<Vec<CoreNote>, Flaw>;
+}
+
+/// A file that is in memory alone.
+pub(crate) struct FileInMemory {
+    /// What an image has of it. Files of several names are several resources.
+    pub(crate) resource: ResourceId,
+    /// The inode, by which its names are known to be those of one file.
+    pub(crate) inode: KernelAddr,
+    /// What it is called.
+    pub(crate) name: String,
+    /// How it is reached.
+    pub(crate) file: FileOf,
+    /// Where it is mapped shared.
+    pub(crate) mapped: Vec<MappedPart>,
+}
+
+/// A part of a file that is mapped shared.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MappedPart {
+    /// The `mm_struct`, an object.
+    pub(crate) mm: usize,
+    /// First address.
+    pub(crate) start: u64,
+    /// First address after it.
+    pub(crate) end: u64,
+    /// Offset in the file of what is at `start`, in bytes.
+    pub(crate) offset: u64,
+    /// `PF_R`, `PF_W` and `PF_X` of ELF.
+    pub(crate) access: u32,
 }
 
 /// A pointer to something outside the image.

@@ -1,6 +1,7 @@
 //! From memory to an image.
 
 use crate::account::in_order;
+use crate::contents::{self, Saved};
 use crate::error::{Fault, Finding, Flaw, FreezeError, Place};
 use crate::families::Known;
 use crate::family::Family;
@@ -12,7 +13,7 @@ use crate::source::{Mapping, MemorySource, ReadError};
 use crate::walk::{Selection, Walked, walk};
 use kconv_image::{
     AddressSpace, CoreNote, Head, Identity, Image, ImageWriter, KernelId, Machine, Object,
-    ObjectId, PageSource, TypeIx, Value,
+    ObjectId, PageOf, PageSource, TypeIx, Value,
 };
 use kernel_structs::layout::Layout;
 use kernel_structs::state::StateMap;
@@ -149,8 +150,20 @@ pub(crate) fn freeze_moving(
             flaw: Flaw::NotThawed(judgement),
         }));
     }
+    let mut saved = Saved::default();
     if findings.is_empty() {
-        let spaces = pages::address_spaces(&walked, &described.mappings, &mut findings);
+        match described.family.files_in_memory() {
+            Ok(files) => saved = contents::contents(source, files, &mut findings),
+            Err(flaw) => findings.push(Finding {
+                place: walked.place(0, String::new(), None),
+                flaw,
+            }),
+        }
+        described.head.contents.clone_from(&saved.contents);
+    }
+    if findings.is_empty() {
+        let mappings = &described.mappings;
+        let spaces = pages::address_spaces(&walked, mappings, &saved, &mut findings);
         described.head.address_spaces = spaces;
     }
     if findings.is_empty() {
@@ -165,7 +178,8 @@ pub(crate) fn freeze_moving(
     if !findings.is_empty() {
         return refused(findings);
     }
-    write(&walked, &described.head, order.destination)?;
+    sync(source, &*described.family)?;
+    write(&walked, &described.head, &saved, order.destination)?;
     Ok(summary(&walked, &described.head))
 }
 
@@ -278,6 +292,7 @@ fn describe<'w>(
         remainder: Vec::new(),
         provenance: Vec::new(),
         address_spaces,
+        contents: Vec::new(),
         core_notes: Vec::new(),
         resources: family.resources().to_vec(),
     };
@@ -311,22 +326,57 @@ fn objects(walked: &Walked<'_>) -> Vec<Object> {
     walked.objects.iter().map(object).collect()
 }
 
-fn write(walked: &Walked<'_>, head: &Head, destination: &Path) -> Result<(), FreezeError> {
+/// Has what tasks wrote to mapped files be on their disks: an image counts on it.
+fn sync(source: &dyn MemorySource, family: &dyn Family) -> Result<(), FreezeError> {
+    let files = family.files_to_sync();
+    let files = files.map_err(|flaw| {
+        let place = Place::default();
+        FreezeError::Refused(vec![Finding { place, flaw }])
+    })?;
+    let failed = |(name, file): (String, _)| {
+        let error = source.sync(&file)?.err()?;
+        let (place, step) = (Place::default(), "brought to its disk");
+        let flaw = Flaw::File {
+            name,
+            step,
+            source: error.into(),
+        };
+        Some(Finding { place, flaw })
+    };
+    let findings: Vec<Finding> = files.into_iter().filter_map(failed).collect();
+    match findings.is_empty() {
+        true => Ok(()),
+        false => Err(FreezeError::Refused(findings)),
+    }
+}
+
+fn write(
+    walked: &Walked<'_>,
+    head: &Head,
+    saved: &Saved,
+    destination: &Path,
+) -> Result<(), FreezeError> {
     let machine = head.identity.machine;
-    let mut writer =
-        ImageWriter::create(destination, machine, &head.objects, &head.address_spaces)?;
+    let mut writer = ImageWriter::create(destination, machine, &head.objects, head.page_index())?;
     for saved in &walked.objects {
         writer.object(&saved.bytes)?;
     }
     let source = walked.memory.source;
-    let mut page = |mm: ObjectId, at, into: &mut [u8; 4096]| {
-        let space = walked.space(mm.0 as usize, &[]);
-        source
-            .read_page(&space, at, into)
-            .map_err(|error| match error {
-                ReadError::Io(error) => error,
-                missing => io::Error::other(missing),
-            })
+    let mut page = |of: PageOf, into: &mut [u8; 4096]| {
+        let read = match of {
+            PageOf::Memory(mm, at) => {
+                let space = walked.space(mm.0 as usize, &[]);
+                source.read_page(&space, at, into)
+            }
+            PageOf::File(resource, offset) => match saved.files.get(&resource) {
+                Some(file) => source.read_file(file, offset, into),
+                None => Err(ReadError::Io(io::ErrorKind::NotFound.into())),
+            },
+        };
+        read.map_err(|error| match error {
+            ReadError::Io(error) => error,
+            missing => io::Error::other(missing),
+        })
     };
     writer.finish(head, PageSource::Stream(&mut page))?;
     Ok(())
@@ -336,7 +386,7 @@ fn summary(walked: &Walked<'_>, head: &Head) -> Summary {
     let mut summary = Summary {
         tasks: walked.tasks,
         object_bytes: head.objects.iter().map(|object| object.size).sum(),
-        pages: number_of_pages(&head.address_spaces),
+        pages: head.pages(),
         symbols: head.symbols.len(),
         ..Summary::default()
     };
@@ -357,14 +407,6 @@ fn summary(walked: &Walked<'_>, head: &Head) -> Summary {
         }
     }
     summary
-}
-
-fn number_of_pages(spaces: &[AddressSpace]) -> u64 {
-    spaces
-        .iter()
-        .flat_map(|space| &space.runs)
-        .map(|run| run.pages)
-        .sum()
 }
 
 impl From<ReadError> for Flaw {

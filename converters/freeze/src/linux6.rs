@@ -6,6 +6,7 @@
 mod confinement;
 mod descriptors;
 mod files;
+mod in_memory;
 mod line;
 mod locks;
 mod machine;
@@ -27,10 +28,10 @@ pub(crate) use machine::tick_rate;
 pub use xstate::{Components as XsaveComponents, standard_form as xsave_standard_form};
 
 use crate::error::{Fault, Flaw};
-use crate::family::{Family, Reference};
+use crate::family::{Family, FileInMemory, Reference};
 use crate::memory::View;
 use crate::resources::Resources;
-use crate::source::Mapping;
+use crate::source::{FileOf, Mapping};
 use crate::walk::Walked;
 use kconv_image::{Clocks, CoreNote, KernelAddr, ObjectId, Resource, ResourceId, Value};
 
@@ -157,6 +158,14 @@ impl Family for Linux6<'_> {
 
     fn mappings(&self, mm: usize) -> Result<Vec<Mapping>, Flaw> {
         Ok(self.mappings_of(mm)?)
+    }
+
+    fn files_in_memory(&self) -> Result<Vec<FileInMemory>, Flaw> {
+        Ok(self.in_memory()?)
+    }
+
+    fn files_to_sync(&self) -> Result<Vec<(String, FileOf)>, Flaw> {
+        Ok(self.to_sync()?)
     }
 
     fn core_notes(&self) -> Result<Vec<CoreNote>, Flaw> {

@@ -3,6 +3,7 @@
 
 mod cgroups;
 mod error;
+mod files;
 mod freezer;
 mod pages;
 mod settle;
@@ -18,9 +19,10 @@ use crate::freeze::{Kernel, Moving, Order, Summary, freeze_moving};
 use crate::identify::{Identified, IdentifyError, identify};
 use crate::judge::Judge;
 use crate::memory::Memory;
-use crate::source::{MemorySource, ReadError, Space, Standing};
+use crate::source::{FileOf, MemorySource, ReadError, Space, Standing};
 use crate::symbols::Symbols;
 use crate::walk::{Selection, task_addresses};
+use files::Files;
 use kconv_image::{KernelAddr, Machine, PAGE_SIZE, UserAddr, Value};
 use pages::UserMemory;
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
@@ -28,6 +30,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 use stop::{Stopped, Why};
@@ -206,6 +209,7 @@ pub(crate) struct Running {
     vmcoreinfo: Option<Vec<u8>>,
     symbols: Symbols,
     user: UserMemory,
+    files: Files,
     /// What was changed in the tasks by stopping them, as it was before.
     settled: RefCell<Vec<(KernelAddr, Vec<u8>)>>,
 }
@@ -229,6 +233,7 @@ impl Running {
             vmcoreinfo: vmcoreinfo.map(|note| note.bytes),
             symbols,
             user: UserMemory::default(),
+            files: Files::default(),
             settled: RefCell::default(),
         })
     }
@@ -311,6 +316,22 @@ impl MemorySource for Running {
         let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
         let found = statx(CWD, path, flags, StatxFlags::MNT_ID);
         Some(found.map(|found| found.stx_mnt_id).map_err(io::Error::from))
+    }
+
+    fn other_name(&self, folder: &str, inode: u64) -> Option<String> {
+        files::name_of(folder, inode)
+    }
+
+    fn data_of(&self, file: &FileOf) -> Option<io::Result<Vec<Range<u64>>>> {
+        Some(self.files.data(file))
+    }
+
+    fn read_file(&self, file: &FileOf, offset: u64, into: &mut [u8]) -> Result<(), ReadError> {
+        Ok(self.files.read(file, offset, into)?)
+    }
+
+    fn sync(&self, file: &FileOf) -> Option<io::Result<()>> {
+        Some(self.files.sync(file))
     }
 
     fn is_running(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use kconv_image::{KernelAddr, PAGE_SIZE, UserAddr, Value};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Memory of a kernel, and what is known of it from outside: a dump, or a running kernel.
 pub trait MemorySource {
@@ -44,6 +45,35 @@ pub trait MemorySource {
         None
     }
 
+    /// Another name that the file with this number has in the folder `folder`, for one whose name was
+    /// removed; `None` if there is none, or where nobody can be asked.
+    fn other_name(&self, folder: &str, inode: u64) -> Option<String> {
+        let _ = (folder, inode);
+        None
+    }
+
+    /// Where a file has data, in bytes, ascending: all else of it is zero. `None` where nobody can
+    /// be asked.
+    fn data_of(&self, file: &FileOf) -> Option<std::io::Result<Vec<Range<u64>>>> {
+        let _ = file;
+        None
+    }
+
+    /// Fills `into` from a file at `offset`, and with zeros where it ends.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn read_file(&self, file: &FileOf, offset: u64, into: &mut [u8]) -> Result<(), ReadError> {
+        let _ = (file, offset, into);
+        Err(ReadError::Io(std::io::ErrorKind::Unsupported.into()))
+    }
+
+    /// Has what was written to a file be on its disk; `None` where nobody can be asked.
+    fn sync(&self, file: &FileOf) -> Option<std::io::Result<()>> {
+        let _ = file;
+        None
+    }
+
     /// Whether the kernel runs on while its memory is read, so that all but the tasks that stand
     /// still can change.
     fn is_running(&self) -> bool {
@@ -78,6 +108,27 @@ pub trait MemorySource {
 
     /// What else is known of the machine and worth keeping, by name.
     fn facts(&self) -> Vec<(String, Value)>;
+}
+
+/// A file, through a task that has it.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FileOf {
+    /// Open in a process under this number.
+    Descriptor {
+        /// Id of the process.
+        process: i64,
+        /// Number of the descriptor.
+        number: u64,
+    },
+    /// Mapped in a process.
+    Mapping {
+        /// Id of the process.
+        process: i64,
+        /// First address of the mapping.
+        start: u64,
+        /// First address after it.
+        end: u64,
+    },
 }
 
 /// What a thread is confined by.

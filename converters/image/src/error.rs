@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::elf::ET_CORE;
-use crate::model::{FileOffset, ObjectId, UserAddr};
+use crate::model::{FileOffset, ObjectId, PageOf};
 use crate::{Digest, FORMAT_VERSION, Flaw};
 
 /// An image that cannot be read, and why.
@@ -332,12 +332,10 @@ pub enum WriteError {
         source: ImageError,
     },
     /// A page was not to be had.
-    #[error("cannot get the page at {address} of object {}: {source}", mm.0)]
+    #[error("cannot get {of}: {source}")]
     Page {
-        /// The `mm_struct` of its address space.
-        mm: ObjectId,
-        /// Its address.
-        address: UserAddr,
+        /// Which.
+        of: PageOf,
         /// Why.
         source: io::Error,
     },
@@ -384,14 +382,14 @@ pub enum WriteError {
     },
     /// Runs that are streamed do not follow one another.
     #[error(
-        "{}: the run at {start} has position {found:#x}, but its pages come at {expected:#x}",
+        "{}: {first} has position {found:#x}, but comes at {expected:#x}",
         path.display()
     )]
     RunPosition {
         /// The destination.
         path: PathBuf,
-        /// Address of the run.
-        start: UserAddr,
+        /// The first page of the run.
+        first: PageOf,
         /// Where its pages come.
         expected: u64,
         /// Where it says they are.

@@ -9,7 +9,7 @@
 
 use crate::Flaw;
 use crate::elf::{self, PF_R, PF_W, PT_LOAD, PT_NOTE, Segment};
-use crate::model::{AddressSpace, Machine, Object, PAGE_SIZE, folded_into};
+use crate::model::{Machine, Object, PAGE_SIZE, PageIndex, folded_into};
 
 /// Every object begins at a multiple of this in the file.
 pub(crate) const OBJECT_ALIGN: u64 = 16;
@@ -49,14 +49,12 @@ impl Geometry {
     pub(crate) fn new(
         machine: Machine,
         objects: &[Object],
-        spaces: &[AddressSpace],
+        pages: PageIndex<'_>,
     ) -> Result<Geometry, Flaw> {
+        let page_bytes = pages.bytes().ok_or(Flaw::FileSize)?;
         let mut runs = Vec::new();
-        let mut page_bytes = 0;
-        for run in spaces.iter().flat_map(|space| &space.runs) {
+        for run in pages.address_spaces.iter().flat_map(|space| &space.runs) {
             let size = run.pages.checked_mul(PAGE_SIZE).ok_or(Flaw::FileSize)?;
-            let end = run.position.checked_add(size).ok_or(Flaw::FileSize)?;
-            page_bytes = u64::max(page_bytes, end);
             runs.push(Segment {
                 kind: PT_LOAD,
                 flags: run.access,

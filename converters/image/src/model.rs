@@ -357,6 +357,90 @@ pub struct PageRun {
     pub position: u64,
 }
 
+/// What was in a file that is nowhere but in memory, and that tasks had open or mapped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contents {
+    /// The file; its `size` says where it ends.
+    pub resource: ResourceId,
+    /// Its runs of pages that are not zero, by ascending offset, not overlapping.
+    pub runs: Vec<ContentRun>,
+}
+
+/// Where which pages are in the page area of an image.
+#[derive(Copy, Clone, Debug, Default)]
+pub struct PageIndex<'a> {
+    /// Those of user memory.
+    pub address_spaces: &'a [AddressSpace],
+    /// Those of files in memory.
+    pub contents: &'a [Contents],
+}
+
+impl PageIndex<'_> {
+    /// Length of the page area, in bytes; `None` if no file is so long.
+    pub(crate) fn bytes(&self) -> Option<u64> {
+        let spaces = self.address_spaces.iter().flat_map(|space| &space.runs);
+        let contents = self.contents.iter().flat_map(|contents| &contents.runs);
+        let runs = spaces.map(|run| (run.position, run.pages));
+        let mut runs = runs.chain(contents.map(|run| (run.position, run.pages)));
+        runs.try_fold(0, |longest, (position, pages)| {
+            let end = pages.checked_mul(PAGE_SIZE)?.checked_add(position)?;
+            Some(u64::max(longest, end))
+        })
+    }
+}
+
+/// A page of the page area.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum PageOf {
+    /// At this address of the address space of an `mm_struct`.
+    Memory(ObjectId, UserAddr),
+    /// At this offset in bytes of a file.
+    File(ResourceId, u64),
+}
+
+impl PageOf {
+    /// The page so many bytes further.
+    pub(crate) fn plus(self, bytes: u64) -> PageOf {
+        match self {
+            PageOf::Memory(mm, address) => PageOf::Memory(mm, UserAddr(address.0 + bytes)),
+            PageOf::File(resource, offset) => PageOf::File(resource, offset + bytes),
+        }
+    }
+}
+
+impl std::fmt::Display for PageOf {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            PageOf::Memory(mm, address) => {
+                write!(
+                    out,
+                    "the page at {address} of the address space of object {}",
+                    mm.0
+                )
+            }
+            PageOf::File(resource, offset) => {
+                write!(
+                    out,
+                    "the page at {offset:#x} of the file that is resource {}",
+                    resource.0
+                )
+            }
+        }
+    }
+}
+
+/// Consecutive pages of a file.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct ContentRun {
+    /// Offset of the first page in the file, in bytes; page-aligned.
+    pub offset: u64,
+    /// Number of pages.
+    pub pages: u64,
+    /// Where the first page lies, in bytes from the start of the page area of the image.
+    /// Page-aligned.
+    pub position: u64,
+}
+
 /// A standard ELF core note (`CORE` or `LINUX`), as gdb expects it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CoreNote {
@@ -394,7 +478,11 @@ pub struct Head {
     pub provenance: Vec<Step>,
     /// User memory. The address space of the first `NT_PRSTATUS` comes first, so that gdb shows
     /// its memory.
+    ///
+    /// Pages of a file that is mapped shared are those of `contents`, at the same position.
     pub address_spaces: Vec<AddressSpace>,
+    /// Contents of files in memory.
+    pub contents: Vec<Contents>,
     /// Standard core notes. They follow the user ABI, which no conversion changes.
     pub core_notes: Vec<CoreNote>,
 }
@@ -413,6 +501,26 @@ impl Head {
     /// The object that `object` is folded into under the present layout.
     pub fn folded_into(&self, object: &Object) -> Option<ObjectId> {
         folded_into(&self.objects, object)
+    }
+
+    /// Where which pages are.
+    pub fn page_index(&self) -> PageIndex<'_> {
+        PageIndex {
+            address_spaces: &self.address_spaces,
+            contents: &self.contents,
+        }
+    }
+
+    /// Number of pages of user memory and of contents of files; those that are both count once.
+    pub fn pages(&self) -> u64 {
+        self.page_index().bytes().unwrap_or(0) / PAGE_SIZE
+    }
+
+    /// What was in the file `resource`, if the image has it.
+    pub fn contents_of(&self, resource: ResourceId) -> Option<&Contents> {
+        self.contents
+            .iter()
+            .find(|contents| contents.resource == resource)
     }
 
     /// The slots of `object`, by offset.

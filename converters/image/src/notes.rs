@@ -22,6 +22,7 @@ pub(crate) enum Note {
     Provenance = 0x4b43_000a,
     AddressSpaces = 0x4b43_000b,
     Digest = 0x4b43_000c,
+    Contents = 0x4b43_000d,
 }
 
 impl Note {
@@ -40,6 +41,7 @@ impl Note {
             Note::Provenance => "PROVENANCE",
             Note::AddressSpaces => "ADDRESS_SPACES",
             Note::Digest => "DIGEST",
+            Note::Contents => "CONTENTS",
         }
     }
 }
@@ -95,4 +97,6 @@ pub(crate) mod least {
     pub(crate) const STEP: usize = 2 * STRING + 2 * KERNEL + 32;
     pub(crate) const ADDRESS_SPACE: usize = 8;
     pub(crate) const RUN: usize = 28;
+    pub(crate) const CONTENTS: usize = 8;
+    pub(crate) const CONTENT_RUN: usize = 24;
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use bytes::Bytes;
 
-use crate::model::{FileOffset, Head, KernelAddr, ObjectId, PAGE_SIZE, UserAddr};
+use crate::model::{Contents, FileOffset, Head, KernelAddr, ObjectId, PAGE_SIZE, UserAddr};
 use crate::{Digest, Fault, ImageError};
 use parse::Parsed;
 
@@ -161,6 +161,36 @@ impl Image {
         let mut page = [0; PAGE_SIZE as usize];
         self.read_at(self.parsed.pages + position, &mut page)?;
         Ok(Some(page))
+    }
+
+    /// Fills `into` with what was in a file from byte `offset` on; with zeros where there was a hole,
+    /// or no file any more.
+    ///
+    /// # Errors
+    ///
+    /// If the pages cannot be read.
+    pub fn read_contents(
+        &self,
+        contents: &Contents,
+        offset: u64,
+        into: &mut [u8],
+    ) -> Result<(), ImageError> {
+        into.fill(0);
+        let end = offset.saturating_add(into.len() as u64);
+        let first = contents
+            .runs
+            .partition_point(|run| run.offset + run.pages * PAGE_SIZE <= offset);
+        for run in &contents.runs[first..] {
+            if run.offset >= end {
+                break;
+            }
+            let start = run.offset.max(offset);
+            let stop = (run.offset + run.pages * PAGE_SIZE).min(end);
+            let bytes = &mut into[(start - offset) as usize..(stop - offset) as usize];
+            let position = run.position + (start - run.offset);
+            self.read_at(self.parsed.pages + position, bytes)?;
+        }
+        Ok(())
     }
 
     fn page_position(&self, mm: ObjectId, address: UserAddr) -> Option<u64> {

@@ -204,6 +204,32 @@ pub enum Flaw {
         /// What it says.
         access: u32,
     },
+    /// Contents of one file twice.
+    #[error("contents {contents} are the second of resource {resource}")]
+    ContentsTwice {
+        /// The later of the two.
+        contents: usize,
+        /// The file.
+        resource: u32,
+    },
+    /// A run of contents that has no pages, is not aligned to pages, does not come after the one before
+    /// it, or lies where no file reaches.
+    #[error(
+        "run {run} of contents {contents}, {pages} pages at {offset:#x} and position {position:#x}, is \
+         empty, not aligned to pages, out of order or beyond what a file can have"
+    )]
+    ContentRun {
+        /// The contents.
+        contents: usize,
+        /// The run.
+        run: usize,
+        /// Its offset in the file.
+        offset: u64,
+        /// Its number of pages.
+        pages: u64,
+        /// Its position in the page area.
+        position: u64,
+    },
     /// Lists in lists in lists.
     #[error("{record} {index} has a value nested deeper than {MAX_VALUE_DEPTH}")]
     ValueDepth {
@@ -260,6 +286,7 @@ pub(crate) fn check(head: &Head) -> Result<AddressIndex, Flaw> {
         check_remainder(head, entry, remainder)?;
     }
     address_spaces(head, machine)?;
+    contents(head)?;
     for (number, resource) in head.resources.iter().enumerate() {
         for (_, value) in &resource.attributes {
             check_value(head, "resource", number, value, MAX_VALUE_DEPTH)?;
@@ -466,6 +493,48 @@ fn runs(machine: Machine, space: usize, of: &AddressSpace) -> Result<(), Flaw> {
             });
         }
         last = Some(run);
+    }
+    Ok(())
+}
+
+fn contents(head: &Head) -> Result<(), Flaw> {
+    // The offset of a file is an `loff_t`.
+    const LONGEST: u64 = i64::MAX as u64;
+    let mut seen = HashSet::new();
+    for (number, contents) in head.contents.iter().enumerate() {
+        let resource = contents.resource.0;
+        refers(
+            "contents",
+            number,
+            "resource",
+            resource,
+            head.resources.len(),
+        )?;
+        if !seen.insert(resource) {
+            return Err(Flaw::ContentsTwice {
+                contents: number,
+                resource,
+            });
+        }
+        let mut before = 0;
+        for (run, of) in contents.runs.iter().enumerate() {
+            let bytes = of.pages.checked_mul(PAGE_SIZE);
+            let end = bytes.and_then(|bytes| of.offset.checked_add(bytes));
+            let is_aligned =
+                of.offset.is_multiple_of(PAGE_SIZE) && of.position.is_multiple_of(PAGE_SIZE);
+            match end.filter(|end| *end <= LONGEST && of.pages > 0 && of.offset >= before) {
+                Some(end) if is_aligned => before = end,
+                _ => {
+                    return Err(Flaw::ContentRun {
+                        contents: number,
+                        run,
+                        offset: of.offset,
+                        pages: of.pages,
+                        position: of.position,
+                    });
+                }
+            }
+        }
     }
     Ok(())
 }

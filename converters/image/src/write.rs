@@ -10,9 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::geometry::{Geometry, OBJECT_ALIGN};
-use crate::model::{
-    AddressSpace, Head, Machine, Object, ObjectId, PAGE_SIZE, UserAddr, folded_into,
-};
+use crate::model::{Head, Machine, Object, PAGE_SIZE, PageIndex, PageOf, folded_into};
 use crate::notes::{DIGEST_BYTES, HEAD_DIGEST};
 use crate::{Digest, Flaw, Image, WriteError, rules};
 use temporary::Temporary;
@@ -39,9 +37,8 @@ pub struct ImageWriter {
     hasher: blake3::Hasher,
 }
 
-/// Fills in the page at an address of the address space of an `mm_struct`.
-pub type NextPage<'a> =
-    dyn FnMut(ObjectId, UserAddr, &mut [u8; PAGE_SIZE as usize]) -> io::Result<()> + 'a;
+/// Fills in a page.
+pub type NextPage<'a> = dyn FnMut(PageOf, &mut [u8; PAGE_SIZE as usize]) -> io::Result<()> + 'a;
 
 /// Where the user pages of an image come from.
 pub enum PageSource<'a> {
@@ -51,16 +48,17 @@ pub enum PageSource<'a> {
         /// The image to copy from.
         from: &'a Image,
     },
-    /// A function that is called for every page of every run, in the order of the index, and
-    /// fills in the page, which is zero before. Runs lie one after another in the page area,
-    /// without gaps.
+    /// A function that is called for every page of every run, first of contents, then of address
+    /// spaces, in the order of the index, and fills in the page, which is zero before. Runs lie one
+    /// after another in the page area, without gaps; one whose pages have been given already, for
+    /// another, is passed over.
     Stream(&'a mut NextPage<'a>),
 }
 
 impl ImageWriter {
     /// Starts an image that is to become `destination`.
     ///
-    /// `objects` and `address_spaces` are those of the head that [`finish`](Self::finish) will
+    /// `objects` and `pages` are those of the head that [`finish`](Self::finish) will
     /// be given: sizes and addresses decide where everything lies in the file.
     ///
     /// # Errors
@@ -71,10 +69,10 @@ impl ImageWriter {
         destination: &Path,
         machine: Machine,
         objects: &[Object],
-        address_spaces: &[AddressSpace],
+        pages: PageIndex<'_>,
     ) -> Result<ImageWriter, WriteError> {
-        let geometry = Geometry::new(machine, objects, address_spaces)
-            .map_err(|flaw| flawed(destination, flaw))?;
+        let geometry =
+            Geometry::new(machine, objects, pages).map_err(|flaw| flawed(destination, flaw))?;
         let temporary = Temporary::create(destination)?;
         Ok(ImageWriter {
             temporary,
@@ -143,8 +141,7 @@ impl ImageWriter {
         }
         rules::check(head).map_err(flawed)?;
         let machine = head.identity.machine;
-        let geometry =
-            Geometry::new(machine, &head.objects, &head.address_spaces).map_err(flawed)?;
+        let geometry = Geometry::new(machine, &head.objects, head.page_index()).map_err(flawed)?;
         if geometry != self.geometry {
             return Err(WriteError::OtherHead { path: destination });
         }
@@ -162,7 +159,7 @@ impl ImageWriter {
             &self.temporary,
             complete.pages,
             geometry.page_bytes(),
-            &head.address_spaces,
+            head.page_index(),
             pages,
         )?;
 

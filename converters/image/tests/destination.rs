@@ -28,7 +28,7 @@ fn names(directory: &Path) -> Vec<String> {
 
 fn start(path: &Path, sample: &Sample) -> ImageWriter {
     let head = &sample.head;
-    ImageWriter::create(path, Machine::I386, &head.objects, &head.address_spaces).unwrap()
+    ImageWriter::create(path, Machine::I386, &head.objects, head.page_index()).unwrap()
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_sealed_image_can_be_read_before_it_is_published() {
         for bytes in &sample.objects {
             writer.object(bytes).unwrap();
         }
-        let pages = &mut |_, _, _: &mut [u8; 4096]| Ok(());
+        let pages = &mut |_, _: &mut [u8; 4096]| Ok(());
         writer
             .seal(&sample.head, PageSource::Stream(pages))
             .unwrap()

@@ -6,7 +6,7 @@ mod common;
 
 use std::fmt::Write;
 
-use common::{Sample, sample};
+use common::{Sample, sample, sample_with_contents};
 use kconv_image::{Head, KernelId, Machine, ObjectId, SlotTarget, Value};
 
 /// Takes fields from the front of a byte string.
@@ -193,6 +193,20 @@ fn read(image: &[u8]) -> String {
                     .unwrap();
                 });
             }),
+            0x4b43_000d => note.list(|note| {
+                let resource = note.number(4);
+                note.list(|note| {
+                    let [offset, pages, position] = [(); 3].map(|()| note.number(8));
+                    let from = pages_start + position as usize;
+                    let bytes = &image[from..from + pages as usize * 4096];
+                    let digest = hex(&hash(bytes));
+                    writeln!(
+                        out,
+                        "contents {resource} {offset:#x} {pages} {position:#x} {digest}"
+                    )
+                    .unwrap();
+                });
+            }),
             0x4b43_000c => assert_eq!(note.take(96).len(), 96),
             other => panic!("note {other:#x}"),
         }
@@ -215,6 +229,7 @@ fn describe(sample: &Sample) -> String {
         remainder,
         provenance,
         address_spaces,
+        contents,
         core_notes,
     } = &sample.head;
     let mut out = String::new();
@@ -298,6 +313,20 @@ fn describe(sample: &Sample) -> String {
         )
         .unwrap();
     }
+    for (of, run) in contents
+        .iter()
+        .flat_map(|of| of.runs.iter().map(move |run| (of.resource, run)))
+    {
+        let first = (run.position / 4096) as usize;
+        let bytes = sample.pages[first..first + run.pages as usize].concat();
+        let digest = blake3::hash(&bytes).to_hex();
+        let (resource, offset, pages, position) = (of.0, run.offset, run.pages, run.position);
+        writeln!(
+            out,
+            "contents {resource} {offset:#x} {pages} {position:#x} {digest}"
+        )
+        .unwrap();
+    }
     out
 }
 
@@ -328,6 +357,14 @@ fn value(of: &Value) -> String {
 fn an_i386_image_reads_by_the_book() {
     let sample = sample(Machine::I386);
     assert_eq!(read(&sample.bytes()), describe(&sample));
+}
+
+#[test]
+fn contents_of_files_read_as_the_book_says() {
+    for machine in [Machine::I386, Machine::X86_64] {
+        let sample = sample_with_contents(machine);
+        assert_eq!(read(&sample.bytes()), describe(&sample));
+    }
 }
 
 #[test]

@@ -3,11 +3,11 @@
 
 mod common;
 
-use common::{Sample, sample};
+use common::{Sample, sample, sample_with_contents};
 use insta::assert_snapshot;
 use kconv_image::{
-    Image, ImageWriter, KernelAddr, Machine, ObjectId, PageSource, ResourceId, SlotTarget,
-    SymbolId, TypeIx, UserAddr, Value,
+    ContentRun, Image, ImageWriter, KernelAddr, Machine, ObjectId, PageOf, PageSource, ResourceId,
+    SlotTarget, SymbolId, TypeIx, UserAddr, Value,
 };
 
 /// What the writer says of the sample after `edit`.
@@ -369,7 +369,7 @@ fn streamed_runs_that_leave_a_gap() {
     assert_snapshot!(refused(|sample| {
         sample.head.address_spaces[1].runs[1].position = position;
     }), @"
-    DIR/out.img: the run at 0xbfffe000 has position 0x5000, but its pages come at 0x4000
+    DIR/out.img: the page at 0xbfffe000 of the address space of object 3 has position 0x5000, but comes at 0x4000
     this is a fault of kconv: please report it
     ");
 }
@@ -410,7 +410,7 @@ fn refused_at_the_end(
         &directory.path().join("out.img"),
         Machine::I386,
         &head.objects,
-        &head.address_spaces,
+        head.page_index(),
     )
     .unwrap();
     for bytes in &sample.objects {
@@ -423,11 +423,76 @@ fn refused_at_the_end(
     text.replace(directory.path().to_str().unwrap(), "DIR")
 }
 
+/// What the writer says of the sample with contents after `edit`.
+fn refused_contents(edit: impl FnOnce(&mut Sample)) -> String {
+    let mut sample = sample_with_contents(Machine::I386);
+    edit(&mut sample);
+    sample.refusal()
+}
+
+#[test]
+fn contents_of_what_is_not_there() {
+    assert_snapshot!(refused_contents(|sample| sample.head.contents[0].resource = ResourceId(2)), @"
+    DIR/out.img: contents 0 refers to resource 2; there are 2, numbered from 0
+    this is a fault of kconv: please report it
+    ");
+}
+
+#[test]
+fn contents_of_one_file_twice() {
+    assert_snapshot!(refused_contents(|sample| {
+        let again = sample.head.contents[0].clone();
+        sample.head.contents.push(again);
+    }), @"
+    DIR/out.img: contents 1 are the second of resource 0
+    this is a fault of kconv: please report it
+    ");
+}
+
+#[test]
+fn runs_of_contents_that_are_out_of_order() {
+    assert_snapshot!(refused_contents(|sample| sample.head.contents[0].runs[1].offset = 0), @"
+    DIR/out.img: run 1 of contents 0, 1 pages at 0x0 and position 0x1000, is empty, not aligned to pages, out of order or beyond what a file can have
+    this is a fault of kconv: please report it
+    ");
+}
+
+#[test]
+fn runs_of_contents_without_pages_off_a_page_or_beyond_all_files() {
+    let refused = |edit: &dyn Fn(&mut ContentRun)| {
+        refused_contents(|sample| edit(&mut sample.head.contents[0].runs[1]))
+    };
+    assert_snapshot!(refused(&|run| run.pages = 0), @"
+    DIR/out.img: run 1 of contents 0, 0 pages at 0x3000 and position 0x1000, is empty, not aligned to pages, out of order or beyond what a file can have
+    this is a fault of kconv: please report it
+    ");
+    assert_snapshot!(refused(&|run| run.offset = 0x3001), @"
+    DIR/out.img: run 1 of contents 0, 1 pages at 0x3001 and position 0x1000, is empty, not aligned to pages, out of order or beyond what a file can have
+    this is a fault of kconv: please report it
+    ");
+    assert_snapshot!(refused(&|run| run.position = 0x1001), @"
+    DIR/out.img: run 1 of contents 0, 1 pages at 0x3000 and position 0x1001, is empty, not aligned to pages, out of order or beyond what a file can have
+    this is a fault of kconv: please report it
+    ");
+    assert_snapshot!(refused(&|run| run.offset = 1 << 63), @"
+    DIR/out.img: run 1 of contents 0, 1 pages at 0x8000000000000000 and position 0x1000, is empty, not aligned to pages, out of order or beyond what a file can have
+    this is a fault of kconv: please report it
+    ");
+}
+
+#[test]
+fn contents_that_do_not_follow_one_another() {
+    assert_snapshot!(refused_contents(|sample| sample.head.contents[0].runs[1].position = 0x2000), @"
+    DIR/out.img: the page at 0x3000 of the file that is resource 0 has position 0x2000, but comes at 0x1000
+    this is a fault of kconv: please report it
+    ");
+}
+
 #[test]
 fn an_object_that_moved_meanwhile() {
     assert_snapshot!(refused_at_the_end(
         |sample| sample.head.objects[2].address = KernelAddr(0xc200_0000),
-        |writer, sample| writer.finish(&sample.head, PageSource::Stream(&mut |_, _, _| Ok(()))),
+        |writer, sample| writer.finish(&sample.head, PageSource::Stream(&mut |_, _| Ok(()))),
     ), @"
     DIR/out.img: the head has other objects or page runs than the image was started with
     this is a fault of kconv: please report it
@@ -441,14 +506,16 @@ fn a_page_that_cannot_be_had() {
         |writer, sample| {
             writer.finish(
                 &sample.head,
-                PageSource::Stream(&mut |_, address, _| match address {
-                    UserAddr(0xbfff_f000) => Err(std::io::Error::other("the task is gone")),
+                PageSource::Stream(&mut |of, _| match of {
+                    PageOf::Memory(_, UserAddr(0xbfff_f000)) => {
+                        Err(std::io::Error::other("the task is gone"))
+                    }
                     _ => Ok(()),
                 }),
             )
         },
     ), @"
-    cannot get the page at 0xbffff000 of object 1: the task is gone
+    cannot get the page at 0xbffff000 of the address space of object 1: the task is gone
     check the source of the pages, and start again
     ");
 }

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Sample, sample};
+use common::{Sample, sample, sample_with_contents};
 use kconv_image::{
     AddressSpace, Clocks, CoreNote, Fingerprint, Head, Identity, Image, ImageWriter, KernelAddr,
     KernelId, Machine, Object, ObjectId, PageRun, PageSource, Remainder, Resource, ResourceId,
@@ -224,6 +224,7 @@ fn any_sample() -> impl Strategy<Value = Sample> {
                         remainder,
                         provenance,
                         address_spaces,
+                        contents: Vec::new(),
                         core_notes,
                     },
                     objects: bytes,
@@ -263,8 +264,7 @@ fn copied(image: &Image) -> Vec<u8> {
     let path = directory.path().join("copy.img");
     let head = image.head();
     let machine = head.identity.machine;
-    let mut writer =
-        ImageWriter::create(&path, machine, &head.objects, &head.address_spaces).unwrap();
+    let mut writer = ImageWriter::create(&path, machine, &head.objects, head.page_index()).unwrap();
     for bytes in objects_of(image) {
         writer.object(&bytes).unwrap();
     }
@@ -326,6 +326,23 @@ fn the_i386_sample_comes_back() {
 #[test]
 fn the_x86_64_sample_comes_back() {
     comes_back(&sample(Machine::X86_64));
+}
+
+#[test]
+fn contents_of_files_come_back() {
+    for machine in [Machine::I386, Machine::X86_64] {
+        let sample = sample_with_contents(machine);
+        assert_eq!(sample.head.pages(), 7);
+        let image = Image::from_bytes(sample.bytes()).unwrap();
+        assert_eq!(image.head(), &sample.head);
+        assert!(image.verify(Verify::Everything).is_empty());
+        // One page, saved once, is where it is mapped as well.
+        let mapped = image.read_page(ObjectId(3), UserAddr(0x1000_0000));
+        assert_eq!(mapped.unwrap().unwrap(), sample.pages[1]);
+        let private = image.read_page(ObjectId(1), UserAddr(0x0804_8000));
+        assert_eq!(private.unwrap().unwrap(), sample.pages[2]);
+        assert_eq!(copied(&image), sample.bytes());
+    }
 }
 
 #[test]

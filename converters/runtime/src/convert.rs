@@ -58,7 +58,7 @@ pub fn convert(
             let writer = |end: &Final| {
                 let head = image.head();
                 let machine = head.identity.machine;
-                ImageWriter::create(path, machine, &end.objects, &head.address_spaces)
+                ImageWriter::create(path, machine, &end.objects, head.page_index())
             };
             let (done, writer) = run(image, job, progress, writer)?;
             let sealed = writer.seal(&done.head, PageSource::Copy { from: image })?;
@@ -369,6 +369,7 @@ fn new_head(head: &Head, job: &Job, end: Final, done: Done, all: &Steps<'_>) -> 
         facts: head.facts.clone(),
         provenance: head.provenance.iter().cloned().chain(steps).collect(),
         address_spaces: head.address_spaces.clone(),
+        contents: head.contents.clone(),
         core_notes: head.core_notes.clone(),
     }
 }
@@ -442,12 +443,13 @@ mod tests {
                     position: 0,
                 }],
             }],
+            contents: Vec::new(),
             core_notes: Vec::new(),
         };
-        let spaces = &head.address_spaces;
-        let mut writer = ImageWriter::create(&path, Machine::I386, &head.objects, spaces).unwrap();
+        let pages = head.page_index();
+        let mut writer = ImageWriter::create(&path, Machine::I386, &head.objects, pages).unwrap();
         writer.object(&[1, 2, 3, 4]).unwrap();
-        let mut page = |_, _, page: &mut [u8; 4096]| {
+        let mut page = |_, page: &mut [u8; 4096]| {
             page.fill(fill);
             Ok(())
         };

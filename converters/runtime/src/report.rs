@@ -162,12 +162,7 @@ impl Report {
             symbols: count_slots(new, |t| matches!(t, kconv_image::SlotTarget::Symbol(_))),
             resources: count_slots(new, |t| matches!(t, kconv_image::SlotTarget::Resource(_))),
             moved: moved.filter(|(a, b)| a.address != b.address).count() as u64,
-            pages: new
-                .address_spaces
-                .iter()
-                .flat_map(|space| &space.runs)
-                .map(|run| run.pages)
-                .sum(),
+            pages: new.pages(),
         }
     }
 }

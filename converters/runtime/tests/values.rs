@@ -116,6 +116,7 @@ fn map() -> Map {
         remainder: Vec::new(),
         provenance: Vec::new(),
         address_spaces: Vec::new(),
+        contents: Vec::new(),
         core_notes: Vec::new(),
     };
     let old: Vec<KernelAddr> = head.objects.iter().map(|object| object.address).collect();

@@ -1,6 +1,7 @@
 //! What a thaw cannot make as it was, though nothing fails by it: told by name.
 
 use crate::clocks::{Beat, ClockRule};
+use crate::obstacle::{Policy, users};
 use crate::plan::{LockStyle, Plan, Timer};
 use kconv_freeze::Line;
 use kconv_image::{Escaped, Head, Resource, ResourceId};
@@ -53,6 +54,19 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, rule: ClockRule) -> Vec<Dropped>
              computed and kept is not",
         );
     }
+    for (id, tasks) in users(plan) {
+        let resource = head.resources.get(id.0 as usize);
+        if let Some(resource) = resource.filter(|_| head.contents_of(id).is_none())
+            && let Some(what) = of_contents(resource)
+        {
+            dropped.push(Dropped {
+                task: tasks.first().copied(),
+                what,
+                instead: "those that it has on this machine, for a dump does not tell them"
+                    .to_owned(),
+            });
+        }
+    }
     for process in &plan.processes {
         if let (Some(had), Some(has)) = (process.stopped, plan.stop_signal(process))
             && had != has
@@ -91,6 +105,16 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, rule: ClockRule) -> Vec<Dropped>
         dropped.extend(resources.filter_map(|resource| of_line(process.pid, resource)));
     }
     dropped
+}
+
+/// The contents of a file that was in memory alone.
+fn of_contents(resource: &Resource) -> Option<String> {
+    let file_system = resource.text("file-system")?;
+    let is_lost = Policy::of(file_system) == Policy::Contents
+        && resource.text("type") == Some("regular file")
+        && resource.get("build-id").is_none();
+    let path = resource.text("path")?;
+    is_lost.then(|| format!("contents of {}", Escaped(path)))
 }
 
 /// The settings of a line of the machine, which the boot made anew.

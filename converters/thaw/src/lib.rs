@@ -7,6 +7,7 @@
 mod call;
 mod cgroups;
 mod clocks;
+mod contents;
 mod dropped;
 mod error;
 mod make;

@@ -23,6 +23,7 @@ mod tree;
 use crate::call::CallError;
 use crate::cgroups::file_to_join;
 use crate::clocks::ClockRule;
+use crate::contents::MadeFiles;
 use crate::dropped::Dropped;
 use crate::error::ThawError;
 use crate::plan::{Plan, Process};
@@ -42,7 +43,8 @@ pub(crate) fn make(
     rule: ClockRule,
 ) -> Result<(Duration, Vec<Dropped>), ThawError> {
     let first = plan.processes[0].pid;
-    let kept = Kept::open(plan, image.head())?;
+    let mut files_made = MadeFiles::default();
+    let kept = Kept::open(plan, image, &mut files_made)?;
     let since = Instant::now();
     let mut made = Made::default();
     let mut dropped = Vec::new();
@@ -55,7 +57,7 @@ pub(crate) fn make(
         join_cgroup(body.process, image.head()).map_err(failed(pid, "its cgroup"))?;
         controls::log_in(body).map_err(failed(pid, "who logged in"))?;
         controls::adjust_oom_score(body).map_err(failed(pid, "its OOM score"))?;
-        memory::make(body, image, &pages, &kept, &vdso).map_err(failed(pid, "its memory"))?;
+        memory::make(body, plan, image, &pages, &kept, &vdso).map_err(failed(pid, "its memory"))?;
         controls::register_barriers(body).map_err(failed(pid, "its memory barriers"))?;
         files::install(body, plan, image.head(), &kept).map_err(failed(pid, "its open files"))?;
         thread::start(body, &mut made)?;
@@ -88,6 +90,7 @@ pub(crate) fn make(
             .and_then(|signal| Signal::try_from(signal).ok())
     };
     made.let_go(stop).map_err(failed(first, "letting it go"))?;
+    files_made.keep();
     Ok((since.elapsed(), dropped))
 }
 

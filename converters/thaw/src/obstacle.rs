@@ -7,6 +7,7 @@ mod image;
 mod machine;
 mod pipes;
 mod resources;
+mod room;
 mod sessions;
 mod terminals;
 mod vdso;
@@ -14,7 +15,7 @@ mod vdso;
 pub use found::{Obstacle, ObstacleOf};
 pub(crate) use image::{clocks as of_clocks, obstacles as of_image};
 pub(crate) use machine::numbers_in_use;
-pub(crate) use resources::is_of_a_task;
+pub(crate) use resources::{Policy, is_of_a_task, users};
 
 use crate::cgroups::frozen;
 use crate::clocks::ClockRule;
@@ -28,7 +29,8 @@ pub(crate) fn of_machine(plan: &Plan, image: &Image, rule: ClockRule) -> Vec<Obs
     let mut found = Obstacles::of(plan, ObstacleOf::Machine);
     machine::check(plan, head, &mut found);
     clocks::check(plan, rule, &mut found);
-    resources::check(plan, head, &mut found);
+    resources::check(plan, head, Some(image), &mut found);
+    room::check(plan, head, &mut found);
     terminals::check(plan, head, &mut found);
     frozen_cgroups(plan, head, &mut found);
     vdso::check(plan, image, &mut found);
@@ -50,7 +52,7 @@ pub(crate) fn of_another_kernel(plan: &Plan, image: Option<&Image>) -> Vec<Obsta
 pub(crate) fn of_machine_now(plan: &Plan, head: &Head) -> Vec<Obstacle> {
     let mut found = Obstacles::of(plan, ObstacleOf::Machine);
     machine::standing(plan, head, &mut found);
-    resources::check(plan, head, &mut found);
+    resources::check(plan, head, None, &mut found);
     found.into_list()
 }
 

@@ -32,6 +32,7 @@ pub(crate) fn head(resources: Vec<Resource>) -> Head {
         remainder: Vec::new(),
         provenance: Vec::new(),
         address_spaces: Vec::new(),
+        contents: Vec::new(),
         core_notes: Vec::new(),
         resources,
     }

@@ -132,10 +132,11 @@ impl Linux6<'_> {
             at: dentry,
         };
         let mount = mount.ok_or(no_mount)?;
-        let location = self.location(dentry, mount)?;
         let memory = self.walked.memory;
         let view = memory.read("dentry", dentry)?;
         let inode = memory.read("inode", required(&view, "dentry", "d_inode")?)?;
+        let location = self.location(dentry, mount)?;
+        let location = self.with_other_name(location, &inode)?;
         let mut attributes = Attributes::default();
         let kind = file_type(inode.unsigned("i_mode")?);
         let file_system = self.file_system_of(&inode)?;
@@ -206,6 +207,28 @@ impl Linux6<'_> {
         let mount = crate::family::Family::resource(self, &reference)?;
         attributes.put("mount", Value::Resource(mount));
         Ok(attributes.resource("file", dentry))
+    }
+
+    /// A file whose name was removed may have another in the same folder: POSIX semaphores are made
+    /// under one and linked to the other (glibc, sem_open).
+    fn with_other_name(&self, location: Location, inode: &View<'_>) -> Result<Location, Fault> {
+        let is_linked = inode.unsigned("i_nlink")? > 0;
+        let folder = location.path.rsplit_once('/').map(|(folder, _)| folder);
+        let (true, false, true, Some(folder)) =
+            (location.deleted, location.internal, is_linked, folder)
+        else {
+            return Ok(location);
+        };
+        let number = inode.unsigned("i_ino")?;
+        let source = self.walked.memory.source;
+        Ok(match source.other_name(folder, number) {
+            Some(name) => Location {
+                path: format!("{folder}/{name}"),
+                deleted: false,
+                ..location
+            },
+            None => location,
+        })
     }
 
     /// Where a path leads to, if not to the mount `id`, on which the file lies that has this path.

@@ -48,13 +48,10 @@ impl Linux6<'_> {
     pub(super) fn mappings_of(&self, mm: usize) -> Result<Vec<Mapping>, Fault> {
         let mut mappings = Vec::new();
         for vma in self.vmas(mm)? {
-            let flags = vma.unsigned("vm_flags")?;
-            let access = [(VM_EXEC, 1), (VM_WRITE, 2), (VM_READ, 4)];
-            let access = access.iter().filter(|(flag, _)| flags & flag != 0);
             mappings.push(Mapping {
                 start: vma.unsigned("vm_start")?,
                 end: vma.unsigned("vm_end")?,
-                access: access.map(|(_, bit)| bit).sum(),
+                access: access_of(vma.unsigned("vm_flags")?),
                 content: self.content(&vma)?,
             });
         }
@@ -215,6 +212,13 @@ impl Linux6<'_> {
         }
         Ok(flaws)
     }
+}
+
+/// What a mapping with these `vm_flags` permits: `PF_R`, `PF_W` and `PF_X` of ELF.
+pub(super) fn access_of(flags: u64) -> u32 {
+    let access = [(VM_EXEC, 1), (VM_WRITE, 2), (VM_READ, 4)];
+    let access = access.iter().filter(|(flag, _)| flags & flag != 0);
+    access.map(|(_, bit)| bit).sum()
 }
 
 /// Whether the kernel's own protection key, for memory that may only be executed, is the one that it

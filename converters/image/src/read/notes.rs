@@ -3,9 +3,9 @@
 use super::cursor::Cursor;
 use crate::Fault;
 use crate::model::{
-    AddressSpace, Clocks, CoreNote, FileOffset, Fingerprint, Head, Identity, KernelAddr, KernelId,
-    Machine, Object, ObjectId, PageRun, Remainder, Resource, ResourceId, Slot, SlotTarget, Step,
-    Symbol, SymbolId, TypeIx, UserAddr, Value,
+    AddressSpace, Clocks, ContentRun, Contents, CoreNote, FileOffset, Fingerprint, Head, Identity,
+    KernelAddr, KernelId, Machine, Object, ObjectId, PageRun, Remainder, Resource, ResourceId,
+    Slot, SlotTarget, Step, Symbol, SymbolId, TypeIx, UserAddr, Value,
 };
 use crate::notes::{
     DIGEST_BYTES, MAX_VALUE_DEPTH, NOTE_ALIGN, NOTE_HEADER, Note, OWNER, least, tag, target,
@@ -39,6 +39,7 @@ pub(super) fn decode(area: &[u8], offset: u64, machine: Machine) -> Result<Head,
         address_spaces: notes.part(Note::AddressSpaces, |cursor| {
             cursor.list(least::ADDRESS_SPACE, address_space)
         })?,
+        contents: contents(&mut notes)?,
     };
     let _digests: [u8; DIGEST_BYTES] = notes.part(Note::Digest, Cursor::array)?;
     if !notes.area.is_empty() {
@@ -182,6 +183,36 @@ fn address_space(cursor: &mut Cursor<'_>) -> Result<AddressSpace, Fault> {
                 pages: cursor.u64()?,
                 position: cursor.u64()?,
                 access: cursor.u32()?,
+            })
+        })?,
+    })
+}
+
+/// What was in files. Where there are none there is no note.
+fn contents(notes: &mut Notes<'_>) -> Result<Vec<Contents>, Fault> {
+    let mut ahead = Notes { ..*notes };
+    let note = ahead.next()?;
+    if note.owner != OWNER || note.kind != Note::Contents as u32 {
+        return Ok(Vec::new());
+    }
+    notes.part(Note::Contents, |cursor| {
+        let offset = cursor.offset();
+        let found = cursor.list(least::CONTENTS, contents_of)?;
+        match found.is_empty() {
+            true => Err(unknown(cursor, offset, "number of files", 0)),
+            false => Ok(found),
+        }
+    })
+}
+
+fn contents_of(cursor: &mut Cursor<'_>) -> Result<Contents, Fault> {
+    Ok(Contents {
+        resource: ResourceId(cursor.u32()?),
+        runs: cursor.list(least::CONTENT_RUN, |cursor| {
+            Ok(ContentRun {
+                offset: cursor.u64()?,
+                pages: cursor.u64()?,
+                position: cursor.u64()?,
             })
         })?,
     })

@@ -50,8 +50,7 @@ pub(super) fn parse(bytes: &Bytes) -> Result<Parsed, Fault> {
 
     let head = notes::decode(&area, notes_start, machine)?;
     let index = rules::check(&head).map_err(Fault::Flaw)?;
-    let geometry =
-        Geometry::new(machine, &head.objects, &head.address_spaces).map_err(Fault::Flaw)?;
+    let geometry = Geometry::new(machine, &head.objects, head.page_index()).map_err(Fault::Flaw)?;
     if geometry.objects() != head_length {
         return Err(Fault::HeaderLength {
             found: FileOffset(head_length),

@@ -27,12 +27,12 @@ impl Image {
         });
         let head = Head {
             address_spaces: spaces.collect(),
+            contents: Vec::new(),
             ..head.clone()
         };
         rules::check(&head).map_err(flawed)?;
         let machine = head.identity.machine;
-        let geometry =
-            Geometry::new(machine, &head.objects, &head.address_spaces).map_err(flawed)?;
+        let geometry = Geometry::new(machine, &head.objects, head.page_index()).map_err(flawed)?;
 
         let declared = head.objects.iter().enumerate();
         let mut declared =

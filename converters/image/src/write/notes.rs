@@ -1,8 +1,8 @@
 //! Writing the notes. Mirrors `read/notes.rs`.
 
 use crate::model::{
-    AddressSpace, Clocks, Head, Identity, KernelId, Object, Remainder, Resource, Slot, SlotTarget,
-    Step, Symbol, Value,
+    AddressSpace, Clocks, Contents, Head, Identity, KernelId, Object, Remainder, Resource, Slot,
+    SlotTarget, Step, Symbol, Value,
 };
 use crate::notes::{DIGEST_BYTES, NOTE_ALIGN, Note, OWNER, tag, target};
 use crate::{FORMAT_VERSION, Flaw};
@@ -42,6 +42,11 @@ pub(super) fn encode(head: &Head) -> Result<Vec<u8>, Flaw> {
     append(&mut area, Note::AddressSpaces, |out| {
         out.list(&head.address_spaces, address_space)
     })?;
+    if !head.contents.is_empty() {
+        append(&mut area, Note::Contents, |out| {
+            out.list(&head.contents, contents)
+        })?;
+    }
     append(&mut area, Note::Digest, |out| {
         out.bytes(&[0; DIGEST_BYTES]);
         Ok(())
@@ -142,6 +147,16 @@ fn address_space(out: &mut Descriptor, space: &AddressSpace) -> Result<(), Flaw>
         out.u64(run.pages);
         out.u64(run.position);
         out.u32(run.access);
+        Ok(())
+    })
+}
+
+fn contents(out: &mut Descriptor, contents: &Contents) -> Result<(), Flaw> {
+    out.u32(contents.resource.0);
+    out.list(&contents.runs, |out, run| {
+        out.u64(run.offset);
+        out.u64(run.pages);
+        out.u64(run.position);
         Ok(())
     })
 }

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::temporary::Temporary;
 use super::{NextPage, PageSource};
-use crate::model::{AddressSpace, PAGE_SIZE, UserAddr};
+use crate::model::{PAGE_SIZE, PageIndex, PageOf, UserAddr};
 use crate::read::Bytes;
 use crate::{Digest, Image, WriteError};
 
@@ -23,7 +23,7 @@ pub(super) fn fill(
     temporary: &Temporary,
     start: u64,
     length: u64,
-    spaces: &[AddressSpace],
+    index: PageIndex<'_>,
     source: PageSource<'_>,
 ) -> Result<Digest, WriteError> {
     match source {
@@ -39,14 +39,14 @@ pub(super) fn fill(
             copy(temporary, from, from_start.0, start, length)?;
             Ok(from.page_digest())
         }
-        PageSource::Stream(next) => stream(temporary, start, spaces, next),
+        PageSource::Stream(next) => stream(temporary, start, index, next),
     }
 }
 
 fn stream(
     temporary: &Temporary,
     start: u64,
-    spaces: &[AddressSpace],
+    index: PageIndex<'_>,
     next: &mut NextPage<'_>,
 ) -> Result<Digest, WriteError> {
     let mut file = &temporary.file;
@@ -56,33 +56,46 @@ fn stream(
     let mut hasher = blake3::Hasher::new();
     let mut position = 0;
     let mut page = [0; PAGE_SIZE as usize];
-    for space in spaces {
-        for run in &space.runs {
-            if run.position != position {
-                return Err(WriteError::RunPosition {
-                    path: temporary.destination.clone(),
-                    start: run.start,
-                    expected: position,
-                    found: run.position,
-                });
-            }
-            for number in 0..run.pages {
-                let address = UserAddr(run.start.0 + number * PAGE_SIZE);
-                page.fill(0);
-                next(space.mm, address, &mut page).map_err(|source| WriteError::Page {
-                    mm: space.mm,
-                    address,
-                    source,
-                })?;
-                hasher.update(&page);
-                out.write_all(&page)
-                    .map_err(|source| temporary.failed(source))?;
-            }
-            position += run.pages * PAGE_SIZE;
+    for (first, pages, at) in runs(index) {
+        // These pages were given for another run.
+        if at < position && at + pages * PAGE_SIZE <= position {
+            continue;
         }
+        if at != position {
+            return Err(WriteError::RunPosition {
+                path: temporary.destination.clone(),
+                first,
+                expected: position,
+                found: at,
+            });
+        }
+        for number in 0..pages {
+            let of = first.plus(number * PAGE_SIZE);
+            page.fill(0);
+            next(of, &mut page).map_err(|source| WriteError::Page { of, source })?;
+            hasher.update(&page);
+            out.write_all(&page)
+                .map_err(|source| temporary.failed(source))?;
+        }
+        position += pages * PAGE_SIZE;
     }
     out.flush().map_err(|source| temporary.failed(source))?;
     Ok(hasher.finalize().into())
+}
+
+/// All runs: the first page, the number of pages, and where they are in the page area.
+fn runs(index: PageIndex<'_>) -> impl Iterator<Item = (PageOf, u64, u64)> {
+    let contents = index.contents.iter().flat_map(|of| {
+        let first = |offset| PageOf::File(of.resource, offset);
+        let runs = of.runs.iter();
+        runs.map(move |run| (first(run.offset), run.pages, run.position))
+    });
+    let spaces = index.address_spaces.iter().flat_map(|of| {
+        let first = |start: UserAddr| PageOf::Memory(of.mm, start);
+        let runs = of.runs.iter();
+        runs.map(move |run| (first(run.start), run.pages, run.position))
+    });
+    contents.chain(spaces)
 }
 
 /// Copies within the kernel as far as it will; on file systems with reflinks nothing is copied

@@ -10,9 +10,9 @@ use kconv_image::core_notes::{
     prstatus,
 };
 use kconv_image::{
-    AddressSpace, Clocks, Fingerprint, Head, Identity, Image, ImageWriter, KernelAddr, KernelId,
-    Machine, Object, ObjectId, PageRun, PageSource, Remainder, Resource, ResourceId, Slot,
-    SlotTarget, Step, Symbol, SymbolId, TypeIx, UserAddr, Value, WriteError,
+    AddressSpace, Clocks, ContentRun, Contents, Fingerprint, Head, Identity, Image, ImageWriter,
+    KernelAddr, KernelId, Machine, Object, ObjectId, PageRun, PageSource, Remainder, Resource,
+    ResourceId, Slot, SlotTarget, Step, Symbol, SymbolId, TypeIx, UserAddr, Value, WriteError,
 };
 
 /// A head with the bytes of its objects and pages.
@@ -32,7 +32,7 @@ impl Sample {
             path,
             head.identity.machine,
             &head.objects,
-            &head.address_spaces,
+            head.page_index(),
         )?;
         for bytes in &self.objects {
             writer.object(bytes)?;
@@ -40,7 +40,7 @@ impl Sample {
         let mut pages = self.pages.iter();
         writer.finish(
             head,
-            PageSource::Stream(&mut |_, _, page| {
+            PageSource::Stream(&mut |_, page| {
                 page.copy_from_slice(pages.next().unwrap());
                 Ok(())
             }),
@@ -165,6 +165,7 @@ pub fn sample(machine: Machine) -> Sample {
             restored: 0,
         }],
         address_spaces: address_spaces(machine),
+        contents: Vec::new(),
         core_notes: core_notes(machine),
     };
     Sample {
@@ -172,6 +173,34 @@ pub fn sample(machine: Machine) -> Sample {
         objects: bytes,
         pages: (1..=5).map(page).collect(),
     }
+}
+
+/// The sample with what was in a file, of which the second task maps the second page.
+#[allow(dead_code, reason = "not every test has it")]
+pub fn sample_with_contents(machine: Machine) -> Sample {
+    let mut sample = sample(machine);
+    let run = |offset, position| ContentRun {
+        offset,
+        pages: 1,
+        position,
+    };
+    sample.head.contents = vec![Contents {
+        resource: ResourceId(0),
+        runs: vec![run(0, 0), run(0x3000, 0x1000)],
+    }];
+    let spaces = &mut sample.head.address_spaces;
+    for run in spaces.iter_mut().flat_map(|space| &mut space.runs) {
+        run.position += 0x2000;
+    }
+    let shared = PageRun {
+        start: UserAddr(0x1000_0000),
+        pages: 1,
+        access: 6,
+        position: 0x1000,
+    };
+    spaces[1].runs.insert(1, shared);
+    sample.pages.splice(0..0, [page(6), page(7)]);
+    sample
 }
 
 fn identity(machine: Machine) -> Identity {

@@ -29,12 +29,7 @@ pub(crate) fn list(out: &mut impl Write, head: &Head, rows: &[Row]) -> Result<()
     if !identity.is_at_origin() {
         write!(out, ", frozen on {}", identity.origin.release)?;
     }
-    let pages: u64 = head
-        .address_spaces
-        .iter()
-        .flat_map(|space| &space.runs)
-        .map(|run| run.pages)
-        .sum();
+    let pages = head.pages();
     writeln!(
         out,
         ": {} tasks, {} objects, {pages} pages, {} resources",

@@ -120,17 +120,19 @@ fn findings(map: &str, at: u64, size: u64, named: bool) -> Vec<String> {
         remainder: Vec::new(),
         provenance: Vec::new(),
         address_spaces: Vec::new(),
+        contents: Vec::new(),
         core_notes: Vec::new(),
     };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("image");
-    let mut writer = ImageWriter::create(&path, Machine::X86_64, &head.objects, &[]).unwrap();
+    let mut writer =
+        ImageWriter::create(&path, Machine::X86_64, &head.objects, head.page_index()).unwrap();
     let mut task = 0x77u64.to_le_bytes().to_vec();
     task.extend(0xffff_ffff_8100_0000u64.to_le_bytes());
     writer.object(&task).unwrap();
     writer.object(&vec![0; size as usize]).unwrap();
     writer
-        .finish(&head, PageSource::Stream(&mut |_, _, _| Ok(())))
+        .finish(&head, PageSource::Stream(&mut |_, _| Ok(())))
         .unwrap();
     let map = StateMap::parse(map).unwrap();
     let image = Image::open(&path).unwrap();

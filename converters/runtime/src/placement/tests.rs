@@ -81,6 +81,7 @@ fn head(objects: &[(u32, u64, u32, u32)]) -> Head {
         remainder: Vec::new(),
         provenance: Vec::new(),
         address_spaces: Vec::new(),
+        contents: Vec::new(),
         core_notes: Vec::new(),
     }
 }

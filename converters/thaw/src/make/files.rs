@@ -6,13 +6,14 @@ use super::credentials;
 use super::open::open_with;
 use super::pipes::Pipes;
 use crate::call::CallError;
+use crate::contents::{self, MadeFiles};
 use crate::error::ThawError;
 use crate::obstacle::is_of_a_task;
 use crate::plan::{FileOwner, Folders, Lock, LockStyle, OpenFile, Plan};
 use crate::remote::Remote;
 use crate::sys;
 use crate::view::number;
-use kconv_image::{Escaped, Head, Resource, ResourceId};
+use kconv_image::{Escaped, Head, Image, PAGE_SIZE, Resource, ResourceId};
 use nix::errno::Errno;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -46,8 +47,13 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// Opens everything that the plan names.
-    pub(crate) fn open(plan: &Plan, head: &Head) -> Result<Kept, ThawError> {
+    /// Opens everything that the plan names. What was in memory alone and is not there is made first.
+    pub(crate) fn open(
+        plan: &Plan,
+        image: &Image,
+        made: &mut MadeFiles,
+    ) -> Result<Kept, ThawError> {
+        let head = image.head();
         let first = plan.processes[0].pid;
         let descriptors = plan.processes.iter().flat_map(|one| &one.descriptors);
         let highest = descriptors.map(|open| open.number).max().unwrap_or(0);
@@ -60,6 +66,7 @@ impl Kept {
         room(base + 3 * plan.files.len() as u64 + folders + 64)
             .map_err(failed(first, "room for open files"))?;
         let mut opener = Opener {
+            image,
             base,
             pipes: Pipes::default(),
         };
@@ -76,7 +83,12 @@ impl Kept {
             let step = format!("opening {}", Escaped(name));
             let opened = match is_of_a_task(resource, &own) {
                 true => None,
-                false => Some(opener.open(file, resource).map_err(failed(first, &step))?),
+                false => {
+                    let step_before = format!("making {}", Escaped(name));
+                    made.make(image, file.resource, resource)
+                        .map_err(failed(first, &step_before))?;
+                    Some(opener.open(file, resource).map_err(failed(first, &step))?)
+                }
             };
             kept.files.push(opened);
             kept.memory.push(resource.kind == "shared-memory");
@@ -118,18 +130,19 @@ fn room(count: u64) -> Result<(), CallError> {
     Ok(())
 }
 
-struct Opener {
+struct Opener<'i> {
+    image: &'i Image,
     base: u64,
     pipes: Pipes,
 }
 
-impl Opener {
+impl Opener<'_> {
     fn open(&mut self, file: &OpenFile, resource: &Resource) -> Result<OwnedFd, CallError> {
         let is_fifo =
             resource.text("type") == Some("fifo") && file.flags as i32 & libc::O_PATH == 0;
         let opened = match resource.kind.as_str() {
             "pipe" => self.pipes.end(file, resource)?,
-            "shared-memory" => shared_memory(resource)?,
+            "shared-memory" => self.shared_memory(file, resource)?,
             _ if is_fifo => self.pipes.named(file, resource)?,
             _ => self.path(file, resource)?,
         };
@@ -183,18 +196,23 @@ impl Opener {
         open_with(path, file.flags as i32 & KEPT_FLAGS | libc::O_NOCTTY)
     }
 
+    /// Memory without a name: what a mapping of it leads to can be opened.
+    fn shared_memory(&self, file: &OpenFile, resource: &Resource) -> Result<OwnedFd, CallError> {
+        let size = number(resource, "size").unwrap_or(0).max(1) as u64;
+        let size = size.next_multiple_of(PAGE_SIZE);
+        let start =
+            sys::shared_memory(size as usize).map_err(|error| CallError::new("mmap", error))?;
+        let path = format!("/proc/self/map_files/{start:x}-{:x}", start + size);
+        let opened = File::from(open_with(&path, libc::O_RDWR)?);
+        if let Some(contents) = self.image.head().contents_of(file.resource) {
+            contents::fill(self.image, contents, &opened)?;
+        }
+        Ok(opened.into())
+    }
+
     fn folder(&self, path: &str) -> Result<OwnedFd, CallError> {
         self.lift(open_with(path, libc::O_PATH | libc::O_DIRECTORY)?)
     }
-}
-
-/// Memory without a name: what a mapping of it leads to can be opened.
-fn shared_memory(resource: &Resource) -> Result<OwnedFd, CallError> {
-    let size = number(resource, "size").unwrap_or(0).max(1) as u64;
-    let size = size.next_multiple_of(4096);
-    let start = sys::shared_memory(size as usize).map_err(|error| CallError::new("mmap", error))?;
-    let path = format!("/proc/self/map_files/{start:x}-{:x}", start + size);
-    open_with(&path, libc::O_RDWR)
 }
 
 /// Gives a process its descriptors, its root and its working directory.

@@ -4,7 +4,7 @@ use super::body::Body;
 use super::files::Kept;
 use super::ldt;
 use crate::call::CallError;
-use crate::plan::{Mapping, Memory};
+use crate::plan::{Mapping, Memory, Plan};
 use crate::remote::Remote;
 use crate::vdso::Vdso;
 use kconv_image::{Image, PAGE_SIZE};
@@ -16,6 +16,7 @@ use std::os::unix::fs::FileExt;
 const VM_READ: u64 = 0x1;
 const VM_WRITE: u64 = 0x2;
 const VM_EXEC: u64 = 0x4;
+const VM_SHARED: u64 = 0x8;
 const VM_MAYSHARE: u64 = 0x80;
 const VM_GROWSDOWN: u64 = 0x100;
 const VM_LOCKED: u64 = 0x2000;
@@ -41,6 +42,7 @@ const CHUNK: u64 = 1 << 20;
 /// Makes the memory of a process. `pages` is the image.
 pub(super) fn make(
     body: &Body<'_>,
+    plan: &Plan,
     image: &Image,
     pages: &File,
     kept: &Kept,
@@ -53,7 +55,7 @@ pub(super) fn make(
         map(remote, mapping, kept)?;
     }
     vdso.place(body.first(), &body.memory, image, memory)?;
-    fill(&body.memory, memory, image, pages)?;
+    fill(&body.memory, memory, plan, image, pages)?;
     allocate_keys(remote, memory)?;
     for mapping in &memory.mappings {
         advise(body, mapping)?;
@@ -120,13 +122,31 @@ fn map(remote: &Remote, mapping: &Mapping, kept: &Kept) -> Result<(), CallError>
     Ok(())
 }
 
-/// Streams the pages of the image into memory. The tracer may write what the program may not.
-fn fill(into: &File, memory: &Memory, image: &Image, pages: &File) -> Result<(), CallError> {
+/// Streams the pages of the image into memory. The tracer may write what the program may not. What
+/// is mapped of a file that has its contents is there already.
+fn fill(
+    into: &File,
+    memory: &Memory,
+    plan: &Plan,
+    image: &Image,
+    pages: &File,
+) -> Result<(), CallError> {
+    let has_contents = |at: u64| {
+        let after = memory.mappings.partition_point(|one| one.start <= at);
+        let mapping = memory.mappings[..after].last();
+        let mapping = mapping.filter(|one| at < one.end && one.flags & VM_SHARED != 0);
+        let file = mapping.and_then(|mapping| mapping.file);
+        file.is_some_and(|file| {
+            let resource = plan.files[file].resource;
+            image.head().contents_of(resource).is_some()
+        })
+    };
     let (area, _) = image.page_area();
     let spaces = image.head().address_spaces.iter();
     let runs = spaces
         .filter(|space| space.mm == memory.mm)
-        .flat_map(|space| &space.runs);
+        .flat_map(|space| &space.runs)
+        .filter(|run| !has_contents(run.start.0));
     let mut buffer = vec![0; CHUNK as usize];
     for run in runs {
         let end = run.start.0 + run.pages * PAGE_SIZE;

@@ -2,9 +2,10 @@
 
 use super::found::Obstacles;
 use super::pipes;
+use crate::contents::{difference, folder_of};
 use crate::plan::Plan;
 use crate::view::number;
-use kconv_image::{Escaped, Head, PAGE_SIZE, Resource, ResourceId, Value};
+use kconv_image::{Contents, Escaped, Head, Image, PAGE_SIZE, Resource, ResourceId, Value};
 use nix::sys::statfs::statfs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -16,9 +17,12 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 pub(crate) enum Policy {
     /// On a disk: inode, size and time of the last change are those at the freeze.
     Inode,
-    /// In memory, where a boot fills file systems anew: the size is that at the freeze, and the
-    /// build ID of a program or library.
-    Size,
+    /// On layers of which the lower are there again after a boot: size and time of the last change are
+    /// those at the freeze.
+    Time,
+    /// In memory, where a boot fills file systems anew: the contents are those at the freeze, or the
+    /// build ID of a program or library is.
+    Contents,
     /// The kernel makes its contents: the name is enough.
     Name,
 }
@@ -30,21 +34,29 @@ impl Policy {
     /// The policy for a file system.
     pub(crate) fn of(file_system: &str) -> Policy {
         match file_system {
-            "rootfs" | "ramfs" | "tmpfs" | "overlay" => Policy::Size,
+            "rootfs" | "ramfs" | "tmpfs" => Policy::Contents,
+            "overlay" => Policy::Time,
             "proc" | "sysfs" | "cgroup" | "cgroup2" | "devtmpfs" | "devpts" | "debugfs"
             | "tracefs" | "securityfs" => Policy::Name,
             _ => Policy::Inode,
         }
     }
 
-    fn name(self, has_id: bool) -> &'static str {
+    fn name(self, has_id: bool, has_contents: bool) -> &'static str {
         match self {
             Policy::Inode => "by inode, size and time",
-            Policy::Size if has_id => "by size and build ID",
-            Policy::Size => "by size",
+            Policy::Time => "by size and time",
+            Policy::Contents if has_id => "by size and build ID",
+            Policy::Contents if has_contents => "by its contents",
+            Policy::Contents => "by size",
             Policy::Name => "by name",
         }
     }
+}
+
+/// Whether what is on a file system is in memory alone, where kconv makes files again.
+fn in_memory(file_system: &str) -> bool {
+    file_system == "devtmpfs" || Policy::of(file_system) == Policy::Contents
 }
 
 const SAME_FILE: &str =
@@ -56,14 +68,21 @@ const SAME_PLACE: &str =
 const SAME_PROGRAM: &str =
     "put the very program or library there: the task reads from it what it did not change";
 
-pub(super) fn check(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
+const SAME_CONTENTS: &str =
+    "remove the file, and the thaw makes it as it was; if others use it, stop them first";
+
+/// Holds what the processes use against what is there. With the `image` contents are compared.
+pub(super) fn check(plan: &Plan, head: &Head, image: Option<&Image>, found: &mut Obstacles<'_>) {
     let own: BTreeSet<i32> = plan.processes.iter().map(|process| process.pid).collect();
     for (id, tasks) in users(plan) {
         let Some(resource) = head.resources.get(id.0 as usize) else {
             continue;
         };
         if resource.kind == "file" && !is_of_a_task(resource, &own) {
-            file(resource, head, &mut |what, is, was, advice| {
+            let is_in_memory = in_memory(resource.text("file-system").unwrap_or_default());
+            let contents = head.contents_of(id).filter(|_| is_in_memory);
+            let contents = image.zip(contents);
+            file(resource, head, contents, &mut |what, is, was, advice| {
                 for task in &tasks {
                     found.add(Some(*task), what, is, was, advice);
                 }
@@ -78,7 +97,7 @@ pub(super) fn check(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
 }
 
 /// What the processes have open, mapped, or are in, and which of them.
-pub(super) fn users(plan: &Plan) -> BTreeMap<ResourceId, BTreeSet<i32>> {
+pub(crate) fn users(plan: &Plan) -> BTreeMap<ResourceId, BTreeSet<i32>> {
     let mut users: BTreeMap<ResourceId, BTreeSet<i32>> = BTreeMap::new();
     for process in &plan.processes {
         let mut uses = |resource: ResourceId| {
@@ -114,13 +133,22 @@ pub(crate) fn is_of_a_task(resource: &Resource, own: &BTreeSet<i32>) -> bool {
 /// Takes what is in the way of a file: what, found, expected, advice.
 type Add<'a> = dyn FnMut(&str, &str, &str, &'static str) + 'a;
 
-fn file(resource: &Resource, head: &Head, add: &mut Add<'_>) {
+fn file(
+    resource: &Resource,
+    head: &Head,
+    contents: Option<(&Image, &Contents)>,
+    add: &mut Add<'_>,
+) {
     let path = resource.text("path").unwrap_or_default();
     let expected = resource.text("type").unwrap_or_default();
     let policy = Policy::of(resource.text("file-system").unwrap_or_default());
     let name = format!("{expected} {}", Escaped(path));
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && contents.is_some() => {
+            place_to_make(&name, path, resource, head, add);
+            return;
+        }
         Err(error) => {
             let text = match error.kind() {
                 io::ErrorKind::NotFound => "nothing of this name".to_owned(),
@@ -171,24 +199,31 @@ fn file(resource: &Resource, head: &Head, add: &mut Add<'_>) {
         add(&name, &is, &format!("inode {was}"), SAME_PLACE);
         return;
     }
-    if expected != "regular file" || policy == Policy::Name {
+    if expected != "regular file" || policy == Policy::Name && contents.is_none() {
         return;
     }
     let build_id = match resource.get("build-id") {
         Some(Value::Bytes(id)) => Some(id),
         _ => None,
     };
-    let name = format!("{name} (recognised {})", policy.name(build_id.is_some()));
+    let how = policy.name(build_id.is_some(), contents.is_some());
+    let name = format!("{name} (recognised {how})");
     let mut differs = |what: &str, is: i128, was: Option<i128>| {
         if was.is_some_and(|was| was != is) {
             let was = was.unwrap_or_default();
             let (is, was) = (format!("{what} {is}"), format!("{what} {was}"));
-            add(&name, &is, &was, SAME_FILE);
+            let advice = match contents {
+                Some(_) => SAME_CONTENTS,
+                None => SAME_FILE,
+            };
+            add(&name, &is, &was, advice);
         }
     };
     differs("size", i128::from(metadata.size()), recorded("size"));
     if policy == Policy::Inode {
         differs("inode", i128::from(metadata.ino()), recorded("inode"));
+    }
+    if matches!(policy, Policy::Inode | Policy::Time) {
         let time = |seconds: i128, nanoseconds: i128| seconds * 1_000_000_000 + nanoseconds;
         let was = recorded("mtime").zip(recorded("mtime-nanoseconds"));
         differs(
@@ -197,13 +232,40 @@ fn file(resource: &Resource, head: &Head, add: &mut Add<'_>) {
             was.map(|(seconds, nanoseconds)| time(seconds, nanoseconds)),
         );
     }
-    if let (Policy::Size, Some(was)) = (policy, build_id) {
+    if let Some((image, contents)) = contents
+        && recorded("size") == Some(i128::from(metadata.size()))
+    {
+        let file = fs::File::open(path);
+        let found = file.and_then(|file| difference(image, contents, &file, metadata.size()));
+        let is = match found {
+            Ok(None) => return,
+            Ok(Some(byte)) => format!("other contents from byte {byte} on"),
+            Err(error) => error.to_string(),
+        };
+        add(&name, &is, "those at the freeze", SAME_CONTENTS);
+    }
+    if let (Policy::Contents, Some(was)) = (policy, build_id) {
         let is = first_page(path).and_then(|page| kconv_freeze::build_id(&page));
         if is.as_ref() != Some(was) {
             let is = is.map_or("none".to_owned(), |id| hexadecimal(&id));
             let was = format!("build ID {}", hexadecimal(was));
             add(&name, &format!("build ID {is}"), &was, SAME_PROGRAM);
         }
+    }
+}
+
+/// Where a file is to be made that is not there.
+fn place_to_make(name: &str, path: &str, resource: &Resource, head: &Head, add: &mut Add<'_>) {
+    let folder = folder_of(path).to_string_lossy();
+    let shown = Escaped(&folder);
+    if !folder_of(path).is_dir() {
+        let is = format!("no folder {shown} to make it in");
+        let advice = "make the folder, or mount the file system that has it";
+        add(name, &is, "one", advice);
+    } else if let Some(kind) = other_file_system(&folder, resource, head) {
+        let was = resource.text("file-system").unwrap_or_default();
+        let is = format!("{kind} at {shown}");
+        add(name, &is, &format!("a file system {was}"), SAME_PLACE);
     }
 }
 

@@ -8,6 +8,7 @@ mod judged;
 mod kinds;
 mod mutation;
 mod obstacles;
+mod shared;
 
 use kconv_guests::{Guest, Initramfs, Kernel, LIMIT, Machine, static_kconv};
 use std::path::Path;
