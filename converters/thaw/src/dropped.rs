@@ -1,8 +1,8 @@
 //! What a thaw cannot make as it was, though nothing fails by it: told by name.
 
 use crate::clocks::{Beat, ClockRule};
-use crate::obstacle::{Policy, users};
 use crate::plan::{LockStyle, Plan, Timer};
+use crate::used::{Policy, users};
 use kconv_freeze::Line;
 use kconv_image::{Escaped, Head, Resource, ResourceId};
 use std::collections::BTreeSet;

@@ -17,6 +17,7 @@ mod remote;
 mod sys;
 #[cfg(test)]
 mod testing;
+mod used;
 mod vdso;
 mod view;
 

@@ -15,7 +15,7 @@ mod vdso;
 pub use found::{Obstacle, ObstacleOf};
 pub(crate) use image::{clocks as of_clocks, obstacles as of_image};
 pub(crate) use machine::numbers_in_use;
-pub(crate) use resources::{Policy, is_of_a_task, users};
+pub(crate) use resources::is_of_a_task;
 
 use crate::cgroups::frozen;
 use crate::clocks::ClockRule;

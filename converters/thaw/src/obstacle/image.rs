@@ -2,10 +2,11 @@
 //! and an upgrade ask too, before anything is lost.
 
 use super::found::{NOT_YET, ObstacleOf, Obstacles};
-use super::resources::{is_of_a_task, users};
+use super::resources::is_of_a_task;
 use super::{Obstacle, pipes, sessions};
 use crate::clocks::ClockError;
 use crate::plan::{LockStyle, Plan, Process, Unclear};
+use crate::used::users;
 use crate::view::number;
 use kconv_image::Head;
 use std::collections::BTreeSet;

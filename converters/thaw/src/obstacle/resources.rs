@@ -4,60 +4,17 @@ use super::found::Obstacles;
 use super::pipes;
 use crate::contents::{difference, folder_of};
 use crate::plan::Plan;
+use crate::used::{Policy, in_memory, users};
 use crate::view::number;
-use kconv_image::{Contents, Escaped, Head, Image, PAGE_SIZE, Resource, ResourceId, Value};
+use kconv_image::{Contents, Escaped, Head, Image, PAGE_SIZE, Resource, Value};
 use nix::sys::statfs::statfs;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
-/// How a file is recognised.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Policy {
-    /// On a disk: inode, size and time of the last change are those at the freeze.
-    Inode,
-    /// On layers of which the lower are there again after a boot: size and time of the last change are
-    /// those at the freeze.
-    Time,
-    /// In memory, where a boot fills file systems anew: the contents are those at the freeze, or the
-    /// build ID of a program or library is.
-    Contents,
-    /// The kernel makes its contents: the name is enough.
-    Name,
-}
-
 /// RAMFS_MAGIC, TMPFS_MAGIC, OVERLAYFS_SUPER_MAGIC (`include/uapi/linux/magic.h`).
 const IN_MEMORY: [i128; 3] = [0x8584_58f6, 0x0102_1994, 0x794c_7630];
-
-impl Policy {
-    /// The policy for a file system.
-    pub(crate) fn of(file_system: &str) -> Policy {
-        match file_system {
-            "rootfs" | "ramfs" | "tmpfs" => Policy::Contents,
-            "overlay" => Policy::Time,
-            "proc" | "sysfs" | "cgroup" | "cgroup2" | "devtmpfs" | "devpts" | "debugfs"
-            | "tracefs" | "securityfs" => Policy::Name,
-            _ => Policy::Inode,
-        }
-    }
-
-    fn name(self, has_id: bool, has_contents: bool) -> &'static str {
-        match self {
-            Policy::Inode => "by inode, size and time",
-            Policy::Time => "by size and time",
-            Policy::Contents if has_id => "by size and build ID",
-            Policy::Contents if has_contents => "by its contents",
-            Policy::Contents => "by size",
-            Policy::Name => "by name",
-        }
-    }
-}
-
-/// Whether what is on a file system is in memory alone, where kconv makes files again.
-fn in_memory(file_system: &str) -> bool {
-    file_system == "devtmpfs" || Policy::of(file_system) == Policy::Contents
-}
 
 const SAME_FILE: &str =
     "put the file back as it was, with its time; nobody may change it meanwhile";
@@ -94,29 +51,6 @@ pub(super) fn check(plan: &Plan, head: &Head, image: Option<&Image>, found: &mut
             }
         }
     }
-}
-
-/// What the processes have open, mapped, or are in, and which of them.
-pub(crate) fn users(plan: &Plan) -> BTreeMap<ResourceId, BTreeSet<i32>> {
-    let mut users: BTreeMap<ResourceId, BTreeSet<i32>> = BTreeMap::new();
-    for process in &plan.processes {
-        let mut uses = |resource: ResourceId| {
-            users.entry(resource).or_default().insert(process.pid);
-        };
-        let mapped = process.memory.iter().flat_map(|memory| {
-            let mapped = memory.mappings.iter().filter_map(|mapping| mapping.file);
-            mapped.chain(memory.program)
-        });
-        let open = process.descriptors.iter().map(|open| open.file);
-        for file in mapped.chain(open) {
-            uses(plan.files[file].resource);
-        }
-        for thread in &process.threads {
-            uses(thread.folders.root);
-            uses(thread.folders.working);
-        }
-    }
-    users
 }
 
 /// Whether a file is one of `/proc/PID` of a task that is yet to be made.

@@ -1,8 +1,8 @@
 //! Whether the machine has the memory that the tasks take.
 
 use super::found::Obstacles;
-use super::resources::users;
 use crate::plan::Plan;
+use crate::used::users;
 use kconv_image::{Head, PAGE_SIZE};
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,0 +1,90 @@
+//! What the processes of a plan use of file systems, and how it is recognised.
+
+use crate::plan::Plan;
+use kconv_image::ResourceId;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How a file is recognised.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Policy {
+    /// On a disk: inode, size and time of the last change are those at the freeze.
+    Inode,
+    /// On layers of which the lower are there again after a boot: size and time of the last change are
+    /// those at the freeze.
+    Time,
+    /// In memory, where a boot fills file systems anew: the contents are those at the freeze, or the
+    /// build ID of a program or library is.
+    Contents,
+    /// The kernel makes its contents: the name is enough.
+    Name,
+}
+
+impl Policy {
+    /// The policy for a file system.
+    pub(crate) fn of(file_system: &str) -> Policy {
+        match file_system {
+            "rootfs" | "ramfs" | "tmpfs" => Policy::Contents,
+            "overlay" => Policy::Time,
+            "proc" | "sysfs" | "cgroup" | "cgroup2" | "devtmpfs" | "devpts" | "debugfs"
+            | "tracefs" | "securityfs" => Policy::Name,
+            _ => Policy::Inode,
+        }
+    }
+
+    pub(crate) fn name(self, has_id: bool, has_contents: bool) -> &'static str {
+        match self {
+            Policy::Inode => "by inode, size and time",
+            Policy::Time => "by size and time",
+            Policy::Contents if has_id => "by size and build ID",
+            Policy::Contents if has_contents => "by its contents",
+            Policy::Contents => "by size",
+            Policy::Name => "by name",
+        }
+    }
+}
+
+/// Whether what is on a file system is in memory alone, where kconv makes files again.
+pub(crate) fn in_memory(file_system: &str) -> bool {
+    file_system == "devtmpfs" || Policy::of(file_system) == Policy::Contents
+}
+
+/// What the processes have open, mapped, or are in, and which of them.
+pub(crate) fn users(plan: &Plan) -> BTreeMap<ResourceId, BTreeSet<i32>> {
+    let mut users: BTreeMap<ResourceId, BTreeSet<i32>> = BTreeMap::new();
+    for process in &plan.processes {
+        let mut uses = |resource: ResourceId| {
+            users.entry(resource).or_default().insert(process.pid);
+        };
+        let mapped = process.memory.iter().flat_map(|memory| {
+            let mapped = memory.mappings.iter().filter_map(|mapping| mapping.file);
+            mapped.chain(memory.program)
+        });
+        let open = process.descriptors.iter().map(|open| open.file);
+        for file in mapped.chain(open) {
+            uses(plan.files[file].resource);
+        }
+        for thread in &process.threads {
+            uses(thread.folders.root);
+            uses(thread.folders.working);
+        }
+    }
+    users
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_boot_leaves_nothing_of_is_told_from_disks() {
+        for file_system in ["tmpfs", "ramfs", "rootfs", "devtmpfs"] {
+            assert!(in_memory(file_system), "{file_system}");
+        }
+        for file_system in ["ext4", "overlay", "proc", "nfs", ""] {
+            assert!(!in_memory(file_system), "{file_system}");
+        }
+        assert_eq!(Policy::of("overlay"), Policy::Time);
+        assert_eq!(Policy::of("xfs"), Policy::Inode);
+        assert_eq!(Policy::of("sysfs"), Policy::Name);
+    }
+}
