@@ -142,7 +142,7 @@ fn within(part: &MappedPart, run: &ContentRun) -> Option<PageRun> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::source::Space;
+    use crate::source::{PresentPage, Space};
     use kconv_image::Value;
     use std::ops::Range;
 
@@ -196,7 +196,7 @@ mod tests {
             Ok(())
         }
 
-        fn pages(&self, _: &Space<'_>) -> Result<Vec<UserAddr>, ReadError> {
+        fn pages(&self, _: &Space<'_>) -> Result<Vec<PresentPage>, ReadError> {
             Ok(Vec::new())
         }
 

@@ -10,7 +10,7 @@
 //!
 //! Everything is checked when the dump is opened. Memory is proportional to the size of the files.
 
-use crate::source::{MemorySource, ReadError, Space};
+use crate::source::{MemorySource, PresentPage, ReadError, Space};
 use crate::symbols::SystemMap;
 use kconv_image::{KernelAddr, PAGE_SIZE, UserAddr, Value};
 use serde::Deserialize;
@@ -484,13 +484,13 @@ impl MemorySource for Dump {
         self.sizes.get(&at.0).copied()
     }
 
-    fn pages(&self, space: &Space<'_>) -> Result<Vec<UserAddr>, ReadError> {
+    fn pages(&self, space: &Space<'_>) -> Result<Vec<PresentPage>, ReadError> {
         let mm = space.mm;
         let all = (mm, UserAddr(0))..=(mm, UserAddr(u64::MAX));
         Ok(self
             .page_places
             .range(all)
-            .map(|((_, at), _)| *at)
+            .map(|((_, at), _)| (*at).into())
             .collect())
     }
 

@@ -47,6 +47,6 @@ pub use running::{
     Afterwards, Chosen, Frozen, RunningError, StopError, cgroup_limits, cgroup_root,
     freeze_running, identify_running,
 };
-pub use source::{Content, FileOf, Mapping, MemorySource, ReadError, Space, Standing};
+pub use source::{Content, FileOf, Mapping, MemorySource, PresentPage, ReadError, Space, Standing};
 pub use vmcore::{KdumpError, VmcoreError, freeze_vmcore};
 pub use walk::Selection;

@@ -2,9 +2,10 @@
 
 use crate::contents::Saved;
 use crate::error::{Finding, Flaw};
-use crate::source::{Content, Mapping};
+use crate::source::{Content, Mapping, PresentPage};
 use crate::walk::Walked;
 use kconv_image::{AddressSpace, ObjectId, PAGE_SIZE, PageRun, UserAddr};
+use std::collections::BTreeMap;
 
 /// The address spaces of the `mm_struct`s that have these `mappings`, in their order: that of the first
 /// task with user memory is the first. Neighbouring pages of the same access make a
@@ -16,7 +17,10 @@ pub(crate) fn address_spaces(
     findings: &mut Vec<Finding>,
 ) -> Vec<AddressSpace> {
     let mut spaces = Vec::new();
-    let mut position = saved.length;
+    let mut positions = Positions {
+        next: saved.length,
+        known: BTreeMap::new(),
+    };
     for (mm, mappings) in mappings {
         let mm = *mm;
         let own = own(mm, mappings, saved);
@@ -34,27 +38,14 @@ pub(crate) fn address_spaces(
                 continue;
             }
         };
-        let mut runs: Vec<PageRun> = Vec::new();
+        let mut runs = Runs::default();
         for page in pages {
-            let Some(access) = access(mappings, page) else {
-                refuse(Flaw::StrayPage { at: page });
-                continue;
-            };
-            match runs.last_mut() {
-                Some(run)
-                    if run.access == access && run.start.0 + run.pages * PAGE_SIZE == page.0 =>
-                {
-                    run.pages += 1;
-                }
-                _ => runs.push(PageRun {
-                    start: page,
-                    pages: 1,
-                    access,
-                    position,
-                }),
+            match access(mappings, page.at) {
+                Some(access) => positions.add(page, access, &mut runs),
+                None => refuse(Flaw::StrayPage { at: page.at }),
             }
-            position += PAGE_SIZE;
         }
+        let mut runs = runs.list;
         runs.extend(saved.mapped.get(&mm).into_iter().flatten());
         runs.sort_by_key(|run| run.start);
         spaces.push(AddressSpace {
@@ -63,6 +54,52 @@ pub(crate) fn address_spaces(
         });
     }
     spaces
+}
+
+/// Where pages come into the page area.
+struct Positions {
+    /// Where the next one comes.
+    next: u64,
+    /// Where those are that several address spaces have, by what is in them.
+    known: BTreeMap<[u8; 32], u64>,
+}
+
+/// The runs of an address space.
+#[derive(Default)]
+struct Runs {
+    list: Vec<PageRun>,
+    /// Whether the pages of the last are those of another.
+    of_another: bool,
+}
+
+impl Positions {
+    /// Adds a page to `runs`. One that another address space has is saved once.
+    fn add(&mut self, page: PresentPage, access: u32, runs: &mut Runs) {
+        let digest = page.digest.map(|digest| digest.0);
+        let known = digest.and_then(|digest| self.known.get(&digest).copied());
+        let position = known.unwrap_or(self.next);
+        if known.is_none() {
+            self.next += PAGE_SIZE;
+            self.known.extend(digest.map(|digest| (digest, position)));
+        }
+        let of_another = known.is_some();
+        let continues = |run: &PageRun| {
+            let bytes = run.pages * PAGE_SIZE;
+            run.access == access
+                && run.start.0 + bytes == page.at.0
+                && run.position + bytes == position
+        };
+        match runs.list.last_mut() {
+            Some(run) if runs.of_another == of_another && continues(run) => run.pages += 1,
+            _ => runs.list.push(PageRun {
+                start: page.at,
+                pages: 1,
+                access,
+                position,
+            }),
+        }
+        runs.of_another = of_another;
+    }
 }
 
 /// The mappings, without what is saved with files.
@@ -82,4 +119,63 @@ fn access(mappings: &[Mapping], page: UserAddr) -> Option<u32> {
     let mapping = mappings[..after].last()?;
     let end = page.0.checked_add(PAGE_SIZE)?;
     (end <= mapping.end).then_some(mapping.access)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kconv_image::Digest;
+
+    fn page(at: u64, digest: Option<u8>) -> PresentPage {
+        PresentPage {
+            at: UserAddr(at * PAGE_SIZE),
+            digest: digest.map(|byte| Digest([byte; 32])),
+        }
+    }
+
+    fn run(start: u64, pages: u64, position: u64) -> PageRun {
+        PageRun {
+            start: UserAddr(start * PAGE_SIZE),
+            pages,
+            access: 6,
+            position: position * PAGE_SIZE,
+        }
+    }
+
+    #[test]
+    fn a_page_that_several_have_is_saved_once() {
+        let mut positions = Positions {
+            next: 7 * PAGE_SIZE,
+            known: BTreeMap::new(),
+        };
+        let mut runs = |pages: &[PresentPage]| {
+            let mut runs = Runs::default();
+            for page in pages {
+                positions.add(*page, 6, &mut runs);
+            }
+            runs.list
+        };
+        let parent = [
+            page(1, Some(1)),
+            page(2, Some(2)),
+            page(3, None),
+            page(9, Some(3)),
+        ];
+        assert_eq!(runs(&parent), [run(1, 3, 7), run(9, 1, 10)]);
+        // It has written to the third, and has one of its own behind the last.
+        let child = [
+            page(1, Some(1)),
+            page(2, Some(2)),
+            page(3, None),
+            page(9, Some(3)),
+            page(10, None),
+        ];
+        assert_eq!(
+            runs(&child),
+            [run(1, 2, 7), run(3, 1, 11), run(9, 1, 10), run(10, 1, 12)]
+        );
+        // What is of another and what is not are two runs, though they lie side by side.
+        let last = [page(1, Some(4)), page(20, Some(4)), page(21, None)];
+        assert_eq!(runs(&last), [run(1, 1, 13), run(20, 1, 13), run(21, 1, 14)]);
+    }
 }

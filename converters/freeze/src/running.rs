@@ -19,7 +19,7 @@ use crate::freeze::{Kernel, Moving, Order, Summary, freeze_moving};
 use crate::identify::{Identified, IdentifyError, identify};
 use crate::judge::Judge;
 use crate::memory::Memory;
-use crate::source::{FileOf, MemorySource, ReadError, Space, Standing};
+use crate::source::{FileOf, MemorySource, PresentPage, ReadError, Space, Standing};
 use crate::symbols::Symbols;
 use crate::walk::{Selection, task_addresses};
 use files::Files;
@@ -338,7 +338,7 @@ impl MemorySource for Running {
         true
     }
 
-    fn pages(&self, space: &Space<'_>) -> Result<Vec<UserAddr>, ReadError> {
+    fn pages(&self, space: &Space<'_>) -> Result<Vec<PresentPage>, ReadError> {
         Ok(self.user.pages(space)?)
     }
 

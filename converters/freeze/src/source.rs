@@ -1,6 +1,6 @@
 //! Where the walk reads from: the memory of a kernel and of its tasks.
 
-use kconv_image::{KernelAddr, PAGE_SIZE, UserAddr, Value};
+use kconv_image::{Digest, KernelAddr, PAGE_SIZE, UserAddr, Value};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -80,12 +80,12 @@ pub trait MemorySource {
         false
     }
 
-    /// Addresses of the pages of user memory in the address space `space` that have to be saved,
-    /// ascending.
+    /// The pages of user memory in the address space `space` that have to be saved, by ascending
+    /// address.
     ///
     /// # Errors
     /// If they cannot be told.
-    fn pages(&self, space: &Space<'_>) -> Result<Vec<UserAddr>, ReadError>;
+    fn pages(&self, space: &Space<'_>) -> Result<Vec<PresentPage>, ReadError>;
 
     /// Reads the page at `at` of the address space `space`.
     ///
@@ -164,6 +164,22 @@ impl Space<'static> {
             page_tables: None,
             mappings: &[],
         }
+    }
+}
+
+/// A page of user memory.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct PresentPage {
+    /// Its address.
+    pub at: UserAddr,
+    /// What is in it, if other address spaces may have the very page: since a fork nobody has
+    /// written to it.
+    pub digest: Option<Digest>,
+}
+
+impl From<UserAddr> for PresentPage {
+    fn from(at: UserAddr) -> PresentPage {
+        PresentPage { at, digest: None }
     }
 }
 

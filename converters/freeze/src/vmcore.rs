@@ -19,7 +19,7 @@ use crate::error::FreezeError;
 use crate::freeze::{Kernel, Order, Summary, freeze};
 use crate::identify::{IdentifyError, identify};
 use crate::judge::Judge;
-use crate::source::{Content, MemorySource, ReadError, Space};
+use crate::source::{Content, MemorySource, PresentPage, ReadError, Space};
 use crate::symbols::Symbols;
 use crate::walk::Selection;
 use info::Info;
@@ -355,7 +355,7 @@ impl MemorySource for Vmcore {
         self.symbols.symbolise(at)
     }
 
-    fn pages(&self, space: &Space<'_>) -> Result<Vec<UserAddr>, ReadError> {
+    fn pages(&self, space: &Space<'_>) -> Result<Vec<PresentPage>, ReadError> {
         let mut found = Vec::new();
         let mut page = [0; PAGE_SIZE as usize];
         for mapping in space.mappings {
@@ -380,7 +380,7 @@ impl MemorySource for Vmcore {
                             _ => page.iter().any(|byte| *byte != 0),
                         };
                         if saved {
-                            found.push(UserAddr(at));
+                            found.push(UserAddr(at).into());
                         }
                     }
                 }

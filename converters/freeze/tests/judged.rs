@@ -6,8 +6,8 @@ mod frozen;
 
 use frozen::dump;
 use kconv_freeze::{
-    Dump, FreezeError, Judge, Judgement, Kernel, MemorySource, Order, ReadError, Selection, Space,
-    Summary, Unjudged, anything, freeze,
+    Dump, FreezeError, Judge, Judgement, Kernel, MemorySource, Order, PresentPage, ReadError,
+    Selection, Space, Summary, Unjudged, anything, freeze,
 };
 use kconv_image::{Fingerprint, Image, KernelAddr, KernelId, Machine, UserAddr, Value};
 use kernel_structs::releases::Registry;
@@ -50,7 +50,7 @@ impl MemorySource for Counted {
         self.dump.object_size(at)
     }
 
-    fn pages(&self, space: &Space<'_>) -> Result<Vec<UserAddr>, ReadError> {
+    fn pages(&self, space: &Space<'_>) -> Result<Vec<PresentPage>, ReadError> {
         self.asked();
         self.dump.pages(space)
     }

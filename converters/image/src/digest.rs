@@ -25,7 +25,8 @@ impl From<blake3::Hash> for Digest {
 }
 
 impl Digest {
-    pub(crate) fn of(bytes: &[u8]) -> Digest {
+    /// The digest of these bytes.
+    pub fn of(bytes: &[u8]) -> Digest {
         blake3::hash(bytes).into()
     }
 

@@ -1,6 +1,7 @@
 //! What a thaw cannot make as it was, though nothing fails by it: told by name.
 
 use crate::clocks::{Beat, ClockRule};
+use crate::filled::Filled;
 use crate::plan::{LockStyle, Plan, Timer};
 use crate::used::{Policy, users};
 use kconv_freeze::Line;
@@ -53,6 +54,17 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, rule: ClockRule) -> Vec<Dropped>
             "those of this machine; calls that wait are corrected, and a time that a program has \
              computed and kept is not",
         );
+    }
+    let in_common = Filled::by(plan, head).in_common;
+    if in_common > 0 {
+        dropped.push(Dropped {
+            task: None,
+            what: "pages that processes have in common until one writes".to_owned(),
+            instead: format!(
+                "each has its own, {} KiB more in memory",
+                in_common.div_ceil(1 << 10)
+            ),
+        });
     }
     for (id, tasks) in users(plan) {
         let resource = head.resources.get(id.0 as usize);

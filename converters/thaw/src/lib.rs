@@ -10,6 +10,7 @@ mod clocks;
 mod contents;
 mod dropped;
 mod error;
+mod filled;
 mod make;
 mod obstacle;
 mod plan;

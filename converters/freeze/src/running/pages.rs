@@ -4,8 +4,8 @@
 
 use crate::elf::read_some;
 use crate::memory::little_endian;
-use crate::source::{Content, Space};
-use kconv_image::{PAGE_SIZE, UserAddr};
+use crate::source::{Content, PresentPage, Space};
+use kconv_image::{Digest, PAGE_SIZE, UserAddr};
 use std::cell::RefCell;
 use std::fs::File;
 use std::io;
@@ -14,6 +14,7 @@ use std::io;
 const PRESENT: u64 = 1 << 63;
 const SWAPPED: u64 = 1 << 62;
 const OF_FILE: u64 = 1 << 61;
+const EXCLUSIVE: u64 = 1 << 56;
 
 /// How many entries are read at a time.
 const CHUNK: u64 = 1 << 16;
@@ -26,7 +27,7 @@ pub(super) struct UserMemory {
 
 impl UserMemory {
     /// The pages of `space` that have to be saved.
-    pub(super) fn pages(&self, space: &Space<'_>) -> io::Result<Vec<UserAddr>> {
+    pub(super) fn pages(&self, space: &Space<'_>) -> io::Result<Vec<PresentPage>> {
         let mut found = Vec::new();
         if space.mappings.is_empty() {
             return Ok(found);
@@ -45,9 +46,7 @@ impl UserMemory {
                 let read = read_some(&map, entries, 8 * first)?;
                 for (page, entry) in (first..).zip(entries[..read].chunks_exact(8)) {
                     let at = UserAddr(page * PAGE_SIZE);
-                    if self.is_saved(space, mapping.content, at, little_endian(entry))? {
-                        found.push(at);
-                    }
+                    found.extend(self.saved(space, mapping.content, at, little_endian(entry))?);
                 }
                 first += count;
             }
@@ -55,26 +54,36 @@ impl UserMemory {
         Ok(found)
     }
 
-    fn is_saved(
+    /// The page at `at`, if it is to be saved.
+    fn saved(
         &self,
         space: &Space<'_>,
         content: Content,
         at: UserAddr,
         entry: u64,
-    ) -> io::Result<bool> {
+    ) -> io::Result<Option<PresentPage>> {
         let is_there = entry & (PRESENT | SWAPPED) != 0;
-        Ok(match content {
-            Content::Own => is_there && !self.is_zero(space, at)?,
-            Content::OfFile => is_there && entry & OF_FILE == 0,
-            Content::Shared => !self.is_zero(space, at)?,
-            Content::Elsewhere => false,
-        })
-    }
-
-    fn is_zero(&self, space: &Space<'_>, at: UserAddr) -> io::Result<bool> {
+        let is_exclusive = entry & EXCLUSIVE != 0;
+        let (is_wanted, has_to_differ_from_zero) = match content {
+            Content::Own => (is_there, true),
+            Content::OfFile => (is_there && entry & OF_FILE == 0, false),
+            Content::Shared => (true, true),
+            Content::Elsewhere => (false, false),
+        };
+        if !is_wanted {
+            return Ok(None);
+        }
+        if is_exclusive && !has_to_differ_from_zero {
+            return Ok(Some(at.into()));
+        }
         let mut page = [0; PAGE_SIZE as usize];
         self.read(space.process, at, &mut page)?;
-        Ok(page.iter().all(|byte| *byte == 0))
+        if has_to_differ_from_zero && page.iter().all(|byte| *byte == 0) {
+            return Ok(None);
+        }
+        // By what is in it and not by its frame: a page that nobody may write moves to another.
+        let digest = (!is_exclusive).then(|| Digest::of(&page));
+        Ok(Some(PresentPage { at, digest }))
     }
 
     /// Reads the page at `at` of a process.

@@ -9,7 +9,7 @@ mod unions;
 use super::{Selection, Walked, walk};
 use crate::error::Flaw;
 use crate::memory::Memory;
-use crate::source::{MemorySource, ReadError, Space};
+use crate::source::{MemorySource, PresentPage, ReadError, Space};
 use kconv_image::{KernelAddr, UserAddr, Value};
 use kernel_structs::layout::{FieldPath, Layout};
 use kernel_structs::releases::Registry;
@@ -105,7 +105,7 @@ impl MemorySource for Made {
         Some((found.0.clone(), 0))
     }
 
-    fn pages(&self, _: &Space<'_>) -> Result<Vec<UserAddr>, ReadError> {
+    fn pages(&self, _: &Space<'_>) -> Result<Vec<PresentPage>, ReadError> {
         Ok(Vec::new())
     }
 

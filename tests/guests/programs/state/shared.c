@@ -10,6 +10,7 @@
 #define PAGE 4096
 #define NAMED_SIZE (5 * PAGE + 100)
 #define SPARSE_SIZE (1ul << 30)
+#define INHERITED (768 * PAGE)
 
 /* What processes tell each other in memory without a file. */
 struct talk {
@@ -21,6 +22,8 @@ struct talk {
 static struct talk *talk;
 static unsigned char *named, *named_again, *private_part, *read_only, *sparse, *on_disk, *beyond;
 static sem_t *semaphore;
+/* Private, and the same pages in parent and child until one of them writes. */
+static unsigned *inherited;
 static char name[64], other_name[64], semaphore_name[64], sparse_name[64];
 static int by_name, by_other_name;
 
@@ -40,6 +43,21 @@ static int made(const char *path, int flags)
 	return fd;
 }
 
+static void set_inherited(void)
+{
+	inherited = mapped(-1, INHERITED, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
+	for (unsigned i = 0; i < INHERITED / sizeof *inherited; i++)
+		inherited[i] = i * 2654435761u + 1;
+}
+
+static void check_inherited(unsigned own, unsigned value)
+{
+	int wrong = 0;
+	for (unsigned i = 0; i < INHERITED / sizeof *inherited; i++)
+		wrong += inherited[i] != (i == own ? value : i * 2654435761u + 1);
+	SAME("wrong words of memory that parent and child have", wrong, 0);
+}
+
 static void *known_to_child;
 
 static void set_child(void)
@@ -49,11 +67,13 @@ static void set_child(void)
 	known_to_child = mapped(fd, NAMED_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED);
 	close(fd);
 	MUST(munmap(named, NAMED_SIZE));
+	inherited[5000] = 1;
 }
 
 static void check_child(void)
 {
 	unsigned char *seen = known_to_child;
+	check_inherited(5000, 1);
 	SAME("what the parent writes to a file in memory", seen[17], 201);
 	seen[PAGE + 18] = 202;
 	pthread_mutex_lock(&talk->mutex);
@@ -102,6 +122,7 @@ static void set(void)
 	mkdir("/dev/shm", 01777);
 	set_talk();
 	set_named();
+	set_inherited();
 	snprintf(semaphore_name, sizeof semaphore_name, "/state-%d", getpid());
 	semaphore = sem_open(semaphore_name, O_CREAT | O_EXCL, 0600, 3);
 	must(semaphore != SEM_FAILED, __FILE__, "sem_open");
@@ -111,17 +132,18 @@ static void set(void)
 	sparse = mapped(fd, SPARSE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED);
 	sparse[SPARSE_SIZE / 2] = 5;
 	close(fd);
-	fd = made("mapped", O_RDWR);
+	fd = made("shared whole", O_RDWR);
 	MUST(ftruncate(fd, 2 * PAGE));
 	on_disk = mapped(fd, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
 	memset(on_disk, 7, PAGE);
 	close(fd);
-	fd = made("short", O_RDWR);
+	fd = made("shared short", O_RDWR);
 	MUST(ftruncate(fd, PAGE));
 	beyond = mapped(fd, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
 	beyond[0] = 8;
 	close(fd);
 	start_children(&child, 1);
+	inherited[9000] = 2;
 }
 
 static void check_named(void)
@@ -154,6 +176,7 @@ static void check(void)
 	int wrong = 0, value = -1;
 	struct stat of;
 	check_named();
+	check_inherited(9000, 2);
 	for (unsigned i = 0; i < sizeof talk->rest; i++)
 		wrong += (unsigned char)talk->rest[i] != byte_at(i);
 	SAME("wrong bytes of memory without a file", wrong, 0);

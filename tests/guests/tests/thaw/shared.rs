@@ -52,7 +52,8 @@ fn frozen(guest: &mut Guest, name: &str) -> u32 {
     ));
     let said = said.unwrap();
     println!("{said}");
-    // A file of 1 GiB with one page in it, and memory that three mappings have.
+    // A file of 1 GiB with one page in it, memory that three mappings have, and 3 MiB of which parent and
+    // child have all pages but two in common.
     let size: u64 = said.lines().last().unwrap().trim().parse().unwrap();
     assert!(size < 4 << 20, "{size}");
     pid
