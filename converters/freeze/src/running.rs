@@ -8,6 +8,7 @@ mod pages;
 mod settle;
 mod stop;
 mod tasks;
+mod traces;
 
 pub use cgroups::{cgroup_limits, cgroup_root};
 pub use error::StopError;
@@ -31,6 +32,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 use stop::{Stopped, Why};
+use traces::Traces;
 
 const KCORE: &str = "/proc/kcore";
 const KALLSYMS: &str = "/proc/kallsyms";
@@ -51,12 +53,14 @@ pub enum Chosen<'a> {
 }
 
 /// What becomes of the tasks once the image is safe on disk.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum Afterwards {
+pub enum Afterwards<'a> {
     /// They run on, as if nothing had been.
     RunOn,
-    /// They are killed.
+    /// They are killed. What others would see of that is refused before.
     Kill,
+    /// They are killed if this says so when the image is on disk and they still stand, and run on
+    /// otherwise.
+    KillIf(&'a mut dyn FnMut() -> bool),
 }
 
 /// What a freeze of running tasks did.
@@ -135,15 +139,15 @@ impl RunningError {
     }
 }
 
-/// Saves the chosen processes in an image at `destination`, if `judge` has nothing against it. What
-/// becomes of them `afterwards` says when the image is on disk and they still stand.
+/// Saves the chosen processes in an image at `destination`, if `judge` has nothing against it.
 ///
 /// # Errors
-/// If they cannot be saved; then there is no image, and they run on.
+/// If they cannot be saved; then there is no image, and they run on. They also run on if it shows
+/// when the image is whole that they cannot be killed ([`StopError::Kept`]).
 pub fn freeze_running(
     chosen: Chosen<'_>,
     judge: &mut Judge<'_>,
-    afterwards: impl FnOnce() -> Afterwards,
+    afterwards: Afterwards<'_>,
     destination: &Path,
 ) -> Result<Frozen, RunningError> {
     let running = Running::open()?;
@@ -163,6 +167,12 @@ pub fn freeze_running(
     };
     let tasks = task_addresses(memory, &map, &selection);
     let tasks = tasks.map_err(|finding| FreezeError::Refused(vec![*finding]))?;
+    let traces = match afterwards {
+        Afterwards::RunOn => Traces::default(),
+        Afterwards::Kill | Afterwards::KillIf(_) => {
+            traces::traces(memory, &tasks, |thread| stopped.process(thread as i32))
+        }
+    };
     let changes = settle::changes(&live, &tasks, &stopped, &running);
     running.settled.replace(changes);
     let kernel = Kernel {
@@ -190,10 +200,16 @@ pub fn freeze_running(
         judge,
         destination,
     };
-    let summary = freeze_moving(&running, &kernel, order, moving.collect())?;
-    let pause = match afterwards() {
-        Afterwards::RunOn => stopped.run_on(),
-        Afterwards::Kill => stopped.kill(),
+    let Traces { lists, findings } = traces;
+    let summary = freeze_moving(&running, &kernel, order, moving.collect(), findings)?;
+    let is_killed = match afterwards {
+        Afterwards::RunOn => false,
+        Afterwards::Kill => true,
+        Afterwards::KillIf(decide) => decide(),
+    };
+    let pause = match is_killed {
+        true => stopped.kill(&lists)?,
+        false => stopped.run_on(),
     };
     Ok(Frozen { summary, pause })
 }
