@@ -23,6 +23,8 @@ mod linux24;
 mod linux6;
 mod memory;
 mod pages;
+mod paging;
+mod physical;
 mod places;
 mod registered;
 mod resources;
@@ -31,6 +33,7 @@ mod slots;
 mod source;
 mod symbols;
 mod vmcore;
+mod vmcoreinfo;
 mod walk;
 
 pub use dump::{Dump, DumpError, Meta};

@@ -19,8 +19,11 @@ use crate::freeze::{Kernel, Moving, Order, Summary, freeze_moving};
 use crate::identify::{Identified, IdentifyError, identify};
 use crate::judge::Judge;
 use crate::memory::Memory;
+use crate::paging::PageTables;
+use crate::physical::Segments;
 use crate::source::{MemorySource, ReadError, Space, Standing};
 use crate::symbols::Symbols;
+use crate::vmcoreinfo::Info;
 use crate::walk::{Selection, task_addresses};
 use kconv_image::{KernelAddr, Machine, PAGE_SIZE, UserAddr, Value};
 use pages::UserMemory;
@@ -220,6 +223,10 @@ pub(crate) struct Running {
     /// By address.
     loads: Vec<Load>,
     vmcoreinfo: Option<Vec<u8>>,
+    /// The same memory by physical address.
+    physical: Segments,
+    /// Where in it page tables lead, if the kernel says of what kind they are.
+    tables: Option<PageTables>,
     symbols: Symbols,
     user: UserMemory,
     /// What was changed in the tasks by stopping them, as it was before.
@@ -232,7 +239,14 @@ impl Running {
         let kcore = File::open(KCORE).map_err(failed)?;
         let Core { mut loads, notes } = elf::read(&kcore)?;
         loads.sort_by_key(|load| load.virt);
+        // What lies at no physical address has the highest (fs/proc/kcore.c: read_kcore).
+        let physical = loads.iter().filter(|load| load.phys != u64::MAX);
+        let physical = physical.copied().collect();
+        let physical = Segments::new(File::open(KCORE).map_err(failed)?, physical);
         let vmcoreinfo = notes.into_iter().find(|note| note.owner == "VMCOREINFO");
+        let vmcoreinfo = vmcoreinfo.map(|note| note.bytes);
+        let info = vmcoreinfo.as_deref().map(Info::parse);
+        let tables = info.and_then(|info| PageTables::of(&info).ok());
         let text = std::fs::read_to_string(KALLSYMS)
             .map_err(|source| open_error(KALLSYMS, "CONFIG_KALLSYMS", source))?;
         let symbols = Symbols::parse(&text);
@@ -242,7 +256,9 @@ impl Running {
         Ok(Running {
             kcore,
             loads,
-            vmcoreinfo: vmcoreinfo.map(|note| note.bytes),
+            vmcoreinfo,
+            physical,
+            tables,
             symbols,
             user: UserMemory::default(),
             settled: RefCell::default(),
@@ -334,7 +350,14 @@ impl MemorySource for Running {
     }
 
     fn pages(&self, space: &Space<'_>) -> Result<Vec<UserAddr>, ReadError> {
-        Ok(self.user.pages(space)?)
+        let occupied = match (&self.tables, space.page_tables) {
+            (Some(tables), Some(pgd)) => {
+                let process = space.process;
+                Some(pages::occupied(&self.physical, tables, process, pgd)?)
+            }
+            _ => None,
+        };
+        Ok(self.user.pages(space, occupied.as_deref())?)
     }
 
     fn read_page(
