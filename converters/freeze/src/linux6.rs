@@ -33,6 +33,8 @@ use crate::resources::Resources;
 use crate::source::Mapping;
 use crate::walk::Walked;
 use kconv_image::{Clocks, CoreNote, KernelAddr, ObjectId, Resource, ResourceId, Value};
+use mappings::Vmas;
+use std::cell::OnceCell;
 
 /// Size of a kernel stack (`arch/x86/include/asm/page_64_types.h`, without KASAN).
 const THREAD_SIZE: u64 = 16384;
@@ -41,6 +43,8 @@ const THREAD_SIZE: u64 = 16384;
 pub(crate) struct Linux6<'w> {
     walked: &'w Walked<'w>,
     resources: Resources,
+    /// The VMAs of each address space, once they were asked for.
+    vmas: OnceCell<Vmas>,
     /// The mounts that the first tasks see.
     mount_namespace: Option<KernelAddr>,
 }
@@ -55,6 +59,7 @@ impl<'w> Linux6<'w> {
         Ok(Linux6 {
             walked,
             resources: Resources::default(),
+            vmas: OnceCell::new(),
             mount_namespace: memory.read("nsproxy", first)?.pointer("mnt_ns")?,
         })
     }

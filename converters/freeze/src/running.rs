@@ -176,7 +176,8 @@ pub fn freeze_running(
             traces::traces(memory, &tasks, |thread| stopped.process(thread as i32))
         }
     };
-    let changes = settle::changes(&live, &tasks, &stopped, &running);
+    let mut changes = settle::changes(&live, &tasks, &stopped, &running);
+    changes.sort_by_key(|(at, _)| *at);
     running.settled.replace(changes);
     let kernel = Kernel {
         layout: &layout,
@@ -229,7 +230,7 @@ pub(crate) struct Running {
     tables: Option<PageTables>,
     symbols: Symbols,
     user: UserMemory,
-    /// What was changed in the tasks by stopping them, as it was before.
+    /// What was changed in the tasks by stopping them, as it was before, by address.
     settled: RefCell<Vec<(KernelAddr, Vec<u8>)>>,
 }
 
@@ -316,7 +317,8 @@ impl MemorySource for Running {
         if read_some(&self.kcore, into, load.offset + skip)? < into.len() {
             return Err(missing());
         }
-        for (start, bytes) in self.settled.borrow().iter() {
+        let settled = self.settled.borrow();
+        for (start, bytes) in around(&settled, at.0, into.len()) {
             overlay(at.0, into, start.0, bytes);
         }
         Ok(())
@@ -385,6 +387,14 @@ impl MemorySource for Running {
     }
 }
 
+/// Those of `changes`, which are sorted and of eight bytes at most, that may lie in `size` bytes at `at`: there are
+/// some for each thread, and each thread is read.
+fn around(changes: &[(KernelAddr, Vec<u8>)], at: u64, size: usize) -> &[(KernelAddr, Vec<u8>)] {
+    let from = |least: u64| changes.partition_point(|(start, _)| start.0 < least);
+    let last = from(at.saturating_add(size as u64));
+    &changes[from(at.saturating_sub(7)).min(last)..last]
+}
+
 /// Puts what of `bytes` at `start` lies in `into`, read at `at`, in its place.
 fn overlay(at: u64, into: &mut [u8], start: u64, bytes: &[u8]) {
     for (index, byte) in (start..).zip(bytes) {
@@ -413,6 +423,35 @@ mod tests {
             let mut into = [0; 4];
             overlay(10, &mut into, start, &[1, 2]);
             assert_eq!(into, expected, "{start}");
+        }
+    }
+
+    #[test]
+    fn only_changes_that_can_meet_are_laid_over() {
+        let changes: Vec<(KernelAddr, Vec<u8>)> = [0, 1, 9, 14, 16, 30]
+            .map(|at| (KernelAddr(at), vec![1; 8]))
+            .to_vec();
+        let met = |at, size| -> Vec<u64> {
+            let met = around(&changes, at, size).iter();
+            met.map(|(start, _)| start.0).collect()
+        };
+        assert_eq!(met(8, 8), [1, 9, 14]);
+        assert_eq!(met(0, 1), [0]);
+        assert_eq!(met(23, 7), [16]);
+        assert_eq!(met(24, 6), [] as [u64; 0]);
+        assert_eq!(met(u64::MAX - 3, 8), [] as [u64; 0]);
+        // All that are left out would have changed nothing.
+        for at in 0..40 {
+            for size in 0..10 {
+                let (mut all, mut some) = (vec![0; size], vec![0; size]);
+                for (start, bytes) in &changes {
+                    overlay(at, &mut all, start.0, bytes);
+                }
+                for (start, bytes) in around(&changes, at, size) {
+                    overlay(at, &mut some, start.0, bytes);
+                }
+                assert_eq!(all, some, "{size} bytes at {at}");
+            }
         }
     }
 

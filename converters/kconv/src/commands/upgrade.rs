@@ -81,7 +81,7 @@ pub(crate) fn run(arguments: &Upgrade) -> Result<(), Failure> {
             if converted.is_some() {
                 remove(&[&frozen, &arguments.image])?;
             }
-            return Err(kept.explain(error).into());
+            return Err(kept.explain(error));
         }
     };
     let report: Option<Report> = match converted.transpose() {
