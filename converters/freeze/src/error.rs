@@ -331,6 +331,12 @@ pub enum Flaw {
     /// A thaw would refuse it.
     #[error("{}", .0.text)]
     NotThawed(Judgement),
+    /// The end of the task would be seen by others.
+    #[error("{what} keeps it from being killed: others would see its end")]
+    LeavesTrace {
+        /// By what they would see it.
+        what: String,
+    },
     /// A resource of a kind that nobody can describe.
     #[error("nobody knows how to describe a resource of kind {kind}")]
     UnknownKind {
@@ -405,6 +411,7 @@ impl Flaw {
             Flaw::NotCarried { .. }
             | Flaw::OtherEnd { .. }
             | Flaw::InNamespace { .. }
+            | Flaw::LeavesTrace { .. }
             | Flaw::NotThawed(_) => true,
             other => other.is_cause(),
         }
@@ -469,6 +476,9 @@ impl Finding {
             }
             Flaw::OtherEnd { .. } => {
                 "freeze the processes at the other end with it (`kconv freeze --tree`)"
+            }
+            Flaw::LeavesTrace { .. } => {
+                "let the program give it up before the freeze, or freeze the task without killing it"
             }
             Flaw::Traced { .. } => "let the debugger detach first",
             Flaw::Stuck { .. } => "wait until its disk or network answers, and try again",

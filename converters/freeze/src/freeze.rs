@@ -83,15 +83,17 @@ pub fn freeze(
     kernel: &Kernel<'_>,
     order: Order<'_>,
 ) -> Result<Summary, FreezeError> {
-    freeze_moving(source, kernel, order, Vec::new())
+    freeze_moving(source, kernel, order, Vec::new(), Vec::new())
 }
 
-/// As [`freeze`], of tasks of which some do not stand still, and are refused for that.
+/// As [`freeze`], of tasks of which some do not stand still, and are refused for that, and for what
+/// else was `found` of them.
 pub(crate) fn freeze_moving(
     source: &dyn MemorySource,
     kernel: &Kernel<'_>,
     order: Order<'_>,
     moving: Vec<Moving>,
+    found: Vec<Finding>,
 ) -> Result<Summary, FreezeError> {
     let family = Known::named(&kernel.map.family)?;
     let machine = kernel.machine;
@@ -132,6 +134,7 @@ pub(crate) fn freeze_moving(
         .of(&walked)
         .and_then(|family| describe(&walked, family, hz, kernel, &mut findings));
     add_moving(&walked, moving, &mut findings);
+    findings.extend(found);
     let mut described = match described {
         Ok(described) => described,
         // What is wrong with one object explains it, if there is such a thing.

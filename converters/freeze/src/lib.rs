@@ -24,6 +24,8 @@ mod linux24;
 mod linux6;
 mod memory;
 mod pages;
+mod paging;
+mod physical;
 mod places;
 mod registered;
 mod resources;
@@ -32,6 +34,7 @@ mod slots;
 mod source;
 mod symbols;
 mod vmcore;
+mod vmcoreinfo;
 mod walk;
 
 pub use dump::{Dump, DumpError, Meta};

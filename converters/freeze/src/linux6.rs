@@ -34,6 +34,8 @@ use crate::resources::Resources;
 use crate::source::{FileOf, Mapping};
 use crate::walk::Walked;
 use kconv_image::{Clocks, CoreNote, KernelAddr, ObjectId, Resource, ResourceId, Value};
+use mappings::Vmas;
+use std::cell::OnceCell;
 
 /// Size of a kernel stack (`arch/x86/include/asm/page_64_types.h`, without KASAN).
 const THREAD_SIZE: u64 = 16384;
@@ -42,6 +44,8 @@ const THREAD_SIZE: u64 = 16384;
 pub(crate) struct Linux6<'w> {
     walked: &'w Walked<'w>,
     resources: Resources,
+    /// The VMAs of each address space, once they were asked for.
+    vmas: OnceCell<Vmas>,
     /// The mounts that the first tasks see.
     mount_namespace: Option<KernelAddr>,
 }
@@ -56,6 +60,7 @@ impl<'w> Linux6<'w> {
         Ok(Linux6 {
             walked,
             resources: Resources::default(),
+            vmas: OnceCell::new(),
             mount_namespace: memory.read("nsproxy", first)?.pointer("mnt_ns")?,
         })
     }

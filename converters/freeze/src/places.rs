@@ -204,6 +204,11 @@ impl<'a> SavedTypes<'a> {
         Rc::clone(&self.types[index])
     }
 
+    /// The type of this name, if it was met.
+    pub(crate) fn known(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
     /// Names of all types, in the order in which they were met.
     pub(crate) fn names(&self) -> Vec<String> {
         self.types.iter().map(|ty| ty.name.clone()).collect()

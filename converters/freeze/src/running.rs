@@ -9,6 +9,7 @@ mod pages;
 mod settle;
 mod stop;
 mod tasks;
+mod traces;
 
 pub use cgroups::{cgroup_limits, cgroup_root};
 pub use error::StopError;
@@ -19,8 +20,11 @@ use crate::freeze::{Kernel, Moving, Order, Summary, freeze_moving};
 use crate::identify::{Identified, IdentifyError, identify};
 use crate::judge::Judge;
 use crate::memory::Memory;
+use crate::paging::PageTables;
+use crate::physical::Segments;
 use crate::source::{FileOf, MemorySource, PresentPage, ReadError, Space, Standing};
 use crate::symbols::Symbols;
+use crate::vmcoreinfo::Info;
 use crate::walk::{Selection, task_addresses};
 use files::Files;
 use kconv_image::{KernelAddr, Machine, PAGE_SIZE, UserAddr, Value};
@@ -34,6 +38,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 use stop::{Stopped, Why};
+use traces::Traces;
 
 const KCORE: &str = "/proc/kcore";
 const KALLSYMS: &str = "/proc/kallsyms";
@@ -54,12 +59,14 @@ pub enum Chosen<'a> {
 }
 
 /// What becomes of the tasks once the image is safe on disk.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum Afterwards {
+pub enum Afterwards<'a> {
     /// They run on, as if nothing had been.
     RunOn,
-    /// They are killed.
+    /// They are killed. What others would see of that is refused before.
     Kill,
+    /// They are killed if this says so when the image is on disk and they still stand, and run on
+    /// otherwise.
+    KillIf(&'a mut dyn FnMut() -> bool),
 }
 
 /// What a freeze of running tasks did.
@@ -138,15 +145,15 @@ impl RunningError {
     }
 }
 
-/// Saves the chosen processes in an image at `destination`, if `judge` has nothing against it. What
-/// becomes of them `afterwards` says when the image is on disk and they still stand.
+/// Saves the chosen processes in an image at `destination`, if `judge` has nothing against it.
 ///
 /// # Errors
-/// If they cannot be saved; then there is no image, and they run on.
+/// If they cannot be saved; then there is no image, and they run on. They also run on if it shows
+/// when the image is whole that they cannot be killed ([`StopError::Kept`]).
 pub fn freeze_running(
     chosen: Chosen<'_>,
     judge: &mut Judge<'_>,
-    afterwards: impl FnOnce() -> Afterwards,
+    afterwards: Afterwards<'_>,
     destination: &Path,
 ) -> Result<Frozen, RunningError> {
     let running = Running::open()?;
@@ -166,7 +173,14 @@ pub fn freeze_running(
     };
     let tasks = task_addresses(memory, &map, &selection);
     let tasks = tasks.map_err(|finding| FreezeError::Refused(vec![*finding]))?;
-    let changes = settle::changes(&live, &tasks, &stopped, &running);
+    let traces = match afterwards {
+        Afterwards::RunOn => Traces::default(),
+        Afterwards::Kill | Afterwards::KillIf(_) => {
+            traces::traces(memory, &tasks, |thread| stopped.process(thread as i32))
+        }
+    };
+    let mut changes = settle::changes(&live, &tasks, &stopped, &running);
+    changes.sort_by_key(|(at, _)| *at);
     running.settled.replace(changes);
     let kernel = Kernel {
         layout: &layout,
@@ -193,10 +207,16 @@ pub fn freeze_running(
         judge,
         destination,
     };
-    let summary = freeze_moving(&running, &kernel, order, moving.collect())?;
-    let pause = match afterwards() {
-        Afterwards::RunOn => stopped.run_on(),
-        Afterwards::Kill => stopped.kill(),
+    let Traces { lists, findings } = traces;
+    let summary = freeze_moving(&running, &kernel, order, moving.collect(), findings)?;
+    let is_killed = match afterwards {
+        Afterwards::RunOn => false,
+        Afterwards::Kill => true,
+        Afterwards::KillIf(decide) => decide(),
+    };
+    let pause = match is_killed {
+        true => stopped.kill(&lists)?,
+        false => stopped.run_on(),
     };
     Ok(Frozen { summary, pause })
 }
@@ -207,10 +227,14 @@ pub(crate) struct Running {
     /// By address.
     loads: Vec<Load>,
     vmcoreinfo: Option<Vec<u8>>,
+    /// The same memory by physical address.
+    physical: Segments,
+    /// Where in it page tables lead, if the kernel says of what kind they are.
+    tables: Option<PageTables>,
     symbols: Symbols,
     user: UserMemory,
     files: Files,
-    /// What was changed in the tasks by stopping them, as it was before.
+    /// What was changed in the tasks by stopping them, as it was before, by address.
     settled: RefCell<Vec<(KernelAddr, Vec<u8>)>>,
 }
 
@@ -220,7 +244,14 @@ impl Running {
         let kcore = File::open(KCORE).map_err(failed)?;
         let Core { mut loads, notes } = elf::read(&kcore)?;
         loads.sort_by_key(|load| load.virt);
+        // What lies at no physical address has the highest (fs/proc/kcore.c: read_kcore).
+        let physical = loads.iter().filter(|load| load.phys != u64::MAX);
+        let physical = physical.copied().collect();
+        let physical = Segments::new(File::open(KCORE).map_err(failed)?, physical);
         let vmcoreinfo = notes.into_iter().find(|note| note.owner == "VMCOREINFO");
+        let vmcoreinfo = vmcoreinfo.map(|note| note.bytes);
+        let info = vmcoreinfo.as_deref().map(Info::parse);
+        let tables = info.and_then(|info| PageTables::of(&info).ok());
         let text = std::fs::read_to_string(KALLSYMS)
             .map_err(|source| open_error(KALLSYMS, "CONFIG_KALLSYMS", source))?;
         let symbols = Symbols::parse(&text);
@@ -230,7 +261,9 @@ impl Running {
         Ok(Running {
             kcore,
             loads,
-            vmcoreinfo: vmcoreinfo.map(|note| note.bytes),
+            vmcoreinfo,
+            physical,
+            tables,
             symbols,
             user: UserMemory::default(),
             files: Files::default(),
@@ -289,7 +322,8 @@ impl MemorySource for Running {
         if read_some(&self.kcore, into, load.offset + skip)? < into.len() {
             return Err(missing());
         }
-        for (start, bytes) in self.settled.borrow().iter() {
+        let settled = self.settled.borrow();
+        for (start, bytes) in around(&settled, at.0, into.len()) {
             overlay(at.0, into, start.0, bytes);
         }
         Ok(())
@@ -339,7 +373,14 @@ impl MemorySource for Running {
     }
 
     fn pages(&self, space: &Space<'_>) -> Result<Vec<PresentPage>, ReadError> {
-        Ok(self.user.pages(space)?)
+        let occupied = match (&self.tables, space.page_tables) {
+            (Some(tables), Some(pgd)) => {
+                let process = space.process;
+                Some(pages::occupied(&self.physical, tables, process, pgd)?)
+            }
+            _ => None,
+        };
+        Ok(self.user.pages(space, occupied.as_deref())?)
     }
 
     fn read_page(
@@ -365,6 +406,14 @@ impl MemorySource for Running {
             Value::Text("running kernel".to_owned()),
         )]
     }
+}
+
+/// Those of `changes`, which are sorted and of eight bytes at most, that may lie in `size` bytes at `at`: there are
+/// some for each thread, and each thread is read.
+fn around(changes: &[(KernelAddr, Vec<u8>)], at: u64, size: usize) -> &[(KernelAddr, Vec<u8>)] {
+    let from = |least: u64| changes.partition_point(|(start, _)| start.0 < least);
+    let last = from(at.saturating_add(size as u64));
+    &changes[from(at.saturating_sub(7)).min(last)..last]
 }
 
 /// Puts what of `bytes` at `start` lies in `into`, read at `at`, in its place.
@@ -395,6 +444,35 @@ mod tests {
             let mut into = [0; 4];
             overlay(10, &mut into, start, &[1, 2]);
             assert_eq!(into, expected, "{start}");
+        }
+    }
+
+    #[test]
+    fn only_changes_that_can_meet_are_laid_over() {
+        let changes: Vec<(KernelAddr, Vec<u8>)> = [0, 1, 9, 14, 16, 30]
+            .map(|at| (KernelAddr(at), vec![1; 8]))
+            .to_vec();
+        let met = |at, size| -> Vec<u64> {
+            let met = around(&changes, at, size).iter();
+            met.map(|(start, _)| start.0).collect()
+        };
+        assert_eq!(met(8, 8), [1, 9, 14]);
+        assert_eq!(met(0, 1), [0]);
+        assert_eq!(met(23, 7), [16]);
+        assert_eq!(met(24, 6), [] as [u64; 0]);
+        assert_eq!(met(u64::MAX - 3, 8), [] as [u64; 0]);
+        // All that are left out would have changed nothing.
+        for at in 0..40 {
+            for size in 0..10 {
+                let (mut all, mut some) = (vec![0; size], vec![0; size]);
+                for (start, bytes) in &changes {
+                    overlay(at, &mut all, start.0, bytes);
+                }
+                for (start, bytes) in around(&changes, at, size) {
+                    overlay(at, &mut some, start.0, bytes);
+                }
+                assert_eq!(all, some, "{size} bytes at {at}");
+            }
         }
     }
 

@@ -5,12 +5,9 @@
 //! tables, symbols in its own table of symbols, types in its own type information; where those
 //! are, the kernel's `VMCOREINFO` tells.
 
-mod info;
 mod kallsyms;
 mod kdump;
 mod modules;
-mod paging;
-mod physical;
 
 pub use kdump::KdumpError;
 
@@ -19,13 +16,13 @@ use crate::error::FreezeError;
 use crate::freeze::{Kernel, Order, Summary, freeze};
 use crate::identify::{IdentifyError, identify};
 use crate::judge::Judge;
+use crate::paging::{Leaf, PageTables};
+use crate::physical::{Physical, Segments};
 use crate::source::{Content, MemorySource, PresentPage, ReadError, Space};
 use crate::symbols::Symbols;
+use crate::vmcoreinfo::Info;
 use crate::walk::Selection;
-use info::Info;
 use kconv_image::{KernelAddr, Machine, PAGE_SIZE, UserAddr, Value};
-use paging::{Leaf, PageTables};
-use physical::{Physical, Segments};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
@@ -231,13 +228,7 @@ impl Vmcore {
             path: path.to_owned(),
             key: key.to_owned(),
         };
-        let number = |key: &str| info.number(key).ok_or_else(|| lacks(key));
-        let tables = PageTables::new(
-            number("SYMBOL(init_top_pgt)")?,
-            number("NUMBER(phys_base)")?,
-            info.number("NUMBER(pgtable_l5_enabled)") == Some(1),
-            info.number("NUMBER(sme_mask)").unwrap_or(0),
-        );
+        let tables = PageTables::of(&info).map_err(lacks)?;
         let mut dump = Vmcore {
             physical,
             info,
@@ -293,11 +284,7 @@ impl Vmcore {
             at: UserAddr(at),
         };
         let root = space.page_tables.ok_or(missing)?;
-        let root = self.tables.translate(&*self.physical, root.0)?;
-        let root = root.ok_or(ReadError::Missing {
-            at: space.page_tables.unwrap_or_default(),
-            size: PAGE_SIZE,
-        })?;
+        let root = self.tables.root_of(&*self.physical, root)?;
         self.tables.walk(&*self.physical, root, at)
     }
 

@@ -61,6 +61,8 @@ pub(crate) struct Walked<'a> {
     /// How many of the objects, from the first on, are tasks.
     pub(crate) tasks: usize,
     by_address: BTreeMap<KernelAddr, usize>,
+    /// The objects of each type, in their order.
+    by_type: BTreeMap<usize, Vec<usize>>,
     /// Arrays inside other objects whose elements were looked at: address, type, number.
     inside: BTreeSet<(KernelAddr, usize, u32)>,
     pub(crate) findings: Vec<Finding>,
@@ -98,6 +100,7 @@ impl<'a> Walked<'a> {
             objects: Vec::new(),
             tasks: 0,
             by_address: BTreeMap::new(),
+            by_type: BTreeMap::new(),
             inside: BTreeSet::new(),
             findings: Vec::new(),
         }
@@ -322,7 +325,9 @@ impl<'a> Walked<'a> {
     }
 
     fn push(&mut self, ty: usize, count: u32, at: KernelAddr, owner: usize, bytes: Vec<u8>) {
-        self.by_address.insert(at, self.objects.len());
+        let number = self.objects.len();
+        self.by_address.insert(at, number);
+        self.by_type.entry(ty).or_default().push(number);
         self.objects.push(Saved {
             ty,
             count,
@@ -388,9 +393,9 @@ impl<'a> Walked<'a> {
     }
 
     /// The objects of type `ty`, in their order.
-    pub(crate) fn objects_of<'s>(&'s self, ty: &'s str) -> impl Iterator<Item = usize> + 's {
-        let of_type = move |number: &usize| self.types.get(self.objects[*number].ty).name == ty;
-        (0..self.objects.len()).filter(of_type)
+    pub(crate) fn objects_of(&self, ty: &str) -> impl Iterator<Item = usize> + '_ {
+        let of_type = self.types.known(ty).and_then(|ty| self.by_type.get(&ty));
+        of_type.into_iter().flatten().copied()
     }
 
     /// The task in whose memory, kernel stack included, `at` lies.

@@ -6,6 +6,8 @@ use kconv_image::{
     Image, ImageError, KernelAddr, ObjectId, Resource, ResourceId, SlotTarget, Value,
 };
 use kernel_structs::layout::{FieldPath, Layout, PathError, Resolved, Type, TypeId};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 /// The longest list that is believed: there are no more tasks, signals or mappings than this.
 const LIST_LIMIT: usize = 1 << 20;
@@ -94,6 +96,8 @@ pub(crate) struct View<'i> {
     pub(crate) image: &'i Image,
     layout: &'i Layout,
     bytes: Vec<Vec<u8>>,
+    /// The constants that were asked for: a layout is searched for each, and each mapping asks for some.
+    constants: RefCell<BTreeMap<String, Option<i128>>>,
 }
 
 /// A structure in an object: the object itself, or a part of it.
@@ -116,6 +120,7 @@ impl<'i> View<'i> {
             image,
             layout,
             bytes,
+            constants: RefCell::default(),
         })
     }
 
@@ -176,7 +181,13 @@ impl<'i> View<'i> {
 
     /// The value of a constant of the kernel, if it has it.
     pub(crate) fn constant(&self, name: &str) -> Option<i128> {
-        self.layout.constant(name)
+        let mut known = self.constants.borrow_mut();
+        if let Some(value) = known.get(name) {
+            return *value;
+        }
+        let value = self.layout.constant(name);
+        known.insert(name.to_owned(), value);
+        value
     }
 
     fn too_short(&self, place: Place, path: &str) -> DecodeError {

@@ -1,4 +1,5 @@
-/* kept swapped|huge|filtered: memory that was swapped out, memory of huge pages, or a seccomp filter.
+/* kept plain|swapped|huge|filtered|reserved: memory that was swapped out, memory of huge pages, a seccomp
+ * filter, or memory in the middle of 400 GiB that are only reserved.
  *
  * Prints "ready" and where the memory begins, waits for SIGUSR1, and prints "ok" if all is as it was.
  */
@@ -20,6 +21,7 @@
 
 #define HUGE ((size_t)2 << 20)
 #define SIZE (2 * HUGE)
+#define RESERVED ((size_t)400 << 30)
 
 static void must(long result, const char *what)
 {
@@ -81,12 +83,24 @@ static void filter(void)
 	must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program), "seccomp");
 }
 
+/* Memory that is mapped and not touched. */
+static unsigned char *map(size_t size, int may)
+{
+	unsigned char *at = mmap(NULL, size, may, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	must(at == MAP_FAILED ? -1 : 0, "mmap");
+	return at;
+}
+
 int main(int argc, char **argv)
 {
 	const char *how = argc > 1 ? argv[1] : "";
-	unsigned char *room = mmap(NULL, SIZE + HUGE, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	must(room == MAP_FAILED ? -1 : 0, "mmap");
+	unsigned char *room;
+	if (!strcmp(how, "reserved")) {
+		room = map(RESERVED, PROT_NONE) + RESERVED / 2;
+		must(mprotect(room, SIZE + HUGE, PROT_READ | PROT_WRITE), "mprotect");
+	} else {
+		room = map(SIZE + HUGE, PROT_READ | PROT_WRITE);
+	}
 	unsigned char *at = (unsigned char *)(((uintptr_t)room + HUGE - 1) & -HUGE);
 	if (!strcmp(how, "huge")) {
 		compact();

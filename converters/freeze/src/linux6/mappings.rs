@@ -7,7 +7,9 @@ use crate::error::{Fault, Flaw};
 use crate::memory::View;
 use crate::resources::Attributes;
 use crate::source::{Content, Mapping};
+use crate::walk::Walked;
 use kconv_image::{KernelAddr, PAGE_SIZE, UserAddr, Value};
+use std::collections::BTreeMap;
 
 /// Bits of `vm_area_struct.vm_flags` (`include/linux/mm.h`).
 const VM_READ: u64 = 1;
@@ -29,19 +31,39 @@ enum Special {
     Vvar,
 }
 
+/// The VMAs of each address space, which are objects, by the address of its `mm_struct` and their own first
+/// address.
+pub(super) type Vmas = BTreeMap<u64, Vec<usize>>;
+
+/// All VMAs of the image.
+fn all_vmas(walked: &Walked<'_>) -> Result<Vmas, Fault> {
+    let mut vmas: BTreeMap<u64, Vec<(u64, usize)>> = BTreeMap::new();
+    for vma in walked.objects_of("vm_area_struct") {
+        let view = walked.view(vma)?;
+        let of_mm = vmas.entry(view.unsigned("vm_mm")?).or_default();
+        of_mm.push((view.unsigned("vm_start")?, vma));
+    }
+    let ordered = |mut of_mm: Vec<(u64, usize)>| {
+        of_mm.sort();
+        of_mm.into_iter().map(|(_, vma)| vma).collect()
+    };
+    let vmas = vmas.into_iter();
+    Ok(vmas.map(|(mm, of_mm)| (mm, ordered(of_mm))).collect())
+}
+
 impl Linux6<'_> {
     /// The VMAs of the `mm_struct` that is object `mm`, by ascending address.
     pub(super) fn vmas(&self, mm: usize) -> Result<Vec<View<'_>>, Fault> {
-        let owner = self.walked.objects[mm].at.0;
-        let mut vmas = Vec::new();
-        for vma in self.walked.objects_of("vm_area_struct") {
-            let view = self.walked.view(vma)?;
-            if view.unsigned("vm_mm")? == owner {
-                vmas.push((view.unsigned("vm_start")?, view));
+        let all = match self.vmas.get() {
+            Some(all) => all,
+            None => {
+                let all = all_vmas(self.walked)?;
+                self.vmas.get_or_init(|| all)
             }
-        }
-        vmas.sort_by_key(|(start, _)| *start);
-        Ok(vmas.into_iter().map(|(_, vma)| vma).collect())
+        };
+        let vmas = all.get(&self.walked.objects[mm].at.0);
+        let vmas = vmas.into_iter().flatten();
+        vmas.map(|vma| self.walked.view(*vma)).collect()
     }
 
     /// What is mapped in the address space of object `mm`.

@@ -55,6 +55,16 @@ pub enum StopError {
         /// What the system said.
         error: Errno,
     },
+    /// Its list of robust futexes cannot be emptied, by which others would see that it was killed.
+    #[error(
+        "process {pid} was not killed, for its list of robust futexes cannot be emptied: {source}; the image is whole, and the tasks run on"
+    )]
+    Kept {
+        /// The process.
+        pid: i32,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The list of processes cannot be read.
     #[error("/proc cannot be read: {0}")]
     Proc(#[from] io::Error),
@@ -73,6 +83,7 @@ impl StopError {
             }
             StopError::Empty { .. } => "name a cgroup with running processes",
             StopError::Refused { .. } => "run kconv as root, with CAP_SYS_PTRACE",
+            StopError::Kept { .. } => "freeze it without killing it",
             StopError::Proc(_) => "see that /proc is mounted",
         }
     }

@@ -12,6 +12,7 @@ use super::Chosen;
 use super::error::StopError;
 use super::freezer::{Cgroup, Freezing};
 use super::tasks::{self, stat, threads};
+use super::traces::RobustLists;
 use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::sys::signal::{Signal, kill};
@@ -271,13 +272,35 @@ impl Stopped {
         since.elapsed()
     }
 
-    /// Kills the tasks. Returns how long they stood still.
-    pub(super) fn kill(self) -> Duration {
+    /// The process that a thread which stands still is of.
+    pub(super) fn process(&self, thread: i32) -> Option<i32> {
+        Some(self.threads.get(&thread)?.process)
+    }
+
+    /// Kills the tasks, so that nobody sees it by `lists`. Returns how long they stood still.
+    ///
+    /// # Errors
+    /// If it would be seen; then they run on.
+    pub(super) fn kill(self, lists: &RobustLists) -> Result<Duration, StopError> {
+        // From here on they end together: should this process die before the last of them is killed,
+        // none runs on, and none without the list of the futexes that it holds.
+        for thread in self.threads.keys() {
+            match ptrace::setoptions(Pid::from_raw(*thread), ptrace::Options::PTRACE_O_EXITKILL) {
+                // One that somebody else has killed meanwhile is gone.
+                Ok(()) | Err(Errno::ESRCH) => {}
+                Err(error) => {
+                    let tid = *thread;
+                    return Err(StopError::Refused { tid, error });
+                }
+            }
+        }
+        let kept = |(pid, source)| StopError::Kept { pid, source };
+        lists.empty().map_err(kept)?;
         for process in &self.processes {
             // One that has ended needs no killing.
             let _ = kill(Pid::from_raw(*process), Signal::SIGKILL);
         }
-        self.run_on()
+        Ok(self.run_on())
     }
 }
 

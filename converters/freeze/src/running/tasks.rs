@@ -89,6 +89,43 @@ pub(super) fn vdso(process: i32) -> Option<Range<u64>> {
     Some(address(start)?..address(end)?)
 }
 
+/// A mapping, as `/proc/PID/maps` has it.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mapped {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    /// Whether the program may read, write or execute it: on x86 it can read what it may do any of these
+    /// with.
+    pub(super) is_accessible: bool,
+    pub(super) is_writable: bool,
+    /// Whether others see what is written there.
+    pub(super) is_shared: bool,
+}
+
+/// What is mapped in a process, by ascending address.
+pub(super) fn mappings(process: i32) -> io::Result<Vec<Mapped>> {
+    let maps = fs::read_to_string(format!("/proc/{process}/maps"))?;
+    let mapped = maps.lines().map(parse_mapping).collect::<Option<_>>();
+    mapped.ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// Reads a line of `/proc/PID/maps`.
+fn parse_mapping(line: &str) -> Option<Mapped> {
+    let mut fields = line.split(' ');
+    let (start, end) = fields.next()?.split_once('-')?;
+    let address = |text| u64::from_str_radix(text, 16).ok();
+    let [read, write, execute, shared] = fields.next()?.as_bytes() else {
+        return None;
+    };
+    Some(Mapped {
+        start: address(start)?,
+        end: address(end)?,
+        is_accessible: [read, write, execute].iter().any(|may| **may != b'-'),
+        is_writable: *write == b'w',
+        is_shared: *shared == b's',
+    })
+}
+
 /// `processes` and all that descend from them.
 pub(super) fn with_descendants(processes: &BTreeSet<i32>) -> io::Result<BTreeSet<i32>> {
     let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
@@ -140,6 +177,25 @@ mod tests {
         let line = format!("{:x}-{:x} r-xp", vdso.start, vdso.end);
         assert!(maps.contains(&line), "{line}: {maps}");
         assert_eq!(super::vdso(i32::MAX), None);
+    }
+
+    #[test]
+    fn what_is_mapped_is_told_with_who_sees_it() {
+        let private = "7f0000000000-7f0000001000 -w-p 00000000 00:00 0 ";
+        let expected = Mapped {
+            start: 0x7f00_0000_0000,
+            end: 0x7f00_0000_1000,
+            is_accessible: true,
+            is_writable: true,
+            is_shared: false,
+        };
+        assert_eq!(parse_mapping(private), Some(expected));
+        let shared = parse_mapping("1000-2000 r--s 00000000 fe:00 12 /a b").unwrap();
+        assert!(shared.is_shared && shared.is_accessible && !shared.is_writable);
+        let reserved = parse_mapping("1000-2000 ---p 00000000 00:00 0").unwrap();
+        assert!(!reserved.is_accessible);
+        assert_eq!(parse_mapping("1000-2000"), None);
+        assert!(!mappings(std::process::id() as i32).unwrap().is_empty());
     }
 
     #[test]

@@ -72,7 +72,7 @@ fn freeze(
                 (None, true) => Chosen::Trees(pids),
                 (None, false) => Chosen::Processes(pids),
             };
-            let frozen = freeze_running(chosen, judge, || afterwards, output)?;
+            let frozen = freeze_running(chosen, judge, afterwards, output)?;
             (frozen.summary, Some(frozen.pause))
         }
     })

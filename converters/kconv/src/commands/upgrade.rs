@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &Upgrade) -> Result<(), Failure> {
     let kernel = Loaded::load(&arguments.kernel, &arguments.initrd, &command_line)?;
 
     let mut converted = None;
-    let afterwards = || {
+    let mut decide = || {
         let result = open(&frozen).and_then(|image| {
             outlive_a_boot(&image)?;
             let obstacles = judge::memory(&image, &job, &known.layout_of(&image)?)?;
@@ -60,10 +60,7 @@ pub(crate) fn run(arguments: &Upgrade) -> Result<(), Failure> {
         });
         let carried = result.is_ok() && !arguments.dry_run;
         converted = Some(result);
-        match carried {
-            true => Afterwards::Kill,
-            false => Afterwards::RunOn,
-        }
+        carried
     };
     let chosen = match arguments.tree {
         true => Chosen::Trees(&arguments.pids),
@@ -74,10 +71,19 @@ pub(crate) fn run(arguments: &Upgrade) -> Result<(), Failure> {
     let account = freeze_running(
         chosen,
         &mut |image, _| kept.of_target(image, &job, &layout),
-        afterwards,
+        Afterwards::KillIf(&mut decide),
         &frozen,
     );
-    let account = account.map_err(|error| kept.explain(error))?;
+    let account = match account {
+        Ok(account) => account,
+        Err(error) => {
+            // Where images were made before it failed, the tasks were not killed, and go on.
+            if converted.is_some() {
+                remove(&[&frozen, &arguments.image])?;
+            }
+            return Err(kept.explain(error));
+        }
+    };
     let report: Option<Report> = match converted.transpose() {
         Ok(report) if !arguments.dry_run => report,
         tried => {

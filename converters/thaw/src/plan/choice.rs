@@ -157,14 +157,16 @@ impl Plan {
     /// What those that are made share with those that are not, and cannot be without: a pipe with an
     /// end outside is told by its ends.
     fn severed(&self, kept: &[bool], head: &Head) -> Vec<Severed> {
-        let split = |made: bool| {
+        let split = |made: bool| -> Vec<(&Process, BTreeSet<ResourceId>)> {
             let all = self.processes.iter().zip(kept);
-            all.filter(move |(_, kept)| **kept == made)
-                .map(|(process, _)| process)
+            all.filter(|(_, kept)| **kept == made)
+                .map(|(process, _)| (process, self.shared_memory(process, head)))
+                .collect()
         };
+        let (made, left) = (split(true), split(false));
         let mut severed = Vec::new();
-        for process in split(true) {
-            for other in split(false) {
+        for (process, parts) in &made {
+            for (other, parts_of_other) in &left {
                 let mm = |process: &Process| process.memory.as_ref().map(|memory| memory.mm);
                 let mut shared = |what, shares: bool| {
                     if shares {
@@ -179,8 +181,7 @@ impl Plan {
                 shared("memory", same_memory);
                 let same_table = process.table.is_some() && process.table == other.table;
                 shared("open files", same_table);
-                let parts = self.shared_memory(process, head);
-                let meets = !parts.is_disjoint(&self.shared_memory(other, head));
+                let meets = !parts.is_disjoint(parts_of_other);
                 shared("a part of its memory", meets && !same_memory);
             }
         }

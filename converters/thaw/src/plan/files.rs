@@ -77,7 +77,8 @@ pub(super) fn file_index(
 }
 
 fn index_of(files: &[OpenFile], object: ObjectId) -> Option<usize> {
-    files.iter().position(|file| file.object == object)
+    // They are in the order of the image.
+    files.binary_search_by_key(&object, |file| file.object).ok()
 }
 
 /// The descriptors of a `files_struct`.

@@ -6,6 +6,7 @@ mod failures;
 mod memory;
 mod programs;
 mod refusals;
+mod robust;
 mod vmcore;
 
 use kconv_guests::{Guest, Initramfs, Kernel, LIMIT, Machine, Output, static_kconv};
@@ -41,6 +42,7 @@ fn tasks_of(kernel: &Kernel) {
     failures::of_a_busy_task(&mut guest);
     refusals::by_name(&mut guest);
     memory::of_all_kinds(&mut guest);
+    robust::seen_by_nobody(&mut guest);
     vmcore::as_alive(&mut guest, folder.path());
     guest.power_off().unwrap();
 }

@@ -1,10 +1,12 @@
 //! Page tables of x86-64 with four or five levels, and pages of 4 KiB, 2 MiB and 1 GiB (Intel 64
 //! and IA-32 Architectures Software Developer's Manual, volume 3, section 4.5).
 
-use super::physical::Physical;
 use crate::memory::little_endian;
+use crate::physical::Physical;
 use crate::source::ReadError;
-use kconv_image::PAGE_SIZE;
+use crate::vmcoreinfo::Info;
+use kconv_image::{KernelAddr, PAGE_SIZE};
+use std::ops::Range;
 
 /// Where the kernel's image lies (`arch/x86/include/asm/page_64_types.h`: __START_KERNEL_map).
 const IMAGE: u64 = 0xffff_ffff_8000_0000;
@@ -18,7 +20,7 @@ const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 
 /// What page tables lead to.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(super) enum Leaf {
+pub(crate) enum Leaf {
     /// Memory.
     Page {
         /// The physical address.
@@ -34,7 +36,7 @@ pub(super) enum Leaf {
 }
 
 /// The kernel's page tables.
-pub(super) struct PageTables {
+pub(crate) struct PageTables {
     root: u64,
     levels: u32,
     /// Bits of an entry that are its address.
@@ -44,7 +46,7 @@ pub(super) struct PageTables {
 impl PageTables {
     /// `root` is the virtual address of the kernel's tables, which lie in its image, and
     /// `phys_base` what the image was moved by in physical memory.
-    pub(super) fn new(root: u64, phys_base: u64, five_levels: bool, encrypted: u64) -> PageTables {
+    pub(crate) fn new(root: u64, phys_base: u64, five_levels: bool, encrypted: u64) -> PageTables {
         PageTables {
             root: root.wrapping_sub(IMAGE).wrapping_add(phys_base),
             levels: if five_levels { 5 } else { 4 },
@@ -52,8 +54,35 @@ impl PageTables {
         }
     }
 
+    /// The tables of the kernel that says this of itself.
+    ///
+    /// # Errors
+    /// What it does not say.
+    pub(crate) fn of(info: &Info) -> Result<PageTables, &'static str> {
+        let number = |key| info.number(key).ok_or(key);
+        Ok(PageTables::new(
+            number("SYMBOL(init_top_pgt)")?,
+            number("NUMBER(phys_base)")?,
+            info.number("NUMBER(pgtable_l5_enabled)") == Some(1),
+            info.number("NUMBER(sme_mask)").unwrap_or(0),
+        ))
+    }
+
+    /// The physical address of the tables at `pgd` (`mm_struct.pgd`).
+    pub(crate) fn root_of(
+        &self,
+        physical: &dyn Physical,
+        pgd: KernelAddr,
+    ) -> Result<u64, ReadError> {
+        let root = self.translate(physical, pgd.0)?;
+        root.ok_or(ReadError::Missing {
+            at: pgd,
+            size: PAGE_SIZE,
+        })
+    }
+
     /// The physical address of kernel memory; `None` if there is none.
-    pub(super) fn translate(
+    pub(crate) fn translate(
         &self,
         physical: &dyn Physical,
         at: u64,
@@ -65,7 +94,7 @@ impl PageTables {
     }
 
     /// Where `at` is under the tables that begin at the physical address `root`.
-    pub(super) fn walk(
+    pub(crate) fn walk(
         &self,
         physical: &dyn Physical,
         root: u64,
@@ -99,25 +128,78 @@ impl PageTables {
         // The last level returned.
         Ok(Leaf::Nothing { skip: PAGE_SIZE })
     }
+
+    /// Where in user memory the tables that begin at the physical address `root` have anything at all, by
+    /// ascending address and in steps of 2 MiB: a table of small pages, a huge page, or the place of one
+    /// that is elsewhere.
+    pub(crate) fn occupied(
+        &self,
+        physical: &dyn Physical,
+        root: u64,
+    ) -> Result<Vec<Range<u64>>, ReadError> {
+        let mut found = Vec::new();
+        let top = self.levels - 1;
+        // The upper half is the kernel's.
+        self.occupied_below(physical, root & self.address, top, 0, 0x100, &mut found)?;
+        Ok(found)
+    }
+
+    /// The same of the first `count` entries of one table, which begins at `table` and maps what
+    /// begins at `start`.
+    fn occupied_below(
+        &self,
+        physical: &dyn Physical,
+        table: u64,
+        level: u32,
+        start: u64,
+        count: usize,
+        found: &mut Vec<Range<u64>>,
+    ) -> Result<(), ReadError> {
+        let mut entries = [0; PAGE_SIZE as usize];
+        physical.read(table, &mut entries)?;
+        let size = 1u64 << (12 + 9 * level);
+        for (index, entry) in (0..).zip(entries.chunks_exact(8).take(count)) {
+            let (start, entry) = (start + index * size, little_endian(entry));
+            if entry == 0 {
+                continue;
+            }
+            let is_table = entry & PRESENT != 0 && (entry & HUGE == 0 || level >= 3);
+            if level > 1 && is_table {
+                let below = entry & self.address;
+                self.occupied_below(physical, below, level - 1, start, 0x200, found)?;
+                continue;
+            }
+            match found.last_mut() {
+                Some(last) if last.end == start => last.end += size,
+                _ => found.push(start..start + size),
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use kconv_image::KernelAddr;
     use std::collections::BTreeMap;
 
     struct Words(BTreeMap<u64, u64>);
 
     impl Physical for Words {
         fn read(&self, at: u64, into: &mut [u8]) -> Result<(), ReadError> {
-            let word = self.0.get(&at).copied();
-            let word = word.ok_or(ReadError::Missing {
+            // A table that has an entry has all of them.
+            let table = at & !(PAGE_SIZE - 1);
+            let missing = ReadError::Missing {
                 at: KernelAddr(at),
-                size: 8,
-            })?;
-            into.copy_from_slice(&word.to_le_bytes());
+                size: into.len() as u64,
+            };
+            let mut entries = self.0.range(table..table + PAGE_SIZE);
+            entries.next().ok_or(missing)?;
+            for (at, into) in (at..).step_by(8).zip(into.chunks_exact_mut(8)) {
+                let word = self.0.get(&at).copied().unwrap_or_default();
+                into.copy_from_slice(&word.to_le_bytes());
+            }
             Ok(())
         }
 
@@ -204,5 +286,45 @@ mod tests {
                 physical: 0x777_7123
             }
         );
+    }
+
+    fn occupied(words: &Words, five_levels: bool) -> Vec<Range<u64>> {
+        let tables = PageTables::new(IMAGE + 0x1000, 0, five_levels, 0);
+        tables.occupied(words, 0x1000).unwrap()
+    }
+
+    const MIB: u64 = 1 << 20;
+    const GIB: u64 = 1 << 30;
+
+    #[test]
+    fn what_has_neither_tables_nor_huge_pages_is_not_looked_at() {
+        let entries = [
+            // Tables, and the kernel's half.
+            (0x1000, 0, 0x2003),
+            (0x1000, 0xff, 0x5003),
+            (0x1000, 0x100, 0x9003),
+            // Tables, and a huge page of 1 GiB.
+            (0x2000, 0, 0x3003),
+            (0x2000, 7, 0x4000_0083),
+            (0x3000, 1, 0x6003),
+            // A huge page, one that may not be touched, and one that is elsewhere.
+            (0x3000, 2, 0x4000_0083),
+            (0x3000, 3, PROTNONE | HUGE),
+            (0x3000, 5, 0xa0c0),
+            (0x5000, 0x1ff, 0x7003),
+            (0x7000, 0x1ff, 0x8003),
+        ];
+        let expected = [
+            2 * MIB..8 * MIB,
+            10 * MIB..12 * MIB,
+            7 * GIB..8 * GIB,
+            (1 << 47) - 2 * MIB..1 << 47,
+        ];
+        assert_eq!(occupied(&words(&entries), false), expected);
+        let five = [&entries[..], &[(0x1000, 0, 0xa003), (0x1000, 0xff, 0)]].concat();
+        let five = [&five[..], &[(0xa000, 0, 0x2003), (0xa000, 0x1ff, 0x5003)]].concat();
+        let mut expected = expected;
+        expected[3] = (1 << 48) - 2 * MIB..1 << 48;
+        assert_eq!(occupied(&words(&five), true), expected);
     }
 }

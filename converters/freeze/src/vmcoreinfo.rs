@@ -1,20 +1,20 @@
 //! `VMCOREINFO`: lines of `KEY=VALUE` in which a kernel describes itself to readers of dumps
 //! (`Documentation/admin-guide/kdump/vmcoreinfo.rst`).
 
-use super::physical::Physical;
+use crate::physical::Physical;
 use kconv_image::PAGE_SIZE;
 use kernel_structs::layout::{FieldPath, Layout};
 use std::collections::BTreeMap;
 
 /// What a kernel says of itself.
-pub(super) struct Info {
+pub(crate) struct Info {
     bytes: Vec<u8>,
     values: BTreeMap<String, String>,
 }
 
 impl Info {
     /// Reads the lines; others than `KEY=VALUE` are skipped.
-    pub(super) fn parse(bytes: &[u8]) -> Info {
+    pub(crate) fn parse(bytes: &[u8]) -> Info {
         let end = bytes.iter().position(|byte| *byte == 0);
         let bytes = &bytes[..end.unwrap_or(bytes.len())];
         let text = String::from_utf8_lossy(bytes);
@@ -28,7 +28,7 @@ impl Info {
 
     /// Looks for the page in which the kernel keeps it (`kernel/crash_core.c`: vmcoreinfo_data).
     /// A dump made from outside of the machine has no note of it.
-    pub(super) fn find(physical: &dyn Physical) -> Option<Info> {
+    pub(crate) fn find(physical: &dyn Physical) -> Option<Info> {
         const START: &[u8] = b"OSRELEASE=";
         let mut page = [0; PAGE_SIZE as usize];
         for (start, end) in physical.ranges() {
@@ -46,16 +46,16 @@ impl Info {
         None
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    pub(super) fn text(&self, key: &str) -> Option<&str> {
+    pub(crate) fn text(&self, key: &str) -> Option<&str> {
         self.values.get(key).map(String::as_str)
     }
 
     /// A number: addresses are written in hexadecimal, the values of variables in decimal.
-    pub(super) fn number(&self, key: &str) -> Option<u64> {
+    pub(crate) fn number(&self, key: &str) -> Option<u64> {
         let text = self.text(key)?;
         if key.starts_with("SYMBOL(") || key == "KERNELOFFSET" {
             return u64::from_str_radix(text, 16).ok();
@@ -66,7 +66,7 @@ impl Info {
 
     /// What `types` has otherwise than the kernel says of itself in `SIZE(type)` and
     /// `OFFSET(type.member)`. Of types and members that `types` lacks nothing is said.
-    pub(super) fn mismatches(&self, types: &Layout) -> Vec<String> {
+    pub(crate) fn mismatches(&self, types: &Layout) -> Vec<String> {
         let inside = |key: &'_ str, word: &str| {
             let rest = key.strip_prefix(word)?;
             Some(rest.strip_prefix('(')?.strip_suffix(')')?.to_owned())
@@ -96,7 +96,7 @@ impl Info {
     }
 
     /// The build id of the kernel, empty if there is none.
-    pub(super) fn build_id(&self) -> Vec<u8> {
+    pub(crate) fn build_id(&self) -> Vec<u8> {
         let digits = self.text("BUILD-ID").unwrap_or_default().as_bytes();
         let pairs = digits.chunks_exact(2);
         let pairs = pairs.filter_map(|pair| str::from_utf8(pair).ok());

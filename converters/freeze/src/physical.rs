@@ -6,7 +6,7 @@ use kconv_image::KernelAddr;
 use std::fs::File;
 
 /// Memory by physical address.
-pub(super) trait Physical {
+pub(crate) trait Physical {
     /// Fills `into` from the memory at `at`, within one page.
     fn read(&self, at: u64, into: &mut [u8]) -> Result<(), ReadError>;
 
@@ -15,14 +15,14 @@ pub(super) trait Physical {
 }
 
 /// Physical memory in the segments of an ELF file.
-pub(super) struct Segments {
+pub(crate) struct Segments {
     file: File,
     /// By physical address.
     loads: Vec<Load>,
 }
 
 impl Segments {
-    pub(super) fn new(file: File, mut loads: Vec<Load>) -> Segments {
+    pub(crate) fn new(file: File, mut loads: Vec<Load>) -> Segments {
         loads.sort_by_key(|load| load.phys);
         Segments { file, loads }
     }

@@ -1,0 +1,88 @@
+//! A kill leaves no trace: who shares robust mutexes with a task that was frozen and killed sees them held,
+//! and the task lets go of them when it was thawed.
+
+use super::{LIMIT, freeze, refused};
+use kconv_guests::Guest;
+
+pub(crate) fn seen_by_nobody(guest: &mut Guest) {
+    guest
+        .run("mkdir /shm; mount -t tmpfs shm /shm; mkdir /disk/robust")
+        .unwrap();
+    for file in ["/disk/robust/lock", "/shm/lock"] {
+        a_held_mutex_stays_held(guest, file);
+    }
+    for (how, what) in [
+        ("shared", "a list of robust futexes in shared memory"),
+        ("cleared", "a word in shared memory that is cleared"),
+    ] {
+        let file = format!("/disk/robust/{how}");
+        let pid = ready(guest, &format!("robust {how} {file}"), &file);
+        not_killed(guest, pid, what);
+    }
+    let owner = ready(guest, "robust own /shm/inherit inherit", "/tmp/own");
+    let waiter = waiting(guest, "/shm/inherit");
+    not_killed(guest, owner, "a futex with priority inheritance");
+    // What a kill leaves that nobody prepared: EOWNERDEAD.
+    guest
+        .says(waiter, "/disk/robust/wait.out", "lock 130", LIMIT)
+        .unwrap();
+}
+
+/// Starts a program that says when it is ready.
+fn ready(guest: &mut Guest, command: &str, name: &str) -> u32 {
+    let out = format!("{name}.out");
+    let pid = guest.start(command, &out).unwrap();
+    guest.says(pid, &out, "ready", LIMIT).unwrap();
+    pid
+}
+
+/// A process that waits for the mutexes in `file`, with two threads, of which the first awaits the end.
+fn waiting(guest: &mut Guest, file: &str) -> u32 {
+    let pid = ready(guest, &format!("robust wait {file}"), "/disk/robust/wait");
+    let threads = format!("cat /proc/{pid}/task/*/syscall");
+    guest
+        .run(&format!(
+            "until [ $({threads} | grep -c '^202 ') = 3 ]; do usleep 20000; done; sync"
+        ))
+        .unwrap();
+    pid
+}
+
+fn a_held_mutex_stays_held(guest: &mut Guest, file: &str) {
+    let owner = ready(guest, &format!("robust own {file}"), "/disk/robust/own");
+    let waiter = waiting(guest, file);
+    let state = format!("stat -c '%y %s' {file}; sha256sum {file}");
+    let before = guest.run(&state).unwrap();
+    let image = "/disk/robust/image";
+    freeze(guest, &format!("--kill {owner}"), image);
+    let gone = format!("while [ -d /proc/{owner}/fd ]; do usleep 20000; done; {state}");
+    assert_eq!(guest.run(&gone).unwrap(), before);
+    let said = "cat /disk/robust/wait.out";
+    assert_eq!(guest.run(said).unwrap(), "ready\n");
+
+    guest.run(&format!("kconv thaw {image}")).unwrap();
+    for (out, text) in [("own", "unlock 0"), ("own", "done"), ("wait", "done")] {
+        // One that is gone needs no signal.
+        let signal = format!("kill -USR1 {owner} 2>/dev/null; true");
+        guest.run(&signal).unwrap();
+        let pid = if out == "own" { owner } else { waiter };
+        let out = format!("/disk/robust/{out}.out");
+        guest.says(pid, &out, text, LIMIT).unwrap();
+    }
+    assert_eq!(
+        guest.run(said).unwrap(),
+        "ready\nlock 0\nlock 0\ndone\n",
+        "{file}"
+    );
+    guest.run(&format!("rm {image}")).unwrap();
+}
+
+/// What is refused only where it would be killed. It is killed in the end.
+fn not_killed(guest: &mut Guest, pid: u32, what: &str) {
+    let image = "/disk/robust/image";
+    let said = refused(guest, &format!("--kill {pid}"), image);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.stderr.contains(what), "{}", said.stderr);
+    freeze(guest, &pid.to_string(), image);
+    guest.run(&format!("rm {image}; kill {pid}")).unwrap();
+}
