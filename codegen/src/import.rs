@@ -244,7 +244,7 @@ pub fn import(files: Files, kernel: &Kernel, converters: &Path) -> Result<Import
         None => None,
         Some(other) => {
             let selection = scaffold::select(&registry, &other.name, &release.name)?;
-            Some(status::status(&registry, &selection, converters)?)
+            Some(status::ways(&registry, &selection, converters)?)
         }
     };
     Ok(Imported {
@@ -338,7 +338,10 @@ fn again(
         let stored = registry.layout(&known.id)?;
         return Err(ImportError::OtherConstants {
             name: kernel.name.clone(),
-            differing: diff::constants(&stored, &prepared.layout),
+            differing: diff::constants(&stored, &prepared.layout)
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
         });
     }
     let entry = LayoutEntry {

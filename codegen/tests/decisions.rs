@@ -247,6 +247,75 @@ fn an_action_that_does_not_fit_its_field_is_an_error() {
     insta::assert_snapshot!(told(&fixture.decided(&entries.concat())));
 }
 
+/// Each of these is right by itself; only with the rules of the other fields an old value has two
+/// fates, or none.
+#[test]
+fn an_old_value_has_one_fate() {
+    let entries = [
+        entry("s.b", "rename = \"a\""),
+        entry(
+            "s.d",
+            "scale = { multiply = 2, divide = 1 }\nfrom = [\"c\"]",
+        ),
+        entry("s.f", "rename = \"e\""),
+        entry("s.g", "rename = \"e\""),
+        entry("s.h", "call = \"other\"\nfrom = [\"a\"]"),
+        entry(
+            "s.i",
+            "scale = { multiply = 2, divide = 1 }\nfrom = [\"c\"]",
+        ),
+    ];
+    let fixture = Fixture::of(
+        "struct s { int a; int c; int e; int h; int i; };",
+        "struct s { int a; int b; int c; int d; int f; int g; int h; int i; };",
+    );
+    insta::assert_snapshot!(told(&fixture.decided(&entries.concat())));
+}
+
+/// What only looks at a field that goes on, and what takes one whose name another field has now, leaves
+/// every old value one fate.
+#[test]
+fn a_field_may_be_read_where_another_goes_on() {
+    let told_of = |old: &str, new: &str, entries: &[String]| {
+        told(&Fixture::of(old, new).decided(&entries.concat()))
+    };
+    let looked_at = [entry("s.b", "call = \"of\"\nfrom = [\"a\"]")];
+    assert_eq!(
+        told_of(
+            "struct s { int a; };",
+            "struct s { int a; int b; };",
+            &looked_at
+        ),
+        ""
+    );
+    // The new `a` is made of another field, so the old one is free to become `b`.
+    let swapped = [
+        entry("s.a", "call = \"of\"\nfrom = [\"c\"]"),
+        entry("s.b", "rename = \"a\""),
+    ];
+    assert_eq!(
+        told_of(
+            "struct s { int a; int c; };",
+            "struct s { int a; int b; };",
+            &swapped
+        ),
+        ""
+    );
+    // A number that is a member of a structure of its name now.
+    let inside = [
+        entry("s.r.at", "rename = \"r\""),
+        entry("s.r.len", "rename = \"r_len\""),
+    ];
+    assert_eq!(
+        told_of(
+            "struct s { int r; int r_len; };",
+            "struct r { int at; int len; }; struct s { struct r r; };",
+            &inside
+        ),
+        ""
+    );
+}
+
 /// What generating a step says, from its changed file and the decisions in `folder`.
 fn generated(step: &str, folder: &Path, change: impl Fn(String) -> String) -> String {
     let dir = converters().join(step);
@@ -319,7 +388,58 @@ fn a_call_of_a_function_that_is_not_there_is_told() {
     write("src/a_1.rs", "mod inside; pub use inside::*; fn made() {}");
     write("src/a_1/inside.rs", "pub fn asked() -> bool { true }");
     insta::assert_snapshot!(read().unwrap_err().to_string());
-    write("src/a_1.rs", "pub fn made() {}");
-    write("src/a_1/inside.rs", "pub fn askt() {}");
-    assert!(read().is_ok());
+    write("src/a_1.rs", "pub fn made(_: C, _: A, c: &U32) {}");
+    write(
+        "src/a_1/inside.rs",
+        "pub fn askt(_: C, _: A, was: bool) -> bool { was }",
+    );
+    read().unwrap();
+}
+
+/// So is one that is declared for other arguments.
+#[test]
+fn a_call_with_other_arguments_is_told() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let write = |file: &str, text: &str| {
+        let path = folder.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let change = |field: &str, call: &str| {
+        format!("[[change]]\nfield = \"s.{field}\"\nappears = {{ {call}, reason = \"r\" }}\n")
+    };
+    let calls = [
+        ("a", "call = \"own\""),
+        ("b", "call = \"two\", from = [\"x\", \"y\"]"),
+        (
+            "c",
+            "call = \"placed\", from = [\"x\"], offsets = [\"s.x\"], new-offsets = [\"s.c\"]",
+        ),
+        ("d", "call = \"asked\", from = [\"flags:F\", \"x\"]"),
+    ];
+    let changes: String = calls
+        .iter()
+        .map(|(field, call)| change(field, call))
+        .collect();
+    let flags = "[[flags]]\nfield = \"s.flags\"\nnames = [\"F\"]\nappears = { call = \"flag\", from = [\"x\"], reason = \"r\" }\n";
+    write("a-1/s.toml", &(changes + flags));
+    let read = || Changes::read(folder.path(), "a-1");
+    write(
+        "src/a_1.rs",
+        "pub fn own(_: C, _: A) {}
+         pub fn two(_: C, _: A, x: &U32) {}
+         pub fn placed(_: C, _: A, x: &U32, [x]: [usize; 1]) {}
+         pub fn asked(_: C, _: A, f: &U32, x: &U32) {}
+         pub fn flag(_: C, _: A, x: &U32) -> bool { true }",
+    );
+    insta::assert_snapshot!(read().unwrap_err().to_string());
+    write(
+        "src/a_1.rs",
+        "pub fn own(_: C, _: A, a: &[usize; 2]) {}
+         pub fn two(_: C, _: A, x: &U32, y: [usize; 2]) {}
+         pub fn placed(_: C, _: A, x: &U32, [x, c]: [usize; 2]) {}
+         pub fn asked(_: C, _: A, f: bool, x: &U32) {}
+         pub fn flag(_: C, _: A, was: bool, x: &U32) -> bool { was }",
+    );
+    read().unwrap();
 }

@@ -266,6 +266,37 @@ pub enum OverrideProblem {
         /// The module.
         module: String,
     },
+    /// A step whose folder does not have the name of its converter.
+    #[error(
+        "the converter is `{converter}`, and the folder {found}; {}",
+        match (expected, would_be) {
+            (Some(expected), _) => format!("rename the folder to `{expected}`, or correct `converter`"),
+            (None, Some(name)) => format!("correct `converter`: in this folder it is `{name}`"),
+            (None, None) => "a converter is called `convert-FROM-TO`, its folder `linux-FROM-TO`".to_owned(),
+        }
+    )]
+    WrongFolder {
+        /// Name of the converter.
+        converter: String,
+        /// The folder.
+        found: String,
+        /// The name that the folder of the converter has; `None` if the converter's is none.
+        expected: Option<String>,
+        /// The name that the converter of the folder has.
+        would_be: Option<String>,
+    },
+    /// Two layouts that two steps convert between, or one step twice.
+    #[error(
+        "from {from} to {to} there is a converter already, at {place}; one step converts from one layout to another: remove one of the two"
+    )]
+    PairTwice {
+        /// The layout read.
+        from: String,
+        /// The layout written.
+        to: String,
+        /// Where the other pair stands.
+        place: String,
+    },
     /// The type is in no plan.
     #[error("`{field}`: no planned type is called `{ty}`{}", suggestion(nearest))]
     UnknownType {
@@ -313,6 +344,24 @@ pub enum OverrideProblem {
         /// The most similar name there is.
         nearest: Option<String>,
     },
+    /// An old field that becomes what the entry is for, and something else.
+    #[error(
+        "the old field `{name}` goes on as the new `{by}`, and a value goes to one place; if both are to come of it, let a `call` with `from = [\"{name}\"]` look at it, which leaves it where it goes"
+    )]
+    SecondFate {
+        /// The old field.
+        name: String,
+        /// The other field that it becomes.
+        by: String,
+    },
+    /// An old field of the same name that the entry does not read.
+    #[error(
+        "the entry reads other fields, and nothing says what becomes of the old `{name}`; name it in `from` of a `call` as well"
+    )]
+    NoFate {
+        /// The old field.
+        name: String,
+    },
     /// A call of a function that is not there.
     #[error(
         "calls `{name}`, which is no public function of the family's sources in converters/overrides/src{}",
@@ -323,6 +372,20 @@ pub enum OverrideProblem {
         name: String,
         /// The most similar name there is.
         nearest: Option<String>,
+    },
+    /// A call that does not fit the function's declaration.
+    #[error(
+        "calls `{name}` with other arguments than it has in converters/overrides/{file}; the decision gives {expected}; the function takes {found}; correct `from`, `offsets` or `new-offsets`, or the function"
+    )]
+    WrongArguments {
+        /// The function.
+        name: String,
+        /// The file that declares it, in the folder of the decisions.
+        file: String,
+        /// What the decision gives.
+        expected: String,
+        /// What the function takes.
+        found: String,
     },
     /// A layout has no such member.
     #[error("the {side} layout has no member `{name}` whose offset could be given")]
