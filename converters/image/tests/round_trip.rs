@@ -342,7 +342,34 @@ fn contents_of_files_come_back() {
         let private = image.read_page(ObjectId(1), UserAddr(0x0804_8000));
         assert_eq!(private.unwrap().unwrap(), sample.pages[2]);
         assert_eq!(copied(&image), sample.bytes());
+        // From the middle of a page over a hole into the next, and behind the last.
+        let contents = &image.head().contents[0];
+        let mut file = vec![0; 6 * 4096];
+        file[..4096].copy_from_slice(&sample.pages[0]);
+        file[3 * 4096..][..4096].copy_from_slice(&sample.pages[1]);
+        for (from, length) in [
+            (0, file.len()),
+            (100, 4 * 4096),
+            (3 * 4096 + 8, 16),
+            (4096, 8192),
+        ] {
+            let mut part = vec![1; length];
+            image
+                .read_contents(contents, from as u64, &mut part)
+                .unwrap();
+            assert!(part == file[from..][..length], "{length} bytes at {from}");
+        }
     }
+}
+
+#[test]
+fn images_whose_last_pages_are_those_of_a_file_come_back() {
+    let mut sample = sample_with_contents(Machine::X86_64);
+    sample.head.address_spaces.clear();
+    sample.pages.truncate(2);
+    let image = Image::from_bytes(sample.bytes()).unwrap();
+    assert_eq!(image.head(), &sample.head);
+    assert_eq!(image.page_area().1, 2 * 4096);
 }
 
 #[test]
