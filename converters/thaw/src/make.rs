@@ -77,6 +77,8 @@ pub(crate) fn make(
     for body in &bodies {
         process::finish(body, plan, &clocks, &mut dropped)
             .map_err(failed(body.process.pid, "its timers"))?;
+    }
+    for body in &bodies {
         thread::finish(body, plan, &clocks).map_err(failed(body.process.pid, "its registers"))?;
     }
     for body in &bodies {

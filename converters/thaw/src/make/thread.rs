@@ -54,17 +54,12 @@ pub(super) fn part_folders(body: &Body<'_>, head: &Head, kept: &Kept) -> Result<
     Ok(())
 }
 
-/// Everything that is the thread's own but its identity and its registers.
+/// Everything that is the thread's own but its identity, its registers and what is left of it at its end.
 pub(super) fn make(remote: &Remote, memory: &File, thread: &Thread) -> Result<(), CallError> {
     let mut name = thread.name.clone();
     name.push(0);
     let at = remote.put(memory, &name)?;
     prctl(remote, "prctl(PR_SET_NAME)", libc::PR_SET_NAME, at)?;
-    let arguments = [thread.clear_child_tid];
-    remote.call("set_tid_address", libc::SYS_set_tid_address, &arguments)?;
-    // sizeof(struct robust_list_head), the only one that is taken.
-    let arguments = [thread.robust_list, 24];
-    remote.call("set_robust_list", libc::SYS_set_robust_list, &arguments)?;
     let (area, length, signature) = thread.rseq;
     if area != 0 {
         let arguments = [area, length.into(), 0, signature.into()];
@@ -157,6 +152,18 @@ fn affinity(remote: &Remote, memory: &File, wanted: &[u8]) -> Result<(), CallErr
     Ok(())
 }
 
+/// What the kernel writes into the thread's memory when it ends. As long as the thaw can fail for a reason, a
+/// thread that is made has none of it: its end would be seen in files and in memory that others share, and the
+/// image could not be thawed any more.
+fn leave_word(remote: &Remote, thread: &Thread) -> Result<(), CallError> {
+    let arguments = [thread.clear_child_tid];
+    remote.call("set_tid_address", libc::SYS_set_tid_address, &arguments)?;
+    // sizeof(struct robust_list_head), the only one that is taken.
+    let arguments = [thread.robust_list, 24];
+    remote.call("set_robust_list", libc::SYS_set_robust_list, &arguments)?;
+    Ok(())
+}
+
 /// Registers, blocked signals, and the wait a thread was in. Nothing is called in it afterwards.
 pub(super) fn finish(body: &Body<'_>, plan: &Plan, clocks: &TaskClocks) -> Result<(), CallError> {
     let threads = || body.threads.iter().zip(&body.process.threads);
@@ -164,6 +171,7 @@ pub(super) fn finish(body: &Body<'_>, plan: &Plan, clocks: &TaskClocks) -> Resul
     let mut waits = Vec::new();
     let mut selectors = Selectors::default();
     for (remote, thread) in threads() {
+        leave_word(remote, thread)?;
         selectors.dispatch(body, remote, thread)?;
         // The identification flag, which programs toggle to see whether there is CPUID.
         const ID: u64 = 1 << 21;

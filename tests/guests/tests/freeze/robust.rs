@@ -9,8 +9,13 @@ pub(crate) fn seen_by_nobody(guest: &mut Guest) {
         .run("mkdir /shm; mount -t tmpfs shm /shm; mkdir /disk/robust")
         .unwrap();
     for file in ["/disk/robust/lock", "/shm/lock"] {
-        a_held_mutex_stays_held(guest, file);
+        let (owner, waiter) = a_held_mutex_stays_held(guest, file);
+        lets_go(guest, owner, waiter);
     }
+    let (owner, waiter) = a_held_mutex_stays_held(guest, "/shm/other");
+    guest.run(&format!("kill -9 {owner}")).unwrap();
+    // Its end is told as it would have been: EOWNERDEAD.
+    told(guest, waiter, &["130", "130"]);
     for (how, what) in [
         ("shared", "a list of robust futexes in shared memory"),
         ("cleared", "a word in shared memory that is cleared"),
@@ -22,10 +27,7 @@ pub(crate) fn seen_by_nobody(guest: &mut Guest) {
     let owner = ready(guest, "robust own /shm/inherit inherit", "/tmp/own");
     let waiter = waiting(guest, "/shm/inherit");
     not_killed(guest, owner, "a futex with priority inheritance");
-    // What a kill leaves that nobody prepared: EOWNERDEAD.
-    guest
-        .says(waiter, "/disk/robust/wait.out", "lock 130", LIMIT)
-        .unwrap();
+    told(guest, waiter, &["130", "130"]);
 }
 
 /// Starts a program that says when it is ready.
@@ -48,7 +50,8 @@ fn waiting(guest: &mut Guest, file: &str) -> u32 {
     pid
 }
 
-fn a_held_mutex_stays_held(guest: &mut Guest, file: &str) {
+/// Gives the owner, which was thawed, and the waiter.
+fn a_held_mutex_stays_held(guest: &mut Guest, file: &str) -> (u32, u32) {
     let owner = ready(guest, &format!("robust own {file}"), "/disk/robust/own");
     let waiter = waiting(guest, file);
     let state = format!("stat -c '%y %s' {file}; sha256sum {file}");
@@ -57,24 +60,31 @@ fn a_held_mutex_stays_held(guest: &mut Guest, file: &str) {
     freeze(guest, &format!("--kill {owner}"), image);
     let gone = format!("while [ -d /proc/{owner}/fd ]; do usleep 20000; done; {state}");
     assert_eq!(guest.run(&gone).unwrap(), before);
-    let said = "cat /disk/robust/wait.out";
-    assert_eq!(guest.run(said).unwrap(), "ready\n");
+    let said = guest.run("cat /disk/robust/wait.out").unwrap();
+    assert_eq!(said, "ready\n", "{file}");
 
     guest.run(&format!("kconv thaw {image}")).unwrap();
-    for (out, text) in [("own", "unlock 0"), ("own", "done"), ("wait", "done")] {
-        // One that is gone needs no signal.
-        let signal = format!("kill -USR1 {owner} 2>/dev/null; true");
-        guest.run(&signal).unwrap();
-        let pid = if out == "own" { owner } else { waiter };
-        let out = format!("/disk/robust/{out}.out");
-        guest.says(pid, &out, text, LIMIT).unwrap();
-    }
-    assert_eq!(
-        guest.run(said).unwrap(),
-        "ready\nlock 0\nlock 0\ndone\n",
-        "{file}"
-    );
     guest.run(&format!("rm {image}")).unwrap();
+    (owner, waiter)
+}
+
+/// The owner unlocks both mutexes, each thread when it gets a signal.
+fn lets_go(guest: &mut Guest, owner: u32, waiter: u32) {
+    for text in ["unlock 0", "done"] {
+        guest.run(&format!("kill -USR1 {owner}")).unwrap();
+        let out = "/disk/robust/own.out";
+        guest.says(owner, out, text, LIMIT).unwrap();
+    }
+    told(guest, waiter, &["0", "0"]);
+}
+
+/// The waiter ends, and was told this when it got the mutexes.
+fn told(guest: &mut Guest, waiter: u32, codes: &[&str]) {
+    let out = "/disk/robust/wait.out";
+    guest.says(waiter, out, "done", LIMIT).unwrap();
+    let codes: String = codes.iter().map(|code| format!("lock {code}\n")).collect();
+    let said = guest.run(&format!("cat {out}")).unwrap();
+    assert_eq!(said, format!("ready\n{codes}done\n"));
 }
 
 /// What is refused only where it would be killed. It is killed in the end.
