@@ -2,7 +2,7 @@
 
 use crate::clocks::{Beat, ClockRule};
 use crate::filled::Filled;
-use crate::plan::{LockStyle, Plan, Timer};
+use crate::plan::{LockStyle, Plan, Thread, Timer};
 use crate::used::{Policy, users};
 use kconv_freeze::Line;
 use kconv_image::{Escaped, Head, Resource, ResourceId};
@@ -44,7 +44,11 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, rule: ClockRule) -> Vec<Dropped>
         "start times",
         "the moment of the thaw, on the clocks that the tasks have",
     );
-    all("CPU time used", "counted from 0");
+    all(
+        "CPU time used, faults, context switches and I/O, also of children that ended",
+        "counted from 0",
+    );
+    all("users who opened its files", "root");
     if head.resources.iter().any(|one| one.kind == "keyring") {
         all("keyrings", "those of kconv");
     }
@@ -89,6 +93,14 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, rule: ClockRule) -> Vec<Dropped>
                 instead: format!("stopped by signal {has}, for {had} would not stop it here"),
             });
         }
+        if process.has_old_group {
+            dropped.push(Dropped {
+                task: Some(process.pid),
+                what: "the process group of a terminal that it has lost".to_owned(),
+                instead: "none, which is not told of its end".to_owned(),
+            });
+        }
+        dropped.extend(process.threads.iter().filter_map(of_slack));
         let timers = process.timers.iter();
         dropped.extend(timers.filter_map(|timer| of_timer(process.pid, timer)));
         let [_, session] = process.login;
@@ -117,6 +129,19 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, rule: ClockRule) -> Vec<Dropped>
         dropped.extend(resources.filter_map(|resource| of_line(process.pid, resource)));
     }
     dropped
+}
+
+/// What PR_SET_TIMERSLACK makes of 0: a task has it from the one that made it (`kernel/fork.c`:
+/// copy_process).
+fn of_slack(thread: &Thread) -> Option<Dropped> {
+    // That of process 1, and so of whoever has not asked (init/init_task.c).
+    const USUAL: u64 = 50_000;
+    let [_, had] = thread.timer_slack;
+    (had != USUAL && had != 0).then(|| Dropped {
+        task: Some(thread.tid),
+        what: format!("{had} ns as the timer slack that it had at first"),
+        instead: "that of kconv".to_owned(),
+    })
 }
 
 /// The contents of a file that was in memory alone.

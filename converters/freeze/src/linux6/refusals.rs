@@ -138,6 +138,13 @@ impl Linux6<'_> {
         }
         if let Some(leader) = view.pointer("group_leader")? {
             let leader = self.walked.memory.read("task_struct", leader)?;
+            // arch/x86/kernel/fpu/xstate.c: __xstate_request_perm; a process has one permission.
+            let tiles = layout.constant("XFEATURE_XTILE_DATA").unwrap_or_default();
+            let permitted = leader.unsigned("thread.fpu.perm.__state_perm")?;
+            if (1..64).contains(&tiles) && permitted >> tiles & 1 != 0 {
+                let what = "a permission to use AMX (ARCH_REQ_XCOMP_PERM)";
+                refuse(task, "thread.fpu.perm", not_carried(what));
+            }
             let field = "loginuid.val";
             if leader.unsigned(field)? != view.unsigned(field)? {
                 let what = "a login user that is not that of its process";

@@ -75,7 +75,7 @@ pub(super) fn make(remote: &Remote, memory: &File, thread: &Thread) -> Result<()
     remote.call("sigaltstack", libc::SYS_sigaltstack, &[at, 0])?;
     schedule(remote, memory, &thread.scheduling)?;
     affinity(remote, memory, &thread.affinity)?;
-    let slack = thread.timer_slack;
+    let [slack, _] = thread.timer_slack;
     if slack != 0 {
         prctl(
             remote,

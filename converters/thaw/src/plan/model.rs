@@ -112,6 +112,8 @@ pub struct Process {
     pub oom_score_adj: [i32; 2],
     /// Whether it was stopped by a signal, with the number of that.
     pub stopped: Option<i32>,
+    /// Whether a terminal that it has lost left a group of processes to be told of its end.
+    pub has_old_group: bool,
 }
 
 impl Process {
@@ -178,8 +180,8 @@ pub struct Thread {
     pub has_own_folders: bool,
     /// Execution domain.
     pub personality: u32,
-    /// Slack of its timers, in nanoseconds.
-    pub timer_slack: u64,
+    /// Slack of its timers, in nanoseconds, and what PR_SET_TIMERSLACK makes of 0.
+    pub timer_slack: [u64; 2],
     /// What it is sent when its parent ends.
     pub parent_death: i32,
     /// Class and priority of its I/O; 0 if none was set.

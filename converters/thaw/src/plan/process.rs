@@ -115,6 +115,7 @@ impl Process {
             subreaper: false,
             oom_score_adj: [0; 2],
             stopped: None,
+            has_old_group: false,
         }
     }
 }
@@ -153,6 +154,7 @@ fn process(known: &Known<'_>, bare: Process, tasks: &[Place]) -> Result<Process,
         ],
         pending: pending(view, signal, "shared_pending")?,
         subreaper: view.unsigned(signal, "is_child_subreaper")? != 0,
+        has_old_group: view.unsigned(signal, "tty_old_pgrp")? != 0,
         oom_score_adj: [
             view.int(signal, "oom_score_adj")?,
             view.int(signal, "oom_score_adj_min")?,

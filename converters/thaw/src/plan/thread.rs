@@ -90,7 +90,10 @@ pub(super) fn thread(
         folders: folders(view, task)?,
         has_own_folders: false,
         personality: view.unsigned(task, "personality")? as u32,
-        timer_slack: view.unsigned(task, "timer_slack_ns")?,
+        timer_slack: [
+            view.unsigned(task, "timer_slack_ns")?,
+            view.unsigned(task, "default_timer_slack_ns")?,
+        ],
         parent_death: view.int(task, "pdeath_signal")?,
         io_priority: match view.follow(task, "io_context", "io_context")? {
             Some(context) => view.unsigned(context, "ioprio")? as u32,

@@ -139,7 +139,7 @@ fn refused(guest: &mut Guest, pids: &str, text: &str) {
 /// On the machine after the journey: all of them go on.
 fn arrive(guest: &mut Guest, waiting: &mut [Waiting]) {
     mount(guest);
-    let dropped = ["start times: ", "CPU time used: "];
+    let dropped = ["start times: ", "CPU time used, "];
     for program in &mut *waiting {
         let options = match program.name {
             "python" => "--clocks stopped",
