@@ -8,6 +8,7 @@
 mod auto;
 mod builder;
 mod decision;
+mod fates;
 mod finding;
 mod flags;
 mod human;

@@ -247,6 +247,75 @@ fn an_action_that_does_not_fit_its_field_is_an_error() {
     insta::assert_snapshot!(told(&fixture.decided(&entries.concat())));
 }
 
+/// Each of these is right by itself; only with the rules of the other fields an old value has two
+/// fates, or none.
+#[test]
+fn an_old_value_has_one_fate() {
+    let entries = [
+        entry("s.b", "rename = \"a\""),
+        entry(
+            "s.d",
+            "scale = { multiply = 2, divide = 1 }\nfrom = [\"c\"]",
+        ),
+        entry("s.f", "rename = \"e\""),
+        entry("s.g", "rename = \"e\""),
+        entry("s.h", "call = \"other\"\nfrom = [\"a\"]"),
+        entry(
+            "s.i",
+            "scale = { multiply = 2, divide = 1 }\nfrom = [\"c\"]",
+        ),
+    ];
+    let fixture = Fixture::of(
+        "struct s { int a; int c; int e; int h; int i; };",
+        "struct s { int a; int b; int c; int d; int f; int g; int h; int i; };",
+    );
+    insta::assert_snapshot!(told(&fixture.decided(&entries.concat())));
+}
+
+/// What only looks at a field that goes on, and what takes one whose name another field has now, leaves
+/// every old value one fate.
+#[test]
+fn a_field_may_be_read_where_another_goes_on() {
+    let told_of = |old: &str, new: &str, entries: &[String]| {
+        told(&Fixture::of(old, new).decided(&entries.concat()))
+    };
+    let looked_at = [entry("s.b", "call = \"of\"\nfrom = [\"a\"]")];
+    assert_eq!(
+        told_of(
+            "struct s { int a; };",
+            "struct s { int a; int b; };",
+            &looked_at
+        ),
+        ""
+    );
+    // The new `a` is made of another field, so the old one is free to become `b`.
+    let swapped = [
+        entry("s.a", "call = \"of\"\nfrom = [\"c\"]"),
+        entry("s.b", "rename = \"a\""),
+    ];
+    assert_eq!(
+        told_of(
+            "struct s { int a; int c; };",
+            "struct s { int a; int b; };",
+            &swapped
+        ),
+        ""
+    );
+    // A number that is a member of a structure of its name now.
+    let inside = [
+        entry("s.r.at", "rename = \"r\""),
+        entry("s.r.len", "rename = \"r_len\""),
+    ];
+    assert_eq!(
+        told_of(
+            "struct s { int r; int r_len; };",
+            "struct r { int at; int len; }; struct s { struct r r; };",
+            &inside
+        ),
+        ""
+    );
+}
+
 /// What generating a step says, from its changed file and the decisions in `folder`.
 fn generated(step: &str, folder: &Path, change: impl Fn(String) -> String) -> String {
     let dir = converters().join(step);

@@ -313,6 +313,24 @@ pub enum OverrideProblem {
         /// The most similar name there is.
         nearest: Option<String>,
     },
+    /// An old field that becomes what the entry is for, and something else.
+    #[error(
+        "the old field `{name}` goes on as the new `{by}`, and a value goes to one place; if both are to come of it, let a `call` with `from = [\"{name}\"]` look at it, which leaves it where it goes"
+    )]
+    SecondFate {
+        /// The old field.
+        name: String,
+        /// The other field that it becomes.
+        by: String,
+    },
+    /// An old field of the same name that the entry does not read.
+    #[error(
+        "the entry reads other fields, and nothing says what becomes of the old `{name}`; name it in `from` of a `call` as well"
+    )]
+    NoFate {
+        /// The old field.
+        name: String,
+    },
     /// A call of a function that is not there.
     #[error(
         "calls `{name}`, which is no public function of the family's sources in converters/overrides/src{}",

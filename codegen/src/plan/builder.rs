@@ -1,6 +1,6 @@
 //! From a pair of layouts to a plan: which types need one, and which rule each member gets.
 
-use super::decision::{Decision, Part, Value};
+use super::decision::{Decided, Decision, Part, Value};
 use super::finding::{Undecided, Why};
 use super::meanings::Meanings;
 use super::pair::Pair;
@@ -334,7 +334,8 @@ impl<'a> Planner<'a> {
         for field in new {
             self.add_known(format!("{}.{}", owner.name, field.name));
             let other = old_named(&field.name).filter(|old| !claimed.contains_key(&old.name));
-            let decided = match self.override_for(owner, &field.name, false) {
+            let entry = self.override_for(owner, &field.name, false);
+            let decided = match entry {
                 Some(entry) => self.by_human(owner, entry, other, field, old),
                 None => match self.override_for(owner, &field.name, true) {
                     // What is wrong is told once, where the old field's turn comes.
@@ -346,7 +347,11 @@ impl<'a> Planner<'a> {
                 },
             };
             match decided {
-                Ok(decision) => decisions.push(decision),
+                Ok(decision) => decisions.push(Decided {
+                    entry,
+                    field,
+                    decision,
+                }),
                 Err(why) => self.open_field(owner, why, other, Some(field), old, new),
             }
         }
@@ -386,11 +391,15 @@ impl<'a> Planner<'a> {
                 },
             };
             match decided {
-                Ok(decision) => decisions.push(decision),
+                Ok(decision) => decisions.push(Decided {
+                    entry: None,
+                    field,
+                    decision,
+                }),
                 Err(why) => self.open_field(owner, why, Some(field), None, old, new),
             }
         }
-        decisions
+        self.with_one_fate(owner, decisions, (old, new))
     }
 
     /// The members of a structure, with those that an override speaks of something in told member

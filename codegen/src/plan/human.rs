@@ -665,7 +665,7 @@ fn source<'f>(
 }
 
 /// The old fields that a function is given.
-fn arguments(from: &[String], field: &str) -> Vec<String> {
+pub(super) fn arguments(from: &[String], field: &str) -> Vec<String> {
     if from.is_empty() {
         vec![field.to_owned()]
     } else {
