@@ -12,6 +12,7 @@ use crate::overrides::{
     self, Changes, ChangesError, OverrideFinding, OverrideProblem, Overrides, PairEntry,
 };
 use crate::plan::{Made, Pair, Plan, Side, Undecided};
+use crate::steps::{self, StepFile, Steps, StepsError, entries};
 use kernel_structs::layout::Layout;
 use kernel_structs::releases::{LookupError, Registry, RegistryError, Release};
 use kernel_structs::state::StateFinding;
@@ -20,9 +21,6 @@ use std::fmt::Write;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-
-/// Name of the file that says what a step converts between.
-pub const STEP: &str = "step.toml";
 
 /// Where the views are, in a project.
 const VIEWS: &str = "kernel-structs/views/src";
@@ -43,7 +41,7 @@ pub struct GeneratedFile {
 }
 
 /// What is wrong with the decisions of a step.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Findings {
     /// Entries of `step.toml`.
     pub overrides: Vec<OverrideFinding>,
@@ -130,6 +128,12 @@ pub enum GenerateError {
     },
 }
 
+impl From<StepsError> for GenerateError {
+    fn from(StepsError { path, error }: StepsError) -> GenerateError {
+        GenerateError::Io { path, error }
+    }
+}
+
 impl GenerateError {
     /// Whether only a fault of the generator explains it.
     pub fn is_fault(&self) -> bool {
@@ -182,24 +186,12 @@ impl Family {
 /// [`GenerateError`]. Findings of all steps are reported together.
 pub fn generate(root: &Path, registry: &Registry) -> Result<Vec<GeneratedFile>, GenerateError> {
     let mut files = Vec::new();
-    let mut wrong = Vec::new();
-    let mut steps: BTreeMap<String, Vec<(PathBuf, String)>> = BTreeMap::new();
-    for dir in self::steps(&root.join(CONVERTERS))? {
-        let path = dir.join(STEP);
-        let text = fs::read_to_string(&path).map_err(|error| GenerateError::Io {
-            path: path.clone(),
-            error,
-        })?;
-        match overrides::parse(&text) {
-            Ok(file) => steps.entry(file.family).or_default().push((dir, text)),
-            Err(overrides) => wrong.push((
-                path,
-                Findings {
-                    overrides,
-                    ..Findings::default()
-                },
-            )),
-        }
+    let read = Steps::read(registry, &root.join(CONVERTERS))?;
+    let mut wrong = of_steps(read.wrong);
+    let mut steps: BTreeMap<String, Vec<StepFile>> = BTreeMap::new();
+    for step in read.files {
+        let family = step.file.family.clone();
+        steps.entry(family).or_default().push(step);
     }
     let mut modules = Vec::new();
     for name in families(registry) {
@@ -208,17 +200,7 @@ pub fn generate(root: &Path, registry: &Registry) -> Result<Vec<GeneratedFile>, 
         let house = family.house()?;
         let folder = root.join(CONVERTERS).join(overrides::FOLDER);
         let changes = Changes::read(&folder, &name)?;
-        let checked = family.check(&changes);
-        for finding in checked.changes {
-            let findings = Findings {
-                overrides: vec![OverrideFinding {
-                    line: finding.line,
-                    problem: finding.problem,
-                }],
-                ..Findings::default()
-            };
-            wrong.push((folder.join(&name).join(finding.file), findings));
-        }
+        wrong.extend(of_family(&folder.join(&name), &family, &changes));
         let module = version(&name);
         for (file, text) in house.views() {
             let path = Path::new(VIEWS).join(&module).join(file);
@@ -228,24 +210,23 @@ pub fn generate(root: &Path, registry: &Registry) -> Result<Vec<GeneratedFile>, 
             let path = Path::new(CARRY).join(&module).join(file);
             files.push(GeneratedFile { path, text });
         }
-        for (dir, text) in steps.remove(&name).unwrap_or_default() {
-            let folder = dir.strip_prefix(root).unwrap_or(&dir).to_owned();
-            match pages(&text, registry, &family, &house, &changes) {
+        for step in steps.remove(&name).unwrap_or_default() {
+            let folder = step.dir.strip_prefix(root).unwrap_or(&step.dir).to_owned();
+            match pages(&step.text, registry, &family, &house, &changes) {
                 Ok(pages) => files.extend(pages.into_iter().map(|page| GeneratedFile {
                     path: folder.join(page.path),
                     text: page.text,
                 })),
-                Err(GenerateError::Findings(findings)) => wrong.push((dir.join(STEP), findings)),
+                Err(GenerateError::Findings(findings)) => wrong.push((step.path(), findings)),
                 Err(error) => return Err(error),
             }
         }
         modules.push(module);
     }
-    if let Some((family, dirs)) = steps.into_iter().next() {
+    if let Some((family, left)) = steps.into_iter().next() {
         // A family that nobody knows is told by the registry.
         registry.state_map(&family)?;
-        let step = dirs.into_iter().next();
-        let step = step.map_or_else(PathBuf::new, |(dir, _)| dir.join(STEP));
+        let step = left.first().map_or_else(PathBuf::new, StepFile::path);
         return Err(GenerateError::NoLayouts { step, family });
     }
     if !wrong.is_empty() {
@@ -257,6 +238,35 @@ pub fn generate(root: &Path, registry: &Registry) -> Result<Vec<GeneratedFile>, 
         files.push(GeneratedFile { path, text });
     }
     Ok(files)
+}
+
+/// What is wrong with steps, as findings.
+pub fn of_steps(wrong: Vec<(PathBuf, Vec<OverrideFinding>)>) -> Vec<(PathBuf, Findings)> {
+    let findings = wrong.into_iter().map(|(path, overrides)| {
+        let undecided = Vec::new();
+        (
+            path,
+            Findings {
+                overrides,
+                undecided,
+            },
+        )
+    });
+    findings.collect()
+}
+
+/// What is wrong with the decisions of a family, which are in `folder`, whatever pair they are for:
+/// those that no pair of layouts needs, and those that are there twice.
+pub fn of_family(folder: &Path, family: &Family, changes: &Changes) -> Vec<(PathBuf, Findings)> {
+    let found = family.check(changes).changes;
+    let wrong = found.into_iter().map(|finding| {
+        let overrides = vec![OverrideFinding {
+            line: finding.line,
+            problem: finding.problem,
+        }];
+        (folder.join(finding.file), overrides)
+    });
+    of_steps(wrong.collect())
 }
 
 /// The modules of the families, and what they carry.
@@ -504,7 +514,7 @@ fn write_file(path: &Path, text: &str) -> io::Result<()> {
 /// Files that say they are generated, where generated files are, and that nothing makes.
 fn left_over(root: &Path, files: &[GeneratedFile]) -> Result<Vec<PathBuf>, GenerateError> {
     let made: BTreeSet<PathBuf> = files.iter().map(|file| root.join(&file.path)).collect();
-    let mut folders = self::steps(&root.join(CONVERTERS))?;
+    let mut folders = steps::folders(&root.join(CONVERTERS))?;
     for folder in [VIEWS, CARRY] {
         let folder = root.join(folder);
         folders.extend(entries(&folder)?.into_iter().filter(|path| path.is_dir()));
@@ -531,34 +541,4 @@ fn left_over(root: &Path, files: &[GeneratedFile]) -> Result<Vec<PathBuf>, Gener
     }
     left_over.sort();
     Ok(left_over)
-}
-
-/// What is in a folder; nothing if it is not there.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, GenerateError> {
-    let fail = |error| GenerateError::Io {
-        path: folder.to_owned(),
-        error,
-    };
-    let read = match fs::read_dir(folder) {
-        Ok(read) => read,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(fail(error)),
-    };
-    read.map(|entry| Ok(entry.map_err(fail)?.path())).collect()
-}
-
-/// The folders of steps in the folder `converters`: those named `linux-…`, by name.
-///
-/// # Errors
-/// If the folder cannot be read.
-pub fn steps(converters: &Path) -> Result<Vec<PathBuf>, GenerateError> {
-    let mut steps: Vec<PathBuf> = entries(converters)?
-        .into_iter()
-        .filter(|path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.starts_with("linux-") && path.join(STEP).is_file()
-        })
-        .collect();
-    steps.sort();
-    Ok(steps)
 }

@@ -244,7 +244,7 @@ pub fn import(files: Files, kernel: &Kernel, converters: &Path) -> Result<Import
         None => None,
         Some(other) => {
             let selection = scaffold::select(&registry, &other.name, &release.name)?;
-            Some(status::status(&registry, &selection, converters)?)
+            Some(status::ways(&registry, &selection, converters)?)
         }
     };
     Ok(Imported {

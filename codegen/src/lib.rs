@@ -14,6 +14,7 @@
 //! - [`scaffold`]: converter crates from nothing.
 //! - [`import`]: kernels made known releases.
 //! - [`status`]: what is left to decide between two releases.
+//! - [`steps`]: the folders of steps, held against each other.
 //! - [`show`]: plans, diffs and findings as text.
 //!
 //! The library prints nothing.
@@ -36,3 +37,4 @@ pub mod routes;
 pub mod scaffold;
 pub mod show;
 pub mod status;
+pub mod steps;

@@ -1,14 +1,14 @@
 //! The steps that there are, and the ways between layouts that they make.
 
 use crate::chain::{self, Difference, Opened};
-use crate::generate::{self, End, GenerateError, STEP};
+use crate::generate::{self, End, GenerateError};
 use crate::overrides::{self, Changes, Overrides, OverridesFile};
 use crate::plan::{Pair, Plan};
+use crate::steps::{StepFile, Steps};
 use kernel_structs::releases::{LayoutId, Registry};
 use kernel_structs::state::StateMap;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -51,28 +51,11 @@ impl<'a> Routes<'a> {
             ends: RefCell::default(),
             families: RefCell::default(),
         };
-        let dirs = match converters.is_dir() {
-            true => generate::steps(converters)?,
-            false => Vec::new(),
-        };
-        let mut wrong = Vec::new();
-        for dir in dirs {
-            let path = dir.join(STEP);
-            let text = fs::read_to_string(&path).map_err(|error| GenerateError::Io {
-                path: path.clone(),
-                error,
-            })?;
-            let file = match overrides::parse(&text) {
-                Ok(file) => file,
-                Err(overrides) => {
-                    let findings = generate::Findings {
-                        overrides,
-                        ..Default::default()
-                    };
-                    wrong.push((path, findings));
-                    continue;
-                }
-            };
+        let read = Steps::read(registry, converters)?;
+        if !read.wrong.is_empty() {
+            return Err(GenerateError::Steps(generate::of_steps(read.wrong)));
+        }
+        for StepFile { dir, file, .. } in read.files {
             for pair in &file.pairs {
                 let layout = |name: &str| -> Result<LayoutId, GenerateError> {
                     Ok(registry.release(name, None, None)?.layout.clone())
@@ -87,10 +70,7 @@ impl<'a> Routes<'a> {
             }
             routes.files.push(file);
         }
-        match wrong.is_empty() {
-            true => Ok(routes),
-            false => Err(GenerateError::Steps(wrong)),
-        }
+        Ok(routes)
     }
 
     /// What people wrote for the step of `edge`.

@@ -8,10 +8,11 @@ mod stub;
 pub use select::{SelectError, Selected, Selection, select};
 
 use crate::family::Family;
-use crate::generate::{self, GenerateError, STEP};
+use crate::generate::{self, GenerateError};
 use crate::overrides::Changes;
 use crate::patch::PatchError;
 use crate::plan::{Pair, Plan, Undecided};
+use crate::steps::{self, STEP};
 use kernel_structs::releases::Registry;
 use kernel_structs::state::StateMap;
 use std::fs;
@@ -88,7 +89,7 @@ pub(crate) struct Open {
 
 /// The folder of the step between two names.
 pub fn folder(from: &str, to: &str) -> String {
-    format!("linux-{from}-{to}")
+    steps::folder_name(from, to)
 }
 
 /// Makes the text of a step for `selection`, with evidence from `patch`, and with the decisions of

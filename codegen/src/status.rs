@@ -2,12 +2,14 @@
 
 use crate::chain::{Difference, What};
 use crate::family::Family;
-use crate::generate::{self, GenerateError, STEP};
+use crate::generate::{self, Findings, GenerateError};
 use crate::needed::stale;
 use crate::overrides::{self, Changes, OverrideFinding, Overrides, OverridesFile};
 use crate::plan::{Made, Pair, Plan, Undecided};
 use crate::routes::{Edge, Routes};
 use crate::scaffold::{SelectError, Selected, Selection};
+use crate::show;
+use crate::steps::STEP;
 use kconv_rules::{RuleKind, Source};
 use kernel_structs::releases::Registry;
 use std::collections::btree_map::Entry;
@@ -26,6 +28,8 @@ pub struct Status {
     pub alike: Vec<(String, String)>,
     /// The others.
     pub pairs: Vec<PairStatus>,
+    /// What is wrong with the decisions of their families, whatever pair those are for, by file.
+    pub decisions: Vec<(PathBuf, Findings)>,
 }
 
 /// The state of one pair of releases.
@@ -69,27 +73,48 @@ impl Status {
             step.dir.is_some() && step.undecided.is_empty() && step.findings.is_empty()
         };
         let pair = |pair: &PairStatus| pair.differences.is_empty() && pair.steps.iter().all(step);
-        self.pairs.iter().all(pair)
+        self.decisions.is_empty() && self.pairs.iter().all(pair)
     }
 }
 
-/// The state of `selection`, with the steps in the folder `converters`, if there is
-/// one. A pair without a step of its own is looked for as a chain of others, the shortest first.
+/// The state of `selection`, with the steps in the folder `converters`, if there is one, and with
+/// what [`generate`] finds wrong with the decisions of its families.
 ///
 /// # Errors
-/// If a step or a layout cannot be read. Errors in the steps' decisions are findings of the
-/// pairs that need them; a step whose file cannot be understood at all is an error.
+/// As [`ways`].
 pub fn status(
     registry: &Registry,
     selection: &Selection<'_>,
     converters: &Path,
 ) -> Result<Status, SelectError> {
-    let families: BTreeSet<&str> = selection
-        .pairs
-        .iter()
-        .map(|pair| pair.from.family)
-        .collect();
-    for family in families {
+    let mut status = ways(registry, selection, converters)?;
+    let folder = converters.join(overrides::FOLDER);
+    for name in families(selection) {
+        let family = Family::read(registry, name).map_err(GenerateError::from)?;
+        let changes = Changes::read(&folder, name).map_err(GenerateError::from)?;
+        let wrong = generate::of_family(&folder.join(name), &family, &changes);
+        status.decisions.extend(wrong);
+    }
+    Ok(status)
+}
+
+fn families<'a>(selection: &'a Selection<'_>) -> BTreeSet<&'a str> {
+    let pairs = selection.pairs.iter();
+    pairs.map(|pair| pair.from.family).collect()
+}
+
+/// The state of the pairs of `selection` alone. A pair without a step of its own is looked for as a
+/// chain of others, the shortest first.
+///
+/// # Errors
+/// If a step or a layout cannot be read. Errors in the steps' decisions are findings of the
+/// pairs that need them; a step whose file cannot be understood at all is an error.
+pub fn ways(
+    registry: &Registry,
+    selection: &Selection<'_>,
+    converters: &Path,
+) -> Result<Status, SelectError> {
+    for family in families(selection) {
         let read = Family::read(registry, family).map_err(GenerateError::from)?;
         read.check_map(family)?;
     }
@@ -133,6 +158,7 @@ pub fn status(
         to: selection.to.clone(),
         alike: selection.alike.clone(),
         pairs,
+        decisions: Vec::new(),
     })
 }
 
@@ -305,6 +331,9 @@ pub fn text(status: &Status) -> String {
         if !pair.differences.is_empty() && missing.is_empty() {
             missing.push(format!("kconv-gen new {} {}", status.from, status.to));
         }
+    }
+    for (file, findings) in &status.decisions {
+        text.push_str(&show::findings(&file.display().to_string(), findings));
     }
     match missing.first() {
         Some(command) => {

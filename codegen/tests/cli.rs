@@ -493,6 +493,89 @@ fn wrong_decisions_are_findings_and_change_nothing() {
     assert!(!project.path().join("kernel-structs").exists());
 }
 
+/// The findings of `generate`, each of which `status` tells as well.
+fn told_by_both(project: &Path) -> String {
+    let (code, out, told) = run_in(project, &["generate"]);
+    assert_eq!((code, out.as_str()), (1, ""), "{told}");
+    let (code, out, errors) = run_in(project, &["status", "2.4.36-up", "2.4.36-smp"]);
+    assert_eq!(code, 1, "{out}");
+    let status = out + &errors;
+    let told = told.replace("./converters", "converters");
+    for line in told.lines() {
+        assert!(status.contains(line), "{line}: {status}");
+    }
+    assert!(!status.contains("Nothing is left to decide."), "{status}");
+    told
+}
+
+#[test]
+fn decisions_that_nothing_needs_are_told_by_status_too() {
+    let project = project();
+    let file = "converters/overrides/linux-2.4/task_struct.toml";
+    let path = project.path().join(file);
+    let before = fs::read_to_string(&path).unwrap();
+    let twice = before.lines().skip_while(|line| *line != "[[change]]");
+    let twice: Vec<&str> = twice.take_while(|line| !line.is_empty()).collect();
+    let stale =
+        "[[change]]\nfield = \"task_struct.pidd\"\nappears = { init = 0, reason = \"r\" }\n";
+    fs::write(&path, format!("{before}\n{}\n\n{stale}", twice.join("\n"))).unwrap();
+    let told = told_by_both(project.path());
+    for (field, what) in [
+        ("task_struct.pidd", "no layout of any pair has this member"),
+        ("task_struct.per_cpu_utime", "is decided twice"),
+        ("task_struct.per_cpu_stime", "is decided twice"),
+    ] {
+        let is_it =
+            |line: &&str| line.contains(file) && line.contains(field) && line.contains(what);
+        assert_eq!(told.lines().filter(is_it).count(), 1, "{field}: {told}");
+    }
+    fs::write(&path, before).unwrap();
+    let (code, out, errors) = run_in(project.path(), &["status", "2.4.36-up", "2.4.36-smp"]);
+    assert_eq!((code, errors.as_str()), (0, ""), "{out}");
+}
+
+#[test]
+fn a_step_is_there_once_and_under_its_name() {
+    let project = project();
+    let copied = |name: &str, change: &dyn Fn(String) -> String| {
+        let folder = project.path().join("converters").join(name);
+        fs::create_dir_all(&folder).unwrap();
+        let text = fs::read_to_string(project.path().join(STEP).join("step.toml")).unwrap();
+        fs::write(folder.join("step.toml"), change(text)).unwrap();
+        folder
+    };
+    // Releases of other names that have the same two layouts.
+    let again = copied("linux-2.4.35-up-2.4.35-smp", &|text| {
+        let text = text.replace("\"2.4.36-", "\"2.4.35-");
+        text.replace(
+            "convert-2.4.36-up-2.4.36-smp",
+            "convert-2.4.35-up-2.4.35-smp",
+        )
+    });
+    let told = told_by_both(project.path());
+    assert_eq!(told.lines().count(), 1, "{told}");
+    for part in [
+        "converters/linux-2.4.36-up-2.4.36-smp/step.toml:",
+        "from 2.4.32-i386-up to 2.4.32-i386-smp there is a converter already, at ",
+        "converters/linux-2.4.35-up-2.4.35-smp/step.toml:",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    fs::remove_dir_all(again).unwrap();
+
+    let elsewhere = project.path().join("converters/linux-elsewhere");
+    fs::rename(project.path().join(STEP), &elsewhere).unwrap();
+    let told = told_by_both(project.path());
+    assert_eq!(told.lines().count(), 1, "{told}");
+    for part in [
+        "converters/linux-elsewhere/step.toml:",
+        "the converter is `convert-2.4.36-up-2.4.36-smp`",
+        "rename the folder to `linux-2.4.36-up-2.4.36-smp`, or correct `converter`",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+}
+
 #[test]
 fn generated_files_are_only_made_in_a_project() {
     let folder = tempfile::tempdir().unwrap();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use kconv_codegen::generate::{self, GeneratedFile};
+use kconv_codegen::steps;
 use kernel_structs::releases::Registry;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,10 +31,10 @@ fn generated_files_are_fresh() {
 /// A page for every pair of every step, and no step without one.
 #[test]
 fn every_step_has_its_pages() {
-    let steps = generate::steps(&root().join(generate::CONVERTERS)).unwrap();
+    let steps = steps::folders(&root().join(generate::CONVERTERS)).unwrap();
     assert!(steps.len() >= 20, "{steps:?}");
     for step in &steps {
-        let text = fs::read_to_string(step.join(generate::STEP)).unwrap();
+        let text = fs::read_to_string(step.join(steps::STEP)).unwrap();
         let pairs = text.lines().filter(|line| *line == "[[pair]]").count();
         let folder = Path::new(generate::CONVERTERS).join(step.file_name().unwrap());
         let pages = MADE.iter().filter(|file| file.path.starts_with(&folder));

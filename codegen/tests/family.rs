@@ -206,7 +206,7 @@ fn every_pair_of_layouts_is_decided_and_every_decision_needed() {
 #[test]
 fn no_step_has_a_decision_of_its_own() {
     let converters = Path::new(env!("CARGO_MANIFEST_DIR")).join("../converters");
-    for dir in kconv_codegen::generate::steps(&converters).unwrap() {
+    for dir in kconv_codegen::steps::folders(&converters).unwrap() {
         let text = std::fs::read_to_string(dir.join("step.toml")).unwrap();
         let file = kconv_codegen::overrides::parse(&text).unwrap();
         assert_eq!(file.overrides.entries, [], "{}", dir.display());

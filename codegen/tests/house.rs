@@ -6,6 +6,7 @@ use kconv_codegen::family::{self, Family};
 use kconv_codegen::generate;
 use kconv_codegen::overrides::{self, Changes};
 use kconv_codegen::plan::{Action, Pair, Plan};
+use kconv_codegen::steps;
 use kconv_rules::RuleKind;
 use kernel_structs::layout::Step;
 use kernel_structs::releases::Registry;
@@ -91,7 +92,7 @@ fn a_line_of_a_task_stands_once() {
 /// The plan of the first pair of a step.
 fn plan(family: &Family, step: &str) -> Plan {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../converters");
-    let text = std::fs::read_to_string(root.join(step).join(generate::STEP)).unwrap();
+    let text = std::fs::read_to_string(root.join(step).join(steps::STEP)).unwrap();
     let file = overrides::parse(&text).unwrap();
     let pair = file.pairs.first().unwrap();
     let (from, to) = (

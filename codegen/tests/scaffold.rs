@@ -285,7 +285,7 @@ fn an_override_that_nothing_needs_is_left_to_correct() {
     let registry = registry();
     let converters = folder("stale-status");
     let made = make("2.4.36-up", "2.4.36-smp");
-    let dir = converters.join("linux-stale");
+    let dir = converters.join("linux-2.4.36-up-2.4.36-smp");
     scaffold::write(&dir, &made).unwrap();
     let text = text_of(&made, "step.toml").to_owned()
         + "\n[[override]]\nfield = \"task_struct.no_such\"\ninit = \"null\"\nreason = \"none\"\n";

@@ -1,7 +1,8 @@
 //! The decisions of a project.
 
-use crate::generate::{self, GenerateError, STEP};
+use crate::generate::{self, GenerateError};
 use crate::overrides::{self, Changes, FOLDER, FlagDecision, Override, OverrideAction};
+use crate::steps::{self, STEP};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -32,7 +33,7 @@ impl Project {
                     .map_or("", |origin| origin.file.as_str());
                 entries.push((folder.join(family).join(file), entry));
             }
-            for dir in generate::steps(converters)? {
+            for dir in steps::folders(converters).map_err(GenerateError::from)? {
                 let path = dir.join(STEP);
                 let text = fs::read_to_string(&path).map_err(|error| GenerateError::Io {
                     path: path.clone(),

@@ -2,9 +2,10 @@
 
 use super::{CliError, Ended, Named, both, print, print_json, registry};
 use kconv_codegen::diff::{self, html, side, view};
-use kconv_codegen::generate::{self, Findings, GenerateError, STEP};
+use kconv_codegen::generate::{Findings, GenerateError};
 use kconv_codegen::overrides::{self, Changes, Overrides, OverridesFile};
 use kconv_codegen::plan::{Pair, Plan, Side};
+use kconv_codegen::steps::{self, STEP};
 use kconv_codegen::{coverage, show};
 use kernel_structs::layout::CONSTANTS;
 use kernel_structs::releases::Registry;
@@ -192,7 +193,7 @@ pub(super) fn stored_overrides(
     if !converters.is_dir() {
         return Ok(None);
     }
-    for dir in generate::steps(converters)? {
+    for dir in steps::folders(converters).map_err(GenerateError::from)? {
         let path = dir.join(STEP);
         let file = read_overrides(&path)?;
         let is_layout = |release: &str, named: &Named| {

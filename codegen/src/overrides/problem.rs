@@ -266,6 +266,37 @@ pub enum OverrideProblem {
         /// The module.
         module: String,
     },
+    /// A step whose folder does not have the name of its converter.
+    #[error(
+        "the converter is `{converter}`, and the folder {found}; {}",
+        match (expected, would_be) {
+            (Some(expected), _) => format!("rename the folder to `{expected}`, or correct `converter`"),
+            (None, Some(name)) => format!("correct `converter`: in this folder it is `{name}`"),
+            (None, None) => "a converter is called `convert-FROM-TO`, its folder `linux-FROM-TO`".to_owned(),
+        }
+    )]
+    WrongFolder {
+        /// Name of the converter.
+        converter: String,
+        /// The folder.
+        found: String,
+        /// The name that the folder of the converter has; `None` if the converter's is none.
+        expected: Option<String>,
+        /// The name that the converter of the folder has.
+        would_be: Option<String>,
+    },
+    /// Two layouts that two steps convert between, or one step twice.
+    #[error(
+        "from {from} to {to} there is a converter already, at {place}; one step converts from one layout to another: remove one of the two"
+    )]
+    PairTwice {
+        /// The layout read.
+        from: String,
+        /// The layout written.
+        to: String,
+        /// Where the other pair stands.
+        place: String,
+    },
     /// The type is in no plan.
     #[error("`{field}`: no planned type is called `{ty}`{}", suggestion(nearest))]
     UnknownType {

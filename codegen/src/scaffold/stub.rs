@@ -8,6 +8,7 @@ use super::{Open, Proposal, Selection};
 use crate::ctype::{self, ScalarKind, Shape};
 use crate::overrides::FlagDirection;
 use crate::plan::{Declaration, FlagChange, Undecided, Why};
+use crate::steps;
 use kernel_structs::layout::{FieldPath, Layout, TypeId};
 use kernel_structs::state::{Policy, Rule, StateMap};
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use std::fmt::Write;
 
 /// Name of the converter of a step.
 pub(super) fn converter(selection: &Selection<'_>) -> String {
-    format!("convert-{}-{}", selection.from, selection.to)
+    steps::converter_name(&selection.from, &selection.to)
 }
 
 pub(super) fn step(selection: &Selection<'_>, map: &StateMap) -> String {
