@@ -93,7 +93,7 @@ impl Family {
 }
 
 /// The numbers in a version, so that 6.12 comes after 6.1.
-fn numbers(version: &str) -> Vec<u64> {
+pub(crate) fn numbers(version: &str) -> Vec<u64> {
     let numbers = version.split(|c: char| !c.is_ascii_digit());
     numbers.filter_map(|number| number.parse().ok()).collect()
 }

@@ -371,14 +371,6 @@ pub fn decided(
     own.with(changes.between(&from.layout, &to.layout))
 }
 
-/// The folder with the decisions of all families, for the step in `dir`.
-pub fn family_folder(dir: &Path) -> PathBuf {
-    match dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        Some(converters) => converters.join(overrides::FOLDER),
-        None => Path::new("..").join(overrides::FOLDER),
-    }
-}
-
 /// One release of a pair, with its layout.
 pub struct End<'a> {
     /// The release.

@@ -534,6 +534,20 @@ fn decisions_that_nothing_needs_are_told_by_status_too() {
     assert_eq!((code, errors.as_str()), (0, ""), "{out}");
 }
 
+/// Where the step is written says nothing of where decisions are.
+#[test]
+fn a_step_made_elsewhere_has_the_decisions_of_the_project() {
+    let project = project();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let step = elsewhere.path().join("linux-2.4.36.8-2.4.36.9");
+    let arguments = ["new", "2.4.36.8", "2.4.36.9", "-o", step.to_str().unwrap()];
+    let (code, out, errors) = run_in(project.path(), &arguments);
+    assert_eq!((code, errors.as_str()), (0, ""));
+    assert!(out.ends_with(", nothing is undecided\n"), "{out}");
+    assert!(step.join("i386_up.rs").exists());
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 1);
+}
+
 #[test]
 fn a_step_is_there_once_and_under_its_name() {
     let project = project();
@@ -577,11 +591,23 @@ fn a_step_is_there_once_and_under_its_name() {
 }
 
 #[test]
-fn generated_files_are_only_made_in_a_project() {
+fn without_a_project_it_is_told_where_one_was_looked_for() {
     let folder = tempfile::tempdir().unwrap();
-    let (code, out, errors) = run_in(folder.path(), &["generate"]);
-    assert_eq!((code, out.as_str()), (2, ""));
-    assert!(errors.contains("converters"), "{errors}");
+    let looked_at = folder.path().canonicalize().unwrap().join("converters");
+    for arguments in [
+        &["generate"][..],
+        &["status", "2.4.36-up", "2.4.36-smp"],
+        &["new", "2.4.36-up", "2.4.36-smp"],
+    ] {
+        let (code, out, errors) = run_in(folder.path(), arguments);
+        assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}");
+        let told = format!("{}: there is no such folder", looked_at.display());
+        assert!(errors.contains(&told), "{errors}");
+        assert!(
+            errors.contains("run this in a project's folder"),
+            "{errors}"
+        );
+    }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 

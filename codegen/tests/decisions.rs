@@ -388,7 +388,58 @@ fn a_call_of_a_function_that_is_not_there_is_told() {
     write("src/a_1.rs", "mod inside; pub use inside::*; fn made() {}");
     write("src/a_1/inside.rs", "pub fn asked() -> bool { true }");
     insta::assert_snapshot!(read().unwrap_err().to_string());
-    write("src/a_1.rs", "pub fn made() {}");
-    write("src/a_1/inside.rs", "pub fn askt() {}");
-    assert!(read().is_ok());
+    write("src/a_1.rs", "pub fn made(_: C, _: A, c: &U32) {}");
+    write(
+        "src/a_1/inside.rs",
+        "pub fn askt(_: C, _: A, was: bool) -> bool { was }",
+    );
+    read().unwrap();
+}
+
+/// So is one that is declared for other arguments.
+#[test]
+fn a_call_with_other_arguments_is_told() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let write = |file: &str, text: &str| {
+        let path = folder.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let change = |field: &str, call: &str| {
+        format!("[[change]]\nfield = \"s.{field}\"\nappears = {{ {call}, reason = \"r\" }}\n")
+    };
+    let calls = [
+        ("a", "call = \"own\""),
+        ("b", "call = \"two\", from = [\"x\", \"y\"]"),
+        (
+            "c",
+            "call = \"placed\", from = [\"x\"], offsets = [\"s.x\"], new-offsets = [\"s.c\"]",
+        ),
+        ("d", "call = \"asked\", from = [\"flags:F\", \"x\"]"),
+    ];
+    let changes: String = calls
+        .iter()
+        .map(|(field, call)| change(field, call))
+        .collect();
+    let flags = "[[flags]]\nfield = \"s.flags\"\nnames = [\"F\"]\nappears = { call = \"flag\", from = [\"x\"], reason = \"r\" }\n";
+    write("a-1/s.toml", &(changes + flags));
+    let read = || Changes::read(folder.path(), "a-1");
+    write(
+        "src/a_1.rs",
+        "pub fn own(_: C, _: A) {}
+         pub fn two(_: C, _: A, x: &U32) {}
+         pub fn placed(_: C, _: A, x: &U32, [x]: [usize; 1]) {}
+         pub fn asked(_: C, _: A, f: &U32, x: &U32) {}
+         pub fn flag(_: C, _: A, x: &U32) -> bool { true }",
+    );
+    insta::assert_snapshot!(read().unwrap_err().to_string());
+    write(
+        "src/a_1.rs",
+        "pub fn own(_: C, _: A, a: &[usize; 2]) {}
+         pub fn two(_: C, _: A, x: &U32, y: [usize; 2]) {}
+         pub fn placed(_: C, _: A, x: &U32, [x, c]: [usize; 2]) {}
+         pub fn asked(_: C, _: A, f: bool, x: &U32) {}
+         pub fn flag(_: C, _: A, was: bool, x: &U32) -> bool { was }",
+    );
+    read().unwrap();
 }

@@ -8,6 +8,7 @@ use kconv_codegen::plan::{Pair, Plan};
 use kconv_codegen::scaffold::hunks::{self, Touch, Wanted};
 use kconv_codegen::scaffold::{self, NewStep, ScaffoldError, SelectError, Selection};
 use kconv_codegen::status;
+use kconv_codegen::steps::Steps;
 use kernel_structs::releases::Registry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -98,6 +99,37 @@ fn a_step_is_named_by_its_kernels() {
             assert!(releases(&again).contains(&pair), "{pair:?}");
         }
     }
+}
+
+/// What the names of a step mean is what the step was made of, also where a version was built again
+/// since.
+#[test]
+fn the_names_of_a_step_mean_its_releases() {
+    let registry = registry();
+    let converters = Path::new(env!("CARGO_MANIFEST_DIR")).join("../converters");
+    let steps = Steps::read(&registry, &converters).unwrap();
+    assert!(steps.wrong.is_empty());
+    let mut built_again = 0;
+    for step in steps.files {
+        let name = step.file.converter.strip_prefix("convert-").unwrap();
+        let cuts = name.match_indices('-').map(|(at, _)| name.split_at(at));
+        let mut meant =
+            cuts.filter_map(|(from, to)| scaffold::select(&registry, from, &to[1..]).ok());
+        let meant: Vec<(String, String)> = meant
+            .next()
+            .unwrap()
+            .pairs
+            .into_iter()
+            .map(|pair| (pair.from.release.name.clone(), pair.to.release.name.clone()))
+            .collect();
+        for pair in step.file.pairs {
+            built_again +=
+                usize::from(pair.to == "6.1.0-55-amd64" || pair.from == "6.1.0-56-amd64");
+            let own = (pair.from, pair.to);
+            assert!(meant.contains(&own), "{name}: {own:?} in {meant:?}");
+        }
+    }
+    assert!(built_again > 1, "{built_again}");
 }
 
 const UNDECIDED: [(&str, &str); 4] = [

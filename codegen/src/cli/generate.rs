@@ -1,15 +1,12 @@
 //! `kconv-gen generate`.
 
-use super::{CliError, Ended, print, registry, told};
+use super::{CliError, Ended, converters, print, registry, told};
 use kconv_codegen::generate::{self, Difference, GenerateError};
 use std::path::Path;
 
 pub(crate) fn generate(check: bool) -> Result<Ended, CliError> {
+    converters()?;
     let root = Path::new(".");
-    let converters = root.join(generate::CONVERTERS);
-    if !converters.is_dir() {
-        return Err(CliError::NoProject { path: converters });
-    }
     let files = match generate::generate(root, &registry()?) {
         Ok(files) => files,
         Err(GenerateError::Steps(steps)) => {

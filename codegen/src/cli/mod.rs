@@ -13,7 +13,7 @@ pub(crate) mod source;
 pub(crate) mod state;
 pub(crate) mod status;
 
-use kconv_codegen::generate::{End, Findings, GenerateError};
+use kconv_codegen::generate::{CONVERTERS, End, Findings, GenerateError};
 use kconv_codegen::import::ImportError;
 use kconv_codegen::scaffold::ScaffoldError;
 use kernel_structs::layout::{Fingerprint, Layout, UnknownType};
@@ -24,7 +24,7 @@ use kernel_structs_routes::headers::HeaderError;
 use kernel_structs_routes::package::PackageError;
 use source::{Route, Source, Wanted};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::process::ExitCode;
 
 /// How a command ended, if nothing went wrong.
@@ -141,7 +141,7 @@ pub(crate) enum CliError {
     Import(#[from] Box<ImportError>),
     #[error("the plan has no type `{ty}`{}", nearest.as_ref().map(|name| format!("; the nearest name is `{name}`")).unwrap_or_default())]
     NoSuchType { ty: String, nearest: Option<String> },
-    #[error("{}: there is no such folder; run this in the folder of a project", path.display())]
+    #[error("{}: there is no such folder, and the steps and decisions of a project are in it; run this in a project's folder, that in which `converters` and `kernel-structs` lie", path.display())]
     NoProject { path: PathBuf },
     #[error(transparent)]
     Check(#[from] kconv_codegen::check::CheckError),
@@ -199,6 +199,17 @@ pub(crate) fn registry() -> Result<Registry, CliError> {
         error,
     })?;
     Ok(Registry::parse(files)?)
+}
+
+/// The folder of the steps and decisions of the project that this is run in.
+pub(crate) fn converters() -> Result<&'static Path, CliError> {
+    let converters = Path::new(CONVERTERS);
+    match converters.is_dir() {
+        true => Ok(converters),
+        false => Err(CliError::NoProject {
+            path: absolute(converters).unwrap_or_else(|_| converters.to_owned()),
+        }),
+    }
 }
 
 /// Prints a result.

@@ -1,7 +1,6 @@
 //! `kconv-gen new`.
 
-use super::{CliError, Ended, print, registry};
-use kconv_codegen::generate;
+use super::{CliError, Ended, converters, print, registry};
 use kconv_codegen::overrides::FOLDER;
 use kconv_codegen::scaffold;
 use std::fs;
@@ -13,7 +12,7 @@ pub(crate) fn new(
     patch: Option<&Path>,
     output: Option<PathBuf>,
 ) -> Result<Ended, CliError> {
-    let registry = registry()?;
+    let (converters, registry) = (converters()?, registry()?);
     let selection = scaffold::select(&registry, from, to).map_err(scaffold::ScaffoldError::from)?;
     let patch = match patch {
         Some(path) => Some(fs::read(path).map_err(|error| CliError::Io {
@@ -22,23 +21,10 @@ pub(crate) fn new(
         })?),
         None => None,
     };
-    let folder = match output.as_deref() {
-        Some(dir) => generate::family_folder(dir),
-        None => Path::new("converters").join(FOLDER),
-    };
+    let folder = converters.join(FOLDER);
     let made = scaffold::make(&registry, &selection, patch.as_deref(), &folder)?;
-    let dir = match output {
-        Some(dir) => dir,
-        None => {
-            let converters = Path::new("converters");
-            if !converters.is_dir() {
-                return Err(CliError::NoProject {
-                    path: converters.to_owned(),
-                });
-            }
-            converters.join(scaffold::folder(&selection.from, &selection.to))
-        }
-    };
+    let named = || converters.join(scaffold::folder(&selection.from, &selection.to));
+    let dir = output.unwrap_or_else(named);
     scaffold::write(&dir, &made)?;
     let files = scaffold::propose(&folder, &made)?;
     let files: Vec<_> = files

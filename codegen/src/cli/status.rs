@@ -1,15 +1,14 @@
 //! `kconv-gen status`.
 
-use super::{CliError, Ended, print, registry, told};
+use super::{CliError, Ended, converters, print, registry, told};
 use kconv_codegen::generate::GenerateError;
 use kconv_codegen::scaffold::{self, ScaffoldError, SelectError};
 use kconv_codegen::status;
-use std::path::Path;
 
 pub(crate) fn status(from: &str, to: &str) -> Result<Ended, CliError> {
-    let registry = registry()?;
+    let (converters, registry) = (converters()?, registry()?);
     let selection = scaffold::select(&registry, from, to).map_err(ScaffoldError::from)?;
-    let status = match status::status(&registry, &selection, Path::new("converters")) {
+    let status = match status::status(&registry, &selection, converters) {
         Ok(status) => status,
         Err(SelectError::Generate(GenerateError::Steps(steps))) => {
             return Ok(told(&steps));

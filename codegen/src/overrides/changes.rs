@@ -18,7 +18,7 @@
 
 use super::action::{RawScale, written};
 use super::flags::{self, FlagDecision, FlagFate, RawFlags};
-use super::functions::{self, Functions};
+use super::functions::{self, Call, Functions};
 use super::name::{is_field, is_identifier};
 use super::{Direction, Init, Origin, Override, OverrideAction, OverrideProblem, Overrides};
 use kernel_structs::layout::{FieldPath, Layout, Resolved};
@@ -221,7 +221,7 @@ impl Changes {
         .map_err(ChangesError::Findings)?;
         let known = functions::known(root, family)
             .map_err(|(path, error)| ChangesError::Io { path, error })?;
-        let missing = known.map_or_else(Vec::new, |known| changes.calls_of_nothing(&known));
+        let missing = known.map_or_else(Vec::new, |known| changes.wrong_calls(&known));
         match missing.is_empty() {
             true => Ok(changes),
             false => Err(ChangesError::Findings(missing)),
@@ -257,28 +257,28 @@ impl Changes {
         }
     }
 
-    /// The calls of functions that are not there, each once.
-    fn calls_of_nothing(&self, known: &Functions) -> Vec<ChangeFinding> {
+    /// The calls of functions that are not there, or are declared for other arguments, each once.
+    fn wrong_calls(&self, known: &Functions) -> Vec<ChangeFinding> {
         let of_changes = self.entries.iter().flat_map(|change| {
             change.directions.iter().flat_map(move |directed| {
                 let called = directed.actions.iter().filter_map(|action| match action {
-                    OverrideAction::Call(function) => Some(function),
+                    OverrideAction::Call(function) => Some(Call::OfField(function)),
                     _ => None,
                 });
-                called.map(move |function| (&change.file, directed.line, function))
+                called.map(move |call| (&change.file, directed.line, call))
             })
         });
         let of_flags = self.flags.iter().filter_map(|flag| match &flag.fate {
-            FlagFate::Called(function) => Some((&flag.file, flag.line, function)),
+            FlagFate::Called(function) => Some((&flag.file, flag.line, Call::OfFlag(function))),
             _ => None,
         });
         let mut findings: Vec<ChangeFinding> = of_changes
             .chain(of_flags)
-            .filter_map(|(file, line, function)| {
+            .filter_map(|(file, line, call)| {
                 Some(ChangeFinding {
                     file: file.clone(),
                     line,
-                    problem: known.missing(function)?,
+                    problem: known.wrong(call)?,
                 })
             })
             .collect();

@@ -1,14 +1,47 @@
 //! The functions of people that decisions call, looked for in their sources: without one the
-//! decision is as good as none, and only the compiler of the generated code would say so.
+//! decision is as good as none, and only the compiler of the generated code would say so, in words of
+//! a page that nobody wrote.
+//!
+//! A function is given the context and the place, then what the decision names, and behind it the
+//! offsets in one array. What types the old fields have no source here says; the number of parameters,
+//! the truth values and the array are held against the decision.
 
 use super::{Function, OverrideProblem};
 use kernel_structs::nearest::nearest;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-/// The names of the public functions of a family.
-pub(super) struct Functions(BTreeSet<String>);
+/// The public functions of a family, by name. Of one name there are several only where the compiler
+/// sees to it that one is meant.
+pub(super) struct Functions(BTreeMap<String, Vec<Declared>>);
+
+/// A function as it is declared.
+struct Declared {
+    /// Path of the file, below the folder of the decisions.
+    file: PathBuf,
+    parameters: Vec<Parameter>,
+}
+
+/// What a parameter can be seen to be.
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Parameter {
+    /// `bool`.
+    Truth,
+    /// `[usize; N]`.
+    Offsets(usize),
+    /// Anything else.
+    Other,
+}
+
+/// How a decision calls its function.
+#[derive(Copy, Clone, PartialEq, Eq)]
+pub(super) enum Call<'a> {
+    /// For a field: with the old fields it names, or with that of its own name.
+    OfField(&'a Function),
+    /// For a flag: with whether it was set, then with what the decision names.
+    OfFlag(&'a Function),
+}
 
 /// The functions in the sources of a family: in `src/MODULE.rs` and what lies in `src/MODULE`, below
 /// `folder`. `None` if there are no such sources.
@@ -31,33 +64,136 @@ pub(super) fn known(
         }
     }
     files.retain(|file| file.is_file());
+    files.sort();
     if files.is_empty() {
         return Ok(None);
     }
-    let mut names = BTreeSet::new();
-    for file in files {
-        let text = fs::read_to_string(&file).map_err(|error| (file.clone(), error))?;
+    let mut functions: BTreeMap<String, Vec<Declared>> = BTreeMap::new();
+    for path in files {
+        let text = fs::read_to_string(&path).map_err(|error| (path.clone(), error))?;
         let Ok(parsed) = syn::parse_file(&text) else {
             continue;
         };
-        names.extend(parsed.items.into_iter().filter_map(|item| match item {
-            syn::Item::Fn(function) if matches!(function.vis, syn::Visibility::Public(_)) => {
-                Some(function.sig.ident.to_string())
+        let file = path.strip_prefix(folder).unwrap_or(&path);
+        for item in parsed.items {
+            let syn::Item::Fn(function) = item else {
+                continue;
+            };
+            if matches!(function.vis, syn::Visibility::Public(_)) {
+                let parameters = function.sig.inputs.iter().map(Parameter::of);
+                let declared = Declared {
+                    file: file.to_owned(),
+                    parameters: parameters.collect(),
+                };
+                let name = function.sig.ident.to_string();
+                functions.entry(name).or_default().push(declared);
             }
-            _ => None,
-        }));
+        }
     }
-    Ok(Some(Functions(names)))
+    Ok(Some(Functions(functions)))
 }
 
 impl Functions {
-    /// What is wrong with a call of `function`.
-    pub(super) fn missing(&self, function: &Function) -> Option<OverrideProblem> {
+    /// What is wrong with a call.
+    pub(super) fn wrong(&self, call: Call<'_>) -> Option<OverrideProblem> {
         let Functions(known) = self;
+        let (Call::OfField(function) | Call::OfFlag(function)) = call;
         let name = &function.name;
-        (!known.contains(name)).then(|| OverrideProblem::NoFunction {
+        let Some(all) = known.get(name) else {
+            return Some(OverrideProblem::NoFunction {
+                name: name.clone(),
+                nearest: nearest(name, known.keys().map(String::as_str)).map(String::from),
+            });
+        };
+        let given = call.arguments();
+        if all.iter().any(|declared| declared.takes(&given)) {
+            return None;
+        }
+        let declared = all.first()?;
+        Some(OverrideProblem::WrongArguments {
             name: name.clone(),
-            nearest: nearest(name, known.iter().map(String::as_str)).map(String::from),
+            file: declared.file.display().to_string(),
+            expected: described(&given),
+            found: described(&declared.parameters),
         })
     }
+}
+
+impl Declared {
+    fn takes(&self, given: &[Parameter]) -> bool {
+        let fits = |(parameter, given): (&Parameter, &Parameter)| match given {
+            // The type of an old field is not known here; an array of numbers may be one.
+            Parameter::Other => *parameter != Parameter::Truth,
+            given => parameter == given,
+        };
+        self.parameters.len() == given.len() && self.parameters.iter().zip(given).all(fits)
+    }
+}
+
+impl Call<'_> {
+    /// What the function is given, by what of it can be seen.
+    fn arguments(self) -> Vec<Parameter> {
+        let mut given = vec![Parameter::Other; 2];
+        let function = match self {
+            Call::OfField(function) => {
+                if function.from.is_empty() {
+                    given.push(Parameter::Other);
+                }
+                function
+            }
+            Call::OfFlag(function) => {
+                given.push(Parameter::Truth);
+                function
+            }
+        };
+        given.extend(function.from.iter().map(|name| match name.contains(':') {
+            true => Parameter::Truth,
+            false => Parameter::Other,
+        }));
+        match function.offsets.len() + function.new_offsets.len() {
+            0 => {}
+            offsets => given.push(Parameter::Offsets(offsets)),
+        }
+        given
+    }
+}
+
+impl Parameter {
+    fn of(argument: &syn::FnArg) -> Parameter {
+        let syn::FnArg::Typed(argument) = argument else {
+            return Parameter::Other;
+        };
+        let is = |ty: &syn::Type, name: &str| match ty {
+            syn::Type::Path(path) => path.path.is_ident(name),
+            _ => false,
+        };
+        match &*argument.ty {
+            ty if is(ty, "bool") => Parameter::Truth,
+            syn::Type::Array(array) if is(&array.elem, "usize") => match &array.len {
+                syn::Expr::Lit(syn::ExprLit {
+                    lit: syn::Lit::Int(length),
+                    ..
+                }) => match length.base10_parse() {
+                    Ok(length) => Parameter::Offsets(length),
+                    Err(_) => Parameter::Other,
+                },
+                _ => Parameter::Other,
+            },
+            _ => Parameter::Other,
+        }
+    }
+}
+
+/// `4: the context, the place, a value, 2 offsets`.
+fn described(parameters: &[Parameter]) -> String {
+    let words = parameters.iter().enumerate().map(|(at, one)| match one {
+        Parameter::Other if at == 0 => "the context".to_owned(),
+        Parameter::Other if at == 1 => "the place".to_owned(),
+        Parameter::Other => "a value".to_owned(),
+        Parameter::Truth => "a bool".to_owned(),
+        Parameter::Offsets(1) => "1 offset".to_owned(),
+        Parameter::Offsets(number) => format!("{number} offsets"),
+    });
+    let words = words.collect::<Vec<_>>().join(", ");
+    format!("{}: {words}", parameters.len())
 }

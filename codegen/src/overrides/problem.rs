@@ -373,6 +373,20 @@ pub enum OverrideProblem {
         /// The most similar name there is.
         nearest: Option<String>,
     },
+    /// A call that does not fit the function's declaration.
+    #[error(
+        "calls `{name}` with other arguments than it has in converters/overrides/{file}; the decision gives {expected}; the function takes {found}; correct `from`, `offsets` or `new-offsets`, or the function"
+    )]
+    WrongArguments {
+        /// The function.
+        name: String,
+        /// The file that declares it, in the folder of the decisions.
+        file: String,
+        /// What the decision gives.
+        expected: String,
+        /// What the function takes.
+        found: String,
+    },
     /// A layout has no such member.
     #[error("the {side} layout has no member `{name}` whose offset could be given")]
     NoMember {

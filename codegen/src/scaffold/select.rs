@@ -1,5 +1,6 @@
 //! Which pairs of releases two names mean.
 
+use crate::family::numbers;
 use crate::generate::{self, End, GenerateError};
 use kernel_structs::releases::{Registry, Release};
 use std::collections::BTreeSet;
@@ -43,7 +44,8 @@ pub enum SelectError {
 }
 
 /// The pairs that `from` and `to` mean: two releases named in full are one pair; a version means
-/// every flavour that the other side has, too.
+/// every flavour that the other side has, too. A step lies between the last build of the earlier
+/// version and the first of the later one: those are meant where a distribution built a version again.
 ///
 /// # Errors
 /// If a name is not known, or if the two have nothing in common.
@@ -56,8 +58,8 @@ pub fn select<'a>(
     let both_named = from_name.is_some() && to_name.is_some();
     let [from_short, to_short] = short(&from_all, &to_all);
     let mut selection = Selection {
-        from: from_name.map_or_else(|| from.to_owned(), |name| from_short.unwrap_or(name)),
-        to: to_name.map_or_else(|| to.to_owned(), |name| to_short.unwrap_or(name)),
+        from: called(from, &from_name, from_short),
+        to: called(to, &to_name, to_short),
         pairs: Vec::new(),
         alike: Vec::new(),
     };
@@ -71,10 +73,19 @@ pub fn select<'a>(
             if old.layout == new.layout {
                 selection.alike.push((old.name.clone(), new.name.clone()));
             } else if layouts.insert((old.layout.clone(), new.layout.clone())) {
+                let (was, is) = (numbers(&old.version), numbers(&new.version));
+                let from = match from_name.is_none() && was > is {
+                    true => first_build(registry, old),
+                    false => *old,
+                };
+                let to = match to_name.is_none() && is > was {
+                    true => first_build(registry, new),
+                    false => *new,
+                };
                 selection.pairs.push(Selected {
                     module: identifier(&format!("{}_{}", old.arch, old.flavour)),
-                    from: generate::end(registry, &old.name)?,
-                    to: generate::end(registry, &new.name)?,
+                    from: generate::end(registry, &from.name)?,
+                    to: generate::end(registry, &to.name)?,
                 });
             }
         }
@@ -99,6 +110,24 @@ pub fn select<'a>(
         }
     }
     Ok(selection)
+}
+
+/// The first build of what `release` is a build of.
+fn first_build<'a>(registry: &'a Registry, release: &'a Release) -> &'a Release {
+    let alike = |other: &&Release| {
+        other.version == release.version
+            && (&other.arch, &other.flavour) == (&release.arch, &release.flavour)
+            && other.layout == release.layout
+    };
+    registry.releases().iter().find(alike).unwrap_or(release)
+}
+
+/// What a side is called that was asked for as `query`: `short` if that is a release's `name`.
+fn called(query: &str, name: &Option<String>, short: Option<String>) -> String {
+    match name {
+        Some(name) => short.unwrap_or_else(|| name.clone()),
+        None => query.to_owned(),
+    }
 }
 
 /// What two releases are called where they are named in full: by version, with the flavour where that
