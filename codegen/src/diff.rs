@@ -3,6 +3,7 @@
 //! A diff compares declarations. It decides nothing; that is the plan's part.
 
 pub mod html;
+mod numbers;
 mod regroup;
 pub mod side;
 pub mod view;
@@ -10,9 +11,10 @@ pub mod view;
 use crate::ctype::{self, Field, Shape};
 use crate::plan::Declaration;
 use kernel_structs::layout::{Layout, Type, TypeId, UnknownType};
+pub use numbers::{EnumDiff, NumberChange, constants, enumerations};
 use regroup::Member;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What changed in one type.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -157,18 +159,6 @@ fn compare(
         .into_values()
         .filter(TypeDiff::is_change)
         .collect())
-}
-
-/// The constants that differ between two layouts, in words.
-pub fn constants(old: &Layout, new: &Layout) -> Vec<String> {
-    let (old, new) = (old.constants(), new.constants());
-    let names: BTreeSet<&str> = old.keys().chain(new.keys()).copied().collect();
-    let differ = names.into_iter().filter_map(|name| {
-        let side = |value: Option<&i128>| value.map_or("none".to_owned(), |v| format!("{v:#x}"));
-        let (was, is) = (old.get(name), new.get(name));
-        (was != is).then(|| format!("{name} {} | {}", side(was), side(is)))
-    });
-    differ.collect()
 }
 
 impl TypeDiff {

@@ -338,7 +338,10 @@ fn again(
         let stored = registry.layout(&known.id)?;
         return Err(ImportError::OtherConstants {
             name: kernel.name.clone(),
-            differing: diff::constants(&stored, &prepared.layout),
+            differing: diff::constants(&stored, &prepared.layout)
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
         });
     }
     let entry = LayoutEntry {

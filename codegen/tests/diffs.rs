@@ -5,7 +5,7 @@
 mod fixture;
 
 use kconv_codegen::diff::view::{Kind, TypeView, counts, view};
-use kconv_codegen::diff::{ChangeKind, by_field, diff, html, shared, side};
+use kconv_codegen::diff::{ChangeKind, by_field, diff, enumerations, html, shared, side};
 use kconv_codegen::generate::end;
 use kernel_structs::releases::Registry;
 use std::process::Command;
@@ -53,7 +53,7 @@ fn removed_and_added_fields_that_look_alike_may_be_renamed() {
 #[test]
 fn the_page_stands_alone_and_has_both_byte_maps() {
     let views = views("2.4.36-up", "2.4.36-smp", &["sigpending", "fs_struct"]);
-    let page = html::page("<a>", "b", &views);
+    let page = html::page("<a>", "b", &views, &[], &[]);
     for foreign in ["<script", "http", "src=", "@import", "<link", "<a> "] {
         assert!(!page.contains(foreign), "{foreign}");
     }
@@ -90,7 +90,7 @@ fn shown(old: &str, new: &str) -> (String, String, Vec<TypeView>) {
     let (old, new) = (fixture::layout(old), fixture::layout(new));
     let views: Vec<TypeView> = diff(&old, &new, &["s"]).unwrap().iter().map(view).collect();
     let text = anstream::adapter::strip_str(&side::text(&views)).to_string();
-    (text, html::page("old", "new", &views), views)
+    (text, html::page("old", "new", &views, &[], &[]), views)
 }
 
 /// Members that all moved by the same amount are one row, of which both the text and the page say
@@ -190,4 +190,85 @@ fn what_only_looks_wrapped_is_not_regrouped() {
         ),
         [(Kind::Added, 1), (Kind::Removed, 1)].into()
     );
+}
+
+/// An enumeration that is named is compared by its enumerators, and a type beside it as ever.
+#[test]
+fn a_named_enumeration_is_compared_by_names_and_numbers() {
+    let old = fixture::layout("enum e { A, B, C, D = 9 }; struct s { enum e e; };");
+    let new = fixture::layout("enum e { A, B2, C, D = 10 }; struct s { enum e e; int more; };");
+    for name in ["enum e", "e"] {
+        let found = enumerations(&old, &new, &[name, "s"]).unwrap();
+        let changes: Vec<String> = found[0].changes.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            changes,
+            ["B 0x1 | none", "B2 none | 0x1", "D 0x9 | 0xa"],
+            "{name}"
+        );
+        assert_eq!((found.len(), &*found[0].name), (1, "e"));
+        let text = side::numbers(&found, &[]);
+        let text = anstream::adapter::strip_str(&text).to_string();
+        assert_eq!(
+            text,
+            "enum e (4 bytes)\n  B 0x1 | none\n  B2 none | 0x1\n  D 0x9 | 0xa\n"
+        );
+        let page = html::page("old", "new", &[], &found, &[]);
+        for part in ["<h2>enum e ", "<code>B2</code>", ">0x9</td>", "renumbered"] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+    }
+    assert_eq!(enumerations(&old, &old, &["enum e"]).unwrap(), []);
+    let unknown = enumerations(&old, &new, &["enum f"]).unwrap_err();
+    assert_eq!(unknown.name, "enum f");
+}
+
+/// The constants that saved values are made of are in every form of a diff.
+#[test]
+fn constants_are_shown_in_every_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("page.html");
+    let run = |more: &[&str]| {
+        let out = Command::new(env!("CARGO_BIN_EXE_kconv-gen"))
+            .args(["diff", "6.1.0-47-amd64", "6.12.117+deb12-amd64"])
+            .args(more)
+            .output()
+            .unwrap();
+        assert!(out.status.success());
+        String::from_utf8(out.stdout).unwrap()
+    };
+    let (_, told) = run(&[])
+        .split_once("constants that saved values are made of:\n")
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
+    let told: Vec<&str> = told.lines().collect();
+    assert!(
+        told.len() > 3 && told.iter().any(|line| line.contains("PF_")),
+        "{told:?}"
+    );
+    let json: serde_json::Value = serde_json::from_str(&run(&["--json"])).unwrap();
+    assert_eq!(run(&["--html", file.to_str().unwrap()]), "");
+    let page = std::fs::read_to_string(file).unwrap();
+    let constants = json["constants"].as_array().unwrap();
+    assert_eq!(constants.len(), told.len());
+    let number = |side: &serde_json::Value| match side.as_u64() {
+        Some(number) => format!("{number:#x}"),
+        None => String::from("none"),
+    };
+    for (one, line) in constants.iter().zip(told) {
+        let (name, old, new) = (
+            one["name"].as_str().unwrap(),
+            number(&one["old"]),
+            number(&one["new"]),
+        );
+        assert_eq!(line.trim(), format!("{name} {old} | {new}"));
+        assert!(
+            page.contains(&format!(
+                "<code>{name}</code></td><td class=\"n\">{old}</td><td class=\"n\">{new}</td>"
+            )),
+            "{name}"
+        );
+    }
+    // Of types that are named the constants are no part.
+    let named: serde_json::Value = serde_json::from_str(&run(&["task_struct", "--json"])).unwrap();
+    assert_eq!(named["constants"].as_array().unwrap().len(), 0);
 }

@@ -1,7 +1,7 @@
 //! `kconv-gen diff` and `kconv-gen plan`.
 
 use super::{CliError, Ended, Named, both, print, print_json, registry};
-use kconv_codegen::diff::{self, html, side, view};
+use kconv_codegen::diff::{self, EnumDiff, NumberChange, html, side, view};
 use kconv_codegen::generate::{Findings, GenerateError};
 use kconv_codegen::overrides::{self, Changes, Overrides, OverridesFile};
 use kconv_codegen::plan::{Pair, Plan, Side};
@@ -36,6 +36,14 @@ pub(crate) struct DiffOptions<'a> {
     pub(crate) html: Option<&'a Path>,
 }
 
+/// What a diff shows.
+#[derive(serde::Serialize)]
+struct Shows {
+    types: Vec<view::TypeView>,
+    enumerations: Vec<EnumDiff>,
+    constants: Vec<NumberChange>,
+}
+
 pub(crate) fn diff(from: &str, to: &str, options: &DiffOptions<'_>) -> Result<Ended, CliError> {
     let registry = registry()?;
     let (from, to) = both(&registry, from, to, options.family)?;
@@ -47,34 +55,38 @@ pub(crate) fn diff(from: &str, to: &str, options: &DiffOptions<'_>) -> Result<En
         types => types.iter().map(String::as_str).collect(),
     };
     let diffs = diff::diff(&from.layout, &to.layout, &types)?;
-    let views: Vec<_> = diffs.iter().map(view::view).collect();
+    let named = |name: &str| {
+        let mut types = types.iter();
+        types.any(|ty| ty.trim_start_matches("enum ") == name)
+    };
+    let shown = Shows {
+        types: diffs.iter().map(view::view).collect(),
+        enumerations: diff::enumerations(&from.layout, &to.layout, &types)?,
+        constants: match options.types.is_empty() || named(CONSTANTS) {
+            true => diff::constants(&from.layout, &to.layout),
+            false => Vec::new(),
+        },
+    };
     if let Some(path) = options.html {
-        let page = html::page(&from.name, &to.name, &views);
+        let Shows {
+            types,
+            enumerations,
+            constants,
+        } = &shown;
+        let page = html::page(&from.name, &to.name, types, enumerations, constants);
         fs::write(path, page).map_err(|error| CliError::Io {
             path: path.to_owned(),
             error,
         })?;
     }
     match (options.json, options.html) {
-        (true, _) => print_json(&views)?,
+        (true, _) => print_json(&shown)?,
         (false, Some(_)) => {}
         (false, None) => {
             let mut out = anstream::AutoStream::auto(io::stdout().lock());
-            out.write_all(side::text(&views).as_bytes())?;
-            let named = |name: &str| {
-                types
-                    .iter()
-                    .any(|ty| ty.trim_start_matches("enum ") == name)
-            };
-            if options.types.is_empty() || named(CONSTANTS) {
-                let differing = diff::constants(&from.layout, &to.layout);
-                if !differing.is_empty() {
-                    writeln!(out, "constants that saved values are made of:")?;
-                }
-                for one in differing {
-                    writeln!(out, "  {one}")?;
-                }
-            }
+            out.write_all(side::text(&shown.types).as_bytes())?;
+            let numbers = side::numbers(&shown.enumerations, &shown.constants);
+            out.write_all(numbers.as_bytes())?;
             if options.all {
                 for (what, names) in [("removed", &shared.old), ("added", &shared.new)] {
                     writeln!(out, "{} types {what}: {}", names.len(), names.join(" "))?;

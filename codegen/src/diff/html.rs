@@ -1,6 +1,8 @@
 //! A diff as one page that needs nothing else: no script, no other file, light and dark.
 
+use super::numbers::shown;
 use super::view::{Kind, Line, TypeView, counts};
+use super::{EnumDiff, NumberChange};
 use crate::plan::Declaration;
 use std::fmt::Write;
 
@@ -11,8 +13,15 @@ const STYLE: &str = include_str!("page.css");
 
 // Writing to a string cannot fail; results of `write!` are ignored in this file.
 
-/// The page for the changes from the layout called `from` to that called `to`.
-pub fn page(from: &str, to: &str, views: &[TypeView]) -> String {
+/// The page for the changes from the layout called `from` to that called `to`: of types, of
+/// enumerations, and of the constants that saved values are made of.
+pub fn page(
+    from: &str,
+    to: &str,
+    views: &[TypeView],
+    enumerations: &[EnumDiff],
+    constants: &[NumberChange],
+) -> String {
     let title = format!("{} → {}", escape(from), escape(to));
     let mut text = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -47,8 +56,52 @@ pub fn page(from: &str, to: &str, views: &[TypeView]) -> String {
     for (at, view) in views.iter().enumerate() {
         section(&mut text, at, view, (from, to));
     }
+    for of in enumerations {
+        let title = format!(
+            "enum {} <small>{} → {} bytes</small>",
+            escape(&of.name),
+            of.from_size,
+            of.to_size
+        );
+        numbers(&mut text, &title, &of.changes, (from, to));
+    }
+    if !constants.is_empty() {
+        let title = "Constants that saved values are made of";
+        numbers(&mut text, title, constants, (from, to));
+    }
     text.push_str("</body>\n</html>\n");
     text
+}
+
+/// Names with their numbers on both sides, under a title that is HTML.
+fn numbers(text: &mut String, title: &str, changes: &[NumberChange], (from, to): (&str, &str)) {
+    let _ = write!(
+        text,
+        "<section>\n<h2>{title}</h2>\n<table>\n<thead><tr><th></th><th>name</th><th>{}</th>\
+         <th>{}</th></tr></thead>\n<tbody>\n",
+        escape(from),
+        escape(to)
+    );
+    for NumberChange { name, old, new } in changes {
+        let kind = match (old, new) {
+            (None, _) => Kind::Added,
+            (_, None) => Kind::Removed,
+            _ => Kind::Retyped,
+        };
+        let word = match kind {
+            Kind::Retyped => "renumbered",
+            kind => kind.name(),
+        };
+        let _ = writeln!(
+            text,
+            "<tr class=\"{}\"><td>{word}</td><td><code>{}</code></td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>",
+            class(Some(kind)),
+            escape(name),
+            shown(*old),
+            shown(*new)
+        );
+    }
+    text.push_str("</tbody>\n</table>\n</section>\n");
 }
 
 fn section(text: &mut String, at: usize, view: &TypeView, (from, to): (&str, &str)) {

@@ -3,6 +3,7 @@
 //! The text has colours as escape sequences; whoever prints it where none belong strips them.
 
 use super::view::{Kind, Line, Row, TypeView};
+use super::{EnumDiff, NumberChange};
 use crate::plan::Declaration;
 use anstyle::{AnsiColor, Style};
 use similar::{ChangeTag, TextDiff};
@@ -25,6 +26,29 @@ pub fn text(views: &[TypeView]) -> String {
     for (kind, count) in super::view::counts(views) {
         let style = style(kind);
         let _ = writeln!(text, "{style}{:9}{style:#}{count:>6}", kind.name());
+    }
+    text
+}
+
+/// Enumerations with their changes, then the constants that saved values are made of.
+pub fn numbers(enumerations: &[EnumDiff], constants: &[NumberChange]) -> String {
+    let mut text = String::new();
+    for of in enumerations {
+        let bold = Style::new().bold();
+        let sizes = match of.from_size == of.to_size {
+            true => format!("{} bytes", of.to_size),
+            false => format!("{} -> {} bytes", of.from_size, of.to_size),
+        };
+        let _ = writeln!(text, "{bold}enum {}{bold:#} ({sizes})", of.name);
+        for change in &of.changes {
+            let _ = writeln!(text, "  {change}");
+        }
+    }
+    if !constants.is_empty() {
+        text.push_str("constants that saved values are made of:\n");
+    }
+    for change in constants {
+        let _ = writeln!(text, "  {change}");
     }
     text
 }
