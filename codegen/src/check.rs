@@ -88,7 +88,9 @@ pub fn check(
         })
         .collect();
     if let Some(layouts) = &inputs.layouts {
-        layouts::confirm(layouts, saved.map, &mut findings, &|name| judge.users(name))?;
+        layouts::confirm(layouts, saved.map, project, &mut findings, &|name| {
+            judge.users(name)
+        })?;
     }
     let mut report = Report {
         family: saved.map.family.clone(),

@@ -64,6 +64,9 @@ enum Command {
         json: bool,
     },
     /// Make a step in which only what a person has to decide is left open
+    ///
+    /// A version means all its flavours, but for those that a step between flavours and another pair
+    /// convert as well.
     New {
         /// A release, such as 2.4.36.8-up, or a version, which means all its flavours
         from: String,

@@ -147,6 +147,44 @@ impl<'a> Routes<'a> {
         Ok(all)
     }
 
+    /// The step that does, before or behind a conversion between the releases of `other`, what a
+    /// conversion between those of `pair` does; `None` if there is none, or if something would become
+    /// of a bit on the way that does not with one conversion.
+    ///
+    /// # Errors
+    /// If a layout or a decision cannot be read.
+    pub fn detour(
+        &self,
+        pair: (&str, &str),
+        other: (&str, &str),
+    ) -> Result<Option<&Edge>, GenerateError> {
+        let layout = |name: &str| self.registry.release(name, None, None);
+        let (from, to) = (&layout(pair.0)?.layout, &layout(pair.1)?.layout);
+        let (other_from, other_to) = (&layout(other.0)?.layout, &layout(other.1)?.layout);
+        let (before, missing) = match (from == other_from, to == other_to) {
+            (false, true) => (true, (from, other_from)),
+            (true, false) => (false, (other_to, to)),
+            (true, true) | (false, false) => return Ok(None),
+        };
+        let mut edges = self.edges.iter();
+        let Some(edge) = edges.find(|edge| (&edge.from, &edge.to) == missing) else {
+            return Ok(None);
+        };
+        let (step_from, step_to) = &edge.releases;
+        let step = self.plan((step_from, step_to), Some(edge.file))?;
+        let rest = self.plan(other, None)?;
+        let direct = self.plan(pair, None)?;
+        let (step, rest) = (Opened::of(&step), Opened::of(&rest));
+        let chain = match before {
+            true => [&step, &rest],
+            false => [&rest, &step],
+        };
+        let first = self.end(pair.0)?;
+        let first = self.family(first.family)?.0.live(&first.layout);
+        let alike = chain::differences(&direct, &chain, &first).is_empty();
+        Ok(alike.then_some(edge))
+    }
+
     /// A release with its layout, which is read once.
     fn end(&self, name: &str) -> Result<Rc<End<'a>>, GenerateError> {
         if let Some(known) = self.ends.borrow().get(name) {

@@ -1,10 +1,12 @@
 //! A step from nothing: everything decided that a machine can decide, and for every other field an
 //! entry that a person completes.
 
+mod detour;
 pub mod hunks;
 mod select;
 mod stub;
 
+pub use detour::{LeftOut, without_detours};
 pub use select::{SelectError, Selected, Selection, select};
 
 use crate::family::Family;

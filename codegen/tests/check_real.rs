@@ -142,6 +142,7 @@ fn count(from: &Unpacked, to: &Unpacked, saved: &Saved<'_>, tree: Option<&Path>)
             from: old,
             to: new,
             made: &made,
+            overrides: &Overrides::default(),
         }),
     };
     let report = check::check(Some(&mut patch), saved, &Project::default(), &inputs).unwrap();

@@ -1,10 +1,12 @@
 //! Two finished layouts beside a patch, or without one: what the patch does in truth.
 
 use super::change::{Change, Grade, Kind, Shown};
+use super::project::Project;
 use super::report::Finding;
 use super::verdict::Verdict;
 use crate::ctype::{self, Shape};
 use crate::diff::{self, ChangeKind, TypeDiff};
+use crate::overrides::{FlagDecision, Override, Overrides};
 use crate::plan::{Declaration, Made, Undecided, Why};
 use kernel_structs::layout::{Layout, UnknownType};
 use kernel_structs::state::StateMap;
@@ -16,8 +18,10 @@ pub struct Layouts<'a> {
     pub from: &'a Layout,
     /// The layout after.
     pub to: &'a Layout,
-    /// The plan, made with the decisions of the converter between the two if there is one.
+    /// The plan between the two.
     pub made: &'a Made,
+    /// The decisions that it was made with.
+    pub overrides: &'a Overrides,
 }
 
 /// What the layouts say of one field.
@@ -27,10 +31,12 @@ struct Known<'a> {
     new: Option<&'a Declaration>,
 }
 
-/// Holds the findings of a patch against the layouts, and adds what the patch does not show.
+/// Holds the findings of a patch against the layouts, and adds what the patch does not show. Where a
+/// decision stands that the plan was made with, `project` knows.
 pub(super) fn confirm(
     layouts: &Layouts<'_>,
     map: &StateMap,
+    project: &Project,
     findings: &mut Vec<Finding>,
     uses: &dyn Fn(&str) -> Vec<String>,
 ) -> Result<(), UnknownType> {
@@ -109,10 +115,10 @@ pub(super) fn confirm(
                     why: "the two layouts do not differ here".to_owned(),
                 }
             }
-            (None, Verdict::Undecided { .. } | Verdict::StaleOverride { .. }) => Verdict::Decided {
-                by: "the plan between the two layouts".to_owned(),
-                reason: String::new(),
-            },
+            (None, Verdict::Undecided { .. } | Verdict::StaleOverride { .. }) => {
+                let (ty, field) = confirmed.first().copied().unwrap_or((ty, field));
+                decided(layouts, project, ty, field)
+            }
             (None, verdict) => verdict.clone(),
         };
     }
@@ -125,16 +131,14 @@ pub(super) fn confirm(
             Some(open) => Verdict::Undecided {
                 help: open.advice(),
             },
-            None => Verdict::Decided {
-                by: "the plan between the two layouts".to_owned(),
-                reason: String::new(),
-            },
+            None => decided(layouts, project, ty, field),
         };
         findings.push(Finding::new(
             change(ty, field, kind(known.kind), known),
             verdict,
         ));
     }
+    findings.extend(decided_flags(layouts, project, &open));
     for ((ty, field), open) in &open {
         let known_as = known.get(&(*ty, *field)).map(|known| known.kind);
         // What is open although both sides have it alike is the converter's, not the patch's.
@@ -170,6 +174,72 @@ pub(super) fn confirm(
         }
     }
     Ok(())
+}
+
+/// Who decided a field between the two layouts: a person, in an entry for it or for the field that
+/// reads it, or the plan by itself.
+fn decided(layouts: &Layouts<'_>, project: &Project, ty: &str, field: &str) -> Verdict {
+    let (made, subject) = (layouts.made, format!("{ty}.{field}"));
+    let entries = || {
+        let all = layouts.overrides.entries.iter();
+        all.filter(|entry| made.needed.contains(&entry.index))
+    };
+    let is_own = |entry: &&Override| entry.field == subject;
+    let reads = |entry: &&Override| {
+        let of_type = entry.field.split_once('.').is_some_and(|own| own.0 == ty);
+        of_type && entry.action.reads().contains(&field)
+    };
+    match entries().find(is_own).or_else(|| entries().find(reads)) {
+        Some(entry) => Verdict::Decided {
+            by: project.place_of(entry),
+            reason: entry.reason.clone(),
+        },
+        None => Verdict::Decided {
+            by: "the plan between the two layouts".to_owned(),
+            reason: String::new(),
+        },
+    }
+}
+
+/// The fields whose bits mean something else under the two layouts, and of which every bit that does
+/// is decided; one finding for each. Nothing in a declaration shows them.
+fn decided_flags(
+    layouts: &Layouts<'_>,
+    project: &Project,
+    open: &BTreeMap<(&str, &str), &Undecided>,
+) -> Vec<Finding> {
+    let mut fields: BTreeMap<(&str, &str), Vec<&FlagDecision>> = BTreeMap::new();
+    for index in &layouts.made.needed_flags {
+        if let Some(decision) = layouts.overrides.flags.get(*index) {
+            fields
+                .entry(split(&decision.field))
+                .or_default()
+                .push(decision);
+        }
+    }
+    fields.retain(|field, _| !open.contains_key(field));
+    let finding = |((ty, field), decisions): ((&str, &str), Vec<&FlagDecision>)| {
+        let joined = |words: BTreeSet<String>| words.into_iter().collect::<Vec<_>>().join(", ");
+        let names = decisions.iter();
+        let names = names.map(|one| format!("{} {}", one.name, one.direction));
+        let places = decisions.iter().map(|one| project.place_of_flag(one));
+        let reasons: BTreeSet<&str> = decisions.iter().map(|one| one.reason.as_str()).collect();
+        let verdict = Verdict::Decided {
+            by: joined(places.collect()),
+            reason: Vec::from_iter(reasons).join("; "),
+        };
+        let sides = Known {
+            kind: ChangeKind::Type,
+            old: None,
+            new: None,
+        };
+        let change = Change {
+            detail: joined(names.collect()),
+            ..change(ty, field, Kind::Flags, &sides)
+        };
+        Finding::new(change, verdict)
+    };
+    fields.into_iter().map(finding).collect()
 }
 
 /// What only moved follows from what changed before it.

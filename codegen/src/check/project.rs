@@ -95,6 +95,27 @@ impl Project {
         all.next().map(|(path, entry)| Decision::of(path, entry))
     }
 
+    /// Where an override stands that a plan was made with.
+    pub(super) fn place_of(&self, entry: &Override) -> String {
+        let is_it = |other: &Override| {
+            (&other.origin, other.line, &other.field) == (&entry.origin, entry.line, &entry.field)
+        };
+        let found = self.all().find(|(_, other)| is_it(other));
+        found.map_or_else(
+            || entry.place(),
+            |(path, entry)| Decision::of(path, entry).place,
+        )
+    }
+
+    /// Where a decision about a flag stands.
+    pub(super) fn place_of_flag(&self, flag: &FlagDecision) -> String {
+        let found = self.flags.iter().find(|(_, other)| other == flag);
+        found.map_or_else(
+            || flag.place(),
+            |(path, flag)| format!("{}:{}", path.display(), flag.line),
+        )
+    }
+
     /// The decision about a flag, by the name of its constant.
     pub(super) fn of_flag(&self, constant: &str) -> Option<Decision> {
         let found = self.flags.iter().find(|(_, flag)| flag.name == constant);

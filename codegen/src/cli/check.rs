@@ -89,16 +89,18 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
     };
     let made = match &ends {
         Some((from, to)) => {
-            let file = stored_overrides(&registry, from, to)?;
-            let overrides = decided(file.as_ref(), from, to)?;
-            Some(Plan::make(&Pair {
+            let converters = &arguments.converters;
+            let file = stored_overrides(&registry, converters, from, to)?;
+            let overrides = decided(file.as_ref(), converters, from, to)?;
+            let made = Plan::make(&Pair {
                 converter: "none",
                 machine: &from.arch,
                 from: side(from),
                 to: side(to),
                 map: &map,
                 overrides: &overrides,
-            }))
+            });
+            Some((made, overrides))
         }
         None => None,
     };
@@ -108,10 +110,11 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
         layouts: ends
             .as_ref()
             .zip(made.as_ref())
-            .map(|((from, to), made)| Layouts {
+            .map(|((from, to), (made, overrides))| Layouts {
                 from: &from.layout,
                 to: &to.layout,
                 made,
+                overrides,
             }),
     };
     let mut patch: Option<Box<dyn BufRead>> = match arguments.patch.as_deref() {

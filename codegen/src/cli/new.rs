@@ -2,7 +2,8 @@
 
 use super::{CliError, Ended, converters, print, registry};
 use kconv_codegen::overrides::FOLDER;
-use kconv_codegen::scaffold;
+use kconv_codegen::routes::Routes;
+use kconv_codegen::scaffold::{self, LeftOut, ScaffoldError};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,9 @@ pub(crate) fn new(
     output: Option<PathBuf>,
 ) -> Result<Ended, CliError> {
     let (converters, registry) = (converters()?, registry()?);
-    let selection = scaffold::select(&registry, from, to).map_err(scaffold::ScaffoldError::from)?;
+    let mut selection = scaffold::select(&registry, from, to).map_err(ScaffoldError::from)?;
+    let routes = Routes::read(&registry, converters)?;
+    let left_out = scaffold::without_detours(&mut selection, &routes)?;
     let patch = match patch {
         Some(path) => Some(fs::read(path).map_err(|error| CliError::Io {
             path: path.to_owned(),
@@ -38,5 +41,11 @@ pub(crate) fn new(
         n => format!("{n} fields are undecided; complete their entries in {files}"),
     };
     print(&format!("{}: {}, {next}\n", dir.display(), made.converter))?;
+    for LeftOut { from, to, step } in left_out {
+        let step = step.display();
+        print(&format!(
+            "{from} -> {to}: no pair of its own, for {step} and another pair do the same\n"
+        ))?;
+    }
     Ok(Ended::Clean)
 }

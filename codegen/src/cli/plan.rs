@@ -2,7 +2,7 @@
 
 use super::{CliError, Ended, Named, both, print, print_json, registry};
 use kconv_codegen::diff::{self, EnumDiff, NumberChange, html, side, view};
-use kconv_codegen::generate::{Findings, GenerateError};
+use kconv_codegen::generate::{CONVERTERS, Findings, GenerateError};
 use kconv_codegen::overrides::{self, Changes, Overrides, OverridesFile};
 use kconv_codegen::plan::{Pair, Plan, Side};
 use kconv_codegen::steps::{self, STEP};
@@ -107,11 +107,12 @@ pub(crate) fn plan(
     let registry = registry()?;
     let (from, to) = both(&registry, from, to, family)?;
     let map = registry.state_map(&from.family)?;
+    let converters = Path::new(CONVERTERS);
     let file = match overrides {
         Some(path) => Some((path.to_owned(), read_overrides(path)?)),
-        None => stored_overrides(&registry, &from, &to)?,
+        None => stored_overrides(&registry, converters, &from, &to)?,
     };
-    let overrides = decided(file.as_ref(), &from, &to)?;
+    let overrides = decided(file.as_ref(), converters, &from, &to)?;
     let made = Plan::make(&Pair {
         converter: file
             .as_ref()
@@ -174,10 +175,11 @@ fn read_overrides(path: &Path) -> Result<OverridesFile, CliError> {
 /// What is decided from one layout to another: by the family, and by the file of a step.
 pub(super) fn decided(
     file: Option<&(PathBuf, OverridesFile)>,
+    converters: &Path,
     from: &Named,
     to: &Named,
 ) -> Result<Overrides, CliError> {
-    let folder = Path::new("converters").join(overrides::FOLDER);
+    let folder = converters.join(overrides::FOLDER);
     let changes = Changes::read(&folder, &from.family).map_err(GenerateError::from)?;
     let family = changes.between(&from.layout, &to.layout);
     let Some((path, file)) = file else {
@@ -195,13 +197,13 @@ pub(super) fn decided(
     Err(GenerateError::Findings(findings).into())
 }
 
-/// The decisions of the step between two layouts, if there is one here.
+/// The decisions of the step between two layouts, if there is one in the folder `converters`.
 pub(super) fn stored_overrides(
     registry: &Registry,
+    converters: &Path,
     from: &Named,
     to: &Named,
 ) -> Result<Option<(PathBuf, OverridesFile)>, CliError> {
-    let converters = Path::new("converters");
     if !converters.is_dir() {
         return Ok(None);
     }

@@ -3,10 +3,11 @@
 use super::plan::{decided, stored_overrides};
 use super::{CliError, Ended, end, print, registry};
 use kconv_codegen::family::Family;
-use kconv_codegen::generate::GenerateError;
+use kconv_codegen::generate::{CONVERTERS, GenerateError};
 use kconv_codegen::plan::{Pair, Plan};
 use kconv_codegen::show;
 use kernel_structs::nearest::nearest;
+use std::path::Path;
 
 pub(crate) fn show(from: &str, to: &str, ty: &str) -> Result<Ended, CliError> {
     let registry = registry()?;
@@ -22,8 +23,9 @@ pub(crate) fn show(from: &str, to: &str, ty: &str) -> Result<Ended, CliError> {
     }
     let family = Family::read(&registry, from.family)?;
     let named = [&from, &to].map(super::Named::of_release);
-    let file = stored_overrides(&registry, &named[0], &named[1])?;
-    let overrides = decided(file.as_ref(), &named[0], &named[1])?;
+    let converters = Path::new(CONVERTERS);
+    let file = stored_overrides(&registry, converters, &named[0], &named[1])?;
+    let overrides = decided(file.as_ref(), converters, &named[0], &named[1])?;
     let made = Plan::make(&Pair {
         converter: "show",
         machine: &from.release.arch,

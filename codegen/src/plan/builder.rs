@@ -1,7 +1,6 @@
 //! From a pair of layouts to a plan: which types need one, and which rule each member gets.
 
-use super::decision::{Decision, Part, Value};
-use super::fates::Decided;
+use super::decision::{Decided, Decision, Part, Value};
 use super::finding::{Undecided, Why};
 use super::meanings::Meanings;
 use super::pair::Pair;

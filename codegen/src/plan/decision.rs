@@ -2,6 +2,7 @@
 
 use super::Action;
 use crate::ctype::Field;
+use crate::overrides::Override;
 use kconv_rules::{RuleKind, Source};
 use kernel_structs::layout::{FieldPath, TypeId};
 
@@ -12,6 +13,16 @@ pub(super) struct Decision {
     pub(super) reason: String,
     pub(super) evidence: String,
     pub(super) parts: Vec<Part>,
+}
+
+/// What is decided of one field, before it has a place in the type's plan.
+pub(super) struct Decided<'a, 'f> {
+    /// The entry that decides it, if one does.
+    pub(super) entry: Option<&'a Override>,
+    /// The new field, or the old one where there is no new one.
+    pub(super) field: &'f Field,
+    /// What is done.
+    pub(super) decision: Decision,
 }
 
 /// A value under one layout. Offsets are in bits from the start of the type that is planned.

@@ -4,21 +4,11 @@
 //! old name, which the old value becomes as well, only all decisions of a type together show.
 
 use super::builder::{Owner, Planner};
-use super::decision::Decision;
+use super::decision::{Decided, Decision};
 use super::finding::Why;
 use super::human::arguments;
 use crate::ctype::Field;
-use crate::overrides::{Override, OverrideAction, OverrideProblem};
-
-/// What is decided of one field, before it has a place in the type's plan.
-pub(super) struct Decided<'a, 'f> {
-    /// The entry that decides it, if one does.
-    pub(super) entry: Option<&'a Override>,
-    /// The new field, or the old one where there is no new one.
-    pub(super) field: &'f Field,
-    /// What is done.
-    pub(super) decision: Decision,
-}
+use crate::overrides::{OverrideAction, OverrideProblem};
 
 impl<'a> Planner<'a> {
     /// The decisions without those that give an old value a second fate, or leave one without any;

@@ -1,9 +1,10 @@
 //! The verdict against what the project has decided, and what people may let stand.
 
 use super::{MAP, REGISTRY, SAVED, checked, options, patch, words};
-use kconv_codegen::check::{Acknowledgements, Inputs, Layouts, Project, Report, check};
-use kconv_codegen::overrides::Overrides;
+use kconv_codegen::check::{Acknowledgements, Inputs, Layouts, Project, Report, Verdict, check};
+use kconv_codegen::overrides::{Changes, FOLDER, Overrides};
 use kconv_codegen::plan::{Made, Pair, Plan};
+use std::path::Path;
 use std::process::Command;
 
 fn project(overrides: &str) -> (tempfile::TempDir, Project) {
@@ -144,6 +145,7 @@ fn between(from: &str, to: &str, patch: Option<&[u8]>) -> Report {
             from: &from.layout,
             to: &to.layout,
             made: &made,
+            overrides: &Overrides::default(),
         }),
         ..Inputs::default()
     };
@@ -176,6 +178,59 @@ fn layouts_say_what_a_patch_does_in_truth() {
         .count();
     let (_, _, made) = made("6.1.0-47-amd64", "6.12.117+deb12-amd64");
     assert_eq!(open, made.undecided.len());
+}
+
+/// What people decided is told with its place and reason, as it is for a patch alone; so are flags, of
+/// which no declaration shows anything.
+#[test]
+fn decisions_between_layouts_are_told_with_their_places() {
+    let converters = Path::new(env!("CARGO_MANIFEST_DIR")).join("../converters");
+    let changes = Changes::read(&converters.join(FOLDER), "linux-6").unwrap();
+    let (from, to, _) = made("6.1.0-47-amd64", "6.12.117+deb12-amd64");
+    let overrides = changes.between(&from.layout, &to.layout);
+    let made = Plan::make(&Pair {
+        converter: "none",
+        machine: "amd64",
+        from: from.side(),
+        to: to.side(),
+        map: &MAP,
+        overrides: &overrides,
+    });
+    let inputs = Inputs {
+        layouts: Some(Layouts {
+            from: &from.layout,
+            to: &to.layout,
+            made: &made,
+            overrides: &overrides,
+        }),
+        ..Inputs::default()
+    };
+    let project = Project::read(&converters, "linux-6").unwrap();
+    let report = check(None, &SAVED, &project, &inputs).unwrap();
+    assert!(report.is_clean(), "{:?}", words(&report));
+    let told = |subject: &str| {
+        let mut findings = report.findings.iter();
+        let finding = findings.find(|finding| finding.subject == subject).unwrap();
+        let Verdict::Decided { by, reason } = &finding.verdict else {
+            panic!("{subject}: {:?}", finding.verdict);
+        };
+        assert!(!reason.is_empty(), "{subject}: {by}");
+        (by.clone(), finding.detail.clone())
+    };
+    let place = |file: &str, field: &str, direction: &str| {
+        let path = converters.join(FOLDER).join("linux-6").join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let entry = text
+            .find(&format!("field = \"{field}\"\n{direction}"))
+            .unwrap();
+        let line = text[..entry].matches('\n').count() + 2;
+        format!("{}:{line}", path.display())
+    };
+    let new = place("task_struct.toml", "task_struct.rseq_len", "appears");
+    assert_eq!(told("task_struct.rseq_len").0, new);
+    let (by, detail) = told("task_struct.flags");
+    assert!(by.contains("linux-6/task_struct.toml:"), "{by}");
+    assert!(detail.contains("PF_NO_NOTIFY_SIGNAL appears"), "{detail}");
 }
 
 fn acknowledgement(id: &str, expires: &str) -> Acknowledgements {
