@@ -265,14 +265,18 @@ fn flatten(value: &Value, place: &str, found: &mut BTreeMap<String, String>) {
     }
 }
 
-/// The user pages of an image: addresses, and what is there.
+/// The user pages of an image: addresses, and what is there. Which of them make one segment depends on
+/// what is known of those that several address spaces have.
 fn memory(image: &Path) -> Vec<(u64, Vec<u8>)> {
     let bytes = std::fs::read(image).unwrap();
     let elf = object::File::parse(bytes.as_slice()).unwrap();
     let segments = elf
         .segments()
         .filter(|segment| segment.address() >> 47 == 0);
-    segments
-        .map(|segment| (segment.address(), segment.data().unwrap().to_vec()))
-        .collect()
+    let pages = segments.flat_map(|segment| {
+        let pages = segment.data().unwrap().chunks(4096);
+        let addresses = (segment.address()..).step_by(4096);
+        addresses.zip(pages).map(|(at, page)| (at, page.to_vec()))
+    });
+    pages.collect()
 }
