@@ -4,7 +4,7 @@ use crate::error::{Finding, Flaw, Place};
 use crate::family::{FileInMemory, MappedPart};
 use crate::source::{FileOf, MemorySource, ReadError};
 use kconv_image::{ContentRun, Contents, KernelAddr, PAGE_SIZE, PageRun, ResourceId, UserAddr};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How much is read at a time.
 const CHUNK: u64 = 1 << 20;
@@ -21,7 +21,7 @@ pub(crate) struct Saved {
     /// The pages of mappings that are pages of these files, by `mm_struct`, ascending.
     pub(crate) mapped: BTreeMap<usize, Vec<PageRun>>,
     /// The mappings that are covered, by `mm_struct` and first address.
-    covered: Vec<(usize, u64)>,
+    covered: BTreeSet<(usize, u64)>,
 }
 
 impl Saved {
@@ -65,7 +65,7 @@ pub(crate) fn contents(
             saved.length = saved.length.max(last.position + last.pages * PAGE_SIZE);
         }
         for part in &file.mapped {
-            saved.covered.push((part.mm, part.start));
+            saved.covered.insert((part.mm, part.start));
             let pages = saved.mapped.entry(part.mm).or_default();
             pages.extend(runs.iter().filter_map(|run| within(part, run)));
         }

@@ -3,7 +3,7 @@
 use crate::plan::Plan;
 use crate::used::users;
 use kconv_image::{Head, PAGE_SIZE};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Pages that come into memory.
@@ -22,19 +22,19 @@ impl Filled {
     pub(crate) fn by(plan: &Plan, head: &Head) -> Filled {
         let used = users(plan);
         let mut filled = Filled::default();
-        let mut of_files = Vec::new();
+        // By their beginning: where the pages of files are.
+        let mut of_files = BTreeMap::new();
         for contents in &head.contents {
             let resource = head.resources.get(contents.resource.0 as usize);
             let path = resource.and_then(|resource| resource.text("path"));
             let is_there = path.is_some_and(|path| Path::new(path).exists());
             for run in &contents.runs {
-                let range = (run.position, run.position + run.pages * PAGE_SIZE);
+                let (start, bytes) = (run.position, run.pages * PAGE_SIZE);
                 // Other names of the file have the same pages.
-                if !is_there && used.contains_key(&contents.resource) && !of_files.contains(&range)
-                {
-                    filled.files += range.1 - range.0;
+                let known = of_files.insert(start, start + bytes);
+                if !is_there && used.contains_key(&contents.resource) && known.is_none() {
+                    filled.files += bytes;
                 }
-                of_files.push(range);
             }
         }
         let memories: BTreeSet<_> = plan
@@ -48,8 +48,8 @@ impl Filled {
             .flat_map(|space| &space.runs)
             .map(|run| (run.position, run.position + run.pages * PAGE_SIZE))
             .filter(|(start, end)| {
-                let mut files = of_files.iter();
-                !files.any(|(first, last)| first <= start && end <= last)
+                let around = of_files.range(..=start).next_back();
+                !around.is_some_and(|(_, last)| end <= last)
             })
             .collect();
         own.sort_unstable();
