@@ -692,6 +692,7 @@ fn a_folder_without_a_kernel_is_an_error() {
 fn the_projects_own_releases_are_known() {
     let project = Project::new();
     let own = project.file("kernel-structs");
+    fs::create_dir(project.file("converters")).unwrap();
     let table = project.table();
     let status = || {
         let (code, _, errors) = project.run(&["status", "2.4.36-up", "2.4.99-up"]);

@@ -5,12 +5,14 @@
 
 use crate::family::{Family, Stored};
 use crate::overrides::{
-    ChangeFinding, Changes, Direction, FlagDecision, Override, OverrideProblem, When, is_there,
+    ChangeFinding, Changes, Direction, FlagDecision, Override, OverrideProblem, Overrides, When,
+    is_there,
 };
 use crate::plan::{Pair, Plan, Undecided};
 use kernel_structs::layout::{Layout, Type, TypeId};
 use kernel_structs::nearest::nearest;
 use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
 
 /// What is wrong with the decisions of a family.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,6 +26,18 @@ pub struct FamilyFindings {
 /// One direction of an entry, for one of its fields.
 type Use = (usize, Direction, String);
 
+/// What a plan needs, and what it lacks.
+struct Needs {
+    /// The entries that it needs, by number.
+    entries: BTreeSet<usize>,
+    /// The decisions on flags that it needs, by number.
+    flags: BTreeSet<usize>,
+    undecided: Vec<Undecided>,
+}
+
+/// A pair of layouts, the decisions between them, and what their plan needs of those.
+type OfPair<'f> = ((&'f Stored, &'f Stored), Overrides, Needs);
+
 impl Family {
     /// Makes the plan of every pair of layouts, both ways, and reports every entry that no pair
     /// has, or that none needs, and every field that is undecided.
@@ -33,8 +47,8 @@ impl Family {
         let mut needed: BTreeSet<Use> = BTreeSet::new();
         let mut needed_flags: BTreeSet<usize> = BTreeSet::new();
         let mut twice: BTreeMap<(usize, usize, String), ChangeFinding> = BTreeMap::new();
-        for (from, to) in self.pairs() {
-            let overrides = changes.between(&from.layout, &to.layout);
+        for (pair, overrides, made) in self.made(changes) {
+            let (from, to) = pair;
             let mut seen: BTreeMap<(&str, bool), &Override> = BTreeMap::new();
             for entry in &overrides.entries {
                 let Some(origin) = &entry.origin else {
@@ -58,16 +72,8 @@ impl Family {
                         },
                     });
             }
-            let made = Plan::make_live(&Pair {
-                converter: "none",
-                machine: &from.machine,
-                from: from.live_side(),
-                to: to.live_side(),
-                map: &self.map,
-                overrides: &overrides,
-            });
-            needed_flags.extend(made.needed_flags);
-            for index in made.needed {
+            needed_flags.extend(made.flags);
+            for index in made.entries {
                 let entry = overrides.entries.get(index);
                 if let Some((entry, origin)) = entry.and_then(|e| Some((e, e.origin.as_ref()?))) {
                     needed.insert((origin.change, origin.direction, entry.field.clone()));
@@ -85,6 +91,49 @@ impl Family {
             .changes
             .extend(self.stale_flags(changes, &needed_flags));
         findings
+    }
+
+    /// The plan of every pair, with the decisions that it was made with, in the order of the pairs.
+    fn made(&self, changes: &Changes) -> Vec<OfPair<'_>> {
+        let pairs: Vec<_> = self.pairs().collect();
+        let make = |(from, to): (&'_ Stored, &'_ Stored)| {
+            let overrides = changes.between(&from.layout, &to.layout);
+            let made = Plan::make_live(&Pair {
+                converter: "none",
+                machine: &from.machine,
+                from: from.live_side(),
+                to: to.live_side(),
+                map: &self.map,
+                overrides: &overrides,
+            });
+            let made = Needs {
+                entries: made.needed,
+                flags: made.needed_flags,
+                undecided: made.undecided,
+            };
+            (overrides, made)
+        };
+        let workers = thread::available_parallelism().map_or(1, usize::from);
+        let share = pairs.len().div_ceil(workers).max(1);
+        thread::scope(|scope| {
+            let started: Vec<_> = pairs
+                .chunks(share)
+                .map(|share| {
+                    scope.spawn(|| {
+                        let made = share.iter().map(|pair| {
+                            let (overrides, made) = make(*pair);
+                            (*pair, overrides, made)
+                        });
+                        made.collect::<Vec<_>>()
+                    })
+                })
+                .collect();
+            let ended = started.into_iter().flat_map(|worker| match worker.join() {
+                Ok(made) => made,
+                Err(fault) => std::panic::resume_unwind(fault),
+            });
+            ended.collect()
+        })
     }
 
     fn pairs(&self) -> impl Iterator<Item = (&Stored, &Stored)> {
