@@ -49,7 +49,7 @@ impl Filled {
             .map(|run| (run.position, run.position + run.pages * PAGE_SIZE))
             .filter(|(start, end)| {
                 let around = of_files.range(..=start).next_back();
-                !around.is_some_and(|(_, last)| end <= last)
+                around.is_none_or(|(_, last)| end > last)
             })
             .collect();
         own.sort_unstable();
