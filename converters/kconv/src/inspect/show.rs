@@ -4,6 +4,10 @@ use super::values::{path_of, value_json};
 use crate::style::{FAINT, HEADING};
 use kconv_image::{Clocks, Head, ObjectId, Value};
 use std::io::{Result, Write};
+use std::time::{Duration, UNIX_EPOCH};
+
+/// The end of the year 9999, in seconds since 1970.
+const LAST_SECOND: u64 = 253_402_300_799;
 
 /// A task as `ps` would list it. Sizes are in KiB.
 pub(crate) struct Row {
@@ -73,13 +77,17 @@ pub(crate) fn list(out: &mut impl Write, head: &Head, rows: &[Row]) -> Result<()
     Ok(())
 }
 
-/// The moment of the freeze, in UTC.
+/// The moment of the freeze, in UTC, to the millisecond.
 fn moment(clocks: &Clocks) -> String {
-    let nanoseconds = i32::try_from(clocks.realtime_nanoseconds).unwrap_or(0);
-    match jiff::Timestamp::new(clocks.realtime_seconds, nanoseconds) {
-        Ok(moment) => moment.to_string(),
-        Err(_) => format!("{} s after 1970", clocks.realtime_seconds),
-    }
+    let seconds = u64::try_from(clocks.realtime_seconds).ok();
+    // An image may say anything; years of more than four digits have no form in RFC 3339.
+    let moment = seconds
+        .filter(|seconds| *seconds <= LAST_SECOND)
+        .map(|seconds| {
+            let since = Duration::new(seconds, clocks.realtime_nanoseconds.min(999_999_999));
+            humantime::format_rfc3339_millis(UNIX_EPOCH + since).to_string()
+        });
+    moment.unwrap_or_else(|| format!("{} s after 1970", clocks.realtime_seconds))
 }
 
 /// A line of a task: what it is, and its value.
@@ -186,7 +194,8 @@ fn shown(head: &Head, value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::printable;
+    use super::{moment, printable};
+    use kconv_image::Clocks;
 
     #[test]
     fn a_name_cannot_write_to_the_terminal() {
@@ -194,5 +203,23 @@ mod tests {
             printable("a b\u{1b}[2J\nc\u{e4}"),
             "a b\\u{1b}[2J\\nc\u{e4}"
         );
+    }
+
+    #[test]
+    fn a_moment_is_told_whatever_the_image_says() {
+        let at = |realtime_seconds, realtime_nanoseconds| {
+            moment(&Clocks {
+                hz: 100,
+                jiffies: 0,
+                realtime_seconds,
+                realtime_nanoseconds,
+                boottime_nanoseconds: 0,
+            })
+        };
+        assert_eq!(at(1_764_009_110, 690_000_000), "2025-11-24T18:31:50.690Z");
+        assert_eq!(at(0, 0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(at(253_402_300_799, u32::MAX), "9999-12-31T23:59:59.999Z");
+        assert_eq!(at(253_402_300_800, 0), "253402300800 s after 1970");
+        assert_eq!(at(-1, 0), "-1 s after 1970");
     }
 }
