@@ -14,12 +14,13 @@ use std::path::{Path, PathBuf};
 use syn::{Attribute, Item, Meta, UseTree};
 
 /// What people write in this workspace.
-const CRATES: [&str; 12] = [
+const CRATES: &[&str] = &[
     "codegen",
     "converters/freeze",
     "converters/image",
     "converters/kconv",
     "converters/kexec",
+    "converters/machine",
     "converters/overrides",
     "converters/rules",
     "converters/runtime",

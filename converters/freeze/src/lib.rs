@@ -18,7 +18,6 @@ mod families;
 mod family;
 mod fits;
 mod freeze;
-mod identify;
 mod judge;
 mod linux24;
 mod linux6;
@@ -38,18 +37,13 @@ mod vmcoreinfo;
 mod walk;
 
 pub use dump::{Dump, DumpError, Meta};
-pub use elf::{ElfError, build_id};
+pub use elf::ElfError;
 pub use error::{Fault, Finding, Flaw, FreezeError, Place};
 pub use fits::Mismatch;
 pub use freeze::{Kernel, Order, Summary, freeze};
-pub use identify::{Identified, IdentifyError};
 pub use judge::{Judge, Judgement, NOT_CARRIED, Unjudged, anything};
-pub use linux6::{Line, SUSPENDED, XsaveComponents, xsave_standard_form};
 pub use registered::{FreezeDumpError, OfDump, freeze_dump};
-pub use running::{
-    Afterwards, Chosen, Frozen, RunningError, StopError, cgroup_limits, cgroup_root,
-    freeze_running, identify_running,
-};
+pub use running::{Afterwards, Chosen, Frozen, RunningError, StopError, freeze_running};
 pub use source::{Content, FileOf, Mapping, MemorySource, PresentPage, ReadError, Space, Standing};
 pub use vmcore::{KdumpError, VmcoreError, freeze_vmcore};
 pub use walk::Selection;

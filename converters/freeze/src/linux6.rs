@@ -7,7 +7,6 @@ mod confinement;
 mod descriptors;
 mod files;
 mod in_memory;
-mod line;
 mod locks;
 mod machine;
 mod mappings;
@@ -22,10 +21,7 @@ mod signal_info;
 mod terminal;
 mod xstate;
 
-pub use line::Line;
-pub use machine::SUSPENDED;
 pub(crate) use machine::tick_rate;
-pub use xstate::{Components as XsaveComponents, standard_form as xsave_standard_form};
 
 use crate::error::{Fault, Flaw};
 use crate::family::{Family, FileInMemory, Reference};
@@ -89,7 +85,7 @@ impl<'w> Linux6<'w> {
         let at = self.walked.memory.read("pid", pid)?.address_of("numbers")?;
         // `nr` is the first member of a upid.
         let number = self.walked.memory.bytes(at, 4)?;
-        Ok(crate::memory::little_endian(&number) as i64)
+        Ok(kernel_structs_bits::little_endian(&number) as i64)
     }
 }
 

@@ -198,14 +198,6 @@ impl View<'_> {
     }
 }
 
-/// The unsigned little-endian number that `bytes`, at most eight, are.
-pub(crate) fn little_endian(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .rev()
-        .fold(0, |value, byte| value << 8 | u64::from(*byte))
-}
-
 /// A kernel string as text; bytes that are not UTF-8 become `\xNN`.
 pub(crate) fn readable(bytes: &[u8]) -> String {
     let mut text = String::new();

@@ -1,11 +1,11 @@
 //! Page tables of x86-64 with four or five levels, and pages of 4 KiB, 2 MiB and 1 GiB (Intel 64
 //! and IA-32 Architectures Software Developer's Manual, volume 3, section 4.5).
 
-use crate::memory::little_endian;
 use crate::physical::Physical;
 use crate::source::ReadError;
 use crate::vmcoreinfo::Info;
 use kconv_image::{KernelAddr, PAGE_SIZE};
+use kernel_structs_bits::little_endian;
 use std::ops::Range;
 
 /// Where the kernel's image lies (`arch/x86/include/asm/page_64_types.h`: __START_KERNEL_map).

@@ -1,8 +1,9 @@
 //! Physical memory in a file.
 
-use crate::elf::{Load, read_some};
+use crate::elf::Load;
 use crate::source::ReadError;
 use kconv_image::KernelAddr;
+use kconv_machine::read_some;
 use std::fs::File;
 
 /// Memory by physical address.

@@ -1,7 +1,6 @@
 //! The running kernel: its memory through `/proc/kcore`, its symbols from `/proc/kallsyms`, its
 //! types from `/sys/kernel/btf/vmlinux`, and the memory of its tasks through `/proc/PID/mem`.
 
-mod cgroups;
 mod error;
 mod files;
 mod freezer;
@@ -11,13 +10,11 @@ mod stop;
 mod tasks;
 mod traces;
 
-pub use cgroups::{cgroup_limits, cgroup_root};
 pub use error::StopError;
 
-use crate::elf::{self, Core, ElfError, Load, read_some};
+use crate::elf::{self, Core, ElfError, Load};
 use crate::error::{Flaw, FreezeError};
 use crate::freeze::{Kernel, Moving, Order, Summary, freeze_moving};
-use crate::identify::{Identified, IdentifyError, identify};
 use crate::judge::Judge;
 use crate::memory::Memory;
 use crate::paging::PageTables;
@@ -28,6 +25,9 @@ use crate::vmcoreinfo::Info;
 use crate::walk::{Selection, task_addresses};
 use files::Files;
 use kconv_image::{KernelAddr, Machine, PAGE_SIZE, UserAddr, Value};
+use kconv_machine::{
+    Identified, MachineError, cgroup_limits, cgroup_root, identify_running, read_some,
+};
 use pages::UserMemory;
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use std::cell::RefCell;
@@ -42,8 +42,6 @@ use traces::Traces;
 
 const KCORE: &str = "/proc/kcore";
 const KALLSYMS: &str = "/proc/kallsyms";
-const BTF: &str = "/sys/kernel/btf/vmlinux";
-const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
 
 /// The tasks to freeze. A process comes with all its threads.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -81,42 +79,12 @@ pub struct Frozen {
 /// Why the running kernel's tasks were not frozen. They run on.
 #[derive(Debug, thiserror::Error)]
 pub enum RunningError {
-    /// Only root may read the kernel's memory.
-    #[error("{path} may not be read: root privileges (CAP_SYS_RAWIO, CAP_SYSLOG) are missing")]
-    Privileges {
-        /// The file.
-        path: &'static str,
-    },
-    /// The kernel hides its memory from root too.
-    #[error("{path} may not be read: the kernel is locked down (lockdown=confidentiality)")]
-    Lockdown {
-        /// The file.
-        path: &'static str,
-    },
-    /// The kernel was built without something.
-    #[error(
-        "{path} is not there: the kernel was built without {option}, or /proc or /sys is not mounted"
-    )]
-    Absent {
-        /// The file.
-        path: &'static str,
-        /// The option that makes it.
-        option: &'static str,
-    },
-    /// A file of the kernel's cannot be read.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file.
-        path: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// A file of the kernel's cannot be read, or nobody knows how its structures lie.
+    #[error(transparent)]
+    Machine(#[from] MachineError),
     /// The kernel's memory is no core file.
     #[error("{KCORE}: {0}")]
     Core(#[from] ElfError),
-    /// Nobody knows how the kernel's structures lie.
-    #[error(transparent)]
-    Identify(#[from] IdentifyError),
     /// The tasks could not be stopped.
     #[error(transparent)]
     Stop(#[from] StopError),
@@ -129,16 +97,8 @@ impl RunningError {
     /// What the user can do about it.
     pub fn advice(&self) -> &'static str {
         match self {
-            RunningError::Privileges { .. } => "run kconv as root; in a container, outside of it",
-            RunningError::Lockdown { .. } => {
-                "boot with lockdown=integrity or without Secure Boot, or freeze from a dump of the machine"
-            }
-            RunningError::Absent { .. } => {
-                "mount /proc and /sys, or use a kernel with this option; Debian's have it"
-            }
-            RunningError::Io { .. } => "see that /proc and /sys are those of this machine",
+            RunningError::Machine(error) => error.advice(),
             RunningError::Core(_) => "this is a fault of kconv; please report it",
-            RunningError::Identify(error) => error.advice(),
             RunningError::Stop(error) => error.advice(),
             RunningError::Freeze(error) => error.advice(),
         }
@@ -240,7 +200,7 @@ pub(crate) struct Running {
 
 impl Running {
     fn open() -> Result<Running, RunningError> {
-        let failed = |source| open_error(KCORE, "CONFIG_PROC_KCORE", source);
+        let failed = |source| MachineError::unopened(KCORE, "CONFIG_PROC_KCORE", source);
         let kcore = File::open(KCORE).map_err(failed)?;
         let Core { mut loads, notes } = elf::read(&kcore)?;
         loads.sort_by_key(|load| load.virt);
@@ -253,10 +213,10 @@ impl Running {
         let info = vmcoreinfo.as_deref().map(Info::parse);
         let tables = info.and_then(|info| PageTables::of(&info).ok());
         let text = std::fs::read_to_string(KALLSYMS)
-            .map_err(|source| open_error(KALLSYMS, "CONFIG_KALLSYMS", source))?;
+            .map_err(|source| MachineError::unopened(KALLSYMS, "CONFIG_KALLSYMS", source))?;
         let symbols = Symbols::parse(&text);
         if symbols.are_hidden() {
-            return Err(RunningError::Privileges { path: KALLSYMS });
+            return Err(MachineError::Privileges { path: KALLSYMS }.into());
         }
         Ok(Running {
             kcore,
@@ -275,37 +235,6 @@ impl Running {
         let mut word = [0; 8];
         self.read(at, &mut word).ok()?;
         Some(u64::from_le_bytes(word))
-    }
-}
-
-/// Which kernel is running, and how its structures lie, from its own type information.
-///
-/// # Errors
-/// If it has none that can be read, or lies like no registered layout.
-pub fn identify_running() -> Result<Identified, RunningError> {
-    let btf =
-        std::fs::read(BTF).map_err(|source| open_error(BTF, "CONFIG_DEBUG_INFO_BTF", source))?;
-    let path = "/proc/sys/kernel/osrelease";
-    let release = std::fs::read_to_string(path)
-        .map_err(|source| open_error(path, "CONFIG_SYSCTL", source))?;
-    let notes = std::fs::read("/sys/kernel/notes").unwrap_or_default();
-    let notes = elf::notes(&notes);
-    let build_id = elf::build_id_of(&notes).unwrap_or_default().to_vec();
-    Ok(identify(&btf, release.trim_end(), build_id)?)
-}
-
-/// Why a file of the kernel's, which `option` makes, cannot be opened.
-fn open_error(path: &'static str, option: &'static str, source: io::Error) -> RunningError {
-    match source.kind() {
-        io::ErrorKind::NotFound => RunningError::Absent { path, option },
-        io::ErrorKind::PermissionDenied => {
-            let lockdown = std::fs::read_to_string(LOCKDOWN).unwrap_or_default();
-            match lockdown.contains("[confidentiality]") {
-                true => RunningError::Lockdown { path },
-                false => RunningError::Privileges { path },
-            }
-        }
-        _ => RunningError::Io { path, source },
     }
 }
 
@@ -342,7 +271,7 @@ impl MemorySource for Running {
     }
 
     fn cgroup_limits(&self, path: &str) -> Option<BTreeMap<String, String>> {
-        Some(cgroups::cgroup_limits(&cgroups::cgroup_root()?, path))
+        Some(cgroup_limits(&cgroup_root()?, path))
     }
 
     fn mount_at(&self, path: &str) -> Option<io::Result<u64>> {
@@ -474,18 +403,5 @@ mod tests {
                 assert_eq!(all, some, "{size} bytes at {at}");
             }
         }
-    }
-
-    #[test]
-    fn what_is_missing_is_named_with_what_to_do() {
-        let error = |kind: io::ErrorKind| open_error(BTF, "CONFIG_DEBUG_INFO_BTF", kind.into());
-        let absent = error(io::ErrorKind::NotFound);
-        assert!(absent.to_string().contains("CONFIG_DEBUG_INFO_BTF"));
-        let denied = error(io::ErrorKind::PermissionDenied);
-        assert!(denied.to_string().contains("may not be read"));
-        assert!(matches!(
-            error(io::ErrorKind::Other),
-            RunningError::Io { .. }
-        ));
     }
 }

@@ -23,11 +23,12 @@ pub use roots::Selection;
 pub(crate) use roots::{TaskAddress, task_addresses};
 
 use crate::error::{Fault, Finding, Flaw, Place};
-use crate::memory::{Memory, View, little_endian};
+use crate::memory::{Memory, View};
 use crate::places::{self, SavedType, SavedTypes, Shape, holds};
 use crate::source::{Mapping, ReadError, Space};
 use kconv_image::{KernelAddr, TaskName};
 use kernel_structs::state::{Derived, DerivedPlace, Follow, Policy, StateMap};
+use kernel_structs_bits::little_endian;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 

@@ -2,8 +2,8 @@
 
 use crate::dropped::Dropped;
 use crate::plan::{Plan, Process};
-use kconv_freeze::{cgroup_limits, cgroup_root};
 use kconv_image::{Head, Resource, Value};
+use kconv_machine::{cgroup_limits, cgroup_root};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -7,8 +7,8 @@
 //! that is running; and that of the *tasks*, which is what a thawed program reads and what its system
 //! calls take.
 
-use kconv_freeze::SUSPENDED;
 use kconv_image::{Clocks, Head, Resource, Value};
+use kconv_machine::SUSPENDED;
 use std::fmt;
 
 const SECOND: i64 = 1_000_000_000;

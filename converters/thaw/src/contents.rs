@@ -4,12 +4,11 @@
 use crate::call::CallError;
 use crate::view::number;
 use kconv_image::{Contents, Image, PAGE_SIZE, Resource, ResourceId};
+use kconv_machine::data;
 use nix::errno::Errno;
-use nix::unistd::{Whence, lseek};
 use std::collections::BTreeMap;
 use std::fs::{self, File, FileTimes, OpenOptions};
 use std::io;
-use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -56,25 +55,6 @@ pub(crate) fn difference(
         }
     }
     Ok(None)
-}
-
-/// Where a file has data, ascending.
-fn data(file: &File) -> io::Result<Vec<Range<u64>>> {
-    let mut found = Vec::new();
-    let mut at = 0;
-    loop {
-        let start = match lseek(file, at, Whence::SeekData) {
-            // No data from here on.
-            Err(Errno::ENXIO) => return Ok(found),
-            start => start?,
-        };
-        let end = lseek(file, start, Whence::SeekHole)?;
-        if end <= start {
-            return Ok(found);
-        }
-        found.push(start as u64..end as u64);
-        at = end;
-    }
 }
 
 /// Writes what an image has of a file that is nothing but holes.

@@ -4,8 +4,8 @@ use crate::clocks::{Beat, ClockRule};
 use crate::filled::Filled;
 use crate::plan::{LockStyle, Plan, Thread, Timer};
 use crate::used::{Policy, users};
-use kconv_freeze::Line;
 use kconv_image::{Escaped, Head, Resource, ResourceId};
+use kconv_machine::Line;
 use std::collections::BTreeSet;
 use std::fmt;
 

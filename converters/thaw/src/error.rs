@@ -4,8 +4,8 @@ use crate::call::CallError;
 use crate::obstacle::Obstacle;
 use crate::plan::ChoiceError;
 use crate::view::DecodeError;
-use kconv_freeze::RunningError;
 use kconv_image::ImageError;
+use kconv_machine::MachineError;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -25,7 +25,7 @@ pub enum ThawError {
     },
     /// The running kernel cannot be told.
     #[error(transparent)]
-    Kernel(#[from] Box<RunningError>),
+    Kernel(#[from] Box<MachineError>),
     /// The image is of a kernel whose structures lie otherwise.
     #[error(
         "the image is of {found}, whose structures lie otherwise than those of {expected}, which is running"
@@ -138,8 +138,8 @@ impl From<DecodeError> for ThawError {
     }
 }
 
-impl From<RunningError> for ThawError {
-    fn from(error: RunningError) -> ThawError {
+impl From<MachineError> for ThawError {
+    fn from(error: MachineError) -> ThawError {
         ThawError::Kernel(Box::new(error))
     }
 }

@@ -30,8 +30,8 @@ pub use obstacle::{Obstacle, ObstacleOf};
 pub use plan::{Choice, ChoiceError, LeftOut, Plan};
 pub use view::DecodeError;
 
-use kconv_freeze::{Identified, identify_running};
 use kconv_image::{Head, Image, Machine, Verify};
+use kconv_machine::{Identified, identify_running};
 use kernel_structs::layout::Layout;
 use plan::Unclear;
 use std::collections::BTreeSet;

@@ -25,7 +25,7 @@ impl Plan {
     /// kernel runs on, and left out without them.
     pub(crate) fn decode(
         view: &View<'_>,
-        xsave: Option<&kconv_freeze::XsaveComponents>,
+        xsave: Option<&kconv_machine::XsaveComponents>,
         frozen: Frozen,
     ) -> Result<(Plan, Vec<Unclear>), DecodeError> {
         let files = files::open_files(view)?;

@@ -5,7 +5,7 @@
 #![allow(unsafe_code)]
 
 use crate::clocks::Moment;
-use kconv_freeze::XsaveComponents;
+use kconv_machine::XsaveComponents;
 use libc::{c_void, iovec, pid_t};
 use nix::errno::Errno;
 use nix::unistd::Pid;

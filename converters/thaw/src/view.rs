@@ -477,12 +477,3 @@ pub(crate) fn number(resource: &Resource, name: &str) -> Option<i128> {
         _ => None,
     }
 }
-
-/// A little-endian number.
-pub(crate) fn little_endian(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .take(8)
-        .rev()
-        .fold(0, |number, byte| number << 8 | u64::from(*byte))
-}

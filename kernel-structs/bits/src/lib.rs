@@ -4,6 +4,12 @@
 //! converts them can use it.
 #![forbid(unsafe_code)]
 
+/// The unsigned number that `bytes` are; of more than eight, the first eight.
+pub fn little_endian(bytes: &[u8]) -> u64 {
+    let bytes = bytes.iter().take(8).rev();
+    bytes.fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
 /// Reads `width` bits (at most 64) at `offset` bits into `bytes`.
 ///
 /// A signed field is extended from its top bit. Bits past the end of `bytes` read as 0.
@@ -75,6 +81,13 @@ fn mask(width: u32) -> u128 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_first_byte_is_the_least() {
+        assert_eq!(little_endian(&[]), 0);
+        assert_eq!(little_endian(&[2, 1]), 0x102);
+        assert_eq!(little_endian(&[1, 0, 0, 0, 0, 0, 0, 0x80, 9]), 1 << 63 | 1);
+    }
 
     #[test]
     fn a_signed_one_bit_field_reads_as_minus_one() {

@@ -2,9 +2,9 @@
 
 use super::{Linux24, object_id};
 use crate::error::{Fault, Flaw};
-use crate::memory::little_endian;
 use crate::resources::Attributes;
 use kconv_image::{KernelAddr, Resource, Value};
+use kernel_structs_bits::little_endian;
 
 /// The most semaphore sets there can be (`include/linux/ipc.h`: IPCMNI).
 const MAX_SETS: usize = 32768;

@@ -1,8 +1,9 @@
 //! The clocks, and what the machine was.
 
 use crate::error::Fault;
-use crate::memory::{Memory, little_endian};
+use crate::memory::Memory;
 use kconv_image::{Clocks, KernelAddr, PAGE_SIZE, Value};
+use kernel_structs_bits::little_endian;
 
 /// Number of the capability bit `fxsr` (`include/asm-i386/cpufeature.h`: X86_FEATURE_FXSR).
 const FXSR: u32 = 24;

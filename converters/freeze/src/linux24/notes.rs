@@ -4,13 +4,14 @@ use super::Linux24;
 use super::floating_point::fsave_from_fxsave;
 use super::machine;
 use crate::error::Fault;
-use crate::memory::{View, little_endian};
+use crate::memory::View;
 use crate::source::{Content, Mapping, Space};
 use kconv_image::core_notes::{
     I386Registers, Ids, MappedFile, ProcessInfo, Registers, Status, TimeVal, auxv, i386_fpregset,
     mapped_files, prpsinfo, prstatus, prxfpreg,
 };
 use kconv_image::{CoreNote, KernelAddr, Machine, PAGE_SIZE, UserAddr};
+use kernel_structs_bits::little_endian;
 
 /// The most mappings of an address space: `max_map_count` is 65536 unless it was raised.
 const MAX_VMAS: usize = 1 << 24;

@@ -2,9 +2,10 @@
 
 use super::{Linux6, not_carried};
 use crate::error::{Fault, Flaw};
-use crate::memory::{View, little_endian};
+use crate::memory::View;
 use crate::source::Standing;
 use kconv_image::KernelAddr;
+use kernel_structs_bits::little_endian;
 
 /// What AppArmor calls a task that it does not confine; others have no such label.
 const UNCONFINED: &str = "unconfined";

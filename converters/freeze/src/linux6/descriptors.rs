@@ -2,8 +2,8 @@
 
 use super::Linux6;
 use crate::error::Fault;
-use crate::memory::little_endian;
 use kconv_image::KernelAddr;
+use kernel_structs_bits::little_endian;
 use std::collections::BTreeSet;
 
 /// The most descriptors that are believed: `NR_OPEN` (`include/linux/fs.h`).

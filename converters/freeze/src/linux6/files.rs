@@ -1,12 +1,12 @@
 //! What an open file, a directory or a mount is, found again by its path.
 
-use super::line::Line;
 use super::{Linux6, device, not_carried, required};
 use crate::error::{Fault, Flaw};
 use crate::family::Reference;
 use crate::memory::{View, readable};
 use crate::resources::Attributes;
 use kconv_image::{Escaped, KernelAddr, Resource, Value};
+use kconv_machine::Line;
 
 /// The most steps from a file to the root of all mounts.
 const MAX_STEPS: usize = 4096;

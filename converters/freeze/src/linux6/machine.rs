@@ -1,14 +1,12 @@
 //! The clocks, and what the machine is.
 
 use crate::error::Fault;
-use crate::memory::{Memory, little_endian};
+use crate::memory::Memory;
 use kconv_image::{Clocks, KernelAddr, PAGE_SIZE, Value};
+use kconv_machine::SUSPENDED;
+use kernel_structs_bits::little_endian;
 
 const SECOND: u64 = 1_000_000_000;
-
-/// The fact by which `CLOCK_BOOTTIME` is ahead of `CLOCK_MONOTONIC`, in nanoseconds: the time that
-/// the machine was suspended. The clocks of an image have `CLOCK_BOOTTIME` alone.
-pub const SUSPENDED: &str = "suspended-nanoseconds";
 
 /// Ticks a second: the length of a tick stands with the clock, in nanoseconds shifted by
 /// `NTP_SCALE_SHIFT`, and differs from 1/HZ by what NTP corrects (`kernel/time/ntp.c`:

@@ -2,7 +2,6 @@
 
 use super::files::file_type;
 use super::{Linux6, not_carried, object_id};
-use crate::elf;
 use crate::error::{Fault, Flaw};
 use crate::memory::View;
 use crate::resources::Attributes;
@@ -133,7 +132,7 @@ impl Linux6<'_> {
         }
         // struct vm_special_mapping begins with the name.
         let name = match vma.pointer("vm_private_data")? {
-            Some(special) => crate::memory::little_endian(&memory.bytes(special, 8)?),
+            Some(special) => kernel_structs_bits::little_endian(&memory.bytes(special, 8)?),
             None => 0,
         };
         let name = memory.text(KernelAddr(name), 16).unwrap_or_default();
@@ -186,7 +185,7 @@ impl Linux6<'_> {
             let start = UserAddr(vma.unsigned("vm_start")?);
             if let Some(resource) = self.resources.known("file", dentry, mount)
                 && memory.source.read_page(&space, start, &mut page).is_ok()
-                && let Some(id) = elf::build_id(&page)
+                && let Some(id) = kconv_machine::build_id(&page)
             {
                 found.push((resource, id));
             }

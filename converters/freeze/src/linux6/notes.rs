@@ -1,15 +1,17 @@
 //! The standard core notes: what a debugger shows of the tasks.
 
 use super::Linux6;
-use super::xstate::{Components, standard_form};
+use super::xstate::components;
 use crate::error::{Fault, Flaw};
-use crate::memory::{View, little_endian};
+use crate::memory::View;
 use crate::source::Space;
 use kconv_image::core_notes::{
     Ids, MappedFile, NT_X86_XSTATE, ProcessInfo, Registers, Status, TimeVal, X86_64Registers, auxv,
     mapped_files, prpsinfo, prstatus, siginfo, x86_64_fpregset,
 };
 use kconv_image::{CoreNote, Machine, PAGE_SIZE, UserAddr};
+use kconv_machine::{XsaveComponents, xsave_standard_form};
+use kernel_structs_bits::little_endian;
 
 /// How much of a command line a core note keeps (`ELF_PRARGSZ` and its NUL).
 const ARGUMENTS: u64 = 79;
@@ -27,7 +29,7 @@ impl Linux6<'_> {
     /// others as its threads.
     pub(super) fn notes(&self) -> Result<Vec<CoreNote>, Flaw> {
         let mut notes = Vec::new();
-        let components = Components::read(self.walked.memory)?;
+        let components = components(self.walked.memory)?;
         for (number, registers) in self.walked.objects_of("pt_regs").enumerate() {
             let task_number = self.walked.objects[registers].owner;
             let task = self.walked.view(task_number)?;
@@ -121,7 +123,11 @@ impl Linux6<'_> {
 
     /// The register state that `fpu.fpstate` leads to, which is in the fpu or an object. The fpu is
     /// in the task, or from 6.16 on behind it (arch/x86/include/asm/processor.h: x86_task_fpu).
-    fn floating_point(&self, task: usize, components: &Components) -> Result<Vec<CoreNote>, Fault> {
+    fn floating_point(
+        &self,
+        task: usize,
+        components: &XsaveComponents,
+    ) -> Result<Vec<CoreNote>, Fault> {
         let walked = self.walked;
         let view = walked.view(task)?;
         let (fpu, path) = match walked.right_behind(task, "fpu") {
@@ -145,7 +151,7 @@ impl Linux6<'_> {
         let user = state.unsigned("user_xfeatures")?;
         let pkru = view.unsigned("thread.pkru")? as u32;
         notes.extend(
-            standard_form(components, area, user, pkru).map(|bytes| CoreNote {
+            xsave_standard_form(components, area, user, pkru).map(|bytes| CoreNote {
                 owner: "LINUX".to_owned(),
                 kind: NT_X86_XSTATE,
                 bytes,

@@ -4,9 +4,10 @@ use super::files::file_type;
 use super::machine::symbol;
 use super::{Linux6, required};
 use crate::error::{Fault, Flaw};
-use crate::memory::{View, little_endian};
+use crate::memory::View;
 use crate::resources::Attributes;
 use kconv_image::{Escaped, KernelAddr, PAGE_SIZE, Value};
+use kernel_structs_bits::little_endian;
 use std::collections::BTreeMap;
 
 /// The most buffers of a pipe: `pipe-max-size` is at most 2^31 bytes (`fs/pipe.c`:

@@ -3,11 +3,11 @@
 
 use super::descriptors::Descriptor;
 use super::files::file_type;
-use super::line::Line;
 use super::{Linux6, not_carried, required};
 use crate::error::{Fault, Flaw};
 use crate::resources::Attributes;
 use kconv_image::{Escaped, KernelAddr, Resource, Value};
+use kconv_machine::Line;
 
 /// Index of the session in `signal_struct.pids` (`include/linux/pid_types.h`: PIDTYPE_SID).
 const SESSION: &str = "pids[3]";

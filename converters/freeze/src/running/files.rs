@@ -1,10 +1,9 @@
 //! Files through tasks that have them: `/proc/PID/fd` and `/proc/PID/map_files` lead to the very file,
 //! whatever became of its name.
 
-use crate::elf::read_some;
 use crate::source::FileOf;
-use rustix::fs::{SeekFrom, fdatasync, seek};
-use rustix::io::Errno;
+use kconv_machine::{data, read_some};
+use rustix::fs::fdatasync;
 use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -29,26 +28,9 @@ impl Files {
         result
     }
 
-    /// Where a file has data (lseek(2), SEEK_DATA): what is a hole is not looked at, for looking would
-    /// make it memory.
+    /// Where a file has data, ascending.
     pub(super) fn data(&self, of: &FileOf) -> io::Result<Vec<Range<u64>>> {
-        self.with(of, |file| {
-            let mut found = Vec::new();
-            let mut at = 0;
-            loop {
-                let start = match seek(file, SeekFrom::Data(at)) {
-                    // No data from here on.
-                    Err(Errno::NXIO) => return Ok(found),
-                    start => start?,
-                };
-                let end = seek(file, SeekFrom::Hole(start))?;
-                if end <= start {
-                    return Ok(found);
-                }
-                found.push(start..end);
-                at = end;
-            }
-        })
+        self.with(of, data)
     }
 
     /// Fills `into` from `offset` on, with zeros behind the end of the file.

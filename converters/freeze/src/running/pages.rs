@@ -5,12 +5,12 @@
 //! The page map has an entry for each page that there could be, and programs reserve a thousand times what
 //! they use. So the page tables in the kernel's memory are asked first where there is anything at all.
 
-use crate::elf::read_some;
-use crate::memory::little_endian;
 use crate::paging::PageTables;
 use crate::physical::Physical;
 use crate::source::{Content, Mapping, PresentPage, ReadError, Space};
 use kconv_image::{Digest, KernelAddr, PAGE_SIZE, UserAddr};
+use kconv_machine::read_some;
+use kernel_structs_bits::little_endian;
 use std::cell::RefCell;
 use std::fs::File;
 use std::io;

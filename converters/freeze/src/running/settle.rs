@@ -6,11 +6,11 @@
 
 use super::Running;
 use super::stop::Stopped;
-use crate::memory::little_endian;
 use crate::source::MemorySource;
 use crate::walk::TaskAddress;
 use kconv_image::KernelAddr;
 use kernel_structs::layout::{FieldPath, Layout};
+use kernel_structs_bits::little_endian;
 
 /// `TASK_INTERRUPTIBLE`, `TASK_UNINTERRUPTIBLE`, `TASK_STOPPED` (`include/linux/sched.h`).
 const INTERRUPTIBLE: u64 = 1;

@@ -12,11 +12,12 @@
 //! `kernel/futex/pi.c`: fixup_pi_state_owner).
 
 use super::tasks::{self, Mapped};
-use crate::elf::read_some;
 use crate::error::{Fault, Finding, Flaw};
-use crate::memory::{Memory, little_endian};
+use crate::memory::Memory;
 use crate::walk::TaskAddress;
 use kconv_image::KernelAddr;
+use kconv_machine::read_some;
+use kernel_structs_bits::little_endian;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;

@@ -5,11 +5,11 @@
 //! more is the address itself, in a CPU's own memory (CONFIG_KALLSYMS_ABSOLUTE_PERCPU); without
 //! that option all are counted up from the base. What modules provide is in tables of their own.
 
-use crate::memory::little_endian;
 use crate::source::{MemorySource, ReadError};
 use crate::symbols::Symbols;
 use crate::vmcoreinfo::Info;
 use kconv_image::KernelAddr;
+use kernel_structs_bits::little_endian;
 
 /// The most symbols, and the most bytes that their names have together. Debian's kernels have
 /// 200 thousand.

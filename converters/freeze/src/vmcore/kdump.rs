@@ -5,11 +5,11 @@
 //! machine, those in the file), then a descriptor for each page in the file. The flattened form,
 //! which can be written to a pipe, is a sequence of pieces, each with its place in the file.
 
-use crate::elf::read_some;
-use crate::memory::little_endian;
 use crate::physical::Physical;
 use crate::source::ReadError;
 use kconv_image::{KernelAddr, PAGE_SIZE};
+use kconv_machine::read_some;
+use kernel_structs_bits::little_endian;
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read};

@@ -5,11 +5,12 @@
 //! the place that does.
 
 use crate::error::Fault;
-use crate::memory::{Memory, little_endian};
+use crate::memory::Memory;
 use crate::source::MemorySource;
 use crate::symbols::Symbols;
 use kconv_image::{KernelAddr, PAGE_SIZE};
 use kernel_structs::layout::Layout;
+use kernel_structs_bits::little_endian;
 use std::collections::BTreeSet;
 
 /// The most modules, and the most symbols of all of them. Debian's largest have ten thousand.

@@ -3,10 +3,11 @@
 
 use super::sizes::{extended, variable};
 use crate::error::{Fault, Flaw};
-use crate::memory::{Memory, little_endian};
+use crate::memory::Memory;
 use crate::places::{Arm, Edit, Field};
 use kconv_image::KernelAddr;
 use kernel_structs::state::Telling;
+use kernel_structs_bits::little_endian;
 use std::ops::Range;
 
 /// The most CPUs there can be: `NR_CPUS` of Debian's kernels is 8192.

@@ -2,11 +2,11 @@
 
 use super::{MAX_ELEMENTS, Span, Walked};
 use crate::error::{Fault, Flaw, Place};
-use crate::memory::little_endian;
 use crate::places::{ContainerKind, Head};
 use crate::source::ReadError;
 use kconv_image::KernelAddr;
 use kernel_structs::layout::FieldPath;
+use kernel_structs_bits::little_endian;
 use std::collections::{BTreeSet, VecDeque};
 
 impl<'a> Walked<'a> {

@@ -9,9 +9,9 @@
 use super::containers::too_long;
 use super::{MAX_ELEMENTS, Walked};
 use crate::error::{Fault, Flaw};
-use crate::memory::little_endian;
 use kconv_image::KernelAddr;
 use kernel_structs::layout::{FieldPath, Type};
+use kernel_structs_bits::little_endian;
 use std::collections::BTreeSet;
 
 /// `MAPLE_NODE_MASK`: what of a pointer at a node is not its address.

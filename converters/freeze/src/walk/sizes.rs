@@ -2,11 +2,12 @@
 
 use super::{MAX_ELEMENTS, Pointer, Walked};
 use crate::error::{Fault, Flaw};
-use crate::memory::{Memory, little_endian};
+use crate::memory::Memory;
 use crate::places::SavedType;
 use kconv_image::KernelAddr;
 use kernel_structs::layout::{FieldPath, Type};
 use kernel_structs::state::{CountUnit, Follow, Number, TailPlace};
+use kernel_structs_bits::little_endian;
 
 /// The most bytes that an object can be longer than its type: the register state of a CPU with
 /// AMX is 11 KiB.

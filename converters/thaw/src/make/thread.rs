@@ -12,8 +12,8 @@ use crate::plan::{
     AX, Deadline, DeadlineClock, FLAGS, IP, Plan, RESTART_SYSCALL, Restart, Scheduling, Thread,
 };
 use crate::remote::Remote;
-use crate::view::little_endian;
 use kconv_image::Head;
+use kernel_structs_bits::little_endian;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt;

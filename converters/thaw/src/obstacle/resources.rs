@@ -179,7 +179,7 @@ fn file(
         add(&name, &is, "those at the freeze", SAME_CONTENTS);
     }
     if let (Policy::Contents, Some(was)) = (policy, build_id) {
-        let is = first_page(path).and_then(|page| kconv_freeze::build_id(&page));
+        let is = first_page(path).and_then(|page| kconv_machine::build_id(&page));
         if is.as_ref() != Some(was) {
             let is = is.map_or("none".to_owned(), |id| hexadecimal(&id));
             let was = format!("build ID {}", hexadecimal(was));

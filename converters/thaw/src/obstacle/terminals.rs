@@ -3,8 +3,8 @@
 
 use super::found::Obstacles;
 use crate::plan::{Plan, Process};
-use kconv_freeze::Line;
 use kconv_image::{Escaped, Head, Resource};
+use kconv_machine::Line;
 use nix::sys::termios::tcgetsid;
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;

@@ -1,8 +1,9 @@
 //! Open files, descriptors, and locks.
 
 use super::model::{Descriptor, FileOwner, Lock, LockStyle, OpenFile, Process};
-use crate::view::{DecodeError, Place, View, little_endian, number};
+use crate::view::{DecodeError, Place, View, number};
 use kconv_image::{ObjectId, Value};
+use kernel_structs_bits::little_endian;
 use std::collections::BTreeMap;
 
 /// The most descriptors that are believed (`fs/file.c`: sysctl_nr_open_max).

@@ -3,8 +3,9 @@
 use super::controls::memory_controls;
 use super::files::file_index;
 use super::model::{Mapping, Memory, OpenFile};
-use crate::view::{DecodeError, Place, View, little_endian, number};
+use crate::view::{DecodeError, Place, View, number};
 use kconv_image::{PAGE_SIZE, Value};
+use kernel_structs_bits::little_endian;
 use std::collections::BTreeMap;
 
 /// Fields of `mm_struct` in the order of `struct prctl_mm_map` (`include/uapi/linux/prctl.h`).

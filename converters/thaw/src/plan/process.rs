@@ -6,7 +6,7 @@ use super::model::{Ended, OpenFile, Process, Unclear};
 use super::signals::{Spent, actions, intervals, pending, timers};
 use super::thread::{credentials, namespaces, spent, thread};
 use crate::view::{DecodeError, Place, View};
-use kconv_freeze::XsaveComponents;
+use kconv_machine::XsaveComponents;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Indices of `signal_struct.pids` (`include/linux/pid_types.h`).

@@ -6,9 +6,10 @@ use super::model::{
 };
 use super::restart::{deadline, deadline_clock, restart, resumed};
 use super::signals::{Spent, is_of_thread, pending};
-use crate::view::{DecodeError, Place, View, little_endian};
-use kconv_freeze::{XsaveComponents, xsave_standard_form};
+use crate::view::{DecodeError, Place, View};
 use kconv_image::{Resource, ResourceId, Value};
+use kconv_machine::{XsaveComponents, xsave_standard_form};
+use kernel_structs_bits::little_endian;
 use std::collections::BTreeSet;
 
 /// Members of `pt_regs` in the order of `user_regs_struct` (`arch/x86/include/asm/user_64.h`).

@@ -1,6 +1,6 @@
 //! Jumps from the functions of an old vDSO to those of a new one.
 
-use crate::view::little_endian;
+use kernel_structs_bits::little_endian;
 
 /// Why the functions of an old vDSO cannot lead to those of a new one.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

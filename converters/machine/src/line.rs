@@ -17,7 +17,7 @@ pub enum Line {
 
 impl Line {
     /// Which one the character device with this `inode.i_rdev` is (`include/linux/kdev_t.h`: MAJOR).
-    pub(super) fn of(number: u64) -> Line {
+    pub fn of(number: u64) -> Line {
         Line::at(number >> 20, number & 0xf_ffff)
     }
 

@@ -93,11 +93,10 @@ impl IdentifyError {
 }
 
 /// The kernel that calls itself `release` and has the type information `btf`.
-pub(crate) fn identify(
-    btf: &[u8],
-    release: &str,
-    build_id: Vec<u8>,
-) -> Result<Identified, IdentifyError> {
+///
+/// # Errors
+/// If `btf` is damaged or of no kernel whose tasks are saved, or lies like no registered layout.
+pub fn identify(btf: &[u8], release: &str, build_id: Vec<u8>) -> Result<Identified, IdentifyError> {
     let registry = Registry::builtin().map_err(IdentifyError::Registry)?;
     let full = btf::read(btf)?;
     let map = registry

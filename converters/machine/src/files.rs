@@ -1,0 +1,76 @@
+//! What of a file is data.
+
+use rustix::fs::{SeekFrom, seek};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+
+/// Where a file has data, ascending (lseek(2), SEEK_DATA): what is a hole is not looked at, for looking
+/// makes it memory where the file is in memory.
+///
+/// # Errors
+/// What the system says.
+pub fn data(file: &File) -> io::Result<Vec<Range<u64>>> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    loop {
+        let start = match seek(file, SeekFrom::Data(at)) {
+            // No data from here on.
+            Err(Errno::NXIO) => return Ok(found),
+            start => start?,
+        };
+        let end = seek(file, SeekFrom::Hole(start))?;
+        if end <= start {
+            return Ok(found);
+        }
+        found.push(start..end);
+        at = end;
+    }
+}
+
+/// Reads as much of `into` as the file has from `offset` on, in bytes.
+///
+/// # Errors
+/// What the system says.
+pub fn read_some(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut read = 0;
+    while read < into.len() {
+        match file.read_at(&mut into[read..], offset + read as u64) {
+            Ok(0) => break,
+            Ok(count) => read += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(read)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn holes_are_no_data() {
+        let file = tempfile::tempfile_in("/dev/shm").unwrap();
+        assert!(data(&file).unwrap().is_empty());
+        file.set_len(1 << 30).unwrap();
+        assert!(data(&file).unwrap().is_empty());
+        file.write_all_at(b"data", 9 * 4096).unwrap();
+        file.write_all_at(b"end", (1 << 30) - 3).unwrap();
+        let last = (1 << 30) - 4096;
+        assert_eq!(data(&file).unwrap(), [9 * 4096..10 * 4096, last..1 << 30]);
+    }
+
+    #[test]
+    fn what_is_behind_the_end_is_not_read() {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(b"text", 0).unwrap();
+        let mut into = [7; 6];
+        assert_eq!(read_some(&file, &mut into, 1).unwrap(), 3);
+        assert_eq!(into, *b"ext\x07\x07\x07");
+        assert_eq!(read_some(&file, &mut into, 9).unwrap(), 0);
+    }
+}

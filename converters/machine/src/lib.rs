@@ -1,0 +1,26 @@
+//! What a freeze and a thaw both know of the machine they run on: which kernel it is and how that
+//! kernel's structures lie, what its cgroups limit, whose terminals its devices are, how its CPU keeps
+//! registers, what programs are known by.
+//!
+//! It reads and says; it neither saves nor makes anything.
+#![forbid(unsafe_code)]
+
+mod cgroups;
+mod files;
+mod identify;
+mod line;
+mod notes;
+mod running;
+mod xstate;
+
+pub use cgroups::{cgroup_limits, cgroup_root};
+pub use files::{data, read_some};
+pub use identify::{Identified, IdentifyError, identify};
+pub use line::Line;
+pub use notes::{Note, build_id, build_id_of, notes};
+pub use running::{MachineError, identify_running};
+pub use xstate::{XSAVE_COMPONENTS, XsaveComponents, xsave_standard_form};
+
+/// The fact of an image by which `CLOCK_BOOTTIME` is ahead of `CLOCK_MONOTONIC`, in nanoseconds: the
+/// time that the machine was suspended. The clocks of an image have `CLOCK_BOOTTIME` alone.
+pub const SUSPENDED: &str = "suspended-nanoseconds";

@@ -1,0 +1,113 @@
+//! The kernel that runs: how its structures lie, from what it says of itself.
+
+use crate::identify::{Identified, IdentifyError, identify};
+use crate::notes::{build_id_of, notes};
+use std::fs;
+use std::io;
+
+const BTF: &str = "/sys/kernel/btf/vmlinux";
+const RELEASE: &str = "/proc/sys/kernel/osrelease";
+const NOTES: &str = "/sys/kernel/notes";
+const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
+
+/// Why the running kernel is not known.
+#[derive(Debug, thiserror::Error)]
+pub enum MachineError {
+    /// Only root may read the file.
+    #[error("{path} may not be read: root privileges (CAP_SYS_RAWIO, CAP_SYSLOG) are missing")]
+    Privileges {
+        /// The file.
+        path: &'static str,
+    },
+    /// The kernel hides it from root too.
+    #[error("{path} may not be read: the kernel is locked down (lockdown=confidentiality)")]
+    Lockdown {
+        /// The file.
+        path: &'static str,
+    },
+    /// The kernel was built without something.
+    #[error(
+        "{path} is not there: the kernel was built without {option}, or /proc or /sys is not mounted"
+    )]
+    Absent {
+        /// The file.
+        path: &'static str,
+        /// The option that makes it.
+        option: &'static str,
+    },
+    /// A file of the kernel's cannot be read.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Nobody knows how the kernel's structures lie.
+    #[error(transparent)]
+    Identify(#[from] IdentifyError),
+}
+
+impl MachineError {
+    /// Why a file of the kernel's, which `option` makes, cannot be opened.
+    pub fn unopened(path: &'static str, option: &'static str, source: io::Error) -> MachineError {
+        match source.kind() {
+            io::ErrorKind::NotFound => MachineError::Absent { path, option },
+            io::ErrorKind::PermissionDenied => {
+                let lockdown = fs::read_to_string(LOCKDOWN).unwrap_or_default();
+                match lockdown.contains("[confidentiality]") {
+                    true => MachineError::Lockdown { path },
+                    false => MachineError::Privileges { path },
+                }
+            }
+            _ => MachineError::Io { path, source },
+        }
+    }
+
+    /// What the user can do about it.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            MachineError::Privileges { .. } => "run kconv as root; in a container, outside of it",
+            MachineError::Lockdown { .. } => {
+                "boot with lockdown=integrity or without Secure Boot, or freeze from a dump of the machine"
+            }
+            MachineError::Absent { .. } => {
+                "mount /proc and /sys, or use a kernel with this option; Debian's have it"
+            }
+            MachineError::Io { .. } => "see that /proc and /sys are those of this machine",
+            MachineError::Identify(error) => error.advice(),
+        }
+    }
+}
+
+/// Which kernel is running, and how its structures lie, from its own type information.
+///
+/// # Errors
+/// If it has none that can be read, or lies like no registered layout.
+pub fn identify_running() -> Result<Identified, MachineError> {
+    let unopened = |path, option| move |source| MachineError::unopened(path, option, source);
+    let btf = fs::read(BTF).map_err(unopened(BTF, "CONFIG_DEBUG_INFO_BTF"))?;
+    let release = fs::read_to_string(RELEASE).map_err(unopened(RELEASE, "CONFIG_SYSCTL"))?;
+    let notes = notes(&fs::read(NOTES).unwrap_or_default());
+    let build_id = build_id_of(&notes).unwrap_or_default().to_vec();
+    Ok(identify(&btf, release.trim_end(), build_id)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_named_with_what_to_do() {
+        let error =
+            |kind: io::ErrorKind| MachineError::unopened(BTF, "CONFIG_DEBUG_INFO_BTF", kind.into());
+        let absent = error(io::ErrorKind::NotFound);
+        assert!(absent.to_string().contains("CONFIG_DEBUG_INFO_BTF"));
+        let denied = error(io::ErrorKind::PermissionDenied);
+        assert!(denied.to_string().contains("may not be read"));
+        assert!(matches!(
+            error(io::ErrorKind::Other),
+            MachineError::Io { .. }
+        ));
+    }
+}
