@@ -191,6 +191,29 @@ fn a_field_is_explained() {
     assert!(stderr.contains("task_struct.scm_work_list"), "{stderr}");
 }
 
+/// As in other commands, with the releases first.
+#[test]
+fn a_release_in_the_place_of_a_field_is_told() {
+    let ran = kconv(&["explain", "2.4.36", "2.4.37", "task_struct.mm"]);
+    let stderr = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(2));
+    assert!(stderr.contains("`2.4.36` is not TYPE.FIELD"), "{stderr}");
+}
+
+#[test]
+fn the_flavour_that_most_people_run_comes_first() {
+    let said = said(&["explain", "task_struct.flags", "6.1.170", "6.12.117"]);
+    let pairs: Vec<&str> = said.lines().filter(|line| line.contains(" -> ")).collect();
+    assert_eq!(
+        pairs,
+        [
+            "6.1.0-47-amd64 -> 6.12.117+deb12-amd64",
+            "6.1.0-47-cloud-amd64 -> 6.12.117+deb12-cloud-amd64",
+            "6.1.0-47-rt-amd64 -> 6.12.117+deb12-rt-amd64",
+        ]
+    );
+}
+
 #[test]
 fn a_preflight_writes_nothing_and_says_what_would_happen() {
     let folder = tempfile::tempdir().unwrap();

@@ -3,7 +3,7 @@
 
 use crate::plan::Side;
 use kernel_structs::layout::{Fingerprint, Layout};
-use kernel_structs::releases::{Registry, RegistryError};
+use kernel_structs::releases::{Registry, RegistryError, flavour_order};
 use kernel_structs::state::StateMap;
 use std::collections::BTreeSet;
 
@@ -74,7 +74,6 @@ impl Family {
                 .map(|release| numbers(&release.version))
                 .min()
                 .unwrap_or_default();
-            let flavour = flavour_order(&entry.flavour);
             let layout = registry.layout(&entry.id)?;
             let stored = Stored {
                 id: entry.id.0.clone(),
@@ -84,9 +83,11 @@ impl Family {
                 live: map.live(&layout),
                 layout,
             };
-            ordered.push(((version, flavour, entry.flavour.clone()), stored));
+            ordered.push(((version, entry.flavour.clone()), stored));
         }
-        ordered.sort_by(|a, b| a.0.cmp(&b.0));
+        ordered.sort_by(|((a, a_flavour), _), ((b, b_flavour), _)| {
+            (a, flavour_order(a_flavour)).cmp(&(b, flavour_order(b_flavour)))
+        });
         let layouts = ordered.into_iter().map(|(_, stored)| stored).collect();
         Ok(Family { map, layouts })
     }
@@ -96,11 +97,6 @@ impl Family {
 pub(crate) fn numbers(version: &str) -> Vec<u64> {
     let numbers = version.split(|c: char| !c.is_ascii_digit());
     numbers.filter_map(|number| number.parse().ok()).collect()
-}
-
-/// What most people run comes first.
-fn flavour_order(flavour: &str) -> usize {
-    usize::from(!matches!(flavour, "standard" | "up"))
 }
 
 /// Names of all families of `registry`.

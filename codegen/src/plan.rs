@@ -20,6 +20,7 @@ mod reset;
 mod spans;
 
 pub use builder::Made;
+pub(crate) use builder::Needs;
 pub use finding::{Candidate, Declaration, FlagChange, Undecided, Why};
 pub use pair::{Pair, Side};
 

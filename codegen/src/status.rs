@@ -12,8 +12,8 @@ use crate::show;
 use crate::steps::STEP;
 use kconv_rules::{RuleKind, Source};
 use kernel_structs::releases::Registry;
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -87,10 +87,10 @@ pub fn status(
     selection: &Selection<'_>,
     converters: &Path,
 ) -> Result<Status, SelectError> {
-    let mut status = ways(registry, selection, converters)?;
+    let families = families(registry, selection)?;
+    let mut status = known_ways(registry, selection, converters)?;
     let folder = converters.join(overrides::FOLDER);
-    for name in families(selection) {
-        let family = Family::read(registry, name).map_err(GenerateError::from)?;
+    for (name, family) in families {
         let changes = Changes::read(&folder, name).map_err(GenerateError::from)?;
         let wrong = generate::of_family(&folder.join(name), &family, &changes);
         status.decisions.extend(wrong);
@@ -98,9 +98,21 @@ pub fn status(
     Ok(status)
 }
 
-fn families<'a>(selection: &'a Selection<'_>) -> BTreeSet<&'a str> {
-    let pairs = selection.pairs.iter();
-    pairs.map(|pair| pair.from.family).collect()
+/// The families of `selection`, whose maps fit their layouts.
+fn families<'a>(
+    registry: &Registry,
+    selection: &'a Selection<'_>,
+) -> Result<BTreeMap<&'a str, Family>, GenerateError> {
+    let mut families = BTreeMap::new();
+    for pair in &selection.pairs {
+        let name = pair.from.family;
+        if !families.contains_key(name) {
+            let family = Family::read(registry, name)?;
+            family.check_map(name)?;
+            families.insert(name, family);
+        }
+    }
+    Ok(families)
 }
 
 /// The state of the pairs of `selection` alone. A pair without a step of its own is looked for as a
@@ -114,10 +126,15 @@ pub fn ways(
     selection: &Selection<'_>,
     converters: &Path,
 ) -> Result<Status, SelectError> {
-    for family in families(selection) {
-        let read = Family::read(registry, family).map_err(GenerateError::from)?;
-        read.check_map(family)?;
-    }
+    families(registry, selection)?;
+    known_ways(registry, selection, converters)
+}
+
+fn known_ways(
+    registry: &Registry,
+    selection: &Selection<'_>,
+    converters: &Path,
+) -> Result<Status, SelectError> {
     let routes = Routes::read(registry, converters)?;
     let folder = converters.join(overrides::FOLDER);
     let mut pairs = Vec::new();

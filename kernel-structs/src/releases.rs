@@ -18,7 +18,7 @@ mod tests;
 pub use entry::{with_entries, with_fingerprint};
 pub use family::{FamilyError, machine_with_pointers};
 pub use files::Files;
-pub use lookup::{LookupError, is_file_like};
+pub use lookup::{LookupError, flavour_order, is_file_like};
 pub use prepare::prepare_layout;
 
 use crate::btf::{self, BtfError};

@@ -107,7 +107,7 @@ impl<'a> Saved<'a> {
         let Ok(path) = path else {
             return Vec::new();
         };
-        let found = |layout: &'_ Layout| layout.resolve(layout.find(name)?, &path).ok();
+        let found = |layout: &'_ Layout| layout.lookup(layout.find(name)?, &path);
         let all = self.layouts.iter();
         all.filter_map(|layout| Some((layout, found(layout)?.ty)))
             .collect()

@@ -110,7 +110,7 @@ fn clear_unit(
     let layout = structs.layout(Which::New);
     for step in owner {
         let path = FieldPath::from(vec![step.clone()]);
-        id = layout.resolve(id, &path).ok()?.ty;
+        id = layout.lookup(id, &path)?.ty;
     }
     let (unit, len) = structs.shape(Which::New, id)?.unit_of(last)?;
     let path = FieldPath::from(owner.to_vec()).member(unit);

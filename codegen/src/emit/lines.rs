@@ -516,7 +516,7 @@ impl Lines<'_> {
             start += 1;
             let so_far = FieldPath::from(steps[..start].to_vec());
             let element = |which: Which, root| {
-                let found = self.structs.layout(which).resolve(root, &so_far).ok()?;
+                let found = self.structs.layout(which).lookup(root, &so_far)?;
                 Some(self.structs.rust_type(which, found.ty))
             };
             let size = |absent: Sides, ty: &TokenStream| match sides == absent {
@@ -559,7 +559,7 @@ impl Lines<'_> {
                 members.clear();
             }
             let before = FieldPath::from(path.steps()[..=index].to_vec());
-            let element = layout.resolve(root, &before).ok()?.ty;
+            let element = layout.lookup(root, &before)?.ty;
             base = self.structs.rust_type(which, element);
             let number = literal(*number);
             terms.push(quote!(#number * core::mem::size_of::<#base>()));

@@ -8,7 +8,7 @@ use crate::overrides::{
     ChangeFinding, Changes, Direction, FlagDecision, Override, OverrideProblem, Overrides, When,
     is_there,
 };
-use crate::plan::{Pair, Plan, Undecided};
+use crate::plan::{Needs, Pair, Plan, Undecided};
 use kernel_structs::layout::{Layout, Type, TypeId};
 use kernel_structs::nearest::nearest;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,15 +25,6 @@ pub struct FamilyFindings {
 
 /// One direction of an entry, for one of its fields.
 type Use = (usize, Direction, String);
-
-/// What a plan needs, and what it lacks.
-struct Needs {
-    /// The entries that it needs, by number.
-    entries: BTreeSet<usize>,
-    /// The decisions on flags that it needs, by number.
-    flags: BTreeSet<usize>,
-    undecided: Vec<Undecided>,
-}
 
 /// A pair of layouts, the decisions between them, and what their plan needs of those.
 type OfPair<'f> = ((&'f Stored, &'f Stored), Overrides, Needs);
@@ -98,7 +89,7 @@ impl Family {
         let pairs: Vec<_> = self.pairs().collect();
         let make = |(from, to): (&'_ Stored, &'_ Stored)| {
             let overrides = changes.between(&from.layout, &to.layout);
-            let made = Plan::make_live(&Pair {
+            let needs = Plan::needs(&Pair {
                 converter: "none",
                 machine: &from.machine,
                 from: from.live_side(),
@@ -106,12 +97,7 @@ impl Family {
                 map: &self.map,
                 overrides: &overrides,
             });
-            let made = Needs {
-                entries: made.needed,
-                flags: made.needed_flags,
-                undecided: made.undecided,
-            };
-            (overrides, made)
+            (overrides, needs)
         };
         let workers = thread::available_parallelism().map_or(1, usize::from);
         let share = pairs.len().div_ceil(workers).max(1);

@@ -440,7 +440,7 @@ pub(crate) fn is_there(layout: &Layout, name: &str) -> bool {
 fn found(layout: &Layout, name: &str) -> Option<Resolved> {
     let (ty, member) = name.split_once('.')?;
     let path = FieldPath::parse(member).ok()?;
-    layout.resolve(layout.find(ty)?, &path).ok()
+    layout.lookup(layout.find(ty)?, &path)
 }
 
 /// What a file decides of fields, and of flags.

@@ -130,7 +130,7 @@ impl<'a> Planner<'a> {
                 let mut around = vec![ctype::type_name(layout, value.ty)?];
                 for end in 1..path.steps().len() {
                     let part = FieldPath::from(path.steps()[..end].to_vec());
-                    let inside = layout.resolve(value.ty, &part).ok()?;
+                    let inside = layout.lookup(value.ty, &part)?;
                     around.extend(ctype::type_name(layout, inside.ty));
                 }
                 Some((value.wrapped(&path, ty), around))

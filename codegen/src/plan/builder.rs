@@ -16,6 +16,16 @@ use std::collections::{BTreeMap, BTreeSet};
 /// layout must not keep the generator busy for ever.
 const LARGEST: u64 = 1 << 24;
 
+/// What a plan needs of the decisions, and what it lacks.
+pub(crate) struct Needs {
+    /// Indices of the overrides that made a difference.
+    pub(crate) entries: BTreeSet<usize>,
+    /// Indices of the decisions about flags that made a difference.
+    pub(crate) flags: BTreeSet<usize>,
+    /// What is left to decide.
+    pub(crate) undecided: Vec<Undecided>,
+}
+
 /// What making a plan gave.
 #[derive(Clone, Debug)]
 pub struct Made {
@@ -52,24 +62,7 @@ impl Plan {
             },
             ..*pair
         };
-        Plan::make_live(&live)
-    }
-
-    /// As [`Plan::make`], with layouts whose unions are arms already.
-    pub(crate) fn make_live(pair: &Pair<'_>) -> Made {
-        let mut planner = Planner {
-            pair: *pair,
-            types: BTreeMap::new(),
-            names: BTreeMap::new(),
-            canonical: [BTreeMap::new(), BTreeMap::new()],
-            undecided: Vec::new(),
-            needed: BTreeSet::new(),
-            needed_flags: BTreeSet::new(),
-            meanings: Meanings::new(pair.map, pair.from.layout, pair.to.layout),
-            known: BTreeSet::new(),
-            journal: Vec::new(),
-        };
-        planner.objects();
+        let mut planner = Planner::planned(&live);
         let task = planner.task_label();
         let node = |side: &Side<'_>| Node {
             release: side.release.to_owned(),
@@ -92,6 +85,16 @@ impl Plan {
             needed: planner.needed,
             needed_flags: planner.needed_flags,
             known: planner.known,
+        }
+    }
+
+    /// What the plan for `pair` needs and lacks; its layouts have arms in place of unions already.
+    pub(crate) fn needs(pair: &Pair<'_>) -> Needs {
+        let planner = Planner::planned(pair);
+        Needs {
+            entries: planner.needed,
+            flags: planner.needed_flags,
+            undecided: planner.undecided,
         }
     }
 }
@@ -143,6 +146,23 @@ pub(super) struct Owner {
 }
 
 impl<'a> Planner<'a> {
+    fn planned(pair: &Pair<'a>) -> Planner<'a> {
+        let mut planner = Planner {
+            pair: *pair,
+            types: BTreeMap::new(),
+            names: BTreeMap::new(),
+            canonical: [BTreeMap::new(), BTreeMap::new()],
+            undecided: Vec::new(),
+            needed: BTreeSet::new(),
+            needed_flags: BTreeSet::new(),
+            meanings: Meanings::new(pair.map, pair.from.layout, pair.to.layout),
+            known: BTreeSet::new(),
+            journal: Vec::new(),
+        };
+        planner.objects();
+        planner
+    }
+
     pub(super) fn layout(&self, which: Which) -> &'a Layout {
         match which {
             Which::Old => self.pair.from.layout,

@@ -348,7 +348,7 @@ impl<'a> Planner<'a> {
         let mut types = owner.names[which as usize].iter();
         types.any(|name| {
             let ty = layout.find(name);
-            ty.is_some_and(|ty| layout.resolve(ty, &path).is_ok())
+            ty.is_some_and(|ty| layout.lookup(ty, &path).is_some())
         })
     }
 }

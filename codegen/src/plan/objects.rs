@@ -295,7 +295,7 @@ impl<'a> Planner<'a> {
             .map_or("", |root| root.ty.as_str());
         let layout = self.layout(Which::Old);
         let found = layout.find(root).and_then(|id| {
-            let at = |name: &str| layout.resolve(id, &FieldPath::default().member(name)).ok();
+            let at = |name: &str| layout.lookup(id, &FieldPath::default().member(name));
             let (pid, comm) = (at("pid")?, at("comm")?);
             let number = Scalar {
                 bytes: 4,

@@ -277,7 +277,7 @@ fn init(layout: &Layout, ty: TypeId) -> Option<&'static str> {
 fn resolve(layout: &Layout, field: &Undecided) -> Option<kernel_structs::layout::TypeId> {
     let owner = layout.find(&field.ty)?;
     let path = FieldPath::default().member(&field.field);
-    Some(layout.resolve(owner, &path).ok()?.ty)
+    Some(layout.lookup(owner, &path)?.ty)
 }
 
 /// What the state map says of the field, and of the type it is in.

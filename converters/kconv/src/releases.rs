@@ -7,7 +7,6 @@ use kconv_runtime::chain::find_chain;
 use kconv_runtime::table::Converter;
 use kernel_structs::layout::Layout;
 use kernel_structs::releases::{LayoutId, Registry, Release};
-use std::collections::BTreeSet;
 
 /// The releases known to this program.
 pub(crate) struct Known {
@@ -124,13 +123,7 @@ impl Known {
     /// one pair for each flavour that both have.
     pub(crate) fn pairs(&self, from: &str, to: &str) -> Result<Vec<(&Release, &Release)>, Failure> {
         let mut pairs = Vec::new();
-        let flavours: BTreeSet<&str> = self
-            .registry
-            .releases()
-            .iter()
-            .map(|release| release.flavour.as_str())
-            .collect();
-        for flavour in flavours {
+        for flavour in self.registry.flavours() {
             let from = self.registry.release(from, Some(flavour), None);
             let to = self.registry.release(to, Some(flavour), None);
             if let (Ok(from), Ok(to)) = (from, to)

@@ -193,64 +193,79 @@ impl Layout {
     /// # Errors
     /// All but [`PathError::Syntax`].
     pub fn resolve(&self, root: TypeId, path: &FieldPath) -> Result<Resolved, PathError> {
+        self.walk(root, path)
+            .map_err(|position| self.missed(root, path, position))
+    }
+
+    /// As [`Layout::resolve`], where it does not matter why there is nothing: a name like the missing
+    /// one is not looked for.
+    pub fn lookup(&self, root: TypeId, path: &FieldPath) -> Option<Resolved> {
+        self.walk(root, path).ok()
+    }
+
+    /// What `path` leads to, or the first of its steps that leads nowhere.
+    fn walk(&self, root: TypeId, path: &FieldPath) -> Result<Resolved, usize> {
         let mut found = Resolved {
             ty: root,
             offset: BitOffset(0),
             bit_field: None,
         };
         for (position, step) in path.steps.iter().enumerate() {
-            let so_far = || FieldPath {
-                steps: path.steps[..position].to_vec(),
-            };
-            found = match (step, self.get(self.strip(found.ty))) {
-                (Step::Member(name), Type::Composite(composite)) => {
-                    let (offset, member) =
-                        self.member(composite, name)
-                            .ok_or_else(|| PathError::UnknownMember {
-                                owner: self.owner(root, &so_far()),
-                                member: name.clone(),
-                                nearest: nearest(name, self.member_names(composite))
-                                    .map(String::from),
-                            })?;
-                    Resolved {
-                        ty: member.ty,
-                        // Inside the root: a layout has no member past its composite's end.
-                        offset: BitOffset(found.offset.0 + offset.0),
-                        bit_field: member.bit_field,
-                    }
-                }
-                (Step::Member(name), _) => {
-                    return Err(PathError::NotComposite {
-                        path: so_far(),
-                        member: name.clone(),
-                    });
-                }
-                (Step::Element(index), Type::Array { element, count }) if index < count => {
-                    let size = self.size_of(*element).map_or(0, |size| size.0);
-                    Resolved {
-                        ty: *element,
-                        // Inside the root, as above.
-                        offset: BitOffset(found.offset.0 + index * size * 8),
-                        bit_field: None,
-                    }
-                }
-                (Step::Element(index), Type::Array { count, .. }) => {
-                    let (index, count) = (*index, *count);
-                    return Err(PathError::IndexPastEnd {
-                        path: so_far(),
-                        index,
-                        count,
-                    });
-                }
-                (Step::Element(index), _) => {
-                    return Err(PathError::NotArray {
-                        path: so_far(),
-                        index: *index,
-                    });
-                }
-            };
+            found = self.step(&found, step).ok_or(position)?;
         }
         Ok(found)
+    }
+
+    fn step(&self, from: &Resolved, step: &Step) -> Option<Resolved> {
+        // Inside the root: a layout has no member past its composite's end.
+        let at = |offset: u64| BitOffset(from.offset.0 + offset);
+        match (step, self.get(self.strip(from.ty))) {
+            (Step::Member(name), Type::Composite(composite)) => {
+                let (offset, member) = self.member(composite, name)?;
+                Some(Resolved {
+                    ty: member.ty,
+                    offset: at(offset.0),
+                    bit_field: member.bit_field,
+                })
+            }
+            (Step::Element(index), Type::Array { element, count }) if index < count => {
+                let size = self.size_of(*element).map_or(0, |size| size.0);
+                Some(Resolved {
+                    ty: *element,
+                    offset: at(index * size * 8),
+                    bit_field: None,
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// Why the step of `path` at `position`, the first that does, leads nowhere.
+    fn missed(&self, root: TypeId, path: &FieldPath, position: usize) -> PathError {
+        let so_far = FieldPath {
+            steps: path.steps[..position].to_vec(),
+        };
+        let ty = self.walk(root, &so_far).map_or(root, |found| found.ty);
+        match (&path.steps[position], self.get(self.strip(ty))) {
+            (Step::Member(name), Type::Composite(composite)) => PathError::UnknownMember {
+                owner: self.owner(root, &so_far),
+                member: name.clone(),
+                nearest: nearest(name, self.member_names(composite)).map(String::from),
+            },
+            (Step::Member(name), _) => PathError::NotComposite {
+                path: so_far,
+                member: name.clone(),
+            },
+            (Step::Element(index), Type::Array { count, .. }) => PathError::IndexPastEnd {
+                path: so_far,
+                index: *index,
+                count: *count,
+            },
+            (Step::Element(index), _) => PathError::NotArray {
+                path: so_far,
+                index: *index,
+            },
+        }
     }
 
     /// The member `name` of a composite or of its anonymous members, and where it begins.
@@ -259,9 +274,15 @@ impl Layout {
         composite: &'a Composite,
         name: &str,
     ) -> Option<(BitOffset, &'a Member)> {
-        self.flat_members(composite)
-            .into_iter()
-            .find(|(_, member)| member.name.as_deref() == Some(name))
+        let is_it = |member: &&Member| member.name.as_deref() == Some(name);
+        let mut own = composite.members.iter();
+        match own.find(is_it) {
+            Some(member) => Some((member.offset, member)),
+            None => {
+                let mut all = self.flat_members(composite).into_iter();
+                all.find(|(_, member)| is_it(member))
+            }
+        }
     }
 
     /// Names of the members of a composite and of its anonymous members.

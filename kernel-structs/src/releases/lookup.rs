@@ -71,7 +71,20 @@ impl LookupError {
     }
 }
 
+/// Where the flavour stands among others: what most people run comes first.
+pub fn flavour_order(flavour: &str) -> (bool, &str) {
+    (!matches!(flavour, "standard" | "up"), flavour)
+}
+
 impl Registry {
+    /// The flavours of all releases, in the order of [`flavour_order`].
+    pub fn flavours(&self) -> Vec<&str> {
+        let mut flavours: Vec<&str> = self.releases.iter().map(|r| r.flavour.as_str()).collect();
+        flavours.sort_unstable_by_key(|flavour| flavour_order(flavour));
+        flavours.dedup();
+        flavours
+    }
+
     /// The releases that `version` means: for each machine and flavour the newest build of each
     /// layout, in the order of the table.
     pub fn of_version(&self, version: &str) -> Vec<&Release> {

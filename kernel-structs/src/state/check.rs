@@ -211,7 +211,7 @@ impl StateMap {
             }
             let has = |field: &str| {
                 places.iter().any(|(layout, id)| {
-                    FieldPath::parse(field).is_ok_and(|path| layout.resolve(*id, &path).is_ok())
+                    FieldPath::parse(field).is_ok_and(|path| layout.lookup(*id, &path).is_some())
                 })
             };
             if let Some(rule) = &entry.rule {
@@ -301,7 +301,7 @@ impl StateMap {
     ) {
         let found = places.iter().filter_map(|(layout, id)| {
             let path = FieldPath::parse(field).ok()?;
-            Some((*layout, layout.resolve(*id, &path).ok()?.ty))
+            Some((*layout, layout.lookup(*id, &path)?.ty))
         });
         let fits: Vec<bool> = found
             .map(|(layout, ty)| rule.policy.is_for(layout, ty))
@@ -326,7 +326,7 @@ impl StateMap {
             let has = |layout: &&Layout| {
                 let path = FieldPath::parse(field).ok();
                 let found = layout.find(ty).zip(path);
-                found.is_some_and(|(id, path)| layout.resolve(id, &path).is_ok())
+                found.is_some_and(|(id, path)| layout.lookup(id, &path).is_some())
             };
             if !layouts.iter().any(has) {
                 findings.insert(StateFinding::NoSuchSized {

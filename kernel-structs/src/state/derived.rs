@@ -91,7 +91,7 @@ impl StateMap {
 pub(super) fn member(layout: &Layout, name: &str) -> bool {
     let found = name.split_once('.').and_then(|(ty, member)| {
         let path = FieldPath::parse(member).ok()?;
-        layout.resolve(layout.find(ty)?, &path).ok()
+        layout.lookup(layout.find(ty)?, &path)
     });
     found.is_some()
 }

@@ -65,7 +65,7 @@ impl Declared {
     pub fn number(&self, layout: &Layout) -> Option<i64> {
         let (ty, member) = self.member.split_once('.')?;
         let member = FieldPath::parse(member).ok()?;
-        let found = layout.resolve(layout.find(ty)?, &member).ok()?;
+        let found = layout.lookup(layout.find(ty)?, &member)?;
         self.numbers.get(&layout.type_name(found.ty)).copied()
     }
 }

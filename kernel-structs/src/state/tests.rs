@@ -178,7 +178,7 @@ fn an_arm_takes_the_place_of_its_union_and_of_nothing_else() {
         .unwrap()
         .live(&unions);
     let s = live.require("s").unwrap();
-    let has = |name: &str| live.resolve(s, &FieldPath::parse(name).unwrap()).is_ok();
+    let has = |name: &str| live.lookup(s, &FieldPath::parse(name).unwrap()).is_some();
     assert!(has("a") && has("b") && has("c") && !has("d"));
     let Type::Composite(composite) = live.get(s) else {
         panic!("s is no structure");

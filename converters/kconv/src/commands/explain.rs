@@ -33,7 +33,10 @@ struct Declared {
 }
 
 pub(crate) fn run(arguments: &Explain) -> Result<(), Failure> {
-    let Some((ty, field)) = arguments.field.split_once('.') else {
+    // A release in the field's place, as other commands take it, has a dot as well.
+    let is_name = |ty: &str| !ty.starts_with(|c: char| c.is_ascii_digit());
+    let named = arguments.field.split_once('.');
+    let Some((ty, field)) = named.filter(|(ty, _)| is_name(ty)) else {
         return Err(Failure::NotAField {
             given: arguments.field.clone(),
         });

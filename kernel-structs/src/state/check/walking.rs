@@ -185,7 +185,7 @@ pub(super) fn check_base(layout: &Layout, derived: &Derived, findings: &mut Find
 
 fn resolve(layout: &Layout, id: TypeId, path: &str) -> Option<TypeId> {
     let path = FieldPath::parse(path).ok()?;
-    layout.resolve(id, &path).ok().map(|found| found.ty)
+    layout.lookup(id, &path).map(|found| found.ty)
 }
 
 fn pointee(layout: &Layout, ty: TypeId) -> Option<TypeId> {
