@@ -44,7 +44,7 @@ impl Kernel {
 }
 
 fn word(bytes: &[u8], at: usize) -> U64 {
-    U64::read_from_bytes(&bytes[at..at + 8]).unwrap()
+    kconv_runtime::bits::bytemuck::pod_read_unaligned::<U64>(&bytes[at..at + 8])
 }
 
 fn put(bytes: &mut [u8], at: usize, value: U64) {

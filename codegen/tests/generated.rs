@@ -127,11 +127,11 @@ mod overrides {
 }
 
 use kconv_image::{ObjectId, Slot, SlotTarget, SymbolId};
+use kconv_runtime::bits::bytemuck::{Zeroable, pod_read_unaligned};
 use kconv_runtime::context::Outcome;
 use kconv_runtime::error::ConvertError;
 use kconv_runtime::finding::Problem;
-use kconv_runtime::prelude::{FromBytes, I32, IntoBytes, U16, U32};
-use kconv_runtime::zerocopy::FromZeros;
+use kconv_runtime::prelude::{Bytes, I32, U16, U32};
 use world::{World, through};
 
 /// Two objects of type `s`. The second is in the first one's way, which therefore moves.
@@ -143,7 +143,7 @@ fn rules_world() -> World {
 
 /// An old value without anything to lose.
 fn calm_rules(own: u64) -> rules::old::s {
-    let mut old = rules::old::s::new_zeroed();
+    let mut old = rules::old::s::zeroed();
     let link = |offset: usize| U32::new((own + offset as u64) as u32);
     macro_rules! empty {
         ($($list:ident),*) => {$(
@@ -174,7 +174,7 @@ fn calm_rules(own: u64) -> rules::old::s {
 
 fn convert_rules(old: &rules::old::s, slots: &[Slot]) -> (rules::new::s, Outcome) {
     let (bytes, outcome) = rules_world().convert(0, old.as_bytes(), slots);
-    (rules::new::s::read_from_bytes(&bytes).unwrap(), outcome)
+    (pod_read_unaligned::<rules::new::s>(&bytes), outcome)
 }
 
 fn findings(outcome: &Outcome) -> Vec<String> {
@@ -396,12 +396,12 @@ fn decisions_world() -> World {
 
 fn convert_decisions(old: &decisions::old::s) -> (decisions::new::s, Outcome) {
     let (bytes, outcome) = decisions_world().convert(0, old.as_bytes(), &[]);
-    (decisions::new::s::read_from_bytes(&bytes).unwrap(), outcome)
+    (pod_read_unaligned::<decisions::new::s>(&bytes), outcome)
 }
 
 #[test]
 fn decisions_are_carried_out() {
-    let mut old = decisions::old::s::new_zeroed();
+    let mut old = decisions::old::s::zeroed();
     old.was.set(3);
     old.ticks.set(30);
     old.many = [I32::new(1), I32::new(2)];
@@ -442,7 +442,7 @@ fn decisions_are_carried_out() {
 #[test]
 fn flags_go_by_name() {
     let converted = |flags: u32, half: i32| {
-        let mut old = decisions::old::s::new_zeroed();
+        let mut old = decisions::old::s::zeroed();
         old.flags.set(flags);
         old.half.set(half);
         let (new, outcome) = convert_decisions(&old);
@@ -479,7 +479,7 @@ fn flags_go_by_name() {
 
 #[test]
 fn decisions_keep_or_refuse_what_they_drop() {
-    let mut old = decisions::old::s::new_zeroed();
+    let mut old = decisions::old::s::zeroed();
     old.ticks.set(31);
     old.many[1].set(40_000);
     old.flags.set(0x20 | 0x8000);
@@ -518,7 +518,7 @@ fn decisions_keep_or_refuse_what_they_drop() {
 
 #[test]
 fn fields_are_carried_whatever_they_are_called() {
-    let mut old = names::old::s::new_zeroed();
+    let mut old = names::old::s::zeroed();
     old.of_bits.n.set(-1);
     old.of_self.n.set(-2);
     old.of_views.n.set(-3);
@@ -538,7 +538,7 @@ fn fields_are_carried_whatever_they_are_called() {
     old.__oldest.set(12);
     let world = World::new(&names::CONVERTER, &[("s", OLD[0], 0)]);
     let (bytes, outcome) = world.convert(0, old.as_bytes(), &[]);
-    let new = names::new::s::read_from_bytes(&bytes).unwrap();
+    let new = pod_read_unaligned::<names::new::s>(&bytes);
     let nested = [
         &new.of_bits.n,
         &new.of_self.n,
@@ -570,12 +570,12 @@ fn fields_are_carried_whatever_they_are_called() {
 
 #[test]
 fn an_array_of_no_elements_takes_nothing_along() {
-    let mut old = flexible::old::s::new_zeroed();
+    let mut old = flexible::old::s::zeroed();
     old.n.set(7);
     old.r.c = -1;
     let world = World::new(&flexible::CONVERTER, &[("s", OLD[0], 0)]);
     let (bytes, outcome) = world.convert(0, old.as_bytes(), &[]);
-    let new = flexible::new::s::read_from_bytes(&bytes).unwrap();
+    let new = pod_read_unaligned::<flexible::new::s>(&bytes);
     assert_eq!((new.a.get(), new.n.get(), bytes.len()), (0, 7, 16));
     assert_eq!((new.r.c, new.r.x.get()), (-1, 0));
     assert_eq!(
@@ -587,7 +587,7 @@ fn an_array_of_no_elements_takes_nothing_along() {
 /// The rules are looked up by type and path only when something is refused.
 #[test]
 fn a_finding_names_the_reason_of_its_field() {
-    let mut s = reasons::old::s::new_zeroed();
+    let mut s = reasons::old::s::zeroed();
     s.number.set(1);
     s.nested.tx.set(2);
     s.several[1].tx.set(3);
@@ -597,7 +597,7 @@ fn a_finding_names_the_reason_of_its_field() {
     s.gone_array[1].set(7);
     s.set_gone_bits(1);
     s.swapped.set(8);
-    let mut array = [reasons::old::inner::new_zeroed(); 3];
+    let mut array = [reasons::old::inner::zeroed(); 3];
     array[2].tx.set(9);
     let objects = [("s", 0xc010_0000, 0), ("inner", 0xc020_0000, 0)];
     let world = World::new(&reasons::CONVERTER, &objects).with_count(1, 3);

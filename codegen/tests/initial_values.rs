@@ -33,11 +33,11 @@ mod overrides {}
 use generated::initials::views::layouts::{vnew as new, vold as old};
 use generated::initials::{back, step};
 use kconv_image::{Image, ObjectId, SlotTarget};
+use kconv_runtime::bits::bytemuck::{Zeroable, pod_read_unaligned};
 use kconv_runtime::error::ConvertError;
 use kconv_runtime::finding::Problem;
-use kconv_runtime::prelude::{FromBytes, I32, IntoBytes, U32};
+use kconv_runtime::prelude::{Bytes, I32, U32};
 use kconv_runtime::table::Converter;
-use kconv_runtime::zerocopy::FromZeros;
 use std::mem::offset_of;
 use world::{World, through};
 
@@ -68,7 +68,7 @@ fn address(symbol: u32) -> U32 {
 
 /// A value of the old layout in which everything has its initial value, and where symbols are in it.
 fn calm() -> (old::s, Vec<(u32, usize, u32)>) {
-    let mut value = old::s::new_zeroed();
+    let mut value = old::s::zeroed();
     let mut slots = Vec::new();
     macro_rules! at {
         ($($field:ident).+ => $symbol:ident) => {
@@ -189,7 +189,7 @@ fn what_has_its_initial_value_has_it_there_and_nothing_is_kept() {
 
     let own = after.head().objects[0].address.0;
     let link = |offset: usize| (own + offset as u64) as u32;
-    let found = new::s::read_from_bytes(&bytes(&after)).unwrap();
+    let found = pod_read_unaligned::<new::s>(&bytes(&after));
     // No number of another kernel is left.
     for number in [
         found.ops,
@@ -284,7 +284,7 @@ fn what_is_dropped_on_another_kernel_is_kept_by_its_name() {
     let (value, slots) = calm();
     let world = World::new(BACK, &[("s", AT, 0)]);
     let forth = through(&image(&value, &slots), &[FORTH], "new").unwrap();
-    let mut new_value = new::s::read_from_bytes(&bytes(&forth)).unwrap();
+    let mut new_value = pod_read_unaligned::<new::s>(&bytes(&forth));
     // Frozen on the new kernel, with its own addresses, and `init_ops` at another symbol.
     let mut slots: Vec<(u32, usize, u32)> = Vec::new();
     for (offset, name) in all_new_names() {
@@ -313,7 +313,7 @@ fn what_is_dropped_on_another_kernel_is_kept_by_its_name() {
     for (name, offset) in expected {
         assert!(names(&elsewhere).contains(&(offset, name.to_owned())));
     }
-    let found = new::s::read_from_bytes(&bytes(&elsewhere)).unwrap();
+    let found = pod_read_unaligned::<new::s>(&bytes(&elsewhere));
     assert_eq!(found.init_ops.get(), 0);
     // And once more through the old one, where only the name tells.
     let back = through(&elsewhere, &[BACK], "old").unwrap();

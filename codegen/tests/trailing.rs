@@ -38,8 +38,8 @@ use generated::trailing::{back, step};
 use kconv_codegen::overrides::Overrides;
 use kconv_codegen::plan::{Pair, Plan, Side};
 use kconv_image::{Image, ObjectId};
-use kconv_runtime::prelude::{FromBytes, I32, IntoBytes, U32};
-use kconv_runtime::zerocopy::FromZeros;
+use kconv_runtime::bits::bytemuck::{Zeroable, pod_read_unaligned};
+use kconv_runtime::prelude::{Bytes, I32, U32};
 use kernel_structs::layout::{Keep, Layout, Type};
 use kernel_structs::releases::Registry;
 use kernel_structs_routes::bzimage::{DEFAULT_LIMIT, Kernel};
@@ -152,14 +152,14 @@ fn image(surplus: i64) -> (Image, Vec<Vec<u8>>) {
     ];
     let mut bytes = Vec::new();
     for task in 0..2 {
-        let mut s = old::s::new_zeroed();
+        let mut s = old::s::zeroed();
         s.mm = U32::new(0x77);
         s.thread.sp = I32::new(5 + task);
         // At the state behind the other one.
         let other = AT[1 - task as usize] + size + offset_of!(old::fpu, state) as u64;
         s.current_state = U32::new(other as u32);
         bytes.push(s.as_bytes().to_vec());
-        let mut fpu = old::fpu::new_zeroed();
+        let mut fpu = old::fpu::zeroed();
         fpu.last = I32::new(-1);
         fpu.was = I32::new(9);
         let mut fpu = fpu.as_bytes().to_vec();
@@ -193,7 +193,7 @@ fn it_goes_where_its_owner_goes_and_comes_back() {
             let end = objects[owner].address.0 + objects[owner].size;
             assert_eq!(objects[owner + 1].address.0, end);
         }
-        let task = new::s::read_from_bytes(&bytes(&after, 0)).unwrap();
+        let task = pod_read_unaligned::<new::s>(&bytes(&after, 0));
         let state = offset_of!(new::fpu, state);
         let other = objects[3].address.0 + state as u64;
         assert_eq!(u64::from(task.current_state.get()), other);

@@ -14,7 +14,8 @@ use crate::placement::{Map, Placed};
 use crate::scalar::{Scalar, Widen, address};
 use kconv_image::model::{Fingerprint, ObjectId, Remainder, Slot, Symbol};
 use kconv_rules::{Bits, RuleKind, StepRules, reason_of};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+use kernel_structs_bits::Bytes;
+use kernel_structs_bits::bytemuck::{Pod, try_from_bytes, try_from_bytes_mut};
 
 /// The conversion of one object in one step.
 pub struct Context<'a> {
@@ -117,10 +118,10 @@ impl<'a> Context<'a> {
         new: &mut [u8],
         convert: impl FnOnce(&mut Context<'_>, &At<'_>, &Old, &mut New),
     ) where
-        Old: FromBytes + KnownLayout + Immutable + Unaligned,
-        New: FromBytes + IntoBytes + KnownLayout + Immutable + Unaligned,
+        Old: Pod,
+        New: Pod,
     {
-        match (Old::ref_from_bytes(old), New::mut_from_bytes(new)) {
+        match (try_from_bytes(old), try_from_bytes_mut(new)) {
             (Ok(old), Ok(new)) => convert(self, at, old, new),
             _ => self.outcome.faults.push(format!(
                 "{}: {} has {} bytes on the way in and out, not the sizes of its types",

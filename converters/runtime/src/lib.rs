@@ -26,7 +26,6 @@ mod steps;
 pub mod table;
 
 pub use kernel_structs_bits as bits;
-pub use zerocopy;
 
 /// What a generated file imports.
 pub mod prelude {
@@ -38,6 +37,5 @@ pub mod prelude {
     pub use kconv_rules::{
         Anchor, Bits, FieldRule, Part, PartKind, RuleKind, Source, Span, Tail, TypeRules,
     };
-    pub use zerocopy::little_endian::{I16, I32, I64, U16, U32, U64};
-    pub use zerocopy::{FromBytes, IntoBytes};
+    pub use kernel_structs_bits::{Bytes, I16, I32, I64, U16, U32, U64};
 }

@@ -1,10 +1,10 @@
 //! The integers of a kernel's memory: little-endian, unaligned, of stated width and sign.
 
-use zerocopy::little_endian::{I16, I32, I64, U16, U32, U64};
-use zerocopy::{Immutable, IntoBytes};
+use kernel_structs_bits::bytemuck::Pod;
+use kernel_structs_bits::{I16, I32, I64, U16, U32, U64};
 
 /// An integer as it lies in a structure.
-pub trait Scalar: Copy + IntoBytes + Immutable {
+pub trait Scalar: Pod {
     /// Its value.
     fn value(self) -> i128;
     /// The scalar with `value`, or `None` if it does not fit.

@@ -7,6 +7,7 @@ use kconv_image::{
     Remainder, Slot, SlotTarget, Symbol, SymbolId, TypeIx,
 };
 use kconv_runtime::at::At;
+use kconv_runtime::bits::{Bytes, I16, I32, U16, U32};
 use kconv_runtime::context::{Context, Namer, Old, Outcome};
 use kconv_runtime::finding::Problem;
 use kconv_runtime::flags::Flags;
@@ -14,7 +15,6 @@ use kconv_runtime::placement::{Lengths, Map};
 use kconv_runtime::table::{
     Bits, Converter, Node, RuleKind, Span, TaskLabel, TypeConverter, TypeRules,
 };
-use kconv_runtime::zerocopy::little_endian::{I16, I32, U16, U32};
 
 fn nothing(_: &mut Context<'_>, _: &At<'_>, _: &[u8], _: &mut [u8]) {}
 
@@ -386,7 +386,7 @@ fn a_link_of_a_list_that_was_empty_leads_to_its_new_head() {
 
     let empty = |old: U32| kept(node(|cx| cx.empty_link::<_, U32>(&link, &head, old)));
     assert_eq!(empty(own), (new, vec![]));
-    assert_eq!(empty(other), (new, vec![other.to_bytes().to_vec()]));
+    assert_eq!(empty(other), (new, vec![other.as_bytes().to_vec()]));
 
     let strict = |old: U32| node(|cx| cx.empty_link_strict::<_, U32>(&link, &head, old));
     assert_eq!(kept(strict(own)), (new, vec![]));
@@ -396,7 +396,7 @@ fn a_link_of_a_list_that_was_empty_leads_to_its_new_head() {
 
     let gone = |old: U32| kept(node(|cx| cx.drop_link(&link, &head, old))).1;
     assert_eq!(gone(own), [] as [Vec<u8>; 0]);
-    assert_eq!(gone(other), [other.to_bytes()]);
+    assert_eq!(gone(other), [other.as_bytes()]);
 
     let gone = |old: U32| node(|cx| cx.drop_link_strict(&link, &head, old));
     kept(gone(own));
@@ -434,7 +434,7 @@ fn a_pointer_into_an_object_goes_where_its_target_went() {
     assert_eq!(within(NODE.1 + 10), (U32::new(MOVED + 18), vec![]));
     // What was the second member is the first: the way back cannot tell it from the object.
     let second = U32::new(NODE.1 + 4);
-    let expected = (U32::new(MOVED), vec![second.to_bytes().to_vec()]);
+    let expected = (U32::new(MOVED), vec![second.as_bytes().to_vec()]);
     assert_eq!(within(second.get()), expected);
     // Out of the image, and at a member that is no more.
     for nowhere in [0x7000u32, NODE.1 + 12] {

@@ -1,8 +1,13 @@
-//! Bit-fields in little-endian memory, where bit 0 is the least significant bit of byte 0.
+//! Integers and bit-fields in little-endian memory, where bit 0 is the least significant bit of byte 0.
 //!
 //! It knows bytes and nothing of layouts, so that both the views of structures and the engine that
 //! converts them can use it.
 #![forbid(unsafe_code)]
+
+mod integers;
+
+pub use bytemuck;
+pub use integers::{Bytes, I16, I32, I64, U16, U32, U64};
 
 /// The unsigned number that `bytes` are; of more than eight, the first eight.
 pub fn little_endian(bytes: &[u8]) -> u64 {

@@ -11,7 +11,7 @@ extern crate self as kernel_structs_views;
 #[rustfmt::skip]
 #[allow(missing_docs, reason = "names are those of the kernel")]
 #[allow(non_snake_case, reason = "those of structures without a name are made of two")]
-#[allow(unused_imports, reason = "derives import what not every structure needs")]
+#[allow(unused_imports, reason = "not every structure has all kinds of fields")]
 mod families;
 
 #[doc(inline)]
@@ -20,14 +20,13 @@ pub use families::*;
 /// What a file of views imports.
 pub mod prelude {
     pub use crate::{bit_fields, view};
-    pub use zerocopy::little_endian::{I16, I32, I64, U16, U32, U64};
+    pub use kernel_structs_bits::{I16, I32, I64, U16, U32, U64};
 }
 
 /// What the macros name.
 #[doc(hidden)]
 pub mod __private {
     pub use kernel_structs_bits as bits;
-    pub use zerocopy;
 }
 
 /// A structure of so many bytes, its fields at these offsets (bytes), both checked at compile time.
@@ -41,20 +40,17 @@ macro_rules! view {
         #[derive(
             Copy,
             Clone,
-            $crate::__private::zerocopy::FromBytes,
-            $crate::__private::zerocopy::IntoBytes,
-            $crate::__private::zerocopy::Immutable,
-            $crate::__private::zerocopy::KnownLayout,
-            $crate::__private::zerocopy::Unaligned,
+            $crate::__private::bits::bytemuck::Pod,
+            $crate::__private::bits::bytemuck::Zeroable,
         )]
-        #[zerocopy(crate = "kernel_structs_views::__private::zerocopy")]
+        #[bytemuck(crate = "kernel_structs_views::__private::bits::bytemuck")]
         #[allow(non_camel_case_types, missing_docs)]
         pub struct $name {
             $(pub $field: $ty,)*
         }
         const _: () = assert!(
-            ::core::mem::size_of::<$name>() == $size,
-            concat!("size of ", module_path!(), "::", stringify!($name))
+            ::core::mem::size_of::<$name>() == $size && ::core::mem::align_of::<$name>() == 1,
+            concat!("size or alignment of ", module_path!(), "::", stringify!($name))
         );
         $(const _: () = assert!(
             ::core::mem::offset_of!($name, $field) == $offset,

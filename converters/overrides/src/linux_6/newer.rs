@@ -1,7 +1,7 @@
 //! What takes more than a value to decide. The reasons are with the decisions of the family.
 
+use kconv_runtime::bits::bytemuck::Zeroable;
 use kconv_runtime::prelude::*;
-use kconv_runtime::zerocopy::FromZeros;
 use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as old;
 use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as same;
 use kernel_structs_views::linux_6::layouts::v6_12_117_deb12_amd64 as new;
@@ -79,7 +79,7 @@ pub fn rss_stat_by_cpu(
     if sums != own {
         cx.keep(at, old.as_bytes());
     }
-    let mut counters = [same::percpu_counter::new_zeroed(); 4];
+    let mut counters = [same::percpu_counter::zeroed(); 4];
     for (index, (counter, sum)) in counters.iter_mut().zip(sums).enumerate() {
         let at = at.index(
             index,

@@ -5,7 +5,7 @@ use crate::at::At;
 use crate::placement::Placed;
 use kconv_image::model::{KernelAddr, ObjectId};
 use kconv_rules::RuleKind;
-use zerocopy::FromBytes;
+use kernel_structs_bits::bytemuck::{Pod, pod_read_unaligned};
 
 impl Context<'_> {
     /// The new address for an old one, if it is in a saved object.
@@ -23,7 +23,7 @@ impl Context<'_> {
 
     /// What stands `offset` bytes into the object that lies at `address` under the layout converted
     /// from.
-    pub fn old_member<T: FromBytes>(&self, address: u64, offset: usize) -> Option<T> {
+    pub fn old_member<T: Pod>(&self, address: u64, offset: usize) -> Option<T> {
         let object = self.map.object_at(address)?;
         part(self.namer.old(object)?.bytes, offset)
     }
@@ -31,11 +31,7 @@ impl Context<'_> {
     /// What stands `offset` bytes into each of the objects of type `ty` whose pointer at byte
     /// `pointer` leads to the object converted, under the layout converted from, in the order of
     /// the image.
-    pub fn of_referrers<T: FromBytes>(
-        &self,
-        (ty, pointer): (&str, usize),
-        offset: usize,
-    ) -> Vec<T> {
+    pub fn of_referrers<T: Pod>(&self, (ty, pointer): (&str, usize), offset: usize) -> Vec<T> {
         let address = self.map.old_address(self.object).0;
         let found = self.namer.referrers(ty, pointer as u32, address);
         let read = |id: &ObjectId| part(self.namer.old(*id)?.bytes, offset);
@@ -57,11 +53,10 @@ impl Context<'_> {
 
 /// What stands `offset` bytes into an object. An object can end before its type does (a
 /// task_struct ends with the register state that its CPU needs); what it does not have is zero.
-fn part<T: FromBytes>(mut bytes: Vec<u8>, offset: usize) -> Option<T> {
+fn part<T: Pod>(mut bytes: Vec<u8>, offset: usize) -> Option<T> {
     bytes.resize(bytes.len().max(offset + size_of::<T>()), 0);
-    T::read_from_prefix(&bytes[offset..])
-        .ok()
-        .map(|(value, _)| value)
+    let end = offset.checked_add(size_of::<T>())?;
+    bytes.get(offset..end).map(pod_read_unaligned)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::at::At;
 use crate::finding::Problem;
 use kconv_image::model::{KernelAddr, Slot, SlotTarget, Symbol, SymbolId};
 use kconv_rules::RuleKind;
+use kernel_structs_bits::Bytes;
 
 /// Name of a symbol, and bytes past it.
 pub(super) type Named = (&'static str, u64);
