@@ -11,6 +11,7 @@ mod contents;
 mod dropped;
 mod error;
 mod filled;
+mod inheritance;
 mod make;
 mod obstacle;
 mod plan;
@@ -21,6 +22,7 @@ mod testing;
 mod used;
 mod vdso;
 mod view;
+mod vm_flags;
 
 pub use call::CallError;
 pub use clocks::{BootClock, ClockError, ClockRule, Frozen, Moment, Offsets};
