@@ -127,7 +127,7 @@ pub struct Summary {
     pub ended: usize,
     /// Mappings.
     pub mappings: usize,
-    /// Pages that were filled.
+    /// Pages of their memory; those that several have in common count for each.
     pub pages: u64,
     /// Open files.
     pub files: usize,
