@@ -4,11 +4,11 @@
 //! that parent and child have at one address, at one position. For a thaw to leave them in common they have
 //! to be there when the child is made. A process therefore *stages* pages, in those of its mappings that
 //! its children had from it: what most of its descendants have, itself among them, whether it still has
-//! that or not. Once its children are made, each with what it wants of its parent's mappings, it makes what
-//! it has itself of what was staged.
+//! that or not. Each child keeps what it wants of its parent's mappings. When all children are made, a
+//! process writes and takes away what it does not have of what was staged.
 //!
-//! All of this is computed before anything is made. Who had a page from somebody who is not in the image
-//! gets its own, and so does a child that has less from its parent than a part of one mapping.
+//! All of this is computed before anything is made. Who had a page from somebody who is not made gets one of
+//! its own, and so does a child whose mapping reaches beyond that of its parent.
 
 mod pages;
 mod several;
