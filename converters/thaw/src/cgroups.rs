@@ -50,6 +50,18 @@ pub(crate) fn file_to_join(process: &Process, head: &Head) -> Option<PathBuf> {
     file.exists().then_some(file)
 }
 
+/// The file that puts a process into the cgroup of kconv; `None` if there are no cgroups.
+pub(crate) fn file_of_own() -> Option<PathBuf> {
+    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+    Some(cgroup_root()?.join(path_of_own(&own)?).join("cgroup.procs"))
+}
+
+/// The path of the cgroup below the root, by `/proc/PID/cgroup` (cgroups(7)).
+fn path_of_own(cgroups: &str) -> Option<&str> {
+    let path = cgroups.lines().find_map(|line| line.strip_prefix("0::"))?;
+    Some(path.trim_start_matches('/'))
+}
+
 /// A cgroup in which a process would stand still at once: its folder.
 pub(crate) fn frozen(process: &Process, head: &Head) -> Option<PathBuf> {
     let folder = Cgroup::of(process, head)?.folder(&cgroup_root()?);
@@ -123,6 +135,13 @@ mod tests {
         };
         let (what, instead) = differs(&was, is.map(of).as_ref())?;
         Some(format!("{what}: {instead}"))
+    }
+
+    #[test]
+    fn the_own_cgroup_is_that_of_the_unified_hierarchy() {
+        assert_eq!(path_of_own("2:cpu:/a\n0::/b/c\n"), Some("b/c"));
+        assert_eq!(path_of_own("0::/\n"), Some(""));
+        assert_eq!(path_of_own("1:name=systemd:/a\n"), None);
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, rule: ClockRule) -> Vec<Dropped>
             task: None,
             what: "pages that processes have in common until one writes".to_owned(),
             instead: format!(
-                "each has its own, {} KiB more in memory",
+                "some are there more than once, {} KiB more in memory",
                 in_common.div_ceil(1 << 10)
             ),
         });

@@ -1,9 +1,10 @@
 //! How much memory a thaw fills.
 
+use crate::inheritance::{Birth, Inheritance};
 use crate::plan::Plan;
 use crate::used::users;
 use kconv_image::{Head, PAGE_SIZE};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Pages that come into memory.
@@ -13,7 +14,7 @@ pub(crate) struct Filled {
     files: u64,
     /// Bytes of memory of processes' own.
     own: u64,
-    /// How much of that several had in common, but for the first of them.
+    /// How much of that is there again, though its processes had it in common.
     pub(crate) in_common: u64,
 }
 
@@ -22,43 +23,38 @@ impl Filled {
     pub(crate) fn by(plan: &Plan, head: &Head) -> Filled {
         let used = users(plan);
         let mut filled = Filled::default();
-        // By their beginning: where the pages of files are.
-        let mut of_files = BTreeMap::new();
+        // Other names of a file have the same pages.
+        let mut known = BTreeSet::new();
         for contents in &head.contents {
             let resource = head.resources.get(contents.resource.0 as usize);
             let path = resource.and_then(|resource| resource.text("path"));
             let is_there = path.is_some_and(|path| Path::new(path).exists());
             for run in &contents.runs {
-                let (start, bytes) = (run.position, run.pages * PAGE_SIZE);
-                // Other names of the file have the same pages.
-                let known = of_files.insert(start, start + bytes);
-                if !is_there && used.contains_key(&contents.resource) && known.is_none() {
-                    filled.files += bytes;
+                let is_new = known.insert(run.position);
+                if !is_there && used.contains_key(&contents.resource) && is_new {
+                    filled.files += run.pages * PAGE_SIZE;
                 }
             }
         }
-        let memories: BTreeSet<_> = plan
-            .processes
+        let births = Inheritance::of(plan, head).births;
+        let memories = plan.processes.iter().filter_map(|one| one.memory.as_ref());
+        // The code of the kernel of the freeze, which may have to stay.
+        let codes = memories.filter_map(|memory| memory.vdso);
+        let codes: u64 = codes.map(|(start, end)| end - start).sum();
+        let written: u64 = births.iter().map(Birth::written).sum();
+        let mut distinct: Vec<(u64, u64)> = births
             .iter()
-            .filter_map(|process| process.memory.as_ref().map(|memory| memory.mm))
+            .flat_map(|birth| birth.own.pieces())
+            .map(|piece| (piece.position, piece.position + (piece.end - piece.start)))
             .collect();
-        let spaces = head.address_spaces.iter();
-        let spaces = spaces.filter(|space| memories.contains(&space.mm));
-        let mut own: Vec<(u64, u64)> = spaces
-            .flat_map(|space| &space.runs)
-            .map(|run| (run.position, run.position + run.pages * PAGE_SIZE))
-            .filter(|(start, end)| {
-                let around = of_files.range(..=start).next_back();
-                around.is_none_or(|(_, last)| end > last)
-            })
-            .collect();
-        own.sort_unstable();
-        let mut done = 0;
-        for (start, end) in own {
-            filled.own += end - start;
-            filled.in_common += done.clamp(start, end) - start;
+        distinct.sort_unstable();
+        let (mut done, mut bytes) = (0, 0);
+        for (start, end) in distinct {
+            bytes += end.max(done) - start.max(done);
             done = end.max(done);
         }
+        filled.own = written + codes;
+        filled.in_common = written - bytes;
         filled
     }
 
@@ -71,16 +67,17 @@ impl Filled {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Descriptor, Memory, OpenFile, Process};
+    use crate::plan::{Descriptor, Mapping, Memory, OpenFile, Process};
     use crate::testing;
+    use crate::vm_flags::VM_SHARED;
     use kconv_image::{
         AddressSpace, ContentRun, Contents, ObjectId, PageRun, ResourceId, UserAddr, Value,
     };
 
     #[test]
     fn shared_memory_counts_once_and_what_is_there_does_not() {
-        let run = |position, pages| PageRun {
-            start: UserAddr(0x1000),
+        let run = |start, position, pages| PageRun {
+            start: UserAddr(start * PAGE_SIZE),
             pages,
             access: 6,
             position: position * PAGE_SIZE,
@@ -106,15 +103,30 @@ mod tests {
         head.contents = vec![contents(0, 0, 3), contents(1, 3, 5)];
         // Two that share the memory and the file, and one that is not wanted.
         head.address_spaces = vec![
-            space(1, vec![run(0, 3), run(3, 5), run(8, 1)]),
-            // It has the page behind, too, and has not written to it since it was born.
-            space(2, vec![run(1, 2), run(8, 1), run(9, 2)]),
-            space(3, vec![run(11, 100)]),
+            space(1, vec![run(0, 0, 3), run(8, 3, 5), run(16, 8, 2)]),
+            // It has the pages behind, too, and has not written to one of them since it was born.
+            space(2, vec![run(0, 1, 2), run(16, 8, 1), run(17, 10, 2)]),
+            space(3, vec![run(0, 12, 100)]),
         ];
-        let process = |pid, mm| Process {
+        let mapping = |start, flags, file| Mapping {
+            start: start * PAGE_SIZE,
+            end: (start + 8) * PAGE_SIZE,
+            flags,
+            key: 0,
+            sealed: false,
+            droppable: false,
+            offset: 0,
+            file,
+            policy: None,
+        };
+        let process = |pid, mm, parent| Process {
             memory: Some(Memory {
                 mm: ObjectId(mm),
-                mappings: Vec::new(),
+                mappings: vec![
+                    mapping(0, VM_SHARED, Some(0)),
+                    mapping(8, VM_SHARED, Some(1)),
+                    mapping(16, 0, None),
+                ],
                 marks: [0; 11],
                 auxv: Vec::new(),
                 program: None,
@@ -131,7 +143,7 @@ mod tests {
                     close_on_exec: false,
                 })
                 .to_vec(),
-            ..Process::bare(pid, None)
+            ..Process::bare(pid, parent)
         };
         let file = |resource| OpenFile {
             object: ObjectId(9),
@@ -140,18 +152,27 @@ mod tests {
             position: 0,
             owner: None,
         };
-        let plan = Plan {
-            processes: vec![process(5, 1), process(6, 2)],
-            files: vec![file(0), file(1)],
-            ..Plan::default()
+        let filled = |parent| {
+            let plan = Plan {
+                processes: vec![process(5, 1, None), process(6, 2, parent)],
+                files: vec![file(0), file(1)],
+                ..Plan::default()
+            };
+            Filled::by(&plan, &head)
         };
-        let filled = Filled::by(&plan, &head);
-        let expected = Filled {
+        let of_child = Filled {
             files: 3 * PAGE_SIZE,
-            own: (1 + 1 + 2) * PAGE_SIZE,
-            in_common: PAGE_SIZE,
+            own: (2 + 2) * PAGE_SIZE,
+            in_common: 0,
         };
-        assert_eq!(filled, expected);
-        assert_eq!(filled.bytes(), 7 * PAGE_SIZE);
+        assert_eq!(filled(Some(0)), of_child);
+        assert_eq!(of_child.bytes(), 7 * PAGE_SIZE);
+        // The one that they had it from is not there.
+        let of_orphan = Filled {
+            own: (2 + 3) * PAGE_SIZE,
+            in_common: PAGE_SIZE,
+            ..of_child
+        };
+        assert_eq!(filled(None), of_orphan);
     }
 }

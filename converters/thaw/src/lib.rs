@@ -11,6 +11,7 @@ mod contents;
 mod dropped;
 mod error;
 mod filled;
+mod inheritance;
 mod make;
 mod obstacle;
 mod plan;
@@ -21,6 +22,7 @@ mod testing;
 mod used;
 mod vdso;
 mod view;
+mod vm_flags;
 
 pub use call::CallError;
 pub use clocks::{BootClock, ClockError, ClockRule, Frozen, Moment, Offsets};
@@ -125,7 +127,7 @@ pub struct Summary {
     pub ended: usize,
     /// Mappings.
     pub mappings: usize,
-    /// Pages that were filled.
+    /// Pages of their memory; those that several have in common count for each.
     pub pages: u64,
     /// Open files.
     pub files: usize,

@@ -2,10 +2,12 @@
 //!
 //! A *seed*, a child of kconv, is stripped of all its memory but a page with the instruction
 //! `syscall` and what the kernel has mapped there. It makes the first processes, each process its
-//! children, each with the number it had; then every process builds its own state. All of them are
+//! children, each with the number it had and with the memory that both have in common; then every process
+//! builds its own state. All of them are
 //! traced, and stand still until the last is ready.
 
 mod body;
+mod cgroup;
 mod clocks;
 mod controls;
 mod credentials;
@@ -13,6 +15,7 @@ mod files;
 mod ldt;
 mod memory;
 mod open;
+mod pages;
 mod permissions;
 mod pipes;
 mod process;
@@ -20,19 +23,19 @@ mod thread;
 mod timers;
 mod tree;
 
-use crate::call::CallError;
-use crate::cgroups::file_to_join;
 use crate::clocks::ClockRule;
 use crate::contents::MadeFiles;
 use crate::dropped::Dropped;
 use crate::error::ThawError;
-use crate::plan::{Plan, Process};
+use crate::inheritance::Inheritance;
+use crate::plan::Plan;
 use body::{Made, failed};
 use files::Kept;
-use kconv_image::{Head, Image};
+use kconv_image::Image;
+use memory::Sources;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
-use std::fs::File;
+use pages::Store;
 use std::time::{Duration, Instant};
 
 /// Makes everything, and lets it run. Returns the time that took, and what could not be made as it
@@ -49,15 +52,19 @@ pub(crate) fn make(
     let mut made = Made::default();
     let mut dropped = Vec::new();
     let clocks = clocks::enter(rule, &plan.frozen).map_err(failed(first, "the clocks"))?;
-    let (mut bodies, vdso) = tree::make(plan, &mut made)?;
-    let pages = File::open(image.path())
-        .map_err(|error| failed(first, "opening the image")(CallError::io("open", &error)))?;
+    let inheritance = Inheritance::of(plan, image.head());
+    let sources = Sources {
+        image,
+        pages: Store::open(image).map_err(failed(first, "opening the image"))?,
+        kept: &kept,
+    };
+    let (mut bodies, vdso) = tree::make(plan, &inheritance, &sources, &mut made)?;
     for body in &mut bodies {
         let pid = body.process.pid;
-        join_cgroup(body.process, image.head()).map_err(failed(pid, "its cgroup"))?;
+        cgroup::join(body.process, image.head()).map_err(failed(pid, "its cgroup"))?;
         controls::log_in(body).map_err(failed(pid, "who logged in"))?;
         controls::adjust_oom_score(body).map_err(failed(pid, "its OOM score"))?;
-        memory::make(body, plan, image, &pages, &kept, &vdso).map_err(failed(pid, "its memory"))?;
+        memory::make(body, &sources, &vdso).map_err(failed(pid, "its memory"))?;
         controls::register_barriers(body).map_err(failed(pid, "its memory barriers"))?;
         files::install(body, plan, image.head(), &kept).map_err(failed(pid, "its open files"))?;
         thread::start(body, &mut made)?;
@@ -94,14 +101,4 @@ pub(crate) fn make(
     made.let_go(stop).map_err(failed(first, "letting it go"))?;
     files_made.keep();
     Ok((since.elapsed(), dropped))
-}
-
-/// Puts a process into the cgroup it was in, if that is there, before it has memory, which is charged to
-/// the cgroup.
-fn join_cgroup(process: &Process, head: &Head) -> Result<(), CallError> {
-    match file_to_join(process, head) {
-        Some(file) => std::fs::write(file, process.pid.to_string())
-            .map_err(|error| CallError::io("write(cgroup.procs)", &error)),
-        None => Ok(()),
-    }
 }

@@ -2,6 +2,7 @@
 
 use crate::call::CallError;
 use crate::error::ThawError;
+use crate::inheritance::Birth;
 use crate::plan::{Process, SignalInfo};
 use crate::remote::Remote;
 use nix::sys::ptrace;
@@ -13,6 +14,8 @@ use std::fs::File;
 /// A process in the making.
 pub(crate) struct Body<'p> {
     pub(crate) process: &'p Process,
+    /// What it has of its memory from its parent, and what it had ready for its children.
+    pub(crate) birth: &'p Birth,
     /// Its threads, as the plan orders them.
     pub(crate) threads: Vec<Remote>,
     /// Its memory.

@@ -3,26 +3,18 @@
 use super::body::Body;
 use super::files::Kept;
 use super::ldt;
+use super::pages::Store;
 use crate::call::CallError;
-use crate::plan::{Mapping, Memory, Plan};
+use crate::inheritance::Birth;
+use crate::plan::{Mapping, Memory};
 use crate::remote::Remote;
 use crate::vdso::Vdso;
-use kconv_image::{Image, PAGE_SIZE};
+use crate::vm_flags::{
+    VM_ACCOUNT, VM_EXEC, VM_GROWSDOWN, VM_LOCKED, VM_LOCKONFAULT, VM_MAYSHARE, VM_NORESERVE,
+    VM_READ, VM_WRITE,
+};
+use kconv_image::Image;
 use nix::errno::Errno;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-
-/// Bits of `vm_area_struct.vm_flags` (`include/linux/mm.h`; 6.1 and 6.12 number them alike).
-const VM_READ: u64 = 0x1;
-const VM_WRITE: u64 = 0x2;
-const VM_EXEC: u64 = 0x4;
-const VM_SHARED: u64 = 0x8;
-const VM_MAYSHARE: u64 = 0x80;
-const VM_GROWSDOWN: u64 = 0x100;
-const VM_LOCKED: u64 = 0x2000;
-const VM_LOCKONFAULT: u64 = 0x8_0000;
-const VM_ACCOUNT: u64 = 0x10_0000;
-const VM_NORESERVE: u64 = 0x20_0000;
 
 /// Flags that madvise sets, and what it is told.
 const ADVICE: [(u64, i32); 8] = [
@@ -36,32 +28,71 @@ const ADVICE: [(u64, i32); 8] = [
     (0x8000_0000, libc::MADV_MERGEABLE),
 ];
 
-/// How much memory is filled at a time.
-const CHUNK: u64 = 1 << 20;
+/// What memory is made of.
+pub(super) struct Sources<'a> {
+    pub(super) image: &'a Image,
+    pub(super) pages: Store,
+    /// The files that are mapped.
+    pub(super) kept: &'a Kept,
+}
 
-/// Makes the memory of a process. `pages` is the image.
-pub(super) fn make(
-    body: &Body<'_>,
-    plan: &Plan,
-    image: &Image,
-    pages: &File,
-    kept: &Kept,
-    vdso: &Vdso,
+/// Takes from a process that has just been made what it does not have in common with its parent.
+pub(super) fn part(remote: &Remote, birth: &Birth) -> Result<(), CallError> {
+    for (start, end) in &birth.given_away {
+        remote.call("munmap", libc::SYS_munmap, &[*start, end - start])?;
+    }
+    Ok(())
+}
+
+/// Makes what a process and its children have in common, before it has any.
+pub(super) fn stage(
+    remote: &Remote,
+    memory: &Memory,
+    birth: &Birth,
+    sources: &Sources<'_>,
 ) -> Result<(), CallError> {
+    for index in &birth.early {
+        map(remote, &memory.mappings[*index], sources.kept)?;
+    }
+    let own = remote.memory()?;
+    sources
+        .pages
+        .settle(remote, &own, &birth.born, &birth.staged)?;
+    for index in &birth.locked_early {
+        let mapping = &memory.mappings[*index];
+        // What may be written when it is locked becomes the process's own, to the last page.
+        let arguments = [mapping.start, mapping.end - mapping.start, access(mapping)];
+        remote.call("mprotect", libc::SYS_mprotect, &arguments)?;
+        lock(remote, mapping)?;
+    }
+    Ok(())
+}
+
+/// Makes the memory of a process, as far as it is not there.
+pub(super) fn make(body: &Body<'_>, sources: &Sources<'_>, vdso: &Vdso) -> Result<(), CallError> {
     let (Some(memory), remote) = (&body.process.memory, body.first()) else {
         return Ok(());
     };
-    for mapping in &memory.mappings {
-        map(remote, mapping, kept)?;
+    let birth = body.birth;
+    for (index, mapping) in memory.mappings.iter().enumerate() {
+        if !birth.has(index) {
+            map(remote, mapping, sources.kept)?;
+        }
     }
-    vdso.place(body.first(), &body.memory, image, memory)?;
-    fill(&body.memory, memory, plan, image, pages)?;
+    vdso.place(body.first(), &body.memory, sources.image, memory)?;
+    sources
+        .pages
+        .settle(remote, &body.memory, &birth.staged, &birth.own)?;
     allocate_keys(remote, memory)?;
-    for mapping in &memory.mappings {
+    for (index, mapping) in memory.mappings.iter().enumerate() {
         advise(body, mapping)?;
+        if !birth.locked_early.contains(&index) {
+            lock(remote, mapping)?;
+        }
+        bind(body, mapping)?;
     }
     ldt::make(remote, &body.memory, &memory.ldt)?;
-    marks(body, memory, kept)
+    marks(body, memory, sources.kept)
 }
 
 fn access(mapping: &Mapping) -> u64 {
@@ -122,60 +153,6 @@ fn map(remote: &Remote, mapping: &Mapping, kept: &Kept) -> Result<(), CallError>
     Ok(())
 }
 
-/// Streams the pages of the image into memory. The tracer may write what the program may not. What
-/// is mapped of a file that has its contents is there already.
-fn fill(
-    into: &File,
-    memory: &Memory,
-    plan: &Plan,
-    image: &Image,
-    pages: &File,
-) -> Result<(), CallError> {
-    let has_contents = |at: u64| {
-        let after = memory.mappings.partition_point(|one| one.start <= at);
-        let mapping = memory.mappings[..after].last();
-        let mapping = mapping.filter(|one| at < one.end && one.flags & VM_SHARED != 0);
-        let file = mapping.and_then(|mapping| mapping.file);
-        file.is_some_and(|file| {
-            let resource = plan.files[file].resource;
-            image.head().contents_of(resource).is_some()
-        })
-    };
-    let (area, _) = image.page_area();
-    let spaces = image.head().address_spaces.iter();
-    let runs = spaces
-        .filter(|space| space.mm == memory.mm)
-        .flat_map(|space| &space.runs)
-        .filter(|run| !has_contents(run.start.0));
-    let mut buffer = vec![0; CHUNK as usize];
-    for run in runs {
-        let end = run.start.0 + run.pages * PAGE_SIZE;
-        let mut at = run.start.0;
-        while at < end {
-            let size = (end - at).min(CHUNK);
-            let within = |(from, to): (u64, u64)| from <= at && at < to;
-            // The code of the kernel of the freeze has been seen to.
-            if memory.vdso.is_some_and(within) {
-                at += PAGE_SIZE;
-                continue;
-            }
-            let size = memory
-                .vdso
-                .filter(|(from, _)| at < *from)
-                .map_or(size, |(from, _)| size.min(from - at));
-            let bytes = &mut buffer[..size as usize];
-            let from = area.0 + run.position + (at - run.start.0);
-            pages
-                .read_exact_at(bytes, from)
-                .map_err(|error| CallError::io("pread", &error))?;
-            into.write_all_at(bytes, at)
-                .map_err(|error| CallError::io("pwrite", &error))?;
-            at += size;
-        }
-    }
-    Ok(())
-}
-
 /// Gives a process the protection keys that it had: the kernel hands out the lowest that is free, and
 /// what it hands out beside them is given back. The first is everybody's.
 fn allocate_keys(remote: &Remote, memory: &Memory) -> Result<(), CallError> {
@@ -199,7 +176,7 @@ fn allocate_keys(remote: &Remote, memory: &Memory) -> Result<(), CallError> {
     Ok(())
 }
 
-/// Final access, advice, locks and policy.
+/// Final access and advice.
 fn advise(body: &Body<'_>, mapping: &Mapping) -> Result<(), CallError> {
     let remote = body.first();
     let (start, size) = (mapping.start, mapping.end - mapping.start);
@@ -221,14 +198,26 @@ fn advise(body: &Body<'_>, mapping: &Mapping) -> Result<(), CallError> {
             remote.call("madvise", libc::SYS_madvise, &arguments)?;
         }
     }
+    Ok(())
+}
+
+fn lock(remote: &Remote, mapping: &Mapping) -> Result<(), CallError> {
     if mapping.flags & VM_LOCKED != 0 {
         const MLOCK_ONFAULT: u64 = 1;
         let lazily = match mapping.flags & VM_LOCKONFAULT {
             0 => 0,
             _ => MLOCK_ONFAULT,
         };
-        remote.call("mlock2", libc::SYS_mlock2, &[start, size, lazily])?;
+        let arguments = [mapping.start, mapping.end - mapping.start, lazily];
+        remote.call("mlock2", libc::SYS_mlock2, &arguments)?;
     }
+    Ok(())
+}
+
+/// The memory policy.
+fn bind(body: &Body<'_>, mapping: &Mapping) -> Result<(), CallError> {
+    let remote = body.first();
+    let (start, size) = (mapping.start, mapping.end - mapping.start);
     if let Some((mode, nodes)) = &mapping.policy {
         let at = remote.put(&body.memory, nodes)?;
         let bits = 8 * nodes.len() as u64;

@@ -1,9 +1,11 @@
 //! Who descends from whom: the seed, and from it all processes.
 
 use super::body::{Body, Made, failed, prctl};
-use super::credentials;
+use super::memory::{self, Sources};
+use super::{cgroup, credentials};
 use crate::call::CallError;
 use crate::error::ThawError;
+use crate::inheritance::{Birth, Inheritance};
 use crate::obstacle::numbers_in_use;
 use crate::plan::{Ended, Plan, Process, Seccomp};
 use crate::remote::{Ground, Remote, TASK_SIZE};
@@ -14,9 +16,11 @@ use nix::unistd::Pid;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::FileExt;
 
-/// Makes all processes, without their memory.
+/// Makes all processes, with what they have in common of their memory and no more of it.
 pub(super) fn make<'p>(
     plan: &'p Plan,
+    inheritance: &'p Inheritance,
+    sources: &Sources<'_>,
     made: &mut Made,
 ) -> Result<(Vec<Body<'p>>, Vdso), ThawError> {
     let first = plan.processes[0].pid;
@@ -26,6 +30,8 @@ pub(super) fn make<'p>(
     let (seed, vdso) = strip(pid, plan).map_err(failed(first, "the seed"))?;
     let mut tree = Tree {
         plan,
+        births: &inheritance.births,
+        sources,
         made,
         used: numbers_in_use(),
         remotes: plan.processes.iter().map(|_| None).collect(),
@@ -56,7 +62,8 @@ pub(super) fn make<'p>(
             }
         }
     }
-    for (process, remote) in plan.processes.iter().zip(remotes) {
+    let births = plan.processes.iter().zip(&inheritance.births);
+    for ((process, birth), remote) in births.zip(remotes) {
         let Some(remote) = remote else {
             continue;
         };
@@ -68,6 +75,7 @@ pub(super) fn make<'p>(
         let memory = remote.memory().map_err(failed(process.pid, "its memory"))?;
         bodies.push(Body {
             process,
+            birth,
             threads: vec![remote],
             memory,
         });
@@ -151,6 +159,9 @@ fn ground(pid: Pid, plan: &Plan) -> Result<Ground, CallError> {
 
 struct Tree<'p, 'm> {
     plan: &'p Plan,
+    /// The memory of the processes.
+    births: &'p [Birth],
+    sources: &'m Sources<'m>,
     made: &'m mut Made,
     /// Numbers that others have.
     used: BTreeMap<i32, String>,
@@ -225,6 +236,8 @@ impl Tree<'_, '_> {
         let signal = process.exit_signal.max(0);
         let remote = clone(parent, 0, signal, process.pid).map_err(&step)?;
         self.made.note(remote.pid);
+        self.stage(process, &self.births[index], &remote)
+            .map_err(failed(process.pid, "its memory"))?;
         let children: Vec<usize> = (0..self.plan.processes.len())
             .filter(|child| self.plan.processes[*child].parent == Some(index))
             .collect();
@@ -247,6 +260,20 @@ impl Tree<'_, '_> {
         }
         self.remotes[index] = Some(remote);
         Ok(())
+    }
+
+    /// Has a process that was just made have what it has in common with its parent, and with its children,
+    /// before it has any.
+    fn stage(&self, process: &Process, birth: &Birth, remote: &Remote) -> Result<(), CallError> {
+        memory::part(remote, birth)?;
+        match &process.memory {
+            Some(memory) if birth.stages() => {
+                cgroup::within(process, self.sources.image.head(), || {
+                    memory::stage(remote, memory, birth, self.sources)
+                })
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use super::found::Obstacles;
 use crate::clocks::{ClockRule, TaskClocks};
 use crate::plan::{Deadline, DeadlineClock, Mapping, Plan};
 use crate::sys;
+use crate::vm_flags::VM_SHARED;
 use std::path::Path;
 
 const ADVICE: &str = "thaw with --no-time-namespace, which corrects the times that calls wait for, \
@@ -57,7 +58,6 @@ fn namespace(exists: bool, limit: Option<u64>, found: &mut Obstacles<'_>) {
 
 /// A time that is corrected in memory must be the program's own.
 fn deadline(task: i32, deadline: &Deadline, mappings: &[&Mapping], found: &mut Obstacles<'_>) {
-    const VM_SHARED: u64 = 8;
     let DeadlineClock::Boot(clock) = deadline.clock else {
         return;
     };
