@@ -98,8 +98,8 @@ change!(
 );
 change!(
     integers_narrow_with_a_check_where_one_could_be,
-    "struct s { int a; unsigned int b; int c; unsigned long long d; };",
-    "struct s { short a; int b; unsigned int c; unsigned long d; };"
+    "struct s { int a; unsigned int b; int c; unsigned long long d; int e; };",
+    "struct s { short a; int b; unsigned int c; unsigned long d; unsigned long long e; };"
 );
 change!(
     a_number_does_not_become_a_bool,

@@ -208,6 +208,14 @@ fn a_decision_leaves_nothing_open_of_what_it_decides() {
         told(&fixture.decided(&entry("s.a", "call = \"grown\""))),
         ""
     );
+    // Also where the decision is wrong, and nothing but that is told.
+    let fixture = Fixture::of(
+        "struct p { int x; }; struct s { struct p a; };",
+        "struct p { int x; int y; }; struct s { struct p a; };",
+    );
+    let wrong = told(&fixture.decided(&entry("s.a", "init = 0")));
+    assert!(wrong.contains("`init` needs a `drop`"), "{wrong}");
+    assert!(!wrong.contains("p.y"), "{wrong}");
 }
 
 #[test]

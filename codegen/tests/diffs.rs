@@ -7,7 +7,11 @@ mod fixture;
 use kconv_codegen::diff::view::{Kind, TypeView, counts, view};
 use kconv_codegen::diff::{ChangeKind, by_field, diff, enumerations, html, shared, side};
 use kconv_codegen::generate::end;
+use kernel_structs::layout::{
+    Composite, CompositeKind, IntType, LayoutBuilder, Member, Target, Type,
+};
 use kernel_structs::releases::Registry;
+use kernel_structs::units::{BitOffset, ByteSize};
 use std::process::Command;
 
 fn views(from: &str, to: &str, types: &[&str]) -> Vec<TypeView> {
@@ -91,6 +95,40 @@ fn shown(old: &str, new: &str) -> (String, String, Vec<TypeView>) {
     let views: Vec<TypeView> = diff(&old, &new, &["s"]).unwrap().iter().map(view).collect();
     let text = anstream::adapter::strip_str(&side::text(&views)).to_string();
     (text, html::page("old", "new", &views, &[], &[]), views)
+}
+
+/// A structure whose members are all as they were may have become longer.
+#[test]
+fn a_type_that_only_grew_has_changed() {
+    let of_size = |size| {
+        let mut builder = LayoutBuilder::new(Target { pointer_size: 4 });
+        let int = builder.push(Type::Int(IntType {
+            name: "int".to_owned(),
+            size: ByteSize(4),
+            signed: true,
+            character: false,
+            boolean: false,
+        }));
+        builder.push(Type::Composite(Composite {
+            kind: CompositeKind::Struct,
+            name: Some("s".to_owned()),
+            size: ByteSize(size),
+            members: vec![Member {
+                name: Some("a".to_owned()),
+                ty: int,
+                offset: BitOffset(0),
+                bit_field: None,
+            }],
+        }));
+        builder.finish().unwrap()
+    };
+    let sizes = |from, to| {
+        let diffs = diff(&of_size(from), &of_size(to), &["s"]).unwrap();
+        let sizes = diffs.iter().map(|it| (it.from_size, it.to_size));
+        sizes.collect::<Vec<_>>()
+    };
+    assert_eq!(sizes(8, 8), []);
+    assert_eq!(sizes(8, 16), [(8, 16)]);
 }
 
 /// Members that all moved by the same amount are one row, of which both the text and the page say

@@ -639,6 +639,13 @@ fn elements_that_only_one_side_has_get_their_initial_value_or_are_held_against_i
             strict: true
         }
     );
+    // One that states no value leaves each element that of its type.
+    let plain = "[type.s.fields]\nlocks = { policy = \"reset\", reason = \"free\" }\n";
+    let made = Fixture::of(&two, &three)
+        .rules(&format!("{locks}{plain}"))
+        .make();
+    assert_eq!(open(&made), [""; 0]);
+    assert_eq!(value(&made, "locks[2].held"), Action::Set { value: 1 });
     // Two dimensions.
     let grid = of("struct lock locks[2][2];");
     let made = Fixture::of(&none, &grid).rules(locks).make();

@@ -585,3 +585,30 @@ fn entry(change: &Change) -> String {
     };
     format!("[[change]]\nfield = \"{subject}\"\n{}", lines.join("\n"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Options;
+
+    #[test]
+    fn a_condition_holds_does_not_or_cannot_be_told() {
+        let options = Options::parse("CONFIG_SMP=y\n# CONFIG_NUMA is not set\n");
+        for (condition, told) in [
+            ("CONFIG_SMP", Some(true)),
+            ("CONFIG_NUMA", Some(false)),
+            ("!CONFIG_NUMA && CONFIG_SMP", Some(true)),
+            ("CONFIG_SMP && CONFIG_NUMA", Some(false)),
+            ("CONFIG_NUMA || CONFIG_SMP", Some(true)),
+            ("CONFIG_NUMA || !CONFIG_SMP", Some(false)),
+            // What is no option may be anything.
+            ("BITS_PER_LONG == 64", None),
+            ("CONFIG_SMP && BITS_PER_LONG == 64", None),
+            ("CONFIG_NUMA && BITS_PER_LONG == 64", Some(false)),
+            ("CONFIG_NUMA || BITS_PER_LONG == 64", None),
+            ("CONFIG_SMP || BITS_PER_LONG == 64", Some(true)),
+            ("(CONFIG_SMP || CONFIG_NUMA) && CONFIG_SMP", None),
+        ] {
+            assert_eq!(options.holds(condition), told, "{condition}");
+        }
+    }
+}

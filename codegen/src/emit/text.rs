@@ -170,10 +170,10 @@ mod tests {
             views: "views",
             carry: "$crate::linux",
         };
-        let text = named("ŋnew.a = ŋcarry::f(ŋcx, &ŋrt::at!(ŋat.a), cx);", &names);
+        let text = "ŋnew.__new = ŋcarry::f(ŋcx, &ŋrt::at!(ŋat.__new), cx);";
         assert_eq!(
-            text,
-            "$new.a = $crate::linux::f($cx, &$crate::at!($at.a), cx);"
+            named(text, &names),
+            "$new.__new = $crate::linux::f($cx, &$crate::at!($at.__new), cx);"
         );
     }
 

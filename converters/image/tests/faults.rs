@@ -290,6 +290,14 @@ fn type_list_shorter_than_its_note() {
 }
 
 #[test]
+fn note_that_goes_on_for_a_byte() {
+    assert_snapshot!(fault(patched(2, 32, &[13])), @"
+    <memory>: TYPES at 0x65d: 1 bytes are left after the last field
+    the program that wrote this image broke the format: report it to its makers, with this message
+    ");
+}
+
+#[test]
 fn string_longer_than_its_note() {
     assert_snapshot!(fault(patched(2, 4, &[0, 1])), @"
     <memory>: TYPES at 0x634: 256 bytes are wanted, 42 are left in the note

@@ -380,6 +380,10 @@ fn object_of_another_size_than_declared() {
     DIR/out.img: object 1 is 49 bytes long, but was declared as 48
     this is a fault of kconv: please report it
     ");
+    assert_snapshot!(refused(|sample| sample.objects[1].truncate(47)), @"
+    DIR/out.img: object 1 is 47 bytes long, but was declared as 48
+    this is a fault of kconv: please report it
+    ");
 }
 
 #[test]

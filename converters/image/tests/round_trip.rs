@@ -374,6 +374,11 @@ fn images_whose_last_pages_are_those_of_a_file_come_back() {
     let image = Image::from_bytes(sample.bytes()).unwrap();
     assert_eq!(image.head(), &sample.head);
     assert_eq!(image.page_area().1, 2 * 4096);
+    // And when nothing is mapped, the contents alone say how many pages there are.
+    sample.head.address_spaces[1].runs.clear();
+    let image = Image::from_bytes(sample.bytes()).unwrap();
+    assert_eq!(image.head(), &sample.head);
+    assert_eq!(image.page_area().1, 2 * 4096);
 }
 
 #[test]

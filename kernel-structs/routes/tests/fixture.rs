@@ -248,6 +248,78 @@ fn a_type_that_dwarf_only_declares_is_named() {
     assert_eq!(error("nowhere"), "no unit defines `nowhere`");
 }
 
+/// Old compilers wrote -1 for the bound of an array of none, in 4 or in 8 bytes and without a sign.
+#[test]
+fn an_array_to_minus_one_has_no_elements() {
+    let entries = r#"
+        .section .debug_abbrev
+        # A unit, a structure, a member, an array, two kinds of bounds, a base type: tag, whether it
+        # has children, attributes with their forms.
+        .byte 1, 0x11, 1, 0, 0
+        .byte 2, 0x13, 1, 0x03, 0x08, 0x0b, 0x0b, 0, 0
+        .byte 3, 0x0d, 0, 0x03, 0x08, 0x49, 0x13, 0x38, 0x0b, 0, 0
+        .byte 4, 0x01, 1, 0x49, 0x13, 0, 0
+        .byte 5, 0x21, 0, 0x2f, 0x06, 0, 0
+        .byte 6, 0x21, 0, 0x2f, 0x07, 0, 0
+        .byte 7, 0x24, 0, 0x03, 0x08, 0x3e, 0x0b, 0x0b, 0x0b, 0, 0
+        .byte 0
+        .section .debug_info
+    unit:
+        .long end - version
+    version:
+        .short 4
+        .long .debug_abbrev
+        .byte 8, 1, 2
+        .asciz "s"
+        .byte 4, 3
+        .asciz "first"
+        .long int - unit
+        .byte 0, 3
+        .asciz "four"
+        .long four - unit
+        .byte 4, 3
+        .asciz "eight"
+        .long eight - unit
+        .byte 4, 0
+    four:
+        .byte 4
+        .long int - unit
+        .byte 5
+        .long 0xffffffff
+        .byte 0
+    eight:
+        .byte 4
+        .long int - unit
+        .byte 6
+        .quad 0xffffffffffffffff
+        .byte 0
+    int:
+        .byte 7
+        .asciz "int"
+        .byte 5, 4, 0
+    end:
+    "#;
+    let folder = tempfile::tempdir().unwrap();
+    let read = |name: &str, debug: &str, text: &str| {
+        let (source, object) = (folder.path().join(name), folder.path().join("out.o"));
+        fs::write(&source, text).unwrap();
+        let status = Command::new("gcc")
+            .args(["-m64", debug, "-c", "-o"])
+            .args([&object, &source])
+            .status()
+            .expect("gcc has to be installed");
+        assert!(status.success());
+        dwarf::read_file(&object, &["s"]).unwrap()
+    };
+    let now = read(
+        "now.c",
+        "-gdwarf-5",
+        "struct s { int first; int four[0]; int eight[0]; } value;",
+    );
+    let old = read("old.s", "-g0", entries);
+    assert_eq!(compare(&old, &now, &["s"], Knowledge::ALL).unwrap(), []);
+}
+
 /// Damaged debug information gives an error or a layout, never a panic or a hang.
 #[test]
 fn damaged_dwarf_gives_an_error() {

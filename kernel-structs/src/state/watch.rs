@@ -244,3 +244,27 @@ pub(super) fn parse(
     }
     Ok(watch)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Watched;
+
+    #[test]
+    fn an_exception_is_not_watched() {
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        let watched = Watched {
+            constants: names(&["VM_*", "MAP_SHARED"]),
+            except: names(&["VM_FAULT_*", "VM_*_BIT", "VM_SPECIAL"]),
+            meaning: None,
+            functions: Vec::new(),
+            sizes: Vec::new(),
+            reason: "flags".to_owned(),
+        };
+        for name in ["VM_READ", "VM_SPECIAL_USE", "VM_BITS", "MAP_SHARED"] {
+            assert!(watched.watches(name), "{name}");
+        }
+        for name in ["VM_FAULT_OOM", "VM_READ_BIT", "VM_SPECIAL", "MAP_PRIVATE"] {
+            assert!(!watched.watches(name), "{name}");
+        }
+    }
+}

@@ -140,6 +140,33 @@ mod tests {
     }
 
     #[test]
+    fn the_header_names_the_release_of_the_banner() {
+        // The header of an ELF file for x86-64 that has neither segments nor sections.
+        let mut elf = vec![0; 64];
+        elf[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
+        for (at, value) in [(16, 2), (18, 62), (20, 1), (52, 64)] {
+            elf[at] = value;
+        }
+        elf.extend(b"Linux version 6.1.0-47-amd64 (a@b) #1 SMP Debian 6.1.170-3\n\0");
+        let of = |header| identity(&elf, header);
+        for header in [None, Some("6.1.0-47-amd64 (c@d) #1 SMP")] {
+            let found = of(header).unwrap();
+            assert_eq!(found.release, "6.1.0-47-amd64");
+            assert_eq!(found.version, "6.1.170");
+            assert_eq!((found.machine, found.build_id), ("x86_64", None));
+        }
+        let error = of(Some("6.1.0-48-amd64 (a@b)")).unwrap_err();
+        assert!(
+            matches!(
+                &error,
+                KernelError::Versions { header, banner }
+                    if header == "6.1.0-48-amd64" && banner == "6.1.0-47-amd64"
+            ),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn the_configuration_inside_a_kernel_is_found() {
         let mut elf = b"....".to_vec();
         elf.extend(CONFIG_START);

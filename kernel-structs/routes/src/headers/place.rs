@@ -276,3 +276,6 @@ pub(super) fn bit_field_unit(
 fn round_up(offset: u64, align: u64) -> Option<u64> {
     offset.checked_next_multiple_of(align.max(1))
 }
+
+#[cfg(test)]
+mod tests;
