@@ -71,6 +71,20 @@ fn the_report_is_json_and_agrees_with_the_image() {
         report.to_str().unwrap(),
     ]);
     let report: Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
+    assert_eq!(report["format"], 1);
+    assert_eq!(report["command"], "convert");
+    let kernels = serde_json::json!({ "from": "2.4.36-up", "to": "2.4.37-up" });
+    assert_eq!(report["kernels"], kernels);
+    assert_eq!(report["image"], out.to_str().unwrap());
+    assert_eq!(
+        (&report["outcome"], &report["exit-code"]),
+        (&"done".into(), &0.into())
+    );
+    let of_code = |code: &str| {
+        let findings = report["findings"].as_array().unwrap();
+        findings.iter().filter(|one| one["code"] == code).count()
+    };
+    let report = &report["conversion"];
     assert_eq!(report["from"], "2.4.36-up");
     assert_eq!(report["to"], "2.4.37-up");
     assert_eq!(
@@ -96,6 +110,14 @@ fn the_report_is_json_and_agrees_with_the_image() {
     assert_eq!(list["rule"], "init");
     assert_eq!(list["objects"], 22);
     assert!(list["reason"].as_str().unwrap().contains("scm"), "{list}");
+    // What has another value because of an override is carried, and what was at its initial value is
+    // not lost.
+    for (rule, code) in [("reset", "field.reset"), ("drop", "field.drop")] {
+        let says_something = |one: &&Value| one["rule"] == rule && one["kept"] != 0;
+        let of_rule = changed.iter().filter(says_something).count();
+        assert_eq!(of_code(code), of_rule);
+    }
+    assert!(of_code("field.reset") > 10);
 }
 
 #[test]

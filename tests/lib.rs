@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use kconv_image::{Head, Image, ImageWriter, ObjectId, PageSource};
+use kernel_structs::releases::Registry;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -134,4 +135,31 @@ pub fn of_type<'a>(head: &'a Head, ty: &'a str) -> impl Iterator<Item = ObjectId
     (0..head.objects.len() as u32)
         .map(ObjectId)
         .filter(move |id| head.type_name(head.object(*id)) == ty)
+}
+
+/// Sets scm_work_list of the tasks with `pids` in an image of 2.4.37.
+pub fn with_work_list(from: &Path, to: &Path, release: &str, pids: &[i32]) {
+    let registry = Registry::builtin().unwrap();
+    let release = registry.release(release, None, None).unwrap();
+    let layout = registry.layout(&release.layout).unwrap();
+    let (_, task) = layout.composite("task_struct").unwrap();
+    let offset = |name: &str| {
+        let member = task
+            .members
+            .iter()
+            .find(|m| m.name.as_deref() == Some(name));
+        member.unwrap().offset.byte().0 as usize
+    };
+    let (pid, list) = (offset("pid"), offset("scm_work_list"));
+    altered(from, to, |head, bytes| {
+        let ids: Vec<_> = of_type(head, "task_struct").collect();
+        for id in ids {
+            let stack = head.object(id).address.0 as u32 + 0x1f00;
+            let task = &mut bytes[id.0 as usize];
+            let own = i32::from_le_bytes(task[pid..pid + 4].try_into().unwrap());
+            if pids.contains(&own) {
+                task[list..list + 4].copy_from_slice(&stack.to_le_bytes());
+            }
+        }
+    });
 }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use kconv_image::{Image, SlotTarget};
-use kconv_tests::{altered, convert, image, inspect, kconv, objects, of_type};
+use kconv_tests::{altered, convert, image, inspect, kconv, objects, of_type, with_work_list};
 use kernel_structs::layout::{Layout, padding};
 use kernel_structs::releases::Registry;
 use std::path::Path;
@@ -216,31 +216,6 @@ fn task_struct_grows_on_smp() {
     for task in inspect(&out, &[])["tasks"].as_array().unwrap() {
         assert_eq!(task["scm_work_list"], "0x0", "{}", task["comm"]);
     }
-}
-
-/// Sets scm_work_list of the tasks with `pids` in an image of 2.4.37.
-fn with_work_list(from: &Path, to: &Path, release: &str, pids: &[i32]) {
-    let layout = layout(release);
-    let (_, task) = layout.composite("task_struct").unwrap();
-    let offset = |name: &str| {
-        let member = task
-            .members
-            .iter()
-            .find(|m| m.name.as_deref() == Some(name));
-        member.unwrap().offset.byte().0 as usize
-    };
-    let (pid, list) = (offset("pid"), offset("scm_work_list"));
-    altered(from, to, |head, bytes| {
-        let ids: Vec<_> = of_type(head, "task_struct").collect();
-        for id in ids {
-            let stack = head.object(id).address.0 as u32 + 0x1f00;
-            let task = &mut bytes[id.0 as usize];
-            let own = i32::from_le_bytes(task[pid..pid + 4].try_into().unwrap());
-            if pids.contains(&own) {
-                task[list..list + 4].copy_from_slice(&stack.to_le_bytes());
-            }
-        }
-    });
 }
 
 #[test]

@@ -16,6 +16,7 @@ use syn::{Attribute, Item, Meta, UseTree};
 /// What people write in this workspace.
 const CRATES: &[&str] = &[
     "codegen",
+    "converters/codes",
     "converters/freeze",
     "converters/image",
     "converters/kconv",

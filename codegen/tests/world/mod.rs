@@ -11,7 +11,7 @@
 
 use kconv_image::{
     Clocks, Head, Identity, Image, ImageWriter, KernelAddr, KernelId, Object, ObjectId, PageSource,
-    Slot, SlotTarget, Symbol, SymbolId, TypeIx,
+    Slot, SlotTarget, Symbol, SymbolId, TaskName, TypeIx,
 };
 use kconv_rules::StepRules;
 use kconv_runtime::at::At;
@@ -36,8 +36,11 @@ pub struct World {
 struct Names<'a>(&'a World);
 
 impl Namer for Names<'_> {
-    fn task(&self, object: ObjectId) -> String {
-        format!("task of {}", object.0)
+    fn task(&self, object: ObjectId) -> Option<TaskName> {
+        Some(TaskName {
+            pid: i64::from(object.0),
+            comm: String::new(),
+        })
     }
 
     fn object(&self, object: ObjectId) -> String {

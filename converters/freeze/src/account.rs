@@ -39,7 +39,7 @@ fn with_consequences(findings: Vec<Finding>) -> Vec<Finding> {
                 let mut tasks = judgement.tasks.iter();
                 match judgement.tasks.is_empty() {
                     true => !explained.is_empty(),
-                    false => tasks.any(|task| explained.contains(task)),
+                    false => tasks.any(|task| explained.contains(&task.pid)),
                 }
             }
             _ => false,
@@ -80,6 +80,7 @@ mod tests {
     use super::*;
     use crate::error::Place;
     use crate::judge::Judgement;
+    use kconv_codes::Code;
     use kconv_image::TaskName;
 
     fn finding(pid: i64, flaw: Flaw) -> Finding {
@@ -128,6 +129,7 @@ mod tests {
     #[test]
     fn a_namespace_comes_first_and_has_what_is_in_it_with_it() {
         let socket = Flaw::NotCarried {
+            code: Code::FdSocketTcp,
             what: "a socket".to_owned(),
         };
         let mut findings = vec![finding(5, socket)];
@@ -192,12 +194,19 @@ mod tests {
     #[test]
     fn what_is_not_understood_of_a_task_is_explained_by_what_is_known_of_it() {
         let unclear = |tasks: &[i64]| {
-            Flaw::NotThawed(Judgement {
-                tasks: tasks.to_vec(),
-                text: format!("{tasks:?}: its state"),
+            let task = |pid: &i64| TaskName {
+                pid: *pid,
+                comm: String::new(),
+            };
+            Flaw::NotThawed(Box::new(Judgement {
+                code: Code::ImageState,
+                tasks: tasks.iter().map(task).collect(),
+                object: "its state".to_owned(),
+                field: None,
+                text: "its state".to_owned(),
                 advice: String::new(),
                 is_unclear: true,
-            })
+            }))
         };
         let everywhere = |flaw| Finding {
             place: Place::default(),
@@ -211,8 +220,8 @@ mod tests {
         ];
         let lines = told(findings);
         assert_eq!(lines.len(), 2);
-        assert_eq!(lines[1], "[6]: its state");
+        assert_eq!(lines[1], "task 6: its state");
         let alone = vec![everywhere(unclear(&[]))];
-        assert_eq!(told(alone), ["[]: its state"]);
+        assert_eq!(told(alone), ["its state"]);
     }
 }

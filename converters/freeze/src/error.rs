@@ -2,7 +2,8 @@
 
 use crate::judge::{Judgement, Unjudged};
 use crate::source::ReadError;
-use kconv_image::{Escaped, KernelAddr, TaskName, UserAddr, WriteError};
+use kconv_codes::Code;
+use kconv_image::{Escaped, KernelAddr, TaskName, TaskNames, UserAddr, WriteError};
 use kernel_structs::layout::PathError;
 use std::fmt;
 
@@ -93,15 +94,19 @@ pub struct Place {
     pub value: Option<u64>,
 }
 
+impl Place {
+    /// The object: its type and address; nothing if the place is none.
+    pub fn object(&self) -> String {
+        match self.at {
+            Some(at) => format!("{} at {at}", self.ty),
+            None => self.ty.clone(),
+        }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(task) = &self.task {
-            write!(f, "{task}: ")?;
-        }
-        f.write_str(&self.ty)?;
-        if let Some(at) = self.at {
-            write!(f, " at {at}")?;
-        }
+        write!(f, "{}{}", TaskNames(self.task.as_slice()), self.object())?;
         if !self.field.is_empty() {
             write!(f, ", field {}", self.field)?;
         }
@@ -114,11 +119,7 @@ impl fmt::Display for Place {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A flaw of what was asked for lies at no place.
-        match self.place == Place::default() {
-            true => self.flaw.fmt(f),
-            false => write!(f, "{}: {}", self.place, self.flaw),
-        }
+        write!(f, "{}{}", TaskNames(self.tasks()), self.text())
     }
 }
 
@@ -265,6 +266,8 @@ pub enum Flaw {
     /// State that an image has no place for, or that a thaw could not make again.
     #[error("{what} cannot be carried")]
     NotCarried {
+        /// Its kind.
+        code: Code,
         /// What it is.
         what: String,
     },
@@ -330,10 +333,12 @@ pub enum Flaw {
     },
     /// A thaw would refuse it.
     #[error("{}", .0.text)]
-    NotThawed(Judgement),
+    NotThawed(Box<Judgement>),
     /// The end of the task would be seen by others.
     #[error("{what} keeps it from being killed: others would see its end")]
     LeavesTrace {
+        /// Its kind.
+        code: Code,
         /// By what they would see it.
         what: String,
     },
@@ -403,7 +408,60 @@ pub enum Fault {
     },
 }
 
+impl Fault {
+    fn code(&self) -> Code {
+        match self {
+            Fault::Read(ReadError::Swapped { .. }) => Code::KernelSwapped,
+            Fault::Read(
+                ReadError::Missing { .. } | ReadError::NoPage { .. } | ReadError::Io(_),
+            ) => Code::KernelUnreadable,
+            Fault::NoType { .. } | Fault::NoMember(_) | Fault::NotANumber { .. } => {
+                Code::KernelLayout
+            }
+            Fault::NoSymbol { .. } => Code::KernelSymbol,
+            Fault::Chain { .. } => Code::KernelList,
+            Fault::Null { .. } => Code::KernelNull,
+        }
+    }
+}
+
 impl Flaw {
+    /// What kind it is of.
+    pub fn code(&self) -> Code {
+        match self {
+            Flaw::Fault(fault) => fault.code(),
+            Flaw::NoRoot { .. } | Flaw::NoSymbol => Code::KernelSymbol,
+            Flaw::OpenRing { .. }
+            | Flaw::EndOfRing { .. }
+            | Flaw::LongRing { .. }
+            | Flaw::EndOfList
+            | Flaw::LongList { .. }
+            | Flaw::Loop => Code::KernelList,
+            Flaw::NotIdle { .. } | Flaw::NoPid { .. } | Flaw::PidTwice { .. } => Code::KernelPid,
+            Flaw::NoProcess { .. } => Code::TaskNone,
+            Flaw::Height { .. } | Flaw::NotANode { .. } => Code::KernelTree,
+            Flaw::Size { .. } | Flaw::Count { .. } | Flaw::TooManyObjects { .. } => {
+                Code::KernelSize
+            }
+            Flaw::Overlap { .. } => Code::KernelOverlap,
+            Flaw::NoPolicy
+            | Flaw::NotAPointer { .. }
+            | Flaw::NotSaved { .. }
+            | Flaw::UnknownKind { .. } => Code::KernelPolicy,
+            Flaw::NotCarried { code, .. } | Flaw::LeavesTrace { code, .. } => *code,
+            Flaw::File { .. } => Code::FileIo,
+            Flaw::OtherEnd { .. } => Code::FdPipeEnd,
+            Flaw::Namespace { .. } => Code::NamespaceOwn,
+            Flaw::InNamespace { .. } => Code::NamespaceFile,
+            Flaw::Traced { .. } => Code::TaskTraced,
+            Flaw::Stuck { .. } => Code::TaskStuck,
+            Flaw::WaitsInVfork { .. } => Code::TaskVfork,
+            Flaw::NotThawed(judgement) => judgement.code,
+            Flaw::InTheCpu => Code::TaskRunning,
+            Flaw::StrayPage { .. } => Code::MmStrayPage,
+        }
+    }
+
     /// Whether it is of state that was read and understood, and cannot be carried; otherwise the
     /// memory could not be made sense of.
     pub(crate) fn is_of_state(&self) -> bool {
@@ -452,6 +510,27 @@ fn of_threads(threads: usize) -> String {
 }
 
 impl Finding {
+    /// The tasks that it is of.
+    pub fn tasks(&self) -> &[TaskName] {
+        match &self.flaw {
+            Flaw::NotThawed(judgement) => &judgement.tasks,
+            _ => self.place.task.as_slice(),
+        }
+    }
+
+    /// Where and what it is, without the tasks.
+    pub fn text(&self) -> String {
+        let place = Place {
+            task: None,
+            ..self.place.clone()
+        };
+        // A flaw of what was asked for lies at no place.
+        match self.place == Place::default() {
+            true => self.flaw.to_string(),
+            false => format!("{place}: {}", self.flaw),
+        }
+    }
+
     /// What the user can do about it.
     pub fn advice(&self) -> &str {
         match &self.flaw {

@@ -38,6 +38,8 @@ pub struct Kernel<'a> {
 /// What an image was made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
+    /// The release of the kernel.
+    pub release: String,
     /// Number of tasks.
     pub tasks: usize,
     /// Number of objects by type, tasks included.
@@ -150,7 +152,7 @@ pub(crate) fn freeze_moving(
         let judgements = (order.judge)(&image, kernel.layout)?;
         findings.extend(judgements.into_iter().map(|judgement| Finding {
             place: Place::default(),
-            flaw: Flaw::NotThawed(judgement),
+            flaw: Flaw::NotThawed(Box::new(judgement)),
         }));
     }
     let mut saved = Saved::default();
@@ -387,6 +389,7 @@ fn write(
 
 fn summary(walked: &Walked<'_>, head: &Head) -> Summary {
     let mut summary = Summary {
+        release: head.identity.kernel.release.clone(),
         tasks: walked.tasks,
         object_bytes: head.objects.iter().map(|object| object.size).sum(),
         pages: head.pages(),

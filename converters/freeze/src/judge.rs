@@ -1,7 +1,8 @@
 //! Whether an image could be thawed, asked of whoever knows before any page is read. This crate does
 //! not know how tasks are made; it has the image that would be written, but for its pages.
 
-use kconv_image::Image;
+use kconv_codes::Code;
+use kconv_image::{Image, TaskName};
 use kernel_structs::layout::Layout;
 
 /// Says what of an image without pages, whose objects lie as the layout says, could not be thawed.
@@ -16,9 +17,15 @@ pub const NOT_CARRIED: &str = "not-carried";
 /// Something that could not be thawed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
-    /// The tasks that have it, by number; none if all do.
-    pub tasks: Vec<i64>,
-    /// What it is, with the tasks.
+    /// Its kind.
+    pub code: Code,
+    /// The tasks that have it; none if all do.
+    pub tasks: Vec<TaskName>,
+    /// The object, or what else of the tasks it is.
+    pub object: String,
+    /// The field of the object, if it is of one.
+    pub field: Option<String>,
+    /// What it is, without the tasks.
     pub text: String,
     /// What the user can do about it.
     pub advice: String,

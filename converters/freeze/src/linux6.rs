@@ -29,6 +29,7 @@ use crate::memory::View;
 use crate::resources::Resources;
 use crate::source::{FileOf, Mapping};
 use crate::walk::Walked;
+use kconv_codes::Code;
 use kconv_image::{Clocks, CoreNote, KernelAddr, ObjectId, Resource, ResourceId, Value};
 use mappings::Vmas;
 use std::cell::OnceCell;
@@ -105,11 +106,19 @@ impl Family for Linux6<'_> {
             "sem-undo" => self.sem_undo(at)?,
             "vfork" => self.vfork(at)?,
             "seccomp-filter" => self.seccomp_filter(at)?,
-            "io-uring" => return Err(not_carried("an io_uring instance")),
-            "aio" => return Err(not_carried("an asynchronous I/O context (io_setup)")),
-            "userfaultfd" => return Err(not_carried("a userfaultfd")),
-            "uprobe" => return Err(not_carried("a uprobe in the program")),
-            "hw-breakpoint" => return Err(not_carried("a breakpoint that a tracer set")),
+            "io-uring" => return Err(not_carried(Code::TaskIoUring, "an io_uring instance")),
+            "aio" => {
+                let what = "an asynchronous I/O context (io_setup)";
+                return Err(not_carried(Code::MmAio, what));
+            }
+            "userfaultfd" => return Err(not_carried(Code::MmUserfaultfd, "a userfaultfd")),
+            "uprobe" => {
+                return Err(not_carried(Code::TaskUprobe, "a uprobe in the program"));
+            }
+            "hw-breakpoint" => {
+                let what = "a breakpoint that a tracer set";
+                return Err(not_carried(Code::TaskBreakpoint, what));
+            }
             _ => match kind.strip_suffix("-namespace") {
                 Some(namespace) => self.namespace(namespace, at)?,
                 None => {
@@ -174,8 +183,11 @@ impl Family for Linux6<'_> {
     }
 }
 
-fn not_carried(what: impl Into<String>) -> Flaw {
-    Flaw::NotCarried { what: what.into() }
+fn not_carried(code: Code, what: impl Into<String>) -> Flaw {
+    Flaw::NotCarried {
+        code,
+        what: what.into(),
+    }
 }
 
 fn object_id(object: usize) -> ObjectId {

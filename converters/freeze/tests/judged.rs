@@ -5,11 +5,12 @@
 mod frozen;
 
 use frozen::dump;
+use kconv_codes::Code;
 use kconv_freeze::{
     Dump, FreezeError, Judge, Judgement, Kernel, MemorySource, Order, PresentPage, ReadError,
     Selection, Space, Summary, Unjudged, anything, freeze,
 };
-use kconv_image::{Fingerprint, Image, KernelAddr, KernelId, Machine, UserAddr, Value};
+use kconv_image::{Fingerprint, Image, KernelAddr, KernelId, Machine, TaskName, UserAddr, Value};
 use kernel_structs::releases::Registry;
 use std::cell::Cell;
 use std::path::Path;
@@ -118,8 +119,14 @@ fn the_judge_is_asked_before_memory_is_read() {
             .unwrap();
         assert_eq!(number, 0);
         Ok(vec![Judgement {
-            tasks: vec![21],
-            text: "task 21 (hotel): wings: found two, expected none".to_owned(),
+            code: Code::FdResource,
+            tasks: vec![TaskName {
+                pid: 21,
+                comm: "hotel".to_owned(),
+            }],
+            object: "wings".to_owned(),
+            field: None,
+            text: "wings: found two, expected none".to_owned(),
             advice: "stay on the ground".to_owned(),
             is_unclear: false,
         }])
@@ -133,6 +140,7 @@ fn the_judge_is_asked_before_memory_is_read() {
         panic!("{error}");
     };
     assert_eq!(findings[0].advice(), "stay on the ground");
+    assert_eq!(findings[0].flaw.code(), Code::FdResource);
     assert_eq!(source.asked.get(), 0);
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 

@@ -24,10 +24,10 @@ mod write;
 pub use digest::Digest;
 pub use error::{Fault, ImageError, WriteError};
 pub use model::*;
-pub use names::{Escaped, TaskName};
+pub use names::{Escaped, TaskName, TaskNames};
 pub use read::{Image, ObjectStream, Verify};
 pub use rules::Flaw;
-pub use write::{ImageWriter, NextPage, PageSource, SealedImage};
+pub use write::{ImageWriter, NextPage, PageSource, SealedImage, Temporary};
 
 /// The version of the image format that this crate writes, and the only one it reads.
 pub const FORMAT_VERSION: u32 = 1;

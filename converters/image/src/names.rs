@@ -45,6 +45,29 @@ impl fmt::Display for TaskName {
     }
 }
 
+/// The tasks that something is said of, before what is said: the first few by name, of more how many;
+/// nothing if it is said of all.
+#[derive(Copy, Clone, Debug)]
+pub struct TaskNames<'a>(pub &'a [TaskName]);
+
+/// How many tasks are named.
+const NAMED: usize = 3;
+
+impl fmt::Display for TaskNames<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = &self.0[..self.0.len().min(NAMED)];
+        for (index, task) in named.iter().enumerate() {
+            let before = if index == 0 { "" } else { ", " };
+            write!(f, "{before}{task}")?;
+        }
+        match self.0.len() - named.len() {
+            0 if named.is_empty() => Ok(()),
+            0 => f.write_str(": "),
+            more => write!(f, " and {more} more: "),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,5 +98,21 @@ mod tests {
         assert_eq!(task("sh"), "task 7 (sh)");
         assert_eq!(task("s\th"), "task 7 (s\\th)");
         assert_eq!(task(""), "task 7");
+    }
+
+    #[test]
+    fn of_many_tasks_a_few_are_named() {
+        let shown = |number: i64| {
+            let task = |pid: i64| TaskName {
+                pid,
+                comm: String::new(),
+            };
+            let tasks: Vec<TaskName> = (1..=number).map(task).collect();
+            TaskNames(&tasks).to_string()
+        };
+        assert_eq!(shown(0), "");
+        assert_eq!(shown(1), "task 1: ");
+        assert_eq!(shown(3), "task 1, task 2, task 3: ");
+        assert_eq!(shown(5), "task 1, task 2, task 3 and 2 more: ");
     }
 }

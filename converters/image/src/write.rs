@@ -13,7 +13,7 @@ use crate::geometry::{Geometry, OBJECT_ALIGN};
 use crate::model::{Head, Machine, Object, PAGE_SIZE, PageIndex, PageOf, folded_into};
 use crate::notes::{DIGEST_BYTES, HEAD_DIGEST};
 use crate::{Digest, Flaw, Image, WriteError, rules};
-use temporary::Temporary;
+pub use temporary::Temporary;
 
 /// How many bytes of objects are gathered before they are written.
 const BUFFER: usize = 1 << 20;

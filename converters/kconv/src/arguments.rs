@@ -72,7 +72,7 @@ pub(crate) struct Convert {
     /// Where to write the result [default: beside the image, with the release in its name]
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
-    /// Write the whole account as JSON
+    /// Write what is not carried, and what was done, as JSON; also if the command refuses
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
     /// Say nothing unless something is wrong
@@ -189,6 +189,12 @@ pub(crate) struct Freeze {
     /// Where to write the image
     #[arg(short, long, value_name = "IMAGE")]
     pub(crate) output: PathBuf,
+    /// Write what is not carried, and what was done, as JSON; also if the command refuses
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Say all of it: what is in the image by kind, and each thing that is not as it was
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
     /// Say nothing unless something is wrong
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -224,6 +230,12 @@ pub(crate) struct Thaw {
     /// Check that all is there that the tasks need, and make nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Write what is not carried, and what was done, as JSON; also if the command refuses
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Say all of it: what is in the image by kind, and each thing that is not as it was
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
     /// Say nothing unless something is wrong
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -294,6 +306,12 @@ pub(crate) struct Upgrade {
     /// Try everything but the last step: the tasks run on, and nothing is left behind
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Write what is not carried, and what was done, as JSON; also if the command refuses
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Say all of it: what is in the image by kind, and each thing that is not as it was
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
     /// Say nothing unless something is wrong
     #[arg(short, long)]
     pub(crate) quiet: bool,

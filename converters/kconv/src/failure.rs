@@ -1,9 +1,12 @@
 //! How a command ends when it does not end well: what to print, and with which code to exit.
 
+use crate::exit::{self, exit_code};
 use crate::inspect::error::{FieldError, TasksError};
-use crate::standalone::{exit, exit_code};
 use crate::style;
+use crate::told::{Severity, Told};
+use kconv_codes::Code;
 use kconv_freeze::{Finding, FreezeDumpError, FreezeError, RunningError, VmcoreError};
+use kconv_image::WriteError;
 use kconv_runtime::error::ConvertError;
 use kconv_thaw::{Obstacle, ThawError};
 use kernel_structs::releases::{LookupError, is_file_like};
@@ -46,9 +49,7 @@ pub(crate) enum Failure {
     },
     #[error("{}: is there already, and may hold tasks that were not thawed", image.display())]
     NotThawed { image: PathBuf },
-    #[error(
-        "the processes have the controlling terminal {name}, which ends when the machine is booted; they run on"
-    )]
+    #[error("one thing cannot be carried over a boot; the processes run on")]
     Terminal { name: String },
     #[error(transparent)]
     Thaw(#[from] ThawError),
@@ -120,6 +121,17 @@ pub(crate) enum Failure {
     Reported { count: usize },
     #[error("standard output: {0}")]
     Output(#[from] std::io::Error),
+    #[error("the tasks were frozen, and nobody decided what becomes of them; they run on")]
+    Undecided,
+    #[error("{}: the report cannot be written: {source}", path.display())]
+    Report {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("the report: {0}")]
+    ReportPlace(Box<WriteError>),
+    #[error("{}: the report would be written over a file that the command reads or writes", path.display())]
+    ReportOver { path: PathBuf },
 }
 
 impl From<LookupError> for Failure {
@@ -162,8 +174,8 @@ impl Failure {
             Failure::Findings { .. } | Failure::Reported { .. } | Failure::NotThawable(_) => {
                 exit::FINDINGS
             }
-            Failure::Thaw(ThawError::Obstacles { .. }) => exit::FINDINGS,
-            Failure::Thaw(ThawError::Make { .. }) => exit::FAULT,
+            Failure::Thaw(ThawError::Obstacles { .. }) | Failure::Terminal { .. } => exit::FINDINGS,
+            Failure::Thaw(ThawError::Make { .. }) | Failure::Undecided => exit::FAULT,
             _ if self.refused().is_some() => exit::FINDINGS,
             Failure::Registry(_) | Failure::Tasks(TasksError::Field(FieldError::Path { .. })) => {
                 exit::FAULT
@@ -184,8 +196,53 @@ impl Failure {
         }
     }
 
-    fn advice(&self) -> Option<String> {
+    /// What it found that is not carried.
+    pub(crate) fn told(&self) -> Vec<Told> {
+        match self {
+            Failure::Convert(ConvertError::Refused(findings)) => {
+                findings.iter().map(Told::converted).collect()
+            }
+            Failure::Thaw(ThawError::Obstacles { all, .. }) | Failure::NotThawable(all) => {
+                all.iter().map(Told::obstacle).collect()
+            }
+            Failure::Terminal { name } => vec![Told {
+                severity: Severity::Refused,
+                code: Code::TerminalBoot,
+                tasks: Vec::new(),
+                object: Some(format!("terminal {name}")),
+                field: None,
+                text: format!(
+                    "the controlling terminal {name}, which ends when the machine is booted, cannot be \
+                     carried"
+                ),
+                advice: Some(
+                    "start them with setsid, with their input and output in files".to_owned(),
+                ),
+            }],
+            _ => self
+                .refused()
+                .unwrap_or_default()
+                .iter()
+                .map(Told::frozen)
+                .collect(),
+        }
+    }
+
+    /// What it is, without what it found.
+    pub(crate) fn text(&self) -> String {
+        match self.refused() {
+            Some(findings) => format!(
+                "{} be saved; no image was written",
+                things(findings.len(), "cannot", "cannot")
+            ),
+            None => self.to_string(),
+        }
+    }
+
+    /// What the user can do about it; for what it found see [`Failure::told`].
+    pub(crate) fn advice(&self) -> Option<String> {
         Some(match self {
+            _ if self.refused().is_some() => return None,
             Failure::Convert(error) => error.advice().to_owned(),
             Failure::Image(error) => error.advice().to_owned(),
             Failure::Freeze(error) => error.advice(),
@@ -206,9 +263,6 @@ impl Failure {
                 frozen.display()
             ),
             Failure::Path { .. } => String::from("name a folder that can be written to"),
-            Failure::Terminal { .. } => {
-                String::from("start them with setsid, with their input and output in files")
-            }
             Failure::NotThawed { image } => format!(
                 "thaw it with `kconv thaw {}`, or remove it",
                 image.display()
@@ -249,7 +303,16 @@ impl Failure {
             Failure::NoRule { .. } => String::from(
                 "fields are named by saved type and path; `kconv inspect IMAGE --type TYPE` shows them",
             ),
-            Failure::Findings { .. } | Failure::Reported { .. } | Failure::Output(_) => {
+            Failure::Undecided => String::from("this is a fault of kconv; please report it"),
+            Failure::Report { .. } => String::from(
+                "see why the disk does not take it; without --report nothing is written",
+            ),
+            Failure::ReportPlace(error) => error.advice().to_owned(),
+            Failure::ReportOver { .. } => String::from("name another file with --report"),
+            Failure::Terminal { .. }
+            | Failure::Findings { .. }
+            | Failure::Reported { .. }
+            | Failure::Output(_) => {
                 return None;
             }
         })
@@ -268,30 +331,8 @@ impl Failure {
 
     fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
         let (error, advice) = (style::ERROR, style::ADVICE);
-        if let Failure::Convert(ConvertError::Refused(findings)) = self {
-            for finding in findings {
-                writeln!(out, "{error}refused{error:#}: {finding}")?;
-                writeln!(out, "  {advice}= {}{advice:#}", finding.advice())?;
-            }
-        }
-        if let Some(findings) = self.refused() {
-            for finding in findings {
-                writeln!(out, "{error}refused{error:#}: {finding}")?;
-                writeln!(out, "  {advice}= {}{advice:#}", finding.advice())?;
-            }
-            let things = things(findings.len(), "cannot", "cannot");
-            return writeln!(
-                out,
-                "{error}error{error:#}: {things} be saved; no image was written"
-            );
-        }
-        if let Failure::Thaw(ThawError::Obstacles { all: obstacles, .. })
-        | Failure::NotThawable(obstacles) = self
-        {
-            for obstacle in obstacles {
-                writeln!(out, "{error}obstacle{error:#}: {obstacle}")?;
-                writeln!(out, "  {advice}= {}{advice:#}", obstacle.advice)?;
-            }
+        for told in self.told() {
+            told.write(out)?;
         }
         if let Failure::Findings { findings, .. } = self {
             for finding in findings {
@@ -301,7 +342,7 @@ impl Failure {
         if let Failure::Reported { .. } = self {
             return Ok(());
         }
-        writeln!(out, "{error}error{error:#}: {self}")?;
+        writeln!(out, "{error}error{error:#}: {}", self.text())?;
         match self.advice() {
             Some(text) => writeln!(out, "  {advice}= {text}{advice:#}"),
             None => Ok(()),
@@ -359,6 +400,7 @@ mod tests {
             comm: "a\nb".to_owned(),
         };
         Obstacle {
+            code: Code::FileMissing,
             of: ObstacleOf::Machine,
             tasks: pids.iter().map(task).collect(),
             resource: "directory /srv".to_owned(),
@@ -379,8 +421,8 @@ mod tests {
             Failure::Thaw(ThawError::Obstacles { all, apart })
         };
         let told = "obstacle: task 5 (a\\nb), task 9 (a\\nb), task 11 (a\\nb) and 2 more: directory \
-                    /srv: found nothing, expected a directory\n  = put it there\nerror: one thing is in \
-                    the way; nothing was made\n";
+                    /srv: found nothing, expected a directory [file.missing]\n  = put it there\nerror: one \
+                    thing is in the way; nothing was made\n";
         let failure = refused(Some(apart));
         assert_eq!(failure.exit_code(), exit::FINDINGS);
         let advice = "  = `kconv thaw --except 5,9` makes the other 3 processes\n";
@@ -398,6 +440,17 @@ mod tests {
         assert!(
             told.ends_with("error: 2 things are in the way of a thaw\n"),
             "{told}"
+        );
+
+        let failure = Failure::Terminal {
+            name: "pts0".to_owned(),
+        };
+        assert_eq!(failure.exit_code(), exit::FINDINGS);
+        assert_eq!(
+            printed(&failure),
+            "refused: the controlling terminal pts0, which ends when the machine is booted, cannot be \
+             carried [terminal.boot]\n  = start them with setsid, with their input and output in \
+             files\nerror: one thing cannot be carried over a boot; the processes run on\n"
         );
 
         let failure = Failure::Thaw(ThawError::Choice(ChoiceError::Nothing));

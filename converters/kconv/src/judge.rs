@@ -2,10 +2,13 @@
 //! upgrade of the kernel that it leads to, and by a preflight.
 
 use crate::failure::Failure;
+use crate::told::Told;
+use kconv_codes::Code;
 use kconv_freeze::{Judgement, NOT_CARRIED, Unjudged};
 use kconv_image::Image;
 use kconv_runtime::convert::{Converted, Job, convert_without_pages};
 use kconv_runtime::error::ConvertError;
+use kconv_runtime::report::Report;
 use kconv_thaw::{Judged, Obstacle, ObstacleOf, ThawError};
 use kernel_structs::layout::Layout;
 
@@ -15,6 +18,8 @@ pub(crate) struct Kept {
     failure: Option<Failure>,
     /// What this machine, as it is, would lack for a thaw.
     pub(crate) lacking: Vec<Obstacle>,
+    /// What the conversion says that the image was judged behind.
+    pub(crate) conversion: Option<Report>,
 }
 
 impl Kept {
@@ -39,12 +44,18 @@ impl Kept {
         layout: &Layout,
     ) -> Result<Vec<Judgement>, Unjudged> {
         let found = match converted(image, job, layout) {
-            Ok((_, obstacles)) => Ok(judgements(obstacles)),
+            Ok((converted, obstacles)) => {
+                self.conversion = Some(converted.report);
+                Ok(judgements(obstacles))
+            }
             Err(Failure::Convert(ConvertError::Refused(findings))) => Ok(findings
                 .iter()
                 .map(|finding| Judgement {
-                    tasks: Vec::new(),
-                    text: finding.to_string(),
+                    code: finding.problem.code(),
+                    tasks: finding.task.iter().cloned().collect(),
+                    object: finding.object.clone(),
+                    field: Some(finding.field.clone()),
+                    text: finding.text(),
                     advice: finding.advice().to_owned(),
                     is_unclear: false,
                 })
@@ -97,6 +108,16 @@ pub(crate) fn memory(image: &Image, job: &Job, layout: &Layout) -> Result<Vec<Ob
     }
 }
 
+/// What a thaw of an image, whose objects lie as `layout` says, does not make as it was.
+pub(crate) fn dropped(image: &Image, layout: &Layout) -> Result<Vec<Told>, Failure> {
+    let judged = Judged::new(image, layout)?;
+    let dropped = judged.dropped();
+    let dropped = dropped.iter();
+    Ok(dropped
+        .map(|one| Told::dropped(one, |tid| judged.task(tid)))
+        .collect())
+}
+
 /// Whether a conversion is to another kernel than that of the image.
 fn leads_elsewhere(image: &Image, job: &Job) -> bool {
     job.target.release != image.head().identity.kernel.release
@@ -109,6 +130,7 @@ fn obstacles(
 ) -> Result<Vec<Obstacle>, Failure> {
     let mut obstacles = match judged {
         Err(ThawError::Decode(error)) => vec![Obstacle {
+            code: Code::ImageState,
             of: ObstacleOf::Objects,
             tasks: Vec::new(),
             resource: "the image".to_owned(),
@@ -126,10 +148,37 @@ fn judgements(obstacles: Vec<Obstacle>) -> Vec<Judgement> {
     obstacles
         .into_iter()
         .map(|obstacle| Judgement {
-            tasks: obstacle.tasks.iter().map(|task| task.pid).collect(),
-            text: obstacle.to_string(),
+            code: obstacle.code,
+            text: obstacle.text(),
+            tasks: obstacle.tasks,
+            object: obstacle.resource,
+            field: None,
             advice: obstacle.advice.to_owned(),
             is_unclear: obstacle.of == ObstacleOf::Objects,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use kernel_structs::releases::Registry;
+    use std::path::Path;
+
+    /// What is said of every thaw is not said where there is none.
+    #[test]
+    fn nothing_is_dropped_by_a_thaw_of_a_family_that_is_not_thawed() {
+        let image = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../tests/images/2.4.36-i386-up.img"
+        );
+        let image = Image::open(Path::new(image)).unwrap();
+        let registry = Registry::builtin().unwrap();
+        let release = registry.release("2.4.36-up", None, None).unwrap();
+        let layout = registry.layout(&release.layout).unwrap();
+        let dropped = dropped(&image, &layout).unwrap();
+        assert!(dropped.is_empty(), "{dropped:?}");
+    }
 }

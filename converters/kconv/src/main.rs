@@ -3,18 +3,20 @@
 
 mod arguments;
 mod commands;
+mod exit;
 mod failure;
 mod inspect;
 mod judge;
 mod releases;
+mod report;
 mod soundness;
 mod standalone;
 mod style;
+mod told;
 
 use arguments::{Arguments, Command};
 use clap::{CommandFactory, Parser};
 use failure::Failure;
-use standalone::exit;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

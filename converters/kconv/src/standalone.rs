@@ -1,41 +1,16 @@
 //! A stand-alone converter, such as `convert-2.4.36.8-2.4.36.9`: this program by the name of one
 //! step.
 
+use crate::exit;
+use crate::failure::Failure;
+use crate::report::Account;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use kconv_image::{Image, KernelId};
 use kconv_runtime::convert::{Job, convert};
-use kconv_runtime::error::ConvertError;
-use kconv_runtime::report::Report;
 use kconv_runtime::table::Converter;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-
-/// Exit codes, everywhere the same.
-pub(crate) mod exit {
-    /// All is well.
-    pub(crate) const CLEAN: u8 = 0;
-    /// Findings: loss refused, verification failed, undecided fields.
-    pub(crate) const FINDINGS: u8 = 1;
-    /// Wrong usage or unreadable input.
-    pub(crate) const USAGE: u8 = 2;
-    /// A fault of ours.
-    pub(crate) const FAULT: u8 = 3;
-}
-
-/// The exit code for a conversion that ended in `error`.
-pub(crate) fn exit_code(error: &ConvertError) -> u8 {
-    match error {
-        ConvertError::Refused(_) => exit::FINDINGS,
-        ConvertError::WrongKernel { .. }
-        | ConvertError::WrongMachine { .. }
-        | ConvertError::Placement(_)
-        | ConvertError::Image(_)
-        | ConvertError::Write(_)
-        | ConvertError::Report { .. } => exit::USAGE,
-        ConvertError::ReadBack { .. } | ConvertError::Fault(_) => exit::FAULT,
-    }
-}
 
 #[derive(Parser)]
 #[command(
@@ -48,7 +23,7 @@ struct Arguments {
     /// Where to write the result [default: the image's name with the new release before its end]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Write the whole account as JSON
+    /// Write what is not carried, and what was done, as JSON; also if the converter refuses
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Say nothing unless something is wrong
@@ -74,16 +49,21 @@ pub(crate) fn main(name: &str, converters: &[&'static Converter]) -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
     };
-    match run(first, converters, &arguments) {
+    let report = arguments.report.as_deref();
+    let ended = Account::begin("convert", report, &[&arguments.image]).and_then(|mut account| {
+        let converted = run(first, converters, &arguments, &mut account);
+        account.close(converted)
+    });
+    match ended {
         Ok(summary) => {
             if !arguments.quiet {
                 let _ = writeln!(std::io::stdout(), "{summary}");
             }
             ExitCode::from(exit::CLEAN)
         }
-        Err(error) => {
-            let _ = report_error(&error);
-            ExitCode::from(exit_code(&error))
+        Err(failure) => {
+            failure.print();
+            ExitCode::from(failure.exit_code())
         }
     }
 }
@@ -92,7 +72,8 @@ fn run(
     first: &'static Converter,
     converters: &[&'static Converter],
     arguments: &Arguments,
-) -> Result<String, ConvertError> {
+    account: &mut Account,
+) -> Result<String, Failure> {
     let image = Image::open(&arguments.image)?;
     let identity = &image.head().identity;
     let of_image = converters
@@ -106,20 +87,20 @@ fn run(
         fingerprint: converter.to.fingerprint,
         build_id: Vec::new(),
     };
+    account.kernels = [&identity.kernel, &target].map(|kernel| Some(kernel.release.clone()));
     let output = arguments
         .output
         .clone()
         .unwrap_or_else(|| default_output(&arguments.image, &target.release));
+    account.keeps(&[&output])?;
+    account.image = Some(output.clone());
     let job = Job {
         chain: vec![converter],
         target,
         tool: converter.tool.to_owned(),
     };
     let report = convert(&image, &job, Some(&output), &mut |_, _| ())?.report;
-    if let Some(path) = &arguments.report {
-        write_report(&report, path)?;
-    }
-    Ok(format!(
+    let said = format!(
         "{} -> {}: {} tasks, {} objects, {} values kept for the way back; wrote {}",
         report.from,
         report.to,
@@ -131,7 +112,9 @@ fn run(
             .sum::<u64>(),
         report.kept,
         output.display(),
-    ))
+    );
+    account.converted(report);
+    Ok(said)
 }
 
 /// The image's own name with the release it is converted to before its ending, beside it.
@@ -142,32 +125,4 @@ pub(crate) fn default_output(image: &std::path::Path, release: &str) -> PathBuf 
         None => format!("{stem}.{release}"),
     };
     image.with_file_name(name)
-}
-
-/// Writes `report` as JSON.
-///
-/// # Errors
-/// If the file cannot be written.
-pub(crate) fn write_report(report: &Report, path: &std::path::Path) -> Result<(), ConvertError> {
-    let write = || -> std::io::Result<()> {
-        let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
-        serde_json::to_writer_pretty(&mut file, report)?;
-        file.write_all(b"\n")?;
-        file.flush()
-    };
-    write().map_err(|error| ConvertError::Report {
-        path: path.to_owned(),
-        error,
-    })
-}
-
-fn report_error(error: &ConvertError) -> std::io::Result<()> {
-    let mut stderr = std::io::stderr().lock();
-    if let ConvertError::Refused(findings) = error {
-        for finding in findings {
-            writeln!(stderr, "{finding}\n  = {}", finding.advice())?;
-        }
-    }
-    writeln!(stderr, "error: {error}")?;
-    writeln!(stderr, "  = {}", error.advice())
 }

@@ -12,6 +12,7 @@ use crate::finding::{Finding, Problem};
 use crate::flags::Flags;
 use crate::placement::{Map, Placed};
 use crate::scalar::{Scalar, Widen, address};
+use kconv_image::TaskName;
 use kconv_image::model::{Fingerprint, ObjectId, Remainder, Slot, Symbol};
 use kconv_rules::{Bits, RuleKind, StepRules, reason_of};
 use kernel_structs_bits::Bytes;
@@ -35,8 +36,8 @@ pub struct Context<'a> {
 /// What a conversion of one object may ask about the others: how findings name them, what is in
 /// them, and what becomes of it.
 pub trait Namer {
-    /// A task, such as `task 7 (alpha)`, by any object that belongs to it.
-    fn task(&self, object: ObjectId) -> String;
+    /// A task, by any object that belongs to it.
+    fn task(&self, object: ObjectId) -> Option<TaskName>;
     /// An object: type and address.
     fn object(&self, object: ObjectId) -> String;
     /// Converts `old`, a value of the type that `object` has, in the context of that object.

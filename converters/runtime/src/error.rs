@@ -45,14 +45,6 @@ pub enum ConvertError {
     /// The result cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// The account of a conversion cannot be written.
-    #[error("{}: the report cannot be written: {error}", path.display())]
-    Report {
-        /// Where it was to go.
-        path: std::path::PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-    },
     /// What was read back is not what was written.
     #[error("the image written reads back differently: {what}")]
     ReadBack {
@@ -77,9 +69,6 @@ impl ConvertError {
             ConvertError::Refused(_) => "see each finding",
             ConvertError::Image(error) => error.advice(),
             ConvertError::Write(error) => error.advice(),
-            ConvertError::Report { .. } => {
-                "the image itself is converted and complete; name another file for the report"
-            }
             ConvertError::ReadBack { .. } => "check the disk and the memory of this machine",
             ConvertError::Fault(_) => "the image was not touched",
         }

@@ -1,16 +1,17 @@
 //! What stops a conversion, said so that somebody can act on it.
 
+use kconv_codes::Code;
+use kconv_image::{TaskName, TaskNames};
 use kconv_rules::RuleKind;
-use serde::Serialize;
 use std::fmt;
 
 /// A value that a conversion cannot carry.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// The converter that met it.
     pub converter: String,
-    /// The task the object belongs to, such as `task 7 (alpha)`.
-    pub task: String,
+    /// The task the object belongs to.
+    pub task: Option<TaskName>,
     /// The object: type and address.
     pub object: String,
     /// Path of the field from the object's type.
@@ -24,8 +25,7 @@ pub struct Finding {
 }
 
 /// Why a value cannot be carried.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
     /// An integer that the new field cannot hold.
     OutOfRange {
@@ -86,7 +86,41 @@ pub enum Problem {
     },
 }
 
+impl Problem {
+    /// What kind it is of.
+    pub fn code(&self) -> Code {
+        match self {
+            Problem::OutOfRange { .. } => Code::ValueRange,
+            Problem::NotSaved => Code::PointerUnsaved,
+            Problem::NoSuchPlace { .. } => Code::PointerPlace,
+            Problem::Unnamed => Code::PointerUnnamed,
+            Problem::NotInitial { .. } => Code::ValueLost,
+            Problem::NoSuchEnumerator => Code::ValueEnumerator,
+            Problem::NoSuchFlag { .. } => Code::ValueFlag,
+            Problem::Shared { .. } => Code::PartShared,
+            Problem::NotAPart { .. } => Code::PartType,
+            Problem::NoContainer => Code::PartContainer,
+            Problem::OtherContainer { .. } => Code::PartBack,
+            Problem::Refused { .. } => Code::ValueOverride,
+        }
+    }
+}
+
 impl Finding {
+    /// What it is, without the task.
+    pub fn text(&self) -> String {
+        let Finding {
+            object,
+            field,
+            value,
+            problem,
+            converter,
+            ..
+        } = self;
+        let rule = self.rule.name();
+        format!("{object}, {field}: {value} {problem} [rule {rule}, {converter}]")
+    }
+
     /// What the user or the maintainer can do about it.
     pub fn advice(&self) -> &'static str {
         match &self.problem {
@@ -167,16 +201,7 @@ impl fmt::Display for Problem {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: {}, {}: {} {} [rule {}, {}]",
-            self.task,
-            self.object,
-            self.field,
-            self.value,
-            self.problem,
-            self.rule.name(),
-            self.converter
-        )
+        let tasks = self.task.as_slice();
+        write!(f, "{}{}", TaskNames(tasks), self.text())
     }
 }

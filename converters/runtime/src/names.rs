@@ -34,7 +34,7 @@ impl Names {
                 continue;
             };
             let comm = comm.split(|byte| *byte == 0).next().unwrap_or_default();
-            let comm = comm.escape_ascii().to_string();
+            let comm = String::from_utf8_lossy(comm).into_owned();
             tasks.push((id, i32::from_le_bytes(*pid), comm));
         }
         Ok(Names { tasks })

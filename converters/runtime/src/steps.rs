@@ -12,7 +12,7 @@ use crate::placement::{Lengths, Map, PlacedTail};
 use crate::table::{ConvertFn, Converter};
 use kconv_image::{
     Head, Image, ImageError, KernelId, Object, ObjectId, Remainder, Slot, SlotTarget, Symbol,
-    SymbolId, TypeIx,
+    SymbolId, TaskName, TypeIx,
 };
 use kconv_rules::{Bits, StepRules};
 use std::cell::RefCell;
@@ -418,16 +418,17 @@ struct Objects<'a> {
 }
 
 impl Namer for Objects<'_> {
-    fn task(&self, object: ObjectId) -> String {
+    fn task(&self, object: ObjectId) -> Option<TaskName> {
         let owner = self.steps.maps[self.step].object(object).owner;
         let tasks = &self.steps.names.tasks;
-        match tasks.binary_search_by_key(&owner, |task| task.0) {
-            Ok(index) => {
-                let (_, pid, comm) = &tasks[index];
-                format!("task {pid} ({comm})")
+        let index = tasks.binary_search_by_key(&owner, |task| task.0);
+        index.ok().map(|index| {
+            let (_, pid, comm) = &tasks[index];
+            TaskName {
+                pid: i64::from(*pid),
+                comm: comm.clone(),
             }
-            Err(_) => String::from("no task"),
-        }
+        })
     }
 
     fn object(&self, object: ObjectId) -> String {

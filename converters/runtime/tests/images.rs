@@ -132,7 +132,7 @@ fn a_refused_value_stops_the_conversion_and_names_its_task() {
     let mut sample = Sample::of(A);
     sample.set(0, task::STRICT, 1);
     let [finding] = <[_; 1]>::try_from(findings(to_b(&sample.image()))).unwrap();
-    assert_eq!(finding.task, "task 7 (one)");
+    assert_eq!(finding.task.unwrap().to_string(), "task 7 (one)");
     assert_eq!(finding.object, "task at 0x1000");
     let problem = Problem::NotInitial {
         initial: String::from("0"),

@@ -4,7 +4,7 @@
 
 use kconv_image::{
     Clocks, Fingerprint, Head, Identity, KernelAddr, KernelId, Machine, Object, ObjectId,
-    Remainder, Slot, SlotTarget, Symbol, SymbolId, TypeIx,
+    Remainder, Slot, SlotTarget, Symbol, SymbolId, TaskName, TypeIx,
 };
 use kconv_runtime::at::At;
 use kconv_runtime::bits::{Bytes, I16, I32, U16, U32};
@@ -126,8 +126,11 @@ fn map() -> Map {
 struct Names(Vec<Symbol>);
 
 impl Namer for Names {
-    fn task(&self, _: ObjectId) -> String {
-        String::from("task 7")
+    fn task(&self, _: ObjectId) -> Option<TaskName> {
+        Some(TaskName {
+            pid: 7,
+            comm: String::new(),
+        })
     }
 
     fn object(&self, object: ObjectId) -> String {
@@ -187,7 +190,8 @@ fn kept<T>((value, outcome): (T, Outcome)) -> (T, Vec<Vec<u8>>) {
 fn refused<T>((_, outcome): (T, Outcome)) -> (RuleKind, String, Problem) {
     assert_eq!(outcome.remainder, []);
     let [finding] = <[_; 1]>::try_from(outcome.findings).unwrap();
-    assert_eq!((&*finding.task, &*finding.converter), ("task 7", "old-new"));
+    let task = finding.task.unwrap().to_string();
+    assert_eq!((&*task, &*finding.converter), ("task 7", "old-new"));
     (finding.rule, finding.value, finding.problem)
 }
 

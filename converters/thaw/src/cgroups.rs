@@ -2,6 +2,7 @@
 
 use crate::dropped::Dropped;
 use crate::plan::{Plan, Process};
+use kconv_codes::Code;
 use kconv_image::{Head, Resource, Value};
 use kconv_machine::{cgroup_limits, cgroup_root};
 use std::collections::BTreeMap;
@@ -80,6 +81,10 @@ pub(crate) fn dropped(plan: &Plan, head: &Head) -> Vec<Dropped> {
         let is = is.map(|root| cgroup_limits(root, was.path));
         let (what, instead) = differs(&was, is.as_ref())?;
         Some(Dropped {
+            code: match is {
+                Some(_) => Code::CgroupLimits,
+                None => Code::CgroupMissing,
+            },
             task: Some(process.pid),
             what,
             instead,

@@ -4,6 +4,7 @@ use crate::clocks::{Beat, ClockRule};
 use crate::filled::Filled;
 use crate::plan::{LockStyle, Plan, Thread, Timer};
 use crate::used::{Policy, users};
+use kconv_codes::Code;
 use kconv_image::{Escaped, Head, Resource, ResourceId};
 use kconv_machine::Line;
 use std::collections::BTreeSet;
@@ -12,6 +13,8 @@ use std::fmt;
 /// State that thawed tasks do not have as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dropped {
+    /// Its kind.
+    pub code: Code,
     /// The task; `None` if it is all of them.
     pub task: Option<i32>,
     /// What it had.
@@ -25,15 +28,23 @@ impl fmt::Display for Dropped {
         if let Some(task) = self.task {
             write!(f, "task {task}: ")?;
         }
-        write!(f, "{}: {}", self.what, self.instead)
+        f.write_str(&self.text())
+    }
+}
+
+impl Dropped {
+    /// What it is, without the task.
+    pub fn text(&self) -> String {
+        format!("{}: {}", self.what, self.instead)
     }
 }
 
 /// What is known to be dropped before anything is made.
 pub(crate) fn dropped(plan: &Plan, head: &Head, rule: ClockRule) -> Vec<Dropped> {
     let mut dropped = Vec::new();
-    let mut all = |what: &str, instead: &str| {
+    let mut all = |code, what: &str, instead: &str| {
         dropped.push(Dropped {
+            code,
             task: None,
             what: what.to_owned(),
             instead: instead.to_owned(),
@@ -41,19 +52,22 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, rule: ClockRule) -> Vec<Dropped>
     };
     // No system call sets them (kernel/fork.c: copy_process).
     all(
+        Code::TaskStartTime,
         "start times",
         "the moment of the thaw, on the clocks that the tasks have",
     );
     all(
+        Code::TaskAccounting,
         "CPU time used, faults, context switches and I/O, also of children that ended",
         "counted from 0",
     );
-    all("users who opened its files", "root");
+    all(Code::FdOpener, "users who opened its files", "root");
     if head.resources.iter().any(|one| one.kind == "keyring") {
-        all("keyrings", "those of kconv");
+        all(Code::KeyRing, "keyrings", "those of kconv");
     }
     if rule == ClockRule::Machine {
         all(
+            Code::ClockMachine,
             "CLOCK_MONOTONIC and CLOCK_BOOTTIME",
             "those of this machine; calls that wait are corrected, and a time that a program has \
              computed and kept is not",
@@ -62,6 +76,7 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, rule: ClockRule) -> Vec<Dropped>
     let in_common = Filled::by(plan, head).in_common;
     if in_common > 0 {
         dropped.push(Dropped {
+            code: Code::MmInCommon,
             task: None,
             what: "pages that processes have in common until one writes".to_owned(),
             instead: format!(
@@ -76,6 +91,7 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, rule: ClockRule) -> Vec<Dropped>
             && let Some(what) = of_contents(resource)
         {
             dropped.push(Dropped {
+                code: Code::FileContents,
                 task: tasks.first().copied(),
                 what,
                 instead: "those that it has on this machine, for a dump does not tell them"
@@ -88,6 +104,7 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, rule: ClockRule) -> Vec<Dropped>
             && had != has
         {
             dropped.push(Dropped {
+                code: Code::SignalStop,
                 task: Some(process.pid),
                 what: format!("stopped by signal {had}"),
                 instead: format!("stopped by signal {has}, for {had} would not stop it here"),
@@ -95,6 +112,7 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, rule: ClockRule) -> Vec<Dropped>
         }
         if process.has_old_group {
             dropped.push(Dropped {
+                code: Code::SessionOldGroup,
                 task: Some(process.pid),
                 what: "the process group of a terminal that it has lost".to_owned(),
                 instead: "none, which is not told of its end".to_owned(),
@@ -106,6 +124,7 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, rule: ClockRule) -> Vec<Dropped>
         let [_, session] = process.login;
         if session != u32::MAX {
             dropped.push(Dropped {
+                code: Code::TaskAuditSession,
                 task: Some(process.pid),
                 what: format!("number {session} of the auditor's session (sessionid)"),
                 instead: "one of this machine".to_owned(),
@@ -117,6 +136,7 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, rule: ClockRule) -> Vec<Dropped>
             .filter(|lock| lock.style == LockStyle::Flock);
         let others = flocks.filter(|lock| lock.pid != process.pid);
         dropped.extend(others.map(|lock| Dropped {
+            code: Code::FdLockOwner,
             task: Some(process.pid),
             what: format!("a lock that process {} set (flock)", lock.pid),
             instead: "set by this one, which has the file open as well".to_owned(),
@@ -138,6 +158,7 @@ fn of_slack(thread: &Thread) -> Option<Dropped> {
     const USUAL: u64 = 50_000;
     let [_, had] = thread.timer_slack;
     (had != USUAL && had != 0).then(|| Dropped {
+        code: Code::TaskTimerSlack,
         task: Some(thread.tid),
         what: format!("{had} ns as the timer slack that it had at first"),
         instead: "that of kconv".to_owned(),
@@ -157,6 +178,7 @@ fn of_contents(resource: &Resource) -> Option<String> {
 /// The settings of a line of the machine, which the boot made anew.
 fn of_line(pid: i32, resource: &Resource) -> Option<Dropped> {
     (Line::of_device(resource.text("rdev")?) == Line::OfMachine).then(|| Dropped {
+        code: Code::TerminalSettings,
         task: Some(pid),
         what: format!(
             "settings of the terminal {}",
@@ -174,6 +196,7 @@ fn of_timer(pid: i32, timer: &Timer) -> Option<Dropped> {
             timer.id
         );
         return Some(Dropped {
+            code: Code::TimerMissed,
             task: Some(pid),
             what,
             instead: "not counted by timer_getoverrun".to_owned(),
@@ -186,18 +209,21 @@ fn of_timer(pid: i32, timer: &Timer) -> Option<Dropped> {
 pub(crate) fn late(pid: i32, timer: &Timer, beat: &Beat) -> Option<Dropped> {
     let Timer { id, interval, .. } = timer;
     let missed = beat.missed;
-    let (what, instead) = match beat.kept {
+    let (code, what, instead) = match beat.kept {
         true if missed == 0 => return None,
         true => (
+            Code::TimerMissed,
             format!("timer {id}: {missed} expiries from before this machine was booted"),
             "not counted by timer_getoverrun".to_owned(),
         ),
         false => (
+            Code::TimerBeat,
             format!("timer {id}: its beat, and {missed} expiries"),
             format!("expires at once, and then every {interval} ns"),
         ),
     };
     Some(Dropped {
+        code,
         task: Some(pid),
         what,
         instead,
@@ -207,6 +233,7 @@ pub(crate) fn late(pid: i32, timer: &Timer, beat: &Beat) -> Option<Dropped> {
 /// That timer_getoverrun says less than it did.
 pub(crate) fn overrun(pid: i32, timer: &Timer) -> Dropped {
     Dropped {
+        code: Code::TimerOverrun,
         task: Some(pid),
         what: format!(
             "timer {}: timer_getoverrun, which said {}",

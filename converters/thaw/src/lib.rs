@@ -32,7 +32,7 @@ pub use obstacle::{Obstacle, ObstacleOf};
 pub use plan::{Choice, ChoiceError, LeftOut, Plan};
 pub use view::DecodeError;
 
-use kconv_image::{Head, Image, Machine, Verify};
+use kconv_image::{Head, Identity, Image, Machine, TaskName, Verify};
 use kconv_machine::{Identified, identify_running};
 use kernel_structs::layout::Layout;
 use plan::Unclear;
@@ -42,6 +42,11 @@ use std::time::Duration;
 
 /// The family of kernels that are thawed on.
 const FAMILY: &str = "linux-6";
+
+/// Whether images of a kernel are thawed at all.
+fn is_thawed(identity: &Identity) -> bool {
+    identity.family == FAMILY && identity.machine == Machine::X86_64
+}
 
 /// An image that is about to be thawed on the running kernel.
 pub struct Thaw {
@@ -76,7 +81,7 @@ impl Judged {
             head,
         };
         let identity = &judged.head.identity;
-        if identity.family == FAMILY && identity.machine == Machine::X86_64 {
+        if is_thawed(identity) {
             // Without clocks all else can be understood.
             let frozen = Frozen::of_image(&judged.head).unwrap_or_else(|error| {
                 judged.clocks = Some(error);
@@ -99,6 +104,21 @@ impl Judged {
     /// user memory it is asked if `pages` are the image with them.
     pub fn of_another_kernel(&self, pages: Option<&Image>) -> Vec<Obstacle> {
         obstacle::of_another_kernel(&self.plan, pages)
+    }
+
+    /// What a thaw by the default rule of clocks would not make as it was, whatever the machine; of an
+    /// image that is written, with its pages and contents.
+    pub fn dropped(&self) -> Vec<Dropped> {
+        let identity = &self.head.identity;
+        match is_thawed(identity) {
+            true => dropped::dropped(&self.plan, &self.head, ClockRule::default()),
+            false => Vec::new(),
+        }
+    }
+
+    /// The task of a number, as it is called.
+    pub fn task(&self, tid: i32) -> TaskName {
+        self.plan.name(tid)
     }
 
     /// What this machine, as it is now, would lack for a thaw when the tasks that were frozen are gone.
@@ -144,7 +164,7 @@ impl Thaw {
             return Err(error.into());
         }
         let identity = &image.head().identity;
-        if identity.family != FAMILY || identity.machine != Machine::X86_64 {
+        if !is_thawed(identity) {
             return Err(ThawError::Family {
                 family: identity.family.clone(),
                 machine: identity.machine.name(),
@@ -193,9 +213,20 @@ impl Thaw {
         Ok(self)
     }
 
+    /// The releases that the image was frozen on and is of.
+    pub fn releases(&self) -> [&str; 2] {
+        let identity = &self.image.head().identity;
+        [&identity.origin.release, &identity.kernel.release]
+    }
+
     /// What is to be made.
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// The task of a number, as it is called.
+    pub fn task(&self, tid: i32) -> TaskName {
+        self.plan.name(tid)
     }
 
     /// The processes that were not chosen.

@@ -21,6 +21,7 @@ use crate::cgroups::frozen;
 use crate::clocks::ClockRule;
 use crate::plan::Plan;
 use found::Obstacles;
+use kconv_codes::Code;
 use kconv_image::{Escaped, Head, Image};
 
 /// All that `plan`, made of this image, lacks on this machine, with clocks of that rule.
@@ -62,6 +63,7 @@ fn frozen_cgroups(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
         if let Some(folder) = frozen(process, head) {
             let cgroup = folder.display().to_string();
             found.add(
+                Code::CgroupFrozen,
                 Some(process.pid),
                 format!("cgroup {}", Escaped(&cgroup)),
                 "frozen",

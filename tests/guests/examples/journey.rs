@@ -62,7 +62,8 @@ fn journey() -> Result<bool, Box<dyn std::error::Error>> {
     }
     std::thread::sleep(Duration::from_secs(1));
     let upgrade = format!(
-        "kconv upgrade --kernel /tmp/vmlinuz --initrd /tmp/initrd --image /disk/upgrade.img {}",
+        "kconv upgrade --kernel /tmp/vmlinuz --initrd /tmp/initrd --image /disk/upgrade.img \
+         --report /disk/report.json {}",
         pids.join(" ")
     );
     guest.start(&upgrade, "/disk/upgrade.log")?;
@@ -73,12 +74,20 @@ fn journey() -> Result<bool, Box<dyn std::error::Error>> {
     }
     mount(&mut guest)?;
     steps.done(&format!("upgraded to {}", guest.release()));
-    println!("{}", indented(&guest.run("head -n 12 /disk/upgrade.log")?));
+    let told = guest.run("cat /disk/upgrade.log")?;
+    println!("{}", indented(&told));
+    let report: serde_json::Value = serde_json::from_slice(&guest.get("/disk/report.json")?)?;
+    let mut right = report["outcome"] == "done" && report["figures"]["tasks"] == 2;
+    right &= (5..=8).contains(&told.lines().count());
+    steps.done(&format!(
+        "the account has {} lines, and the report {} findings",
+        told.lines().count(),
+        report["findings"].as_array().map_or(0, Vec::len)
+    ));
     let thawed = guest.run("kconv thaw /disk/upgrade.img")?;
     steps.done("thawed");
     println!("{}", indented(&thawed));
 
-    let mut right = true;
     for ((program, output), pid) in PROGRAMS.into_iter().zip(&pids) {
         guest.attempt(
             &format!("while [ -d /proc/{pid}/fd ]; do usleep 10000; done"),

@@ -4,6 +4,7 @@ use super::{Linux6, not_carried};
 use crate::error::{Fault, Flaw};
 use crate::memory::View;
 use crate::source::Standing;
+use kconv_codes::Code;
 use kconv_image::KernelAddr;
 use kernel_structs_bits::little_endian;
 
@@ -11,24 +12,27 @@ use kernel_structs_bits::little_endian;
 const UNCONFINED: &str = "unconfined";
 
 /// What of `standing` cannot be given to a task by the thaw.
-fn confined_by(standing: &Standing) -> Vec<String> {
+fn confined_by(standing: &Standing) -> Vec<(Code, String)> {
     let mut all = Vec::new();
     if let Some(label) = &standing.label
         && label != UNCONFINED
     {
-        all.push(format!("the label {label} of a security module"));
+        let what = format!("the label {label} of a security module");
+        all.push((Code::TaskLabel, what));
     }
     if let Some(label) = &standing.label_of_execve {
-        all.push(format!(
-            "the label {label} of a security module, for the next program,"
-        ));
+        let what = format!("the label {label} of a security module, for the next program,");
+        all.push((Code::TaskLabel, what));
     }
     // One with a name alone limits nothing (cgroups(7)).
     let hierarchies = standing.cgroups.iter().filter(|one| {
         let (controllers, path) = one.split_once(':').unwrap_or_default();
         !controllers.is_empty() && !controllers.starts_with("name=") && path != "/"
     });
-    all.extend(hierarchies.map(|one| format!("the cgroup {one} of version 1")));
+    all.extend(hierarchies.map(|one| {
+        let what = format!("the cgroup {one} of version 1");
+        (Code::CgroupVersion1, what)
+    }));
     all
 }
 
@@ -45,20 +49,24 @@ impl Linux6<'_> {
         }
         let (process, thread) = (view.signed("tgid")?, view.signed("pid")?);
         if let Some(standing) = self.walked.memory.source.standing(process, thread) {
-            for what in confined_by(&standing) {
-                refuse(task, "cred", not_carried(what));
+            for (code, what) in confined_by(&standing) {
+                refuse(task, "cred", not_carried(code, what));
             }
         }
         if let Some(cred) = view.pointer("cred")?
             && self.has_landlock_domain(cred)?
         {
-            refuse(task, "cred", not_carried("a sandbox of Landlock"));
+            refuse(
+                task,
+                "cred",
+                not_carried(Code::TaskLandlock, "a sandbox of Landlock"),
+            );
         }
         if let Some(leader) = view.pointer("group_leader")? {
             let leader = self.walked.memory.read("task_struct", leader)?;
             if self.cgroup_of(&leader)? != self.cgroup_of(view)? {
                 let what = "a cgroup of a thread that is not that of its process";
-                refuse(task, "cgroups", not_carried(what));
+                refuse(task, "cgroups", not_carried(Code::CgroupThread, what));
             }
         }
         Ok(())
@@ -110,9 +118,16 @@ mod tests {
         assert!(confined_by(&standing(Some("unconfined"), &[])).is_empty());
         let found = confined_by(&standing(Some("dhclient (enforce)"), &["cpu,cpuacct:/a"]));
         let expected = [
-            "the label dhclient (enforce) of a security module",
-            "the cgroup cpu,cpuacct:/a of version 1",
+            (
+                Code::TaskLabel,
+                "the label dhclient (enforce) of a security module",
+            ),
+            (
+                Code::CgroupVersion1,
+                "the cgroup cpu,cpuacct:/a of version 1",
+            ),
         ];
+        let expected = expected.map(|(code, what)| (code, what.to_owned()));
         assert_eq!(found, expected);
     }
 }

@@ -5,6 +5,7 @@ use crate::error::{Fault, Flaw};
 use crate::family::Reference;
 use crate::memory::{View, readable};
 use crate::resources::Attributes;
+use kconv_codes::Code;
 use kconv_image::{Escaped, KernelAddr, Resource, Value};
 use kconv_machine::Line;
 
@@ -145,10 +146,13 @@ impl Linux6<'_> {
                 self.pipe(&inode, &mut attributes)?;
                 return Ok(attributes.resource("pipe", dentry));
             }
-            ("socket", _) => return Err(not_carried(self.socket(&inode)?)),
+            ("socket", _) => {
+                let (code, what) = self.socket(&inode)?;
+                return Err(not_carried(code, what));
+            }
             (_, "anon_inodefs") => {
                 let name = Escaped(location.path.trim_start_matches('/'));
-                return Err(not_carried(format!("anon_inode:{name}")));
+                return Err(not_carried(Code::FdAnonymous, format!("anon_inode:{name}")));
             }
             (_, "tmpfs") if location.internal && location.path.ends_with("dev/zero") => {
                 self.inode(&inode, &mut attributes)?;
@@ -162,36 +166,35 @@ impl Linux6<'_> {
             }
             _ if location.internal => {
                 let path = Escaped(&location.path);
-                return Err(not_carried(format!(
-                    "{path} of {file_system}, which has no path"
-                )));
+                let what = format!("{path} of {file_system}, which has no path");
+                return Err(not_carried(Code::FdNoPath, what));
             }
             _ if location.deleted => {
-                return Err(not_carried(format!(
-                    "{}, which was unlinked while it was open",
-                    Escaped(&location.path)
-                )));
+                let path = Escaped(&location.path);
+                let what = format!("{path}, which was unlinked while it was open");
+                return Err(not_carried(Code::FdUnlinked, what));
             }
             _ if !location.is_text => {
                 let path = Escaped(&location.path);
-                return Err(not_carried(format!("{path}, a name that is not UTF-8,")));
+                let what = format!("{path}, a name that is not UTF-8,");
+                return Err(not_carried(Code::FdName, what));
             }
             ("character device", _) if Line::of(inode.unsigned("i_rdev")?) == Line::Master => {
-                return Err(not_carried(format!(
-                    "the master of a pseudo-terminal ({})",
-                    Escaped(&location.path)
-                )));
+                let path = Escaped(&location.path);
+                let what = format!("the master of a pseudo-terminal ({path})");
+                return Err(not_carried(Code::TerminalMaster, what));
             }
             ("character device", _) if !is_plain_device(inode.unsigned("i_rdev")?) => {
                 let number = device(inode.unsigned("i_rdev")?);
                 let path = Escaped(&location.path);
-                return Err(not_carried(format!("the device {path} ({number})")));
+                let what = format!("the device {path} ({number})");
+                return Err(not_carried(Code::FdDevice, what));
             }
             _ => {}
         }
         let id = self.mount_of(mount)?.unsigned("mnt_id")?;
         if let Some(other) = self.elsewhere(&location.path, id) {
-            return Err(not_carried(other));
+            return Err(not_carried(Code::FdCovered, other));
         }
         attributes.text("path", location.path);
         attributes.text("type", kind);
@@ -281,7 +284,7 @@ impl Linux6<'_> {
     }
 
     /// What a socket is, in words (`net/socket.c`: SOCKET_I; `include/linux/socket.h`: AF_*).
-    fn socket(&self, inode: &View<'_>) -> Result<String, Fault> {
+    fn socket(&self, inode: &View<'_>) -> Result<(Code, String), Fault> {
         let memory = self.walked.memory;
         // struct socket_alloc has the socket before the inode, which is aligned to a word.
         let id = memory.find("socket")?;
@@ -290,13 +293,16 @@ impl Linux6<'_> {
         let number = inode.unsigned("i_ino")?;
         let family = memory.read("socket", socket).and_then(|socket| {
             let sock = required(&socket, "socket", "sk")?;
-            memory
-                .read("sock", sock)?
-                .unsigned("__sk_common.skc_family")
+            let sock = memory.read("sock", sock)?;
+            let protocol = sock.unsigned("sk_protocol")?;
+            Ok((sock.unsigned("__sk_common.skc_family")?, protocol))
         });
         Ok(match family {
-            Ok(family) => format!("a socket ({}, inode {number})", address_family(family)),
-            Err(_) => format!("a socket (inode {number})"),
+            Ok((family, protocol)) => (
+                kind_of_socket(family, protocol),
+                format!("a socket ({}, inode {number})", address_family(family)),
+            ),
+            Err(_) => (Code::FdSocketOther, format!("a socket (inode {number})")),
         })
     }
 
@@ -338,6 +344,19 @@ pub(super) fn file_type(mode: u64) -> &'static str {
     }
 }
 
+/// What a socket is, by its family (`include/linux/socket.h`) and protocol
+/// (`include/uapi/linux/in.h`).
+fn kind_of_socket(family: u64, protocol: u64) -> Code {
+    match (family, protocol) {
+        (1, _) => Code::FdSocketUnix,
+        (2 | 10, 6) => Code::FdSocketTcp,
+        (2 | 10, 17) => Code::FdSocketUdp,
+        (2 | 10, _) => Code::FdSocketInet,
+        (16, _) => Code::FdSocketNetlink,
+        _ => Code::FdSocketOther,
+    }
+}
+
 fn address_family(number: u64) -> String {
     let name = match number {
         1 => "unix",
@@ -350,4 +369,29 @@ fn address_family(number: u64) -> String {
         _ => return format!("family {number}"),
     };
     name.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kind_of_socket;
+    use kconv_codes::Code;
+
+    #[test]
+    fn a_socket_is_told_by_family_and_protocol() {
+        for (family, protocol, code) in [
+            (1, 0, Code::FdSocketUnix),
+            (2, 6, Code::FdSocketTcp),
+            (10, 6, Code::FdSocketTcp),
+            (2, 17, Code::FdSocketUdp),
+            (2, 1, Code::FdSocketInet),
+            (16, 6, Code::FdSocketNetlink),
+            (17, 6, Code::FdSocketOther),
+        ] {
+            assert_eq!(
+                kind_of_socket(family, protocol),
+                code,
+                "{family} {protocol}"
+            );
+        }
+    }
 }

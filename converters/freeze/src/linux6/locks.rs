@@ -5,6 +5,7 @@ use crate::error::Flaw;
 use crate::family::{Family, Reference};
 use crate::memory::View;
 use crate::resources::Attributes;
+use kconv_codes::Code;
 use kconv_image::{KernelAddr, Value};
 
 impl Linux6<'_> {
@@ -30,7 +31,7 @@ impl Linux6<'_> {
         }
         match self.locks(&context, "flc_lease")?.is_empty() {
             true => Ok(()),
-            false => Err(not_carried("a lease on a file")),
+            false => Err(not_carried(Code::FdLease, "a lease on a file")),
         }
     }
 

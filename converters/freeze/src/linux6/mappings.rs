@@ -7,6 +7,7 @@ use crate::memory::View;
 use crate::resources::Attributes;
 use crate::source::{Content, Mapping};
 use crate::walk::Walked;
+use kconv_codes::Code;
 use kconv_image::{KernelAddr, PAGE_SIZE, UserAddr, Value};
 use std::collections::BTreeMap;
 
@@ -204,31 +205,33 @@ impl Linux6<'_> {
         let keys = view.unsigned("context.pkey_allocation_map")?;
         if !keeps_key(keys, view.signed("context.execute_only_pkey")?) {
             flaws.push(not_carried(
+                Code::MmProtectionKey,
                 "memory that may only be executed, beside protection keys that were given back,",
             ));
         }
         if view.unsigned("def_flags")? & VM_LOCKED != 0 {
             flaws.push(not_carried(
+                Code::MmLockFuture,
                 "locking of all memory that will be mapped (mlockall, MCL_FUTURE)",
             ));
         }
         for vma in self.vmas(mm)? {
             let flags = vma.unsigned("vm_flags")?;
             let (start, end) = (vma.unsigned("vm_start")?, vma.unsigned("vm_end")?);
-            let mut refuse = |what: &str| {
-                flaws.push(not_carried(format!("{what} at {start:#x}-{end:#x}")));
+            let mut refuse = |code, what: &str| {
+                flaws.push(not_carried(code, format!("{what} at {start:#x}-{end:#x}")));
             };
             if self.special(&vma)?.is_some() {
                 continue;
             }
             if flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP) != 0 {
-                refuse("a mapping of a device");
+                refuse(Code::MmDevice, "a mapping of a device");
             }
             if flags & VM_HUGETLB != 0 {
-                refuse("a mapping of hugetlbfs");
+                refuse(Code::MmHugetlb, "a mapping of hugetlbfs");
             }
             if flags & VM_LOCKED != 0 {
-                refuse("memory locked with mlock");
+                refuse(Code::MmLocked, "memory locked with mlock");
             }
         }
         Ok(flaws)

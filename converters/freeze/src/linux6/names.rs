@@ -3,6 +3,7 @@
 use super::{Linux6, not_carried, object_id, required};
 use crate::error::{Fault, Flaw};
 use crate::resources::Attributes;
+use kconv_codes::Code;
 use kconv_image::{KernelAddr, Resource, Value};
 
 /// The most directories down to a cgroup, and the longest of their names (`NAME_MAX`).
@@ -54,9 +55,10 @@ impl Linux6<'_> {
                 let seconds = namespace.signed(&format!("offsets.{clock}.tv_sec"))?;
                 let rest = namespace.signed(&format!("offsets.{clock}.tv_nsec"))?;
                 let offset = offset(seconds, rest).ok_or_else(|| {
-                    not_carried(format!(
+                    let what = format!(
                         "a time namespace whose {clock} is {seconds} s ahead of the machine's"
-                    ))
+                    );
+                    not_carried(Code::NamespaceTimeOffset, what)
                 })?;
                 attributes.signed(&format!("{clock}-offset-nanoseconds"), offset);
             }
@@ -76,12 +78,13 @@ impl Linux6<'_> {
             let own = view.unsigned("time_ns")?;
             if view.unsigned("time_ns_for_children")? != own {
                 let what = "a time namespace that only the next child will be in";
-                refuse(nsproxy, "time_ns_for_children", not_carried(what));
+                let flaw = not_carried(Code::NamespaceTime, what);
+                refuse(nsproxy, "time_ns_for_children", flaw);
             }
             if *first.get_or_insert(own) != own {
                 let what = "a time namespace other than that of the first task, with which it is \
                             frozen,";
-                refuse(nsproxy, "time_ns", not_carried(what));
+                refuse(nsproxy, "time_ns", not_carried(Code::NamespaceTime, what));
             }
         }
         Ok(())
@@ -136,7 +139,7 @@ impl Linux6<'_> {
         let ty = ty.and_then(|name| memory.text(name, MAX_NAME));
         let ty = ty.unwrap_or_default();
         if ty != "keyring" {
-            return Err(not_carried(format!("a key of type {ty}")));
+            return Err(not_carried(Code::KeyType, format!("a key of type {ty}")));
         }
         let mut attributes = Attributes::default();
         attributes.signed("serial", key.signed("serial")?);
@@ -168,6 +171,7 @@ impl Linux6<'_> {
         }
         if !sets.is_empty() {
             return Err(not_carried(
+                Code::SemUndo,
                 "an adjustment of System V semaphores (SEM_UNDO)",
             ));
         }

@@ -3,6 +3,7 @@
 use super::descriptors::Descriptor;
 use super::{Linux6, not_carried};
 use crate::error::{Fault, Flaw};
+use kconv_codes::Code;
 use kconv_image::KernelAddr;
 use std::collections::BTreeSet;
 
@@ -54,7 +55,7 @@ impl Linux6<'_> {
                     "descriptor {}, whose signals go to {whom} {number}, which is not frozen with it,",
                     open.number
                 );
-                refuse(open.task, "files", not_carried(what));
+                refuse(open.task, "files", not_carried(Code::FdSignal, what));
             }
         }
         Ok(())

@@ -4,6 +4,7 @@ use super::{Linux6, THREAD_SIZE, not_carried};
 use crate::error::{Fault, Flaw};
 use crate::memory::View;
 use crate::walk::name_of;
+use kconv_codes::Code;
 use kconv_image::TaskName;
 use kernel_structs::layout::FieldPath;
 
@@ -52,7 +53,7 @@ impl Linux6<'_> {
                     "descriptor {}, memory shared without a file that was opened by its mapping,",
                     open.number
                 );
-                refuse(open.task, "files", not_carried(what));
+                refuse(open.task, "files", not_carried(Code::FdSharedMemory, what));
             }
         }
         self.signals_of_files(&descriptors, refuse)?;
@@ -68,11 +69,13 @@ impl Linux6<'_> {
         let view = self.walked.view(task)?;
         let flags = view.unsigned("flags")?;
         if flags & PF_KTHREAD != 0 {
-            refuse(task, "flags", not_carried("a thread of the kernel"));
+            let what = "a thread of the kernel";
+            refuse(task, "flags", not_carried(Code::TaskKernelThread, what));
             return Ok(());
         }
         if flags & PF_IO_WORKER != 0 {
-            refuse(task, "flags", not_carried("a worker of io_uring"));
+            let what = "a worker of io_uring";
+            refuse(task, "flags", not_carried(Code::TaskIoWorker, what));
         }
         if view.unsigned("ptrace")? != 0 {
             // kernel/ptrace.c: ptrace_link makes the tracer the parent.
@@ -92,7 +95,8 @@ impl Linux6<'_> {
         }
         let traced = view.address_of("ptraced")?;
         if view.pointer("ptraced.next")? != Some(traced) {
-            refuse(task, "ptraced", not_carried("tracing other tasks"));
+            let what = "tracing other tasks";
+            refuse(task, "ptraced", not_carried(Code::TaskTracer, what));
         }
         self.requests(task, &view, refuse)?;
         self.ended(task, &view, refuse)?;
@@ -119,7 +123,8 @@ impl Linux6<'_> {
         // The thaw makes calls in the task, and needs a byte that lets them pass.
         if is_dispatched && view.unsigned("syscall_dispatch.selector")? == 0 {
             let what = "a dispatch of all system calls, without a selector";
-            refuse(task, "syscall_dispatch", not_carried(what));
+            let flaw = not_carried(Code::TaskSyscallDispatch, what);
+            refuse(task, "syscall_dispatch", flaw);
         }
         // Segments of the thread's own in the GDT, of 8 bytes each.
         if view
@@ -128,13 +133,15 @@ impl Linux6<'_> {
             .any(|byte| *byte != 0)
         {
             let what = "segments of a thread's own (set_thread_area)";
-            refuse(task, "thread.tls_array", not_carried(what));
+            let flaw = not_carried(Code::TaskTlsSegments, what);
+            refuse(task, "thread.tls_array", flaw);
         }
         // 6.12 arch/x86/kernel/shstk.c: shstk_setup.
         let task_id = self.walked.memory.find("task_struct")?;
         let features = FieldPath::parse("thread.features")?;
         if layout.resolve(task_id, &features).is_ok() && view.unsigned("thread.features")? != 0 {
-            refuse(task, "thread.features", not_carried("a shadow stack"));
+            let flaw = not_carried(Code::TaskShadowStack, "a shadow stack");
+            refuse(task, "thread.features", flaw);
         }
         if let Some(leader) = view.pointer("group_leader")? {
             let leader = self.walked.memory.read("task_struct", leader)?;
@@ -143,12 +150,12 @@ impl Linux6<'_> {
             let permitted = leader.unsigned("thread.fpu.perm.__state_perm")?;
             if (1..64).contains(&tiles) && permitted >> tiles & 1 != 0 {
                 let what = "a permission to use AMX (ARCH_REQ_XCOMP_PERM)";
-                refuse(task, "thread.fpu.perm", not_carried(what));
+                refuse(task, "thread.fpu.perm", not_carried(Code::TaskAmx, what));
             }
             let field = "loginuid.val";
             if leader.unsigned(field)? != view.unsigned(field)? {
                 let what = "a login user that is not that of its process";
-                refuse(task, field, not_carried(what));
+                refuse(task, field, not_carried(Code::TaskLoginUser, what));
             }
         }
         Ok(())
@@ -175,7 +182,7 @@ impl Linux6<'_> {
         if code & CORE_DUMPED != 0 {
             let what =
                 "a child that ended with a core dump, and that its parent has not looked at,";
-            refuse(task, "exit_code", not_carried(what));
+            refuse(task, "exit_code", not_carried(Code::TaskCoreDump, what));
         }
         Ok(())
     }

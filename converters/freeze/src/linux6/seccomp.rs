@@ -3,6 +3,7 @@
 use super::{Linux6, not_carried, required};
 use crate::error::{Fault, Flaw};
 use crate::resources::Attributes;
+use kconv_codes::Code;
 use kconv_image::{KernelAddr, Resource, Value};
 
 /// The most filters on a chain: together they have at most 32768 instructions
@@ -28,12 +29,14 @@ impl Linux6<'_> {
             }
             let filter = memory.read("seccomp_filter", filter)?;
             if filter.pointer("notif")?.is_some() {
-                return Err(not_carried("a seccomp filter with a listener"));
+                let what = "a seccomp filter with a listener";
+                return Err(not_carried(Code::TaskSeccompListener, what));
             }
             let program = required(&filter, "seccomp_filter", "prog")?;
             let original = memory.read("bpf_prog", program)?.pointer("orig_prog")?;
             let original = original.ok_or_else(|| {
-                not_carried("a seccomp filter of which the kernel keeps no original")
+                let what = "a seccomp filter of which the kernel keeps no original";
+                not_carried(Code::TaskSeccompOriginal, what)
             })?;
             let original = memory.read("sock_fprog_kern", original)?;
             let length = original.unsigned("len")?;

@@ -6,6 +6,7 @@
 use super::{Linux6, not_carried};
 use crate::error::{Fault, Flaw};
 use crate::walk::{Selection, task_addresses};
+use kconv_codes::Code;
 use kconv_image::KernelAddr;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,8 @@ struct Kind {
     counted: (&'static str, &'static str),
     /// What it is.
     name: &'static str,
+    /// What it is called when processes share it.
+    code: Code,
     /// Whether all threads of a process have to share it.
     of_process: bool,
 }
@@ -26,24 +29,28 @@ const KINDS: [Kind; 4] = [
         field: "mm",
         counted: ("mm_struct", "mm_users.counter"),
         name: "memory (CLONE_VM)",
+        code: Code::ShareMemory,
         of_process: true,
     },
     Kind {
         field: "files",
         counted: ("files_struct", "count.counter"),
         name: "a descriptor table (CLONE_FILES)",
+        code: Code::ShareFiles,
         of_process: true,
     },
     Kind {
         field: "fs",
         counted: ("fs_struct", "users"),
         name: "root, working directory and umask (CLONE_FS)",
+        code: Code::ShareFolders,
         of_process: false,
     },
     Kind {
         field: "io_context",
         counted: ("io_context", "active_ref.counter"),
         name: "an I/O priority (CLONE_IO)",
+        code: Code::ShareIoPriority,
         of_process: false,
     },
 ];
@@ -111,22 +118,26 @@ impl Linux6<'_> {
             for (thing, Users { users, has_first }) in &users {
                 for one in wrong(users, has_first, kind.of_process) {
                     let name = kind.name;
-                    let (user, what) = match one {
-                        Wrong::WithProcess(user, other) => {
-                            (user, format!("{name} shared with process {other}"))
-                        }
+                    let (code, user, what) = match one {
+                        Wrong::WithProcess(user, other) => (
+                            kind.code,
+                            user,
+                            format!("{name} shared with process {other}"),
+                        ),
                         Wrong::WithThreads(user) => (
+                            Code::ShareThread,
                             user,
                             format!(
                                 "{name} that some threads of the process share and others do not"
                             ),
                         ),
                         Wrong::Apart(user) => (
+                            Code::ShareThread,
                             user,
                             format!("{name} of a thread that is not that of its process"),
                         ),
                     };
-                    refuse(user.task, kind.field, not_carried(what));
+                    refuse(user.task, kind.field, not_carried(code, what));
                 }
                 let (ty, counter) = kind.counted;
                 let all = self.walked.memory.read(ty, *thing)?.unsigned(counter)?;
@@ -178,7 +189,7 @@ impl Linux6<'_> {
                     kind.name,
                     view.signed("tgid")?
                 );
-                refuse(user.task, kind.field, not_carried(what));
+                refuse(user.task, kind.field, not_carried(kind.code, what));
             }
         }
         Ok(())

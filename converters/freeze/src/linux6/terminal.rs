@@ -6,6 +6,7 @@ use super::files::file_type;
 use super::{Linux6, not_carried, required};
 use crate::error::{Fault, Flaw};
 use crate::resources::Attributes;
+use kconv_codes::Code;
 use kconv_image::{Escaped, KernelAddr, Resource, Value};
 use kconv_machine::Line;
 
@@ -50,13 +51,14 @@ impl Linux6<'_> {
                 let what = format!(
                     "the controlling terminal {name} of a session whose leader is to be frozen"
                 );
-                refuse(task, "signal", not_carried(what));
+                refuse(task, "signal", not_carried(Code::TerminalLeader, what));
             }
         }
         for descriptor in descriptors {
             if let Some(what) = self.foreign_terminal(descriptor)? {
                 let what = format!("descriptor {}, {what},", descriptor.number);
-                refuse(descriptor.task, "files", not_carried(what));
+                let flaw = not_carried(Code::TerminalForeign, what);
+                refuse(descriptor.task, "files", flaw);
             }
         }
         Ok(())

@@ -15,6 +15,7 @@ use super::tasks::{self, Mapped};
 use crate::error::{Fault, Finding, Flaw};
 use crate::memory::Memory;
 use crate::walk::TaskAddress;
+use kconv_codes::Code;
 use kconv_image::KernelAddr;
 use kconv_machine::read_some;
 use kernel_structs_bits::little_endian;
@@ -168,8 +169,9 @@ impl Traces {
         };
         let of_io = |field| {
             move |error: io::Error| {
+                let code = Code::MmUnreadable;
                 let what = format!("its memory, which cannot be read ({error}),");
-                (field, Flaw::LeavesTrace { what })
+                (field, Flaw::LeavesTrace { code, what })
             }
         };
         let maps = match maps.entry(process) {
@@ -191,8 +193,9 @@ impl Traces {
                 continue;
             };
             if shared.is_shared {
+                let code = Code::FutexRobust;
                 let what = format!("a list of robust futexes in shared memory (at {at:#x})");
-                self.add(task, field, Flaw::LeavesTrace { what });
+                self.add(task, field, Flaw::LeavesTrace { code, what });
             } else {
                 self.lists.0.push(head);
             }
@@ -202,13 +205,15 @@ impl Traces {
         // Other threads need not be there: whoever reads the process in /proc counts as a user of
         // its memory (`kernel/fork.c`: get_task_mm).
         if kind(maps, at, 4).is_some_and(|memory| memory.is_shared && memory.is_writable) {
+            let code = Code::FutexClearTid;
             let what = format!("a word in shared memory that is cleared at its end (at {at:#x})");
-            self.add(task, field, Flaw::LeavesTrace { what });
+            self.add(task, field, Flaw::LeavesTrace { code, what });
         }
         let first = number("pi_state_list.next")?;
         if first != 0 && view.address_of("pi_state_list").ok() != Some(KernelAddr(first)) {
+            let code = Code::FutexPi;
             let what = "a futex with priority inheritance, for which others wait,".to_owned();
-            self.add(task, "pi_state_list", Flaw::LeavesTrace { what });
+            self.add(task, "pi_state_list", Flaw::LeavesTrace { code, what });
         }
         Ok(())
     }

@@ -15,9 +15,12 @@ const NAME_MAX: usize = 255;
 /// How many names are tried; a name is taken only if a killed process with our number left it.
 const ATTEMPTS: u32 = 1000;
 
-/// A file beside the destination, which is removed when dropped, unless it took its place.
-pub(super) struct Temporary {
-    pub(super) file: File,
+/// A file beside the destination, which is removed when dropped, unless it took its place: the
+/// destination is written whole or not at all.
+#[derive(Debug)]
+pub struct Temporary {
+    /// What is written to.
+    pub file: File,
     pub(super) path: PathBuf,
     pub(super) destination: PathBuf,
     directory: File,
@@ -25,7 +28,12 @@ pub(super) struct Temporary {
 }
 
 impl Temporary {
-    pub(super) fn create(destination: &Path) -> Result<Temporary, WriteError> {
+    /// Makes the file.
+    ///
+    /// # Errors
+    /// If the folder of the destination takes no file, or what is at the destination is no file that
+    /// could be replaced.
+    pub fn create(destination: &Path) -> Result<Temporary, WriteError> {
         let destination = resolve(destination)?;
         let Some(name) = destination.file_name() else {
             return Err(WriteError::NotAFile { path: destination });
@@ -51,8 +59,13 @@ impl Temporary {
     }
 
     /// Renames the file to its destination. The rename is atomic (rename(2)), so that there is
-    /// the old file or the new one at any time; the directory is flushed so that it lasts.
-    pub(super) fn publish(mut self) -> Result<(), WriteError> {
+    /// the old file or the new one at any time; the directory is flushed so that it lasts. What was
+    /// written has to be flushed before.
+    ///
+    /// # Errors
+    /// If the operating system refuses; then what was at the destination stays, or the new file is there
+    /// and may not outlast a crash.
+    pub fn publish(mut self) -> Result<(), WriteError> {
         fs::rename(&self.path, &self.destination).map_err(|source| self.failed(source))?;
         self.published = true;
         self.directory

@@ -4,14 +4,16 @@ use super::job;
 use crate::arguments::Convert;
 use crate::failure::Failure;
 use crate::releases::Known;
-use crate::standalone::{default_output, write_report};
+use crate::report::Account;
+use crate::standalone::default_output;
 use crate::style::{FAINT, HEADING};
 use indicatif::{ProgressBar, ProgressStyle};
+use kconv_image::Escaped;
 use kconv_rules::RuleKind;
 use kconv_runtime::convert::convert;
 use kconv_runtime::report::{FieldAccount, Report};
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 pub(crate) fn run(arguments: &Convert) -> Result<(), Failure> {
@@ -20,14 +22,31 @@ pub(crate) fn run(arguments: &Convert) -> Result<(), Failure> {
         // The parser requires all three.
         return Ok(());
     };
+    let mut account = Account::begin("convert", arguments.report.as_deref(), &[path])?;
+    account.kernels = [Some(from.clone()), Some(to.clone())];
+    let converted = convert_image(arguments, (from, to, path), &mut account);
+    let (report, output) = account.close(converted)?;
+    if !arguments.quiet {
+        print(&mut anstream::stdout().lock(), &report, &output)?;
+    }
+    Ok(())
+}
+
+/// Converts the image. Returns what there is to say, and where the new image is.
+fn convert_image(
+    arguments: &Convert,
+    (from, to, path): (&str, &str, &Path),
+    account: &mut Account,
+) -> Result<(Report, PathBuf), Failure> {
     let known = Known::new()?;
     let image = super::open(path)?;
     let from = known.for_image(from, &image)?;
     let to = known.for_image(to, &image)?;
+    account.kernels = [from, to].map(|release| Some(release.name.clone()));
     let own = known.of_image(&image)?;
     if from != own {
         return Err(Failure::OtherRelease {
-            image: path.clone(),
+            image: path.to_owned(),
             found: own.name.clone(),
             expected: from.name.clone(),
         });
@@ -36,6 +55,8 @@ pub(crate) fn run(arguments: &Convert) -> Result<(), Failure> {
         Some(output) => output.clone(),
         None => default_output(path, &to.name),
     };
+    account.keeps(&[&output])?;
+    account.image = Some(output.clone());
     if same_file(path, &output) {
         return Err(Failure::SameFile { output });
     }
@@ -44,15 +65,9 @@ pub(crate) fn run(arguments: &Convert) -> Result<(), Failure> {
     let converted = convert(&image, &job, Some(&output), &mut |done, all| {
         progress.show(done, all);
     })?;
-    let report = converted.report;
     progress.finish();
-    if let Some(path) = &arguments.report {
-        write_report(&report, path)?;
-    }
-    if !arguments.quiet {
-        print(&mut anstream::stdout().lock(), &report, &output)?;
-    }
-    Ok(())
+    account.converted(converted.report.clone());
+    Ok((converted.report, output))
 }
 
 fn same_file(image: &Path, output: &Path) -> bool {
@@ -108,7 +123,8 @@ pub(crate) fn print(out: &mut impl Write, report: &Report, output: &Path) -> std
         report.from, report.to
     )?;
     if !report.tasks.is_empty() {
-        let names: Vec<_> = report.tasks.iter().map(|task| task.comm.as_str()).collect();
+        let names = report.tasks.iter();
+        let names: Vec<String> = names.map(|task| Escaped(&task.comm).to_string()).collect();
         writeln!(out, "tasks    {}: {}", names.len(), runs(&names))?;
     }
     let objects: u64 = report.objects.iter().map(|account| account.count).sum();
@@ -142,11 +158,11 @@ pub(crate) fn print(out: &mut impl Write, report: &Report, output: &Path) -> std
 }
 
 /// `alpha, bravo (2), charlie (3)`
-fn runs(names: &[&str]) -> String {
+fn runs(names: &[String]) -> String {
     names
         .chunk_by(|a, b| a == b)
         .map(|run| match run.len() {
-            1 => run[0].to_owned(),
+            1 => run[0].clone(),
             number => format!("{} ({number})", run[0]),
         })
         .collect::<Vec<_>>()

@@ -3,45 +3,41 @@
 use crate::arguments::Freeze;
 use crate::failure::Failure;
 use crate::judge::Kept;
-use crate::style;
+use crate::report::Account;
+use crate::told::Told;
 use kconv_freeze::{
     Afterwards, Chosen, Judge, OfDump, Summary, freeze_dump, freeze_running, freeze_vmcore,
 };
-use kconv_thaw::Obstacle;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
 pub(crate) fn run(arguments: &Freeze) -> Result<(), Failure> {
+    let inputs = [&arguments.dump, &arguments.core, &arguments.symbols];
+    let mut others: Vec<_> = inputs.into_iter().flatten().map(AsRef::as_ref).collect();
+    others.push(arguments.output.as_path());
+    let mut account = Account::begin("freeze", arguments.report.as_deref(), &others)?;
+    account.image = Some(arguments.output.clone());
+    let of_dump = arguments.dump.is_some() || arguments.core.is_some();
     let mut kept = Kept::default();
-    let frozen = freeze(arguments, &mut |image, layout| {
-        kept.of_own_kernel(image, layout)
-    });
-    let (summary, pause) = match frozen {
-        Ok(frozen) => frozen,
-        Err(failure) => return Err(kept.explain(failure)),
-    };
+    let mut judge = |image: &_, layout: &_| kept.of_own_kernel(image, layout);
+    let frozen = freeze(arguments, &mut account, &mut judge);
     // A dump is of a machine that is not this one.
-    if pause.is_some() {
-        warn(&kept.lacking)?;
+    if !of_dump {
+        account.told = kept.lacking.iter().map(Told::lacking).collect();
+    }
+    let frozen = frozen.map_err(|failure| kept.explain(failure));
+    if let Ok((summary, pause)) = &frozen {
+        account.kernels[0] = Some(summary.release.clone());
+        figures(&mut account, summary, *pause);
+    }
+    let (summary, pause) = account.close(frozen)?;
+    for told in &account.told {
+        told.write(&mut anstream::stderr().lock())?;
     }
     if !arguments.quiet {
         let out = &mut anstream::stdout().lock();
-        print(out, &summary, pause)?;
-    }
-    Ok(())
-}
-
-/// Says what a thaw on this machine would lack: elsewhere, or later, it may be there.
-fn warn(lacking: &[Obstacle]) -> std::io::Result<()> {
-    let (warning, advice) = (style::WARNING, style::ADVICE);
-    let err = &mut anstream::stderr().lock();
-    for obstacle in lacking {
-        writeln!(
-            err,
-            "{warning}warning{warning:#}: a thaw on this machine would be refused: {obstacle}"
-        )?;
-        writeln!(err, "  {advice}= {}{advice:#}", obstacle.advice)?;
+        print(out, &summary, pause, arguments.verbose)?;
     }
     Ok(())
 }
@@ -49,11 +45,13 @@ fn warn(lacking: &[Obstacle]) -> std::io::Result<()> {
 /// Freezes what is asked for. Returns what was made, and how long tasks stood still for it.
 fn freeze(
     arguments: &Freeze,
+    account: &mut Account,
     judge: &mut Judge<'_>,
 ) -> Result<(Summary, Option<Duration>), Failure> {
     let (pids, output) = (&arguments.pids, &arguments.output);
     Ok(match (&arguments.dump, &arguments.core) {
         (Some(dump), _) => {
+            account.kernels[0].clone_from(&arguments.release);
             let wanted = OfDump {
                 release: arguments.release.as_deref(),
                 processes: pids,
@@ -63,6 +61,7 @@ fn freeze(
         }
         (None, Some(core)) => (freeze_vmcore(core, pids, judge, output)?, None),
         (None, None) => {
+            account.kernels[0] = Some(super::running_release()?);
             let afterwards = match arguments.kill {
                 true => Afterwards::Kill,
                 false => Afterwards::RunOn,
@@ -78,26 +77,46 @@ fn freeze(
     })
 }
 
-/// The account of a freeze, with the time that the tasks stood still.
+/// Adds what a freeze counted and measured to the account.
+pub(crate) fn figures(account: &mut Account, summary: &Summary, pause: Option<Duration>) {
+    let objects: usize = summary.objects.values().sum();
+    let resources: usize = summary.resources.values().sum();
+    account.figure("tasks", summary.tasks);
+    account.figure("objects", objects);
+    account.figure("object-bytes", summary.object_bytes);
+    account.figure("pages", summary.pages);
+    account.figure("symbols", summary.symbols);
+    account.figure("resources", resources);
+    if let Some(pause) = pause {
+        account.figure("pause-seconds", pause.as_secs_f64());
+    }
+}
+
+/// The account of a freeze, with the time that the tasks stood still; what was saved by its kinds if it
+/// is to be `whole`.
 pub(crate) fn print(
     out: &mut impl Write,
     summary: &Summary,
     pause: Option<Duration>,
+    whole: bool,
 ) -> std::io::Result<()> {
-    writeln!(out, "tasks     {}", summary.tasks)?;
-    writeln!(
-        out,
-        "objects   {} bytes: {}",
-        summary.object_bytes,
-        counts(&summary.objects)
-    )?;
+    writeln!(out, "tasks     {} of {}", summary.tasks, summary.release)?;
+    let objects = counts(&summary.objects, "types", whole);
+    match whole {
+        true => writeln!(out, "objects   {} bytes: {objects}", summary.object_bytes)?,
+        false => writeln!(out, "objects   {objects}, {} bytes", summary.object_bytes)?,
+    }
     writeln!(out, "pages     {}", summary.pages)?;
     writeln!(out, "symbols   {}", summary.symbols)?;
-    writeln!(out, "resources {}", counts(&summary.resources))?;
-    for (name, session) in &summary.terminals {
+    let resources = counts(&summary.resources, "kinds", whole);
+    writeln!(out, "resources {resources}")?;
+    if !summary.terminals.is_empty() {
+        let terminals = summary.terminals.iter();
+        let terminals = terminals.map(|(name, session)| format!("{name} of session {session}"));
+        let terminals = terminals.collect::<Vec<_>>().join(", ");
         writeln!(
             out,
-            "terminal  {name} of session {session}: to be thawed there, as long as that is there"
+            "terminal  {terminals}: to be thawed there, as long as that is there"
         )?;
     }
     match pause {
@@ -106,9 +125,57 @@ pub(crate) fn print(
     }
 }
 
-fn counts(of: &BTreeMap<String, usize>) -> String {
-    of.iter()
-        .map(|(name, number)| format!("{number} {name}"))
-        .collect::<Vec<_>>()
-        .join(", ")
+/// How many there are, by name if that is to be told as well.
+fn counts(of: &BTreeMap<String, usize>, names: &str, whole: bool) -> String {
+    let all: usize = of.values().sum();
+    match whole {
+        true => {
+            let each = of.iter().map(|(name, number)| format!("{number} {name}"));
+            each.collect::<Vec<_>>().join(", ")
+        }
+        false => format!("{all} of {} {names}", of.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn printed(whole: bool) -> String {
+        let of = |names: &[(&str, usize)]| {
+            let named = names
+                .iter()
+                .map(|(name, number)| ((*name).to_owned(), *number));
+            named.collect()
+        };
+        let summary = Summary {
+            release: "6.1.0-47-amd64".to_owned(),
+            tasks: 2,
+            objects: of(&[("task_struct", 2), ("mm_struct", 1), ("vm_area_struct", 40)]),
+            object_bytes: 12_345,
+            pages: 69,
+            symbols: 12,
+            resources: of(&[("file", 7), ("mount", 1)]),
+            terminals: vec![("pts0".to_owned(), 790), ("pts1".to_owned(), 800)],
+        };
+        let mut out = Vec::new();
+        print(
+            &mut out,
+            &summary,
+            Some(Duration::from_micros(12_340)),
+            whole,
+        )
+        .unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_account_of_a_freeze_is_short_unless_it_is_asked_for_whole() {
+        let short = printed(false);
+        assert!((5..=8).contains(&short.lines().count()), "{short}");
+        insta::assert_snapshot!("a_freeze", short);
+        insta::assert_snapshot!("a_freeze_whole", printed(true));
+    }
 }

@@ -2,46 +2,70 @@
 
 use crate::arguments::Thaw;
 use crate::failure::Failure;
+use crate::report::Account;
+use crate::told::{Severity, Told, count};
 use kconv_thaw::Summary;
 use std::io::Write;
+use std::time::Duration;
 
 pub(crate) fn run(arguments: &Thaw) -> Result<(), Failure> {
-    let thaw = kconv_thaw::Thaw::open(&arguments.image)?;
-    let thaw = thaw
-        .choose(&arguments.choice())?
-        .with_clocks(arguments.rule());
-    let thawed = match arguments.dry_run {
-        true => {
-            thaw.check()?;
-            None
-        }
-        false => Some(thaw.run()?),
-    };
+    let report = arguments.report.as_deref();
+    let mut account = Account::begin("thaw", report, &[&arguments.image])?;
+    account.image = Some(arguments.image.clone());
+    account.dry_run = arguments.dry_run;
+    let thawed = thaw(arguments, &mut account);
+    let (summary, time) = account.close(thawed)?;
     if !arguments.quiet {
         let out = &mut anstream::stdout().lock();
-        print(out, &thaw.summary())?;
-        for left_out in thaw.left_out() {
-            writeln!(out, "left out  {left_out}")?;
-        }
-        let dropped = match &thawed {
-            Some(thawed) => thawed.dropped.clone(),
-            None => thaw.dropped(),
-        };
-        for dropped in dropped {
-            writeln!(out, "dropped   {dropped}")?;
-        }
-        match thawed {
-            Some(thawed) => {
-                let time = thawed.time.as_secs_f64() * 1000.0;
-                writeln!(out, "time      {time:.1} ms")?;
-            }
-            None => writeln!(out, "nothing is in the way; nothing was made")?,
-        }
+        print(out, &summary, &account.told, time, arguments.verbose)?;
     }
     Ok(())
 }
 
-fn print(out: &mut impl Write, summary: &Summary) -> std::io::Result<()> {
+/// Thaws what is asked for. Returns what was made, and how long it took.
+fn thaw(arguments: &Thaw, account: &mut Account) -> Result<(Summary, Option<Duration>), Failure> {
+    let thaw = kconv_thaw::Thaw::open(&arguments.image)?;
+    account.kernels = thaw.releases().map(|release| Some(release.to_owned()));
+    let thaw = thaw
+        .choose(&arguments.choice())?
+        .with_clocks(arguments.rule());
+    let summary = thaw.summary();
+    figures(account, &summary);
+    let left_out: Vec<Told> = thaw.left_out().iter().map(Told::left_out).collect();
+    let told = |dropped: &[kconv_thaw::Dropped]| {
+        let dropped = dropped.iter();
+        let dropped = dropped.map(|one| Told::dropped(one, |tid| thaw.task(tid)));
+        left_out.iter().cloned().chain(dropped).collect()
+    };
+    account.told = told(&thaw.dropped());
+    if arguments.dry_run {
+        thaw.check()?;
+        return Ok((summary, None));
+    }
+    let thawed = thaw.run()?;
+    account.told = told(&thawed.dropped);
+    account.figure("time-seconds", thawed.time.as_secs_f64());
+    Ok((summary, Some(thawed.time)))
+}
+
+fn figures(account: &mut Account, summary: &Summary) {
+    account.figure("processes", summary.processes);
+    account.figure("threads", summary.threads);
+    account.figure("ended", summary.ended);
+    account.figure("mappings", summary.mappings);
+    account.figure("pages", summary.pages);
+    account.figure("files", summary.files);
+}
+
+/// The account of a thaw, which took that time if it was one; all that tasks do not have as it was if it
+/// is to be `whole`.
+fn print(
+    out: &mut impl Write,
+    summary: &Summary,
+    told: &[Told],
+    time: Option<Duration>,
+    whole: bool,
+) -> std::io::Result<()> {
     writeln!(
         out,
         "tasks     {} in {} processes, {} that have ended",
@@ -49,5 +73,92 @@ fn print(out: &mut impl Write, summary: &Summary) -> std::io::Result<()> {
     )?;
     writeln!(out, "mappings  {}", summary.mappings)?;
     writeln!(out, "pages     {}", summary.pages)?;
-    writeln!(out, "files     {}", summary.files)
+    writeln!(out, "files     {}", summary.files)?;
+    if whole {
+        for one in told {
+            writeln!(out, "{:<9} {one}", one.severity.name())?;
+        }
+    } else {
+        for (severity, what) in [
+            (Severity::LeftOut, "of the processes of the image"),
+            (Severity::Dropped, "of what the tasks had"),
+        ] {
+            let number = count(told, severity);
+            if number > 0 {
+                let name = severity.name();
+                writeln!(
+                    out,
+                    "{name:<9} {number} {what} (-v or --report FILE says which)"
+                )?;
+            }
+        }
+    }
+    match time {
+        Some(time) => writeln!(out, "time      {:.1} ms", time.as_secs_f64() * 1000.0),
+        None => writeln!(out, "nothing is in the way; nothing was made"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use kconv_codes::Code;
+    use kconv_image::TaskName;
+
+    fn printed(time: Option<Duration>, whole: bool) -> String {
+        let summary = Summary {
+            processes: 2,
+            threads: 5,
+            ended: 1,
+            mappings: 80,
+            pages: 1234,
+            files: 6,
+        };
+        let told = |severity, code, pid: Option<i64>, text: &str| Told {
+            severity,
+            code,
+            tasks: pid
+                .map(|pid| TaskName {
+                    pid,
+                    comm: "sh".to_owned(),
+                })
+                .into_iter()
+                .collect(),
+            object: None,
+            field: None,
+            text: text.to_owned(),
+            advice: None,
+        };
+        let told = [
+            told(
+                Severity::LeftOut,
+                Code::TaskLeftOut,
+                Some(9),
+                "it is not made",
+            ),
+            told(
+                Severity::Dropped,
+                Code::TaskStartTime,
+                None,
+                "start times: now",
+            ),
+            told(Severity::Dropped, Code::FdOpener, Some(7), "opener: root"),
+        ];
+        let mut out = Vec::new();
+        print(&mut out, &summary, &told, time, whole).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_account_of_a_thaw_is_short_unless_it_is_asked_for_whole() {
+        let time = Some(Duration::from_micros(12_340));
+        for short in [printed(time, false), printed(None, false)] {
+            assert!((5..=8).contains(&short.lines().count()), "{short}");
+        }
+        insta::assert_snapshot!("a_thaw", printed(time, false));
+        insta::assert_snapshot!("a_thaw_whole", printed(time, true));
+        insta::assert_snapshot!("a_dry_run_of_a_thaw", printed(None, false));
+    }
 }

@@ -1,33 +1,80 @@
 //! `kconv upgrade`
 
-use super::{convert, freeze, job, open};
+mod next;
+mod shown;
+
+use super::{freeze, job, open, running_release};
 use crate::arguments::Upgrade;
 use crate::failure::Failure;
 use crate::judge::{self, Kept};
 use crate::releases::Known;
-use kconv_freeze::{Afterwards, Chosen, freeze_running};
-use kconv_image::Image;
+use crate::report::Account;
+use crate::style;
+use kconv_freeze::{Afterwards, Chosen, Summary, freeze_running};
+use kconv_image::{Escaped, Image};
 use kconv_kexec::Loaded;
 use kconv_runtime::convert::convert as convert_image;
 use kconv_runtime::report::Report;
+use shown::Shown;
 use std::ffi::CString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-const RELEASE: &str = "/proc/sys/kernel/osrelease";
 const COMMAND_LINE: &str = "/proc/cmdline";
+
+/// What was carried as far as it can be without starting the next kernel.
+struct Carried {
+    summary: Summary,
+    pause: Duration,
+    report: Report,
+    /// The next kernel, loaded, and its release.
+    kernel: Loaded,
+    release: String,
+    /// The image as it was frozen.
+    frozen: PathBuf,
+}
+
+pub(crate) fn run(arguments: &Upgrade) -> Result<(), Failure> {
+    let others = [&arguments.image, &arguments.kernel, &arguments.initrd];
+    let others = others.map(PathBuf::as_path);
+    let mut account = Account::begin("upgrade", arguments.report.as_deref(), &others)?;
+    account.image = Some(arguments.image.clone());
+    account.dry_run = arguments.dry_run;
+    let carried = carry(arguments, &mut account);
+    if arguments.dry_run || carried.is_err() {
+        let carried = account.close(carried)?;
+        return print(arguments, &carried, &account);
+    }
+    let carried = carried?;
+    // The tasks are killed. That something cannot be told is no reason not to bring them over.
+    let written = account.write(None);
+    let printed = print(arguments, &carried, &account);
+    for error in [written.err(), printed.err()].into_iter().flatten() {
+        let word = style::WARNING;
+        let _ = writeln!(anstream::stderr(), "{word}warning{word:#}: {error}");
+    }
+    carried.kernel.keep();
+    match kconv_kexec::start() {
+        Ok(()) => Ok(()),
+        Err(error) => account.close(Err(Failure::Start(error, carried.frozen))),
+    }
+}
 
 /// What can fail comes before the tasks are stopped, or else while they can still run on. They are
 /// killed when their converted image is on disk and the next kernel is loaded.
-pub(crate) fn run(arguments: &Upgrade) -> Result<(), Failure> {
+fn carry(arguments: &Upgrade, account: &mut Account) -> Result<Carried, Failure> {
     let known = Known::new()?;
-    let running = read(RELEASE)?;
-    let next = kconv_kexec::release(&arguments.kernel)?;
-    let from = known.registry.release(running.trim_end(), None, None)?;
-    let to = known.registry.release(&next, None, None)?;
+    let running = running_release()?;
+    account.kernels[0] = Some(running.clone());
+    let release = kconv_kexec::release(&arguments.kernel)?;
+    account.kernels[1] = Some(release.clone());
+    let from = known.registry.release(&running, None, None)?;
+    let to = known.registry.release(&release, None, None)?;
     let job = job(known.converters(from, to)?, known.kernel(to)?);
 
     let frozen = beside(&arguments.image, &from.name);
+    account.keeps(&[&frozen])?;
     for image in [&arguments.image, &frozen] {
         if image.exists() {
             return Err(Failure::NotThawed {
@@ -48,6 +95,7 @@ pub(crate) fn run(arguments: &Upgrade) -> Result<(), Failure> {
     })?;
     let kernel = Loaded::load(&arguments.kernel, &arguments.initrd, &command_line)?;
 
+    let layout = known.registry.layout(&to.layout)?;
     let mut converted = None;
     let mut decide = || {
         let result = open(&frozen).and_then(|image| {
@@ -56,7 +104,9 @@ pub(crate) fn run(arguments: &Upgrade) -> Result<(), Failure> {
             if !obstacles.is_empty() {
                 return Err(Failure::NotThawable(obstacles));
             }
-            Ok(convert_image(&image, &job, Some(&arguments.image), &mut |_, _| {})?.report)
+            let converted = convert_image(&image, &job, Some(&arguments.image), &mut |_, _| {})?;
+            let dropped = judge::dropped(&open(&arguments.image)?, &layout)?;
+            Ok((converted.report, dropped))
         });
         let carried = result.is_ok() && !arguments.dry_run;
         converted = Some(result);
@@ -66,47 +116,65 @@ pub(crate) fn run(arguments: &Upgrade) -> Result<(), Failure> {
         true => Chosen::Trees(&arguments.pids),
         false => Chosen::Processes(&arguments.pids),
     };
-    let layout = known.registry.layout(&to.layout)?;
     let mut kept = Kept::default();
-    let account = freeze_running(
+    let done = freeze_running(
         chosen,
         &mut |image, _| kept.of_target(image, &job, &layout),
         Afterwards::KillIf(&mut decide),
         &frozen,
     );
-    let account = match account {
-        Ok(account) => account,
-        Err(error) => {
-            // Where images were made before it failed, the tasks were not killed, and go on.
-            if converted.is_some() {
-                remove(&[&frozen, &arguments.image])?;
-            }
-            return Err(kept.explain(error));
-        }
-    };
-    let report: Option<Report> = match converted.transpose() {
-        Ok(report) if !arguments.dry_run => report,
-        tried => {
-            remove(&[&frozen, &arguments.image])?;
-            tried?
-        }
-    };
-    if !arguments.quiet {
-        let out = &mut anstream::stdout().lock();
-        freeze::print(out, &account.summary, Some(account.pause))?;
-        if let Some(report) = &report {
-            convert::print(out, report, &arguments.image)?;
-        }
-        if arguments.dry_run {
-            writeln!(out, "dry run  the tasks run on; the images were removed")?;
-        }
-        out.flush()?;
+    let judged = kept.conversion.take();
+    // Where images were made and the tasks were not killed, nothing is left of them.
+    let is_kept = done.is_ok() && matches!(converted, Some(Ok(_))) && !arguments.dry_run;
+    if converted.is_some() && !is_kept {
+        remove(&[&frozen, &arguments.image])?;
     }
-    if arguments.dry_run {
+    let done = done.map_err(|error| kept.explain(error));
+    let ended = done.and_then(|done| match converted {
+        Some(Ok((report, dropped))) => Ok((done, report, dropped)),
+        Some(Err(failure)) => Err(failure),
+        // A freeze that made an image asks what becomes of the tasks.
+        None => Err(Failure::Undecided),
+    });
+    let (done, report, dropped) = match ended {
+        Ok(ended) => ended,
+        Err(failure) => {
+            if let Some(report) = judged {
+                account.converted(report);
+            }
+            return Err(failure);
+        }
+    };
+    freeze::figures(account, &done.summary, Some(done.pause));
+    account.told = dropped;
+    account.converted(report.clone());
+    Ok(Carried {
+        summary: done.summary,
+        pause: done.pause,
+        report,
+        kernel,
+        release,
+        frozen,
+    })
+}
+
+fn print(arguments: &Upgrade, carried: &Carried, account: &Account) -> Result<(), Failure> {
+    if arguments.quiet {
         return Ok(());
     }
-    kernel.keep();
-    kconv_kexec::start().map_err(|error| Failure::Start(error, frozen))
+    let shown = Shown {
+        summary: &carried.summary,
+        pause: carried.pause,
+        report: &carried.report,
+        told: &account.told,
+        image: &arguments.image,
+        kernel: (&carried.release, &arguments.kernel),
+        who_thaws: next::who_thaws(Path::new("/"), &arguments.image),
+        dry_run: arguments.dry_run,
+    };
+    let out = &mut anstream::stdout().lock();
+    shown.print(out, arguments.verbose)?;
+    Ok(out.flush()?)
 }
 
 /// That the tasks have nothing which ends with the machine's run: a terminal goes with its session.
@@ -114,7 +182,7 @@ fn outlive_a_boot(image: &Image) -> Result<(), Failure> {
     let mut resources = image.head().resources.iter();
     match resources.find(|resource| resource.kind == "tty") {
         Some(terminal) => Err(Failure::Terminal {
-            name: terminal.text("name").unwrap_or_default().to_owned(),
+            name: Escaped(terminal.text("name").unwrap_or_default()).to_string(),
         }),
         None => Ok(()),
     }

@@ -6,6 +6,7 @@ use crate::call::CallError;
 use crate::dropped::Dropped;
 use crate::plan::{Controls, Memory, MemoryControls, Thread};
 use crate::remote::Remote;
+use kconv_codes::Code;
 use nix::errno::Errno;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -150,6 +151,7 @@ pub(super) fn of_thread(
                 error: Errno::ENXIO | Errno::EPERM | Errno::ENODEV,
                 ..
             }) => dropped.push(Dropped {
+                code: Code::TaskSpeculation,
                 task: Some(thread.tid),
                 what: format!("speculation {name} (PR_SET_SPECULATION_CTRL)"),
                 instead: "as this machine has it for all".to_owned(),

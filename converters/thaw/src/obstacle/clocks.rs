@@ -5,6 +5,7 @@ use crate::clocks::{ClockRule, TaskClocks};
 use crate::plan::{Deadline, DeadlineClock, Mapping, Plan};
 use crate::sys;
 use crate::vm_flags::VM_SHARED;
+use kconv_codes::Code;
 use std::path::Path;
 
 const ADVICE: &str = "thaw with --no-time-namespace, which corrects the times that calls wait for, \
@@ -20,12 +21,26 @@ pub(super) fn check(plan: &Plan, rule: ClockRule, found: &mut Obstacles<'_>) {
                 Ok(now) => {
                     if let Err(error) = TaskClocks::new(rule, &plan.frozen, &now) {
                         let expected = "clocks that a time namespace can have";
-                        found.add(None, "the clocks", error.to_string(), expected, ADVICE);
+                        found.add(
+                            Code::ClockOffset,
+                            None,
+                            "the clocks",
+                            error.to_string(),
+                            expected,
+                            ADVICE,
+                        );
                     }
                 }
                 Err(error) => {
                     let advice = "run kconv as root, outside of any sandbox";
-                    found.add(None, "the clocks", error.to_string(), "their times", advice);
+                    found.add(
+                        Code::ClockUnknown,
+                        None,
+                        "the clocks",
+                        error.to_string(),
+                        "their times",
+                        advice,
+                    );
                 }
             }
         }
@@ -48,11 +63,18 @@ fn namespace(exists: bool, limit: Option<u64>, found: &mut Obstacles<'_>) {
     let what = "time namespace";
     if !exists {
         let is = "a kernel without them (CONFIG_TIME_NS)";
-        found.add(None, what, is, "one that has them", ADVICE);
+        found.add(
+            Code::ClockNamespace,
+            None,
+            what,
+            is,
+            "one that has them",
+            ADVICE,
+        );
     } else if limit == Some(0) {
         let what = "user.max_time_namespaces";
         let advice = "set it higher with sysctl, or thaw with --no-time-namespace";
-        found.add(None, what, "0", "at least 1", advice);
+        found.add(Code::ClockNamespace, None, what, "0", "at least 1", advice);
     }
 }
 
@@ -66,6 +88,7 @@ fn deadline(task: i32, deadline: &Deadline, mappings: &[&Mapping], found: &mut O
     });
     if !private {
         found.add(
+            Code::ClockDeadline,
             Some(task),
             format!("{} until a time of {clock}", deadline.call),
             format!(

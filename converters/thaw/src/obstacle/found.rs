@@ -1,16 +1,16 @@
 //! What was found to be missing or in the way.
 
 use crate::plan::{Plan, Process};
-use kconv_image::TaskName;
+use kconv_codes::Code;
+use kconv_image::{TaskName, TaskNames};
 use std::collections::BTreeSet;
 use std::fmt;
-
-/// How many tasks an obstacle names; of more it says how many.
-const NAMED: usize = 3;
 
 /// One thing that keeps tasks of an image from being made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
+    /// Its kind.
+    pub code: Code,
     /// Where it lies.
     pub of: ObstacleOf,
     /// The tasks that need it; none if all do.
@@ -51,17 +51,7 @@ impl Obstacle {
 
 impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = &self.tasks[..self.tasks.len().min(NAMED)];
-        for (index, task) in named.iter().enumerate() {
-            let before = if index == 0 { "" } else { ", " };
-            write!(f, "{before}{task}")?;
-        }
-        match self.tasks.len() - named.len() {
-            0 if named.is_empty() => {}
-            0 => f.write_str(": ")?,
-            more => write!(f, " and {more} more: ")?,
-        }
-        f.write_str(&self.text())
+        write!(f, "{}{}", TaskNames(&self.tasks), self.text())
     }
 }
 
@@ -84,6 +74,7 @@ impl<'p> Obstacles<'p> {
     /// Adds one, of a task if it has a number. What several tasks need is one obstacle to all of them.
     pub(super) fn add(
         &mut self,
+        code: Code,
         task: Option<i32>,
         resource: impl Into<String>,
         found: impl Into<String>,
@@ -92,6 +83,7 @@ impl<'p> Obstacles<'p> {
     ) {
         let tasks = task.map(|tid| self.plan.name(tid)).into_iter().collect();
         let new = Obstacle {
+            code,
             of: self.of,
             tasks,
             resource: resource.into(),
@@ -100,7 +92,8 @@ impl<'p> Obstacles<'p> {
             advice,
         };
         let same = |one: &&mut Obstacle| {
-            one.text() == new.text()
+            one.code == new.code
+                && one.text() == new.text()
                 && one.advice == new.advice
                 && one.tasks.is_empty() == new.tasks.is_empty()
         };

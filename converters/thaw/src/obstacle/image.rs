@@ -8,6 +8,7 @@ use crate::clocks::ClockError;
 use crate::plan::{LockStyle, Plan, Process, Unclear};
 use crate::used::users;
 use crate::view::number;
+use kconv_codes::Code;
 use kconv_image::Head;
 use std::collections::BTreeSet;
 
@@ -17,6 +18,7 @@ pub(crate) fn obstacles(plan: &Plan, unclear: &[Unclear], head: &Head) -> Vec<Ob
     let made = |unclear: &&Unclear| plan.processes.iter().any(|one| one.pid == unclear.pid);
     for Unclear { pid, error } in unclear.iter().filter(made) {
         senseless.add(
+            Code::ImageState,
             Some(*pid),
             "its state",
             error.to_string(),
@@ -38,6 +40,7 @@ pub(crate) fn obstacles(plan: &Plan, unclear: &[Unclear], head: &Head) -> Vec<Ob
     resources(plan, head, &mut found);
     for severed in &plan.severed {
         found.add(
+            Code::ShareLeftOut,
             Some(severed.pid),
             severed.what,
             format!("shared with {}, which is left out", severed.with),
@@ -53,6 +56,7 @@ pub(crate) fn obstacles(plan: &Plan, unclear: &[Unclear], head: &Head) -> Vec<Ob
 /// That the clocks of an image make no sense.
 pub(crate) fn clocks(error: &ClockError) -> Obstacle {
     Obstacle {
+        code: Code::ClockUnknown,
         of: ObstacleOf::Objects,
         tasks: Vec::new(),
         resource: "the clocks".to_owned(),
@@ -68,13 +72,21 @@ fn threads(process: &Process, head: &Head, found: &mut Obstacles<'_>) {
     for thread in &process.threads {
         let task = Some(thread.tid);
         if thread.registers.values[CS] != USER_CODE {
-            found.add(task, "the processor's mode", "32-bit code", "none", NOT_YET);
+            found.add(
+                Code::TaskCode32,
+                task,
+                "the processor's mode",
+                "32-bit code",
+                "none",
+                NOT_YET,
+            );
         }
         if let Some(id) = thread.vfork {
             let parent = head.resources.get(id.0 as usize);
             let parent = parent.and_then(|vfork| number(vfork, "parent-pid"));
             let parent = parent.map_or("its parent".to_owned(), |pid| format!("process {pid}"));
             found.add(
+                Code::TaskVfork,
                 task,
                 "vfork",
                 format!("{parent} waiting until this child of it calls execve or ends"),
@@ -86,11 +98,18 @@ fn threads(process: &Process, head: &Head, found: &mut Obstacles<'_>) {
     if process.lost_its_first {
         let is = "one that ended before the others";
         let was = "one that lives as long as they";
-        found.add(Some(process.pid), "first thread", is, was, NOT_YET);
+        found.add(
+            Code::TaskFirstThread,
+            Some(process.pid),
+            "first thread",
+            is,
+            was,
+            NOT_YET,
+        );
     }
     for (task, what) in &process.unshared {
         let is = "one that is not the first thread's";
-        found.add(Some(*task), *what, is, "none", NOT_YET);
+        found.add(Code::ShareThread, Some(*task), *what, is, "none", NOT_YET);
     }
 }
 
@@ -99,7 +118,14 @@ fn namespaces(process: &Process, head: &Head, found: &mut Obstacles<'_>) {
         let namespace = head.resources.get(id.0 as usize);
         if let Some(namespace) = namespace.filter(|one| number(one, "initial") != Some(1)) {
             let (task, kind) = (Some(process.pid), namespace.kind.as_str());
-            found.add(task, kind, "one of its own", "that of the machine", NOT_YET);
+            found.add(
+                Code::NamespaceOwn,
+                task,
+                kind,
+                "one of its own",
+                "that of the machine",
+                NOT_YET,
+            );
         }
     }
 }
@@ -108,14 +134,15 @@ fn timers(process: &Process, found: &mut Obstacles<'_>) {
     const CLOCKS_WITH_ALARM: [i32; 2] = [8, 9];
     const MOST_TIMERS: i32 = 100_000;
     for timer in &process.timers {
-        let mut cannot = |what: String| {
-            found.add(Some(process.pid), "timer", what, "none", NOT_YET);
+        let mut cannot = |code, what: String| {
+            found.add(code, Some(process.pid), "timer", what, "none", NOT_YET);
         };
         if CLOCKS_WITH_ALARM.contains(&timer.clock) {
-            cannot("one that wakes the machine up".to_owned());
+            let what = "one that wakes the machine up".to_owned();
+            cannot(Code::TimerAlarm, what);
         }
         if timer.id > MOST_TIMERS {
-            cannot(format!("number {}", timer.id));
+            cannot(Code::TimerNumber, format!("number {}", timer.id));
         }
     }
 }
@@ -126,7 +153,14 @@ fn locks(process: &Process, found: &mut Obstacles<'_>) {
         let own = descriptors.any(|open| open.file == lock.file);
         if lock.style == LockStyle::Process && !own {
             let is = "one on a file that is closed";
-            found.add(Some(process.pid), "lock", is, "none", NOT_YET);
+            found.add(
+                Code::FdLockClosed,
+                Some(process.pid),
+                "lock",
+                is,
+                "none",
+                NOT_YET,
+            );
         }
     }
 }
@@ -138,6 +172,7 @@ fn mappings(process: &Process, found: &mut Obstacles<'_>) {
     for pair in sorted.windows(2) {
         if pair[1].0 < pair[0].1 {
             found.add(
+                Code::MmOverlap,
                 Some(process.pid),
                 format!("memory at {:#x}-{:#x}", pair[1].0, pair[1].1),
                 format!("a mapping up to {:#x}", pair[0].1),
@@ -159,6 +194,7 @@ fn terminal(process: &Process, head: &Head, found: &mut Obstacles<'_>) {
     let terminal = head.resources.get(id.0 as usize);
     let name = terminal.and_then(|terminal| terminal.text("name"));
     found.add(
+        Code::TerminalLeader,
         Some(process.pid),
         "controlling terminal",
         name.unwrap_or("a terminal"),
@@ -172,13 +208,13 @@ fn shared(plan: &Plan, found: &mut Obstacles<'_>) {
     let (mut memories, mut tables) = (BTreeSet::new(), BTreeSet::new());
     for process in &plan.processes {
         let memory = process.memory.as_ref().map(|memory| memory.mm);
-        for (what, seen, own) in [
-            ("memory", &mut memories, memory),
-            ("open files", &mut tables, process.table),
+        for (code, what, seen, own) in [
+            (Code::ShareMemory, "memory", &mut memories, memory),
+            (Code::ShareFiles, "open files", &mut tables, process.table),
         ] {
             if own.is_some_and(|own| !seen.insert(own)) {
                 let (is, was) = ("shared with another process", "its own");
-                found.add(Some(process.pid), what, is, was, NOT_YET);
+                found.add(code, Some(process.pid), what, is, was, NOT_YET);
             }
         }
     }
@@ -199,7 +235,7 @@ fn resources(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
                 }
                 "file" | "shared-memory" => {}
                 "pipe" => pipes::check(task, resource, plan, head, found),
-                kind => found.add(Some(task), kind, "one", "none", NOT_YET),
+                kind => found.add(Code::FdResource, Some(task), kind, "one", "none", NOT_YET),
             }
         }
     }

@@ -4,6 +4,7 @@ use super::found::Obstacles;
 use crate::plan::Plan;
 use crate::remote::TASK_SIZE;
 use crate::sys;
+use kconv_codes::Code;
 use kconv_image::{Escaped, Head, PAGE_SIZE, Value};
 use std::collections::BTreeMap;
 use std::fs;
@@ -90,26 +91,48 @@ fn itself(found: &mut Obstacles<'_>) {
     const ALL: u64 = (1 << 41) - 1;
     if effective & ALL != ALL {
         let text = format!("capabilities {effective:#x}");
-        found.add(None, "kconv itself", text, "all of them", ADVICE);
+        found.add(
+            Code::MachineKconv,
+            None,
+            "kconv itself",
+            text,
+            "all of them",
+            ADVICE,
+        );
     }
     for (name, what) in [
         ("Seccomp", "a seccomp filter"),
         ("NoNewPrivs", "no new privileges"),
     ] {
         if !matches!(field(name).as_str(), "0" | "") {
-            found.add(None, "kconv itself", what, "none", ADVICE);
+            found.add(
+                Code::MachineKconv,
+                None,
+                "kconv itself",
+                what,
+                "none",
+                ADVICE,
+            );
         }
     }
     let label = read("/proc/self/attr/current");
     let label = label.trim_end_matches(['\0', '\n']);
     if !matches!(label, "" | "unconfined") {
         let text = format!("the label {label} of a security module");
-        found.add(None, "kconv itself", text, "none", ADVICE);
+        found.add(
+            Code::MachineKconv,
+            None,
+            "kconv itself",
+            text,
+            "none",
+            ADVICE,
+        );
     }
     for namespace in NAMESPACES {
         let link = |process: &str| fs::read_link(format!("/proc/{process}/ns/{namespace}")).ok();
         if link("self") != link("1") {
             found.add(
+                Code::MachineKconv,
                 None,
                 format!("{namespace} namespace"),
                 "one of kconv's own",
@@ -168,6 +191,7 @@ fn numbers(plan: &Plan, found: &mut Obstacles<'_>) {
         for tid in std::iter::once(process.pid).chain(threads) {
             if let Some(by) = used.get(&tid) {
                 found.add(
+                    Code::PidInUse,
                     Some(tid),
                     format!("number {tid}"),
                     by.clone(),
@@ -177,6 +201,7 @@ fn numbers(plan: &Plan, found: &mut Obstacles<'_>) {
             }
             if tid as u64 >= most {
                 found.add(
+                    Code::PidLimit,
                     Some(tid),
                     "kernel.pid_max",
                     most.to_string(),
@@ -213,6 +238,7 @@ fn addresses(plan: &Plan, found: &mut Obstacles<'_>) {
         let lowest = ranges.iter().copied().min().filter(|one| one.0 < least);
         if let Some(range) = lowest {
             found.add(
+                Code::MmLowest,
                 Some(process.pid),
                 name(range),
                 format!("vm.mmap_min_addr = {least:#x}"),
@@ -223,6 +249,7 @@ fn addresses(plan: &Plan, found: &mut Obstacles<'_>) {
         let highest = ranges.iter().copied().max().filter(|one| one.1 > most);
         if let Some(range) = highest {
             found.add(
+                Code::MmHighest,
                 Some(process.pid),
                 name(range),
                 format!("addresses up to {most:#x}"),
@@ -238,9 +265,10 @@ fn limits(plan: &Plan, found: &mut Obstacles<'_>) {
     let open = setting("/proc/sys/fs/nr_open").unwrap_or(u64::MAX);
     let maps = setting("/proc/sys/vm/max_map_count").unwrap_or(u64::MAX);
     for process in &plan.processes {
-        let mut exceeds = |setting: &str, has: u64, needs: u64| {
+        let mut exceeds = |code, setting: &str, has: u64, needs: u64| {
             if needs > has {
                 found.add(
+                    code,
                     Some(process.pid),
                     setting,
                     has.to_string(),
@@ -250,9 +278,14 @@ fn limits(plan: &Plan, found: &mut Obstacles<'_>) {
             }
         };
         let files = process.limits.get(RLIMIT_NOFILE).map_or(0, |limit| limit.1);
-        exceeds("fs.nr_open", open, files);
+        exceeds(Code::LimitFiles, "fs.nr_open", open, files);
         let mappings = process.memory.as_ref().map_or(0, |one| one.mappings.len());
-        exceeds("vm.max_map_count", maps, mappings as u64);
+        exceeds(
+            Code::LimitMappings,
+            "vm.max_map_count",
+            maps,
+            mappings as u64,
+        );
     }
 }
 
@@ -268,6 +301,7 @@ fn threads(plan: &Plan, found: &mut Obstacles<'_>) {
     let wanted = there_are.unwrap_or(0) + own.sum::<u64>();
     if wanted > threads {
         found.add(
+            Code::LimitThreads,
             None,
             "kernel.threads-max",
             threads.to_string(),
@@ -286,6 +320,7 @@ fn ports(plan: &Plan, found: &mut Obstacles<'_>) {
     for thread in plan.processes.iter().flat_map(|process| &process.threads) {
         if !thread.ports.is_empty() || thread.port_level != 0 {
             found.add(
+                Code::MachineLockdown,
                 Some(thread.tid),
                 "I/O ports",
                 "a kernel that is locked down",
@@ -302,6 +337,7 @@ fn cpu(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
     for thread in plan.processes.iter().flat_map(|process| &process.threads) {
         if thread.xfeatures & !enabled != 0 {
             found.add(
+                Code::MachineXstate,
                 Some(thread.tid),
                 "register state (XCR0)",
                 format!("{enabled:#x}"),
@@ -330,6 +366,13 @@ fn cpu(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
         .collect();
     if !missing.is_empty() {
         let missing = missing.join(", ");
-        found.add(None, "the CPU", format!("no {missing}"), missing, ADVICE);
+        found.add(
+            Code::MachineCpu,
+            None,
+            "the CPU",
+            format!("no {missing}"),
+            missing,
+            ADVICE,
+        );
     }
 }

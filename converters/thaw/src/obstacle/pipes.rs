@@ -3,6 +3,7 @@
 use super::found::Obstacles;
 use crate::plan::{OpenFile, Plan};
 use crate::view::number;
+use kconv_codes::Code;
 use kconv_image::{Escaped, Head, Resource, ResourceId};
 use std::collections::BTreeSet;
 use std::fs;
@@ -54,6 +55,7 @@ pub(super) fn check(
         let inside = ends(plan, head, pipe, access);
         match number(pipe, attribute) {
             Some(all) if all > inside => found.add(
+                Code::FdPipeEnd,
                 Some(task),
                 &name,
                 format!("{inside} {attribute} in the image"),
@@ -62,6 +64,7 @@ pub(super) fn check(
             ),
             Some(_) => {}
             None => found.add(
+                Code::FdPipeUnknown,
                 Some(task),
                 &name,
                 format!("an image that does not tell its {attribute}"),
@@ -83,6 +86,7 @@ pub(super) fn check_others(
     let path = fifo.text("path").unwrap_or_default();
     if let Some(process) = opener(Path::new("/proc"), Path::new(path), own) {
         found.add(
+            Code::FdFifoOpen,
             Some(task),
             format!("FIFO {}", Escaped(path)),
             format!("process {process}, which has it open"),

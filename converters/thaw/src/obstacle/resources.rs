@@ -6,6 +6,7 @@ use crate::contents::{difference, folder_of};
 use crate::plan::Plan;
 use crate::used::{Policy, in_memory, users};
 use crate::view::number;
+use kconv_codes::Code;
 use kconv_image::{Contents, Escaped, Head, Image, PAGE_SIZE, Resource, Value};
 use nix::sys::statfs::statfs;
 use std::collections::BTreeSet;
@@ -39,11 +40,16 @@ pub(super) fn check(plan: &Plan, head: &Head, image: Option<&Image>, found: &mut
             let is_in_memory = in_memory(resource.text("file-system").unwrap_or_default());
             let contents = head.contents_of(id).filter(|_| is_in_memory);
             let contents = image.zip(contents);
-            file(resource, head, contents, &mut |what, is, was, advice| {
-                for task in &tasks {
-                    found.add(Some(*task), what, is, was, advice);
-                }
-            });
+            file(
+                resource,
+                head,
+                contents,
+                &mut |code, what, is, was, advice| {
+                    for task in &tasks {
+                        found.add(code, Some(*task), what, is, was, advice);
+                    }
+                },
+            );
             if pipes::is_opened_fifo(plan, id, resource) {
                 for task in &tasks {
                     pipes::check_others(*task, resource, &own, found);
@@ -64,8 +70,8 @@ pub(crate) fn is_of_a_task(resource: &Resource, own: &BTreeSet<i32>) -> bool {
     pid.is_some_and(|pid| own.contains(&pid))
 }
 
-/// Takes what is in the way of a file: what, found, expected, advice.
-type Add<'a> = dyn FnMut(&str, &str, &str, &'static str) + 'a;
+/// Takes what is in the way of a file: kind, what, found, expected, advice.
+type Add<'a> = dyn FnMut(Code, &str, &str, &str, &'static str) + 'a;
 
 fn file(
     resource: &Resource,
@@ -89,13 +95,20 @@ fn file(
                 _ => error.to_string(),
             };
             let advice = "put it there, or mount the file system that has it";
-            add(&name, &text, &format!("a {expected}"), advice);
+            add(
+                Code::FileMissing,
+                &name,
+                &text,
+                &format!("a {expected}"),
+                advice,
+            );
             return;
         }
     };
     let kind = type_of(&metadata);
     if kind != expected {
         add(
+            Code::FileType,
             &name,
             &format!("a {kind}"),
             &format!("a {expected}"),
@@ -109,7 +122,7 @@ fn file(
         let was = resource.text("rdev").unwrap_or_default();
         if is != was {
             let advice = "see that the device has the number it had";
-            add(&name, &is, was, advice);
+            add(Code::FileDevice, &name, &is, was, advice);
         }
         return;
     }
@@ -121,7 +134,8 @@ fn file(
     };
     if let Some(kind) = kind {
         let was = resource.text("file-system").unwrap_or_default();
-        add(&name, &kind, &format!("a file system {was}"), SAME_PLACE);
+        let was = format!("a file system {was}");
+        add(Code::FileSystem, &name, &kind, &was, SAME_PLACE);
         return;
     }
     if expected != "regular file"
@@ -130,7 +144,8 @@ fn file(
     {
         let was = recorded("inode").map_or_else(|| "none".to_owned(), |inode| inode.to_string());
         let is = format!("inode {}", metadata.ino());
-        add(&name, &is, &format!("inode {was}"), SAME_PLACE);
+        let was = format!("inode {was}");
+        add(Code::FileSystem, &name, &is, &was, SAME_PLACE);
         return;
     }
     if expected != "regular file" || policy == Policy::Name && contents.is_none() {
@@ -150,7 +165,7 @@ fn file(
                 Some(_) => SAME_CONTENTS,
                 None => SAME_FILE,
             };
-            add(&name, &is, &was, advice);
+            add(Code::FileChanged, &name, &is, &was, advice);
         }
     };
     differs("size", i128::from(metadata.size()), recorded("size"));
@@ -176,14 +191,16 @@ fn file(
             Ok(Some(byte)) => format!("other contents from byte {byte} on"),
             Err(error) => error.to_string(),
         };
-        add(&name, &is, "those at the freeze", SAME_CONTENTS);
+        let was = "those at the freeze";
+        add(Code::FileChanged, &name, &is, was, SAME_CONTENTS);
     }
     if let (Policy::Contents, Some(was)) = (policy, build_id) {
         let is = first_page(path).and_then(|page| kconv_machine::build_id(&page));
         if is.as_ref() != Some(was) {
             let is = is.map_or("none".to_owned(), |id| hexadecimal(&id));
             let was = format!("build ID {}", hexadecimal(was));
-            add(&name, &format!("build ID {is}"), &was, SAME_PROGRAM);
+            let is = format!("build ID {is}");
+            add(Code::FileBuildId, &name, &is, &was, SAME_PROGRAM);
         }
     }
 }
@@ -195,11 +212,12 @@ fn place_to_make(name: &str, path: &str, resource: &Resource, head: &Head, add: 
     if !folder_of(path).is_dir() {
         let is = format!("no folder {shown} to make it in");
         let advice = "make the folder, or mount the file system that has it";
-        add(name, &is, "one", advice);
+        add(Code::FileFolder, name, &is, "one", advice);
     } else if let Some(kind) = other_file_system(&folder, resource, head) {
         let was = resource.text("file-system").unwrap_or_default();
         let is = format!("{kind} at {shown}");
-        add(name, &is, &format!("a file system {was}"), SAME_PLACE);
+        let was = format!("a file system {was}");
+        add(Code::FileSystem, name, &is, &was, SAME_PLACE);
     }
 }
 

@@ -3,6 +3,7 @@
 use super::found::Obstacles;
 use crate::filled::Filled;
 use crate::plan::Plan;
+use kconv_codes::Code;
 use kconv_image::Head;
 use std::fs;
 
@@ -13,6 +14,7 @@ pub(super) fn check(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
         && needed > there
     {
         found.add(
+            Code::MachineMemory,
             None,
             "memory",
             format!("{} MiB available", there >> 20),

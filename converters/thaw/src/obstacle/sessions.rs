@@ -3,6 +3,7 @@
 
 use super::found::{NOT_YET, Obstacles};
 use crate::plan::{Plan, Process};
+use kconv_codes::Code;
 
 pub(super) fn check(plan: &Plan, found: &mut Obstacles<'_>) {
     for process in &plan.processes {
@@ -12,6 +13,7 @@ pub(super) fn check(plan: &Plan, found: &mut Obstacles<'_>) {
         }
         let leader = plan.name(process.session);
         found.add(
+            Code::SessionForeign,
             Some(process.pid),
             "session",
             format!("that of {leader}, which is no ancestor that it could have it from"),

@@ -3,6 +3,7 @@
 
 use super::found::Obstacles;
 use crate::plan::{Plan, Process};
+use kconv_codes::Code;
 use kconv_image::{Escaped, Head, Resource};
 use kconv_machine::Line;
 use nix::sys::termios::tcgetsid;
@@ -77,6 +78,7 @@ fn controlling(
     if !is_there {
         let name = terminal.text("name").unwrap_or("a terminal");
         found.add(
+            Code::TerminalSession,
             Some(pid),
             format!("controlling terminal {name}"),
             own.map_or_else(
@@ -109,6 +111,7 @@ fn opened(
     };
     if !is_own {
         found.add(
+            Code::TerminalForeign,
             Some(process.pid),
             format!("descriptor {number}, terminal {}", Escaped(path)),
             "one that is not the controlling terminal of the process",

@@ -4,6 +4,7 @@
 use super::found::Obstacles;
 use crate::plan::{IP, Memory, Plan, Process, SP, Thread};
 use crate::vdso::{Redirected, Vdso};
+use kconv_codes::Code;
 use kconv_image::{Image, ImageError, ObjectId, PAGE_SIZE, UserAddr};
 
 /// What the kernel lays on the stack for a handler, and from which the handler's end restores the
@@ -31,7 +32,14 @@ pub(super) fn check(plan: &Plan, image: &Image, found: &mut Obstacles<'_>) {
         Ok(own) => own,
         Err(error) => {
             let advice = "boot without vdso=0";
-            found.add(None, "the vDSO", error.to_string(), "one", advice);
+            found.add(
+                Code::VdsoNone,
+                None,
+                "the vDSO",
+                error.to_string(),
+                "one",
+                advice,
+            );
             return;
         }
     };
@@ -45,6 +53,7 @@ pub(super) fn check(plan: &Plan, image: &Image, found: &mut Obstacles<'_>) {
         };
         if let Some(problem) = &old.problem {
             found.add(
+                Code::VdsoFunctions,
                 Some(process.pid),
                 "the vDSO",
                 problem.to_string(),
@@ -64,6 +73,7 @@ pub(super) fn within(plan: &Plan, found: &mut Obstacles<'_>) {
         let at = thread.registers.values[IP];
         if holds(memory, at) {
             found.add(
+                Code::VdsoInside,
                 Some(thread.tid),
                 "the vDSO",
                 format!("the thread inside of that of the kernel of the freeze, at {at:#x}"),
@@ -80,6 +90,7 @@ pub(super) fn returning(plan: &Plan, image: &Image, found: &mut Obstacles<'_>) {
         let at = returns(image, process, memory, thread);
         for at in at.into_iter().filter(|at| holds(memory, *at)) {
             found.add(
+                Code::VdsoHandler,
                 Some(thread.tid),
                 "the vDSO",
                 format!(
@@ -124,6 +135,7 @@ fn inside(
     let at = thread.registers.values[IP];
     if within(&at) {
         found.add(
+            Code::VdsoInside,
             Some(thread.tid),
             "the vDSO",
             format!("the thread inside of the old one, at {at:#x}"),
@@ -134,6 +146,7 @@ fn inside(
     for at in returns(image, process, memory, thread) {
         if within(&at) {
             found.add(
+                Code::VdsoHandler,
                 Some(thread.tid),
                 "the vDSO",
                 format!("a handler of a signal that returns into the old one, to {at:#x}"),

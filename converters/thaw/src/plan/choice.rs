@@ -2,9 +2,9 @@
 //! are not.
 
 use super::model::{Plan, Process, Severed};
+use kconv_codes::Code;
 use kconv_image::{Head, ResourceId, TaskName};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 /// Which processes are made. A child that has ended comes with its parent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,11 +53,17 @@ pub struct LeftOut {
     pub parent: Option<TaskName>,
 }
 
-impl fmt::Display for LeftOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl LeftOut {
+    /// Its kind, whichever process it is.
+    pub fn code(&self) -> Code {
+        Code::TaskLeftOut
+    }
+
+    /// What becomes of it, without the task.
+    pub fn text(&self) -> String {
         match &self.parent {
-            None => self.task.fmt(f),
-            Some(parent) => write!(f, "{}, a child that {parent} will miss", self.task),
+            None => "it is not made".to_owned(),
+            Some(parent) => format!("it is not made, and {parent} will miss this child"),
         }
     }
 }

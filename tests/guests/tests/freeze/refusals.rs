@@ -192,7 +192,8 @@ pub(crate) fn by_name(guest: &mut Guest) {
         other_of_pair,
     ];
     all.extend(more.iter().chain(&apart).map(u32::to_string));
-    let output = refused(guest, &all.join(" "), "/tmp/refused.img");
+    let chosen = format!("{} --report /tmp/refused.json", all.join(" "));
+    let output = refused(guest, &chosen, "/tmp/refused.img");
     println!("{}", output.stderr);
     assert_eq!(output.code, 1, "{output:?}");
     let said = |pid: u32, what: &str| {
@@ -231,6 +232,7 @@ pub(crate) fn by_name(guest: &mut Guest) {
     let parent = format!("vfork: found process {waiting} waiting until this child");
     assert!(said(of_vfork, &parent));
     causes_first(&output.stderr);
+    reported(guest, &output.stderr);
     for what in ["a socket", "[eventfd]", "mlock", "a uts namespace"] {
         assert!(said(many, what), "{what}");
     }
@@ -252,6 +254,45 @@ pub(crate) fn by_name(guest: &mut Guest) {
     guest
         .run(&format!("kill {all}; echo 0 >/proc/sys/vm/nr_hugepages"))
         .unwrap();
+}
+
+/// The report has each refusal of the screen, in its words, once for each task.
+fn reported(guest: &mut Guest, said: &str) {
+    let report = guest.get("/tmp/refused.json").unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+    assert_eq!(report["outcome"], "refused");
+    let findings = report["findings"].as_array().unwrap();
+    let of = |finding: &serde_json::Value| {
+        let text = finding["text"].as_str().unwrap();
+        format!("{text} [{}]", finding["code"].as_str().unwrap())
+    };
+    let lines = || said.lines().filter(|line| line.starts_with("refused: "));
+    for finding in findings {
+        let text = of(finding);
+        assert!(lines().any(|line| line.ends_with(&text)), "{finding:#}");
+    }
+    for line in lines() {
+        let is_reported = |one| line.ends_with(&of(one));
+        assert!(findings.iter().any(is_reported), "{line}");
+    }
+    assert!(findings.len() >= lines().count());
+    for (code, text) in [
+        ("fd.socket.unix", "a socket (unix, inode "),
+        // What protocol a socket has the text does not say.
+        ("fd.socket.tcp", "a socket (inet, inode "),
+        ("fd.socket.netlink", "a socket (netlink, inode "),
+        ("fd.anonymous", "anon_inode:[eventfd]"),
+        ("fd.unlinked", "/tmp/unlinked, which was unlinked"),
+        ("mm.locked", "memory locked with mlock"),
+        ("task.traced", "being traced by"),
+        ("task.vfork", "it waits in a vfork"),
+        ("namespace.own", "a mount namespace of its own"),
+    ] {
+        let has = |finding: &&serde_json::Value| finding["text"].as_str().unwrap().contains(text);
+        let found = findings.iter().find(has).unwrap();
+        assert_eq!(found["code"], code, "{found:#}");
+        assert!(found["task"]["pid"].is_u64(), "{found:#}");
+    }
 }
 
 /// A mount namespace answers for what is in it, and what is no cause comes behind all that is.

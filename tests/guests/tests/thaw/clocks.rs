@@ -58,7 +58,7 @@ impl Waiting {
     /// Thaws it, and gives what kconv says.
     fn thaw(&mut self, guest: &mut Guest, options: &str) -> String {
         let name = self.name;
-        let said = guest.run(&format!("kconv thaw {options} /disk/{name}.img"));
+        let said = guest.run(&format!("kconv thaw -v {options} /disk/{name}.img"));
         self.said = said.unwrap();
         println!("{name}: {}", self.said);
         self.said.clone()

@@ -195,7 +195,7 @@ fn warned(guest: &mut Guest, pid: u32) {
     assert_eq!(said.code, 0, "{said:?}");
     let told = format!(
         "warning: a thaw on this machine would be refused: task {pid} (handler): fs.nr_open: found \
-         2048, expected at least 4096\n  = set it higher with sysctl\n"
+         2048, expected at least 4096 [limit.files]\n  = set it higher with sysctl\n"
     );
     assert_eq!(said.stderr, told);
 }
@@ -211,9 +211,10 @@ fn refused_before_a_reboot(guest: &mut Guest, next: &Kernel) {
     let next = &next.release;
     let sound = guest.run(&format!("kconv preflight /disk/twice.img {next}"));
     assert!(sound.unwrap().contains("nothing stands in the way"));
-    let told = "(counter): the processor's mode: found 32-bit code, expected none";
+    let text = "the processor's mode: found 32-bit code, expected none";
+    let told = format!("(counter): {text} [task.32-bit]");
     let preflight = format!("kconv preflight /disk/mutant.img {next}");
-    let said = refused(guest, &preflight, &[told.to_owned()]);
+    let said = refused(guest, &preflight, std::slice::from_ref(&told));
     assert!(
         said.stderr.contains("one thing is in the way of a thaw"),
         "{said:?}"
@@ -223,11 +224,15 @@ fn refused_before_a_reboot(guest: &mut Guest, next: &Kernel) {
         let said = said.unwrap();
         assert_eq!(said.code, 1, "{said:?}");
         let said: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
-        let message = match format {
-            "json" => &said["findings"][0]["message"],
-            _ => &said["runs"][0]["results"][0]["message"]["text"],
-        };
-        assert!(message.as_str().unwrap().contains(told), "{said:#}");
+        if format == "json" {
+            let finding = &said["findings"][0];
+            assert_eq!(finding["text"], text, "{said:#}");
+            assert_eq!(finding["code"], "task.32-bit", "{said:#}");
+            assert_eq!(finding["task"]["comm"], "counter", "{said:#}");
+        } else {
+            let message = &said["runs"][0]["results"][0]["message"]["text"];
+            assert!(message.as_str().unwrap().contains(&told), "{said:#}");
+        }
     }
     guest.run("rm /disk/mutant.img").unwrap();
 }
@@ -274,10 +279,12 @@ fn some_of_an_image(guest: &mut Guest) {
     assert_eq!(said.code, 2, "{said:?}");
     let expected = "the image has no process 1; it has ";
     assert!(said.stderr.contains(expected), "{said:?}");
-    let said = guest.run(&format!("{thaw} --except {lost}")).unwrap();
+    let said = guest.run(&format!("{thaw} -v --except {lost}")).unwrap();
     println!("{said}");
     assert!(
-        said.contains(&format!("left out  task {lost} (counter)\n")),
+        said.contains(&format!(
+            "left-out  task {lost} (counter): it is not made [task.left-out]\n"
+        )),
         "{said}"
     );
     assert!(said.contains("in 4 processes"), "{said}");

@@ -105,7 +105,9 @@ fn freeze_parts(guest: &mut Guest, name: &str, parts: &str) -> u32 {
 
 /// Thaws it, and has it check them. Gives what kconv said, and the cgroup that it is in.
 fn check_parts(guest: &mut Guest, name: &str, pid: u32) -> (String, String) {
-    let said = guest.run(&format!("kconv thaw /disk/{name}.img")).unwrap();
+    let said = guest
+        .run(&format!("kconv thaw -v /disk/{name}.img"))
+        .unwrap();
     println!("{said}");
     let ask = format!("cat /proc/{pid}/cgroup; kill -USR1 {pid}");
     let cgroup = guest.run(&ask).unwrap();

@@ -144,6 +144,9 @@ fn freeze(guest: &mut Guest, program: &Program) -> u32 {
 fn thaw(guest: &mut Guest, name: &str, pid: u32) -> String {
     let said = guest.run(&format!("kconv thaw /disk/{name}.img")).unwrap();
     println!("{name}: {said}");
+    // All that is dropped is counted; -v tells it.
+    assert!((5..=8).contains(&said.lines().count()), "{said}");
+    assert!(said.contains("\ndropped   "), "{said}");
     guest.run(HURRY).unwrap();
     ended(guest, name, pid)
 }

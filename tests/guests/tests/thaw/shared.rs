@@ -60,7 +60,9 @@ fn frozen(guest: &mut Guest, name: &str) -> u32 {
 }
 
 fn thawed(guest: &mut Guest, name: &str, pid: u32) {
-    let said = guest.run(&format!("kconv thaw /disk/{name}.img")).unwrap();
+    let said = guest
+        .run(&format!("kconv thaw -v /disk/{name}.img"))
+        .unwrap();
     println!("{said}");
     assert!(!said.contains("contents of"), "{said}");
     guest.run(&format!("kill -USR1 {pid}")).unwrap();

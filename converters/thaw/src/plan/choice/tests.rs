@@ -79,7 +79,8 @@ fn pids(plan: &Plan) -> Vec<i32> {
 }
 
 fn texts(left_out: &[LeftOut]) -> Vec<String> {
-    left_out.iter().map(ToString::to_string).collect()
+    let text = |one: &LeftOut| format!("{}: {}", one.task, one.text());
+    left_out.iter().map(text).collect()
 }
 
 #[test]
@@ -94,7 +95,7 @@ fn those_that_are_made_keep_their_parents_and_files() {
     // 6 is an orphan now, and still the parent of 7.
     let parents: Vec<Option<usize>> = made.processes.iter().map(|one| one.parent).collect();
     assert_eq!(parents, [None, Some(0)]);
-    assert_eq!(texts(&left_out), ["task 5"]);
+    assert_eq!(texts(&left_out), ["task 5: it is not made"]);
     let objects = |files: Vec<usize>| -> Vec<u32> {
         let files = files.iter().map(|file| made.files[*file].object.0);
         files.collect()
@@ -113,7 +114,10 @@ fn those_that_are_made_keep_their_parents_and_files() {
     assert_eq!(pids(&made), [5]);
     assert_eq!(
         texts(&left_out),
-        ["task 6, a child that task 5 will miss", "task 7"]
+        [
+            "task 6: it is not made, and task 5 will miss this child",
+            "task 7: it is not made"
+        ]
     );
     let (made, left_out) = all.choose(&Choice::All, &head(Vec::new())).unwrap();
     assert_eq!((pids(&made), left_out), (vec![5, 6, 7], Vec::new()));
