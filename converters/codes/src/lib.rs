@@ -147,6 +147,7 @@ codes! {
     FileSystem = "file.system", "another file system than it was, or another folder on it";
     FileChanged = "file.changed", "a file that is another, or was changed: its size, inode, time or contents";
     FileBuildId = "file.build-id", "another program or library than it was";
+    FileGrown = "file.grown", "the end of a file to which a task appends, and others as well";
     FileContents = "file.contents", "contents of a file that was in memory alone";
 
     // Terminals and sessions.

@@ -12,6 +12,7 @@ mod dropped;
 mod error;
 mod filled;
 mod inheritance;
+mod logs;
 mod make;
 mod obstacle;
 mod plan;
@@ -287,6 +288,7 @@ impl Thaw {
         let head = self.image.head();
         let mut dropped = dropped::dropped(&self.plan, head, self.rule);
         dropped.extend(cgroups::dropped(&self.plan, head));
+        dropped.extend(logs::dropped(&self.plan, head));
         dropped
     }
 

@@ -4,7 +4,7 @@ use crate::plan::Plan;
 use kconv_image::ResourceId;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How a file is recognised.
+/// How a file is recognised. A program or library is also the same if its size and its build ID are.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Policy {
     /// On a disk: inode, size and time of the last change are those at the freeze.
@@ -12,8 +12,7 @@ pub(crate) enum Policy {
     /// On layers of which the lower are there again after a boot: size and time of the last change are
     /// those at the freeze.
     Time,
-    /// In memory, where a boot fills file systems anew: the contents are those at the freeze, or the
-    /// build ID of a program or library is.
+    /// In memory, where a boot fills file systems anew: the contents are those at the freeze.
     Contents,
     /// The kernel makes its contents: the name is enough.
     Name,
@@ -33,9 +32,9 @@ impl Policy {
 
     pub(crate) fn name(self, has_id: bool, has_contents: bool) -> &'static str {
         match self {
+            Policy::Inode | Policy::Time | Policy::Contents if has_id => "by size and build ID",
             Policy::Inode => "by inode, size and time",
             Policy::Time => "by size and time",
-            Policy::Contents if has_id => "by size and build ID",
             Policy::Contents if has_contents => "by its contents",
             Policy::Contents => "by size",
             Policy::Name => "by name",

@@ -3,6 +3,7 @@
 use super::found::Obstacles;
 use super::pipes;
 use crate::contents::{difference, folder_of};
+use crate::logs::{appended, is_same};
 use crate::plan::Plan;
 use crate::used::{Policy, in_memory, users};
 use crate::view::number;
@@ -13,6 +14,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
+/// Where dpkg lists the files of the packages that are installed.
+const PACKAGES: &str = "/var/lib/dpkg/info";
 
 /// RAMFS_MAGIC, TMPFS_MAGIC, OVERLAYFS_SUPER_MAGIC (`include/uapi/linux/magic.h`).
 const IN_MEMORY: [i128; 3] = [0x8584_58f6, 0x0102_1994, 0x794c_7630];
@@ -23,8 +28,7 @@ const SAME_FILE: &str =
 const SAME_PLACE: &str =
     "mount there what was mounted, and take away what was mounted over it since";
 
-const SAME_PROGRAM: &str =
-    "put the very program or library there: the task reads from it what it did not change";
+const SAME_PROGRAM: &str = "put the very program or library there, as by installing the version of its package again: the task reads from it what it did not change";
 
 const SAME_CONTENTS: &str =
     "remove the file, and the thaw makes it as it was; if others use it, stop them first";
@@ -32,6 +36,7 @@ const SAME_CONTENTS: &str =
 /// Holds what the processes use against what is there. With the `image` contents are compared.
 pub(super) fn check(plan: &Plan, head: &Head, image: Option<&Image>, found: &mut Obstacles<'_>) {
     let own: BTreeSet<i32> = plan.processes.iter().map(|process| process.pid).collect();
+    let appended = appended(plan);
     for (id, tasks) in users(plan) {
         let Some(resource) = head.resources.get(id.0 as usize) else {
             continue;
@@ -44,6 +49,7 @@ pub(super) fn check(plan: &Plan, head: &Head, image: Option<&Image>, found: &mut
                 resource,
                 head,
                 contents,
+                appended.contains(&id),
                 &mut |code, what, is, was, advice| {
                     for task in &tasks {
                         found.add(code, Some(*task), what, is, was, advice);
@@ -77,6 +83,7 @@ fn file(
     resource: &Resource,
     head: &Head,
     contents: Option<(&Image, &Contents)>,
+    is_log: bool,
     add: &mut Add<'_>,
 ) {
     let path = resource.text("path").unwrap_or_default();
@@ -151,39 +158,50 @@ fn file(
     if expected != "regular file" || policy == Policy::Name && contents.is_none() {
         return;
     }
+    if is_log && is_same(resource, &metadata) {
+        return;
+    }
+    regular_file(resource, &metadata, contents, &name, add);
+}
+
+/// Holds a regular file against that which the tasks had.
+fn regular_file(
+    resource: &Resource,
+    metadata: &fs::Metadata,
+    contents: Option<(&Image, &Contents)>,
+    name: &str,
+    add: &mut Add<'_>,
+) {
+    let path = resource.text("path").unwrap_or_default();
+    let policy = Policy::of(resource.text("file-system").unwrap_or_default());
     let build_id = match resource.get("build-id") {
         Some(Value::Bytes(id)) => Some(id),
         _ => None,
     };
     let how = policy.name(build_id.is_some(), contents.is_some());
     let name = format!("{name} (recognised {how})");
-    let mut differs = |what: &str, is: i128, was: Option<i128>| {
-        if was.is_some_and(|was| was != is) {
-            let was = was.unwrap_or_default();
-            let (is, was) = (format!("{what} {is}"), format!("{what} {was}"));
-            let advice = match contents {
-                Some(_) => SAME_CONTENTS,
-                None => SAME_FILE,
-            };
-            add(Code::FileChanged, &name, &is, &was, advice);
-        }
+    let stamps = stamps(resource, metadata, policy);
+    let is_that_very_file = policy != Policy::Contents && stamps.is_empty();
+    let size = number(resource, "size");
+    let is_as_long = size.is_none_or(|size| size == i128::from(metadata.size()));
+    let mut differences = Vec::new();
+    if let Some(size) = size.filter(|_| !is_as_long) {
+        let is = metadata.size();
+        differences.push((format!("size {is}"), format!("size {size}")));
+    }
+    // A program that was installed anew has another inode and another time.
+    if build_id.is_none() {
+        differences.extend(stamps);
+    }
+    let advice = match (contents, build_id) {
+        (Some(_), _) => SAME_CONTENTS,
+        (None, Some(_)) => SAME_PROGRAM,
+        (None, None) => SAME_FILE,
     };
-    differs("size", i128::from(metadata.size()), recorded("size"));
-    if policy == Policy::Inode {
-        differs("inode", i128::from(metadata.ino()), recorded("inode"));
+    for (is, was) in differences {
+        add(Code::FileChanged, &name, &is, &was, advice);
     }
-    if matches!(policy, Policy::Inode | Policy::Time) {
-        let time = |seconds: i128, nanoseconds: i128| seconds * 1_000_000_000 + nanoseconds;
-        let was = recorded("mtime").zip(recorded("mtime-nanoseconds"));
-        differs(
-            "time of the last change",
-            time(metadata.mtime().into(), metadata.mtime_nsec().into()),
-            was.map(|(seconds, nanoseconds)| time(seconds, nanoseconds)),
-        );
-    }
-    if let Some((image, contents)) = contents
-        && recorded("size") == Some(i128::from(metadata.size()))
-    {
+    if let Some((image, contents)) = contents.filter(|_| is_as_long) {
         let file = fs::File::open(path);
         let found = file.and_then(|file| difference(image, contents, &file, metadata.size()));
         let is = match found {
@@ -194,15 +212,55 @@ fn file(
         let was = "those at the freeze";
         add(Code::FileChanged, &name, &is, was, SAME_CONTENTS);
     }
-    if let (Policy::Contents, Some(was)) = (policy, build_id) {
+    if let Some(was) = build_id.filter(|_| !is_that_very_file) {
         let is = first_page(path).and_then(|page| kconv_machine::build_id(&page));
         if is.as_ref() != Some(was) {
             let is = is.map_or("none".to_owned(), |id| hexadecimal(&id));
+            let package = package_of(path, Path::new(PACKAGES));
+            let package = package.map(|name| format!(" (package {name})"));
+            let is = format!("build ID {is}{}", package.unwrap_or_default());
             let was = format!("build ID {}", hexadecimal(was));
-            let is = format!("build ID {is}");
             add(Code::FileBuildId, &name, &is, &was, SAME_PROGRAM);
         }
     }
+}
+
+/// What tells a file on a disk from one that was put in its place: what is found and what was, where
+/// that differs.
+fn stamps(resource: &Resource, metadata: &fs::Metadata, policy: Policy) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut compare = |what: &str, is: i128, was: Option<i128>| {
+        if let Some(was) = was.filter(|was| *was != is) {
+            found.push((format!("{what} {is}"), format!("{what} {was}")));
+        }
+    };
+    let recorded = |name: &str| number(resource, name);
+    if policy == Policy::Inode {
+        compare("inode", i128::from(metadata.ino()), recorded("inode"));
+    }
+    if matches!(policy, Policy::Inode | Policy::Time) {
+        let time = |seconds: i128, nanoseconds: i128| seconds * 1_000_000_000 + nanoseconds;
+        let was = recorded("mtime").zip(recorded("mtime-nanoseconds"));
+        compare(
+            "time of the last change",
+            time(metadata.mtime().into(), metadata.mtime_nsec().into()),
+            was.map(|(seconds, nanoseconds)| time(seconds, nanoseconds)),
+        );
+    }
+    found
+}
+
+/// The package that the file at `path` is of, by the lists in the folder `lists` (dpkg-query(1)). They
+/// may have it without the `/usr` that a link of the root leads to.
+fn package_of(path: &str, lists: &Path) -> Option<String> {
+    let names = [Some(path), path.strip_prefix("/usr")];
+    let has_it = |list: &str| list.lines().any(|line| names.contains(&Some(line)));
+    fs::read_dir(lists).ok()?.flatten().find_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        let name = name.strip_suffix(".list")?;
+        let name = name.split_once(':').map_or(name, |(name, _)| name);
+        has_it(&fs::read_to_string(entry.path()).ok()?).then(|| name.to_owned())
+    })
 }
 
 /// Where a file is to be made that is not there.
@@ -270,5 +328,87 @@ fn type_of(metadata: &fs::Metadata) -> &'static str {
         "symbolic link"
     } else {
         "socket"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::testing::{head, resource};
+    use kconv_image::ResourceId;
+
+    /// What is said of a file that is there, of which the image has these attributes beside its path.
+    fn said(path: &Path, attributes: &[(&str, Value)]) -> Vec<String> {
+        let magic = statfs(path).unwrap().filesystem_type().0;
+        let mut mount = resource("mount");
+        let magic = Value::Unsigned(magic.unsigned_abs());
+        mount.attributes.push(("magic".to_owned(), magic));
+        let mut file = resource("file");
+        let text = |text: &str| Value::Text(text.to_owned());
+        let common = [
+            ("path", text(path.to_str().unwrap())),
+            ("type", text("regular file")),
+            ("file-system", text("ext4")),
+            ("mount", Value::Resource(ResourceId(0))),
+        ];
+        let all = common.iter().chain(attributes);
+        let all = all.map(|(name, value)| ((*name).to_owned(), value.clone()));
+        file.attributes = all.collect();
+        let head = head(vec![mount]);
+        let mut said = Vec::new();
+        super::file(&file, &head, None, false, &mut |_, _, is, was, _| {
+            said.push(format!("{is}, not {was}"));
+        });
+        said
+    }
+
+    /// A program that was installed anew, with another inode and time, is the program.
+    #[test]
+    fn a_program_is_the_same_by_its_build_id() {
+        let path = std::env::current_exe().unwrap();
+        let metadata = fs::metadata(&path).unwrap();
+        let is = kconv_machine::build_id(&first_page(path.to_str().unwrap()).unwrap()).unwrap();
+        let attributes = |size: u64, id: Option<Vec<u8>>| {
+            let mut attributes = vec![
+                ("size", Value::Unsigned(size)),
+                ("inode", Value::Unsigned(metadata.ino() + 1)),
+                ("mtime", Value::Signed(metadata.mtime() - 1)),
+                ("mtime-nanoseconds", Value::Unsigned(0)),
+            ];
+            attributes.extend(id.map(|id| ("build-id", Value::Bytes(id))));
+            attributes
+        };
+        let size = metadata.size();
+        let none: [String; 0] = [];
+        assert_eq!(said(&path, &attributes(size, Some(is.clone()))), none);
+        let longer = said(&path, &attributes(size + 1, Some(is.clone())));
+        assert_eq!(longer, [format!("size {size}, not size {}", size + 1)]);
+        let other = said(&path, &attributes(size, Some(vec![0xab; 2])));
+        let found = hexadecimal(&is);
+        assert_eq!(other, [format!("build ID {found}, not build ID abab")]);
+        // What is no program has nothing but these.
+        let plain = said(&path, &attributes(size, None));
+        assert!(plain[0].starts_with("inode "), "{plain:?}");
+        assert!(
+            plain[1].starts_with("time of the last change "),
+            "{plain:?}"
+        );
+        assert_eq!(plain.len(), 2);
+    }
+
+    #[test]
+    fn a_file_is_of_the_package_that_lists_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        put("libc6:amd64.list", "/.\n/lib\n/lib/libc.so.6\n");
+        put("libc6:amd64.md5sums", "/bin/sh");
+        put("python3.list", "/usr/bin/python3\n");
+        let of = |path: &str| package_of(path, folder.path());
+        assert_eq!(of("/usr/lib/libc.so.6").as_deref(), Some("libc6"));
+        assert_eq!(of("/lib/libc.so.6").as_deref(), Some("libc6"));
+        assert_eq!(of("/usr/bin/python3").as_deref(), Some("python3"));
+        assert_eq!(of("/bin/sh"), None);
+        assert_eq!(package_of("/bin/sh", Path::new("/nowhere")), None);
     }
 }

@@ -75,9 +75,21 @@ fn what_is_in_the_way_is_told_and_what_is_wrong_shows() {
     freeze_state(&mut guest, "threads", "threads");
     freeze_ready(&mut guest, "handler", "handler");
     let far = freeze_ready(&mut guest, "far", "far");
+    guest.run("cp /bin/far /disk/program").unwrap();
+    let installed = freeze_ready(&mut guest, "installed", "/disk/program");
+    let appends = "sh -c 'exec far >>/disk/log.out 2>&1'";
+    let log = freeze_ready(&mut guest, "log", appends);
     guest.run("cp /disk/counter.img /disk/old.img").unwrap();
     for name in [
-        "sum", "counter", "pipeline", "signals", "threads", "handler", "far",
+        "sum",
+        "counter",
+        "pipeline",
+        "signals",
+        "threads",
+        "handler",
+        "far",
+        "installed",
+        "log",
     ] {
         convert(&mut guest, name, &old, &new);
     }
@@ -95,6 +107,8 @@ fn what_is_in_the_way_is_told_and_what_is_wrong_shows() {
     far_addresses(&mut guest, far);
     obstacles(&mut guest, sum, counter);
     other_files(&mut guest, counter);
+    installed_anew(&mut guest, installed);
+    grown(&mut guest, log);
     of_kconv_itself(&mut guest);
     half_way(&mut guest, pipeline);
     mutants(&mut guest, sum, counter, signals);
@@ -242,6 +256,31 @@ fn other_files(guest: &mut Guest, counter: u32) {
     let thaw = format!("{other}; {thaw_counter}; code=$?; {right}; exit $code");
     let texts = ["character device /dev/null: found 1:5, expected 1:3"];
     refused(guest, ":", &thaw, &texts, ":");
+}
+
+/// A program on a disk that was installed anew, as by a package of the same version.
+fn installed_anew(guest: &mut Guest, pid: u32) {
+    let stamps = "stat -c '%i %Y' /disk/program";
+    let before = guest.run(stamps).unwrap();
+    let anew =
+        "cp /disk/program /disk/new; touch -d @1000000000 /disk/new; mv /disk/new /disk/program";
+    guest.run(anew).unwrap();
+    assert_ne!(guest.run(stamps).unwrap(), before);
+    guest.run("kconv thaw /disk/installed.img").unwrap();
+    guest.run(&format!("kill -USR1 {pid}")).unwrap();
+    assert_eq!(ended(guest, "installed", pid), "ready\nright\n");
+}
+
+/// A log that others wrote to meanwhile.
+fn grown(guest: &mut Guest, pid: u32) {
+    guest.run("echo meanwhile >>/disk/log.out").unwrap();
+    let said = guest.attempt("kconv thaw -v /disk/log.img", LIMIT).unwrap();
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let told = "the end of /disk/log.out, to which it appends: 10 bytes further on";
+    let all = format!("{}{}", said.stdout, said.stderr);
+    assert!(all.contains(told), "{all}");
+    guest.run(&format!("kill -USR1 {pid}")).unwrap();
+    assert_eq!(ended(guest, "log", pid), "ready\nmeanwhile\nright\n");
 }
 
 /// What keeps kconv from making anything.

@@ -1,0 +1,176 @@
+//! Files to which the processes only append, as programs do to their logs: others may have gone on
+//! writing there meanwhile, and what is written next comes behind that.
+
+use crate::dropped::Dropped;
+use crate::plan::Plan;
+use crate::used::{Policy, users};
+use crate::view::number;
+use kconv_codes::Code;
+use kconv_image::{Escaped, Head, Resource, ResourceId};
+use std::collections::BTreeSet;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
+
+/// The files of which the processes have nothing but descriptors that append and do not read
+/// (open(2), O_APPEND, O_WRONLY).
+pub(crate) fn appended(plan: &Plan) -> BTreeSet<ResourceId> {
+    let appends = |flags: u32| {
+        flags as i32 & (libc::O_ACCMODE | libc::O_APPEND | libc::O_PATH)
+            == libc::O_WRONLY | libc::O_APPEND
+    };
+    let (some, others): (Vec<_>, Vec<_>) = plan.files.iter().partition(|file| appends(file.flags));
+    let mut appended: BTreeSet<ResourceId> = some.iter().map(|file| file.resource).collect();
+    for file in others {
+        appended.remove(&file.resource);
+    }
+    let memories = plan.processes.iter().filter_map(|one| one.memory.as_ref());
+    for memory in memories {
+        let mapped = memory.mappings.iter().filter_map(|mapping| mapping.file);
+        for file in mapped.chain(memory.program) {
+            appended.remove(&plan.files[file].resource);
+        }
+    }
+    appended
+}
+
+/// Whether a file of which this is known is the one that it was, and perhaps longer.
+pub(crate) fn is_same(resource: &Resource, metadata: &Metadata) -> bool {
+    let policy = Policy::of(resource.text("file-system").unwrap_or_default());
+    let inode = number(resource, "inode");
+    let is_it = match policy {
+        Policy::Inode => inode == Some(i128::from(metadata.ino())),
+        Policy::Time => true,
+        Policy::Contents | Policy::Name => false,
+    };
+    is_it && growth(resource, metadata).is_some()
+}
+
+/// How many bytes longer it is; `None` if it is shorter.
+fn growth(resource: &Resource, metadata: &Metadata) -> Option<u64> {
+    let was = u64::try_from(number(resource, "size")?).ok()?;
+    metadata.size().checked_sub(was)
+}
+
+/// Files of that kind that are longer than at the freeze.
+pub(crate) fn dropped(plan: &Plan, head: &Head) -> Vec<Dropped> {
+    let appended = appended(plan);
+    let of_file = |(id, tasks): (ResourceId, BTreeSet<i32>)| {
+        let resource = head.resources.get(id.0 as usize)?;
+        let path = resource.text("path")?;
+        let metadata = fs::symlink_metadata(path).ok()?;
+        let is_log = metadata.is_file() && is_same(resource, &metadata);
+        let growth = growth(resource, &metadata).filter(|growth| is_log && *growth > 0)?;
+        Some(Dropped {
+            code: Code::FileGrown,
+            task: tasks.first().copied(),
+            what: format!("the end of {}, to which it appends", Escaped(path)),
+            instead: format!("{growth} bytes further on, for others wrote there"),
+        })
+    };
+    let users = users(plan).into_iter();
+    let logs = users.filter(|(id, _)| appended.contains(id));
+    logs.filter_map(of_file).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::plan::{Descriptor, OpenFile, Process};
+    use crate::testing::{head, resource};
+    use kconv_image::{ObjectId, Value};
+    use std::path::Path;
+
+    const LOG: i32 = libc::O_WRONLY | libc::O_APPEND;
+
+    fn plan(flags: &[i32]) -> Plan {
+        let files = flags.iter().map(|flags| OpenFile {
+            object: ObjectId(0),
+            resource: ResourceId(0),
+            flags: *flags as u32,
+            position: 0,
+            owner: None,
+        });
+        let descriptors = (0..flags.len()).map(|file| Descriptor {
+            number: file as i32,
+            file,
+            close_on_exec: false,
+        });
+        let process = Process {
+            descriptors: descriptors.collect(),
+            ..Process::bare(7, None)
+        };
+        Plan {
+            processes: vec![process],
+            files: files.collect(),
+            ..Plan::default()
+        }
+    }
+
+    fn log(path: &Path, size: u64, file_system: &str) -> Resource {
+        let inode = fs::metadata(path).unwrap().ino();
+        let mut log = resource("file");
+        log.attributes = vec![
+            (
+                "path".to_owned(),
+                Value::Text(path.to_str().unwrap().to_owned()),
+            ),
+            (
+                "file-system".to_owned(),
+                Value::Text(file_system.to_owned()),
+            ),
+            ("inode".to_owned(), Value::Unsigned(inode)),
+            ("size".to_owned(), Value::Unsigned(size)),
+        ];
+        log
+    }
+
+    #[test]
+    fn only_what_does_nothing_but_append_is_a_log() {
+        let is_log = |flags: &[i32]| !appended(&plan(flags)).is_empty();
+        assert!(is_log(&[LOG]));
+        assert!(is_log(&[LOG | libc::O_NONBLOCK, LOG]));
+        for other in [
+            libc::O_WRONLY,
+            libc::O_RDWR | libc::O_APPEND,
+            libc::O_APPEND,
+        ] {
+            assert!(!is_log(&[other]), "{other:#o}");
+            assert!(!is_log(&[LOG, other]), "{other:#o}");
+        }
+    }
+
+    #[test]
+    fn a_log_may_be_longer_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a\nlog");
+        fs::write(&path, "0123456789").unwrap();
+        let told = |flags: &[i32], size, file_system| {
+            let head = head(vec![log(&path, size, file_system)]);
+            dropped(&plan(flags), &head)
+        };
+        let grown = told(&[LOG], 4, "ext4");
+        assert_eq!(grown.len(), 1);
+        assert_eq!((grown[0].task, grown[0].code), (Some(7), Code::FileGrown));
+        assert_eq!(
+            grown[0].instead,
+            "6 bytes further on, for others wrote there"
+        );
+        assert!(grown[0].what.contains("a\\nlog"), "{}", grown[0].what);
+        for (flags, size, file_system) in [
+            (LOG, 10, "ext4"),
+            (LOG, 11, "ext4"),
+            (libc::O_WRONLY, 4, "ext4"),
+            (LOG, 4, "tmpfs"),
+        ] {
+            assert_eq!(told(&[flags], size, file_system), []);
+        }
+        let metadata = fs::metadata(&path).unwrap();
+        assert!(is_same(&log(&path, 4, "ext4"), &metadata));
+        assert!(is_same(&log(&path, 10, "overlay"), &metadata));
+        assert!(!is_same(&log(&path, 11, "ext4"), &metadata));
+        let mut other = log(&path, 4, "ext4");
+        other.attributes[2].1 = Value::Unsigned(metadata.ino() + 1);
+        assert!(!is_same(&other, &metadata));
+    }
+}
