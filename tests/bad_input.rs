@@ -2,7 +2,7 @@
 //! zero, and nothing written.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use kconv_tests::{altered, image, kconv, of_type};
+use kconv_tests::{altered, image, kconv, objects, of_type};
 use kernel_structs::releases::Registry;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -219,11 +219,39 @@ fn an_image_of_a_release_that_is_not_registered() {
         let path = folder.join("in.img");
         altered(&image("up"), &path, |head, _| {
             head.identity.kernel.release = String::from("2.4.36-mine");
+            head.identity.kernel.fingerprint.0[0] ^= 1;
         });
         path
     });
     assert_eq!(failed.code, 2);
     insta::assert_snapshot!(failed.said);
+}
+
+/// A kernel that somebody built under a name of their own is known by its layout.
+#[test]
+fn an_image_of_another_name_is_known_by_its_layout() {
+    let folder = tempfile::tempdir().unwrap();
+    let [own, mine] = ["own.img", "mine.img"].map(|name| folder.path().join(name));
+    altered(&image("up"), &own, |_, _| {});
+    altered(&image("up"), &mine, |head, _| {
+        head.identity.kernel.release = String::from("2.4.36-mine");
+    });
+    let run = |arguments: &[&OsStr]| {
+        let ran = kconv(arguments);
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success(), "{said}");
+        String::from_utf8_lossy(&ran.stdout).into_owned()
+    };
+    let converted = |from: &str, image: &Path| {
+        let to = image.with_extension("new");
+        let (from, option) = (OsStr::new(from), OsStr::new("-o"));
+        run(&[from, "2.4.37".as_ref(), image.as_ref(), option, to.as_ref()]);
+        objects(&kconv_image::Image::open(&to).unwrap())
+    };
+    assert_eq!(converted("2.4.36-mine", &mine), converted("2.4.36", &own));
+    assert!(run(&["inspect".as_ref(), mine.as_ref()]).contains("2.4.36-mine"));
+    run(&["verify".as_ref(), mine.as_ref()]);
+    run(&["preflight".as_ref(), mine.as_ref(), "2.4.37".as_ref()]);
 }
 
 #[test]

@@ -27,17 +27,6 @@ pub(crate) fn job(chain: Vec<&'static Converter>, target: kconv_image::KernelId)
     }
 }
 
-/// The release of the running kernel.
-pub(crate) fn running_release() -> Result<String, crate::failure::Failure> {
-    let path = "/proc/sys/kernel/osrelease";
-    let release = std::fs::read_to_string(path);
-    let release = release.map_err(|source| crate::failure::Failure::Path {
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok(release.trim_end().to_owned())
-}
-
 /// Opens an image.
 pub(crate) fn open(path: &Path) -> Result<Image, crate::failure::Failure> {
     Ok(Image::open(path)?)

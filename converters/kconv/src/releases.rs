@@ -1,12 +1,14 @@
 //! Which kernels a command means.
 
 use crate::failure::Failure;
+use kconv_freeze::RunningError;
 use kconv_image::{Image, KernelId};
+use kconv_machine::{Identified, identify_running, running_release};
 use kconv_rules::StepRules;
 use kconv_runtime::chain::find_chain;
 use kconv_runtime::table::Converter;
-use kernel_structs::layout::Layout;
-use kernel_structs::releases::{LayoutId, Registry, Release};
+use kernel_structs::layout::{Fingerprint, Layout};
+use kernel_structs::releases::{LayoutEntry, LayoutId, Registry, Release};
 
 /// The releases known to this program.
 pub(crate) struct Known {
@@ -20,33 +22,70 @@ impl Known {
         })
     }
 
-    /// The release that `image` is of.
-    pub(crate) fn of_image(&self, image: &Image) -> Result<&Release, Failure> {
+    /// The release that `image` is of. One that is not registered is known by its layout.
+    pub(crate) fn of_image(&self, image: &Image) -> Result<Release, Failure> {
         let kernel = &image.head().identity.kernel;
         let name = &kernel.release;
-        let release = self.registry.release(name, None, None);
-        let release = release.map_err(|_| Failure::UnknownKernel {
+        let fingerprint = Fingerprint(kernel.fingerprint.0);
+        let older = || Failure::OlderFingerprint {
             image: image.path().to_owned(),
             release: name.clone(),
-        })?;
-        let layout = self.registry.layout_entry(&release.layout)?;
-        let found = kernel.fingerprint.0;
-        match found == layout.types.0 && found != layout.fingerprint.0 {
-            true => Err(Failure::OlderFingerprint {
-                image: image.path().to_owned(),
-                release: name.clone(),
-            }),
-            false => Ok(release),
+        };
+        if let Ok(release) = self.registry.release(name, None, None) {
+            let layout = self.registry.layout_entry(&release.layout)?;
+            return match fingerprint == layout.types && fingerprint != layout.fingerprint {
+                true => Err(older()),
+                false => Ok(release.clone()),
+            };
+        }
+        let layouts = self.registry.layout_by_fingerprint(fingerprint);
+        match layouts.first() {
+            Some(layout) => Ok(unregistered(name, layout, &kernel.build_id)),
+            None if self.registry.layouts_by_types(fingerprint).is_empty() => {
+                Err(Failure::UnknownKernel {
+                    image: image.path().to_owned(),
+                    release: name.clone(),
+                })
+            }
+            None => Err(older()),
         }
     }
 
-    /// The release that `name` means for `image`: without a flavour, the image's own.
-    pub(crate) fn for_image(&self, name: &str, image: &Image) -> Result<&Release, Failure> {
+    /// The release that `name` means for `image`: without a flavour, the image's own. It may be a
+    /// release that is not registered, if that is the image's or is running.
+    pub(crate) fn for_image(&self, name: &str, image: &Image) -> Result<Release, Failure> {
         let own = self.of_image(image)?;
+        if own.name == name {
+            return Ok(own);
+        }
         let machine = image.head().identity.machine.name();
-        Ok(self
+        let found = self
             .registry
-            .release(name, Some(&own.flavour), Some(machine))?)
+            .release(name, Some(&own.flavour), Some(machine));
+        match found {
+            Ok(release) => Ok(release.clone()),
+            Err(_) if running_release().is_ok_and(|running| running == name) => self.running(name),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The release that is running, and calls itself `name`.
+    pub(crate) fn running(&self, name: &str) -> Result<Release, Failure> {
+        match self.registry.release(name, None, None) {
+            Ok(release) => Ok(release.clone()),
+            Err(_) => self.as_identified(&identify_running().map_err(RunningError::from)?),
+        }
+    }
+
+    fn as_identified(&self, identified: &Identified) -> Result<Release, Failure> {
+        let KernelId {
+            release,
+            layout,
+            build_id,
+            ..
+        } = &identified.id;
+        let layout = self.registry.layout_entry(&LayoutId(layout.clone()))?;
+        Ok(unregistered(release, layout, build_id))
     }
 
     /// The kernel that an image of `release` names.
@@ -64,7 +103,7 @@ impl Known {
     pub(crate) fn layout_of(&self, image: &Image) -> Result<Layout, Failure> {
         let kernel = &image.head().identity.kernel;
         let release = self.of_image(image)?;
-        let registered = self.kernel(release)?;
+        let registered = self.kernel(&release)?;
         if registered.fingerprint != kernel.fingerprint {
             return Err(Failure::OtherLayout {
                 release: kernel.release.clone(),
@@ -137,6 +176,22 @@ impl Known {
             self.registry.release(to, None, None)?;
         }
         Ok(pairs)
+    }
+}
+
+/// A release that the table does not have, by the name and the build id that it says and by the
+/// layout that it has.
+fn unregistered(name: &str, layout: &LayoutEntry, build_id: &[u8]) -> Release {
+    let digits: String = build_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    Release {
+        name: name.to_owned(),
+        version: name.to_owned(),
+        arch: layout.arch.clone(),
+        flavour: layout.flavour.clone(),
+        layout: layout.id.clone(),
+        uname: None,
+        build_id: (!digits.is_empty()).then_some(digits),
+        hz: None,
     }
 }
 

@@ -18,7 +18,7 @@ pub use files::{data, read_some};
 pub use identify::{Identified, IdentifyError, identify};
 pub use line::Line;
 pub use notes::{Note, build_id, build_id_of, notes};
-pub use running::{MachineError, identify_running};
+pub use running::{MachineError, identify_running, running_release};
 pub use xstate::{XSAVE_COMPONENTS, XsaveComponents, xsave_standard_form};
 
 /// The fact of an image by which `CLOCK_BOOTTIME` is ahead of `CLOCK_MONOTONIC`, in nanoseconds: the

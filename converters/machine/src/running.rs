@@ -80,17 +80,26 @@ impl MachineError {
     }
 }
 
+/// What `uname -r` prints.
+///
+/// # Errors
+/// If the kernel does not say.
+pub fn running_release() -> Result<String, MachineError> {
+    let release = fs::read_to_string(RELEASE);
+    let release = release.map_err(|e| MachineError::unopened(RELEASE, "CONFIG_SYSCTL", e))?;
+    Ok(release.trim_end().to_owned())
+}
+
 /// Which kernel is running, and how its structures lie, from its own type information.
 ///
 /// # Errors
 /// If it has none that can be read, or lies like no registered layout.
 pub fn identify_running() -> Result<Identified, MachineError> {
-    let unopened = |path, option| move |source| MachineError::unopened(path, option, source);
-    let btf = fs::read(BTF).map_err(unopened(BTF, "CONFIG_DEBUG_INFO_BTF"))?;
-    let release = fs::read_to_string(RELEASE).map_err(unopened(RELEASE, "CONFIG_SYSCTL"))?;
+    let btf = fs::read(BTF);
+    let btf = btf.map_err(|e| MachineError::unopened(BTF, "CONFIG_DEBUG_INFO_BTF", e))?;
     let notes = notes(&fs::read(NOTES).unwrap_or_default());
     let build_id = build_id_of(&notes).unwrap_or_default().to_vec();
-    Ok(identify(&btf, release.trim_end(), build_id)?)
+    Ok(identify(&btf, &running_release()?, build_id)?)
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ fn convert_image(
     let image = super::open(path)?;
     let from = known.for_image(from, &image)?;
     let to = known.for_image(to, &image)?;
-    account.kernels = [from, to].map(|release| Some(release.name.clone()));
+    account.kernels = [&from, &to].map(|release| Some(release.name.clone()));
     let own = known.of_image(&image)?;
     if from != own {
         return Err(Failure::OtherRelease {
@@ -60,7 +60,7 @@ fn convert_image(
     if same_file(path, &output) {
         return Err(Failure::SameFile { output });
     }
-    let job = job(known.converters(from, to)?, known.kernel(to)?);
+    let job = job(known.converters(&from, &to)?, known.kernel(&to)?);
     let mut progress = Progress::new(arguments.quiet);
     let converted = convert(&image, &job, Some(&output), &mut |done, all| {
         progress.show(done, all);

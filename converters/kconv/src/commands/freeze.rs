@@ -6,7 +6,8 @@ use crate::judge::Kept;
 use crate::report::Account;
 use crate::told::Told;
 use kconv_freeze::{
-    Afterwards, Chosen, Judge, OfDump, Summary, freeze_dump, freeze_running, freeze_vmcore,
+    Afterwards, Chosen, Judge, OfDump, RunningError, Summary, freeze_dump, freeze_running,
+    freeze_vmcore,
 };
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -61,7 +62,8 @@ fn freeze(
         }
         (None, Some(core)) => (freeze_vmcore(core, pids, judge, output)?, None),
         (None, None) => {
-            account.kernels[0] = Some(super::running_release()?);
+            account.kernels[0] =
+                Some(kconv_machine::running_release().map_err(RunningError::from)?);
             let afterwards = match arguments.kill {
                 true => Afterwards::Kill,
                 false => Afterwards::RunOn,

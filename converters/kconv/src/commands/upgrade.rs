@@ -3,16 +3,17 @@
 mod next;
 mod shown;
 
-use super::{freeze, job, open, running_release};
+use super::{freeze, job, open};
 use crate::arguments::Upgrade;
 use crate::failure::Failure;
 use crate::judge::{self, Kept};
 use crate::releases::Known;
 use crate::report::Account;
 use crate::style;
-use kconv_freeze::{Afterwards, Chosen, Summary, freeze_running};
+use kconv_freeze::{Afterwards, Chosen, RunningError, Summary, freeze_running};
 use kconv_image::{Escaped, Image};
 use kconv_kexec::Loaded;
+use kconv_machine::running_release;
 use kconv_runtime::convert::convert as convert_image;
 use kconv_runtime::report::Report;
 use shown::Shown;
@@ -65,13 +66,13 @@ pub(crate) fn run(arguments: &Upgrade) -> Result<(), Failure> {
 /// killed when their converted image is on disk and the next kernel is loaded.
 fn carry(arguments: &Upgrade, account: &mut Account) -> Result<Carried, Failure> {
     let known = Known::new()?;
-    let running = running_release()?;
+    let running = running_release().map_err(RunningError::from)?;
     account.kernels[0] = Some(running.clone());
     let release = kconv_kexec::release(&arguments.kernel)?;
     account.kernels[1] = Some(release.clone());
-    let from = known.registry.release(&running, None, None)?;
+    let from = known.running(&running)?;
     let to = known.registry.release(&release, None, None)?;
-    let job = job(known.converters(from, to)?, known.kernel(to)?);
+    let job = job(known.converters(&from, to)?, known.kernel(to)?);
 
     let frozen = beside(&arguments.image, &from.name);
     account.keeps(&[&frozen])?;
