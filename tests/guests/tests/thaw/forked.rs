@@ -108,7 +108,9 @@ impl Family {
     /// Thaws it, and looks at what it takes. What the first thaw makes more than once is not in common any
     /// more at the next.
     fn thaw(&self, guest: &mut Guest, name: &str, is_first: bool) {
-        let said = guest.run(&format!("kconv thaw /disk/{name}.img")).unwrap();
+        let said = guest
+            .run(&format!("kconv thaw -v /disk/{name}.img"))
+            .unwrap();
         println!("{said}");
         assert_eq!(said.contains(AGAIN), is_first, "{said}");
         assert_eq!(said.contains("in common"), is_first, "{said}");
