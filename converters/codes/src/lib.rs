@@ -71,6 +71,7 @@ codes! {
     TaskAccounting = "task.accounting", "CPU time used, faults, context switches and I/O so far";
     TaskStartTime = "task.start-time", "when a task was started";
     TaskTimerSlack = "task.timer-slack", "the timer slack that a task had at first";
+    TaskCall = "task.call", "a wait with a time limit that the freeze interrupted";
     TaskAuditSession = "task.audit-session", "the number of the auditor's session";
     TaskSpeculation = "task.speculation", "a setting of speculation that this CPU or machine does not take";
     CgroupThread = "cgroup.thread", "a cgroup of a thread that is not that of its process";

@@ -8,6 +8,7 @@
 mod cgroups;
 mod files;
 mod identify;
+mod interrupted;
 mod line;
 mod notes;
 mod running;
@@ -16,6 +17,7 @@ mod xstate;
 pub use cgroups::{cgroup_limits, cgroup_root};
 pub use files::{data, read_some};
 pub use identify::{Identified, IdentifyError, identify};
+pub use interrupted::Interruptible;
 pub use line::Line;
 pub use notes::{Note, build_id, build_id_of, notes};
 pub use running::{MachineError, identify_running, running_release};

@@ -119,6 +119,7 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, rule: ClockRule) -> Vec<Dropped>
             });
         }
         dropped.extend(process.threads.iter().filter_map(of_slack));
+        dropped.extend(process.threads.iter().filter_map(of_call));
         let timers = process.timers.iter();
         dropped.extend(timers.filter_map(|timer| of_timer(process.pid, timer)));
         let [_, session] = process.login;
@@ -162,6 +163,16 @@ fn of_slack(thread: &Thread) -> Option<Dropped> {
         task: Some(thread.tid),
         what: format!("{had} ns as the timer slack that it had at first"),
         instead: "that of kconv".to_owned(),
+    })
+}
+
+fn of_call(thread: &Thread) -> Option<Dropped> {
+    let call = thread.cut_short?;
+    Some(Dropped {
+        code: Code::TaskCall,
+        task: Some(thread.tid),
+        what: format!("a wait with a time limit in {call}"),
+        instead: "it ends with EINTR, as after SIGSTOP and SIGCONT".to_owned(),
     })
 }
 

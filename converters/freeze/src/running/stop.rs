@@ -13,6 +13,7 @@ use super::error::StopError;
 use super::freezer::{Cgroup, Freezing};
 use super::tasks::{self, stat, threads};
 use super::traces::RobustLists;
+use kconv_machine::Interruptible;
 use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::sys::signal::{Signal, kill};
@@ -31,6 +32,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// there for something, and is frozen where it is.
 const MOMENTS: u32 = 500;
 const LONGEST_MOMENT: Duration = Duration::from_millis(5);
+
+/// What a call returns inside the kernel that is to end with EINTR if a handler runs, and to begin anew if
+/// none does (`include/linux/errno.h`).
+const ERESTARTNOHAND: i64 = -514;
 
 /// Threads that stand still as long as this value lives.
 pub(super) struct Stopped {
@@ -108,7 +113,26 @@ impl Stopped {
                 }
             }
         }
+        stopped.begin_anew();
         Ok(stopped)
+    }
+
+    /// Has calls begin anew that would end with EINTR because they were made to stop. What the kernel has
+    /// for that is what pause(2) returns inside of it: EINTR if a handler runs, and otherwise once more.
+    fn begin_anew(&self) {
+        for (thread, standing) in &self.threads {
+            let pid = Pid::from_raw(*thread);
+            // One that has been killed meanwhile makes no more calls. A stop by a signal is the
+            // program's own affair.
+            let Ok(mut has) = ptrace::getregs(pid) else {
+                continue;
+            };
+            let arguments = [has.rdi, has.rsi, has.rdx, has.r10, has.r8, has.r9];
+            if standing.state != b'T' && ends_by_the_stop(has.orig_rax, has.rax, arguments) {
+                has.rax = ERESTARTNOHAND as u64;
+                let _ = ptrace::setregs(pid, has);
+            }
+        }
     }
 
     /// Stops all threads as `stop_all` does, none of them within the vDSO.
@@ -313,6 +337,13 @@ impl Drop for Stopped {
     }
 }
 
+/// Whether a thread whose system call returns this is at the end of one that would have waited on, had the
+/// thread not been made to stop.
+fn ends_by_the_stop(call: u64, returns: u64, arguments: [u64; 6]) -> bool {
+    returns as i64 == -i64::from(Errno::EINTR as i32)
+        && Interruptible::of(call).is_some_and(|call| call.is_endless(arguments))
+}
+
 /// The ids of processes, if there are such processes.
 fn existing(pids: &[i32]) -> Result<BTreeSet<i32>, StopError> {
     match pids.iter().find(|pid| threads(**pid).is_err()) {
@@ -411,6 +442,17 @@ mod tests {
 
     fn child(program: &str, argument: &str) -> Child {
         Command::new(program).arg(argument).spawn().unwrap()
+    }
+
+    #[test]
+    fn a_wait_that_the_stop_ended_begins_anew() {
+        let eintr = -4_i64 as u64;
+        // rt_sigtimedwait without and with a time limit, one that took a signal, and read.
+        assert!(ends_by_the_stop(128, eintr, [1, 1, 0, 8, 0, 0]));
+        assert!(!ends_by_the_stop(128, eintr, [1, 1, 0x7000, 8, 0, 0]));
+        assert!(!ends_by_the_stop(128, 10, [1, 1, 0, 8, 0, 0]));
+        assert!(!ends_by_the_stop(0, eintr, [0; 6]));
+        assert!(!ends_by_the_stop(u64::MAX, eintr, [0; 6]));
     }
 
     #[test]

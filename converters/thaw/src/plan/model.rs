@@ -152,6 +152,8 @@ pub struct Thread {
     pub restart: Option<Restart>,
     /// The time until which the call waits that the thread makes again, of a clock that begins anew.
     pub deadline: Option<Deadline>,
+    /// The call that ends with EINTR, for the freeze interrupted it.
+    pub cut_short: Option<&'static str>,
     /// Its other registers, in the standard form of `xsave`.
     pub xstate: Vec<u8>,
     /// Components of that which it can use.

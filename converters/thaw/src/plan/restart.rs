@@ -3,6 +3,7 @@
 use super::model::{DeadlineClock, Registers, Restart};
 use crate::clocks::BootClock;
 use crate::view::{DecodeError, Place, View};
+use kconv_machine::Interruptible;
 
 /// Places in [`Registers::values`].
 pub(crate) const AX: usize = 10;
@@ -85,6 +86,15 @@ pub(super) fn deadline(registers: &Registers) -> Option<(&'static str, i32, u64)
         _ => return None,
     };
     (at != 0).then_some((call, clock, at))
+}
+
+/// The name of the call that ends with EINTR, because the thread was made to stop in it and it has a time
+/// limit. Those without are begun anew.
+pub(super) fn cut_short(registers: &Registers) -> Option<&'static str> {
+    let values = &registers.values;
+    let ends = values[AX] as i64 == -i64::from(libc::EINTR);
+    let call = Interruptible::of(values[ORIG_AX]).filter(|_| ends)?;
+    Some(call.name)
 }
 
 /// A clock that a deadline may be on; `None` for those that do not begin anew.
@@ -284,6 +294,16 @@ mod tests {
             assert_eq!(registers.values[ORIG_AX], u64::MAX);
             assert_eq!(wait, None);
         }
+    }
+
+    #[test]
+    fn a_wait_that_is_cut_short_is_known() {
+        let ends = |call, ax| cut_short(&waiting(call, ax, [0; 5]));
+        let eintr = -i64::from(libc::EINTR);
+        assert_eq!(ends(128, eintr), Some("rt_sigtimedwait"));
+        assert_eq!(ends(220, eintr), Some("semtimedop"));
+        assert_eq!(ends(128, ERESTARTNOHAND), None);
+        assert_eq!(ends(0, eintr), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::controls::controls;
 use super::model::{
     Credentials, Deadline, Filter, Folders, Registers, Scheduling, Seccomp, Thread,
 };
-use super::restart::{deadline, deadline_clock, restart, resumed};
+use super::restart::{cut_short, deadline, deadline_clock, restart, resumed};
 use super::signals::{Spent, is_of_thread, pending};
 use crate::view::{DecodeError, Place, View};
 use kconv_image::{Resource, ResourceId, Value};
@@ -53,6 +53,7 @@ pub(super) fn thread(
         }
         None => None,
     };
+    let cut_short = cut_short(&recorded);
     let (registers, restart) = resumed(recorded, || restart(view, task, spent))?;
     let blocked = match view.unsigned(task, "restore_sigmask")? {
         // The call that waits has a mask of its own, and gets it again when it is entered again
@@ -73,6 +74,7 @@ pub(super) fn thread(
         registers,
         restart,
         deadline,
+        cut_short,
         xstate,
         xfeatures,
         blocked: view.unsigned(task, blocked)?,

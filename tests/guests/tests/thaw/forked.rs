@@ -135,7 +135,7 @@ impl Family {
 
 /// What processes take together, in KiB: of a page that several have, each counts its part
 /// (`Documentation/filesystems/proc.rst`, smaps).
-fn together(guest: &mut Guest, pids: &str) -> u64 {
+pub(super) fn together(guest: &mut Guest, pids: &str) -> u64 {
     let parts = guest.run(&format!(
         "for pid in {pids}; do grep ^Pss: /proc/$pid/smaps_rollup || exit 1; done"
     ));

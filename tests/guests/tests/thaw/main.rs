@@ -9,6 +9,7 @@ mod judged;
 mod kinds;
 mod mutation;
 mod obstacles;
+mod random;
 mod shared;
 
 use kconv_guests::{Guest, Initramfs, Kernel, LIMIT, Machine, static_kconv};
