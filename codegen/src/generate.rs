@@ -11,6 +11,7 @@ use crate::needed::stale;
 use crate::overrides::{
     self, Changes, ChangesError, OverrideFinding, OverrideProblem, Overrides, PairEntry,
 };
+use crate::pending::write_whole;
 use crate::plan::{Made, Pair, Plan, Side, Undecided};
 use crate::steps::{self, StepFile, Steps, StepsError, entries};
 use kernel_structs::layout::Layout;
@@ -27,6 +28,9 @@ const VIEWS: &str = "kernel-structs/views/src";
 
 /// Where what is carried is.
 const CARRY: &str = "converters/carry/src";
+
+/// Where the state maps are.
+const STATES: &str = "kernel-structs/state";
 
 /// Where the steps are.
 pub const CONVERTERS: &str = "converters";
@@ -197,10 +201,15 @@ pub fn generate(root: &Path, registry: &Registry) -> Result<Vec<GeneratedFile>, 
     for name in families(registry) {
         let family = Family::read(registry, &name)?;
         family.check_map(&name)?;
-        let house = family.house()?;
         let folder = root.join(CONVERTERS).join(overrides::FOLDER);
         let changes = Changes::read(&folder, &name)?;
-        wrong.extend(of_family(&folder.join(&name), &family, &changes));
+        let (found, is_whole) = of_family(&folder.join(&name), &family, &changes);
+        wrong.extend(found);
+        if !is_whole {
+            steps.remove(&name);
+            continue;
+        }
+        let house = family.house()?;
         let module = version(&name);
         for (file, text) in house.views() {
             let path = Path::new(VIEWS).join(&module).join(file);
@@ -255,9 +264,29 @@ pub fn of_steps(wrong: Vec<(PathBuf, Vec<OverrideFinding>)>) -> Vec<(PathBuf, Fi
     findings.collect()
 }
 
-/// What is wrong with the decisions of a family, which are in `folder`, whatever pair they are for:
-/// those that no pair of layouts needs, and those that are there twice.
-pub fn of_family(folder: &Path, family: &Family, changes: &Changes) -> Vec<(PathBuf, Findings)> {
+/// What is wrong with a family, whatever pair it is about: what its state map leaves undecided between
+/// releases of one layout, and those of its decisions, which are in `folder`, that no pair of layouts needs or
+/// that are there twice. Also whether every layout can be carried into itself.
+pub fn of_family(
+    folder: &Path,
+    family: &Family,
+    changes: &Changes,
+) -> (Vec<(PathBuf, Findings)>, bool) {
+    let undecided = family.undecided_alone();
+    let is_whole = undecided.is_empty();
+    let mut wrong = of_decisions(folder, family, changes);
+    if !is_whole {
+        let map = Path::new(STATES).join(format!("{}.toml", family.map.family));
+        let findings = Findings {
+            undecided,
+            ..Findings::default()
+        };
+        wrong.insert(0, (map, findings));
+    }
+    (wrong, is_whole)
+}
+
+fn of_decisions(folder: &Path, family: &Family, changes: &Changes) -> Vec<(PathBuf, Findings)> {
     let found = family.check(changes).changes;
     let wrong = found.into_iter().map(|finding| {
         let overrides = vec![OverrideFinding {
@@ -500,7 +529,7 @@ fn write_file(path: &Path, text: &str) -> io::Result<()> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
-    fs::write(path, text)
+    write_whole(path, text)
 }
 
 /// Files that say they are generated, where generated files are, and that nothing makes.

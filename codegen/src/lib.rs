@@ -32,6 +32,7 @@ pub mod import;
 pub mod needed;
 pub mod overrides;
 pub mod patch;
+pub mod pending;
 pub mod plan;
 pub mod routes;
 pub mod scaffold;

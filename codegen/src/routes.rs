@@ -78,6 +78,12 @@ impl<'a> Routes<'a> {
         &self.files[edge.file]
     }
 
+    /// The step that converts one layout to another, if there is one.
+    pub fn edge(&self, from: &LayoutId, to: &LayoutId) -> Option<&Edge> {
+        let mut edges = self.edges.iter();
+        edges.find(|edge| edge.from == *from && edge.to == *to)
+    }
+
     /// The shortest way between two layouts; of several, the first by the names of the steps.
     /// `kconv` goes the same way. `None` if there is none.
     pub fn way(&self, from: &LayoutId, to: &LayoutId) -> Option<Vec<&Edge>> {

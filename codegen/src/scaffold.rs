@@ -13,12 +13,15 @@ use crate::family::Family;
 use crate::generate::{self, GenerateError};
 use crate::overrides::Changes;
 use crate::patch::PatchError;
+use crate::pending::write_whole;
 use crate::plan::{Pair, Plan, Undecided};
+use crate::routes::Routes;
 use crate::steps::{self, STEP};
 use kernel_structs::releases::Registry;
 use kernel_structs::state::StateMap;
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// The text of a new step.
@@ -67,6 +70,18 @@ pub enum ScaffoldError {
     /// The plans cannot be made or written as Rust.
     #[error(transparent)]
     Generate(#[from] GenerateError),
+    /// A step joins the layouts already.
+    #[error(
+        "{} converts between the layouts of {from} and {to} already, under other releases of the same layouts; nothing is to be made", step.display()
+    )]
+    Joined {
+        /// The release converted from.
+        from: String,
+        /// The release converted to.
+        to: String,
+        /// The folder of that step.
+        step: PathBuf,
+    },
     /// Something is already there.
     #[error("{} is there already; nothing was written", path.display())]
     Exists {
@@ -152,15 +167,56 @@ pub fn write(dir: &Path, made: &NewStep) -> Result<(), ScaffoldError> {
     if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         fs::create_dir_all(parent).map_err(fail(parent))?;
     }
-    fs::create_dir(dir).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => ScaffoldError::Exists {
-            path: dir.to_owned(),
-        },
-        _ => fail(dir)(error),
-    })?;
+    is_free(dir)?;
+    // Beside its place, where no step is looked for, until it is whole.
+    let beside = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let beside = beside.unwrap_or(Path::new("."));
+    let new = tempfile::Builder::new()
+        .prefix(".new-step-")
+        .tempdir_in(beside)
+        .map_err(fail(beside))?;
     for (path, text) in &made.files {
-        let path = dir.join(path);
+        let path = new.path().join(path);
         fs::write(&path, text).map_err(fail(&path))?;
+    }
+    // A temporary folder is for its owner alone.
+    let mode = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(new.path(), mode).map_err(fail(dir))?;
+    let new = new.keep();
+    fs::rename(&new, dir).map_err(|error| {
+        // What cannot be removed either is not worth a second error.
+        let _ = fs::remove_dir_all(&new);
+        fail(dir)(error)
+    })
+}
+
+/// Whether nothing is where a step is to be.
+///
+/// # Errors
+/// [`ScaffoldError::Exists`].
+pub fn is_free(dir: &Path) -> Result<(), ScaffoldError> {
+    match fs::symlink_metadata(dir) {
+        Ok(_) => Err(ScaffoldError::Exists {
+            path: dir.to_owned(),
+        }),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Whether no step joins the layouts of a pair of `selection`: `kconv` would take one of the two.
+///
+/// # Errors
+/// [`ScaffoldError::Joined`].
+pub fn is_unjoined(selection: &Selection<'_>, routes: &Routes<'_>) -> Result<(), ScaffoldError> {
+    for pair in &selection.pairs {
+        let (from, to) = (&pair.from.release, &pair.to.release);
+        if let Some(edge) = routes.edge(&from.layout, &to.layout) {
+            return Err(ScaffoldError::Joined {
+                from: from.name.clone(),
+                to: to.name.clone(),
+                step: edge.dir.clone(),
+            });
+        }
     }
     Ok(())
 }
@@ -190,7 +246,7 @@ pub fn propose(folder: &Path, made: &NewStep) -> Result<Vec<PathBuf>, ScaffoldEr
             }
             text.push_str(&proposal.text);
             fs::create_dir_all(&folder).map_err(fail(&folder))?;
-            fs::write(&path, text).map_err(fail(&path))?;
+            write_whole(&path, &text).map_err(fail(&path))?;
         }
         if !files.contains(&path) {
             files.push(path);

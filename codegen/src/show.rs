@@ -120,7 +120,11 @@ pub fn coverage(accounts: &[Account]) -> String {
 pub fn undecided(fields: &[((String, String), Undecided)]) -> String {
     let mut text = String::new();
     for ((from, to), undecided) in fields {
-        let _ = writeln!(text, "undecided ({from} -> {to}): {undecided}");
+        let between = match from == to {
+            true => format!("between releases of {from}"),
+            false => format!("{from} -> {to}"),
+        };
+        let _ = writeln!(text, "undecided ({between}): {undecided}");
         if let Some(old) = &undecided.old {
             let _ = writeln!(text, "  was: {old}");
         }
@@ -160,6 +164,16 @@ pub fn findings(file: &str, findings: &Findings) -> String {
     for finding in &findings.overrides {
         let _ = writeln!(text, "{file}:{}: {}", finding.line, finding.problem);
     }
-    text.push_str(&undecided(&findings.undecided));
+    // The decisions of a pair are in several files; between releases of one layout there is the map alone.
+    let (alone, pairs): (Vec<_>, Vec<_>) = findings.undecided.iter().cloned().partition(is_alone);
+    if !alone.is_empty() {
+        let _ = writeln!(text, "{file}: it leaves fields undecided");
+    }
+    text.push_str(&undecided(&alone));
+    text.push_str(&undecided(&pairs));
     text
+}
+
+fn is_alone(((from, to), _): &((String, String), Undecided)) -> bool {
+    from == to
 }

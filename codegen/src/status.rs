@@ -92,7 +92,7 @@ pub fn status(
     let folder = converters.join(overrides::FOLDER);
     for (name, family) in families {
         let changes = Changes::read(&folder, name).map_err(GenerateError::from)?;
-        let wrong = generate::of_family(&folder.join(name), &family, &changes);
+        let (wrong, _) = generate::of_family(&folder.join(name), &family, &changes);
         status.decisions.extend(wrong);
     }
     Ok(status)

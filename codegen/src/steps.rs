@@ -70,10 +70,18 @@ impl Steps {
         let mut taken: BTreeMap<(LayoutId, LayoutId), String> = BTreeMap::new();
         for dir in folders(converters)? {
             let path = dir.join(STEP);
-            let text = fs::read_to_string(&path).map_err(|error| StepsError {
-                path: path.clone(),
-                error,
-            })?;
+            let text = match fs::read_to_string(&path) {
+                Ok(text) => text,
+                // Its pages are linked into kconv all the same.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    let problem = OverrideProblem::NoStep;
+                    steps
+                        .wrong
+                        .push((path, vec![OverrideFinding { line: 1, problem }]));
+                    continue;
+                }
+                Err(error) => return Err(StepsError { path, error }),
+            };
             let file = match overrides::parse(&text) {
                 Ok(file) => file,
                 Err(wrong) => {
@@ -122,7 +130,7 @@ pub fn folders(converters: &Path) -> Result<Vec<PathBuf>, StepsError> {
         .into_iter()
         .filter(|path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.starts_with(FOLDER) && path.join(STEP).is_file()
+            name.starts_with(FOLDER) && path.is_dir()
         })
         .collect();
     steps.sort();

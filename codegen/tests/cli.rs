@@ -593,6 +593,91 @@ fn a_step_is_there_once_and_under_its_name() {
     }
 }
 
+/// A second step between two layouts would stop every command; so would one that has another name.
+#[test]
+fn a_step_that_nobody_could_use_is_not_made() {
+    let project = project();
+    let (code, _, errors) = run_in(project.path(), &["new", "2.4.35-up", "2.4.35-smp"]);
+    assert_eq!(code, 2);
+    let told =
+        "linux-2.4.36-up-2.4.36-smp converts between the layouts of 2.4.35-up and 2.4.35-smp";
+    assert!(errors.contains(told), "{errors}");
+    let weird = "converters/weird";
+    let arguments = ["new", "2.4.36.8", "2.4.36.9", "-o", weird];
+    let (code, _, errors) = run_in(project.path(), &arguments);
+    assert_eq!(code, 2);
+    let told = "write it to converters/linux-2.4.36.8-2.4.36.9";
+    assert!(errors.contains(told), "{errors}");
+    let mut names = fs::read_dir(project.path().join("converters")).unwrap();
+    let is_new = |name: &str| !["linux-2.4.36-up-2.4.36-smp", "overrides"].contains(&name);
+    assert!(!names.any(|entry| is_new(entry.unwrap().file_name().to_str().unwrap())));
+}
+
+/// What is in the folder of a step is linked into kconv, whether somebody says what it is for or not.
+#[test]
+fn a_step_without_its_file_is_told() {
+    let project = project();
+    fs::remove_file(project.path().join(STEP).join("step.toml")).unwrap();
+    fs::write(project.path().join(STEP).join("i386.rs"), "").unwrap();
+    let told = told_by_both(project.path());
+    let expected = format!("{STEP}/step.toml:1: there is no such file");
+    assert!(told.contains(&expected), "{told}");
+}
+
+/// The pages of a step are many bytes, and a disk that takes none of them is left as it was.
+#[test]
+fn a_step_that_cannot_be_written_leaves_nothing() {
+    let project = project();
+    fs::remove_dir_all(project.path().join(STEP)).unwrap();
+    let output = Command::new("bash")
+        .args([
+            "-c",
+            "trap '' XFSZ; ulimit -f 2; exec \"$0\" new 2.4.36-up 2.4.36-smp",
+        ])
+        .arg(env!("CARGO_BIN_EXE_kconv-gen"))
+        .current_dir(project.path())
+        .output()
+        .unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("File too large"), "{errors}");
+    let names = fs::read_dir(project.path().join("converters")).unwrap();
+    let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["overrides"]);
+    let (code, out, errors) = run_in(project.path(), &["new", "2.4.36-up", "2.4.36-smp"]);
+    assert_eq!((code, errors.as_str()), (0, ""), "{out}");
+}
+
+/// Nobody decides anything between releases of one layout but the state map.
+#[test]
+fn a_state_map_that_leaves_something_open_is_told() {
+    let project = Project::new();
+    let map = project.file("kernel-structs/state/linux-6.toml");
+    let text = fs::read_to_string(&map).unwrap();
+    let entry = r#"mm_cid = { policy = "reset", initial = "#;
+    let unknown = format!("{entry}{{ constant = \"NO_SUCH\" }}");
+    let wrong = text.replacen(&format!("{entry}-1"), &unknown, 1);
+    assert_ne!(text, wrong);
+    fs::write(&map, wrong).unwrap();
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../converters/overrides");
+    for family in ["linux-2.4", "linux-6"] {
+        let folder = project.file("converters/overrides").join(family);
+        fs::create_dir_all(&folder).unwrap();
+        for entry in fs::read_dir(from.join(family)).unwrap() {
+            let path = entry.unwrap().path();
+            fs::copy(&path, folder.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    for arguments in [&["generate"][..], &["status", "6.1.170", "6.1.172"]] {
+        let (code, out, errors) = project.run(arguments);
+        let said = out + &errors;
+        assert_eq!(code, 1, "{arguments:?}: {said}");
+        assert!(said.contains("kernel-structs/state/linux-6.toml"), "{said}");
+        assert!(said.contains("task_struct.mm_cid"), "{said}");
+        assert!(!said.contains("Nothing is left to decide"), "{said}");
+    }
+}
+
 #[test]
 fn without_a_project_it_is_told_where_one_was_looked_for() {
     let folder = tempfile::tempdir().unwrap();

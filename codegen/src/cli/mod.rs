@@ -143,6 +143,8 @@ pub(crate) enum CliError {
     NoSuchType { ty: String, nearest: Option<String> },
     #[error("{}: there is no such folder, and the steps and decisions of a project are in it; run this in a project's folder, that in which `converters` and `kernel-structs` lie", path.display())]
     NoProject { path: PathBuf },
+    #[error("{}: the folder of this step is called as its converter; write it to {}", given.display(), expected.display())]
+    StepName { given: PathBuf, expected: PathBuf },
     #[error(transparent)]
     Check(#[from] kconv_codegen::check::CheckError),
     #[error("{}: these acknowledgements cannot be used\n{findings}", path.display())]

@@ -16,6 +16,11 @@ pub(crate) fn new(
     let (converters, registry) = (converters()?, registry()?);
     let mut selection = scaffold::select(&registry, from, to).map_err(ScaffoldError::from)?;
     let routes = Routes::read(&registry, converters)?;
+    let step = scaffold::folder(&selection.from, &selection.to);
+    let dir = output.unwrap_or_else(|| converters.join(&step));
+    is_named(&dir, &step, converters)?;
+    scaffold::is_free(&dir)?;
+    scaffold::is_unjoined(&selection, &routes)?;
     let left_out = scaffold::without_detours(&mut selection, &routes)?;
     let patch = match patch {
         Some(path) => Some(fs::read(path).map_err(|error| CliError::Io {
@@ -26,10 +31,9 @@ pub(crate) fn new(
     };
     let folder = converters.join(FOLDER);
     let made = scaffold::make(&registry, &selection, patch.as_deref(), &folder)?;
-    let named = || converters.join(scaffold::folder(&selection.from, &selection.to));
-    let dir = output.unwrap_or_else(named);
-    scaffold::write(&dir, &made)?;
+    // The proposals change nothing before somebody has completed them.
     let files = scaffold::propose(&folder, &made)?;
+    scaffold::write(&dir, &made)?;
     let files: Vec<_> = files
         .iter()
         .map(|file| file.display().to_string())
@@ -48,4 +52,15 @@ pub(crate) fn new(
         ))?;
     }
     Ok(Ended::Clean)
+}
+
+/// A step has its folder's name, by which it is found.
+fn is_named(dir: &Path, step: &str, converters: &Path) -> Result<(), CliError> {
+    match dir.file_name().is_some_and(|name| name == step) {
+        true => Ok(()),
+        false => Err(CliError::StepName {
+            given: dir.to_owned(),
+            expected: dir.parent().unwrap_or(converters).join(step),
+        }),
+    }
 }

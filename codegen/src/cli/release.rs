@@ -3,17 +3,16 @@
 use super::constants::{self, Said};
 use super::{CliError, Ended, print};
 use kconv_codegen::import::{self, Found, ImportError, Imported};
+use kconv_codegen::pending::Pending;
 use kconv_codegen::status;
 use kernel_structs::releases::{Files, LayoutEntry, Registry};
 use kernel_structs_routes::bzimage::{Compression, Config, DEFAULT_LIMIT, Identity, Kernel};
 use kernel_structs_routes::package::{self, Package};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::TempDir;
 
 /// What of a configuration decides what the saved structures hold.
 const FACTS: [&str; 8] = [
@@ -103,22 +102,30 @@ impl Project {
         files: &Files,
         entry: Option<&LayoutEntry>,
     ) -> Result<(), CliError> {
+        let write = |path: PathBuf, data: &[u8]| {
+            Pending::write(&path, data).map_err(|error| CliError::Io { path, error })
+        };
+        let take_name = |file: Pending| {
+            let path = file.path().to_owned();
+            let named = file.take_name();
+            named.map_err(|error| CliError::Io { path, error })
+        };
         let table = self.structs.join("releases.toml");
-        let table = Pending::write(&table, files.releases.as_bytes())?;
+        let table = write(table, files.releases.as_bytes())?;
         let layout = match entry {
             Some(entry) => {
                 let path = self.structs.join("layouts").join(&entry.file);
                 let data = files.layouts.get(&entry.file);
-                data.map(|data| Pending::write(&path, data)).transpose()?
+                data.map(|data| write(path, data)).transpose()?
             }
             None => None,
         };
         let Some(layout) = layout else {
-            return table.take_name();
+            return take_name(table);
         };
-        let path = layout.path.clone();
-        layout.take_name()?;
-        let failed = match table.take_name() {
+        let path = layout.path().to_owned();
+        take_name(layout)?;
+        let failed = match take_name(table) {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
@@ -129,44 +136,6 @@ impl Project {
         };
         put_back.map_err(|error| CliError::Io { path, error })?;
         Err(failed)
-    }
-}
-
-/// A file that is written and has not its name yet.
-struct Pending {
-    file: NamedTempFile,
-    path: PathBuf,
-}
-
-impl Pending {
-    fn write(path: &Path, data: &[u8]) -> Result<Pending, CliError> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let write = || {
-            let mut file = NamedTempFile::new_in(folder)?;
-            file.write_all(data)?;
-            // A temporary file is for its owner alone, and these are for everybody.
-            let permissions = fs::metadata(path).map(|metadata| metadata.permissions());
-            let permissions = permissions.unwrap_or_else(|_| fs::Permissions::from_mode(0o644));
-            file.as_file().set_permissions(permissions)?;
-            file.as_file().sync_all()?;
-            Ok(file)
-        };
-        let file = write().map_err(|error| CliError::Io {
-            path: path.to_owned(),
-            error,
-        })?;
-        Ok(Pending {
-            file,
-            path: path.to_owned(),
-        })
-    }
-
-    fn take_name(self) -> Result<(), CliError> {
-        let persisted = self.file.persist(&self.path);
-        persisted.map(|_| ()).map_err(|error| CliError::Io {
-            path: self.path,
-            error: error.error,
-        })
     }
 }
 

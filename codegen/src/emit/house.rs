@@ -43,7 +43,10 @@ pub struct House<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum HouseError {
     /// A layout cannot be carried into itself.
-    #[error("{layout}: between releases of this layout something is undecided")]
+    #[error(
+        "{layout}: between releases of this layout {} undecided; correct the state map",
+        undecided.iter().map(|one| format!("{}.{}", one.ty, one.field)).collect::<Vec<_>>().join(", ") + if undecided.len() == 1 { " is" } else { " are" }
+    )]
     Undecided {
         /// The layout.
         layout: String,

@@ -84,6 +84,28 @@ impl Family {
         findings
     }
 
+    /// What is undecided between releases of one layout, for which there are no decisions, with the layout's
+    /// name twice: what several layouts have alike, once.
+    pub fn undecided_alone(&self) -> Vec<((String, String), Undecided)> {
+        let mut all: Vec<((String, String), Undecided)> = Vec::new();
+        for stored in &self.layouts {
+            let needs = Plan::needs(&Pair {
+                converter: "none",
+                machine: &stored.machine,
+                from: stored.live_side(),
+                to: stored.live_side(),
+                map: &self.map,
+                overrides: &Overrides::default(),
+            });
+            for undecided in needs.undecided {
+                if !all.iter().any(|(_, known)| *known == undecided) {
+                    all.push(((stored.id.clone(), stored.id.clone()), undecided));
+                }
+            }
+        }
+        all
+    }
+
     /// The plan of every pair, with the decisions that it was made with, in the order of the pairs.
     fn made(&self, changes: &Changes) -> Vec<OfPair<'_>> {
         let pairs: Vec<_> = self.pairs().collect();

@@ -285,6 +285,11 @@ pub enum OverrideProblem {
         /// The name that the converter of the folder has.
         would_be: Option<String>,
     },
+    /// A step's folder without the file that says what it converts between.
+    #[error(
+        "there is no such file, and what is in its folder is linked into kconv; put it back, or remove the folder"
+    )]
+    NoStep,
     /// Two layouts that two steps convert between, or one step twice.
     #[error(
         "from {from} to {to} there is a converter already, at {place}; one step converts from one layout to another: remove one of the two"
