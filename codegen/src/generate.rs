@@ -233,8 +233,6 @@ pub fn generate(root: &Path, registry: &Registry) -> Result<Vec<GeneratedFile>, 
         modules.push(module);
     }
     if let Some((family, left)) = steps.into_iter().next() {
-        // A family that nobody knows is told by the registry.
-        registry.state_map(&family)?;
         let step = left.first().map_or_else(PathBuf::new, StepFile::path);
         return Err(GenerateError::NoLayouts { step, family });
     }

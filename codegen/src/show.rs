@@ -7,6 +7,7 @@ use crate::overrides::ChangeFinding;
 use crate::plan::{FieldPlan, Place, Plan, Undecided};
 use kconv_rules::{RuleKind, Source};
 use std::fmt::Write;
+use std::path::Path;
 
 /// A diff, type by type.
 pub fn diff(types: &[TypeDiff]) -> String {
@@ -147,13 +148,8 @@ pub fn undecided(fields: &[((String, String), Undecided)]) -> String {
 /// What is wrong with the decisions of a family, which are in `folder`.
 pub fn changes(folder: &str, findings: &[ChangeFinding]) -> String {
     let mut text = String::new();
-    for ChangeFinding {
-        file,
-        line,
-        problem,
-    } in findings
-    {
-        let _ = writeln!(text, "{folder}/{file}:{line}: {problem}");
+    for finding in findings {
+        let _ = writeln!(text, "{}", finding.within(Path::new(folder)));
     }
     text
 }

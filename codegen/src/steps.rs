@@ -5,7 +5,7 @@
 //! where its name says would not be found by whoever looks for it.
 
 use crate::overrides::{self, OverrideFinding, OverrideProblem, OverridesFile};
-use kernel_structs::releases::{LayoutId, Registry};
+use kernel_structs::releases::{LayoutId, Registry, Release};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fs;
@@ -59,9 +59,8 @@ impl StepFile {
 }
 
 impl Steps {
-    /// The steps in the folder `converters`, each held against the others and its own name; none if
-    /// there is no such folder. A release that `registry` does not know is told where its layout is
-    /// needed.
+    /// The steps in the folder `converters`, each held against the others, its own name and the releases
+    /// of `registry`; none if there is no such folder.
     ///
     /// # Errors
     /// If a folder or file cannot be read.
@@ -91,14 +90,30 @@ impl Steps {
             };
             let mut wrong = Vec::from_iter(misnamed(&dir, &text, &file));
             for pair in &file.pairs {
-                let layout = |name: &str| {
-                    let release = registry.release(name, None, None).ok()?;
-                    Some(release.layout.clone())
+                let mut found = Vec::new();
+                let mut problems = Vec::new();
+                for name in [&pair.from, &pair.to] {
+                    match registry.release(name, None, None) {
+                        Ok(release) => found.push(release),
+                        Err(error) => problems.push(OverrideProblem::NoRelease(error.to_string())),
+                    }
+                }
+                let family = |release: &Release| registry.layout_entry(&release.layout);
+                let is_of_it = |release: &&Release| {
+                    family(release).is_ok_and(|layout| layout.family == file.family)
                 };
-                let (Some(from), Some(to)) = (layout(&pair.from), layout(&pair.to)) else {
+                if !found.iter().all(is_of_it) {
+                    problems.push(OverrideProblem::OtherFamily {
+                        family: file.family.clone(),
+                    });
+                }
+                let line = pair.line;
+                let findings = problems.into_iter();
+                wrong.extend(findings.map(|problem| OverrideFinding { line, problem }));
+                let &[from, to] = found.as_slice() else {
                     continue;
                 };
-                match taken.entry((from, to)) {
+                match taken.entry((from.layout.clone(), to.layout.clone())) {
                     Entry::Vacant(free) => {
                         free.insert(format!("{}:{}", path.display(), pair.line));
                     }

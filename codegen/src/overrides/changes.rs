@@ -111,12 +111,25 @@ pub struct ChangeFinding {
     pub problem: OverrideProblem,
 }
 
+impl ChangeFinding {
+    /// It, with the path of its file in the family's folder.
+    pub fn within(&self, folder: &Path) -> String {
+        let file = folder.join(&self.file);
+        format!("{}:{}: {}", file.display(), self.line, self.problem)
+    }
+}
+
 /// Why the decisions of a family cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangesError {
     /// Entries are wrong.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Findings(Vec<ChangeFinding>),
+    #[error("{}", findings.iter().map(|one| one.within(folder)).collect::<Vec<_>>().join("\n"))]
+    Findings {
+        /// The folder of the family.
+        folder: PathBuf,
+        /// What is wrong.
+        findings: Vec<ChangeFinding>,
+    },
     /// A file that cannot be read.
     #[error("{}: {error}", path.display())]
     Io {
@@ -199,6 +212,10 @@ impl Changes {
         if !folder.is_dir() {
             return Ok(Changes::default());
         }
+        let wrong = |findings| ChangesError::Findings {
+            folder: folder.clone(),
+            findings,
+        };
         let mut names = BTreeSet::new();
         for entry in fs::read_dir(&folder).map_err(fail(&folder))? {
             let name = entry.map_err(fail(&folder))?.file_name();
@@ -218,13 +235,13 @@ impl Changes {
                 .iter()
                 .map(|(name, text)| (name.as_str(), text.as_str())),
         )
-        .map_err(ChangesError::Findings)?;
+        .map_err(wrong)?;
         let known = functions::known(root, family)
             .map_err(|(path, error)| ChangesError::Io { path, error })?;
         let missing = known.map_or_else(Vec::new, |known| changes.wrong_calls(&known));
         match missing.is_empty() {
             true => Ok(changes),
-            false => Err(ChangesError::Findings(missing)),
+            false => Err(wrong(missing)),
         }
     }
 

@@ -9,6 +9,8 @@
 //! disappears = { drop = "only-if-initial", reason = "…" }
 //! ```
 //!
+//! `fields` names several that are made of the same constants, the first of them of the file's type.
+//!
 //! Between which layouts a decision holds follows from the constants that these have. A flag that
 //! is the same in both is carried, and nobody is asked.
 
@@ -108,19 +110,16 @@ pub(super) fn read(
         let field = field.clone();
         problems.push((line, OverrideProblem::NotAField { field }));
     }
-    for (field, ty) in fields
-        .iter()
-        .filter_map(|f| Some((f, f.split_once('.')?.0)))
+    // Fields of other types may be made of the same constants: what becomes of those is one decision.
+    let first = fields.first();
+    if let Some((field, ty)) = first.and_then(|field| Some((field, field.split_once('.')?.0)))
+        && file != format!("{ty}.toml")
     {
-        if file != format!("{ty}.toml") {
-            problems.push((
-                line,
-                OverrideProblem::WrongFile {
-                    field: field.clone(),
-                    expected: format!("{ty}.toml"),
-                },
-            ));
-        }
+        let problem = OverrideProblem::WrongFile {
+            field: field.clone(),
+            expected: format!("{ty}.toml"),
+        };
+        problems.push((line, problem));
     }
     let shown = fields.first().cloned().unwrap_or_default();
     let is_name = |name: &&String| !name.contains('.') && is_identifier(name);

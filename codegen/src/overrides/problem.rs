@@ -285,6 +285,15 @@ pub enum OverrideProblem {
         /// The name that the converter of the folder has.
         would_be: Option<String>,
     },
+    /// A pair of releases of which one is not known.
+    #[error("{0}; correct the name, or remove the pair")]
+    NoRelease(String),
+    /// A pair of releases of another family than the step's.
+    #[error("the releases are not of the family {family}; correct `family`")]
+    OtherFamily {
+        /// The family that the step names.
+        family: String,
+    },
     /// A step's folder without the file that says what it converts between.
     #[error(
         "there is no such file, and what is in its folder is linked into kconv; put it back, or remove the folder"

@@ -267,7 +267,9 @@ fn reported(guest: &mut Guest, said: &str) {
         format!("{text} [{}]", finding["code"].as_str().unwrap())
     };
     let lines = || said.lines().filter(|line| line.starts_with("refused: "));
-    for finding in findings {
+    // What a thaw on this machine would lack is a warning: no reason to refuse, and told when nothing is.
+    let refused = |finding: &&serde_json::Value| finding["severity"] == "refused";
+    for finding in findings.iter().filter(refused) {
         let text = of(finding);
         assert!(lines().any(|line| line.ends_with(&text)), "{finding:#}");
     }
