@@ -87,9 +87,11 @@ pub enum ImportError {
     /// No state map says what is saved of such a kernel.
     #[error(transparent)]
     NoFamily(#[from] FamilyError),
-    /// The name is none that a file can be named after.
-    #[error("`{name}` is no name of a release; letters, digits and `.+-_~` make one")]
+    /// The name, the version or the flavour is none that a file can be named after.
+    #[error("`{name}` is no {what} of a release; letters, digits and `.+-_~` make one")]
     Name {
+        /// What it was to be.
+        what: &'static str,
         /// The name.
         name: String,
     },
@@ -156,10 +158,16 @@ pub fn import(files: Files, kernel: &Kernel, converters: &Path) -> Result<Import
         Some(family) => family.clone(),
         None => registry.family_of_version(&kernel.version)?.to_owned(),
     };
-    if !is_name(&kernel.name) {
-        return Err(ImportError::Name {
-            name: kernel.name.clone(),
-        });
+    // Folders and modules are named after all of them.
+    for (what, name) in [
+        ("name", &kernel.name),
+        ("version", &kernel.version),
+        ("flavour", &kernel.flavour),
+    ] {
+        if !is_name(name) {
+            let name = name.clone();
+            return Err(ImportError::Name { what, name });
+        }
     }
     let map = registry.state_map(&family)?;
     let (layout, fingerprint) = prepare_layout(&kernel.layout, &map)?;
@@ -689,13 +697,23 @@ mod tests {
         };
         let error = import(files, &kernel, Path::new("none")).unwrap_err();
         assert!(matches!(error, ImportError::Taken { .. }), "{error}");
-        for name in ["", "../up", "a b", "-x"] {
-            let kernel = Kernel {
-                name: name.to_owned(),
-                ..kernel.clone()
-            };
-            let error = imported(&kernel).unwrap_err();
-            assert!(matches!(error, ImportError::Name { .. }), "{error}");
+        for name in ["", "../up", "a b", "-x", "a\nb"] {
+            for what in ["name", "version", "flavour"] {
+                let mut kernel = kernel.clone();
+                match what {
+                    "name" => kernel.name = name.to_owned(),
+                    "version" => kernel.version = name.to_owned(),
+                    _ => kernel.flavour = name.to_owned(),
+                }
+                // The family follows from the version.
+                kernel.family = Some("linux-6".to_owned());
+                let error = imported(&kernel).unwrap_err();
+                let told = format!("is no {what} of a release");
+                assert!(
+                    error.to_string().contains(&told),
+                    "{what} {name:?}: {error}"
+                );
+            }
         }
     }
 }
