@@ -24,6 +24,7 @@ mod report;
 mod saved;
 mod scan;
 mod source;
+mod untold;
 mod uses;
 mod verdict;
 

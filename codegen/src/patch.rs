@@ -101,6 +101,12 @@ pub struct FileChange {
     pub old: Option<String>,
     /// Its path after; `None` for a deleted file.
     pub new: Option<String>,
+    /// Line of the patch at which it begins, from 1.
+    pub line: u64,
+    /// The patch has it as binary, so that no hunks follow.
+    pub binary: bool,
+    /// By git's `index` line there was nothing in it before.
+    pub was_empty: bool,
 }
 
 impl FileChange {
@@ -279,7 +285,10 @@ impl<R: BufRead> Reader<R> {
         let line = self.line.trim_ascii_end();
         self.text |= !line.is_empty();
         if let Some(names) = line.strip_prefix(b"diff --git ") {
-            let file = git_names(names);
+            let file = FileChange {
+                line: self.number,
+                ..git_names(names)
+            };
             self.seen = true;
             self.has_file = false;
             let before = self.pending.replace(file);
@@ -299,13 +308,20 @@ impl<R: BufRead> Reader<R> {
                 file.old = None;
             } else if line.starts_with(b"deleted file mode ") {
                 file.new = None;
+            } else if let Some(blobs) = line.strip_prefix(b"index ") {
+                file.was_empty = names_empty_blob(blobs);
             }
         }
         if line.starts_with(b"--- ") && self.names_file()? {
-            let old = name_of(&self.line[4..]);
+            let (old, line) = (name_of(&self.line[4..]), self.number);
             self.advance()?;
             let new = name_of(&self.line[4..]);
-            self.file = FileChange { old, new };
+            self.file = FileChange {
+                old,
+                new,
+                line,
+                ..FileChange::default()
+            };
             self.pending = None;
             (self.seen, self.has_file) = (true, true);
             return Ok(Some(Event::File(self.file.clone())));
@@ -343,10 +359,28 @@ impl<R: BufRead> Reader<R> {
         }
         if line.starts_with(b"From ") || line.starts_with(b"Subject: ") {
             (self.mail, self.has_file) = (true, false);
+            // What the text of the mail says is not about the file before it.
+            return Ok(self.pending.take().map(Event::File));
         }
-        if line.starts_with(b"Binary files ") || line == b"GIT binary patch" {
+        let binary = line.strip_prefix(b"Binary files ");
+        if binary.is_some() || line == b"GIT binary patch" {
             self.seen = true;
+            let quoted = self.mail && !self.has_file;
             self.has_file = false;
+            let named = binary.map(|names| FileChange {
+                line: self.number,
+                binary: true,
+                ..differing(names)
+            });
+            match (&mut self.pending, named) {
+                // A plain `diff` says so without a heading.
+                (Some(file), Some(named)) if named.path() != file.path() => {
+                    return Ok(self.pending.replace(named).map(Event::File));
+                }
+                (Some(file), _) => file.binary = true,
+                (None, Some(named)) if !quoted => return Ok(Some(Event::File(named))),
+                (None, _) => {}
+            }
         }
         if line.starts_with(b"Only in ") {
             self.seen = true;
@@ -496,7 +530,44 @@ fn git_names(names: &[u8]) -> FileChange {
     FileChange {
         old: path(old),
         new: path(new),
+        ..FileChange::default()
     }
+}
+
+/// Whether git's `index` line, `OLD..NEW MODE`, names the blob without a byte as the old one.
+fn names_empty_blob(blobs: &[u8]) -> bool {
+    // The names under SHA-1 and under SHA-256 (`git hash-object /dev/null`).
+    const EMPTY: [&[u8]; 2] = [
+        b"e69de29bb2d1d6434b8b29ae775ad8c2e48c5391",
+        b"473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813",
+    ];
+    let end = blobs.windows(2).position(|two| two == b"..");
+    let old = end.map_or(blobs, |end| &blobs[..end]);
+    old.len() >= 7 && EMPTY.iter().any(|blob| blob.starts_with(old))
+}
+
+/// The names in `Binary files OLD and NEW differ`, behind its first words.
+fn differing(names: &[u8]) -> FileChange {
+    let names = names.strip_suffix(b" differ").unwrap_or(names);
+    let both = |at: usize| FileChange {
+        old: name_of(&names[..at]),
+        new: name_of(&names[at + 5..]),
+        ..FileChange::default()
+    };
+    let splits = names.windows(5).enumerate();
+    let mut splits = splits
+        .filter(|(_, word)| *word == b" and ")
+        .map(|(at, _)| both(at));
+    let one = |file: &FileChange| match (&file.old, &file.new) {
+        (Some(old), Some(new)) => old == new,
+        _ => true,
+    };
+    // A name may have the word in it.
+    let first = splits.clone().next();
+    splits.find(one).or(first).unwrap_or_else(|| FileChange {
+        new: name_of(names),
+        ..FileChange::default()
+    })
 }
 
 /// The path behind `---` or `+++`, without a date; `None` for `/dev/null`.

@@ -16,6 +16,8 @@ mod input;
 mod project;
 #[path = "check/small.rs"]
 mod small;
+#[path = "check/untold.rs"]
+mod untold;
 
 use kconv_codegen::check::{CheckError, Inputs, Options, Project, Report, Saved, check, render};
 use kernel_structs::releases::Registry;

@@ -15,6 +15,20 @@ pub enum Grade {
     Layout,
 }
 
+impl Grade {
+    /// All of them.
+    pub const ALL: [Grade; 3] = [Grade::Layout, Grade::Meaning, Grade::Note];
+
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Grade::Layout => "layout",
+            Grade::Meaning => "meaning",
+            Grade::Note => "note",
+        }
+    }
+}
+
 /// What changed.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -61,11 +75,15 @@ pub enum Kind {
     MovedHeader,
     /// A change inside of a structure that the patch does not name.
     Unnamed,
+    /// A change of something that begins or ends outside of what the patch shows.
+    Incomplete,
+    /// A file that the patch changes without its text.
+    Unread,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 21] = [
+    pub const ALL: [Kind; 23] = [
         Kind::Added,
         Kind::Removed,
         Kind::Renamed,
@@ -87,6 +105,8 @@ impl Kind {
         Kind::Code,
         Kind::MovedHeader,
         Kind::Unnamed,
+        Kind::Incomplete,
+        Kind::Unread,
     ];
 
     /// The word for it.
@@ -113,6 +133,8 @@ impl Kind {
             Kind::Code => "code",
             Kind::MovedHeader => "moved-header",
             Kind::Unnamed => "unnamed",
+            Kind::Incomplete => "incomplete",
+            Kind::Unread => "unread",
         }
     }
 
@@ -140,13 +162,22 @@ impl Kind {
             Kind::Code => "code at fork or exec that has to do with a saved field",
             Kind::MovedHeader => "a type that went to another header as it is",
             Kind::Unnamed => "a change inside of a structure that the patch does not name",
+            Kind::Incomplete => {
+                "a change of something that begins or ends outside of what the patch shows"
+            }
+            Kind::Unread => "a file that the patch changes without its text",
         }
+    }
+
+    /// Whether the patch shows too little to tell what changed: a note that nobody may miss.
+    pub const fn is_untold(self) -> bool {
+        matches!(self, Kind::Unnamed | Kind::Incomplete | Kind::Unread)
     }
 
     /// How much it weighs.
     pub const fn grade(self) -> Grade {
         match self {
-            Kind::MovedHeader | Kind::Unnamed => Grade::Note,
+            Kind::MovedHeader | Kind::Unnamed | Kind::Incomplete | Kind::Unread => Grade::Note,
             Kind::ConstantAdded
             | Kind::ConstantRemoved
             | Kind::ConstantRenumbered

@@ -34,13 +34,13 @@ pub(super) fn types(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
     if old.kind != new.kind {
         found.push(whole(Kind::Retyped, keyword(old.kind), keyword(new.kind)));
     }
-    if !old.partial && !new.partial {
-        if old.placed != new.placed {
-            found.push(whole(Kind::Realigned, &old.placed, &new.placed));
-        }
-        if old.condition != new.condition && !old.condition.contains("_H") {
-            found.push(whole(Kind::Condition, &old.condition, &new.condition));
-        }
+    // Attributes stand behind the brace; where a hunk has that line, both sides have it.
+    if old.placed != new.placed {
+        found.push(whole(Kind::Realigned, &old.placed, &new.placed));
+    }
+    let whole_types = !old.partial && !new.partial;
+    if whole_types && old.condition != new.condition && !old.condition.contains("_H") {
+        found.push(whole(Kind::Condition, &old.condition, &new.condition));
     }
     found
 }

@@ -7,10 +7,11 @@
 
 use super::change::{Change, Kind};
 use super::compare;
-use super::item::{CodeLine, Constant, Item, Place, TypeDef, TypeKind, Typedef};
+use super::item::{CodeLine, Constant, Item, Place, Rest, TypeDef, TypeKind, Typedef};
 use super::saved::Saved;
 use super::scan::Scanner;
 use super::source::{CheckError, Lines, is_foreign};
+use super::untold;
 use super::uses::Uses;
 use crate::patch::{Event, FileChange, Heading, Reader, Sign};
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +54,7 @@ struct Found {
     typedefs: Vec<(u64, Typedef)>,
     constants: Vec<(u64, Constant)>,
     code: Vec<CodeLine>,
+    rests: Vec<(u64, Rest)>,
 }
 
 /// A definition that one side of a file has alone.
@@ -76,13 +78,16 @@ struct Gatherer<'a, 'f> {
 }
 
 struct Current {
+    change: FileChange,
     path: String,
+    hunks: u64,
     /// The old text, if the tree has it, and its line to come.
     tree: Option<Lines>,
     at: u64,
     /// Lines of both sides to come in the hunk.
     lines: [u64; 2],
     first: bool,
+    at_top: bool,
     section: String,
 }
 
@@ -144,6 +149,13 @@ pub(super) fn gather(
     Ok(gatherer.out)
 }
 
+impl Current {
+    /// Whether the file is removed and the patch does not show what was in it.
+    fn goes_unseen(&self) -> bool {
+        self.change.new.is_none() && self.hunks == 0 && !self.change.was_empty
+    }
+}
+
 impl Gatherer<'_, '_> {
     fn matters(&mut self, file: &FileChange) -> bool {
         let path = file.path();
@@ -169,11 +181,14 @@ impl Gatherer<'_, '_> {
         // A header package does not have the `.c` files.
         let inside = path.filter(|path: &PathBuf| path.is_file());
         self.file = Some(Current {
+            change: file.clone(),
             path: file.path().to_owned(),
+            hunks: 0,
             tree: inside.map(|path| Lines::open(&path)).transpose()?,
             at: 1,
             lines: [1, 1],
             first: false,
+            at_top: false,
             section: String::new(),
         });
         Ok(())
@@ -192,6 +207,8 @@ impl Gatherer<'_, '_> {
         if let Some(file) = &mut self.file {
             file.lines = [heading.old_start, heading.new_start];
             file.first = true;
+            file.hunks += 1;
+            file.at_top = heading.old_start <= 1 && heading.new_start <= 1;
             file.section = heading.section;
         }
         Ok(())
@@ -202,6 +219,8 @@ impl Gatherer<'_, '_> {
         let Some(file) = &mut self.file else {
             return Ok(());
         };
+        // A file that goes without its text is in the tree alone.
+        let sides = if file.goes_unseen() { 1 } else { 2 };
         let Some(tree) = &mut file.tree else {
             return Ok(());
         };
@@ -210,7 +229,7 @@ impl Gatherer<'_, '_> {
                 break;
             };
             file.at = number + 1;
-            for side in 0..2 {
+            for side in 0..sides {
                 let place = Place {
                     line: file.lines[side],
                     ..Place::default()
@@ -256,7 +275,7 @@ impl Gatherer<'_, '_> {
             let (scanner, found) = (&mut self.sides[side], &mut self.found[side]);
             if first {
                 let (saved, uses, hunk) = (self.saved, &self.out.uses, self.hunk);
-                scanner.start_hunk(&file.section, &text, &mut |item| {
+                scanner.start_hunk(&file.section, &text, file.at_top, &mut |item| {
                     keep(item, found, saved, uses, hunk);
                 });
             }
@@ -308,11 +327,23 @@ impl Gatherer<'_, '_> {
         let functions = self.sides[0].functions();
         self.sides = [Scanner::new(functions), Scanner::new(functions)];
         let [old, new] = std::mem::take(&mut self.found);
+        self.unread(&file);
         let path = file.path;
         self.code(&old.code, &new.code, &path);
+        let rests = untold::rests(old.rests, new.rests, &path);
+        self.out.changes.extend(rests);
+        let nameless = |(_, def): &(u64, TypeDef)| def.name.is_empty() && def.partial;
+        let (old_nameless, old_types) = old.types.into_iter().partition(nameless);
+        let (new_nameless, new_types) = new.types.into_iter().partition(nameless);
+        // Of a new or removed file all is seen.
+        let whole = file.change.old.is_none() || file.change.new.is_none();
+        for (old, new) in untold::by_hunk(old_nameless, new_nameless) {
+            let found = compare::types(&old, &new, &path);
+            self.take_nameless(found, &old, &new, whole);
+        }
         pair(
-            old.types,
-            new.types,
+            old_types,
+            new_types,
             |def| (def.name.clone(), def.condition.clone()),
             |def| match def {
                 Both::Two(old, new) => {
@@ -353,6 +384,21 @@ impl Gatherer<'_, '_> {
         Ok(())
     }
 
+    /// Tells of a file whose text neither the patch nor the tree has.
+    fn unread(&mut self, file: &Current) {
+        let gone = file.goes_unseen() && file.tree.is_none();
+        if !file.change.binary && !gone {
+            return;
+        }
+        let detail = match (file.change.binary, &file.change.new) {
+            (_, None) => "it is removed",
+            (true, _) => "it is there as binary",
+            (false, _) => "",
+        };
+        let detail = format!("{detail}, line {} of the patch", file.change.line);
+        self.out.changes.push(untold::unread(&file.path, detail));
+    }
+
     fn code(&mut self, old: &[CodeLine], new: &[CodeLine], path: &str) {
         let saved = self.saved;
         let owner = |field: &str| {
@@ -367,7 +413,7 @@ impl Gatherer<'_, '_> {
     }
 
     /// Takes the changes of a type, and finds the name of one that the patch does not say.
-    fn take_type(&mut self, mut found: Vec<Change>, old: &TypeDef, new: &TypeDef) {
+    fn take_type(&mut self, found: Vec<Change>, old: &TypeDef, new: &TypeDef) {
         if found.is_empty() {
             return;
         }
@@ -386,7 +432,23 @@ impl Gatherer<'_, '_> {
             .map(|member| member.name.as_str())
             .filter(|name| !name.is_empty() && (self.saved.has_member(name) || !gone(name)))
             .collect();
-        match self.saved.likeliest(&context) {
+        self.by_members(found, &context);
+    }
+
+    /// Takes the changes of a part of a type that neither a tag nor a heading names.
+    fn take_nameless(&mut self, found: Vec<Change>, old: &TypeDef, new: &TypeDef, whole: bool) {
+        let before = self.out.changes.len();
+        let untold = untold::nothing_tells(&found, old, new).filter(|_| !whole);
+        self.take_type(found, old, new);
+        // Enumerators that are watched, and members that are saved, told already.
+        if self.out.changes.len() == before {
+            self.out.changes.extend(untold);
+        }
+    }
+
+    /// Finds the type whose members `context` has, for the changes of one that nothing names.
+    fn by_members(&mut self, mut found: Vec<Change>, context: &[&str]) {
+        match self.saved.likeliest(context) {
             Some(name) => {
                 for change in &mut found {
                     change.ty = name.to_owned();
@@ -635,7 +697,9 @@ fn keep(item: Item, found: &mut Found, saved: &Saved<'_>, uses: &Uses, hunk: u64
                 TypeKind::Enum => watched(&member.name),
                 _ => def.name.is_empty() && saved.has_member(&member.name),
             };
-            if named || def.members.iter().any(known) {
+            // Both sides of what nothing names are needed to see what changed.
+            let nameless = def.name.is_empty() && def.partial;
+            if named || nameless || def.members.iter().any(known) {
                 found.types.push((hunk, def));
             }
         }
@@ -650,5 +714,10 @@ fn keep(item: Item, found: &mut Found, saved: &Saved<'_>, uses: &Uses, hunk: u64
             }
         }
         Item::Code(line) => found.code.push(line),
+        Item::Rest(rest) => {
+            if rest.owner.is_empty() || saved.get(&rest.owner).is_some() {
+                found.rests.push((hunk, rest));
+            }
+        }
     }
 }

@@ -29,6 +29,20 @@ pub(super) enum Item {
     Typedef(Typedef),
     Constant(Constant),
     Code(CodeLine),
+    Rest(Rest),
+}
+
+/// What a hunk changes and shows too little of to be a declaration, comment or condition: where
+/// it begins or ends is not in the hunk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Rest {
+    /// The tag of the type around it; empty if the patch does not say.
+    pub(super) owner: String,
+    /// Nothing around it says that it is in a type.
+    pub(super) loose: bool,
+    /// Its tokens, as far as they are seen.
+    pub(super) text: String,
+    pub(super) place: Place,
 }
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +61,8 @@ pub(super) struct TypeDef {
     pub(super) members: Vec<Member>,
     /// Whether its start or its end was not seen.
     pub(super) partial: bool,
+    /// Whether neither a tag nor a heading says what it is, nor statements that it is no type.
+    pub(super) untold: bool,
     pub(super) condition: String,
     pub(super) place: Place,
     /// Attributes of the whole.

@@ -102,6 +102,19 @@ impl Finding {
             Kind::Code => format!("code that has to do with {subject} changed"),
             Kind::MovedHeader => format!("{subject} is declared in another header"),
             Kind::Unnamed => format!("a structure with the members {subject} changed"),
+            Kind::Incomplete => {
+                let what = match (was.as_str(), is.as_str()) {
+                    (was, "") => format!("`{was}` is gone"),
+                    ("", is) => format!("`{is}` is new"),
+                    (was, is) => format!("`{was}` became `{is}`"),
+                };
+                let place = match subject.as_str() {
+                    "" => String::new(),
+                    subject => format!(" in {subject}"),
+                };
+                format!("{what}{place}, and the patch does not show the whole of it")
+            }
+            Kind::Unread => format!("the patch does not have the text of {subject}"),
             Kind::TypeRemoved => format!("{subject} is not declared any more"),
             Kind::Flags => format!("{subject} is made of other constants"),
             Kind::ConstantAdded => format!("`{is}` is new"),
@@ -186,7 +199,9 @@ impl Report {
             // A type with a tag and a typedef has each change twice.
             let again = field.is_some() && finding.line() > 0 && !lines.insert(line);
             // The same change of the same thing in two hunks is one finding.
-            seen.insert((finding.id.clone(), finding.file.clone())) && !again
+            // Of what the patch does not tell nobody knows that it is the same.
+            let line = finding.kind.is_untold().then(|| finding.line());
+            seen.insert((finding.id.clone(), finding.file.clone(), line)) && !again
         });
     }
 
@@ -240,13 +255,12 @@ impl Report {
         }
         for name in allowed {
             for finding in &mut self.findings {
-                let grade = match finding.grade {
-                    Grade::Layout => "layout",
-                    Grade::Meaning => "meaning",
-                    Grade::Note => "note",
-                };
-                let fits =
-                    [finding.kind.name(), grade, finding.subject.as_str()].contains(&name.as_str());
+                let names = [
+                    finding.kind.name(),
+                    finding.grade.name(),
+                    finding.subject.as_str(),
+                ];
+                let fits = names.contains(&name.as_str());
                 if fits && finding.verdict.is_open() {
                     finding.verdict = Verdict::Allowed { by: name.clone() };
                 }

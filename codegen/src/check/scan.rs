@@ -17,8 +17,9 @@
 mod directives;
 mod ends;
 mod heads;
+mod rests;
 
-use super::item::{CodeLine, Item, Member, Place, TypeDef, TypeKind};
+use super::item::{CodeLine, Item, Member, Place, Rest, TypeDef, TypeKind};
 use super::lex::{Lexer, Piece};
 use heads::{function_name, group_arguments, type_head};
 use std::collections::BTreeSet;
@@ -48,9 +49,23 @@ pub(super) struct Scanner<'a> {
     /// Declarations of a hunk that may be members of something that begins before it.
     loose: Vec<Member>,
     fragment: bool,
+    hunk: Hunk,
     /// Where the last member ended, for a comment behind it.
     ended: Option<u64>,
     behind: bool,
+}
+
+/// What is known of the hunk that is read.
+#[derive(Default)]
+struct Hunk {
+    /// Its heading does not say what it is in.
+    unheaded: bool,
+    /// It begins with the first line of the file.
+    at_top: bool,
+    /// It has statements outside of every brace, so that what is loose is in a function.
+    statements: bool,
+    /// What it changes and does not show the whole of.
+    rests: Vec<Rest>,
 }
 
 struct Frame {
@@ -86,6 +101,8 @@ struct Open {
     place: Place,
     comment: String,
     commented: bool,
+    /// Where its comment changed first.
+    remark: Place,
     changed: bool,
     depth: usize,
     /// Tokens of it that stand on a line of their own at its start.
@@ -105,6 +122,8 @@ struct Condition {
     text: String,
     frames: usize,
     open: Open,
+    /// The first of its directives that the patch changes, with the type around it.
+    rest: Option<Rest>,
 }
 
 impl Open {
@@ -150,6 +169,7 @@ impl<'a> Scanner<'a> {
             complete: None,
             loose: Vec::new(),
             fragment: false,
+            hunk: Hunk::default(),
             ended: None,
             behind: false,
         }
@@ -160,9 +180,21 @@ impl<'a> Scanner<'a> {
         self.functions
     }
 
-    /// Begins a hunk whose heading ends with `section` and whose first line is `first`.
-    pub(super) fn start_hunk(&mut self, section: &str, first: &str, take: &mut dyn FnMut(Item)) {
+    /// Begins a hunk whose heading ends with `section` and whose first line is `first`. `at_top`
+    /// says that this is the first line of the file.
+    pub(super) fn start_hunk(
+        &mut self,
+        section: &str,
+        first: &str,
+        at_top: bool,
+        take: &mut dyn FnMut(Item),
+    ) {
         self.fragment = true;
+        self.hunk = Hunk {
+            unheaded: section.is_empty() || section.starts_with('#'),
+            at_top,
+            ..Hunk::default()
+        };
         self.lexer = Lexer::default();
         if !section.is_empty() && !section.starts_with('#') {
             self.line(section, &Place::default(), take);
@@ -268,17 +300,21 @@ impl<'a> Scanner<'a> {
 
     /// Ends a file or a hunk: what is open is handed out as far as it was seen.
     pub(super) fn finish(&mut self, take: &mut dyn FnMut(Item)) {
+        self.end_directives(take);
         self.close_all(take);
+        self.give_rests(take);
         self.conditions.clear();
         self.lexer = Lexer::default();
     }
 
     fn close_all(&mut self, take: &mut dyn FnMut(Item)) {
         self.deeper = 0;
+        self.leave_open();
         if let Some(def) = self.complete.take() {
             take(Item::Type(def));
         }
         while let Some(mut frame) = self.frames.pop() {
+            self.leave_frame(&frame);
             frame.partial = true;
             let inner = frame.kind;
             let members = std::mem::take(&mut frame.members);
@@ -317,6 +353,7 @@ impl<'a> Scanner<'a> {
             place: members[0].place.clone(),
             members,
             partial: true,
+            untold: self.hunk.unheaded && !self.hunk.statements,
             condition: String::new(),
             placed: String::new(),
         }));
@@ -335,7 +372,10 @@ impl<'a> Scanner<'a> {
             Some(member) => (&mut member.comment, &mut member.comment_changed),
             None => (&mut self.open.comment, &mut self.open.commented),
         };
-        *changed |= place.changed;
+        if place.changed && !*changed {
+            *changed = true;
+            self.open.remark = place.with(text);
+        }
         for word in text.split_ascii_whitespace().filter(|word| *word != "*") {
             if comment.len() + word.len() > 4096 {
                 break;
@@ -440,6 +480,9 @@ impl<'a> Scanner<'a> {
                 None => (FrameKind::Skip, String::new()),
             },
         };
+        if inside.is_none() && rests::begins_statement(&tokens) {
+            self.hunk.statements = true;
+        }
         // The first token of a line may be the brace.
         let mut place = place.with(line);
         if self.open.place.line != 0 && !self.open.is_empty() {
@@ -539,11 +582,13 @@ impl<'a> Scanner<'a> {
 
 impl Frame {
     fn definition(&mut self, kind: TypeKind) -> TypeDef {
+        let tag_is_empty = self.tag.is_empty();
         TypeDef {
             name: std::mem::take(&mut self.tag),
             kind,
             members: std::mem::take(&mut self.members),
             partial: self.partial,
+            untold: self.partial && tag_is_empty,
             condition: std::mem::take(&mut self.condition),
             place: self.place.clone(),
             placed: String::new(),

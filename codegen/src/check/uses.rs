@@ -134,7 +134,7 @@ fn note(
                     .extend(inner);
             }
         }
-        Item::Code(_) => {}
+        Item::Code(_) | Item::Rest(_) => {}
     }
 }
 

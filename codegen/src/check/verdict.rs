@@ -183,6 +183,16 @@ impl Judge<'_> {
                     "it cannot be told which type this is; give the tree before the patch with --old",
                 );
             }
+            Kind::Incomplete => {
+                return nothing(
+                    "it cannot be told what becomes of it; give the tree before the patch with --old, or make the patch with more lines around each change",
+                );
+            }
+            Kind::Unread => {
+                return nothing(
+                    "it cannot be told what changed; make the patch with `git diff --text`, and without `--irreversible-delete`",
+                );
+            }
             _ => {}
         }
         if let Some(options) = self.options

@@ -34,6 +34,15 @@ fn text_for_people() {
     insta::assert_snapshot!(render::text(&report()));
 }
 
+/// The first example of the book is what the program prints.
+#[test]
+fn the_book_shows_the_report_as_it_is() {
+    let book = include_str!("../../../book/src/check.md");
+    let report = render::text(&checked(&patch("field-in-the-middle"), None).unwrap());
+    let example = format!("$ kconv-gen check 0001-sched-a-field.patch\n{report}```\n");
+    assert!(book.contains(&example), "{example}");
+}
+
 #[test]
 fn a_reply_to_a_mail() {
     let summary = render::summary(&report());

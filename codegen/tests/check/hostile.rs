@@ -95,7 +95,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn bytes_flipped(which in 0usize..54, flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
+    fn bytes_flipped(which in 0usize..71, flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
         let mut patch = all().swap_remove(which);
         for (at, byte) in flips {
             let at = at.index(patch.len());
@@ -105,7 +105,7 @@ proptest! {
     }
 
     #[test]
-    fn lines_shuffled_between_patches(a in 0usize..54, b in 0usize..54, picks in prop::collection::vec((any::<bool>(), any::<prop::sample::Index>()), 1..40)) {
+    fn lines_shuffled_between_patches(a in 0usize..71, b in 0usize..71, picks in prop::collection::vec((any::<bool>(), any::<prop::sample::Index>()), 1..40)) {
         let all = all();
         let lines: Vec<Vec<&[u8]>> = [&all[a], &all[b]].iter().map(|patch| patch.split_inclusive(|byte| *byte == b'\n').collect()).collect();
         let mixed: Vec<u8> = picks.iter().flat_map(|(second, at)| {

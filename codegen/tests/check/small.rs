@@ -2,7 +2,7 @@
 
 use super::{checked, patch, tree, words};
 
-fn expect(name: &str, alone: &[&str], with_tree: &[&str]) {
+pub(super) fn expect(name: &str, alone: &[&str], with_tree: &[&str]) {
     let patch = patch(name);
     let found = words(&checked(&patch, None).unwrap());
     assert_eq!(found, alone, "{name}, the patch alone");

@@ -3,11 +3,11 @@
 use super::super::Report;
 use std::fmt::Write;
 
-/// One command for each finding that is not without effect, and the whole in a notice.
+/// One command for each finding that is not known to be without effect, and the whole in a notice.
 pub fn github(report: &Report) -> String {
     let mut text = String::new();
     for finding in report.findings.iter().filter(|finding| {
-        finding.verdict.is_open() || !matches!(finding.verdict, super::Verdict::Nothing { .. })
+        finding.kind.is_untold() || !matches!(finding.verdict, super::Verdict::Nothing { .. })
     }) {
         let command = match super::level(finding) {
             "note" => "notice",

@@ -9,7 +9,7 @@ const QUOTED: usize = 12;
 
 // Writing to a string cannot fail; results of `writeln!` are ignored in this file.
 
-/// The open findings under the lines of the patch that they are about.
+/// The open findings, and what cannot be told, under the lines of the patch that they are about.
 pub fn summary(report: &Report) -> String {
     let mut text = String::new();
     wrap(
@@ -20,13 +20,13 @@ pub fn summary(report: &Report) -> String {
             super::headline(report)
         ),
     );
-    let open: Vec<&Finding> = report
+    let quoted: Vec<&Finding> = report
         .findings
         .iter()
-        .filter(|finding| finding.verdict.is_open())
+        .filter(|finding| finding.verdict.is_open() || finding.kind.is_untold())
         .collect();
     let mut file = "";
-    for finding in open.iter().take(QUOTED) {
+    for finding in quoted.iter().take(QUOTED) {
         text.push('\n');
         if finding.file != file {
             file = &finding.file;
@@ -48,8 +48,8 @@ pub fn summary(report: &Report) -> String {
             ),
         );
     }
-    if open.len() > QUOTED {
-        let _ = writeln!(text, "\n... and {} more.", open.len() - QUOTED);
+    if quoted.len() > QUOTED {
+        let _ = writeln!(text, "\n... and {} more.", quoted.len() - QUOTED);
     }
     for remark in &report.remarks {
         text.push('\n');

@@ -45,13 +45,16 @@ impl Scanner<'_> {
             "if" | "ifdef" | "ifndef" => self.condition(word, rest),
             "elif" | "else" => self.branch(word, rest),
             "endif" => {
-                self.conditions.pop();
+                if self.conditions.pop().is_none() {
+                    let rest = self.directive_rest("#endif".to_owned());
+                    self.hunk.rests.extend(rest);
+                }
             }
             _ => {}
         }
     }
 
-    fn define_of(&self, rest: &str) -> Option<Constant> {
+    pub(super) fn define_of(&self, rest: &str) -> Option<Constant> {
         let (name, body) = rest.split_once(' ').unwrap_or((rest, ""));
         is_name(name).then(|| Constant {
             name: name.to_owned(),
@@ -71,19 +74,24 @@ impl Scanner<'_> {
             "ifndef" => format!("!{}", condition_text(rest)),
             _ => condition_text(rest),
         };
+        let rest = self.directive_rest(format!("#if {text}"));
         if self.conditions.len() < CONDITIONS {
             self.conditions.push(Condition {
                 text,
                 frames: self.frames.len(),
                 open: self.open.clone(),
+                rest,
             });
         }
     }
 
     fn branch(&mut self, word: &str, rest: &str) {
+        let of_branch = self.directive_rest(format!("#{word} {rest}").trim_end().to_owned());
         let Some(condition) = self.conditions.last_mut() else {
+            self.hunk.rests.extend(of_branch);
             return;
         };
+        condition.rest = condition.rest.take().or(of_branch);
         let not = match condition.text.strip_prefix('!') {
             Some(plain) if !plain.contains(' ') => plain.to_owned(),
             _ => format!("!({})", condition.text),

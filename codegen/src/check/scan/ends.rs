@@ -1,6 +1,7 @@
 //! What a declaration has declared when its end is seen.
 
 use super::heads::{macro_before, whole};
+use super::rests::is_statement;
 use super::{FrameKind, MEMBERS, Scanner, joined};
 use crate::check::declare::{self, Declared};
 use crate::check::item::{Item, Member, TypeDef, TypeKind, Typedef};
@@ -66,6 +67,9 @@ impl Scanner<'_> {
                     .all(|token| is_name(token) || matches!(*token, "(" | ")"));
                 let alone = names.next().filter(|_| plain && names.next().is_none());
                 let name = alone.unwrap_or_default().to_owned();
+                if self.loose.is_empty() && !name.is_empty() {
+                    self.rest_of_end(&name);
+                }
                 self.give_loose(name, take);
             } else if typedef || inner.kind == "enum" {
                 let name = names.next().filter(|_| typedef);
@@ -79,6 +83,7 @@ impl Scanner<'_> {
                     place: self.open.place.clone(),
                     members: inner.members,
                     partial: false,
+                    untold: false,
                     condition,
                     placed: whole(&tokens),
                 }));
@@ -120,7 +125,17 @@ impl Scanner<'_> {
         );
         let members = match enumerator {
             true => self.enumerated(condition).into_iter().collect(),
-            false => self.declared_members(condition),
+            false => {
+                if is_statement(&self.open.tokens()) {
+                    self.hunk.statements = true;
+                }
+                let bare = self.bare();
+                let members = self.declared_members(condition);
+                if members.is_empty() {
+                    self.hunk.rests.extend(bare);
+                }
+                members
+            }
         };
         // Statements of a function are no declarations.
         let plain = |member: &Member| !member.name.is_empty() && !member.text.contains('=');
@@ -142,7 +157,11 @@ impl Scanner<'_> {
         let base = base.map_or(0, |frame| frame.conditions);
         let own = self.conditions.get(base..).unwrap_or_default();
         let condition = joined(own.iter().map(|condition| condition.text.as_str()));
+        let bare = self.bare();
         let members = self.declared_members(condition);
+        if members.is_empty() {
+            self.hunk.rests.extend(bare);
+        }
         if let Some(frame) = self.frames.last_mut()
             && frame.members.len() < MEMBERS
         {
