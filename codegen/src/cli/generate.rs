@@ -1,6 +1,6 @@
 //! `kconv-gen generate`.
 
-use super::{CliError, Ended, converters, print, registry, told};
+use super::{CliError, Ended, converters, print, registry, tell, told};
 use kconv_codegen::generate::{self, Difference, GenerateError};
 use std::path::Path;
 
@@ -27,11 +27,11 @@ pub(crate) fn generate(check: bool) -> Result<Ended, CliError> {
             Difference::Changed(path) => (path, "is not what would be generated now"),
             Difference::LeftOver(path) => (path, "is not generated any more"),
         };
-        eprintln!("{} {what}", path.display());
+        tell(&format!("{} {what}\n", path.display()));
     }
     if differences.is_empty() {
         return Ok(Ended::Clean);
     }
-    eprintln!("run `cargo run -p kconv-codegen --bin kconv-gen -- generate`");
+    tell("run `cargo run -p kconv-codegen --bin kconv-gen -- generate`\n");
     Ok(Ended::Findings)
 }

@@ -172,14 +172,10 @@ pub(crate) fn exit(ended: Result<Ended, CliError>) -> ExitCode {
     match ended {
         Ok(Ended::Clean) => ExitCode::SUCCESS,
         Ok(Ended::Findings) => ExitCode::from(1),
-        // Whoever reads the output has seen enough.
-        Err(CliError::Print(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            ExitCode::SUCCESS
-        }
         Err(error) => {
-            eprintln!("kconv-gen: {error}");
+            tell(&format!("kconv-gen: {error}\n"));
             if error.code() == 3 {
-                eprintln!("This is a fault of kconv-gen; please report it.");
+                tell("This is a fault of kconv-gen; please report it.\n");
             }
             ExitCode::from(error.code())
         }
@@ -216,7 +212,22 @@ pub(crate) fn converters() -> Result<&'static Path, CliError> {
 
 /// Prints a result.
 pub(crate) fn print(text: &str) -> Result<(), CliError> {
-    Ok(io::stdout().lock().write_all(text.as_bytes())?)
+    let mut out = io::stdout().lock();
+    heard(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// How printing ended. If the reader has seen enough and closed the pipe, that is no error, and the
+/// exit code is the one that the command comes to.
+pub(crate) fn heard(printed: io::Result<()>) -> Result<(), CliError> {
+    match printed {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => Ok(printed?),
+    }
+}
+
+/// Says something on standard error. Where nobody can read it, the exit code says it still.
+pub(crate) fn tell(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Prints a result as JSON.
@@ -361,10 +372,10 @@ pub(crate) fn both(
 /// Prints what is wrong with steps or decisions, file by file.
 pub(crate) fn told(wrong: &[(PathBuf, Findings)]) -> Ended {
     for (file, findings) in wrong {
-        eprint!(
-            "{}",
-            kconv_codegen::show::findings(&file.display().to_string(), findings)
-        );
+        tell(&kconv_codegen::show::findings(
+            &file.display().to_string(),
+            findings,
+        ));
     }
     Ended::Findings
 }

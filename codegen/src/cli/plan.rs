@@ -1,6 +1,6 @@
 //! `kconv-gen diff` and `kconv-gen plan`.
 
-use super::{CliError, Ended, Named, both, print, print_json, registry};
+use super::{CliError, Ended, Named, both, heard, print, print_json, registry, tell};
 use kconv_codegen::diff::{self, EnumDiff, NumberChange, html, side, view};
 use kconv_codegen::generate::{CONVERTERS, Findings, GenerateError};
 use kconv_codegen::overrides::{self, Changes, Overrides, OverridesFile};
@@ -83,15 +83,16 @@ pub(crate) fn diff(from: &str, to: &str, options: &DiffOptions<'_>) -> Result<En
         (true, _) => print_json(&shown)?,
         (false, Some(_)) => {}
         (false, None) => {
-            let mut out = anstream::AutoStream::auto(io::stdout().lock());
-            out.write_all(side::text(&shown.types).as_bytes())?;
-            let numbers = side::numbers(&shown.enumerations, &shown.constants);
-            out.write_all(numbers.as_bytes())?;
+            let mut text = side::text(&shown.types);
+            text.push_str(&side::numbers(&shown.enumerations, &shown.constants));
             if options.all {
                 for (what, names) in [("removed", &shared.old), ("added", &shared.new)] {
-                    writeln!(out, "{} types {what}: {}", names.len(), names.join(" "))?;
+                    let line = format!("{} types {what}: {}\n", names.len(), names.join(" "));
+                    text.push_str(&line);
                 }
             }
+            let mut out = anstream::AutoStream::auto(io::stdout().lock());
+            heard(out.write_all(text.as_bytes()).and_then(|()| out.flush()))?;
         }
     }
     Ok(Ended::Clean)
@@ -138,7 +139,7 @@ pub(crate) fn plan(
         .map(|undecided| (names.clone(), undecided))
         .collect();
     if !undecided.is_empty() {
-        eprint!("{}", show::undecided(&undecided));
+        tell(&show::undecided(&undecided));
         return Ok(Ended::Findings);
     }
     let missing = coverage::check(&made.plan, &map.live(&from.layout), &map.live(&to.layout));
@@ -167,7 +168,7 @@ fn read_overrides(path: &Path) -> Result<OverridesFile, CliError> {
             overrides,
             ..Findings::default()
         };
-        eprint!("{}", show::findings(&path.display().to_string(), &findings));
+        tell(&show::findings(&path.display().to_string(), &findings));
         GenerateError::Findings(findings).into()
     })
 }
@@ -193,7 +194,7 @@ pub(super) fn decided(
         overrides: twice,
         ..Findings::default()
     };
-    eprint!("{}", show::findings(&path.display().to_string(), &findings));
+    tell(&show::findings(&path.display().to_string(), &findings));
     Err(GenerateError::Findings(findings).into())
 }
 

@@ -1,7 +1,7 @@
 //! `kconv-gen show`.
 
 use super::plan::{decided, stored_overrides};
-use super::{CliError, Ended, end, print, registry};
+use super::{CliError, Ended, end, print, registry, tell};
 use kconv_codegen::family::Family;
 use kconv_codegen::generate::{CONVERTERS, GenerateError};
 use kconv_codegen::plan::{Pair, Plan};
@@ -38,7 +38,7 @@ pub(crate) fn show(from: &str, to: &str, ty: &str) -> Result<Ended, CliError> {
         let names = (from.release.name.clone(), to.release.name.clone());
         let undecided = made.undecided.into_iter();
         let undecided: Vec<_> = undecided.map(|each| (names.clone(), each)).collect();
-        eprint!("{}", show::undecided(&undecided));
+        tell(&show::undecided(&undecided));
         return Ok(Ended::Findings);
     }
     let house = family.house().map_err(GenerateError::from)?;

@@ -1,6 +1,6 @@
 //! `kconv-gen state`.
 
-use super::{CliError, Ended, print, registry};
+use super::{CliError, Ended, print, registry, tell};
 use kernel_structs::layout::Layout;
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ pub(crate) fn check() -> Result<Ended, CliError> {
         let findings = map.check(&layouts.iter().collect::<Vec<_>>());
         for finding in &findings {
             ended = Ended::Findings;
-            eprintln!("{family}: {finding}");
+            tell(&format!("{family}: {finding}\n"));
         }
         if findings.is_empty() {
             print(&format!("{family}: fits its {} layouts\n", layouts.len()))?;

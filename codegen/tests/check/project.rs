@@ -356,6 +356,42 @@ fn exit_codes() {
     );
 }
 
+/// A pipe that nobody reads any more.
+fn closed() -> std::io::PipeWriter {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer
+}
+
+#[test]
+fn the_exit_code_is_that_of_the_findings_when_nobody_reads_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let code = |arguments: &[&str]| {
+        let status = Command::new(env!("CARGO_BIN_EXE_kconv-gen"))
+            .args(arguments)
+            .current_dir(folder.path())
+            .stdout(closed())
+            .stderr(closed())
+            .status();
+        status.unwrap().code()
+    };
+    let patch = |name: &str| super::folder().join(format!("patches/{name}.patch"));
+    let check = |name: &str, format: &str| {
+        let path = patch(name);
+        let path = path.to_str().unwrap();
+        code(&["check", path, "--family", "linux-6", "--format", format])
+    };
+    for format in ["text", "json", "sarif", "github", "junit"] {
+        assert_eq!(check("field-in-the-middle", format), Some(1), "{format}");
+        assert_eq!(check("unrelated-struct", format), Some(0), "{format}");
+    }
+    // What went wrong is told to nobody, and is no less wrong.
+    assert_eq!(check("there-is-none", "text"), Some(2));
+    assert_eq!(code(&["generate", "--check"]), Some(2));
+    let same = ["diff", "6.1.0-47-amd64", "6.12.111+deb12-amd64"];
+    assert_eq!(code(&same), Some(0));
+}
+
 /// Which kernels a patch is for, the tree tells that it is for, and without one a person.
 #[test]
 fn the_family_is_that_of_the_tree() {
