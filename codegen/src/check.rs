@@ -10,6 +10,7 @@
 //! saved types, not with the patch; time with its length.
 
 mod acknowledge;
+mod allow;
 mod change;
 mod compare;
 mod declare;
@@ -29,6 +30,7 @@ mod uses;
 mod verdict;
 
 pub use acknowledge::{AcknowledgeFinding, AcknowledgeProblem, Acknowledgement, Acknowledgements};
+pub use allow::{UnknownAllowance, check_allowed};
 pub use change::{Grade, Kind, Shown};
 pub use gather::Counts;
 pub use layouts::{Layouts, genuine};

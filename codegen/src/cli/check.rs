@@ -130,6 +130,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
     };
     let patch = patch.as_mut().map(|patch| patch as &mut dyn BufRead);
     let mut report = check::check(patch, &saved, &project, &inputs)?;
+    check::check_allowed(&arguments.allow, &saved, &report)?;
     report.settle(&acknowledged, &today(), &arguments.allow);
     let text = match arguments.format {
         _ if arguments.summary => render::summary(&report),

@@ -147,6 +147,8 @@ pub(crate) enum CliError {
     StepName { given: PathBuf, expected: PathBuf },
     #[error(transparent)]
     Check(#[from] kconv_codegen::check::CheckError),
+    #[error("--allow: {0}")]
+    Allow(#[from] kconv_codegen::check::UnknownAllowance),
     #[error("{}: these acknowledgements cannot be used\n{findings}", path.display())]
     Acknowledgements { path: PathBuf, findings: String },
     #[error("the result cannot be printed: {0}")]

@@ -356,6 +356,40 @@ fn exit_codes() {
     );
 }
 
+#[test]
+fn a_word_that_allows_nothing_is_wrong_usage() {
+    let path = super::folder().join("patches/field-in-the-middle.patch");
+    let allow = |word: &str| {
+        let path = path.to_str().unwrap();
+        run(&[path, "--family", "linux-6", "--allow", word])
+    };
+    for (word, nearest) in [
+        ("addded", "; the nearest is `added`"),
+        ("meening", "; the nearest is `meaning`"),
+        ("task_strcut", "; the nearest is `task_struct`"),
+        ("task_strcut.fresh", "; the nearest is `task_struct.fresh`"),
+        ("nonsense", ""),
+    ] {
+        let (code, out, errors) = allow(word);
+        assert_eq!((code, out.as_str()), (2, ""), "{word}");
+        let told = format!(
+            "kconv-gen: --allow: `{word}` is no kind and no grade of findings, and nothing saved is called so{nearest}; --allow takes"
+        );
+        assert!(errors.starts_with(&told), "{errors}");
+    }
+    // What this patch does not have another one may.
+    for (word, code) in [
+        ("task_struct.fresh", 0),
+        ("layout", 0),
+        ("comment", 1),
+        ("task_struct.later", 1),
+        ("upid", 1),
+        ("MAX_OF_TESTS", 1),
+    ] {
+        assert_eq!(allow(word).0, code, "{word}");
+    }
+}
+
 /// A pipe that nobody reads any more.
 fn closed() -> std::io::PipeWriter {
     let (reader, writer) = std::io::pipe().unwrap();
