@@ -75,6 +75,8 @@ struct Gatherer<'a, 'f> {
     found: [Found; 2],
     file: Option<Current>,
     hunk: u64,
+    /// Hunks of the patch have headings.
+    headings: bool,
 }
 
 struct Current {
@@ -87,6 +89,7 @@ struct Current {
     /// Lines of both sides to come in the hunk.
     lines: [u64; 2],
     first: bool,
+    /// Nothing can be open where the hunk begins, if no heading says otherwise.
     at_top: bool,
     section: String,
 }
@@ -121,6 +124,7 @@ pub(super) fn gather(
         found: Default::default(),
         file: None,
         hunk: 0,
+        headings: false,
     };
     let mut reader = Reader::new(patch);
     let mut seen: BTreeSet<String> = BTreeSet::new();
@@ -208,7 +212,9 @@ impl Gatherer<'_, '_> {
             file.lines = [heading.old_start, heading.new_start];
             file.first = true;
             file.hunks += 1;
-            file.at_top = heading.old_start <= 1 && heading.new_start <= 1;
+            self.headings |= !heading.section.is_empty();
+            let first = heading.old_start <= 1 && heading.new_start <= 1;
+            file.at_top = first || self.headings;
             file.section = heading.section;
         }
         Ok(())

@@ -60,7 +60,8 @@ pub(super) struct Scanner<'a> {
 struct Hunk {
     /// Its heading does not say what it is in.
     unheaded: bool,
-    /// It begins with the first line of the file.
+    /// Nothing can be open where it begins: it is the first line of the file, or other hunks have
+    /// a heading and before this one there was nothing to make one of.
     at_top: bool,
     /// It has statements outside of every brace, so that what is loose is in a function.
     statements: bool,
@@ -101,6 +102,8 @@ struct Open {
     place: Place,
     comment: String,
     commented: bool,
+    /// Its first line begins with white space.
+    indented: bool,
     /// Where its comment changed first.
     remark: Place,
     changed: bool,
@@ -181,7 +184,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Begins a hunk whose heading ends with `section` and whose first line is `first`. `at_top`
-    /// says that this is the first line of the file.
+    /// says that nothing can be open before it.
     pub(super) fn start_hunk(
         &mut self,
         section: &str,
@@ -391,6 +394,7 @@ impl<'a> Scanner<'a> {
         self.behind = false;
         let kind = self.frames.last().map(|frame| frame.kind);
         if self.open.is_empty() {
+            self.open.indented = line.starts_with([' ', '\t']);
             self.open.place = place.with(line);
         }
         self.open.changed |= place.changed;
@@ -418,9 +422,9 @@ impl<'a> Scanner<'a> {
                 self.push(FrameKind::Group(arguments), String::new(), place);
             }
             (None, ",") if self.fragment && self.open.depth == 0 && self.looks_enumerated() => {
-                self.loose_member(line, true);
+                self.loose_member(true);
             }
-            (_, ";") => self.semicolon(line, take),
+            (_, ";") => self.semicolon(take),
             (_, token) => {
                 match token {
                     "(" | "[" => self.open.depth += 1,

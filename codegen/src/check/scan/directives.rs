@@ -45,10 +45,9 @@ impl Scanner<'_> {
             "if" | "ifdef" | "ifndef" => self.condition(word, rest),
             "elif" | "else" => self.branch(word, rest),
             "endif" => {
-                if self.conditions.pop().is_none() {
-                    let rest = self.directive_rest("#endif".to_owned());
-                    self.hunk.rests.extend(rest);
-                }
+                let rest = self.directive_rest("#endif".to_owned());
+                let begun = self.conditions.pop().is_some();
+                self.hunk.rests.extend(rest.filter(|_| !begun));
             }
             _ => {}
         }

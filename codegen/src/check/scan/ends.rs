@@ -8,7 +8,7 @@ use crate::check::item::{Item, Member, TypeDef, TypeKind, Typedef};
 use crate::check::lex::is_name;
 
 impl Scanner<'_> {
-    pub(super) fn semicolon(&mut self, line: &str, take: &mut dyn FnMut(Item)) {
+    pub(super) fn semicolon(&mut self, take: &mut dyn FnMut(Item)) {
         self.ended = Some(self.open.line);
         let typed = self.frames.iter().rev().find_map(|frame| match frame.kind {
             FrameKind::Type(kind) => Some(kind),
@@ -17,13 +17,13 @@ impl Scanner<'_> {
         });
         match typed {
             Some(_) => self.member(),
-            None => self.external(line, take),
+            None => self.external(take),
         }
         self.open.clear();
     }
 
     /// The end of a declaration outside of every type.
-    fn external(&mut self, line: &str, take: &mut dyn FnMut(Item)) {
+    fn external(&mut self, take: &mut dyn FnMut(Item)) {
         let condition = joined(
             self.conditions
                 .iter()
@@ -102,8 +102,8 @@ impl Scanner<'_> {
             }
             return;
         }
-        if self.fragment && self.frames.is_empty() && line.starts_with([' ', '\t']) {
-            self.loose_member(line, false);
+        if self.fragment && self.frames.is_empty() && self.open.indented {
+            self.loose_member(false);
         }
     }
 
@@ -113,8 +113,8 @@ impl Scanner<'_> {
         named && (tokens.len() == 1 || tokens.get(1) == Some(&"="))
     }
 
-    pub(super) fn loose_member(&mut self, line: &str, enumerator: bool) {
-        if self.loose.len() >= MEMBERS || !line.starts_with([' ', '\t']) {
+    pub(super) fn loose_member(&mut self, enumerator: bool) {
+        if self.loose.len() >= MEMBERS || !self.open.indented {
             self.open.clear();
             return;
         }

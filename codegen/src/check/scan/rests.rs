@@ -19,12 +19,18 @@ pub(super) fn begins_statement(tokens: &[&str]) -> bool {
         .is_some_and(|token| STATEMENTS.contains(token))
 }
 
-/// Whether these are the tokens of a statement and not of a member.
+/// Whether these are the tokens of a statement, of a prototype that begins before the hunk or of a
+/// macro's lines, and not of a member.
 pub(super) fn is_statement(tokens: &[&str]) -> bool {
     // Macros that declare members are in capitals, or begin with an underscore.
     let lower = |token: &&str| token.starts_with(|c: char| c.is_ascii_lowercase());
     let calls = tokens.first().is_some_and(lower) && tokens.get(1) == Some(&"(");
-    begins_statement(tokens) || calls || tokens.iter().any(|token| matches!(*token, "=" | "->"))
+    let no_member = |token: &&str| matches!(*token, "=" | "->" | "\\");
+    let brackets = |token: &str| tokens.iter().filter(|other| **other == token).count();
+    begins_statement(tokens)
+        || calls
+        || tokens.iter().any(no_member)
+        || brackets(")") > brackets("(")
 }
 
 impl Scanner<'_> {
@@ -99,11 +105,10 @@ impl Scanner<'_> {
             return;
         }
         let tokens = self.open.tokens();
-        let indented = self.open.place.text.starts_with(' ');
         let rest = if self.open.is_empty() {
             let comment = format!("/* {} */", self.open.comment);
             let rest = self.rest(comment, &self.open.remark);
-            rest.filter(|rest| self.open.commented && !rest.loose)
+            rest.filter(|rest| self.open.commented && !rest.owner.is_empty())
         } else if !self.open.changed {
             None
         } else if tokens.first() == Some(&"typedef") {
@@ -116,8 +121,9 @@ impl Scanner<'_> {
         } else {
             let rest = self.rest(self.open.seen(), &self.open.place);
             let declares = tokens.first().is_none_or(|token| is_name(token));
-            let declares = declares && indented && !is_statement(&tokens);
-            rest.filter(|rest| !rest.loose || declares)
+            let declares = declares && self.open.indented && !is_statement(&tokens);
+            let macros = tokens.contains(&"\\");
+            rest.filter(|rest| !macros && (!rest.loose || declares))
         };
         self.hunk.rests.extend(rest);
     }
