@@ -174,7 +174,7 @@ pub(crate) fn as_alive(guest: &mut Guest, folder: &Path) {
 
     let dumped = folder.join("dumped.img");
     let mut command = Command::new(kconv());
-    command.arg("freeze").args(pids.split_whitespace());
+    command.args(["freeze", "-v"]).args(pids.split_whitespace());
     command.arg("--core").arg(&core).arg("-o").arg(&dumped);
     let output = command.output().unwrap();
     std::fs::remove_file(&core).unwrap();
