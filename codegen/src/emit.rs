@@ -11,17 +11,23 @@ mod functions;
 mod house;
 mod lines;
 pub(crate) mod names;
+mod reasons;
 mod step;
 mod tables;
 mod text;
 mod views;
+mod written;
 
 pub use house::{House, HouseError, Paths};
+pub use step::Page;
 
 use crate::coverage::CoverageFinding;
 
 /// Name and version of the generator, as generated files carry it.
 pub const TOOL: &str = concat!("kconv-gen ", env!("CARGO_PKG_VERSION"));
+
+/// The folder, in that of a step, with what of its pages needs no reading.
+pub const REST: &str = "rest";
 
 /// Why a plan was not written out.
 #[derive(Debug, thiserror::Error)]

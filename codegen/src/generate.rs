@@ -2,10 +2,10 @@
 //! what is carried, and the pages of the steps.
 //!
 //! A step is a folder `converters/linux-X-Y` with what people wrote, `step.toml`, and one page for
-//! each pair of releases, `PAIR.rs`.
+//! each pair of releases, `PAIR.rs`, with what needs no reading in `rest/PAIR.rs`.
 
 use crate::emit::names::version;
-use crate::emit::{EmitError, House, HouseError, Paths};
+use crate::emit::{EmitError, House, HouseError, Paths, REST};
 use crate::family::{Family, families};
 use crate::needed::stale;
 use crate::overrides::{
@@ -167,11 +167,11 @@ impl Family {
         }
     }
 
-    /// The house of the family.
+    /// The house of the family, whose decisions are `changes`.
     ///
     /// # Errors
     /// [`HouseError`].
-    pub fn house(&self) -> Result<House<'_>, HouseError> {
+    pub fn house(&self, changes: &Changes) -> Result<House<'_>, HouseError> {
         let module = version(&self.map.family);
         let paths = Paths {
             views: format!("kernel_structs_views::{module}"),
@@ -180,7 +180,7 @@ impl Family {
             own_carry: format!("crate::{module}"),
             overrides: format!("kconv_overrides::{module}"),
         };
-        House::build(&self.map, &self.layouts, paths)
+        House::build(&self.map, changes, &self.layouts, paths)
     }
 }
 
@@ -209,7 +209,7 @@ pub fn generate(root: &Path, registry: &Registry) -> Result<Vec<GeneratedFile>, 
             steps.remove(&name);
             continue;
         }
-        let house = family.house()?;
+        let house = family.house(&changes)?;
         let module = version(&name);
         for (file, text) in house.views() {
             let path = Path::new(VIEWS).join(&module).join(file);
@@ -378,14 +378,17 @@ pub fn pages(
     if !findings.is_empty() {
         return Err(GenerateError::Findings(findings));
     }
-    all.iter()
-        .map(|(entry, made)| {
-            Ok(GeneratedFile {
-                path: PathBuf::from(format!("{}.rs", entry.module)),
-                text: house.page(&made.plan)?,
-            })
-        })
-        .collect()
+    let mut files = Vec::new();
+    for (entry, made) in all {
+        let page = house.page(&made.plan, &entry.module)?;
+        let path = PathBuf::from(format!("{}.rs", entry.module));
+        let rest = Path::new(REST).join(&path);
+        let text = page.text;
+        files.push(GeneratedFile { path, text });
+        let (path, text) = (rest, page.rest);
+        files.push(GeneratedFile { path, text });
+    }
+    Ok(files)
 }
 
 /// What is decided for a pair: by the step itself, and by its family, with what is wrong about the
@@ -534,6 +537,8 @@ fn write_file(path: &Path, text: &str) -> io::Result<()> {
 fn left_over(root: &Path, files: &[GeneratedFile]) -> Result<Vec<PathBuf>, GenerateError> {
     let made: BTreeSet<PathBuf> = files.iter().map(|file| root.join(&file.path)).collect();
     let mut folders = steps::folders(&root.join(CONVERTERS))?;
+    let rest: Vec<PathBuf> = folders.iter().map(|folder| folder.join(REST)).collect();
+    folders.extend(rest);
     for folder in [VIEWS, CARRY] {
         let folder = root.join(folder);
         folders.extend(entries(&folder)?.into_iter().filter(|path| path.is_dir()));

@@ -16,6 +16,7 @@ mod meanings;
 mod objects;
 mod open;
 mod pair;
+mod reason;
 mod reset;
 mod spans;
 
@@ -23,6 +24,7 @@ pub use builder::Made;
 pub(crate) use builder::Needs;
 pub use finding::{Candidate, Declaration, FlagChange, Undecided, Why};
 pub use pair::{Pair, Side};
+pub use reason::{Clause, Reason};
 
 use kconv_rules::{RuleKind, Source};
 use kernel_structs::layout::{FieldPath, Fingerprint, TypeId};
@@ -155,8 +157,8 @@ pub struct FieldPlan {
     /// Who decided.
     pub source: Source,
     /// Why; empty where the rule says it all.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub reason: String,
+    #[serde(skip_serializing_if = "Reason::is_empty")]
+    pub reason: Reason,
     /// The change in the kernel's source behind the decision; empty where there is none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub evidence: String,

@@ -140,8 +140,7 @@ pub fn make(
     let mut files = Vec::new();
     if open.is_empty() {
         let family = Family::read(registry, first.from.family).map_err(GenerateError::from)?;
-        let house = family.house().map_err(GenerateError::from)?;
-        let changes = Changes::read(folder, first.from.family).map_err(GenerateError::from)?;
+        let house = family.house(&changes).map_err(GenerateError::from)?;
         let pages = generate::pages(&step, registry, &family, &house, &changes)?;
         files.extend(pages.into_iter().map(|page| (page.path, page.text)));
     }
@@ -177,6 +176,9 @@ pub fn write(dir: &Path, made: &NewStep) -> Result<(), ScaffoldError> {
         .map_err(fail(beside))?;
     for (path, text) in &made.files {
         let path = new.path().join(path);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(fail(folder))?;
+        }
         fs::write(&path, text).map_err(fail(&path))?;
     }
     // A temporary folder is for its owner alone.

@@ -6,7 +6,7 @@ mod fixture;
 
 use fixture::{Fixture, house};
 use kconv_codegen::coverage::{self, CoverageFinding};
-use kconv_codegen::emit::{EmitError, HouseError};
+use kconv_codegen::emit::{EmitError, HouseError, Page};
 use kconv_codegen::plan::{Action, FieldPlan, Made, Plan, TypePlan};
 use kernel_structs::state::Tail;
 
@@ -253,7 +253,7 @@ fn an_object_that_is_made_is_accounted_for() {
     let made = fixture.make();
     assert!(made.undecided.is_empty(), "{:?}", made.undecided);
     assert_eq!(coverage::check(&made.plan, &fixture.old, &fixture.new), []);
-    let text = house::page(&fixture, &made).unwrap();
+    let text = house::page(&fixture, &made).unwrap().text;
     assert!(
         text.contains("new.owner = cx.make(&at!(at.owner), old.owner.as_bytes());"),
         "{text}"
@@ -342,12 +342,12 @@ fn a_flexible_array_is_accounted_for() {
     let made = fixture.make();
     assert!(made.undecided.is_empty(), "{:?}", made.undecided);
     assert_eq!(coverage::check(&made.plan, &fixture.old, &fixture.new), []);
-    let text = house::page(&fixture, &made).unwrap();
+    let Page { text, rest } = house::page(&fixture, &made).unwrap();
     assert!(
         text.contains("// e: n elements at the end, each by `p`"),
         "{text}"
     );
-    assert!(text.contains("element: \"p\", from: 8, to: 8"), "{text}");
+    assert!(rest.contains("element: \"p\", from: 8, to: 8"), "{rest}");
 }
 
 #[test]

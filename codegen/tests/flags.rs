@@ -122,7 +122,7 @@ fn flags_are_decided_one_by_one() {
         (RuleKind::Flags, Source::Override)
     );
     assert_eq!(
-        flags.reason,
+        flags.reason.to_string(),
         "PF_BUSY: busy; PF_FIELD, PF_MOVED: moved; PF_NEW: new"
     );
     let Action::Flags(table) = &flags.action else {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use kconv_codegen::emit::REST;
 use kconv_codegen::family::{self, Family};
 use kconv_codegen::generate;
 use kconv_codegen::overrides::{self, Changes};
@@ -11,7 +12,7 @@ use kconv_rules::RuleKind;
 use kernel_structs::layout::Step;
 use kernel_structs::releases::Registry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry::builtin().unwrap());
@@ -30,8 +31,8 @@ fn no_two_groups_of_lines_have_one_name() {
     let mut macros = BTreeSet::new();
     for family in family::families(&REGISTRY) {
         let family = Family::read(&REGISTRY, &family).unwrap();
-        for (file, text) in family.house().unwrap().carry().unwrap() {
-            if matches!(file.as_str(), "mod.rs" | "layouts.rs") {
+        for (file, text) in family.house(&Changes::default()).unwrap().carry().unwrap() {
+            if matches!(file.as_str(), "mod.rs" | "layouts.rs" | "reasons.rs") {
                 continue;
             }
             let mut groups = Vec::new();
@@ -75,7 +76,7 @@ fn a_line_of_a_task_stands_once() {
         ),
     ] {
         let family = Family::read(&REGISTRY, family).unwrap();
-        let files = family.house().unwrap().carry().unwrap();
+        let files = family.house(&Changes::default()).unwrap().carry().unwrap();
         let text = &files["task_struct.rs"];
         assert!(after(text, "pub fn ", '(').len() > 2);
         for line in lines {
@@ -114,7 +115,7 @@ fn plan(family: &Family, step: &str) -> Plan {
     made.plan
 }
 
-/// What a page says in groups, or not at all because it is carried, is shown line by line.
+/// What stands beside a page, or nowhere because it is carried, is shown line by line.
 #[test]
 fn a_function_is_shown_whole() {
     for (family, step) in [
@@ -123,13 +124,13 @@ fn a_function_is_shown_whole() {
         ("linux-6", "linux-6.1.192-standard-6.1.192-rt"),
     ] {
         let family = Family::read(&REGISTRY, family).unwrap();
-        let house = family.house().unwrap();
+        let house = family.house(&Changes::default()).unwrap();
         let plan = plan(&family, step);
-        let page = house.page(&plan).unwrap();
-        let in_groups = page
+        let page = house.page(&plan, "page").unwrap().text;
+        let alike = page
             .lines()
-            .filter(|line| line.trim().starts_with("carry::") && line.contains("!(cx"));
-        assert!(in_groups.count() > 0, "{step} has no groups");
+            .filter(|line| line.trim().starts_with("rest::") && line.contains("!(cx"));
+        assert!(alike.count() > 0, "{step} has nothing alike");
         let (mut shown, mut carried) = (0, 0);
         for (name, ty) in &plan.types {
             let text = house.show(&plan, name).unwrap().unwrap();
@@ -196,4 +197,72 @@ fn a_page_has_the_types_that_differ() {
             );
         }
     }
+}
+
+/// All generated code of the converters, by path.
+fn converters() -> BTreeMap<PathBuf, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let files = generate::generate(&root, &REGISTRY).unwrap();
+    let files = files.into_iter().map(|file| (file.path, file.text));
+    files
+        .filter(|(path, _)| path.starts_with(generate::CONVERTERS))
+        .collect()
+}
+
+/// A reason is written down where people gave it, and once in what is generated: rules name it.
+#[test]
+fn a_reason_stands_once() {
+    let mut named = 0;
+    for (path, text) in converters() {
+        if path.ends_with("reasons.rs") {
+            let reasons = after(&text, "pub const ", '=').len();
+            let texts: Vec<&str> = text
+                .lines()
+                .filter_map(|line| line.split(" = ").nth(1))
+                .collect();
+            let distinct: BTreeSet<&str> = texts.iter().copied().collect();
+            assert_eq!((texts.len(), distinct.len()), (reasons, reasons));
+            continue;
+        }
+        for by in [".by_map(", ".by_override("] {
+            for (start, _) in text.match_indices(by) {
+                let reason = &text[start + by.len()..];
+                let is_named = ["super::reasons::", "carry::reasons::", "joined!("]
+                    .iter()
+                    .any(|name| reason.starts_with(name));
+                assert!(is_named, "{}: {:.60}", path.display(), reason);
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 2000, "{named}");
+}
+
+/// A page is what differs: a field that both layouts carry alike stands beside it, and what is said
+/// of the type is one line. The step with one changed field is a page that is read at once.
+#[test]
+fn a_page_holds_what_differs() {
+    let files = converters();
+    let page = |step: &str, name: &str| {
+        let folder = Path::new(generate::CONVERTERS).join(step);
+        let texts = [folder.join(name), folder.join(REST).join(name)];
+        texts.map(|path| files[&path].clone())
+    };
+    let [page_text, rest] = page("linux-6.1.170-6.1.172", "amd64_standard.rs");
+    let body: Vec<&str> = page_text.lines().map(str::trim).collect();
+    assert!(body.contains(&"rest::task_struct!(cx, at, old, new);"));
+    assert!(body.contains(&"new.set_user_dumpable(0);"));
+    assert!(body.len() < 60, "{}", body.len());
+    // Neither plain copies nor rules are on the page.
+    let copies = body
+        .iter()
+        .filter(|line| line.starts_with("new.") && line.contains(" = old."));
+    assert_eq!(copies.count(), 0);
+    assert!(!page_text.contains("RuleKind::"));
+    assert!(rest.contains("$new.flags = $old.flags;") && rest.contains("RuleKind::"));
+    // Few lines that are alike are not worth a macro.
+    let [page_text, rest] = page("linux-6.1.192-6.12.117", "amd64_standard.rs");
+    assert!(page_text.contains("new.ngroups = old.ngroups;"));
+    assert!(!rest.contains("macro_rules! group_info "));
+    assert!(rest.contains("macro_rules! cred ") && !page_text.contains("new.fsuid = "));
 }

@@ -4,6 +4,7 @@
 // Do not edit: change the overrides, then run `kconv-gen generate`.
 
 //! Converts linux-2.4 state of 2.4.36-smp to 2.4.36-up: the types that differ between the two.
+//! `kconv-gen show 2.4.36-smp 2.4.36-up TYPE` prints a function with the fields that both carry alike.
 
 use kernel_structs_views::linux_2_4 as views;
 use kconv_carry::linux_2_4 as carry;
@@ -12,11 +13,15 @@ use kconv_overrides::linux_2_4 as overrides;
 use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 
+#[path = "rest/i386.rs"]
+mod rest;
+
 /// `files_struct`, 416 bytes, now 412.
 pub fn files_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::files_struct::V2_4_32_i386_smp, new: &mut views::files_struct::V2_4_32_i386_up) {
     use views::files_struct::V2_4_32_i386_smp as Old;
     use views::files_struct::V2_4_32_i386_up as New;
-    carry::files_struct::always!(cx, at, old, new);
+    // 10 fields that both carry alike
+    rest::files_struct!(cx, at, old, new);
     // as spinlock_t
     self::rwlock_t(
         cx,
@@ -30,7 +35,8 @@ pub fn files_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::files_struct
 pub fn fs_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fs_struct::V2_4_32_i386_smp, new: &mut views::fs_struct::V2_4_32_i386_up) {
     use views::fs_struct::V2_4_32_i386_smp as Old;
     use views::fs_struct::V2_4_32_i386_up as New;
-    carry::fs_struct::always!(cx, at, old, new);
+    // 8 fields that both carry alike
+    rest::fs_struct!(cx, at, old, new);
     // as spinlock_t
     self::rwlock_t(cx, &at!(at.lock), &old.lock, &mut new.lock);
 }
@@ -50,8 +56,8 @@ pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t
 pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V2_4_32_i386_smp, new: &mut views::mm_struct::V2_4_32_i386_up) {
     use views::mm_struct::V2_4_32_i386_smp as Old;
     use views::mm_struct::V2_4_32_i386_up as New;
-    new.dumpable_bits = [0; 1];
-    carry::mm_struct::always!(cx, at, old, new);
+    // 26 fields that both carry alike
+    rest::mm_struct!(cx, at, old, new);
     // count 0 is unlocked, and on up, where a spinlock guards it, activity 0
     self::rw_semaphore(
         cx,
@@ -66,7 +72,6 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V2_4
         &old.page_table_lock,
         &mut new.page_table_lock,
     );
-    new._pad_117 = [0; 3];
     self::mm_context_t(
         cx,
         &at!(at.context),
@@ -154,21 +159,8 @@ pub fn spinlock_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::rwlock_t::V2_4
 pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V2_4_32_i386_smp, new: &mut views::task_struct::V2_4_32_i386_up) {
     use views::task_struct::V2_4_32_i386_smp as Old;
     use views::task_struct::V2_4_32_i386_up as New;
-    carry::task_struct::cleared!(cx, at, old, new);
-    new.state = old.state;
-    new.flags = old.flags;
-    new.sigpending = old.sigpending;
-    new.addr_limit = old.addr_limit;
-    // default_exec_domain, or one that a module registered
-    new.exec_domain = cx.symbol(&at!(at.exec_domain), old.exec_domain);
-    new.need_resched = old.need_resched;
-    new.ptrace = old.ptrace;
-    new.lock_depth = old.lock_depth;
-    new.counter = old.counter;
-    new.nice = old.nice;
-    new.policy = old.policy;
-    // the task's address space
-    new.mm = cx.follow(&at!(at.mm), old.mm);
+    // 100 fields that both carry alike
+    rest::task_struct!(cx, at, old, new);
     // processor that the task ran on last; the only one there is is 0, and any other would be
     // shown in /proc/PID/stat (include/linux/sched.h: task_set_cpu; fs/proc/array.c:
     // proc_pid_stat)
@@ -185,69 +177,6 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         &at!(at.cpus_allowed),
         &old.cpus_allowed,
     );
-    // null links are a task that is not on the run queue
-    new.run_list.next = cx
-        .reset(&at!(at.run_list.next), old.run_list.next, 0);
-    new.run_list.prev = cx
-        .reset(&at!(at.run_list.prev), old.run_list.prev, 0);
-    new.sleep_time = old.sleep_time;
-    // the ring of all tasks
-    new.next_task = cx.within(&at!(at.next_task), old.next_task);
-    new.prev_task = cx.within(&at!(at.prev_task), old.prev_task);
-    // mm, or for a kernel thread the one it borrowed last
-    new.active_mm = cx.within(&at!(at.active_mm), old.active_mm);
-    // pages a task put aside while it frees memory, which it does not while it is frozen
-    carry::list_head::v2_4_32_i386_up(
-        cx,
-        &at!(at.local_pages),
-        &old.local_pages,
-        &mut new.local_pages,
-    );
-    new.allocation_order = old.allocation_order;
-    new.nr_local_pages = old.nr_local_pages;
-    // the handler that started the program: elf_format, script_format …
-    new.binfmt = cx.symbol(&at!(at.binfmt), old.binfmt);
-    new.exit_code = old.exit_code;
-    new.exit_signal = old.exit_signal;
-    new.pdeath_signal = old.pdeath_signal;
-    new.personality = old.personality;
-    new.set_did_exec(old.did_exec());
-    new.set_task_dumpable(old.task_dumpable());
-    new._pad_121 = [0; 3];
-    new.pid = old.pid;
-    new.pgrp = old.pgrp;
-    new.tty_old_pgrp = old.tty_old_pgrp;
-    new.session = old.session;
-    new.tgid = old.tgid;
-    new.leader = old.leader;
-    // original parent
-    new.p_opptr = cx.within(&at!(at.p_opptr), old.p_opptr);
-    // parent
-    new.p_pptr = cx.within(&at!(at.p_pptr), old.p_pptr);
-    // youngest child
-    new.p_cptr = cx.within(&at!(at.p_cptr), old.p_cptr);
-    // next younger sibling
-    new.p_ysptr = cx.within(&at!(at.p_ysptr), old.p_ysptr);
-    // next older sibling
-    new.p_osptr = cx.within(&at!(at.p_osptr), old.p_osptr);
-    // ring of the threads of one process
-    new.thread_group.next = cx
-        .link(
-            &at!(at.thread_group.next),
-            &at!(at.thread_group),
-            old.thread_group.next,
-        );
-    new.thread_group.prev = cx
-        .link(
-            &at!(at.thread_group.prev),
-            &at!(at.thread_group),
-            old.thread_group.prev,
-        );
-    // hash chain by pid, rebuilt when the task is made
-    new.pidhash_next = cx
-        .reset(&at!(at.pidhash_next), old.pidhash_next, 0);
-    new.pidhash_pprev = cx
-        .reset(&at!(at.pidhash_pprev), old.pidhash_pprev, 0);
     // waiters queue with entries on their kernel stacks
     self::wait_queue_head_t(
         cx,
@@ -255,23 +184,6 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         &old.wait_chldexit,
         &mut new.wait_chldexit,
     );
-    // completion on the stack of the parent that waits in vfork
-    new.vfork_done = cx.resource(&at!(at.vfork_done), old.vfork_done);
-    new.rt_priority = old.rt_priority;
-    new.it_real_value = old.it_real_value;
-    new.it_prof_value = old.it_prof_value;
-    new.it_virt_value = old.it_virt_value;
-    new.it_real_incr = old.it_real_incr;
-    new.it_prof_incr = old.it_prof_incr;
-    new.it_virt_incr = old.it_virt_incr;
-    carry::timer_list::v2_4_32_i386_up(
-        cx,
-        &at!(at.real_timer),
-        &old.real_timer,
-        &mut new.real_timer,
-    );
-    new.times = old.times;
-    new.start_time = old.start_time;
     // ticks in user and in kernel mode by processor (kernel/timer.c: update_one_process adds to
     // the current processor's); one processor has used them all (fs/proc/array.c: proc_pid_cpu
     // shows one line per processor)
@@ -281,57 +193,6 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     new.per_cpu_stime = [
         cx.sum(&at!(at.per_cpu_stime), &old.per_cpu_stime),
     ];
-    new.min_flt = old.min_flt;
-    new.maj_flt = old.maj_flt;
-    new.nswap = old.nswap;
-    new.cmin_flt = old.cmin_flt;
-    new.cmaj_flt = old.cmaj_flt;
-    new.cnswap = old.cnswap;
-    new.set_swappable(old.swappable());
-    new._pad_297 = [0; 3];
-    new.uid = old.uid;
-    new.euid = old.euid;
-    new.suid = old.suid;
-    new.fsuid = old.fsuid;
-    new.gid = old.gid;
-    new.egid = old.egid;
-    new.sgid = old.sgid;
-    new.fsgid = old.fsgid;
-    new.ngroups = old.ngroups;
-    new.groups = old.groups;
-    new.cap_effective = old.cap_effective;
-    new.cap_inheritable = old.cap_inheritable;
-    new.cap_permitted = old.cap_permitted;
-    new.set_keep_capabilities(old.keep_capabilities());
-    new._pad_477 = [0; 3];
-    // accounting of the user
-    new.user = cx.follow(&at!(at.user), old.user);
-    new.rlim = old.rlim;
-    new.used_math = old.used_math;
-    new.comm = old.comm;
-    new._pad_590 = [0; 2];
-    new.link_count = old.link_count;
-    new.total_link_count = old.total_link_count;
-    // controlling terminal
-    new.tty = cx.resource(&at!(at.tty), old.tty);
-    new.locks = old.locks;
-    // adjustments of System V semaphores due at exit
-    new.semundo = cx.resource(&at!(at.semundo), old.semundo);
-    // queue entry on the kernel stack of a task that sleeps in semop
-    new.semsleeping = cx.reset(&at!(at.semsleeping), old.semsleeping, 0);
-    new._pad_616 = [0; 8];
-    carry::thread_struct::v2_4_32_i386_up(
-        cx,
-        &at!(at.thread),
-        &old.thread,
-        &mut new.thread,
-    );
-    // root, working directory, umask
-    new.fs = cx.follow(&at!(at.fs), old.fs);
-    // open files
-    new.files = cx.follow(&at!(at.files), old.files);
-    // mount namespace
-    new.namespace = cx.resource(&at!(at.namespace), old.namespace);
     // nobody holds a lock of a frozen task
     self::spinlock_t(
         cx,
@@ -339,37 +200,12 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         &old.sigmask_lock,
         &mut new.sigmask_lock,
     );
-    // signal actions
-    new.sig = cx.follow(&at!(at.sig), old.sig);
-    new.blocked = old.blocked;
-    carry::sigpending::v2_4_32_i386_up(
-        cx,
-        &at!(at.pending),
-        &old.pending,
-        &mut new.pending,
-    );
-    new.sas_ss_sp = old.sas_ss_sp;
-    new.sas_ss_size = old.sas_ss_size;
-    // asked before a signal is delivered
-    new.notifier = cx.symbol(&at!(at.notifier), old.notifier);
-    // belongs to the driver behind notifier, which is not carried
-    new.notifier_data = cx
-        .reset_strict(&at!(at.notifier_data), old.notifier_data, 0);
-    new.notifier_mask = cx
-        .reset_strict(&at!(at.notifier_mask), old.notifier_mask, 0);
-    new.parent_exec_id = old.parent_exec_id;
-    new.self_exec_id = old.self_exec_id;
-    // nobody holds a lock of a frozen task
     self::spinlock_t(
         cx,
         &at!(at.alloc_lock),
         &old.alloc_lock,
         &mut new.alloc_lock,
     );
-    // handle of a running file system transaction
-    new.journal_info = cx
-        .reset_strict(&at!(at.journal_info), old.journal_info, 0);
-    new._pad_1432 = [0; 8];
     // processor that the task ran on last; the only one there is is 0, and any other would be
     // shown in /proc/PID/stat (include/linux/sched.h: task_set_cpu; fs/proc/array.c:
     // proc_pid_stat)
@@ -406,283 +242,6 @@ pub static CONVERTER: Converter = Converter {
     name: "convert-2.4.36-smp-2.4.36-up",
     from: Node { release: "2.4.36-smp", ..carry::layouts::v2_4_32_i386_smp::IDENTITY.from },
     to: Node { release: "2.4.36-up", ..carry::layouts::v2_4_32_i386_up::IDENTITY.to },
-    changed: CHANGED,
+    changed: rest::CHANGED,
     ..carry::layouts::v2_4_32_i386_smp::IDENTITY
 };
-
-static CHANGED: &[TypeConverter] = &[
-    TypeConverter {
-        rules: TypeRules {
-            name: "files_struct",
-            from_size: 416,
-            to_size: 412,
-            spans: &[Span::new(0, 0, 4), Span::new(8, 4, 408)],
-            groups: &[&carry::files_struct::ALWAYS, &[
-                RuleKind::Reset.of("file_lock").inside("rwlock_t").by_map("as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h; include/asm-i386/spinlock.h: RW_LOCK_UNLOCKED, RWLOCK_MAGIC)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, files_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "fs_struct",
-            from_size: 36,
-            to_size: 32,
-            spans: &[Span::new(0, 0, 4), Span::new(8, 4, 28)],
-            groups: &[&carry::fs_struct::ALWAYS, &[
-                RuleKind::Reset.of("lock").inside("rwlock_t").by_map("as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h; include/asm-i386/spinlock.h: RW_LOCK_UNLOCKED, RWLOCK_MAGIC)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, fs_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "mm_context_t",
-            from_size: 28,
-            to_size: 24,
-            spans: &[Span::new(0, 0, 12), Span::new(16, 12, 12)],
-            groups: &[&[
-                RuleKind::Carry.of("size"),
-                RuleKind::Reset.of("sem").inside("semaphore").by_map("a free mutex counts 1; sleepers wait with entries on their kernel stacks (include/asm-i386/semaphore.h: init_MUTEX)"),
-                RuleKind::Follow.of("ldt").by_map("the LDT, size entries long (arch/i386/kernel/ldt.c: alloc_ldt)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "mm_struct",
-            from_size: 156,
-            to_size: 144,
-            spans: &[Span::new(0, 0, 28), Span::new(36, 32, 8), Span::new(48, 40, 76), Span::new(128, 120, 12), Span::new(144, 132, 12)],
-            padding: &[Bits::new(993, 31)],
-            groups: &[&carry::mm_struct::ALWAYS, &[
-                RuleKind::Reset.of("mmap_sem").inside("rw_semaphore").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
-                RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Recurse.of("context").inside("mm_context_t"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, mm_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "rw_semaphore",
-            from_size: 16,
-            to_size: 12,
-            spans: &[Span::new(8, 4, 8)],
-            groups: &[&[
-                RuleKind::Reset.of("activity").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
-                RuleKind::Reset.of("wait_lock").inside("spinlock_t").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
-                RuleKind::Reset.of("wait_list").inside("list_head").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
-                RuleKind::Drop.of("count").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "rwlock_t",
-            from_size: 4,
-            to_size: 0,
-            spans: &[],
-            groups: &[&[
-                RuleKind::Drop.of("lock").by_map("as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h; include/asm-i386/spinlock.h: RW_LOCK_UNLOCKED, RWLOCK_MAGIC)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "semaphore",
-            from_size: 20,
-            to_size: 16,
-            spans: &[Span::new(0, 0, 8), Span::new(12, 8, 8)],
-            groups: &[&[
-                RuleKind::Reset.of("count.counter").by_map("a free mutex counts 1; sleepers wait with entries on their kernel stacks (include/asm-i386/semaphore.h: init_MUTEX)"),
-                RuleKind::Reset.of("sleepers").by_map("a free mutex counts 1; sleepers wait with entries on their kernel stacks (include/asm-i386/semaphore.h: init_MUTEX)"),
-                RuleKind::Reset.of("wait").inside("wait_queue_head_t").by_map("a free mutex counts 1; sleepers wait with entries on their kernel stacks (include/asm-i386/semaphore.h: init_MUTEX)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "signal_struct",
-            from_size: 1288,
-            to_size: 1284,
-            spans: &[Span::new(0, 0, 1284)],
-            groups: &[&[
-                RuleKind::Carry.of("count"),
-                RuleKind::Recurse.of("action").inside("k_sigaction").times(64),
-                RuleKind::Reset.of("siglock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, signal_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "spinlock_t",
-            from_size: 4,
-            to_size: 0,
-            spans: &[],
-            groups: &[&[
-                RuleKind::Drop.of("lock").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "task_struct",
-            from_size: 1696,
-            to_size: 1440,
-            extent: Some(8192),
-            spans: &[Span::new(0, 0, 48), Span::new(56, 56, 64), Span::new(124, 124, 60), Span::new(188, 184, 84), Span::new(396, 268, 4), Span::new(524, 272, 24), Span::new(552, 300, 176), Span::new(732, 480, 110), Span::new(844, 592, 24), Span::new(880, 624, 732), Span::new(1616, 1360, 12), Span::new(1632, 1372, 56), Span::new(1692, 1428, 4)],
-            padding: &[Bits::new(962, 30), Bits::new(4385, 31), Bits::new(5825, 31), Bits::new(6736, 16), Bits::new(6944, 96), Bits::new(12896, 32)],
-            groups: &[&[
-                RuleKind::Carry.of("state"),
-                RuleKind::Carry.of("flags"),
-                RuleKind::Carry.of("sigpending"),
-                RuleKind::Carry.of("addr_limit"),
-                RuleKind::Symbol.of("exec_domain").by_map("default_exec_domain, or one that a module registered (kernel/exec_domain.c: lookup_exec_domain)"),
-                RuleKind::Carry.of("need_resched"),
-                RuleKind::Carry.of("ptrace"),
-                RuleKind::Carry.of("lock_depth"),
-                RuleKind::Carry.of("counter"),
-                RuleKind::Carry.of("nice"),
-                RuleKind::Carry.of("policy"),
-                RuleKind::Follow.of("mm").by_map("the task's address space; shared by threads, null for kernel threads"),
-                RuleKind::Init.of("processor").by_override("processor that the task ran on last; the only one there is is 0, and any other would be shown in /proc/PID/stat (include/linux/sched.h: task_set_cpu; fs/proc/array.c: proc_pid_stat)"),
-                RuleKind::Init.of("cpus_runnable").by_override("all bits for a task that is on no processor (include/linux/sched.h: task_release_cpu); a kernel for one processor does not look at it (kernel/sched.c: can_schedule)"),
-                RuleKind::Call.of("cpus_allowed").by_override("processors that the task may run on, as bits. One that may not run on the first could run nowhere: it gets all bits, as every task has that nobody restricted (include/linux/sched.h: INIT_TASK), and what it had is kept; ksoftirqd_CPU0 and its like have the first alone on either kernel (kernel/softirq.c: ksoftirqd)"),
-                RuleKind::Reset.of("run_list.next").by_map("null links are a task that is not on the run queue; it is put there when it is woken (kernel/sched.c: del_from_runqueue, add_to_runqueue)"),
-                RuleKind::Reset.of("run_list.prev").by_map("null links are a task that is not on the run queue; it is put there when it is woken (kernel/sched.c: del_from_runqueue, add_to_runqueue)"),
-                RuleKind::Carry.of("sleep_time"),
-                RuleKind::Within.of("next_task").by_map("the ring of all tasks"),
-                RuleKind::Within.of("prev_task").by_map("the ring of all tasks"),
-                RuleKind::Within.of("active_mm").by_map("mm, or for a kernel thread the one it borrowed last (kernel/sched.c: schedule)"),
-                RuleKind::Reset.of("local_pages").inside("list_head").by_map("pages a task put aside while it frees memory, which it does not while it is frozen (mm/page_alloc.c: balance_classzone); swapper was never forked and has null links"),
-                RuleKind::Carry.of("allocation_order"),
-                RuleKind::Carry.of("nr_local_pages"),
-                RuleKind::Symbol.of("binfmt").by_map("the handler that started the program: elf_format, script_format … (fs/exec.c: set_binfmt)"),
-                RuleKind::Carry.of("exit_code"),
-                RuleKind::Carry.of("exit_signal"),
-                RuleKind::Carry.of("pdeath_signal"),
-                RuleKind::Carry.of("personality"),
-                RuleKind::Carry.of("did_exec"),
-                RuleKind::Carry.of("task_dumpable"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("pid"),
-                RuleKind::Carry.of("pgrp"),
-                RuleKind::Carry.of("tty_old_pgrp"),
-                RuleKind::Carry.of("session"),
-                RuleKind::Carry.of("tgid"),
-                RuleKind::Carry.of("leader"),
-                RuleKind::Within.of("p_opptr").by_map("original parent"),
-                RuleKind::Within.of("p_pptr").by_map("parent; the tracer while the task is traced"),
-                RuleKind::Within.of("p_cptr").by_map("youngest child"),
-                RuleKind::Within.of("p_ysptr").by_map("next younger sibling"),
-                RuleKind::Within.of("p_osptr").by_map("next older sibling"),
-                RuleKind::Within.of("thread_group.next").by_map("ring of the threads of one process (kernel/fork.c: do_fork)"),
-                RuleKind::Within.of("thread_group.prev").by_map("ring of the threads of one process (kernel/fork.c: do_fork)"),
-                RuleKind::Reset.of("pidhash_next").by_map("hash chain by pid, rebuilt when the task is made (include/linux/sched.h: hash_pid)"),
-                RuleKind::Reset.of("pidhash_pprev").by_map("hash chain by pid, rebuilt when the task is made (include/linux/sched.h: hash_pid)"),
-                RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (include/linux/wait.h: init_waitqueue_head)"),
-                RuleKind::Resource.of("vfork_done").by_map("completion on the stack of the parent that waits in vfork (kernel/fork.c: do_fork)"),
-                RuleKind::Carry.of("rt_priority"),
-                RuleKind::Carry.of("it_real_value"),
-                RuleKind::Carry.of("it_prof_value"),
-                RuleKind::Carry.of("it_virt_value"),
-                RuleKind::Carry.of("it_real_incr"),
-                RuleKind::Carry.of("it_prof_incr"),
-                RuleKind::Carry.of("it_virt_incr"),
-                RuleKind::Recurse.of("real_timer").inside("timer_list"),
-                RuleKind::Carry.of("times"),
-                RuleKind::Carry.of("start_time"),
-                RuleKind::Merge.of("per_cpu_utime").by_override("ticks in user and in kernel mode by processor (kernel/timer.c: update_one_process adds to the current processor's); one processor has used them all (fs/proc/array.c: proc_pid_cpu shows one line per processor)"),
-                RuleKind::Merge.of("per_cpu_stime").by_override("ticks in user and in kernel mode by processor (kernel/timer.c: update_one_process adds to the current processor's); one processor has used them all (fs/proc/array.c: proc_pid_cpu shows one line per processor)"),
-                RuleKind::Carry.of("min_flt"),
-                RuleKind::Carry.of("maj_flt"),
-                RuleKind::Carry.of("nswap"),
-                RuleKind::Carry.of("cmin_flt"),
-                RuleKind::Carry.of("cmaj_flt"),
-                RuleKind::Carry.of("cnswap"),
-                RuleKind::Carry.of("swappable"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("uid"),
-                RuleKind::Carry.of("euid"),
-                RuleKind::Carry.of("suid"),
-                RuleKind::Carry.of("fsuid"),
-                RuleKind::Carry.of("gid"),
-                RuleKind::Carry.of("egid"),
-                RuleKind::Carry.of("sgid"),
-                RuleKind::Carry.of("fsgid"),
-                RuleKind::Carry.of("ngroups"),
-                RuleKind::Carry.of("groups"),
-                RuleKind::Carry.of("cap_effective"),
-                RuleKind::Carry.of("cap_inheritable"),
-                RuleKind::Carry.of("cap_permitted"),
-                RuleKind::Carry.of("keep_capabilities"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Follow.of("user").by_map("accounting of the user"),
-                RuleKind::Carry.of("rlim"),
-                RuleKind::Carry.of("used_math"),
-                RuleKind::Carry.of("comm"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("link_count"),
-                RuleKind::Carry.of("total_link_count"),
-                RuleKind::Resource.of("tty").by_map("controlling terminal"),
-                RuleKind::Carry.of("locks"),
-                RuleKind::Resource.of("semundo").by_map("adjustments of System V semaphores due at exit (ipc/sem.c: sem_exit)"),
-                RuleKind::Reset.of("semsleeping").by_map("queue entry on the kernel stack of a task that sleeps in semop; the call is entered again (ipc/sem.c: sys_semop)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Recurse.of("thread").inside("thread_struct"),
-                RuleKind::Follow.of("fs").by_map("root, working directory, umask"),
-                RuleKind::Follow.of("files").by_map("open files"),
-                RuleKind::Resource.of("namespace").by_map("mount namespace (fs/namespace.c)"),
-                RuleKind::Reset.of("sigmask_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)"),
-                RuleKind::Follow.of("sig").by_map("signal actions; shared by threads"),
-                RuleKind::Carry.of("blocked"),
-                RuleKind::Recurse.of("pending").inside("sigpending"),
-                RuleKind::Carry.of("sas_ss_sp"),
-                RuleKind::Carry.of("sas_ss_size"),
-                RuleKind::Symbol.of("notifier").by_map("asked before a signal is delivered; set by graphics drivers (kernel/signal.c: block_all_signals)"),
-                RuleKind::Reset.of("notifier_data").by_map("belongs to the driver behind notifier, which is not carried (kernel/signal.c: block_all_signals)"),
-                RuleKind::Reset.of("notifier_mask").by_map("belongs to the driver behind notifier, which is not carried (kernel/signal.c: block_all_signals)"),
-                RuleKind::Carry.of("parent_exec_id"),
-                RuleKind::Carry.of("self_exec_id"),
-                RuleKind::Reset.of("alloc_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)"),
-                RuleKind::Reset.of("journal_info").by_map("handle of a running file system transaction; null outside a system call (fs/jbd/transaction.c: journal_start)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("processor").by_override("processor that the task ran on last; the only one there is is 0, and any other would be shown in /proc/PID/stat (include/linux/sched.h: task_set_cpu; fs/proc/array.c: proc_pid_stat)"),
-                RuleKind::Drop.of("cpus_runnable").by_override("all bits for a task that is on no processor (include/linux/sched.h: task_release_cpu); a kernel for one processor does not look at it (kernel/sched.c: can_schedule)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, task_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "wait_queue_head_t",
-            from_size: 12,
-            to_size: 8,
-            spans: &[Span::new(4, 0, 8)],
-            groups: &[&[
-                RuleKind::Reset.of("lock").inside("spinlock_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (include/linux/wait.h: init_waitqueue_head)"),
-                RuleKind::Reset.of("task_list").inside("list_head").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (include/linux/wait.h: init_waitqueue_head)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-];

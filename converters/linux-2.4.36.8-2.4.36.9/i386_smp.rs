@@ -4,6 +4,7 @@
 // Do not edit: change the overrides, then run `kconv-gen generate`.
 
 //! Converts linux-2.4 state of 2.4.36.8-smp to 2.4.36.9-smp: the types that differ between the two.
+//! `kconv-gen show 2.4.36.8-smp 2.4.36.9-smp TYPE` prints a function with the fields that both carry alike.
 
 use kernel_structs_views::linux_2_4 as views;
 use kconv_carry::linux_2_4 as carry;
@@ -12,17 +13,18 @@ use kconv_overrides::linux_2_4 as overrides;
 use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 
+#[path = "rest/i386_smp.rs"]
+mod rest;
+
 /// `task_struct`, 1696 bytes, now 1712.
 pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V2_4_32_i386_smp, new: &mut views::task_struct::V2_4_36_9_i386_smp) {
     use views::task_struct::V2_4_32_i386_smp as Old;
     use views::task_struct::V2_4_36_9_i386_smp as New;
-    carry::task_struct::cleared!(cx, at, old, new);
-    carry::task_struct::always!(cx, at, old, new);
-    carry::task_struct::with_sigmask_lock!(cx, at, old, new);
+    // 108 fields that both carry alike
+    rest::task_struct!(cx, at, old, new);
     // null unless the task is just releasing descriptors in flight, and then it points into the
     // task's own kernel stack
     new.scm_work_list = U32::new(0);
-    new._pad_1700 = [0; 12];
 }
 
 /// What the converter is, for the engine.
@@ -30,25 +32,6 @@ pub static CONVERTER: Converter = Converter {
     name: "convert-2.4.36.8-2.4.36.9",
     from: Node { release: "2.4.36.8-smp", ..carry::layouts::v2_4_32_i386_smp::IDENTITY.from },
     to: Node { release: "2.4.36.9-smp", ..carry::layouts::v2_4_36_9_i386_smp::IDENTITY.to },
-    changed: CHANGED,
+    changed: rest::CHANGED,
     ..carry::layouts::v2_4_32_i386_smp::IDENTITY
 };
-
-static CHANGED: &[TypeConverter] = &[
-    TypeConverter {
-        rules: TypeRules {
-            name: "task_struct",
-            from_size: 1696,
-            to_size: 1712,
-            extent: Some(8192),
-            spans: &[Span::new(0, 0, 120), Span::new(124, 124, 424), Span::new(552, 552, 176), Span::new(732, 732, 110), Span::new(844, 844, 24), Span::new(880, 880, 732), Span::new(1616, 1616, 80)],
-            padding: &[Bits::new(962, 30), Bits::new(4385, 31), Bits::new(5825, 31), Bits::new(6736, 16), Bits::new(6944, 96), Bits::new(12896, 32)],
-            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_SIGMASK_LOCK, &[
-                RuleKind::Init.of("scm_work_list").by_map("null unless the task is just releasing descriptors in flight, and then it points into the task's own kernel stack (net/core/scm.c: __scm_destroy, 2.4.36.9 and later); an older kernel releases them by recursion and would lose the list, and on up it has padding there, which need not be zero"),
-                RuleKind::Padding.of("(padding)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, task_struct)),
-    },
-];

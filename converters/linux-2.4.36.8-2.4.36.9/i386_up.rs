@@ -4,6 +4,7 @@
 // Do not edit: change the overrides, then run `kconv-gen generate`.
 
 //! Converts linux-2.4 state of 2.4.36.8-up to 2.4.36.9-up: the types that differ between the two.
+//! `kconv-gen show 2.4.36.8-up 2.4.36.9-up TYPE` prints a function with the fields that both carry alike.
 
 use kernel_structs_views::linux_2_4 as views;
 use kconv_carry::linux_2_4 as carry;
@@ -12,17 +13,18 @@ use kconv_overrides::linux_2_4 as overrides;
 use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 
+#[path = "rest/i386_up.rs"]
+mod rest;
+
 /// `task_struct`, 1440 bytes.
 pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V2_4_32_i386_up, new: &mut views::task_struct::V2_4_36_9_i386_up) {
     use views::task_struct::V2_4_32_i386_up as Old;
     use views::task_struct::V2_4_36_9_i386_up as New;
-    carry::task_struct::cleared!(cx, at, old, new);
-    carry::task_struct::always!(cx, at, old, new);
-    carry::task_struct::with_wait_chldexit!(cx, at, old, new);
+    // 106 fields that both carry alike
+    rest::task_struct!(cx, at, old, new);
     // null unless the task is just releasing descriptors in flight, and then it points into the
     // task's own kernel stack
     new.scm_work_list = U32::new(0);
-    new._pad_1436 = [0; 4];
 }
 
 /// What the converter is, for the engine.
@@ -30,25 +32,6 @@ pub static CONVERTER: Converter = Converter {
     name: "convert-2.4.36.8-2.4.36.9",
     from: Node { release: "2.4.36.8-up", ..carry::layouts::v2_4_32_i386_up::IDENTITY.from },
     to: Node { release: "2.4.36.9-up", ..carry::layouts::v2_4_36_9_i386_up::IDENTITY.to },
-    changed: CHANGED,
+    changed: rest::CHANGED,
     ..carry::layouts::v2_4_32_i386_up::IDENTITY
 };
-
-static CHANGED: &[TypeConverter] = &[
-    TypeConverter {
-        rules: TypeRules {
-            name: "task_struct",
-            from_size: 1440,
-            to_size: 1440,
-            extent: Some(8192),
-            spans: &[Span::new(0, 0, 120), Span::new(124, 124, 172), Span::new(300, 300, 176), Span::new(480, 480, 110), Span::new(592, 592, 24), Span::new(624, 624, 732), Span::new(1360, 1360, 72)],
-            padding: &[Bits::new(962, 30), Bits::new(2369, 31), Bits::new(3809, 31), Bits::new(4720, 16), Bits::new(4928, 64), Bits::new(10848, 32), Bits::new(11456, 64)],
-            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_WAIT_CHLDEXIT, &[
-                RuleKind::Init.of("scm_work_list").by_map("null unless the task is just releasing descriptors in flight, and then it points into the task's own kernel stack (net/core/scm.c: __scm_destroy, 2.4.36.9 and later); an older kernel releases them by recursion and would lose the list, and on up it has padding there, which need not be zero"),
-                RuleKind::Padding.of("(padding)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, task_struct)),
-    },
-];

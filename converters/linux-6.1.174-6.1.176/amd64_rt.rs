@@ -4,6 +4,7 @@
 // Do not edit: change the overrides, then run `kconv-gen generate`.
 
 //! Converts linux-6 state of 6.1.0-49-rt-amd64 to 6.1.0-50-rt-amd64: the types that differ between the two.
+//! `kconv-gen show 6.1.0-49-rt-amd64 6.1.0-50-rt-amd64 TYPE` prints a function with the fields that both carry alike.
 
 use kernel_structs_views::linux_6 as views;
 use kconv_carry::linux_6 as carry;
@@ -12,53 +13,19 @@ use kconv_overrides::linux_6 as overrides;
 use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 
+#[path = "rest/amd64_rt.rs"]
+mod rest;
+
 /// `task_struct`, 9792 bytes.
 pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_1_0_48_rt_amd64, new: &mut views::task_struct::V6_1_0_50_rt_amd64) {
     use views::task_struct::V6_1_0_48_rt_amd64 as Old;
     use views::task_struct::V6_1_0_50_rt_amd64 as New;
-    new.sched_reset_on_fork_bits = [0; 1];
-    new.sched_remote_wakeup_bits = [0; 2];
-    new.mce_ripv_bits = [0; 8];
-    carry::task_struct::always!(cx, at, old, new);
-    carry::task_struct::with_se!(cx, at, old, new);
-    carry::task_struct::with_mce_vaddr!(cx, at, old, new);
-    carry::task_struct::with_thread_info_2!(cx, at, old, new);
-    carry::task_struct::with_alloc_lock!(cx, at, old, new);
-    new.__state = old.__state;
-    // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
-    // a mutex under PREEMPT_RT, has put that aside
-    new.saved_state = cx.reset(&at!(at.saved_state), old.saved_state, 0);
-    new.flags = old.flags;
-    new.ptrace = old.ptrace;
-    new.policy = old.policy;
-    new.exit_state = old.exit_state;
-    new.jobctl = old.jobctl;
-    new.set_user_dumpable(old.user_dumpable());
-    new.atomic_flags = old.atomic_flags;
+    // 251 fields that both carry alike
+    rest::task_struct!(cx, at, old, new);
     // 0 after fork; drawn anew at each return to user mode. The older kernel has one of each
     // CPU in its place (include/linux/randomize_kstack.h: random_kstack_task_init,
     // choose_random_kstack_offset, 6.1.192 and 6.12)
     new.kstack_offset = U32::new(0);
-    new._pad_5236 = [0; 4];
-    new._pad_5292 = [0; 4];
-    new._pad_5328 = [0; 48];
-    // inside execve, which is not interrupted half way
-    cx.drop_bit_field(
-        at,
-        "in_execve",
-        Bits { offset: 19266, len: 1 },
-        old.in_execve(),
-        0,
-    );
-    // sleeps for I/O inside the kernel
-    if old.in_iowait() != 0 {
-        cx.keep_bits(
-            at,
-            "in_iowait",
-            old.as_bytes(),
-            Bits { offset: 19267, len: 1 },
-        );
-    }
 }
 
 /// What the converter is, for the engine.
@@ -66,38 +33,6 @@ pub static CONVERTER: Converter = Converter {
     name: "convert-6.1.174-6.1.176",
     from: Node { release: "6.1.0-49-rt-amd64", ..carry::layouts::v6_1_0_48_rt_amd64::IDENTITY.from },
     to: Node { release: "6.1.0-50-rt-amd64", ..carry::layouts::v6_1_0_50_rt_amd64::IDENTITY.to },
-    changed: CHANGED,
+    changed: rest::CHANGED,
     ..carry::layouts::v6_1_0_48_rt_amd64::IDENTITY
 };
-
-static CHANGED: &[TypeConverter] = &[
-    TypeConverter {
-        rules: TypeRules {
-            name: "task_struct",
-            from_size: 9792,
-            to_size: 9792,
-            open: true,
-            spans: &[Span::new(0, 0, 28), Span::new(32, 32, 40), Span::new(76, 76, 8), Span::new(88, 88, 44), Span::new(192, 192, 12), Span::new(208, 208, 44), Span::new(256, 256, 44), Span::new(304, 304, 32), Span::new(384, 384, 196), Span::new(584, 584, 60), Span::new(648, 648, 60), Span::new(712, 712, 24), Span::new(768, 768, 224), Span::new(1024, 1024, 20), Span::new(1048, 1048, 1056), Span::new(2112, 2112, 34), Span::new(2148, 2148, 28), Span::new(2184, 2184, 36), Span::new(2224, 2224, 52), Span::new(2280, 2280, 108), Span::new(2392, 2392, 12), Span::new(2416, 2416, 344), Span::new(2768, 2768, 4), Span::new(2776, 2776, 44), Span::new(2824, 2824, 144), Span::new(2976, 2976, 28), Span::new(3008, 3008, 212), Span::new(3224, 3224, 65), Span::new(3296, 3296, 16), Span::new(3320, 3320, 24), Span::new(3352, 3352, 44), Span::new(3400, 3400, 132), Span::new(3536, 3536, 156), Span::new(3696, 3696, 88), Span::new(3792, 3792, 28), Span::new(3824, 3824, 16), Span::new(3848, 3848, 52), Span::new(3904, 3904, 12), Span::new(3920, 3920, 1034), Span::new(4960, 4960, 4), Span::new(4976, 4976, 124), Span::new(5104, 5104, 36), Span::new(5144, 5144, 44), Span::new(5192, 5192, 40), Span::new(5232, 5240, 24), Span::new(5264, 5272, 20), Span::new(5288, 5296, 32), Span::new(5376, 5376, 144), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
-            padding: &[Bits::new(224, 32), Bits::new(672, 32), Bits::new(1056, 480), Bits::new(1632, 32), Bits::new(2016, 32), Bits::new(2400, 32), Bits::new(2688, 384), Bits::new(4644, 28), Bits::new(5152, 32), Bits::new(5664, 32), Bits::new(5888, 256), Bits::new(7936, 256), Bits::new(8352, 32), Bits::new(16864, 32), Bits::new(17168, 16), Bits::new(17440, 32), Bits::new(17760, 32), Bits::new(18208, 32), Bits::new(19104, 32), Bits::new(19236, 28), Bits::new(19279, 49), Bits::new(22112, 32), Bits::new(22176, 32), Bits::new(22560, 32), Bits::new(23776, 32), Bits::new(24032, 32), Bits::new(25760, 32), Bits::new(26312, 56), Bits::new(26528, 32), Bits::new(26784, 32), Bits::new(27168, 32), Bits::new(28256, 32), Bits::new(29536, 32), Bits::new(30304, 32), Bits::new(30560, 32), Bits::new(30752, 32), Bits::new(31200, 32), Bits::new(31328, 32), Bits::new(39632, 48), Bits::new(39712, 96), Bits::new(40800, 32), Bits::new(41120, 32), Bits::new(41504, 32), Bits::new(42272, 32), Bits::new(42560, 448), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_SE, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_THREAD_INFO_2, &carry::task_struct::WITH_ALLOC_LOCK, &[
-                RuleKind::Carry.of("__state"),
-                RuleKind::Reset.of("saved_state").by_map("TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is a mutex under PREEMPT_RT, has put that aside (6.12 kernel/freezer.c: __set_task_frozen, __restore_freezer_state; include/linux/sched.h: current_save_and_set_rtlock_wait_state); a carried task enters its interrupted system call again, whatever it slept in"),
-                RuleKind::Carry.of("flags"),
-                RuleKind::Carry.of("ptrace"),
-                RuleKind::Carry.of("policy"),
-                RuleKind::Carry.of("exit_state"),
-                RuleKind::Carry.of("jobctl"),
-                RuleKind::Carry.of("user_dumpable"),
-                RuleKind::Carry.of("atomic_flags"),
-                RuleKind::Init.of("kstack_offset").by_override("0 after fork; drawn anew at each return to user mode. The older kernel has one of each CPU in its place (include/linux/randomize_kstack.h: random_kstack_task_init, choose_random_kstack_offset, 6.1.192 and 6.12)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("in_execve").by_map("inside execve, which is not interrupted half way (fs/exec.c: bprm_execve)"),
-                RuleKind::Drop.of("in_iowait").by_map("sleeps for I/O inside the kernel; the call is entered again (kernel/sched/core.c: io_schedule_prepare)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, task_struct)),
-    },
-];

@@ -4,6 +4,7 @@
 // Do not edit: change the overrides, then run `kconv-gen generate`.
 
 //! Converts linux-6 state of 6.1.0-55-amd64 to 6.1.0-54-amd64: the types that differ between the two.
+//! `kconv-gen show 6.1.0-55-amd64 6.1.0-54-amd64 TYPE` prints a function with the fields that both carry alike.
 
 use kernel_structs_views::linux_6 as views;
 use kconv_carry::linux_6 as carry;
@@ -12,19 +13,15 @@ use kconv_overrides::linux_6 as overrides;
 use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 
+#[path = "rest/amd64_standard.rs"]
+mod rest;
+
 /// `mm_struct`, 1096 bytes, now 1088.
 pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1_0_55_amd64, new: &mut views::mm_struct::V6_1_0_47_amd64) {
     use views::mm_struct::V6_1_0_55_amd64 as Old;
     use views::mm_struct::V6_1_0_47_amd64 as New;
-    carry::mm_struct::with_mm_mt!(cx, at, old, new);
-    carry::mm_struct::with_get_unmapped_area!(cx, at, old, new);
-    carry::mm_struct::always!(cx, at, old, new);
-    carry::mm_struct::with_page_table_lock!(cx, at, old, new);
-    new.def_flags = old.def_flags;
-    new.flags = old.flags;
-    new._pad_908 = [0; 4];
-    new._pad_980 = [0; 4];
-    new._pad_1036 = [0; 4];
+    // 63 fields that both carry alike
+    rest::mm_struct!(cx, at, old, new);
     // name of the mm in futex hash keys, drawn when it is first needed
     cx.drop_kept(
         &at!(at.futex_unique_id.counter, old),
@@ -37,16 +34,8 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
 pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_1_0_50_amd64, new: &mut views::task_struct::V6_1_0_50_amd64) {
     use views::task_struct::V6_1_0_50_amd64 as Old;
     use views::task_struct::V6_1_0_50_amd64 as New;
-    new.sched_reset_on_fork_bits = [0; 1];
-    new.sched_remote_wakeup_bits = [0; 2];
-    new.mce_ripv_bits = [0; 8];
-    carry::task_struct::with_thread_info!(cx, at, old, new);
-    carry::task_struct::with_padding_2!(cx, at, old, new);
-    carry::task_struct::always!(cx, at, old, new);
-    carry::task_struct::with_se!(cx, at, old, new);
-    carry::task_struct::with_posix_cputimers_work!(cx, at, old, new);
-    carry::task_struct::with_mce_vaddr!(cx, at, old, new);
-    new.__state = old.__state;
+    // 264 fields that both carry alike
+    rest::task_struct!(cx, at, old, new);
     // set inside a section of the kernel only that must not be interrupted by task work, and
     // restored at its end; a carried task enters its system call again
     // (include/linux/sched/signal.h: no_notify_signal_save, no_notify_signal_restore, 6.1.192
@@ -61,41 +50,14 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
                 ..Flags::NONE
             },
         );
-    new.ptrace = old.ptrace;
-    new.policy = old.policy;
-    new.exit_state = old.exit_state;
-    new.jobctl = old.jobctl;
-    new.set_user_dumpable(old.user_dumpable());
-    new.atomic_flags = old.atomic_flags;
-    new.kstack_offset = old.kstack_offset;
-    new._pad_5244 = [0; 4];
-    new._pad_5300 = [0; 4];
-    new._pad_5336 = [0; 40];
-    // inside execve, which is not interrupted half way
-    cx.drop_bit_field(
-        at,
-        "in_execve",
-        Bits { offset: 18754, len: 1 },
-        old.in_execve(),
-        0,
-    );
-    // sleeps for I/O inside the kernel
-    if old.in_iowait() != 0 {
-        cx.keep_bits(
-            at,
-            "in_iowait",
-            old.as_bytes(),
-            Bits { offset: 18755, len: 1 },
-        );
-    }
 }
 
 /// `user_struct`, 144 bytes, now 136.
 pub fn user_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_struct::V6_1_0_55_amd64, new: &mut views::user_struct::V6_1_0_47_amd64) {
     use views::user_struct::V6_1_0_55_amd64 as Old;
     use views::user_struct::V6_1_0_47_amd64 as New;
-    carry::user_struct::always!(cx, at, old, new);
-    new.ratelimit._pad_20 = [0; 4];
+    // 14 fields that both carry alike
+    rest::user_struct!(cx, at, old, new);
     // pages of perf buffers, and no perf mapping is carried; the older kernel counts them in
     // locked_vm (kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)
     cx.drop_kept(
@@ -110,71 +72,6 @@ pub static CONVERTER: Converter = Converter {
     name: "convert-6.1.192-6.1.190",
     from: Node { release: "6.1.0-55-amd64", ..carry::layouts::v6_1_0_55_amd64::IDENTITY.from },
     to: Node { release: "6.1.0-54-amd64", ..carry::layouts::v6_1_0_50_amd64::IDENTITY.to },
-    changed: CHANGED,
+    changed: rest::CHANGED,
     ..carry::layouts::v6_1_0_55_amd64::IDENTITY
 };
-
-static CHANGED: &[TypeConverter] = &[
-    TypeConverter {
-        rules: TypeRules {
-            name: "mm_struct",
-            from_size: 1096,
-            to_size: 1088,
-            spans: &[Span::new(8, 8, 12), Span::new(24, 24, 68), Span::new(96, 96, 12), Span::new(112, 112, 20), Span::new(136, 136, 32), Span::new(176, 168, 76), Span::new(256, 248, 556), Span::new(816, 808, 26), Span::new(848, 840, 8), Span::new(860, 852, 52), Span::new(920, 912, 68), Span::new(992, 984, 52), Span::new(1048, 1040, 48)],
-            padding: &[Bits::new(32, 32), Bits::new(160, 32), Bits::new(736, 32), Bits::new(6736, 48), Bits::new(7328, 32), Bits::new(7904, 32), Bits::new(8352, 32)],
-            groups: &[&carry::mm_struct::WITH_MM_MT, &carry::mm_struct::WITH_GET_UNMAPPED_AREA, &carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_PAGE_TABLE_LOCK, &[
-                RuleKind::Carry.of("def_flags"),
-                RuleKind::Carry.of("flags"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, mm_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "task_struct",
-            from_size: 9792,
-            to_size: 9792,
-            open: true,
-            spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 44), Span::new(192, 192, 44), Span::new(240, 240, 32), Span::new(320, 320, 196), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 24), Span::new(704, 704, 224), Span::new(960, 960, 20), Span::new(984, 984, 1056), Span::new(2048, 2048, 34), Span::new(2084, 2084, 28), Span::new(2120, 2120, 36), Span::new(2160, 2160, 52), Span::new(2216, 2216, 108), Span::new(2328, 2328, 12), Span::new(2352, 2352, 344), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 172), Span::new(3432, 3432, 164), Span::new(3600, 3600, 80), Span::new(3684, 3684, 24), Span::new(3712, 3712, 24), Span::new(3740, 3740, 64), Span::new(3808, 3808, 116), Span::new(3928, 3928, 1034), Span::new(4968, 4968, 4), Span::new(4984, 4984, 124), Span::new(5112, 5112, 36), Span::new(5152, 5152, 44), Span::new(5200, 5200, 44), Span::new(5248, 5248, 24), Span::new(5280, 5280, 20), Span::new(5304, 5304, 32), Span::new(5376, 5376, 144), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
-            padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18767, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(41952, 32), Bits::new(42400, 32), Bits::new(42688, 320), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::WITH_THREAD_INFO, &carry::task_struct::WITH_PADDING_2, &carry::task_struct::ALWAYS, &carry::task_struct::WITH_SE, &carry::task_struct::WITH_POSIX_CPUTIMERS_WORK, &carry::task_struct::WITH_MCE_VADDR, &[
-                RuleKind::Carry.of("__state"),
-                RuleKind::Flags.of("flags").by_override("set inside a section of the kernel only that must not be interrupted by task work, and restored at its end; a carried task enters its system call again (include/linux/sched/signal.h: no_notify_signal_save, no_notify_signal_restore, 6.1.192 and 6.12.115)"),
-                RuleKind::Carry.of("ptrace"),
-                RuleKind::Carry.of("policy"),
-                RuleKind::Carry.of("exit_state"),
-                RuleKind::Carry.of("jobctl"),
-                RuleKind::Carry.of("user_dumpable"),
-                RuleKind::Carry.of("atomic_flags"),
-                RuleKind::Carry.of("kstack_offset"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("in_execve").by_map("inside execve, which is not interrupted half way (fs/exec.c: bprm_execve)"),
-                RuleKind::Drop.of("in_iowait").by_map("sleeps for I/O inside the kernel; the call is entered again (kernel/sched/core.c: io_schedule_prepare)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, task_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "user_struct",
-            from_size: 144,
-            to_size: 136,
-            spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 8), Span::new(108, 100, 16), Span::new(128, 120, 16)],
-            padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32), Bits::new(992, 32)],
-            groups: &[&carry::user_struct::ALWAYS, &[
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("perf_mlock.counter").by_override("pages of perf buffers, and no perf mapping is carried; the older kernel counts them in locked_vm (kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, user_struct)),
-    },
-];

@@ -4,6 +4,7 @@
 // Do not edit: change the overrides, then run `kconv-gen generate`.
 
 //! Converts linux-6 state of 6.1.0-56-amd64 to 6.12.117+deb12-amd64: the types that differ between the two.
+//! `kconv-gen show 6.1.0-56-amd64 6.12.117+deb12-amd64 TYPE` prints a function with the fields that both carry alike.
 
 use kernel_structs_views::linux_6 as views;
 use kconv_carry::linux_6 as carry;
@@ -12,21 +13,15 @@ use kconv_overrides::linux_6 as overrides;
 use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 
+#[path = "rest/amd64_standard.rs"]
+mod rest;
+
 /// `cred`, 176 bytes, now 184.
 pub fn cred(cx: &mut Context<'_>, at: &At<'_>, old: &views::cred::V6_1_0_47_amd64, new: &mut views::cred::V6_12_100_deb12_amd64) {
     use views::cred::V6_1_0_47_amd64 as Old;
     use views::cred::V6_12_100_deb12_amd64 as New;
-    new.usage = old.usage;
-    new.uid = old.uid;
-    new.gid = old.gid;
-    new.suid = old.suid;
-    new.sgid = old.sgid;
-    new.euid = old.euid;
-    new.egid = old.egid;
-    new.fsuid = old.fsuid;
-    new.fsgid = old.fsgid;
-    new.securebits = old.securebits;
-    new._pad_44 = [0; 4];
+    // 21 fields that both carry alike
+    rest::cred!(cx, at, old, new);
     // two words of 32 bits become one of 64: capability n is bit n & 31 of word n >> 5 in 6.1,
     // bit n in 6.12, up to CAP_LAST_CAP, 40, in both (6.1 include/linux/capability.h:
     // CAP_TO_INDEX; 6.12 include/linux/capability.h: BIT_ULL). Both keep bits above 40 clear
@@ -55,46 +50,14 @@ pub fn cred(cx: &mut Context<'_>, at: &At<'_>, old: &views::cred::V6_1_0_47_amd6
         &at!(at.cap_ambient),
         &old.cap_ambient,
     );
-    new.jit_keyring = old.jit_keyring;
-    new._pad_89 = [0; 7];
-    // keys of the session
-    new.session_keyring = cx
-        .resource(&at!(at.session_keyring), old.session_keyring);
-    // keys of the process
-    new.process_keyring = cx
-        .resource(&at!(at.process_keyring), old.process_keyring);
-    // keys of the thread
-    new.thread_keyring = cx
-        .resource(&at!(at.thread_keyring), old.thread_keyring);
-    // authority to make the key that another task waits for
-    new.request_key_auth = cx
-        .resource(&at!(at.request_key_auth), old.request_key_auth);
-    // label that the security modules gave the subject, read and set as /proc/PID/attr does
-    new.security = cx.resource(&at!(at.security), old.security);
-    // accounting of the user
-    new.user = cx.follow(&at!(at.user), old.user);
-    // namespace its ids and capabilities are relative to
-    new.user_ns = cx.resource(&at!(at.user_ns), old.user_ns);
-    // account of the user in the namespace, found by both
-    new.ucounts = cx.reset(&at!(at.ucounts), old.ucounts, 0);
-    // supplementary groups
-    new.group_info = cx.follow(&at!(at.group_info), old.group_info);
-    new.non_rcu = old.non_rcu;
-    new._pad_172 = [0; 12];
 }
 
 /// `file`, 232 bytes, now 184.
 pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_1_0_47_amd64, new: &mut views::file::V6_12_100_deb12_amd64) {
     use views::file::V6_1_0_47_amd64 as Old;
     use views::file::V6_12_100_deb12_amd64 as New;
-    carry::file::always!(cx, at, old, new);
-    // nobody holds a lock of a frozen task
-    carry::spinlock_t::v6_1_0_47_amd64(
-        cx,
-        &at!(at.f_lock),
-        &old.f_lock,
-        &mut new.f_lock,
-    );
+    // 17 fields that both carry alike
+    rest::file!(cx, at, old, new);
     // FMODE_BACKING, FMODE_CAN_ATOMIC_WRITE, FMODE_WRITE_RESTRICTED: open computes them from
     // the inode, and backing files are the kernel's own (6.12 include/linux/fs.h; 6.12
     // fs/open.c: do_dentry_open); FMODE_BUF_RASYNC, FMODE_BUF_WASYNC, FMODE_EXCL, FMODE_NDELAY,
@@ -116,13 +79,6 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_1_0_47_amd6
                 ..Flags::NONE
             },
         );
-    // a free mutex has no owner, and nobody spins for it
-    carry::mutex::v6_1_0_47_amd64(
-        cx,
-        &at!(at.f_pos_lock),
-        &old.f_pos_lock,
-        &mut new.f_pos_lock,
-    );
     // who gets signals of the file. 6.1 has it in every file, all zeros until somebody asks
     // (6.1 fs/file_table.c: __alloc_file); 6.12 allocates it when somebody does, and has null
     // until then (6.12 fs/fcntl.c: file_f_owner_allocate). A file that says nothing gets null,
@@ -142,26 +98,19 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_1_0_47_amd6
 pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V6_1_0_47_amd64, new: &mut views::fown_struct::V6_12_100_deb12_amd64) {
     use views::fown_struct::V6_1_0_47_amd64 as Old;
     use views::fown_struct::V6_12_100_deb12_amd64 as New;
-    carry::fown_struct::always!(cx, at, old, new);
+    // 6 fields that both carry alike
+    rest::fown_struct!(cx, at, old, new);
     // the file whose owner it is, which 6.12 notes when it allocates the object (6.12
     // fs/fcntl.c: file_f_owner_allocate)
     new.file = cx.container(&at!(at.file, new));
-    // as spinlock_t
-    carry::rwlock_t::v6_1_0_47_amd64(
-        cx,
-        &at!(at.lock),
-        &old.lock,
-        &mut new.lock,
-    );
 }
 
 /// `fpstate`, 4160 bytes.
 pub fn fpstate(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpstate::V6_1_0_47_amd64, new: &mut views::fpstate::V6_1_0_47_amd64) {
     use views::fpstate::V6_1_0_47_amd64 as Old;
     use views::fpstate::V6_1_0_47_amd64 as New;
-    new.is_valloc_bits = [0; 1];
-    new.size = old.size;
-    new.user_size = old.user_size;
+    // 8 fields that both carry alike
+    rest::fpstate!(cx, at, old, new);
     // XFEATURE_CET_KERNEL_UNUSED: shadow stacks of the kernel, which neither kernel uses (6.12
     // arch/x86/include/asm/fpu/types.h); XFEATURE_CET_USER: bit 11 is reserved in 6.1: no state
     // of 6.1 has it, and it must not come to mean a shadow stack
@@ -187,33 +136,14 @@ pub fn fpstate(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpstate::V6_1_0_4
                 ..Flags::NONE
             },
         );
-    new.xfd = old.xfd;
-    new.set_is_valloc(old.is_valloc());
-    new.set_is_guest(old.is_guest());
-    new.set_is_confidential(old.is_confidential());
-    new.set_in_use(old.in_use());
-    new._pad_33 = [0; 31];
-    // the FPU's own save format, fxsave or xsave as the CPU has it, fpstate.size bytes long
-    new.regs = old.regs;
 }
 
 /// `fpu`, 4224 bytes.
 pub fn fpu(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu::V6_1_0_47_amd64, new: &mut views::fpu::V6_1_0_47_amd64) {
     use views::fpu::V6_1_0_47_amd64 as Old;
     use views::fpu::V6_1_0_47_amd64 as New;
-    // CPU whose registers may still hold the state
-    new.last_cpu = cx.reset(&at!(at.last_cpu), old.last_cpu, 4294967295);
-    new._pad_4 = [0; 4];
-    // jiffies of this boot
-    new.avx512_timestamp = cx
-        .reset(&at!(at.avx512_timestamp), old.avx512_timestamp, 0);
-    // the register state: __fpstate, or a larger one once the program may use AMX tiles
-    new.fpstate = cx.follow(&at!(at.fpstate), old.fpstate);
-    // the task's own state while a guest's is loaded, null otherwise
-    new.__task_fpstate = cx
-        .within(&at!(at.__task_fpstate), old.__task_fpstate);
-    new.perm = old.perm;
-    new.guest_perm = old.guest_perm;
+    // 6 fields that both carry alike
+    rest::fpu!(cx, at, old, new);
     self::fpstate(
         cx,
         &at!(at.__fpstate),
@@ -235,8 +165,8 @@ pub fn group_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::group_info::V6
 pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_1_0_47_amd64, new: &mut views::k_itimer::V6_12_100_deb12_amd64) {
     use views::k_itimer::V6_1_0_47_amd64 as Old;
     use views::k_itimer::V6_12_100_deb12_amd64 as New;
-    carry::k_itimer::always!(cx, at, old, new);
-    carry::k_itimer::with_it_lock!(cx, at, old, new);
+    // 16 fields that both carry alike
+    rest::k_itimer!(cx, at, old, new);
     // a link of the ring becomes one of the chain: the same next, null at the end, and pprev is
     // the address of the pointer that leads here, which lies where the ring's neighbour lay.
     // Both are two pointers, so a copy would only look right (include/linux/types.h:
@@ -254,133 +184,46 @@ pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_1_0
 pub fn maple_tree(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6_1_0_47_amd64, new: &mut views::maple_tree::V6_12_100_deb12_amd64) {
     use views::maple_tree::V6_1_0_47_amd64 as Old;
     use views::maple_tree::V6_12_100_deb12_amd64 as New;
-    // nobody holds a lock of a frozen task
-    carry::spinlock_t::v6_1_0_47_amd64(
-        cx,
-        &at!(at.ma_lock),
-        &old.ma_lock,
-        &mut new.ma_lock,
-    );
-    // MM_MT_FLAGS
-    new.ma_flags = cx.reset(&at!(at.ma_flags), old.ma_flags, 771);
-    // root of the tree of VMAs, which is built anew from their ordered list
-    new.ma_root = cx.reset(&at!(at.ma_root), old.ma_root, 0);
+    // 3 fields that both carry alike
+    rest::maple_tree!(cx, at, old, new);
 }
 
 /// `mempolicy`, 272 bytes.
 pub fn mempolicy(cx: &mut Context<'_>, at: &At<'_>, old: &views::mempolicy::V6_1_0_47_amd64, new: &mut views::mempolicy::V6_1_0_47_amd64) {
     use views::mempolicy::V6_1_0_47_amd64 as Old;
     use views::mempolicy::V6_1_0_47_amd64 as New;
-    new.refcnt = old.refcnt;
+    // 5 fields that both carry alike
+    rest::mempolicy!(cx, at, old, new);
     new.mode = cx
         .enumerator(
             &at!(at.mode),
             old.mode,
             &[(0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (5, 5)],
         );
-    new.flags = old.flags;
-    new.nodes = old.nodes;
-    new.home_node = old.home_node;
-    new._pad_140 = [0; 4];
-    new.w = old.w;
 }
 
 /// `mm_context_t`, 136 bytes.
 pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t::V6_1_0_47_amd64, new: &mut views::mm_context_t::V6_12_100_deb12_amd64) {
     use views::mm_context_t::V6_1_0_47_amd64 as Old;
     use views::mm_context_t::V6_12_100_deb12_amd64 as New;
-    // unique number of an address space of this boot
-    new.ctx_id = cx.reset(&at!(at.ctx_id), old.ctx_id, 0);
-    // counts changes of page tables that are not carried
-    new.tlb_gen.counter = cx
-        .reset(&at!(at.tlb_gen.counter), old.tlb_gen.counter, 0);
-    // jiffies of this boot
-    new.next_trim_cpumask = cx
-        .reset(&at!(at.next_trim_cpumask), old.next_trim_cpumask, 0);
-    // count 0 is unlocked
-    carry::rw_semaphore::v6_1_0_47_amd64(
-        cx,
-        &at!(at.ldt_usr_sem),
-        &old.ldt_usr_sem,
-        &mut new.ldt_usr_sem,
-    );
-    // the LDT, null until the program writes one
-    new.ldt = cx.follow(&at!(at.ldt), old.ldt);
+    // 11 fields that both carry alike
+    rest::mm_context_t!(cx, at, old, new);
     new.flags = cx.widen(old.flags);
-    // a free mutex has no owner, and nobody spins for it
-    carry::mutex::v6_1_0_47_amd64(
-        cx,
-        &at!(at.lock),
-        &old.lock,
-        &mut new.lock,
-    );
-    // where the vdso is mapped in the program
-    new.vdso = old.vdso;
-    // vdso_image_64, vdso_image_x32 or vdso_image_32
-    new.vdso_image = cx.symbol(&at!(at.vdso_image), old.vdso_image);
-    // how many perf events are mapped
-    new.perf_rdpmc_allowed.counter = cx
-        .reset(
-            &at!(at.perf_rdpmc_allowed.counter),
-            old.perf_rdpmc_allowed.counter,
-            0,
-        );
-    new.pkey_allocation_map = old.pkey_allocation_map;
-    new.execute_only_pkey = old.execute_only_pkey;
 }
 
 /// `mm_struct`, 1096 bytes, now 1344.
 pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1_0_55_amd64, new: &mut views::mm_struct::V6_12_117_deb12_amd64) {
     use views::mm_struct::V6_1_0_55_amd64 as Old;
     use views::mm_struct::V6_12_117_deb12_amd64 as New;
-    carry::mm_struct::with_page_table_lock!(cx, at, old, new);
-    new.mm_count = old.mm_count;
-    new._pad_4 = [0; 60];
+    // 56 fields that both carry alike
+    rest::mm_struct!(cx, at, old, new);
     self::maple_tree(cx, &at!(at.mm_mt), &old.mm_mt, &mut new.mm_mt);
-    new.mmap_base = old.mmap_base;
-    new.mmap_legacy_base = old.mmap_legacy_base;
-    new.mmap_compat_base = old.mmap_compat_base;
-    new.mmap_compat_legacy_base = old.mmap_compat_legacy_base;
-    new.task_size = old.task_size;
-    // page tables are built anew by the pages that are put in
-    new.pgd = cx.reset(&at!(at.pgd), old.pgd, 0);
-    new.membarrier_state = old.membarrier_state;
-    new.mm_users = old.mm_users;
     // concurrency ids by CPU, made with the mm
     new.pcpu_cid = U64::new(0);
     // jiffies of this boot
     new.mm_cid_next_scan = U64::new(0);
-    // size of the page tables, which are built anew
-    new.pgtables_bytes.counter = cx
-        .reset(&at!(at.pgtables_bytes.counter), old.pgtables_bytes.counter, 0);
-    new.map_count = old.map_count;
-    // membership of a kernel list is rebuilt by whoever keeps the list
-    carry::list_head::v6_1_0_47_amd64(
-        cx,
-        &at!(at.mmlist),
-        &old.mmlist,
-        &mut new.mmlist,
-    );
     // counts writers of this boot only
     new.mm_lock_seq.sequence = U32::new(0);
-    new._pad_228 = [0; 4];
-    // name of the mm in futex hash keys, drawn when it is first needed
-    new.futex_unique_id.counter = cx
-        .reset(
-            &at!(at.futex_unique_id.counter),
-            old.futex_unique_id.counter,
-            0,
-        );
-    new.hiwater_rss = old.hiwater_rss;
-    new.hiwater_vm = old.hiwater_vm;
-    new.total_vm = old.total_vm;
-    new.locked_vm = old.locked_vm;
-    // pages pinned for a device by a driver, which pins again when it is asked to
-    new.pinned_vm.counter = cx
-        .reset(&at!(at.pinned_vm.counter), old.pinned_vm.counter, 0);
-    new.data_vm = old.data_vm;
-    new.exec_vm = old.exec_vm;
-    new.stack_vm = old.stack_vm;
     // VM_ALLOW_ANY_UNCACHED, VM_DROPPABLE, VM_SEALED, VM_SHADOW_STACK: nothing that a program
     // of 6.1 can have asked for (6.12 include/linux/mm.h); VM_UFFD_MINOR: bit 37 in 6.1, which
     // is VM_SHADOW_STACK in 6.12, and 38 there: uncorrected, an area watched by userfaultfd
@@ -395,24 +238,6 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
                 ..Flags::NONE
             },
         );
-    // counts writers of this boot only
-    carry::seqcount_t::v6_1_0_47_amd64(
-        cx,
-        &at!(at.write_protect_seq),
-        &old.write_protect_seq,
-        &mut new.write_protect_seq,
-    );
-    new.start_code = old.start_code;
-    new.end_code = old.end_code;
-    new.start_data = old.start_data;
-    new.end_data = old.end_data;
-    new.start_brk = old.start_brk;
-    new.brk = old.brk;
-    new.start_stack = old.start_stack;
-    new.arg_start = old.arg_start;
-    new.arg_end = old.arg_end;
-    new.env_start = old.env_start;
-    new.env_end = old.env_end;
     new.saved_auxv[..48].copy_from_slice(&old.saved_auxv);
     new.saved_auxv[48..].fill(U64::new(0));
     // the same four counters in the same order (include/linux/mm_types_task.h: MM_FILEPAGES to
@@ -429,8 +254,6 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
             core::mem::offset_of!(views::task_struct::V6_1_0_50_amd64, rss_stat),
         ],
     );
-    // the handler that started the program: elf_format, compat_elf_format
-    new.binfmt = cx.symbol(&at!(at.binfmt), old.binfmt);
     self::mm_context_t(
         cx,
         &at!(at.context),
@@ -470,67 +293,11 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
             &called,
         )
     };
-    new._pad_1140 = [0; 4];
-    // contexts of io_setup with requests and completions not yet read
-    new.ioctx_table = cx.resource(&at!(at.ioctx_table), old.ioctx_table);
-    // task whose memory cgroup the mm is charged to
-    new.owner = cx.within(&at!(at.owner), old.owner);
-    // namespace whose capabilities decide over the mm, taken at execve
-    new.user_ns = cx.resource(&at!(at.user_ns), old.user_ns);
-    // the program's file
-    new.exe_file = cx.follow(&at!(at.exe_file), old.exe_file);
-    // drivers told of changes of the mm
-    new.notifier_subscriptions = cx
-        .reset(&at!(at.notifier_subscriptions), old.notifier_subscriptions, 0);
-    // changes of page tables under way
-    new.tlb_flush_pending.counter = cx
-        .reset(
-            &at!(at.tlb_flush_pending.counter),
-            old.tlb_flush_pending.counter,
-            0,
-        );
-    // flushes that reclaim put off
-    new.tlb_flush_batched.counter = cx
-        .reset(
-            &at!(at.tlb_flush_batched.counter),
-            old.tlb_flush_batched.counter,
-            0,
-        );
-    new._pad_1212 = [0; 4];
-    carry::uprobes_state::v6_1_0_47_amd64(
-        cx,
-        &at!(at.uprobes_state),
-        &old.uprobes_state,
-        &mut new.uprobes_state,
-    );
-    new.hugetlb_usage = old.hugetlb_usage;
-    // deferred freeing of the object it is in
-    carry::work_struct::v6_1_0_47_amd64(
-        cx,
-        &at!(at.async_put_work),
-        &old.async_put_work,
-        &mut new.async_put_work,
-    );
     // ids under which devices share the mm, null for none
     new.iommu_mm = U64::new(0);
-    new.ksm_merging_pages = old.ksm_merging_pages;
-    new.ksm_rmap_items = old.ksm_rmap_items;
     // 0: ksmd of the new kernel has replaced none of the mm's pages yet (6.12 mm/ksm.c); shown
     // in /proc/PID/ksm_stat and used for nothing else
     new.ksm_zero_pages.as_mut_bytes().fill(0);
-    // place on the list of mms whose pages are aged by walking their page tables, and its
-    // memory cgroup
-    carry::list_head::v6_1_0_47_amd64(
-        cx,
-        &at!(at.lru_gen.list),
-        &old.lru_gen.list,
-        &mut new.lru_gen.list,
-    );
-    new.lru_gen.bitmap = cx
-        .reset(&at!(at.lru_gen.bitmap), old.lru_gen.bitmap, 0);
-    new.lru_gen.memcg = cx
-        .reset(&at!(at.lru_gen.memcg), old.lru_gen.memcg, 0);
-    new._pad_1328 = [0; 16];
     // id under which devices share the mm, INVALID_IOASID for none
     cx.drop_strict(&at!(at.pasid, old), old.pasid, 4294967295);
 }
@@ -539,7 +306,8 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
 pub fn nsproxy(cx: &mut Context<'_>, at: &At<'_>, old: &views::nsproxy::V6_1_0_47_amd64, new: &mut views::nsproxy::V6_12_100_deb12_amd64) {
     use views::nsproxy::V6_1_0_47_amd64 as Old;
     use views::nsproxy::V6_12_100_deb12_amd64 as New;
-    carry::nsproxy::always!(cx, at, old, new);
+    // 8 fields that both carry alike
+    rest::nsproxy!(cx, at, old, new);
     new.count.refs.counter = old.count.counter;
 }
 
@@ -547,8 +315,8 @@ pub fn nsproxy(cx: &mut Context<'_>, at: &At<'_>, old: &views::nsproxy::V6_1_0_4
 pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_1_0_47_amd64, new: &mut views::pid::V6_12_100_deb12_amd64) {
     use views::pid::V6_1_0_47_amd64 as Old;
     use views::pid::V6_12_100_deb12_amd64 as New;
-    carry::pid::always!(cx, at, old, new);
-    carry::pid::with_lock!(cx, at, old, new);
+    // 8 fields that both carry alike
+    rest::pid!(cx, at, old, new);
     // dentry of the pidfs inode, found again when a pidfd is opened
     new.stashed = U64::new(0);
     // inode number of the pidfd, unique in one boot
@@ -559,7 +327,8 @@ pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_1_0_47_amd64,
 pub fn pt_regs(cx: &mut Context<'_>, at: &At<'_>, old: &views::pt_regs::V6_1_0_47_amd64, new: &mut views::pt_regs::V6_12_100_deb12_amd64) {
     use views::pt_regs::V6_1_0_47_amd64 as Old;
     use views::pt_regs::V6_12_100_deb12_amd64 as New;
-    carry::pt_regs::always!(cx, at, old, new);
+    // 19 fields that both carry alike
+    rest::pt_regs!(cx, at, old, new);
     // the CPU pushes the selector zero-extended to 64 bits; the upper bits mean something under
     // FRED only, which is off (6.12 arch/x86/include/asm/ptrace.h: pt_regs)
     new.csx = old.cs;
@@ -603,13 +372,11 @@ pub fn restart_block(cx: &mut Context<'_>, at: &At<'_>, old: &views::restart_blo
 pub fn sched_avg(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_avg::V6_1_0_47_amd64, new: &mut views::sched_avg::V6_12_100_deb12_amd64) {
     use views::sched_avg::V6_1_0_47_amd64 as Old;
     use views::sched_avg::V6_12_100_deb12_amd64 as New;
-    carry::sched_avg::always!(cx, at, old, new);
+    // 8 fields that both carry alike
+    rest::sched_avg!(cx, at, old, new);
     // load of the last milliseconds as this machine saw it, decaying from a stamp of its run
     // queue clock
     new.util_est = U32::new(0);
-    new._pad_60 = [0; 4];
-    // load of the last milliseconds as this machine saw it, decaying from a stamp of its run
-    // queue clock
     cx.drop_kept(
         &at!(at.util_est.enqueued, old),
         old.util_est.enqueued.as_bytes(),
@@ -626,8 +393,8 @@ pub fn sched_avg(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_avg::V6_1
 pub fn sched_dl_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_dl_entity::V6_1_0_47_amd64, new: &mut views::sched_dl_entity::V6_12_100_deb12_amd64) {
     use views::sched_dl_entity::V6_1_0_47_amd64 as Old;
     use views::sched_dl_entity::V6_12_100_deb12_amd64 as New;
-    new.dl_throttled_bits = [0; 2];
-    carry::sched_dl_entity::always!(cx, at, old, new);
+    // 19 fields that both carry alike
+    rest::sched_dl_entity!(cx, at, old, new);
     // 0 in every task; 1 in the deadline server of a run queue alone (6.12
     // kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)
     new.set_dl_server(0);
@@ -635,7 +402,6 @@ pub fn sched_dl_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_dl_
     new.set_dl_defer(0);
     new.set_dl_defer_armed(0);
     new.set_dl_defer_running(0);
-    new._pad_86 = [0; 2];
     // run queue of the deadline server of a CPU, null for a task
     new.rq = U64::new(0);
     // how the deadline server of a CPU picks a task, null for a task
@@ -646,7 +412,8 @@ pub fn sched_dl_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_dl_
 pub fn sched_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_entity::V6_1_0_47_amd64, new: &mut views::sched_entity::V6_12_100_deb12_amd64) {
     use views::sched_entity::V6_1_0_47_amd64 as Old;
     use views::sched_entity::V6_12_100_deb12_amd64 as New;
-    carry::sched_entity::always!(cx, at, old, new);
+    // 14 fields that both carry alike
+    rest::sched_entity!(cx, at, old, new);
     // virtual deadline in the virtual time of one run queue
     new.deadline = U64::new(0);
     // smallest vruntime below the entity's node of the run queue's tree
@@ -661,14 +428,11 @@ pub fn sched_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_entity
     // kernel/sched/syscalls.c: __setscheduler_params); 6.1 ignores sched_runtime there, so
     // nobody of 6.1 has asked
     new.custom_slice = 0;
-    new._pad_84 = [0; 4];
     // lag behind the average of one run queue
     new.vlag = I64::new(0);
     // 0: place_entity takes sysctl_sched_base_slice unless custom_slice is set (6.12
     // kernel/sched/fair.c: place_entity, update_deadline)
     new.slice = U64::new(0);
-    new._pad_148 = [0; 4];
-    new._pad_184 = [0; 8];
     // load of the last milliseconds as this machine saw it, decaying from a stamp of its run
     // queue clock
     self::sched_avg(cx, &at!(at.avg), &old.avg, &mut new.avg);
@@ -678,48 +442,17 @@ pub fn sched_entity(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_entity
 pub fn sched_statistics(cx: &mut Context<'_>, at: &At<'_>, old: &views::sched_statistics::V6_1_0_47_amd64, new: &mut views::sched_statistics::V6_12_100_deb12_amd64) {
     use views::sched_statistics::V6_1_0_47_amd64 as Old;
     use views::sched_statistics::V6_12_100_deb12_amd64 as New;
-    // stamp of the run queue clock of one CPU
-    new.wait_start = cx.reset(&at!(at.wait_start), old.wait_start, 0);
-    new.wait_max = old.wait_max;
-    new.wait_count = old.wait_count;
-    new.wait_sum = old.wait_sum;
-    new.iowait_count = old.iowait_count;
-    new.iowait_sum = old.iowait_sum;
-    // stamp of the run queue clock of one CPU
-    new.sleep_start = cx.reset(&at!(at.sleep_start), old.sleep_start, 0);
-    new.sleep_max = old.sleep_max;
-    new.sum_sleep_runtime = old.sum_sleep_runtime;
-    // stamp of the run queue clock of one CPU
-    new.block_start = cx.reset(&at!(at.block_start), old.block_start, 0);
-    new.block_max = old.block_max;
-    new.sum_block_runtime = old.sum_block_runtime;
+    // 27 fields that both carry alike
+    rest::sched_statistics!(cx, at, old, new);
     new.exec_max = cx.narrow(&at!(at.exec_max), old.exec_max);
-    new.slice_max = old.slice_max;
-    new.nr_migrations_cold = old.nr_migrations_cold;
-    new.nr_failed_migrations_affine = old.nr_failed_migrations_affine;
-    new.nr_failed_migrations_running = old.nr_failed_migrations_running;
-    new.nr_failed_migrations_hot = old.nr_failed_migrations_hot;
-    new.nr_forced_migrations = old.nr_forced_migrations;
-    new.nr_wakeups = old.nr_wakeups;
-    new.nr_wakeups_sync = old.nr_wakeups_sync;
-    new.nr_wakeups_migrate = old.nr_wakeups_migrate;
-    new.nr_wakeups_local = old.nr_wakeups_local;
-    new.nr_wakeups_remote = old.nr_wakeups_remote;
-    new.nr_wakeups_affine = old.nr_wakeups_affine;
-    new.nr_wakeups_affine_attempts = old.nr_wakeups_affine_attempts;
-    new.nr_wakeups_passive = old.nr_wakeups_passive;
-    new.nr_wakeups_idle = old.nr_wakeups_idle;
-    new._pad_224 = [0; 32];
 }
 
 /// `signal_struct`, 1112 bytes, now 1104.
 pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_struct::V6_1_0_47_amd64, new: &mut views::signal_struct::V6_12_100_deb12_amd64) {
     use views::signal_struct::V6_1_0_47_amd64 as Old;
     use views::signal_struct::V6_12_100_deb12_amd64 as New;
-    new.is_child_subreaper_bits = [0; 1];
-    carry::signal_struct::always!(cx, at, old, new);
-    carry::signal_struct::with_wait_chldexit!(cx, at, old, new);
-    new.flags = old.flags;
+    // 65 fields that both carry alike
+    rest::signal_struct!(cx, at, old, new);
     // a ring in 6.1, a chain that ends in null in 6.12; both put the newest timer first, so the
     // order stays (kernel/time/posix-timers.c: do_timer_create; include/linux/types.h:
     // hlist_head)
@@ -728,46 +461,29 @@ pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_stru
         &at!(at.posix_timers),
         &old.posix_timers,
     );
-    new._pad_388 = [0; 4];
-    new._pad_404 = [0; 4];
-    // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
-    // its parent's
-    new.autogroup = cx.reset(&at!(at.autogroup), old.autogroup, 0);
-    new._pad_1004 = [0; 4];
-    new._pad_1017 = [0; 1];
-    new._pad_1022 = [0; 2];
 }
 
 /// `task_delay_info`, 128 bytes, now 144.
 pub fn task_delay_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_delay_info::V6_1_0_47_amd64, new: &mut views::task_delay_info::V6_12_100_deb12_amd64) {
     use views::task_delay_info::V6_1_0_47_amd64 as Old;
     use views::task_delay_info::V6_12_100_deb12_amd64 as New;
-    carry::task_delay_info::always!(cx, at, old, new);
+    // 19 fields that both carry alike
+    rest::task_delay_info!(cx, at, old, new);
     // 0: time taken by interrupts, which 6.1 did not measure; a new task starts there too (6.12
     // kernel/delayacct.c: __delayacct_tsk_init, __delayacct_irq)
     new.irq_delay = U64::new(0);
     new.irq_count = U32::new(0);
-    new._pad_140 = [0; 4];
 }
 
 /// `task_struct`, 9792 bytes.
 pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_1_0_50_amd64, new: &mut views::task_struct::V6_12_100_deb12_amd64) {
     use views::task_struct::V6_1_0_50_amd64 as Old;
     use views::task_struct::V6_12_100_deb12_amd64 as New;
-    new.sched_reset_on_fork_bits = [0; 1];
-    new.sched_remote_wakeup_bits = [0; 2];
-    new.mce_ripv_bits = [0; 8];
-    carry::task_struct::with_thread_info!(cx, at, old, new);
-    carry::task_struct::with_posix_cputimers_work!(cx, at, old, new);
-    carry::task_struct::with_mce_vaddr!(cx, at, old, new);
-    new.__state = old.__state;
+    // 244 fields that both carry alike
+    rest::task_struct!(cx, at, old, new);
     // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
     // a mutex under PREEMPT_RT, has put that aside
     new.saved_state = U32::new(0);
-    // kernel stack, made with the task
-    new.stack = cx.reset(&at!(at.stack), old.stack, 0);
-    // how many references the old kernel held, kept for readers of the image
-    new.usage = old.usage;
     // PF_BLOCK_TS: no time of a plug is cached yet: fork clears it (6.12 kernel/fork.c:
     // copy_process); PF_KCOMPACTD, PF_USER_WORKER: bits that 6.1 does not use
     // (include/linux/sched.h)
@@ -780,58 +496,11 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
                 ..Flags::NONE
             },
         );
-    new.ptrace = old.ptrace;
-    // a new task runs nowhere
-    new.on_cpu = cx.reset(&at!(at.on_cpu), old.on_cpu, 0);
-    // link of a remote wake-up on its way to another CPU
-    carry::__call_single_node::v6_1_0_47_amd64(
-        cx,
-        &at!(at.wake_entry),
-        &old.wake_entry,
-        &mut new.wake_entry,
-    );
-    new.wakee_flips = old.wakee_flips;
-    // jiffies of this boot
-    new.wakee_flip_decay_ts = cx
-        .reset(&at!(at.wakee_flip_decay_ts), old.wakee_flip_decay_ts, 0);
-    // whom the task woke last, a hint for placing tasks that is compared and never followed
-    new.last_wakee = cx.reset(&at!(at.last_wakee), old.last_wakee, 0);
-    // CPU of this machine, a hint for placing the task
-    new.recent_used_cpu = cx
-        .reset(&at!(at.recent_used_cpu), old.recent_used_cpu, 0);
-    new.wake_cpu = cx.reset(&at!(at.wake_cpu), old.wake_cpu, 0);
-    // a new task is on no run queue
-    new.on_rq = cx.reset(&at!(at.on_rq), old.on_rq, 0);
-    new.prio = old.prio;
-    new.static_prio = old.static_prio;
-    new.normal_prio = old.normal_prio;
-    new.rt_priority = old.rt_priority;
     self::sched_entity(cx, &at!(at.se), &old.se, &mut new.se);
-    carry::sched_rt_entity::v6_1_0_47_amd64(
-        cx,
-        &at!(at.rt),
-        &old.rt,
-        &mut new.rt,
-    );
     self::sched_dl_entity(cx, &at!(at.dl), &old.dl, &mut new.dl);
     // deadline server the running task was picked by
     new.dl_server = U64::new(0);
-    // fair_sched_class, rt_sched_class or dl_sched_class, by policy
-    new.sched_class = cx.symbol(&at!(at.sched_class), old.sched_class);
-    // scheduling group of the task's cgroup or session
-    new.sched_task_group = cx
-        .reset(&at!(at.sched_task_group), old.sched_task_group, 0);
-    new._pad_696 = [0; 8];
     self::sched_statistics(cx, &at!(at.stats), &old.stats, &mut new.stats);
-    // as list_head
-    carry::hlist_head::v6_1_0_47_amd64(
-        cx,
-        &at!(at.preempt_notifiers),
-        &old.preempt_notifiers,
-        &mut new.preempt_notifiers,
-    );
-    // position in a trace of block I/O
-    new.btrace_seq = cx.reset(&at!(at.btrace_seq), old.btrace_seq, 0);
     new.policy = cx
         .enumerator(
             &at!(at.policy),
@@ -840,57 +509,6 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         );
     // capacity of the strongest CPU the task may run on, computed from its affinity
     new.max_allowed_capacity = U64::new(1024);
-    new.nr_cpus_allowed = old.nr_cpus_allowed;
-    new._pad_988 = [0; 4];
-    // the affinity that counts: cpus_mask, or one CPU's mask while migration is disabled
-    new.cpus_ptr = cx.within_required(&at!(at.cpus_ptr), old.cpus_ptr);
-    // the affinity as the user asked for it, before cpusets cut it down
-    new.user_cpus_ptr = cx
-        .follow(&at!(at.user_cpus_ptr), old.user_cpus_ptr);
-    new.cpus_mask = old.cpus_mask;
-    // request on the kernel stack of one who changes the affinity and waits for it
-    new.migration_pending = cx
-        .reset_strict(&at!(at.migration_pending), old.migration_pending, 0);
-    // nesting of migrate_disable, zero outside kernel code
-    new.migration_disabled = cx
-        .reset_strict(&at!(at.migration_disabled), old.migration_disabled, 0);
-    new.migration_flags = old.migration_flags;
-    // nesting of RCU readers, zero outside kernel code
-    new.rcu_read_lock_nesting = cx
-        .reset(&at!(at.rcu_read_lock_nesting), old.rcu_read_lock_nesting, 0);
-    // what RCU waits for from this reader
-    new.rcu_read_unlock_special.as_mut_bytes().fill(0);
-    new._pad_2052 = [0; 4];
-    // membership of a kernel list is rebuilt by whoever keeps the list
-    carry::list_head::v6_1_0_47_amd64(
-        cx,
-        &at!(at.rcu_node_entry),
-        &old.rcu_node_entry,
-        &mut new.rcu_node_entry,
-    );
-    // part of RCU's tree that waits for this reader, null outside one
-    new.rcu_blocked_node = cx
-        .reset(&at!(at.rcu_blocked_node), old.rcu_blocked_node, 0);
-    // nvcsw as a running RCU-tasks grace period saw it first
-    new.rcu_tasks_nvcsw = cx
-        .reset(&at!(at.rcu_tasks_nvcsw), old.rcu_tasks_nvcsw, 0);
-    // a running RCU-tasks grace period waits for this task
-    new.rcu_tasks_holdout = cx
-        .reset(&at!(at.rcu_tasks_holdout), old.rcu_tasks_holdout, 0);
-    // index of an SRCU reader that a dying task holds
-    new.rcu_tasks_idx = cx
-        .reset(&at!(at.rcu_tasks_idx), old.rcu_tasks_idx, 0);
-    new._pad_2090 = [0; 2];
-    // CPU whose idle task this is, -1 for any other
-    new.rcu_tasks_idle_cpu = cx
-        .reset(&at!(at.rcu_tasks_idle_cpu), old.rcu_tasks_idle_cpu, -1);
-    // membership of a kernel list is rebuilt by whoever keeps the list
-    carry::list_head::v6_1_0_47_amd64(
-        cx,
-        &at!(at.rcu_tasks_holdout_list),
-        &old.rcu_tasks_holdout_list,
-        &mut new.rcu_tasks_holdout_list,
-    );
     // CPU with the list that a dying task is on
     new.rcu_tasks_exit_cpu = I32::new(0);
     // membership of a kernel list is rebuilt by whoever keeps the list
@@ -898,418 +516,27 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         .own_address(&at!(at.rcu_tasks_exit_list, new));
     new.rcu_tasks_exit_list.prev = cx
         .own_address(&at!(at.rcu_tasks_exit_list, new));
-    // nesting of RCU-trace readers, zero outside kernel code
-    new.trc_reader_nesting = cx
-        .reset(&at!(at.trc_reader_nesting), old.trc_reader_nesting, 0);
-    // CPU that RCU-trace asks about this task, -1 for none
-    new.trc_ipi_to_cpu = cx
-        .reset(&at!(at.trc_ipi_to_cpu), old.trc_ipi_to_cpu, -1);
-    // what RCU-trace waits for from this reader
-    new.trc_reader_special.as_mut_bytes().fill(0);
-    new._pad_2148 = [0; 4];
-    // membership of a kernel list is rebuilt by whoever keeps the list
-    carry::list_head::v6_1_0_47_amd64(
-        cx,
-        &at!(at.trc_holdout_list),
-        &old.trc_holdout_list,
-        &mut new.trc_holdout_list,
-    );
-    carry::list_head::v6_1_0_47_amd64(
-        cx,
-        &at!(at.trc_blkd_node),
-        &old.trc_blkd_node,
-        &mut new.trc_blkd_node,
-    );
-    // CPU with the list of the blocked readers this one is on
-    new.trc_blkd_cpu = cx
-        .reset(&at!(at.trc_blkd_cpu), old.trc_blkd_cpu, 0);
-    new._pad_2188 = [0; 4];
-    carry::sched_info::v6_1_0_47_amd64(
-        cx,
-        &at!(at.sched_info),
-        &old.sched_info,
-        &mut new.sched_info,
-    );
-    // the ring of all processes
-    new.tasks.next = cx
-        .link(&at!(at.tasks.next), &at!(at.tasks), old.tasks.next);
-    new.tasks.prev = cx
-        .link(&at!(at.tasks.prev), &at!(at.tasks), old.tasks.prev);
-    // place among the realtime tasks that another CPU may take
-    new.pushable_tasks.prio = cx
-        .reset(&at!(at.pushable_tasks.prio), old.pushable_tasks.prio, 140);
-    new.pushable_tasks._pad_4 = [0; 4];
-    // place among the realtime tasks that another CPU may take
-    carry::list_head::v6_1_0_47_amd64(
-        cx,
-        &at!(at.pushable_tasks.prio_list),
-        &old.pushable_tasks.prio_list,
-        &mut new.pushable_tasks.prio_list,
-    );
-    carry::list_head::v6_1_0_47_amd64(
-        cx,
-        &at!(at.pushable_tasks.node_list),
-        &old.pushable_tasks.node_list,
-        &mut new.pushable_tasks.node_list,
-    );
-    // place in a tree that its keeper builds anew
-    carry::rb_node::v6_1_0_47_amd64(
-        cx,
-        &at!(at.pushable_dl_tasks),
-        &old.pushable_dl_tasks,
-        &mut new.pushable_dl_tasks,
-    );
-    // the task's address space
-    new.mm = cx.follow(&at!(at.mm), old.mm);
-    // mm, or for a kernel thread the one it borrowed last
-    new.active_mm = cx.within(&at!(at.active_mm), old.active_mm);
     // file whose pages must not be faulted in while bcachefs writes it directly
     new.faults_disabled_mapping = U64::new(0);
-    new.exit_state = old.exit_state;
-    new.exit_code = old.exit_code;
-    new.exit_signal = old.exit_signal;
-    new.pdeath_signal = old.pdeath_signal;
-    new.jobctl = old.jobctl;
-    new.personality = old.personality;
-    new.set_sched_reset_on_fork(old.sched_reset_on_fork());
-    new.set_sched_contributes_to_load(old.sched_contributes_to_load());
-    new.set_sched_migrated(old.sched_migrated());
-    new.set_sched_task_hot(old.sched_task_hot());
-    new._pad_2357 = [0; 3];
-    new.set_sched_remote_wakeup(old.sched_remote_wakeup());
     // a note of lockdep that the task is between rt_mutex_pre_schedule and
     // rt_mutex_post_schedule; 0 in a task that fork returns to (6.12 kernel/sched/core.c:
     // rt_mutex_pre_schedule)
     new.set_sched_rt_mutex(0);
-    new.set_user_dumpable(old.user_dumpable());
-    // inside execve, which is not interrupted half way
-    new.set_in_execve(0);
-    // sleeps for I/O inside the kernel
-    new.set_in_iowait(0);
-    new.set_restore_sigmask(old.restore_sigmask());
-    new.set_in_lru_fault(old.in_lru_fault());
-    new.set_no_cgroup_migration(old.no_cgroup_migration());
-    new.set_frozen(old.frozen());
-    new.set_use_memdelay(old.use_memdelay());
-    new.set_in_memstall(old.in_memstall());
-    new.set_in_eventfd(old.in_eventfd());
-    new.set_pasid_activated(old.pasid_activated());
-    new.set_reported_split_lock(old.reported_split_lock());
-    new.set_in_thrashing(old.in_thrashing());
-    new._pad_2362 = [0; 6];
-    new.atomic_flags = old.atomic_flags;
     self::restart_block(
         cx,
         &at!(at.restart_block),
         &old.restart_block,
         &mut new.restart_block,
     );
-    new.pid = old.pid;
-    new.tgid = old.tgid;
-    // random guard of a kernel stack that is not carried
-    new.stack_canary = cx
-        .reset(&at!(at.stack_canary), old.stack_canary, 0);
-    // parent that made the task or adopted it
-    new.real_parent = cx.within(&at!(at.real_parent), old.real_parent);
-    // real_parent, or the tracer while the task is traced
-    new.parent = cx.within(&at!(at.parent), old.parent);
-    // list of the children, linked by sibling
-    new.children.next = cx
-        .link(
-            &at!(at.children.next),
-            &at!(at.children),
-            old.children.next,
-        );
-    new.children.prev = cx
-        .link(
-            &at!(at.children.prev),
-            &at!(at.children),
-            old.children.prev,
-        );
-    // place among the parent's children
-    new.sibling.next = cx
-        .link(
-            &at!(at.sibling.next),
-            &at!(at.sibling),
-            old.sibling.next,
-        );
-    new.sibling.prev = cx
-        .link(
-            &at!(at.sibling.prev),
-            &at!(at.sibling),
-            old.sibling.prev,
-        );
-    // first thread of the process
-    new.group_leader = cx
-        .within_required(&at!(at.group_leader), old.group_leader);
-    // list of the tasks this one traces, linked by ptrace_entry
-    new.ptraced.next = cx
-        .link(
-            &at!(at.ptraced.next),
-            &at!(at.ptraced),
-            old.ptraced.next,
-        );
-    new.ptraced.prev = cx
-        .link(
-            &at!(at.ptraced.prev),
-            &at!(at.ptraced),
-            old.ptraced.prev,
-        );
-    // place among the tracer's tasks
-    new.ptrace_entry.next = cx
-        .link(
-            &at!(at.ptrace_entry.next),
-            &at!(at.ptrace_entry),
-            old.ptrace_entry.next,
-        );
-    new.ptrace_entry.prev = cx
-        .link(
-            &at!(at.ptrace_entry.prev),
-            &at!(at.ptrace_entry),
-            old.ptrace_entry.prev,
-        );
-    // the thread's number in every PID namespace
-    new.thread_pid = cx.follow(&at!(at.thread_pid), old.thread_pid);
-    // as list_head
-    cx.each(
-        &at!(at.pid_links),
-        &old.pid_links,
-        &mut new.pid_links,
-        carry::hlist_node::v6_1_0_47_amd64,
-    );
-    // place among the threads of the process, headed by signal_struct.thread_head
-    new.thread_node.next = cx
-        .link(
-            &at!(at.thread_node.next),
-            &at!(at.thread_node),
-            old.thread_node.next,
-        );
-    new.thread_node.prev = cx
-        .link(
-            &at!(at.thread_node.prev),
-            &at!(at.thread_node),
-            old.thread_node.prev,
-        );
-    // completion on the stack of the parent that waits in vfork
-    new.vfork_done = cx.resource(&at!(at.vfork_done), old.vfork_done);
-    // where the thread's number is written when it starts, in the program
-    new.set_child_tid = old.set_child_tid;
-    // what is cleared and woken as a futex when the thread ends, in the program
-    new.clear_child_tid = old.clear_child_tid;
-    // what belongs to a kernel thread or I/O worker, null for any other task
-    new.worker_private = cx
-        .reset(&at!(at.worker_private), old.worker_private, 0);
-    new.utime = old.utime;
-    new.stime = old.stime;
-    new.gtime = old.gtime;
-    carry::prev_cputime::v6_1_0_47_amd64(
-        cx,
-        &at!(at.prev_cputime),
-        &old.prev_cputime,
-        &mut new.prev_cputime,
-    );
-    carry::vtime::v6_1_0_47_amd64(
-        cx,
-        &at!(at.vtime),
-        &old.vtime,
-        &mut new.vtime,
-    );
-    // why this task keeps the tick alive
-    new.tick_dep_mask.counter = cx
-        .reset(&at!(at.tick_dep_mask.counter), old.tick_dep_mask.counter, 0);
-    new.nvcsw = old.nvcsw;
-    new.nivcsw = old.nivcsw;
-    new.start_time = old.start_time;
-    new.start_boottime = old.start_boottime;
-    new.min_flt = old.min_flt;
-    new.maj_flt = old.maj_flt;
-    carry::posix_cputimers::v6_1_0_47_amd64(
-        cx,
-        &at!(at.posix_cputimers),
-        &old.posix_cputimers,
-        &mut new.posix_cputimers,
-    );
-    // credentials of the tracer when it attached, null while not traced
-    new.ptracer_cred = cx.follow(&at!(at.ptracer_cred), old.ptracer_cred);
-    // what the task is to others
-    new.real_cred = cx.follow(&at!(at.real_cred), old.real_cred);
-    // what the task acts as
-    new.cred = cx.follow(&at!(at.cred), old.cred);
-    // key found last, dropped on the way back to user mode
-    new.cached_requested_key = cx
-        .reset(&at!(at.cached_requested_key), old.cached_requested_key, 0);
-    new.comm = old.comm;
-    // path lookup under way, on the kernel stack
-    new.nameidata = cx.reset_strict(&at!(at.nameidata), old.nameidata, 0);
-    carry::sysv_sem::v6_1_0_47_amd64(
-        cx,
-        &at!(at.sysvsem),
-        &old.sysvsem,
-        &mut new.sysvsem,
-    );
-    carry::sysv_shm::v6_1_0_47_amd64(
-        cx,
-        &at!(at.sysvshm),
-        &old.sysvshm,
-        &mut new.sysvshm,
-    );
-    // nvcsw and nivcsw as the hung-task detector saw them last
-    new.last_switch_count = cx
-        .reset(&at!(at.last_switch_count), old.last_switch_count, 0);
-    // jiffies of this boot
-    new.last_switch_time = cx
-        .reset(&at!(at.last_switch_time), old.last_switch_time, 0);
-    // root, working directory, umask
-    new.fs = cx.follow(&at!(at.fs), old.fs);
-    // open files
-    new.files = cx.follow(&at!(at.files), old.files);
-    // the task's rings and requests in flight, null until it sets one up
-    new.io_uring = cx.resource(&at!(at.io_uring), old.io_uring);
-    // namespaces other than those of users and of its own PID
-    new.nsproxy = cx.follow(&at!(at.nsproxy), old.nsproxy);
-    // what the threads of a process share: pending signals, timers, limits, accounting
-    new.signal = cx.follow(&at!(at.signal), old.signal);
-    // signal actions
-    new.sighand = cx.follow(&at!(at.sighand), old.sighand);
-    new.blocked = old.blocked;
-    new.real_blocked = old.real_blocked;
-    new.saved_sigmask = old.saved_sigmask;
-    carry::sigpending::v6_1_0_47_amd64(
-        cx,
-        &at!(at.pending),
-        &old.pending,
-        &mut new.pending,
-    );
-    new.sas_ss_sp = old.sas_ss_sp;
-    new.sas_ss_size = old.sas_ss_size;
-    new.sas_ss_flags = old.sas_ss_flags;
-    // null, or work_exited of a task that ended
-    new.task_works = cx.symbol(&at!(at.task_works), old.task_works);
-    // what the auditor noted of the system call under way
-    new.audit_context = cx
-        .reset(&at!(at.audit_context), old.audit_context, 0);
-    new.loginuid = old.loginuid;
-    new.sessionid = old.sessionid;
-    carry::seccomp::v6_1_0_47_amd64(
-        cx,
-        &at!(at.seccomp),
-        &old.seccomp,
-        &mut new.seccomp,
-    );
-    carry::syscall_user_dispatch::v6_1_0_47_amd64(
-        cx,
-        &at!(at.syscall_dispatch),
-        &old.syscall_dispatch,
-        &mut new.syscall_dispatch,
-    );
-    new.parent_exec_id = old.parent_exec_id;
-    new.self_exec_id = old.self_exec_id;
-    // as spinlock_t
-    carry::raw_spinlock_t::v6_1_0_47_amd64(
-        cx,
-        &at!(at.pi_lock),
-        &old.pi_lock,
-        &mut new.pi_lock,
-    );
-    // a null link is a task that nobody is about to wake
-    carry::wake_q_node::v6_1_0_47_amd64(
-        cx,
-        &at!(at.wake_q),
-        &old.wake_q,
-        &mut new.wake_q,
-    );
-    // the tree is built anew by whoever keeps it
-    carry::rb_root_cached::v6_1_0_47_amd64(
-        cx,
-        &at!(at.pi_waiters),
-        &old.pi_waiters,
-        &mut new.pi_waiters,
-    );
-    // most urgent waiter for an rt-mutex of this task, null while it holds none
-    new.pi_top_task = cx.reset(&at!(at.pi_top_task), old.pi_top_task, 0);
-    // rt-mutex the task waits for, with an entry on its kernel stack
-    new.pi_blocked_on = cx
-        .reset(&at!(at.pi_blocked_on), old.pi_blocked_on, 0);
-    // handle of a running file system transaction
-    new.journal_info = cx
-        .reset_strict(&at!(at.journal_info), old.journal_info, 0);
-    // block I/O being split, on the kernel stack
-    new.bio_list = cx.reset_strict(&at!(at.bio_list), old.bio_list, 0);
-    // block I/O being collected, on the kernel stack
-    new.plug = cx.reset_strict(&at!(at.plug), old.plug, 0);
-    // account of the page reclaim under way, on the kernel stack
-    new.reclaim_state = cx
-        .reset_strict(&at!(at.reclaim_state), old.reclaim_state, 0);
-    // I/O priority of the task, shared under CLONE_IO
-    new.io_context = cx.follow(&at!(at.io_context), old.io_context);
-    // page the task waits for from compaction, on the kernel stack
-    new.capture_control = cx
-        .reset_strict(&at!(at.capture_control), old.capture_control, 0);
-    new.ptrace_message = old.ptrace_message;
-    // the signal a tracer was told of, on the kernel stack of a task stopped under ptrace
-    new.last_siginfo = cx
-        .reset_strict(&at!(at.last_siginfo), old.last_siginfo, 0);
-    new.ioac = old.ioac;
-    // how pressure accounting counts the task now
-    new.psi_flags = cx.reset(&at!(at.psi_flags), old.psi_flags, 0);
-    new._pad_3420 = [0; 4];
-    new.acct_rss_mem1 = old.acct_rss_mem1;
-    new.acct_vm_mem1 = old.acct_vm_mem1;
-    new.acct_timexpd = old.acct_timexpd;
-    new.mems_allowed = old.mems_allowed;
-    new.cpuset_mem_spread_rotor = old.cpuset_mem_spread_rotor;
-    // the cgroups the task is in
-    new.cgroups = cx.resource(&at!(at.cgroups), old.cgroups);
-    // membership of a kernel list is rebuilt by whoever keeps the list
-    carry::list_head::v6_1_0_47_amd64(
-        cx,
-        &at!(at.cg_list),
-        &old.cg_list,
-        &mut new.cg_list,
-    );
-    // class of service that resctrl gave the task's group on this machine
-    new.closid = cx.reset(&at!(at.closid), old.closid, 0);
-    // monitor that resctrl gave the task's group on this machine
-    new.rmid = cx.reset(&at!(at.rmid), old.rmid, 0);
-    // head of the list of robust futexes, in the program
-    new.robust_list = old.robust_list;
-    // head of the list of robust futexes of a 32-bit program
-    new.compat_robust_list = old.compat_robust_list;
-    // PI futexes the task holds while others wait
-    carry::list_head::v6_1_0_47_amd64(
-        cx,
-        &at!(at.pi_state_list),
-        &old.pi_state_list,
-        &mut new.pi_state_list,
-    );
-    // a spare allocated before it is needed
-    new.pi_state_cache = cx
-        .reset(&at!(at.pi_state_cache), old.pi_state_cache, 0);
-    new.futex_state = old.futex_state;
     // cleared in a new task, and counted up only while a callback of perf or of a tracer runs
     // (6.12 kernel/events/core.c: perf_event_init_task)
     new.perf_recursion.as_mut_bytes().fill(0);
     // perf events that watch the task
     new.perf_event_ctxp = U64::new(0);
-    // membership of a kernel list is rebuilt by whoever keeps the list
-    carry::list_head::v6_1_0_47_amd64(
-        cx,
-        &at!(at.perf_event_list),
-        &old.perf_event_list,
-        &mut new.perf_event_list,
-    );
-    // NUMA policy of the task, null for the default
-    new.mempolicy = cx.follow(&at!(at.mempolicy), old.mempolicy);
-    new.il_prev = old.il_prev;
     // pages left on the current node under MPOL_WEIGHTED_INTERLEAVE, a mode that 6.1 has not; 0
     // lets the next allocation choose a node afresh (6.12 mm/mempolicy.c: do_set_mempolicy,
     // weighted_interleave_nodes)
     new.il_weight = 0;
-    new._pad_3763 = [0; 1];
-    new.pref_node_fork = old.pref_node_fork;
-    new._pad_3766 = [0; 2];
-    // the thread's struct rseq, in the program
-    new.rseq = old.rseq;
     // 6.1 accepts struct rseq of 32 bytes and no other length, so whoever registered one
     // registered 32 (6.1 kernel/rseq.c: sys_rseq). 6.12 wants the same length again when it is
     // unregistered, and fork copies it together with rseq (6.12 kernel/rseq.c: sys_rseq; 6.12
@@ -1319,8 +546,6 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         &at!(at.rseq_len, new),
         &old.rseq,
     );
-    new.rseq_sig = old.rseq_sig;
-    new.rseq_event_mask = old.rseq_event_mask;
     // concurrency id the task has while it runs, -1 off the CPU
     new.mm_cid = I32::new(-1);
     // concurrency id the task had last, -1 for none
@@ -1339,130 +564,19 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     // work that compacts concurrency ids
     new.cid_work.next = cx.own_address(&at!(at.cid_work.next, new));
     new.cid_work.func = U64::new(0);
-    // CPUs whose TLB is still to be flushed for pages that reclaim took
-    carry::tlbflush_unmap_batch::v6_1_0_47_amd64(
-        cx,
-        &at!(at.tlb_ubc),
-        &old.tlb_ubc,
-        &mut new.tlb_ubc,
-    );
-    // pipe kept for the next splice between files
-    new.splice_pipe = cx.reset(&at!(at.splice_pipe), old.splice_pipe, 0);
-    carry::page_frag::v6_1_0_47_amd64(
-        cx,
-        &at!(at.task_frag),
-        &old.task_frag,
-        &mut new.task_frag,
-    );
-    // accumulated delays, null where delay accounting is off
-    new.delays = cx.follow(&at!(at.delays), old.delays);
-    new.nr_dirtied = old.nr_dirtied;
-    new.nr_dirtied_pause = old.nr_dirtied_pause;
-    // jiffies of this boot
-    new.dirty_paused_when = cx
-        .reset(&at!(at.dirty_paused_when), old.dirty_paused_when, 0);
-    new.timer_slack_ns = old.timer_slack_ns;
-    new.default_timer_slack_ns = old.default_timer_slack_ns;
     // fill of ret_stack, which is not carried
     new.curr_ret_stack = I32::new(0);
-    new.curr_ret_depth = old.curr_ret_depth;
-    // return addresses that the function graph tracer replaced on the kernel stack, which is
-    // not carried
-    new.ret_stack = cx.reset(&at!(at.ret_stack), old.ret_stack, 0);
-    // clock of this boot when the task was switched out, for the tracer
-    new.ftrace_timestamp = cx
-        .reset(&at!(at.ftrace_timestamp), old.ftrace_timestamp, 0);
-    new.trace_overrun = old.trace_overrun;
-    new.tracing_graph_pause = old.tracing_graph_pause;
-    new.trace_recursion = old.trace_recursion;
-    // pages to give back on the way to user mode, charged to a cgroup of this boot
-    new.memcg_nr_pages_over_high = cx
-        .reset(
-            &at!(at.memcg_nr_pages_over_high),
-            old.memcg_nr_pages_over_high,
-            0,
-        );
-    new._pad_5084 = [0; 4];
-    // cgroup that is charged instead of the task's own, inside kernel code only
-    new.active_memcg = cx
-        .reset_strict(&at!(at.active_memcg), old.active_memcg, 0);
     // cached handle of the task's memory cgroup
     new.objcg = U64::new(1);
     // device whose congestion is waited for on the way to user mode
     new.throttle_disk = U64::new(0);
-    // probes the task is in
-    new.utask = cx.resource(&at!(at.utask), old.utask);
-    new.sequential_io = old.sequential_io;
-    new.sequential_io_avg = old.sequential_io_avg;
     // link and function of a callback that is pending only while an object is being freed or
     // work is queued
     new.rcu.next = U64::new(0);
     new.rcu.func = U64::new(0);
-    // how many references the old kernel held, kept for readers of the image
-    new.rcu_users = old.rcu_users;
-    new.pagefault_disabled = old.pagefault_disabled;
-    // queue of the tasks whose memory the OOM reaper takes
-    new.oom_reaper_list = cx
-        .reset(&at!(at.oom_reaper_list), old.oom_reaper_list, 0);
-    carry::timer_list::v6_1_0_47_amd64(
-        cx,
-        &at!(at.oom_reaper_timer),
-        &old.oom_reaper_timer,
-        &mut new.oom_reaper_timer,
-    );
-    // mapping of the kernel stack, made with the task
-    new.stack_vm_area = cx
-        .reset(&at!(at.stack_vm_area), old.stack_vm_area, 0);
-    // how many references the old kernel held, kept for readers of the image
-    new.stack_refcount = old.stack_refcount;
-    // which side of a live patch the task is on, -1 when none is under way
-    new.patch_state = cx.reset(&at!(at.patch_state), old.patch_state, -1);
-    // what the security modules keep for the task, made with it
-    new.security = cx.reset(&at!(at.security), old.security, 0);
-    // values that BPF programs of this boot keep for the task
-    new.bpf_storage = cx.reset(&at!(at.bpf_storage), old.bpf_storage, 0);
-    // BPF program under way, on the kernel stack
-    new.bpf_ctx = cx.reset_strict(&at!(at.bpf_ctx), old.bpf_ctx, 0);
     // networking BPF program under way, on the kernel stack
     new.bpf_net_context = U64::new(0);
-    new.kstack_offset = old.kstack_offset;
-    new._pad_5252 = [0; 4];
-    new._pad_5308 = [0; 4];
-    // as list_head
-    carry::llist_head::v6_1_0_47_amd64(
-        cx,
-        &at!(at.kretprobe_instances),
-        &old.kretprobe_instances,
-        &mut new.kretprobe_instances,
-    );
-    carry::llist_head::v6_1_0_47_amd64(
-        cx,
-        &at!(at.rethooks),
-        &old.rethooks,
-        &mut new.rethooks,
-    );
-    // link and function of a callback that is pending only while an object is being freed or
-    // work is queued
-    carry::callback_head::v6_1_0_47_amd64(
-        cx,
-        &at!(at.l1d_flush_kill),
-        &old.l1d_flush_kill,
-        &mut new.l1d_flush_kill,
-    );
-    new._pad_5344 = [0; 32];
     self::thread_struct(cx, &at!(at.thread), &old.thread, &mut new.thread);
-    // what RCU waits for from this reader
-    cx.drop_kept(
-        &at!(at.rcu_read_unlock_special, old),
-        old.rcu_read_unlock_special.as_bytes(),
-        &[0; 4],
-    );
-    // what RCU-trace waits for from this reader
-    cx.drop_kept(
-        &at!(at.trc_reader_special, old),
-        old.trc_reader_special.as_bytes(),
-        &[0; 4],
-    );
     // what the task has not yet added to mm_struct.rss_stat, at most 64 faults' worth (6.1
     // mm/memory.c: add_mm_counter_fast, sync_mm_rss). The rule for mm_struct.rss_stat adds it
     // there; 6.12 has no part per task (6.12 include/linux/mm.h: add_mm_counter)
@@ -1560,34 +674,8 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
 pub fn thread_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_struct::V6_1_0_47_amd64, new: &mut views::thread_struct::V6_12_100_deb12_amd64) {
     use views::thread_struct::V6_1_0_47_amd64 as Old;
     use views::thread_struct::V6_12_100_deb12_amd64 as New;
-    new.iopl_warn_bits = [0; 1];
-    new.tls_array = old.tls_array;
-    // where the task was switched out, on a kernel stack that is not carried
-    new.sp = cx.reset(&at!(at.sp), old.sp, 0);
-    new.es = old.es;
-    new.ds = old.ds;
-    new.fsindex = old.fsindex;
-    new.gsindex = old.gsindex;
-    new.fsbase = old.fsbase;
-    new.gsbase = old.gsbase;
-    // breakpoints that a tracer set in the debug registers, kept as perf events
-    cx.each(
-        &at!(at.ptrace_bps),
-        &old.ptrace_bps,
-        &mut new.ptrace_bps,
-        |cx, at, old, new| *new = cx.resource(at, *old),
-    );
-    new.virtual_dr6 = old.virtual_dr6;
-    new.ptrace_dr7 = old.ptrace_dr7;
-    new.cr2 = old.cr2;
-    new.trap_nr = old.trap_nr;
-    new.error_code = old.error_code;
-    // I/O ports the program may use, shared copy-on-write
-    new.io_bitmap = cx.follow(&at!(at.io_bitmap), old.io_bitmap);
-    new.iopl_emul = old.iopl_emul;
-    new.set_iopl_warn(old.iopl_warn());
-    new._pad_145 = [0; 3];
-    new.pkru = old.pkru;
+    // 18 fields that both carry alike
+    rest::thread_struct!(cx, at, old, new);
     // no shadow stack is enabled: a program of 6.1 cannot have asked for one, and execve gives
     // 0 (6.12 arch/x86/kernel/shstk.c: reset_thread_features)
     new.features = U64::new(0);
@@ -1596,7 +684,6 @@ pub fn thread_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_stru
     new.features_locked = U64::new(0);
     // no shadow stack (6.12 arch/x86/kernel/shstk.c: shstk_alloc_thread_stack)
     new.shstk.as_mut_bytes().fill(0);
-    new._pad_184 = [0; 8];
     self::fpu(cx, &at!(at.fpu), &old.fpu, &mut new.fpu);
 }
 
@@ -1604,15 +691,16 @@ pub fn thread_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_stru
 pub fn user_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_struct::V6_1_0_55_amd64, new: &mut views::user_struct::V6_12_117_deb12_amd64) {
     use views::user_struct::V6_1_0_55_amd64 as Old;
     use views::user_struct::V6_12_117_deb12_amd64 as New;
-    carry::user_struct::always!(cx, at, old, new);
-    new.perf_mlock = old.perf_mlock;
+    // 15 fields that both carry alike
+    rest::user_struct!(cx, at, old, new);
 }
 
 /// `vm_area_struct`, 152 bytes, now 176.
 pub fn vm_area_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_struct::V6_1_0_47_amd64, new: &mut views::vm_area_struct::V6_12_100_deb12_amd64) {
     use views::vm_area_struct::V6_1_0_47_amd64 as Old;
     use views::vm_area_struct::V6_12_100_deb12_amd64 as New;
-    carry::vm_area_struct::always!(cx, at, old, new);
+    // 15 fields that both carry alike
+    rest::vm_area_struct!(cx, at, old, new);
     // VM_ALLOW_ANY_UNCACHED, VM_DROPPABLE, VM_SEALED, VM_SHADOW_STACK: nothing that a program
     // of 6.1 can have asked for (6.12 include/linux/mm.h); VM_UFFD_MINOR: bit 37 in 6.1, which
     // is VM_SHADOW_STACK in 6.12, and 38 there: uncorrected, an area watched by userfaultfd
@@ -1629,7 +717,6 @@ pub fn vm_area_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_area_st
         );
     // taken out of the tree and about to be freed
     new.detached = 0;
-    new._pad_41 = [0; 3];
     // not locked for writing: a number that mm_lock_seq has not
     new.vm_lock_seq = U32::new(4294967295);
     // lock allocated with the VMA
@@ -1643,861 +730,6 @@ pub static CONVERTER: Converter = Converter {
     name: "convert-6.1.192-6.12.117",
     from: Node { release: "6.1.0-56-amd64", ..carry::layouts::v6_1_0_55_amd64::IDENTITY.from },
     to: Node { release: "6.12.117+deb12-amd64", ..carry::layouts::v6_12_117_deb12_amd64::IDENTITY.to },
-    changed: CHANGED,
+    changed: rest::CHANGED,
     ..carry::layouts::v6_1_0_55_amd64::IDENTITY
 };
-
-static CHANGED: &[TypeConverter] = &[
-    TypeConverter {
-        rules: TypeRules {
-            name: "cred",
-            from_size: 176,
-            to_size: 184,
-            spans: &[Span::new(0, 0, 44), Span::new(44, 48, 41), Span::new(88, 96, 76)],
-            padding: &[Bits::new(680, 24), Bits::new(1312, 96)],
-            groups: &[&[
-                RuleKind::Carry.of("usage"),
-                RuleKind::Carry.of("uid"),
-                RuleKind::Carry.of("gid"),
-                RuleKind::Carry.of("suid"),
-                RuleKind::Carry.of("sgid"),
-                RuleKind::Carry.of("euid"),
-                RuleKind::Carry.of("egid"),
-                RuleKind::Carry.of("fsuid"),
-                RuleKind::Carry.of("fsgid"),
-                RuleKind::Carry.of("securebits"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Call.of("cap_inheritable").by_override("two words of 32 bits become one of 64: capability n is bit n & 31 of word n >> 5 in 6.1, bit n in 6.12, up to CAP_LAST_CAP, 40, in both (6.1 include/linux/capability.h: CAP_TO_INDEX; 6.12 include/linux/capability.h: BIT_ULL). Both keep bits above 40 clear"),
-                RuleKind::Call.of("cap_permitted").by_override("two words of 32 bits become one of 64: capability n is bit n & 31 of word n >> 5 in 6.1, bit n in 6.12, up to CAP_LAST_CAP, 40, in both (6.1 include/linux/capability.h: CAP_TO_INDEX; 6.12 include/linux/capability.h: BIT_ULL). Both keep bits above 40 clear"),
-                RuleKind::Call.of("cap_effective").by_override("two words of 32 bits become one of 64: capability n is bit n & 31 of word n >> 5 in 6.1, bit n in 6.12, up to CAP_LAST_CAP, 40, in both (6.1 include/linux/capability.h: CAP_TO_INDEX; 6.12 include/linux/capability.h: BIT_ULL). Both keep bits above 40 clear"),
-                RuleKind::Call.of("cap_bset").by_override("two words of 32 bits become one of 64: capability n is bit n & 31 of word n >> 5 in 6.1, bit n in 6.12, up to CAP_LAST_CAP, 40, in both (6.1 include/linux/capability.h: CAP_TO_INDEX; 6.12 include/linux/capability.h: BIT_ULL). Both keep bits above 40 clear"),
-                RuleKind::Call.of("cap_ambient").by_override("two words of 32 bits become one of 64: capability n is bit n & 31 of word n >> 5 in 6.1, bit n in 6.12, up to CAP_LAST_CAP, 40, in both (6.1 include/linux/capability.h: CAP_TO_INDEX; 6.12 include/linux/capability.h: BIT_ULL). Both keep bits above 40 clear"),
-                RuleKind::Carry.of("jit_keyring"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Resource.of("session_keyring").by_map("keys of the session (security/keys/process_keys.c: install_session_keyring_to_cred)"),
-                RuleKind::Resource.of("process_keyring").by_map("keys of the process (security/keys/process_keys.c: install_process_keyring_to_cred)"),
-                RuleKind::Resource.of("thread_keyring").by_map("keys of the thread (security/keys/process_keys.c: install_thread_keyring_to_cred)"),
-                RuleKind::Resource.of("request_key_auth").by_map("authority to make the key that another task waits for (security/keys/process_keys.c: lookup_user_key)"),
-                RuleKind::Resource.of("security").by_map("label that the security modules gave the subject, read and set as /proc/PID/attr does (security/security.c: security_prepare_creds)"),
-                RuleKind::Follow.of("user").by_map("accounting of the user (kernel/user.c: alloc_uid)"),
-                RuleKind::Resource.of("user_ns").by_map("namespace its ids and capabilities are relative to (kernel/user_namespace.c: create_user_ns)"),
-                RuleKind::Reset.of("ucounts").by_map("account of the user in the namespace, found by both (kernel/cred.c: set_cred_ucounts)"),
-                RuleKind::Follow.of("group_info").by_map("supplementary groups (kernel/groups.c: set_groups)"),
-                RuleKind::Carry.of("non_rcu"),
-                RuleKind::Padding.of("(padding)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, cred)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "file",
-            from_size: 232,
-            to_size: 184,
-            parts: &[Part { field: "f_owner", ty: "fown_struct", from: 112, to: 128, kind: PartKind::Made }],
-            spans: &[Span::new(0, 52, 4), Span::new(16, 64, 16), Span::new(32, 40, 8), Span::new(40, 16, 8), Span::new(56, 0, 8), Span::new(64, 48, 4), Span::new(68, 12, 4), Span::new(72, 80, 8), Span::new(84, 92, 28), Span::new(144, 56, 8), Span::new(152, 152, 32), Span::new(192, 120, 8), Span::new(200, 32, 8), Span::new(208, 144, 8), Span::new(216, 24, 8), Span::new(224, 136, 8)],
-            padding: &[Bits::new(32, 96), Bits::new(416, 32)],
-            groups: &[&carry::file::ALWAYS, &[
-                RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Flags.of("f_mode").by_override("FMODE_BACKING, FMODE_CAN_ATOMIC_WRITE, FMODE_WRITE_RESTRICTED: open computes them from the inode, and backing files are the kernel's own (6.12 include/linux/fs.h; 6.12 fs/open.c: do_dentry_open); FMODE_BUF_RASYNC, FMODE_BUF_WASYNC, FMODE_EXCL, FMODE_NDELAY, FMODE_UNSIGNED_OFFSET, FMODE_WRITE_IOCTL: say what the file's operations can do, and are f_op->fop_flags or nothing in 6.12; open computes them from the inode (include/linux/fs.h; fs/open.c: do_dentry_open); FMODE_NONOTIFY: no events of fsnotify: alone it means the same in both (include/linux/fs.h); FMODE_NONOTIFY_PERM: which events are wanted is computed at open, by whether anybody watches (6.12 fs/notify/fsnotify.c: file_set_fsnotify_mode); FMODE_NOREUSE: a hint that posix_fadvise could not give under 6.1 (6.12 mm/fadvise.c: generic_fadvise)"),
-                RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::Make.of("f_owner").by_override("who gets signals of the file. 6.1 has it in every file, all zeros until somebody asks (6.1 fs/file_table.c: __alloc_file); 6.12 allocates it when somebody does, and has null until then (6.12 fs/fcntl.c: file_f_owner_allocate). A file that says nothing gets null, as every file that was just opened; any other gets an object with what it says"),
-                RuleKind::Drop.of("f_version").by_override("directories compare it to see whether they changed since the last read, and look again when it is 0 (6.1 fs/read_write.c: generic_file_llseek); a FIFO keeps the writers' count of its opening in it (6.1 fs/pipe.c: fifo_open), and the pipe of the thaw counts anew"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, file)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "fown_struct",
-            from_size: 32,
-            to_size: 40,
-            spans: &[Span::new(8, 16, 24)],
-            groups: &[&carry::fown_struct::ALWAYS, &[
-                RuleKind::Init.of("file").by_override("the file whose owner it is, which 6.12 notes when it allocates the object (6.12 fs/fcntl.c: file_f_owner_allocate)"),
-                RuleKind::Reset.of("lock").inside("rwlock_t").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, fown_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "fpstate",
-            from_size: 4160,
-            to_size: 4160,
-            open: true,
-            spans: &[Span::new(0, 0, 32), Span::new(64, 64, 4096)],
-            padding: &[Bits::new(260, 252)],
-            groups: &[&[
-                RuleKind::Carry.of("size"),
-                RuleKind::Carry.of("user_size"),
-                RuleKind::Flags.of("xfeatures").by_override("XFEATURE_CET_KERNEL_UNUSED: shadow stacks of the kernel, which neither kernel uses (6.12 arch/x86/include/asm/fpu/types.h); XFEATURE_CET_USER: bit 11 is reserved in 6.1: no state of 6.1 has it, and it must not come to mean a shadow stack (arch/x86/include/asm/fpu/types.h). The new kernel adds what its own tasks have room for"),
-                RuleKind::Flags.of("user_xfeatures").by_override("XFEATURE_CET_KERNEL_UNUSED: shadow stacks of the kernel, which neither kernel uses (6.12 arch/x86/include/asm/fpu/types.h); XFEATURE_CET_USER: as xfeatures: bit 11 is reserved in 6.1 (arch/x86/include/asm/fpu/types.h: fpstate)"),
-                RuleKind::Carry.of("xfd"),
-                RuleKind::Carry.of("is_valloc"),
-                RuleKind::Carry.of("is_guest"),
-                RuleKind::Carry.of("is_confidential"),
-                RuleKind::Carry.of("in_use"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("regs").by_map("the FPU's own save format, fxsave or xsave as the CPU has it, fpstate.size bytes long; it holds no kernel pointer as long as no FPU is emulated (arch/x86/include/asm/fpu/types.h: fpstate)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, fpstate)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "fpu",
-            from_size: 4224,
-            to_size: 4224,
-            spans: &[Span::new(0, 0, 4), Span::new(8, 8, 88), Span::new(128, 128, 4096)],
-            padding: &[Bits::new(32, 32), Bits::new(772, 252)],
-            groups: &[&[
-                RuleKind::Reset.of("last_cpu").by_map("CPU whose registers may still hold the state; -1 is none (arch/x86/kernel/fpu/core.c: fpu_clone)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("avx512_timestamp").by_map("jiffies of this boot (arch/x86/kernel/fpu/core.c: update_avx_timestamp)"),
-                RuleKind::Follow.of("fpstate").by_map("the register state: __fpstate, or a larger one once the program may use AMX tiles (arch/x86/kernel/fpu/core.c: fpstate_reset; arch/x86/kernel/fpu/xstate.c: fpstate_realloc)"),
-                RuleKind::Within.of("__task_fpstate").by_map("the task's own state while a guest's is loaded, null otherwise (arch/x86/kernel/fpu/core.c: fpu_swap_kvm_fpstate)"),
-                RuleKind::Carry.of("perm"),
-                RuleKind::Carry.of("guest_perm"),
-                RuleKind::Recurse.of("__fpstate").inside("fpstate"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "group_info",
-            from_size: 8,
-            to_size: 8,
-            tail: Some(Tail { field: "gid", element: "kgid_t", from: 8, to: 8, count: Bits::new(32, 32), add: 0 }),
-            spans: &[Span::new(0, 0, 8)],
-            groups: &[&[
-                RuleKind::Carry.of("usage.refs.counter").was("usage.counter"),
-                RuleKind::Carry.of("ngroups"),
-                RuleKind::Array.of("gid").inside("kgid_t").times(0),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, group_info)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "k_itimer",
-            from_size: 256,
-            to_size: 256,
-            spans: &[Span::new(0, 0, 32), Span::new(40, 40, 20), Span::new(64, 64, 192)],
-            padding: &[Bits::new(288, 32), Bits::new(480, 32)],
-            groups: &[&carry::k_itimer::ALWAYS, &carry::k_itimer::WITH_IT_LOCK, &[
-                RuleKind::Call.of("list").by_override("a link of the ring becomes one of the chain: the same next, null at the end, and pprev is the address of the pointer that leads here, which lies where the ring's neighbour lay. Both are two pointers, so a copy would only look right (include/linux/types.h: hlist_node)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, k_itimer)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "maple_tree",
-            from_size: 24,
-            to_size: 16,
-            spans: &[Span::new(8, 8, 8), Span::new(16, 4, 4)],
-            padding: &[Bits::new(32, 32), Bits::new(160, 32)],
-            groups: &[&[
-                RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Reset.of("ma_flags").by_map("MM_MT_FLAGS; the rest is the height of the tree, which is built anew (kernel/fork.c: mm_init)"),
-                RuleKind::Reset.of("ma_root").by_map("root of the tree of VMAs, which is built anew from their ordered list (lib/maple_tree.c: mas_store_root; mm/mmap.c: exit_mmap)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "mempolicy",
-            from_size: 272,
-            to_size: 272,
-            spans: &[Span::new(0, 0, 140), Span::new(144, 144, 128)],
-            padding: &[Bits::new(1120, 32)],
-            groups: &[&[
-                RuleKind::Carry.of("refcnt"),
-                RuleKind::EnumByName.of("mode"),
-                RuleKind::Carry.of("flags"),
-                RuleKind::Carry.of("nodes"),
-                RuleKind::Carry.of("home_node"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Union.of("w"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, mempolicy)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "mm_context_t",
-            from_size: 136,
-            to_size: 136,
-            spans: &[Span::new(0, 0, 44), Span::new(48, 48, 26), Span::new(80, 80, 8), Span::new(92, 92, 44)],
-            padding: &[Bits::new(592, 48)],
-            groups: &[&[
-                RuleKind::Reset.of("ctx_id").by_map("unique number of an address space of this boot (arch/x86/include/asm/mmu_context.h: init_new_context)"),
-                RuleKind::Reset.of("tlb_gen.counter").by_map("counts changes of page tables that are not carried (arch/x86/include/asm/mmu_context.h: init_new_context)"),
-                RuleKind::Reset.of("next_trim_cpumask").by_map("jiffies of this boot (arch/x86/include/asm/mmu_context.h: init_new_context)"),
-                RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Follow.of("ldt").by_map("the LDT, null until the program writes one (arch/x86/kernel/ldt.c: write_ldt)"),
-                RuleKind::Widen.of("flags"),
-                RuleKind::Reset.of("lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::User.of("vdso").by_map("where the vdso is mapped in the program (arch/x86/entry/vdso/vma.c: map_vdso)"),
-                RuleKind::Symbol.of("vdso_image").by_map("vdso_image_64, vdso_image_x32 or vdso_image_32 (arch/x86/entry/vdso/vma.c: map_vdso)"),
-                RuleKind::Reset.of("perf_rdpmc_allowed.counter").by_map("how many perf events are mapped; perf mappings are not carried (arch/x86/events/core.c: x86_pmu_event_mapped)"),
-                RuleKind::Carry.of("pkey_allocation_map"),
-                RuleKind::Carry.of("execute_only_pkey"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "mm_struct",
-            from_size: 1096,
-            to_size: 1344,
-            spans: &[Span::new(8, 72, 8), Span::new(16, 68, 4), Span::new(32, 80, 56), Span::new(88, 0, 4), Span::new(96, 152, 12), Span::new(112, 168, 20), Span::new(136, 192, 32), Span::new(168, 232, 84), Span::new(256, 320, 472), Span::new(728, 824, 32), Span::new(760, 984, 52), Span::new(816, 1040, 26), Span::new(848, 1072, 8), Span::new(860, 1084, 52), Span::new(920, 1144, 68), Span::new(992, 1216, 48), Span::new(1048, 1272, 16), Span::new(1064, 1296, 32)],
-            padding: &[Bits::new(32, 32), Bits::new(160, 32), Bits::new(736, 32), Bits::new(6736, 48), Bits::new(7328, 32), Bits::new(7904, 32), Bits::new(8352, 32)],
-            groups: &[&carry::mm_struct::WITH_PAGE_TABLE_LOCK, &[
-                RuleKind::Carry.of("mm_count"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
-                RuleKind::Carry.of("mmap_base"),
-                RuleKind::Carry.of("mmap_legacy_base"),
-                RuleKind::Carry.of("mmap_compat_base"),
-                RuleKind::Carry.of("mmap_compat_legacy_base"),
-                RuleKind::Carry.of("task_size"),
-                RuleKind::Reset.of("pgd").by_map("page tables are built anew by the pages that are put in (kernel/fork.c: mm_alloc_pgd)"),
-                RuleKind::Carry.of("membarrier_state"),
-                RuleKind::Carry.of("mm_users"),
-                RuleKind::Init.of("pcpu_cid").by_map("concurrency ids by CPU, made with the mm (6.12 include/linux/mm_types.h: mm_alloc_cid)"),
-                RuleKind::Init.of("mm_cid_next_scan").by_map("jiffies of this boot (6.12 kernel/sched/core.c: task_mm_cid_work)"),
-                RuleKind::Reset.of("pgtables_bytes.counter").by_map("size of the page tables, which are built anew (include/linux/mm.h: mm_pgtables_bytes_init)"),
-                RuleKind::Carry.of("map_count"),
-                RuleKind::Reset.of("mmlist").inside("list_head").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
-                RuleKind::Reset.of("mm_lock_seq.sequence").by_map("counts writers of this boot only; readers compare it with itself (include/linux/seqlock.h: __seqcount_init)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
-                RuleKind::Carry.of("hiwater_rss"),
-                RuleKind::Carry.of("hiwater_vm"),
-                RuleKind::Carry.of("total_vm"),
-                RuleKind::Carry.of("locked_vm"),
-                RuleKind::Reset.of("pinned_vm.counter").by_map("pages pinned for a device by a driver, which pins again when it is asked to (kernel/fork.c: mm_init)"),
-                RuleKind::Carry.of("data_vm"),
-                RuleKind::Carry.of("exec_vm"),
-                RuleKind::Carry.of("stack_vm"),
-                RuleKind::Flags.of("def_flags").by_override("VM_ALLOW_ANY_UNCACHED, VM_DROPPABLE, VM_SEALED, VM_SHADOW_STACK: nothing that a program of 6.1 can have asked for (6.12 include/linux/mm.h); VM_UFFD_MINOR: bit 37 in 6.1, which is VM_SHADOW_STACK in 6.12, and 38 there: uncorrected, an area watched by userfaultfd would become a shadow stack (include/linux/mm.h)"),
-                RuleKind::Reset.of("write_protect_seq").inside("seqcount_t").by_map("counts writers of this boot only; readers compare it with itself (include/linux/seqlock.h: __seqcount_init)"),
-                RuleKind::Carry.of("start_code"),
-                RuleKind::Carry.of("end_code"),
-                RuleKind::Carry.of("start_data"),
-                RuleKind::Carry.of("end_data"),
-                RuleKind::Carry.of("start_brk"),
-                RuleKind::Carry.of("brk"),
-                RuleKind::Carry.of("start_stack"),
-                RuleKind::Carry.of("arg_start"),
-                RuleKind::Carry.of("arg_end"),
-                RuleKind::Carry.of("env_start"),
-                RuleKind::Carry.of("env_end"),
-                RuleKind::Array.of("saved_auxv").times(48),
-                RuleKind::Call.of("rss_stat").by_override("the same four counters in the same order (include/linux/mm_types_task.h: MM_FILEPAGES to MM_SHMEMPAGES), now each with a part per CPU, of which a new mm has none yet (6.12 kernel/fork.c: mm_init; 6.12 lib/percpu_counter.c: __percpu_counter_init_many). In 6.1 each task of the mm holds back what its last 64 faults did (6.1 mm/memory.c: add_mm_counter_fast, sync_mm_rss): the sum is what is counted"),
-                RuleKind::Symbol.of("binfmt").by_map("the handler that started the program: elf_format, compat_elf_format (fs/exec.c: set_binfmt)"),
-                RuleKind::Recurse.of("context").inside("mm_context_t"),
-                RuleKind::Flags.of("flags").by_override("MMF_HAS_MDWE, MMF_HAS_MDWE_NO_INHERIT, MMF_VM_MERGE_ANY: nothing that a program of 6.1 can have asked for (6.12 include/linux/sched/coredump.h); MMF_TOPDOWN: where new mappings go is a function in 6.1 and MMF_TOPDOWN in 6.12; execve chooses it by the same test in both (6.1 arch/x86/mm/mmap.c: arch_pick_mmap_layout; 6.12 mm/mmap.c: mm_get_unmapped_area). Without it every process would map upwards from now on"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Resource.of("ioctx_table").by_map("contexts of io_setup with requests and completions not yet read (fs/aio.c: ioctx_add_table)"),
-                RuleKind::Within.of("owner").by_map("task whose memory cgroup the mm is charged to (kernel/fork.c: mm_init_owner)"),
-                RuleKind::Resource.of("user_ns").by_map("namespace whose capabilities decide over the mm, taken at execve (kernel/fork.c: mm_init; fs/exec.c: would_dump)"),
-                RuleKind::Follow.of("exe_file").by_map("the program's file (kernel/fork.c: set_mm_exe_file)"),
-                RuleKind::Reset.of("notifier_subscriptions").by_map("drivers told of changes of the mm; they register again when their file is opened (mm/mmu_notifier.c: __mmu_notifier_register)"),
-                RuleKind::Reset.of("tlb_flush_pending.counter").by_map("changes of page tables under way (include/linux/mm_inline.h: init_tlb_flush_pending)"),
-                RuleKind::Reset.of("tlb_flush_batched.counter").by_map("flushes that reclaim put off (mm/rmap.c: flush_tlb_batched_pending)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Recurse.of("uprobes_state").inside("uprobes_state"),
-                RuleKind::Carry.of("hugetlb_usage"),
-                RuleKind::Reset.of("async_put_work").inside("work_struct").by_map("deferred freeing of the object it is in; idle as long as the object lives (kernel/fork.c: mmput_async; block/blk-ioc.c: alloc_io_context)"),
-                RuleKind::Init.of("iommu_mm").by_map("ids under which devices share the mm, null for none (6.12 include/linux/iommu.h: mm_pasid_init)"),
-                RuleKind::Carry.of("ksm_merging_pages"),
-                RuleKind::Carry.of("ksm_rmap_items"),
-                RuleKind::Init.of("ksm_zero_pages").by_override("0: ksmd of the new kernel has replaced none of the mm's pages yet (6.12 mm/ksm.c); shown in /proc/PID/ksm_stat and used for nothing else"),
-                RuleKind::Reset.of("lru_gen.list").inside("list_head").by_map("place on the list of mms whose pages are aged by walking their page tables, and its memory cgroup (mm/vmscan.c: lru_gen_add_mm; include/linux/mm_types.h: lru_gen_init_mm)"),
-                RuleKind::Reset.of("lru_gen.bitmap").by_map("place on the list of mms whose pages are aged by walking their page tables, and its memory cgroup (mm/vmscan.c: lru_gen_add_mm; include/linux/mm_types.h: lru_gen_init_mm)"),
-                RuleKind::Reset.of("lru_gen.memcg").by_map("place on the list of mms whose pages are aged by walking their page tables, and its memory cgroup (mm/vmscan.c: lru_gen_add_mm; include/linux/mm_types.h: lru_gen_init_mm)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Call.of("get_unmapped_area").by_override("where new mappings go is a function in 6.1 and MMF_TOPDOWN in 6.12; execve chooses it by the same test in both (6.1 arch/x86/mm/mmap.c: arch_pick_mmap_layout; 6.12 mm/mmap.c: mm_get_unmapped_area). Without it every process would map upwards from now on"),
-                RuleKind::Drop.of("pasid").by_map("id under which devices share the mm, INVALID_IOASID for none (6.1 include/linux/sched/mm.h: mm_pasid_init)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, mm_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "nsproxy",
-            from_size: 72,
-            to_size: 72,
-            spans: &[Span::new(0, 0, 4), Span::new(8, 8, 64)],
-            padding: &[Bits::new(32, 32)],
-            groups: &[&carry::nsproxy::ALWAYS, &[
-                RuleKind::Carry.of("count.refs.counter").was("count.counter"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, nsproxy)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "pid",
-            from_size: 96,
-            to_size: 112,
-            tail: Some(Tail { field: "numbers", element: "upid", from: 96, to: 112, count: Bits::new(32, 32), add: 1 }),
-            spans: &[Span::new(0, 0, 8), Span::new(16, 32, 40), Span::new(64, 80, 32)],
-            padding: &[Bits::new(96, 32), Bits::new(480, 32)],
-            groups: &[&carry::pid::ALWAYS, &carry::pid::WITH_LOCK, &[
-                RuleKind::Init.of("stashed").by_map("dentry of the pidfs inode, found again when a pidfd is opened (6.12 kernel/pid.c: alloc_pid; 6.12 fs/pidfs.c: pidfs_alloc_file)"),
-                RuleKind::Init.of("ino").by_map("inode number of the pidfd, unique in one boot (6.12 kernel/pid.c: alloc_pid)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, pid)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "pt_regs",
-            from_size: 168,
-            to_size: 168,
-            spans: &[Span::new(0, 0, 168)],
-            groups: &[&carry::pt_regs::ALWAYS, &[
-                RuleKind::Rename.of("csx").was("cs").by_override("the CPU pushes the selector zero-extended to 64 bits; the upper bits mean something under FRED only, which is off (6.12 arch/x86/include/asm/ptrace.h: pt_regs)"),
-                RuleKind::Rename.of("ssx").was("ss").by_override("as csx: zero-extended, and more under FRED only (6.12 arch/x86/include/asm/ptrace.h: pt_regs)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, pt_regs)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "restart_block",
-            from_size: 56,
-            to_size: 56,
-            spans: &[Span::new(0, 0, 56)],
-            groups: &[&[
-                RuleKind::Carry.of("arch_data"),
-                RuleKind::Symbol.of("fn").by_map("how an interrupted system call goes on: do_no_restart_syscall, futex_wait_restart, hrtimer_nanosleep_restart, do_restart_poll (include/linux/thread_info.h: set_restart_fn)"),
-                RuleKind::Call.of("union_futex").by_override("a futex wait that is to go on keeps its flags here, and they changed number: FLAGS_SHARED, FLAGS_CLOCKRT, FLAGS_HAS_TIMEOUT from 1, 2, 4 to 0x10, 0x20, 0x40, beside the size of the futex, 0x02 for 32 bits (kernel/futex/futex.h: futex_to_flags; kernel/futex/waitwake.c: futex_wait_restart). Uncorrected, the wait would lose its timeout. The other restarts have user addresses and numbers, the same in both"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "sched_avg",
-            from_size: 64,
-            to_size: 64,
-            spans: &[Span::new(0, 0, 56)],
-            groups: &[&carry::sched_avg::ALWAYS, &[
-                RuleKind::Reset.of("util_est").by_map("load of the last milliseconds as this machine saw it, decaying from a stamp of its run queue clock; a new entity starts its own (kernel/sched/fair.c: init_entity_runnable_average)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("util_est.enqueued").by_map("load of the last milliseconds as this machine saw it, decaying from a stamp of its run queue clock; a new entity starts its own (kernel/sched/fair.c: init_entity_runnable_average)"),
-                RuleKind::Drop.of("util_est.ewma").by_map("load of the last milliseconds as this machine saw it, decaying from a stamp of its run queue clock; a new entity starts its own (kernel/sched/fair.c: init_entity_runnable_average)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "sched_dl_entity",
-            from_size: 224,
-            to_size: 240,
-            spans: &[Span::new(0, 0, 84), Span::new(88, 88, 60), Span::new(152, 152, 60), Span::new(216, 232, 8)],
-            padding: &[Bits::new(676, 28), Bits::new(1184, 32), Bits::new(1696, 32)],
-            groups: &[&carry::sched_dl_entity::ALWAYS, &[
-                RuleKind::Init.of("dl_server").by_override("0 in every task; 1 in the deadline server of a run queue alone (6.12 kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)"),
-                RuleKind::Init.of("dl_server_active").by_override("0 in every task; 1 in the deadline server of a run queue alone (6.12 kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)"),
-                RuleKind::Init.of("dl_defer").by_override("0 in every task; 1 in the deadline server of a run queue alone (6.12 kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)"),
-                RuleKind::Init.of("dl_defer_armed").by_override("0 in every task; 1 in the deadline server of a run queue alone (6.12 kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)"),
-                RuleKind::Init.of("dl_defer_running").by_override("0 in every task; 1 in the deadline server of a run queue alone (6.12 kernel/sched/deadline.c: __dl_clear_params, dl_server_init, dl_server_start)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Init.of("rq").by_map("run queue of the deadline server of a CPU, null for a task (6.12 kernel/sched/deadline.c: dl_server_init)"),
-                RuleKind::Init.of("server_pick_task").by_map("how the deadline server of a CPU picks a task, null for a task (6.12 kernel/sched/deadline.c: dl_server_init)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "sched_entity",
-            from_size: 256,
-            to_size: 256,
-            spans: &[Span::new(0, 0, 12), Span::new(16, 16, 24), Span::new(40, 64, 17), Span::new(64, 88, 16), Span::new(80, 112, 8), Span::new(88, 104, 8), Span::new(96, 136, 12), Span::new(112, 152, 32), Span::new(192, 192, 56)],
-            padding: &[Bits::new(96, 32), Bits::new(480, 32), Bits::new(864, 32), Bits::new(1152, 384)],
-            groups: &[&carry::sched_entity::ALWAYS, &[
-                RuleKind::Init.of("deadline").by_map("virtual deadline in the virtual time of one run queue (6.12 kernel/sched/fair.c: place_entity)"),
-                RuleKind::Init.of("min_vruntime").by_map("smallest vruntime below the entity's node of the run queue's tree (6.12 kernel/sched/fair.c: min_vruntime_update)"),
-                RuleKind::Init.of("min_slice").by_map("smallest slice below the entity's node of the run queue's tree (6.12 kernel/sched/fair.c: min_vruntime_update)"),
-                RuleKind::Init.of("sched_delayed").by_map("asleep, yet still queued until its lag is used up; a new task is on no run queue (6.12 kernel/sched/fair.c: set_delayed)"),
-                RuleKind::Init.of("rel_deadline").by_map("whether deadline is relative, between two queues (6.12 kernel/sched/core.c: __sched_fork)"),
-                RuleKind::Init.of("custom_slice").by_override("1 once sched_setattr gave a SCHED_OTHER task a sched_runtime (6.12 kernel/sched/syscalls.c: __setscheduler_params); 6.1 ignores sched_runtime there, so nobody of 6.1 has asked"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Init.of("vlag").by_map("lag behind the average of one run queue (6.12 kernel/sched/core.c: __sched_fork)"),
-                RuleKind::Init.of("slice").by_override("0: place_entity takes sysctl_sched_base_slice unless custom_slice is set (6.12 kernel/sched/fair.c: place_entity, update_deadline)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("avg").inside("sched_avg").by_map("load of the last milliseconds as this machine saw it, decaying from a stamp of its run queue clock; a new entity starts its own (kernel/sched/fair.c: init_entity_runnable_average)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "sched_statistics",
-            from_size: 256,
-            to_size: 256,
-            spans: &[Span::new(0, 0, 224)],
-            padding: &[Bits::new(1792, 256)],
-            groups: &[&[
-                RuleKind::Reset.of("wait_start").by_map("stamp of the run queue clock of one CPU (kernel/sched/stats.c: __update_stats_wait_start)"),
-                RuleKind::Carry.of("wait_max"),
-                RuleKind::Carry.of("wait_count"),
-                RuleKind::Carry.of("wait_sum"),
-                RuleKind::Carry.of("iowait_count"),
-                RuleKind::Carry.of("iowait_sum"),
-                RuleKind::Reset.of("sleep_start").by_map("stamp of the run queue clock of one CPU (kernel/sched/stats.c: __update_stats_enqueue_sleeper)"),
-                RuleKind::Carry.of("sleep_max"),
-                RuleKind::Carry.of("sum_sleep_runtime"),
-                RuleKind::Reset.of("block_start").by_map("stamp of the run queue clock of one CPU (kernel/sched/stats.c: __update_stats_enqueue_sleeper)"),
-                RuleKind::Carry.of("block_max"),
-                RuleKind::Carry.of("sum_block_runtime"),
-                RuleKind::Narrow.of("exec_max"),
-                RuleKind::Carry.of("slice_max"),
-                RuleKind::Carry.of("nr_migrations_cold"),
-                RuleKind::Carry.of("nr_failed_migrations_affine"),
-                RuleKind::Carry.of("nr_failed_migrations_running"),
-                RuleKind::Carry.of("nr_failed_migrations_hot"),
-                RuleKind::Carry.of("nr_forced_migrations"),
-                RuleKind::Carry.of("nr_wakeups"),
-                RuleKind::Carry.of("nr_wakeups_sync"),
-                RuleKind::Carry.of("nr_wakeups_migrate"),
-                RuleKind::Carry.of("nr_wakeups_local"),
-                RuleKind::Carry.of("nr_wakeups_remote"),
-                RuleKind::Carry.of("nr_wakeups_affine"),
-                RuleKind::Carry.of("nr_wakeups_affine_attempts"),
-                RuleKind::Carry.of("nr_wakeups_passive"),
-                RuleKind::Carry.of("nr_wakeups_idle"),
-                RuleKind::Padding.of("(padding)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "signal_struct",
-            from_size: 1112,
-            to_size: 1104,
-            spans: &[Span::new(0, 0, 32), Span::new(40, 40, 88), Span::new(132, 132, 12), Span::new(152, 144, 60), Span::new(216, 208, 180), Span::new(400, 392, 12), Span::new(416, 408, 20), Span::new(440, 432, 64), Span::new(512, 504, 436), Span::new(952, 944, 60), Span::new(1016, 1008, 9), Span::new(1026, 1018, 4), Span::new(1032, 1024, 16), Span::new(1052, 1044, 40), Span::new(1096, 1088, 16)],
-            padding: &[Bits::new(288, 32), Bits::new(1026, 30), Bits::new(1696, 32), Bits::new(3168, 32), Bits::new(3296, 32), Bits::new(4064, 32), Bits::new(7584, 32), Bits::new(8096, 32), Bits::new(8200, 8), Bits::new(8240, 16)],
-            groups: &[&carry::signal_struct::ALWAYS, &carry::signal_struct::WITH_WAIT_CHLDEXIT, &[
-                RuleKind::Carry.of("flags"),
-                RuleKind::Call.of("posix_timers").by_override("a ring in 6.1, a chain that ends in null in 6.12; both put the newest timer first, so the order stays (kernel/time/posix-timers.c: do_timer_create; include/linux/types.h: hlist_head)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("autogroup").by_map("scheduling group of the session, made by setsid and inherited: the fork of the thaw takes its parent's (kernel/sched/autogroup.c: sched_autogroup_fork). Kernels with PREEMPT_RT may be built without"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, signal_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "task_delay_info",
-            from_size: 128,
-            to_size: 144,
-            spans: &[Span::new(8, 8, 104), Span::new(112, 120, 16)],
-            padding: &[Bits::new(32, 32)],
-            groups: &[&carry::task_delay_info::ALWAYS, &[
-                RuleKind::Init.of("irq_delay").by_override("0: time taken by interrupts, which 6.1 did not measure; a new task starts there too (6.12 kernel/delayacct.c: __delayacct_tsk_init, __delayacct_irq)"),
-                RuleKind::Init.of("irq_count").by_override("0: time taken by interrupts, which 6.1 did not measure; a new task starts there too (6.12 kernel/delayacct.c: __delayacct_tsk_init, __delayacct_irq)"),
-                RuleKind::Padding.of("(padding)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, task_delay_info)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "task_struct",
-            from_size: 9792,
-            to_size: 9792,
-            open: true,
-            spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 24), Span::new(168, 192, 17), Span::new(192, 216, 16), Span::new(208, 240, 8), Span::new(216, 232, 8), Span::new(224, 264, 12), Span::new(240, 280, 32), Span::new(320, 320, 56), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 664, 8), Span::new(656, 680, 16), Span::new(704, 704, 224), Span::new(960, 960, 16), Span::new(976, 984, 4), Span::new(984, 992, 1056), Span::new(2048, 2056, 34), Span::new(2084, 2092, 20), Span::new(2104, 2136, 8), Span::new(2120, 2152, 36), Span::new(2160, 2192, 52), Span::new(2216, 2248, 72), Span::new(2308, 2328, 16), Span::new(2328, 2344, 12), Span::new(2352, 2368, 240), Span::new(2608, 2608, 88), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 72), Span::new(3336, 3328, 92), Span::new(3432, 3424, 160), Span::new(3600, 3584, 80), Span::new(3684, 3668, 24), Span::new(3728, 3704, 8), Span::new(3740, 3716, 46), Span::new(3786, 3764, 2), Span::new(3788, 3768, 16), Span::new(3808, 3784, 112), Span::new(3920, 3900, 4), Span::new(3928, 3904, 8), Span::new(3936, 3944, 1026), Span::new(4968, 5144, 4), Span::new(4984, 4976, 64), Span::new(5052, 5044, 36), Span::new(5104, 5080, 4), Span::new(5112, 5088, 8), Span::new(5128, 5112, 16), Span::new(5144, 5148, 4), Span::new(5152, 5152, 44), Span::new(5200, 5200, 40), Span::new(5240, 5248, 4), Span::new(5248, 5256, 24), Span::new(5280, 5288, 20), Span::new(5304, 5312, 32), Span::new(5376, 5376, 144), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
-            padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18767, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(41952, 32), Bits::new(42400, 32), Bits::new(42688, 320), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::WITH_THREAD_INFO, &carry::task_struct::WITH_POSIX_CPUTIMERS_WORK, &carry::task_struct::WITH_MCE_VADDR, &[
-                RuleKind::Carry.of("__state"),
-                RuleKind::Init.of("saved_state").by_map("TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is a mutex under PREEMPT_RT, has put that aside (6.12 kernel/freezer.c: __set_task_frozen, __restore_freezer_state; include/linux/sched.h: current_save_and_set_rtlock_wait_state); a carried task enters its interrupted system call again, whatever it slept in"),
-                RuleKind::Reset.of("stack").by_map("kernel stack, made with the task; of what it holds the user registers alone are saved (kernel/fork.c: alloc_thread_stack_node)"),
-                RuleKind::Carry.of("usage").by_map("how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself"),
-                RuleKind::Flags.of("flags").by_override("PF_BLOCK_TS: no time of a plug is cached yet: fork clears it (6.12 kernel/fork.c: copy_process); PF_KCOMPACTD, PF_USER_WORKER: bits that 6.1 does not use (include/linux/sched.h)"),
-                RuleKind::Carry.of("ptrace"),
-                RuleKind::Reset.of("on_cpu").by_map("a new task runs nowhere (kernel/sched/core.c: sched_fork)"),
-                RuleKind::Reset.of("wake_entry").inside("__call_single_node").by_map("link of a remote wake-up on its way to another CPU; its flags are set when the task is made (kernel/sched/core.c: __sched_fork)"),
-                RuleKind::Carry.of("wakee_flips"),
-                RuleKind::Reset.of("wakee_flip_decay_ts").by_map("jiffies of this boot (kernel/sched/fair.c: record_wakee)"),
-                RuleKind::Reset.of("last_wakee").by_map("whom the task woke last, a hint for placing tasks that is compared and never followed (kernel/sched/fair.c: record_wakee)"),
-                RuleKind::Reset.of("recent_used_cpu").by_map("CPU of this machine, a hint for placing the task (kernel/sched/fair.c: select_idle_sibling)"),
-                RuleKind::Reset.of("wake_cpu").by_map("CPU of this machine, a hint for placing the task (kernel/sched/sched.h: __set_task_cpu)"),
-                RuleKind::Reset.of("on_rq").by_map("a new task is on no run queue (kernel/sched/core.c: __sched_fork)"),
-                RuleKind::Carry.of("prio"),
-                RuleKind::Carry.of("static_prio"),
-                RuleKind::Carry.of("normal_prio"),
-                RuleKind::Carry.of("rt_priority"),
-                RuleKind::Recurse.of("se").inside("sched_entity"),
-                RuleKind::Recurse.of("rt").inside("sched_rt_entity"),
-                RuleKind::Recurse.of("dl").inside("sched_dl_entity"),
-                RuleKind::Init.of("dl_server").by_map("deadline server the running task was picked by; null off the CPU (6.12 kernel/sched/sched.h: __put_prev_set_next_dl_server)"),
-                RuleKind::Symbol.of("sched_class").by_map("fair_sched_class, rt_sched_class or dl_sched_class, by policy (kernel/sched/core.c: sched_fork)"),
-                RuleKind::Reset.of("sched_task_group").by_map("scheduling group of the task's cgroup or session (kernel/sched/core.c: sched_cgroup_fork)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Recurse.of("stats").inside("sched_statistics"),
-                RuleKind::Reset.of("preempt_notifiers").inside("hlist_head").by_map("as list_head; an empty hash chain is null (include/linux/list.h: INIT_HLIST_HEAD)"),
-                RuleKind::Reset.of("btrace_seq").by_map("position in a trace of block I/O (kernel/fork.c: dup_task_struct)"),
-                RuleKind::EnumByName.of("policy"),
-                RuleKind::Init.of("max_allowed_capacity").by_map("capacity of the strongest CPU the task may run on, computed from its affinity (6.12 kernel/sched/fair.c: set_task_max_allowed_capacity); init_task has SCHED_CAPACITY_SCALE, 1024, and fork hands it down (6.12 init/init_task.c). Zero would be wrong: update_misfit_status compares it with the capacity of a CPU, which is never zero"),
-                RuleKind::Carry.of("nr_cpus_allowed"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Within.of("cpus_ptr").by_map("the affinity that counts: cpus_mask, or one CPU's mask while migration is disabled (kernel/fork.c: dup_task_struct; kernel/sched/core.c: migrate_disable_switch)"),
-                RuleKind::Follow.of("user_cpus_ptr").by_map("the affinity as the user asked for it, before cpusets cut it down (6.12 kernel/sched/syscalls.c: sched_setaffinity; 6.1 kernel/sched/core.c: restrict_cpus_allowed_ptr)"),
-                RuleKind::Carry.of("cpus_mask"),
-                RuleKind::Reset.of("migration_pending").by_map("request on the kernel stack of one who changes the affinity and waits for it (kernel/sched/core.c: affine_move_task)"),
-                RuleKind::Reset.of("migration_disabled").by_map("nesting of migrate_disable, zero outside kernel code (kernel/sched/core.c: migrate_disable)"),
-                RuleKind::Carry.of("migration_flags"),
-                RuleKind::Reset.of("rcu_read_lock_nesting").by_map("nesting of RCU readers, zero outside kernel code (kernel/fork.c: rcu_copy_process)"),
-                RuleKind::Reset.of("rcu_read_unlock_special").by_map("what RCU waits for from this reader (kernel/fork.c: rcu_copy_process)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("rcu_node_entry").inside("list_head").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
-                RuleKind::Reset.of("rcu_blocked_node").by_map("part of RCU's tree that waits for this reader, null outside one (kernel/fork.c: rcu_copy_process)"),
-                RuleKind::Reset.of("rcu_tasks_nvcsw").by_map("nvcsw as a running RCU-tasks grace period saw it first (kernel/rcu/tasks.h: rcu_tasks_pertask)"),
-                RuleKind::Reset.of("rcu_tasks_holdout").by_map("a running RCU-tasks grace period waits for this task (kernel/fork.c: rcu_copy_process)"),
-                RuleKind::Reset.of("rcu_tasks_idx").by_map("index of an SRCU reader that a dying task holds (kernel/rcu/tasks.h: exit_tasks_rcu_start)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("rcu_tasks_idle_cpu").by_map("CPU whose idle task this is, -1 for any other (kernel/fork.c: rcu_copy_process)"),
-                RuleKind::Reset.of("rcu_tasks_holdout_list").inside("list_head").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
-                RuleKind::Init.of("rcu_tasks_exit_cpu").by_map("CPU with the list that a dying task is on (6.12 kernel/rcu/tasks.h: exit_tasks_rcu_start)"),
-                RuleKind::Reset.of("rcu_tasks_exit_list.next").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
-                RuleKind::Reset.of("rcu_tasks_exit_list.prev").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
-                RuleKind::Reset.of("trc_reader_nesting").by_map("nesting of RCU-trace readers, zero outside kernel code (kernel/fork.c: rcu_copy_process)"),
-                RuleKind::Reset.of("trc_ipi_to_cpu").by_map("CPU that RCU-trace asks about this task, -1 for none (kernel/rcu/tasks.h: rcu_tasks_trace_pertask)"),
-                RuleKind::Reset.of("trc_reader_special").by_map("what RCU-trace waits for from this reader (kernel/fork.c: rcu_copy_process)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("trc_holdout_list").inside("list_head").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
-                RuleKind::Reset.of("trc_blkd_node").inside("list_head").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
-                RuleKind::Reset.of("trc_blkd_cpu").by_map("CPU with the list of the blocked readers this one is on (kernel/rcu/tasks.h: rcu_tasks_trace_qs_blkd)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Recurse.of("sched_info").inside("sched_info"),
-                RuleKind::Within.of("tasks.next").by_map("the ring of all processes (kernel/fork.c: copy_process)"),
-                RuleKind::Within.of("tasks.prev").by_map("the ring of all processes (kernel/fork.c: copy_process)"),
-                RuleKind::Reset.of("pushable_tasks.prio").by_map("place among the realtime tasks that another CPU may take; MAX_PRIO and on no list (kernel/sched/core.c: sched_fork)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("pushable_tasks.prio_list").inside("list_head").by_map("place among the realtime tasks that another CPU may take; MAX_PRIO and on no list (kernel/sched/core.c: sched_fork)"),
-                RuleKind::Reset.of("pushable_tasks.node_list").inside("list_head").by_map("place among the realtime tasks that another CPU may take; MAX_PRIO and on no list (kernel/sched/core.c: sched_fork)"),
-                RuleKind::Reset.of("pushable_dl_tasks").inside("rb_node").by_map("place in a tree that its keeper builds anew; a cleared node has itself for parent (include/linux/rbtree.h: RB_CLEAR_NODE)"),
-                RuleKind::Follow.of("mm").by_map("the task's address space; shared by threads, null for kernel threads and zombies (kernel/fork.c: copy_mm)"),
-                RuleKind::Within.of("active_mm").by_map("mm, or for a kernel thread the one it borrowed last (kernel/sched/core.c: context_switch)"),
-                RuleKind::Init.of("faults_disabled_mapping").by_map("file whose pages must not be faulted in while bcachefs writes it directly (6.12 fs/bcachefs/fs-io-direct.c: bch2_direct_write)"),
-                RuleKind::Carry.of("exit_state"),
-                RuleKind::Carry.of("exit_code"),
-                RuleKind::Carry.of("exit_signal"),
-                RuleKind::Carry.of("pdeath_signal"),
-                RuleKind::Carry.of("jobctl"),
-                RuleKind::Carry.of("personality"),
-                RuleKind::Carry.of("sched_reset_on_fork"),
-                RuleKind::Carry.of("sched_contributes_to_load"),
-                RuleKind::Carry.of("sched_migrated"),
-                RuleKind::Carry.of("sched_task_hot"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("sched_remote_wakeup"),
-                RuleKind::Init.of("sched_rt_mutex").by_override("a note of lockdep that the task is between rt_mutex_pre_schedule and rt_mutex_post_schedule; 0 in a task that fork returns to (6.12 kernel/sched/core.c: rt_mutex_pre_schedule)"),
-                RuleKind::Carry.of("user_dumpable"),
-                RuleKind::Reset.of("in_execve").by_map("inside execve, which is not interrupted half way (fs/exec.c: bprm_execve)"),
-                RuleKind::Reset.of("in_iowait").by_map("sleeps for I/O inside the kernel; the call is entered again (kernel/sched/core.c: io_schedule_prepare)"),
-                RuleKind::Carry.of("restore_sigmask"),
-                RuleKind::Carry.of("in_lru_fault"),
-                RuleKind::Carry.of("no_cgroup_migration"),
-                RuleKind::Carry.of("frozen"),
-                RuleKind::Carry.of("use_memdelay"),
-                RuleKind::Carry.of("in_memstall"),
-                RuleKind::Carry.of("in_eventfd"),
-                RuleKind::Carry.of("pasid_activated"),
-                RuleKind::Carry.of("reported_split_lock"),
-                RuleKind::Carry.of("in_thrashing"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("atomic_flags"),
-                RuleKind::Recurse.of("restart_block").inside("restart_block"),
-                RuleKind::Carry.of("pid"),
-                RuleKind::Carry.of("tgid"),
-                RuleKind::Reset.of("stack_canary").by_map("random guard of a kernel stack that is not carried; a new task draws its own (kernel/fork.c: dup_task_struct)"),
-                RuleKind::Within.of("real_parent").by_map("parent that made the task or adopted it (kernel/fork.c: copy_process)"),
-                RuleKind::Within.of("parent").by_map("real_parent, or the tracer while the task is traced (kernel/ptrace.c: __ptrace_link)"),
-                RuleKind::Within.of("children.next").by_map("list of the children, linked by sibling (kernel/fork.c: copy_process)"),
-                RuleKind::Within.of("children.prev").by_map("list of the children, linked by sibling (kernel/fork.c: copy_process)"),
-                RuleKind::Within.of("sibling.next").by_map("place among the parent's children (kernel/fork.c: copy_process)"),
-                RuleKind::Within.of("sibling.prev").by_map("place among the parent's children (kernel/fork.c: copy_process)"),
-                RuleKind::Within.of("group_leader").by_map("first thread of the process (kernel/fork.c: copy_process)"),
-                RuleKind::Within.of("ptraced.next").by_map("list of the tasks this one traces, linked by ptrace_entry (kernel/ptrace.c: __ptrace_link)"),
-                RuleKind::Within.of("ptraced.prev").by_map("list of the tasks this one traces, linked by ptrace_entry (kernel/ptrace.c: __ptrace_link)"),
-                RuleKind::Within.of("ptrace_entry.next").by_map("place among the tracer's tasks (kernel/ptrace.c: __ptrace_link)"),
-                RuleKind::Within.of("ptrace_entry.prev").by_map("place among the tracer's tasks (kernel/ptrace.c: __ptrace_link)"),
-                RuleKind::Follow.of("thread_pid").by_map("the thread's number in every PID namespace; null once a zombie was reaped (kernel/fork.c: init_task_pid; kernel/pid.c: attach_pid)"),
-                RuleKind::Reset.of("pid_links").inside("hlist_node").times(4).by_map("as list_head; a node that is on no chain has null links (include/linux/list.h: INIT_HLIST_NODE)"),
-                RuleKind::Within.of("thread_node.next").by_map("place among the threads of the process, headed by signal_struct.thread_head (kernel/fork.c: copy_process, copy_signal)"),
-                RuleKind::Within.of("thread_node.prev").by_map("place among the threads of the process, headed by signal_struct.thread_head (kernel/fork.c: copy_process, copy_signal)"),
-                RuleKind::Resource.of("vfork_done").by_map("completion on the stack of the parent that waits in vfork (kernel/fork.c: kernel_clone)"),
-                RuleKind::User.of("set_child_tid").by_map("where the thread's number is written when it starts, in the program (kernel/sched/core.c: schedule_tail)"),
-                RuleKind::User.of("clear_child_tid").by_map("what is cleared and woken as a futex when the thread ends, in the program (kernel/fork.c: mm_release)"),
-                RuleKind::Reset.of("worker_private").by_map("what belongs to a kernel thread or I/O worker, null for any other task (kernel/fork.c: dup_task_struct; kernel/kthread.c: set_kthread_struct)"),
-                RuleKind::Carry.of("utime"),
-                RuleKind::Carry.of("stime"),
-                RuleKind::Carry.of("gtime"),
-                RuleKind::Recurse.of("prev_cputime").inside("prev_cputime"),
-                RuleKind::Recurse.of("vtime").inside("vtime"),
-                RuleKind::Reset.of("tick_dep_mask.counter").by_map("why this task keeps the tick alive; set again when its CPU timers are armed (kernel/time/tick-sched.c: tick_nohz_dep_set_task)"),
-                RuleKind::Carry.of("nvcsw"),
-                RuleKind::Carry.of("nivcsw"),
-                RuleKind::Carry.of("start_time"),
-                RuleKind::Carry.of("start_boottime"),
-                RuleKind::Carry.of("min_flt"),
-                RuleKind::Carry.of("maj_flt"),
-                RuleKind::Recurse.of("posix_cputimers").inside("posix_cputimers"),
-                RuleKind::Follow.of("ptracer_cred").by_map("credentials of the tracer when it attached, null while not traced (kernel/ptrace.c: __ptrace_link)"),
-                RuleKind::Follow.of("real_cred").by_map("what the task is to others (kernel/cred.c: copy_creds)"),
-                RuleKind::Follow.of("cred").by_map("what the task acts as (kernel/cred.c: copy_creds)"),
-                RuleKind::Reset.of("cached_requested_key").by_map("key found last, dropped on the way back to user mode (security/keys/request_key.c: cache_requested_key)"),
-                RuleKind::Carry.of("comm"),
-                RuleKind::Reset.of("nameidata").by_map("path lookup under way, on the kernel stack; null outside a system call (fs/namei.c: set_nameidata)"),
-                RuleKind::Recurse.of("sysvsem").inside("sysv_sem"),
-                RuleKind::Recurse.of("sysvshm").inside("sysv_shm"),
-                RuleKind::Reset.of("last_switch_count").by_map("nvcsw and nivcsw as the hung-task detector saw them last (kernel/hung_task.c: check_hung_task)"),
-                RuleKind::Reset.of("last_switch_time").by_map("jiffies of this boot (kernel/hung_task.c: check_hung_task)"),
-                RuleKind::Follow.of("fs").by_map("root, working directory, umask (kernel/fork.c: copy_fs)"),
-                RuleKind::Follow.of("files").by_map("open files (kernel/fork.c: copy_files)"),
-                RuleKind::Resource.of("io_uring").by_map("the task's rings and requests in flight, null until it sets one up (io_uring/tctx.c: io_uring_alloc_task_context)"),
-                RuleKind::Follow.of("nsproxy").by_map("namespaces other than those of users and of its own PID; null for a zombie (kernel/nsproxy.c: copy_namespaces)"),
-                RuleKind::Follow.of("signal").by_map("what the threads of a process share: pending signals, timers, limits, accounting (kernel/fork.c: copy_signal)"),
-                RuleKind::Follow.of("sighand").by_map("signal actions; shared by threads, null once a zombie was reaped (kernel/fork.c: copy_sighand)"),
-                RuleKind::Carry.of("blocked"),
-                RuleKind::Carry.of("real_blocked"),
-                RuleKind::Carry.of("saved_sigmask"),
-                RuleKind::Recurse.of("pending").inside("sigpending"),
-                RuleKind::Carry.of("sas_ss_sp"),
-                RuleKind::Carry.of("sas_ss_size"),
-                RuleKind::Carry.of("sas_ss_flags"),
-                RuleKind::Symbol.of("task_works").by_map("null, or work_exited of a task that ended; work still queued has no name and is refused, for it would be lost (kernel/task_work.c: task_work_run)"),
-                RuleKind::Reset.of("audit_context").by_map("what the auditor noted of the system call under way; made with the task (kernel/auditsc.c: audit_alloc)"),
-                RuleKind::Carry.of("loginuid"),
-                RuleKind::Carry.of("sessionid"),
-                RuleKind::Recurse.of("seccomp").inside("seccomp"),
-                RuleKind::Recurse.of("syscall_dispatch").inside("syscall_user_dispatch"),
-                RuleKind::Carry.of("parent_exec_id"),
-                RuleKind::Carry.of("self_exec_id"),
-                RuleKind::Reset.of("pi_lock").inside("raw_spinlock_t").by_map("as spinlock_t (include/linux/spinlock_types_raw.h: __RAW_SPIN_LOCK_UNLOCKED)"),
-                RuleKind::Reset.of("wake_q").inside("wake_q_node").by_map("a null link is a task that nobody is about to wake (include/linux/sched/wake_q.h: wake_q_init; kernel/fork.c: dup_task_struct)"),
-                RuleKind::Reset.of("pi_waiters").inside("rb_root_cached").by_map("the tree is built anew by whoever keeps it; an empty one is null (include/linux/rbtree_types.h: RB_ROOT_CACHED)"),
-                RuleKind::Reset.of("pi_top_task").by_map("most urgent waiter for an rt-mutex of this task, null while it holds none (kernel/sched/core.c: rt_mutex_setprio)"),
-                RuleKind::Reset.of("pi_blocked_on").by_map("rt-mutex the task waits for, with an entry on its kernel stack; a PI futex is waited for again (kernel/locking/rtmutex.c: task_blocks_on_rt_mutex)"),
-                RuleKind::Reset.of("journal_info").by_map("handle of a running file system transaction; null outside a system call (fs/jbd2/transaction.c: jbd2__journal_start)"),
-                RuleKind::Reset.of("bio_list").by_map("block I/O being split, on the kernel stack; null outside of it (block/blk-core.c: __submit_bio_noacct)"),
-                RuleKind::Reset.of("plug").by_map("block I/O being collected, on the kernel stack; null outside of it (block/blk-core.c: blk_start_plug)"),
-                RuleKind::Reset.of("reclaim_state").by_map("account of the page reclaim under way, on the kernel stack (mm/vmscan.c: set_task_reclaim_state)"),
-                RuleKind::Follow.of("io_context").by_map("I/O priority of the task, shared under CLONE_IO (block/blk-ioc.c: __copy_io)"),
-                RuleKind::Reset.of("capture_control").by_map("page the task waits for from compaction, on the kernel stack (mm/compaction.c: compact_zone_order)"),
-                RuleKind::Carry.of("ptrace_message"),
-                RuleKind::Reset.of("last_siginfo").by_map("the signal a tracer was told of, on the kernel stack of a task stopped under ptrace (kernel/signal.c: ptrace_stop)"),
-                RuleKind::Carry.of("ioac"),
-                RuleKind::Reset.of("psi_flags").by_map("how pressure accounting counts the task now; nothing while it is off the run queues (kernel/fork.c: copy_process; kernel/sched/psi.c: psi_task_change)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("acct_rss_mem1"),
-                RuleKind::Carry.of("acct_vm_mem1"),
-                RuleKind::Carry.of("acct_timexpd"),
-                RuleKind::Carry.of("mems_allowed"),
-                RuleKind::Carry.of("cpuset_mem_spread_rotor"),
-                RuleKind::Resource.of("cgroups").by_map("the cgroups the task is in (kernel/cgroup/cgroup.c: cgroup_fork, cgroup_post_fork)"),
-                RuleKind::Reset.of("cg_list").inside("list_head").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
-                RuleKind::Reset.of("closid").by_map("class of service that resctrl gave the task's group on this machine (arch/x86/kernel/cpu/resctrl/rdtgroup.c: __rdtgroup_move_task)"),
-                RuleKind::Reset.of("rmid").by_map("monitor that resctrl gave the task's group on this machine (arch/x86/kernel/cpu/resctrl/rdtgroup.c: __rdtgroup_move_task)"),
-                RuleKind::User.of("robust_list").by_map("head of the list of robust futexes, in the program (kernel/futex/syscalls.c: set_robust_list)"),
-                RuleKind::User.of("compat_robust_list").by_map("head of the list of robust futexes of a 32-bit program (kernel/futex/syscalls.c: set_robust_list)"),
-                RuleKind::Reset.of("pi_state_list").inside("list_head").by_map("PI futexes the task holds while others wait; made anew from the futex word when they wait again (kernel/futex/pi.c: attach_to_pi_owner)"),
-                RuleKind::Reset.of("pi_state_cache").by_map("a spare allocated before it is needed (kernel/futex/pi.c: refill_pi_state_cache)"),
-                RuleKind::Carry.of("futex_state"),
-                RuleKind::Init.of("perf_recursion").by_override("cleared in a new task, and counted up only while a callback of perf or of a tracer runs (6.12 kernel/events/core.c: perf_event_init_task)"),
-                RuleKind::Reset.of("perf_event_ctxp").by_map("perf events that watch the task; they belong to whoever opened them (kernel/events/core.c: perf_event_init_task)"),
-                RuleKind::Reset.of("perf_event_list").inside("list_head").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
-                RuleKind::Follow.of("mempolicy").by_map("NUMA policy of the task, null for the default (mm/mempolicy.c: do_set_mempolicy)"),
-                RuleKind::Carry.of("il_prev"),
-                RuleKind::Init.of("il_weight").by_override("pages left on the current node under MPOL_WEIGHTED_INTERLEAVE, a mode that 6.1 has not; 0 lets the next allocation choose a node afresh (6.12 mm/mempolicy.c: do_set_mempolicy, weighted_interleave_nodes)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("pref_node_fork"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::User.of("rseq").by_map("the thread's struct rseq, in the program (kernel/rseq.c: sys_rseq)"),
-                RuleKind::Call.of("rseq_len").by_override("6.1 accepts struct rseq of 32 bytes and no other length, so whoever registered one registered 32 (6.1 kernel/rseq.c: sys_rseq). 6.12 wants the same length again when it is unregistered, and fork copies it together with rseq (6.12 kernel/rseq.c: sys_rseq; 6.12 include/linux/rseq.h: rseq_fork)"),
-                RuleKind::Carry.of("rseq_sig"),
-                RuleKind::Carry.of("rseq_event_mask"),
-                RuleKind::Init.of("mm_cid").by_map("concurrency id the task has while it runs, -1 off the CPU (6.12 kernel/fork.c: dup_task_struct)"),
-                RuleKind::Init.of("last_mm_cid").by_map("concurrency id the task had last, -1 for none (6.12 kernel/fork.c: dup_task_struct)"),
-                RuleKind::Init.of("migrate_from_cpu").by_map("CPU the task is migrated from, -1 for none (6.12 kernel/fork.c: dup_task_struct)"),
-                RuleKind::Call.of("mm_cid_active").by_override("1 for every task that has an mm, once fork gave it one, and 0 for kernel threads and after the mm went (6.12 kernel/sched/core.c: sched_mm_cid_fork, sched_mm_cid_exit_signals). A user task with 0 would never get an id and rseq would warn (6.12 kernel/rseq.c: rseq_update_cpu_node_id)"),
-                RuleKind::Init.of("cid_work.next").by_map("work that compacts concurrency ids; it points at itself while not queued (6.12 kernel/sched/core.c: init_sched_mm_cid)"),
-                RuleKind::Init.of("cid_work.func").by_map("work that compacts concurrency ids; it points at itself while not queued (6.12 kernel/sched/core.c: init_sched_mm_cid)"),
-                RuleKind::Reset.of("tlb_ubc").inside("tlbflush_unmap_batch").by_map("CPUs whose TLB is still to be flushed for pages that reclaim took; flushed before it lets go of them (mm/rmap.c: try_to_unmap_flush)"),
-                RuleKind::Reset.of("splice_pipe").by_map("pipe kept for the next splice between files (fs/splice.c: splice_direct_to_actor)"),
-                RuleKind::Recurse.of("task_frag").inside("page_frag"),
-                RuleKind::Follow.of("delays").by_map("accumulated delays, null where delay accounting is off (kernel/delayacct.c: __delayacct_tsk_init)"),
-                RuleKind::Carry.of("nr_dirtied"),
-                RuleKind::Carry.of("nr_dirtied_pause"),
-                RuleKind::Reset.of("dirty_paused_when").by_map("jiffies of this boot (mm/page-writeback.c: balance_dirty_pages)"),
-                RuleKind::Carry.of("timer_slack_ns"),
-                RuleKind::Carry.of("default_timer_slack_ns"),
-                RuleKind::Reset.of("curr_ret_stack").by_map("fill of ret_stack, which is not carried; what is empty changed with the stack, which the type of the pointer to it shows: -1 in 6.1, 0 in 6.12 (kernel/trace/fgraph.c: ftrace_graph_init_task)"),
-                RuleKind::Carry.of("curr_ret_depth"),
-                RuleKind::Reset.of("ret_stack").by_map("return addresses that the function graph tracer replaced on the kernel stack, which is not carried (kernel/trace/fgraph.c: ftrace_graph_init_task)"),
-                RuleKind::Reset.of("ftrace_timestamp").by_map("clock of this boot when the task was switched out, for the tracer (kernel/trace/fgraph.c: graph_init_task)"),
-                RuleKind::Carry.of("trace_overrun"),
-                RuleKind::Carry.of("tracing_graph_pause"),
-                RuleKind::Carry.of("trace_recursion"),
-                RuleKind::Reset.of("memcg_nr_pages_over_high").by_map("pages to give back on the way to user mode, charged to a cgroup of this boot (mm/memcontrol.c: mem_cgroup_handle_over_high, 6.1; __mem_cgroup_handle_over_high, 6.12)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("active_memcg").by_map("cgroup that is charged instead of the task's own, inside kernel code only (include/linux/sched/mm.h: set_active_memcg)"),
-                RuleKind::Init.of("objcg").by_map("cached handle of the task's memory cgroup; fork leaves CURRENT_OBJCG_UPDATE_FLAG and no pointer, which makes the next allocation look the cgroup up (6.12 mm/memcontrol.c: mem_cgroup_fork). Null would say that nobody is to be charged (6.12 mm/memcontrol.c: current_obj_cgroup)"),
-                RuleKind::Init.of("throttle_disk").by_map("device whose congestion is waited for on the way to user mode (6.12 block/blk-cgroup.c: blkcg_schedule_throttle)"),
-                RuleKind::Resource.of("utask").by_map("probes the task is in; return probes have replaced return addresses on its user stack (kernel/events/uprobes.c: get_utask, prepare_uretprobe)"),
-                RuleKind::Carry.of("sequential_io"),
-                RuleKind::Carry.of("sequential_io_avg"),
-                RuleKind::Reset.of("rcu.next").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
-                RuleKind::Reset.of("rcu.func").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
-                RuleKind::Carry.of("rcu_users").by_map("how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself"),
-                RuleKind::Carry.of("pagefault_disabled"),
-                RuleKind::Reset.of("oom_reaper_list").by_map("queue of the tasks whose memory the OOM reaper takes (mm/oom_kill.c: wake_oom_reaper)"),
-                RuleKind::Recurse.of("oom_reaper_timer").inside("timer_list"),
-                RuleKind::Reset.of("stack_vm_area").by_map("mapping of the kernel stack, made with the task (kernel/fork.c: alloc_thread_stack_node)"),
-                RuleKind::Carry.of("stack_refcount").by_map("how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself"),
-                RuleKind::Reset.of("patch_state").by_map("which side of a live patch the task is on, -1 when none is under way (kernel/livepatch/transition.c: klp_copy_process, klp_complete_transition)"),
-                RuleKind::Reset.of("security").by_map("what the security modules keep for the task, made with it (security/security.c: security_task_alloc)"),
-                RuleKind::Reset.of("bpf_storage").by_map("values that BPF programs of this boot keep for the task (kernel/bpf/bpf_task_storage.c: bpf_task_storage_get)"),
-                RuleKind::Reset.of("bpf_ctx").by_map("BPF program under way, on the kernel stack (include/linux/bpf.h: bpf_set_run_ctx)"),
-                RuleKind::Init.of("bpf_net_context").by_map("networking BPF program under way, on the kernel stack (6.12 include/linux/filter.h: bpf_net_ctx_set)"),
-                RuleKind::Carry.of("kstack_offset"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("kretprobe_instances").inside("llist_head").by_map("as list_head; an empty lock-less list is null (include/linux/llist.h: init_llist_head)"),
-                RuleKind::Reset.of("rethooks").inside("llist_head").by_map("as list_head; an empty lock-less list is null (include/linux/llist.h: init_llist_head)"),
-                RuleKind::Reset.of("l1d_flush_kill").inside("callback_head").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Recurse.of("thread").inside("thread_struct"),
-                RuleKind::Drop.of("rcu_read_unlock_special").by_map("what RCU waits for from this reader (kernel/fork.c: rcu_copy_process)"),
-                RuleKind::Drop.of("trc_reader_special").by_map("what RCU-trace waits for from this reader (kernel/fork.c: rcu_copy_process)"),
-                RuleKind::Drop.of("rss_stat.events").by_override("what the task has not yet added to mm_struct.rss_stat, at most 64 faults' worth (6.1 mm/memory.c: add_mm_counter_fast, sync_mm_rss). The rule for mm_struct.rss_stat adds it there; 6.12 has no part per task (6.12 include/linux/mm.h: add_mm_counter)"),
-                RuleKind::Drop.of("rss_stat.count").by_override("what the task has not yet added to mm_struct.rss_stat, at most 64 faults' worth (6.1 mm/memory.c: add_mm_counter_fast, sync_mm_rss). The rule for mm_struct.rss_stat adds it there; 6.12 has no part per task (6.12 include/linux/mm.h: add_mm_counter)"),
-                RuleKind::Drop.of("in_execve").by_map("inside execve, which is not interrupted half way (fs/exec.c: bprm_execve)"),
-                RuleKind::Drop.of("in_iowait").by_map("sleeps for I/O inside the kernel; the call is entered again (kernel/sched/core.c: io_schedule_prepare)"),
-                RuleKind::Drop.of("in_user_fault").by_override("set inside a page fault only (6.1 include/linux/memcontrol.h: mem_cgroup_enter_user_fault)"),
-                RuleKind::Drop.of("thread_group.next").by_override("6.1 links the threads of a process twice; thread_node, with its head in signal_struct, is the one that 6.12 kept, and it is carried (6.1 kernel/fork.c: copy_process)"),
-                RuleKind::Drop.of("thread_group.prev").by_override("6.1 links the threads of a process twice; thread_node, with its head in signal_struct, is the one that 6.12 kept, and it is carried (6.1 kernel/fork.c: copy_process)"),
-                RuleKind::Drop.of("backing_dev_info").by_map("device being written to, null outside a write (6.1 mm/filemap.c: __generic_file_write_iter)"),
-                RuleKind::Drop.of("cpuset_slab_spread_rotor").by_map("node of this machine for the next slab page, -1 for none chosen (6.1 kernel/fork.c: copy_process)"),
-                RuleKind::Drop.of("perf_event_ctxp").by_map("perf events that watch the task; they belong to whoever opened them (kernel/events/core.c: perf_event_init_task)"),
-                RuleKind::Drop.of("curr_ret_stack").by_map("fill of ret_stack, which is not carried; what is empty changed with the stack, which the type of the pointer to it shows: -1 in 6.1, 0 in 6.12 (kernel/trace/fgraph.c: ftrace_graph_init_task)"),
-                RuleKind::Drop.of("memcg_in_oom").by_map("cgroup that ran out of memory in a fault; dealt with before the fault ends (6.1 mm/memcontrol.c: mem_cgroup_oom_synchronize)"),
-                RuleKind::Drop.of("memcg_oom_gfp_mask").by_override("means something while memcg_in_oom is set only, and keeps its last value afterwards (6.1 mm/memcontrol.c: mem_cgroup_oom)"),
-                RuleKind::Drop.of("memcg_oom_order").by_override("means something while memcg_in_oom is set only, and keeps its last value afterwards (6.1 mm/memcontrol.c: mem_cgroup_oom)"),
-                RuleKind::Drop.of("throttle_queue").by_map("device whose congestion is waited for on the way to user mode, null after fork; throttle_disk of 6.12 points at another kind of object (6.1 block/blk-cgroup.c: blkcg_schedule_throttle)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, task_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "thread_struct",
-            from_size: 4416,
-            to_size: 4416,
-            spans: &[Span::new(0, 0, 144), Span::new(148, 148, 4), Span::new(192, 192, 4), Span::new(200, 200, 88), Span::new(320, 320, 4096)],
-            padding: &[Bits::new(1153, 31), Bits::new(1216, 320), Bits::new(1568, 32), Bits::new(2308, 252)],
-            groups: &[&[
-                RuleKind::Carry.of("tls_array"),
-                RuleKind::Reset.of("sp").by_map("where the task was switched out, on a kernel stack that is not carried (arch/x86/kernel/process.c: copy_thread)"),
-                RuleKind::Carry.of("es"),
-                RuleKind::Carry.of("ds"),
-                RuleKind::Carry.of("fsindex"),
-                RuleKind::Carry.of("gsindex"),
-                RuleKind::Carry.of("fsbase"),
-                RuleKind::Carry.of("gsbase"),
-                RuleKind::Resource.of("ptrace_bps").times(4).by_map("breakpoints that a tracer set in the debug registers, kept as perf events (arch/x86/kernel/ptrace.c: ptrace_set_breakpoint_addr)"),
-                RuleKind::Carry.of("virtual_dr6"),
-                RuleKind::Carry.of("ptrace_dr7"),
-                RuleKind::Carry.of("cr2"),
-                RuleKind::Carry.of("trap_nr"),
-                RuleKind::Carry.of("error_code"),
-                RuleKind::Follow.of("io_bitmap").by_map("I/O ports the program may use, shared copy-on-write (arch/x86/kernel/ioport.c: ksys_ioperm)"),
-                RuleKind::Carry.of("iopl_emul"),
-                RuleKind::Carry.of("iopl_warn"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("pkru"),
-                RuleKind::Init.of("features").by_override("no shadow stack is enabled: a program of 6.1 cannot have asked for one, and execve gives 0 (6.12 arch/x86/kernel/shstk.c: reset_thread_features)"),
-                RuleKind::Init.of("features_locked").by_override("nothing is locked: execve gives 0 (6.12 arch/x86/kernel/shstk.c: reset_thread_features); a lock that nobody asked for would forbid what a program of the new kernel may do"),
-                RuleKind::Init.of("shstk").by_override("no shadow stack (6.12 arch/x86/kernel/shstk.c: shstk_alloc_thread_stack)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Recurse.of("fpu").inside("fpu"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "user_struct",
-            from_size: 144,
-            to_size: 136,
-            spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 16), Span::new(108, 108, 16), Span::new(128, 128, 8), Span::new(136, 124, 4)],
-            padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32), Bits::new(992, 32)],
-            groups: &[&carry::user_struct::ALWAYS, &[
-                RuleKind::Carry.of("perf_mlock"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, user_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "vm_area_struct",
-            from_size: 152,
-            to_size: 176,
-            spans: &[Span::new(0, 0, 40), Span::new(40, 56, 104), Span::new(144, 168, 8)],
-            groups: &[&carry::vm_area_struct::ALWAYS, &[
-                RuleKind::Flags.of("vm_flags").by_override("VM_ALLOW_ANY_UNCACHED, VM_DROPPABLE, VM_SEALED, VM_SHADOW_STACK: nothing that a program of 6.1 can have asked for (6.12 include/linux/mm.h); VM_UFFD_MINOR: bit 37 in 6.1, which is VM_SHADOW_STACK in 6.12, and 38 there: uncorrected, an area watched by userfaultfd would become a shadow stack (include/linux/mm.h)"),
-                RuleKind::Init.of("detached").by_map("taken out of the tree and about to be freed; what the walk finds is not (6.12 mm/vma.c: vma_prepare, vma_mark_detached)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Init.of("vm_lock_seq").by_map("not locked for writing: a number that mm_lock_seq has not (6.12 kernel/fork.c: vma_lock_alloc)"),
-                RuleKind::Init.of("vm_lock").by_map("lock allocated with the VMA (6.12 kernel/fork.c: vma_lock_alloc)"),
-                RuleKind::Init.of("numab_state").by_map("which tasks of this boot used the area, for NUMA balancing (6.12 kernel/sched/fair.c: task_numa_work)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, vm_area_struct)),
-    },
-];

@@ -4,6 +4,7 @@
 // Do not edit: change the overrides, then run `kconv-gen generate`.
 
 //! Converts linux-6 state of 6.1.0-56-rt-amd64 to 6.1.0-56-amd64: the types that differ between the two.
+//! `kconv-gen show 6.1.0-56-rt-amd64 6.1.0-56-amd64 TYPE` prints a function with the fields that both carry alike.
 
 use kernel_structs_views::linux_6 as views;
 use kconv_carry::linux_6 as carry;
@@ -12,16 +13,17 @@ use kconv_overrides::linux_6 as overrides;
 use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 
+#[path = "rest/amd64.rs"]
+mod rest;
+
 /// `file`, 296 bytes, now 232.
 pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_1_0_47_rt_amd64, new: &mut views::file::V6_1_0_47_amd64) {
     use views::file::V6_1_0_47_rt_amd64 as Old;
     use views::file::V6_1_0_47_amd64 as New;
-    carry::file::always!(cx, at, old, new);
-    new._pad_4 = [0; 12];
+    // 17 fields that both carry alike
+    rest::file!(cx, at, old, new);
     // nobody holds a lock of a frozen task
     self::spinlock_t(cx, &at!(at.f_lock), &old.f_lock, &mut new.f_lock);
-    new._pad_52 = [0; 4];
-    new.f_mode = old.f_mode;
     // a free mutex has no owner, and nobody spins for it
     self::mutex(
         cx,
@@ -35,14 +37,14 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_1_0_47_rt_a
         &old.f_owner,
         &mut new.f_owner,
     );
-    new.f_version = old.f_version;
 }
 
 /// `files_struct`, 704 bytes.
 pub fn files_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::files_struct::V6_1_0_47_rt_amd64, new: &mut views::files_struct::V6_1_0_47_amd64) {
     use views::files_struct::V6_1_0_47_rt_amd64 as Old;
     use views::files_struct::V6_1_0_47_amd64 as New;
-    carry::files_struct::always!(cx, at, old, new);
+    // 9 fields that both carry alike
+    rest::files_struct!(cx, at, old, new);
     // waiters queue with entries on their kernel stacks
     self::wait_queue_head_t(
         cx,
@@ -50,7 +52,6 @@ pub fn files_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::files_struct
         &old.resize_wait,
         &mut new.resize_wait,
     );
-    new._pad_96 = [0; 32];
     // nobody holds a lock of a frozen task
     self::spinlock_t(
         cx,
@@ -58,14 +59,14 @@ pub fn files_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::files_struct
         &old.file_lock,
         &mut new.file_lock,
     );
-    new._pad_672 = [0; 32];
 }
 
 /// `fown_struct`, 72 bytes, now 32.
 pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V6_1_0_47_rt_amd64, new: &mut views::fown_struct::V6_1_0_47_amd64) {
     use views::fown_struct::V6_1_0_47_rt_amd64 as Old;
     use views::fown_struct::V6_1_0_47_amd64 as New;
-    carry::fown_struct::always!(cx, at, old, new);
+    // 5 fields that both carry alike
+    rest::fown_struct!(cx, at, old, new);
     // as spinlock_t
     self::rwlock_t(cx, &at!(at.lock), &old.lock, &mut new.lock);
 }
@@ -74,22 +75,22 @@ pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::
 pub fn fs_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fs_struct::V6_1_0_47_rt_amd64, new: &mut views::fs_struct::V6_1_0_47_amd64) {
     use views::fs_struct::V6_1_0_47_rt_amd64 as Old;
     use views::fs_struct::V6_1_0_47_amd64 as New;
-    carry::fs_struct::always!(cx, at, old, new);
+    // 5 fields that both carry alike
+    rest::fs_struct!(cx, at, old, new);
     // nobody holds a lock of a frozen task
     self::spinlock_t(cx, &at!(at.lock), &old.lock, &mut new.lock);
     // as seqcount_t
     self::seqcount_spinlock_t(cx, &at!(at.seq), &old.seq, &mut new.seq);
-    new._pad_20 = [0; 4];
 }
 
 /// `io_context`, 144 bytes, now 88.
 pub fn io_context(cx: &mut Context<'_>, at: &At<'_>, old: &views::io_context::V6_1_0_47_rt_amd64, new: &mut views::io_context::V6_1_0_47_amd64) {
     use views::io_context::V6_1_0_47_rt_amd64 as Old;
     use views::io_context::V6_1_0_47_amd64 as New;
-    carry::io_context::always!(cx, at, old, new);
+    // 6 fields that both carry alike
+    rest::io_context!(cx, at, old, new);
     // nobody holds a lock of a frozen task
     self::spinlock_t(cx, &at!(at.lock), &old.lock, &mut new.lock);
-    new._pad_20 = [0; 4];
     // an index that its keeper fills anew
     self::xarray(cx, &at!(at.icq_tree), &old.icq_tree, &mut new.icq_tree);
 }
@@ -98,16 +99,10 @@ pub fn io_context(cx: &mut Context<'_>, at: &At<'_>, old: &views::io_context::V6
 pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_1_0_47_rt_amd64, new: &mut views::k_itimer::V6_1_0_47_amd64) {
     use views::k_itimer::V6_1_0_47_rt_amd64 as Old;
     use views::k_itimer::V6_1_0_47_amd64 as New;
-    carry::k_itimer::always!(cx, at, old, new);
-    // place among the timers of the process
-    new.list.next = cx
-        .link(&at!(at.list.next), &at!(at.list), old.list.next);
-    new.list.prev = cx
-        .link(&at!(at.list.prev), &at!(at.list), old.list.prev);
+    // 17 fields that both carry alike
+    rest::k_itimer!(cx, at, old, new);
     // nobody holds a lock of a frozen task
     self::spinlock_t(cx, &at!(at.it_lock), &old.it_lock, &mut new.it_lock);
-    new._pad_36 = [0; 4];
-    new._pad_60 = [0; 4];
 }
 
 /// `maple_tree`, 48 bytes, now 24.
@@ -128,7 +123,8 @@ pub fn maple_tree(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6
 pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t::V6_1_0_47_rt_amd64, new: &mut views::mm_context_t::V6_1_0_47_amd64) {
     use views::mm_context_t::V6_1_0_47_rt_amd64 as Old;
     use views::mm_context_t::V6_1_0_47_amd64 as New;
-    carry::mm_context_t::always!(cx, at, old, new);
+    // 10 fields that both carry alike
+    rest::mm_context_t!(cx, at, old, new);
     // count 0 is unlocked
     self::rw_semaphore(
         cx,
@@ -136,7 +132,6 @@ pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t
         &old.ldt_usr_sem,
         &mut new.ldt_usr_sem,
     );
-    new._pad_74 = [0; 6];
     // a free mutex has no owner, and nobody spins for it
     self::mutex(cx, &at!(at.lock), &old.lock, &mut new.lock);
 }
@@ -145,10 +140,9 @@ pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t
 pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1_0_55_rt_amd64, new: &mut views::mm_struct::V6_1_0_55_amd64) {
     use views::mm_struct::V6_1_0_55_rt_amd64 as Old;
     use views::mm_struct::V6_1_0_55_amd64 as New;
-    carry::mm_struct::with_get_unmapped_area!(cx, at, old, new);
-    carry::mm_struct::always!(cx, at, old, new);
+    // 55 fields that both carry alike
+    rest::mm_struct!(cx, at, old, new);
     self::maple_tree(cx, &at!(at.mm_mt), &old.mm_mt, &mut new.mm_mt);
-    new._pad_92 = [0; 4];
     // nobody holds a lock of a frozen task
     self::spinlock_t(
         cx,
@@ -163,14 +157,6 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
         &old.mmap_lock,
         &mut new.mmap_lock,
     );
-    // name of the mm in futex hash keys, drawn when it is first needed
-    new.futex_unique_id.counter = cx
-        .reset(
-            &at!(at.futex_unique_id.counter),
-            old.futex_unique_id.counter,
-            0,
-        );
-    new.def_flags = old.def_flags;
     // nobody holds a lock of a frozen task
     self::spinlock_t(
         cx,
@@ -184,7 +170,6 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
         &old.context,
         &mut new.context,
     );
-    new.flags = old.flags;
     // nobody holds a lock of a frozen task
     self::spinlock_t(
         cx,
@@ -192,15 +177,12 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
         &old.ioctx_lock,
         &mut new.ioctx_lock,
     );
-    new._pad_916 = [0; 4];
     // jiffies of this boot
     new.numa_next_scan = U64::new(0);
     // where NUMA balancing goes on, restarted
     new.numa_scan_offset = U64::new(0);
     // passes of NUMA balancing, restarted
     new.numa_scan_seq = I32::new(0);
-    new._pad_988 = [0; 4];
-    new._pad_1044 = [0; 4];
     // link and function of a callback that is pending only while an object is being freed or
     // work is queued
     cx.drop_kept(
@@ -251,10 +233,10 @@ pub fn mutex(cx: &mut Context<'_>, at: &At<'_>, old: &views::mutex::V6_1_0_47_rt
 pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_1_0_47_rt_amd64, new: &mut views::pid::V6_1_0_47_amd64) {
     use views::pid::V6_1_0_47_rt_amd64 as Old;
     use views::pid::V6_1_0_47_amd64 as New;
-    carry::pid::always!(cx, at, old, new);
+    // 6 fields that both carry alike
+    rest::pid!(cx, at, old, new);
     // nobody holds a lock of a frozen task
     self::spinlock_t(cx, &at!(at.lock), &old.lock, &mut new.lock);
-    new._pad_12 = [0; 4];
     // waiters queue with entries on their kernel stacks
     self::wait_queue_head_t(
         cx,
@@ -268,9 +250,16 @@ pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_1_0_47_rt_amd
 pub fn posix_cputimers_work(cx: &mut Context<'_>, at: &At<'_>, old: &views::posix_cputimers_work::V6_1_0_47_rt_amd64, new: &mut views::posix_cputimers_work::V6_1_0_47_amd64) {
     use views::posix_cputimers_work::V6_1_0_47_rt_amd64 as Old;
     use views::posix_cputimers_work::V6_1_0_47_amd64 as New;
-    carry::posix_cputimers_work::always!(cx, at, old, new);
     // work queued to deliver expired CPU timers on the way back to user mode
+    carry::callback_head::v6_1_0_47_amd64(
+        cx,
+        &at!(at.work),
+        &old.work,
+        &mut new.work,
+    );
     self::mutex(cx, &at!(at.mutex), &old.mutex, &mut new.mutex);
+    new.scheduled = cx.reset(&at!(at.scheduled), old.scheduled, 0);
+    new._pad_52 = [0; 4];
 }
 
 /// `rw_semaphore`, 40 bytes.
@@ -409,8 +398,8 @@ pub fn sighand_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::sighand_st
 pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_struct::V6_1_0_47_rt_amd64, new: &mut views::signal_struct::V6_1_0_47_amd64) {
     use views::signal_struct::V6_1_0_47_rt_amd64 as Old;
     use views::signal_struct::V6_1_0_47_amd64 as New;
-    new.is_child_subreaper_bits = [0; 1];
-    carry::signal_struct::always!(cx, at, old, new);
+    // 63 fields that both carry alike
+    rest::signal_struct!(cx, at, old, new);
     // waiters queue with entries on their kernel stacks
     self::wait_queue_head_t(
         cx,
@@ -418,26 +407,6 @@ pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_stru
         &old.wait_chldexit,
         &mut new.wait_chldexit,
     );
-    new.flags = old.flags;
-    new._pad_129 = [0; 3];
-    // timers of timer_create, linked by k_itimer.list
-    new.posix_timers.next = cx
-        .link(
-            &at!(at.posix_timers.next),
-            &at!(at.posix_timers),
-            old.posix_timers.next,
-        );
-    new.posix_timers.prev = cx
-        .link(
-            &at!(at.posix_timers.prev),
-            &at!(at.posix_timers),
-            old.posix_timers.prev,
-        );
-    new._pad_396 = [0; 4];
-    new._pad_412 = [0; 4];
-    // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
-    // its parent's
-    new.autogroup = cx.reset(&at!(at.autogroup), old.autogroup, 0);
     // a seqcount and its spinlock, see there
     self::seqlock_t(
         cx,
@@ -445,9 +414,6 @@ pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_stru
         &old.stats_lock,
         &mut new.stats_lock,
     );
-    new._pad_1012 = [0; 4];
-    new._pad_1025 = [0; 1];
-    new._pad_1030 = [0; 2];
     // a free mutex has no owner, and nobody spins for it
     self::mutex(
         cx,
@@ -496,31 +462,14 @@ pub fn spinlock_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::spinlock::V6_1
 pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_1_0_50_rt_amd64, new: &mut views::task_struct::V6_1_0_50_amd64) {
     use views::task_struct::V6_1_0_50_rt_amd64 as Old;
     use views::task_struct::V6_1_0_50_amd64 as New;
-    new.sched_reset_on_fork_bits = [0; 1];
-    new.sched_remote_wakeup_bits = [0; 2];
-    new.mce_ripv_bits = [0; 8];
-    carry::task_struct::with_padding_2!(cx, at, old, new);
-    carry::task_struct::always!(cx, at, old, new);
-    carry::task_struct::with_se!(cx, at, old, new);
-    carry::task_struct::with_mce_vaddr!(cx, at, old, new);
+    // 242 fields that both carry alike
+    rest::task_struct!(cx, at, old, new);
     self::thread_info(
         cx,
         &at!(at.thread_info),
         &old.thread_info,
         &mut new.thread_info,
     );
-    new.__state = old.__state;
-    new.flags = old.flags;
-    new.ptrace = old.ptrace;
-    new._pad_76 = [0; 4];
-    new._pad_124 = [0; 4];
-    new.policy = old.policy;
-    new._pad_2116 = [0; 4];
-    new.exit_state = old.exit_state;
-    new.jobctl = old.jobctl;
-    new.set_user_dumpable(old.user_dumpable());
-    new.atomic_flags = old.atomic_flags;
-    new._pad_2756 = [0; 4];
     // work queued to deliver expired CPU timers on the way back to user mode
     self::posix_cputimers_work(
         cx,
@@ -528,7 +477,6 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         &old.posix_cputimers_work,
         &mut new.posix_cputimers_work,
     );
-    new._pad_3156 = [0; 4];
     // nobody holds a lock of a frozen task
     self::spinlock_t(
         cx,
@@ -588,10 +536,6 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     new.numa_faults_locality.as_mut_bytes().fill(0);
     // what a task has after fork (kernel/sched/fair.c: init_numa_balancing)
     new.numa_pages_migrated = U64::new(0);
-    new.kstack_offset = old.kstack_offset;
-    new._pad_5244 = [0; 4];
-    new._pad_5300 = [0; 4];
-    new._pad_5336 = [0; 40];
     // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
     // a mutex under PREEMPT_RT, has put that aside
     cx.drop_kept(
@@ -629,6 +573,8 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
 pub fn thread_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_info::V6_1_0_47_rt_amd64, new: &mut views::thread_info::V6_1_0_47_amd64) {
     use views::thread_info::V6_1_0_47_rt_amd64 as Old;
     use views::thread_info::V6_1_0_47_amd64 as New;
+    // 3 fields that both carry alike
+    rest::thread_info!(cx, at, old, new);
     // asks a running task to give way soon, under PREEMPT_RT; a thawed one begins anew
     // (kernel/sched/core.c: resched_curr_lazy of PREEMPT_RT)
     new.flags = cx
@@ -641,10 +587,6 @@ pub fn thread_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_info::
                 ..Flags::NONE
             },
         );
-    new.syscall_work = old.syscall_work;
-    new.status = old.status;
-    // CPU the task was on
-    new.cpu = cx.reset(&at!(at.cpu), old.cpu, 0);
     // counts sections of the kernel that delay preemption, 0 for a task that is stopped outside
     // of it (arch/x86/include/asm/thread_info.h: INIT_THREAD_INFO, as
     // linux-headers-6.1.0-47-common-rt has it)
@@ -686,471 +628,6 @@ pub static CONVERTER: Converter = Converter {
     name: "convert-6.1.192-rt-6.1.192-standard",
     from: Node { release: "6.1.0-56-rt-amd64", ..carry::layouts::v6_1_0_55_rt_amd64::IDENTITY.from },
     to: Node { release: "6.1.0-56-amd64", ..carry::layouts::v6_1_0_55_amd64::IDENTITY.to },
-    changed: CHANGED,
+    changed: rest::CHANGED,
     ..carry::layouts::v6_1_0_55_rt_amd64::IDENTITY
 };
-
-static CHANGED: &[TypeConverter] = &[
-    TypeConverter {
-        rules: TypeRules {
-            name: "file",
-            from_size: 296,
-            to_size: 232,
-            spans: &[Span::new(0, 0, 4), Span::new(16, 16, 32), Span::new(80, 56, 16), Span::new(128, 104, 8), Span::new(184, 120, 112)],
-            padding: &[Bits::new(32, 96), Bits::new(416, 32), Bits::new(800, 32), Bits::new(1120, 32), Bits::new(1184, 32), Bits::new(1440, 32)],
-            groups: &[&carry::file::ALWAYS, &[
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("f_mode"),
-                RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::Recurse.of("f_owner").inside("fown_struct"),
-                RuleKind::Carry.of("f_version"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, file)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "files_struct",
-            from_size: 704,
-            to_size: 704,
-            spans: &[Span::new(0, 0, 5), Span::new(40, 16, 28), Span::new(72, 48, 48), Span::new(160, 132, 4), Span::new(168, 136, 536)],
-            padding: &[Bits::new(40, 24), Bits::new(96, 32), Bits::new(544, 32), Bits::new(960, 64), Bits::new(1056, 32), Bits::new(1312, 32)],
-            groups: &[&carry::files_struct::ALWAYS, &[
-                RuleKind::Reset.of("resize_wait").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("file_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Padding.of("(padding)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, files_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "fown_struct",
-            from_size: 72,
-            to_size: 32,
-            spans: &[Span::new(48, 8, 24)],
-            padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(352, 32)],
-            groups: &[&carry::fown_struct::ALWAYS, &[
-                RuleKind::Reset.of("lock").inside("rwlock_t").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, fown_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "fs_struct",
-            from_size: 96,
-            to_size: 56,
-            spans: &[Span::new(0, 0, 4), Span::new(40, 8, 4), Span::new(56, 12, 8), Span::new(64, 24, 32)],
-            padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(352, 32)],
-            groups: &[&carry::fs_struct::ALWAYS, &[
-                RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Reset.of("seq").inside("seqcount_spinlock_t").by_map("as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)"),
-                RuleKind::Padding.of("(padding)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, fs_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "io_context",
-            from_size: 144,
-            to_size: 88,
-            spans: &[Span::new(0, 0, 14), Span::new(80, 28, 4), Span::new(88, 32, 56)],
-            padding: &[Bits::new(112, 16), Bits::new(160, 32), Bits::new(416, 32), Bits::new(672, 32)],
-            groups: &[&carry::io_context::ALWAYS, &[
-                RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("icq_tree").inside("xarray").by_map("an index that its keeper fills anew; without entries its head is null (include/linux/xarray.h: xa_init_flags)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, io_context)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "k_itimer",
-            from_size: 280,
-            to_size: 256,
-            spans: &[Span::new(0, 0, 32), Span::new(64, 40, 20), Span::new(88, 64, 192)],
-            padding: &[Bits::new(288, 32), Bits::new(672, 32)],
-            groups: &[&carry::k_itimer::ALWAYS, &[
-                RuleKind::Within.of("list.next").by_map("place among the timers of the process (kernel/time/posix-timers.c: do_timer_create)"),
-                RuleKind::Within.of("list.prev").by_map("place among the timers of the process (kernel/time/posix-timers.c: do_timer_create)"),
-                RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, k_itimer)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "maple_tree",
-            from_size: 48,
-            to_size: 24,
-            spans: &[Span::new(32, 8, 12)],
-            padding: &[Bits::new(32, 32), Bits::new(352, 32)],
-            groups: &[&[
-                RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("ma_root").by_map("root of the tree of VMAs, which is built anew from their ordered list (lib/maple_tree.c: mas_store_root; mm/mmap.c: exit_mmap)"),
-                RuleKind::Reset.of("ma_flags").by_map("MM_MT_FLAGS; the rest is the height of the tree, which is built anew (kernel/fork.c: mm_init)"),
-                RuleKind::Padding.of("(padding)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "mm_context_t",
-            from_size: 136,
-            to_size: 136,
-            spans: &[Span::new(0, 0, 24), Span::new(64, 64, 10), Span::new(112, 112, 24)],
-            padding: &[Bits::new(224, 32), Bits::new(288, 32), Bits::new(592, 48), Bits::new(672, 32)],
-            groups: &[&carry::mm_context_t::ALWAYS, &[
-                RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "mm_struct",
-            from_size: 1200,
-            to_size: 1096,
-            spans: &[Span::new(32, 8, 12), Span::new(48, 24, 68), Span::new(120, 96, 12), Span::new(208, 152, 100), Span::new(344, 256, 536), Span::new(920, 832, 10), Span::new(968, 880, 32), Span::new(1032, 920, 40), Span::new(1072, 980, 8), Span::new(1080, 992, 8), Span::new(1104, 1000, 44), Span::new(1152, 1048, 48)],
-            padding: &[Bits::new(32, 32), Bits::new(352, 32), Bits::new(928, 32), Bits::new(1056, 32), Bits::new(1120, 32), Bits::new(1376, 32), Bits::new(1440, 32), Bits::new(2464, 32), Bits::new(2528, 32), Bits::new(7072, 32), Bits::new(7136, 32), Bits::new(7440, 48), Bits::new(7520, 32), Bits::new(8032, 32), Bits::new(9184, 32)],
-            groups: &[&carry::mm_struct::WITH_GET_UNMAPPED_AREA, &carry::mm_struct::ALWAYS, &[
-                RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Reset.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
-                RuleKind::Carry.of("def_flags"),
-                RuleKind::Reset.of("arg_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Recurse.of("context").inside("mm_context_t"),
-                RuleKind::Carry.of("flags"),
-                RuleKind::Reset.of("ioctx_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Init.of("numa_next_scan").by_map("jiffies of this boot; 0 is a moment that has passed, and the first tick looks at the address space (kernel/sched/fair.c: init_numa_balancing, task_numa_work)"),
-                RuleKind::Init.of("numa_scan_offset").by_map("where NUMA balancing goes on, restarted (kernel/sched/fair.c: task_numa_work)"),
-                RuleKind::Init.of("numa_scan_seq").by_map("passes of NUMA balancing, restarted (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("delayed_drop.next").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
-                RuleKind::Drop.of("delayed_drop.func").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, mm_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "mutex",
-            from_size: 32,
-            to_size: 32,
-            spans: &[],
-            padding: &[Bits::new(32, 32)],
-            groups: &[&[
-                RuleKind::Reset.of("owner.counter").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::Reset.of("wait_lock.raw_lock.union_val").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::Reset.of("osq.tail.counter").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::Reset.of("wait_list.next").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::Reset.of("wait_list.prev").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::Drop.of("rtmutex.wait_lock.raw_lock.union_val").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::Drop.of("rtmutex.waiters.rb_root.rb_node").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::Drop.of("rtmutex.waiters.rb_leftmost").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::Drop.of("rtmutex.owner").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "pid",
-            from_size: 144,
-            to_size: 96,
-            tail: Some(Tail { field: "numbers", element: "upid", from: 144, to: 96, count: Bits::new(32, 32), add: 1 }),
-            spans: &[Span::new(0, 0, 8), Span::new(40, 16, 40), Span::new(112, 64, 32)],
-            padding: &[Bits::new(96, 32), Bits::new(672, 32)],
-            groups: &[&carry::pid::ALWAYS, &[
-                RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, pid)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "posix_cputimers_work",
-            from_size: 56,
-            to_size: 56,
-            spans: &[Span::new(0, 0, 16), Span::new(48, 48, 4)],
-            padding: &[Bits::new(160, 32), Bits::new(416, 32)],
-            groups: &[&carry::posix_cputimers_work::ALWAYS, &[
-                RuleKind::Reset.of("mutex").inside("mutex").by_map("work queued to deliver expired CPU timers on the way back to user mode; not scheduled to begin with (kernel/time/posix-cpu-timers.c: clear_posix_cputimers_work)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "rw_semaphore",
-            from_size: 40,
-            to_size: 40,
-            spans: &[],
-            padding: &[Bits::new(32, 32), Bits::new(96, 32)],
-            groups: &[&[
-                RuleKind::Reset.of("count.counter").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Reset.of("owner.counter").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Reset.of("osq.tail.counter").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Reset.of("wait_lock.raw_lock.union_val").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Reset.of("wait_list.next").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Reset.of("wait_list.prev").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Drop.of("rwbase.readers.counter").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Drop.of("rwbase.rtmutex.wait_lock.raw_lock.union_val").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Drop.of("rwbase.rtmutex.waiters.rb_root.rb_node").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Drop.of("rwbase.rtmutex.waiters.rb_leftmost").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Drop.of("rwbase.rtmutex.owner").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "rwlock_t",
-            from_size: 48,
-            to_size: 8,
-            spans: &[],
-            padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(352, 32)],
-            groups: &[&[
-                RuleKind::Reset.of("raw_lock.union_cnts").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
-                RuleKind::Reset.of("raw_lock.wait_lock.union_val").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
-                RuleKind::Drop.of("rwbase.readers.counter").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
-                RuleKind::Drop.of("rwbase.rtmutex.wait_lock.raw_lock.union_val").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
-                RuleKind::Drop.of("rwbase.rtmutex.waiters.rb_root.rb_node").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
-                RuleKind::Drop.of("rwbase.rtmutex.waiters.rb_leftmost").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
-                RuleKind::Drop.of("rwbase.rtmutex.owner").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
-                RuleKind::Drop.of("readers.counter").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "seqcount_spinlock_t",
-            from_size: 16,
-            to_size: 4,
-            spans: &[Span::new(0, 0, 4)],
-            padding: &[Bits::new(32, 32)],
-            groups: &[&[
-                RuleKind::Reset.of("seqcount").inside("seqcount_t").by_map("as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)"),
-                RuleKind::Drop.of("lock").by_map("as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "seqlock_t",
-            from_size: 48,
-            to_size: 8,
-            spans: &[Span::new(0, 0, 4)],
-            padding: &[Bits::new(32, 32), Bits::new(160, 32)],
-            groups: &[&[
-                RuleKind::Reset.of("seqcount").inside("seqcount_spinlock_t").by_map("a seqcount and its spinlock, see there (include/linux/seqlock.h: seqlock_init)"),
-                RuleKind::Reset.of("lock").inside("spinlock_t").by_map("a seqcount and its spinlock, see there (include/linux/seqlock.h: seqlock_init)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "sighand_struct",
-            from_size: 2136,
-            to_size: 2080,
-            spans: &[Span::new(32, 4, 4), Span::new(72, 16, 2064)],
-            padding: &[Bits::new(32, 32), Bits::new(288, 32), Bits::new(352, 32)],
-            groups: &[&[
-                RuleKind::Reset.of("siglock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Carry.of("count").by_map("how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself"),
-                RuleKind::Reset.of("signalfd_wqh").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
-                RuleKind::Recurse.of("action").inside("k_sigaction").times(64),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, sighand_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "signal_struct",
-            from_size: 1176,
-            to_size: 1112,
-            spans: &[Span::new(0, 0, 32), Span::new(64, 40, 88), Span::new(156, 132, 80), Span::new(240, 216, 180), Span::new(424, 400, 12), Span::new(440, 416, 20), Span::new(504, 440, 64), Span::new(576, 512, 436), Span::new(1016, 952, 60), Span::new(1080, 1016, 9), Span::new(1090, 1026, 4), Span::new(1096, 1032, 8)],
-            padding: &[Bits::new(288, 32), Bits::new(1218, 30), Bits::new(1888, 32), Bits::new(3360, 32), Bits::new(3488, 32), Bits::new(3680, 32), Bits::new(3808, 32), Bits::new(4576, 32), Bits::new(8096, 32), Bits::new(8608, 32), Bits::new(8712, 8), Bits::new(8752, 16), Bits::new(8864, 32), Bits::new(9120, 32), Bits::new(9184, 32)],
-            groups: &[&carry::signal_struct::ALWAYS, &[
-                RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
-                RuleKind::Carry.of("flags"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Within.of("posix_timers.next").by_map("timers of timer_create, linked by k_itimer.list (kernel/time/posix-timers.c: do_timer_create)"),
-                RuleKind::Within.of("posix_timers.prev").by_map("timers of timer_create, linked by k_itimer.list (kernel/time/posix-timers.c: do_timer_create)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("autogroup").by_map("scheduling group of the session, made by setsid and inherited: the fork of the thaw takes its parent's (kernel/sched/autogroup.c: sched_autogroup_fork). Kernels with PREEMPT_RT may be built without"),
-                RuleKind::Reset.of("stats_lock").inside("seqlock_t").by_map("a seqcount and its spinlock, see there (include/linux/seqlock.h: seqlock_init)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("cred_guard_mutex").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::Reset.of("exec_update_lock").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, signal_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "spinlock_t",
-            from_size: 32,
-            to_size: 4,
-            spans: &[],
-            padding: &[Bits::new(32, 32)],
-            groups: &[&[
-                RuleKind::Reset.of("union_rlock").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Drop.of("lock.wait_lock.raw_lock.union_val").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Drop.of("lock.waiters.rb_root.rb_node").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Drop.of("lock.waiters.rb_leftmost").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Drop.of("lock.owner").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "task_struct",
-            from_size: 9792,
-            to_size: 9792,
-            open: true,
-            spans: &[Span::new(0, 0, 20), Span::new(24, 20, 4), Span::new(32, 24, 4), Span::new(40, 32, 32), Span::new(76, 68, 8), Span::new(88, 80, 44), Span::new(192, 128, 12), Span::new(208, 144, 44), Span::new(256, 192, 44), Span::new(304, 240, 32), Span::new(384, 320, 196), Span::new(584, 520, 60), Span::new(648, 584, 60), Span::new(712, 648, 24), Span::new(768, 704, 224), Span::new(1024, 960, 20), Span::new(1048, 984, 1056), Span::new(2112, 2048, 34), Span::new(2148, 2084, 28), Span::new(2184, 2120, 36), Span::new(2224, 2160, 52), Span::new(2280, 2216, 108), Span::new(2392, 2328, 12), Span::new(2416, 2352, 344), Span::new(2768, 2704, 4), Span::new(2776, 2712, 44), Span::new(2824, 2760, 144), Span::new(3000, 2936, 4), Span::new(3008, 2944, 212), Span::new(3224, 3160, 65), Span::new(3296, 3232, 16), Span::new(3352, 3256, 40), Span::new(3400, 3296, 132), Span::new(3536, 3432, 156), Span::new(3704, 3588, 8), Span::new(3712, 3600, 72), Span::new(3816, 3704, 4), Span::new(3824, 3712, 16), Span::new(3872, 3760, 28), Span::new(3904, 3912, 12), Span::new(3920, 3928, 1034), Span::new(4960, 4968, 4), Span::new(4976, 4984, 124), Span::new(5104, 5112, 36), Span::new(5144, 5152, 44), Span::new(5192, 5200, 44), Span::new(5240, 5248, 24), Span::new(5272, 5280, 20), Span::new(5296, 5304, 32), Span::new(5376, 5376, 144), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
-            padding: &[Bits::new(224, 32), Bits::new(672, 32), Bits::new(1056, 480), Bits::new(1632, 32), Bits::new(2016, 32), Bits::new(2400, 32), Bits::new(2688, 384), Bits::new(4644, 28), Bits::new(5152, 32), Bits::new(5664, 32), Bits::new(5888, 256), Bits::new(7936, 256), Bits::new(8352, 32), Bits::new(16864, 32), Bits::new(17168, 16), Bits::new(17440, 32), Bits::new(17760, 32), Bits::new(18208, 32), Bits::new(19104, 32), Bits::new(19236, 28), Bits::new(19279, 49), Bits::new(22112, 32), Bits::new(22176, 32), Bits::new(22560, 32), Bits::new(23776, 32), Bits::new(24032, 32), Bits::new(25760, 32), Bits::new(26312, 56), Bits::new(26528, 32), Bits::new(26784, 32), Bits::new(27168, 32), Bits::new(28256, 32), Bits::new(29536, 32), Bits::new(30304, 32), Bits::new(30560, 32), Bits::new(30752, 32), Bits::new(31200, 32), Bits::new(31328, 32), Bits::new(39632, 48), Bits::new(39712, 96), Bits::new(40800, 32), Bits::new(41120, 32), Bits::new(41504, 32), Bits::new(41888, 32), Bits::new(42336, 32), Bits::new(42624, 384), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::WITH_PADDING_2, &carry::task_struct::ALWAYS, &carry::task_struct::WITH_SE, &carry::task_struct::WITH_MCE_VADDR, &[
-                RuleKind::Recurse.of("thread_info").inside("thread_info"),
-                RuleKind::Carry.of("__state"),
-                RuleKind::Carry.of("flags"),
-                RuleKind::Carry.of("ptrace"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("policy"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("exit_state"),
-                RuleKind::Carry.of("jobctl"),
-                RuleKind::Carry.of("user_dumpable"),
-                RuleKind::Carry.of("atomic_flags"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("posix_cputimers_work").inside("posix_cputimers_work").by_map("work queued to deliver expired CPU timers on the way back to user mode; not scheduled to begin with (kernel/time/posix-cpu-timers.c: clear_posix_cputimers_work)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("alloc_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map("as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)"),
-                RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::Reset.of("perf_event_mutex").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::Init.of("numa_scan_seq").by_map("pass over mm that NUMA balancing made last, restarted (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Init.of("numa_scan_period").by_override("sysctl_numa_balancing_scan_delay, 1000 ms unless the administrator changed it (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Init.of("numa_scan_period_max").by_override("as in the first task: computed before the first use from the size of the address space (kernel/sched/fair.c: task_numa_placement, task_scan_max; init/init_task.c)"),
-                RuleKind::Init.of("numa_preferred_nid").by_map("node of this machine, -1 for none (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Init.of("numa_migrate_retry").by_map("jiffies of this boot (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Init.of("node_stamp").by_map("runtime at which NUMA balancing looks next (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Init.of("last_task_numa_placement").by_map("stamp of the run queue clock (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Init.of("last_sum_exec_runtime").by_map("runtime when NUMA balancing placed the task last (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Init.of("numa_work.next").by_map("work of NUMA balancing; it points at itself while not queued (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Init.of("numa_work.func").by_map("work of NUMA balancing; it points at itself while not queued (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Init.of("numa_group").by_map("tasks that fault on the same pages of this machine (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Init.of("numa_faults").by_map("faults by node of this machine (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Init.of("total_numa_faults").by_map("sum of numa_faults (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Init.of("numa_faults_locality").by_override("cleared with each pass (kernel/sched/fair.c: update_task_scan_period); fork copies it, and it only lengthens or shortens the time between two looks"),
-                RuleKind::Init.of("numa_pages_migrated").by_override("what a task has after fork (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Carry.of("kstack_offset"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("saved_state").by_map("TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is a mutex under PREEMPT_RT, has put that aside (6.12 kernel/freezer.c: __set_task_frozen, __restore_freezer_state; include/linux/sched.h: current_save_and_set_rtlock_wait_state); a carried task enters its interrupted system call again, whatever it slept in"),
-                RuleKind::Drop.of("in_execve").by_map("inside execve, which is not interrupted half way (fs/exec.c: bprm_execve)"),
-                RuleKind::Drop.of("in_iowait").by_map("sleeps for I/O inside the kernel; the call is entered again (kernel/sched/core.c: io_schedule_prepare)"),
-                RuleKind::Drop.of("softirq_disable_cnt").by_override("0 for a task outside of the kernel; without PREEMPT_RT the CPU counts (kernel/softirq.c: __local_bh_disable_ip; include/linux/preempt.h: softirq_count)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, task_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "thread_info",
-            from_size: 32,
-            to_size: 24,
-            spans: &[Span::new(0, 0, 20), Span::new(24, 20, 4)],
-            padding: &[Bits::new(224, 32)],
-            groups: &[&[
-                RuleKind::Flags.of("flags").by_override("asks a running task to give way soon, under PREEMPT_RT; a thawed one begins anew (kernel/sched/core.c: resched_curr_lazy of PREEMPT_RT)"),
-                RuleKind::Carry.of("syscall_work"),
-                RuleKind::Carry.of("status"),
-                RuleKind::Reset.of("cpu").by_map("CPU the task was on; the scheduler chooses one when the task is woken (kernel/sched/core.c: wake_up_new_task)"),
-                RuleKind::Drop.of("preempt_lazy_count").by_override("counts sections of the kernel that delay preemption, 0 for a task that is stopped outside of it (arch/x86/include/asm/thread_info.h: INIT_THREAD_INFO, as linux-headers-6.1.0-47-common-rt has it)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "wait_queue_head_t",
-            from_size: 48,
-            to_size: 24,
-            spans: &[Span::new(32, 8, 16)],
-            padding: &[Bits::new(32, 32)],
-            groups: &[&[
-                RuleKind::Reset.of("lock").inside("spinlock_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("head").inside("list_head").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "xarray",
-            from_size: 48,
-            to_size: 16,
-            spans: &[Span::new(32, 4, 4), Span::new(40, 8, 8)],
-            padding: &[Bits::new(32, 32), Bits::new(288, 32)],
-            groups: &[&[
-                RuleKind::Reset.of("xa_lock").inside("spinlock_t").by_map("an index that its keeper fills anew; without entries its head is null (include/linux/xarray.h: xa_init_flags)"),
-                RuleKind::Reset.of("xa_flags").by_map("an index that its keeper fills anew; without entries its head is null (include/linux/xarray.h: xa_init_flags)"),
-                RuleKind::Reset.of("xa_head").by_map("an index that its keeper fills anew; without entries its head is null (include/linux/xarray.h: xa_init_flags)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-];

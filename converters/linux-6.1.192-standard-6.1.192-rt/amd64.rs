@@ -4,6 +4,7 @@
 // Do not edit: change the overrides, then run `kconv-gen generate`.
 
 //! Converts linux-6 state of 6.1.0-56-amd64 to 6.1.0-56-rt-amd64: the types that differ between the two.
+//! `kconv-gen show 6.1.0-56-amd64 6.1.0-56-rt-amd64 TYPE` prints a function with the fields that both carry alike.
 
 use kernel_structs_views::linux_6 as views;
 use kconv_carry::linux_6 as carry;
@@ -12,15 +13,17 @@ use kconv_overrides::linux_6 as overrides;
 use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 
+#[path = "rest/amd64.rs"]
+mod rest;
+
 /// `file`, 232 bytes, now 296.
 pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_1_0_47_amd64, new: &mut views::file::V6_1_0_47_rt_amd64) {
     use views::file::V6_1_0_47_amd64 as Old;
     use views::file::V6_1_0_47_rt_amd64 as New;
-    carry::file::always!(cx, at, old, new);
-    new._pad_4 = [0; 12];
+    // 17 fields that both carry alike
+    rest::file!(cx, at, old, new);
     // nobody holds a lock of a frozen task
     self::spinlock_t(cx, &at!(at.f_lock), &old.f_lock, &mut new.f_lock);
-    new.f_mode = old.f_mode;
     // a free mutex has no owner, and nobody spins for it
     self::mutex(
         cx,
@@ -34,14 +37,14 @@ pub fn file(cx: &mut Context<'_>, at: &At<'_>, old: &views::file::V6_1_0_47_amd6
         &old.f_owner,
         &mut new.f_owner,
     );
-    new.f_version = old.f_version;
 }
 
 /// `files_struct`, 704 bytes.
 pub fn files_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::files_struct::V6_1_0_47_amd64, new: &mut views::files_struct::V6_1_0_47_rt_amd64) {
     use views::files_struct::V6_1_0_47_amd64 as Old;
     use views::files_struct::V6_1_0_47_rt_amd64 as New;
-    carry::files_struct::always!(cx, at, old, new);
+    // 9 fields that both carry alike
+    rest::files_struct!(cx, at, old, new);
     // waiters queue with entries on their kernel stacks
     self::wait_queue_head_t(
         cx,
@@ -49,7 +52,6 @@ pub fn files_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::files_struct
         &old.resize_wait,
         &mut new.resize_wait,
     );
-    new._pad_120 = [0; 8];
     // nobody holds a lock of a frozen task
     self::spinlock_t(
         cx,
@@ -57,14 +59,14 @@ pub fn files_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::files_struct
         &old.file_lock,
         &mut new.file_lock,
     );
-    new._pad_164 = [0; 4];
 }
 
 /// `fown_struct`, 32 bytes, now 72.
 pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::V6_1_0_47_amd64, new: &mut views::fown_struct::V6_1_0_47_rt_amd64) {
     use views::fown_struct::V6_1_0_47_amd64 as Old;
     use views::fown_struct::V6_1_0_47_rt_amd64 as New;
-    carry::fown_struct::always!(cx, at, old, new);
+    // 5 fields that both carry alike
+    rest::fown_struct!(cx, at, old, new);
     // as spinlock_t
     self::rwlock_t(cx, &at!(at.lock), &old.lock, &mut new.lock);
 }
@@ -73,8 +75,8 @@ pub fn fown_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fown_struct::
 pub fn fs_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fs_struct::V6_1_0_47_amd64, new: &mut views::fs_struct::V6_1_0_47_rt_amd64) {
     use views::fs_struct::V6_1_0_47_amd64 as Old;
     use views::fs_struct::V6_1_0_47_rt_amd64 as New;
-    carry::fs_struct::always!(cx, at, old, new);
-    new._pad_4 = [0; 4];
+    // 5 fields that both carry alike
+    rest::fs_struct!(cx, at, old, new);
     // nobody holds a lock of a frozen task
     self::spinlock_t(cx, &at!(at.lock), &old.lock, &mut new.lock);
     // as seqcount_t
@@ -85,7 +87,8 @@ pub fn fs_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::fs_struct::V6_1
 pub fn io_context(cx: &mut Context<'_>, at: &At<'_>, old: &views::io_context::V6_1_0_47_amd64, new: &mut views::io_context::V6_1_0_47_rt_amd64) {
     use views::io_context::V6_1_0_47_amd64 as Old;
     use views::io_context::V6_1_0_47_rt_amd64 as New;
-    carry::io_context::always!(cx, at, old, new);
+    // 6 fields that both carry alike
+    rest::io_context!(cx, at, old, new);
     // nobody holds a lock of a frozen task
     self::spinlock_t(cx, &at!(at.lock), &old.lock, &mut new.lock);
     // an index that its keeper fills anew
@@ -96,15 +99,10 @@ pub fn io_context(cx: &mut Context<'_>, at: &At<'_>, old: &views::io_context::V6
 pub fn k_itimer(cx: &mut Context<'_>, at: &At<'_>, old: &views::k_itimer::V6_1_0_47_amd64, new: &mut views::k_itimer::V6_1_0_47_rt_amd64) {
     use views::k_itimer::V6_1_0_47_amd64 as Old;
     use views::k_itimer::V6_1_0_47_rt_amd64 as New;
-    carry::k_itimer::always!(cx, at, old, new);
-    // place among the timers of the process
-    new.list.next = cx
-        .link(&at!(at.list.next), &at!(at.list), old.list.next);
-    new.list.prev = cx
-        .link(&at!(at.list.prev), &at!(at.list), old.list.prev);
+    // 17 fields that both carry alike
+    rest::k_itimer!(cx, at, old, new);
     // nobody holds a lock of a frozen task
     self::spinlock_t(cx, &at!(at.it_lock), &old.it_lock, &mut new.it_lock);
-    new._pad_84 = [0; 4];
 }
 
 /// `maple_tree`, 24 bytes, now 48.
@@ -124,7 +122,8 @@ pub fn maple_tree(cx: &mut Context<'_>, at: &At<'_>, old: &views::maple_tree::V6
 pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t::V6_1_0_47_amd64, new: &mut views::mm_context_t::V6_1_0_47_rt_amd64) {
     use views::mm_context_t::V6_1_0_47_amd64 as Old;
     use views::mm_context_t::V6_1_0_47_rt_amd64 as New;
-    carry::mm_context_t::always!(cx, at, old, new);
+    // 10 fields that both carry alike
+    rest::mm_context_t!(cx, at, old, new);
     // count 0 is unlocked
     self::rw_semaphore(
         cx,
@@ -132,7 +131,6 @@ pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t
         &old.ldt_usr_sem,
         &mut new.ldt_usr_sem,
     );
-    new._pad_74 = [0; 6];
     // a free mutex has no owner, and nobody spins for it
     self::mutex(cx, &at!(at.lock), &old.lock, &mut new.lock);
 }
@@ -141,11 +139,9 @@ pub fn mm_context_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_context_t
 pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1_0_55_amd64, new: &mut views::mm_struct::V6_1_0_55_rt_amd64) {
     use views::mm_struct::V6_1_0_55_amd64 as Old;
     use views::mm_struct::V6_1_0_55_rt_amd64 as New;
-    carry::mm_struct::with_get_unmapped_area!(cx, at, old, new);
-    carry::mm_struct::always!(cx, at, old, new);
+    // 55 fields that both carry alike
+    rest::mm_struct!(cx, at, old, new);
     self::maple_tree(cx, &at!(at.mm_mt), &old.mm_mt, &mut new.mm_mt);
-    new._pad_116 = [0; 4];
-    new._pad_132 = [0; 4];
     // nobody holds a lock of a frozen task
     self::spinlock_t(
         cx,
@@ -160,15 +156,6 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
         &old.mmap_lock,
         &mut new.mmap_lock,
     );
-    // name of the mm in futex hash keys, drawn when it is first needed
-    new.futex_unique_id.counter = cx
-        .reset(
-            &at!(at.futex_unique_id.counter),
-            old.futex_unique_id.counter,
-            0,
-        );
-    new.def_flags = old.def_flags;
-    new._pad_308 = [0; 4];
     // nobody holds a lock of a frozen task
     self::spinlock_t(
         cx,
@@ -182,7 +169,6 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
         &old.context,
         &mut new.context,
     );
-    new.flags = old.flags;
     // nobody holds a lock of a frozen task
     self::spinlock_t(
         cx,
@@ -194,7 +180,6 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
     // work is queued
     new.delayed_drop.next = U64::new(0);
     new.delayed_drop.func = U64::new(0);
-    new._pad_1148 = [0; 4];
     // jiffies of this boot
     cx.drop_kept(
         &at!(at.numa_next_scan, old),
@@ -257,7 +242,8 @@ pub fn mutex(cx: &mut Context<'_>, at: &At<'_>, old: &views::mutex::V6_1_0_47_am
 pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_1_0_47_amd64, new: &mut views::pid::V6_1_0_47_rt_amd64) {
     use views::pid::V6_1_0_47_amd64 as Old;
     use views::pid::V6_1_0_47_rt_amd64 as New;
-    carry::pid::always!(cx, at, old, new);
+    // 6 fields that both carry alike
+    rest::pid!(cx, at, old, new);
     // nobody holds a lock of a frozen task
     self::spinlock_t(cx, &at!(at.lock), &old.lock, &mut new.lock);
     // waiters queue with entries on their kernel stacks
@@ -273,9 +259,16 @@ pub fn pid(cx: &mut Context<'_>, at: &At<'_>, old: &views::pid::V6_1_0_47_amd64,
 pub fn posix_cputimers_work(cx: &mut Context<'_>, at: &At<'_>, old: &views::posix_cputimers_work::V6_1_0_47_amd64, new: &mut views::posix_cputimers_work::V6_1_0_47_rt_amd64) {
     use views::posix_cputimers_work::V6_1_0_47_amd64 as Old;
     use views::posix_cputimers_work::V6_1_0_47_rt_amd64 as New;
-    carry::posix_cputimers_work::always!(cx, at, old, new);
     // work queued to deliver expired CPU timers on the way back to user mode
+    carry::callback_head::v6_1_0_47_amd64(
+        cx,
+        &at!(at.work),
+        &old.work,
+        &mut new.work,
+    );
     self::mutex(cx, &at!(at.mutex), &old.mutex, &mut new.mutex);
+    new.scheduled = cx.reset(&at!(at.scheduled), old.scheduled, 0);
+    new._pad_52 = [0; 4];
 }
 
 /// `rw_semaphore`, 40 bytes.
@@ -411,8 +404,8 @@ pub fn sighand_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::sighand_st
 pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_struct::V6_1_0_47_amd64, new: &mut views::signal_struct::V6_1_0_47_rt_amd64) {
     use views::signal_struct::V6_1_0_47_amd64 as Old;
     use views::signal_struct::V6_1_0_47_rt_amd64 as New;
-    new.is_child_subreaper_bits = [0; 1];
-    carry::signal_struct::always!(cx, at, old, new);
+    // 63 fields that both carry alike
+    rest::signal_struct!(cx, at, old, new);
     // waiters queue with entries on their kernel stacks
     self::wait_queue_head_t(
         cx,
@@ -420,26 +413,6 @@ pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_stru
         &old.wait_chldexit,
         &mut new.wait_chldexit,
     );
-    new.flags = old.flags;
-    new._pad_153 = [0; 3];
-    // timers of timer_create, linked by k_itimer.list
-    new.posix_timers.next = cx
-        .link(
-            &at!(at.posix_timers.next),
-            &at!(at.posix_timers),
-            old.posix_timers.next,
-        );
-    new.posix_timers.prev = cx
-        .link(
-            &at!(at.posix_timers.prev),
-            &at!(at.posix_timers),
-            old.posix_timers.prev,
-        );
-    new._pad_420 = [0; 4];
-    new._pad_436 = [0; 4];
-    // scheduling group of the session, made by setsid and inherited: the fork of the thaw takes
-    // its parent's
-    new.autogroup = cx.reset(&at!(at.autogroup), old.autogroup, 0);
     // a seqcount and its spinlock, see there
     self::seqlock_t(
         cx,
@@ -447,9 +420,6 @@ pub fn signal_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::signal_stru
         &old.stats_lock,
         &mut new.stats_lock,
     );
-    new._pad_1076 = [0; 4];
-    new._pad_1089 = [0; 1];
-    new._pad_1094 = [0; 2];
     // a free mutex has no owner, and nobody spins for it
     self::mutex(
         cx,
@@ -488,41 +458,17 @@ pub fn spinlock_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::spinlock::V6_1
 pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_1_0_50_amd64, new: &mut views::task_struct::V6_1_0_50_rt_amd64) {
     use views::task_struct::V6_1_0_50_amd64 as Old;
     use views::task_struct::V6_1_0_50_rt_amd64 as New;
-    new.sched_reset_on_fork_bits = [0; 1];
-    new.sched_remote_wakeup_bits = [0; 2];
-    new.mce_ripv_bits = [0; 8];
-    carry::task_struct::always!(cx, at, old, new);
-    carry::task_struct::with_se!(cx, at, old, new);
-    carry::task_struct::with_mce_vaddr!(cx, at, old, new);
+    // 242 fields that both carry alike
+    rest::task_struct!(cx, at, old, new);
     self::thread_info(
         cx,
         &at!(at.thread_info),
         &old.thread_info,
         &mut new.thread_info,
     );
-    new.__state = old.__state;
     // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
     // a mutex under PREEMPT_RT, has put that aside
     new.saved_state = U32::new(0);
-    new.flags = old.flags;
-    new.ptrace = old.ptrace;
-    new._pad_84 = [0; 4];
-    new._pad_132 = [0; 60];
-    new._pad_736 = [0; 32];
-    new.policy = old.policy;
-    new._pad_1044 = [0; 4];
-    new._pad_2108 = [0; 4];
-    new._pad_2146 = [0; 2];
-    new._pad_2180 = [0; 4];
-    new._pad_2220 = [0; 4];
-    new.exit_state = old.exit_state;
-    new._pad_2388 = [0; 4];
-    new.jobctl = old.jobctl;
-    new._pad_2405 = [0; 3];
-    new.set_user_dumpable(old.user_dumpable());
-    new._pad_2410 = [0; 6];
-    new.atomic_flags = old.atomic_flags;
-    new._pad_2820 = [0; 4];
     // work queued to deliver expired CPU timers on the way back to user mode
     self::posix_cputimers_work(
         cx,
@@ -530,7 +476,6 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         &old.posix_cputimers_work,
         &mut new.posix_cputimers_work,
     );
-    new._pad_3220 = [0; 4];
     // nobody holds a lock of a frozen task
     self::spinlock_t(
         cx,
@@ -538,13 +483,10 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         &old.alloc_lock,
         &mut new.alloc_lock,
     );
-    new._pad_3348 = [0; 4];
     // soft interrupts are disabled by task under PREEMPT_RT, and a task outside of the kernel
     // has them on: 0 (kernel/softirq.c: __local_bh_disable_ip; include/linux/preempt.h:
     // softirq_count)
     new.softirq_disable_cnt = I32::new(0);
-    new._pad_3396 = [0; 4];
-    new._pad_3532 = [0; 4];
     // as seqcount_t
     self::seqcount_spinlock_t(
         cx,
@@ -559,23 +501,12 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         &old.futex_exit_mutex,
         &mut new.futex_exit_mutex,
     );
-    new._pad_3820 = [0; 4];
-    // a free mutex has no owner, and nobody spins for it
     self::mutex(
         cx,
         &at!(at.perf_event_mutex),
         &old.perf_event_mutex,
         &mut new.perf_event_mutex,
     );
-    new._pad_3900 = [0; 4];
-    new._pad_3916 = [0; 4];
-    new._pad_4964 = [0; 12];
-    new._pad_5100 = [0; 4];
-    new._pad_5140 = [0; 4];
-    new.kstack_offset = old.kstack_offset;
-    new._pad_5236 = [0; 4];
-    new._pad_5292 = [0; 4];
-    new._pad_5328 = [0; 48];
     // inside execve, which is not interrupted half way
     cx.drop_bit_field(
         at,
@@ -693,6 +624,8 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
 pub fn thread_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_info::V6_1_0_47_amd64, new: &mut views::thread_info::V6_1_0_47_rt_amd64) {
     use views::thread_info::V6_1_0_47_amd64 as Old;
     use views::thread_info::V6_1_0_47_rt_amd64 as New;
+    // 3 fields that both carry alike
+    rest::thread_info!(cx, at, old, new);
     // a task that is stopped is not asked to give way (kernel/sched/core.c: resched_curr_lazy
     // of PREEMPT_RT)
     new.flags = cx
@@ -704,14 +637,9 @@ pub fn thread_info(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_info::
                 ..Flags::NONE
             },
         );
-    new.syscall_work = old.syscall_work;
-    new.status = old.status;
     // a task outside of the kernel delays no preemption (arch/x86/include/asm/thread_info.h:
     // INIT_THREAD_INFO, as linux-headers-6.1.0-47-common-rt has it)
     new.preempt_lazy_count = I32::new(0);
-    // CPU the task was on
-    new.cpu = cx.reset(&at!(at.cpu), old.cpu, 0);
-    new._pad_28 = [0; 4];
 }
 
 /// `wait_queue_head_t`, 24 bytes, now 48.
@@ -745,484 +673,6 @@ pub static CONVERTER: Converter = Converter {
     name: "convert-6.1.192-standard-6.1.192-rt",
     from: Node { release: "6.1.0-56-amd64", ..carry::layouts::v6_1_0_55_amd64::IDENTITY.from },
     to: Node { release: "6.1.0-56-rt-amd64", ..carry::layouts::v6_1_0_55_rt_amd64::IDENTITY.to },
-    changed: CHANGED,
+    changed: rest::CHANGED,
     ..carry::layouts::v6_1_0_55_amd64::IDENTITY
 };
-
-static CHANGED: &[TypeConverter] = &[
-    TypeConverter {
-        rules: TypeRules {
-            name: "file",
-            from_size: 232,
-            to_size: 296,
-            spans: &[Span::new(0, 0, 4), Span::new(16, 16, 32), Span::new(56, 80, 16), Span::new(104, 128, 8), Span::new(120, 184, 112)],
-            padding: &[Bits::new(32, 96), Bits::new(416, 32)],
-            groups: &[&carry::file::ALWAYS, &[
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Carry.of("f_mode"),
-                RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::Recurse.of("f_owner").inside("fown_struct"),
-                RuleKind::Carry.of("f_version"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, file)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "files_struct",
-            from_size: 704,
-            to_size: 704,
-            spans: &[Span::new(0, 0, 5), Span::new(16, 40, 28), Span::new(48, 72, 48), Span::new(132, 160, 4), Span::new(136, 168, 536)],
-            padding: &[Bits::new(40, 24), Bits::new(96, 32), Bits::new(352, 32), Bits::new(768, 256), Bits::new(5376, 256)],
-            groups: &[&carry::files_struct::ALWAYS, &[
-                RuleKind::Reset.of("resize_wait").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("file_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Padding.of("(padding)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, files_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "fown_struct",
-            from_size: 32,
-            to_size: 72,
-            spans: &[Span::new(8, 48, 24)],
-            groups: &[&carry::fown_struct::ALWAYS, &[
-                RuleKind::Reset.of("lock").inside("rwlock_t").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, fown_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "fs_struct",
-            from_size: 56,
-            to_size: 96,
-            spans: &[Span::new(0, 0, 4), Span::new(8, 40, 4), Span::new(12, 56, 8), Span::new(24, 64, 32)],
-            padding: &[Bits::new(160, 32)],
-            groups: &[&carry::fs_struct::ALWAYS, &[
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Reset.of("seq").inside("seqcount_spinlock_t").by_map("as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, fs_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "io_context",
-            from_size: 88,
-            to_size: 144,
-            spans: &[Span::new(0, 0, 14), Span::new(28, 80, 4), Span::new(32, 88, 56)],
-            padding: &[Bits::new(112, 16), Bits::new(160, 32)],
-            groups: &[&carry::io_context::ALWAYS, &[
-                RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Reset.of("icq_tree").inside("xarray").by_map("an index that its keeper fills anew; without entries its head is null (include/linux/xarray.h: xa_init_flags)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, io_context)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "k_itimer",
-            from_size: 256,
-            to_size: 280,
-            spans: &[Span::new(0, 0, 32), Span::new(40, 64, 20), Span::new(64, 88, 192)],
-            padding: &[Bits::new(288, 32), Bits::new(480, 32)],
-            groups: &[&carry::k_itimer::ALWAYS, &[
-                RuleKind::Within.of("list.next").by_map("place among the timers of the process (kernel/time/posix-timers.c: do_timer_create)"),
-                RuleKind::Within.of("list.prev").by_map("place among the timers of the process (kernel/time/posix-timers.c: do_timer_create)"),
-                RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Padding.of("(padding)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, k_itimer)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "maple_tree",
-            from_size: 24,
-            to_size: 48,
-            spans: &[Span::new(8, 32, 12)],
-            padding: &[Bits::new(32, 32), Bits::new(160, 32)],
-            groups: &[&[
-                RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Reset.of("ma_root").by_map("root of the tree of VMAs, which is built anew from their ordered list (lib/maple_tree.c: mas_store_root; mm/mmap.c: exit_mmap)"),
-                RuleKind::Reset.of("ma_flags").by_map("MM_MT_FLAGS; the rest is the height of the tree, which is built anew (kernel/fork.c: mm_init)"),
-                RuleKind::Padding.of("(padding)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "mm_context_t",
-            from_size: 136,
-            to_size: 136,
-            spans: &[Span::new(0, 0, 24), Span::new(64, 64, 10), Span::new(112, 112, 24)],
-            padding: &[Bits::new(592, 48)],
-            groups: &[&carry::mm_context_t::ALWAYS, &[
-                RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "mm_struct",
-            from_size: 1096,
-            to_size: 1200,
-            spans: &[Span::new(8, 32, 12), Span::new(24, 48, 68), Span::new(96, 120, 12), Span::new(152, 208, 100), Span::new(256, 344, 536), Span::new(832, 920, 10), Span::new(880, 968, 32), Span::new(920, 1032, 40), Span::new(980, 1072, 8), Span::new(992, 1080, 8), Span::new(1000, 1104, 44), Span::new(1048, 1152, 48)],
-            padding: &[Bits::new(32, 32), Bits::new(160, 32), Bits::new(736, 32), Bits::new(6736, 48), Bits::new(7328, 32), Bits::new(7904, 32), Bits::new(8352, 32)],
-            groups: &[&carry::mm_struct::WITH_GET_UNMAPPED_AREA, &carry::mm_struct::ALWAYS, &[
-                RuleKind::Recurse.of("mm_mt").inside("maple_tree"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Reset.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
-                RuleKind::Carry.of("def_flags"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("arg_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Recurse.of("context").inside("mm_context_t"),
-                RuleKind::Carry.of("flags"),
-                RuleKind::Reset.of("ioctx_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Reset.of("delayed_drop.next").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
-                RuleKind::Reset.of("delayed_drop.func").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("numa_next_scan").by_map("jiffies of this boot; 0 is a moment that has passed, and the first tick looks at the address space (kernel/sched/fair.c: init_numa_balancing, task_numa_work)"),
-                RuleKind::Drop.of("numa_scan_offset").by_map("where NUMA balancing goes on, restarted (kernel/sched/fair.c: task_numa_work)"),
-                RuleKind::Drop.of("numa_scan_seq").by_map("passes of NUMA balancing, restarted (kernel/sched/fair.c: init_numa_balancing)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, mm_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "mutex",
-            from_size: 32,
-            to_size: 32,
-            spans: &[],
-            groups: &[&[
-                RuleKind::Reset.of("rtmutex.wait_lock.raw_lock.union_val").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("rtmutex.waiters.rb_root.rb_node").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::Reset.of("rtmutex.waiters.rb_leftmost").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::Reset.of("rtmutex.owner").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::Drop.of("owner.counter").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::Drop.of("wait_lock.raw_lock.union_val").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::Drop.of("osq.tail.counter").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::Drop.of("wait_list.next").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::Drop.of("wait_list.prev").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "pid",
-            from_size: 96,
-            to_size: 144,
-            tail: Some(Tail { field: "numbers", element: "upid", from: 96, to: 144, count: Bits::new(32, 32), add: 1 }),
-            spans: &[Span::new(0, 0, 8), Span::new(16, 40, 40), Span::new(64, 112, 32)],
-            padding: &[Bits::new(96, 32), Bits::new(480, 32)],
-            groups: &[&carry::pid::ALWAYS, &[
-                RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, pid)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "posix_cputimers_work",
-            from_size: 56,
-            to_size: 56,
-            spans: &[Span::new(0, 0, 16), Span::new(48, 48, 4)],
-            padding: &[Bits::new(416, 32)],
-            groups: &[&carry::posix_cputimers_work::ALWAYS, &[
-                RuleKind::Reset.of("mutex").inside("mutex").by_map("work queued to deliver expired CPU timers on the way back to user mode; not scheduled to begin with (kernel/time/posix-cpu-timers.c: clear_posix_cputimers_work)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "rw_semaphore",
-            from_size: 40,
-            to_size: 40,
-            spans: &[],
-            groups: &[&[
-                RuleKind::Reset.of("rwbase.readers.counter").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("rwbase.rtmutex.wait_lock.raw_lock.union_val").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("rwbase.rtmutex.waiters.rb_root.rb_node").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Reset.of("rwbase.rtmutex.waiters.rb_leftmost").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Reset.of("rwbase.rtmutex.owner").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Drop.of("count.counter").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Drop.of("owner.counter").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Drop.of("osq.tail.counter").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Drop.of("wait_lock.raw_lock.union_val").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Drop.of("wait_list.next").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-                RuleKind::Drop.of("wait_list.prev").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "rwlock_t",
-            from_size: 8,
-            to_size: 48,
-            spans: &[],
-            groups: &[&[
-                RuleKind::Reset.of("rwbase.readers.counter").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("rwbase.rtmutex.wait_lock.raw_lock.union_val").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("rwbase.rtmutex.waiters.rb_root.rb_node").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
-                RuleKind::Reset.of("rwbase.rtmutex.waiters.rb_leftmost").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
-                RuleKind::Reset.of("rwbase.rtmutex.owner").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
-                RuleKind::Reset.of("readers.counter").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("raw_lock.union_cnts").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
-                RuleKind::Drop.of("raw_lock.wait_lock.union_val").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "seqcount_spinlock_t",
-            from_size: 4,
-            to_size: 16,
-            spans: &[Span::new(0, 0, 4)],
-            groups: &[&[
-                RuleKind::Reset.of("seqcount").inside("seqcount_t").by_map("as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("lock").by_map("as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "seqlock_t",
-            from_size: 8,
-            to_size: 48,
-            spans: &[Span::new(0, 0, 4)],
-            groups: &[&[
-                RuleKind::Reset.of("seqcount").inside("seqcount_spinlock_t").by_map("a seqcount and its spinlock, see there (include/linux/seqlock.h: seqlock_init)"),
-                RuleKind::Reset.of("lock").inside("spinlock_t").by_map("a seqcount and its spinlock, see there (include/linux/seqlock.h: seqlock_init)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "sighand_struct",
-            from_size: 2080,
-            to_size: 2136,
-            spans: &[Span::new(4, 32, 4), Span::new(16, 72, 2064)],
-            padding: &[Bits::new(96, 32)],
-            groups: &[&[
-                RuleKind::Reset.of("siglock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Carry.of("count").by_map("how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("signalfd_wqh").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
-                RuleKind::Recurse.of("action").inside("k_sigaction").times(64),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, sighand_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "signal_struct",
-            from_size: 1112,
-            to_size: 1176,
-            spans: &[Span::new(0, 0, 32), Span::new(40, 64, 88), Span::new(132, 156, 80), Span::new(216, 240, 180), Span::new(400, 424, 12), Span::new(416, 440, 20), Span::new(440, 504, 64), Span::new(512, 576, 436), Span::new(952, 1016, 60), Span::new(1016, 1080, 9), Span::new(1026, 1090, 4), Span::new(1032, 1096, 8)],
-            padding: &[Bits::new(288, 32), Bits::new(1026, 30), Bits::new(1696, 32), Bits::new(3168, 32), Bits::new(3296, 32), Bits::new(4064, 32), Bits::new(7584, 32), Bits::new(8096, 32), Bits::new(8200, 8), Bits::new(8240, 16)],
-            groups: &[&carry::signal_struct::ALWAYS, &[
-                RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
-                RuleKind::Carry.of("flags"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Within.of("posix_timers.next").by_map("timers of timer_create, linked by k_itimer.list (kernel/time/posix-timers.c: do_timer_create)"),
-                RuleKind::Within.of("posix_timers.prev").by_map("timers of timer_create, linked by k_itimer.list (kernel/time/posix-timers.c: do_timer_create)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("autogroup").by_map("scheduling group of the session, made by setsid and inherited: the fork of the thaw takes its parent's (kernel/sched/autogroup.c: sched_autogroup_fork). Kernels with PREEMPT_RT may be built without"),
-                RuleKind::Reset.of("stats_lock").inside("seqlock_t").by_map("a seqcount and its spinlock, see there (include/linux/seqlock.h: seqlock_init)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("cred_guard_mutex").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::Reset.of("exec_update_lock").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, signal_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "spinlock_t",
-            from_size: 4,
-            to_size: 32,
-            spans: &[],
-            groups: &[&[
-                RuleKind::Reset.of("lock.wait_lock.raw_lock.union_val").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("lock.waiters.rb_root.rb_node").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Reset.of("lock.waiters.rb_leftmost").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Reset.of("lock.owner").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Drop.of("union_rlock").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "task_struct",
-            from_size: 9792,
-            to_size: 9792,
-            open: true,
-            spans: &[Span::new(0, 0, 20), Span::new(20, 24, 4), Span::new(24, 32, 4), Span::new(32, 40, 32), Span::new(68, 76, 8), Span::new(80, 88, 44), Span::new(128, 192, 12), Span::new(144, 208, 44), Span::new(192, 256, 44), Span::new(240, 304, 32), Span::new(320, 384, 196), Span::new(520, 584, 60), Span::new(584, 648, 60), Span::new(648, 712, 24), Span::new(704, 768, 224), Span::new(960, 1024, 20), Span::new(984, 1048, 1056), Span::new(2048, 2112, 34), Span::new(2084, 2148, 28), Span::new(2120, 2184, 36), Span::new(2160, 2224, 52), Span::new(2216, 2280, 108), Span::new(2328, 2392, 12), Span::new(2352, 2416, 344), Span::new(2704, 2768, 4), Span::new(2712, 2776, 44), Span::new(2760, 2824, 144), Span::new(2936, 3000, 4), Span::new(2944, 3008, 212), Span::new(3160, 3224, 65), Span::new(3232, 3296, 16), Span::new(3256, 3352, 40), Span::new(3296, 3400, 132), Span::new(3432, 3536, 156), Span::new(3588, 3704, 8), Span::new(3600, 3712, 72), Span::new(3704, 3816, 4), Span::new(3712, 3824, 16), Span::new(3760, 3872, 28), Span::new(3912, 3904, 12), Span::new(3928, 3920, 1034), Span::new(4968, 4960, 4), Span::new(4984, 4976, 124), Span::new(5112, 5104, 36), Span::new(5152, 5144, 44), Span::new(5200, 5192, 44), Span::new(5248, 5240, 24), Span::new(5280, 5272, 20), Span::new(5304, 5296, 32), Span::new(5376, 5376, 144), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
-            padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18767, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(41952, 32), Bits::new(42400, 32), Bits::new(42688, 320), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::ALWAYS, &carry::task_struct::WITH_SE, &carry::task_struct::WITH_MCE_VADDR, &[
-                RuleKind::Recurse.of("thread_info").inside("thread_info"),
-                RuleKind::Carry.of("__state"),
-                RuleKind::Init.of("saved_state").by_map("TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is a mutex under PREEMPT_RT, has put that aside (6.12 kernel/freezer.c: __set_task_frozen, __restore_freezer_state; include/linux/sched.h: current_save_and_set_rtlock_wait_state); a carried task enters its interrupted system call again, whatever it slept in"),
-                RuleKind::Carry.of("flags"),
-                RuleKind::Carry.of("ptrace"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("policy"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("exit_state"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("jobctl"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("user_dumpable"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("atomic_flags"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("posix_cputimers_work").inside("posix_cputimers_work").by_map("work queued to deliver expired CPU timers on the way back to user mode; not scheduled to begin with (kernel/time/posix-cpu-timers.c: clear_posix_cputimers_work)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("alloc_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Init.of("softirq_disable_cnt").by_override("soft interrupts are disabled by task under PREEMPT_RT, and a task outside of the kernel has them on: 0 (kernel/softirq.c: __local_bh_disable_ip; include/linux/preempt.h: softirq_count)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("mems_allowed_seq").inside("seqcount_spinlock_t").by_map("as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)"),
-                RuleKind::Reset.of("futex_exit_mutex").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("perf_event_mutex").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("kstack_offset"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("in_execve").by_map("inside execve, which is not interrupted half way (fs/exec.c: bprm_execve)"),
-                RuleKind::Drop.of("in_iowait").by_map("sleeps for I/O inside the kernel; the call is entered again (kernel/sched/core.c: io_schedule_prepare)"),
-                RuleKind::Drop.of("numa_scan_seq").by_map("pass over mm that NUMA balancing made last, restarted (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Drop.of("numa_scan_period").by_override("time between two looks of NUMA balancing, in ms. Kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault), and where the task's memory lies on the new machine is decided anew"),
-                RuleKind::Drop.of("numa_scan_period_max").by_override("the longest numa_scan_period; it goes with it (kernel/sched/fair.c: task_numa_placement)"),
-                RuleKind::Drop.of("numa_preferred_nid").by_map("node of this machine, -1 for none (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Drop.of("numa_migrate_retry").by_map("jiffies of this boot (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Drop.of("node_stamp").by_map("runtime at which NUMA balancing looks next (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Drop.of("last_task_numa_placement").by_map("stamp of the run queue clock (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Drop.of("last_sum_exec_runtime").by_map("runtime when NUMA balancing placed the task last (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Drop.of("numa_work.next").by_map("work of NUMA balancing; it points at itself while not queued (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Drop.of("numa_work.func").by_map("work of NUMA balancing; it points at itself while not queued (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Drop.of("numa_group").by_map("tasks that fault on the same pages of this machine (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Drop.of("numa_faults").by_map("faults by node of this machine (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Drop.of("total_numa_faults").by_map("sum of numa_faults (kernel/sched/fair.c: init_numa_balancing)"),
-                RuleKind::Drop.of("numa_faults_locality").by_override("NUMA faults, local and remote, of the running pass over memory that lies elsewhere on the new machine (kernel/sched/fair.c: task_numa_fault)"),
-                RuleKind::Drop.of("numa_pages_migrated").by_override("how many pages NUMA balancing moved; kernels with PREEMPT_RT are built without and show no such number (kernel/sched/fair.c: task_numa_fault; kernel/sched/debug.c: sched_show_numa)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, task_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "thread_info",
-            from_size: 24,
-            to_size: 32,
-            spans: &[Span::new(0, 0, 20), Span::new(20, 24, 4)],
-            groups: &[&[
-                RuleKind::Flags.of("flags").by_override("a task that is stopped is not asked to give way (kernel/sched/core.c: resched_curr_lazy of PREEMPT_RT)"),
-                RuleKind::Carry.of("syscall_work"),
-                RuleKind::Carry.of("status"),
-                RuleKind::Init.of("preempt_lazy_count").by_override("a task outside of the kernel delays no preemption (arch/x86/include/asm/thread_info.h: INIT_THREAD_INFO, as linux-headers-6.1.0-47-common-rt has it)"),
-                RuleKind::Reset.of("cpu").by_map("CPU the task was on; the scheduler chooses one when the task is woken (kernel/sched/core.c: wake_up_new_task)"),
-                RuleKind::Padding.of("(padding)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "wait_queue_head_t",
-            from_size: 24,
-            to_size: 48,
-            spans: &[Span::new(8, 32, 16)],
-            padding: &[Bits::new(32, 32)],
-            groups: &[&[
-                RuleKind::Reset.of("lock").inside("spinlock_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
-                RuleKind::Reset.of("head").inside("list_head").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "xarray",
-            from_size: 16,
-            to_size: 48,
-            spans: &[Span::new(4, 32, 4), Span::new(8, 40, 8)],
-            groups: &[&[
-                RuleKind::Reset.of("xa_lock").inside("spinlock_t").by_map("an index that its keeper fills anew; without entries its head is null (include/linux/xarray.h: xa_init_flags)"),
-                RuleKind::Reset.of("xa_flags").by_map("an index that its keeper fills anew; without entries its head is null (include/linux/xarray.h: xa_init_flags)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("xa_head").by_map("an index that its keeper fills anew; without entries its head is null (include/linux/xarray.h: xa_init_flags)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-];

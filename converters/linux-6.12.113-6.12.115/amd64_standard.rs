@@ -4,6 +4,7 @@
 // Do not edit: change the overrides, then run `kconv-gen generate`.
 
 //! Converts linux-6 state of 6.12.113+deb12-amd64 to 6.12.115+deb12-amd64: the types that differ between the two.
+//! `kconv-gen show 6.12.113+deb12-amd64 6.12.115+deb12-amd64 TYPE` prints a function with the fields that both carry alike.
 
 use kernel_structs_views::linux_6 as views;
 use kconv_carry::linux_6 as carry;
@@ -12,39 +13,25 @@ use kconv_overrides::linux_6 as overrides;
 use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 
+#[path = "rest/amd64_standard.rs"]
+mod rest;
+
 /// `mm_struct`, 1344 bytes.
 pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_12_100_deb12_amd64, new: &mut views::mm_struct::V6_12_117_deb12_amd64) {
     use views::mm_struct::V6_12_100_deb12_amd64 as Old;
     use views::mm_struct::V6_12_117_deb12_amd64 as New;
-    carry::mm_struct::always!(cx, at, old, new);
-    carry::mm_struct::with_page_table_lock!(cx, at, old, new);
-    carry::mm_struct::with_pcpu_cid!(cx, at, old, new);
-    carry::mm_struct::with_mm_mt_2!(cx, at, old, new);
+    // 66 fields that both carry alike
+    rest::mm_struct!(cx, at, old, new);
     // name of the mm in futex hash keys, drawn when it is first needed
     new.futex_unique_id.counter = I64::new(0);
-    new.def_flags = old.def_flags;
-    new.flags = old.flags;
-    new._pad_1140 = [0; 4];
-    new._pad_1212 = [0; 4];
-    new._pad_1328 = [0; 16];
 }
 
 /// `task_struct`, 9792 bytes.
 pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_12_100_deb12_amd64, new: &mut views::task_struct::V6_12_100_deb12_amd64) {
     use views::task_struct::V6_12_100_deb12_amd64 as Old;
     use views::task_struct::V6_12_100_deb12_amd64 as New;
-    new.sched_reset_on_fork_bits = [0; 1];
-    new.sched_remote_wakeup_bits = [0; 2];
-    new.mce_ripv_bits = [0; 8];
-    carry::task_struct::with_thread_info!(cx, at, old, new);
-    carry::task_struct::always!(cx, at, old, new);
-    carry::task_struct::with_posix_cputimers_work!(cx, at, old, new);
-    carry::task_struct::with_mce_vaddr!(cx, at, old, new);
-    carry::task_struct::with_dl!(cx, at, old, new);
-    new.__state = old.__state;
-    // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
-    // a mutex under PREEMPT_RT, has put that aside
-    new.saved_state = cx.reset(&at!(at.saved_state), old.saved_state, 0);
+    // 274 fields that both carry alike
+    rest::task_struct!(cx, at, old, new);
     // set inside a section of the kernel only that must not be interrupted by task work
     // (include/linux/sched/signal.h: no_notify_signal_save, 6.1.192 and 6.12.115)
     new.flags = cx
@@ -56,27 +43,14 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
                 ..Flags::NONE
             },
         );
-    new.ptrace = old.ptrace;
-    new.policy = old.policy;
-    new.exit_state = old.exit_state;
-    new.jobctl = old.jobctl;
-    new.set_user_dumpable(old.user_dumpable());
-    new.atomic_flags = old.atomic_flags;
-    new._pad_3420 = [0; 4];
-    new._pad_3763 = [0; 1];
-    new._pad_3766 = [0; 2];
-    new._pad_5084 = [0; 4];
-    new.kstack_offset = old.kstack_offset;
-    new._pad_5252 = [0; 4];
-    new._pad_5308 = [0; 4];
-    new._pad_5344 = [0; 32];
 }
 
 /// `user_struct`, 128 bytes, now 136.
 pub fn user_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_struct::V6_12_100_deb12_amd64, new: &mut views::user_struct::V6_12_117_deb12_amd64) {
     use views::user_struct::V6_12_100_deb12_amd64 as Old;
     use views::user_struct::V6_12_117_deb12_amd64 as New;
-    carry::user_struct::always!(cx, at, old, new);
+    // 14 fields that both carry alike
+    rest::user_struct!(cx, at, old, new);
     // 0 in a new account: pages of perf buffers, and no perf mapping is carried (kernel/user.c:
     // alloc_uid; kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)
     new.perf_mlock.as_mut_bytes().fill(0);
@@ -87,73 +61,6 @@ pub static CONVERTER: Converter = Converter {
     name: "convert-6.12.113-6.12.115",
     from: Node { release: "6.12.113+deb12-amd64", ..carry::layouts::v6_12_100_deb12_amd64::IDENTITY.from },
     to: Node { release: "6.12.115+deb12-amd64", ..carry::layouts::v6_12_117_deb12_amd64::IDENTITY.to },
-    changed: CHANGED,
+    changed: rest::CHANGED,
     ..carry::layouts::v6_12_100_deb12_amd64::IDENTITY
 };
-
-static CHANGED: &[TypeConverter] = &[
-    TypeConverter {
-        rules: TypeRules {
-            name: "mm_struct",
-            from_size: 1344,
-            to_size: 1344,
-            spans: &[Span::new(0, 0, 4), Span::new(68, 68, 96), Span::new(168, 168, 20), Span::new(192, 192, 36), Span::new(232, 240, 76), Span::new(312, 320, 504), Span::new(824, 832, 32), Span::new(864, 872, 32), Span::new(904, 912, 32), Span::new(944, 952, 84), Span::new(1032, 1040, 40), Span::new(1076, 1084, 52), Span::new(1136, 1144, 68), Span::new(1208, 1216, 112)],
-            padding: &[Bits::new(32, 480), Bits::new(1824, 32), Bits::new(6560, 32), Bits::new(6880, 32), Bits::new(7200, 32), Bits::new(7520, 32), Bits::new(9056, 32), Bits::new(9632, 32), Bits::new(10560, 192)],
-            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_PAGE_TABLE_LOCK, &carry::mm_struct::WITH_PCPU_CID, &carry::mm_struct::WITH_MM_MT_2, &[
-                RuleKind::Init.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
-                RuleKind::Carry.of("def_flags"),
-                RuleKind::Carry.of("flags"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, mm_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "task_struct",
-            from_size: 9792,
-            to_size: 9792,
-            open: true,
-            spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 68), Span::new(216, 216, 60), Span::new(280, 280, 32), Span::new(320, 320, 60), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 48), Span::new(704, 704, 224), Span::new(960, 960, 28), Span::new(992, 992, 1056), Span::new(2056, 2056, 34), Span::new(2092, 2092, 24), Span::new(2120, 2120, 24), Span::new(2152, 2152, 36), Span::new(2192, 2192, 52), Span::new(2248, 2248, 108), Span::new(2368, 2368, 328), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 164), Span::new(3424, 3424, 240), Span::new(3668, 3668, 44), Span::new(3716, 3716, 47), Span::new(3764, 3764, 2), Span::new(3768, 3768, 1202), Span::new(4976, 4976, 108), Span::new(5088, 5088, 108), Span::new(5200, 5200, 52), Span::new(5256, 5256, 24), Span::new(5288, 5288, 20), Span::new(5312, 5312, 32), Span::new(5376, 5376, 144), Span::new(5524, 5524, 36), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
-            padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27360, 32), Bits::new(30104, 8), Bits::new(30128, 16), Bits::new(39760, 48), Bits::new(40672, 32), Bits::new(41568, 32), Bits::new(42016, 32), Bits::new(42464, 32), Bits::new(42752, 256), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::WITH_THREAD_INFO, &carry::task_struct::ALWAYS, &carry::task_struct::WITH_POSIX_CPUTIMERS_WORK, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_DL, &[
-                RuleKind::Carry.of("__state"),
-                RuleKind::Reset.of("saved_state").by_map("TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is a mutex under PREEMPT_RT, has put that aside (6.12 kernel/freezer.c: __set_task_frozen, __restore_freezer_state; include/linux/sched.h: current_save_and_set_rtlock_wait_state); a carried task enters its interrupted system call again, whatever it slept in"),
-                RuleKind::Flags.of("flags").by_override("set inside a section of the kernel only that must not be interrupted by task work (include/linux/sched/signal.h: no_notify_signal_save, 6.1.192 and 6.12.115)"),
-                RuleKind::Carry.of("ptrace"),
-                RuleKind::Carry.of("policy"),
-                RuleKind::Carry.of("exit_state"),
-                RuleKind::Carry.of("jobctl"),
-                RuleKind::Carry.of("user_dumpable"),
-                RuleKind::Carry.of("atomic_flags"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("kstack_offset"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, task_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "user_struct",
-            from_size: 128,
-            to_size: 136,
-            spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 8), Span::new(100, 108, 28)],
-            padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
-            groups: &[&carry::user_struct::ALWAYS, &[
-                RuleKind::Init.of("perf_mlock").by_override("0 in a new account: pages of perf buffers, and no perf mapping is carried (kernel/user.c: alloc_uid; kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, user_struct)),
-    },
-];

@@ -4,6 +4,7 @@
 // Do not edit: change the overrides, then run `kconv-gen generate`.
 
 //! Converts linux-6 state of 6.12.115+deb12-rt-amd64 to 6.12.113+deb12-rt-amd64: the types that differ between the two.
+//! `kconv-gen show 6.12.115+deb12-rt-amd64 6.12.113+deb12-rt-amd64 TYPE` prints a function with the fields that both carry alike.
 
 use kernel_structs_views::linux_6 as views;
 use kconv_carry::linux_6 as carry;
@@ -12,18 +13,15 @@ use kconv_overrides::linux_6 as overrides;
 use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 
+#[path = "rest/amd64_rt.rs"]
+mod rest;
+
 /// `mm_struct`, 1472 bytes.
 pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_12_115_deb12_rt_amd64, new: &mut views::mm_struct::V6_12_100_deb12_rt_amd64) {
     use views::mm_struct::V6_12_115_deb12_rt_amd64 as Old;
     use views::mm_struct::V6_12_100_deb12_rt_amd64 as New;
-    carry::mm_struct::always!(cx, at, old, new);
-    carry::mm_struct::with_mmap_lock!(cx, at, old, new);
-    carry::mm_struct::with_pcpu_cid!(cx, at, old, new);
-    carry::mm_struct::with_mm_mt_3!(cx, at, old, new);
-    new.def_flags = old.def_flags;
-    new._pad_372 = [0; 4];
-    new.flags = old.flags;
-    new._pad_1432 = [0; 40];
+    // 64 fields that both carry alike
+    rest::mm_struct!(cx, at, old, new);
     // name of the mm in futex hash keys, drawn when it is first needed
     cx.drop_kept(
         &at!(at.futex_unique_id.counter, old),
@@ -36,18 +34,8 @@ pub fn mm_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_struct::V6_1
 pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::V6_12_100_deb12_rt_amd64, new: &mut views::task_struct::V6_12_100_deb12_rt_amd64) {
     use views::task_struct::V6_12_100_deb12_rt_amd64 as Old;
     use views::task_struct::V6_12_100_deb12_rt_amd64 as New;
-    new.sched_reset_on_fork_bits = [0; 1];
-    new.sched_remote_wakeup_bits = [0; 2];
-    new.mce_ripv_bits = [0; 8];
-    carry::task_struct::with_thread_info!(cx, at, old, new);
-    carry::task_struct::always!(cx, at, old, new);
-    carry::task_struct::with_mce_vaddr!(cx, at, old, new);
-    carry::task_struct::with_alloc_lock!(cx, at, old, new);
-    carry::task_struct::with_dl!(cx, at, old, new);
-    new.__state = old.__state;
-    // TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is
-    // a mutex under PREEMPT_RT, has put that aside
-    new.saved_state = cx.reset(&at!(at.saved_state), old.saved_state, 0);
+    // 261 fields that both carry alike
+    rest::task_struct!(cx, at, old, new);
     // set inside a section of the kernel only that must not be interrupted by task work, and
     // restored at its end; a carried task enters its system call again
     // (include/linux/sched/signal.h: no_notify_signal_save, no_notify_signal_restore, 6.1.192
@@ -62,39 +50,14 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
                 ..Flags::NONE
             },
         );
-    new.ptrace = old.ptrace;
-    new.policy = old.policy;
-    new.exit_state = old.exit_state;
-    new.jobctl = old.jobctl;
-    new.set_user_dumpable(old.user_dumpable());
-    // how deep the task is in sending packets, under PREEMPT_RT
-    carry::netdev_xmit::v6_12_100_deb12_rt_amd64(
-        cx,
-        &at!(at.net_xmit),
-        &old.net_xmit,
-        &mut new.net_xmit,
-    );
-    new.atomic_flags = old.atomic_flags;
-    new._pad_2796 = [0; 4];
-    new._pad_3196 = [0; 4];
-    new._pad_3324 = [0; 4];
-    new._pad_3372 = [0; 4];
-    new._pad_3500 = [0; 4];
-    new._pad_3676 = [0; 4];
-    new._pad_3859 = [0; 1];
-    new._pad_3862 = [0; 2];
-    new._pad_5060 = [0; 4];
-    new.kstack_offset = old.kstack_offset;
-    new._pad_5228 = [0; 4];
-    new._pad_5284 = [0; 4];
-    new._pad_5320 = [0; 56];
 }
 
 /// `user_struct`, 136 bytes, now 128.
 pub fn user_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::user_struct::V6_12_117_deb12_amd64, new: &mut views::user_struct::V6_12_100_deb12_amd64) {
     use views::user_struct::V6_12_117_deb12_amd64 as Old;
     use views::user_struct::V6_12_100_deb12_amd64 as New;
-    carry::user_struct::always!(cx, at, old, new);
+    // 14 fields that both carry alike
+    rest::user_struct!(cx, at, old, new);
     // pages of perf buffers, and no perf mapping is carried; the older kernel counts them in
     // locked_vm (kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)
     cx.drop_kept(
@@ -109,78 +72,6 @@ pub static CONVERTER: Converter = Converter {
     name: "convert-6.12.115-6.12.113",
     from: Node { release: "6.12.115+deb12-rt-amd64", ..carry::layouts::v6_12_115_deb12_rt_amd64::IDENTITY.from },
     to: Node { release: "6.12.113+deb12-rt-amd64", ..carry::layouts::v6_12_100_deb12_rt_amd64::IDENTITY.to },
-    changed: CHANGED,
+    changed: rest::CHANGED,
     ..carry::layouts::v6_12_115_deb12_rt_amd64::IDENTITY
 };
-
-static CHANGED: &[TypeConverter] = &[
-    TypeConverter {
-        rules: TypeRules {
-            name: "mm_struct",
-            from_size: 1472,
-            to_size: 1472,
-            spans: &[Span::new(0, 0, 4), Span::new(72, 72, 28), Span::new(104, 104, 92), Span::new(208, 208, 28), Span::new(248, 248, 44), Span::new(304, 296, 76), Span::new(392, 384, 528), Span::new(928, 920, 32), Span::new(968, 960, 32), Span::new(1008, 1000, 32), Span::new(1048, 1040, 68), Span::new(1128, 1120, 40), Span::new(1176, 1168, 56), Span::new(1240, 1232, 200)],
-            padding: &[Bits::new(32, 480), Bits::new(544, 32), Bits::new(800, 32), Bits::new(1568, 32), Bits::new(1632, 32), Bits::new(1888, 32), Bits::new(1952, 32), Bits::new(2336, 32), Bits::new(3040, 32), Bits::new(3104, 32), Bits::new(7392, 32), Bits::new(7712, 32), Bits::new(8032, 32), Bits::new(8352, 32), Bits::new(8928, 32), Bits::new(8992, 32), Bits::new(9376, 32), Bits::new(9888, 32), Bits::new(11520, 256)],
-            groups: &[&carry::mm_struct::ALWAYS, &carry::mm_struct::WITH_MMAP_LOCK, &carry::mm_struct::WITH_PCPU_CID, &carry::mm_struct::WITH_MM_MT_3, &[
-                RuleKind::Carry.of("def_flags"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("flags"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Drop.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, mm_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "task_struct",
-            from_size: 9792,
-            to_size: 9792,
-            open: true,
-            spans: &[Span::new(0, 0, 64), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 68), Span::new(216, 216, 60), Span::new(280, 280, 32), Span::new(320, 320, 60), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 648, 48), Span::new(704, 704, 224), Span::new(960, 960, 28), Span::new(992, 992, 1056), Span::new(2056, 2056, 34), Span::new(2092, 2092, 24), Span::new(2120, 2120, 24), Span::new(2152, 2152, 36), Span::new(2192, 2192, 52), Span::new(2248, 2248, 108), Span::new(2368, 2368, 5), Span::new(2376, 2376, 360), Span::new(2744, 2744, 4), Span::new(2752, 2752, 44), Span::new(2800, 2800, 144), Span::new(2952, 2952, 28), Span::new(2984, 2984, 212), Span::new(3200, 3200, 65), Span::new(3272, 3272, 16), Span::new(3296, 3296, 24), Span::new(3328, 3328, 44), Span::new(3376, 3376, 124), Span::new(3504, 3504, 156), Span::new(3664, 3664, 12), Span::new(3680, 3680, 72), Span::new(3760, 3760, 40), Span::new(3808, 3808, 51), Span::new(3860, 3860, 2), Span::new(3864, 3864, 1082), Span::new(4952, 4952, 108), Span::new(5064, 5064, 108), Span::new(5176, 5176, 52), Span::new(5232, 5232, 24), Span::new(5264, 5264, 20), Span::new(5288, 5288, 32), Span::new(5376, 5376, 144), Span::new(5524, 5524, 36), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
-            padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(18984, 24), Bits::new(21920, 32), Bits::new(21984, 32), Bits::new(22368, 32), Bits::new(23584, 32), Bits::new(23840, 32), Bits::new(25568, 32), Bits::new(26120, 56), Bits::new(26336, 32), Bits::new(26592, 32), Bits::new(26976, 32), Bits::new(28000, 32), Bits::new(29280, 32), Bits::new(29408, 32), Bits::new(30048, 32), Bits::new(30432, 32), Bits::new(30872, 8), Bits::new(30896, 16), Bits::new(39568, 48), Bits::new(40480, 32), Bits::new(41376, 32), Bits::new(41824, 32), Bits::new(42272, 32), Bits::new(42560, 448), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
-            groups: &[&carry::task_struct::WITH_THREAD_INFO, &carry::task_struct::ALWAYS, &carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_ALLOC_LOCK, &carry::task_struct::WITH_DL, &[
-                RuleKind::Carry.of("__state"),
-                RuleKind::Reset.of("saved_state").by_map("TASK_RUNNING after fork. It holds a sleep state only while the freezer, or a lock that is a mutex under PREEMPT_RT, has put that aside (6.12 kernel/freezer.c: __set_task_frozen, __restore_freezer_state; include/linux/sched.h: current_save_and_set_rtlock_wait_state); a carried task enters its interrupted system call again, whatever it slept in"),
-                RuleKind::Flags.of("flags").by_override("set inside a section of the kernel only that must not be interrupted by task work, and restored at its end; a carried task enters its system call again (include/linux/sched/signal.h: no_notify_signal_save, no_notify_signal_restore, 6.1.192 and 6.12.115)"),
-                RuleKind::Carry.of("ptrace"),
-                RuleKind::Carry.of("policy"),
-                RuleKind::Carry.of("exit_state"),
-                RuleKind::Carry.of("jobctl"),
-                RuleKind::Carry.of("user_dumpable"),
-                RuleKind::Reset.of("net_xmit").inside("netdev_xmit").by_map("how deep the task is in sending packets, under PREEMPT_RT; all zero outside of it (6.12 include/linux/netdevice_xmit.h; 6.12 include/linux/netdevice.h: dev_xmit_recursion_inc)"),
-                RuleKind::Carry.of("atomic_flags"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Carry.of("kstack_offset"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Padding.of("(padding)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, task_struct)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "user_struct",
-            from_size: 136,
-            to_size: 128,
-            spans: &[Span::new(0, 0, 4), Span::new(16, 16, 68), Span::new(88, 88, 8), Span::new(108, 100, 28)],
-            padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(672, 32)],
-            groups: &[&carry::user_struct::ALWAYS, &[
-                RuleKind::Drop.of("perf_mlock.counter").by_override("pages of perf buffers, and no perf mapping is carried; the older kernel counts them in locked_vm (kernel/events/core.c: perf_mmap, 6.1.192 and 6.12)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, user_struct)),
-    },
-];

@@ -4,6 +4,7 @@ use super::plan::{decided, stored_overrides};
 use super::{CliError, Ended, end, print, registry, tell};
 use kconv_codegen::family::Family;
 use kconv_codegen::generate::{CONVERTERS, GenerateError};
+use kconv_codegen::overrides::Changes;
 use kconv_codegen::plan::{Pair, Plan};
 use kconv_codegen::show;
 use kernel_structs::nearest::nearest;
@@ -41,7 +42,9 @@ pub(crate) fn show(from: &str, to: &str, ty: &str) -> Result<Ended, CliError> {
         tell(&show::undecided(&undecided));
         return Ok(Ended::Findings);
     }
-    let house = family.house().map_err(GenerateError::from)?;
+    // What people said stands in the text as it is, under no name.
+    let named = Changes::default();
+    let house = family.house(&named).map_err(GenerateError::from)?;
     let text = house.show(&made.plan, ty).map_err(GenerateError::from)?;
     let Some(text) = text else {
         let types = made.plan.types.keys().map(String::as_str);

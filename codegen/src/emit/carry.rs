@@ -8,9 +8,11 @@ use super::EmitError;
 use super::entry::Entry;
 use super::functions::function;
 use super::names::{ident, module_name, sanitized, version};
+use super::reasons::Reasons;
 use super::tables::type_converter;
-use super::text::{Comments, Names, named, statements};
+use super::text::{Names, named};
 use super::views::{Structs, Views};
+use super::written::{Written, lines};
 use crate::plan::{Action, Plan, TypePlan};
 use kernel_structs::state::Watch;
 use proc_macro2::TokenStream;
@@ -19,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// Fewer entries are written out where they are needed.
-const SMALLEST_GROUP: usize = 3;
+pub(super) const SMALLEST_GROUP: usize = 3;
 
 /// What is carried in a family.
 pub(super) struct Carry {
@@ -66,6 +68,7 @@ impl Carry {
         layouts: &[&str],
         plans: &[Plan],
         watch: &Watch,
+        reasons: &Reasons,
     ) -> Result<Carry, EmitError> {
         let mut carry = Carry {
             types: BTreeMap::new(),
@@ -76,7 +79,8 @@ impl Carry {
                 pair: [layout, layout],
             };
             for name in nested_first(plan) {
-                carry.add(layout, layouts[layout], plan, &plan.types[name], &structs)?;
+                let ty = &plan.types[name];
+                carry.add(layout, layouts[layout], plan, ty, &structs, reasons)?;
             }
         }
         for (name, carries) in &mut carry.types {
@@ -92,10 +96,11 @@ impl Carry {
         plan: &Plan,
         ty: &TypePlan,
         structs: &Structs<'_>,
+        reasons: &Reasons,
     ) -> Result<(), EmitError> {
         let functions = |name: &str| self.function_of(layout, name);
         // People decide about changes, and here is none.
-        let made = function(ty, structs, &functions, &quote!(ŋoverrides))?;
+        let made = function(ty, structs, &functions, &quote!(ŋoverrides), reasons)?;
         let table = type_converter(plan, ty, GROUPS, FUNCTION)?;
         let alike = |carried: &Carried| {
             let texts = carried.entries.iter().map(|entry| &entry.text);
@@ -141,6 +146,14 @@ impl Carry {
         })
     }
 
+    /// Whether values of the type `name` of a layout are carried with this entry.
+    pub(super) fn has(&self, layout: usize, name: &str, entry: &Entry) -> bool {
+        self.carried(layout, name).is_some_and(|carried| {
+            let mut entries = carried.entries.iter();
+            entries.any(|carried| carried.text == entry.text)
+        })
+    }
+
     /// Whether both layouts carry values of the type `name` alike.
     pub(super) fn alike(&self, old: usize, new: usize, name: &str) -> bool {
         let place = |layout| self.types.get(name)?.of.get(&layout).copied();
@@ -169,7 +182,8 @@ impl Carry {
             let module = module_name(name);
             let text = modules.entry(module.clone()).or_default();
             for group in &carries.groups {
-                text.push_str(&group.text(&format!("{macros}_{module}"), in_macro)?);
+                let names = [in_function, in_macro];
+                text.push_str(&group.text(&format!("{macros}_{module}"), names)?);
             }
             for carried in &carries.carried {
                 text.push_str(&carries.text(carried, name, in_function)?);
@@ -283,9 +297,9 @@ impl Carries {
             types: [&carried.value_type, &carried.value_type],
             entries: &carried.entries,
             groups: &groups,
-            paths: ["", ""],
+            path: "",
         };
-        text.push_str(&written.function()?);
+        text.push_str(&written.function(&written.body(4)?));
         let table = carried
             .table
             .replace(GROUPS, &written.rules())
@@ -332,10 +346,13 @@ impl Group {
     }
 
     /// The macro with the lines and the rules.
-    fn text(&self, macros: &str, names: &Names<'_>) -> Result<String, EmitError> {
-        let mut comments = Comments::default();
+    fn text(
+        &self,
+        macros: &str,
+        [in_function, in_macro]: [&Names<'_>; 2],
+    ) -> Result<String, EmitError> {
         let entries: Vec<&Entry> = self.entries.iter().collect();
-        let body = statements(comments.lines(&entries), &comments, 8)?;
+        let body = lines(&entries, 8)?;
         let name = &self.name;
         let mut text = format!(
             "
@@ -347,7 +364,7 @@ macro_rules! __{macros}_{name} {{
 }}
 pub use __{macros}_{name} as {name};
 ",
-            named(&body, names)
+            named(&body, in_macro)
         );
         let rules: Vec<&str> = self.rules().collect();
         if !rules.is_empty() {
@@ -359,94 +376,16 @@ pub use __{macros}_{name} as {name};
                 rules.len()
             );
             for rule in rules {
-                let _ = writeln!(text, "    {rule},");
+                let _ = writeln!(text, "    {},", named(rule, in_function));
             }
             text.push_str("];\n");
         }
         Ok(text)
     }
 
-    fn rules(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn rules(&self) -> impl Iterator<Item = &str> {
         let rules = self.entries.iter().map(|entry| entry.rule.as_str());
         rules.filter(|rule| !rule.is_empty())
-    }
-}
-
-/// A function and its rules, as they are written down: whole groups first, then what is left.
-pub(super) struct Written<'a> {
-    pub(super) function: &'a str,
-    pub(super) types: [&'a TokenStream; 2],
-    pub(super) entries: &'a [Entry],
-    /// Groups all of whose entries the function has.
-    pub(super) groups: &'a [&'a Group],
-    /// Path of the groups' macros, and of their rules.
-    pub(super) paths: [&'a str; 2],
-}
-
-impl Written<'_> {
-    fn left(&self, first: bool) -> Vec<&Entry> {
-        let in_group = |entry: &&Entry| {
-            let mut all = self.groups.iter().flat_map(|group| &group.entries);
-            all.any(|grouped| grouped.text == entry.text)
-        };
-        let entries = self.entries.iter().filter(|entry| entry.first == first);
-        entries.filter(|entry| !in_group(entry)).collect()
-    }
-
-    /// The function.
-    pub(super) fn function(&self) -> Result<String, EmitError> {
-        let [old, new] = self.types.map(|ty| ty.to_string().replace(" :: ", "::"));
-        let [old, new] = [old, new].map(|ty| ty.replace(" ; ", "; "));
-        let mut text = format!(
-            "pub fn {}(ŋcx: &mut Context<'_>, ŋat: &At<'_>, ŋold: &{old}, ŋnew: &mut {new}) {{\n",
-            self.function
-        );
-        for (name, ty) in [("Old", &old), ("New", &new)] {
-            if ty.contains("::") {
-                // Writing to a string cannot fail.
-                let _ = writeln!(text, "    use {ty} as {name};");
-            }
-        }
-        for first in [true, false] {
-            for group in self.groups.iter().filter(|g| g.entries[0].first == first) {
-                let _ = writeln!(
-                    text,
-                    "    {}{}!(ŋcx, ŋat, ŋold, ŋnew);",
-                    self.paths[0], group.name
-                );
-            }
-            let mut comments = Comments::default();
-            let lines = comments.lines(&self.left(first));
-            text.push_str(&statements(lines, &comments, 4)?);
-        }
-        text.push_str("}\n");
-        Ok(text)
-    }
-
-    /// The groups of rules.
-    pub(super) fn rules(&self) -> String {
-        let mut text = String::from("&[");
-        for group in self.groups.iter().filter(|g| g.rules().next().is_some()) {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "&{}{}, ", self.paths[1], group.name.to_uppercase());
-        }
-        let left = [self.left(true), self.left(false)].concat();
-        let left: Vec<&str> = left
-            .into_iter()
-            .map(|entry| entry.rule.as_str())
-            .filter(|rule| !rule.is_empty())
-            .collect();
-        match left.as_slice() {
-            [] => text.push(']'),
-            left => {
-                text.push_str("&[\n");
-                for rule in left {
-                    let _ = writeln!(text, "                {rule},");
-                }
-                text.push_str("            ]]");
-            }
-        }
-        text
     }
 }
 
@@ -456,6 +395,7 @@ mod tests {
 
     use super::*;
     use crate::family::{Family, families};
+    use crate::overrides::Changes;
     use kernel_structs::releases::Registry;
 
     /// The functions that each entry is in, and the groups.
@@ -465,7 +405,7 @@ mod tests {
         let (mut grouped, mut left) = (0, 0);
         for family in families(&registry) {
             let family = Family::read(&registry, &family).unwrap();
-            let house = family.house().unwrap();
+            let house = family.house(&Changes::default()).unwrap();
             for (name, carries) in &house.carry.types {
                 let names: BTreeSet<String> = carries
                     .groups
@@ -523,7 +463,7 @@ mod tests {
         let registry = Registry::builtin().unwrap();
         for family in families(&registry) {
             let family = Family::read(&registry, &family).unwrap();
-            let house = family.house().unwrap();
+            let house = family.house(&Changes::default()).unwrap();
             for (name, carries) in &house.carry.types {
                 for (place, carried) in carries.carried.iter().enumerate() {
                     let groups = carries.groups.iter();
@@ -535,7 +475,7 @@ mod tests {
                         types: [&carried.value_type, &carried.value_type],
                         entries: &carried.entries,
                         groups: &groups,
-                        paths: ["", ""],
+                        path: "",
                     };
                     let left = [written.left(true), written.left(false)].concat();
                     let mut said: Vec<&str> =

@@ -4,6 +4,7 @@ use super::EmitError;
 use super::entry::Entry;
 use super::lines::{Lines, place};
 use super::names::literal;
+use super::reasons::Reasons;
 use super::tables;
 use super::text::short;
 use super::views::{Part, Shape, Structs, Which};
@@ -24,12 +25,13 @@ pub(super) struct Function {
 }
 
 /// The function for values of `ty`. `functions` has the paths of those for other types of the plan,
-/// `overrides` that of the functions that people wrote.
+/// `overrides` that of the functions that people wrote, `reasons` the names of what they said.
 pub(super) fn function(
     ty: &TypePlan,
     structs: &Structs<'_>,
     functions: &dyn Fn(&str) -> Option<TokenStream>,
     overrides: &TokenStream,
+    reasons: &Reasons,
 ) -> Result<Function, EmitError> {
     let lines = Lines {
         structs,
@@ -63,17 +65,17 @@ pub(super) fn function(
             }
             _ => {
                 let comment = match field.source {
-                    Source::Automatic => "",
-                    Source::StateMap => short(&field.reason),
-                    Source::Override => &field.reason,
+                    Source::Automatic => String::new(),
+                    Source::StateMap => short(&field.reason.to_string()).to_owned(),
+                    Source::Override => field.reason.to_string(),
                 };
-                (lines.line(field).ok_or_else(no_form)?, comment.to_owned())
+                (lines.line(field).ok_or_else(no_form)?, comment)
             }
         };
         if let Some((unit, clear)) = clear_unit(ty, structs, field, &mut units) {
             entries.push(Entry::new(true, unit, String::new(), clear, String::new()));
         }
-        let rule = tables::rule(ty, field)?;
+        let rule = tables::rule(ty, field, reasons)?;
         let name = field.path.to_string();
         entries.push(Entry {
             is_tail: matches!(field.action, Action::Tail { .. }),

@@ -60,7 +60,7 @@ pub(super) fn module_name(name: &str) -> String {
         // own beside those of the types.
         name if matches!(
             name.as_str(),
-            "self" | "super" | "crate" | "Self" | "_" | "mod" | "layouts" | "runtime"
+            "self" | "super" | "crate" | "Self" | "_" | "mod" | "layouts" | "reasons" | "runtime"
         ) =>
         {
             format!("{name}_")

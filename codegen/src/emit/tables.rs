@@ -1,12 +1,17 @@
 //! Rules as Rust: what is said of a type, and of each field.
 
 use super::EmitError;
+use super::reasons::Reasons;
 use crate::plan::{Action, Bits, FieldPlan, Plan, TypePlan};
 use kconv_rules::{PartKind, RuleKind, Source};
 use std::fmt::Write;
 
-/// The rule for a field.
-pub(super) fn rule(ty: &TypePlan, field: &FieldPlan) -> Result<String, EmitError> {
+/// The rule for a field, with its reason as `reasons` names it.
+pub(super) fn rule(
+    ty: &TypePlan,
+    field: &FieldPlan,
+    reasons: &Reasons,
+) -> Result<String, EmitError> {
     // Where a field is, the layouts say; so to move it is to carry it.
     let kind = match field.rule {
         RuleKind::Move => RuleKind::Carry,
@@ -27,10 +32,10 @@ pub(super) fn rule(ty: &TypePlan, field: &FieldPlan) -> Result<String, EmitError
     match field.source {
         Source::Automatic => {}
         Source::StateMap => {
-            let _ = write!(text, ".by_map({:?})", field.reason);
+            let _ = write!(text, ".by_map({})", reasons.expression(&field.reason));
         }
         Source::Override => {
-            let _ = write!(text, ".by_override({:?})", field.reason);
+            let _ = write!(text, ".by_override({})", reasons.expression(&field.reason));
         }
     }
     if !field.evidence.is_empty() {

@@ -4,7 +4,7 @@ use super::decision::{Decided, Decision, Part, Value};
 use super::finding::{Undecided, Why};
 use super::meanings::Meanings;
 use super::pair::Pair;
-use super::{Bits, FieldPlan, Node, Place, Plan, Side, TypePlan, padding_path};
+use super::{Bits, FieldPlan, Node, Place, Plan, Reason, Side, TypePlan, padding_path};
 use crate::ctype::{self, Field, Shape};
 use crate::overrides::{Override, OverrideProblem};
 use kconv_rules::{RuleKind, Source};
@@ -397,7 +397,7 @@ impl<'a> Planner<'a> {
                     None => match read_for_flags.get(&field.name) {
                         Some((by, decision)) => Ok(Decision {
                             source: Source::Override,
-                            reason: decision.reason.clone(),
+                            reason: Reason::one(&decision.reason),
                             evidence: String::new(),
                             parts: vec![Part {
                                 rule: RuleKind::Call,
@@ -554,7 +554,7 @@ fn fill_padding(plan: &mut TypePlan) {
                 bit_field: false,
             }),
             source: Source::Automatic,
-            reason: String::new(),
+            reason: Reason::default(),
             evidence: String::new(),
         });
     }

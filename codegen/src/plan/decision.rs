@@ -1,6 +1,6 @@
 //! Decisions before they have a place in a type's plan.
 
-use super::Action;
+use super::{Action, Reason};
 use crate::ctype::Field;
 use crate::overrides::Override;
 use kconv_rules::{RuleKind, Source};
@@ -10,7 +10,7 @@ use kernel_structs::layout::{FieldPath, TypeId};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Decision {
     pub(super) source: Source,
-    pub(super) reason: String,
+    pub(super) reason: Reason,
     pub(super) evidence: String,
     pub(super) parts: Vec<Part>,
 }
@@ -83,7 +83,7 @@ impl Decision {
     pub(super) fn automatic(parts: Vec<Part>) -> Decision {
         Decision {
             source: Source::Automatic,
-            reason: String::new(),
+            reason: Reason::default(),
             evidence: String::new(),
             parts,
         }
@@ -93,7 +93,7 @@ impl Decision {
     pub(super) fn state_map(reason: &str, parts: Vec<Part>) -> Decision {
         Decision {
             source: Source::StateMap,
-            reason: reason.to_owned(),
+            reason: Reason::one(reason),
             evidence: String::new(),
             parts,
         }

@@ -10,7 +10,7 @@ use super::builder::{Owner, Planner, Which};
 use super::decision::{Decision, Part};
 use super::finding::{FlagChange, Why};
 use super::meanings::{Constants, changed};
-use super::{Action, Argument, CalledFlag, Flags};
+use super::{Action, Argument, CalledFlag, Flags, Reason};
 use crate::ctype::Field;
 use crate::overrides::{FlagDecision, FlagFate};
 use kconv_rules::{RuleKind, Source};
@@ -176,7 +176,7 @@ impl<'a> Planner<'a> {
                 other: None,
             });
         }
-        let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+        let mut said: Vec<(&str, &str)> = Vec::new();
         let mut undecided = Vec::new();
         // A flag that another one becomes, or became, needs no decision of its own.
         let renamed: BTreeSet<&String> = changed
@@ -195,13 +195,7 @@ impl<'a> Planner<'a> {
                 }
                 continue;
             };
-            match reasons
-                .iter_mut()
-                .find(|(reason, _)| *reason == decision.reason)
-            {
-                Some((_, names)) => names.push(&one.name),
-                None => reasons.push((&decision.reason, vec![&one.name])),
-            }
+            said.push((&one.name, &decision.reason));
             let fate = self.decided(owner, (was, is), one, decision, &mut table);
             fates.push(fate.map_err(|what| Why::Flag {
                 name: one.name.clone(),
@@ -222,17 +216,9 @@ impl<'a> Planner<'a> {
             });
         }
         table.moved.sort_unstable();
-        let reason = match reasons.as_slice() {
-            [(reason, _)] => (*reason).to_owned(),
-            several => {
-                let each = several.iter();
-                let each = each.map(|(reason, names)| format!("{}: {reason}", names.join(", ")));
-                each.collect::<Vec<_>>().join("; ")
-            }
-        };
         Ok(Decision {
             source: Source::Override,
-            reason,
+            reason: Reason::of_constants(said),
             evidence: String::new(),
             parts: vec![Part {
                 rule: RuleKind::Flags,

@@ -5,7 +5,7 @@ use super::builder::{Owner, Planner, Which, member_of};
 use super::decision::{Decision, Part, Value};
 use super::finding::Why;
 use super::reset::empty_list;
-use super::{Action, Argument, MemberOffset};
+use super::{Action, Argument, MemberOffset, Reason};
 use crate::ctype::{self, Field, ScalarKind, Shape, fits};
 use crate::overrides::{Function, Init, Override, OverrideAction, OverrideProblem};
 use kconv_rules::{PartKind, RuleKind, Source};
@@ -739,7 +739,7 @@ fn both(rule: RuleKind, action: Action, old: &Field, new: &Field) -> Vec<Part> {
 fn decision(entry: &Override, parts: Vec<Part>) -> Decision {
     Decision {
         source: Source::Override,
-        reason: entry.reason.clone(),
+        reason: Reason::one(&entry.reason),
         evidence: entry.evidence.clone(),
         parts,
     }

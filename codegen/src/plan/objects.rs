@@ -3,7 +3,7 @@
 use super::builder::{Owner, Planner, Which};
 use super::decision::{Decision, Part, Value};
 use super::finding::Why;
-use super::{Action, Bits, FieldPlan, Place, TaskLabel, TypePlan};
+use super::{Action, Bits, FieldPlan, Place, Reason, TaskLabel, TypePlan};
 use crate::ctype::{self, Field, Scalar, Shape};
 use kconv_rules::{RuleKind, Source};
 use kernel_structs::layout::{FieldPath, TypeId};
@@ -144,10 +144,10 @@ impl<'a> Planner<'a> {
         let decided = match rule {
             Some(rule) => self
                 .scalar_policy(&rule.policy, old, new)
-                .map(|(kind, action)| (kind, action, Source::StateMap, rule.reason.clone())),
+                .map(|(kind, action)| (kind, action, Source::StateMap, Reason::one(&rule.reason))),
             None => self
                 .numbers(old, new)
-                .map(|(kind, action)| (kind, action, Source::Automatic, String::new())),
+                .map(|(kind, action)| (kind, action, Source::Automatic, Reason::default())),
         };
         match decided {
             Ok(decided) => self.scalar_type(element, (old, new), None, decided),
@@ -161,7 +161,7 @@ impl<'a> Planner<'a> {
         name: &str,
         (old, new): (Scalar, Scalar),
         ids: Option<(TypeId, TypeId)>,
-        (rule, action, source, reason): (RuleKind, Action, Source, String),
+        (rule, action, source, reason): (RuleKind, Action, Source, Reason),
     ) {
         let place = |which: Which, scalar: Scalar, ty: Option<TypeId>| Place {
             bits: Bits {
@@ -267,11 +267,11 @@ impl<'a> Planner<'a> {
                 let (rule, action, source, reason) = match rule {
                     Some(rule) => {
                         let (kind, action) = self.scalar_policy(&rule.policy, was, is)?;
-                        (kind, action, Source::StateMap, rule.reason.clone())
+                        (kind, action, Source::StateMap, Reason::one(&rule.reason))
                     }
                     None => {
                         let (kind, action) = self.numbers(was, is)?;
-                        (kind, action, Source::Automatic, String::new())
+                        (kind, action, Source::Automatic, Reason::default())
                     }
                 };
                 let decided = (rule, action, source, reason);

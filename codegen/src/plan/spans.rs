@@ -98,7 +98,7 @@ fn merge(mut spans: Vec<Span>) -> Vec<Span> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Bits, Node, Place, TaskLabel};
+    use super::super::{Bits, Node, Place, Reason, TaskLabel};
     use super::*;
     use kconv_rules::{RuleKind, Source};
     use kernel_structs::layout::{FieldPath, Fingerprint};
@@ -124,7 +124,7 @@ mod tests {
             from: place(from),
             to: place(to),
             source: Source::Automatic,
-            reason: String::new(),
+            reason: Reason::default(),
             evidence: String::new(),
         }
     }

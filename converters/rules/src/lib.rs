@@ -7,6 +7,8 @@
 #![forbid(unsafe_code)]
 
 mod flat;
+#[doc(hidden)]
+pub mod joined;
 mod rule;
 mod step;
 

@@ -35,7 +35,7 @@ pub mod prelude {
     pub use crate::table::{Converter, Node, TaskLabel, TypeConverter};
     pub use kconv_image::model::{Fingerprint, Machine};
     pub use kconv_rules::{
-        Anchor, Bits, FieldRule, Part, PartKind, RuleKind, Source, Span, Tail, TypeRules,
+        Anchor, Bits, FieldRule, Part, PartKind, RuleKind, Source, Span, Tail, TypeRules, joined,
     };
     pub use kernel_structs_bits::{Bytes, I16, I32, I64, U16, U32, U64};
 }

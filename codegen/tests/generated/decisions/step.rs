@@ -4,6 +4,7 @@
 // Do not edit: change the overrides, then run `kconv-gen generate`.
 
 //! Converts decisions state of old to new: the types that differ between the two.
+//! `kconv-gen show old new TYPE` prints a function with the fields that both carry alike.
 
 use crate::generated::decisions::views as views;
 use crate::generated::decisions::carry as carry;
@@ -11,6 +12,9 @@ use crate::generated::decisions::carry as carry;
 use crate::overrides as overrides;
 use kconv_runtime::at;
 use kconv_runtime::prelude::*;
+
+#[path = "rest/step.rs"]
+mod rest;
 
 /// `s`, 108 bytes, now 68.
 pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut views::s::Vnew) {
@@ -169,54 +173,6 @@ pub static CONVERTER: Converter = Converter {
     name: "convert-old-new",
     from: Node { release: "old", ..carry::layouts::vold::IDENTITY.from },
     to: Node { release: "new", ..carry::layouts::vnew::IDENTITY.to },
-    changed: CHANGED,
+    changed: rest::CHANGED,
     ..carry::layouts::vold::IDENTITY
 };
-
-static CHANGED: &[TypeConverter] = &[
-    TypeConverter {
-        rules: TypeRules {
-            name: "s",
-            from_size: 108,
-            to_size: 68,
-            spans: &[Span::new(0, 0, 6), Span::new(8, 6, 2), Span::new(12, 8, 2), Span::new(16, 12, 8), Span::new(36, 20, 2), Span::new(56, 32, 4)],
-            padding: &[Bits::new(806, 26)],
-            groups: &[&[
-                RuleKind::Rename.of("is").was("was").by_override("another name"),
-                RuleKind::Scale.of("ticks").by_override("HZ"),
-                RuleKind::Scale.of("many").times(2).by_override("HZ"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Flags.of("flags").by_override("PF_A, PF_B: renumbered; PF_ASKED: somebody is asked; PF_BUSY: work in hand; PF_CACHED: a cache; PF_MADE: of a half; PF_NEW: nobody has it; PF_TOLD: a number now; PF_WAS: another name"),
-                RuleKind::Merge.of("cpu").by_override("one processor"),
-                RuleKind::Merge.of("total").by_override("one number"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Call.of("both").by_override("one number of two"),
-                RuleKind::Call.of("half").by_override("counted in pairs now"),
-                RuleKind::Init.of("self").by_override("leads itself"),
-                RuleKind::Init.of("list.next").by_override("no entries yet"),
-                RuleKind::Init.of("list.prev").by_override("no entries yet"),
-                RuleKind::Init.of("none").by_override("nothing yet"),
-                RuleKind::Init.of("number").by_override("no number"),
-                RuleKind::Init.of("bits").by_override("all set"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Init.of("zero").by_override("counts from the thaw on"),
-                RuleKind::Init.of("swapped").by_override("a pointer now"),
-                RuleKind::Call.of("lo").by_override("one number of two"),
-                RuleKind::Call.of("hi").by_override("one number of two"),
-                RuleKind::Drop.of("stale").by_override("a cache"),
-                RuleKind::Drop.of("busy").by_override("work in hand"),
-                RuleKind::Drop.of("stale_pair.x").by_override("a cache"),
-                RuleKind::Drop.of("stale_pair.y").by_override("a cache"),
-                RuleKind::Drop.of("busy_pair.x").by_override("work in hand"),
-                RuleKind::Drop.of("busy_pair.y").by_override("work in hand"),
-                RuleKind::Drop.of("stale_array").by_override("a cache"),
-                RuleKind::Drop.of("busy_array").by_override("work in hand"),
-                RuleKind::Drop.of("stale_bits").by_override("a cache"),
-                RuleKind::Drop.of("busy_bits").by_override("work in hand"),
-                RuleKind::Drop.of("swapped").by_override("a number no more"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, s)),
-    },
-];

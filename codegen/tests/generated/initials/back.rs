@@ -4,6 +4,7 @@
 // Do not edit: change the overrides, then run `kconv-gen generate`.
 
 //! Converts initials state of new to old: the types that differ between the two.
+//! `kconv-gen show new old TYPE` prints a function with the fields that both carry alike.
 
 use crate::generated::initials::views as views;
 use crate::generated::initials::carry as carry;
@@ -12,24 +13,16 @@ use crate::overrides as overrides;
 use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 
+#[path = "rest/back.rs"]
+mod rest;
+
 /// `s`, 172 bytes, now 136.
 pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vnew, new: &mut views::s::Vold) {
     use views::s::Vnew as Old;
     use views::s::Vold as New;
-    // as a new one has it
-    new.ops = cx.reset_symbol(&at!(at.ops), old.ops, ("default_ops", 0));
-    // others are not carried
-    new.strict_ops = cx
-        .reset_symbol_strict(
-            &at!(at.strict_ops),
-            old.strict_ops,
-            ("default_ops", 0),
-        );
-    // the second of them
-    new.handler = cx
-        .reset_symbol(&at!(at.handler), old.handler, ("handlers", 8));
+    // 4 fields that both carry alike
+    rest::s!(cx, at, old, new);
     // idle
-    carry::work::vold(cx, &at!(at.work), &old.work, &mut new.work);
     cx.each(
         &at!(at.works),
         &old.works,
@@ -231,60 +224,6 @@ pub static CONVERTER: Converter = Converter {
     name: "convert-new-old",
     from: Node { release: "new", ..carry::layouts::vnew::IDENTITY.from },
     to: Node { release: "old", ..carry::layouts::vold::IDENTITY.to },
-    changed: CHANGED,
+    changed: rest::CHANGED,
     ..carry::layouts::vnew::IDENTITY
 };
-
-static CHANGED: &[TypeConverter] = &[
-    TypeConverter {
-        rules: TypeRules {
-            name: "s",
-            from_size: 172,
-            to_size: 136,
-            spans: &[Span::new(4, 0, 60), Span::new(80, 60, 8), Span::new(92, 68, 8), Span::new(100, 92, 4), Span::new(112, 96, 8), Span::new(120, 108, 4), Span::new(124, 104, 4)],
-            groups: &[&[
-                RuleKind::Reset.of("ops").by_map("as a new one has it"),
-                RuleKind::Reset.of("strict_ops").by_map("others are not carried"),
-                RuleKind::Reset.of("handler").by_map("the second of them"),
-                RuleKind::Reset.of("work").inside("work").by_map("idle"),
-                RuleKind::Reset.of("works").inside("work").times(2).by_map("idle"),
-                RuleKind::Reset.of("locks").inside("lock").times(2).by_map("nobody holds it"),
-                RuleKind::Reset.of("lists").inside("list_head").by_map("rebuilt"),
-                RuleKind::Reset.of("lists[1].next").by_map("rebuilt"),
-                RuleKind::Reset.of("lists[1].prev").by_map("rebuilt"),
-                RuleKind::Reset.of("lists[2].next").by_map("rebuilt"),
-                RuleKind::Reset.of("lists[2].prev").by_map("rebuilt"),
-                RuleKind::Array.of("limits").by_override("no limit"),
-                RuleKind::Scale.of("f_count.counter").was("f_ref.refs").by_override("the first is counted"),
-                RuleKind::Carry.of("wrapped").was("wrapped.counter"),
-                RuleKind::Rename.of("rseq_len").was("rseq.len").by_override("moved"),
-                RuleKind::User.of("rseq").was("rseq.usrptr").by_override("moved"),
-                RuleKind::Init.of("gone_ops").by_map("a cache"),
-                RuleKind::Init.of("busy_ops").by_map("work in hand"),
-                RuleKind::Reset.of("old_work.entry.next").by_map("idle"),
-                RuleKind::Reset.of("old_work.entry.prev").by_map("idle"),
-                RuleKind::Reset.of("old_work.func").by_map("idle"),
-                RuleKind::Reset.of("old_work.left").by_map("idle"),
-                RuleKind::Drop.of("cid").by_map("off the CPU"),
-                RuleKind::Drop.of("works[2].entry.next").by_map("idle"),
-                RuleKind::Drop.of("works[2].entry.prev").by_map("idle"),
-                RuleKind::Drop.of("works[2].func").by_map("idle"),
-                RuleKind::Drop.of("works[2].left").by_map("idle"),
-                RuleKind::Drop.of("locks[2].held").by_map("nobody holds it"),
-                RuleKind::Drop.of("rseq.ids").by_override("given out anew"),
-                RuleKind::Drop.of("new_ops").by_map("as a new one has it"),
-                RuleKind::Drop.of("init_ops").by_override("always the same"),
-                RuleKind::Drop.of("new_list.next").by_map("rebuilt"),
-                RuleKind::Drop.of("new_list.prev").by_map("rebuilt"),
-                RuleKind::Drop.of("own").by_map("alone"),
-                RuleKind::Drop.of("nothing").by_map("nothing yet"),
-                RuleKind::Drop.of("new_work.entry.next").by_map("idle"),
-                RuleKind::Drop.of("new_work.entry.prev").by_map("idle"),
-                RuleKind::Drop.of("new_work.func").by_map("idle"),
-                RuleKind::Drop.of("new_work.left").by_map("idle"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, s)),
-    },
-];

@@ -4,6 +4,7 @@
 // Do not edit: change the overrides, then run `kconv-gen generate`.
 
 //! Converts initials state of old to new: the types that differ between the two.
+//! `kconv-gen show old new TYPE` prints a function with the fields that both carry alike.
 
 use crate::generated::initials::views as views;
 use crate::generated::initials::carry as carry;
@@ -12,26 +13,18 @@ use crate::overrides as overrides;
 use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 
+#[path = "rest/step.rs"]
+mod rest;
+
 /// `s`, 136 bytes, now 172.
 pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut views::s::Vnew) {
     use views::s::Vold as Old;
     use views::s::Vnew as New;
+    // 4 fields that both carry alike
+    rest::s!(cx, at, old, new);
     // off the CPU
     new.cid = I32::new(-1);
-    // as a new one has it
-    new.ops = cx.reset_symbol(&at!(at.ops), old.ops, ("default_ops", 0));
-    // others are not carried
-    new.strict_ops = cx
-        .reset_symbol_strict(
-            &at!(at.strict_ops),
-            old.strict_ops,
-            ("default_ops", 0),
-        );
-    // the second of them
-    new.handler = cx
-        .reset_symbol(&at!(at.handler), old.handler, ("handlers", 8));
     // idle
-    carry::work::vold(cx, &at!(at.work), &old.work, &mut new.work);
     cx.each(
         &at!(at.works),
         &old.works,
@@ -196,60 +189,6 @@ pub static CONVERTER: Converter = Converter {
     name: "convert-old-new",
     from: Node { release: "old", ..carry::layouts::vold::IDENTITY.from },
     to: Node { release: "new", ..carry::layouts::vnew::IDENTITY.to },
-    changed: CHANGED,
+    changed: rest::CHANGED,
     ..carry::layouts::vold::IDENTITY
 };
-
-static CHANGED: &[TypeConverter] = &[
-    TypeConverter {
-        rules: TypeRules {
-            name: "s",
-            from_size: 136,
-            to_size: 172,
-            spans: &[Span::new(0, 4, 60), Span::new(60, 80, 8), Span::new(68, 92, 8), Span::new(92, 100, 4), Span::new(96, 112, 8), Span::new(104, 124, 4), Span::new(108, 120, 4)],
-            groups: &[&[
-                RuleKind::Init.of("cid").by_map("off the CPU"),
-                RuleKind::Reset.of("ops").by_map("as a new one has it"),
-                RuleKind::Reset.of("strict_ops").by_map("others are not carried"),
-                RuleKind::Reset.of("handler").by_map("the second of them"),
-                RuleKind::Reset.of("work").inside("work").by_map("idle"),
-                RuleKind::Reset.of("works").inside("work").times(2).by_map("idle"),
-                RuleKind::Reset.of("works[2].entry.next").by_map("idle"),
-                RuleKind::Reset.of("works[2].entry.prev").by_map("idle"),
-                RuleKind::Reset.of("works[2].func").by_map("idle"),
-                RuleKind::Reset.of("works[2].left").by_map("idle"),
-                RuleKind::Reset.of("locks").inside("lock").times(2).by_map("nobody holds it"),
-                RuleKind::Reset.of("locks[2].held").by_map("nobody holds it"),
-                RuleKind::Reset.of("lists").inside("list_head").by_map("rebuilt"),
-                RuleKind::Array.of("limits").by_override("no limit"),
-                RuleKind::Scale.of("f_ref.refs").was("f_count.counter").by_override("the first is not counted"),
-                RuleKind::Carry.of("wrapped.counter").was("wrapped"),
-                RuleKind::User.of("rseq.usrptr").was("rseq").by_override("moved"),
-                RuleKind::Rename.of("rseq.len").was("rseq_len").by_override("moved"),
-                RuleKind::Init.of("rseq.ids").by_override("none yet"),
-                RuleKind::Init.of("new_ops").by_map("as a new one has it"),
-                RuleKind::Init.of("init_ops").by_override("how it was done"),
-                RuleKind::Reset.of("new_list.next").by_map("rebuilt"),
-                RuleKind::Reset.of("new_list.prev").by_map("rebuilt"),
-                RuleKind::Init.of("own").by_map("alone"),
-                RuleKind::Init.of("nothing").by_map("nothing yet"),
-                RuleKind::Reset.of("new_work.entry.next").by_map("idle"),
-                RuleKind::Reset.of("new_work.entry.prev").by_map("idle"),
-                RuleKind::Reset.of("new_work.func").by_map("idle"),
-                RuleKind::Reset.of("new_work.left").by_map("idle"),
-                RuleKind::Drop.of("lists[1].next").by_map("rebuilt"),
-                RuleKind::Drop.of("lists[1].prev").by_map("rebuilt"),
-                RuleKind::Drop.of("lists[2].next").by_map("rebuilt"),
-                RuleKind::Drop.of("lists[2].prev").by_map("rebuilt"),
-                RuleKind::Drop.of("gone_ops").by_map("a cache"),
-                RuleKind::Drop.of("busy_ops").by_map("work in hand"),
-                RuleKind::Drop.of("old_work.entry.next").by_map("idle"),
-                RuleKind::Drop.of("old_work.entry.prev").by_map("idle"),
-                RuleKind::Drop.of("old_work.func").by_map("idle"),
-                RuleKind::Drop.of("old_work.left").by_map("idle"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, s)),
-    },
-];

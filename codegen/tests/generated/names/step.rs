@@ -4,6 +4,7 @@
 // Do not edit: change the overrides, then run `kconv-gen generate`.
 
 //! Converts names state of old to new: the types that differ between the two.
+//! `kconv-gen show old new TYPE` prints a function with the fields that both carry alike.
 
 use crate::generated::names::views as views;
 use crate::generated::names::carry as carry;
@@ -11,6 +12,9 @@ use crate::generated::names::carry as carry;
 use crate::overrides as overrides;
 use kconv_runtime::at;
 use kconv_runtime::prelude::*;
+
+#[path = "rest/step.rs"]
+mod rest;
 
 /// `at`, 4 bytes, now 8.
 pub fn at(cx: &mut Context<'_>, at: &At<'_>, old: &views::at::Vold, new: &mut views::at::Vnew) {
@@ -115,11 +119,10 @@ pub fn runtime_(cx: &mut Context<'_>, at: &At<'_>, old: &views::runtime_::Vold, 
 pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut views::s::Vnew) {
     use views::s::Vold as Old;
     use views::s::Vnew as New;
-    new.loop_bits_ = [0; 1];
-    carry::s::always!(cx, at, old, new);
+    // 25 fields that both carry alike
+    rest::s!(cx, at, old, new);
     // "__cx" {braces} // and \ more
     new.is = old.was;
-    new._pad_113 = [0; 3];
     self::bits(cx, &at!(at.of_bits), &old.of_bits, &mut new.of_bits);
     self::widen(cx, &at!(at.of_widen), &old.of_widen, &mut new.of_widen);
     self::rule(cx, &at!(at.of_rule), &old.of_rule, &mut new.of_rule);
@@ -198,279 +201,6 @@ pub static CONVERTER: Converter = Converter {
     name: "convert-old-new",
     from: Node { release: "old", ..carry::layouts::vold::IDENTITY.from },
     to: Node { release: "new", ..carry::layouts::vnew::IDENTITY.to },
-    changed: CHANGED,
+    changed: rest::CHANGED,
     ..carry::layouts::vold::IDENTITY
 };
-
-static CHANGED: &[TypeConverter] = &[
-    TypeConverter {
-        rules: TypeRules {
-            name: "at",
-            from_size: 4,
-            to_size: 8,
-            spans: &[Span::new(0, 0, 1), Span::new(2, 4, 2)],
-            padding: &[Bits::new(8, 8)],
-            groups: &[&[
-                RuleKind::Carry.of("c"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Widen.of("n"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "bits",
-            from_size: 4,
-            to_size: 8,
-            spans: &[Span::new(0, 0, 1), Span::new(2, 4, 2)],
-            padding: &[Bits::new(8, 8)],
-            groups: &[&[
-                RuleKind::Carry.of("c"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Widen.of("n"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "carry",
-            from_size: 4,
-            to_size: 8,
-            spans: &[Span::new(0, 0, 1), Span::new(2, 4, 2)],
-            padding: &[Bits::new(8, 8)],
-            groups: &[&[
-                RuleKind::Carry.of("c"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Widen.of("n"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "context",
-            from_size: 4,
-            to_size: 8,
-            spans: &[Span::new(0, 0, 1), Span::new(2, 4, 2)],
-            padding: &[Bits::new(8, 8)],
-            groups: &[&[
-                RuleKind::Carry.of("c"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Widen.of("n"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "gen",
-            from_size: 4,
-            to_size: 8,
-            spans: &[Span::new(0, 0, 1), Span::new(2, 4, 2)],
-            padding: &[Bits::new(8, 8)],
-            groups: &[&[
-                RuleKind::Carry.of("c"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Widen.of("n"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "layouts",
-            from_size: 4,
-            to_size: 8,
-            spans: &[Span::new(0, 0, 1), Span::new(2, 4, 2)],
-            padding: &[Bits::new(8, 8)],
-            groups: &[&[
-                RuleKind::Carry.of("c"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Widen.of("n"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "list",
-            from_size: 4,
-            to_size: 8,
-            spans: &[Span::new(0, 0, 1), Span::new(2, 4, 2)],
-            padding: &[Bits::new(8, 8)],
-            groups: &[&[
-                RuleKind::Carry.of("c"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Widen.of("n"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "mod",
-            from_size: 4,
-            to_size: 8,
-            spans: &[Span::new(0, 0, 1), Span::new(2, 4, 2)],
-            padding: &[Bits::new(8, 8)],
-            groups: &[&[
-                RuleKind::Carry.of("c"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Widen.of("n"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "overrides",
-            from_size: 4,
-            to_size: 8,
-            spans: &[Span::new(0, 0, 1), Span::new(2, 4, 2)],
-            padding: &[Bits::new(8, 8)],
-            groups: &[&[
-                RuleKind::Carry.of("c"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Widen.of("n"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "rule",
-            from_size: 4,
-            to_size: 8,
-            spans: &[Span::new(0, 0, 1), Span::new(2, 4, 2)],
-            padding: &[Bits::new(8, 8)],
-            groups: &[&[
-                RuleKind::Carry.of("c"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Widen.of("n"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "runtime",
-            from_size: 4,
-            to_size: 8,
-            spans: &[Span::new(0, 0, 1), Span::new(2, 4, 2)],
-            padding: &[Bits::new(8, 8)],
-            groups: &[&[
-                RuleKind::Carry.of("c"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Widen.of("n"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "s",
-            from_size: 180,
-            to_size: 240,
-            spans: &[Span::new(0, 120, 1), Span::new(2, 124, 2), Span::new(4, 128, 1), Span::new(6, 132, 2), Span::new(8, 136, 1), Span::new(10, 140, 2), Span::new(12, 144, 1), Span::new(14, 148, 2), Span::new(16, 152, 1), Span::new(18, 156, 2), Span::new(20, 160, 1), Span::new(22, 164, 2), Span::new(24, 168, 1), Span::new(26, 172, 2), Span::new(28, 176, 1), Span::new(30, 180, 2), Span::new(32, 184, 1), Span::new(34, 188, 2), Span::new(36, 192, 1), Span::new(38, 196, 2), Span::new(40, 200, 1), Span::new(42, 204, 2), Span::new(44, 208, 1), Span::new(46, 212, 2), Span::new(48, 216, 1), Span::new(50, 220, 2), Span::new(52, 224, 1), Span::new(54, 228, 2), Span::new(56, 232, 1), Span::new(58, 236, 2), Span::new(60, 4, 77), Span::new(140, 84, 9), Span::new(152, 96, 16), Span::new(172, 116, 4), Span::new(176, 0, 4)],
-            padding: &[Bits::new(8, 8), Bits::new(40, 8), Bits::new(72, 8), Bits::new(104, 8), Bits::new(136, 8), Bits::new(168, 8), Bits::new(200, 8), Bits::new(232, 8), Bits::new(264, 8), Bits::new(296, 8), Bits::new(328, 8), Bits::new(360, 8), Bits::new(392, 8), Bits::new(424, 8), Bits::new(456, 8), Bits::new(1096, 24), Bits::new(1192, 24), Bits::new(1351, 25)],
-            groups: &[&carry::s::ALWAYS, &[
-                RuleKind::Rename.of("is").was("was").by_override("\"__cx\" {braces} // and \\ more"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Recurse.of("of_bits").inside("bits"),
-                RuleKind::Recurse.of("of_widen").inside("widen"),
-                RuleKind::Recurse.of("of_rule").inside("rule"),
-                RuleKind::Recurse.of("of_at").inside("at"),
-                RuleKind::Recurse.of("of_views").inside("views"),
-                RuleKind::Recurse.of("of_carry").inside("carry"),
-                RuleKind::Recurse.of("of_overrides").inside("overrides"),
-                RuleKind::Recurse.of("of_layouts").inside("layouts"),
-                RuleKind::Recurse.of("of_runtime").inside("runtime"),
-                RuleKind::Recurse.of("of_mod").inside("mod"),
-                RuleKind::Recurse.of("of_self").inside("self"),
-                RuleKind::Recurse.of("of_type").inside("type"),
-                RuleKind::Recurse.of("of_gen").inside("gen"),
-                RuleKind::Recurse.of("of_list").inside("list"),
-                RuleKind::Recurse.of("of_context").inside("context"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, s)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "self",
-            from_size: 4,
-            to_size: 8,
-            spans: &[Span::new(0, 0, 1), Span::new(2, 4, 2)],
-            padding: &[Bits::new(8, 8)],
-            groups: &[&[
-                RuleKind::Carry.of("c"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Widen.of("n"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "type",
-            from_size: 4,
-            to_size: 8,
-            spans: &[Span::new(0, 0, 1), Span::new(2, 4, 2)],
-            padding: &[Bits::new(8, 8)],
-            groups: &[&[
-                RuleKind::Carry.of("c"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Widen.of("n"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "views",
-            from_size: 4,
-            to_size: 8,
-            spans: &[Span::new(0, 0, 1), Span::new(2, 4, 2)],
-            padding: &[Bits::new(8, 8)],
-            groups: &[&[
-                RuleKind::Carry.of("c"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Widen.of("n"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "widen",
-            from_size: 4,
-            to_size: 8,
-            spans: &[Span::new(0, 0, 1), Span::new(2, 4, 2)],
-            padding: &[Bits::new(8, 8)],
-            groups: &[&[
-                RuleKind::Carry.of("c"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Widen.of("n"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-];

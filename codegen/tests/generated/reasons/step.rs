@@ -4,6 +4,7 @@
 // Do not edit: change the overrides, then run `kconv-gen generate`.
 
 //! Converts reasons state of old to new: the types that differ between the two.
+//! `kconv-gen show old new TYPE` prints a function with the fields that both carry alike.
 
 use crate::generated::reasons::views as views;
 use crate::generated::reasons::carry as carry;
@@ -11,6 +12,9 @@ use crate::generated::reasons::carry as carry;
 use crate::overrides as overrides;
 use kconv_runtime::at;
 use kconv_runtime::prelude::*;
+
+#[path = "rest/step.rs"]
+mod rest;
 
 /// `inner`, 8 bytes.
 pub fn inner(cx: &mut Context<'_>, at: &At<'_>, old: &views::inner::Vold, new: &mut views::inner::Vnew) {
@@ -71,64 +75,6 @@ pub static CONVERTER: Converter = Converter {
     name: "convert-old-new",
     from: Node { release: "old", ..carry::layouts::vold::IDENTITY.from },
     to: Node { release: "new", ..carry::layouts::vnew::IDENTITY.to },
-    changed: CHANGED,
+    changed: rest::CHANGED,
     ..carry::layouts::vold::IDENTITY
 };
-
-static CHANGED: &[TypeConverter] = &[
-    TypeConverter {
-        rules: TypeRules {
-            name: "inner",
-            from_size: 8,
-            to_size: 8,
-            spans: &[Span::new(0, 4, 4), Span::new(4, 0, 2)],
-            padding: &[Bits::new(48, 16)],
-            groups: &[&[
-                RuleKind::Widen.of("n"),
-                RuleKind::Reset.of("tx").by_map("a transaction"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, inner)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "p",
-            from_size: 8,
-            to_size: 12,
-            spans: &[Span::new(0, 8, 4), Span::new(4, 4, 2)],
-            padding: &[Bits::new(48, 16)],
-            groups: &[&[
-                RuleKind::Init.of("of").by_override("whose it is"),
-                RuleKind::Widen.of("id"),
-                RuleKind::Reset.of("busy").by_map("an owner at work"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, p)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "s",
-            from_size: 88,
-            to_size: 68,
-            parts: &[Part { field: "owner", ty: "p", from: 60, to: 0, kind: PartKind::Made }],
-            spans: &[Span::new(0, 64, 4), Span::new(4, 60, 4), Span::new(8, 56, 2), Span::new(12, 40, 4), Span::new(16, 36, 2), Span::new(20, 48, 4), Span::new(24, 44, 2), Span::new(28, 8, 4), Span::new(32, 4, 2), Span::new(36, 16, 4), Span::new(40, 12, 2), Span::new(44, 24, 4), Span::new(48, 20, 2), Span::new(52, 32, 4), Span::new(56, 28, 2)],
-            padding: &[Bits::new(80, 16), Bits::new(144, 16), Bits::new(208, 16), Bits::new(272, 16), Bits::new(336, 16), Bits::new(400, 16), Bits::new(464, 16), Bits::new(643, 29)],
-            groups: &[&[
-                RuleKind::Make.of("owner").by_override("allocated"),
-                RuleKind::Recurse.of("grid").inside("inner").times(4),
-                RuleKind::Recurse.of("several").inside("inner").times(2),
-                RuleKind::Init.of("swapped").by_override("a pointer now"),
-                RuleKind::Recurse.of("nested").inside("inner"),
-                RuleKind::Reset.of("number").by_map("a number"),
-                RuleKind::Drop.of("gone").by_override("work in hand"),
-                RuleKind::Drop.of("gone_array").by_override("more work"),
-                RuleKind::Drop.of("gone_bits").by_override("little work"),
-                RuleKind::Drop.of("swapped").by_override("a number once"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, s)),
-    },
-];

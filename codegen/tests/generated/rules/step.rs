@@ -4,6 +4,7 @@
 // Do not edit: change the overrides, then run `kconv-gen generate`.
 
 //! Converts rules state of old to new: the types that differ between the two.
+//! `kconv-gen show old new TYPE` prints a function with the fields that both carry alike.
 
 use crate::generated::rules::views as views;
 use crate::generated::rules::carry as carry;
@@ -11,6 +12,9 @@ use crate::generated::rules::carry as carry;
 use crate::overrides as overrides;
 use kconv_runtime::at;
 use kconv_runtime::prelude::*;
+
+#[path = "rest/step.rs"]
+mod rest;
 
 /// `inner`, 12 bytes.
 pub fn inner(cx: &mut Context<'_>, at: &At<'_>, old: &views::inner::Vold, new: &mut views::inner::Vnew) {
@@ -35,19 +39,8 @@ pub fn lock_t(cx: &mut Context<'_>, at: &At<'_>, old: &views::lock_t::Vold, new:
 pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut views::s::Vnew) {
     use views::s::Vold as Old;
     use views::s::Vnew as New;
-    new.flag_bits = [0; 2];
-    // next
-    new.follow = cx.follow(&at!(at.follow), old.follow);
-    // parent
-    new.within = cx.within(&at!(at.within), old.within);
-    // previous
-    new.required = cx.within_required(&at!(at.required), old.required);
-    // on the stack
-    new.stack = cx.stack(&at!(at.stack), old.stack);
-    // operations
-    new.symbol = cx.symbol(&at!(at.symbol), old.symbol);
-    // a file
-    new.resource = cx.resource(&at!(at.resource), old.resource);
+    // 18 fields that both carry alike
+    rest::s!(cx, at, old, new);
     // the program's own
     new.user = cx.widen(old.user);
     // neighbours
@@ -58,52 +51,17 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut view
         |cx, at, old, new| *new = cx.within(at, *old),
     );
     new.pointers[2..].fill(U32::new(0));
-    // siblings
-    new.ring.next = cx
-        .link(&at!(at.ring.next), &at!(at.ring), old.ring.next);
-    new.ring.prev = cx
-        .link(&at!(at.ring.prev), &at!(at.ring), old.ring.prev);
-    // rebuilt
-    carry::list_head::vold(
-        cx,
-        &at!(at.plain),
-        &old.plain,
-        &mut new.plain,
-    );
-    // requests in flight
-    new.strict.next = cx
-        .empty_link_strict(
-            &at!(at.strict.next),
-            &at!(at.strict),
-            old.strict.next,
-        );
-    new.strict.prev = cx
-        .empty_link_strict(
-            &at!(at.strict.prev),
-            &at!(at.strict),
-            old.strict.prev,
-        );
-    // a transaction
-    new.strict_number = cx
-        .reset_strict(&at!(at.strict_number), old.strict_number, -1);
     // nobody holds it
     self::lock_t(cx, &at!(at.lock), &old.lock, &mut new.lock);
     new.new_lock.slock = U32::new(1);
     new.new_lock.owner = U16::new(0);
-    new.new_lock._pad_6 = [0; 2];
     // rebuilt
     new.new_list.next = cx.own_address(&at!(at.new_list, new));
     new.new_list.prev = cx.own_address(&at!(at.new_list, new));
-    new.r#type = old.r#type;
-    new.carried = old.carried;
-    new.whole = old.whole;
-    carry::text::vold(cx, &at!(at.padded), &old.padded, &mut new.padded);
     new.widened = cx.widen(old.widened);
     new.narrowed = cx.narrow(&at!(at.narrowed), old.narrowed);
-    new._pad_126 = [0; 2];
     new.enumerator = cx
         .enumerator(&at!(at.enumerator), old.enumerator, &[(0, 1), (1, 0)]);
-    new.set_flag(old.flag());
     new
         .set_was_wide(
             cx
@@ -134,7 +92,6 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut view
                     false,
                 ),
         );
-    new._pad_134 = [0; 2];
     new.to_int = cx
         .integer(
             &at
@@ -162,7 +119,6 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut view
         &mut new.square,
         |cx, at, old, new| cx.each(at, old, new, self::inner),
     );
-    new.union_u = old.union_u;
     // nobody holds it
     cx.drop_kept(
         &at!(at.old_lock.slock, old),
@@ -207,97 +163,6 @@ pub static CONVERTER: Converter = Converter {
     name: "convert-old-new",
     from: Node { release: "old", ..carry::layouts::vold::IDENTITY.from },
     to: Node { release: "new", ..carry::layouts::vnew::IDENTITY.to },
-    changed: CHANGED,
+    changed: rest::CHANGED,
     ..carry::layouts::vold::IDENTITY
 };
-
-static CHANGED: &[TypeConverter] = &[
-    TypeConverter {
-        rules: TypeRules {
-            name: "inner",
-            from_size: 12,
-            to_size: 12,
-            spans: &[Span::new(0, 0, 2), Span::new(4, 4, 8)],
-            padding: &[Bits::new(16, 16)],
-            groups: &[&[
-                RuleKind::Widen.of("a"),
-                RuleKind::Reset.of("list").inside("list_head").by_map("rebuilt"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "lock_t",
-            from_size: 4,
-            to_size: 8,
-            spans: &[Span::new(0, 0, 4)],
-            groups: &[&[
-                RuleKind::Reset.of("slock").by_map("nobody holds it (lock.h)"),
-                RuleKind::Reset.of("owner").by_map("nobody holds it (lock.h)"),
-                RuleKind::Padding.of("(padding)"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "s",
-            from_size: 240,
-            to_size: 248,
-            spans: &[Span::new(0, 100, 13), Span::new(16, 116, 6), Span::new(24, 124, 2), Span::new(28, 128, 4), Span::new(44, 140, 4), Span::new(48, 152, 2), Span::new(50, 156, 2), Span::new(56, 160, 2), Span::new(60, 164, 10), Span::new(72, 176, 10), Span::new(84, 188, 10), Span::new(96, 200, 10), Span::new(108, 212, 10), Span::new(120, 224, 10), Span::new(132, 236, 8), Span::new(140, 0, 28), Span::new(168, 32, 8), Span::new(176, 44, 32), Span::new(232, 244, 4), Span::new(236, 96, 4)],
-            padding: &[Bits::new(104, 24), Bits::new(176, 16), Bits::new(262, 26), Bits::new(324, 28), Bits::new(464, 16), Bits::new(560, 16), Bits::new(656, 16), Bits::new(752, 16), Bits::new(848, 16), Bits::new(944, 16), Bits::new(1040, 16), Bits::new(1827, 29)],
-            groups: &[&[
-                RuleKind::Follow.of("follow").by_map("next"),
-                RuleKind::Within.of("within").by_map("parent"),
-                RuleKind::Within.of("required").by_map("previous"),
-                RuleKind::Stack.of("stack").by_map("on the stack"),
-                RuleKind::Symbol.of("symbol").by_map("operations"),
-                RuleKind::Resource.of("resource").by_map("a file"),
-                RuleKind::User.of("user").by_map("the program's own"),
-                RuleKind::Array.of("pointers").times(2).by_map("neighbours"),
-                RuleKind::Within.of("ring.next").by_map("siblings"),
-                RuleKind::Within.of("ring.prev").by_map("siblings"),
-                RuleKind::Reset.of("plain").inside("list_head").by_map("rebuilt"),
-                RuleKind::Reset.of("strict.next").by_map("requests in flight"),
-                RuleKind::Reset.of("strict.prev").by_map("requests in flight"),
-                RuleKind::Reset.of("strict_number").by_map("a transaction"),
-                RuleKind::Reset.of("lock").inside("lock_t").by_map("nobody holds it (lock.h)"),
-                RuleKind::Reset.of("new_lock.slock").by_map("nobody holds it (lock.h)"),
-                RuleKind::Reset.of("new_lock.owner").by_map("nobody holds it (lock.h)"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::Reset.of("new_list.next").by_map("rebuilt"),
-                RuleKind::Reset.of("new_list.prev").by_map("rebuilt"),
-                RuleKind::Carry.of("type"),
-                RuleKind::Carry.of("carried"),
-                RuleKind::Carry.of("whole"),
-                RuleKind::Recurse.of("padded").inside("text"),
-                RuleKind::Widen.of("widened"),
-                RuleKind::Narrow.of("narrowed"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::EnumByName.of("enumerator"),
-                RuleKind::Carry.of("flag"),
-                RuleKind::BitField.of("was_wide"),
-                RuleKind::BitField.of("was_int"),
-                RuleKind::Padding.of("(padding)"),
-                RuleKind::BitField.of("to_int"),
-                RuleKind::Array.of("longer"),
-                RuleKind::Array.of("shorter").times(2),
-                RuleKind::Recurse.of("nested").inside("inner"),
-                RuleKind::Recurse.of("several").inside("inner").times(2),
-                RuleKind::Recurse.of("square").inside("inner").times(4),
-                RuleKind::Union.of("union_u"),
-                RuleKind::Drop.of("old_lock.slock").by_map("nobody holds it (lock.h)"),
-                RuleKind::Drop.of("old_list.next").by_map("rebuilt"),
-                RuleKind::Drop.of("old_list.prev").by_map("rebuilt"),
-                RuleKind::Drop.of("busy_list.next").by_override("requests in flight"),
-                RuleKind::Drop.of("busy_list.prev").by_override("requests in flight"),
-                RuleKind::Drop.of("old_bits").by_override("a cache"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, s)),
-    },
-];

@@ -4,6 +4,7 @@
 // Do not edit: change the overrides, then run `kconv-gen generate`.
 
 //! Converts trailing state of new to old: the types that differ between the two.
+//! `kconv-gen show new old TYPE` prints a function with the fields that both carry alike.
 
 use crate::generated::trailing::views as views;
 use crate::generated::trailing::carry as carry;
@@ -12,11 +13,15 @@ use crate::overrides as overrides;
 use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 
+#[path = "rest/back.rs"]
+mod rest;
+
 /// `fpu`, 84 bytes, now 72.
 pub fn fpu(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu::Vnew, new: &mut views::fpu::Vold) {
     use views::fpu::Vnew as Old;
     use views::fpu::Vold as New;
-    carry::fpu::always!(cx, at, old, new);
+    // 3 fields that both carry alike
+    rest::fpu!(cx, at, old, new);
     // new
     cx.drop_kept(&at!(at.is, old), old.is.as_bytes(), &[0; 12]);
 }
@@ -53,54 +58,6 @@ pub static CONVERTER: Converter = Converter {
     name: "convert-new-old",
     from: Node { release: "new", ..carry::layouts::vnew::IDENTITY.from },
     to: Node { release: "old", ..carry::layouts::vold::IDENTITY.to },
-    changed: CHANGED,
+    changed: rest::CHANGED,
     ..carry::layouts::vnew::IDENTITY
 };
-
-static CHANGED: &[TypeConverter] = &[
-    TypeConverter {
-        rules: TypeRules {
-            name: "fpu",
-            from_size: 84,
-            to_size: 72,
-            behind: Some("s"),
-            open: true,
-            spans: &[Span::new(12, 0, 72)],
-            groups: &[&carry::fpu::ALWAYS, &[
-                RuleKind::Drop.of("is").by_override("new"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, fpu)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "s",
-            from_size: 52,
-            to_size: 12,
-            spans: &[Span::new(36, 0, 4), Span::new(44, 4, 8)],
-            groups: &[&[
-                RuleKind::User.of("mm").by_map("in the program"),
-                RuleKind::Recurse.of("thread").inside("thread"),
-                RuleKind::Within.of("current_state").by_map("whose is loaded"),
-                RuleKind::Drop.of("flags").by_override("new"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, s)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "thread",
-            from_size: 8,
-            to_size: 4,
-            spans: &[Span::new(4, 0, 4)],
-            groups: &[&[
-                RuleKind::Carry.of("sp"),
-                RuleKind::Drop.of("more").by_override("new"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-];

@@ -4,6 +4,7 @@
 // Do not edit: change the overrides, then run `kconv-gen generate`.
 
 //! Converts trailing state of old to new: the types that differ between the two.
+//! `kconv-gen show old new TYPE` prints a function with the fields that both carry alike.
 
 use crate::generated::trailing::views as views;
 use crate::generated::trailing::carry as carry;
@@ -12,11 +13,15 @@ use crate::overrides as overrides;
 use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 
+#[path = "rest/step.rs"]
+mod rest;
+
 /// `fpu`, 72 bytes, now 84.
 pub fn fpu(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu::Vold, new: &mut views::fpu::Vnew) {
     use views::fpu::Vold as Old;
     use views::fpu::Vnew as New;
-    carry::fpu::always!(cx, at, old, new);
+    // 3 fields that both carry alike
+    rest::fpu!(cx, at, old, new);
     // new
     new.is.as_mut_bytes().fill(0);
 }
@@ -49,54 +54,6 @@ pub static CONVERTER: Converter = Converter {
     name: "convert-old-new",
     from: Node { release: "old", ..carry::layouts::vold::IDENTITY.from },
     to: Node { release: "new", ..carry::layouts::vnew::IDENTITY.to },
-    changed: CHANGED,
+    changed: rest::CHANGED,
     ..carry::layouts::vold::IDENTITY
 };
-
-static CHANGED: &[TypeConverter] = &[
-    TypeConverter {
-        rules: TypeRules {
-            name: "fpu",
-            from_size: 72,
-            to_size: 84,
-            behind: Some("s"),
-            open: true,
-            spans: &[Span::new(0, 12, 72)],
-            groups: &[&carry::fpu::ALWAYS, &[
-                RuleKind::Init.of("is").by_override("new"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, fpu)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "s",
-            from_size: 12,
-            to_size: 52,
-            spans: &[Span::new(0, 36, 4), Span::new(4, 44, 8)],
-            groups: &[&[
-                RuleKind::Init.of("flags").by_override("new"),
-                RuleKind::User.of("mm").by_map("in the program"),
-                RuleKind::Recurse.of("thread").inside("thread"),
-                RuleKind::Within.of("current_state").by_map("whose is loaded"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: Some(|cx, at, old, new| cx.typed(at, old, new, s)),
-    },
-    TypeConverter {
-        rules: TypeRules {
-            name: "thread",
-            from_size: 4,
-            to_size: 8,
-            spans: &[Span::new(0, 4, 4)],
-            groups: &[&[
-                RuleKind::Init.of("more").by_override("new"),
-                RuleKind::Carry.of("sp"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-];

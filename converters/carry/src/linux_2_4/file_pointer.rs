@@ -21,7 +21,7 @@ pub static V2_4_32_I386_UP: TypeConverter = TypeConverter {
         to_size: 4,
         spans: &[Span::new(0, 0, 4)],
         groups: &[&[
-            RuleKind::Follow.of("").by_map("an open file; null where the descriptor is free"),
+            RuleKind::Follow.of("").by_map(super::reasons::file_pointer::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -40,12 +40,12 @@ pub static ALWAYS: [FieldRule; 10] = [
     RuleKind::Carry.of("max_fds"),
     RuleKind::Carry.of("max_fdset"),
     RuleKind::Carry.of("next_fd"),
-    RuleKind::Follow.of("fd").by_map("the descriptors: fd_array, or a longer array once max_fds outgrew it (fs/file.c: expand_fd_array)"),
-    RuleKind::Follow.of("close_on_exec").by_map("close_on_exec_init, or a longer set (fs/file.c: expand_fdset)"),
-    RuleKind::Follow.of("open_fds").by_map("open_fds_init, or a longer set (fs/file.c: expand_fdset)"),
+    RuleKind::Follow.of("fd").by_map(super::reasons::files_struct::FD),
+    RuleKind::Follow.of("close_on_exec").by_map(super::reasons::files_struct::CLOSE_ON_EXEC),
+    RuleKind::Follow.of("open_fds").by_map(super::reasons::files_struct::OPEN_FDS),
     RuleKind::Carry.of("close_on_exec_init"),
     RuleKind::Carry.of("open_fds_init"),
-    RuleKind::Within.of("fd_array").times(32).by_map("the descriptors while fd points here; stale copies once fd points elsewhere (fs/file.c: expand_fd_array)"),
+    RuleKind::Within.of("fd_array").times(32).by_map(super::reasons::files_struct::FD_ARRAY),
 ];
 
 /// 2.4.32-i386-up, 2.4.36.9-i386-up.
@@ -90,7 +90,7 @@ pub static V2_4_32_I386_SMP: TypeConverter = TypeConverter {
         to_size: 416,
         spans: &[Span::new(0, 0, 416)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("file_lock").inside("rwlock_t").by_map("as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h; include/asm-i386/spinlock.h: RW_LOCK_UNLOCKED, RWLOCK_MAGIC)"),
+            RuleKind::Reset.of("file_lock").inside("rwlock_t").by_map(super::reasons::rwlock_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -32,12 +32,12 @@ pub use __linux_2_4_fs_struct_always as always;
 pub static ALWAYS: [FieldRule; 8] = [
     RuleKind::Carry.of("count"),
     RuleKind::Carry.of("umask"),
-    RuleKind::Resource.of("root").by_map("root directory"),
-    RuleKind::Resource.of("pwd").by_map("working directory"),
-    RuleKind::Resource.of("altroot").by_map("root directory of a foreign personality"),
-    RuleKind::Resource.of("rootmnt").by_map("mount of the root directory"),
-    RuleKind::Resource.of("pwdmnt").by_map("mount of the working directory"),
-    RuleKind::Resource.of("altrootmnt").by_map("mount of the root directory of a foreign personality"),
+    RuleKind::Resource.of("root").by_map(super::reasons::fs_struct::ROOT),
+    RuleKind::Resource.of("pwd").by_map(super::reasons::fs_struct::PWD),
+    RuleKind::Resource.of("altroot").by_map(super::reasons::fs_struct::ALTROOT),
+    RuleKind::Resource.of("rootmnt").by_map(super::reasons::fs_struct::ROOTMNT),
+    RuleKind::Resource.of("pwdmnt").by_map(super::reasons::fs_struct::PWDMNT),
+    RuleKind::Resource.of("altrootmnt").by_map(super::reasons::fs_struct::ALTROOTMNT),
 ];
 
 /// 2.4.32-i386-up, 2.4.36.9-i386-up.
@@ -82,7 +82,7 @@ pub static V2_4_32_I386_SMP: TypeConverter = TypeConverter {
         to_size: 36,
         spans: &[Span::new(0, 0, 36)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("lock").inside("rwlock_t").by_map("as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h; include/asm-i386/spinlock.h: RW_LOCK_UNLOCKED, RWLOCK_MAGIC)"),
+            RuleKind::Reset.of("lock").inside("rwlock_t").by_map(super::reasons::rwlock_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -24,8 +24,8 @@ pub static V2_4_32_I386_UP: TypeConverter = TypeConverter {
         to_size: 8,
         spans: &[Span::new(0, 0, 8)],
         groups: &[&[
-            RuleKind::Reset.of("next").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own"),
-            RuleKind::Reset.of("prev").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own"),
+            RuleKind::Reset.of("next").by_map(super::reasons::list_head::WHOLE),
+            RuleKind::Reset.of("prev").by_map(super::reasons::list_head::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -32,8 +32,8 @@ pub static V2_4_32_I386_UP: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 24)],
         groups: &[&[
             RuleKind::Carry.of("size"),
-            RuleKind::Reset.of("sem").inside("semaphore").by_map("a free mutex counts 1; sleepers wait with entries on their kernel stacks (include/asm-i386/semaphore.h: init_MUTEX)"),
-            RuleKind::Follow.of("ldt").by_map("the LDT, size entries long (arch/i386/kernel/ldt.c: alloc_ldt)"),
+            RuleKind::Reset.of("sem").inside("semaphore").by_map(super::reasons::semaphore::WHOLE),
+            RuleKind::Follow.of("ldt").by_map(super::reasons::mm_context_t::LDT),
         ]],
         ..TypeRules::PLAIN
     },
@@ -65,8 +65,8 @@ pub static V2_4_32_I386_SMP: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 28)],
         groups: &[&[
             RuleKind::Carry.of("size"),
-            RuleKind::Reset.of("sem").inside("semaphore").by_map("a free mutex counts 1; sleepers wait with entries on their kernel stacks (include/asm-i386/semaphore.h: init_MUTEX)"),
-            RuleKind::Follow.of("ldt").by_map("the LDT, size entries long (arch/i386/kernel/ldt.c: alloc_ldt)"),
+            RuleKind::Reset.of("sem").inside("semaphore").by_map(super::reasons::semaphore::WHOLE),
+            RuleKind::Follow.of("ldt").by_map(super::reasons::mm_context_t::LDT),
         ]],
         ..TypeRules::PLAIN
     },

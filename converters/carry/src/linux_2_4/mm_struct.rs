@@ -57,14 +57,14 @@ macro_rules! __linux_2_4_mm_struct_always {
 pub use __linux_2_4_mm_struct_always as always;
 
 pub static ALWAYS: [FieldRule; 26] = [
-    RuleKind::Follow.of("mmap").by_map("first VMA"),
-    RuleKind::Reset.of("mm_rb").inside("rb_root_s").by_map("the tree of VMAs is built anew from their list (mm/mmap.c: build_mmap_rb)"),
-    RuleKind::Within.of("mmap_cache").by_map("last VMA found, a cache (mm/mmap.c: find_vma)"),
-    RuleKind::Reset.of("pgd").by_map("page tables are built anew by the pages that are put in (kernel/fork.c: mm_init)"),
+    RuleKind::Follow.of("mmap").by_map(super::reasons::mm_struct::MMAP),
+    RuleKind::Reset.of("mm_rb").inside("rb_root_s").by_map(super::reasons::rb_node_s::WHOLE),
+    RuleKind::Within.of("mmap_cache").by_map(super::reasons::mm_struct::MMAP_CACHE),
+    RuleKind::Reset.of("pgd").by_map(super::reasons::mm_struct::PGD),
     RuleKind::Carry.of("mm_users"),
     RuleKind::Carry.of("mm_count"),
     RuleKind::Carry.of("map_count"),
-    RuleKind::Reset.of("mmlist").inside("list_head").by_map("list of all address spaces that may be swapped, kept by fork and exit (kernel/fork.c: dup_mm)"),
+    RuleKind::Reset.of("mmlist").inside("list_head").by_map(super::reasons::mm_struct::MMLIST),
     RuleKind::Carry.of("start_code"),
     RuleKind::Carry.of("end_code"),
     RuleKind::Carry.of("start_data"),
@@ -116,7 +116,7 @@ pub static V2_4_32_I386_UP: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 116), Span::new(120, 120, 24)],
         padding: &[Bits::new(929, 31)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("mmap_sem").inside("rw_semaphore").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
+            RuleKind::Reset.of("mmap_sem").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Recurse.of("context").inside("mm_context_t"),
         ]],
@@ -163,8 +163,8 @@ pub static V2_4_32_I386_SMP: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 124), Span::new(128, 128, 28)],
         padding: &[Bits::new(993, 31)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("mmap_sem").inside("rw_semaphore").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
-            RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)"),
+            RuleKind::Reset.of("mmap_sem").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Recurse.of("context").inside("mm_context_t"),
         ]],

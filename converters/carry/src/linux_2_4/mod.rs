@@ -32,6 +32,7 @@ pub mod user_struct;
 pub mod vm_area_struct;
 pub mod wait_queue_head_t;
 pub mod layouts;
+pub mod reasons;
 
 /// What the groups of lines call.
 pub use kconv_runtime as runtime;

@@ -26,10 +26,10 @@ pub static V2_4_32_I386_UP: TypeConverter = TypeConverter {
         to_size: 16,
         spans: &[Span::new(0, 0, 16)],
         groups: &[&[
-            RuleKind::Reset.of("rb_parent").by_map("the tree of VMAs is built anew from their list (mm/mmap.c: build_mmap_rb)"),
-            RuleKind::Reset.of("rb_color").by_map("the tree of VMAs is built anew from their list (mm/mmap.c: build_mmap_rb)"),
-            RuleKind::Reset.of("rb_right").by_map("the tree of VMAs is built anew from their list (mm/mmap.c: build_mmap_rb)"),
-            RuleKind::Reset.of("rb_left").by_map("the tree of VMAs is built anew from their list (mm/mmap.c: build_mmap_rb)"),
+            RuleKind::Reset.of("rb_parent").by_map(super::reasons::rb_node_s::WHOLE),
+            RuleKind::Reset.of("rb_color").by_map(super::reasons::rb_node_s::WHOLE),
+            RuleKind::Reset.of("rb_right").by_map(super::reasons::rb_node_s::WHOLE),
+            RuleKind::Reset.of("rb_left").by_map(super::reasons::rb_node_s::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

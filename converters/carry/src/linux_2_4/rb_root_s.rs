@@ -23,7 +23,7 @@ pub static V2_4_32_I386_UP: TypeConverter = TypeConverter {
         to_size: 4,
         spans: &[Span::new(0, 0, 4)],
         groups: &[&[
-            RuleKind::Reset.of("rb_node").by_map("the tree of VMAs is built anew from their list (mm/mmap.c: build_mmap_rb)"),
+            RuleKind::Reset.of("rb_node").by_map(super::reasons::rb_node_s::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

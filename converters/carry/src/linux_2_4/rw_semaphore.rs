@@ -29,8 +29,8 @@ pub static V2_4_32_I386_UP: TypeConverter = TypeConverter {
         to_size: 12,
         spans: &[Span::new(0, 0, 12)],
         groups: &[&[
-            RuleKind::Reset.of("activity").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
-            RuleKind::Reset.of("wait_list").inside("list_head").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
+            RuleKind::Reset.of("activity").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Reset.of("wait_list").inside("list_head").by_map(super::reasons::rw_semaphore::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },
@@ -65,9 +65,9 @@ pub static V2_4_32_I386_SMP: TypeConverter = TypeConverter {
         to_size: 16,
         spans: &[Span::new(0, 0, 16)],
         groups: &[&[
-            RuleKind::Reset.of("count").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
-            RuleKind::Reset.of("wait_lock").inside("spinlock_t").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
-            RuleKind::Reset.of("wait_list").inside("list_head").by_map("count 0 is unlocked, and on up, where a spinlock guards it, activity 0; waiters queue with entries on their kernel stacks, which are not carried (include/asm-i386/rwsem.h, include/linux/rwsem-spinlock.h: init_rwsem)"),
+            RuleKind::Reset.of("count").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Reset.of("wait_lock").inside("spinlock_t").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Reset.of("wait_list").inside("list_head").by_map(super::reasons::rw_semaphore::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

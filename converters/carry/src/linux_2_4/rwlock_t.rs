@@ -23,7 +23,7 @@ pub static V2_4_32_I386_SMP: TypeConverter = TypeConverter {
         to_size: 4,
         spans: &[Span::new(0, 0, 4)],
         groups: &[&[
-            RuleKind::Reset.of("lock").by_map("as spinlock_t; unlocked is RW_LOCK_BIAS (include/asm-i386/rwlock.h; include/asm-i386/spinlock.h: RW_LOCK_UNLOCKED, RWLOCK_MAGIC)"),
+            RuleKind::Reset.of("lock").by_map(super::reasons::rwlock_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -31,9 +31,9 @@ pub static V2_4_32_I386_UP: TypeConverter = TypeConverter {
         to_size: 16,
         spans: &[Span::new(0, 0, 16)],
         groups: &[&[
-            RuleKind::Reset.of("count.counter").by_map("a free mutex counts 1; sleepers wait with entries on their kernel stacks (include/asm-i386/semaphore.h: init_MUTEX)"),
-            RuleKind::Reset.of("sleepers").by_map("a free mutex counts 1; sleepers wait with entries on their kernel stacks (include/asm-i386/semaphore.h: init_MUTEX)"),
-            RuleKind::Reset.of("wait").inside("wait_queue_head_t").by_map("a free mutex counts 1; sleepers wait with entries on their kernel stacks (include/asm-i386/semaphore.h: init_MUTEX)"),
+            RuleKind::Reset.of("count.counter").by_map(super::reasons::semaphore::WHOLE),
+            RuleKind::Reset.of("sleepers").by_map(super::reasons::semaphore::WHOLE),
+            RuleKind::Reset.of("wait").inside("wait_queue_head_t").by_map(super::reasons::semaphore::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },
@@ -64,9 +64,9 @@ pub static V2_4_32_I386_SMP: TypeConverter = TypeConverter {
         to_size: 20,
         spans: &[Span::new(0, 0, 20)],
         groups: &[&[
-            RuleKind::Reset.of("count.counter").by_map("a free mutex counts 1; sleepers wait with entries on their kernel stacks (include/asm-i386/semaphore.h: init_MUTEX)"),
-            RuleKind::Reset.of("sleepers").by_map("a free mutex counts 1; sleepers wait with entries on their kernel stacks (include/asm-i386/semaphore.h: init_MUTEX)"),
-            RuleKind::Reset.of("wait").inside("wait_queue_head_t").by_map("a free mutex counts 1; sleepers wait with entries on their kernel stacks (include/asm-i386/semaphore.h: init_MUTEX)"),
+            RuleKind::Reset.of("count.counter").by_map(super::reasons::semaphore::WHOLE),
+            RuleKind::Reset.of("sleepers").by_map(super::reasons::semaphore::WHOLE),
+            RuleKind::Reset.of("wait").inside("wait_queue_head_t").by_map(super::reasons::semaphore::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

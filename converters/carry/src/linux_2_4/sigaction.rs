@@ -27,9 +27,9 @@ pub static V2_4_32_I386_UP: TypeConverter = TypeConverter {
         to_size: 20,
         spans: &[Span::new(0, 0, 20)],
         groups: &[&[
-            RuleKind::User.of("sa_handler").by_map("SIG_DFL, SIG_IGN or an address in the program"),
+            RuleKind::User.of("sa_handler").by_map(super::reasons::sigaction::SA_HANDLER),
             RuleKind::Carry.of("sa_flags"),
-            RuleKind::User.of("sa_restorer").by_map("an address in the program"),
+            RuleKind::User.of("sa_restorer").by_map(super::reasons::sigaction::SA_RESTORER),
             RuleKind::Carry.of("sa_mask"),
         ]],
         ..TypeRules::PLAIN

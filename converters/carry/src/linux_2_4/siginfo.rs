@@ -29,7 +29,7 @@ pub static V2_4_32_I386_UP: TypeConverter = TypeConverter {
             RuleKind::Carry.of("si_signo"),
             RuleKind::Carry.of("si_errno"),
             RuleKind::Carry.of("si_code"),
-            RuleKind::Carry.of("_sifields").by_map("user ABI: the addresses in it are the program's own (include/asm-i386/siginfo.h)"),
+            RuleKind::Carry.of("_sifields").by_map(super::reasons::siginfo::_SIFIELDS),
         ]],
         ..TypeRules::PLAIN
     },

@@ -66,7 +66,7 @@ pub static V2_4_32_I386_SMP: TypeConverter = TypeConverter {
         groups: &[&[
             RuleKind::Carry.of("count"),
             RuleKind::Recurse.of("action").inside("k_sigaction").times(64),
-            RuleKind::Reset.of("siglock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)"),
+            RuleKind::Reset.of("siglock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -26,8 +26,8 @@ pub static V2_4_32_I386_UP: TypeConverter = TypeConverter {
         to_size: 16,
         spans: &[Span::new(0, 0, 16)],
         groups: &[&[
-            RuleKind::Follow.of("head").by_map("first queued signal"),
-            RuleKind::Within.of("tail").by_map("where the next queued signal is linked: head itself, or next of the last one (kernel/signal.c: send_signal)"),
+            RuleKind::Follow.of("head").by_map(super::reasons::sigpending::HEAD),
+            RuleKind::Within.of("tail").by_map(super::reasons::sigpending::TAIL),
             RuleKind::Carry.of("signal"),
         ]],
         ..TypeRules::PLAIN

@@ -29,7 +29,7 @@ pub static V2_4_32_I386_UP: TypeConverter = TypeConverter {
         to_size: 132,
         spans: &[Span::new(0, 0, 132)],
         groups: &[&[
-            RuleKind::Follow.of("next").by_map("next queued signal"),
+            RuleKind::Follow.of("next").by_map(super::reasons::sigqueue::NEXT),
             RuleKind::Recurse.of("info").inside("siginfo"),
         ]],
         ..TypeRules::PLAIN

@@ -23,7 +23,7 @@ pub static V2_4_32_I386_SMP: TypeConverter = TypeConverter {
         to_size: 4,
         spans: &[Span::new(0, 0, 4)],
         groups: &[&[
-            RuleKind::Reset.of("lock").by_map("nobody holds a lock of a frozen task; 1 is unlocked on smp, and up has no member at all; magic is there under CONFIG_DEBUG_SPINLOCK (include/asm-i386/spinlock.h: SPIN_LOCK_UNLOCKED, SPINLOCK_MAGIC)"),
+            RuleKind::Reset.of("lock").by_map(super::reasons::spinlock_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

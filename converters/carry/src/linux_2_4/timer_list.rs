@@ -29,11 +29,11 @@ pub static V2_4_32_I386_UP: TypeConverter = TypeConverter {
         to_size: 20,
         spans: &[Span::new(0, 0, 20)],
         groups: &[&[
-            RuleKind::Reset.of("list.next").by_map("an inactive timer has null links (include/linux/timer.h: init_timer); the thaw arms it again from expires"),
-            RuleKind::Reset.of("list.prev").by_map("an inactive timer has null links (include/linux/timer.h: init_timer); the thaw arms it again from expires"),
+            RuleKind::Reset.of("list.next").by_map(super::reasons::timer_list::LIST),
+            RuleKind::Reset.of("list.prev").by_map(super::reasons::timer_list::LIST),
             RuleKind::Carry.of("expires"),
-            RuleKind::Within.of("data").by_map("the task itself, the argument of it_real_fn (kernel/fork.c: do_fork)"),
-            RuleKind::Symbol.of("function").by_map("it_real_fn (kernel/fork.c: do_fork)"),
+            RuleKind::Within.of("data").by_map(super::reasons::timer_list::DATA),
+            RuleKind::Symbol.of("function").by_map(super::reasons::timer_list::FUNCTION),
         ]],
         ..TypeRules::PLAIN
     },

@@ -31,8 +31,8 @@ pub static V2_4_32_I386_UP: TypeConverter = TypeConverter {
             RuleKind::Carry.of("__count"),
             RuleKind::Carry.of("processes"),
             RuleKind::Carry.of("files"),
-            RuleKind::Reset.of("next").by_map("hash chain by uid, rebuilt when the user is entered (kernel/user.c: uid_hash_insert)"),
-            RuleKind::Reset.of("pprev").by_map("hash chain by uid, rebuilt when the user is entered (kernel/user.c: uid_hash_insert)"),
+            RuleKind::Reset.of("next").by_map(super::reasons::user_struct::NEXT),
+            RuleKind::Reset.of("pprev").by_map(super::reasons::user_struct::NEXT),
             RuleKind::Carry.of("uid"),
         ]],
         ..TypeRules::PLAIN

@@ -28,7 +28,7 @@ pub static V2_4_32_I386_UP: TypeConverter = TypeConverter {
         to_size: 8,
         spans: &[Span::new(0, 0, 8)],
         groups: &[&[
-            RuleKind::Reset.of("task_list").inside("list_head").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (include/linux/wait.h: init_waitqueue_head)"),
+            RuleKind::Reset.of("task_list").inside("list_head").by_map(super::reasons::wait_queue_head_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },
@@ -62,8 +62,8 @@ pub static V2_4_32_I386_SMP: TypeConverter = TypeConverter {
         to_size: 12,
         spans: &[Span::new(0, 0, 12)],
         groups: &[&[
-            RuleKind::Reset.of("lock").inside("spinlock_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (include/linux/wait.h: init_waitqueue_head)"),
-            RuleKind::Reset.of("task_list").inside("list_head").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (include/linux/wait.h: init_waitqueue_head)"),
+            RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
+            RuleKind::Reset.of("task_list").inside("list_head").by_map(super::reasons::wait_queue_head_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

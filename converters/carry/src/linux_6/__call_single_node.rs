@@ -36,11 +36,11 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 16,
         spans: &[Span::new(0, 0, 8), Span::new(12, 12, 4)],
         groups: &[&[
-            RuleKind::Reset.of("llist").inside("llist_node").by_map("link of a remote wake-up on its way to another CPU; its flags are set when the task is made (kernel/sched/core.c: __sched_fork)"),
-            RuleKind::Reset.of("union_u_flags").by_map("link of a remote wake-up on its way to another CPU; its flags are set when the task is made (kernel/sched/core.c: __sched_fork)"),
-            RuleKind::Reset.of("src").by_map("link of a remote wake-up on its way to another CPU; its flags are set when the task is made (kernel/sched/core.c: __sched_fork)"),
-            RuleKind::Reset.of("dst").by_map("link of a remote wake-up on its way to another CPU; its flags are set when the task is made (kernel/sched/core.c: __sched_fork)"),
-            RuleKind::Drop.of("union_u_flags").by_map("link of a remote wake-up on its way to another CPU; its flags are set when the task is made (kernel/sched/core.c: __sched_fork)"),
+            RuleKind::Reset.of("llist").inside("llist_node").by_map(super::reasons::__call_single_node::WHOLE),
+            RuleKind::Reset.of("union_u_flags").by_map(super::reasons::__call_single_node::WHOLE),
+            RuleKind::Reset.of("src").by_map(super::reasons::__call_single_node::WHOLE),
+            RuleKind::Reset.of("dst").by_map(super::reasons::__call_single_node::WHOLE),
+            RuleKind::Drop.of("union_u_flags").by_map(super::reasons::__call_single_node::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -25,8 +25,8 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 16,
         spans: &[Span::new(0, 0, 16)],
         groups: &[&[
-            RuleKind::Reset.of("next").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
-            RuleKind::Reset.of("func").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
+            RuleKind::Reset.of("next").by_map(super::reasons::callback_head::WHOLE),
+            RuleKind::Reset.of("func").by_map(super::reasons::callback_head::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -44,11 +44,11 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         groups: &[&[
             RuleKind::Carry.of("max_fds"),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Follow.of("fd").by_map("the descriptors: fd_array, or a longer array (fs/file.c: alloc_fdtable)"),
-            RuleKind::Follow.of("close_on_exec").by_map("close_on_exec_init, or a longer set (fs/file.c: alloc_fdtable)"),
-            RuleKind::Follow.of("open_fds").by_map("open_fds_init, or a longer set (fs/file.c: alloc_fdtable)"),
-            RuleKind::Follow.of("full_fds_bits").by_map("one bit for each full word of open_fds, from which it is computed; full_fds_bits_init or in the block behind a longer open_fds (fs/file.c: copy_fd_bitmaps)"),
-            RuleKind::Reset.of("rcu").inside("callback_head").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
+            RuleKind::Follow.of("fd").by_map(super::reasons::fdtable::FD),
+            RuleKind::Follow.of("close_on_exec").by_map(super::reasons::fdtable::CLOSE_ON_EXEC),
+            RuleKind::Follow.of("open_fds").by_map(super::reasons::fdtable::OPEN_FDS),
+            RuleKind::Follow.of("full_fds_bits").by_map(super::reasons::fdtable::FULL_FDS_BITS),
+            RuleKind::Reset.of("rcu").inside("callback_head").by_map(super::reasons::callback_head::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

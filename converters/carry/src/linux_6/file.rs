@@ -48,21 +48,21 @@ macro_rules! __linux_6_file_always {
 pub use __linux_6_file_always as always;
 
 pub static ALWAYS: [FieldRule; 15] = [
-    RuleKind::Reset.of("f_iocb_flags").by_map("computed from f_flags and the file system when the file is opened (fs/open.c: do_dentry_open; include/linux/fs.h: iocb_flags)"),
+    RuleKind::Reset.of("f_iocb_flags").by_map(super::reasons::file::F_IOCB_FLAGS),
     RuleKind::Recurse.of("f_path").inside("path"),
-    RuleKind::Reset.of("f_inode").by_map("what f_path leads to, set when it is opened (fs/open.c: do_dentry_open)"),
-    RuleKind::Symbol.of("f_op").by_map("set by open from the inode (fs/open.c: do_dentry_open)"),
+    RuleKind::Reset.of("f_inode").by_map(super::reasons::file::F_INODE),
+    RuleKind::Symbol.of("f_op").by_map(super::reasons::file::F_OP),
     RuleKind::Carry.of("f_count"),
     RuleKind::Carry.of("f_flags"),
     RuleKind::Carry.of("f_pos"),
-    RuleKind::Follow.of("f_cred").by_map("credentials it was opened with (fs/file_table.c: alloc_empty_file)"),
+    RuleKind::Follow.of("f_cred").by_map(super::reasons::file::F_CRED),
     RuleKind::Carry.of("f_ra"),
-    RuleKind::Reset.of("f_security").by_map("what the security modules keep for the file, made with it (security/security.c: security_file_alloc)"),
-    RuleKind::Reset.of("private_data").by_map("belongs to the driver or file system, which sets it when the file is opened"),
-    RuleKind::Reset.of("f_ep").by_map("epoll instances that watch the file; made again when they add it (fs/eventpoll.c: ep_insert)"),
-    RuleKind::Reset.of("f_mapping").by_map("pages of the inode, set when it is opened (fs/open.c: do_dentry_open)"),
-    RuleKind::Reset.of("f_wb_err").by_map("errors of the file seen so far, sampled when it is opened (fs/open.c: do_dentry_open)"),
-    RuleKind::Reset.of("f_sb_err").by_map("errors of the file system seen so far, sampled when it is opened (fs/open.c: do_dentry_open)"),
+    RuleKind::Reset.of("f_security").by_map(super::reasons::file::F_SECURITY),
+    RuleKind::Reset.of("private_data").by_map(super::reasons::file::PRIVATE_DATA),
+    RuleKind::Reset.of("f_ep").by_map(super::reasons::file::F_EP),
+    RuleKind::Reset.of("f_mapping").by_map(super::reasons::file::F_MAPPING),
+    RuleKind::Reset.of("f_wb_err").by_map(super::reasons::file::F_WB_ERR),
+    RuleKind::Reset.of("f_sb_err").by_map(super::reasons::file::F_SB_ERR),
 ];
 
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
@@ -106,10 +106,10 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(32, 96), Bits::new(416, 32)],
         groups: &[&ALWAYS, &[
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+            RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("f_mode"),
-            RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+            RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
             RuleKind::Recurse.of("f_owner").inside("fown_struct"),
             RuleKind::Carry.of("f_version"),
         ]],
@@ -158,9 +158,9 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(32, 96), Bits::new(416, 32), Bits::new(800, 32), Bits::new(1120, 32), Bits::new(1184, 32), Bits::new(1440, 32)],
         groups: &[&ALWAYS, &[
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+            RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
             RuleKind::Carry.of("f_mode"),
-            RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+            RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
             RuleKind::Recurse.of("f_owner").inside("fown_struct"),
             RuleKind::Carry.of("f_version"),
         ]],
@@ -201,10 +201,10 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         to_size: 184,
         spans: &[Span::new(0, 0, 8), Span::new(12, 12, 76), Span::new(92, 92, 92)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+            RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
             RuleKind::Carry.of("f_mode"),
-            RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-            RuleKind::Follow.of("f_owner").by_map("who gets signals of the file; embedded in 6.1, null until somebody asked for them in 6.12 (fs/fcntl.c: __f_setown, 6.1; file_f_owner_allocate, 6.12)"),
+            RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Follow.of("f_owner").by_map(super::reasons::file::F_OWNER),
         ]],
         ..TypeRules::PLAIN
     },
@@ -245,11 +245,11 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 8), Span::new(16, 16, 28), Span::new(48, 48, 64), Span::new(120, 120, 96)],
         padding: &[Bits::new(96, 32), Bits::new(352, 32), Bits::new(928, 32)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+            RuleKind::Reset.of("f_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
             RuleKind::Carry.of("f_mode"),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-            RuleKind::Follow.of("f_owner").by_map("who gets signals of the file; embedded in 6.1, null until somebody asked for them in 6.12 (fs/fcntl.c: __f_setown, 6.1; file_f_owner_allocate, 6.12)"),
+            RuleKind::Reset.of("f_pos_lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Follow.of("f_owner").by_map(super::reasons::file::F_OWNER),
         ]],
         ..TypeRules::PLAIN
     },

@@ -21,7 +21,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 8,
         spans: &[Span::new(0, 0, 8)],
         groups: &[&[
-            RuleKind::Follow.of("").by_map("an open file; null where the descriptor is free"),
+            RuleKind::Follow.of("").by_map(super::reasons::file_pointer::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -41,13 +41,13 @@ pub static ALWAYS: [FieldRule; 10] = [
     RuleKind::Carry.of("count"),
     RuleKind::Carry.of("resize_in_progress"),
     RuleKind::Padding.of("(padding)"),
-    RuleKind::Follow.of("fdt").by_map("the table in use: fdtab, or a larger one (fs/file.c: expand_fdtable)"),
+    RuleKind::Follow.of("fdt").by_map(super::reasons::files_struct::FDT),
     RuleKind::Recurse.of("fdtab").inside("fdtable"),
     RuleKind::Carry.of("next_fd"),
     RuleKind::Carry.of("close_on_exec_init"),
     RuleKind::Carry.of("open_fds_init"),
     RuleKind::Carry.of("full_fds_bits_init"),
-    RuleKind::Within.of("fd_array").times(64).by_map("the descriptors while fdtab.fd points here; stale copies once fdt points elsewhere (fs/file.c: expand_fdtable)"),
+    RuleKind::Within.of("fd_array").times(64).by_map(super::reasons::files_struct::FD_ARRAY),
 ];
 
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
@@ -82,9 +82,9 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 5), Span::new(16, 16, 28), Span::new(48, 48, 48), Span::new(132, 132, 540)],
         padding: &[Bits::new(40, 24), Bits::new(96, 32), Bits::new(352, 32), Bits::new(768, 256), Bits::new(5376, 256)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("resize_wait").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
+            RuleKind::Reset.of("resize_wait").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("file_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+            RuleKind::Reset.of("file_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
@@ -124,9 +124,9 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 5), Span::new(16, 16, 52), Span::new(72, 72, 48), Span::new(136, 136, 28), Span::new(168, 168, 536)],
         padding: &[Bits::new(40, 24), Bits::new(96, 32), Bits::new(544, 32), Bits::new(960, 64), Bits::new(1056, 32), Bits::new(1312, 32)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("resize_wait").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
+            RuleKind::Reset.of("resize_wait").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("file_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+            RuleKind::Reset.of("file_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN

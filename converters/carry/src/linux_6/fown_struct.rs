@@ -22,7 +22,7 @@ macro_rules! __linux_6_fown_struct_always {
 pub use __linux_6_fown_struct_always as always;
 
 pub static ALWAYS: [FieldRule; 5] = [
-    RuleKind::Follow.of("pid").by_map("process, group or thread that gets the signals (fs/fcntl.c: __f_setown)"),
+    RuleKind::Follow.of("pid").by_map(super::reasons::fown_struct::PID),
     RuleKind::Carry.of("pid_type"),
     RuleKind::Carry.of("uid"),
     RuleKind::Carry.of("euid"),
@@ -51,7 +51,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 32,
         spans: &[Span::new(8, 8, 24)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("lock").inside("rwlock_t").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
+            RuleKind::Reset.of("lock").inside("rwlock_t").by_map(super::reasons::rwlock_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },
@@ -81,7 +81,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 4), Span::new(16, 16, 28), Span::new(48, 48, 24)],
         padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(352, 32)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("lock").inside("rwlock_t").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
+            RuleKind::Reset.of("lock").inside("rwlock_t").by_map(super::reasons::rwlock_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },
@@ -112,8 +112,8 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         to_size: 40,
         spans: &[Span::new(0, 0, 8), Span::new(16, 16, 24)],
         groups: &[&ALWAYS, &[
-            RuleKind::Within.of("file").by_map("the file it belongs to (6.12 fs/fcntl.c: file_f_owner_allocate)"),
-            RuleKind::Reset.of("lock").inside("rwlock_t").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
+            RuleKind::Within.of("file").by_map(super::reasons::fown_struct::FILE),
+            RuleKind::Reset.of("lock").inside("rwlock_t").by_map(super::reasons::rwlock_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },
@@ -145,8 +145,8 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 12), Span::new(24, 24, 28), Span::new(56, 56, 24)],
         padding: &[Bits::new(96, 32), Bits::new(160, 32), Bits::new(416, 32)],
         groups: &[&ALWAYS, &[
-            RuleKind::Within.of("file").by_map("the file it belongs to (6.12 fs/fcntl.c: file_f_owner_allocate)"),
-            RuleKind::Reset.of("lock").inside("rwlock_t").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
+            RuleKind::Within.of("file").by_map(super::reasons::fown_struct::FILE),
+            RuleKind::Reset.of("lock").inside("rwlock_t").by_map(super::reasons::rwlock_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

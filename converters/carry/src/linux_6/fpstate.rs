@@ -46,7 +46,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
             RuleKind::Carry.of("is_confidential"),
             RuleKind::Carry.of("in_use"),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Carry.of("regs").by_map("the FPU's own save format, fxsave or xsave as the CPU has it, fpstate.size bytes long; it holds no kernel pointer as long as no FPU is emulated (arch/x86/include/asm/fpu/types.h: fpstate)"),
+            RuleKind::Carry.of("regs").by_map(super::reasons::fpregs_state::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

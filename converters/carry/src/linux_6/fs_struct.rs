@@ -69,8 +69,8 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 4), Span::new(8, 8, 12), Span::new(24, 24, 32)],
         padding: &[Bits::new(160, 32)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-            RuleKind::Reset.of("seq").inside("seqcount_spinlock_t").by_map("as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)"),
+            RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Reset.of("seq").inside("seqcount_spinlock_t").by_map(super::reasons::seqcount_spinlock_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
@@ -110,8 +110,8 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(352, 32)],
         groups: &[&ALWAYS, &[
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-            RuleKind::Reset.of("seq").inside("seqcount_spinlock_t").by_map("as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)"),
+            RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Reset.of("seq").inside("seqcount_spinlock_t").by_map(super::reasons::seqcount_spinlock_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -53,7 +53,7 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         tail: Some(Tail { field: "gid", element: "kgid_t", from: 8, to: 8, count: Bits::new(32, 32), add: 0 }),
         spans: &[Span::new(0, 0, 8)],
         groups: &[&[
-            RuleKind::Carry.of("usage").by_map("how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself"),
+            RuleKind::Carry.of("usage").by_map(super::reasons::refcount_t::WHOLE),
             RuleKind::Carry.of("ngroups"),
             RuleKind::Array.of("gid").inside("kgid_t").times(0),
         ]],

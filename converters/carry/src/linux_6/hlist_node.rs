@@ -24,8 +24,8 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 16,
         spans: &[Span::new(0, 0, 16)],
         groups: &[&[
-            RuleKind::Reset.of("next").by_map("as list_head; a node that is on no chain has null links (include/linux/list.h: INIT_HLIST_NODE)"),
-            RuleKind::Reset.of("pprev").by_map("as list_head; a node that is on no chain has null links (include/linux/list.h: INIT_HLIST_NODE)"),
+            RuleKind::Reset.of("next").by_map(super::reasons::hlist_node::WHOLE),
+            RuleKind::Reset.of("pprev").by_map(super::reasons::hlist_node::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -41,9 +41,9 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         groups: &[&[
             RuleKind::Recurse.of("node").inside("timerqueue_node"),
             RuleKind::Carry.of("_softexpires"),
-            RuleKind::Symbol.of("function").by_map("what runs at expiry: it_real_fn, dl_task_timer, inactive_task_timer, posix_timer_fn (kernel/time/hrtimer.c: hrtimer_init)"),
-            RuleKind::Reset.of("base").by_map("the queue of one CPU for the timer's clock; the timer is put on one when it is started (kernel/time/hrtimer.c: switch_hrtimer_base)"),
-            RuleKind::Reset.of("state").by_map("HRTIMER_STATE_INACTIVE; the thaw starts the timer again from its expiry (include/linux/hrtimer.h: hrtimer_is_queued)"),
+            RuleKind::Symbol.of("function").by_map(super::reasons::hrtimer::FUNCTION),
+            RuleKind::Reset.of("base").by_map(super::reasons::hrtimer::BASE),
+            RuleKind::Reset.of("state").by_map(super::reasons::hrtimer::STATE),
             RuleKind::Carry.of("is_rel"),
             RuleKind::Carry.of("is_soft"),
             RuleKind::Carry.of("is_hard"),

@@ -27,7 +27,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 8208)],
         groups: &[&[
             RuleKind::Carry.of("sequence"),
-            RuleKind::Carry.of("refcnt").by_map("how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself"),
+            RuleKind::Carry.of("refcnt").by_map(super::reasons::refcount_t::WHOLE),
             RuleKind::Carry.of("max"),
             RuleKind::Carry.of("bitmap"),
         ]],

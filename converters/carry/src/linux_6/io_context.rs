@@ -40,9 +40,9 @@ pub static ALWAYS: [FieldRule; 7] = [
     RuleKind::Carry.of("active_ref"),
     RuleKind::Carry.of("ioprio"),
     RuleKind::Padding.of("(padding)"),
-    RuleKind::Reset.of("icq_hint").by_map("queue of the I/O scheduler used last (block/blk-ioc.c: ioc_lookup_icq)"),
-    RuleKind::Reset.of("icq_list").inside("hlist_head").by_map("as list_head; an empty hash chain is null (include/linux/list.h: INIT_HLIST_HEAD)"),
-    RuleKind::Reset.of("release_work").inside("work_struct").by_map("deferred freeing of the object it is in; idle as long as the object lives (kernel/fork.c: mmput_async; block/blk-ioc.c: alloc_io_context)"),
+    RuleKind::Reset.of("icq_hint").by_map(super::reasons::io_context::ICQ_HINT),
+    RuleKind::Reset.of("icq_list").inside("hlist_head").by_map(super::reasons::hlist_head::WHOLE),
+    RuleKind::Reset.of("release_work").inside("work_struct").by_map(super::reasons::work_struct::WHOLE),
 ];
 
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.12.100+deb12-amd64, 6.12.117+deb12-amd64.
@@ -76,9 +76,9 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 14), Span::new(28, 28, 60)],
         padding: &[Bits::new(112, 16), Bits::new(160, 32)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+            RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("icq_tree").inside("xarray").by_map("an index that its keeper fills anew; without entries its head is null (include/linux/xarray.h: xa_init_flags)"),
+            RuleKind::Reset.of("icq_tree").inside("xarray").by_map(super::reasons::xarray::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },
@@ -115,8 +115,8 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 14), Span::new(24, 24, 24), Span::new(56, 56, 28), Span::new(88, 88, 56)],
         padding: &[Bits::new(112, 16), Bits::new(160, 32), Bits::new(416, 32), Bits::new(672, 32)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-            RuleKind::Reset.of("icq_tree").inside("xarray").by_map("an index that its keeper fills anew; without entries its head is null (include/linux/xarray.h: xa_init_flags)"),
+            RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Reset.of("icq_tree").inside("xarray").by_map(super::reasons::xarray::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -49,8 +49,8 @@ macro_rules! __linux_6_k_itimer_always {
 pub use __linux_6_k_itimer_always as always;
 
 pub static ALWAYS: [FieldRule; 15] = [
-    RuleKind::Reset.of("t_hash").inside("hlist_node").by_map("as list_head; a node that is on no chain has null links (include/linux/list.h: INIT_HLIST_NODE)"),
-    RuleKind::Symbol.of("kclock").by_map("operations of the clock: clock_realtime, clock_monotonic, alarm_clock (kernel/time/posix-timers.c: clockid_to_kclock)"),
+    RuleKind::Reset.of("t_hash").inside("hlist_node").by_map(super::reasons::hlist_node::WHOLE),
+    RuleKind::Symbol.of("kclock").by_map(super::reasons::k_itimer::KCLOCK),
     RuleKind::Carry.of("it_clock"),
     RuleKind::Carry.of("it_id"),
     RuleKind::Carry.of("it_active"),
@@ -59,11 +59,11 @@ pub static ALWAYS: [FieldRule; 15] = [
     RuleKind::Carry.of("it_requeue_pending"),
     RuleKind::Carry.of("it_sigev_notify"),
     RuleKind::Carry.of("it_interval"),
-    RuleKind::Within.of("it_signal").by_map("the process it belongs to (kernel/time/posix-timers.c: do_timer_create)"),
-    RuleKind::Follow.of("it_pid").by_map("process or thread that gets the signal (kernel/time/posix-timers.c: do_timer_create)"),
-    RuleKind::Follow.of("sigq").by_map("the signal, allocated with the timer (kernel/time/posix-timers.c: alloc_posix_timer)"),
-    RuleKind::Carry.of("it").by_map("the running timer, by kind of clock; all three kinds have the expiry in the same place (node.expires) and that alone is read, the rest is made by timer_settime (kernel/time/posix-timers.c: common_timer_set; kernel/time/posix-cpu-timers.c: posix_cpu_timer_set)"),
-    RuleKind::Reset.of("rcu").inside("callback_head").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
+    RuleKind::Within.of("it_signal").by_map(super::reasons::k_itimer::IT_SIGNAL),
+    RuleKind::Follow.of("it_pid").by_map(super::reasons::k_itimer::IT_PID),
+    RuleKind::Follow.of("sigq").by_map(super::reasons::k_itimer::SIGQ),
+    RuleKind::Carry.of("it").by_map(super::reasons::k_itimer::IT),
+    RuleKind::Reset.of("rcu").inside("callback_head").by_map(super::reasons::callback_head::WHOLE),
 ];
 
 #[doc(hidden)]
@@ -84,7 +84,7 @@ macro_rules! __linux_6_k_itimer_with_it_lock {
 pub use __linux_6_k_itimer_with_it_lock as with_it_lock;
 
 pub static WITH_IT_LOCK: [FieldRule; 3] = [
-    RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+    RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Padding.of("(padding)"),
 ];
@@ -111,8 +111,8 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 32), Span::new(40, 40, 20), Span::new(64, 64, 192)],
         padding: &[Bits::new(288, 32), Bits::new(480, 32)],
         groups: &[&ALWAYS, &WITH_IT_LOCK, &[
-            RuleKind::Within.of("list.next").by_map("place among the timers of the process (kernel/time/posix-timers.c: do_timer_create)"),
-            RuleKind::Within.of("list.prev").by_map("place among the timers of the process (kernel/time/posix-timers.c: do_timer_create)"),
+            RuleKind::Within.of("list.next").by_map(super::reasons::k_itimer::LIST),
+            RuleKind::Within.of("list.prev").by_map(super::reasons::k_itimer::LIST),
         ]],
         ..TypeRules::PLAIN
     },
@@ -148,9 +148,9 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 32), Span::new(40, 40, 44), Span::new(88, 88, 192)],
         padding: &[Bits::new(288, 32), Bits::new(672, 32)],
         groups: &[&ALWAYS, &[
-            RuleKind::Within.of("list.next").by_map("place among the timers of the process (kernel/time/posix-timers.c: do_timer_create)"),
-            RuleKind::Within.of("list.prev").by_map("place among the timers of the process (kernel/time/posix-timers.c: do_timer_create)"),
-            RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+            RuleKind::Within.of("list.next").by_map(super::reasons::k_itimer::LIST),
+            RuleKind::Within.of("list.prev").by_map(super::reasons::k_itimer::LIST),
+            RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
@@ -179,8 +179,8 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 32), Span::new(40, 40, 20), Span::new(64, 64, 192)],
         padding: &[Bits::new(288, 32), Bits::new(480, 32)],
         groups: &[&ALWAYS, &WITH_IT_LOCK, &[
-            RuleKind::Within.of("list.next").by_map("place among the timers of the process (kernel/time/posix-timers.c: do_timer_create)"),
-            RuleKind::Within.of("list.pprev").by_map("place among the timers of the process (kernel/time/posix-timers.c: do_timer_create)"),
+            RuleKind::Within.of("list.next").by_map(super::reasons::k_itimer::LIST),
+            RuleKind::Within.of("list.pprev").by_map(super::reasons::k_itimer::LIST),
         ]],
         ..TypeRules::PLAIN
     },
@@ -215,9 +215,9 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 32), Span::new(40, 40, 44), Span::new(88, 88, 192)],
         padding: &[Bits::new(288, 32), Bits::new(672, 32)],
         groups: &[&ALWAYS, &[
-            RuleKind::Within.of("list.next").by_map("place among the timers of the process (kernel/time/posix-timers.c: do_timer_create)"),
-            RuleKind::Within.of("list.pprev").by_map("place among the timers of the process (kernel/time/posix-timers.c: do_timer_create)"),
-            RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+            RuleKind::Within.of("list.next").by_map(super::reasons::k_itimer::LIST),
+            RuleKind::Within.of("list.pprev").by_map(super::reasons::k_itimer::LIST),
+            RuleKind::Reset.of("it_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN

@@ -32,7 +32,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
             RuleKind::Carry.of("si_errno"),
             RuleKind::Carry.of("si_code"),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Carry.of("_sifields").by_map("user ABI: the addresses in it are the program's own (include/uapi/asm-generic/siginfo.h: __sifields)"),
+            RuleKind::Carry.of("_sifields").by_map(super::reasons::kernel_siginfo::_SIFIELDS),
         ]],
         ..TypeRules::PLAIN
     },

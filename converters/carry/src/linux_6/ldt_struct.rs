@@ -26,9 +26,9 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 16,
         spans: &[Span::new(0, 0, 16)],
         groups: &[&[
-            RuleKind::Follow.of("entries").by_map("the segments (arch/x86/kernel/ldt.c: alloc_ldt_struct)"),
+            RuleKind::Follow.of("entries").by_map(super::reasons::ldt_struct::ENTRIES),
             RuleKind::Carry.of("nr_entries"),
-            RuleKind::Reset.of("slot").by_map("where the LDT is mapped for user mode under page table isolation, -1 for not yet (arch/x86/kernel/ldt.c: alloc_ldt_struct)"),
+            RuleKind::Reset.of("slot").by_map(super::reasons::ldt_struct::SLOT),
         ]],
         ..TypeRules::PLAIN
     },

@@ -24,8 +24,8 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 16,
         spans: &[Span::new(0, 0, 16)],
         groups: &[&[
-            RuleKind::Reset.of("next").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
-            RuleKind::Reset.of("prev").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
+            RuleKind::Reset.of("next").by_map(super::reasons::list_head::WHOLE),
+            RuleKind::Reset.of("prev").by_map(super::reasons::list_head::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

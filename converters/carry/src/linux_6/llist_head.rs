@@ -23,7 +23,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 8,
         spans: &[Span::new(0, 0, 8)],
         groups: &[&[
-            RuleKind::Reset.of("first").by_map("as list_head; an empty lock-less list is null (include/linux/llist.h: init_llist_head)"),
+            RuleKind::Reset.of("first").by_map(super::reasons::llist_head::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

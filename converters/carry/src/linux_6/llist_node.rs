@@ -23,7 +23,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 8,
         spans: &[Span::new(0, 0, 8)],
         groups: &[&[
-            RuleKind::Reset.of("next").by_map("as list_head; only meaningful while on a lock-less list (include/linux/llist.h: llist_add)"),
+            RuleKind::Reset.of("next").by_map(super::reasons::llist_node::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

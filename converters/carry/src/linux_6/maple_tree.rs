@@ -35,10 +35,10 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(8, 8, 12)],
         padding: &[Bits::new(32, 32), Bits::new(160, 32)],
         groups: &[&[
-            RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+            RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("ma_root").by_map("root of the tree of VMAs, which is built anew from their ordered list (lib/maple_tree.c: mas_store_root; mm/mmap.c: exit_mmap)"),
-            RuleKind::Reset.of("ma_flags").by_map("MM_MT_FLAGS; the rest is the height of the tree, which is built anew (kernel/fork.c: mm_init)"),
+            RuleKind::Reset.of("ma_root").by_map(super::reasons::maple_tree::MA_ROOT),
+            RuleKind::Reset.of("ma_flags").by_map(super::reasons::maple_tree::MA_FLAGS),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
@@ -73,9 +73,9 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(8, 8, 36)],
         padding: &[Bits::new(32, 32), Bits::new(352, 32)],
         groups: &[&[
-            RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-            RuleKind::Reset.of("ma_root").by_map("root of the tree of VMAs, which is built anew from their ordered list (lib/maple_tree.c: mas_store_root; mm/mmap.c: exit_mmap)"),
-            RuleKind::Reset.of("ma_flags").by_map("MM_MT_FLAGS; the rest is the height of the tree, which is built anew (kernel/fork.c: mm_init)"),
+            RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Reset.of("ma_root").by_map(super::reasons::maple_tree::MA_ROOT),
+            RuleKind::Reset.of("ma_flags").by_map(super::reasons::maple_tree::MA_FLAGS),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
@@ -108,9 +108,9 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         to_size: 16,
         spans: &[Span::new(4, 4, 12)],
         groups: &[&[
-            RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-            RuleKind::Reset.of("ma_flags").by_map("MM_MT_FLAGS; the rest is the height of the tree, which is built anew (kernel/fork.c: mm_init)"),
-            RuleKind::Reset.of("ma_root").by_map("root of the tree of VMAs, which is built anew from their ordered list (lib/maple_tree.c: mas_store_root; mm/mmap.c: exit_mmap)"),
+            RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Reset.of("ma_flags").by_map(super::reasons::maple_tree::MA_FLAGS),
+            RuleKind::Reset.of("ma_root").by_map(super::reasons::maple_tree::MA_ROOT),
         ]],
         ..TypeRules::PLAIN
     },
@@ -144,10 +144,10 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(8, 8, 28), Span::new(40, 40, 8)],
         padding: &[Bits::new(32, 32), Bits::new(288, 32)],
         groups: &[&[
-            RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-            RuleKind::Reset.of("ma_flags").by_map("MM_MT_FLAGS; the rest is the height of the tree, which is built anew (kernel/fork.c: mm_init)"),
+            RuleKind::Reset.of("ma_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Reset.of("ma_flags").by_map(super::reasons::maple_tree::MA_FLAGS),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("ma_root").by_map("root of the tree of VMAs, which is built anew from their ordered list (lib/maple_tree.c: mas_store_root; mm/mmap.c: exit_mmap)"),
+            RuleKind::Reset.of("ma_root").by_map(super::reasons::maple_tree::MA_ROOT),
         ]],
         ..TypeRules::PLAIN
     },

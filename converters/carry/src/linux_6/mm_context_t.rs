@@ -40,14 +40,14 @@ macro_rules! __linux_6_mm_context_t_always {
 pub use __linux_6_mm_context_t_always as always;
 
 pub static ALWAYS: [FieldRule; 10] = [
-    RuleKind::Reset.of("ctx_id").by_map("unique number of an address space of this boot (arch/x86/include/asm/mmu_context.h: init_new_context)"),
-    RuleKind::Reset.of("tlb_gen.counter").by_map("counts changes of page tables that are not carried (arch/x86/include/asm/mmu_context.h: init_new_context)"),
-    RuleKind::Reset.of("next_trim_cpumask").by_map("jiffies of this boot (arch/x86/include/asm/mmu_context.h: init_new_context)"),
-    RuleKind::Follow.of("ldt").by_map("the LDT, null until the program writes one (arch/x86/kernel/ldt.c: write_ldt)"),
+    RuleKind::Reset.of("ctx_id").by_map(super::reasons::mm_context_t::CTX_ID),
+    RuleKind::Reset.of("tlb_gen.counter").by_map(super::reasons::mm_context_t::TLB_GEN),
+    RuleKind::Reset.of("next_trim_cpumask").by_map(super::reasons::mm_context_t::NEXT_TRIM_CPUMASK),
+    RuleKind::Follow.of("ldt").by_map(super::reasons::mm_context_t::LDT),
     RuleKind::Carry.of("flags"),
-    RuleKind::User.of("vdso").by_map("where the vdso is mapped in the program (arch/x86/entry/vdso/vma.c: map_vdso)"),
-    RuleKind::Symbol.of("vdso_image").by_map("vdso_image_64, vdso_image_x32 or vdso_image_32 (arch/x86/entry/vdso/vma.c: map_vdso)"),
-    RuleKind::Reset.of("perf_rdpmc_allowed.counter").by_map("how many perf events are mapped; perf mappings are not carried (arch/x86/events/core.c: x86_pmu_event_mapped)"),
+    RuleKind::User.of("vdso").by_map(super::reasons::mm_context_t::VDSO),
+    RuleKind::Symbol.of("vdso_image").by_map(super::reasons::mm_context_t::VDSO_IMAGE),
+    RuleKind::Reset.of("perf_rdpmc_allowed.counter").by_map(super::reasons::mm_context_t::PERF_RDPMC_ALLOWED),
     RuleKind::Carry.of("pkey_allocation_map"),
     RuleKind::Carry.of("execute_only_pkey"),
 ];
@@ -83,9 +83,9 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 44), Span::new(48, 48, 26), Span::new(80, 80, 8), Span::new(92, 92, 44)],
         padding: &[Bits::new(592, 48)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+            RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+            RuleKind::Reset.of("lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },
@@ -123,9 +123,9 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 28), Span::new(40, 40, 34), Span::new(88, 88, 48)],
         padding: &[Bits::new(224, 32), Bits::new(288, 32), Bits::new(592, 48), Bits::new(672, 32)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+            RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+            RuleKind::Reset.of("lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },
@@ -161,8 +161,8 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         to_size: 136,
         spans: &[Span::new(0, 0, 44), Span::new(48, 48, 40), Span::new(92, 92, 44)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-            RuleKind::Reset.of("lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+            RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Reset.of("lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },
@@ -199,8 +199,8 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 28), Span::new(40, 40, 40), Span::new(88, 88, 48)],
         padding: &[Bits::new(224, 32), Bits::new(288, 32), Bits::new(672, 32)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-            RuleKind::Reset.of("lock").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+            RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Reset.of("lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -49,9 +49,9 @@ macro_rules! __linux_6_mm_struct_with_get_unmapped_area {
 pub use __linux_6_mm_struct_with_get_unmapped_area as with_get_unmapped_area;
 
 pub static WITH_GET_UNMAPPED_AREA: [FieldRule; 3] = [
-    RuleKind::Symbol.of("get_unmapped_area").by_map("arch_get_unmapped_area or arch_get_unmapped_area_topdown, chosen by execve (6.1 arch/x86/mm/mmap.c: arch_pick_mmap_layout)"),
+    RuleKind::Symbol.of("get_unmapped_area").by_map(super::reasons::mm_struct::GET_UNMAPPED_AREA),
     RuleKind::Carry.of("rss_stat"),
-    RuleKind::Reset.of("pasid").by_map("id under which devices share the mm, INVALID_IOASID for none (6.1 include/linux/sched/mm.h: mm_pasid_init)"),
+    RuleKind::Reset.of("pasid").by_map(super::reasons::mm_struct::PASID),
 ];
 
 #[doc(hidden)]
@@ -173,22 +173,22 @@ pub static ALWAYS: [FieldRule; 49] = [
     RuleKind::Carry.of("mmap_compat_base"),
     RuleKind::Carry.of("mmap_compat_legacy_base"),
     RuleKind::Carry.of("task_size"),
-    RuleKind::Reset.of("pgd").by_map("page tables are built anew by the pages that are put in (kernel/fork.c: mm_alloc_pgd)"),
+    RuleKind::Reset.of("pgd").by_map(super::reasons::mm_struct::PGD),
     RuleKind::Carry.of("membarrier_state"),
     RuleKind::Carry.of("mm_users"),
     RuleKind::Carry.of("mm_count"),
-    RuleKind::Reset.of("pgtables_bytes.counter").by_map("size of the page tables, which are built anew (include/linux/mm.h: mm_pgtables_bytes_init)"),
+    RuleKind::Reset.of("pgtables_bytes.counter").by_map(super::reasons::mm_struct::PGTABLES_BYTES),
     RuleKind::Carry.of("map_count"),
-    RuleKind::Reset.of("mmlist").inside("list_head").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
+    RuleKind::Reset.of("mmlist").inside("list_head").by_map(super::reasons::list_head::WHOLE),
     RuleKind::Carry.of("hiwater_rss"),
     RuleKind::Carry.of("hiwater_vm"),
     RuleKind::Carry.of("total_vm"),
     RuleKind::Carry.of("locked_vm"),
-    RuleKind::Reset.of("pinned_vm.counter").by_map("pages pinned for a device by a driver, which pins again when it is asked to (kernel/fork.c: mm_init)"),
+    RuleKind::Reset.of("pinned_vm.counter").by_map(super::reasons::mm_struct::PINNED_VM),
     RuleKind::Carry.of("data_vm"),
     RuleKind::Carry.of("exec_vm"),
     RuleKind::Carry.of("stack_vm"),
-    RuleKind::Reset.of("write_protect_seq").inside("seqcount_t").by_map("counts writers of this boot only; readers compare it with itself (include/linux/seqlock.h: __seqcount_init)"),
+    RuleKind::Reset.of("write_protect_seq").inside("seqcount_t").by_map(super::reasons::seqcount_t::WHOLE),
     RuleKind::Carry.of("start_code"),
     RuleKind::Carry.of("end_code"),
     RuleKind::Carry.of("start_data"),
@@ -201,22 +201,22 @@ pub static ALWAYS: [FieldRule; 49] = [
     RuleKind::Carry.of("env_start"),
     RuleKind::Carry.of("env_end"),
     RuleKind::Carry.of("saved_auxv"),
-    RuleKind::Symbol.of("binfmt").by_map("the handler that started the program: elf_format, compat_elf_format (fs/exec.c: set_binfmt)"),
-    RuleKind::Resource.of("ioctx_table").by_map("contexts of io_setup with requests and completions not yet read (fs/aio.c: ioctx_add_table)"),
-    RuleKind::Within.of("owner").by_map("task whose memory cgroup the mm is charged to (kernel/fork.c: mm_init_owner)"),
-    RuleKind::Resource.of("user_ns").by_map("namespace whose capabilities decide over the mm, taken at execve (kernel/fork.c: mm_init; fs/exec.c: would_dump)"),
-    RuleKind::Follow.of("exe_file").by_map("the program's file (kernel/fork.c: set_mm_exe_file)"),
-    RuleKind::Reset.of("notifier_subscriptions").by_map("drivers told of changes of the mm; they register again when their file is opened (mm/mmu_notifier.c: __mmu_notifier_register)"),
-    RuleKind::Reset.of("tlb_flush_pending.counter").by_map("changes of page tables under way (include/linux/mm_inline.h: init_tlb_flush_pending)"),
-    RuleKind::Reset.of("tlb_flush_batched.counter").by_map("flushes that reclaim put off (mm/rmap.c: flush_tlb_batched_pending)"),
+    RuleKind::Symbol.of("binfmt").by_map(super::reasons::mm_struct::BINFMT),
+    RuleKind::Resource.of("ioctx_table").by_map(super::reasons::mm_struct::IOCTX_TABLE),
+    RuleKind::Within.of("owner").by_map(super::reasons::mm_struct::OWNER),
+    RuleKind::Resource.of("user_ns").by_map(super::reasons::mm_struct::USER_NS),
+    RuleKind::Follow.of("exe_file").by_map(super::reasons::mm_struct::EXE_FILE),
+    RuleKind::Reset.of("notifier_subscriptions").by_map(super::reasons::mm_struct::NOTIFIER_SUBSCRIPTIONS),
+    RuleKind::Reset.of("tlb_flush_pending.counter").by_map(super::reasons::mm_struct::TLB_FLUSH_PENDING),
+    RuleKind::Reset.of("tlb_flush_batched.counter").by_map(super::reasons::mm_struct::TLB_FLUSH_BATCHED),
     RuleKind::Recurse.of("uprobes_state").inside("uprobes_state"),
     RuleKind::Carry.of("hugetlb_usage"),
-    RuleKind::Reset.of("async_put_work").inside("work_struct").by_map("deferred freeing of the object it is in; idle as long as the object lives (kernel/fork.c: mmput_async; block/blk-ioc.c: alloc_io_context)"),
+    RuleKind::Reset.of("async_put_work").inside("work_struct").by_map(super::reasons::work_struct::WHOLE),
     RuleKind::Carry.of("ksm_merging_pages"),
     RuleKind::Carry.of("ksm_rmap_items"),
-    RuleKind::Reset.of("lru_gen.list").inside("list_head").by_map("place on the list of mms whose pages are aged by walking their page tables, and its memory cgroup (mm/vmscan.c: lru_gen_add_mm; include/linux/mm_types.h: lru_gen_init_mm)"),
-    RuleKind::Reset.of("lru_gen.bitmap").by_map("place on the list of mms whose pages are aged by walking their page tables, and its memory cgroup (mm/vmscan.c: lru_gen_add_mm; include/linux/mm_types.h: lru_gen_init_mm)"),
-    RuleKind::Reset.of("lru_gen.memcg").by_map("place on the list of mms whose pages are aged by walking their page tables, and its memory cgroup (mm/vmscan.c: lru_gen_add_mm; include/linux/mm_types.h: lru_gen_init_mm)"),
+    RuleKind::Reset.of("lru_gen.list").inside("list_head").by_map(super::reasons::mm_struct::LRU_GEN),
+    RuleKind::Reset.of("lru_gen.bitmap").by_map(super::reasons::mm_struct::LRU_GEN),
+    RuleKind::Reset.of("lru_gen.memcg").by_map(super::reasons::mm_struct::LRU_GEN),
 ];
 
 #[doc(hidden)]
@@ -264,13 +264,13 @@ macro_rules! __linux_6_mm_struct_with_page_table_lock {
 pub use __linux_6_mm_struct_with_page_table_lock as with_page_table_lock;
 
 pub static WITH_PAGE_TABLE_LOCK: [FieldRule; 7] = [
-    RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-    RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-    RuleKind::Reset.of("arg_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-    RuleKind::Reset.of("ioctx_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-    RuleKind::Reset.of("numa_next_scan").by_map("jiffies of this boot; 0 is a moment that has passed, and the first tick looks at the address space (kernel/sched/fair.c: init_numa_balancing, task_numa_work)"),
-    RuleKind::Reset.of("numa_scan_offset").by_map("where NUMA balancing goes on, restarted (kernel/sched/fair.c: task_numa_work)"),
-    RuleKind::Reset.of("numa_scan_seq").by_map("passes of NUMA balancing, restarted (kernel/sched/fair.c: init_numa_balancing)"),
+    RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+    RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
+    RuleKind::Reset.of("arg_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+    RuleKind::Reset.of("ioctx_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+    RuleKind::Reset.of("numa_next_scan").by_map(super::reasons::mm_struct::NUMA_NEXT_SCAN),
+    RuleKind::Reset.of("numa_scan_offset").by_map(super::reasons::mm_struct::NUMA_SCAN_OFFSET),
+    RuleKind::Reset.of("numa_scan_seq").by_map(super::reasons::mm_struct::NUMA_SCAN_SEQ),
 ];
 
 #[doc(hidden)]
@@ -346,11 +346,11 @@ macro_rules! __linux_6_mm_struct_with_mmap_lock {
 pub use __linux_6_mm_struct_with_mmap_lock as with_mmap_lock;
 
 pub static WITH_MMAP_LOCK: [FieldRule; 5] = [
-    RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-    RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-    RuleKind::Reset.of("arg_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-    RuleKind::Reset.of("ioctx_lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-    RuleKind::Reset.of("delayed_drop").inside("callback_head").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
+    RuleKind::Reset.of("page_table_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+    RuleKind::Reset.of("mmap_lock").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
+    RuleKind::Reset.of("arg_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+    RuleKind::Reset.of("ioctx_lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+    RuleKind::Reset.of("delayed_drop").inside("callback_head").by_map(super::reasons::callback_head::WHOLE),
 ];
 
 #[doc(hidden)]
@@ -385,11 +385,11 @@ pub use __linux_6_mm_struct_with_pcpu_cid as with_pcpu_cid;
 
 pub static WITH_PCPU_CID: [FieldRule; 7] = [
     RuleKind::Padding.of("(padding)"),
-    RuleKind::Reset.of("pcpu_cid").by_map("concurrency ids by CPU, made with the mm (6.12 include/linux/mm_types.h: mm_alloc_cid)"),
-    RuleKind::Reset.of("mm_cid_next_scan").by_map("jiffies of this boot (6.12 kernel/sched/core.c: task_mm_cid_work)"),
-    RuleKind::Reset.of("mm_lock_seq").inside("seqcount_t").by_map("counts writers of this boot only; readers compare it with itself (include/linux/seqlock.h: __seqcount_init)"),
+    RuleKind::Reset.of("pcpu_cid").by_map(super::reasons::mm_struct::PCPU_CID),
+    RuleKind::Reset.of("mm_cid_next_scan").by_map(super::reasons::mm_struct::MM_CID_NEXT_SCAN),
+    RuleKind::Reset.of("mm_lock_seq").inside("seqcount_t").by_map(super::reasons::seqcount_t::WHOLE),
     RuleKind::Recurse.of("rss_stat").inside("percpu_counter").times(4),
-    RuleKind::Reset.of("iommu_mm").by_map("ids under which devices share the mm, null for none (6.12 include/linux/iommu.h: mm_pasid_init)"),
+    RuleKind::Reset.of("iommu_mm").by_map(super::reasons::mm_struct::IOMMU_MM),
     RuleKind::Carry.of("ksm_zero_pages"),
 ];
 
@@ -548,7 +548,7 @@ pub static V6_1_0_55_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(8, 8, 12), Span::new(24, 24, 68), Span::new(96, 96, 12), Span::new(112, 112, 20), Span::new(136, 136, 116), Span::new(256, 256, 556), Span::new(816, 816, 26), Span::new(848, 848, 8), Span::new(860, 860, 52), Span::new(920, 920, 68), Span::new(992, 992, 52), Span::new(1048, 1048, 48)],
         padding: &[Bits::new(32, 32), Bits::new(160, 32), Bits::new(736, 32), Bits::new(6736, 48), Bits::new(7328, 32), Bits::new(7904, 32), Bits::new(8352, 32)],
         groups: &[&WITH_MM_MT, &WITH_GET_UNMAPPED_AREA, &ALWAYS, &WITH_PAGE_TABLE_LOCK, &[
-            RuleKind::Reset.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
+            RuleKind::Reset.of("futex_unique_id.counter").by_map(super::reasons::mm_struct::FUTEX_UNIQUE_ID),
             RuleKind::Carry.of("def_flags"),
             RuleKind::Carry.of("flags"),
             RuleKind::Padding.of("(padding)"),
@@ -590,7 +590,7 @@ pub static V6_1_0_55_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(8, 8, 36), Span::new(48, 48, 68), Span::new(120, 120, 12), Span::new(144, 144, 28), Span::new(184, 184, 124), Span::new(320, 320, 564), Span::new(896, 896, 34), Span::new(944, 944, 56), Span::new(1008, 1008, 140), Span::new(1152, 1152, 48)],
         padding: &[Bits::new(32, 32), Bits::new(352, 32), Bits::new(928, 32), Bits::new(1056, 32), Bits::new(1120, 32), Bits::new(1376, 32), Bits::new(1440, 32), Bits::new(2464, 32), Bits::new(2528, 32), Bits::new(7072, 32), Bits::new(7136, 32), Bits::new(7440, 48), Bits::new(7520, 32), Bits::new(8032, 32), Bits::new(9184, 32)],
         groups: &[&WITH_GET_UNMAPPED_AREA, &ALWAYS, &WITH_CONTEXT, &WITH_MMAP_LOCK, &[
-            RuleKind::Reset.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
+            RuleKind::Reset.of("futex_unique_id.counter").by_map(super::reasons::mm_struct::FUTEX_UNIQUE_ID),
             RuleKind::Carry.of("def_flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("flags"),
@@ -700,7 +700,7 @@ pub static V6_12_117_DEB12_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 4), Span::new(68, 68, 96), Span::new(168, 168, 20), Span::new(192, 192, 36), Span::new(232, 232, 84), Span::new(320, 320, 504), Span::new(832, 832, 32), Span::new(872, 872, 32), Span::new(912, 912, 32), Span::new(952, 952, 84), Span::new(1040, 1040, 40), Span::new(1084, 1084, 52), Span::new(1144, 1144, 68), Span::new(1216, 1216, 112)],
         padding: &[Bits::new(32, 480), Bits::new(1824, 32), Bits::new(6624, 32), Bits::new(6944, 32), Bits::new(7264, 32), Bits::new(7584, 32), Bits::new(9120, 32), Bits::new(9696, 32), Bits::new(10624, 128)],
         groups: &[&ALWAYS, &WITH_PAGE_TABLE_LOCK, &WITH_PCPU_CID, &WITH_MM_MT_2, &[
-            RuleKind::Reset.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
+            RuleKind::Reset.of("futex_unique_id.counter").by_map(super::reasons::mm_struct::FUTEX_UNIQUE_ID),
             RuleKind::Carry.of("def_flags"),
             RuleKind::Carry.of("flags"),
             RuleKind::Padding.of("(padding)"),
@@ -742,7 +742,7 @@ pub static V6_12_115_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 4), Span::new(72, 72, 28), Span::new(104, 104, 92), Span::new(208, 208, 28), Span::new(248, 248, 44), Span::new(296, 296, 84), Span::new(392, 392, 528), Span::new(928, 928, 32), Span::new(968, 968, 32), Span::new(1008, 1008, 32), Span::new(1048, 1048, 68), Span::new(1128, 1128, 40), Span::new(1176, 1176, 56), Span::new(1240, 1240, 200)],
         padding: &[Bits::new(32, 480), Bits::new(544, 32), Bits::new(800, 32), Bits::new(1568, 32), Bits::new(1632, 32), Bits::new(1888, 32), Bits::new(1952, 32), Bits::new(2336, 32), Bits::new(3040, 32), Bits::new(3104, 32), Bits::new(7392, 32), Bits::new(7712, 32), Bits::new(8032, 32), Bits::new(8352, 32), Bits::new(8928, 32), Bits::new(8992, 32), Bits::new(9376, 32), Bits::new(9888, 32), Bits::new(11520, 256)],
         groups: &[&ALWAYS, &WITH_MMAP_LOCK, &WITH_PCPU_CID, &WITH_MM_MT_3, &[
-            RuleKind::Reset.of("futex_unique_id.counter").by_map("name of the mm in futex hash keys, drawn when it is first needed (kernel/futex/core.c: get_futex_key, 6.12; also in 6.1.192)"),
+            RuleKind::Reset.of("futex_unique_id.counter").by_map(super::reasons::mm_struct::FUTEX_UNIQUE_ID),
             RuleKind::Carry.of("def_flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("flags"),

@@ -93,6 +93,7 @@ pub mod wake_q_node;
 pub mod work_struct;
 pub mod xarray;
 pub mod layouts;
+pub mod reasons;
 
 /// What the groups of lines call.
 pub use kconv_runtime as runtime;

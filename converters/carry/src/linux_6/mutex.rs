@@ -38,10 +38,10 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 32,
         spans: &[Span::new(0, 0, 8), Span::new(12, 12, 20)],
         groups: &[&[
-            RuleKind::Reset.of("owner.counter").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-            RuleKind::Reset.of("wait_lock").inside("raw_spinlock_t").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-            RuleKind::Reset.of("osq.tail.counter").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-            RuleKind::Reset.of("wait_list").inside("list_head").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+            RuleKind::Reset.of("owner.counter").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Reset.of("wait_lock").inside("raw_spinlock_t").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Reset.of("osq.tail.counter").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Reset.of("wait_list").inside("list_head").by_map(super::reasons::mutex::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },
@@ -80,10 +80,10 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(8, 8, 24)],
         padding: &[Bits::new(32, 32)],
         groups: &[&[
-            RuleKind::Reset.of("rtmutex.wait_lock").inside("raw_spinlock_t").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+            RuleKind::Reset.of("rtmutex.wait_lock").inside("raw_spinlock_t").by_map(super::reasons::mutex::WHOLE),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("rtmutex.waiters").inside("rb_root_cached").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-            RuleKind::Reset.of("rtmutex.owner").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
+            RuleKind::Reset.of("rtmutex.waiters").inside("rb_root_cached").by_map(super::reasons::mutex::WHOLE),
+            RuleKind::Reset.of("rtmutex.owner").by_map(super::reasons::mutex::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

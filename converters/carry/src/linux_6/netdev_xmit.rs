@@ -37,12 +37,12 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 5), Span::new(8, 8, 32)],
         padding: &[Bits::new(40, 24)],
         groups: &[&[
-            RuleKind::Reset.of("recursion").by_map("how deep the task is in sending packets, under PREEMPT_RT; all zero outside of it (6.12 include/linux/netdevice_xmit.h; 6.12 include/linux/netdevice.h: dev_xmit_recursion_inc)"),
-            RuleKind::Reset.of("more").by_map("how deep the task is in sending packets, under PREEMPT_RT; all zero outside of it (6.12 include/linux/netdevice_xmit.h; 6.12 include/linux/netdevice.h: dev_xmit_recursion_inc)"),
-            RuleKind::Reset.of("skip_txqueue").by_map("how deep the task is in sending packets, under PREEMPT_RT; all zero outside of it (6.12 include/linux/netdevice_xmit.h; 6.12 include/linux/netdevice.h: dev_xmit_recursion_inc)"),
-            RuleKind::Reset.of("sched_mirred_nest").by_map("how deep the task is in sending packets, under PREEMPT_RT; all zero outside of it (6.12 include/linux/netdevice_xmit.h; 6.12 include/linux/netdevice.h: dev_xmit_recursion_inc)"),
+            RuleKind::Reset.of("recursion").by_map(super::reasons::netdev_xmit::WHOLE),
+            RuleKind::Reset.of("more").by_map(super::reasons::netdev_xmit::WHOLE),
+            RuleKind::Reset.of("skip_txqueue").by_map(super::reasons::netdev_xmit::WHOLE),
+            RuleKind::Reset.of("sched_mirred_nest").by_map(super::reasons::netdev_xmit::WHOLE),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("sched_mirred_dev").times(4).by_map("how deep the task is in sending packets, under PREEMPT_RT; all zero outside of it (6.12 include/linux/netdevice_xmit.h; 6.12 include/linux/netdevice.h: dev_xmit_recursion_inc)"),
+            RuleKind::Reset.of("sched_mirred_dev").times(4).by_map(super::reasons::netdev_xmit::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -36,14 +36,14 @@ pub use __linux_6_nsproxy_always as always;
 
 pub static ALWAYS: [FieldRule; 9] = [
     RuleKind::Padding.of("(padding)"),
-    RuleKind::Resource.of("uts_ns").by_map("host name (kernel/utsname.c: copy_utsname)"),
-    RuleKind::Resource.of("ipc_ns").by_map("System V and POSIX message queues, semaphores, shared memory (ipc/namespace.c: copy_ipcs)"),
-    RuleKind::Resource.of("mnt_ns").by_map("mounts (fs/namespace.c: copy_mnt_ns)"),
-    RuleKind::Resource.of("pid_ns_for_children").by_map("namespace the next child is born into (kernel/pid_namespace.c: copy_pid_ns)"),
-    RuleKind::Resource.of("net_ns").by_map("network (net/core/net_namespace.c: copy_net_ns)"),
-    RuleKind::Resource.of("time_ns").by_map("offsets of the clocks (kernel/time/namespace.c: copy_time_ns)"),
-    RuleKind::Resource.of("time_ns_for_children").by_map("offsets of the clocks of the next child (kernel/time/namespace.c: timens_on_fork)"),
-    RuleKind::Resource.of("cgroup_ns").by_map("root of the cgroups it sees (kernel/cgroup/namespace.c: copy_cgroup_ns)"),
+    RuleKind::Resource.of("uts_ns").by_map(super::reasons::nsproxy::UTS_NS),
+    RuleKind::Resource.of("ipc_ns").by_map(super::reasons::nsproxy::IPC_NS),
+    RuleKind::Resource.of("mnt_ns").by_map(super::reasons::nsproxy::MNT_NS),
+    RuleKind::Resource.of("pid_ns_for_children").by_map(super::reasons::nsproxy::PID_NS_FOR_CHILDREN),
+    RuleKind::Resource.of("net_ns").by_map(super::reasons::nsproxy::NET_NS),
+    RuleKind::Resource.of("time_ns").by_map(super::reasons::nsproxy::TIME_NS),
+    RuleKind::Resource.of("time_ns_for_children").by_map(super::reasons::nsproxy::TIME_NS_FOR_CHILDREN),
+    RuleKind::Resource.of("cgroup_ns").by_map(super::reasons::nsproxy::CGROUP_NS),
 ];
 
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
@@ -88,7 +88,7 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 4), Span::new(8, 8, 64)],
         padding: &[Bits::new(32, 32)],
         groups: &[&ALWAYS, &[
-            RuleKind::Carry.of("count").by_map("how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself"),
+            RuleKind::Carry.of("count").by_map(super::reasons::refcount_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

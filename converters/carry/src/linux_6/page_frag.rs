@@ -27,9 +27,9 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 16,
         spans: &[Span::new(0, 0, 16)],
         groups: &[&[
-            RuleKind::Reset.of("page").by_map("page that the task's small network buffers are cut from (kernel/fork.c: dup_task_struct; net/core/sock.c: skb_page_frag_refill)"),
-            RuleKind::Reset.of("offset").by_map("place in page, which is not carried (net/core/sock.c: skb_page_frag_refill)"),
-            RuleKind::Reset.of("size").by_map("size of page, which is not carried (net/core/sock.c: skb_page_frag_refill)"),
+            RuleKind::Reset.of("page").by_map(super::reasons::page_frag::PAGE),
+            RuleKind::Reset.of("offset").by_map(super::reasons::page_frag::OFFSET),
+            RuleKind::Reset.of("size").by_map(super::reasons::page_frag::SIZE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -25,8 +25,8 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 16,
         spans: &[Span::new(0, 0, 16)],
         groups: &[&[
-            RuleKind::Resource.of("mnt").by_map("the mount it was reached through (include/linux/path.h: path_get)"),
-            RuleKind::Resource.of("dentry").by_map("what it is, found again by its path (fs/d_path.c: d_path)"),
+            RuleKind::Resource.of("mnt").by_map(super::reasons::path::MNT),
+            RuleKind::Resource.of("dentry").by_map(super::reasons::path::DENTRY),
         ]],
         ..TypeRules::PLAIN
     },

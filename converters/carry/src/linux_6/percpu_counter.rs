@@ -40,11 +40,11 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(8, 8, 32)],
         padding: &[Bits::new(32, 32)],
         groups: &[&[
-            RuleKind::Reset.of("lock").inside("raw_spinlock_t").by_map("as spinlock_t (include/linux/spinlock_types_raw.h: __RAW_SPIN_LOCK_UNLOCKED)"),
+            RuleKind::Reset.of("lock").inside("raw_spinlock_t").by_map(super::reasons::raw_spinlock_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("count"),
-            RuleKind::Reset.of("list").inside("list_head").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
-            RuleKind::Reset.of("counters").by_map("what each CPU has not yet added to count; per-cpu memory of this boot (lib/percpu_counter.c: __percpu_counter_init_many, 6.12; __percpu_counter_init, 6.1)"),
+            RuleKind::Reset.of("list").inside("list_head").by_map(super::reasons::list_head::WHOLE),
+            RuleKind::Reset.of("counters").by_map(super::reasons::percpu_counter::COUNTERS),
         ]],
         ..TypeRules::PLAIN
     },

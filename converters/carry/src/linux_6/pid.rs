@@ -41,11 +41,11 @@ macro_rules! __linux_6_pid_always {
 pub use __linux_6_pid_always as always;
 
 pub static ALWAYS: [FieldRule; 6] = [
-    RuleKind::Carry.of("count").by_map("how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself"),
+    RuleKind::Carry.of("count").by_map(super::reasons::refcount_t::WHOLE),
     RuleKind::Carry.of("level"),
-    RuleKind::Reset.of("tasks").inside("hlist_head").times(4).by_map("as list_head; an empty hash chain is null (include/linux/list.h: INIT_HLIST_HEAD)"),
-    RuleKind::Reset.of("inodes").inside("hlist_head").by_map("as list_head; an empty hash chain is null (include/linux/list.h: INIT_HLIST_HEAD)"),
-    RuleKind::Reset.of("rcu").inside("callback_head").by_map("link and function of a callback that is pending only while an object is being freed or work is queued; the kernel fills both in when it queues (include/linux/task_work.h: init_task_work; kernel/rcu/tree.c: call_rcu)"),
+    RuleKind::Reset.of("tasks").inside("hlist_head").times(4).by_map(super::reasons::hlist_head::WHOLE),
+    RuleKind::Reset.of("inodes").inside("hlist_head").by_map(super::reasons::hlist_head::WHOLE),
+    RuleKind::Reset.of("rcu").inside("callback_head").by_map(super::reasons::callback_head::WHOLE),
     RuleKind::Array.of("numbers").inside("upid").times(0),
 ];
 
@@ -73,9 +73,9 @@ macro_rules! __linux_6_pid_with_lock {
 pub use __linux_6_pid_with_lock as with_lock;
 
 pub static WITH_LOCK: [FieldRule; 3] = [
-    RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+    RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
     RuleKind::Padding.of("(padding)"),
-    RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
+    RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
 ];
 
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
@@ -132,8 +132,8 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 8), Span::new(16, 16, 64), Span::new(88, 88, 56)],
         padding: &[Bits::new(96, 32), Bits::new(672, 32)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-            RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
+            RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },
@@ -162,8 +162,8 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 8), Span::new(16, 16, 56), Span::new(80, 80, 32)],
         padding: &[Bits::new(96, 32), Bits::new(608, 32)],
         groups: &[&ALWAYS, &WITH_LOCK, &[
-            RuleKind::Reset.of("stashed").by_map("dentry of the pidfs inode, found again when a pidfd is opened (6.12 kernel/pid.c: alloc_pid; 6.12 fs/pidfs.c: pidfs_alloc_file)"),
-            RuleKind::Reset.of("ino").by_map("inode number of the pidfd, unique in one boot (6.12 kernel/pid.c: alloc_pid)"),
+            RuleKind::Reset.of("stashed").by_map(super::reasons::pid::STASHED),
+            RuleKind::Reset.of("ino").by_map(super::reasons::pid::INO),
         ]],
         ..TypeRules::PLAIN
     },
@@ -205,10 +205,10 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 8), Span::new(16, 16, 80), Span::new(104, 104, 56)],
         padding: &[Bits::new(96, 32), Bits::new(800, 32)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("lock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-            RuleKind::Reset.of("stashed").by_map("dentry of the pidfs inode, found again when a pidfd is opened (6.12 kernel/pid.c: alloc_pid; 6.12 fs/pidfs.c: pidfs_alloc_file)"),
-            RuleKind::Reset.of("ino").by_map("inode number of the pidfd, unique in one boot (6.12 kernel/pid.c: alloc_pid)"),
-            RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
+            RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Reset.of("stashed").by_map(super::reasons::pid::STASHED),
+            RuleKind::Reset.of("ino").by_map(super::reasons::pid::INO),
+            RuleKind::Reset.of("wait_pidfd").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

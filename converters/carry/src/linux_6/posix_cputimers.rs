@@ -33,7 +33,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         groups: &[&[
             RuleKind::Recurse.of("bases").inside("posix_cputimer_base").times(3),
             RuleKind::Carry.of("timers_active"),
-            RuleKind::Reset.of("expiry_active").by_map("expired timers are being delivered at this moment (kernel/time/posix-cpu-timers.c: handle_posix_cpu_timers)"),
+            RuleKind::Reset.of("expiry_active").by_map(super::reasons::posix_cputimers::EXPIRY_ACTIVE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -25,8 +25,8 @@ macro_rules! __linux_6_posix_cputimers_work_always {
 pub use __linux_6_posix_cputimers_work_always as always;
 
 pub static ALWAYS: [FieldRule; 3] = [
-    RuleKind::Reset.of("work").inside("callback_head").by_map("work queued to deliver expired CPU timers on the way back to user mode; not scheduled to begin with (kernel/time/posix-cpu-timers.c: clear_posix_cputimers_work)"),
-    RuleKind::Reset.of("scheduled").by_map("work queued to deliver expired CPU timers on the way back to user mode; not scheduled to begin with (kernel/time/posix-cpu-timers.c: clear_posix_cputimers_work)"),
+    RuleKind::Reset.of("work").inside("callback_head").by_map(super::reasons::posix_cputimers_work::WHOLE),
+    RuleKind::Reset.of("scheduled").by_map(super::reasons::posix_cputimers_work::WHOLE),
     RuleKind::Padding.of("(padding)"),
 ];
 
@@ -53,7 +53,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 24), Span::new(28, 28, 24)],
         padding: &[Bits::new(416, 32)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("mutex").inside("mutex").by_map("work queued to deliver expired CPU timers on the way back to user mode; not scheduled to begin with (kernel/time/posix-cpu-timers.c: clear_posix_cputimers_work)"),
+            RuleKind::Reset.of("mutex").inside("mutex").by_map(super::reasons::posix_cputimers_work::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },
@@ -83,7 +83,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 16), Span::new(24, 24, 28)],
         padding: &[Bits::new(160, 32), Bits::new(416, 32)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("mutex").inside("mutex").by_map("work queued to deliver expired CPU timers on the way back to user mode; not scheduled to begin with (kernel/time/posix-cpu-timers.c: clear_posix_cputimers_work)"),
+            RuleKind::Reset.of("mutex").inside("mutex").by_map(super::reasons::posix_cputimers_work::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -34,7 +34,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         groups: &[&[
             RuleKind::Carry.of("utime"),
             RuleKind::Carry.of("stime"),
-            RuleKind::Reset.of("lock").inside("raw_spinlock_t").by_map("as spinlock_t (include/linux/spinlock_types_raw.h: __RAW_SPIN_LOCK_UNLOCKED)"),
+            RuleKind::Reset.of("lock").inside("raw_spinlock_t").by_map(super::reasons::raw_spinlock_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN

@@ -28,8 +28,8 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 4,
         spans: &[],
         groups: &[&[
-            RuleKind::Reset.of("raw_lock.union_val").by_map("as spinlock_t (include/linux/spinlock_types_raw.h: __RAW_SPIN_LOCK_UNLOCKED)"),
-            RuleKind::Drop.of("raw_lock.union_val").by_map("as spinlock_t (include/linux/spinlock_types_raw.h: __RAW_SPIN_LOCK_UNLOCKED)"),
+            RuleKind::Reset.of("raw_lock.union_val").by_map(super::reasons::raw_spinlock_t::WHOLE),
+            RuleKind::Drop.of("raw_lock.union_val").by_map(super::reasons::raw_spinlock_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

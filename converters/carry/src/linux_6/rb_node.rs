@@ -30,9 +30,9 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 24,
         spans: &[Span::new(0, 0, 24)],
         groups: &[&[
-            RuleKind::Reset.of("__rb_parent_color").by_map("place in a tree that its keeper builds anew; a cleared node has itself for parent (include/linux/rbtree.h: RB_CLEAR_NODE)"),
-            RuleKind::Reset.of("rb_right").by_map("place in a tree that its keeper builds anew; a cleared node has itself for parent (include/linux/rbtree.h: RB_CLEAR_NODE)"),
-            RuleKind::Reset.of("rb_left").by_map("place in a tree that its keeper builds anew; a cleared node has itself for parent (include/linux/rbtree.h: RB_CLEAR_NODE)"),
+            RuleKind::Reset.of("__rb_parent_color").by_map(super::reasons::rb_node::WHOLE),
+            RuleKind::Reset.of("rb_right").by_map(super::reasons::rb_node::WHOLE),
+            RuleKind::Reset.of("rb_left").by_map(super::reasons::rb_node::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

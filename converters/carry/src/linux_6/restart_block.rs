@@ -37,8 +37,8 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 56)],
         groups: &[&[
             RuleKind::Carry.of("arch_data"),
-            RuleKind::Symbol.of("fn").by_map("how an interrupted system call goes on: do_no_restart_syscall, futex_wait_restart, hrtimer_nanosleep_restart, do_restart_poll (include/linux/thread_info.h: set_restart_fn)"),
-            RuleKind::Carry.of("union_futex").by_map("addresses of the program's own and numbers; live while fn is futex_wait_restart (kernel/futex/waitwake.c: futex_wait)"),
+            RuleKind::Symbol.of("fn").by_map(super::reasons::restart_block::FN),
+            RuleKind::Carry.of("union_futex").by_map(super::reasons::restart_block::FUTEX),
         ]],
         ..TypeRules::PLAIN
     },

@@ -40,11 +40,11 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 40,
         spans: &[Span::new(0, 0, 20), Span::new(24, 24, 16)],
         groups: &[&[
-            RuleKind::Reset.of("count.counter").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-            RuleKind::Reset.of("owner.counter").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-            RuleKind::Reset.of("osq.tail.counter").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-            RuleKind::Reset.of("wait_lock").inside("raw_spinlock_t").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
-            RuleKind::Reset.of("wait_list").inside("list_head").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+            RuleKind::Reset.of("count.counter").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Reset.of("owner.counter").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Reset.of("osq.tail.counter").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Reset.of("wait_lock").inside("raw_spinlock_t").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Reset.of("wait_list").inside("list_head").by_map(super::reasons::rw_semaphore::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },
@@ -73,7 +73,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 4), Span::new(16, 16, 24)],
         padding: &[Bits::new(32, 32), Bits::new(96, 32)],
         groups: &[&[
-            RuleKind::Reset.of("rwbase").inside("rwbase_rt").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+            RuleKind::Reset.of("rwbase").inside("rwbase_rt").by_map(super::reasons::rw_semaphore::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

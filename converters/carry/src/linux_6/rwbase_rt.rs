@@ -43,12 +43,12 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 4), Span::new(16, 16, 24)],
         padding: &[Bits::new(32, 32), Bits::new(96, 32)],
         groups: &[&[
-            RuleKind::Reset.of("readers.counter").by_map("under PREEMPT_RT the inside of rwlock_t and rw_semaphore; without readers and writers the count is READER_BIAS, bit 31, and 0 would be a writer (include/linux/rwbase_rt.h: init_rwbase_rt)"),
+            RuleKind::Reset.of("readers.counter").by_map(super::reasons::rwbase_rt::WHOLE),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("rtmutex.wait_lock").inside("raw_spinlock_t").by_map("under PREEMPT_RT the inside of rwlock_t and rw_semaphore; without readers and writers the count is READER_BIAS, bit 31, and 0 would be a writer (include/linux/rwbase_rt.h: init_rwbase_rt)"),
+            RuleKind::Reset.of("rtmutex.wait_lock").inside("raw_spinlock_t").by_map(super::reasons::rwbase_rt::WHOLE),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("rtmutex.waiters").inside("rb_root_cached").by_map("under PREEMPT_RT the inside of rwlock_t and rw_semaphore; without readers and writers the count is READER_BIAS, bit 31, and 0 would be a writer (include/linux/rwbase_rt.h: init_rwbase_rt)"),
-            RuleKind::Reset.of("rtmutex.owner").by_map("under PREEMPT_RT the inside of rwlock_t and rw_semaphore; without readers and writers the count is READER_BIAS, bit 31, and 0 would be a writer (include/linux/rwbase_rt.h: init_rwbase_rt)"),
+            RuleKind::Reset.of("rtmutex.waiters").inside("rb_root_cached").by_map(super::reasons::rwbase_rt::WHOLE),
+            RuleKind::Reset.of("rtmutex.owner").by_map(super::reasons::rwbase_rt::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -34,10 +34,10 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 8,
         spans: &[],
         groups: &[&[
-            RuleKind::Reset.of("raw_lock.union_cnts").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
-            RuleKind::Reset.of("raw_lock.wait_lock.union_val").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
-            RuleKind::Drop.of("raw_lock.union_cnts").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
-            RuleKind::Drop.of("raw_lock.wait_lock.union_val").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
+            RuleKind::Reset.of("raw_lock.union_cnts").by_map(super::reasons::rwlock_t::WHOLE),
+            RuleKind::Reset.of("raw_lock.wait_lock.union_val").by_map(super::reasons::rwlock_t::WHOLE),
+            RuleKind::Drop.of("raw_lock.union_cnts").by_map(super::reasons::rwlock_t::WHOLE),
+            RuleKind::Drop.of("raw_lock.wait_lock.union_val").by_map(super::reasons::rwlock_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },
@@ -69,8 +69,8 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 4), Span::new(16, 16, 28)],
         padding: &[Bits::new(32, 32), Bits::new(96, 32), Bits::new(352, 32)],
         groups: &[&[
-            RuleKind::Reset.of("rwbase").inside("rwbase_rt").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
-            RuleKind::Reset.of("readers.counter").by_map("as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)"),
+            RuleKind::Reset.of("rwbase").inside("rwbase_rt").by_map(super::reasons::rwlock_t::WHOLE),
+            RuleKind::Reset.of("readers.counter").by_map(super::reasons::rwlock_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN

@@ -30,14 +30,14 @@ macro_rules! __linux_6_sched_avg_always {
 pub use __linux_6_sched_avg_always as always;
 
 pub static ALWAYS: [FieldRule; 8] = [
-    RuleKind::Reset.of("last_update_time").by_map("load of the last milliseconds as this machine saw it, decaying from a stamp of its run queue clock; a new entity starts its own (kernel/sched/fair.c: init_entity_runnable_average)"),
-    RuleKind::Reset.of("load_sum").by_map("load of the last milliseconds as this machine saw it, decaying from a stamp of its run queue clock; a new entity starts its own (kernel/sched/fair.c: init_entity_runnable_average)"),
-    RuleKind::Reset.of("runnable_sum").by_map("load of the last milliseconds as this machine saw it, decaying from a stamp of its run queue clock; a new entity starts its own (kernel/sched/fair.c: init_entity_runnable_average)"),
-    RuleKind::Reset.of("util_sum").by_map("load of the last milliseconds as this machine saw it, decaying from a stamp of its run queue clock; a new entity starts its own (kernel/sched/fair.c: init_entity_runnable_average)"),
-    RuleKind::Reset.of("period_contrib").by_map("load of the last milliseconds as this machine saw it, decaying from a stamp of its run queue clock; a new entity starts its own (kernel/sched/fair.c: init_entity_runnable_average)"),
-    RuleKind::Reset.of("load_avg").by_map("load of the last milliseconds as this machine saw it, decaying from a stamp of its run queue clock; a new entity starts its own (kernel/sched/fair.c: init_entity_runnable_average)"),
-    RuleKind::Reset.of("runnable_avg").by_map("load of the last milliseconds as this machine saw it, decaying from a stamp of its run queue clock; a new entity starts its own (kernel/sched/fair.c: init_entity_runnable_average)"),
-    RuleKind::Reset.of("util_avg").by_map("load of the last milliseconds as this machine saw it, decaying from a stamp of its run queue clock; a new entity starts its own (kernel/sched/fair.c: init_entity_runnable_average)"),
+    RuleKind::Reset.of("last_update_time").by_map(super::reasons::sched_avg::WHOLE),
+    RuleKind::Reset.of("load_sum").by_map(super::reasons::sched_avg::WHOLE),
+    RuleKind::Reset.of("runnable_sum").by_map(super::reasons::sched_avg::WHOLE),
+    RuleKind::Reset.of("util_sum").by_map(super::reasons::sched_avg::WHOLE),
+    RuleKind::Reset.of("period_contrib").by_map(super::reasons::sched_avg::WHOLE),
+    RuleKind::Reset.of("load_avg").by_map(super::reasons::sched_avg::WHOLE),
+    RuleKind::Reset.of("runnable_avg").by_map(super::reasons::sched_avg::WHOLE),
+    RuleKind::Reset.of("util_avg").by_map(super::reasons::sched_avg::WHOLE),
 ];
 
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
@@ -61,8 +61,8 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 64,
         spans: &[Span::new(0, 0, 64)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("util_est.enqueued").by_map("load of the last milliseconds as this machine saw it, decaying from a stamp of its run queue clock; a new entity starts its own (kernel/sched/fair.c: init_entity_runnable_average)"),
-            RuleKind::Reset.of("util_est.ewma").by_map("load of the last milliseconds as this machine saw it, decaying from a stamp of its run queue clock; a new entity starts its own (kernel/sched/fair.c: init_entity_runnable_average)"),
+            RuleKind::Reset.of("util_est.enqueued").by_map(super::reasons::sched_avg::WHOLE),
+            RuleKind::Reset.of("util_est.ewma").by_map(super::reasons::sched_avg::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },
@@ -89,7 +89,7 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 60)],
         padding: &[Bits::new(480, 32)],
         groups: &[&ALWAYS, &[
-            RuleKind::Reset.of("util_est").by_map("load of the last milliseconds as this machine saw it, decaying from a stamp of its run queue clock; a new entity starts its own (kernel/sched/fair.c: init_entity_runnable_average)"),
+            RuleKind::Reset.of("util_est").by_map(super::reasons::sched_avg::WHOLE),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN

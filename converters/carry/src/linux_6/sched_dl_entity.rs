@@ -81,25 +81,25 @@ macro_rules! __linux_6_sched_dl_entity_always {
 pub use __linux_6_sched_dl_entity_always as always;
 
 pub static ALWAYS: [FieldRule; 19] = [
-    RuleKind::Reset.of("rb_node").inside("rb_node").by_map("place in a tree that its keeper builds anew; a cleared node has itself for parent (include/linux/rbtree.h: RB_CLEAR_NODE)"),
+    RuleKind::Reset.of("rb_node").inside("rb_node").by_map(super::reasons::rb_node::WHOLE),
     RuleKind::Carry.of("dl_runtime"),
     RuleKind::Carry.of("dl_deadline"),
     RuleKind::Carry.of("dl_period"),
     RuleKind::Carry.of("dl_bw"),
     RuleKind::Carry.of("dl_density"),
-    RuleKind::Reset.of("runtime").by_map("what is left of the budget of the running period; replenished when the task is queued (kernel/sched/deadline.c: setup_new_dl_entity)"),
-    RuleKind::Reset.of("deadline").by_map("stamp of the run queue clock of one CPU; set when the task is queued (kernel/sched/deadline.c: setup_new_dl_entity)"),
+    RuleKind::Reset.of("runtime").by_map(super::reasons::sched_dl_entity::RUNTIME),
+    RuleKind::Reset.of("deadline").by_map(super::reasons::sched_dl_entity::DEADLINE),
     RuleKind::Carry.of("flags"),
-    RuleKind::Reset.of("dl_throttled").by_map("waits for dl_timer; a new entity starts with a full budget (kernel/sched/deadline.c: __dl_clear_params)"),
-    RuleKind::Reset.of("dl_yielded").by_map("gave up the rest of the running period (kernel/sched/deadline.c: __dl_clear_params)"),
-    RuleKind::Reset.of("dl_non_contending").by_map("waits for inactive_timer; a new entity holds no bandwidth yet (kernel/sched/deadline.c: __dl_clear_params)"),
+    RuleKind::Reset.of("dl_throttled").by_map(super::reasons::sched_dl_entity::DL_THROTTLED),
+    RuleKind::Reset.of("dl_yielded").by_map(super::reasons::sched_dl_entity::DL_YIELDED),
+    RuleKind::Reset.of("dl_non_contending").by_map(super::reasons::sched_dl_entity::DL_NON_CONTENDING),
     RuleKind::Carry.of("dl_overrun"),
     RuleKind::Recurse.of("dl_timer").inside("hrtimer"),
     RuleKind::Recurse.of("inactive_timer").inside("hrtimer"),
-    RuleKind::Within.of("pi_se").by_map("the entity whose parameters count: its own, or that of the waiter it was boosted by (kernel/sched/deadline.c: __dl_clear_params; kernel/sched/core.c: rt_mutex_setprio)"),
-    RuleKind::Drop.of("dl_throttled").by_map("waits for dl_timer; a new entity starts with a full budget (kernel/sched/deadline.c: __dl_clear_params)"),
-    RuleKind::Drop.of("dl_yielded").by_map("gave up the rest of the running period (kernel/sched/deadline.c: __dl_clear_params)"),
-    RuleKind::Drop.of("dl_non_contending").by_map("waits for inactive_timer; a new entity holds no bandwidth yet (kernel/sched/deadline.c: __dl_clear_params)"),
+    RuleKind::Within.of("pi_se").by_map(super::reasons::sched_dl_entity::PI_SE),
+    RuleKind::Drop.of("dl_throttled").by_map(super::reasons::sched_dl_entity::DL_THROTTLED),
+    RuleKind::Drop.of("dl_yielded").by_map(super::reasons::sched_dl_entity::DL_YIELDED),
+    RuleKind::Drop.of("dl_non_contending").by_map(super::reasons::sched_dl_entity::DL_NON_CONTENDING),
 ];
 
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
@@ -161,8 +161,8 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
             RuleKind::Carry.of("dl_defer_armed"),
             RuleKind::Carry.of("dl_defer_running"),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("rq").by_map("run queue of the deadline server of a CPU, null for a task (6.12 kernel/sched/deadline.c: dl_server_init)"),
-            RuleKind::Reset.of("server_pick_task").by_map("how the deadline server of a CPU picks a task, null for a task (6.12 kernel/sched/deadline.c: dl_server_init)"),
+            RuleKind::Reset.of("rq").by_map(super::reasons::sched_dl_entity::RQ),
+            RuleKind::Reset.of("server_pick_task").by_map(super::reasons::sched_dl_entity::SERVER_PICK_TASK),
         ]],
         ..TypeRules::PLAIN
     },

@@ -29,8 +29,8 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         groups: &[&[
             RuleKind::Carry.of("pcount"),
             RuleKind::Carry.of("run_delay"),
-            RuleKind::Reset.of("last_arrival").by_map("stamp of the run queue clock of one CPU (kernel/sched/stats.h: sched_info_arrive)"),
-            RuleKind::Reset.of("last_queued").by_map("stamp of the run queue clock of one CPU (kernel/sched/stats.h: sched_info_enqueue)"),
+            RuleKind::Reset.of("last_arrival").by_map(super::reasons::sched_info::LAST_ARRIVAL),
+            RuleKind::Reset.of("last_queued").by_map(super::reasons::sched_info::LAST_QUEUED),
         ]],
         ..TypeRules::PLAIN
     },

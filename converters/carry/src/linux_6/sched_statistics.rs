@@ -48,16 +48,16 @@ macro_rules! __linux_6_sched_statistics_always {
 pub use __linux_6_sched_statistics_always as always;
 
 pub static ALWAYS: [FieldRule; 29] = [
-    RuleKind::Reset.of("wait_start").by_map("stamp of the run queue clock of one CPU (kernel/sched/stats.c: __update_stats_wait_start)"),
+    RuleKind::Reset.of("wait_start").by_map(super::reasons::sched_statistics::WAIT_START),
     RuleKind::Carry.of("wait_max"),
     RuleKind::Carry.of("wait_count"),
     RuleKind::Carry.of("wait_sum"),
     RuleKind::Carry.of("iowait_count"),
     RuleKind::Carry.of("iowait_sum"),
-    RuleKind::Reset.of("sleep_start").by_map("stamp of the run queue clock of one CPU (kernel/sched/stats.c: __update_stats_enqueue_sleeper)"),
+    RuleKind::Reset.of("sleep_start").by_map(super::reasons::sched_statistics::BLOCK_START),
     RuleKind::Carry.of("sleep_max"),
     RuleKind::Carry.of("sum_sleep_runtime"),
-    RuleKind::Reset.of("block_start").by_map("stamp of the run queue clock of one CPU (kernel/sched/stats.c: __update_stats_enqueue_sleeper)"),
+    RuleKind::Reset.of("block_start").by_map(super::reasons::sched_statistics::BLOCK_START),
     RuleKind::Carry.of("block_max"),
     RuleKind::Carry.of("sum_block_runtime"),
     RuleKind::Carry.of("exec_max"),

@@ -27,7 +27,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         groups: &[&[
             RuleKind::Carry.of("mode"),
             RuleKind::Carry.of("filter_count"),
-            RuleKind::Resource.of("filter").by_map("chain of filters, each compiled from a classic program that the kernel keeps (kernel/seccomp.c: seccomp_prepare_filter, seccomp_get_filter)"),
+            RuleKind::Resource.of("filter").by_map(super::reasons::seccomp::FILTER),
         ]],
         ..TypeRules::PLAIN
     },

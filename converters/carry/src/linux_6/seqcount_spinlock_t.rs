@@ -28,7 +28,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 4,
         spans: &[Span::new(0, 0, 4)],
         groups: &[&[
-            RuleKind::Reset.of("seqcount").inside("seqcount_t").by_map("as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)"),
+            RuleKind::Reset.of("seqcount").inside("seqcount_t").by_map(super::reasons::seqcount_spinlock_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },
@@ -60,9 +60,9 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 4), Span::new(8, 8, 8)],
         padding: &[Bits::new(32, 32)],
         groups: &[&[
-            RuleKind::Reset.of("seqcount").inside("seqcount_t").by_map("as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)"),
+            RuleKind::Reset.of("seqcount").inside("seqcount_t").by_map(super::reasons::seqcount_spinlock_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("lock").by_map("as seqcount_t; under PREEMPT_RT it points at the lock of its writers, which the thaw's own has from when it was made (include/linux/seqlock.h: seqcount_spinlock_init)"),
+            RuleKind::Reset.of("lock").by_map(super::reasons::seqcount_spinlock_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -23,7 +23,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 4,
         spans: &[Span::new(0, 0, 4)],
         groups: &[&[
-            RuleKind::Reset.of("sequence").by_map("counts writers of this boot only; readers compare it with itself (include/linux/seqlock.h: __seqcount_init)"),
+            RuleKind::Reset.of("sequence").by_map(super::reasons::seqcount_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

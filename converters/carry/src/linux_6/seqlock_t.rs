@@ -34,8 +34,8 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 8,
         spans: &[Span::new(0, 0, 4)],
         groups: &[&[
-            RuleKind::Reset.of("seqcount").inside("seqcount_spinlock_t").by_map("a seqcount and its spinlock, see there (include/linux/seqlock.h: seqlock_init)"),
-            RuleKind::Reset.of("lock").inside("spinlock_t").by_map("a seqcount and its spinlock, see there (include/linux/seqlock.h: seqlock_init)"),
+            RuleKind::Reset.of("seqcount").inside("seqcount_spinlock_t").by_map(super::reasons::seqlock_t::WHOLE),
+            RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::seqlock_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },
@@ -70,8 +70,8 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 4), Span::new(8, 8, 8), Span::new(24, 24, 24)],
         padding: &[Bits::new(32, 32), Bits::new(160, 32)],
         groups: &[&[
-            RuleKind::Reset.of("seqcount").inside("seqcount_spinlock_t").by_map("a seqcount and its spinlock, see there (include/linux/seqlock.h: seqlock_init)"),
-            RuleKind::Reset.of("lock").inside("spinlock_t").by_map("a seqcount and its spinlock, see there (include/linux/seqlock.h: seqlock_init)"),
+            RuleKind::Reset.of("seqcount").inside("seqcount_spinlock_t").by_map(super::reasons::seqlock_t::WHOLE),
+            RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::seqlock_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -27,9 +27,9 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 32,
         spans: &[Span::new(0, 0, 32)],
         groups: &[&[
-            RuleKind::User.of("sa_handler").by_map("SIG_DFL, SIG_IGN or an address in the program (kernel/signal.c: do_sigaction)"),
+            RuleKind::User.of("sa_handler").by_map(super::reasons::sigaction::SA_HANDLER),
             RuleKind::Carry.of("sa_flags"),
-            RuleKind::User.of("sa_restorer").by_map("an address in the program (arch/x86/kernel/signal.c: setup_rt_frame)"),
+            RuleKind::User.of("sa_restorer").by_map(super::reasons::sigaction::SA_RESTORER),
             RuleKind::Carry.of("sa_mask"),
         ]],
         ..TypeRules::PLAIN

@@ -44,9 +44,9 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(4, 4, 4), Span::new(16, 16, 2064)],
         padding: &[Bits::new(96, 32)],
         groups: &[&[
-            RuleKind::Reset.of("siglock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-            RuleKind::Carry.of("count").by_map("how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself"),
-            RuleKind::Reset.of("signalfd_wqh").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
+            RuleKind::Reset.of("siglock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Carry.of("count").by_map(super::reasons::refcount_t::WHOLE),
+            RuleKind::Reset.of("signalfd_wqh").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
             RuleKind::Recurse.of("action").inside("k_sigaction").times(64),
         ]],
         ..TypeRules::PLAIN
@@ -92,10 +92,10 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(8, 8, 28), Span::new(48, 48, 2088)],
         padding: &[Bits::new(32, 32), Bits::new(288, 32), Bits::new(352, 32)],
         groups: &[&[
-            RuleKind::Reset.of("siglock").inside("spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-            RuleKind::Carry.of("count").by_map("how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself"),
+            RuleKind::Reset.of("siglock").inside("spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Carry.of("count").by_map(super::reasons::refcount_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("signalfd_wqh").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
+            RuleKind::Reset.of("signalfd_wqh").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
             RuleKind::Recurse.of("action").inside("k_sigaction").times(64),
         ]],
         ..TypeRules::PLAIN

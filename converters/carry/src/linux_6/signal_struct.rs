@@ -137,20 +137,20 @@ macro_rules! __linux_6_signal_struct_always {
 pub use __linux_6_signal_struct_always as always;
 
 pub static ALWAYS: [FieldRule; 59] = [
-    RuleKind::Carry.of("sigcnt").by_map("how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself"),
+    RuleKind::Carry.of("sigcnt").by_map(super::reasons::refcount_t::WHOLE),
     RuleKind::Carry.of("live"),
     RuleKind::Carry.of("nr_threads"),
     RuleKind::Carry.of("quick_threads"),
-    RuleKind::Within.of("thread_head.next").by_map("list of the threads, linked by task_struct.thread_node (kernel/fork.c: copy_signal)"),
-    RuleKind::Within.of("thread_head.prev").by_map("list of the threads, linked by task_struct.thread_node (kernel/fork.c: copy_signal)"),
-    RuleKind::Within.of("curr_target").by_map("thread that got the last signal sent to the process, where the search for the next begins (kernel/signal.c: complete_signal)"),
+    RuleKind::Within.of("thread_head.next").by_map(super::reasons::signal_struct::THREAD_HEAD),
+    RuleKind::Within.of("thread_head.prev").by_map(super::reasons::signal_struct::THREAD_HEAD),
+    RuleKind::Within.of("curr_target").by_map(super::reasons::signal_struct::CURR_TARGET),
     RuleKind::Recurse.of("shared_pending").inside("sigpending"),
-    RuleKind::Reset.of("multiprocess").inside("hlist_head").by_map("as list_head; an empty hash chain is null (include/linux/list.h: INIT_HLIST_HEAD)"),
+    RuleKind::Reset.of("multiprocess").inside("hlist_head").by_map(super::reasons::hlist_head::WHOLE),
     RuleKind::Carry.of("group_exit_code"),
     RuleKind::Carry.of("notify_count"),
-    RuleKind::Reset.of("group_exec_task").by_map("thread that executes a new program and waits for the others to end (fs/exec.c: de_thread)"),
+    RuleKind::Reset.of("group_exec_task").by_map(super::reasons::signal_struct::GROUP_EXEC_TASK),
     RuleKind::Carry.of("group_stop_count"),
-    RuleKind::Reset.of("core_state").by_map("core dump under way, on the kernel stack (fs/coredump.c: zap_threads)"),
+    RuleKind::Reset.of("core_state").by_map(super::reasons::signal_struct::CORE_STATE),
     RuleKind::Carry.of("is_child_subreaper"),
     RuleKind::Carry.of("has_child_subreaper"),
     RuleKind::Carry.of("next_posix_timer_id"),
@@ -159,11 +159,11 @@ pub static ALWAYS: [FieldRule; 59] = [
     RuleKind::Carry.of("it"),
     RuleKind::Carry.of("cputimer"),
     RuleKind::Recurse.of("posix_cputimers").inside("posix_cputimers"),
-    RuleKind::Follow.of("pids").times(4).by_map("numbers of process, process group and session in every PID namespace (kernel/fork.c: copy_process)"),
-    RuleKind::Reset.of("tick_dep_mask.counter").by_map("why this process keeps the tick alive; set again when its CPU timers are armed (kernel/time/tick-sched.c: tick_nohz_dep_set_signal)"),
-    RuleKind::Follow.of("tty_old_pgrp").by_map("process group that had the terminal when the leader gave it up (drivers/tty/tty_jobctrl.c: disassociate_ctty)"),
+    RuleKind::Follow.of("pids").times(4).by_map(super::reasons::signal_struct::PIDS),
+    RuleKind::Reset.of("tick_dep_mask.counter").by_map(super::reasons::signal_struct::TICK_DEP_MASK),
+    RuleKind::Follow.of("tty_old_pgrp").by_map(super::reasons::signal_struct::TTY_OLD_PGRP),
     RuleKind::Carry.of("leader"),
-    RuleKind::Resource.of("tty").by_map("controlling terminal (drivers/tty/tty_jobctrl.c: __proc_set_tty)"),
+    RuleKind::Resource.of("tty").by_map(super::reasons::signal_struct::TTY),
     RuleKind::Carry.of("utime"),
     RuleKind::Carry.of("stime"),
     RuleKind::Carry.of("cutime"),
@@ -189,13 +189,13 @@ pub static ALWAYS: [FieldRule; 59] = [
     RuleKind::Carry.of("sum_sched_runtime"),
     RuleKind::Carry.of("rlim"),
     RuleKind::Recurse.of("pacct").inside("pacct_struct"),
-    RuleKind::Reset.of("stats").by_map("sums over the threads that ended, for listeners on the taskstats socket; made when the next one ends (kernel/taskstats.c: taskstats_tgid_alloc)"),
+    RuleKind::Reset.of("stats").by_map(super::reasons::signal_struct::STATS),
     RuleKind::Carry.of("audit_tty"),
-    RuleKind::Reset.of("tty_audit_buf").by_map("input from a terminal not yet handed to the auditor (drivers/tty/tty_audit.c: tty_audit_fork)"),
+    RuleKind::Reset.of("tty_audit_buf").by_map(super::reasons::signal_struct::TTY_AUDIT_BUF),
     RuleKind::Carry.of("oom_flag_origin"),
     RuleKind::Carry.of("oom_score_adj"),
     RuleKind::Carry.of("oom_score_adj_min"),
-    RuleKind::Reset.of("oom_mm").by_map("address space of a process the OOM killer chose (mm/oom_kill.c: mark_oom_victim)"),
+    RuleKind::Reset.of("oom_mm").by_map(super::reasons::signal_struct::OOM_MM),
 ];
 
 #[doc(hidden)]
@@ -236,11 +236,11 @@ macro_rules! __linux_6_signal_struct_with_wait_chldexit {
 pub use __linux_6_signal_struct_with_wait_chldexit as with_wait_chldexit;
 
 pub static WITH_WAIT_CHLDEXIT: [FieldRule; 5] = [
-    RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
+    RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
     RuleKind::Padding.of("(padding)"),
-    RuleKind::Reset.of("stats_lock").inside("seqlock_t").by_map("a seqcount and its spinlock, see there (include/linux/seqlock.h: seqlock_init)"),
-    RuleKind::Reset.of("cred_guard_mutex").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-    RuleKind::Reset.of("exec_update_lock").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+    RuleKind::Reset.of("stats_lock").inside("seqlock_t").by_map(super::reasons::seqlock_t::WHOLE),
+    RuleKind::Reset.of("cred_guard_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+    RuleKind::Reset.of("exec_update_lock").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
 ];
 
 #[doc(hidden)]
@@ -281,11 +281,11 @@ macro_rules! __linux_6_signal_struct_with_stats_lock {
 pub use __linux_6_signal_struct_with_stats_lock as with_stats_lock;
 
 pub static WITH_STATS_LOCK: [FieldRule; 5] = [
-    RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
+    RuleKind::Reset.of("wait_chldexit").inside("wait_queue_head_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
     RuleKind::Padding.of("(padding)"),
-    RuleKind::Reset.of("stats_lock").inside("seqlock_t").by_map("a seqcount and its spinlock, see there (include/linux/seqlock.h: seqlock_init)"),
-    RuleKind::Reset.of("cred_guard_mutex").inside("mutex").by_map("a free mutex has no owner, and nobody spins for it; under PREEMPT_RT it is an rt-mutex; sleepers wait with entries on their kernel stacks, which are not carried (kernel/locking/mutex.c: __mutex_init; kernel/locking/rtmutex_api.c: __mutex_rt_init)"),
-    RuleKind::Reset.of("exec_update_lock").inside("rw_semaphore").by_map("count 0 is unlocked; under PREEMPT_RT it is an rwbase_rt; waiters queue with entries on their kernel stacks, which are not carried (kernel/locking/rwsem.c: __init_rwsem)"),
+    RuleKind::Reset.of("stats_lock").inside("seqlock_t").by_map(super::reasons::seqlock_t::WHOLE),
+    RuleKind::Reset.of("cred_guard_mutex").inside("mutex").by_map(super::reasons::mutex::WHOLE),
+    RuleKind::Reset.of("exec_update_lock").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
 ];
 
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64.
@@ -329,11 +329,11 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(288, 32), Bits::new(1026, 30), Bits::new(1696, 32), Bits::new(3168, 32), Bits::new(3296, 32), Bits::new(4064, 32), Bits::new(7584, 32), Bits::new(8096, 32), Bits::new(8200, 8), Bits::new(8240, 16)],
         groups: &[&ALWAYS, &WITH_WAIT_CHLDEXIT, &[
             RuleKind::Carry.of("flags"),
-            RuleKind::Within.of("posix_timers.next").by_map("timers of timer_create, linked by k_itimer.list (kernel/time/posix-timers.c: do_timer_create)"),
-            RuleKind::Within.of("posix_timers.prev").by_map("timers of timer_create, linked by k_itimer.list (kernel/time/posix-timers.c: do_timer_create)"),
+            RuleKind::Within.of("posix_timers.next").by_map(super::reasons::signal_struct::POSIX_TIMERS),
+            RuleKind::Within.of("posix_timers.prev").by_map(super::reasons::signal_struct::POSIX_TIMERS),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("autogroup").by_map("scheduling group of the session, made by setsid and inherited: the fork of the thaw takes its parent's (kernel/sched/autogroup.c: sched_autogroup_fork). Kernels with PREEMPT_RT may be built without"),
+            RuleKind::Reset.of("autogroup").by_map(super::reasons::signal_struct::AUTOGROUP),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
@@ -384,11 +384,11 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(288, 32), Bits::new(1218, 30), Bits::new(1888, 32), Bits::new(3360, 32), Bits::new(3488, 32), Bits::new(3680, 32), Bits::new(3808, 32), Bits::new(4576, 32), Bits::new(8096, 32), Bits::new(8608, 32), Bits::new(8712, 8), Bits::new(8752, 16), Bits::new(8864, 32), Bits::new(9120, 32), Bits::new(9184, 32)],
         groups: &[&ALWAYS, &WITH_STATS_LOCK, &[
             RuleKind::Carry.of("flags"),
-            RuleKind::Within.of("posix_timers.next").by_map("timers of timer_create, linked by k_itimer.list (kernel/time/posix-timers.c: do_timer_create)"),
-            RuleKind::Within.of("posix_timers.prev").by_map("timers of timer_create, linked by k_itimer.list (kernel/time/posix-timers.c: do_timer_create)"),
+            RuleKind::Within.of("posix_timers.next").by_map(super::reasons::signal_struct::POSIX_TIMERS),
+            RuleKind::Within.of("posix_timers.prev").by_map(super::reasons::signal_struct::POSIX_TIMERS),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("autogroup").by_map("scheduling group of the session, made by setsid and inherited: the fork of the thaw takes its parent's (kernel/sched/autogroup.c: sched_autogroup_fork). Kernels with PREEMPT_RT may be built without"),
+            RuleKind::Reset.of("autogroup").by_map(super::reasons::signal_struct::AUTOGROUP),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
@@ -429,10 +429,10 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(288, 32), Bits::new(1026, 30), Bits::new(1632, 32), Bits::new(3104, 32), Bits::new(3232, 32), Bits::new(4000, 32), Bits::new(7520, 32), Bits::new(8032, 32), Bits::new(8136, 8), Bits::new(8176, 16)],
         groups: &[&ALWAYS, &WITH_WAIT_CHLDEXIT, &[
             RuleKind::Carry.of("flags"),
-            RuleKind::Within.of("posix_timers.first").by_map("timers of timer_create, linked by k_itimer.list (kernel/time/posix-timers.c: do_timer_create)"),
+            RuleKind::Within.of("posix_timers.first").by_map(super::reasons::signal_struct::POSIX_TIMERS),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("autogroup").by_map("scheduling group of the session, made by setsid and inherited: the fork of the thaw takes its parent's (kernel/sched/autogroup.c: sched_autogroup_fork). Kernels with PREEMPT_RT may be built without"),
+            RuleKind::Reset.of("autogroup").by_map(super::reasons::signal_struct::AUTOGROUP),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
@@ -470,7 +470,7 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(288, 32), Bits::new(1218, 30), Bits::new(1824, 32), Bits::new(3296, 32), Bits::new(3424, 32), Bits::new(3552, 32), Bits::new(3680, 32), Bits::new(4448, 32), Bits::new(7968, 32), Bits::new(8480, 32), Bits::new(8584, 8), Bits::new(8624, 16), Bits::new(8736, 32), Bits::new(8992, 32), Bits::new(9056, 32)],
         groups: &[&ALWAYS, &WITH_STATS_LOCK, &[
             RuleKind::Carry.of("flags"),
-            RuleKind::Within.of("posix_timers.first").by_map("timers of timer_create, linked by k_itimer.list (kernel/time/posix-timers.c: do_timer_create)"),
+            RuleKind::Within.of("posix_timers.first").by_map(super::reasons::signal_struct::POSIX_TIMERS),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),

@@ -27,8 +27,8 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 24,
         spans: &[Span::new(0, 0, 24)],
         groups: &[&[
-            RuleKind::Within.of("list.next").by_map("queued signals, linked by sigqueue.list in the order they came (kernel/signal.c: __send_signal_locked)"),
-            RuleKind::Within.of("list.prev").by_map("queued signals, linked by sigqueue.list in the order they came (kernel/signal.c: __send_signal_locked)"),
+            RuleKind::Within.of("list.next").by_map(super::reasons::sigpending::LIST),
+            RuleKind::Within.of("list.prev").by_map(super::reasons::sigpending::LIST),
             RuleKind::Carry.of("signal"),
         ]],
         ..TypeRules::PLAIN

@@ -37,12 +37,12 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 20), Span::new(24, 24, 12), Span::new(40, 40, 40)],
         padding: &[Bits::new(160, 32), Bits::new(288, 32)],
         groups: &[&[
-            RuleKind::Within.of("list.next").by_map("place among the queued signals (kernel/signal.c: __send_signal_locked)"),
-            RuleKind::Within.of("list.prev").by_map("place among the queued signals (kernel/signal.c: __send_signal_locked)"),
+            RuleKind::Within.of("list.next").by_map(super::reasons::sigqueue::LIST),
+            RuleKind::Within.of("list.prev").by_map(super::reasons::sigqueue::LIST),
             RuleKind::Carry.of("flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Recurse.of("info").inside("kernel_siginfo"),
-            RuleKind::Reset.of("ucounts").by_map("account the entry is charged to, found by its user and namespace (kernel/signal.c: __sigqueue_alloc)"),
+            RuleKind::Reset.of("ucounts").by_map(super::reasons::sigqueue::UCOUNTS),
         ]],
         ..TypeRules::PLAIN
     },

@@ -28,8 +28,8 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 4,
         spans: &[],
         groups: &[&[
-            RuleKind::Reset.of("union_rlock").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-            RuleKind::Drop.of("union_rlock").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+            RuleKind::Reset.of("union_rlock").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Drop.of("union_rlock").by_map(super::reasons::spinlock_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },
@@ -67,10 +67,10 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(8, 8, 24)],
         padding: &[Bits::new(32, 32)],
         groups: &[&[
-            RuleKind::Reset.of("lock.wait_lock").inside("raw_spinlock_t").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+            RuleKind::Reset.of("lock.wait_lock").inside("raw_spinlock_t").by_map(super::reasons::spinlock_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("lock.waiters").inside("rb_root_cached").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
-            RuleKind::Reset.of("lock.owner").by_map("nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)"),
+            RuleKind::Reset.of("lock.waiters").inside("rb_root_cached").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Reset.of("lock.owner").by_map(super::reasons::spinlock_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

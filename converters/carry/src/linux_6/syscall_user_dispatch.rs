@@ -28,7 +28,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 25)],
         padding: &[Bits::new(200, 56)],
         groups: &[&[
-            RuleKind::User.of("selector").by_map("byte in the program that switches dispatch on and off (kernel/entry/syscall_user_dispatch.c: syscall_user_dispatch)"),
+            RuleKind::User.of("selector").by_map(super::reasons::syscall_user_dispatch::SELECTOR),
             RuleKind::Carry.of("offset"),
             RuleKind::Carry.of("len"),
             RuleKind::Carry.of("on_dispatch"),

@@ -23,7 +23,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 8,
         spans: &[Span::new(0, 0, 8)],
         groups: &[&[
-            RuleKind::Resource.of("undo_list").by_map("adjustments of System V semaphores due at exit (ipc/sem.c: exit_sem)"),
+            RuleKind::Resource.of("undo_list").by_map(super::reasons::sysv_sem::UNDO_LIST),
         ]],
         ..TypeRules::PLAIN
     },

@@ -29,7 +29,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 16,
         spans: &[Span::new(0, 0, 16)],
         groups: &[&[
-            RuleKind::Reset.of("shm_clist").inside("list_head").by_map("shared memory segments the task created, looked at only where kernel.shm_rmid_forced destroys them with their creator (ipc/shm.c: exit_shm)"),
+            RuleKind::Reset.of("shm_clist").inside("list_head").by_map(super::reasons::sysv_shm::SHM_CLIST),
         ]],
         ..TypeRules::PLAIN
     },

@@ -29,7 +29,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
             RuleKind::Carry.of("flags"),
             RuleKind::Carry.of("syscall_work"),
             RuleKind::Carry.of("status"),
-            RuleKind::Reset.of("cpu").by_map("CPU the task was on; the scheduler chooses one when the task is woken (kernel/sched/core.c: wake_up_new_task)"),
+            RuleKind::Reset.of("cpu").by_map(super::reasons::thread_info::CPU),
         ]],
         ..TypeRules::PLAIN
     },
@@ -62,7 +62,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
             RuleKind::Carry.of("syscall_work"),
             RuleKind::Carry.of("status"),
             RuleKind::Carry.of("preempt_lazy_count"),
-            RuleKind::Reset.of("cpu").by_map("CPU the task was on; the scheduler chooses one when the task is woken (kernel/sched/core.c: wake_up_new_task)"),
+            RuleKind::Reset.of("cpu").by_map(super::reasons::thread_info::CPU),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN

@@ -34,9 +34,9 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 36)],
         padding: &[Bits::new(288, 32)],
         groups: &[&[
-            RuleKind::Reset.of("entry").inside("hlist_node").by_map("as list_head; a node that is on no chain has null links (include/linux/list.h: INIT_HLIST_NODE)"),
+            RuleKind::Reset.of("entry").inside("hlist_node").by_map(super::reasons::hlist_node::WHOLE),
             RuleKind::Carry.of("expires"),
-            RuleKind::Symbol.of("function").by_map("what runs at expiry, null before the timer was ever set up (kernel/time/timer.c: do_init_timer)"),
+            RuleKind::Symbol.of("function").by_map(super::reasons::timer_list::FUNCTION),
             RuleKind::Carry.of("flags"),
             RuleKind::Padding.of("(padding)"),
         ]],

@@ -28,7 +28,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 16,
         spans: &[Span::new(0, 0, 16)],
         groups: &[&[
-            RuleKind::Reset.of("rb_root").inside("rb_root_cached").by_map("the tree is built anew by whoever keeps it; an empty one is null (include/linux/rbtree_types.h: RB_ROOT_CACHED)"),
+            RuleKind::Reset.of("rb_root").inside("rb_root_cached").by_map(super::reasons::rb_root_cached::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -29,7 +29,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 32,
         spans: &[Span::new(0, 0, 32)],
         groups: &[&[
-            RuleKind::Reset.of("node").inside("rb_node").by_map("place in a tree that its keeper builds anew; a cleared node has itself for parent (include/linux/rbtree.h: RB_CLEAR_NODE)"),
+            RuleKind::Reset.of("node").inside("rb_node").by_map(super::reasons::rb_node::WHOLE),
             RuleKind::Carry.of("expires"),
         ]],
         ..TypeRules::PLAIN

@@ -33,9 +33,9 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 1026)],
         padding: &[Bits::new(8208, 48)],
         groups: &[&[
-            RuleKind::Reset.of("arch.cpumask.bits").times(128).by_map("CPUs whose TLB is still to be flushed for pages that reclaim took; flushed before it lets go of them (mm/rmap.c: try_to_unmap_flush)"),
-            RuleKind::Reset.of("flush_required").by_map("CPUs whose TLB is still to be flushed for pages that reclaim took; flushed before it lets go of them (mm/rmap.c: try_to_unmap_flush)"),
-            RuleKind::Reset.of("writable").by_map("CPUs whose TLB is still to be flushed for pages that reclaim took; flushed before it lets go of them (mm/rmap.c: try_to_unmap_flush)"),
+            RuleKind::Reset.of("arch.cpumask.bits").times(128).by_map(super::reasons::tlbflush_unmap_batch::WHOLE),
+            RuleKind::Reset.of("flush_required").by_map(super::reasons::tlbflush_unmap_batch::WHOLE),
+            RuleKind::Reset.of("writable").by_map(super::reasons::tlbflush_unmap_batch::WHOLE),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN

@@ -28,7 +28,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         groups: &[&[
             RuleKind::Carry.of("nr"),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Resource.of("ns").by_map("namespace the number is valid in (kernel/pid.c: alloc_pid)"),
+            RuleKind::Resource.of("ns").by_map(super::reasons::upid::NS),
         ]],
         ..TypeRules::PLAIN
     },

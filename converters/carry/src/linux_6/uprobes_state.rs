@@ -23,7 +23,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 8,
         spans: &[Span::new(0, 0, 8)],
         groups: &[&[
-            RuleKind::Reset.of("xol_area").by_map("page for instructions a uprobe displaced, mapped again when the next probe is hit (kernel/events/uprobes.c: get_xol_area)"),
+            RuleKind::Reset.of("xol_area").by_map(super::reasons::uprobes_state::XOL_AREA),
         ]],
         ..TypeRules::PLAIN
     },

@@ -56,22 +56,22 @@ macro_rules! __linux_6_user_struct_always {
 pub use __linux_6_user_struct_always as always;
 
 pub static ALWAYS: [FieldRule; 16] = [
-    RuleKind::Carry.of("__count").by_map("how many references the old kernel held, kept for readers of the image; the new kernel counts those that it makes itself"),
+    RuleKind::Carry.of("__count").by_map(super::reasons::refcount_t::WHOLE),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Recurse.of("epoll_watches").inside("percpu_counter"),
     RuleKind::Carry.of("unix_inflight"),
     RuleKind::Carry.of("pipe_bufs"),
-    RuleKind::Reset.of("uidhash_node").inside("hlist_node").by_map("as list_head; a node that is on no chain has null links (include/linux/list.h: INIT_HLIST_NODE)"),
+    RuleKind::Reset.of("uidhash_node").inside("hlist_node").by_map(super::reasons::hlist_node::WHOLE),
     RuleKind::Carry.of("uid"),
     RuleKind::Padding.of("(padding)"),
     RuleKind::Carry.of("locked_vm"),
-    RuleKind::Reset.of("ratelimit.lock").inside("raw_spinlock_t").by_map("limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE (kernel/user.c: alloc_uid)"),
-    RuleKind::Reset.of("ratelimit.interval").by_map("limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE (kernel/user.c: alloc_uid)"),
-    RuleKind::Reset.of("ratelimit.burst").by_map("limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE (kernel/user.c: alloc_uid)"),
-    RuleKind::Reset.of("ratelimit.printed").by_map("limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE (kernel/user.c: alloc_uid)"),
-    RuleKind::Reset.of("ratelimit.missed").by_map("limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE (kernel/user.c: alloc_uid)"),
-    RuleKind::Reset.of("ratelimit.begin").by_map("limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE (kernel/user.c: alloc_uid)"),
-    RuleKind::Reset.of("ratelimit.flags").by_map("limits messages about the user: 100 in HZ jiffies, RATELIMIT_MSG_ON_RELEASE (kernel/user.c: alloc_uid)"),
+    RuleKind::Reset.of("ratelimit.lock").inside("raw_spinlock_t").by_map(super::reasons::user_struct::RATELIMIT),
+    RuleKind::Reset.of("ratelimit.interval").by_map(super::reasons::user_struct::RATELIMIT),
+    RuleKind::Reset.of("ratelimit.burst").by_map(super::reasons::user_struct::RATELIMIT),
+    RuleKind::Reset.of("ratelimit.printed").by_map(super::reasons::user_struct::RATELIMIT),
+    RuleKind::Reset.of("ratelimit.missed").by_map(super::reasons::user_struct::RATELIMIT),
+    RuleKind::Reset.of("ratelimit.begin").by_map(super::reasons::user_struct::RATELIMIT),
+    RuleKind::Reset.of("ratelimit.flags").by_map(super::reasons::user_struct::RATELIMIT),
 ];
 
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64.

@@ -65,18 +65,18 @@ pub use __linux_6_vm_area_struct_always as always;
 pub static ALWAYS: [FieldRule; 15] = [
     RuleKind::Carry.of("vm_start"),
     RuleKind::Carry.of("vm_end"),
-    RuleKind::Within.of("vm_mm").by_map("the address space it belongs to (kernel/fork.c: vm_area_alloc)"),
+    RuleKind::Within.of("vm_mm").by_map(super::reasons::vm_area_struct::VM_MM),
     RuleKind::Carry.of("vm_page_prot"),
-    RuleKind::Reset.of("shared.rb").inside("rb_node").by_map("place among the mappings of the file, rebuilt when the VMA is linked (mm/mmap.c: __vma_link_file, 6.1; mm/vma.c: __vma_link_file, 6.12)"),
-    RuleKind::Reset.of("shared.rb_subtree_last").by_map("place among the mappings of the file, rebuilt when the VMA is linked (mm/mmap.c: __vma_link_file, 6.1; mm/vma.c: __vma_link_file, 6.12)"),
-    RuleKind::Reset.of("anon_vma_chain").inside("list_head").by_map("membership of a kernel list is rebuilt by whoever keeps the list; lists that are state have a rule of their own (include/linux/list.h: INIT_LIST_HEAD)"),
-    RuleKind::Reset.of("anon_vma").by_map("reverse map of anonymous pages, made at the first fault that writes (mm/rmap.c: __anon_vma_prepare)"),
-    RuleKind::Symbol.of("vm_ops").by_map("set by the file's mmap operation: generic_file_vm_ops, shmem_vm_ops, special_mapping_vmops (mm/filemap.c: generic_file_mmap)"),
+    RuleKind::Reset.of("shared.rb").inside("rb_node").by_map(super::reasons::vm_area_struct::SHARED),
+    RuleKind::Reset.of("shared.rb_subtree_last").by_map(super::reasons::vm_area_struct::SHARED),
+    RuleKind::Reset.of("anon_vma_chain").inside("list_head").by_map(super::reasons::list_head::WHOLE),
+    RuleKind::Reset.of("anon_vma").by_map(super::reasons::vm_area_struct::ANON_VMA),
+    RuleKind::Symbol.of("vm_ops").by_map(super::reasons::vm_area_struct::VM_OPS),
     RuleKind::Carry.of("vm_pgoff"),
-    RuleKind::Follow.of("vm_file").by_map("the file mapped (mm/mmap.c: mmap_region)"),
-    RuleKind::Reset.of("vm_private_data").by_map("belongs to the driver that mapped, which sets it in its mmap operation (mm/mmap.c: __install_special_mapping)"),
-    RuleKind::Reset.of("swap_readahead_info.counter").by_map("window of the last swap-in, a hint (mm/swap_state.c: swap_ra_info, 6.1; swap_vma_ra_win, 6.12)"),
-    RuleKind::Follow.of("vm_policy").by_map("NUMA policy of the area, null for the task's (mm/mempolicy.c: vma_replace_policy)"),
+    RuleKind::Follow.of("vm_file").by_map(super::reasons::vm_area_struct::VM_FILE),
+    RuleKind::Reset.of("vm_private_data").by_map(super::reasons::vm_area_struct::VM_PRIVATE_DATA),
+    RuleKind::Reset.of("swap_readahead_info.counter").by_map(super::reasons::vm_area_struct::SWAP_READAHEAD_INFO),
+    RuleKind::Follow.of("vm_policy").by_map(super::reasons::vm_area_struct::VM_POLICY),
     RuleKind::Recurse.of("vm_userfaultfd_ctx").inside("vm_userfaultfd_ctx"),
 ];
 
@@ -97,10 +97,10 @@ macro_rules! __linux_6_vm_area_struct_with_detached {
 pub use __linux_6_vm_area_struct_with_detached as with_detached;
 
 pub static WITH_DETACHED: [FieldRule; 4] = [
-    RuleKind::Reset.of("detached").by_map("taken out of the tree and about to be freed; what the walk finds is not (6.12 mm/vma.c: vma_prepare, vma_mark_detached)"),
+    RuleKind::Reset.of("detached").by_map(super::reasons::vm_area_struct::DETACHED),
     RuleKind::Padding.of("(padding)"),
-    RuleKind::Reset.of("vm_lock_seq").by_map("not locked for writing: a number that mm_lock_seq has not (6.12 kernel/fork.c: vma_lock_alloc)"),
-    RuleKind::Reset.of("vm_lock").by_map("lock allocated with the VMA (6.12 kernel/fork.c: vma_lock_alloc)"),
+    RuleKind::Reset.of("vm_lock_seq").by_map(super::reasons::vm_area_struct::VM_LOCK_SEQ),
+    RuleKind::Reset.of("vm_lock").by_map(super::reasons::vm_area_struct::VM_LOCK),
 ];
 
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
@@ -147,7 +147,7 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(328, 24)],
         groups: &[&ALWAYS, &WITH_DETACHED, &[
             RuleKind::Carry.of("vm_flags"),
-            RuleKind::Reset.of("numab_state").by_map("which tasks of this boot used the area, for NUMA balancing (6.12 kernel/sched/fair.c: task_numa_work)"),
+            RuleKind::Reset.of("numab_state").by_map(super::reasons::vm_area_struct::NUMAB_STATE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -23,7 +23,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 8,
         spans: &[Span::new(0, 0, 8)],
         groups: &[&[
-            RuleKind::Resource.of("ctx").by_map("descriptor whose holder answers the faults of the area (fs/userfaultfd.c: userfaultfd_register)"),
+            RuleKind::Resource.of("ctx").by_map(super::reasons::vm_userfaultfd_ctx::CTX),
         ]],
         ..TypeRules::PLAIN
     },

@@ -37,9 +37,9 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(8, 8, 16)],
         padding: &[Bits::new(32, 32)],
         groups: &[&[
-            RuleKind::Reset.of("lock").inside("spinlock_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
+            RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("head").inside("list_head").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
+            RuleKind::Reset.of("head").inside("list_head").by_map(super::reasons::wait_queue_head_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },
@@ -74,8 +74,8 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(8, 8, 40)],
         padding: &[Bits::new(32, 32)],
         groups: &[&[
-            RuleKind::Reset.of("lock").inside("spinlock_t").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
-            RuleKind::Reset.of("head").inside("list_head").by_map("waiters queue with entries on their kernel stacks; a thawed task enters its wait again (kernel/sched/wait.c: __init_waitqueue_head)"),
+            RuleKind::Reset.of("lock").inside("spinlock_t").by_map(super::reasons::wait_queue_head_t::WHOLE),
+            RuleKind::Reset.of("head").inside("list_head").by_map(super::reasons::wait_queue_head_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -23,7 +23,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 8,
         spans: &[Span::new(0, 0, 8)],
         groups: &[&[
-            RuleKind::Reset.of("next").by_map("a null link is a task that nobody is about to wake (include/linux/sched/wake_q.h: wake_q_init; kernel/fork.c: dup_task_struct)"),
+            RuleKind::Reset.of("next").by_map(super::reasons::wake_q_node::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

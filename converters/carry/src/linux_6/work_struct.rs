@@ -31,9 +31,9 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 32,
         spans: &[Span::new(0, 0, 32)],
         groups: &[&[
-            RuleKind::Reset.of("data.counter").by_map("deferred freeing of the object it is in; idle as long as the object lives (kernel/fork.c: mmput_async; block/blk-ioc.c: alloc_io_context)"),
-            RuleKind::Reset.of("entry").inside("list_head").by_map("deferred freeing of the object it is in; idle as long as the object lives (kernel/fork.c: mmput_async; block/blk-ioc.c: alloc_io_context)"),
-            RuleKind::Reset.of("func").by_map("deferred freeing of the object it is in; idle as long as the object lives (kernel/fork.c: mmput_async; block/blk-ioc.c: alloc_io_context)"),
+            RuleKind::Reset.of("data.counter").by_map(super::reasons::work_struct::WHOLE),
+            RuleKind::Reset.of("entry").inside("list_head").by_map(super::reasons::work_struct::WHOLE),
+            RuleKind::Reset.of("func").by_map(super::reasons::work_struct::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

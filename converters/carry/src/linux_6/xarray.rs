@@ -30,9 +30,9 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 16,
         spans: &[Span::new(4, 4, 12)],
         groups: &[&[
-            RuleKind::Reset.of("xa_lock").inside("spinlock_t").by_map("an index that its keeper fills anew; without entries its head is null (include/linux/xarray.h: xa_init_flags)"),
-            RuleKind::Reset.of("xa_flags").by_map("an index that its keeper fills anew; without entries its head is null (include/linux/xarray.h: xa_init_flags)"),
-            RuleKind::Reset.of("xa_head").by_map("an index that its keeper fills anew; without entries its head is null (include/linux/xarray.h: xa_init_flags)"),
+            RuleKind::Reset.of("xa_lock").inside("spinlock_t").by_map(super::reasons::xarray::WHOLE),
+            RuleKind::Reset.of("xa_flags").by_map(super::reasons::xarray::WHOLE),
+            RuleKind::Reset.of("xa_head").by_map(super::reasons::xarray::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },
@@ -65,10 +65,10 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(8, 8, 28), Span::new(40, 40, 8)],
         padding: &[Bits::new(32, 32), Bits::new(288, 32)],
         groups: &[&[
-            RuleKind::Reset.of("xa_lock").inside("spinlock_t").by_map("an index that its keeper fills anew; without entries its head is null (include/linux/xarray.h: xa_init_flags)"),
-            RuleKind::Reset.of("xa_flags").by_map("an index that its keeper fills anew; without entries its head is null (include/linux/xarray.h: xa_init_flags)"),
+            RuleKind::Reset.of("xa_lock").inside("spinlock_t").by_map(super::reasons::xarray::WHOLE),
+            RuleKind::Reset.of("xa_flags").by_map(super::reasons::xarray::WHOLE),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("xa_head").by_map("an index that its keeper fills anew; without entries its head is null (include/linux/xarray.h: xa_init_flags)"),
+            RuleKind::Reset.of("xa_head").by_map(super::reasons::xarray::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -25,8 +25,8 @@ pub static VNEW: TypeConverter = TypeConverter {
         to_size: 8,
         spans: &[Span::new(0, 0, 8)],
         groups: &[&[
-            RuleKind::Within.of("next").by_map("next"),
-            RuleKind::Within.of("prev").by_map("previous"),
+            RuleKind::Within.of("next").by_map(super::reasons::list_head::NEXT),
+            RuleKind::Within.of("prev").by_map(super::reasons::list_head::PREV),
         ]],
         ..TypeRules::PLAIN
     },

@@ -28,7 +28,7 @@ pub static ALWAYS: [FieldRule; 6] = [
     RuleKind::Carry.of("cpu"),
     RuleKind::Carry.of("total"),
     RuleKind::Carry.of("half"),
-    RuleKind::Within.of("swapped").by_map("nothing"),
+    RuleKind::Within.of("swapped").by_map(super::reasons::s::NONE),
 ];
 
 /// old.
@@ -125,9 +125,9 @@ pub static VNEW: TypeConverter = TypeConverter {
             RuleKind::Carry.of("flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("both"),
-            RuleKind::Within.of("self").by_map("itself"),
+            RuleKind::Within.of("self").by_map(super::reasons::s::SELF),
             RuleKind::Recurse.of("list").inside("list_head"),
-            RuleKind::Within.of("none").by_map("nothing"),
+            RuleKind::Within.of("none").by_map(super::reasons::s::NONE),
             RuleKind::Carry.of("number"),
             RuleKind::Carry.of("bits"),
             RuleKind::Padding.of("(padding)"),

@@ -22,7 +22,7 @@ pub use __flexible_r_always as always;
 pub static ALWAYS: [FieldRule; 3] = [
     RuleKind::Carry.of("c"),
     RuleKind::Padding.of("(padding)"),
-    RuleKind::Reset.of("x").by_map("a cache"),
+    RuleKind::Reset.of("x").by_map(super::reasons::r::X),
 ];
 
 /// old.

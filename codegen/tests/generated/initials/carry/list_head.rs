@@ -24,8 +24,8 @@ pub static VOLD: TypeConverter = TypeConverter {
         to_size: 8,
         spans: &[Span::new(0, 0, 8)],
         groups: &[&[
-            RuleKind::Reset.of("next").by_map("rebuilt"),
-            RuleKind::Reset.of("prev").by_map("rebuilt"),
+            RuleKind::Reset.of("next").by_map(super::reasons::list_head::WHOLE),
+            RuleKind::Reset.of("prev").by_map(super::reasons::list_head::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -23,7 +23,7 @@ pub static VOLD: TypeConverter = TypeConverter {
         to_size: 4,
         spans: &[Span::new(0, 0, 4)],
         groups: &[&[
-            RuleKind::Reset.of("held").by_map("nobody holds it"),
+            RuleKind::Reset.of("held").by_map(super::reasons::lock::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -10,6 +10,7 @@ pub mod s;
 pub mod task;
 pub mod work;
 pub mod layouts;
+pub mod reasons;
 
 /// What the groups of lines call.
 pub use kconv_runtime as runtime;

@@ -25,7 +25,7 @@ pub static VNEW: TypeConverter = TypeConverter {
         to_size: 12,
         spans: &[Span::new(0, 0, 12)],
         groups: &[&[
-            RuleKind::User.of("usrptr").by_map("in the program"),
+            RuleKind::User.of("usrptr").by_map(super::reasons::rseq_data::USRPTR),
             RuleKind::Carry.of("len"),
             RuleKind::Carry.of("ids"),
         ]],

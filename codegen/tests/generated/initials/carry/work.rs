@@ -30,9 +30,9 @@ pub static VOLD: TypeConverter = TypeConverter {
         to_size: 16,
         spans: &[Span::new(0, 0, 16)],
         groups: &[&[
-            RuleKind::Reset.of("entry").inside("list_head").by_map("idle"),
-            RuleKind::Reset.of("func").by_map("idle"),
-            RuleKind::Reset.of("left").by_map("idle"),
+            RuleKind::Reset.of("entry").inside("list_head").by_map(super::reasons::work::WHOLE),
+            RuleKind::Reset.of("func").by_map(super::reasons::work::WHOLE),
+            RuleKind::Reset.of("left").by_map(super::reasons::work::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -24,6 +24,7 @@ pub mod r#type;
 pub mod views;
 pub mod widen;
 pub mod layouts;
+pub mod reasons;
 
 /// What the groups of lines call.
 pub use kconv_runtime as runtime;

@@ -26,7 +26,7 @@ pub static VOLD: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 6)],
         padding: &[Bits::new(48, 16)],
         groups: &[&[
-            RuleKind::Reset.of("tx").by_map("a transaction"),
+            RuleKind::Reset.of("tx").by_map(super::reasons::inner::TX),
             RuleKind::Carry.of("n"),
             RuleKind::Padding.of("(padding)"),
         ]],
@@ -53,7 +53,7 @@ pub static VNEW: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 8)],
         groups: &[&[
             RuleKind::Carry.of("n"),
-            RuleKind::Reset.of("tx").by_map("a transaction"),
+            RuleKind::Reset.of("tx").by_map(super::reasons::inner::TX),
         ]],
         ..TypeRules::PLAIN
     },

@@ -8,6 +8,7 @@ pub mod p;
 pub mod s;
 pub mod task;
 pub mod layouts;
+pub mod reasons;
 
 /// What the groups of lines call.
 pub use kconv_runtime as runtime;

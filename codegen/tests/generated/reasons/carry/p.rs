@@ -26,7 +26,7 @@ pub static VOLD: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 6)],
         padding: &[Bits::new(48, 16)],
         groups: &[&[
-            RuleKind::Reset.of("busy").by_map("an owner at work"),
+            RuleKind::Reset.of("busy").by_map(super::reasons::p::BUSY),
             RuleKind::Carry.of("id"),
             RuleKind::Padding.of("(padding)"),
         ]],
@@ -54,9 +54,9 @@ pub static VNEW: TypeConverter = TypeConverter {
         to_size: 12,
         spans: &[Span::new(0, 0, 12)],
         groups: &[&[
-            RuleKind::Within.of("of").by_map("whose"),
+            RuleKind::Within.of("of").by_map(super::reasons::p::OF),
             RuleKind::Carry.of("id"),
-            RuleKind::Reset.of("busy").by_map("an owner at work"),
+            RuleKind::Reset.of("busy").by_map(super::reasons::p::BUSY),
         ]],
         ..TypeRules::PLAIN
     },

@@ -50,7 +50,7 @@ pub static VOLD: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 10), Span::new(12, 12, 6), Span::new(20, 20, 6), Span::new(28, 28, 6), Span::new(36, 36, 6), Span::new(44, 44, 6), Span::new(52, 52, 6), Span::new(60, 60, 6), Span::new(68, 68, 12), Span::new(84, 84, 4)],
         padding: &[Bits::new(80, 16), Bits::new(144, 16), Bits::new(208, 16), Bits::new(272, 16), Bits::new(336, 16), Bits::new(400, 16), Bits::new(464, 16), Bits::new(528, 16), Bits::new(643, 29)],
         groups: &[&[
-            RuleKind::Reset.of("number").by_map("a number"),
+            RuleKind::Reset.of("number").by_map(super::reasons::s::NUMBER),
             RuleKind::Recurse.of("nested").inside("inner"),
             RuleKind::Recurse.of("several").inside("inner").times(2),
             RuleKind::Recurse.of("grid").inside("inner").times(4),
@@ -59,7 +59,7 @@ pub static VOLD: TypeConverter = TypeConverter {
             RuleKind::Carry.of("gone_array"),
             RuleKind::Carry.of("gone_bits"),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Within.of("swapped").by_map("whom"),
+            RuleKind::Within.of("swapped").by_map(super::reasons::s::SWAPPED),
         ]],
         ..TypeRules::PLAIN
     },
@@ -104,12 +104,12 @@ pub static VNEW: TypeConverter = TypeConverter {
         to_size: 68,
         spans: &[Span::new(0, 0, 68)],
         groups: &[&[
-            RuleKind::Follow.of("owner").by_map("who"),
+            RuleKind::Follow.of("owner").by_map(super::reasons::s::OWNER),
             RuleKind::Recurse.of("grid").inside("inner").times(4),
             RuleKind::Recurse.of("several").inside("inner").times(2),
-            RuleKind::Within.of("swapped").by_map("whom"),
+            RuleKind::Within.of("swapped").by_map(super::reasons::s::SWAPPED),
             RuleKind::Recurse.of("nested").inside("inner"),
-            RuleKind::Reset.of("number").by_map("a number"),
+            RuleKind::Reset.of("number").by_map(super::reasons::s::NUMBER),
         ]],
         ..TypeRules::PLAIN
     },

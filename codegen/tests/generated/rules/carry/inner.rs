@@ -28,7 +28,7 @@ pub static VOLD: TypeConverter = TypeConverter {
         groups: &[&[
             RuleKind::Carry.of("a"),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Reset.of("list").inside("list_head").by_map("rebuilt"),
+            RuleKind::Reset.of("list").inside("list_head").by_map(super::reasons::list_head::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },
@@ -53,7 +53,7 @@ pub static VNEW: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 12)],
         groups: &[&[
             RuleKind::Carry.of("a"),
-            RuleKind::Reset.of("list").inside("list_head").by_map("rebuilt"),
+            RuleKind::Reset.of("list").inside("list_head").by_map(super::reasons::list_head::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -23,7 +23,7 @@ pub static VOLD: TypeConverter = TypeConverter {
         to_size: 4,
         spans: &[Span::new(0, 0, 4)],
         groups: &[&[
-            RuleKind::Reset.of("slock").by_map("nobody holds it (lock.h)"),
+            RuleKind::Reset.of("slock").by_map(super::reasons::lock_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },
@@ -49,8 +49,8 @@ pub static VNEW: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 6)],
         padding: &[Bits::new(48, 16)],
         groups: &[&[
-            RuleKind::Reset.of("slock").by_map("nobody holds it (lock.h)"),
-            RuleKind::Reset.of("owner").by_map("nobody holds it (lock.h)"),
+            RuleKind::Reset.of("slock").by_map(super::reasons::lock_t::WHOLE),
+            RuleKind::Reset.of("owner").by_map(super::reasons::lock_t::WHOLE),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN

@@ -7,6 +7,7 @@ pub mod fpu;
 pub mod s;
 pub mod task;
 pub mod layouts;
+pub mod reasons;
 
 /// What the groups of lines call.
 pub use kconv_runtime as runtime;

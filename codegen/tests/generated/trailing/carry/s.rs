@@ -22,9 +22,9 @@ macro_rules! __trailing_s_always {
 pub use __trailing_s_always as always;
 
 pub static ALWAYS: [FieldRule; 3] = [
-    RuleKind::User.of("mm").by_map("in the program"),
+    RuleKind::User.of("mm").by_map(super::reasons::s::MM),
     RuleKind::Carry.of("thread"),
-    RuleKind::Within.of("current_state").by_map("whose is loaded"),
+    RuleKind::Within.of("current_state").by_map(super::reasons::s::CURRENT_STATE),
 ];
 
 /// old.
