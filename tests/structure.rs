@@ -22,6 +22,7 @@ const CRATES: &[&str] = &[
     "converters/kconv",
     "converters/kexec",
     "converters/machine",
+    "converters/objects",
     "converters/overrides",
     "converters/rules",
     "converters/runtime",
