@@ -4,7 +4,7 @@ use crate::judge::{Judgement, Unjudged};
 use crate::source::ReadError;
 use kconv_codes::Code;
 use kconv_image::{Escaped, KernelAddr, TaskName, TaskNames, UserAddr, WriteError};
-use kernel_structs::layout::PathError;
+use kconv_objects::FieldError;
 use std::fmt;
 
 /// A freeze that made no image, and why.
@@ -365,21 +365,9 @@ pub enum Fault {
     /// The memory cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The layout lacks a type.
-    #[error("the layout has no type {ty}")]
-    NoType {
-        /// The type.
-        ty: String,
-    },
-    /// The layout lacks a member.
-    #[error("the layout lacks a member: {0}")]
-    NoMember(#[from] PathError),
-    /// A value is not a number of at most eight bytes.
-    #[error("{path} is no number")]
-    NotANumber {
-        /// The way to it.
-        path: String,
-    },
+    /// A field cannot be read.
+    #[error(transparent)]
+    Field(#[from] FieldError),
     /// A variable of the kernel is not to be found.
     #[error("the symbol {name} is not known")]
     NoSymbol {
@@ -396,16 +384,6 @@ pub enum Fault {
         /// The most there can be.
         limit: usize,
     },
-    /// A kernel object that should lead on does not.
-    #[error("{what} of the {ty} at {at} is null")]
-    Null {
-        /// Type of the object.
-        ty: &'static str,
-        /// The member.
-        what: &'static str,
-        /// Its address.
-        at: KernelAddr,
-    },
 }
 
 impl Fault {
@@ -415,12 +393,19 @@ impl Fault {
             Fault::Read(
                 ReadError::Missing { .. } | ReadError::NoPage { .. } | ReadError::Io(_),
             ) => Code::KernelUnreadable,
-            Fault::NoType { .. } | Fault::NoMember(_) | Fault::NotANumber { .. } => {
-                Code::KernelLayout
-            }
+            Fault::Field(error) => match error {
+                FieldError::NoType { .. }
+                | FieldError::NoField { .. }
+                | FieldError::Kind { .. } => Code::KernelLayout,
+                FieldError::PastEnd { .. } => Code::KernelUnreadable,
+                FieldError::Null { .. }
+                | FieldError::Dangling { .. }
+                | FieldError::OtherType { .. } => Code::KernelNull,
+                FieldError::Endless { .. } => Code::KernelList,
+                FieldError::Absurd { .. } => Code::KernelSize,
+            },
             Fault::NoSymbol { .. } => Code::KernelSymbol,
             Fault::Chain { .. } => Code::KernelList,
-            Fault::Null { .. } => Code::KernelNull,
         }
     }
 }
@@ -487,6 +472,9 @@ impl Flaw {
     }
 }
 
+const NO_FIT: &str =
+    "the state map does not fit this layout; name the right release, or correct the map";
+
 fn article(kind: &str) -> &'static str {
     match kind.starts_with('i') {
         true => "an",
@@ -534,13 +522,11 @@ impl Finding {
     /// What the user can do about it.
     pub fn advice(&self) -> &str {
         match &self.flaw {
-            Flaw::Fault(Fault::NoType { .. } | Fault::NoMember(_) | Fault::NotANumber { .. })
-            | Flaw::NoPolicy
+            Flaw::NoPolicy
             | Flaw::NotAPointer { .. }
             | Flaw::NotSaved { .. }
-            | Flaw::UnknownKind { .. } => {
-                "the state map does not fit this layout; name the right release, or correct the map"
-            }
+            | Flaw::UnknownKind { .. } => NO_FIT,
+            Flaw::Fault(Fault::Field(error)) if error.is_of_layout() => NO_FIT,
             Flaw::NoRoot { .. } | Flaw::NoSymbol | Flaw::Fault(Fault::NoSymbol { .. }) => {
                 "give the symbols of the very kernel that was running"
             }

@@ -127,7 +127,7 @@ fn most_pids(layout: &Layout) -> i64 {
 /// Goes once around the ring of all tasks, whichever of them are wanted: it has to close, the task
 /// that it begins with is the idle task with number 0, and all others have numbers of their own.
 pub(crate) fn tasks(memory: Memory<'_>, map: &StateMap) -> Result<(), Box<Finding>> {
-    let most = most_pids(memory.layout);
+    let most = most_pids(memory.layout());
     let mut seen = BTreeSet::new();
     let tasks = task_addresses(memory, map, &Selection::All)?;
     for (number, TaskAddress { pid, place, .. }) in tasks.into_iter().enumerate() {

@@ -15,6 +15,7 @@ use kconv_image::{
     AddressSpace, CoreNote, Head, Identity, Image, ImageWriter, KernelId, Machine, Object,
     ObjectId, PageOf, PageSource, TypeIx, Value,
 };
+use kconv_objects::{FieldError, Names};
 use kernel_structs::layout::Layout;
 use kernel_structs::state::StateMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -113,7 +114,11 @@ pub(crate) fn freeze_moving(
     }
     // Where one member of a union alone can be in use, the others are not walked.
     let layout = &kernel.map.live(kernel.layout);
-    let memory = Memory { source, layout };
+    let names = Names::new(layout);
+    let memory = Memory {
+        source,
+        names: &names,
+    };
     let hz = source
         .tick_rate()
         .or_else(|| crate::linux6::tick_rate(memory))
@@ -418,5 +423,11 @@ fn summary(walked: &Walked<'_>, head: &Head) -> Summary {
 impl From<ReadError> for Flaw {
     fn from(error: ReadError) -> Flaw {
         Flaw::Fault(Fault::Read(error))
+    }
+}
+
+impl From<FieldError> for Flaw {
+    fn from(error: FieldError) -> Flaw {
+        Flaw::Fault(Fault::Field(error))
     }
 }

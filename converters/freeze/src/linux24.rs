@@ -49,7 +49,7 @@ impl<'w> Linux24<'w> {
 
     /// The pid of a task.
     fn pid(&self, task: usize) -> Result<i64, Fault> {
-        self.walked.view(task)?.signed("pid")
+        Ok(self.walked.view(task)?.signed("pid")?)
     }
 
     /// The tasks of which `field` points at `at`, of which there may be many (threads).
@@ -104,7 +104,7 @@ impl Family for Linux24<'_> {
             let flags = self
                 .walked
                 .view(task)
-                .and_then(|view| view.unsigned("flags"));
+                .and_then(|view| Ok(view.unsigned("flags")?));
             match flags {
                 Ok(flags) if flags & PF_USEDFPU == 0 => {}
                 Ok(_) => refuse(task, "flags", Flaw::InTheCpu),

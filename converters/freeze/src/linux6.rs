@@ -25,7 +25,6 @@ pub(crate) use machine::tick_rate;
 
 use crate::error::{Fault, Flaw};
 use crate::family::{Family, FileInMemory, Reference};
-use crate::memory::View;
 use crate::resources::Resources;
 use crate::source::{FileOf, Mapping};
 use crate::walk::Walked;
@@ -192,15 +191,6 @@ fn not_carried(code: Code, what: impl Into<String>) -> Flaw {
 
 fn object_id(object: usize) -> ObjectId {
     ObjectId(object as u32)
-}
-
-/// A pointer that is never null.
-fn required(view: &View<'_>, ty: &'static str, what: &'static str) -> Result<KernelAddr, Fault> {
-    view.pointer(what)?.ok_or(Fault::Null {
-        ty,
-        what,
-        at: view.at(),
-    })
 }
 
 /// A `dev_t` as major and minor number (`include/linux/kdev_t.h`: 20 bits of minor).

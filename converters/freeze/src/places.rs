@@ -2,7 +2,8 @@
 
 mod walking;
 
-use crate::error::{Fault, Flaw};
+use crate::error::Flaw;
+use kconv_objects::FieldError;
 use kernel_structs::layout::{Layout, Type, TypeId};
 use kernel_structs::state::{
     self, Container, Go, Initial, Owner, Policy, Rule, Size, StateMap, TailPlace, Telling, Visit,
@@ -87,7 +88,7 @@ pub(crate) struct Place<'a> {
     pub(crate) offset: u64,
     pub(crate) rule: &'a Rule,
     /// The structure that it is a member of, and where that begins in the value.
-    owner: Option<(TypeId, u64)>,
+    pub(crate) owner: Option<(TypeId, u64)>,
     /// Names of the type pointed at, outermost first.
     pub(crate) target: Vec<String>,
 }
@@ -167,21 +168,6 @@ pub(crate) struct BadPlace {
     pub(crate) flaw: Flaw,
 }
 
-impl Place<'_> {
-    /// Where the member `sibling` of the same structure lies in the value, and its type.
-    pub(crate) fn sibling(&self, layout: &Layout, sibling: &str) -> Result<(u64, TypeId), Fault> {
-        let missing = || Fault::NoType {
-            ty: format!("with a member {sibling}"),
-        };
-        let (owner, base) = self.owner.ok_or_else(missing)?;
-        let Type::Composite(composite) = layout.get(layout.strip(owner)) else {
-            return Err(missing());
-        };
-        let found = layout.member(composite, sibling).ok_or_else(missing)?;
-        Ok((base + found.0.byte().0, found.1.ty))
-    }
-}
-
 /// The types met so far.
 pub(crate) struct SavedTypes<'a> {
     layout: &'a Layout,
@@ -235,7 +221,7 @@ impl<'a> SavedTypes<'a> {
             let unknown = || {
                 bad(
                     String::new(),
-                    Fault::NoType {
+                    FieldError::NoType {
                         ty: name.to_owned(),
                     },
                 )

@@ -8,6 +8,7 @@ use crate::judge::Judge;
 use crate::memory::Memory;
 use crate::walk::Selection;
 use kconv_image::{Fingerprint, KernelId, Machine};
+use kconv_objects::Names;
 use kernel_structs::releases::{LookupError, Registry, RegistryError, Release};
 use std::path::{Path, PathBuf};
 
@@ -153,9 +154,10 @@ pub fn freeze_dump(
             fitting: fits::releases_with(&registry, dump.sizes(), arch)?,
         });
     }
+    let live = map.live(&layout);
     let memory = Memory {
         source: &dump,
-        layout: &map.live(&layout),
+        names: &Names::new(&live),
     };
     fits::tasks(memory, &map).map_err(|finding| FreezeError::Refused(vec![*finding]))?;
     let kernel = Kernel {

@@ -28,6 +28,7 @@ use kconv_image::{KernelAddr, Machine, PAGE_SIZE, UserAddr, Value};
 use kconv_machine::{
     Identified, MachineError, cgroup_limits, cgroup_root, identify_running, read_some,
 };
+use kconv_objects::Names;
 use pages::UserMemory;
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use std::cell::RefCell;
@@ -129,7 +130,7 @@ pub fn freeze_running(
     let live = map.live(&layout);
     let memory = Memory {
         source: &running,
-        layout: &live,
+        names: &Names::new(&live),
     };
     let tasks = task_addresses(memory, &map, &selection);
     let tasks = tasks.map_err(|finding| FreezeError::Refused(vec![*finding]))?;

@@ -22,7 +22,7 @@ pub(crate) struct Slots {
 /// Names every pointer to a symbol or a resource that is not null.
 pub(crate) fn slots(walked: &Walked<'_>, family: &mut dyn Family) -> Slots {
     let mut found = Slots::default();
-    let word = walked.memory.layout.target().pointer_size;
+    let word = walked.memory.layout().target().pointer_size;
     for (object, saved) in walked.objects.iter().enumerate() {
         let ty = walked.types.get(saved.ty);
         let first = found.slots.len();
@@ -89,13 +89,7 @@ impl Slots {
         };
         let mount = match mount {
             None => None,
-            Some(sibling) => {
-                let layout = walked.memory.layout;
-                let (offset, _) = place.sibling(layout, sibling)?;
-                let word = layout.target().pointer_size;
-                let value = walked.number(object, start + offset, word);
-                (value != 0).then_some(KernelAddr(value))
-            }
+            Some(sibling) => walked.around(object, start, place)?.pointer(sibling)?,
         };
         let reference = Reference { kind, at, mount };
         Ok(SlotTarget::Resource(family.resource(&reference)?))

@@ -23,12 +23,14 @@ pub use roots::Selection;
 pub(crate) use roots::{TaskAddress, task_addresses};
 
 use crate::error::{Fault, Finding, Flaw, Place};
-use crate::memory::{Memory, View};
+use crate::memory::{Memory, View, readable};
 use crate::places::{self, SavedType, SavedTypes, Shape, holds};
 use crate::source::{Mapping, ReadError, Space};
 use kconv_image::{KernelAddr, TaskName};
+use kconv_objects::{FieldError, Structure};
 use kernel_structs::state::{Derived, DerivedPlace, Follow, Policy, StateMap};
 use kernel_structs_bits::little_endian;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
@@ -97,7 +99,7 @@ impl<'a> Walked<'a> {
         Walked {
             memory,
             map,
-            types: SavedTypes::new(memory.layout, map),
+            types: SavedTypes::new(memory.layout(), map),
             objects: Vec::new(),
             tasks: 0,
             by_address: BTreeMap::new(),
@@ -137,11 +139,11 @@ impl<'a> Walked<'a> {
                     self.contents(&span, start, head, task, &mut queue);
                 }
             }
-            let map = self.map;
+            let (map, layout) = (self.map, self.memory.layout());
             for derived in map
                 .derived
                 .iter()
-                .filter(|derived| derived.owner == ty.name && derived.holds(self.memory.layout))
+                .filter(|derived| derived.owner == ty.name && derived.holds(layout))
             {
                 let found = self.derive(&span, derived, task);
                 self.enqueue(found, &mut queue, |walked, _| {
@@ -174,7 +176,7 @@ impl<'a> Walked<'a> {
         follow: &Follow,
         task: usize,
     ) -> Result<Option<Span>, (Option<u64>, Flaw)> {
-        let word = self.memory.layout.target().pointer_size;
+        let word = self.memory.layout().target().pointer_size;
         let value = self.number(
             pointer.span.object,
             pointer.start + pointer.place.offset,
@@ -222,8 +224,9 @@ impl<'a> Walked<'a> {
         task: usize,
     ) -> Result<Option<Span>, (Option<u64>, Flaw)> {
         let nothing = |flaw| (None, flaw);
-        let failed = |fault: Fault| nothing(fault.into());
-        let owner = self.view(span.object).map_err(failed)?;
+        let failed = |error: FieldError| nothing(error.into());
+        let owner = self.view(span.object);
+        let owner = owner.map_err(|fault| nothing(fault.into()))?;
         if owner.unsigned(&derived.when).map_err(failed)? == 0 {
             return Ok(None);
         }
@@ -254,7 +257,7 @@ impl<'a> Walked<'a> {
         let at = base
             .checked_add(reach)
             .and_then(|end| end.0.checked_sub(back));
-        let at = at.ok_or(failed(past.into()))?;
+        let at = at.ok_or_else(|| nothing(Fault::from(past).into()))?;
         self.reach(ty, 1, KernelAddr(at), task).map_err(nothing)
     }
 
@@ -310,7 +313,7 @@ impl<'a> Walked<'a> {
     fn is_inside(&self, other: &Saved, offset: u64, wanted: &SavedType<'_>, size: u64) -> bool {
         let ty = self.types.get(other.ty);
         match ty.shape {
-            Shape::Named(id) => holds(self.memory.layout, id, offset % ty.size, wanted, size),
+            Shape::Named(id) => holds(self.memory.layout(), id, offset % ty.size, wanted, size),
             _ => false,
         }
     }
@@ -380,6 +383,26 @@ impl<'a> Walked<'a> {
             .view(&self.types.get(saved.ty).name, saved.at, &saved.bytes)
     }
 
+    /// The structure that `place` is a member of, in the value that begins `start` bytes into `object`.
+    pub(crate) fn around(
+        &self,
+        object: usize,
+        start: u64,
+        place: &places::Place<'_>,
+    ) -> Result<View<'_>, Fault> {
+        let (owner, base) = place.owner.ok_or_else(|| FieldError::NoType {
+            ty: "that the elements of an array of pointers are members of".to_owned(),
+        })?;
+        let saved = &self.objects[object];
+        let (at, size) = (saved.at, start.saturating_add(base));
+        let at = at
+            .checked_add(size)
+            .ok_or(ReadError::Missing { at, size })?;
+        let bytes = saved.bytes.get(size as usize..).unwrap_or_default();
+        let bytes = Cow::Borrowed(bytes);
+        Ok(Structure::new(self.memory.names, owner, at, bytes))
+    }
+
     /// The object that begins at `at`, if it is a structure of type `ty`.
     pub(crate) fn object_at(&self, ty: &str, at: KernelAddr) -> Option<usize> {
         let number = *self.by_address.get(&at)?;
@@ -415,8 +438,8 @@ impl<'a> Walked<'a> {
     pub(crate) fn space<'m>(&self, mm: usize, mappings: &'m [Mapping]) -> Space<'m> {
         let owner = self.view(self.objects[mm].owner);
         // A process whose first thread has ended is known by the others.
-        let process = owner.and_then(|task| task.signed("pid"));
-        let tables = self.view(mm).and_then(|mm| mm.pointer("pgd"));
+        let process = owner.and_then(|task| Ok(task.signed("pid")?));
+        let tables = self.view(mm).and_then(|mm| Ok(mm.pointer("pgd")?));
         Space {
             mm: self.objects[mm].at,
             process: process.unwrap_or(0),
@@ -446,7 +469,7 @@ impl<'a> Walked<'a> {
 pub(crate) fn name_of(view: &View<'_>) -> Option<TaskName> {
     Some(TaskName {
         pid: view.signed("pid").ok()?,
-        comm: view.text("comm").ok()?,
+        comm: readable(view.text("comm").ok()?),
     })
 }
 

@@ -1,7 +1,7 @@
 //! How a command ends when it does not end well: what to print, and with which code to exit.
 
 use crate::exit::{self, exit_code};
-use crate::inspect::error::{FieldError, TasksError};
+use crate::inspect::error::TasksError;
 use crate::style;
 use crate::told::{Severity, Told};
 use kconv_codes::Code;
@@ -177,9 +177,8 @@ impl Failure {
             Failure::Thaw(ThawError::Obstacles { .. }) | Failure::Terminal { .. } => exit::FINDINGS,
             Failure::Thaw(ThawError::Make { .. }) | Failure::Undecided => exit::FAULT,
             _ if self.refused().is_some() => exit::FINDINGS,
-            Failure::Registry(_) | Failure::Tasks(TasksError::Field(FieldError::Path { .. })) => {
-                exit::FAULT
-            }
+            Failure::Registry(_) => exit::FAULT,
+            Failure::Tasks(TasksError::Field(error)) if error.is_of_layout() => exit::FAULT,
             _ => exit::USAGE,
         }
     }

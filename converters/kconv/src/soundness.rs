@@ -14,14 +14,14 @@ use std::convert::Infallible;
 const FINDING_LIMIT: usize = 1000;
 
 /// All that is wrong, at most [`FINDING_LIMIT`] findings.
-pub(crate) fn check(view: &View, map: &StateMap) -> Vec<String> {
+pub(crate) fn check(view: &View<'_>, map: &StateMap) -> Vec<String> {
     let mut check = Check {
         view,
         map,
         named: BTreeSet::new(),
         findings: Vec::new(),
     };
-    for id in (0..view.head().objects.len() as u32).map(ObjectId) {
+    for id in (0..view.objects.head().objects.len() as u32).map(ObjectId) {
         check.object(id);
     }
     check.findings.truncate(FINDING_LIMIT);
@@ -29,7 +29,7 @@ pub(crate) fn check(view: &View, map: &StateMap) -> Vec<String> {
 }
 
 struct Check<'a> {
-    view: &'a View,
+    view: &'a View<'a>,
     map: &'a StateMap,
     /// Slots at places that can have one: object and offset.
     named: BTreeSet<(ObjectId, u64)>,
@@ -50,7 +50,7 @@ impl<'m> Visit<'m> for InValue<'_, '_> {
     type Error = Infallible;
 
     fn place(&mut self, place: &Place<'_, 'm>) -> Result<Go, Infallible> {
-        let layout = &self.check.view.layout;
+        let layout = self.check.view.objects.layout();
         let parts = matches!(
             layout.get(layout.strip(place.ty)),
             Type::Composite(_) | Type::Array { .. }
@@ -84,15 +84,15 @@ impl<'m> Visit<'m> for InValue<'_, '_> {
 impl Check<'_> {
     fn object(&mut self, id: ObjectId) {
         let (view, map) = (self.view, self.map);
-        let object = view.head().object(id);
-        if view.head().folded_into(object).is_some() {
+        let object = view.objects.head().object(id);
+        if view.objects.head().folded_into(object).is_some() {
             // Its bytes are looked at as a part of another object.
             return;
         }
-        let name = view.type_name(id);
-        let size = match view.ty(id) {
-            Some(ty) => view.layout.size_of(ty).map(|size| size.0),
-            None => Some(u64::from(view.layout.target().pointer_size)),
+        let name = view.objects.type_name(id);
+        let size = match view.objects.ty(id) {
+            Some(ty) => view.objects.layout().size_of(ty).map(|size| size.0),
+            None => Some(u64::from(view.objects.layout().target().pointer_size)),
         };
         let tail = view.tail(id);
         let expected = match &tail {
@@ -125,7 +125,7 @@ impl Check<'_> {
         self.behind(id);
         for index in 0..u64::from(object.count) {
             let start = index * size.unwrap_or(0);
-            match view.ty(id) {
+            match view.objects.ty(id) {
                 Some(ty) => self.value(id, ty, start, ""),
                 None => {
                     if let Some(rule) = map.elements.get(name) {
@@ -141,7 +141,7 @@ impl Check<'_> {
                 self.value(id, tail.place.element, start, &path);
             }
         }
-        for slot in view.head().slots_of(id) {
+        for slot in view.objects.head().slots_of(id) {
             if !self.named.contains(&(id, u64::from(slot.offset))) {
                 self.findings.push(format!(
                     "{name} at {}: a symbol or resource is named at offset {}, where the state map has none",
@@ -154,7 +154,7 @@ impl Check<'_> {
     /// Whether objects of the type can be shorter or longer than it. What lies right behind another
     /// object has what is left of that one's memory.
     fn has_own_size(&self, name: &str) -> bool {
-        let (layout, map) = (&self.view.layout, self.map);
+        let (layout, map) = (self.view.objects.layout(), self.map);
         let sized = |name: &str| {
             let entry = map.types.get(name);
             entry.is_some_and(|entry| entry.size.is_some())
@@ -167,14 +167,14 @@ impl Check<'_> {
 
     /// Whether an object that belongs right behind its owner lies there.
     fn behind(&mut self, id: ObjectId) {
-        let (view, name) = (self.view, self.view.type_name(id));
-        let Some(derived) = self.map.behind(&view.layout, name) else {
+        let (view, name) = (self.view, self.view.objects.type_name(id));
+        let Some(derived) = self.map.behind(view.objects.layout(), name) else {
             return;
         };
-        let object = view.head().object(id);
-        let owner = view.head().object(object.owner);
+        let object = view.objects.head().object(id);
+        let owner = view.objects.head().object(object.owner);
         let end = owner.address.0.checked_add(owner.size);
-        if view.type_name(object.owner) != derived.owner || end != Some(object.address.0) {
+        if view.objects.type_name(object.owner) != derived.owner || end != Some(object.address.0) {
             self.findings.push(format!(
                 "{name} at {}: does not lie right behind its {}",
                 object.address, derived.owner
@@ -184,7 +184,7 @@ impl Check<'_> {
 
     /// Looks at the pointers in a value of the object, which begins `start` bytes into it.
     fn value(&mut self, id: ObjectId, ty: TypeId, start: u64, path: &str) {
-        let (layout, map) = (&self.view.layout, self.map);
+        let (layout, map) = (self.view.objects.layout(), self.map);
         let mut value = InValue {
             check: self,
             id,
@@ -197,9 +197,12 @@ impl Check<'_> {
     /// Where a value of type `ty` that is reset may be at a symbol.
     fn reset_to_symbols(&mut self, id: ObjectId, ty: TypeId, at: u64, initial: Option<&Initial>) {
         let initial = initial.unwrap_or(&Initial::Default);
-        for slot in self.map.symbol_slots(&self.view.layout, ty, initial) {
+        for slot in self
+            .map
+            .symbol_slots(self.view.objects.layout(), ty, initial)
+        {
             let at = at + slot.offset;
-            if matches!(self.view.slot(id, at), Some(SlotTarget::Symbol(_))) {
+            if matches!(self.view.objects.slot(id, at), Some(SlotTarget::Symbol(_))) {
                 self.named.insert((id, at));
             }
         }
@@ -207,21 +210,21 @@ impl Check<'_> {
 
     fn pointer(&mut self, id: ObjectId, at: u64, path: &str, policy: &Policy) {
         let view = self.view;
-        let size = usize::from(view.layout.target().pointer_size);
+        let size = usize::from(view.objects.layout().target().pointer_size);
         let start = at as usize;
-        let Some(bytes) = view.bytes(id).get(start..start + size) else {
+        let Some(bytes) = view.objects.bytes(id).get(start..start + size) else {
             return;
         };
         let number = bytes
             .iter()
             .rev()
             .fold(0u64, |n, byte| n << 8 | u64::from(*byte));
-        let slot = view.slot(id, at);
+        let slot = view.objects.slot(id, at);
         let wrong = match policy {
             Policy::Follow(_)
             | Policy::Within {
                 missing: Missing::Refuse,
-            } => (number != 0 && view.object_at(number).is_none())
+            } => (number != 0 && view.objects.object_at(number).is_none())
                 .then(|| String::from("points at something that is not in the image")),
             Policy::Symbol => {
                 self.named.insert((id, at));
@@ -248,8 +251,8 @@ impl Check<'_> {
         if let Some(wrong) = wrong {
             self.findings.push(format!(
                 "{} at {}, {path}: {number:#x} {wrong}",
-                view.type_name(id),
-                view.head().object(id).address,
+                view.objects.type_name(id),
+                view.objects.head().object(id).address,
             ));
         }
     }

@@ -1,8 +1,8 @@
 //! Files that were in memory alone: an image has what was in them, and they are made where a boot left
 //! nothing of them.
 
+use crate::attributes::number;
 use crate::call::CallError;
-use crate::view::number;
 use kconv_image::{Contents, Image, PAGE_SIZE, Resource, ResourceId};
 use kconv_machine::data;
 use nix::errno::Errno;

@@ -1,9 +1,9 @@
 //! Why a thaw failed.
 
 use crate::call::CallError;
+use crate::decode::DecodeError;
 use crate::obstacle::Obstacle;
 use crate::plan::ChoiceError;
-use crate::view::DecodeError;
 use kconv_image::ImageError;
 use kconv_machine::MachineError;
 use std::collections::BTreeSet;

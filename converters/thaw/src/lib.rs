@@ -4,10 +4,12 @@
 //! else, as a [`Plan`]. [`Thaw::obstacles`] finds all that is missing for it or in its way, and
 //! [`Thaw::run`] makes it, all or nothing.
 
+mod attributes;
 mod call;
 mod cgroups;
 mod clocks;
 mod contents;
+mod decode;
 mod dropped;
 mod error;
 mod filled;
@@ -22,19 +24,19 @@ mod sys;
 mod testing;
 mod used;
 mod vdso;
-mod view;
 mod vm_flags;
 
 pub use call::CallError;
 pub use clocks::{BootClock, ClockError, ClockRule, Frozen, Moment, Offsets};
+pub use decode::DecodeError;
 pub use dropped::Dropped;
 pub use error::{Apart, ThawError};
 pub use obstacle::{Obstacle, ObstacleOf};
 pub use plan::{Choice, ChoiceError, LeftOut, Plan};
-pub use view::DecodeError;
 
 use kconv_image::{Head, Identity, Image, Machine, TaskName, Verify};
 use kconv_machine::{Identified, identify_running};
+use kconv_objects::Objects;
 use kernel_structs::layout::Layout;
 use plan::Unclear;
 use std::collections::BTreeSet;
@@ -88,8 +90,8 @@ impl Judged {
                 judged.clocks = Some(error);
                 Frozen::default()
             });
-            let view = view::View::new(image, layout)?;
-            (judged.plan, judged.unclear) = Plan::decode(&view, None, frozen)?;
+            let objects = Objects::new(image, layout)?;
+            (judged.plan, judged.unclear) = Plan::decode(&objects, None, frozen)?;
         }
         Ok(judged)
     }
@@ -182,10 +184,10 @@ impl Thaw {
                 command: format!("kconv {from} {to} {}", path.display()),
             });
         }
-        let view = view::View::new(&image, &layout)?;
+        let objects = Objects::new(&image, &layout)?;
         let frozen = Frozen::of_image(image.head()).map_err(DecodeError::from)?;
         let xsave = sys::xsave_components();
-        let (plan, unclear) = Plan::decode(&view, Some(&xsave), frozen)?;
+        let (plan, unclear) = Plan::decode(&objects, Some(&xsave), frozen)?;
         match plan.processes.is_empty() {
             true => Err(ThawError::Empty),
             false => Ok(Thaw {

@@ -1,10 +1,10 @@
 //! Files to which the processes only append, as programs do to their logs: others may have gone on
 //! writing there meanwhile, and what is written next comes behind that.
 
+use crate::attributes::number;
 use crate::dropped::Dropped;
 use crate::plan::Plan;
 use crate::used::{Policy, users};
-use crate::view::number;
 use kconv_codes::Code;
 use kconv_image::{Escaped, Head, Resource, ResourceId};
 use std::collections::BTreeSet;

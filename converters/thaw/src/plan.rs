@@ -17,19 +17,20 @@ pub use model::*;
 pub(crate) use restart::{AX, FLAGS, IP, RESTART_SYSCALL, SP};
 
 use crate::clocks::Frozen;
-use crate::view::{DecodeError, View};
+use crate::decode::DecodeError;
+use kconv_objects::Objects;
 
 impl Plan {
     /// Understands an image, which has these clocks. What of it makes no sense is with the process that has it; registers
     /// other than the general ones are understood with the components of `xsave` of the CPU that the
     /// kernel runs on, and left out without them.
     pub(crate) fn decode(
-        view: &View<'_>,
+        objects: &Objects<'_>,
         xsave: Option<&kconv_machine::XsaveComponents>,
         frozen: Frozen,
     ) -> Result<(Plan, Vec<Unclear>), DecodeError> {
-        let files = files::open_files(view)?;
-        let (processes, unclear) = process::processes(view, xsave, &files)?;
+        let files = files::open_files(objects)?;
+        let (processes, unclear) = process::processes(objects, xsave, &files)?;
         let plan = Plan {
             processes,
             files,

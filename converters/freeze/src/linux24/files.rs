@@ -9,6 +9,7 @@ use crate::family::{Family, Reference};
 use crate::memory::View;
 use crate::resources::Attributes;
 use kconv_image::{KernelAddr, Resource, Value};
+use kconv_objects::{FieldAt, FieldError};
 
 /// The most steps from a file to the root of all mounts.
 const MAX_STEPS: usize = 4096;
@@ -45,18 +46,18 @@ impl Linux24<'_> {
         let (mut dentry, mut mount) = (memory.read("dentry", dentry)?, mount);
         let start = dentry.at();
         for _ in 0..MAX_STEPS {
-            let parent = required(&dentry, "dentry", "d_parent")?;
+            let parent = dentry.address("d_parent")?;
             let vfsmount = memory.read("vfsmount", mount)?;
             let is_root = parent == dentry.at();
             deleted.get_or_insert(
                 !is_root && dentry.pointer("d_hash.next")? == Some(dentry.address_of("d_hash")?),
             );
-            if !is_root && required(&vfsmount, "vfsmount", "mnt_root")? != dentry.at() {
+            if !is_root && vfsmount.address("mnt_root")? != dentry.at() {
                 components.push(self.name(&dentry)?);
                 dentry = memory.read("dentry", parent)?;
                 continue;
             }
-            let parent = required(&vfsmount, "vfsmount", "mnt_parent")?;
+            let parent = vfsmount.address("mnt_parent")?;
             if parent == mount {
                 let name = components.first().cloned().unwrap_or_default();
                 components.reverse();
@@ -70,7 +71,7 @@ impl Linux24<'_> {
                     internal,
                 });
             }
-            let below = required(&vfsmount, "vfsmount", "mnt_mountpoint")?;
+            let below = vfsmount.address("mnt_mountpoint")?;
             dentry = memory.read("dentry", below)?;
             mount = parent;
         }
@@ -82,7 +83,7 @@ impl Linux24<'_> {
     }
 
     fn name(&self, dentry: &View<'_>) -> Result<String, Fault> {
-        let at = required(dentry, "dentry", "d_name.name")?;
+        let at = dentry.address("d_name.name")?;
         let length = dentry.unsigned("d_name.len")?.min(MAX_NAME);
         Ok(crate::memory::readable(
             &self.walked.memory.bytes(at, length)?,
@@ -95,16 +96,18 @@ impl Linux24<'_> {
         dentry: KernelAddr,
         mount: Option<KernelAddr>,
     ) -> Result<Resource, Flaw> {
-        let no_mount = Fault::Null {
-            ty: "file",
-            what: "the mount",
-            at: dentry,
+        let no_mount = || FieldError::Null {
+            field: Box::new(FieldAt {
+                ty: "file".to_owned(),
+                path: "f_vfsmnt".to_owned(),
+                at: None,
+            }),
         };
-        let mount = mount.ok_or(no_mount)?;
+        let mount = mount.ok_or_else(no_mount)?;
         let location = self.location(dentry, mount)?;
         let memory = self.walked.memory;
         let view = memory.read("dentry", dentry)?;
-        let inode = memory.read("inode", required(&view, "dentry", "d_inode")?)?;
+        let inode = memory.read("inode", view.address("d_inode")?)?;
         let kind = file_type(inode.unsigned("i_mode")?);
         let mut attributes = Attributes::default();
         attributes.text("path", location.path.clone());
@@ -162,7 +165,7 @@ impl Linux24<'_> {
     fn file_system(&self, sb: KernelAddr, attributes: &mut Attributes) -> Result<(), Fault> {
         let memory = self.walked.memory;
         let sb = memory.read("super_block", sb)?;
-        let ty = required(&sb, "super_block", "s_type")?;
+        let ty = sb.address("s_type")?;
         let name = memory.read("file_system_type", ty).ok();
         let name = name.and_then(|view| memory.text(view.pointer("name").ok()??, MAX_NAME));
         if let Some(name) = name.or_else(|| self.file_system_symbol(ty)) {
@@ -185,7 +188,7 @@ impl Linux24<'_> {
     fn pipe(&self, inode: &View<'_>, attributes: &mut Attributes) -> Result<(), Fault> {
         let memory = self.walked.memory;
         attributes.unsigned("inode", inode.unsigned("i_ino")?);
-        let info = memory.read("pipe_inode_info", required(inode, "inode", "i_pipe")?)?;
+        let info = memory.read("pipe_inode_info", inode.address("i_pipe")?)?;
         let (start, buffered) = (info.unsigned("start")?, info.unsigned("len")?);
         attributes.unsigned("readers", info.unsigned("readers")?);
         attributes.unsigned("writers", info.unsigned("writers")?);
@@ -194,7 +197,7 @@ impl Linux24<'_> {
         if buffered == 0 || buffered > PIPE_SIZE {
             return Ok(());
         }
-        let base = required(&info, "pipe_inode_info", "base")?;
+        let base = info.address("base")?;
         if let Ok(mut ring) = memory.bytes(base, PIPE_SIZE) {
             ring.rotate_left((start % PIPE_SIZE) as usize);
             ring.truncate(buffered as usize);
@@ -229,7 +232,7 @@ impl Linux24<'_> {
     pub(super) fn mount(&mut self, at: KernelAddr) -> Result<Resource, Flaw> {
         let memory = self.walked.memory;
         let mount = memory.read("vfsmount", at)?;
-        let location = self.location(required(&mount, "vfsmount", "mnt_root")?, at)?;
+        let location = self.location(mount.address("mnt_root")?, at)?;
         let mut attributes = Attributes::default();
         attributes.text("path", location.path);
         attributes.unsigned("internal", u64::from(location.internal));
@@ -237,7 +240,7 @@ impl Linux24<'_> {
         if let Some(name) = name.and_then(|name| memory.text(name, MAX_NAME)) {
             attributes.text("device-name", name);
         }
-        let sb = required(&mount, "vfsmount", "mnt_sb")?;
+        let sb = mount.address("mnt_sb")?;
         let view = memory.read("super_block", sb)?;
         attributes.text("device", device(view.unsigned("s_dev")?));
         self.file_system(sb, &mut attributes)?;
@@ -286,19 +289,6 @@ fn shared_memory(
     attributes.unsigned("gid", inode.unsigned("i_gid")?);
     attributes.signed("size", inode.signed("i_size")?);
     Ok(())
-}
-
-/// A pointer that is never null.
-pub(super) fn required(
-    view: &View<'_>,
-    ty: &'static str,
-    what: &'static str,
-) -> Result<KernelAddr, Fault> {
-    view.pointer(what)?.ok_or(Fault::Null {
-        ty,
-        what,
-        at: view.at(),
-    })
 }
 
 /// Puts in a number by its name, if it has one.

@@ -1,6 +1,5 @@
 //! Locks and leases on open files. No saved object leads to them; their files' inodes do.
 
-use super::files::required;
 use super::{Linux24, object_id};
 use crate::error::{Fault, Flaw};
 use crate::family::{Family, Reference};
@@ -20,8 +19,8 @@ impl Linux24<'_> {
     pub(super) fn file_locks(&mut self, file: usize) -> Result<(), Flaw> {
         let memory = self.walked.memory;
         let dentry = self.walked.view(file)?;
-        let dentry = memory.read("dentry", required(&dentry, "file", "f_dentry")?)?;
-        let inode = memory.read("inode", required(&dentry, "dentry", "d_inode")?)?;
+        let dentry = memory.read("dentry", dentry.address("f_dentry")?)?;
+        let inode = memory.read("inode", dentry.address("d_inode")?)?;
         let mut next = inode.pointer("i_flock")?;
         for _ in 0..MAX_LOCKS {
             let Some(at) = next else {
@@ -75,10 +74,10 @@ impl Linux24<'_> {
                 .collect();
             attributes.put("owner-pids", Value::List(pids?));
         }
-        let file = required(&lock, "file_lock", "fl_file")?;
+        let file = lock.address("fl_file")?;
         if let Some(file) = self.walked.object_at("file", file) {
             let view = self.walked.view(file)?;
-            let dentry = required(&view, "file", "f_dentry")?;
+            let dentry = view.address("f_dentry")?;
             let mount = view.pointer("f_vfsmnt")?;
             let reference = Reference {
                 kind: "file",

@@ -109,7 +109,7 @@ impl Linux24<'_> {
             .transpose()?
             .unwrap_or(0);
         let signals =
-            |name: &str| -> Result<u64, Fault> { Ok(little_endian(&task.slice(name)?[..8])) };
+            |name: &str| -> Result<u64, Fault> { Ok(little_endian(&task.bytes(name)?[..8])) };
         Ok(Status {
             signal: 0,
             code: 0,
@@ -156,11 +156,11 @@ impl Linux24<'_> {
             return Ok(Vec::new());
         }
         if machine::has_fxsr(memory)? {
-            let area = task.slice("thread.i387.fxsave")?.first_chunk::<512>();
+            let area = task.bytes("thread.i387.fxsave")?.first_chunk::<512>();
             let notes = area.map(|area| [i386_fpregset(&fsave_from_fxsave(area)), prxfpreg(area)]);
             return Ok(notes.into_iter().flatten().collect());
         }
-        let area = task.slice("thread.i387.fsave")?.first_chunk::<108>();
+        let area = task.bytes("thread.i387.fsave")?.first_chunk::<108>();
         Ok(area.map(i386_fpregset).into_iter().collect())
     }
 
@@ -187,7 +187,7 @@ impl Linux24<'_> {
             uid: task.unsigned("uid")? as u32,
             gid: task.unsigned("gid")? as u32,
             ids: status.ids,
-            name: task.text("comm")?.into_bytes(),
+            name: task.text("comm")?.to_vec(),
             arguments: self.arguments(&view)?,
         };
         let mut notes = vec![prpsinfo(Machine::I386, &info)];

@@ -74,7 +74,11 @@ impl Linux6<'_> {
 
     fn cgroup_of(&self, task: &View<'_>) -> Result<Option<KernelAddr>, Fault> {
         match task.pointer("cgroups")? {
-            Some(set) => self.walked.memory.read("css_set", set)?.pointer("dfl_cgrp"),
+            Some(set) => Ok(self
+                .walked
+                .memory
+                .read("css_set", set)?
+                .pointer("dfl_cgrp")?),
             None => Ok(None),
         }
     }

@@ -1,6 +1,6 @@
 //! What an open file, a directory or a mount is, found again by its path.
 
-use super::{Linux6, device, not_carried, required};
+use super::{Linux6, device, not_carried};
 use crate::error::{Fault, Flaw};
 use crate::family::Reference;
 use crate::memory::{View, readable};
@@ -8,6 +8,7 @@ use crate::resources::Attributes;
 use kconv_codes::Code;
 use kconv_image::{Escaped, KernelAddr, Resource, Value};
 use kconv_machine::Line;
+use kconv_objects::{FieldAt, FieldError};
 
 /// The most steps from a file to the root of all mounts.
 const MAX_STEPS: usize = 4096;
@@ -52,19 +53,19 @@ impl Linux6<'_> {
         let mut mount = self.mount_of(mount)?;
         let start = dentry.at();
         // fs/dcache.c: d_unlinked.
-        let is_root = required(&dentry, "dentry", "d_parent")? == start;
+        let is_root = dentry.address("d_parent")? == start;
         let deleted = !is_root && dentry.pointer("d_hash.pprev")?.is_none();
         for _ in 0..MAX_STEPS {
-            let parent = required(&dentry, "dentry", "d_parent")?;
-            if dentry.at() != required(&mount, "mount", "mnt.mnt_root")? && parent != dentry.at() {
+            let parent = dentry.address("d_parent")?;
+            if dentry.at() != mount.address("mnt.mnt_root")? && parent != dentry.at() {
                 let name = self.name(&dentry)?;
                 is_text &= std::str::from_utf8(&name).is_ok();
                 components.push(readable(&name));
                 dentry = memory.read("dentry", parent)?;
                 continue;
             }
-            let above = required(&mount, "mount", "mnt_parent")?;
-            if above == mount.at() || dentry.at() != required(&mount, "mount", "mnt.mnt_root")? {
+            let above = mount.address("mnt_parent")?;
+            if above == mount.at() || dentry.at() != mount.address("mnt.mnt_root")? {
                 components.reverse();
                 let namespace = mount.pointer("mnt_ns")?;
                 let internal = namespace != self.mount_namespace;
@@ -83,7 +84,7 @@ impl Linux6<'_> {
                     },
                 });
             }
-            let below = required(&mount, "mount", "mnt_mountpoint")?;
+            let below = mount.address("mnt_mountpoint")?;
             dentry = memory.read("dentry", below)?;
             mount = memory.read("mount", above)?;
         }
@@ -116,7 +117,7 @@ impl Linux6<'_> {
     }
 
     fn name(&self, dentry: &View<'_>) -> Result<Vec<u8>, Fault> {
-        let at = required(dentry, "dentry", "d_name.name")?;
+        let at = dentry.address("d_name.name")?;
         let length = dentry.unsigned("d_name.len")?.min(MAX_NAME);
         self.walked.memory.bytes(at, length)
     }
@@ -127,15 +128,17 @@ impl Linux6<'_> {
         dentry: KernelAddr,
         mount: Option<KernelAddr>,
     ) -> Result<Resource, Flaw> {
-        let no_mount = Fault::Null {
-            ty: "path",
-            what: "the mount",
-            at: dentry,
+        let no_mount = || FieldError::Null {
+            field: Box::new(FieldAt {
+                ty: "path".to_owned(),
+                path: "mnt".to_owned(),
+                at: None,
+            }),
         };
-        let mount = mount.ok_or(no_mount)?;
+        let mount = mount.ok_or_else(no_mount)?;
         let memory = self.walked.memory;
         let view = memory.read("dentry", dentry)?;
-        let inode = memory.read("inode", required(&view, "dentry", "d_inode")?)?;
+        let inode = memory.read("inode", view.address("d_inode")?)?;
         let location = self.location(dentry, mount)?;
         let location = self.with_other_name(location, &inode)?;
         let mut attributes = Attributes::default();
@@ -271,13 +274,13 @@ impl Linux6<'_> {
     /// Type of the file system that an inode is on.
     pub(super) fn file_system_of(&self, inode: &View<'_>) -> Result<String, Fault> {
         let memory = self.walked.memory;
-        let sb = memory.read("super_block", required(inode, "inode", "i_sb")?)?;
+        let sb = memory.read("super_block", inode.address("i_sb")?)?;
         self.file_system(&sb)
     }
 
     fn file_system(&self, sb: &View<'_>) -> Result<String, Fault> {
         let memory = self.walked.memory;
-        let ty = required(sb, "super_block", "s_type")?;
+        let ty = sb.address("s_type")?;
         let name = memory.read("file_system_type", ty)?.pointer("name")?;
         let name = name.and_then(|name| memory.text(name, MAX_NAME));
         Ok(name.unwrap_or_default())
@@ -287,12 +290,12 @@ impl Linux6<'_> {
     fn socket(&self, inode: &View<'_>) -> Result<(Code, String), Fault> {
         let memory = self.walked.memory;
         // struct socket_alloc has the socket before the inode, which is aligned to a word.
-        let id = memory.find("socket")?;
-        let size = memory.layout.size_of(id).map_or(0, |size| size.0);
+        let id = memory.names.find("socket")?;
+        let size = memory.layout().size_of(id).map_or(0, |size| size.0);
         let socket = KernelAddr(inode.at().0.wrapping_sub(size.next_multiple_of(8)));
         let number = inode.unsigned("i_ino")?;
         let family = memory.read("socket", socket).and_then(|socket| {
-            let sock = required(&socket, "socket", "sk")?;
+            let sock = socket.address("sk")?;
             let sock = memory.read("sock", sock)?;
             let protocol = sock.unsigned("sk_protocol")?;
             Ok((sock.unsigned("__sk_common.skc_family")?, protocol))
@@ -310,7 +313,7 @@ impl Linux6<'_> {
     pub(super) fn mount(&mut self, at: KernelAddr) -> Result<Resource, Flaw> {
         let memory = self.walked.memory;
         let mount = self.mount_of(at)?;
-        let root = required(&mount, "mount", "mnt.mnt_root")?;
+        let root = mount.address("mnt.mnt_root")?;
         let location = self.location(root, at)?;
         let mut attributes = Attributes::default();
         attributes.text("path", location.path);
@@ -320,7 +323,7 @@ impl Linux6<'_> {
         if let Some(name) = name.and_then(|name| memory.text(name, MAX_NAME)) {
             attributes.text("device-name", name);
         }
-        let sb = memory.read("super_block", required(&mount, "mount", "mnt.mnt_sb")?)?;
+        let sb = memory.read("super_block", mount.address("mnt.mnt_sb")?)?;
         attributes.text("device", device(sb.unsigned("s_dev")?));
         attributes.text("file-system", self.file_system(&sb)?);
         attributes.unsigned("magic", sb.unsigned("s_magic")?);

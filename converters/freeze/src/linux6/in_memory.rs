@@ -1,8 +1,8 @@
 //! Files that are nowhere but in memory: their contents go with the tasks, for a boot leaves nothing of
 //! them; and files on disks that are mapped shared, which have to be on the disk before the tasks end.
 
+use super::Linux6;
 use super::mappings::access_of;
-use super::{Linux6, required};
 use crate::error::Fault;
 use crate::family::{FileInMemory, MappedPart};
 use crate::memory::View;
@@ -158,6 +158,6 @@ impl Linux6<'_> {
             return Ok(None);
         };
         let dentry = self.walked.memory.read("dentry", dentry)?;
-        Ok(Some((resource, required(&dentry, "dentry", "d_inode")?)))
+        Ok(Some((resource, dentry.address("d_inode")?)))
     }
 }

@@ -1,6 +1,6 @@
 //! Locks on open files. No saved object leads to them; their files' inodes do.
 
-use super::{Linux6, not_carried, object_id, required};
+use super::{Linux6, not_carried, object_id};
 use crate::error::Flaw;
 use crate::family::{Family, Reference};
 use crate::memory::View;
@@ -17,7 +17,7 @@ impl Linux6<'_> {
             return Ok(());
         };
         let dentry = memory.read("dentry", dentry)?;
-        let inode = memory.read("inode", required(&dentry, "dentry", "d_inode")?)?;
+        let inode = memory.read("inode", dentry.address("d_inode")?)?;
         let Some(context) = inode.pointer("i_flctx")? else {
             return Ok(());
         };
@@ -69,7 +69,7 @@ impl Linux6<'_> {
             let view = self.walked.view(file)?;
             let reference = Reference {
                 kind: "file",
-                at: required(&view, "file", "f_path.dentry")?,
+                at: view.address("f_path.dentry")?,
                 mount: view.pointer("f_path.mnt")?,
             };
             attributes.put("file", Value::Object(object_id(file)));

@@ -50,9 +50,8 @@ pub(super) fn clocks(memory: Memory<'_>, hz: u32) -> Result<Clocks, Fault> {
 /// Changes only when the machine wakes up (`kernel/time/timekeeping.c`:
 /// tk_update_sleep_time), so that it need not be read at one moment with the clocks.
 fn suspended(memory: Memory<'_>) -> Result<i64, Fault> {
-    memory
-        .read("timekeeper", clock(memory)?)?
-        .signed("offs_boot")
+    let clock = memory.read("timekeeper", clock(memory)?)?;
+    Ok(clock.signed("offs_boot")?)
 }
 
 /// What a thaw needs to know of the machine.
@@ -70,7 +69,7 @@ pub(super) fn facts(memory: Memory<'_>) -> Result<Vec<(String, Value)>, Fault> {
     ] {
         facts.push((name.to_owned(), Value::Unsigned(cpu.unsigned(field)?)));
     }
-    let capabilities = cpu.slice("x86_capability")?.chunks_exact(4);
+    let capabilities = cpu.bytes("x86_capability")?.chunks_exact(4);
     let capabilities = capabilities.map(|word| Value::Unsigned(little_endian(word)));
     facts.push((
         "cpu-capabilities".to_owned(),

@@ -1,6 +1,6 @@
 //! Namespaces, cgroups, keys and the like: what a task belongs to, by name.
 
-use super::{Linux6, not_carried, object_id, required};
+use super::{Linux6, not_carried, object_id};
 use crate::error::{Fault, Flaw};
 use crate::resources::Attributes;
 use kconv_codes::Code;
@@ -134,7 +134,7 @@ impl Linux6<'_> {
     pub(super) fn keyring(&self, at: KernelAddr) -> Result<Resource, Flaw> {
         let memory = self.walked.memory;
         let key = memory.read("key", at)?;
-        let ty = required(&key, "key", "type")?;
+        let ty = key.address("type")?;
         let ty = memory.read("key_type", ty)?.pointer("name")?;
         let ty = ty.and_then(|name| memory.text(name, MAX_NAME));
         let ty = ty.unwrap_or_default();

@@ -11,6 +11,7 @@ use kconv_image::core_notes::{
 };
 use kconv_image::{CoreNote, Machine, PAGE_SIZE, UserAddr};
 use kconv_machine::{XsaveComponents, xsave_standard_form};
+use kconv_objects::FieldError;
 use kernel_structs_bits::little_endian;
 
 /// How much of a command line a core note keeps (`ELF_PRARGSZ` and its NUL).
@@ -57,7 +58,7 @@ impl Linux6<'_> {
             Some(signal) => Some(memory.read("signal_struct", signal)?),
             None => None,
         };
-        let of_process = |path: &str| -> Result<u64, Fault> {
+        let of_process = |path: &str| -> Result<u64, FieldError> {
             signal
                 .as_ref()
                 .map_or(Ok(0), |signal| signal.unsigned(path))
@@ -189,7 +190,7 @@ impl Linux6<'_> {
             uid: id("uid.val")?,
             gid: id("gid.val")?,
             ids: status.ids,
-            name: task.text("comm")?.into_bytes(),
+            name: task.text("comm")?.to_vec(),
             arguments: self.arguments(mm, &view)?,
         };
         let mut notes = vec![prpsinfo(Machine::X86_64, &info)];
@@ -250,7 +251,7 @@ impl Linux6<'_> {
 /// The auxiliary vector, which the kernel keeps (`fs/proc/base.c`: proc_pid_auxv).
 fn auxiliary_vector(mm: &View<'_>) -> Result<Vec<(u64, u64)>, Fault> {
     let mut entries = Vec::new();
-    for pair in mm.slice("saved_auxv")?.chunks_exact(16) {
+    for pair in mm.bytes("saved_auxv")?.chunks_exact(16) {
         let entry = (little_endian(&pair[..8]), little_endian(&pair[8..]));
         entries.push(entry);
         if entry.0 == 0 {

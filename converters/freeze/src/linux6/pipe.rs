@@ -1,8 +1,8 @@
 //! Pipes, with what is in them, and who has their ends.
 
+use super::Linux6;
 use super::files::file_type;
 use super::machine::symbol;
-use super::{Linux6, required};
 use crate::error::{Fault, Flaw};
 use crate::memory::View;
 use crate::resources::Attributes;
@@ -120,9 +120,9 @@ impl Linux6<'_> {
                 limit: buffers.min(MAX_BUFFERS),
             });
         }
-        let base = required(&pipe, "pipe_inode_info", "bufs")?;
-        let id = memory.find("pipe_buffer")?;
-        let size = memory.layout.size_of(id).map_or(0, |size| size.0);
+        let base = pipe.address("bufs")?;
+        let id = memory.names.find("pipe_buffer")?;
+        let size = memory.layout().size_of(id).map_or(0, |size| size.0);
         let (mut content, mut packets) = (Vec::new(), Vec::new());
         for number in 0..filled {
             let index = (tail + number) & (buffers - 1);
@@ -137,7 +137,7 @@ impl Linux6<'_> {
                     limit: PAGE_SIZE,
                 });
             }
-            let page = required(&buffer, "pipe_buffer", "page")?;
+            let page = buffer.address("page")?;
             let bytes = self.page(page)?;
             content.extend_from_slice(&bytes[offset as usize..(offset + length) as usize]);
             if buffer.unsigned("flags")? & PACKET != 0 {
@@ -162,8 +162,8 @@ impl Linux6<'_> {
         let variable = |name: &str| -> Result<u64, Fault> {
             Ok(little_endian(&memory.bytes(symbol(memory, name)?, 8)?))
         };
-        let id = memory.find("page")?;
-        let size = memory.layout.size_of(id).map_or(1, |size| size.0.max(1));
+        let id = memory.names.find("page")?;
+        let size = memory.layout().size_of(id).map_or(1, |size| size.0.max(1));
         let number = page.0.wrapping_sub(variable("vmemmap_base")?) / size;
         let at = variable("page_offset_base")?.wrapping_add(number.wrapping_mul(PAGE_SIZE));
         memory.bytes(KernelAddr(at), PAGE_SIZE)

@@ -6,7 +6,6 @@ use crate::memory::View;
 use crate::walk::name_of;
 use kconv_codes::Code;
 use kconv_image::TaskName;
-use kernel_structs::layout::FieldPath;
 
 /// Bits of `task_struct.flags` (`include/linux/sched.h`).
 const PF_IO_WORKER: u64 = 0x10;
@@ -116,7 +115,7 @@ impl Linux6<'_> {
         view: &View<'_>,
         refuse: &mut dyn FnMut(usize, &str, Flaw),
     ) -> Result<(), Fault> {
-        let layout = self.walked.memory.layout;
+        let layout = self.walked.memory.layout();
         let dispatched = layout.constant("SYSCALL_WORK_SYSCALL_USER_DISPATCH");
         let work = view.unsigned("thread_info.syscall_work")?;
         let is_dispatched = dispatched.is_some_and(|bit| work & bit as u64 != 0);
@@ -128,7 +127,7 @@ impl Linux6<'_> {
         }
         // Segments of the thread's own in the GDT, of 8 bytes each.
         if view
-            .slice("thread.tls_array")?
+            .bytes("thread.tls_array")?
             .iter()
             .any(|byte| *byte != 0)
         {
@@ -137,9 +136,10 @@ impl Linux6<'_> {
             refuse(task, "thread.tls_array", flaw);
         }
         // 6.12 arch/x86/kernel/shstk.c: shstk_setup.
-        let task_id = self.walked.memory.find("task_struct")?;
-        let features = FieldPath::parse("thread.features")?;
-        if layout.resolve(task_id, &features).is_ok() && view.unsigned("thread.features")? != 0 {
+        if view
+            .optional("thread.features")?
+            .is_some_and(|set| set != 0)
+        {
             let flaw = not_carried(Code::TaskShadowStack, "a shadow stack");
             refuse(task, "thread.features", flaw);
         }

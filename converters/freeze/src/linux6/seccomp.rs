@@ -1,6 +1,6 @@
 //! Seccomp filters: a chain, each with the classic program it was compiled from.
 
-use super::{Linux6, not_carried, required};
+use super::{Linux6, not_carried};
 use crate::error::{Fault, Flaw};
 use crate::resources::Attributes;
 use kconv_codes::Code;
@@ -32,7 +32,7 @@ impl Linux6<'_> {
                 let what = "a seccomp filter with a listener";
                 return Err(not_carried(Code::TaskSeccompListener, what));
             }
-            let program = required(&filter, "seccomp_filter", "prog")?;
+            let program = filter.address("prog")?;
             let original = memory.read("bpf_prog", program)?.pointer("orig_prog")?;
             let original = original.ok_or_else(|| {
                 let what = "a seccomp filter of which the kernel keeps no original";
@@ -48,7 +48,7 @@ impl Linux6<'_> {
                     limit: MAX_INSTRUCTIONS,
                 });
             }
-            let start = required(&original, "sock_fprog_kern", "filter")?;
+            let start = original.address("filter")?;
             let program = memory.bytes(start, INSTRUCTION * length)?;
             filters.push(Value::List(vec![
                 Value::Unsigned(filter.unsigned("log")?),

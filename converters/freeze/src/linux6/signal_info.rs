@@ -70,7 +70,7 @@ impl Linux6<'_> {
         for entry in self.walked.list(head, queued, link)? {
             let entry = self.walked.memory.read("sigqueue", entry)?;
             if entry.unsigned("info.si_signo")? == signal {
-                return Ok(Some(whole(entry.slice("info")?)));
+                return Ok(Some(whole(entry.bytes("info")?)));
             }
         }
         Ok(Some(info(signal, 0, 0, 0)))

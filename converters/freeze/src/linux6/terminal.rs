@@ -3,8 +3,9 @@
 
 use super::descriptors::Descriptor;
 use super::files::file_type;
-use super::{Linux6, not_carried, required};
+use super::{Linux6, not_carried};
 use crate::error::{Fault, Flaw};
+use crate::memory::readable;
 use crate::resources::Attributes;
 use kconv_codes::Code;
 use kconv_image::{Escaped, KernelAddr, Resource, Value};
@@ -18,7 +19,7 @@ impl Linux6<'_> {
     pub(super) fn tty(&self, at: KernelAddr) -> Result<Resource, Fault> {
         let memory = self.walked.memory;
         let tty = memory.read("tty_struct", at)?;
-        let driver = memory.read("tty_driver", required(&tty, "tty_struct", "driver")?)?;
+        let driver = memory.read("tty_driver", tty.address("driver")?)?;
         let mut attributes = Attributes::default();
         for (attribute, field) in [("driver", "driver_name"), ("driver-prefix", "name")] {
             let text = driver.pointer(field)?;
@@ -26,7 +27,7 @@ impl Linux6<'_> {
                 attributes.text(attribute, text);
             }
         }
-        attributes.text("name", tty.text("name")?);
+        attributes.text("name", readable(tty.text("name")?));
         let index = tty.signed("index")?;
         let minor = driver.signed("minor_start")?.saturating_add(index);
         attributes.text("device", format!("{}:{minor}", driver.unsigned("major")?));
@@ -36,7 +37,7 @@ impl Linux6<'_> {
         }
         attributes.unsigned("rows", tty.unsigned("winsize.ws_row")?);
         attributes.unsigned("columns", tty.unsigned("winsize.ws_col")?);
-        attributes.put("termios", Value::Bytes(tty.slice("termios")?.to_vec()));
+        attributes.put("termios", Value::Bytes(tty.bytes("termios")?.to_vec()));
         Ok(attributes.resource("tty", at))
     }
 
@@ -80,7 +81,9 @@ impl Linux6<'_> {
             return Ok(None);
         };
         match self.pid_number(signal.pointer(SESSION)?)? == pid {
-            true => Ok(Some(memory.read("tty_struct", tty)?.text("name")?)),
+            true => Ok(Some(readable(
+                memory.read("tty_struct", tty)?.text("name")?,
+            ))),
             false => Ok(None),
         }
     }

@@ -12,7 +12,7 @@
 //! `kernel/futex/pi.c`: fixup_pi_state_owner).
 
 use super::tasks::{self, Mapped};
-use crate::error::{Fault, Finding, Flaw};
+use crate::error::{Finding, Flaw};
 use crate::memory::Memory;
 use crate::walk::TaskAddress;
 use kconv_codes::Code;
@@ -160,12 +160,13 @@ impl Traces {
         process: i32,
         maps: &mut BTreeMap<i32, Vec<Mapped>>,
     ) -> Result<(), (&'static str, Flaw)> {
-        let failed = |field| move |fault: Fault| (field, Flaw::from(fault));
-        let view = memory.read("task_struct", task.at).map_err(failed(""))?;
+        let view = memory.read("task_struct", task.at);
+        let view = view.map_err(|fault| ("", Flaw::from(fault)))?;
         // A kernel can be built without what some of these are of.
-        let number = |field| match view.unsigned(field) {
-            Err(Fault::NoMember(_)) => Ok(0),
-            number => number.map_err(failed(field)),
+        let number = |field| {
+            let number = view.optional(field);
+            let number = number.map_err(|error| (field, Flaw::from(error)))?;
+            Ok::<_, (&'static str, Flaw)>(number.unwrap_or(0))
         };
         let of_io = |field| {
             move |error: io::Error| {

@@ -9,6 +9,7 @@ use crate::memory::Memory;
 use crate::source::MemorySource;
 use crate::symbols::Symbols;
 use kconv_image::{KernelAddr, PAGE_SIZE};
+use kconv_objects::Names;
 use kernel_structs::layout::Layout;
 use kernel_structs_bits::little_endian;
 use std::collections::BTreeSet;
@@ -28,8 +29,15 @@ pub(super) fn add(source: &dyn MemorySource, layout: &Layout, symbols: &mut Symb
     let Some(head) = symbols.symbol("modules") else {
         return;
     };
-    let memory = Memory { source, layout };
-    let (Ok(first), Ok(into)) = (memory.bytes(head, 8), offset_of_list(memory)) else {
+    let names = Names::new(layout);
+    let memory = Memory {
+        source,
+        names: &names,
+    };
+    let into = names
+        .find("module")
+        .and_then(|ty| names.offset_in(ty, "list"));
+    let (Ok(first), Ok(into)) = (memory.bytes(head, 8), into) else {
         return;
     };
     let mut next = little_endian(&first);
@@ -49,15 +57,6 @@ pub(super) fn add(source: &dyn MemorySource, layout: &Layout, symbols: &mut Symb
             Err(_) => return,
         }
     }
-}
-
-/// How far into a module its place in the list lies.
-fn offset_of_list(memory: Memory<'_>) -> Result<u64, Fault> {
-    let id = memory.find("module")?;
-    let size = memory.layout.size_of(id).map_or(0, |size| size.0);
-    let nowhere = vec![0; size as usize];
-    let module = memory.view("module", KernelAddr(0), &nowhere)?;
-    Ok(module.address_of("list")?.0)
 }
 
 /// Adds the symbols of one module's table, at most `left` of them.

@@ -5,7 +5,6 @@ use crate::error::{Fault, Flaw, Place};
 use crate::places::{ContainerKind, Head};
 use crate::source::ReadError;
 use kconv_image::KernelAddr;
-use kernel_structs::layout::FieldPath;
 use kernel_structs_bits::little_endian;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -20,7 +19,7 @@ impl<'a> Walked<'a> {
         task: usize,
         queue: &mut VecDeque<Span>,
     ) {
-        let word = self.memory.layout.target().pointer_size;
+        let word = self.memory.layout().target().pointer_size;
         let first = self.number(span.object, start + head.offset, word);
         let place = |walked: &Self, value| -> Place {
             walked.place(span.object, head.path.clone(), Some(value))
@@ -137,20 +136,15 @@ impl<'a> Walked<'a> {
         let place = at
             .checked_add(offset)
             .ok_or(ReadError::Missing { at, size: offset })?;
-        let word = u64::from(self.memory.layout.target().pointer_size);
+        let word = u64::from(self.memory.layout().target().pointer_size);
         let value = little_endian(&self.memory.bytes(place, word)?);
         Ok((value != 0).then_some(KernelAddr(value)))
     }
 
     /// Where `member` of `ty` begins, in bytes; of `a|b` the first that the layout has.
     pub(crate) fn offset_of(&self, ty: &str, member: &str) -> Result<u64, Fault> {
-        let id = self.memory.find(ty)?;
-        if let Some((first, second)) = member.split_once('|') {
-            let first = self.offset_of(ty, first);
-            return first.or_else(|_| self.offset_of(ty, second));
-        }
-        let found = self.memory.layout.resolve(id, &FieldPath::parse(member)?)?;
-        Ok(found.offset.byte().0)
+        let names = self.memory.names;
+        Ok(names.offset_in(names.find(ty)?, member)?)
     }
 }
 

@@ -8,10 +8,8 @@
 
 use super::containers::too_long;
 use super::{MAX_ELEMENTS, Walked};
-use crate::error::{Fault, Flaw};
+use crate::error::Flaw;
 use kconv_image::KernelAddr;
-use kernel_structs::layout::{FieldPath, Type};
-use kernel_structs_bits::little_endian;
 use std::collections::BTreeSet;
 
 /// `MAPLE_NODE_MASK`: what of a pointer at a node is not its address.
@@ -84,32 +82,14 @@ impl Walked<'_> {
             // No tree of mappings has any other (`DENSE` exists in name only).
             DENSE.. => return Err(Flaw::NotANode { found: pointer }),
         };
-        let bytes = {
-            let id = self.memory.find(ty)?;
-            let size = self.memory.layout.size_of(id).map_or(0, |size| size.0);
-            self.memory.bytes(KernelAddr(address), size)?
-        };
+        let node = self.memory.read(ty, KernelAddr(address))?;
         Ok(Node {
             leaf,
-            pivots: self.words(ty, "pivot", &bytes)?,
-            slots: self.words(ty, "slot", &bytes)?,
+            pivots: node.numbers("pivot")?,
+            slots: node.numbers("slot")?,
             max,
             next: 0,
         })
-    }
-
-    /// The words of an array in the bytes of a `ty`.
-    fn words(&self, ty: &str, member: &str, bytes: &[u8]) -> Result<Vec<u64>, Fault> {
-        let layout = self.memory.layout;
-        let found = layout.resolve(self.memory.find(ty)?, &FieldPath::parse(member)?)?;
-        let Type::Array { count, .. } = layout.get(layout.strip(found.ty)) else {
-            let path = member.to_owned();
-            return Err(Fault::NotANumber { path });
-        };
-        let word = usize::from(layout.target().pointer_size);
-        let from = found.offset.byte().0 as usize;
-        let words = bytes[from..].chunks_exact(word).take(*count as usize);
-        Ok(words.map(little_endian).collect())
     }
 }
 

@@ -4,7 +4,8 @@ use super::{MAX_TASKS, Walked};
 use crate::error::{Fault, Finding, Flaw, Place};
 use crate::memory::Memory;
 use kconv_image::KernelAddr;
-use kernel_structs::layout::{FieldPath, Layout, Type, TypeId};
+use kconv_objects::{FieldError, Names};
+use kernel_structs::layout::{Type, TypeId};
 use kernel_structs::state::{Root, StateMap, Threads};
 use std::collections::BTreeSet;
 
@@ -41,7 +42,7 @@ pub(crate) fn task_addresses(
     walked.roots(selection)?;
     let mut tasks = Vec::new();
     for (task, saved) in walked.objects.iter().enumerate() {
-        let pid = walked.view(task).and_then(|view| view.signed("pid"));
+        let pid = walked.view(task).and_then(|view| Ok(view.signed("pid")?));
         let pid = pid.map_err(|fault| {
             let place = walked.place(task, "pid".to_owned(), None);
             refuse(place, fault.into())
@@ -119,7 +120,7 @@ impl<'a> Walked<'a> {
                 let view = view.map_err(|fault| refuse(from.clone(), fault.into()))?;
                 from = place(Some(at), "", None);
                 from.task = super::name_of(&view);
-                let failed = |fault: Fault| refuse(from.clone(), fault.into());
+                let failed = |error: FieldError| refuse(from.clone(), error.into());
                 let selected = match selection {
                     Selection::All => true,
                     Selection::Processes(ids) => {
@@ -192,7 +193,7 @@ impl<'a> Walked<'a> {
         at: KernelAddr,
         bytes: &[u8],
     ) -> Result<Vec<KernelAddr>, Flaw> {
-        let layout = self.memory.layout;
+        let names = self.memory.names;
         let mut view = self.memory.view(ty, at, bytes)?;
         let mut steps = threads.head.split('.').peekable();
         let mut path = String::new();
@@ -201,7 +202,7 @@ impl<'a> Walked<'a> {
                 "" => step.to_owned(),
                 path => format!("{path}.{step}"),
             };
-            let target = pointee(layout, view.type_id(), &path);
+            let target = pointee(names, view.type_id(), &path);
             if let Some(target) = target.filter(|_| steps.peek().is_some()) {
                 let Some(next) = view.pointer(&path)? else {
                     return Ok(Vec::new());
@@ -217,9 +218,9 @@ impl<'a> Walked<'a> {
 
     /// How member `ring` of `ty` leads to the next object.
     fn link(&self, ty: &str, ring: &str) -> Result<Link, Fault> {
-        let layout = self.memory.layout;
-        let id = self.memory.find(ty)?;
-        let found = layout.resolve(id, &FieldPath::parse(ring)?)?;
+        let layout = self.memory.layout();
+        let id = self.memory.names.find(ty)?;
+        let found = self.memory.names.place(id, ring)?;
         let embedded = layout.names(found.ty).contains(&"list_head");
         Ok(match embedded {
             true => Link {
@@ -240,7 +241,7 @@ impl<'a> Walked<'a> {
         };
         let mut found = BTreeSet::new();
         for task in 0..self.objects.len() {
-            let id = self.view(task).and_then(|view| view.signed("tgid"));
+            let id = self.view(task).and_then(|view| Ok(view.signed("tgid")?));
             found.extend(id.ok());
         }
         match ids.difference(&found).next() {
@@ -258,9 +259,9 @@ struct Link {
     back: u64,
 }
 
-fn pointee(layout: &Layout, ty: TypeId, path: &str) -> Option<TypeId> {
-    let found = layout.resolve(ty, &FieldPath::parse(path).ok()?).ok()?;
-    match layout.get(layout.strip(found.ty)) {
+fn pointee(names: &Names<'_>, ty: TypeId, path: &str) -> Option<TypeId> {
+    let found = names.place(ty, path).ok()?;
+    match names.layout().get(names.layout().strip(found.ty)) {
         Type::Pointer { target } => Some(*target),
         _ => None,
     }

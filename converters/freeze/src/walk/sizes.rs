@@ -5,7 +5,6 @@ use crate::error::{Fault, Flaw};
 use crate::memory::Memory;
 use crate::places::SavedType;
 use kconv_image::KernelAddr;
-use kernel_structs::layout::{FieldPath, Type};
 use kernel_structs::state::{CountUnit, Follow, Number, TailPlace};
 use kernel_structs_bits::little_endian;
 
@@ -47,21 +46,8 @@ impl<'a> Walked<'a> {
 
     /// The number in the member `sibling` beside a pointer.
     fn sibling(&self, pointer: &Pointer<'_, 'a>, sibling: &str) -> Result<i64, Flaw> {
-        let layout = self.memory.layout;
-        let (offset, ty) = pointer.place.sibling(layout, sibling)?;
-        let width = layout.size_of(ty).map_or(0, |width| width.0);
-        let not_a_number = || Fault::NotANumber {
-            path: sibling.to_owned(),
-        };
-        let width = u8::try_from(width)
-            .ok()
-            .filter(|width| (1..=8).contains(width));
-        let width = width.ok_or_else(not_a_number)?;
-        let value = self.number(pointer.span.object, pointer.start + offset, width);
-        match layout.get(layout.strip(ty)) {
-            Type::Int(int) => Ok(extended(value, width, int.signed)),
-            _ => Err(not_a_number().into()),
-        }
+        let owner = self.around(pointer.span.object, pointer.start, pointer.place)?;
+        Ok(owner.signed(sibling)?)
     }
 
     /// How many bytes `count` values of type `ty` at `at` have.
@@ -72,11 +58,8 @@ impl<'a> Walked<'a> {
         let Some(extent) = ty.extent else {
             return Ok(ty.size * u64::from(count));
         };
-        let (layout, rule) = (self.memory.layout, extent.rule);
-        let offset_of = |member: &str| -> Result<u64, Fault> {
-            let found = layout.resolve(extent.of, &FieldPath::parse(member)?)?;
-            Ok(found.offset.byte().0)
-        };
+        let (names, rule) = (self.memory.names, extent.rule);
+        let offset_of = |member: &str| names.offset_in(extent.of, member);
         let from = rule.from.as_deref().map_or(Ok(0), offset_of)?;
         let found = match &rule.of {
             Number::Variable(name) => u64::from(variable(self.memory, name)?),

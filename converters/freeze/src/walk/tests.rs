@@ -11,6 +11,7 @@ use crate::error::Flaw;
 use crate::memory::Memory;
 use crate::source::{MemorySource, PresentPage, ReadError, Space};
 use kconv_image::{KernelAddr, UserAddr, Value};
+use kconv_objects::Names;
 use kernel_structs::layout::{FieldPath, Layout};
 use kernel_structs::releases::Registry;
 use kernel_structs::state::{Policy, StateMap};
@@ -77,10 +78,14 @@ impl Made {
         self.symbols.insert(name.to_owned(), at);
     }
 
-    fn memory(&self) -> Memory<'_> {
+    fn names(&self) -> Names<'_> {
+        Names::new(&self.layout)
+    }
+
+    fn memory<'m>(&'m self, names: &'m Names<'m>) -> Memory<'m> {
         Memory {
             source: self,
-            layout: &self.layout,
+            names,
         }
     }
 }
@@ -218,7 +223,8 @@ fn task_map() -> StateMap {
 fn the_ring_leads_through_embedded_links_and_each_process_to_its_threads() {
     let (made, at) = tasks();
     let map = task_map();
-    let walked = walk(made.memory(), &map, &Selection::All);
+    let names = made.names();
+    let walked = walk(made.memory(&names), &map, &Selection::All);
     assert_eq!(flaws(&walked), Vec::<String>::new());
     assert_eq!(walked.tasks, 3);
     assert_eq!(found(&walked, "task_struct"), at);
@@ -229,9 +235,11 @@ fn processes_are_chosen_with_their_threads_and_missed_by_name() {
     let (made, at) = tasks();
     let map = task_map();
     let chosen = |ids: &[i64]| Selection::Processes(BTreeSet::from_iter(ids.iter().copied()));
-    let walked = walk(made.memory(), &map, &chosen(&[1]));
+    let names = made.names();
+    let walked = walk(made.memory(&names), &map, &chosen(&[1]));
     assert_eq!(found(&walked, "task_struct"), at[1..]);
-    let walked = walk(made.memory(), &map, &chosen(&[1, 7]));
+    let names = made.names();
+    let walked = walk(made.memory(&names), &map, &chosen(&[1, 7]));
     assert_eq!(flaws(&walked), ["there is no process 7"]);
 }
 
@@ -255,7 +263,8 @@ fn a_ring_that_does_not_come_back_ends() {
         let (mut made, at) = tasks();
         made.set("task_struct", at[1], "tasks.next", next);
         let map = task_map();
-        let walked = walk(made.memory(), &map, &Selection::All);
+        let names = made.names();
+        let walked = walk(made.memory(&names), &map, &Selection::All);
         assert_eq!(flaws(&walked), [flaw], "{next:#x}");
     }
 }
@@ -266,7 +275,8 @@ fn a_list_of_threads_that_loops_ends() {
     let node = made.offset("task_struct", "thread_node");
     made.set("task_struct", at[2], "thread_node.next", at[1] + node);
     let map = task_map();
-    let walked = walk(made.memory(), &map, &Selection::All);
+    let names = made.names();
+    let walked = walk(made.memory(&names), &map, &Selection::All);
     assert_eq!(flaws(&walked), [Flaw::Loop.to_string()]);
 }
 
@@ -311,7 +321,8 @@ fn elements_of_a_list_stand_in_its_order() {
     let elements = [ROOT + 0x3000, ROOT + 0x1000, ROOT + 0x2000];
     let made = signals(&elements, ROOT + made_offset("sigpending", "list"));
     let map = map("sigpending", SIGNALS);
-    let walked = walk(made.memory(), &map, &Selection::All);
+    let names = made.names();
+    let walked = walk(made.memory(&names), &map, &Selection::All);
     assert_eq!(flaws(&walked), Vec::<String>::new());
     assert_eq!(found(&walked, "sigqueue"), elements);
 }
@@ -320,7 +331,8 @@ fn elements_of_a_list_stand_in_its_order() {
 fn an_empty_list_has_no_elements() {
     let made = signals(&[], 0);
     let map = map("sigpending", SIGNALS);
-    let walked = walk(made.memory(), &map, &Selection::All);
+    let names = made.names();
+    let walked = walk(made.memory(&names), &map, &Selection::All);
     assert_eq!(flaws(&walked), Vec::<String>::new());
     assert_eq!(walked.objects.len(), 1);
 }
@@ -340,7 +352,8 @@ fn a_list_that_loops_or_ends_is_told() {
     ] {
         let made = signals(&[element], last);
         let map = map("sigpending", SIGNALS);
-        let walked = walk(made.memory(), &map, &Selection::All);
+        let names = made.names();
+        let walked = walk(made.memory(&names), &map, &Selection::All);
         assert_eq!(flaws(&walked), [flaw]);
         assert!(found(&walked, "sigqueue").is_empty());
     }
@@ -380,7 +393,8 @@ fn a_hash_chain_ends_or_loops() {
         );
         made.object("k_itimer", elements[0], &[("list.next", elements[1])]);
         made.object("k_itimer", elements[1], &[("list.next", last)]);
-        let walked = walk(made.memory(), &map, &Selection::All);
+        let names = made.names();
+        let walked = walk(made.memory(&names), &map, &Selection::All);
         assert_eq!(flaws(&walked), expected);
         if last == 0 {
             assert_eq!(found(&walked, "k_itimer"), elements);
@@ -410,7 +424,8 @@ fn a_red_black_tree_is_read_from_left_to_right_and_cannot_go_round() {
         );
         made.object("k_itimer", left, &[]);
         made.object("k_itimer", right, &[(&rb_right, right_of_right)]);
-        let walked = walk(made.memory(), &map, &Selection::All);
+        let names = made.names();
+        let walked = walk(made.memory(&names), &map, &Selection::All);
         if right_of_right == 0 {
             assert_eq!(flaws(&walked), Vec::<String>::new());
             assert_eq!(found(&walked, "k_itimer"), [left, root, right]);
@@ -452,7 +467,8 @@ fn node(made: &mut Made, ty: &str, at: u64, slots: &[(u64, u64)]) {
 
 fn mappings(made: &Made) -> (Vec<u64>, Vec<String>) {
     let map = container("mm_struct", "mm_mt", "vm_area_struct", "");
-    let walked = walk(made.memory(), &map, &Selection::All);
+    let names = made.names();
+    let walked = walk(made.memory(&names), &map, &Selection::All);
     (found(&walked, "vm_area_struct"), flaws(&walked))
 }
 
@@ -586,7 +602,8 @@ fn counts_are_divided_and_read_from_variables() {
     for (max_fds, cpus, words) in [(64, 1, (1, 1)), (4096, 65, (2, 1)), (4097, 64, (1, 2))] {
         let made = bitmaps(max_fds, cpus);
         let map = map("fdtable", BITMAP);
-        let walked = walk(made.memory(), &map, &Selection::All);
+        let names = made.names();
+        let walked = walk(made.memory(&names), &map, &Selection::All);
         assert_eq!(flaws(&walked), Vec::<String>::new());
         let counts: Vec<u32> = walked.objects[1..].iter().map(|o| o.count).collect();
         assert_eq!(counts, [words.0, words.1], "{max_fds} {cpus}");
@@ -597,7 +614,8 @@ fn counts_are_divided_and_read_from_variables() {
 fn an_absurd_count_is_told_by_what_says_it() {
     let made = bitmaps(64, u32::MAX);
     let map = map("fdtable", BITMAP);
-    let walked = walk(made.memory(), &map, &Selection::All);
+    let names = made.names();
+    let walked = walk(made.memory(&names), &map, &Selection::All);
     assert_eq!(
         flaws(&walked),
         ["nr_cpu_ids says 4294967295 bits, and 1048576 are the most there can be"]
@@ -625,7 +643,8 @@ fn an_object_is_as_long_as_it_says() {
         made.raw(ROOT + regs, &vec![7; size as usize]);
         made.bytes = made.bytes.split_off(&ROOT);
         let _ = made.bytes.split_off(&(ROOT + regs + size));
-        let walked = walk(made.memory(), &map, &Selection::All);
+        let names = made.names();
+        let walked = walk(made.memory(&names), &map, &Selection::All);
         assert_eq!(flaws(&walked), Vec::<String>::new());
         assert_eq!(walked.objects[0].bytes.len() as u64, regs + size);
     }
@@ -641,7 +660,8 @@ fn an_absurd_size_is_told() {
         let mut made = Made::new();
         made.name("root", ROOT);
         made.object("fpstate", ROOT, &[("size", size)]);
-        let walked = walk(made.memory(), &map, &Selection::All);
+        let names = made.names();
+        let walked = walk(made.memory(&names), &map, &Selection::All);
         assert!(flaws(&walked)[0].starts_with(said), "{:?}", flaws(&walked));
     }
 }
@@ -666,7 +686,8 @@ fn a_flexible_array_belongs_to_its_object() {
         made.name("root", ROOT);
         made.object("group_info", ROOT, &[("ngroups", groups)]);
         made.raw(ROOT + 8, &[9; 12]);
-        let walked = walk(made.memory(), &map, &Selection::All);
+        let names = made.names();
+        let walked = walk(made.memory(&names), &map, &Selection::All);
         match expected {
             Ok(size) => assert_eq!(walked.objects[0].bytes.len(), size),
             Err(said) => assert!(flaws(&walked)[0].contains(said), "{:?}", flaws(&walked)),
@@ -703,7 +724,8 @@ fn parts_of_all_possible_cpus_are_added_up() {
         made.word(0x5020 + 8 * cpu, base);
         made.raw(base + 0x10, &part.to_le_bytes());
     }
-    let walked = walk(made.memory(), &map, &Selection::All);
+    let names = made.names();
+    let walked = walk(made.memory(&names), &map, &Selection::All);
     assert_eq!(flaws(&walked), Vec::<String>::new());
     assert_eq!(walked.view(0).unwrap().signed("count").unwrap(), 82);
 }
@@ -722,7 +744,8 @@ fn a_table_that_is_no_longer_pointed_at_is_cleared() {
         // A file that was closed long ago.
         made.object("files_struct", ROOT, &[("fdt", fdt), ("fdtab.fd", 0xdead)]);
         made.object("fdtable", ROOT + 0x2000, &[]);
-        let walked = walk(made.memory(), &map, &Selection::All);
+        let names = made.names();
+        let walked = walk(made.memory(&names), &map, &Selection::All);
         assert_eq!(flaws(&walked), Vec::<String>::new());
         let stale = walked.view(0).unwrap().unsigned("fdtab.fd").unwrap();
         assert_eq!(stale, if live { 0xdead } else { 0 });
@@ -750,7 +773,8 @@ fn registers_are_found_from_the_stack_that_a_member_points_at() {
     made.set("task_struct", at[2], "mm", 1);
     let regs = stack + 16384 - made_size("pt_regs") as u64;
     made.object("pt_regs", regs, &[]);
-    let walked = walk(made.memory(), &map, &Selection::All);
+    let names = made.names();
+    let walked = walk(made.memory(&names), &map, &Selection::All);
     assert_eq!(flaws(&walked), Vec::<String>::new());
     assert_eq!(found(&walked, "pt_regs"), [regs]);
 }

@@ -16,20 +16,20 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
     let known = Known::new()?;
     let layout = known.layout_of(&image)?;
     let map = known.registry.state_map(&image.head().identity.family)?;
-    let view = View::new(image, layout, &map)?;
+    let view = View::new(&image, &layout, &map)?;
     let mut out = std::io::BufWriter::new(anstream::stdout().lock());
     if let Some(ty) = &arguments.ty {
-        let ids: Vec<_> = view.of_type(ty).collect();
+        let ids = view.objects.ids_of(ty);
         if ids.is_empty() {
             return Err(Failure::NoType {
                 image: arguments.image.clone(),
                 ty: ty.clone(),
-                known: view.head().types.join(", "),
+                known: view.objects.head().types.join(", "),
             });
         }
-        objects(&mut out, &view, &ids, arguments.json)?;
+        objects(&mut out, &view, ids, arguments.json)?;
     } else if let Some(address) = arguments.object {
-        let Some((id, _)) = view.object_at(address) else {
+        let Some((id, _)) = view.objects.object_at(address) else {
             return Err(Failure::NoObject {
                 image: arguments.image.clone(),
                 address,
@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-fn tasks(out: &mut impl Write, view: &View, arguments: &Inspect) -> Result<(), Failure> {
+fn tasks(out: &mut impl Write, view: &View<'_>, arguments: &Inspect) -> Result<(), Failure> {
     let mut tasks = Tasks::of(view)?;
     if let Some(pid) = arguments.task {
         let known: Vec<_> = tasks.rows().iter().map(|row| row.pid.to_string()).collect();
@@ -63,16 +63,16 @@ fn tasks(out: &mut impl Write, view: &View, arguments: &Inspect) -> Result<(), F
         shown["tasks"] = tasks.json();
         writeln!(out, "{shown:#}")?;
     } else if arguments.task.is_some() {
-        tasks.show(out, view.head())?;
+        tasks.show(out, view.objects.head())?;
     } else {
-        show::list(out, view.head(), &tasks.rows())?;
+        show::list(out, view.objects.head(), &tasks.rows())?;
     }
     Ok(())
 }
 
 fn objects(
     out: &mut impl Write,
-    view: &View,
+    view: &View<'_>,
     ids: &[ObjectId],
     as_json: bool,
 ) -> Result<(), Failure> {
@@ -141,8 +141,8 @@ fn leaf(value: &Value) -> String {
 }
 
 /// Everything but the tasks.
-fn image(view: &View) -> Value {
-    let head = view.head();
+fn image(view: &View<'_>) -> Value {
+    let head = view.objects.head();
     let identity = &head.identity;
     let kernel = |kernel: &kconv_image::KernelId| {
         json!({
@@ -191,7 +191,7 @@ fn image(view: &View) -> Value {
             "machine": identity.machine.name(),
             "kernel": kernel(&identity.kernel),
             "origin": kernel(&identity.origin),
-            "fingerprint": view.fingerprint().to_string(),
+            "fingerprint": identity.kernel.fingerprint.to_string(),
         },
         "clocks": {
             "hz": head.clocks.hz,

@@ -67,5 +67,5 @@ fn of_image(image: Image) -> Result<Vec<String>, Failure> {
     let known = Known::new()?;
     let layout = known.layout_of(&image)?;
     let map = known.registry.state_map(&image.head().identity.family)?;
-    Ok(soundness::check(&View::new(image, layout, &map)?, &map))
+    Ok(soundness::check(&View::new(&image, &layout, &map)?, &map))
 }

@@ -5,8 +5,10 @@ pub(super) mod show;
 
 use super::raw::hex;
 use super::values::{path_of, present};
-use super::view::{View, symbol_text};
+use super::view::symbol_text;
 use kconv_image::{AddressSpace, ObjectId};
+use kconv_objects::{FieldError, Objects, Saved};
+use kernel_structs_bits::little_endian;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -153,132 +155,130 @@ pub(crate) struct Vma {
 
 /// What belongs to a task or an address space without a pointer leading there.
 struct Belongings<'a> {
-    registers: BTreeMap<ObjectId, ObjectId>,
+    registers: BTreeMap<ObjectId, Saved<'a>>,
     spaces: BTreeMap<ObjectId, &'a AddressSpace>,
 }
 
 /// All tasks, in the order of the image.
-pub(crate) fn tasks(view: &View) -> Vec<Task> {
+///
+/// # Errors
+/// A field that the layout does not have, or an object that is too short.
+pub(crate) fn tasks(objects: &Objects<'_>) -> Result<Vec<Task>, FieldError> {
+    let head = objects.head();
+    let registers = objects.of_type("pt_regs")?.into_iter();
     let belongings = Belongings {
-        registers: view
-            .of_type("pt_regs")
-            .map(|id| (view.head().object(id).owner, id))
+        registers: registers
+            .map(|registers| (head.object(registers.id()).owner, registers))
             .collect(),
-        spaces: view
-            .head()
+        spaces: head
             .address_spaces
             .iter()
             .map(|space| (space.mm, space))
             .collect(),
     };
-    view.of_type("task_struct")
-        .map(|id| task(view, &belongings, id))
-        .collect()
+    let tasks = objects.of_type("task_struct")?.into_iter();
+    tasks.map(|of| task(&of, &belongings)).collect()
 }
 
-fn task(view: &View, belongings: &Belongings<'_>, id: ObjectId) -> Task {
-    let n = |path: &str| view.unsigned(id, path);
-    let s = |path: &str| view.signed(id, path);
-    let x = |path: &str| hex(view.unsigned(id, path));
-    let words = |path: &str| -> Vec<String> {
-        indexed(path)
-            .map_while(|path| view.number(id, &path))
-            .map(|word| format!("{word:#010x}"))
-            .collect()
+fn task(of: &Saved<'_>, belongings: &Belongings<'_>) -> Result<Task, FieldError> {
+    let n = |path: &str| of.unsigned(path);
+    let s = |path: &str| of.signed(path);
+    let x = |path: &str| Ok::<_, FieldError>(hex(of.unsigned(path)?));
+    let x8 = |path: &str| Ok::<_, FieldError>(format!("{:#010x}", of.unsigned(path)?));
+    let signed_list = |path: &str| -> Result<Vec<i64>, FieldError> {
+        let elements = of.elements(path)?;
+        elements.iter().map(|element| element.signed("")).collect()
     };
-    let signed_list = |path: &str| -> Vec<i64> {
-        indexed(path)
-            .map_while(|path| view.number(id, &path))
-            .map(|value| value as i64)
-            .collect()
+    let ids = |name: &str| -> Result<[u64; 4], FieldError> {
+        Ok([
+            of.unsigned(name)?,
+            of.unsigned(&format!("e{name}"))?,
+            of.unsigned(&format!("s{name}"))?,
+            of.unsigned(&format!("fs{name}"))?,
+        ])
     };
-    let ids = |prefix: &str| ["", "e", "s", "fs"].map(|kind| n(&format!("{kind}{prefix}")));
-    let files = view.pointee(id, "files");
-    let fs = view.pointee(id, "fs");
-    let sig = view.pointee(id, "sig");
-    Task {
-        id,
-        addr: hex(view.head().object(id).address.0),
-        pid: s("pid"),
-        tgid: s("tgid"),
-        ppid: view
-            .pointee(id, "p_pptr")
-            .map(|parent| view.signed(parent, "pid")),
-        pgrp: s("pgrp"),
-        session: s("session"),
-        leader: s("leader"),
-        tty_old_pgrp: s("tty_old_pgrp"),
-        comm: view.text(id, "comm"),
-        state: s("state"),
-        state_name: state_name(s("state")),
-        flags: format!("{:#010x}", n("flags")),
-        ptrace: x("ptrace"),
-        exit_code: s("exit_code"),
-        exit_signal: s("exit_signal"),
-        pdeath_signal: s("pdeath_signal"),
-        personality: x("personality"),
-        nice: s("nice"),
-        policy: n("policy"),
-        rt_priority: n("rt_priority"),
-        counter: s("counter"),
-        processor: s("processor"),
-        cpus_allowed: x("cpus_allowed"),
-        need_resched: s("need_resched"),
-        sigpending: s("sigpending"),
-        lock_depth: s("lock_depth"),
-        addr_limit: x("addr_limit.seg"),
-        did_exec: s("did_exec"),
-        swappable: s("swappable"),
-        used_math: n("used_math"),
-        blocked: words("blocked.sig"),
-        pending: words("pending.signal.sig"),
-        pending_queue: queue(view, id),
-        pointers: [
-            "mm",
-            "active_mm",
-            "files",
-            "fs",
-            "sig",
-            "user",
-            "next_task",
-            "prev_task",
-            "p_opptr",
-            "p_pptr",
-            "p_cptr",
-            "p_ysptr",
-            "p_osptr",
-            "namespace",
-            "tty",
-            "semundo",
-            "vfork_done",
-        ]
-        .into_iter()
-        .map(|field| (field, x(field)))
-        .collect(),
-        uid: ids("uid"),
-        gid: ids("gid"),
-        groups: indexed("groups")
-            .take(n("ngroups").min(32) as usize)
-            .map(|path| n(&path))
+    let files = of.follow("files")?;
+    let fs = of.follow("fs")?;
+    let sig = of.follow("sig")?;
+    let groups = of.numbers("groups")?;
+    Ok(Task {
+        id: of.id(),
+        addr: hex(of.at().0),
+        pid: s("pid")?,
+        tgid: s("tgid")?,
+        ppid: match of.follow("p_pptr")? {
+            Some(parent) => Some(parent.signed("pid")?),
+            None => None,
+        },
+        pgrp: s("pgrp")?,
+        session: s("session")?,
+        leader: s("leader")?,
+        tty_old_pgrp: s("tty_old_pgrp")?,
+        comm: of.text("comm")?.escape_ascii().to_string(),
+        state: s("state")?,
+        state_name: state_name(s("state")?),
+        flags: x8("flags")?,
+        ptrace: x("ptrace")?,
+        exit_code: s("exit_code")?,
+        exit_signal: s("exit_signal")?,
+        pdeath_signal: s("pdeath_signal")?,
+        personality: x("personality")?,
+        nice: s("nice")?,
+        policy: n("policy")?,
+        rt_priority: n("rt_priority")?,
+        counter: s("counter")?,
+        processor: s("processor")?,
+        cpus_allowed: x("cpus_allowed")?,
+        need_resched: s("need_resched")?,
+        sigpending: s("sigpending")?,
+        lock_depth: s("lock_depth")?,
+        addr_limit: x("addr_limit.seg")?,
+        did_exec: s("did_exec")?,
+        swappable: s("swappable")?,
+        used_math: n("used_math")?,
+        blocked: words(of.numbers("blocked.sig")?),
+        pending: words(of.numbers("pending.signal.sig")?),
+        pending_queue: queue(of)?,
+        pointers: named(
+            [
+                "mm",
+                "active_mm",
+                "files",
+                "fs",
+                "sig",
+                "user",
+                "next_task",
+                "prev_task",
+                "p_opptr",
+                "p_pptr",
+                "p_cptr",
+                "p_ysptr",
+                "p_osptr",
+                "namespace",
+                "tty",
+                "semundo",
+                "vfork_done",
+            ],
+            x,
+        )?,
+        uid: ids("uid")?,
+        gid: ids("gid")?,
+        groups: groups
+            .into_iter()
+            .take(n("ngroups")?.min(32) as usize)
             .collect(),
         cap: BTreeMap::from([
-            ("effective", format!("{:#010x}", n("cap_effective"))),
-            ("inheritable", format!("{:#010x}", n("cap_inheritable"))),
-            ("permitted", format!("{:#010x}", n("cap_permitted"))),
+            ("effective", x8("cap_effective")?),
+            ("inheritable", x8("cap_inheritable")?),
+            ("permitted", x8("cap_permitted")?),
         ]),
-        keep_capabilities: s("keep_capabilities"),
-        rlim: (0..)
-            .map_while(|index| {
-                let current = view.number(id, &format!("rlim[{index}].rlim_cur"))?;
-                let most = view.number(id, &format!("rlim[{index}].rlim_max"))?;
-                Some([current as u64, most as u64])
-            })
-            .collect(),
+        keep_capabilities: s("keep_capabilities")?,
+        rlim: limits(of)?,
         times: named(
             ["tms_utime", "tms_stime", "tms_cutime", "tms_cstime"],
             |field| s(&format!("times.{field}")),
-        ),
-        start_time: n("start_time"),
+        )?,
+        start_time: n("start_time")?,
         it: named(
             [
                 "it_real_value",
@@ -289,70 +289,102 @@ fn task(view: &View, belongings: &Belongings<'_>, id: ObjectId) -> Task {
                 "it_virt_incr",
             ],
             n,
-        ),
+        )?,
         real_timer: RealTimer {
-            expires: n("real_timer.expires"),
-            data: x("real_timer.data"),
-            function: view.symbol(id, "real_timer.function").map(symbol_text),
+            expires: n("real_timer.expires")?,
+            data: x("real_timer.data")?,
+            function: of.symbol("real_timer.function")?.map(symbol_text),
         },
-        per_cpu_utime: signed_list("per_cpu_utime"),
-        per_cpu_stime: signed_list("per_cpu_stime"),
+        per_cpu_utime: signed_list("per_cpu_utime")?,
+        per_cpu_stime: signed_list("per_cpu_stime")?,
         flt: named(
             [
                 "min_flt", "maj_flt", "nswap", "cmin_flt", "cmaj_flt", "cnswap",
             ],
             n,
-        ),
-        sas_ss: (x("sas_ss_sp"), n("sas_ss_size")),
-        locks: n("locks"),
-        parent_exec_id: n("parent_exec_id"),
-        self_exec_id: n("self_exec_id"),
+        )?,
+        sas_ss: (x("sas_ss_sp")?, n("sas_ss_size")?),
+        locks: n("locks")?,
+        parent_exec_id: n("parent_exec_id")?,
+        self_exec_id: n("self_exec_id")?,
         thread: Thread {
-            esp0: x("thread.esp0"),
-            esp: x("thread.esp"),
-            eip: x("thread.eip"),
-            eip_sym: view.symbol(id, "thread.eip").map(symbol_text),
-            fs: n("thread.fs"),
-            gs: n("thread.gs"),
-            debugreg: (0..8)
-                .map(|i| x(&format!("thread.debugreg[{i}]")))
+            esp0: x("thread.esp0")?,
+            esp: x("thread.esp")?,
+            eip: x("thread.eip")?,
+            eip_sym: of.symbol("thread.eip")?.map(symbol_text),
+            fs: n("thread.fs")?,
+            gs: n("thread.gs")?,
+            debugreg: of
+                .numbers("thread.debugreg")?
+                .into_iter()
+                .map(hex)
                 .collect(),
-            cr2: x("thread.cr2"),
-            trap_no: n("thread.trap_no"),
-            error_code: n("thread.error_code"),
-            ioperm: s("thread.ioperm"),
+            cr2: x("thread.cr2")?,
+            trap_no: n("thread.trap_no")?,
+            error_code: n("thread.error_code")?,
+            ioperm: s("thread.ioperm")?,
         },
         pt_regs: belongings
             .registers
-            .get(&id)
-            .map(|regs| registers(view, *regs)),
-        scm_work_list: view.number(id, "scm_work_list").map(|p| hex(p as u64)),
-        max_fds: files.map(|files| view.unsigned(files, "max_fds")),
-        open_fds: files
-            .map(|files| open_files(view, files))
-            .unwrap_or_default(),
-        cwd: fs.and_then(|fs| view.resource(fs, "pwd")).and_then(path_of),
-        root: fs
-            .and_then(|fs| view.resource(fs, "root"))
-            .and_then(path_of),
-        umask: fs.map(|fs| format!("{:#o}", view.unsigned(fs, "umask"))),
-        sig_count: sig.map(|sig| view.signed(sig, "count.counter")),
-        sigactions: sig.map(|sig| actions(view, sig)).unwrap_or_default(),
-        mm: view
-            .pointee(id, "mm")
-            .map(|mm| address_space(view, belongings, mm)),
-    }
-}
-
-fn indexed(path: &str) -> impl Iterator<Item = String> + '_ {
-    (0..).map(move |index| format!("{path}[{index}]"))
+            .get(&of.id())
+            .map(registers)
+            .transpose()?,
+        scm_work_list: of.optional("scm_work_list")?.map(hex),
+        max_fds: match files {
+            Some(files) => Some(files.unsigned("max_fds")?),
+            None => None,
+        },
+        open_fds: match files {
+            Some(files) => open_files(&files)?,
+            None => BTreeMap::new(),
+        },
+        cwd: folder(fs, "pwd")?,
+        root: folder(fs, "root")?,
+        umask: match fs {
+            Some(fs) => Some(format!("{:#o}", fs.unsigned("umask")?)),
+            None => None,
+        },
+        sig_count: match sig {
+            Some(sig) => Some(sig.signed("count.counter")?),
+            None => None,
+        },
+        sigactions: match sig {
+            Some(sig) => actions(&sig)?,
+            None => BTreeMap::new(),
+        },
+        mm: match of.follow("mm")? {
+            Some(mm) => Some(address_space(&mm, belongings)?),
+            None => None,
+        },
+    })
 }
 
 fn named<T, const N: usize>(
     names: [&'static str; N],
-    read: impl Fn(&str) -> T,
-) -> BTreeMap<&'static str, T> {
-    names.into_iter().map(|name| (name, read(name))).collect()
+    read: impl Fn(&str) -> Result<T, FieldError>,
+) -> Result<BTreeMap<&'static str, T>, FieldError> {
+    let read = names.into_iter().map(|name| Ok((name, read(name)?)));
+    read.collect()
+}
+
+fn words(words: Vec<u64>) -> Vec<String> {
+    let words = words.into_iter();
+    words.map(|word| format!("{word:#010x}")).collect()
+}
+
+fn limits(task: &Saved<'_>) -> Result<Vec<[u64; 2]>, FieldError> {
+    let limits = task.elements("rlim")?;
+    let limits = limits
+        .iter()
+        .map(|limit| Ok([limit.unsigned("rlim_cur")?, limit.unsigned("rlim_max")?]));
+    limits.collect()
+}
+
+fn folder(fs: Option<Saved<'_>>, path: &str) -> Result<Option<String>, FieldError> {
+    Ok(match fs {
+        Some(fs) => fs.resource(path)?.and_then(path_of),
+        None => None,
+    })
 }
 
 /// The letters and words of `fs/proc/array.c`'s table of states.
@@ -367,104 +399,86 @@ fn state_name(state: i64) -> &'static str {
     }
 }
 
-fn queue(view: &View, task: ObjectId) -> Vec<QueuedSignal> {
+fn queue(task: &Saved<'_>) -> Result<Vec<QueuedSignal>, FieldError> {
     let mut queue = Vec::new();
-    let mut next = view.pointee(task, "pending.head");
+    let mut next = task.follow("pending.head")?;
     while let Some(entry) = next.filter(|_| queue.len() < LIST_LIMIT) {
         queue.push(QueuedSignal {
-            signo: view.signed(entry, "info.si_signo"),
-            errno: view.signed(entry, "info.si_errno"),
-            code: view.signed(entry, "info.si_code"),
+            signo: entry.signed("info.si_signo")?,
+            errno: entry.signed("info.si_errno")?,
+            code: entry.signed("info.si_code")?,
         });
-        next = view.pointee(entry, "next");
+        next = entry.follow("next")?;
     }
-    queue
+    Ok(queue)
 }
 
-fn registers(view: &View, regs: ObjectId) -> BTreeMap<String, String> {
-    let composite = view.layout.composite("pt_regs");
-    composite
-        .into_iter()
-        .flat_map(|(_, composite)| &composite.members)
-        .filter_map(|member| member.name.clone())
+fn registers(registers: &Saved<'_>) -> Result<BTreeMap<String, String>, FieldError> {
+    let composite = registers.objects().layout().composite("pt_regs");
+    let members = composite.into_iter().flat_map(|(_, all)| &all.members);
+    let names = members.filter_map(|member| member.name.clone());
+    names
         .map(|name| {
             // The registers are declared as signed longs.
-            let value = view.number(regs, &name).unwrap_or(0) as u32;
-            (name, format!("{value:#010x}"))
+            let value = registers.unsigned(&name)? as u32;
+            Ok((name, format!("{value:#010x}")))
         })
         .collect()
 }
 
-/// Word `index` of what the pointer in `path` points at: a separate array, or a place inside
-/// `files` itself.
-fn word(view: &View, files: ObjectId, path: &str, index: u64) -> u64 {
-    let size = u64::from(view.layout.target().pointer_size);
-    let Some((object, into)) = view.object_at(view.unsigned(files, path)) else {
-        return 0;
-    };
-    let start = (into + index * size) as usize;
-    let bytes = view.bytes(object).get(start..start + size as usize);
-    bytes
-        .unwrap_or_default()
-        .iter()
-        .rev()
-        .fold(0, |n, byte| n << 8 | u64::from(*byte))
-}
-
-fn open_files(view: &View, files: ObjectId) -> BTreeMap<u64, OpenFile> {
-    let bits = 8 * u64::from(view.layout.target().pointer_size);
-    let in_set = |path, fd: u64| word(view, files, path, fd / bits) >> (fd % bits) & 1 == 1;
+fn open_files(files: &Saved<'_>) -> Result<BTreeMap<u64, OpenFile>, FieldError> {
+    let objects = files.objects();
+    let word = u64::from(objects.layout().target().pointer_size);
+    let most = files.unsigned("max_fds")?;
+    if most > LIST_LIMIT as u64 {
+        return Err(files.absurd("max_fds", most, "there are not so many descriptors"));
+    }
+    let pointers = files.bytes_at("fd", word * most)?;
+    let closes = files.bytes_at("close_on_exec", most.div_ceil(8 * word) * word)?;
     let mut open = BTreeMap::new();
-    for fd in 0..view.unsigned(files, "max_fds").min(LIST_LIMIT as u64) {
-        let address = word(view, files, "fd", fd);
-        let Some((file, 0)) = view.object_at(address) else {
+    for (fd, pointer) in (0u64..).zip(pointers.chunks_exact(word as usize)) {
+        let address = little_endian(pointer);
+        let Some((id, 0)) = objects.object_at(address) else {
             continue;
         };
-        let resource = view.resource(file, "f_dentry");
+        let file = objects.object(id)?;
+        let resource = file.resource("f_dentry")?;
         let shown = OpenFile {
             file: hex(address),
             path: resource.and_then(path_of),
             kind: resource.map(|resource| resource.kind.clone()),
-            pos: view.signed(file, "f_pos"),
-            flags: format!("{:#o}", view.unsigned(file, "f_flags")),
-            close_on_exec: in_set("close_on_exec", fd),
-            fop: view.symbol(file, "f_op").map(symbol_text),
+            pos: file.signed("f_pos")?,
+            flags: format!("{:#o}", file.unsigned("f_flags")?),
+            close_on_exec: closes[(fd / 8) as usize] >> (fd % 8) & 1 == 1,
+            fop: file.symbol("f_op")?.map(symbol_text),
         };
         open.insert(fd, shown);
     }
-    open
+    Ok(open)
 }
 
-fn actions(view: &View, sig: ObjectId) -> BTreeMap<usize, SigAction> {
+fn actions(sig: &Saved<'_>) -> Result<BTreeMap<usize, SigAction>, FieldError> {
     let mut actions = BTreeMap::new();
-    for index in 0.. {
-        let field = |name: &str| view.number(sig, &format!("action[{index}].sa.{name}"));
-        let Some(handler) = field("sa_handler") else {
-            break;
-        };
-        let of = |name: &str| format!("{:#010x}", field(name).unwrap_or(0));
-        let mask: Vec<String> = (0..)
-            .map_while(|word| field(&format!("sa_mask.sig[{word}]")))
-            .map(|word| format!("{word:#010x}"))
-            .collect();
-        let default = handler == 0
-            && field("sa_flags") == Some(0)
-            && field("sa_restorer") == Some(0)
-            && mask.iter().all(|word| word == "0x00000000");
-        if !default {
+    for (index, action) in sig.elements("action")?.iter().enumerate() {
+        let field = |name: &str| action.unsigned(name);
+        let (handler, flags) = (field("sa.sa_handler")?, field("sa.sa_flags")?);
+        let restorer = field("sa.sa_restorer")?;
+        let mask = action.numbers("sa.sa_mask.sig")?;
+        let default = handler == 0 && flags == 0 && restorer == 0;
+        if !default || mask.iter().any(|word| *word != 0) {
             let action = SigAction {
                 handler: format!("{handler:#010x}"),
-                flags: of("sa_flags"),
-                restorer: of("sa_restorer"),
-                mask,
+                flags: format!("{flags:#010x}"),
+                restorer: format!("{restorer:#010x}"),
+                mask: words(mask),
             };
             actions.insert(index + 1, action);
         }
     }
-    actions
+    Ok(actions)
 }
 
-fn address_space(view: &View, belongings: &Belongings<'_>, mm: ObjectId) -> Mm {
+fn address_space(mm: &Saved<'_>, belongings: &Belongings<'_>) -> Result<Mm, FieldError> {
     let counts = [
         "map_count",
         "rss",
@@ -482,37 +496,37 @@ fn address_space(view: &View, belongings: &Belongings<'_>, mm: ObjectId) -> Mm {
         "env_start",
         "env_end",
     ];
-    let mut counts = named(counts, |field| view.unsigned(mm, field));
-    counts.insert("mm_users", view.unsigned(mm, "mm_users.counter"));
-    counts.insert("mm_count", view.unsigned(mm, "mm_count.counter"));
-    let space = belongings.spaces.get(&mm).copied();
+    let mut counts = named(counts, |field| mm.unsigned(field))?;
+    counts.insert("mm_users", mm.unsigned("mm_users.counter")?);
+    counts.insert("mm_count", mm.unsigned("mm_count.counter")?);
+    let space = belongings.spaces.get(&mm.id()).copied();
     let mut vmas = Vec::new();
-    let mut next = view.pointee(mm, "mmap");
+    let mut next = mm.follow("mmap")?;
     while let Some(vma) = next.filter(|_| vmas.len() < LIST_LIMIT) {
-        vmas.push(mapping(view, space, vma));
-        next = view.pointee(vma, "vm_next");
+        vmas.push(mapping(&vma, space)?);
+        next = vma.follow("vm_next")?;
     }
-    Mm {
-        addr: hex(view.head().object(mm).address.0),
+    Ok(Mm {
+        addr: hex(mm.at().0),
         counts,
         vmas,
-        ldt_entries: view.unsigned(mm, "context.size"),
-    }
+        ldt_entries: mm.unsigned("context.size")?,
+    })
 }
 
-fn mapping(view: &View, space: Option<&AddressSpace>, vma: ObjectId) -> Vma {
-    let (start, end) = (view.unsigned(vma, "vm_start"), view.unsigned(vma, "vm_end"));
-    let file = view.pointee(vma, "vm_file");
-    Vma {
-        addr: hex(view.head().object(vma).address.0),
+fn mapping(vma: &Saved<'_>, space: Option<&AddressSpace>) -> Result<Vma, FieldError> {
+    let (start, end) = (vma.unsigned("vm_start")?, vma.unsigned("vm_end")?);
+    Ok(Vma {
+        addr: hex(vma.at().0),
         start: format!("{start:#010x}"),
         end: format!("{end:#010x}"),
-        flags: hex(view.unsigned(vma, "vm_flags")),
-        pgoff: view.unsigned(vma, "vm_pgoff"),
-        path: file
-            .and_then(|file| view.resource(file, "f_dentry"))
-            .and_then(path_of),
-        ops: view.symbol(vma, "vm_ops").map(symbol_text),
+        flags: hex(vma.unsigned("vm_flags")?),
+        pgoff: vma.unsigned("vm_pgoff")?,
+        path: match vma.follow("vm_file")? {
+            Some(file) => file.resource("f_dentry")?.and_then(path_of),
+            None => None,
+        },
+        ops: vma.symbol("vm_ops")?.map(symbol_text),
         present_pages: space.map_or(0, |space| present(space, start, end)),
-    }
+    })
 }

@@ -3,7 +3,6 @@
 //! a release is named.
 
 mod credentials;
-mod fields;
 mod files;
 mod identity;
 mod memory;
@@ -14,12 +13,10 @@ mod system_calls;
 mod timers;
 mod user;
 
-use super::error::FieldError;
 use super::raw::hex;
-use super::view::View;
-use fields::Fields;
 use kconv_image::core_notes::NT_PRSTATUS;
 use kconv_image::{AddressSpace, ObjectId};
+use kconv_objects::{FieldError, Objects, Saved};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -49,51 +46,64 @@ pub(crate) struct Task {
 /// What belongs to a structure without a pointer leading there.
 struct Belongings<'a> {
     /// User registers by task.
-    registers: BTreeMap<ObjectId, ObjectId>,
+    registers: BTreeMap<ObjectId, Saved<'a>>,
     /// User pages by `mm_struct`.
     spaces: BTreeMap<ObjectId, &'a AddressSpace>,
     /// Mappings by the address of their `mm_struct`, and tasks likewise.
-    vmas: BTreeMap<u64, Vec<ObjectId>>,
-    users: BTreeMap<u64, Vec<ObjectId>>,
+    vmas: BTreeMap<u64, Vec<Saved<'a>>>,
+    users: BTreeMap<u64, Vec<Saved<'a>>>,
+    /// First threads by the address of the thread that is their parent.
+    children: BTreeMap<u64, Vec<Saved<'a>>>,
     /// Timers by the address of their `signal_struct`.
-    timers: BTreeMap<u64, Vec<ObjectId>>,
+    timers: BTreeMap<u64, Vec<Saved<'a>>>,
     /// Parents by task, as numbers.
     parents: BTreeMap<i64, i64>,
 }
 
 impl<'a> Belongings<'a> {
-    fn new(view: &'a View) -> Result<Belongings<'a>, FieldError> {
-        let by = |ty: &str, field: &str| -> Result<BTreeMap<u64, Vec<ObjectId>>, FieldError> {
-            let mut found: BTreeMap<u64, Vec<ObjectId>> = BTreeMap::new();
-            for id in view.of_type(ty) {
-                let owner = Fields::of(view, id)?.unsigned(field)?;
-                found.entry(owner).or_default().push(id);
+    fn new(objects: &'a Objects<'a>) -> Result<Belongings<'a>, FieldError> {
+        let by = |ty: &str, field: &str| -> Result<BTreeMap<u64, Vec<Saved<'a>>>, FieldError> {
+            let mut found: BTreeMap<u64, Vec<Saved<'a>>> = BTreeMap::new();
+            for object in objects.of_type(ty)? {
+                let owner = object.unsigned(field)?;
+                found.entry(owner).or_default().push(object);
             }
             Ok(found)
         };
+        let head = objects.head();
+        let mut children = by("task_struct", "real_parent")?;
+        for threads in children.values_mut() {
+            let mut first = Vec::new();
+            for thread in threads.iter() {
+                if thread.signed("pid")? == thread.signed("tgid")? {
+                    first.push(*thread);
+                }
+            }
+            *threads = first;
+        }
+        let registers = objects.of_type("pt_regs")?.into_iter();
         Ok(Belongings {
-            registers: view
-                .of_type("pt_regs")
-                .map(|id| (view.head().object(id).owner, id))
+            registers: registers
+                .map(|registers| (head.object(registers.id()).owner, registers))
                 .collect(),
-            spaces: view
-                .head()
+            spaces: head
                 .address_spaces
                 .iter()
                 .map(|space| (space.mm, space))
                 .collect(),
             vmas: by("vm_area_struct", "vm_mm")?,
             users: by("task_struct", "mm")?,
+            children,
             timers: by("k_itimer", "it_signal")?,
-            parents: parents(view),
+            parents: parents(objects),
         })
     }
 }
 
 /// The numbers of the tasks and their parents that the core notes have: `pr_pid` and `pr_ppid` of
 /// `struct elf_prstatus` of x86-64.
-fn parents(view: &View) -> BTreeMap<i64, i64> {
-    let notes = view.head().core_notes.iter();
+fn parents(objects: &Objects<'_>) -> BTreeMap<i64, i64> {
+    let notes = objects.head().core_notes.iter();
     let notes = notes.filter(|note| note.owner == "CORE" && note.kind == NT_PRSTATUS);
     notes
         .filter_map(|note| {
@@ -110,27 +120,25 @@ fn parents(view: &View) -> BTreeMap<i64, i64> {
 ///
 /// # Errors
 /// A field that the layout does not have, or an object that is too short.
-pub(crate) fn tasks(view: &View) -> Result<Vec<Task>, FieldError> {
-    let belongings = Belongings::new(view)?;
-    view.of_type("task_struct")
-        .map(|id| task(view, &belongings, id))
-        .collect()
+pub(crate) fn tasks(objects: &Objects<'_>) -> Result<Vec<Task>, FieldError> {
+    let belongings = Belongings::new(objects)?;
+    let tasks = objects.of_type("task_struct")?.into_iter();
+    tasks.map(|fields| task(&fields, &belongings)).collect()
 }
 
-fn task(view: &View, belongings: &Belongings<'_>, id: ObjectId) -> Result<Task, FieldError> {
-    let fields = Fields::of(view, id)?;
+fn task(fields: &Saved<'_>, belongings: &Belongings<'_>) -> Result<Task, FieldError> {
     let mm = fields.follow("mm")?;
     Ok(Task {
-        id,
-        addr: hex(fields.address()),
-        identity: identity::identity(&fields, belongings)?,
-        credentials: credentials::credentials(&fields)?,
-        scheduling: scheduling::scheduling(&fields)?,
-        signals: signals::signals(&fields)?,
-        timers: timers::timers(&fields, belongings)?,
-        rlim: limits(&fields)?,
-        user: user::user_state(&fields, belongings)?,
-        files: files::files(&fields)?,
+        id: fields.id(),
+        addr: hex(fields.at().0),
+        identity: identity::identity(fields, belongings)?,
+        credentials: credentials::credentials(fields)?,
+        scheduling: scheduling::scheduling(fields)?,
+        signals: signals::signals(fields)?,
+        timers: timers::timers(fields, belongings)?,
+        rlim: limits(fields)?,
+        user: user::user_state(fields, belongings)?,
+        files: files::files(fields)?,
         mm: mm
             .map(|mm| memory::address_space(&mm, belongings))
             .transpose()?,
@@ -138,17 +146,35 @@ fn task(view: &View, belongings: &Belongings<'_>, id: ObjectId) -> Result<Task, 
 }
 
 /// Soft and hard limits by number of the resource.
-fn limits(task: &Fields<'_>) -> Result<Vec<[u64; 2]>, FieldError> {
+fn limits(task: &Saved<'_>) -> Result<Vec<[u64; 2]>, FieldError> {
     let Some(signal) = task.follow("signal")? else {
         return Ok(Vec::new());
     };
-    (0..)
-        .take_while(|index| signal.has(&format!("rlim[{index}]")))
-        .map(|index| {
-            Ok([
-                signal.unsigned(&format!("rlim[{index}].rlim_cur"))?,
-                signal.unsigned(&format!("rlim[{index}].rlim_max"))?,
-            ])
-        })
+    let limits = signal.elements("rlim")?;
+    let limits = limits
+        .iter()
+        .map(|limit| Ok([limit.unsigned("rlim_cur")?, limit.unsigned("rlim_max")?]));
+    limits.collect()
+}
+
+/// The number at `path`, in hexadecimal.
+fn hex_at(of: &Saved<'_>, path: &str) -> Result<String, FieldError> {
+    Ok(hex(of.unsigned(path)?))
+}
+
+/// The same reading of several fields, by name.
+fn each<T, const N: usize>(
+    names: [&'static str; N],
+    read: impl Fn(&str) -> Result<T, FieldError>,
+) -> Result<BTreeMap<&'static str, T>, FieldError> {
+    names
+        .into_iter()
+        .map(|name| Ok((name, read(name)?)))
         .collect()
+}
+
+/// The numbers of a `struct pid`, one in each PID namespace that it is valid in, the outermost first
+/// (`include/linux/pid.h`: upid).
+fn numbers_of<'v>(pid: &Saved<'v>) -> Result<Vec<Saved<'v>>, FieldError> {
+    pid.flexible("numbers", pid.unsigned("level")?.saturating_add(1))
 }

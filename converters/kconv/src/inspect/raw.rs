@@ -2,14 +2,15 @@
 
 use super::view::{View, symbol_text};
 use kconv_image::{ObjectId, Resource, SlotTarget};
+use kconv_objects::number_at;
 use kernel_structs::layout::{Composite, CompositeKind, Resolved, Type, TypeId};
 use kernel_structs::units::BitOffset;
 use serde_json::{Map, Value, json};
 
 /// An object: where it is, what it is, and its fields.
-pub(crate) fn object(view: &View, id: ObjectId) -> Value {
-    let object = view.head().object(id);
-    let name = view.type_name(id);
+pub(crate) fn object(view: &View<'_>, id: ObjectId) -> Value {
+    let object = view.objects.head().object(id);
+    let name = view.objects.type_name(id);
     let element_size = object.size / u64::from(object.count.max(1));
     let fields = if object.count == 1 {
         element(view, id, name, 0)
@@ -22,7 +23,7 @@ pub(crate) fn object(view: &View, id: ObjectId) -> Value {
         "type": name,
         "address": hex(object.address.0),
         "size": object.size,
-        "owner": hex(view.head().object(object.owner).address.0),
+        "owner": hex(view.objects.head().object(object.owner).address.0),
     });
     if object.count != 1 {
         shown["count"] = json!(object.count);
@@ -35,13 +36,13 @@ pub(crate) fn object(view: &View, id: ObjectId) -> Value {
 }
 
 /// One element of an object, which begins `offset` bytes into it.
-fn element(view: &View, id: ObjectId, name: &str, offset: u64) -> Value {
+fn element(view: &View<'_>, id: ObjectId, name: &str, offset: u64) -> Value {
     let bit = BitOffset(8 * offset);
-    match view.ty(id) {
+    match view.objects.ty(id) {
         Some(ty) => {
             let mut fields = value(view, id, ty, bit, None);
             if let (Some(tail), Value::Object(fields)) = (view.tail(id), &mut fields) {
-                let room = view.bytes(id).len() as u64 / tail.place.element_size.max(1);
+                let room = view.objects.bytes(id).len() as u64 / tail.place.element_size.max(1);
                 let start = BitOffset(8 * tail.place.offset);
                 let elements = tail.elements.min(room);
                 let shown = array(view, id, tail.place.element, elements, start);
@@ -52,9 +53,9 @@ fn element(view: &View, id: ObjectId, name: &str, offset: u64) -> Value {
         // An array of pointers or of words has no type of that name in the layout.
         None if name.ends_with('*') => pointer(view, id, offset),
         None => {
-            let bytes = view.bytes(id);
+            let bytes = view.objects.bytes(id);
             let word = bytes.get(offset as usize..).unwrap_or_default();
-            let size = usize::from(view.layout.target().pointer_size).min(word.len());
+            let size = usize::from(view.objects.layout().target().pointer_size).min(word.len());
             json!(
                 word[..size]
                     .iter()
@@ -66,13 +67,13 @@ fn element(view: &View, id: ObjectId, name: &str, offset: u64) -> Value {
 }
 
 fn value(
-    view: &View,
+    view: &View<'_>,
     id: ObjectId,
     ty: TypeId,
     offset: BitOffset,
     bit_field: Option<kernel_structs::units::BitSize>,
 ) -> Value {
-    let layout = &view.layout;
+    let layout = view.objects.layout();
     match layout.get(layout.strip(ty)) {
         Type::Composite(composite) => fields(view, id, composite, offset),
         Type::Array { element, count } => array(view, id, *element, *count, offset),
@@ -93,7 +94,7 @@ fn value(
 }
 
 fn scalar(
-    view: &View,
+    view: &View<'_>,
     id: ObjectId,
     ty: TypeId,
     offset: BitOffset,
@@ -104,7 +105,7 @@ fn scalar(
         offset,
         bit_field,
     };
-    view.scalar(view.bytes(id), &field)
+    number_at(view.objects.names(), view.objects.bytes(id), field)
 }
 
 fn number_json(number: Option<i128>) -> Value {
@@ -118,14 +119,14 @@ fn number_json(number: Option<i128>) -> Value {
     }
 }
 
-fn fields(view: &View, id: ObjectId, composite: &Composite, start: BitOffset) -> Value {
+fn fields(view: &View<'_>, id: ObjectId, composite: &Composite, start: BitOffset) -> Value {
     let mut map = Map::new();
     add_fields(view, id, composite, start, &mut map);
     Value::Object(map)
 }
 
 fn add_fields(
-    view: &View,
+    view: &View<'_>,
     id: ObjectId,
     composite: &Composite,
     start: BitOffset,
@@ -135,7 +136,10 @@ fn add_fields(
         let Some(offset) = start.checked_add(member.offset) else {
             continue;
         };
-        let inner = view.layout.get(view.layout.strip(member.ty));
+        let inner = view
+            .objects
+            .layout()
+            .get(view.objects.layout().strip(member.ty));
         match (&member.name, inner) {
             (Some(name), _) => {
                 let shown = value(view, id, member.ty, offset, member.bit_field);
@@ -150,14 +154,17 @@ fn add_fields(
     }
 }
 
-fn array(view: &View, id: ObjectId, element: TypeId, count: u64, start: BitOffset) -> Value {
-    let layout = &view.layout;
+fn array(view: &View<'_>, id: ObjectId, element: TypeId, count: u64, start: BitOffset) -> Value {
+    let layout = view.objects.layout();
     let size = layout.size_of(element).map_or(0, |size| size.0);
     if let Type::Int(int) = layout.get(layout.strip(element))
         && int.character
     {
         let first = start.byte().0 as usize;
-        let bytes = view.bytes(id).get(first..first + (count * size) as usize);
+        let bytes = view
+            .objects
+            .bytes(id)
+            .get(first..first + (count * size) as usize);
         let text = bytes.unwrap_or_default();
         let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
         return json!(text.escape_ascii().to_string());
@@ -169,27 +176,34 @@ fn array(view: &View, id: ObjectId, element: TypeId, count: u64, start: BitOffse
 }
 
 /// A pointer: its number, and what it means.
-fn pointer(view: &View, id: ObjectId, offset: u64) -> Value {
-    let size = usize::from(view.layout.target().pointer_size);
-    let bytes = view.bytes(id).get(offset as usize..).unwrap_or_default();
+fn pointer(view: &View<'_>, id: ObjectId, offset: u64) -> Value {
+    let size = usize::from(view.objects.layout().target().pointer_size);
+    let bytes = view
+        .objects
+        .bytes(id)
+        .get(offset as usize..)
+        .unwrap_or_default();
     let bytes = &bytes[..size.min(bytes.len())];
     let number = bytes
         .iter()
         .rev()
         .fold(0u64, |n, byte| n << 8 | u64::from(*byte));
-    match view.slot(id, offset) {
+    match view.objects.slot(id, offset) {
         Some(SlotTarget::Symbol(symbol)) => {
-            let symbol = &view.head().symbols[symbol.0 as usize];
+            let symbol = &view.objects.head().symbols[symbol.0 as usize];
             json!({ "symbol": symbol_text(symbol), "value": hex(number) })
         }
         Some(SlotTarget::Resource(resource)) => {
-            let named = view.resource_by_id(resource).map(resource_text);
+            let named = view.objects.head().resources.get(resource.0 as usize);
+            let named = named.map(resource_text);
             json!({ "resource": resource.0, "named": named, "value": hex(number) })
         }
-        None => match view.object_at(number) {
-            Some((target, 0)) => json!({ "to": view.type_name(target), "value": hex(number) }),
+        None => match view.objects.object_at(number) {
+            Some((target, 0)) => {
+                json!({ "to": view.objects.type_name(target), "value": hex(number) })
+            }
             Some((target, into)) => json!({
-                "to": format!("{}+{into}", view.type_name(target)),
+                "to": format!("{}+{into}", view.objects.type_name(target)),
                 "value": hex(number),
             }),
             None => json!(hex(number)),

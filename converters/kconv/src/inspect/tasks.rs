@@ -18,13 +18,13 @@ impl Tasks {
     ///
     /// # Errors
     /// [`TasksError`] for a family that is not known, or a structure that cannot be read.
-    pub(crate) fn of(view: &View) -> Result<Tasks, TasksError> {
-        Ok(match view.head().identity.family.as_str() {
-            "linux-2.4" => Tasks::Linux24(linux24::tasks(view)),
-            "linux-6" => Tasks::Linux6(linux6::tasks(view)?),
+    pub(crate) fn of(view: &View<'_>) -> Result<Tasks, TasksError> {
+        Ok(match view.objects.head().identity.family.as_str() {
+            "linux-2.4" => Tasks::Linux24(linux24::tasks(&view.objects)?),
+            "linux-6" => Tasks::Linux6(linux6::tasks(&view.objects)?),
             family => {
                 return Err(TasksError::UnknownFamily {
-                    image: view.image.path().to_owned(),
+                    image: view.objects.image().path().to_owned(),
                     family: family.to_owned(),
                 });
             }

@@ -136,7 +136,8 @@ fn findings(map: &str, at: u64, size: u64, named: bool) -> Vec<String> {
         .unwrap();
     let map = StateMap::parse(map).unwrap();
     let image = Image::open(&path).unwrap();
-    check(&View::new(image, layout(), &map).unwrap(), &map)
+    let layout = layout();
+    check(&View::new(&image, &layout, &map).unwrap(), &map)
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Pipes and FIFOs, with what was in them.
 
 use super::open::open_with;
+use crate::attributes::number;
 use crate::call::CallError;
 use crate::plan::OpenFile;
 use crate::sys;
-use crate::view::number;
 use kconv_image::{Resource, ResourceId, Value};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

@@ -4,10 +4,10 @@
 use super::found::{NOT_YET, ObstacleOf, Obstacles};
 use super::resources::is_of_a_task;
 use super::{Obstacle, pipes, sessions};
+use crate::attributes::number;
 use crate::clocks::ClockError;
 use crate::plan::{LockStyle, Plan, Process, Unclear};
 use crate::used::users;
-use crate::view::number;
 use kconv_codes::Code;
 use kconv_image::Head;
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ pub(crate) fn obstacles(plan: &Plan, unclear: &[Unclear], head: &Head) -> Vec<Ob
             Code::ImageState,
             Some(*pid),
             "its state",
-            error.to_string(),
+            format!("objects that make no sense ({error})"),
             "what a task can have",
             "leave it out, or let it finish where it was frozen",
         );

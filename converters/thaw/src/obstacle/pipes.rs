@@ -1,8 +1,8 @@
 //! Pipes and FIFOs: they can be made as they were if nobody else has an end of them.
 
 use super::found::Obstacles;
+use crate::attributes::number;
 use crate::plan::{OpenFile, Plan};
-use crate::view::number;
 use kconv_codes::Code;
 use kconv_image::{Escaped, Head, Resource, ResourceId};
 use std::collections::BTreeSet;

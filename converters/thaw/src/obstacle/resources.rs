@@ -2,11 +2,11 @@
 
 use super::found::Obstacles;
 use super::pipes;
+use crate::attributes::number;
 use crate::contents::{difference, folder_of};
 use crate::logs::{appended, is_same};
 use crate::plan::Plan;
 use crate::used::{Policy, in_memory, users};
-use crate::view::number;
 use kconv_codes::Code;
 use kconv_image::{Contents, Escaped, Head, Image, PAGE_SIZE, Resource, Value};
 use nix::sys::statfs::statfs;

@@ -1,7 +1,8 @@
 //! What tasks asked the kernel for with prctl(2) and its like, that stands in bits of theirs. A bit that
 //! the kernel has no name for is a request that it does not know.
 
-use crate::view::{DecodeError, Place, View};
+use crate::decode::DecodeError;
+use kconv_objects::{Names, Saved};
 
 /// Requests of a thread.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
@@ -46,20 +47,20 @@ pub struct MemoryControls {
 
 /// Bits of a field by their names in the layout.
 struct Bits<'v> {
-    view: &'v View<'v>,
+    names: &'v Names<'v>,
     value: u64,
 }
 
 impl Bits<'_> {
     /// Whether the bit whose number the constant is, is set.
     fn numbered(&self, name: &str) -> bool {
-        let number = self.view.constant(name);
+        let number = self.names.constant(name);
         number.is_some_and(|number| (0..64).contains(&number) && self.value >> number & 1 == 1)
     }
 
     /// Whether the bit that the constant is, is set.
     fn masked(&self, name: &str) -> bool {
-        let mask = self.view.constant(name);
+        let mask = self.names.constant(name);
         mask.is_some_and(|mask| self.value & mask as u64 != 0)
     }
 }
@@ -71,10 +72,11 @@ const DISABLE_FOR_EVER: u64 = 8;
 const DISABLE_UNTIL_EXECVE: u64 = 16;
 
 /// The requests of a task.
-pub(super) fn controls(view: &View<'_>, task: Place) -> Result<Controls, DecodeError> {
+pub(super) fn controls(task: Saved<'_>) -> Result<Controls, DecodeError> {
     let bits = |field: &str| -> Result<Bits<'_>, DecodeError> {
-        let value = view.unsigned(task, field)?;
-        Ok(Bits { view, value })
+        let value = task.unsigned(field)?;
+        let names = task.names();
+        Ok(Bits { names, value })
     };
     let info = bits("thread_info.flags")?;
     let flags = bits("flags")?;
@@ -107,9 +109,9 @@ pub(super) fn controls(view: &View<'_>, task: Place) -> Result<Controls, DecodeE
         speculation: [stores, branches, cache],
         dispatch: match work.masked("SYSCALL_WORK_SYSCALL_USER_DISPATCH") {
             true => Some(Dispatch {
-                start: view.unsigned(task, "syscall_dispatch.offset")?,
-                length: view.unsigned(task, "syscall_dispatch.len")?,
-                selector: view.unsigned(task, "syscall_dispatch.selector")?,
+                start: task.unsigned("syscall_dispatch.offset")?,
+                length: task.unsigned("syscall_dispatch.len")?,
+                selector: task.unsigned("syscall_dispatch.selector")?,
             }),
             false => None,
         },
@@ -117,12 +119,13 @@ pub(super) fn controls(view: &View<'_>, task: Place) -> Result<Controls, DecodeE
 }
 
 /// The requests of a process.
-pub(super) fn memory_controls(view: &View<'_>, mm: Place) -> Result<MemoryControls, DecodeError> {
+pub(super) fn memory_controls(mm: Saved<'_>) -> Result<MemoryControls, DecodeError> {
     /// PR_MDWE_REFUSE_EXEC_GAIN, PR_MDWE_NO_INHERIT.
     const REFUSE: u64 = 1;
     const NOT_INHERITED: u64 = 2;
-    let value = view.unsigned(mm, "flags")?;
-    let flags = Bits { view, value };
+    let value = mm.unsigned("flags")?;
+    let names = mm.names();
+    let flags = Bits { names, value };
     let mut refused_execution = 0;
     if flags.numbered("MMF_HAS_MDWE") {
         refused_execution = match flags.numbered("MMF_HAS_MDWE_NO_INHERIT") {
@@ -131,7 +134,7 @@ pub(super) fn memory_controls(view: &View<'_>, mm: Place) -> Result<MemoryContro
         };
     }
     Ok(MemoryControls {
-        barriers: view.unsigned(mm, "membarrier_state.counter")?,
+        barriers: mm.unsigned("membarrier_state.counter")?,
         refused_execution,
         merges: flags.numbered("MMF_VM_MERGE_ANY"),
     })

@@ -1,8 +1,10 @@
 //! Open files, descriptors, and locks.
 
 use super::model::{Descriptor, FileOwner, Lock, LockStyle, OpenFile, Process};
-use crate::view::{DecodeError, Place, View, number};
+use crate::attributes::number;
+use crate::decode::DecodeError;
 use kconv_image::{ObjectId, Value};
+use kconv_objects::{Objects, Saved};
 use kernel_structs_bits::little_endian;
 use std::collections::BTreeMap;
 
@@ -10,46 +12,41 @@ use std::collections::BTreeMap;
 const MAX_DESCRIPTORS: u64 = 0x7fff_ffc0;
 
 /// All open files, in the order of the image.
-pub(super) fn open_files(view: &View<'_>) -> Result<Vec<OpenFile>, DecodeError> {
-    let files = view.of_type("file")?;
-    files
-        .into_iter()
-        .map(|file| open_file(view, file))
-        .collect()
+pub(super) fn open_files(objects: &Objects<'_>) -> Result<Vec<OpenFile>, DecodeError> {
+    let files = objects.of_type("file")?;
+    files.into_iter().map(|file| open_file(file)).collect()
 }
 
-fn open_file(view: &View<'_>, file: Place) -> Result<OpenFile, DecodeError> {
+fn open_file(file: Saved<'_>) -> Result<OpenFile, DecodeError> {
     let path = "f_path.dentry";
-    let resource = view.resource(file, path)?;
+    let resource = file.resource_id(path)?;
     Ok(OpenFile {
-        object: file.object,
-        resource: resource.ok_or_else(|| {
-            view.absurd(file, path, 0, "an open file is something that was opened")
-        })?,
-        flags: view.unsigned(file, "f_flags")? as u32,
-        position: view.signed(file, "f_pos")?,
-        owner: owner(view, file)?,
+        object: file.id(),
+        resource: resource
+            .ok_or_else(|| file.absurd(path, 0, "an open file is something that was opened"))?,
+        flags: file.unsigned("f_flags")? as u32,
+        position: file.signed("f_pos")?,
+        owner: owner(file)?,
     })
 }
 
 /// Who gets the signals of a file: a part of it in 6.1, an object of its own in 6.12.
-fn owner(view: &View<'_>, file: Place) -> Result<Option<FileOwner>, DecodeError> {
-    let (owner, prefix) = match view.has(file, "f_owner.pid") {
-        true => (Some(file), "f_owner."),
-        false => (view.follow(file, "f_owner", "fown_struct")?, ""),
+fn owner(file: Saved<'_>) -> Result<Option<FileOwner>, DecodeError> {
+    let owner = match file.has("f_owner.pid") {
+        true => Some(file.part("f_owner")?),
+        false => file.follow("f_owner")?,
     };
     let Some(owner) = owner else {
         return Ok(None);
     };
-    let field = |name: &str| format!("{prefix}{name}");
-    let signal = view.int(owner, &field("signum"))?;
-    let pid = view.follow(owner, &field("pid"), "pid")?;
-    let kind = view.unsigned(owner, &field("pid_type"))? as u32;
+    let signal = owner.int("signum")?;
+    let pid = owner.follow("pid")?;
+    let kind = owner.unsigned("pid_type")? as u32;
     let pid = match pid {
-        Some(pid) => pid_number(view, pid)?,
+        Some(pid) => pid_number(pid)?,
         None => 0,
     };
-    let user = |name: &str| Ok::<u32, DecodeError>(view.unsigned(owner, &field(name))? as u32);
+    let user = |name: &str| Ok::<u32, DecodeError>(owner.unsigned(name)? as u32);
     let users = [user("uid.val")?, user("euid.val")?];
     let is_set = pid != 0 || signal != 0 || users != [0; 2];
     Ok(is_set.then_some(FileOwner {
@@ -61,20 +58,19 @@ fn owner(view: &View<'_>, file: Place) -> Result<Option<FileOwner>, DecodeError>
 }
 
 /// The number of a `struct pid` in the first PID namespace.
-pub(super) fn pid_number(view: &View<'_>, pid: Place) -> Result<i32, DecodeError> {
+pub(super) fn pid_number(pid: Saved<'_>) -> Result<i32, DecodeError> {
     // `nr` is the first member of a upid (include/linux/pid.h).
-    Ok(little_endian(view.bytes_from(pid, "numbers", 4)?) as i32)
+    Ok(little_endian(pid.bytes_from("numbers", 4)?) as i32)
 }
 
 /// Index of the open file that the pointer in `path` leads to.
 pub(super) fn file_index(
-    view: &View<'_>,
     files: &[OpenFile],
-    place: Place,
+    place: Saved<'_>,
     path: &str,
 ) -> Result<Option<usize>, DecodeError> {
-    let found = view.follow(place, path, "file")?;
-    Ok(found.and_then(|file| index_of(files, file.object)))
+    let found = place.follow(path)?;
+    Ok(found.and_then(|file| index_of(files, file.id())))
 }
 
 fn index_of(files: &[OpenFile], object: ObjectId) -> Option<usize> {
@@ -84,31 +80,32 @@ fn index_of(files: &[OpenFile], object: ObjectId) -> Option<usize> {
 
 /// The descriptors of a `files_struct`.
 pub(super) fn descriptors(
-    view: &View<'_>,
     files: &[OpenFile],
-    table: Place,
+    table: Saved<'_>,
 ) -> Result<Vec<Descriptor>, DecodeError> {
-    let table = view.required(table, "fdt", "fdtable")?;
-    let most = view.unsigned(table, "max_fds")?;
+    let table = table.required("fdt")?;
+    let most = table.unsigned("max_fds")?;
     if most > MAX_DESCRIPTORS {
-        return Err(view.absurd(table, "max_fds", most, "there are not so many descriptors"));
+        return Err(table
+            .absurd("max_fds", most, "there are not so many descriptors")
+            .into());
     }
-    let pointers = view.bytes_at(table, "fd", 8 * most)?;
-    let close = view.bytes_at(table, "close_on_exec", most.div_ceil(64) * 8)?;
+    let pointers = table.bytes_at("fd", 8 * most)?;
+    let close = table.bytes_at("close_on_exec", most.div_ceil(64) * 8)?;
     let mut found = Vec::new();
     for (index, pointer) in pointers.chunks_exact(8).enumerate() {
         let address = little_endian(pointer);
         if address == 0 {
             continue;
         }
-        let file = view
+        let file = table
+            .objects()
             .object_at(address)
             .and_then(|(object, _)| index_of(files, object));
         found.push(Descriptor {
             number: index as i32,
             file: file.ok_or_else(|| {
-                view.absurd(
-                    table,
+                table.absurd(
                     "fd",
                     index as u64,
                     "the descriptor's file is not in the image",
@@ -149,12 +146,12 @@ fn setters_of_flocks<'l>(locks: impl Iterator<Item = (i32, &'l [Lock])>) -> BTre
 
 /// The locks of the `files_struct` that is object `table`, and of the open files in `own`.
 pub(super) fn locks(
-    view: &View<'_>,
+    objects: &Objects<'_>,
     files: &[OpenFile],
     table: ObjectId,
     own: impl Fn(usize) -> bool,
 ) -> Vec<Lock> {
-    let resources = view.image.head().resources.iter();
+    let resources = objects.head().resources.iter();
     let locks = resources.filter(|resource| resource.kind == "file-lock");
     locks
         .filter_map(|lock| {

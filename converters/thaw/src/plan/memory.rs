@@ -3,8 +3,10 @@
 use super::controls::memory_controls;
 use super::files::file_index;
 use super::model::{Mapping, Memory, OpenFile};
-use crate::view::{DecodeError, Place, View, number};
+use crate::attributes::number;
+use crate::decode::DecodeError;
 use kconv_image::{PAGE_SIZE, Value};
+use kconv_objects::{Objects, Saved};
 use kernel_structs_bits::little_endian;
 use std::collections::BTreeMap;
 
@@ -24,13 +26,13 @@ const MARKS: [&str; 11] = [
 ];
 
 /// The VMAs of each address space, by the address of its `mm_struct`.
-pub(super) type Vmas = BTreeMap<u64, Vec<Place>>;
+pub(super) type Vmas<'v> = BTreeMap<u64, Vec<Saved<'v>>>;
 
 /// All VMAs of the image.
-pub(super) fn vmas(view: &View<'_>) -> Result<Vmas, DecodeError> {
+pub(super) fn vmas<'v>(objects: &'v Objects<'v>) -> Result<Vmas<'v>, DecodeError> {
     let mut vmas = Vmas::new();
-    for vma in view.of_type("vm_area_struct")? {
-        let mm = view.unsigned(vma, "vm_mm")?;
+    for vma in objects.of_type("vm_area_struct")? {
+        let mm = vma.unsigned("vm_mm")?;
         vmas.entry(mm).or_default().push(vma);
     }
     Ok(vmas)
@@ -46,77 +48,78 @@ const KEY_BITS: [&str; 4] = [
 
 /// The memory that an `mm_struct` describes.
 pub(super) fn memory(
-    view: &View<'_>,
     files: &[OpenFile],
     vmas: &Vmas,
-    mm: Place,
+    mm: Saved<'_>,
 ) -> Result<Memory, DecodeError> {
-    let special = special(view, mm);
+    let special = special(mm);
     let mut mappings = Vec::new();
-    for vma in vmas.get(&view.address(mm).0).into_iter().flatten() {
-        let mapping = mapping(view, files, *vma)?;
-        if view.symbol(*vma, "vm_ops")? != Some("special_mapping_vmops") {
+    for vma in vmas.get(&mm.at().0).into_iter().flatten() {
+        let mapping = mapping(files, *vma)?;
+        if vma.symbol_name("vm_ops")? != Some("special_mapping_vmops") {
             mappings.push(mapping);
         }
     }
     mappings.sort_by_key(|mapping| mapping.start);
     let mut marks = [0; 11];
     for (mark, field) in marks.iter_mut().zip(MARKS) {
-        *mark = view.unsigned(mm, field)?;
+        *mark = mm.unsigned(field)?;
     }
     Ok(Memory {
-        mm: mm.object,
+        mm: mm.id(),
         mappings,
         marks,
-        auxv: view.field(mm, "saved_auxv")?.to_vec(),
-        program: file_index(view, files, mm, "exe_file")?,
+        auxv: mm.bytes("saved_auxv")?.to_vec(),
+        program: file_index(files, mm, "exe_file")?,
         vdso: special,
-        flags: view.unsigned(mm, "flags")?,
-        controls: memory_controls(view, mm)?,
-        keys: keys(view, mm)?,
-        ldt: ldt(view, mm)?,
+        flags: mm.unsigned("flags")?,
+        controls: memory_controls(mm)?,
+        keys: keys(mm)?,
+        ldt: ldt(mm)?,
     })
 }
 
 /// The LDT of an `mm_struct`, if a program has written one.
-fn ldt(view: &View<'_>, mm: Place) -> Result<Vec<u64>, DecodeError> {
+fn ldt(mm: Saved<'_>) -> Result<Vec<u64>, DecodeError> {
     const DESCRIPTOR: u64 = 8;
     // LDT_ENTRIES (arch/x86/include/uapi/asm/ldt.h).
     const MOST: u64 = 8192;
-    let Some(ldt) = view.follow(mm, "context.ldt", "ldt_struct")? else {
+    let Some(ldt) = mm.follow("context.ldt")? else {
         return Ok(Vec::new());
     };
-    let count = view.unsigned(ldt, "nr_entries")?;
+    let count = ldt.unsigned("nr_entries")?;
     if count > MOST {
-        return Err(view.absurd(ldt, "nr_entries", count, "an LDT has 8192 entries at most"));
+        return Err(ldt
+            .absurd("nr_entries", count, "an LDT has 8192 entries at most")
+            .into());
     }
-    let entries = view.bytes_at(ldt, "entries", DESCRIPTOR * count)?;
+    let entries = ldt.bytes_at("entries", DESCRIPTOR * count)?;
     let entries = entries.chunks_exact(DESCRIPTOR as usize);
     Ok(entries.map(little_endian).collect())
 }
 
 /// The protection keys that a program was given. The one for memory that may only be executed is the
 /// kernel's, and given again with that memory.
-fn keys(view: &View<'_>, mm: Place) -> Result<u32, DecodeError> {
-    let keys = view.unsigned(mm, "context.pkey_allocation_map")? as u32;
-    Ok(match view.int(mm, "context.execute_only_pkey")? {
+fn keys(mm: Saved<'_>) -> Result<u32, DecodeError> {
+    let keys = mm.unsigned("context.pkey_allocation_map")? as u32;
+    Ok(match mm.int("context.execute_only_pkey")? {
         key @ 1..=15 => keys & !(1 << key),
         _ => keys,
     })
 }
 
-fn mapping(view: &View<'_>, files: &[OpenFile], vma: Place) -> Result<Mapping, DecodeError> {
-    let (start, end) = (
-        view.unsigned(vma, "vm_start")?,
-        view.unsigned(vma, "vm_end")?,
-    );
+fn mapping(files: &[OpenFile], vma: Saved<'_>) -> Result<Mapping, DecodeError> {
+    let (start, end) = (vma.unsigned("vm_start")?, vma.unsigned("vm_end")?);
     if !start.is_multiple_of(PAGE_SIZE) || !end.is_multiple_of(PAGE_SIZE) || start >= end {
-        return Err(view.absurd(vma, "vm_end", end, "a mapping is one or more whole pages"));
+        return Err(vma
+            .absurd("vm_end", end, "a mapping is one or more whole pages")
+            .into());
     }
-    let file = file_index(view, files, vma, "vm_file")?;
-    let flags = view.unsigned(vma, "vm_flags")?;
+    let file = file_index(files, vma, "vm_file")?;
+    let flags = vma.unsigned("vm_flags")?;
     let has = |name: &str| {
-        view.constant(name)
+        vma.names()
+            .constant(name)
             .is_some_and(|bit| flags & bit as u64 != 0)
     };
     let bits = KEY_BITS.iter().enumerate();
@@ -130,19 +133,19 @@ fn mapping(view: &View<'_>, files: &[OpenFile], vma: Place) -> Result<Mapping, D
         sealed: has("VM_SEALED"),
         droppable: has("VM_DROPPABLE"),
         offset: match file {
-            Some(_) => view.unsigned(vma, "vm_pgoff")?.saturating_mul(PAGE_SIZE),
+            Some(_) => vma.unsigned("vm_pgoff")?.saturating_mul(PAGE_SIZE),
             None => 0,
         },
         file,
-        policy: super::thread::memory_policy(view, vma, "vm_policy")?,
+        policy: super::thread::memory_policy(vma, "vm_policy")?,
     })
 }
 
 /// Where the code is that the kernel maps into each program.
-fn special(view: &View<'_>, mm: Place) -> Option<(u64, u64)> {
-    let resources = view.image.head().resources.iter();
+fn special(mm: Saved<'_>) -> Option<(u64, u64)> {
+    let resources = mm.objects().head().resources.iter();
     let mut vdso = resources.filter(|resource| {
-        resource.kind == "vdso" && resource.get("mm") == Some(&Value::Object(mm.object))
+        resource.kind == "vdso" && resource.get("mm") == Some(&Value::Object(mm.id()))
     });
     let vdso = vdso.next()?;
     let (start, end) = (number(vdso, "start")? as u64, number(vdso, "end")? as u64);

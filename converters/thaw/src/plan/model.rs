@@ -2,7 +2,7 @@
 
 use super::controls::{Controls, MemoryControls};
 use crate::clocks::{BootClock, Frozen};
-use crate::view::DecodeError;
+use crate::decode::DecodeError;
 use kconv_image::{ObjectId, ResourceId, TaskName};
 use std::collections::BTreeSet;
 

@@ -2,8 +2,9 @@
 
 use super::model::{DeadlineClock, Registers, Restart};
 use crate::clocks::BootClock;
-use crate::view::{DecodeError, Place, View};
+use crate::decode::DecodeError;
 use kconv_machine::Interruptible;
+use kconv_objects::Saved;
 
 /// Places in [`Registers::values`].
 pub(crate) const AX: usize = 10;
@@ -117,20 +118,19 @@ pub(super) fn deadline_clock<E>(
 
 /// The wait that `restart_block` describes (`include/linux/restart_block.h`).
 pub(super) fn restart(
-    view: &View<'_>,
-    task: Place,
+    task: Saved<'_>,
     spent: impl Fn(i32) -> Result<u64, DecodeError>,
 ) -> Result<Option<Restart>, DecodeError> {
     const SECOND: u64 = 1_000_000_000;
-    let field = |name: &str| view.unsigned(task, &format!("restart_block.{name}"));
-    Ok(match view.symbol(task, "restart_block.fn")? {
+    let field = |name: &str| task.unsigned(&format!("restart_block.{name}"));
+    Ok(match task.symbol_name("restart_block.fn")? {
         Some(name @ ("hrtimer_nanosleep_restart" | "alarm_timer_nsleep_restart")) => {
             let clock = field("nanosleep.clockid")?;
             Some(Restart::Sleep {
                 clock: match name {
                     "alarm_timer_nsleep_restart" => alarm_clock(clock).ok_or_else(|| {
                         let path = "restart_block.nanosleep.clockid";
-                        view.absurd(task, path, clock, "0 and 1 are known")
+                        task.absurd(path, clock, "0 and 1 are known")
                     })?,
                     _ => clock as i32,
                 },

@@ -3,7 +3,8 @@
 use super::files::pid_number;
 use super::model::{Action, Expiry, Interval, Plan, Process, SignalInfo, Timer};
 use crate::clocks::BootClock;
-use crate::view::{DecodeError, Place, View};
+use crate::decode::DecodeError;
+use kconv_objects::{Saved, Structure};
 
 /// SIGEV_NONE: nobody is told.
 const SIGEV_NONE: i32 = 1;
@@ -44,32 +45,27 @@ pub(super) fn is_of_thread(clock: i32) -> bool {
 }
 
 /// The actions of all signals.
-pub(super) fn actions(view: &View<'_>, sighand: Place) -> Result<Vec<Action>, DecodeError> {
-    (0..64)
-        .map(|index| {
-            let field = |name: &str| view.unsigned(sighand, &format!("action[{index}].sa.{name}"));
-            Ok(Action {
-                handler: field("sa_handler")?,
-                flags: field("sa_flags")?,
-                restorer: field("sa_restorer")?,
-                mask: field("sa_mask.sig[0]")?,
-            })
+pub(super) fn actions(sighand: Saved<'_>) -> Result<Vec<Action>, DecodeError> {
+    let actions = sighand.elements("action")?;
+    let action = |action: &Structure<'_, &[u8]>| {
+        Ok(Action {
+            handler: action.unsigned("sa.sa_handler")?,
+            flags: action.unsigned("sa.sa_flags")?,
+            restorer: action.unsigned("sa.sa_restorer")?,
+            mask: action.unsigned("sa.sa_mask.sig[0]")?,
         })
-        .collect()
+    };
+    actions.iter().map(action).collect()
 }
 
 /// The signals that wait in the `sigpending` at `path`.
-pub(super) fn pending(
-    view: &View<'_>,
-    place: Place,
-    path: &str,
-) -> Result<Vec<SignalInfo>, DecodeError> {
-    let set = view.unsigned(place, &format!("{path}.signal.sig[0]"))?;
+pub(super) fn pending(place: Saved<'_>, path: &str) -> Result<Vec<SignalInfo>, DecodeError> {
+    let set = place.unsigned(&format!("{path}.signal.sig[0]"))?;
     let mut found = Vec::new();
     let mut queued = 0u64;
-    for entry in view.list(place, &format!("{path}.list"), "sigqueue", "list")? {
+    for entry in place.list(&format!("{path}.list"), "sigqueue", "list")? {
         let mut info = [0; 48];
-        let saved = view.field(entry, "info")?;
+        let saved = entry.bytes("info")?;
         let length = saved.len().min(info.len());
         info[..length].copy_from_slice(&saved[..length]);
         let mut info = SignalInfo(info);
@@ -99,14 +95,10 @@ pub(crate) fn bit(signal: i32) -> u64 {
 }
 
 /// ITIMER_REAL, ITIMER_VIRTUAL and ITIMER_PROF.
-pub(super) fn intervals(
-    view: &View<'_>,
-    signal: Place,
-    spent: Spent,
-) -> Result<[Interval; 3], DecodeError> {
-    let expires = view.unsigned(signal, "real_timer.node.expires")?;
-    let interval = view.unsigned(signal, "it_real_incr")?;
-    let runs = view.was_set(signal, "real_timer.state")?;
+pub(super) fn intervals(signal: Saved<'_>, spent: Spent) -> Result<[Interval; 3], DecodeError> {
+    let expires = signal.unsigned("real_timer.node.expires")?;
+    let interval = signal.unsigned("it_real_incr")?;
+    let runs = signal.was_set("real_timer.state")?;
     // One that has expired goes on from there when its signal is taken (kernel/signal.c:
     // dequeue_signal).
     let expires = match runs || interval != 0 {
@@ -124,11 +116,11 @@ pub(super) fn intervals(
     ];
     // CPUCLOCK_VIRT is 1, CPUCLOCK_PROF 0.
     for (which, clock) in [(1, 1), (2, 0)] {
-        let expires = view.unsigned(signal, &format!("it[{clock}].expires"))?;
+        let expires = signal.unsigned(&format!("it[{clock}].expires"))?;
         if expires != 0 {
             intervals[which] = Interval {
                 expires: Expiry::After(expires.saturating_sub(spent.on(clock)).max(1)),
-                interval: view.unsigned(signal, &format!("it[{clock}].incr"))?,
+                interval: signal.unsigned(&format!("it[{clock}].incr"))?,
                 waits_for_signal: false,
             };
         }
@@ -139,39 +131,34 @@ pub(super) fn intervals(
 /// The timers of a process, by number. `spent` tells the CPU time of a thread by its number, 0 for
 /// that of the process.
 pub(super) fn timers(
-    view: &View<'_>,
-    signal: Place,
+    signal: Saved<'_>,
     spent: impl Fn(i32) -> Spent,
 ) -> Result<Vec<Timer>, DecodeError> {
-    let own = view.address(signal).0;
+    let own = signal.at().0;
     let mut timers = Vec::new();
-    for timer in view.of_type("k_itimer")? {
-        if view.unsigned(timer, "it_signal")? == own {
-            timers.push(timer_of(view, timer, &spent)?);
+    for timer in signal.objects().of_type("k_itimer")? {
+        if timer.unsigned("it_signal")? == own {
+            timers.push(timer_of(timer, &spent)?);
         }
     }
     timers.sort_by_key(|timer| timer.id);
     Ok(timers)
 }
 
-fn timer_of(
-    view: &View<'_>,
-    timer: Place,
-    spent: &impl Fn(i32) -> Spent,
-) -> Result<Timer, DecodeError> {
-    let clock = view.int(timer, "it_clock")?;
-    let notify = view.int(timer, "it_sigev_notify")?;
-    let interval = view.unsigned(timer, "it_interval")?;
-    let queued = view.required(timer, "sigq", "sigqueue")?;
-    let thread = match view.follow(timer, "it_pid", "pid")? {
-        Some(pid) => pid_number(view, pid)?,
+fn timer_of(timer: Saved<'_>, spent: &impl Fn(i32) -> Spent) -> Result<Timer, DecodeError> {
+    let clock = timer.int("it_clock")?;
+    let notify = timer.int("it_sigev_notify")?;
+    let interval = timer.unsigned("it_interval")?;
+    let queued = timer.required("sigq")?;
+    let thread = match timer.follow("it_pid")? {
+        Some(pid) => pid_number(pid)?,
         None => 0,
     };
     let (path, counts) = match clock < 0 {
         true => ("it.cpu.node.expires", true),
         false => ("it.real.timer.node.expires", false),
     };
-    let expires = view.unsigned(timer, path)?;
+    let expires = timer.unsigned(path)?;
     // With SIGEV_NONE a timer does not run; its end alone says when it would have expired
     // (kernel/time/posix-timers.c: common_timer_set).
     let runs = match (
@@ -179,9 +166,9 @@ fn timer_of(
         notify & SIGEV_NONE != 0 && notify & SIGEV_THREAD_ID == 0,
     ) {
         (true, _) | (_, true) => expires != 0,
-        (false, false) => view.int(timer, "it_active")? != 0,
+        (false, false) => timer.int("it_active")? != 0,
     };
-    let expired = interval != 0 && view.int(timer, "it_requeue_pending")? & 1 != 0;
+    let expired = interval != 0 && timer.int("it_requeue_pending")? & 1 != 0;
     let expires = match (runs, expired) {
         (false, false) => Expiry::Never,
         // It goes on when its signal is taken.
@@ -191,15 +178,15 @@ fn timer_of(
             let left = expires.saturating_sub(spent(thread).on(clock));
             Expiry::After(left.max(1))
         }
-        _ => expiry(view, timer, expires)?,
+        _ => expiry(timer, expires)?,
     };
-    let count = |path| Ok::<_, DecodeError>(view.signed(timer, path)?.max(0) as u64);
+    let count = |path| Ok::<_, DecodeError>(timer.signed(path)?.max(0) as u64);
     Ok(Timer {
-        id: view.int(timer, "it_id")?,
+        id: timer.int("it_id")?,
         clock,
         notify,
-        signal: view.int(queued, "info.si_signo")?,
-        value: view.unsigned(queued, "info._sifields._timer._sigval.sival_ptr")?,
+        signal: queued.int("info.si_signo")?,
+        value: queued.unsigned("info._sifields._timer._sigval.sival_ptr")?,
         thread,
         expires,
         interval,
@@ -212,8 +199,8 @@ fn timer_of(
 
 /// A time of the clock that a timer runs on: a time from now on CLOCK_REALTIME is kept on
 /// CLOCK_MONOTONIC (`kernel/time/posix-timers.c`: common_hrtimer_arm).
-fn expiry(view: &View<'_>, timer: Place, expires: u64) -> Result<Expiry, DecodeError> {
-    let symbol = view.symbol(timer, "kclock")?;
+fn expiry(timer: Saved<'_>, expires: u64) -> Result<Expiry, DecodeError> {
+    let symbol = timer.symbol_name("kclock")?;
     Ok(match symbol.unwrap_or_default() {
         "clock_monotonic" => Expiry::Boot(BootClock::Monotonic, expires),
         "clock_boottime" => Expiry::Boot(BootClock::Boottime, expires),
@@ -221,9 +208,9 @@ fn expiry(view: &View<'_>, timer: Place, expires: u64) -> Result<Expiry, DecodeE
         // Those that wake the machine up are refused.
         "alarm_clock" => Expiry::Day(expires),
         _ => {
-            let clock = view.unsigned(timer, "it_clock")?;
+            let clock = timer.unsigned("it_clock")?;
             let why = "kclock has to be that of a clock that timers run on";
-            return Err(view.absurd(timer, "it_clock", clock, why));
+            return Err(timer.absurd("it_clock", clock, why).into());
         }
     })
 }

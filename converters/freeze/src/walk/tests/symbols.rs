@@ -48,7 +48,8 @@ impl Family for Nothing {
 /// Offset and name of every slot of the object at [`ROOT`].
 fn names(made: &Made, rules: &str) -> (Vec<(u64, String)>, Vec<String>) {
     let map = map("hrtimer", rules);
-    let walked = walk(made.memory(), &map, &Selection::All);
+    let names = made.names();
+    let walked = walk(made.memory(&names), &map, &Selection::All);
     assert_eq!(flaws(&walked), Vec::<String>::new());
     let Slots {
         slots,

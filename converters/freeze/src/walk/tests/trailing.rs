@@ -117,7 +117,8 @@ fn what_lies_behind_is_an_object_of_its_own_and_has_the_rest_of_the_memory() {
     for size in [BY_VARIABLE, BY_MEMBER] {
         for state in [STATE, 24, STATE + 100] {
             let (made, map) = (made(false, state), map(size));
-            let walked = walk(made.memory(), &map, &Selection::All);
+            let names = made.names();
+            let walked = walk(made.memory(&names), &map, &Selection::All);
             assert_eq!(flaws(&walked), Vec::<String>::new());
             assert_eq!(found(&walked, "task"), [ROOT]);
             assert_eq!(found(&walked, "fpu"), [ROOT + 16]);
@@ -131,7 +132,8 @@ fn what_lies_behind_is_an_object_of_its_own_and_has_the_rest_of_the_memory() {
     }
     // Without a word on the size, both are as large as their types.
     let (made, map) = (made(false, STATE), map(""));
-    let walked = walk(made.memory(), &map, &Selection::All);
+    let names = made.names();
+    let walked = walk(made.memory(&names), &map, &Selection::All);
     let lengths = walked.objects.iter().map(|saved| saved.bytes.len() as u64);
     assert_eq!(lengths.collect::<Vec<_>>(), [16, 8 + STATE]);
 }
@@ -139,7 +141,8 @@ fn what_lies_behind_is_an_object_of_its_own_and_has_the_rest_of_the_memory() {
 #[test]
 fn what_is_a_member_is_none_behind() {
     let (made, map) = (made(true, 24), map(BY_VARIABLE));
-    let walked = walk(made.memory(), &map, &Selection::All);
+    let names = made.names();
+    let walked = walk(made.memory(&names), &map, &Selection::All);
     assert_eq!(flaws(&walked), Vec::<String>::new());
     let lengths = walked.objects.iter().map(|saved| saved.bytes.len() as u64);
     assert_eq!(lengths.collect::<Vec<_>>(), [16 + 8 + 24]);
@@ -151,7 +154,8 @@ fn a_task_without_it_has_nothing_behind() {
     let mut made = made(false, STATE);
     made.set("task", ROOT, "mm", 0);
     let map = map(BY_VARIABLE);
-    let walked = walk(made.memory(), &map, &Selection::All);
+    let names = made.names();
+    let walked = walk(made.memory(&names), &map, &Selection::All);
     assert_eq!(flaws(&walked), Vec::<String>::new());
     assert_eq!(found(&walked, "fpu"), [0; 0]);
 }
@@ -175,7 +179,8 @@ fn memory_that_ends_with_the_owner_or_is_larger_than_any_is_told() {
         let mut made = made(false, STATE);
         made.raw(0x5000, &size.to_le_bytes());
         let map = map(BY_VARIABLE);
-        let walked = walk(made.memory(), &map, &Selection::All);
+        let names = made.names();
+        let walked = walk(made.memory(&names), &map, &Selection::All);
         assert_eq!(flaws(&walked), [told], "{size}");
     }
 }

@@ -39,7 +39,8 @@ fn of_a_union_that_member_is_kept_that_a_symbol_tells_of() {
         let size = made_size("restart_block");
         made.raw(ROOT + union as u64, &vec![0xaa; size - union]);
         made.set("restart_block", ROOT, "fn", function);
-        let walked = walk(made.memory(), &map, &Selection::All);
+        let names = made.names();
+        let walked = walk(made.memory(&names), &map, &Selection::All);
         let bytes = &walked.objects[0].bytes;
         assert!(bytes[union..union + kept].iter().all(|byte| *byte == 0xaa));
         assert!(
@@ -64,7 +65,8 @@ fn of_a_union_that_member_is_kept_that_a_number_tells_of() {
         made.raw(ROOT + offset, &vec![0xaa; width as usize]);
         made.set("k_itimer", ROOT, "it_clock", clock as u32 as u64);
         let kept = made.width("k_itimer", arm);
-        let walked = walk(made.memory(), &map, &Selection::All);
+        let names = made.names();
+        let walked = walk(made.memory(&names), &map, &Selection::All);
         let bytes = &walked.objects[0].bytes[offset as usize..(offset + width) as usize];
         let alive = bytes.iter().filter(|byte| **byte == 0xaa).count();
         assert_eq!(alive as u64, kept, "{clock}");

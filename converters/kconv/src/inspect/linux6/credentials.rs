@@ -1,8 +1,8 @@
 //! What a task may do.
 
-use super::fields::Fields;
-use crate::inspect::error::FieldError;
+use super::hex_at;
 use crate::inspect::values::number_of;
+use kconv_objects::{FieldError, Saved};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ pub(crate) struct Credentials {
     pub(crate) keyrings: BTreeMap<&'static str, i64>,
 }
 
-pub(super) fn credentials(task: &Fields<'_>) -> Result<Credentials, FieldError> {
+pub(super) fn credentials(task: &Saved<'_>) -> Result<Credentials, FieldError> {
     let flags = task.unsigned("atomic_flags")?;
     let set = |(name, bit): &(&'static str, u32)| (flags >> bit & 1 != 0).then_some(*name);
     let mut shown = Credentials {
@@ -60,7 +60,7 @@ pub(super) fn credentials(task: &Fields<'_>) -> Result<Credentials, FieldError> 
         shown.gid[place] = cred.unsigned(&format!("{kind}gid.val"))?;
     }
     if let Some(groups) = cred.follow("group_info")? {
-        let groups = groups.tail();
+        let groups = groups.flexible("gid", groups.unsigned("ngroups")?)?;
         let groups = groups.iter().map(|group| group.unsigned("val"));
         shown.groups = groups.collect::<Result<_, _>>()?;
     }
@@ -73,7 +73,7 @@ pub(super) fn credentials(task: &Fields<'_>) -> Result<Credentials, FieldError> 
     ] {
         shown.cap.insert(name, capabilities(&cred, field)?);
     }
-    shown.securebits = cred.hex("securebits")?;
+    shown.securebits = hex_at(&cred, "securebits")?;
     for (name, field) in [
         ("session", "session_keyring"),
         ("process", "process_keyring"),
@@ -89,12 +89,11 @@ pub(super) fn credentials(task: &Fields<'_>) -> Result<Credentials, FieldError> 
 
 /// A set of capabilities, which is two words of 32 bits in 6.1 and one of 64 in 6.12
 /// (`include/linux/capability.h`: kernel_cap_t).
-fn capabilities(cred: &Fields<'_>, set: &str) -> Result<String, FieldError> {
-    let one = format!("{set}.val");
-    let bits = match cred.has(&one) {
-        true => cred.unsigned(&one)?,
-        false => {
-            let words = cred.words(&format!("{set}.cap"))?;
+fn capabilities(cred: &Saved<'_>, set: &str) -> Result<String, FieldError> {
+    let bits = match cred.optional(&format!("{set}.val"))? {
+        Some(bits) => bits,
+        None => {
+            let words = cred.numbers(&format!("{set}.cap"))?;
             words.iter().rev().fold(0, |bits, word| bits << 32 | word)
         }
     };

@@ -1,16 +1,17 @@
 //! Open files, and where a task stands in the tree of files.
 
-use super::fields::Fields;
-use crate::inspect::error::FieldError;
+use super::numbers_of;
 use crate::inspect::raw::hex;
 use crate::inspect::values::{number_of, path_of, value_json};
 use crate::inspect::view::symbol_text;
 use kconv_image::{ObjectId, Resource, Value};
+use kconv_objects::{FieldError, Saved};
+use kernel_structs_bits::little_endian;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Most descriptors that are looked at (`fs/file.c`: sysctl_nr_open_max).
-const MOST_FILES: u64 = 1 << 20;
+/// The most descriptors that there can be (`fs/file.c`: sysctl_nr_open_max).
+const MOST_FILES: u64 = 0x7fff_ffc0;
 
 /// Files of a task.
 #[derive(Debug, Serialize)]
@@ -51,7 +52,7 @@ pub(crate) struct Owner {
     pub(crate) signal: i64,
 }
 
-pub(super) fn files(task: &Fields<'_>) -> Result<Files, FieldError> {
+pub(super) fn files(task: &Saved<'_>) -> Result<Files, FieldError> {
     let mut shown = Files {
         cwd: None,
         root: None,
@@ -68,22 +69,25 @@ pub(super) fn files(task: &Fields<'_>) -> Result<Files, FieldError> {
         && let Some(table) = files.follow("fdt")?
     {
         shown.max_fds = Some(table.unsigned("max_fds")?);
-        shown.open_fds = open_files(&table, files.id)?;
+        shown.open_fds = open_files(&table, files.id())?;
     }
     Ok(shown)
 }
 
-fn open_files(table: &Fields<'_>, files: ObjectId) -> Result<BTreeMap<u64, OpenFile>, FieldError> {
-    let closes = |fd: u64| -> Result<bool, FieldError> {
-        Ok(word(table, "close_on_exec", fd / 64)? >> (fd % 64) & 1 == 1)
-    };
+fn open_files(table: &Saved<'_>, files: ObjectId) -> Result<BTreeMap<u64, OpenFile>, FieldError> {
+    let most = table.unsigned("max_fds")?;
+    if most > MOST_FILES {
+        return Err(table.absurd("max_fds", most, "there are not so many descriptors"));
+    }
+    let pointers = table.bytes_at("fd", 8 * most)?.chunks_exact(8);
+    let closes = table.bytes_at("close_on_exec", most.div_ceil(64) * 8)?;
     let mut open = BTreeMap::new();
-    for fd in 0..table.unsigned("max_fds")?.min(MOST_FILES) {
-        let at = word(table, "fd", fd)?;
-        let Some((id, 0)) = table.view.object_at(at) else {
+    for (fd, pointer) in (0u64..).zip(pointers) {
+        let at = little_endian(pointer);
+        let Some((id, 0)) = table.objects().object_at(at) else {
             continue;
         };
-        let file = Fields::of(table.view, id)?;
+        let file = table.objects().object(id)?;
         let resource = file.resource("f_path.dentry")?;
         let mount = file.resource("f_path.mnt")?;
         let shown = OpenFile {
@@ -92,7 +96,7 @@ fn open_files(table: &Fields<'_>, files: ObjectId) -> Result<BTreeMap<u64, OpenF
             kind: resource.map(|resource| resource.kind.clone()),
             pos: file.signed("f_pos")?,
             flags: format!("{:#o}", file.unsigned("f_flags")?),
-            close_on_exec: closes(fd)?,
+            close_on_exec: closes[(fd / 8) as usize] >> (fd % 8) & 1 == 1,
             fop: file.symbol("f_op")?.map(symbol_text),
             device: resource.and_then(|resource| resource.text("device").map(str::to_owned)),
             inode: resource.and_then(|resource| number_of(resource, "inode")),
@@ -105,46 +109,31 @@ fn open_files(table: &Fields<'_>, files: ObjectId) -> Result<BTreeMap<u64, OpenF
     Ok(open)
 }
 
-/// Word `index` of what the pointer at `path` leads to: an array of its own, or one inside
-/// `files_struct`.
-fn word(table: &Fields<'_>, path: &str, index: u64) -> Result<u64, FieldError> {
-    let Some((id, into)) = table.view.object_at(table.unsigned(path)?) else {
-        return Ok(0);
-    };
-    let start = (into + 8 * index) as usize;
-    let bytes = table.view.bytes(id).get(start..start + 8);
-    let bytes = bytes.unwrap_or_default().iter().rev();
-    Ok(bytes.fold(0, |n, byte| n << 8 | u64::from(*byte)))
-}
-
 /// What is embedded in the file in 6.1, and in 6.12 a structure of its own that most files do
 /// not have.
-fn owner(file: &Fields<'_>) -> Result<Option<Owner>, FieldError> {
-    let read = |owner: &Fields<'_>, inside: &str| -> Result<Option<Owner>, FieldError> {
-        let field = |name: &str| format!("{inside}{name}");
-        let Some(pid) = owner.follow(&field("pid"))? else {
-            return Ok(None);
-        };
-        let number = pid.tail().first().map(|number| number.signed("nr"));
-        Ok(Some(Owner {
-            pid: number.transpose()?.unwrap_or(0),
-            kind: owner.signed(&field("pid_type"))?,
-            signal: owner.signed(&field("signum"))?,
-        }))
+fn owner(file: &Saved<'_>) -> Result<Option<Owner>, FieldError> {
+    let owner = match file.has("f_owner.pid") {
+        true => Some(file.part("f_owner")?),
+        false => file.follow("f_owner")?,
     };
-    if file.has("f_owner.pid") {
-        return read(file, "f_owner.");
-    }
-    match file.follow("f_owner")? {
-        Some(owner) => read(&owner, ""),
-        None => Ok(None),
-    }
+    let Some(owner) = owner else {
+        return Ok(None);
+    };
+    let Some(pid) = owner.follow("pid")? else {
+        return Ok(None);
+    };
+    let number = numbers_of(&pid)?.first().map(|number| number.signed("nr"));
+    Ok(Some(Owner {
+        pid: number.transpose()?.unwrap_or(0),
+        kind: owner.signed("pid_type")?,
+        signal: owner.signed("signum")?,
+    }))
 }
 
 /// Locks that were taken through the file, by it or by the descriptor table `files`
 /// (`fs/locks.c`: __show_fd_locks).
-fn locks(file: &Fields<'_>, files: ObjectId) -> Vec<serde_json::Value> {
-    let (file_itself, table) = (Value::Object(file.id), Value::Object(files));
+fn locks(file: &Saved<'_>, files: ObjectId) -> Vec<serde_json::Value> {
+    let (file_itself, table) = (Value::Object(file.id()), Value::Object(files));
     let through = Some(&file_itself);
     let owners = [through, Some(&table)];
     let is_own = |resource: &&Resource| {
@@ -152,7 +141,7 @@ fn locks(file: &Fields<'_>, files: ObjectId) -> Vec<serde_json::Value> {
             && resource.get("file") == through
             && owners.contains(&resource.get("owner"))
     };
-    let resources = file.view.head().resources.iter().filter(is_own);
+    let resources = file.objects().head().resources.iter().filter(is_own);
     resources
         .map(|lock| {
             let attributes = ["style", "type", "flags", "start", "end", "pid"].into_iter();

@@ -1,10 +1,10 @@
 //! Which task it is, and of what it is part.
 
-use super::Belongings;
-use super::fields::Fields;
-use crate::inspect::error::FieldError;
+use super::hex_at;
+use super::{Belongings, numbers_of};
 use crate::inspect::values::{number_of, path_of};
 use kconv_image::Resource;
+use kconv_objects::{FieldError, Saved};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -79,7 +79,7 @@ pub(crate) struct Tty {
 }
 
 pub(super) fn identity(
-    task: &Fields<'_>,
+    task: &Saved<'_>,
     belongings: &Belongings<'_>,
 ) -> Result<Identity, FieldError> {
     let signal = task.follow("signal")?;
@@ -102,8 +102,9 @@ pub(super) fn identity(
         Some(signal) => signal.resource("tty")?,
         None => None,
     };
-    let children = task.list("children", "task_struct", "sibling")?;
-    let children = children.iter().map(|child| child.signed("pid"));
+    let children = belongings.children.get(&task.at().0);
+    let children = children.into_iter().flatten();
+    let children = children.map(|child| child.signed("pid"));
     Ok(Identity {
         children: children.collect::<Result<_, _>>()?,
         pid,
@@ -117,19 +118,19 @@ pub(super) fn identity(
         ns_session: session,
         leader: of_process("leader")?,
         child_subreaper: of_process("is_child_subreaper")? != 0,
-        comm: task.text("comm")?,
+        comm: task.text("comm")?.escape_ascii().to_string(),
         state,
         state_name,
         letter,
         threads: of_process("nr_threads")?,
         flags: format!("{:#010x}", task.unsigned("flags")?),
-        ptrace: task.hex("ptrace")?,
-        jobctl: task.hex("jobctl")?,
+        ptrace: hex_at(task, "ptrace")?,
+        jobctl: hex_at(task, "jobctl")?,
         exit_code: task.signed("exit_code")?,
         exit_signal: task.signed("exit_signal")?,
         group_exit_code: of_process("group_exit_code")?,
         pdeath_signal: task.signed("pdeath_signal")?,
-        personality: task.hex("personality")?,
+        personality: hex_at(task, "personality")?,
         oom_score_adj: of_process("oom_score_adj")?,
         oom_score_adj_min: of_process("oom_score_adj_min")?,
         cgroup: task.resource("cgroups")?.and_then(path_of),
@@ -145,9 +146,12 @@ pub(super) fn identity(
 }
 
 /// The numbers of the `struct pid` at `path`.
-fn numbers(owner: &Fields<'_>, path: &str) -> Result<Vec<u64>, FieldError> {
+fn numbers(owner: &Saved<'_>, path: &str) -> Result<Vec<u64>, FieldError> {
     match owner.follow(path)? {
-        Some(pid) => pid.tail().iter().map(|upid| upid.unsigned("nr")).collect(),
+        Some(pid) => {
+            let numbers = numbers_of(&pid)?;
+            numbers.iter().map(|upid| upid.unsigned("nr")).collect()
+        }
         None => Ok(Vec::new()),
     }
 }
@@ -167,7 +171,7 @@ fn state_name(state: u64) -> (&'static str, char) {
 
 /// What `/proc/PID/ns` leads to (`fs/proc/namespaces.c`). The PID namespace of a task is that in
 /// which its number is valid, the others are in its nsproxy and its credentials.
-fn namespaces(task: &Fields<'_>) -> Result<BTreeMap<&'static str, u64>, FieldError> {
+fn namespaces(task: &Saved<'_>) -> Result<BTreeMap<&'static str, u64>, FieldError> {
     let mut found = BTreeMap::new();
     let mut add = |name: &'static str, namespace: Option<&Resource>| {
         if let Some(inode) = namespace.and_then(|namespace| number_of(namespace, "inode")) {
@@ -189,7 +193,7 @@ fn namespaces(task: &Fields<'_>) -> Result<BTreeMap<&'static str, u64>, FieldErr
         }
     }
     if let Some(pid) = task.follow("thread_pid")?
-        && let Some(innermost) = pid.tail().last()
+        && let Some(innermost) = numbers_of(&pid)?.last()
     {
         add("pid", innermost.resource("ns")?);
     }

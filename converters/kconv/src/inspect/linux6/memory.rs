@@ -1,12 +1,13 @@
 //! An address space: its bounds, its counters, its mappings.
 
 use super::Belongings;
-use super::fields::{Fields, each};
-use crate::inspect::error::FieldError;
+use super::each;
+use super::hex_at;
 use crate::inspect::raw::hex;
 use crate::inspect::values::{number_of, path_of, present};
 use crate::inspect::view::symbol_text;
 use kconv_image::{AddressSpace, PAGE_SIZE, UserAddr};
+use kconv_objects::{FieldError, Saved};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -65,31 +66,27 @@ pub(crate) struct Vma {
     pub(crate) present_pages: u64,
 }
 
-pub(super) fn address_space(
-    mm: &Fields<'_>,
-    belongings: &Belongings<'_>,
-) -> Result<Mm, FieldError> {
-    let space = belongings.spaces.get(&mm.id).copied();
+pub(super) fn address_space(mm: &Saved<'_>, belongings: &Belongings<'_>) -> Result<Mm, FieldError> {
+    let space = belongings.spaces.get(&mm.id()).copied();
     let flags = mm.unsigned("flags")?;
     let filter = flags >> MMF_DUMP_FILTER_SHIFT & MMF_DUMP_FILTER_MASK;
     let exe = mm.follow("exe_file")?;
     let mut auxv = Vec::new();
-    for pair in mm.words("saved_auxv")?.chunks_exact(2) {
+    for pair in mm.numbers("saved_auxv")?.chunks_exact(2) {
         if pair[0] == 0 {
             break;
         }
         auxv.push([pair[0], pair[1]]);
     }
     let cached = cached(mm, belongings)?;
-    let ids = belongings.vmas.get(&mm.address()).into_iter().flatten();
+    let own = belongings.vmas.get(&mm.at().0).into_iter().flatten();
     let mut vmas = Vec::new();
-    for id in ids {
-        let vma = Fields::of(mm.view, *id)?;
-        vmas.push((vma.unsigned("vm_start")?, mapping(&vma, mm, space)?));
+    for vma in own {
+        vmas.push((vma.unsigned("vm_start")?, mapping(vma, mm, space)?));
     }
     vmas.sort_by_key(|(start, _)| *start);
     Ok(Mm {
-        addr: hex(mm.address()),
+        addr: hex(mm.at().0),
         counts: counts(mm, cached)?,
         rss_cached: cached,
         flags: hex(flags),
@@ -103,8 +100,8 @@ pub(super) fn address_space(
         cmdline: strings(mm, "arg_start", "arg_end")?,
         environ: strings(mm, "env_start", "env_end")?,
         auxv,
-        membarrier: mm.hex("membarrier_state.counter")?,
-        vdso: mm.hex("context.vdso")?,
+        membarrier: hex_at(mm, "membarrier_state.counter")?,
+        vdso: hex_at(mm, "context.vdso")?,
         binfmt: mm.symbol("binfmt")?.map(symbol_text),
         ldt_entries: match mm.follow("context.ldt")? {
             Some(ldt) => ldt.unsigned("nr_entries")?,
@@ -115,7 +112,7 @@ pub(super) fn address_space(
 }
 
 fn counts(
-    mm: &Fields<'_>,
+    mm: &Saved<'_>,
     cached: Option<[i64; 4]>,
 ) -> Result<BTreeMap<&'static str, u64>, FieldError> {
     let names = [
@@ -166,7 +163,7 @@ fn counts(
 
 /// Pages by kind: MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES (`include/linux/mm.h`:
 /// get_mm_counter). What the counters of 6.12 keep by CPU is in them here.
-fn resident(mm: &Fields<'_>, cached: Option<[i64; 4]>) -> Result<[i64; 4], FieldError> {
+fn resident(mm: &Saved<'_>, cached: Option<[i64; 4]>) -> Result<[i64; 4], FieldError> {
     let mut pages = cached.unwrap_or_default();
     for (kind, pages) in pages.iter_mut().enumerate() {
         let counter = format!("rss_stat[{kind}].count|rss_stat.count[{kind}].counter");
@@ -177,10 +174,9 @@ fn resident(mm: &Fields<'_>, cached: Option<[i64; 4]>) -> Result<[i64; 4], Field
 
 /// What the threads of an address space keep to themselves for a while (6.1 `mm/memory.c`:
 /// add_mm_counter_fast).
-fn cached(mm: &Fields<'_>, belongings: &Belongings<'_>) -> Result<Option<[i64; 4]>, FieldError> {
+fn cached(mm: &Saved<'_>, belongings: &Belongings<'_>) -> Result<Option<[i64; 4]>, FieldError> {
     let mut all = None;
-    for id in belongings.users.get(&mm.address()).into_iter().flatten() {
-        let task = Fields::of(mm.view, *id)?;
+    for task in belongings.users.get(&mm.at().0).into_iter().flatten() {
         if task.has("rss_stat") {
             let pages = all.get_or_insert([0; 4]);
             for (kind, pages) in pages.iter_mut().enumerate() {
@@ -192,8 +188,8 @@ fn cached(mm: &Fields<'_>, belongings: &Belongings<'_>) -> Result<Option<[i64; 4
 }
 
 fn mapping(
-    vma: &Fields<'_>,
-    mm: &Fields<'_>,
+    vma: &Saved<'_>,
+    mm: &Saved<'_>,
     space: Option<&AddressSpace>,
 ) -> Result<Vma, FieldError> {
     let (start, end) = (vma.unsigned("vm_start")?, vma.unsigned("vm_end")?);
@@ -208,7 +204,7 @@ fn mapping(
         .into_iter()
         .chain([if flags & 8 != 0 { 's' } else { 'p' }]);
     Ok(Vma {
-        addr: hex(vma.address()),
+        addr: hex(vma.at().0),
         start: format!("{start:#x}"),
         end: format!("{end:#x}"),
         permissions: permissions.collect(),
@@ -231,15 +227,15 @@ fn mapping(
 /// What `/proc/PID/maps` calls a mapping without a file (`fs/proc/task_mmu.c`: show_map_vma, 6.1;
 /// get_vma_name, 6.12).
 fn name(
-    vma: &Fields<'_>,
-    mm: &Fields<'_>,
+    vma: &Saved<'_>,
+    mm: &Saved<'_>,
     start: u64,
     end: u64,
 ) -> Result<Option<String>, FieldError> {
-    let special = mm.view.head().resources.iter().find(|resource| {
+    let special = mm.objects().head().resources.iter().find(|resource| {
         matches!(resource.kind.as_str(), "vdso" | "vvar")
             && number_of(resource, "start") == Some(start as i64)
-            && resource.get("mm") == Some(&kconv_image::Value::Object(mm.id))
+            && resource.get("mm") == Some(&kconv_image::Value::Object(mm.id()))
     });
     if let Some(special) = special {
         return Ok(Some(format!("[{}]", special.kind)));
@@ -260,14 +256,14 @@ fn name(
 }
 
 /// The NUL-closed texts in user memory from one bound to another, as far as they were saved.
-fn strings(mm: &Fields<'_>, from: &str, to: &str) -> Result<Vec<String>, FieldError> {
+fn strings(mm: &Saved<'_>, from: &str, to: &str) -> Result<Vec<String>, FieldError> {
     let (start, end) = (mm.unsigned(from)?, mm.unsigned(to)?);
     let end = end.min(start.saturating_add(MOST_TEXT));
     let mut bytes = Vec::new();
     let mut at = start;
     while at < end {
         let base = at - at % PAGE_SIZE;
-        let Ok(Some(page)) = mm.view.image.read_page(mm.id, UserAddr(base)) else {
+        let Ok(Some(page)) = mm.objects().image().read_page(mm.id(), UserAddr(base)) else {
             break;
         };
         let upto = end.min(base.saturating_add(PAGE_SIZE));

@@ -1,7 +1,8 @@
 //! When and where a task runs, and what it has used.
 
-use super::fields::{Fields, each};
-use crate::inspect::error::FieldError;
+use super::each;
+use kconv_objects::{FieldError, Saved};
+use kernel_structs_bits::little_endian;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -37,7 +38,7 @@ pub(crate) struct Scheduling {
     pub(crate) block_io_delay: u64,
 }
 
-pub(super) fn scheduling(task: &Fields<'_>) -> Result<Scheduling, FieldError> {
+pub(super) fn scheduling(task: &Saved<'_>) -> Result<Scheduling, FieldError> {
     let signal = task.follow("signal")?;
     let of_process = |path: &str| signal.map_or(Ok(0), |signal| signal.unsigned(path));
     let mut times = each(["utime", "stime", "gtime"], |field| task.unsigned(field))?;
@@ -79,9 +80,9 @@ pub(super) fn scheduling(task: &Fields<'_>) -> Result<Scheduling, FieldError> {
         rt_priority: task.unsigned("rt_priority")?,
         reset_on_fork: task.unsigned("sched_reset_on_fork")? != 0,
         deadline: deadline.into_iter().collect::<Result<_, FieldError>>()?,
-        cpus_allowed: bits(&task.words("cpus_mask.bits")?),
+        cpus_allowed: bits(&task.numbers("cpus_mask.bits")?),
         cpus_wanted: cpus_wanted(task)?,
-        mems_allowed: bits(&task.words("mems_allowed.bits")?),
+        mems_allowed: bits(&task.numbers("mems_allowed.bits")?),
         io_priority: match task.follow("io_context")? {
             Some(context) => Some(context.unsigned("ioprio")?),
             None => None,
@@ -104,13 +105,12 @@ pub(super) fn scheduling(task: &Fields<'_>) -> Result<Scheduling, FieldError> {
 }
 
 /// The set at `user_cpus_ptr`, an object of words.
-fn cpus_wanted(task: &Fields<'_>) -> Result<Option<String>, FieldError> {
-    let set = task.view.object_at(task.unsigned("user_cpus_ptr")?);
-    Ok(set.map(|(id, _)| {
-        let words = task.view.bytes(id).chunks(8);
-        let words = words.map(|word| word.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b)));
-        bits(&words.collect::<Vec<_>>())
-    }))
+fn cpus_wanted(task: &Saved<'_>) -> Result<Option<String>, FieldError> {
+    if task.pointer("user_cpus_ptr")?.is_none() {
+        return Ok(None);
+    }
+    let words = task.all_at("user_cpus_ptr")?.chunks(8).map(little_endian);
+    Ok(Some(bits(&words.collect::<Vec<_>>())))
 }
 
 /// A set of many bits as one hexadecimal number.

@@ -1,7 +1,7 @@
 //! Signals: what waits, what is blocked, what is done about them.
 
-use super::fields::Fields;
-use crate::inspect::error::FieldError;
+use super::hex_at;
+use kconv_objects::{FieldError, Saved};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -79,12 +79,12 @@ pub(crate) struct SigAction {
     pub(crate) mask: Vec<String>,
 }
 
-pub(super) fn signals(task: &Fields<'_>) -> Result<Signals, FieldError> {
+pub(super) fn signals(task: &Saved<'_>) -> Result<Signals, FieldError> {
     let signal = task.follow("signal")?;
-    let set = |fields: &Fields<'_>, path: &str| -> Result<Vec<String>, FieldError> {
-        Ok(fields.words(path)?.iter().map(wide).collect())
+    let set = |fields: &Saved<'_>, path: &str| -> Result<Vec<String>, FieldError> {
+        Ok(fields.numbers(path)?.iter().map(wide).collect())
     };
-    let shared = |signal: Option<Fields<'_>>| match signal {
+    let shared = |signal: Option<Saved<'_>>| match signal {
         Some(signal) => Ok((
             set(&signal, "shared_pending.signal.sig")?,
             queue(&signal, "shared_pending.list")?,
@@ -113,9 +113,9 @@ pub(super) fn signals(task: &Fields<'_>) -> Result<Signals, FieldError> {
         shared_pending,
         shared_pending_queue,
         alternate_stack: AlternateStack {
-            start: task.hex("sas_ss_sp")?,
+            start: hex_at(task, "sas_ss_sp")?,
             size: task.unsigned("sas_ss_size")?,
-            flags: task.hex("sas_ss_flags")?,
+            flags: hex_at(task, "sas_ss_flags")?,
         },
         ignored: with(|handler| handler == SIG_IGN),
         caught: with(|handler| handler > SIG_IGN),
@@ -127,12 +127,12 @@ fn wide(word: &u64) -> String {
     format!("{word:#018x}")
 }
 
-fn queue(owner: &Fields<'_>, list: &str) -> Result<Vec<QueuedSignal>, FieldError> {
+fn queue(owner: &Saved<'_>, list: &str) -> Result<Vec<QueuedSignal>, FieldError> {
     let queued = owner.list(list, "sigqueue", "list")?;
     queued.iter().map(queued_signal).collect()
 }
 
-fn queued_signal(entry: &Fields<'_>) -> Result<QueuedSignal, FieldError> {
+fn queued_signal(entry: &Saved<'_>) -> Result<QueuedSignal, FieldError> {
     let field = |name: &str| format!("info.{name}");
     let code = entry.signed(&field("si_code"))?;
     let signo = entry.signed(&field("si_signo"))?;
@@ -149,7 +149,7 @@ fn queued_signal(entry: &Fields<'_>) -> Result<QueuedSignal, FieldError> {
             true => Some(SenderTimer {
                 id: entry.signed(&field("_sifields._timer._tid"))?,
                 overrun: entry.signed(&field("_sifields._timer._overrun"))?,
-                value: entry.hex(&field("_sifields._timer._sigval.sival_ptr"))?,
+                value: hex_at(entry, &field("_sifields._timer._sigval.sival_ptr"))?,
             }),
             false => None,
         },
@@ -157,26 +157,25 @@ fn queued_signal(entry: &Fields<'_>) -> Result<QueuedSignal, FieldError> {
             true => Some(Sender {
                 pid: entry.signed(&field("_sifields._rt._pid"))?,
                 uid: entry.unsigned(&field("_sifields._rt._uid"))?,
-                value: entry.hex(&field("_sifields._rt._sigval.sival_ptr"))?,
+                value: hex_at(entry, &field("_sifields._rt._sigval.sival_ptr"))?,
             }),
             false => None,
         },
         address: match is_fault {
-            true => Some(entry.hex(&field("_sifields._sigfault._addr"))?),
+            true => Some(hex_at(entry, &field("_sifields._sigfault._addr"))?),
             false => None,
         },
     })
 }
 
 /// All actions but those that are as at the start of a process.
-fn actions(sighand: &Fields<'_>) -> Result<BTreeMap<usize, SigAction>, FieldError> {
+fn actions(sighand: &Saved<'_>) -> Result<BTreeMap<usize, SigAction>, FieldError> {
     let mut actions = BTreeMap::new();
-    for index in (0..).take_while(|index| *index < 64 && sighand.has(&format!("action[{index}]"))) {
-        let place = |name: &str| format!("action[{index}].sa.{name}");
-        let number = |name: &str| sighand.unsigned(&place(name));
-        let (handler, flags) = (number("sa_handler")?, number("sa_flags")?);
-        let restorer = number("sa_restorer")?;
-        let mask = sighand.words(&place("sa_mask.sig"))?;
+    for (index, action) in sighand.elements("action")?.iter().enumerate() {
+        let number = |name: &str| action.unsigned(name);
+        let (handler, flags) = (number("sa.sa_handler")?, number("sa.sa_flags")?);
+        let restorer = number("sa.sa_restorer")?;
+        let mask = action.numbers("sa.sa_mask.sig")?;
         let default = handler == 0 && flags == 0 && restorer == 0;
         if !default || mask.iter().any(|word| *word != 0) {
             let action = SigAction {

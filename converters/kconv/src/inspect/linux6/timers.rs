@@ -1,9 +1,8 @@
 //! Interval timers of a process and timers of timer_create. All times are in nanoseconds.
 
-use super::Belongings;
-use super::fields::Fields;
-use crate::inspect::error::FieldError;
+use super::{Belongings, hex_at, numbers_of};
 use crate::inspect::view::symbol_text;
+use kconv_objects::{FieldError, Saved};
 use serde::Serialize;
 
 /// Timers of a process.
@@ -55,7 +54,7 @@ pub(crate) struct PosixTimer {
 const PROF: usize = 0;
 const VIRT: usize = 1;
 
-pub(super) fn timers(task: &Fields<'_>, belongings: &Belongings<'_>) -> Result<Timers, FieldError> {
+pub(super) fn timers(task: &Saved<'_>, belongings: &Belongings<'_>) -> Result<Timers, FieldError> {
     let Some(signal) = task.follow("signal")? else {
         return Ok(Timers::default());
     };
@@ -68,8 +67,8 @@ pub(super) fn timers(task: &Fields<'_>, belongings: &Belongings<'_>) -> Result<T
         signal.unsigned("real_timer.node.expires")?,
         signal.unsigned("it_real_incr")?,
     );
-    let ids = belongings.timers.get(&signal.address());
-    let posix = ids.into_iter().flatten().map(|id| posix(task, *id));
+    let timers = belongings.timers.get(&signal.at().0);
+    let posix = timers.into_iter().flatten().map(posix);
     Ok(Timers {
         real: (expires != 0).then_some(RealTimer { expires, interval }),
         virtual_time: cpu(VIRT)?,
@@ -78,11 +77,10 @@ pub(super) fn timers(task: &Fields<'_>, belongings: &Belongings<'_>) -> Result<T
     })
 }
 
-fn posix(task: &Fields<'_>, id: kconv_image::ObjectId) -> Result<PosixTimer, FieldError> {
-    let timer = Fields::of(task.view, id)?;
+fn posix(timer: &Saved<'_>) -> Result<PosixTimer, FieldError> {
     let queued = timer.follow("sigq")?;
     let target = match timer.follow("it_pid")? {
-        Some(pid) => match pid.tail().first() {
+        Some(pid) => match numbers_of(&pid)?.first() {
             Some(number) => Some(number.signed("nr")?),
             None => None,
         },
@@ -110,7 +108,7 @@ fn posix(task: &Fields<'_>, id: kconv_image::ObjectId) -> Result<PosixTimer, Fie
         notify,
         signal: queued.map_or(Ok(0), |queued| queued.signed("info.si_signo"))?,
         value: match queued {
-            Some(queued) => queued.hex("info._sifields._timer._sigval.sival_ptr")?,
+            Some(queued) => hex_at(&queued, "info._sifields._timer._sigval.sival_ptr")?,
             None => String::from("0x0"),
         },
         target,

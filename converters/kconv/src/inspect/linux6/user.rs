@@ -1,12 +1,13 @@
 //! What a thread of a program has in the CPU, and what the kernel keeps of it for the program.
 
 use super::Belongings;
-use super::fields::{Fields, each};
 use super::system_calls;
-use crate::inspect::error::FieldError;
+use super::{each, hex_at};
 use crate::inspect::raw::hex;
 use crate::inspect::view::symbol_text;
+use kconv_objects::{FieldError, Saved};
 use kernel_structs::layout::Type;
+use kernel_structs_bits::little_endian;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -53,16 +54,13 @@ pub(crate) struct Rseq {
 }
 
 pub(super) fn user_state(
-    task: &Fields<'_>,
+    task: &Saved<'_>,
     belongings: &Belongings<'_>,
 ) -> Result<UserState, FieldError> {
-    let registers = match belongings.registers.get(&task.id) {
-        Some(id) => Some(Fields::of(task.view, *id)?),
-        None => None,
-    };
+    let registers = belongings.registers.get(&task.id()).copied();
     let mut thread = each(
         ["fsbase", "gsbase", "fsindex", "gsindex", "ds", "es", "cr2"],
-        |field| task.hex(&format!("thread.{field}")),
+        |field| hex_at(task, &format!("thread.{field}")),
     )?;
     for (name, field) in [
         ("trap", "thread.trap_nr"),
@@ -72,31 +70,31 @@ pub(super) fn user_state(
         ("dr6", "thread.virtual_dr6"),
         ("dr7", "thread.ptrace_dr7"),
     ] {
-        thread.insert(name, task.hex(field)?);
+        thread.insert(name, hex_at(task, field)?);
     }
     // Of shadow stacks, which 6.1 does not know.
     if task.has("thread.features") {
-        thread.insert("features", task.hex("thread.features")?);
-        thread.insert("features_locked", task.hex("thread.features_locked")?);
-        thread.insert("shadow_stack", task.hex("thread.shstk.base")?);
-        thread.insert("shadow_stack_size", task.hex("thread.shstk.size")?);
+        thread.insert("features", hex_at(task, "thread.features")?);
+        thread.insert("features_locked", hex_at(task, "thread.features_locked")?);
+        thread.insert("shadow_stack", hex_at(task, "thread.shstk.base")?);
+        thread.insert("shadow_stack_size", hex_at(task, "thread.shstk.size")?);
     }
     // From 6.16 on it lies behind the task (arch/x86/include/asm/processor.h: x86_task_fpu).
-    let state = match task.right_behind("fpu") {
+    let state = match task.right_behind("fpu")? {
         Some(fpu) => fpu.follow("fpstate")?,
         None => task.follow("thread.fpu.fpstate")?,
     };
     let fpu = match state {
         Some(state) => each(
             ["size", "user_size", "xfeatures", "user_xfeatures", "xfd"],
-            |field| state.hex(field),
+            |field| hex_at(&state, field),
         )?,
         None => BTreeMap::new(),
     };
     let dispatch = match registers {
         // SYSCALL_WORK_BIT_SYSCALL_USER_DISPATCH (include/linux/thread_info.h).
         Some(_) if task.unsigned("thread_info.syscall_work")? >> 5 & 1 != 0 => {
-            let field = |field: &str| task.hex(&format!("syscall_dispatch.{field}"));
+            let field = |field: &str| hex_at(task, &format!("syscall_dispatch.{field}"));
             Some(each(["selector", "offset", "len"], field)?)
         }
         _ => None,
@@ -111,17 +109,14 @@ pub(super) fn user_state(
         thread,
         tls: segments(task)?,
         fpu,
-        robust_list: task.hex("robust_list")?,
+        robust_list: hex_at(task, "robust_list")?,
         rseq: Rseq {
-            area: task.hex("rseq")?,
-            signature: task.hex("rseq_sig")?,
-            size: match task.has("rseq_len") {
-                true => Some(task.unsigned("rseq_len")?),
-                false => None,
-            },
+            area: hex_at(task, "rseq")?,
+            signature: hex_at(task, "rseq_sig")?,
+            size: task.optional("rseq_len")?,
         },
-        set_child_tid: task.hex("set_child_tid")?,
-        clear_child_tid: task.hex("clear_child_tid")?,
+        set_child_tid: hex_at(task, "set_child_tid")?,
+        clear_child_tid: hex_at(task, "clear_child_tid")?,
         dispatch,
         parent_exec_id: task.unsigned("parent_exec_id")?,
         self_exec_id: task.unsigned("self_exec_id")?,
@@ -130,8 +125,8 @@ pub(super) fn user_state(
 
 /// Every register by its name. In 6.12 selectors are in unions with what the CPU pushes beside
 /// them (`arch/x86/include/asm/ptrace.h`: pt_regs).
-fn all_registers(registers: &Fields<'_>) -> Result<BTreeMap<String, String>, FieldError> {
-    let layout = &registers.view.layout;
+fn all_registers(registers: &Saved<'_>) -> Result<BTreeMap<String, String>, FieldError> {
+    let layout = &registers.objects().layout();
     let mut found = BTreeMap::new();
     let composite = layout.composite("pt_regs");
     for (_, member) in composite.map_or_else(Vec::new, |(_, all)| layout.flat_members(all)) {
@@ -152,12 +147,12 @@ fn all_registers(registers: &Fields<'_>) -> Result<BTreeMap<String, String>, Fie
 
 /// The system call in the registers: its number is in orig_ax, which is -1 outside of one
 /// (`arch/x86/include/asm/syscall.h`: syscall_get_nr, syscall_get_arguments).
-fn system_call(registers: &Fields<'_>) -> Result<Option<SystemCall>, FieldError> {
+fn system_call(registers: &Saved<'_>) -> Result<Option<SystemCall>, FieldError> {
     let number = registers.unsigned("orig_ax")?;
     if number as i64 == -1 {
         return Ok(None);
     }
-    let arguments = ["di", "si", "dx", "r10", "r8", "r9"].map(|name| registers.hex(name));
+    let arguments = ["di", "si", "dx", "r10", "r8", "r9"].map(|name| hex_at(registers, name));
     // include/linux/errno.h.
     let interrupted = match registers.unsigned("ax")?.wrapping_neg() {
         512 => Some("ERESTARTSYS"),
@@ -175,11 +170,10 @@ fn system_call(registers: &Fields<'_>) -> Result<Option<SystemCall>, FieldError>
 }
 
 /// The descriptors of set_thread_area that are not empty.
-fn segments(task: &Fields<'_>) -> Result<Vec<String>, FieldError> {
+fn segments(task: &Saved<'_>) -> Result<Vec<String>, FieldError> {
     let mut segments = Vec::new();
-    for index in (0..).take_while(|index| task.has(&format!("thread.tls_array[{index}]"))) {
-        let bytes = task.bytes(&format!("thread.tls_array[{index}]"))?;
-        let descriptor = bytes.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b));
+    for segment in task.elements("thread.tls_array")? {
+        let descriptor = little_endian(segment.bytes("")?);
         if descriptor != 0 {
             segments.push(hex(descriptor));
         }

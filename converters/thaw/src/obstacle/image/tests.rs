@@ -4,6 +4,7 @@ use super::*;
 use crate::plan::{Lock, Memory, OpenFile, Severed, Timer};
 use crate::testing::{head, resource};
 use kconv_image::{ObjectId, Resource, ResourceId, TaskName, Value};
+use kconv_objects::FieldError;
 
 fn process(pid: i32, parent: Option<usize>, session: i32) -> Process {
     Process {
@@ -187,7 +188,10 @@ fn a_process_without_its_first_thread_and_one_that_makes_no_sense_are_told_by_na
     let plan = plan(vec![lost, named(6, b"odd")]);
     let unclear = [6, 7].map(|pid| Unclear {
         pid,
-        error: crate::view::DecodeError::NoType { ty: "task_struct" },
+        error: FieldError::NoType {
+            ty: "task_struct".to_owned(),
+        }
+        .into(),
     });
     let all = obstacles(&plan, &unclear, &head(Vec::new()));
     let texts: Vec<String> = all.iter().map(ToString::to_string).collect();
@@ -197,8 +201,8 @@ fn a_process_without_its_first_thread_and_one_that_makes_no_sense_are_told_by_na
         [
             "task 5 (a\\u{1b}b): first thread: found one that ended before the others, expected one \
              that lives as long as they",
-            "task 6 (odd): its state: found the kernel has no type task_struct, expected what a task \
-             can have",
+            "task 6 (odd): its state: found objects that make no sense (found no type task_struct in the \
+             layout, expected exactly one), expected what a task can have",
         ]
     );
     assert_eq!(all[1].of, ObstacleOf::Objects);
