@@ -149,6 +149,7 @@ codes! {
     FileChanged = "file.changed", "a file that is another, or was changed: its size, inode, time or contents";
     FileBuildId = "file.build-id", "another program or library than it was";
     FileGrown = "file.grown", "the end of a file to which a task appends, and others as well";
+    FileKept = "file.kept", "a program, library or other mapped file that is taken from the image";
     FileContents = "file.contents", "contents of a file that was in memory alone";
 
     // Terminals and sessions.

@@ -1,9 +1,12 @@
-//! Contents of files that are in memory alone: read once for each file, whoever has it mapped.
+//! Contents of files that are in memory alone, or that programs are made of: read once for each file, whoever has
+//! it mapped.
 
 use crate::error::{Finding, Flaw, Place};
-use crate::family::{FileInMemory, MappedPart};
+use crate::family::{FileToSave, MappedPart};
 use crate::source::{FileOf, MemorySource, ReadError};
-use kconv_image::{ContentRun, Contents, KernelAddr, PAGE_SIZE, PageRun, ResourceId, UserAddr};
+use kconv_image::{
+    ContentRun, Contents, Digest, KernelAddr, PAGE_SIZE, PageRun, ResourceId, UserAddr,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How much is read at a time.
@@ -34,16 +37,24 @@ impl Saved {
 /// Looks what is in `files`. Of a source that cannot be asked nothing is known.
 pub(crate) fn contents(
     source: &dyn MemorySource,
-    files: Vec<FileInMemory>,
+    files: Vec<FileToSave>,
     findings: &mut Vec<Finding>,
 ) -> Saved {
     let mut saved = Saved::default();
     let mut inodes: BTreeMap<KernelAddr, Vec<ContentRun>> = BTreeMap::new();
+    // Of the files that are kept for programs, by what is in them: nobody can tell one from its copy.
+    let mut kept: BTreeMap<Digest, Vec<ContentRun>> = BTreeMap::new();
     for file in files {
         let runs = match inodes.get(&file.inode) {
             // Another name of the same file.
             Some(runs) => Ok(Some(runs.clone())),
-            None => runs(source, &file.file, saved.length),
+            None => runs(source, &file.file, saved.length).map(|found| {
+                let found = found?;
+                Some(match file.is_kept {
+                    true => kept.entry(found.digest()).or_insert(found.runs).clone(),
+                    false => found.runs,
+                })
+            }),
         };
         let runs = match runs {
             Ok(Some(runs)) => runs,
@@ -82,16 +93,30 @@ pub(crate) fn contents(
     saved
 }
 
+/// What was found in a file.
+struct Found {
+    runs: Vec<ContentRun>,
+    /// The offset of each page, and its digest.
+    pages: Vec<u8>,
+}
+
+impl Found {
+    fn digest(&self) -> Digest {
+        Digest::of(&self.pages)
+    }
+}
+
 /// The pages of a file that are not zero, which are to come into the page area from `position` on.
 fn runs(
     source: &dyn MemorySource,
     file: &FileOf,
     mut position: u64,
-) -> Result<Option<Vec<ContentRun>>, ReadError> {
+) -> Result<Option<Found>, ReadError> {
     let Some(data) = source.data_of(file) else {
         return Ok(None);
     };
     let mut runs: Vec<ContentRun> = Vec::new();
+    let mut pages = Vec::new();
     let mut buffer = vec![0; CHUNK as usize];
     // The first page that was not looked at.
     let mut next = 0;
@@ -108,6 +133,8 @@ fn runs(
                     continue;
                 }
                 let offset = at + number * PAGE_SIZE;
+                pages.extend(offset.to_le_bytes());
+                pages.extend(Digest::of(page).0);
                 match runs.last_mut() {
                     Some(run) if run.offset + run.pages * PAGE_SIZE == offset => run.pages += 1,
                     _ => runs.push(ContentRun {
@@ -122,7 +149,7 @@ fn runs(
         }
         next = next.max(end);
     }
-    Ok(Some(runs))
+    Ok(Some(Found { runs, pages }))
 }
 
 /// The pages of `run` that are in `part` of their file, where they are mapped.
@@ -218,11 +245,12 @@ mod tests {
         }
     }
 
-    fn file(number: u32, inode: u64, mapped: Vec<MappedPart>) -> FileInMemory {
-        FileInMemory {
+    fn file(number: u32, inode: u64, mapped: Vec<MappedPart>) -> FileToSave {
+        FileToSave {
             resource: ResourceId(number),
             inode: KernelAddr(inode),
             name: format!("/dev/shm/{number}"),
+            is_kept: false,
             file: FileOf::Descriptor {
                 process: 1,
                 number: number.into(),
@@ -279,6 +307,27 @@ mod tests {
     }
 
     #[test]
+    fn files_that_are_kept_are_saved_once_if_they_are_the_same() {
+        let files = Files(vec![vec![1, 2], vec![1, 2], vec![255, 1, 2], vec![1, 2]]);
+        let kept = |number| FileToSave {
+            is_kept: true,
+            ..file(number, 10 + u64::from(number), Vec::new())
+        };
+        // The last is in memory alone: whoever writes to it writes to no other.
+        let all = vec![kept(0), kept(1), kept(2), file(3, 13, Vec::new())];
+        let saved = contents(&files, all, &mut Vec::new());
+        let runs: Vec<_> = saved.contents.iter().map(|one| one.runs.clone()).collect();
+        let expected = [
+            vec![run(0, 2, 0)],
+            vec![run(0, 2, 0)],
+            vec![run(1, 2, 2)],
+            vec![run(0, 2, 4)],
+        ];
+        assert_eq!(runs, expected);
+        assert_eq!(saved.length, 6 * PAGE_SIZE);
+    }
+
+    #[test]
     fn mappings_have_the_pages_of_the_file() {
         let files = Files(vec![vec![255, 1, 2, 3, 0, 4]]);
         let part = |mm, start: u64, end: u64, offset: u64| MappedPart {
@@ -305,7 +354,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_told_and_what_cannot_be_asked_is_not_known() {
         let mut findings = Vec::new();
-        let nobody = FileInMemory {
+        let nobody = FileToSave {
             file: FileOf::Mapping {
                 process: 1,
                 start: 0,

@@ -533,6 +533,13 @@ impl Finding {
             Flaw::NoProcess { .. } => {
                 "name processes that this kernel has, or had when the dump was made"
             }
+            Flaw::NotCarried {
+                code: Code::FdUnlinked,
+                ..
+            } => {
+                "let the program close it, or give the file a name; what is mapped of it alone, as of a program or \
+                 library that was patched, a freeze with --with-programs keeps"
+            }
             Flaw::NotCarried { .. } | Flaw::Namespace { .. } | Flaw::InNamespace { .. } => {
                 "let the program give it up before the freeze, or freeze another task"
             }

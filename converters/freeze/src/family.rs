@@ -6,6 +6,10 @@ use kconv_image::{Clocks, CoreNote, KernelAddr, Resource, ResourceId, Value};
 
 /// How a family names resources, tells time and keeps registers.
 pub(crate) trait Family {
+    /// Has the image keep the files that programs are made of, with what is in them. That is to be said before
+    /// anything is named.
+    fn keep_programs(&mut self) {}
+
     /// The resource that a pointer in a saved object means.
     fn resource(&mut self, reference: &Reference<'_>) -> Result<ResourceId, Flaw>;
 
@@ -34,8 +38,9 @@ pub(crate) trait Family {
     fn mappings(&self, mm: usize) -> Result<Vec<Mapping>, Flaw>;
 
     /// The files that tasks have open or mapped and that are in memory alone, unless they are
-    /// programs or libraries, which their build IDs tell.
-    fn files_in_memory(&self) -> Result<Vec<FileInMemory>, Flaw> {
+    /// programs or libraries, which their build IDs tell; and those that programs are made of, if they are to be
+    /// kept.
+    fn files_to_save(&self) -> Result<Vec<FileToSave>, Flaw> {
         Ok(Vec::new())
     }
 
@@ -48,14 +53,16 @@ pub(crate) trait Family {
     fn core_notes(&self) -> Result<Vec<CoreNote>, Flaw>;
 }
 
-/// A file that is in memory alone.
-pub(crate) struct FileInMemory {
+/// A file of which the image has what is in it.
+pub(crate) struct FileToSave {
     /// What an image has of it. Files of several names are several resources.
     pub(crate) resource: ResourceId,
     /// The inode, by which its names are known to be those of one file.
     pub(crate) inode: KernelAddr,
     /// What it is called.
     pub(crate) name: String,
+    /// Whether it is there for the programs that have it mapped, and need not be the only such file.
+    pub(crate) is_kept: bool,
     /// How it is reached.
     pub(crate) file: FileOf,
     /// Where it is mapped shared.

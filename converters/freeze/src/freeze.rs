@@ -12,9 +12,10 @@ use crate::slots::{Slots, slots};
 use crate::source::{Mapping, MemorySource, ReadError};
 use crate::walk::{Selection, Walked, walk};
 use kconv_image::{
-    AddressSpace, CoreNote, Head, Identity, Image, ImageWriter, KernelId, Machine, Object,
-    ObjectId, PageOf, PageSource, TypeIx, Value,
+    AddressSpace, Contents, CoreNote, Head, Identity, Image, ImageWriter, KernelId, Machine,
+    Object, ObjectId, PAGE_SIZE, PageOf, PageSource, TypeIx, Value,
 };
+use kconv_machine::KEPT;
 use kconv_objects::{FieldError, Names};
 use kernel_structs::layout::Layout;
 use kernel_structs::state::StateMap;
@@ -53,6 +54,10 @@ pub struct Summary {
     pub symbols: usize,
     /// Number of resources by kind.
     pub resources: BTreeMap<String, usize>,
+    /// Number of distinct files that are kept because programs are made of them.
+    pub programs: usize,
+    /// Bytes of their pages.
+    pub program_bytes: u64,
     /// Controlling terminals, with their sessions: the tasks can be thawed there alone.
     pub terminals: Vec<(String, i64)>,
 }
@@ -61,6 +66,8 @@ pub struct Summary {
 pub struct Order<'a> {
     /// The tasks.
     pub selection: &'a Selection,
+    /// Whether the image is to have the files that their programs are made of.
+    pub keeps_programs: bool,
     /// Who says what of them could not be thawed.
     pub judge: &'a mut Judge<'a>,
     /// Where the image is made.
@@ -137,9 +144,12 @@ pub(crate) fn freeze_moving(
     if walked.tasks == 0 {
         return refused(findings);
     }
-    let described = family
-        .of(&walked)
-        .and_then(|family| describe(&walked, family, hz, kernel, &mut findings));
+    let described = family.of(&walked).and_then(|mut family| {
+        if order.keeps_programs {
+            family.keep_programs();
+        }
+        describe(&walked, family, hz, kernel, &mut findings)
+    });
     add_moving(&walked, moving, &mut findings);
     findings.extend(found);
     let mut described = match described {
@@ -162,7 +172,7 @@ pub(crate) fn freeze_moving(
     }
     let mut saved = Saved::default();
     if findings.is_empty() {
-        match described.family.files_in_memory() {
+        match described.family.files_to_save() {
             Ok(files) => saved = contents::contents(source, files, &mut findings),
             Err(flaw) => findings.push(Finding {
                 place: walked.place(0, String::new(), None),
@@ -407,6 +417,8 @@ fn summary(walked: &Walked<'_>, head: &Head) -> Summary {
             .entry(head.type_name(object).to_owned())
             .or_default() += 1;
     }
+    let (programs, bytes) = kept(head);
+    (summary.programs, summary.program_bytes) = (programs, bytes);
     for resource in &head.resources {
         *summary.resources.entry(resource.kind.clone()).or_default() += 1;
         if let ("tty", Some(name), Some(Value::Signed(session))) = (
@@ -418,6 +430,23 @@ fn summary(walked: &Walked<'_>, head: &Head) -> Summary {
         }
     }
     summary
+}
+
+/// How many files an image keeps because programs are made of them, and how many bytes these have.
+fn kept(head: &Head) -> (usize, u64) {
+    let is_kept = |contents: &&Contents| {
+        let resource = head.resources.get(contents.resource.0 as usize);
+        resource.is_some_and(|resource| resource.get(KEPT).is_some())
+    };
+    let mut known = BTreeSet::new();
+    let distinct = head.contents.iter().filter(is_kept).filter(|contents| {
+        let positions: Vec<u64> = contents.runs.iter().map(|run| run.position).collect();
+        known.insert(positions)
+    });
+    distinct.fold((0, 0), |(files, bytes), contents| {
+        let pages: u64 = contents.runs.iter().map(|run| run.pages).sum();
+        (files + 1, bytes + pages * PAGE_SIZE)
+    })
 }
 
 impl From<ReadError> for Flaw {

@@ -43,7 +43,7 @@ pub use fits::Mismatch;
 pub use freeze::{Kernel, Order, Summary, freeze};
 pub use judge::{Judge, Judgement, NOT_CARRIED, Unjudged, anything};
 pub use registered::{FreezeDumpError, OfDump, freeze_dump};
-pub use running::{Afterwards, Chosen, Frozen, RunningError, StopError, freeze_running};
+pub use running::{Afterwards, Chosen, Frozen, Programs, RunningError, StopError, freeze_running};
 pub use source::{Content, FileOf, Mapping, MemorySource, PresentPage, ReadError, Space, Standing};
 pub use vmcore::{KdumpError, VmcoreError, freeze_vmcore};
 pub use walk::Selection;

@@ -14,6 +14,7 @@ mod names;
 mod notes;
 mod owners;
 mod pipe;
+mod programs;
 mod refusals;
 mod seccomp;
 mod sharing;
@@ -24,7 +25,7 @@ mod xstate;
 pub(crate) use machine::tick_rate;
 
 use crate::error::{Fault, Flaw};
-use crate::family::{Family, FileInMemory, Reference};
+use crate::family::{Family, FileToSave, Reference};
 use crate::resources::Resources;
 use crate::source::{FileOf, Mapping};
 use crate::walk::Walked;
@@ -44,6 +45,8 @@ pub(crate) struct Linux6<'w> {
     vmas: OnceCell<Vmas>,
     /// The mounts that the first tasks see.
     mount_namespace: Option<KernelAddr>,
+    /// Whether the image has the files that programs are made of.
+    keeps_programs: bool,
 }
 
 impl<'w> Linux6<'w> {
@@ -58,6 +61,7 @@ impl<'w> Linux6<'w> {
             resources: Resources::default(),
             vmas: OnceCell::new(),
             mount_namespace: memory.read("nsproxy", first)?.pointer("mnt_ns")?,
+            keeps_programs: false,
         })
     }
 
@@ -90,6 +94,10 @@ impl<'w> Linux6<'w> {
 }
 
 impl Family for Linux6<'_> {
+    fn keep_programs(&mut self) {
+        self.keeps_programs = true;
+    }
+
     fn resource(&mut self, reference: &Reference<'_>) -> Result<ResourceId, Flaw> {
         let Reference { kind, at, mount } = *reference;
         if let Some(id) = self.resources.known(kind, at, mount) {
@@ -147,6 +155,9 @@ impl Family for Linux6<'_> {
                 refuse(mm, fault.into());
             }
         }
+        if let Err(fault) = self.mark_kept() {
+            refuse(0, fault.into());
+        }
     }
 
     fn unsaved_state(&self, refuse: &mut dyn FnMut(usize, &str, Flaw)) {
@@ -169,8 +180,8 @@ impl Family for Linux6<'_> {
         Ok(self.mappings_of(mm)?)
     }
 
-    fn files_in_memory(&self) -> Result<Vec<FileInMemory>, Flaw> {
-        Ok(self.in_memory()?)
+    fn files_to_save(&self) -> Result<Vec<FileToSave>, Flaw> {
+        Ok(self.to_save()?)
     }
 
     fn files_to_sync(&self) -> Result<Vec<(String, FileOf)>, Flaw> {

@@ -178,6 +178,7 @@ pub fn freeze_dump(
     };
     let order = Order {
         selection: &selection,
+        keeps_programs: false,
         judge,
         destination,
     };

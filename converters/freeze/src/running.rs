@@ -57,6 +57,15 @@ pub enum Chosen<'a> {
     Cgroup(&'a Path),
 }
 
+/// What of the files that programs are made of an image has.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Programs {
+    /// Their names, and what they are known by.
+    Named,
+    /// All that is in them as well.
+    Kept,
+}
+
 /// What becomes of the tasks once the image is safe on disk.
 pub enum Afterwards<'a> {
     /// They run on, as if nothing had been.
@@ -113,6 +122,7 @@ impl RunningError {
 /// when the image is whole that they cannot be killed ([`StopError::Kept`]).
 pub fn freeze_running(
     chosen: Chosen<'_>,
+    programs: Programs,
     judge: &mut Judge<'_>,
     afterwards: Afterwards<'_>,
     destination: &Path,
@@ -165,6 +175,7 @@ pub fn freeze_running(
     });
     let order = Order {
         selection: &selection,
+        keeps_programs: programs == Programs::Kept,
         judge,
         destination,
     };

@@ -180,6 +180,7 @@ pub fn freeze_vmcore(
     let selection = Selection::Processes(processes);
     let order = Order {
         selection: &selection,
+        keeps_programs: false,
         judge,
         destination,
     };

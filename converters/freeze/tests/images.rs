@@ -168,6 +168,7 @@ fn ticks_are_held_against_the_release() {
     let made = directory.path().join("image");
     let order = Order {
         selection: &Selection::All,
+        keeps_programs: false,
         judge: &mut anything,
         destination: &made,
     };

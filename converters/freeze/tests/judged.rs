@@ -99,6 +99,7 @@ fn frozen(
     };
     let order = Order {
         selection: &Selection::All,
+        keeps_programs: false,
         judge,
         destination,
     };

@@ -177,6 +177,10 @@ pub(crate) struct Freeze {
     /// Kill the processes once the image is safe on disk
     #[arg(long, conflicts_with_all = ["dump", "core", "leave_running"])]
     pub(crate) kill: bool,
+    /// Keep the programs, libraries and other files that are mapped in the image: a thaw then takes those that are
+    /// not there any more as they were from it
+    #[arg(long, conflicts_with_all = ["dump", "core"])]
+    pub(crate) with_programs: bool,
     /// Take the tasks from a memory dump: the folder with its index.json
     #[arg(long, value_name = "DIR")]
     pub(crate) dump: Option<PathBuf>,
@@ -287,6 +291,10 @@ pub(crate) struct Upgrade {
     /// Carry their descendants over as well
     #[arg(long)]
     pub(crate) tree: bool,
+    /// Keep the programs, libraries and other files that are mapped in the image: a thaw then takes those that are
+    /// not there any more as they were from it
+    #[arg(long)]
+    pub(crate) with_programs: bool,
     /// The kernel to start, such as /boot/vmlinuz-6.12.117+deb12-amd64
     #[arg(long, value_name = "VMLINUZ")]
     pub(crate) kernel: PathBuf,

@@ -3,6 +3,10 @@
 //! The image format's own rules (bounds, digests, overlaps) are checked when it is read; this is
 //! about meaning.
 
+mod kept;
+
+pub(crate) use kept::kept;
+
 use crate::inspect::view::View;
 use kconv_image::{ObjectId, SlotTarget};
 use kernel_structs::layout::{Type, TypeId};

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod cgroups;
+mod copies;
 mod files;
 mod identify;
 mod interrupted;
@@ -15,6 +16,7 @@ mod running;
 mod xstate;
 
 pub use cgroups::{cgroup_limits, cgroup_root};
+pub use copies::{KEPT, KEPT_COPY, KEPT_FILE, name_of_copy, path_of_copy};
 pub use files::{data, read_some};
 pub use identify::{Identified, IdentifyError, identify};
 pub use interrupted::Interruptible;

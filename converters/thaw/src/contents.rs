@@ -4,7 +4,7 @@
 use crate::attributes::number;
 use crate::call::CallError;
 use kconv_image::{Contents, Image, PAGE_SIZE, Resource, ResourceId};
-use kconv_machine::data;
+use kconv_machine::{KEPT, data};
 use nix::errno::Errno;
 use std::collections::BTreeMap;
 use std::fs::{self, File, FileTimes, OpenOptions};
@@ -98,7 +98,7 @@ impl MadeFiles {
         ) else {
             return Ok(());
         };
-        if fs::symlink_metadata(&path).is_ok() {
+        if resource.get(KEPT).is_some() || fs::symlink_metadata(&path).is_ok() {
             return Ok(());
         }
         let device = resource.text("device").unwrap_or_default().to_owned();

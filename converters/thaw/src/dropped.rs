@@ -3,10 +3,10 @@
 use crate::clocks::{Beat, ClockRule};
 use crate::filled::Filled;
 use crate::plan::{LockStyle, Plan, Thread, Timer};
-use crate::used::{Policy, users};
+use crate::used::{Copies, Policy, users};
 use kconv_codes::Code;
 use kconv_image::{Escaped, Head, Resource, ResourceId};
-use kconv_machine::Line;
+use kconv_machine::{Line, name_of_copy};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -40,7 +40,7 @@ impl Dropped {
 }
 
 /// What is known to be dropped before anything is made.
-pub(crate) fn dropped(plan: &Plan, head: &Head, rule: ClockRule) -> Vec<Dropped> {
+pub(crate) fn dropped(plan: &Plan, head: &Head, copies: &Copies, rule: ClockRule) -> Vec<Dropped> {
     let mut dropped = Vec::new();
     let mut all = |code, what: &str, instead: &str| {
         dropped.push(Dropped {
@@ -73,7 +73,7 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, rule: ClockRule) -> Vec<Dropped>
              computed and kept is not",
         );
     }
-    let in_common = Filled::by(plan, head).in_common;
+    let in_common = Filled::by(plan, head, copies).in_common;
     if in_common > 0 {
         dropped.push(Dropped {
             code: Code::MmInCommon,
@@ -87,6 +87,10 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, rule: ClockRule) -> Vec<Dropped>
     }
     for (id, tasks) in users(plan) {
         let resource = head.resources.get(id.0 as usize);
+        if let (Some(difference), Some(resource)) = (copies.get(&id), resource) {
+            let of_copy = |task| of_copy(task, resource, difference);
+            dropped.extend(tasks.iter().map(of_copy));
+        }
         if let Some(resource) = resource.filter(|_| head.contents_of(id).is_none())
             && let Some(what) = of_contents(resource)
         {
@@ -184,6 +188,21 @@ fn of_contents(resource: &Resource) -> Option<String> {
         && resource.get("build-id").is_none();
     let path = resource.text("path")?;
     is_lost.then(|| format!("contents of {}", Escaped(path)))
+}
+
+/// A file that a task has mapped from the image.
+fn of_copy(task: &i32, resource: &Resource, difference: &str) -> Dropped {
+    let path = resource.text("path").unwrap_or_default();
+    let name = name_of_copy(path).unwrap_or_default();
+    Dropped {
+        code: Code::FileKept,
+        task: Some(*task),
+        what: format!("{}, which is mapped", Escaped(path)),
+        instead: format!(
+            "the copy that the image has, which /proc calls /memfd:{}; {difference}",
+            Escaped(&name)
+        ),
+    }
 }
 
 /// The settings of a line of the machine, which the boot made anew.
@@ -326,7 +345,12 @@ mod tests {
                 }],
                 ..Plan::default()
             };
-            let all = dropped(&plan, &head(Vec::new()), ClockRule::Suspended);
+            let all = dropped(
+                &plan,
+                &head(Vec::new()),
+                &Copies::new(),
+                ClockRule::Suspended,
+            );
             let of_task = all.iter().filter(|dropped| dropped.task.is_some());
             of_task.map(ToString::to_string).collect::<Vec<_>>()
         };

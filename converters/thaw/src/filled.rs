@@ -2,8 +2,9 @@
 
 use crate::inheritance::{Birth, Inheritance};
 use crate::plan::Plan;
-use crate::used::users;
+use crate::used::{Copies, users};
 use kconv_image::{Head, PAGE_SIZE};
+use kconv_machine::KEPT;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -19,18 +20,22 @@ pub(crate) struct Filled {
 }
 
 impl Filled {
-    /// What is to be filled for a plan.
-    pub(crate) fn by(plan: &Plan, head: &Head) -> Filled {
+    /// What is to be filled for a plan, of which `copies` are taken from the image.
+    pub(crate) fn by(plan: &Plan, head: &Head, copies: &Copies) -> Filled {
         let used = users(plan);
         let mut filled = Filled::default();
-        // Other names of a file have the same pages.
+        // Other names of a file have the same pages; each copy of a program is one of its own.
         let mut known = BTreeSet::new();
         for contents in &head.contents {
             let resource = head.resources.get(contents.resource.0 as usize);
             let path = resource.and_then(|resource| resource.text("path"));
-            let is_there = path.is_some_and(|path| Path::new(path).exists());
+            let is_kept = resource.is_some_and(|resource| resource.get(KEPT).is_some());
+            let is_there = match is_kept {
+                true => !copies.contains_key(&contents.resource),
+                false => path.is_some_and(|path| Path::new(path).exists()),
+            };
             for run in &contents.runs {
-                let is_new = known.insert(run.position);
+                let is_new = known.insert((run.position, path.filter(|_| is_kept)));
                 if !is_there && used.contains_key(&contents.resource) && is_new {
                     filled.files += run.pages * PAGE_SIZE;
                 }
@@ -158,7 +163,7 @@ mod tests {
                 files: vec![file(0), file(1)],
                 ..Plan::default()
             };
-            Filled::by(&plan, &head)
+            Filled::by(&plan, &head, &Copies::new())
         };
         let of_child = Filled {
             files: 3 * PAGE_SIZE,

@@ -42,6 +42,7 @@ use plan::Unclear;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
+use used::Copies;
 
 /// The family of kernels that are thawed on.
 const FAMILY: &str = "linux-6";
@@ -114,7 +115,10 @@ impl Judged {
     pub fn dropped(&self) -> Vec<Dropped> {
         let identity = &self.head.identity;
         match is_thawed(identity) {
-            true => dropped::dropped(&self.plan, &self.head, ClockRule::default()),
+            true => {
+                let rule = ClockRule::default();
+                dropped::dropped(&self.plan, &self.head, &Copies::new(), rule)
+            }
             false => Vec::new(),
         }
     }
@@ -288,7 +292,8 @@ impl Thaw {
     /// What is known, before anything is made, not to be as it was.
     pub fn dropped(&self) -> Vec<Dropped> {
         let head = self.image.head();
-        let mut dropped = dropped::dropped(&self.plan, head, self.rule);
+        let copies = obstacle::copies(&self.plan, head, Some(&self.image));
+        let mut dropped = dropped::dropped(&self.plan, head, &copies, self.rule);
         dropped.extend(cgroups::dropped(&self.plan, head));
         dropped.extend(logs::dropped(&self.plan, head));
         dropped

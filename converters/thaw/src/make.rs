@@ -19,6 +19,7 @@ mod pages;
 mod permissions;
 mod pipes;
 mod process;
+mod programs;
 mod thread;
 mod timers;
 mod tree;

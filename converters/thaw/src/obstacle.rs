@@ -6,6 +6,7 @@ mod found;
 mod image;
 mod machine;
 mod pipes;
+mod programs;
 mod resources;
 mod room;
 mod sessions;
@@ -15,6 +16,7 @@ mod vdso;
 pub use found::{Obstacle, ObstacleOf};
 pub(crate) use image::{clocks as of_clocks, obstacles as of_image};
 pub(crate) use machine::numbers_in_use;
+pub(crate) use programs::copies;
 pub(crate) use resources::is_of_a_task;
 
 use crate::cgroups::frozen;
@@ -30,8 +32,10 @@ pub(crate) fn of_machine(plan: &Plan, image: &Image, rule: ClockRule) -> Vec<Obs
     let mut found = Obstacles::of(plan, ObstacleOf::Machine);
     machine::check(plan, head, &mut found);
     clocks::check(plan, rule, &mut found);
-    resources::check(plan, head, Some(image), &mut found);
-    room::check(plan, head, &mut found);
+    let copies = copies(plan, head, Some(image));
+    programs::check(&copies, &mut found);
+    resources::check(plan, head, Some(image), &copies, &mut found);
+    room::check(plan, head, &copies, &mut found);
     terminals::check(plan, head, &mut found);
     frozen_cgroups(plan, head, &mut found);
     vdso::check(plan, image, &mut found);
@@ -53,7 +57,7 @@ pub(crate) fn of_another_kernel(plan: &Plan, image: Option<&Image>) -> Vec<Obsta
 pub(crate) fn of_machine_now(plan: &Plan, head: &Head) -> Vec<Obstacle> {
     let mut found = Obstacles::of(plan, ObstacleOf::Machine);
     machine::standing(plan, head, &mut found);
-    resources::check(plan, head, None, &mut found);
+    resources::check(plan, head, None, &copies(plan, head, None), &mut found);
     found.into_list()
 }
 

@@ -1,6 +1,6 @@
 //! What the processes of a plan use of file systems, and how it is recognised.
 
-use crate::plan::Plan;
+use crate::plan::{Plan, Process};
 use kconv_image::ResourceId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,6 +47,33 @@ pub(crate) fn in_memory(file_system: &str) -> bool {
     file_system == "devtmpfs" || Policy::of(file_system) == Policy::Contents
 }
 
+/// The files that are mapped from the image, and how what is there now differs.
+pub(crate) type Copies = BTreeMap<ResourceId, String>;
+
+/// What the processes have mapped, programs included.
+pub(crate) fn mapped(plan: &Plan) -> impl Iterator<Item = ResourceId> {
+    plan.processes
+        .iter()
+        .flat_map(|process| mapped_by(plan, process))
+}
+
+fn mapped_by<'p>(plan: &'p Plan, process: &'p Process) -> impl Iterator<Item = ResourceId> + 'p {
+    let files = process.memory.iter().flat_map(|memory| {
+        let mapped = memory.mappings.iter().filter_map(|mapping| mapping.file);
+        mapped.chain(memory.program)
+    });
+    files.map(|file| plan.files[file].resource)
+}
+
+/// What the processes have open under a number.
+pub(crate) fn opened(plan: &Plan) -> impl Iterator<Item = ResourceId> {
+    let descriptors = plan
+        .processes
+        .iter()
+        .flat_map(|process| &process.descriptors);
+    descriptors.map(|open| plan.files[open.file].resource)
+}
+
 /// What the processes have open, mapped, or are in, and which of them.
 pub(crate) fn users(plan: &Plan) -> BTreeMap<ResourceId, BTreeSet<i32>> {
     let mut users: BTreeMap<ResourceId, BTreeSet<i32>> = BTreeMap::new();
@@ -54,13 +81,9 @@ pub(crate) fn users(plan: &Plan) -> BTreeMap<ResourceId, BTreeSet<i32>> {
         let mut uses = |resource: ResourceId| {
             users.entry(resource).or_default().insert(process.pid);
         };
-        let mapped = process.memory.iter().flat_map(|memory| {
-            let mapped = memory.mappings.iter().filter_map(|mapping| mapping.file);
-            mapped.chain(memory.program)
-        });
-        let open = process.descriptors.iter().map(|open| open.file);
-        for file in mapped.chain(open) {
-            uses(plan.files[file].resource);
+        mapped_by(plan, process).for_each(&mut uses);
+        for open in &process.descriptors {
+            uses(plan.files[open.file].resource);
         }
         for thread in &process.threads {
             uses(thread.folders.root);

@@ -7,7 +7,7 @@ use crate::memory::{View, readable};
 use crate::resources::Attributes;
 use kconv_codes::Code;
 use kconv_image::{Escaped, KernelAddr, Resource, Value};
-use kconv_machine::Line;
+use kconv_machine::{KEPT, KEPT_COPY, Line};
 use kconv_objects::{FieldAt, FieldError};
 
 /// The most steps from a file to the root of all mounts.
@@ -160,6 +160,13 @@ impl Linux6<'_> {
             (_, "tmpfs") if location.internal && location.path.ends_with("dev/zero") => {
                 self.inode(&inode, &mut attributes)?;
                 return Ok(attributes.resource("shared-memory", dentry));
+            }
+            _ if let Some(path) = self.path_of_kept(kind, &location) => {
+                attributes.text("path", path);
+                attributes.text("type", kind);
+                attributes.text(KEPT, KEPT_COPY);
+                self.inode(&inode, &mut attributes)?;
+                return Ok(attributes.resource("file", dentry));
             }
             _ if location.namespace.is_some() => {
                 return Err(Flaw::InNamespace {

@@ -1,10 +1,11 @@
 //! Files that are nowhere but in memory: their contents go with the tasks, for a boot leaves nothing of
-//! them; and files on disks that are mapped shared, which have to be on the disk before the tasks end.
+//! them, and those of programs that are to be kept; and files on disks that are mapped shared, which have to be on
+//! the disk before the tasks end.
 
 use super::Linux6;
 use super::mappings::access_of;
 use crate::error::Fault;
-use crate::family::{FileInMemory, MappedPart};
+use crate::family::{FileToSave, MappedPart};
 use crate::memory::View;
 use crate::source::FileOf;
 use kconv_image::{Escaped, KernelAddr, PAGE_SIZE, ResourceId};
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 /// Bits of `vm_area_struct.vm_flags` (`include/linux/mm.h`).
-const VM_SHARED: u64 = 8;
+pub(super) const VM_SHARED: u64 = 8;
 const VM_MAYWRITE: u64 = 0x20;
 
 /// File systems that a boot fills anew, or not at all. What the kernel itself makes the contents of
@@ -20,27 +21,29 @@ const VM_MAYWRITE: u64 = 0x20;
 const IN_MEMORY: [&str; 4] = ["tmpfs", "ramfs", "rootfs", "devtmpfs"];
 
 /// A file that a task has mapped.
-struct Mapped {
-    resource: ResourceId,
+pub(super) struct Mapped {
+    pub(super) resource: ResourceId,
     inode: KernelAddr,
     file: FileOf,
     part: MappedPart,
-    is_shared: bool,
+    pub(super) is_shared: bool,
     may_be_written: bool,
 }
 
 impl Linux6<'_> {
-    /// See [`Family::files_in_memory`](crate::family::Family::files_in_memory).
-    pub(super) fn in_memory(&self) -> Result<Vec<FileInMemory>, Fault> {
-        let mut files: BTreeMap<ResourceId, FileInMemory> = BTreeMap::new();
+    /// See [`Family::files_to_save`](crate::family::Family::files_to_save).
+    pub(super) fn to_save(&self) -> Result<Vec<FileToSave>, Fault> {
+        let mut files: BTreeMap<ResourceId, FileToSave> = BTreeMap::new();
         for mapped in self.mapped()? {
-            if !self.is_in_memory(mapped.resource) {
+            let is_kept = self.kept(mapped.resource).is_some();
+            if !is_kept && !self.is_in_memory(mapped.resource) {
                 continue;
             }
-            let file = files.entry(mapped.resource).or_insert(FileInMemory {
+            let file = files.entry(mapped.resource).or_insert(FileToSave {
                 resource: mapped.resource,
                 inode: mapped.inode,
                 name: self.name_of_resource(mapped.resource),
+                is_kept,
                 file: mapped.file,
                 mapped: Vec::new(),
             });
@@ -58,10 +61,11 @@ impl Linux6<'_> {
             {
                 let process = self.walked.view(open.task)?.signed("tgid")?;
                 let number = open.number as u64;
-                none.insert(FileInMemory {
+                none.insert(FileToSave {
                     resource,
                     inode,
                     name: self.name_of_resource(resource),
+                    is_kept: false,
                     file: FileOf::Descriptor { process, number },
                     mapped: Vec::new(),
                 });
@@ -96,7 +100,7 @@ impl Linux6<'_> {
 
     /// Whether a resource is a regular file, or memory without a name, that is in memory alone and
     /// neither a program nor a library.
-    fn is_in_memory(&self, resource: ResourceId) -> bool {
+    pub(super) fn is_in_memory(&self, resource: ResourceId) -> bool {
         let Some(resource) = self.resources.list().get(resource.0 as usize) else {
             return false;
         };
@@ -111,7 +115,7 @@ impl Linux6<'_> {
     }
 
     /// All that is mapped of files.
-    fn mapped(&self) -> Result<Vec<Mapped>, Fault> {
+    pub(super) fn mapped(&self) -> Result<Vec<Mapped>, Fault> {
         let mut all = Vec::new();
         for mm in self.walked.objects_of("mm_struct") {
             let process = self.walked.space(mm, &[]).process;
@@ -149,7 +153,10 @@ impl Linux6<'_> {
     }
 
     /// What an image has of an open file, and its inode.
-    fn resource_of(&self, file: &View<'_>) -> Result<Option<(ResourceId, KernelAddr)>, Fault> {
+    pub(super) fn resource_of(
+        &self,
+        file: &View<'_>,
+    ) -> Result<Option<(ResourceId, KernelAddr)>, Fault> {
         let Some(dentry) = file.pointer("f_path.dentry")? else {
             return Ok(None);
         };

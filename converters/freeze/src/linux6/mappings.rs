@@ -9,6 +9,7 @@ use crate::source::{Content, Mapping};
 use crate::walk::Walked;
 use kconv_codes::Code;
 use kconv_image::{KernelAddr, PAGE_SIZE, UserAddr, Value};
+use kconv_machine::path_of_copy;
 use std::collections::BTreeMap;
 
 /// Bits of `vm_area_struct.vm_flags` (`include/linux/mm.h`).
@@ -118,9 +119,11 @@ impl Linux6<'_> {
         };
         let inode = memory.read("inode", inode)?;
         let regular = file_type(inode.unsigned("i_mode")?) == "regular file";
-        Ok(regular
-            && self.file_system_of(&inode)? == "tmpfs"
-            && self.location(dentry, mount)?.internal)
+        if !regular || self.file_system_of(&inode)? != "tmpfs" {
+            return Ok(false);
+        }
+        let location = self.location(dentry, mount)?;
+        Ok(location.internal && path_of_copy(&location.path).is_none())
     }
 
     /// Whether the kernel itself made a mapping: its operations tell, and its name what it is.

@@ -55,6 +55,7 @@ impl Linux6<'_> {
                 refuse(open.task, "files", not_carried(Code::FdSharedMemory, what));
             }
         }
+        self.uses_of_copies(refuse)?;
         self.signals_of_files(&descriptors, refuse)?;
         self.terminals(&descriptors, refuse)?;
         self.pipe_ends(refuse)

@@ -6,8 +6,8 @@ use crate::judge::Kept;
 use crate::report::Account;
 use crate::told::Told;
 use kconv_freeze::{
-    Afterwards, Chosen, Judge, OfDump, RunningError, Summary, freeze_dump, freeze_running,
-    freeze_vmcore,
+    Afterwards, Chosen, Judge, OfDump, Programs, RunningError, Summary, freeze_dump,
+    freeze_running, freeze_vmcore,
 };
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -73,10 +73,19 @@ fn freeze(
                 (None, true) => Chosen::Trees(pids),
                 (None, false) => Chosen::Processes(pids),
             };
-            let frozen = freeze_running(chosen, judge, afterwards, output)?;
+            let programs = programs(arguments.with_programs);
+            let frozen = freeze_running(chosen, programs, judge, afterwards, output)?;
             (frozen.summary, Some(frozen.pause))
         }
     })
+}
+
+/// What of programs an image is to have.
+pub(crate) fn programs(kept: bool) -> Programs {
+    match kept {
+        true => Programs::Kept,
+        false => Programs::Named,
+    }
 }
 
 /// Adds what a freeze counted and measured to the account.
@@ -89,6 +98,8 @@ pub(crate) fn figures(account: &mut Account, summary: &Summary, pause: Option<Du
     account.figure("pages", summary.pages);
     account.figure("symbols", summary.symbols);
     account.figure("resources", resources);
+    account.figure("programs", summary.programs);
+    account.figure("program-bytes", summary.program_bytes);
     if let Some(pause) = pause {
         account.figure("pause-seconds", pause.as_secs_f64());
     }
@@ -112,6 +123,14 @@ pub(crate) fn print(
     writeln!(out, "symbols   {}", summary.symbols)?;
     let resources = counts(&summary.resources, "kinds", whole);
     writeln!(out, "resources {resources}")?;
+    if summary.programs > 0 {
+        writeln!(
+            out,
+            "programs  {} files are kept in the image, {} KiB",
+            summary.programs,
+            summary.program_bytes.div_ceil(1 << 10)
+        )?;
+    }
     if !summary.terminals.is_empty() {
         let terminals = summary.terminals.iter();
         let terminals = terminals.map(|(name, session)| format!("{name} of session {session}"));
@@ -160,6 +179,8 @@ mod tests {
             pages: 69,
             symbols: 12,
             resources: of(&[("file", 7), ("mount", 1)]),
+            programs: 3,
+            program_bytes: 2_195_456,
             terminals: vec![("pts0".to_owned(), 790), ("pts1".to_owned(), 800)],
         };
         let mut out = Vec::new();

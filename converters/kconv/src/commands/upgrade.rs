@@ -120,6 +120,7 @@ fn carry(arguments: &Upgrade, account: &mut Account) -> Result<Carried, Failure>
     let mut kept = Kept::default();
     let done = freeze_running(
         chosen,
+        freeze::programs(arguments.with_programs),
         &mut |image, _| kept.of_target(image, &job, &layout),
         Afterwards::KillIf(&mut decide),
         &frozen,

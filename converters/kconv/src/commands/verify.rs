@@ -67,5 +67,7 @@ fn of_image(image: Image) -> Result<Vec<String>, Failure> {
     let known = Known::new()?;
     let layout = known.layout_of(&image)?;
     let map = known.registry.state_map(&image.head().identity.family)?;
-    Ok(soundness::check(&View::new(&image, &layout, &map)?, &map))
+    let mut findings = soundness::kept(&image.head().resources, &image.head().contents);
+    findings.extend(soundness::check(&View::new(&image, &layout, &map)?, &map));
+    Ok(findings)
 }

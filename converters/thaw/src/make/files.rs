@@ -5,11 +5,12 @@ use super::body::{Body, failed};
 use super::credentials;
 use super::open::open_with;
 use super::pipes::Pipes;
+use super::programs;
 use crate::attributes::number;
 use crate::call::CallError;
 use crate::contents::{self, MadeFiles};
 use crate::error::ThawError;
-use crate::obstacle::is_of_a_task;
+use crate::obstacle::{copies, is_of_a_task};
 use crate::plan::{FileOwner, Folders, Lock, LockStyle, OpenFile, Plan};
 use crate::remote::Remote;
 use crate::sys;
@@ -65,10 +66,12 @@ impl Kept {
         let folders: u64 = folders.sum();
         room(base + 3 * plan.files.len() as u64 + folders + 64)
             .map_err(failed(first, "room for open files"))?;
+        let copies = copies(plan, head, Some(image));
         let mut opener = Opener {
             image,
             base,
             pipes: Pipes::default(),
+            programs: BTreeMap::new(),
         };
         let mut kept = Kept {
             files: Vec::new(),
@@ -83,6 +86,11 @@ impl Kept {
             let step = format!("opening {}", Escaped(name));
             let opened = match is_of_a_task(resource, &own) {
                 true => None,
+                false if copies.contains_key(&file.resource) => {
+                    let step = format!("making a copy of {}", Escaped(name));
+                    let copy = opener.copy(file.resource, resource);
+                    Some(copy.map_err(failed(first, &step))?)
+                }
                 false => {
                     let step_before = format!("making {}", Escaped(name));
                     made.make(image, file.resource, resource)
@@ -134,6 +142,8 @@ struct Opener<'i> {
     image: &'i Image,
     base: u64,
     pipes: Pipes,
+    /// The copies of programs and libraries that were made so far.
+    programs: BTreeMap<ResourceId, OwnedFd>,
 }
 
 impl Opener<'_> {
@@ -208,6 +218,17 @@ impl Opener<'_> {
             contents::fill(self.image, contents, &opened)?;
         }
         Ok(opened.into())
+    }
+
+    /// A copy of a file that is mapped, for one more who has it open.
+    fn copy(&mut self, id: ResourceId, resource: &Resource) -> Result<OwnedFd, CallError> {
+        let copy = match self.programs.entry(id) {
+            Entry::Occupied(made) => made.into_mut(),
+            Entry::Vacant(none) => none.insert(programs::copy(self.image, id, resource)?),
+        };
+        let path = format!("/proc/self/fd/{}", copy.as_raw_fd());
+        let opened = open_with(&path, libc::O_RDONLY)?;
+        self.lift(opened)
     }
 
     fn folder(&self, path: &str) -> Result<OwnedFd, CallError> {

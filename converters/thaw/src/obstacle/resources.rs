@@ -6,9 +6,10 @@ use crate::attributes::number;
 use crate::contents::{difference, folder_of};
 use crate::logs::{appended, is_same};
 use crate::plan::Plan;
-use crate::used::{Policy, in_memory, users};
+use crate::used::{Copies, Policy, in_memory, users};
 use kconv_codes::Code;
-use kconv_image::{Contents, Escaped, Head, Image, PAGE_SIZE, Resource, Value};
+use kconv_image::{Contents, Escaped, Head, Image, PAGE_SIZE, Resource, ResourceId, Value};
+use kconv_machine::{KEPT, KEPT_COPY};
 use nix::sys::statfs::statfs;
 use std::collections::BTreeSet;
 use std::fs;
@@ -28,23 +29,28 @@ const SAME_FILE: &str =
 const SAME_PLACE: &str =
     "mount there what was mounted, and take away what was mounted over it since";
 
-const SAME_PROGRAM: &str = "put the very program or library there, as by installing the version of its package again: the task reads from it what it did not change";
+const SAME_PROGRAM: &str = "put the very program or library there, as by installing the version of its package again: the task reads from it what it did not change; a freeze with --with-programs keeps it in the image";
 
 const SAME_CONTENTS: &str =
     "remove the file, and the thaw makes it as it was; if others use it, stop them first";
 
 /// Holds what the processes use against what is there. With the `image` contents are compared.
-pub(super) fn check(plan: &Plan, head: &Head, image: Option<&Image>, found: &mut Obstacles<'_>) {
+/// `copies` are taken from the image.
+pub(super) fn check(
+    plan: &Plan,
+    head: &Head,
+    image: Option<&Image>,
+    copies: &Copies,
+    found: &mut Obstacles<'_>,
+) {
     let own: BTreeSet<i32> = plan.processes.iter().map(|process| process.pid).collect();
     let appended = appended(plan);
     for (id, tasks) in users(plan) {
         let Some(resource) = head.resources.get(id.0 as usize) else {
             continue;
         };
-        if resource.kind == "file" && !is_of_a_task(resource, &own) {
-            let is_in_memory = in_memory(resource.text("file-system").unwrap_or_default());
-            let contents = head.contents_of(id).filter(|_| is_in_memory);
-            let contents = image.zip(contents);
+        if resource.kind == "file" && !is_of_a_task(resource, &own) && !copies.contains_key(&id) {
+            let contents = image.zip(contents_to_find(id, resource, head));
             file(
                 resource,
                 head,
@@ -63,6 +69,37 @@ pub(super) fn check(plan: &Plan, head: &Head, image: Option<&Image>, found: &mut
             }
         }
     }
+}
+
+/// How a file that the tasks had differs from what is there now, in words; `None` if it is that.
+pub(crate) fn difference_of(
+    id: ResourceId,
+    resource: &Resource,
+    head: &Head,
+    image: Option<&Image>,
+) -> Option<String> {
+    let mut first = None;
+    let contents = image.zip(contents_to_find(id, resource, head));
+    file(resource, head, contents, false, &mut |_, _, is, was, _| {
+        first.get_or_insert_with(|| format!("found {is}, expected {was}"));
+    });
+    first
+}
+
+/// The contents that a file is recognised by, if it is: that it is kept for programs does not make them that.
+fn contents_to_find<'h>(
+    id: ResourceId,
+    resource: &Resource,
+    head: &'h Head,
+) -> Option<&'h Contents> {
+    let is_in_memory = in_memory(resource.text("file-system").unwrap_or_default());
+    let is_known_otherwise = match resource.text(KEPT) {
+        None => false,
+        Some(KEPT_COPY) => resource.get("build-id").is_some(),
+        Some(_) => true,
+    };
+    let contents = head.contents_of(id);
+    contents.filter(|_| is_in_memory && !is_known_otherwise)
 }
 
 /// Whether a file is one of `/proc/PID` of a task that is yet to be made.
@@ -92,7 +129,11 @@ fn file(
     let name = format!("{expected} {}", Escaped(path));
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && contents.is_some() => {
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound
+                && contents.is_some()
+                && resource.get(KEPT).is_none() =>
+        {
             place_to_make(&name, path, resource, head, add);
             return;
         }
@@ -284,6 +325,8 @@ fn place_to_make(name: &str, path: &str, resource: &Resource, head: &Head, add: 
 fn other_file_system(path: &str, resource: &Resource, head: &Head) -> Option<String> {
     let was = match resource.get("mount") {
         Some(Value::Resource(mount)) => head.resources.get(mount.0 as usize),
+        // No path led to it, and so to no file system.
+        _ if resource.text(KEPT) == Some(KEPT_COPY) => return None,
         _ => None,
     };
     let was = was.and_then(|mount| number(mount, "magic"));
@@ -336,7 +379,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::testing::{head, resource};
-    use kconv_image::ResourceId;
 
     /// What is said of a file that is there, of which the image has these attributes beside its path.
     fn said(path: &Path, attributes: &[(&str, Value)]) -> Vec<String> {

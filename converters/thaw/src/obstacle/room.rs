@@ -3,12 +3,13 @@
 use super::found::Obstacles;
 use crate::filled::Filled;
 use crate::plan::Plan;
+use crate::used::Copies;
 use kconv_codes::Code;
 use kconv_image::Head;
 use std::fs;
 
-pub(super) fn check(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
-    let needed = Filled::by(plan, head).bytes();
+pub(super) fn check(plan: &Plan, head: &Head, copies: &Copies, found: &mut Obstacles<'_>) {
+    let needed = Filled::by(plan, head, copies).bytes();
     let there = fs::read_to_string("/proc/meminfo").ok();
     if let Some(there) = there.and_then(|text| available(&text))
         && needed > there

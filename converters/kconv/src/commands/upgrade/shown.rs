@@ -42,9 +42,13 @@ impl Shown<'_> {
         };
         writeln!(out, "{killed}    {}", tasks(&report.tasks))?;
         let objects: usize = summary.objects.values().sum();
+        let programs = match summary.programs {
+            0 => String::new(),
+            files => format!(", {files} files of programs"),
+        };
         writeln!(
             out,
-            "saved     {objects} objects, {} pages; the tasks stood still for {:.1} ms",
+            "saved     {objects} objects, {} pages{programs}; the tasks stood still for {:.1} ms",
             summary.pages,
             self.pause.as_secs_f64() * 1000.0
         )?;
@@ -152,6 +156,8 @@ mod tests {
             pages: 69,
             symbols: 4,
             resources: [("file".to_owned(), 3)].into(),
+            programs: 2,
+            program_bytes: 70_000,
             terminals: Vec::new(),
         };
         let mut told: Vec<Told> = report.changed.iter().filter_map(Told::field).collect();

@@ -1,0 +1,124 @@
+//! Copies of programs and libraries that are not there any more as they were: files in memory (memfd_create(2)).
+//!
+//! They need no place that is mounted so that programs may be executed from it, as Debian's `/run` is not; they
+//! are sealed, so that nobody writes to them, root included; and their memory is free when the last task that has
+//! them mapped has ended.
+
+use super::open::open_with;
+use crate::attributes::number;
+use crate::call::CallError;
+use crate::contents::fill;
+use crate::sys;
+use kconv_image::{Image, Resource, ResourceId};
+use kconv_machine::name_of_copy;
+use nix::errno::Errno;
+use std::ffi::CString;
+use std::fs::{File, Permissions};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+
+/// linux/memfd.h: that it may be executed is said since 6.3, and was so before.
+const MFD_EXEC: u64 = 0x10;
+
+/// Makes a copy of the file `resource`, open for reading alone: who has one open for writing keeps the kernel from
+/// noting it as the program of a process (`fs/exec.c`: replace_mm_exe_file).
+pub(super) fn copy(
+    image: &Image,
+    id: ResourceId,
+    resource: &Resource,
+) -> Result<OwnedFd, CallError> {
+    let name = resource.text("path").and_then(name_of_copy);
+    let name = name.and_then(|name| CString::new(name).ok());
+    let name = name.ok_or_else(|| CallError::new("memfd_create", Errno::ENAMETOOLONG))?;
+    let size = number(resource, "size").unwrap_or(0).max(0) as u64;
+    let file = File::from(made(&name).map_err(|error| CallError::new("memfd_create", error))?);
+    if let Some(contents) = image.head().contents_of(id) {
+        fill(image, contents, &file)?;
+    }
+    // The last page is saved whole.
+    file.set_len(size)
+        .map_err(|error| CallError::io("ftruncate", &error))?;
+    file.set_permissions(Permissions::from_mode(0o555))
+        .map_err(|error| CallError::io("fchmod", &error))?;
+    let seals = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
+    let arguments = [
+        file.as_raw_fd() as u64,
+        libc::F_ADD_SEALS as u64,
+        seals as u64,
+        0,
+        0,
+    ];
+    sys::call(libc::SYS_fcntl, arguments)
+        .map_err(|error| CallError::new("fcntl(F_ADD_SEALS)", error))?;
+    open_with(
+        &format!("/proc/self/fd/{}", file.as_raw_fd()),
+        libc::O_RDONLY,
+    )
+}
+
+fn made(name: &CString) -> Result<OwnedFd, Errno> {
+    let flags = u64::from(libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING);
+    let call = |flags| {
+        sys::call(
+            libc::SYS_memfd_create,
+            [name.as_ptr() as u64, flags, 0, 0, 0],
+        )
+    };
+    let made = match call(flags | MFD_EXEC) {
+        Err(Errno::EINVAL) => call(flags),
+        made => made,
+    };
+    made.map(|fd| sys::owned(fd as i32))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::testing;
+    use kconv_image::{ContentRun, Contents, ImageWriter, PageSource, Value};
+    use std::os::unix::fs::FileExt;
+
+    #[test]
+    fn a_copy_has_what_the_image_has_and_nobody_writes_to_it() {
+        let mut head = testing::head(vec![testing::resource("file")]);
+        head.resources[0].attributes = vec![
+            ("path".to_owned(), Value::Text("/bin/true".to_owned())),
+            ("size".to_owned(), Value::Signed(2 * 4096 + 10)),
+        ];
+        head.contents = vec![Contents {
+            resource: ResourceId(0),
+            runs: vec![ContentRun {
+                offset: 4096,
+                pages: 2,
+                position: 0,
+            }],
+        }];
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("image");
+        let machine = head.identity.machine;
+        let writer = ImageWriter::create(&path, machine, &head.objects, head.page_index()).unwrap();
+        let mut page = |_, page: &mut [u8; 4096]| {
+            page.fill(7);
+            Ok(())
+        };
+        writer.finish(&head, PageSource::Stream(&mut page)).unwrap();
+        let image = Image::open(&path).unwrap();
+        let copy = File::from(copy(&image, ResourceId(0), &image.head().resources[0]).unwrap());
+        let link = std::fs::read_link(format!("/proc/self/fd/{}", copy.as_raw_fd())).unwrap();
+        assert_eq!(link.to_str(), Some("/memfd:kconv:/bin/true (deleted)"));
+        let metadata = copy.metadata().unwrap();
+        assert_eq!(
+            (metadata.len(), metadata.permissions().mode() & 0o7777),
+            (2 * 4096 + 10, 0o555)
+        );
+        let mut bytes = vec![1; 2 * 4096 + 10];
+        copy.read_exact_at(&mut bytes, 0).unwrap();
+        assert_eq!(bytes, [vec![0; 4096], vec![7; 4096 + 10]].concat());
+        assert!(copy.write_at(b"x", 0).is_err());
+        let path = format!("/proc/self/fd/{}", copy.as_raw_fd());
+        if let Ok(writable) = open_with(&path, libc::O_RDWR) {
+            assert!(File::from(writable).write_at(b"x", 0).is_err());
+        }
+    }
+}

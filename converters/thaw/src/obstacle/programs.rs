@@ -1,0 +1,187 @@
+//! The files that programs are made of, where the image has them: which of them a thaw takes from it, because what
+//! is there now is another.
+
+use super::found::Obstacles;
+use super::resources::difference_of;
+use crate::plan::Plan;
+use crate::used::{Copies, mapped, opened, users};
+use kconv_codes::Code;
+use kconv_image::{Head, Image};
+use kconv_machine::{KEPT, name_of_copy};
+use std::collections::BTreeSet;
+use std::fs;
+
+/// What is in the way of a memory file that is mapped to be executed (`Documentation/admin-guide/sysctl/vm.rst`).
+const SETTING: &str = "/proc/sys/vm/memfd_noexec";
+
+/// The files that are mapped from the image. Before a freeze there is none yet, and it will have what it keeps. What is open as well is not among them: that has to be the file itself.
+pub(crate) fn copies(plan: &Plan, head: &Head, image: Option<&Image>) -> Copies {
+    let opened: BTreeSet<_> = opened(plan).collect();
+    let mapped: BTreeSet<_> = mapped(plan).collect();
+    let mut copies = Copies::new();
+    for id in users(plan).into_keys() {
+        let Some(resource) = head.resources.get(id.0 as usize) else {
+            continue;
+        };
+        let is_kept =
+            resource.get(KEPT).is_some() && (image.is_none() || head.contents_of(id).is_some());
+        let has_name = resource.text("path").and_then(name_of_copy).is_some();
+        if is_kept
+            && has_name
+            && mapped.contains(&id)
+            && !opened.contains(&id)
+            && let Some(difference) = difference_of(id, resource, head, image)
+        {
+            copies.insert(id, difference);
+        }
+    }
+    copies
+}
+
+/// What keeps this machine from making copies, if there are any to be made.
+pub(super) fn check(copies: &Copies, found: &mut Obstacles<'_>) {
+    let setting = fs::read_to_string(SETTING).unwrap_or_default();
+    if !copies.is_empty() && setting.trim() == "2" {
+        found.add(
+            Code::MachineKconv,
+            None,
+            "vm.memfd_noexec",
+            "2",
+            "0 or 1",
+            "set it lower with sysctl: programs that are not there as they were are mapped from memory",
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::plan::{Descriptor, Mapping, Memory, OpenFile, Process};
+    use crate::testing;
+    use kconv_image::{Contents, ImageWriter, ObjectId, PageSource, Resource, ResourceId, Value};
+    use kconv_machine::{KEPT_COPY, KEPT_FILE};
+
+    fn text(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+
+    fn file(path: &str, attributes: &[(&str, Value)]) -> Resource {
+        let mut file = testing::resource("file");
+        let common = [("path", text(path)), ("type", text("regular file"))];
+        let all = common.iter().chain(attributes);
+        file.attributes = all
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect();
+        file
+    }
+
+    /// A head with one file, whose contents it has if they are `kept`.
+    fn head(file: Resource, kept: bool) -> Head {
+        let mut head = testing::head(vec![file]);
+        if kept {
+            head.contents.push(Contents {
+                resource: ResourceId(0),
+                runs: Vec::new(),
+            });
+        }
+        head
+    }
+
+    /// A process that has the file mapped, and open if it is `open`.
+    fn plan(open: bool) -> Plan {
+        let mapping = Mapping {
+            start: 4096,
+            end: 8192,
+            flags: 0,
+            key: 0,
+            sealed: false,
+            droppable: false,
+            offset: 0,
+            file: Some(0),
+            policy: None,
+        };
+        let memory = Memory {
+            mm: ObjectId(0),
+            mappings: vec![mapping],
+            marks: [0; 11],
+            auxv: Vec::new(),
+            program: None,
+            vdso: None,
+            flags: 0,
+            controls: Default::default(),
+            keys: Default::default(),
+            ldt: Vec::new(),
+        };
+        let descriptor = Descriptor {
+            number: 3,
+            file: 0,
+            close_on_exec: false,
+        };
+        Plan {
+            processes: vec![Process {
+                memory: Some(memory),
+                descriptors: open.then_some(descriptor).into_iter().collect(),
+                ..Process::bare(7, None)
+            }],
+            files: vec![OpenFile {
+                object: ObjectId(0),
+                resource: ResourceId(0),
+                flags: 0,
+                position: 0,
+                owner: None,
+            }],
+            ..Plan::default()
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_taken_from_the_image_if_it_has_it() {
+        let gone = |attributes: &[(&str, Value)]| file("/nowhere/libc.so.6", attributes);
+        let is_copied = |open, head: &Head| !copies(&plan(open), head, None).is_empty();
+        for kept in [KEPT_FILE, KEPT_COPY] {
+            let attributes = [("kept", text(kept))];
+            assert!(is_copied(false, &head(gone(&attributes), true)), "{kept}");
+            // Its descriptor has to lead to the file itself.
+            assert!(!is_copied(true, &head(gone(&attributes), true)), "{kept}");
+        }
+        assert!(!is_copied(false, &head(gone(&[]), true)));
+        // An image that says so, and does not have it.
+        let without = head(gone(&[("kept", text(KEPT_FILE))]), false);
+        assert!(is_copied(false, &without));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("image");
+        let machine = without.identity.machine;
+        let writer = ImageWriter::create(&path, machine, &[], without.page_index()).unwrap();
+        let mut none = |_, _: &mut [u8; 4096]| Ok(());
+        writer
+            .finish(&without, PageSource::Stream(&mut none))
+            .unwrap();
+        let image = Image::open(&path).unwrap();
+        assert!(copies(&plan(false), image.head(), Some(&image)).is_empty());
+    }
+
+    /// A copy of a copy is the file again when that is there again, by build ID or, of what has none, by what is
+    /// in it.
+    #[test]
+    fn what_is_there_as_it_was_is_taken_from_there() {
+        let path = std::env::current_exe().unwrap();
+        let page = std::fs::read(&path).unwrap();
+        let id = kconv_machine::build_id(&page[..4096]).unwrap();
+        let size = std::fs::metadata(&path).unwrap().len();
+        let copy = |size: u64, id: &[u8]| {
+            let attributes = [
+                ("kept", text(KEPT_COPY)),
+                ("file-system", text("tmpfs")),
+                ("size", Value::Unsigned(size)),
+                ("build-id", Value::Bytes(id.to_vec())),
+            ];
+            head(file(path.to_str().unwrap(), &attributes), true)
+        };
+        assert!(copies(&plan(false), &copy(size, &id), None).is_empty());
+        let said = copies(&plan(false), &copy(size, &id[1..]), None);
+        let said = said.values().next().unwrap();
+        assert!(said.starts_with("found build ID "), "{said}");
+        assert_eq!(copies(&plan(false), &copy(size + 1, &id), None).len(), 1);
+    }
+}
