@@ -1,0 +1,86 @@
+//! Each kind of state by itself, on one kernel: what a thaw leaves out shows in the part that is of this kind. Faults
+//! that are planted in the thaw are judged by it (`tests/faults/guests`).
+
+use super::{initramfs, machine, mount, number};
+use kconv_guests::{Guest, Kernel};
+use std::time::Duration;
+
+/// Parts of the program that checks its own state from inside.
+const PARTS: [&str; 17] = [
+    "signals",
+    "timers",
+    "process",
+    "family",
+    "files",
+    "memory",
+    "sleeps",
+    "scheduling",
+    "threads",
+    "registers",
+    "fifos",
+    "opened",
+    "ended",
+    "requests",
+    "guarded",
+    "keyed",
+    "shared",
+];
+
+/// Those of them to be checked, with commas between; all, if it is not set.
+const CHOSEN: &str = "KCONV_GUEST_PARTS";
+
+/// Longer than any part takes. One that a fault has hang need not hang for as long as a test may.
+const LIMIT: Duration = Duration::from_secs(180);
+
+#[test]
+fn each_part_comes_back_by_itself() {
+    let chosen = std::env::var(CHOSEN).unwrap_or_else(|_| PARTS.join(","));
+    let chosen: Vec<&str> = chosen.split(',').collect();
+    if let Some(unknown) = chosen.iter().find(|part| !PARTS.contains(part)) {
+        panic!("{CHOSEN}: there is no part {unknown}; there are {PARTS:?}");
+    }
+    let (machine, _folder) = machine();
+    let kernel = Kernel::newest("6.12").unwrap();
+    let mut guest = machine.boot(&kernel, initramfs()).unwrap();
+    mount(&mut guest);
+    number(&mut guest, 20_000);
+    guest
+        .run("mkdir /sys/fs/cgroup/kept && echo 50 >/sys/fs/cgroup/kept/pids.max")
+        .unwrap();
+    let wrong: Vec<String> = chosen
+        .iter()
+        .filter_map(|part| check(&mut guest, part).err())
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    guest.power_off().unwrap();
+}
+
+/// Has the program set a part of its state, freezes and thaws it, and has it check that.
+fn check(guest: &mut Guest, part: &str) -> Result<(), String> {
+    let out = format!("/disk/{part}.out");
+    guest.run(&format!("mkdir /disk/{part}")).unwrap();
+    let command = format!(
+        "sh -c 'echo $$ >/sys/fs/cgroup/kept/cgroup.procs; exec state /disk/{part} {part}'"
+    );
+    let pid = guest.start(&command, &out).unwrap();
+    guest.says(pid, &out, "ready", LIMIT).unwrap();
+    let image = format!("/disk/{part}.img");
+    guest
+        .run(&format!("kconv freeze --tree --kill {pid} -o {image}"))
+        .unwrap();
+    let thaw = format!("kconv thaw {image}; code=$?; cat /proc/{pid}/cgroup; exit $code");
+    let thawed = guest.attempt(&thaw, LIMIT);
+    let thawed = thawed.map_err(|error| format!("wrong: {part}: {error}"))?;
+    if thawed.code != 0 || !thawed.stdout.ends_with("\n0::/kept\n") {
+        return Err(format!("wrong: {part}: {}{}", thawed.stdout, thawed.stderr));
+    }
+    guest.run(&format!("kill -USR1 {pid}; true")).unwrap();
+    let told = guest.says(pid, &out, " checks", LIMIT);
+    let verdict = guest.run(&format!("tail -n +2 {out}")).unwrap();
+    println!("{part}: {verdict}");
+    match told {
+        Ok(()) if verdict.starts_with("ok, ") => Ok(()),
+        Ok(()) => Err(format!("{part}:\n{verdict}")),
+        Err(error) => Err(format!("wrong: {part}: {verdict}{error}")),
+    }
+}
