@@ -16,6 +16,19 @@
 //! built. Those that they do not find meet all tests of the crate. Beside `package` it holds for
 //! all faults that say nothing of it.
 //!
+//! A list in `guests/*.toml` is of a crate that works on a running kernel, and has a `judge`: a test of another crate,
+//! which runs a machine. Each of its faults names the `part` of the state that is not as it was then, and is found if
+//! the test fails with a line that says that something is wrong. There is no other test that it meets.
+//!
+//! ```toml
+//! package = "kconv-thaw"
+//!
+//! [judge]
+//! package = "kconv-guests"
+//! target = "thaw"
+//! test = "parts::each_part_comes_back_by_itself"
+//! ```
+//!
 //! The files are read strictly, and everything that is wrong with them is reported at once.
 
 use serde::Deserialize;
@@ -32,8 +45,22 @@ pub const UNIT_TESTS: &str = "lib";
 pub struct Package {
     /// Name of the crate, as cargo has it.
     pub name: String,
+    /// The test that has to find them, if it is not the crate's own tests.
+    pub judge: Option<Judge>,
     /// Its faults, in the order of the file.
     pub faults: Vec<Fault>,
+}
+
+/// A test in a machine of its own.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Judge {
+    /// The crate that has it.
+    pub package: String,
+    /// The test target.
+    pub target: String,
+    /// Its name.
+    pub test: String,
 }
 
 /// A change of the source that some test of the crate has to notice.
@@ -53,6 +80,10 @@ pub struct Fault {
     /// Test targets that are run before all others; empty to run all at once.
     #[serde(default)]
     pub tests: Vec<String>,
+    /// The part of a task's state that is not as it was; of faults with a judge, all of which have one.
+    pub part: Option<String>,
+    /// The judge's test that finds it, if it is another than that of the list.
+    pub test: Option<String>,
     /// Why no test can find it: what it does makes no difference that anybody could see.
     pub survives: Option<String>,
 }
@@ -111,6 +142,12 @@ pub enum ListError {
         /// The fault.
         id: String,
     },
+    /// A fault has a part of the state and no judge, or a judge and no part.
+    #[error("{id}: a fault has a `part` if its list has a `judge`, and only then")]
+    Part {
+        /// The fault.
+        id: String,
+    },
     /// The fault is asked of a file that is not of the crate.
     #[error("{id}: {} is not in a folder of {package}, whose tests have to find the fault", file.display())]
     Foreign {
@@ -129,6 +166,7 @@ struct RawList {
     package: String,
     #[serde(default)]
     tests: Vec<String>,
+    judge: Option<Judge>,
     fault: Vec<Fault>,
 }
 
@@ -162,6 +200,7 @@ pub fn read(folder: &Path) -> Result<Vec<Package>, Vec<ListError>> {
                 }
                 packages.push(Package {
                     name: raw.package,
+                    judge: raw.judge,
                     faults,
                 });
             }
@@ -182,7 +221,17 @@ pub fn read(folder: &Path) -> Result<Vec<Package>, Vec<ListError>> {
 pub fn check(packages: &[Package]) -> Vec<ListError> {
     let mut errors = Vec::new();
     let mut known = BTreeSet::new();
-    for fault in packages.iter().flat_map(|package| &package.faults) {
+    let faults = packages.iter().flat_map(|package| {
+        let is_judged = package.judge.is_some();
+        package.faults.iter().map(move |fault| (fault, is_judged))
+    });
+    for (fault, is_judged) in faults {
+        let has_test = fault.test.is_some();
+        if fault.part.is_some() != is_judged || has_test && !is_judged {
+            errors.push(ListError::Part {
+                id: fault.id.clone(),
+            });
+        }
         let texts = [
             ("id", &fault.id),
             ("find", &fault.find),

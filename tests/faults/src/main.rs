@@ -4,11 +4,11 @@
 #![forbid(unsafe_code)]
 
 use clap::Parser;
-use kconv_faults::list::{self, Package};
+use kconv_faults::list::{self, Judge, Package};
 use kconv_faults::report::{Report, Result as FaultResult};
 use kconv_faults::suite::{Outcome, Suite, patience};
 use kconv_faults::tree::Tree;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,6 +30,9 @@ struct Arguments {
     /// Where the copy of the sources is made and built; it can be used again.
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
+    /// Those of tests/faults/guests instead: they are judged by tests in emulated machines, which takes minutes each.
+    #[arg(long)]
+    guests: bool,
     /// Say which faults there are, and plant none.
     #[arg(long)]
     list: bool,
@@ -53,7 +56,8 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
         lines.join("\n").into()
     };
-    let mut packages = list::read(&own.join("lists")).map_err(told)?;
+    let lists = if arguments.guests { "guests" } else { "lists" };
+    let mut packages = list::read(&own.join(lists)).map_err(told)?;
     let errors = list::applies(&packages, root);
     if !errors.is_empty() {
         return Err(told(errors));
@@ -121,12 +125,23 @@ fn plant(packages: &[Package], root: &Path, folder: &Path) -> Result<Report, Box
         println!("{}", package.name);
         let mut limits = Limits::default();
         for fault in &package.faults {
-            // Before the fault is planted.
-            limits.of(&suite, package, &fault.tests)?;
             let text = tree.read(&fault.file)?;
+            let judge = package.judge.clone().map(|judge| Judge {
+                test: fault.test.clone().unwrap_or(judge.test),
+                ..judge
+            });
+            // Before the fault is planted.
+            match &judge {
+                Some(judge) => limits.of_judge(&suite, judge, &parts(package))?,
+                None => limits.of(&suite, package, &fault.tests)?,
+            }
             tree.write(&fault.file, &fault.planted(&text)?)?;
-            let mut outcome = limits.run(&suite, package, &fault.tests);
-            if !fault.tests.is_empty() && matches!(outcome, Ok(Outcome::Passed)) {
+            let mut outcome = match &judge {
+                Some(judge) => limits.judge(&suite, judge, fault),
+                None => limits.run(&suite, package, &fault.tests),
+            };
+            if judge.is_none() && !fault.tests.is_empty() && matches!(outcome, Ok(Outcome::Passed))
+            {
                 tree.write(&fault.file, &text)?;
                 limits.of(&suite, package, &[])?;
                 tree.write(&fault.file, &fault.planted(&text)?)?;
@@ -147,9 +162,17 @@ fn plant(packages: &[Package], root: &Path, folder: &Path) -> Result<Report, Box
     Ok(report)
 }
 
+/// The parts of the state that the faults of a package are of, as its judge takes them. A test that a fault names for
+/// itself looks at what it looks at.
+fn parts(package: &Package) -> String {
+    let judged = package.faults.iter().filter(|fault| fault.test.is_none());
+    let parts: BTreeSet<&str> = judged.filter_map(|fault| fault.part.as_deref()).collect();
+    parts.into_iter().collect::<Vec<_>>().join(",")
+}
+
 /// How long tests of a crate may run: the test targets, none for all of them.
 #[derive(Default)]
-struct Limits(BTreeMap<Vec<String>, Duration>);
+struct Limits(BTreeMap<Vec<String>, Duration>, BTreeMap<Judge, Duration>);
 
 impl Limits {
     /// Runs tests without a fault, where that was not done yet: they have to pass, and a fault may
@@ -177,6 +200,38 @@ impl Limits {
         let log = suite.log.display();
         let name = &package.name;
         Err(format!("the tests of {name} without a fault: {why}; see {log}").into())
+    }
+
+    /// As [`Limits::of`], of a test in a machine: of all `parts` of the state at once.
+    fn of_judge(
+        &mut self,
+        suite: &Suite,
+        judge: &Judge,
+        parts: &str,
+    ) -> Result<(), Box<dyn Error>> {
+        if self.1.contains_key(judge) {
+            return Ok(());
+        }
+        let run = suite.judge(judge, parts, Duration::from_secs(3600))?;
+        let why = match run.outcome {
+            Outcome::Passed => {
+                self.1.insert(judge.clone(), patience(run.time));
+                return Ok(());
+            }
+            Outcome::Failed(lines) => lines.join(", "),
+            Outcome::Hung => String::from("it does not end"),
+            Outcome::NotBuilt(error) => error,
+        };
+        let log = suite.log.display();
+        let test = &judge.test;
+        Err(format!("the test {test} without a fault: {why}; see {log}").into())
+    }
+
+    fn judge(&self, suite: &Suite, judge: &Judge, fault: &list::Fault) -> io::Result<Outcome> {
+        let limit = self.1.get(judge).copied();
+        let limit = limit.unwrap_or_else(|| patience(Duration::ZERO));
+        let part = fault.part.as_deref().unwrap_or_default();
+        Ok(suite.judge(judge, part, limit)?.outcome)
     }
 
     fn run(&self, suite: &Suite, package: &Package, targets: &[String]) -> io::Result<Outcome> {

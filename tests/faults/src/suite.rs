@@ -1,6 +1,6 @@
 //! The tests of one crate, run by cargo in a copy of the source tree.
 
-use crate::list::UNIT_TESTS;
+use crate::list::{Judge, UNIT_TESTS};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::fs::File;
@@ -10,6 +10,9 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+
+/// Which parts of the state a test in a machine looks at (tests/guests/tests/thaw/parts.rs).
+const PARTS: &str = "KCONV_GUEST_PARTS";
 
 /// How long tests may run that need the time `usual` without a fault: it only ends what hangs.
 pub fn patience(usual: Duration) -> Duration {
@@ -65,7 +68,7 @@ impl Suite {
                 target => arguments.extend(["--test", target]),
             }
         }
-        let (status, time) = self.cargo(&arguments, limit)?;
+        let (status, time) = self.cargo(&arguments, None, limit)?;
         let outcome = match status {
             None => Outcome::Hung,
             Some(status) if status.success() => Outcome::Passed,
@@ -74,6 +77,51 @@ impl Suite {
                 match has_begun(&output) {
                     true => Outcome::Failed(failed(&output)),
                     false => Outcome::NotBuilt(first_error(&output)),
+                }
+            }
+        };
+        Ok(Run { outcome, time })
+    }
+
+    /// Builds and runs the test of a judge, of some parts of the state, with commas between. It is ended after `limit`.
+    ///
+    /// A test that fails found what it says is wrong; if it says nothing of that, something else kept it from its end.
+    ///
+    /// # Errors
+    /// If cargo cannot be started or its output not be kept.
+    pub fn judge(&self, judge: &Judge, parts: &str, limit: Duration) -> io::Result<Run> {
+        let Judge {
+            package,
+            target,
+            test,
+        } = judge;
+        let arguments = [
+            "test",
+            "--locked",
+            "--package",
+            package,
+            "--test",
+            target,
+            "--",
+            "--nocapture",
+            "--exact",
+            test,
+        ];
+        let (status, time) = self.cargo(&arguments, Some(parts), limit)?;
+        let outcome = match status {
+            None => Outcome::Hung,
+            Some(status) => {
+                let output = self.output()?;
+                match status.success() {
+                    // A name that no test has is no test that passes.
+                    true if !output.contains("test result: ok. 1 passed") => {
+                        Outcome::NotBuilt(format!("there is no test {test}"))
+                    }
+                    true => Outcome::Passed,
+                    false => match wrong(&output) {
+                        Some(line) => Outcome::Failed(vec![line]),
+                        None => Outcome::NotBuilt(first_error(&output)),
+                    },
                 }
             }
         };
@@ -93,6 +141,7 @@ impl Suite {
     fn cargo(
         &self,
         arguments: &[&str],
+        parts: Option<&str>,
         limit: Duration,
     ) -> io::Result<(Option<ExitStatus>, Duration)> {
         let log = File::create(&self.log)?;
@@ -110,6 +159,8 @@ impl Suite {
             .env("INSTA_UPDATE", "no")
             .env("INSTA_FORCE_PASS", "0")
             .env_remove("KCONV_BLESS")
+            .env_remove(PARTS)
+            .envs(parts.map(|parts| (PARTS, parts)))
             // What cargo says to the program that it runs is meant for that alone.
             .env_remove("CARGO_MANIFEST_DIR")
             .stdin(Stdio::null())
@@ -144,6 +195,14 @@ fn has_begun(output: &str) -> bool {
         line.starts_with("Running ") || line.starts_with("Doc-tests ")
     };
     output.lines().any(begins)
+}
+
+/// The first line in which a program that knows its own state, or the test that runs it, says what is wrong.
+pub fn wrong(output: &str) -> Option<String> {
+    let mut lines = output.lines().map(str::trim);
+    lines
+        .find(|line| line.starts_with("wrong: ") || line.contains(": WRONG"))
+        .map(str::to_owned)
 }
 
 /// Names of the tests that failed, by what the test runner printed.

@@ -3,7 +3,7 @@
 
 use kconv_faults::list::{self, Fault, ListError, Package};
 use kconv_faults::report::{Report, Result as FaultResult, Verdict};
-use kconv_faults::suite::{Outcome, failed, first_error};
+use kconv_faults::suite::{Outcome, failed, first_error, wrong};
 use kconv_faults::tree::Tree;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,8 @@ fn fault(id: &str, find: &str, with: &str) -> Fault {
         with: with.to_owned(),
         breaks: String::from("it"),
         tests: Vec::new(),
+        part: None,
+        test: None,
         survives: None,
     }
 }
@@ -25,6 +27,7 @@ fn fault(id: &str, find: &str, with: &str) -> Fault {
 fn package(faults: Vec<Fault>) -> Package {
     Package {
         name: String::from("one"),
+        judge: None,
         faults,
     }
 }
@@ -60,6 +63,7 @@ fn a_fault_needs_a_text_that_is_there_once_in_its_own_crate() {
     }
     let other = Package {
         name: String::from("two"),
+        judge: None,
         faults: vec![fault("foreign", "+ b", "")],
     };
     let found = list::applies(&[other], folder.path());
@@ -94,6 +98,15 @@ fn a_list_is_read_strictly() {
         silent.as_slice(),
         [ListError::Empty { key: "breaks", .. }]
     ));
+    let without_judge = errors(format!("{good}part = \"signals\"\n"));
+    assert!(matches!(without_judge.as_slice(), [ListError::Part { .. }]));
+    let judge = "[judge]\npackage = \"two\"\ntarget = \"t\"\ntest = \"a::b\"\n";
+    let (package, fault) = good.split_once('\n').unwrap();
+    let without_part = format!("{package}\n{judge}{fault}");
+    let found = errors(without_part.clone());
+    assert!(matches!(found.as_slice(), [ListError::Part { .. }]));
+    let judged = read(&format!("{without_part}part = \"signals\"\n")).unwrap();
+    assert_eq!(judged[0].judge.as_ref().unwrap().test, "a::b");
     let (_, second) = good.split_once('\n').unwrap();
     let twice = errors(format!("{good}{second}"));
     assert!(matches!(twice.as_slice(), [ListError::Twice { .. }]));
@@ -136,6 +149,16 @@ fn what_tests_printed_names_the_first_that_failed() {
         failed("thread overflowed its stack"),
         ["(a test program ended early)"]
     );
+    let output = "test a ... timers: wrong: timers: timer 2: 5 s\n\nwrong: timers: timer 3: 6 s\n";
+    assert_eq!(
+        wrong(output).as_deref(),
+        Some("wrong: timers: timer 3: 6 s")
+    );
+    assert_eq!(
+        wrong("old: verdict 2: WRONG").as_deref(),
+        Some("old: verdict 2: WRONG")
+    );
+    assert_eq!(wrong("the guest did not start"), None);
     let output = "warning: unused\nerror[E0425]: cannot find value `x`\n  --> src/lib.rs\n";
     assert_eq!(first_error(output), "error[E0425]: cannot find value `x`");
 }
