@@ -37,22 +37,43 @@ impl Field {
 /// anonymous union stay together, as one field.
 pub fn fields(layout: &Layout, composite: &Composite) -> Vec<Field> {
     let mut all = Vec::new();
-    collect(layout, composite, 0, &mut all);
+    let mut made = Vec::new();
+    collect(layout, composite, 0, &mut all, &mut made);
+    // Names that C has are left as they are, and no two fields have one.
+    for index in made {
+        while all
+            .iter()
+            .enumerate()
+            .any(|(other, field)| other != index && field.name == all[index].name)
+        {
+            all[index].name.push('_');
+        }
+    }
     all
 }
 
-fn collect(layout: &Layout, composite: &Composite, base: u64, all: &mut Vec<Field>) {
+/// `made` are the places in `all` of fields whose names are not those of C.
+fn collect(
+    layout: &Layout,
+    composite: &Composite,
+    base: u64,
+    all: &mut Vec<Field>,
+    made: &mut Vec<usize>,
+) {
     for member in &composite.members {
         let offset = base + member.offset.0;
         let name = match (&member.name, layout.get(layout.strip(member.ty))) {
             (Some(name), _) => name.clone(),
             (None, Type::Composite(inner)) if inner.kind == CompositeKind::Struct => {
-                collect(layout, inner, offset, all);
+                collect(layout, inner, offset, all, made);
                 continue;
             }
             (None, Type::Composite(inner)) => format!("union_{}", first_name(layout, inner)),
             (None, _) => format!("unnamed_{offset}"),
         };
+        if member.name.is_none() {
+            made.push(all.len());
+        }
         all.push(Field {
             name,
             ty: member.ty,

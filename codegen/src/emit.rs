@@ -10,7 +10,7 @@ mod entry;
 mod functions;
 mod house;
 mod lines;
-pub(crate) mod names;
+mod names;
 mod reasons;
 mod step;
 mod tables;
@@ -19,6 +19,7 @@ mod views;
 mod written;
 
 pub use house::{House, HouseError, Paths};
+pub use names::{NameClash, clashes};
 pub use step::Page;
 
 use crate::coverage::CoverageFinding;

@@ -4,9 +4,9 @@
 //! A step is a folder `converters/linux-X-Y` with what people wrote, `step.toml`, and one page for
 //! each pair of releases, `PAIR.rs`, with what needs no reading in `rest/PAIR.rs`.
 
-use crate::emit::names::version;
-use crate::emit::{EmitError, House, HouseError, Paths, REST};
+use crate::emit::{EmitError, House, HouseError, NameClash, Paths, REST, clashes};
 use crate::family::{Family, families};
+use crate::identifier::version;
 use crate::needed::stale;
 use crate::overrides::{
     self, Changes, ChangesError, OverrideFinding, OverrideProblem, Overrides, PairEntry,
@@ -76,6 +76,14 @@ pub enum GenerateError {
         family: String,
         /// What is wrong with the map.
         findings: Vec<StateFinding>,
+    },
+    /// Names of a layout that cannot be told apart in Rust.
+    #[error("{layout}: {}; the names of generated code have to change before this kernel can be known", .clashes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Names {
+        /// The layout.
+        layout: String,
+        /// What is called alike.
+        clashes: Vec<NameClash>,
     },
     /// Decisions of a family that cannot be used.
     #[error(transparent)]
@@ -151,13 +159,22 @@ impl GenerateError {
 
 impl Family {
     /// Holds the state map against all layouts of the family, which is called `name`: what it says of
-    /// a type or a member that none of them has would be said of nothing.
+    /// a type or a member that none of them has would be said of nothing. No layout may have names
+    /// that are one in Rust.
     ///
     /// # Errors
-    /// [`GenerateError::State`], with everything that is wrong with it.
+    /// [`GenerateError::State`], with everything that is wrong with the map, or
+    /// [`GenerateError::Names`].
     pub fn check_map(&self, name: &str) -> Result<(), GenerateError> {
         let layouts: Vec<&Layout> = self.layouts.iter().map(|stored| &stored.layout).collect();
         let findings = self.map.check(&layouts);
+        for stored in &self.layouts {
+            let clashes = clashes(&stored.live);
+            if !clashes.is_empty() {
+                let layout = stored.id.clone();
+                return Err(GenerateError::Names { layout, clashes });
+            }
+        }
         match findings.is_empty() {
             true => Ok(()),
             false => Err(GenerateError::State {

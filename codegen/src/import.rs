@@ -1,6 +1,7 @@
 //! A kernel made a known release: its layout, its entry in the table, and what is undecided.
 
 use crate::diff;
+use crate::emit::{NameClash, clashes};
 use crate::scaffold::{self, SelectError};
 use crate::status::{self, Status};
 use kernel_structs::btf::{self, WriteError};
@@ -139,6 +140,9 @@ pub enum ImportError {
     /// The table with the kernel added, or the layout, breaks a rule.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// Members of the layout have one name in generated code.
+    #[error("the layout cannot be stored: {}; the names of generated code have to change first", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Names(Vec<NameClash>),
     /// The layout cannot be stored.
     #[error("the layout cannot be stored: {0}")]
     Store(#[from] WriteError),
@@ -183,6 +187,10 @@ pub fn import(files: Files, kernel: &Kernel, converters: &Path) -> Result<Import
     let registered = registry.releases().iter();
     if let Some(registered) = registered.clone().find(|known| known.name == kernel.name) {
         return again(&registry, registered, kernel, &prepared);
+    }
+    let clashes = clashes(&map.live(&prepared.layout));
+    if !clashes.is_empty() {
+        return Err(ImportError::Names(clashes));
     }
     let has_meaning = map.watch.meanings().next().is_some();
     if has_meaning && !prepared.layout.has_constants() {
@@ -474,6 +482,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
 
     use super::*;
+    use kernel_structs::layout::{LayoutBuilder, Type};
 
     #[test]
     fn flavours_are_read_from_names() {
@@ -715,5 +724,47 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// The same layout, a bit-field of which is called `name`.
+    fn renamed(layout: &Layout, field: &str, name: &str) -> Layout {
+        let mut builder = LayoutBuilder::new(layout.target());
+        for (_, ty) in layout.types().skip(1) {
+            let mut ty = ty.clone();
+            if let Type::Composite(composite) = &mut ty {
+                let all = composite.members.iter_mut();
+                for member in all.filter(|member| member.name.as_deref() == Some(field)) {
+                    member.name = Some(name.to_owned());
+                }
+            }
+            builder.push(ty);
+        }
+        builder.finish().unwrap()
+    }
+
+    #[test]
+    fn a_kernel_whose_members_cannot_be_told_apart_in_rust_is_refused() {
+        let kernel = kernel("6.1.0-47-amd64", "6.1.999-amd64", "6.1.999");
+        let layout = renamed(
+            &kernel.layout,
+            "sched_migrated",
+            "set_sched_contributes_to_load",
+        );
+        let error = imported(&Kernel { layout, ..kernel }).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the layout cannot be stored: struct task_struct: the setter of the bit-field `sched_contributes_to_load` and the getter of the bit-field `set_sched_contributes_to_load` would both be `set_sched_contributes_to_load` in Rust; the names of generated code have to change first"
+        );
+    }
+
+    #[test]
+    fn flavours_that_differ_in_signs_have_pages_of_their_own() {
+        let mut files = Files::builtin();
+        let text = files.releases.replace("= \"up\"", "= \"b-c\"");
+        files.releases = Cow::Owned(text.replace("= \"smp\"", "= \"b_c\""));
+        let registry = Registry::parse(files).unwrap();
+        let selection = scaffold::select(&registry, "2.4.36.8", "2.4.36.9").unwrap();
+        let modules: Vec<&str> = selection.pairs.iter().map(|pair| &*pair.module).collect();
+        assert_eq!(modules, ["i386_b_c", "i386_b_c__u"]);
     }
 }

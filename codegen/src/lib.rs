@@ -28,6 +28,7 @@ pub mod diff;
 pub mod emit;
 pub mod family;
 pub mod generate;
+mod identifier;
 pub mod import;
 pub mod needed;
 pub mod overrides;

@@ -23,7 +23,8 @@ fn main() -> io::Result<()> {
             }
             println!("cargo::rerun-if-changed={}", page.display());
             let stem = page.file_stem().unwrap_or_default().to_string_lossy();
-            let module: String = format!("{name}_to_{stem}")
+            // Names that differ in signs alone become one: the number tells them apart.
+            let module: String = format!("p{}_{name}_to_{stem}", list.lines().count())
                 .chars()
                 .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
                 .collect();

@@ -170,10 +170,11 @@ impl<'a> Views<'a> {
             let mut shapes = self.shapes.iter();
             shapes.any(|shape| shape.module == module && shape.name == name)
         };
+        // No layout's own name has a number behind `__`.
         let mut name = base.clone();
         let mut number = 2;
         while taken(&name) {
-            name = format!("{base}_{number}");
+            name = format!("{base}__{number}");
             number += 1;
         }
         name
@@ -361,7 +362,7 @@ fn parts(layout: &Layout, fields: &[Field], size: u64) -> Vec<Part> {
                 continue;
             }
             let first = field.offset / 8;
-            pad(&mut parts, end, first);
+            pad(&mut parts, end, first, fields);
             parts.push(Part::Unit {
                 name: unit_name(&field.name, fields),
                 offset: first,
@@ -371,7 +372,7 @@ fn parts(layout: &Layout, fields: &[Field], size: u64) -> Vec<Part> {
             end = last;
         } else {
             let first = field.offset / 8;
-            pad(&mut parts, end, first);
+            pad(&mut parts, end, first, fields);
             parts.push(Part::Member {
                 name: field.name.clone(),
                 offset: first,
@@ -380,23 +381,27 @@ fn parts(layout: &Layout, fields: &[Field], size: u64) -> Vec<Part> {
             end = first + ctype::size_bits(layout, field.ty) / 8;
         }
     }
-    pad(&mut parts, end, size);
+    pad(&mut parts, end, size, fields);
     parts
 }
 
 /// A name for the storage unit whose first bit-field is `first`, which no member has.
 fn unit_name(first: &str, fields: &[Field]) -> String {
-    let mut name = format!("{first}_bits");
+    free(format!("{first}_bits"), fields)
+}
+
+/// The name, or the first with more `_` behind it, that no member has.
+fn free(mut name: String, fields: &[Field]) -> String {
     while fields.iter().any(|field| field.name == name) {
         name.push('_');
     }
     name
 }
 
-fn pad(parts: &mut Vec<Part>, from: u64, to: u64) {
+fn pad(parts: &mut Vec<Part>, from: u64, to: u64, fields: &[Field]) {
     if from < to {
         parts.push(Part::Padding {
-            name: format!("_pad_{from}"),
+            name: free(format!("_pad_{from}"), fields),
             offset: from,
             len: to - from,
         });

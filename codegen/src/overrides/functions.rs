@@ -7,6 +7,7 @@
 //! the truth values and the array are held against the decision.
 
 use super::{Function, OverrideProblem};
+use crate::identifier::version;
 use kernel_structs::nearest::nearest;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -54,7 +55,7 @@ pub(super) fn known(
     folder: &Path,
     family: &str,
 ) -> Result<Option<Functions>, (PathBuf, io::Error)> {
-    let module = family.replace(['-', '.'], "_");
+    let module = version(family);
     let mut files = vec![folder.join("src").join(format!("{module}.rs"))];
     let inside = folder.join("src").join(&module);
     if inside.is_dir() {

@@ -2,8 +2,8 @@
 //! of another flavour, to which a step leads already.
 
 use super::Selection;
-use super::select::identifier;
 use crate::generate::GenerateError;
+use crate::identifier::version;
 use crate::routes::Routes;
 use std::path::PathBuf;
 
@@ -51,7 +51,7 @@ pub fn without_detours(
         }
     }
     if let ([pair], false) = (selection.pairs.as_mut_slice(), left_out.is_empty()) {
-        pair.module = identifier(&pair.from.release.arch);
+        pair.module = version(&pair.from.release.arch);
     }
     left_out.reverse();
     Ok(left_out)

@@ -2,6 +2,7 @@
 
 use crate::family::numbers;
 use crate::generate::{self, End, GenerateError};
+use crate::identifier::version;
 use kernel_structs::releases::{Registry, Release};
 use std::collections::BTreeSet;
 
@@ -83,7 +84,7 @@ pub fn select<'a>(
                     false => *new,
                 };
                 selection.pairs.push(Selected {
-                    module: identifier(&format!("{}_{}", old.arch, old.flavour)),
+                    module: format!("{}_{}", version(&old.arch), version(&old.flavour)),
                     from: generate::end(registry, &from.name)?,
                     to: generate::end(registry, &to.name)?,
                 });
@@ -91,7 +92,7 @@ pub fn select<'a>(
         }
     }
     if let [pair] = selection.pairs.as_mut_slice() {
-        pair.module = identifier(&pair.from.release.arch);
+        pair.module = version(&pair.from.release.arch);
     }
     if selection.pairs.is_empty() && selection.alike.is_empty() {
         return Err(SelectError::NothingInCommon {
