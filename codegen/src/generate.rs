@@ -15,6 +15,7 @@ use crate::pending::write_whole;
 use crate::plan::{Made, Pair, Plan, Side, Undecided};
 use crate::steps::{self, StepFile, Steps, StepsError, entries};
 use kernel_structs::layout::Layout;
+use kernel_structs::nearest::nearest;
 use kernel_structs::releases::{LookupError, Registry, RegistryError, Release};
 use kernel_structs::state::StateFinding;
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,12 +71,26 @@ pub enum GenerateError {
     #[error("the plans of {} steps are not complete", .0.len())]
     Steps(Vec<(PathBuf, Findings)>),
     /// A state map that does not fit the family's layouts.
-    #[error("{family}: {}", .findings.iter().map(ToString::to_string).collect::<Vec<_>>().join(&format!("\n{family}: ")))]
+    #[error("{}", .findings.iter().map(|(line, finding)| format!("{}:{line}: {finding}", map.display())).collect::<Vec<_>>().join("\n"))]
     State {
-        /// The family.
+        /// Its file.
+        map: PathBuf,
+        /// What is wrong with the map, each with its line.
+        findings: Vec<(usize, StateFinding)>,
+    },
+    /// A state map, or a folder of decisions, of a family of which no layout is stored.
+    #[error(
+        "{}: {}; correct the name, or add a kernel of it with `kconv-gen layout add`",
+        path.display(),
+        unknown(family, nearest)
+    )]
+    UnknownFamily {
+        /// The file or folder.
+        path: PathBuf,
+        /// The family that it is named after.
         family: String,
-        /// What is wrong with the map.
-        findings: Vec<StateFinding>,
+        /// The family of stored layouts that has the most similar name.
+        nearest: Option<String>,
     },
     /// Names of a layout that cannot be told apart in Rust.
     #[error("{layout}: {}; the names of generated code have to change before this kernel can be known", .clashes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
@@ -140,6 +155,16 @@ pub enum GenerateError {
     },
 }
 
+fn unknown(family: &str, nearest: &Option<String>) -> String {
+    let nearest = nearest
+        .iter()
+        .map(|name| format!("; the nearest is {name}"));
+    format!(
+        "no layout of a family {family} is stored{}",
+        nearest.collect::<String>()
+    )
+}
+
 impl From<StepsError> for GenerateError {
     fn from(StepsError { path, error }: StepsError) -> GenerateError {
         GenerateError::Io { path, error }
@@ -178,8 +203,11 @@ impl Family {
         match findings.is_empty() {
             true => Ok(()),
             false => Err(GenerateError::State {
-                family: name.to_owned(),
-                findings,
+                map: Path::new(STATES).join(format!("{name}.toml")),
+                findings: findings
+                    .into_iter()
+                    .map(|finding| (self.map.line_of(&finding), finding))
+                    .collect(),
             }),
         }
     }
@@ -201,12 +229,41 @@ impl Family {
     }
 }
 
+/// That every state map of `registry`, and every folder of decisions in the folder `overrides`, is of
+/// a family that has layouts: nothing else would ever be looked at.
+///
+/// # Errors
+/// [`GenerateError::UnknownFamily`], or that of a folder that cannot be read.
+pub fn known_families(registry: &Registry, overrides: &Path) -> Result<(), GenerateError> {
+    let known = families(registry);
+    let maps = registry.families().into_iter().map(|family| {
+        let path = Path::new(STATES).join(format!("{family}.toml"));
+        (family.to_owned(), path)
+    });
+    let decided = Changes::families(overrides)?.into_iter().map(|family| {
+        let path = overrides.join(&family);
+        (family, path)
+    });
+    match maps
+        .chain(decided)
+        .find(|(family, _)| !known.contains(family))
+    {
+        None => Ok(()),
+        Some((family, path)) => Err(GenerateError::UnknownFamily {
+            path,
+            nearest: nearest(&family, known.iter().map(String::as_str)).map(str::to_owned),
+            family,
+        }),
+    }
+}
+
 /// Makes all generated files of the project in `root`; nothing is written.
 ///
 /// # Errors
 /// [`GenerateError`]. Findings of all steps are reported together.
 pub fn generate(root: &Path, registry: &Registry) -> Result<Vec<GeneratedFile>, GenerateError> {
     let mut files = Vec::new();
+    known_families(registry, &root.join(CONVERTERS).join(overrides::FOLDER))?;
     let read = Steps::read(registry, &root.join(CONVERTERS))?;
     let mut wrong = of_steps(read.wrong);
     let mut steps: BTreeMap<String, Vec<StepFile>> = BTreeMap::new();

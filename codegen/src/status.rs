@@ -87,9 +87,10 @@ pub fn status(
     selection: &Selection<'_>,
     converters: &Path,
 ) -> Result<Status, SelectError> {
+    let folder = converters.join(overrides::FOLDER);
+    generate::known_families(registry, &folder)?;
     let families = families(registry, selection)?;
     let mut status = known_ways(registry, selection, converters)?;
-    let folder = converters.join(overrides::FOLDER);
     for (name, family) in families {
         let changes = Changes::read(&folder, name).map_err(GenerateError::from)?;
         let (wrong, _) = generate::of_family(&folder.join(name), &family, &changes);

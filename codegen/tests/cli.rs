@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod registered;
+
 use kernel_structs::btf;
-use kernel_structs::layout::{LayoutBuilder, Target, Type};
-use kernel_structs::releases::{Files, LayoutId, Registry};
+use kernel_structs::layout::{LayoutBuilder, Target};
+use registered::Project;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// Exit code, output and errors.
@@ -89,73 +91,6 @@ fn layouts_are_listed_and_shown() {
     let (code, out, _) = run(&["layout", "show", "sigpending", "--release", "2.4.36-up"]);
     assert_eq!(code, 0);
     assert!(out.contains("struct sigqueue *          head;                 /*     0     4 */"));
-}
-
-/// A project's folder with its own table of releases.
-struct Project(tempfile::TempDir);
-
-impl Project {
-    fn new() -> Project {
-        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernel-structs");
-        let folder = tempfile::tempdir().unwrap();
-        let own = folder.path().join("kernel-structs");
-        for part in ["layouts", "state"] {
-            fs::create_dir_all(own.join(part)).unwrap();
-            for entry in fs::read_dir(from.join(part)).unwrap() {
-                let path = entry.unwrap().path();
-                fs::copy(&path, own.join(part).join(path.file_name().unwrap())).unwrap();
-            }
-        }
-        fs::copy(from.join("releases.toml"), own.join("releases.toml")).unwrap();
-        Project(folder)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn table(&self) -> String {
-        fs::read_to_string(self.file("kernel-structs/releases.toml")).unwrap()
-    }
-
-    fn registry(&self) -> Registry {
-        Registry::parse(Files::read(&self.file("kernel-structs")).unwrap()).unwrap()
-    }
-
-    /// Exit code, output and errors of the program in this folder.
-    fn run(&self, arguments: &[&str]) -> (i32, String, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_kconv-gen"))
-            .args(arguments)
-            .current_dir(&self.0)
-            .output()
-            .unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        let code = output.status.code().unwrap();
-        (code, text(output.stdout), text(output.stderr))
-    }
-
-    /// A file with the types of a stored layout, in which the task has `member` instead of another
-    /// one: a layout of its own.
-    fn types(&self, file: &str, like: &str, member: &str) {
-        let layout = self.registry().layout(&LayoutId(like.to_owned())).unwrap();
-        let mut builder = LayoutBuilder::new(layout.target());
-        let task = layout.find("task_struct").unwrap();
-        for (id, ty) in layout.types().skip(1) {
-            let mut ty = ty.clone();
-            if let Type::Composite(composite) = &mut ty
-                && id == task
-            {
-                let members = &mut composite.members;
-                let found = members
-                    .iter_mut()
-                    .find(|it| it.name.as_deref() == Some("need_resched"));
-                found.unwrap().name = Some(member.to_owned());
-            }
-            builder.push(ty);
-        }
-        let data = btf::write(&builder.finish().unwrap()).unwrap();
-        fs::write(self.file(file), data).unwrap();
-    }
 }
 
 /// A name is not cut at its dots, so that no kernel takes another's file, and the table is complete
@@ -659,15 +594,7 @@ fn a_state_map_that_leaves_something_open_is_told() {
     let wrong = text.replacen(&format!("{entry}-1"), &unknown, 1);
     assert_ne!(text, wrong);
     fs::write(&map, wrong).unwrap();
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../converters/overrides");
-    for family in ["linux-2.4", "linux-6"] {
-        let folder = project.file("converters/overrides").join(family);
-        fs::create_dir_all(&folder).unwrap();
-        for entry in fs::read_dir(from.join(family)).unwrap() {
-            let path = entry.unwrap().path();
-            fs::copy(&path, folder.join(path.file_name().unwrap())).unwrap();
-        }
-    }
+    project.decisions();
     for arguments in [&["generate"][..], &["status", "6.1.170", "6.1.172"]] {
         let (code, out, errors) = project.run(arguments);
         let said = out + &errors;

@@ -201,7 +201,7 @@ pub enum RegistryError {
         expected: Fingerprint,
     },
     /// A state map cannot be read.
-    #[error("state/{file}: {source}")]
+    #[error("state/{file}:{source}")]
     State {
         /// Its file.
         file: String,

@@ -10,6 +10,7 @@ mod check;
 mod derived;
 mod error;
 mod initial;
+mod lines;
 mod parse;
 mod places;
 mod tail;
@@ -52,6 +53,8 @@ pub struct StateMap {
     pub walk: BTreeMap<String, Vec<String>>,
     /// What no layout shows and yet changes what saved values mean.
     pub watch: Watch,
+    /// Where it stands in its file.
+    lines: lines::Lines,
 }
 
 /// A place where the walk starts.

@@ -1,8 +1,11 @@
 //! `kconv-gen state`.
 
 use super::{CliError, Ended, print, registry, tell};
+use kconv_codegen::generate::{CONVERTERS, known_families};
+use kconv_codegen::overrides;
 use kernel_structs::layout::Layout;
 use std::collections::BTreeSet;
+use std::path::Path;
 
 pub(crate) fn check() -> Result<Ended, CliError> {
     let registry = registry()?;
@@ -10,6 +13,7 @@ pub(crate) fn check() -> Result<Ended, CliError> {
         .layouts()
         .map(|entry| entry.family.as_str())
         .collect();
+    known_families(&registry, &Path::new(CONVERTERS).join(overrides::FOLDER))?;
     let mut ended = Ended::Clean;
     for family in families {
         let map = registry.state_map(family)?;
@@ -21,7 +25,8 @@ pub(crate) fn check() -> Result<Ended, CliError> {
         let findings = map.check(&layouts.iter().collect::<Vec<_>>());
         for finding in &findings {
             ended = Ended::Findings;
-            tell(&format!("{family}: {finding}\n"));
+            let line = map.line_of(finding);
+            tell(&format!("state/{family}.toml:{line}: {finding}\n"));
         }
         if findings.is_empty() {
             print(&format!("{family}: fits its {} layouts\n", layouts.len()))?;

@@ -18,7 +18,7 @@
 
 use super::action::{RawScale, written};
 use super::flags::{self, FlagDecision, FlagFate, RawFlags};
-use super::functions::{self, Call, Functions};
+use super::functions::{self, Call, Functions, NoSources};
 use super::name::{is_field, is_identifier};
 use super::{Direction, Init, Origin, Override, OverrideAction, OverrideProblem, Overrides};
 use kernel_structs::layout::{FieldPath, Layout, Resolved};
@@ -130,6 +130,16 @@ pub enum ChangesError {
         /// What is wrong.
         findings: Vec<ChangeFinding>,
     },
+    /// A source of the functions that decisions call is no Rust.
+    #[error("{}:{line}: this is no Rust: {said}; which functions decisions can call is read from it", path.display())]
+    NotRust {
+        /// The file.
+        path: PathBuf,
+        /// Line in it, from 1.
+        line: usize,
+        /// What is wrong there.
+        said: String,
+    },
     /// A file that cannot be read.
     #[error("{}: {error}", path.display())]
     Io {
@@ -236,8 +246,10 @@ impl Changes {
                 .map(|(name, text)| (name.as_str(), text.as_str())),
         )
         .map_err(wrong)?;
-        let known = functions::known(root, family)
-            .map_err(|(path, error)| ChangesError::Io { path, error })?;
+        let known = functions::known(root, family).map_err(|error| match error {
+            NoSources::Io(path, error) => ChangesError::Io { path, error },
+            NoSources::NotRust { path, line, said } => ChangesError::NotRust { path, line, said },
+        })?;
         let missing = known.map_or_else(Vec::new, |known| changes.wrong_calls(&known));
         match missing.is_empty() {
             true => Ok(changes),
@@ -303,7 +315,8 @@ impl Changes {
         findings
     }
 
-    /// The families that `folder` has decisions of.
+    /// The families that `folder` has decisions of: the names of the folders in it that have files
+    /// of them.
     ///
     /// # Errors
     /// If the folder cannot be read.
@@ -316,7 +329,14 @@ impl Changes {
         if folder.is_dir() {
             for entry in fs::read_dir(folder).map_err(fail)? {
                 let entry = entry.map_err(fail)?;
-                if entry.path().is_dir() {
+                let is_decisions =
+                    |path: PathBuf| path.extension().is_some_and(|end| end == "toml");
+                let files = match entry.path().is_dir() {
+                    true => fs::read_dir(entry.path()).map_err(fail)?.collect(),
+                    false => Ok(Vec::new()),
+                };
+                let files: Vec<fs::DirEntry> = files.map_err(fail)?;
+                if files.iter().any(|file| is_decisions(file.path())) {
                     families.insert(entry.file_name().to_string_lossy().into_owned());
                 }
             }

@@ -17,6 +17,18 @@ use std::{fs, io};
 /// sees to it that one is meant.
 pub(super) struct Functions(BTreeMap<String, Vec<Declared>>);
 
+/// Why the functions of a family are not known.
+pub(super) enum NoSources {
+    /// A file cannot be read.
+    Io(PathBuf, io::Error),
+    /// A file is no Rust.
+    NotRust {
+        path: PathBuf,
+        line: usize,
+        said: String,
+    },
+}
+
 /// A function as it is declared.
 struct Declared {
     /// Path of the file, below the folder of the decisions.
@@ -47,19 +59,15 @@ pub(super) enum Call<'a> {
 /// The functions in the sources of a family: in `src/MODULE.rs` and what lies in `src/MODULE`, below
 /// `folder`. `None` if there are no such sources.
 ///
-/// A file that is no Rust has no functions here; the compiler says what is wrong with it.
-///
 /// # Errors
-/// If a file cannot be read; with its path.
-pub(super) fn known(
-    folder: &Path,
-    family: &str,
-) -> Result<Option<Functions>, (PathBuf, io::Error)> {
+/// If a file cannot be read, or is no Rust: the functions in it would be missed, and decisions be
+/// blamed for it.
+pub(super) fn known(folder: &Path, family: &str) -> Result<Option<Functions>, NoSources> {
     let module = version(family);
     let mut files = vec![folder.join("src").join(format!("{module}.rs"))];
     let inside = folder.join("src").join(&module);
     if inside.is_dir() {
-        let fail = |error| (inside.clone(), error);
+        let fail = |error| NoSources::Io(inside.clone(), error);
         for entry in fs::read_dir(&inside).map_err(fail)? {
             files.push(entry.map_err(fail)?.path());
         }
@@ -71,10 +79,13 @@ pub(super) fn known(
     }
     let mut functions: BTreeMap<String, Vec<Declared>> = BTreeMap::new();
     for path in files {
-        let text = fs::read_to_string(&path).map_err(|error| (path.clone(), error))?;
-        let Ok(parsed) = syn::parse_file(&text) else {
-            continue;
-        };
+        let text = fs::read_to_string(&path);
+        let text = text.map_err(|error| NoSources::Io(path.clone(), error))?;
+        let parsed = syn::parse_file(&text).map_err(|error| NoSources::NotRust {
+            path: path.clone(),
+            line: error.span().start().line,
+            said: error.to_string(),
+        })?;
         let file = path.strip_prefix(folder).unwrap_or(&path);
         for item in parsed.items {
             let syn::Item::Fn(function) = item else {

@@ -101,6 +101,28 @@ pub enum StateFinding {
     },
 }
 
+impl StateFinding {
+    /// The entry of the map that it is about, as messages name it.
+    fn place(&self) -> String {
+        match self {
+            StateFinding::NoSuchType { ty } | StateFinding::NoPolicy { ty, .. } => {
+                format!("[type.{ty}]")
+            }
+            StateFinding::NoSuchField { ty, field }
+            | StateFinding::NoSuchSibling { ty, field, .. } => {
+                format!("[type.{ty}.fields] {field}")
+            }
+            StateFinding::NoSuchInitial { ty, member } => format!("[type.{ty}.fields] {member}"),
+            StateFinding::NoSuchSized { ty, field } => format!("[[watch]] {ty}.{field}"),
+            StateFinding::NoSuchArm { ty, member } => format!("[type.{ty}.arms] {member}"),
+            StateFinding::NoTail { ty, .. } => format!("[type.{ty}.tail]"),
+            StateFinding::NotSaved { ty, entry } => format!("[[{entry}]] {ty}"),
+            StateFinding::Misfit { table, member, .. } => format!("[{table}] {member}"),
+            StateFinding::NoRing { field, .. } => format!("[[root]] {field}"),
+        }
+    }
+}
+
 impl fmt::Display for StateFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -157,6 +179,11 @@ impl fmt::Display for StateFinding {
 }
 
 impl StateMap {
+    /// The line of the map's file that `finding` is about, from 1.
+    pub fn line_of(&self, finding: &StateFinding) -> usize {
+        self.lines.line(&finding.place())
+    }
+
     /// Holds the map against `layout`. Rules for members that exist in some releases of a family
     /// only are not stale as long as one of `layouts` has them.
     ///

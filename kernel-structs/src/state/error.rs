@@ -3,6 +3,14 @@
 /// Why a state map cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
+    /// What is wrong at a line of the file. What [`super::StateMap::parse`] tells has one.
+    #[error("{line}: {source}")]
+    At {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        source: Box<StateError>,
+    },
     /// Not TOML, or not the shape of a state map.
     #[error("the state map is not well-formed: {0}")]
     Toml(#[from] toml::de::Error),
@@ -54,6 +62,31 @@ pub enum StateError {
         /// Where in the map.
         place: String,
     },
+}
+
+impl StateError {
+    /// This, at `line`, if it does not say one itself.
+    pub(super) fn at(self, line: impl FnOnce(&StateError) -> usize) -> StateError {
+        match self {
+            StateError::At { .. } => self,
+            _ => StateError::At {
+                line: line(&self),
+                source: Box::new(self),
+            },
+        }
+    }
+
+    /// The place in the map, as messages name it.
+    pub(super) fn place(&self) -> Option<&str> {
+        match self {
+            StateError::At { .. } | StateError::Toml(_) => None,
+            StateError::UnknownPolicy { place, .. }
+            | StateError::ForeignAttribute { place, .. }
+            | StateError::MissingAttribute { place, .. }
+            | StateError::BadValue { place, .. }
+            | StateError::NoReason { place } => Some(place),
+        }
+    }
 }
 
 /// The reason of the entry at `place`, which has to say something.

@@ -4,13 +4,15 @@
 mod walking;
 
 use super::error::{StateError, bad_value, reason};
+use super::lines::{Lines, line};
 use super::watch::{self, RawIgnored, RawWatched};
 use super::{
     CountUnit, Declared, Derived, DerivedPlace, Follow, Initial, Missing, Policy, Root, Rule,
-    StateMap, SymbolPlace, Tail, TypeEntry,
+    StateMap, SymbolPlace, Tail, TypeEntry, Watch,
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use toml::Spanned;
 use walking::{RawChoice, RawContainer, RawCount, RawEmbedded, RawFold, RawSize, RawThreads};
 
 #[derive(Deserialize)]
@@ -19,9 +21,9 @@ struct RawMap {
     family: String,
     machines: Vec<String>,
     #[serde(default)]
-    root: Vec<RawRoot>,
+    root: Vec<Spanned<RawRoot>>,
     #[serde(default)]
-    derived: Vec<RawDerived>,
+    derived: Vec<Spanned<RawDerived>>,
     #[serde(rename = "type")]
     types: BTreeMap<String, RawType>,
     #[serde(default)]
@@ -29,9 +31,9 @@ struct RawMap {
     #[serde(default)]
     walk: BTreeMap<String, Vec<String>>,
     #[serde(default)]
-    watch: Vec<RawWatched>,
+    watch: Vec<Spanned<RawWatched>>,
     #[serde(default)]
-    ignore: Vec<RawIgnored>,
+    ignore: Vec<Spanned<RawIgnored>>,
 }
 
 #[derive(Deserialize)]
@@ -77,7 +79,7 @@ struct RawType {
     #[serde(default)]
     arms: BTreeMap<String, String>,
     #[serde(default)]
-    arm: Vec<RawChoice>,
+    arm: Vec<Spanned<RawChoice>>,
     size: Option<RawSize>,
     #[serde(default)]
     containers: BTreeMap<String, RawContainer>,
@@ -113,10 +115,33 @@ struct RawRule {
 }
 
 pub(super) fn parse(text: &str) -> Result<StateMap, StateError> {
+    let lines = Lines::of(text);
+    let at = |error: &StateError| match (error, error.place()) {
+        (StateError::Toml(error), _) => error.span().map_or(1, |span| line(text, span.start)),
+        (_, place) => place.map_or(1, |place| lines.line(place)),
+    };
+    let parsed = parse_entries(text, &lines);
+    parsed.map_err(|error| error.at(at))
+}
+
+/// An entry of an array of tables read, an error of it at the line that it begins in.
+fn each<R, T>(
+    text: &str,
+    entries: Vec<Spanned<R>>,
+    read: impl Fn(R) -> Result<T, StateError>,
+) -> Result<Vec<T>, StateError> {
+    let entries = entries.into_iter().map(|entry| {
+        let start = entry.span().start;
+        read(entry.into_inner()).map_err(|error| error.at(|_| line(text, start)))
+    });
+    entries.collect()
+}
+
+fn parse_entries(text: &str, lines: &Lines) -> Result<StateMap, StateError> {
     let raw: RawMap = toml::from_str(text)?;
     let mut types = BTreeMap::new();
     for (name, raw_type) in raw.types {
-        let entry = type_entry(&name, raw_type)?;
+        let entry = type_entry(text, &name, raw_type)?;
         types.insert(name, entry);
     }
     let elements = raw
@@ -130,28 +155,24 @@ pub(super) fn parse(text: &str) -> Result<StateMap, StateError> {
     Ok(StateMap {
         family: raw.family,
         machines: raw.machines,
-        roots: raw
-            .root
-            .into_iter()
-            .map(|root| {
-                Ok(Root {
-                    reason: reason(|| format!("[[root]] {}", root.symbol), root.reason)?,
-                    symbol: root.symbol,
-                    ty: root.ty,
-                    ring: root.ring,
-                    threads: root.threads.map(RawThreads::into),
-                })
+        roots: each(text, raw.root, |root| {
+            Ok(Root {
+                reason: reason(|| format!("[[root]] {}", root.symbol), root.reason)?,
+                symbol: root.symbol,
+                ty: root.ty,
+                ring: root.ring,
+                threads: root.threads.map(RawThreads::into),
             })
-            .collect::<Result<_, StateError>>()?,
-        derived: raw
-            .derived
-            .into_iter()
-            .map(derived)
-            .collect::<Result<_, StateError>>()?,
+        })?,
+        derived: each(text, raw.derived, derived)?,
         types,
         elements,
         walk: raw.walk,
-        watch: watch::parse(raw.watch, raw.ignore)?,
+        watch: Watch {
+            entries: each(text, raw.watch, watch::watched)?,
+            ignored: each(text, raw.ignore, watch::ignored)?,
+        },
+        lines: lines.clone(),
     })
 }
 
@@ -194,7 +215,7 @@ fn derived(raw: RawDerived) -> Result<Derived, StateError> {
     })
 }
 
-fn type_entry(name: &str, raw: RawType) -> Result<TypeEntry, StateError> {
+fn type_entry(text: &str, name: &str, raw: RawType) -> Result<TypeEntry, StateError> {
     let place = format!("[type.{name}]");
     let rule_of_type = match (raw.policy, raw.reason) {
         (Some(policy), text) => Some(rule(
@@ -241,7 +262,9 @@ fn type_entry(name: &str, raw: RawType) -> Result<TypeEntry, StateError> {
         extent: raw.extent,
         rule: rule_of_type,
         fields,
-        choices: walking::each(name, "arm", raw.arm, walking::choice)?,
+        choices: each(text, raw.arm, |arm| {
+            walking::choice(&format!("[[type.{name}.arm]]"), arm)
+        })?,
         size: raw
             .size
             .map(|size| walking::size(&place, size))

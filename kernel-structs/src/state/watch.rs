@@ -160,89 +160,85 @@ pub(super) struct RawIgnored {
     reason: String,
 }
 
-pub(super) fn parse(
-    watched: Vec<RawWatched>,
-    ignored: Vec<RawIgnored>,
-) -> Result<Watch, StateError> {
-    let mut watch = Watch::default();
-    for raw in watched {
-        let first = raw.constants.first().or(raw.functions.first());
-        let place = format!("[[watch]] {}", first.map_or("(empty)", String::as_str));
-        if first.is_none() {
-            return Err(bad_value(
-                &place,
-                "constants",
-                "[]",
-                "constants, or functions",
-            ));
-        }
-        // A star alone would watch everything and so nothing.
-        if let Some(found) = raw
-            .constants
-            .iter()
-            .find(|name| name.ends_with('*') && name.len() < 3)
-        {
-            return Err(bad_value(
-                &place,
-                "constants",
-                found,
-                "a name, or the start of one and `*`",
-            ));
-        }
-        for (key, fields) in [("sizes", &raw.sizes), ("fields", &raw.fields)] {
-            if let Some(found) = fields.iter().find(|field| !field.contains('.')) {
-                return Err(bad_value(&place, key, found, "`type.member`"));
-            }
-        }
-        let of_many = |name: &&String| name.matches('*').count() > 1;
-        if let Some(found) = raw.except.iter().find(of_many) {
-            return Err(bad_value(&place, "except", found, "a name with one `*`"));
-        }
-        let meaning = match (raw.unit, raw.fields.as_slice()) {
-            (None, []) if raw.headers.is_empty() => None,
-            (None, _) => {
-                let expected = "\"masks\", \"bits\" or \"values\", with `fields`";
-                return Err(bad_value(&place, "as", "missing", expected));
-            }
-            (Some(_), []) => {
-                let expected = "the fields whose values are made of the constants";
-                return Err(bad_value(&place, "fields", "[]", expected));
-            }
-            (Some(_), _) if raw.headers.is_empty() => {
-                let expected = "the headers that define the constants";
-                return Err(bad_value(&place, "headers", "[]", expected));
-            }
-            (Some(unit), _) => Some(Meaning {
-                unit: match unit {
-                    RawUnit::Masks => Unit::Masks,
-                    RawUnit::Bits => Unit::Bits,
-                    RawUnit::Values => Unit::Values,
-                },
-                fields: raw.fields,
-                headers: raw.headers,
-            }),
-        };
-        watch.entries.push(Watched {
-            reason: reason(|| place.clone(), raw.reason)?,
-            constants: raw.constants,
-            except: raw.except,
-            meaning,
-            functions: raw.functions,
-            sizes: raw.sizes,
-        });
+/// An entry of `[[watch]]`.
+pub(super) fn watched(raw: RawWatched) -> Result<Watched, StateError> {
+    let first = raw.constants.first().or(raw.functions.first());
+    let place = format!("[[watch]] {}", first.map_or("(empty)", String::as_str));
+    if first.is_none() {
+        return Err(bad_value(
+            &place,
+            "constants",
+            "[]",
+            "constants, or functions",
+        ));
     }
-    for raw in ignored {
-        let first = raw.paths.first().map_or("(empty)", String::as_str);
-        let place = format!("[[ignore]] {first}");
-        if raw.paths.is_empty() || raw.paths.iter().any(|path| path.trim().is_empty()) {
-            return Err(bad_value(&place, "paths", first, "starts of paths"));
-        }
-        watch.ignored.push(Ignored {
-            reason: reason(|| place.clone(), raw.reason)?,
-            paths: raw.paths,
-        });
+    // A star alone would watch everything and so nothing.
+    if let Some(found) = raw
+        .constants
+        .iter()
+        .find(|name| name.ends_with('*') && name.len() < 3)
+    {
+        return Err(bad_value(
+            &place,
+            "constants",
+            found,
+            "a name, or the start of one and `*`",
+        ));
     }
-    Ok(watch)
+    for (key, fields) in [("sizes", &raw.sizes), ("fields", &raw.fields)] {
+        if let Some(found) = fields.iter().find(|field| !field.contains('.')) {
+            return Err(bad_value(&place, key, found, "`type.member`"));
+        }
+    }
+    let of_many = |name: &&String| name.matches('*').count() > 1;
+    if let Some(found) = raw.except.iter().find(of_many) {
+        return Err(bad_value(&place, "except", found, "a name with one `*`"));
+    }
+    let meaning = match (raw.unit, raw.fields.as_slice()) {
+        (None, []) if raw.headers.is_empty() => None,
+        (None, _) => {
+            let expected = "\"masks\", \"bits\" or \"values\", with `fields`";
+            return Err(bad_value(&place, "as", "missing", expected));
+        }
+        (Some(_), []) => {
+            let expected = "the fields whose values are made of the constants";
+            return Err(bad_value(&place, "fields", "[]", expected));
+        }
+        (Some(_), _) if raw.headers.is_empty() => {
+            let expected = "the headers that define the constants";
+            return Err(bad_value(&place, "headers", "[]", expected));
+        }
+        (Some(unit), _) => Some(Meaning {
+            unit: match unit {
+                RawUnit::Masks => Unit::Masks,
+                RawUnit::Bits => Unit::Bits,
+                RawUnit::Values => Unit::Values,
+            },
+            fields: raw.fields,
+            headers: raw.headers,
+        }),
+    };
+    Ok(Watched {
+        reason: reason(|| place.clone(), raw.reason)?,
+        constants: raw.constants,
+        except: raw.except,
+        meaning,
+        functions: raw.functions,
+        sizes: raw.sizes,
+    })
+}
+
+/// An entry of `[[ignore]]`.
+pub(super) fn ignored(raw: RawIgnored) -> Result<Ignored, StateError> {
+    let first = raw.paths.first().map_or("(empty)", String::as_str);
+    let place = format!("[[ignore]] {first}");
+    if raw.paths.is_empty() || raw.paths.iter().any(|path| path.trim().is_empty()) {
+        return Err(bad_value(&place, "paths", first, "starts of paths"));
+    }
+    Ok(Ignored {
+        reason: reason(|| place.clone(), raw.reason)?,
+        paths: raw.paths,
+    })
 }
 
 #[cfg(test)]

@@ -85,18 +85,6 @@ pub(super) fn by_member<R, T>(
         .collect()
 }
 
-/// Entries of an array of tables below a type.
-pub(super) fn each<R, T>(
-    ty: &str,
-    table: &str,
-    raw: Vec<R>,
-    read: fn(&str, R) -> Result<T, StateError>,
-) -> Result<Vec<T>, StateError> {
-    raw.into_iter()
-        .map(|raw| read(&format!("[[type.{ty}.{table}]]"), raw))
-        .collect()
-}
-
 pub(super) fn container(place: &str, raw: RawContainer) -> Result<Container, StateError> {
     Ok(Container {
         element: raw.element,

@@ -1,0 +1,140 @@
+//! What is wrong with the files of a project is told with file and line.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod registered;
+
+use registered::Project;
+use std::fs;
+
+/// The line of the only place where `text` stands in a file.
+fn line_of(project: &Project, file: &str, text: &str) -> usize {
+    let all = fs::read_to_string(project.file(file)).unwrap();
+    let (before, after) = all.split_once(text).unwrap();
+    assert!(!after.contains(text), "{text} is there twice");
+    1 + before.matches('\n').count()
+}
+
+/// What each of the commands that read all of a project says, which has to be wrong.
+fn told(project: &Project, commands: &[&[&str]]) -> Vec<String> {
+    let each = commands.iter().map(|command| {
+        let (code, out, errors) = project.run(command);
+        assert!(code == 1 || code == 2, "{command:?}: {code}: {out}{errors}");
+        out + &errors
+    });
+    each.collect()
+}
+
+const STATE: &[&str] = &["state", "check"];
+const GENERATE: &[&str] = &["generate"];
+const STATUS: &[&str] = &["status", "6.1.170", "6.1.172"];
+const MAP: &str = "kernel-structs/state/linux-6.toml";
+
+/// Errors of the file itself: a value, a word of an entry that is one of several, and what is no TOML.
+#[test]
+fn an_error_of_a_state_map_names_its_line() {
+    let cases = [
+        (
+            "set_child_tid = { policy = \"user\"",
+            "set_child_tid = { policy = \"used\"",
+            "set_child_tid = { policy = \"used\"",
+            "unknown policy `used`",
+        ),
+        (
+            "[type.sigqueue]\nsaved = true",
+            "[type.sigqueue]\nsafed = true",
+            "safed = true",
+            "unknown field `safed`",
+        ),
+        (
+            "[type.sigqueue]\nsaved = true",
+            "[type.sigqueue]\nsaved true",
+            "saved true",
+            "TOML parse error",
+        ),
+    ];
+    for (from, to, place, expected) in cases {
+        let project = Project::new();
+        project.decisions();
+        project.replace(MAP, from, to);
+        let at = format!("state/linux-6.toml:{}: ", line_of(&project, MAP, place));
+        for said in told(&project, &[STATE, GENERATE, STATUS]) {
+            assert!(
+                said.contains(&at) && said.contains(expected),
+                "{at}{expected}: {said}"
+            );
+        }
+    }
+}
+
+/// What does not fit the layouts: everything is told at once.
+#[test]
+fn a_finding_about_a_state_map_names_its_line() {
+    let project = Project::new();
+    project.decisions();
+    let replaced = [
+        (
+            "[type.sigqueue]\nsaved = true",
+            "[type.sigqeue]\nsaved = true\n[type.sigqueue]\nsaved = true",
+        ),
+        ("set_child_tid = { policy", "set_child_tidd = { policy"),
+    ];
+    for (from, to) in replaced {
+        project.replace(MAP, from, to);
+    }
+    for said in told(&project, &[STATE]) {
+        for (place, expected) in [
+            ("[type.sigqeue]", "no layout has such a type"),
+            ("set_child_tidd = ", "has no such member"),
+        ] {
+            let at = format!("state/linux-6.toml:{}: ", line_of(&project, MAP, place));
+            let is_it = |line: &str| line.contains(&at) && line.contains(expected);
+            assert!(said.lines().any(is_it), "{at}{expected}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_source_that_is_no_rust_is_told_and_no_decision_is_blamed() {
+    let project = Project::new();
+    project.decisions();
+    let file = "converters/overrides/src/linux_6/newer.rs";
+    let path = project.file(file);
+    let text = fs::read_to_string(&path).unwrap();
+    let broken = text.replacen("pub fn ", "pub fnn ", 1);
+    assert_ne!(text, broken);
+    fs::write(path, broken).unwrap();
+    let at = format!(
+        "{file}:{}: this is no Rust: ",
+        line_of(&project, file, "pub fnn ")
+    );
+    for said in told(&project, &[STATUS]) {
+        assert!(said.contains(&at), "{at}: {said}");
+        assert!(!said.contains(".toml"), "{said}");
+    }
+}
+
+#[test]
+fn a_file_of_an_unknown_family_is_told() {
+    let map = Project::new();
+    map.decisions();
+    fs::copy(map.file(MAP), map.file("kernel-structs/state/linux-9.toml")).unwrap();
+    for said in told(&map, &[STATE, GENERATE, STATUS]) {
+        assert!(
+            said.contains("kernel-structs/state/linux-9.toml: no layout of a family linux-9 is stored; the nearest is linux-6"),
+            "{said}"
+        );
+    }
+
+    let decisions = Project::new();
+    decisions.decisions();
+    let folder = decisions.file("converters/overrides/linux-7");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("task_struct.toml"), "").unwrap();
+    for said in told(&decisions, &[STATE, GENERATE, STATUS]) {
+        assert!(
+            said.contains("converters/overrides/linux-7: no layout of a family linux-7 is stored; the nearest is linux-6"),
+            "{said}"
+        );
+    }
+}
