@@ -2,7 +2,7 @@
 
 use super::plan::{decided, side, stored_overrides};
 use super::source::version_of_tree;
-use super::{CliError, Ended, Named, both, print};
+use super::{CliError, Ended, Named, both, print, registry_of};
 use clap::{Args, ValueEnum};
 use kconv_codegen::check::{
     self, Acknowledgements, Inputs, Layouts, Options, Project, Saved, render,
@@ -50,7 +50,7 @@ pub(crate) struct CheckArguments {
     /// Print what fits a reply to the mail with the patch
     #[arg(long, conflicts_with = "format")]
     summary: bool,
-    /// Folder of the project's converters
+    /// Folder of the project's converters; which kernels there are is read beside it
     #[arg(long, value_name = "DIR", default_value = "converters")]
     converters: PathBuf,
 }
@@ -71,7 +71,9 @@ enum Format {
 }
 
 pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
-    let registry = Registry::builtin()?;
+    // Kernels are known from the project whose converters these are.
+    let project = arguments.converters.parent().unwrap_or(Path::new(""));
+    let registry = registry_of(project)?;
     let ends = match (&arguments.from, &arguments.to) {
         (Some(from), Some(to)) => Some(both(&registry, from, to, arguments.family.as_deref())?),
         _ => None,

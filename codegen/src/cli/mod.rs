@@ -23,6 +23,7 @@ use kernel_structs::releases::{
 use kernel_structs_routes::headers::HeaderError;
 use kernel_structs_routes::package::PackageError;
 use source::{Route, Source, Wanted};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf, absolute};
 use std::process::ExitCode;
@@ -190,15 +191,41 @@ const RELEASES: &str = "kernel-structs";
 /// What is known of kernels: in a project's folder what its files say, so that an import counts
 /// at once; elsewhere what this program was built with.
 pub(crate) fn registry() -> Result<Registry, CliError> {
-    let folder = Path::new(RELEASES);
-    if !folder.join("releases.toml").is_file() {
-        return Ok(Registry::builtin()?);
+    registry_of(Path::new(""))
+}
+
+/// As [`registry`], for the project in `project`.
+pub(crate) fn registry_of(project: &Path) -> Result<Registry, CliError> {
+    let folder = project.join(RELEASES);
+    match folder.join("releases.toml").is_file() {
+        true => stored_registry(&folder),
+        false => Ok(Registry::builtin()?),
     }
-    let files = Files::read(folder).map_err(|error| CliError::Io {
+}
+
+/// The releases in `folder`, read while nobody changes them: a layout is there before the table
+/// names it.
+pub(crate) fn stored_registry(folder: &Path) -> Result<Registry, CliError> {
+    let _unchanged = lock(folder, File::lock_shared)?;
+    Ok(Registry::parse(stored_files(folder)?)?)
+}
+
+/// The files of the releases in `folder`.
+pub(crate) fn stored_files(folder: &Path) -> Result<Files, CliError> {
+    Files::read(folder).map_err(|error| CliError::Io {
         path: folder.to_owned(),
         error,
-    })?;
-    Ok(Registry::parse(files)?)
+    })
+}
+
+/// A lock on the releases in `folder`, which goes with the file. It is on the folder: the table is
+/// another file after each change.
+pub(crate) fn lock(folder: &Path, how: fn(&File) -> io::Result<()>) -> Result<File, CliError> {
+    let locked = File::open(folder).and_then(|file| how(&file).map(|()| file));
+    locked.map_err(|error| CliError::Io {
+        path: folder.to_owned(),
+        error,
+    })
 }
 
 /// The folder of the steps and decisions of the project that this is run in.

@@ -9,7 +9,7 @@ use kernel_structs::releases::{Files, LayoutEntry, Registry};
 use kernel_structs_routes::bzimage::{Compression, Config, DEFAULT_LIMIT, Identity, Kernel};
 use kernel_structs_routes::package::{self, Package};
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -49,20 +49,15 @@ impl Project {
         }
     }
 
-    fn files(&self) -> Result<Files, CliError> {
-        Files::read(&self.structs).map_err(|error| CliError::Io {
-            path: self.structs.clone(),
-            error,
-        })
-    }
-
     pub(super) fn registry(&self) -> Result<Registry, CliError> {
-        Ok(Registry::parse(self.files()?)?)
+        super::stored_registry(&self.structs)
     }
 
-    /// Registers a kernel, with its layout if that is new.
+    /// Registers a kernel, with its layout if that is new. What others register meanwhile waits, from
+    /// the reading of the table to the new one: it would be written over otherwise.
     pub(super) fn register(&self, kernel: &import::Kernel) -> Result<Imported, CliError> {
-        let before = self.files()?;
+        let _alone = super::lock(&self.structs, File::lock)?;
+        let before = super::stored_files(&self.structs)?;
         let imported = import::import(before.clone(), kernel, &self.converters);
         let imported = imported.map_err(Box::new)?;
         self.store(&before, &imported)?;
@@ -76,7 +71,11 @@ impl Project {
         constants: &BTreeMap<String, i128>,
         origin: String,
     ) -> Result<LayoutEntry, CliError> {
-        let before = self.files()?;
+        let _alone = super::lock(&self.structs, File::lock)?;
+        let before = super::stored_files(&self.structs)?;
+        // It may have changed since it was looked at.
+        let registry = Registry::parse(before.clone())?;
+        let entry = registry.layout_entry(&entry.id)?;
         let renewed = import::with_constants(before.clone(), entry, constants, origin);
         let (files, renewed) = renewed.map_err(Box::new)?;
         self.write(&before, &files, Some(&renewed))?;
