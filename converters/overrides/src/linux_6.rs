@@ -3,6 +3,7 @@
 //! `newer` leads up, `older` down. A function serves every pair of layouts between which the change
 //! lies: where members of other structures are it is told by its caller.
 
+pub mod futex;
 mod newer;
 mod older;
 

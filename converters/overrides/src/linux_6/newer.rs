@@ -1,5 +1,6 @@
 //! What takes more than a value to decide. The reasons are with the decisions of the family.
 
+use super::futex::{FLAGS, MOVED, of_6_7};
 use kconv_runtime::bits::bytemuck::Zeroable;
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as old;
@@ -150,16 +151,13 @@ pub fn restart_with_futex_size(
     _function: &U64,
     [function]: [usize; 1],
 ) -> [u8; 40] {
-    const FLAGS: core::ops::Range<usize> = 12..16;
-    const SIZE_32: u64 = 2;
     let function = at.beside("fn", function, 0);
     let mut new = *old;
     if cx.symbol_name(&function) == Some("futex_wait_restart") {
         let value = old[FLAGS].iter().rev();
         let value = value.fold(0, |value, byte| value << 8 | u64::from(*byte));
-        let moved = [(1, 0x10), (2, 0x20), (4, 0x40)];
         let at = at.field("futex.flags", FLAGS.start, FLAGS.start);
-        let flags = renumbered(cx, &at, value, &moved) | SIZE_32;
+        let flags = renumbered(cx, &at, value, &MOVED) | of_6_7::FLAGS_SIZE_32;
         new[FLAGS].copy_from_slice(&(flags as u32).to_le_bytes());
     }
     new

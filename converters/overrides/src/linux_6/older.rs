@@ -1,5 +1,6 @@
 //! What takes more than a value to decide. The reasons are with the decisions of the family.
 
+use super::futex::{FLAGS, MOVED, of_6_7};
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as new;
 use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as same;
@@ -169,22 +170,21 @@ pub fn restart_without_futex_size(
     _function: &U64,
     [function]: [usize; 1],
 ) -> [u8; 40] {
-    const FLAGS: core::ops::Range<usize> = 12..16;
-    const MOVED: [(u64, u64); 3] = [(0x10, 1), (0x20, 2), (0x40, 4)];
-    const SIZE: u64 = 3;
-    const SIZE_32: u64 = 2;
     let function = at.beside("fn", function, 0);
     let mut new = *old;
     if cx.symbol_name(&function) == Some("futex_wait_restart") {
         let value = old[FLAGS].iter().rev();
         let value = value.fold(0, |value, byte| value << 8 | u64::from(*byte));
         let at = at.field("futex.flags", FLAGS.start, FLAGS.start);
-        if value & !0x73 != 0 || value & SIZE != SIZE_32 {
+        let moved = MOVED.iter().fold(0, |moved, (_, flag)| moved | flag);
+        if value & !(of_6_7::FLAGS_SIZE_MASK | moved) != 0
+            || value & of_6_7::FLAGS_SIZE_MASK != of_6_7::FLAGS_SIZE_32
+        {
             let why = "waits for a kind of futex that 6.1 does not have";
             cx.refuse_call(&at, format!("{value:#x}"), why);
         }
-        let set = MOVED.iter().filter(|(from, _)| value & from != 0);
-        let flags: u64 = set.map(|(_, to)| to).sum();
+        let set = MOVED.iter().filter(|(_, flag)| value & flag != 0);
+        let flags = set.fold(0, |flags, (flag, _)| flags | flag);
         new[FLAGS].copy_from_slice(&(flags as u32).to_le_bytes());
     }
     new
