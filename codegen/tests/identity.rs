@@ -29,7 +29,8 @@ fn rule<'a>(map: &'a StateMap, layout: &Layout, ty: &str, leaf: &Leaf) -> Option
             return None;
         };
         let names = if names.is_empty() { vec![ty] } else { names };
-        map.member_rule(layout, &names, name, here)
+        let rule = map.member_rule(layout, &names, name, here);
+        rule.map(|(rule, _)| rule)
     })
 }
 

@@ -114,7 +114,7 @@ fn has_rule(layout: &Layout, ty: &str, leaf: &Leaf) -> bool {
         };
         let names = if names.is_empty() { vec![ty] } else { names };
         let rule = MAP.member_rule(layout, &names, name, here);
-        rule.is_some_and(|rule| !matches!(rule.policy, Policy::Carry | Policy::User))
+        rule.is_some_and(|(rule, _)| !matches!(rule.policy, Policy::Carry | Policy::User))
     })
 }
 

@@ -285,24 +285,6 @@ impl StateMap {
         names.iter().find_map(|name| self.types.get(*name))
     }
 
-    /// The rule for member `member`, of type `ty`, of a composite that goes by `owner`; `None`
-    /// if it is plain data or its parts have to be looked at.
-    ///
-    /// A rule of the member comes before a rule of its type. For an array the type of its
-    /// elements counts. What was said of a pointer says nothing of a structure that another layout
-    /// has under its name ([`Policy::is_for`]).
-    pub fn member_rule<'a>(
-        &'a self,
-        layout: &Layout,
-        owner: &[&str],
-        member: &str,
-        ty: TypeId,
-    ) -> Option<&'a Rule> {
-        let own = self.own_rule(owner, member).map(|(rule, _)| rule);
-        own.filter(|rule| rule.policy.is_for(layout, ty))
-            .or_else(|| self.type_rule(layout, ty))
-    }
-
     /// The rule for every value of type `ty`, or of an array of it.
     pub fn type_rule<'a>(&'a self, layout: &Layout, ty: TypeId) -> Option<&'a Rule> {
         self.named_type_rule(layout, ty).map(|(_, rule)| rule)

@@ -8,7 +8,7 @@ use super::{Action, Meaning};
 use crate::ctype::{self, Field, Scalar, ScalarKind, Shape};
 use kconv_rules::RuleKind;
 use kernel_structs::layout::{Composite, FieldPath, Type, TypeId, padding};
-use kernel_structs::state::{Initial, Missing, Policy, Rule};
+use kernel_structs::state::{Initial, Missing, Policy, Rule, RuleFrom};
 
 /// A rule and how it is carried out.
 pub(super) type Ruled = Result<(RuleKind, Action), Why>;
@@ -171,22 +171,24 @@ impl<'a> Planner<'a> {
 
     /// The state map's rule for a member.
     fn member_rule(&self, which: Which, owner: &Owner, field: &Field) -> Option<MemberRule<'a>> {
-        let map = self.pair.map;
-        let own = self.own_rule(which, owner, field);
-        // What is followed in one release and embedded in another is, where it is embedded, a
-        // structure like any other.
-        let own = own.filter(|rule| rule.policy.is_for(self.layout(which), field.ty));
-        match own.or_else(|| self.union_rule(which, owner, field)) {
-            Some(rule) => Some(MemberRule {
+        let (names, member) = self.spoken_of(which, owner, field);
+        let (map, layout) = (self.pair.map, self.layout(which));
+        match map.member_rule(layout, &names, member, field.ty) {
+            Some((rule, RuleFrom::Member { .. })) => Some(MemberRule {
                 rule,
                 of_type: false,
             }),
-            None => map
-                .type_rule(self.layout(which), field.ty)
-                .map(|rule| MemberRule {
+            // A union without a name is called by its members.
+            of_type => match self.union_rule(which, owner, field) {
+                Some(rule) => Some(MemberRule {
+                    rule,
+                    of_type: false,
+                }),
+                None => of_type.map(|(rule, _)| MemberRule {
                     rule,
                     of_type: true,
                 }),
+            },
         }
     }
 
@@ -203,8 +205,7 @@ impl<'a> Planner<'a> {
             .iter()
             .map(|member| {
                 let name = member.name.as_deref()?;
-                let own = |owner: &String| map.types.get(owner)?.fields.get(name);
-                names.iter().find_map(own)
+                map.own_rule(names, name).map(|(rule, _)| rule)
             })
             .collect::<Option<_>>()?;
         let carried = |rule: &&Rule| matches!(rule.policy, Policy::Carry);

@@ -464,7 +464,7 @@ fn meaning(layout: &Layout, map: &StateMap, ty: &str, leaf: &Leaf) -> Meaning {
         if names.is_empty() {
             names.push(&shown);
         }
-        if let Some(rule) = map.member_rule(layout, &names, name, here) {
+        if let Some((rule, _)) = map.member_rule(layout, &names, name, here) {
             // An array's rule is for each of its elements.
             let mut part = index + 1;
             while matches!(steps.get(part), Some(Step::Element(_))) {

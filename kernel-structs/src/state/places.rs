@@ -184,19 +184,20 @@ impl StateMap {
         })
     }
 
-    /// The rule for a member of `owner` with this name and type: its own or, where it has none,
-    /// that of its type.
-    fn governing<'a>(
+    /// The rule for member `member`, of type `ty`, of a structure that goes by `owner`: its own or,
+    /// where it has none, that of its type; `None` if it is plain data or its parts have to be looked
+    /// at. Whoever asks what holds for a place asks this: the walk, and a plan of its pairs.
+    ///
+    /// For an array the type of its elements counts. What was said of a pointer says nothing of a
+    /// structure that another layout has under its name ([`Policy::is_for`]).
+    pub fn member_rule<'a>(
         &'a self,
         layout: &Layout,
-        owner: &Owner<'_>,
+        owner: &[impl AsRef<str>],
         member: &str,
         ty: TypeId,
     ) -> Option<(&'a Rule, RuleFrom<'a>)> {
-        let found = match owner.inside.is_empty() {
-            true => self.own_rule(&owner.names, member),
-            false => self.own_rule(&[owner.shown()], member),
-        };
+        let found = self.own_rule(owner, member);
         // What one release points at and another has inside: there the rules of its members hold.
         let follows = |rule: &Rule| matches!(rule.policy, Policy::Follow(_));
         let found = found.filter(|(rule, _)| !(follows(rule) && is_of_structures(layout, ty)));
@@ -237,7 +238,10 @@ impl<'a, V: Visit<'a>> Walk<'a, '_, V> {
         for member in &composite.members {
             let name = member.name.as_deref().unwrap_or("");
             let offset = BitOffset(base.0 + member.offset.0);
-            let own = self.map.governing(self.layout, owner, name, member.ty);
+            let own = match owner.inside.is_empty() {
+                true => (self.map).member_rule(self.layout, &owner.names, name, member.ty),
+                false => (self.map).member_rule(self.layout, &[owner.shown()], name, member.ty),
+            };
             let inner = self.layout.get(self.layout.strip(member.ty));
             if let (Type::Composite(inner), None, None) = (inner, &member.name, &own) {
                 self.members(inner, offset, owner)?;

@@ -114,7 +114,7 @@ impl MadeAnew {
             let rule = self
                 .map
                 .member_rule(&self.layout, &names, name, resolved.ty);
-            if let Some(rule) = rule {
+            if let Some((rule, _)) = rule {
                 return matches!(rule.policy, Policy::Reset { .. });
             }
             owner = resolved.ty;
