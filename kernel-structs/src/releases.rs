@@ -26,6 +26,7 @@ use crate::layout::{Fingerprint, FingerprintError, Layout, MinimiseError, Unknow
 use crate::state::{StateError, StateMap};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thiserror::Error;
 
 /// Name of a stored layout, such as `2.4.32-i386-up`: the first release that has it.
@@ -89,6 +90,15 @@ pub struct Registry {
     layouts: BTreeMap<LayoutId, LayoutEntry>,
     releases: Vec<Release>,
     files: Files,
+    read: Arc<Mutex<Read>>,
+}
+
+/// What was read of the files, which do not change: a plan of all layouts asks for each of them many
+/// times, and to read one is to hash all of its types.
+#[derive(Debug, Default)]
+struct Read {
+    maps: BTreeMap<String, StateMap>,
+    layouts: BTreeMap<LayoutId, Layout>,
 }
 
 /// What is wrong with the table of releases or a file it names.
@@ -309,6 +319,20 @@ impl Registry {
     /// # Errors
     /// If there is none, or if it is not what the table says.
     pub fn layout(&self, id: &LayoutId) -> Result<Layout, RegistryError> {
+        if let Some(layout) = self.read().layouts.get(id) {
+            return Ok(layout.clone());
+        }
+        let layout = self.read_layout(id)?;
+        self.read().layouts.insert(id.clone(), layout.clone());
+        Ok(layout)
+    }
+
+    fn read(&self) -> MutexGuard<'_, Read> {
+        // Nothing is half done when it is given back.
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read_layout(&self, id: &LayoutId) -> Result<Layout, RegistryError> {
         let entry = self.layout_entry(id)?;
         let file = || entry.file.clone();
         let data = self
@@ -350,6 +374,15 @@ impl Registry {
     /// # Errors
     /// If there is none, or if it breaks a rule.
     pub fn state_map(&self, family: &str) -> Result<StateMap, RegistryError> {
+        if let Some(map) = self.read().maps.get(family) {
+            return Ok(map.clone());
+        }
+        let map = self.read_state_map(family)?;
+        self.read().maps.insert(family.to_owned(), map.clone());
+        Ok(map)
+    }
+
+    fn read_state_map(&self, family: &str) -> Result<StateMap, RegistryError> {
         let file = format!("{family}.toml");
         let Some(data) = self.files.states.get(&file) else {
             return Err(RegistryError::NoFile {

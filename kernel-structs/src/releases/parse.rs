@@ -3,6 +3,7 @@
 use super::{Files, LayoutEntry, LayoutId, Registry, RegistryError, Release};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,6 +47,7 @@ pub(super) fn parse(files: Files) -> Result<Registry, RegistryError> {
         layouts: BTreeMap::new(),
         releases: Vec::new(),
         files,
+        read: Arc::default(),
     };
     for layout in raw.layout {
         add_layout(&mut registry, layout)?;
