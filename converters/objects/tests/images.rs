@@ -181,7 +181,8 @@ fn symbols_and_resources_are_told_from_one_another_and_by_place() {
         assert_eq!(task.resource_id("words[1]"), Ok(None));
         // In a part, the place counts from the start of the object.
         let own = task.part("own").unwrap();
-        assert_eq!(own.resource_id("flags"), Ok(None));
+        assert_eq!(own.resource_id("flags"), Ok(Some(ResourceId(0))));
+        assert_eq!(own.resource_id("count.users"), Ok(None));
     });
 }
 

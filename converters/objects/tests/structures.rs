@@ -64,6 +64,7 @@ fn what_the_layout_does_not_have_is_an_error_and_never_a_zero() {
         assert!(task.optional("comm").is_err());
         // The first name that the layout has is meant, and the last one is told of.
         assert_eq!(task.unsigned("pidd|pid"), Ok(0));
+        assert_eq!(task.offset_of("mm|stack"), Ok(24));
         assert!(error_of(task.unsigned("pidd|tgid")).contains("no member `tgid`"));
         let error = task.names().find("tusk");
         assert_eq!(

@@ -146,7 +146,8 @@ pub(crate) fn bytes(size: usize, numbers: &[(usize, u64)]) -> Vec<u8> {
     bytes
 }
 
-/// A task of 104 bytes (two groups) whose list has two signals, its `mm`, and an array of three pointers. The task's `stack` stands for a symbol, its `words[0]` for a resource.
+/// A task of 104 bytes (two groups) whose list has two signals, its `mm`, and an array of three pointers.
+/// The task's `stack` stands for a symbol, its `own.flags` and its `words[0]` for a resource.
 pub(crate) struct Parts {
     pub(crate) task: Vec<u8>,
     pub(crate) mm: Vec<u8>,
@@ -227,6 +228,7 @@ impl Parts {
             }],
             slots: vec![
                 slot(32, SlotTarget::Symbol(SymbolId(0))),
+                slot(64, SlotTarget::Resource(ResourceId(0))),
                 slot(80, SlotTarget::Resource(ResourceId(0))),
             ],
             clocks: Clocks::default(),
