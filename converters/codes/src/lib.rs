@@ -161,6 +161,7 @@ codes! {
     TerminalSettings = "terminal.settings", "settings of a terminal of the machine";
     SessionForeign = "session.foreign", "a session that a process could not have from its parents";
     SessionOldGroup = "session.old-group", "the process group of a terminal that was lost";
+    SignalStopTold = "signal.stop-told", "what a parent was told of a child that was stopped";
     SignalStop = "signal.stop", "the signal by which a process was stopped";
 
     // Clocks and timers.

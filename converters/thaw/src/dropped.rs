@@ -2,7 +2,7 @@
 
 use crate::clocks::{Beat, ClockRule};
 use crate::filled::Filled;
-use crate::plan::{LockStyle, Plan, Thread, Timer};
+use crate::plan::{LockStyle, Plan, Process, Thread, Timer};
 use crate::used::{Copies, Policy, users};
 use kconv_codes::Code;
 use kconv_image::{Escaped, Head, Resource, ResourceId};
@@ -114,6 +114,7 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, copies: &Copies, rule: ClockRule
                 instead: format!("stopped by signal {has}, for {had} would not stop it here"),
             });
         }
+        dropped.extend(of_stop(process).filter(|_| process.parent.is_some()));
         if process.has_old_group {
             dropped.push(Dropped {
                 code: Code::SessionOldGroup,
@@ -188,6 +189,32 @@ fn of_contents(resource: &Resource) -> Option<String> {
         && resource.get("build-id").is_none();
     let path = resource.text("path")?;
     is_lost.then(|| format!("contents of {}", Escaped(path)))
+}
+
+/// What a parent knows of a stop, which nobody can tell the kernel. Whose parent is not in the image has one that was told
+/// nothing.
+fn of_stop(process: &Process) -> Option<Dropped> {
+    let (what, instead) = if process.stop_is_told {
+        let what = "that it is stopped";
+        (
+            what,
+            "its parent, which had looked at that, is told of it again",
+        )
+    } else if process.going_on_is_untold {
+        let what = "that it goes on since it was stopped";
+        (
+            what,
+            "its parent, which had not looked at that, is not told of it",
+        )
+    } else {
+        return None;
+    };
+    Some(Dropped {
+        code: Code::SignalStopTold,
+        task: Some(process.pid),
+        what: what.to_owned(),
+        instead: instead.to_owned(),
+    })
 }
 
 /// A file that a task has mapped from the image.
@@ -358,6 +385,39 @@ mod tests {
         let said =
             "task 7: stopped by signal 20: stopped by signal 19, for 20 would not stop it here";
         assert_eq!(stopped(libc::SIGTSTP), [said]);
+    }
+
+    #[test]
+    fn what_a_parent_knows_of_a_stop_is_told_if_there_is_one() {
+        let told = |stop_is_told, going_on_is_untold, parent| {
+            let child = Process {
+                stop_is_told,
+                going_on_is_untold,
+                ..Process::bare(7, parent)
+            };
+            let plan = Plan {
+                processes: vec![Process::bare(6, None), child],
+                ..Plan::default()
+            };
+            let head = head(Vec::new());
+            let all = dropped(&plan, &head, &Copies::new(), ClockRule::Suspended);
+            let mut all = all.into_iter();
+            let of_stop = all.find(|dropped| dropped.code == Code::SignalStopTold);
+            of_stop.map(|dropped| dropped.to_string())
+        };
+        let again =
+            "task 7: that it is stopped: its parent, which had looked at that, is told of it again";
+        assert_eq!(told(true, false, Some(0)).as_deref(), Some(again));
+        let never = "task 7: that it goes on since it was stopped: its parent, which had not looked at \
+                     that, is not told of it";
+        assert_eq!(told(false, true, Some(0)).as_deref(), Some(never));
+        for (stop, goes_on, parent) in [
+            (false, false, Some(0)),
+            (true, false, None),
+            (false, true, None),
+        ] {
+            assert_eq!(told(stop, goes_on, parent), None);
+        }
     }
 
     #[test]

@@ -112,6 +112,10 @@ pub struct Process {
     pub oom_score_adj: [i32; 2],
     /// Whether it was stopped by a signal, with the number of that.
     pub stopped: Option<i32>,
+    /// Whether its parent has looked at that (wait(2), WUNTRACED).
+    pub stop_is_told: bool,
+    /// Whether it goes on since it was stopped, and its parent has not looked at that (WCONTINUED).
+    pub going_on_is_untold: bool,
     /// Whether a terminal that it has lost left a group of processes to be told of its end.
     pub has_old_group: bool,
 }

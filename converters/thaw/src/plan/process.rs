@@ -15,6 +15,7 @@ const PIDTYPE_PGID: usize = 2;
 const PIDTYPE_SID: usize = 3;
 /// `signal_struct.flags` (`include/linux/sched/signal.h`).
 const SIGNAL_STOP_STOPPED: u64 = 1;
+const SIGNAL_STOP_CONTINUED: u64 = 2;
 const SIGNAL_GROUP_EXIT: u64 = 4;
 const SIGSTOP: i32 = 19;
 
@@ -116,6 +117,8 @@ impl Process {
             subreaper: false,
             oom_score_adj: [0; 2],
             stopped: None,
+            stop_is_told: false,
+            going_on_is_untold: false,
             has_old_group: false,
         }
     }
@@ -187,7 +190,10 @@ fn process(known: &Known<'_>, bare: Process, tasks: &[Saved<'_>]) -> Result<Proc
         } else {
             SIGSTOP
         });
+        // kernel/exit.c: wait_task_stopped.
+        process.stop_is_told = code == 0;
     }
+    process.going_on_is_untold = flags & SIGNAL_STOP_CONTINUED != 0;
     let mut of_threads = BTreeMap::new();
     let mut all = Spent {
         user: signal.unsigned("utime")?,

@@ -84,5 +84,5 @@ struct part {
 	int named;
 };
 extern const struct part signals, timers, process, family, files, memory, locked, sleeps, scheduling,
-	threads, registers, fifos, opened_part, ended_part, requests, guarded, keyed_part, shared;
+	threads, registers, fifos, opened_part, ended_part, requests, guarded, keyed_part, shared, stops_part;
 #endif

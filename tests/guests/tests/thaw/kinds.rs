@@ -4,7 +4,7 @@ use super::{LIMIT, convert, initramfs, machine, mount, number};
 use kconv_guests::{Guest, Kernel};
 
 /// Parts of the program that checks its own state from inside.
-const PARTS: &str = "fifos opened ended requests keyed";
+const PARTS: &str = "fifos opened ended requests keyed stops";
 
 #[test]
 fn what_a_task_was_given_is_given_back() {
@@ -109,6 +109,14 @@ fn check_parts(guest: &mut Guest, name: &str, pid: u32) -> (String, String) {
         .run(&format!("kconv thaw -v /disk/{name}.img"))
         .unwrap();
     println!("{said}");
+    if name != "guarded" {
+        for told in [
+            "its parent, which had looked at that, is told of it again [signal.stop-told]",
+            "its parent, which had not looked at that, is not told of it [signal.stop-told]",
+        ] {
+            assert_eq!(said.matches(told).count(), 1, "{told}: {said}");
+        }
+    }
     let ask = format!("cat /proc/{pid}/cgroup; kill -USR1 {pid}");
     let cgroup = guest.run(&ask).unwrap();
     let out = format!("/disk/{name}.out");

@@ -6,7 +6,7 @@ use kconv_guests::{Guest, Kernel};
 use std::time::Duration;
 
 /// Parts of the program that checks its own state from inside.
-const PARTS: [&str; 17] = [
+const PARTS: [&str; 18] = [
     "signals",
     "timers",
     "process",
@@ -24,6 +24,7 @@ const PARTS: [&str; 17] = [
     "guarded",
     "keyed",
     "shared",
+    "stops",
 ];
 
 /// Those of them to be checked, with commas between; all, if it is not set.
