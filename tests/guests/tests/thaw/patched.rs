@@ -90,19 +90,24 @@ fn what_was_patched_meanwhile_is_kept_or_named() {
     let without = frozen(&mut guest, "without", "");
     let kept = frozen(&mut guest, "kept", "--with-programs");
     let next = frozen(&mut guest, "next", "--with-programs");
-    let running = start(&mut guest, "running");
+    let [running, upgraded] = ["running", "upgraded"].map(|name| start(&mut guest, name));
     Parts::install(&mut guest, &parts.after);
     named(&mut guest, "without", without);
     damaged(&mut guest, "kept");
     goes_on(&mut guest, "kept", kept, &parts);
     unlinked(&mut guest, "running", running);
     convert(&mut guest, "next", &old, &new);
-    guest
-        .run("kconv verify /disk/next.img; umount /disk")
-        .unwrap();
+    guest.run("kconv verify /disk/next.img").unwrap();
 
-    guest.kexec(&new, &initramfs).unwrap();
+    upgrade(&mut guest, "upgraded", upgraded, (&new, &initramfs));
     mount(&mut guest);
+    let said = guest.run("cat /disk/upgrade.log").unwrap();
+    println!("{said}");
+    assert!(
+        said.contains(" files of programs; the tasks stood still"),
+        "{said}"
+    );
+    ends(&mut guest, "upgraded", upgraded);
     goes_on(&mut guest, "next", next, &parts);
     guest.power_off().unwrap();
 }
@@ -241,6 +246,25 @@ fn from_the_image(guest: &mut Guest, name: &str, pid: u32) -> String {
     said
 }
 
+/// Goes over to the next kernel with a process of which the files are in no folder any more.
+fn upgrade(guest: &mut Guest, name: &str, pid: u32, (kernel, initramfs): (&Kernel, &Initramfs)) {
+    for (path, contents) in [
+        ("/tmp/vmlinuz", std::fs::read(&kernel.vmlinuz).unwrap()),
+        ("/tmp/initrd", initramfs.archive(kernel).unwrap()),
+    ] {
+        guest.put(path, &contents, 0o600).unwrap();
+    }
+    let upgrade = format!(
+        "kconv upgrade --with-programs --kernel /tmp/vmlinuz --initrd /tmp/initrd \
+         --image /disk/{name}.img {pid}"
+    );
+    guest.start(&upgrade, "/disk/upgrade.log").unwrap();
+    if let Err(error) = guest.arrives(kernel) {
+        let said = guest.run("cat /disk/upgrade.log");
+        panic!("{}{error}", said.unwrap_or_default());
+    }
+}
+
 /// What was patched before the freeze is in no folder any more.
 fn unlinked(guest: &mut Guest, name: &str, pid: u32) {
     let freeze = format!("kconv freeze --kill {pid} -o /disk/{name}.img");
@@ -249,6 +273,11 @@ fn unlinked(guest: &mut Guest, name: &str, pid: u32) {
     let freeze = format!("kconv freeze --with-programs --kill {pid} -o /disk/{name}.img");
     let said = guest.run(&freeze).unwrap();
     assert!(said.contains("\nprograms  "), "{said}");
+    ends(guest, name, pid);
+}
+
+/// Thaws a task with the files that the image has, and has it check them.
+fn ends(guest: &mut Guest, name: &str, pid: u32) {
     from_the_image(guest, name, pid);
     guest.run(&format!("kill -USR1 {pid}")).unwrap();
     assert_eq!(ended(guest, name, pid), "ready with 1\nright\n");
