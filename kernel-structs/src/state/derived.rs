@@ -203,7 +203,7 @@ saved = true
             ),
         ] {
             let told = refused(from, to);
-            assert_eq!(told, format!("[[derived]] fpu: {expected}"), "{to}");
+            assert_eq!(told, format!("7: [[derived]] fpu: {expected}"), "{to}");
         }
     }
 

@@ -90,7 +90,7 @@ fn an_attribute_belongs_to_its_policy() {
         "strict = true",
     ] {
         let (name, _) = attribute.split_once(' ').unwrap();
-        let expected = format!("[type.s.fields] a: `{name}` does not belong to policy `symbol`");
+        let expected = format!("6: [type.s.fields] a: `{name}` does not belong to policy `symbol`");
         let found = policy(&format!("policy = \"symbol\", {attribute}"));
         assert_eq!(found, Err(expected));
     }
