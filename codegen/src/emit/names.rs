@@ -77,8 +77,8 @@ const RESERVED: [&str; 9] = [
 /// The module, or the function, of a type: also the name of its file. No two types have the same,
 /// and that of a type depends on nothing but its name.
 ///
-/// A name of C is its own, `file *` is `file_pointer`, the second structure that a plan calls `s` is
-/// `s__2`, and any other text has the characters that are no part of an identifier behind `__x`. A
+/// A name of C is its own, `file *` is `file_pointer`, `unsigned long` is `unsigned_long`, the second
+/// structure that a plan calls `s` is `s__2`, and any other text has the characters that are no part of an identifier behind `__x`. A
 /// name of C that reads like one of those, or that is reserved, has a `_` more at its end.
 pub(super) fn module_name(name: &str) -> String {
     if is_plain(name) {
@@ -89,6 +89,9 @@ pub(super) fn module_name(name: &str) -> String {
     }
     if let Some(target) = name.strip_suffix(" *").filter(|target| is_plain(target)) {
         return format!("{target}_pointer");
+    }
+    if name.contains(' ') && are_words_of_integers(name, ' ') {
+        return name.replace(' ', "_");
     }
     let numbered = name
         .strip_suffix(')')
@@ -116,6 +119,17 @@ pub(super) fn module_name(name: &str) -> String {
     format!("{plain}__x{codes}")
 }
 
+/// Whether the parts of a text are all words that C makes integer types of.
+fn are_words_of_integers(text: &str, between: char) -> bool {
+    let is_one = |word: &str| {
+        matches!(
+            word,
+            "unsigned" | "signed" | "long" | "short" | "int" | "char"
+        )
+    };
+    text.split(between).all(is_one)
+}
+
 fn is_reserved(name: &str) -> bool {
     let base = name.trim_end_matches('_');
     base.is_empty() || RESERVED.contains(&base)
@@ -130,7 +144,10 @@ fn reads_like_made(name: &str) -> bool {
         let codes = end.strip_prefix('x');
         codes.is_some_and(|codes| codes.bytes().all(|byte| byte.is_ascii_hexdigit()))
     };
-    base.ends_with("_pointer") || end.is_some_and(|end| is_number(end) || is_codes(end))
+    let is_integer = base.contains('_') && are_words_of_integers(base, '_');
+    is_integer
+        || base.ends_with("_pointer")
+        || end.is_some_and(|end| is_number(end) || is_codes(end))
 }
 
 /// Two things of one structure that would have one name in Rust.
@@ -243,7 +260,9 @@ mod tests {
             ("file_pointer", "file_pointer_"),
             ("s (2)", "s__2"),
             ("s__2", "s__2_"),
-            ("unsigned long", "unsigned_long__x20"),
+            ("unsigned long", "unsigned_long"),
+            ("unsigned_long", "unsigned_long_"),
+            ("unsigned  long", "unsigned__long__x2020"),
             ("unsigned_long__x20", "unsigned_long__x20_"),
             ("8bit", "_8bit__x"),
             ("", "___x"),
@@ -275,8 +294,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_two_types_have_one_module(
-            one in "(a|_|s|8|\\*| |\\(|\\)|2|_pointer|__2|__x|20|self|mod){0,5}",
-            other in "(a|_|s|8|\\*| |\\(|\\)|2|_pointer|__2|__x|20|self|mod){0,5}",
+            one in "(a|_|s|long|int|8|\\*| |\\(|\\)|2|_pointer|__2|__x|20|self|mod){0,5}",
+            other in "(a|_|s|long|int|8|\\*| |\\(|\\)|2|_pointer|__2|__x|20|self|mod){0,5}",
         ) {
             let names = [&one, &other].map(|name| module_name(name));
             prop_assert_eq!(names[0] == names[1], one == other, "{:?}", names);
