@@ -8,6 +8,7 @@
 mod carry;
 mod entry;
 mod functions;
+mod group;
 mod house;
 mod lines;
 mod names;

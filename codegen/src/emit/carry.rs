@@ -7,21 +7,19 @@
 use super::EmitError;
 use super::entry::Entry;
 use super::functions::function;
-use super::names::{ident, module_name, sanitized, version};
+use super::group::{Group, SMALLEST_GROUP};
+use super::names::{ident, module_name, version};
 use super::reasons::Reasons;
 use super::tables::type_converter;
 use super::text::{Names, named};
 use super::views::{Structs, Views};
-use super::written::{Written, lines};
+use super::written::Written;
 use crate::plan::{Action, Plan, TypePlan};
 use kernel_structs::state::Watch;
 use proc_macro2::TokenStream;
 use quote::quote;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-
-/// Fewer entries are written out where they are needed.
-pub(super) const SMALLEST_GROUP: usize = 3;
 
 /// What is carried in a family.
 pub(super) struct Carry {
@@ -46,14 +44,6 @@ struct Carried {
     entries: Vec<Entry>,
     /// The value of the type's `TypeConverter`, where it names its groups and its function.
     table: String,
-}
-
-/// Entries that are in the same functions.
-pub(super) struct Group {
-    pub(super) name: String,
-    pub(super) entries: Vec<Entry>,
-    /// The functions, by their place in [`Carries::carried`].
-    members: Vec<usize>,
 }
 
 /// Stands in a table for what is known when it is written down.
@@ -313,79 +303,6 @@ impl Carries {
             table.replace("\n    ", "\n"),
         );
         Ok(named(&text, names))
-    }
-}
-
-impl Group {
-    /// A name after the first field of which no other group has its name. Its rules go by the name
-    /// in capitals, so `taken` are capitals.
-    fn free_name(&self, always: bool, taken: &BTreeSet<String>) -> String {
-        let first = self.entries[0].first;
-        if always {
-            return if first { "cleared" } else { "always" }.to_owned();
-        }
-        let named = |entry: &Entry| {
-            let field = sanitized(&entry.field);
-            let word = if first { "cleared" } else { "with" };
-            format!("{word}_{}", field.trim_start_matches('_'))
-        };
-        let fields = self.entries.iter().filter(|entry| !entry.is_padding());
-        let mut names: Vec<String> = fields.map(named).collect();
-        let base = names
-            .first()
-            .cloned()
-            .unwrap_or_else(|| "with_padding".to_owned());
-        names.extend(
-            (2..)
-                .take(taken.len() + 1)
-                .map(|number| format!("{base}_{number}")),
-        );
-        let is_free = |name: &String| !taken.contains(&name.to_uppercase());
-        let free = names.into_iter().find(is_free);
-        free.unwrap_or(base)
-    }
-
-    /// The macro with the lines and the rules.
-    fn text(
-        &self,
-        macros: &str,
-        [in_function, in_macro]: [&Names<'_>; 2],
-    ) -> Result<String, EmitError> {
-        let entries: Vec<&Entry> = self.entries.iter().collect();
-        let body = lines(&entries, 8)?;
-        let name = &self.name;
-        let mut text = format!(
-            "
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __{macros}_{name} {{
-    ($cx:ident, $at:ident, $old:ident, $new:ident) => {{
-{}    }};
-}}
-pub use __{macros}_{name} as {name};
-",
-            named(&body, in_macro)
-        );
-        let rules: Vec<&str> = self.rules().collect();
-        if !rules.is_empty() {
-            // Writing to a string cannot fail.
-            let _ = write!(
-                text,
-                "\npub static {}: [FieldRule; {}] = [\n",
-                name.to_uppercase(),
-                rules.len()
-            );
-            for rule in rules {
-                let _ = writeln!(text, "    {},", named(rule, in_function));
-            }
-            text.push_str("];\n");
-        }
-        Ok(text)
-    }
-
-    pub(super) fn rules(&self) -> impl Iterator<Item = &str> {
-        let rules = self.entries.iter().map(|entry| entry.rule.as_str());
-        rules.filter(|rule| !rule.is_empty())
     }
 }
 

@@ -3,9 +3,10 @@
 //! A page is for reading. What needs none stands beside it, in `rest`: the lines of fields that both
 //! layouts carry alike, one macro for each type, and the tables for the engine.
 
-use super::carry::{Carry, Group, SMALLEST_GROUP, nested_first};
+use super::carry::{Carry, nested_first};
 use super::entry::Entry;
 use super::functions::function;
+use super::group::{Group, SMALLEST_GROUP};
 use super::house::House;
 use super::names::{ident, module_name, version};
 use super::tables::type_converter;

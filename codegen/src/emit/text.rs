@@ -52,7 +52,7 @@ impl Comments {
     }
 
     /// The lines of entries, a comment above the first of those that share it.
-    pub(super) fn lines(&mut self, entries: &[&Entry]) -> TokenStream {
+    fn lines(&mut self, entries: &[&Entry]) -> TokenStream {
         let mut lines = TokenStream::new();
         let mut said = "";
         for entry in entries.iter().filter(|entry| !entry.code.is_empty()) {
@@ -75,7 +75,7 @@ impl Comments {
 const MARKER: &str = "__kconv_comment_";
 
 /// Formats code and puts its comments in.
-pub(super) fn rust(code: TokenStream, comments: &Comments) -> Result<String, EmitError> {
+fn rust(code: TokenStream, comments: &Comments) -> Result<String, EmitError> {
     let formatted = prettyplease::unparse(&syn::parse2(code)?);
     let mut text = String::with_capacity(formatted.len());
     for line in formatted.lines() {
@@ -98,11 +98,7 @@ pub(super) fn rust(code: TokenStream, comments: &Comments) -> Result<String, Emi
 }
 
 /// The statements of `body`, formatted, indented by `indent` spaces.
-pub(super) fn statements(
-    body: TokenStream,
-    comments: &Comments,
-    indent: usize,
-) -> Result<String, EmitError> {
+fn statements(body: TokenStream, comments: &Comments, indent: usize) -> Result<String, EmitError> {
     let text = rust(quote!(fn f() { #body }), comments)?;
     let lines: Vec<&str> = text.lines().collect();
     let inner = lines.get(1..lines.len().saturating_sub(1));
@@ -116,6 +112,12 @@ pub(super) fn statements(
         text.push('\n');
     }
     Ok(text)
+}
+
+/// The lines of entries, with their comments, indented by `indent` spaces.
+pub(super) fn lines(entries: &[&Entry], indent: usize) -> Result<String, EmitError> {
+    let mut comments = Comments::default();
+    statements(comments.lines(entries), &comments, indent)
 }
 
 /// Writes `comment` as lines of `//`, indented.

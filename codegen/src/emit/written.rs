@@ -1,9 +1,9 @@
 //! A function and its rules, as they are written down.
 
 use super::EmitError;
-use super::carry::Group;
 use super::entry::Entry;
-use super::text::{Comments, statements};
+use super::group::Group;
+use super::text::lines;
 use proc_macro2::TokenStream;
 use std::fmt::Write;
 
@@ -89,10 +89,4 @@ impl Written<'_> {
         }
         text
     }
-}
-
-/// The lines of entries, with their comments, indented by `indent` spaces.
-pub(super) fn lines(entries: &[&Entry], indent: usize) -> Result<String, EmitError> {
-    let mut comments = Comments::default();
-    statements(comments.lines(entries), &comments, indent)
 }
