@@ -6,6 +6,10 @@ use kconv_objects::{Names, Structure};
 use kernel_structs::layout::{LeafKind, leaves};
 use kernel_structs::releases::Registry;
 use proptest::prelude::*;
+use std::sync::LazyLock;
+
+/// It reads each layout once, for all cases.
+static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry::builtin().unwrap());
 
 /// Bits `first` to `first + width` of `bytes`, one at a time.
 fn bits(bytes: &[u8], first: u64, width: u64) -> u64 {
@@ -27,7 +31,7 @@ proptest! {
         seed in any::<u64>(),
         chosen in prop::collection::vec(any::<prop::sample::Index>(), 32),
     ) {
-        let registry = Registry::builtin().unwrap();
+        let registry = &*REGISTRY;
         let entries: Vec<_> = registry.layouts().collect();
         let entry = layout.get(&entries);
         let layout = registry.layout(&entry.id).unwrap();
@@ -88,7 +92,7 @@ proptest! {
         bytes in prop::collection::vec(any::<u8>(), 0..128),
         count in any::<u64>(),
     ) {
-        let registry = Registry::builtin().unwrap();
+        let registry = &*REGISTRY;
         let entry = registry.layouts().next().unwrap();
         let layout = registry.layout(&entry.id).unwrap();
         let names = Names::new(&layout);

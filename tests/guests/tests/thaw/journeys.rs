@@ -6,8 +6,8 @@ use super::{
 };
 use kconv_guests::{Guest, Kernel, Machine};
 
-/// Parts of the program that checks its own state from inside: all but `memory`, which locks some,
-/// and that is refused when it is frozen.
+/// Parts of the program that checks its own state from inside. All there are, each by itself, are
+/// those of `parts`.
 const STATE: &str = "registers signals timers sleeps process files family scheduling threads fifos";
 
 /// Has the program set its state, and freezes it.
