@@ -147,7 +147,13 @@ fn words_that_make_no_sense_are_refused() {
             "[[type.k_itimer.arm]]: `is` is `[8, \"nine\"]`, expected a list of symbols, a list of integers, `\"negative\"` or `\"other\"`",
         ),
     ] {
-        let error = StateMap::parse(&changed(from, to)).unwrap_err();
-        assert_eq!(error.to_string(), expected);
+        let text = changed(from, to);
+        let error = StateMap::parse(&text).unwrap_err().to_string();
+        let (line, what) = error.split_once(": ").unwrap();
+        assert_eq!(what, expected);
+        // The line is that of the entry, which begins there or a few lines above.
+        let word = text.lines().position(|line| line.contains(to)).unwrap() + 1;
+        let line: usize = line.parse().unwrap();
+        assert!((word - 3..=word).contains(&line), "{line}, {word}: {what}");
     }
 }
