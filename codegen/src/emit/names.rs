@@ -78,8 +78,9 @@ const RESERVED: [&str; 9] = [
 /// and that of a type depends on nothing but its name.
 ///
 /// A name of C is its own, `file *` is `file_pointer`, `unsigned long` is `unsigned_long`, the second
-/// structure that a plan calls `s` is `s__2`, and any other text has the characters that are no part of an identifier behind `__x`. A
-/// name of C that reads like one of those, or that is reserved, has a `_` more at its end.
+/// structure that a plan calls `s` is `s__2`, and any other text has the characters that are no part
+/// of an identifier behind `__x`. A name of C that reads like one of those, or that is reserved, has a
+/// `_` more at its end.
 pub(super) fn module_name(name: &str) -> String {
     if is_plain(name) {
         return match is_reserved(name) || reads_like_made(name) {

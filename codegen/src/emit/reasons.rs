@@ -3,11 +3,11 @@
 //! They are those of the state map and of the decisions about changes, whoever uses them, so that a
 //! new step adds none. What a step alone decided stands in its own tables.
 
-use super::names::{module_name, sanitized};
+use super::names::{ident, module_name, sanitized};
 use crate::overrides::Changes;
 use crate::plan::{Clause, Reason};
 use kernel_structs::state::StateMap;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// What a rule of a whole type is called among those of its members.
@@ -19,7 +19,6 @@ pub(super) struct Reasons {
     modules: BTreeMap<String, Vec<(String, String)>>,
     /// Module and name, by text.
     paths: BTreeMap<String, (String, String)>,
-    taken: BTreeSet<(String, String)>,
 }
 
 impl Reasons {
@@ -28,7 +27,6 @@ impl Reasons {
         let mut reasons = Reasons {
             modules: BTreeMap::new(),
             paths: BTreeMap::new(),
-            taken: BTreeSet::new(),
         };
         for (ty, entry) in &map.types {
             if let Some(rule) = &entry.rule {
@@ -67,13 +65,11 @@ impl Reasons {
         };
         let numbered = (2..).map(|number| format!("{base}_{number}"));
         let mut names = std::iter::once(base.clone()).chain(numbered);
-        let is_free = |name: &String| !self.taken.contains(&(module.clone(), name.clone()));
+        let of_module = self.modules.entry(module.clone()).or_default();
+        let is_free = |name: &String| of_module.iter().all(|(taken, _)| taken != name);
         let name = names.find(is_free).unwrap_or(base);
-        self.taken.insert((module.clone(), name.clone()));
-        self.paths
-            .insert(text.to_owned(), (module.clone(), name.clone()));
-        let of_module = self.modules.entry(module).or_default();
-        of_module.push((name, text.to_owned()));
+        of_module.push((name.clone(), text.to_owned()));
+        self.paths.insert(text.to_owned(), (module, name));
     }
 
     /// A reason as an expression in Rust.
@@ -96,7 +92,7 @@ impl Reasons {
     fn text(&self, text: &str) -> String {
         match self.paths.get(text) {
             Some((module, name)) => {
-                format!("ŋcarry::reasons::{}::{name}", super::names::ident(module))
+                format!("ŋcarry::reasons::{}::{name}", ident(module))
             }
             None => format!("{text:?}"),
         }
@@ -107,7 +103,7 @@ impl Reasons {
         let mut text = String::new();
         for (module, constants) in &self.modules {
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "\npub mod {} {{", super::names::ident(module));
+            let _ = writeln!(text, "\npub mod {} {{", ident(module));
             for (name, reason) in constants {
                 let _ = writeln!(text, "    pub const {name}: &str = {reason:?};");
             }

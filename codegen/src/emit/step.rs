@@ -83,7 +83,7 @@ impl House<'_> {
 }
 
 impl Changed<'_> {
-    /// What it is, with all entries.
+    /// Some of its entries, to be written down.
     fn written<'a>(
         &'a self,
         function: &'a str,
@@ -98,12 +98,6 @@ impl Changed<'_> {
             groups,
             path,
         }
-    }
-
-    /// How many fields both layouts carry alike.
-    fn fields_alike(&self) -> usize {
-        let fields = self.alike.iter().filter(|entry| is_field(entry));
-        fields.count()
     }
 }
 
@@ -166,13 +160,10 @@ mod rest;
         };
         let mut body = String::new();
         if !of.alike.is_empty() {
-            let fields = match of.fields_alike() {
-                1 => "1 field that both carry".to_owned(),
-                fields => format!("{fields} fields that both carry"),
-            };
+            let fields = of.alike.iter().filter(|entry| is_field(entry)).count();
             let _ = write!(
                 body,
-                "    // {fields} alike\n    rest::{function}!(ŋcx, ŋat, ŋold, ŋnew);\n"
+                "    // {fields} fields that both carry alike\n    rest::{function}!(ŋcx, ŋat, ŋold, ŋnew);\n"
             );
         }
         let written = of.written(&function, &of.own, &[], "");
