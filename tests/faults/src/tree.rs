@@ -54,9 +54,20 @@ impl Tree {
             })?;
         }
         let is_gone = |file: &PathBuf| !files.contains(file) || !from.join(file).exists();
-        for file in everything(to)?.into_iter().filter(is_gone) {
+        let (files_there, folders) = everything(to)?;
+        for file in files_there.into_iter().filter(is_gone) {
             let path = to.join(file);
             fs::remove_file(&path).map_err(|error| TreeError::Io { path, error })?;
+        }
+        // git knows no empty folders, and a step is known by its folder. Those inside come first.
+        for folder in folders.into_iter().rev() {
+            let path = to.join(folder);
+            match fs::remove_dir(&path) {
+                Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => {
+                    return Err(TreeError::Io { path, error });
+                }
+                _ => {}
+            }
         }
         Ok(Tree {
             root: to.to_owned(),
@@ -139,9 +150,9 @@ fn same(source: &Path, target: &Path) -> io::Result<()> {
     fs::copy(source, target).map(drop)
 }
 
-/// Every file below `root`, from there.
-fn everything(root: &Path) -> Result<Vec<PathBuf>, TreeError> {
-    let mut files = Vec::new();
+/// Every file below `root`, and every folder behind the one that it is in, from there.
+fn everything(root: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), TreeError> {
+    let (mut files, mut all) = (Vec::new(), Vec::new());
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {
         let path = root.join(&folder);
@@ -153,10 +164,13 @@ fn everything(root: &Path) -> Result<Vec<PathBuf>, TreeError> {
             let entry = entry.map_err(fail)?;
             let name = folder.join(entry.file_name());
             match entry.file_type().map_err(fail)?.is_dir() {
-                true => folders.push(name),
+                true => {
+                    all.push(name.clone());
+                    folders.push(name);
+                }
                 false => files.push(name),
             }
         }
     }
-    Ok(files)
+    Ok((files, all))
 }

@@ -131,10 +131,14 @@ fn a_copy_has_what_git_would_have_and_keeps_what_is_the_same() {
     tree.write(Path::new("one/src/lib.rs"), "a - b + a")
         .unwrap();
     fs::write(to.join("left"), "").unwrap();
+    fs::create_dir_all(to.join("gone/rest")).unwrap();
+    fs::write(to.join("gone/rest/page.rs"), "").unwrap();
     fs::write(folder.path().join("new"), "").unwrap();
     Tree::copy(folder.path(), &to).unwrap();
     assert_eq!(tree.read(Path::new("one/src/lib.rs")).unwrap(), "a + b + a");
     assert!(to.join("new").exists() && !to.join("left").exists());
+    // A folder of a step that is no more would be taken for a step.
+    assert!(!to.join("gone").exists());
     assert_eq!(time(), before);
     let text = fs::read_to_string(folder.path().join("one/src/lib.rs")).unwrap();
     assert_eq!(text, "a + b + a");
