@@ -16,6 +16,7 @@ mod meanings;
 mod objects;
 mod open;
 mod pair;
+mod prepared;
 mod reason;
 mod reset;
 mod spans;
@@ -24,6 +25,7 @@ pub use builder::Made;
 pub(crate) use builder::Needs;
 pub use finding::{Candidate, Declaration, FlagChange, Undecided, Why};
 pub use pair::{Pair, Side};
+pub(crate) use prepared::Prepared;
 pub use reason::{Clause, Reason};
 
 use kconv_rules::{RuleKind, Source};

@@ -523,6 +523,11 @@ fn fields_are_carried_whatever_they_are_called() {
     old.of_self.n.set(-2);
     old.of_views.n.set(-3);
     old.of_mod.n.set(-4);
+    old.of_self_.n.set(-5);
+    old.of_twice.n.set(-6);
+    old.of_untagged.n.set(-7);
+    old.of_twice__2.n.set(-8);
+    old.of_x_pointer.n.set(-9);
     old.r#gen.set(1);
     old.self_.set(2);
     old.__old.set(3);
@@ -544,8 +549,14 @@ fn fields_are_carried_whatever_they_are_called() {
         &new.of_self.n,
         &new.of_views.n,
         &new.of_mod.n,
+        &new.of_self_.n,
+        &new.of_twice.n,
+        &new.of_untagged.n,
+        &new.of_twice__2.n,
+        &new.of_x_pointer.n,
     ];
-    assert_eq!(nested.map(|n| n.get()), [-1, -2, -3, -4]);
+    let carried = [-1, -2, -3, -4, -5, -6, -7, -8, -9];
+    assert_eq!(nested.map(|n| n.get()), carried);
     let numbers = [
         new.r#gen,
         new.self_,

@@ -168,12 +168,13 @@ impl Carry {
         [in_function, in_macro]: [&Names<'_>; 2],
     ) -> Result<BTreeMap<String, String>, EmitError> {
         let mut modules: BTreeMap<String, String> = BTreeMap::new();
+        let mut taken = BTreeSet::new();
         for (name, carries) in &self.types {
             let module = module_name(name);
             let text = modules.entry(module.clone()).or_default();
             for group in &carries.groups {
-                let names = [in_function, in_macro];
-                text.push_str(&group.text(&format!("{macros}_{module}"), names)?);
+                let exported = exported_name(&[macros, &module, &group.name], &mut taken);
+                text.push_str(&group.text(&exported, [in_function, in_macro])?);
             }
             for carried in &carries.carried {
                 text.push_str(&carries.text(carried, name, in_function)?);
@@ -197,6 +198,16 @@ impl Carry {
             .filter_map(|(name, carries)| Some((name.as_str(), of_layout((name, carries))?)))
             .collect()
     }
+}
+
+/// The name of a macro, made of `parts`, that none of the crate's macros has: they are all in one
+/// scope, and the same name can be made of other parts.
+fn exported_name(parts: &[&str], taken: &mut BTreeSet<String>) -> String {
+    let mut name = format!("__{}", parts.join("_"));
+    while !taken.insert(name.clone()) {
+        name.push('_');
+    }
+    name
 }
 
 /// Names of the types of a plan, those that are nested in another before it.
@@ -316,6 +327,15 @@ mod tests {
     use kernel_structs::releases::Registry;
 
     /// The functions that each entry is in, and the groups.
+    #[test]
+    fn macros_of_other_parts_have_other_names() {
+        let mut taken = BTreeSet::new();
+        let mut name = |module, group| exported_name(&["linux", module, group], &mut taken);
+        assert_eq!(name("a", "with_b_with_c"), "__linux_a_with_b_with_c");
+        assert_eq!(name("a_with_b", "with_c"), "__linux_a_with_b_with_c_");
+        assert_eq!(name("a_with_b", "with_c_"), "__linux_a_with_b_with_c__");
+    }
+
     #[test]
     fn an_entry_that_several_functions_have_stands_in_one_group() {
         let registry = Registry::builtin().unwrap();

@@ -47,10 +47,10 @@ impl Group {
         free.unwrap_or(base)
     }
 
-    /// The macro with the lines and the rules.
+    /// The macro with the lines, which the crate exports as `exported`, and the rules.
     pub(super) fn text(
         &self,
-        macros: &str,
+        exported: &str,
         [in_function, in_macro]: [&Names<'_>; 2],
     ) -> Result<String, EmitError> {
         let entries: Vec<&Entry> = self.entries.iter().collect();
@@ -60,11 +60,11 @@ impl Group {
             "
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __{macros}_{name} {{
+macro_rules! {exported} {{
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {{
 {}    }};
 }}
-pub use __{macros}_{name} as {name};
+pub use {exported} as {name};
 ",
             named(&body, in_macro)
         );

@@ -8,7 +8,7 @@ use crate::overrides::{
     ChangeFinding, Changes, Direction, FlagDecision, Override, OverrideProblem, Overrides, When,
     is_there,
 };
-use crate::plan::{Needs, Pair, Plan, Undecided};
+use crate::plan::{Needs, Pair, Plan, Prepared, Undecided};
 use kernel_structs::layout::{Layout, Type, TypeId};
 use kernel_structs::nearest::nearest;
 use std::collections::{BTreeMap, BTreeSet};
@@ -88,15 +88,16 @@ impl Family {
     /// name twice: what several layouts have alike, once.
     pub fn undecided_alone(&self) -> Vec<((String, String), Undecided)> {
         let mut all: Vec<((String, String), Undecided)> = Vec::new();
-        for stored in &self.layouts {
-            let needs = Plan::needs(&Pair {
+        for (stored, prepared) in self.layouts.iter().zip(self.prepared()) {
+            let pair = Pair {
                 converter: "none",
                 machine: &stored.machine,
                 from: stored.live_side(),
                 to: stored.live_side(),
                 map: &self.map,
                 overrides: &Overrides::default(),
-            });
+            };
+            let needs = Plan::needs(&pair, [&prepared; 2]);
             for undecided in needs.undecided {
                 if !all.iter().any(|(_, known)| *known == undecided) {
                     all.push(((stored.id.clone(), stored.id.clone()), undecided));
@@ -108,18 +109,21 @@ impl Family {
 
     /// The plan of every pair, with the decisions that it was made with, in the order of the pairs.
     fn made(&self, changes: &Changes) -> Vec<OfPair<'_>> {
+        let prepared = self.prepared();
         let pairs: Vec<_> = self.pairs().collect();
-        let make = |(from, to): (&'_ Stored, &'_ Stored)| {
-            let overrides = changes.between(&from.layout, &to.layout);
-            let needs = Plan::needs(&Pair {
+        let make = |(from, to): (usize, usize)| {
+            let stored = (&self.layouts[from], &self.layouts[to]);
+            let overrides = changes.between(&stored.0.layout, &stored.1.layout);
+            let pair = Pair {
                 converter: "none",
-                machine: &from.machine,
-                from: from.live_side(),
-                to: to.live_side(),
+                machine: &stored.0.machine,
+                from: stored.0.live_side(),
+                to: stored.1.live_side(),
                 map: &self.map,
                 overrides: &overrides,
-            });
-            (overrides, needs)
+            };
+            let needs = Plan::needs(&pair, [&prepared[from], &prepared[to]]);
+            (stored, overrides, needs)
         };
         let workers = thread::available_parallelism().map_or(1, usize::from);
         let share = pairs.len().div_ceil(workers).max(1);
@@ -128,10 +132,7 @@ impl Family {
                 .chunks(share)
                 .map(|share| {
                     scope.spawn(|| {
-                        let made = share.iter().map(|pair| {
-                            let (overrides, made) = make(*pair);
-                            (*pair, overrides, made)
-                        });
+                        let made = share.iter().map(|pair| make(*pair));
                         made.collect::<Vec<_>>()
                     })
                 })
@@ -144,12 +145,23 @@ impl Family {
         })
     }
 
-    fn pairs(&self) -> impl Iterator<Item = (&Stored, &Stored)> {
-        self.layouts.iter().flat_map(move |from| {
-            self.layouts.iter().filter_map(move |to| {
-                let other = from.id != to.id && from.machine == to.machine;
-                other.then_some((from, to))
-            })
+    /// What plans ask of each of the layouts.
+    fn prepared(&self) -> Vec<Prepared> {
+        let layouts = self.layouts.iter();
+        layouts
+            .map(|stored| Prepared::new(&self.map, &stored.live))
+            .collect()
+    }
+
+    /// All pairs of layouts of one machine, by their numbers.
+    fn pairs(&self) -> impl Iterator<Item = (usize, usize)> {
+        let machine = |index: usize| &self.layouts[index].machine;
+        let numbers = 0..self.layouts.len();
+        numbers.clone().flat_map(move |from| {
+            numbers
+                .clone()
+                .filter(move |to| from != *to && machine(from) == machine(*to))
+                .map(move |to| (from, to))
         })
     }
 

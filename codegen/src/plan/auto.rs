@@ -147,18 +147,18 @@ impl<'a> Planner<'a> {
     }
 
     /// The names of the type that a member is of, and its name in there.
-    fn spoken_of<'f>(
-        &self,
+    pub(super) fn spoken_of<'f>(
+        &'f self,
         which: Which,
-        owner: &Owner,
+        owner: &'f Owner,
         field: &'f Field,
-    ) -> (Vec<String>, &'f str) {
+    ) -> (Vec<&'f str>, &'f str) {
         match (field.inside, field.name.rsplit_once('.')) {
-            (Some(inside), Some((_, member))) => {
-                let names = self.layout(which).names(inside);
-                (names.into_iter().map(String::from).collect(), member)
+            (Some(inside), Some((_, member))) => (self.layout(which).names(inside), member),
+            _ => {
+                let names = owner.names[which as usize].iter();
+                (names.map(String::as_str).collect(), field.name.as_str())
             }
-            _ => (owner.names[which as usize].clone(), field.name.as_str()),
         }
     }
 
@@ -608,7 +608,9 @@ impl<'a> Planner<'a> {
             let prefix = format!("{name}.");
             let mut overrides = self.pair.overrides.entries.iter();
             overrides.any(|entry| entry.field.starts_with(&prefix))
-                || self.meanings.differ_in(name)
+                || self
+                    .meanings(Which::Old)
+                    .differ_in(self.meanings(Which::New), name)
                 || map
                     .types
                     .get(*name)

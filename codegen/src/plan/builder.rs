@@ -4,6 +4,7 @@ use super::decision::{Decided, Decision, Part, Value};
 use super::finding::{Undecided, Why};
 use super::meanings::Meanings;
 use super::pair::Pair;
+use super::prepared::Prepared;
 use super::{Bits, FieldPlan, Node, Place, Plan, Reason, Side, TypePlan, padding_path};
 use crate::ctype::{self, Field, Shape};
 use crate::overrides::{Override, OverrideProblem};
@@ -62,7 +63,9 @@ impl Plan {
             },
             ..*pair
         };
-        let mut planner = Planner::planned(&live);
+        let of_layout = |side: &Side<'_>| Prepared::new(pair.map, side.layout);
+        let prepared = [of_layout(&live.from), of_layout(&live.to)];
+        let mut planner = Planner::planned(&live, [&prepared[0], &prepared[1]], true);
         let task = planner.task_label();
         let node = |side: &Side<'_>| Node {
             release: side.release.to_owned(),
@@ -88,9 +91,10 @@ impl Plan {
         }
     }
 
-    /// What the plan for `pair` needs and lacks; its layouts have arms in place of unions already.
-    pub(crate) fn needs(pair: &Pair<'_>) -> Needs {
-        let planner = Planner::planned(pair);
+    /// What the plan for `pair` needs and lacks; its layouts have arms in place of unions already,
+    /// and are those that `prepared` was made of.
+    pub(crate) fn needs(pair: &Pair<'_>, prepared: [&Prepared; 2]) -> Needs {
+        let planner = Planner::planned(pair, prepared, false);
         Needs {
             entries: planner.needed,
             flags: planner.needed_flags,
@@ -104,12 +108,13 @@ pub(super) struct Planner<'a> {
     pub(super) types: BTreeMap<String, TypePlan>,
     /// Plans by the types they are for and the name these go by.
     names: BTreeMap<Name, String>,
-    canonical: [BTreeMap<TypeId, String>; 2],
+    prepared: [&'a Prepared; 2],
     pub(super) undecided: Vec<Undecided>,
     pub(super) needed: BTreeSet<usize>,
     needed_flags: BTreeSet<usize>,
-    pub(super) meanings: Meanings,
-    pub(super) known: BTreeSet<String>,
+    /// Whether the plan itself is asked for, and not only what it needs and lacks.
+    whole: bool,
+    known: BTreeSet<String>,
     journal: Vec<Entry>,
 }
 
@@ -143,19 +148,21 @@ pub(super) struct Owner {
     pub(super) name: String,
     /// The names it goes by in the state map, under both layouts.
     pub(super) names: [Vec<String>; 2],
+    /// Numbers of the overrides that are about its members.
+    entries: Vec<usize>,
 }
 
 impl<'a> Planner<'a> {
-    fn planned(pair: &Pair<'a>) -> Planner<'a> {
+    fn planned(pair: &Pair<'a>, prepared: [&'a Prepared; 2], whole: bool) -> Planner<'a> {
         let mut planner = Planner {
             pair: *pair,
             types: BTreeMap::new(),
             names: BTreeMap::new(),
-            canonical: [BTreeMap::new(), BTreeMap::new()],
+            prepared,
             undecided: Vec::new(),
             needed: BTreeSet::new(),
             needed_flags: BTreeSet::new(),
-            meanings: Meanings::new(pair.map, pair.from.layout, pair.to.layout),
+            whole,
             known: BTreeSet::new(),
             journal: Vec::new(),
         };
@@ -213,22 +220,30 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn add_known(&mut self, field: String) {
+    /// Notes that an override could have been for `field`.
+    fn add_known(&mut self, owner: &Owner, field: &Field) {
+        if !self.whole {
+            return;
+        }
+        let field = format!("{}.{}", owner.name, field.name);
         if self.known.insert(field.clone()) {
             self.journal.push(Entry::Known(field));
         }
     }
 
-    /// The canonical spelling of a type; equal spellings are equal layouts.
-    pub(super) fn canonical(&mut self, which: Which, ty: TypeId) -> &str {
-        let layout = self.layout(which);
-        let known = &mut self.canonical[which as usize];
-        known.entry(ty).or_insert_with(|| layout.canonical_type(ty))
+    /// What the fields of one of the layouts are made of.
+    pub(super) fn meanings(&self, which: Which) -> &'a Meanings {
+        &self.prepared[which as usize].meanings
     }
 
-    pub(super) fn same(&mut self, old: TypeId, new: TypeId) -> bool {
-        let old = self.canonical(Which::Old, old).to_owned();
-        old == self.canonical(Which::New, new)
+    pub(super) fn same(&self, old: TypeId, new: TypeId) -> bool {
+        let canonical = |which: Which, ty: TypeId| {
+            self.prepared[which as usize].canonical(self.layout(which), ty)
+        };
+        match (canonical(Which::Old, old), canonical(Which::New, new)) {
+            (Some(old), Some(new)) => old == new,
+            _ => false,
+        }
     }
 
     /// The name of the plan for a pair of structures, which is made if it is not there.
@@ -273,12 +288,15 @@ impl<'a> Planner<'a> {
         ids: (TypeId, TypeId),
     ) -> TypePlan {
         let (old_layout, new_layout) = (self.layout(Which::Old), self.layout(Which::New));
+        let overrides = self.pair.overrides.entries.iter().enumerate();
+        let about = overrides.filter(|(_, entry)| member_of(name, entry).is_some());
         let owner = Owner {
             name: name.to_owned(),
             names: [
                 names_of(old_layout, declared.0, name),
                 names_of(new_layout, declared.1, name),
             ],
+            entries: about.map(|(number, _)| number).collect(),
         };
         let sizes = (
             old_layout.size_of(ids.0).map_or(0, |size| size.0),
@@ -322,10 +340,12 @@ impl<'a> Planner<'a> {
             }
         };
         decisions.extend(tail);
-        for decision in decisions {
-            self.place(&mut plan, decision);
+        if self.whole {
+            for decision in decisions {
+                self.place(&mut plan, decision);
+            }
+            fill_padding(&mut plan);
         }
-        fill_padding(&mut plan);
         plan
     }
 
@@ -350,9 +370,10 @@ impl<'a> Planner<'a> {
         let mut decisions = Vec::new();
         let claimed = self.claimed(owner, old, new);
         let read_for_flags = self.read_for_flags(owner, old, new);
-        let old_named = |name: &str| old.iter().find(|field| field.name == name);
+        let (old_names, new_names) = (by_name(old), by_name(new));
+        let old_named = |name: &str| old_names.get(name).copied();
         for field in new {
-            self.add_known(format!("{}.{}", owner.name, field.name));
+            self.add_known(owner, field);
             let other = old_named(&field.name).filter(|old| !claimed.contains_key(&old.name));
             let entry = self.override_for(owner, &field.name, false);
             let decided = match entry {
@@ -360,7 +381,7 @@ impl<'a> Planner<'a> {
                 None => match self.override_for(owner, &field.name, true) {
                     // What is wrong is told once, where the old field's turn comes.
                     Some(_) if other.is_some() => continue,
-                    Some(drop) if !old.iter().any(|old| old.name == field.name) => {
+                    Some(drop) if !old_names.contains_key(field.name.as_str()) => {
                         Err(self.misplaced(drop, OverrideProblem::NothingToDrop))
                     }
                     _ => self.by_rule(owner, other, Some(field)),
@@ -376,8 +397,8 @@ impl<'a> Planner<'a> {
             }
         }
         for field in old {
-            self.add_known(format!("{}.{}", owner.name, field.name));
-            let in_new = new.iter().any(|new| new.name == field.name);
+            self.add_known(owner, field);
+            let in_new = new_names.contains_key(field.name.as_str());
             let dropped = self.override_for(owner, &field.name, true);
             let decided = match (claimed.get(&field.name), dropped) {
                 (Some(entry), Some(drop)) => {
@@ -446,10 +467,7 @@ impl<'a> Planner<'a> {
             path.strip_prefix(name)
                 .is_some_and(|rest| rest.starts_with('.'))
         };
-        self.pair.overrides.entries.iter().any(|entry| {
-            let Some(member) = member_of(owner, entry) else {
-                return false;
-            };
+        self.entries_of(owner).any(|(member, entry)| {
             inside(member) || entry.action.reads().iter().any(|old| inside(old))
         })
     }
@@ -461,11 +479,19 @@ impl<'a> Planner<'a> {
         field: &str,
         drop: bool,
     ) -> Option<&'a Override> {
-        let name = format!("{}.{field}", owner.name);
+        let mut entries = self.entries_of(owner);
+        let found = entries.find(|(member, entry)| *member == field && entry.is_drop() == drop);
+        found.map(|(_, entry)| entry)
+    }
+
+    /// The overrides that are about members of `owner`, with those.
+    fn entries_of(&self, owner: &Owner) -> impl Iterator<Item = (&'a str, &'a Override)> {
         let entries = &self.pair.overrides.entries;
-        entries
+        let about = owner
+            .entries
             .iter()
-            .find(|entry| entry.field == name && entry.is_drop() == drop)
+            .filter_map(|number| entries.get(*number));
+        about.filter_map(|entry| Some((member_of(&owner.name, entry)?, entry)))
     }
 
     /// Puts the parts of a decision into their places.
@@ -519,9 +545,15 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// The member of `owner` that an override is about.
-pub(super) fn member_of<'e>(owner: &Owner, entry: &'e Override) -> Option<&'e str> {
-    entry.field.strip_prefix(&owner.name)?.strip_prefix('.')
+/// Fields by their names; of two of one name, the first.
+pub(super) fn by_name(fields: &[Field]) -> BTreeMap<&str, &Field> {
+    let fields = fields.iter().rev();
+    fields.map(|field| (field.name.as_str(), field)).collect()
+}
+
+/// The member of the type `owner` that an override is about.
+pub(super) fn member_of<'e>(owner: &str, entry: &'e Override) -> Option<&'e str> {
+    entry.field.strip_prefix(owner)?.strip_prefix('.')
 }
 
 /// The names by which the state map may speak of a type. One without a name is spoken of by the

@@ -41,7 +41,7 @@ impl<'a> Planner<'a> {
             _ if !carried => return Ok(decided),
             _ => return Err(Why::MeaningOnOneSide),
         };
-        match self.meanings.known {
+        match [Which::Old, Which::New].map(|which| self.meanings(which).known) {
             [false, false] => return Ok(decided),
             [true, true] => {}
             [old, _] => {
@@ -87,14 +87,14 @@ impl<'a> Planner<'a> {
         new: &[Field],
     ) -> BTreeMap<String, (FieldPath, &'a FlagDecision)> {
         let mut read = BTreeMap::new();
-        for (field, own) in new
-            .iter()
-            .filter_map(|field| Some((field, old.iter().find(|old| old.name == field.name)?)))
-        {
-            let (Some(Constants::Flags(was)), Some(Constants::Flags(is))) = (
-                self.constants(Which::Old, owner, own),
-                self.constants(Which::New, owner, field),
-            ) else {
+        for field in new {
+            let Some(Constants::Flags(is)) = self.constants(Which::New, owner, field) else {
+                continue;
+            };
+            let Some(own) = old.iter().find(|old| old.name == field.name) else {
+                continue;
+            };
+            let Some(Constants::Flags(was)) = self.constants(Which::Old, owner, own) else {
                 continue;
             };
             for changed in changed(was, is) {
@@ -116,9 +116,15 @@ impl<'a> Planner<'a> {
         read
     }
 
-    fn constants(&self, which: Which, owner: &Owner, field: &Field) -> Option<&Constants> {
-        self.meanings
-            .of(which as usize, &self.full_names(which, owner, field))
+    fn constants(&self, which: Which, owner: &Owner, field: &Field) -> Option<&'a Constants> {
+        let meanings = self.meanings(which);
+        match field.inside {
+            None => meanings.of(&owner.names[which as usize], &field.name),
+            Some(_) => {
+                let (names, member) = self.spoken_of(which, owner, field);
+                meanings.of(&names, member)
+            }
+        }
     }
 
     fn flag_decision(
@@ -308,11 +314,8 @@ impl<'a> Planner<'a> {
         if !self.has_member(Which::Old, owner, member) {
             return Err(format!("the old type has no member {member}"));
         }
-        let names: Vec<String> = owner.names[Which::Old as usize]
-            .iter()
-            .map(|name| format!("{name}.{member}"))
-            .collect();
-        let mask = |flag: &str| match self.meanings.of(Which::Old as usize, &names) {
+        let names = &owner.names[Which::Old as usize];
+        let mask = |flag: &str| match self.meanings(Which::Old).of(names, member) {
             Some(Constants::Flags(flags)) => flags.get(flag).copied(),
             Some(Constants::Values(_)) | None => None,
         };

@@ -55,7 +55,7 @@ impl<'a> Planner<'a> {
         entry: &Override,
         field: &Field,
     ) -> Option<Decision> {
-        let by = member_of(owner, entry)?;
+        let by = member_of(&owner.name, entry)?;
         match &entry.action {
             OverrideAction::Call(_) if by != field.name => Some(decision(
                 entry,

@@ -15,34 +15,53 @@ pub(super) enum Constants {
     Values(BTreeMap<String, i64>),
 }
 
-/// What the fields of both layouts are made of, by `type.member`.
+/// What the fields of a layout are made of.
 pub(super) struct Meanings {
-    fields: [BTreeMap<String, Constants>; 2],
-    /// Whether the layouts have constants at all. Those of a family of which no constants are
-    /// known have none.
-    pub(super) known: [bool; 2],
+    /// By `type.member`.
+    fields: BTreeMap<String, Constants>,
+    /// The types of those fields, up to the first dot.
+    types: BTreeSet<String>,
+    /// Whether the layout has constants at all. Those of a family of which no constants are known
+    /// have none.
+    pub(super) known: bool,
 }
 
 impl Meanings {
-    pub(super) fn new(map: &StateMap, old: &Layout, new: &Layout) -> Meanings {
+    pub(super) fn new(map: &StateMap, layout: &Layout) -> Meanings {
+        let fields = of_layout(map, layout);
+        let first = |field: &String| first_name(field).to_owned();
         Meanings {
-            fields: [of_layout(map, old), of_layout(map, new)],
-            known: [old, new].map(Layout::has_constants),
+            types: fields.keys().map(first).collect(),
+            fields,
+            known: layout.has_constants(),
         }
     }
 
-    /// Whether values of the type `name` have a field whose constants differ.
-    pub(super) fn differ_in(&self, name: &str) -> bool {
+    /// Whether values of the type `name` have a field whose constants are others in `other`.
+    pub(super) fn differ_in(&self, other: &Meanings, name: &str) -> bool {
+        let has = |meanings: &Meanings| meanings.types.contains(first_name(name));
+        if !has(self) && !has(other) {
+            return false;
+        }
         let prefix = format!("{name}.");
-        let fields = self.fields[0].iter().chain(&self.fields[1]);
-        let mut of_type = fields.filter(|(field, _)| field.starts_with(&prefix));
-        of_type.any(|(field, _)| self.fields[0].get(field) != self.fields[1].get(field))
+        let fields = self.fields.keys().chain(other.fields.keys());
+        let mut of_type = fields.filter(|field| field.starts_with(&prefix));
+        of_type.any(|field| self.fields.get(field) != other.fields.get(field))
     }
 
-    pub(super) fn of(&self, which: usize, names: &[String]) -> Option<&Constants> {
-        let fields = &self.fields[which];
-        names.iter().find_map(|name| fields.get(name))
+    /// What `member` of a type that goes by `names` is made of.
+    pub(super) fn of(&self, names: &[impl AsRef<str>], member: &str) -> Option<&Constants> {
+        names.iter().map(AsRef::as_ref).find_map(|name| {
+            // Few types have such fields, and every field of all types is asked for.
+            let some = self.types.contains(first_name(name));
+            some.then(|| self.fields.get(&format!("{name}.{member}")))?
+        })
     }
+}
+
+/// A path up to its first dot.
+fn first_name(path: &str) -> &str {
+    path.split('.').next().unwrap_or(path)
 }
 
 fn of_layout(map: &StateMap, layout: &Layout) -> BTreeMap<String, Constants> {

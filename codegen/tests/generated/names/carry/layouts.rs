@@ -27,7 +27,7 @@ pub mod vold {
     const NODE: Node = Node {
         layout: "old",
         release: "old",
-        fingerprint: Fingerprint::from_hex("6b54fb60ba8e52848c355f8e06ef6ae5f9c893bfd8d97da90d266b2a7aa14971"),
+        fingerprint: Fingerprint::from_hex("ddcbed8cbcef91ba7c42a7de49c7733084cc796f584db03f0395f0977b9c0e8a"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -47,10 +47,15 @@ pub mod vold {
         &same_at::VOLD,
         &same_bits::VOLD,
         &self_::VOLD,
+        &self__::VOLD,
         &task::VOLD,
+        &twice::VOLD,
+        &twice__2::VOLD,
+        &twice__2_::VOLD,
         &r#type::VOLD,
         &views::VOLD,
         &widen::VOLD,
+        &x_pointer_::VOLD,
     ];
 }
 
@@ -76,7 +81,7 @@ pub mod vnew {
     const NODE: Node = Node {
         layout: "new",
         release: "new",
-        fingerprint: Fingerprint::from_hex("ca466f549def0919006010dc9baf4cbf41e14f845e66704c2985cabc38566bff"),
+        fingerprint: Fingerprint::from_hex("8bc29514fdf3a2cf9180513ac182666bb841b504bb51199a8b19a10c5f90d154"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -96,10 +101,15 @@ pub mod vnew {
         &same_at::VOLD,
         &same_bits::VOLD,
         &self_::VNEW,
+        &self__::VNEW,
         &task::VOLD,
+        &twice::VNEW,
+        &twice__2::VNEW,
+        &twice__2_::VNEW,
         &r#type::VNEW,
         &views::VNEW,
         &widen::VNEW,
+        &x_pointer_::VNEW,
     ];
 }
 

@@ -19,10 +19,15 @@ pub mod s;
 pub mod same_at;
 pub mod same_bits;
 pub mod self_;
+pub mod self__;
 pub mod task;
+pub mod twice;
+pub mod twice__2;
+pub mod twice__2_;
 pub mod r#type;
 pub mod views;
 pub mod widen;
+pub mod x_pointer_;
 pub mod layouts;
 pub mod reasons;
 

@@ -176,7 +176,38 @@ pub fn vold(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut v
         &old.of_context,
         &mut new.of_context,
     );
-    new._pad_169 = [0; 3];
+    super::self__::vold(
+        cx,
+        &at!(at.of_self_),
+        &old.of_self_,
+        &mut new.of_self_,
+    );
+    super::twice::vold(
+        cx,
+        &at!(at.of_twice),
+        &old.of_twice,
+        &mut new.of_twice,
+    );
+    super::twice__2_::vold(
+        cx,
+        &at!(at.of_twice__2),
+        &old.of_twice__2,
+        &mut new.of_twice__2,
+    );
+    super::x_pointer_::vold(
+        cx,
+        &at!(at.of_x_pointer),
+        &old.of_x_pointer,
+        &mut new.of_x_pointer,
+    );
+    super::twice__2::vold(
+        cx,
+        &at!(at.of_untagged),
+        &old.of_untagged,
+        &mut new.of_untagged,
+    );
+    new._pad_158 = [0; 2];
+    new._pad_193 = [0; 3];
     new.was = old.was;
 }
 
@@ -184,10 +215,10 @@ pub fn vold(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut v
 pub static VOLD: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "s",
-        from_size: 180,
-        to_size: 180,
-        spans: &[Span::new(0, 0, 1), Span::new(2, 2, 3), Span::new(6, 6, 3), Span::new(10, 10, 3), Span::new(14, 14, 3), Span::new(18, 18, 3), Span::new(22, 22, 3), Span::new(26, 26, 3), Span::new(30, 30, 3), Span::new(34, 34, 3), Span::new(38, 38, 3), Span::new(42, 42, 3), Span::new(46, 46, 3), Span::new(50, 50, 3), Span::new(54, 54, 3), Span::new(58, 58, 79), Span::new(140, 140, 9), Span::new(152, 152, 16), Span::new(172, 172, 8)],
-        padding: &[Bits::new(8, 8), Bits::new(40, 8), Bits::new(72, 8), Bits::new(104, 8), Bits::new(136, 8), Bits::new(168, 8), Bits::new(200, 8), Bits::new(232, 8), Bits::new(264, 8), Bits::new(296, 8), Bits::new(328, 8), Bits::new(360, 8), Bits::new(392, 8), Bits::new(424, 8), Bits::new(456, 8), Bits::new(1096, 24), Bits::new(1192, 24), Bits::new(1351, 25)],
+        from_size: 204,
+        to_size: 204,
+        spans: &[Span::new(0, 0, 1), Span::new(2, 2, 3), Span::new(6, 6, 3), Span::new(10, 10, 3), Span::new(14, 14, 3), Span::new(18, 18, 3), Span::new(22, 22, 3), Span::new(26, 26, 3), Span::new(30, 30, 3), Span::new(34, 34, 3), Span::new(38, 38, 3), Span::new(42, 42, 3), Span::new(46, 46, 3), Span::new(50, 50, 3), Span::new(54, 54, 3), Span::new(58, 58, 3), Span::new(62, 62, 3), Span::new(66, 66, 3), Span::new(70, 70, 3), Span::new(74, 74, 79), Span::new(154, 154, 4), Span::new(160, 160, 1), Span::new(164, 164, 9), Span::new(176, 176, 16), Span::new(196, 196, 8)],
+        padding: &[Bits::new(8, 8), Bits::new(40, 8), Bits::new(72, 8), Bits::new(104, 8), Bits::new(136, 8), Bits::new(168, 8), Bits::new(200, 8), Bits::new(232, 8), Bits::new(264, 8), Bits::new(296, 8), Bits::new(328, 8), Bits::new(360, 8), Bits::new(392, 8), Bits::new(424, 8), Bits::new(456, 8), Bits::new(488, 8), Bits::new(520, 8), Bits::new(552, 8), Bits::new(584, 8), Bits::new(1224, 8), Bits::new(1264, 16), Bits::new(1288, 24), Bits::new(1384, 24), Bits::new(1543, 25)],
         groups: &[&ALWAYS, &[
             RuleKind::Recurse.of("of_bits").inside("bits"),
             RuleKind::Recurse.of("of_widen").inside("widen"),
@@ -204,6 +235,12 @@ pub static VOLD: TypeConverter = TypeConverter {
             RuleKind::Recurse.of("of_gen").inside("gen"),
             RuleKind::Recurse.of("of_list").inside("list"),
             RuleKind::Recurse.of("of_context").inside("context"),
+            RuleKind::Recurse.of("of_self_").inside("self_"),
+            RuleKind::Recurse.of("of_twice").inside("twice"),
+            RuleKind::Recurse.of("of_twice__2").inside("twice__2"),
+            RuleKind::Recurse.of("of_x_pointer").inside("x_pointer"),
+            RuleKind::Recurse.of("of_untagged").inside("twice (2)"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("was"),
         ]],
@@ -219,7 +256,13 @@ pub fn vnew(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vnew, new: &mut v
     new.loop_bits_ = [0; 1];
     always!(cx, at, old, new);
     new.is = old.is;
-    new._pad_113 = [0; 3];
+    super::twice::vnew(
+        cx,
+        &at!(at.of_untagged),
+        &old.of_untagged,
+        &mut new.of_untagged,
+    );
+    new._pad_125 = [0; 3];
     super::bits::vnew(
         cx,
         &at!(at.of_bits),
@@ -300,18 +343,43 @@ pub fn vnew(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vnew, new: &mut v
         &old.of_context,
         &mut new.of_context,
     );
+    super::self__::vnew(
+        cx,
+        &at!(at.of_self_),
+        &old.of_self_,
+        &mut new.of_self_,
+    );
+    super::twice__2::vnew(
+        cx,
+        &at!(at.of_twice),
+        &old.of_twice,
+        &mut new.of_twice,
+    );
+    super::twice__2_::vnew(
+        cx,
+        &at!(at.of_twice__2),
+        &old.of_twice__2,
+        &mut new.of_twice__2,
+    );
+    super::x_pointer_::vnew(
+        cx,
+        &at!(at.of_x_pointer),
+        &old.of_x_pointer,
+        &mut new.of_x_pointer,
+    );
 }
 
 /// `s`, new.
 pub static VNEW: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "s",
-        from_size: 240,
-        to_size: 240,
-        spans: &[Span::new(0, 0, 81), Span::new(84, 84, 9), Span::new(96, 96, 16), Span::new(116, 116, 5), Span::new(124, 124, 5), Span::new(132, 132, 5), Span::new(140, 140, 5), Span::new(148, 148, 5), Span::new(156, 156, 5), Span::new(164, 164, 5), Span::new(172, 172, 5), Span::new(180, 180, 5), Span::new(188, 188, 5), Span::new(196, 196, 5), Span::new(204, 204, 5), Span::new(212, 212, 5), Span::new(220, 220, 5), Span::new(228, 228, 5), Span::new(236, 236, 4)],
-        padding: &[Bits::new(648, 24), Bits::new(744, 24), Bits::new(903, 25), Bits::new(968, 24), Bits::new(1032, 24), Bits::new(1096, 24), Bits::new(1160, 24), Bits::new(1224, 24), Bits::new(1288, 24), Bits::new(1352, 24), Bits::new(1416, 24), Bits::new(1480, 24), Bits::new(1544, 24), Bits::new(1608, 24), Bits::new(1672, 24), Bits::new(1736, 24), Bits::new(1800, 24), Bits::new(1864, 24)],
+        from_size: 284,
+        to_size: 284,
+        spans: &[Span::new(0, 0, 81), Span::new(84, 84, 9), Span::new(96, 96, 9), Span::new(108, 108, 16), Span::new(128, 128, 5), Span::new(136, 136, 5), Span::new(144, 144, 5), Span::new(152, 152, 5), Span::new(160, 160, 5), Span::new(168, 168, 5), Span::new(176, 176, 5), Span::new(184, 184, 5), Span::new(192, 192, 5), Span::new(200, 200, 5), Span::new(208, 208, 5), Span::new(216, 216, 5), Span::new(224, 224, 5), Span::new(232, 232, 5), Span::new(240, 240, 5), Span::new(248, 248, 5), Span::new(256, 256, 5), Span::new(264, 264, 5), Span::new(272, 272, 5), Span::new(280, 280, 4)],
+        padding: &[Bits::new(648, 24), Bits::new(744, 24), Bits::new(840, 24), Bits::new(999, 25), Bits::new(1064, 24), Bits::new(1128, 24), Bits::new(1192, 24), Bits::new(1256, 24), Bits::new(1320, 24), Bits::new(1384, 24), Bits::new(1448, 24), Bits::new(1512, 24), Bits::new(1576, 24), Bits::new(1640, 24), Bits::new(1704, 24), Bits::new(1768, 24), Bits::new(1832, 24), Bits::new(1896, 24), Bits::new(1960, 24), Bits::new(2024, 24), Bits::new(2088, 24), Bits::new(2152, 24), Bits::new(2216, 24)],
         groups: &[&ALWAYS, &[
             RuleKind::Carry.of("is"),
+            RuleKind::Recurse.of("of_untagged").inside("twice"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Recurse.of("of_bits").inside("bits"),
             RuleKind::Recurse.of("of_widen").inside("widen"),
@@ -328,6 +396,10 @@ pub static VNEW: TypeConverter = TypeConverter {
             RuleKind::Recurse.of("of_gen").inside("gen"),
             RuleKind::Recurse.of("of_list").inside("list"),
             RuleKind::Recurse.of("of_context").inside("context"),
+            RuleKind::Recurse.of("of_self_").inside("self_"),
+            RuleKind::Recurse.of("of_twice").inside("twice (2)"),
+            RuleKind::Recurse.of("of_twice__2").inside("twice__2"),
+            RuleKind::Recurse.of("of_x_pointer").inside("x_pointer"),
         ]],
         ..TypeRules::PLAIN
     },

@@ -21,10 +21,14 @@ pub mod vold {
     pub use crate::generated::names::views::same_at::Vold as same_at;
     pub use crate::generated::names::views::same_bits::Vold as same_bits;
     pub use crate::generated::names::views::self_::Vold as self_;
+    pub use crate::generated::names::views::self__::Vold as self__;
     pub use crate::generated::names::views::task::Vold as task;
+    pub use crate::generated::names::views::twice::Vold as twice;
+    pub use crate::generated::names::views::twice__2_::Vold as twice__2_;
     pub use crate::generated::names::views::r#type::Vold as r#type;
     pub use crate::generated::names::views::views::Vold as views;
     pub use crate::generated::names::views::widen::Vold as widen;
+    pub use crate::generated::names::views::x_pointer_::Vold as x_pointer_;
 }
 
 /// new.
@@ -45,8 +49,12 @@ pub mod vnew {
     pub use crate::generated::names::views::same_at::Vold as same_at;
     pub use crate::generated::names::views::same_bits::Vold as same_bits;
     pub use crate::generated::names::views::self_::Vnew as self_;
+    pub use crate::generated::names::views::self__::Vnew as self__;
     pub use crate::generated::names::views::task::Vold as task;
+    pub use crate::generated::names::views::twice::Vnew as twice;
+    pub use crate::generated::names::views::twice__2_::Vnew as twice__2_;
     pub use crate::generated::names::views::r#type::Vnew as r#type;
     pub use crate::generated::names::views::views::Vnew as views;
     pub use crate::generated::names::views::widen::Vnew as widen;
+    pub use crate::generated::names::views::x_pointer_::Vnew as x_pointer_;
 }
