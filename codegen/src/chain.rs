@@ -5,12 +5,14 @@
 //! is followed through the plans of the chain, and has to arrive where the direct plan puts it.
 
 mod follow;
+mod number;
 
 use crate::plan::{Bits, Plan};
 pub use follow::Opened;
-use follow::{First, Read, Spot};
+use follow::{First, Read, Spot, Went, joined_spots};
 use kernel_structs::layout::{Layout, padding};
 use kernel_structs::units::{BitOffset, BitSize};
+use number::Way;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -41,6 +43,16 @@ pub enum What {
     Elsewhere,
     /// The chain carries what the direct conversion does not.
     Kept,
+    /// Both carry it, and another number comes out.
+    Counted,
+    /// Both carry it, and other functions of people make it.
+    Called,
+    /// Both carry it, and on the way some values are refused that the direct conversion carries. The
+    /// number of the step in which they are, from 0.
+    Narrower {
+        /// The step.
+        step: usize,
+    },
     /// A new field has another first value.
     Initial {
         /// The step of the chain in which it appears, from 0.
@@ -55,6 +67,12 @@ impl fmt::Display for Difference {
             What::Lost { .. } => write!(f, "{ty}.{field} is lost on the way"),
             What::Elsewhere => write!(f, "{ty}.{field} ends up at another place"),
             What::Kept => write!(f, "{ty}.{field} is carried on the way"),
+            What::Counted => write!(f, "{ty}.{field} comes out as another number"),
+            What::Called => write!(f, "{ty}.{field} is made by other functions on the way"),
+            What::Narrower { .. } => write!(
+                f,
+                "{ty}.{field} passes a narrower type on the way, which not all of its values go through"
+            ),
             What::Initial { .. } => write!(f, "{ty}.{field} gets another first value"),
         }
     }
@@ -102,11 +120,11 @@ pub fn differences(direct: &Plan, steps: &[&Opened<'_>], first: &Layout) -> Vec<
 /// What becomes of bits of which each has a place of its own.
 fn of_bits(read: &Read<'_, '_>, steps: &[&Opened<'_>], ty: &str, bits: Bits) -> Option<What> {
     let wanted = read.forward(bits);
-    if wanted.spots.is_empty() {
+    if wanted.places.is_empty() {
         return None;
     }
     let what = match follow(steps, Spot::new(ty, bits)) {
-        Ok(there) if holds(&there, &wanted.spots) => return None,
+        Ok(there) if holds(&there, &wanted) => return of_values(&wanted, &there),
         Ok(_) => What::Elsewhere,
         Err(step) => What::Lost { step },
     };
@@ -124,44 +142,88 @@ fn of_bits(read: &Read<'_, '_>, steps: &[&Opened<'_>], ty: &str, bits: Bits) -> 
 
 /// What becomes of bits that one value is made of: something of them has to be in it.
 fn of_whole(read: &Read<'_, '_>, steps: &[&Opened<'_>], ty: &str) -> Option<What> {
-    let wanted = read.forward(read.from).spots;
+    let wanted = read.forward(read.from);
     match follow(steps, Spot::new(ty, read.from)) {
-        _ if wanted.is_empty() => None,
+        _ if wanted.places.is_empty() => None,
         Ok(there) => {
-            let mut there = there.iter();
-            let met = there.any(|spot| wanted.iter().any(|wanted| spot.meets(wanted)));
-            (!met).then_some(What::Elsewhere)
+            let mut met = there
+                .iter()
+                .filter(|(spot, _)| wanted.spots().any(|wanted| spot.meets(wanted)))
+                .peekable();
+            match met.peek() {
+                None => Some(What::Elsewhere),
+                Some(_) => {
+                    let differ = met.map(|(_, way)| of_value(&wanted, way));
+                    // One way on which nothing differs is enough.
+                    differ.min().flatten()
+                }
+            }
         }
         Err(step) => Some(What::Lost { step }),
     }
 }
 
-/// Where a place goes in a chain, or in which step it is lost.
-fn follow(steps: &[&Opened<'_>], at: Spot) -> Result<Vec<Spot>, usize> {
-    let mut spots = vec![at];
+/// What becomes of values that come where they have to.
+fn of_values(direct: &Went<'_>, there: &[(Spot, Way<'_>)]) -> Option<What> {
+    let wanted = |spot: &Spot| direct.spots().any(|wanted| spot.meets(wanted));
+    let there = there.iter().filter(|(spot, _)| wanted(spot));
+    there.filter_map(|(_, way)| of_value(direct, way)).min()
+}
+
+/// What becomes of a value that came one way.
+fn of_value(direct: &Went<'_>, chain: &Way<'_>) -> Option<What> {
+    let mut straight = Way::new();
+    if let Some(made) = direct.places.iter().find_map(|(_, made)| made.as_ref()) {
+        straight.go(0, made);
+    }
+    if !chain.is_called_as(&straight) {
+        return Some(What::Called);
+    }
+    if !chain.counts_as(&straight) {
+        return Some(What::Counted);
+    }
+    let step = chain.refuses_more_than(&straight)?;
+    Some(What::Narrower { step })
+}
+
+/// Where a place goes in a chain, each with the way there; or in which step it is lost.
+fn follow<'a>(steps: &[&Opened<'a>], at: Spot) -> Result<Vec<(Spot, Way<'a>)>, usize> {
+    let mut all = vec![(at, Way::new())];
     for (number, step) in steps.iter().enumerate() {
-        spots = step.forward(&spots).spots;
-        if spots.is_empty() {
+        let mut next = Vec::new();
+        for (spot, way) in &all {
+            for (spot, made) in step.forward(spot).places {
+                let mut way = way.clone();
+                if let Some(made) = &made {
+                    way.go(number, made);
+                }
+                next.push((spot, way));
+            }
+        }
+        if next.is_empty() {
             return Err(number);
         }
+        all = joined_spots(next);
     }
-    Ok(spots)
+    Ok(all)
 }
 
 /// Whether a bit comes where it has no name, before it is lost.
 fn stops(steps: &[&Opened<'_>], at: Spot) -> bool {
     let mut spots = vec![at];
     steps.iter().any(|step| {
-        let went = step.forward(&spots);
-        spots = went.spots;
-        went.stopped
+        let went: Vec<Went<'_>> = spots.iter().map(|spot| step.forward(spot)).collect();
+        spots = went.iter().flat_map(Went::spots).cloned().collect();
+        went.iter().any(|went| went.stopped)
     })
 }
 
-/// Whether `all` has every bit of `some`. Both are in order, with neighbours joined.
-fn holds(all: &[Spot], some: &[Spot]) -> bool {
-    let mut some = some.iter();
-    some.all(|part| all.iter().any(|spot| spot.has(part)))
+/// Whether `all` has every bit that `some` has, whichever way it came.
+fn holds(all: &[(Spot, Way<'_>)], some: &Went<'_>) -> bool {
+    let spots = all.iter().map(|(spot, _)| (spot.clone(), ()));
+    let all = joined_spots(spots.collect());
+    let mut some = some.spots();
+    some.all(|part| all.iter().any(|(spot, ())| spot.has(part)))
 }
 
 /// New fields that begin with another value than that which the direct conversion gives them.
@@ -173,12 +235,10 @@ fn initial_values(straight: &Opened<'_>, steps: &[&Opened<'_>]) -> Vec<Differenc
     let mut found = Vec::new();
     for (number, step) in steps.iter().enumerate() {
         for (ty, bits, path, first) in step.first_values() {
-            let mut spots = vec![Spot::new(ty, bits)];
-            for later in &steps[number + 1..] {
-                spots = later.forward(&spots).spots;
-            }
-            for spot in spots {
-                if direct.get(&spot).is_some_and(|other| *other != first) {
+            let there = follow(&steps[number + 1..], Spot::new(ty, bits));
+            for (spot, way) in there.unwrap_or_default() {
+                let first = way.of(first);
+                if direct.get(&spot).is_some_and(|other| first != Some(*other)) {
                     found.push(Difference {
                         ty: spot.ty,
                         field: path.clone(),

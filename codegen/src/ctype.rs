@@ -174,6 +174,22 @@ pub struct Scalar {
     pub kind: ScalarKind,
 }
 
+impl Scalar {
+    /// The type that it has in the views.
+    pub const fn word(self) -> &'static str {
+        match (self.bytes, self.signed) {
+            (1, false) => "u8",
+            (1, true) => "i8",
+            (2, false) => "U16",
+            (2, true) => "I16",
+            (4, false) => "U32",
+            (4, true) => "I32",
+            (_, false) => "U64",
+            (_, true) => "I64",
+        }
+    }
+}
+
 /// What an integer stands for.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ScalarKind {

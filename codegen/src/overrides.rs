@@ -35,6 +35,7 @@ mod functions;
 mod name;
 mod parse;
 mod problem;
+mod signature;
 
 pub(crate) use changes::is_there;
 pub use changes::{
@@ -43,6 +44,7 @@ pub use changes::{
 pub use flags::{FlagDecision, FlagFate};
 pub use parse::parse;
 pub use problem::{OverrideFinding, OverrideProblem};
+pub(crate) use signature::{Seen, Signature};
 
 use kernel_structs::layout::Fingerprint;
 use kernel_structs::state::SymbolPlace;
@@ -204,6 +206,8 @@ pub struct Function {
     pub offsets: Vec<String>,
     /// Members of types whose offsets in the new layout it is given, behind the old ones.
     pub new_offsets: Vec<String>,
+    /// How it is declared, once that was looked up.
+    pub(crate) signature: Option<Signature>,
 }
 
 /// The value of a new field.

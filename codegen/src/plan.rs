@@ -8,6 +8,7 @@
 mod auto;
 mod builder;
 mod decision;
+mod declared;
 mod fates;
 mod finding;
 mod flags;

@@ -335,8 +335,10 @@ pub fn text(status: &Status) -> String {
         }
         for difference in &pair.differences {
             let step = match difference.what {
-                What::Lost { step } | What::Initial { step } => pair.steps.get(step),
-                What::Elsewhere | What::Kept => None,
+                What::Lost { step } | What::Initial { step } | What::Narrower { step } => {
+                    pair.steps.get(step)
+                }
+                What::Elsewhere | What::Kept | What::Counted | What::Called => None,
             };
             let at = step.map_or(String::new(), |step| {
                 format!(", between {} and {}", step.from, step.to)

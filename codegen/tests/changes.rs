@@ -127,6 +127,11 @@ change!(
     "struct s { int a[4]; int b; };"
 );
 change!(
+    a_longer_array_of_structures_is_undecided,
+    "struct p { int x; int y; }; struct s { struct p a[2]; int b[2][2]; };",
+    "struct p { int x; int y; }; struct s { struct p a[4]; int b[3][2]; };"
+);
+change!(
     a_shorter_array_must_lose_nothing,
     "struct s { unsigned short a[4]; };",
     "struct s { unsigned int a[2]; };"

@@ -102,6 +102,81 @@ fn every_scalar_is_followed() {
     );
 }
 
+/// A unit that one step changes and no other changes back, and functions that only the way has.
+#[test]
+fn another_number_on_the_way_is_told() {
+    let scaled = |scale: &str| entry("s.a", &format!("scale = {{ {scale} }}"));
+    let told = |one: &str, other: &str| over("", [BOTH; 3], ["", &scaled(one), &scaled(other)]);
+    let other = ["s.a comes out as another number Counted"];
+    assert_eq!(told("multiply = 1000", "divide = 1000"), [""; 0]);
+    assert_eq!(told("multiply = 10, offset = 5", "divide = 10"), other);
+    assert_eq!(told("multiply = 10", "divide = 7"), other);
+    assert_eq!(told("multiply = 1000", "multiply = 1000"), other);
+    let direct = scaled("multiply = 6");
+    let (two, three) = (scaled("multiply = 2"), scaled("multiply = 3"));
+    assert_eq!(over("", [BOTH; 3], [&direct, &two, &three]), [""; 0]);
+    let call = entry("s.a", "call = \"made\"");
+    assert_eq!(over("", [BOTH; 3], [&call, &call, ""]), [""; 0]);
+    assert_eq!(over("", [BOTH; 3], [&call, "", &call]), [""; 0]);
+    assert_eq!(
+        over("", [BOTH; 3], ["", &call, &call]),
+        ["s.a is made by other functions on the way Called"]
+    );
+}
+
+/// A field that is new in the middle, in a unit that is none of its last.
+#[test]
+fn a_first_value_that_is_changed_later_is_told() {
+    let layouts = [ONE, BOTH, BOTH];
+    let (new, twice) = (
+        entry("s.a", "init = 5"),
+        entry("s.a", "scale = { multiply = 2 }"),
+    );
+    assert_eq!(
+        over("", layouts, [&new, &new, &twice]),
+        ["s.a gets another first value Initial { step: 0 }"]
+    );
+    let ten = entry("s.a", "init = 10");
+    assert_eq!(over("", layouts, [&ten, &new, &twice]), [""; 0]);
+}
+
+/// Values that the direct conversion carries and that do not go through a type on the way.
+#[test]
+fn a_narrower_type_on_the_way_is_told() {
+    let of = |int: &str| format!("struct s {{ {int} a; int b; }};");
+    let told = |ints: [&str; 3]| {
+        let layouts = ints.map(of);
+        over("", [&layouts[0], &layouts[1], &layouts[2]], [""; 3])
+    };
+    let narrower = |step: usize| {
+        vec![format!(
+            "s.a passes a narrower type on the way, which not all of its values go through Narrower {{ step: {step} }}"
+        )]
+    };
+    assert_eq!(told(["int", "short", "int"]), narrower(0));
+    assert_eq!(told(["int", "short", "long long"]), narrower(0));
+    assert_eq!(told(["int", "unsigned int", "int"]), narrower(0));
+    assert_eq!(told(["long long", "int", "short"]), [""; 0]);
+    assert_eq!(told(["long long", "short", "int"]), narrower(0));
+    assert_eq!(told(["int", "long long", "int"]), [""; 0]);
+    assert_eq!(told(["int", "long long", "short"]), [""; 0]);
+    assert_eq!(
+        told(["unsigned int", "unsigned long long", "unsigned int"]),
+        [""; 0]
+    );
+    let bits = [
+        "struct s { unsigned int a : 9; int b; };",
+        "struct s { unsigned int a : 3; int b; };",
+    ];
+    assert_eq!(over("", [bits[0], bits[1], bits[0]], [""; 3]), narrower(0));
+    assert_eq!(over("", [bits[1], bits[0], bits[1]], [""; 3]), [""; 0]);
+    let arrays = ["int", "long long", "int"].map(|int| format!("struct s {{ {int} a[4]; }};"));
+    assert_eq!(
+        over("", [&arrays[0], &arrays[1], &arrays[2]], [""; 3]),
+        [""; 0]
+    );
+}
+
 #[test]
 fn what_comes_out_elsewhere_is_told() {
     let renamed = [

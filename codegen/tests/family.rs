@@ -271,3 +271,35 @@ to-one = { init = 1, drop = \"always\", reason = \"second, where both lie betwee
     let lines: Vec<String> = findings.changes.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(lines.join("\n"));
 }
+
+/// What `generate` needs of a layout, everyone who asks whether something is left is told of.
+#[test]
+fn a_root_without_a_name_is_undecided() {
+    let map = kernel_structs::state::StateMap::parse(
+        "family = \"test\"\nmachines = [\"i386\"]\n[[root]]\nsymbol = \"init_s\"\ntype = \"s\"\nreason = \"all\"\n[type.s]\nsaved = true\n",
+    )
+    .unwrap();
+    let told = |members: &str| {
+        let layout = layout(&format!("struct s {{ {members} }};"));
+        let layouts = vec![fixture::house::one_stored(&map, "old", &layout)];
+        let family = Family {
+            map: map.clone(),
+            layouts,
+        };
+        let undecided = family.undecided_alone();
+        let wrong = family.house(&Changes::default()).err();
+        let undecided: Vec<String> = undecided.iter().map(|(_, one)| one.to_string()).collect();
+        (undecided, wrong.map(|wrong| wrong.to_string()))
+    };
+    assert_eq!(told("int pid; char comm[16];"), (vec![], None));
+    let short = "s is the root, but has no 32-bit pid and no character array comm";
+    assert_eq!(
+        told("short pid; char comm[16];"),
+        (
+            vec![short.to_owned()],
+            Some(format!(
+                "old: a conversion between releases of this layout cannot be made; correct the state map\n    {short}"
+            ))
+        )
+    );
+}

@@ -138,3 +138,44 @@ fn a_file_of_an_unknown_family_is_told() {
         );
     }
 }
+
+/// A function whose types are not those of the fields: the compiler would say so of a generated page.
+#[test]
+fn a_function_of_other_types_is_told_with_its_decision() {
+    let declared = "rseq: &U64) -> U32 {";
+    let cases = [
+        (
+            "rseq: &U64) -> U64 {",
+            "want U32 made of it; the function has U64",
+        ),
+        (
+            "rseq: &U64) {",
+            "want U32 made of it; the function has nothing",
+        ),
+        (
+            "rseq: &I64) -> U32 {",
+            "want U64 for `rseq`; the function has I64",
+        ),
+        (
+            "rseq: U64) -> U32 {",
+            "want U64 for `rseq`; the function has a value that is no reference",
+        ),
+        (
+            "rseq: &old::fs_struct) -> U32 {",
+            "want U64 for `rseq`; the function has a structure",
+        ),
+    ];
+    let decisions = "converters/overrides/linux-6/task_struct.toml";
+    for (other, expected) in cases {
+        let project = Project::new();
+        project.decisions();
+        project.replace("converters/overrides/src/linux_6/newer.rs", declared, other);
+        let line = line_of(&project, decisions, "appears = { call = \"rseq_len\"");
+        let place = format!("task_struct.rseq_len has an entry on line {line} of task_struct.toml");
+        let said = told(&project, &[&["status", "6.1.192", "6.12.117"]]).concat();
+        assert!(
+            said.contains(&place) && said.contains(expected),
+            "{place} {expected}: {said}"
+        );
+    }
+}

@@ -1,5 +1,6 @@
 //! Where each bit of an object goes in one plan.
 
+use super::number::Made;
 use crate::plan::{Action, Argument, Bits, FieldPlan, Flags, Plan, TypePlan};
 use kconv_rules::RuleKind;
 use kernel_structs::layout::{FieldPath, Step};
@@ -74,16 +75,24 @@ pub(super) struct Read<'f, 'a> {
 }
 
 /// Where some bits go.
-pub(super) struct Went {
-    /// The places, in order and with neighbours joined; none if the bits are not carried.
-    pub(super) spots: Vec<Spot>,
+pub(super) struct Went<'a> {
+    /// The places, in order and with neighbours joined; none if the bits are not carried. With how
+    /// the value there is made, where it is not made bit by bit.
+    pub(super) places: Vec<(Spot, Option<Made<'a>>)>,
     /// Whether some of the bits cannot be set, because no flag has them: those that are stop a
     /// conversion.
     pub(super) stopped: bool,
 }
 
+impl Went<'_> {
+    /// The places alone.
+    pub(super) fn spots(&self) -> impl Iterator<Item = &Spot> {
+        self.places.iter().map(|(spot, _)| spot)
+    }
+}
+
 /// The value of a field that takes none from the old object, however the rule is called.
-#[derive(Copy, Clone, PartialEq, Eq)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(super) enum First<'a> {
     Number(i64),
     Symbol(&'a SymbolPlace),
@@ -293,14 +302,11 @@ impl<'a> Opened<'a> {
         })
     }
 
-    /// Where `spots` go.
-    pub(super) fn forward(&self, spots: &[Spot]) -> Went {
+    /// Where `spot` goes.
+    pub(super) fn forward(&self, spot: &Spot) -> Went<'a> {
         let mut found = Vec::new();
         let mut stopped = false;
-        for spot in spots {
-            let Some(entries) = self.types.get(spot.ty.as_str()) else {
-                continue;
-            };
+        if let Some(entries) = self.types.get(spot.ty.as_str()) {
             let before = |entry: &Entry<'_>| {
                 let end = |from: Bits| from.offset + entries.longest;
                 entry.from.is_none_or(|from| end(from) <= spot.bits.offset)
@@ -320,27 +326,27 @@ impl<'a> Opened<'a> {
                 let read = first - from.offset..end - from.offset;
                 stopped |= entry.how.stops(read.clone());
                 for bits in entry.how.forward(read, to) {
-                    found.push(Spot::new(ty, bits));
+                    found.push((Spot::new(ty, bits), entry.made()));
                 }
             }
         }
         Went {
-            spots: self.inside(found),
+            places: self.inside(found),
             stopped,
         }
     }
 
-    /// `spots`, those in objects that became a part of others in these, in order and with
+    /// `places`, those in objects that became a part of others in these, in order and with
     /// neighbours joined.
-    fn inside(&self, spots: Vec<Spot>) -> Vec<Spot> {
+    fn inside<T: Copy + PartialEq>(&self, places: Vec<(Spot, T)>) -> Vec<(Spot, T)> {
         let mut all = Vec::new();
-        for spot in spots {
+        for (spot, with) in places {
             match self.folded.get(spot.ty.as_str()) {
-                None => all.push(spot),
+                None => all.push((spot, with)),
                 Some(places) => all.extend(
                     places
                         .iter()
-                        .map(|(owner, to)| Spot::new(owner, moved(spot.bits, to.offset))),
+                        .map(|(owner, to)| (Spot::new(owner, moved(spot.bits, to.offset)), with)),
                 ),
             }
         }
@@ -348,7 +354,7 @@ impl<'a> Opened<'a> {
     }
 }
 
-impl Read<'_, '_> {
+impl<'a> Read<'_, 'a> {
     /// Path of the field, under the old layout.
     pub(super) fn path(&self) -> &str {
         &self.entry.path
@@ -363,15 +369,30 @@ impl Read<'_, '_> {
     }
 
     /// Where some of the bits go: nowhere, if nothing is made of them.
-    pub(super) fn forward(&self, bits: Bits) -> Went {
+    pub(super) fn forward(&self, bits: Bits) -> Went<'a> {
         let read = bits.offset - self.from.offset..bits.end() - self.from.offset;
         let (ty, to) = self.entry.to.unwrap_or(("", bits));
         let stopped = self.entry.how.stops(read.clone());
         let there = self.entry.how.forward(read, to);
-        let spots = there.into_iter().map(|bits| Spot::new(ty, bits));
+        let made = self.entry.made();
+        let places = there.into_iter().map(|bits| (Spot::new(ty, bits), made));
         Went {
-            spots: self.opened.inside(spots.collect()),
+            places: self.opened.inside(places.collect()),
             stopped,
+        }
+    }
+}
+
+impl<'a> Entry<'a> {
+    /// How its value is made, if not bit by bit.
+    fn made(&self) -> Option<Made<'a>> {
+        match (self.how, self.from, self.to) {
+            (How::Whole, Some(from), Some((_, to))) => Some(Made {
+                action: self.action,
+                from: from.len,
+                to: to.len,
+            }),
+            _ => None,
         }
     }
 }
@@ -443,10 +464,14 @@ impl How<'_> {
         match self {
             How::Not => Vec::new(),
             How::Whole => vec![to],
-            How::BitByBit => vec![Bits {
-                offset: to.offset + read.start,
-                len: read.end - read.start,
-            }],
+            // Of an array that becomes shorter, the last elements go nowhere.
+            How::BitByBit => match read.end.min(to.len).checked_sub(read.start) {
+                None | Some(0) => Vec::new(),
+                Some(len) => vec![Bits {
+                    offset: to.offset + read.start,
+                    len,
+                }],
+            },
             How::OfFlag(mask) => match set(*mask).any(|bit| read.contains(&bit)) {
                 true => vec![to],
                 false => Vec::new(),
@@ -556,16 +581,19 @@ fn joined(base: &str, path: &FieldPath) -> String {
     }
 }
 
-fn joined_spots(mut spots: Vec<Spot>) -> Vec<Spot> {
-    spots.sort();
-    let mut joined: Vec<Spot> = Vec::new();
-    for spot in spots {
+/// Places in order; neighbours with the same are one.
+pub(super) fn joined_spots<T: PartialEq>(mut places: Vec<(Spot, T)>) -> Vec<(Spot, T)> {
+    places.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let mut joined: Vec<(Spot, T)> = Vec::new();
+    for (spot, with) in places {
         match joined.last_mut() {
-            Some(last) if last.ty == spot.ty && last.bits.end() >= spot.bits.offset => {
+            Some((last, same))
+                if last.ty == spot.ty && last.bits.end() >= spot.bits.offset && *same == with =>
+            {
                 let end = last.bits.end().max(spot.bits.end());
                 last.bits.len = end - last.bits.offset;
             }
-            _ => joined.push(spot),
+            _ => joined.push((spot, with)),
         }
     }
     joined

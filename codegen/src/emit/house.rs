@@ -46,8 +46,8 @@ pub struct House<'a> {
 pub enum HouseError {
     /// A layout cannot be carried into itself.
     #[error(
-        "{layout}: between releases of this layout {} undecided; correct the state map",
-        undecided.iter().map(|one| format!("{}.{}", one.ty, one.field)).collect::<Vec<_>>().join(", ") + if undecided.len() == 1 { " is" } else { " are" }
+        "{layout}: a conversion between releases of this layout cannot be made; correct the state map{}",
+        undecided.iter().map(|one| format!("\n    {one}")).collect::<String>()
     )]
     Undecided {
         /// The layout.

@@ -410,17 +410,7 @@ fn pad(parts: &mut Vec<Part>, from: u64, to: u64, fields: &[Field]) {
 
 /// An integer type of the runtime.
 pub(super) fn scalar_type(scalar: Scalar) -> TokenStream {
-    let name = match (scalar.bytes, scalar.signed) {
-        (1, false) => "u8",
-        (1, true) => "i8",
-        (2, false) => "U16",
-        (2, true) => "I16",
-        (4, false) => "U32",
-        (4, true) => "I32",
-        (_, false) => "U64",
-        (_, true) => "I64",
-    };
-    let name = ident(name);
+    let name = ident(scalar.word());
     quote!(#name)
 }
 

@@ -139,6 +139,7 @@ impl Function {
             from,
             offsets,
             new_offsets,
+            signature: None,
         })
     }
 }

@@ -240,7 +240,7 @@ impl Changes {
             let text = fs::read_to_string(&path).map_err(fail(&path))?;
             files.push((name, text));
         }
-        let changes = Changes::parse(
+        let mut changes = Changes::parse(
             files
                 .iter()
                 .map(|(name, text)| (name.as_str(), text.as_str())),
@@ -250,7 +250,13 @@ impl Changes {
             NoSources::Io(path, error) => ChangesError::Io { path, error },
             NoSources::NotRust { path, line, said } => ChangesError::NotRust { path, line, said },
         })?;
-        let missing = known.map_or_else(Vec::new, |known| changes.wrong_calls(&known));
+        let missing = match &known {
+            Some(known) => changes.wrong_calls(known),
+            None => Vec::new(),
+        };
+        if let Some(known) = &known {
+            changes.look_up(known);
+        }
         match missing.is_empty() {
             true => Ok(changes),
             false => Err(wrong(missing)),
@@ -283,6 +289,19 @@ impl Changes {
         match findings.is_empty() {
             true => Ok(changes),
             false => Err(findings),
+        }
+    }
+
+    /// Looks up how the functions are declared that make fields.
+    fn look_up(&mut self, known: &Functions) {
+        let directions = self
+            .entries
+            .iter_mut()
+            .flat_map(|change| &mut change.directions);
+        for action in directions.flat_map(|directed| &mut directed.actions) {
+            if let OverrideAction::Call(function) = action {
+                function.signature = known.signature(Call::OfField(function));
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 //! offsets in one array. What types the old fields have no source here says; the number of parameters,
 //! the truth values and the array are held against the decision.
 
+use super::signature::{Seen, Signature};
 use super::{Function, OverrideProblem};
 use crate::identifier::version;
 use kernel_structs::nearest::nearest;
@@ -31,9 +32,8 @@ pub(super) enum NoSources {
 
 /// A function as it is declared.
 struct Declared {
-    /// Path of the file, below the folder of the decisions.
-    file: PathBuf,
     parameters: Vec<Parameter>,
+    signature: Signature,
 }
 
 /// What a parameter can be seen to be.
@@ -91,11 +91,12 @@ pub(super) fn known(folder: &Path, family: &str) -> Result<Option<Functions>, No
             let syn::Item::Fn(function) = item else {
                 continue;
             };
-            if matches!(function.vis, syn::Visibility::Public(_)) {
+            let is_public = matches!(function.vis, syn::Visibility::Public(_));
+            if is_public && !function.attrs.iter().any(is_for_tests) {
                 let parameters = function.sig.inputs.iter().map(Parameter::of);
                 let declared = Declared {
-                    file: file.to_owned(),
                     parameters: parameters.collect(),
+                    signature: Signature::of(file.display().to_string(), &function.sig),
                 };
                 let name = function.sig.ident.to_string();
                 functions.entry(name).or_default().push(declared);
@@ -118,17 +119,46 @@ impl Functions {
             });
         };
         let given = call.arguments();
-        if all.iter().any(|declared| declared.takes(&given)) {
-            return None;
+        if let Some(declared) = all.iter().find(|declared| declared.takes(&given)) {
+            let truth = Seen::Word("bool".to_owned());
+            let result = &declared.signature.result;
+            let is_wrong = matches!(call, Call::OfFlag(_)) && !truth.allows(result);
+            return is_wrong.then(|| OverrideProblem::WrongTypes {
+                name: name.clone(),
+                file: declared.signature.file.clone(),
+                expected: format!("{truth} made of it"),
+                found: result.to_string(),
+            });
         }
         let declared = all.first()?;
         Some(OverrideProblem::WrongArguments {
             name: name.clone(),
-            file: declared.file.display().to_string(),
+            file: declared.signature.file.clone(),
             expected: described(&given),
             found: described(&declared.parameters),
         })
     }
+}
+
+impl Functions {
+    /// How the function of `call` is declared, if that can be told.
+    pub(super) fn signature(&self, call: Call<'_>) -> Option<Signature> {
+        let Functions(known) = self;
+        let (Call::OfField(function) | Call::OfFlag(function)) = call;
+        let given = call.arguments();
+        let mut all = known.get(&function.name)?.iter();
+        let declared = all.find(|declared| declared.takes(&given))?;
+        Some(declared.signature.clone())
+    }
+}
+
+/// Whether an attribute leaves a function out of everything but tests.
+fn is_for_tests(attribute: &syn::Attribute) -> bool {
+    let is_cfg = attribute.path().is_ident("cfg");
+    is_cfg
+        && attribute
+            .parse_args::<syn::Path>()
+            .is_ok_and(|path| path.is_ident("test"))
 }
 
 impl Declared {

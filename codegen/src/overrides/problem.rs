@@ -401,6 +401,20 @@ pub enum OverrideProblem {
         /// What the function takes.
         found: String,
     },
+    /// A call of a function that has other types than the fields.
+    #[error(
+        "calls `{name}` of converters/overrides/{file}, and these two layouts want {expected}; the function has {found}; correct the function, or say with `one` and `other` between which layouts the change lies"
+    )]
+    WrongTypes {
+        /// The function.
+        name: String,
+        /// The file that declares it, in the folder of the decisions.
+        file: String,
+        /// What the layouts have, and for what.
+        expected: String,
+        /// What the function has there.
+        found: String,
+    },
     /// A layout has no such member.
     #[error("the {side} layout has no member `{name}` whose offset could be given")]
     NoMember {

@@ -530,15 +530,22 @@ impl<'a> Planner<'a> {
             });
         }
         one_sided(old_count, new_count)?;
-        let scalar = matches!(ctype::shape(self.layout(Which::New), new), Shape::Scalar(_));
-        let longer = new_count > old_count;
         match &each {
             // The initial value of what is not a number may be anything but zero.
-            Action::Copy if scalar || (longer && rule == RuleKind::Carry) => {}
+            Action::Copy if self.is_of_numbers(new) => {}
             Action::Widen | Action::Narrow => {}
             _ => return Err(Why::ElementsLeftOver),
         }
         Ok(elements((rule, each), old_count, new_count))
+    }
+
+    /// Whether a new type is a number, or an array of such.
+    fn is_of_numbers(&self, new: TypeId) -> bool {
+        match ctype::shape(self.layout(Which::New), new) {
+            Shape::Scalar(_) => true,
+            Shape::Array { element, .. } => self.is_of_numbers(element),
+            _ => false,
+        }
     }
 
     /// The automatic rule for two integers.

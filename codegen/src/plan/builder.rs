@@ -94,7 +94,9 @@ impl Plan {
     /// What the plan for `pair` needs and lacks; its layouts have arms in place of unions already,
     /// and are those that `prepared` was made of.
     pub(crate) fn needs(pair: &Pair<'_>, prepared: [&Prepared; 2]) -> Needs {
-        let planner = Planner::planned(pair, prepared, false);
+        let mut planner = Planner::planned(pair, prepared, false);
+        // What has no task to name in it cannot be made either.
+        planner.task_label();
         Needs {
             entries: planner.needed,
             flags: planner.needed_flags,

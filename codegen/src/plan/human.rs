@@ -562,6 +562,7 @@ impl<'a> Planner<'a> {
         old: &[Field],
     ) -> Parts {
         let names = arguments(&function.from, &field.name);
+        self.declared_for(function, &names, field, old)?;
         let mut arguments = Vec::new();
         for name in &names {
             arguments.push(match name.contains(':') {
