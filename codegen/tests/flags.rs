@@ -248,6 +248,29 @@ fn a_flag_is_renamed_from_either_side() {
     assert!(said.contains("another number of bits"), "{said}");
 }
 
+/// A sealed mapping must not become a readable one because somebody took the wrong name.
+#[test]
+fn two_flags_do_not_become_one() {
+    let renamed = |old: &[(&str, i128)], names: &str, other: &str| {
+        let decided = fixture(old, &[("PF_ON", 4), ("PF_IS", 8)]).flags(&format!(
+            "[[flags]]\nfield = \"s.flags\"\nnames = [{names}]\ndisappears = {{ rename = \"{other}\", reason = \"r\" }}\n\
+             [[flags]]\nfield = \"s.flags\"\nnames = [\"PF_IS\"]\nappears = {{ reason = \"r\" }}\n"
+        ));
+        undecided(&decided.make())
+    };
+    let (was, also, on) = (("PF_WAS", 1), ("PF_ALSO", 2), ("PF_ON", 4));
+    let both = renamed(&[was, also, on], "\"PF_WAS\", \"PF_ALSO\"", "PF_IS");
+    let taken = renamed(&[was, on], "\"PF_WAS\"", "PF_ON");
+    for said in [both, taken] {
+        assert!(said.contains("it becomes the same bit as"), "{said}");
+    }
+    let with = fixture(&[("PF_WAS", 1)], &[("OTHER", 8)]).flags(
+        "[[flags]]\nfield = \"s.flags\"\nnames = [\"PF_WAS\"]\ndisappears = { drop = \"always\", with = [\"PF_WAS\"], reason = \"r\" }\n",
+    );
+    let said = undecided(&with.make());
+    assert!(said.contains("`with` names the flag itself"), "{said}");
+}
+
 #[test]
 fn values_are_matched_by_name_and_nobody_is_asked() {
     let old = [("VALUE_A", 0), ("VALUE_B", 1), ("VALUE_GONE", 2)];

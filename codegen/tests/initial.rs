@@ -137,6 +137,23 @@ reason = \"points at itself when idle\"
 }
 
 #[test]
+fn a_list_with_a_third_member_is_more_than_a_list() {
+    let list = |more: &str| {
+        format!(
+            "struct list_head {{ struct list_head *next; struct list_head *prev; {more} }}; struct s {{ struct list_head own; }};"
+        )
+    };
+    let rule = "[type.list_head]\npolicy = \"reset\"\ninitial = \"empty-list\"\nreason = \"nobody waits\"\n";
+    let open_between =
+        |old: &str, new: &str| open(&Fixture::of(&list(old), &list(new)).rules(rule).make());
+    assert_eq!(open_between("", ""), [""; 0]);
+    assert_eq!(
+        open_between("", "long magic;"),
+        ["list_head is reset, and nothing says the initial value of its new member `magic`"]
+    );
+}
+
+#[test]
 fn a_number_is_not_sprayed_over_a_structure_or_an_array() {
     for (old, new) in [
         (
@@ -812,16 +829,33 @@ fn an_initial_number_has_the_width_and_the_sign_of_its_field() {
         ("int", -1),
         ("unsigned int", 0xffff_ffff),
         ("char", 127),
-        ("void *", -1),
+        ("void *", 0x1000),
+        ("_Bool", 1),
     ] {
         for made in made(ty, number) {
             assert_eq!(open(&made), [""; 0], "{ty} {number}");
         }
     }
+    // It has to be that of both sides.
+    for other in ["void *cid;", "_Bool cid;", "enum e cid;"] {
+        let rule =
+            "[type.s.fields]\ncid = { policy = \"reset\", initial = -1, reason = \"none\" }\n";
+        let new = format!("enum e {{ A, B }}; struct s {{ {other} }};");
+        let made = Fixture::of("struct s { int cid; };", &new)
+            .rules(rule)
+            .make();
+        assert_eq!(
+            open(&made),
+            ["s.cid is -1 initially by the state map, which it cannot hold"],
+            "{other}"
+        );
+    }
     for (ty, number) in [
         ("unsigned int", -1),
         ("int", 0xffff_ffff),
         ("char", 128),
+        ("void *", -1),
+        ("_Bool", 2),
         ("long long", 0x1_0000_0000_0000 << 15),
     ] {
         let expected = Why::InitialDoesNotFit { number };

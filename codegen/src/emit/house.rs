@@ -222,7 +222,7 @@ impl<'a> House<'a> {
                 "
 /// {id}.
 pub mod {name} {{
-    use super::super::*;
+    use super::super as types;
     use kconv_runtime::prelude::*;
 
     /// From this layout to itself.
@@ -257,7 +257,7 @@ pub mod {name} {{
                 fingerprint = layout.fingerprint,
             );
             for (_, path) in self.carry.list(index) {
-                let _ = writeln!(text, "        &{path},");
+                let _ = writeln!(text, "        &types::{path},");
             }
             text.push_str("    ];\n}\n");
             let _ = writeln!(all, "    &{name}::CONVERTER,");

@@ -62,7 +62,7 @@ pub(super) fn sanitized(name: &str) -> String {
 /// What no module of a type can be called: what no raw identifier can be, what is a file of every
 /// folder, what is a module of its own beside those of the types, and what a page has beside the
 /// functions that are named after their modules.
-const RESERVED: [&str; 9] = [
+const RESERVED: [&str; 11] = [
     "self",
     "super",
     "crate",
@@ -71,6 +71,8 @@ const RESERVED: [&str; 9] = [
     "layouts",
     "reasons",
     "runtime",
+    "carry",
+    "CHANGED",
     "CONVERTER",
 ];
 

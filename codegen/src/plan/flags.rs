@@ -221,6 +221,15 @@ impl<'a> Planner<'a> {
                 ),
             });
         }
+        if let Some((first, second)) = one_for_two(&fates) {
+            return Err(Why::Flag {
+                name: first.to_owned(),
+                place: format!("the decisions about {}.{}", owner.name, old.name),
+                what: format!(
+                    "it becomes the same bit as {second}, which then tells neither; `call` may make one of the two"
+                ),
+            });
+        }
         table.moved.sort_unstable();
         Ok(Decision {
             source: Source::Override,
@@ -269,6 +278,9 @@ impl<'a> Planner<'a> {
                 table.dropped |= from;
                 let mut all = from;
                 for other in with {
+                    if other == name {
+                        return Err("`with` names the flag itself".to_owned());
+                    }
                     let missing = || format!("the old layout has no flag {other} for `with`");
                     all |= was.get(other).ok_or_else(missing)?;
                 }
@@ -359,6 +371,18 @@ fn two_fates<'f>(fates: &[Fate<'f>]) -> Option<(&'f str, &'f str)> {
         let second = fates[index + 1..].iter().find(|second| {
             first.from & second.from != 0 && (first.to, first.other) != (second.to, second.other)
         })?;
+        Some((first.name, second.name))
+    })
+}
+
+/// The first two flags of different bits that become one bit.
+fn one_for_two<'f>(fates: &[Fate<'f>]) -> Option<(&'f str, &'f str)> {
+    let carried = |fate: &&Fate<'_>| fate.other.is_none() && fate.from != 0;
+    let carried: Vec<&Fate<'f>> = fates.iter().filter(carried).collect();
+    carried.iter().enumerate().find_map(|(index, first)| {
+        let second = carried[index + 1..]
+            .iter()
+            .find(|second| first.to & second.to != 0 && first.from != second.from)?;
         Some((first.name, second.name))
     })
 }

@@ -638,12 +638,12 @@ impl Planner<'_> {
     }
 }
 
-/// Whether a value can be this number. Of a pointer the number may have a sign or none.
+/// Whether a value can be this number.
 fn holds(shape: &Shape<'_>, value: &Value, number: i64) -> bool {
     match shape {
-        Shape::Scalar(scalar) => match scalar.kind {
-            ScalarKind::Number => fits(number, value.len, scalar.signed),
-            ScalarKind::Bool | ScalarKind::Pointer => true,
+        Shape::Scalar(scalar) | Shape::Enum(scalar) => match scalar.kind {
+            ScalarKind::Number | ScalarKind::Pointer => fits(number, value.len, scalar.signed),
+            ScalarKind::Bool => matches!(number, 0 | 1),
         },
         _ => true,
     }
@@ -676,6 +676,13 @@ pub(super) fn empty_list(
     strict: bool,
     parts: &mut Vec<Part>,
 ) -> Result<(), Why> {
+    let new_fields = new.as_ref().map_or(&[][..], |new| new.1);
+    let links = |field: &&Field| matches!(field.name.as_str(), "next" | "prev");
+    if let Some(other) = new_fields.iter().find(|field| !links(field)) {
+        return Err(Why::NoInitial {
+            member: other.name.clone(),
+        });
+    }
     for name in ["next", "prev"] {
         let link = |side: &Option<Members<'_>>| match side {
             Some((value, fields)) => {

@@ -7,7 +7,7 @@ use kconv_runtime::prelude::*;
 
 /// 2.4.32-i386-up.
 pub mod v2_4_32_i386_up {
-    use super::super::*;
+    use super::super as types;
     use kconv_runtime::prelude::*;
 
     /// From this layout to itself.
@@ -31,38 +31,38 @@ pub mod v2_4_32_i386_up {
     };
 
     static CARRIED: &[&TypeConverter] = &[
-        &desc_struct::V2_4_32_I386_UP,
-        &file::V2_4_32_I386_UP,
-        &file_pointer::V2_4_32_I386_UP,
-        &files_struct::V2_4_32_I386_UP,
-        &fs_struct::V2_4_32_I386_UP,
-        &k_sigaction::V2_4_32_I386_UP,
-        &list_head::V2_4_32_I386_UP,
-        &mm_context_t::V2_4_32_I386_UP,
-        &mm_struct::V2_4_32_I386_UP,
-        &pt_regs::V2_4_32_I386_UP,
-        &rb_node_s::V2_4_32_I386_UP,
-        &rb_root_s::V2_4_32_I386_UP,
-        &rw_semaphore::V2_4_32_I386_UP,
-        &semaphore::V2_4_32_I386_UP,
-        &sigaction::V2_4_32_I386_UP,
-        &siginfo::V2_4_32_I386_UP,
-        &signal_struct::V2_4_32_I386_UP,
-        &sigpending::V2_4_32_I386_UP,
-        &sigqueue::V2_4_32_I386_UP,
-        &task_struct::V2_4_32_I386_UP,
-        &thread_struct::V2_4_32_I386_UP,
-        &timer_list::V2_4_32_I386_UP,
-        &unsigned_long::V2_4_32_I386_UP,
-        &user_struct::V2_4_32_I386_UP,
-        &vm_area_struct::V2_4_32_I386_UP,
-        &wait_queue_head_t::V2_4_32_I386_UP,
+        &types::desc_struct::V2_4_32_I386_UP,
+        &types::file::V2_4_32_I386_UP,
+        &types::file_pointer::V2_4_32_I386_UP,
+        &types::files_struct::V2_4_32_I386_UP,
+        &types::fs_struct::V2_4_32_I386_UP,
+        &types::k_sigaction::V2_4_32_I386_UP,
+        &types::list_head::V2_4_32_I386_UP,
+        &types::mm_context_t::V2_4_32_I386_UP,
+        &types::mm_struct::V2_4_32_I386_UP,
+        &types::pt_regs::V2_4_32_I386_UP,
+        &types::rb_node_s::V2_4_32_I386_UP,
+        &types::rb_root_s::V2_4_32_I386_UP,
+        &types::rw_semaphore::V2_4_32_I386_UP,
+        &types::semaphore::V2_4_32_I386_UP,
+        &types::sigaction::V2_4_32_I386_UP,
+        &types::siginfo::V2_4_32_I386_UP,
+        &types::signal_struct::V2_4_32_I386_UP,
+        &types::sigpending::V2_4_32_I386_UP,
+        &types::sigqueue::V2_4_32_I386_UP,
+        &types::task_struct::V2_4_32_I386_UP,
+        &types::thread_struct::V2_4_32_I386_UP,
+        &types::timer_list::V2_4_32_I386_UP,
+        &types::unsigned_long::V2_4_32_I386_UP,
+        &types::user_struct::V2_4_32_I386_UP,
+        &types::vm_area_struct::V2_4_32_I386_UP,
+        &types::wait_queue_head_t::V2_4_32_I386_UP,
     ];
 }
 
 /// 2.4.32-i386-smp.
 pub mod v2_4_32_i386_smp {
-    use super::super::*;
+    use super::super as types;
     use kconv_runtime::prelude::*;
 
     /// From this layout to itself.
@@ -86,40 +86,40 @@ pub mod v2_4_32_i386_smp {
     };
 
     static CARRIED: &[&TypeConverter] = &[
-        &desc_struct::V2_4_32_I386_UP,
-        &file::V2_4_32_I386_UP,
-        &file_pointer::V2_4_32_I386_UP,
-        &files_struct::V2_4_32_I386_SMP,
-        &fs_struct::V2_4_32_I386_SMP,
-        &k_sigaction::V2_4_32_I386_UP,
-        &list_head::V2_4_32_I386_UP,
-        &mm_context_t::V2_4_32_I386_SMP,
-        &mm_struct::V2_4_32_I386_SMP,
-        &pt_regs::V2_4_32_I386_UP,
-        &rb_node_s::V2_4_32_I386_UP,
-        &rb_root_s::V2_4_32_I386_UP,
-        &rw_semaphore::V2_4_32_I386_SMP,
-        &rwlock_t::V2_4_32_I386_SMP,
-        &semaphore::V2_4_32_I386_SMP,
-        &sigaction::V2_4_32_I386_UP,
-        &siginfo::V2_4_32_I386_UP,
-        &signal_struct::V2_4_32_I386_SMP,
-        &sigpending::V2_4_32_I386_UP,
-        &sigqueue::V2_4_32_I386_UP,
-        &spinlock_t::V2_4_32_I386_SMP,
-        &task_struct::V2_4_32_I386_SMP,
-        &thread_struct::V2_4_32_I386_UP,
-        &timer_list::V2_4_32_I386_UP,
-        &unsigned_long::V2_4_32_I386_UP,
-        &user_struct::V2_4_32_I386_UP,
-        &vm_area_struct::V2_4_32_I386_UP,
-        &wait_queue_head_t::V2_4_32_I386_SMP,
+        &types::desc_struct::V2_4_32_I386_UP,
+        &types::file::V2_4_32_I386_UP,
+        &types::file_pointer::V2_4_32_I386_UP,
+        &types::files_struct::V2_4_32_I386_SMP,
+        &types::fs_struct::V2_4_32_I386_SMP,
+        &types::k_sigaction::V2_4_32_I386_UP,
+        &types::list_head::V2_4_32_I386_UP,
+        &types::mm_context_t::V2_4_32_I386_SMP,
+        &types::mm_struct::V2_4_32_I386_SMP,
+        &types::pt_regs::V2_4_32_I386_UP,
+        &types::rb_node_s::V2_4_32_I386_UP,
+        &types::rb_root_s::V2_4_32_I386_UP,
+        &types::rw_semaphore::V2_4_32_I386_SMP,
+        &types::rwlock_t::V2_4_32_I386_SMP,
+        &types::semaphore::V2_4_32_I386_SMP,
+        &types::sigaction::V2_4_32_I386_UP,
+        &types::siginfo::V2_4_32_I386_UP,
+        &types::signal_struct::V2_4_32_I386_SMP,
+        &types::sigpending::V2_4_32_I386_UP,
+        &types::sigqueue::V2_4_32_I386_UP,
+        &types::spinlock_t::V2_4_32_I386_SMP,
+        &types::task_struct::V2_4_32_I386_SMP,
+        &types::thread_struct::V2_4_32_I386_UP,
+        &types::timer_list::V2_4_32_I386_UP,
+        &types::unsigned_long::V2_4_32_I386_UP,
+        &types::user_struct::V2_4_32_I386_UP,
+        &types::vm_area_struct::V2_4_32_I386_UP,
+        &types::wait_queue_head_t::V2_4_32_I386_SMP,
     ];
 }
 
 /// 2.4.36.9-i386-up.
 pub mod v2_4_36_9_i386_up {
-    use super::super::*;
+    use super::super as types;
     use kconv_runtime::prelude::*;
 
     /// From this layout to itself.
@@ -143,38 +143,38 @@ pub mod v2_4_36_9_i386_up {
     };
 
     static CARRIED: &[&TypeConverter] = &[
-        &desc_struct::V2_4_32_I386_UP,
-        &file::V2_4_32_I386_UP,
-        &file_pointer::V2_4_32_I386_UP,
-        &files_struct::V2_4_32_I386_UP,
-        &fs_struct::V2_4_32_I386_UP,
-        &k_sigaction::V2_4_32_I386_UP,
-        &list_head::V2_4_32_I386_UP,
-        &mm_context_t::V2_4_32_I386_UP,
-        &mm_struct::V2_4_32_I386_UP,
-        &pt_regs::V2_4_32_I386_UP,
-        &rb_node_s::V2_4_32_I386_UP,
-        &rb_root_s::V2_4_32_I386_UP,
-        &rw_semaphore::V2_4_32_I386_UP,
-        &semaphore::V2_4_32_I386_UP,
-        &sigaction::V2_4_32_I386_UP,
-        &siginfo::V2_4_32_I386_UP,
-        &signal_struct::V2_4_32_I386_UP,
-        &sigpending::V2_4_32_I386_UP,
-        &sigqueue::V2_4_32_I386_UP,
-        &task_struct::V2_4_36_9_I386_UP,
-        &thread_struct::V2_4_32_I386_UP,
-        &timer_list::V2_4_32_I386_UP,
-        &unsigned_long::V2_4_32_I386_UP,
-        &user_struct::V2_4_32_I386_UP,
-        &vm_area_struct::V2_4_32_I386_UP,
-        &wait_queue_head_t::V2_4_32_I386_UP,
+        &types::desc_struct::V2_4_32_I386_UP,
+        &types::file::V2_4_32_I386_UP,
+        &types::file_pointer::V2_4_32_I386_UP,
+        &types::files_struct::V2_4_32_I386_UP,
+        &types::fs_struct::V2_4_32_I386_UP,
+        &types::k_sigaction::V2_4_32_I386_UP,
+        &types::list_head::V2_4_32_I386_UP,
+        &types::mm_context_t::V2_4_32_I386_UP,
+        &types::mm_struct::V2_4_32_I386_UP,
+        &types::pt_regs::V2_4_32_I386_UP,
+        &types::rb_node_s::V2_4_32_I386_UP,
+        &types::rb_root_s::V2_4_32_I386_UP,
+        &types::rw_semaphore::V2_4_32_I386_UP,
+        &types::semaphore::V2_4_32_I386_UP,
+        &types::sigaction::V2_4_32_I386_UP,
+        &types::siginfo::V2_4_32_I386_UP,
+        &types::signal_struct::V2_4_32_I386_UP,
+        &types::sigpending::V2_4_32_I386_UP,
+        &types::sigqueue::V2_4_32_I386_UP,
+        &types::task_struct::V2_4_36_9_I386_UP,
+        &types::thread_struct::V2_4_32_I386_UP,
+        &types::timer_list::V2_4_32_I386_UP,
+        &types::unsigned_long::V2_4_32_I386_UP,
+        &types::user_struct::V2_4_32_I386_UP,
+        &types::vm_area_struct::V2_4_32_I386_UP,
+        &types::wait_queue_head_t::V2_4_32_I386_UP,
     ];
 }
 
 /// 2.4.36.9-i386-smp.
 pub mod v2_4_36_9_i386_smp {
-    use super::super::*;
+    use super::super as types;
     use kconv_runtime::prelude::*;
 
     /// From this layout to itself.
@@ -198,34 +198,34 @@ pub mod v2_4_36_9_i386_smp {
     };
 
     static CARRIED: &[&TypeConverter] = &[
-        &desc_struct::V2_4_32_I386_UP,
-        &file::V2_4_32_I386_UP,
-        &file_pointer::V2_4_32_I386_UP,
-        &files_struct::V2_4_32_I386_SMP,
-        &fs_struct::V2_4_32_I386_SMP,
-        &k_sigaction::V2_4_32_I386_UP,
-        &list_head::V2_4_32_I386_UP,
-        &mm_context_t::V2_4_32_I386_SMP,
-        &mm_struct::V2_4_32_I386_SMP,
-        &pt_regs::V2_4_32_I386_UP,
-        &rb_node_s::V2_4_32_I386_UP,
-        &rb_root_s::V2_4_32_I386_UP,
-        &rw_semaphore::V2_4_32_I386_SMP,
-        &rwlock_t::V2_4_32_I386_SMP,
-        &semaphore::V2_4_32_I386_SMP,
-        &sigaction::V2_4_32_I386_UP,
-        &siginfo::V2_4_32_I386_UP,
-        &signal_struct::V2_4_32_I386_SMP,
-        &sigpending::V2_4_32_I386_UP,
-        &sigqueue::V2_4_32_I386_UP,
-        &spinlock_t::V2_4_32_I386_SMP,
-        &task_struct::V2_4_36_9_I386_SMP,
-        &thread_struct::V2_4_32_I386_UP,
-        &timer_list::V2_4_32_I386_UP,
-        &unsigned_long::V2_4_32_I386_UP,
-        &user_struct::V2_4_32_I386_UP,
-        &vm_area_struct::V2_4_32_I386_UP,
-        &wait_queue_head_t::V2_4_32_I386_SMP,
+        &types::desc_struct::V2_4_32_I386_UP,
+        &types::file::V2_4_32_I386_UP,
+        &types::file_pointer::V2_4_32_I386_UP,
+        &types::files_struct::V2_4_32_I386_SMP,
+        &types::fs_struct::V2_4_32_I386_SMP,
+        &types::k_sigaction::V2_4_32_I386_UP,
+        &types::list_head::V2_4_32_I386_UP,
+        &types::mm_context_t::V2_4_32_I386_SMP,
+        &types::mm_struct::V2_4_32_I386_SMP,
+        &types::pt_regs::V2_4_32_I386_UP,
+        &types::rb_node_s::V2_4_32_I386_UP,
+        &types::rb_root_s::V2_4_32_I386_UP,
+        &types::rw_semaphore::V2_4_32_I386_SMP,
+        &types::rwlock_t::V2_4_32_I386_SMP,
+        &types::semaphore::V2_4_32_I386_SMP,
+        &types::sigaction::V2_4_32_I386_UP,
+        &types::siginfo::V2_4_32_I386_UP,
+        &types::signal_struct::V2_4_32_I386_SMP,
+        &types::sigpending::V2_4_32_I386_UP,
+        &types::sigqueue::V2_4_32_I386_UP,
+        &types::spinlock_t::V2_4_32_I386_SMP,
+        &types::task_struct::V2_4_36_9_I386_SMP,
+        &types::thread_struct::V2_4_32_I386_UP,
+        &types::timer_list::V2_4_32_I386_UP,
+        &types::unsigned_long::V2_4_32_I386_UP,
+        &types::user_struct::V2_4_32_I386_UP,
+        &types::vm_area_struct::V2_4_32_I386_UP,
+        &types::wait_queue_head_t::V2_4_32_I386_SMP,
     ];
 }
 

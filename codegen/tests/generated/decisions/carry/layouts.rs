@@ -7,7 +7,7 @@ use kconv_runtime::prelude::*;
 
 /// old.
 pub mod vold {
-    use super::super::*;
+    use super::super as types;
     use kconv_runtime::prelude::*;
 
     /// From this layout to itself.
@@ -31,14 +31,14 @@ pub mod vold {
     };
 
     static CARRIED: &[&TypeConverter] = &[
-        &s::VOLD,
-        &task::VOLD,
+        &types::s::VOLD,
+        &types::task::VOLD,
     ];
 }
 
 /// new.
 pub mod vnew {
-    use super::super::*;
+    use super::super as types;
     use kconv_runtime::prelude::*;
 
     /// From this layout to itself.
@@ -62,9 +62,9 @@ pub mod vnew {
     };
 
     static CARRIED: &[&TypeConverter] = &[
-        &list_head::VNEW,
-        &s::VNEW,
-        &task::VOLD,
+        &types::list_head::VNEW,
+        &types::s::VNEW,
+        &types::task::VOLD,
     ];
 }
 

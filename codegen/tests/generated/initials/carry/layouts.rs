@@ -7,7 +7,7 @@ use kconv_runtime::prelude::*;
 
 /// old.
 pub mod vold {
-    use super::super::*;
+    use super::super as types;
     use kconv_runtime::prelude::*;
 
     /// From this layout to itself.
@@ -31,17 +31,17 @@ pub mod vold {
     };
 
     static CARRIED: &[&TypeConverter] = &[
-        &list_head::VOLD,
-        &lock::VOLD,
-        &s::VOLD,
-        &task::VOLD,
-        &work::VOLD,
+        &types::list_head::VOLD,
+        &types::lock::VOLD,
+        &types::s::VOLD,
+        &types::task::VOLD,
+        &types::work::VOLD,
     ];
 }
 
 /// new.
 pub mod vnew {
-    use super::super::*;
+    use super::super as types;
     use kconv_runtime::prelude::*;
 
     /// From this layout to itself.
@@ -65,12 +65,12 @@ pub mod vnew {
     };
 
     static CARRIED: &[&TypeConverter] = &[
-        &list_head::VOLD,
-        &lock::VOLD,
-        &rseq_data::VNEW,
-        &s::VNEW,
-        &task::VOLD,
-        &work::VOLD,
+        &types::list_head::VOLD,
+        &types::lock::VOLD,
+        &types::rseq_data::VNEW,
+        &types::s::VNEW,
+        &types::task::VOLD,
+        &types::work::VOLD,
     ];
 }
 

@@ -7,7 +7,7 @@ use kconv_runtime::prelude::*;
 
 /// old.
 pub mod vold {
-    use super::super::*;
+    use super::super as types;
     use kconv_runtime::prelude::*;
 
     /// From this layout to itself.
@@ -27,41 +27,46 @@ pub mod vold {
     const NODE: Node = Node {
         layout: "old",
         release: "old",
-        fingerprint: Fingerprint::from_hex("ddcbed8cbcef91ba7c42a7de49c7733084cc796f584db03f0395f0977b9c0e8a"),
+        fingerprint: Fingerprint::from_hex("ba391a0d58e7e628219f0b0eb1a673c2e94e14fdcc20d818491b49e3764ae864"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
-        &at::VOLD,
-        &bits::VOLD,
-        &carry::VOLD,
-        &context::VOLD,
-        &r#gen::VOLD,
-        &layouts_::VOLD,
-        &list::VOLD,
-        &list_head::VOLD,
-        &mod_::VOLD,
-        &overrides::VOLD,
-        &rule::VOLD,
-        &runtime_::VOLD,
-        &s::VOLD,
-        &same_at::VOLD,
-        &same_bits::VOLD,
-        &self_::VOLD,
-        &self__::VOLD,
-        &task::VOLD,
-        &twice::VOLD,
-        &twice__2::VOLD,
-        &twice__2_::VOLD,
-        &r#type::VOLD,
-        &views::VOLD,
-        &widen::VOLD,
-        &x_pointer_::VOLD,
+        &types::At::VOLD,
+        &types::Bits::VOLD,
+        &types::CHANGED_::VOLD,
+        &types::Context::VOLD,
+        &types::U32::VOLD,
+        &types::at::VOLD,
+        &types::bits::VOLD,
+        &types::carry_::VOLD,
+        &types::context::VOLD,
+        &types::r#gen::VOLD,
+        &types::layouts_::VOLD,
+        &types::list::VOLD,
+        &types::list_head::VOLD,
+        &types::mod_::VOLD,
+        &types::overrides::VOLD,
+        &types::rule::VOLD,
+        &types::runtime_::VOLD,
+        &types::s::VOLD,
+        &types::same_at::VOLD,
+        &types::same_bits::VOLD,
+        &types::self_::VOLD,
+        &types::self__::VOLD,
+        &types::task::VOLD,
+        &types::twice::VOLD,
+        &types::twice__2::VOLD,
+        &types::twice__2_::VOLD,
+        &types::r#type::VOLD,
+        &types::views::VOLD,
+        &types::widen::VOLD,
+        &types::x_pointer_::VOLD,
     ];
 }
 
 /// new.
 pub mod vnew {
-    use super::super::*;
+    use super::super as types;
     use kconv_runtime::prelude::*;
 
     /// From this layout to itself.
@@ -81,35 +86,40 @@ pub mod vnew {
     const NODE: Node = Node {
         layout: "new",
         release: "new",
-        fingerprint: Fingerprint::from_hex("8bc29514fdf3a2cf9180513ac182666bb841b504bb51199a8b19a10c5f90d154"),
+        fingerprint: Fingerprint::from_hex("2953c74b4d04eedb227176a0fb60f91e098b70ecb76bb50734efc86aa98aa8a4"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
-        &at::VNEW,
-        &bits::VNEW,
-        &carry::VNEW,
-        &context::VNEW,
-        &r#gen::VNEW,
-        &layouts_::VNEW,
-        &list::VNEW,
-        &list_head::VOLD,
-        &mod_::VNEW,
-        &overrides::VNEW,
-        &rule::VNEW,
-        &runtime_::VNEW,
-        &s::VNEW,
-        &same_at::VOLD,
-        &same_bits::VOLD,
-        &self_::VNEW,
-        &self__::VNEW,
-        &task::VOLD,
-        &twice::VNEW,
-        &twice__2::VNEW,
-        &twice__2_::VNEW,
-        &r#type::VNEW,
-        &views::VNEW,
-        &widen::VNEW,
-        &x_pointer_::VNEW,
+        &types::At::VNEW,
+        &types::Bits::VNEW,
+        &types::CHANGED_::VNEW,
+        &types::Context::VNEW,
+        &types::U32::VNEW,
+        &types::at::VNEW,
+        &types::bits::VNEW,
+        &types::carry_::VNEW,
+        &types::context::VNEW,
+        &types::r#gen::VNEW,
+        &types::layouts_::VNEW,
+        &types::list::VNEW,
+        &types::list_head::VOLD,
+        &types::mod_::VNEW,
+        &types::overrides::VNEW,
+        &types::rule::VNEW,
+        &types::runtime_::VNEW,
+        &types::s::VNEW,
+        &types::same_at::VOLD,
+        &types::same_bits::VOLD,
+        &types::self_::VNEW,
+        &types::self__::VNEW,
+        &types::task::VOLD,
+        &types::twice::VNEW,
+        &types::twice__2::VNEW,
+        &types::twice__2_::VNEW,
+        &types::r#type::VNEW,
+        &types::views::VNEW,
+        &types::widen::VNEW,
+        &types::x_pointer_::VNEW,
     ];
 }
 

@@ -3,9 +3,14 @@
 
 //! What is done with the types of names that both sides have alike.
 
+pub mod At;
+pub mod Bits;
+pub mod CHANGED_;
+pub mod Context;
+pub mod U32;
 pub mod at;
 pub mod bits;
-pub mod carry;
+pub mod carry_;
 pub mod context;
 pub mod r#gen;
 pub mod layouts_;

@@ -121,7 +121,7 @@ pub fn vold(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut v
         &old.of_views,
         &mut new.of_views,
     );
-    super::carry::vold(
+    super::carry_::vold(
         cx,
         &at!(at.of_carry),
         &old.of_carry,
@@ -200,14 +200,34 @@ pub fn vold(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut v
         &old.of_x_pointer,
         &mut new.of_x_pointer,
     );
+    super::CHANGED_::vold(
+        cx,
+        &at!(at.of_CHANGED),
+        &old.of_CHANGED,
+        &mut new.of_CHANGED,
+    );
+    super::At::vold(cx, &at!(at.of_At), &old.of_At, &mut new.of_At);
+    super::Bits::vold(
+        cx,
+        &at!(at.of_Bits),
+        &old.of_Bits,
+        &mut new.of_Bits,
+    );
+    super::Context::vold(
+        cx,
+        &at!(at.of_Context),
+        &old.of_Context,
+        &mut new.of_Context,
+    );
+    super::U32::vold(cx, &at!(at.of_U32), &old.of_U32, &mut new.of_U32);
     super::twice__2::vold(
         cx,
         &at!(at.of_untagged),
         &old.of_untagged,
         &mut new.of_untagged,
     );
-    new._pad_158 = [0; 2];
-    new._pad_193 = [0; 3];
+    new._pad_370 = [0; 2];
+    new._pad_405 = [0; 3];
     new.was = old.was;
 }
 
@@ -215,10 +235,10 @@ pub fn vold(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut v
 pub static VOLD: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "s",
-        from_size: 204,
-        to_size: 204,
-        spans: &[Span::new(0, 0, 1), Span::new(2, 2, 3), Span::new(6, 6, 3), Span::new(10, 10, 3), Span::new(14, 14, 3), Span::new(18, 18, 3), Span::new(22, 22, 3), Span::new(26, 26, 3), Span::new(30, 30, 3), Span::new(34, 34, 3), Span::new(38, 38, 3), Span::new(42, 42, 3), Span::new(46, 46, 3), Span::new(50, 50, 3), Span::new(54, 54, 3), Span::new(58, 58, 3), Span::new(62, 62, 3), Span::new(66, 66, 3), Span::new(70, 70, 3), Span::new(74, 74, 79), Span::new(154, 154, 4), Span::new(160, 160, 1), Span::new(164, 164, 9), Span::new(176, 176, 16), Span::new(196, 196, 8)],
-        padding: &[Bits::new(8, 8), Bits::new(40, 8), Bits::new(72, 8), Bits::new(104, 8), Bits::new(136, 8), Bits::new(168, 8), Bits::new(200, 8), Bits::new(232, 8), Bits::new(264, 8), Bits::new(296, 8), Bits::new(328, 8), Bits::new(360, 8), Bits::new(392, 8), Bits::new(424, 8), Bits::new(456, 8), Bits::new(488, 8), Bits::new(520, 8), Bits::new(552, 8), Bits::new(584, 8), Bits::new(1224, 8), Bits::new(1264, 16), Bits::new(1288, 24), Bits::new(1384, 24), Bits::new(1543, 25)],
+        from_size: 416,
+        to_size: 416,
+        spans: &[Span::new(0, 0, 1), Span::new(4, 4, 6), Span::new(12, 12, 1), Span::new(16, 16, 6), Span::new(24, 24, 1), Span::new(28, 28, 6), Span::new(36, 36, 1), Span::new(40, 40, 6), Span::new(48, 48, 1), Span::new(52, 52, 6), Span::new(60, 60, 1), Span::new(64, 64, 6), Span::new(72, 72, 1), Span::new(76, 76, 6), Span::new(84, 84, 1), Span::new(88, 88, 6), Span::new(96, 96, 1), Span::new(100, 100, 6), Span::new(108, 108, 1), Span::new(112, 112, 6), Span::new(120, 120, 1), Span::new(124, 124, 6), Span::new(132, 132, 1), Span::new(136, 136, 6), Span::new(144, 144, 1), Span::new(148, 148, 6), Span::new(156, 156, 1), Span::new(160, 160, 6), Span::new(168, 168, 1), Span::new(172, 172, 6), Span::new(180, 180, 1), Span::new(184, 184, 6), Span::new(192, 192, 1), Span::new(196, 196, 6), Span::new(204, 204, 1), Span::new(208, 208, 6), Span::new(216, 216, 1), Span::new(220, 220, 6), Span::new(228, 228, 1), Span::new(232, 232, 6), Span::new(240, 240, 1), Span::new(244, 244, 6), Span::new(252, 252, 1), Span::new(256, 256, 6), Span::new(264, 264, 1), Span::new(268, 268, 6), Span::new(276, 276, 1), Span::new(280, 280, 6), Span::new(288, 288, 77), Span::new(366, 366, 4), Span::new(372, 372, 1), Span::new(376, 376, 9), Span::new(388, 388, 16), Span::new(408, 408, 8)],
+        padding: &[Bits::new(8, 24), Bits::new(80, 16), Bits::new(104, 24), Bits::new(176, 16), Bits::new(200, 24), Bits::new(272, 16), Bits::new(296, 24), Bits::new(368, 16), Bits::new(392, 24), Bits::new(464, 16), Bits::new(488, 24), Bits::new(560, 16), Bits::new(584, 24), Bits::new(656, 16), Bits::new(680, 24), Bits::new(752, 16), Bits::new(776, 24), Bits::new(848, 16), Bits::new(872, 24), Bits::new(944, 16), Bits::new(968, 24), Bits::new(1040, 16), Bits::new(1064, 24), Bits::new(1136, 16), Bits::new(1160, 24), Bits::new(1232, 16), Bits::new(1256, 24), Bits::new(1328, 16), Bits::new(1352, 24), Bits::new(1424, 16), Bits::new(1448, 24), Bits::new(1520, 16), Bits::new(1544, 24), Bits::new(1616, 16), Bits::new(1640, 24), Bits::new(1712, 16), Bits::new(1736, 24), Bits::new(1808, 16), Bits::new(1832, 24), Bits::new(1904, 16), Bits::new(1928, 24), Bits::new(2000, 16), Bits::new(2024, 24), Bits::new(2096, 16), Bits::new(2120, 24), Bits::new(2192, 16), Bits::new(2216, 24), Bits::new(2288, 16), Bits::new(2920, 8), Bits::new(2960, 16), Bits::new(2984, 24), Bits::new(3080, 24), Bits::new(3239, 25)],
         groups: &[&ALWAYS, &[
             RuleKind::Recurse.of("of_bits").inside("bits"),
             RuleKind::Recurse.of("of_widen").inside("widen"),
@@ -239,6 +259,11 @@ pub static VOLD: TypeConverter = TypeConverter {
             RuleKind::Recurse.of("of_twice").inside("twice"),
             RuleKind::Recurse.of("of_twice__2").inside("twice__2"),
             RuleKind::Recurse.of("of_x_pointer").inside("x_pointer"),
+            RuleKind::Recurse.of("of_CHANGED").inside("CHANGED"),
+            RuleKind::Recurse.of("of_At").inside("At"),
+            RuleKind::Recurse.of("of_Bits").inside("Bits"),
+            RuleKind::Recurse.of("of_Context").inside("Context"),
+            RuleKind::Recurse.of("of_U32").inside("U32"),
             RuleKind::Recurse.of("of_untagged").inside("twice (2)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
@@ -288,7 +313,7 @@ pub fn vnew(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vnew, new: &mut v
         &old.of_views,
         &mut new.of_views,
     );
-    super::carry::vnew(
+    super::carry_::vnew(
         cx,
         &at!(at.of_carry),
         &old.of_carry,
@@ -367,16 +392,36 @@ pub fn vnew(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vnew, new: &mut v
         &old.of_x_pointer,
         &mut new.of_x_pointer,
     );
+    super::CHANGED_::vnew(
+        cx,
+        &at!(at.of_CHANGED),
+        &old.of_CHANGED,
+        &mut new.of_CHANGED,
+    );
+    super::At::vnew(cx, &at!(at.of_At), &old.of_At, &mut new.of_At);
+    super::Bits::vnew(
+        cx,
+        &at!(at.of_Bits),
+        &old.of_Bits,
+        &mut new.of_Bits,
+    );
+    super::Context::vnew(
+        cx,
+        &at!(at.of_Context),
+        &old.of_Context,
+        &mut new.of_Context,
+    );
+    super::U32::vnew(cx, &at!(at.of_U32), &old.of_U32, &mut new.of_U32);
 }
 
 /// `s`, new.
 pub static VNEW: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "s",
-        from_size: 284,
-        to_size: 284,
-        spans: &[Span::new(0, 0, 81), Span::new(84, 84, 9), Span::new(96, 96, 9), Span::new(108, 108, 16), Span::new(128, 128, 5), Span::new(136, 136, 5), Span::new(144, 144, 5), Span::new(152, 152, 5), Span::new(160, 160, 5), Span::new(168, 168, 5), Span::new(176, 176, 5), Span::new(184, 184, 5), Span::new(192, 192, 5), Span::new(200, 200, 5), Span::new(208, 208, 5), Span::new(216, 216, 5), Span::new(224, 224, 5), Span::new(232, 232, 5), Span::new(240, 240, 5), Span::new(248, 248, 5), Span::new(256, 256, 5), Span::new(264, 264, 5), Span::new(272, 272, 5), Span::new(280, 280, 4)],
-        padding: &[Bits::new(648, 24), Bits::new(744, 24), Bits::new(840, 24), Bits::new(999, 25), Bits::new(1064, 24), Bits::new(1128, 24), Bits::new(1192, 24), Bits::new(1256, 24), Bits::new(1320, 24), Bits::new(1384, 24), Bits::new(1448, 24), Bits::new(1512, 24), Bits::new(1576, 24), Bits::new(1640, 24), Bits::new(1704, 24), Bits::new(1768, 24), Bits::new(1832, 24), Bits::new(1896, 24), Bits::new(1960, 24), Bits::new(2024, 24), Bits::new(2088, 24), Bits::new(2152, 24), Bits::new(2216, 24)],
+        from_size: 420,
+        to_size: 420,
+        spans: &[Span::new(0, 0, 81), Span::new(84, 84, 9), Span::new(96, 96, 9), Span::new(108, 108, 16), Span::new(128, 128, 5), Span::new(136, 136, 9), Span::new(148, 148, 9), Span::new(160, 160, 9), Span::new(172, 172, 9), Span::new(184, 184, 9), Span::new(196, 196, 9), Span::new(208, 208, 9), Span::new(220, 220, 9), Span::new(232, 232, 9), Span::new(244, 244, 9), Span::new(256, 256, 9), Span::new(268, 268, 9), Span::new(280, 280, 9), Span::new(292, 292, 9), Span::new(304, 304, 9), Span::new(316, 316, 9), Span::new(328, 328, 9), Span::new(340, 340, 9), Span::new(352, 352, 9), Span::new(364, 364, 9), Span::new(376, 376, 9), Span::new(388, 388, 9), Span::new(400, 400, 9), Span::new(412, 412, 8)],
+        padding: &[Bits::new(648, 24), Bits::new(744, 24), Bits::new(840, 24), Bits::new(999, 25), Bits::new(1064, 24), Bits::new(1160, 24), Bits::new(1256, 24), Bits::new(1352, 24), Bits::new(1448, 24), Bits::new(1544, 24), Bits::new(1640, 24), Bits::new(1736, 24), Bits::new(1832, 24), Bits::new(1928, 24), Bits::new(2024, 24), Bits::new(2120, 24), Bits::new(2216, 24), Bits::new(2312, 24), Bits::new(2408, 24), Bits::new(2504, 24), Bits::new(2600, 24), Bits::new(2696, 24), Bits::new(2792, 24), Bits::new(2888, 24), Bits::new(2984, 24), Bits::new(3080, 24), Bits::new(3176, 24), Bits::new(3272, 24)],
         groups: &[&ALWAYS, &[
             RuleKind::Carry.of("is"),
             RuleKind::Recurse.of("of_untagged").inside("twice"),
@@ -400,6 +445,11 @@ pub static VNEW: TypeConverter = TypeConverter {
             RuleKind::Recurse.of("of_twice").inside("twice (2)"),
             RuleKind::Recurse.of("of_twice__2").inside("twice__2"),
             RuleKind::Recurse.of("of_x_pointer").inside("x_pointer"),
+            RuleKind::Recurse.of("of_CHANGED").inside("CHANGED"),
+            RuleKind::Recurse.of("of_At").inside("At"),
+            RuleKind::Recurse.of("of_Bits").inside("Bits"),
+            RuleKind::Recurse.of("of_Context").inside("Context"),
+            RuleKind::Recurse.of("of_U32").inside("U32"),
         ]],
         ..TypeRules::PLAIN
     },

@@ -7,27 +7,43 @@ use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 use crate::generated::names::views as views;
 
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __names_twice_always {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $new.c = $old.c;
+        $new._pad_1 = [0; 3];
+        $new.n = $old.n;
+    };
+}
+pub use __names_twice_always as always;
+
+pub static ALWAYS: [FieldRule; 3] = [
+    RuleKind::Carry.of("c"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Carry.of("n"),
+];
+
 /// old.
 pub fn vold(cx: &mut Context<'_>, at: &At<'_>, old: &views::twice::Vold, new: &mut views::twice::Vold) {
     use views::twice::Vold as Old;
     use views::twice::Vold as New;
-    new.c = old.c;
-    new._pad_1 = [0; 1];
-    new.n = old.n;
+    always!(cx, at, old, new);
+    new.alike = old.alike;
+    new._pad_10 = [0; 2];
 }
 
 /// `twice`, old.
 pub static VOLD: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "twice",
-        from_size: 4,
-        to_size: 4,
-        spans: &[Span::new(0, 0, 1), Span::new(2, 2, 2)],
-        padding: &[Bits::new(8, 8)],
-        groups: &[&[
-            RuleKind::Carry.of("c"),
+        from_size: 12,
+        to_size: 12,
+        spans: &[Span::new(0, 0, 1), Span::new(4, 4, 6)],
+        padding: &[Bits::new(8, 24), Bits::new(80, 16)],
+        groups: &[&ALWAYS, &[
+            RuleKind::Carry.of("alike"),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Carry.of("n"),
         ]],
         ..TypeRules::PLAIN
     },
@@ -38,10 +54,8 @@ pub static VOLD: TypeConverter = TypeConverter {
 pub fn vnew(cx: &mut Context<'_>, at: &At<'_>, old: &views::twice::Vnew, new: &mut views::twice::Vnew) {
     use views::twice::Vnew as Old;
     use views::twice::Vnew as New;
-    new.c = old.c;
-    new._pad_1 = [0; 3];
+    always!(cx, at, old, new);
     new.m = old.m;
-    new.n = old.n;
 }
 
 /// `twice`, new.
@@ -52,11 +66,8 @@ pub static VNEW: TypeConverter = TypeConverter {
         to_size: 12,
         spans: &[Span::new(0, 0, 1), Span::new(4, 4, 8)],
         padding: &[Bits::new(8, 24)],
-        groups: &[&[
-            RuleKind::Carry.of("c"),
-            RuleKind::Padding.of("(padding)"),
+        groups: &[&ALWAYS, &[
             RuleKind::Carry.of("m"),
-            RuleKind::Carry.of("n"),
         ]],
         ..TypeRules::PLAIN
     },

@@ -42,6 +42,7 @@ pub fn vnew(cx: &mut Context<'_>, at: &At<'_>, old: &views::twice::Vnew__2, new:
     use views::twice::Vnew__2 as New;
     new.c = old.c;
     new._pad_1 = [0; 3];
+    new.alike = old.alike;
     new.n = old.n;
 }
 
@@ -49,13 +50,14 @@ pub fn vnew(cx: &mut Context<'_>, at: &At<'_>, old: &views::twice::Vnew__2, new:
 pub static VNEW: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "twice (2)",
-        from_size: 8,
-        to_size: 8,
-        spans: &[Span::new(0, 0, 1), Span::new(4, 4, 4)],
+        from_size: 12,
+        to_size: 12,
+        spans: &[Span::new(0, 0, 1), Span::new(4, 4, 8)],
         padding: &[Bits::new(8, 24)],
         groups: &[&[
             RuleKind::Carry.of("c"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("alike"),
             RuleKind::Carry.of("n"),
         ]],
         ..TypeRules::PLAIN

@@ -7,27 +7,43 @@ use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 use crate::generated::names::views as views;
 
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __names_type_always {
+    ($cx:ident, $at:ident, $old:ident, $new:ident) => {
+        $new.c = $old.c;
+        $new._pad_1 = [0; 3];
+        $new.alike = $old.alike;
+        $new.n = $old.n;
+    };
+}
+pub use __names_type_always as always;
+
+pub static ALWAYS: [FieldRule; 4] = [
+    RuleKind::Carry.of("c"),
+    RuleKind::Padding.of("(padding)"),
+    RuleKind::Carry.of("alike"),
+    RuleKind::Carry.of("n"),
+];
+
 /// old.
 pub fn vold(cx: &mut Context<'_>, at: &At<'_>, old: &views::r#type::Vold, new: &mut views::r#type::Vold) {
     use views::r#type::Vold as Old;
     use views::r#type::Vold as New;
-    new.c = old.c;
-    new._pad_1 = [0; 1];
-    new.n = old.n;
+    always!(cx, at, old, new);
+    new._pad_10 = [0; 2];
 }
 
 /// `type`, old.
 pub static VOLD: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "type",
-        from_size: 4,
-        to_size: 4,
-        spans: &[Span::new(0, 0, 1), Span::new(2, 2, 2)],
-        padding: &[Bits::new(8, 8)],
-        groups: &[&[
-            RuleKind::Carry.of("c"),
+        from_size: 12,
+        to_size: 12,
+        spans: &[Span::new(0, 0, 1), Span::new(4, 4, 6)],
+        padding: &[Bits::new(8, 24), Bits::new(80, 16)],
+        groups: &[&ALWAYS, &[
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Carry.of("n"),
         ]],
         ..TypeRules::PLAIN
     },
@@ -38,24 +54,18 @@ pub static VOLD: TypeConverter = TypeConverter {
 pub fn vnew(cx: &mut Context<'_>, at: &At<'_>, old: &views::r#type::Vnew, new: &mut views::r#type::Vnew) {
     use views::r#type::Vnew as Old;
     use views::r#type::Vnew as New;
-    new.c = old.c;
-    new._pad_1 = [0; 3];
-    new.n = old.n;
+    always!(cx, at, old, new);
 }
 
 /// `type`, new.
 pub static VNEW: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "type",
-        from_size: 8,
-        to_size: 8,
-        spans: &[Span::new(0, 0, 1), Span::new(4, 4, 4)],
+        from_size: 12,
+        to_size: 12,
+        spans: &[Span::new(0, 0, 1), Span::new(4, 4, 8)],
         padding: &[Bits::new(8, 24)],
-        groups: &[&[
-            RuleKind::Carry.of("c"),
-            RuleKind::Padding.of("(padding)"),
-            RuleKind::Carry.of("n"),
-        ]],
+        groups: &[&ALWAYS, ],
         ..TypeRules::PLAIN
     },
     convert: None,

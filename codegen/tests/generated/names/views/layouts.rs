@@ -5,9 +5,14 @@
 
 /// old.
 pub mod vold {
+    pub use crate::generated::names::views::At::Vold as At;
+    pub use crate::generated::names::views::Bits::Vold as Bits;
+    pub use crate::generated::names::views::CHANGED_::Vold as CHANGED_;
+    pub use crate::generated::names::views::Context::Vold as Context;
+    pub use crate::generated::names::views::U32::Vold as U32;
     pub use crate::generated::names::views::at::Vold as at;
     pub use crate::generated::names::views::bits::Vold as bits;
-    pub use crate::generated::names::views::carry::Vold as carry;
+    pub use crate::generated::names::views::carry_::Vold as carry_;
     pub use crate::generated::names::views::context::Vold as context;
     pub use crate::generated::names::views::r#gen::Vold as r#gen;
     pub use crate::generated::names::views::layouts_::Vold as layouts_;
@@ -33,9 +38,14 @@ pub mod vold {
 
 /// new.
 pub mod vnew {
+    pub use crate::generated::names::views::At::Vnew as At;
+    pub use crate::generated::names::views::Bits::Vnew as Bits;
+    pub use crate::generated::names::views::CHANGED_::Vnew as CHANGED_;
+    pub use crate::generated::names::views::Context::Vnew as Context;
+    pub use crate::generated::names::views::U32::Vnew as U32;
     pub use crate::generated::names::views::at::Vnew as at;
     pub use crate::generated::names::views::bits::Vnew as bits;
-    pub use crate::generated::names::views::carry::Vnew as carry;
+    pub use crate::generated::names::views::carry_::Vnew as carry_;
     pub use crate::generated::names::views::context::Vnew as context;
     pub use crate::generated::names::views::r#gen::Vnew as r#gen;
     pub use crate::generated::names::views::layouts_::Vnew as layouts_;

@@ -3,9 +3,14 @@
 
 //! Structures of names, and which shape of them each layout has.
 
+pub mod At;
+pub mod Bits;
+pub mod CHANGED_;
+pub mod Context;
+pub mod U32;
 pub mod at;
 pub mod bits;
-pub mod carry;
+pub mod carry_;
 pub mod context;
 pub mod r#gen;
 pub mod layouts_;

@@ -7,18 +7,21 @@ use kernel_structs_views::prelude::*;
 
 view! {
     /// old.
-    pub struct Vold[4] {
+    pub struct Vold[12] {
         0 c: i8,
-        1 _pad_1: [u8; 1],
-        2 n: I16,
+        1 _pad_1: [u8; 3],
+        4 alike: I32,
+        8 n: I16,
+        10 _pad_10: [u8; 2],
     }
 }
 
 view! {
     /// new.
-    pub struct Vnew[8] {
+    pub struct Vnew[12] {
         0 c: i8,
         1 _pad_1: [u8; 3],
-        4 n: I32,
+        4 alike: I32,
+        8 n: I32,
     }
 }

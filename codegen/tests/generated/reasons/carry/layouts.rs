@@ -7,7 +7,7 @@ use kconv_runtime::prelude::*;
 
 /// old.
 pub mod vold {
-    use super::super::*;
+    use super::super as types;
     use kconv_runtime::prelude::*;
 
     /// From this layout to itself.
@@ -31,16 +31,16 @@ pub mod vold {
     };
 
     static CARRIED: &[&TypeConverter] = &[
-        &inner::VOLD,
-        &p::VOLD,
-        &s::VOLD,
-        &task::VOLD,
+        &types::inner::VOLD,
+        &types::p::VOLD,
+        &types::s::VOLD,
+        &types::task::VOLD,
     ];
 }
 
 /// new.
 pub mod vnew {
-    use super::super::*;
+    use super::super as types;
     use kconv_runtime::prelude::*;
 
     /// From this layout to itself.
@@ -64,10 +64,10 @@ pub mod vnew {
     };
 
     static CARRIED: &[&TypeConverter] = &[
-        &inner::VNEW,
-        &p::VNEW,
-        &s::VNEW,
-        &task::VOLD,
+        &types::inner::VNEW,
+        &types::p::VNEW,
+        &types::s::VNEW,
+        &types::task::VOLD,
     ];
 }
 

@@ -7,7 +7,7 @@ use kconv_runtime::prelude::*;
 
 /// old.
 pub mod vold {
-    use super::super::*;
+    use super::super as types;
     use kconv_runtime::prelude::*;
 
     /// From this layout to itself.
@@ -31,18 +31,18 @@ pub mod vold {
     };
 
     static CARRIED: &[&TypeConverter] = &[
-        &inner::VOLD,
-        &list_head::VOLD,
-        &lock_t::VOLD,
-        &s::VOLD,
-        &task::VOLD,
-        &text::VOLD,
+        &types::inner::VOLD,
+        &types::list_head::VOLD,
+        &types::lock_t::VOLD,
+        &types::s::VOLD,
+        &types::task::VOLD,
+        &types::text::VOLD,
     ];
 }
 
 /// new.
 pub mod vnew {
-    use super::super::*;
+    use super::super as types;
     use kconv_runtime::prelude::*;
 
     /// From this layout to itself.
@@ -66,12 +66,12 @@ pub mod vnew {
     };
 
     static CARRIED: &[&TypeConverter] = &[
-        &inner::VNEW,
-        &list_head::VOLD,
-        &lock_t::VNEW,
-        &s::VNEW,
-        &task::VOLD,
-        &text::VOLD,
+        &types::inner::VNEW,
+        &types::list_head::VOLD,
+        &types::lock_t::VNEW,
+        &types::s::VNEW,
+        &types::task::VOLD,
+        &types::text::VOLD,
     ];
 }
 

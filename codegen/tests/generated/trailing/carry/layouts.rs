@@ -7,7 +7,7 @@ use kconv_runtime::prelude::*;
 
 /// old.
 pub mod vold {
-    use super::super::*;
+    use super::super as types;
     use kconv_runtime::prelude::*;
 
     /// From this layout to itself.
@@ -31,15 +31,15 @@ pub mod vold {
     };
 
     static CARRIED: &[&TypeConverter] = &[
-        &fpu::VOLD,
-        &s::VOLD,
-        &task::VOLD,
+        &types::fpu::VOLD,
+        &types::s::VOLD,
+        &types::task::VOLD,
     ];
 }
 
 /// new.
 pub mod vnew {
-    use super::super::*;
+    use super::super as types;
     use kconv_runtime::prelude::*;
 
     /// From this layout to itself.
@@ -63,9 +63,9 @@ pub mod vnew {
     };
 
     static CARRIED: &[&TypeConverter] = &[
-        &fpu::VNEW,
-        &s::VNEW,
-        &task::VOLD,
+        &types::fpu::VNEW,
+        &types::s::VNEW,
+        &types::task::VOLD,
     ];
 }
 
