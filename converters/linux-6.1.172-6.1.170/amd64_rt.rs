@@ -8,8 +8,6 @@
 
 use kernel_structs_views::linux_6 as views;
 use kconv_carry::linux_6 as carry;
-#[allow(unused_imports, reason = "not every page has functions of people")]
-use kconv_overrides::linux_6 as overrides;
 use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 

@@ -15,7 +15,7 @@ use super::views::Structs;
 use super::written::Written;
 use super::{EmitError, REST, TOOL};
 use crate::coverage;
-use crate::plan::{Plan, TypePlan};
+use crate::plan::{Action, Plan, TypePlan};
 use proc_macro2::TokenStream;
 use quote::quote;
 use std::collections::BTreeMap;
@@ -119,6 +119,15 @@ fn head(plan: &Plan) -> String {
     )
 }
 
+/// Whether a function of people makes something of a type.
+fn calls_people(ty: &TypePlan) -> bool {
+    ty.fields.iter().any(|field| match &field.action {
+        Action::Call { .. } => true,
+        Action::Flags(flags) => !flags.called.is_empty(),
+        _ => false,
+    })
+}
+
 /// The page for people.
 fn text(
     house: &House<'_>,
@@ -129,6 +138,10 @@ fn text(
     let paths = &house.paths;
     let (from, to) = (&plan.from.release, &plan.to.release);
     let mut text = head(plan);
+    let functions = match changed.values().any(|of| calls_people(of.ty)) {
+        true => format!("use {} as overrides;\n", paths.overrides),
+        false => String::new(),
+    };
     // Writing to a string cannot fail, here and below.
     let _ = write!(
         text,
@@ -138,9 +151,7 @@ fn text(
 
 use {} as views;
 use {} as carry;
-#[allow(unused_imports, reason = \"not every page has functions of people\")]
-use {} as overrides;
-use kconv_runtime::at;
+{functions}use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 
 #[path = {:?}]
@@ -149,7 +160,6 @@ mod rest;
         plan.family,
         paths.views,
         paths.carry,
-        paths.overrides,
         format!("{REST}/{module}.rs"),
     );
     for (name, of) in changed {

@@ -8,8 +8,6 @@
 
 use crate::generated::trailing::views as views;
 use crate::generated::trailing::carry as carry;
-#[allow(unused_imports, reason = "not every page has functions of people")]
-use crate::overrides as overrides;
 use kconv_runtime::at;
 use kconv_runtime::prelude::*;
 
