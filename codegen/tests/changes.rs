@@ -132,6 +132,11 @@ change!(
     "struct p { int x; int y; }; struct s { struct p a[4]; int b[3][2]; };"
 );
 change!(
+    a_member_that_goes_into_a_union_is_for_the_state_map,
+    "struct s { int a; int b; };",
+    "struct s { union { int a; long long u; }; int b; };"
+);
+change!(
     a_shorter_array_must_lose_nothing,
     "struct s { unsigned short a[4]; };",
     "struct s { unsigned int a[2]; };"

@@ -157,8 +157,8 @@ pub(super) fn confirm(
                 new: open.new.as_ref(),
             };
             let kind = match open.why {
-                Why::Added => Kind::Added,
-                Why::Removed => Kind::Removed,
+                Why::Added | Why::UnnamedUnion { appears: true, .. } => Kind::Added,
+                Why::Removed | Why::UnnamedUnion { appears: false, .. } => Kind::Removed,
                 Why::NoSuchType { .. } => Kind::TypeRemoved,
                 Why::FlagsDiffer { .. } => Kind::Flags,
                 _ => Kind::Retyped,

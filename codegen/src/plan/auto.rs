@@ -35,8 +35,14 @@ impl<'a> Planner<'a> {
                 let decided = self.both_sided(owner, (old, old_rule), (new, new_rule))?;
                 self.by_constants(owner, old, new, decided)
             }
-            (None, Some(new)) => self.one_sided(new_rule, None, Some(Value::of(new)), Why::Added),
-            (Some(old), None) => self.one_sided(old_rule, Some(Value::of(old)), None, Why::Removed),
+            (None, Some(new)) => {
+                let why = self.unnamed_union(Which::New, new).unwrap_or(Why::Added);
+                self.one_sided(new_rule, None, Some(Value::of(new)), why)
+            }
+            (Some(old), None) => {
+                let why = self.unnamed_union(Which::Old, old).unwrap_or(Why::Removed);
+                self.one_sided(old_rule, Some(Value::of(old)), None, why)
+            }
             (None, None) => Ok(Decision::automatic(Vec::new())),
         }
     }
@@ -190,6 +196,23 @@ impl<'a> Planner<'a> {
                 }),
             },
         }
+    }
+
+    /// That a field which one side has alone is an unnamed union, of which only the state map can
+    /// speak.
+    fn unnamed_union(&self, which: Which, field: &Field) -> Option<Why> {
+        let Shape::Union(_, union) = ctype::shape(self.layout(which), field.ty) else {
+            return None;
+        };
+        let first = union
+            .members
+            .iter()
+            .find_map(|member| member.name.clone())?;
+        let unnamed = field.name.starts_with("union_");
+        unnamed.then_some(Why::UnnamedUnion {
+            first,
+            appears: which == Which::New,
+        })
     }
 
     /// The rule for an unnamed union, if it is plain data by the rules of all of its members.

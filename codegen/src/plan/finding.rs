@@ -96,6 +96,14 @@ pub enum Why {
         /// The member.
         member: String,
     },
+    /// It is a union without a name, which only one side has: its members may be on the other side
+    /// without it.
+    UnnamedUnion {
+        /// The first of its members.
+        first: String,
+        /// Whether it is the new side that has it.
+        appears: bool,
+    },
     /// Elements of an array have no counterpart, and no single number is their initial value.
     ElementsLeftOver,
     /// An old enumerator's value has two names, which are two values now.
@@ -192,6 +200,10 @@ impl Undecided {
                     "add `[[change]] field = \"{field}\"` with two conditions, and for each direction `merge`, `rest` or `call`, and a reason"
                 )
             }
+            Why::UnnamedUnion { first, .. } => format!(
+                "say in the state map which of its members is in use while a task is saved: `[type.{ty}.arms]` and `{first} = \"why\"`; it is then planned as that member",
+                ty = self.ty
+            ),
             Why::FlagsDiffer { .. } => format!(
                 "add `[[flags]] field = \"{field}\"` with the `names`, what becomes of them where they appear, disappear or are `renumbered`, and a reason"
             ),
@@ -257,6 +269,11 @@ impl fmt::Display for Why {
             Why::NoInitial { member } => write!(
                 f,
                 "is reset, and nothing says the initial value of its new member `{member}`"
+            ),
+            Why::UnnamedUnion { first, appears } => write!(
+                f,
+                "is a union without a name, with `{first}` in it, that only the {} layout has",
+                if *appears { "new" } else { "old" }
             ),
             Why::ElementsLeftOver => f.write_str(
                 "has elements without counterpart whose initial value is not one number",

@@ -174,6 +174,7 @@ fn by_state_map(why: &Why) -> bool {
             | Why::MeaningChanged { .. }
             | Why::PolicyDoesNotFit { .. }
             | Why::NoInitial { .. }
+            | Why::UnnamedUnion { .. }
             | Why::NoSuchType { .. }
             | Why::NotBehind { .. }
             | Why::NoTaskLabel
