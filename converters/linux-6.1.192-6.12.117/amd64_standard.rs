@@ -141,14 +141,41 @@ pub fn fpstate(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpstate::V6_1_0_4
 pub fn fpu(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu::V6_1_0_47_amd64, new: &mut views::fpu::V6_1_0_47_amd64) {
     use views::fpu::V6_1_0_47_amd64 as Old;
     use views::fpu::V6_1_0_47_amd64 as New;
-    // 6 fields that both carry alike
+    // 4 fields that both carry alike
     rest::fpu!(cx, at, old, new);
+    self::fpu_state_perm(cx, &at!(at.perm), &old.perm, &mut new.perm);
+    self::fpu_state_perm(
+        cx,
+        &at!(at.guest_perm),
+        &old.guest_perm,
+        &mut new.guest_perm,
+    );
     self::fpstate(
         cx,
         &at!(at.__fpstate),
         &old.__fpstate,
         &mut new.__fpstate,
     );
+}
+
+/// `fpu_state_perm`, 16 bytes.
+pub fn fpu_state_perm(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu_state_perm::V6_1_0_47_amd64, new: &mut views::fpu_state_perm::V6_1_0_47_amd64) {
+    use views::fpu_state_perm::V6_1_0_47_amd64 as Old;
+    use views::fpu_state_perm::V6_1_0_47_amd64 as New;
+    // bits 11 and 12 are reserved in 6.1, and no task of it was given the permission (6.1
+    // arch/x86/include/asm/fpu/types.h: xfeature). The new kernel gives its own tasks what it
+    // has itself (arch/x86/kernel/fpu/core.c: fpu_clone)
+    new.__state_perm = cx
+        .flags(
+            &at!(at.__state_perm),
+            old.__state_perm,
+            &Flags {
+                same: 0x687ff,
+                ..Flags::NONE
+            },
+        );
+    new.__state_size = old.__state_size;
+    new.__user_state_size = old.__user_state_size;
 }
 
 /// `group_info`, 8 bytes.

@@ -156,14 +156,41 @@ pub fn fpstate(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpstate::V6_1_0_4
 pub fn fpu(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu::V6_1_0_47_amd64, new: &mut views::fpu::V6_1_0_47_amd64) {
     use views::fpu::V6_1_0_47_amd64 as Old;
     use views::fpu::V6_1_0_47_amd64 as New;
-    // 6 fields that both carry alike
+    // 4 fields that both carry alike
     rest::fpu!(cx, at, old, new);
+    self::fpu_state_perm(cx, &at!(at.perm), &old.perm, &mut new.perm);
+    self::fpu_state_perm(
+        cx,
+        &at!(at.guest_perm),
+        &old.guest_perm,
+        &mut new.guest_perm,
+    );
     self::fpstate(
         cx,
         &at!(at.__fpstate),
         &old.__fpstate,
         &mut new.__fpstate,
     );
+}
+
+/// `fpu_state_perm`, 16 bytes.
+pub fn fpu_state_perm(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu_state_perm::V6_1_0_47_amd64, new: &mut views::fpu_state_perm::V6_1_0_47_amd64) {
+    use views::fpu_state_perm::V6_1_0_47_amd64 as Old;
+    use views::fpu_state_perm::V6_1_0_47_amd64 as New;
+    // permission for parts of the xsave area that 6.1 does not know; whether one is in use,
+    // fpstate.xfeatures decides (6.12 arch/x86/include/asm/fpu/types.h: fpu_state_perm)
+    new.__state_perm = cx
+        .flags(
+            &at!(at.__state_perm),
+            old.__state_perm,
+            &Flags {
+                same: 0x687ff,
+                dropped: 0x1800,
+                ..Flags::NONE
+            },
+        );
+    new.__state_size = old.__state_size;
+    new.__user_state_size = old.__user_state_size;
 }
 
 /// `group_info`, 8 bytes.

@@ -117,8 +117,6 @@ macro_rules! fpu {
         // the task's own state while a guest's is loaded, null otherwise
         $new.__task_fpstate = $cx
             .within(&at!($at.__task_fpstate), $old.__task_fpstate);
-        $new.perm = $old.perm;
-        $new.guest_perm = $old.guest_perm;
     };
 }
 pub(super) use fpu;
@@ -1207,9 +1205,24 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("avx512_timestamp").by_map(carry::reasons::fpu::AVX512_TIMESTAMP),
                 RuleKind::Follow.of("fpstate").by_map(carry::reasons::fpu::FPSTATE),
                 RuleKind::Within.of("__task_fpstate").by_map(carry::reasons::fpu::__TASK_FPSTATE),
-                RuleKind::Carry.of("perm"),
-                RuleKind::Carry.of("guest_perm"),
+                RuleKind::Recurse.of("perm").inside("fpu_state_perm"),
+                RuleKind::Recurse.of("guest_perm").inside("fpu_state_perm"),
                 RuleKind::Recurse.of("__fpstate").inside("fpstate"),
+            ]],
+            ..TypeRules::PLAIN
+        },
+        convert: None,
+    },
+    TypeConverter {
+        rules: TypeRules {
+            name: "fpu_state_perm",
+            from_size: 16,
+            to_size: 16,
+            spans: &[Span::new(0, 0, 16)],
+            groups: &[&[
+                RuleKind::Flags.of("__state_perm").by_override(carry::reasons::fpu_state_perm::XFEATURE_CET_USER_2),
+                RuleKind::Carry.of("__state_size"),
+                RuleKind::Carry.of("__user_state_size"),
             ]],
             ..TypeRules::PLAIN
         },

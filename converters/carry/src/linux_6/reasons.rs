@@ -95,6 +95,11 @@ pub mod fpu {
     pub const LAST_CPU: &str = "CPU whose registers may still hold the state; -1 is none (arch/x86/kernel/fpu/core.c: fpu_clone)";
 }
 
+pub mod fpu_state_perm {
+    pub const XFEATURE_CET_USER: &str = "bits 11 and 12 are reserved in 6.1, and no task of it was given the permission (6.1 arch/x86/include/asm/fpu/types.h: xfeature). The new kernel gives its own tasks what it has itself (arch/x86/kernel/fpu/core.c: fpu_clone)";
+    pub const XFEATURE_CET_USER_2: &str = "permission for parts of the xsave area that 6.1 does not know; whether one is in use, fpstate.xfeatures decides (6.12 arch/x86/include/asm/fpu/types.h: fpu_state_perm)";
+}
+
 pub mod hlist_head {
     pub const WHOLE: &str = "as list_head; an empty hash chain is null (include/linux/list.h: INIT_HLIST_HEAD)";
 }
