@@ -9,10 +9,10 @@ mod number;
 
 use crate::plan::{Bits, Plan};
 pub use follow::Opened;
-use follow::{First, Read, Spot, Went, joined_spots};
+use follow::{Read, Spot, Went, joined_spots};
 use kernel_structs::layout::{Layout, padding};
 use kernel_structs::units::{BitOffset, BitSize};
-use number::Way;
+use number::{First, Way};
 use std::collections::BTreeMap;
 use std::fmt;
 

@@ -1,10 +1,9 @@
 //! Where each bit of an object goes in one plan.
 
-use super::number::Made;
+use super::number::{First, Made};
 use crate::plan::{Action, Argument, Bits, FieldPlan, Flags, Plan, TypePlan};
 use kconv_rules::RuleKind;
 use kernel_structs::layout::{FieldPath, Step};
-use kernel_structs::state::SymbolPlace;
 use std::collections::BTreeMap;
 
 /// Some bits of an object.
@@ -89,17 +88,6 @@ impl Went<'_> {
     pub(super) fn spots(&self) -> impl Iterator<Item = &Spot> {
         self.places.iter().map(|(spot, _)| spot)
     }
-}
-
-/// The value of a field that takes none from the old object, however the rule is called.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(super) enum First<'a> {
-    Number(i64),
-    Symbol(&'a SymbolPlace),
-    /// The address of the field, or of the list that it belongs to.
-    Own,
-    Object,
-    Container,
 }
 
 /// How the bits written follow from those read.
@@ -393,46 +381,6 @@ impl<'a> Entry<'a> {
                 to: to.len,
             }),
             _ => None,
-        }
-    }
-}
-
-impl<'a> First<'a> {
-    /// The value that an action gives a field of which it takes nothing from the old object.
-    fn of(action: &'a Action) -> Option<First<'a>> {
-        match action {
-            Action::Zero => Some(First::Number(0)),
-            Action::Set { value } | Action::Reset { initial: value, .. } => {
-                Some(First::Number(*value))
-            }
-            Action::SetSymbol { symbol } | Action::ResetSymbol { symbol, .. } => {
-                Some(First::Symbol(symbol))
-            }
-            Action::OwnAddress { .. } | Action::EmptyLink { .. } => Some(First::Own),
-            Action::ObjectAddress => Some(First::Object),
-            Action::ContainerAddress => Some(First::Container),
-            Action::Copy
-            | Action::Widen
-            | Action::Narrow
-            | Action::Pointer { .. }
-            | Action::Link { .. }
-            | Action::BitField
-            | Action::Enumerator { .. }
-            | Action::Recurse { .. }
-            | Action::Elements { .. }
-            | Action::Tail { .. }
-            | Action::Sum
-            | Action::Scale { .. }
-            | Action::Offset { .. }
-            | Action::Flags(_)
-            | Action::Call { .. }
-            | Action::Make { .. }
-            | Action::Fold { .. }
-            | Action::DropContainer
-            | Action::Drop { .. }
-            | Action::DropLink { .. }
-            | Action::DropSymbol { .. }
-            | Action::Used { .. } => None,
         }
     }
 }

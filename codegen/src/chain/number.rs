@@ -1,7 +1,7 @@
 //! What a chain makes of a value besides carrying it from place to place.
 
-use super::follow::First;
 use crate::plan::Action;
+use kernel_structs::state::SymbolPlace;
 
 /// How a value is made of the one before.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -11,6 +11,17 @@ pub(super) struct Made<'a> {
     pub(super) from: u64,
     /// Width of the value written, in bits.
     pub(super) to: u64,
+}
+
+/// The value of a field that takes none from the old object, however the rule is called.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum First<'a> {
+    Number(i64),
+    Symbol(&'a SymbolPlace),
+    /// The address of the field, or of the list that it belongs to.
+    Own,
+    Object,
+    Container,
 }
 
 /// What became of a value on a way of several steps.
@@ -147,6 +158,46 @@ impl<'a> Way<'a> {
             .filter(|_| direct.signed.is_none() && least.is_none());
         let narrower = narrower.map(|(step, _)| *step);
         [narrower, signed].into_iter().flatten().min()
+    }
+}
+
+impl<'a> First<'a> {
+    /// The value that an action gives a field of which it takes nothing from the old object.
+    pub(super) fn of(action: &'a Action) -> Option<First<'a>> {
+        match action {
+            Action::Zero => Some(First::Number(0)),
+            Action::Set { value } | Action::Reset { initial: value, .. } => {
+                Some(First::Number(*value))
+            }
+            Action::SetSymbol { symbol } | Action::ResetSymbol { symbol, .. } => {
+                Some(First::Symbol(symbol))
+            }
+            Action::OwnAddress { .. } | Action::EmptyLink { .. } => Some(First::Own),
+            Action::ObjectAddress => Some(First::Object),
+            Action::ContainerAddress => Some(First::Container),
+            Action::Copy
+            | Action::Widen
+            | Action::Narrow
+            | Action::Pointer { .. }
+            | Action::Link { .. }
+            | Action::BitField
+            | Action::Enumerator { .. }
+            | Action::Recurse { .. }
+            | Action::Elements { .. }
+            | Action::Tail { .. }
+            | Action::Sum
+            | Action::Scale { .. }
+            | Action::Offset { .. }
+            | Action::Flags(_)
+            | Action::Call { .. }
+            | Action::Make { .. }
+            | Action::Fold { .. }
+            | Action::DropContainer
+            | Action::Drop { .. }
+            | Action::DropLink { .. }
+            | Action::DropSymbol { .. }
+            | Action::Used { .. } => None,
+        }
     }
 }
 
