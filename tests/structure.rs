@@ -24,6 +24,7 @@ const CRATES: &[&str] = &[
     "converters/machine",
     "converters/objects",
     "converters/overrides",
+    "converters/resources",
     "converters/rules",
     "converters/runtime",
     "converters/thaw",

@@ -1,0 +1,20 @@
+//! Resources of Linux 6, and what is known of the machine that it ran on.
+
+mod file;
+mod kinds;
+mod lock;
+mod machine;
+mod named;
+mod pipe;
+mod resources;
+
+pub use file::{File, FileType, Inode, Place};
+pub use kinds::Resource;
+pub use lock::{FileLock, LockStyle, LockType, LockedFile};
+pub use machine::{Cpu, Machine};
+pub use named::{
+    Cgroup, Filter, Keyring, Mount, Namespace, Parent, SeccompFilter, SharedMemory, Special,
+    Terminal, TimeNamespace, Vfork,
+};
+pub use pipe::{Pipe, PipeState};
+pub use resources::Resources;
