@@ -24,8 +24,8 @@ pub(crate) trait Family {
     /// and the field that tell.
     fn unsaved_state(&self, refuse: &mut dyn FnMut(usize, &str, Flaw));
 
-    /// All resources named so far.
-    fn resources(&self) -> &[Resource];
+    /// All resources named so far, as an image has them.
+    fn resources(&self) -> Vec<Resource>;
 
     /// The clocks at the freeze; `hz` is the tick rate.
     fn clocks(&self, hz: u32) -> Result<Clocks, Flaw>;

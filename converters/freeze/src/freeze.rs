@@ -13,10 +13,10 @@ use crate::source::{Mapping, MemorySource, ReadError};
 use crate::walk::{Selection, Walked, walk};
 use kconv_image::{
     AddressSpace, Contents, CoreNote, Head, Identity, Image, ImageWriter, KernelId, Machine,
-    Object, ObjectId, PAGE_SIZE, PageOf, PageSource, TypeIx, Value,
+    Object, ObjectId, PAGE_SIZE, PageOf, PageSource, TypeIx,
 };
-use kconv_machine::KEPT;
 use kconv_objects::{FieldError, Names};
+use kconv_resources::any;
 use kernel_structs::layout::Layout;
 use kernel_structs::state::StateMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -314,7 +314,7 @@ fn describe<'w>(
         address_spaces,
         contents: Vec::new(),
         core_notes: Vec::new(),
-        resources: family.resources().to_vec(),
+        resources: family.resources(),
     };
     Ok(Described {
         head,
@@ -421,13 +421,7 @@ fn summary(walked: &Walked<'_>, head: &Head) -> Summary {
     (summary.programs, summary.program_bytes) = (programs, bytes);
     for resource in &head.resources {
         *summary.resources.entry(resource.kind.clone()).or_default() += 1;
-        if let ("tty", Some(name), Some(Value::Signed(session))) = (
-            resource.kind.as_str(),
-            resource.text("name"),
-            resource.get("session"),
-        ) {
-            summary.terminals.push((name.to_owned(), *session));
-        }
+        summary.terminals.extend(any::terminal(head, resource));
     }
     summary
 }
@@ -436,7 +430,7 @@ fn summary(walked: &Walked<'_>, head: &Head) -> Summary {
 fn kept(head: &Head) -> (usize, u64) {
     let is_kept = |contents: &&Contents| {
         let resource = head.resources.get(contents.resource.0 as usize);
-        resource.is_some_and(|resource| resource.get(KEPT).is_some())
+        resource.is_some_and(|resource| any::is_kept(head, resource))
     };
     let mut known = BTreeSet::new();
     let distinct = head.contents.iter().filter(is_kept).filter(|contents| {

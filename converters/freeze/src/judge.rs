@@ -8,11 +8,8 @@ use kernel_structs::layout::Layout;
 /// Says what of an image without pages, whose objects lie as the layout says, could not be thawed.
 ///
 /// What could not be described of a task and is refused for that already stands in the image as a
-/// resource of kind [`NOT_CARRIED`].
+/// resource of kind `not-carried`.
 pub type Judge<'j> = dyn FnMut(&Image, &Layout) -> Result<Vec<Judgement>, Unjudged> + 'j;
-
-/// The kind of a resource in the place of one that cannot be carried.
-pub const NOT_CARRIED: &str = "not-carried";
 
 /// Something that could not be thawed.
 #[derive(Clone, Debug, PartialEq, Eq)]

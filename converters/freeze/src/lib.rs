@@ -41,7 +41,7 @@ pub use elf::ElfError;
 pub use error::{Fault, Finding, Flaw, FreezeError, Place};
 pub use fits::Mismatch;
 pub use freeze::{Kernel, Order, Summary, freeze};
-pub use judge::{Judge, Judgement, NOT_CARRIED, Unjudged, anything};
+pub use judge::{Judge, Judgement, Unjudged, anything};
 pub use registered::{FreezeDumpError, OfDump, freeze_dump};
 pub use running::{Afterwards, Chosen, Frozen, Programs, RunningError, StopError, freeze_running};
 pub use source::{Content, FileOf, Mapping, MemorySource, PresentPage, ReadError, Space, Standing};

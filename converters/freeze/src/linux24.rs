@@ -15,7 +15,8 @@ use crate::family::{Family, Reference};
 use crate::resources::Resources;
 use crate::source::Mapping;
 use crate::walk::Walked;
-use kconv_image::{Clocks, CoreNote, KernelAddr, ObjectId, Resource, ResourceId, Value};
+use kconv_image::{Clocks, CoreNote, KernelAddr, ObjectId, ResourceId, Value};
+use kconv_resources::linux24::Resource;
 use std::collections::BTreeSet;
 
 /// The task used the FPU since it was switched in, so that its registers are still there
@@ -25,7 +26,7 @@ const PF_USEDFPU: u64 = 0x0010_0000;
 /// Linux 2.4 on i386.
 pub(crate) struct Linux24<'w> {
     walked: &'w Walked<'w>,
-    resources: Resources,
+    resources: Resources<Resource>,
     /// The mounts at which the namespaces of the tasks begin.
     namespace_roots: BTreeSet<KernelAddr>,
 }
@@ -42,7 +43,7 @@ impl<'w> Linux24<'w> {
         }
         Ok(Linux24 {
             walked,
-            resources: Resources::default(),
+            resources: Resources::new(),
             namespace_roots,
         })
     }
@@ -72,18 +73,18 @@ impl Family for Linux24<'_> {
         }
         let resource = match kind {
             "file" => self.file(at, mount)?,
-            "mount" => self.mount(at)?,
-            "namespace" => self.namespace(at)?,
-            "tty" => self.tty(at)?,
-            "sem-undo" => self.sem_undo(at)?,
-            "vfork" => self.vfork(at)?,
+            "mount" => Resource::Mount(self.mount(at)?),
+            "namespace" => Resource::Namespace(self.namespace(at)?),
+            "tty" => Resource::Terminal(self.tty(at)?),
+            "sem-undo" => Resource::SemUndo(self.sem_undo(at)?),
+            "vfork" => Resource::Vfork(self.vfork(at)?),
             _ => {
                 return Err(Flaw::UnknownKind {
                     kind: kind.to_owned(),
                 });
             }
         };
-        Ok(self.resources.add(kind, mount, resource))
+        Ok(self.resources.add(kind, at, mount, resource))
     }
 
     fn not_carried(&mut self, at: KernelAddr) -> ResourceId {
@@ -113,8 +114,8 @@ impl Family for Linux24<'_> {
         }
     }
 
-    fn resources(&self) -> &[Resource] {
-        self.resources.list()
+    fn resources(&self) -> Vec<kconv_image::Resource> {
+        self.resources.written()
     }
 
     fn clocks(&self, hz: u32) -> Result<Clocks, Flaw> {
@@ -122,7 +123,7 @@ impl Family for Linux24<'_> {
     }
 
     fn facts(&self) -> Result<Vec<(String, Value)>, Flaw> {
-        Ok(machine::facts(self.walked.memory)?)
+        Ok(machine::machine(self.walked.memory)?.facts())
     }
 
     fn mappings(&self, mm: usize) -> Result<Vec<Mapping>, Flaw> {

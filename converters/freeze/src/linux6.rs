@@ -30,7 +30,9 @@ use crate::resources::Resources;
 use crate::source::{FileOf, Mapping};
 use crate::walk::Walked;
 use kconv_codes::Code;
-use kconv_image::{Clocks, CoreNote, KernelAddr, ObjectId, Resource, ResourceId, Value};
+use kconv_image::{Clocks, CoreNote, KernelAddr, ObjectId, ResourceId, Value};
+use kconv_resources::linux6::Resource;
+use kconv_resources::{Bare, Device};
 use mappings::Vmas;
 use std::cell::OnceCell;
 
@@ -40,7 +42,7 @@ const THREAD_SIZE: u64 = 16384;
 /// Linux 6 on x86-64.
 pub(crate) struct Linux6<'w> {
     walked: &'w Walked<'w>,
-    resources: Resources,
+    resources: Resources<Resource>,
     /// The VMAs of each address space, once they were asked for.
     vmas: OnceCell<Vmas>,
     /// The mounts that the first tasks see.
@@ -58,7 +60,7 @@ impl<'w> Linux6<'w> {
         })?;
         Ok(Linux6 {
             walked,
-            resources: Resources::default(),
+            resources: Resources::new(),
             vmas: OnceCell::new(),
             mount_namespace: memory.read("nsproxy", first)?.pointer("mnt_ns")?,
             keeps_programs: false,
@@ -105,14 +107,19 @@ impl Family for Linux6<'_> {
         }
         let resource = match kind {
             "file" => self.file(at, mount)?,
-            "mount" => self.mount(at)?,
-            "tty" => self.tty(at)?,
-            "cgroup" => self.cgroup(at)?,
-            "keyring" => self.keyring(at)?,
-            "security-label" => self.security_label(at),
-            "sem-undo" => self.sem_undo(at)?,
-            "vfork" => self.vfork(at)?,
-            "seccomp-filter" => self.seccomp_filter(at)?,
+            "mount" => Resource::Mount(self.mount(at)?),
+            "tty" => Resource::Terminal(self.tty(at)?),
+            "cgroup" => Resource::Cgroup(self.cgroup(at)?),
+            "keyring" => Resource::Keyring(self.keyring(at)?),
+            // What the security modules keep for a subject is theirs alone; that there is something is
+            // all that can be told from outside.
+            "security-label" => Resource::SecurityLabel(Bare),
+            "sem-undo" => {
+                self.no_sem_undo(at)?;
+                Resource::SemUndo(Bare)
+            }
+            "vfork" => Resource::Vfork(self.vfork(at)?),
+            "seccomp-filter" => Resource::SeccompFilter(self.seccomp_filter(at)?),
             "io-uring" => return Err(not_carried(Code::TaskIoUring, "an io_uring instance")),
             "aio" => {
                 let what = "an asynchronous I/O context (io_setup)";
@@ -135,7 +142,7 @@ impl Family for Linux6<'_> {
                 }
             },
         };
-        Ok(self.resources.add(kind, mount, resource))
+        Ok(self.resources.add(kind, at, mount, resource))
     }
 
     fn not_carried(&mut self, at: KernelAddr) -> ResourceId {
@@ -164,8 +171,8 @@ impl Family for Linux6<'_> {
         self.refusals(refuse);
     }
 
-    fn resources(&self) -> &[Resource] {
-        self.resources.list()
+    fn resources(&self) -> Vec<kconv_image::Resource> {
+        self.resources.written()
     }
 
     fn clocks(&self, hz: u32) -> Result<Clocks, Flaw> {
@@ -173,7 +180,7 @@ impl Family for Linux6<'_> {
     }
 
     fn facts(&self) -> Result<Vec<(String, Value)>, Flaw> {
-        Ok(machine::facts(self.walked.memory)?)
+        Ok(machine::machine(self.walked.memory)?.facts())
     }
 
     fn mappings(&self, mm: usize) -> Result<Vec<Mapping>, Flaw> {
@@ -205,6 +212,9 @@ fn object_id(object: usize) -> ObjectId {
 }
 
 /// A `dev_t` as major and minor number (`include/linux/kdev_t.h`: 20 bits of minor).
-fn device(number: u64) -> String {
-    format!("{}:{}", number >> 20, number & 0xf_ffff)
+fn device(number: u64) -> Device {
+    Device {
+        major: (number >> 20) as u32,
+        minor: number as u32 & 0xf_ffff,
+    }
 }

@@ -1,21 +1,27 @@
 //! The resources named so far, each once.
 
-use crate::judge::NOT_CARRIED;
-use kconv_image::{KernelAddr, Resource, ResourceId, Value};
+use kconv_image::{KernelAddr, Resource, ResourceId};
+use kconv_resources::Kind;
 use std::collections::BTreeMap;
 
 /// What stands for a resource on the frozen kernel: the kind of the pointer, the kernel object,
 /// and the mount it is seen through (0 if none).
 type Key = (String, KernelAddr, KernelAddr);
 
-/// A list of resources that can be asked what it already has.
-#[derive(Default)]
-pub(crate) struct Resources {
-    list: Vec<Resource>,
+/// A list of the resources of a family that can be asked what it already has.
+pub(crate) struct Resources<R> {
+    list: Vec<(KernelAddr, R)>,
     known: BTreeMap<Key, ResourceId>,
 }
 
-impl Resources {
+impl<R: Kind> Resources<R> {
+    pub(crate) fn new() -> Resources<R> {
+        Resources {
+            list: Vec::new(),
+            known: BTreeMap::new(),
+        }
+    }
+
     /// The resource that was put in for these, if any.
     pub(crate) fn known(
         &self,
@@ -26,72 +32,47 @@ impl Resources {
         self.known.get(&key(kind, at, mount)).copied()
     }
 
-    /// Adds a resource. `kind` is what a pointer called it; what it turned out to be stands in
+    /// Adds a resource, for which `at` stands. `kind` is what a pointer called it; what it turned out to be is
     /// `resource`.
     pub(crate) fn add(
         &mut self,
         kind: &str,
+        at: KernelAddr,
         mount: Option<KernelAddr>,
-        resource: Resource,
+        resource: R,
     ) -> ResourceId {
         let id = ResourceId(self.list.len() as u32);
-        self.known.insert(key(kind, resource.origin, mount), id);
-        self.list.push(resource);
+        self.known.insert(key(kind, at, mount), id);
+        self.list.push((at, resource));
         id
     }
 
     /// The resource in the place of one that cannot be carried.
     pub(crate) fn not_carried(&mut self, at: KernelAddr) -> ResourceId {
-        self.known(NOT_CARRIED, at, None).unwrap_or_else(|| {
-            let resource = Attributes::default().resource(NOT_CARRIED, at);
-            self.add(NOT_CARRIED, None, resource)
-        })
+        let resource = R::not_carried();
+        let kind = resource.kind();
+        self.known(kind, at, None)
+            .unwrap_or_else(|| self.add(kind, at, None, resource))
     }
 
-    /// Adds an attribute to a resource, unless it has one of this name.
-    pub(crate) fn describe(&mut self, id: ResourceId, name: &str, value: Value) {
-        if let Some(resource) = self.list.get_mut(id.0 as usize)
-            && resource.get(name).is_none()
-        {
-            resource.attributes.push((name.to_owned(), value));
-        }
+    /// A resource by its number.
+    pub(crate) fn get(&self, id: ResourceId) -> Option<&R> {
+        self.list.get(id.0 as usize).map(|(_, resource)| resource)
     }
 
-    pub(crate) fn list(&self) -> &[Resource] {
-        &self.list
+    /// A resource by its number, to say more of it.
+    pub(crate) fn get_mut(&mut self, id: ResourceId) -> Option<&mut R> {
+        let found = self.list.get_mut(id.0 as usize);
+        found.map(|(_, resource)| resource)
+    }
+
+    /// All of them, as an image has them.
+    pub(crate) fn written(&self) -> Vec<Resource> {
+        let list = self.list.iter();
+        list.map(|(at, resource)| resource.write(*at)).collect()
     }
 }
 
 fn key(kind: &str, at: KernelAddr, mount: Option<KernelAddr>) -> Key {
     (kind.to_owned(), at, mount.unwrap_or_default())
-}
-
-/// Attributes of a resource in the making.
-#[derive(Default)]
-pub(crate) struct Attributes(pub(crate) Vec<(String, Value)>);
-
-impl Attributes {
-    pub(crate) fn put(&mut self, name: &str, value: Value) {
-        self.0.push((name.to_owned(), value));
-    }
-
-    pub(crate) fn text(&mut self, name: &str, value: impl Into<String>) {
-        self.put(name, Value::Text(value.into()));
-    }
-
-    pub(crate) fn unsigned(&mut self, name: &str, value: u64) {
-        self.put(name, Value::Unsigned(value));
-    }
-
-    pub(crate) fn signed(&mut self, name: &str, value: i64) {
-        self.put(name, Value::Signed(value));
-    }
-
-    pub(crate) fn resource(self, kind: &str, origin: KernelAddr) -> Resource {
-        Resource {
-            kind: kind.to_owned(),
-            origin,
-            attributes: self.0,
-        }
-    }
 }

@@ -4,8 +4,9 @@
 use crate::failure::Failure;
 use crate::told::Told;
 use kconv_codes::Code;
-use kconv_freeze::{Judgement, NOT_CARRIED, Unjudged};
+use kconv_freeze::{Judgement, Unjudged};
 use kconv_image::Image;
+use kconv_resources::{Kind, linux6};
 use kconv_runtime::convert::{Converted, Job, convert_without_pages};
 use kconv_runtime::error::ConvertError;
 use kconv_runtime::report::Report;
@@ -140,7 +141,9 @@ fn obstacles(
         }],
         judged => ask(&judged?),
     };
-    obstacles.retain(|obstacle| obstacle.resource != NOT_CARRIED);
+    // The freeze has said why.
+    let not_carried = linux6::Resource::not_carried();
+    obstacles.retain(|obstacle| obstacle.resource != not_carried.kind());
     Ok(obstacles)
 }
 

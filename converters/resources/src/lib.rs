@@ -28,4 +28,4 @@ mod values;
 
 pub use error::{ADVICE, ResourceError};
 pub use kind::Kind;
-pub use values::{Bare, Device, FileSize, Named};
+pub use values::{Bare, Bytes, Device, FileSize, Named};

@@ -9,6 +9,9 @@ use crate::sample::Source;
 use crate::values::{Bare, Bytes, Device, Named};
 use kconv_image::{ObjectId, ResourceId, Value};
 
+/// What images call the family.
+pub const FAMILY: &str = "linux-2.4";
+
 kinds! {
     /// Something outside of the image.
     pub enum Resource {

@@ -18,3 +18,6 @@ pub use named::{
 };
 pub use pipe::{Pipe, PipeState};
 pub use resources::Resources;
+
+/// What images call the family.
+pub const FAMILY: &str = "linux-6";

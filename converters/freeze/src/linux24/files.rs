@@ -7,9 +7,13 @@ use super::Linux24;
 use crate::error::{Fault, Flaw};
 use crate::family::{Family, Reference};
 use crate::memory::View;
-use crate::resources::Attributes;
-use kconv_image::{KernelAddr, Resource, Value};
+use kconv_image::KernelAddr;
 use kconv_objects::{FieldAt, FieldError};
+use kconv_resources::linux24::{
+    File, FileSystem, FileType, Inode, Mount, Namespace, Pipe, PipeState, Resource, SharedMemory,
+    SharedMemoryNumber, Socket,
+};
+use kconv_resources::{Bytes, Device, Named};
 
 /// The most steps from a file to the root of all mounts.
 const MAX_STEPS: usize = 4096;
@@ -109,70 +113,73 @@ impl Linux24<'_> {
         let view = memory.read("dentry", dentry)?;
         let inode = memory.read("inode", view.address("d_inode")?)?;
         let kind = file_type(inode.unsigned("i_mode")?);
-        let mut attributes = Attributes::default();
-        attributes.text("path", location.path.clone());
-        match kind {
-            "fifo" if location.internal => self.pipe(&inode, &mut attributes)?,
-            "socket" => self.socket(&inode, &mut attributes)?,
-            _ if location.internal => shared_memory(&location, &inode, &mut attributes)?,
-            _ => {
-                attributes.unsigned("deleted", u64::from(location.deleted));
-                attributes.text("type", kind);
-                self.inode(&inode, &mut attributes)?;
-                if kind == "fifo" {
-                    self.pipe(&inode, &mut attributes)?;
-                }
-                let reference = Reference {
-                    kind: "mount",
-                    at: mount,
-                    mount: None,
-                };
-                attributes.put("mount", Value::Resource(self.resource(&reference)?));
-            }
+        if kind == FileType::Fifo && location.internal {
+            return Ok(Resource::Pipe(Pipe {
+                path: location.path,
+                inode: inode.unsigned("i_ino")?,
+                state: self.pipe(&inode)?,
+            }));
         }
-        let kind = match kind {
-            "fifo" => "pipe",
-            "socket" => "socket",
-            _ if location.internal => "shm",
-            _ => "file",
+        if is_socket(&inode)? {
+            return Ok(Resource::Socket(self.socket(location.path, &inode)?));
+        }
+        if location.internal {
+            return Ok(Resource::SharedMemory(shared_memory(location, &inode)?));
+        }
+        let reference = Reference {
+            kind: "mount",
+            at: mount,
+            mount: None,
         };
-        Ok(attributes.resource(kind, dentry))
+        Ok(Resource::File(File {
+            path: location.path,
+            is_deleted: location.deleted,
+            file_type: kind,
+            inode: self.inode(&inode)?,
+            device_number: match kind {
+                FileType::CharacterDevice | FileType::BlockDevice => {
+                    Some(device(inode.unsigned("i_rdev")?))
+                }
+                FileType::Regular
+                | FileType::Directory
+                | FileType::SymbolicLink
+                | FileType::Fifo
+                | FileType::Unknown => None,
+            },
+            fifo: match kind == FileType::Fifo {
+                true => Some(self.pipe(&inode)?),
+                false => None,
+            },
+            mount: self.resource(&reference)?,
+        }))
     }
 
-    fn inode(&self, inode: &View<'_>, attributes: &mut Attributes) -> Result<(), Fault> {
-        attributes.unsigned("mode", inode.unsigned("i_mode")? & 0o7777);
-        attributes.unsigned("inode", inode.unsigned("i_ino")?);
-        attributes.text("device", device(inode.unsigned("i_dev")?));
-        if matches!(
-            file_type(inode.unsigned("i_mode")?),
-            "character device" | "block device"
-        ) {
-            attributes.text("rdev", device(inode.unsigned("i_rdev")?));
-        }
-        attributes.unsigned("links", inode.unsigned("i_nlink")?);
-        attributes.unsigned("uid", inode.unsigned("i_uid")?);
-        attributes.unsigned("gid", inode.unsigned("i_gid")?);
-        attributes.signed("size", inode.signed("i_size")?);
-        attributes.signed("mtime", inode.signed("i_mtime")?);
-        if let Some(sb) = inode.pointer("i_sb")? {
-            self.file_system(sb, attributes)?;
-        }
-        Ok(())
+    fn inode(&self, inode: &View<'_>) -> Result<Inode, Fault> {
+        Ok(Inode {
+            mode: inode.unsigned("i_mode")? & 0o7777,
+            inode: inode.unsigned("i_ino")?,
+            device: device(inode.unsigned("i_dev")?),
+            links: inode.unsigned("i_nlink")?,
+            uid: inode.unsigned("i_uid")?,
+            gid: inode.unsigned("i_gid")?,
+            size: inode.signed("i_size")?,
+            mtime: inode.signed("i_mtime")?,
+            file_system: self.file_system(inode.address("i_sb")?)?,
+        })
     }
 
     /// Type of a file system. Where the name in `file_system_type` is out of reach, the symbol
     /// of that structure tells it.
-    fn file_system(&self, sb: KernelAddr, attributes: &mut Attributes) -> Result<(), Fault> {
+    fn file_system(&self, sb: KernelAddr) -> Result<FileSystem, Fault> {
         let memory = self.walked.memory;
         let sb = memory.read("super_block", sb)?;
         let ty = sb.address("s_type")?;
         let name = memory.read("file_system_type", ty).ok();
         let name = name.and_then(|view| memory.text(view.pointer("name").ok()??, MAX_NAME));
-        if let Some(name) = name.or_else(|| self.file_system_symbol(ty)) {
-            attributes.text("file-system", name);
-        }
-        attributes.unsigned("magic", sb.unsigned("s_magic")?);
-        Ok(())
+        Ok(FileSystem {
+            name: name.or_else(|| self.file_system_symbol(ty)),
+            magic: sb.unsigned("s_magic")?,
+        })
     }
 
     fn file_system_symbol(&self, ty: KernelAddr) -> Option<String> {
@@ -185,118 +192,98 @@ impl Linux24<'_> {
         })
     }
 
-    fn pipe(&self, inode: &View<'_>, attributes: &mut Attributes) -> Result<(), Fault> {
+    fn pipe(&self, inode: &View<'_>) -> Result<PipeState, Fault> {
         let memory = self.walked.memory;
-        attributes.unsigned("inode", inode.unsigned("i_ino")?);
         let info = memory.read("pipe_inode_info", inode.address("i_pipe")?)?;
         let (start, buffered) = (info.unsigned("start")?, info.unsigned("len")?);
-        attributes.unsigned("readers", info.unsigned("readers")?);
-        attributes.unsigned("writers", info.unsigned("writers")?);
-        attributes.unsigned("start", start);
-        attributes.unsigned("buffered", buffered);
-        if buffered == 0 || buffered > PIPE_SIZE {
-            return Ok(());
-        }
-        let base = info.address("base")?;
-        if let Ok(mut ring) = memory.bytes(base, PIPE_SIZE) {
+        let mut content = None;
+        if (1..=PIPE_SIZE).contains(&buffered)
+            && let Ok(mut ring) = memory.bytes(info.address("base")?, PIPE_SIZE)
+        {
             ring.rotate_left((start % PIPE_SIZE) as usize);
             ring.truncate(buffered as usize);
-            attributes.put("content", Value::Bytes(ring));
+            content = Some(Bytes(ring));
         }
-        Ok(())
+        Ok(PipeState {
+            readers: info.unsigned("readers")?,
+            writers: info.unsigned("writers")?,
+            start,
+            buffered,
+            content,
+        })
     }
 
-    fn socket(&self, inode: &View<'_>, attributes: &mut Attributes) -> Result<(), Fault> {
+    fn socket(&self, path: String, inode: &View<'_>) -> Result<Socket, Fault> {
         let memory = self.walked.memory;
-        attributes.unsigned("inode", inode.unsigned("i_ino")?);
         let socket = memory.read("socket", inode.address_of("u.socket_i")?)?;
         let operations = socket.pointer("ops")?;
         let symbol = operations.and_then(|ops| memory.source.symbolise(ops));
-        if let Some((name, 0)) = &symbol {
-            if let Some(family) = socket_family(name) {
-                attributes.text("family", family);
-            }
-            attributes.text("operations", name.clone());
-        }
-        named(attributes, "type", socket.unsigned("type")?, &SOCKET_TYPES);
-        named(
-            attributes,
-            "state",
-            socket.unsigned("state")?,
-            &SOCKET_STATES,
-        );
-        Ok(())
+        let operations = symbol.and_then(|(name, offset)| (offset == 0).then_some(name));
+        let family = operations.as_deref().and_then(socket_family);
+        Ok(Socket {
+            path,
+            inode: inode.unsigned("i_ino")?,
+            family: family.map(str::to_owned),
+            operations,
+            socket_type: Named::new(socket.unsigned("type")?, &SOCKET_TYPES),
+            state: Named::new(socket.unsigned("state")?, &SOCKET_STATES),
+        })
     }
 
     /// A mount.
-    pub(super) fn mount(&mut self, at: KernelAddr) -> Result<Resource, Flaw> {
+    pub(super) fn mount(&mut self, at: KernelAddr) -> Result<Mount, Flaw> {
         let memory = self.walked.memory;
         let mount = memory.read("vfsmount", at)?;
         let location = self.location(mount.address("mnt_root")?, at)?;
-        let mut attributes = Attributes::default();
-        attributes.text("path", location.path);
-        attributes.unsigned("internal", u64::from(location.internal));
         let name = mount.pointer("mnt_devname")?;
-        if let Some(name) = name.and_then(|name| memory.text(name, MAX_NAME)) {
-            attributes.text("device-name", name);
-        }
         let sb = mount.address("mnt_sb")?;
         let view = memory.read("super_block", sb)?;
-        attributes.text("device", device(view.unsigned("s_dev")?));
-        self.file_system(sb, &mut attributes)?;
-        attributes.unsigned("flags", mount.unsigned("mnt_flags")?);
-        attributes.unsigned("super-block-flags", view.unsigned("s_flags")?);
-        Ok(attributes.resource("mount", at))
+        Ok(Mount {
+            path: location.path,
+            is_internal: location.internal,
+            device_name: name.and_then(|name| memory.text(name, MAX_NAME)),
+            device: device(view.unsigned("s_dev")?),
+            file_system: self.file_system(sb)?,
+            flags: mount.unsigned("mnt_flags")?,
+            super_block_flags: view.unsigned("s_flags")?,
+        })
     }
 
     /// A mount namespace.
-    pub(super) fn namespace(&mut self, at: KernelAddr) -> Result<Resource, Flaw> {
+    pub(super) fn namespace(&mut self, at: KernelAddr) -> Result<Namespace, Flaw> {
         let namespace = self.walked.memory.read("namespace", at)?;
-        let mut attributes = Attributes::default();
-        if let Some(root) = namespace.pointer("root")? {
-            let reference = Reference {
+        let root = match namespace.pointer("root")? {
+            Some(root) => Some(self.resource(&Reference {
                 kind: "mount",
                 at: root,
                 mount: None,
-            };
-            attributes.put("root", Value::Resource(self.resource(&reference)?));
-        }
-        Ok(attributes.resource("namespace", at))
+            })?),
+            None => None,
+        };
+        Ok(Namespace { root })
     }
 }
 
 /// A file of the kernel's own tmpfs: a System V segment, named `SYSV` and its key
 /// (`ipc/shm.c: newseg`), which has its id for an inode number; or memory that forked processes
 /// share (`mm/shmem.c: shmem_zero_setup`).
-fn shared_memory(
-    location: &Location,
-    inode: &View<'_>,
-    attributes: &mut Attributes,
-) -> Result<(), Fault> {
+fn shared_memory(location: Location, inode: &View<'_>) -> Result<SharedMemory, Fault> {
     let key = location
         .name
         .strip_prefix("SYSV")
         .filter(|key| key.len() == 8);
-    match key.and_then(|key| u64::from_str_radix(key, 16).ok()) {
-        Some(key) => {
-            attributes.unsigned("key", key);
-            attributes.unsigned("id", inode.unsigned("i_ino")?);
-        }
-        None => attributes.unsigned("inode", inode.unsigned("i_ino")?),
-    }
-    attributes.unsigned("mode", inode.unsigned("i_mode")? & 0o7777);
-    attributes.unsigned("uid", inode.unsigned("i_uid")?);
-    attributes.unsigned("gid", inode.unsigned("i_gid")?);
-    attributes.signed("size", inode.signed("i_size")?);
-    Ok(())
-}
-
-/// Puts in a number by its name, if it has one.
-pub(super) fn named(attributes: &mut Attributes, name: &str, value: u64, names: &[&str]) {
-    match names.get(value as usize) {
-        Some(word) if !word.is_empty() => attributes.text(name, *word),
-        _ => attributes.unsigned(name, value),
-    }
+    let id = inode.unsigned("i_ino")?;
+    Ok(SharedMemory {
+        path: location.path,
+        number: match key.and_then(|key| u64::from_str_radix(key, 16).ok()) {
+            Some(key) => SharedMemoryNumber::Segment { key, id },
+            None => SharedMemoryNumber::Anonymous(id),
+        },
+        mode: inode.unsigned("i_mode")? & 0o7777,
+        uid: inode.unsigned("i_uid")?,
+        gid: inode.unsigned("i_gid")?,
+        size: inode.signed("i_size")?,
+    })
 }
 
 /// `enum socket_state` of `include/linux/net.h`.
@@ -325,21 +312,28 @@ fn socket_family(operations: &str) -> Option<&'static str> {
     }
 }
 
-/// What a file is, by `S_IFMT` of its mode (`include/linux/stat.h`).
-fn file_type(mode: u64) -> &'static str {
+/// Whether a file is a socket, by `S_IFMT` of its mode (`include/linux/stat.h`).
+fn is_socket(inode: &View<'_>) -> Result<bool, Fault> {
+    Ok(inode.unsigned("i_mode")? & 0o170_000 == 0o140_000)
+}
+
+/// What a file is, by `S_IFMT` of its mode (`include/linux/stat.h`), unless it is a socket.
+fn file_type(mode: u64) -> FileType {
     match mode & 0o170_000 {
-        0o010_000 => "fifo",
-        0o020_000 => "character device",
-        0o040_000 => "directory",
-        0o060_000 => "block device",
-        0o100_000 => "regular file",
-        0o120_000 => "symbolic link",
-        0o140_000 => "socket",
-        _ => "unknown",
+        0o010_000 => FileType::Fifo,
+        0o020_000 => FileType::CharacterDevice,
+        0o040_000 => FileType::Directory,
+        0o060_000 => FileType::BlockDevice,
+        0o100_000 => FileType::Regular,
+        0o120_000 => FileType::SymbolicLink,
+        _ => FileType::Unknown,
     }
 }
 
 /// A `kdev_t` as major and minor number (`include/linux/kdev_t.h`: 8 bits each).
-pub(super) fn device(number: u64) -> String {
-    format!("{}:{}", number >> 8, number & 0xff)
+pub(super) fn device(number: u64) -> Device {
+    Device {
+        major: (number >> 8) as u32,
+        minor: number as u32 & 0xff,
+    }
 }

@@ -3,8 +3,9 @@
 use super::{Linux24, object_id};
 use crate::error::{Fault, Flaw};
 use crate::family::{Family, Reference};
-use crate::resources::Attributes;
-use kconv_image::{KernelAddr, Value};
+use kconv_image::KernelAddr;
+use kconv_resources::Named;
+use kconv_resources::linux24::{FileLock, LockStyle, LockedFile, Resource};
 
 /// The most locks on one file.
 const MAX_LOCKS: usize = 1 << 20;
@@ -43,52 +44,50 @@ impl Linux24<'_> {
 
     fn file_lock(&mut self, at: KernelAddr) -> Result<(), Flaw> {
         let lock = self.walked.memory.read("file_lock", at)?;
-        let mut attributes = Attributes::default();
         let flags = lock.unsigned("fl_flags")?;
         let style = match flags {
-            flags if flags & FL_POSIX != 0 => "posix",
-            flags if flags & FL_FLOCK != 0 => "flock",
-            flags if flags & FL_LEASE != 0 => "lease",
-            _ => "unknown",
+            flags if flags & FL_POSIX != 0 => LockStyle::Posix,
+            flags if flags & FL_FLOCK != 0 => LockStyle::Flock,
+            flags if flags & FL_LEASE != 0 => LockStyle::Lease,
+            _ => LockStyle::Unknown,
         };
-        attributes.text("style", style);
-        attributes.unsigned("flags", flags);
-        // F_RDLCK, F_WRLCK, F_UNLCK of include/asm-i386/fcntl.h.
-        super::files::named(
-            &mut attributes,
-            "type",
-            lock.unsigned("fl_type")?,
-            &["read", "write", "unlocked"],
-        );
-        attributes.signed("start", lock.signed("fl_start")?);
-        attributes.signed("end", lock.signed("fl_end")?);
-        attributes.unsigned("pid", lock.unsigned("fl_pid")?);
+        let (mut files, mut pids) = (None, None);
         if let Some(owner) = lock.pointer("fl_owner")? {
-            if let Some(files) = self.walked.object_at("files_struct", owner) {
-                attributes.put("owner", Value::Object(object_id(files)));
+            files = self.walked.object_at("files_struct", owner);
+            let tasks = self.tasks_with("files", owner)?.into_iter();
+            pids = Some(tasks.map(|task| self.pid(task)).collect::<Result<_, _>>()?);
+        }
+        let file = self.walked.object_at("file", lock.address("fl_file")?);
+        let file = match file {
+            Some(file) => {
+                let view = self.walked.view(file)?;
+                let reference = Reference {
+                    kind: "file",
+                    at: view.address("f_dentry")?,
+                    mount: view.pointer("f_vfsmnt")?,
+                };
+                Some(LockedFile {
+                    file: object_id(file),
+                    resource: self.resource(&reference)?,
+                })
             }
-            let tasks = self.tasks_with("files", owner)?;
-            let pids: Result<_, _> = tasks
-                .into_iter()
-                .map(|task| self.pid(task).map(Value::Signed))
-                .collect();
-            attributes.put("owner-pids", Value::List(pids?));
-        }
-        let file = lock.address("fl_file")?;
-        if let Some(file) = self.walked.object_at("file", file) {
-            let view = self.walked.view(file)?;
-            let dentry = view.address("f_dentry")?;
-            let mount = view.pointer("f_vfsmnt")?;
-            let reference = Reference {
-                kind: "file",
-                at: dentry,
-                mount,
-            };
-            attributes.put("file", Value::Object(object_id(file)));
-            attributes.put("resource", Value::Resource(self.resource(&reference)?));
-        }
+            None => None,
+        };
+        // F_RDLCK, F_WRLCK, F_UNLCK of include/asm-i386/fcntl.h.
+        let types = ["read", "write", "unlocked"];
+        let lock = FileLock {
+            style,
+            flags,
+            lock_type: Named::new(lock.unsigned("fl_type")?, &types),
+            start: lock.signed("fl_start")?,
+            end: lock.signed("fl_end")?,
+            pid: lock.unsigned("fl_pid")?,
+            owner: files.map(object_id),
+            owner_pids: pids,
+            file,
+        };
         self.resources
-            .add("file-lock", None, attributes.resource("file-lock", at));
+            .add("file-lock", at, None, Resource::FileLock(lock));
         Ok(())
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::error::Fault;
 use crate::memory::Memory;
-use kconv_image::{Clocks, KernelAddr, PAGE_SIZE, Value};
+use kconv_image::{Clocks, KernelAddr, PAGE_SIZE};
+use kconv_resources::linux24::Machine;
 use kernel_structs_bits::little_endian;
 
 /// Number of the capability bit `fxsr` (`include/asm-i386/cpufeature.h`: X86_FEATURE_FXSR).
@@ -38,24 +39,16 @@ pub(super) fn has_fpu(memory: Memory<'_>) -> Result<bool, Fault> {
 }
 
 /// What a thaw needs to know of the machine.
-pub(super) fn facts(memory: Memory<'_>) -> Result<Vec<(String, Value)>, Fault> {
+pub(super) fn machine(memory: Memory<'_>) -> Result<Machine, Fault> {
     let cpu = memory.read("cpuinfo_x86", symbol(memory, "boot_cpu_data")?)?;
-    let mut facts = vec![
-        ("page-size".to_owned(), Value::Unsigned(PAGE_SIZE)),
-        (
-            "fxsr".to_owned(),
-            Value::Unsigned(u64::from(has_fxsr(memory)?)),
-        ),
-    ];
-    for (name, field) in [
-        ("cpu-family", "x86"),
-        ("cpu-model-number", "x86_model"),
-        ("cpu-stepping", "x86_mask"),
-        ("cpu-capabilities", "x86_capability[0]"),
-    ] {
-        facts.push((name.to_owned(), Value::Unsigned(cpu.unsigned(field)?)));
-    }
-    Ok(facts)
+    Ok(Machine {
+        page_size: PAGE_SIZE,
+        has_fxsr: has_fxsr(memory)?,
+        cpu_family: cpu.unsigned("x86")?,
+        cpu_model: cpu.unsigned("x86_model")?,
+        cpu_stepping: cpu.unsigned("x86_mask")?,
+        cpu_capabilities: cpu.unsigned("x86_capability[0]")?,
+    })
 }
 
 fn symbol(memory: Memory<'_>, name: &str) -> Result<KernelAddr, Fault> {

@@ -4,11 +4,12 @@ use super::{Linux6, device, not_carried};
 use crate::error::{Fault, Flaw};
 use crate::family::Reference;
 use crate::memory::{View, readable};
-use crate::resources::Attributes;
 use kconv_codes::Code;
-use kconv_image::{Escaped, KernelAddr, Resource, Value};
-use kconv_machine::{KEPT, KEPT_COPY, Line};
+use kconv_image::{Escaped, KernelAddr};
+use kconv_machine::Line;
 use kconv_objects::{FieldAt, FieldError};
+use kconv_resources::FileSize;
+use kconv_resources::linux6::{File, FileType, Inode, Mount, Pipe, Place, Resource, SharedMemory};
 
 /// The most steps from a file to the root of all mounts.
 const MAX_STEPS: usize = 4096;
@@ -141,13 +142,15 @@ impl Linux6<'_> {
         let inode = memory.read("inode", view.address("d_inode")?)?;
         let location = self.location(dentry, mount)?;
         let location = self.with_other_name(location, &inode)?;
-        let mut attributes = Attributes::default();
         let kind = file_type(inode.unsigned("i_mode")?);
         let file_system = self.file_system_of(&inode)?;
         match (kind, file_system.as_str()) {
             ("fifo", "pipefs") => {
-                self.pipe(&inode, &mut attributes)?;
-                return Ok(attributes.resource("pipe", dentry));
+                // fs/pipe.c: create_pipe_files; as long as it is open there is one.
+                return Ok(Resource::Pipe(Pipe {
+                    inode: inode.unsigned("i_ino")?,
+                    state: self.pipe_state(inode.address("i_pipe")?)?,
+                }));
             }
             ("socket", _) => {
                 let (code, what) = self.socket(&inode)?;
@@ -158,15 +161,17 @@ impl Linux6<'_> {
                 return Err(not_carried(Code::FdAnonymous, format!("anon_inode:{name}")));
             }
             (_, "tmpfs") if location.internal && location.path.ends_with("dev/zero") => {
-                self.inode(&inode, &mut attributes)?;
-                return Ok(attributes.resource("shared-memory", dentry));
+                let inode = self.inode(&inode)?;
+                return Ok(Resource::SharedMemory(SharedMemory { inode }));
             }
             _ if let Some(path) = self.path_of_kept(kind, &location) => {
-                attributes.text("path", path);
-                attributes.text("type", kind);
-                attributes.text(KEPT, KEPT_COPY);
-                self.inode(&inode, &mut attributes)?;
-                return Ok(attributes.resource("file", dentry));
+                return Ok(Resource::File(File {
+                    path,
+                    file_type: FileType::Regular,
+                    inode: self.inode(&inode)?,
+                    place: Place::Copy,
+                    build_id: None,
+                }));
             }
             _ if location.namespace.is_some() => {
                 return Err(Flaw::InNamespace {
@@ -206,20 +211,40 @@ impl Linux6<'_> {
         if let Some(other) = self.elsewhere(&location.path, id) {
             return Err(not_carried(Code::FdCovered, other));
         }
-        attributes.text("path", location.path);
-        attributes.text("type", kind);
-        self.inode(&inode, &mut attributes)?;
-        if kind == "fifo" {
-            self.pipe(&inode, &mut attributes)?;
-        }
+        let number = || Ok::<_, Flaw>(device(inode.unsigned("i_rdev")?));
+        let file_type = match kind {
+            "regular file" => FileType::Regular,
+            "directory" => FileType::Directory,
+            "symbolic link" => FileType::SymbolicLink,
+            "fifo" => FileType::Fifo(match inode.pointer("i_pipe")? {
+                Some(pipe) => Some(self.pipe_state(pipe)?),
+                None => None,
+            }),
+            "character device" => FileType::CharacterDevice(number()?),
+            "block device" => FileType::BlockDevice(number()?),
+            _ => {
+                let mode = inode.unsigned("i_mode")?;
+                return Err(
+                    Fault::from(inode.absurd("i_mode", mode, "one of a type of file")).into(),
+                );
+            }
+        };
         let reference = Reference {
             kind: "mount",
             at: mount,
             mount: None,
         };
         let mount = crate::family::Family::resource(self, &reference)?;
-        attributes.put("mount", Value::Resource(mount));
-        Ok(attributes.resource("file", dentry))
+        Ok(Resource::File(File {
+            path: location.path,
+            file_type,
+            inode: self.inode(&inode)?,
+            place: Place::Mounted {
+                mount,
+                is_kept: false,
+            },
+            build_id: None,
+        }))
     }
 
     /// A file whose name was removed may have another in the same folder: POSIX semaphores are made
@@ -256,26 +281,26 @@ impl Linux6<'_> {
         }
     }
 
-    fn inode(&self, inode: &View<'_>, attributes: &mut Attributes) -> Result<(), Fault> {
-        let mode = inode.unsigned("i_mode")?;
-        attributes.unsigned("mode", mode & 0o7777);
-        attributes.unsigned("inode", inode.unsigned("i_ino")?);
-        if let Some(sb) = inode.pointer("i_sb")? {
-            let sb = self.walked.memory.read("super_block", sb)?;
-            attributes.text("device", device(sb.unsigned("s_dev")?));
-        }
-        if matches!(file_type(mode), "character device" | "block device") {
-            attributes.text("rdev", device(inode.unsigned("i_rdev")?));
-        }
-        attributes.unsigned("links", inode.unsigned("i_nlink")?);
-        attributes.unsigned("uid", inode.unsigned("i_uid.val")?);
-        attributes.unsigned("gid", inode.unsigned("i_gid.val")?);
-        attributes.signed("size", inode.signed("i_size")?);
-        attributes.signed("mtime", inode.signed("i_mtime.tv_sec|i_mtime_sec")?);
-        let nanoseconds = inode.unsigned("i_mtime.tv_nsec|i_mtime_nsec")?;
-        attributes.unsigned("mtime-nanoseconds", nanoseconds);
-        attributes.text("file-system", self.file_system_of(inode)?);
-        Ok(())
+    fn inode(&self, inode: &View<'_>) -> Result<Inode, Fault> {
+        let sb = self
+            .walked
+            .memory
+            .read("super_block", inode.address("i_sb")?)?;
+        let size = inode.signed("i_size")?;
+        let size = FileSize::new(size)
+            .ok_or_else(|| inode.absurd("i_size", size as u64, "not below 0"))?;
+        Ok(Inode {
+            mode: inode.unsigned("i_mode")? as u32 & 0o7777,
+            inode: inode.unsigned("i_ino")?,
+            device: device(sb.unsigned("s_dev")?),
+            links: inode.unsigned("i_nlink")?,
+            uid: inode.unsigned("i_uid.val")? as u32,
+            gid: inode.unsigned("i_gid.val")? as u32,
+            size,
+            mtime: inode.signed("i_mtime.tv_sec|i_mtime_sec")?,
+            mtime_nanoseconds: inode.unsigned("i_mtime.tv_nsec|i_mtime_nsec")? as u32,
+            file_system: self.file_system_of(inode)?,
+        })
     }
 
     /// Type of the file system that an inode is on.
@@ -288,9 +313,12 @@ impl Linux6<'_> {
     fn file_system(&self, sb: &View<'_>) -> Result<String, Fault> {
         let memory = self.walked.memory;
         let ty = sb.address("s_type")?;
-        let name = memory.read("file_system_type", ty)?.pointer("name")?;
-        let name = name.and_then(|name| memory.text(name, MAX_NAME));
-        Ok(name.unwrap_or_default())
+        let name = memory.read("file_system_type", ty)?.address("name")?;
+        match memory.text(name, MAX_NAME) {
+            Some(name) => Ok(name),
+            // What could not be read says why.
+            None => Ok(readable(&memory.bytes(name, 1)?)),
+        }
     }
 
     /// What a socket is, in words (`net/socket.c`: SOCKET_I; `include/linux/socket.h`: AF_*).
@@ -317,26 +345,24 @@ impl Linux6<'_> {
     }
 
     /// A mount, by its `vfsmount`.
-    pub(super) fn mount(&mut self, at: KernelAddr) -> Result<Resource, Flaw> {
+    pub(super) fn mount(&mut self, at: KernelAddr) -> Result<Mount, Flaw> {
         let memory = self.walked.memory;
         let mount = self.mount_of(at)?;
         let root = mount.address("mnt.mnt_root")?;
         let location = self.location(root, at)?;
-        let mut attributes = Attributes::default();
-        attributes.text("path", location.path);
-        attributes.unsigned("internal", u64::from(location.internal));
-        attributes.signed("id", mount.signed("mnt_id")?);
         let name = mount.pointer("mnt_devname")?;
-        if let Some(name) = name.and_then(|name| memory.text(name, MAX_NAME)) {
-            attributes.text("device-name", name);
-        }
         let sb = memory.read("super_block", mount.address("mnt.mnt_sb")?)?;
-        attributes.text("device", device(sb.unsigned("s_dev")?));
-        attributes.text("file-system", self.file_system(&sb)?);
-        attributes.unsigned("magic", sb.unsigned("s_magic")?);
-        attributes.unsigned("flags", mount.unsigned("mnt.mnt_flags")?);
-        attributes.unsigned("super-block-flags", sb.unsigned("s_flags")?);
-        Ok(attributes.resource("mount", at))
+        Ok(Mount {
+            path: location.path,
+            is_internal: location.internal,
+            id: mount.signed("mnt_id")?,
+            device_name: name.and_then(|name| memory.text(name, MAX_NAME)),
+            device: device(sb.unsigned("s_dev")?),
+            file_system: self.file_system(&sb)?,
+            magic: sb.unsigned("s_magic")?,
+            flags: mount.unsigned("mnt.mnt_flags")?,
+            super_block_flags: sb.unsigned("s_flags")?,
+        })
     }
 }
 

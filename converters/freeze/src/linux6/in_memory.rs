@@ -9,6 +9,7 @@ use crate::family::{FileToSave, MappedPart};
 use crate::memory::View;
 use crate::source::FileOf;
 use kconv_image::{Escaped, KernelAddr, PAGE_SIZE, ResourceId};
+use kconv_resources::linux6::{File, Resource};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -35,7 +36,9 @@ impl Linux6<'_> {
     pub(super) fn to_save(&self) -> Result<Vec<FileToSave>, Fault> {
         let mut files: BTreeMap<ResourceId, FileToSave> = BTreeMap::new();
         for mapped in self.mapped()? {
-            let is_kept = self.kept(mapped.resource).is_some();
+            let is_kept = self
+                .file_resource(mapped.resource)
+                .is_some_and(File::is_kept);
             if !is_kept && !self.is_in_memory(mapped.resource) {
                 continue;
             }
@@ -78,8 +81,9 @@ impl Linux6<'_> {
     pub(super) fn to_sync(&self) -> Result<Vec<(String, FileOf)>, Fault> {
         let mut files = BTreeMap::new();
         for mapped in self.mapped()? {
-            let resource = self.resources.list().get(mapped.resource.0 as usize);
-            let is_regular = resource.is_some_and(|one| one.text("type") == Some("regular file"));
+            let is_regular = self
+                .file_resource(mapped.resource)
+                .is_some_and(File::is_regular);
             let is_written = mapped.is_shared && mapped.may_be_written;
             if is_written && is_regular && !self.is_in_memory(mapped.resource) {
                 files.entry(mapped.resource).or_insert(mapped.file);
@@ -90,28 +94,32 @@ impl Linux6<'_> {
     }
 
     fn name_of_resource(&self, id: ResourceId) -> String {
-        let resource = self.resources.list().get(id.0 as usize);
-        let path = resource.and_then(|resource| resource.text("path"));
-        path.map_or_else(
+        self.file_resource(id).map_or_else(
             || "memory shared without a file".to_owned(),
-            |path| Escaped(path).to_string(),
+            |file| Escaped(&file.path).to_string(),
         )
     }
 
     /// Whether a resource is a regular file, or memory without a name, that is in memory alone and
     /// neither a program nor a library.
     pub(super) fn is_in_memory(&self, resource: ResourceId) -> bool {
-        let Some(resource) = self.resources.list().get(resource.0 as usize) else {
-            return false;
-        };
-        if resource.kind == "shared-memory" {
-            return true;
+        match self.resources.get(resource) {
+            Some(Resource::SharedMemory(_)) => true,
+            Some(Resource::File(file)) => {
+                file.is_regular()
+                    && IN_MEMORY.contains(&file.inode.file_system.as_str())
+                    && file.build_id.is_none()
+            }
+            _ => false,
         }
-        let file_system = resource.text("file-system").unwrap_or_default();
-        resource.kind == "file"
-            && resource.text("type") == Some("regular file")
-            && IN_MEMORY.contains(&file_system)
-            && resource.get("build-id").is_none()
+    }
+
+    /// A resource that is a file.
+    pub(super) fn file_resource(&self, id: ResourceId) -> Option<&File> {
+        match self.resources.get(id)? {
+            Resource::File(file) => Some(file),
+            _ => None,
+        }
     }
 
     /// All that is mapped of files.

@@ -1,12 +1,12 @@
 //! Locks on open files. No saved object leads to them; their files' inodes do.
 
 use super::{Linux6, not_carried, object_id};
-use crate::error::Flaw;
+use crate::error::{Fault, Flaw};
 use crate::family::{Family, Reference};
 use crate::memory::View;
-use crate::resources::Attributes;
 use kconv_codes::Code;
-use kconv_image::{KernelAddr, Value};
+use kconv_image::KernelAddr;
+use kconv_resources::linux6::{FileLock, LockStyle, LockType, LockedFile, Resource};
 
 impl Linux6<'_> {
     /// Names every lock on the file that object `file` has open (`fs/locks.c`).
@@ -22,7 +22,10 @@ impl Linux6<'_> {
             return Ok(());
         };
         let context = memory.read("file_lock_context", context)?;
-        for (style, list) in [("posix", "flc_posix"), ("flock", "flc_flock")] {
+        for (style, list) in [
+            (LockStyle::Posix, "flc_posix"),
+            (LockStyle::Flock, "flc_flock"),
+        ] {
             for lock in self.locks(&context, list)? {
                 if self.resources.known("file-lock", lock, None).is_none() {
                     self.file_lock(style, lock)?;
@@ -42,41 +45,51 @@ impl Linux6<'_> {
         self.walked.list(head, first, link)
     }
 
-    fn file_lock(&mut self, style: &str, at: KernelAddr) -> Result<(), Flaw> {
+    fn file_lock(&mut self, style: LockStyle, at: KernelAddr) -> Result<(), Flaw> {
         let lock = self.walked.memory.read("file_lock", at)?;
-        let mut attributes = Attributes::default();
-        attributes.text("style", style);
-        attributes.unsigned("flags", lock.unsigned("fl_flags|c.flc_flags")?);
-        let ty = match lock.unsigned("fl_type|c.flc_type")? {
-            0 => "read",
-            1 => "write",
-            2 => "unlocked",
-            _ => "unknown",
-        };
-        attributes.text("type", ty);
-        attributes.signed("start", lock.signed("fl_start")?);
-        attributes.signed("end", lock.signed("fl_end")?);
-        attributes.unsigned("pid", lock.unsigned("fl_pid|c.flc_pid")?);
-        if let Some(owner) = lock.pointer("fl_owner|c.flc_owner")? {
-            let files = self.walked.object_at("files_struct", owner);
-            let owner = files.or_else(|| self.walked.object_at("file", owner));
-            if let Some(owner) = owner {
-                attributes.put("owner", Value::Object(object_id(owner)));
+        let number = lock.unsigned("fl_type|c.flc_type")?;
+        // F_RDLCK and F_WRLCK (include/uapi/asm-generic/fcntl.h); what is unlocked has no lock.
+        let lock_type = match number {
+            0 => LockType::Read,
+            1 => LockType::Write,
+            _ => {
+                let expected = "0 or 1, for what is locked";
+                let error = lock.absurd("fl_type|c.flc_type", number, expected);
+                return Err(Fault::from(error).into());
             }
-        }
+        };
+        let owner = lock.pointer("fl_owner|c.flc_owner")?.and_then(|owner| {
+            let files = self.walked.object_at("files_struct", owner);
+            files.or_else(|| self.walked.object_at("file", owner))
+        });
         let file = lock.pointer("fl_file|c.flc_file")?;
-        if let Some(file) = file.and_then(|file| self.walked.object_at("file", file)) {
-            let view = self.walked.view(file)?;
-            let reference = Reference {
-                kind: "file",
-                at: view.address("f_path.dentry")?,
-                mount: view.pointer("f_path.mnt")?,
-            };
-            attributes.put("file", Value::Object(object_id(file)));
-            attributes.put("resource", Value::Resource(self.resource(&reference)?));
-        }
+        let file = match file.and_then(|file| self.walked.object_at("file", file)) {
+            Some(file) => {
+                let view = self.walked.view(file)?;
+                let reference = Reference {
+                    kind: "file",
+                    at: view.address("f_path.dentry")?,
+                    mount: view.pointer("f_path.mnt")?,
+                };
+                Some(LockedFile {
+                    file: object_id(file),
+                    resource: self.resource(&reference)?,
+                })
+            }
+            None => None,
+        };
+        let lock = FileLock {
+            style,
+            flags: lock.unsigned("fl_flags|c.flc_flags")?,
+            lock_type,
+            start: lock.signed("fl_start")?,
+            end: lock.signed("fl_end")?,
+            pid: lock.unsigned("fl_pid|c.flc_pid")? as u32,
+            owner: owner.map(object_id),
+            file,
+        };
         self.resources
-            .add("file-lock", None, attributes.resource("file-lock", at));
+            .add("file-lock", at, None, Resource::FileLock(lock));
         Ok(())
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::error::Fault;
 use crate::memory::Memory;
-use kconv_image::{Clocks, KernelAddr, PAGE_SIZE, Value};
-use kconv_machine::SUSPENDED;
+use kconv_image::{Clocks, KernelAddr, PAGE_SIZE};
+use kconv_resources::linux6::{Cpu, Machine};
 use kernel_structs_bits::little_endian;
 
 const SECOND: u64 = 1_000_000_000;
@@ -55,27 +55,20 @@ fn suspended(memory: Memory<'_>) -> Result<i64, Fault> {
 }
 
 /// What a thaw needs to know of the machine.
-pub(super) fn facts(memory: Memory<'_>) -> Result<Vec<(String, Value)>, Fault> {
+pub(super) fn machine(memory: Memory<'_>) -> Result<Machine, Fault> {
     let cpu = memory.read("cpuinfo_x86", symbol(memory, "boot_cpu_data")?)?;
-    let mut facts = vec![
-        ("page-size".to_owned(), Value::Unsigned(PAGE_SIZE)),
-        (SUSPENDED.to_owned(), Value::Signed(suspended(memory)?)),
-    ];
-    for (name, field) in [
-        ("cpu-family", "x86"),
-        ("cpu-vendor", "x86_vendor"),
-        ("cpu-model-number", "x86_model"),
-        ("cpu-stepping", "x86_stepping"),
-    ] {
-        facts.push((name.to_owned(), Value::Unsigned(cpu.unsigned(field)?)));
-    }
     let capabilities = cpu.bytes("x86_capability")?.chunks_exact(4);
-    let capabilities = capabilities.map(|word| Value::Unsigned(little_endian(word)));
-    facts.push((
-        "cpu-capabilities".to_owned(),
-        Value::List(capabilities.collect()),
-    ));
-    Ok(facts)
+    Ok(Machine {
+        page_size: PAGE_SIZE,
+        suspended: suspended(memory)?,
+        cpu: Cpu {
+            family: cpu.unsigned("x86")?,
+            vendor: cpu.unsigned("x86_vendor")?,
+            model: cpu.unsigned("x86_model")?,
+            stepping: cpu.unsigned("x86_stepping")?,
+            capabilities: capabilities.map(little_endian).collect(),
+        },
+    })
 }
 
 fn clock(memory: Memory<'_>) -> Result<KernelAddr, Fault> {

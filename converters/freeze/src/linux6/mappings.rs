@@ -4,12 +4,13 @@ use super::files::file_type;
 use super::{Linux6, not_carried, object_id};
 use crate::error::{Fault, Flaw};
 use crate::memory::View;
-use crate::resources::Attributes;
 use crate::source::{Content, Mapping};
 use crate::walk::Walked;
 use kconv_codes::Code;
-use kconv_image::{KernelAddr, PAGE_SIZE, UserAddr, Value};
+use kconv_image::{KernelAddr, PAGE_SIZE, UserAddr};
 use kconv_machine::path_of_copy;
+use kconv_resources::Kind;
+use kconv_resources::linux6::Resource;
 use std::collections::BTreeMap;
 
 /// Bits of `vm_area_struct.vm_flags` (`include/linux/mm.h`).
@@ -151,18 +152,19 @@ impl Linux6<'_> {
         let mut found = Vec::new();
         for vma in self.vmas(mm)? {
             let kind = match self.special(&vma)? {
-                Some(Special::Vdso) => "vdso",
-                Some(Special::Vvar) => "vvar",
+                Some(Special::Vdso) => Resource::Vdso,
+                Some(Special::Vvar) => Resource::Vvar,
                 None => continue,
             };
-            let mut attributes = Attributes::default();
-            attributes.put("mm", Value::Object(object_id(mm)));
-            attributes.unsigned("start", vma.unsigned("vm_start")?);
-            attributes.unsigned("end", vma.unsigned("vm_end")?);
-            found.push((kind, attributes.resource(kind, vma.at())));
+            let special = kconv_resources::linux6::Special {
+                mm: object_id(mm),
+                start: vma.unsigned("vm_start")?,
+                end: vma.unsigned("vm_end")?,
+            };
+            found.push((vma.at(), kind(special)));
         }
-        for (kind, resource) in found {
-            self.resources.add(kind, None, resource);
+        for (at, resource) in found {
+            self.resources.add(resource.kind(), at, None, resource);
         }
         Ok(())
     }
@@ -195,8 +197,9 @@ impl Linux6<'_> {
             }
         }
         for (resource, id) in found {
-            self.resources
-                .describe(resource, "build-id", Value::Bytes(id));
+            if let Some(Resource::File(file)) = self.resources.get_mut(resource) {
+                file.build_id.get_or_insert(id);
+            }
         }
         Ok(())
     }

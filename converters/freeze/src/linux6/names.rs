@@ -2,9 +2,9 @@
 
 use super::{Linux6, not_carried, object_id};
 use crate::error::{Fault, Flaw};
-use crate::resources::Attributes;
 use kconv_codes::Code;
-use kconv_image::{KernelAddr, Resource, Value};
+use kconv_image::KernelAddr;
+use kconv_resources::linux6::{Cgroup, Keyring, Namespace, Parent, Resource, TimeNamespace, Vfork};
 
 /// The most directories down to a cgroup, and the longest of their names (`NAME_MAX`).
 const MAX_DEPTH: usize = 1024;
@@ -20,15 +20,20 @@ impl Linux6<'_> {
     /// two numbers: any other has to be there, filled alike, before the task can be put into it.
     pub(super) fn namespace(&self, kind: &str, at: KernelAddr) -> Result<Resource, Flaw> {
         let memory = self.walked.memory;
-        let (ty, symbol) = match kind {
-            "uts" => ("uts_namespace", "init_uts_ns"),
-            "ipc" => ("ipc_namespace", "init_ipc_ns"),
-            "pid" => ("pid_namespace", "init_pid_ns"),
-            "net" => ("net", "init_net"),
-            "time" => ("time_namespace", "init_time_ns"),
-            "cgroup" => ("cgroup_namespace", "init_cgroup_ns"),
-            "user" => ("user_namespace", "init_user_ns"),
-            "mount" => ("mnt_namespace", ""),
+        type Carried = fn(Namespace) -> Resource;
+        let (ty, symbol, carried): (&str, &str, Carried) = match kind {
+            "uts" => ("uts_namespace", "init_uts_ns", Resource::UtsNamespace),
+            "ipc" => ("ipc_namespace", "init_ipc_ns", Resource::IpcNamespace),
+            "pid" => ("pid_namespace", "init_pid_ns", Resource::PidNamespace),
+            "net" => ("net", "init_net", Resource::NetNamespace),
+            "cgroup" => (
+                "cgroup_namespace",
+                "init_cgroup_ns",
+                Resource::CgroupNamespace,
+            ),
+            "user" => ("user_namespace", "init_user_ns", Resource::UserNamespace),
+            "mount" => ("mnt_namespace", "", Resource::MountNamespace),
+            "time" => return self.time_namespace(at),
             _ => {
                 let kind = format!("{kind}-namespace");
                 return Err(Flaw::UnknownKind { kind });
@@ -39,31 +44,39 @@ impl Linux6<'_> {
             "" => self.mount_namespace,
             symbol => memory.source.symbol(symbol),
         };
-        if initial != Some(at) && kind != "time" {
-            return Err(Flaw::Namespace {
+        match initial == Some(at) {
+            true => Ok(carried(Namespace {
+                inode: number,
+                is_initial: true,
+            })),
+            false => Err(Flaw::Namespace {
                 kind: kind.to_owned(),
                 number,
                 with: 0,
-            });
+            }),
         }
-        let mut attributes = Attributes::default();
-        attributes.unsigned("inode", number);
-        attributes.unsigned("initial", u64::from(initial == Some(at)));
-        if kind == "time" {
-            let namespace = memory.read(ty, at)?;
-            for clock in ["monotonic", "boottime"] {
-                let seconds = namespace.signed(&format!("offsets.{clock}.tv_sec"))?;
-                let rest = namespace.signed(&format!("offsets.{clock}.tv_nsec"))?;
-                let offset = offset(seconds, rest).ok_or_else(|| {
-                    let what = format!(
-                        "a time namespace whose {clock} is {seconds} s ahead of the machine's"
-                    );
-                    not_carried(Code::NamespaceTimeOffset, what)
-                })?;
-                attributes.signed(&format!("{clock}-offset-nanoseconds"), offset);
-            }
-        }
-        Ok(attributes.resource(&format!("{kind}-namespace"), at))
+    }
+
+    fn time_namespace(&self, at: KernelAddr) -> Result<Resource, Flaw> {
+        let memory = self.walked.memory;
+        let namespace = memory.read("time_namespace", at)?;
+        let offset_of = |clock: &str| -> Result<i64, Flaw> {
+            let seconds = namespace.signed(&format!("offsets.{clock}.tv_sec"))?;
+            let rest = namespace.signed(&format!("offsets.{clock}.tv_nsec"))?;
+            offset(seconds, rest).ok_or_else(|| {
+                let what =
+                    format!("a time namespace whose {clock} is {seconds} s ahead of the machine's");
+                not_carried(Code::NamespaceTimeOffset, what)
+            })
+        };
+        Ok(Resource::TimeNamespace(TimeNamespace {
+            namespace: Namespace {
+                inode: namespace.unsigned("ns.inum")?,
+                is_initial: memory.source.symbol("init_time_ns") == Some(at),
+            },
+            monotonic: offset_of("monotonic")?,
+            boottime: offset_of("boottime")?,
+        }))
     }
 
     /// That all tasks are in one time namespace, and what they start will be as well: a thaw makes
@@ -92,7 +105,7 @@ impl Linux6<'_> {
 
     /// The cgroups of a `css_set`, by the path in the unified hierarchy (`kernel/cgroup/cgroup.c`:
     /// cgroup_path_ns; `fs/kernfs/dir.c`: kernfs_path_from_node).
-    pub(super) fn cgroup(&self, at: KernelAddr) -> Result<Resource, Fault> {
+    pub(super) fn cgroup(&self, at: KernelAddr) -> Result<Cgroup, Fault> {
         let memory = self.walked.memory;
         let cgroup = memory.read("css_set", at)?.pointer("dfl_cgrp")?;
         let mut names = Vec::new();
@@ -119,19 +132,15 @@ impl Linux6<'_> {
             path.push('/');
             path.push_str(&name.unwrap_or_default());
         }
-        let mut attributes = Attributes::default();
-        if let Some(limits) = memory.source.cgroup_limits(&path) {
-            let limits = limits
-                .into_iter()
-                .map(|(file, text)| Value::List(vec![Value::Text(file), Value::Text(text)]));
-            attributes.put("limits", Value::List(limits.collect()));
+        let limits = memory.source.cgroup_limits(&path);
+        if path.is_empty() {
+            path.push('/');
         }
-        attributes.text("path", if path.is_empty() { "/" } else { &path });
-        Ok(attributes.resource("cgroup", at))
+        Ok(Cgroup { limits, path })
     }
 
     /// A key that is a keyring (`include/linux/key.h`).
-    pub(super) fn keyring(&self, at: KernelAddr) -> Result<Resource, Flaw> {
+    pub(super) fn keyring(&self, at: KernelAddr) -> Result<Keyring, Flaw> {
         let memory = self.walked.memory;
         let key = memory.read("key", at)?;
         let ty = key.address("type")?;
@@ -141,51 +150,43 @@ impl Linux6<'_> {
         if ty != "keyring" {
             return Err(not_carried(Code::KeyType, format!("a key of type {ty}")));
         }
-        let mut attributes = Attributes::default();
-        attributes.signed("serial", key.signed("serial")?);
         let text = key.pointer("description")?;
-        if let Some(text) = text.and_then(|text| memory.text(text, MAX_NAME)) {
-            attributes.text("description", text);
-        }
-        attributes.unsigned("uid", key.unsigned("uid.val")?);
-        attributes.unsigned("permissions", key.unsigned("perm")?);
-        Ok(attributes.resource("keyring", at))
+        Ok(Keyring {
+            serial: key.signed("serial")?,
+            description: text.and_then(|text| memory.text(text, MAX_NAME)),
+            uid: key.unsigned("uid.val")?,
+            permissions: key.unsigned("perm")?,
+        })
     }
 
-    /// What the security modules keep for a subject is theirs alone; that there is something is
-    /// all that can be told from outside.
-    pub(super) fn security_label(&self, at: KernelAddr) -> Resource {
-        Attributes::default().resource("security-label", at)
-    }
-
-    /// What semaphores are adjusted by when the task exits (`ipc/sem.c`: exit_sem).
-    pub(super) fn sem_undo(&self, at: KernelAddr) -> Result<Resource, Flaw> {
+    /// That no semaphores are adjusted when the task exits (`ipc/sem.c`: exit_sem).
+    pub(super) fn no_sem_undo(&self, at: KernelAddr) -> Result<(), Flaw> {
         let walked = self.walked;
         let undo = walked.memory.read("sem_undo_list", at)?;
         let link = walked.offset_of("sem_undo", "list_proc")?;
         let head = undo.address_of("list_proc")?;
-        let mut sets = Vec::new();
-        for undo in walked.list(head, undo.pointer("list_proc.next")?, link)? {
-            let undo = walked.memory.read("sem_undo", undo)?;
-            sets.push(Value::Signed(undo.signed("semid")?));
-        }
-        if !sets.is_empty() {
-            return Err(not_carried(
+        let sets = walked.list(head, undo.pointer("list_proc.next")?, link)?;
+        match sets.is_empty() {
+            true => Ok(()),
+            false => Err(not_carried(
                 Code::SemUndo,
                 "an adjustment of System V semaphores (SEM_UNDO)",
-            ));
+            )),
         }
-        Ok(Attributes::default().resource("sem-undo", at))
     }
 
     /// The parent on whose stack the completion lies that ends its vfork.
-    pub(super) fn vfork(&self, at: KernelAddr) -> Result<Resource, Fault> {
-        let mut attributes = Attributes::default();
-        if let Some(parent) = self.task_with_stack_around(at)? {
-            attributes.signed("parent-pid", self.walked.view(parent)?.signed("pid")?);
-            attributes.put("parent", Value::Object(object_id(parent)));
-        }
-        Ok(attributes.resource("vfork", at))
+    pub(super) fn vfork(&self, at: KernelAddr) -> Result<Vfork, Fault> {
+        let parent = self.task_with_stack_around(at)?;
+        let parent = parent.map(|parent| -> Result<Parent, Fault> {
+            Ok(Parent {
+                pid: self.walked.view(parent)?.int("pid")?,
+                task: object_id(parent),
+            })
+        });
+        Ok(Vfork {
+            parent: parent.transpose()?,
+        })
     }
 }
 

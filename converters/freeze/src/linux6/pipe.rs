@@ -5,8 +5,8 @@ use super::files::file_type;
 use super::machine::symbol;
 use crate::error::{Fault, Flaw};
 use crate::memory::View;
-use crate::resources::Attributes;
-use kconv_image::{Escaped, KernelAddr, PAGE_SIZE, Value};
+use kconv_image::{Escaped, KernelAddr, PAGE_SIZE};
+use kconv_resources::linux6::PipeState;
 use kernel_structs_bits::little_endian;
 use std::collections::BTreeMap;
 
@@ -95,20 +95,11 @@ impl Linux6<'_> {
         }
     }
 
-    /// What is known of the pipe of `inode` (`fs/pipe.c`: pipe_read).
-    pub(super) fn pipe(&self, inode: &View<'_>, attributes: &mut Attributes) -> Result<(), Flaw> {
+    /// What is known of the pipe at `pipe` (`fs/pipe.c`: pipe_read).
+    pub(super) fn pipe_state(&self, pipe: KernelAddr) -> Result<PipeState, Flaw> {
         let memory = self.walked.memory;
-        if inode.unsigned("i_mode")? & 0o170_000 == 0o010_000 {
-            attributes.unsigned("inode", inode.unsigned("i_ino")?);
-        }
-        let Some(pipe) = inode.pointer("i_pipe")? else {
-            return Ok(());
-        };
         let pipe = memory.read("pipe_inode_info", pipe)?;
         let buffers = pipe.unsigned("ring_size")?;
-        attributes.unsigned("readers", pipe.unsigned("readers")?);
-        attributes.unsigned("writers", pipe.unsigned("writers")?);
-        attributes.unsigned("buffers", buffers);
         let (tail, head) = (pipe.unsigned("tail")?, pipe.unsigned("head")?);
         // Both count on without end, in 32 bits.
         let filled = u64::from((head as u32).wrapping_sub(tail as u32));
@@ -141,17 +132,16 @@ impl Linux6<'_> {
             let bytes = self.page(page)?;
             content.extend_from_slice(&bytes[offset as usize..(offset + length) as usize]);
             if buffer.unsigned("flags")? & PACKET != 0 {
-                packets.push(Value::Unsigned(length));
+                packets.push(length);
             }
         }
-        attributes.unsigned("buffered", content.len() as u64);
-        if !content.is_empty() {
-            attributes.put("content", Value::Bytes(content));
-        }
-        if !packets.is_empty() {
-            attributes.put("packets", Value::List(packets));
-        }
-        Ok(())
+        Ok(PipeState {
+            readers: pipe.unsigned("readers")?,
+            writers: pipe.unsigned("writers")?,
+            buffers,
+            content,
+            packets,
+        })
     }
 
     /// The page that a `struct page` stands for (`arch/x86/include/asm/page_64.h`,

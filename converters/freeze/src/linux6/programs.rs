@@ -7,8 +7,9 @@ use super::{Linux6, not_carried};
 use crate::error::{Fault, Flaw};
 use crate::memory::View;
 use kconv_codes::Code;
-use kconv_image::{Escaped, ResourceId, Value};
-use kconv_machine::{KEPT, KEPT_COPY, KEPT_FILE, path_of_copy};
+use kconv_image::{Escaped, ResourceId};
+use kconv_machine::path_of_copy;
+use kconv_resources::linux6::{File, Place, Resource};
 use std::collections::BTreeSet;
 
 impl Linux6<'_> {
@@ -38,19 +39,17 @@ impl Linux6<'_> {
             .map(|one| one.resource)
             .collect();
         for id in mapped.into_iter().map(|one| one.resource) {
-            let resource = self.resources.list().get(id.0 as usize);
-            let is_regular = resource.is_some_and(|one| one.text("type") == Some("regular file"));
-            if is_regular && !shared.contains(&id) && !self.is_in_memory(id) {
-                self.resources
-                    .describe(id, KEPT, Value::Text(KEPT_FILE.to_owned()));
+            let is_regular = self.file_resource(id).is_some_and(File::is_regular);
+            if is_regular
+                && !shared.contains(&id)
+                && !self.is_in_memory(id)
+                && let Some(Resource::File(file)) = self.resources.get_mut(id)
+                && let Place::Mounted { is_kept, .. } = &mut file.place
+            {
+                *is_kept = true;
             }
         }
         Ok(())
-    }
-
-    /// What the image is to keep of the resource.
-    pub(super) fn kept(&self, id: ResourceId) -> Option<&str> {
-        self.resources.list().get(id.0 as usize)?.text(KEPT)
     }
 
     /// What is used of copies that a thaw could not give back: it makes mappings of them, and these are of the
@@ -59,11 +58,14 @@ impl Linux6<'_> {
         &self,
         refuse: &mut dyn FnMut(usize, &str, Flaw),
     ) -> Result<(), Fault> {
-        let is_copy = |id: ResourceId| self.kept(id) == Some(KEPT_COPY);
+        let copy = |id: ResourceId| {
+            let file = self.file_resource(id)?;
+            (file.place == Place::Copy).then_some(file)
+        };
+        let is_copy = |id: ResourceId| copy(id).is_some();
         let mapped: BTreeSet<ResourceId> = self.mapped()?.iter().map(|one| one.resource).collect();
         let mut told = |object: usize, field: &str, id: ResourceId, how: &str| {
-            let path = self.resources.list()[id.0 as usize].text("path");
-            let path = Escaped(path.unwrap_or_default());
+            let path = Escaped(copy(id).map_or("", |file| &file.path));
             let what = format!("{path}, to which no path leads any more, and which is {how}");
             refuse(object, field, not_carried(Code::FdUnlinked, what));
         };

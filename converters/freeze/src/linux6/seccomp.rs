@@ -2,9 +2,9 @@
 
 use super::{Linux6, not_carried};
 use crate::error::{Fault, Flaw};
-use crate::resources::Attributes;
 use kconv_codes::Code;
-use kconv_image::{KernelAddr, Resource, Value};
+use kconv_image::KernelAddr;
+use kconv_resources::linux6::{Filter, SeccompFilter};
 
 /// The most filters on a chain: together they have at most 32768 instructions
 /// (`kernel/seccomp.c`: MAX_INSNS_PER_PATH).
@@ -17,7 +17,7 @@ const INSTRUCTION: u64 = 8;
 
 impl Linux6<'_> {
     /// The filters of a task, the newest first (`kernel/seccomp.c`: get_nth_filter).
-    pub(super) fn seccomp_filter(&self, at: KernelAddr) -> Result<Resource, Flaw> {
+    pub(super) fn seccomp_filter(&self, at: KernelAddr) -> Result<SeccompFilter, Flaw> {
         let memory = self.walked.memory;
         let mut filters = Vec::new();
         let mut next = Some(at);
@@ -50,14 +50,12 @@ impl Linux6<'_> {
             }
             let start = original.address("filter")?;
             let program = memory.bytes(start, INSTRUCTION * length)?;
-            filters.push(Value::List(vec![
-                Value::Unsigned(filter.unsigned("log")?),
-                Value::Bytes(program),
-            ]));
+            filters.push(Filter {
+                log: filter.unsigned("log")? != 0,
+                program,
+            });
             next = filter.pointer("prev")?;
         }
-        let mut attributes = Attributes::default();
-        attributes.put("filters", Value::List(filters));
-        Ok(attributes.resource("seccomp-filter", at))
+        Ok(SeccompFilter { filters })
     }
 }

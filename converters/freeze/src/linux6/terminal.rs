@@ -6,39 +6,42 @@ use super::files::file_type;
 use super::{Linux6, not_carried};
 use crate::error::{Fault, Flaw};
 use crate::memory::readable;
-use crate::resources::Attributes;
 use kconv_codes::Code;
-use kconv_image::{Escaped, KernelAddr, Resource, Value};
+use kconv_image::{Escaped, KernelAddr};
 use kconv_machine::Line;
+use kconv_resources::linux6::Terminal;
+use kconv_resources::{Bytes, Device};
 
 /// Index of the session in `signal_struct.pids` (`include/linux/pid_types.h`: PIDTYPE_SID).
 const SESSION: &str = "pids[3]";
 
 impl Linux6<'_> {
     /// A controlling terminal.
-    pub(super) fn tty(&self, at: KernelAddr) -> Result<Resource, Fault> {
+    pub(super) fn tty(&self, at: KernelAddr) -> Result<Terminal, Fault> {
         let memory = self.walked.memory;
         let tty = memory.read("tty_struct", at)?;
         let driver = memory.read("tty_driver", tty.address("driver")?)?;
-        let mut attributes = Attributes::default();
-        for (attribute, field) in [("driver", "driver_name"), ("driver-prefix", "name")] {
+        let text = |field: &str| -> Result<Option<String>, Fault> {
             let text = driver.pointer(field)?;
-            if let Some(text) = text.and_then(|text| memory.text(text, 64)) {
-                attributes.text(attribute, text);
-            }
-        }
-        attributes.text("name", readable(tty.text("name")?));
+            Ok(text.and_then(|text| memory.text(text, 64)))
+        };
         let index = tty.signed("index")?;
-        let minor = driver.signed("minor_start")?.saturating_add(index);
-        attributes.text("device", format!("{}:{minor}", driver.unsigned("major")?));
-        attributes.signed("index", index);
-        for (attribute, field) in [("pgrp", "ctrl.pgrp"), ("session", "ctrl.session")] {
-            attributes.signed(attribute, self.pid_number(tty.pointer(field)?)?);
-        }
-        attributes.unsigned("rows", tty.unsigned("winsize.ws_row")?);
-        attributes.unsigned("columns", tty.unsigned("winsize.ws_col")?);
-        attributes.put("termios", Value::Bytes(tty.bytes("termios")?.to_vec()));
-        Ok(attributes.resource("tty", at))
+        Ok(Terminal {
+            driver: text("driver_name")?,
+            driver_prefix: text("name")?,
+            name: readable(tty.text("name")?),
+            // drivers/tty/tty_io.c: tty_devnum.
+            device: Device {
+                major: driver.unsigned("major")? as u32,
+                minor: (driver.signed("minor_start")? + index) as u32,
+            },
+            index,
+            pgrp: self.pid_number(tty.pointer("ctrl.pgrp")?)?,
+            session: self.pid_number(tty.pointer("ctrl.session")?)?,
+            rows: tty.unsigned("winsize.ws_row")?,
+            columns: tty.unsigned("winsize.ws_col")?,
+            termios: Bytes(tty.bytes("termios")?.to_vec()),
+        })
     }
 
     /// Terminals that a thaw could not give back to the tasks.

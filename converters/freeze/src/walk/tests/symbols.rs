@@ -24,7 +24,7 @@ impl Family for Nothing {
 
     fn unsaved_state(&self, _: &mut dyn FnMut(usize, &str, Flaw)) {}
 
-    fn resources(&self) -> &[Resource] {
+    fn resources(&self) -> Vec<Resource> {
         unreachable!()
     }
 
