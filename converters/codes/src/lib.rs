@@ -201,6 +201,7 @@ codes! {
     KernelOverlap = "kernel.overlap", "objects of the kernel's that lie over one another";
     KernelPid = "kernel.pid", "a number that no task can have, or that two have";
     ImageState = "image.state", "objects of an image that make no sense";
+    ImageResource = "image.resource", "a resource of an image that makes no sense, or of which it does not tell all";
 
     // Values of fields between two kernels.
     ValueRange = "value.range", "a number that the new field cannot hold";

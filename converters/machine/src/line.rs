@@ -18,18 +18,11 @@ pub enum Line {
 impl Line {
     /// Which one the character device with this `inode.i_rdev` is (`include/linux/kdev_t.h`: MAJOR).
     pub fn of(number: u64) -> Line {
-        Line::at(number >> 20, number & 0xf_ffff)
+        Line::at((number >> 20) as u32, number as u32 & 0xf_ffff)
     }
 
-    /// Which one the character device `MAJOR:MINOR` is, as resources of an image have it.
-    pub fn of_device(device: &str) -> Line {
-        let numbers = device.split_once(':');
-        let parse = |(major, minor): (&str, &str)| Some((major.parse().ok()?, minor.parse().ok()?));
-        let numbers: Option<(u64, u64)> = numbers.and_then(parse);
-        numbers.map_or(Line::No, |(major, minor)| Line::at(major, minor))
-    }
-
-    fn at(major: u64, minor: u64) -> Line {
+    /// Which one the character device with these numbers is.
+    pub fn at(major: u32, minor: u32) -> Line {
         match (major, minor) {
             (5, 2) => Line::Master,
             (5, 0) => Line::Controlling,
@@ -61,12 +54,8 @@ mod tests {
         }
         for (major, minor) in [(4, 1), (4, 64), (5, 1), (204, 64), (229, 0)] {
             assert_eq!(of(major, minor), Line::OfMachine);
-            let device = format!("{major}:{minor}");
-            assert_eq!(Line::of_device(&device), Line::OfMachine);
         }
-        assert_eq!(Line::of_device("136:300"), Line::Pseudo);
-        for device in ["", "4", "4:", "x:1", "1:3"] {
-            assert_eq!(Line::of_device(device), Line::No, "{device}");
-        }
+        assert_eq!(Line::at(136, 300), Line::Pseudo);
+        assert_eq!(Line::at(1, 3), Line::No);
     }
 }

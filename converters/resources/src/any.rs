@@ -1,7 +1,7 @@
 //! What is asked of a resource whatever the kernel family is.
 
-use crate::{Kind, linux6, linux24};
-use kconv_image::{Head, Resource, Value};
+use crate::{Kind, ResourceError, linux6, linux24};
+use kconv_image::{Head, Resource, ResourceId, Value};
 
 /// The path of a resource that has one, to show it.
 pub fn path(resource: &Resource) -> Option<&str> {
@@ -29,6 +29,34 @@ pub fn terminal(head: &Head, resource: &Resource) -> Option<(String, i64)> {
             _ => None,
         },
         _ => None,
+    }
+}
+
+/// What is wrong with the resources of an image, and with what it knows of the machine; nothing of a family that is not
+/// known.
+pub fn errors(head: &Head) -> Vec<(Option<ResourceId>, ResourceError)> {
+    match head.identity.family.as_str() {
+        linux6::FAMILY => {
+            let resources = linux6::Resources::read(&head.resources);
+            let errors = resources.errors();
+            let errors = errors.map(|(id, error)| (Some(id), error.clone()));
+            let of_machine = linux6::Machine::read(&head.facts).err();
+            errors
+                .chain(of_machine.map(|error| (None, error)))
+                .collect()
+        }
+        linux24::FAMILY => {
+            let resources = (0..).map(ResourceId).zip(&head.resources);
+            let errors = resources.filter_map(|(id, resource)| {
+                let error = linux24::Resource::read(resource).err()?;
+                Some((Some(id), error))
+            });
+            let of_machine = linux24::Machine::read(&head.facts).err();
+            errors
+                .chain(of_machine.map(|error| (None, error)))
+                .collect()
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -9,15 +9,15 @@ mod pipe;
 mod resources;
 
 pub use file::{File, FileType, Inode, Place};
-pub use kinds::Resource;
+pub use kinds::{Resource, is_had_by_number};
 pub use lock::{FileLock, LockStyle, LockType, LockedFile};
-pub use machine::{Cpu, Machine};
+pub use machine::{Cpu, Machine, Suspended};
 pub use named::{
     Cgroup, Filter, Keyring, Mount, Namespace, Parent, SeccompFilter, SharedMemory, Special,
     Terminal, TimeNamespace, Vfork,
 };
 pub use pipe::{Pipe, PipeState};
-pub use resources::Resources;
+pub use resources::{Resources, time_namespaces};
 
 /// What images call the family.
 pub const FAMILY: &str = "linux-6";

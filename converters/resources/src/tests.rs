@@ -431,3 +431,47 @@ fn the_book_lists_what_is_known_of_the_machine() {
     });
     assert_eq!(rows.collect::<BTreeSet<_>>(), found);
 }
+
+#[test]
+fn a_value_that_cannot_be_is_an_error() {
+    let with = |name: &str, value: Value| {
+        let mut file =
+            linux6::Resource::sample("shared-memory", &mut Source(1)).write(KernelAddr(0));
+        let place = file
+            .attributes
+            .iter()
+            .position(|(key, _)| key == name)
+            .unwrap();
+        file.attributes[place].1 = value;
+        linux6::Resource::read(&file)
+            .map(drop)
+            .map_err(|error| error.attribute.unwrap())
+    };
+    let text = |text: &str| Value::Text(text.to_owned());
+    assert_eq!(with("size", Value::Signed(i64::MAX)), Ok(()));
+    assert_eq!(with("size", Value::Signed(-1)), Err("size".to_owned()));
+    assert_eq!(with("uid", Value::Unsigned(u32::MAX.into())), Ok(()));
+    assert_eq!(with("uid", Value::Unsigned(1 << 32)), Err("uid".to_owned()));
+    assert_eq!(with("device", text("8:1")), Ok(()));
+    for device in ["", "8", "8:", "+8:1", "08:1", "8:1:2", "4294967296:0"] {
+        assert_eq!(
+            with("device", text(device)),
+            Err("device".to_owned()),
+            "{device}"
+        );
+    }
+    let mut namespace =
+        linux6::Resource::sample("net-namespace", &mut Source(1)).write(KernelAddr(0));
+    namespace.attributes[1].1 = Value::Unsigned(2);
+    assert_eq!(
+        error_of(&namespace),
+        format!(
+            "attribute `initial` of net-namespace {}: found the unsigned number 2, expected the unsigned \
+             number 0 or 1",
+            match namespace.attributes[0].1 {
+                Value::Unsigned(number) => number,
+                _ => unreachable!(),
+            }
+        )
+    );
+}

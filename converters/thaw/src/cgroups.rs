@@ -3,50 +3,28 @@
 use crate::dropped::Dropped;
 use crate::plan::{Plan, Process};
 use kconv_codes::Code;
-use kconv_image::{Head, Resource, Value};
 use kconv_machine::{cgroup_limits, cgroup_root};
+use kconv_resources::linux6::{Cgroup, Resource, Resources};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The cgroup of a process at the freeze: its path, and what limited it, by file, if that was known.
-struct Cgroup<'r> {
-    path: &'r str,
-    limits: Option<BTreeMap<String, String>>,
-}
-
-impl<'r> Cgroup<'r> {
-    fn of(process: &Process, head: &'r Head) -> Option<Cgroup<'r>> {
-        let resource = head.resources.get(process.cgroup?.0 as usize)?;
-        Some(Cgroup {
-            path: resource.text("path")?,
-            limits: limits(resource),
-        })
-    }
-
-    /// Its folder, below `root`.
-    fn folder(&self, root: &Path) -> PathBuf {
-        root.join(self.path.trim_start_matches('/'))
-    }
-}
-
-fn limits(resource: &Resource) -> Option<BTreeMap<String, String>> {
-    let Some(Value::List(limits)) = resource.get("limits") else {
-        return None;
-    };
-    let limit = |limit: &Value| match limit {
-        Value::List(parts) => match parts.as_slice() {
-            [Value::Text(file), Value::Text(text)] => Some((file.clone(), text.clone())),
-            _ => None,
-        },
+/// The cgroup of a process at the freeze.
+fn cgroup<'r>(process: &Process, resources: &'r Resources) -> Option<&'r Cgroup> {
+    match resources.get(process.cgroup?)? {
+        Resource::Cgroup(cgroup) => Some(cgroup),
         _ => None,
-    };
-    limits.iter().map(limit).collect()
+    }
+}
+
+/// Its folder, below `root`.
+fn folder(cgroup: &Cgroup, root: &Path) -> PathBuf {
+    root.join(cgroup.path.trim_start_matches('/'))
 }
 
 /// The file that puts a process into the cgroup it was in; `None` if there is no such cgroup.
-pub(crate) fn file_to_join(process: &Process, head: &Head) -> Option<PathBuf> {
-    let folder = Cgroup::of(process, head)?.folder(&cgroup_root()?);
+pub(crate) fn file_to_join(process: &Process, resources: &Resources) -> Option<PathBuf> {
+    let folder = folder(cgroup(process, resources)?, &cgroup_root()?);
     let file = folder.join("cgroup.procs");
     file.exists().then_some(file)
 }
@@ -64,8 +42,8 @@ fn path_of_own(cgroups: &str) -> Option<&str> {
 }
 
 /// A cgroup in which a process would stand still at once: its folder.
-pub(crate) fn frozen(process: &Process, head: &Head) -> Option<PathBuf> {
-    let folder = Cgroup::of(process, head)?.folder(&cgroup_root()?);
+pub(crate) fn frozen(process: &Process, resources: &Resources) -> Option<PathBuf> {
+    let folder = folder(cgroup(process, resources)?, &cgroup_root()?);
     let is_frozen = fs::read_to_string(folder.join("cgroup.freeze"));
     is_frozen
         .is_ok_and(|text| text.trim_end() == "1")
@@ -73,13 +51,13 @@ pub(crate) fn frozen(process: &Process, head: &Head) -> Option<PathBuf> {
 }
 
 /// What the processes do not have of the cgroups that they were in.
-pub(crate) fn dropped(plan: &Plan, head: &Head) -> Vec<Dropped> {
+pub(crate) fn dropped(plan: &Plan) -> Vec<Dropped> {
     let root = cgroup_root();
     let of_process = |process: &Process| {
-        let was = Cgroup::of(process, head)?;
-        let is = root.as_ref().filter(|root| was.folder(root).is_dir());
-        let is = is.map(|root| cgroup_limits(root, was.path));
-        let (what, instead) = differs(&was, is.as_ref())?;
+        let was = cgroup(process, &plan.resources)?;
+        let is = root.as_ref().filter(|root| folder(was, root).is_dir());
+        let is = is.map(|root| cgroup_limits(root, &was.path));
+        let (what, instead) = differs(was, is.as_ref())?;
         Some(Dropped {
             code: match is {
                 Some(_) => Code::CgroupLimits,
@@ -94,8 +72,8 @@ pub(crate) fn dropped(plan: &Plan, head: &Head) -> Vec<Dropped> {
 }
 
 /// How a cgroup differs from the one of its path with the limits `is`, if there is one.
-fn differs(was: &Cgroup<'_>, is: Option<&BTreeMap<String, String>>) -> Option<(String, String)> {
-    let path = was.path;
+fn differs(was: &Cgroup, is: Option<&BTreeMap<String, String>>) -> Option<(String, String)> {
+    let path = &was.path;
     let Some(is) = is else {
         let what = match &was.limits {
             Some(limits) => format!("cgroup {path} ({})", list(limits)),
@@ -135,7 +113,7 @@ mod tests {
             limit => [("/a/pids.max".to_owned(), limit.to_owned())].into(),
         };
         let was = Cgroup {
-            path: "/a",
+            path: "/a".to_owned(),
             limits: limits.map(of),
         };
         let (what, instead) = differs(&was, is.map(of).as_ref())?;

@@ -8,7 +8,8 @@
 //! calls take.
 
 use kconv_image::{Clocks, Head, Resource, Value};
-use kconv_machine::SUSPENDED;
+use kconv_resources::ResourceError;
+use kconv_resources::linux6::{Suspended, time_namespaces};
 use std::fmt;
 
 const SECOND: i64 = 1_000_000_000;
@@ -117,15 +118,9 @@ pub struct Frozen {
 /// Why the clocks of an image make no sense.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClockError {
-    /// A fact is missing.
-    #[error("the image has no {SUSPENDED}, which tells CLOCK_MONOTONIC of the freeze")]
-    NoMonotonic,
-    /// A time namespace without its offsets.
-    #[error("the image has a time namespace without {name}")]
-    NoOffset {
-        /// The attribute that it should have.
-        name: &'static str,
-    },
+    /// What is known of the machine, or of a time namespace, does not tell them.
+    #[error(transparent)]
+    Resource(#[from] ResourceError),
     /// Tasks in several time namespaces.
     #[error("the image has {count} time namespaces; all tasks of one are thawed into one")]
     Several {
@@ -154,10 +149,7 @@ impl Frozen {
         facts: &[(String, Value)],
         resources: &[Resource],
     ) -> Result<Frozen, ClockError> {
-        let suspended = match facts.iter().find(|(name, _)| name == SUSPENDED) {
-            Some((_, Value::Signed(suspended))) => *suspended,
-            _ => return Err(ClockError::NoMonotonic),
-        };
+        let suspended = Suspended::read(facts)?.nanoseconds;
         let boottime = i64::try_from(clocks.boottime_nanoseconds).unwrap_or(i64::MAX);
         let realtime = clocks.realtime_seconds.saturating_mul(SECOND);
         Ok(Frozen {
@@ -174,27 +166,19 @@ impl Frozen {
 
 /// The offsets of the namespace of an image; none, if it is that which the machine starts with.
 fn offsets(resources: &[Resource]) -> Result<Offsets, ClockError> {
-    let namespaces = resources.iter();
-    let namespaces = namespaces.filter(|one| one.kind == "time-namespace");
-    let namespaces: Vec<_> = namespaces.collect();
-    let [namespace] = namespaces[..] else {
-        return match namespaces.len() {
-            // Tasks that have all ended are in none.
-            0 => Ok(Offsets::default()),
-            count => Err(ClockError::Several { count }),
-        };
-    };
-    if matches!(namespace.get("initial"), Some(Value::Unsigned(1))) {
-        return Ok(Offsets::default());
+    let namespaces = time_namespaces(resources)?;
+    match &namespaces[..] {
+        // Tasks that have all ended are in none.
+        [] => Ok(Offsets::default()),
+        [one] if one.namespace.is_initial => Ok(Offsets::default()),
+        [one] => Ok(Offsets {
+            monotonic: one.monotonic,
+            boottime: one.boottime,
+        }),
+        several => Err(ClockError::Several {
+            count: several.len(),
+        }),
     }
-    let offset = |name: &'static str| match namespace.get(name) {
-        Some(Value::Signed(offset)) => Ok(*offset),
-        _ => Err(ClockError::NoOffset { name }),
-    };
-    Ok(Offsets {
-        monotonic: offset("monotonic-offset-nanoseconds")?,
-        boottime: offset("boottime-offset-nanoseconds")?,
-    })
 }
 
 /// The clocks of thawed tasks.

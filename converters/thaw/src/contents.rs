@@ -1,10 +1,11 @@
 //! Files that were in memory alone: an image has what was in them, and they are made where a boot left
 //! nothing of them.
 
-use crate::attributes::number;
 use crate::call::CallError;
-use kconv_image::{Contents, Image, PAGE_SIZE, Resource, ResourceId};
-use kconv_machine::{KEPT, data};
+use kconv_image::{Contents, Image, PAGE_SIZE, ResourceId};
+use kconv_machine::data;
+use kconv_resources::Device;
+use kconv_resources::linux6::{self, Inode};
 use nix::errno::Errno;
 use std::collections::BTreeMap;
 use std::fs::{self, File, FileTimes, OpenOptions};
@@ -81,28 +82,25 @@ pub(crate) fn fill(image: &Image, contents: &Contents, file: &File) -> Result<()
 pub(crate) struct MadeFiles {
     paths: Vec<PathBuf>,
     /// By device and inode at the freeze: a file can have had several names.
-    known: BTreeMap<(String, i128), PathBuf>,
+    known: BTreeMap<(Device, u64), PathBuf>,
 }
 
 impl MadeFiles {
-    /// Makes the file `resource`, if the image has its contents and there is none.
+    /// Makes the file `was`, if the image has its contents and there is none.
     pub(crate) fn make(
         &mut self,
         image: &Image,
         id: ResourceId,
-        resource: &Resource,
+        was: &linux6::File,
     ) -> Result<(), CallError> {
-        let (Some(contents), Some(path)) = (
-            image.head().contents_of(id),
-            resource.text("path").map(PathBuf::from),
-        ) else {
+        let Some(contents) = image.head().contents_of(id) else {
             return Ok(());
         };
-        if resource.get(KEPT).is_some() || fs::symlink_metadata(&path).is_ok() {
+        let path = PathBuf::from(&was.path);
+        if was.is_kept() || fs::symlink_metadata(&path).is_ok() {
             return Ok(());
         }
-        let device = resource.text("device").unwrap_or_default().to_owned();
-        let key = (device, number(resource, "inode").unwrap_or_default());
+        let key = (was.inode.device, was.inode.inode);
         if let Some(known) = self.known.get(&key) {
             fs::hard_link(known, &path).map_err(|error| CallError::io("link", &error))?;
             self.paths.push(path);
@@ -118,7 +116,7 @@ impl MadeFiles {
             .map_err(|error| CallError::io("open", &error))?;
         self.paths.push(path.clone());
         self.known.insert(key, path);
-        restore(image, contents, resource, &file)
+        restore(image, contents, &was.inode, &file)
     }
 
     /// Leaves the files there.
@@ -140,21 +138,21 @@ impl Drop for MadeFiles {
 fn restore(
     image: &Image,
     contents: &Contents,
-    resource: &Resource,
+    inode: &Inode,
     file: &File,
 ) -> Result<(), CallError> {
-    let of = |name: &str| number(resource, name).unwrap_or_default();
-    file.set_len(of("size") as u64)
+    let size = inode.size.bytes();
+    file.set_len(size)
         .map_err(|error| CallError::io("ftruncate", &error))?;
     fill(image, contents, file)?;
     // The last page is saved whole.
-    file.set_len(of("size") as u64)
+    file.set_len(size)
         .map_err(|error| CallError::io("ftruncate", &error))?;
-    fchown(file, Some(of("uid") as u32), Some(of("gid") as u32))
+    fchown(file, Some(inode.uid), Some(inode.gid))
         .map_err(|error| CallError::io("fchown", &error))?;
-    file.set_permissions(fs::Permissions::from_mode(of("mode") as u32))
+    file.set_permissions(fs::Permissions::from_mode(inode.mode))
         .map_err(|error| CallError::io("fchmod", &error))?;
-    let time = moment(of("mtime") as i64, of("mtime-nanoseconds") as u32);
+    let time = moment(inode.mtime, inode.mtime_nanoseconds);
     file.set_times(FileTimes::new().set_modified(time))
         .map_err(|error| CallError::io("futimens", &error))
 }
@@ -180,31 +178,26 @@ pub(crate) fn folder_of(path: &str) -> &Path {
 mod tests {
     use super::*;
     use crate::testing;
-    use kconv_image::{ContentRun, ImageWriter, KernelAddr, PageSource, Value};
+    use kconv_image::{ContentRun, ImageWriter, PageSource};
+    use kconv_resources::linux6::Resource;
     use std::os::unix::fs::MetadataExt;
+
+    fn file_at(path: &Path) -> linux6::File {
+        let mut file = testing::file(path.to_str().unwrap());
+        file.inode = Inode {
+            size: testing::size(3 * 4096 + 10),
+            mode: 0o640,
+            mtime: -5,
+            mtime_nanoseconds: 500,
+            file_system: "tmpfs".to_owned(),
+            ..file.inode
+        };
+        file
+    }
 
     /// A file of three pages and a bit, with a hole, at `path`, and an image that has it.
     fn image(folder: &Path, path: &Path) -> Image {
-        let mut head = testing::head(Vec::new());
-        let attributes = [
-            ("path", Value::Text(path.to_str().unwrap().to_owned())),
-            ("device", Value::Text("0:1".to_owned())),
-            ("inode", Value::Unsigned(7)),
-            ("size", Value::Signed(3 * 4096 + 10)),
-            ("uid", Value::Unsigned(0)),
-            ("gid", Value::Unsigned(0)),
-            ("mode", Value::Unsigned(0o640)),
-            ("mtime", Value::Signed(-5)),
-            ("mtime-nanoseconds", Value::Unsigned(500)),
-        ];
-        head.resources = vec![Resource {
-            kind: "file".to_owned(),
-            origin: KernelAddr(0),
-            attributes: attributes
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect(),
-        }];
+        let mut head = testing::head(vec![Resource::File(file_at(path))]);
         let run = |offset, pages, position| ContentRun {
             offset,
             pages,
@@ -236,7 +229,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let image = image(folder.path(), &path);
-        let resource = &image.head().resources[0];
+        let resource = &file_at(&path);
         let contents = &image.head().contents[0];
         let mut made = MadeFiles::default();
         made.make(&image, ResourceId(0), resource).unwrap();
@@ -280,8 +273,7 @@ mod tests {
         let image = image(folder.path(), &path);
         fs::write(&path, "there").unwrap();
         let mut made = MadeFiles::default();
-        made.make(&image, ResourceId(0), &image.head().resources[0])
-            .unwrap();
+        made.make(&image, ResourceId(0), &file_at(&path)).unwrap();
         drop(made);
         assert_eq!(fs::read(&path).unwrap(), b"there");
     }
@@ -291,12 +283,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let image = image(folder.path(), &path);
-        let mut other = image.head().resources[0].clone();
         let link = folder.path().join("link");
-        other.attributes[0].1 = Value::Text(link.to_str().unwrap().to_owned());
+        let other = file_at(&link);
         let mut made = MadeFiles::default();
-        made.make(&image, ResourceId(0), &image.head().resources[0])
-            .unwrap();
+        made.make(&image, ResourceId(0), &file_at(&path)).unwrap();
         made.make(&image, ResourceId(0), &other).unwrap();
         made.keep();
         let inode = |path: &Path| fs::metadata(path).unwrap().ino();

@@ -3,6 +3,7 @@
 use crate::clocks::ClockError;
 use kconv_image::ImageError;
 use kconv_objects::FieldError;
+use kconv_resources::ResourceError;
 
 /// Why the objects of an image cannot be understood.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +14,9 @@ pub enum DecodeError {
     /// The clocks make no sense.
     #[error(transparent)]
     Clocks(#[from] ClockError),
+    /// A resource that a task has is not what it should be.
+    #[error(transparent)]
+    Resource(#[from] ResourceError),
     /// The image cannot be read.
     #[error(transparent)]
     Image(#[from] ImageError),

@@ -5,8 +5,9 @@ use crate::filled::Filled;
 use crate::plan::{LockStyle, Plan, Process, Thread, Timer};
 use crate::used::{Copies, Policy, users};
 use kconv_codes::Code;
-use kconv_image::{Escaped, Head, Resource, ResourceId};
+use kconv_image::{Escaped, Head, ResourceId};
 use kconv_machine::{Line, name_of_copy};
+use kconv_resources::linux6::{File, Resource};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -62,7 +63,8 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, copies: &Copies, rule: ClockRule
         "counted from 0",
     );
     all(Code::FdOpener, "users who opened its files", "root");
-    if head.resources.iter().any(|one| one.kind == "keyring") {
+    let mut resources = plan.resources.iter();
+    if resources.any(|(_, one)| matches!(one, Resource::Keyring(_))) {
         all(Code::KeyRing, "keyrings", "those of kconv");
     }
     if rule == ClockRule::Machine {
@@ -86,13 +88,13 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, copies: &Copies, rule: ClockRule
         });
     }
     for (id, tasks) in users(plan) {
-        let resource = head.resources.get(id.0 as usize);
-        if let (Some(difference), Some(resource)) = (copies.get(&id), resource) {
-            let of_copy = |task| of_copy(task, resource, difference);
+        let file = plan.resources.file(id);
+        if let (Some(difference), Some(file)) = (copies.get(&id), file) {
+            let of_copy = |task| of_copy(task, file, difference);
             dropped.extend(tasks.iter().map(of_copy));
         }
-        if let Some(resource) = resource.filter(|_| head.contents_of(id).is_none())
-            && let Some(what) = of_contents(resource)
+        if let Some(file) = file.filter(|_| head.contents_of(id).is_none())
+            && let Some(what) = of_contents(file)
         {
             dropped.push(Dropped {
                 code: Code::FileContents,
@@ -149,10 +151,8 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, copies: &Copies, rule: ClockRule
         }));
         let opened = process.descriptors.iter().map(|open| open.file);
         let opened: BTreeSet<ResourceId> = opened.map(|file| plan.files[file].resource).collect();
-        let resources = opened
-            .iter()
-            .filter_map(|id| head.resources.get(id.0 as usize));
-        dropped.extend(resources.filter_map(|resource| of_line(process.pid, resource)));
+        let files = opened.iter().filter_map(|id| plan.resources.file(*id));
+        dropped.extend(files.filter_map(|file| of_line(process.pid, file)));
     }
     dropped
 }
@@ -182,13 +182,11 @@ fn of_call(thread: &Thread) -> Option<Dropped> {
 }
 
 /// The contents of a file that was in memory alone.
-fn of_contents(resource: &Resource) -> Option<String> {
-    let file_system = resource.text("file-system")?;
-    let is_lost = Policy::of(file_system) == Policy::Contents
-        && resource.text("type") == Some("regular file")
-        && resource.get("build-id").is_none();
-    let path = resource.text("path")?;
-    is_lost.then(|| format!("contents of {}", Escaped(path)))
+fn of_contents(file: &File) -> Option<String> {
+    let is_lost = Policy::of(&file.inode.file_system) == Policy::Contents
+        && file.is_regular()
+        && file.build_id.is_none();
+    is_lost.then(|| format!("contents of {}", Escaped(&file.path)))
 }
 
 /// What a parent knows of a stop, which nobody can tell the kernel. Whose parent is not in the image has one that was told
@@ -218,8 +216,8 @@ fn of_stop(process: &Process) -> Option<Dropped> {
 }
 
 /// A file that a task has mapped from the image.
-fn of_copy(task: &i32, resource: &Resource, difference: &str) -> Dropped {
-    let path = resource.text("path").unwrap_or_default();
+fn of_copy(task: &i32, file: &File, difference: &str) -> Dropped {
+    let path = &file.path;
     let name = name_of_copy(path).unwrap_or_default();
     Dropped {
         code: Code::FileKept,
@@ -233,14 +231,12 @@ fn of_copy(task: &i32, resource: &Resource, difference: &str) -> Dropped {
 }
 
 /// The settings of a line of the machine, which the boot made anew.
-fn of_line(pid: i32, resource: &Resource) -> Option<Dropped> {
-    (Line::of_device(resource.text("rdev")?) == Line::OfMachine).then(|| Dropped {
+fn of_line(pid: i32, file: &File) -> Option<Dropped> {
+    let number = file.device_number()?;
+    (Line::at(number.major, number.minor) == Line::OfMachine).then(|| Dropped {
         code: Code::TerminalSettings,
         task: Some(pid),
-        what: format!(
-            "settings of the terminal {}",
-            Escaped(resource.text("path").unwrap_or_default())
-        ),
+        what: format!("settings of the terminal {}", Escaped(&file.path)),
         instead: "those that it has on this machine".to_owned(),
     })
 }

@@ -4,7 +4,7 @@ use crate::inheritance::{Birth, Inheritance};
 use crate::plan::Plan;
 use crate::used::{Copies, users};
 use kconv_image::{Head, PAGE_SIZE};
-use kconv_machine::KEPT;
+use kconv_resources::linux6::File;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -27,9 +27,9 @@ impl Filled {
         // Other names of a file have the same pages; each copy of a program is one of its own.
         let mut known = BTreeSet::new();
         for contents in &head.contents {
-            let resource = head.resources.get(contents.resource.0 as usize);
-            let path = resource.and_then(|resource| resource.text("path"));
-            let is_kept = resource.is_some_and(|resource| resource.get(KEPT).is_some());
+            let file = plan.resources.file(contents.resource);
+            let path = file.map(|file| file.path.as_str());
+            let is_kept = file.is_some_and(File::is_kept);
             let is_there = match is_kept {
                 true => !copies.contains_key(&contents.resource),
                 false => path.is_some_and(|path| Path::new(path).exists()),
@@ -76,8 +76,9 @@ mod tests {
     use crate::testing;
     use crate::vm_flags::VM_SHARED;
     use kconv_image::{
-        AddressSpace, ContentRun, Contents, ObjectId, PageRun, ResourceId, UserAddr, Value,
+        AddressSpace, ContentRun, Contents, ObjectId, PageRun, ResourceId, UserAddr,
     };
+    use kconv_resources::linux6::Resource;
 
     #[test]
     fn shared_memory_counts_once_and_what_is_there_does_not() {
@@ -99,12 +100,9 @@ mod tests {
                 position: position * PAGE_SIZE,
             }],
         };
-        let (memory, mut there) = (
-            testing::resource("shared-memory"),
-            testing::resource("file"),
-        );
-        there.attributes = vec![("path".to_owned(), Value::Text("/".to_owned()))];
-        let mut head = testing::head(vec![memory, there]);
+        let there = Resource::File(testing::file("/"));
+        let resources = [testing::shared_memory(), there];
+        let mut head = testing::head(resources.to_vec());
         head.contents = vec![contents(0, 0, 3), contents(1, 3, 5)];
         // Two that share the memory and the file, and one that is not wanted.
         head.address_spaces = vec![
@@ -161,6 +159,7 @@ mod tests {
             let plan = Plan {
                 processes: vec![process(5, 1, None), process(6, 2, parent)],
                 files: vec![file(0), file(1)],
+                resources: resources.iter().cloned().collect(),
                 ..Plan::default()
             };
             Filled::by(&plan, &head, &Copies::new())

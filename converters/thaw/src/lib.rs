@@ -4,7 +4,6 @@
 //! else, as a [`Plan`]. [`Thaw::obstacles`] finds all that is missing for it or in its way, and
 //! [`Thaw::run`] makes it, all or nothing.
 
-mod attributes;
 mod call;
 mod cgroups;
 mod clocks;
@@ -37,6 +36,7 @@ pub use plan::{Choice, ChoiceError, LeftOut, Plan};
 use kconv_image::{Head, Identity, Image, Machine, TaskName, Verify};
 use kconv_machine::{Identified, identify_running};
 use kconv_objects::Objects;
+use kconv_resources::linux6;
 use kernel_structs::layout::Layout;
 use plan::Unclear;
 use std::collections::BTreeSet;
@@ -44,12 +44,9 @@ use std::path::Path;
 use std::time::Duration;
 use used::Copies;
 
-/// The family of kernels that are thawed on.
-const FAMILY: &str = "linux-6";
-
 /// Whether images of a kernel are thawed at all.
 fn is_thawed(identity: &Identity) -> bool {
-    identity.family == FAMILY && identity.machine == Machine::X86_64
+    identity.family == linux6::FAMILY && identity.machine == Machine::X86_64
 }
 
 /// An image that is about to be thawed on the running kernel.
@@ -99,6 +96,9 @@ impl Judged {
 
     /// What no thaw makes, whatever the machine: what one refuses because of what the image holds.
     pub fn obstacles(&self) -> Vec<Obstacle> {
+        if !is_thawed(&self.head.identity) {
+            return Vec::new();
+        }
         let mut all = obstacle::of_image(&self.plan, &self.unclear, &self.head);
         all.extend(self.clocks.as_ref().map(obstacle::of_clocks));
         all
@@ -214,7 +214,7 @@ impl Thaw {
     /// # Errors
     /// If the image does not have those that are named, or none is left.
     pub fn choose(mut self, choice: &Choice) -> Result<Thaw, ThawError> {
-        let (plan, left_out) = self.plan.choose(choice, self.image.head())?;
+        let (plan, left_out) = self.plan.choose(choice)?;
         self.left_out.extend(left_out);
         self.plan = plan;
         Ok(self)
@@ -278,7 +278,7 @@ impl Thaw {
             }
             except.extend(more);
             let choice = Choice::Except(except.clone());
-            let (rest, _) = self.plan.choose(&choice, self.image.head()).ok()?;
+            let (rest, _) = self.plan.choose(&choice).ok()?;
             obstacles = self.obstacles_of(&rest);
             if obstacles.is_empty() {
                 let others = rest.processes.len();
@@ -294,8 +294,8 @@ impl Thaw {
         let head = self.image.head();
         let copies = obstacle::copies(&self.plan, head, Some(&self.image));
         let mut dropped = dropped::dropped(&self.plan, head, &copies, self.rule);
-        dropped.extend(cgroups::dropped(&self.plan, head));
-        dropped.extend(logs::dropped(&self.plan, head));
+        dropped.extend(cgroups::dropped(&self.plan));
+        dropped.extend(logs::dropped(&self.plan));
         dropped
     }
 

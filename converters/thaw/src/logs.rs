@@ -1,12 +1,12 @@
 //! Files to which the processes only append, as programs do to their logs: others may have gone on
 //! writing there meanwhile, and what is written next comes behind that.
 
-use crate::attributes::number;
 use crate::dropped::Dropped;
 use crate::plan::Plan;
 use crate::used::{Policy, users};
 use kconv_codes::Code;
-use kconv_image::{Escaped, Head, Resource, ResourceId};
+use kconv_image::{Escaped, ResourceId};
+use kconv_resources::linux6::File;
 use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -34,36 +34,32 @@ pub(crate) fn appended(plan: &Plan) -> BTreeSet<ResourceId> {
 }
 
 /// Whether a file of which this is known is the one that it was, and perhaps longer.
-pub(crate) fn is_same(resource: &Resource, metadata: &Metadata) -> bool {
-    let policy = Policy::of(resource.text("file-system").unwrap_or_default());
-    let inode = number(resource, "inode");
-    let is_it = match policy {
-        Policy::Inode => inode == Some(i128::from(metadata.ino())),
+pub(crate) fn is_same(file: &File, metadata: &Metadata) -> bool {
+    let is_it = match Policy::of(&file.inode.file_system) {
+        Policy::Inode => file.inode.inode == metadata.ino(),
         Policy::Time => true,
         Policy::Contents | Policy::Name => false,
     };
-    is_it && growth(resource, metadata).is_some()
+    is_it && growth(file, metadata).is_some()
 }
 
 /// How many bytes longer it is; `None` if it is shorter.
-fn growth(resource: &Resource, metadata: &Metadata) -> Option<u64> {
-    let was = u64::try_from(number(resource, "size")?).ok()?;
-    metadata.size().checked_sub(was)
+fn growth(file: &File, metadata: &Metadata) -> Option<u64> {
+    metadata.size().checked_sub(file.inode.size.bytes())
 }
 
 /// Files of that kind that are longer than at the freeze.
-pub(crate) fn dropped(plan: &Plan, head: &Head) -> Vec<Dropped> {
+pub(crate) fn dropped(plan: &Plan) -> Vec<Dropped> {
     let appended = appended(plan);
     let of_file = |(id, tasks): (ResourceId, BTreeSet<i32>)| {
-        let resource = head.resources.get(id.0 as usize)?;
-        let path = resource.text("path")?;
-        let metadata = fs::symlink_metadata(path).ok()?;
-        let is_log = metadata.is_file() && is_same(resource, &metadata);
-        let growth = growth(resource, &metadata).filter(|growth| is_log && *growth > 0)?;
+        let file = plan.resources.file(id)?;
+        let metadata = fs::symlink_metadata(&file.path).ok()?;
+        let is_log = metadata.is_file() && is_same(file, &metadata);
+        let growth = growth(file, &metadata).filter(|growth| is_log && *growth > 0)?;
         Some(Dropped {
             code: Code::FileGrown,
             task: tasks.first().copied(),
-            what: format!("the end of {}, to which it appends", Escaped(path)),
+            what: format!("the end of {}, to which it appends", Escaped(&file.path)),
             instead: format!("{growth} bytes further on, for others wrote there"),
         })
     };
@@ -77,8 +73,9 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::plan::{Descriptor, OpenFile, Process};
-    use crate::testing::{head, resource};
-    use kconv_image::{ObjectId, Value};
+    use crate::testing;
+    use kconv_image::ObjectId;
+    use kconv_resources::linux6::Resource;
     use std::path::Path;
 
     const LOG: i32 = libc::O_WRONLY | libc::O_APPEND;
@@ -107,21 +104,11 @@ mod tests {
         }
     }
 
-    fn log(path: &Path, size: u64, file_system: &str) -> Resource {
-        let inode = fs::metadata(path).unwrap().ino();
-        let mut log = resource("file");
-        log.attributes = vec![
-            (
-                "path".to_owned(),
-                Value::Text(path.to_str().unwrap().to_owned()),
-            ),
-            (
-                "file-system".to_owned(),
-                Value::Text(file_system.to_owned()),
-            ),
-            ("inode".to_owned(), Value::Unsigned(inode)),
-            ("size".to_owned(), Value::Unsigned(size)),
-        ];
+    fn log(path: &Path, size: u64, file_system: &str) -> File {
+        let mut log = testing::file(path.to_str().unwrap());
+        log.inode.file_system = file_system.to_owned();
+        log.inode.inode = fs::metadata(path).unwrap().ino();
+        log.inode.size = testing::size(size);
         log
     }
 
@@ -146,8 +133,10 @@ mod tests {
         let path = folder.path().join("a\nlog");
         fs::write(&path, "0123456789").unwrap();
         let told = |flags: &[i32], size, file_system| {
-            let head = head(vec![log(&path, size, file_system)]);
-            dropped(&plan(flags), &head)
+            let mut plan = plan(flags);
+            let log = Resource::File(log(&path, size, file_system));
+            plan.resources = [log].into_iter().collect();
+            dropped(&plan)
         };
         let grown = told(&[LOG], 4, "ext4");
         assert_eq!(grown.len(), 1);
@@ -170,7 +159,7 @@ mod tests {
         assert!(is_same(&log(&path, 10, "overlay"), &metadata));
         assert!(!is_same(&log(&path, 11, "ext4"), &metadata));
         let mut other = log(&path, 4, "ext4");
-        other.attributes[2].1 = Value::Unsigned(metadata.ino() + 1);
+        other.inode.inode += 1;
         assert!(!is_same(&other, &metadata));
     }
 }

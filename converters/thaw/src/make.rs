@@ -62,14 +62,14 @@ pub(crate) fn make(
     let (mut bodies, vdso) = tree::make(plan, &inheritance, &sources, &mut made)?;
     for body in &mut bodies {
         let pid = body.process.pid;
-        cgroup::join(body.process, image.head()).map_err(failed(pid, "its cgroup"))?;
+        cgroup::join(body.process, &plan.resources).map_err(failed(pid, "its cgroup"))?;
         controls::log_in(body).map_err(failed(pid, "who logged in"))?;
         controls::adjust_oom_score(body).map_err(failed(pid, "its OOM score"))?;
         memory::make(body, &sources, &vdso).map_err(failed(pid, "its memory"))?;
         controls::register_barriers(body).map_err(failed(pid, "its memory barriers"))?;
-        files::install(body, plan, image.head(), &kept).map_err(failed(pid, "its open files"))?;
+        files::install(body, plan, &kept).map_err(failed(pid, "its open files"))?;
         thread::start(body, &mut made)?;
-        thread::part_folders(body, image.head(), &kept)?;
+        thread::part_folders(body, &kept)?;
         files::settle(body, &kept).map_err(failed(pid, "its locks"))?;
     }
     drop(kept);

@@ -36,8 +36,8 @@ pub(crate) fn of_machine(plan: &Plan, image: &Image, rule: ClockRule) -> Vec<Obs
     programs::check(&copies, &mut found);
     resources::check(plan, head, Some(image), &copies, &mut found);
     room::check(plan, head, &copies, &mut found);
-    terminals::check(plan, head, &mut found);
-    frozen_cgroups(plan, head, &mut found);
+    terminals::check(plan, &mut found);
+    frozen_cgroups(plan, &mut found);
     vdso::check(plan, image, &mut found);
     found.into_list()
 }
@@ -62,9 +62,9 @@ pub(crate) fn of_machine_now(plan: &Plan, head: &Head) -> Vec<Obstacle> {
 }
 
 /// Cgroups whose processes stand still: one that is put into it could not be made.
-fn frozen_cgroups(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
+fn frozen_cgroups(plan: &Plan, found: &mut Obstacles<'_>) {
     for process in &plan.processes {
-        if let Some(folder) = frozen(process, head) {
+        if let Some(folder) = frozen(process, &plan.resources) {
             let cgroup = folder.display().to_string();
             found.add(
                 Code::CgroupFrozen,

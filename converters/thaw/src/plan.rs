@@ -19,6 +19,7 @@ pub(crate) use restart::{AX, FLAGS, IP, RESTART_SYSCALL, SP};
 use crate::clocks::Frozen;
 use crate::decode::DecodeError;
 use kconv_objects::Objects;
+use kconv_resources::linux6::Resources;
 
 impl Plan {
     /// Understands an image, which has these clocks. What of it makes no sense is with the process that has it; registers
@@ -30,12 +31,14 @@ impl Plan {
         frozen: Frozen,
     ) -> Result<(Plan, Vec<Unclear>), DecodeError> {
         let files = files::open_files(objects)?;
-        let (processes, unclear) = process::processes(objects, xsave, &files)?;
+        let resources = Resources::read(&objects.head().resources);
+        let (processes, unclear) = process::processes(objects, xsave, &files, &resources)?;
         let plan = Plan {
             processes,
             files,
             frozen,
             severed: Vec::new(),
+            resources,
         };
         Ok((plan, unclear))
     }

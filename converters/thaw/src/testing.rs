@@ -1,6 +1,14 @@
-//! Heads of images for tests.
+//! Heads of images, and resources, for tests.
+#![allow(clippy::unwrap_used)]
 
-use kconv_image::{Clocks, Fingerprint, Head, Identity, KernelAddr, KernelId, Machine, Resource};
+use kconv_image::{
+    Clocks, Fingerprint, Head, Identity, KernelAddr, KernelId, PAGE_SIZE, ResourceId,
+};
+use kconv_resources::linux6::{
+    self, Cpu, File, FileType, Inode, Machine, Mount, PipeState, Place, Resource, SharedMemory,
+    Suspended, Terminal,
+};
+use kconv_resources::{Bytes, Device, FileSize, Kind};
 
 /// A head with these resources and nothing else.
 pub(crate) fn head(resources: Vec<Resource>) -> Head {
@@ -12,8 +20,8 @@ pub(crate) fn head(resources: Vec<Resource>) -> Head {
     };
     Head {
         identity: Identity {
-            machine: Machine::X86_64,
-            family: crate::FAMILY.to_owned(),
+            machine: kconv_image::Machine::X86_64,
+            family: linux6::FAMILY.to_owned(),
             kernel: kernel.clone(),
             origin: kernel,
         },
@@ -28,21 +36,111 @@ pub(crate) fn head(resources: Vec<Resource>) -> Head {
             realtime_nanoseconds: 0,
             boottime_nanoseconds: 0,
         },
-        facts: Vec::new(),
+        facts: machine().facts(),
         remainder: Vec::new(),
         provenance: Vec::new(),
         address_spaces: Vec::new(),
         contents: Vec::new(),
         core_notes: Vec::new(),
-        resources,
+        resources: resources
+            .iter()
+            .map(|one| one.write(KernelAddr(0)))
+            .collect(),
     }
 }
 
-/// A resource of a kind, of which nothing else is known.
-pub(crate) fn resource(kind: &str) -> Resource {
-    Resource {
-        kind: kind.to_owned(),
-        origin: KernelAddr(0),
-        attributes: Vec::new(),
+/// What an image of this machine would say of it.
+fn machine() -> Machine {
+    Machine {
+        page_size: PAGE_SIZE,
+        suspended: Suspended { nanoseconds: 0 },
+        cpu: Cpu {
+            family: 6,
+            vendor: 0,
+            model: 1,
+            stepping: 1,
+            capabilities: Vec::new(),
+        },
+    }
+}
+
+/// A regular file on a disk, seen through the mount that is the first resource.
+pub(crate) fn file(path: &str) -> File {
+    File {
+        path: path.to_owned(),
+        file_type: FileType::Regular,
+        inode: inode(),
+        place: Place::Mounted {
+            mount: ResourceId(0),
+            is_kept: false,
+        },
+        build_id: None,
+    }
+}
+
+fn inode() -> Inode {
+    Inode {
+        mode: 0o644,
+        inode: 7,
+        device: Device { major: 8, minor: 1 },
+        links: 1,
+        uid: 0,
+        gid: 0,
+        size: size(0),
+        mtime: 0,
+        mtime_nanoseconds: 0,
+        file_system: "ext4".to_owned(),
+    }
+}
+
+/// The size of a file.
+pub(crate) fn size(bytes: u64) -> FileSize {
+    FileSize::new(bytes as i64).unwrap()
+}
+
+/// A mount of a file system of this kind.
+pub(crate) fn mount(magic: u64) -> Resource {
+    Resource::Mount(Mount {
+        path: "/".to_owned(),
+        is_internal: false,
+        id: 1,
+        device_name: None,
+        device: Device { major: 8, minor: 1 },
+        file_system: "ext4".to_owned(),
+        magic,
+        flags: 0,
+        super_block_flags: 0,
+    })
+}
+
+/// Memory without a name.
+pub(crate) fn shared_memory() -> Resource {
+    Resource::SharedMemory(SharedMemory { inode: inode() })
+}
+
+/// A controlling terminal.
+pub(crate) fn terminal(name: &str, minor: u32) -> Resource {
+    Resource::Terminal(Terminal {
+        driver: None,
+        driver_prefix: None,
+        name: name.to_owned(),
+        device: Device { major: 136, minor },
+        index: minor.into(),
+        pgrp: 0,
+        session: 0,
+        rows: 24,
+        columns: 80,
+        termios: Bytes(Vec::new()),
+    })
+}
+
+/// What is in a pipe of two pages that one reads from and `writers` write to.
+pub(crate) fn pipe_state(writers: u64, content: &[u8]) -> PipeState {
+    PipeState {
+        readers: 1,
+        writers,
+        buffers: 2,
+        content: content.to_vec(),
+        packets: Vec::new(),
     }
 }

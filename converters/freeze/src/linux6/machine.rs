@@ -3,7 +3,7 @@
 use crate::error::Fault;
 use crate::memory::Memory;
 use kconv_image::{Clocks, KernelAddr, PAGE_SIZE};
-use kconv_resources::linux6::{Cpu, Machine};
+use kconv_resources::linux6::{Cpu, Machine, Suspended};
 use kernel_structs_bits::little_endian;
 
 const SECOND: u64 = 1_000_000_000;
@@ -60,7 +60,9 @@ pub(super) fn machine(memory: Memory<'_>) -> Result<Machine, Fault> {
     let capabilities = cpu.bytes("x86_capability")?.chunks_exact(4);
     Ok(Machine {
         page_size: PAGE_SIZE,
-        suspended: suspended(memory)?,
+        suspended: Suspended {
+            nanoseconds: suspended(memory)?,
+        },
         cpu: Cpu {
             family: cpu.unsigned("x86")?,
             vendor: cpu.unsigned("x86_vendor")?,

@@ -7,7 +7,10 @@ use super::named::{
     TimeNamespace, Vfork,
 };
 use super::pipe::Pipe;
-use crate::values::Bare;
+use crate::values::{Bare, Device};
+
+/// What images call a [`TimeNamespace`].
+pub(super) const TIME_NAMESPACE: &str = "time-namespace";
 
 kinds! {
     /// Something outside of the image.
@@ -61,6 +64,30 @@ kinds! {
     }
 }
 
+/// Whether resources of this kind are had by those tasks alone that have them open or mapped, are in them, or wait
+/// for them. A key, for one, is had through credentials that tasks share; a lock is found by its file.
+pub fn is_had_by_number(kind: &str) -> bool {
+    matches!(
+        kind,
+        "file"
+            | "pipe"
+            | "shared-memory"
+            | "mount"
+            | "tty"
+            | "cgroup"
+            | "vfork"
+            | "seccomp-filter"
+            | "uts-namespace"
+            | "ipc-namespace"
+            | "pid-namespace"
+            | "net-namespace"
+            | "cgroup-namespace"
+            | "user-namespace"
+            | "mount-namespace"
+            | TIME_NAMESPACE
+    )
+}
+
 impl Resource {
     /// The namespace, if it is one of those that are carried only as the machine starts with them.
     pub fn namespace(&self) -> Option<&Namespace> {
@@ -88,6 +115,36 @@ impl Resource {
             | Resource::Vvar(_)
             | Resource::TimeNamespace(_)
             | Resource::NotCarried(_) => None,
+        }
+    }
+
+    /// The path, of what has one.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Resource::File(file) => Some(&file.path),
+            Resource::Mount(mount) => Some(&mount.path),
+            Resource::Cgroup(cgroup) => Some(&cgroup.path),
+            _ => None,
+        }
+    }
+
+    /// The number of its inode, of what has one: a file, a pipe, a namespace.
+    pub fn inode(&self) -> Option<u64> {
+        match self {
+            Resource::File(file) => Some(file.inode.inode),
+            Resource::SharedMemory(memory) => Some(memory.inode.inode),
+            Resource::Pipe(pipe) => Some(pipe.inode),
+            Resource::TimeNamespace(of_time) => Some(of_time.namespace.inode),
+            other => other.namespace().map(|namespace| namespace.inode),
+        }
+    }
+
+    /// The device that its file system is on, or stands for one, of what is opened.
+    pub fn device(&self) -> Option<Device> {
+        match self {
+            Resource::File(file) => Some(file.inode.device),
+            Resource::SharedMemory(memory) => Some(memory.inode.device),
+            _ => None,
         }
     }
 

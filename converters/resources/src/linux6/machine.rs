@@ -10,10 +10,18 @@ attributes! {
     pub struct Machine {
         /// The size of a page.
         page_size: u64 = "page-size",
-        /// By how many nanoseconds CLOCK_BOOTTIME was ahead of CLOCK_MONOTONIC.
-        suspended: i64 = "suspended-nanoseconds",
+        /// For how long it had been suspended.
+        suspended: Suspended = ..,
         /// Its CPU.
         cpu: Cpu = ..,
+    }
+}
+
+attributes! {
+    /// What CLOCK_MONOTONIC does not count.
+    pub struct Suspended {
+        /// By how many nanoseconds CLOCK_BOOTTIME was ahead of it.
+        nanoseconds: i64 = "suspended-nanoseconds",
     }
 }
 
@@ -33,13 +41,37 @@ attributes! {
     }
 }
 
+impl Suspended {
+    /// Reads it out of the facts of an image.
+    ///
+    /// # Errors
+    /// If it is missing, or not what it should be.
+    pub fn read(facts: &[(String, Value)]) -> Result<Suspended, ResourceError> {
+        Part::read(&reader(facts))
+    }
+}
+
+impl Cpu {
+    /// Reads it out of the facts of an image.
+    ///
+    /// # Errors
+    /// If one is missing, or not what it should be.
+    pub fn read(facts: &[(String, Value)]) -> Result<Cpu, ResourceError> {
+        Part::read(&reader(facts))
+    }
+}
+
+fn reader(facts: &[(String, Value)]) -> Reader<'_> {
+    Reader::named("the machine".to_owned(), facts)
+}
+
 impl Machine {
     /// Reads it out of the facts of an image, among which there are others.
     ///
     /// # Errors
     /// If one is missing, or not what it should be.
     pub fn read(facts: &[(String, Value)]) -> Result<Machine, ResourceError> {
-        Part::read(&Reader::named("the machine".to_owned(), facts))
+        Part::read(&reader(facts))
     }
 
     /// The facts.

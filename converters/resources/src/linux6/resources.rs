@@ -1,10 +1,10 @@
 //! The resources of an image, read once.
 
 use super::file::File;
-use super::kinds::Resource;
-use super::named::Mount;
+use super::kinds::{Resource, TIME_NAMESPACE};
+use super::named::{Mount, TimeNamespace};
 use crate::error::ResourceError;
-use crate::kind::Kind;
+use crate::kind::{self, Kind};
 use kconv_image::ResourceId;
 
 /// The resources of an image. Those that cannot be understood are kept with why.
@@ -57,6 +57,11 @@ impl Resources {
         self.list.get(id.0 as usize)?.as_ref().ok()
     }
 
+    /// Why a resource cannot be understood, if it cannot.
+    pub fn error(&self, id: ResourceId) -> Option<&ResourceError> {
+        self.list.get(id.0 as usize)?.as_ref().err()
+    }
+
     /// A resource that is a file.
     pub fn file(&self, id: ResourceId) -> Option<&File> {
         match self.get(id)? {
@@ -86,6 +91,17 @@ impl Resources {
         ids.zip(&self.list)
             .filter_map(|(id, one)| Some((id, one.as_ref().err()?)))
     }
+}
+
+/// The time namespaces among resources.
+///
+/// # Errors
+/// If one of them cannot be understood.
+pub fn time_namespaces(
+    resources: &[kconv_image::Resource],
+) -> Result<Vec<TimeNamespace>, ResourceError> {
+    let of_time = resources.iter().filter(|one| one.kind == TIME_NAMESPACE);
+    of_time.map(kind::read).collect()
 }
 
 impl FromIterator<Resource> for Resources {

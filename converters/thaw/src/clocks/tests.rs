@@ -1,6 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
+use crate::testing;
 use kconv_image::KernelAddr;
+use kconv_resources::Kind;
+use kconv_resources::linux6::{self, Machine, Namespace, TimeNamespace};
 
 const DAY: i64 = 86_400 * SECOND;
 
@@ -211,19 +214,23 @@ fn a_timer_is_set_to_have_missed_what_it_had() {
     assert_eq!(overrun_start(1000, 0, 3, 950), None);
 }
 
-fn fact(name: &str, value: i64) -> (String, Value) {
-    (name.to_owned(), Value::Signed(value))
+fn facts(suspended: i64) -> Vec<(String, Value)> {
+    let of_it = testing::head(Vec::new()).facts;
+    let mut machine = Machine::read(&of_it).unwrap();
+    machine.suspended.nanoseconds = suspended;
+    machine.facts()
 }
 
-fn namespace(attributes: &[(&str, Value)]) -> Resource {
-    let attributes = attributes.iter();
-    Resource {
-        kind: "time-namespace".to_owned(),
-        origin: KernelAddr(1),
-        attributes: attributes
-            .map(|(name, value)| ((*name).to_owned(), value.clone()))
-            .collect(),
-    }
+fn namespace(is_initial: bool, [monotonic, boottime]: [i64; 2]) -> Resource {
+    let namespace = linux6::Resource::TimeNamespace(TimeNamespace {
+        namespace: Namespace {
+            inode: 4_026_531_834,
+            is_initial,
+        },
+        monotonic,
+        boottime,
+    });
+    namespace.write(KernelAddr(1))
 }
 
 const CLOCKS: Clocks = Clocks {
@@ -236,13 +243,8 @@ const CLOCKS: Clocks = Clocks {
 
 #[test]
 fn an_image_tells_the_clocks_of_the_freeze() {
-    let facts = [fact("page-size", 4096), fact(SUSPENDED, 20)];
-    let (monotonic, boottime) = (Value::Signed(-3), Value::Signed(4));
-    let resources = [namespace(&[
-        ("initial", Value::Unsigned(0)),
-        ("monotonic-offset-nanoseconds", monotonic.clone()),
-        ("boottime-offset-nanoseconds", boottime.clone()),
-    ])];
+    let facts = facts(20);
+    let resources = [namespace(false, [-3, 4])];
     let frozen = Frozen::of(&CLOCKS, &facts, &resources).unwrap();
     let machine = Moment {
         monotonic: 30,
@@ -263,7 +265,7 @@ fn an_image_tells_the_clocks_of_the_freeze() {
         }
     );
     // In that of the machine, and in none.
-    let initial = [namespace(&[("initial", Value::Unsigned(1))])];
+    let initial = [namespace(true, [0, 0])];
     for resources in [&initial[..], &[]] {
         let frozen = Frozen::of(&CLOCKS, &facts, resources).unwrap();
         assert_eq!(frozen.offsets, Offsets::default());
@@ -272,20 +274,22 @@ fn an_image_tells_the_clocks_of_the_freeze() {
 
 #[test]
 fn an_image_that_does_not_tell_them_is_refused() {
-    let facts = [fact(SUSPENDED, 20)];
+    let facts = facts(20);
     let of = |facts: &[(String, Value)], resources: &[Resource]| {
         Frozen::of(&CLOCKS, facts, resources).unwrap_err()
     };
-    assert_eq!(of(&[], &[]), ClockError::NoMonotonic);
-    let text = [(SUSPENDED.to_owned(), Value::Text("20".to_owned()))];
-    assert_eq!(of(&text, &[]), ClockError::NoMonotonic);
-    let name = "boottime-offset-nanoseconds";
-    let resources = [namespace(&[
-        ("initial", Value::Unsigned(0)),
-        ("monotonic-offset-nanoseconds", Value::Signed(0)),
-    ])];
-    assert_eq!(of(&facts, &resources), ClockError::NoOffset { name });
-    let one = namespace(&[("initial", Value::Unsigned(1))]);
+    assert_eq!(
+        of(&[], &[]).to_string(),
+        "attribute `suspended-nanoseconds` of the machine: found none, expected a signed number"
+    );
+    let mut without = namespace(false, [0, 0]);
+    without.attributes.pop();
+    assert_eq!(
+        of(&facts, &[without]).to_string(),
+        "attribute `boottime-offset-nanoseconds` of time-namespace 4026531834: found none, expected a \
+         signed number"
+    );
+    let one = namespace(true, [0, 0]);
     let two = [one.clone(), one];
     assert_eq!(of(&facts, &two), ClockError::Several { count: 2 });
 }

@@ -6,7 +6,6 @@ use super::credentials;
 use super::open::open_with;
 use super::pipes::Pipes;
 use super::programs;
-use crate::attributes::number;
 use crate::call::CallError;
 use crate::contents::{self, MadeFiles};
 use crate::error::ThawError;
@@ -14,10 +13,12 @@ use crate::obstacle::{copies, is_of_a_task};
 use crate::plan::{FileOwner, Folders, Lock, LockStyle, OpenFile, Plan};
 use crate::remote::Remote;
 use crate::sys;
-use kconv_image::{Escaped, Head, Image, PAGE_SIZE, Resource, ResourceId};
+use kconv_image::{Escaped, Image, PAGE_SIZE, ResourceId};
+use kconv_resources::Kind;
+use kconv_resources::linux6::{self, FileType, Resource};
 use nix::errno::Errno;
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -43,6 +44,8 @@ pub(crate) struct Kept {
     /// Which are memory without a name.
     memory: Vec<bool>,
     folders: BTreeMap<ResourceId, OwnedFd>,
+    /// Which of these are the root that everybody has.
+    roots: BTreeSet<ResourceId>,
     /// All of them have this number or a greater one.
     base: u64,
 }
@@ -77,34 +80,49 @@ impl Kept {
             files: Vec::new(),
             memory: Vec::new(),
             folders: BTreeMap::new(),
+            roots: BTreeSet::new(),
             base,
         };
         let own = plan.processes.iter().map(|process| process.pid).collect();
         for file in &plan.files {
-            let resource = &head.resources[file.resource.0 as usize];
-            let name = resource.text("path").unwrap_or(&resource.kind);
-            let step = format!("opening {}", Escaped(name));
-            let opened = match is_of_a_task(resource, &own) {
-                true => None,
-                false if copies.contains_key(&file.resource) => {
-                    let step = format!("making a copy of {}", Escaped(name));
-                    let copy = opener.copy(file.resource, resource);
+            // What cannot be understood is an obstacle, and found before.
+            let resource = plan.resources.get(file.resource);
+            let resource = resource.ok_or_else(|| {
+                failed(first, "its open files")(unknown("a resource that is not understood"))
+            })?;
+            let name = Escaped(resource.name());
+            let step = format!("opening {name}");
+            let opened = match resource {
+                Resource::File(of) if is_of_a_task(of, &own) => None,
+                Resource::File(of) if copies.contains_key(&file.resource) => {
+                    let step = format!("making a copy of {name}");
+                    let copy = opener.copy(file.resource, of);
                     Some(copy.map_err(failed(first, &step))?)
                 }
-                false => {
-                    let step_before = format!("making {}", Escaped(name));
-                    made.make(image, file.resource, resource)
-                        .map_err(failed(first, &step_before))?;
-                    Some(opener.open(file, resource).map_err(failed(first, &step))?)
+                other => {
+                    if let Resource::File(of) = other {
+                        let step = format!("making {name}");
+                        made.make(image, file.resource, of)
+                            .map_err(failed(first, &step))?;
+                    }
+                    Some(opener.open(file, other).map_err(failed(first, &step))?)
                 }
             };
             kept.files.push(opened);
-            kept.memory.push(resource.kind == "shared-memory");
+            let is_memory = matches!(resource, Resource::SharedMemory(_));
+            kept.memory.push(is_memory);
         }
         for thread in plan.processes.iter().flat_map(|process| &process.threads) {
             for id in [thread.folders.root, thread.folders.working] {
-                let path = head.resources[id.0 as usize].text("path").unwrap_or("/");
                 if let Entry::Vacant(none) = kept.folders.entry(id) {
+                    let folder = plan.resources.file(id).ok_or_else(|| {
+                        let error = unknown("a resource that is no folder");
+                        failed(thread.tid, "its root and working directory")(error)
+                    })?;
+                    let path = &folder.path;
+                    if path == "/" {
+                        kept.roots.insert(id);
+                    }
                     let step = format!("opening {}", Escaped(path));
                     let folder = opener.folder(path).map_err(failed(thread.tid, &step))?;
                     none.insert(folder);
@@ -148,18 +166,35 @@ struct Opener<'i> {
 
 impl Opener<'_> {
     fn open(&mut self, file: &OpenFile, resource: &Resource) -> Result<OwnedFd, CallError> {
-        let is_fifo =
-            resource.text("type") == Some("fifo") && file.flags as i32 & libc::O_PATH == 0;
-        let opened = match resource.kind.as_str() {
-            "pipe" => self.pipes.end(file, resource)?,
-            "shared-memory" => self.shared_memory(file, resource)?,
-            _ if is_fifo => self.pipes.named(file, resource)?,
-            _ => self.path(file, resource)?,
+        let is_open = file.flags as i32 & libc::O_PATH == 0;
+        // Pipes are opened without waiting, whatever their flags.
+        let (opened, is_pipe) = match resource {
+            Resource::Pipe(pipe) => (self.pipes.end(file, pipe)?, true),
+            Resource::SharedMemory(memory) => {
+                let size = memory.inode.size.bytes();
+                (self.shared_memory(file, size)?, false)
+            }
+            Resource::File(of) => match &of.file_type {
+                FileType::Fifo(Some(state)) if is_open => {
+                    (self.pipes.named(file, of, state)?, true)
+                }
+                FileType::Fifo(None) if is_open => {
+                    return Err(unknown(
+                        "a FIFO of which the image does not tell what is in it",
+                    ));
+                }
+                FileType::Fifo(_)
+                | FileType::Regular
+                | FileType::Directory
+                | FileType::SymbolicLink
+                | FileType::CharacterDevice(_)
+                | FileType::BlockDevice(_) => (path(file, of)?, false),
+            },
+            other => return Err(unknown(other.kind())),
         };
         let high = self.lift(opened)?;
         let set = file.flags as i32 & SETTABLE & !libc::O_ASYNC;
-        // Pipes are opened without waiting, whatever their flags.
-        if is_fifo || resource.kind == "pipe" {
+        if is_pipe {
             let arguments = [
                 high.as_raw_fd() as u64,
                 libc::F_SETFL as u64,
@@ -171,10 +206,13 @@ impl Opener<'_> {
                 .map_err(|error| CallError::new("fcntl(F_SETFL)", error))?;
         }
         let has_position = matches!(
-            resource.text("type"),
-            Some("regular file" | "directory" | "block device")
+            resource,
+            Resource::File(linux6::File {
+                file_type: FileType::Regular | FileType::Directory | FileType::BlockDevice(_),
+                ..
+            })
         );
-        if has_position && file.position != 0 && file.flags as i32 & libc::O_PATH == 0 {
+        if has_position && file.position != 0 && is_open {
             let position = SeekFrom::Start(file.position as u64);
             File::from(
                 high.try_clone()
@@ -200,16 +238,9 @@ impl Opener<'_> {
         Ok(sys::owned(high as i32))
     }
 
-    fn path(&self, file: &OpenFile, resource: &Resource) -> Result<OwnedFd, CallError> {
-        let path = resource.text("path").unwrap_or_default();
-        // A link itself was opened with O_NOFOLLOW, which is among the flags that it kept.
-        open_with(path, file.flags as i32 & KEPT_FLAGS | libc::O_NOCTTY)
-    }
-
     /// Memory without a name: what a mapping of it leads to can be opened.
-    fn shared_memory(&self, file: &OpenFile, resource: &Resource) -> Result<OwnedFd, CallError> {
-        let size = number(resource, "size").unwrap_or(0).max(1) as u64;
-        let size = size.next_multiple_of(PAGE_SIZE);
+    fn shared_memory(&self, file: &OpenFile, size: u64) -> Result<OwnedFd, CallError> {
+        let size = size.max(1).next_multiple_of(PAGE_SIZE);
         let start =
             sys::shared_memory(size as usize).map_err(|error| CallError::new("mmap", error))?;
         let path = format!("/proc/self/map_files/{start:x}-{:x}", start + size);
@@ -221,10 +252,10 @@ impl Opener<'_> {
     }
 
     /// A copy of a file that is mapped, for one more who has it open.
-    fn copy(&mut self, id: ResourceId, resource: &Resource) -> Result<OwnedFd, CallError> {
+    fn copy(&mut self, id: ResourceId, was: &linux6::File) -> Result<OwnedFd, CallError> {
         let copy = match self.programs.entry(id) {
             Entry::Occupied(made) => made.into_mut(),
-            Entry::Vacant(none) => none.insert(programs::copy(self.image, id, resource)?),
+            Entry::Vacant(none) => none.insert(programs::copy(self.image, id, was)?),
         };
         let path = format!("/proc/self/fd/{}", copy.as_raw_fd());
         let opened = open_with(&path, libc::O_RDONLY)?;
@@ -236,13 +267,22 @@ impl Opener<'_> {
     }
 }
 
+/// Opens a file by its path.
+fn path(file: &OpenFile, of: &linux6::File) -> Result<OwnedFd, CallError> {
+    // A link itself was opened with O_NOFOLLOW, which is among the flags that it kept.
+    open_with(&of.path, file.flags as i32 & KEPT_FLAGS | libc::O_NOCTTY)
+}
+
+/// That something cannot be opened that no obstacle was found in.
+fn unknown(what: &str) -> CallError {
+    CallError::Result {
+        call: "open",
+        problem: format!("found {what}, expected something that can be opened"),
+    }
+}
+
 /// Gives a process its descriptors, its root and its working directory.
-pub(super) fn install(
-    body: &Body<'_>,
-    plan: &Plan,
-    head: &Head,
-    kept: &Kept,
-) -> Result<(), CallError> {
+pub(super) fn install(body: &Body<'_>, plan: &Plan, kept: &Kept) -> Result<(), CallError> {
     let remote = body.first();
     let arguments = [0, kept.base - 1, 0];
     remote.call("close_range", libc::SYS_close_range, &arguments)?;
@@ -256,14 +296,15 @@ pub(super) fn install(
             Some(file) => file.as_raw_fd() as u64,
             None => {
                 let file = &plan.files[open.file];
-                let resource = &head.resources[file.resource.0 as usize];
-                open_in(body, kept.base, file, resource)?
+                let of = plan.resources.file(file.resource);
+                let of = of.ok_or_else(|| unknown("a resource that is no file"))?;
+                open_in(body, kept.base, file, of)?
             }
         };
         remote.call("dup3", libc::SYS_dup3, &[from, number, flags])?;
     }
     match body.process.threads.first() {
-        Some(thread) => enter(remote, &body.memory, head, kept, &thread.folders),
+        Some(thread) => enter(remote, &body.memory, kept, &thread.folders),
         None => Ok(()),
     }
 }
@@ -272,7 +313,6 @@ pub(super) fn install(
 pub(super) fn enter(
     remote: &Remote,
     memory: &File,
-    head: &Head,
     kept: &Kept,
     folders: &Folders,
 ) -> Result<(), CallError> {
@@ -284,7 +324,7 @@ pub(super) fn enter(
         remote.call("fchdir", libc::SYS_fchdir, &arguments)?;
         Ok(())
     };
-    if head.resources[folders.root.0 as usize].text("path") != Some("/") {
+    if !kept.roots.contains(&folders.root) {
         change(folders.root)?;
         let here = remote.put(memory, b".\0")?;
         remote.call("chroot", libc::SYS_chroot, &[here])?;
@@ -311,14 +351,10 @@ fn open_in(
     body: &Body<'_>,
     base: u64,
     file: &OpenFile,
-    resource: &Resource,
+    of: &linux6::File,
 ) -> Result<u64, CallError> {
     let remote = body.first();
-    let mut path = resource
-        .text("path")
-        .unwrap_or_default()
-        .as_bytes()
-        .to_vec();
+    let mut path = of.path.as_bytes().to_vec();
     path.push(0);
     let at = remote.put(&body.memory, &path)?;
     let flags = (file.flags as i32 & KEPT_FLAGS) as u64;

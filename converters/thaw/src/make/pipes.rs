@@ -1,11 +1,12 @@
 //! Pipes and FIFOs, with what was in them.
 
 use super::open::open_with;
-use crate::attributes::number;
 use crate::call::CallError;
 use crate::plan::OpenFile;
 use crate::sys;
-use kconv_image::{Resource, ResourceId, Value};
+use kconv_image::ResourceId;
+use kconv_resources::Device;
+use kconv_resources::linux6::{File as Fifo, Pipe, PipeState};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fs::File;
@@ -15,13 +16,13 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 /// The pipes that are made so far.
 #[derive(Default)]
 pub(super) struct Pipes {
-    pipes: BTreeMap<ResourceId, Pipe>,
+    pipes: BTreeMap<ResourceId, Made>,
     /// By device and inode: one can be reached by several names. Open for both ends as long as there
     /// are others to be opened, which so need not wait for each other.
-    named: BTreeMap<(String, i128), Option<OwnedFd>>,
+    named: BTreeMap<(Device, u64), Option<OwnedFd>>,
 }
 
-struct Pipe {
+struct Made {
     /// For reading, and for writing.
     ends: [OwnedFd; 2],
     /// Which of them an open file of the plan is already.
@@ -30,15 +31,11 @@ struct Pipe {
 
 impl Pipes {
     /// An end of a pipe: the first of each kind is the pipe's own, a further one is opened anew.
-    pub(super) fn end(
-        &mut self,
-        file: &OpenFile,
-        resource: &Resource,
-    ) -> Result<OwnedFd, CallError> {
+    pub(super) fn end(&mut self, file: &OpenFile, was: &Pipe) -> Result<OwnedFd, CallError> {
         let pipe = match self.pipes.entry(file.resource) {
             Entry::Occupied(made) => made.into_mut(),
-            Entry::Vacant(none) => none.insert(Pipe {
-                ends: make(resource)?,
+            Entry::Vacant(none) => none.insert(Made {
+                ends: make(&was.state)?,
                 taken: [false; 2],
             }),
         };
@@ -57,15 +54,15 @@ impl Pipes {
     pub(super) fn named(
         &mut self,
         file: &OpenFile,
-        resource: &Resource,
+        fifo: &Fifo,
+        state: &PipeState,
     ) -> Result<OwnedFd, CallError> {
-        let path = resource.text("path").unwrap_or_default();
-        let device = resource.text("device").unwrap_or_default().to_owned();
-        let key = (device, number(resource, "inode").unwrap_or_default());
+        let path = &fifo.path;
+        let key = (fifo.inode.device, fifo.inode.inode);
         let is_first = !self.named.contains_key(&key);
         // One that has had no writer yet does not tell its readers that the last has gone (fs/pipe.c:
         // fifo_open), and so nobody is to be one without need.
-        let is_quiet = number(resource, "writers") == Some(0) && content(resource).is_empty();
+        let is_quiet = state.writers == 0 && state.content.is_empty();
         if is_first {
             let both = match is_quiet {
                 true => None,
@@ -74,13 +71,13 @@ impl Pipes {
             self.named
                 .insert(key, both.as_ref().map(clone).transpose()?);
             if let Some(both) = &both {
-                fill(both.as_fd(), resource)?;
+                fill(both.as_fd(), state)?;
             }
         }
         let access = file.flags as i32 & libc::O_ACCMODE;
         let end = open_with(path, access | libc::O_NONBLOCK)?;
         if is_first && is_quiet {
-            fill(end.as_fd(), resource)?;
+            fill(end.as_fd(), state)?;
         }
         Ok(end)
     }
@@ -91,24 +88,16 @@ fn clone(file: &OwnedFd) -> Result<OwnedFd, CallError> {
         .map_err(|error| CallError::io("dup", &error))
 }
 
-/// What was in a pipe.
-fn content(resource: &Resource) -> &[u8] {
-    match resource.get("content") {
-        Some(Value::Bytes(content)) => content,
-        _ => &[],
-    }
-}
-
 /// A pipe with what was in it.
-fn make(resource: &Resource) -> Result<[OwnedFd; 2], CallError> {
+fn make(state: &PipeState) -> Result<[OwnedFd; 2], CallError> {
     let (read, write) = std::io::pipe().map_err(|error| CallError::io("pipe", &error))?;
     let (read, write) = (OwnedFd::from(read), OwnedFd::from(write));
-    fill(write.as_fd(), resource)?;
+    fill(write.as_fd(), state)?;
     Ok([read, write])
 }
 
 /// Gives a pipe the size it had, and what was in it; `into` is left not to wait.
-fn fill(into: BorrowedFd<'_>, resource: &Resource) -> Result<(), CallError> {
+fn fill(into: BorrowedFd<'_>, state: &PipeState) -> Result<(), CallError> {
     let descriptor = into.as_raw_fd() as u64;
     let control = |command: i32, argument: u64| {
         sys::call(
@@ -122,13 +111,9 @@ fn fill(into: BorrowedFd<'_>, resource: &Resource) -> Result<(), CallError> {
     };
     // What does not fit must not make kconv wait.
     flags(libc::O_NONBLOCK)?;
-    if let Some(buffers) = number(resource, "buffers") {
-        let size = (buffers as u64).saturating_mul(4096);
-        control(libc::F_SETPIPE_SZ, size)
-            .map_err(|error| CallError::new("fcntl(F_SETPIPE_SZ)", error))?;
-    }
-    let content = content(resource);
-    if content.is_empty() {
+    control(libc::F_SETPIPE_SZ, state.buffers.saturating_mul(4096))
+        .map_err(|error| CallError::new("fcntl(F_SETPIPE_SZ)", error))?;
+    if state.content.is_empty() {
         return Ok(());
     }
     let into = into.try_clone_to_owned();
@@ -137,17 +122,13 @@ fn fill(into: BorrowedFd<'_>, resource: &Resource) -> Result<(), CallError> {
         into.write_all(bytes)
             .map_err(|error| CallError::io("write", &error))
     };
-    let Some(Value::List(packets)) = resource.get("packets") else {
-        return put(content);
-    };
+    if state.packets.is_empty() {
+        return put(&state.content);
+    }
     flags(libc::O_NONBLOCK | libc::O_DIRECT)?;
-    let mut rest = content;
-    for packet in packets {
-        let length = match packet {
-            Value::Unsigned(length) => *length as usize,
-            _ => 0,
-        };
-        let (packet, after) = rest.split_at(length.min(rest.len()));
+    let mut rest = state.content.as_slice();
+    for length in &state.packets {
+        let (packet, after) = rest.split_at((*length as usize).min(rest.len()));
         put(packet)?;
         rest = after;
     }
@@ -158,26 +139,26 @@ fn fill(into: BorrowedFd<'_>, resource: &Resource) -> Result<(), CallError> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use kconv_image::{KernelAddr, ObjectId};
+    use crate::testing;
+    use kconv_image::ObjectId;
+    use kconv_resources::linux6::FileType;
     use std::io::Read;
     use std::path::Path;
 
-    fn fifo(path: &Path, writers: u64, content: &[u8]) -> Resource {
+    fn fifo(path: &Path, writers: u64, content: &[u8]) -> Fifo {
         let made = std::process::Command::new("mkfifo").arg(path).status();
         assert!(made.unwrap().success());
-        let attribute = |name: &str, value: Value| (name.to_owned(), value);
-        Resource {
-            kind: "file".to_owned(),
-            origin: KernelAddr(1),
-            attributes: vec![
-                attribute("path", Value::Text(path.display().to_string())),
-                attribute("device", Value::Text("8:1".to_owned())),
-                attribute("inode", Value::Unsigned(7)),
-                attribute("writers", Value::Unsigned(writers)),
-                attribute("buffers", Value::Unsigned(2)),
-                attribute("content", Value::Bytes(content.to_vec())),
-            ],
+        Fifo {
+            file_type: FileType::Fifo(Some(testing::pipe_state(writers, content))),
+            ..testing::file(path.to_str().unwrap())
         }
+    }
+
+    fn named(pipes: &mut Pipes, access: i32, fifo: &Fifo) -> OwnedFd {
+        let FileType::Fifo(Some(state)) = &fifo.file_type else {
+            unreachable!();
+        };
+        pipes.named(&file(access), fifo, state).unwrap()
     }
 
     fn file(access: i32) -> OpenFile {
@@ -199,7 +180,7 @@ mod tests {
             [libc::O_WRONLY, libc::O_RDONLY],
         ] {
             let mut pipes = Pipes::default();
-            let ends = order.map(|access| pipes.named(&file(access), &resource).unwrap());
+            let ends = order.map(|access| named(&mut pipes, access, &resource));
             drop(pipes);
             let [first, second] = ends.map(File::from);
             let (mut read, write) = match order[0] {
@@ -221,7 +202,7 @@ mod tests {
         for (name, content) in [("full", &b"left"[..]), ("empty", b"")] {
             let resource = fifo(&folder.path().join(name), 0, content);
             let mut pipes = Pipes::default();
-            let read = pipes.named(&file(libc::O_RDONLY), &resource).unwrap();
+            let read = named(&mut pipes, libc::O_RDONLY, &resource);
             drop(pipes);
             let mut bytes = Vec::new();
             File::from(read).read_to_end(&mut bytes).unwrap();

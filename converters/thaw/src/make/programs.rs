@@ -5,12 +5,12 @@
 //! them mapped has ended.
 
 use super::open::open_with;
-use crate::attributes::number;
 use crate::call::CallError;
 use crate::contents::fill;
 use crate::sys;
-use kconv_image::{Image, Resource, ResourceId};
+use kconv_image::{Image, ResourceId};
 use kconv_machine::name_of_copy;
+use kconv_resources::linux6;
 use nix::errno::Errno;
 use std::ffi::CString;
 use std::fs::{File, Permissions};
@@ -20,23 +20,21 @@ use std::os::unix::fs::PermissionsExt;
 /// linux/memfd.h: that it may be executed is said since 6.3, and was so before.
 const MFD_EXEC: u64 = 0x10;
 
-/// Makes a copy of the file `resource`, open for reading alone: who has one open for writing keeps the kernel from
+/// Makes a copy of the file `was`, open for reading alone: who has one open for writing keeps the kernel from
 /// noting it as the program of a process (`fs/exec.c`: replace_mm_exe_file).
 pub(super) fn copy(
     image: &Image,
     id: ResourceId,
-    resource: &Resource,
+    was: &linux6::File,
 ) -> Result<OwnedFd, CallError> {
-    let name = resource.text("path").and_then(name_of_copy);
-    let name = name.and_then(|name| CString::new(name).ok());
+    let name = name_of_copy(&was.path).and_then(|name| CString::new(name).ok());
     let name = name.ok_or_else(|| CallError::new("memfd_create", Errno::ENAMETOOLONG))?;
-    let size = number(resource, "size").unwrap_or(0).max(0) as u64;
     let file = File::from(made(&name).map_err(|error| CallError::new("memfd_create", error))?);
     if let Some(contents) = image.head().contents_of(id) {
         fill(image, contents, &file)?;
     }
     // The last page is saved whole.
-    file.set_len(size)
+    file.set_len(was.inode.size.bytes())
         .map_err(|error| CallError::io("ftruncate", &error))?;
     file.set_permissions(Permissions::from_mode(0o555))
         .map_err(|error| CallError::io("fchmod", &error))?;
@@ -76,16 +74,15 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::testing;
-    use kconv_image::{ContentRun, Contents, ImageWriter, PageSource, Value};
+    use kconv_image::{ContentRun, Contents, ImageWriter, PageSource};
+    use kconv_resources::linux6::Resource;
     use std::os::unix::fs::FileExt;
 
     #[test]
     fn a_copy_has_what_the_image_has_and_nobody_writes_to_it() {
-        let mut head = testing::head(vec![testing::resource("file")]);
-        head.resources[0].attributes = vec![
-            ("path".to_owned(), Value::Text("/bin/true".to_owned())),
-            ("size".to_owned(), Value::Signed(2 * 4096 + 10)),
-        ];
+        let mut was = testing::file("/bin/true");
+        was.inode.size = testing::size(2 * 4096 + 10);
+        let mut head = testing::head(vec![Resource::File(was.clone())]);
         head.contents = vec![Contents {
             resource: ResourceId(0),
             runs: vec![ContentRun {
@@ -104,7 +101,7 @@ mod tests {
         };
         writer.finish(&head, PageSource::Stream(&mut page)).unwrap();
         let image = Image::open(&path).unwrap();
-        let copy = File::from(copy(&image, ResourceId(0), &image.head().resources[0]).unwrap());
+        let copy = File::from(copy(&image, ResourceId(0), &was).unwrap());
         let link = std::fs::read_link(format!("/proc/self/fd/{}", copy.as_raw_fd())).unwrap();
         assert_eq!(link.to_str(), Some("/memfd:kconv:/bin/true (deleted)"));
         let metadata = copy.metadata().unwrap();

@@ -12,7 +12,6 @@ use crate::plan::{
     AX, Deadline, DeadlineClock, FLAGS, IP, Plan, RESTART_SYSCALL, Restart, Scheduling, Thread,
 };
 use crate::remote::Remote;
-use kconv_image::Head;
 use kernel_structs_bits::little_endian;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -42,12 +41,12 @@ pub(super) fn start(body: &mut Body<'_>, made: &mut Made) -> Result<(), ThawErro
 }
 
 /// Gives threads a root, a working directory and an umask of their own, if they had.
-pub(super) fn part_folders(body: &Body<'_>, head: &Head, kept: &Kept) -> Result<(), ThawError> {
+pub(super) fn part_folders(body: &Body<'_>, kept: &Kept) -> Result<(), ThawError> {
     for (remote, thread) in body.threads.iter().zip(&body.process.threads) {
         if thread.has_own_folders {
             let apart = remote.call("unshare", libc::SYS_unshare, &[libc::CLONE_FS as u64]);
             apart
-                .and_then(|_| files::enter(remote, &body.memory, head, kept, &thread.folders))
+                .and_then(|_| files::enter(remote, &body.memory, kept, &thread.folders))
                 .map_err(failed(thread.tid, "its working directory"))?;
         }
     }

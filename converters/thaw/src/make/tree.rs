@@ -267,11 +267,9 @@ impl Tree<'_, '_> {
     fn stage(&self, process: &Process, birth: &Birth, remote: &Remote) -> Result<(), CallError> {
         memory::part(remote, birth)?;
         match &process.memory {
-            Some(memory) if birth.stages() => {
-                cgroup::within(process, self.sources.image.head(), || {
-                    memory::stage(remote, memory, birth, self.sources)
-                })
-            }
+            Some(memory) if birth.stages() => cgroup::within(process, &self.plan.resources, || {
+                memory::stage(remote, memory, birth, self.sources)
+            }),
             _ => Ok(()),
         }
     }

@@ -4,13 +4,14 @@
 use super::found::{NOT_YET, ObstacleOf, Obstacles};
 use super::resources::is_of_a_task;
 use super::{Obstacle, pipes, sessions};
-use crate::attributes::number;
 use crate::clocks::ClockError;
 use crate::plan::{LockStyle, Plan, Process, Unclear};
 use crate::used::users;
 use kconv_codes::Code;
-use kconv_image::Head;
-use std::collections::BTreeSet;
+use kconv_image::{Escaped, Head, ResourceId};
+use kconv_resources::linux6::{self, Cpu, Resource};
+use kconv_resources::{ADVICE, Kind, ResourceError};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All of it. `unclear` are the processes whose objects make no sense.
 pub(crate) fn obstacles(plan: &Plan, unclear: &[Unclear], head: &Head) -> Vec<Obstacle> {
@@ -28,16 +29,17 @@ pub(crate) fn obstacles(plan: &Plan, unclear: &[Unclear], head: &Head) -> Vec<Ob
     }
     let mut found = Obstacles::of(plan, ObstacleOf::Image);
     for process in &plan.processes {
-        threads(process, head, &mut found);
-        namespaces(process, head, &mut found);
+        threads(process, plan, &mut found);
+        namespaces(process, plan, &mut found);
         timers(process, &mut found);
         locks(process, &mut found);
         mappings(process, &mut found);
-        terminal(process, head, &mut found);
+        terminal(process, plan, &mut found);
     }
     shared(plan, &mut found);
     sessions::check(plan, &mut found);
-    resources(plan, head, &mut found);
+    resources(plan, &mut found);
+    misunderstood(plan, head, &mut found);
     for severed in &plan.severed {
         found.add(
             Code::ShareLeftOut,
@@ -66,7 +68,7 @@ pub(crate) fn clocks(error: &ClockError) -> Obstacle {
     }
 }
 
-fn threads(process: &Process, head: &Head, found: &mut Obstacles<'_>) {
+fn threads(process: &Process, plan: &Plan, found: &mut Obstacles<'_>) {
     const USER_CODE: u64 = 0x33;
     const CS: usize = 17;
     for thread in &process.threads {
@@ -82,9 +84,13 @@ fn threads(process: &Process, head: &Head, found: &mut Obstacles<'_>) {
             );
         }
         if let Some(id) = thread.vfork {
-            let parent = head.resources.get(id.0 as usize);
-            let parent = parent.and_then(|vfork| number(vfork, "parent-pid"));
-            let parent = parent.map_or("its parent".to_owned(), |pid| format!("process {pid}"));
+            let parent = match plan.resources.get(id) {
+                Some(Resource::Vfork(vfork)) => vfork.parent.as_ref(),
+                _ => None,
+            };
+            let parent = parent.map_or("its parent".to_owned(), |parent| {
+                format!("process {}", parent.pid)
+            });
             found.add(
                 Code::TaskVfork,
                 task,
@@ -113,11 +119,14 @@ fn threads(process: &Process, head: &Head, found: &mut Obstacles<'_>) {
     }
 }
 
-fn namespaces(process: &Process, head: &Head, found: &mut Obstacles<'_>) {
+fn namespaces(process: &Process, plan: &Plan, found: &mut Obstacles<'_>) {
     for id in &process.namespaces {
-        let namespace = head.resources.get(id.0 as usize);
-        if let Some(namespace) = namespace.filter(|one| number(one, "initial") != Some(1)) {
-            let (task, kind) = (Some(process.pid), namespace.kind.as_str());
+        let Some(resource) = plan.resources.get(*id) else {
+            continue;
+        };
+        let is_initial = resource.namespace().map(|one| one.is_initial);
+        if is_initial != Some(true) {
+            let (task, kind) = (Some(process.pid), resource.kind());
             found.add(
                 Code::NamespaceOwn,
                 task,
@@ -184,20 +193,22 @@ fn mappings(process: &Process, found: &mut Obstacles<'_>) {
 }
 
 /// The terminal of a process that leads its session. Others inherit.
-fn terminal(process: &Process, head: &Head, found: &mut Obstacles<'_>) {
+fn terminal(process: &Process, plan: &Plan, found: &mut Obstacles<'_>) {
     let Some(id) = process
         .controlling_terminal
         .filter(|_| process.pid == process.session)
     else {
         return;
     };
-    let terminal = head.resources.get(id.0 as usize);
-    let name = terminal.and_then(|terminal| terminal.text("name"));
+    let name = match plan.resources.get(id) {
+        Some(Resource::Terminal(terminal)) => Escaped(&terminal.name).to_string(),
+        _ => "a terminal".to_owned(),
+    };
     found.add(
         Code::TerminalLeader,
         Some(process.pid),
         "controlling terminal",
-        name.unwrap_or("a terminal"),
+        name,
         "none",
         "start the program with setsid, without a terminal, or let it finish",
     );
@@ -221,24 +232,77 @@ fn shared(plan: &Plan, found: &mut Obstacles<'_>) {
 }
 
 /// What tasks use and are in that cannot be made, and pipes with ends outside.
-fn resources(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
+fn resources(plan: &Plan, found: &mut Obstacles<'_>) {
     let own: BTreeSet<i32> = plan.processes.iter().map(|process| process.pid).collect();
     for (id, tasks) in users(plan) {
-        let Some(resource) = head.resources.get(id.0 as usize) else {
+        let Some(resource) = plan.resources.get(id) else {
             continue;
         };
         for task in tasks {
-            match resource.kind.as_str() {
-                "file" if is_of_a_task(resource, &own) => {}
-                "file" if pipes::is_opened_fifo(plan, id, resource) => {
-                    pipes::check(task, resource, plan, head, found);
+            match resource {
+                Resource::File(file) if is_of_a_task(file, &own) => {}
+                Resource::File(file) if pipes::is_opened_fifo(plan, id, file) => {
+                    pipes::check_fifo(task, file, plan, found);
                 }
-                "file" | "shared-memory" => {}
-                "pipe" => pipes::check(task, resource, plan, head, found),
-                kind => found.add(Code::FdResource, Some(task), kind, "one", "none", NOT_YET),
+                Resource::File(_) | Resource::SharedMemory(_) => {}
+                Resource::Pipe(pipe) => pipes::check_pipe(task, pipe, plan, found),
+                other => {
+                    let kind = other.kind();
+                    found.add(Code::FdResource, Some(task), kind, "one", "none", NOT_YET);
+                }
             }
         }
     }
+}
+
+/// What the image knows of things outside of it and of the machine, and cannot be understood. Of what a plan has by
+/// number it is known whose it is, and if it is nobody's, it is of those that are left out. All else is told to all.
+fn misunderstood(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
+    let users = users_of_all(plan);
+    let kind = |id: ResourceId| head.resources[id.0 as usize].kind.as_str();
+    let mut add = |task: Option<i32>, error: &ResourceError| {
+        found.add(
+            Code::ImageResource,
+            task,
+            &error.resource,
+            &error.found,
+            &error.expected,
+            ADVICE,
+        );
+    };
+    for (id, error) in plan.resources.errors() {
+        match users.get(&id) {
+            Some(tasks) => tasks.iter().for_each(|task| add(Some(*task), error)),
+            None if linux6::is_had_by_number(kind(id)) => {}
+            None => add(None, error),
+        }
+    }
+    if let Err(error) = Cpu::read(&head.facts) {
+        add(None, &error);
+    }
+}
+
+/// Who has which resource, as far as a plan knows.
+fn users_of_all(plan: &Plan) -> BTreeMap<ResourceId, BTreeSet<i32>> {
+    let mut all = users(plan);
+    let files: Vec<_> = all.iter().map(|(id, tasks)| (*id, tasks.clone())).collect();
+    for (id, tasks) in files {
+        let file = plan.resources.file(id);
+        if let Some(mount) = file.and_then(|file| file.mount()) {
+            all.entry(mount).or_default().extend(tasks);
+        }
+    }
+    for process in &plan.processes {
+        let namespaces = process.namespaces.iter().copied();
+        let of_process = namespaces
+            .chain(process.cgroup)
+            .chain(process.controlling_terminal);
+        let of_threads = process.threads.iter().filter_map(|thread| thread.vfork);
+        for id in of_process.chain(of_threads) {
+            all.entry(id).or_default().insert(process.pid);
+        }
+    }
+    all
 }
 
 #[cfg(test)]

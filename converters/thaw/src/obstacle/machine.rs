@@ -5,7 +5,8 @@ use crate::plan::Plan;
 use crate::remote::TASK_SIZE;
 use crate::sys;
 use kconv_codes::Code;
-use kconv_image::{Escaped, Head, PAGE_SIZE, Value};
+use kconv_image::{Escaped, Head, PAGE_SIZE};
+use kconv_resources::linux6::Cpu;
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -346,15 +347,12 @@ fn cpu(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
             );
         }
     }
-    let facts = &head.facts;
-    let had = facts.iter().find(|(name, _)| name == "cpu-capabilities");
-    let Some((_, Value::List(words))) = had else {
+    // What is wrong with what the image knows of it is for `image` to say.
+    let Ok(cpu) = Cpu::read(&head.facts) else {
         return;
     };
-    let had = |word: usize| match words.get(word) {
-        Some(Value::Unsigned(bits)) => *bits as u32,
-        _ => 0,
-    };
+    // A kernel has as many words as it knows capabilities.
+    let had = |word: usize| cpu.capabilities.get(word).map_or(0, |bits| *bits as u32);
     let has: BTreeMap<usize, u32> = sys::cpu_features().into_iter().collect();
     let missing: Vec<&str> = INSTRUCTIONS
         .iter()

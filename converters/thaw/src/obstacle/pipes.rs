@@ -1,18 +1,34 @@
 //! Pipes and FIFOs: they can be made as they were if nobody else has an end of them.
 
 use super::found::Obstacles;
-use crate::attributes::number;
 use crate::plan::{OpenFile, Plan};
 use kconv_codes::Code;
-use kconv_image::{Escaped, Head, Resource, ResourceId};
+use kconv_image::{Escaped, ResourceId};
+use kconv_resources::linux6::{File, FileType, Pipe, PipeState, Resource};
+use kconv_resources::{ADVICE, Device};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// What tells a pipe from others: FIFOs have several names, and a name is a resource.
-fn identity(resource: &Resource) -> (Option<&str>, Option<i128>) {
-    (resource.text("device"), number(resource, "inode"))
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Identity {
+    Pipe(u64),
+    Fifo(Device, u64),
+}
+
+impl Identity {
+    /// That of a resource which is a pipe or a FIFO.
+    fn of(resource: &Resource) -> Option<Identity> {
+        match resource {
+            Resource::Pipe(pipe) => Some(Identity::Pipe(pipe.inode)),
+            Resource::File(file) if file.is_fifo() => {
+                Some(Identity::Fifo(file.inode.device, file.inode.inode))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Whether a file was opened, and not its path alone (O_PATH).
@@ -20,70 +36,76 @@ fn is_open(file: &OpenFile) -> bool {
     file.flags & libc::O_PATH as u32 == 0
 }
 
-/// Whether a resource is a FIFO that an open file of the plan has open.
-pub(super) fn is_opened_fifo(plan: &Plan, id: ResourceId, resource: &Resource) -> bool {
+/// Whether a file is a FIFO that an open file of the plan has open.
+pub(super) fn is_opened_fifo(plan: &Plan, id: ResourceId, file: &File) -> bool {
     let mut files = plan.files.iter();
-    resource.text("type") == Some("fifo") && files.any(|file| file.resource == id && is_open(file))
+    file.is_fifo() && files.any(|file| file.resource == id && is_open(file))
 }
 
 /// How many of the open files of a pipe have one of these ways of access.
-fn ends(plan: &Plan, head: &Head, pipe: &Resource, access: [i32; 2]) -> i128 {
+fn ends(plan: &Plan, pipe: Identity, access: [i32; 2]) -> u64 {
     let own = plan.files.iter().filter(|file| {
-        let resource = head.resources.get(file.resource.0 as usize);
-        resource.is_some_and(|one| one.kind == pipe.kind && identity(one) == identity(pipe))
+        let resource = plan.resources.get(file.resource);
+        resource.and_then(Identity::of) == Some(pipe)
     });
     let mode = |file: &&OpenFile| access.contains(&(file.flags as i32 & libc::O_ACCMODE));
-    own.filter(|file| is_open(file)).filter(mode).count() as i128
+    own.filter(|file| is_open(file)).filter(mode).count() as u64
 }
 
 /// That all ends of a pipe are in the image.
-pub(super) fn check(
+pub(super) fn check_pipe(task: i32, pipe: &Pipe, plan: &Plan, found: &mut Obstacles<'_>) {
+    let name = format!("pipe {}", pipe.inode);
+    let identity = Identity::Pipe(pipe.inode);
+    check(task, &name, identity, &pipe.state, plan, found);
+}
+
+/// That all ends of a FIFO that a task has open are in the image.
+pub(super) fn check_fifo(task: i32, fifo: &File, plan: &Plan, found: &mut Obstacles<'_>) {
+    let name = format!("FIFO {}", Escaped(&fifo.path));
+    let identity = Identity::Fifo(fifo.inode.device, fifo.inode.inode);
+    match &fifo.file_type {
+        FileType::Fifo(Some(state)) => check(task, &name, identity, state, plan, found),
+        _ => found.add(
+            Code::FdPipeUnknown,
+            Some(task),
+            name,
+            "an image that does not tell who has it open",
+            "one that does",
+            ADVICE,
+        ),
+    }
+}
+
+fn check(
     task: i32,
-    pipe: &Resource,
+    name: &str,
+    identity: Identity,
+    state: &PipeState,
     plan: &Plan,
-    head: &Head,
     found: &mut Obstacles<'_>,
 ) {
-    let name = match pipe.text("path") {
-        Some(path) => format!("FIFO {}", Escaped(path)),
-        None => format!("pipe {}", number(pipe, "inode").unwrap_or_default()),
-    };
-    for (attribute, access) in [
-        ("readers", [libc::O_RDONLY, libc::O_RDWR]),
-        ("writers", [libc::O_WRONLY, libc::O_RDWR]),
+    for (what, all, access) in [
+        ("readers", state.readers, [libc::O_RDONLY, libc::O_RDWR]),
+        ("writers", state.writers, [libc::O_WRONLY, libc::O_RDWR]),
     ] {
-        let inside = ends(plan, head, pipe, access);
-        match number(pipe, attribute) {
-            Some(all) if all > inside => found.add(
+        let inside = ends(plan, identity, access);
+        if all > inside {
+            found.add(
                 Code::FdPipeEnd,
                 Some(task),
-                &name,
-                format!("{inside} {attribute} in the image"),
+                name,
+                format!("{inside} {what} in the image"),
                 all.to_string(),
                 "freeze the process at the other end with it (`kconv freeze --tree`)",
-            ),
-            Some(_) => {}
-            None => found.add(
-                Code::FdPipeUnknown,
-                Some(task),
-                &name,
-                format!("an image that does not tell its {attribute}"),
-                "one that does",
-                "freeze the program again with this kconv",
-            ),
+            );
         }
     }
 }
 
 /// That nobody here has a FIFO open but the tasks, which are `own`: what is in it would be theirs, and
 /// the tasks' theirs. While the tasks are being frozen they have it themselves.
-pub(super) fn check_others(
-    task: i32,
-    fifo: &Resource,
-    own: &BTreeSet<i32>,
-    found: &mut Obstacles<'_>,
-) {
-    let path = fifo.text("path").unwrap_or_default();
+pub(super) fn check_others(task: i32, fifo: &File, own: &BTreeSet<i32>, found: &mut Obstacles<'_>) {
+    let path = &fifo.path;
     if let Some(process) = opener(Path::new("/proc"), Path::new(path), own) {
         found.add(
             Code::FdFifoOpen,

@@ -7,7 +7,7 @@ use crate::plan::Plan;
 use crate::used::{Copies, mapped, opened, users};
 use kconv_codes::Code;
 use kconv_image::{Head, Image};
-use kconv_machine::{KEPT, name_of_copy};
+use kconv_machine::name_of_copy;
 use std::collections::BTreeSet;
 use std::fs;
 
@@ -20,17 +20,16 @@ pub(crate) fn copies(plan: &Plan, head: &Head, image: Option<&Image>) -> Copies 
     let mapped: BTreeSet<_> = mapped(plan).collect();
     let mut copies = Copies::new();
     for id in users(plan).into_keys() {
-        let Some(resource) = head.resources.get(id.0 as usize) else {
+        let Some(was) = plan.resources.file(id) else {
             continue;
         };
-        let is_kept =
-            resource.get(KEPT).is_some() && (image.is_none() || head.contents_of(id).is_some());
-        let has_name = resource.text("path").and_then(name_of_copy).is_some();
+        let is_kept = was.is_kept() && (image.is_none() || head.contents_of(id).is_some());
+        let has_name = name_of_copy(&was.path).is_some();
         if is_kept
             && has_name
             && mapped.contains(&id)
             && !opened.contains(&id)
-            && let Some(difference) = difference_of(id, resource, head, image)
+            && let Some(difference) = difference_of(id, was, plan, head, image)
         {
             copies.insert(id, difference);
         }
@@ -59,26 +58,25 @@ mod tests {
     use super::*;
     use crate::plan::{Descriptor, Mapping, Memory, OpenFile, Process};
     use crate::testing;
-    use kconv_image::{Contents, ImageWriter, ObjectId, PageSource, Resource, ResourceId, Value};
-    use kconv_machine::{KEPT_COPY, KEPT_FILE};
+    use kconv_image::{Contents, ImageWriter, ObjectId, PageSource, ResourceId};
+    use kconv_resources::linux6::{File, Place, Resource};
 
-    fn text(text: &str) -> Value {
-        Value::Text(text.to_owned())
-    }
+    const KEPT: Place = Place::Mounted {
+        mount: ResourceId(1),
+        is_kept: true,
+    };
 
-    fn file(path: &str, attributes: &[(&str, Value)]) -> Resource {
-        let mut file = testing::resource("file");
-        let common = [("path", text(path)), ("type", text("regular file"))];
-        let all = common.iter().chain(attributes);
-        file.attributes = all
-            .map(|(name, value)| ((*name).to_owned(), value.clone()))
-            .collect();
-        file
+    fn file(path: &str, place: Place) -> File {
+        File {
+            place,
+            ..testing::file(path)
+        }
     }
 
     /// A head with one file, whose contents it has if they are `kept`.
-    fn head(file: Resource, kept: bool) -> Head {
-        let mut head = testing::head(vec![file]);
+    fn head(file: &File, kept: bool) -> Head {
+        let mount = testing::mount(0xef53);
+        let mut head = testing::head(vec![Resource::File(file.clone()), mount]);
         if kept {
             head.contents.push(Contents {
                 resource: ResourceId(0),
@@ -89,7 +87,7 @@ mod tests {
     }
 
     /// A process that has the file mapped, and open if it is `open`.
-    fn plan(open: bool) -> Plan {
+    fn plan(open: bool, file: &File) -> Plan {
         let mapping = Mapping {
             start: 4096,
             end: 8192,
@@ -131,24 +129,33 @@ mod tests {
                 position: 0,
                 owner: None,
             }],
+            resources: [Resource::File(file.clone()), testing::mount(0xef53)]
+                .into_iter()
+                .collect(),
             ..Plan::default()
         }
     }
 
     #[test]
     fn what_is_not_there_is_taken_from_the_image_if_it_has_it() {
-        let gone = |attributes: &[(&str, Value)]| file("/nowhere/libc.so.6", attributes);
-        let is_copied = |open, head: &Head| !copies(&plan(open), head, None).is_empty();
-        for kept in [KEPT_FILE, KEPT_COPY] {
-            let attributes = [("kept", text(kept))];
-            assert!(is_copied(false, &head(gone(&attributes), true)), "{kept}");
+        let gone = |place| file("/nowhere/libc.so.6", place);
+        let is_copied = |open, file: &File, kept| {
+            let head = head(file, kept);
+            !copies(&plan(open, file), &head, None).is_empty()
+        };
+        for place in [KEPT, Place::Copy] {
+            assert!(is_copied(false, &gone(place.clone()), true), "{place:?}");
             // Its descriptor has to lead to the file itself.
-            assert!(!is_copied(true, &head(gone(&attributes), true)), "{kept}");
+            assert!(!is_copied(true, &gone(place.clone()), true), "{place:?}");
         }
-        assert!(!is_copied(false, &head(gone(&[]), true)));
+        let not_kept = Place::Mounted {
+            mount: ResourceId(1),
+            is_kept: false,
+        };
+        assert!(!is_copied(false, &gone(not_kept), true));
         // An image that says so, and does not have it.
-        let without = head(gone(&[("kept", text(KEPT_FILE))]), false);
-        assert!(is_copied(false, &without));
+        assert!(is_copied(false, &gone(KEPT), false));
+        let without = head(&gone(KEPT), false);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("image");
         let machine = without.identity.machine;
@@ -158,7 +165,8 @@ mod tests {
             .finish(&without, PageSource::Stream(&mut none))
             .unwrap();
         let image = Image::open(&path).unwrap();
-        assert!(copies(&plan(false), image.head(), Some(&image)).is_empty());
+        let plan = plan(false, &gone(KEPT));
+        assert!(copies(&plan, image.head(), Some(&image)).is_empty());
     }
 
     /// A copy of a copy is the file again when that is there again, by build ID or, of what has none, by what is
@@ -169,19 +177,17 @@ mod tests {
         let page = std::fs::read(&path).unwrap();
         let id = kconv_machine::build_id(&page[..4096]).unwrap();
         let size = std::fs::metadata(&path).unwrap().len();
-        let copy = |size: u64, id: &[u8]| {
-            let attributes = [
-                ("kept", text(KEPT_COPY)),
-                ("file-system", text("tmpfs")),
-                ("size", Value::Unsigned(size)),
-                ("build-id", Value::Bytes(id.to_vec())),
-            ];
-            head(file(path.to_str().unwrap(), &attributes), true)
+        let said = |size: u64, id: &[u8]| {
+            let mut copy = file(path.to_str().unwrap(), Place::Copy);
+            copy.inode.file_system = "tmpfs".to_owned();
+            copy.inode.size = testing::size(size);
+            copy.build_id = Some(id.to_vec());
+            let copies = copies(&plan(false, &copy), &head(&copy, true), None);
+            copies.into_values().next()
         };
-        assert!(copies(&plan(false), &copy(size, &id), None).is_empty());
-        let said = copies(&plan(false), &copy(size, &id[1..]), None);
-        let said = said.values().next().unwrap();
-        assert!(said.starts_with("found build ID "), "{said}");
-        assert_eq!(copies(&plan(false), &copy(size + 1, &id), None).len(), 1);
+        assert_eq!(said(size, &id), None);
+        let other = said(size, &id[1..]).unwrap();
+        assert!(other.starts_with("found build ID "), "{other}");
+        assert!(said(size + 1, &id).is_some());
     }
 }

@@ -2,14 +2,13 @@
 
 use super::found::Obstacles;
 use super::pipes;
-use crate::attributes::number;
 use crate::contents::{difference, folder_of};
 use crate::logs::{appended, is_same};
 use crate::plan::Plan;
 use crate::used::{Copies, Policy, in_memory, users};
 use kconv_codes::Code;
-use kconv_image::{Contents, Escaped, Head, Image, PAGE_SIZE, Resource, ResourceId, Value};
-use kconv_machine::{KEPT, KEPT_COPY};
+use kconv_image::{Contents, Escaped, Head, Image, PAGE_SIZE, ResourceId};
+use kconv_resources::linux6::{File, FileType, Inode, Place, Resources};
 use nix::sys::statfs::statfs;
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,7 +20,7 @@ use std::path::Path;
 const PACKAGES: &str = "/var/lib/dpkg/info";
 
 /// RAMFS_MAGIC, TMPFS_MAGIC, OVERLAYFS_SUPER_MAGIC (`include/uapi/linux/magic.h`).
-const IN_MEMORY: [i128; 3] = [0x8584_58f6, 0x0102_1994, 0x794c_7630];
+const IN_MEMORY: [u64; 3] = [0x8584_58f6, 0x0102_1994, 0x794c_7630];
 
 const SAME_FILE: &str =
     "put the file back as it was, with its time; nobody may change it meanwhile";
@@ -46,14 +45,14 @@ pub(super) fn check(
     let own: BTreeSet<i32> = plan.processes.iter().map(|process| process.pid).collect();
     let appended = appended(plan);
     for (id, tasks) in users(plan) {
-        let Some(resource) = head.resources.get(id.0 as usize) else {
+        let Some(was) = plan.resources.file(id) else {
             continue;
         };
-        if resource.kind == "file" && !is_of_a_task(resource, &own) && !copies.contains_key(&id) {
-            let contents = image.zip(contents_to_find(id, resource, head));
+        if !is_of_a_task(was, &own) && !copies.contains_key(&id) {
+            let contents = image.zip(contents_to_find(id, was, head));
             file(
-                resource,
-                head,
+                was,
+                &plan.resources,
                 contents,
                 appended.contains(&id),
                 &mut |code, what, is, was, advice| {
@@ -62,9 +61,9 @@ pub(super) fn check(
                     }
                 },
             );
-            if pipes::is_opened_fifo(plan, id, resource) {
+            if pipes::is_opened_fifo(plan, id, was) {
                 for task in &tasks {
-                    pipes::check_others(*task, resource, &own, found);
+                    pipes::check_others(*task, was, &own, found);
                 }
             }
         }
@@ -74,38 +73,34 @@ pub(super) fn check(
 /// How a file that the tasks had differs from what is there now, in words; `None` if it is that.
 pub(crate) fn difference_of(
     id: ResourceId,
-    resource: &Resource,
+    was: &File,
+    plan: &Plan,
     head: &Head,
     image: Option<&Image>,
 ) -> Option<String> {
     let mut first = None;
-    let contents = image.zip(contents_to_find(id, resource, head));
-    file(resource, head, contents, false, &mut |_, _, is, was, _| {
+    let contents = image.zip(contents_to_find(id, was, head));
+    let resources = &plan.resources;
+    file(was, resources, contents, false, &mut |_, _, is, was, _| {
         first.get_or_insert_with(|| format!("found {is}, expected {was}"));
     });
     first
 }
 
 /// The contents that a file is recognised by, if it is: that it is kept for programs does not make them that.
-fn contents_to_find<'h>(
-    id: ResourceId,
-    resource: &Resource,
-    head: &'h Head,
-) -> Option<&'h Contents> {
-    let is_in_memory = in_memory(resource.text("file-system").unwrap_or_default());
-    let is_known_otherwise = match resource.text(KEPT) {
-        None => false,
-        Some(KEPT_COPY) => resource.get("build-id").is_some(),
-        Some(_) => true,
+fn contents_to_find<'h>(id: ResourceId, was: &File, head: &'h Head) -> Option<&'h Contents> {
+    let is_in_memory = in_memory(&was.inode.file_system);
+    let is_known_otherwise = match was.place {
+        Place::Mounted { is_kept, .. } => is_kept,
+        Place::Copy => was.build_id.is_some(),
     };
     let contents = head.contents_of(id);
     contents.filter(|_| is_in_memory && !is_known_otherwise)
 }
 
 /// Whether a file is one of `/proc/PID` of a task that is yet to be made.
-pub(crate) fn is_of_a_task(resource: &Resource, own: &BTreeSet<i32>) -> bool {
-    let path = resource.text("path").unwrap_or_default();
-    let mut parts = path.split('/').skip(1);
+pub(crate) fn is_of_a_task(file: &File, own: &BTreeSet<i32>) -> bool {
+    let mut parts = file.path.split('/').skip(1);
     let pid = match (parts.next(), parts.next()) {
         (Some("proc"), Some(pid)) => pid.parse().ok(),
         _ => None,
@@ -117,24 +112,22 @@ pub(crate) fn is_of_a_task(resource: &Resource, own: &BTreeSet<i32>) -> bool {
 type Add<'a> = dyn FnMut(Code, &str, &str, &str, &'static str) + 'a;
 
 fn file(
-    resource: &Resource,
-    head: &Head,
+    was: &File,
+    resources: &Resources,
     contents: Option<(&Image, &Contents)>,
     is_log: bool,
     add: &mut Add<'_>,
 ) {
-    let path = resource.text("path").unwrap_or_default();
-    let expected = resource.text("type").unwrap_or_default();
-    let policy = Policy::of(resource.text("file-system").unwrap_or_default());
+    let path = was.path.as_str();
+    let expected = was.file_type.name();
+    let policy = Policy::of(&was.inode.file_system);
     let name = format!("{expected} {}", Escaped(path));
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
         Err(error)
-            if error.kind() == io::ErrorKind::NotFound
-                && contents.is_some()
-                && resource.get(KEPT).is_none() =>
+            if error.kind() == io::ErrorKind::NotFound && contents.is_some() && !was.is_kept() =>
         {
-            place_to_make(&name, path, resource, head, add);
+            place_to_make(&name, was, resources, add);
             return;
         }
         Err(error) => {
@@ -164,69 +157,60 @@ fn file(
         );
         return;
     }
-    if expected.ends_with("device") {
+    if let Some(number) = was.device_number() {
         let (major, minor) = (libc::major(metadata.rdev()), libc::minor(metadata.rdev()));
         let is = format!("{major}:{minor}");
-        let was = resource.text("rdev").unwrap_or_default();
-        if is != was {
+        let number = number.to_string();
+        if is != number {
             let advice = "see that the device has the number it had";
-            add(Code::FileDevice, &name, &is, was, advice);
+            add(Code::FileDevice, &name, &is, &number, advice);
         }
         return;
     }
-    let recorded = |name: &str| number(resource, name);
     // What a link leads to is another file, perhaps on another file system.
-    let kind = match expected {
-        "symbolic link" => None,
-        _ => other_file_system(path, resource, head),
+    let kind = match was.file_type {
+        FileType::SymbolicLink => None,
+        _ => other_file_system(path, was, resources),
     };
     if let Some(kind) = kind {
-        let was = resource.text("file-system").unwrap_or_default();
-        let was = format!("a file system {was}");
+        let was = format!("a file system {}", was.inode.file_system);
         add(Code::FileSystem, &name, &kind, &was, SAME_PLACE);
         return;
     }
-    if expected != "regular file"
-        && policy == Policy::Inode
-        && recorded("inode") != Some(i128::from(metadata.ino()))
-    {
-        let was = recorded("inode").map_or_else(|| "none".to_owned(), |inode| inode.to_string());
+    if !was.is_regular() && policy == Policy::Inode && was.inode.inode != metadata.ino() {
         let is = format!("inode {}", metadata.ino());
-        let was = format!("inode {was}");
+        let was = format!("inode {}", was.inode.inode);
         add(Code::FileSystem, &name, &is, &was, SAME_PLACE);
         return;
     }
-    if expected != "regular file" || policy == Policy::Name && contents.is_none() {
+    if !was.is_regular() || policy == Policy::Name && contents.is_none() {
         return;
     }
-    if is_log && is_same(resource, &metadata) {
+    if is_log && is_same(was, &metadata) {
         return;
     }
-    regular_file(resource, &metadata, contents, &name, add);
+    regular_file(was, &metadata, contents, &name, add);
 }
 
 /// Holds a regular file against that which the tasks had.
 fn regular_file(
-    resource: &Resource,
+    was: &File,
     metadata: &fs::Metadata,
     contents: Option<(&Image, &Contents)>,
     name: &str,
     add: &mut Add<'_>,
 ) {
-    let path = resource.text("path").unwrap_or_default();
-    let policy = Policy::of(resource.text("file-system").unwrap_or_default());
-    let build_id = match resource.get("build-id") {
-        Some(Value::Bytes(id)) => Some(id),
-        _ => None,
-    };
+    let path = was.path.as_str();
+    let policy = Policy::of(&was.inode.file_system);
+    let build_id = was.build_id.as_ref();
     let how = policy.name(build_id.is_some(), contents.is_some());
     let name = format!("{name} (recognised {how})");
-    let stamps = stamps(resource, metadata, policy);
+    let stamps = stamps(&was.inode, metadata, policy);
     let is_that_very_file = policy != Policy::Contents && stamps.is_empty();
-    let size = number(resource, "size");
-    let is_as_long = size.is_none_or(|size| size == i128::from(metadata.size()));
+    let size = was.inode.size.bytes();
+    let is_as_long = size == metadata.size();
     let mut differences = Vec::new();
-    if let Some(size) = size.filter(|_| !is_as_long) {
+    if !is_as_long {
         let is = metadata.size();
         differences.push((format!("size {is}"), format!("size {size}")));
     }
@@ -268,24 +252,24 @@ fn regular_file(
 
 /// What tells a file on a disk from one that was put in its place: what is found and what was, where
 /// that differs.
-fn stamps(resource: &Resource, metadata: &fs::Metadata, policy: Policy) -> Vec<(String, String)> {
+fn stamps(inode: &Inode, metadata: &fs::Metadata, policy: Policy) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    let mut compare = |what: &str, is: i128, was: Option<i128>| {
-        if let Some(was) = was.filter(|was| *was != is) {
+    let mut compare = |what: &str, is: i128, was: i128| {
+        if is != was {
             found.push((format!("{what} {is}"), format!("{what} {was}")));
         }
     };
-    let recorded = |name: &str| number(resource, name);
     if policy == Policy::Inode {
-        compare("inode", i128::from(metadata.ino()), recorded("inode"));
+        compare("inode", metadata.ino().into(), inode.inode.into());
     }
     if matches!(policy, Policy::Inode | Policy::Time) {
-        let time = |seconds: i128, nanoseconds: i128| seconds * 1_000_000_000 + nanoseconds;
-        let was = recorded("mtime").zip(recorded("mtime-nanoseconds"));
+        let time = |seconds: i64, nanoseconds: i64| {
+            i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds)
+        };
         compare(
             "time of the last change",
-            time(metadata.mtime().into(), metadata.mtime_nsec().into()),
-            was.map(|(seconds, nanoseconds)| time(seconds, nanoseconds)),
+            time(metadata.mtime(), metadata.mtime_nsec()),
+            time(inode.mtime, inode.mtime_nanoseconds.into()),
         );
     }
     found
@@ -305,42 +289,33 @@ fn package_of(path: &str, lists: &Path) -> Option<String> {
 }
 
 /// Where a file is to be made that is not there.
-fn place_to_make(name: &str, path: &str, resource: &Resource, head: &Head, add: &mut Add<'_>) {
-    let folder = folder_of(path).to_string_lossy();
+fn place_to_make(name: &str, was: &File, resources: &Resources, add: &mut Add<'_>) {
+    let folder = folder_of(&was.path).to_string_lossy();
     let shown = Escaped(&folder);
-    if !folder_of(path).is_dir() {
+    if !folder_of(&was.path).is_dir() {
         let is = format!("no folder {shown} to make it in");
         let advice = "make the folder, or mount the file system that has it";
         add(Code::FileFolder, name, &is, "one", advice);
-    } else if let Some(kind) = other_file_system(&folder, resource, head) {
-        let was = resource.text("file-system").unwrap_or_default();
+    } else if let Some(kind) = other_file_system(&folder, was, resources) {
         let is = format!("{kind} at {shown}");
-        let was = format!("a file system {was}");
+        let was = format!("a file system {}", was.inode.file_system);
         add(Code::FileSystem, name, &is, &was, SAME_PLACE);
     }
 }
 
 /// What kind of file system is at `path`, if it is not of the kind that the file was on. Those in
 /// memory stand for each other, as a boot fills them anew.
-fn other_file_system(path: &str, resource: &Resource, head: &Head) -> Option<String> {
-    let was = match resource.get("mount") {
-        Some(Value::Resource(mount)) => head.resources.get(mount.0 as usize),
-        // No path led to it, and so to no file system.
-        _ if resource.text(KEPT) == Some(KEPT_COPY) => return None,
-        _ => None,
-    };
-    let was = was.and_then(|mount| number(mount, "magic"));
+fn other_file_system(path: &str, file: &File, resources: &Resources) -> Option<String> {
+    // No path led to a copy, and so to no file system. What is wrong with a mount is told of that.
+    let was = resources.mount_of(file)?.magic;
     let is = statfs(path)
         .ok()
-        .map(|found| i128::from(found.filesystem_type().0));
-    let is_in_memory = |magic: Option<i128>| magic.is_some_and(|one| IN_MEMORY.contains(&one));
-    if is == was || is_in_memory(is) && is_in_memory(was) {
-        return None;
+        .map(|found| found.filesystem_type().0 as u64);
+    match is {
+        Some(is) if is == was || IN_MEMORY.contains(&is) && IN_MEMORY.contains(&was) => None,
+        Some(is) => Some(format!("a file system of another kind ({is:#x})")),
+        None => Some("no file system".to_owned()),
     }
-    Some(match is {
-        Some(magic) => format!("a file system of another kind ({magic:#x})"),
-        None => "no file system".to_owned(),
-    })
 }
 
 /// The beginning of a file; `None` if it cannot be read.
@@ -378,28 +353,14 @@ fn type_of(metadata: &fs::Metadata) -> &'static str {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::testing::{head, resource};
+    use crate::testing;
 
-    /// What is said of a file that is there, of which the image has these attributes beside its path.
-    fn said(path: &Path, attributes: &[(&str, Value)]) -> Vec<String> {
-        let magic = statfs(path).unwrap().filesystem_type().0;
-        let mut mount = resource("mount");
-        let magic = Value::Unsigned(magic.unsigned_abs());
-        mount.attributes.push(("magic".to_owned(), magic));
-        let mut file = resource("file");
-        let text = |text: &str| Value::Text(text.to_owned());
-        let common = [
-            ("path", text(path.to_str().unwrap())),
-            ("type", text("regular file")),
-            ("file-system", text("ext4")),
-            ("mount", Value::Resource(ResourceId(0))),
-        ];
-        let all = common.iter().chain(attributes);
-        let all = all.map(|(name, value)| ((*name).to_owned(), value.clone()));
-        file.attributes = all.collect();
-        let head = head(vec![mount]);
+    /// What is said of a file that is there.
+    fn said(file: &File) -> Vec<String> {
+        let magic = statfs(file.path.as_str()).unwrap().filesystem_type().0;
+        let resources = [testing::mount(magic as u64)].into_iter().collect();
         let mut said = Vec::new();
-        super::file(&file, &head, None, false, &mut |_, _, is, was, _| {
+        super::file(file, &resources, None, false, &mut |_, _, is, was, _| {
             said.push(format!("{is}, not {was}"));
         });
         said
@@ -411,26 +372,26 @@ mod tests {
         let path = std::env::current_exe().unwrap();
         let metadata = fs::metadata(&path).unwrap();
         let is = kconv_machine::build_id(&first_page(path.to_str().unwrap()).unwrap()).unwrap();
-        let attributes = |size: u64, id: Option<Vec<u8>>| {
-            let mut attributes = vec![
-                ("size", Value::Unsigned(size)),
-                ("inode", Value::Unsigned(metadata.ino() + 1)),
-                ("mtime", Value::Signed(metadata.mtime() - 1)),
-                ("mtime-nanoseconds", Value::Unsigned(0)),
-            ];
-            attributes.extend(id.map(|id| ("build-id", Value::Bytes(id))));
-            attributes
+        let program = |size: u64, build_id: Option<Vec<u8>>| {
+            let mut program = testing::file(path.to_str().unwrap());
+            program.inode.size = testing::size(size);
+            program.inode.inode = metadata.ino() + 1;
+            program.inode.mtime = metadata.mtime() - 1;
+            File {
+                build_id,
+                ..program
+            }
         };
         let size = metadata.size();
         let none: [String; 0] = [];
-        assert_eq!(said(&path, &attributes(size, Some(is.clone()))), none);
-        let longer = said(&path, &attributes(size + 1, Some(is.clone())));
+        assert_eq!(said(&program(size, Some(is.clone()))), none);
+        let longer = said(&program(size + 1, Some(is.clone())));
         assert_eq!(longer, [format!("size {size}, not size {}", size + 1)]);
-        let other = said(&path, &attributes(size, Some(vec![0xab; 2])));
+        let other = said(&program(size, Some(vec![0xab; 2])));
         let found = hexadecimal(&is);
         assert_eq!(other, [format!("build ID {found}, not build ID abab")]);
         // What is no program has nothing but these.
-        let plain = said(&path, &attributes(size, None));
+        let plain = said(&program(size, None));
         assert!(plain[0].starts_with("inode "), "{plain:?}");
         assert!(
             plain[1].starts_with("time of the last change "),

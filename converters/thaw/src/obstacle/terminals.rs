@@ -4,8 +4,10 @@
 use super::found::Obstacles;
 use crate::plan::{Plan, Process};
 use kconv_codes::Code;
-use kconv_image::{Escaped, Head, Resource};
+use kconv_image::Escaped;
 use kconv_machine::Line;
+use kconv_resources::Device;
+use kconv_resources::linux6::{File, Resource, Terminal};
 use nix::sys::termios::tcgetsid;
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
@@ -13,11 +15,11 @@ use std::os::unix::fs::OpenOptionsExt;
 const ADVICE: &str =
     "run `kconv thaw` in the shell that the program was started from, as long as that is there";
 
-/// The session of a process and its controlling terminal, as `MAJOR:MINOR`.
+/// The session of a process and its controlling terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Session {
     number: i32,
-    terminal: Option<String>,
+    terminal: Option<Device>,
 }
 
 impl Session {
@@ -27,9 +29,9 @@ impl Session {
         let mut fields = rest.split(' ').skip(3);
         let number = fields.next()?.parse().ok()?;
         // include/linux/kdev_t.h: new_encode_dev.
-        let device: u64 = fields.next()?.parse().ok()?;
+        let device: u32 = fields.next()?.parse().ok()?;
         let (major, minor) = (device >> 8 & 0xfff, device & 0xff | device >> 12 & 0xf_ff00);
-        let terminal = (device != 0).then(|| format!("{major}:{minor}"));
+        let terminal = (device != 0).then_some(Device { major, minor });
         Some(Session { number, terminal })
     }
 
@@ -41,12 +43,15 @@ impl Session {
     }
 }
 
-pub(super) fn check(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
+pub(super) fn check(plan: &Plan, found: &mut Obstacles<'_>) {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let own = Session::of(&stat);
     for process in &plan.processes {
         let terminal = process.controlling_terminal;
-        let terminal = terminal.and_then(|id| head.resources.get(id.0 as usize));
+        let terminal = terminal.and_then(|id| match plan.resources.get(id)? {
+            Resource::Terminal(terminal) => Some(terminal),
+            _ => None,
+        });
         let ids = (process.pid, process.session);
         // What it has open of a terminal that is not there is lost with that.
         if terminal.is_some_and(|terminal| !controlling(ids, terminal, own.as_ref(), found)) {
@@ -54,8 +59,8 @@ pub(super) fn check(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
         }
         for descriptor in &process.descriptors {
             let resource = plan.files[descriptor.file].resource;
-            if let Some(resource) = head.resources.get(resource.0 as usize) {
-                opened(process, descriptor.number, resource, terminal, found);
+            if let Some(file) = plan.resources.file(resource) {
+                opened(process, descriptor.number, file, terminal, found);
             }
         }
     }
@@ -65,18 +70,18 @@ pub(super) fn check(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
 /// one that of who leads a session, which is for `image` to say.
 fn controlling(
     (pid, session): (i32, i32),
-    terminal: &Resource,
+    terminal: &Terminal,
     own: Option<&Session>,
     found: &mut Obstacles<'_>,
 ) -> bool {
     let wanted = Session {
         number: session,
-        terminal: terminal.text("device").map(str::to_owned),
+        terminal: Some(terminal.device),
     };
     // kconv makes no terminal that of a session.
     let is_there = own == Some(&wanted) && session != pid;
     if !is_there {
-        let name = terminal.text("name").unwrap_or("a terminal");
+        let name = Escaped(&terminal.name);
         found.add(
             Code::TerminalSession,
             Some(pid),
@@ -96,14 +101,16 @@ fn controlling(
 fn opened(
     process: &Process,
     number: i32,
-    resource: &Resource,
-    terminal: Option<&Resource>,
+    file: &File,
+    terminal: Option<&Terminal>,
     found: &mut Obstacles<'_>,
 ) {
-    let device = resource.text("rdev").unwrap_or_default();
-    let own = terminal.and_then(|terminal| terminal.text("device"));
-    let path = resource.text("path").unwrap_or_default();
-    let is_own = match Line::of_device(device) {
+    let Some(device) = file.device_number() else {
+        return;
+    };
+    let own = terminal.map(|terminal| terminal.device);
+    let path = &file.path;
+    let is_own = match Line::at(device.major, device.minor) {
         Line::No | Line::Master | Line::OfMachine => return,
         Line::Controlling => terminal.is_some(),
         // One of another devpts may have the number.
@@ -138,7 +145,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::found::ObstacleOf;
     use super::*;
-    use kconv_image::{KernelAddr, Value};
+    use crate::testing;
 
     #[test]
     fn a_session_is_read_past_any_name() {
@@ -148,7 +155,10 @@ mod tests {
         // The 300th has bits on both sides of those of the major number.
         let number: u64 = 300 & 0xff | 136 << 8 | (300 & !0xff) << 12;
         let stat = format!("812 (b) S 800 812 790 {number} 812");
-        assert_eq!(Session::of(&stat).unwrap().terminal.unwrap(), "136:300");
+        assert_eq!(
+            Session::of(&stat).unwrap().terminal.unwrap().to_string(),
+            "136:300"
+        );
         let session = Session::of("1 (init) S 0 1 1 0 -1 4194560").unwrap();
         assert_eq!(session.text(), "session 1 without a terminal");
         assert_eq!(Session::of(""), None);
@@ -162,15 +172,12 @@ mod tests {
 
     #[test]
     fn a_terminal_of_the_same_number_is_not_enough() {
-        let attribute = |name: &str, text: &str| (name.to_owned(), Value::Text(text.to_owned()));
-        let terminal = Resource {
-            kind: "tty".to_owned(),
-            origin: KernelAddr(1),
-            attributes: vec![attribute("name", "pts0"), attribute("device", "136:0")],
+        let Resource::Terminal(terminal) = testing::terminal("pts0", 0) else {
+            unreachable!();
         };
-        let own = |number: i32, terminal: Option<&str>| Session {
+        let own = |number: i32, minor: Option<u32>| Session {
             number,
-            terminal: terminal.map(str::to_owned),
+            terminal: minor.map(|minor| Device { major: 136, minor }),
         };
         let obstacles = |own: &Session| {
             let plan = Plan::default();
@@ -178,9 +185,9 @@ mod tests {
             controlling((20, 10), &terminal, Some(own), &mut found);
             found.into_list().len()
         };
-        assert_eq!(obstacles(&own(10, Some("136:0"))), 0);
-        assert_eq!(obstacles(&own(11, Some("136:0"))), 1);
-        assert_eq!(obstacles(&own(10, Some("136:1"))), 1);
+        assert_eq!(obstacles(&own(10, Some(0))), 0);
+        assert_eq!(obstacles(&own(11, Some(0))), 1);
+        assert_eq!(obstacles(&own(10, Some(1))), 1);
         assert_eq!(obstacles(&own(10, None)), 1);
     }
 }

@@ -3,7 +3,8 @@
 
 use super::model::{Plan, Process, Severed};
 use kconv_codes::Code;
-use kconv_image::{Head, ResourceId, TaskName};
+use kconv_image::{ResourceId, TaskName};
+use kconv_resources::linux6::Resource;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Which processes are made. A child that has ended comes with its parent.
@@ -75,11 +76,7 @@ fn numbers(of: &[i32]) -> String {
 
 impl Plan {
     /// The plan for the processes of `choice` alone, and those that are left out.
-    pub(crate) fn choose(
-        &self,
-        choice: &Choice,
-        head: &Head,
-    ) -> Result<(Plan, Vec<LeftOut>), ChoiceError> {
+    pub(crate) fn choose(&self, choice: &Choice) -> Result<(Plan, Vec<LeftOut>), ChoiceError> {
         self.offers(choice)?;
         let kept = self.kept(choice);
         if !kept.contains(&true) {
@@ -100,8 +97,9 @@ impl Plan {
             files: Vec::new(),
             frozen: self.frozen,
             severed: self.severed.clone(),
+            resources: self.resources.clone(),
         };
-        plan.severed.extend(self.severed(&kept, head));
+        plan.severed.extend(self.severed(&kept));
         let mut places = BTreeMap::new();
         for (index, process) in all().filter(|(index, _)| is_kept(*index)) {
             places.insert(index, plan.processes.len());
@@ -162,11 +160,11 @@ impl Plan {
 
     /// What those that are made share with those that are not, and cannot be without: a pipe with an
     /// end outside is told by its ends.
-    fn severed(&self, kept: &[bool], head: &Head) -> Vec<Severed> {
+    fn severed(&self, kept: &[bool]) -> Vec<Severed> {
         let split = |made: bool| -> Vec<(&Process, BTreeSet<ResourceId>)> {
             let all = self.processes.iter().zip(kept);
             all.filter(|(_, kept)| **kept == made)
-                .map(|(process, _)| (process, self.shared_memory(process, head)))
+                .map(|(process, _)| (process, self.shared_memory(process)))
                 .collect()
         };
         let (made, left) = (split(true), split(false));
@@ -195,14 +193,14 @@ impl Plan {
     }
 
     /// The memory without a name that a process maps and shares.
-    fn shared_memory(&self, process: &Process, head: &Head) -> BTreeSet<ResourceId> {
+    fn shared_memory(&self, process: &Process) -> BTreeSet<ResourceId> {
         let memory = process.memory.iter().flat_map(|memory| &memory.mappings);
         let files = memory.filter_map(|mapping| self.files.get(mapping.file?));
         let resources = files.map(|file| file.resource);
         resources
             .filter(|id| {
-                let resource = head.resources.get(id.0 as usize);
-                resource.is_some_and(|resource| resource.kind == "shared-memory")
+                let resource = self.resources.get(*id);
+                matches!(resource, Some(Resource::SharedMemory(_)))
             })
             .collect()
     }

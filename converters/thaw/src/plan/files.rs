@@ -1,10 +1,10 @@
 //! Open files, descriptors, and locks.
 
 use super::model::{Descriptor, FileOwner, Lock, LockStyle, OpenFile, Process};
-use crate::attributes::number;
 use crate::decode::DecodeError;
-use kconv_image::{ObjectId, Value};
+use kconv_image::ObjectId;
 use kconv_objects::{Objects, Saved};
+use kconv_resources::linux6::{self, LockType, Resource, Resources};
 use kernel_structs_bits::little_endian;
 use std::collections::BTreeMap;
 
@@ -146,45 +146,43 @@ fn setters_of_flocks<'l>(locks: impl Iterator<Item = (i32, &'l [Lock])>) -> BTre
 
 /// The locks of the `files_struct` that is object `table`, and of the open files in `own`.
 pub(super) fn locks(
-    objects: &Objects<'_>,
+    resources: &Resources,
     files: &[OpenFile],
     table: ObjectId,
     own: impl Fn(usize) -> bool,
 ) -> Vec<Lock> {
-    let resources = objects.head().resources.iter();
-    let locks = resources.filter(|resource| resource.kind == "file-lock");
+    let locks = resources.iter().filter_map(|(_, resource)| match resource {
+        Resource::FileLock(lock) => Some(lock),
+        _ => None,
+    });
     locks
         .filter_map(|lock| {
-            let Some(Value::Object(file)) = lock.get("file") else {
-                return None;
-            };
-            let file = index_of(files, *file)?;
-            let owner = match lock.get("owner") {
-                Some(Value::Object(owner)) => *owner,
-                _ => return None,
-            };
-            let style = match (lock.text("style"), owner == table) {
-                (Some("posix"), true) => LockStyle::Process,
-                (Some("posix"), false) if owner == files[file].object => LockStyle::OpenFile,
-                (Some("flock"), _) => LockStyle::Flock,
-                _ => return None,
+            // What is not in the image is somebody else's.
+            let file = index_of(files, lock.file.as_ref()?.file)?;
+            let owner = lock.owner?;
+            let style = match (lock.style, owner == table) {
+                (linux6::LockStyle::Posix, true) => LockStyle::Process,
+                (linux6::LockStyle::Posix, false) if owner == files[file].object => {
+                    LockStyle::OpenFile
+                }
+                (linux6::LockStyle::Posix, false) => return None,
+                (linux6::LockStyle::Flock, _) => LockStyle::Flock,
             };
             if style != LockStyle::Process && !own(file) {
                 return None;
             }
-            let (start, end) = (number(lock, "start")? as i64, number(lock, "end")? as i64);
-            let length = match end {
+            let length = match lock.end {
                 // OFFSET_MAX: to the end of the file, wherever that is.
                 i64::MAX => 0,
-                end => end.saturating_sub(start).saturating_add(1),
+                end => end.saturating_sub(lock.start).saturating_add(1),
             };
             Some(Lock {
                 file,
                 style,
-                exclusive: lock.text("type") == Some("write"),
-                start,
+                exclusive: lock.lock_type == LockType::Write,
+                start: lock.start,
                 length,
-                pid: number(lock, "pid")? as i32,
+                pid: lock.pid as i32,
             })
         })
         .collect()

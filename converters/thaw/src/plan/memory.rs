@@ -3,10 +3,10 @@
 use super::controls::memory_controls;
 use super::files::file_index;
 use super::model::{Mapping, Memory, OpenFile};
-use crate::attributes::number;
 use crate::decode::DecodeError;
-use kconv_image::{PAGE_SIZE, Value};
+use kconv_image::PAGE_SIZE;
 use kconv_objects::{Objects, Saved};
+use kconv_resources::linux6::{Resource, Resources};
 use kernel_structs_bits::little_endian;
 use std::collections::BTreeMap;
 
@@ -49,10 +49,11 @@ const KEY_BITS: [&str; 4] = [
 /// The memory that an `mm_struct` describes.
 pub(super) fn memory(
     files: &[OpenFile],
+    resources: &Resources,
     vmas: &Vmas,
     mm: Saved<'_>,
 ) -> Result<Memory, DecodeError> {
-    let special = special(mm);
+    let special = special(resources, mm);
     let mut mappings = Vec::new();
     for vma in vmas.get(&mm.at().0).into_iter().flatten() {
         let mapping = mapping(files, *vma)?;
@@ -142,13 +143,13 @@ fn mapping(files: &[OpenFile], vma: Saved<'_>) -> Result<Mapping, DecodeError> {
 }
 
 /// Where the code is that the kernel maps into each program.
-fn special(mm: Saved<'_>) -> Option<(u64, u64)> {
-    let resources = mm.objects().head().resources.iter();
-    let mut vdso = resources.filter(|resource| {
-        resource.kind == "vdso" && resource.get("mm") == Some(&Value::Object(mm.id()))
+fn special(resources: &Resources, mm: Saved<'_>) -> Option<(u64, u64)> {
+    let mut vdso = resources.iter().filter_map(|(_, resource)| match resource {
+        Resource::Vdso(special) if special.mm == mm.id() => Some(special),
+        _ => None,
     });
     let vdso = vdso.next()?;
-    let (start, end) = (number(vdso, "start")? as u64, number(vdso, "end")? as u64);
+    let (start, end) = (vdso.start, vdso.end);
     // The code of no kernel is larger.
     let sound = start.is_multiple_of(PAGE_SIZE) && end.checked_sub(start)? <= 1 << 20;
     sound.then_some((start, end))

@@ -4,6 +4,7 @@ use super::controls::{Controls, MemoryControls};
 use crate::clocks::{BootClock, Frozen};
 use crate::decode::DecodeError;
 use kconv_image::{ObjectId, ResourceId, TaskName};
+use kconv_resources::linux6::Resources;
 use std::collections::BTreeSet;
 
 /// All that an image has to be made into.
@@ -17,6 +18,8 @@ pub struct Plan {
     pub frozen: Frozen,
     /// What processes shared with others that are left out.
     pub severed: Vec<Severed>,
+    /// What is outside of the image, by the numbers that it has there.
+    pub resources: Resources,
 }
 
 /// Something that a process shared with one that is left out, and cannot be without.

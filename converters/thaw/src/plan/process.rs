@@ -8,6 +8,7 @@ use super::thread::{credentials, namespaces, spent, thread};
 use crate::decode::DecodeError;
 use kconv_machine::XsaveComponents;
 use kconv_objects::{Objects, Saved};
+use kconv_resources::linux6::Resources;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Indices of `signal_struct.pids` (`include/linux/pid_types.h`).
@@ -25,6 +26,7 @@ pub(super) fn processes(
     objects: &Objects<'_>,
     xsave: Option<&XsaveComponents>,
     files: &[OpenFile],
+    resources: &Resources,
 ) -> Result<(Vec<Process>, Vec<Unclear>), DecodeError> {
     let mut tasks: BTreeMap<i32, Vec<Saved<'_>>> = BTreeMap::new();
     for task in objects.of_type("task_struct")? {
@@ -66,9 +68,9 @@ pub(super) fn processes(
         }
     }
     let known = Known {
-        objects,
         xsave,
         files,
+        resources,
         vmas: vmas(objects)?,
     };
     let (mut processes, mut unclear) = (Vec::new(), Vec::new());
@@ -126,17 +128,17 @@ impl Process {
 
 /// What is known before any process is.
 struct Known<'k> {
-    objects: &'k Objects<'k>,
     xsave: Option<&'k XsaveComponents>,
     files: &'k [OpenFile],
+    resources: &'k Resources,
     vmas: Vmas<'k>,
 }
 
 fn process(known: &Known<'_>, bare: Process, tasks: &[Saved<'_>]) -> Result<Process, DecodeError> {
     let Known {
-        objects,
         xsave,
         files,
+        resources,
         vmas,
     } = known;
     let leader = tasks[0];
@@ -212,7 +214,7 @@ fn process(known: &Known<'_>, bare: Process, tasks: &[Saved<'_>]) -> Result<Proc
     for task in tasks {
         if task.unsigned("exit_state")? == 0 {
             process.namespaces.extend(namespaces(*task)?);
-            let mut thread = thread(*xsave, *task, all)?;
+            let mut thread = thread(*xsave, resources, *task, all)?;
             for (field, what) in [
                 ("mm", "memory"),
                 ("files", "descriptors"),
@@ -233,12 +235,12 @@ fn process(known: &Known<'_>, bare: Process, tasks: &[Saved<'_>]) -> Result<Proc
         }
     }
     let mm = leader.required("mm")?;
-    process.memory = Some(memory(files, vmas, mm)?);
+    process.memory = Some(memory(files, resources, vmas, mm)?);
     let table = leader.required("files")?;
     process.table = Some(table.id());
     process.descriptors = descriptors(files, table)?;
     let own = |file| process.descriptors.iter().any(|open| open.file == file);
-    process.locks = locks(objects, files, table.id(), own);
+    process.locks = locks(resources, files, table.id(), own);
     let sighand = leader.required("sighand")?;
     process.actions = actions(sighand)?;
     process.intervals = intervals(signal, all)?;

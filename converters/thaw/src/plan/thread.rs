@@ -7,9 +7,10 @@ use super::model::{
 use super::restart::{cut_short, deadline, deadline_clock, restart, resumed};
 use super::signals::{Spent, is_of_thread, pending};
 use crate::decode::DecodeError;
-use kconv_image::{Resource, ResourceId, Value};
+use kconv_image::ResourceId;
 use kconv_machine::{XsaveComponents, xsave_standard_form};
 use kconv_objects::Saved;
+use kconv_resources::linux6::{self, Resource, Resources, SeccompFilter};
 use kernel_structs_bits::little_endian;
 use std::collections::BTreeSet;
 
@@ -39,6 +40,7 @@ pub(super) fn spent(task: Saved<'_>) -> Result<Spent, DecodeError> {
 /// The thread that a `task_struct` describes. `process` is the CPU time of all of its process.
 pub(super) fn thread(
     xsave: Option<&XsaveComponents>,
+    resources: &Resources,
     task: Saved<'_>,
     process: Spent,
 ) -> Result<Thread, DecodeError> {
@@ -105,7 +107,7 @@ pub(super) fn thread(
         // PFA_NO_NEW_PRIVS (include/linux/sched.h).
         no_new_privileges: task.unsigned("atomic_flags")? & 1 != 0,
         vfork: task.resource_id("vfork_done")?,
-        seccomp: seccomp(task)?,
+        seccomp: seccomp(resources, task)?,
         controls: controls(task)?,
         ports: match task.follow("thread.io_bitmap")? {
             Some(ports) => permitted(ports.bytes("bitmap")?),
@@ -141,15 +143,20 @@ pub(super) fn namespaces(task: Saved<'_>) -> Result<BTreeSet<ResourceId>, Decode
 }
 
 /// Which system calls a task may make.
-fn seccomp(task: Saved<'_>) -> Result<Seccomp, DecodeError> {
+fn seccomp(resources: &Resources, task: Saved<'_>) -> Result<Seccomp, DecodeError> {
     const NONE: &str = "the filters of a task with filters are a resource of the image";
     match task.unsigned("seccomp.mode")? {
         0 => Ok(Seccomp::Off),
         1 => Ok(Seccomp::Strict),
         2 => {
-            let filters = task.resource("seccomp.filter")?.and_then(filters);
-            let filters = filters.ok_or_else(|| task.absurd("seccomp.filter", 0, NONE))?;
-            Ok(Seccomp::Filters(filters))
+            let resource = task.resource_id("seccomp.filter")?;
+            if let Some(error) = resource.and_then(|id| resources.error(id)) {
+                return Err(error.clone().into());
+            }
+            match resource.and_then(|id| resources.get(id)) {
+                Some(Resource::SeccompFilter(chain)) => Ok(Seccomp::Filters(filters(chain))),
+                _ => Err(task.absurd("seccomp.filter", 0, NONE).into()),
+            }
         }
         mode => Err(task
             .absurd("seccomp.mode", mode, "0, 1 and 2 are known")
@@ -158,21 +165,12 @@ fn seccomp(task: Saved<'_>) -> Result<Seccomp, DecodeError> {
 }
 
 /// The filters of a resource, which lists the newest first.
-fn filters(resource: &Resource) -> Option<Vec<Filter>> {
-    let Some(Value::List(filters)) = resource.get("filters") else {
-        return None;
+fn filters(chain: &SeccompFilter) -> Vec<Filter> {
+    let filter = |filter: &linux6::Filter| Filter {
+        log: filter.log,
+        program: filter.program.clone(),
     };
-    let filter = |filter: &Value| match filter {
-        Value::List(parts) => match parts.as_slice() {
-            [Value::Unsigned(log), Value::Bytes(program)] => Some(Filter {
-                log: *log != 0,
-                program: program.clone(),
-            }),
-            _ => None,
-        },
-        _ => None,
-    };
-    filters.iter().rev().map(filter).collect()
+    chain.filters.iter().rev().map(filter).collect()
 }
 
 /// The runs of ports whose bit is clear, which permits them: the first, and how many.

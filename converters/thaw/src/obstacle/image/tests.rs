@@ -2,9 +2,12 @@
 
 use super::*;
 use crate::plan::{Lock, Memory, OpenFile, Severed, Timer};
-use crate::testing::{head, resource};
-use kconv_image::{ObjectId, Resource, ResourceId, TaskName, Value};
+use crate::testing::{self, head};
+use kconv_image::{ObjectId, TaskName, Value};
 use kconv_objects::FieldError;
+use kconv_resources::linux6::{
+    File, FileType, Namespace, Parent, Pipe, Resources, TimeNamespace, Vfork,
+};
 
 fn process(pid: i32, parent: Option<usize>, session: i32) -> Process {
     Process {
@@ -21,21 +24,25 @@ fn plan(processes: Vec<Process>) -> Plan {
 }
 
 fn found(plan: &Plan, resources: Vec<Resource>) -> Vec<String> {
-    let all = obstacles(plan, &[], &head(resources));
+    let plan = Plan {
+        resources: resources.iter().cloned().collect(),
+        ..plan.clone()
+    };
+    let all = obstacles(&plan, &[], &head(resources));
     assert!(all.iter().all(|one| one.of == ObstacleOf::Image));
     all.iter().map(ToString::to_string).collect()
 }
 
-fn with(mut resource: Resource, attributes: &[(&str, Value)]) -> Resource {
-    let attributes = attributes.iter();
-    let attributes = attributes.map(|(name, value)| ((*name).to_owned(), value.clone()));
-    resource.attributes.extend(attributes);
-    resource
+fn namespace(is_initial: bool) -> Namespace {
+    Namespace {
+        inode: 4_026_531_836,
+        is_initial,
+    }
 }
 
 #[test]
 fn a_terminal_is_in_the_way_of_who_has_it() {
-    let tty = with(resource("tty"), &[("name", Value::Text("pts3".to_owned()))]);
+    let tty = testing::terminal("pts3", 3);
     let leader = Process {
         controlling_terminal: Some(ResourceId(0)),
         ..process(5, None, 5)
@@ -96,7 +103,13 @@ fn sessions_come_about_by_birth_or_setsid() {
 
 #[test]
 fn what_several_tasks_have_is_told_once() {
-    let vfork = with(resource("vfork"), &[("parent-pid", Value::Signed(4))]);
+    let parent = Parent {
+        pid: 4,
+        task: ObjectId(0),
+    };
+    let vfork = Resource::Vfork(Vfork {
+        parent: Some(parent),
+    });
     let alarm = |pid| {
         let timer = Timer {
             id: 0,
@@ -210,14 +223,10 @@ fn a_process_without_its_first_thread_and_one_that_makes_no_sense_are_told_by_na
 
 #[test]
 fn a_pipe_needs_all_of_its_ends() {
-    let pipe = with(
-        resource("pipe"),
-        &[
-            ("inode", Value::Unsigned(77)),
-            ("readers", Value::Unsigned(1)),
-            ("writers", Value::Unsigned(2)),
-        ],
-    );
+    let pipe = Resource::Pipe(Pipe {
+        inode: 77,
+        state: testing::pipe_state(2, b""),
+    });
     let end = |flags| OpenFile {
         object: ObjectId(flags),
         resource: ResourceId(0),
@@ -256,13 +265,15 @@ fn namespaces_and_what_was_severed_are_told() {
             comm: "a\nb".to_owned(),
         },
     });
-    let machine = with(
-        resource("ipc-namespace"),
-        &[("initial", Value::Unsigned(1))],
-    );
+    let machine = Resource::IpcNamespace(namespace(true));
     // One that no process is in is in nobody's way, and one of time is made anew.
-    let all = ["uts-namespace", "net-namespace", "time-namespace"].map(resource);
-    let [own, of_nobody, time] = all;
+    let own = Resource::UtsNamespace(namespace(false));
+    let of_nobody = Resource::NetNamespace(namespace(false));
+    let time = Resource::TimeNamespace(TimeNamespace {
+        namespace: namespace(false),
+        monotonic: 0,
+        boottime: 0,
+    });
     assert_eq!(
         found(&plan, vec![own, machine, of_nobody, time]),
         [
@@ -271,4 +282,147 @@ fn namespaces_and_what_was_severed_are_told() {
              with tasks that are made",
         ]
     );
+}
+
+/// What is said of a plan for resources of which some are not as they should be.
+fn said(plan: &Plan, head: &Head) -> Vec<String> {
+    let plan = Plan {
+        resources: Resources::read(&head.resources),
+        ..plan.clone()
+    };
+    let all = obstacles(&plan, &[], head);
+    assert!(all.iter().all(|one| one.code == Code::ImageResource));
+    assert!(all.iter().all(|one| one.advice == ADVICE));
+    all.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_resource_that_does_not_tell_all_is_in_the_way_of_who_has_it() {
+    let state = testing::pipe_state(1, b"");
+    let of = |resource: &str| -> Resource {
+        match resource {
+            "pipe" => Resource::Pipe(Pipe {
+                inode: 77,
+                state: state.clone(),
+            }),
+            "mount" => testing::mount(0xef53),
+            _ => Resource::File(testing::file("/etc/a")),
+        }
+    };
+    let resources: Vec<Resource> = ["mount", "file", "pipe"].map(of).to_vec();
+    let holder = |pid, file| {
+        let mut holder = process(pid, None, pid);
+        holder.descriptors.push(crate::plan::Descriptor {
+            number: 0,
+            file,
+            close_on_exec: false,
+        });
+        holder
+    };
+    let open = |resource, flags| OpenFile {
+        object: ObjectId(resource),
+        resource: ResourceId(resource),
+        flags,
+        position: 0,
+        owner: None,
+    };
+    let mut plan = plan(vec![holder(5, 0), holder(6, 1), holder(7, 2)]);
+    plan.files = vec![open(1, 0), open(2, 0), open(2, 1)];
+    let whole = head(resources);
+    assert_eq!(said(&plan, &whole), [""; 0]);
+    let without = |place: usize, name: &str| {
+        let mut head = whole.clone();
+        let before = head.resources[place].attributes.len();
+        head.resources[place]
+            .attributes
+            .retain(|(key, _)| key != name);
+        assert_eq!(head.resources[place].attributes.len() + 1, before);
+        head
+    };
+    assert_eq!(
+        said(&plan, &without(2, "readers")),
+        ["task 6, task 7: attribute `readers` of pipe 77: found none, expected an unsigned number"]
+    );
+    assert_eq!(
+        said(&plan, &without(1, "mount")),
+        ["task 5: attribute `mount` of file /etc/a: found none, expected a resource"]
+    );
+    assert_eq!(
+        said(&plan, &without(0, "magic")),
+        ["task 5: attribute `magic` of mount /: found none, expected an unsigned number"]
+    );
+    // What the processes that are left out have is in nobody's way.
+    let mut rest = plan.clone();
+    rest.processes.pop();
+    rest.processes.pop();
+    assert_eq!(said(&rest, &without(2, "readers")), [""; 0]);
+    // A lock that is not understood may be anybody's.
+    let mut odd = whole.clone();
+    odd.resources.push(kconv_image::Resource {
+        kind: "file-lock".to_owned(),
+        origin: Default::default(),
+        attributes: vec![("style".to_owned(), Value::Unsigned(1))],
+    });
+    assert_eq!(
+        said(&plan, &odd),
+        [
+            "attribute `style` of file-lock: found the unsigned number 1, expected one of posix, flock"
+        ]
+    );
+}
+
+#[test]
+fn a_cpu_of_which_not_all_is_known_is_in_the_way_of_all() {
+    let plan = plan(vec![process(5, None, 5)]);
+    let mut head = head(Vec::new());
+    head.facts.retain(|(name, _)| name != "cpu-capabilities");
+    assert_eq!(
+        said(&plan, &head),
+        [
+            "attribute `cpu-capabilities` of the machine: found none, expected a list, each of it an \
+          unsigned number"
+        ]
+    );
+}
+
+#[test]
+fn a_fifo_that_is_open_is_one_of_which_all_is_known() {
+    let fifo = |state| {
+        Resource::File(File {
+            file_type: FileType::Fifo(state),
+            ..testing::file("/run/a")
+        })
+    };
+    let mut holder = process(5, None, 5);
+    holder.descriptors.push(crate::plan::Descriptor {
+        number: 0,
+        file: 0,
+        close_on_exec: false,
+    });
+    let mut plan = plan(vec![holder]);
+    let mut told = |flags: i32, state| {
+        plan.files = vec![OpenFile {
+            object: ObjectId(0),
+            resource: ResourceId(1),
+            flags: flags as u32,
+            position: 0,
+            owner: None,
+        }];
+        found(&plan, vec![testing::mount(0xef53), fifo(state)])
+    };
+    let of_one = || Some(testing::pipe_state(0, b""));
+    assert_eq!(told(libc::O_RDONLY, of_one()), [""; 0]);
+    assert_eq!(
+        told(libc::O_WRONLY, of_one()),
+        ["task 5: FIFO /run/a: found 0 readers in the image, expected 1"]
+    );
+    assert_eq!(
+        told(libc::O_RDONLY, None),
+        [
+            "task 5: FIFO /run/a: found an image that does not tell who has it open, expected one that \
+          does"
+        ]
+    );
+    // Its path alone.
+    assert_eq!(told(libc::O_PATH, None), [""; 0]);
 }

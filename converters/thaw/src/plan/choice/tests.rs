@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::plan::{Credentials, Descriptor, Ended, Mapping, Memory, OpenFile};
-use crate::testing::{head, resource};
+use crate::testing::{file as file_at, shared_memory};
 use kconv_image::ObjectId;
 
 /// A process with a table of its own that has `files` open.
@@ -90,7 +90,7 @@ fn those_that_are_made_keep_their_parents_and_files() {
         with_memory(process(6, Some(0), &[3, 1]), 60, &[2, 1]),
         process(7, Some(1), &[2]),
     ]);
-    let (made, left_out) = all.choose(&except(&[5]), &head(Vec::new())).unwrap();
+    let (made, left_out) = all.choose(&except(&[5])).unwrap();
     assert_eq!(pids(&made), [6, 7]);
     // 6 is an orphan now, and still the parent of 7.
     let parents: Vec<Option<usize>> = made.processes.iter().map(|one| one.parent).collect();
@@ -110,7 +110,7 @@ fn those_that_are_made_keep_their_parents_and_files() {
     // What nobody uses any more is not opened.
     assert_eq!(made.files.len(), 3);
 
-    let (made, left_out) = all.choose(&only(&[5]), &head(Vec::new())).unwrap();
+    let (made, left_out) = all.choose(&only(&[5])).unwrap();
     assert_eq!(pids(&made), [5]);
     assert_eq!(
         texts(&left_out),
@@ -119,7 +119,7 @@ fn those_that_are_made_keep_their_parents_and_files() {
             "task 7: it is not made"
         ]
     );
-    let (made, left_out) = all.choose(&Choice::All, &head(Vec::new())).unwrap();
+    let (made, left_out) = all.choose(&Choice::All).unwrap();
     assert_eq!((pids(&made), left_out), (vec![5, 6, 7], Vec::new()));
 }
 
@@ -144,16 +144,15 @@ fn a_child_that_has_ended_comes_with_its_parent() {
         (except(&[5]), vec![6, 9]),
         (except(&[8]), vec![5, 6, 9]),
     ] {
-        let (made, _) = all.choose(&choice, &head(Vec::new())).unwrap();
+        let (made, _) = all.choose(&choice).unwrap();
         assert_eq!(pids(&made), expected, "{choice:?}");
     }
 }
 
 #[test]
 fn what_is_shared_with_those_left_out_is_told() {
-    let resources = ["file", "shared-memory", "file", "shared-memory"].map(resource);
-    let head = head(resources.to_vec());
-    let all = plan(vec![
+    let named = || Resource::File(file_at("/a"));
+    let mut all = plan(vec![
         with_memory(process(5, None, &[]), 50, &[0, 1]),
         with_memory(process(6, None, &[]), 50, &[0, 1]),
         Process {
@@ -163,8 +162,10 @@ fn what_is_shared_with_those_left_out_is_told() {
         // A file with a name is there for whoever comes.
         with_memory(process(8, None, &[]), 80, &[0, 2]),
     ]);
+    let resources = [named(), shared_memory(), named(), shared_memory()];
+    all.resources = resources.into_iter().collect();
     let severed = |choice| -> Vec<(i32, &'static str, i64)> {
-        let (made, _) = all.choose(&choice, &head).unwrap();
+        let (made, _) = all.choose(&choice).unwrap();
         let severed = made.severed.iter();
         severed
             .map(|one| (one.pid, one.what, one.with.pid))
@@ -185,11 +186,7 @@ fn what_is_shared_with_those_left_out_is_told() {
 #[test]
 fn only_processes_of_the_image_can_be_named() {
     let all = plan(vec![process(5, None, &[]), process(6, None, &[])]);
-    let error = |choice| {
-        all.choose(&choice, &head(Vec::new()))
-            .unwrap_err()
-            .to_string()
-    };
+    let error = |choice| all.choose(&choice).unwrap_err().to_string();
     assert_eq!(
         error(only(&[5, 9])),
         "the image has no process 9; it has 5, 6"
