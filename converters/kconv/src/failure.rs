@@ -293,6 +293,7 @@ impl Failure {
             Failure::NoObject { .. } => {
                 String::from("`kconv inspect IMAGE --type TYPE` lists the addresses of a type")
             }
+            Failure::Tasks(TasksError::Resource(_)) => kconv_resources::ADVICE.to_owned(),
             Failure::Tasks(TasksError::Field(_)) => {
                 String::from("`kconv verify IMAGE` tells what is wrong with it")
             }

@@ -3,9 +3,9 @@
 //! The image format's own rules (bounds, digests, overlaps) are checked when it is read; this is
 //! about meaning.
 
-mod kept;
+mod resources;
 
-pub(crate) use kept::kept;
+pub(crate) use resources::resources;
 
 use crate::inspect::view::View;
 use kconv_image::{ObjectId, SlotTarget};

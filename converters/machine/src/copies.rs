@@ -1,18 +1,7 @@
-//! Copies of programs and libraries that an image has: how they are marked there, and what the file is called
-//! that a thaw makes of one.
+//! Copies of programs and libraries that an image has: what the file is called that a thaw makes of one.
 //!
 //! It is a file in memory (memfd_create(2)), whose name says where the program was that it is a copy of. A
 //! freeze that meets one knows by that what it is, and carries it as it was carried before.
-
-/// The attribute of a resource of kind `file` that says that its contents are those of something mapped, and not of
-/// a file that is in memory alone.
-pub const KEPT: &str = "kept";
-
-/// The value of [`KEPT`] for a file that was there at the freeze.
-pub const KEPT_FILE: &str = "file";
-
-/// The value of [`KEPT`] for what no path led to at the freeze: an unlinked file, or a copy that a thaw had made.
-pub const KEPT_COPY: &str = "copy";
 
 /// What the names of copies begin with, before the path.
 const MARK: &str = "kconv:";

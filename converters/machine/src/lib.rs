@@ -16,7 +16,7 @@ mod running;
 mod xstate;
 
 pub use cgroups::{cgroup_limits, cgroup_root};
-pub use copies::{KEPT, KEPT_COPY, KEPT_FILE, name_of_copy, path_of_copy};
+pub use copies::{name_of_copy, path_of_copy};
 pub use files::{data, read_some};
 pub use identify::{Identified, IdentifyError, identify};
 pub use interrupted::Interruptible;
@@ -24,7 +24,3 @@ pub use line::Line;
 pub use notes::{Note, build_id, build_id_of, notes};
 pub use running::{MachineError, identify_running, running_release};
 pub use xstate::{XSAVE_COMPONENTS, XsaveComponents, xsave_standard_form};
-
-/// The fact of an image by which `CLOCK_BOOTTIME` is ahead of `CLOCK_MONOTONIC`, in nanoseconds: the
-/// time that the machine was suspended. The clocks of an image have `CLOCK_BOOTTIME` alone.
-pub const SUSPENDED: &str = "suspended-nanoseconds";

@@ -14,6 +14,7 @@ use kconv_freeze::{Afterwards, Chosen, RunningError, Summary, freeze_running};
 use kconv_image::{Escaped, Image};
 use kconv_kexec::Loaded;
 use kconv_machine::running_release;
+use kconv_resources::linux6::{Resource, Resources};
 use kconv_runtime::convert::convert as convert_image;
 use kconv_runtime::report::Report;
 use shown::Shown;
@@ -181,10 +182,14 @@ fn print(arguments: &Upgrade, carried: &Carried, account: &Account) -> Result<()
 
 /// That the tasks have nothing which ends with the machine's run: a terminal goes with its session.
 fn outlive_a_boot(image: &Image) -> Result<(), Failure> {
-    let mut resources = image.head().resources.iter();
-    match resources.find(|resource| resource.kind == "tty") {
+    let resources = Resources::read(&image.head().resources);
+    let mut terminals = resources.iter().filter_map(|(_, resource)| match resource {
+        Resource::Terminal(terminal) => Some(terminal),
+        _ => None,
+    });
+    match terminals.next() {
         Some(terminal) => Err(Failure::Terminal {
-            name: Escaped(terminal.text("name").unwrap_or_default()).to_string(),
+            name: Escaped(&terminal.name).to_string(),
         }),
         None => Ok(()),
     }

@@ -67,7 +67,7 @@ fn of_image(image: Image) -> Result<Vec<String>, Failure> {
     let known = Known::new()?;
     let layout = known.layout_of(&image)?;
     let map = known.registry.state_map(&image.head().identity.family)?;
-    let mut findings = soundness::kept(&image.head().resources, &image.head().contents);
+    let mut findings = soundness::resources(image.head());
     findings.extend(soundness::check(&View::new(&image, &layout, &map)?, &map));
     Ok(findings)
 }

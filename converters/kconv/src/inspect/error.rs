@@ -1,6 +1,7 @@
 //! Why an image cannot be shown.
 
 use kconv_objects::FieldError;
+use kconv_resources::ResourceError;
 use std::path::PathBuf;
 
 /// Why tasks cannot be put together.
@@ -17,4 +18,7 @@ pub(crate) enum TasksError {
     /// A structure of theirs cannot be read.
     #[error(transparent)]
     Field(#[from] FieldError),
+    /// Something that they have outside of the image is not what it should be.
+    #[error(transparent)]
+    Resource(#[from] ResourceError),
 }

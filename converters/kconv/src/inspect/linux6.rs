@@ -13,10 +13,12 @@ mod system_calls;
 mod timers;
 mod user;
 
+use super::error::TasksError;
 use super::raw::hex;
 use kconv_image::core_notes::NT_PRSTATUS;
 use kconv_image::{AddressSpace, ObjectId};
 use kconv_objects::{FieldError, Objects, Saved};
+use kconv_resources::linux6::{Resource, Resources};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -58,10 +60,12 @@ struct Belongings<'a> {
     timers: BTreeMap<u64, Vec<Saved<'a>>>,
     /// Parents by task, as numbers.
     parents: BTreeMap<i64, i64>,
+    /// What they have outside of the image.
+    resources: Resources,
 }
 
 impl<'a> Belongings<'a> {
-    fn new(objects: &'a Objects<'a>) -> Result<Belongings<'a>, FieldError> {
+    fn new(objects: &'a Objects<'a>) -> Result<Belongings<'a>, TasksError> {
         let by = |ty: &str, field: &str| -> Result<BTreeMap<u64, Vec<Saved<'a>>>, FieldError> {
             let mut found: BTreeMap<u64, Vec<Saved<'a>>> = BTreeMap::new();
             for object in objects.of_type(ty)? {
@@ -71,6 +75,10 @@ impl<'a> Belongings<'a> {
             Ok(found)
         };
         let head = objects.head();
+        let resources = Resources::read(&head.resources);
+        if let Some((_, error)) = resources.errors().next() {
+            return Err(error.clone().into());
+        }
         let mut children = by("task_struct", "real_parent")?;
         for threads in children.values_mut() {
             let mut first = Vec::new();
@@ -96,6 +104,7 @@ impl<'a> Belongings<'a> {
             children,
             timers: by("k_itimer", "it_signal")?,
             parents: parents(objects),
+            resources,
         })
     }
 }
@@ -119,11 +128,12 @@ fn parents(objects: &Objects<'_>) -> BTreeMap<i64, i64> {
 /// All tasks, in the order of the image.
 ///
 /// # Errors
-/// A field that the layout does not have, or an object that is too short.
-pub(crate) fn tasks(objects: &Objects<'_>) -> Result<Vec<Task>, FieldError> {
+/// A field that the layout does not have, an object that is too short, or a resource that is not what it should be.
+pub(crate) fn tasks(objects: &Objects<'_>) -> Result<Vec<Task>, TasksError> {
     let belongings = Belongings::new(objects)?;
     let tasks = objects.of_type("task_struct")?.into_iter();
-    tasks.map(|fields| task(&fields, &belongings)).collect()
+    let shown = tasks.map(|fields| task(&fields, &belongings));
+    Ok(shown.collect::<Result<_, _>>()?)
 }
 
 fn task(fields: &Saved<'_>, belongings: &Belongings<'_>) -> Result<Task, FieldError> {
@@ -132,13 +142,13 @@ fn task(fields: &Saved<'_>, belongings: &Belongings<'_>) -> Result<Task, FieldEr
         id: fields.id(),
         addr: hex(fields.at().0),
         identity: identity::identity(fields, belongings)?,
-        credentials: credentials::credentials(fields)?,
+        credentials: credentials::credentials(fields, &belongings.resources)?,
         scheduling: scheduling::scheduling(fields)?,
         signals: signals::signals(fields)?,
         timers: timers::timers(fields, belongings)?,
         rlim: limits(fields)?,
         user: user::user_state(fields, belongings)?,
-        files: files::files(fields)?,
+        files: files::files(fields, &belongings.resources)?,
         mm: mm
             .map(|mm| memory::address_space(&mm, belongings))
             .transpose()?,
@@ -155,6 +165,25 @@ fn limits(task: &Saved<'_>) -> Result<Vec<[u64; 2]>, FieldError> {
         .iter()
         .map(|limit| Ok([limit.unsigned("rlim_cur")?, limit.unsigned("rlim_max")?]));
     limits.collect()
+}
+
+/// The resource that the pointer at `path` stands for.
+fn resource<'r>(
+    of: &Saved<'_>,
+    path: &str,
+    resources: &'r Resources,
+) -> Result<Option<&'r Resource>, FieldError> {
+    Ok(of.resource_id(path)?.and_then(|id| resources.get(id)))
+}
+
+/// The path of the resource that the pointer at `path` stands for.
+fn path_at(
+    of: &Saved<'_>,
+    path: &str,
+    resources: &Resources,
+) -> Result<Option<String>, FieldError> {
+    let resource = resource(of, path, resources)?;
+    Ok(resource.and_then(Resource::path).map(str::to_owned))
 }
 
 /// The number at `path`, in hexadecimal.

@@ -3,6 +3,7 @@
 use super::view::{View, symbol_text};
 use kconv_image::{ObjectId, Resource, SlotTarget};
 use kconv_objects::number_at;
+use kconv_resources::any;
 use kernel_structs::layout::{Composite, CompositeKind, Resolved, Type, TypeId};
 use kernel_structs::units::BitOffset;
 use serde_json::{Map, Value, json};
@@ -213,7 +214,7 @@ fn pointer(view: &View<'_>, id: ObjectId, offset: u64) -> Value {
 
 /// A resource in a few words: its kind, and its path if it has one.
 fn resource_text(resource: &Resource) -> String {
-    match resource.text("path") {
+    match any::path(resource) {
         Some(path) => format!("{} {path}", resource.kind),
         None => resource.kind.clone(),
     }

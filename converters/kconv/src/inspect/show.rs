@@ -1,8 +1,9 @@
 //! Tasks as text: the list of them, and what all families show alike.
 
-use super::values::{path_of, value_json};
+use super::values::value_json;
 use crate::style::{FAINT, HEADING};
 use kconv_image::{Clocks, Head, ObjectId, Value};
+use kconv_resources::any;
 use std::io::{Result, Write};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -182,7 +183,7 @@ fn shown(head: &Head, value: &Value) -> String {
         }
         Value::Resource(id) => {
             let resource = &head.resources[id.0 as usize];
-            path_of(resource).unwrap_or_else(|| resource.kind.clone())
+            any::name(resource).to_owned()
         }
         Value::List(values) => {
             let all: Vec<_> = values.iter().map(|value| shown(head, value)).collect();

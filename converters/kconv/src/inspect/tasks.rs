@@ -20,8 +20,8 @@ impl Tasks {
     /// [`TasksError`] for a family that is not known, or a structure that cannot be read.
     pub(crate) fn of(view: &View<'_>) -> Result<Tasks, TasksError> {
         Ok(match view.objects.head().identity.family.as_str() {
-            "linux-2.4" => Tasks::Linux24(linux24::tasks(&view.objects)?),
-            "linux-6" => Tasks::Linux6(linux6::tasks(&view.objects)?),
+            kconv_resources::linux24::FAMILY => Tasks::Linux24(linux24::tasks(&view.objects)?),
+            kconv_resources::linux6::FAMILY => Tasks::Linux6(linux6::tasks(&view.objects)?),
             family => {
                 return Err(TasksError::UnknownFamily {
                     image: view.objects.image().path().to_owned(),

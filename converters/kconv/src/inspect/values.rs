@@ -1,19 +1,11 @@
 //! What the resources and address spaces of an image say, as values to show.
 
 use kconv_image::{AddressSpace, PAGE_SIZE, Resource, Value};
+use kconv_resources::any;
 
 /// The path of a file resource.
 pub(crate) fn path_of(resource: &Resource) -> Option<String> {
-    resource.text("path").map(str::to_owned)
-}
-
-/// The attribute `name` of a resource, if it is a number.
-pub(crate) fn number_of(resource: &Resource, name: &str) -> Option<i64> {
-    match resource.get(name)? {
-        Value::Unsigned(number) => Some(*number as i64),
-        Value::Signed(number) => Some(*number),
-        _ => None,
-    }
+    any::path(resource).map(str::to_owned)
 }
 
 /// Number of saved pages from `start` to `end`.

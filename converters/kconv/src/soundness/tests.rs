@@ -1,11 +1,14 @@
 //! Images of a small layout, with what is wrong with them by the state map.
 
-use super::check;
+use super::{check, resources};
 use crate::inspect::view::View;
 use kconv_image::{
-    Clocks, Fingerprint, Head, Identity, Image, ImageWriter, KernelAddr, KernelId, Machine, Object,
-    ObjectId, PageSource, Slot, SlotTarget, Symbol, SymbolId, TypeIx,
+    Clocks, ContentRun, Contents, Fingerprint, Head, Identity, Image, ImageWriter, KernelAddr,
+    KernelId, Machine, Object, ObjectId, PageSource, ResourceId, Slot, SlotTarget, Symbol,
+    SymbolId, TypeIx,
 };
+use kconv_resources::linux6::{self, Cpu, File, FileType, Inode, Mount, Place, Suspended};
+use kconv_resources::{Device, FileSize, Kind};
 use kernel_structs::layout::{
     Composite, CompositeKind, IntType, Layout, LayoutBuilder, Member, Target, Type, TypeId,
 };
@@ -77,14 +80,38 @@ ops = { policy = \"reset\", initial = { symbol = \"ops\" }, reason = \"r\" }
 saved = true
 ";
 
-/// A task and its `fpu` of `size` bytes at `at`, whose pointer `ops` is named or not.
-fn findings(map: &str, at: u64, size: u64, named: bool) -> Vec<String> {
+/// The head of an image of Linux 6 with nothing in it.
+fn empty() -> Head {
     let kernel = KernelId {
         release: String::from("r"),
         layout: String::from("l"),
         fingerprint: Fingerprint([0; 32]),
         build_id: Vec::new(),
     };
+    Head {
+        identity: Identity {
+            machine: Machine::X86_64,
+            family: String::from(linux6::FAMILY),
+            kernel: kernel.clone(),
+            origin: kernel,
+        },
+        types: Vec::new(),
+        objects: Vec::new(),
+        symbols: Vec::new(),
+        resources: Vec::new(),
+        slots: Vec::new(),
+        clocks: Clocks::default(),
+        facts: Vec::new(),
+        remainder: Vec::new(),
+        provenance: Vec::new(),
+        address_spaces: Vec::new(),
+        contents: Vec::new(),
+        core_notes: Vec::new(),
+    }
+}
+
+/// A task and its `fpu` of `size` bytes at `at`, whose pointer `ops` is named or not.
+fn findings(map: &str, at: u64, size: u64, named: bool) -> Vec<String> {
     let object = |ty, address, size| Object {
         ty: TypeIx(ty),
         count: 1,
@@ -100,12 +127,6 @@ fn findings(map: &str, at: u64, size: u64, named: bool) -> Vec<String> {
         target: SlotTarget::Symbol(SymbolId(0)),
     };
     let head = Head {
-        identity: Identity {
-            machine: Machine::X86_64,
-            family: String::from("linux-6"),
-            kernel: kernel.clone(),
-            origin: kernel,
-        },
         types: vec![String::from("task"), String::from("fpu")],
         objects: vec![object(0, TASK, 16), object(1, at, size)],
         symbols: vec![Symbol {
@@ -113,15 +134,8 @@ fn findings(map: &str, at: u64, size: u64, named: bool) -> Vec<String> {
             offset: 0,
             origin: KernelAddr(0xffff_ffff_8100_0000),
         }],
-        resources: Vec::new(),
         slots: named.then_some(slot).into_iter().collect(),
-        clocks: Clocks::default(),
-        facts: Vec::new(),
-        remainder: Vec::new(),
-        provenance: Vec::new(),
-        address_spaces: Vec::new(),
-        contents: Vec::new(),
-        core_notes: Vec::new(),
+        ..empty()
     };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("image");
@@ -168,5 +182,107 @@ fn what_lies_behind_its_owner_has_what_is_left_of_its_memory_and_lies_there() {
     assert_eq!(
         findings(&fixed, TASK + 16, 40, false),
         ["fpu at 0xffff888000001010: 40 bytes for 1 of them; the layout has 16"]
+    );
+}
+
+/// A file of 5000 bytes, whose image has `pages` of it, if any.
+fn with_file(place: Place, pages: Option<u64>) -> Head {
+    let device = Device { major: 8, minor: 1 };
+    let file = linux6::Resource::File(File {
+        path: "/bin/true".to_owned(),
+        file_type: FileType::Regular,
+        inode: Inode {
+            mode: 0o755,
+            inode: 7,
+            device,
+            links: 1,
+            uid: 0,
+            gid: 0,
+            size: FileSize::new(5000).unwrap(),
+            mtime: 0,
+            mtime_nanoseconds: 0,
+            file_system: "ext4".to_owned(),
+        },
+        place,
+        build_id: None,
+    });
+    let mount = linux6::Resource::Mount(Mount {
+        path: "/".to_owned(),
+        is_internal: false,
+        id: 1,
+        device_name: None,
+        device,
+        file_system: "ext4".to_owned(),
+        magic: 0xef53,
+        flags: 0,
+        super_block_flags: 0,
+    });
+    let cpu = Cpu {
+        family: 6,
+        vendor: 0,
+        model: 1,
+        stepping: 1,
+        capabilities: Vec::new(),
+    };
+    let machine = linux6::Machine {
+        page_size: 4096,
+        suspended: Suspended { nanoseconds: 0 },
+        cpu,
+    };
+    let contents = |pages| Contents {
+        resource: ResourceId(0),
+        runs: vec![ContentRun {
+            offset: 0,
+            pages,
+            position: 0,
+        }],
+    };
+    Head {
+        resources: [file, mount].map(|one| one.write(KernelAddr(0))).to_vec(),
+        facts: machine.facts(),
+        contents: pages.map(contents).into_iter().collect(),
+        ..empty()
+    }
+}
+
+#[test]
+fn what_is_kept_is_there_and_no_longer_than_its_file() {
+    let mounted = |is_kept| Place::Mounted {
+        mount: ResourceId(1),
+        is_kept,
+    };
+    let said = |place, pages| resources(&with_file(place, pages)).join("; ");
+    for place in [mounted(true), Place::Copy] {
+        assert_eq!(said(place, Some(2)), "");
+    }
+    assert_eq!(said(mounted(false), None), "");
+    assert_eq!(
+        said(mounted(true), None),
+        "resource 0, /bin/true: it is kept, and the image does not have what is in it"
+    );
+    assert_eq!(
+        said(Place::Copy, Some(3)),
+        "resource 0, /bin/true: it has 5000 bytes, and pages up to byte 12288"
+    );
+}
+
+#[test]
+fn what_does_not_tell_all_is_found() {
+    let mut head = with_file(Place::Copy, Some(2));
+    head.resources[0]
+        .attributes
+        .retain(|(name, _)| name != "size");
+    head.resources[1].kind = "mounting".to_owned();
+    head.facts.pop();
+    assert_eq!(
+        resources(&head),
+        [
+            "resource 0: attribute `size` of file /bin/true: found none, expected a signed number, not \
+             below 0",
+            "resource 1: mounting /: found a resource of the kind mounting, expected one that this \
+             version of kconv knows",
+            "attribute `cpu-capabilities` of the machine: found none, expected a list, each of it an \
+             unsigned number",
+        ]
     );
 }

@@ -1,8 +1,9 @@
 //! What a task may do.
 
 use super::hex_at;
-use crate::inspect::values::number_of;
+use super::resource;
 use kconv_objects::{FieldError, Saved};
+use kconv_resources::linux6::{Resource, Resources};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -36,7 +37,10 @@ pub(crate) struct Credentials {
     pub(crate) keyrings: BTreeMap<&'static str, i64>,
 }
 
-pub(super) fn credentials(task: &Saved<'_>) -> Result<Credentials, FieldError> {
+pub(super) fn credentials(
+    task: &Saved<'_>,
+    resources: &Resources,
+) -> Result<Credentials, FieldError> {
     let flags = task.unsigned("atomic_flags")?;
     let set = |(name, bit): &(&'static str, u32)| (flags >> bit & 1 != 0).then_some(*name);
     let mut shown = Credentials {
@@ -79,9 +83,8 @@ pub(super) fn credentials(task: &Saved<'_>) -> Result<Credentials, FieldError> {
         ("process", "process_keyring"),
         ("thread", "thread_keyring"),
     ] {
-        let keyring = cred.resource(field)?;
-        if let Some(serial) = keyring.and_then(|keyring| number_of(keyring, "serial")) {
-            shown.keyrings.insert(name, serial);
+        if let Some(Resource::Keyring(keyring)) = resource(&cred, field, resources)? {
+            shown.keyrings.insert(name, keyring.serial);
         }
     }
     Ok(shown)

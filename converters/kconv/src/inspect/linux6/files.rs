@@ -1,11 +1,12 @@
 //! Open files, and where a task stands in the tree of files.
 
-use super::numbers_of;
+use super::{numbers_of, path_at, resource};
 use crate::inspect::raw::hex;
-use crate::inspect::values::{number_of, path_of, value_json};
 use crate::inspect::view::symbol_text;
-use kconv_image::{ObjectId, Resource, Value};
+use kconv_image::ObjectId;
 use kconv_objects::{FieldError, Saved};
+use kconv_resources::Kind;
+use kconv_resources::linux6::{FileLock, Resource, Resources};
 use kernel_structs_bits::little_endian;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -52,7 +53,7 @@ pub(crate) struct Owner {
     pub(crate) signal: i64,
 }
 
-pub(super) fn files(task: &Saved<'_>) -> Result<Files, FieldError> {
+pub(super) fn files(task: &Saved<'_>, resources: &Resources) -> Result<Files, FieldError> {
     let mut shown = Files {
         cwd: None,
         root: None,
@@ -61,20 +62,24 @@ pub(super) fn files(task: &Saved<'_>) -> Result<Files, FieldError> {
         open_fds: BTreeMap::new(),
     };
     if let Some(fs) = task.follow("fs")? {
-        shown.cwd = fs.resource("pwd.dentry")?.and_then(path_of);
-        shown.root = fs.resource("root.dentry")?.and_then(path_of);
+        shown.cwd = path_at(&fs, "pwd.dentry", resources)?;
+        shown.root = path_at(&fs, "root.dentry", resources)?;
         shown.umask = Some(format!("{:#o}", fs.unsigned("umask")?));
     }
     if let Some(files) = task.follow("files")?
         && let Some(table) = files.follow("fdt")?
     {
         shown.max_fds = Some(table.unsigned("max_fds")?);
-        shown.open_fds = open_files(&table, files.id())?;
+        shown.open_fds = open_files(&table, files.id(), resources)?;
     }
     Ok(shown)
 }
 
-fn open_files(table: &Saved<'_>, files: ObjectId) -> Result<BTreeMap<u64, OpenFile>, FieldError> {
+fn open_files(
+    table: &Saved<'_>,
+    files: ObjectId,
+    resources: &Resources,
+) -> Result<BTreeMap<u64, OpenFile>, FieldError> {
     let most = table.unsigned("max_fds")?;
     if most > MOST_FILES {
         return Err(table.absurd("max_fds", most, "there are not so many descriptors"));
@@ -88,21 +93,26 @@ fn open_files(table: &Saved<'_>, files: ObjectId) -> Result<BTreeMap<u64, OpenFi
             continue;
         };
         let file = table.objects().object(id)?;
-        let resource = file.resource("f_path.dentry")?;
-        let mount = file.resource("f_path.mnt")?;
+        let opened = resource(&file, "f_path.dentry", resources)?;
+        let mount = match resource(&file, "f_path.mnt", resources)? {
+            Some(Resource::Mount(mount)) => Some(mount),
+            _ => None,
+        };
         let shown = OpenFile {
             file: hex(at),
-            path: resource.and_then(path_of),
-            kind: resource.map(|resource| resource.kind.clone()),
+            path: opened.and_then(Resource::path).map(str::to_owned),
+            kind: opened.map(|opened| opened.kind().to_owned()),
             pos: file.signed("f_pos")?,
             flags: format!("{:#o}", file.unsigned("f_flags")?),
             close_on_exec: closes[(fd / 8) as usize] >> (fd % 8) & 1 == 1,
             fop: file.symbol("f_op")?.map(symbol_text),
-            device: resource.and_then(|resource| resource.text("device").map(str::to_owned)),
-            inode: resource.and_then(|resource| number_of(resource, "inode")),
-            mount: mount.and_then(|mount| number_of(mount, "id")),
+            device: opened
+                .and_then(Resource::device)
+                .map(|device| device.to_string()),
+            inode: opened.and_then(Resource::inode).map(|inode| inode as i64),
+            mount: mount.map(|mount| mount.id),
             owner: owner(&file)?,
-            locks: locks(&file, files),
+            locks: locks(&file, files, resources),
         };
         open.insert(fd, shown);
     }
@@ -132,22 +142,26 @@ fn owner(file: &Saved<'_>) -> Result<Option<Owner>, FieldError> {
 
 /// Locks that were taken through the file, by it or by the descriptor table `files`
 /// (`fs/locks.c`: __show_fd_locks).
-fn locks(file: &Saved<'_>, files: ObjectId) -> Vec<serde_json::Value> {
-    let (file_itself, table) = (Value::Object(file.id()), Value::Object(files));
-    let through = Some(&file_itself);
-    let owners = [through, Some(&table)];
-    let is_own = |resource: &&Resource| {
-        resource.kind == "file-lock"
-            && resource.get("file") == through
-            && owners.contains(&resource.get("owner"))
-    };
-    let resources = file.objects().head().resources.iter().filter(is_own);
-    resources
-        .map(|lock| {
-            let attributes = ["style", "type", "flags", "start", "end", "pid"].into_iter();
-            attributes
-                .filter_map(|name| Some((name.to_owned(), value_json(lock.get(name)?))))
-                .collect()
-        })
-        .collect()
+fn locks(file: &Saved<'_>, files: ObjectId, resources: &Resources) -> Vec<serde_json::Value> {
+    let owners = [file.id(), files];
+    let own = resources.iter().filter_map(|(_, resource)| match resource {
+        Resource::FileLock(lock) => Some(lock),
+        _ => None,
+    });
+    let own = own.filter(|lock| {
+        let through = lock.file.as_ref().map(|locked| locked.file);
+        through == Some(file.id()) && lock.owner.is_some_and(|owner| owners.contains(&owner))
+    });
+    own.map(shown).collect()
+}
+
+fn shown(lock: &FileLock) -> serde_json::Value {
+    serde_json::json!({
+        "style": lock.style.name(),
+        "type": lock.lock_type.name(),
+        "flags": lock.flags,
+        "start": lock.start,
+        "end": lock.end,
+        "pid": lock.pid,
+    })
 }

@@ -2,9 +2,9 @@
 
 use super::hex_at;
 use super::{Belongings, numbers_of};
-use crate::inspect::values::{number_of, path_of};
-use kconv_image::Resource;
+use super::{path_at, resource};
 use kconv_objects::{FieldError, Saved};
+use kconv_resources::linux6::{Resource, Resources};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -99,7 +99,7 @@ pub(super) fn identity(
         None => belongings.parents.get(&pid).copied(),
     };
     let tty = match signal {
-        Some(signal) => signal.resource("tty")?,
+        Some(signal) => resource(&signal, "tty", &belongings.resources)?,
         None => None,
     };
     let children = belongings.children.get(&task.at().0);
@@ -133,13 +133,16 @@ pub(super) fn identity(
         personality: hex_at(task, "personality")?,
         oom_score_adj: of_process("oom_score_adj")?,
         oom_score_adj_min: of_process("oom_score_adj_min")?,
-        cgroup: task.resource("cgroups")?.and_then(path_of),
-        tty: tty.map(|tty| Tty {
-            name: tty.text("name").unwrap_or_default().to_owned(),
-            device: tty.text("device").unwrap_or_default().to_owned(),
-            pgrp: number_of(tty, "pgrp").unwrap_or(0),
-        }),
-        namespaces: namespaces(task)?,
+        cgroup: path_at(task, "cgroups", &belongings.resources)?,
+        tty: match tty {
+            Some(Resource::Terminal(terminal)) => Some(Tty {
+                name: terminal.name.clone(),
+                device: terminal.device.to_string(),
+                pgrp: terminal.pgrp,
+            }),
+            _ => None,
+        },
+        namespaces: namespaces(task, &belongings.resources)?,
         audit_login_uid: task.unsigned("loginuid.val")?,
         audit_session: task.unsigned("sessionid")?,
     })
@@ -171,12 +174,17 @@ fn state_name(state: u64) -> (&'static str, char) {
 
 /// What `/proc/PID/ns` leads to (`fs/proc/namespaces.c`). The PID namespace of a task is that in
 /// which its number is valid, the others are in its nsproxy and its credentials.
-fn namespaces(task: &Saved<'_>) -> Result<BTreeMap<&'static str, u64>, FieldError> {
+fn namespaces(
+    task: &Saved<'_>,
+    resources: &Resources,
+) -> Result<BTreeMap<&'static str, u64>, FieldError> {
     let mut found = BTreeMap::new();
-    let mut add = |name: &'static str, namespace: Option<&Resource>| {
-        if let Some(inode) = namespace.and_then(|namespace| number_of(namespace, "inode")) {
-            found.insert(name, inode as u64);
+    let mut add = |name: &'static str, of: &Saved<'_>, path: &str| -> Result<(), FieldError> {
+        let namespace = resource(of, path, resources)?;
+        if let Some(inode) = namespace.and_then(Resource::inode) {
+            found.insert(name, inode);
         }
+        Ok(())
     };
     if let Some(proxy) = task.follow("nsproxy")? {
         for (name, field) in [
@@ -189,16 +197,16 @@ fn namespaces(task: &Saved<'_>) -> Result<BTreeMap<&'static str, u64>, FieldErro
             ("time_for_children", "time_ns_for_children"),
             ("cgroup", "cgroup_ns"),
         ] {
-            add(name, proxy.resource(field)?);
+            add(name, &proxy, field)?;
         }
     }
     if let Some(pid) = task.follow("thread_pid")?
         && let Some(innermost) = numbers_of(&pid)?.last()
     {
-        add("pid", innermost.resource("ns")?);
+        add("pid", innermost, "ns")?;
     }
     if let Some(cred) = task.follow("real_cred")? {
-        add("user", cred.resource("user_ns")?);
+        add("user", &cred, "user_ns")?;
     }
     Ok(found)
 }

@@ -3,11 +3,14 @@
 use super::Belongings;
 use super::each;
 use super::hex_at;
+use super::{path_at, resource};
 use crate::inspect::raw::hex;
-use crate::inspect::values::{number_of, path_of, present};
+use crate::inspect::values::present;
 use crate::inspect::view::symbol_text;
 use kconv_image::{AddressSpace, PAGE_SIZE, UserAddr};
 use kconv_objects::{FieldError, Saved};
+use kconv_resources::Kind;
+use kconv_resources::linux6::{Resource, Resources};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -82,7 +85,10 @@ pub(super) fn address_space(mm: &Saved<'_>, belongings: &Belongings<'_>) -> Resu
     let own = belongings.vmas.get(&mm.at().0).into_iter().flatten();
     let mut vmas = Vec::new();
     for vma in own {
-        vmas.push((vma.unsigned("vm_start")?, mapping(vma, mm, space)?));
+        vmas.push((
+            vma.unsigned("vm_start")?,
+            mapping(vma, mm, space, &belongings.resources)?,
+        ));
     }
     vmas.sort_by_key(|(start, _)| *start);
     Ok(Mm {
@@ -94,7 +100,7 @@ pub(super) fn address_space(mm: &Saved<'_>, belongings: &Belongings<'_>) -> Resu
         coredump_filter: hex(filter),
         thp_enabled: flags >> MMF_DISABLE_THP & 1 == 0,
         exe: match exe {
-            Some(exe) => exe.resource("f_path.dentry")?.and_then(path_of),
+            Some(exe) => path_at(&exe, "f_path.dentry", &belongings.resources)?,
             None => None,
         },
         cmdline: strings(mm, "arg_start", "arg_end")?,
@@ -191,12 +197,13 @@ fn mapping(
     vma: &Saved<'_>,
     mm: &Saved<'_>,
     space: Option<&AddressSpace>,
+    resources: &Resources,
 ) -> Result<Vma, FieldError> {
     let (start, end) = (vma.unsigned("vm_start")?, vma.unsigned("vm_end")?);
     let flags = vma.unsigned("vm_flags")?;
     let file = vma.follow("vm_file")?;
-    let resource = match file {
-        Some(file) => file.resource("f_path.dentry")?,
+    let opened = match file {
+        Some(file) => resource(&file, "f_path.dentry", resources)?,
         None => None,
     };
     let permissions = [(1, 'r'), (2, 'w'), (4, 'x')]
@@ -211,14 +218,14 @@ fn mapping(
         flags: hex(flags),
         pgoff: vma.unsigned("vm_pgoff")?,
         path: match file {
-            Some(_) => resource.and_then(path_of),
-            None => name(vma, mm, start, end)?,
+            Some(_) => opened.and_then(Resource::path).map(str::to_owned),
+            None => name(vma, mm, start, end, resources)?,
         },
-        kind: resource.map(|resource| resource.kind.clone()),
-        device: resource.and_then(|resource| resource.text("device").map(str::to_owned)),
-        inode: resource
-            .and_then(|resource| number_of(resource, "inode"))
-            .map(|inode| inode as u64),
+        kind: opened.map(|opened| opened.kind().to_owned()),
+        device: opened
+            .and_then(Resource::device)
+            .map(|device| device.to_string()),
+        inode: opened.and_then(Resource::inode),
         ops: vma.symbol("vm_ops")?.map(symbol_text),
         present_pages: space.map_or(0, |space| present(space, start, end)),
     })
@@ -231,14 +238,16 @@ fn name(
     mm: &Saved<'_>,
     start: u64,
     end: u64,
+    resources: &Resources,
 ) -> Result<Option<String>, FieldError> {
-    let special = mm.objects().head().resources.iter().find(|resource| {
-        matches!(resource.kind.as_str(), "vdso" | "vvar")
-            && number_of(resource, "start") == Some(start as i64)
-            && resource.get("mm") == Some(&kconv_image::Value::Object(mm.id()))
+    let mut special = resources.iter().filter(|(_, resource)| match resource {
+        Resource::Vdso(special) | Resource::Vvar(special) => {
+            special.start == start && special.mm == mm.id()
+        }
+        _ => false,
     });
-    if let Some(special) = special {
-        return Ok(Some(format!("[{}]", special.kind)));
+    if let Some((_, special)) = special.next() {
+        return Ok(Some(format!("[{}]", special.kind())));
     }
     if vma.symbol("vm_ops")?.is_some() {
         return Ok(None);

@@ -1,0 +1,43 @@
+//! Whether an image knows of things outside of it what it has to, and has of the files that it keeps what it says.
+
+use kconv_image::{Escaped, Head, PAGE_SIZE};
+use kconv_resources::{any, linux6};
+
+/// What is wrong with the resources, and with what is known of the machine.
+pub(crate) fn resources(head: &Head) -> Vec<String> {
+    let errors = any::errors(head).into_iter();
+    let errors = errors.map(|(id, error)| match id {
+        Some(id) => format!("resource {}: {error}", id.0),
+        None => error.to_string(),
+    });
+    let mut findings: Vec<String> = errors.collect();
+    if head.identity.family == linux6::FAMILY {
+        kept(head, &mut findings);
+    }
+    findings
+}
+
+/// What is wrong with the files that are kept.
+fn kept(head: &Head, findings: &mut Vec<String>) {
+    for (id, resource) in linux6::Resources::read(&head.resources).iter() {
+        let linux6::Resource::File(file) = resource else {
+            continue;
+        };
+        if !file.is_kept() {
+            continue;
+        }
+        let path = Escaped(&file.path);
+        let mut found = |what: String| findings.push(format!("resource {}, {path}: {what}", id.0));
+        let size = file.inode.size.bytes();
+        match head.contents_of(id) {
+            None => found("it is kept, and the image does not have what is in it".to_owned()),
+            Some(contents) => {
+                let last = contents.runs.last();
+                let end = last.map_or(0, |run| run.offset + run.pages * PAGE_SIZE);
+                if end > size.next_multiple_of(PAGE_SIZE) {
+                    found(format!("it has {size} bytes, and pages up to byte {end}"));
+                }
+            }
+        }
+    }
+}
