@@ -26,6 +26,7 @@ const CRATES: &[&str] = &[
     "converters/overrides",
     "converters/rules",
     "converters/runtime",
+    "converters/tasks",
     "converters/thaw",
     "kernel-structs",
     "kernel-structs/bits",

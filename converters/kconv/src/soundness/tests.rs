@@ -1,11 +1,11 @@
 //! Images of a small layout, with what is wrong with them by the state map.
 
 use super::check;
-use crate::inspect::view::View;
 use kconv_image::{
     Clocks, Fingerprint, Head, Identity, Image, ImageWriter, KernelAddr, KernelId, Machine, Object,
     ObjectId, PageSource, Slot, SlotTarget, Symbol, SymbolId, TypeIx,
 };
+use kconv_tasks::View;
 use kernel_structs::layout::{
     Composite, CompositeKind, IntType, Layout, LayoutBuilder, Member, Target, Type, TypeId,
 };

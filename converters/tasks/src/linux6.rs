@@ -7,13 +7,13 @@ mod files;
 mod identity;
 mod memory;
 mod scheduling;
-pub(super) mod show;
+pub(crate) mod show;
 mod signals;
 mod system_calls;
 mod timers;
 mod user;
 
-use super::raw::hex;
+use crate::raw::hex;
 use kconv_image::core_notes::NT_PRSTATUS;
 use kconv_image::{AddressSpace, ObjectId};
 use kconv_objects::{FieldError, Objects, Saved};

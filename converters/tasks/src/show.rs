@@ -1,7 +1,7 @@
 //! Tasks as text: the list of them, and what all families show alike.
 
-use super::values::{path_of, value_json};
 use crate::style::{FAINT, HEADING};
+use crate::values::{path_of, value_json};
 use kconv_image::{Clocks, Head, ObjectId, Value};
 use std::io::{Result, Write};
 use std::time::{Duration, UNIX_EPOCH};
@@ -88,6 +88,11 @@ fn moment(clocks: &Clocks) -> String {
             humantime::format_rfc3339_millis(UNIX_EPOCH + since).to_string()
         });
     moment.unwrap_or_else(|| format!("{} s after 1970", clocks.realtime_seconds))
+}
+
+/// So many pages, in KiB. An image may claim any number.
+pub(super) fn kib(pages: u64) -> u64 {
+    pages.saturating_mul(4)
 }
 
 /// A line of a task: what it is, and its value.

@@ -1,15 +1,15 @@
 //! A task of a 2.4 kernel as text.
 
 use super::{Task, Vma};
-use crate::inspect::show::{Row, heading, limits, line, octal, resources};
+use crate::show::{Row, heading, kib, limits, line, octal, resources};
 use crate::style::HEADING;
 use kconv_image::Head;
 use std::io::{Result, Write};
 
 /// A line of the list of tasks.
-pub(in crate::inspect) fn row(task: &Task) -> Row {
+pub(crate) fn row(task: &Task) -> Row {
     let (size, resident) = match &task.mm {
-        Some(mm) => (4 * mm.counts["total_vm"], 4 * mm.counts["rss"]),
+        Some(mm) => (kib(mm.counts["total_vm"]), kib(mm.counts["rss"])),
         None => (0, 0),
     };
     Row {
@@ -45,7 +45,7 @@ fn letter(task: &Task) -> char {
 }
 
 /// One task with its mappings, files, signals and limits.
-pub(in crate::inspect) fn one(out: &mut impl Write, head: &Head, task: &Task) -> Result<()> {
+pub(crate) fn one(out: &mut impl Write, head: &Head, task: &Task) -> Result<()> {
     writeln!(
         out,
         "{HEADING}task {} ({}){HEADING:#}, task_struct at {}",

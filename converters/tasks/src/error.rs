@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// Why tasks cannot be put together.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum TasksError {
+pub enum TasksError {
     /// Their kernel is of a family that this program does not know.
     #[error("{}: nobody here knows what the tasks of a kernel of the family {family} are", image.display())]
     UnknownFamily {

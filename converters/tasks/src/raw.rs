@@ -1,14 +1,15 @@
 //! Every field of an object as a tree, by name.
 
-use super::view::{View, symbol_text};
+use crate::view::{View, symbol_text};
 use kconv_image::{ObjectId, Resource, SlotTarget};
 use kconv_objects::number_at;
 use kernel_structs::layout::{Composite, CompositeKind, Resolved, Type, TypeId};
 use kernel_structs::units::BitOffset;
 use serde_json::{Map, Value, json};
+use std::io::Write;
 
 /// An object: where it is, what it is, and its fields.
-pub(crate) fn object(view: &View<'_>, id: ObjectId) -> Value {
+pub fn object(view: &View<'_>, id: ObjectId) -> Value {
     let object = view.objects.head().object(id);
     let name = view.objects.type_name(id);
     let element_size = object.size / u64::from(object.count.max(1));
@@ -222,4 +223,65 @@ fn resource_text(resource: &Resource) -> String {
 /// An address as people write it.
 pub(crate) fn hex(number: u64) -> String {
     format!("{number:#x}")
+}
+
+/// Writes an object as text, of which [`object`] is the JSON.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_object(out: &mut impl Write, object: &Value) -> std::io::Result<()> {
+    let text = |key: &str| object[key].as_str().unwrap_or_default().to_owned();
+    writeln!(
+        out,
+        "{} at {} ({} bytes)",
+        text("type"),
+        text("address"),
+        object["size"]
+    )?;
+    tree(out, &object["fields"], 1)
+}
+
+/// Prints fields one a line, nested ones indented.
+fn tree(out: &mut impl Write, fields: &Value, depth: usize) -> std::io::Result<()> {
+    let indent = "  ".repeat(depth);
+    let Value::Object(map) = fields else {
+        return writeln!(out, "{indent}{}", leaf(fields));
+    };
+    for (name, value) in map {
+        match value {
+            Value::Object(inner) if !inner.contains_key("value") => {
+                writeln!(out, "{indent}{name}")?;
+                tree(out, value, depth + 1)?;
+            }
+            Value::Array(elements) if elements.iter().any(Value::is_object) => {
+                for (index, element) in elements.iter().enumerate() {
+                    match element {
+                        Value::Object(inner) if !inner.contains_key("value") => {
+                            writeln!(out, "{indent}{name}[{index}]")?;
+                            tree(out, element, depth + 1)?;
+                        }
+                        element => writeln!(out, "{indent}{name}[{index}] = {}", leaf(element))?,
+                    }
+                }
+            }
+            value => writeln!(out, "{indent}{name} = {}", leaf(value))?,
+        }
+    }
+    Ok(())
+}
+
+/// One value: a pointer with what it means behind its number.
+fn leaf(value: &Value) -> String {
+    let Value::Object(pointer) = value else {
+        return match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+    };
+    let number = pointer["value"].as_str().unwrap_or_default();
+    let meaning = ["symbol", "to", "named"]
+        .into_iter()
+        .find_map(|key| pointer.get(key)?.as_str())
+        .unwrap_or("?");
+    format!("{number} ({meaning})")
 }

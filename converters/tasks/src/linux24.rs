@@ -1,11 +1,11 @@
 //! A task of a 2.4 kernel put together from its objects, with the numbers `/proc` shows and those
 //! it does not.
 
-pub(super) mod show;
+pub(crate) mod show;
 
-use super::raw::hex;
-use super::values::{path_of, present};
-use super::view::symbol_text;
+use crate::raw::hex;
+use crate::values::{path_of, present};
+use crate::view::symbol_text;
 use kconv_image::{AddressSpace, ObjectId};
 use kconv_objects::{FieldError, Objects, Saved};
 use kernel_structs_bits::little_endian;

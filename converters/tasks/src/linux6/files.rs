@@ -1,9 +1,9 @@
 //! Open files, and where a task stands in the tree of files.
 
 use super::numbers_of;
-use crate::inspect::raw::hex;
-use crate::inspect::values::{number_of, path_of, value_json};
-use crate::inspect::view::symbol_text;
+use crate::raw::hex;
+use crate::values::{number_of, path_of, value_json};
+use crate::view::symbol_text;
 use kconv_image::{ObjectId, Resource, Value};
 use kconv_objects::{FieldError, Saved};
 use kernel_structs_bits::little_endian;

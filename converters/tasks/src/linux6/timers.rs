@@ -1,7 +1,7 @@
 //! Interval timers of a process and timers of timer_create. All times are in nanoseconds.
 
 use super::{Belongings, hex_at, numbers_of};
-use crate::inspect::view::symbol_text;
+use crate::view::symbol_text;
 use kconv_objects::{FieldError, Saved};
 use serde::Serialize;
 

@@ -2,7 +2,7 @@
 
 use super::hex_at;
 use super::{Belongings, numbers_of};
-use crate::inspect::values::{number_of, path_of};
+use crate::values::{number_of, path_of};
 use kconv_image::Resource;
 use kconv_objects::{FieldError, Saved};
 use serde::Serialize;

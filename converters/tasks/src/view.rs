@@ -7,17 +7,21 @@ use kernel_structs::state::{StateMap, TailPlace};
 use std::collections::BTreeMap;
 
 /// The objects of an image, and where some of them end in an array as long as they say.
-pub(crate) struct View<'i> {
-    pub(crate) objects: Objects<'i>,
+pub struct View<'i> {
+    /// The objects.
+    pub objects: Objects<'i>,
     /// Flexible arrays by the type that ends in them: name and place.
     tails: BTreeMap<String, (String, TailPlace)>,
 }
 
 /// The flexible array of an object.
-pub(crate) struct ObjectTail<'a> {
-    pub(crate) member: &'a str,
-    pub(crate) place: TailPlace,
-    pub(crate) elements: u64,
+pub struct ObjectTail<'a> {
+    /// Its name.
+    pub member: &'a str,
+    /// Where it is.
+    pub place: TailPlace,
+    /// Number of its elements.
+    pub elements: u64,
 }
 
 impl<'i> View<'i> {
@@ -25,7 +29,7 @@ impl<'i> View<'i> {
     ///
     /// # Errors
     /// [`ImageError`] if they cannot be read.
-    pub(crate) fn new(
+    pub fn new(
         image: &'i Image,
         layout: &'i Layout,
         map: &StateMap,
@@ -43,7 +47,7 @@ impl<'i> View<'i> {
     }
 
     /// The flexible array that an object ends in, as long as the object says.
-    pub(crate) fn tail(&self, id: ObjectId) -> Option<ObjectTail<'_>> {
+    pub fn tail(&self, id: ObjectId) -> Option<ObjectTail<'_>> {
         let (member, place) = self.tails.get(self.objects.type_name(id))?;
         Some(ObjectTail {
             member,

@@ -1,7 +1,7 @@
 //! What a task may do.
 
 use super::hex_at;
-use crate::inspect::values::number_of;
+use crate::values::number_of;
 use kconv_objects::{FieldError, Saved};
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -3,9 +3,9 @@
 use super::Belongings;
 use super::each;
 use super::hex_at;
-use crate::inspect::raw::hex;
-use crate::inspect::values::{number_of, path_of, present};
-use crate::inspect::view::symbol_text;
+use crate::raw::hex;
+use crate::values::{number_of, path_of, present};
+use crate::view::symbol_text;
 use kconv_image::{AddressSpace, PAGE_SIZE, UserAddr};
 use kconv_objects::{FieldError, Saved};
 use serde::Serialize;
@@ -150,7 +150,8 @@ fn counts(
         counts.insert(name, mm.unsigned(field)?);
     }
     let resident = resident(mm, cached)?;
-    let total = resident[0] + resident[1] + resident[3];
+    let [file, anonymous, _, shared] = resident;
+    let total = file.saturating_add(anonymous).saturating_add(shared);
     for (name, pages) in ["rss_file", "rss_anon", "swap", "rss_shmem"]
         .into_iter()
         .zip(resident)
@@ -167,7 +168,7 @@ fn resident(mm: &Saved<'_>, cached: Option<[i64; 4]>) -> Result<[i64; 4], FieldE
     let mut pages = cached.unwrap_or_default();
     for (kind, pages) in pages.iter_mut().enumerate() {
         let counter = format!("rss_stat[{kind}].count|rss_stat.count[{kind}].counter");
-        *pages += mm.signed(&counter)?;
+        *pages = pages.saturating_add(mm.signed(&counter)?);
     }
     Ok(pages)
 }
@@ -178,9 +179,10 @@ fn cached(mm: &Saved<'_>, belongings: &Belongings<'_>) -> Result<Option<[i64; 4]
     let mut all = None;
     for task in belongings.users.get(&mm.at().0).into_iter().flatten() {
         if task.has("rss_stat") {
-            let pages = all.get_or_insert([0; 4]);
+            let pages = all.get_or_insert([0i64; 4]);
             for (kind, pages) in pages.iter_mut().enumerate() {
-                *pages += task.signed(&format!("rss_stat.count[{kind}]"))?;
+                let own = task.signed(&format!("rss_stat.count[{kind}]"))?;
+                *pages = pages.saturating_add(own);
             }
         }
     }

@@ -3,8 +3,8 @@
 use super::Belongings;
 use super::system_calls;
 use super::{each, hex_at};
-use crate::inspect::raw::hex;
-use crate::inspect::view::symbol_text;
+use crate::raw::hex;
+use crate::view::symbol_text;
 use kconv_objects::{FieldError, Saved};
 use kernel_structs::layout::Type;
 use kernel_structs_bits::little_endian;

@@ -5,7 +5,7 @@ use super::files::OpenFile;
 use super::memory::{Mm, Vma};
 use super::signals::QueuedSignal;
 use super::timers::Timers;
-use crate::inspect::show::{Row, heading, limits, line, octal, printable, resources};
+use crate::show::{Row, heading, kib, limits, line, octal, printable, resources};
 use crate::style::HEADING;
 use kconv_image::Head;
 use std::collections::BTreeMap;
@@ -13,10 +13,10 @@ use std::fmt::Display;
 use std::io::{Result, Write};
 
 /// A line of the list of tasks. Threads follow their process, indented.
-pub(in crate::inspect) fn row(task: &Task) -> Row {
+pub(crate) fn row(task: &Task) -> Row {
     let identity = &task.identity;
     let (size, resident) = match &task.mm {
-        Some(mm) => (4 * mm.counts["total_vm"], 4 * mm.counts["rss"]),
+        Some(mm) => (kib(mm.counts["total_vm"]), kib(mm.counts["rss"])),
         None => (0, 0),
     };
     let indent = if identity.pid == identity.tgid {
@@ -41,7 +41,7 @@ pub(in crate::inspect) fn row(task: &Task) -> Row {
 }
 
 /// One task with all there is.
-pub(in crate::inspect) fn one(out: &mut impl Write, head: &Head, task: &Task) -> Result<()> {
+pub(crate) fn one(out: &mut impl Write, head: &Head, task: &Task) -> Result<()> {
     let identity = &task.identity;
     writeln!(
         out,
