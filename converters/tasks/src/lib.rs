@@ -2,6 +2,7 @@
 //!
 //! - [`View`]: one image held against its layout and the state map of its family.
 //! - [`Tasks`]: its tasks, whichever family their kernel is of, as text and as JSON.
+//! - [`model`]: the task of Linux 6, typed.
 //! - [`object`] and [`write_object`]: one object with every field of it.
 //! - [`image`]: all that an image says beside its tasks, as JSON.
 //!
@@ -15,6 +16,7 @@ mod error;
 mod head;
 mod linux24;
 mod linux6;
+pub mod model;
 mod raw;
 mod show;
 pub mod style;

@@ -1,6 +1,7 @@
 //! What a task may do.
 
-use super::hex_at;
+use crate::model;
+use crate::raw::hex;
 use crate::values::number_of;
 use kconv_objects::{FieldError, Saved};
 use serde::Serialize;
@@ -37,43 +38,33 @@ pub(crate) struct Credentials {
 }
 
 pub(super) fn credentials(task: &Saved<'_>) -> Result<Credentials, FieldError> {
+    let own = model::Credentials::of(task)?;
     let flags = task.unsigned("atomic_flags")?;
     let set = |(name, bit): &(&'static str, u32)| (flags >> bit & 1 != 0).then_some(*name);
-    let mut shown = Credentials {
-        uid: [0; 4],
-        gid: [0; 4],
-        groups: Vec::new(),
-        cap: BTreeMap::new(),
-        securebits: String::new(),
+    let wide = |bits: u64| format!("{bits:#018x}");
+    let capabilities = own.capabilities;
+    Ok(Credentials {
+        uid: own.users.map(u64::from),
+        gid: own.groups.map(u64::from),
+        groups: own.supplementary.iter().copied().map(u64::from).collect(),
+        cap: BTreeMap::from([
+            ("effective", wide(capabilities.effective)),
+            ("inheritable", wide(capabilities.inheritable)),
+            ("permitted", wide(capabilities.permitted)),
+            ("bounding", wide(capabilities.bounding)),
+            ("ambient", wide(capabilities.ambient)),
+        ]),
+        securebits: hex(own.secure_bits.into()),
         no_new_privs: flags & 1 != 0,
         atomic_flags: ATOMIC_FLAGS[1..].iter().filter_map(set).collect(),
         seccomp: task.signed("seccomp.mode")?,
         seccomp_filters: task.signed("seccomp.filter_count.counter")?,
-        keyrings: BTreeMap::new(),
-    };
-    // What the task acts as, which is what it is to others but inside the kernel.
-    let Some(cred) = task.follow("cred")? else {
-        return Ok(shown);
-    };
-    for (place, kind) in ["", "e", "s", "fs"].into_iter().enumerate() {
-        shown.uid[place] = cred.unsigned(&format!("{kind}uid.val"))?;
-        shown.gid[place] = cred.unsigned(&format!("{kind}gid.val"))?;
-    }
-    if let Some(groups) = cred.follow("group_info")? {
-        let groups = groups.flexible("gid", groups.unsigned("ngroups")?)?;
-        let groups = groups.iter().map(|group| group.unsigned("val"));
-        shown.groups = groups.collect::<Result<_, _>>()?;
-    }
-    for (name, field) in [
-        ("effective", "cap_effective"),
-        ("inheritable", "cap_inheritable"),
-        ("permitted", "cap_permitted"),
-        ("bounding", "cap_bset"),
-        ("ambient", "cap_ambient"),
-    ] {
-        shown.cap.insert(name, capabilities(&cred, field)?);
-    }
-    shown.securebits = hex_at(&cred, "securebits")?;
+        keyrings: keyrings(&task.required("real_cred")?)?,
+    })
+}
+
+fn keyrings(cred: &Saved<'_>) -> Result<BTreeMap<&'static str, i64>, FieldError> {
+    let mut keyrings = BTreeMap::new();
     for (name, field) in [
         ("session", "session_keyring"),
         ("process", "process_keyring"),
@@ -81,21 +72,8 @@ pub(super) fn credentials(task: &Saved<'_>) -> Result<Credentials, FieldError> {
     ] {
         let keyring = cred.resource(field)?;
         if let Some(serial) = keyring.and_then(|keyring| number_of(keyring, "serial")) {
-            shown.keyrings.insert(name, serial);
+            keyrings.insert(name, serial);
         }
     }
-    Ok(shown)
-}
-
-/// A set of capabilities, which is two words of 32 bits in 6.1 and one of 64 in 6.12
-/// (`include/linux/capability.h`: kernel_cap_t).
-fn capabilities(cred: &Saved<'_>, set: &str) -> Result<String, FieldError> {
-    let bits = match cred.optional(&format!("{set}.val"))? {
-        Some(bits) => bits,
-        None => {
-            let words = cred.numbers(&format!("{set}.cap"))?;
-            words.iter().rev().fold(0, |bits, word| bits << 32 | word)
-        }
-    };
-    Ok(format!("{bits:#018x}"))
+    Ok(keyrings)
 }

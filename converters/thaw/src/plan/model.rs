@@ -4,6 +4,7 @@ use super::controls::{Controls, MemoryControls};
 use crate::clocks::{BootClock, Frozen};
 use crate::decode::DecodeError;
 use kconv_image::{ObjectId, ResourceId, TaskName};
+use kconv_tasks::model::Credentials;
 use std::collections::BTreeSet;
 
 /// All that an image has to be made into.
@@ -317,21 +318,6 @@ pub struct Scheduling {
     pub deadline: [u64; 3],
     /// Flags of SCHED_DEADLINE (SCHED_FLAG_RECLAIM, SCHED_FLAG_DL_OVERRUN).
     pub deadline_flags: u64,
-}
-
-/// Who a thread is and what it may do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Credentials {
-    /// Real, effective, saved and file system user.
-    pub users: [u32; 4],
-    /// Real, effective, saved and file system group.
-    pub groups: [u32; 4],
-    /// Supplementary groups.
-    pub supplementary: Vec<u32>,
-    /// Effective, permitted, inheritable, bounding and ambient capabilities.
-    pub capabilities: [u64; 5],
-    /// Secure bits.
-    pub secure_bits: u32,
 }
 
 /// Where paths of a thread begin.

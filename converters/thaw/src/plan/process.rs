@@ -4,10 +4,11 @@ use super::files::{assign_flocks, descriptors, locks, pid_number};
 use super::memory::{Vmas, memory, vmas};
 use super::model::{Ended, OpenFile, Process, Unclear};
 use super::signals::{Spent, actions, intervals, pending, timers};
-use super::thread::{credentials, namespaces, spent, thread};
+use super::thread::{namespaces, spent, thread};
 use crate::decode::DecodeError;
 use kconv_machine::XsaveComponents;
 use kconv_objects::{Objects, Saved};
+use kconv_tasks::model::Credentials;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Indices of `signal_struct.pids` (`include/linux/pid_types.h`).
@@ -177,7 +178,7 @@ fn process(known: &Known<'_>, bare: Process, tasks: &[Saved<'_>]) -> Result<Proc
                 _ => signal.int("group_exit_code")?,
             },
             name: leader.text("comm")?.to_vec(),
-            credentials: credentials(leader, "real_cred")?,
+            credentials: Credentials::of(&leader)?,
         });
         return Ok(process);
     }

@@ -1,16 +1,14 @@
 //! What a thread has for itself.
 
 use super::controls::controls;
-use super::model::{
-    Credentials, Deadline, Filter, Folders, Registers, Scheduling, Seccomp, Thread,
-};
+use super::model::{Deadline, Filter, Folders, Registers, Scheduling, Seccomp, Thread};
 use super::restart::{cut_short, deadline, deadline_clock, restart, resumed};
 use super::signals::{Spent, is_of_thread, pending};
 use crate::decode::DecodeError;
 use kconv_image::{Resource, ResourceId, Value};
 use kconv_machine::{XsaveComponents, xsave_standard_form};
 use kconv_objects::Saved;
-use kernel_structs_bits::little_endian;
+use kconv_tasks::model::Credentials;
 use std::collections::BTreeSet;
 
 /// Members of `pt_regs` in the order of `user_regs_struct` (`arch/x86/include/asm/user_64.h`).
@@ -23,9 +21,6 @@ const SEGMENTS: [&str; 6] = ["fsbase", "gsbase", "ds", "es", "fsindex", "gsindex
 
 /// DEFAULT_PRIO: nice 0.
 const DEFAULT_PRIO: i32 = 120;
-
-/// The most CPUs and memory nodes that are believed.
-const MAX_GROUPS: u64 = 65536;
 
 /// The CPU time that a task has used.
 pub(super) fn spent(task: Saved<'_>) -> Result<Spent, DecodeError> {
@@ -88,7 +83,7 @@ pub(super) fn thread(
         rseq: (rseq, rseq_length, task.unsigned("rseq_sig")? as u32),
         scheduling: scheduling(task)?,
         affinity: affinity(task)?,
-        credentials: credentials(task, "cred")?,
+        credentials: Credentials::of(&task)?,
         folders: folders(task)?,
         has_own_folders: false,
         personality: task.unsigned("personality")? as u32,
@@ -132,7 +127,7 @@ pub(super) fn namespaces(task: Saved<'_>) -> Result<BTreeSet<ResourceId>, Decode
             found.extend(proxy.resource_id(field)?);
         }
     }
-    for field in ["cred", "mm"] {
+    for field in ["real_cred", "mm"] {
         if let Some(has) = task.follow(field)? {
             found.extend(has.resource_id("user_ns")?);
         }
@@ -268,42 +263,6 @@ fn affinity(task: Saved<'_>) -> Result<Vec<u8>, DecodeError> {
         return Ok(task.all_at("user_cpus_ptr")?.to_vec());
     }
     Ok(task.bytes("cpus_mask")?.to_vec())
-}
-
-/// Who a task is, by the credentials that the pointer in `path` leads to.
-pub(super) fn credentials(task: Saved<'_>, path: &str) -> Result<Credentials, DecodeError> {
-    let cred = task.required(path)?;
-    let ids = |names: [&str; 4]| -> Result<[u32; 4], DecodeError> {
-        let mut ids = [0; 4];
-        for (id, name) in ids.iter_mut().zip(names) {
-            *id = little_endian(cred.bytes(name)?) as u32;
-        }
-        Ok(ids)
-    };
-    let mut capabilities = [0; 5];
-    let names = ["effective", "permitted", "inheritable", "bset", "ambient"];
-    for (set, name) in capabilities.iter_mut().zip(names) {
-        // Two words of 32 bits in 6.1, one of 64 in 6.12.
-        *set = little_endian(cred.bytes(&format!("cap_{name}"))?);
-    }
-    let supplementary = match cred.follow("group_info")? {
-        Some(info) => {
-            let count = info.unsigned("ngroups")?;
-            if count > MAX_GROUPS {
-                return Err(info.absurd("ngroups", count, "NGROUPS_MAX is 65536").into());
-            }
-            let gids = info.bytes_from("gid", 4 * count)?.chunks_exact(4);
-            gids.map(|gid| little_endian(gid) as u32).collect()
-        }
-        None => Vec::new(),
-    };
-    Ok(Credentials {
-        users: ids(["uid", "euid", "suid", "fsuid"])?,
-        groups: ids(["gid", "egid", "sgid", "fsgid"])?,
-        supplementary,
-        capabilities,
-        secure_bits: cred.unsigned("securebits")? as u32,
-    })
 }
 
 fn folders(task: Saved<'_>) -> Result<Folders, DecodeError> {

@@ -1,9 +1,10 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::plan::{Credentials, Descriptor, Ended, Mapping, Memory, OpenFile};
+use crate::plan::{Descriptor, Ended, Mapping, Memory, OpenFile};
 use crate::testing::{head, resource};
 use kconv_image::ObjectId;
+use kconv_tasks::model::Credentials;
 
 /// A process with a table of its own that has `files` open.
 fn process(pid: i32, parent: Option<usize>, files: &[usize]) -> Process {

@@ -1,0 +1,13 @@
+//! The task of Linux 6, decoded: one type for each subject, in numbers, as its kernel keeps it.
+//!
+//! It is what is shown, what a thaw makes its plan of, and what core notes are made of. Decoding is strict: a
+//! field that the layout lacks is an error, or an `Option` where a kernel may lack it; a structure that every
+//! task has and that is not there is an error, too, and never zeros. What is to be done about any of it is
+//! not known here.
+//!
+//! Kernel sources are cited by file and function; they read the same in 6.1 and 6.12 unless a release is
+//! named.
+
+mod credentials;
+
+pub use credentials::{Capabilities, Credentials};

@@ -1,0 +1,114 @@
+//! The task of Linux 6 as it is decoded, of both series.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use kconv_made::{Made, Process};
+use kconv_objects::{FieldError, Objects, Saved};
+use kconv_tasks::model::{Capabilities, Credentials};
+use kernel_structs::layout::Layout;
+use kernel_structs::releases::Registry;
+use std::sync::LazyLock;
+
+/// A kernel of each series.
+const KERNELS: [&str; 2] = ["6.1.0-50-amd64", "6.12.117+deb12-amd64"];
+
+static LAYOUTS: LazyLock<[Layout; 2]> = LazyLock::new(|| {
+    let registry = Registry::builtin().unwrap();
+    KERNELS.map(|kernel| {
+        let release = registry.release(kernel, None, None).unwrap();
+        registry.layout(&release.layout).unwrap()
+    })
+});
+
+/// What is read of a process of each series, once it has been made as `make` says.
+fn read<T>(
+    make: impl Fn(&mut Made<'_>, &Process),
+    read: impl Fn(&Saved<'_>) -> Result<T, FieldError>,
+) -> [Result<T, String>; 2] {
+    LAYOUTS.each_ref().map(|layout| {
+        let mut made = Made::new(layout, "linux-6");
+        let process = Process::new(&mut made, 4711);
+        make(&mut made, &process);
+        let image = made.image();
+        let objects = Objects::new(&image, layout).unwrap();
+        let tasks = objects.of_type("task_struct").unwrap();
+        read(&tasks[0]).map_err(|error| error.to_string())
+    })
+}
+
+/// As [`read`], where both series say the same.
+fn both<T: PartialEq + std::fmt::Debug>(
+    make: impl Fn(&mut Made<'_>, &Process),
+    of: impl Fn(&Saved<'_>) -> Result<T, FieldError>,
+) -> T {
+    let [old, new] = read(make, of).map(|read| read.unwrap());
+    assert_eq!(old, new);
+    new
+}
+
+/// Sets each of the fields to a number of its own.
+fn numbered(made: &mut Made<'_>, at: kconv_made::At, fields: &[&str]) {
+    for (field, number) in fields.iter().zip(1..) {
+        made.set(at, field, number);
+    }
+}
+
+#[test]
+fn credentials_are_those_that_a_task_has_and_not_those_it_acts_with() {
+    let found = both(
+        |made, process| {
+            let users = ["uid.val", "euid.val", "suid.val", "fsuid.val"];
+            numbered(made, process.cred, &users);
+            let groups = ["gid.val", "egid.val", "sgid.val", "fsgid.val"];
+            numbered(made, process.cred, &groups);
+            made.set(process.cred, "securebits", 5);
+            let sets = ["effective", "permitted", "inheritable", "bset", "ambient"];
+            for (name, number) in sets.into_iter().zip(1u64..) {
+                // The words of 6.1 and the one of 6.12, in the same bytes.
+                let bits = number << 32 | 0x10;
+                made.put(process.cred, &format!("cap_{name}"), &bits.to_le_bytes());
+            }
+            let acting = made.object("cred");
+            made.owned_by(acting, process.task);
+            made.point(process.task, "cred", acting);
+        },
+        Credentials::of,
+    );
+    let expected = Credentials {
+        users: [1, 2, 3, 4],
+        groups: [1, 2, 3, 4],
+        supplementary: vec![7, 9],
+        capabilities: Capabilities {
+            effective: 1 << 32 | 0x10,
+            permitted: 2 << 32 | 0x10,
+            inheritable: 3 << 32 | 0x10,
+            bounding: 4 << 32 | 0x10,
+            ambient: 5 << 32 | 0x10,
+        },
+        secure_bits: 5,
+    };
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_task_without_credentials_is_not_root() {
+    let without = |made: &mut Made<'_>, process: &Process| made.set(process.task, "real_cred", 0);
+    for found in read(without, Credentials::of) {
+        let error = found.unwrap_err();
+        assert!(error.contains("task_struct.real_cred"), "{error}");
+    }
+}
+
+#[test]
+fn groups_end_where_their_number_says() {
+    let many = |made: &mut Made<'_>, process: &Process| {
+        made.set(process.groups, "ngroups", 65537);
+    };
+    for found in read(many, Credentials::of) {
+        assert!(found.unwrap_err().contains("NGROUPS_MAX"));
+    }
+    let more = |made: &mut Made<'_>, process: &Process| made.set(process.groups, "ngroups", 3);
+    for found in read(more, Credentials::of) {
+        let error = found.unwrap_err();
+        assert!(error.contains("group_info.gid"), "{error}");
+    }
+}
