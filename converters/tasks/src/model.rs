@@ -9,5 +9,7 @@
 //! named.
 
 mod credentials;
+mod signals;
 
 pub use credentials::{Capabilities, Credentials};
+pub use signals::{Action, AlternateStack, Pending, SignalInfo, Signals, actions};

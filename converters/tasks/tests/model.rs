@@ -3,7 +3,9 @@
 
 use kconv_made::{Made, Process};
 use kconv_objects::{FieldError, Objects, Saved};
-use kconv_tasks::model::{Capabilities, Credentials};
+use kconv_tasks::model::{
+    Action, AlternateStack, Capabilities, Credentials, Pending, Signals, actions,
+};
 use kernel_structs::layout::Layout;
 use kernel_structs::releases::Registry;
 use std::sync::LazyLock;
@@ -111,4 +113,94 @@ fn groups_end_where_their_number_says() {
         let error = found.unwrap_err();
         assert!(error.contains("group_info.gid"), "{error}");
     }
+}
+
+/// The bytes of a `kernel_siginfo` with these words in it.
+fn info(words: &[(usize, i32)]) -> [u8; 48] {
+    let mut info = [0; 48];
+    for (at, word) in words {
+        info[*at..at + 4].copy_from_slice(&word.to_le_bytes());
+    }
+    info
+}
+
+#[test]
+fn a_call_with_a_mask_of_its_own_has_the_one_of_the_thread_kept() {
+    let masks = |restores: u64| {
+        move |made: &mut Made<'_>, process: &Process| {
+            made.set(process.task, "blocked.sig[0]", 0x10);
+            made.set(process.task, "saved_sigmask.sig[0]", 0x8000_0000_0000_0001);
+            made.set(process.task, "restore_sigmask", restores);
+        }
+    };
+    let without = both(masks(0), Signals::of);
+    assert_eq!((without.blocked, without.blocked_after_call), (0x10, None));
+    let with = both(masks(1), Signals::of);
+    let kept = Some(0x8000_0000_0000_0001);
+    assert_eq!((with.blocked, with.blocked_after_call), (0x10, kept));
+}
+
+#[test]
+fn signals_that_wait_are_in_a_set_and_in_a_queue() {
+    let found = both(
+        |made, process| {
+            made.set(process.task, "pending.signal.sig[0]", 1 << 33 | 1 << 9);
+            process.queue(made, false, &info(&[(0, 34), (8, -1), (16, 815), (24, 77)]));
+            made.set(process.signal, "shared_pending.signal.sig[0]", 1 << 14);
+            made.set(process.task, "sas_ss_sp", 0x7000);
+            made.set(process.task, "sas_ss_size", 0x2000);
+            made.set(process.task, "sas_ss_flags", 1 << 31);
+        },
+        |task| {
+            let of_process = Pending::of(&task.required("signal")?, "shared_pending")?;
+            Ok((Signals::of(task)?, of_process))
+        },
+    );
+    let (own, of_process) = found;
+    assert_eq!(own.pending.set, 1 << 33 | 1 << 9);
+    let [queued] = own.pending.queue[..] else {
+        panic!("{:?}", own.pending);
+    };
+    assert_eq!((queued.number(), queued.code()), (34, -1));
+    assert_eq!((queued.sender(), queued.value()), (Some((815, 0)), 77));
+    assert_eq!((of_process.set, of_process.queue), (1 << 14, vec![]));
+    let AlternateStack { start, size, flags } = own.stack;
+    assert_eq!((start, size, flags), (0x7000, 0x2000, 1 << 31));
+}
+
+#[test]
+fn a_queue_that_does_not_end_is_an_error() {
+    let endless = |made: &mut Made<'_>, process: &Process| {
+        let entry = process.queue(made, false, &info(&[(0, 10)]));
+        let own = made.address(entry) + made.offset(entry, "list");
+        made.set(entry, "list.next", own);
+    };
+    for found in read(endless, Signals::of) {
+        let error = found.unwrap_err();
+        assert!(error.contains("task_struct.pending.list"), "{error}");
+    }
+}
+
+#[test]
+fn each_signal_has_its_action() {
+    let found = both(
+        |made, process| {
+            let of = |member: &str| format!("action[9].sa.{member}");
+            made.set(process.sighand, &of("sa_handler"), 0x40_1000);
+            made.set(process.sighand, &of("sa_flags"), 0x1400_0004);
+            made.set(process.sighand, &of("sa_restorer"), 0x40_2000);
+            made.set(process.sighand, &of("sa_mask.sig[0]"), 0x20);
+        },
+        |task| actions(&task.required("sighand")?),
+    );
+    assert_eq!(found.len(), 64);
+    let expected = Action {
+        handler: 0x40_1000,
+        flags: 0x1400_0004,
+        restorer: 0x40_2000,
+        mask: 0x20,
+    };
+    assert_eq!(found[9], expected);
+    let others = found.iter().filter(|one| **one == Action::default());
+    assert_eq!(others.count(), 63);
 }

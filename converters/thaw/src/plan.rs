@@ -40,3 +40,6 @@ impl Plan {
         Ok((plan, unclear))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Signals: what waits, what is blocked, what is done about them.
 
-use super::hex_at;
+use crate::model::{self, Action, Pending, SignalInfo};
+use crate::raw::hex;
 use kconv_objects::{FieldError, Saved};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -80,42 +81,30 @@ pub(crate) struct SigAction {
 }
 
 pub(super) fn signals(task: &Saved<'_>) -> Result<Signals, FieldError> {
-    let signal = task.follow("signal")?;
-    let set = |fields: &Saved<'_>, path: &str| -> Result<Vec<String>, FieldError> {
-        Ok(fields.numbers(path)?.iter().map(wide).collect())
-    };
-    let shared = |signal: Option<Saved<'_>>| match signal {
-        Some(signal) => Ok((
-            set(&signal, "shared_pending.signal.sig")?,
-            queue(&signal, "shared_pending.list")?,
-        )),
-        None => Ok::<_, FieldError>((Vec::new(), Vec::new())),
-    };
-    let (shared_pending, shared_pending_queue) = shared(signal)?;
+    let own = model::Signals::of(task)?;
+    let shared = Pending::of(&task.required("signal")?, "shared_pending")?;
+    // A thread that is no more has none (kernel/exit.c: __exit_signal).
     let sigactions = match task.follow("sighand")? {
-        Some(sighand) => actions(&sighand)?,
+        Some(sighand) => actions(&model::actions(&sighand)?),
         None => BTreeMap::new(),
     };
     let with = |wanted: fn(u64) -> bool| {
         let signals = sigactions
             .iter()
             .filter(|(_, action)| wanted(action.address));
-        wide(&signals.fold(0, |bits, (signal, _)| bits | 1 << (signal - 1)))
+        wide(signals.fold(0, |bits, (signal, _)| bits | 1 << (signal - 1)))
     };
-    let is_saved = task.unsigned("restore_sigmask")? != 0;
     Ok(Signals {
-        blocked: set(task, "blocked.sig")?,
-        saved_mask: is_saved
-            .then(|| set(task, "saved_sigmask.sig"))
-            .transpose()?,
-        pending: set(task, "pending.signal.sig")?,
-        pending_queue: queue(task, "pending.list")?,
-        shared_pending,
-        shared_pending_queue,
+        blocked: words(own.blocked),
+        saved_mask: own.blocked_after_call.map(words),
+        pending: words(own.pending.set),
+        pending_queue: own.pending.queue.iter().map(queued_signal).collect(),
+        shared_pending: words(shared.set),
+        shared_pending_queue: shared.queue.iter().map(queued_signal).collect(),
         alternate_stack: AlternateStack {
-            start: hex_at(task, "sas_ss_sp")?,
-            size: task.unsigned("sas_ss_size")?,
-            flags: hex_at(task, "sas_ss_flags")?,
+            start: hex(own.stack.start),
+            size: own.stack.size,
+            flags: hex(own.stack.flags.into()),
         },
         ignored: with(|handler| handler == SIG_IGN),
         caught: with(|handler| handler > SIG_IGN),
@@ -123,70 +112,47 @@ pub(super) fn signals(task: &Saved<'_>) -> Result<Signals, FieldError> {
     })
 }
 
-fn wide(word: &u64) -> String {
+fn wide(word: u64) -> String {
     format!("{word:#018x}")
 }
 
-fn queue(owner: &Saved<'_>, list: &str) -> Result<Vec<QueuedSignal>, FieldError> {
-    let queued = owner.list(list, "sigqueue", "list")?;
-    queued.iter().map(queued_signal).collect()
+/// A set of signals, which is one word.
+fn words(set: u64) -> Vec<String> {
+    vec![wide(set)]
 }
 
-fn queued_signal(entry: &Saved<'_>) -> Result<QueuedSignal, FieldError> {
-    let field = |name: &str| format!("info.{name}");
-    let code = entry.signed(&field("si_code"))?;
-    let signo = entry.signed(&field("si_signo"))?;
-    // include/uapi/asm-generic/siginfo.h: what a process sends has a code of 0 or below, what the
-    // kernel says of a fault is of these signals and above it (kernel/signal.c: siginfo_layout).
-    const FAULTS: [i64; 5] = [4, 5, 7, 8, 11];
-    const SI_TIMER: i64 = -2;
-    let is_fault = code > 0 && code != 0x80 && FAULTS.contains(&signo);
-    Ok(QueuedSignal {
-        signo,
-        errno: entry.signed(&field("si_errno"))?,
-        code,
-        timer: match code == SI_TIMER {
-            true => Some(SenderTimer {
-                id: entry.signed(&field("_sifields._timer._tid"))?,
-                overrun: entry.signed(&field("_sifields._timer._overrun"))?,
-                value: hex_at(entry, &field("_sifields._timer._sigval.sival_ptr"))?,
-            }),
-            false => None,
-        },
-        sender: match code <= 0 && code != SI_TIMER {
-            true => Some(Sender {
-                pid: entry.signed(&field("_sifields._rt._pid"))?,
-                uid: entry.unsigned(&field("_sifields._rt._uid"))?,
-                value: hex_at(entry, &field("_sifields._rt._sigval.sival_ptr"))?,
-            }),
-            false => None,
-        },
-        address: match is_fault {
-            true => Some(hex_at(entry, &field("_sifields._sigfault._addr"))?),
-            false => None,
-        },
-    })
+fn queued_signal(info: &SignalInfo) -> QueuedSignal {
+    QueuedSignal {
+        signo: info.number().into(),
+        errno: info.errno().into(),
+        code: info.code().into(),
+        timer: info.of_timer().map(|id| SenderTimer {
+            id: id.into(),
+            overrun: info.overrun().into(),
+            value: hex(info.value()),
+        }),
+        sender: info.sender().map(|(pid, uid)| Sender {
+            pid: pid.into(),
+            uid: uid.into(),
+            value: hex(info.value()),
+        }),
+        address: info.address().map(hex),
+    }
 }
 
 /// All actions but those that are as at the start of a process.
-fn actions(sighand: &Saved<'_>) -> Result<BTreeMap<usize, SigAction>, FieldError> {
-    let mut actions = BTreeMap::new();
-    for (index, action) in sighand.elements("action")?.iter().enumerate() {
-        let number = |name: &str| action.unsigned(name);
-        let (handler, flags) = (number("sa.sa_handler")?, number("sa.sa_flags")?);
-        let restorer = number("sa.sa_restorer")?;
-        let mask = action.numbers("sa.sa_mask.sig")?;
-        let default = handler == 0 && flags == 0 && restorer == 0;
-        if !default || mask.iter().any(|word| *word != 0) {
-            let action = SigAction {
-                address: handler,
-                handler: wide(&handler),
-                flags: format!("{flags:#010x}"),
-                restorer: wide(&restorer),
-                mask: mask.iter().map(wide).collect(),
-            };
-            actions.insert(index + 1, action);
-        }
-    }
-    Ok(actions)
+fn actions(all: &[Action]) -> BTreeMap<usize, SigAction> {
+    let set = (1..).zip(all);
+    let set = set.filter(|(_, action)| **action != Action::default());
+    let shown = |(number, action): (usize, &Action)| {
+        let action = SigAction {
+            address: action.handler,
+            handler: wide(action.handler),
+            flags: format!("{:#010x}", action.flags),
+            restorer: wide(action.restorer),
+            mask: words(action.mask),
+        };
+        (number, action)
+    };
+    set.map(shown).collect()
 }

@@ -72,7 +72,7 @@ fn actions(body: &Body<'_>) -> Result<(), CallError> {
         }
         // Ignored for a moment, a signal is not pending any more: children that have ended by now
         // ended long ago.
-        let ignored = crate::plan::Action {
+        let ignored = kconv_tasks::model::Action {
             handler: 1,
             ..Default::default()
         };

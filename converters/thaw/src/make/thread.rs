@@ -13,6 +13,7 @@ use crate::plan::{
 };
 use crate::remote::Remote;
 use kconv_image::Head;
+use kconv_tasks::model::AlternateStack;
 use kernel_structs_bits::little_endian;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -65,13 +66,13 @@ pub(super) fn make(remote: &Remote, memory: &File, thread: &Thread) -> Result<()
         let arguments = [area, length.into(), 0, signature.into()];
         remote.call("rseq", libc::SYS_rseq, &arguments)?;
     }
-    let (stack, size, flags) = thread.stack;
+    let AlternateStack { start, size, flags } = thread.stack;
     let flags = match size {
         0 => libc::SS_DISABLE as u64,
         // SS_AUTODISARM.
         _ => u64::from(flags & 1 << 31),
     };
-    let at = remote.put(memory, &bytes_of(&[stack, flags, size]))?;
+    let at = remote.put(memory, &bytes_of(&[start, flags, size]))?;
     remote.call("sigaltstack", libc::SYS_sigaltstack, &[at, 0])?;
     schedule(remote, memory, &thread.scheduling)?;
     affinity(remote, memory, &thread.affinity)?;

@@ -4,7 +4,7 @@ use super::controls::{Controls, MemoryControls};
 use crate::clocks::{BootClock, Frozen};
 use crate::decode::DecodeError;
 use kconv_image::{ObjectId, ResourceId, TaskName};
-use kconv_tasks::model::Credentials;
+use kconv_tasks::model::{Action, AlternateStack, Credentials, SignalInfo};
 use std::collections::BTreeSet;
 
 /// All that an image has to be made into.
@@ -167,8 +167,8 @@ pub struct Thread {
     pub blocked: u64,
     /// Signals that wait for it alone.
     pub pending: Vec<SignalInfo>,
-    /// Stack for handlers: address, size, flags.
-    pub stack: (u64, u64, u32),
+    /// Stack for handlers.
+    pub stack: AlternateStack,
     /// Head of the list of robust futexes.
     pub robust_list: u64,
     /// What is cleared when it ends.
@@ -447,53 +447,6 @@ pub enum LockStyle {
     Flock,
 }
 
-/// An action of a signal, as `rt_sigaction` takes it.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-pub struct Action {
-    /// Handler, 0 for the default, 1 to ignore.
-    pub handler: u64,
-    /// SA_ flags.
-    pub flags: u64,
-    /// Where the handler returns to.
-    pub restorer: u64,
-    /// Blocked meanwhile.
-    pub mask: u64,
-}
-
-/// What came with a signal: the first 48 bytes of `siginfo_t`; the others are zero.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub struct SignalInfo(pub [u8; 48]);
-
-impl SignalInfo {
-    /// The signal's number.
-    pub fn number(&self) -> i32 {
-        self.word(0)
-    }
-
-    /// The number of the timer of timer_create that it comes from.
-    pub fn of_timer(&self) -> Option<i32> {
-        // si_code and si_tid.
-        const SI_TIMER: i32 = -2;
-        (self.word(8) == SI_TIMER).then(|| self.word(16))
-    }
-
-    /// Whether no thread can block it: it is taken as soon as one of the process runs in user mode
-    /// (`kernel/signal.c`: set_current_blocked, SIG_KERNEL_ONLY_MASK).
-    pub(crate) fn is_unblockable(&self) -> bool {
-        matches!(self.number(), libc::SIGKILL | libc::SIGSTOP)
-    }
-
-    /// How often that timer had expired again meanwhile (si_overrun).
-    pub(crate) fn overrun(&self) -> u64 {
-        self.word(20).max(0) as u64
-    }
-
-    fn word(&self, at: usize) -> i32 {
-        let bytes = &self.0[at..at + 4];
-        i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
-    }
-}
-
 /// An interval timer.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interval {
@@ -544,23 +497,4 @@ pub enum Expiry {
     Day(u64),
     /// At that time of a clock of the machine of the freeze, in nanoseconds.
     Boot(BootClock, u64),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn signal(number: i32) -> SignalInfo {
-        let mut info = SignalInfo([0; 48]);
-        info.0[..4].copy_from_slice(&number.to_le_bytes());
-        info
-    }
-
-    #[test]
-    fn what_nobody_can_block_is_told_from_what_waits() {
-        for number in 1..=64 {
-            let expected = number == 9 || number == 19;
-            assert_eq!(signal(number).is_unblockable(), expected, "{number}");
-        }
-    }
 }

@@ -3,12 +3,12 @@
 use super::files::{assign_flocks, descriptors, locks, pid_number};
 use super::memory::{Vmas, memory, vmas};
 use super::model::{Ended, OpenFile, Process, Unclear};
-use super::signals::{Spent, actions, intervals, pending, timers};
+use super::signals::{Spent, intervals, timers, to_queue};
 use super::thread::{namespaces, spent, thread};
 use crate::decode::DecodeError;
 use kconv_machine::XsaveComponents;
 use kconv_objects::{Objects, Saved};
-use kconv_tasks::model::Credentials;
+use kconv_tasks::model::{Credentials, Pending, actions};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Indices of `signal_struct.pids` (`include/linux/pid_types.h`).
@@ -157,7 +157,7 @@ fn process(known: &Known<'_>, bare: Process, tasks: &[Saved<'_>]) -> Result<Proc
             leader.unsigned("loginuid.val")? as u32,
             leader.unsigned("sessionid")? as u32,
         ],
-        pending: pending(signal, "shared_pending")?,
+        pending: to_queue(Pending::of(&signal, "shared_pending")?),
         subreaper: signal.unsigned("is_child_subreaper")? != 0,
         has_old_group: signal.unsigned("tty_old_pgrp")? != 0,
         oom_score_adj: [
@@ -241,7 +241,7 @@ fn process(known: &Known<'_>, bare: Process, tasks: &[Saved<'_>]) -> Result<Proc
     let own = |file| process.descriptors.iter().any(|open| open.file == file);
     process.locks = locks(objects, files, table.id(), own);
     let sighand = leader.required("sighand")?;
-    process.actions = actions(sighand)?;
+    process.actions = actions(&sighand)?;
     process.intervals = intervals(signal, all)?;
     process.timers = timers(signal, |tid| of_threads.get(&tid).copied().unwrap_or(all))?;
     let threads = process.threads.iter_mut().map(|one| &mut one.pending);

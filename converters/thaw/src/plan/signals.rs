@@ -1,10 +1,11 @@
 //! Signals and timers.
 
 use super::files::pid_number;
-use super::model::{Action, Expiry, Interval, Plan, Process, SignalInfo, Timer};
+use super::model::{Expiry, Interval, Plan, Process, Timer};
 use crate::clocks::BootClock;
 use crate::decode::DecodeError;
-use kconv_objects::{Saved, Structure};
+use kconv_objects::Saved;
+use kconv_tasks::model::{Pending, SignalInfo};
 
 /// SIGEV_NONE: nobody is told.
 const SIGEV_NONE: i32 = 1;
@@ -44,47 +45,23 @@ pub(super) fn is_of_thread(clock: i32) -> bool {
     clock & 4 != 0
 }
 
-/// The actions of all signals.
-pub(super) fn actions(sighand: Saved<'_>) -> Result<Vec<Action>, DecodeError> {
-    let actions = sighand.elements("action")?;
-    let action = |action: &Structure<'_, &[u8]>| {
-        Ok(Action {
-            handler: action.unsigned("sa.sa_handler")?,
-            flags: action.unsigned("sa.sa_flags")?,
-            restorer: action.unsigned("sa.sa_restorer")?,
-            mask: action.unsigned("sa.sa_mask.sig[0]")?,
-        })
-    };
-    actions.iter().map(action).collect()
-}
-
-/// The signals that wait in the `sigpending` at `path`.
-pub(super) fn pending(place: Saved<'_>, path: &str) -> Result<Vec<SignalInfo>, DecodeError> {
-    let set = place.unsigned(&format!("{path}.signal.sig[0]"))?;
-    let mut found = Vec::new();
-    let mut queued = 0u64;
-    for entry in place.list(&format!("{path}.list"), "sigqueue", "list")? {
-        let mut info = [0; 48];
-        let saved = entry.bytes("info")?;
-        let length = saved.len().min(info.len());
-        info[..length].copy_from_slice(&saved[..length]);
-        let mut info = SignalInfo(info);
+/// What is to be queued of signals that wait.
+pub(super) fn to_queue(pending: Pending) -> Vec<SignalInfo> {
+    let Pending { set, queue } = pending;
+    let mut found = queue;
+    for info in &mut found {
         if info.of_timer().is_some() {
             // The kernel's own note on the timer of the kernel that is gone.
             info.0[SYS_PRIVATE..SYS_PRIVATE + 4].fill(0);
         }
-        queued |= bit(info.number());
-        found.push(info);
     }
+    let queued = found.iter().fold(0, |set, info| set | bit(info.number()));
     // What came with these, the kernel had no room to keep (kernel/signal.c: collect_signal).
-    for number in (1..=64).filter(|number| (set & !queued) & bit(*number) != 0) {
-        let mut info = [0; 48];
-        info[..4].copy_from_slice(&number.to_le_bytes());
-        found.push(SignalInfo(info));
-    }
+    let bare = (1..=64).filter(|number| (set & !queued) & bit(*number) != 0);
+    found.extend(bare.map(SignalInfo::bare));
     // Removing the bit of a signal from the set is how the kernel takes it back.
     found.retain(|info| set & bit(info.number()) != 0);
-    Ok(found)
+    found
 }
 
 pub(crate) fn bit(signal: i32) -> u64 {
@@ -252,7 +229,7 @@ impl Timer {
     pub(super) fn takes_back(&mut self, info: &SignalInfo) -> bool {
         let own = self.waits_for_signal && info.of_timer() == Some(self.id);
         if own {
-            self.ignored = self.ignored.saturating_add(info.overrun());
+            self.ignored = self.ignored.saturating_add(info.overrun().max(0) as u64);
         }
         own
     }
@@ -261,6 +238,7 @@ impl Timer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kconv_tasks::model::Action;
 
     #[test]
     fn a_stop_of_the_terminal_is_one_only_where_it_stops() {

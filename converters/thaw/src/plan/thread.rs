@@ -3,12 +3,12 @@
 use super::controls::controls;
 use super::model::{Deadline, Filter, Folders, Registers, Scheduling, Seccomp, Thread};
 use super::restart::{cut_short, deadline, deadline_clock, restart, resumed};
-use super::signals::{Spent, is_of_thread, pending};
+use super::signals::{Spent, is_of_thread, to_queue};
 use crate::decode::DecodeError;
 use kconv_image::{Resource, ResourceId, Value};
 use kconv_machine::{XsaveComponents, xsave_standard_form};
 use kconv_objects::Saved;
-use kconv_tasks::model::Credentials;
+use kconv_tasks::model::{Credentials, Signals};
 use std::collections::BTreeSet;
 
 /// Members of `pt_regs` in the order of `user_regs_struct` (`arch/x86/include/asm/user_64.h`).
@@ -50,12 +50,7 @@ pub(super) fn thread(
     };
     let cut_short = cut_short(&recorded);
     let (registers, restart) = resumed(recorded, || restart(task, spent))?;
-    let blocked = match task.unsigned("restore_sigmask")? {
-        // The call that waits has a mask of its own, and gets it again when it is entered again
-        // (kernel/signal.c: set_user_sigmask, restore_saved_sigmask).
-        1 => "saved_sigmask.sig[0]",
-        _ => "blocked.sig[0]",
-    };
+    let signals = Signals::of(&task)?;
     let (xstate, xfeatures) = xstate(xsave, task)?;
     let rseq = task.unsigned("rseq")?;
     // 6.1 takes no other (kernel/rseq.c: sys_rseq).
@@ -71,13 +66,10 @@ pub(super) fn thread(
         cut_short,
         xstate,
         xfeatures,
-        blocked: task.unsigned(blocked)?,
-        pending: pending(task, "pending")?,
-        stack: (
-            task.unsigned("sas_ss_sp")?,
-            task.unsigned("sas_ss_size")?,
-            task.unsigned("sas_ss_flags")? as u32,
-        ),
+        // The call that waits has a mask of its own, and gets it again when it is entered again.
+        blocked: signals.blocked_after_call.unwrap_or(signals.blocked),
+        pending: to_queue(signals.pending),
+        stack: signals.stack,
         robust_list: task.unsigned("robust_list")?,
         clear_child_tid: task.unsigned("clear_child_tid")?,
         rseq: (rseq, rseq_length, task.unsigned("rseq_sig")? as u32),

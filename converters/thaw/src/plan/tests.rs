@@ -1,0 +1,100 @@
+//! What is planned for processes that are made by hand, of both series.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use super::{Plan, Process, Unclear};
+use crate::clocks::Frozen;
+use kconv_made::Made;
+use kconv_objects::Objects;
+use kernel_structs::layout::Layout;
+use kernel_structs::releases::Registry;
+use std::sync::LazyLock;
+
+/// A kernel of each series.
+const KERNELS: [&str; 2] = ["6.1.0-50-amd64", "6.12.117+deb12-amd64"];
+
+static LAYOUTS: LazyLock<[Layout; 2]> = LazyLock::new(|| {
+    let registry = Registry::builtin().unwrap();
+    KERNELS.map(|kernel| {
+        let release = registry.release(kernel, None, None).unwrap();
+        registry.layout(&release.layout).unwrap()
+    })
+});
+
+/// The plans of a process that is made as `make` says, and of whoever else is.
+fn plans(make: impl Fn(&mut Made<'_>, &kconv_made::Process)) -> [(Vec<Process>, Vec<Unclear>); 2] {
+    LAYOUTS.each_ref().map(|layout| {
+        let mut made = Made::new(layout, crate::FAMILY);
+        let process = kconv_made::Process::new(&mut made, 4711);
+        make(&mut made, &process);
+        let image = made.image();
+        let objects = Objects::new(&image, layout).unwrap();
+        let (plan, unclear) = Plan::decode(&objects, None, Frozen::default()).unwrap();
+        (plan.processes, unclear)
+    })
+}
+
+/// What is planned for it alone.
+fn planned(make: impl Fn(&mut Made<'_>, &kconv_made::Process)) -> [Process; 2] {
+    plans(make).map(|(mut processes, unclear)| {
+        assert!(unclear.is_empty(), "{unclear:?}");
+        assert_eq!(processes.len(), 1);
+        processes.remove(0)
+    })
+}
+
+#[test]
+fn a_thread_blocks_again_what_it_had_blocked_before_its_call() {
+    let masks = |restores: u64| {
+        move |made: &mut Made<'_>, process: &kconv_made::Process| {
+            made.set(process.task, "blocked.sig[0]", 0x10);
+            made.set(process.task, "saved_sigmask.sig[0]", 0x22);
+            made.set(process.task, "restore_sigmask", restores);
+        }
+    };
+    for process in planned(masks(0)) {
+        assert_eq!(process.threads[0].blocked, 0x10);
+    }
+    for process in planned(masks(1)) {
+        assert_eq!(process.threads[0].blocked, 0x22);
+    }
+}
+
+#[test]
+fn signals_are_queued_as_they_waited() {
+    let mut timer = [0; 48];
+    for (at, word) in [(0, 14i32), (8, -2), (16, 3), (32, 99)] {
+        timer[at..at + 4].copy_from_slice(&word.to_le_bytes());
+    }
+    let processes = planned(|made, process| {
+        // 10 came with nothing, 14 of a timer; 12 the kernel has taken back.
+        let set = 1 << 9 | 1 << 13;
+        made.set(process.task, "pending.signal.sig[0]", set);
+        let mut taken_back = [0; 48];
+        taken_back[0] = 12;
+        let first = process.queue(made, false, &timer);
+        let second = process.queue(made, false, &taken_back);
+        made.list(process.task, "pending.list", &[first, second], "list");
+    });
+    for process in processes {
+        let pending = &process.threads[0].pending;
+        let numbers: Vec<i32> = pending.iter().map(|info| info.number()).collect();
+        assert_eq!(numbers, [14, 10]);
+        // Without the kernel's own note on its timer.
+        assert_eq!(pending[0].0[32..36], [0; 4]);
+        assert_eq!(pending[1].0[4..], [0; 44]);
+    }
+}
+
+#[test]
+fn a_process_that_makes_no_sense_is_told_with_its_number() {
+    let without = |made: &mut Made<'_>, process: &kconv_made::Process| {
+        made.set(process.task, "real_cred", 0);
+    };
+    for (processes, unclear) in plans(without) {
+        assert_eq!(processes.len(), 1);
+        assert_eq!(unclear.len(), 1);
+        assert_eq!(unclear[0].pid, 4711);
+        let error = unclear[0].error.to_string();
+        assert!(error.contains("task_struct.real_cred"), "{error}");
+    }
+}
