@@ -13,6 +13,7 @@ mod system_calls;
 mod timers;
 mod user;
 
+use crate::model;
 use crate::raw::hex;
 use kconv_image::core_notes::NT_PRSTATUS;
 use kconv_image::{AddressSpace, ObjectId};
@@ -147,14 +148,11 @@ fn task(fields: &Saved<'_>, belongings: &Belongings<'_>) -> Result<Task, FieldEr
 
 /// Soft and hard limits by number of the resource.
 fn limits(task: &Saved<'_>) -> Result<Vec<[u64; 2]>, FieldError> {
-    let Some(signal) = task.follow("signal")? else {
-        return Ok(Vec::new());
-    };
-    let limits = signal.elements("rlim")?;
-    let limits = limits
+    let limits = model::limits(&task.required("signal")?)?;
+    Ok(limits
         .iter()
-        .map(|limit| Ok([limit.unsigned("rlim_cur")?, limit.unsigned("rlim_max")?]));
-    limits.collect()
+        .map(|limit| [limit.soft, limit.hard])
+        .collect())
 }
 
 /// The number at `path`, in hexadecimal.
@@ -171,10 +169,4 @@ fn each<T, const N: usize>(
         .into_iter()
         .map(|name| Ok((name, read(name)?)))
         .collect()
-}
-
-/// The numbers of a `struct pid`, one in each PID namespace that it is valid in, the outermost first
-/// (`include/linux/pid.h`: upid).
-fn numbers_of<'v>(pid: &Saved<'v>) -> Result<Vec<Saved<'v>>, FieldError> {
-    pid.flexible("numbers", pid.unsigned("level")?.saturating_add(1))
 }

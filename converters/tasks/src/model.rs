@@ -9,7 +9,13 @@
 //! named.
 
 mod credentials;
+mod limits;
+mod pids;
 mod signals;
+mod timers;
 
 pub use credentials::{Capabilities, Credentials};
+pub use limits::{Limit, limits};
+pub use pids::{number, numbers_of};
 pub use signals::{Action, AlternateStack, Pending, SignalInfo, Signals, actions};
+pub use timers::{CpuTimer, Intervals, PosixTimer, RealTimer};

@@ -4,7 +4,8 @@
 use kconv_made::{Made, Process};
 use kconv_objects::{FieldError, Objects, Saved};
 use kconv_tasks::model::{
-    Action, AlternateStack, Capabilities, Credentials, Pending, Signals, actions,
+    Action, AlternateStack, Capabilities, CpuTimer, Credentials, Intervals, Limit, Pending,
+    PosixTimer, Signals, actions, limits,
 };
 use kernel_structs::layout::Layout;
 use kernel_structs::releases::Registry;
@@ -203,4 +204,112 @@ fn each_signal_has_its_action() {
     assert_eq!(found[9], expected);
     let others = found.iter().filter(|one| **one == Action::default());
     assert_eq!(others.count(), 63);
+}
+
+#[test]
+fn an_interval_timer_runs_or_has_expired() {
+    let of = |state: u64, interval: u64| {
+        both(
+            move |made, process| {
+                made.set(process.signal, "real_timer.node.expires", 5000);
+                made.set(process.signal, "real_timer.state", state);
+                made.set(process.signal, "it_real_incr", interval);
+                made.set(process.signal, "it[1].expires", 70);
+                made.set(process.signal, "it[1].incr", 7);
+            },
+            |task| Intervals::of(&task.required("signal")?),
+        )
+    };
+    let runs = of(1, 0);
+    assert_eq!((runs.real.expires, runs.real.enqueued), (5000, true));
+    assert!(runs.real.is_set());
+    // Its time lies in the past; only what has an interval goes on.
+    assert!(!of(0, 0).real.is_set());
+    let waits = of(0, 9).real;
+    assert_eq!((waits.interval, waits.enqueued), (9, false));
+    assert!(waits.is_set());
+    let expected = CpuTimer {
+        expires: 70,
+        interval: 7,
+    };
+    assert_eq!((runs.virtual_time, runs.profiling), (Some(expected), None));
+}
+
+/// A timer with a clock and a notification, which expires at 5000 if it runs.
+fn timer(made: &mut Made<'_>, process: &Process, clock: i64, notify: u64) -> kconv_made::At {
+    let timer = made.object("k_itimer");
+    made.owned_by(timer, process.task);
+    made.point(timer, "it_signal", process.signal);
+    made.point(timer, "it_pid", process.pid);
+    made.set(timer, "it_id", 3);
+    made.set(timer, "it_clock", clock as u64);
+    made.set(timer, "it_sigev_notify", notify);
+    made.symbol(timer, "kclock", "clock_monotonic");
+    let queued = made.object("sigqueue");
+    made.owned_by(queued, process.task);
+    made.set(queued, "info.si_signo", 34);
+    let value = "info._sifields._timer._sigval.sival_ptr";
+    made.set(queued, value, 0x2a);
+    made.point(timer, "sigq", queued);
+    timer
+}
+
+#[test]
+fn a_timer_runs_by_its_clock_and_by_whom_it_tells() {
+    // The clock, the notification, where it expires, whether it is active, and whether it runs.
+    let cases = [
+        (1, 0, "it.real.timer.node.expires", 1, true),
+        (1, 0, "it.real.timer.node.expires", 0, false),
+        (1, 1, "it.real.timer.node.expires", 0, true),
+        (1, 4, "it.real.timer.node.expires", 0, false),
+        (9, 0, "it.alarm.alarmtimer.node.expires", 1, true),
+        (-6, 0, "it.cpu.node.expires", 0, true),
+    ];
+    for (clock, notify, expires, active, runs) in cases {
+        let found = both(
+            move |made, process| {
+                let timer = timer(made, process, clock, notify);
+                made.set(timer, expires, 5000);
+                made.set(timer, "it_active", active);
+                made.set(timer, "it_interval", 9);
+                made.set(timer, "it_requeue_pending", 3);
+                made.set(timer, "it_overrun", -1i64 as u64);
+                made.set(timer, "it_overrun_last", 6);
+            },
+            |task| {
+                let timers = task.objects().of_type("k_itimer")?;
+                PosixTimer::of(&timers[0])
+            },
+        );
+        let expected = PosixTimer {
+            id: 3,
+            clock: clock as i32,
+            notify: notify as i32,
+            signal: 34,
+            value: 0x2a,
+            target: Some(4711),
+            expires: 5000,
+            interval: 9,
+            runs,
+            waits_for_signal: true,
+            overrun: -1,
+            overrun_last: 6,
+        };
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn limits_are_soft_and_hard() {
+    let found = both(
+        |made, process| {
+            made.set(process.signal, "rlim[7].rlim_cur", 1024);
+            made.set(process.signal, "rlim[7].rlim_max", u64::MAX);
+        },
+        |task| limits(&task.required("signal")?),
+    );
+    assert_eq!(found.len(), 16);
+    let (soft, hard) = (1024, u64::MAX);
+    assert_eq!(found[7], Limit { soft, hard });
+    assert_eq!(found[6], Limit { soft: 0, hard: 0 });
 }

@@ -1,6 +1,6 @@
 //! Open files, and where a task stands in the tree of files.
 
-use super::numbers_of;
+use crate::model::number;
 use crate::raw::hex;
 use crate::values::{number_of, path_of, value_json};
 use crate::view::symbol_text;
@@ -122,9 +122,8 @@ fn owner(file: &Saved<'_>) -> Result<Option<Owner>, FieldError> {
     let Some(pid) = owner.follow("pid")? else {
         return Ok(None);
     };
-    let number = numbers_of(&pid)?.first().map(|number| number.signed("nr"));
     Ok(Some(Owner {
-        pid: number.transpose()?.unwrap_or(0),
+        pid: number(&pid)?.into(),
         kind: owner.signed("pid_type")?,
         signal: owner.signed("signum")?,
     }))

@@ -1,7 +1,8 @@
 //! Which task it is, and of what it is part.
 
+use super::Belongings;
 use super::hex_at;
-use super::{Belongings, numbers_of};
+use crate::model::numbers_of;
 use crate::values::{number_of, path_of};
 use kconv_image::Resource;
 use kconv_objects::{FieldError, Saved};

@@ -103,7 +103,7 @@ pub(super) fn finish(
     files::own(body, plan)?;
     timers::start(body, clocks, dropped)?;
     for (which, limit) in body.process.limits.iter().enumerate() {
-        let at = remote.put(&body.memory, &bytes_of(&[limit.0, limit.1]))?;
+        let at = remote.put(&body.memory, &bytes_of(&[limit.soft, limit.hard]))?;
         let arguments = [0, which as u64, at, 0];
         remote.call("prlimit64", libc::SYS_prlimit64, &arguments)?;
     }

@@ -4,7 +4,7 @@ use super::controls::{Controls, MemoryControls};
 use crate::clocks::{BootClock, Frozen};
 use crate::decode::DecodeError;
 use kconv_image::{ObjectId, ResourceId, TaskName};
-use kconv_tasks::model::{Action, AlternateStack, Credentials, SignalInfo};
+use kconv_tasks::model::{Action, AlternateStack, Credentials, Limit, SignalInfo};
 use std::collections::BTreeSet;
 
 /// All that an image has to be made into.
@@ -106,7 +106,7 @@ pub struct Process {
     /// Timers of timer_create, by number.
     pub timers: Vec<Timer>,
     /// Soft and hard limits, by number.
-    pub limits: Vec<(u64, u64)>,
+    pub limits: Vec<Limit>,
     /// Whether orphans below it become its children.
     pub subreaper: bool,
     /// What its OOM score is adjusted by, and the least that it may be set to by who has no privilege.

@@ -1,6 +1,6 @@
 //! Processes, and who descends from whom.
 
-use super::files::{assign_flocks, descriptors, locks, pid_number};
+use super::files::{assign_flocks, descriptors, locks};
 use super::memory::{Vmas, memory, vmas};
 use super::model::{Ended, OpenFile, Process, Unclear};
 use super::signals::{Spent, intervals, timers, to_queue};
@@ -8,7 +8,7 @@ use super::thread::{namespaces, spent, thread};
 use crate::decode::DecodeError;
 use kconv_machine::XsaveComponents;
 use kconv_objects::{Objects, Saved};
-use kconv_tasks::model::{Credentials, Pending, actions};
+use kconv_tasks::model::{Credentials, Intervals, Pending, actions, limits, number};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Indices of `signal_struct.pids` (`include/linux/pid_types.h`).
@@ -144,7 +144,7 @@ fn process(known: &Known<'_>, bare: Process, tasks: &[Saved<'_>]) -> Result<Proc
     let signal = leader.required("signal")?;
     let related = |index: usize| -> Result<i32, DecodeError> {
         match signal.follow(&format!("pids[{index}]"))? {
-            Some(pid) => pid_number(pid),
+            Some(pid) => Ok(number(&pid)?),
             None => Ok(0),
         }
     };
@@ -242,16 +242,13 @@ fn process(known: &Known<'_>, bare: Process, tasks: &[Saved<'_>]) -> Result<Proc
     process.locks = locks(objects, files, table.id(), own);
     let sighand = leader.required("sighand")?;
     process.actions = actions(&sighand)?;
-    process.intervals = intervals(signal, all)?;
+    process.intervals = intervals(&Intervals::of(&signal)?, all);
     process.timers = timers(signal, |tid| of_threads.get(&tid).copied().unwrap_or(all))?;
     let threads = process.threads.iter_mut().map(|one| &mut one.pending);
     for pending in threads.chain([&mut process.pending]) {
         let timers = &mut process.timers;
         pending.retain(|info| !timers.iter_mut().any(|timer| timer.takes_back(info)));
     }
-    for limit in signal.elements("rlim")? {
-        let limit = (limit.unsigned("rlim_cur")?, limit.unsigned("rlim_max")?);
-        process.limits.push(limit);
-    }
+    process.limits = limits(&signal)?;
     Ok(process)
 }

@@ -1,8 +1,8 @@
 //! What is planned for processes that are made by hand, of both series.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use super::{Plan, Process, Unclear};
-use crate::clocks::Frozen;
+use super::{Expiry, Interval, Plan, Process, Unclear};
+use crate::clocks::{BootClock, Frozen};
 use kconv_made::Made;
 use kconv_objects::Objects;
 use kernel_structs::layout::Layout;
@@ -96,5 +96,34 @@ fn a_process_that_makes_no_sense_is_told_with_its_number() {
         assert_eq!(unclear[0].pid, 4711);
         let error = unclear[0].error.to_string();
         assert!(error.contains("task_struct.real_cred"), "{error}");
+    }
+}
+
+#[test]
+fn interval_timers_go_on_with_what_is_left_of_them() {
+    let processes = planned(|made, process| {
+        made.set(process.signal, "real_timer.node.expires", 5000);
+        made.set(process.signal, "it[1].expires", 70);
+        made.set(process.signal, "it[1].incr", 7);
+        // Of user time 60 are spent, by a thread that is no more and by this one.
+        made.set(process.signal, "utime", 20);
+        made.set(process.task, "utime", 40);
+    });
+    for process in processes {
+        let [real, virtual_time, profiling] = process.intervals;
+        // It has expired, and once.
+        assert_eq!(real.expires, Expiry::Never);
+        assert_eq!(virtual_time.expires, Expiry::After(10));
+        assert_eq!(virtual_time.interval, 7);
+        assert_eq!(profiling, Interval::default());
+    }
+    let processes = planned(|made, process| {
+        made.set(process.signal, "real_timer.node.expires", 5000);
+        made.set(process.signal, "it_real_incr", 9);
+    });
+    for process in processes {
+        let [real, ..] = process.intervals;
+        let expires = Expiry::Boot(BootClock::Monotonic, 5000);
+        assert_eq!((real.expires, real.waits_for_signal), (expires, true));
     }
 }
