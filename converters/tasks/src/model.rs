@@ -11,11 +11,13 @@
 mod credentials;
 mod limits;
 mod pids;
+mod scheduling;
 mod signals;
 mod timers;
 
 pub use credentials::{Capabilities, Credentials};
 pub use limits::{Limit, limits};
 pub use pids::{number, numbers_of};
+pub use scheduling::{Deadline, MemoryPolicy, Scheduling, nice};
 pub use signals::{Action, AlternateStack, Pending, SignalInfo, Signals, actions};
 pub use timers::{CpuTimer, Intervals, PosixTimer, RealTimer};

@@ -4,8 +4,8 @@
 use kconv_made::{Made, Process};
 use kconv_objects::{FieldError, Objects, Saved};
 use kconv_tasks::model::{
-    Action, AlternateStack, Capabilities, CpuTimer, Credentials, Intervals, Limit, Pending,
-    PosixTimer, Signals, actions, limits,
+    Action, AlternateStack, Capabilities, CpuTimer, Credentials, Deadline, Intervals, Limit,
+    MemoryPolicy, Pending, PosixTimer, Scheduling, Signals, actions, limits,
 };
 use kernel_structs::layout::Layout;
 use kernel_structs::releases::Registry;
@@ -312,4 +312,93 @@ fn limits_are_soft_and_hard() {
     let (soft, hard) = (1024, u64::MAX);
     assert_eq!(found[7], Limit { soft, hard });
     assert_eq!(found[6], Limit { soft: 0, hard: 0 });
+}
+
+#[test]
+fn a_thread_is_scheduled_as_it_asked_for() {
+    let found = both(
+        |made, process| {
+            let task = process.task;
+            for (path, number) in [
+                ("policy", 6),
+                ("sched_reset_on_fork", 1),
+                ("static_prio", 110),
+                ("rt_priority", 12),
+                ("dl.dl_runtime", 1),
+                ("dl.dl_deadline", 2),
+                ("dl.dl_period", 3),
+                ("dl.flags", 4),
+                ("timer_slack_ns", 50),
+                ("default_timer_slack_ns", 60),
+            ] {
+                made.set(task, path, number);
+            }
+            made.put(task, "cpus_mask", &[3]);
+            let wanted = made.array("unsigned long", 1, vec![2, 0, 0, 0, 0, 0, 0, 0]);
+            made.owned_by(wanted, task);
+            made.point(task, "user_cpus_ptr", wanted);
+            let context = made.object("io_context");
+            made.owned_by(context, task);
+            made.set(context, "ioprio", 0x4002);
+            made.point(task, "io_context", context);
+        },
+        Scheduling::of,
+    );
+    let mut allowed = vec![0; found.allowed.len()];
+    allowed[0] = 3;
+    let expected = Scheduling {
+        policy: 6,
+        reset_on_fork: true,
+        nice: -10,
+        priority: 12,
+        deadline: Deadline {
+            runtime: 1,
+            deadline: 2,
+            period: 3,
+            flags: 4,
+        },
+        slice: None,
+        allowed,
+        wanted: Some(vec![2, 0, 0, 0, 0, 0, 0, 0]),
+        timer_slack: [50, 60],
+        io_priority: Some(0x4002),
+        memory_policy: None,
+    };
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_slice_is_one_that_was_asked_for_where_the_kernel_has_such() {
+    let [old, new] = read(
+        |made, process| {
+            if made.has("task_struct", "se.custom_slice") {
+                made.set(process.task, "se.custom_slice", 1);
+                made.set(process.task, "se.slice", 3_000_000);
+            }
+        },
+        |task| Ok(Scheduling::of(task)?.slice),
+    );
+    assert_eq!((old, new), (Ok(None), Ok(Some(3_000_000))));
+}
+
+#[test]
+fn nodes_of_a_memory_policy_are_as_given_or_as_they_are_now() {
+    for (flags, nodes) in [(0x8000, 6), (0, 5), (1, 5)] {
+        let found = both(
+            move |made, process| {
+                let policy = made.object("mempolicy");
+                made.owned_by(policy, process.task);
+                made.set(policy, "mode", 2);
+                made.set(policy, "flags", flags);
+                made.put(policy, "nodes", &[5]);
+                made.put(policy, "w.user_nodemask", &[6]);
+                made.point(process.task, "mempolicy", policy);
+            },
+            |task| MemoryPolicy::of(task, "mempolicy"),
+        );
+        let found = found.unwrap();
+        // Flags of the kernel's own are not the caller's.
+        assert_eq!(found.mode, 2 | (flags & 0xe000) as u32);
+        assert_eq!(found.nodes[0], nodes);
+    }
 }

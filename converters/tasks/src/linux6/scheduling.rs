@@ -1,13 +1,11 @@
 //! When and where a task runs, and what it has used.
 
 use super::each;
+use crate::model;
 use kconv_objects::{FieldError, Saved};
 use kernel_structs_bits::little_endian;
 use serde::Serialize;
 use std::collections::BTreeMap;
-
-/// `MAX_RT_PRIO + 20`: the priority of nice 0 (`include/linux/sched/prio.h`: DEFAULT_PRIO).
-const DEFAULT_PRIO: i64 = 120;
 
 /// Times are in nanoseconds.
 #[derive(Debug, Serialize)]
@@ -39,8 +37,9 @@ pub(crate) struct Scheduling {
 }
 
 pub(super) fn scheduling(task: &Saved<'_>) -> Result<Scheduling, FieldError> {
-    let signal = task.follow("signal")?;
-    let of_process = |path: &str| signal.map_or(Ok(0), |signal| signal.unsigned(path));
+    let own = model::Scheduling::of(task)?;
+    let signal = task.required("signal")?;
+    let of_process = |path: &str| signal.unsigned(path);
     let mut times = each(["utime", "stime", "gtime"], |field| task.unsigned(field))?;
     for (name, field) in [
         ("sum_exec_runtime", "se.sum_exec_runtime"),
@@ -68,27 +67,22 @@ pub(super) fn scheduling(task: &Saved<'_>) -> Result<Scheduling, FieldError> {
         "write_bytes",
         "cancelled_write_bytes",
     ];
-    let deadline = [
-        ("runtime", "dl.dl_runtime"),
-        ("deadline", "dl.dl_deadline"),
-        ("period", "dl.dl_period"),
-    ];
-    let deadline = deadline.map(|(name, field)| Ok((name, task.unsigned(field)?)));
     Ok(Scheduling {
-        nice: task.signed("static_prio")? - DEFAULT_PRIO,
-        policy: task.unsigned("policy")?,
-        rt_priority: task.unsigned("rt_priority")?,
-        reset_on_fork: task.unsigned("sched_reset_on_fork")? != 0,
-        deadline: deadline.into_iter().collect::<Result<_, FieldError>>()?,
-        cpus_allowed: bits(&task.numbers("cpus_mask.bits")?),
-        cpus_wanted: cpus_wanted(task)?,
-        mems_allowed: bits(&task.numbers("mems_allowed.bits")?),
-        io_priority: match task.follow("io_context")? {
-            Some(context) => Some(context.unsigned("ioprio")?),
-            None => None,
-        },
-        timer_slack: task.unsigned("timer_slack_ns")?,
-        default_timer_slack: task.unsigned("default_timer_slack_ns")?,
+        nice: own.nice.into(),
+        policy: own.policy.into(),
+        rt_priority: own.priority.into(),
+        reset_on_fork: own.reset_on_fork,
+        deadline: BTreeMap::from([
+            ("runtime", own.deadline.runtime),
+            ("deadline", own.deadline.deadline),
+            ("period", own.deadline.period),
+        ]),
+        cpus_allowed: bits(&own.allowed),
+        cpus_wanted: own.wanted.as_deref().map(bits),
+        mems_allowed: bits(task.bytes("mems_allowed.bits")?),
+        io_priority: own.io_priority.map(u64::from),
+        timer_slack: own.timer_slack[0],
+        default_timer_slack: own.timer_slack[1],
         start_time: task.unsigned("start_time")?,
         start_boottime: task.unsigned("start_boottime")?,
         times,
@@ -104,18 +98,10 @@ pub(super) fn scheduling(task: &Saved<'_>) -> Result<Scheduling, FieldError> {
     })
 }
 
-/// The set at `user_cpus_ptr`, an object of words.
-fn cpus_wanted(task: &Saved<'_>) -> Result<Option<String>, FieldError> {
-    if task.pointer("user_cpus_ptr")?.is_none() {
-        return Ok(None);
-    }
-    let words = task.all_at("user_cpus_ptr")?.chunks(8).map(little_endian);
-    Ok(Some(bits(&words.collect::<Vec<_>>())))
-}
-
 /// A set of many bits as one hexadecimal number.
-fn bits(words: &[u64]) -> String {
-    let mut used = words;
+fn bits(set: &[u8]) -> String {
+    let words: Vec<u64> = set.chunks(8).map(little_endian).collect();
+    let mut used = words.as_slice();
     while let [rest @ .., 0] = used
         && !rest.is_empty()
     {

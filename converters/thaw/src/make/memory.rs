@@ -218,10 +218,10 @@ fn lock(remote: &Remote, mapping: &Mapping) -> Result<(), CallError> {
 fn bind(body: &Body<'_>, mapping: &Mapping) -> Result<(), CallError> {
     let remote = body.first();
     let (start, size) = (mapping.start, mapping.end - mapping.start);
-    if let Some((mode, nodes)) = &mapping.policy {
-        let at = remote.put(&body.memory, nodes)?;
-        let bits = 8 * nodes.len() as u64;
-        let arguments = [start, size, u64::from(*mode), at, bits, 0];
+    if let Some(policy) = &mapping.policy {
+        let at = remote.put(&body.memory, &policy.nodes)?;
+        let bits = 8 * policy.nodes.len() as u64;
+        let arguments = [start, size, policy.mode.into(), at, bits, 0];
         remote.call("mbind", libc::SYS_mbind, &arguments)?;
     }
     Ok(())

@@ -90,9 +90,9 @@ pub(super) fn make(remote: &Remote, memory: &File, thread: &Thread) -> Result<()
         let arguments = [IOPRIO_WHO_PROCESS, 0, thread.io_priority.into()];
         remote.call("ioprio_set", libc::SYS_ioprio_set, &arguments)?;
     }
-    if let Some((mode, nodes)) = &thread.memory_policy {
-        let at = remote.put(memory, nodes)?;
-        let arguments = [u64::from(*mode), at, 8 * nodes.len() as u64];
+    if let Some(policy) = &thread.memory_policy {
+        let at = remote.put(memory, &policy.nodes)?;
+        let arguments = [policy.mode.into(), at, 8 * policy.nodes.len() as u64];
         remote.call("set_mempolicy", libc::SYS_set_mempolicy, &arguments)?;
     }
     permissions::make(remote, memory, thread)?;

@@ -7,6 +7,7 @@ use crate::attributes::number;
 use crate::decode::DecodeError;
 use kconv_image::{PAGE_SIZE, Value};
 use kconv_objects::{Objects, Saved};
+use kconv_tasks::model::MemoryPolicy;
 use kernel_structs_bits::little_endian;
 use std::collections::BTreeMap;
 
@@ -137,7 +138,7 @@ fn mapping(files: &[OpenFile], vma: Saved<'_>) -> Result<Mapping, DecodeError> {
             None => 0,
         },
         file,
-        policy: super::thread::memory_policy(vma, "vm_policy")?,
+        policy: MemoryPolicy::of(&vma, "vm_policy")?,
     })
 }
 

@@ -4,7 +4,7 @@ use super::controls::{Controls, MemoryControls};
 use crate::clocks::{BootClock, Frozen};
 use crate::decode::DecodeError;
 use kconv_image::{ObjectId, ResourceId, TaskName};
-use kconv_tasks::model::{Action, AlternateStack, Credentials, Limit, SignalInfo};
+use kconv_tasks::model::{Action, AlternateStack, Credentials, Limit, MemoryPolicy, SignalInfo};
 use std::collections::BTreeSet;
 
 /// All that an image has to be made into.
@@ -193,8 +193,8 @@ pub struct Thread {
     pub parent_death: i32,
     /// Class and priority of its I/O; 0 if none was set.
     pub io_priority: u32,
-    /// Memory policy: mode with flags, and nodes, if one was set.
-    pub memory_policy: Option<(u32, Vec<u8>)>,
+    /// Memory policy, if one was set.
+    pub memory_policy: Option<MemoryPolicy>,
     /// Whether it gave up gaining privileges by execve.
     pub no_new_privileges: bool,
     /// Who waits in a vfork until it calls execve or ends.
@@ -377,7 +377,7 @@ pub struct Mapping {
     /// What is mapped, as an index of a file.
     pub file: Option<usize>,
     /// Memory policy, if one was set.
-    pub policy: Option<(u32, Vec<u8>)>,
+    pub policy: Option<MemoryPolicy>,
 }
 
 /// An open file (`struct file`).

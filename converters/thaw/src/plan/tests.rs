@@ -127,3 +127,25 @@ fn interval_timers_go_on_with_what_is_left_of_them() {
         assert_eq!((real.expires, real.waits_for_signal), (expires, true));
     }
 }
+
+#[test]
+fn parameters_of_a_deadline_are_given_with_that_policy_alone() {
+    for (policy, expected, flags) in [(6, [1, 2, 3], 4), (0, [0, 2, 3], 0)] {
+        let processes = planned(move |made, process| {
+            for (path, number) in [
+                ("policy", policy),
+                ("dl.dl_runtime", 1),
+                ("dl.dl_deadline", 2),
+                ("dl.dl_period", 3),
+                ("dl.flags", 4),
+            ] {
+                made.set(process.task, path, number);
+            }
+        });
+        for process in processes {
+            let scheduling = &process.threads[0].scheduling;
+            assert_eq!(scheduling.deadline, expected);
+            assert_eq!(scheduling.deadline_flags, flags);
+        }
+    }
+}

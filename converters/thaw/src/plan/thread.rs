@@ -8,7 +8,7 @@ use crate::decode::DecodeError;
 use kconv_image::{Resource, ResourceId, Value};
 use kconv_machine::{XsaveComponents, xsave_standard_form};
 use kconv_objects::Saved;
-use kconv_tasks::model::{Credentials, Signals};
+use kconv_tasks::model::{self, Credentials, Signals};
 use std::collections::BTreeSet;
 
 /// Members of `pt_regs` in the order of `user_regs_struct` (`arch/x86/include/asm/user_64.h`).
@@ -18,9 +18,6 @@ const GENERAL: [&str; 21] = [
 ];
 /// What follows: bases and selectors, which `thread_struct` keeps.
 const SEGMENTS: [&str; 6] = ["fsbase", "gsbase", "ds", "es", "fsindex", "gsindex"];
-
-/// DEFAULT_PRIO: nice 0.
-const DEFAULT_PRIO: i32 = 120;
 
 /// The CPU time that a task has used.
 pub(super) fn spent(task: Saved<'_>) -> Result<Spent, DecodeError> {
@@ -51,6 +48,7 @@ pub(super) fn thread(
     let cut_short = cut_short(&recorded);
     let (registers, restart) = resumed(recorded, || restart(task, spent))?;
     let signals = Signals::of(&task)?;
+    let scheduling = model::Scheduling::of(&task)?;
     let (xstate, xfeatures) = xstate(xsave, task)?;
     let rseq = task.unsigned("rseq")?;
     // 6.1 takes no other (kernel/rseq.c: sys_rseq).
@@ -73,22 +71,17 @@ pub(super) fn thread(
         robust_list: task.unsigned("robust_list")?,
         clear_child_tid: task.unsigned("clear_child_tid")?,
         rseq: (rseq, rseq_length, task.unsigned("rseq_sig")? as u32),
-        scheduling: scheduling(task)?,
-        affinity: affinity(task)?,
+        scheduling: self::scheduling(&scheduling),
+        // Those that were asked for, or else those that it may run on.
+        affinity: scheduling.wanted.unwrap_or(scheduling.allowed),
         credentials: Credentials::of(&task)?,
         folders: folders(task)?,
         has_own_folders: false,
         personality: task.unsigned("personality")? as u32,
-        timer_slack: [
-            task.unsigned("timer_slack_ns")?,
-            task.unsigned("default_timer_slack_ns")?,
-        ],
+        timer_slack: scheduling.timer_slack,
         parent_death: task.int("pdeath_signal")?,
-        io_priority: match task.follow("io_context")? {
-            Some(context) => context.unsigned("ioprio")? as u32,
-            None => 0,
-        },
-        memory_policy: memory_policy(task, "mempolicy")?,
+        io_priority: scheduling.io_priority.unwrap_or(0),
+        memory_policy: scheduling.memory_policy,
         // PFA_NO_NEW_PRIVS (include/linux/sched.h).
         no_new_privileges: task.unsigned("atomic_flags")? & 1 != 0,
         vfork: task.resource_id("vfork_done")?,
@@ -218,43 +211,28 @@ fn xstate(xsave: Option<&XsaveComponents>, task: Saved<'_>) -> Result<(Vec<u8>, 
     Ok((standard, user))
 }
 
-fn scheduling(task: Saved<'_>) -> Result<Scheduling, DecodeError> {
+/// What sched_setattr is given.
+fn scheduling(of: &model::Scheduling) -> Scheduling {
     const SCHED_DEADLINE: u32 = 6;
-    let policy = task.unsigned("policy")? as u32;
-    let is_deadline = policy == SCHED_DEADLINE;
-    // 6.12 kernel/sched/syscalls.c: __setparam_fair.
-    let has_slice = task
-        .optional("se.custom_slice")?
-        .is_some_and(|set| set != 0);
-    let run_time = match is_deadline {
-        true => task.unsigned("dl.dl_runtime")?,
-        false if has_slice => task.unsigned("se.slice")?,
-        false => 0,
+    let model::Deadline {
+        runtime,
+        deadline,
+        period,
+        flags,
+    } = of.deadline;
+    let (run_time, deadline_flags) = match of.policy {
+        SCHED_DEADLINE => (runtime, flags),
+        // The slice of a fair policy goes there, too.
+        _ => (of.slice.unwrap_or(0), 0),
     };
-    Ok(Scheduling {
-        policy,
-        reset_on_fork: task.unsigned("sched_reset_on_fork")? != 0,
-        nice: task.int("static_prio")? - DEFAULT_PRIO,
-        priority: task.unsigned("rt_priority")? as u32,
-        deadline: [
-            run_time,
-            task.unsigned("dl.dl_deadline")?,
-            task.unsigned("dl.dl_period")?,
-        ],
-        deadline_flags: match is_deadline {
-            true => task.unsigned("dl.flags")?,
-            false => 0,
-        },
-    })
-}
-
-/// The CPUs that were asked for, or else those that the task may run on.
-fn affinity(task: Saved<'_>) -> Result<Vec<u8>, DecodeError> {
-    if task.unsigned("user_cpus_ptr")? != 0 {
-        // As long as the machine has CPUs.
-        return Ok(task.all_at("user_cpus_ptr")?.to_vec());
+    Scheduling {
+        policy: of.policy,
+        reset_on_fork: of.reset_on_fork,
+        nice: of.nice,
+        priority: of.priority,
+        deadline: [run_time, deadline, period],
+        deadline_flags,
     }
-    Ok(task.bytes("cpus_mask")?.to_vec())
 }
 
 fn folders(task: Saved<'_>) -> Result<Folders, DecodeError> {
@@ -268,28 +246,6 @@ fn folders(task: Saved<'_>) -> Result<Folders, DecodeError> {
         working: folder("pwd.dentry")?,
         umask: fs.unsigned("umask")? as u32,
     })
-}
-
-/// The memory policy that the pointer in `path` leads to: mode with the flags of the caller, and
-/// nodes.
-pub(super) fn memory_policy(
-    place: Saved<'_>,
-    path: &str,
-) -> Result<Option<(u32, Vec<u8>)>, DecodeError> {
-    // MPOL_MODE_FLAGS (include/uapi/linux/mempolicy.h); with STATIC and RELATIVE the nodes stand as
-    // they were given.
-    const MODE_FLAGS: u32 = 0xe000;
-    const AS_GIVEN: u32 = 0xc000;
-    let Some(policy) = place.follow(path)? else {
-        return Ok(None);
-    };
-    let mode = policy.unsigned("mode")? as u32;
-    let flags = policy.unsigned("flags")? as u32 & MODE_FLAGS;
-    let nodes = match flags & AS_GIVEN {
-        0 => "nodes",
-        _ => "w.user_nodemask",
-    };
-    Ok(Some((mode | flags, policy.bytes(nodes)?.to_vec())))
 }
 
 #[cfg(test)]
