@@ -11,6 +11,8 @@
 mod credentials;
 mod limits;
 mod pids;
+mod registers;
+mod restart;
 mod scheduling;
 mod signals;
 mod timers;
@@ -18,6 +20,8 @@ mod timers;
 pub use credentials::{Capabilities, Credentials};
 pub use limits::{Limit, limits};
 pub use pids::{number, numbers_of};
+pub use registers::{ARGUMENTS, AX, FLAGS, IP, ORIG_AX, Registers, SP};
+pub use restart::Restart;
 pub use scheduling::{Deadline, MemoryPolicy, Scheduling, nice};
 pub use signals::{Action, AlternateStack, Pending, SignalInfo, Signals, actions};
 pub use timers::{CpuTimer, Intervals, PosixTimer, RealTimer};

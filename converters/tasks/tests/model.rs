@@ -4,8 +4,9 @@
 use kconv_made::{Made, Process};
 use kconv_objects::{FieldError, Objects, Saved};
 use kconv_tasks::model::{
-    Action, AlternateStack, Capabilities, CpuTimer, Credentials, Deadline, Intervals, Limit,
-    MemoryPolicy, Pending, PosixTimer, Scheduling, Signals, actions, limits,
+    AX, Action, AlternateStack, Capabilities, CpuTimer, Credentials, Deadline, IP, Intervals,
+    Limit, MemoryPolicy, ORIG_AX, Pending, PosixTimer, Registers, Restart, Scheduling, Signals,
+    actions, limits,
 };
 use kernel_structs::layout::Layout;
 use kernel_structs::releases::Registry;
@@ -400,5 +401,114 @@ fn nodes_of_a_memory_policy_are_as_given_or_as_they_are_now() {
         // Flags of the kernel's own are not the caller's.
         assert_eq!(found.mode, 2 | (flags & 0xe000) as u32);
         assert_eq!(found.nodes[0], nodes);
+    }
+}
+
+#[test]
+fn registers_are_those_of_the_thread_and_selectors_have_sixteen_bits() {
+    let found = both(
+        |made, process| {
+            for (name, number) in [("r15", 1), ("ax", 2), ("ip", 3), ("orig_ax", 4)] {
+                made.set(process.registers, name, number);
+            }
+            // Eight bytes, of which the CPU pushes more than the selector.
+            made.put(process.registers, "cs", &0x1234_0033u64.to_le_bytes());
+            made.put(process.registers, "ss", &0x5678_002bu64.to_le_bytes());
+            made.set(process.task, "thread.fsbase", 5);
+            made.set(process.task, "thread.gsindex", 6);
+        },
+        |task| {
+            let registers = task.objects().of_type("pt_regs")?;
+            Registers::of(&registers[0], task)
+        },
+    );
+    let mut expected = [0; 27];
+    for (place, value) in [(0, 1), (AX, 2), (IP, 3), (ORIG_AX, 4)] {
+        expected[place] = value;
+    }
+    (expected[17], expected[20], expected[21], expected[26]) = (0x33, 0x2b, 5, 6);
+    assert_eq!(found.values, expected);
+    assert_eq!(found.system_call(), Some(4));
+    let noted = found.noted();
+    assert_eq!((noted.r15, noted.rax, noted.cs), (1, 2, 0x33));
+    assert_eq!((noted.ss, noted.fs_base, noted.gs), (0x2b, 5, 6));
+}
+
+#[test]
+fn a_wait_goes_on_by_what_its_function_says() {
+    let of = |function: &'static str, fields: &'static [(&'static str, u64)]| {
+        both(
+            move |made, process| {
+                made.symbol(process.task, "restart_block.fn", function);
+                for (field, number) in fields {
+                    made.set(process.task, &format!("restart_block.{field}"), *number);
+                }
+            },
+            Restart::of,
+        )
+    };
+    let sleep = &[
+        ("nanosleep.clockid", 1),
+        ("nanosleep.expires", 5000),
+        ("nanosleep.rmtp", 0x7000),
+    ];
+    for (function, clock, on_cpu_time) in [
+        ("hrtimer_nanosleep_restart", 1, false),
+        ("alarm_timer_nsleep_restart", 9, false),
+        ("posix_cpu_nsleep_restart", 1, true),
+    ] {
+        let expected = Restart::Sleep {
+            clock,
+            expires: 5000,
+            rest: 0x7000,
+            on_cpu_time,
+        };
+        assert_eq!(of(function, sleep), Some(expected), "{function}");
+    }
+    let poll = &[
+        ("poll.ufds", 0x7000),
+        ("poll.nfds", 2),
+        ("poll.has_timeout", 1),
+        ("poll.tv_sec", 3),
+        ("poll.tv_nsec", 4),
+    ];
+    let expected = Restart::Poll {
+        descriptors: 0x7000,
+        count: 2,
+        expires: Some(3_000_000_004),
+    };
+    assert_eq!(of("do_restart_poll", poll), Some(expected));
+    assert_eq!(of("do_no_restart_syscall", &[]), None);
+}
+
+#[test]
+fn flags_of_a_futex_that_is_waited_for_are_shifted_in_the_later_kernel() {
+    // FLAGS_SHARED and FLAGS_HAS_TIMEOUT; in 6.12 with the size of the futex, FLAGS_SIZE_32.
+    for (kernel, flags) in [(0, 1 | 4), (1, 0x10 | 0x40 | 0x02)] {
+        let found = read(
+            move |made, process| {
+                made.symbol(process.task, "restart_block.fn", "futex_wait_restart");
+                for (field, number) in [
+                    ("uaddr", 0x7000),
+                    ("val", 7),
+                    ("flags", flags),
+                    ("bitset", 0xffff_ffff),
+                    ("time", 5000),
+                ] {
+                    let path = format!("restart_block.futex.{field}");
+                    made.set(process.task, &path, number);
+                }
+            },
+            Restart::of,
+        );
+        let expected = Restart::Futex {
+            address: 0x7000,
+            value: 7,
+            shared: true,
+            realtime: false,
+            bits: 0xffff_ffff,
+            expires: 5000,
+        };
+        assert_eq!(found[kernel], Ok(Some(expected)));
     }
 }

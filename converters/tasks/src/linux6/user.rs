@@ -3,10 +3,10 @@
 use super::Belongings;
 use super::system_calls;
 use super::{each, hex_at};
+use crate::model::{ARGUMENTS, AX, Registers};
 use crate::raw::hex;
 use crate::view::symbol_text;
 use kconv_objects::{FieldError, Saved};
-use kernel_structs::layout::Type;
 use kernel_structs_bits::little_endian;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Serialize)]
 pub(crate) struct UserState {
     /// `null` for a task that has none: a kernel thread, a zombie.
-    pub(crate) pt_regs: Option<BTreeMap<String, String>>,
+    pub(crate) pt_regs: Option<BTreeMap<&'static str, String>>,
     /// The system call that it is in.
     pub(crate) system_call: Option<SystemCall>,
     /// How an interrupted system call goes on.
@@ -57,12 +57,16 @@ pub(super) fn user_state(
     task: &Saved<'_>,
     belongings: &Belongings<'_>,
 ) -> Result<UserState, FieldError> {
-    let registers = belongings.registers.get(&task.id()).copied();
+    let registers = match belongings.registers.get(&task.id()) {
+        Some(registers) => Some(Registers::of(registers, task)?),
+        None => None,
+    };
     let mut thread = each(
-        ["fsbase", "gsbase", "fsindex", "gsindex", "ds", "es", "cr2"],
+        ["fsbase", "gsbase", "fsindex", "gsindex", "ds", "es"],
         |field| hex_at(task, &format!("thread.{field}")),
     )?;
     for (name, field) in [
+        ("cr2", "thread.cr2"),
         ("trap", "thread.trap_nr"),
         ("error_code", "thread.error_code"),
         ("pkru", "thread.pkru"),
@@ -100,11 +104,12 @@ pub(super) fn user_state(
         _ => None,
     };
     Ok(UserState {
-        pt_regs: registers.as_ref().map(all_registers).transpose()?,
-        system_call: match registers {
-            Some(registers) => system_call(&registers)?,
-            None => None,
-        },
+        pt_regs: registers.as_ref().map(|registers| {
+            let named = registers.general();
+            let named = named.map(|(name, value)| (name, format!("{value:#018x}")));
+            named.collect()
+        }),
+        system_call: registers.as_ref().and_then(system_call),
         restart: task.symbol("restart_block.fn")?.map(symbol_text),
         thread,
         tls: segments(task)?,
@@ -123,50 +128,24 @@ pub(super) fn user_state(
     })
 }
 
-/// Every register by its name. In 6.12 selectors are in unions with what the CPU pushes beside
-/// them (`arch/x86/include/asm/ptrace.h`: pt_regs).
-fn all_registers(registers: &Saved<'_>) -> Result<BTreeMap<String, String>, FieldError> {
-    let layout = &registers.objects().layout();
-    let mut found = BTreeMap::new();
-    let composite = layout.composite("pt_regs");
-    for (_, member) in composite.map_or_else(Vec::new, |(_, all)| layout.flat_members(all)) {
-        let is_number = matches!(layout.get(layout.strip(member.ty)), Type::Int(_));
-        let Some(name) = member.name.as_deref().filter(|_| is_number) else {
-            continue;
-        };
-        let value = registers.unsigned(name)?;
-        let value = match name {
-            "csx" | "ssx" => continue,
-            "cs" | "ss" => value & 0xffff,
-            _ => value,
-        };
-        found.insert(name.to_owned(), format!("{value:#018x}"));
-    }
-    Ok(found)
-}
-
-/// The system call in the registers: its number is in orig_ax, which is -1 outside of one
-/// (`arch/x86/include/asm/syscall.h`: syscall_get_nr, syscall_get_arguments).
-fn system_call(registers: &Saved<'_>) -> Result<Option<SystemCall>, FieldError> {
-    let number = registers.unsigned("orig_ax")?;
-    if number as i64 == -1 {
-        return Ok(None);
-    }
-    let arguments = ["di", "si", "dx", "r10", "r8", "r9"].map(|name| hex_at(registers, name));
+/// The system call in the registers.
+fn system_call(registers: &Registers) -> Option<SystemCall> {
+    let number = registers.system_call()?;
+    let values = &registers.values;
     // include/linux/errno.h.
-    let interrupted = match registers.unsigned("ax")?.wrapping_neg() {
+    let interrupted = match values[AX].wrapping_neg() {
         512 => Some("ERESTARTSYS"),
         513 => Some("ERESTARTNOINTR"),
         514 => Some("ERESTARTNOHAND"),
         516 => Some("ERESTART_RESTARTBLOCK"),
         _ => None,
     };
-    Ok(Some(SystemCall {
+    Some(SystemCall {
         number,
         name: system_calls::name(number),
-        arguments: arguments.into_iter().collect::<Result<_, _>>()?,
+        arguments: ARGUMENTS.map(|place| hex(values[place])).to_vec(),
         interrupted,
-    }))
+    })
 }
 
 /// The descriptors of set_thread_area that are not empty.

@@ -8,12 +8,10 @@ use super::permissions;
 use crate::call::CallError;
 use crate::clocks::{BootClock, Frozen, TaskClocks};
 use crate::error::ThawError;
-use crate::plan::{
-    AX, Deadline, DeadlineClock, FLAGS, IP, Plan, RESTART_SYSCALL, Restart, Scheduling, Thread,
-};
+use crate::plan::{Deadline, DeadlineClock, Plan, RESTART_SYSCALL, Restart, Scheduling, Thread};
 use crate::remote::Remote;
 use kconv_image::Head;
-use kconv_tasks::model::AlternateStack;
+use kconv_tasks::model::{AX, AlternateStack, FLAGS, IP};
 use kernel_structs_bits::little_endian;
 use std::collections::BTreeSet;
 use std::fs::File;

@@ -4,7 +4,9 @@ use super::controls::{Controls, MemoryControls};
 use crate::clocks::{BootClock, Frozen};
 use crate::decode::DecodeError;
 use kconv_image::{ObjectId, ResourceId, TaskName};
-use kconv_tasks::model::{Action, AlternateStack, Credentials, Limit, MemoryPolicy, SignalInfo};
+use kconv_tasks::model::{
+    Action, AlternateStack, Credentials, Limit, MemoryPolicy, Registers, SignalInfo,
+};
 use std::collections::BTreeSet;
 
 /// All that an image has to be made into.
@@ -227,13 +229,6 @@ pub struct Filter {
     pub log: bool,
     /// Its program, in instructions of 8 bytes (`struct sock_filter`).
     pub program: Vec<u8>,
-}
-
-/// General registers of the x86-64, in the order of `user_regs_struct`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Registers {
-    /// Values by name.
-    pub values: [u64; 27],
 }
 
 /// A wait that goes on for what is left of its time.

@@ -6,6 +6,7 @@ use super::model::{Ended, OpenFile, Process, Unclear};
 use super::signals::{Spent, intervals, timers, to_queue};
 use super::thread::{namespaces, spent, thread};
 use crate::decode::DecodeError;
+use kconv_image::ObjectId;
 use kconv_machine::XsaveComponents;
 use kconv_objects::{Objects, Saved};
 use kconv_tasks::model::{Credentials, Intervals, Pending, actions, limits, number};
@@ -71,6 +72,7 @@ pub(super) fn processes(
         xsave,
         files,
         vmas: vmas(objects)?,
+        registers: registers(objects)?,
     };
     let (mut processes, mut unclear) = (Vec::new(), Vec::new());
     for (pid, parent) in order {
@@ -131,6 +133,16 @@ struct Known<'k> {
     xsave: Option<&'k XsaveComponents>,
     files: &'k [OpenFile],
     vmas: Vmas<'k>,
+    /// User registers by task.
+    registers: BTreeMap<ObjectId, Saved<'k>>,
+}
+
+fn registers<'k>(objects: &'k Objects<'k>) -> Result<BTreeMap<ObjectId, Saved<'k>>, DecodeError> {
+    let head = objects.head();
+    let all = objects.of_type("pt_regs")?.into_iter();
+    Ok(all
+        .map(|registers| (head.object(registers.id()).owner, registers))
+        .collect())
 }
 
 fn process(known: &Known<'_>, bare: Process, tasks: &[Saved<'_>]) -> Result<Process, DecodeError> {
@@ -139,6 +151,7 @@ fn process(known: &Known<'_>, bare: Process, tasks: &[Saved<'_>]) -> Result<Proc
         xsave,
         files,
         vmas,
+        registers,
     } = known;
     let leader = tasks[0];
     let signal = leader.required("signal")?;
@@ -213,7 +226,7 @@ fn process(known: &Known<'_>, bare: Process, tasks: &[Saved<'_>]) -> Result<Proc
     for task in tasks {
         if task.unsigned("exit_state")? == 0 {
             process.namespaces.extend(namespaces(*task)?);
-            let mut thread = thread(*xsave, *task, all)?;
+            let mut thread = thread(*xsave, *task, registers.get(&task.id()), all)?;
             for (field, what) in [
                 ("mm", "memory"),
                 ("files", "descriptors"),

@@ -1,10 +1,11 @@
 //! What is planned for processes that are made by hand, of both series.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use super::{Expiry, Interval, Plan, Process, Unclear};
+use super::{Expiry, Interval, Plan, Process, RESTART_SYSCALL, Restart, Unclear};
 use crate::clocks::{BootClock, Frozen};
 use kconv_made::Made;
 use kconv_objects::Objects;
+use kconv_tasks::model::{AX, IP};
 use kernel_structs::layout::Layout;
 use kernel_structs::releases::Registry;
 use std::sync::LazyLock;
@@ -147,5 +148,58 @@ fn parameters_of_a_deadline_are_given_with_that_policy_alone() {
             assert_eq!(scheduling.deadline, expected);
             assert_eq!(scheduling.deadline_flags, flags);
         }
+    }
+}
+
+/// A thread that a freeze interrupted in system call `number`, which was to be begun again by a
+/// `restart_block` with this function.
+fn interrupted(made: &mut Made<'_>, process: &kconv_made::Process, number: u64, by: &str) {
+    const ERESTART_RESTARTBLOCK: i64 = -516;
+    made.set(process.registers, "orig_ax", number);
+    made.set(process.registers, "ax", ERESTART_RESTARTBLOCK as u64);
+    made.set(process.registers, "ip", 0x40_1002);
+    made.symbol(process.task, "restart_block.fn", by);
+}
+
+#[test]
+fn a_wait_for_a_futex_is_entered_again_as_it_was() {
+    for (kernel, flags) in [(0, 1 | 2 | 4), (1, 0x10 | 0x20 | 0x40 | 0x02)] {
+        let processes = planned(move |made, process| {
+            interrupted(made, process, 202, "futex_wait_restart");
+            made.set(process.task, "restart_block.futex.uaddr", 0x7000);
+            made.set(process.task, "restart_block.futex.flags", flags);
+        });
+        let thread = &processes[kernel].threads[0];
+        let Some(Restart::Futex {
+            address,
+            shared,
+            realtime,
+            ..
+        }) = thread.restart
+        else {
+            panic!("{:?}", thread.restart);
+        };
+        assert_eq!((address, shared, realtime), (0x7000, true, true));
+        assert_eq!(thread.registers.values[AX], RESTART_SYSCALL);
+        assert_eq!(thread.registers.values[IP], 0x40_1000);
+    }
+}
+
+#[test]
+fn a_sleep_on_cpu_time_knows_what_had_been_spent() {
+    let processes = planned(|made, process| {
+        interrupted(made, process, 230, "posix_cpu_nsleep_restart");
+        // CLOCK_PROCESS_CPUTIME_ID as the kernel notes it: of process 0, which is one's own.
+        let clock = i64::from(-6i32) as u64;
+        made.set(process.task, "restart_block.nanosleep.clockid", clock);
+        made.set(process.task, "restart_block.nanosleep.expires", 5000);
+        made.set(process.signal, "sum_sched_runtime", 300);
+        made.set(process.task, "se.sum_exec_runtime", 40);
+    });
+    for process in processes {
+        let Some(Restart::Sleep { spent, expires, .. }) = process.threads[0].restart else {
+            panic!("{:?}", process.threads[0].restart);
+        };
+        assert_eq!((spent, expires), (Some(340), 5000));
     }
 }

@@ -1,23 +1,15 @@
 //! What a thread has for itself.
 
 use super::controls::controls;
-use super::model::{Deadline, Filter, Folders, Registers, Scheduling, Seccomp, Thread};
-use super::restart::{cut_short, deadline, deadline_clock, restart, resumed};
+use super::model::{Deadline, Filter, Folders, Scheduling, Seccomp, Thread};
+use super::restart::{cut_short, deadline, deadline_clock, resumed, wait};
 use super::signals::{Spent, is_of_thread, to_queue};
 use crate::decode::DecodeError;
 use kconv_image::{Resource, ResourceId, Value};
 use kconv_machine::{XsaveComponents, xsave_standard_form};
 use kconv_objects::Saved;
-use kconv_tasks::model::{self, Credentials, Signals};
+use kconv_tasks::model::{self, Credentials, Registers, Signals};
 use std::collections::BTreeSet;
-
-/// Members of `pt_regs` in the order of `user_regs_struct` (`arch/x86/include/asm/user_64.h`).
-const GENERAL: [&str; 21] = [
-    "r15", "r14", "r13", "r12", "bp", "bx", "r11", "r10", "r9", "r8", "ax", "cx", "dx", "si", "di",
-    "orig_ax", "ip", "cs", "flags", "sp", "ss",
-];
-/// What follows: bases and selectors, which `thread_struct` keeps.
-const SEGMENTS: [&str; 6] = ["fsbase", "gsbase", "ds", "es", "fsindex", "gsindex"];
 
 /// The CPU time that a task has used.
 pub(super) fn spent(task: Saved<'_>) -> Result<Spent, DecodeError> {
@@ -32,9 +24,12 @@ pub(super) fn spent(task: Saved<'_>) -> Result<Spent, DecodeError> {
 pub(super) fn thread(
     xsave: Option<&XsaveComponents>,
     task: Saved<'_>,
+    registers: Option<&Saved<'_>>,
     process: Spent,
 ) -> Result<Thread, DecodeError> {
-    let recorded = registers(task)?;
+    let registers =
+        registers.ok_or_else(|| task.absurd("stack", 0, "a task that lives has user registers"))?;
+    let recorded = Registers::of(registers, &task)?;
     let spent = |clock: i32| match is_of_thread(clock) {
         true => spent(task).map(|spent| spent.on(clock)),
         false => Ok(process.on(clock)),
@@ -46,7 +41,10 @@ pub(super) fn thread(
         None => None,
     };
     let cut_short = cut_short(&recorded);
-    let (registers, restart) = resumed(recorded, || restart(task, spent))?;
+    let (registers, restart) = resumed(recorded, || {
+        let restart = model::Restart::of(&task)?;
+        restart.map(|restart| wait(restart, spent)).transpose()
+    })?;
     let signals = Signals::of(&task)?;
     let scheduling = model::Scheduling::of(&task)?;
     let (xstate, xfeatures) = xstate(xsave, task)?;
@@ -173,24 +171,6 @@ fn permitted(bitmap: &[u8]) -> Vec<(u32, u32)> {
     runs
 }
 
-fn registers(task: Saved<'_>) -> Result<Registers, DecodeError> {
-    let head = task.objects().head();
-    let mut all = task.objects().ids_of("pt_regs").iter();
-    let regs = all.find(|id| head.object(**id).owner == task.id());
-    let regs =
-        *regs.ok_or_else(|| task.absurd("stack", 0, "a task that lives has user registers"))?;
-    let regs = task.objects().object(regs)?;
-    let mut registers = Registers::default();
-    let (general, segments) = registers.values.split_at_mut(GENERAL.len());
-    for (value, name) in general.iter_mut().zip(GENERAL) {
-        *value = regs.unsigned(name)?;
-    }
-    for (value, name) in segments.iter_mut().zip(SEGMENTS) {
-        *value = task.unsigned(&format!("thread.{name}"))?;
-    }
-    Ok(registers)
-}
-
 /// The register state that `fpu.fpstate` leads to, which is in the fpu or an object. The fpu is in the
 /// task, or from 6.16 on behind it (arch/x86/include/asm/processor.h: x86_task_fpu).
 fn xstate(xsave: Option<&XsaveComponents>, task: Saved<'_>) -> Result<(Vec<u8>, u64), DecodeError> {
@@ -252,15 +232,6 @@ fn folders(task: Saved<'_>) -> Result<Folders, DecodeError> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-    use crate::plan::restart::{ARGUMENTS, AX, FLAGS, IP, ORIG_AX, SP};
-
-    #[test]
-    fn registers_are_where_they_are_looked_for() {
-        let named = ARGUMENTS.map(|place| GENERAL[place]);
-        assert_eq!(named, ["di", "si", "dx", "r10", "r8"]);
-        let named = [AX, ORIG_AX, IP, SP, FLAGS].map(|place| GENERAL[place]);
-        assert_eq!(named, ["ax", "orig_ax", "ip", "sp", "flags"]);
-    }
 
     #[test]
     fn ports_whose_bits_are_clear_are_permitted() {
