@@ -10,6 +10,7 @@
 
 mod credentials;
 mod limits;
+mod memory;
 mod pids;
 mod registers;
 mod restart;
@@ -19,6 +20,7 @@ mod timers;
 
 pub use credentials::{Capabilities, Credentials};
 pub use limits::{Limit, limits};
+pub use memory::{Bounds, Mapping, Space};
 pub use pids::{number, numbers_of};
 pub use registers::{ARGUMENTS, AX, FLAGS, IP, ORIG_AX, Registers, SP};
 pub use restart::Restart;

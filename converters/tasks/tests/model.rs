@@ -4,9 +4,9 @@
 use kconv_made::{Made, Process};
 use kconv_objects::{FieldError, Objects, Saved};
 use kconv_tasks::model::{
-    AX, Action, AlternateStack, Capabilities, CpuTimer, Credentials, Deadline, IP, Intervals,
-    Limit, MemoryPolicy, ORIG_AX, Pending, PosixTimer, Registers, Restart, Scheduling, Signals,
-    actions, limits,
+    AX, Action, AlternateStack, Bounds, Capabilities, CpuTimer, Credentials, Deadline, IP,
+    Intervals, Limit, Mapping, MemoryPolicy, ORIG_AX, Pending, PosixTimer, Registers, Restart,
+    Scheduling, Signals, Space, actions, limits,
 };
 use kernel_structs::layout::Layout;
 use kernel_structs::releases::Registry;
@@ -510,5 +510,93 @@ fn flags_of_a_futex_that_is_waited_for_are_shifted_in_the_later_kernel() {
             expires: 5000,
         };
         assert_eq!(found[kernel], Ok(Some(expected)));
+    }
+}
+
+#[test]
+fn bounds_are_those_of_their_names() {
+    let found = both(
+        |made, process| numbered(made, process.mm, &Bounds::NAMES),
+        |task| Bounds::of(&task.required("mm")?),
+    );
+    assert_eq!(found.in_order(), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    assert_eq!((found.brk, found.start_stack, found.env_end), (6, 7, 11));
+}
+
+#[test]
+fn a_space_has_its_vector_its_keys_and_its_segments() {
+    let found = both(
+        |made, process| {
+            let mm = process.mm;
+            for (path, number) in [
+                ("flags", 0x1f8),
+                ("membarrier_state.counter", 3),
+                ("context.pkey_allocation_map", 0b1011),
+                // For memory that may only be executed.
+                ("context.execute_only_pkey", 3),
+            ] {
+                made.set(mm, path, number);
+            }
+            let vector = [6u64, 4096, 3, 0x40_0040, 0, 0, 9, 9].map(u64::to_le_bytes);
+            made.put(mm, "saved_auxv", vector.as_flattened());
+            let ldt = made.object("ldt_struct");
+            made.owned_by(ldt, process.task);
+            let entries = [0x00cf_fb00_0000_ffffu64, 0].map(u64::to_le_bytes);
+            let entries = made.array("desc_struct", 2, entries.concat());
+            made.owned_by(entries, process.task);
+            made.set(ldt, "nr_entries", 2);
+            made.point(ldt, "entries", entries);
+            made.point(mm, "context.ldt", ldt);
+        },
+        |task| {
+            // The vector has another length in each.
+            let auxv = Vec::new();
+            let space = Space::of(&task.required("mm")?)?;
+            Ok((space.auxiliary_vector(), Space { auxv, ..space }))
+        },
+    );
+    let (vector, space) = found;
+    assert_eq!(
+        (space.flags, space.barriers, space.keys),
+        (0x1f8, 3, 0b0011)
+    );
+    assert_eq!(vector, [[6, 4096], [3, 0x40_0040]]);
+    assert_eq!(space.segments, [0x00cf_fb00_0000_ffff, 0]);
+    assert_eq!(space.program, None);
+}
+
+#[test]
+fn a_mapping_is_whole_pages_with_its_flags() {
+    let with = |start: u64, end: u64, flags: u64, special: bool| {
+        let make = move |made: &mut Made<'_>, process: &Process| {
+            let vma = process.mapping(made, start, end, flags);
+            made.set(vma, "vm_pgoff", 5);
+            if special {
+                made.symbol(vma, "vm_ops", "special_mapping_vmops");
+            }
+        };
+        read(make, |task| {
+            let mappings = task.objects().of_type("vm_area_struct")?;
+            Mapping::of(&mappings[0])
+        })
+    };
+    let flags = 0x75 | 1 << 33;
+    for found in with(0x1000, 0x3000, flags, false) {
+        let found = found.unwrap();
+        assert_eq!(
+            (found.start, found.end, found.flags),
+            (0x1000, 0x3000, flags)
+        );
+        assert_eq!((found.page_offset, found.file, found.key), (5, None, 2));
+        assert!(!found.special && !found.sealed && !found.droppable);
+    }
+    for found in with(0x1000, 0x3000, 0x75, true) {
+        assert!(found.unwrap().special);
+    }
+    for (start, end) in [(0x1000, 0x1000), (0x1001, 0x3000), (0x3000, 0x1000)] {
+        for found in with(start, end, 0x75, false) {
+            let error = found.unwrap_err();
+            assert!(error.contains("one or more whole pages"), "{error}");
+        }
     }
 }

@@ -2,11 +2,11 @@
 
 use super::Belongings;
 use super::each;
-use super::hex_at;
+use crate::model::{self, Bounds, Mapping, Space};
 use crate::raw::hex;
 use crate::values::{number_of, path_of, present};
 use crate::view::symbol_text;
-use kconv_image::{AddressSpace, PAGE_SIZE, UserAddr};
+use kconv_image::{AddressSpace, ObjectId, PAGE_SIZE, Resource, UserAddr};
 use kconv_objects::{FieldError, Saved};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -67,52 +67,47 @@ pub(crate) struct Vma {
 }
 
 pub(super) fn address_space(mm: &Saved<'_>, belongings: &Belongings<'_>) -> Result<Mm, FieldError> {
-    let space = belongings.spaces.get(&mm.id()).copied();
-    let flags = mm.unsigned("flags")?;
-    let filter = flags >> MMF_DUMP_FILTER_SHIFT & MMF_DUMP_FILTER_MASK;
-    let exe = mm.follow("exe_file")?;
-    let mut auxv = Vec::new();
-    for pair in mm.numbers("saved_auxv")?.chunks_exact(2) {
-        if pair[0] == 0 {
-            break;
-        }
-        auxv.push([pair[0], pair[1]]);
-    }
+    let own = Space::of(mm)?;
+    let pages = belongings.spaces.get(&mm.id()).copied();
+    let filter = own.flags >> MMF_DUMP_FILTER_SHIFT & MMF_DUMP_FILTER_MASK;
     let cached = cached(mm, belongings)?;
-    let own = belongings.vmas.get(&mm.at().0).into_iter().flatten();
     let mut vmas = Vec::new();
-    for vma in own {
-        vmas.push((vma.unsigned("vm_start")?, mapping(vma, mm, space)?));
+    for vma in belongings.vmas.get(&mm.at().0).into_iter().flatten() {
+        let mapping = Mapping::of(vma)?;
+        vmas.push((mapping.start, shown(vma, &mapping, &own.bounds, mm, pages)?));
     }
     vmas.sort_by_key(|(start, _)| *start);
     Ok(Mm {
         addr: hex(mm.at().0),
-        counts: counts(mm, cached)?,
+        counts: counts(mm, &own.bounds, cached)?,
         rss_cached: cached,
-        flags: hex(flags),
-        dumpable: flags & MMF_DUMPABLE_MASK,
+        flags: hex(own.flags),
+        dumpable: own.flags & MMF_DUMPABLE_MASK,
         coredump_filter: hex(filter),
-        thp_enabled: flags >> MMF_DISABLE_THP & 1 == 0,
-        exe: match exe {
-            Some(exe) => exe.resource("f_path.dentry")?.and_then(path_of),
+        thp_enabled: own.flags >> MMF_DISABLE_THP & 1 == 0,
+        exe: match own.program {
+            Some(exe) => resource_of(mm, exe)?.and_then(path_of),
             None => None,
         },
-        cmdline: strings(mm, "arg_start", "arg_end")?,
-        environ: strings(mm, "env_start", "env_end")?,
-        auxv,
-        membarrier: hex_at(mm, "membarrier_state.counter")?,
-        vdso: hex_at(mm, "context.vdso")?,
+        cmdline: strings(mm, own.bounds.arg_start, own.bounds.arg_end),
+        environ: strings(mm, own.bounds.env_start, own.bounds.env_end),
+        auxv: own.auxiliary_vector(),
+        membarrier: hex(own.barriers),
+        vdso: hex(mm.unsigned("context.vdso")?),
         binfmt: mm.symbol("binfmt")?.map(symbol_text),
-        ldt_entries: match mm.follow("context.ldt")? {
-            Some(ldt) => ldt.unsigned("nr_entries")?,
-            None => 0,
-        },
+        ldt_entries: own.segments.len() as u64,
         vmas: vmas.into_iter().map(|(_, vma)| vma).collect(),
     })
 }
 
+/// What a `struct file` is of.
+fn resource_of<'o>(near: &Saved<'o>, file: ObjectId) -> Result<Option<&'o Resource>, FieldError> {
+    near.objects().object(file)?.resource("f_path.dentry")
+}
+
 fn counts(
     mm: &Saved<'_>,
+    bounds: &Bounds,
     cached: Option<[i64; 4]>,
 ) -> Result<BTreeMap<&'static str, u64>, FieldError> {
     let names = [
@@ -124,22 +119,12 @@ fn counts(
         "stack_vm",
         "hiwater_vm",
         "hiwater_rss",
-        "start_code",
-        "end_code",
-        "start_data",
-        "end_data",
-        "start_brk",
-        "brk",
-        "start_stack",
-        "arg_start",
-        "arg_end",
-        "env_start",
-        "env_end",
         "mmap_base",
         "task_size",
         "def_flags",
     ];
     let mut counts = each(names, |field| mm.unsigned(field))?;
+    counts.extend(Bounds::NAMES.into_iter().zip(bounds.in_order()));
     for (name, field) in [
         ("mm_users", "mm_users.counter"),
         ("mm_count", "mm_count.counter"),
@@ -189,16 +174,18 @@ fn cached(mm: &Saved<'_>, belongings: &Belongings<'_>) -> Result<Option<[i64; 4]
     Ok(all)
 }
 
-fn mapping(
+fn shown(
     vma: &Saved<'_>,
+    mapping: &Mapping,
+    bounds: &Bounds,
     mm: &Saved<'_>,
-    space: Option<&AddressSpace>,
+    pages: Option<&AddressSpace>,
 ) -> Result<Vma, FieldError> {
-    let (start, end) = (vma.unsigned("vm_start")?, vma.unsigned("vm_end")?);
-    let flags = vma.unsigned("vm_flags")?;
-    let file = vma.follow("vm_file")?;
-    let resource = match file {
-        Some(file) => file.resource("f_path.dentry")?,
+    let model::Mapping {
+        start, end, flags, ..
+    } = *mapping;
+    let resource = match mapping.file {
+        Some(file) => resource_of(vma, file)?,
         None => None,
     };
     let permissions = [(1, 'r'), (2, 'w'), (4, 'x')]
@@ -207,14 +194,14 @@ fn mapping(
         .chain([if flags & 8 != 0 { 's' } else { 'p' }]);
     Ok(Vma {
         addr: hex(vma.at().0),
-        start: format!("{start:#x}"),
-        end: format!("{end:#x}"),
+        start: hex(start),
+        end: hex(end),
         permissions: permissions.collect(),
         flags: hex(flags),
-        pgoff: vma.unsigned("vm_pgoff")?,
-        path: match file {
+        pgoff: mapping.page_offset,
+        path: match mapping.file {
             Some(_) => resource.and_then(path_of),
-            None => name(vma, mm, start, end)?,
+            None => name(vma, mm, bounds, start, end)?,
         },
         kind: resource.map(|resource| resource.kind.clone()),
         device: resource.and_then(|resource| resource.text("device").map(str::to_owned)),
@@ -222,7 +209,7 @@ fn mapping(
             .and_then(|resource| number_of(resource, "inode"))
             .map(|inode| inode as u64),
         ops: vma.symbol("vm_ops")?.map(symbol_text),
-        present_pages: space.map_or(0, |space| present(space, start, end)),
+        present_pages: pages.map_or(0, |pages| present(pages, start, end)),
     })
 }
 
@@ -231,6 +218,7 @@ fn mapping(
 fn name(
     vma: &Saved<'_>,
     mm: &Saved<'_>,
+    bounds: &Bounds,
     start: u64,
     end: u64,
 ) -> Result<Option<String>, FieldError> {
@@ -245,21 +233,17 @@ fn name(
     if vma.symbol("vm_ops")?.is_some() {
         return Ok(None);
     }
-    let stack = mm.unsigned("start_stack")?;
-    Ok(
-        if start < mm.unsigned("brk")? && end > mm.unsigned("start_brk")? {
-            Some(String::from("[heap]"))
-        } else if (start..=end).contains(&stack) {
-            Some(String::from("[stack]"))
-        } else {
-            None
-        },
-    )
+    Ok(if start < bounds.brk && end > bounds.start_brk {
+        Some(String::from("[heap]"))
+    } else if (start..=end).contains(&bounds.start_stack) {
+        Some(String::from("[stack]"))
+    } else {
+        None
+    })
 }
 
 /// The NUL-closed texts in user memory from one bound to another, as far as they were saved.
-fn strings(mm: &Saved<'_>, from: &str, to: &str) -> Result<Vec<String>, FieldError> {
-    let (start, end) = (mm.unsigned(from)?, mm.unsigned(to)?);
+fn strings(mm: &Saved<'_>, start: u64, end: u64) -> Vec<String> {
     let end = end.min(start.saturating_add(MOST_TEXT));
     let mut bytes = Vec::new();
     let mut at = start;
@@ -274,7 +258,7 @@ fn strings(mm: &Saved<'_>, from: &str, to: &str) -> Result<Vec<String>, FieldErr
     }
     let text = bytes.strip_suffix(b"\0").unwrap_or(&bytes);
     let texts = text.split(|byte| *byte == 0);
-    Ok(texts
+    texts
         .map(|text| String::from_utf8_lossy(text).into_owned())
-        .collect())
+        .collect()
 }

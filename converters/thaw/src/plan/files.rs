@@ -57,17 +57,8 @@ fn owner(file: Saved<'_>) -> Result<Option<FileOwner>, DecodeError> {
     }))
 }
 
-/// Index of the open file that the pointer in `path` leads to.
-pub(super) fn file_index(
-    files: &[OpenFile],
-    place: Saved<'_>,
-    path: &str,
-) -> Result<Option<usize>, DecodeError> {
-    let found = place.follow(path)?;
-    Ok(found.and_then(|file| index_of(files, file.id())))
-}
-
-fn index_of(files: &[OpenFile], object: ObjectId) -> Option<usize> {
+/// Index of the open file that is this object.
+pub(super) fn index_of(files: &[OpenFile], object: ObjectId) -> Option<usize> {
     // They are in the order of the image.
     files.binary_search_by_key(&object, |file| file.object).ok()
 }

@@ -5,7 +5,7 @@ use crate::clocks::{BootClock, Frozen};
 use crate::decode::DecodeError;
 use kconv_image::{ObjectId, ResourceId, TaskName};
 use kconv_tasks::model::{
-    Action, AlternateStack, Credentials, Limit, MemoryPolicy, Registers, SignalInfo,
+    Action, AlternateStack, Bounds, Credentials, Limit, MemoryPolicy, Registers, SignalInfo,
 };
 use std::collections::BTreeSet;
 
@@ -333,9 +333,8 @@ pub struct Memory {
     pub mm: ObjectId,
     /// Its mappings, by address.
     pub mappings: Vec<Mapping>,
-    /// start_code, end_code, start_data, end_data, start_brk, brk, start_stack, arg_start, arg_end,
-    /// env_start, env_end: the order of `struct prctl_mm_map`.
-    pub marks: [u64; 11],
+    /// Where its parts lie.
+    pub bounds: Bounds,
     /// The auxiliary vector.
     pub auxv: Vec<u8>,
     /// The program, as an index of a file.

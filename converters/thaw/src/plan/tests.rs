@@ -203,3 +203,25 @@ fn a_sleep_on_cpu_time_knows_what_had_been_spent() {
         assert_eq!((spent, expires), (Some(340), 5000));
     }
 }
+
+#[test]
+fn mappings_are_in_order_and_those_of_the_kernel_are_left_to_it() {
+    let processes = planned(|made, process| {
+        process.mapping(made, 0x60_0000, 0x60_1000, 0x73);
+        let special = process.mapping(made, 0x50_0000, 0x50_1000, 0x75);
+        made.symbol(special, "vm_ops", "special_mapping_vmops");
+        let first = process.mapping(made, 0x40_0000, 0x40_3000, 0x75);
+        made.set(first, "vm_pgoff", 0x400);
+        made.set(process.mm, "start_stack", 0x7ffe_0000);
+    });
+    for process in processes {
+        let memory = process.memory.unwrap();
+        let found = memory.mappings.iter();
+        let found: Vec<_> = found.map(|one| (one.start, one.end, one.offset)).collect();
+        assert_eq!(
+            found,
+            [(0x40_0000, 0x40_3000, 0), (0x60_0000, 0x60_1000, 0)]
+        );
+        assert_eq!(memory.bounds.in_order()[6], 0x7ffe_0000);
+    }
+}

@@ -37,7 +37,7 @@ fn with_memory(mut process: Process, mm: u32, files: &[usize]) -> Process {
     process.memory = Some(Memory {
         mm: ObjectId(mm),
         mappings: files.iter().map(mapping).collect(),
-        marks: [0; 11],
+        bounds: Default::default(),
         auxv: Vec::new(),
         program: files.first().copied(),
         vdso: None,
