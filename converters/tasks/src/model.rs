@@ -9,6 +9,7 @@
 //! named.
 
 mod credentials;
+mod identity;
 mod limits;
 mod memory;
 mod pids;
@@ -19,6 +20,7 @@ mod signals;
 mod timers;
 
 pub use credentials::{Capabilities, Credentials};
+pub use identity::{Common, Identity};
 pub use limits::{Limit, limits};
 pub use memory::{Bounds, Mapping, Space};
 pub use pids::{number, numbers_of};

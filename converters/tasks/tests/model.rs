@@ -4,9 +4,9 @@
 use kconv_made::{Made, Process};
 use kconv_objects::{FieldError, Objects, Saved};
 use kconv_tasks::model::{
-    AX, Action, AlternateStack, Bounds, Capabilities, CpuTimer, Credentials, Deadline, IP,
-    Intervals, Limit, Mapping, MemoryPolicy, ORIG_AX, Pending, PosixTimer, Registers, Restart,
-    Scheduling, Signals, Space, actions, limits,
+    AX, Action, AlternateStack, Bounds, Capabilities, Common, CpuTimer, Credentials, Deadline, IP,
+    Identity, Intervals, Limit, Mapping, MemoryPolicy, ORIG_AX, Pending, PosixTimer, Registers,
+    Restart, Scheduling, Signals, Space, actions, limits,
 };
 use kernel_structs::layout::Layout;
 use kernel_structs::releases::Registry;
@@ -599,4 +599,88 @@ fn a_mapping_is_whole_pages_with_its_flags() {
             assert!(error.contains("one or more whole pages"), "{error}");
         }
     }
+}
+
+#[test]
+fn a_task_has_a_number_a_name_and_a_parent() {
+    let found = both(
+        |made, process| {
+            let parent = Process::new(made, 77);
+            made.point(process.task, "real_parent", parent.task);
+            // Who traces it, which is nobody's parent.
+            made.point(process.task, "parent", process.task);
+            for (path, number) in [
+                ("pid", 4712),
+                ("exit_signal", 17),
+                ("exit_code", 0x300),
+                ("pdeath_signal", 9),
+                ("personality", 0x4_0000),
+                ("loginuid.val", 1000),
+                ("sessionid", 2),
+                ("exit_state", 0x20),
+            ] {
+                made.set(process.task, path, number);
+            }
+        },
+        Identity::of,
+    );
+    let expected = Identity {
+        tid: 4712,
+        pid: 4711,
+        comm: b"worker".to_vec(),
+        parent: Some(77),
+        exit_signal: 17,
+        exit_code: 0x300,
+        has_ended: true,
+        parent_death_signal: 9,
+        personality: 0x4_0000,
+        login: [1000, 2],
+    };
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_process_has_a_group_a_session_and_what_its_threads_share() {
+    let of = |flags: u64| {
+        both(
+            move |made, process| {
+                let session = Process::new(made, 77);
+                made.point(process.signal, "pids[3]", session.pid);
+                for (path, number) in [
+                    ("flags", flags),
+                    ("group_exit_code", 0x8b),
+                    ("is_child_subreaper", 1),
+                    ("oom_score_adj", 500),
+                    ("oom_score_adj_min", -900i64 as u64),
+                ] {
+                    made.set(process.signal, path, number);
+                }
+            },
+            |task| Common::of(&task.required("signal")?),
+        )
+    };
+    let expected = Common {
+        group: Some(4711),
+        session: Some(77),
+        group_exit_code: 0x8b,
+        ends_as_a_whole: false,
+        is_stopped: false,
+        going_on_is_untold: false,
+        subreaper: true,
+        has_old_group: false,
+        oom_score_adj: [500, -900],
+    };
+    assert_eq!(of(0), expected);
+    // SIGNAL_STOP_STOPPED, SIGNAL_STOP_CONTINUED, SIGNAL_GROUP_EXIT.
+    let flags = [1, 2, 4].map(|bit| {
+        let found = of(bit);
+        let [stopped, untold, ends] = [
+            found.is_stopped,
+            found.going_on_is_untold,
+            found.ends_as_a_whole,
+        ];
+        (stopped, untold, ends)
+    });
+    let (yes, no) = (true, false);
+    assert_eq!(flags, [(yes, no, no), (no, yes, no), (no, no, yes)]);
 }

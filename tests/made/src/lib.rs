@@ -171,6 +171,14 @@ impl<'l> Made<'l> {
         bits::set(bytes, place.offset.0 as u32, width as u32, number.into());
     }
 
+    /// A number that was set, of a field of whole bytes.
+    pub fn get(&self, at: At, path: &str) -> u64 {
+        let place = self.place(at, path);
+        let size = self.layout.size_of(place.ty).map_or(0, |size| size.0);
+        let start = place.offset.byte().0 as usize;
+        bits::little_endian(&self.raw(at)[start..start + size as usize])
+    }
+
     /// Sets bytes from where a field begins.
     pub fn put(&mut self, at: At, path: &str, bytes: &[u8]) {
         let start = self.offset(at, path) as usize;

@@ -1,8 +1,8 @@
 //! Which task it is, and of what it is part.
 
 use super::Belongings;
-use super::hex_at;
-use crate::model::numbers_of;
+use crate::model::{self, Common, numbers_of};
+use crate::raw::hex;
 use crate::values::{number_of, path_of};
 use kconv_image::Resource;
 use kconv_objects::{FieldError, Saved};
@@ -83,57 +83,50 @@ pub(super) fn identity(
     task: &Saved<'_>,
     belongings: &Belongings<'_>,
 ) -> Result<Identity, FieldError> {
-    let signal = task.follow("signal")?;
-    let of_process = |path: &str| signal.map_or(Ok(0), |signal| signal.signed(path));
-    let numbers = |kind: usize| match signal {
-        Some(signal) => numbers(&signal, &format!("pids[{kind}]")),
-        None => Ok(Vec::new()),
-    };
-    let first = |numbers: &[u64]| numbers.first().map_or(0, |number| *number as i64);
-    let (group, session) = (numbers(PIDTYPE_PGID)?, numbers(PIDTYPE_SID)?);
-    let pid = task.signed("pid")?;
+    let own = model::Identity::of(task)?;
+    let signal = task.required("signal")?;
+    let common = Common::of(&signal)?;
+    let numbers = |kind: usize| numbers(&signal, &format!("pids[{kind}]"));
     let state = task.unsigned("__state")? | task.unsigned("exit_state")?;
     let (state_name, letter) = state_name(state);
-    let ppid = match task.follow("real_parent")? {
-        Some(parent) => Some(parent.signed("tgid")?),
+    let ppid = match own.parent {
+        Some(parent) => Some(parent.into()),
         // A parent that is not in the image; the thread's core note has its number.
-        None => belongings.parents.get(&pid).copied(),
+        None => belongings.parents.get(&own.tid.into()).copied(),
     };
-    let tty = match signal {
-        Some(signal) => signal.resource("tty")?,
-        None => None,
-    };
+    let tty = signal.resource("tty")?;
     let children = belongings.children.get(&task.at().0);
     let children = children.into_iter().flatten();
     let children = children.map(|child| child.signed("pid"));
     Ok(Identity {
         children: children.collect::<Result<_, _>>()?,
-        pid,
-        tgid: task.signed("tgid")?,
+        pid: own.tid.into(),
+        tgid: own.pid.into(),
         ppid,
-        pgrp: first(&group),
-        session: first(&session),
+        // Of a task that is in none any more, as ps has it.
+        pgrp: common.group.unwrap_or(0).into(),
+        session: common.session.unwrap_or(0).into(),
         ns_pid: self::numbers(task, "thread_pid")?,
         ns_tgid: numbers(PIDTYPE_TGID)?,
-        ns_pgrp: group,
-        ns_session: session,
-        leader: of_process("leader")?,
-        child_subreaper: of_process("is_child_subreaper")? != 0,
-        comm: task.text("comm")?.escape_ascii().to_string(),
+        ns_pgrp: numbers(PIDTYPE_PGID)?,
+        ns_session: numbers(PIDTYPE_SID)?,
+        leader: signal.signed("leader")?,
+        child_subreaper: common.subreaper,
+        comm: own.comm.escape_ascii().to_string(),
         state,
         state_name,
         letter,
-        threads: of_process("nr_threads")?,
+        threads: signal.signed("nr_threads")?,
         flags: format!("{:#010x}", task.unsigned("flags")?),
-        ptrace: hex_at(task, "ptrace")?,
-        jobctl: hex_at(task, "jobctl")?,
-        exit_code: task.signed("exit_code")?,
-        exit_signal: task.signed("exit_signal")?,
-        group_exit_code: of_process("group_exit_code")?,
-        pdeath_signal: task.signed("pdeath_signal")?,
-        personality: hex_at(task, "personality")?,
-        oom_score_adj: of_process("oom_score_adj")?,
-        oom_score_adj_min: of_process("oom_score_adj_min")?,
+        ptrace: hex(task.unsigned("ptrace")?),
+        jobctl: hex(task.unsigned("jobctl")?),
+        exit_code: own.exit_code.into(),
+        exit_signal: own.exit_signal.into(),
+        group_exit_code: common.group_exit_code.into(),
+        pdeath_signal: own.parent_death_signal.into(),
+        personality: hex(own.personality.into()),
+        oom_score_adj: common.oom_score_adj[0].into(),
+        oom_score_adj_min: common.oom_score_adj[1].into(),
         cgroup: task.resource("cgroups")?.and_then(path_of),
         tty: tty.map(|tty| Tty {
             name: tty.text("name").unwrap_or_default().to_owned(),
@@ -141,8 +134,8 @@ pub(super) fn identity(
             pgrp: number_of(tty, "pgrp").unwrap_or(0),
         }),
         namespaces: namespaces(task)?,
-        audit_login_uid: task.unsigned("loginuid.val")?,
-        audit_session: task.unsigned("sessionid")?,
+        audit_login_uid: own.login[0].into(),
+        audit_session: own.login[1].into(),
     })
 }
 

@@ -9,16 +9,9 @@ use crate::decode::DecodeError;
 use kconv_image::ObjectId;
 use kconv_machine::XsaveComponents;
 use kconv_objects::{Objects, Saved};
-use kconv_tasks::model::{Credentials, Intervals, Pending, actions, limits, number};
+use kconv_tasks::model::{Common, Credentials, Identity, Intervals, Pending, actions, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Indices of `signal_struct.pids` (`include/linux/pid_types.h`).
-const PIDTYPE_PGID: usize = 2;
-const PIDTYPE_SID: usize = 3;
-/// `signal_struct.flags` (`include/linux/sched/signal.h`).
-const SIGNAL_STOP_STOPPED: u64 = 1;
-const SIGNAL_STOP_CONTINUED: u64 = 2;
-const SIGNAL_GROUP_EXIT: u64 = 4;
 const SIGSTOP: i32 = 19;
 
 /// All processes, parents before their children, and those among them that make no sense, of which
@@ -28,22 +21,17 @@ pub(super) fn processes(
     xsave: Option<&XsaveComponents>,
     files: &[OpenFile],
 ) -> Result<(Vec<Process>, Vec<Unclear>), DecodeError> {
-    let mut tasks: BTreeMap<i32, Vec<Saved<'_>>> = BTreeMap::new();
+    let mut tasks: BTreeMap<i32, Vec<Task<'_>>> = BTreeMap::new();
     for task in objects.of_type("task_struct")? {
-        let process = task.int("tgid")?;
-        tasks.entry(process).or_default().push(task);
+        let identity = Identity::of(&task)?;
+        let own = tasks.entry(identity.pid).or_default();
+        own.push(Task { task, identity });
     }
     let mut left: Vec<(i32, Option<i32>)> = Vec::new();
     for (pid, threads) in &mut tasks {
-        let mut numbered = Vec::new();
-        for task in threads.iter() {
-            numbered.push((task.int("pid")?, *task));
-        }
         // The first has the number of the process.
-        numbered.sort_by_key(|(tid, _)| (tid != pid, *tid));
-        *threads = numbered.into_iter().map(|(_, task)| task).collect();
-        let parent = threads[0].follow("real_parent")?;
-        let parent = parent.map(|parent| parent.int("tgid")).transpose()?;
+        threads.sort_by_key(|thread| (thread.identity.tid != *pid, thread.identity.tid));
+        let parent = threads[0].identity.parent;
         left.push((*pid, parent));
     }
     let mut order: Vec<(i32, Option<usize>)> = Vec::new();
@@ -61,8 +49,8 @@ pub(super) fn processes(
         });
         if left.len() == before {
             let (pid, _) = left[0];
-            let task = tasks[&pid][0];
-            return Err(task
+            return Err(tasks[&pid][0]
+                .task
                 .absurd("real_parent", 0, "nobody is an ancestor of itself")
                 .into());
         }
@@ -77,7 +65,7 @@ pub(super) fn processes(
     let (mut processes, mut unclear) = (Vec::new(), Vec::new());
     for (pid, parent) in order {
         let bare = Process {
-            name: tasks[&pid][0].text("comm")?.to_vec(),
+            name: tasks[&pid][0].identity.comm.clone(),
             ..Process::bare(pid, parent)
         };
         let whole = process(&known, bare.clone(), &tasks[&pid]);
@@ -127,6 +115,12 @@ impl Process {
     }
 }
 
+/// A thread, and which it is.
+struct Task<'k> {
+    task: Saved<'k>,
+    identity: Identity,
+}
+
 /// What is known before any process is.
 struct Known<'k> {
     objects: &'k Objects<'k>,
@@ -145,7 +139,7 @@ fn registers<'k>(objects: &'k Objects<'k>) -> Result<BTreeMap<ObjectId, Saved<'k
         .collect())
 }
 
-fn process(known: &Known<'_>, bare: Process, tasks: &[Saved<'_>]) -> Result<Process, DecodeError> {
+fn process(known: &Known<'_>, bare: Process, tasks: &[Task<'_>]) -> Result<Process, DecodeError> {
     let Known {
         objects,
         xsave,
@@ -153,80 +147,67 @@ fn process(known: &Known<'_>, bare: Process, tasks: &[Saved<'_>]) -> Result<Proc
         vmas,
         registers,
     } = known;
-    let leader = tasks[0];
+    let Task {
+        task: leader,
+        identity,
+    } = &tasks[0];
     let signal = leader.required("signal")?;
-    let related = |index: usize| -> Result<i32, DecodeError> {
-        match signal.follow(&format!("pids[{index}]"))? {
-            Some(pid) => Ok(number(&pid)?),
-            None => Ok(0),
-        }
-    };
-    let flags = signal.unsigned("flags")?;
+    let common = Common::of(&signal)?;
     let mut process = Process {
-        group: related(PIDTYPE_PGID)?,
-        session: related(PIDTYPE_SID)?,
-        exit_signal: leader.int("exit_signal")?,
-        login: [
-            leader.unsigned("loginuid.val")? as u32,
-            leader.unsigned("sessionid")? as u32,
-        ],
+        // None of a process that is in none any more: its number there is 0.
+        group: common.group.unwrap_or(0),
+        session: common.session.unwrap_or(0),
+        exit_signal: identity.exit_signal,
+        login: identity.login,
         pending: to_queue(Pending::of(&signal, "shared_pending")?),
-        subreaper: signal.unsigned("is_child_subreaper")? != 0,
-        has_old_group: signal.unsigned("tty_old_pgrp")? != 0,
-        oom_score_adj: [
-            signal.int("oom_score_adj")?,
-            signal.int("oom_score_adj_min")?,
-        ],
+        subreaper: common.subreaper,
+        has_old_group: common.has_old_group,
+        oom_score_adj: common.oom_score_adj,
         ..bare
     };
-    if leader.unsigned("exit_state")? != 0 {
+    if identity.has_ended {
         if tasks.len() > 1 {
             process.lost_its_first = true;
             return Ok(process);
         }
-        // kernel/exit.c: wait_task_zombie.
         process.ended = Some(Ended {
-            status: match flags & SIGNAL_GROUP_EXIT {
-                0 => leader.int("exit_code")?,
-                _ => signal.int("group_exit_code")?,
-            },
-            name: leader.text("comm")?.to_vec(),
-            credentials: Credentials::of(&leader)?,
+            status: identity.status(&common),
+            name: identity.comm.clone(),
+            credentials: Credentials::of(leader)?,
         });
         return Ok(process);
     }
     process.cgroup = leader.resource_id("cgroups")?;
     process.controlling_terminal = signal.resource_id("tty")?;
-    if flags & SIGNAL_STOP_STOPPED != 0 {
-        let code = signal.int("group_exit_code")?;
-        process.stopped = Some(if (1..=64).contains(&code) {
-            code
-        } else {
-            SIGSTOP
+    if common.is_stopped {
+        process.stopped = Some(match common.group_exit_code {
+            signal @ 1..=64 => signal,
+            _ => SIGSTOP,
         });
         // kernel/exit.c: wait_task_stopped.
-        process.stop_is_told = code == 0;
+        process.stop_is_told = common.group_exit_code == 0;
     }
-    process.going_on_is_untold = flags & SIGNAL_STOP_CONTINUED != 0;
+    process.going_on_is_untold = common.going_on_is_untold;
     let mut of_threads = BTreeMap::new();
     let mut all = Spent {
         user: signal.unsigned("utime")?,
         system: signal.unsigned("stime")?,
         run: signal.unsigned("sum_sched_runtime")?,
     };
-    for task in tasks {
+    for Task { task, identity } in tasks {
         let of_thread = spent(*task)?;
-        of_threads.insert(task.int("pid")?, of_thread);
+        of_threads.insert(identity.tid, of_thread);
         all.add(of_thread);
     }
     let mut with_folders: BTreeMap<u64, usize> = BTreeMap::new();
-    for task in tasks {
+    for Task { task, .. } in tasks {
         *with_folders.entry(task.unsigned("fs")?).or_default() += 1;
     }
-    for task in tasks {
-        if task.unsigned("exit_state")? == 0 {
+    for Task { task, identity } in tasks {
+        if !identity.has_ended {
             process.namespaces.extend(namespaces(*task)?);
-            let mut thread = thread(*xsave, *task, registers.get(&task.id()), all)?;
+            let own = registers.get(&task.id());
+            let mut thread = thread(*xsave, *task, identity, own, all)?;
             for (field, what) in [
                 ("mm", "memory"),
                 ("files", "descriptors"),

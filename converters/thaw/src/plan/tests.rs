@@ -225,3 +225,62 @@ fn mappings_are_in_order_and_those_of_the_kernel_are_left_to_it() {
         assert_eq!(memory.bounds.in_order()[6], 0x7ffe_0000);
     }
 }
+
+#[test]
+fn a_parent_is_told_the_status_of_the_thread_or_of_the_whole() {
+    // SIGNAL_GROUP_EXIT: the process ended by exit_group or a signal.
+    for (flags, expected) in [(0, 0x300), (4, 0x8b)] {
+        let processes = planned(move |made, process| {
+            made.set(process.task, "exit_state", 0x20);
+            made.set(process.task, "exit_code", 0x300);
+            made.set(process.signal, "group_exit_code", 0x8b);
+            made.set(process.signal, "flags", flags);
+            made.set(process.cred, "uid.val", 1000);
+        });
+        for process in processes {
+            let ended = process.ended.unwrap();
+            assert_eq!(ended.status, expected);
+            assert_eq!(ended.name, b"worker");
+            assert_eq!(ended.credentials.users[0], 1000);
+            assert!(process.threads.is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_stop_has_its_signal_and_is_told_or_not() {
+    for (code, signal, told) in [(20, 20, false), (0, 19, true)] {
+        let processes = planned(move |made, process| {
+            made.set(process.signal, "flags", 1);
+            made.set(process.signal, "group_exit_code", code);
+        });
+        for process in processes {
+            assert_eq!(
+                (process.stopped, process.stop_is_told),
+                (Some(signal), told)
+            );
+        }
+    }
+}
+
+#[test]
+fn parents_come_before_their_children_and_first_threads_before_the_others() {
+    for (processes, unclear) in plans(|made, process| {
+        let parent = kconv_made::Process::new(made, 77);
+        made.point(process.task, "real_parent", parent.task);
+        // A thread of the parent's, which has a lower number than the first.
+        let thread = kconv_made::Process::new(made, 76);
+        made.set(thread.task, "tgid", 77);
+        for path in ["signal", "sighand", "mm", "files", "fs"] {
+            let shared = made.get(parent.task, path);
+            made.set(thread.task, path, shared);
+        }
+    }) {
+        assert!(unclear.is_empty(), "{unclear:?}");
+        let found: Vec<_> = processes.iter().map(|one| (one.pid, one.parent)).collect();
+        assert_eq!(found, [(77, None), (4711, Some(0))]);
+        let threads: Vec<_> = processes[0].threads.iter().map(|one| one.tid).collect();
+        assert_eq!(threads, [77, 76]);
+        assert!(processes[0].unshared.is_empty());
+    }
+}

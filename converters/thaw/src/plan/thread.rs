@@ -8,7 +8,7 @@ use crate::decode::DecodeError;
 use kconv_image::{Resource, ResourceId, Value};
 use kconv_machine::{XsaveComponents, xsave_standard_form};
 use kconv_objects::Saved;
-use kconv_tasks::model::{self, Credentials, Registers, Signals};
+use kconv_tasks::model::{self, Credentials, Identity, Registers, Signals};
 use std::collections::BTreeSet;
 
 /// The CPU time that a task has used.
@@ -24,6 +24,7 @@ pub(super) fn spent(task: Saved<'_>) -> Result<Spent, DecodeError> {
 pub(super) fn thread(
     xsave: Option<&XsaveComponents>,
     task: Saved<'_>,
+    identity: &Identity,
     registers: Option<&Saved<'_>>,
     process: Spent,
 ) -> Result<Thread, DecodeError> {
@@ -54,8 +55,8 @@ pub(super) fn thread(
         .optional("rseq_len")?
         .map_or(32, |length| length as u32);
     Ok(Thread {
-        tid: task.int("pid")?,
-        name: task.text("comm")?.to_vec(),
+        tid: identity.tid,
+        name: identity.comm.clone(),
         registers,
         restart,
         deadline,
@@ -75,9 +76,9 @@ pub(super) fn thread(
         credentials: Credentials::of(&task)?,
         folders: folders(task)?,
         has_own_folders: false,
-        personality: task.unsigned("personality")? as u32,
+        personality: identity.personality,
         timer_slack: scheduling.timer_slack,
-        parent_death: task.int("pdeath_signal")?,
+        parent_death: identity.parent_death_signal,
         io_priority: scheduling.io_priority.unwrap_or(0),
         memory_policy: scheduling.memory_policy,
         // PFA_NO_NEW_PRIVS (include/linux/sched.h).
