@@ -20,7 +20,7 @@ mod signals;
 mod timers;
 
 pub use credentials::{Capabilities, Credentials};
-pub use identity::{Common, Identity};
+pub use identity::{Common, Identity, PIDTYPE_PGID, PIDTYPE_SID};
 pub use limits::{Limit, limits};
 pub use memory::{Bounds, Mapping, Space};
 pub use pids::{number, numbers_of};

@@ -517,7 +517,10 @@ fn flags_of_a_futex_that_is_waited_for_are_shifted_in_the_later_kernel() {
 fn bounds_are_those_of_their_names() {
     let found = both(
         |made, process| numbered(made, process.mm, &Bounds::NAMES),
-        |task| Bounds::of(&task.required("mm")?),
+        |task| {
+            let mm = task.required("mm")?;
+            Bounds::of(&mm)
+        },
     );
     assert_eq!(found.in_order(), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
     assert_eq!((found.brk, found.start_stack, found.env_end), (6, 7, 11));
@@ -683,4 +686,22 @@ fn a_process_has_a_group_a_session_and_what_its_threads_share() {
     });
     let (yes, no) = (true, false);
     assert_eq!(flags, [(yes, no, no), (no, yes, no), (no, no, yes)]);
+}
+
+#[test]
+fn a_status_is_that_of_the_whole_where_the_whole_has_ended() {
+    for (flags, expected) in [(0, 0x300), (4, 0x8b), (1, 0x300)] {
+        let status = both(
+            move |made, process| {
+                made.set(process.task, "exit_code", 0x300);
+                made.set(process.signal, "group_exit_code", 0x8b);
+                made.set(process.signal, "flags", flags);
+            },
+            |task| {
+                let common = Common::of(&task.required("signal")?)?;
+                Ok(Identity::of(task)?.status(&common))
+            },
+        );
+        assert_eq!(status, expected);
+    }
 }

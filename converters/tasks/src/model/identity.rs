@@ -1,11 +1,12 @@
 //! Which task it is, and of what it is a part.
 
 use super::pids::number;
-use kconv_objects::{FieldError, Saved};
+use kconv_objects::{FieldError, Saved, Structure};
 
-/// Numbers of `signal_struct.pids` (`include/linux/pid_types.h`: enum pid_type).
-const PIDTYPE_PGID: usize = 2;
-const PIDTYPE_SID: usize = 3;
+/// Place of the process group in `signal_struct.pids` (`include/linux/pid_types.h`: enum pid_type).
+pub const PIDTYPE_PGID: usize = 2;
+/// That of the session.
+pub const PIDTYPE_SID: usize = 3;
 
 /// `signal_struct.flags` (`include/linux/sched/signal.h`).
 const SIGNAL_STOP_STOPPED: u64 = 1;
@@ -68,11 +69,23 @@ impl Identity {
     /// If it cannot be read.
     pub fn of(task: &Saved<'_>) -> Result<Identity, FieldError> {
         let parent = task.follow("real_parent")?;
+        let parent = parent.map(|parent| parent.int("tgid")).transpose()?;
+        Identity::in_task(task, parent)
+    }
+
+    /// That of a `task_struct` whose parent is in this process.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn in_task<B: AsRef<[u8]>>(
+        task: &Structure<'_, B>,
+        parent: Option<i32>,
+    ) -> Result<Identity, FieldError> {
         Ok(Identity {
             tid: task.int("pid")?,
             pid: task.int("tgid")?,
             comm: task.text("comm")?.to_vec(),
-            parent: parent.map(|parent| parent.int("tgid")).transpose()?,
+            parent,
             exit_signal: task.int("exit_signal")?,
             exit_code: task.int("exit_code")?,
             has_ended: task.unsigned("exit_state")? != 0,
@@ -105,10 +118,22 @@ impl Common {
             let pid = signal.follow(&format!("pids[{kind}]"))?;
             pid.as_ref().map(number).transpose()
         };
+        Common::in_signal(signal, related(PIDTYPE_PGID)?, related(PIDTYPE_SID)?)
+    }
+
+    /// What a `signal_struct` says of a process in this group and session.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn in_signal<B: AsRef<[u8]>>(
+        signal: &Structure<'_, B>,
+        group: Option<i32>,
+        session: Option<i32>,
+    ) -> Result<Common, FieldError> {
         let flags = signal.unsigned("flags")?;
         Ok(Common {
-            group: related(PIDTYPE_PGID)?,
-            session: related(PIDTYPE_SID)?,
+            group,
+            session,
             group_exit_code: signal.int("group_exit_code")?,
             ends_as_a_whole: flags & SIGNAL_GROUP_EXIT != 0,
             is_stopped: flags & SIGNAL_STOP_STOPPED != 0,

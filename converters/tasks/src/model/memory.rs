@@ -2,7 +2,7 @@
 
 use super::scheduling::MemoryPolicy;
 use kconv_image::{ObjectId, PAGE_SIZE};
-use kconv_objects::{FieldError, Saved};
+use kconv_objects::{FieldError, Saved, Structure};
 use kernel_structs_bits::little_endian;
 
 /// Where the parts of a program lie, as `struct prctl_mm_map` has them (`include/uapi/linux/prctl.h`).
@@ -97,7 +97,7 @@ impl Bounds {
     ///
     /// # Errors
     /// If they cannot be read.
-    pub fn of(mm: &Saved<'_>) -> Result<Bounds, FieldError> {
+    pub fn of<B: AsRef<[u8]>>(mm: &Structure<'_, B>) -> Result<Bounds, FieldError> {
         Ok(Bounds {
             start_code: mm.unsigned("start_code")?,
             end_code: mm.unsigned("end_code")?,

@@ -55,7 +55,12 @@ impl Registers {
         let mut read = Registers::default();
         let (general, segments) = read.values.split_at_mut(GENERAL.len());
         for (value, name) in general.iter_mut().zip(GENERAL) {
-            *value = registers.unsigned(name)?;
+            *value = match name {
+                // The members of a union of which a state map leaves one.
+                "cs" => registers.unsigned("cs|csx")?,
+                "ss" => registers.unsigned("ss|ssx")?,
+                name => registers.unsigned(name)?,
+            };
         }
         for selector in SELECTORS {
             general[selector] &= 0xffff;

@@ -65,13 +65,24 @@ impl Signals {
     /// # Errors
     /// If they cannot be read.
     pub fn of(task: &Saved<'_>) -> Result<Signals, FieldError> {
+        Signals::in_task(task, Pending::of(task, "pending")?)
+    }
+
+    /// Those of the thread of a `task_struct`, for which these wait.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn in_task<B: AsRef<[u8]>>(
+        task: &Structure<'_, B>,
+        pending: Pending,
+    ) -> Result<Signals, FieldError> {
         Ok(Signals {
             blocked: task.unsigned("blocked.sig[0]")?,
             blocked_after_call: match task.unsigned("restore_sigmask")? {
                 0 => None,
                 _ => Some(task.unsigned("saved_sigmask.sig[0]")?),
             },
-            pending: Pending::of(task, "pending")?,
+            pending,
             stack: AlternateStack {
                 start: task.unsigned("sas_ss_sp")?,
                 size: task.unsigned("sas_ss_size")?,
@@ -88,13 +99,39 @@ impl Pending {
     /// If they cannot be read.
     pub fn of(owner: &Saved<'_>, path: &str) -> Result<Pending, FieldError> {
         let queue = owner.list(&format!("{path}.list"), "sigqueue", "list")?;
-        Ok(Pending {
-            set: owner.unsigned(&format!("{path}.signal.sig[0]"))?,
-            queue: queue
-                .iter()
-                .map(|entry| SignalInfo::of(entry))
-                .collect::<Result<_, _>>()?,
-        })
+        let queue = queue.iter().map(|entry| SignalInfo::of(entry));
+        Pending::in_owner(owner, path, queue.collect::<Result<_, _>>()?)
+    }
+
+    /// Those in the `sigpending` at `path`, with what is in its queue.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn in_owner<B: AsRef<[u8]>>(
+        owner: &Structure<'_, B>,
+        path: &str,
+        queue: Vec<SignalInfo>,
+    ) -> Result<Pending, FieldError> {
+        let set = owner.unsigned(&format!("{path}.signal.sig[0]"))?;
+        Ok(Pending { set, queue })
+    }
+
+    /// The signal that a thread which blocks `blocked` takes next, and what came with it
+    /// (`kernel/signal.c`: next_signal, collect_signal). Of one that was not queued the number alone is
+    /// known.
+    pub fn next(&self, blocked: u64) -> Option<SignalInfo> {
+        let ready = self.set & !blocked;
+        let first = match ready & SYNCHRONOUS {
+            0 => ready,
+            synchronous => synchronous,
+        };
+        if first == 0 {
+            return None;
+        }
+        let number = first.trailing_zeros() as i32 + 1;
+        let mut queue = self.queue.iter();
+        let queued = queue.find(|info| info.number() == number).copied();
+        Some(queued.unwrap_or_else(|| SignalInfo::bare(number)))
     }
 }
 
@@ -115,6 +152,9 @@ pub fn actions(sighand: &Saved<'_>) -> Result<Vec<Action>, FieldError> {
     actions.iter().map(action).collect()
 }
 
+/// Signals that are taken before all others: ILL, TRAP, BUS, FPE, SEGV, SYS (`kernel/signal.c`:
+/// SYNCHRONOUS_MASK).
+const SYNCHRONOUS: u64 = 1 << 3 | 1 << 4 | 1 << 6 | 1 << 7 | 1 << 10 | 1 << 30;
 /// `si_code` of a signal of a timer of timer_create.
 const SI_TIMER: i32 = -2;
 /// `si_code` of what the kernel sends without saying more.
@@ -128,10 +168,10 @@ impl SignalInfo {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn of(entry: &Saved<'_>) -> Result<SignalInfo, FieldError> {
-        let kept = entry.bytes("info")?;
-        let kept = kept.first_chunk::<KEPT>();
-        let size = entry.bytes("info")?.len() as u64;
+    pub fn of<B: AsRef<[u8]>>(entry: &Structure<'_, B>) -> Result<SignalInfo, FieldError> {
+        let saved = entry.bytes("info")?;
+        let kept = saved.first_chunk::<KEPT>();
+        let size = saved.len() as u64;
         let short = || entry.absurd("info", size, "a kernel_siginfo has 48 bytes");
         Ok(SignalInfo(*kept.ok_or_else(short)?))
     }
@@ -217,6 +257,20 @@ mod tests {
             let found = SignalInfo::bare(number).is_unblockable();
             assert_eq!(found, expected, "{number}");
         }
+    }
+
+    #[test]
+    fn a_fault_is_taken_first_and_what_is_blocked_not() {
+        let mut queued = SignalInfo::bare(11);
+        queued.0[16] = 7;
+        let pending = Pending {
+            set: 1 << 1 | 1 << 10 | 1 << 33,
+            queue: vec![SignalInfo::bare(34), queued, SignalInfo::bare(11)],
+        };
+        assert_eq!(pending.next(0), Some(queued));
+        assert_eq!(pending.next(1 << 10), Some(SignalInfo::bare(2)));
+        assert_eq!(pending.next(1 << 10 | 1 << 1), Some(SignalInfo::bare(34)));
+        assert_eq!(pending.next(u64::MAX), None);
     }
 
     #[test]
