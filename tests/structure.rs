@@ -27,6 +27,7 @@ const CRATES: &[&str] = &[
     "converters/resources",
     "converters/rules",
     "converters/runtime",
+    "converters/tasks",
     "converters/thaw",
     "kernel-structs",
     "kernel-structs/bits",

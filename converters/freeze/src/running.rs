@@ -150,7 +150,8 @@ pub fn freeze_running(
             traces::traces(memory, &tasks, |thread| stopped.process(thread as i32))
         }
     };
-    let mut changes = settle::changes(&live, &tasks, &stopped, &running);
+    let changes = settle::changes(memory, &tasks, &stopped);
+    let mut changes = changes.map_err(|finding| FreezeError::Refused(vec![*finding]))?;
     changes.sort_by_key(|(at, _)| *at);
     running.settled.replace(changes);
     let kernel = Kernel {
@@ -241,12 +242,6 @@ impl Running {
             files: Files::default(),
             settled: RefCell::default(),
         })
-    }
-
-    fn word(&self, at: KernelAddr) -> Option<u64> {
-        let mut word = [0; 8];
-        self.read(at, &mut word).ok()?;
-        Some(u64::from_le_bytes(word))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The pointers in saved objects that lead out of the image: to symbols and to resources.
 
-use crate::error::{Finding, Flaw};
+use crate::error::{Fault, Finding, Flaw};
 use crate::family::{Family, Reference};
 use crate::places::Place;
 use crate::walk::Walked;
@@ -34,7 +34,15 @@ pub(crate) fn slots(walked: &Walked<'_>, family: &mut dyn Family) -> Slots {
                 if matches!(place.rule.policy, Policy::Follow(_)) {
                     continue;
                 }
-                let value = walked.number(object, offset, word);
+                let value = match walked.number(object, offset, word, &place.path) {
+                    Ok(value) => value,
+                    Err(error) => {
+                        let place = walked.place(object, place.path.clone(), None);
+                        let flaw = Fault::from(error).into();
+                        found.findings.push(Finding { place, flaw });
+                        continue;
+                    }
+                };
                 if value == 0 {
                     continue;
                 }

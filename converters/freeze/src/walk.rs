@@ -27,7 +27,7 @@ use crate::memory::{Memory, View, readable};
 use crate::places::{self, SavedType, SavedTypes, Shape, holds};
 use crate::source::{Mapping, ReadError, Space};
 use kconv_image::{KernelAddr, TaskName};
-use kconv_objects::{FieldError, Structure};
+use kconv_objects::{FieldAt, FieldError, Structure};
 use kernel_structs::state::{Derived, DerivedPlace, Follow, Policy, StateMap};
 use kernel_structs_bits::little_endian;
 use std::borrow::Cow;
@@ -177,11 +177,14 @@ impl<'a> Walked<'a> {
         task: usize,
     ) -> Result<Option<Span>, (Option<u64>, Flaw)> {
         let word = self.memory.layout().target().pointer_size;
-        let value = self.number(
-            pointer.span.object,
-            pointer.start + pointer.place.offset,
-            word,
-        );
+        let value = self
+            .number(
+                pointer.span.object,
+                pointer.start + pointer.place.offset,
+                word,
+                &pointer.place.path,
+            )
+            .map_err(|error| (None, Fault::from(error).into()))?;
         let failed = |flaw| (Some(value), flaw);
         if value == 0 {
             return Ok(None);
@@ -351,14 +354,28 @@ impl<'a> Walked<'a> {
         }
     }
 
-    /// The number of `width` bytes at `offset` of an object; 0 behind the end of one that is
-    /// shorter than its type.
-    pub(crate) fn number(&self, object: usize, offset: u64, width: u8) -> u64 {
-        let start = offset as usize;
-        let bytes = &self.objects[object].bytes;
-        bytes
-            .get(start..start + usize::from(width))
-            .map_or(0, little_endian)
+    /// The number of `width` bytes at `offset` of an object, the field at `path` of its type. An object can
+    /// be shorter than its type: its allocation ends where what this CPU needs does.
+    pub(crate) fn number(
+        &self,
+        object: usize,
+        offset: u64,
+        width: u8,
+        path: &str,
+    ) -> Result<u64, FieldError> {
+        let saved = &self.objects[object];
+        let end = offset.saturating_add(u64::from(width));
+        let bytes = saved.bytes.get(offset as usize..end as usize);
+        let past_end = || FieldError::PastEnd {
+            field: Box::new(FieldAt {
+                ty: self.types.get(saved.ty).name.clone(),
+                path: path.to_owned(),
+                at: Some(saved.at),
+            }),
+            found: saved.bytes.len() as u64,
+            expected: end,
+        };
+        bytes.map(little_endian).ok_or_else(past_end)
     }
 
     /// The bytes of `count` values of type `ty` at `at`, without what in them is not alive.

@@ -1,13 +1,13 @@
 //! How a command ends when it does not end well: what to print, and with which code to exit.
 
 use crate::exit::{self, exit_code};
-use crate::inspect::error::TasksError;
 use crate::style;
 use crate::told::{Severity, Told};
 use kconv_codes::Code;
 use kconv_freeze::{Finding, FreezeDumpError, FreezeError, RunningError, VmcoreError};
 use kconv_image::WriteError;
 use kconv_runtime::error::ConvertError;
+use kconv_tasks::TasksError;
 use kconv_thaw::{Obstacle, ThawError};
 use kernel_structs::releases::{LookupError, is_file_like};
 use std::io::Write;

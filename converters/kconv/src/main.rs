@@ -5,7 +5,6 @@ mod arguments;
 mod commands;
 mod exit;
 mod failure;
-mod inspect;
 mod judge;
 mod releases;
 mod report;

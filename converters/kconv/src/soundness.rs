@@ -7,8 +7,8 @@ mod resources;
 
 pub(crate) use resources::resources;
 
-use crate::inspect::view::View;
 use kconv_image::{ObjectId, SlotTarget};
+use kconv_tasks::View;
 use kernel_structs::layout::{Type, TypeId};
 use kernel_structs::state::{Go, Initial, Missing, Place, Policy, StateMap, Visit};
 use std::collections::BTreeSet;

@@ -1,5 +1,7 @@
 //! The few colours there are.
 
+pub(crate) use kconv_tasks::style::{FAINT, HEADING};
+
 use anstyle::{AnsiColor, Style};
 
 /// An error's first word.
@@ -8,7 +10,3 @@ pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 /// Advice.
 pub(crate) const ADVICE: Style = AnsiColor::Cyan.on_default();
-/// A heading.
-pub(crate) const HEADING: Style = Style::new().bold();
-/// What matters less.
-pub(crate) const FAINT: Style = Style::new().dimmed();

@@ -130,7 +130,7 @@ mod tests {
                     mapping(8, VM_SHARED, Some(1)),
                     mapping(16, 0, None),
                 ],
-                marks: [0; 11],
+                bounds: Default::default(),
                 auxv: Vec::new(),
                 program: None,
                 vdso: None,

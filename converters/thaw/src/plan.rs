@@ -14,7 +14,7 @@ mod thread;
 pub use choice::{Choice, ChoiceError, LeftOut};
 pub(crate) use controls::{Controls, MemoryControls};
 pub use model::*;
-pub(crate) use restart::{AX, FLAGS, IP, RESTART_SYSCALL, SP};
+pub(crate) use restart::RESTART_SYSCALL;
 
 use crate::clocks::Frozen;
 use crate::decode::DecodeError;
@@ -43,3 +43,6 @@ impl Plan {
         Ok((plan, unclear))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,23 +6,18 @@ use crate::error::{Fault, Flaw};
 use crate::memory::View;
 use crate::source::Space;
 use kconv_image::core_notes::{
-    Ids, MappedFile, NT_X86_XSTATE, ProcessInfo, Registers, Status, TimeVal, X86_64Registers, auxv,
-    mapped_files, prpsinfo, prstatus, siginfo, x86_64_fpregset,
+    Ids, MappedFile, NT_X86_XSTATE, ProcessInfo, Registers, Status, TimeVal, auxv, mapped_files,
+    prpsinfo, prstatus, siginfo, x86_64_fpregset,
 };
 use kconv_image::{CoreNote, Machine, PAGE_SIZE, UserAddr};
 use kconv_machine::{XsaveComponents, xsave_standard_form};
-use kconv_objects::FieldError;
+use kconv_tasks::model::{
+    self, Bounds, Common, Credentials, Identity, PIDTYPE_PGID, PIDTYPE_SID, Signals,
+};
 use kernel_structs_bits::little_endian;
 
 /// How much of a command line a core note keeps (`ELF_PRARGSZ` and its NUL).
 const ARGUMENTS: u64 = 79;
-
-/// Numbers of `signal_struct.pids` (`include/linux/pid.h`: enum pid_type).
-const PIDTYPE_PGID: usize = 2;
-const PIDTYPE_SID: usize = 3;
-
-/// `MAX_RT_PRIO + 20`: the priority of nice 0 (`include/linux/sched/prio.h`: DEFAULT_PRIO).
-const DEFAULT_PRIO: i64 = 120;
 
 impl Linux6<'_> {
     /// The notes of all threads that have user registers. The process of the first comes with all
@@ -47,79 +42,57 @@ impl Linux6<'_> {
         Ok(notes)
     }
 
-    fn status(&self, task: &View<'_>, registers: &View<'_>) -> Result<Status, Fault> {
-        let register = |name: &str| registers.unsigned(name);
+    fn status(&self, task: &View<'_>, registers: &View<'_>) -> Result<Status, Flaw> {
         let time = |nanoseconds: u64| TimeVal {
             seconds: nanoseconds / 1_000_000_000,
             microseconds: (nanoseconds % 1_000_000_000 / 1000) as u32,
         };
         let memory = self.walked.memory;
-        let signal = match task.pointer("signal")? {
-            Some(signal) => Some(memory.read("signal_struct", signal)?),
+        let parent = match task.pointer("real_parent")? {
+            Some(parent) => Some(memory.read("task_struct", parent)?.int("tgid")?),
             None => None,
         };
-        let of_process = |path: &str| -> Result<u64, FieldError> {
-            signal
-                .as_ref()
-                .map_or(Ok(0), |signal| signal.unsigned(path))
+        let identity = Identity::in_task(task, parent)?;
+        let signal = memory.read("signal_struct", task.address("signal")?)?;
+        let related = |kind: usize| -> Result<Option<i32>, Fault> {
+            match signal.pointer(&format!("pids[{kind}]"))? {
+                Some(pid) => Ok(Some(self.pid_number(Some(pid))? as i32)),
+                None => Ok(None),
+            }
         };
-        let id = |number: usize| -> Result<i32, Fault> {
-            let pid = signal.as_ref().map_or(Ok(None), |signal| {
-                signal.pointer(&format!("pids[{number}]"))
-            })?;
-            Ok(self.pid_number(pid)? as i32)
-        };
-        let parent = match task.pointer("real_parent")? {
-            Some(parent) => memory.read("task_struct", parent)?.signed("tgid")?,
-            None => 0,
-        };
+        let (group, session) = (related(PIDTYPE_PGID)?, related(PIDTYPE_SID)?);
+        let common = Common::in_signal(&signal, group, session)?;
+        let signals = Signals::in_task(task, self.pending(task, "pending")?)?;
+        let registers = model::Registers::of(registers, task)?;
         Ok(Status {
             signal: 0,
             code: 0,
             errno: 0,
-            pending: task.unsigned("pending.signal.sig[0]")?,
-            blocked: task.unsigned("blocked.sig[0]")?,
+            pending: signals.pending.set,
+            // fs/binfmt_elf.c: fill_prstatus.
+            blocked: signals.blocked,
             ids: Ids {
-                pid: task.signed("pid")? as i32,
-                ppid: parent as i32,
-                pgrp: id(PIDTYPE_PGID)?,
-                sid: id(PIDTYPE_SID)?,
+                pid: identity.tid,
+                ppid: identity.parent.unwrap_or(0),
+                pgrp: common.group.unwrap_or(0),
+                sid: common.session.unwrap_or(0),
             },
             user_time: time(task.unsigned("utime")?),
             system_time: time(task.unsigned("stime")?),
-            children_user_time: time(of_process("cutime")?),
-            children_system_time: time(of_process("cstime")?),
-            registers: Registers::X86_64(X86_64Registers {
-                r15: register("r15")?,
-                r14: register("r14")?,
-                r13: register("r13")?,
-                r12: register("r12")?,
-                rbp: register("bp")?,
-                rbx: register("bx")?,
-                r11: register("r11")?,
-                r10: register("r10")?,
-                r9: register("r9")?,
-                r8: register("r8")?,
-                rax: register("ax")?,
-                rcx: register("cx")?,
-                rdx: register("dx")?,
-                rsi: register("si")?,
-                rdi: register("di")?,
-                orig_rax: register("orig_ax")?,
-                rip: register("ip")?,
-                cs: register("cs|csx")? & 0xffff,
-                eflags: register("flags")?,
-                rsp: register("sp")?,
-                ss: register("ss|ssx")? & 0xffff,
-                fs_base: task.unsigned("thread.fsbase")?,
-                gs_base: task.unsigned("thread.gsbase")?,
-                ds: task.unsigned("thread.ds")?,
-                es: task.unsigned("thread.es")?,
-                fs: task.unsigned("thread.fsindex")?,
-                gs: task.unsigned("thread.gsindex")?,
-            }),
+            children_user_time: time(signal.unsigned("cutime")?),
+            children_system_time: time(signal.unsigned("cstime")?),
+            registers: Registers::X86_64(registers.noted()),
             has_floating_point: false,
         })
+    }
+
+    /// Who a task is (fs/binfmt_elf.c: fill_psinfo). Groups are in no note.
+    pub(super) fn credentials(&self, task: &View<'_>) -> Result<Credentials, Fault> {
+        let cred = self
+            .walked
+            .memory
+            .read("cred", task.address("real_cred")?)?;
+        Ok(Credentials::in_cred(&cred, Vec::new())?)
     }
 
     /// The register state that `fpu.fpstate` leads to, which is in the fpu or an object. The fpu is
@@ -175,20 +148,15 @@ impl Linux6<'_> {
             return Ok(Vec::new());
         };
         let view = self.walked.view(mm)?;
-        let cred = task.pointer("cred")?;
-        let cred = cred.and_then(|at| self.walked.object_at("cred", at));
-        let id = |path: &str| -> Result<u32, Fault> {
-            let cred = cred.map(|cred| self.walked.view(cred)).transpose()?;
-            cred.map_or(Ok(0), |cred| Ok(cred.unsigned(path)? as u32))
-        };
+        let credentials = self.credentials(task)?;
         let info = ProcessInfo {
             state: number as u8,
             state_letter: letter,
             zombie: letter == b'Z',
-            nice: (task.signed("static_prio")? - DEFAULT_PRIO) as i8,
+            nice: model::nice(task)? as i8,
             flags: task.unsigned("flags")?,
-            uid: id("uid.val")?,
-            gid: id("gid.val")?,
+            uid: credentials.users[0],
+            gid: credentials.groups[0],
             ids: status.ids,
             name: task.text("comm")?.to_vec(),
             arguments: self.arguments(mm, &view)?,
@@ -204,7 +172,8 @@ impl Linux6<'_> {
 
     /// The command line, as far as it is in memory.
     fn arguments(&self, object: usize, mm: &View<'_>) -> Result<Vec<u8>, Fault> {
-        let (start, end) = (mm.unsigned("arg_start")?, mm.unsigned("arg_end")?);
+        let bounds = Bounds::of(mm)?;
+        let (start, end) = (bounds.arg_start, bounds.arg_end);
         let end = end.min(start.saturating_add(ARGUMENTS));
         let space: Space<'_> = self.walked.space(object, &[]);
         let mut arguments = Vec::new();
@@ -259,4 +228,55 @@ fn auxiliary_vector(mm: &View<'_>) -> Result<Vec<(u64, u64)>, Fault> {
         }
     }
     Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use kconv_image::KernelAddr;
+    use kconv_objects::{Names, Structure};
+    use kconv_tasks::model::{Pending, SignalInfo};
+    use kernel_structs::releases::Registry;
+
+    /// What notes are made of is in the layouts that tasks are read with: without the members of unions that
+    /// are not alive.
+    #[test]
+    fn a_task_can_be_decoded_with_what_is_alive_of_its_layout() {
+        let registry = Registry::builtin().unwrap();
+        let map = registry.state_map("linux-6").unwrap();
+        for kernel in ["6.1.0-50-amd64", "6.12.117+deb12-amd64"] {
+            let release = registry.release(kernel, None, None).unwrap();
+            let layout = map.live(&registry.layout(&release.layout).unwrap());
+            let names = Names::new(&layout);
+            let read = |ty: &str, byte: u8| {
+                let size = names.size_of(ty).unwrap() as usize;
+                let (id, at) = (names.find(ty).unwrap(), KernelAddr(0x1000));
+                Structure::new(&names, id, at, vec![byte; size])
+            };
+            let task = read("task_struct", 1);
+            let identity = Identity::in_task(&task, Some(7)).unwrap();
+            assert_eq!((identity.tid, identity.parent), (0x0101_0101, Some(7)));
+            let signal = read("signal_struct", 2);
+            let common = Common::in_signal(&signal, Some(8), None).unwrap();
+            assert_eq!(
+                (common.group_exit_code, common.group),
+                (0x0202_0202, Some(8))
+            );
+            let signals = Signals::in_task(&task, Pending::default()).unwrap();
+            assert_eq!(signals.blocked, 0x0101_0101_0101_0101);
+            let pending = Pending::in_owner(&signal, "shared_pending", Vec::new()).unwrap();
+            assert_eq!(pending.set, 0x0202_0202_0202_0202);
+            let info = SignalInfo::of(&read("sigqueue", 3)).unwrap();
+            assert_eq!(info.number(), 0x0303_0303);
+            let registers = model::Registers::of(&read("pt_regs", 4), &task).unwrap();
+            let noted = registers.noted();
+            assert_eq!((noted.cs, noted.ss, noted.gs), (0x0404, 0x0404, 0x0101));
+            let credentials = Credentials::in_cred(&read("cred", 5), Vec::new()).unwrap();
+            assert_eq!(credentials.users[0], 0x0505_0505);
+            let bounds = Bounds::of(&read("mm_struct", 6)).unwrap();
+            assert_eq!(bounds.arg_start, 0x0606_0606_0606_0606);
+            assert_eq!(model::nice(&task).unwrap(), 0x0101_0101 - 120);
+        }
+    }
 }

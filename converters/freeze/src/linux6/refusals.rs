@@ -19,7 +19,7 @@ const CORE_DUMPED: u64 = 0x80;
 
 impl Linux6<'_> {
     /// Everything about the tasks themselves that cannot be carried.
-    pub(super) fn refusals(&self, refuse: &mut dyn FnMut(usize, &str, Flaw)) {
+    pub(crate) fn refusals(&self, refuse: &mut dyn FnMut(usize, &str, Flaw)) {
         for task in 0..self.walked.tasks {
             if let Err(fault) = self.refusals_of(task, refuse) {
                 refuse(task, "", fault.into());

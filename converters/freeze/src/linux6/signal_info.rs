@@ -1,8 +1,9 @@
 //! The signal that a debugger is told a thread stopped for.
 
 use super::Linux6;
-use crate::error::Flaw;
+use crate::error::{Fault, Flaw};
 use crate::memory::View;
+use kconv_tasks::model::{Pending, SignalInfo, Signals};
 
 /// Size of a `siginfo_t`; what the kernel keeps of one is shorter
 /// (`include/uapi/asm-generic/siginfo.h`: SI_MAX_SIZE; `include/linux/signal_types.h`).
@@ -17,63 +18,41 @@ const EVENT_STOP: u64 = 128 << 8;
 const STOPPED: u64 = 4;
 const STOP_SIGNAL: u64 = 0xffff;
 
-/// Signals that are delivered before all others: ILL, TRAP, BUS, FPE, SEGV, SYS
-/// (`kernel/signal.c`: SYNCHRONOUS_MASK).
-const SYNCHRONOUS: u64 = 1 << 3 | 1 << 4 | 1 << 6 | 1 << 7 | 1 << 10 | 1 << 30;
-
 impl Linux6<'_> {
     /// The `siginfo_t` of a thread: of the signal that it gets next, or else of the one that
     /// stopped its process, or else what PTRACE_GETSIGINFO says of a thread that PTRACE_INTERRUPT
     /// stopped (`kernel/signal.c`: ptrace_do_notify), for so a frozen one stands.
     pub(super) fn signal_info(&self, task: &View<'_>) -> Result<[u8; SIZE], Flaw> {
-        let blocked = task.unsigned("blocked.sig[0]")?;
-        if let Some(info) = self.next(task, "pending", blocked)? {
-            return Ok(info);
+        let own = Signals::in_task(task, self.pending(task, "pending")?)?;
+        if let Some(next) = own.pending.next(own.blocked) {
+            return Ok(whole(&next.0));
         }
         if let Some(signal) = task.pointer("signal")? {
             let signal = self.walked.memory.read("signal_struct", signal)?;
-            if let Some(info) = self.next(&signal, "shared_pending", blocked)? {
-                return Ok(info);
+            let shared = self.pending(&signal, "shared_pending")?;
+            if let Some(next) = shared.next(own.blocked) {
+                return Ok(whole(&next.0));
             }
         }
         if task.unsigned("__state")? & STOPPED != 0 {
             return Ok(info(task.unsigned("jobctl")? & STOP_SIGNAL, 0, 0, 0));
         }
-        let uid = match task.pointer("cred")? {
-            Some(cred) => self.walked.memory.read("cred", cred)?.unsigned("uid.val")?,
-            None => 0,
-        };
+        let uid = self.credentials(task)?.users[0];
         let pid = task.unsigned("pid")?;
-        Ok(info(SIGTRAP, SIGTRAP | EVENT_STOP, pid, uid))
+        Ok(info(SIGTRAP, SIGTRAP | EVENT_STOP, pid, uid.into()))
     }
 
-    /// What is kept of the first signal of `pending` that is not blocked (`kernel/signal.c`:
-    /// next_signal, collect_signal). One that was not queued is known by its number alone.
-    fn next(
-        &self,
-        owner: &View<'_>,
-        pending: &str,
-        blocked: u64,
-    ) -> Result<Option<[u8; SIZE]>, Flaw> {
-        let ready = owner.unsigned(&format!("{pending}.signal.sig[0]"))? & !blocked;
-        let first = match ready & SYNCHRONOUS {
-            0 => ready,
-            synchronous => synchronous,
-        };
-        if first == 0 {
-            return Ok(None);
-        }
-        let signal = u64::from(first.trailing_zeros()) + 1;
-        let head = owner.address_of(&format!("{pending}.list"))?;
-        let queued = owner.pointer(&format!("{pending}.list.next"))?;
+    /// The signals that wait in the `sigpending` at `path`.
+    pub(super) fn pending(&self, owner: &View<'_>, path: &str) -> Result<Pending, Flaw> {
+        let head = owner.address_of(&format!("{path}.list"))?;
+        let first = owner.pointer(&format!("{path}.list.next"))?;
         let link = self.walked.offset_of("sigqueue", "list")?;
-        for entry in self.walked.list(head, queued, link)? {
+        let mut queue = Vec::new();
+        for entry in self.walked.list(head, first, link)? {
             let entry = self.walked.memory.read("sigqueue", entry)?;
-            if entry.unsigned("info.si_signo")? == signal {
-                return Ok(Some(whole(entry.bytes("info")?)));
-            }
+            queue.push(SignalInfo::of(&entry).map_err(Fault::from)?);
         }
-        Ok(Some(info(signal, 0, 0, 0)))
+        Ok(Pending::in_owner(owner, path, queue).map_err(Fault::from)?)
     }
 }
 

@@ -4,13 +4,13 @@
 //! for it (`kernel/ptrace.c`: ptrace_link; `kernel/signal.c`: ptrace_stop). None of that is the
 //! program's own; the image has the thread as it was before.
 
-use super::Running;
 use super::stop::Stopped;
-use crate::source::MemorySource;
+use crate::error::{Fault, Finding};
+use crate::memory::{Memory, View};
 use crate::walk::TaskAddress;
 use kconv_image::KernelAddr;
-use kernel_structs::layout::{FieldPath, Layout};
-use kernel_structs_bits::little_endian;
+use kconv_objects::FieldError;
+use kernel_structs_bits::{self as bits, little_endian};
 
 /// `TASK_INTERRUPTIBLE`, `TASK_UNINTERRUPTIBLE`, `TASK_STOPPED` (`include/linux/sched.h`).
 const INTERRUPTIBLE: u64 = 1;
@@ -23,120 +23,229 @@ const JOBCTL_TRAPS: u64 = 0x1f8_0000 | JOBCTL_STOPPED | 1 << 27;
 const JOBCTL_STOPPED: u64 = 1 << 26;
 
 /// What has to be read in the place of what stands in the tasks.
+///
+/// # Errors
+/// The first task that cannot be read, or in which there is not what stopping changes.
 pub(super) fn changes(
-    layout: &Layout,
+    memory: Memory<'_>,
     tasks: &[TaskAddress],
     stopped: &Stopped,
-    running: &Running,
-) -> Vec<(KernelAddr, Vec<u8>)> {
+) -> Result<Vec<(KernelAddr, Vec<u8>)>, Box<Finding>> {
     let mut changes = Vec::new();
     for task in tasks {
         // One that had ended was not stopped.
         let Some(state) = stopped.state(task.pid as i32) else {
             continue;
         };
-        let place = |path: &str| {
-            let found = FieldPath::parse(path).ok()?;
-            let found = layout.resolve(layout.find("task_struct")?, &found).ok()?;
-            let at = task.at.checked_add(found.offset.byte().0)?;
-            Some((at, layout.size_of(found.ty)?.0 as usize))
-        };
-        let mut set = |path: &str, value: u64| {
-            if let Some((at, size)) = place(path) {
-                changes.push((at, value.to_le_bytes()[..size.min(8)].to_vec()));
-            }
-        };
-        let number = |path: &str| {
-            let (at, size) = place(path)?;
-            let mut bytes = vec![0; size.min(8)];
-            running.read(at, &mut bytes).ok()?;
-            Some(little_endian(&bytes))
-        };
-        set("ptrace", 0);
-        set("ptracer_cred", 0);
-        set("ptrace_message", 0);
-        set("last_siginfo", 0);
-        set("exit_code", 0);
-        if let Some(parent) = number("real_parent") {
-            set("parent", parent);
-        }
-        if let Some((entry, _)) = place("ptrace_entry") {
-            set("ptrace_entry.next", entry.0);
-            set("ptrace_entry.prev", entry.0);
-        }
-        let is_stopped = state == b'T';
-        set(
-            "__state",
-            match state {
-                b'S' => INTERRUPTIBLE,
-                b'D' => UNINTERRUPTIBLE,
-                b'T' => STOPPED,
-                _ => 0,
-            },
-        );
-        if let Some(jobctl) = number("jobctl") {
-            let own = jobctl & !JOBCTL_TRAPS;
-            set("jobctl", own | if is_stopped { JOBCTL_STOPPED } else { 0 });
-        }
-        if let Some(works) = number("task_works") {
-            let own = ["cid_work", "numa_work", "posix_cputimers_work.work"];
-            let own = own.map(|work| Some(place(work)?.0.0));
-            let next = |work| running.word(KernelAddr(work));
-            if let Some(rest) = without(works, &own, next) {
-                set("task_works", rest);
-            }
-        }
-        // A stop counts as frozen for the task's cgroup (kernel/signal.c: ptrace_stop).
-        if let Some((at, mask)) = bit(layout, task.at, "frozen") {
-            let mut byte = [0];
-            if running.read(at, &mut byte).is_ok() {
-                changes.push((at, vec![byte[0] & !mask]));
-            }
+        let read = memory.read("task_struct", task.at);
+        let settled = read.and_then(|read| changes_of(memory, &read, state, &mut changes));
+        settled.map_err(|fault| Finding {
+            place: task.place.clone(),
+            flaw: fault.into(),
+        })?;
+    }
+    Ok(changes)
+}
+
+fn changes_of(
+    memory: Memory<'_>,
+    task: &View<'_>,
+    state: u8,
+    changes: &mut Vec<(KernelAddr, Vec<u8>)>,
+) -> Result<(), Fault> {
+    let mut set = |path: &str, value: u64| -> Result<(), FieldError> {
+        let size = task.bytes(path)?.len().min(8);
+        let bytes = value.to_le_bytes()[..size].to_vec();
+        changes.push((task.address_of(path)?, bytes));
+        Ok(())
+    };
+    for path in [
+        "ptrace",
+        "ptracer_cred",
+        "ptrace_message",
+        "last_siginfo",
+        "exit_code",
+    ] {
+        set(path, 0)?;
+    }
+    set("parent", task.unsigned("real_parent")?)?;
+    let entry = task.address_of("ptrace_entry")?.0;
+    set("ptrace_entry.next", entry)?;
+    set("ptrace_entry.prev", entry)?;
+    set(
+        "__state",
+        match state {
+            b'S' => INTERRUPTIBLE,
+            b'D' => UNINTERRUPTIBLE,
+            b'T' => STOPPED,
+            _ => 0,
+        },
+    )?;
+    let own = task.unsigned("jobctl")? & !JOBCTL_TRAPS;
+    set(
+        "jobctl",
+        match state {
+            b'T' => own | JOBCTL_STOPPED,
+            _ => own,
+        },
+    )?;
+    // Not every kernel has each of them: 6.1 has no concurrency ids, and NUMA may be off.
+    let mut own = Vec::new();
+    for work in ["cid_work", "numa_work", "posix_cputimers_work.work"] {
+        if task.has(work) {
+            own.push(task.address_of(work)?.0);
         }
     }
-    changes
+    let next = |work: u64| -> Result<u64, Fault> {
+        Ok(little_endian(&memory.bytes(KernelAddr(work), 8)?))
+    };
+    set(
+        "task_works",
+        without(task.unsigned("task_works")?, &own, next)?,
+    )?;
+    // A stop counts as frozen for the task's cgroup (kernel/signal.c: ptrace_stop).
+    let frozen = task.names().place(task.type_id(), "frozen")?;
+    let mut byte = task.bytes_from("frozen", 1)?.to_vec();
+    bits::set(&mut byte, frozen.offset.bit_in_byte().into(), 1, 0);
+    changes.push((task.address_of("frozen")?, byte));
+    Ok(())
 }
 
 /// What is left of the list of a task's works without those in `own`, which the tick queues for
 /// itself, as often as the task runs (`kernel/sched/core.c`: task_tick_mm_cid, 6.12;
 /// `kernel/sched/fair.c`: task_tick_numa), or as long as a timer of its CPU time is due
-/// (`kernel/time/posix-cpu-timers.c`: run_posix_cpu_timers). `next` is the first member of each. `None` if it
-/// cannot be told.
-fn without(works: u64, own: &[Option<u64>], next: impl Fn(u64) -> Option<u64>) -> Option<u64> {
+/// (`kernel/time/posix-cpu-timers.c`: run_posix_cpu_timers). `next` is the first member of each.
+fn without<E>(works: u64, own: &[u64], next: impl Fn(u64) -> Result<u64, E>) -> Result<u64, E> {
     let mut rest = works;
     // Each is queued once at most.
     for _ in own {
-        if own.contains(&Some(rest)) {
+        if own.contains(&rest) {
             rest = next(rest)?;
         }
     }
-    Some(rest)
-}
-
-/// The byte with a bit-field of one bit of the task at `at`, and that bit.
-fn bit(layout: &Layout, at: KernelAddr, path: &str) -> Option<(KernelAddr, u8)> {
-    let task = layout.find("task_struct")?;
-    let found = layout.resolve(task, &FieldPath::parse(path).ok()?).ok()?;
-    let at = at.checked_add(found.offset.byte().0)?;
-    Some((at, 1 << found.offset.bit_in_byte()))
+    Ok(rest)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::without;
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use crate::source::{MemorySource, PresentPage, ReadError, Space};
+    use kconv_image::{UserAddr, Value};
+    use kconv_objects::{Names, Structure};
+    use kernel_structs::releases::Registry;
+    use std::borrow::Cow;
 
     #[test]
     fn only_works_of_the_scheduler_are_left_out() {
-        let own = [Some(0x10), Some(0x20)];
+        let own = [0x10, 0x20];
         // 0x10 -> 0x20 -> 0x30 -> nothing
-        let next = |work| Some(if work == 0x30 { 0 } else { work + 0x10 });
-        assert_eq!(without(0, &own, next), Some(0));
-        assert_eq!(without(0x10, &own, next), Some(0x30));
-        assert_eq!(without(0x20, &own, next), Some(0x30));
-        assert_eq!(without(0x30, &own, next), Some(0x30));
-        assert_eq!(without(0x10, &[None, Some(0x10)], next), Some(0x20));
-        assert_eq!(without(0x10, &own, |_| None), None);
+        let next = |work| Ok::<_, ()>(if work == 0x30 { 0 } else { work + 0x10 });
+        assert_eq!(without(0, &own, next), Ok(0));
+        assert_eq!(without(0x10, &own, next), Ok(0x30));
+        assert_eq!(without(0x20, &own, next), Ok(0x30));
+        assert_eq!(without(0x30, &own, next), Ok(0x30));
+        assert_eq!(without(0x10, &[0x10], next), Ok(0x20));
+        assert_eq!(without(0x10, &own, |_| Err(())), Err(()));
         // A list that leads back to itself ends here.
-        without(0x10, &own, |_| Some(0x10));
+        assert_eq!(without(0x10, &own, |_| Ok::<_, ()>(0x10)), Ok(0x10));
+    }
+
+    /// Memory with one work in it, that leads nowhere.
+    struct OneWork;
+
+    impl MemorySource for OneWork {
+        fn read(&self, _: KernelAddr, into: &mut [u8]) -> Result<(), ReadError> {
+            into.fill(0);
+            Ok(())
+        }
+
+        fn symbol(&self, _: &str) -> Option<KernelAddr> {
+            None
+        }
+
+        fn symbolise(&self, _: KernelAddr) -> Option<(String, u64)> {
+            None
+        }
+
+        fn object_size(&self, _: KernelAddr) -> Option<u64> {
+            None
+        }
+
+        fn pages(&self, _: &Space<'_>) -> Result<Vec<PresentPage>, ReadError> {
+            Ok(Vec::new())
+        }
+
+        fn read_page(
+            &self,
+            _: &Space<'_>,
+            _: UserAddr,
+            _: &mut [u8; 4096],
+        ) -> Result<(), ReadError> {
+            Ok(())
+        }
+
+        fn tick_rate(&self) -> Option<u32> {
+            None
+        }
+
+        fn facts(&self) -> Vec<(String, Value)> {
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn a_task_is_as_it_was_before_it_was_seized() {
+        const AT: u64 = 0xffff_8880_0100_0000;
+        let registry = Registry::builtin().unwrap();
+        for kernel in ["6.1.0-50-amd64", "6.12.117+deb12-amd64"] {
+            let release = registry.release(kernel, None, None).unwrap();
+            let layout = registry.layout(&release.layout).unwrap();
+            let names = Names::new(&layout);
+            let ty = names.find("task_struct").unwrap();
+            let size = names.size_of("task_struct").unwrap() as usize;
+            // All ones: a tracer, a trap, a cgroup that counts it as frozen.
+            let bytes = vec![0xff; size];
+            let seized = Structure::new(&names, ty, KernelAddr(AT), Cow::Owned(bytes.clone()));
+            let mut changed = bytes;
+            let offset = |path: &str| seized.offset_of(path).unwrap() as usize;
+            let put = |bytes: &mut Vec<u8>, path: &str, value: u64| {
+                bytes[offset(path)..offset(path) + 8].copy_from_slice(&value.to_le_bytes());
+            };
+            put(&mut changed, "real_parent", 0x7000);
+            put(&mut changed, "task_works", AT + offset("numa_work") as u64);
+            let seized = Structure::new(&names, ty, KernelAddr(AT), Cow::Owned(changed.clone()));
+            let memory = Memory {
+                source: &OneWork,
+                names: &names,
+            };
+            let mut changes = Vec::new();
+            changes_of(memory, &seized, b'T', &mut changes).unwrap();
+            for (at, bytes) in changes {
+                let start = (at.0 - AT) as usize;
+                changed[start..start + bytes.len()].copy_from_slice(&bytes);
+            }
+            let settled = Structure::new(&names, ty, KernelAddr(AT), Cow::Owned(changed));
+            let number = |path: &str| settled.unsigned(path).unwrap();
+            for path in [
+                "ptrace",
+                "ptracer_cred",
+                "exit_code",
+                "task_works",
+                "frozen",
+            ] {
+                assert_eq!(number(path), 0, "{kernel}: {path}");
+            }
+            assert_eq!(number("parent"), 0x7000, "{kernel}");
+            let entry = AT + offset("ptrace_entry") as u64;
+            assert_eq!(number("ptrace_entry.next"), entry, "{kernel}");
+            assert_eq!(number("ptrace_entry.prev"), entry, "{kernel}");
+            assert_eq!(number("__state"), STOPPED, "{kernel}");
+            let jobctl = !JOBCTL_TRAPS | JOBCTL_STOPPED;
+            assert_eq!(number("jobctl"), jobctl, "{kernel}");
+            // What lies beside the bit is not touched.
+            let beside = settled.unsigned("sched_remote_wakeup");
+            assert_eq!(beside.unwrap(), 1, "{kernel}");
+        }
     }
 }

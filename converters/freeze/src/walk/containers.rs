@@ -20,9 +20,19 @@ impl<'a> Walked<'a> {
         queue: &mut VecDeque<Span>,
     ) {
         let word = self.memory.layout().target().pointer_size;
-        let first = self.number(span.object, start + head.offset, word);
+        let first = self.number(span.object, start + head.offset, word, &head.path);
         let place = |walked: &Self, value| -> Place {
             walked.place(span.object, head.path.clone(), Some(value))
+        };
+        let first = match first {
+            Ok(first) => first,
+            Err(error) => {
+                let place = self.place(span.object, head.path.clone(), None);
+                return self.findings.push(crate::error::Finding {
+                    place,
+                    flaw: Fault::from(error).into(),
+                });
+            }
         };
         let ty = match self.types.find(&head.container.element) {
             Ok(ty) => ty,

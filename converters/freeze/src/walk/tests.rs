@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod symbols;
+mod traced;
 mod trailing;
 mod unions;
 

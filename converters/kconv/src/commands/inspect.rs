@@ -2,12 +2,9 @@
 
 use crate::arguments::Inspect;
 use crate::failure::Failure;
-use crate::inspect::tasks::Tasks;
-use crate::inspect::values::value_json;
-use crate::inspect::view::{View, symbol_text};
-use crate::inspect::{raw, show};
 use crate::releases::Known;
 use kconv_image::ObjectId;
+use kconv_tasks::{Tasks, View, image, object, write_object};
 use serde_json::{Value, json};
 use std::io::Write;
 
@@ -45,9 +42,9 @@ pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
 fn tasks(out: &mut impl Write, view: &View<'_>, arguments: &Inspect) -> Result<(), Failure> {
     let mut tasks = Tasks::of(view)?;
     if let Some(pid) = arguments.task {
-        let known: Vec<_> = tasks.rows().iter().map(|row| row.pid.to_string()).collect();
+        let known: Vec<_> = tasks.pids().iter().map(i64::to_string).collect();
         tasks.keep(i64::from(pid));
-        if tasks.rows().is_empty() {
+        if tasks.pids().is_empty() {
             return Err(Failure::NoTask {
                 image: arguments.image.clone(),
                 pid,
@@ -65,7 +62,7 @@ fn tasks(out: &mut impl Write, view: &View<'_>, arguments: &Inspect) -> Result<(
     } else if arguments.task.is_some() {
         tasks.show(out, view.objects.head())?;
     } else {
-        show::list(out, view.objects.head(), &tasks.rows())?;
+        tasks.list(out, view.objects.head())?;
     }
     Ok(())
 }
@@ -76,134 +73,13 @@ fn objects(
     ids: &[ObjectId],
     as_json: bool,
 ) -> Result<(), Failure> {
-    let shown: Vec<Value> = ids.iter().map(|id| raw::object(view, *id)).collect();
+    let shown: Vec<Value> = ids.iter().map(|id| object(view, *id)).collect();
     if as_json {
         writeln!(out, "{:#}", json!(shown))?;
         return Ok(());
     }
     for object in &shown {
-        let text = |key: &str| object[key].as_str().unwrap_or_default().to_owned();
-        writeln!(
-            out,
-            "{} at {} ({} bytes)",
-            text("type"),
-            text("address"),
-            object["size"]
-        )?;
-        tree(out, &object["fields"], 1)?;
+        write_object(out, object)?;
     }
     Ok(())
-}
-
-/// Prints fields one a line, nested ones indented.
-fn tree(out: &mut impl Write, fields: &Value, depth: usize) -> std::io::Result<()> {
-    let indent = "  ".repeat(depth);
-    let Value::Object(map) = fields else {
-        return writeln!(out, "{indent}{}", leaf(fields));
-    };
-    for (name, value) in map {
-        match value {
-            Value::Object(inner) if !inner.contains_key("value") => {
-                writeln!(out, "{indent}{name}")?;
-                tree(out, value, depth + 1)?;
-            }
-            Value::Array(elements) if elements.iter().any(Value::is_object) => {
-                for (index, element) in elements.iter().enumerate() {
-                    match element {
-                        Value::Object(inner) if !inner.contains_key("value") => {
-                            writeln!(out, "{indent}{name}[{index}]")?;
-                            tree(out, element, depth + 1)?;
-                        }
-                        element => writeln!(out, "{indent}{name}[{index}] = {}", leaf(element))?,
-                    }
-                }
-            }
-            value => writeln!(out, "{indent}{name} = {}", leaf(value))?,
-        }
-    }
-    Ok(())
-}
-
-/// One value: a pointer with what it means behind its number.
-fn leaf(value: &Value) -> String {
-    let Value::Object(pointer) = value else {
-        return match value {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-    };
-    let number = pointer["value"].as_str().unwrap_or_default();
-    let meaning = ["symbol", "to", "named"]
-        .into_iter()
-        .find_map(|key| pointer.get(key)?.as_str())
-        .unwrap_or("?");
-    format!("{number} ({meaning})")
-}
-
-/// Everything but the tasks.
-fn image(view: &View<'_>) -> Value {
-    let head = view.objects.head();
-    let identity = &head.identity;
-    let kernel = |kernel: &kconv_image::KernelId| {
-        json!({
-            "release": kernel.release,
-            "layout": kernel.layout,
-            "fingerprint": kernel.fingerprint.to_string(),
-            "build_id": value_json(&kconv_image::Value::Bytes(kernel.build_id.clone())),
-        })
-    };
-    let facts: serde_json::Map<_, _> = head
-        .facts
-        .iter()
-        .map(|(name, value)| (name.clone(), value_json(value)))
-        .collect();
-    let resources: Vec<_> = head
-        .resources
-        .iter()
-        .map(|resource| {
-            let attributes: serde_json::Map<_, _> = resource
-                .attributes
-                .iter()
-                .map(|(name, value)| (name.clone(), value_json(value)))
-                .collect();
-            json!({ "kind": resource.kind, "attributes": attributes })
-        })
-        .collect();
-    let provenance: Vec<_> = head
-        .provenance
-        .iter()
-        .map(|step| {
-            json!({
-                "converter": step.converter,
-                "tool": step.version,
-                "from": kernel(&step.from),
-                "to": kernel(&step.to),
-                "objects": step.objects,
-                "fields": step.fields,
-                "kept": step.kept,
-                "restored": step.restored,
-            })
-        })
-        .collect();
-    json!({
-        "image": {
-            "family": identity.family,
-            "machine": identity.machine.name(),
-            "kernel": kernel(&identity.kernel),
-            "origin": kernel(&identity.origin),
-            "fingerprint": identity.kernel.fingerprint.to_string(),
-        },
-        "clocks": {
-            "hz": head.clocks.hz,
-            "jiffies": head.clocks.jiffies,
-            "realtime_seconds": head.clocks.realtime_seconds,
-            "realtime_nanoseconds": head.clocks.realtime_nanoseconds,
-            "boottime_nanoseconds": head.clocks.boottime_nanoseconds,
-        },
-        "facts": facts,
-        "symbols": head.symbols.iter().map(symbol_text).collect::<Vec<_>>(),
-        "resources": resources,
-        "remainder": head.remainder.len(),
-        "provenance": provenance,
-    })
 }

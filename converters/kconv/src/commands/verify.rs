@@ -2,10 +2,10 @@
 
 use crate::arguments::Verify;
 use crate::failure::Failure;
-use crate::inspect::view::View;
 use crate::releases::Known;
 use crate::soundness;
 use kconv_image::{Fault, Image, ImageError};
+use kconv_tasks::View;
 use serde_json::json;
 use std::io::Write;
 

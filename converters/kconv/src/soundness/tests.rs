@@ -1,7 +1,6 @@
 //! Images of a small layout, with what is wrong with them by the state map.
 
 use super::{check, resources};
-use crate::inspect::view::View;
 use kconv_image::{
     Clocks, ContentRun, Contents, Fingerprint, Head, Identity, Image, ImageWriter, KernelAddr,
     KernelId, Machine, Object, ObjectId, PageSource, ResourceId, Slot, SlotTarget, Symbol,
@@ -9,6 +8,7 @@ use kconv_image::{
 };
 use kconv_resources::linux6::{self, Cpu, File, FileType, Inode, Mount, Place, Suspended};
 use kconv_resources::{Device, FileSize, Kind};
+use kconv_tasks::View;
 use kernel_structs::layout::{
     Composite, CompositeKind, IntType, Layout, LayoutBuilder, Member, Target, Type, TypeId,
 };

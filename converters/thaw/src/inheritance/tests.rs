@@ -40,7 +40,7 @@ impl Family {
         let memory = Memory {
             mm: ObjectId(number as u32),
             mappings,
-            marks: [0; 11],
+            bounds: Default::default(),
             auxv: Vec::new(),
             program: None,
             vdso: None,

@@ -3,8 +3,9 @@
 use crate::call::CallError;
 use crate::error::ThawError;
 use crate::inheritance::Birth;
-use crate::plan::{Process, SignalInfo};
+use crate::plan::Process;
 use crate::remote::Remote;
+use kconv_tasks::model::SignalInfo;
 use nix::sys::ptrace;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};

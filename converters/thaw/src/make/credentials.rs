@@ -3,8 +3,9 @@
 
 use super::body::{bytes_of, prctl};
 use crate::call::CallError;
-use crate::plan::{Credentials, Thread};
+use crate::plan::Thread;
 use crate::remote::Remote;
+use kconv_tasks::model::{Capabilities, Credentials};
 use std::fs::File;
 
 /// `SECBIT_NO_SETUID_FIXUP`: capabilities stay when the user changes.
@@ -38,7 +39,13 @@ pub(super) fn make(remote: &Remote, memory: &File, thread: &Thread) -> Result<()
 pub(super) fn identify(remote: &Remote, memory: &File, own: &Credentials) -> Result<(), CallError> {
     let [user, effective, saved, file_system] = own.users.map(u64::from);
     let [group, effective_group, saved_group, file_system_group] = own.groups.map(u64::from);
-    let [now, permitted, inheritable, bounding, ambient] = own.capabilities;
+    let Capabilities {
+        effective: now,
+        permitted,
+        inheritable,
+        bounding,
+        ambient,
+    } = own.capabilities;
     prctl(
         remote,
         "prctl(PR_SET_SECUREBITS)",

@@ -1,4 +1,4 @@
-//! The memory of a process: its mappings, what is in them, and the marks that the kernel keeps.
+//! The memory of a process: its mappings, what is in them, and the bounds that the kernel keeps.
 
 use super::body::Body;
 use super::files::Kept;
@@ -92,7 +92,7 @@ pub(super) fn make(body: &Body<'_>, sources: &Sources<'_>, vdso: &Vdso) -> Resul
         bind(body, mapping)?;
     }
     ldt::make(remote, &body.memory, &memory.ldt)?;
-    marks(body, memory, sources.kept)
+    bounds(body, memory, sources.kept)
 }
 
 fn access(mapping: &Mapping) -> u64 {
@@ -218,10 +218,10 @@ fn lock(remote: &Remote, mapping: &Mapping) -> Result<(), CallError> {
 fn bind(body: &Body<'_>, mapping: &Mapping) -> Result<(), CallError> {
     let remote = body.first();
     let (start, size) = (mapping.start, mapping.end - mapping.start);
-    if let Some((mode, nodes)) = &mapping.policy {
-        let at = remote.put(&body.memory, nodes)?;
-        let bits = 8 * nodes.len() as u64;
-        let arguments = [start, size, u64::from(*mode), at, bits, 0];
+    if let Some(policy) = &mapping.policy {
+        let at = remote.put(&body.memory, &policy.nodes)?;
+        let bits = 8 * policy.nodes.len() as u64;
+        let arguments = [start, size, policy.mode.into(), at, bits, 0];
         remote.call("mbind", libc::SYS_mbind, &arguments)?;
     }
     Ok(())
@@ -229,7 +229,7 @@ fn bind(body: &Body<'_>, mapping: &Mapping) -> Result<(), CallError> {
 
 /// Where code, heap, stack and arguments are, the auxiliary vector, and which program it is
 /// (prctl(2), PR_SET_MM_MAP).
-fn marks(body: &Body<'_>, memory: &Memory, kept: &Kept) -> Result<(), CallError> {
+fn bounds(body: &Body<'_>, memory: &Memory, kept: &Kept) -> Result<(), CallError> {
     const PR_SET_MM: u64 = 35;
     const PR_SET_MM_MAP: u64 = 14;
     /// sizeof(struct prctl_mm_map).
@@ -243,7 +243,8 @@ fn marks(body: &Body<'_>, memory: &Memory, kept: &Kept) -> Result<(), CallError>
     let length = u32::try_from(memory.auxv.len());
     let length = length.map_err(|_| CallError::new("prctl", Errno::E2BIG))?;
     let mut bytes: Vec<u8> = memory
-        .marks
+        .bounds
+        .in_order()
         .iter()
         .chain([&auxv])
         .flat_map(|word| word.to_le_bytes())

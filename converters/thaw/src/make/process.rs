@@ -72,7 +72,7 @@ fn actions(body: &Body<'_>) -> Result<(), CallError> {
         }
         // Ignored for a moment, a signal is not pending any more: children that have ended by now
         // ended long ago.
-        let ignored = crate::plan::Action {
+        let ignored = kconv_tasks::model::Action {
             handler: 1,
             ..Default::default()
         };
@@ -103,7 +103,7 @@ pub(super) fn finish(
     files::own(body, plan)?;
     timers::start(body, clocks, dropped)?;
     for (which, limit) in body.process.limits.iter().enumerate() {
-        let at = remote.put(&body.memory, &bytes_of(&[limit.0, limit.1]))?;
+        let at = remote.put(&body.memory, &bytes_of(&[limit.soft, limit.hard]))?;
         let arguments = [0, which as u64, at, 0];
         remote.call("prlimit64", libc::SYS_prlimit64, &arguments)?;
     }

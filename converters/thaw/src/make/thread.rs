@@ -8,10 +8,9 @@ use super::permissions;
 use crate::call::CallError;
 use crate::clocks::{BootClock, Frozen, TaskClocks};
 use crate::error::ThawError;
-use crate::plan::{
-    AX, Deadline, DeadlineClock, FLAGS, IP, Plan, RESTART_SYSCALL, Restart, Scheduling, Thread,
-};
+use crate::plan::{Deadline, DeadlineClock, Plan, RESTART_SYSCALL, Restart, Scheduling, Thread};
 use crate::remote::Remote;
+use kconv_tasks::model::{AX, AlternateStack, FLAGS, IP};
 use kernel_structs_bits::little_endian;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -64,13 +63,13 @@ pub(super) fn make(remote: &Remote, memory: &File, thread: &Thread) -> Result<()
         let arguments = [area, length.into(), 0, signature.into()];
         remote.call("rseq", libc::SYS_rseq, &arguments)?;
     }
-    let (stack, size, flags) = thread.stack;
+    let AlternateStack { start, size, flags } = thread.stack;
     let flags = match size {
         0 => libc::SS_DISABLE as u64,
         // SS_AUTODISARM.
         _ => u64::from(flags & 1 << 31),
     };
-    let at = remote.put(memory, &bytes_of(&[stack, flags, size]))?;
+    let at = remote.put(memory, &bytes_of(&[start, flags, size]))?;
     remote.call("sigaltstack", libc::SYS_sigaltstack, &[at, 0])?;
     schedule(remote, memory, &thread.scheduling)?;
     affinity(remote, memory, &thread.affinity)?;
@@ -88,9 +87,9 @@ pub(super) fn make(remote: &Remote, memory: &File, thread: &Thread) -> Result<()
         let arguments = [IOPRIO_WHO_PROCESS, 0, thread.io_priority.into()];
         remote.call("ioprio_set", libc::SYS_ioprio_set, &arguments)?;
     }
-    if let Some((mode, nodes)) = &thread.memory_policy {
-        let at = remote.put(memory, nodes)?;
-        let arguments = [u64::from(*mode), at, 8 * nodes.len() as u64];
+    if let Some(policy) = &thread.memory_policy {
+        let at = remote.put(memory, &policy.nodes)?;
+        let arguments = [policy.mode.into(), at, 8 * policy.nodes.len() as u64];
         remote.call("set_mempolicy", libc::SYS_set_mempolicy, &arguments)?;
     }
     permissions::make(remote, memory, thread)?;

@@ -278,7 +278,10 @@ fn limits(plan: &Plan, found: &mut Obstacles<'_>) {
                 );
             }
         };
-        let files = process.limits.get(RLIMIT_NOFILE).map_or(0, |limit| limit.1);
+        let files = process
+            .limits
+            .get(RLIMIT_NOFILE)
+            .map_or(0, |limit| limit.hard);
         exceeds(Code::LimitFiles, "fs.nr_open", open, files);
         let mappings = process.memory.as_ref().map_or(0, |one| one.mappings.len());
         exceeds(

@@ -102,7 +102,7 @@ mod tests {
         let memory = Memory {
             mm: ObjectId(0),
             mappings: vec![mapping],
-            marks: [0; 11],
+            bounds: Default::default(),
             auxv: Vec::new(),
             program: None,
             vdso: None,

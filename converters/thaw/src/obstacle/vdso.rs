@@ -2,10 +2,11 @@
 //! for it, and nobody may be in the middle of it.
 
 use super::found::Obstacles;
-use crate::plan::{IP, Memory, Plan, Process, SP, Thread};
+use crate::plan::{Memory, Plan, Process, Thread};
 use crate::vdso::{Redirected, Vdso};
 use kconv_codes::Code;
 use kconv_image::{Image, ImageError, ObjectId, PAGE_SIZE, UserAddr};
+use kconv_tasks::model::{IP, SP};
 
 /// What the kernel lays on the stack for a handler, and from which the handler's end restores the
 /// program: `struct rt_sigframe` (`arch/x86/include/asm/sigframe.h`), in bytes. It begins with the

@@ -119,7 +119,7 @@ pub(super) fn controls(task: Saved<'_>) -> Result<Controls, DecodeError> {
 }
 
 /// The requests of a process.
-pub(super) fn memory_controls(mm: Saved<'_>) -> Result<MemoryControls, DecodeError> {
+pub(super) fn memory_controls(mm: Saved<'_>, barriers: u64) -> Result<MemoryControls, DecodeError> {
     /// PR_MDWE_REFUSE_EXEC_GAIN, PR_MDWE_NO_INHERIT.
     const REFUSE: u64 = 1;
     const NOT_INHERITED: u64 = 2;
@@ -134,7 +134,7 @@ pub(super) fn memory_controls(mm: Saved<'_>) -> Result<MemoryControls, DecodeErr
         };
     }
     Ok(MemoryControls {
-        barriers: mm.unsigned("membarrier_state.counter")?,
+        barriers,
         refused_execution,
         merges: flags.numbered("MMF_VM_MERGE_ANY"),
     })

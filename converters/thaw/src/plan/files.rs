@@ -43,7 +43,7 @@ fn owner(file: Saved<'_>) -> Result<Option<FileOwner>, DecodeError> {
     let pid = owner.follow("pid")?;
     let kind = owner.unsigned("pid_type")? as u32;
     let pid = match pid {
-        Some(pid) => pid_number(pid)?,
+        Some(pid) => kconv_tasks::model::number(&pid)?,
         None => 0,
     };
     let user = |name: &str| Ok::<u32, DecodeError>(owner.unsigned(name)? as u32);
@@ -57,23 +57,8 @@ fn owner(file: Saved<'_>) -> Result<Option<FileOwner>, DecodeError> {
     }))
 }
 
-/// The number of a `struct pid` in the first PID namespace.
-pub(super) fn pid_number(pid: Saved<'_>) -> Result<i32, DecodeError> {
-    // `nr` is the first member of a upid (include/linux/pid.h).
-    Ok(little_endian(pid.bytes_from("numbers", 4)?) as i32)
-}
-
-/// Index of the open file that the pointer in `path` leads to.
-pub(super) fn file_index(
-    files: &[OpenFile],
-    place: Saved<'_>,
-    path: &str,
-) -> Result<Option<usize>, DecodeError> {
-    let found = place.follow(path)?;
-    Ok(found.and_then(|file| index_of(files, file.id())))
-}
-
-fn index_of(files: &[OpenFile], object: ObjectId) -> Option<usize> {
+/// Index of the open file that is this object.
+pub(super) fn index_of(files: &[OpenFile], object: ObjectId) -> Option<usize> {
     // They are in the order of the image.
     files.binary_search_by_key(&object, |file| file.object).ok()
 }

@@ -5,6 +5,9 @@ use crate::clocks::{BootClock, Frozen};
 use crate::decode::DecodeError;
 use kconv_image::{ObjectId, ResourceId, TaskName};
 use kconv_resources::linux6::Resources;
+use kconv_tasks::model::{
+    Action, AlternateStack, Bounds, Credentials, Limit, MemoryPolicy, Registers, SignalInfo,
+};
 use std::collections::BTreeSet;
 
 /// All that an image has to be made into.
@@ -108,7 +111,7 @@ pub struct Process {
     /// Timers of timer_create, by number.
     pub timers: Vec<Timer>,
     /// Soft and hard limits, by number.
-    pub limits: Vec<(u64, u64)>,
+    pub limits: Vec<Limit>,
     /// Whether orphans below it become its children.
     pub subreaper: bool,
     /// What its OOM score is adjusted by, and the least that it may be set to by who has no privilege.
@@ -169,8 +172,8 @@ pub struct Thread {
     pub blocked: u64,
     /// Signals that wait for it alone.
     pub pending: Vec<SignalInfo>,
-    /// Stack for handlers: address, size, flags.
-    pub stack: (u64, u64, u32),
+    /// Stack for handlers.
+    pub stack: AlternateStack,
     /// Head of the list of robust futexes.
     pub robust_list: u64,
     /// What is cleared when it ends.
@@ -195,8 +198,8 @@ pub struct Thread {
     pub parent_death: i32,
     /// Class and priority of its I/O; 0 if none was set.
     pub io_priority: u32,
-    /// Memory policy: mode with flags, and nodes, if one was set.
-    pub memory_policy: Option<(u32, Vec<u8>)>,
+    /// Memory policy, if one was set.
+    pub memory_policy: Option<MemoryPolicy>,
     /// Whether it gave up gaining privileges by execve.
     pub no_new_privileges: bool,
     /// Who waits in a vfork until it calls execve or ends.
@@ -229,13 +232,6 @@ pub struct Filter {
     pub log: bool,
     /// Its program, in instructions of 8 bytes (`struct sock_filter`).
     pub program: Vec<u8>,
-}
-
-/// General registers of the x86-64, in the order of `user_regs_struct`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Registers {
-    /// Values by name.
-    pub values: [u64; 27],
 }
 
 /// A wait that goes on for what is left of its time.
@@ -322,21 +318,6 @@ pub struct Scheduling {
     pub deadline_flags: u64,
 }
 
-/// Who a thread is and what it may do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Credentials {
-    /// Real, effective, saved and file system user.
-    pub users: [u32; 4],
-    /// Real, effective, saved and file system group.
-    pub groups: [u32; 4],
-    /// Supplementary groups.
-    pub supplementary: Vec<u32>,
-    /// Effective, permitted, inheritable, bounding and ambient capabilities.
-    pub capabilities: [u64; 5],
-    /// Secure bits.
-    pub secure_bits: u32,
-}
-
 /// Where paths of a thread begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folders {
@@ -355,9 +336,8 @@ pub struct Memory {
     pub mm: ObjectId,
     /// Its mappings, by address.
     pub mappings: Vec<Mapping>,
-    /// start_code, end_code, start_data, end_data, start_brk, brk, start_stack, arg_start, arg_end,
-    /// env_start, env_end: the order of `struct prctl_mm_map`.
-    pub marks: [u64; 11],
+    /// Where its parts lie.
+    pub bounds: Bounds,
     /// The auxiliary vector.
     pub auxv: Vec<u8>,
     /// The program, as an index of a file.
@@ -394,7 +374,7 @@ pub struct Mapping {
     /// What is mapped, as an index of a file.
     pub file: Option<usize>,
     /// Memory policy, if one was set.
-    pub policy: Option<(u32, Vec<u8>)>,
+    pub policy: Option<MemoryPolicy>,
 }
 
 /// An open file (`struct file`).
@@ -464,53 +444,6 @@ pub enum LockStyle {
     Flock,
 }
 
-/// An action of a signal, as `rt_sigaction` takes it.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-pub struct Action {
-    /// Handler, 0 for the default, 1 to ignore.
-    pub handler: u64,
-    /// SA_ flags.
-    pub flags: u64,
-    /// Where the handler returns to.
-    pub restorer: u64,
-    /// Blocked meanwhile.
-    pub mask: u64,
-}
-
-/// What came with a signal: the first 48 bytes of `siginfo_t`; the others are zero.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub struct SignalInfo(pub [u8; 48]);
-
-impl SignalInfo {
-    /// The signal's number.
-    pub fn number(&self) -> i32 {
-        self.word(0)
-    }
-
-    /// The number of the timer of timer_create that it comes from.
-    pub fn of_timer(&self) -> Option<i32> {
-        // si_code and si_tid.
-        const SI_TIMER: i32 = -2;
-        (self.word(8) == SI_TIMER).then(|| self.word(16))
-    }
-
-    /// Whether no thread can block it: it is taken as soon as one of the process runs in user mode
-    /// (`kernel/signal.c`: set_current_blocked, SIG_KERNEL_ONLY_MASK).
-    pub(crate) fn is_unblockable(&self) -> bool {
-        matches!(self.number(), libc::SIGKILL | libc::SIGSTOP)
-    }
-
-    /// How often that timer had expired again meanwhile (si_overrun).
-    pub(crate) fn overrun(&self) -> u64 {
-        self.word(20).max(0) as u64
-    }
-
-    fn word(&self, at: usize) -> i32 {
-        let bytes = &self.0[at..at + 4];
-        i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
-    }
-}
-
 /// An interval timer.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interval {
@@ -561,23 +494,4 @@ pub enum Expiry {
     Day(u64),
     /// At that time of a clock of the machine of the freeze, in nanoseconds.
     Boot(BootClock, u64),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn signal(number: i32) -> SignalInfo {
-        let mut info = SignalInfo([0; 48]);
-        info.0[..4].copy_from_slice(&number.to_le_bytes());
-        info
-    }
-
-    #[test]
-    fn what_nobody_can_block_is_told_from_what_waits() {
-        for number in 1..=64 {
-            let expected = number == 9 || number == 19;
-            assert_eq!(signal(number).is_unblockable(), expected, "{number}");
-        }
-    }
 }

@@ -1,23 +1,18 @@
 //! Processes, and who descends from whom.
 
-use super::files::{assign_flocks, descriptors, locks, pid_number};
+use super::files::{assign_flocks, descriptors, locks};
 use super::memory::{Vmas, memory, vmas};
 use super::model::{Ended, OpenFile, Process, Unclear};
-use super::signals::{Spent, actions, intervals, pending, timers};
-use super::thread::{credentials, namespaces, spent, thread};
+use super::signals::{Spent, intervals, timers, to_queue};
+use super::thread::{namespaces, spent, thread};
 use crate::decode::DecodeError;
+use kconv_image::ObjectId;
 use kconv_machine::XsaveComponents;
 use kconv_objects::{Objects, Saved};
 use kconv_resources::linux6::Resources;
+use kconv_tasks::model::{Common, Credentials, Identity, Intervals, Pending, actions, limits};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Indices of `signal_struct.pids` (`include/linux/pid_types.h`).
-const PIDTYPE_PGID: usize = 2;
-const PIDTYPE_SID: usize = 3;
-/// `signal_struct.flags` (`include/linux/sched/signal.h`).
-const SIGNAL_STOP_STOPPED: u64 = 1;
-const SIGNAL_STOP_CONTINUED: u64 = 2;
-const SIGNAL_GROUP_EXIT: u64 = 4;
 const SIGSTOP: i32 = 19;
 
 /// All processes, parents before their children, and those among them that make no sense, of which
@@ -28,22 +23,17 @@ pub(super) fn processes(
     files: &[OpenFile],
     resources: &Resources,
 ) -> Result<(Vec<Process>, Vec<Unclear>), DecodeError> {
-    let mut tasks: BTreeMap<i32, Vec<Saved<'_>>> = BTreeMap::new();
+    let mut tasks: BTreeMap<i32, Vec<Task<'_>>> = BTreeMap::new();
     for task in objects.of_type("task_struct")? {
-        let process = task.int("tgid")?;
-        tasks.entry(process).or_default().push(task);
+        let identity = Identity::of(&task)?;
+        let own = tasks.entry(identity.pid).or_default();
+        own.push(Task { task, identity });
     }
     let mut left: Vec<(i32, Option<i32>)> = Vec::new();
     for (pid, threads) in &mut tasks {
-        let mut numbered = Vec::new();
-        for task in threads.iter() {
-            numbered.push((task.int("pid")?, *task));
-        }
         // The first has the number of the process.
-        numbered.sort_by_key(|(tid, _)| (tid != pid, *tid));
-        *threads = numbered.into_iter().map(|(_, task)| task).collect();
-        let parent = threads[0].follow("real_parent")?;
-        let parent = parent.map(|parent| parent.int("tgid")).transpose()?;
+        threads.sort_by_key(|thread| (thread.identity.tid != *pid, thread.identity.tid));
+        let parent = threads[0].identity.parent;
         left.push((*pid, parent));
     }
     let mut order: Vec<(i32, Option<usize>)> = Vec::new();
@@ -61,8 +51,8 @@ pub(super) fn processes(
         });
         if left.len() == before {
             let (pid, _) = left[0];
-            let task = tasks[&pid][0];
-            return Err(task
+            return Err(tasks[&pid][0]
+                .task
                 .absurd("real_parent", 0, "nobody is an ancestor of itself")
                 .into());
         }
@@ -72,11 +62,12 @@ pub(super) fn processes(
         files,
         resources,
         vmas: vmas(objects)?,
+        registers: registers(objects)?,
     };
     let (mut processes, mut unclear) = (Vec::new(), Vec::new());
     for (pid, parent) in order {
         let bare = Process {
-            name: tasks[&pid][0].text("comm")?.to_vec(),
+            name: tasks[&pid][0].identity.comm.clone(),
             ..Process::bare(pid, parent)
         };
         let whole = process(&known, bare.clone(), &tasks[&pid]);
@@ -126,95 +117,99 @@ impl Process {
     }
 }
 
+/// A thread, and which it is.
+struct Task<'k> {
+    task: Saved<'k>,
+    identity: Identity,
+}
+
 /// What is known before any process is.
 struct Known<'k> {
     xsave: Option<&'k XsaveComponents>,
     files: &'k [OpenFile],
     resources: &'k Resources,
     vmas: Vmas<'k>,
+    /// User registers by task.
+    registers: BTreeMap<ObjectId, Saved<'k>>,
 }
 
-fn process(known: &Known<'_>, bare: Process, tasks: &[Saved<'_>]) -> Result<Process, DecodeError> {
+fn registers<'k>(objects: &'k Objects<'k>) -> Result<BTreeMap<ObjectId, Saved<'k>>, DecodeError> {
+    let head = objects.head();
+    let all = objects.of_type("pt_regs")?.into_iter();
+    Ok(all
+        .map(|registers| (head.object(registers.id()).owner, registers))
+        .collect())
+}
+
+fn process(known: &Known<'_>, bare: Process, tasks: &[Task<'_>]) -> Result<Process, DecodeError> {
     let Known {
         xsave,
         files,
         resources,
         vmas,
+        registers,
     } = known;
-    let leader = tasks[0];
+    let Task {
+        task: leader,
+        identity,
+    } = &tasks[0];
     let signal = leader.required("signal")?;
-    let related = |index: usize| -> Result<i32, DecodeError> {
-        match signal.follow(&format!("pids[{index}]"))? {
-            Some(pid) => pid_number(pid),
-            None => Ok(0),
-        }
-    };
-    let flags = signal.unsigned("flags")?;
+    let common = Common::of(&signal)?;
     let mut process = Process {
-        group: related(PIDTYPE_PGID)?,
-        session: related(PIDTYPE_SID)?,
-        exit_signal: leader.int("exit_signal")?,
-        login: [
-            leader.unsigned("loginuid.val")? as u32,
-            leader.unsigned("sessionid")? as u32,
-        ],
-        pending: pending(signal, "shared_pending")?,
-        subreaper: signal.unsigned("is_child_subreaper")? != 0,
-        has_old_group: signal.unsigned("tty_old_pgrp")? != 0,
-        oom_score_adj: [
-            signal.int("oom_score_adj")?,
-            signal.int("oom_score_adj_min")?,
-        ],
+        // None of a process that is in none any more: its number there is 0.
+        group: common.group.unwrap_or(0),
+        session: common.session.unwrap_or(0),
+        exit_signal: identity.exit_signal,
+        login: identity.login,
+        pending: to_queue(Pending::of(&signal, "shared_pending")?),
+        subreaper: common.subreaper,
+        has_old_group: common.has_old_group,
+        oom_score_adj: common.oom_score_adj,
         ..bare
     };
-    if leader.unsigned("exit_state")? != 0 {
+    if identity.has_ended {
         if tasks.len() > 1 {
             process.lost_its_first = true;
             return Ok(process);
         }
-        // kernel/exit.c: wait_task_zombie.
         process.ended = Some(Ended {
-            status: match flags & SIGNAL_GROUP_EXIT {
-                0 => leader.int("exit_code")?,
-                _ => signal.int("group_exit_code")?,
-            },
-            name: leader.text("comm")?.to_vec(),
-            credentials: credentials(leader, "real_cred")?,
+            status: identity.status(&common),
+            name: identity.comm.clone(),
+            credentials: Credentials::of(leader)?,
         });
         return Ok(process);
     }
     process.cgroup = leader.resource_id("cgroups")?;
     process.controlling_terminal = signal.resource_id("tty")?;
-    if flags & SIGNAL_STOP_STOPPED != 0 {
-        let code = signal.int("group_exit_code")?;
-        process.stopped = Some(if (1..=64).contains(&code) {
-            code
-        } else {
-            SIGSTOP
+    if common.is_stopped {
+        process.stopped = Some(match common.group_exit_code {
+            signal @ 1..=64 => signal,
+            _ => SIGSTOP,
         });
         // kernel/exit.c: wait_task_stopped.
-        process.stop_is_told = code == 0;
+        process.stop_is_told = common.group_exit_code == 0;
     }
-    process.going_on_is_untold = flags & SIGNAL_STOP_CONTINUED != 0;
+    process.going_on_is_untold = common.going_on_is_untold;
     let mut of_threads = BTreeMap::new();
     let mut all = Spent {
         user: signal.unsigned("utime")?,
         system: signal.unsigned("stime")?,
         run: signal.unsigned("sum_sched_runtime")?,
     };
-    for task in tasks {
+    for Task { task, identity } in tasks {
         let of_thread = spent(*task)?;
-        of_threads.insert(task.int("pid")?, of_thread);
+        of_threads.insert(identity.tid, of_thread);
         all.add(of_thread);
     }
     let mut with_folders: BTreeMap<u64, usize> = BTreeMap::new();
-    for task in tasks {
+    for Task { task, .. } in tasks {
         *with_folders.entry(task.unsigned("fs")?).or_default() += 1;
     }
-    for task in tasks {
-        if task.unsigned("exit_state")? == 0 {
+    for Task { task, identity } in tasks {
+        if !identity.has_ended {
             process.namespaces.extend(namespaces(*task)?);
-            let mut thread = thread(*xsave, resources, *task, all)?;
+            let own = registers.get(&task.id());
+            let mut thread = thread(*xsave, resources, *task, (identity, own), all)?;
             for (field, what) in [
                 ("mm", "memory"),
                 ("files", "descriptors"),
@@ -242,17 +237,14 @@ fn process(known: &Known<'_>, bare: Process, tasks: &[Saved<'_>]) -> Result<Proc
     let own = |file| process.descriptors.iter().any(|open| open.file == file);
     process.locks = locks(resources, files, table.id(), own);
     let sighand = leader.required("sighand")?;
-    process.actions = actions(sighand)?;
-    process.intervals = intervals(signal, all)?;
+    process.actions = actions(&sighand)?;
+    process.intervals = intervals(&Intervals::of(&signal)?, all);
     process.timers = timers(signal, |tid| of_threads.get(&tid).copied().unwrap_or(all))?;
     let threads = process.threads.iter_mut().map(|one| &mut one.pending);
     for pending in threads.chain([&mut process.pending]) {
         let timers = &mut process.timers;
         pending.retain(|info| !timers.iter_mut().any(|timer| timer.takes_back(info)));
     }
-    for limit in signal.elements("rlim")? {
-        let limit = (limit.unsigned("rlim_cur")?, limit.unsigned("rlim_max")?);
-        process.limits.push(limit);
-    }
+    process.limits = limits(&signal)?;
     Ok(process)
 }

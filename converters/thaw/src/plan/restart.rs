@@ -1,19 +1,9 @@
 //! The system call that a thread was in, and how it goes on.
 
-use super::model::{DeadlineClock, Registers, Restart};
+use super::model::{DeadlineClock, Restart};
 use crate::clocks::BootClock;
-use crate::decode::DecodeError;
 use kconv_machine::Interruptible;
-use kconv_objects::Saved;
-
-/// Places in [`Registers::values`].
-pub(crate) const AX: usize = 10;
-pub(super) const ORIG_AX: usize = 15;
-pub(crate) const IP: usize = 16;
-pub(crate) const SP: usize = 19;
-pub(crate) const FLAGS: usize = 18;
-/// Arguments of a system call: di, si, dx, r10, r8.
-pub(super) const ARGUMENTS: [usize; 5] = [14, 13, 12, 7, 9];
+use kconv_tasks::model::{self, ARGUMENTS, AX, IP, ORIG_AX, Registers};
 
 /// What an interrupted system call returns inside the kernel (`include/linux/errno.h`).
 const ERESTARTSYS: i64 = -512;
@@ -71,7 +61,7 @@ pub(super) fn deadline(registers: &Registers) -> Option<(&'static str, i32, u64)
     if (values[ORIG_AX] as i64) < 0 || !again.contains(&(values[AX] as i64)) {
         return None;
     }
-    let [first, second, third, fourth, fifth] = ARGUMENTS.map(|place| values[place]);
+    let [first, second, third, fourth, fifth, _] = ARGUMENTS.map(|place| values[place]);
     let (call, clock, at) = match values[ORIG_AX] {
         CLOCK_NANOSLEEP if second & libc::TIMER_ABSTIME as u64 != 0 => {
             ("clock_nanosleep", first as i32, third)
@@ -116,76 +106,51 @@ pub(super) fn deadline_clock<E>(
     }
 }
 
-/// The wait that `restart_block` describes (`include/linux/restart_block.h`).
-pub(super) fn restart(
-    task: Saved<'_>,
-    spent: impl Fn(i32) -> Result<u64, DecodeError>,
-) -> Result<Option<Restart>, DecodeError> {
-    const SECOND: u64 = 1_000_000_000;
-    let field = |name: &str| task.unsigned(&format!("restart_block.{name}"));
-    Ok(match task.symbol_name("restart_block.fn")? {
-        Some(name @ ("hrtimer_nanosleep_restart" | "alarm_timer_nsleep_restart")) => {
-            let clock = field("nanosleep.clockid")?;
-            Some(Restart::Sleep {
-                clock: match name {
-                    "alarm_timer_nsleep_restart" => alarm_clock(clock).ok_or_else(|| {
-                        let path = "restart_block.nanosleep.clockid";
-                        task.absurd(path, clock, "0 and 1 are known")
-                    })?,
-                    _ => clock as i32,
-                },
-                expires: field("nanosleep.expires")?,
-                rest: field("nanosleep.rmtp")?,
-                spent: None,
-            })
-        }
-        Some("posix_cpu_nsleep_restart") => {
-            let clock = field("nanosleep.clockid")? as i32;
-            Some(Restart::Sleep {
-                clock,
-                expires: field("nanosleep.expires")?,
-                rest: field("nanosleep.rmtp")?,
-                spent: Some(spent(clock)?),
-            })
-        }
-        Some("do_restart_poll") => Some(Restart::Poll {
-            descriptors: field("poll.ufds")?,
-            count: field("poll.nfds")?,
-            expires: match field("poll.has_timeout")? {
-                0 => None,
-                _ => Some(
-                    field("poll.tv_sec")?
-                        .saturating_mul(SECOND)
-                        .saturating_add(field("poll.tv_nsec")?),
-                ),
+/// The wait that is to be entered again. `spent` tells what a clock of CPU time read at the freeze.
+pub(super) fn wait<E>(
+    of: model::Restart,
+    spent: impl Fn(i32) -> Result<u64, E>,
+) -> Result<Restart, E> {
+    Ok(match of {
+        model::Restart::Sleep {
+            clock,
+            expires,
+            rest,
+            on_cpu_time,
+        } => Restart::Sleep {
+            clock,
+            expires,
+            rest,
+            spent: match on_cpu_time {
+                true => Some(spent(clock)?),
+                false => None,
             },
-        }),
-        Some("futex_wait_restart") => {
-            // kernel/futex/futex.h numbers FLAGS_SHARED, FLAGS_CLOCKRT and FLAGS_HAS_TIMEOUT 1, 2, 4
-            // in 6.1, and sixteen times that in 6.12; only waits with a time are here.
-            let flags = field("futex.flags")?;
-            let flags = if flags & 0x40 != 0 { flags >> 4 } else { flags };
-            Some(Restart::Futex {
-                address: field("futex.uaddr")?,
-                value: field("futex.val")? as u32,
-                shared: flags & 1 != 0,
-                realtime: flags & 2 != 0,
-                bits: field("futex.bitset")? as u32,
-                expires: field("futex.time")?,
-            })
-        }
-        _ => None,
+        },
+        model::Restart::Poll {
+            descriptors,
+            count,
+            expires,
+        } => Restart::Poll {
+            descriptors,
+            count,
+            expires,
+        },
+        model::Restart::Futex {
+            address,
+            value,
+            shared,
+            realtime,
+            bits,
+            expires,
+        } => Restart::Futex {
+            address,
+            value,
+            shared,
+            realtime,
+            bits,
+            expires,
+        },
     })
-}
-
-/// The clock of a sleep that wakes the machine up, which the kernel notes by a number of its own
-/// (`include/linux/alarmtimer.h`: enum alarmtimer_type).
-fn alarm_clock(kind: u64) -> Option<i32> {
-    match kind {
-        0 => Some(libc::CLOCK_REALTIME_ALARM),
-        1 => Some(libc::CLOCK_BOOTTIME_ALARM),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
@@ -252,8 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn sleeps_that_wake_the_machine_are_on_the_clocks_that_do() {
-        assert_eq!([0, 1, 2].map(alarm_clock), [Some(8), Some(9), None]);
+    fn sleeps_that_wake_the_machine_are_on_a_clock_that_begins_anew() {
         assert_eq!(BootClock::of(9), Some(BootClock::Boottime));
         assert_eq!(BootClock::of(8), None);
     }

@@ -1,15 +1,14 @@
 //! Signals and timers.
 
-use super::files::pid_number;
-use super::model::{Action, Expiry, Interval, Plan, Process, SignalInfo, Timer};
+use super::model::{Expiry, Interval, Plan, Process, Timer};
 use crate::clocks::BootClock;
 use crate::decode::DecodeError;
-use kconv_objects::{Saved, Structure};
+use kconv_objects::Saved;
+use kconv_tasks::model::{CpuTimer, Intervals, Pending, PosixTimer, SignalInfo};
 
-/// SIGEV_NONE: nobody is told.
-const SIGEV_NONE: i32 = 1;
-/// SIGEV_THREAD_ID.
-const SIGEV_THREAD_ID: i32 = 4;
+/// Clocks of CPU time (`include/linux/posix-timers.h`).
+const CPUCLOCK_PROF: i32 = 0;
+const CPUCLOCK_VIRT: i32 = 1;
 /// Where `si_sys_private` is in what comes with SI_TIMER.
 const SYS_PRIVATE: usize = 32;
 
@@ -44,47 +43,23 @@ pub(super) fn is_of_thread(clock: i32) -> bool {
     clock & 4 != 0
 }
 
-/// The actions of all signals.
-pub(super) fn actions(sighand: Saved<'_>) -> Result<Vec<Action>, DecodeError> {
-    let actions = sighand.elements("action")?;
-    let action = |action: &Structure<'_, &[u8]>| {
-        Ok(Action {
-            handler: action.unsigned("sa.sa_handler")?,
-            flags: action.unsigned("sa.sa_flags")?,
-            restorer: action.unsigned("sa.sa_restorer")?,
-            mask: action.unsigned("sa.sa_mask.sig[0]")?,
-        })
-    };
-    actions.iter().map(action).collect()
-}
-
-/// The signals that wait in the `sigpending` at `path`.
-pub(super) fn pending(place: Saved<'_>, path: &str) -> Result<Vec<SignalInfo>, DecodeError> {
-    let set = place.unsigned(&format!("{path}.signal.sig[0]"))?;
-    let mut found = Vec::new();
-    let mut queued = 0u64;
-    for entry in place.list(&format!("{path}.list"), "sigqueue", "list")? {
-        let mut info = [0; 48];
-        let saved = entry.bytes("info")?;
-        let length = saved.len().min(info.len());
-        info[..length].copy_from_slice(&saved[..length]);
-        let mut info = SignalInfo(info);
+/// What is to be queued of signals that wait.
+pub(super) fn to_queue(pending: Pending) -> Vec<SignalInfo> {
+    let Pending { set, queue } = pending;
+    let mut found = queue;
+    for info in &mut found {
         if info.of_timer().is_some() {
             // The kernel's own note on the timer of the kernel that is gone.
             info.0[SYS_PRIVATE..SYS_PRIVATE + 4].fill(0);
         }
-        queued |= bit(info.number());
-        found.push(info);
     }
+    let queued = found.iter().fold(0, |set, info| set | bit(info.number()));
     // What came with these, the kernel had no room to keep (kernel/signal.c: collect_signal).
-    for number in (1..=64).filter(|number| (set & !queued) & bit(*number) != 0) {
-        let mut info = [0; 48];
-        info[..4].copy_from_slice(&number.to_le_bytes());
-        found.push(SignalInfo(info));
-    }
+    let bare = (1..=64).filter(|number| (set & !queued) & bit(*number) != 0);
+    found.extend(bare.map(SignalInfo::bare));
     // Removing the bit of a signal from the set is how the kernel takes it back.
     found.retain(|info| set & bit(info.number()) != 0);
-    Ok(found)
+    found
 }
 
 pub(crate) fn bit(signal: i32) -> u64 {
@@ -94,38 +69,29 @@ pub(crate) fn bit(signal: i32) -> u64 {
     }
 }
 
-/// ITIMER_REAL, ITIMER_VIRTUAL and ITIMER_PROF.
-pub(super) fn intervals(signal: Saved<'_>, spent: Spent) -> Result<[Interval; 3], DecodeError> {
-    let expires = signal.unsigned("real_timer.node.expires")?;
-    let interval = signal.unsigned("it_real_incr")?;
-    let runs = signal.was_set("real_timer.state")?;
-    // One that has expired goes on from there when its signal is taken (kernel/signal.c:
-    // dequeue_signal).
-    let expires = match runs || interval != 0 {
-        true => Expiry::Boot(BootClock::Monotonic, expires),
-        false => Expiry::Never,
-    };
-    let mut intervals = [
-        Interval {
-            expires,
-            interval,
-            waits_for_signal: !runs,
+/// ITIMER_REAL, ITIMER_VIRTUAL and ITIMER_PROF, of a process that has spent so much CPU time.
+pub(super) fn intervals(of: &Intervals, spent: Spent) -> [Interval; 3] {
+    let real = of.real;
+    let cpu = |timer: Option<CpuTimer>, clock: i32| match timer {
+        Some(timer) => Interval {
+            expires: Expiry::After(timer.expires.saturating_sub(spent.on(clock)).max(1)),
+            interval: timer.interval,
+            waits_for_signal: false,
         },
-        Interval::default(),
-        Interval::default(),
-    ];
-    // CPUCLOCK_VIRT is 1, CPUCLOCK_PROF 0.
-    for (which, clock) in [(1, 1), (2, 0)] {
-        let expires = signal.unsigned(&format!("it[{clock}].expires"))?;
-        if expires != 0 {
-            intervals[which] = Interval {
-                expires: Expiry::After(expires.saturating_sub(spent.on(clock)).max(1)),
-                interval: signal.unsigned(&format!("it[{clock}].incr"))?,
-                waits_for_signal: false,
-            };
-        }
-    }
-    Ok(intervals)
+        None => Interval::default(),
+    };
+    [
+        Interval {
+            expires: match real.is_set() {
+                true => Expiry::Boot(BootClock::Monotonic, real.expires),
+                false => Expiry::Never,
+            },
+            interval: real.interval,
+            waits_for_signal: !real.enqueued,
+        },
+        cpu(of.virtual_time, CPUCLOCK_VIRT),
+        cpu(of.profiling, CPUCLOCK_PROF),
+    ]
 }
 
 /// The timers of a process, by number. `spent` tells the CPU time of a thread by its number, 0 for
@@ -146,54 +112,34 @@ pub(super) fn timers(
 }
 
 fn timer_of(timer: Saved<'_>, spent: &impl Fn(i32) -> Spent) -> Result<Timer, DecodeError> {
-    let clock = timer.int("it_clock")?;
-    let notify = timer.int("it_sigev_notify")?;
-    let interval = timer.unsigned("it_interval")?;
-    let queued = timer.required("sigq")?;
-    let thread = match timer.follow("it_pid")? {
-        Some(pid) => pid_number(pid)?,
-        None => 0,
-    };
-    let (path, counts) = match clock < 0 {
-        true => ("it.cpu.node.expires", true),
-        false => ("it.real.timer.node.expires", false),
-    };
-    let expires = timer.unsigned(path)?;
-    // With SIGEV_NONE a timer does not run; its end alone says when it would have expired
-    // (kernel/time/posix-timers.c: common_timer_set).
-    let runs = match (
-        counts,
-        notify & SIGEV_NONE != 0 && notify & SIGEV_THREAD_ID == 0,
-    ) {
-        (true, _) | (_, true) => expires != 0,
-        (false, false) => timer.int("it_active")? != 0,
-    };
-    let expired = interval != 0 && timer.int("it_requeue_pending")? & 1 != 0;
-    let expires = match (runs, expired) {
+    let of = PosixTimer::of(&timer)?;
+    let thread = of.target.unwrap_or(0);
+    let counts = of.clock < 0;
+    let expires = match (of.runs, of.waits_for_signal) {
         (false, false) => Expiry::Never,
         // It goes on when its signal is taken.
-        (false, true) if counts => Expiry::After(interval),
+        (false, true) if counts => Expiry::After(of.interval),
         (true, _) if counts => {
-            let thread = if is_of_thread(clock) { thread } else { 0 };
-            let left = expires.saturating_sub(spent(thread).on(clock));
+            let measured = if is_of_thread(of.clock) { thread } else { 0 };
+            let left = of.expires.saturating_sub(spent(measured).on(of.clock));
             Expiry::After(left.max(1))
         }
-        _ => expiry(timer, expires)?,
+        _ => expiry(timer, of.expires)?,
     };
-    let count = |path| Ok::<_, DecodeError>(timer.signed(path)?.max(0) as u64);
+    let count = |number: i64| number.max(0) as u64;
     Ok(Timer {
-        id: timer.int("it_id")?,
-        clock,
-        notify,
-        signal: queued.int("info.si_signo")?,
-        value: queued.unsigned("info._sifields._timer._sigval.sival_ptr")?,
+        id: of.id,
+        clock: of.clock,
+        notify: of.notify,
+        signal: of.signal,
+        value: of.value,
         thread,
         expires,
-        interval,
-        waits_for_signal: expired && !runs && !counts,
-        overrun_last: count("it_overrun_last")?,
+        interval: of.interval,
+        waits_for_signal: of.waits_for_signal && !of.runs && !counts,
+        overrun_last: count(of.overrun_last),
         // One less than the times that it expired, for the first of them is none too many.
-        ignored: count("it_overrun")?,
+        ignored: count(of.overrun),
     })
 }
 
@@ -252,7 +198,7 @@ impl Timer {
     pub(super) fn takes_back(&mut self, info: &SignalInfo) -> bool {
         let own = self.waits_for_signal && info.of_timer() == Some(self.id);
         if own {
-            self.ignored = self.ignored.saturating_add(info.overrun());
+            self.ignored = self.ignored.saturating_add(info.overrun().max(0) as u64);
         }
         own
     }
@@ -261,6 +207,7 @@ impl Timer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kconv_tasks::model::Action;
 
     #[test]
     fn a_stop_of_the_terminal_is_one_only_where_it_stops() {

@@ -1,32 +1,16 @@
 //! What a thread has for itself.
 
 use super::controls::controls;
-use super::model::{
-    Credentials, Deadline, Filter, Folders, Registers, Scheduling, Seccomp, Thread,
-};
-use super::restart::{cut_short, deadline, deadline_clock, restart, resumed};
-use super::signals::{Spent, is_of_thread, pending};
+use super::model::{Deadline, Filter, Folders, Scheduling, Seccomp, Thread};
+use super::restart::{cut_short, deadline, deadline_clock, resumed, wait};
+use super::signals::{Spent, is_of_thread, to_queue};
 use crate::decode::DecodeError;
 use kconv_image::ResourceId;
 use kconv_machine::{XsaveComponents, xsave_standard_form};
 use kconv_objects::Saved;
 use kconv_resources::linux6::{self, Resource, Resources, SeccompFilter};
-use kernel_structs_bits::little_endian;
+use kconv_tasks::model::{self, Credentials, Identity, Registers, Signals};
 use std::collections::BTreeSet;
-
-/// Members of `pt_regs` in the order of `user_regs_struct` (`arch/x86/include/asm/user_64.h`).
-const GENERAL: [&str; 21] = [
-    "r15", "r14", "r13", "r12", "bp", "bx", "r11", "r10", "r9", "r8", "ax", "cx", "dx", "si", "di",
-    "orig_ax", "ip", "cs", "flags", "sp", "ss",
-];
-/// What follows: bases and selectors, which `thread_struct` keeps.
-const SEGMENTS: [&str; 6] = ["fsbase", "gsbase", "ds", "es", "fsindex", "gsindex"];
-
-/// DEFAULT_PRIO: nice 0.
-const DEFAULT_PRIO: i32 = 120;
-
-/// The most CPUs and memory nodes that are believed.
-const MAX_GROUPS: u64 = 65536;
 
 /// The CPU time that a task has used.
 pub(super) fn spent(task: Saved<'_>) -> Result<Spent, DecodeError> {
@@ -42,9 +26,12 @@ pub(super) fn thread(
     xsave: Option<&XsaveComponents>,
     resources: &Resources,
     task: Saved<'_>,
+    (identity, registers): (&Identity, Option<&Saved<'_>>),
     process: Spent,
 ) -> Result<Thread, DecodeError> {
-    let recorded = registers(task)?;
+    let registers =
+        registers.ok_or_else(|| task.absurd("stack", 0, "a task that lives has user registers"))?;
+    let recorded = Registers::of(registers, &task)?;
     let spent = |clock: i32| match is_of_thread(clock) {
         true => spent(task).map(|spent| spent.on(clock)),
         false => Ok(process.on(clock)),
@@ -56,13 +43,12 @@ pub(super) fn thread(
         None => None,
     };
     let cut_short = cut_short(&recorded);
-    let (registers, restart) = resumed(recorded, || restart(task, spent))?;
-    let blocked = match task.unsigned("restore_sigmask")? {
-        // The call that waits has a mask of its own, and gets it again when it is entered again
-        // (kernel/signal.c: set_user_sigmask, restore_saved_sigmask).
-        1 => "saved_sigmask.sig[0]",
-        _ => "blocked.sig[0]",
-    };
+    let (registers, restart) = resumed(recorded, || {
+        let restart = model::Restart::of(&task)?;
+        restart.map(|restart| wait(restart, spent)).transpose()
+    })?;
+    let signals = Signals::of(&task)?;
+    let scheduling = model::Scheduling::of(&task)?;
     let (xstate, xfeatures) = xstate(xsave, task)?;
     let rseq = task.unsigned("rseq")?;
     // 6.1 takes no other (kernel/rseq.c: sys_rseq).
@@ -70,40 +56,32 @@ pub(super) fn thread(
         .optional("rseq_len")?
         .map_or(32, |length| length as u32);
     Ok(Thread {
-        tid: task.int("pid")?,
-        name: task.text("comm")?.to_vec(),
+        tid: identity.tid,
+        name: identity.comm.clone(),
         registers,
         restart,
         deadline,
         cut_short,
         xstate,
         xfeatures,
-        blocked: task.unsigned(blocked)?,
-        pending: pending(task, "pending")?,
-        stack: (
-            task.unsigned("sas_ss_sp")?,
-            task.unsigned("sas_ss_size")?,
-            task.unsigned("sas_ss_flags")? as u32,
-        ),
+        // The call that waits has a mask of its own, and gets it again when it is entered again.
+        blocked: signals.blocked_after_call.unwrap_or(signals.blocked),
+        pending: to_queue(signals.pending),
+        stack: signals.stack,
         robust_list: task.unsigned("robust_list")?,
         clear_child_tid: task.unsigned("clear_child_tid")?,
         rseq: (rseq, rseq_length, task.unsigned("rseq_sig")? as u32),
-        scheduling: scheduling(task)?,
-        affinity: affinity(task)?,
-        credentials: credentials(task, "cred")?,
+        scheduling: self::scheduling(&scheduling),
+        // Those that were asked for, or else those that it may run on.
+        affinity: scheduling.wanted.unwrap_or(scheduling.allowed),
+        credentials: Credentials::of(&task)?,
         folders: folders(task)?,
         has_own_folders: false,
-        personality: task.unsigned("personality")? as u32,
-        timer_slack: [
-            task.unsigned("timer_slack_ns")?,
-            task.unsigned("default_timer_slack_ns")?,
-        ],
-        parent_death: task.int("pdeath_signal")?,
-        io_priority: match task.follow("io_context")? {
-            Some(context) => context.unsigned("ioprio")? as u32,
-            None => 0,
-        },
-        memory_policy: memory_policy(task, "mempolicy")?,
+        personality: identity.personality,
+        timer_slack: scheduling.timer_slack,
+        parent_death: identity.parent_death_signal,
+        io_priority: scheduling.io_priority.unwrap_or(0),
+        memory_policy: scheduling.memory_policy,
         // PFA_NO_NEW_PRIVS (include/linux/sched.h).
         no_new_privileges: task.unsigned("atomic_flags")? & 1 != 0,
         vfork: task.resource_id("vfork_done")?,
@@ -134,7 +112,7 @@ pub(super) fn namespaces(task: Saved<'_>) -> Result<BTreeSet<ResourceId>, Decode
             found.extend(proxy.resource_id(field)?);
         }
     }
-    for field in ["cred", "mm"] {
+    for field in ["real_cred", "mm"] {
         if let Some(has) = task.follow(field)? {
             found.extend(has.resource_id("user_ns")?);
         }
@@ -191,24 +169,6 @@ fn permitted(bitmap: &[u8]) -> Vec<(u32, u32)> {
     runs
 }
 
-fn registers(task: Saved<'_>) -> Result<Registers, DecodeError> {
-    let head = task.objects().head();
-    let mut all = task.objects().ids_of("pt_regs").iter();
-    let regs = all.find(|id| head.object(**id).owner == task.id());
-    let regs =
-        *regs.ok_or_else(|| task.absurd("stack", 0, "a task that lives has user registers"))?;
-    let regs = task.objects().object(regs)?;
-    let mut registers = Registers::default();
-    let (general, segments) = registers.values.split_at_mut(GENERAL.len());
-    for (value, name) in general.iter_mut().zip(GENERAL) {
-        *value = regs.unsigned(name)?;
-    }
-    for (value, name) in segments.iter_mut().zip(SEGMENTS) {
-        *value = task.unsigned(&format!("thread.{name}"))?;
-    }
-    Ok(registers)
-}
-
 /// The register state that `fpu.fpstate` leads to, which is in the fpu or an object. The fpu is in the
 /// task, or from 6.16 on behind it (arch/x86/include/asm/processor.h: x86_task_fpu).
 fn xstate(xsave: Option<&XsaveComponents>, task: Saved<'_>) -> Result<(Vec<u8>, u64), DecodeError> {
@@ -229,79 +189,28 @@ fn xstate(xsave: Option<&XsaveComponents>, task: Saved<'_>) -> Result<(Vec<u8>, 
     Ok((standard, user))
 }
 
-fn scheduling(task: Saved<'_>) -> Result<Scheduling, DecodeError> {
+/// What sched_setattr is given.
+fn scheduling(of: &model::Scheduling) -> Scheduling {
     const SCHED_DEADLINE: u32 = 6;
-    let policy = task.unsigned("policy")? as u32;
-    let is_deadline = policy == SCHED_DEADLINE;
-    // 6.12 kernel/sched/syscalls.c: __setparam_fair.
-    let has_slice = task
-        .optional("se.custom_slice")?
-        .is_some_and(|set| set != 0);
-    let run_time = match is_deadline {
-        true => task.unsigned("dl.dl_runtime")?,
-        false if has_slice => task.unsigned("se.slice")?,
-        false => 0,
+    let model::Deadline {
+        runtime,
+        deadline,
+        period,
+        flags,
+    } = of.deadline;
+    let (run_time, deadline_flags) = match of.policy {
+        SCHED_DEADLINE => (runtime, flags),
+        // The slice of a fair policy goes there, too.
+        _ => (of.slice.unwrap_or(0), 0),
     };
-    Ok(Scheduling {
-        policy,
-        reset_on_fork: task.unsigned("sched_reset_on_fork")? != 0,
-        nice: task.int("static_prio")? - DEFAULT_PRIO,
-        priority: task.unsigned("rt_priority")? as u32,
-        deadline: [
-            run_time,
-            task.unsigned("dl.dl_deadline")?,
-            task.unsigned("dl.dl_period")?,
-        ],
-        deadline_flags: match is_deadline {
-            true => task.unsigned("dl.flags")?,
-            false => 0,
-        },
-    })
-}
-
-/// The CPUs that were asked for, or else those that the task may run on.
-fn affinity(task: Saved<'_>) -> Result<Vec<u8>, DecodeError> {
-    if task.unsigned("user_cpus_ptr")? != 0 {
-        // As long as the machine has CPUs.
-        return Ok(task.all_at("user_cpus_ptr")?.to_vec());
+    Scheduling {
+        policy: of.policy,
+        reset_on_fork: of.reset_on_fork,
+        nice: of.nice,
+        priority: of.priority,
+        deadline: [run_time, deadline, period],
+        deadline_flags,
     }
-    Ok(task.bytes("cpus_mask")?.to_vec())
-}
-
-/// Who a task is, by the credentials that the pointer in `path` leads to.
-pub(super) fn credentials(task: Saved<'_>, path: &str) -> Result<Credentials, DecodeError> {
-    let cred = task.required(path)?;
-    let ids = |names: [&str; 4]| -> Result<[u32; 4], DecodeError> {
-        let mut ids = [0; 4];
-        for (id, name) in ids.iter_mut().zip(names) {
-            *id = little_endian(cred.bytes(name)?) as u32;
-        }
-        Ok(ids)
-    };
-    let mut capabilities = [0; 5];
-    let names = ["effective", "permitted", "inheritable", "bset", "ambient"];
-    for (set, name) in capabilities.iter_mut().zip(names) {
-        // Two words of 32 bits in 6.1, one of 64 in 6.12.
-        *set = little_endian(cred.bytes(&format!("cap_{name}"))?);
-    }
-    let supplementary = match cred.follow("group_info")? {
-        Some(info) => {
-            let count = info.unsigned("ngroups")?;
-            if count > MAX_GROUPS {
-                return Err(info.absurd("ngroups", count, "NGROUPS_MAX is 65536").into());
-            }
-            let gids = info.bytes_from("gid", 4 * count)?.chunks_exact(4);
-            gids.map(|gid| little_endian(gid) as u32).collect()
-        }
-        None => Vec::new(),
-    };
-    Ok(Credentials {
-        users: ids(["uid", "euid", "suid", "fsuid"])?,
-        groups: ids(["gid", "egid", "sgid", "fsgid"])?,
-        supplementary,
-        capabilities,
-        secure_bits: cred.unsigned("securebits")? as u32,
-    })
 }
 
 fn folders(task: Saved<'_>) -> Result<Folders, DecodeError> {
@@ -317,41 +226,10 @@ fn folders(task: Saved<'_>) -> Result<Folders, DecodeError> {
     })
 }
 
-/// The memory policy that the pointer in `path` leads to: mode with the flags of the caller, and
-/// nodes.
-pub(super) fn memory_policy(
-    place: Saved<'_>,
-    path: &str,
-) -> Result<Option<(u32, Vec<u8>)>, DecodeError> {
-    // MPOL_MODE_FLAGS (include/uapi/linux/mempolicy.h); with STATIC and RELATIVE the nodes stand as
-    // they were given.
-    const MODE_FLAGS: u32 = 0xe000;
-    const AS_GIVEN: u32 = 0xc000;
-    let Some(policy) = place.follow(path)? else {
-        return Ok(None);
-    };
-    let mode = policy.unsigned("mode")? as u32;
-    let flags = policy.unsigned("flags")? as u32 & MODE_FLAGS;
-    let nodes = match flags & AS_GIVEN {
-        0 => "nodes",
-        _ => "w.user_nodemask",
-    };
-    Ok(Some((mode | flags, policy.bytes(nodes)?.to_vec())))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-    use crate::plan::restart::{ARGUMENTS, AX, FLAGS, IP, ORIG_AX, SP};
-
-    #[test]
-    fn registers_are_where_they_are_looked_for() {
-        let named = ARGUMENTS.map(|place| GENERAL[place]);
-        assert_eq!(named, ["di", "si", "dx", "r10", "r8"]);
-        let named = [AX, ORIG_AX, IP, SP, FLAGS].map(|place| GENERAL[place]);
-        assert_eq!(named, ["ax", "orig_ax", "ip", "sp", "flags"]);
-    }
 
     #[test]
     fn ports_whose_bits_are_clear_are_permitted() {

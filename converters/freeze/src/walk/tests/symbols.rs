@@ -1,12 +1,13 @@
 //! Pointers that are reset to a symbol: what is there has a name in the image, if it has one.
 
-use super::{Made, ROOT, flaws, map};
+use super::{Made, ROOT, flaws, map, trailing};
 use crate::error::Flaw;
 use crate::family::{Family, Reference};
 use crate::slots::{Slots, slots};
 use crate::source::Mapping;
 use crate::walk::{Selection, walk};
 use kconv_image::{Clocks, CoreNote, KernelAddr, Resource, ResourceId, Value};
+use kernel_structs::state::Policy;
 
 /// A family that is not asked for anything: the objects have no resources.
 struct Nothing;
@@ -137,4 +138,26 @@ reason = \"a test\"
         assert_eq!(names, [(function, String::from("other_fn"))], "{rule}");
         assert_eq!(flaws, Vec::<String>::new());
     }
+}
+
+#[test]
+fn a_pointer_that_the_memory_of_its_object_ends_before_is_told() {
+    // A task of 20 bytes, with a pointer from the sixteenth on.
+    let mut made = trailing::made(true, 64);
+    made.raw(0x5000, &20u32.to_le_bytes());
+    let mut map = trailing::map(trailing::BY_VARIABLE);
+    let fpu = map.types.get_mut("fpu").unwrap();
+    fpu.fields.get_mut("current").unwrap().policy = Policy::Symbol;
+    let names = made.names();
+    let walked = walk(made.memory(&names), &map, &Selection::All);
+    assert_eq!(flaws(&walked), Vec::<String>::new());
+    let found = slots(&walked, &mut Nothing);
+    assert!(found.slots.is_empty());
+    let told: Vec<String> = found
+        .findings
+        .iter()
+        .map(|one| one.flaw.to_string())
+        .collect();
+    let expected = "task.fpu.current at 0xffff888000001000: found an end after 20 bytes, expected 24 bytes at least";
+    assert_eq!(told, [expected]);
 }

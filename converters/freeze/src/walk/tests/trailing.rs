@@ -67,7 +67,7 @@ fn layout(inside: bool) -> Layout {
     builder.finish().unwrap()
 }
 
-fn map(size: &str) -> StateMap {
+pub(super) fn map(size: &str) -> StateMap {
     let text = format!(
         "family = \"linux-6\"
 machines = [\"amd64\"]
@@ -95,7 +95,7 @@ current = {{ policy = \"reset\", reason = \"a test\" }}
 }
 
 /// A task with so many bytes of state behind it, or in it.
-fn made(inside: bool, state: u64) -> Made {
+pub(super) fn made(inside: bool, state: u64) -> Made {
     let mut made = Made::new();
     made.layout = layout(inside);
     made.name("root", ROOT);
@@ -109,7 +109,7 @@ fn made(inside: bool, state: u64) -> Made {
     made
 }
 
-const BY_VARIABLE: &str = "size = { variable = \"task_size\" }";
+pub(super) const BY_VARIABLE: &str = "size = { variable = \"task_size\" }";
 const BY_MEMBER: &str = "size = { member = \"size\" }";
 
 #[test]

@@ -143,7 +143,7 @@ fn memory_and_descriptors_of_two_processes_and_locks_on_closed_files_are_told() 
     let memory = Memory {
         mm: ObjectId(1),
         mappings: Vec::new(),
-        marks: [0; 11],
+        bounds: Default::default(),
         auxv: Vec::new(),
         program: None,
         vdso: None,

@@ -1,9 +1,10 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::plan::{Credentials, Descriptor, Ended, Mapping, Memory, OpenFile};
+use crate::plan::{Descriptor, Ended, Mapping, Memory, OpenFile};
 use crate::testing::{file as file_at, shared_memory};
 use kconv_image::ObjectId;
+use kconv_tasks::model::Credentials;
 
 /// A process with a table of its own that has `files` open.
 fn process(pid: i32, parent: Option<usize>, files: &[usize]) -> Process {
@@ -36,7 +37,7 @@ fn with_memory(mut process: Process, mm: u32, files: &[usize]) -> Process {
     process.memory = Some(Memory {
         mm: ObjectId(mm),
         mappings: files.iter().map(mapping).collect(),
-        marks: [0; 11],
+        bounds: Default::default(),
         auxv: Vec::new(),
         program: files.first().copied(),
         vdso: None,

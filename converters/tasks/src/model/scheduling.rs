@@ -1,0 +1,132 @@
+//! When and where a thread runs.
+
+use kconv_objects::{FieldError, Saved, Structure};
+
+/// `MAX_RT_PRIO + 20`: the priority of nice 0 (`include/linux/sched/prio.h`: DEFAULT_PRIO).
+const DEFAULT_PRIO: i32 = 120;
+
+/// Policy and priority of a thread, and the processors it may run on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scheduling {
+    /// SCHED_OTHER and so on.
+    pub policy: u32,
+    /// Whether children start with the default.
+    pub reset_on_fork: bool,
+    /// Nice value.
+    pub nice: i32,
+    /// Priority of SCHED_FIFO and SCHED_RR.
+    pub priority: u32,
+    /// Parameters of SCHED_DEADLINE; they mean nothing with another policy.
+    pub deadline: Deadline,
+    /// The slice that was asked for, in nanoseconds; `None` if none was, or the kernel grants none
+    /// (6.12 `kernel/sched/syscalls.c`: __setparam_fair).
+    pub slice: Option<u64>,
+    /// CPUs that it may run on, one bit each.
+    pub allowed: Vec<u8>,
+    /// CPUs that it asked for, if it did.
+    pub wanted: Option<Vec<u8>>,
+    /// Slack of its timers, in nanoseconds, and what PR_SET_TIMERSLACK makes of 0.
+    pub timer_slack: [u64; 2],
+    /// Class and priority of its I/O, if it has ever done any.
+    pub io_priority: Option<u32>,
+    /// Its memory policy, if one was set.
+    pub memory_policy: Option<MemoryPolicy>,
+}
+
+/// Parameters of SCHED_DEADLINE.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deadline {
+    /// Run time in each period, in nanoseconds.
+    pub runtime: u64,
+    /// From the beginning of a period, in nanoseconds.
+    pub deadline: u64,
+    /// In nanoseconds.
+    pub period: u64,
+    /// SCHED_FLAG_RECLAIM, SCHED_FLAG_DL_OVERRUN.
+    pub flags: u64,
+}
+
+/// From which nodes memory comes (set_mempolicy(2), mbind(2)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryPolicy {
+    /// The mode, with the flags of the caller.
+    pub mode: u32,
+    /// Nodes, one bit each: as they were given where the mode says that they are kept so.
+    pub nodes: Vec<u8>,
+}
+
+/// Priority by the field `static_prio` of a task.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn nice<B: AsRef<[u8]>>(task: &Structure<'_, B>) -> Result<i32, FieldError> {
+    Ok(task.int("static_prio")?.wrapping_sub(DEFAULT_PRIO))
+}
+
+impl Scheduling {
+    /// That of a task.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn of(task: &Saved<'_>) -> Result<Scheduling, FieldError> {
+        let asked = task.optional("se.custom_slice")?;
+        let wanted = task.pointer("user_cpus_ptr")?;
+        Ok(Scheduling {
+            policy: task.unsigned("policy")? as u32,
+            reset_on_fork: task.unsigned("sched_reset_on_fork")? != 0,
+            nice: nice(task)?,
+            priority: task.unsigned("rt_priority")? as u32,
+            deadline: Deadline {
+                runtime: task.unsigned("dl.dl_runtime")?,
+                deadline: task.unsigned("dl.dl_deadline")?,
+                period: task.unsigned("dl.dl_period")?,
+                flags: task.unsigned("dl.flags")?,
+            },
+            slice: match asked {
+                Some(1..) => Some(task.unsigned("se.slice")?),
+                Some(0) | None => None,
+            },
+            allowed: task.bytes("cpus_mask")?.to_vec(),
+            // As long as the machine has CPUs.
+            wanted: match wanted {
+                Some(_) => Some(task.all_at("user_cpus_ptr")?.to_vec()),
+                None => None,
+            },
+            timer_slack: [
+                task.unsigned("timer_slack_ns")?,
+                task.unsigned("default_timer_slack_ns")?,
+            ],
+            io_priority: match task.follow("io_context")? {
+                Some(context) => Some(context.unsigned("ioprio")? as u32),
+                None => None,
+            },
+            memory_policy: MemoryPolicy::of(task, "mempolicy")?,
+        })
+    }
+}
+
+impl MemoryPolicy {
+    /// The one that the pointer at `path` leads to.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn of(place: &Saved<'_>, path: &str) -> Result<Option<MemoryPolicy>, FieldError> {
+        // MPOL_MODE_FLAGS (include/uapi/linux/mempolicy.h); with STATIC and RELATIVE the nodes stand as
+        // they were given.
+        const MODE_FLAGS: u32 = 0xe000;
+        const AS_GIVEN: u32 = 0xc000;
+        let Some(policy) = place.follow(path)? else {
+            return Ok(None);
+        };
+        let mode = policy.unsigned("mode")? as u32;
+        let flags = policy.unsigned("flags")? as u32 & MODE_FLAGS;
+        let nodes = match flags & AS_GIVEN {
+            0 => "nodes",
+            _ => "w.user_nodemask",
+        };
+        Ok(Some(MemoryPolicy {
+            mode: mode | flags,
+            nodes: policy.bytes(nodes)?.to_vec(),
+        }))
+    }
+}

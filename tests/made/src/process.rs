@@ -1,0 +1,187 @@
+//! A process of Linux 6, as a freeze would have it.
+
+use crate::{At, Made};
+use kconv_resources::linux6::FileType;
+
+/// How many descriptors it has room for.
+const DESCRIPTORS: u32 = 64;
+/// Numbers of `signal_struct.pids` (`include/linux/pid_types.h`).
+const KINDS: usize = 4;
+
+/// The objects of a process of one thread.
+pub struct Process {
+    /// Its `task_struct`.
+    pub task: At,
+    /// Its `signal_struct`.
+    pub signal: At,
+    /// Its `sighand_struct`.
+    pub sighand: At,
+    /// Its `cred`.
+    pub cred: At,
+    /// Its `group_info`, of two groups.
+    pub groups: At,
+    /// Its `mm_struct`.
+    pub mm: At,
+    /// Its `files_struct`, without an open file.
+    pub files: At,
+    /// Its `fdtable`.
+    pub table: At,
+    /// What its descriptors lead to, and which of them execve closes.
+    open: At,
+    closes: At,
+    /// Its `fs_struct`.
+    pub fs: At,
+    /// Its `pt_regs`.
+    pub registers: At,
+    /// Its `pid`, which is that of its group and session, too.
+    pub pid: At,
+}
+
+impl Process {
+    /// A process with nothing but what each has, and zeros in all else.
+    pub fn new(made: &mut Made<'_>, pid: u32) -> Process {
+        Process::make(made, pid, false)
+    }
+
+    /// A process each of whose numbers is another, but for those by which it is found.
+    pub fn filled(made: &mut Made<'_>, pid: u32) -> Process {
+        Process::make(made, pid, true)
+    }
+
+    fn make(made: &mut Made<'_>, pid: u32, fills: bool) -> Process {
+        let mut object = |ty: &str, tail: usize| {
+            let at = made.object_with_tail(ty, tail);
+            if fills {
+                made.fill(at);
+            }
+            at
+        };
+        let process = Process {
+            task: object("task_struct", 0),
+            signal: object("signal_struct", 0),
+            sighand: object("sighand_struct", 0),
+            cred: object("cred", 0),
+            groups: object("group_info", 8),
+            mm: object("mm_struct", 0),
+            files: object("files_struct", 0),
+            table: object("fdtable", 0),
+            fs: object("fs_struct", 0),
+            registers: object("pt_regs", 0),
+            open: made.array("file *", DESCRIPTORS, vec![0; 8 * DESCRIPTORS as usize]),
+            closes: made.array("unsigned long", 1, vec![0; 8]),
+            pid: pid_of(made, pid),
+        };
+        process.link(made);
+        let task = process.task;
+        for (path, number) in [
+            ("pid", pid),
+            ("tgid", pid),
+            ("exit_state", 0),
+            ("__state", 1),
+            ("thread_info.syscall_work", 0),
+            ("thread.fpu.__fpstate.size", 576),
+        ] {
+            made.set(task, path, number.into());
+        }
+        made.put(task, "comm", b"worker\0\0\0\0\0\0\0\0\0\0");
+        made.set(process.signal, "flags", 0);
+        made.set(process.signal, "nr_threads", 1);
+        made.set(process.groups, "ngroups", 2);
+        made.put(process.groups, "gid", &[7, 0, 0, 0, 9, 0, 0, 0]);
+        // Outside of a system call.
+        made.set(process.registers, "orig_ax", u64::MAX);
+        process
+    }
+
+    fn link(&self, made: &mut Made<'_>) {
+        let task = self.task;
+        for (path, to) in [
+            ("signal", self.signal),
+            ("sighand", self.sighand),
+            ("cred", self.cred),
+            ("real_cred", self.cred),
+            ("mm", self.mm),
+            ("files", self.files),
+            ("fs", self.fs),
+            ("thread_pid", self.pid),
+        ] {
+            made.point(task, path, to);
+        }
+        let state = made.address(task) + made.offset(task, "thread.fpu.__fpstate");
+        made.set(task, "thread.fpu.fpstate", state);
+        made.list(task, "pending.list", &[], "");
+        made.list(self.signal, "shared_pending.list", &[], "");
+        for kind in 1..KINDS {
+            made.point(self.signal, &format!("pids[{kind}]"), self.pid);
+        }
+        made.point(self.cred, "group_info", self.groups);
+        made.point(self.files, "fdt", self.table);
+        made.set(self.table, "max_fds", DESCRIPTORS.into());
+        made.point(self.table, "fd", self.open);
+        made.point(self.table, "close_on_exec", self.closes);
+        let (root, working) = (
+            made.file("/", FileType::Directory, 2),
+            made.file("/srv", FileType::Directory, 3),
+        );
+        made.stand_for(self.fs, "root.dentry", root);
+        made.stand_for(self.fs, "pwd.dentry", working);
+        for part in [
+            self.signal,
+            self.sighand,
+            self.cred,
+            self.groups,
+            self.mm,
+            self.files,
+            self.table,
+            self.fs,
+            self.registers,
+            self.pid,
+            self.open,
+            self.closes,
+        ] {
+            made.owned_by(part, task);
+        }
+    }
+
+    /// Has a descriptor lead to a file.
+    pub fn open(&self, made: &mut Made<'_>, number: u32, file: At, close_on_exec: bool) {
+        let address = made.address(file);
+        made.put_raw(self.open, 8 * number as usize, &address.to_le_bytes());
+        let mut closes = made.raw(self.closes).to_vec();
+        closes[number as usize / 8] |= u8::from(close_on_exec) << (number % 8);
+        made.put_raw(self.closes, 0, &closes);
+    }
+
+    /// A mapping without a file.
+    pub fn mapping(&self, made: &mut Made<'_>, start: u64, end: u64, flags: u64) -> At {
+        let vma = made.object("vm_area_struct");
+        made.point(vma, "vm_mm", self.mm);
+        made.set(vma, "vm_start", start);
+        made.set(vma, "vm_end", end);
+        made.set(vma, "vm_flags", flags);
+        made.owned_by(vma, self.task);
+        vma
+    }
+
+    /// A signal that waits in the queue of a thread, or of the process.
+    pub fn queue(&self, made: &mut Made<'_>, of_process: bool, info: &[u8]) -> At {
+        let entry = made.object("sigqueue");
+        made.put(entry, "info", info);
+        made.owned_by(entry, self.task);
+        match of_process {
+            true => made.list(self.signal, "shared_pending.list", &[entry], "list"),
+            false => made.list(self.task, "pending.list", &[entry], "list"),
+        }
+        entry
+    }
+}
+
+/// A `pid` of one namespace.
+fn pid_of(made: &mut Made<'_>, number: u32) -> At {
+    let pid = made.object_with_tail("pid", 0);
+    let size = made.size_of("upid");
+    let begins = made.offset(pid, "numbers") as usize;
+    made.resize(pid, begins + size);
+    made.put(pid, "numbers", &number.to_le_bytes());
+    pid
+}
