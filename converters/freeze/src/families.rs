@@ -2,8 +2,9 @@
 
 use crate::error::{Flaw, FreezeError};
 use crate::family::Family;
-use crate::linux6::Linux6;
+use crate::linux6::{self, Linux6};
 use crate::linux24::Linux24;
+use crate::memory::Memory;
 use crate::walk::Walked;
 
 /// The families that there is code for.
@@ -25,6 +26,23 @@ impl Known {
                 family: unknown.to_owned(),
                 known: "linux-2.4 and linux-6",
             }),
+        }
+    }
+
+    /// Ticks a second of every kernel of it, where none can be configured otherwise: i386 of 2.4 has
+    /// them in its source (2.4.36 include/asm-i386/param.h: HZ).
+    pub(crate) fn fixed_tick_rate(self) -> Option<u32> {
+        match self {
+            Known::Linux24 => Some(100),
+            Known::Linux6 => None,
+        }
+    }
+
+    /// Ticks a second by what the kernel has in its memory, where it has it there.
+    pub(crate) fn tick_rate(self, memory: Memory<'_>) -> Option<u32> {
+        match self {
+            Known::Linux24 => None,
+            Known::Linux6 => linux6::tick_rate(memory),
         }
     }
 

@@ -6,6 +6,7 @@
 
 use crate::dump::Meta;
 use crate::error::{Finding, Flaw};
+use crate::families::Known;
 use crate::memory::Memory;
 use crate::walk::{Selection, TaskAddress, task_addresses};
 use kernel_structs::layout::Layout;
@@ -77,8 +78,8 @@ pub(crate) fn sizes(sizes: &BTreeSet<(String, u64)>, layout: &Layout) -> Vec<Mis
     found
 }
 
-/// What of the configuration that a dump notes is not that of `release`.
-pub(crate) fn configuration(meta: &Meta, release: &Release) -> Vec<Mismatch> {
+/// What of the configuration that a dump notes is not that of `release`, a kernel of `family`.
+pub(crate) fn configuration(meta: &Meta, release: &Release, family: Known) -> Vec<Mismatch> {
     let mut found = Vec::new();
     let smp = meta.config.iter().any(|line| line == "CONFIG_SMP=y");
     let word = |smp| if smp { "y" } else { "n" }.to_owned();
@@ -89,7 +90,8 @@ pub(crate) fn configuration(meta: &Meta, release: &Release) -> Vec<Mismatch> {
             expected: word(meta.smp),
         });
     }
-    if let Some(hz) = release.hz.filter(|hz| *hz != meta.hz) {
+    let hz = release.hz.or(family.fixed_tick_rate());
+    if let Some(hz) = hz.filter(|hz| *hz != meta.hz) {
         found.push(Mismatch::Configuration {
             what: "HZ",
             found: meta.hz.to_string(),

@@ -128,10 +128,11 @@ pub(crate) fn freeze_moving(
     };
     let hz = source
         .tick_rate()
-        .or_else(|| crate::linux6::tick_rate(memory))
+        .or_else(|| family.tick_rate(memory))
         .filter(|hz| *hz > 0)
         .ok_or(FreezeError::NoTickRate)?;
-    if let Some(expected) = kernel.hz.filter(|expected| *expected != hz) {
+    let expected = kernel.hz.or(family.fixed_tick_rate());
+    if let Some(expected) = expected.filter(|expected| *expected != hz) {
         return Err(FreezeError::OtherTicks {
             release: kernel.id.release.clone(),
             found: hz,

@@ -2,6 +2,7 @@
 
 use crate::dump::{Dump, DumpError};
 use crate::error::FreezeError;
+use crate::families::Known;
 use crate::fits::{self, Mismatch};
 use crate::freeze::{Kernel, Order, Summary, freeze};
 use crate::judge::Judge;
@@ -145,7 +146,8 @@ pub fn freeze_dump(
     let layout = registry.layout(&release.layout)?;
     let map = registry.state_map(&entry.family)?;
     let mut mismatches = fits::sizes(dump.sizes(), &layout);
-    mismatches.extend(fits::configuration(dump.meta(), release));
+    let family = Known::named(&entry.family)?;
+    mismatches.extend(fits::configuration(dump.meta(), release, family));
     if !mismatches.is_empty() {
         return Err(FreezeDumpError::Misfit {
             directory: directory.to_owned(),

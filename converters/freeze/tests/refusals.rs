@@ -376,6 +376,10 @@ fn a_configuration_that_contradicts_the_dump() {
     let config = damaged.index["meta"]["config"].as_array_mut().unwrap();
     config.push(json!("CONFIG_SMP=y"));
     insta::assert_snapshot!(damaged.refused(), @"DUMP: this is not the memory of 2.4.36-up: CONFIG_SMP is y in the dump, and n in the release");
+    // No 2.4 has another HZ on this machine, whatever the table of releases says of it.
+    let mut damaged = Damaged::new();
+    damaged.index["meta"]["HZ"] = json!(1000);
+    insta::assert_snapshot!(damaged.refused(), @"DUMP: this is not the memory of 2.4.36-up: HZ is 1000 in the dump, and 100 in the release");
 }
 
 #[test]
