@@ -179,3 +179,45 @@ fn a_function_of_other_types_is_told_with_its_decision() {
         );
     }
 }
+
+/// A number of bytes that cannot be is told with its line by all that read the map.
+#[test]
+fn impossible_sizes_are_told() {
+    let map = "kernel-structs/state/linux-2.4.toml";
+    for (from, to, line, expected) in [
+        (
+            "extent = 8192",
+            "extent = 16",
+            "extent = 16",
+            "[type.task_struct] extent: 16 bytes",
+        ),
+        (
+            "\nend = 8192",
+            "\nend = 3",
+            "type = \"pt_regs\"",
+            "[[derived]] pt_regs end: 3 bytes",
+        ),
+        (
+            "\nend = 8192",
+            "\nend = 9000",
+            "type = \"pt_regs\"",
+            "8192 at most",
+        ),
+        (
+            "\nend = 8192",
+            "\nend = 8190",
+            "type = \"pt_regs\"",
+            "a multiple of 4",
+        ),
+    ] {
+        let project = Project::new();
+        project.decisions();
+        project.replace(map, from, to);
+        let at = format!("state/linux-2.4.toml:{}: ", line_of(&project, map, line));
+        let status: &[&str] = &["status", "2.4.36.8", "2.4.36.9"];
+        for said in told(&project, &[STATE, GENERATE, status]) {
+            let is_it = |line: &str| line.contains(&at) && line.contains(expected);
+            assert!(said.lines().any(is_it), "{at}{expected}: {said}");
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! A state map held against a layout: nothing stale, no pointer without a policy.
 
+mod sizes;
 mod walking;
 
 use super::arms::has_arm;
@@ -83,6 +84,17 @@ pub enum StateFinding {
         /// What it has to be.
         expected: &'static str,
     },
+    /// A number of bytes that no memory of a kernel has there.
+    Size {
+        /// The entry, as messages name it.
+        entry: String,
+        /// The key.
+        key: &'static str,
+        /// What it says.
+        said: u64,
+        /// What it has to be.
+        expected: String,
+    },
     /// `ring` names a member that does not lead to an object of the same type.
     NoRing {
         /// The type.
@@ -119,6 +131,10 @@ impl StateFinding {
             StateFinding::NotSaved { ty, entry } => format!("[[{entry}]] {ty}"),
             StateFinding::Misfit { table, member, .. } => format!("[{table}] {member}"),
             StateFinding::NoRing { field, .. } => format!("[[root]] {field}"),
+            StateFinding::Size { entry, key, .. } if entry.starts_with("[type.") => {
+                format!("{entry} {key}")
+            }
+            StateFinding::Size { entry, .. } => entry.clone(),
         }
     }
 }
@@ -167,6 +183,15 @@ impl fmt::Display for StateFinding {
                 member,
                 expected,
             } => write!(f, "[{table}] {member}: the layout has no {expected} there"),
+            StateFinding::Size {
+                entry,
+                key,
+                said,
+                expected,
+            } => write!(
+                f,
+                "{entry} {key}: {said} bytes, which have to be {expected}"
+            ),
             StateFinding::NoTail { ty, member, what } => {
                 write!(f, "[type.{ty}] tail: the layout's `{member}` is not {what}")
             }
@@ -222,6 +247,7 @@ impl StateMap {
                 continue;
             }
             self.check_walking(name, entry, &places, findings);
+            sizes::check_extent(name, entry, &places, findings);
             if let Some(tail) = &entry.tail {
                 findings.extend(tail_findings(name, entry.saved, tail, &places));
             }
@@ -385,6 +411,7 @@ impl StateMap {
             let there = self.derived.iter().filter(|derived| derived.holds(layout));
             for derived in there {
                 walking::check_base(layout, derived, findings);
+                sizes::check_end(layout, derived, self.types.get(&derived.owner), findings);
                 let owner = layout.find(&derived.owner);
                 let when = FieldPath::parse(&derived.when);
                 let found = owner
