@@ -92,6 +92,9 @@ pub enum GenerateError {
         /// The family of stored layouts that has the most similar name.
         nearest: Option<String>,
     },
+    /// What lies in a folder of decisions and is no file of them: nobody would ever look at it.
+    #[error("{}", .0.iter().map(|path| format!("{}: no file of decisions: those are regular files named TYPE.toml, in the folder of the family itself; rename it, or move it elsewhere", path.display())).collect::<Vec<_>>().join("\n"))]
+    Strays(Vec<PathBuf>),
     /// Names of a layout that cannot be told apart in Rust.
     #[error("{layout}: {}; the names of generated code have to change before this kernel can be known", .clashes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Names {
@@ -233,8 +236,9 @@ impl Family {
 /// a family that has layouts: nothing else would ever be looked at.
 ///
 /// # Errors
-/// [`GenerateError::UnknownFamily`], or that of a folder that cannot be read.
+/// [`GenerateError::UnknownFamily`], [`GenerateError::Strays`], or that of a folder that cannot be read.
 pub fn known_families(registry: &Registry, overrides: &Path) -> Result<(), GenerateError> {
+    no_strays(registry.families(), overrides)?;
     let known = families(registry);
     let maps = registry.families().into_iter().map(|family| {
         let path = Path::new(STATES).join(format!("{family}.toml"));
@@ -254,6 +258,33 @@ pub fn known_families(registry: &Registry, overrides: &Path) -> Result<(), Gener
             nearest: nearest(&family, known.iter().map(String::as_str)).map(str::to_owned),
             family,
         }),
+    }
+}
+
+/// That the folders of decisions of `families` in the folder `overrides` have nothing but files of decisions, and what
+/// is hidden, such as an editor's.
+///
+/// # Errors
+/// [`GenerateError::Strays`], or that of a folder that cannot be read.
+pub fn no_strays<'a>(
+    families: impl IntoIterator<Item = &'a str>,
+    overrides: &Path,
+) -> Result<(), GenerateError> {
+    let mut strays = Vec::new();
+    for family in families {
+        for path in entries(&overrides.join(family))? {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let is_decisions = name.ends_with(".toml") && path.is_file();
+            let is_hidden = name.starts_with('.') && !name.ends_with(".toml");
+            if !is_decisions && !is_hidden {
+                strays.push(path);
+            }
+        }
+    }
+    strays.sort();
+    match strays.is_empty() {
+        true => Ok(()),
+        false => Err(GenerateError::Strays(strays)),
     }
 }
 

@@ -75,7 +75,7 @@ enum Command {
         /// The patch from one to the other, a unified diff: its hunks are shown as evidence
         #[arg(long, value_name = "FILE")]
         patch: Option<PathBuf>,
-        /// The step's folder [default: converters/linux-FROM-TO]
+        /// The step's folder, which steps are found by: converters/linux-FROM-TO
         #[arg(short, long, value_name = "DIR")]
         output: Option<PathBuf>,
     },

@@ -13,7 +13,7 @@ use crate::family::Family;
 use crate::generate::{self, GenerateError};
 use crate::overrides::Changes;
 use crate::patch::PatchError;
-use crate::pending::write_whole;
+use crate::pending::{PREFIX, write_whole};
 use crate::plan::{Pair, Plan, Undecided};
 use crate::routes::Routes;
 use crate::steps::{self, STEP};
@@ -171,7 +171,7 @@ pub fn write(dir: &Path, made: &NewStep) -> Result<(), ScaffoldError> {
     let beside = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
     let beside = beside.unwrap_or(Path::new("."));
     let new = tempfile::Builder::new()
-        .prefix(".new-step-")
+        .prefix(PREFIX)
         .tempdir_in(beside)
         .map_err(fail(beside))?;
     for (path, text) in &made.files {

@@ -69,6 +69,11 @@ impl Steps {
         let mut taken: BTreeMap<(LayoutId, LayoutId), String> = BTreeMap::new();
         for dir in folders(converters)? {
             let path = dir.join(STEP);
+            // Whatever else has the name, such as a pipe, might never end.
+            if path.exists() && !path.is_file() {
+                let error = io::Error::new(io::ErrorKind::InvalidInput, "no regular file");
+                return Err(StepsError { path, error });
+            }
             let text = match fs::read_to_string(&path) {
                 Ok(text) => text,
                 // Its pages are linked into kconv all the same.

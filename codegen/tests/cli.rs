@@ -472,18 +472,35 @@ fn decisions_that_nothing_needs_are_told_by_status_too() {
     assert_eq!((code, errors.as_str()), (0, ""), "{out}");
 }
 
-/// Where the step is written says nothing of where decisions are.
+/// A step that is elsewhere would be one that no command finds.
 #[test]
-fn a_step_made_elsewhere_has_the_decisions_of_the_project() {
+fn a_step_is_made_where_steps_are_looked_for() {
     let project = project();
     let elsewhere = tempfile::tempdir().unwrap();
-    let step = elsewhere.path().join("linux-2.4.36.8-2.4.36.9");
-    let arguments = ["new", "2.4.36.8", "2.4.36.9", "-o", step.to_str().unwrap()];
+    let far = elsewhere.path().join("linux-2.4.36.8-2.4.36.9");
+    let step = "converters/linux-2.4.36.8-2.4.36.9";
+    for output in [
+        far.to_str().unwrap(),
+        "foo",
+        "linux-2.4.36.8-2.4.36.9",
+        "new/foo",
+    ] {
+        let arguments = ["new", "2.4.36.8", "2.4.36.9", "-o", output];
+        let (code, out, errors) = run_in(project.path(), &arguments);
+        assert_eq!((code, out.as_str()), (2, ""), "{errors}");
+        assert!(
+            errors.contains("steps are found in converters alone")
+                && errors.contains(&format!("write it to {step}")),
+            "{errors}"
+        );
+    }
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(project.path()).unwrap().count(), 1);
+    let arguments = ["new", "2.4.36.8", "2.4.36.9", "-o", &format!("./{step}")];
     let (code, out, errors) = run_in(project.path(), &arguments);
     assert_eq!((code, errors.as_str()), (0, ""));
     assert!(out.ends_with(", nothing is undecided\n"), "{out}");
-    assert!(step.join("i386_up.rs").exists());
-    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 1);
+    assert!(project.path().join(step).join("i386_up.rs").exists());
 }
 
 #[test]

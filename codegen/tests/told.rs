@@ -221,3 +221,53 @@ fn impossible_sizes_are_told() {
         }
     }
 }
+
+/// What nobody would ever read in a folder of decisions is told by name.
+#[test]
+fn what_is_no_file_of_decisions_is_told() {
+    let project = Project::new();
+    project.decisions();
+    let folder = project.file("converters/overrides/linux-6");
+    fs::create_dir(folder.join("sub")).unwrap();
+    for name in ["sub/x.toml", "x.tml", "cred.toml.bak", ".cred.toml.swp"] {
+        fs::write(folder.join(name), "").unwrap();
+    }
+    for said in told(&project, &[STATE, GENERATE, STATUS]) {
+        for name in ["sub", "x.tml", "cred.toml.bak"] {
+            let told = format!("converters/overrides/linux-6/{name}: no file of decisions");
+            assert!(said.contains(&told), "{told}: {said}");
+        }
+        assert!(!said.contains("swp"), "{said}");
+    }
+}
+
+/// A pipe that nobody writes into is not waited for.
+#[test]
+fn a_pipe_is_not_read() {
+    let pipes = [
+        "converters/overrides/linux-6/cred.toml",
+        "converters/linux-6.1.170-6.1.172/step.toml",
+        MAP,
+    ];
+    for file in pipes {
+        let project = Project::new();
+        project.decisions();
+        let path = project.file(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let _ = fs::remove_file(&path);
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        let plan: &[&str] = &["plan", "6.1.170", "6.1.172"];
+        let commands: &[&[&str]] = match file.starts_with("converters/overrides") {
+            true => &[STATUS, GENERATE, plan],
+            false => &[STATUS, GENERATE],
+        };
+        for said in told(&project, commands) {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            assert!(
+                said.contains(name) && said.contains("regular file"),
+                "{said}"
+            );
+        }
+    }
+}

@@ -1,7 +1,8 @@
 //! `kconv-gen generate`.
 
 use super::{CliError, Ended, converters, print, registry, tell, told};
-use kconv_codegen::generate::{self, Difference, GenerateError};
+use kconv_codegen::generate::{self, CONVERTERS, Difference, GenerateError};
+use kconv_codegen::pending::sweep;
 use std::path::Path;
 
 pub(crate) fn generate(check: bool) -> Result<Ended, CliError> {
@@ -15,6 +16,9 @@ pub(crate) fn generate(check: bool) -> Result<Ended, CliError> {
         Err(error) => return Err(error.into()),
     };
     if !check {
+        for folder in [CONVERTERS, "kernel-structs"] {
+            sweep(&root.join(folder));
+        }
         for path in generate::write(root, &files)? {
             print(&format!("{}\n", path.display()))?;
         }

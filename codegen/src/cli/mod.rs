@@ -13,8 +13,9 @@ pub(crate) mod source;
 pub(crate) mod state;
 pub(crate) mod status;
 
-use kconv_codegen::generate::{CONVERTERS, End, Findings, GenerateError};
+use kconv_codegen::generate::{CONVERTERS, End, Findings, GenerateError, no_strays};
 use kconv_codegen::import::ImportError;
+use kconv_codegen::overrides::FOLDER;
 use kconv_codegen::scaffold::ScaffoldError;
 use kernel_structs::layout::{Fingerprint, Layout, UnknownType};
 use kernel_structs::releases::{
@@ -146,6 +147,12 @@ pub(crate) enum CliError {
     NoProject { path: PathBuf },
     #[error("{}: the folder of this step is called as its converter; write it to {}", given.display(), expected.display())]
     StepName { given: PathBuf, expected: PathBuf },
+    #[error("{}: steps are found in {} alone, where the folder of each is called as its converter; write it to {}", given.display(), converters.display(), expected.display())]
+    StepPlace {
+        given: PathBuf,
+        converters: PathBuf,
+        expected: PathBuf,
+    },
     #[error(transparent)]
     Check(#[from] kconv_codegen::check::CheckError),
     #[error("--allow: {0}")]
@@ -187,6 +194,11 @@ pub(crate) fn exit(ended: Result<Ended, CliError>) -> ExitCode {
 
 /// Where a project keeps its releases, layouts and state maps.
 const RELEASES: &str = "kernel-structs";
+
+/// That the decisions in the folder `converters` are files that can be read.
+pub(crate) fn decisions(registry: &Registry, converters: &Path) -> Result<(), CliError> {
+    Ok(no_strays(registry.families(), &converters.join(FOLDER))?)
+}
 
 /// What is known of kernels: in a project's folder what its files say, so that an import counts
 /// at once; elsewhere what this program was built with.

@@ -2,6 +2,7 @@
 
 use super::{CliError, Ended, converters, print, registry};
 use kconv_codegen::overrides::FOLDER;
+use kconv_codegen::pending::sweep;
 use kconv_codegen::routes::Routes;
 use kconv_codegen::scaffold::{self, LeftOut, ScaffoldError};
 use std::fs;
@@ -14,6 +15,8 @@ pub(crate) fn new(
     output: Option<PathBuf>,
 ) -> Result<Ended, CliError> {
     let (converters, registry) = (converters()?, registry()?);
+    super::decisions(&registry, converters)?;
+    sweep(converters);
     let mut selection = scaffold::select(&registry, from, to).map_err(ScaffoldError::from)?;
     let routes = Routes::read(&registry, converters)?;
     let step = scaffold::folder(&selection.from, &selection.to);
@@ -54,13 +57,26 @@ pub(crate) fn new(
     Ok(Ended::Clean)
 }
 
-/// A step has its folder's name, by which it is found.
+/// A step is where steps are looked for, and has its folder's name, by which it is found.
 fn is_named(dir: &Path, step: &str, converters: &Path) -> Result<(), CliError> {
+    let (given, expected) = (dir.to_owned(), converters.join(step));
+    let parent = dir
+        .parent()
+        .map(|parent| match parent.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => parent,
+        });
+    let place = parent.and_then(|parent| parent.canonicalize().ok());
+    let is_there = place.is_some() && place == converters.canonicalize().ok();
+    if !is_there {
+        return Err(CliError::StepPlace {
+            given,
+            converters: converters.to_owned(),
+            expected,
+        });
+    }
     match dir.file_name().is_some_and(|name| name == step) {
         true => Ok(()),
-        false => Err(CliError::StepName {
-            given: dir.to_owned(),
-            expected: dir.parent().unwrap_or(converters).join(step),
-        }),
+        false => Err(CliError::StepName { given, expected }),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{CliError, Ended, Named, both, heard, print, print_json, registry, tell};
 use kconv_codegen::diff::{self, EnumDiff, NumberChange, html, side, view};
-use kconv_codegen::generate::{CONVERTERS, Findings, GenerateError};
+use kconv_codegen::generate::{CONVERTERS, Findings, GenerateError, no_strays};
 use kconv_codegen::overrides::{self, Changes, Overrides, OverridesFile};
 use kconv_codegen::plan::{Pair, Plan, Side};
 use kconv_codegen::steps::{self, STEP};
@@ -181,6 +181,7 @@ pub(super) fn decided(
     to: &Named,
 ) -> Result<Overrides, CliError> {
     let folder = converters.join(overrides::FOLDER);
+    no_strays([from.family.as_str()], &folder)?;
     let changes = Changes::read(&folder, &from.family).map_err(GenerateError::from)?;
     let family = changes.between(&from.layout, &to.layout);
     let Some((path, file)) = file else {

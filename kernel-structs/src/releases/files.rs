@@ -59,6 +59,11 @@ fn all(folder: &Path, extension: &str) -> io::Result<BTreeMap<String, Cow<'stati
     for entry in fs::read_dir(folder).map_err(|error| named(folder, &error))? {
         let path = entry?.path();
         if path.extension() == Some(OsStr::new(extension)) {
+            // Whatever else has the name, such as a pipe, might never end.
+            if !path.is_file() {
+                let error = io::Error::new(io::ErrorKind::InvalidInput, "no regular file");
+                return Err(named(&path, &error));
+            }
             let data = fs::read(&path).map_err(|error| named(&path, &error))?;
             let name = path.file_name().unwrap_or_default();
             files.insert(name.to_string_lossy().into_owned(), Cow::Owned(data));
