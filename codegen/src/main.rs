@@ -170,8 +170,19 @@ enum Layout {
         /// Kernel family, if the file does not tell
         #[arg(long)]
         family: Option<String>,
+        /// Let its layout take the place of another one that the release is registered with
+        #[arg(long)]
+        replace: bool,
         #[command(flatten)]
         constants: KernelHeaders,
+        /// The project's folder
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        project: PathBuf,
+    },
+    /// Compute the fingerprints of stored layouts anew, after a change of what the state map saves
+    ///
+    /// Layouts that do not have what the map asks for are named: their kernels have to be imported again.
+    Renew {
         /// The project's folder
         #[arg(long, value_name = "DIR", default_value = ".")]
         project: PathBuf,
@@ -218,6 +229,9 @@ enum Release {
         /// A kernel: its Debian package, a vmlinuz or an ELF vmlinux; or the name of a package, linux-image-..., whose .deb lies here or is in the archive
         #[arg(required = true)]
         kernels: Vec<String>,
+        /// Let its layout take the place of another one that the release is registered with
+        #[arg(long)]
+        replace: bool,
         #[command(flatten)]
         constants: KernelHeaders,
         /// The project's folder
@@ -262,6 +276,7 @@ fn main() -> ExitCode {
             hz,
             source,
             family,
+            replace,
             constants,
             project,
         }) => {
@@ -274,9 +289,11 @@ fn main() -> ExitCode {
                 hz,
                 source: source.as_deref(),
                 family: family.as_deref(),
+                replace,
             };
             cli::layout::add(&files, &said, &project)
         }
+        Command::Layout(Layout::Renew { project }) => cli::layout::renew(&project),
         Command::Layout(Layout::Constants {
             layout,
             constants,
@@ -326,9 +343,10 @@ fn main() -> ExitCode {
         Command::Generate { check } => cli::generate::generate(check),
         Command::Release(Release::Import {
             kernels,
+            replace,
             constants,
             project,
-        }) => cli::release::import(&kernels, constants.said(), &project),
+        }) => cli::release::import(&kernels, constants.said(), replace, &project),
         Command::Check(arguments) => cli::check::check(&arguments),
         Command::State(State::Check) => cli::state::check(),
     };

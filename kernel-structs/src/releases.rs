@@ -15,7 +15,7 @@ mod prepare;
 #[cfg(test)]
 mod tests;
 
-pub use entry::{with_entries, with_fingerprint};
+pub use entry::{with_entries, with_fingerprint, with_layout_of};
 pub use family::{FamilyError, machine_with_pointers};
 pub use files::Files;
 pub use lookup::{LookupError, flavour_order, is_file_like};
@@ -178,6 +178,14 @@ pub enum RegistryError {
         /// Its name.
         file: String,
     },
+    /// The file of a layout is not there.
+    #[error("layout {layout}: there is no file layouts/{file}; {}", LOST)]
+    NoLayout {
+        /// The layout.
+        layout: LayoutId,
+        /// The name of its file.
+        file: String,
+    },
     /// A file is there that nothing names.
     #[error("the file layouts/{file} belongs to no layout")]
     StrayFile {
@@ -185,7 +193,7 @@ pub enum RegistryError {
         file: String,
     },
     /// A stored layout cannot be read.
-    #[error("layouts/{file}: {source}")]
+    #[error("layouts/{file}: {source}; {}", LOST)]
     Btf {
         /// Its file.
         file: String,
@@ -193,22 +201,31 @@ pub enum RegistryError {
         source: BtfError,
     },
     /// A stored layout lacks a saved type.
-    #[error("layouts/{file}: {source}")]
+    #[error(
+        "layouts/{file}: {source}; if state/{family}.toml has come to save it since the layout was stored, import the kernel again, with `kconv-gen release import` or `kconv-gen layout add`"
+    )]
     SavedType {
         /// Its file.
         file: String,
+        /// Its family.
+        family: Box<str>,
         /// What is wrong.
         source: UnknownType,
     },
     /// A stored layout is another than the one meant.
-    #[error("layouts/{file} has the fingerprint {found}; releases.toml says {expected}")]
+    #[error(
+        "layouts/{file} has the fingerprint {found}; releases.toml says {expected}. A fingerprint is of the types that state/{family}.toml saves: if these were changed, `kconv-gen layout renew` computes the fingerprints anew; if not, {}",
+        LOST
+    )]
     Changed {
         /// Its file.
         file: String,
+        /// Its family.
+        family: Box<str>,
         /// Its fingerprint.
-        found: Fingerprint,
+        found: Box<Fingerprint>,
         /// The fingerprint it should have.
-        expected: Fingerprint,
+        expected: Box<Fingerprint>,
     },
     /// A state map cannot be read.
     #[error("state/{file}:{source}")]
@@ -236,6 +253,9 @@ pub enum RegistryError {
     #[error("the layout lacks what the state map needs: {0}")]
     Minimise(#[from] MinimiseError),
 }
+
+/// What there is to do about a stored layout that is lost.
+const LOST: &str = "take the file and releases.toml from version control, or remove the layout and its releases from releases.toml and import them again";
 
 fn suggestion(nearest: &Option<String>) -> String {
     match nearest {
@@ -339,8 +359,8 @@ impl Registry {
             .files
             .layouts
             .get(&entry.file)
-            .ok_or_else(|| RegistryError::NoFile {
-                place: format!("layout {id}"),
+            .ok_or_else(|| RegistryError::NoLayout {
+                layout: id.clone(),
                 file: file(),
             })?;
         let layout = btf::read(data).map_err(|source| RegistryError::Btf {
@@ -356,13 +376,15 @@ impl Registry {
         for (found, expected) in found {
             let found = found.map_err(|source| RegistryError::SavedType {
                 file: file(),
+                family: entry.family.as_str().into(),
                 source,
             })?;
             if found != expected {
                 return Err(RegistryError::Changed {
                     file: file(),
-                    found,
-                    expected,
+                    family: entry.family.as_str().into(),
+                    found: Box::new(found),
+                    expected: Box::new(expected),
                 });
             }
         }

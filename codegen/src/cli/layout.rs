@@ -2,10 +2,10 @@
 
 use super::release::{self, Project};
 use super::source::{Route, Source, Wanted};
-use super::{CliError, Ended, Named, constants, print, registry};
-use kconv_codegen::import;
+use super::{CliError, Ended, Named, constants, print, registry, tell};
+use kconv_codegen::import::{self, Renewal};
 use kernel_structs::layout::{RenderOptions, render_type};
-use kernel_structs::releases::LayoutId;
+use kernel_structs::releases::{LayoutId, Registry};
 use kernel_structs_routes::compare;
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -148,6 +148,24 @@ pub(crate) fn constants(
     Ok(Ended::Clean)
 }
 
+/// Computes the fingerprints of stored layouts anew, after the state map was changed.
+pub(crate) fn renew(project: &Path) -> Result<Ended, CliError> {
+    let mut ended = Ended::Clean;
+    for (id, renewal) in Project::at(project).recompute()? {
+        match renewal {
+            Renewal::Same => print(&format!("{id}: as before\n"))?,
+            Renewal::Renewed(fingerprint) => print(&format!("{id}: now {fingerprint}\n"))?,
+            Renewal::Lacking { release, what } => {
+                ended = Ended::Findings;
+                tell(&format!(
+                    "{id}: {what}; import {release} again, with `kconv-gen release import` or `kconv-gen layout add`\n"
+                ));
+            }
+        }
+    }
+    Ok(ended)
+}
+
 /// What a person says of the kernels that are added, where they do not say it themselves.
 pub(crate) struct Said<'a> {
     pub(crate) headers: &'a [PathBuf],
@@ -158,6 +176,7 @@ pub(crate) struct Said<'a> {
     pub(crate) hz: Option<u32>,
     pub(crate) source: Option<&'a str>,
     pub(crate) family: Option<&'a str>,
+    pub(crate) replace: bool,
 }
 
 /// Registers kernels of which there may be no more than their types.
@@ -165,88 +184,163 @@ pub(crate) fn add(files: &[PathBuf], said: &Said<'_>, project: &Path) -> Result<
     if files.len() > 1 && (said.release.is_some() || said.version.is_some()) {
         return Err(CliError::OneAtATime);
     }
+    if files.len() > 1 && said.replace {
+        return Err(CliError::ReplaceOne);
+    }
     let project = Project::at(project);
-    let mut ended = Ended::Clean;
+    // All of them are understood before the first is registered.
+    let mut kernels: Vec<(&PathBuf, Route, import::Kernel)> = Vec::new();
     for file in files {
-        let source = Source::open(file)?;
-        let registry = project.registry()?;
-        let shown = file.to_string_lossy();
-        let named = Named::of(&registry, &source, &shown, said.family)?;
-        let layout = match (named.route, registry.layouts_by_types(named.types)) {
-            (Route::Btf | Route::Dwarf, _) => named.layout,
-            // Headers lack what is only read, which a layout that is stored already has.
-            (Route::Headers, known) => match known.iter().find(|it| it.family == named.family) {
-                Some(entry) => registry.layout(&entry.id)?,
-                None => return Err(CliError::OnlySaved { path: file.clone() }),
-            },
-        };
-        let identity = source.identity.as_ref();
-        let own = identity.map(|identity| identity.release.as_str());
-        let name = match said.release.or(own) {
-            Some(name) => name.to_owned(),
-            None => import::name_of_file(file),
-        };
-        let version = said.version.map(str::to_owned);
-        let version = version
-            .or_else(|| identity.map(|identity| identity.version.clone()))
-            .or_else(|| import::version_of_name(&name));
-        let version = version.ok_or_else(|| CliError::Version { name: name.clone() })?;
-        let kernel = import::Kernel {
-            flavour: match said.flavour {
-                Some(flavour) => flavour.to_owned(),
-                None => import::flavour(&name, &named.arch),
-            },
-            uname: own.map(str::to_owned),
-            name,
-            version,
-            arch: named.arch,
-            family: Some(named.family),
-            build_id: identity.and_then(release::build_id),
-            hz: said.hz,
-            source: match (said.source, identity) {
-                (Some(source), _) => source.to_owned(),
-                (None, Some(identity)) => format!("{} of {}", named.route.name(), identity.banner),
-                (None, None) => {
-                    let file = file.file_name().unwrap_or_default().to_string_lossy();
-                    format!("{} of {file}", named.route.name())
-                }
-            },
-            layout,
-            constants: None,
-        };
-        let map = registry.state_map(kernel.family.as_deref().unwrap_or_default())?;
-        let where_said = constants::Said {
-            headers: said.headers,
-            of: said.constants_of,
-        };
-        let constants = match (&where_said, named.route) {
-            // A header tree has its constants with it.
-            (
-                constants::Said {
-                    headers: [],
-                    of: None,
-                },
-                Route::Headers,
-            ) => Some(constants::of_tree(&map, file, kernel.source.clone())?),
-            _ => {
-                let uname = kernel.uname.as_deref().unwrap_or_default();
-                constants::find(&registry, &map, uname, Some(file), where_said)?
-            }
-        };
-        let kernel = match constants {
-            Some(found) => import::Kernel {
-                layout: kernel.layout.with_constants(&found.values),
-                constants: Some(found.origin),
-                ..kernel
-            },
-            None => kernel,
-        };
+        let (route, kernel) = read(&project, file, said)?;
+        let mut earlier = kernels.iter();
+        if let Some((first, ..)) = earlier.find(|(_, _, known)| known.name == kernel.name) {
+            return Err(CliError::NamedTwice {
+                name: kernel.name,
+                first: (*first).clone(),
+                second: file.clone(),
+            });
+        }
+        kernels.push((file, route, kernel));
+    }
+    let mut ended = Ended::Clean;
+    for (file, route, kernel) in kernels {
         let found = project.register(&kernel)?;
-        let types = release::types(&kernel, named.route.name());
+        let types = release::types(&kernel, route.name());
+        let shown = file.to_string_lossy();
         print(&release::text(&shown, &kernel, &[types], &found, &project))?;
         if found.is_undecided() {
             ended = Ended::Findings;
         }
     }
     Ok(ended)
+}
+
+/// The kernel in `file`, with what is said of it.
+fn read(
+    project: &Project,
+    file: &Path,
+    said: &Said<'_>,
+) -> Result<(Route, import::Kernel), CliError> {
+    let registry = project.registry()?;
+    let source = Source::open(file)?;
+    let shown = file.to_string_lossy();
+    let named = Named::of(&registry, &source, &shown, said.family)?;
+    let layout = match (named.route, registry.layouts_by_types(named.types)) {
+        (Route::Btf | Route::Dwarf, _) => named.layout,
+        // Headers lack what is only read, which a layout that is stored already has.
+        (Route::Headers, known) => match known.iter().find(|it| it.family == named.family) {
+            Some(entry) => registry.layout(&entry.id)?,
+            None => {
+                return Err(CliError::OnlySaved {
+                    path: file.to_owned(),
+                });
+            }
+        },
+    };
+    let identity = source.identity.as_ref();
+    let own = identity.map(|identity| identity.release.as_str());
+    let name = match said.release.or(own) {
+        Some(name) => name.to_owned(),
+        None => import::name_of_file(file),
+    };
+    let version = said.version.map(str::to_owned);
+    let version = version
+        .or_else(|| identity.map(|identity| identity.version.clone()))
+        .or_else(|| import::version_of_name(&name));
+    let version = version.ok_or_else(|| CliError::Version { name: name.clone() })?;
+    if said.family.is_none() {
+        let of = registry.family_of_version(&version).ok();
+        if of != Some(&*named.family) {
+            return Err(CliError::ForeignVersion {
+                path: file.to_owned(),
+                of: of.map(str::to_owned),
+                version,
+                family: named.family,
+            });
+        }
+    }
+    said_as_known(&registry, &name, said)?;
+    let kernel = import::Kernel {
+        flavour: match said.flavour {
+            Some(flavour) => flavour.to_owned(),
+            None => import::flavour(&name, &named.arch),
+        },
+        uname: own.map(str::to_owned),
+        name,
+        version,
+        arch: named.arch,
+        family: Some(named.family),
+        build_id: identity.and_then(release::build_id),
+        hz: said.hz,
+        source: match (said.source, identity) {
+            (Some(source), _) => source.to_owned(),
+            (None, Some(identity)) => format!("{} of {}", named.route.name(), identity.banner),
+            (None, None) => {
+                let file = file.file_name().unwrap_or_default().to_string_lossy();
+                format!("{} of {file}", named.route.name())
+            }
+        },
+        layout,
+        constants: None,
+        replace: said.replace,
+    };
+    let map = registry.state_map(kernel.family.as_deref().unwrap_or_default())?;
+    let where_said = constants::Said {
+        headers: said.headers,
+        of: said.constants_of,
+    };
+    let constants = match (&where_said, named.route) {
+        // A header tree has its constants with it.
+        (
+            constants::Said {
+                headers: [],
+                of: None,
+            },
+            Route::Headers,
+        ) => Some(constants::of_tree(&map, file, kernel.source.clone())?),
+        _ => {
+            let uname = kernel.uname.as_deref().unwrap_or_default();
+            constants::find(&registry, &map, uname, Some(file), where_said)?
+        }
+    };
+    let route = named.route;
+    let kernel = match constants {
+        Some(found) => import::Kernel {
+            layout: kernel.layout.with_constants(&found.values),
+            constants: Some(found.origin),
+            ..kernel
+        },
+        None => kernel,
+    };
+    Ok((route, kernel))
+}
+
+/// What is said of a release that is registered is what the table has.
+fn said_as_known(registry: &Registry, name: &str, said: &Said<'_>) -> Result<(), CliError> {
+    let mut releases = registry.releases().iter();
+    let Some(known) = releases.find(|release| release.name == name) else {
+        return Ok(());
+    };
+    let hz = |hz: Option<u32>| hz.map(|hz| hz.to_string());
+    let said = [
+        (
+            "flavour",
+            "--flavour",
+            Some(known.flavour.clone()),
+            said.flavour.map(str::to_owned),
+        ),
+        ("ticks a second", "--hz", hz(known.hz), hz(said.hz)),
+    ];
+    for (what, option, known, said) in said {
+        if let Some(said) = said.filter(|said| known.as_ref() != Some(said)) {
+            return Err(CliError::SaidOtherwise {
+                name: name.to_owned(),
+                what,
+                known: known.unwrap_or_else(|| "not known".to_owned()),
+                option,
+                said,
+            });
+        }
+    }
+    Ok(())
 }

@@ -87,6 +87,33 @@ pub(crate) enum CliError {
     NoVersion { path: PathBuf },
     #[error("--release and --kernel-version are of one kernel; add them one at a time")]
     OneAtATime,
+    #[error("--replace is said of one kernel; add them one at a time")]
+    ReplaceOne,
+    #[error("{} and {} are both called {name}; add one of them, or give it another name with --release", first.display(), second.display())]
+    NamedTwice {
+        name: String,
+        first: PathBuf,
+        second: PathBuf,
+    },
+    #[error(
+        "{}: its types are those of {family}, and Linux {version} is {}; correct the version, or say --family {family} if it is a kernel of that family all the same", path.display(), of.as_ref().map_or_else(|| "of no family whose state is known".to_owned(), |of| format!("of {of}"))
+    )]
+    ForeignVersion {
+        path: PathBuf,
+        version: String,
+        family: String,
+        of: Option<String>,
+    },
+    #[error(
+        "releases.toml has {name} with the {what} {known}, and {option} says {said}; nothing was written. The option is for new releases: change the entry in releases.toml if it is wrong"
+    )]
+    SaidOtherwise {
+        name: String,
+        what: &'static str,
+        known: String,
+        option: &'static str,
+        said: String,
+    },
     #[error(
         "{name}: which version of Linux this is cannot be read from its name; say it with --kernel-version"
     )]
@@ -145,6 +172,8 @@ pub(crate) enum CliError {
     NoSuchType { ty: String, nearest: Option<String> },
     #[error("{}: there is no such folder, and the steps and decisions of a project are in it; run this in a project's folder, that in which `converters` and `kernel-structs` lie", path.display())]
     NoProject { path: PathBuf },
+    #[error("{}: there is no such folder, and the releases and layouts of a project are in it; run this in a project's folder, that in which `converters` and `kernel-structs` lie, or name that with --project", path.display())]
+    NoReleases { path: PathBuf },
     #[error("{}: the folder of this step is called as its converter; write it to {}", given.display(), expected.display())]
     StepName { given: PathBuf, expected: PathBuf },
     #[error("{}: steps are found in {} alone, where the folder of each is called as its converter; write it to {}", given.display(), converters.display(), expected.display())]

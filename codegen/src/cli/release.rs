@@ -2,10 +2,10 @@
 
 use super::constants::{self, Said};
 use super::{CliError, Ended, print};
-use kconv_codegen::import::{self, Found, ImportError, Imported};
-use kconv_codegen::pending::Pending;
+use kconv_codegen::import::{self, Found, ImportError, Imported, Renewal};
+use kconv_codegen::pending::{Pending, sweep};
 use kconv_codegen::status;
-use kernel_structs::releases::{Files, LayoutEntry, Registry};
+use kernel_structs::releases::{Files, LayoutEntry, LayoutId, Registry};
 use kernel_structs_routes::bzimage::{Compression, Config, DEFAULT_LIMIT, Identity, Kernel};
 use kernel_structs_routes::package::{self, Package};
 use std::collections::BTreeMap;
@@ -50,14 +50,38 @@ impl Project {
     }
 
     pub(super) fn registry(&self) -> Result<Registry, CliError> {
+        self.is_there()?;
         super::stored_registry(&self.structs)
+    }
+
+    fn is_there(&self) -> Result<(), CliError> {
+        match self.structs.is_dir() {
+            true => Ok(()),
+            false => Err(CliError::NoReleases {
+                path: std::path::absolute(&self.structs).unwrap_or_else(|_| self.structs.clone()),
+            }),
+        }
+    }
+
+    /// Computes the fingerprints of all stored layouts anew.
+    pub(super) fn recompute(&self) -> Result<Vec<(LayoutId, Renewal)>, CliError> {
+        self.is_there()?;
+        let _alone = super::lock(&self.structs, File::lock)?;
+        let before = super::stored_files(&self.structs)?;
+        let (files, all) = import::renew(before.clone()).map_err(Box::new)?;
+        if files.releases != before.releases {
+            self.write(&before, &files, None)?;
+        }
+        Ok(all)
     }
 
     /// Registers a kernel, with its layout if that is new. What others register meanwhile waits, from
     /// the reading of the table to the new one: it would be written over otherwise.
     pub(super) fn register(&self, kernel: &import::Kernel) -> Result<Imported, CliError> {
         let _alone = super::lock(&self.structs, File::lock)?;
+        sweep(&self.structs);
         let before = super::stored_files(&self.structs)?;
+        super::decisions(&Registry::parse(before.clone())?, &self.converters)?;
         let imported = import::import(before.clone(), kernel, &self.converters);
         let imported = imported.map_err(Box::new)?;
         self.store(&before, &imported)?;
@@ -141,8 +165,12 @@ impl Project {
 pub(crate) fn import(
     sources: &[String],
     said: Said<'_>,
+    replace: bool,
     project: &Path,
 ) -> Result<Ended, CliError> {
+    if replace && sources.len() > 1 {
+        return Err(CliError::ReplaceOne);
+    }
     if sources.len() > 1 && (!said.headers.is_empty() || said.of.is_some()) {
         return Err(CliError::OneAtATime);
     }
@@ -150,6 +178,7 @@ pub(crate) fn import(
     let mut ended = Ended::Clean;
     for name in sources {
         let mut source = read(name)?;
+        source.kernel.replace = replace;
         let registry = project.registry()?;
         let family = registry.family_of_version(&source.kernel.version);
         let map = registry.state_map(family.map_err(ImportError::from).map_err(Box::new)?)?;
@@ -245,6 +274,7 @@ fn read(name: &str) -> Result<Source, CliError> {
             hz: hz.and_then(|hz| u32::try_from(hz).ok()),
             layout: kernel.layout().map_err(failed)?,
             constants: None,
+            replace: false,
         },
         path: path.clone(),
         config,
@@ -341,6 +371,24 @@ pub(super) fn text(
             lines.extend(step.lines().map(str::to_owned));
         }
     }
+    if let Some(before) = &imported.instead_of {
+        lines.push(format!(
+            "instead of {}, {}",
+            before.layout, before.fingerprint
+        ));
+        if !before.releases.is_empty() {
+            let kept = before.releases.join(", ");
+            lines.push(format!("which stays that of {kept}"));
+        } else if before.layout != release.layout {
+            lines.push("which no release has any more".to_owned());
+        }
+        if !before.steps.is_empty() {
+            lines.push(format!(
+                "steps from or to that: {}; run `kconv-gen generate`",
+                before.steps.join(", ")
+            ));
+        }
+    }
     let lines: String = lines.iter().map(|line| format!("  {line}\n")).collect();
     format!("{name}: {}\n{lines}", release.name)
 }
@@ -351,7 +399,7 @@ mod tests {
 
     use super::*;
     use kernel_structs::layout::Fingerprint;
-    use kernel_structs::releases::{LayoutId, Release};
+    use kernel_structs::releases::Release;
     use std::borrow::Cow;
 
     /// A table that cannot take its name leaves no layout without an entry, and no other file.
@@ -397,6 +445,7 @@ mod tests {
                 },
                 family: entry.family.clone(),
                 found: Found::New { entry, step: None },
+                instead_of: None,
                 files,
             };
             let error = project.store(&before, &imported).unwrap_err();

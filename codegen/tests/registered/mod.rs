@@ -61,6 +61,15 @@ impl Project {
     /// A file with the types of a stored layout, in which the task has `member` instead of another
     /// one: a layout of its own.
     pub fn types(&self, file: &str, like: &str, member: &str) {
+        self.with_renamed(file, like, "need_resched", member);
+    }
+
+    /// As [`Project::types`], with `member` instead of a pointer.
+    pub fn pointer(&self, file: &str, like: &str, member: &str) {
+        self.with_renamed(file, like, "tty", member);
+    }
+
+    fn with_renamed(&self, file: &str, like: &str, known: &str, member: &str) {
         let layout = self.registry().layout(&LayoutId(like.to_owned())).unwrap();
         let mut builder = LayoutBuilder::new(layout.target());
         let task = layout.find("task_struct").unwrap();
@@ -72,7 +81,7 @@ impl Project {
                 let members = &mut composite.members;
                 let found = members
                     .iter_mut()
-                    .find(|it| it.name.as_deref() == Some("need_resched"));
+                    .find(|it| it.name.as_deref() == Some(known));
                 found.unwrap().name = Some(member.to_owned());
             }
             builder.push(ty);

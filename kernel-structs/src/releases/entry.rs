@@ -88,20 +88,16 @@ pub fn with_entries(text: &str, layouts: &[LayoutEntry], releases: &[Release]) -
     all
 }
 
-/// The text of a `releases.toml` with other fingerprints, and another origin of the constants, for
-/// the layout of `entry`: those of `entry`. The rest, comments included, stays as it is. `None` if
+/// The text of a `releases.toml` with other fingerprints, and another origin of types and constants,
+/// for the layout of `entry`: those of `entry`. The rest, comments included, stays as it is. `None` if
 /// the layout is not there.
 pub fn with_fingerprint(text: &str, entry: &LayoutEntry) -> Option<String> {
     let id = format!("id = {}", toml::Value::String(entry.id.0.clone()));
     let string = |value: &str| toml::Value::String(value.to_owned());
     let mut all = String::with_capacity(text.len() + 256);
-    let (mut inside, mut found) = (false, false);
-    for line in text.split_inclusive('\n') {
+    let mut found = false;
+    for (inside, line) in lines_of(text, id) {
         let bare = line.trim();
-        match bare.starts_with('[') {
-            true => inside = false,
-            false => inside |= bare == id,
-        }
         match bare.split('=').next().map(str::trim) {
             Some("fingerprint") if inside => {
                 found = true;
@@ -112,7 +108,14 @@ pub fn with_fingerprint(text: &str, entry: &LayoutEntry) -> Option<String> {
             }
             Some("types" | "constants") if inside => {}
             Some("source") if inside => {
-                all.push_str(line);
+                let is_same = bare.parse::<toml::Table>().is_ok_and(|line| {
+                    line.get("source").and_then(toml::Value::as_str) == Some(&*entry.source)
+                });
+                match is_same {
+                    true => all.push_str(line),
+                    // Writing to a string cannot fail.
+                    false => drop(writeln!(all, "source = {}", string(&entry.source))),
+                }
                 if let Some(from) = &entry.constants {
                     let _ = writeln!(all, "constants = {}", string(from));
                 }
@@ -121,6 +124,41 @@ pub fn with_fingerprint(text: &str, entry: &LayoutEntry) -> Option<String> {
         }
     }
     found.then_some(all)
+}
+
+/// The text of a `releases.toml` with another layout for `release`: that which it has. The rest,
+/// comments included, stays as it is. `None` if the release is not there.
+pub fn with_layout_of(text: &str, release: &Release) -> Option<String> {
+    let string = |value: &str| toml::Value::String(value.to_owned());
+    let name = format!("name = {}", string(&release.name));
+    let mut all = String::with_capacity(text.len() + 64);
+    let mut found = false;
+    for (inside, line) in lines_of(text, name) {
+        let bare = line.trim();
+        match bare.split('=').next().map(str::trim) {
+            Some("layout") if inside => {
+                found = true;
+                // Writing to a string cannot fail.
+                let _ = writeln!(all, "layout = {}", string(&release.layout.0));
+            }
+            _ => all.push_str(line),
+        }
+    }
+    found.then_some(all)
+}
+
+/// The lines of a `releases.toml`, and whether each is in the entry that is named by the line `named`,
+/// from that on.
+fn lines_of(text: &str, named: String) -> impl Iterator<Item = (bool, &str)> {
+    let mut inside = false;
+    text.split_inclusive('\n').map(move |line| {
+        let bare = line.trim();
+        match bare.starts_with('[') {
+            true => inside = false,
+            false => inside |= bare == named,
+        }
+        (inside, line)
+    })
 }
 
 /// Where the first line that is `line` begins.
@@ -255,5 +293,37 @@ mod tests {
         assert_eq!(new, text.replace(&before, &after));
         layout.id = LayoutId("none".to_owned());
         assert_eq!(with_fingerprint(&text, &layout), None);
+    }
+
+    /// One release has another layout; the comments and the others stay, also one that has its name.
+    #[test]
+    fn a_release_gets_another_layout() {
+        let registry = Registry::builtin().unwrap();
+        let mut release = registry.releases()[0].clone();
+        let text = Files::builtin().releases;
+        let commented = release
+            .to_toml()
+            .replace("layout =", "# Its own.\nlayout =");
+        let text = text.replace(&release.to_toml(), &commented);
+        release.layout = LayoutId("other".to_owned());
+        let new = with_layout_of(&text, &release).unwrap();
+        let after = release
+            .to_toml()
+            .replace("layout =", "# Its own.\nlayout =");
+        assert_eq!(new, text.replace(&commented, &after));
+        release.name = "none".to_owned();
+        assert_eq!(with_layout_of(&text, &release), None);
+    }
+
+    /// The origin of a layout that another one takes the place of goes with it.
+    #[test]
+    fn a_source_is_renewed() {
+        let registry = Registry::builtin().unwrap();
+        let mut layout = registry.layouts().last().unwrap().clone();
+        let text = Files::builtin().releases;
+        let before = layout.to_toml();
+        layout.source = "another kernel".to_owned();
+        let new = with_fingerprint(&text, &layout).unwrap();
+        assert_eq!(new, text.replace(&before, &layout.to_toml()));
     }
 }

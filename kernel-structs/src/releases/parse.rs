@@ -92,8 +92,8 @@ fn add_layout(registry: &mut Registry, raw: RawLayout) -> Result<(), RegistryErr
     )?;
     let id = LayoutId(raw.id);
     if !registry.files.layouts.contains_key(&raw.file) {
-        return Err(RegistryError::NoFile {
-            place,
+        return Err(RegistryError::NoLayout {
+            layout: id,
             file: raw.file,
         });
     }

@@ -238,7 +238,7 @@ fn broken_tables_are_refused() {
     );
     insta::assert_snapshot!(message(broken("2.4.33-up\"", "2.4.32-up\"")), @"releases.toml: release `2.4.32-up` is there twice");
     insta::assert_snapshot!(message(broken("\nid = \"2.4.32-i386-smp", "\nid = \"2.4.32-i386-up")), @"releases.toml: layout `2.4.32-i386-up` is there twice");
-    insta::assert_snapshot!(message(broken("file = \"2.4.32-i386-up", "file = \"2.4.31-i386-up")), @"layout 2.4.32-i386-up needs the file 2.4.31-i386-up.btf, which is not there");
+    insta::assert_snapshot!(message(broken("file = \"2.4.32-i386-up", "file = \"2.4.31-i386-up")), @"layout 2.4.32-i386-up: there is no file layouts/2.4.31-i386-up.btf; take the file and releases.toml from version control, or remove the layout and its releases from releases.toml and import them again");
     insta::assert_snapshot!(
         message(broken("file = \"2.4.32-i386-up", "file = \"2.4.32-i386-smp")),
         @"the file layouts/2.4.32-i386-up.btf belongs to no layout"

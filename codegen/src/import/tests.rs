@@ -1,0 +1,289 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use super::*;
+use kernel_structs::layout::{Layout, LayoutBuilder, Type};
+
+#[test]
+fn flavours_are_read_from_names() {
+    let flavours = [
+        ("6.1.0-47-amd64", "standard"),
+        ("6.1.0-47-cloud-amd64", "cloud"),
+        ("6.12.117+deb12-rt-amd64", "rt"),
+        ("6.12.117+deb12-amd64", "standard"),
+        ("6.9.1", "standard"),
+        ("6.9.1-mine", "mine"),
+    ];
+    for (uname, expected) in flavours {
+        assert_eq!(flavour(uname, "amd64"), expected, "{uname}");
+    }
+}
+
+/// A kernel with the layout of a stored one.
+fn kernel(like: &str, uname: &str, version: &str) -> Kernel {
+    let registry = Registry::builtin().unwrap();
+    let layout = registry.layout(&LayoutId(like.to_owned())).unwrap();
+    Kernel {
+        name: uname.to_owned(),
+        uname: Some(uname.to_owned()),
+        version: version.to_owned(),
+        arch: "amd64".to_owned(),
+        flavour: flavour(uname, "amd64"),
+        family: None,
+        build_id: Some("ab".repeat(20)),
+        hz: Some(250),
+        source: "a test".to_owned(),
+        layout,
+        constants: Some("headers of a test".to_owned()),
+        replace: false,
+    }
+}
+
+fn imported(kernel: &Kernel) -> Result<Imported, ImportError> {
+    import(Files::builtin(), kernel, Path::new("none"))
+}
+
+#[test]
+fn a_kernel_with_a_known_layout_gets_an_entry() {
+    let kernel = kernel("6.1.0-47-amd64", "6.1.999-amd64", "6.1.999");
+    let Imported { found, files, .. } = imported(&kernel).unwrap();
+    assert_eq!(found, Found::Same(LayoutId("6.1.0-47-amd64".to_owned())));
+    assert_eq!(files.layouts, Files::builtin().layouts);
+    let registry = Registry::parse(files.clone()).unwrap();
+    let release = registry.release("6.1.999", None, None).unwrap();
+    assert_eq!(release.layout.0, "6.1.0-47-amd64");
+    // The second time nothing changes.
+    let again = import(files.clone(), &kernel, Path::new("none")).unwrap();
+    assert_eq!(again.found, Found::Registered);
+    assert_eq!(again.files, files);
+}
+
+/// Jiffies of another length mean something else under the same layout.
+#[test]
+fn a_kernel_with_other_ticks_gets_a_layout_of_its_own() {
+    let kernel = Kernel {
+        hz: Some(1000),
+        ..kernel("6.1.0-47-amd64", "6.1.999-amd64", "6.1.999")
+    };
+    let Found::New { entry, step } = imported(&kernel).unwrap().found else {
+        panic!("a layout of its own was expected");
+    };
+    assert_eq!(entry.id.0, "6.1.999-amd64");
+    let step = step.unwrap();
+    let [pair] = step.pairs.as_slice() else {
+        panic!("{:?}", step.pairs);
+    };
+    assert!(pair.from.starts_with("6.1.0-"), "{}", pair.from);
+    assert_eq!(pair.to, "6.1.999-amd64");
+    // Between two kernels of one flavour a step is called by their versions.
+    assert!(step.from.starts_with("6.1.1"), "{}", step.from);
+    assert_eq!(step.to, "6.1.999");
+}
+
+#[test]
+fn the_nearest_release_is_of_the_same_series_and_flavour() {
+    let registry = Registry::builtin().unwrap();
+    let like = registry.release("2.4.36-up", None, None).unwrap();
+    let nearest = |version: &str, flavour: &str, layout: &str| {
+        let release = Release {
+            name: "new".to_owned(),
+            version: version.to_owned(),
+            flavour: flavour.to_owned(),
+            layout: LayoutId(layout.to_owned()),
+            ..like.clone()
+        };
+        neighbour(&registry, &release, "linux-2.4")
+            .unwrap()
+            .name
+            .clone()
+    };
+    assert_eq!(nearest("2.4.37.12", "up", "new"), "2.4.37.11-up");
+    assert_eq!(nearest("2.4.36.3", "smp", "new"), "2.4.36.3-smp");
+    // One that shares the layout is no neighbour.
+    assert_eq!(nearest("2.4.37", "up", "2.4.36.9-i386-up"), "2.4.36.8-up");
+    assert_eq!(nearest("2.4.1", "up", "new"), "2.4.32-up");
+}
+
+/// After a change of the state map the stored layouts are made again from their kernels.
+#[test]
+fn a_layout_that_the_state_map_needs_otherwise_is_stored_anew() {
+    let kernel = Kernel {
+        constants: None,
+        build_id: Some("12f1e1ca032e499318c5cc64e024d3e617624bf6".to_owned()),
+        ..kernel("6.1.0-47-amd64", "6.1.0-47-amd64", "6.1.170")
+    };
+    assert_eq!(imported(&kernel).unwrap().found, Found::Registered);
+    let mut files = Files::builtin();
+    let map = files.states.get_mut("linux-6.toml").unwrap();
+    let text = std::str::from_utf8(map).unwrap();
+    let changed = text.replacen(
+        "[type.sigqueue]\nsaved = true",
+        "[type.sigqueue]\nsaved = false",
+        1,
+    );
+    assert_ne!(text, changed);
+    *map = Cow::Owned(changed.into_bytes());
+    let Imported { found, files, .. } = import(files, &kernel, Path::new("none")).unwrap();
+    let Found::Renewed(entry) = found else {
+        panic!("{found:?}");
+    };
+    let before = Registry::builtin().unwrap();
+    assert_ne!(
+        entry.fingerprint,
+        before.layout_entry(&entry.id).unwrap().fingerprint
+    );
+    // It is what the table now says.
+    let registry = Registry::parse(files.clone()).unwrap();
+    registry.layout(&entry.id).unwrap();
+    let again = import(files.clone(), &kernel, Path::new("none")).unwrap();
+    assert_eq!((again.found, again.files), (Found::Registered, files));
+}
+
+#[test]
+fn another_build_of_a_registered_name_is_refused() {
+    let kernel = kernel("6.1.0-47-amd64", "6.1.0-47-amd64", "6.1.170");
+    let error = imported(&kernel).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            ImportError::Another {
+                what: "build id",
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_kernel_of_no_family_is_refused() {
+    let kernel = kernel("6.1.0-47-amd64", "2.6.32-5-amd64", "2.6.32");
+    let error = imported(&kernel).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "no state map is for Linux 2.6.32; there are linux-2.4, linux-6"
+    );
+}
+
+#[test]
+fn names_and_versions_are_read_from_files_and_not_cut_at_dots() {
+    let names = [
+        ("2.4.38-up", "2.4.38-up", Some("2.4.38")),
+        ("/x/2.4.38.1-up.btf", "2.4.38.1-up", Some("2.4.38.1")),
+        (
+            "6.12.117+deb12-amd64",
+            "6.12.117+deb12-amd64",
+            Some("6.12.117"),
+        ),
+        ("vmlinux-6.9.1.btf", "6.9.1", Some("6.9.1")),
+        ("6.1.0-47-amd64.btf", "6.1.0-47-amd64", None),
+        ("vmlinux", "vmlinux", None),
+    ];
+    for (file, name, version) in names {
+        assert_eq!(name_of_file(Path::new(file)), name);
+        assert_eq!(version_of_name(name).as_deref(), version, "{name}");
+    }
+}
+
+/// What the fingerprint of a layout is renewed in may have comments of people.
+#[test]
+fn a_layout_is_stored_anew_under_a_comment() {
+    let kernel = Kernel {
+        build_id: None,
+        ..kernel("6.1.0-47-amd64", "6.1.0-47-amd64", "6.1.170")
+    };
+    let mut files = Files::builtin();
+    let map = files.states["linux-6.toml"].to_vec();
+    let map = String::from_utf8(map).unwrap().replacen(
+        "[type.sigqueue]\nsaved = true",
+        "[type.sigqueue]\nsaved = false",
+        1,
+    );
+    let states = &mut files.states;
+    states.insert("linux-6.toml".to_owned(), Cow::Owned(map.into_bytes()));
+    let entry = "id = \"6.1.0-47-amd64\"\n";
+    let commented = format!("{entry}# Debian's oldest.\n");
+    files.releases = Cow::Owned(files.releases.replacen(entry, &commented, 1));
+    let imported = import(files, &kernel, Path::new("none")).unwrap();
+    assert!(matches!(imported.found, Found::Renewed(_)));
+    assert!(imported.files.releases.contains(&commented));
+    let registry = Registry::parse(imported.files).unwrap();
+    let id = LayoutId("6.1.0-47-amd64".to_owned());
+    registry.layout(&id).unwrap();
+}
+
+#[test]
+fn a_layout_takes_no_other_layouts_file() {
+    let mut files = Files::builtin();
+    let file = files.layouts.remove("6.1.0-47-amd64.btf").unwrap();
+    files.layouts.insert("6.1.999-amd64.btf".to_owned(), file);
+    let renamed = files
+        .releases
+        .replace("\"6.1.0-47-amd64.btf\"", "\"6.1.999-amd64.btf\"");
+    files.releases = Cow::Owned(renamed);
+    let kernel = Kernel {
+        hz: Some(1000),
+        ..kernel("6.1.0-47-amd64", "6.1.999-amd64", "6.1.999")
+    };
+    let error = import(files, &kernel, Path::new("none")).unwrap_err();
+    assert!(matches!(error, ImportError::Taken { .. }), "{error}");
+    for name in ["", "../up", "a b", "-x", "a\nb"] {
+        for what in ["name", "version", "flavour"] {
+            let mut kernel = kernel.clone();
+            match what {
+                "name" => kernel.name = name.to_owned(),
+                "version" => kernel.version = name.to_owned(),
+                _ => kernel.flavour = name.to_owned(),
+            }
+            // The family follows from the version.
+            kernel.family = Some("linux-6".to_owned());
+            let error = imported(&kernel).unwrap_err();
+            let told = format!("is no {what} of a release");
+            assert!(
+                error.to_string().contains(&told),
+                "{what} {name:?}: {error}"
+            );
+        }
+    }
+}
+
+/// The same layout, a bit-field of which is called `name`.
+fn renamed(layout: &Layout, field: &str, name: &str) -> Layout {
+    let mut builder = LayoutBuilder::new(layout.target());
+    for (_, ty) in layout.types().skip(1) {
+        let mut ty = ty.clone();
+        if let Type::Composite(composite) = &mut ty {
+            let all = composite.members.iter_mut();
+            for member in all.filter(|member| member.name.as_deref() == Some(field)) {
+                member.name = Some(name.to_owned());
+            }
+        }
+        builder.push(ty);
+    }
+    builder.finish().unwrap()
+}
+
+#[test]
+fn a_kernel_whose_members_cannot_be_told_apart_in_rust_is_refused() {
+    let kernel = kernel("6.1.0-47-amd64", "6.1.999-amd64", "6.1.999");
+    let layout = renamed(
+        &kernel.layout,
+        "sched_migrated",
+        "set_sched_contributes_to_load",
+    );
+    let error = imported(&Kernel { layout, ..kernel }).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the layout cannot be stored: struct task_struct: the setter of the bit-field `sched_contributes_to_load` and the getter of the bit-field `set_sched_contributes_to_load` would both be `set_sched_contributes_to_load` in Rust; the names of generated code have to change first"
+    );
+}
+
+#[test]
+fn flavours_that_differ_in_signs_have_pages_of_their_own() {
+    let mut files = Files::builtin();
+    let text = files.releases.replace("= \"up\"", "= \"b-c\"");
+    files.releases = Cow::Owned(text.replace("= \"smp\"", "= \"b_c\""));
+    let registry = Registry::parse(files).unwrap();
+    let selection = scaffold::select(&registry, "2.4.36.8", "2.4.36.9").unwrap();
+    let modules: Vec<&str> = selection.pairs.iter().map(|pair| &*pair.module).collect();
+    assert_eq!(modules, ["i386_b_c", "i386_b_c__u"]);
+}
