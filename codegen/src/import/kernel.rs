@@ -15,7 +15,7 @@ pub struct Kernel {
     pub version: String,
     /// Its machine, as in the table of releases.
     pub arch: String,
-    /// Its configuration, such as `standard`; [`flavour`] reads it from a name.
+    /// Its configuration, such as `standard`; the name of a release tells it.
     pub flavour: String,
     /// Its family, if that is another than the version says.
     pub family: Option<String>,
