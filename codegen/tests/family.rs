@@ -126,6 +126,26 @@ to-other = { call = \"f\", reason = \"r\" }
 }
 
 #[test]
+fn a_condition_may_be_a_type_or_the_value_of_a_constant() {
+    let between = |one: &str, other: &str| {
+        let text = format!(
+            "[[change]]\nfield = \"s.a\"\none = {{ {one} }}\nother = {{ {other} }}\nto-other = {{ call = \"f\", reason = \"r\" }}\n"
+        );
+        let layouts = Fixture::of(
+            "struct s { int a; };",
+            "struct t { int b; }; struct s { int a; };",
+        )
+        .constants(&[("PF_X", 2)], &[("PF_X", 4)]);
+        of(&text, &layouts.old, &layouts.new).len()
+    };
+    assert_eq!(between("lacks = [\"t\"]", "has = [\"t\"]"), 1);
+    assert_eq!(between("has = [\"t\"]", "lacks = [\"t\"]"), 0);
+    assert_eq!(between("values = { PF_X = 2 }", "values = { PF_X = 4 }"), 1);
+    assert_eq!(between("values = { PF_X = 2 }", "values = { PF_X = 3 }"), 0);
+    assert_eq!(between("values = { PF_X = 2 }", "values = { PF_Y = 4 }"), 0);
+}
+
+#[test]
 fn what_disappears_can_go_into_another_field() {
     let text = "[[change]]
 field = \"s.len\"

@@ -258,7 +258,7 @@ impl Family {
         findings
     }
 
-    /// For a member or constant that no layout has, the most similar one that one has.
+    /// For a member, type or constant that no layout has, the most similar one that one has.
     fn unknown(&self, name: &str) -> Option<Option<String>> {
         let layouts = || self.layouts.iter().map(|member| &member.layout);
         if layouts().any(|layout| is_there(layout, name)) {
@@ -267,6 +267,7 @@ impl Family {
         if !name.contains('.') {
             let known: BTreeSet<&str> = layouts()
                 .flat_map(|layout| layout.constants().into_keys())
+                .chain(self.map.types.keys().map(String::as_str))
                 .collect();
             return Some(nearest(name, known).map(String::from));
         }

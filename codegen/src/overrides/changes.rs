@@ -74,12 +74,14 @@ pub enum When {
 /// What a layout has. All of it has to hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Condition {
-    /// Members that it has, as `type.member`, and constants.
+    /// Members that it has, as `type.member`, and types and constants.
     pub has: Vec<String>,
-    /// Members that it has not, perhaps because it has not the type, and constants.
+    /// Members that it has not, perhaps because it has not the type, and types and constants.
     pub lacks: Vec<String>,
     /// How members that it has are declared.
     pub declared: BTreeMap<String, String>,
+    /// The values of constants that it has.
+    pub values: BTreeMap<String, i64>,
 }
 
 /// What is done in one direction.
@@ -183,6 +185,8 @@ struct RawCondition {
     lacks: Vec<String>,
     #[serde(default)]
     declared: BTreeMap<String, String>,
+    #[serde(default)]
+    values: BTreeMap<String, i64>,
 }
 
 #[derive(Deserialize)]
@@ -465,12 +469,16 @@ impl Condition {
             && self.declared.iter().all(|(name, declared)| {
                 found(layout, name).is_some_and(|found| layout.type_name(found.ty) == *declared)
             })
+            && self
+                .values
+                .iter()
+                .all(|(name, value)| layout.constant(name) == Some(i128::from(*value)))
     }
 
-    /// The members it names.
+    /// The members, types and constants that it names.
     pub(crate) fn names(&self) -> impl Iterator<Item = &String> {
         let listed = self.has.iter().chain(&self.lacks);
-        listed.chain(self.declared.keys())
+        listed.chain(self.declared.keys()).chain(self.values.keys())
     }
 }
 
@@ -484,11 +492,11 @@ impl Directed {
     }
 }
 
-/// Whether a layout has the member, or the constant, `name`.
+/// Whether a layout has the member, the type or the constant `name`.
 pub(crate) fn is_there(layout: &Layout, name: &str) -> bool {
     match name.contains('.') {
         true => found(layout, name).is_some(),
-        false => layout.constant(name).is_some(),
+        false => layout.constant(name).is_some() || layout.has(name),
     }
 }
 
@@ -573,9 +581,10 @@ fn entry(
                     problems.push((line, OverrideProblem::BadCondition { field, found }));
                 }
                 let constant = |name: &str| !name.contains('.') && is_identifier(name);
-                let wrong = |name: &&String| match condition.declared.contains_key(*name) {
-                    true => !is_field(name),
-                    false => !is_field(name) && !constant(name),
+                let wrong = |name: &&String| match name {
+                    name if condition.declared.contains_key(*name) => !is_field(name),
+                    name if condition.values.contains_key(*name) => !constant(name),
+                    name => !is_field(name) && !constant(name),
                 };
                 for name in condition.names().filter(wrong) {
                     let (field, found) = (shown.clone(), format!("`{name}`"));
@@ -629,6 +638,7 @@ fn condition(raw: RawCondition) -> Condition {
         has: raw.has,
         lacks: raw.lacks,
         declared: raw.declared,
+        values: raw.values,
     }
 }
 
