@@ -137,6 +137,7 @@ codes! {
     FdLockOwner = "fd.lock.owner", "who set a lock (flock)";
     FdPipeEnd = "fd.pipe.end", "a pipe or FIFO that others have open as well";
     FdPipeUnknown = "fd.pipe.unknown", "a pipe or FIFO of which an image does not tell who has it open";
+    FdPipeMixed = "fd.pipe.mixed", "a pipe or FIFO with packets and with bytes that belong to none";
     FdFifoOpen = "fd.fifo.open", "a FIFO that another process has open now";
     FdResource = "fd.resource", "something used by a task that no thaw makes";
     FdOpener = "fd.opener", "who opened a file";

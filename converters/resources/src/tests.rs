@@ -189,10 +189,16 @@ fn what_is_in_a_pipe_is_as_long_as_it_says() {
     assert_eq!(read(pipe(3, b"abc", &[1, 2])), Ok(()));
     let said = "attribute `content` of pipe 77: found 3 bytes, expected as many as `buffered`, 4";
     assert_eq!(read(pipe(4, b"abc", &[])), Err(said.to_owned()));
-    let said = "attribute `packets` of pipe 77: found packets of more, expected at most 3 bytes, as \
-                many as are in it";
-    assert_eq!(read(pipe(3, b"abc", &[2, 2])), Err(said.to_owned()));
-    assert_eq!(read(pipe(3, b"abc", &[u64::MAX, 4])), Err(said.to_owned()));
+    for (packets, found) in [
+        (&[2, 2][..], "packets of 4 bytes"),
+        (&[1], "packets of 1 bytes"),
+        (&[u64::MAX, 4], "packets of too much"),
+    ] {
+        let said = format!(
+            "attribute `packets` of pipe 77: found {found}, expected packets of all 3, or none"
+        );
+        assert_eq!(read(pipe(3, b"abc", packets)), Err(said));
+    }
 }
 
 /// Images that were frozen before this crate was have these attributes in this order, and a FIFO had its inode twice.

@@ -1,10 +1,11 @@
 //! Pipes, with what is in them, and who has their ends.
 
-use super::Linux6;
 use super::files::file_type;
 use super::machine::symbol;
+use super::{Linux6, not_carried};
 use crate::error::{Fault, Flaw};
 use crate::memory::View;
+use kconv_codes::Code;
 use kconv_image::{Escaped, KernelAddr, PAGE_SIZE};
 use kconv_resources::linux6::PipeState;
 use kernel_structs_bits::little_endian;
@@ -134,6 +135,12 @@ impl Linux6<'_> {
             if buffer.unsigned("flags")? & PACKET != 0 {
                 packets.push(length);
             }
+        }
+        // Which bytes are packets an image does not tell, and a thaw writes them in one way.
+        let packed: u64 = packets.iter().sum();
+        if packed != 0 && packed != content.len() as u64 {
+            let what = "a pipe with packets (O_DIRECT) and with bytes that belong to none";
+            return Err(not_carried(Code::FdPipeMixed, what.to_owned()));
         }
         Ok(PipeState {
             readers: pipe.unsigned("readers")?,

@@ -56,9 +56,12 @@ impl Part for PipeState {
         let packed = packets
             .iter()
             .try_fold(0u64, |sum, length| sum.checked_add(*length));
-        if packed.is_none_or(|packed| packed > buffered) {
-            let expected = format!("at most {buffered} bytes, as many as are in it");
-            return Err(from.wrong("packets", "packets of more", expected));
+        if !packets.is_empty() && packed != Some(buffered) {
+            let found = packed.map_or("packets of too much".to_owned(), |packed| {
+                format!("packets of {packed} bytes")
+            });
+            let expected = format!("packets of all {buffered}, or none");
+            return Err(from.wrong("packets", found, expected));
         }
         Ok(PipeState {
             readers: from.required("readers")?,

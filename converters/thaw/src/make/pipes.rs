@@ -132,7 +132,7 @@ fn fill(into: BorrowedFd<'_>, state: &PipeState) -> Result<(), CallError> {
         put(packet)?;
         rest = after;
     }
-    put(rest)
+    Ok(())
 }
 
 #[cfg(test)]
