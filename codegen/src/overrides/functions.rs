@@ -3,8 +3,9 @@
 //! a page that nobody wrote.
 //!
 //! A function is given the context and the place, then what the decision names, and behind it the
-//! offsets in one array. What types the old fields have no source here says; the number of parameters,
-//! the truth values and the array are held against the decision.
+//! offsets in one array. The number of parameters, the truth values and the array are held against the
+//! decision here; the types of the others against the fields, when two layouts are known
+//! ([`super::signature`]).
 
 use super::signature::{Seen, Signature};
 use super::{Function, OverrideProblem};

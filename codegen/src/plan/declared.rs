@@ -21,21 +21,21 @@ impl Planner<'_> {
             true => Seen::Unknown,
             false => Seen::in_views(self.layout(which), field.ty),
         };
-        let made = [(seen(Which::New, field), &signature.result, "made of it")];
+        let made = [(seen(Which::New, field), &signature.result, None)];
         let given = names.iter().zip(&signature.given).map(|(name, found)| {
             let field = old.iter().find(|old| old.name == *name);
             let wanted = field.map_or(Seen::Unknown, |field| seen(Which::Old, field));
-            (wanted, found, name.as_str())
+            (wanted, found, Some(name))
         });
         let mut all = given.chain(made);
         match all.find(|(wanted, found, _)| !wanted.allows(found)) {
             None => Ok(()),
-            Some((wanted, found, what)) => Err(OverrideProblem::WrongTypes {
+            Some((wanted, found, argument)) => Err(OverrideProblem::WrongTypes {
                 name: function.name.clone(),
                 file: signature.file.clone(),
-                expected: match what {
-                    "made of it" => format!("{wanted} made of it"),
-                    name => format!("{wanted} for `{name}`"),
+                expected: match argument {
+                    None => format!("{wanted} made of it"),
+                    Some(name) => format!("{wanted} for `{name}`"),
                 },
                 found: found.to_string(),
             }),
