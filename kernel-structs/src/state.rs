@@ -256,6 +256,22 @@ impl StateMap {
         parse::parse(text)
     }
 
+    /// Names of all types that the map asks a layout for: what [`StateMap::keep_of`] gives depends on
+    /// no others.
+    pub fn named_types(&self) -> impl Iterator<Item = &str> {
+        let derived = self.derived.iter().flat_map(|derived| {
+            let members = derived.conditions();
+            let types = members.filter_map(|member| Some(member.split_once('.')?.0));
+            types.chain([derived.ty.as_str(), derived.owner.as_str()])
+        });
+        let roots = self.roots.iter().map(|root| root.ty.as_str());
+        let types = self.types.keys().chain(self.walk.keys());
+        let all = types.map(String::as_str).chain(roots).chain(derived);
+        // A name may have a keyword ahead of it: `enum pid_type`.
+        all.chain([CONSTANTS])
+            .map(|name| name.rsplit(' ').next().unwrap_or(name))
+    }
+
     /// Names of the types whose values are saved as objects, sorted.
     pub fn saved_types(&self) -> Vec<&str> {
         self.types

@@ -227,7 +227,7 @@ impl Running {
         let tables = info.and_then(|info| PageTables::of(&info).ok());
         let text = std::fs::read_to_string(KALLSYMS)
             .map_err(|source| MachineError::unopened(KALLSYMS, "CONFIG_KALLSYMS", source))?;
-        let symbols = Symbols::parse(&text);
+        let symbols = Symbols::parse(text);
         if symbols.are_hidden() {
             return Err(MachineError::Privileges { path: KALLSYMS }.into());
         }

@@ -98,11 +98,17 @@ impl IdentifyError {
 /// If `btf` is damaged or of no kernel whose tasks are saved, or lies like no registered layout.
 pub fn identify(btf: &[u8], release: &str, build_id: Vec<u8>) -> Result<Identified, IdentifyError> {
     let registry = Registry::builtin().map_err(IdentifyError::Registry)?;
-    let full = btf::read(btf)?;
-    let map = registry
-        .state_map(registry.family_of_layout(&full)?)
+    let maps = registry.families().into_iter();
+    let maps = maps.map(|family| registry.state_map(family));
+    let maps: Vec<_> = maps
+        .collect::<Result<_, _>>()
         .map_err(IdentifyError::Registry)?;
-    let prepared = prepare_layout(&full, &map);
+    let named = maps.iter().flat_map(|map| map.named_types()).collect();
+    let types = btf::read_named(btf, &named)?;
+    let map = registry
+        .state_map(registry.family_of_layout(&types)?)
+        .map_err(IdentifyError::Registry)?;
+    let prepared = prepare_layout(&types, &map);
     // A running kernel tells its types, and nothing of what bits of their values mean.
     let (layout, types) = prepared.map_err(|source| IdentifyError::Foreign {
         family: map.family.clone(),

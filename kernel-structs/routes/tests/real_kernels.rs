@@ -18,8 +18,9 @@ mod pahole;
 
 use archive::Real;
 use bpftool::Dump;
-use kernel_structs::layout::Layout;
-use kernel_structs::releases::Registry;
+use kernel_structs::btf;
+use kernel_structs::layout::{Layout, Type};
+use kernel_structs::releases::{Registry, prepare_layout};
 use kernel_structs_routes::bzimage::Identity;
 use kernel_structs_routes::compare::{Knowledge, compare};
 use kernel_structs_routes::dwarf;
@@ -79,6 +80,29 @@ fn a_vmlinuz_says_which_kernel_it_is() {
         assert!(real.kernel.config().unwrap().is_none());
         assert_eq!(real.package.config.number("CONFIG_HZ"), Some(250));
         assert!(real.package.config.is_yes("CONFIG_DEBUG_INFO_BTF"));
+    }
+}
+
+/// A freeze reads of its kernel's types those that the state map names.
+#[test]
+fn types_read_by_name_are_those_of_the_whole() {
+    let map = Registry::builtin().unwrap().state_map("linux-6").unwrap();
+    let names = map.named_types().collect();
+    for real in kernels() {
+        let data = btf::write(&real.layout).unwrap();
+        let named = btf::read_named(&data, &names).unwrap();
+        let members = |layout: &Layout| {
+            let composites = layout.types().map(|(_, ty)| match ty {
+                Type::Composite(composite) => composite.members.len(),
+                _ => 0,
+            });
+            composites.sum::<usize>()
+        };
+        assert!(10 * members(&named) < members(&real.layout));
+        assert_eq!(
+            prepare_layout(&named, &map).unwrap(),
+            prepare_layout(&real.layout, &map).unwrap()
+        );
     }
 }
 

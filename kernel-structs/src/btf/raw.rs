@@ -66,6 +66,14 @@ kinds! {
     Enum64 = 19, "64-bit enum";
 }
 
+impl Kind {
+    /// Whether it is another name of a type, or a qualifier of it.
+    pub(super) fn is_name(self) -> bool {
+        use Kind::{Const, Restrict, TypeTag, Typedef, Volatile};
+        matches!(self, Typedef | Volatile | Const | Restrict | TypeTag)
+    }
+}
+
 /// A type record: `struct btf_type` and what follows it.
 #[derive(Copy, Clone, Debug)]
 pub(super) struct Record<'data> {
@@ -79,6 +87,19 @@ pub(super) struct Record<'data> {
 }
 
 impl<'data> Record<'data> {
+    pub(super) fn is_composite(&self) -> bool {
+        matches!(self.kind, Kind::Struct | Kind::Union)
+    }
+
+    /// The record without the members of a composite and the parameters of a function.
+    pub(super) fn without_contents(&self) -> Record<'data> {
+        let has_contents = self.is_composite() || self.kind == Kind::FuncProto;
+        Record {
+            rest: if has_contents { &[] } else { self.rest },
+            ..*self
+        }
+    }
+
     /// The words after the head, `N` to an entry.
     pub(super) fn entries<const N: usize>(&self) -> impl Iterator<Item = [u32; N]> + use<'data, N> {
         self.rest

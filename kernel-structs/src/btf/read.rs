@@ -7,6 +7,7 @@ use crate::layout::{
     Qualifier, Target, Type, TypeId,
 };
 use crate::units::{BitOffset, BitSize, ByteSize};
+use std::collections::{HashMap, HashSet};
 
 /// Reads detached BTF, or the `.BTF` section of an ELF file.
 ///
@@ -23,6 +24,25 @@ pub fn read(data: &[u8]) -> Result<Layout, BtfError> {
 /// # Errors
 /// If `data` is neither BTF nor ELF, or breaks a rule of BTF.
 pub fn read_with(data: &[u8], target: Option<Target>) -> Result<Layout, BtfError> {
+    read_parts(data, target, None)
+}
+
+/// As [`read`], for whoever asks for the types called `names` alone: what they contain is there, of what
+/// they point at the names, without members or parameters, and nothing else. [`Layout::minimise`] gives
+/// of this layout what it gives of the whole one, as long as it keeps none but these names. Nine
+/// tenths of a kernel's types are others.
+///
+/// # Errors
+/// As for [`read`], but for what is not read.
+pub fn read_named(data: &[u8], names: &HashSet<&str>) -> Result<Layout, BtfError> {
+    read_parts(data, None, Some(names))
+}
+
+fn read_parts(
+    data: &[u8],
+    target: Option<Target>,
+    names: Option<&HashSet<&str>>,
+) -> Result<Layout, BtfError> {
     let (data, target) = if data.starts_with(elf::MAGIC) {
         let (section, machine) = elf::section(data)?;
         (section, target.or(Some(machine)))
@@ -36,11 +56,41 @@ pub fn read_with(data: &[u8], target: Option<Target>) -> Result<Layout, BtfError
     let sections = Sections::parse(data)?;
     let records = sections.records()?;
     let reader = Reader { sections, records };
+    let parts = match names {
+        Some(names) => reader.parts(names)?,
+        None => Parts::All,
+    };
     let target = match target {
         Some(target) => target,
         None => reader.target()?,
     };
-    reader.layout(target)
+    reader.layout(target, &parts)
+}
+
+/// Of which types of a file it is read what is in them, by their ids.
+enum Parts {
+    All,
+    /// How far each was reached.
+    Some(Vec<Reached>),
+}
+
+/// How a type is reached from those that were asked for.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Reached {
+    Not,
+    /// Through a pointer: what it is called counts, and not what it contains.
+    Pointed,
+    /// It is contained.
+    Contained,
+}
+
+impl Parts {
+    fn reached(&self, id: u32) -> Reached {
+        match self {
+            Parts::All => Reached::Contained,
+            Parts::Some(reached) => reached[id as usize],
+        }
+    }
 }
 
 struct Reader<'data> {
@@ -73,19 +123,76 @@ impl<'data> Reader<'data> {
         Err(BtfError::PointerSize)
     }
 
-    fn layout(&self, target: Target) -> Result<Layout, BtfError> {
+    fn layout(&self, target: Target, parts: &Parts) -> Result<Layout, BtfError> {
         let mut builder = LayoutBuilder::new(target);
         let mut ids = vec![Some(TypeId::VOID)];
-        ids.extend(self.records.iter().map(|record| match record.kind {
-            Kind::Func | Kind::Var | Kind::Datasec | Kind::DeclTag => None,
-            _ => Some(builder.reserve()),
-        }));
+        ids.extend(
+            (1..)
+                .zip(&self.records)
+                .map(|(id, record)| match record.kind {
+                    Kind::Func | Kind::Var | Kind::Datasec | Kind::DeclTag => None,
+                    _ => (parts.reached(id) != Reached::Not).then(|| builder.reserve()),
+                }),
+        );
         for (id, record) in (1..).zip(&self.records) {
             if let Some(own) = ids[id as usize] {
-                builder.set(own, self.ty(id, record, &ids)?);
+                let record = match parts.reached(id) {
+                    Reached::Contained => *record,
+                    _ => record.without_contents(),
+                };
+                builder.set(own, self.ty(id, &record, &ids)?);
             }
         }
         Ok(builder.finish()?)
+    }
+
+    /// What is reached from the types called `names`. Composites of one tag are reached together: the
+    /// first of equal ones stands for all. That there is a tag counts, also if nothing leads to it.
+    fn parts(&self, names: &HashSet<&str>) -> Result<Parts, BtfError> {
+        let mut tags: HashMap<&str, Vec<u32>> = HashMap::new();
+        let mut reached = vec![Reached::Not; self.records.len() + 1];
+        let mut pending = Vec::new();
+        for (id, record) in (1..).zip(&self.records) {
+            let is_composite = record.is_composite();
+            let has_name = matches!(record.kind, Kind::Typedef | Kind::Enum | Kind::Enum64);
+            if record.name == 0 || !(is_composite || has_name) {
+                continue;
+            }
+            let name = self.name(id, record.name)?;
+            if is_composite {
+                reached[id as usize] = Reached::Pointed;
+                tags.entry(name).or_default().push(id);
+            }
+            if names.contains(name) {
+                pending.push((id, Reached::Contained));
+            }
+        }
+        while let Some((id, how)) = pending.pop() {
+            let record = (id as usize)
+                .checked_sub(1)
+                .and_then(|i| self.records.get(i));
+            let Some(record) = record.filter(|_| reached[id as usize] < how) else {
+                continue;
+            };
+            reached[id as usize] = how;
+            match record.kind {
+                Kind::Struct | Kind::Union if how == Reached::Contained => {
+                    pending.extend(record.entries().map(|[_, ty, _]| (ty, how)));
+                    let others = tags.get(self.name(id, record.name)?);
+                    pending.extend(others.into_iter().flatten().map(|other| (*other, how)));
+                }
+                Kind::Ptr | Kind::FuncProto => {
+                    pending.push((record.size_or_type, Reached::Pointed));
+                }
+                Kind::Array => {
+                    let [element, ..] = record.entries::<3>().next().unwrap_or_default();
+                    pending.push((element, how));
+                }
+                kind if kind.is_name() => pending.push((record.size_or_type, how)),
+                _ => {}
+            }
+        }
+        Ok(Parts::Some(reached))
     }
 
     fn ty(
@@ -223,11 +330,9 @@ impl<'data> Reader<'data> {
     fn strip(&self, mut id: u32) -> Option<(u32, &Record<'data>)> {
         for _ in 0..=MAX_DEPTH {
             let record = self.records.get((id as usize).checked_sub(1)?)?;
-            match record.kind {
-                Kind::Typedef | Kind::Volatile | Kind::Const | Kind::Restrict | Kind::TypeTag => {
-                    id = record.size_or_type
-                }
-                _ => return Some((id, record)),
+            match record.kind.is_name() {
+                true => id = record.size_or_type,
+                false => return Some((id, record)),
             }
         }
         None

@@ -58,26 +58,20 @@ pub(super) fn read(memory: &dyn MemorySource, info: &Info) -> Result<Symbols, Ta
         found.push((little_endian(offset) as u32 as i32, name));
     }
     let first = info.number("SYMBOL(_stext)");
+    let start = found.iter().find(|(_, name)| name == "_stext");
     for absolute in [true, false] {
-        let symbols = symbols(&found, base, absolute);
-        if symbols.symbol("_stext").map(|at| at.0) == first {
+        let at = |offset: i32| match (absolute, offset) {
+            (true, 0..) => offset as u64,
+            (true, _) => base.wrapping_sub(1).wrapping_sub(i64::from(offset) as u64),
+            (false, _) => base.wrapping_add(u64::from(offset as u32)),
+        };
+        if start.map(|(offset, _)| at(*offset)) == first {
+            let mut symbols = Symbols::default();
+            symbols.extend(found.iter().map(|(offset, name)| (at(*offset), name)), true);
             return Ok(symbols);
         }
     }
     Err(TableError::Damaged)
-}
-
-fn symbols(found: &[(i32, String)], base: u64, absolute: bool) -> Symbols {
-    let mut symbols = Symbols::default();
-    for (offset, name) in found {
-        let at = match (absolute, *offset) {
-            (true, 0..) => *offset as u64,
-            (true, _) => base.wrapping_sub(1).wrapping_sub(i64::from(*offset) as u64),
-            (false, _) => base.wrapping_add(u64::from(*offset as u32)),
-        };
-        symbols.add(at, name, true);
-    }
-    symbols
 }
 
 /// What each byte of a name stands for.

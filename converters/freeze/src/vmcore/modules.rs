@@ -42,29 +42,31 @@ pub(super) fn add(source: &dyn MemorySource, layout: &Layout, symbols: &mut Symb
     };
     let mut next = little_endian(&first);
     let mut left = MAX_SYMBOLS;
+    let mut found = Vec::new();
     let mut seen = BTreeSet::from([head.0]);
     while seen.insert(next) && seen.len() <= MAX_MODULES {
         let module = memory.read("module", KernelAddr(next.wrapping_sub(into)));
         let Ok(module) = module else {
-            return;
+            break;
         };
         if let Ok(Some(table)) = module.pointer("kallsyms") {
             // See above: what is missing is refused where it is needed.
-            let _ = add_table(memory, table, &mut left, symbols);
+            let _ = add_table(memory, table, &mut left, &mut found);
         }
         match module.unsigned("list.next") {
             Ok(following) => next = following,
-            Err(_) => return,
+            Err(_) => break,
         }
     }
+    symbols.extend(found, false);
 }
 
-/// Adds the symbols of one module's table, at most `left` of them.
+/// Adds the addresses and names of one module's table, at most `left` of them.
 fn add_table(
     memory: Memory<'_>,
     at: KernelAddr,
     left: &mut u64,
-    symbols: &mut Symbols,
+    found: &mut Vec<(u64, String)>,
 ) -> Result<(), Fault> {
     let table = memory.read("mod_kallsyms", at)?;
     let count = table.unsigned("num_symtab")?.min(*left);
@@ -90,7 +92,7 @@ fn add_table(
         if let Some(name) = name.filter(|name| !name.is_empty())
             && value != 0
         {
-            symbols.add(value, name, false);
+            found.push((value, name.to_owned()));
         }
     }
     Ok(())

@@ -228,3 +228,56 @@ fn a_longer_header_is_skipped() {
     let btf = every_kind();
     assert_eq!(read(&btf.bytes_with_header(8)), btf.read());
 }
+
+/// `struct wanted { struct inner in; const struct other *far; union_t *any; }` among others.
+#[test]
+fn what_named_types_contain_is_read_and_of_the_rest_the_names() {
+    let mut btf = RawBtf::new();
+    btf.long();
+    let far = btf.string("far");
+    btf.record(STRUCT, "inner", 1, 4, &[far, 1, 0]);
+    btf.record(STRUCT, "other", 1, 4, &[far, 1, 0]);
+    btf.record(CONST, "", 0, 3, &[]);
+    btf.record(PTR, "", 0, 4, &[]);
+    btf.record(UNION, "", 1, 4, &[far, 1, 0]);
+    btf.record(TYPEDEF, "any_t", 0, 6, &[]);
+    btf.record(PTR, "", 0, 7, &[]);
+    let [inside, any] = [btf.string("in"), btf.string("any")];
+    btf.record(
+        STRUCT,
+        "wanted",
+        3,
+        12,
+        &[inside, 2, 0, far, 5, 32, any, 8, 64],
+    );
+    // Reached by nothing; a tag that is described twice; a chain of names that leads nowhere.
+    btf.record(STRUCT, "alone", 1, 4, &[far, 1, 0]);
+    btf.record(STRUCT, "inner", 2, 8, &[far, 1, 0, any, 1, 32]);
+    btf.record(TYPEDEF, "alone_t", 0, 10, &[]);
+    let layout = read_named(&btf.bytes(), &["wanted"].into()).unwrap();
+    let members = |layout: &Layout, name: &str| {
+        let ids = layout.types().filter_map(|(_, ty)| match ty {
+            Type::Composite(found) if found.name.as_deref() == Some(name) => {
+                Some(found.members.len())
+            }
+            _ => None,
+        });
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(members(&layout, "wanted"), [3]);
+    assert_eq!(members(&layout, "inner"), [1, 2]);
+    assert_eq!(members(&layout, "other"), [0]);
+    assert_eq!(members(&layout, "alone"), [0]);
+    assert!(layout.has("any_t") && !layout.has("alone_t"));
+    let keep = Keep {
+        whole: ["wanted".to_owned()].into(),
+        ..Keep::default()
+    };
+    let whole = btf.read().unwrap();
+    assert_eq!(members(&whole, "other"), [1]);
+    assert_eq!(layout.minimise(&keep), whole.minimise(&keep));
+    // A typedef that is asked for brings what it stands for.
+    let layout = read_named(&btf.bytes(), &["alone_t"].into()).unwrap();
+    assert_eq!(members(&layout, "alone"), [1]);
+    assert_eq!(members(&layout, "inner"), [0, 0]);
+}
