@@ -4,7 +4,8 @@
 #![forbid(unsafe_code)]
 
 use clap::Parser;
-use kconv_faults::list::{self, Judge, Package};
+use kconv_faults::batch::{Settled, batches, settled};
+use kconv_faults::list::{self, Fault, Judge, Package};
 use kconv_faults::report::{Report, Result as FaultResult};
 use kconv_faults::suite::{Outcome, Suite, patience};
 use kconv_faults::tree::Tree;
@@ -124,7 +125,22 @@ fn plant(packages: &[Package], root: &Path, folder: &Path) -> Result<Report, Box
     for package in packages {
         println!("{}", package.name);
         let mut limits = Limits::default();
-        for fault in &package.faults {
+        let together = planted_together(package, &tree, &suite, &mut limits)?;
+        for (at, fault) in package.faults.iter().enumerate() {
+            let mut tell = |outcome| {
+                let result = FaultResult {
+                    package: package.name.clone(),
+                    fault: fault.clone(),
+                    outcome,
+                };
+                let number = report.results.len() + 1;
+                println!("{number:3}/{total} {:44} {}", fault.id, result.verdict());
+                report.results.push(result);
+            };
+            if let Some(line) = together.get(&at) {
+                tell(Outcome::Failed(vec![line.clone()]));
+                continue;
+            }
             let text = tree.read(&fault.file)?;
             let judge = package.judge.clone().map(|judge| Judge {
                 test: fault.test.clone().unwrap_or(judge.test),
@@ -137,7 +153,9 @@ fn plant(packages: &[Package], root: &Path, folder: &Path) -> Result<Report, Box
             }
             tree.write(&fault.file, &fault.planted(&text)?)?;
             let mut outcome = match &judge {
-                Some(judge) => limits.judge(&suite, judge, fault),
+                Some(judge) => {
+                    limits.judge(&suite, judge, fault.part.as_deref().unwrap_or_default())
+                }
                 None => limits.run(&suite, package, &fault.tests),
             };
             if judge.is_none() && !fault.tests.is_empty() && matches!(outcome, Ok(Outcome::Passed))
@@ -148,18 +166,68 @@ fn plant(packages: &[Package], root: &Path, folder: &Path) -> Result<Report, Box
                 outcome = limits.run(&suite, package, &[]);
             }
             tree.write(&fault.file, &text)?;
-            let result = FaultResult {
-                package: package.name.clone(),
-                fault: fault.clone(),
-                outcome: outcome?,
-            };
-            let number = report.results.len() + 1;
-            println!("{number:3}/{total} {:44} {}", fault.id, result.verdict());
-            report.results.push(result);
+            tell(outcome?);
         }
     }
     report.time = start.elapsed();
     Ok(report)
+}
+
+/// Plants faults of a package that has a judge in groups, and gives what was said of those that were found
+/// so, by their place in the list. The others are planted alone.
+fn planted_together(
+    package: &Package,
+    tree: &Tree,
+    suite: &Suite,
+    limits: &mut Limits,
+) -> Result<BTreeMap<usize, String>, Box<dyn Error>> {
+    let mut found = BTreeMap::new();
+    let Some(judge) = &package.judge else {
+        return Ok(found);
+    };
+    let all = parts(package);
+    let parts: Vec<&str> = all.split(',').collect();
+    for group in batches(&package.faults) {
+        limits.of_judge(suite, judge, &all)?;
+        let faults: Vec<&Fault> = group.iter().map(|at| &package.faults[*at]).collect();
+        let mut before = BTreeMap::new();
+        let mut planted = BTreeMap::new();
+        let mut fits = true;
+        for fault in &faults {
+            let text = tree.read(&fault.file)?;
+            before.entry(&fault.file).or_insert_with(|| text.clone());
+            let text = planted.entry(&fault.file).or_insert(text);
+            match fault.planted(text) {
+                Ok(with) => *text = with,
+                // Two of them change the same text.
+                Err(_) => fits = false,
+            }
+        }
+        if !fits {
+            continue;
+        }
+        for (file, text) in &planted {
+            tree.write(file, text)?;
+        }
+        let outcome = limits.judge(suite, judge, &all);
+        for (file, text) in &before {
+            tree.write(file, text)?;
+        }
+        let said = settled(&faults, &parts, &outcome?);
+        let ids: Vec<&str> = faults.iter().map(|fault| fault.id.as_str()).collect();
+        println!(
+            "{}: {}",
+            match &said {
+                Settled::Caught(_) => "found, each by its part",
+                Settled::Open => "not told apart, to be planted alone",
+            },
+            ids.join(" ")
+        );
+        if let Settled::Caught(lines) = said {
+            found.extend(group.into_iter().zip(lines));
+        }
+    }
+    Ok(found)
 }
 
 /// The parts of the state that the faults of a package are of, as its judge takes them. A test that a fault names for
@@ -227,11 +295,10 @@ impl Limits {
         Err(format!("the test {test} without a fault: {why}; see {log}").into())
     }
 
-    fn judge(&self, suite: &Suite, judge: &Judge, fault: &list::Fault) -> io::Result<Outcome> {
+    fn judge(&self, suite: &Suite, judge: &Judge, parts: &str) -> io::Result<Outcome> {
         let limit = self.1.get(judge).copied();
         let limit = limit.unwrap_or_else(|| patience(Duration::ZERO));
-        let part = fault.part.as_deref().unwrap_or_default();
-        Ok(suite.judge(judge, part, limit)?.outcome)
+        Ok(suite.judge(judge, parts, limit)?.outcome)
     }
 
     fn run(&self, suite: &Suite, package: &Package, targets: &[String]) -> io::Result<Outcome> {

@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 /// Which parts of the state a test in a machine looks at (tests/guests/tests/thaw/parts.rs).
 const PARTS: &str = "KCONV_GUEST_PARTS";
 
+/// What a line begins with in which a test in a machine says what is wrong.
+const WRONG: &str = "wrong: ";
+
 /// How long tests may run that need the time `usual` without a fault: it only ends what hangs.
 pub fn patience(usual: Duration) -> Duration {
     usual * 10 + Duration::from_secs(120)
@@ -119,8 +122,8 @@ impl Suite {
                     }
                     true => Outcome::Passed,
                     false => match wrong(&output) {
-                        Some(line) => Outcome::Failed(vec![line]),
-                        None => Outcome::NotBuilt(first_error(&output)),
+                        lines if lines.is_empty() => Outcome::NotBuilt(first_error(&output)),
+                        lines => Outcome::Failed(lines),
                     },
                 }
             }
@@ -197,12 +200,20 @@ fn has_begun(output: &str) -> bool {
     output.lines().any(begins)
 }
 
-/// The first line in which a program that knows its own state, or the test that runs it, says what is wrong.
-pub fn wrong(output: &str) -> Option<String> {
-    let mut lines = output.lines().map(str::trim);
-    lines
-        .find(|line| line.starts_with("wrong: ") || line.contains(": WRONG"))
-        .map(str::to_owned)
+/// The lines in which a program that knows its own state, or the test that runs it, says what is wrong.
+pub fn wrong(output: &str) -> Vec<String> {
+    let lines = output.lines().map(str::trim);
+    let wrong = lines.filter(|line| line.starts_with(WRONG) || line.contains(": WRONG"));
+    wrong.map(str::to_owned).collect()
+}
+
+/// The line of those that is of a part of the state.
+pub fn wrong_of<'a>(lines: &'a [String], part: &str) -> Option<&'a String> {
+    lines.iter().find(|line| {
+        let rest = line.strip_prefix(WRONG);
+        let rest = rest.and_then(|rest| rest.strip_prefix(part));
+        rest.is_some_and(|rest| rest.starts_with(':'))
+    })
 }
 
 /// Names of the tests that failed, by what the test runner printed.

@@ -1,9 +1,10 @@
 //! The runner, with sources and lists made for the test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use kconv_faults::batch::{Settled, batches, settled};
 use kconv_faults::list::{self, Fault, ListError, Package};
 use kconv_faults::report::{Report, Result as FaultResult, Verdict};
-use kconv_faults::suite::{Outcome, failed, first_error, wrong};
+use kconv_faults::suite::{Outcome, failed, first_error, wrong, wrong_of};
 use kconv_faults::tree::Tree;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -155,14 +156,14 @@ fn what_tests_printed_names_the_first_that_failed() {
     );
     let output = "test a ... timers: wrong: timers: timer 2: 5 s\n\nwrong: timers: timer 3: 6 s\n";
     assert_eq!(
-        wrong(output).as_deref(),
+        wrong(output).first().map(String::as_str),
         Some("wrong: timers: timer 3: 6 s")
     );
     assert_eq!(
-        wrong("old: verdict 2: WRONG").as_deref(),
+        wrong("old: verdict 2: WRONG").first().map(String::as_str),
         Some("old: verdict 2: WRONG")
     );
-    assert_eq!(wrong("the guest did not start"), None);
+    assert!(wrong("the guest did not start").is_empty());
     let output = "warning: unused\nerror[E0425]: cannot find value `x`\n  --> src/lib.rs\n";
     assert_eq!(first_error(output), "error[E0425]: cannot find value `x`");
 }
@@ -205,4 +206,43 @@ fn a_run_is_good_if_every_fault_is_caught_or_explained() {
         assert!(!report(results).is_good());
     }
     assert_eq!(good[0].verdict(), Verdict::Caught(String::from("t")));
+}
+
+#[test]
+fn faults_of_different_parts_are_planted_together() {
+    let of = |id: &str, part: &str| Fault {
+        part: Some(part.to_owned()),
+        ..fault(id, "b", "c")
+    };
+    let own_test = Fault {
+        test: Some(String::from("other")),
+        ..of("own", "timers")
+    };
+    let faults = [
+        of("first", "signals"),
+        of("second", "signals"),
+        of("third", "timers"),
+        own_test,
+        of("fourth", "files"),
+        of("fifth", "files"),
+        of("sixth", "files"),
+    ];
+    // What is left alone is planted alone.
+    assert_eq!(batches(&faults), [vec![0, 2, 4], vec![1, 5]]);
+    let planted = [&faults[0], &faults[2]];
+    let parts = ["signals", "timers", "files"];
+    let said = |lines: &[&str]| {
+        let lines = lines.iter().map(|line| (*line).to_owned()).collect();
+        settled(&planted, &parts, &Outcome::Failed(lines))
+    };
+    let [signals, timers] = ["wrong: signals: mask: WRONG", "wrong: timers: it hangs"];
+    assert_eq!(
+        said(&[timers, signals]),
+        Settled::Caught(vec![signals.to_owned(), timers.to_owned()])
+    );
+    assert_eq!(said(&[signals]), Settled::Open);
+    assert_eq!(said(&[signals, timers, "wrong: files: x"]), Settled::Open);
+    assert_eq!(settled(&planted, &parts, &Outcome::Passed), Settled::Open);
+    assert_eq!(settled(&planted, &parts, &Outcome::Hung), Settled::Open);
+    assert_eq!(wrong_of(&[signals.to_owned()], "signal"), None);
 }

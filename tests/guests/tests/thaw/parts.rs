@@ -81,7 +81,7 @@ fn check(guest: &mut Guest, part: &str) -> Result<(), String> {
     println!("{part}: {verdict}");
     match told {
         Ok(()) if verdict.starts_with("ok, ") => Ok(()),
-        Ok(()) => Err(format!("{part}:\n{verdict}")),
+        Ok(()) => Err(format!("wrong: {part}: {verdict}")),
         Err(error) => Err(format!("wrong: {part}: {verdict}{error}")),
     }
 }
