@@ -135,12 +135,13 @@ impl One {
             let what = format!("a critical field {:?}", field.typ());
             return Err(unsupported(what));
         }
-        // What is not signed can only say who signed.
+        // What is not signed can only say who signed, in one way.
         let says_who = |field: &Subpacket| {
-            matches!(
-                field.data,
-                SubpacketData::IssuerKeyId(_) | SubpacketData::IssuerFingerprint(_)
-            )
+            !field.is_critical
+                && matches!(
+                    field.data,
+                    SubpacketData::IssuerKeyId(_) | SubpacketData::IssuerFingerprint(_)
+                )
         };
         if !config.unhashed_subpackets().all(says_who) {
             return Err(Reason::Malformed(
@@ -185,7 +186,7 @@ impl One {
                     .all(|found| **found == print)
         };
         let issuer = keys.iter().find_map(|(name, certificate)| {
-            let issuer = certificate.issuer(&is_named, now)?;
+            let issuer = certificate.issuer(is_named, now)?;
             Some((name, certificate.fingerprint(), issuer))
         });
         if let Some((name, fingerprint, issuer)) = issuer {
