@@ -29,6 +29,7 @@ const CRATES: &[&str] = &[
     "converters/runtime",
     "converters/tasks",
     "converters/thaw",
+    "converters/trust",
     "kernel-structs",
     "kernel-structs/bits",
     "kernel-structs/routes",

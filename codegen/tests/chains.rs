@@ -304,6 +304,7 @@ fn through(image: &Image, chain: &[&'static Converter]) -> Image {
         chain: chain.to_vec(),
         target: id(&chain.last().unwrap().to),
         tool: "test".to_owned(),
+        signers: Vec::new(),
     };
     convert(image, &job, Some(&path), &mut |_, _| {}).unwrap();
     Image::open(&path).unwrap()

@@ -237,6 +237,7 @@ pub fn through(image: &Image, chain: &[&'static Converter]) -> Result<Image, Con
         chain: chain.to_vec(),
         target: kernel(&chain.last().unwrap().to),
         tool: String::from("test"),
+        signers: Vec::new(),
     };
     convert(image, &job, Some(&path), &mut |_, _| {})?;
     Ok(Image::open(&path).unwrap())

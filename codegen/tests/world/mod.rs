@@ -272,6 +272,7 @@ pub fn through(
             build_id: Vec::new(),
         },
         tool: String::from("test"),
+        signers: Vec::new(),
     };
     convert(image, &job, Some(&path), &mut |_, _| {})?;
     Ok(Image::open(&path).unwrap())

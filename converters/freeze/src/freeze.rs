@@ -12,8 +12,8 @@ use crate::slots::{Slots, slots};
 use crate::source::{Mapping, MemorySource, ReadError};
 use crate::walk::{Selection, Walked, walk};
 use kconv_image::{
-    AddressSpace, Contents, CoreNote, Head, Identity, Image, ImageWriter, KernelId, Machine,
-    Object, ObjectId, PAGE_SIZE, PageOf, PageSource, TypeIx,
+    AddressSpace, Contents, CoreNote, Digest, Head, Identity, Image, ImageWriter, KernelId,
+    Machine, Object, ObjectId, PAGE_SIZE, PageOf, PageSource, TypeIx,
 };
 use kconv_objects::{FieldError, Names};
 use kconv_resources::any;
@@ -42,6 +42,8 @@ pub struct Kernel<'a> {
 pub struct Summary {
     /// The release of the kernel.
     pub release: String,
+    /// The digest of the image's head, which identifies it.
+    pub digest: Option<Digest>,
     /// Number of tasks.
     pub tasks: usize,
     /// Number of objects by type, tasks included.
@@ -200,8 +202,11 @@ pub(crate) fn freeze_moving(
         return refused(findings);
     }
     sync(source, &*described.family)?;
-    write(&walked, &described.head, &saved, order.destination)?;
-    Ok(summary(&walked, &described.head))
+    let digest = write(&walked, &described.head, &saved, order.destination)?;
+    Ok(Summary {
+        digest: Some(digest),
+        ..summary(&walked, &described.head)
+    })
 }
 
 /// Adds that processes do not stand still. What could not be made sense of in their memory may be
@@ -376,7 +381,7 @@ fn write(
     head: &Head,
     saved: &Saved,
     destination: &Path,
-) -> Result<(), FreezeError> {
+) -> Result<Digest, FreezeError> {
     let machine = head.identity.machine;
     let mut writer = ImageWriter::create(destination, machine, &head.objects, head.page_index())?;
     for saved in &walked.objects {
@@ -399,8 +404,7 @@ fn write(
             missing => io::Error::other(missing),
         })
     };
-    writer.finish(head, PageSource::Stream(&mut page))?;
-    Ok(())
+    Ok(writer.finish(head, PageSource::Stream(&mut page))?)
 }
 
 fn summary(walked: &Walked<'_>, head: &Head) -> Summary {

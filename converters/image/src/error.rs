@@ -99,6 +99,14 @@ pub enum Fault {
         /// Where the program headers end.
         headers: u64,
     },
+    /// Somebody wrote to the file while it was in use.
+    #[error("bytes {offset} to {end} were changed after their signature was checked")]
+    Changed {
+        /// Where the block begins of which they are.
+        offset: FileOffset,
+        /// Where it ends.
+        end: FileOffset,
+    },
     /// A part of the file is not what was written.
     #[error("{part} are damaged: BLAKE3 {found}, recorded is {expected}")]
     Digest {
@@ -277,6 +285,9 @@ impl ImageError {
             }
             Fault::Digest { .. } => {
                 "the image was damaged or edited after it was written; use another copy"
+            }
+            Fault::Changed { .. } => {
+                "see who writes to it; keep images where their owner alone may write"
             }
             Fault::NoObject { .. } => "`kconv inspect` lists the objects of an image",
             Fault::NotesInHeaders { .. }

@@ -332,6 +332,9 @@ pub struct Step {
     pub kept: u64,
     /// Number of values taken back out of the remainder.
     pub restored: u64,
+    /// Who had signed the image before, each by the fingerprint of the key; nobody whom the converting machine
+    /// did not trust.
+    pub signers: Vec<String>,
 }
 
 /// The user pages of one address space.

@@ -23,6 +23,7 @@ pub(crate) enum Note {
     AddressSpaces = 0x4b43_000b,
     Digest = 0x4b43_000c,
     Contents = 0x4b43_000d,
+    Signers = 0x4b43_000e,
 }
 
 impl Note {
@@ -42,6 +43,7 @@ impl Note {
             Note::AddressSpaces => "ADDRESS_SPACES",
             Note::Digest => "DIGEST",
             Note::Contents => "CONTENTS",
+            Note::Signers => "SIGNERS",
         }
     }
 }
@@ -95,6 +97,7 @@ pub(crate) mod least {
     pub(crate) const REMAINDER: usize = 40 + STRING + 4;
     pub(crate) const KERNEL: usize = 3 * STRING + 32;
     pub(crate) const STEP: usize = 2 * STRING + 2 * KERNEL + 32;
+    pub(crate) const SIGNERS: usize = 8;
     pub(crate) const ADDRESS_SPACE: usize = 8;
     pub(crate) const RUN: usize = 28;
     pub(crate) const CONTENTS: usize = 8;

@@ -4,10 +4,12 @@ mod bytes;
 mod cursor;
 mod notes;
 mod parse;
+mod passed;
 
 use std::path::{Path, PathBuf};
 
 pub(crate) use bytes::Bytes;
+pub use passed::{ImageFile, PassedFile};
 
 use crate::model::{Contents, FileOffset, Head, KernelAddr, ObjectId, PAGE_SIZE, UserAddr};
 use crate::{Digest, Fault, ImageError};
@@ -44,12 +46,27 @@ impl Image {
     ///
     /// If the file cannot be read or is not an image of this version in every detail.
     pub fn open(path: &Path) -> Result<Image, ImageError> {
-        Bytes::open(path)
-            .and_then(|bytes| Image::parse(bytes, path))
-            .map_err(|fault| ImageError {
-                path: path.to_owned(),
-                fault,
-            })
+        Image::of_file(ImageFile::open(path)?)
+    }
+
+    /// The same, of a file that is open.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn of_file(file: ImageFile) -> Result<Image, ImageError> {
+        let (file, path) = file.into_parts();
+        Image::parse(Bytes::File(file), path)
+    }
+
+    /// The same, of a file whose bytes were all seen: what is read of it, now and later, is what was seen
+    /// then, or it is an error.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn of_passed(file: PassedFile) -> Result<Image, ImageError> {
+        Image::parse(Bytes::Passed(file.blocks), file.path)
     }
 
     /// Reads an image that lies in memory.
@@ -58,19 +75,18 @@ impl Image {
     ///
     /// As [`open`](Self::open).
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Image, ImageError> {
-        let path = Path::new("<memory>");
-        Image::parse(Bytes::Memory(bytes), path).map_err(|fault| ImageError {
-            path: path.to_owned(),
-            fault,
-        })
+        Image::parse(Bytes::Memory(bytes), PathBuf::from("<memory>"))
     }
 
-    fn parse(bytes: Bytes, path: &Path) -> Result<Image, Fault> {
-        Ok(Image {
-            parsed: parse::parse(&bytes)?,
-            bytes,
-            path: path.to_owned(),
-        })
+    fn parse(bytes: Bytes, path: PathBuf) -> Result<Image, ImageError> {
+        match parse::parse(&bytes) {
+            Ok(parsed) => Ok(Image {
+                parsed,
+                bytes,
+                path,
+            }),
+            Err(fault) => Err(ImageError { path, fault }),
+        }
     }
 
     /// All of the image but objects and pages.

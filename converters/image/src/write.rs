@@ -114,14 +114,18 @@ impl ImageWriter {
         Ok(())
     }
 
-    /// Writes all the rest, and puts the image in the place of the destination.
+    /// Writes all the rest, and puts the image in the place of the destination. Returns the digest of its head,
+    /// which identifies it.
     ///
     /// # Errors
     ///
     /// If the head breaks a rule of the format, objects are missing, or the file cannot be
     /// written. The destination is then as it was before.
-    pub fn finish(self, head: &Head, pages: PageSource<'_>) -> Result<(), WriteError> {
-        self.seal(head, pages)?.publish()
+    pub fn finish(self, head: &Head, pages: PageSource<'_>) -> Result<Digest, WriteError> {
+        let sealed = self.seal(head, pages)?;
+        let digest = sealed.digest();
+        sealed.publish()?;
+        Ok(digest)
     }
 
     /// Writes all the rest, but leaves the destination alone: the image can first be read back.
@@ -163,13 +167,14 @@ impl ImageWriter {
             pages,
         )?;
 
-        seal(&mut notes, &complete.head, objects_digest, pages_digest);
+        let digest = seal(&mut notes, &complete.head, objects_digest, pages_digest);
         let file = &self.temporary.file;
         file.write_all_at(&complete.head, 0)
             .and_then(|()| file.write_all_at(&notes, geometry.notes()))
             .and_then(|()| file.sync_all())
             .map_err(|source| self.temporary.failed(source))?;
         Ok(SealedImage {
+            digest,
             temporary: self.temporary,
         })
     }
@@ -187,13 +192,14 @@ impl ImageWriter {
 }
 
 /// Puts the digests into the notes, and that of the head and the notes themselves behind them.
-fn seal(notes: &mut [u8], head: &[u8], objects: Digest, pages: Digest) {
+fn seal(notes: &mut [u8], head: &[u8], objects: Digest, pages: Digest) -> Digest {
     let digests = notes.len() - DIGEST_BYTES;
     let head_digest = notes.len() - HEAD_DIGEST;
     notes[digests..][..32].copy_from_slice(&objects.0);
     notes[digests + 32..][..32].copy_from_slice(&pages.0);
     let seal = Digest::of_head(head, &notes[..head_digest]);
     notes[head_digest..].copy_from_slice(&seal.0);
+    seal
 }
 
 fn flawed(path: &Path, flaw: Flaw) -> WriteError {
@@ -205,6 +211,7 @@ fn flawed(path: &Path, flaw: Flaw) -> WriteError {
 
 /// A complete image on disk that does not have its name yet. Dropped, it is removed.
 pub struct SealedImage {
+    digest: Digest,
     temporary: Temporary,
 }
 
@@ -212,6 +219,11 @@ impl SealedImage {
     /// The temporary file; [`Image::open`] reads it.
     pub fn path(&self) -> &Path {
         &self.temporary.path
+    }
+
+    /// The digest of its head, which identifies it.
+    pub fn digest(&self) -> Digest {
+        self.digest
     }
 
     /// Renames the image to its destination and makes that durable.

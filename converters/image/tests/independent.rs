@@ -6,7 +6,7 @@ mod common;
 
 use std::fmt::Write;
 
-use common::{Sample, sample, sample_with_contents};
+use common::{Sample, sample, sample_with_contents, sample_with_signers};
 use kconv_image::{Head, KernelId, Machine, ObjectId, SlotTarget, Value};
 
 /// Takes fields from the front of a byte string.
@@ -207,6 +207,10 @@ fn read(image: &[u8]) -> String {
                     .unwrap();
                 });
             }),
+            0x4b43_000e => note.list(|note| {
+                let step = note.number(4);
+                note.list(|note| writeln!(out, "signer {step} {}", note.string()).unwrap());
+            }),
             0x4b43_000c => assert_eq!(note.take(96).len(), 96),
             other => panic!("note {other:#x}"),
         }
@@ -327,6 +331,11 @@ fn describe(sample: &Sample) -> String {
         )
         .unwrap();
     }
+    for (number, step) in provenance.iter().enumerate() {
+        for signer in &step.signers {
+            writeln!(out, "signer {number} {signer}").unwrap();
+        }
+    }
     out
 }
 
@@ -365,6 +374,17 @@ fn contents_of_files_read_as_the_book_says() {
         let sample = sample_with_contents(machine);
         assert_eq!(read(&sample.bytes()), describe(&sample));
     }
+}
+
+#[test]
+fn signers_read_as_the_book_says() {
+    let sample = sample_with_signers(Machine::X86_64);
+    let found = read(&sample.bytes());
+    assert_eq!(found, describe(&sample));
+    assert!(
+        found.ends_with("signer 0 SHA256:abc\nsigner 0 SHA256:de\n"),
+        "{found}"
+    );
 }
 
 #[test]

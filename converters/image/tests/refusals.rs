@@ -6,8 +6,8 @@ mod common;
 use common::{Sample, sample, sample_with_contents};
 use insta::assert_snapshot;
 use kconv_image::{
-    ContentRun, Image, ImageWriter, KernelAddr, Machine, ObjectId, PageOf, PageSource, ResourceId,
-    SlotTarget, SymbolId, TypeIx, UserAddr, Value,
+    ContentRun, Digest, Image, ImageWriter, KernelAddr, Machine, ObjectId, PageOf, PageSource,
+    ResourceId, SlotTarget, SymbolId, TypeIx, UserAddr, Value,
 };
 
 /// What the writer says of the sample after `edit`.
@@ -405,7 +405,7 @@ fn one_object_too_few() {
 /// What the writer says if the image ends otherwise than it began.
 fn refused_at_the_end(
     edit: impl FnOnce(&mut Sample),
-    finish: impl FnOnce(ImageWriter, &Sample) -> Result<(), kconv_image::WriteError>,
+    finish: impl FnOnce(ImageWriter, &Sample) -> Result<Digest, kconv_image::WriteError>,
 ) -> String {
     let mut sample = sample(Machine::I386);
     let directory = tempfile::tempdir().unwrap();

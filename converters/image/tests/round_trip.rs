@@ -112,13 +112,13 @@ prop_compose! {
         kernel in kernel(),
         origin in kernel(),
         clocks in any::<(u32, u64, i64, u32, u64)>(),
-        steps in vec((text(), text(), self::kernel(), self::kernel(), any::<[u64; 4]>()), 0..3),
+        steps in vec((text(), text(), self::kernel(), self::kernel(), any::<[u64; 4]>(), vec(text(), 0..3)), 0..3),
         notes in vec(("CORE|LINUX|X", any::<u32>(), vec(any::<u8>(), 0..9)), 0..3),
     ) -> (Identity, Clocks, Vec<Step>, Vec<CoreNote>) {
         let (hz, jiffies, realtime_seconds, realtime_nanoseconds, boottime_nanoseconds) = clocks;
-        let provenance = steps.into_iter().map(|(converter, version, from, to, counts)| {
+        let provenance = steps.into_iter().map(|(converter, version, from, to, counts, signers)| {
             let [objects, fields, kept, restored] = counts;
-            Step { converter, version, from, to, objects, fields, kept, restored }
+            Step { converter, version, from, to, objects, fields, kept, restored, signers }
         });
         let core_notes = notes
             .into_iter()

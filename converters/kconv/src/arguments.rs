@@ -35,13 +35,24 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     pub(crate) colour: Colour,
+
+    #[command(flatten)]
+    pub(crate) config: Config,
+}
+
+/// Where keys and policy are.
+#[derive(Args)]
+pub(crate) struct Config {
+    /// The folder with the machine's key, trusted keys and the policy [default: /etc/kconv]
+    #[arg(long = "config", global = true, value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Show what is in an image
     Inspect(Inspect),
-    /// Check that an image is whole and means what it says
+    /// Check that an image is whole and means what it says, and tell who signed it
     Verify(Verify),
     /// Show by which converters one release leads to another
     Path(Route),
@@ -55,6 +66,10 @@ pub(crate) enum Command {
     Thaw(Thaw),
     /// Freeze tasks, convert them to another kernel, and start that kernel, which thaws them
     Upgrade(Upgrade),
+    /// Make this machine's own key, with which it signs what it freezes and converts
+    Keygen,
+    /// Sign an image
+    Sign(Sign),
 }
 
 /// `kconv FROM TO IMAGE`
@@ -69,6 +84,9 @@ pub(crate) struct Convert {
     /// The image; it is never changed
     #[arg(required = true)]
     pub(crate) image: Option<PathBuf>,
+    /// Take the image although no key that is trusted here signed it
+    #[arg(long)]
+    pub(crate) trust_file: bool,
     /// Where to write the result [default: beside the image, with the release in its name]
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
@@ -105,6 +123,21 @@ pub(crate) struct Verify {
     /// Print the findings as JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// Say nothing unless something is wrong
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Sign {
+    /// The image
+    pub(crate) image: PathBuf,
+    /// The private key: one of ssh, ed25519 and without a passphrase, or one of OpenPGP [default: this machine's]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// Name the signatures after this file, which is where the image is to be: OUT.sig, OUT.asc
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) output: Option<PathBuf>,
     /// Say nothing unless something is wrong
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -190,6 +223,12 @@ pub(crate) struct Freeze {
     /// The System.map of the kernel that was running, if it is not in the dump's folder
     #[arg(long, value_name = "FILE", requires = "dump")]
     pub(crate) symbols: Option<PathBuf>,
+    /// Sign the image with this machine's key, which is done if there is one
+    #[arg(long, conflicts_with = "no_sign")]
+    pub(crate) sign: bool,
+    /// Do not sign the image
+    #[arg(long)]
+    pub(crate) no_sign: bool,
     /// Where to write the image
     #[arg(short, long, value_name = "IMAGE")]
     pub(crate) output: PathBuf,
@@ -231,6 +270,9 @@ pub(crate) struct Thaw {
     /// The same as --clocks machine
     #[arg(long, conflicts_with = "clocks")]
     no_time_namespace: bool,
+    /// Thaw the image although neither a key that is trusted here signed it, nor root alone could have written it
+    #[arg(long)]
+    pub(crate) trust_file: bool,
     /// Check that all is there that the tasks need, and make nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

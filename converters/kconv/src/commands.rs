@@ -4,8 +4,10 @@ pub(crate) mod convert;
 pub(crate) mod explain;
 pub(crate) mod freeze;
 pub(crate) mod inspect;
+pub(crate) mod keygen;
 pub(crate) mod path;
 pub(crate) mod preflight;
+pub(crate) mod sign;
 pub(crate) mod thaw;
 pub(crate) mod upgrade;
 pub(crate) mod verify;
@@ -18,12 +20,13 @@ use std::path::Path;
 /// Name and version of this tool, for the provenance of images.
 pub(crate) const TOOL: &str = concat!("kconv ", env!("CARGO_PKG_VERSION"));
 
-/// The job that takes an image to `target` by `chain`.
+/// The job that takes an image to `target` by `chain`; nobody has signed the image.
 pub(crate) fn job(chain: Vec<&'static Converter>, target: kconv_image::KernelId) -> Job {
     Job {
         chain,
         target,
         tool: TOOL.to_owned(),
+        signers: Vec::new(),
     }
 }
 

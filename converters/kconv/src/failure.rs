@@ -1,5 +1,6 @@
 //! How a command ends when it does not end well: what to print, and with which code to exit.
 
+use crate::distrust::Distrust;
 use crate::exit::{self, exit_code};
 use crate::style;
 use crate::told::{Severity, Told};
@@ -130,6 +131,14 @@ pub(crate) enum Failure {
     },
     #[error("the report: {0}")]
     ReportPlace(Box<WriteError>),
+    #[error(transparent)]
+    Trust(#[from] kconv_trust::TrustError),
+    #[error("{}: {why}", image.display())]
+    Distrusted { image: PathBuf, why: Box<Distrust> },
+    #[error("{}: is another file than the one that was written; it was not signed", image.display())]
+    Replaced { image: PathBuf },
+    #[error("there is no key to sign with in {}", folder.display())]
+    NoKey { folder: PathBuf },
     #[error("{}: the report would be written over a file that the command reads or writes", path.display())]
     ReportOver { path: PathBuf },
 }
@@ -174,6 +183,7 @@ impl Failure {
             Failure::Findings { .. } | Failure::Reported { .. } | Failure::NotThawable(_) => {
                 exit::FINDINGS
             }
+            Failure::Distrusted { .. } | Failure::Replaced { .. } => exit::FINDINGS,
             Failure::Thaw(ThawError::Obstacles { .. }) | Failure::Terminal { .. } => exit::FINDINGS,
             Failure::Thaw(ThawError::Make { .. }) | Failure::Undecided => exit::FAULT,
             _ if self.refused().is_some() => exit::FINDINGS,
@@ -309,6 +319,14 @@ impl Failure {
             ),
             Failure::ReportPlace(error) => error.advice().to_owned(),
             Failure::ReportOver { .. } => String::from("name another file with --report"),
+            Failure::Trust(error) => error.advice(),
+            Failure::Distrusted { why, .. } => why.advice(),
+            Failure::Replaced { .. } => {
+                String::from("write images where nobody else may write, and see who did")
+            }
+            Failure::NoKey { .. } => {
+                String::from("`kconv keygen` makes one; or name another with --key")
+            }
             Failure::Terminal { .. }
             | Failure::Findings { .. }
             | Failure::Reported { .. }

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod commands;
+mod distrust;
 mod exit;
 mod failure;
 mod judge;
@@ -12,6 +13,7 @@ mod soundness;
 mod standalone;
 mod style;
 mod told;
+mod trust;
 
 use arguments::{Arguments, Command};
 use clap::{CommandFactory, Parser};
@@ -47,15 +49,18 @@ fn called_as() -> Option<String> {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
+    let config = arguments.config.folder.as_deref();
     match arguments.command {
         Some(Command::Inspect(inspect)) => commands::inspect::run(&inspect),
-        Some(Command::Verify(verify)) => commands::verify::run(&verify),
+        Some(Command::Verify(verify)) => commands::verify::run(&verify, config),
         Some(Command::Path(path)) => commands::path::run(&path),
         Some(Command::Explain(explain)) => commands::explain::run(&explain),
         Some(Command::Preflight(preflight)) => commands::preflight::run(&preflight),
-        Some(Command::Freeze(freeze)) => commands::freeze::run(&freeze),
-        Some(Command::Thaw(thaw)) => commands::thaw::run(&thaw),
-        Some(Command::Upgrade(upgrade)) => commands::upgrade::run(&upgrade),
-        None => commands::convert::run(&arguments.convert),
+        Some(Command::Freeze(freeze)) => commands::freeze::run(&freeze, config),
+        Some(Command::Thaw(thaw)) => commands::thaw::run(&thaw, config),
+        Some(Command::Upgrade(upgrade)) => commands::upgrade::run(&upgrade, config),
+        Some(Command::Keygen) => commands::keygen::run(config),
+        Some(Command::Sign(sign)) => commands::sign::run(&sign, config),
+        None => commands::convert::run(&arguments.convert, config),
     }
 }

@@ -4,10 +4,12 @@
 use crate::exit;
 use crate::failure::Failure;
 use crate::report::Account;
+use crate::trust::{self, Admitted, Purpose};
 use clap::{CommandFactory, FromArgMatches, Parser};
-use kconv_image::{Image, KernelId};
+use kconv_image::KernelId;
 use kconv_runtime::convert::{Job, convert};
 use kconv_runtime::table::Converter;
+use kconv_trust::Config;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -74,7 +76,10 @@ fn run(
     arguments: &Arguments,
     account: &mut Account,
 ) -> Result<String, Failure> {
-    let image = Image::open(&arguments.image)?;
+    let config = Config::read(None)?;
+    let Admitted { image, signers } =
+        trust::admit(&arguments.image, Purpose::Convert, false, &config)?;
+    let key = trust::own_key(&config)?;
     let identity = &image.head().identity;
     let of_image = converters
         .iter()
@@ -98,8 +103,11 @@ fn run(
         chain: vec![converter],
         target,
         tool: converter.tool.to_owned(),
+        signers,
     };
-    let report = convert(&image, &job, Some(&output), &mut |_, _| ())?.report;
+    let converted = convert(&image, &job, Some(&output), &mut |_, _| ())?;
+    trust::seal(&output, converted.digest, key.as_ref())?;
+    let report = converted.report;
     let said = format!(
         "{} -> {}: {} tasks, {} objects, {} values kept for the way back; wrote {}",
         report.from,

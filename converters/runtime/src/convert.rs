@@ -12,8 +12,8 @@ use crate::report::{Report, fields_written};
 use crate::steps::Steps;
 use crate::table::Converter;
 use kconv_image::{
-    Head, Identity, Image, ImageWriter, KernelId, Object, ObjectId, PageSource, Remainder, Slot,
-    SlotTarget, Step, Verify, WriteError,
+    Digest, Head, Identity, Image, ImageWriter, KernelId, Object, ObjectId, PageSource, Remainder,
+    Slot, SlotTarget, Step, Verify, WriteError,
 };
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -28,6 +28,8 @@ pub struct Job {
     pub target: KernelId,
     /// Name and version of the tool, for the provenance.
     pub tool: String,
+    /// Who signed the image, for the provenance.
+    pub signers: Vec<String>,
 }
 
 /// An image converted.
@@ -37,6 +39,8 @@ pub struct Converted {
     pub report: Report,
     /// All of the new image but the bytes of its objects and pages.
     pub head: Head,
+    /// The digest of its head, if it was written.
+    pub digest: Option<Digest>,
 }
 
 /// Converts `image` and writes the result to `output`; with no `output` everything but the
@@ -60,9 +64,10 @@ pub fn convert(
                 let machine = head.identity.machine;
                 ImageWriter::create(path, machine, &end.objects, head.page_index())
             };
-            let (done, writer) = run(image, job, progress, writer)?;
+            let (mut done, writer) = run(image, job, progress, writer)?;
             let sealed = writer.seal(&done.head, PageSource::Copy { from: image })?;
             read_back(&Image::open(sealed.path())?, image, &done.head)?;
+            done.digest = Some(sealed.digest());
             sealed.publish()?;
             done
         }
@@ -125,7 +130,12 @@ fn run<T: TakeObjects>(
     let done = stream(image, job, &steps, &mut taker, progress)?;
     let head = new_head(head, job, end, done, &steps);
     let report = Report::new(image.head(), &head, &job.chain, &steps, &names);
-    Ok((Converted { report, head }, taker))
+    let converted = Converted {
+        report,
+        head,
+        digest: None,
+    };
+    Ok((converted, taker))
 }
 
 fn check_kernel(identity: &Identity, job: &Job) -> Result<(), ConvertError> {
@@ -336,6 +346,10 @@ fn new_head(head: &Head, job: &Job, end: Final, done: Done, all: &Steps<'_>) -> 
             fields: fields.get(index).copied().unwrap_or(0),
             kept: kept(converter.from.fingerprint),
             restored: put_back(converter.to.fingerprint),
+            signers: match index {
+                0 => job.signers.clone(),
+                _ => Vec::new(),
+            },
         });
         from = to;
     }

@@ -46,6 +46,7 @@ pub fn image(view: &View<'_>) -> Value {
                 "fields": step.fields,
                 "kept": step.kept,
                 "restored": step.restored,
+                "signers": step.signers,
             })
         })
         .collect();

@@ -1,6 +1,6 @@
 //! State into a kernel: an image's tasks, made anew.
 //!
-//! [`Thaw::open`] understands an image, by the running kernel's own type information and nothing
+//! [`Thaw::new`] understands an image, by the running kernel's own type information and nothing
 //! else, as a [`Plan`]. [`Thaw::obstacles`] finds all that is missing for it or in its way, and
 //! [`Thaw::run`] makes it, all or nothing.
 
@@ -33,14 +33,13 @@ pub use error::{Apart, ThawError};
 pub use obstacle::{Obstacle, ObstacleOf};
 pub use plan::{Choice, ChoiceError, LeftOut, Plan};
 
-use kconv_image::{Head, Identity, Image, Machine, TaskName, Verify};
+use kconv_image::{Digest, Head, Identity, Image, Machine, TaskName, Verify};
 use kconv_machine::{Identified, identify_running};
 use kconv_objects::Objects;
 use kconv_resources::linux6;
 use kernel_structs::layout::Layout;
 use plan::Unclear;
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 use used::Copies;
 
@@ -125,7 +124,7 @@ impl Judged {
 
     /// The task of a number, as it is called.
     pub fn task(&self, tid: i32) -> TaskName {
-        self.plan.name(tid)
+        self.plan.task(tid)
     }
 
     /// What this machine, as it is now, would lack for a thaw when the tasks that were frozen are gone.
@@ -161,12 +160,12 @@ pub struct Summary {
 }
 
 impl Thaw {
-    /// Reads an image, and understands it as one of the kernel that is running.
+    /// Understands an image as one of the kernel that is running. Whether it may be thawed at all was decided
+    /// before.
     ///
     /// # Errors
     /// If it is damaged, is of another kernel, or makes no sense.
-    pub fn open(path: &Path) -> Result<Thaw, ThawError> {
-        let image = Image::open(path)?;
+    pub fn new(image: Image) -> Result<Thaw, ThawError> {
         if let Some(error) = image.verify(Verify::Everything).into_iter().next() {
             return Err(error.into());
         }
@@ -185,7 +184,7 @@ impl Thaw {
             return Err(ThawError::OtherKernel {
                 found: from.clone(),
                 expected: to.clone(),
-                command: format!("kconv {from} {to} {}", path.display()),
+                command: format!("kconv {from} {to} {}", image.path().display()),
             });
         }
         let objects = Objects::new(&image, &layout)?;
@@ -226,6 +225,11 @@ impl Thaw {
         [&identity.origin.release, &identity.kernel.release]
     }
 
+    /// The digest that identifies the image.
+    pub fn digest(&self) -> Digest {
+        self.image.digest()
+    }
+
     /// What is to be made.
     pub fn plan(&self) -> &Plan {
         &self.plan
@@ -233,7 +237,7 @@ impl Thaw {
 
     /// The task of a number, as it is called.
     pub fn task(&self, tid: i32) -> TaskName {
-        self.plan.name(tid)
+        self.plan.task(tid)
     }
 
     /// The processes that were not chosen.

@@ -1,39 +1,25 @@
 //! Where the bytes of an image come from.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::FileExt;
 
-use rustix::fs::OFlags;
-
+use super::passed::Blocks;
 use crate::Fault;
 use crate::model::FileOffset;
 
-/// An image file, or one in memory.
+/// An image file, one whose bytes are held against what was seen of them before, or one in memory.
 pub(crate) enum Bytes {
     File(File),
+    Passed(Blocks),
     Memory(Vec<u8>),
 }
 
 impl Bytes {
-    /// Opens a regular file. O_NONBLOCK, which means nothing to those, keeps the open of a FIFO
-    /// from waiting for a writer (open(2)).
-    pub(crate) fn open(path: &Path) -> Result<Bytes, Fault> {
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(OFlags::NONBLOCK.bits() as i32)
-            .open(path)
-            .map_err(Fault::Open)?;
-        if !file.metadata().map_err(Fault::Open)?.is_file() {
-            return Err(Fault::NotAFile);
-        }
-        Ok(Bytes::File(file))
-    }
-
     pub(crate) fn length(&self) -> Result<u64, Fault> {
         match self {
             Bytes::File(file) => Ok(file.metadata().map_err(Fault::Open)?.len()),
+            Bytes::Passed(blocks) => Ok(blocks.length()),
             Bytes::Memory(bytes) => Ok(bytes.len() as u64),
         }
     }
@@ -41,6 +27,7 @@ impl Bytes {
     /// Fills `buffer` from `offset` on.
     pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), Fault> {
         let result = match self {
+            Bytes::Passed(blocks) => return blocks.read_at(offset, buffer),
             Bytes::File(file) => file.read_exact_at(buffer, offset),
             Bytes::Memory(bytes) => usize::try_from(offset)
                 .ok()

@@ -16,7 +16,7 @@ pub(super) fn decode(area: &[u8], offset: u64, machine: Machine) -> Result<Head,
     let mut notes = Notes { area, offset };
     let identity = notes.part(Note::Identity, |cursor| identity(cursor, machine))?;
     let core_notes = core_notes(&mut notes)?;
-    let head = Head {
+    let mut head = Head {
         identity,
         core_notes,
         types: notes.part(Note::Types, |cursor| {
@@ -41,6 +41,7 @@ pub(super) fn decode(area: &[u8], offset: u64, machine: Machine) -> Result<Head,
         })?,
         contents: contents(&mut notes)?,
     };
+    signers(&mut notes, &mut head.provenance)?;
     let _digests: [u8; DIGEST_BYTES] = notes.part(Note::Digest, Cursor::array)?;
     if !notes.area.is_empty() {
         return Err(Fault::NoteRest {
@@ -171,6 +172,40 @@ fn step(cursor: &mut Cursor<'_>) -> Result<Step, Fault> {
         fields: cursor.u64()?,
         kept: cursor.u64()?,
         restored: cursor.u64()?,
+        signers: Vec::new(),
+    })
+}
+
+/// Whose signatures images had that were converted. Where nobody signed there is no note.
+fn signers(notes: &mut Notes<'_>, steps: &mut [Step]) -> Result<(), Fault> {
+    let mut ahead = Notes { ..*notes };
+    let note = ahead.next()?;
+    if note.owner != OWNER || note.kind != Note::Signers as u32 {
+        return Ok(());
+    }
+    notes.part(Note::Signers, |cursor| {
+        let offset = cursor.offset();
+        let mut least = 0;
+        let signed = cursor.list(least::SIGNERS, |cursor| {
+            let offset = cursor.offset();
+            let number = cursor.u32()?;
+            // They ascend, and each has somebody: there is one way to write them.
+            let step = match steps.get_mut(number as usize) {
+                Some(step) if number >= least => step,
+                _ => return Err(unknown(cursor, offset, "number of a step", number)),
+            };
+            least = number.saturating_add(1);
+            let offset = cursor.offset();
+            step.signers = cursor.list(least::STRING, Cursor::text)?;
+            match step.signers.is_empty() {
+                true => Err(unknown(cursor, offset, "number of signers", 0)),
+                false => Ok(()),
+            }
+        })?;
+        match signed.is_empty() {
+            true => Err(unknown(cursor, offset, "number of steps", 0)),
+            false => Ok(()),
+        }
     })
 }
 

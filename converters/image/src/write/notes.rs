@@ -47,6 +47,18 @@ pub(super) fn encode(head: &Head) -> Result<Vec<u8>, Flaw> {
             out.list(&head.contents, contents)
         })?;
     }
+    let signed: Vec<_> = (0..)
+        .zip(&head.provenance)
+        .filter(|(_, step)| !step.signers.is_empty())
+        .collect();
+    if !signed.is_empty() {
+        append(&mut area, Note::Signers, |out| {
+            out.list(&signed, |out, (number, step)| {
+                out.u32(*number);
+                out.list(&step.signers, |out, signer| out.text(signer))
+            })
+        })?;
+    }
     append(&mut area, Note::Digest, |out| {
         out.bytes(&[0; DIGEST_BYTES]);
         Ok(())

@@ -44,7 +44,8 @@ impl Sample {
                 page.copy_from_slice(pages.next().unwrap());
                 Ok(())
             }),
-        )
+        )?;
+        Ok(())
     }
 
     /// The bytes of the image.
@@ -163,6 +164,7 @@ pub fn sample(machine: Machine) -> Sample {
             fields: 200,
             kept: 1,
             restored: 0,
+            signers: Vec::new(),
         }],
         address_spaces: address_spaces(machine),
         contents: Vec::new(),
@@ -173,6 +175,15 @@ pub fn sample(machine: Machine) -> Sample {
         objects: bytes,
         pages: (1..=5).map(page).collect(),
     }
+}
+
+/// The sample, with who had signed it before it was converted.
+#[allow(dead_code, reason = "not every test has it")]
+pub fn sample_with_signers(machine: Machine) -> Sample {
+    let mut sample = sample_with_contents(machine);
+    let signers = ["SHA256:abc", "SHA256:de"];
+    sample.head.provenance[0].signers = signers.map(str::to_owned).to_vec();
+    sample
 }
 
 /// The sample with what was in a file, of which the second task maps the second page.
@@ -443,7 +454,12 @@ pub fn reseal(bytes: &mut [u8], area: &Range<usize>, objects_start: usize) {
 
 /// The i386 sample with `patch` put at byte `at` of KCONV note `kind`, and sealed again.
 pub fn patched(kind: u32, at: usize, patch: &[u8]) -> Vec<u8> {
-    let mut bytes = sample(Machine::I386).bytes();
+    patched_of(&sample(Machine::I386), kind, at, patch)
+}
+
+/// The same of any sample.
+pub fn patched_of(sample: &Sample, kind: u32, at: usize, patch: &[u8]) -> Vec<u8> {
+    let mut bytes = sample.bytes();
     let area = note_area(&bytes);
     let start = objects_start(&bytes);
     let place = note(&bytes, kind).start + at;

@@ -7,16 +7,18 @@ use crate::releases::Known;
 use crate::report::Account;
 use crate::standalone::default_output;
 use crate::style::{FAINT, HEADING};
+use crate::trust::{self, Admitted, Purpose};
 use indicatif::{ProgressBar, ProgressStyle};
 use kconv_image::Escaped;
 use kconv_rules::RuleKind;
-use kconv_runtime::convert::convert;
+use kconv_runtime::convert::{Job, convert};
 use kconv_runtime::report::{FieldAccount, Report};
+use kconv_trust::Config;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-pub(crate) fn run(arguments: &Convert) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &Convert, config: Option<&Path>) -> Result<(), Failure> {
     let (Some(from), Some(to), Some(path)) = (&arguments.from, &arguments.to, &arguments.image)
     else {
         // The parser requires all three.
@@ -24,22 +26,31 @@ pub(crate) fn run(arguments: &Convert) -> Result<(), Failure> {
     };
     let mut account = Account::begin("convert", arguments.report.as_deref(), &[path])?;
     account.kernels = [Some(from.clone()), Some(to.clone())];
-    let converted = convert_image(arguments, (from, to, path), &mut account);
-    let (report, output) = account.close(converted)?;
+    let converted = Config::read(config)
+        .map_err(Failure::from)
+        .and_then(|config| convert_image(arguments, (from, to, path), &config, &mut account));
+    let (report, output, signed) = account.close(converted)?;
     if !arguments.quiet {
-        print(&mut anstream::stdout().lock(), &report, &output)?;
+        let mut out = anstream::stdout().lock();
+        print(&mut out, &report, &output)?;
+        for place in signed {
+            writeln!(out, "signed   {}", place.display())?;
+        }
     }
     Ok(())
 }
 
-/// Converts the image. Returns what there is to say, and where the new image is.
+/// Converts the image. Returns what there is to say, where the new image is, and its signatures.
 fn convert_image(
     arguments: &Convert,
     (from, to, path): (&str, &str, &Path),
+    config: &Config,
     account: &mut Account,
-) -> Result<(Report, PathBuf), Failure> {
+) -> Result<(Report, PathBuf, Vec<PathBuf>), Failure> {
     let known = Known::new()?;
-    let image = super::open(path)?;
+    let Admitted { image, signers } =
+        trust::admit(path, Purpose::Convert, arguments.trust_file, config)?;
+    let key = trust::own_key(config)?;
     let from = known.for_image(from, &image)?;
     let to = known.for_image(to, &image)?;
     account.kernels = [&from, &to].map(|release| Some(release.name.clone()));
@@ -60,14 +71,18 @@ fn convert_image(
     if same_file(path, &output) {
         return Err(Failure::SameFile { output });
     }
-    let job = job(known.converters(&from, &to)?, known.kernel(&to)?);
+    let job = Job {
+        signers,
+        ..job(known.converters(&from, &to)?, known.kernel(&to)?)
+    };
     let mut progress = Progress::new(arguments.quiet);
     let converted = convert(&image, &job, Some(&output), &mut |done, all| {
         progress.show(done, all);
     })?;
     progress.finish();
     account.converted(converted.report.clone());
-    Ok((converted.report, output))
+    let signed = trust::seal(&output, converted.digest, key.as_ref())?;
+    Ok((converted.report, output, signed))
 }
 
 fn same_file(image: &Path, output: &Path) -> bool {

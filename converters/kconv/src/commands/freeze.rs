@@ -5,15 +5,18 @@ use crate::failure::Failure;
 use crate::judge::Kept;
 use crate::report::Account;
 use crate::told::Told;
+use crate::trust;
 use kconv_freeze::{
     Afterwards, Chosen, Judge, OfDump, Programs, RunningError, Summary, freeze_dump,
     freeze_running, freeze_vmcore,
 };
+use kconv_trust::{Config, MachineKey};
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
-pub(crate) fn run(arguments: &Freeze) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &Freeze, config: Option<&Path>) -> Result<(), Failure> {
     let inputs = [&arguments.dump, &arguments.core, &arguments.symbols];
     let mut others: Vec<_> = inputs.into_iter().flatten().map(AsRef::as_ref).collect();
     others.push(arguments.output.as_path());
@@ -22,25 +25,50 @@ pub(crate) fn run(arguments: &Freeze) -> Result<(), Failure> {
     let of_dump = arguments.dump.is_some() || arguments.core.is_some();
     let mut kept = Kept::default();
     let mut judge = |image: &_, layout: &_| kept.of_own_kernel(image, layout);
-    let frozen = freeze(arguments, &mut account, &mut judge);
+    let key = match arguments.no_sign {
+        true => Ok(None),
+        false => own_key(config, arguments.sign),
+    };
+    let frozen = key.and_then(|key| {
+        let (summary, pause) = freeze(arguments, &mut account, &mut judge)?;
+        let signed = trust::seal(&arguments.output, summary.digest, key.as_ref())?;
+        Ok((summary, pause, signed))
+    });
     // A dump is of a machine that is not this one.
     if !of_dump {
         account.told = kept.lacking.iter().map(Told::lacking).collect();
     }
     let frozen = frozen.map_err(|failure| kept.explain(failure));
-    if let Ok((summary, pause)) = &frozen {
+    if let Ok((summary, pause, _)) = &frozen {
         account.kernels[0] = Some(summary.release.clone());
         figures(&mut account, summary, *pause);
     }
-    let (summary, pause) = account.close(frozen)?;
+    let (summary, pause, signed) = account.close(frozen)?;
     for told in &account.told {
         told.write(&mut anstream::stderr().lock())?;
     }
     if !arguments.quiet {
         let out = &mut anstream::stdout().lock();
         print(out, &summary, pause, arguments.verbose)?;
+        for place in signed {
+            writeln!(out, "signed    {}", place.display())?;
+        }
     }
     Ok(())
+}
+
+/// The key to sign with: read before anything is frozen.
+pub(crate) fn own_key(
+    config: Option<&Path>,
+    required: bool,
+) -> Result<Option<MachineKey>, Failure> {
+    let config = Config::read(config)?;
+    match trust::own_key(&config)? {
+        None if required => Err(Failure::NoKey {
+            folder: config.folder().to_owned(),
+        }),
+        key => Ok(key),
+    }
 }
 
 /// Freezes what is asked for. Returns what was made, and how long tasks stood still for it.
@@ -173,6 +201,7 @@ mod tests {
         };
         let summary = Summary {
             release: "6.1.0-47-amd64".to_owned(),
+            digest: None,
             tasks: 2,
             objects: of(&[("task_struct", 2), ("mm_struct", 1), ("vm_area_struct", 40)]),
             object_bytes: 12_345,

@@ -4,16 +4,21 @@ use crate::arguments::Thaw;
 use crate::failure::Failure;
 use crate::report::Account;
 use crate::told::{Severity, Told, count};
+use crate::trust::{self, Admitted, Purpose};
 use kconv_thaw::Summary;
+use kconv_trust::Config;
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
-pub(crate) fn run(arguments: &Thaw) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &Thaw, config: Option<&Path>) -> Result<(), Failure> {
     let report = arguments.report.as_deref();
     let mut account = Account::begin("thaw", report, &[&arguments.image])?;
     account.image = Some(arguments.image.clone());
     account.dry_run = arguments.dry_run;
-    let thawed = thaw(arguments, &mut account);
+    let thawed = Config::read(config)
+        .map_err(Failure::from)
+        .and_then(|config| thaw(arguments, &config, &mut account));
     let (summary, time) = account.close(thawed)?;
     if !arguments.quiet {
         let out = &mut anstream::stdout().lock();
@@ -23,12 +28,20 @@ pub(crate) fn run(arguments: &Thaw) -> Result<(), Failure> {
 }
 
 /// Thaws what is asked for. Returns what was made, and how long it took.
-fn thaw(arguments: &Thaw, account: &mut Account) -> Result<(Summary, Option<Duration>), Failure> {
-    let thaw = kconv_thaw::Thaw::open(&arguments.image)?;
+fn thaw(
+    arguments: &Thaw,
+    config: &Config,
+    account: &mut Account,
+) -> Result<(Summary, Option<Duration>), Failure> {
+    let path = &arguments.image;
+    let Admitted { image, signers } =
+        trust::admit(path, Purpose::Thaw, arguments.trust_file, config)?;
+    let thaw = kconv_thaw::Thaw::new(image)?;
     account.kernels = thaw.releases().map(|release| Some(release.to_owned()));
     let thaw = thaw
         .choose(&arguments.choice())?
         .with_clocks(arguments.rule());
+    trust::bounds(path, &signers, thaw.plan(), config)?;
     let summary = thaw.summary();
     figures(account, &summary);
     let left_out: Vec<Told> = thaw.left_out().iter().map(Told::left_out).collect();

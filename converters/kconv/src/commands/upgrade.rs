@@ -10,6 +10,7 @@ use crate::judge::{self, Kept};
 use crate::releases::Known;
 use crate::report::Account;
 use crate::style;
+use crate::trust::{self, Purpose};
 use kconv_freeze::{Afterwards, Chosen, RunningError, Summary, freeze_running};
 use kconv_image::{Escaped, Image};
 use kconv_kexec::Loaded;
@@ -17,9 +18,12 @@ use kconv_machine::running_release;
 use kconv_resources::linux6::{Resource, Resources};
 use kconv_runtime::convert::convert as convert_image;
 use kconv_runtime::report::Report;
+use kconv_trust::{Config, Signatures};
 use shown::Shown;
 use std::ffi::CString;
+use std::fs::DirBuilder;
 use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,13 +41,15 @@ struct Carried {
     frozen: PathBuf,
 }
 
-pub(crate) fn run(arguments: &Upgrade) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &Upgrade, config: Option<&Path>) -> Result<(), Failure> {
     let others = [&arguments.image, &arguments.kernel, &arguments.initrd];
     let others = others.map(PathBuf::as_path);
     let mut account = Account::begin("upgrade", arguments.report.as_deref(), &others)?;
     account.image = Some(arguments.image.clone());
     account.dry_run = arguments.dry_run;
-    let carried = carry(arguments, &mut account);
+    let carried = Config::read(config)
+        .map_err(Failure::from)
+        .and_then(|config| carry(arguments, &config, &mut account));
     if arguments.dry_run || carried.is_err() {
         let carried = account.close(carried)?;
         return print(arguments, &carried, &account);
@@ -65,7 +71,7 @@ pub(crate) fn run(arguments: &Upgrade) -> Result<(), Failure> {
 
 /// What can fail comes before the tasks are stopped, or else while they can still run on. They are
 /// killed when their converted image is on disk and the next kernel is loaded.
-fn carry(arguments: &Upgrade, account: &mut Account) -> Result<Carried, Failure> {
+fn carry(arguments: &Upgrade, config: &Config, account: &mut Account) -> Result<Carried, Failure> {
     let known = Known::new()?;
     let running = running_release().map_err(RunningError::from)?;
     account.kernels[0] = Some(running.clone());
@@ -85,7 +91,8 @@ fn carry(arguments: &Upgrade, account: &mut Account) -> Result<Carried, Failure>
         }
     }
     if let Some(folder) = arguments.image.parent() {
-        std::fs::create_dir_all(folder).map_err(|source| path_error(folder, source))?;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(|source| path_error(folder, source))?;
     }
     let command_line = match &arguments.command_line {
         Some(text) => text.clone(),
@@ -98,6 +105,7 @@ fn carry(arguments: &Upgrade, account: &mut Account) -> Result<Carried, Failure>
     let kernel = Loaded::load(&arguments.kernel, &arguments.initrd, &command_line)?;
 
     let layout = known.registry.layout(&to.layout)?;
+    let key = trust::own_key(config)?;
     let mut converted = None;
     let mut decide = || {
         let result = open(&frozen).and_then(|image| {
@@ -107,6 +115,16 @@ fn carry(arguments: &Upgrade, account: &mut Account) -> Result<Carried, Failure>
                 return Err(Failure::NotThawable(obstacles));
             }
             let converted = convert_image(&image, &job, Some(&arguments.image), &mut |_, _| {})?;
+            // Once they are killed it is too late to find that a thaw would not believe the image.
+            let written = [
+                (frozen.as_path(), Some(image.digest())),
+                (arguments.image.as_path(), converted.digest),
+            ];
+            for (path, digest) in written {
+                trust::own_place(path)?;
+                trust::seal(path, digest, key.as_ref())?;
+                trust::admit(path, Purpose::Thaw, false, config)?;
+            }
             let dropped = judge::dropped(&open(&arguments.image)?, &layout)?;
             Ok((converted.report, dropped))
         });
@@ -205,11 +223,17 @@ fn beside(image: &Path, release: &str) -> PathBuf {
 
 fn remove(images: &[&Path]) -> Result<(), Failure> {
     for image in images {
-        match std::fs::remove_file(image) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                return Err(path_error(image, source));
+        let signatures = Signatures::ENDINGS.map(|ending| trust::named(image, ending));
+        for path in [*image]
+            .into_iter()
+            .chain(signatures.iter().map(PathBuf::as_path))
+        {
+            match std::fs::remove_file(path) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(path_error(path, source));
+                }
+                _ => {}
             }
-            _ => {}
         }
     }
     Ok(())

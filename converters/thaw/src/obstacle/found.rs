@@ -81,7 +81,7 @@ impl<'p> Obstacles<'p> {
         expected: impl Into<String>,
         advice: &'static str,
     ) {
-        let tasks = task.map(|tid| self.plan.name(tid)).into_iter().collect();
+        let tasks = task.map(|tid| self.plan.task(tid)).into_iter().collect();
         let new = Obstacle {
             code,
             of: self.of,

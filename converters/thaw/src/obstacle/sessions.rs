@@ -11,7 +11,7 @@ pub(super) fn check(plan: &Plan, found: &mut Obstacles<'_>) {
         if process.ended.is_some() || comes_about(plan, process) {
             continue;
         }
-        let leader = plan.name(process.session);
+        let leader = plan.task(process.session);
         found.add(
             Code::SessionForeign,
             Some(process.pid),

@@ -86,11 +86,11 @@ impl Plan {
         let all = || self.processes.iter().enumerate();
         let left_out = all().filter(|(index, _)| !is_kept(*index));
         let left_out = left_out.map(|(_, process)| LeftOut {
-            task: self.name(process.pid),
+            task: self.task(process.pid),
             parent: process
                 .parent
                 .filter(|parent| is_kept(*parent))
-                .map(|parent| self.name(self.processes[parent].pid)),
+                .map(|parent| self.task(self.processes[parent].pid)),
         });
         let mut plan = Plan {
             processes: Vec::new(),
@@ -177,7 +177,7 @@ impl Plan {
                         severed.push(Severed {
                             pid: process.pid,
                             what,
-                            with: self.name(other.pid),
+                            with: self.task(other.pid),
                         });
                     }
                 };

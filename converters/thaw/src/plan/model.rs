@@ -47,7 +47,7 @@ pub(crate) struct Unclear {
 
 impl Plan {
     /// The name of a process or thread, by its number.
-    pub(crate) fn name(&self, tid: i32) -> TaskName {
+    pub fn task(&self, tid: i32) -> TaskName {
         let mut threads = self.processes.iter().flat_map(|process| &process.threads);
         let thread = threads.find(|thread| thread.tid == tid);
         let process = self.processes.iter().find(|process| process.pid == tid);

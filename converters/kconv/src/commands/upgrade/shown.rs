@@ -149,6 +149,7 @@ mod tests {
             pages: 69,
         };
         let summary = Summary {
+            digest: None,
             release: "6.1.0-51-amd64".to_owned(),
             tasks: 6,
             objects: [("task_struct".to_owned(), 6), ("file".to_owned(), 3)].into(),
