@@ -145,6 +145,7 @@ pub(crate) fn freeze_moving(
     if walked.tasks == 0 {
         return refused(findings);
     }
+    findings.extend(crate::refused::refused(&mut walked));
     let described = family.of(&walked).and_then(|mut family| {
         if order.keeps_programs {
             family.keep_programs();
