@@ -297,7 +297,7 @@ fn describe<'w>(
         });
     });
     let mut facts = family.facts()?;
-    facts.extend(walked.memory.source.facts());
+    facts.extend(walked.memory.source.facts().facts());
     let head = Head {
         identity: Identity {
             machine: kernel.machine,

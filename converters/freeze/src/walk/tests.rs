@@ -12,8 +12,9 @@ use super::{Selection, Walked, walk};
 use crate::error::Flaw;
 use crate::memory::Memory;
 use crate::source::{MemorySource, PresentPage, ReadError, Space};
-use kconv_image::{KernelAddr, UserAddr, Value};
+use kconv_image::{KernelAddr, UserAddr};
 use kconv_objects::Names;
+use kconv_resources::Source;
 use kernel_structs::layout::{FieldPath, Layout};
 use kernel_structs::releases::Registry;
 use kernel_structs::state::{Policy, StateMap};
@@ -139,8 +140,8 @@ impl MemorySource for Made {
         None
     }
 
-    fn facts(&self) -> Vec<(String, Value)> {
-        Vec::new()
+    fn facts(&self) -> Source {
+        Source::default()
     }
 }
 
