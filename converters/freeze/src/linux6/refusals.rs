@@ -7,6 +7,7 @@ use crate::memory::View;
 use crate::walk::name_of;
 use kconv_codes::Code;
 use kconv_image::TaskName;
+use kconv_tasks::model::Controls;
 
 /// A bit of `signal_struct.flags` (`include/linux/sched/signal.h`).
 const SIGNAL_GROUP_EXIT: u64 = 4;
@@ -98,12 +99,9 @@ impl Linux6<'_> {
         view: &View<'_>,
         refuse: &mut dyn FnMut(usize, &str, Flaw),
     ) -> Result<(), Fault> {
-        let layout = self.walked.memory.layout();
-        let dispatched = layout.constant("SYSCALL_WORK_SYSCALL_USER_DISPATCH");
-        let work = view.unsigned("thread_info.syscall_work")?;
-        let is_dispatched = dispatched.is_some_and(|bit| work & bit as u64 != 0);
+        let dispatch = Controls::of(view)?.dispatch;
         // The thaw makes calls in the task, and needs a byte that lets them pass.
-        if is_dispatched && view.unsigned("syscall_dispatch.selector")? == 0 {
+        if dispatch.is_some_and(|dispatch| dispatch.selector == 0) {
             let what = "a dispatch of all system calls, without a selector";
             let flaw = not_carried(Code::TaskSyscallDispatch, what);
             refuse(task, "syscall_dispatch", flaw);
