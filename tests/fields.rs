@@ -26,6 +26,9 @@ const KINDS: [(&str, &str); 5] = [
     ("passing", "of the moment, or of the kernel alone"),
 ];
 
+/// What the state map refuses: code, words and type, with the fields and perhaps their flags.
+type Refused = BTreeMap<(String, String, String), BTreeSet<String>>;
+
 /// What `fates.toml` says of fields.
 #[derive(Debug)]
 struct Fate {
@@ -79,6 +82,31 @@ fn carried() -> BTreeSet<String> {
         }
     }
     fields
+}
+
+/// All that a freeze refuses by the state map alone, in any layout of the family.
+fn refused() -> Refused {
+    let registry = Registry::builtin().unwrap();
+    let map = registry.state_map("linux-6").unwrap();
+    let mut refused = Refused::new();
+    for entry in registry.layouts().filter(|entry| entry.family == "linux-6") {
+        let layout = map.live(&registry.layout(&entry.id).unwrap());
+        for ty in map.saved_in(&layout) {
+            for place in map.refused_places(&layout, layout.find(ty).unwrap()) {
+                let refusal = place.refusal;
+                let code = refusal.code.name().to_owned();
+                let entry = refused.entry((code, refusal.what.clone(), ty.to_owned()));
+                let flags = match place.flags {
+                    [] => String::new(),
+                    flags => format!(" {}", flags.join(", ")),
+                };
+                entry
+                    .or_default()
+                    .insert(format!("`{ty}.{}`{flags}", place.path));
+            }
+        }
+    }
+    refused
 }
 
 /// The texts in the sources of a folder; `a|b` is either of the two.
@@ -206,7 +234,7 @@ fn every_saved_field_is_read_or_has_a_fate() {
     }
     assert!(wrong.is_empty(), "{FATES}:\n{}", wrong.join("\n"));
     let page = kconv_tests::root().join(PAGE);
-    let text = book(&table, &fates);
+    let text = book(&table, &fates, &refused());
     if std::env::var_os("KCONV_BLESS").is_some() {
         fs::write(&page, &text).unwrap();
     }
@@ -217,13 +245,13 @@ fn every_saved_field_is_read_or_has_a_fate() {
 }
 
 /// The page of the book.
-fn book(table: &BTreeMap<&str, Option<usize>>, fates: &[Fate]) -> String {
+fn book(table: &BTreeMap<&str, Option<usize>>, fates: &[Fate], refused: &Refused) -> String {
     let mut text = "# What becomes of each field\n\n\
         Of every field of Linux 6 that an image carries from one kernel to the next, what a thaw makes of it. This \
         page is written by `cargo test -p kconv-tests --test fields`, from the layouts, from what the thaw reads, and \
         from `tests/fates.toml`; a field of which nothing is said fails the test. (What a thaw reads is known by the name of \
         the field, which counts for all types that have one of it.) What the state map resets is not \
-        here: nothing of it is carried. `[]` stands for all elements of an array.\n\n\
+        here, but for what a freeze refuses: nothing of it is carried. `[]` stands for all elements of an array.\n\n\
         | what | how |\n|---|---|\n"
         .to_owned();
     for (kind, words) in KINDS {
@@ -239,6 +267,9 @@ fn book(table: &BTreeMap<&str, Option<usize>>, fates: &[Fate]) -> String {
             Some(kind) => kind,
         };
         write!(text, "\n## {heading}\n").unwrap();
+        if heading == "refused" {
+            text.push_str(&by_map(refused));
+        }
         let of_kind = |number: &Option<usize>| number.map(|one| fates[one].kind.as_str()) == fate;
         let mut groups: BTreeMap<(Option<usize>, &str), Vec<&str>> = BTreeMap::new();
         for (field, number) in table.iter().filter(|(_, number)| of_kind(number)) {
@@ -257,6 +288,18 @@ fn book(table: &BTreeMap<&str, Option<usize>>, fates: &[Fate]) -> String {
             let paths: Vec<String> = paths.iter().map(|path| format!("`{path}`")).collect();
             writeln!(text, "- `{ty}`: {}", paths.join(", ")).unwrap();
         }
+    }
+    text
+}
+
+/// What the state map refuses.
+fn by_map(refused: &Refused) -> String {
+    let mut text = "\nBy the [state map](state-map.md#what-a-freeze-refuses), where a field says anything but its \
+        initial value, or has one of the flags:\n\n| code | what | field |\n|---|---|---|\n"
+        .to_owned();
+    for ((code, what, _), fields) in refused {
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        writeln!(text, "| `{code}` | {what} | {} |", fields.join(", ")).unwrap();
     }
     text
 }

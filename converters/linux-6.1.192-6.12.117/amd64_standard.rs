@@ -700,10 +700,9 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
 pub fn thread_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_struct::V6_1_0_47_amd64, new: &mut views::thread_struct::V6_12_100_deb12_amd64) {
     use views::thread_struct::V6_1_0_47_amd64 as Old;
     use views::thread_struct::V6_12_100_deb12_amd64 as New;
-    // 18 fields that both carry alike
+    // 19 fields that both carry alike
     rest::thread_struct!(cx, at, old, new);
-    // no shadow stack is enabled: a program of 6.1 cannot have asked for one, and execve gives
-    // 0 (6.12 arch/x86/kernel/shstk.c: reset_thread_features)
+    // what arch_prctl enabled, ARCH_SHSTK_SHSTK and ARCH_SHSTK_WRSS
     new.features = U64::new(0);
     // nothing is locked: execve gives 0 (6.12 arch/x86/kernel/shstk.c: reset_thread_features);
     // a lock that nobody asked for would forbid what a program of the new kernel may do

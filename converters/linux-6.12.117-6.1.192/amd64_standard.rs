@@ -856,11 +856,10 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
 pub fn thread_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread_struct::V6_12_100_deb12_amd64, new: &mut views::thread_struct::V6_1_0_47_amd64) {
     use views::thread_struct::V6_12_100_deb12_amd64 as Old;
     use views::thread_struct::V6_1_0_47_amd64 as New;
-    // 18 fields that both carry alike
+    // 19 fields that both carry alike
     rest::thread_struct!(cx, at, old, new);
     self::fpu(cx, &at!(at.fpu), &old.fpu, &mut new.fpu);
-    // the program runs with a shadow stack, which 6.1 cannot give it; without it the program
-    // would be less protected than it asked to be (6.12 arch/x86/kernel/shstk.c: shstk_setup)
+    // what arch_prctl enabled, ARCH_SHSTK_SHSTK and ARCH_SHSTK_WRSS
     cx.drop_strict(&at!(at.features, old), old.features, 0);
     // the program locked its choice of a shadow stack, which 6.1 cannot honour (6.12
     // arch/x86/kernel/shstk.c: shstk_prctl)

@@ -13,6 +13,7 @@ mod initial;
 mod lines;
 mod parse;
 mod places;
+mod refusals;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use derived::{Derived, DerivedPlace};
 pub use error::StateError;
 pub use initial::{SymbolPlace, SymbolSlot};
 pub use places::{Go, Governing, Owner, Place, RuleFrom, Visit};
+pub use refusals::{Refusal, Refused, RefusedFlags, RefusedPlace};
 pub use tail::{Tail, TailPlace};
 pub use walking::{Choice, Container, Count, Embedded, Fold, Number, Size, Telling, Threads};
 pub use watch::{Ignored, Meaning, Unit, Watch, Watched};
@@ -89,6 +91,8 @@ pub struct TypeEntry {
     /// Members that stand for the unnamed union they are in, because no other member of it is in
     /// use while the object is saved; each with the reason.
     pub arms: BTreeMap<String, String>,
+    /// Bits of members that a freeze refuses.
+    pub refused: Vec<RefusedFlags>,
     /// Members of unions that are in use for some values of another member, in the order in which
     /// they are tried. Where none is in use, the union means nothing.
     pub choices: Vec<Choice>,
@@ -145,6 +149,8 @@ pub enum Policy {
         initial: Option<Initial>,
         /// Whether any other value than the initial one stops the conversion.
         strict: bool,
+        /// What a freeze says of any other value, if it refuses that.
+        refusal: Option<Refusal>,
     },
 }
 
@@ -174,6 +180,9 @@ impl Policy {
             Policy::Symbol => "symbol",
             Policy::User => "user",
             Policy::Resource { .. } => "resource",
+            Policy::Reset {
+                refusal: Some(_), ..
+            } => "refuse",
             Policy::Reset { .. } => "reset",
         }
     }

@@ -251,7 +251,10 @@ impl<'a> Planner<'a> {
         let Some(MemberRule { rule, of_type }) = rule else {
             return Err(open);
         };
-        let Policy::Reset { initial, strict } = &rule.policy else {
+        let Policy::Reset {
+            initial, strict, ..
+        } = &rule.policy
+        else {
             return Err(open);
         };
         let initial = match (initial, &old, &new) {
@@ -281,7 +284,9 @@ impl<'a> Planner<'a> {
     ) -> Result<Vec<Part>, Why> {
         let policy = &member.rule.policy;
         match policy {
-            Policy::Reset { initial, strict } => {
+            Policy::Reset {
+                initial, strict, ..
+            } => {
                 let of_its_type = member.of_type || (initial.is_none() && !strict);
                 if of_its_type && let Some(action) = self.reset_function(&old, &new, fallback) {
                     let rule = RuleKind::Reset;

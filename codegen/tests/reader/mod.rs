@@ -499,7 +499,9 @@ fn by_policy(
         Policy::Within { missing } => Meaning::Pointer {
             required: *missing == Missing::Refuse,
         },
-        Policy::Reset { initial, strict } => {
+        Policy::Reset {
+            initial, strict, ..
+        } => {
             let strict = *strict;
             // The innermost value around the scalar that has an initial value of its own.
             let mut value = initial.clone();

@@ -116,7 +116,15 @@ impl Sample {
             part_of: None,
         });
         self.bytes.push(vec![0; size]);
-        self.bytes.len() - 1
+        let object = self.bytes.len() - 1;
+        if ty == "task_struct" {
+            // It traces nobody: the list leads back to its head.
+            let traced = self.place(object, "ptraced");
+            for link in ["ptraced.next", "ptraced.prev"] {
+                self.set(object, link, traced);
+            }
+        }
+        object
     }
 
     /// Adds an object that is folded into another, `before` bytes into it.

@@ -25,6 +25,11 @@ macro_rules! codes {
                 }
             }
 
+            /// The code that reports have as `name`.
+            pub fn named(name: &str) -> Option<Code> {
+                Code::ALL.iter().copied().find(|code| code.name() == name)
+            }
+
             /// What is not carried.
             pub const fn meaning(self) -> &'static str {
                 match self {
@@ -245,6 +250,7 @@ mod tests {
             let name = code.name();
             assert!(name.contains('.') && name.split('.').all(is_word), "{name}");
             assert_eq!(code.to_string(), name);
+            assert_eq!(Code::named(name), Some(*code));
         }
         let names: BTreeSet<&str> = Code::ALL.iter().map(|code| code.name()).collect();
         assert_eq!(names.len(), Code::ALL.len());

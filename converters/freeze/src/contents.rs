@@ -170,7 +170,7 @@ fn within(part: &MappedPart, run: &ContentRun) -> Option<PageRun> {
 mod tests {
     use super::*;
     use crate::source::{PresentPage, Space};
-    use kconv_image::Value;
+    use kconv_resources::Source;
     use std::ops::Range;
 
     /// Files of a byte for each page, by the number of a descriptor.
@@ -240,8 +240,8 @@ mod tests {
             None
         }
 
-        fn facts(&self) -> Vec<(String, Value)> {
-            Vec::new()
+        fn facts(&self) -> Source {
+            Source::default()
         }
     }
 

@@ -12,7 +12,8 @@
 
 use crate::source::{MemorySource, PresentPage, ReadError, Space};
 use crate::symbols::SystemMap;
-use kconv_image::{KernelAddr, PAGE_SIZE, UserAddr, Value};
+use kconv_image::{KernelAddr, PAGE_SIZE, UserAddr};
+use kconv_resources::Source;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
@@ -511,24 +512,15 @@ impl MemorySource for Dump {
         Some(self.meta.hz)
     }
 
-    fn facts(&self) -> Vec<(String, Value)> {
-        let mut facts = Vec::new();
-        if let Some(cpu) = &self.meta.cpu {
-            facts.push(("cpu-model".to_owned(), Value::Text(cpu.clone())));
-        }
-        if let Some(bytes) = self.meta.mem {
-            facts.push(("memory-bytes".to_owned(), Value::Unsigned(bytes)));
-        }
+    fn facts(&self) -> Source {
         let telling = |line: &&String| TELLING_CONFIG.iter().any(|start| line.starts_with(start));
-        let config = self
-            .meta
-            .config
-            .iter()
-            .filter(telling)
-            .cloned()
-            .map(Value::Text);
-        facts.push(("kernel-config".to_owned(), Value::List(config.collect())));
-        facts
+        let config = self.meta.config.iter().filter(telling).cloned();
+        Source {
+            read: None,
+            cpu_model: self.meta.cpu.clone(),
+            memory: self.meta.mem,
+            configuration: Some(config.collect()),
+        }
     }
 }
 

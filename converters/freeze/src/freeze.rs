@@ -147,6 +147,7 @@ pub(crate) fn freeze_moving(
     if walked.tasks == 0 {
         return refused(findings);
     }
+    findings.extend(crate::refused::refused(&mut walked));
     let described = family.of(&walked).and_then(|mut family| {
         if order.keeps_programs {
             family.keep_programs();
@@ -301,7 +302,7 @@ fn describe<'w>(
         });
     });
     let mut facts = family.facts()?;
-    facts.extend(walked.memory.source.facts());
+    facts.extend(walked.memory.source.facts().facts());
     let head = Head {
         identity: Identity {
             machine: kernel.machine,

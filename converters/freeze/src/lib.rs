@@ -26,6 +26,7 @@ mod pages;
 mod paging;
 mod physical;
 mod places;
+mod refused;
 mod registered;
 mod resources;
 mod running;

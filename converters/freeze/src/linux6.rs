@@ -120,19 +120,6 @@ impl Family for Linux6<'_> {
             }
             "vfork" => Resource::Vfork(self.vfork(at)?),
             "seccomp-filter" => Resource::SeccompFilter(self.seccomp_filter(at)?),
-            "io-uring" => return Err(not_carried(Code::TaskIoUring, "an io_uring instance")),
-            "aio" => {
-                let what = "an asynchronous I/O context (io_setup)";
-                return Err(not_carried(Code::MmAio, what));
-            }
-            "userfaultfd" => return Err(not_carried(Code::MmUserfaultfd, "a userfaultfd")),
-            "uprobe" => {
-                return Err(not_carried(Code::TaskUprobe, "a uprobe in the program"));
-            }
-            "hw-breakpoint" => {
-                let what = "a breakpoint that a tracer set";
-                return Err(not_carried(Code::TaskBreakpoint, what));
-            }
             _ => match kind.strip_suffix("-namespace") {
                 Some(namespace) => self.namespace(namespace, at)?,
                 None => {

@@ -6,7 +6,8 @@ use crate::error::Flaw;
 use kconv_objects::FieldError;
 use kernel_structs::layout::{Layout, Type, TypeId};
 use kernel_structs::state::{
-    self, Container, Go, Initial, Owner, Policy, Rule, Size, StateMap, TailPlace, Telling, Visit,
+    self, Container, Go, Initial, Owner, Policy, RefusedPlace, Rule, Size, StateMap, TailPlace,
+    Telling, Visit,
 };
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -27,6 +28,8 @@ pub(crate) struct SavedType<'a> {
     pub(crate) containers: Vec<Head<'a>>,
     /// What is done to the bytes of a value that was read.
     pub(crate) edits: Vec<Edit<'a>>,
+    /// Where state lies that is refused.
+    pub(crate) refused: Vec<RefusedPlace<'a>>,
     /// The flexible array that objects end in.
     pub(crate) tail: Option<TailType<'a>>,
 }
@@ -207,7 +210,7 @@ impl<'a> SavedTypes<'a> {
             return Ok(*index);
         }
         let word = u64::from(self.layout.target().pointer_size);
-        let (mut extent, mut tail) = (None, None);
+        let (mut extent, mut tail, mut refused) = (None, None, Vec::new());
         let (shape, size, found) = if let Some(target) = name.strip_suffix('*') {
             let target = target.trim_end();
             (
@@ -234,6 +237,7 @@ impl<'a> SavedTypes<'a> {
                 .ok_or_else(unknown)?;
             extent = self.extent(name, id);
             tail = self.tail(id)?;
+            refused = self.map.refused_places(self.layout, id);
             (Shape::Named(id), size.0, self.members(id)?)
         };
         let index = self.types.len();
@@ -245,6 +249,7 @@ impl<'a> SavedTypes<'a> {
             places: found.places,
             containers: found.containers,
             edits: found.edits,
+            refused,
             tail,
         }));
         self.by_name.insert(name.to_owned(), index);

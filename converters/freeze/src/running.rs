@@ -24,11 +24,12 @@ use crate::symbols::Symbols;
 use crate::vmcoreinfo::Info;
 use crate::walk::{Selection, task_addresses};
 use files::Files;
-use kconv_image::{KernelAddr, Machine, PAGE_SIZE, UserAddr, Value};
+use kconv_image::{KernelAddr, Machine, PAGE_SIZE, UserAddr};
 use kconv_machine::{
     Identified, MachineError, cgroup_limits, cgroup_root, identify_running, read_some,
 };
 use kconv_objects::Names;
+use kconv_resources::{ReadFrom, Source};
 use pages::UserMemory;
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use std::cell::RefCell;
@@ -336,11 +337,8 @@ impl MemorySource for Running {
         self.vmcoreinfo.clone()
     }
 
-    fn facts(&self) -> Vec<(String, Value)> {
-        vec![(
-            "source".to_owned(),
-            Value::Text("running kernel".to_owned()),
-        )]
+    fn facts(&self) -> Source {
+        Source::read_from(ReadFrom::RunningKernel)
     }
 }
 

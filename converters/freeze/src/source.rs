@@ -1,6 +1,6 @@
 //! Where the walk reads from: the memory of a kernel and of its tasks.
 
-use kconv_image::{Digest, KernelAddr, PAGE_SIZE, UserAddr, Value};
+use kconv_image::{Digest, KernelAddr, PAGE_SIZE, UserAddr};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -106,8 +106,8 @@ pub trait MemorySource {
         None
     }
 
-    /// What else is known of the machine and worth keeping, by name.
-    fn facts(&self) -> Vec<(String, Value)>;
+    /// Where this comes from, and what is noted of the machine.
+    fn facts(&self) -> kconv_resources::Source;
 }
 
 /// A file, through a task that has it.

@@ -21,8 +21,9 @@ use crate::source::{Content, MemorySource, PresentPage, ReadError, Space};
 use crate::symbols::Symbols;
 use crate::vmcoreinfo::Info;
 use crate::walk::Selection;
-use kconv_image::{KernelAddr, Machine, PAGE_SIZE, UserAddr, Value};
+use kconv_image::{KernelAddr, Machine, PAGE_SIZE, UserAddr};
 use kconv_machine::{IdentifyError, identify};
+use kconv_resources::{ReadFrom, Source};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
@@ -397,10 +398,7 @@ impl MemorySource for Vmcore {
         Some(self.info.bytes().to_vec())
     }
 
-    fn facts(&self) -> Vec<(String, Value)> {
-        vec![(
-            "source".to_owned(),
-            Value::Text("dump of a machine".to_owned()),
-        )]
+    fn facts(&self) -> Source {
+        Source::read_from(ReadFrom::MachineDump)
     }
 }

@@ -10,7 +10,8 @@ use kconv_freeze::{
     Dump, FreezeError, Judge, Judgement, Kernel, MemorySource, Order, PresentPage, ReadError,
     Selection, Space, Summary, Unjudged, anything, freeze,
 };
-use kconv_image::{Fingerprint, Image, KernelAddr, KernelId, Machine, TaskName, UserAddr, Value};
+use kconv_image::{Fingerprint, Image, KernelAddr, KernelId, Machine, TaskName, UserAddr};
+use kconv_resources::Source;
 use kernel_structs::releases::Registry;
 use std::cell::Cell;
 use std::path::Path;
@@ -70,7 +71,7 @@ impl MemorySource for Counted {
         self.dump.tick_rate()
     }
 
-    fn facts(&self) -> Vec<(String, Value)> {
+    fn facts(&self) -> Source {
         self.dump.facts()
     }
 }

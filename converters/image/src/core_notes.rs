@@ -25,120 +25,44 @@ pub const NT_PRXFPREG: u32 = 0x46e6_2b7f;
 /// `n_type` of the extended processor state that `xsave` writes; owner `LINUX`.
 pub const NT_X86_XSTATE: u32 = 0x202;
 
-/// The general registers of an i386 thread: `struct user_regs_struct` of
-/// `arch/x86/include/asm/user_32.h`, in its order.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names of the registers")]
-pub struct I386Registers {
-    pub ebx: u32,
-    pub ecx: u32,
-    pub edx: u32,
-    pub esi: u32,
-    pub edi: u32,
-    pub ebp: u32,
-    pub eax: u32,
-    pub ds: u32,
-    pub es: u32,
-    pub fs: u32,
-    pub gs: u32,
-    pub orig_eax: u32,
-    pub eip: u32,
-    pub cs: u32,
-    pub eflags: u32,
-    pub esp: u32,
-    pub ss: u32,
+/// General registers, one word each, by their names and in the order in which the kernel has them.
+macro_rules! general_registers {
+    ($(#[$meta:meta])* $name:ident, $word:ty, $count:literal, $($register:ident)*) => {
+        $(#[$meta])*
+        #[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "the names of the registers")]
+        pub struct $name {
+            $(pub $register: $word,)*
+        }
+
+        impl $name {
+            /// Those that a register set has, in its order.
+            pub const fn from_words(words: [$word; $count]) -> $name {
+                let [$($register),*] = words;
+                $name { $($register),* }
+            }
+
+            /// As a register set has them.
+            pub const fn words(&self) -> [$word; $count] {
+                [$(self.$register),*]
+            }
+        }
+    };
 }
 
-impl I386Registers {
-    fn words(&self) -> [u32; 17] {
-        [
-            self.ebx,
-            self.ecx,
-            self.edx,
-            self.esi,
-            self.edi,
-            self.ebp,
-            self.eax,
-            self.ds,
-            self.es,
-            self.fs,
-            self.gs,
-            self.orig_eax,
-            self.eip,
-            self.cs,
-            self.eflags,
-            self.esp,
-            self.ss,
-        ]
-    }
+general_registers! {
+    /// The general registers of an i386 thread: `struct user_regs_struct` of
+    /// `arch/x86/include/asm/user_32.h`, in its order.
+    I386Registers, u32, 17,
+    ebx ecx edx esi edi ebp eax ds es fs gs orig_eax eip cs eflags esp ss
 }
 
-/// The general registers of an x86-64 thread: `struct user_regs_struct` of
-/// `arch/x86/include/asm/user_64.h`, in its order.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names of the registers")]
-pub struct X86_64Registers {
-    pub r15: u64,
-    pub r14: u64,
-    pub r13: u64,
-    pub r12: u64,
-    pub rbp: u64,
-    pub rbx: u64,
-    pub r11: u64,
-    pub r10: u64,
-    pub r9: u64,
-    pub r8: u64,
-    pub rax: u64,
-    pub rcx: u64,
-    pub rdx: u64,
-    pub rsi: u64,
-    pub rdi: u64,
-    pub orig_rax: u64,
-    pub rip: u64,
-    pub cs: u64,
-    pub eflags: u64,
-    pub rsp: u64,
-    pub ss: u64,
-    pub fs_base: u64,
-    pub gs_base: u64,
-    pub ds: u64,
-    pub es: u64,
-    pub fs: u64,
-    pub gs: u64,
-}
-
-impl X86_64Registers {
-    fn words(&self) -> [u64; 27] {
-        [
-            self.r15,
-            self.r14,
-            self.r13,
-            self.r12,
-            self.rbp,
-            self.rbx,
-            self.r11,
-            self.r10,
-            self.r9,
-            self.r8,
-            self.rax,
-            self.rcx,
-            self.rdx,
-            self.rsi,
-            self.rdi,
-            self.orig_rax,
-            self.rip,
-            self.cs,
-            self.eflags,
-            self.rsp,
-            self.ss,
-            self.fs_base,
-            self.gs_base,
-            self.ds,
-            self.es,
-            self.fs,
-            self.gs,
-        ]
-    }
+general_registers! {
+    /// The general registers of an x86-64 thread: `struct user_regs_struct` of
+    /// `arch/x86/include/asm/user_64.h`, in its order.
+    X86_64Registers, u64, 27,
+    r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax
+    rip cs eflags rsp ss fs_base gs_base ds es fs gs
 }
 
 /// General registers; they decide the machine of the note.

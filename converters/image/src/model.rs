@@ -220,23 +220,6 @@ pub struct Resource {
     pub attributes: Vec<(String, Value)>,
 }
 
-impl Resource {
-    /// The attribute `name`.
-    pub fn get(&self, name: &str) -> Option<&Value> {
-        self.attributes
-            .iter()
-            .find_map(|(key, value)| (key == name).then_some(value))
-    }
-
-    /// The attribute `name`, if it is text.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        match self.get(name)? {
-            Value::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-}
-
 /// The value of a resource's attribute or of a fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {

@@ -275,7 +275,8 @@ macro_rules! mm_struct {
         // the handler that started the program: elf_format, compat_elf_format
         $new.binfmt = $cx.symbol(&at!($at.binfmt), $old.binfmt);
         // contexts of io_setup with requests and completions not yet read
-        $new.ioctx_table = $cx.resource(&at!($at.ioctx_table), $old.ioctx_table);
+        $new.ioctx_table = $cx
+            .reset_strict(&at!($at.ioctx_table), $old.ioctx_table, 0);
         // task whose memory cgroup the mm is charged to
         $new.owner = $cx.within(&at!($at.owner), $old.owner);
         // namespace whose capabilities decide over the mm, taken at execve
@@ -705,13 +706,13 @@ macro_rules! task_struct {
             .within_required(&at!($at.group_leader), $old.group_leader);
         // list of the tasks this one traces, linked by ptrace_entry
         $new.ptraced.next = $cx
-            .link(
+            .empty_link_strict(
                 &at!($at.ptraced.next),
                 &at!($at.ptraced),
                 $old.ptraced.next,
             );
         $new.ptraced.prev = $cx
-            .link(
+            .empty_link_strict(
                 &at!($at.ptraced.prev),
                 &at!($at.ptraced),
                 $old.ptraced.prev,
@@ -826,7 +827,7 @@ macro_rules! task_struct {
         // open files
         $new.files = $cx.follow(&at!($at.files), $old.files);
         // the task's rings and requests in flight, null until it sets one up
-        $new.io_uring = $cx.resource(&at!($at.io_uring), $old.io_uring);
+        $new.io_uring = $cx.reset_strict(&at!($at.io_uring), $old.io_uring, 0);
         // namespaces other than those of users and of its own PID
         $new.nsproxy = $cx.follow(&at!($at.nsproxy), $old.nsproxy);
         // what the threads of a process share: pending signals, timers, limits, accounting
@@ -1015,7 +1016,7 @@ macro_rules! task_struct {
         $new.active_memcg = $cx
             .reset_strict(&at!($at.active_memcg), $old.active_memcg, 0);
         // probes the task is in
-        $new.utask = $cx.resource(&at!($at.utask), $old.utask);
+        $new.utask = $cx.reset_strict(&at!($at.utask), $old.utask, 0);
         $new.sequential_io = $old.sequential_io;
         $new.sequential_io_avg = $old.sequential_io_avg;
         // how many references the old kernel held, kept for readers of the image
@@ -1097,7 +1098,8 @@ pub(super) use thread_info;
 macro_rules! thread_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.iopl_warn_bits = [0; 1];
-        $new.tls_array = $old.tls_array;
+        // segments of the thread in the GDT, of 8 bytes each, which 32-bit code asks for
+        $new.tls_array.as_mut_bytes().fill(0);
         // where the task was switched out, on a kernel stack that is not carried
         $new.sp = $cx.reset(&at!($at.sp), $old.sp, 0);
         $new.es = $old.es;
@@ -1111,7 +1113,7 @@ macro_rules! thread_struct {
             &at!($at.ptrace_bps),
             &$old.ptrace_bps,
             &mut $new.ptrace_bps,
-            |cx, at, old, new| *new = cx.resource(at, *old),
+            |cx, at, old, new| *new = cx.reset_strict(at, *old, 0),
         );
         $new.virtual_dr6 = $old.virtual_dr6;
         $new.ptrace_dr7 = $old.ptrace_dr7;
@@ -1125,6 +1127,8 @@ macro_rules! thread_struct {
         $new._pad_145 = [0; 3];
         $new.pkru = $old.pkru;
         $new._pad_184 = [0; 8];
+        // segments of the thread in the GDT, of 8 bytes each, which 32-bit code asks for
+        $cx.drop_zero(&at!($at.tls_array, old), $old.tls_array.as_bytes());
     };
 }
 pub(super) use thread_struct;
@@ -1424,7 +1428,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("env_start"),
                 RuleKind::Carry.of("env_end"),
                 RuleKind::Symbol.of("binfmt").by_map(carry::reasons::mm_struct::BINFMT),
-                RuleKind::Resource.of("ioctx_table").by_map(carry::reasons::mm_struct::IOCTX_TABLE),
+                RuleKind::Reset.of("ioctx_table").by_map(carry::reasons::mm_struct::IOCTX_TABLE),
                 RuleKind::Within.of("owner").by_map(carry::reasons::mm_struct::OWNER),
                 RuleKind::Resource.of("user_ns").by_map(carry::reasons::mm_struct::USER_NS),
                 RuleKind::Follow.of("exe_file").by_map(carry::reasons::mm_struct::EXE_FILE),
@@ -1666,7 +1670,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             from_size: 9792,
             to_size: 9792,
             open: true,
-            spans: &[Span::new(0, 0, 20), Span::new(24, 20, 4), Span::new(32, 24, 40), Span::new(76, 68, 8), Span::new(88, 80, 44), Span::new(192, 128, 12), Span::new(208, 144, 24), Span::new(232, 192, 17), Span::new(256, 216, 16), Span::new(272, 240, 8), Span::new(280, 232, 8), Span::new(288, 264, 12), Span::new(304, 280, 32), Span::new(384, 320, 56), Span::new(448, 384, 132), Span::new(584, 520, 60), Span::new(648, 584, 60), Span::new(712, 664, 8), Span::new(720, 680, 16), Span::new(768, 704, 224), Span::new(1024, 960, 16), Span::new(1040, 984, 4), Span::new(1048, 992, 1056), Span::new(2112, 2056, 34), Span::new(2148, 2092, 20), Span::new(2168, 2136, 8), Span::new(2184, 2152, 36), Span::new(2224, 2192, 52), Span::new(2280, 2248, 72), Span::new(2372, 2328, 16), Span::new(2392, 2344, 12), Span::new(2416, 2408, 240), Span::new(2672, 2648, 88), Span::new(2768, 2744, 4), Span::new(2776, 2752, 44), Span::new(2824, 2800, 144), Span::new(2976, 2952, 28), Span::new(3008, 2984, 212), Span::new(3224, 3200, 65), Span::new(3296, 3272, 16), Span::new(3320, 3296, 24), Span::new(3352, 3328, 44), Span::new(3400, 3376, 32), Span::new(3440, 3408, 92), Span::new(3536, 3504, 156), Span::new(3696, 3664, 12), Span::new(3712, 3680, 72), Span::new(3792, 3760, 28), Span::new(3848, 3808, 50), Span::new(3898, 3860, 2), Span::new(3904, 3864, 8), Span::new(3912, 3876, 4), Span::new(3920, 3880, 8), Span::new(3928, 3920, 1026), Span::new(4960, 5120, 4), Span::new(4976, 4952, 64), Span::new(5044, 5020, 36), Span::new(5096, 5056, 4), Span::new(5104, 5064, 8), Span::new(5120, 5088, 16), Span::new(5136, 5124, 4), Span::new(5144, 5128, 44), Span::new(5192, 5176, 40), Span::new(5232, 5224, 4), Span::new(5240, 5232, 24), Span::new(5272, 5264, 20), Span::new(5296, 5288, 32), Span::new(5376, 5376, 144), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
+            spans: &[Span::new(0, 0, 20), Span::new(24, 20, 4), Span::new(32, 24, 40), Span::new(76, 68, 8), Span::new(88, 80, 44), Span::new(192, 128, 12), Span::new(208, 144, 24), Span::new(232, 192, 17), Span::new(256, 216, 16), Span::new(272, 240, 8), Span::new(280, 232, 8), Span::new(288, 264, 12), Span::new(304, 280, 32), Span::new(384, 320, 56), Span::new(448, 384, 132), Span::new(584, 520, 60), Span::new(648, 584, 60), Span::new(712, 664, 8), Span::new(720, 680, 16), Span::new(768, 704, 224), Span::new(1024, 960, 16), Span::new(1040, 984, 4), Span::new(1048, 992, 1056), Span::new(2112, 2056, 34), Span::new(2148, 2092, 20), Span::new(2168, 2136, 8), Span::new(2184, 2152, 36), Span::new(2224, 2192, 52), Span::new(2280, 2248, 72), Span::new(2372, 2328, 16), Span::new(2392, 2344, 12), Span::new(2416, 2408, 240), Span::new(2672, 2648, 88), Span::new(2768, 2744, 4), Span::new(2776, 2752, 44), Span::new(2824, 2800, 144), Span::new(2976, 2952, 28), Span::new(3008, 2984, 212), Span::new(3224, 3200, 65), Span::new(3296, 3272, 16), Span::new(3320, 3296, 24), Span::new(3352, 3328, 44), Span::new(3400, 3376, 32), Span::new(3440, 3408, 92), Span::new(3536, 3504, 156), Span::new(3696, 3664, 12), Span::new(3712, 3680, 72), Span::new(3792, 3760, 28), Span::new(3848, 3808, 50), Span::new(3898, 3860, 2), Span::new(3904, 3864, 8), Span::new(3912, 3876, 4), Span::new(3920, 3880, 8), Span::new(3928, 3920, 1026), Span::new(4960, 5120, 4), Span::new(4976, 4952, 64), Span::new(5044, 5020, 36), Span::new(5096, 5056, 4), Span::new(5104, 5064, 8), Span::new(5120, 5088, 16), Span::new(5136, 5124, 4), Span::new(5144, 5128, 44), Span::new(5192, 5176, 40), Span::new(5232, 5224, 4), Span::new(5240, 5232, 24), Span::new(5272, 5264, 20), Span::new(5296, 5288, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
             padding: &[Bits::new(224, 32), Bits::new(672, 32), Bits::new(1056, 480), Bits::new(1632, 32), Bits::new(2016, 32), Bits::new(2400, 32), Bits::new(2688, 384), Bits::new(4644, 28), Bits::new(5152, 32), Bits::new(5664, 32), Bits::new(5888, 256), Bits::new(7936, 256), Bits::new(8352, 32), Bits::new(16864, 32), Bits::new(17168, 16), Bits::new(17440, 32), Bits::new(17760, 32), Bits::new(18208, 32), Bits::new(19104, 32), Bits::new(19236, 28), Bits::new(19279, 49), Bits::new(22112, 32), Bits::new(22176, 32), Bits::new(22560, 32), Bits::new(23776, 32), Bits::new(24032, 32), Bits::new(25760, 32), Bits::new(26312, 56), Bits::new(26528, 32), Bits::new(26784, 32), Bits::new(27168, 32), Bits::new(28256, 32), Bits::new(29536, 32), Bits::new(30304, 32), Bits::new(30560, 32), Bits::new(30752, 32), Bits::new(31200, 32), Bits::new(31328, 32), Bits::new(39632, 48), Bits::new(39712, 96), Bits::new(40800, 32), Bits::new(41120, 32), Bits::new(41504, 32), Bits::new(41888, 32), Bits::new(42336, 32), Bits::new(42624, 384), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
             groups: &[&carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_ALLOC_LOCK, &[
                 RuleKind::Carry.of("__state"),
@@ -1770,8 +1774,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Within.of("sibling.next").by_map(carry::reasons::task_struct::SIBLING),
                 RuleKind::Within.of("sibling.prev").by_map(carry::reasons::task_struct::SIBLING),
                 RuleKind::Within.of("group_leader").by_map(carry::reasons::task_struct::GROUP_LEADER),
-                RuleKind::Within.of("ptraced.next").by_map(carry::reasons::task_struct::PTRACED),
-                RuleKind::Within.of("ptraced.prev").by_map(carry::reasons::task_struct::PTRACED),
+                RuleKind::Reset.of("ptraced.next").by_map(carry::reasons::task_struct::PTRACED),
+                RuleKind::Reset.of("ptraced.prev").by_map(carry::reasons::task_struct::PTRACED),
                 RuleKind::Within.of("ptrace_entry.next").by_map(carry::reasons::task_struct::PTRACE_ENTRY),
                 RuleKind::Within.of("ptrace_entry.prev").by_map(carry::reasons::task_struct::PTRACE_ENTRY),
                 RuleKind::Follow.of("thread_pid").by_map(carry::reasons::task_struct::THREAD_PID),
@@ -1808,7 +1812,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("last_switch_time").by_map(carry::reasons::task_struct::LAST_SWITCH_TIME),
                 RuleKind::Follow.of("fs").by_map(carry::reasons::task_struct::FS),
                 RuleKind::Follow.of("files").by_map(carry::reasons::task_struct::FILES),
-                RuleKind::Resource.of("io_uring").by_map(carry::reasons::task_struct::IO_URING),
+                RuleKind::Reset.of("io_uring").by_map(carry::reasons::task_struct::IO_URING),
                 RuleKind::Follow.of("nsproxy").by_map(carry::reasons::task_struct::NSPROXY),
                 RuleKind::Follow.of("signal").by_map(carry::reasons::task_struct::SIGNAL),
                 RuleKind::Follow.of("sighand").by_map(carry::reasons::task_struct::SIGHAND),
@@ -1888,7 +1892,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("memcg_nr_pages_over_high").by_map(carry::reasons::task_struct::MEMCG_NR_PAGES_OVER_HIGH),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("active_memcg").by_map(carry::reasons::task_struct::ACTIVE_MEMCG),
-                RuleKind::Resource.of("utask").by_map(carry::reasons::task_struct::UTASK),
+                RuleKind::Reset.of("utask").by_map(carry::reasons::task_struct::UTASK),
                 RuleKind::Carry.of("sequential_io"),
                 RuleKind::Carry.of("sequential_io_avg"),
                 RuleKind::Carry.of("rcu_users").by_map(carry::reasons::refcount_t::WHOLE),
@@ -1989,10 +1993,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             name: "thread_struct",
             from_size: 4416,
             to_size: 4416,
-            spans: &[Span::new(0, 0, 144), Span::new(148, 148, 4), Span::new(192, 192, 4), Span::new(200, 200, 88), Span::new(320, 320, 4096)],
+            spans: &[Span::new(24, 24, 120), Span::new(148, 148, 4), Span::new(192, 192, 4), Span::new(200, 200, 88), Span::new(320, 320, 4096)],
             padding: &[Bits::new(1153, 31), Bits::new(1216, 320), Bits::new(1568, 32), Bits::new(2308, 252)],
             groups: &[&[
-                RuleKind::Carry.of("tls_array"),
+                RuleKind::Reset.of("tls_array").by_map(carry::reasons::thread_struct::TLS_ARRAY),
                 RuleKind::Reset.of("sp").by_map(carry::reasons::thread_struct::SP),
                 RuleKind::Carry.of("es"),
                 RuleKind::Carry.of("ds"),
@@ -2000,7 +2004,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("gsindex"),
                 RuleKind::Carry.of("fsbase"),
                 RuleKind::Carry.of("gsbase"),
-                RuleKind::Resource.of("ptrace_bps").times(4).by_map(carry::reasons::thread_struct::PTRACE_BPS),
+                RuleKind::Reset.of("ptrace_bps").times(4).by_map(carry::reasons::thread_struct::PTRACE_BPS),
                 RuleKind::Carry.of("virtual_dr6"),
                 RuleKind::Carry.of("ptrace_dr7"),
                 RuleKind::Carry.of("cr2"),
@@ -2012,7 +2016,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("pkru"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Init.of("features").by_override(carry::reasons::thread_struct::FEATURES),
+                RuleKind::Drop.of("tls_array").by_map(carry::reasons::thread_struct::TLS_ARRAY),
+                RuleKind::Init.of("features").by_map(carry::reasons::thread_struct::FEATURES),
                 RuleKind::Init.of("features_locked").by_override(carry::reasons::thread_struct::FEATURES_LOCKED),
                 RuleKind::Init.of("shstk").by_override(carry::reasons::thread_struct::SHSTK),
                 RuleKind::Recurse.of("fpu").inside("fpu"),

@@ -265,7 +265,8 @@ macro_rules! mm_struct {
         $new.binfmt = $cx.symbol(&at!($at.binfmt), $old.binfmt);
         $new._pad_1140 = [0; 4];
         // contexts of io_setup with requests and completions not yet read
-        $new.ioctx_table = $cx.resource(&at!($at.ioctx_table), $old.ioctx_table);
+        $new.ioctx_table = $cx
+            .reset_strict(&at!($at.ioctx_table), $old.ioctx_table, 0);
         // task whose memory cgroup the mm is charged to
         $new.owner = $cx.within(&at!($at.owner), $old.owner);
         // namespace whose capabilities decide over the mm, taken at execve
@@ -680,13 +681,13 @@ macro_rules! task_struct {
             .within_required(&at!($at.group_leader), $old.group_leader);
         // list of the tasks this one traces, linked by ptrace_entry
         $new.ptraced.next = $cx
-            .link(
+            .empty_link_strict(
                 &at!($at.ptraced.next),
                 &at!($at.ptraced),
                 $old.ptraced.next,
             );
         $new.ptraced.prev = $cx
-            .link(
+            .empty_link_strict(
                 &at!($at.ptraced.prev),
                 &at!($at.ptraced),
                 $old.ptraced.prev,
@@ -800,7 +801,7 @@ macro_rules! task_struct {
         // open files
         $new.files = $cx.follow(&at!($at.files), $old.files);
         // the task's rings and requests in flight, null until it sets one up
-        $new.io_uring = $cx.resource(&at!($at.io_uring), $old.io_uring);
+        $new.io_uring = $cx.reset_strict(&at!($at.io_uring), $old.io_uring, 0);
         // namespaces other than those of users and of its own PID
         $new.nsproxy = $cx.follow(&at!($at.nsproxy), $old.nsproxy);
         // what the threads of a process share: pending signals, timers, limits, accounting
@@ -985,7 +986,7 @@ macro_rules! task_struct {
         $new.active_memcg = $cx
             .reset_strict(&at!($at.active_memcg), $old.active_memcg, 0);
         // probes the task is in
-        $new.utask = $cx.resource(&at!($at.utask), $old.utask);
+        $new.utask = $cx.reset_strict(&at!($at.utask), $old.utask, 0);
         $new.sequential_io = $old.sequential_io;
         $new.sequential_io_avg = $old.sequential_io_avg;
         // how many references the old kernel held, kept for readers of the image
@@ -1057,7 +1058,8 @@ pub(super) use task_struct;
 macro_rules! thread_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.iopl_warn_bits = [0; 1];
-        $new.tls_array = $old.tls_array;
+        // segments of the thread in the GDT, of 8 bytes each, which 32-bit code asks for
+        $new.tls_array.as_mut_bytes().fill(0);
         // where the task was switched out, on a kernel stack that is not carried
         $new.sp = $cx.reset(&at!($at.sp), $old.sp, 0);
         $new.es = $old.es;
@@ -1071,7 +1073,7 @@ macro_rules! thread_struct {
             &at!($at.ptrace_bps),
             &$old.ptrace_bps,
             &mut $new.ptrace_bps,
-            |cx, at, old, new| *new = cx.resource(at, *old),
+            |cx, at, old, new| *new = cx.reset_strict(at, *old, 0),
         );
         $new.virtual_dr6 = $old.virtual_dr6;
         $new.ptrace_dr7 = $old.ptrace_dr7;
@@ -1085,6 +1087,8 @@ macro_rules! thread_struct {
         $new._pad_145 = [0; 3];
         $new.pkru = $old.pkru;
         $new._pad_184 = [0; 8];
+        // segments of the thread in the GDT, of 8 bytes each, which 32-bit code asks for
+        $cx.drop_zero(&at!($at.tls_array, old), $old.tls_array.as_bytes());
     };
 }
 pub(super) use thread_struct;
@@ -1378,7 +1382,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("env_end"),
                 RuleKind::Symbol.of("binfmt").by_map(carry::reasons::mm_struct::BINFMT),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Resource.of("ioctx_table").by_map(carry::reasons::mm_struct::IOCTX_TABLE),
+                RuleKind::Reset.of("ioctx_table").by_map(carry::reasons::mm_struct::IOCTX_TABLE),
                 RuleKind::Within.of("owner").by_map(carry::reasons::mm_struct::OWNER),
                 RuleKind::Resource.of("user_ns").by_map(carry::reasons::mm_struct::USER_NS),
                 RuleKind::Follow.of("exe_file").by_map(carry::reasons::mm_struct::EXE_FILE),
@@ -1619,7 +1623,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             from_size: 9792,
             to_size: 9792,
             open: true,
-            spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 24), Span::new(168, 192, 17), Span::new(192, 216, 16), Span::new(208, 240, 8), Span::new(216, 232, 8), Span::new(224, 264, 12), Span::new(240, 280, 32), Span::new(320, 320, 56), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 664, 8), Span::new(656, 680, 16), Span::new(704, 704, 224), Span::new(960, 960, 16), Span::new(976, 984, 4), Span::new(984, 992, 1056), Span::new(2048, 2056, 34), Span::new(2084, 2092, 20), Span::new(2104, 2136, 8), Span::new(2120, 2152, 36), Span::new(2160, 2192, 52), Span::new(2216, 2248, 72), Span::new(2308, 2328, 16), Span::new(2328, 2344, 12), Span::new(2352, 2368, 240), Span::new(2608, 2608, 88), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 72), Span::new(3336, 3328, 92), Span::new(3432, 3424, 160), Span::new(3600, 3584, 80), Span::new(3684, 3668, 24), Span::new(3728, 3704, 8), Span::new(3740, 3716, 46), Span::new(3786, 3764, 2), Span::new(3788, 3768, 16), Span::new(3808, 3784, 112), Span::new(3920, 3900, 4), Span::new(3928, 3904, 8), Span::new(3936, 3944, 1026), Span::new(4968, 5144, 4), Span::new(4984, 4976, 64), Span::new(5052, 5044, 36), Span::new(5104, 5080, 4), Span::new(5112, 5088, 8), Span::new(5128, 5112, 16), Span::new(5144, 5148, 4), Span::new(5152, 5152, 44), Span::new(5200, 5200, 40), Span::new(5240, 5248, 4), Span::new(5248, 5256, 24), Span::new(5280, 5288, 20), Span::new(5304, 5312, 32), Span::new(5376, 5376, 144), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
+            spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 24), Span::new(168, 192, 17), Span::new(192, 216, 16), Span::new(208, 240, 8), Span::new(216, 232, 8), Span::new(224, 264, 12), Span::new(240, 280, 32), Span::new(320, 320, 56), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(648, 664, 8), Span::new(656, 680, 16), Span::new(704, 704, 224), Span::new(960, 960, 16), Span::new(976, 984, 4), Span::new(984, 992, 1056), Span::new(2048, 2056, 34), Span::new(2084, 2092, 20), Span::new(2104, 2136, 8), Span::new(2120, 2152, 36), Span::new(2160, 2192, 52), Span::new(2216, 2248, 72), Span::new(2308, 2328, 16), Span::new(2328, 2344, 12), Span::new(2352, 2368, 240), Span::new(2608, 2608, 88), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 72), Span::new(3336, 3328, 92), Span::new(3432, 3424, 160), Span::new(3600, 3584, 80), Span::new(3684, 3668, 24), Span::new(3728, 3704, 8), Span::new(3740, 3716, 46), Span::new(3786, 3764, 2), Span::new(3788, 3768, 16), Span::new(3808, 3784, 112), Span::new(3920, 3900, 4), Span::new(3928, 3904, 8), Span::new(3936, 3944, 1026), Span::new(4968, 5144, 4), Span::new(4984, 4976, 64), Span::new(5052, 5044, 36), Span::new(5104, 5080, 4), Span::new(5112, 5088, 8), Span::new(5128, 5112, 16), Span::new(5144, 5148, 4), Span::new(5152, 5152, 44), Span::new(5200, 5200, 40), Span::new(5240, 5248, 4), Span::new(5248, 5256, 24), Span::new(5280, 5288, 20), Span::new(5304, 5312, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
             padding: &[Bits::new(224, 32), Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1504, 32), Bits::new(1888, 32), Bits::new(2176, 384), Bits::new(4132, 28), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5376, 256), Bits::new(7424, 256), Bits::new(7840, 32), Bits::new(16352, 32), Bits::new(16656, 16), Bits::new(16928, 32), Bits::new(17248, 32), Bits::new(17696, 32), Bits::new(18592, 32), Bits::new(18724, 28), Bits::new(18767, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27424, 32), Bits::new(28768, 32), Bits::new(29664, 32), Bits::new(30432, 32), Bits::new(31392, 32), Bits::new(39696, 48), Bits::new(39776, 96), Bits::new(40864, 32), Bits::new(41184, 32), Bits::new(41568, 32), Bits::new(41952, 32), Bits::new(42400, 32), Bits::new(42688, 320), Bits::new(44161, 31), Bits::new(44224, 320), Bits::new(44576, 32), Bits::new(45316, 252)],
             groups: &[&carry::task_struct::WITH_THREAD_INFO, &carry::task_struct::WITH_POSIX_CPUTIMERS_WORK, &carry::task_struct::WITH_MCE_VADDR, &[
                 RuleKind::Carry.of("__state"),
@@ -1718,8 +1722,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Within.of("sibling.next").by_map(carry::reasons::task_struct::SIBLING),
                 RuleKind::Within.of("sibling.prev").by_map(carry::reasons::task_struct::SIBLING),
                 RuleKind::Within.of("group_leader").by_map(carry::reasons::task_struct::GROUP_LEADER),
-                RuleKind::Within.of("ptraced.next").by_map(carry::reasons::task_struct::PTRACED),
-                RuleKind::Within.of("ptraced.prev").by_map(carry::reasons::task_struct::PTRACED),
+                RuleKind::Reset.of("ptraced.next").by_map(carry::reasons::task_struct::PTRACED),
+                RuleKind::Reset.of("ptraced.prev").by_map(carry::reasons::task_struct::PTRACED),
                 RuleKind::Within.of("ptrace_entry.next").by_map(carry::reasons::task_struct::PTRACE_ENTRY),
                 RuleKind::Within.of("ptrace_entry.prev").by_map(carry::reasons::task_struct::PTRACE_ENTRY),
                 RuleKind::Follow.of("thread_pid").by_map(carry::reasons::task_struct::THREAD_PID),
@@ -1755,7 +1759,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("last_switch_time").by_map(carry::reasons::task_struct::LAST_SWITCH_TIME),
                 RuleKind::Follow.of("fs").by_map(carry::reasons::task_struct::FS),
                 RuleKind::Follow.of("files").by_map(carry::reasons::task_struct::FILES),
-                RuleKind::Resource.of("io_uring").by_map(carry::reasons::task_struct::IO_URING),
+                RuleKind::Reset.of("io_uring").by_map(carry::reasons::task_struct::IO_URING),
                 RuleKind::Follow.of("nsproxy").by_map(carry::reasons::task_struct::NSPROXY),
                 RuleKind::Follow.of("signal").by_map(carry::reasons::task_struct::SIGNAL),
                 RuleKind::Follow.of("sighand").by_map(carry::reasons::task_struct::SIGHAND),
@@ -1831,7 +1835,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("memcg_nr_pages_over_high").by_map(carry::reasons::task_struct::MEMCG_NR_PAGES_OVER_HIGH),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("active_memcg").by_map(carry::reasons::task_struct::ACTIVE_MEMCG),
-                RuleKind::Resource.of("utask").by_map(carry::reasons::task_struct::UTASK),
+                RuleKind::Reset.of("utask").by_map(carry::reasons::task_struct::UTASK),
                 RuleKind::Carry.of("sequential_io"),
                 RuleKind::Carry.of("sequential_io_avg"),
                 RuleKind::Carry.of("rcu_users").by_map(carry::reasons::refcount_t::WHOLE),
@@ -1909,10 +1913,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             name: "thread_struct",
             from_size: 4416,
             to_size: 4416,
-            spans: &[Span::new(0, 0, 144), Span::new(148, 148, 4), Span::new(192, 192, 4), Span::new(200, 200, 88), Span::new(320, 320, 4096)],
+            spans: &[Span::new(24, 24, 120), Span::new(148, 148, 4), Span::new(192, 192, 4), Span::new(200, 200, 88), Span::new(320, 320, 4096)],
             padding: &[Bits::new(1153, 31), Bits::new(1216, 320), Bits::new(1568, 32), Bits::new(2308, 252)],
             groups: &[&[
-                RuleKind::Carry.of("tls_array"),
+                RuleKind::Reset.of("tls_array").by_map(carry::reasons::thread_struct::TLS_ARRAY),
                 RuleKind::Reset.of("sp").by_map(carry::reasons::thread_struct::SP),
                 RuleKind::Carry.of("es"),
                 RuleKind::Carry.of("ds"),
@@ -1920,7 +1924,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("gsindex"),
                 RuleKind::Carry.of("fsbase"),
                 RuleKind::Carry.of("gsbase"),
-                RuleKind::Resource.of("ptrace_bps").times(4).by_map(carry::reasons::thread_struct::PTRACE_BPS),
+                RuleKind::Reset.of("ptrace_bps").times(4).by_map(carry::reasons::thread_struct::PTRACE_BPS),
                 RuleKind::Carry.of("virtual_dr6"),
                 RuleKind::Carry.of("ptrace_dr7"),
                 RuleKind::Carry.of("cr2"),
@@ -1932,7 +1936,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("pkru"),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Init.of("features").by_override(carry::reasons::thread_struct::FEATURES),
+                RuleKind::Drop.of("tls_array").by_map(carry::reasons::thread_struct::TLS_ARRAY),
+                RuleKind::Init.of("features").by_map(carry::reasons::thread_struct::FEATURES),
                 RuleKind::Init.of("features_locked").by_override(carry::reasons::thread_struct::FEATURES_LOCKED),
                 RuleKind::Init.of("shstk").by_override(carry::reasons::thread_struct::SHSTK),
                 RuleKind::Recurse.of("fpu").inside("fpu"),

@@ -274,7 +274,8 @@ macro_rules! mm_struct {
         // the handler that started the program: elf_format, compat_elf_format
         $new.binfmt = $cx.symbol(&at!($at.binfmt), $old.binfmt);
         // contexts of io_setup with requests and completions not yet read
-        $new.ioctx_table = $cx.resource(&at!($at.ioctx_table), $old.ioctx_table);
+        $new.ioctx_table = $cx
+            .reset_strict(&at!($at.ioctx_table), $old.ioctx_table, 0);
         // task whose memory cgroup the mm is charged to
         $new.owner = $cx.within(&at!($at.owner), $old.owner);
         // namespace whose capabilities decide over the mm, taken at execve
@@ -699,13 +700,13 @@ macro_rules! task_struct {
             .within_required(&at!($at.group_leader), $old.group_leader);
         // list of the tasks this one traces, linked by ptrace_entry
         $new.ptraced.next = $cx
-            .link(
+            .empty_link_strict(
                 &at!($at.ptraced.next),
                 &at!($at.ptraced),
                 $old.ptraced.next,
             );
         $new.ptraced.prev = $cx
-            .link(
+            .empty_link_strict(
                 &at!($at.ptraced.prev),
                 &at!($at.ptraced),
                 $old.ptraced.prev,
@@ -820,7 +821,7 @@ macro_rules! task_struct {
         // open files
         $new.files = $cx.follow(&at!($at.files), $old.files);
         // the task's rings and requests in flight, null until it sets one up
-        $new.io_uring = $cx.resource(&at!($at.io_uring), $old.io_uring);
+        $new.io_uring = $cx.reset_strict(&at!($at.io_uring), $old.io_uring, 0);
         // namespaces other than those of users and of its own PID
         $new.nsproxy = $cx.follow(&at!($at.nsproxy), $old.nsproxy);
         // what the threads of a process share: pending signals, timers, limits, accounting
@@ -1010,7 +1011,7 @@ macro_rules! task_struct {
         $new.active_memcg = $cx
             .reset_strict(&at!($at.active_memcg), $old.active_memcg, 0);
         // probes the task is in
-        $new.utask = $cx.resource(&at!($at.utask), $old.utask);
+        $new.utask = $cx.reset_strict(&at!($at.utask), $old.utask, 0);
         $new.sequential_io = $old.sequential_io;
         $new.sequential_io_avg = $old.sequential_io_avg;
         $new.pagefault_disabled = $old.pagefault_disabled;
@@ -1092,7 +1093,8 @@ pub(super) use thread_info;
 macro_rules! thread_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.iopl_warn_bits = [0; 1];
-        $new.tls_array = $old.tls_array;
+        // segments of the thread in the GDT, of 8 bytes each, which 32-bit code asks for
+        $new.tls_array.as_mut_bytes().fill(0);
         // where the task was switched out, on a kernel stack that is not carried
         $new.sp = $cx.reset(&at!($at.sp), $old.sp, 0);
         $new.es = $old.es;
@@ -1106,7 +1108,7 @@ macro_rules! thread_struct {
             &at!($at.ptrace_bps),
             &$old.ptrace_bps,
             &mut $new.ptrace_bps,
-            |cx, at, old, new| *new = cx.resource(at, *old),
+            |cx, at, old, new| *new = cx.reset_strict(at, *old, 0),
         );
         $new.virtual_dr6 = $old.virtual_dr6;
         $new.ptrace_dr7 = $old.ptrace_dr7;
@@ -1120,6 +1122,8 @@ macro_rules! thread_struct {
         $new._pad_145 = [0; 3];
         $new.pkru = $old.pkru;
         $new._pad_152 = [0; 40];
+        // segments of the thread in the GDT, of 8 bytes each, which 32-bit code asks for
+        $cx.drop_zero(&at!($at.tls_array, old), $old.tls_array.as_bytes());
     };
 }
 pub(super) use thread_struct;
@@ -1418,7 +1422,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("env_start"),
                 RuleKind::Carry.of("env_end"),
                 RuleKind::Symbol.of("binfmt").by_map(carry::reasons::mm_struct::BINFMT),
-                RuleKind::Resource.of("ioctx_table").by_map(carry::reasons::mm_struct::IOCTX_TABLE),
+                RuleKind::Reset.of("ioctx_table").by_map(carry::reasons::mm_struct::IOCTX_TABLE),
                 RuleKind::Within.of("owner").by_map(carry::reasons::mm_struct::OWNER),
                 RuleKind::Resource.of("user_ns").by_map(carry::reasons::mm_struct::USER_NS),
                 RuleKind::Follow.of("exe_file").by_map(carry::reasons::mm_struct::EXE_FILE),
@@ -1661,7 +1665,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             from_size: 9792,
             to_size: 9792,
             open: true,
-            spans: &[Span::new(0, 0, 20), Span::new(20, 24, 4), Span::new(24, 32, 40), Span::new(68, 76, 8), Span::new(80, 88, 44), Span::new(128, 192, 12), Span::new(144, 208, 24), Span::new(192, 232, 17), Span::new(216, 256, 16), Span::new(232, 280, 8), Span::new(240, 272, 8), Span::new(264, 288, 12), Span::new(280, 304, 32), Span::new(320, 384, 56), Span::new(384, 448, 132), Span::new(520, 584, 60), Span::new(584, 648, 60), Span::new(664, 712, 8), Span::new(680, 720, 16), Span::new(704, 768, 224), Span::new(960, 1024, 16), Span::new(984, 1040, 4), Span::new(992, 1048, 1056), Span::new(2056, 2112, 34), Span::new(2092, 2148, 20), Span::new(2136, 2168, 8), Span::new(2152, 2184, 36), Span::new(2192, 2224, 52), Span::new(2248, 2280, 72), Span::new(2328, 2372, 16), Span::new(2344, 2392, 12), Span::new(2408, 2416, 240), Span::new(2648, 2672, 88), Span::new(2744, 2768, 4), Span::new(2752, 2776, 44), Span::new(2800, 2824, 144), Span::new(2952, 2976, 28), Span::new(2984, 3008, 212), Span::new(3200, 3224, 65), Span::new(3272, 3296, 16), Span::new(3296, 3320, 24), Span::new(3328, 3352, 44), Span::new(3376, 3400, 32), Span::new(3408, 3440, 92), Span::new(3504, 3536, 156), Span::new(3664, 3696, 12), Span::new(3680, 3712, 72), Span::new(3760, 3792, 28), Span::new(3808, 3848, 50), Span::new(3860, 3898, 2), Span::new(3864, 3904, 8), Span::new(3876, 3912, 4), Span::new(3880, 3920, 8), Span::new(3920, 3928, 1026), Span::new(4952, 4976, 64), Span::new(5020, 5044, 36), Span::new(5056, 5096, 4), Span::new(5064, 5104, 8), Span::new(5088, 5120, 16), Span::new(5120, 4960, 4), Span::new(5124, 5136, 4), Span::new(5128, 5144, 44), Span::new(5176, 5192, 40), Span::new(5224, 5232, 4), Span::new(5232, 5240, 24), Span::new(5264, 5272, 20), Span::new(5288, 5296, 32), Span::new(5376, 5376, 144), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
+            spans: &[Span::new(0, 0, 20), Span::new(20, 24, 4), Span::new(24, 32, 40), Span::new(68, 76, 8), Span::new(80, 88, 44), Span::new(128, 192, 12), Span::new(144, 208, 24), Span::new(192, 232, 17), Span::new(216, 256, 16), Span::new(232, 280, 8), Span::new(240, 272, 8), Span::new(264, 288, 12), Span::new(280, 304, 32), Span::new(320, 384, 56), Span::new(384, 448, 132), Span::new(520, 584, 60), Span::new(584, 648, 60), Span::new(664, 712, 8), Span::new(680, 720, 16), Span::new(704, 768, 224), Span::new(960, 1024, 16), Span::new(984, 1040, 4), Span::new(992, 1048, 1056), Span::new(2056, 2112, 34), Span::new(2092, 2148, 20), Span::new(2136, 2168, 8), Span::new(2152, 2184, 36), Span::new(2192, 2224, 52), Span::new(2248, 2280, 72), Span::new(2328, 2372, 16), Span::new(2344, 2392, 12), Span::new(2408, 2416, 240), Span::new(2648, 2672, 88), Span::new(2744, 2768, 4), Span::new(2752, 2776, 44), Span::new(2800, 2824, 144), Span::new(2952, 2976, 28), Span::new(2984, 3008, 212), Span::new(3200, 3224, 65), Span::new(3272, 3296, 16), Span::new(3296, 3320, 24), Span::new(3328, 3352, 44), Span::new(3376, 3400, 32), Span::new(3408, 3440, 92), Span::new(3504, 3536, 156), Span::new(3664, 3696, 12), Span::new(3680, 3712, 72), Span::new(3760, 3792, 28), Span::new(3808, 3848, 50), Span::new(3860, 3898, 2), Span::new(3864, 3904, 8), Span::new(3876, 3912, 4), Span::new(3880, 3920, 8), Span::new(3920, 3928, 1026), Span::new(4952, 4976, 64), Span::new(5020, 5044, 36), Span::new(5056, 5096, 4), Span::new(5064, 5104, 8), Span::new(5088, 5120, 16), Span::new(5120, 4960, 4), Span::new(5124, 5136, 4), Span::new(5128, 5144, 44), Span::new(5176, 5192, 40), Span::new(5224, 5232, 4), Span::new(5232, 5240, 24), Span::new(5264, 5272, 20), Span::new(5288, 5296, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
             padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(18984, 24), Bits::new(21920, 32), Bits::new(21984, 32), Bits::new(22368, 32), Bits::new(23584, 32), Bits::new(23840, 32), Bits::new(25568, 32), Bits::new(26120, 56), Bits::new(26336, 32), Bits::new(26592, 32), Bits::new(26976, 32), Bits::new(28000, 32), Bits::new(29280, 32), Bits::new(29408, 32), Bits::new(30048, 32), Bits::new(30432, 32), Bits::new(30872, 8), Bits::new(30896, 16), Bits::new(39568, 48), Bits::new(40480, 32), Bits::new(41376, 32), Bits::new(41824, 32), Bits::new(42272, 32), Bits::new(42560, 448), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
             groups: &[&carry::task_struct::WITH_MCE_VADDR, &carry::task_struct::WITH_ALLOC_LOCK, &[
                 RuleKind::Carry.of("__state"),
@@ -1763,8 +1767,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Within.of("sibling.next").by_map(carry::reasons::task_struct::SIBLING),
                 RuleKind::Within.of("sibling.prev").by_map(carry::reasons::task_struct::SIBLING),
                 RuleKind::Within.of("group_leader").by_map(carry::reasons::task_struct::GROUP_LEADER),
-                RuleKind::Within.of("ptraced.next").by_map(carry::reasons::task_struct::PTRACED),
-                RuleKind::Within.of("ptraced.prev").by_map(carry::reasons::task_struct::PTRACED),
+                RuleKind::Reset.of("ptraced.next").by_map(carry::reasons::task_struct::PTRACED),
+                RuleKind::Reset.of("ptraced.prev").by_map(carry::reasons::task_struct::PTRACED),
                 RuleKind::Within.of("ptrace_entry.next").by_map(carry::reasons::task_struct::PTRACE_ENTRY),
                 RuleKind::Within.of("ptrace_entry.prev").by_map(carry::reasons::task_struct::PTRACE_ENTRY),
                 RuleKind::Follow.of("thread_pid").by_map(carry::reasons::task_struct::THREAD_PID),
@@ -1801,7 +1805,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("last_switch_time").by_map(carry::reasons::task_struct::LAST_SWITCH_TIME),
                 RuleKind::Follow.of("fs").by_map(carry::reasons::task_struct::FS),
                 RuleKind::Follow.of("files").by_map(carry::reasons::task_struct::FILES),
-                RuleKind::Resource.of("io_uring").by_map(carry::reasons::task_struct::IO_URING),
+                RuleKind::Reset.of("io_uring").by_map(carry::reasons::task_struct::IO_URING),
                 RuleKind::Follow.of("nsproxy").by_map(carry::reasons::task_struct::NSPROXY),
                 RuleKind::Follow.of("signal").by_map(carry::reasons::task_struct::SIGNAL),
                 RuleKind::Follow.of("sighand").by_map(carry::reasons::task_struct::SIGHAND),
@@ -1882,7 +1886,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("memcg_nr_pages_over_high").by_map(carry::reasons::task_struct::MEMCG_NR_PAGES_OVER_HIGH),
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Reset.of("active_memcg").by_map(carry::reasons::task_struct::ACTIVE_MEMCG),
-                RuleKind::Resource.of("utask").by_map(carry::reasons::task_struct::UTASK),
+                RuleKind::Reset.of("utask").by_map(carry::reasons::task_struct::UTASK),
                 RuleKind::Carry.of("sequential_io"),
                 RuleKind::Carry.of("sequential_io_avg"),
                 RuleKind::Carry.of("pagefault_disabled"),
@@ -1983,10 +1987,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             name: "thread_struct",
             from_size: 4416,
             to_size: 4416,
-            spans: &[Span::new(0, 0, 144), Span::new(148, 148, 4), Span::new(192, 192, 4), Span::new(200, 200, 88), Span::new(320, 320, 4096)],
+            spans: &[Span::new(24, 24, 120), Span::new(148, 148, 4), Span::new(192, 192, 4), Span::new(200, 200, 88), Span::new(320, 320, 4096)],
             padding: &[Bits::new(1153, 31), Bits::new(1472, 64), Bits::new(1568, 32), Bits::new(2308, 252)],
             groups: &[&[
-                RuleKind::Carry.of("tls_array"),
+                RuleKind::Reset.of("tls_array").by_map(carry::reasons::thread_struct::TLS_ARRAY),
                 RuleKind::Reset.of("sp").by_map(carry::reasons::thread_struct::SP),
                 RuleKind::Carry.of("es"),
                 RuleKind::Carry.of("ds"),
@@ -1994,7 +1998,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("gsindex"),
                 RuleKind::Carry.of("fsbase"),
                 RuleKind::Carry.of("gsbase"),
-                RuleKind::Resource.of("ptrace_bps").times(4).by_map(carry::reasons::thread_struct::PTRACE_BPS),
+                RuleKind::Reset.of("ptrace_bps").times(4).by_map(carry::reasons::thread_struct::PTRACE_BPS),
                 RuleKind::Carry.of("virtual_dr6"),
                 RuleKind::Carry.of("ptrace_dr7"),
                 RuleKind::Carry.of("cr2"),
@@ -2006,8 +2010,9 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("pkru"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Drop.of("tls_array").by_map(carry::reasons::thread_struct::TLS_ARRAY),
                 RuleKind::Recurse.of("fpu").inside("fpu"),
-                RuleKind::Drop.of("features").by_override(carry::reasons::thread_struct::FEATURES_2),
+                RuleKind::Drop.of("features").by_map(carry::reasons::thread_struct::FEATURES),
                 RuleKind::Drop.of("features_locked").by_override(carry::reasons::thread_struct::FEATURES_LOCKED_2),
                 RuleKind::Drop.of("shstk.base").by_override(carry::reasons::thread_struct::SHSTK_2),
                 RuleKind::Drop.of("shstk.size").by_override(carry::reasons::thread_struct::SHSTK_2),

@@ -268,7 +268,8 @@ macro_rules! mm_struct {
         $new.binfmt = $cx.symbol(&at!($at.binfmt), $old.binfmt);
         $new._pad_916 = [0; 4];
         // contexts of io_setup with requests and completions not yet read
-        $new.ioctx_table = $cx.resource(&at!($at.ioctx_table), $old.ioctx_table);
+        $new.ioctx_table = $cx
+            .reset_strict(&at!($at.ioctx_table), $old.ioctx_table, 0);
         // task whose memory cgroup the mm is charged to
         $new.owner = $cx.within(&at!($at.owner), $old.owner);
         // namespace whose capabilities decide over the mm, taken at execve
@@ -672,13 +673,13 @@ macro_rules! task_struct {
             .within_required(&at!($at.group_leader), $old.group_leader);
         // list of the tasks this one traces, linked by ptrace_entry
         $new.ptraced.next = $cx
-            .link(
+            .empty_link_strict(
                 &at!($at.ptraced.next),
                 &at!($at.ptraced),
                 $old.ptraced.next,
             );
         $new.ptraced.prev = $cx
-            .link(
+            .empty_link_strict(
                 &at!($at.ptraced.prev),
                 &at!($at.ptraced),
                 $old.ptraced.prev,
@@ -792,7 +793,7 @@ macro_rules! task_struct {
         // open files
         $new.files = $cx.follow(&at!($at.files), $old.files);
         // the task's rings and requests in flight, null until it sets one up
-        $new.io_uring = $cx.resource(&at!($at.io_uring), $old.io_uring);
+        $new.io_uring = $cx.reset_strict(&at!($at.io_uring), $old.io_uring, 0);
         // namespaces other than those of users and of its own PID
         $new.nsproxy = $cx.follow(&at!($at.nsproxy), $old.nsproxy);
         // what the threads of a process share: pending signals, timers, limits, accounting
@@ -973,7 +974,7 @@ macro_rules! task_struct {
         $new.active_memcg = $cx
             .reset_strict(&at!($at.active_memcg), $old.active_memcg, 0);
         // probes the task is in
-        $new.utask = $cx.resource(&at!($at.utask), $old.utask);
+        $new.utask = $cx.reset_strict(&at!($at.utask), $old.utask, 0);
         $new.sequential_io = $old.sequential_io;
         $new.sequential_io_avg = $old.sequential_io_avg;
         $new.pagefault_disabled = $old.pagefault_disabled;
@@ -1043,7 +1044,8 @@ pub(super) use task_struct;
 macro_rules! thread_struct {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         $new.iopl_warn_bits = [0; 1];
-        $new.tls_array = $old.tls_array;
+        // segments of the thread in the GDT, of 8 bytes each, which 32-bit code asks for
+        $new.tls_array.as_mut_bytes().fill(0);
         // where the task was switched out, on a kernel stack that is not carried
         $new.sp = $cx.reset(&at!($at.sp), $old.sp, 0);
         $new.es = $old.es;
@@ -1057,7 +1059,7 @@ macro_rules! thread_struct {
             &at!($at.ptrace_bps),
             &$old.ptrace_bps,
             &mut $new.ptrace_bps,
-            |cx, at, old, new| *new = cx.resource(at, *old),
+            |cx, at, old, new| *new = cx.reset_strict(at, *old, 0),
         );
         $new.virtual_dr6 = $old.virtual_dr6;
         $new.ptrace_dr7 = $old.ptrace_dr7;
@@ -1071,6 +1073,8 @@ macro_rules! thread_struct {
         $new._pad_145 = [0; 3];
         $new.pkru = $old.pkru;
         $new._pad_152 = [0; 40];
+        // segments of the thread in the GDT, of 8 bytes each, which 32-bit code asks for
+        $cx.drop_zero(&at!($at.tls_array, old), $old.tls_array.as_bytes());
     };
 }
 pub(super) use thread_struct;
@@ -1364,7 +1368,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("env_end"),
                 RuleKind::Symbol.of("binfmt").by_map(carry::reasons::mm_struct::BINFMT),
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Resource.of("ioctx_table").by_map(carry::reasons::mm_struct::IOCTX_TABLE),
+                RuleKind::Reset.of("ioctx_table").by_map(carry::reasons::mm_struct::IOCTX_TABLE),
                 RuleKind::Within.of("owner").by_map(carry::reasons::mm_struct::OWNER),
                 RuleKind::Resource.of("user_ns").by_map(carry::reasons::mm_struct::USER_NS),
                 RuleKind::Follow.of("exe_file").by_map(carry::reasons::mm_struct::EXE_FILE),
@@ -1606,7 +1610,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             from_size: 9792,
             to_size: 9792,
             open: true,
-            spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 24), Span::new(192, 168, 17), Span::new(216, 192, 16), Span::new(232, 216, 8), Span::new(240, 208, 8), Span::new(264, 224, 12), Span::new(280, 240, 32), Span::new(320, 320, 56), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(664, 648, 8), Span::new(680, 656, 16), Span::new(704, 704, 224), Span::new(960, 960, 16), Span::new(984, 976, 4), Span::new(992, 984, 1056), Span::new(2056, 2048, 34), Span::new(2092, 2084, 20), Span::new(2136, 2104, 8), Span::new(2152, 2120, 36), Span::new(2192, 2160, 52), Span::new(2248, 2216, 72), Span::new(2328, 2308, 16), Span::new(2344, 2328, 12), Span::new(2368, 2352, 240), Span::new(2608, 2608, 88), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 72), Span::new(3328, 3336, 92), Span::new(3424, 3432, 160), Span::new(3584, 3600, 80), Span::new(3668, 3684, 24), Span::new(3704, 3728, 8), Span::new(3716, 3740, 46), Span::new(3764, 3786, 2), Span::new(3768, 3788, 16), Span::new(3784, 3808, 112), Span::new(3900, 3920, 4), Span::new(3904, 3928, 8), Span::new(3944, 3936, 1026), Span::new(4976, 4984, 64), Span::new(5044, 5052, 36), Span::new(5080, 5104, 4), Span::new(5088, 5112, 8), Span::new(5112, 5128, 16), Span::new(5144, 4968, 4), Span::new(5148, 5144, 4), Span::new(5152, 5152, 44), Span::new(5200, 5200, 40), Span::new(5248, 5240, 4), Span::new(5256, 5248, 24), Span::new(5288, 5280, 20), Span::new(5312, 5304, 32), Span::new(5376, 5376, 144), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
+            spans: &[Span::new(0, 0, 28), Span::new(32, 32, 32), Span::new(68, 68, 8), Span::new(80, 80, 44), Span::new(128, 128, 12), Span::new(144, 144, 24), Span::new(192, 168, 17), Span::new(216, 192, 16), Span::new(232, 216, 8), Span::new(240, 208, 8), Span::new(264, 224, 12), Span::new(280, 240, 32), Span::new(320, 320, 56), Span::new(384, 384, 132), Span::new(520, 520, 60), Span::new(584, 584, 60), Span::new(664, 648, 8), Span::new(680, 656, 16), Span::new(704, 704, 224), Span::new(960, 960, 16), Span::new(984, 976, 4), Span::new(992, 984, 1056), Span::new(2056, 2048, 34), Span::new(2092, 2084, 20), Span::new(2136, 2104, 8), Span::new(2152, 2120, 36), Span::new(2192, 2160, 52), Span::new(2248, 2216, 72), Span::new(2328, 2308, 16), Span::new(2344, 2328, 12), Span::new(2368, 2352, 240), Span::new(2608, 2608, 88), Span::new(2704, 2704, 4), Span::new(2712, 2712, 44), Span::new(2760, 2760, 152), Span::new(2916, 2916, 24), Span::new(2944, 2944, 212), Span::new(3160, 3160, 65), Span::new(3232, 3232, 16), Span::new(3256, 3256, 72), Span::new(3328, 3336, 92), Span::new(3424, 3432, 160), Span::new(3584, 3600, 80), Span::new(3668, 3684, 24), Span::new(3704, 3728, 8), Span::new(3716, 3740, 46), Span::new(3764, 3786, 2), Span::new(3768, 3788, 16), Span::new(3784, 3808, 112), Span::new(3900, 3920, 4), Span::new(3904, 3928, 8), Span::new(3944, 3936, 1026), Span::new(4976, 4984, 64), Span::new(5044, 5052, 36), Span::new(5080, 5104, 4), Span::new(5088, 5112, 8), Span::new(5112, 5128, 16), Span::new(5144, 4968, 4), Span::new(5148, 5144, 4), Span::new(5152, 5152, 44), Span::new(5200, 5200, 40), Span::new(5248, 5240, 4), Span::new(5256, 5248, 24), Span::new(5288, 5280, 20), Span::new(5312, 5304, 32), Span::new(5400, 5400, 120), Span::new(5524, 5524, 4), Span::new(5568, 5568, 4), Span::new(5576, 5576, 88), Span::new(5696, 5696, 4096)],
             padding: &[Bits::new(608, 32), Bits::new(992, 32), Bits::new(1120, 32), Bits::new(1696, 32), Bits::new(2208, 32), Bits::new(2496, 64), Bits::new(3040, 32), Bits::new(4137, 23), Bits::new(4640, 32), Bits::new(5152, 32), Bits::new(5568, 64), Bits::new(7424, 256), Bits::new(7904, 32), Bits::new(16416, 32), Bits::new(16720, 16), Bits::new(16928, 32), Bits::new(17184, 32), Bits::new(17504, 32), Bits::new(17952, 32), Bits::new(18852, 28), Bits::new(18895, 49), Bits::new(21600, 32), Bits::new(21664, 32), Bits::new(22048, 32), Bits::new(23520, 32), Bits::new(25248, 32), Bits::new(25800, 56), Bits::new(27360, 32), Bits::new(30104, 8), Bits::new(30128, 16), Bits::new(39760, 48), Bits::new(40672, 32), Bits::new(41568, 32), Bits::new(42016, 32), Bits::new(42464, 32), Bits::new(42752, 256), Bits::new(44161, 31), Bits::new(44480, 64), Bits::new(44576, 32), Bits::new(45316, 252)],
             groups: &[&carry::task_struct::WITH_THREAD_INFO, &carry::task_struct::WITH_PADDING_2, &carry::task_struct::WITH_POSIX_CPUTIMERS_WORK, &carry::task_struct::WITH_MCE_VADDR, &[
                 RuleKind::Carry.of("__state"),
@@ -1696,8 +1700,8 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Within.of("sibling.next").by_map(carry::reasons::task_struct::SIBLING),
                 RuleKind::Within.of("sibling.prev").by_map(carry::reasons::task_struct::SIBLING),
                 RuleKind::Within.of("group_leader").by_map(carry::reasons::task_struct::GROUP_LEADER),
-                RuleKind::Within.of("ptraced.next").by_map(carry::reasons::task_struct::PTRACED),
-                RuleKind::Within.of("ptraced.prev").by_map(carry::reasons::task_struct::PTRACED),
+                RuleKind::Reset.of("ptraced.next").by_map(carry::reasons::task_struct::PTRACED),
+                RuleKind::Reset.of("ptraced.prev").by_map(carry::reasons::task_struct::PTRACED),
                 RuleKind::Within.of("ptrace_entry.next").by_map(carry::reasons::task_struct::PTRACE_ENTRY),
                 RuleKind::Within.of("ptrace_entry.prev").by_map(carry::reasons::task_struct::PTRACE_ENTRY),
                 RuleKind::Follow.of("thread_pid").by_map(carry::reasons::task_struct::THREAD_PID),
@@ -1733,7 +1737,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Reset.of("last_switch_time").by_map(carry::reasons::task_struct::LAST_SWITCH_TIME),
                 RuleKind::Follow.of("fs").by_map(carry::reasons::task_struct::FS),
                 RuleKind::Follow.of("files").by_map(carry::reasons::task_struct::FILES),
-                RuleKind::Resource.of("io_uring").by_map(carry::reasons::task_struct::IO_URING),
+                RuleKind::Reset.of("io_uring").by_map(carry::reasons::task_struct::IO_URING),
                 RuleKind::Follow.of("nsproxy").by_map(carry::reasons::task_struct::NSPROXY),
                 RuleKind::Follow.of("signal").by_map(carry::reasons::task_struct::SIGNAL),
                 RuleKind::Follow.of("sighand").by_map(carry::reasons::task_struct::SIGHAND),
@@ -1805,7 +1809,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("trace_recursion"),
                 RuleKind::Reset.of("memcg_nr_pages_over_high").by_map(carry::reasons::task_struct::MEMCG_NR_PAGES_OVER_HIGH),
                 RuleKind::Reset.of("active_memcg").by_map(carry::reasons::task_struct::ACTIVE_MEMCG),
-                RuleKind::Resource.of("utask").by_map(carry::reasons::task_struct::UTASK),
+                RuleKind::Reset.of("utask").by_map(carry::reasons::task_struct::UTASK),
                 RuleKind::Carry.of("sequential_io"),
                 RuleKind::Carry.of("sequential_io_avg"),
                 RuleKind::Carry.of("pagefault_disabled"),
@@ -1882,10 +1886,10 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             name: "thread_struct",
             from_size: 4416,
             to_size: 4416,
-            spans: &[Span::new(0, 0, 144), Span::new(148, 148, 4), Span::new(192, 192, 4), Span::new(200, 200, 88), Span::new(320, 320, 4096)],
+            spans: &[Span::new(24, 24, 120), Span::new(148, 148, 4), Span::new(192, 192, 4), Span::new(200, 200, 88), Span::new(320, 320, 4096)],
             padding: &[Bits::new(1153, 31), Bits::new(1472, 64), Bits::new(1568, 32), Bits::new(2308, 252)],
             groups: &[&[
-                RuleKind::Carry.of("tls_array"),
+                RuleKind::Reset.of("tls_array").by_map(carry::reasons::thread_struct::TLS_ARRAY),
                 RuleKind::Reset.of("sp").by_map(carry::reasons::thread_struct::SP),
                 RuleKind::Carry.of("es"),
                 RuleKind::Carry.of("ds"),
@@ -1893,7 +1897,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Carry.of("gsindex"),
                 RuleKind::Carry.of("fsbase"),
                 RuleKind::Carry.of("gsbase"),
-                RuleKind::Resource.of("ptrace_bps").times(4).by_map(carry::reasons::thread_struct::PTRACE_BPS),
+                RuleKind::Reset.of("ptrace_bps").times(4).by_map(carry::reasons::thread_struct::PTRACE_BPS),
                 RuleKind::Carry.of("virtual_dr6"),
                 RuleKind::Carry.of("ptrace_dr7"),
                 RuleKind::Carry.of("cr2"),
@@ -1905,8 +1909,9 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Padding.of("(padding)"),
                 RuleKind::Carry.of("pkru"),
                 RuleKind::Padding.of("(padding)"),
+                RuleKind::Drop.of("tls_array").by_map(carry::reasons::thread_struct::TLS_ARRAY),
                 RuleKind::Recurse.of("fpu").inside("fpu"),
-                RuleKind::Drop.of("features").by_override(carry::reasons::thread_struct::FEATURES_2),
+                RuleKind::Drop.of("features").by_map(carry::reasons::thread_struct::FEATURES),
                 RuleKind::Drop.of("features_locked").by_override(carry::reasons::thread_struct::FEATURES_LOCKED_2),
                 RuleKind::Drop.of("shstk.base").by_override(carry::reasons::thread_struct::SHSTK_2),
                 RuleKind::Drop.of("shstk.size").by_override(carry::reasons::thread_struct::SHSTK_2),

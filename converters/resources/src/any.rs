@@ -1,11 +1,12 @@
 //! What is asked of a resource whatever the kernel family is.
 
-use crate::{Kind, ResourceError, linux6, linux24};
+use crate::error::attribute;
+use crate::{Kind, ResourceError, Source, linux6, linux24};
 use kconv_image::{Head, Resource, ResourceId, Value};
 
 /// The path of a resource that has one, to show it.
 pub fn path(resource: &Resource) -> Option<&str> {
-    match resource.get("path")? {
+    match attribute(resource, "path")? {
         Value::Text(path) => Some(path),
         _ => None,
     }
@@ -32,9 +33,17 @@ pub fn terminal(head: &Head, resource: &Resource) -> Option<(String, i64)> {
     }
 }
 
-/// What is wrong with the resources of an image, and with what it knows of the machine; nothing of a family that is not
-/// known.
+/// What is wrong with the resources of an image, and with what it knows of the machine and of where it comes from;
+/// nothing of a family that is not known.
 pub fn errors(head: &Head) -> Vec<(Option<ResourceId>, ResourceError)> {
+    let mut errors = of_family(head);
+    if let Err(error) = Source::read(&head.facts) {
+        errors.push((None, error));
+    }
+    errors
+}
+
+fn of_family(head: &Head) -> Vec<(Option<ResourceId>, ResourceError)> {
     match head.identity.family.as_str() {
         linux6::FAMILY => {
             let resources = linux6::Resources::read(&head.resources);

@@ -18,7 +18,7 @@ pub(crate) trait Attribute: Sized {
 
     /// One of them at random.
     #[cfg(test)]
-    fn sample(source: &mut crate::sample::Source) -> Self;
+    fn sample(source: &mut crate::sample::Seed) -> Self;
 }
 
 /// An attribute in its place: required, or an `Option`.
@@ -28,7 +28,7 @@ pub(crate) trait Field: Sized {
     fn read(from: &Reader<'_>, name: &'static str) -> Result<Self, ResourceError>;
     fn write(&self, to: &mut Writer, name: &'static str);
     #[cfg(test)]
-    fn sample(source: &mut crate::sample::Source) -> Self;
+    fn sample(source: &mut crate::sample::Seed) -> Self;
 }
 
 impl<T: Attribute> Field for T {
@@ -44,7 +44,7 @@ impl<T: Attribute> Field for T {
     }
 
     #[cfg(test)]
-    fn sample(source: &mut crate::sample::Source) -> T {
+    fn sample(source: &mut crate::sample::Seed) -> T {
         Attribute::sample(source)
     }
 }
@@ -64,7 +64,7 @@ impl<T: Attribute> Field for Option<T> {
     }
 
     #[cfg(test)]
-    fn sample(source: &mut crate::sample::Source) -> Option<T> {
+    fn sample(source: &mut crate::sample::Seed) -> Option<T> {
         source.maybe(Attribute::sample)
     }
 }
@@ -79,7 +79,7 @@ pub(crate) trait Part: Sized {
     fn optional(names: &mut Vec<&'static str>);
 
     #[cfg(test)]
-    fn sample(source: &mut crate::sample::Source) -> Self;
+    fn sample(source: &mut crate::sample::Seed) -> Self;
 }
 
 /// Attributes that are all there or all absent.
@@ -108,7 +108,7 @@ impl<T: Together> Part for Option<T> {
     }
 
     #[cfg(test)]
-    fn sample(source: &mut crate::sample::Source) -> Option<T> {
+    fn sample(source: &mut crate::sample::Seed) -> Option<T> {
         source.maybe(Part::sample)
     }
 }

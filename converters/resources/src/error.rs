@@ -20,10 +20,16 @@ pub struct ResourceError {
     pub expected: String,
 }
 
+/// The value of an attribute, whatever it is.
+pub(crate) fn attribute<'r>(resource: &'r Resource, name: &str) -> Option<&'r Value> {
+    let mut attributes = resource.attributes.iter();
+    attributes.find_map(|(key, value)| (key == name).then_some(value))
+}
+
 /// How a resource is called: by its path, or by its number.
 pub(crate) fn name_of(resource: &Resource) -> String {
     let kind = &resource.kind;
-    match (resource.get("path"), resource.get("inode")) {
+    match (attribute(resource, "path"), attribute(resource, "inode")) {
         (Some(Value::Text(path)), _) => format!("{} {}", Escaped(kind), Escaped(path)),
         (_, Some(Value::Unsigned(number))) => format!("{} {number}", Escaped(kind)),
         _ => Escaped(kind).to_string(),

@@ -1,4 +1,5 @@
-//! What an image knows of things outside of it: one type for each kind of resource, and for the machine.
+//! What an image knows of things outside of it: one type for each kind of resource, for the machine, and for
+//! where the state comes from.
 //!
 //! An image has a resource as a kind and a list of attributes, by name. A freeze makes the types here and has
 //! them written; a thaw, `kconv inspect` and `kconv verify` have them read. The names of attributes stand here
@@ -22,10 +23,12 @@ pub mod linux24;
 pub mod linux6;
 #[cfg(test)]
 mod sample;
+mod source;
 #[cfg(test)]
 mod tests;
 mod values;
 
 pub use error::{ADVICE, ResourceError};
 pub use kind::Kind;
+pub use source::{ReadFrom, Source};
 pub use values::{Bare, Bytes, Device, FileSize, Named};

@@ -5,7 +5,7 @@ use crate::attributes::{Attribute, Part, Reader, Together, Writer};
 use crate::error::ResourceError;
 use crate::kind::written;
 #[cfg(test)]
-use crate::sample::Source;
+use crate::sample::Seed;
 use crate::values::{Bare, Bytes, Device, Named};
 use kconv_image::{ObjectId, ResourceId, Value};
 
@@ -160,7 +160,7 @@ impl Part for File {
     }
 
     #[cfg(test)]
-    fn sample(source: &mut Source) -> File {
+    fn sample(source: &mut Seed) -> File {
         let file_type = source.one_of(FileType::ALL);
         File {
             path: source.text(),
@@ -289,7 +289,7 @@ impl Part for SharedMemory {
     fn optional(_: &mut Vec<&'static str>) {}
 
     #[cfg(test)]
-    fn sample(source: &mut Source) -> SharedMemory {
+    fn sample(source: &mut Seed) -> SharedMemory {
         SharedMemory {
             path: source.text(),
             number: match source.flip() {
@@ -447,7 +447,7 @@ impl Attribute for Adjustments {
     }
 
     #[cfg(test)]
-    fn sample(source: &mut Source) -> Adjustments {
+    fn sample(source: &mut Seed) -> Adjustments {
         Adjustments {
             id: Attribute::sample(source),
             by: source.maybe(Attribute::sample),

@@ -1,9 +1,9 @@
 //! Resources at random, for tests.
 
 /// Where they come from (splitmix64).
-pub(crate) struct Source(pub(crate) u64);
+pub(crate) struct Seed(pub(crate) u64);
 
-impl Source {
+impl Seed {
     pub(crate) fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.0;
@@ -20,11 +20,11 @@ impl Source {
         all[(self.number() % all.len() as u64) as usize]
     }
 
-    pub(crate) fn maybe<T>(&mut self, one: impl FnOnce(&mut Source) -> T) -> Option<T> {
+    pub(crate) fn maybe<T>(&mut self, one: impl FnOnce(&mut Seed) -> T) -> Option<T> {
         self.flip().then(|| one(self))
     }
 
-    pub(crate) fn list<T>(&mut self, mut one: impl FnMut(&mut Source) -> T) -> Vec<T> {
+    pub(crate) fn list<T>(&mut self, mut one: impl FnMut(&mut Seed) -> T) -> Vec<T> {
         let length = self.number() % 4;
         (0..length).map(|_| one(self)).collect()
     }
@@ -40,7 +40,7 @@ impl Source {
 /// A family whose resources can be had at random.
 pub(crate) trait Sampled: crate::kind::Kind + PartialEq + std::fmt::Debug {
     /// One of a kind.
-    fn sample(kind: &str, source: &mut Source) -> Self;
+    fn sample(kind: &str, source: &mut Seed) -> Self;
 
     /// The attributes of a kind that may be absent, whatever the others are.
     fn optional(kind: &str) -> Vec<&'static str>;

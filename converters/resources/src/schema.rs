@@ -32,7 +32,7 @@ macro_rules! attributes {
             }
 
             #[cfg(test)]
-            fn sample(source: &mut crate::sample::Source) -> $name {
+            fn sample(source: &mut crate::sample::Seed) -> $name {
                 $name { $($field: attribute!(sample $ty, $key, source),)* }
             }
         }
@@ -112,7 +112,7 @@ macro_rules! words {
             }
 
             #[cfg(test)]
-            fn sample(source: &mut crate::sample::Source) -> $name {
+            fn sample(source: &mut crate::sample::Seed) -> $name {
                 source.one_of($name::ALL)
             }
         }
@@ -169,7 +169,7 @@ macro_rules! kinds {
 
         #[cfg(test)]
         impl crate::sample::Sampled for Resource {
-            fn sample(kind: &str, source: &mut crate::sample::Source) -> Resource {
+            fn sample(kind: &str, source: &mut crate::sample::Seed) -> Resource {
                 match kind {
                     $($name => {
                         Resource::$kind(<$ty as crate::attributes::Part>::sample(source))

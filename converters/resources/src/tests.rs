@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::attributes::Part;
-use crate::sample::{Sampled, Source};
-use crate::{Kind, linux6, linux24};
+use crate::sample::{Sampled, Seed};
+use crate::{Kind, ReadFrom, Source, linux6, linux24};
 use kconv_image::{KernelAddr, Resource, Value};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +23,7 @@ fn another(value: &Value) -> Value {
 /// One of each kind of a family: what is written is read back, and no attribute can be taken away, changed, given twice or added.
 fn check<K: Sampled>(seed: u64) {
     for kind in K::KINDS {
-        let source = &mut Source(seed);
+        let source = &mut Seed(seed);
         let sample = K::sample(kind, source);
         let origin = KernelAddr(source.number());
         let written = sample.write(origin);
@@ -99,7 +99,7 @@ fn check_machine<M>(
 proptest! {
     #[test]
     fn the_machine_is_read_as_it_was_written_and_not_without_any_fact(seed: u64) {
-        let source = &mut Source(seed);
+        let source = &mut Seed(seed);
         let machine = linux6::Machine::sample(source);
         check_machine(&machine, machine.facts(), linux6::Machine::read);
         let machine = linux24::Machine::sample(source);
@@ -211,11 +211,11 @@ fn attributes_stand_in_the_order_in_which_images_have_them() {
             .collect::<Vec<_>>()
             .join(" ")
     };
-    let source = &mut Source(1);
+    let source = &mut Seed(1);
     let file = |file_type, place, id: Option<Vec<u8>>| linux6::File {
         path: "/a".to_owned(),
         file_type,
-        inode: Part::sample(&mut Source(2)),
+        inode: Part::sample(&mut Seed(2)),
         place,
         build_id: id,
     };
@@ -281,8 +281,8 @@ fn attributes_stand_in_the_order_in_which_images_have_them() {
 
 #[test]
 fn a_file_is_seen_through_a_mount() {
-    let mount = linux6::Resource::sample("mount", &mut Source(1));
-    let mut file = linux6::Resource::sample("file", &mut Source(1));
+    let mount = linux6::Resource::sample("mount", &mut Seed(1));
+    let mut file = linux6::Resource::sample("file", &mut Seed(1));
     if let linux6::Resource::File(file) = &mut file {
         file.path = "/a".to_owned();
         file.place = linux6::Place::Mounted {
@@ -295,7 +295,7 @@ fn a_file_is_seen_through_a_mount() {
         linux6::Resources::read(&all)
     };
     assert_eq!(all(&mount).errors().count(), 0);
-    let pipe = linux6::Resource::sample("pipe", &mut Source(1));
+    let pipe = linux6::Resource::sample("pipe", &mut Seed(1));
     let read = all(&pipe);
     let errors: Vec<_> = read
         .errors()
@@ -310,7 +310,7 @@ fn a_file_is_seen_through_a_mount() {
 fn listed<K: Sampled>() -> BTreeMap<(String, String), (String, &'static str)> {
     let mut rows: BTreeMap<(String, String), (BTreeSet<&'static str>, usize)> = BTreeMap::new();
     const SAMPLES: usize = 300;
-    let source = &mut Source(1);
+    let source = &mut Seed(1);
     for kind in K::KINDS {
         for _ in 0..SAMPLES {
             for (name, value) in K::sample(kind, source).attributes() {
@@ -404,8 +404,12 @@ fn the_book_lists_what_is_known_of_the_machine() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../book/src/resources.md");
     let page = std::fs::read_to_string(page).unwrap();
     let (_, part) = page.split_once("\n## The machine\n").unwrap();
+    let (part, of_source) = part
+        .split_once("\n## Where the state comes from\n")
+        .unwrap();
+    assert_eq!(facts_of(of_source), facts_of_source());
     let mut found: BTreeMap<String, (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
-    let source = &mut Source(1);
+    let source = &mut Seed(1);
     let six = linux6::Machine::sample(source).facts();
     let four = linux24::Machine::sample(source).facts();
     for (family, facts) in [("Linux 6", six), ("Linux 2.4", four)] {
@@ -426,23 +430,75 @@ fn the_book_lists_what_is_known_of_the_machine() {
         (name, values, family.to_owned())
     };
     let found: BTreeSet<_> = found.into_iter().map(of).collect();
+    assert_eq!(facts_of(part), found);
+}
+
+/// The rows of a table of facts: name, value, and family or when.
+fn facts_of(part: &str) -> BTreeSet<(String, String, String)> {
     let rows = part.lines().filter_map(|line| {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-        let ["", name, value, family, meaning, ""] = cells[..] else {
+        let ["", name, value, when, meaning, ""] = cells[..] else {
             return None;
         };
         let name = name.strip_prefix('`')?.trim_end_matches('`');
         assert!(!meaning.is_empty(), "{line}");
-        Some((name.to_owned(), value.to_owned(), family.to_owned()))
+        Some((name.to_owned(), value.to_owned(), when.to_owned()))
     });
-    assert_eq!(rows.collect::<BTreeSet<_>>(), found);
+    rows.collect()
+}
+
+/// All facts of where the state of an image comes from, as the book has to have them.
+fn facts_of_source() -> BTreeSet<(String, String, String)> {
+    let source = Source {
+        read: Some(ReadFrom::MachineDump),
+        cpu_model: Some("a CPU".to_owned()),
+        memory: Some(1),
+        configuration: Some(Vec::new()),
+    };
+    let when = [
+        "unless it was a dump of objects",
+        "if a dump of objects notes it",
+        "if a dump of objects notes it",
+        "of a dump of objects",
+    ];
+    let facts = source.facts().into_iter().zip(when);
+    facts
+        .map(|((name, value), when)| (name, type_of(&value).to_owned(), when.to_owned()))
+        .collect()
+}
+
+#[test]
+fn where_the_state_comes_from_is_read_as_it_was_written_and_of_no_other_type() {
+    for seed in 0..64 {
+        let source: Source = crate::attributes::Part::sample(&mut Seed(seed));
+        let facts = source.facts();
+        let mut more = linux24::Machine::sample(&mut Seed(seed)).facts();
+        more.extend(facts.clone());
+        assert_eq!(Source::read(&more), Ok(source));
+        for place in more.len() - facts.len()..more.len() {
+            let mut changed = more.clone();
+            changed[place].1 = another(&changed[place].1);
+            let error = Source::read(&changed).unwrap_err();
+            assert_eq!(error.attribute.as_ref(), Some(&changed[place].0));
+            assert!(
+                error.resource.ends_with("the source of the image"),
+                "{error}"
+            );
+        }
+    }
+    // What nobody reads from is none.
+    let unknown = [("source".to_owned(), Value::Text("a tape".to_owned()))];
+    let error = Source::read(&unknown).unwrap_err().to_string();
+    assert!(
+        error.ends_with("expected one of running kernel, dump of a machine"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_value_that_cannot_be_is_an_error() {
     let with = |name: &str, value: Value| {
-        let mut file =
-            linux6::Resource::sample("shared-memory", &mut Source(1)).write(KernelAddr(0));
+        let mut file = linux6::Resource::sample("shared-memory", &mut Seed(1)).write(KernelAddr(0));
         let place = file
             .attributes
             .iter()
@@ -467,7 +523,7 @@ fn a_value_that_cannot_be_is_an_error() {
         );
     }
     let mut namespace =
-        linux6::Resource::sample("net-namespace", &mut Source(1)).write(KernelAddr(0));
+        linux6::Resource::sample("net-namespace", &mut Seed(1)).write(KernelAddr(0));
     namespace.attributes[1].1 = Value::Unsigned(2);
     assert_eq!(
         error_of(&namespace),

@@ -3,7 +3,7 @@
 use crate::attributes::{Attribute, Part, Reader, Writer};
 use crate::error::ResourceError;
 #[cfg(test)]
-use crate::sample::Source;
+use crate::sample::Seed;
 use kconv_image::{ObjectId, ResourceId, Value};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,7 +23,7 @@ impl Part for Bare {
     fn optional(_: &mut Vec<&'static str>) {}
 
     #[cfg(test)]
-    fn sample(_: &mut Source) -> Bare {
+    fn sample(_: &mut Seed) -> Bare {
         Bare
     }
 }
@@ -66,7 +66,7 @@ impl Attribute for Device {
     }
 
     #[cfg(test)]
-    fn sample(source: &mut Source) -> Device {
+    fn sample(source: &mut Seed) -> Device {
         Device {
             major: source.number() as u32,
             minor: source.number() as u32,
@@ -107,7 +107,7 @@ impl Attribute for FileSize {
     }
 
     #[cfg(test)]
-    fn sample(source: &mut Source) -> FileSize {
+    fn sample(source: &mut Seed) -> FileSize {
         FileSize(source.number() >> 1)
     }
 }
@@ -152,7 +152,7 @@ impl Attribute for Named {
     }
 
     #[cfg(test)]
-    fn sample(source: &mut Source) -> Named {
+    fn sample(source: &mut Seed) -> Named {
         match source.flip() {
             true => Named::Word(source.text()),
             false => Named::Number(source.number()),
@@ -177,7 +177,7 @@ impl Attribute for u64 {
     }
 
     #[cfg(test)]
-    fn sample(source: &mut Source) -> u64 {
+    fn sample(source: &mut Seed) -> u64 {
         source.number()
     }
 }
@@ -196,7 +196,7 @@ impl Attribute for u32 {
     }
 
     #[cfg(test)]
-    fn sample(source: &mut Source) -> u32 {
+    fn sample(source: &mut Seed) -> u32 {
         source.number() as u32
     }
 }
@@ -218,7 +218,7 @@ impl Attribute for i64 {
     }
 
     #[cfg(test)]
-    fn sample(source: &mut Source) -> i64 {
+    fn sample(source: &mut Seed) -> i64 {
         source.number() as i64
     }
 }
@@ -238,7 +238,7 @@ impl Attribute for i32 {
     }
 
     #[cfg(test)]
-    fn sample(source: &mut Source) -> i32 {
+    fn sample(source: &mut Seed) -> i32 {
         source.number() as i32
     }
 }
@@ -261,7 +261,7 @@ impl Attribute for bool {
     }
 
     #[cfg(test)]
-    fn sample(source: &mut Source) -> bool {
+    fn sample(source: &mut Seed) -> bool {
         source.flip()
     }
 }
@@ -283,7 +283,7 @@ impl Attribute for String {
     }
 
     #[cfg(test)]
-    fn sample(source: &mut Source) -> String {
+    fn sample(source: &mut Seed) -> String {
         source.text()
     }
 }
@@ -309,7 +309,7 @@ impl Attribute for Bytes {
     }
 
     #[cfg(test)]
-    fn sample(source: &mut Source) -> Bytes {
+    fn sample(source: &mut Seed) -> Bytes {
         Bytes(source.list(|source| source.number() as u8))
     }
 }
@@ -331,7 +331,7 @@ impl Attribute for ObjectId {
     }
 
     #[cfg(test)]
-    fn sample(source: &mut Source) -> ObjectId {
+    fn sample(source: &mut Seed) -> ObjectId {
         ObjectId(source.number() as u32)
     }
 }
@@ -353,7 +353,7 @@ impl Attribute for ResourceId {
     }
 
     #[cfg(test)]
-    fn sample(source: &mut Source) -> ResourceId {
+    fn sample(source: &mut Seed) -> ResourceId {
         ResourceId(source.number() as u32)
     }
 }
@@ -375,7 +375,7 @@ impl<T: Attribute> Attribute for Vec<T> {
     }
 
     #[cfg(test)]
-    fn sample(source: &mut Source) -> Vec<T> {
+    fn sample(source: &mut Seed) -> Vec<T> {
         source.list(T::sample)
     }
 }
@@ -406,7 +406,7 @@ impl Attribute for BTreeMap<String, String> {
     }
 
     #[cfg(test)]
-    fn sample(source: &mut Source) -> BTreeMap<String, String> {
+    fn sample(source: &mut Seed) -> BTreeMap<String, String> {
         let pairs = source.list(|source| (source.text(), source.text()));
         pairs.into_iter().collect()
     }

@@ -8,7 +8,10 @@
 //! Kernel sources are cited by file and function; they read the same in 6.1 and 6.12 unless a release is
 //! named.
 
+mod controls;
 mod credentials;
+mod files;
+mod folders;
 mod identity;
 mod limits;
 mod memory;
@@ -16,16 +19,21 @@ mod pids;
 mod registers;
 mod restart;
 mod scheduling;
+mod seccomp;
 mod signals;
 mod timers;
 
+pub use controls::{Controls, Dispatch, MemoryControls};
 pub use credentials::{Capabilities, Credentials};
+pub use files::{Descriptor, Descriptors, FileOwner, OpenFile};
+pub use folders::Folders;
 pub use identity::{Common, Identity, PIDTYPE_PGID, PIDTYPE_SID};
 pub use limits::{Limit, limits};
-pub use memory::{Bounds, Mapping, Space};
+pub use memory::{Bounds, Mapping, Space, auxiliary_vector};
 pub use pids::{number, numbers_of};
 pub use registers::{ARGUMENTS, AX, FLAGS, IP, ORIG_AX, Registers, SP};
 pub use restart::Restart;
 pub use scheduling::{Deadline, MemoryPolicy, Scheduling, nice};
+pub use seccomp::Seccomp;
 pub use signals::{Action, AlternateStack, Pending, SignalInfo, Signals, actions};
 pub use timers::{CpuTimer, Intervals, PosixTimer, RealTimer};

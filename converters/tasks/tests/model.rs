@@ -3,10 +3,12 @@
 
 use kconv_made::{Made, Process};
 use kconv_objects::{FieldError, Objects, Saved};
+use kconv_resources::linux6::FileType;
 use kconv_tasks::model::{
-    AX, Action, AlternateStack, Bounds, Capabilities, Common, CpuTimer, Credentials, Deadline, IP,
-    Identity, Intervals, Limit, Mapping, MemoryPolicy, ORIG_AX, Pending, PosixTimer, Registers,
-    Restart, Scheduling, Signals, Space, actions, limits,
+    AX, Action, AlternateStack, Bounds, Capabilities, Common, Controls, CpuTimer, Credentials,
+    Deadline, Descriptors, Dispatch, FileOwner, Folders, IP, Identity, Intervals, Limit, Mapping,
+    MemoryControls, MemoryPolicy, ORIG_AX, OpenFile, Pending, PosixTimer, Registers, Restart,
+    Scheduling, Seccomp, Signals, Space, actions, limits,
 };
 use kernel_structs::layout::Layout;
 use kernel_structs::releases::Registry;
@@ -554,18 +556,236 @@ fn a_space_has_its_vector_its_keys_and_its_segments() {
         |task| {
             // The vector has another length in each.
             let auxv = Vec::new();
-            let space = Space::of(&task.required("mm")?)?;
-            Ok((space.auxiliary_vector(), Space { auxv, ..space }))
+            let mm = task.required("mm")?;
+            let (space, controls) = (Space::of(&mm)?, MemoryControls::of(&mm)?);
+            Ok((space.auxiliary_vector(), controls, Space { auxv, ..space }))
         },
     );
-    let (vector, space) = found;
-    assert_eq!(
-        (space.flags, space.barriers, space.keys),
-        (0x1f8, 3, 0b0011)
-    );
+    let (vector, controls, space) = found;
+    assert_eq!(controls.barriers, 3);
+    assert_eq!((space.flags, space.keys), (0x1f8, 0b0011));
     assert_eq!(vector, [[6, 4096], [3, 0x40_0040]]);
     assert_eq!(space.segments, [0x00cf_fb00_0000_ffff, 0]);
     assert_eq!(space.program, None);
+}
+
+/// The number of a constant of a layout: a bit, or the number of one.
+fn constant(layout: &Layout, name: &str) -> u64 {
+    layout.constant(name).unwrap() as u64
+}
+
+#[test]
+fn requests_of_a_task_are_the_bits_that_their_names_say() {
+    let none = both(|_, _| (), |task| Controls::of(task));
+    assert_eq!(none, Controls::default());
+    let all = both(
+        |made, process| {
+            let layout = made.layout();
+            let bit = |name: &str| 1 << constant(layout, name);
+            let mask = |name: &str| constant(layout, name);
+            let task = process.task;
+            let info = bit("TIF_NOTSC") | bit("TIF_NOCPUID") | bit("TIF_SPEC_L1D_FLUSH");
+            made.set(task, "thread_info.flags", info);
+            let flags = mask("PF_MEMALLOC_NOIO")
+                | mask("PF_LOCAL_THROTTLE")
+                | mask("PF_MCE_PROCESS")
+                | mask("PF_MCE_EARLY");
+            made.set(task, "flags", flags);
+            let speculation = bit("PFA_SPEC_SSB_NOEXEC") | bit("PFA_SPEC_IB_FORCE_DISABLE");
+            made.set(task, "atomic_flags", speculation);
+            let work = mask("SYSCALL_WORK_SYSCALL_USER_DISPATCH");
+            made.set(task, "thread_info.syscall_work", work);
+            let fields = [
+                "syscall_dispatch.offset",
+                "syscall_dispatch.len",
+                "syscall_dispatch.selector",
+            ];
+            numbered(made, task, &fields);
+        },
+        |task| Controls::of(task),
+    );
+    let expected = Controls {
+        no_time_stamps: true,
+        no_cpuid: true,
+        io_flusher: true,
+        memory_failure_early: Some(true),
+        // PR_SPEC_DISABLE_NOEXEC, PR_SPEC_FORCE_DISABLE, PR_SPEC_ENABLE.
+        speculation: [16, 8, 2],
+        dispatch: Some(Dispatch {
+            start: 1,
+            length: 2,
+            selector: 3,
+        }),
+    };
+    assert_eq!(all, expected);
+    // One of the two bits of PR_SET_IO_FLUSHER is set for others' reasons, too; without the dispatch its
+    // fields are leftovers.
+    let part = both(
+        |made, process| {
+            let noio = constant(made.layout(), "PF_MEMALLOC_NOIO");
+            made.set(process.task, "flags", noio);
+            made.set(process.task, "syscall_dispatch.selector", 3);
+        },
+        |task| Controls::of(task),
+    );
+    assert_eq!(part, Controls::default());
+}
+
+#[test]
+fn requests_of_memory_are_those_that_its_kernel_knows() {
+    let of = |names: &'static [&'static str]| {
+        let found = read(
+            move |made, process| {
+                let layout = made.layout();
+                let known = names.iter().filter_map(|name| layout.constant(name));
+                let flags = known.fold(0, |flags, bit| flags | 1u64 << bit);
+                made.set(process.mm, "flags", flags);
+            },
+            |task| {
+                let mm = task.required("mm")?;
+                MemoryControls::of(&mm)
+            },
+        );
+        found.map(|one| one.map(|one| (one.barriers, one.refused_execution, one.merges)))
+    };
+    // 6.1 knows neither.
+    let all = of(&[
+        "MMF_HAS_MDWE",
+        "MMF_HAS_MDWE_NO_INHERIT",
+        "MMF_VM_MERGE_ANY",
+    ]);
+    assert_eq!(all, [Ok((0, 0, false)), Ok((0, 3, true))]);
+    assert_eq!(of(&["MMF_HAS_MDWE"])[1], Ok((0, 1, false)));
+    assert_eq!(of(&["MMF_HAS_MDWE_NO_INHERIT"])[1], Ok((0, 0, false)));
+}
+
+#[test]
+fn filters_are_a_resource_and_no_other_mode_is_known() {
+    let with = |mode: u64, filters: bool| {
+        let make = move |made: &mut Made<'_>, process: &Process| {
+            made.set(process.task, "seccomp.mode", mode);
+            if filters {
+                // Any resource will do: what it is, is looked at where it is used.
+                let resource = made.file("/filter", FileType::Regular, 5);
+                made.stand_for(process.task, "seccomp.filter", resource);
+            }
+        };
+        let [old, new] = read(make, Seccomp::of);
+        assert_eq!(old, new);
+        new
+    };
+    assert_eq!(with(0, false), Ok(Seccomp::Off));
+    // What was left by a mode that is off is no filter.
+    assert_eq!(with(0, true), Ok(Seccomp::Off));
+    assert_eq!(with(1, false).map(Seccomp::mode), Ok(1));
+    assert!(matches!(with(2, true), Ok(Seccomp::Filters(_))));
+    for (wrong, expected) in [
+        (with(2, false), "are a resource of the image"),
+        (with(3, true), "0, 1 and 2 are known"),
+    ] {
+        let error = wrong.unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn folders_are_those_of_a_task_that_is_somewhere() {
+    let folders = both(
+        |made, process| made.set(process.fs, "umask", 0o27),
+        Folders::of,
+    );
+    let folders = folders.unwrap();
+    assert_ne!(folders.root, folders.working);
+    assert_eq!(folders.umask, 0o27);
+    let ended = both(|made, process| made.set(process.task, "fs", 0), Folders::of);
+    assert_eq!(ended, None);
+}
+
+/// Opens a file as descriptor 3, to be closed by execve, and says who gets its signals.
+fn open_file(made: &mut Made<'_>, process: &Process, is_named: bool) {
+    let file = made.object("file");
+    made.owned_by(file, process.task);
+    if is_named {
+        let path = made.file("/var/log/worker", FileType::Regular, 77);
+        made.stand_for(file, "f_path.dentry", path);
+    }
+    made.set(file, "f_flags", 0o102_001);
+    made.set(file, "f_pos", u64::MAX);
+    let (owner, prefix) = match made.has("file", "f_owner.pid") {
+        true => (file, "f_owner."),
+        false => {
+            let owner = made.object("fown_struct");
+            made.owned_by(owner, process.task);
+            made.point(file, "f_owner", owner);
+            (owner, "")
+        }
+    };
+    let path = |field: &str| format!("{prefix}{field}");
+    made.point(owner, &path("pid"), process.pid);
+    for (field, number) in [
+        ("pid_type", 1),
+        ("signum", 29),
+        ("uid.val", 5),
+        ("euid.val", 6),
+    ] {
+        made.set(owner, &path(field), number);
+    }
+    process.open(made, 3, file, true);
+}
+
+#[test]
+fn a_descriptor_leads_to_an_open_file_and_that_to_who_gets_its_signals() {
+    let found = both(
+        |made, process| open_file(made, process, true),
+        |task| {
+            let files = task.required("files")?;
+            let descriptors = Descriptors::of(&files)?;
+            let [one] = descriptors.open[..] else {
+                panic!("{descriptors:?}");
+            };
+            let file = OpenFile::of(&files.objects().object(one.file)?)?;
+            assert_eq!(file.object, one.file);
+            let (flags, position) = (file.flags, file.position);
+            Ok((one.number, one.close_on_exec, flags, position, file.owner))
+        },
+    );
+    let owner = FileOwner {
+        kind: 1,
+        pid: 4711,
+        signal: 29,
+        users: [5, 6],
+    };
+    assert_eq!(found, (3, true, 0o102_001, -1, Some(owner)));
+    let none = both(|_, _| (), |task| Descriptors::of(&task.required("files")?));
+    assert_eq!(none.open, []);
+}
+
+#[test]
+fn a_descriptor_of_what_is_no_file_and_a_file_of_nothing_are_errors() {
+    let stray = read(
+        |made, process| {
+            open_file(made, process, true);
+            process.open(made, 4, process.task, false);
+        },
+        |task| Descriptors::of(&task.required("files")?),
+    );
+    for error in stray.map(Result::unwrap_err) {
+        assert!(
+            error.contains("the descriptor's file is not in the image"),
+            "{error}"
+        );
+    }
+    let nothing = read(
+        |made, process| open_file(made, process, false),
+        |task| {
+            let files = task.required("files")?;
+            let file = Descriptors::of(&files)?.open[0].file;
+            OpenFile::of(&files.objects().object(file)?)
+        },
+    );
+    for error in nothing.map(Result::unwrap_err) {
+        assert!(error.contains("something that was opened"), "{error}");
+    }
 }
 
 #[test]

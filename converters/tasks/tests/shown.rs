@@ -122,6 +122,7 @@ fn whole(made: &mut Made<'_>) {
     made.set(process.registers, "ax", -516i64 as u64);
     made.set(process.task, "thread_info.syscall_work", 1 << 5);
     made.set(process.task, "syscall_dispatch.selector", 0x7f00_0000_9000);
+    made.set(process.task, "seccomp.mode", 1);
     open_file(made, &process);
     // Sent by a process, with a value.
     let mut info = [0; 48];

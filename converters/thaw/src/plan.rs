@@ -2,7 +2,6 @@
 //! an image and the kernel. Nothing here asks the running system anything.
 
 mod choice;
-mod controls;
 mod files;
 mod memory;
 mod model;
@@ -12,7 +11,7 @@ mod signals;
 mod thread;
 
 pub use choice::{Choice, ChoiceError, LeftOut};
-pub(crate) use controls::{Controls, MemoryControls};
+pub(crate) use kconv_tasks::model::{Controls, FileOwner, Folders, MemoryControls, OpenFile};
 pub use model::*;
 pub(crate) use restart::RESTART_SYSCALL;
 

@@ -298,65 +298,8 @@ impl Remote {
 
     /// Sets the general registers with which the thread runs on.
     pub(crate) fn set_registers(&self, values: &[u64; 27]) -> Result<(), CallError> {
-        let [
-            r15,
-            r14,
-            r13,
-            r12,
-            rbp,
-            rbx,
-            r11,
-            r10,
-            r9,
-            r8,
-            rax,
-            rcx,
-            rdx,
-            rsi,
-            rdi,
-            orig_rax,
-            rip,
-            cs,
-            eflags,
-            rsp,
-            ss,
-            fs_base,
-            gs_base,
-            ds,
-            es,
-            fs,
-            gs,
-        ] = *values;
-        let regs = user_regs_struct {
-            r15,
-            r14,
-            r13,
-            r12,
-            rbp,
-            rbx,
-            r11,
-            r10,
-            r9,
-            r8,
-            rax,
-            rcx,
-            rdx,
-            rsi,
-            rdi,
-            orig_rax,
-            rip,
-            cs,
-            eflags,
-            rsp,
-            ss,
-            fs_base,
-            gs_base,
-            ds,
-            es,
-            fs,
-            gs,
-        };
-        ptrace::setregs(self.pid, regs).map_err(|error| CallError::new("ptrace", error))
+        let set = sys::set_general(self.pid, values);
+        set.map_err(|error| CallError::new("ptrace", error))
     }
 
     /// Sets the other registers. The kernel wants all that the CPU has.

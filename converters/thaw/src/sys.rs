@@ -13,6 +13,7 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 const PTRACE_SETSIGMASK: u32 = 0x420b;
 const PTRACE_GET_RSEQ_CONFIGURATION: u32 = 0x420f;
+const NT_PRSTATUS: usize = 1;
 const NT_X86_XSTATE: usize = 0x202;
 
 /// Starts a process that does nothing but wait to be traced, and ends with this one.
@@ -72,7 +73,7 @@ pub(crate) fn xstate(pid: Pid) -> Result<Vec<u8>, Errno> {
         iov_len: area.len(),
     };
     // SAFETY: the vector tells where the buffer is and how long.
-    let done = unsafe { register_set(libc::PTRACE_GETREGSET, pid, &mut vector) };
+    let done = unsafe { register_set(libc::PTRACE_GETREGSET, pid, NT_X86_XSTATE, &mut vector) };
     Errno::result(done)?;
     area.truncate(vector.iov_len);
     Ok(area)
@@ -85,13 +86,25 @@ pub(crate) fn set_xstate(pid: Pid, area: &mut [u8]) -> Result<(), Errno> {
         iov_len: area.len(),
     };
     // SAFETY: as above; the kernel only reads the buffer.
-    let done = unsafe { register_set(libc::PTRACE_SETREGSET, pid, &mut vector) };
+    let done = unsafe { register_set(libc::PTRACE_SETREGSET, pid, NT_X86_XSTATE, &mut vector) };
     Errno::result(done).map(drop)
 }
 
-unsafe fn register_set(request: u32, pid: Pid, vector: &mut iovec) -> i64 {
+/// Sets the general registers of a stopped thread, in the order of `user_regs_struct`.
+pub(crate) fn set_general(pid: Pid, values: &[u64; 27]) -> Result<(), Errno> {
+    let mut values = *values;
+    let mut vector = iovec {
+        iov_base: values.as_mut_ptr().cast::<c_void>(),
+        iov_len: size_of_val(&values),
+    };
+    // SAFETY: as above.
+    let done = unsafe { register_set(libc::PTRACE_SETREGSET, pid, NT_PRSTATUS, &mut vector) };
+    Errno::result(done).map(drop)
+}
+
+unsafe fn register_set(request: u32, pid: Pid, set: usize, vector: &mut iovec) -> i64 {
     let pid: pid_t = pid.as_raw();
-    let set = NT_X86_XSTATE as *mut c_void;
+    let set = set as *mut c_void;
     // SAFETY: the caller's.
     unsafe {
         libc::ptrace(

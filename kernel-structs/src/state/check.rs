@@ -1,5 +1,6 @@
 //! A state map held against a layout: nothing stale, no pointer without a policy.
 
+mod refusals;
 mod sizes;
 mod walking;
 
@@ -50,6 +51,15 @@ pub enum StateFinding {
         ty: String,
         /// The member.
         field: String,
+    },
+    /// A refused flag that no layout has, or that is not watched for the field.
+    NoSuchFlag {
+        /// The type.
+        ty: String,
+        /// The field.
+        field: String,
+        /// The constant.
+        flag: String,
     },
     /// An arm that is in no unnamed union of the type.
     NoSuchArm {
@@ -127,6 +137,7 @@ impl StateFinding {
             StateFinding::NoSuchInitial { ty, member } => format!("[type.{ty}.fields] {member}"),
             StateFinding::NoSuchSized { ty, field } => format!("[[watch]] {ty}.{field}"),
             StateFinding::NoSuchArm { ty, member } => format!("[type.{ty}.arms] {member}"),
+            StateFinding::NoSuchFlag { ty, field, .. } => format!("[[type.{ty}.refuse]] {field}"),
             StateFinding::NoTail { ty, .. } => format!("[type.{ty}.tail]"),
             StateFinding::NotSaved { ty, entry } => format!("[[{entry}]] {ty}"),
             StateFinding::Misfit { table, member, .. } => format!("[{table}] {member}"),
@@ -165,6 +176,10 @@ impl fmt::Display for StateFinding {
             StateFinding::NoSuchSized { ty, field } => write!(
                 f,
                 "[[watch]]: no layout has {ty}.{field}; remove it or correct its name"
+            ),
+            StateFinding::NoSuchFlag { ty, field, flag } => write!(
+                f,
+                "[[type.{ty}.refuse]] {field}: no layout has a constant {flag} that a [[watch]] entry says it is made of; correct its name, or watch it"
             ),
             StateFinding::NoSuchArm { ty, member } => write!(
                 f,
@@ -218,6 +233,7 @@ impl StateMap {
         self.check_entries(layouts, &mut findings);
         self.check_starts(layouts, &mut findings);
         self.check_watched(layouts, &mut findings);
+        self.check_refused(layouts, &mut findings);
         for layout in layouts {
             let layout = &self.live(layout);
             let mut pointers = Pointers {

@@ -16,7 +16,7 @@ pub enum StateError {
     Toml(#[from] toml::de::Error),
     /// A policy nobody knows.
     #[error(
-        "{place}: unknown policy `{found}`; the policies are carry, follow, within, stack, symbol, user, resource and reset"
+        "{place}: unknown policy `{found}`; the policies are carry, follow, within, stack, symbol, user, resource, reset and refuse"
     )]
     UnknownPolicy {
         /// Where in the map.
@@ -56,6 +56,19 @@ pub enum StateError {
         /// What it can be.
         expected: &'static str,
     },
+    /// A code that no finding has.
+    #[error(
+        "{place}: `code` is `{found}`, which is none of kconv's{}; correct it, or add it to converters/codes",
+        .nearest.as_ref().map_or_else(String::new, |nearest| format!(" (the nearest is `{nearest}`)"))
+    )]
+    UnknownCode {
+        /// Where in the map.
+        place: String,
+        /// The code found.
+        found: String,
+        /// The most similar that there is.
+        nearest: Option<String>,
+    },
     /// A rule without a reason.
     #[error("{place}: the reason is empty; say why the policy is right")]
     NoReason {
@@ -84,6 +97,7 @@ impl StateError {
             | StateError::ForeignAttribute { place, .. }
             | StateError::MissingAttribute { place, .. }
             | StateError::BadValue { place, .. }
+            | StateError::UnknownCode { place, .. }
             | StateError::NoReason { place } => Some(place),
         }
     }

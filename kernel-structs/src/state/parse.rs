@@ -5,6 +5,7 @@ mod walking;
 
 use super::error::{StateError, bad_value, reason};
 use super::lines::{Lines, line};
+use super::refusals::{self, RawRefuse};
 use super::watch::{self, RawIgnored, RawWatched};
 use super::{
     CountUnit, Declared, Derived, DerivedPlace, Follow, Initial, Missing, Policy, Root, Rule,
@@ -79,6 +80,8 @@ struct RawType {
     #[serde(default)]
     arms: BTreeMap<String, String>,
     #[serde(default)]
+    refuse: Vec<Spanned<RawRefuse>>,
+    #[serde(default)]
     arm: Vec<Spanned<RawChoice>>,
     size: Option<RawSize>,
     #[serde(default)]
@@ -112,6 +115,8 @@ struct RawRule {
     mount: Option<String>,
     initial: Option<toml::Value>,
     strict: Option<bool>,
+    code: Option<String>,
+    what: Option<String>,
 }
 
 pub(super) fn parse(text: &str) -> Result<StateMap, StateError> {
@@ -149,7 +154,13 @@ fn parse_entries(text: &str, lines: &Lines) -> Result<StateMap, StateError> {
         .into_iter()
         .map(|(name, raw_rule)| {
             let place = format!("[element.{name:?}]");
-            Ok((name, rule(&place, raw_rule)?))
+            let rule = rule(&place, raw_rule)?;
+            // Elements are pointers in an array that is an object; it is members that are refused.
+            if rule.policy.refusal().is_some() {
+                let expected = "a policy that says where the elements lead";
+                return Err(bad_value(&place, "policy", "refuse", expected));
+            }
+            Ok((name, rule))
         })
         .collect::<Result<_, StateError>>()?;
     Ok(StateMap {
@@ -262,6 +273,7 @@ fn type_entry(text: &str, name: &str, raw: RawType) -> Result<TypeEntry, StateEr
         extent: raw.extent,
         rule: rule_of_type,
         fields,
+        refused: each(text, raw.refuse, |refuse| refusals::flags(name, refuse))?,
         choices: each(text, raw.arm, |arm| {
             walking::choice(&format!("[[type.{name}.arm]]"), arm)
         })?,
@@ -322,7 +334,28 @@ fn rule(place: &str, mut raw: RawRule) -> Result<Rule, StateError> {
                 .map(|value| initial(place, value))
                 .transpose()?,
             strict: raw.strict.take().unwrap_or(false),
+            refusal: None,
         },
+        "refuse" => {
+            let needs = |attribute, found: Option<String>| {
+                found.ok_or_else(|| StateError::MissingAttribute {
+                    place: place.to_owned(),
+                    attribute,
+                    policy: raw.policy.clone(),
+                })
+            };
+            let code = needs("code", raw.code.take())?;
+            let what = needs("what", raw.what.take())?;
+            Policy::Reset {
+                initial: raw
+                    .initial
+                    .take()
+                    .map(|value| initial(place, value))
+                    .transpose()?,
+                strict: true,
+                refusal: Some(refusals::refusal(place, &code, what)?),
+            }
+        }
         found => {
             return Err(StateError::UnknownPolicy {
                 place: place.to_owned(),
@@ -339,6 +372,8 @@ fn rule(place: &str, mut raw: RawRule) -> Result<Rule, StateError> {
         ("mount", raw.mount.is_some()),
         ("initial", raw.initial.is_some()),
         ("strict", raw.strict.is_some()),
+        ("code", raw.code.is_some()),
+        ("what", raw.what.is_some()),
     ];
     match left_over.into_iter().find(|(_, present)| *present) {
         Some((attribute, _)) => Err(StateError::ForeignAttribute {

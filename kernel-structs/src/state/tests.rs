@@ -21,6 +21,16 @@ fn policy(rule: &str) -> Result<Policy, String> {
     Ok(map.types["s"].fields["a"].policy.clone())
 }
 
+/// What a rule with `policy = "reset"` says.
+fn reset(initial: Option<Initial>, strict: bool) -> Policy {
+    let refusal = None;
+    Policy::Reset {
+        initial,
+        strict,
+        refusal,
+    }
+}
+
 #[test]
 fn a_rule_says_what_it_says() {
     for (word, missing) in [
@@ -38,7 +48,7 @@ fn a_rule_says_what_it_says() {
     ] {
         let found = policy(&format!("policy = \"reset\"{word}"));
         let initial = None;
-        assert_eq!(found, Ok(Policy::Reset { initial, strict }));
+        assert_eq!(found, Ok(reset(initial, strict)));
     }
     for (text, expected) in [
         ("-1", Initial::Value(-1)),
@@ -50,21 +60,21 @@ fn a_rule_says_what_it_says() {
         let found = policy(&format!("policy = \"reset\", initial = {text}"));
         let initial = Some(expected);
         let strict = false;
-        assert_eq!(found, Ok(Policy::Reset { initial, strict }));
+        assert_eq!(found, Ok(reset(initial, strict)));
     }
 }
 
 #[test]
 fn an_initial_value_may_follow_from_a_declaration() {
-    let reset = |initial: &str| policy(&format!("policy = \"reset\", initial = {initial}"));
-    let found = reset("{ declared = \"s.a\", as = { int = -1, \"char *\" = 0 } }");
+    let said = |initial: &str| policy(&format!("policy = \"reset\", initial = {initial}"));
+    let found = said("{ declared = \"s.a\", as = { int = -1, \"char *\" = 0 } }");
     let numbers = [("int", -1), ("char *", 0)].map(|(ty, number)| (ty.to_owned(), number));
     let initial = Some(Initial::Declared(Declared {
         member: String::from("s.a"),
         numbers: numbers.into(),
     }));
     let strict = false;
-    assert_eq!(found, Ok(Policy::Reset { initial, strict }));
+    assert_eq!(found, Ok(reset(initial, strict)));
     for wrong in [
         "{ declared = \"a\", as = { int = -1 } }",
         "{ declared = \"s.a\", as = {} }",
@@ -72,7 +82,7 @@ fn an_initial_value_may_follow_from_a_declaration() {
         "{ declared = \"s.a\", as = { int = \"null\" } }",
         "{ declared = \"s.a\", as = { int = 1 }, or = 2 }",
     ] {
-        let error = reset(wrong).unwrap_err();
+        let error = said(wrong).unwrap_err();
         assert!(error.contains("a number for each type"), "{wrong}: {error}");
     }
 }

@@ -111,7 +111,8 @@ macro_rules! __linux_6_mm_struct_always {
         // the handler that started the program: elf_format, compat_elf_format
         $new.binfmt = $cx.symbol(&$crate::linux_6::runtime::at!($at.binfmt), $old.binfmt);
         // contexts of io_setup with requests and completions not yet read
-        $new.ioctx_table = $cx.resource(&$crate::linux_6::runtime::at!($at.ioctx_table), $old.ioctx_table);
+        $new.ioctx_table = $cx
+            .reset_strict(&$crate::linux_6::runtime::at!($at.ioctx_table), $old.ioctx_table, 0);
         // task whose memory cgroup the mm is charged to
         $new.owner = $cx.within(&$crate::linux_6::runtime::at!($at.owner), $old.owner);
         // namespace whose capabilities decide over the mm, taken at execve
@@ -202,7 +203,7 @@ pub static ALWAYS: [FieldRule; 49] = [
     RuleKind::Carry.of("env_end"),
     RuleKind::Carry.of("saved_auxv"),
     RuleKind::Symbol.of("binfmt").by_map(super::reasons::mm_struct::BINFMT),
-    RuleKind::Resource.of("ioctx_table").by_map(super::reasons::mm_struct::IOCTX_TABLE),
+    RuleKind::Reset.of("ioctx_table").by_map(super::reasons::mm_struct::IOCTX_TABLE),
     RuleKind::Within.of("owner").by_map(super::reasons::mm_struct::OWNER),
     RuleKind::Resource.of("user_ns").by_map(super::reasons::mm_struct::USER_NS),
     RuleKind::Follow.of("exe_file").by_map(super::reasons::mm_struct::EXE_FILE),

@@ -597,11 +597,11 @@ pub mod thread_info {
 }
 
 pub mod thread_struct {
+    pub const FEATURES: &str = "what arch_prctl enabled, ARCH_SHSTK_SHSTK and ARCH_SHSTK_WRSS; execve gives 0, and a program of 6.1 cannot have asked for it (6.12 arch/x86/kernel/shstk.c: shstk_setup, reset_thread_features)";
     pub const IO_BITMAP: &str = "I/O ports the program may use, shared copy-on-write (arch/x86/kernel/ioport.c: ksys_ioperm)";
     pub const PTRACE_BPS: &str = "breakpoints that a tracer set in the debug registers, kept as perf events (arch/x86/kernel/ptrace.c: ptrace_set_breakpoint_addr)";
     pub const SP: &str = "where the task was switched out, on a kernel stack that is not carried (arch/x86/kernel/process.c: copy_thread)";
-    pub const FEATURES: &str = "no shadow stack is enabled: a program of 6.1 cannot have asked for one, and execve gives 0 (6.12 arch/x86/kernel/shstk.c: reset_thread_features)";
-    pub const FEATURES_2: &str = "the program runs with a shadow stack, which 6.1 cannot give it; without it the program would be less protected than it asked to be (6.12 arch/x86/kernel/shstk.c: shstk_setup)";
+    pub const TLS_ARRAY: &str = "segments of the thread in the GDT, of 8 bytes each, which 32-bit code asks for (arch/x86/kernel/tls.c: do_set_thread_area)";
     pub const FEATURES_LOCKED: &str = "nothing is locked: execve gives 0 (6.12 arch/x86/kernel/shstk.c: reset_thread_features); a lock that nobody asked for would forbid what a program of the new kernel may do";
     pub const FEATURES_LOCKED_2: &str = "the program locked its choice of a shadow stack, which 6.1 cannot honour (6.12 arch/x86/kernel/shstk.c: shstk_prctl)";
     pub const SHSTK: &str = "no shadow stack (6.12 arch/x86/kernel/shstk.c: shstk_alloc_thread_stack)";

@@ -11,7 +11,8 @@ use kernel_structs_views::linux_6 as views;
 #[macro_export]
 macro_rules! __linux_6_thread_struct_always {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
-        $new.tls_array = $old.tls_array;
+        // segments of the thread in the GDT, of 8 bytes each, which 32-bit code asks for
+        $new.tls_array.as_mut_bytes().fill(0);
         // where the task was switched out, on a kernel stack that is not carried
         $new.sp = $cx.reset(&$crate::linux_6::runtime::at!($at.sp), $old.sp, 0);
         $new.es = $old.es;
@@ -25,7 +26,7 @@ macro_rules! __linux_6_thread_struct_always {
             &$crate::linux_6::runtime::at!($at.ptrace_bps),
             &$old.ptrace_bps,
             &mut $new.ptrace_bps,
-            |cx, at, old, new| *new = cx.resource(at, *old),
+            |cx, at, old, new| *new = cx.reset_strict(at, *old, 0),
         );
         $new.virtual_dr6 = $old.virtual_dr6;
         $new.ptrace_dr7 = $old.ptrace_dr7;
@@ -44,12 +45,14 @@ macro_rules! __linux_6_thread_struct_always {
             &$old.fpu,
             &mut $new.fpu,
         );
+        // segments of the thread in the GDT, of 8 bytes each, which 32-bit code asks for
+        $cx.drop_zero(&$crate::linux_6::runtime::at!($at.tls_array, old), $old.tls_array.as_bytes());
     };
 }
 pub use __linux_6_thread_struct_always as always;
 
-pub static ALWAYS: [FieldRule; 20] = [
-    RuleKind::Carry.of("tls_array"),
+pub static ALWAYS: [FieldRule; 21] = [
+    RuleKind::Reset.of("tls_array").by_map(super::reasons::thread_struct::TLS_ARRAY),
     RuleKind::Reset.of("sp").by_map(super::reasons::thread_struct::SP),
     RuleKind::Carry.of("es"),
     RuleKind::Carry.of("ds"),
@@ -57,7 +60,7 @@ pub static ALWAYS: [FieldRule; 20] = [
     RuleKind::Carry.of("gsindex"),
     RuleKind::Carry.of("fsbase"),
     RuleKind::Carry.of("gsbase"),
-    RuleKind::Resource.of("ptrace_bps").times(4).by_map(super::reasons::thread_struct::PTRACE_BPS),
+    RuleKind::Reset.of("ptrace_bps").times(4).by_map(super::reasons::thread_struct::PTRACE_BPS),
     RuleKind::Carry.of("virtual_dr6"),
     RuleKind::Carry.of("ptrace_dr7"),
     RuleKind::Carry.of("cr2"),
@@ -69,6 +72,7 @@ pub static ALWAYS: [FieldRule; 20] = [
     RuleKind::Padding.of("(padding)"),
     RuleKind::Carry.of("pkru"),
     RuleKind::Recurse.of("fpu").inside("fpu"),
+    RuleKind::Drop.of("tls_array").by_map(super::reasons::thread_struct::TLS_ARRAY),
 ];
 
 /// 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64.
@@ -86,7 +90,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         name: "thread_struct",
         from_size: 4416,
         to_size: 4416,
-        spans: &[Span::new(0, 0, 144), Span::new(148, 148, 4), Span::new(192, 192, 4), Span::new(200, 200, 88), Span::new(320, 320, 4096)],
+        spans: &[Span::new(24, 24, 120), Span::new(148, 148, 4), Span::new(192, 192, 4), Span::new(200, 200, 88), Span::new(320, 320, 4096)],
         padding: &[Bits::new(1153, 31), Bits::new(1216, 320), Bits::new(1568, 32), Bits::new(2308, 252)],
         groups: &[&ALWAYS, &[
             RuleKind::Padding.of("(padding)"),
@@ -102,7 +106,8 @@ pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::thr
     use views::thread_struct::V6_12_100_deb12_amd64 as New;
     new.iopl_warn_bits = [0; 1];
     always!(cx, at, old, new);
-    new.features = old.features;
+    // what arch_prctl enabled, ARCH_SHSTK_SHSTK and ARCH_SHSTK_WRSS
+    new.features = cx.reset_strict(&at!(at.features), old.features, 0);
     new.features_locked = old.features_locked;
     new.shstk = old.shstk;
     new._pad_184 = [0; 8];
@@ -114,10 +119,10 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         name: "thread_struct",
         from_size: 4416,
         to_size: 4416,
-        spans: &[Span::new(0, 0, 144), Span::new(148, 148, 36), Span::new(192, 192, 4), Span::new(200, 200, 88), Span::new(320, 320, 4096)],
+        spans: &[Span::new(24, 24, 120), Span::new(148, 148, 36), Span::new(192, 192, 4), Span::new(200, 200, 88), Span::new(320, 320, 4096)],
         padding: &[Bits::new(1153, 31), Bits::new(1472, 64), Bits::new(1568, 32), Bits::new(2308, 252)],
         groups: &[&ALWAYS, &[
-            RuleKind::Carry.of("features"),
+            RuleKind::Reset.of("features").by_map(super::reasons::thread_struct::FEATURES),
             RuleKind::Carry.of("features_locked"),
             RuleKind::Carry.of("shstk"),
             RuleKind::Padding.of("(padding)"),

@@ -12,7 +12,7 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::vm_userfa
     use views::vm_userfaultfd_ctx::V6_1_0_47_amd64 as Old;
     use views::vm_userfaultfd_ctx::V6_1_0_47_amd64 as New;
     // descriptor whose holder answers the faults of the area
-    new.ctx = cx.resource(&at!(at.ctx), old.ctx);
+    new.ctx = cx.reset_strict(&at!(at.ctx), old.ctx, 0);
 }
 
 /// `vm_userfaultfd_ctx`, 6.1.0-47-amd64, 6.1.0-47-cloud-amd64, 6.1.0-47-rt-amd64, 6.1.0-48-amd64, 6.1.0-48-cloud-amd64, 6.1.0-48-rt-amd64, 6.1.0-50-amd64, 6.1.0-50-cloud-amd64, 6.1.0-50-rt-amd64, 6.1.0-55-amd64, 6.1.0-55-cloud-amd64, 6.1.0-55-rt-amd64, 6.12.100+deb12-amd64, 6.12.100+deb12-rt-amd64, 6.12.117+deb12-amd64, 6.12.115+deb12-rt-amd64.
@@ -23,7 +23,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 8,
         spans: &[Span::new(0, 0, 8)],
         groups: &[&[
-            RuleKind::Resource.of("ctx").by_map(super::reasons::vm_userfaultfd_ctx::CTX),
+            RuleKind::Reset.of("ctx").by_map(super::reasons::vm_userfaultfd_ctx::CTX),
         ]],
         ..TypeRules::PLAIN
     },

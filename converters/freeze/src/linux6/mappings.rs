@@ -19,9 +19,7 @@ const VM_WRITE: u64 = 2;
 const VM_EXEC: u64 = 4;
 const VM_SHARED: u64 = 8;
 const VM_PFNMAP: u64 = 0x400;
-const VM_LOCKED: u64 = 0x2000;
 const VM_IO: u64 = 0x4000;
-const VM_HUGETLB: u64 = 0x40_0000;
 const VM_MIXEDMAP: u64 = 0x1000_0000;
 
 /// A mapping that the kernel makes itself (`arch/x86/entry/vdso/vma.c`).
@@ -215,29 +213,14 @@ impl Linux6<'_> {
                 "memory that may only be executed, beside protection keys that were given back,",
             ));
         }
-        if view.unsigned("def_flags")? & VM_LOCKED != 0 {
-            flaws.push(not_carried(
-                Code::MmLockFuture,
-                "locking of all memory that will be mapped (mlockall, MCL_FUTURE)",
-            ));
-        }
         for vma in self.vmas(mm)? {
             let flags = vma.unsigned("vm_flags")?;
             let (start, end) = (vma.unsigned("vm_start")?, vma.unsigned("vm_end")?);
-            let mut refuse = |code, what: &str| {
-                flaws.push(not_carried(code, format!("{what} at {start:#x}-{end:#x}")));
-            };
-            if self.special(&vma)?.is_some() {
-                continue;
-            }
-            if flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP) != 0 {
-                refuse(Code::MmDevice, "a mapping of a device");
-            }
-            if flags & VM_HUGETLB != 0 {
-                refuse(Code::MmHugetlb, "a mapping of hugetlbfs");
-            }
-            if flags & VM_LOCKED != 0 {
-                refuse(Code::MmLocked, "memory locked with mlock");
+            // What the kernel maps itself has the same flags.
+            let is_of_device = flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP) != 0;
+            if is_of_device && self.special(&vma)?.is_none() {
+                let what = format!("a mapping of a device at {start:#x}-{end:#x}");
+                flaws.push(not_carried(Code::MmDevice, what));
             }
         }
         Ok(flaws)

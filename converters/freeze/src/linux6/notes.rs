@@ -14,7 +14,6 @@ use kconv_machine::{XsaveComponents, xsave_standard_form};
 use kconv_tasks::model::{
     self, Bounds, Common, Credentials, Identity, PIDTYPE_PGID, PIDTYPE_SID, Signals,
 };
-use kernel_structs_bits::little_endian;
 
 /// How much of a command line a core note keeps (`ELF_PRARGSZ` and its NUL).
 const ARGUMENTS: u64 = 79;
@@ -162,7 +161,9 @@ impl Linux6<'_> {
             arguments: self.arguments(mm, &view)?,
         };
         let mut notes = vec![prpsinfo(Machine::X86_64, &info)];
-        notes.push(auxv(Machine::X86_64, &auxiliary_vector(&view)?));
+        let entries = model::auxiliary_vector(view.bytes("saved_auxv")?).into_iter();
+        let entries: Vec<_> = entries.map(|[ty, value]| (ty, value)).collect();
+        notes.push(auxv(Machine::X86_64, &entries));
         let files = self.mapped_files(mm)?;
         if !files.is_empty() {
             notes.push(mapped_files(Machine::X86_64, &files));
@@ -215,19 +216,6 @@ impl Linux6<'_> {
         }
         Ok(files)
     }
-}
-
-/// The auxiliary vector, which the kernel keeps (`fs/proc/base.c`: proc_pid_auxv).
-fn auxiliary_vector(mm: &View<'_>) -> Result<Vec<(u64, u64)>, Fault> {
-    let mut entries = Vec::new();
-    for pair in mm.bytes("saved_auxv")?.chunks_exact(16) {
-        let entry = (little_endian(&pair[..8]), little_endian(&pair[8..]));
-        entries.push(entry);
-        if entry.0 == 0 {
-            break;
-        }
-    }
-    Ok(entries)
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! State of a task that an image has no place for.
+//! State of a task that an image has no place for, and that more than one field tells: what a field alone tells, the
+//! state map refuses.
 
 use super::{Linux6, THREAD_SIZE, not_carried};
 use crate::error::{Fault, Flaw};
@@ -6,10 +7,7 @@ use crate::memory::View;
 use crate::walk::name_of;
 use kconv_codes::Code;
 use kconv_image::TaskName;
-
-/// Bits of `task_struct.flags` (`include/linux/sched.h`).
-const PF_IO_WORKER: u64 = 0x10;
-const PF_KTHREAD: u64 = 0x20_0000;
+use kconv_tasks::model::Controls;
 
 /// A bit of `signal_struct.flags` (`include/linux/sched/signal.h`).
 const SIGNAL_GROUP_EXIT: u64 = 4;
@@ -67,16 +65,6 @@ impl Linux6<'_> {
         refuse: &mut dyn FnMut(usize, &str, Flaw),
     ) -> Result<(), Fault> {
         let view = self.walked.view(task)?;
-        let flags = view.unsigned("flags")?;
-        if flags & PF_KTHREAD != 0 {
-            let what = "a thread of the kernel";
-            refuse(task, "flags", not_carried(Code::TaskKernelThread, what));
-            return Ok(());
-        }
-        if flags & PF_IO_WORKER != 0 {
-            let what = "a worker of io_uring";
-            refuse(task, "flags", not_carried(Code::TaskIoWorker, what));
-        }
         if view.unsigned("ptrace")? != 0 {
             // kernel/ptrace.c: ptrace_link makes the tracer the parent.
             let tracer = match view.pointer("parent")? {
@@ -92,11 +80,6 @@ impl Linux6<'_> {
         }
         if let Some(child) = self.vforked(&view)? {
             refuse(task, "children", Flaw::WaitsInVfork { child });
-        }
-        let traced = view.address_of("ptraced")?;
-        if view.pointer("ptraced.next")? != Some(traced) {
-            let what = "tracing other tasks";
-            refuse(task, "ptraced", not_carried(Code::TaskTracer, what));
         }
         self.requests(task, &view, refuse)?;
         self.ended(task, &view, refuse)?;
@@ -116,43 +99,15 @@ impl Linux6<'_> {
         view: &View<'_>,
         refuse: &mut dyn FnMut(usize, &str, Flaw),
     ) -> Result<(), Fault> {
-        let layout = self.walked.memory.layout();
-        let dispatched = layout.constant("SYSCALL_WORK_SYSCALL_USER_DISPATCH");
-        let work = view.unsigned("thread_info.syscall_work")?;
-        let is_dispatched = dispatched.is_some_and(|bit| work & bit as u64 != 0);
+        let dispatch = Controls::of(view)?.dispatch;
         // The thaw makes calls in the task, and needs a byte that lets them pass.
-        if is_dispatched && view.unsigned("syscall_dispatch.selector")? == 0 {
+        if dispatch.is_some_and(|dispatch| dispatch.selector == 0) {
             let what = "a dispatch of all system calls, without a selector";
             let flaw = not_carried(Code::TaskSyscallDispatch, what);
             refuse(task, "syscall_dispatch", flaw);
         }
-        // Segments of the thread's own in the GDT, of 8 bytes each.
-        if view
-            .bytes("thread.tls_array")?
-            .iter()
-            .any(|byte| *byte != 0)
-        {
-            let what = "segments of a thread's own (set_thread_area)";
-            let flaw = not_carried(Code::TaskTlsSegments, what);
-            refuse(task, "thread.tls_array", flaw);
-        }
-        // 6.12 arch/x86/kernel/shstk.c: shstk_setup.
-        if view
-            .optional("thread.features")?
-            .is_some_and(|set| set != 0)
-        {
-            let flaw = not_carried(Code::TaskShadowStack, "a shadow stack");
-            refuse(task, "thread.features", flaw);
-        }
         if let Some(leader) = view.pointer("group_leader")? {
             let leader = self.walked.memory.read("task_struct", leader)?;
-            // arch/x86/kernel/fpu/xstate.c: __xstate_request_perm; a process has one permission.
-            let tiles = layout.constant("XFEATURE_XTILE_DATA").unwrap_or_default();
-            let permitted = leader.unsigned("thread.fpu.perm.__state_perm")?;
-            if (1..64).contains(&tiles) && permitted >> tiles & 1 != 0 {
-                let what = "a permission to use AMX (ARCH_REQ_XCOMP_PERM)";
-                refuse(task, "thread.fpu.perm", not_carried(Code::TaskAmx, what));
-            }
             let field = "loginuid.val";
             if leader.unsigned(field)? != view.unsigned(field)? {
                 let what = "a login user that is not that of its process";

@@ -131,8 +131,9 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
     use crate::source::{MemorySource, PresentPage, ReadError, Space};
-    use kconv_image::{UserAddr, Value};
+    use kconv_image::UserAddr;
     use kconv_objects::{Names, Structure};
+    use kconv_resources::Source;
     use kernel_structs::releases::Registry;
     use std::borrow::Cow;
 
@@ -189,8 +190,8 @@ mod tests {
             None
         }
 
-        fn facts(&self) -> Vec<(String, Value)> {
-            Vec::new()
+        fn facts(&self) -> Source {
+            Source::default()
         }
     }
 

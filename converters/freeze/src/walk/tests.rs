@@ -2,6 +2,7 @@
 //! kernel could have in them.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod refused;
 mod symbols;
 mod traced;
 mod trailing;
@@ -11,12 +12,14 @@ use super::{Selection, Walked, walk};
 use crate::error::Flaw;
 use crate::memory::Memory;
 use crate::source::{MemorySource, PresentPage, ReadError, Space};
-use kconv_image::{KernelAddr, UserAddr, Value};
+use kconv_image::{KernelAddr, UserAddr};
 use kconv_objects::Names;
+use kconv_resources::Source;
 use kernel_structs::layout::{FieldPath, Layout};
 use kernel_structs::releases::Registry;
 use kernel_structs::state::{Policy, StateMap};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 /// Memory in which everything not written is absent.
 struct Made {
@@ -25,15 +28,24 @@ struct Made {
     symbols: BTreeMap<String, u64>,
 }
 
-impl Made {
-    fn new() -> Made {
+/// A layout of Linux 6 and its state map, which take a while to read.
+fn builtin() -> &'static (Layout, StateMap) {
+    static BUILTIN: OnceLock<(Layout, StateMap)> = OnceLock::new();
+    BUILTIN.get_or_init(|| {
         let registry = Registry::builtin().unwrap();
         let release = registry
             .release("6.12.117+deb12-amd64", None, None)
             .unwrap();
         let map = registry.state_map("linux-6").unwrap();
+        let layout = map.live(&registry.layout(&release.layout).unwrap());
+        (layout, map)
+    })
+}
+
+impl Made {
+    fn new() -> Made {
         Made {
-            layout: map.live(&registry.layout(&release.layout).unwrap()),
+            layout: builtin().0.clone(),
             bytes: BTreeMap::new(),
             symbols: BTreeMap::new(),
         }
@@ -128,8 +140,8 @@ impl MemorySource for Made {
         None
     }
 
-    fn facts(&self) -> Vec<(String, Value)> {
-        Vec::new()
+    fn facts(&self) -> Source {
+        Source::default()
     }
 }
 
@@ -203,11 +215,15 @@ fn tasks() -> (Made, [u64; 3]) {
     (made, at)
 }
 
-/// The map of Linux 6 with every member being data, and no lists or trees in objects.
+/// The map of Linux 6 with every member being data, but for those that are refused, and no lists or trees
+/// in objects.
 fn task_map() -> StateMap {
-    let mut map = Registry::builtin().unwrap().state_map("linux-6").unwrap();
-    for entry in map.types.values_mut() {
-        for rule in entry.fields.values_mut().chain(entry.rule.as_mut()) {
+    let mut map = builtin().1.clone();
+    for (name, entry) in &mut map.types {
+        // What is refused is a list that is not empty.
+        let of_type = entry.rule.as_mut().filter(|_| name != "list_head");
+        let rules = entry.fields.values_mut().chain(of_type);
+        for rule in rules.filter(|rule| rule.policy.refusal().is_none()) {
             rule.policy = Policy::Carry;
         }
         entry.containers.clear();

@@ -152,7 +152,11 @@ impl Frozen {
             return None;
         };
         let resource = &self.head().resources[resource.0 as usize];
-        resource.text(attribute).map(str::to_owned)
+        let mut attributes = resource.attributes.iter();
+        match attributes.find(|(name, _)| name == attribute)? {
+            (_, Value::Text(text)) => Some(text.clone()),
+            _ => None,
+        }
     }
 }
 

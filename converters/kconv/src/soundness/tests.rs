@@ -274,6 +274,8 @@ fn what_does_not_tell_all_is_found() {
         .retain(|(name, _)| name != "size");
     head.resources[1].kind = "mounting".to_owned();
     head.facts.pop();
+    let tape = kconv_image::Value::Text("tape".to_owned());
+    head.facts.push(("source".to_owned(), tape));
     assert_eq!(
         resources(&head),
         [
@@ -283,6 +285,8 @@ fn what_does_not_tell_all_is_found() {
              version of kconv knows",
             "attribute `cpu-capabilities` of the machine: found none, expected a list, each of it an \
              unsigned number",
+            "attribute `source` of the source of the image: found the text `tape`, expected one of \
+             running kernel, dump of a machine",
         ]
     );
 }

@@ -4,7 +4,7 @@ use super::pipe::PipeState;
 use crate::attributes::{Part, Reader, Writer};
 use crate::error::ResourceError;
 #[cfg(test)]
-use crate::sample::Source;
+use crate::sample::Seed;
 use crate::values::{Bytes, Device, FileSize};
 use kconv_image::ResourceId;
 
@@ -233,7 +233,7 @@ impl Part for File {
     }
 
     #[cfg(test)]
-    fn sample(source: &mut Source) -> File {
+    fn sample(source: &mut Seed) -> File {
         let number = <Device as crate::attributes::Attribute>::sample(source);
         let file_type = match source.one_of(TypeName::ALL) {
             TypeName::Regular => FileType::Regular,

@@ -3,7 +3,7 @@
 use super::file::Inode;
 use crate::attributes::{Attribute, Together};
 #[cfg(test)]
-use crate::sample::Source;
+use crate::sample::Seed;
 use crate::values::{Bytes, Device};
 use kconv_image::{ObjectId, Value};
 use std::collections::BTreeMap;
@@ -153,7 +153,7 @@ impl Attribute for Filter {
     }
 
     #[cfg(test)]
-    fn sample(source: &mut Source) -> Filter {
+    fn sample(source: &mut Seed) -> Filter {
         Filter {
             log: source.flip(),
             program: source.list(|source| source.number() as u8),

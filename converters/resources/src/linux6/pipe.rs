@@ -3,7 +3,7 @@
 use crate::attributes::{Part, Reader, Together, Writer};
 use crate::error::ResourceError;
 #[cfg(test)]
-use crate::sample::Source;
+use crate::sample::Seed;
 use crate::values::Bytes;
 
 attributes! {
@@ -91,7 +91,7 @@ impl Part for PipeState {
     }
 
     #[cfg(test)]
-    fn sample(source: &mut Source) -> PipeState {
+    fn sample(source: &mut Seed) -> PipeState {
         let content = source.list(|source| source.number() as u8);
         let packets = match source.flip() {
             true => content.iter().map(|_| 1).collect(),

@@ -32,7 +32,7 @@ pub(crate) struct Credentials {
     pub(crate) no_new_privs: bool,
     /// Those of the other atomic flags that are set.
     pub(crate) atomic_flags: Vec<&'static str>,
-    pub(crate) seccomp: i64,
+    pub(crate) seccomp: u64,
     pub(crate) seccomp_filters: i64,
     /// Serial numbers.
     pub(crate) keyrings: BTreeMap<&'static str, i64>,
@@ -61,7 +61,7 @@ pub(super) fn credentials(
         securebits: hex(own.secure_bits.into()),
         no_new_privs: flags & 1 != 0,
         atomic_flags: ATOMIC_FLAGS[1..].iter().filter_map(set).collect(),
-        seccomp: task.signed("seccomp.mode")?,
+        seccomp: model::Seccomp::of(task)?.mode(),
         seccomp_filters: task.signed("seccomp.filter_count.counter")?,
         keyrings: keyrings(&task.required("real_cred")?, resources)?,
     })

@@ -1,19 +1,15 @@
 //! Open files, and where a task stands in the tree of files.
 
-use super::{path_at, resource};
-use crate::model::number;
+use super::resource;
+use crate::model::{self, Descriptors, FileOwner, Folders};
 use crate::raw::hex;
 use crate::view::symbol_text;
 use kconv_image::ObjectId;
 use kconv_objects::{FieldError, Saved};
 use kconv_resources::Kind;
 use kconv_resources::linux6::{FileLock, Resource, Resources};
-use kernel_structs_bits::little_endian;
 use serde::Serialize;
 use std::collections::BTreeMap;
-
-/// The most descriptors that there can be (`fs/file.c`: sysctl_nr_open_max).
-const MOST_FILES: u64 = 0x7fff_ffc0;
 
 /// Files of a task.
 #[derive(Debug, Serialize)]
@@ -62,82 +58,68 @@ pub(super) fn files(task: &Saved<'_>, resources: &Resources) -> Result<Files, Fi
         max_fds: None,
         open_fds: BTreeMap::new(),
     };
-    if let Some(fs) = task.follow("fs")? {
-        shown.cwd = path_at(&fs, "pwd.dentry", resources)?;
-        shown.root = path_at(&fs, "root.dentry", resources)?;
-        shown.umask = Some(format!("{:#o}", fs.unsigned("umask")?));
+    if let Some(folders) = Folders::of(task)? {
+        let path = |id| {
+            resources
+                .get(id)
+                .and_then(Resource::path)
+                .map(str::to_owned)
+        };
+        shown.cwd = path(folders.working);
+        shown.root = path(folders.root);
+        shown.umask = Some(format!("{:#o}", folders.umask));
     }
-    if let Some(files) = task.follow("files")?
-        && let Some(table) = files.follow("fdt")?
-    {
-        shown.max_fds = Some(table.unsigned("max_fds")?);
-        shown.open_fds = open_files(&table, files.id(), resources)?;
+    if let Some(files) = task.follow("files")? {
+        let descriptors = Descriptors::of(&files)?;
+        shown.max_fds = Some(descriptors.room);
+        shown.open_fds = open_files(&files, &descriptors, resources)?;
     }
     Ok(shown)
 }
 
 fn open_files(
-    table: &Saved<'_>,
-    files: ObjectId,
+    files: &Saved<'_>,
+    descriptors: &Descriptors,
     resources: &Resources,
 ) -> Result<BTreeMap<u64, OpenFile>, FieldError> {
-    let most = table.unsigned("max_fds")?;
-    if most > MOST_FILES {
-        return Err(table.absurd("max_fds", most, "there are not so many descriptors"));
-    }
-    let pointers = table.bytes_at("fd", 8 * most)?.chunks_exact(8);
-    let closes = table.bytes_at("close_on_exec", most.div_ceil(64) * 8)?;
     let mut open = BTreeMap::new();
-    for (fd, pointer) in (0u64..).zip(pointers) {
-        let at = little_endian(pointer);
-        let Some((id, 0)) = table.objects().object_at(at) else {
-            continue;
-        };
-        let file = table.objects().object(id)?;
-        let opened = resource(&file, "f_path.dentry", resources)?;
+    for descriptor in &descriptors.open {
+        let file = files.objects().object(descriptor.file)?;
+        let own = model::OpenFile::of(&file)?;
+        let opened = resources.get(own.resource);
         let mount = match resource(&file, "f_path.mnt", resources)? {
             Some(Resource::Mount(mount)) => Some(mount),
             _ => None,
         };
         let shown = OpenFile {
-            file: hex(at),
+            file: hex(file.at().0),
             path: opened.and_then(Resource::path).map(str::to_owned),
             kind: opened.map(|opened| opened.kind().to_owned()),
-            pos: file.signed("f_pos")?,
-            flags: format!("{:#o}", file.unsigned("f_flags")?),
-            close_on_exec: closes[(fd / 8) as usize] >> (fd % 8) & 1 == 1,
+            pos: own.position,
+            flags: format!("{:#o}", own.flags),
+            close_on_exec: descriptor.close_on_exec,
             fop: file.symbol("f_op")?.map(symbol_text),
             device: opened
                 .and_then(Resource::device)
                 .map(|device| device.to_string()),
             inode: opened.and_then(Resource::inode).map(|inode| inode as i64),
             mount: mount.map(|mount| mount.id),
-            owner: owner(&file)?,
-            locks: locks(&file, files, resources),
+            owner: own.owner.filter(|owner| owner.pid != 0).map(Owner::of),
+            locks: locks(&file, files.id(), resources),
         };
-        open.insert(fd, shown);
+        open.insert(descriptor.number as u64, shown);
     }
     Ok(open)
 }
 
-/// What is embedded in the file in 6.1, and in 6.12 a structure of its own that most files do
-/// not have.
-fn owner(file: &Saved<'_>) -> Result<Option<Owner>, FieldError> {
-    let owner = match file.has("f_owner.pid") {
-        true => Some(file.part("f_owner")?),
-        false => file.follow("f_owner")?,
-    };
-    let Some(owner) = owner else {
-        return Ok(None);
-    };
-    let Some(pid) = owner.follow("pid")? else {
-        return Ok(None);
-    };
-    Ok(Some(Owner {
-        pid: number(&pid)?.into(),
-        kind: owner.signed("pid_type")?,
-        signal: owner.signed("signum")?,
-    }))
+impl Owner {
+    fn of(owner: FileOwner) -> Owner {
+        Owner {
+            pid: owner.pid.into(),
+            kind: owner.kind.into(),
+            signal: owner.signal.into(),
+        }
+    }
 }
 
 /// Locks that were taken through the file, by it or by the descriptor table `files`

@@ -3,7 +3,7 @@
 use super::Belongings;
 use super::each;
 use super::resource;
-use crate::model::{self, Bounds, Mapping, Space};
+use crate::model::{self, Bounds, Mapping, MemoryControls, Space};
 use crate::raw::hex;
 use crate::values::present;
 use crate::view::symbol_text;
@@ -100,7 +100,7 @@ pub(super) fn address_space(mm: &Saved<'_>, belongings: &Belongings<'_>) -> Resu
         cmdline: strings(mm, own.bounds.arg_start, own.bounds.arg_end),
         environ: strings(mm, own.bounds.env_start, own.bounds.env_end),
         auxv: own.auxiliary_vector(),
-        membarrier: hex(own.barriers),
+        membarrier: hex(MemoryControls::of(mm)?.barriers),
         vdso: hex(mm.unsigned("context.vdso")?),
         binfmt: mm.symbol("binfmt")?.map(symbol_text),
         ldt_entries: own.segments.len() as u64,

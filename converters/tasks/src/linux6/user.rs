@@ -3,7 +3,7 @@
 use super::Belongings;
 use super::system_calls;
 use super::{each, hex_at};
-use crate::model::{ARGUMENTS, AX, Registers};
+use crate::model::{ARGUMENTS, AX, Controls, Registers};
 use crate::raw::hex;
 use crate::view::symbol_text;
 use kconv_objects::{FieldError, Saved};
@@ -95,14 +95,14 @@ pub(super) fn user_state(
         )?,
         None => BTreeMap::new(),
     };
-    let dispatch = match registers {
-        // SYSCALL_WORK_BIT_SYSCALL_USER_DISPATCH (include/linux/thread_info.h).
-        Some(_) if task.unsigned("thread_info.syscall_work")? >> 5 & 1 != 0 => {
-            let field = |field: &str| hex_at(task, &format!("syscall_dispatch.{field}"));
-            Some(each(["selector", "offset", "len"], field)?)
-        }
-        _ => None,
-    };
+    let dispatch = Controls::of(task)?.dispatch.filter(|_| registers.is_some());
+    let dispatch = dispatch.map(|dispatch| {
+        BTreeMap::from([
+            ("selector", hex(dispatch.selector)),
+            ("offset", hex(dispatch.start)),
+            ("len", hex(dispatch.length)),
+        ])
+    });
     Ok(UserState {
         pt_regs: registers.as_ref().map(|registers| {
             let named = registers.general();

@@ -59,8 +59,6 @@ pub struct Space {
     pub program: Option<ObjectId>,
     /// Bits of `mm_struct.flags`.
     pub flags: u64,
-    /// What it has registered for with membarrier(2).
-    pub barriers: u64,
     /// The protection keys that a program was given, one bit each. The one for memory that may only be
     /// executed is the kernel's, and given again with that memory.
     pub keys: u32,
@@ -144,7 +142,6 @@ impl Space {
             auxv: mm.bytes("saved_auxv")?.to_vec(),
             program: program.map(|file| file.id()),
             flags: mm.unsigned("flags")?,
-            barriers: mm.unsigned("membarrier_state.counter")?,
             keys: match mm.int("context.execute_only_pkey")? {
                 key @ 1..=15 => keys & !(1 << key),
                 _ => keys,
@@ -157,10 +154,15 @@ impl Space {
 impl Space {
     /// Types and values of the auxiliary vector, without the closing AT_NULL.
     pub fn auxiliary_vector(&self) -> Vec<[u64; 2]> {
-        let pairs = self.auxv.chunks_exact(16);
-        let pairs = pairs.map(|pair| [little_endian(&pair[..8]), little_endian(&pair[8..])]);
-        pairs.take_while(|[ty, _]| *ty != 0).collect()
+        auxiliary_vector(&self.auxv)
     }
+}
+
+/// Types and values of an auxiliary vector, without the closing AT_NULL (`fs/proc/base.c`: proc_pid_auxv).
+pub fn auxiliary_vector(saved: &[u8]) -> Vec<[u64; 2]> {
+    let pairs = saved.chunks_exact(16);
+    let pairs = pairs.map(|pair| [little_endian(&pair[..8]), little_endian(&pair[8..])]);
+    pairs.take_while(|[ty, _]| *ty != 0).collect()
 }
 
 /// The LDT of an `mm_struct`, if a program has written one.

@@ -1,60 +1,17 @@
 //! Open files, descriptors, and locks.
 
-use super::model::{Descriptor, FileOwner, Lock, LockStyle, OpenFile, Process};
+use super::model::{Descriptor, Lock, LockStyle, Process};
 use crate::decode::DecodeError;
 use kconv_image::ObjectId;
 use kconv_objects::{Objects, Saved};
 use kconv_resources::linux6::{self, LockType, Resource, Resources};
-use kernel_structs_bits::little_endian;
+use kconv_tasks::model::{self, OpenFile};
 use std::collections::BTreeMap;
-
-/// The most descriptors that are believed (`fs/file.c`: sysctl_nr_open_max).
-const MAX_DESCRIPTORS: u64 = 0x7fff_ffc0;
 
 /// All open files, in the order of the image.
 pub(super) fn open_files(objects: &Objects<'_>) -> Result<Vec<OpenFile>, DecodeError> {
     let files = objects.of_type("file")?;
-    files.into_iter().map(|file| open_file(file)).collect()
-}
-
-fn open_file(file: Saved<'_>) -> Result<OpenFile, DecodeError> {
-    let path = "f_path.dentry";
-    let resource = file.resource_id(path)?;
-    Ok(OpenFile {
-        object: file.id(),
-        resource: resource
-            .ok_or_else(|| file.absurd(path, 0, "an open file is something that was opened"))?,
-        flags: file.unsigned("f_flags")? as u32,
-        position: file.signed("f_pos")?,
-        owner: owner(file)?,
-    })
-}
-
-/// Who gets the signals of a file: a part of it in 6.1, an object of its own in 6.12.
-fn owner(file: Saved<'_>) -> Result<Option<FileOwner>, DecodeError> {
-    let owner = match file.has("f_owner.pid") {
-        true => Some(file.part("f_owner")?),
-        false => file.follow("f_owner")?,
-    };
-    let Some(owner) = owner else {
-        return Ok(None);
-    };
-    let signal = owner.int("signum")?;
-    let pid = owner.follow("pid")?;
-    let kind = owner.unsigned("pid_type")? as u32;
-    let pid = match pid {
-        Some(pid) => kconv_tasks::model::number(&pid)?,
-        None => 0,
-    };
-    let user = |name: &str| Ok::<u32, DecodeError>(owner.unsigned(name)? as u32);
-    let users = [user("uid.val")?, user("euid.val")?];
-    let is_set = pid != 0 || signal != 0 || users != [0; 2];
-    Ok(is_set.then_some(FileOwner {
-        kind,
-        pid,
-        signal,
-        users,
-    }))
+    Ok(files.iter().map(OpenFile::of).collect::<Result<_, _>>()?)
 }
 
 /// Index of the open file that is this object.
@@ -68,38 +25,17 @@ pub(super) fn descriptors(
     files: &[OpenFile],
     table: Saved<'_>,
 ) -> Result<Vec<Descriptor>, DecodeError> {
-    let table = table.required("fdt")?;
-    let most = table.unsigned("max_fds")?;
-    if most > MAX_DESCRIPTORS {
-        return Err(table
-            .absurd("max_fds", most, "there are not so many descriptors")
-            .into());
-    }
-    let pointers = table.bytes_at("fd", 8 * most)?;
-    let close = table.bytes_at("close_on_exec", most.div_ceil(64) * 8)?;
-    let mut found = Vec::new();
-    for (index, pointer) in pointers.chunks_exact(8).enumerate() {
-        let address = little_endian(pointer);
-        if address == 0 {
-            continue;
-        }
-        let file = table
-            .objects()
-            .object_at(address)
-            .and_then(|(object, _)| index_of(files, object));
-        found.push(Descriptor {
-            number: index as i32,
-            file: file.ok_or_else(|| {
-                table.absurd(
-                    "fd",
-                    index as u64,
-                    "the descriptor's file is not in the image",
-                )
-            })?,
-            close_on_exec: close[index / 8] >> (index % 8) & 1 == 1,
-        });
-    }
-    Ok(found)
+    let descriptors = model::Descriptors::of(&table)?.open.into_iter();
+    // What a descriptor leads to is a file of the image.
+    Ok(descriptors
+        .filter_map(|descriptor| {
+            Some(Descriptor {
+                number: descriptor.number,
+                file: index_of(files, descriptor.file)?,
+                close_on_exec: descriptor.close_on_exec,
+            })
+        })
+        .collect())
 }
 
 /// Leaves a lock of flock, which is that of an open file, to the process that set it.

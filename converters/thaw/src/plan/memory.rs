@@ -1,13 +1,12 @@
 //! Address spaces.
 
-use super::controls::memory_controls;
 use super::files::index_of;
-use super::model::{Mapping, Memory, OpenFile};
+use super::model::{Mapping, Memory};
 use crate::decode::DecodeError;
 use kconv_image::PAGE_SIZE;
 use kconv_objects::{Objects, Saved};
 use kconv_resources::linux6::{Resource, Resources};
-use kconv_tasks::model::{self, Space};
+use kconv_tasks::model::{self, MemoryControls, OpenFile, Space};
 use std::collections::BTreeMap;
 
 /// The VMAs of each address space, by the address of its `mm_struct`.
@@ -49,7 +48,7 @@ pub(super) fn memory(
         program: own.program.and_then(|file| index_of(files, file)),
         vdso: special,
         flags: own.flags,
-        controls: memory_controls(mm, own.barriers)?,
+        controls: MemoryControls::of(&mm)?,
         keys: own.keys,
         ldt: own.segments,
     })

@@ -1,12 +1,12 @@
 //! What is to be made, in the words of system calls.
 
-use super::controls::{Controls, MemoryControls};
 use crate::clocks::{BootClock, Frozen};
 use crate::decode::DecodeError;
 use kconv_image::{ObjectId, ResourceId, TaskName};
 use kconv_resources::linux6::Resources;
 use kconv_tasks::model::{
-    Action, AlternateStack, Bounds, Credentials, Limit, MemoryPolicy, Registers, SignalInfo,
+    Action, AlternateStack, Bounds, Controls, Credentials, Folders, Limit, MemoryControls,
+    MemoryPolicy, OpenFile, Registers, SignalInfo,
 };
 use std::collections::BTreeSet;
 
@@ -318,17 +318,6 @@ pub struct Scheduling {
     pub deadline_flags: u64,
 }
 
-/// Where paths of a thread begin.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Folders {
-    /// The root.
-    pub root: ResourceId,
-    /// The working directory.
-    pub working: ResourceId,
-    /// Permissions that new files do not get.
-    pub umask: u32,
-}
-
 /// The memory of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Memory {
@@ -375,34 +364,6 @@ pub struct Mapping {
     pub file: Option<usize>,
     /// Memory policy, if one was set.
     pub policy: Option<MemoryPolicy>,
-}
-
-/// An open file (`struct file`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenFile {
-    /// The object.
-    pub object: ObjectId,
-    /// What was opened.
-    pub resource: ResourceId,
-    /// Flags of open.
-    pub flags: u32,
-    /// Position.
-    pub position: i64,
-    /// Who gets signals of it.
-    pub owner: Option<FileOwner>,
-}
-
-/// Who gets the signals of an open file (fcntl(2), F_SETOWN_EX, F_SETSIG).
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub struct FileOwner {
-    /// What the number is of: 0 a thread, 1 a process, 2 a process group.
-    pub kind: u32,
-    /// The number; 0 if it is nobody's.
-    pub pid: i32,
-    /// The signal; 0 for SIGIO.
-    pub signal: i32,
-    /// Real and effective user of who asked for it, in whose name the signals are sent.
-    pub users: [u32; 2],
 }
 
 /// A descriptor.

@@ -2,7 +2,7 @@
 
 use super::files::{assign_flocks, descriptors, locks};
 use super::memory::{Vmas, memory, vmas};
-use super::model::{Ended, OpenFile, Process, Unclear};
+use super::model::{Ended, Process, Unclear};
 use super::signals::{Spent, intervals, timers, to_queue};
 use super::thread::{namespaces, spent, thread};
 use crate::decode::DecodeError;
@@ -10,7 +10,9 @@ use kconv_image::ObjectId;
 use kconv_machine::XsaveComponents;
 use kconv_objects::{Objects, Saved};
 use kconv_resources::linux6::Resources;
-use kconv_tasks::model::{Common, Credentials, Identity, Intervals, Pending, actions, limits};
+use kconv_tasks::model::{
+    Common, Credentials, Identity, Intervals, OpenFile, Pending, actions, limits,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 const SIGSTOP: i32 = 19;

@@ -1,7 +1,6 @@
 //! What a thread has for itself.
 
-use super::controls::controls;
-use super::model::{Deadline, Filter, Folders, Scheduling, Seccomp, Thread};
+use super::model::{Deadline, Filter, Scheduling, Seccomp, Thread};
 use super::restart::{cut_short, deadline, deadline_clock, resumed, wait};
 use super::signals::{Spent, is_of_thread, to_queue};
 use crate::decode::DecodeError;
@@ -9,7 +8,7 @@ use kconv_image::ResourceId;
 use kconv_machine::{XsaveComponents, xsave_standard_form};
 use kconv_objects::Saved;
 use kconv_resources::linux6::{self, Resource, Resources, SeccompFilter};
-use kconv_tasks::model::{self, Credentials, Identity, Registers, Signals};
+use kconv_tasks::model::{self, Controls, Credentials, Folders, Identity, Registers, Signals};
 use std::collections::BTreeSet;
 
 /// The CPU time that a task has used.
@@ -75,7 +74,8 @@ pub(super) fn thread(
         // Those that were asked for, or else those that it may run on.
         affinity: scheduling.wanted.unwrap_or(scheduling.allowed),
         credentials: Credentials::of(&task)?,
-        folders: folders(task)?,
+        folders: Folders::of(&task)?
+            .ok_or_else(|| task.absurd("fs", 0, "a task that lives is somewhere"))?,
         has_own_folders: false,
         personality: identity.personality,
         timer_slack: scheduling.timer_slack,
@@ -86,7 +86,7 @@ pub(super) fn thread(
         no_new_privileges: task.unsigned("atomic_flags")? & 1 != 0,
         vfork: task.resource_id("vfork_done")?,
         seccomp: seccomp(resources, task)?,
-        controls: controls(task)?,
+        controls: Controls::of(&task)?,
         ports: match task.follow("thread.io_bitmap")? {
             Some(ports) => permitted(ports.bytes("bitmap")?),
             None => Vec::new(),
@@ -123,22 +123,18 @@ pub(super) fn namespaces(task: Saved<'_>) -> Result<BTreeSet<ResourceId>, Decode
 /// Which system calls a task may make.
 fn seccomp(resources: &Resources, task: Saved<'_>) -> Result<Seccomp, DecodeError> {
     const NONE: &str = "the filters of a task with filters are a resource of the image";
-    match task.unsigned("seccomp.mode")? {
-        0 => Ok(Seccomp::Off),
-        1 => Ok(Seccomp::Strict),
-        2 => {
-            let resource = task.resource_id("seccomp.filter")?;
-            if let Some(error) = resource.and_then(|id| resources.error(id)) {
+    match model::Seccomp::of(&task)? {
+        model::Seccomp::Off => Ok(Seccomp::Off),
+        model::Seccomp::Strict => Ok(Seccomp::Strict),
+        model::Seccomp::Filters(id) => {
+            if let Some(error) = resources.error(id) {
                 return Err(error.clone().into());
             }
-            match resource.and_then(|id| resources.get(id)) {
+            match resources.get(id) {
                 Some(Resource::SeccompFilter(chain)) => Ok(Seccomp::Filters(filters(chain))),
                 _ => Err(task.absurd("seccomp.filter", 0, NONE).into()),
             }
         }
-        mode => Err(task
-            .absurd("seccomp.mode", mode, "0, 1 and 2 are known")
-            .into()),
     }
 }
 
@@ -211,19 +207,6 @@ fn scheduling(of: &model::Scheduling) -> Scheduling {
         deadline: [run_time, deadline, period],
         deadline_flags,
     }
-}
-
-fn folders(task: Saved<'_>) -> Result<Folders, DecodeError> {
-    let fs = task.required("fs")?;
-    let folder = |path: &str| {
-        fs.resource_id(path)?
-            .ok_or_else(|| fs.absurd(path, 0, "a task is always somewhere"))
-    };
-    Ok(Folders {
-        root: folder("root.dentry")?,
-        working: folder("pwd.dentry")?,
-        umask: fs.unsigned("umask")? as u32,
-    })
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use super::{LIMIT, command, freeze, pids_and_names, refused, verified, wait_for_tasks};
 use kconv_guests::Guest;
 use kconv_image::{Image, ObjectId};
+use kconv_resources::Kind;
+use kconv_resources::linux6::Resource;
 
 const THREADS: &str = "threads 4 1000000000";
 const GROUP: &str = "/sys/fs/cgroup/frozen";
@@ -60,12 +62,12 @@ fn nobody_is_in_the_vdso(guest: &mut Guest) {
         println!("clocks {round}: {pause} ms, {at:x?}");
         assert_eq!(at.len(), 5);
         let head = image.head();
-        let vdso = head.resources.iter().find(|one| one.kind == "vdso");
-        let bound = |name| match vdso.unwrap().get(name) {
-            Some(kconv_image::Value::Unsigned(at)) => *at,
-            other => panic!("{name}: {other:?}"),
-        };
-        let vdso = bound("start")..bound("end");
+        let mut resources = head.resources.iter().map(Resource::read);
+        let vdso = resources.find_map(|one| match one.unwrap() {
+            Resource::Vdso(vdso) => Some(vdso.start..vdso.end),
+            _ => None,
+        });
+        let vdso = vdso.unwrap();
         assert!(at.iter().all(|at| !vdso.contains(at)), "{vdso:x?}");
     }
     guest.run(&format!("kill -9 {clocks}")).unwrap();

@@ -38,7 +38,7 @@ impl Mutant {
         let of_path = |id: &ObjectId| {
             head.slots_of(*id).iter().any(|slot| match slot.target {
                 kconv_image::SlotTarget::Resource(resource) => {
-                    head.resources[resource.0 as usize].text("path") == Some(path)
+                    kconv_resources::any::path(&head.resources[resource.0 as usize]) == Some(path)
                 }
                 kconv_image::SlotTarget::Symbol(_) => false,
             })

@@ -19,9 +19,17 @@ fn refused(change: impl Fn(&mut Made, &[u64; 3])) -> Vec<(usize, String, Code, S
     change(&mut made, &at);
     let map = task_map();
     let names = made.names();
-    let walked = walk(made.memory(&names), &map, &Selection::All);
+    let mut walked = walk(made.memory(&names), &map, &Selection::All);
+    let by_map = crate::refused::refused(&mut walked).into_iter();
+    let of = |at: u64| (0..walked.tasks).find(|task| walked.objects[*task].at.0 == at);
+    let mut refused: Vec<_> = by_map
+        .map(|finding| {
+            let flaw = finding.flaw;
+            let task = of(finding.place.at.unwrap().0).unwrap();
+            (task, finding.place.field, flaw.code(), flaw.to_string())
+        })
+        .collect();
     let family = Linux6::new(&walked).unwrap();
-    let mut refused = Vec::new();
     family.refusals(&mut |task, field, flaw| {
         if field.starts_with("ptrace") {
             refused.push((task, field.to_owned(), flaw.code(), flaw.to_string()));
