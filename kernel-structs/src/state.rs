@@ -16,6 +16,7 @@ mod places;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod unnamed;
 mod walking;
 mod watch;
 
@@ -227,6 +228,8 @@ pub enum Initial {
     Declared(Declared),
     /// A pointer to nothing.
     Null,
+    /// A pointer of which all bits are set, by which the kernel says that there is none: -1.
+    Nowhere,
     /// All bytes zero, whatever the types of members say.
     Zero,
     /// The address of the value itself.

@@ -13,6 +13,21 @@ pub(super) fn line(text: &str, offset: usize) -> usize {
         .count()
 }
 
+/// Where the lines of a text end, so that a thousand places are not each counted from its start.
+struct Ends(Vec<usize>);
+
+impl Ends {
+    fn of(text: &str) -> Ends {
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        Ends(ends.map(|(at, _)| at).collect())
+    }
+
+    /// As [`line`].
+    fn line(&self, offset: usize) -> usize {
+        1 + self.0.partition_point(|end| *end < offset)
+    }
+}
+
 /// Lines by place: `[type.mm_struct.fields] pgd` for a key, `[type.mm_struct]` for a table, and
 /// `[[root]] init_task` for a text in an entry of an array of tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,14 +38,14 @@ impl Lines {
     pub(super) fn of(text: &str) -> Lines {
         let mut lines = Lines::default();
         if let Ok(table) = DeTable::parse(text) {
-            lines.table(text, "", table.get_ref());
+            lines.table(&Ends::of(text), "", table.get_ref());
         }
         lines
     }
 
-    fn table(&mut self, text: &str, path: &str, table: &DeTable<'_>) {
+    fn table(&mut self, ends: &Ends, path: &str, table: &DeTable<'_>) {
         for (key, value) in table {
-            let at = line(text, key.span().start);
+            let at = ends.line(key.span().start);
             let name: &str = key.get_ref();
             self.add(format!("[{path}] {name}"), at);
             let is_bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
@@ -45,32 +60,32 @@ impl Lines {
             match value.get_ref() {
                 DeValue::Table(table) => {
                     self.add(format!("[{inner}]"), at);
-                    self.table(text, &inner, table);
+                    self.table(ends, &inner, table);
                 }
-                DeValue::Array(entries) => self.entries(text, &inner, entries),
+                DeValue::Array(entries) => self.entries(ends, &inner, entries),
                 _ => {}
             }
         }
     }
 
-    fn entries(&mut self, text: &str, path: &str, entries: &DeArray<'_>) {
+    fn entries(&mut self, ends: &Ends, path: &str, entries: &DeArray<'_>) {
         for entry in entries.iter() {
             if let DeValue::Table(table) = entry.get_ref() {
                 for value in table.values() {
-                    self.texts(text, path, value);
+                    self.texts(ends, path, value);
                 }
             }
         }
     }
 
-    fn texts(&mut self, text: &str, path: &str, value: &Spanned<DeValue<'_>>) {
+    fn texts(&mut self, ends: &Ends, path: &str, value: &Spanned<DeValue<'_>>) {
         match value.get_ref() {
             DeValue::String(word) => {
-                self.add(format!("[[{path}]] {word}"), line(text, value.span().start));
+                self.add(format!("[[{path}]] {word}"), ends.line(value.span().start));
             }
             DeValue::Array(all) => {
                 for one in all.iter() {
-                    self.texts(text, path, one);
+                    self.texts(ends, path, one);
                 }
             }
             _ => {}
