@@ -24,7 +24,7 @@
 //! ```
 //!
 //! All files are read strictly: an unknown key, an entry with no action or with two, an attribute
-//! without its action and an empty reason are errors, and so are ([`crate::needed`]) an entry that no
+//! without its action and a reason that cites no source are errors, and so are ([`crate::needed`]) an entry that no
 //! pair has a field for and one that changes nothing. All errors are reported at once, but for
 //! what is not TOML of this shape, where the first stops the reader.
 
@@ -35,6 +35,7 @@ mod functions;
 mod name;
 mod parse;
 mod problem;
+mod reason;
 mod signature;
 
 pub(crate) use changes::is_there;
@@ -206,6 +207,10 @@ pub struct Function {
     pub offsets: Vec<String>,
     /// Members of types whose offsets in the new layout it is given, behind the old ones.
     pub new_offsets: Vec<String>,
+    /// Constants whose values in the old layout it is given, behind the offsets.
+    pub constants: Vec<String>,
+    /// Constants whose values in the new layout it is given, behind the old ones.
+    pub new_constants: Vec<String>,
     /// How it is declared, once that was looked up.
     pub(crate) signature: Option<Signature>,
 }

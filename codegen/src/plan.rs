@@ -291,6 +291,9 @@ pub enum Action {
         /// The offsets it is given, behind them.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         offsets: Vec<MemberOffset>,
+        /// The values of constants that it is given, behind them.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        constants: Vec<u64>,
     },
     /// A number.
     Set {
@@ -422,6 +425,9 @@ pub struct CalledFlag {
     /// The offsets it is given, behind them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub offsets: Vec<MemberOffset>,
+    /// The values of constants that it is given, behind them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub constants: Vec<u64>,
 }
 
 /// What a pointer means.

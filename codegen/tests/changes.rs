@@ -204,7 +204,7 @@ e = { policy = \"resource\", kind = \"file\", reason = \"a file\" }
 f = { policy = \"user\", reason = \"the program's\" }
 g = { policy = \"within\", reason = \"neighbours\" }
 ",
-    decided "[[override]]\nfield = \"s.new\"\ninit = 0\nreason = \"counts from the thaw on\"\n"
+    decided "[[override]]\nfield = \"s.new\"\ninit = 0\nreason = \"counts from the thaw on (fs/a.c: f)\"\n"
 );
 change!(
     a_followed_pointer_to_another_type_is_undecided,
@@ -299,51 +299,51 @@ change!(
 [[override]]
 field = \"s.is\"
 rename = \"was\"
-reason = \"renamed\"
+reason = \"renamed (fs/a.c: f)\"
 [[override]]
 field = \"s.ticks\"
 scale = { multiply = 1000, divide = 100 }
-reason = \"HZ\"
+reason = \"HZ (fs/a.c: f)\"
 [[override]]
 field = \"s.cpu\"
 merge = \"sum\"
-reason = \"one processor\"
+reason = \"one processor (fs/a.c: f)\"
 [[override]]
 field = \"s.both\"
 call = \"both\"
 from = [\"lo\", \"hi\"]
-reason = \"one number\"
+reason = \"one number (fs/a.c: f)\"
 [[override]]
 field = \"s.self\"
 init = \"self\"
-reason = \"leads itself\"
+reason = \"leads itself (fs/a.c: f)\"
 [[override]]
 field = \"s.list\"
 init = \"empty-list\"
-reason = \"empty\"
+reason = \"empty (fs/a.c: f)\"
 [[override]]
 field = \"s.none\"
 init = \"null\"
-reason = \"nothing\"
+reason = \"nothing (fs/a.c: f)\"
 [[override]]
 field = \"s.number\"
 init = 65535
-reason = \"none\"
+reason = \"none (fs/a.c: f)\"
 [[override]]
 field = \"s.stale\"
 drop = \"always\"
-reason = \"a cache\"
+reason = \"a cache (fs/a.c: f)\"
 [[override]]
 field = \"s.busy\"
 drop = \"only-if-initial\"
-reason = \"work in hand\"
+reason = \"work in hand (fs/a.c: f)\"
 [[override]]
 field = \"s.swapped\"
 drop = \"always\"
-reason = \"a number no more\"
+reason = \"a number no more (fs/a.c: f)\"
 [[override]]
 field = \"s.swapped\"
 init = \"null\"
-reason = \"a pointer now\"
+reason = \"a pointer now (fs/a.c: f)\"
 "
 );

@@ -301,6 +301,9 @@ fn any_type_of_a_file_is_shown() {
     ] {
         assert!(out.contains(part), "{part}: {out}");
     }
+    let (code, out, errors) = show(&["int", "char"], &first);
+    assert_eq!((code, errors.as_str()), (0, ""));
+    assert_eq!(out, "int; /* size: 4 */\nchar; /* size: 1 */\n");
     let second = object("second", "struct unheard_of { char a[3]; } other;\n");
     let both = file("both.o");
     let linked = Command::new("ld")
@@ -420,7 +423,9 @@ fn wrong_decisions_are_findings_and_change_nothing() {
     let project = project();
     let step = project.path().join(STEP).join("step.toml");
     let mut text = fs::read_to_string(&step).unwrap();
-    text.push_str("[[override]]\nfield = \"task_struct.nothing\"\ninit = 0\nreason = \"x\"\n");
+    text.push_str(
+        "[[override]]\nfield = \"task_struct.nothing\"\ninit = 0\nreason = \"x (fs/a.c: f)\"\n",
+    );
     fs::write(&step, text).unwrap();
     let (code, out, errors) = run_in(project.path(), &["generate"]);
     assert_eq!((code, out.as_str()), (1, ""));
@@ -454,8 +459,7 @@ fn decisions_that_nothing_needs_are_told_by_status_too() {
     let before = fs::read_to_string(&path).unwrap();
     let twice = before.lines().skip_while(|line| *line != "[[change]]");
     let twice: Vec<&str> = twice.take_while(|line| !line.is_empty()).collect();
-    let stale =
-        "[[change]]\nfield = \"task_struct.pidd\"\nappears = { init = 0, reason = \"r\" }\n";
+    let stale = "[[change]]\nfield = \"task_struct.pidd\"\nappears = { init = 0, reason = \"r (fs/a.c: f)\" }\n";
     fs::write(&path, format!("{before}\n{}\n\n{stale}", twice.join("\n"))).unwrap();
     let told = told_by_both(project.path());
     for (field, what) in [

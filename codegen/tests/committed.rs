@@ -29,6 +29,12 @@ fn generated_files_are_fresh() {
     );
 }
 
+#[test]
+fn every_file_of_a_layout_is_of_one() {
+    let registry = Registry::builtin().unwrap();
+    assert_eq!(registry.strays().collect::<Vec<_>>(), [""; 0]);
+}
+
 /// A page for every pair of every step, and no step without one.
 #[test]
 fn every_step_has_its_pages() {

@@ -42,7 +42,7 @@ fn told(
 }
 
 fn entry(field: &str, action: &str) -> String {
-    format!("[[override]]\nfield = \"{field}\"\n{action}\nreason = \"so\"\n")
+    format!("[[override]]\nfield = \"{field}\"\n{action}\nreason = \"so (fs/a.c: f)\"\n")
 }
 
 const BOTH: &str = "struct s { int a; int b; };";
@@ -275,8 +275,8 @@ fn flags(constants: [&[(&str, i128)]; 3], decided: &str) -> Vec<String> {
 #[test]
 fn flags_are_followed_one_by_one() {
     let decided = "[[flags]]\nfield = \"s.flags\"\nnames = [\"PF_B\"]\n\
-        appears = { reason = \"new\" }\ndisappears = { drop = \"always\", reason = \"gone\" }\n\
-        renumbered = { reason = \"moved\" }\n";
+        appears = { reason = \"new (fs/a.c: f)\" }\ndisappears = { drop = \"always\", reason = \"gone (fs/a.c: f)\" }\n\
+        renumbered = { reason = \"moved (fs/a.c: f)\" }\n";
     let (a, b, other) = (("PF_A", 1), ("PF_B", 2), ("PF_B", 8));
     assert_eq!(flags([&[a, b], &[a, b], &[a, b]], decided), [""; 0]);
     assert_eq!(flags([&[a, b], &[a, other], &[a, b]], decided), [""; 0]);

@@ -15,7 +15,7 @@ fn fixture() -> Fixture {
         "struct p { int x; short y; }; struct s { char a; int b; int c : 3; int d : 5; struct p e; struct p f[2]; };",
         "struct p { int x; int y; }; struct s { char a; int b; int c : 3; int d : 5; struct p e; struct p f[2]; int g[2]; };",
     )
-    .decided("[[override]]\nfield = \"s.g\"\ninit = \"zero\"\nreason = \"new\"\n")
+    .decided("[[override]]\nfield = \"s.g\"\ninit = \"zero\"\nreason = \"new (fs/a.c: f)\"\n")
 }
 
 /// What the proof says of a plan that was changed in one place.
@@ -234,7 +234,7 @@ fn made() -> Fixture {
         "struct s; struct p { struct s *of; int x; }; struct s { struct p *owner; int a; };",
     )
     .decided(
-        "[[override]]\nfield = \"s.owner\"\nmake = \"p\"\nreason = \"allocated\"\n[[override]]\nfield = \"p.of\"\ninit = \"container\"\nreason = \"back\"\n",
+        "[[override]]\nfield = \"s.owner\"\nmake = \"p\"\nreason = \"allocated (fs/a.c: f)\"\n[[override]]\nfield = \"p.of\"\ninit = \"container\"\nreason = \"back (fs/a.c: f)\"\n",
     );
     fixture.map = fixture::state_map(&["s", "p"], "");
     let follow = fixture::state_map(
@@ -303,6 +303,7 @@ fn an_object_that_is_made_has_a_plan_of_its_own_and_something_it_comes_from() {
                     function: "f".to_owned(),
                     arguments: Vec::new(),
                     offsets: Vec::new(),
+                    constants: Vec::new(),
                 };
             },
             "p.of: `init`",

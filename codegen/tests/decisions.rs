@@ -40,12 +40,12 @@ fn every_wrong_entry_is_told_at_once() {
         r#"
 [[override]]
 field = "s.nothing"
-reason = "none"
+reason = "none (fs/a.c: f)"
 [[override]]
 field = "s.two"
 init = 0
 drop = "always"
-reason = "both"
+reason = "both (fs/a.c: f)"
 [[override]]
 field = "s.reason"
 init = 0
@@ -53,50 +53,72 @@ reason = "  "
 [[override]]
 field = "field"
 init = 0
-reason = "no type"
+reason = "no type (fs/a.c: f)"
 [[override]]
 field = "s.word"
 drop = "sometimes"
-reason = "no such word"
+reason = "no such word (fs/a.c: f)"
 [[override]]
 field = "s.value"
 init = 1.5
-reason = "no number"
+reason = "no number (fs/a.c: f)"
 [[override]]
 field = "s.from"
 init = 0
 from = ["a"]
-reason = "from without call"
+reason = "from without call (fs/a.c: f)"
 [[override]]
 field = "s.call"
 call = "not a name"
-reason = "no name"
+reason = "no name (fs/a.c: f)"
 [[override]]
 field = "s.offsets"
 init = 0
 new-offsets = ["s.a"]
-reason = "offsets without call"
+reason = "offsets without call (fs/a.c: f)"
 [[override]]
 field = "s.places"
 call = "f"
 offsets = ["a"]
-reason = "no type"
+reason = "no type (fs/a.c: f)"
+[[override]]
+field = "s.constants"
+init = 0
+new-constants = ["A"]
+reason = "constants without call (fs/a.c: f)"
+[[override]]
+field = "s.constant"
+call = "f"
+constants = ["s.a"]
+reason = "no constant (fs/a.c: f)"
+[[override]]
+field = "s.source"
+init = 0
+reason = "because"
+[[override]]
+field = "s.file"
+init = 0
+reason = "cleared (mm/ksm.c)"
+[[override]]
+field = "s.header"
+init = 0
+reason = "cleared (include/linux/mm.h)"
 [[override]]
 field = "s.scale"
 scale = { multiply = 1, divide = 0 }
-reason = "no divisor"
+reason = "no divisor (fs/a.c: f)"
 [[override]]
 field = "s.merge"
 merge = "product"
-reason = "no such word"
+reason = "no such word (fs/a.c: f)"
 [[override]]
 field = "s.twice"
 init = 0
-reason = "first"
+reason = "first (fs/a.c: f)"
 [[override]]
 field = "s.twice"
 init = 1
-reason = "second"
+reason = "second (fs/a.c: f)"
 "#
     ));
 }
@@ -104,13 +126,13 @@ reason = "second"
 #[test]
 fn a_misspelt_key_is_an_error() {
     insta::assert_snapshot!(parse(
-        "[[override]]\nfield = \"s.a\"\ninti = 0\nreason = \"x\"\n"
+        "[[override]]\nfield = \"s.a\"\ninti = 0\nreason = \"x (fs/a.c: f)\"\n"
     ));
     insta::assert_snapshot!(parse("[[overide]]\nfield = \"s.a\"\n"));
     insta::assert_snapshot!(parse("[[override]]\nfield = \"s.a\"\ninit = 0\n"));
     insta::assert_snapshot!(parse("[[override]]\nfield = \n"));
     insta::assert_snapshot!(parse(
-        "[[override]]\nfield = \"s.a\"\nsplit = \"x\"\nreason = \"no such action\"\n"
+        "[[override]]\nfield = \"s.a\"\nsplit = \"x\"\nreason = \"no such action (fs/a.c: f)\"\n"
     ));
 }
 
@@ -145,7 +167,7 @@ fn told(fixture: &Fixture) -> String {
 }
 
 fn entry(field: &str, action: &str) -> String {
-    format!("[[override]]\nfield = \"{field}\"\n{action}\nreason = \"because\"\n")
+    format!("[[override]]\nfield = \"{field}\"\n{action}\nreason = \"because (fs/a.c: f)\"\n")
 }
 
 #[test]
@@ -365,7 +387,7 @@ fn without_its_decision_a_field_is_undecided_in_every_pair() {
 /// A step that decides what its family decides too.
 #[test]
 fn a_field_decided_twice_is_told() {
-    let own = "\n[[override]]\nfield = \"task_struct.user_dumpable\"\ninit = 0\nreason = \"r\"\n";
+    let own = "\n[[override]]\nfield = \"task_struct.user_dumpable\"\ninit = 0\nreason = \"r (fs/a.c: f)\"\n";
     let folder = converters().join(FOLDER);
     let told = generated("linux-6.1.170-6.1.172", &folder, |text| text + own);
     assert!(
@@ -387,8 +409,8 @@ fn a_call_of_a_function_that_is_not_there_is_told() {
     };
     write(
         "a-1/s.toml",
-        "[[change]]\nfields = [\"s.a\", \"s.b\"]\nappears = { call = \"made\", from = [\"c\"], reason = \"r\" }\ndisappears = { drop = \"always\", reason = \"r\" }\n\
-         [[flags]]\nfield = \"s.flags\"\nnames = [\"A\", \"B\"]\nappears = { call = \"askt\", reason = \"r\" }\n",
+        "[[change]]\nfields = [\"s.a\", \"s.b\"]\nappears = { call = \"made\", from = [\"c\"], reason = \"r (fs/a.c: f)\" }\ndisappears = { drop = \"always\", reason = \"r (fs/a.c: f)\" }\n\
+         [[flags]]\nfield = \"s.flags\"\nnames = [\"A\", \"B\"]\nappears = { call = \"askt\", reason = \"r (fs/a.c: f)\" }\n",
     );
     let read = || Changes::read(folder.path(), "a-1");
     // Without sources there is nothing to look in.
@@ -416,7 +438,9 @@ fn a_call_with_other_arguments_is_told() {
         std::fs::write(path, text).unwrap();
     };
     let change = |field: &str, call: &str| {
-        format!("[[change]]\nfield = \"s.{field}\"\nappears = {{ {call}, reason = \"r\" }}\n")
+        format!(
+            "[[change]]\nfield = \"s.{field}\"\nappears = {{ {call}, reason = \"r (fs/a.c: f)\" }}\n"
+        )
     };
     let calls = [
         ("a", "call = \"own\""),
@@ -426,12 +450,16 @@ fn a_call_with_other_arguments_is_told() {
             "call = \"placed\", from = [\"x\"], offsets = [\"s.x\"], new-offsets = [\"s.c\"]",
         ),
         ("d", "call = \"asked\", from = [\"flags:F\", \"x\"]"),
+        (
+            "e",
+            "call = \"last\", from = [\"x\"], offsets = [\"s.x\"], constants = [\"F\"]",
+        ),
     ];
     let changes: String = calls
         .iter()
         .map(|(field, call)| change(field, call))
         .collect();
-    let flags = "[[flags]]\nfield = \"s.flags\"\nnames = [\"F\"]\nappears = { call = \"flag\", from = [\"x\"], reason = \"r\" }\n";
+    let flags = "[[flags]]\nfield = \"s.flags\"\nnames = [\"F\"]\nappears = { call = \"flag\", from = [\"x\"], reason = \"r (fs/a.c: f)\" }\n";
     write("a-1/s.toml", &(changes + flags));
     let read = || Changes::read(folder.path(), "a-1");
     write(
@@ -440,6 +468,7 @@ fn a_call_with_other_arguments_is_told() {
          pub fn two(_: C, _: A, x: &U32) {}
          pub fn placed(_: C, _: A, x: &U32, [x]: [usize; 1]) {}
          pub fn asked(_: C, _: A, f: &U32, x: &U32) {}
+         pub fn last(_: C, _: A, x: &U32, [x]: [usize; 1]) {}
          pub fn flag(_: C, _: A, x: &U32) -> bool { true }",
     );
     let told = read().unwrap_err().to_string();
@@ -451,6 +480,7 @@ fn a_call_with_other_arguments_is_told() {
          pub fn two(_: C, _: A, x: &U32, y: [usize; 2]) {}
          pub fn placed(_: C, _: A, x: &U32, [x, c]: [usize; 2]) {}
          pub fn asked(_: C, _: A, f: bool, x: &U32) {}
+         pub fn last(_: C, _: A, x: &U32, [x]: [usize; 1], [f]: [u64; 1]) {}
          pub fn flag(_: C, _: A, was: bool, x: &U32) -> bool { was }",
     );
     read().unwrap();

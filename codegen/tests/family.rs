@@ -40,34 +40,34 @@ fn every_wrong_entry_is_told_at_once() {
     insta::assert_snapshot!(wrong(
         r#"
 [[change]]
-appears = { init = 0, reason = "no field" }
+appears = { init = 0, reason = "no field (fs/a.c: f)" }
 [[change]]
 field = "s.a"
 [[change]]
 field = "t.a"
-appears = { init = 0, reason = "the file of another type" }
+appears = { init = 0, reason = "the file of another type (fs/a.c: f)" }
 [[change]]
 field = "s.both"
 one = { has = ["s.x"] }
 other = { lacks = ["s.x"] }
-appears = { init = 0, reason = "a condition that says nothing" }
+appears = { init = 0, reason = "a condition that says nothing (fs/a.c: f)" }
 [[change]]
 field = "s.half"
 one = { has = ["s.x"] }
-to-one = { init = 0, drop = "always", reason = "to what?" }
+to-one = { init = 0, drop = "always", reason = "to what? (fs/a.c: f)" }
 [[change]]
 field = "s.empty"
 one = { has = ["x"] }
 other = {}
-to-one = { init = 0, drop = "always", reason = "no members" }
+to-one = { init = 0, drop = "always", reason = "no members (fs/a.c: f)" }
 [[change]]
 fields = ["s.b", "s.c"]
-appears = { reason = "no action" }
-disappears = { init = 0, drop = "always", reason = "it is not on both sides" }
+appears = { reason = "no action (fs/a.c: f)" }
+disappears = { init = 0, drop = "always", reason = "it is not on both sides (fs/a.c: f)" }
 [[change]]
 field = "s.d"
 appears = { init = 0, reason = " " }
-disappears = { drop = "sometimes", from = ["x"], reason = "no such word" }
+disappears = { drop = "sometimes", from = ["x"], reason = "no such word (fs/a.c: f)" }
 "#
     ));
 }
@@ -76,8 +76,8 @@ disappears = { drop = "sometimes", from = ["x"], reason = "no such word" }
 fn a_misspelt_key_is_an_error() {
     for text in [
         "[[chance]]\nfield = \"s.a\"\n",
-        "[[change]]\nfield = \"s.a\"\nappear = { init = 0, reason = \"r\" }\n",
-        "[[change]]\nfield = \"s.a\"\nappears = { inti = 0, reason = \"r\" }\n",
+        "[[change]]\nfield = \"s.a\"\nappear = { init = 0, reason = \"r (fs/a.c: f)\" }\n",
+        "[[change]]\nfield = \"s.a\"\nappears = { inti = 0, reason = \"r (fs/a.c: f)\" }\n",
         "[[change]]\nfield = \"s.a\"\nappears = { init = 0 }\n",
         "[[change]]\nfield = \"s.a\"\none = { had = [\"s.a\"] }\n",
     ] {
@@ -87,8 +87,8 @@ fn a_misspelt_key_is_an_error() {
 
 const USE: &str = "[[change]]
 field = \"s.b\"
-appears = { init = 1, reason = \"r\" }
-disappears = { drop = \"always\", reason = \"r\" }
+appears = { init = 1, reason = \"r (fs/a.c: f)\" }
+disappears = { drop = \"always\", reason = \"r (fs/a.c: f)\" }
 ";
 
 #[test]
@@ -112,8 +112,8 @@ fn a_condition_is_what_a_layout_has() {
 field = \"s.a\"
 one = { declared = { \"s.a\" = \"int\" }, lacks = [\"s.b\"] }
 other = { has = [\"s.b\"] }
-to-one = { init = -1, drop = \"always\", reason = \"r\" }
-to-other = { call = \"f\", reason = \"r\" }
+to-one = { init = -1, drop = \"always\", reason = \"r (fs/a.c: f)\" }
+to-other = { call = \"f\", reason = \"r (fs/a.c: f)\" }
 ";
     let one = layout("struct s { int a; };");
     let other = layout("struct s { int a; int b; };");
@@ -129,7 +129,7 @@ to-other = { call = \"f\", reason = \"r\" }
 fn a_condition_may_be_a_type_or_the_value_of_a_constant() {
     let between = |one: &str, other: &str| {
         let text = format!(
-            "[[change]]\nfield = \"s.a\"\none = {{ {one} }}\nother = {{ {other} }}\nto-other = {{ call = \"f\", reason = \"r\" }}\n"
+            "[[change]]\nfield = \"s.a\"\none = {{ {one} }}\nother = {{ {other} }}\nto-other = {{ call = \"f\", reason = \"r (fs/a.c: f)\" }}\n"
         );
         let layouts = Fixture::of(
             "struct s { int a; };",
@@ -149,8 +149,8 @@ fn a_condition_may_be_a_type_or_the_value_of_a_constant() {
 fn what_disappears_can_go_into_another_field() {
     let text = "[[change]]
 field = \"s.len\"
-appears = { call = \"length\", from = [\"a\"], reason = \"r\" }
-disappears = { into = \"a\", call = \"shorten\", from = [\"a\", \"len\"], reason = \"r\" }
+appears = { call = \"length\", from = [\"a\"], reason = \"r (fs/a.c: f)\" }
+disappears = { into = \"a\", call = \"shorten\", from = [\"a\", \"len\"], reason = \"r (fs/a.c: f)\" }
 ";
     let (without, with) = (
         layout("struct s { int a; };"),
@@ -184,8 +184,9 @@ fn a_field_is_decided_by_the_family_or_by_the_step() {
     );
     let family = changes(USE).between(&without, &with);
     let own = |entries: &str| fixture::overrides(entries).with(family.clone());
-    let entry =
-        |field: &str| format!("[[override]]\nfield = \"{field}\"\ninit = 0\nreason = \"r\"\n");
+    let entry = |field: &str| {
+        format!("[[override]]\nfield = \"{field}\"\ninit = 0\nreason = \"r (fs/a.c: f)\"\n")
+    };
     let (both, findings) = own(&entry("s.c"));
     assert_eq!(decided(&both), ["s.c init", "s.b init"]);
     assert!(findings.is_empty());
@@ -261,30 +262,30 @@ fn an_entry_that_no_pair_needs_is_an_error() {
     let family = Family::read(&registry, "linux-2.4").unwrap();
     let stale = "[[change]]
 field = \"task_struct.scm_work_lists\"
-appears = { init = \"null\", reason = \"no layout has it\" }
+appears = { init = \"null\", reason = \"no layout has it (fs/a.c: f)\" }
 
 [[change]]
 field = \"task_struct.scm_work_list\"
-appears = { init = \"null\", reason = \"the state map says the same\" }
-disappears = { drop = \"only-if-initial\", reason = \"the state map says the same\" }
+appears = { init = \"null\", reason = \"the state map says the same (fs/a.c: f)\" }
+disappears = { drop = \"only-if-initial\", reason = \"the state map says the same (fs/a.c: f)\" }
 
 [[change]]
 field = \"task_struct.pid\"
 one = { has = [\"task_struct.pid\"] }
 other = { lacks = [\"task_struct.pids\"] }
-to-one = { init = 0, drop = \"always\", reason = \"all layouts are both\" }
+to-one = { init = 0, drop = \"always\", reason = \"all layouts are both (fs/a.c: f)\" }
 
 [[change]]
 field = \"task_struct.tgid\"
 one = { lacks = [\"spinlock_t.lock\"] }
 other = { has = [\"spinlock_t.lock\"] }
-to-one = { init = 0, drop = \"always\", reason = \"first\" }
+to-one = { init = 0, drop = \"always\", reason = \"first (fs/a.c: f)\" }
 
 [[change]]
 field = \"task_struct.tgid\"
 one = { has = [\"task_struct.scm_work_list\"] }
 other = { lacks = [\"task_struct.scm_work_list\"] }
-to-one = { init = 1, drop = \"always\", reason = \"second, where both lie between\" }
+to-one = { init = 1, drop = \"always\", reason = \"second, where both lie between (fs/a.c: f)\" }
 ";
     let stale = Changes::parse([("task_struct.toml", stale)]).unwrap();
     let findings = family.check(&stale);

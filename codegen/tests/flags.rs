@@ -109,9 +109,9 @@ fn flags_are_decided_one_by_one() {
         ("PF_FIELD", 0xc0),
     ];
     let decided = fixture(&old, &new).flags(
-        "[[flags]]\nfield = \"s.flags\"\nnames = [\"PF_MOVED\", \"PF_FIELD\"]\nrenumbered = { reason = \"moved\" }\n\
-         [[flags]]\nfield = \"s.flags\"\nnames = [\"PF_NEW\"]\nappears = { reason = \"new\" }\n\
-         [[flags]]\nfield = \"s.flags\"\nnames = [\"PF_BUSY\"]\ndisappears = { drop = \"only-if-initial\", reason = \"busy\" }\n",
+        "[[flags]]\nfield = \"s.flags\"\nnames = [\"PF_MOVED\", \"PF_FIELD\"]\nrenumbered = { reason = \"moved (fs/a.c: f)\" }\n\
+         [[flags]]\nfield = \"s.flags\"\nnames = [\"PF_NEW\"]\nappears = { reason = \"new (fs/a.c: f)\" }\n\
+         [[flags]]\nfield = \"s.flags\"\nnames = [\"PF_BUSY\"]\ndisappears = { drop = \"only-if-initial\", reason = \"busy (fs/a.c: f)\" }\n",
     );
     let made = decided.make();
     assert_eq!(made.undecided, []);
@@ -123,7 +123,7 @@ fn flags_are_decided_one_by_one() {
     );
     assert_eq!(
         flags.reason.to_string(),
-        "PF_BUSY: busy; PF_FIELD, PF_MOVED: moved; PF_NEW: new"
+        "PF_BUSY: busy (fs/a.c: f); PF_FIELD, PF_MOVED: moved (fs/a.c: f); PF_NEW: new (fs/a.c: f)"
     );
     let Action::Flags(table) = &flags.action else {
         panic!("{:?}", flags.action);
@@ -146,12 +146,12 @@ fn refused(decisions: &str) -> String {
 
 #[test]
 fn what_cannot_be_done_with_a_flag_is_said() {
-    let new = "@[\"PF_NEW\"]\nappears = { reason = \"r\" }\n";
+    let new = "@[\"PF_NEW\"]\nappears = { reason = \"r (fs/a.c: f)\" }\n";
     let drops = |name: &str, drop: &str| {
-        format!("@[\"{name}\"]\ndisappears = {{ {drop}, reason = \"r\" }}\n")
+        format!("@[\"{name}\"]\ndisappears = {{ {drop}, reason = \"r (fs/a.c: f)\" }}\n")
     };
     let always = "drop = \"always\"";
-    let moved = "@[\"PF_MOVED\"]\nrenumbered = { reason = \"r\" }\n";
+    let moved = "@[\"PF_MOVED\"]\nrenumbered = { reason = \"r (fs/a.c: f)\" }\n";
     let all = [
         format!(
             "{new}{}{}{moved}",
@@ -186,12 +186,12 @@ fn what_cannot_be_done_with_a_flag_is_said() {
 fn a_bit_with_two_names_has_one_fate() {
     let old = [("PF_A", 2), ("PF_ALIAS", 2)];
     let made = fixture(&old, &[("OTHER", 8)]).flags(
-        "[[flags]]\nfield = \"s.flags\"\nnames = [\"PF_A\"]\ndisappears = { drop = \"always\", reason = \"r\" }\n\
-         [[flags]]\nfield = \"s.flags\"\nnames = [\"PF_ALIAS\"]\ndisappears = { drop = \"only-if-initial\", reason = \"r\" }\n",
+        "[[flags]]\nfield = \"s.flags\"\nnames = [\"PF_A\"]\ndisappears = { drop = \"always\", reason = \"r (fs/a.c: f)\" }\n\
+         [[flags]]\nfield = \"s.flags\"\nnames = [\"PF_ALIAS\"]\ndisappears = { drop = \"only-if-initial\", reason = \"r (fs/a.c: f)\" }\n",
     );
     insta::assert_snapshot!(undecided(&made.make()));
     // Two numbers are two fates; one number is one.
-    let renumbered = "[[flags]]\nfield = \"s.flags\"\nnames = [\"PF_A\", \"PF_ALIAS\"]\nrenumbered = { reason = \"r\" }\n";
+    let renumbered = "[[flags]]\nfield = \"s.flags\"\nnames = [\"PF_A\", \"PF_ALIAS\"]\nrenumbered = { reason = \"r (fs/a.c: f)\" }\n";
     let to = |alias| fixture(&old, &[("PF_A", 4), ("PF_ALIAS", alias)]).flags(renumbered);
     let said = undecided(&to(8).make());
     assert!(
@@ -202,7 +202,7 @@ fn a_bit_with_two_names_has_one_fate() {
     // So are two functions.
     let called = |name: &str| {
         format!(
-            "[[flags]]\nfield = \"s.flags\"\nnames = [\"{name}\"]\ndisappears = {{ call = \"{}\", reason = \"r\" }}\n",
+            "[[flags]]\nfield = \"s.flags\"\nnames = [\"{name}\"]\ndisappears = {{ call = \"{}\", reason = \"r (fs/a.c: f)\" }}\n",
             name.to_lowercase(),
         )
     };
@@ -220,7 +220,7 @@ fn a_flag_is_renamed_from_either_side() {
         ("PF_IS", "appears", "PF_WAS"),
     ] {
         let decided = fixture(&[("PF_WAS", 1)], &[("PF_IS", 2)]).flags(&format!(
-            "[[flags]]\nfield = \"s.flags\"\nnames = [\"{name}\"]\n{direction} = {{ rename = \"{other}\", reason = \"r\" }}\n"
+            "[[flags]]\nfield = \"s.flags\"\nnames = [\"{name}\"]\n{direction} = {{ rename = \"{other}\", reason = \"r (fs/a.c: f)\" }}\n"
         ));
         let made = decided.make();
         assert_eq!(made.undecided, []);
@@ -232,10 +232,10 @@ fn a_flag_is_renamed_from_either_side() {
     // Said from both sides it is one fate; two new names for one old are two.
     let appears = |name: &str| {
         format!(
-            "[[flags]]\nfield = \"s.flags\"\nnames = [\"{name}\"]\nappears = {{ rename = \"PF_WAS\", reason = \"r\" }}\n"
+            "[[flags]]\nfield = \"s.flags\"\nnames = [\"{name}\"]\nappears = {{ rename = \"PF_WAS\", reason = \"r (fs/a.c: f)\" }}\n"
         )
     };
-    let disappears = "[[flags]]\nfield = \"s.flags\"\nnames = [\"PF_WAS\"]\ndisappears = { rename = \"PF_IS\", reason = \"r\" }\n";
+    let disappears = "[[flags]]\nfield = \"s.flags\"\nnames = [\"PF_WAS\"]\ndisappears = { rename = \"PF_IS\", reason = \"r (fs/a.c: f)\" }\n";
     let decided = appears("PF_IS") + disappears;
     let made = fixture(&[("PF_WAS", 1)], &[("PF_IS", 2)]).flags(&decided);
     assert_eq!(made.make().undecided, []);
@@ -253,8 +253,8 @@ fn a_flag_is_renamed_from_either_side() {
 fn two_flags_do_not_become_one() {
     let renamed = |old: &[(&str, i128)], names: &str, other: &str| {
         let decided = fixture(old, &[("PF_ON", 4), ("PF_IS", 8)]).flags(&format!(
-            "[[flags]]\nfield = \"s.flags\"\nnames = [{names}]\ndisappears = {{ rename = \"{other}\", reason = \"r\" }}\n\
-             [[flags]]\nfield = \"s.flags\"\nnames = [\"PF_IS\"]\nappears = {{ reason = \"r\" }}\n"
+            "[[flags]]\nfield = \"s.flags\"\nnames = [{names}]\ndisappears = {{ rename = \"{other}\", reason = \"r (fs/a.c: f)\" }}\n\
+             [[flags]]\nfield = \"s.flags\"\nnames = [\"PF_IS\"]\nappears = {{ reason = \"r (fs/a.c: f)\" }}\n"
         ));
         undecided(&decided.make())
     };
@@ -265,7 +265,7 @@ fn two_flags_do_not_become_one() {
         assert!(said.contains("it becomes the same bit as"), "{said}");
     }
     let with = fixture(&[("PF_WAS", 1)], &[("OTHER", 8)]).flags(
-        "[[flags]]\nfield = \"s.flags\"\nnames = [\"PF_WAS\"]\ndisappears = { drop = \"always\", with = [\"PF_WAS\"], reason = \"r\" }\n",
+        "[[flags]]\nfield = \"s.flags\"\nnames = [\"PF_WAS\"]\ndisappears = { drop = \"always\", with = [\"PF_WAS\"], reason = \"r (fs/a.c: f)\" }\n",
     );
     let said = undecided(&with.make());
     assert!(said.contains("`with` names the flag itself"), "{said}");
@@ -287,6 +287,74 @@ fn values_are_matched_by_name_and_nobody_is_asked() {
         &made.undecided[0].why,
         Why::EnumeratorSplit { .. }
     ));
+}
+
+/// 6.1 has masks under the names that 6.12 has numbers of bits under.
+#[test]
+fn what_a_constant_is_may_depend_on_the_layout() {
+    let watch = "
+[[watch]]
+constants = [\"CTX_*\"]
+as = \"masks\"
+lacks = [\"CTX_NEW\"]
+headers = [\"x.h\"]
+fields = [\"s.flags\"]
+reason = \"masks\"
+[[watch]]
+constants = [\"CTX_*\"]
+as = \"bits\"
+has = [\"CTX_NEW\"]
+headers = [\"x.h\"]
+fields = [\"s.flags\"]
+reason = \"numbers of bits\"
+";
+    let decided = "[[flags]]\nfield = \"s.flags\"\nnames = [\"CTX_NEW\"]\nappears = { reason = \"new (fs/a.c: f)\" }\n";
+    let make = |was: i128| {
+        Fixture::of(
+            "struct s { unsigned short flags; };",
+            "struct s { unsigned long flags; };",
+        )
+        .rules(watch)
+        .constants(
+            &[("CTX_A", 1), ("CTX_B", was)],
+            &[("CTX_A", 0), ("CTX_B", 1), ("CTX_NEW", 2)],
+        )
+        .flags(decided)
+        .make()
+    };
+    let made = make(2);
+    assert_eq!(made.undecided, []);
+    let Action::Flags(table) = &field(&made, "flags").action else {
+        panic!("{:?}", field(&made, "flags"));
+    };
+    assert_eq!((table.same, table.moved.as_slice()), (3, &[][..]));
+    // Another mask is another bit, and somebody is asked.
+    let said = undecided(&make(4));
+    assert!(said.contains("CTX_B"), "{said}");
+}
+
+/// What a function asks for makes no field undecided.
+#[test]
+fn a_number_is_no_part_of_a_value() {
+    let watch = "[[watch]]\nconstants = [\"LAST\"]\nas = \"number\"\nheaders = [\"x.h\"]\nfields = [\"s.flags\"]\nreason = \"asked for\"\n";
+    let text = "struct s { unsigned int flags; };";
+    let of = |old: &[(&str, i128)]| {
+        Fixture::of(text, text)
+            .rules(watch)
+            .constants(old, &[("LAST", 41), ("OTHER", 1)])
+    };
+    let made = of(&[("LAST", 40)]).make();
+    assert_eq!(made.undecided, []);
+    assert_eq!(field(&made, "flags").rule, RuleKind::Carry);
+    // A layout that does not have it is a finding of the decision.
+    let decided = "[[override]]\nfield = \"s.flags\"\ncall = \"f\"\nconstants = [\"LAST\"]\nreason = \"r (fs/a.c: f)\"\n";
+    let asked = |old: &[(&str, i128)]| undecided(&of(old).decided(decided).make());
+    assert_eq!(asked(&[("LAST", 40)]), "");
+    let said = asked(&[("OTHER", 1)]);
+    assert!(
+        said.contains("the old layout has no constant `LAST`"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -328,7 +396,7 @@ fn a_structure_with_flags_is_not_copied_whole_if_they_differ() {
 /// Who converts a field as a whole does not see which of its bits mean something else.
 #[test]
 fn no_other_override_is_for_a_field_whose_flags_differ() {
-    let call = "[[override]]\nfield = \"s.flags\"\ncall = \"f\"\nreason = \"r\"\n";
+    let call = "[[override]]\nfield = \"s.flags\"\ncall = \"f\"\nreason = \"r (fs/a.c: f)\"\n";
     let decided = fixture(&[("PF_A", 1)], &[("PF_A", 2)]).decided(call);
     insta::assert_snapshot!(undecided(&decided.make()));
 }
@@ -347,41 +415,43 @@ fn decisions_about_flags_are_read_strictly() {
     let field = "field = \"s.flags\"\n";
     let names = "names = [\"PF_A\"]\n";
     let all = [
-        read(&format!("{names}appears = {{ reason = \"r\" }}\n")),
         read(&format!(
-            "field = \"t.flags\"\n{names}appears = {{ reason = \"r\" }}\n"
+            "{names}appears = {{ reason = \"r (fs/a.c: f)\" }}\n"
         )),
         read(&format!(
-            "{field}names = []\nappears = {{ reason = \"r\" }}\n"
+            "field = \"t.flags\"\n{names}appears = {{ reason = \"r (fs/a.c: f)\" }}\n"
         )),
         read(&format!(
-            "{field}names = [\"a.b\"]\nappears = {{ reason = \"r\" }}\n"
+            "{field}names = []\nappears = {{ reason = \"r (fs/a.c: f)\" }}\n"
+        )),
+        read(&format!(
+            "{field}names = [\"a.b\"]\nappears = {{ reason = \"r (fs/a.c: f)\" }}\n"
         )),
         read(&format!("{field}{names}")),
         read(&format!("{field}{names}appears = {{ reason = \" \" }}\n")),
         read(&format!(
-            "{field}{names}appears = {{ drop = \"always\", reason = \"r\" }}\n"
+            "{field}{names}appears = {{ drop = \"always\", reason = \"r (fs/a.c: f)\" }}\n"
         )),
         read(&format!(
-            "{field}{names}disappears = {{ reason = \"r\" }}\n"
+            "{field}{names}disappears = {{ reason = \"r (fs/a.c: f)\" }}\n"
         )),
         read(&format!(
-            "{field}{names}disappears = {{ drop = \"never\", reason = \"r\" }}\n"
+            "{field}{names}disappears = {{ drop = \"never\", reason = \"r (fs/a.c: f)\" }}\n"
         )),
         read(&format!(
-            "{field}{names}disappears = {{ into = \"a\", with = [\"PF_B\"], reason = \"r\" }}\n"
+            "{field}{names}disappears = {{ into = \"a\", with = [\"PF_B\"], reason = \"r (fs/a.c: f)\" }}\n"
         )),
         read(&format!(
-            "{field}{names}renumbered = {{ rename = \"PF_B\", reason = \"r\" }}\n"
+            "{field}{names}renumbered = {{ rename = \"PF_B\", reason = \"r (fs/a.c: f)\" }}\n"
         )),
         read(&format!(
-            "{field}{names}appears = {{ from = [\"a\"], reason = \"r\" }}\n"
+            "{field}{names}appears = {{ from = [\"a\"], reason = \"r (fs/a.c: f)\" }}\n"
         )),
         read(&format!(
-            "{field}{names}appears = {{ call = \"no name\", reason = \"r\" }}\n"
+            "{field}{names}appears = {{ call = \"no name\", reason = \"r (fs/a.c: f)\" }}\n"
         )),
         read(&format!(
-            "{field}{names}appears = {{ init = 0, reason = \"r\" }}\n"
+            "{field}{names}appears = {{ init = 0, reason = \"r (fs/a.c: f)\" }}\n"
         )),
     ];
     insta::assert_snapshot!(all.join("\n"));

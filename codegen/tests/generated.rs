@@ -110,12 +110,13 @@ mod overrides {
         half: &I32,
         same: bool,
         offsets: [usize; 2],
+        constants: [u64; 3],
     ) -> bool {
         let expected = [
             offset_of!(super::decisions::old::s, half),
             offset_of!(super::decisions::new::s, number),
         ];
-        same && half.get() > 100 && offsets == expected
+        same && half.get() > 100 && offsets == expected && constants == [0x100, 0x1000, 0x4000]
     }
 
     pub(crate) fn half(cx: &mut Context<'_>, at: &At<'_>, half: &I32) -> I32 {
@@ -631,10 +632,10 @@ fn a_finding_names_the_reason_of_its_field() {
     several[1].tx: 3 (a transaction)
     nested.tx: 2 (a transaction)
     number: 1 (a number)
-    gone: 6 (work in hand)
-    gone_array: 0000000007000000 (more work)
-    gone_bits: 1 (little work)
-    swapped: 8 (a number once)
+    gone: 6 (work in hand (fs/a.c: f))
+    gone_array: 0000000007000000 (more work (fs/a.c: f))
+    gone_bits: 1 (little work (fs/a.c: f))
+    swapped: 8 (a number once (fs/a.c: f))
     [2].tx: 9 (a transaction)
     owner.busy: 5 (an owner at work)
     ");

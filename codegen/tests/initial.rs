@@ -270,7 +270,7 @@ list = { policy = \"reset\", initial = WORD, reason = \"not queued\" }
 #[test]
 fn new_elements_have_a_stated_value() {
     let arrays = ("struct s { int a[2]; };", "struct s { int a[3]; };");
-    let entry = "[[override]]\nfield = \"s.a\"\nrest = -1\nreason = \"no limit\"\n";
+    let entry = "[[override]]\nfield = \"s.a\"\nrest = -1\nreason = \"no limit (fs/a.c: f)\"\n";
     for (old, new) in [arrays, (arrays.1, arrays.0)] {
         let made = Fixture::of(old, new).decided(entry).make();
         assert_eq!(open(&made), [""; 0]);
@@ -294,7 +294,7 @@ fn a_count_is_counted_from_another_number() {
         "typedef struct { int refs; } ref_t; struct s { ref_t f_ref; };",
     )
     .decided(
-        "[[override]]\nfield = \"s.f_ref\"\nscale = { offset = -1 }\nfrom = [\"f_count\"]\nreason = \"the first is not counted\"\n",
+        "[[override]]\nfield = \"s.f_ref\"\nscale = { offset = -1 }\nfrom = [\"f_count\"]\nreason = \"the first is not counted (fs/a.c: f)\"\n",
     )
     .make();
     assert_eq!(open(&made), [""; 0]);
@@ -319,7 +319,7 @@ fn a_member_moves_into_another_structure_of_the_object_and_back() {
     let deep = "struct rseq_data { void *usrptr; unsigned len; int ids; }; struct s { int a; struct rseq_data rseq; };";
     let user = "[type.s.fields]\nrseq = { policy = \"user\", reason = \"in the program\" }\n[type.rseq_data.fields]\nusrptr = { policy = \"user\", reason = \"in the program\" }\n";
     let entry = |field: &str, action: &str| {
-        format!("[[override]]\nfield = \"{field}\"\n{action}\nreason = \"r\"\n")
+        format!("[[override]]\nfield = \"{field}\"\n{action}\nreason = \"r (fs/a.c: f)\"\n")
     };
     let made = Fixture::of(flat, deep)
         .rules(user)
@@ -531,8 +531,8 @@ fn an_override_may_say_a_symbol() {
         "s.toml",
         "[[change]]
 field = \"s.ops\"
-appears = { init = { symbol = \"table\", offset = 8 }, reason = \"the only one there was\" }
-disappears = { drop = \"only-if-initial\", reason = \"the older kernel knows no other\" }
+appears = { init = { symbol = \"table\", offset = 8 }, reason = \"the only one there was (fs/a.c: f)\" }
+disappears = { drop = \"only-if-initial\", reason = \"the older kernel knows no other (fs/a.c: f)\" }
 ",
     )])
     .unwrap();
@@ -581,7 +581,7 @@ fn a_pointer_into_the_kernel_image_that_goes_is_dropped_by_its_name() {
         "struct s { int a; };",
     )
     .rules("[type.s.fields]\nops = { policy = \"symbol\", reason = \"operations\" }\n")
-    .decided("[[override]]\nfield = \"s.ops\"\ndrop = \"always\"\nreason = \"r\"\n")
+    .decided("[[override]]\nfield = \"s.ops\"\ndrop = \"always\"\nreason = \"r (fs/a.c: f)\"\n")
     .make();
     assert_eq!(open(&made), [""; 0]);
     assert_eq!(
@@ -603,7 +603,7 @@ fn a_number_that_goes_is_held_against_what_the_way_back_writes() {
         ("\"zero\"", "always", 0),
     ] {
         let text = format!(
-            "[[change]]\nfield = \"s.n\"\nappears = {{ init = {init}, reason = \"r\" }}\ndisappears = {{ drop = \"{drop}\", reason = \"r\" }}\n"
+            "[[change]]\nfield = \"s.n\"\nappears = {{ init = {init}, reason = \"r (fs/a.c: f)\" }}\ndisappears = {{ drop = \"{drop}\", reason = \"r (fs/a.c: f)\" }}\n"
         );
         let mut fixture = Fixture::of(with, without);
         let changes = Changes::parse([("s.toml", text.as_str())]).unwrap();
@@ -780,7 +780,9 @@ fn an_initial_value_may_follow_from_how_a_member_is_declared() {
     let between = |old: &str, new: &str| {
         Fixture::of(&with(old), &with(new))
             .rules(rule)
-            .decided("[[override]]\nfield = \"s.stack\"\ncall = \"f\"\nreason = \"r\"\n")
+            .decided(
+                "[[override]]\nfield = \"s.stack\"\ncall = \"f\"\nreason = \"r (fs/a.c: f)\"\n",
+            )
             .make()
     };
     let made = between("int", "int");
@@ -820,7 +822,7 @@ fn an_initial_number_has_the_width_and_the_sign_of_its_field() {
         );
         let text = format!("struct s {{ int a; {ty} fill; }};");
         let new = format!("struct s {{ int a; int b; {ty} fill; }};");
-        let decided = "[[override]]\nfield = \"s.b\"\ninit = 0\nreason = \"r\"\n";
+        let decided = "[[override]]\nfield = \"s.b\"\ninit = 0\nreason = \"r (fs/a.c: f)\"\n";
         let changed = Fixture::of(&text, &new).rules(&rule).decided(decided);
         let appears = Fixture::of("struct s { int a; };", &text).rules(&rule);
         [changed.make(), appears.make()]

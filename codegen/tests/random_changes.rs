@@ -63,7 +63,7 @@ fn decide(fixture: &Fixture) -> String {
             if wanted {
                 let _ = write!(
                     entries,
-                    "[[override]]\nfield = \"{field}\"\n{action}\nreason = \"decided\"\n"
+                    "[[override]]\nfield = \"{field}\"\n{action}\nreason = \"decided (fs/a.c: f)\"\n"
                 );
             }
         }

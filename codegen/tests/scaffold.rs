@@ -170,7 +170,12 @@ fn proposals_are_toml_without_their_comment_and_wait_for_a_reason() {
             |problem: &OverrideProblem| matches!(problem, OverrideProblem::NoReason { .. });
         assert!(findings.iter().all(|f| waiting(&f.problem)), "{findings:?}");
         let filled: Vec<(&str, String)> = files()
-            .map(|(file, text)| (file, text.replace("reason = \"\"", "reason = \"tested\"")))
+            .map(|(file, text)| {
+                (
+                    file,
+                    text.replace("reason = \"\"", "reason = \"tested (fs/a.c: f)\""),
+                )
+            })
             .collect();
         let filled = filled.iter().map(|(file, text)| (*file, text.as_str()));
         let changes = Changes::parse(filled).unwrap();
@@ -191,7 +196,7 @@ fn a_proposal_does_no_harm() {
             .map(|(file, text)| {
                 (
                     file.to_owned(),
-                    text.replace("reason = \"\"", "reason = \"r\""),
+                    text.replace("reason = \"\"", "reason = \"r (fs/a.c: f)\""),
                 )
             })
             .collect();
@@ -340,7 +345,7 @@ fn an_override_that_nothing_needs_is_left_to_correct() {
     let dir = converters.join("linux-2.4.36-up-2.4.36-smp");
     scaffold::write(&dir, &made).unwrap();
     let text = text_of(&made, "step.toml").to_owned()
-        + "\n[[override]]\nfield = \"task_struct.no_such\"\ninit = \"null\"\nreason = \"none\"\n";
+        + "\n[[override]]\nfield = \"task_struct.no_such\"\ninit = \"null\"\nreason = \"none (fs/a.c: f)\"\n";
     fs::write(dir.join("step.toml"), text).unwrap();
     let selection = scaffold::select(&registry, "2.4.36-up", "2.4.36-smp").unwrap();
     let status = status::status(&registry, &selection, &converters).unwrap();

@@ -289,6 +289,13 @@ impl Layout {
         found.next().map_or(&[], Vec::as_slice)
     }
 
+    /// The integer type that C calls `name`, such as `long unsigned int`: those have no names that
+    /// [`Layout::find`] knows.
+    pub fn integer(&self, name: &str) -> Option<TypeId> {
+        let is_it = |ty: &Type| matches!(ty, Type::Int(int) if int.name == name);
+        self.types().find_map(|(id, ty)| is_it(ty).then_some(id))
+    }
+
     /// `id` without typedefs and qualifiers around it.
     pub fn strip(&self, mut id: TypeId) -> TypeId {
         while let Type::Typedef { target, .. } | Type::Qualified { target, .. } = self.get(id) {

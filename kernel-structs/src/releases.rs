@@ -126,7 +126,7 @@ pub enum RegistryError {
     /// Two entries have one name.
     #[error("releases.toml: {what} `{name}` is there twice")]
     Duplicate {
-        /// `layout` or `release`.
+        /// `layout`, `release`, or `file` of a layout.
         what: &'static str,
         /// The name.
         name: String,
@@ -184,12 +184,6 @@ pub enum RegistryError {
         /// The layout.
         layout: LayoutId,
         /// The name of its file.
-        file: String,
-    },
-    /// A file is there that nothing names.
-    #[error("the file layouts/{file} belongs to no layout")]
-    StrayFile {
-        /// Its name.
         file: String,
     },
     /// A stored layout cannot be read.
@@ -274,7 +268,8 @@ impl Registry {
     }
 
     /// Reads a table and checks that it is consistent: names are unique, every release has a
-    /// layout for its machine, every file is there. Layouts and state maps are read when they
+    /// layout for its machine, every file that it names is there ([`Registry::strays`] has those that it
+    /// does not name). Layouts and state maps are read when they
     /// are asked for.
     ///
     /// # Errors
@@ -286,6 +281,13 @@ impl Registry {
     /// The files that the table was read from.
     pub fn files(&self) -> &Files {
         &self.files
+    }
+
+    /// Files of layouts that no entry names. A command that was killed between the two files that it
+    /// writes leaves one; it does no harm, and the command run again takes it.
+    pub fn strays(&self) -> impl Iterator<Item = &str> {
+        let files = self.files.layouts.keys().map(String::as_str);
+        files.filter(|file| !self.layouts.values().any(|layout| layout.file == *file))
     }
 
     /// All releases, in the order of the table.

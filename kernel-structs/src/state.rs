@@ -17,6 +17,7 @@ mod refusals;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod unnamed;
 mod walking;
 mod watch;
 
@@ -236,6 +237,8 @@ pub enum Initial {
     Declared(Declared),
     /// A pointer to nothing.
     Null,
+    /// A pointer of which all bits are set, by which the kernel says that there is none: -1.
+    Nowhere,
     /// All bytes zero, whatever the types of members say.
     Zero,
     /// The address of the value itself.
@@ -276,9 +279,11 @@ impl StateMap {
         let roots = self.roots.iter().map(|root| root.ty.as_str());
         let types = self.types.keys().chain(self.walk.keys());
         let all = types.map(String::as_str).chain(roots).chain(derived);
-        // A name may have a keyword ahead of it: `enum pid_type`.
+        // A name may have a keyword ahead of it, `enum pid_type`, and a member behind it that stands for a
+        // type without a name.
         all.chain([CONSTANTS])
             .map(|name| name.rsplit(' ').next().unwrap_or(name))
+            .map(|name| name.split('.').next().unwrap_or(name))
     }
 
     /// Names of the types whose values are saved as objects, sorted.

@@ -71,6 +71,8 @@ enum Format {
 }
 
 pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
+    // A file that is not there is the first thing to know, before what it would be for.
+    let mut patch = arguments.patch.as_deref().map(open).transpose()?;
     // Kernels are known from the project whose converters these are.
     let project = arguments.converters.parent().unwrap_or(Path::new(""));
     let registry = registry_of(project)?;
@@ -119,17 +121,6 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
                 overrides,
             }),
     };
-    let mut patch: Option<Box<dyn BufRead>> = match arguments.patch.as_deref() {
-        None => None,
-        Some(path) if path == Path::new("-") => Some(Box::new(io::stdin().lock())),
-        Some(path) => {
-            let file = File::open(path).map_err(|error| CliError::Io {
-                path: path.to_owned(),
-                error,
-            })?;
-            Some(Box::new(BufReader::with_capacity(256 * 1024, file)))
-        }
-    };
     let patch = patch.as_mut().map(|patch| patch as &mut dyn BufRead);
     let mut report = check::check(patch, &saved, &project, &inputs)?;
     check::check_allowed(&arguments.allow, &saved, &report)?;
@@ -147,6 +138,17 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
         true => Ended::Clean,
         false => Ended::Findings,
     })
+}
+
+fn open(path: &Path) -> Result<Box<dyn BufRead>, CliError> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let file = File::open(path).map_err(|error| CliError::Io {
+        path: path.to_owned(),
+        error,
+    })?;
+    Ok(Box::new(BufReader::with_capacity(256 * 1024, file)))
 }
 
 /// The family of the kernels that the patch is for: that which was said, or that of the layouts, of

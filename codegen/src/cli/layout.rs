@@ -3,7 +3,7 @@
 use super::release::{self, Project};
 use super::source::{Route, Source, Wanted};
 use super::{CliError, Ended, Named, constants, print, registry, tell};
-use kconv_codegen::import::{self, Renewal};
+use kconv_codegen::import::{self, Found, Renewal};
 use kernel_structs::layout::{RenderOptions, render_type};
 use kernel_structs::releases::{LayoutId, Registry};
 use kernel_structs_routes::compare;
@@ -27,11 +27,14 @@ pub(crate) fn show(
     let mut text = String::new();
     for name in types {
         let found = match layout.find_all(name) {
-            [] => &[layout.require(name)?],
-            found => found,
+            [] => match layout.integer(name) {
+                Some(integer) => vec![integer],
+                None => vec![layout.require(name)?],
+            },
+            found => found.to_vec(),
         };
         for id in found {
-            text.push_str(&render_type(&layout, *id, &RenderOptions { expand }));
+            text.push_str(&render_type(&layout, id, &RenderOptions { expand }));
         }
     }
     print(&text)?;
@@ -205,14 +208,31 @@ pub(crate) fn add(files: &[PathBuf], said: &Said<'_>, project: &Path) -> Result<
     let mut ended = Ended::Clean;
     for (file, route, kernel) in kernels {
         let found = project.register(&kernel)?;
+        let unsaid = said.source.and_then(|_| source_unsaid(&project, &found));
         let types = release::types(&kernel, route.name());
         let shown = file.to_string_lossy();
         print(&release::text(&shown, &kernel, &[types], &found, &project))?;
+        if let Some(unsaid) = unsaid {
+            tell(&unsaid);
+        }
         if found.is_undecided() {
             ended = Ended::Findings;
         }
     }
     Ok(ended)
+}
+
+/// That what a person said of the source stands nowhere, because the layout was stored before.
+fn source_unsaid(project: &Project, imported: &import::Imported) -> Option<String> {
+    let (Found::Same(_) | Found::Registered) = &imported.found else {
+        return None;
+    };
+    let registry = project.registry().ok()?;
+    let entry = registry.layout_entry(&imported.release.layout).ok()?;
+    Some(format!(
+        "--source is not written down: it is for a layout that is stored, and {} has the layout {}, which was stored before, from {}\n",
+        imported.release.name, entry.id, entry.source
+    ))
 }
 
 /// The kernel in `file`, with what is said of it.

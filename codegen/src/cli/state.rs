@@ -15,6 +15,12 @@ pub(crate) fn check() -> Result<Ended, CliError> {
         .collect();
     known_families(&registry, &Path::new(CONVERTERS).join(overrides::FOLDER))?;
     let mut ended = Ended::Clean;
+    for file in registry.strays() {
+        ended = Ended::Findings;
+        tell(&format!(
+            "layouts/{file}: no layout in releases.toml has this file; a command that was killed left it: run that again, or remove the file\n"
+        ));
+    }
     for family in families {
         let map = registry.state_map(family)?;
         let layouts = registry

@@ -128,6 +128,7 @@ impl Lines<'_> {
                 function,
                 arguments,
                 offsets,
+                constants,
             } => {
                 let (function, overrides) = (format_ident!("{function}"), self.overrides);
                 let sides = if field.from.is_some() {
@@ -138,7 +139,10 @@ impl Lines<'_> {
                 let at = self.at(old_path, path, sides);
                 let arguments = arguments.iter().map(argument);
                 let offsets = self.offsets(offsets).into_iter();
-                quote!(#overrides::#function(ŋcx, #at #(, #arguments)* #(, #offsets)*))
+                let constants = constants_of(constants).into_iter();
+                quote!(#overrides::#function(
+                    ŋcx, #at #(, #arguments)* #(, #offsets)* #(, #constants)*
+                ))
             }
             Action::Set { value } => {
                 if field.to.as_ref()?.bit_field {
@@ -202,12 +206,14 @@ impl Lines<'_> {
             let (from, to) = (hex(called.from), hex(called.to));
             let arguments = called.arguments.iter().map(argument);
             let offsets = self.offsets(&called.offsets).into_iter();
+            let constants = constants_of(&called.constants).into_iter();
             quote! {
                 (
                     #from,
                     #to,
                     #overrides::#function(
-                        ŋcx, #at, Flags::is_set(#old, #from) #(, #arguments)* #(, #offsets)*
+                        ŋcx, #at, Flags::is_set(#old, #from)
+                        #(, #arguments)* #(, #offsets)* #(, #constants)*
                     ),
                 )
             }
@@ -684,6 +690,14 @@ fn argument(argument: &Argument) -> TokenStream {
             quote!(Flags::is_set(#field, #mask))
         }
     }
+}
+
+/// The constants that a function of people is given, in one array; `None` if it is given none.
+fn constants_of(constants: &[u64]) -> Option<TokenStream> {
+    let all = constants
+        .iter()
+        .map(|value| Literal::u64_unsuffixed(*value));
+    (!constants.is_empty()).then(|| quote!([#(#all),*]))
 }
 
 /// Number of fields of the runtime's `Flags`.

@@ -19,8 +19,16 @@ pub(super) struct Written {
     pub(super) rest: Option<i64>,
     pub(super) call: Option<String>,
     pub(super) from: Option<Vec<String>>,
+    pub(super) places: Places,
+}
+
+/// What a function of people is given beside values: where members lie, and what constants are.
+#[derive(Default)]
+pub(super) struct Places {
     pub(super) offsets: Vec<String>,
     pub(super) new_offsets: Vec<String>,
+    pub(super) constants: Vec<String>,
+    pub(super) new_constants: Vec<String>,
 }
 
 /// Takes the keys of [`Written`] out of an entry.
@@ -37,8 +45,12 @@ macro_rules! written {
             rest: $raw.rest,
             call: $raw.call,
             from: $raw.from,
-            offsets: $raw.offsets,
-            new_offsets: $raw.new_offsets,
+            places: $crate::overrides::action::Places {
+                offsets: $raw.offsets,
+                new_offsets: $raw.new_offsets,
+                constants: $raw.constants,
+                new_constants: $raw.new_constants,
+            },
         }
     };
 }
@@ -71,11 +83,7 @@ impl Written {
             });
         }
         if self.call.is_none() {
-            problems.extend(offsets_without_call(
-                field,
-                &self.offsets,
-                &self.new_offsets,
-            ));
+            problems.extend(self.places.without_call(field));
         }
         let from = self.from.unwrap_or_default();
         if self.call.is_none() && from.len() > 1 {
@@ -97,8 +105,7 @@ impl Written {
             }),
             self.rest.map(|value| Ok(OverrideAction::Rest { value })),
             self.call.map(|name| {
-                Function::new(field, name, from, self.offsets, self.new_offsets)
-                    .map(OverrideAction::Call)
+                Function::new(field, name, from, self.places).map(OverrideAction::Call)
             }),
         ];
         for one in all.into_iter().flatten() {
@@ -120,8 +127,7 @@ impl Function {
         field: &str,
         name: String,
         from: Vec<String>,
-        offsets: Vec<String>,
-        new_offsets: Vec<String>,
+        places: Places,
     ) -> Result<Function, OverrideProblem> {
         if !is_identifier(&name) {
             return Err(OverrideProblem::BadName {
@@ -129,34 +135,51 @@ impl Function {
                 what: "function",
             });
         }
-        for (key, names) in [("offsets", &offsets), ("new-offsets", &new_offsets)] {
-            if let Some(name) = names.iter().find(|name| !is_field(name)) {
-                return Err(bad(field, key, &format!("`{name}`"), "`type.member`"));
+        let constant = |name: &str| !name.contains('.') && is_identifier(name);
+        for (key, names) in places.by_key() {
+            let (right, expected): (&dyn Fn(&str) -> bool, _) = match key.ends_with("offsets") {
+                true => (&is_field, "`type.member`"),
+                false => (&constant, "the name of a constant"),
+            };
+            if let Some(name) = names.iter().find(|name| !right(name)) {
+                return Err(bad(field, key, &format!("`{name}`"), expected));
             }
         }
+        let Places {
+            offsets,
+            new_offsets,
+            constants,
+            new_constants,
+        } = places;
         Ok(Function {
             name,
             from,
             offsets,
             new_offsets,
+            constants,
+            new_constants,
             signature: None,
         })
     }
 }
 
-/// Offsets that nobody asks for.
-pub(super) fn offsets_without_call(
-    field: &str,
-    offsets: &[String],
-    new_offsets: &[String],
-) -> Option<OverrideProblem> {
-    [("offsets", offsets), ("new-offsets", new_offsets)]
-        .into_iter()
-        .find(|(_, names)| !names.is_empty())
-        .map(|(key, names)| {
-            let found = format!("`{}`", names.join("`, `"));
-            bad(field, key, &found, "a `call` beside it")
-        })
+impl Places {
+    fn by_key(&self) -> [(&'static str, &[String]); 4] {
+        [
+            ("offsets", &self.offsets),
+            ("new-offsets", &self.new_offsets),
+            ("constants", &self.constants),
+            ("new-constants", &self.new_constants),
+        ]
+    }
+
+    /// That somebody asks for them where no function is called.
+    pub(super) fn without_call(&self, field: &str) -> Option<OverrideProblem> {
+        let asked = |(_, names): &(&str, &[String])| !names.is_empty();
+        let (key, names) = self.by_key().into_iter().find(asked)?;
+        let found = format!("`{}`", names.join("`, `"));
+        Some(bad(field, key, &found, "a `call` beside it"))
+    }
 }
 
 fn bad(

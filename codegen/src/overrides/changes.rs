@@ -20,6 +20,7 @@ use super::action::{RawScale, written};
 use super::flags::{self, FlagDecision, FlagFate, RawFlags};
 use super::functions::{self, Call, Functions, NoSources};
 use super::name::{is_field, is_identifier};
+use super::reason::{self, Cites};
 use super::{Direction, Init, Origin, Override, OverrideAction, OverrideProblem, Overrides};
 use kernel_structs::layout::{FieldPath, Layout, Resolved};
 use serde::Deserialize;
@@ -207,6 +208,10 @@ struct RawDirected {
     offsets: Vec<String>,
     #[serde(default, rename = "new-offsets")]
     new_offsets: Vec<String>,
+    #[serde(default)]
+    constants: Vec<String>,
+    #[serde(default, rename = "new-constants")]
+    new_constants: Vec<String>,
     reason: String,
     evidence: Option<String>,
 }
@@ -649,11 +654,7 @@ fn directed(
     raw: RawDirected,
 ) -> Result<Directed, Vec<OverrideProblem>> {
     let mut problems = Vec::new();
-    if raw.reason.trim().is_empty() {
-        problems.push(OverrideProblem::NoReason {
-            field: field.to_owned(),
-        });
-    }
+    problems.extend(reason::wrong(field, &raw.reason, Cites::Name));
     let (into, reason, evidence) = (raw.into.clone(), raw.reason.clone(), raw.evidence.clone());
     let actions = match written!(raw).actions(field) {
         Ok(actions) => actions,

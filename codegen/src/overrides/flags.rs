@@ -14,8 +14,9 @@
 //! Between which layouts a decision holds follows from the constants that these have. A flag that
 //! is the same in both is carried, and nobody is asked.
 
-use super::action::offsets_without_call;
+use super::action::Places;
 use super::name::{is_field, is_identifier};
+use super::reason::{self, Cites};
 use super::{FlagDirection, Function, OverrideProblem};
 use serde::Deserialize;
 use toml::Spanned;
@@ -87,6 +88,10 @@ struct RawFate {
     offsets: Vec<String>,
     #[serde(default, rename = "new-offsets")]
     new_offsets: Vec<String>,
+    #[serde(default)]
+    constants: Vec<String>,
+    #[serde(default, rename = "new-constants")]
+    new_constants: Vec<String>,
     reason: String,
 }
 
@@ -148,10 +153,13 @@ pub(super) fn read(
         directions += 1;
         let line = line_of(raw.span().start);
         let raw = raw.into_inner();
-        if raw.reason.trim().is_empty() {
-            let field = shown.clone();
-            problems.push((line, OverrideProblem::NoReason { field }));
-        }
+        // That a flag has another number a header says; what becomes of it, code.
+        let cites = match direction {
+            FlagDirection::Renumbered => Cites::Header,
+            FlagDirection::Appears | FlagDirection::Disappears => Cites::Name,
+        };
+        let wrong = reason::wrong(&shown, &raw.reason, cites);
+        problems.extend(wrong.map(|problem| (line, problem)));
         let reason = raw.reason.clone();
         match fate(&shown, direction, raw) {
             Err(problem) => problems.push((line, problem)),
@@ -209,8 +217,14 @@ fn fate(field: &str, direction: FlagDirection, raw: RawFate) -> Result<FlagFate,
         let found = format!("`{}`", raw.from.join("`, `"));
         return Err(bad("from", found, "a `call` beside it"));
     }
+    let places = Places {
+        offsets: raw.offsets,
+        new_offsets: raw.new_offsets,
+        constants: raw.constants,
+        new_constants: raw.new_constants,
+    };
     if raw.call.is_none()
-        && let Some(problem) = offsets_without_call(field, &raw.offsets, &raw.new_offsets)
+        && let Some(problem) = places.without_call(field)
     {
         return Err(problem);
     }
@@ -225,7 +239,7 @@ fn fate(field: &str, direction: FlagDirection, raw: RawFate) -> Result<FlagFate,
         (Disappears, None, Some(field), None, None) => Ok(FlagFate::Into(field)),
         (Appears | Disappears, None, None, Some(name), None) => Ok(FlagFate::Renamed(name)),
         (Appears | Disappears, None, None, None, Some(name)) => {
-            Function::new(field, name, raw.from, raw.offsets, raw.new_offsets).map(FlagFate::Called)
+            Function::new(field, name, raw.from, places).map(FlagFate::Called)
         }
         _ => Err(OverrideProblem::ActionsOfFlag {
             field: field.to_owned(),

@@ -44,6 +44,8 @@ enum Parameter {
     Truth,
     /// `[usize; N]`.
     Offsets(usize),
+    /// Values of constants, this many.
+    Constants(usize),
     /// Anything else.
     Other,
 }
@@ -197,6 +199,10 @@ impl Call<'_> {
             0 => {}
             offsets => given.push(Parameter::Offsets(offsets)),
         }
+        match function.constants.len() + function.new_constants.len() {
+            0 => {}
+            constants => given.push(Parameter::Constants(constants)),
+        }
         given
     }
 }
@@ -212,16 +218,20 @@ impl Parameter {
         };
         match &*argument.ty {
             ty if is(ty, "bool") => Parameter::Truth,
-            syn::Type::Array(array) if is(&array.elem, "usize") => match &array.len {
-                syn::Expr::Lit(syn::ExprLit {
-                    lit: syn::Lit::Int(length),
-                    ..
-                }) => match length.base10_parse() {
-                    Ok(length) => Parameter::Offsets(length),
-                    Err(_) => Parameter::Other,
-                },
-                _ => Parameter::Other,
-            },
+            syn::Type::Array(array) => {
+                let length = match &array.len {
+                    syn::Expr::Lit(syn::ExprLit {
+                        lit: syn::Lit::Int(length),
+                        ..
+                    }) => length.base10_parse().ok(),
+                    _ => None,
+                };
+                match length {
+                    Some(length) if is(&array.elem, "usize") => Parameter::Offsets(length),
+                    Some(length) if is(&array.elem, "u64") => Parameter::Constants(length),
+                    _ => Parameter::Other,
+                }
+            }
             _ => Parameter::Other,
         }
     }
@@ -236,6 +246,8 @@ fn described(parameters: &[Parameter]) -> String {
         Parameter::Truth => "a bool".to_owned(),
         Parameter::Offsets(1) => "1 offset".to_owned(),
         Parameter::Offsets(number) => format!("{number} offsets"),
+        Parameter::Constants(1) => "1 constant".to_owned(),
+        Parameter::Constants(number) => format!("{number} constants"),
     });
     let words = words.collect::<Vec<_>>().join(", ");
     format!("{}: {words}", parameters.len())

@@ -2,6 +2,7 @@
 
 use super::action::{RawScale, written};
 use super::name::{is_field, is_identifier};
+use super::reason::{self, Cites};
 use super::{
     Override, OverrideAction, OverrideFinding, OverrideProblem, Overrides, OverridesFile, PairEntry,
 };
@@ -49,6 +50,10 @@ struct RawOverride {
     offsets: Vec<String>,
     #[serde(default, rename = "new-offsets")]
     new_offsets: Vec<String>,
+    #[serde(default)]
+    constants: Vec<String>,
+    #[serde(default, rename = "new-constants")]
+    new_constants: Vec<String>,
     reason: String,
     evidence: Option<String>,
 }
@@ -157,11 +162,7 @@ fn entry(raw: RawOverride, line: usize, index: usize) -> Result<Override, Vec<Ov
             field: field.clone(),
         });
     }
-    if raw.reason.trim().is_empty() {
-        problems.push(OverrideProblem::NoReason {
-            field: field.clone(),
-        });
-    }
+    problems.extend(reason::wrong(&field, &raw.reason, Cites::Name));
     let action = match written!(raw).actions(&field) {
         Ok(mut actions) if actions.len() < 2 => actions.pop(),
         Ok(actions) => {

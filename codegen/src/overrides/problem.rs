@@ -81,6 +81,30 @@ pub enum OverrideProblem {
         /// What stands there.
         found: String,
     },
+    /// A reason that does not say where it can be read.
+    #[error(
+        "`{field}`: the reason cites {}; say where it can be read, as `path/file.c: function`",
+        match .header {
+            Some(header) => format!("{header} alone, which says what number a constant has and not what becomes of a value"),
+            None => "no source of the kernel".to_owned(),
+        }
+    )]
+    NothingCited {
+        /// The entry.
+        field: String,
+        /// The header that it cites, and that is not enough.
+        header: Option<String>,
+    },
+    /// A reason that cites a file of code, and nothing in it.
+    #[error(
+        "`{field}`: the reason cites {file} and nothing in it; write what is meant there, as `{file}: function`"
+    )]
+    NoFunctionCited {
+        /// The entry.
+        field: String,
+        /// The file.
+        file: String,
+    },
     /// An entry with no field.
     #[error("an entry has one `field`, or several `fields`")]
     FieldOrFields,
@@ -389,7 +413,7 @@ pub enum OverrideProblem {
     },
     /// A call that does not fit the function's declaration.
     #[error(
-        "calls `{name}` with other arguments than it has in converters/overrides/{file}; the decision gives {expected}; the function takes {found}; correct `from`, `offsets` or `new-offsets`, or the function"
+        "calls `{name}` with other arguments than it has in converters/overrides/{file}; the decision gives {expected}; the function takes {found}; correct `from`, `offsets`, `constants` or their `new-` kin, or the function"
     )]
     WrongArguments {
         /// The function.
@@ -419,6 +443,16 @@ pub enum OverrideProblem {
     #[error("the {side} layout has no member `{name}` whose offset could be given")]
     NoMember {
         /// The name, as `type.member`.
+        name: String,
+        /// `old` or `new`.
+        side: &'static str,
+    },
+    /// A layout has no such constant.
+    #[error(
+        "the {side} layout has no constant `{name}` whose value could be given; the state map says in [[watch]] which a layout has"
+    )]
+    NoConstant {
+        /// The name.
         name: String,
         /// `old` or `new`.
         side: &'static str,

@@ -304,6 +304,9 @@ impl<'a> Planner<'a> {
                     offsets: self
                         .offsets(function)
                         .map_err(|problem| problem.to_string())?,
+                    constants: self
+                        .constants_given(function)
+                        .map_err(|problem| problem.to_string())?,
                 });
             }
         }

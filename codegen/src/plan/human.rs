@@ -583,6 +583,7 @@ impl<'a> Planner<'a> {
             function: function.name.clone(),
             arguments,
             offsets: self.offsets(function)?,
+            constants: self.constants_given(function)?,
         };
         let own = own.filter(|own| names.contains(&own.name));
         Ok(vec![Part {
@@ -625,6 +626,24 @@ impl<'a> Planner<'a> {
             }
         };
         old.chain(new).map(offset).collect()
+    }
+
+    /// The values of constants that a function of people is given.
+    pub(super) fn constants_given(&self, function: &Function) -> Result<Vec<u64>, OverrideProblem> {
+        let old = function.constants.iter().map(|name| (Which::Old, name));
+        let new = function.new_constants.iter().map(|name| (Which::New, name));
+        let value = |(which, name): (Which, &String)| {
+            let value = self.layout(which).constant(name);
+            let value = value.and_then(|value| u64::try_from(value).ok());
+            value.ok_or_else(|| OverrideProblem::NoConstant {
+                name: name.clone(),
+                side: match which {
+                    Which::Old => "old",
+                    Which::New => "new",
+                },
+            })
+        };
+        old.chain(new).map(value).collect()
     }
 
     fn sum(&self, own: Option<&Field>, field: &Field) -> Parts {

@@ -67,12 +67,17 @@ fn first_name(path: &str) -> &str {
 fn of_layout(map: &StateMap, layout: &Layout) -> BTreeMap<String, Constants> {
     let constants = layout.constants();
     let mut fields: BTreeMap<String, Constants> = BTreeMap::new();
-    for (entry, meaning) in map.watch.meanings() {
+    let meanings = map.watch.meanings();
+    for (entry, meaning) in meanings.filter(|(_, meaning)| meaning.holds(layout)) {
         for field in &meaning.fields {
             let empty = || match meaning.unit {
                 Unit::Masks | Unit::Bits => Constants::Flags(BTreeMap::new()),
-                Unit::Values => Constants::Values(BTreeMap::new()),
+                Unit::Values | Unit::Number => Constants::Values(BTreeMap::new()),
             };
+            // A number that is no part of a value says nothing of it.
+            if meaning.unit == Unit::Number {
+                continue;
+            }
             let all = fields.entry(field.clone()).or_insert_with(empty);
             for (name, value) in constants.iter().filter(|(name, _)| entry.watches(name)) {
                 match (&mut *all, meaning.unit) {
@@ -91,7 +96,8 @@ fn of_layout(map: &StateMap, layout: &Layout) -> BTreeMap<String, Constants> {
                         values.extend(value.map(|value| ((*name).to_owned(), value)));
                     }
                     (Constants::Flags(_), Unit::Values)
-                    | (Constants::Values(_), Unit::Masks | Unit::Bits) => {}
+                    | (Constants::Values(_), Unit::Masks | Unit::Bits)
+                    | (_, Unit::Number) => {}
                 }
             }
         }

@@ -147,7 +147,7 @@ impl Planner<'_> {
         };
         let pointers = old.iter().all(|value| is_pointer(Which::Old, value))
             && new.iter().all(|value| is_pointer(Which::New, value));
-        if *initial == Initial::Null && !pointers {
+        if matches!(initial, Initial::Null | Initial::Nowhere) && !pointers {
             return Err(MISFIT);
         }
         if let Initial::Symbol(symbol) = initial {
@@ -218,7 +218,10 @@ impl Planner<'_> {
                 Ok(())
             }
             (Some(Shape::Array { .. }), _) | (_, Some(Shape::Array { .. }))
-                if matches!(initial, Initial::Value(_) | Initial::Null) =>
+                if matches!(
+                    initial,
+                    Initial::Value(_) | Initial::Null | Initial::Nowhere
+                ) =>
             {
                 Err(MISFIT)
             }
@@ -371,6 +374,7 @@ impl Planner<'_> {
             }
             Initial::Zero
             | Initial::Null
+            | Initial::Nowhere
             | Initial::Value(_)
             | Initial::Constant(_)
             | Initial::Declared(_)
@@ -513,6 +517,7 @@ impl Planner<'_> {
             | Initial::Constant(_)
             | Initial::Declared(_)
             | Initial::Null
+            | Initial::Nowhere
             | Initial::OwnAddress
             | Initial::Symbol(_) => return Err(MISFIT),
             Initial::Default | Initial::Zero | Initial::Members(_) => {}
@@ -659,6 +664,7 @@ fn number(initial: &Initial) -> Result<i64, Why> {
     match initial {
         Initial::Default | Initial::Zero | Initial::Null => Ok(0),
         Initial::Value(value) => Ok(*value),
+        Initial::Nowhere => Ok(-1),
         // What depends on the layout has become a number before.
         Initial::EmptyList
         | Initial::OwnAddress

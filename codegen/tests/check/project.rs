@@ -36,8 +36,8 @@ fn with(project: &Project, name: &str) -> Vec<String> {
 #[test]
 fn an_override_decides() {
     let (_folder, project) = project(
-        "[[override]]\nfield = \"task_struct.fresh\"\ninit = 0\nreason = \"r\"\n\
-         [[override]]\nfield = \"task_struct.nivcsw\"\ndrop = \"always\"\nreason = \"r\"\n",
+        "[[override]]\nfield = \"task_struct.fresh\"\ninit = 0\nreason = \"r (fs/a.c: f)\"\n\
+         [[override]]\nfield = \"task_struct.nivcsw\"\ndrop = \"always\"\nreason = \"r (fs/a.c: f)\"\n",
     );
     assert_eq!(
         with(&project, "field-in-the-middle"),
@@ -57,7 +57,7 @@ fn an_override_decides() {
 #[test]
 fn a_rename_and_a_flag_decide() {
     let (folder, project) = project(
-        "[[override]]\nfield = \"task_struct.nivcsw_count\"\nrename = \"nivcsw\"\nreason = \"r\"\n",
+        "[[override]]\nfield = \"task_struct.nivcsw_count\"\nrename = \"nivcsw\"\nreason = \"r (fs/a.c: f)\"\n",
     );
     assert_eq!(
         with(&project, "field-renamed"),
@@ -65,7 +65,7 @@ fn a_rename_and_a_flag_decide() {
     );
     let family = folder.path().join("overrides/linux-6");
     std::fs::create_dir_all(&family).unwrap();
-    let flags = "[[flags]]\nfield = \"task_struct.flags\"\nnames = [\"PF_EXITING\"]\nrenumbered = { reason = \"r\" }\n";
+    let flags = "[[flags]]\nfield = \"task_struct.flags\"\nnames = [\"PF_EXITING\"]\nrenumbered = { reason = \"r (fs/a.c: f)\" }\n";
     std::fs::write(family.join("task_struct.toml"), flags).unwrap();
     let project = Project::read(folder.path(), "linux-6").unwrap();
     assert_eq!(
@@ -76,8 +76,9 @@ fn a_rename_and_a_flag_decide() {
 
 #[test]
 fn an_override_for_a_field_that_goes_is_stale() {
-    let (_folder, project) =
-        project("[[override]]\nfield = \"task_struct.nivcsw\"\ninit = 0\nreason = \"r\"\n");
+    let (_folder, project) = project(
+        "[[override]]\nfield = \"task_struct.nivcsw\"\ninit = 0\nreason = \"r (fs/a.c: f)\"\n",
+    );
     assert_eq!(
         with(&project, "field-removed"),
         ["stale override removed task_struct.nivcsw"]

@@ -536,6 +536,7 @@ fn by_policy(
                     strict,
                 },
                 Some(Initial::Value(value)) => Meaning::Reset { value, strict },
+                Some(Initial::Nowhere) => Meaning::Reset { value: -1, strict },
                 Some(Initial::Constant(name)) => {
                     let value = layout.constant(&name).unwrap();
                     Meaning::Reset {

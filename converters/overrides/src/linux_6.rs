@@ -9,3 +9,19 @@ mod older;
 
 pub use newer::*;
 pub use older::*;
+
+use kconv_runtime::prelude::*;
+
+/// Stops the conversion if `value` has a bit that is not in `known`.
+fn known_bits(cx: &mut Context<'_>, at: &At<'_>, value: u64, known: u64, why: &'static str) -> u64 {
+    if value & !known != 0 {
+        cx.refuse_call(at, format!("{value:#x}"), why);
+    }
+    value & known
+}
+
+/// A set of capabilities of which `last` is the last.
+fn capabilities(cx: &mut Context<'_>, at: &At<'_>, value: u64, last: u64) -> u64 {
+    let above = u64::MAX.checked_shl(last as u32 + 1).unwrap_or(0);
+    known_bits(cx, at, value, !above, "has a bit above CAP_LAST_CAP")
+}

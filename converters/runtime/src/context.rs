@@ -11,7 +11,7 @@ use crate::bits;
 use crate::finding::{Finding, Problem};
 use crate::flags::Flags;
 use crate::placement::{Map, Placed};
-use crate::scalar::{Scalar, Widen, address};
+use crate::scalar::{Scalar, Widen, address, stored};
 use kconv_image::TaskName;
 use kconv_image::model::{Fingerprint, ObjectId, Remainder, Slot, Symbol};
 use kconv_rules::{Bits, RuleKind, StepRules, reason_of};
@@ -322,16 +322,16 @@ impl<'a> Context<'a> {
     /// A kernel-private integer or pointer: the initial value of the new kernel. The old value is
     /// kept if it is not the old kernel's initial value, `initial`.
     pub fn reset<P: Scalar, Q: Scalar>(&mut self, at: &At<'_>, old: P, initial: i64) -> Q {
-        if old.value() != i128::from(initial) {
+        if old.value() != stored::<P>(initial) {
             self.keep(at, old.as_bytes());
         }
-        self.checked(RuleKind::Reset, at, i128::from(initial))
+        self.checked(RuleKind::Reset, at, stored::<Q>(initial))
     }
 
     /// As [`Context::reset`], but any other value than `initial` stops the conversion.
     pub fn reset_strict<P: Scalar, Q: Scalar>(&mut self, at: &At<'_>, old: P, initial: i64) -> Q {
         self.expect_initial(RuleKind::Reset, at, old, initial);
-        self.checked(RuleKind::Reset, at, i128::from(initial))
+        self.checked(RuleKind::Reset, at, stored::<Q>(initial))
     }
 
     /// A link of a kernel-private list: the new `head` itself, so that the list is empty. The old
@@ -568,7 +568,7 @@ impl<'a> Context<'a> {
     }
 
     fn expect_initial<P: Scalar>(&mut self, rule: RuleKind, at: &At<'_>, old: P, initial: i64) {
-        if old.value() != i128::from(initial) {
+        if old.value() != stored::<P>(initial) {
             let value = match old.value() {
                 value if value > 0xffff => format!("{value:#x}"),
                 value => value.to_string(),

@@ -29,6 +29,16 @@ macro_rules! scalar {
 
 scalar!(u8: u8, i8: i8, U16: u16, I16: i16, U32: u32, I32: i32, U64: u64, I64: i64);
 
+/// What a value of this type is that is `initial`: of a pointer, which has no sign, -1 is all
+/// of its bits.
+pub(crate) fn stored<P: Scalar>(initial: i64) -> i128 {
+    let initial = i128::from(initial);
+    match P::from_value(initial) {
+        None if initial < 0 => initial + (1 << (8 * size_of::<P>())),
+        _ => initial,
+    }
+}
+
 /// The bits of an integer as an address: a pointer kept in a signed field is not negative.
 pub(crate) fn address<P: Scalar>(value: P) -> u64 {
     let bits = 8 * size_of::<P>() as u32;

@@ -215,6 +215,13 @@ fn a_reset_value_is_kept_unless_it_is_the_initial_one() {
     assert_eq!(reset(7, 0), (U32::new(0), vec![vec![7, 0, 0, 0]]));
     assert_eq!(reset(7, 7), (U32::new(7), vec![]));
     assert_eq!(reset(0, 7), (U32::new(7), vec![vec![0; 4]]));
+    // A pointer that leads nowhere may be -1 of its own width.
+    let reset = |old: u32| kept(node(|cx| cx.reset(&lock(), U32::new(old), -1)));
+    assert_eq!(reset(u32::MAX), (U32::new(u32::MAX), vec![]));
+    assert_eq!(reset(7), (U32::new(u32::MAX), vec![vec![7, 0, 0, 0]]));
+    let strict = |old: u32| node(|cx| cx.reset_strict::<_, U32>(&lock(), U32::new(old), -1));
+    assert_eq!(kept(strict(u32::MAX)), (U32::new(u32::MAX), vec![]));
+    assert_eq!(refused(strict(7)).1, "7");
 }
 
 #[test]

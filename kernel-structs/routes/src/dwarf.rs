@@ -32,7 +32,7 @@ use std::fs::File;
 use std::path::Path;
 
 /// The types of `names`, out of the ELF file `data`. A name is that of a structure, union,
-/// enumeration or typedef, where a leading `struct `, `union ` or `enum ` is allowed.
+/// enumeration, typedef or integer (`long unsigned int`), where a leading `struct `, `union ` or `enum ` is allowed.
 ///
 /// # Errors
 /// If `data` is no ELF file with DWARF, breaks a rule of either, or defines none of a name.

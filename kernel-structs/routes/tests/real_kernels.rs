@@ -40,7 +40,7 @@ fn kernels() -> &'static [Real; 2] {
 }
 
 fn profile() -> Profile {
-    Profile::parse(Profile::LINUX_6).unwrap()
+    Profile::builtin("linux-6").unwrap().unwrap()
 }
 
 /// Every type that is saved of a task.

@@ -62,20 +62,7 @@ pub(super) fn parse(files: Files) -> Result<Registry, RegistryError> {
         }
         add_release(&mut registry, release)?;
     }
-    let named: BTreeSet<&String> = registry
-        .layouts
-        .values()
-        .map(|layout| &layout.file)
-        .collect();
-    match registry
-        .files
-        .layouts
-        .keys()
-        .find(|file| !named.contains(file))
-    {
-        Some(file) => Err(RegistryError::StrayFile { file: file.clone() }),
-        None => Ok(registry),
-    }
+    Ok(registry)
 }
 
 fn add_layout(registry: &mut Registry, raw: RawLayout) -> Result<(), RegistryError> {
@@ -123,6 +110,13 @@ fn add_layout(registry: &mut Registry, raw: RawLayout) -> Result<(), RegistryErr
         source: raw.source,
         constants: raw.constants,
     };
+    let mut others = registry.layouts.values();
+    if let Some(other) = others.find(|other| other.id != id && other.file == entry.file) {
+        return Err(RegistryError::Duplicate {
+            what: "file",
+            name: other.file.clone(),
+        });
+    }
     match registry.layouts.insert(id, entry) {
         Some(first) => Err(RegistryError::Duplicate {
             what: "layout",

@@ -229,6 +229,17 @@ fn of_builds_of_one_version_and_layout_the_newest_is_meant() {
     insta::assert_snapshot!(error, @"`6.1.192` can be any of 6.1.0-55-amd64, 6.1.0-56-amd64");
 }
 
+/// A command that was killed leaves the file of a layout that is in no table yet.
+#[test]
+fn a_file_that_no_layout_has_is_told_and_does_no_harm() {
+    let mut files = Files::builtin();
+    let (_, data) = files.layouts.iter().next().unwrap();
+    let data = data.clone();
+    files.layouts.insert("2.4.38-up.btf".to_owned(), data);
+    let registry = Registry::parse(files).unwrap();
+    assert_eq!(registry.strays().collect::<Vec<_>>(), ["2.4.38-up.btf"]);
+}
+
 #[test]
 fn broken_tables_are_refused() {
     let first = "layout = \"2.4.32-i386-up\"";
@@ -241,7 +252,7 @@ fn broken_tables_are_refused() {
     insta::assert_snapshot!(message(broken("file = \"2.4.32-i386-up", "file = \"2.4.31-i386-up")), @"layout 2.4.32-i386-up: there is no file layouts/2.4.31-i386-up.btf; take the file and releases.toml from version control, or remove the layout and its releases from releases.toml and import them again");
     insta::assert_snapshot!(
         message(broken("file = \"2.4.32-i386-up", "file = \"2.4.32-i386-smp")),
-        @"the file layouts/2.4.32-i386-up.btf belongs to no layout"
+        @"releases.toml: file `2.4.32-i386-smp.btf` is there twice"
     );
     insta::assert_snapshot!(message(broken("linux-2.4\"", "linux-2.2\"")), @"layout 2.4.32-i386-up needs the file linux-2.2.toml, which is not there");
     let no_fingerprint = message(broken("fingerprint = \"", "fingerprint = \"x"));

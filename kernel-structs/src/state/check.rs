@@ -6,6 +6,7 @@ mod walking;
 
 use super::arms::has_arm;
 use super::tail::{self, NoTail};
+use super::unnamed::key;
 use super::{
     Derived, DerivedPlace, Go, Initial, Number, Place, Policy, Rule, StateMap, Tail, Visit, derived,
 };
@@ -128,13 +129,15 @@ impl StateFinding {
     fn place(&self) -> String {
         match self {
             StateFinding::NoSuchType { ty } | StateFinding::NoPolicy { ty, .. } => {
-                format!("[type.{ty}]")
+                format!("[type.{}]", key(ty))
             }
             StateFinding::NoSuchField { ty, field }
             | StateFinding::NoSuchSibling { ty, field, .. } => {
-                format!("[type.{ty}.fields] {field}")
+                format!("[type.{}.fields] {field}", key(ty))
             }
-            StateFinding::NoSuchInitial { ty, member } => format!("[type.{ty}.fields] {member}"),
+            StateFinding::NoSuchInitial { ty, member } => {
+                format!("[type.{}.fields] {member}", key(ty))
+            }
             StateFinding::NoSuchSized { ty, field } => format!("[[watch]] {ty}.{field}"),
             StateFinding::NoSuchArm { ty, member } => format!("[type.{ty}.arms] {member}"),
             StateFinding::NoSuchFlag { ty, field, .. } => format!("[[type.{ty}.refuse]] {field}"),
@@ -155,11 +158,13 @@ impl fmt::Display for StateFinding {
         match self {
             StateFinding::NoSuchType { ty } => write!(
                 f,
-                "[type.{ty}]: no layout has such a type; remove the entry or correct its name"
+                "[type.{}]: no layout has such a type; remove the entry or correct its name",
+                key(ty)
             ),
             StateFinding::NoSuchField { ty, field } => write!(
                 f,
-                "[type.{ty}.fields] {field}: the layout's {ty} has no such member; remove the rule or correct its name"
+                "[type.{}.fields] {field}: the layout's {ty} has no such member; remove the rule or correct its name",
+                key(ty)
             ),
             StateFinding::NoSuchInitial { ty, member } => write!(
                 f,
@@ -171,7 +176,8 @@ impl fmt::Display for StateFinding {
                 declared,
             } => write!(
                 f,
-                "{ty}.{field} is a pointer ({declared}) without a policy; say under [type.{ty}.fields] what it means"
+                "{ty}.{field} is a pointer ({declared}) without a policy; say under [type.{}.fields] what it means",
+                key(ty)
             ),
             StateFinding::NoSuchSized { ty, field } => write!(
                 f,
@@ -256,7 +262,7 @@ impl StateMap {
         for (name, entry) in &self.types {
             let places: Vec<_> = layouts
                 .iter()
-                .filter_map(|layout| Some((*layout, layout.find(name)?)))
+                .filter_map(|layout| Some((*layout, StateMap::type_of_entry(layout, name)?)))
                 .collect();
             if places.is_empty() {
                 findings.insert(StateFinding::NoSuchType { ty: name.clone() });

@@ -457,6 +457,7 @@ fn declared(place: &str, table: toml::Table) -> Result<Declared, StateError> {
 fn word(text: &str) -> Option<Initial> {
     match text {
         "null" => Some(Initial::Null),
+        "nowhere" => Some(Initial::Nowhere),
         "zero" => Some(Initial::Zero),
         "empty-list" => Some(Initial::EmptyList),
         "self" => Some(Initial::OwnAddress),

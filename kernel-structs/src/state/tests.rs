@@ -53,6 +53,7 @@ fn a_rule_says_what_it_says() {
     for (text, expected) in [
         ("-1", Initial::Value(-1)),
         ("\"null\"", Initial::Null),
+        ("\"nowhere\"", Initial::Nowhere),
         ("\"zero\"", Initial::Zero),
         ("\"self\"", Initial::OwnAddress),
         ("\"empty-list\"", Initial::EmptyList),

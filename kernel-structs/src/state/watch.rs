@@ -2,6 +2,7 @@
 //! size arrays, code that gives a field its first value.
 
 use super::error::{StateError, bad_value, reason};
+use crate::layout::Layout;
 use serde::Deserialize;
 
 /// What is watched in patches of a kernel family.
@@ -39,6 +40,10 @@ pub struct Meaning {
     pub unit: Unit,
     /// The fields, as `type.member`.
     pub fields: Vec<String>,
+    /// Constants of the layouts for which the unit is right; empty for all layouts.
+    pub has: Vec<String>,
+    /// Constants of those for which it is not.
+    pub lacks: Vec<String>,
     /// Headers that define the constants, as in `#include <…>`. One that a release has not is
     /// passed over.
     pub headers: Vec<String>,
@@ -53,6 +58,8 @@ pub enum Unit {
     Bits,
     /// The whole value.
     Values,
+    /// No part of the value: a number that functions of decisions ask for.
+    Number,
 }
 
 /// Paths that are passed over.
@@ -75,8 +82,9 @@ impl Watch {
 
     /// The entries that say what the values of `field`, as `type.member`, are made of.
     pub fn of_field(&self, field: &str) -> impl Iterator<Item = (&Watched, &Meaning)> {
-        self.meanings()
-            .filter(move |(_, meaning)| meaning.fields.iter().any(|known| known == field))
+        self.meanings().filter(move |(_, meaning)| {
+            meaning.unit != Unit::Number && meaning.fields.iter().any(|known| known == field)
+        })
     }
 
     /// The entries that say what values of fields are made of.
@@ -107,6 +115,15 @@ impl Watch {
     }
 }
 
+impl Meaning {
+    /// Whether it is what the constants say under `layout`: a kernel may have the names of
+    /// another and mean masks by them where that means numbers of bits.
+    pub fn holds(&self, layout: &Layout) -> bool {
+        let is_there = |name: &String| layout.constant(name).is_some();
+        self.has.iter().all(is_there) && !self.lacks.iter().any(is_there)
+    }
+}
+
 impl Watched {
     /// Whether the constant `name` is one of these.
     pub fn watches(&self, name: &str) -> bool {
@@ -131,6 +148,7 @@ enum RawUnit {
     Masks,
     Bits,
     Values,
+    Number,
 }
 
 #[derive(Deserialize)]
@@ -144,6 +162,10 @@ pub(super) struct RawWatched {
     unit: Option<RawUnit>,
     #[serde(default)]
     fields: Vec<String>,
+    #[serde(default)]
+    has: Vec<String>,
+    #[serde(default)]
+    lacks: Vec<String>,
     #[serde(default)]
     headers: Vec<String>,
     #[serde(default)]
@@ -195,9 +217,9 @@ pub(super) fn watched(raw: RawWatched) -> Result<Watched, StateError> {
         return Err(bad_value(&place, "except", found, "a name with one `*`"));
     }
     let meaning = match (raw.unit, raw.fields.as_slice()) {
-        (None, []) if raw.headers.is_empty() => None,
+        (None, []) if raw.headers.is_empty() && raw.has.is_empty() && raw.lacks.is_empty() => None,
         (None, _) => {
-            let expected = "\"masks\", \"bits\" or \"values\", with `fields`";
+            let expected = "\"masks\", \"bits\", \"values\" or \"number\", with `fields`";
             return Err(bad_value(&place, "as", "missing", expected));
         }
         (Some(_), []) => {
@@ -213,8 +235,11 @@ pub(super) fn watched(raw: RawWatched) -> Result<Watched, StateError> {
                 RawUnit::Masks => Unit::Masks,
                 RawUnit::Bits => Unit::Bits,
                 RawUnit::Values => Unit::Values,
+                RawUnit::Number => Unit::Number,
             },
             fields: raw.fields,
+            has: raw.has,
+            lacks: raw.lacks,
             headers: raw.headers,
         }),
     };

@@ -20,9 +20,9 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut view
     use views::s::Vold as Old;
     use views::s::Vnew as New;
     new.bits_bits = [0; 1];
-    // another name
+    // another name (fs/a.c: f)
     new.is = old.was;
-    // HZ
+    // HZ (fs/a.c: f)
     new.ticks = cx.scale(&at!(at.ticks), old.ticks, 1000, 3);
     cx.each(
         &at!(at.many),
@@ -31,9 +31,10 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut view
         |cx, at, old, new| *new = cx.scale(at, *old, 2, 1),
     );
     new._pad_10 = [0; 2];
-    // PF_A, PF_B: renumbered; PF_ASKED: somebody is asked; PF_BUSY: work in hand; PF_CACHED: a
-    // cache; PF_MADE: of a half; PF_NEW: nobody has it; PF_TOLD: a number now; PF_WAS: another
-    // name
+    // PF_A, PF_B: renumbered (fs/a.c: f); PF_ASKED: somebody is asked (fs/a.c: f); PF_BUSY:
+    // work in hand (fs/a.c: f); PF_CACHED: a cache (fs/a.c: f); PF_MADE: of a half (fs/a.c: f);
+    // PF_NEW: nobody has it (fs/a.c: f); PF_TOLD: a number now (fs/a.c: f); PF_WAS: another
+    // name (fs/a.c: f)
     new.flags = {
         let called = [
             (
@@ -59,6 +60,7 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut view
                         core::mem::offset_of!(views::s::Vold, half),
                         core::mem::offset_of!(views::s::Vnew, number),
                     ],
+                    [256, 4096, 16384],
                 ),
             ),
         ];
@@ -76,12 +78,12 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut view
             &called,
         )
     };
-    // one processor
+    // one processor (fs/a.c: f)
     new.cpu = [cx.sum(&at!(at.cpu), &old.cpu)];
-    // one number
+    // one number (fs/a.c: f)
     new.total = cx.sum(&at!(at.total), &old.total);
     new._pad_22 = [0; 2];
-    // one number of two
+    // one number of two (fs/a.c: f)
     new.both = overrides::both(
         cx,
         &at!(at.both, new),
@@ -94,33 +96,33 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut view
             4,
         ],
     );
-    // counted in pairs now
+    // counted in pairs now (fs/a.c: f)
     new.half = overrides::half(cx, &at!(at.half), &old.half);
-    // leads itself
+    // leads itself (fs/a.c: f)
     new.self_ = cx.own_address(&At::object());
-    // no entries yet
+    // no entries yet (fs/a.c: f)
     new.list.next = cx.own_address(&at!(at.list, new));
     new.list.prev = cx.own_address(&at!(at.list, new));
-    // nothing yet
+    // nothing yet (fs/a.c: f)
     new.none = U32::new(0);
-    // no number
+    // no number (fs/a.c: f)
     new.number = U16::new(65535);
-    // all set
+    // all set (fs/a.c: f)
     new.set_bits(-1);
     new._pad_55 = [0; 1];
-    // counts from the thaw on
+    // counts from the thaw on (fs/a.c: f)
     new.zero.as_mut_bytes().fill(0);
-    // a pointer now
+    // a pointer now (fs/a.c: f)
     new.swapped = U32::new(0);
-    // a cache
+    // a cache (fs/a.c: f)
     cx.drop_kept(
         &at!(at.stale, old),
         old.stale.as_bytes(),
         I32::new(0).as_bytes(),
     );
-    // work in hand
+    // work in hand (fs/a.c: f)
     cx.drop_strict(&at!(at.busy, old), old.busy, 0);
-    // a cache
+    // a cache (fs/a.c: f)
     cx.drop_kept(
         &at!(at.stale_pair.x, old),
         old.stale_pair.x.as_bytes(),
@@ -131,18 +133,18 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut view
         old.stale_pair.y.as_bytes(),
         I32::new(0).as_bytes(),
     );
-    // work in hand
+    // work in hand (fs/a.c: f)
     cx.drop_strict(&at!(at.busy_pair.x, old), old.busy_pair.x, 0);
     cx.drop_strict(&at!(at.busy_pair.y, old), old.busy_pair.y, 0);
-    // a cache
+    // a cache (fs/a.c: f)
     cx.drop_kept(
         &at!(at.stale_array, old),
         old.stale_array.as_bytes(),
         &[0; 8],
     );
-    // work in hand
+    // work in hand (fs/a.c: f)
     cx.drop_zero(&at!(at.busy_array, old), old.busy_array.as_bytes());
-    // a cache
+    // a cache (fs/a.c: f)
     if old.stale_bits() != 0 {
         cx.keep_bits(
             at,
@@ -151,7 +153,7 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut view
             Bits { offset: 800, len: 3 },
         );
     }
-    // work in hand
+    // work in hand (fs/a.c: f)
     cx.drop_bit_field(
         at,
         "busy_bits",
@@ -159,7 +161,7 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut view
         old.busy_bits(),
         0,
     );
-    // a number no more
+    // a number no more (fs/a.c: f)
     cx.drop_kept(
         &at!(at.swapped, old),
         old.swapped.as_bytes(),

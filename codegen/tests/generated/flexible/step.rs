@@ -36,7 +36,7 @@ pub fn r(cx: &mut Context<'_>, at: &At<'_>, old: &views::r::Vold, new: &mut view
 pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut views::s::Vnew) {
     use views::s::Vold as Old;
     use views::s::Vnew as New;
-    // new
+    // new (fs/a.c: f)
     new.a = I32::new(0);
     new.n = old.n;
     self::r(cx, &at!(at.r), &old.r, &mut new.r);

@@ -65,10 +65,10 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vnew, new: &mut view
                 .field("lists", 0, core::mem::offset_of!(New, lists))
                 .index(2, 0, size_of::<views::list_head::Vold>()),
         );
-    // no limit
+    // no limit (fs/a.c: f)
     new.limits.copy_from_slice(&old.limits[..1]);
     cx.cut(&at!(at.limits), &old.limits, 1, -1);
-    // the first is counted
+    // the first is counted (fs/a.c: f)
     new.f_count.counter = cx
         .offset(
             &at
@@ -82,7 +82,7 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vnew, new: &mut view
             1,
         );
     new.wrapped = old.wrapped.counter;
-    // moved
+    // moved (fs/a.c: f)
     new.rseq_len = old.rseq.len;
     new.rseq = old.rseq.usrptr;
     // a cache
@@ -157,7 +157,7 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vnew, new: &mut view
         old.locks[2].held.as_bytes(),
         I32::new(1).as_bytes(),
     );
-    // given out anew
+    // given out anew (fs/a.c: f)
     cx.drop_kept(
         &at!(at.rseq.ids, old),
         old.rseq.ids.as_bytes(),
@@ -169,7 +169,7 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vnew, new: &mut view
         old.new_ops,
         Some(("default_ops", 0)),
     );
-    // always the same
+    // always the same (fs/a.c: f)
     cx.drop_symbol(
         &at!(at.init_ops, old),
         old.init_ops,

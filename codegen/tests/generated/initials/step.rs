@@ -67,10 +67,10 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut view
         &mut new.lists,
         carry::list_head::vold,
     );
-    // no limit
+    // no limit (fs/a.c: f)
     new.limits[..1].copy_from_slice(&old.limits);
     new.limits[1..].fill(I32::new(-1));
-    // the first is not counted
+    // the first is not counted (fs/a.c: f)
     new.f_ref.refs = cx
         .offset(
             &at
@@ -84,14 +84,14 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut view
             -1,
         );
     new.wrapped.counter = old.wrapped;
-    // moved
+    // moved (fs/a.c: f)
     new.rseq.usrptr = old.rseq;
     new.rseq.len = old.rseq_len;
-    // none yet
+    // none yet (fs/a.c: f)
     new.rseq.ids = I32::new(0);
     // as a new one has it
     new.new_ops = cx.at_symbol(&at!(at.new_ops, new), ("default_ops", 0));
-    // how it was done
+    // how it was done (fs/a.c: f)
     new.init_ops = cx.at_symbol(&at!(at.init_ops, new), ("init_table", 16));
     // rebuilt
     new.new_list.next = cx.own_address(&at!(at.new_list, new));

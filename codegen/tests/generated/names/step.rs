@@ -180,7 +180,7 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut view
     use views::s::Vnew as New;
     // 25 fields that both carry alike
     rest::s!(cx, at, old, new);
-    // "__cx" {braces} // and \ more
+    // "__cx" {braces} // and \ more (fs/a.c: f)
     new.is = old.was;
     self::twice(
         cx,

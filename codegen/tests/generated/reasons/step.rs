@@ -27,7 +27,7 @@ pub fn inner(cx: &mut Context<'_>, at: &At<'_>, old: &views::inner::Vold, new: &
 pub fn p(cx: &mut Context<'_>, at: &At<'_>, old: &views::p::Vold, new: &mut views::p::Vnew) {
     use views::p::Vold as Old;
     use views::p::Vnew as New;
-    // whose it is
+    // whose it is (fs/a.c: f)
     new.of = cx.container(&at!(at.of, new));
     new.id = cx.widen(old.id);
     // an owner at work
@@ -38,7 +38,7 @@ pub fn p(cx: &mut Context<'_>, at: &At<'_>, old: &views::p::Vold, new: &mut view
 pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut views::s::Vnew) {
     use views::s::Vold as Old;
     use views::s::Vnew as New;
-    // allocated
+    // allocated (fs/a.c: f)
     new.owner = cx.make(&at!(at.owner), old.owner.as_bytes());
     cx.each(
         &at!(at.grid),
@@ -47,16 +47,16 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut view
         |cx, at, old, new| cx.each(at, old, new, self::inner),
     );
     cx.each(&at!(at.several), &old.several, &mut new.several, self::inner);
-    // a pointer now
+    // a pointer now (fs/a.c: f)
     new.swapped = U32::new(0);
     self::inner(cx, &at!(at.nested), &old.nested, &mut new.nested);
     // a number
     new.number = cx.reset_strict(&at!(at.number), old.number, 0);
-    // work in hand
+    // work in hand (fs/a.c: f)
     cx.drop_strict(&at!(at.gone, old), old.gone, 0);
-    // more work
+    // more work (fs/a.c: f)
     cx.drop_zero(&at!(at.gone_array, old), old.gone_array.as_bytes());
-    // little work
+    // little work (fs/a.c: f)
     cx.drop_bit_field(
         at,
         "gone_bits",
@@ -64,7 +64,7 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut view
         old.gone_bits(),
         0,
     );
-    // a number once
+    // a number once (fs/a.c: f)
     cx.drop_strict(&at!(at.swapped, old), old.swapped, 0);
 }
 

@@ -134,7 +134,7 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut view
         &at!(at.old_list, old),
         old.old_list.prev,
     );
-    // requests in flight
+    // requests in flight (fs/a.c: f)
     cx.drop_link_strict(
         &at!(at.busy_list.next, old),
         &at!(at.busy_list, old),
@@ -145,7 +145,7 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut view
         &at!(at.busy_list, old),
         old.busy_list.prev,
     );
-    // a cache
+    // a cache (fs/a.c: f)
     if old.old_bits() != 0 {
         cx.keep_bits(
             at,

@@ -20,7 +20,7 @@ pub fn fpu(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu::Vnew, new: &mut 
     use views::fpu::Vold as New;
     // 3 fields that both carry alike
     rest::fpu!(cx, at, old, new);
-    // new
+    // new (fs/a.c: f)
     cx.drop_kept(&at!(at.is, old), old.is.as_bytes(), &[0; 12]);
 }
 
@@ -34,7 +34,7 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vnew, new: &mut view
     // whose is loaded
     new.current_state = cx
         .within_required(&at!(at.current_state), old.current_state);
-    // new
+    // new (fs/a.c: f)
     cx.drop_kept(&at!(at.flags, old), old.flags.as_bytes(), &[0; 36]);
 }
 
@@ -43,7 +43,7 @@ pub fn thread(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread::Vnew, new:
     use views::thread::Vnew as Old;
     use views::thread::Vold as New;
     new.sp = old.sp;
-    // new
+    // new (fs/a.c: f)
     cx.drop_kept(
         &at!(at.more, old),
         old.more.as_bytes(),

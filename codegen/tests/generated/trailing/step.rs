@@ -20,7 +20,7 @@ pub fn fpu(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu::Vold, new: &mut 
     use views::fpu::Vnew as New;
     // 3 fields that both carry alike
     rest::fpu!(cx, at, old, new);
-    // new
+    // new (fs/a.c: f)
     new.is.as_mut_bytes().fill(0);
 }
 
@@ -28,7 +28,7 @@ pub fn fpu(cx: &mut Context<'_>, at: &At<'_>, old: &views::fpu::Vold, new: &mut 
 pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut views::s::Vnew) {
     use views::s::Vold as Old;
     use views::s::Vnew as New;
-    // new
+    // new (fs/a.c: f)
     new.flags.as_mut_bytes().fill(0);
     // in the program
     new.mm = old.mm;
@@ -42,7 +42,7 @@ pub fn s(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut view
 pub fn thread(cx: &mut Context<'_>, at: &At<'_>, old: &views::thread::Vold, new: &mut views::thread::Vnew) {
     use views::thread::Vold as Old;
     use views::thread::Vnew as New;
-    // new
+    // new (fs/a.c: f)
     new.more = I32::new(0);
     new.sp = old.sp;
 }

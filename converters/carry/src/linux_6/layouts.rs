@@ -27,7 +27,7 @@ pub mod v6_1_0_47_amd64 {
     const NODE: Node = Node {
         layout: "6.1.0-47-amd64",
         release: "6.1.0-47-amd64",
-        fingerprint: Fingerprint::from_hex("59f7064629da583836a1344fbb412d97d6ada8f9c47f83273d7639de4bb11e7f"),
+        fingerprint: Fingerprint::from_hex("28e4b2b3d384277dbfdf3c4c85a7174f0bd47de7f9dc8f3245da61e89ca1de7c"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -143,7 +143,7 @@ pub mod v6_1_0_47_cloud_amd64 {
     const NODE: Node = Node {
         layout: "6.1.0-47-cloud-amd64",
         release: "6.1.0-47-cloud-amd64",
-        fingerprint: Fingerprint::from_hex("e9d6c5f4567e1928230e3676f5cea4272ebea3886a22d50a6e74d27ed9ea5e65"),
+        fingerprint: Fingerprint::from_hex("a34784cd845b547eb60baf3d889fcdbf64fbe0a42cdbed2695559e1ce23d2710"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -259,7 +259,7 @@ pub mod v6_1_0_47_rt_amd64 {
     const NODE: Node = Node {
         layout: "6.1.0-47-rt-amd64",
         release: "6.1.0-47-rt-amd64",
-        fingerprint: Fingerprint::from_hex("dd5e431841cb6afdc03d2875b6c1a2d74ff4242413341a6dd77811c22cf7bcc5"),
+        fingerprint: Fingerprint::from_hex("92586af3c6306040e87a3c6cd3920dee74705b75a482b6af0c28d788093dd209"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -376,7 +376,7 @@ pub mod v6_1_0_48_amd64 {
     const NODE: Node = Node {
         layout: "6.1.0-48-amd64",
         release: "6.1.0-48-amd64",
-        fingerprint: Fingerprint::from_hex("4d613c247f96b2865c640263a3d08572261a07b4f3045741ea6e55e9713ce84d"),
+        fingerprint: Fingerprint::from_hex("97fd68f42305bfda77b7b7319ab8b4604087c298a68879fbd0257c6e70acdfaa"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -492,7 +492,7 @@ pub mod v6_1_0_48_cloud_amd64 {
     const NODE: Node = Node {
         layout: "6.1.0-48-cloud-amd64",
         release: "6.1.0-48-cloud-amd64",
-        fingerprint: Fingerprint::from_hex("509c590688adef26aa7ce7ad307add8c5c3010fe47f1df95525fb4c9290bf3c2"),
+        fingerprint: Fingerprint::from_hex("f85fca3c80a8a42e1e45b5aed7d62fdd4528a0c59c8cfbf8b2af0b2580852362"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -608,7 +608,7 @@ pub mod v6_1_0_48_rt_amd64 {
     const NODE: Node = Node {
         layout: "6.1.0-48-rt-amd64",
         release: "6.1.0-48-rt-amd64",
-        fingerprint: Fingerprint::from_hex("e0fe2c98583d0553ebfc659a80acaeb2d4d7995de862c9a0be840028603a6a42"),
+        fingerprint: Fingerprint::from_hex("412381a833f90609b9cab00c97585a432516ae02079091bef8a2c348654d7f01"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -725,7 +725,7 @@ pub mod v6_1_0_50_amd64 {
     const NODE: Node = Node {
         layout: "6.1.0-50-amd64",
         release: "6.1.0-50-amd64",
-        fingerprint: Fingerprint::from_hex("9727012a3d8918199904dcbe048f5778462a8d1a142083fcf8d0b8c7c79340a4"),
+        fingerprint: Fingerprint::from_hex("84494e4c4fa6162e4a4d935bd7fb9e5589168576fa0f1e6611d31af543ffb5c6"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -841,7 +841,7 @@ pub mod v6_1_0_50_cloud_amd64 {
     const NODE: Node = Node {
         layout: "6.1.0-50-cloud-amd64",
         release: "6.1.0-50-cloud-amd64",
-        fingerprint: Fingerprint::from_hex("4ff1f6b2b5de0b79d131ea066c69c1fbdbad761bcce682ffb8ab75dc8d1507ba"),
+        fingerprint: Fingerprint::from_hex("4e08467e89cc1b0330b6aaf881d7c183c336205320b03ed752a8a5c9e7e7b73a"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -957,7 +957,7 @@ pub mod v6_1_0_50_rt_amd64 {
     const NODE: Node = Node {
         layout: "6.1.0-50-rt-amd64",
         release: "6.1.0-50-rt-amd64",
-        fingerprint: Fingerprint::from_hex("eaac587ca2fbdb73a1e082e3d21edfb5530cbda19c09e92860f5990578ea5381"),
+        fingerprint: Fingerprint::from_hex("3464077c8167cd570434d3e73fb3d017522877f4c63019e8ddcc192d6fe80b5c"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -1074,7 +1074,7 @@ pub mod v6_1_0_55_amd64 {
     const NODE: Node = Node {
         layout: "6.1.0-55-amd64",
         release: "6.1.0-55-amd64",
-        fingerprint: Fingerprint::from_hex("0dccf69532d1e38483ddb084592014bff267fdc2ec29c78e4821e4270c92d5f3"),
+        fingerprint: Fingerprint::from_hex("0ea087cf2b01445d675a7c719890ae0044d043f55bce5060d77adaf65b96556a"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -1190,7 +1190,7 @@ pub mod v6_1_0_55_cloud_amd64 {
     const NODE: Node = Node {
         layout: "6.1.0-55-cloud-amd64",
         release: "6.1.0-55-cloud-amd64",
-        fingerprint: Fingerprint::from_hex("4d91d96b7cd0a2770019ef998fadb96467c5303f4389c6333982a14e0fae7256"),
+        fingerprint: Fingerprint::from_hex("82629d81f708a820d525f108ac4a783c0a657b9c14ba2c5db1f5fe611192c437"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -1306,7 +1306,7 @@ pub mod v6_1_0_55_rt_amd64 {
     const NODE: Node = Node {
         layout: "6.1.0-55-rt-amd64",
         release: "6.1.0-55-rt-amd64",
-        fingerprint: Fingerprint::from_hex("9151cb0c7cf6583b302ae462838d60680fe52519f9d5daf5f8fda343842ac4e3"),
+        fingerprint: Fingerprint::from_hex("b471972f94c7cba3054ab89b03c96153aeb89c42134b57fc7844e3ccd45e7d5c"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -1423,7 +1423,7 @@ pub mod v6_12_100_deb12_amd64 {
     const NODE: Node = Node {
         layout: "6.12.100+deb12-amd64",
         release: "6.12.100+deb12-amd64",
-        fingerprint: Fingerprint::from_hex("629af67c243086d0c196d06b5b8c24f01a860a2fe8332c019531115416abf803"),
+        fingerprint: Fingerprint::from_hex("a06622f0c98684875ef02ce2019fbf7b44789f99e7ea88b1d32753d465c7a7d5"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -1539,7 +1539,7 @@ pub mod v6_12_100_deb12_rt_amd64 {
     const NODE: Node = Node {
         layout: "6.12.100+deb12-rt-amd64",
         release: "6.12.100+deb12-rt-amd64",
-        fingerprint: Fingerprint::from_hex("9d91d199f7070c8187a8e3f7f486fe002e9c6474514ba46511a393ee7df97597"),
+        fingerprint: Fingerprint::from_hex("4279680c3b75d774ad2c91af15a30025356e87fa6110a9e5fe62a246947c7bd1"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -1657,7 +1657,7 @@ pub mod v6_12_117_deb12_amd64 {
     const NODE: Node = Node {
         layout: "6.12.117+deb12-amd64",
         release: "6.12.117+deb12-amd64",
-        fingerprint: Fingerprint::from_hex("f998c90ebdb41300a1f76d7fa64d7c5e3522a56521f29d4ed271053723f97059"),
+        fingerprint: Fingerprint::from_hex("8bdfe8b56b970f2cf4cbc9c1c006bdd20a55066013fa4021a6e09863a180c434"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -1773,7 +1773,7 @@ pub mod v6_12_115_deb12_rt_amd64 {
     const NODE: Node = Node {
         layout: "6.12.115+deb12-rt-amd64",
         release: "6.12.115+deb12-rt-amd64",
-        fingerprint: Fingerprint::from_hex("2598525c425630fe92723db770fd4e7c5587414220b1acb606053e46017a1573"),
+        fingerprint: Fingerprint::from_hex("9707b07ed0b291c8f85230cd01499a5eaae2ca0a3b37da7ab9d9cc9a11154d07"),
     };
 
     static CARRIED: &[&TypeConverter] = &[

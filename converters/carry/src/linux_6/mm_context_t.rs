@@ -21,7 +21,6 @@ macro_rules! __linux_6_mm_context_t_always {
             .reset(&$crate::linux_6::runtime::at!($at.next_trim_cpumask), $old.next_trim_cpumask, 0);
         // the LDT, null until the program writes one
         $new.ldt = $cx.follow(&$crate::linux_6::runtime::at!($at.ldt), $old.ldt);
-        $new.flags = $old.flags;
         // where the vdso is mapped in the program
         $new.vdso = $old.vdso;
         // vdso_image_64, vdso_image_x32 or vdso_image_32
@@ -39,12 +38,11 @@ macro_rules! __linux_6_mm_context_t_always {
 }
 pub use __linux_6_mm_context_t_always as always;
 
-pub static ALWAYS: [FieldRule; 10] = [
+pub static ALWAYS: [FieldRule; 9] = [
     RuleKind::Reset.of("ctx_id").by_map(super::reasons::mm_context_t::CTX_ID),
     RuleKind::Reset.of("tlb_gen.counter").by_map(super::reasons::mm_context_t::TLB_GEN),
     RuleKind::Reset.of("next_trim_cpumask").by_map(super::reasons::mm_context_t::NEXT_TRIM_CPUMASK),
     RuleKind::Follow.of("ldt").by_map(super::reasons::mm_context_t::LDT),
-    RuleKind::Carry.of("flags"),
     RuleKind::User.of("vdso").by_map(super::reasons::mm_context_t::VDSO),
     RuleKind::Symbol.of("vdso_image").by_map(super::reasons::mm_context_t::VDSO_IMAGE),
     RuleKind::Reset.of("perf_rdpmc_allowed.counter").by_map(super::reasons::mm_context_t::PERF_RDPMC_ALLOWED),
@@ -64,6 +62,7 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_contex
         &old.ldt_usr_sem,
         &mut new.ldt_usr_sem,
     );
+    new.flags = old.flags;
     new._pad_74 = [0; 6];
     // a free mutex has no owner, and nobody spins for it
     super::mutex::v6_1_0_47_amd64(
@@ -84,6 +83,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(592, 48)],
         groups: &[&ALWAYS, &[
             RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Carry.of("flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
         ]],
@@ -104,6 +104,7 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_con
         &old.ldt_usr_sem,
         &mut new.ldt_usr_sem,
     );
+    new.flags = old.flags;
     new._pad_74 = [0; 6];
     // a free mutex has no owner, and nobody spins for it
     super::mutex::v6_1_0_47_rt_amd64(
@@ -124,6 +125,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(224, 32), Bits::new(288, 32), Bits::new(592, 48), Bits::new(672, 32)],
         groups: &[&ALWAYS, &[
             RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Carry.of("flags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Reset.of("lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
         ]],
@@ -144,6 +146,7 @@ pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::mm_
         &old.ldt_usr_sem,
         &mut new.ldt_usr_sem,
     );
+    new.flags = old.flags;
     // a free mutex has no owner, and nobody spins for it
     super::mutex::v6_1_0_47_amd64(
         cx,
@@ -162,6 +165,7 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
         spans: &[Span::new(0, 0, 44), Span::new(48, 48, 40), Span::new(92, 92, 44)],
         groups: &[&ALWAYS, &[
             RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Carry.of("flags"),
             RuleKind::Reset.of("lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
         ]],
         ..TypeRules::PLAIN
@@ -181,6 +185,7 @@ pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::
         &old.ldt_usr_sem,
         &mut new.ldt_usr_sem,
     );
+    new.flags = old.flags;
     // a free mutex has no owner, and nobody spins for it
     super::mutex::v6_1_0_47_rt_amd64(
         cx,
@@ -200,6 +205,7 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
         padding: &[Bits::new(224, 32), Bits::new(288, 32), Bits::new(672, 32)],
         groups: &[&ALWAYS, &[
             RuleKind::Reset.of("ldt_usr_sem").inside("rw_semaphore").by_map(super::reasons::rw_semaphore::WHOLE),
+            RuleKind::Carry.of("flags"),
             RuleKind::Reset.of("lock").inside("mutex").by_map(super::reasons::mutex::WHOLE),
         ]],
         ..TypeRules::PLAIN

@@ -22,8 +22,8 @@ pub mod cred {
     pub const UCOUNTS: &str = "account of the user in the namespace, found by both (kernel/cred.c: set_cred_ucounts)";
     pub const USER: &str = "accounting of the user (kernel/user.c: alloc_uid)";
     pub const USER_NS: &str = "namespace its ids and capabilities are relative to (kernel/user_namespace.c: create_user_ns)";
-    pub const CAP_INHERITABLE: &str = "two words of 32 bits become one of 64: capability n is bit n & 31 of word n >> 5 in 6.1, bit n in 6.12, up to CAP_LAST_CAP, 40, in both (6.1 include/linux/capability.h: CAP_TO_INDEX; 6.12 include/linux/capability.h: BIT_ULL). Both keep bits above 40 clear";
-    pub const CAP_INHERITABLE_2: &str = "one word of 64 bits becomes two of 32: capability n is bit n in 6.12, bit n & 31 of word n >> 5 in 6.1, up to CAP_LAST_CAP, 40, in both (6.12 include/linux/capability.h: BIT_ULL; 6.1 include/linux/capability.h: CAP_TO_INDEX). Both keep bits above 40 clear";
+    pub const CAP_INHERITABLE: &str = "two words of 32 bits become one of 64: capability n is bit n & 31 of word n >> 5 in 6.1, bit n in 6.12, up to CAP_LAST_CAP (6.1 include/linux/capability.h: CAP_TO_INDEX; 6.12 include/linux/capability.h: BIT_ULL). Both keep bits above 40 clear";
+    pub const CAP_INHERITABLE_2: &str = "one word of 64 bits becomes two of 32: capability n is bit n in 6.12, bit n & 31 of word n >> 5 in 6.1, up to CAP_LAST_CAP (6.12 include/linux/capability.h: BIT_ULL; 6.1 include/linux/capability.h: CAP_TO_INDEX). Both keep bits above 40 clear";
 }
 
 pub mod fdtable {
@@ -81,11 +81,11 @@ pub mod fpregs_state {
 }
 
 pub mod fpstate {
-    pub const XFEATURE_CET_USER: &str = "bit 11 is reserved in 6.1: no state of 6.1 has it, and it must not come to mean a shadow stack (arch/x86/include/asm/fpu/types.h). The new kernel adds what its own tasks have room for";
-    pub const XFEATURE_CET_USER_2: &str = "XFEATURE_CET_USER, 11, is reserved in 6.1 (arch/x86/include/asm/fpu/types.h). The buffer of every task has room for it on a CPU with shadow stacks, though it is at its initial state unless the program uses one; only then is the bit set in the header of the save area, and the task refused";
+    pub const XFEATURE_CET_USER: &str = "bit 11 is reserved in 6.1: no state of 6.1 has it, and it must not come to mean a shadow stack (6.1 arch/x86/include/asm/fpu/types.h: XFEATURE_RSRVD_COMP_11; 6.1 arch/x86/kernel/fpu/xstate.c: fpu__init_system_xstate). The new kernel adds what its own tasks have room for";
+    pub const XFEATURE_CET_USER_2: &str = "XFEATURE_CET_USER, 11, is reserved in 6.1 (6.1 arch/x86/include/asm/fpu/types.h: XFEATURE_RSRVD_COMP_11). The buffer of every task has room for it on a CPU with shadow stacks, though it is at its initial state unless the program uses one; only then is the bit set in the header of the save area (6.12 arch/x86/kernel/fpu/xstate.c: get_xsave_addr), and the task refused";
     pub const XFEATURE_CET_USER_3: &str = "as xfeatures: bit 11 is reserved in 6.1 (arch/x86/include/asm/fpu/types.h: fpstate)";
     pub const XFEATURE_CET_USER_4: &str = "XFEATURE_CET_USER, 11, is reserved in 6.1; whether it is in use, xfeatures decides (arch/x86/include/asm/fpu/types.h: fpstate)";
-    pub const XFEATURE_CET_KERNEL_UNUSED: &str = "shadow stacks of the kernel, which neither kernel uses (6.12 arch/x86/include/asm/fpu/types.h)";
+    pub const XFEATURE_CET_KERNEL_UNUSED: &str = "shadow stacks of the kernel, which neither kernel uses (6.12 arch/x86/include/asm/fpu/xstate.h: XFEATURE_MASK_SUPERVISOR_UNSUPPORTED; 6.12 arch/x86/kernel/fpu/xstate.c: fpu__init_system_xstate)";
 }
 
 pub mod fpu {
@@ -163,7 +163,10 @@ pub mod mm_context_t {
     pub const TLB_GEN: &str = "counts changes of page tables that are not carried (arch/x86/include/asm/mmu_context.h: init_new_context)";
     pub const VDSO: &str = "where the vdso is mapped in the program (arch/x86/entry/vdso/vma.c: map_vdso)";
     pub const VDSO_IMAGE: &str = "vdso_image_64, vdso_image_x32 or vdso_image_32 (arch/x86/entry/vdso/vma.c: map_vdso)";
-    pub const FLAGS: &str = "MM_CONTEXT_UPROBE_IA32 and MM_CONTEXT_HAS_VSYSCALL are bits 0 and 1 in both; MM_CONTEXT_LOCK_LAM and MM_CONTEXT_FORCE_TAGGED_SVA ask for address masking, which 6.1 has not (6.12 arch/x86/include/asm/mmu.h)";
+    pub const MM_CONTEXT_LOCK_LAM: &str = "a process with one thread may still ask for address masking; copy_thread sets it with the second (6.12 arch/x86/kernel/process.c: copy_thread)";
+    pub const MM_CONTEXT_LOCK_LAM_2: &str = "address masking can no longer be asked for, since there is a second thread (6.12 arch/x86/kernel/process.c: copy_thread). Under 6.1 it never can be (6.1 arch/x86/kernel/process_64.c: do_arch_prctl_64)";
+    pub const MM_CONTEXT_FORCE_TAGGED_SVA: &str = "nothing that a program of 6.1 can have asked for (6.12 arch/x86/kernel/process_64.c: do_arch_prctl_64)";
+    pub const MM_CONTEXT_FORCE_TAGGED_SVA_2: &str = "the program asked for address masking together with a device that shares its memory; 6.1 has no address masking (6.12 arch/x86/kernel/process_64.c: do_arch_prctl_64)";
 }
 
 pub mod mm_struct {
@@ -189,14 +192,14 @@ pub mod mm_struct {
     pub const TLB_FLUSH_BATCHED: &str = "flushes that reclaim put off (mm/rmap.c: flush_tlb_batched_pending)";
     pub const TLB_FLUSH_PENDING: &str = "changes of page tables under way (include/linux/mm_inline.h: init_tlb_flush_pending)";
     pub const USER_NS: &str = "namespace whose capabilities decide over the mm, taken at execve (kernel/fork.c: mm_init; fs/exec.c: would_dump)";
-    pub const KSM_ZERO_PAGES: &str = "0: ksmd of the new kernel has replaced none of the mm's pages yet (6.12 mm/ksm.c); shown in /proc/PID/ksm_stat and used for nothing else";
-    pub const KSM_ZERO_PAGES_2: &str = "counts what ksmd of this boot did (6.12 mm/ksm.c); 6.1 does not count";
+    pub const KSM_ZERO_PAGES: &str = "0: ksmd of the new kernel has replaced none of the mm's pages yet (6.12 include/linux/ksm.h: ksm_map_zero_page); shown in /proc/PID/ksm_stat (6.12 fs/proc/base.c: proc_pid_ksm_stat), part of the profit that it shows (6.12 mm/ksm.c: ksm_process_profit), and used for nothing else";
+    pub const KSM_ZERO_PAGES_2: &str = "counts what ksmd of this boot did (6.12 include/linux/ksm.h: ksm_map_zero_page); 6.1 does not count";
     pub const GET_UNMAPPED_AREA_2: &str = "the function that MMF_TOPDOWN stands for (6.12 mm/mmap.c: mm_get_unmapped_area; 6.1 arch/x86/mm/mmap.c: arch_pick_mmap_layout)";
     pub const RSS_STAT: &str = "the same four counters in the same order (include/linux/mm_types_task.h: MM_FILEPAGES to MM_SHMEMPAGES). What a CPU has not yet added to count is not in it (6.12 lib/percpu_counter.c: percpu_counter_add_batch); the old kernel counts the pages that the thaw puts in";
     pub const RSS_STAT_2: &str = "the same four counters in the same order (include/linux/mm_types_task.h: MM_FILEPAGES to MM_SHMEMPAGES), now each with a part per CPU, of which a new mm has none yet (6.12 kernel/fork.c: mm_init; 6.12 lib/percpu_counter.c: __percpu_counter_init_many). In 6.1 each task of the mm holds back what its last 64 faults did (6.1 mm/memory.c: add_mm_counter_fast, sync_mm_rss): the sum is what is counted";
     pub const MMF_TOPDOWN: &str = "where new mappings go is a function in 6.1 and MMF_TOPDOWN in 6.12; execve chooses it by the same test in both (6.1 arch/x86/mm/mmap.c: arch_pick_mmap_layout; 6.12 mm/mmap.c: mm_get_unmapped_area). Without it every process would map upwards from now on";
     pub const MMF_TOPDOWN_2: &str = "where new mappings go is a function in 6.1 (6.1 arch/x86/mm/mmap.c: arch_pick_mmap_layout)";
-    pub const MMF_HAS_MDWE: &str = "nothing that a program of 6.1 can have asked for (6.12 include/linux/sched/coredump.h)";
+    pub const MMF_HAS_MDWE: &str = "nothing that a program of 6.1 can have asked for (6.12 kernel/sys.c: prctl_set_mdwe; 6.12 mm/ksm.c: ksm_enable_merge_any)";
     pub const MMF_HAS_MDWE_2: &str = "MMF_HAS_MDWE protects the program in a way that 6.1 cannot (6.12 kernel/sys.c: prctl_set_mdwe), and MMF_VM_MERGE_ANY is a wish that 6.1 does not know (6.12 mm/ksm.c: ksm_enable_merge_any)";
 }
 
@@ -255,7 +258,7 @@ pub mod pt_regs {
 }
 
 pub mod raw_spinlock_t {
-    pub const WHOLE: &str = "as spinlock_t (include/linux/spinlock_types_raw.h: __RAW_SPIN_LOCK_UNLOCKED)";
+    pub const WHOLE: &str = "as spinlock_t (include/linux/spinlock_types_raw.h: __RAW_SPIN_LOCK_UNLOCKED, SPIN_DEBUG_INIT)";
 }
 
 pub mod rb_node {
@@ -288,7 +291,7 @@ pub mod rwbase_rt {
 }
 
 pub mod rwlock_t {
-    pub const WHOLE: &str = "as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED)";
+    pub const WHOLE: &str = "as spinlock_t; a queued rwlock without readers and writers is zero (include/asm-generic/qrwlock_types.h: __ARCH_RW_LOCK_UNLOCKED; include/linux/rwlock_types.h: __RW_LOCK_UNLOCKED)";
 }
 
 pub mod sched_avg {
@@ -394,7 +397,7 @@ pub mod sigqueue {
 }
 
 pub mod spinlock_t {
-    pub const WHOLE: &str = "nobody holds a lock of a frozen task; unlocked is zero, and under PREEMPT_RT an rt-mutex without owner (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)";
+    pub const WHOLE: &str = "nobody holds a lock of a frozen task; unlocked is zero, under PREEMPT_RT an rt-mutex without owner, and with CONFIG_DEBUG_SPINLOCK the magic number and -1 for nobody beside it (include/linux/spinlock_types.h: __SPIN_LOCK_UNLOCKED; include/linux/spinlock_types_raw.h: SPIN_DEBUG_INIT; include/linux/rtmutex.h: __RT_MUTEX_BASE_INITIALIZER)";
 }
 
 pub mod syscall_user_dispatch {
@@ -570,7 +573,7 @@ pub mod task_struct {
     pub const SOFTIRQ_DISABLE_CNT_2: &str = "0 for a task outside of the kernel; without PREEMPT_RT the CPU counts (kernel/softirq.c: __local_bh_disable_ip; include/linux/preempt.h: softirq_count)";
     pub const NUMA_SCAN_PERIOD: &str = "sysctl_numa_balancing_scan_delay, 1000 ms unless the administrator changed it (kernel/sched/fair.c: init_numa_balancing)";
     pub const NUMA_SCAN_PERIOD_2: &str = "time between two looks of NUMA balancing, in ms. Kernels with PREEMPT_RT are built without (kernel/sched/fair.c: task_numa_work, task_numa_fault), and where the task's memory lies on the new machine is decided anew";
-    pub const NUMA_SCAN_PERIOD_MAX: &str = "as in the first task: computed before the first use from the size of the address space (kernel/sched/fair.c: task_numa_placement, task_scan_max; init/init_task.c)";
+    pub const NUMA_SCAN_PERIOD_MAX: &str = "as in the first task: computed before the first use from the size of the address space (kernel/sched/fair.c: task_numa_placement, task_scan_max; init/init_task.c: init_task)";
     pub const NUMA_SCAN_PERIOD_MAX_2: &str = "the longest numa_scan_period; it goes with it (kernel/sched/fair.c: task_numa_placement)";
     pub const NUMA_FAULTS_LOCALITY: &str = "cleared with each pass (kernel/sched/fair.c: update_task_scan_period); fork copies it, and it only lengthens or shortens the time between two looks";
     pub const NUMA_FAULTS_LOCALITY_2: &str = "NUMA faults, local and remote, of the running pass over memory that lies elsewhere on the new machine (kernel/sched/fair.c: task_numa_fault)";
@@ -578,7 +581,7 @@ pub mod task_struct {
     pub const NUMA_PAGES_MIGRATED_2: &str = "how many pages NUMA balancing moved; kernels with PREEMPT_RT are built without and show no such number (kernel/sched/fair.c: task_numa_fault; kernel/sched/debug.c: sched_show_numa)";
     pub const MCE_KFLAGS: &str = "0 until a machine check hits the task: fork copies the parent's, which is 0 but in the handler (arch/x86/kernel/cpu/mce/core.c: queue_task_work, kill_me_now, kill_me_maybe). A kernel without CONFIG_X86_MCE reports none";
     pub const MCE_KFLAGS_2: &str = "describes a memory error between the machine check and the moment when the task is told, on its next way to user mode (arch/x86/kernel/cpu/mce/core.c: queue_task_work, kill_me_now, kill_me_maybe); a stopped task has been told. The cloud kernels are built without CONFIG_X86_MCE and never look";
-    pub const PF_USER_WORKER: &str = "bits that 6.1 does not use (include/linux/sched.h)";
+    pub const PF_USER_WORKER: &str = "bits that 6.1 does not use, of threads of the kernel (6.12 kernel/fork.c: copy_process; 6.12 mm/compaction.c: kcompactd)";
     pub const PF_USER_WORKER_2: &str = "kernel threads of 6.12, which no conversion makes (6.12 include/linux/sched.h; 6.12 kernel/fork.c: copy_process; 6.12 mm/compaction.c: kcompactd)";
     pub const PF_BLOCK_TS: &str = "no time of a plug is cached yet: fork clears it (6.12 kernel/fork.c: copy_process)";
     pub const PF_BLOCK_TS_2: &str = "says that the time of a plug is cached, and fork clears it (6.12 kernel/fork.c: copy_process; 6.12 include/linux/blkdev.h: blk_plug_invalidate_ts)";
@@ -644,8 +647,8 @@ pub mod vm_area_struct {
     pub const VM_POLICY: &str = "NUMA policy of the area, null for the task's (mm/mempolicy.c: vma_replace_policy)";
     pub const VM_PRIVATE_DATA: &str = "belongs to the driver that mapped, which sets it in its mmap operation (mm/mmap.c: __install_special_mapping)";
     pub const VM_UFFD_MINOR: &str = "bit 37 in 6.1, which is VM_SHADOW_STACK in 6.12, and 38 there: uncorrected, an area watched by userfaultfd would become a shadow stack (include/linux/mm.h)";
-    pub const VM_SHADOW_STACK: &str = "nothing that a program of 6.1 can have asked for (6.12 include/linux/mm.h)";
-    pub const VM_SHADOW_STACK_2: &str = "a shadow stack, memory that a guest may map uncached, memory that may be dropped, an area that must not be changed: the program relies on what 6.1 cannot do (6.12 include/linux/mm.h)";
+    pub const VM_SHADOW_STACK: &str = "nothing that a program of 6.1 can have asked for: 6.12 sets them for a shadow stack (6.12 arch/x86/kernel/shstk.c: alloc_shstk), for MAP_DROPPABLE (6.12 mm/mmap.c: do_mmap), for mseal (6.12 mm/mseal.c: set_vma_sealed) and for memory of a device in a guest (6.12 include/linux/mm.h: VM_ALLOW_ANY_UNCACHED)";
+    pub const VM_SHADOW_STACK_2: &str = "a shadow stack, memory that a guest may map uncached, memory that may be dropped, an area that must not be changed: the program relies on what 6.1 cannot do (6.12 arch/x86/kernel/shstk.c: alloc_shstk; 6.12 include/linux/mm.h: VM_ALLOW_ANY_UNCACHED; 6.12 mm/mmap.c: do_mmap; 6.12 mm/mseal.c: set_vma_sealed)";
 }
 
 pub mod vm_userfaultfd_ctx {

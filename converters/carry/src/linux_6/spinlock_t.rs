@@ -12,10 +12,10 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::spinlock:
     use views::spinlock::V6_1_0_47_amd64 as Old;
     use views::spinlock::V6_1_0_47_amd64 as New;
     // nobody holds a lock of a frozen task
-    new.union_rlock.as_mut_bytes().fill(0);
+    new.rlock.raw_lock.union_val.as_mut_bytes().fill(0);
     cx.drop_kept(
-        &at!(at.union_rlock, old),
-        old.union_rlock.as_bytes(),
+        &at!(at.rlock.raw_lock.union_val, old),
+        old.rlock.raw_lock.union_val.as_bytes(),
         &[0; 4],
     );
 }
@@ -28,8 +28,8 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         to_size: 4,
         spans: &[],
         groups: &[&[
-            RuleKind::Reset.of("union_rlock").by_map(super::reasons::spinlock_t::WHOLE),
-            RuleKind::Drop.of("union_rlock").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Reset.of("rlock.raw_lock.union_val").by_map(super::reasons::spinlock_t::WHOLE),
+            RuleKind::Drop.of("rlock.raw_lock.union_val").by_map(super::reasons::spinlock_t::WHOLE),
         ]],
         ..TypeRules::PLAIN
     },

@@ -1098,7 +1098,6 @@ macro_rules! __linux_6_task_struct_with_mce_vaddr {
     ($cx:ident, $at:ident, $old:ident, $new:ident) => {
         // address of a memory error the CPU reported, used until the task was told
         $new.mce_vaddr = $cx.reset(&$crate::linux_6::runtime::at!($at.mce_vaddr), $old.mce_vaddr, 0);
-        $new.mce_kflags = $old.mce_kflags;
         $new.mce_addr = $old.mce_addr;
         $new.set_mce_ripv($old.mce_ripv());
         $new.set_mce_whole_page($old.mce_whole_page());
@@ -1116,9 +1115,8 @@ macro_rules! __linux_6_task_struct_with_mce_vaddr {
 }
 pub use __linux_6_task_struct_with_mce_vaddr as with_mce_vaddr;
 
-pub static WITH_MCE_VADDR: [FieldRule; 8] = [
+pub static WITH_MCE_VADDR: [FieldRule; 7] = [
     RuleKind::Reset.of("mce_vaddr").by_map(super::reasons::task_struct::MCE_VADDR),
-    RuleKind::Carry.of("mce_kflags"),
     RuleKind::Carry.of("mce_addr"),
     RuleKind::Carry.of("mce_ripv"),
     RuleKind::Carry.of("mce_whole_page"),
@@ -1421,6 +1419,7 @@ pub fn v6_1_0_47_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_stru
     new.exit_state = old.exit_state;
     new.jobctl = old.jobctl;
     new.atomic_flags = old.atomic_flags;
+    new.mce_kflags = old.mce_kflags;
     new._pad_5292 = [0; 4];
     new._pad_5328 = [0; 48];
     // inside execve, which is not interrupted half way
@@ -1459,6 +1458,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
             RuleKind::Carry.of("exit_state"),
             RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Carry.of("mce_kflags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Drop.of("in_execve").by_map(super::reasons::task_struct::IN_EXECVE),
@@ -1555,6 +1555,7 @@ pub fn v6_1_0_47_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_s
     new.exit_state = old.exit_state;
     new.jobctl = old.jobctl;
     new.atomic_flags = old.atomic_flags;
+    new.mce_kflags = old.mce_kflags;
     new._pad_5284 = [0; 4];
     new._pad_5320 = [0; 56];
     // inside execve, which is not interrupted half way
@@ -1594,6 +1595,7 @@ pub static V6_1_0_47_RT_AMD64: TypeConverter = TypeConverter {
             RuleKind::Carry.of("exit_state"),
             RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Carry.of("mce_kflags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Drop.of("in_execve").by_map(super::reasons::task_struct::IN_EXECVE),
@@ -1625,6 +1627,7 @@ pub fn v6_1_0_48_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_stru
     new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
     new.atomic_flags = old.atomic_flags;
+    new.mce_kflags = old.mce_kflags;
     new._pad_5292 = [0; 4];
     new._pad_5328 = [0; 48];
     // inside execve, which is not interrupted half way
@@ -1664,6 +1667,7 @@ pub static V6_1_0_48_AMD64: TypeConverter = TypeConverter {
             RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("user_dumpable"),
             RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Carry.of("mce_kflags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Drop.of("in_execve").by_map(super::reasons::task_struct::IN_EXECVE),
@@ -1763,6 +1767,7 @@ pub fn v6_1_0_48_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_s
     new.jobctl = old.jobctl;
     new.set_user_dumpable(old.user_dumpable());
     new.atomic_flags = old.atomic_flags;
+    new.mce_kflags = old.mce_kflags;
     new._pad_5284 = [0; 4];
     new._pad_5320 = [0; 56];
     // inside execve, which is not interrupted half way
@@ -1803,6 +1808,7 @@ pub static V6_1_0_48_RT_AMD64: TypeConverter = TypeConverter {
             RuleKind::Carry.of("jobctl"),
             RuleKind::Carry.of("user_dumpable"),
             RuleKind::Carry.of("atomic_flags"),
+            RuleKind::Carry.of("mce_kflags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Drop.of("in_execve").by_map(super::reasons::task_struct::IN_EXECVE),
@@ -1836,6 +1842,7 @@ pub fn v6_1_0_50_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_stru
     new.atomic_flags = old.atomic_flags;
     new.kstack_offset = old.kstack_offset;
     new._pad_5244 = [0; 4];
+    new.mce_kflags = old.mce_kflags;
     new._pad_5300 = [0; 4];
     new._pad_5336 = [0; 40];
     // inside execve, which is not interrupted half way
@@ -1877,6 +1884,7 @@ pub static V6_1_0_50_AMD64: TypeConverter = TypeConverter {
             RuleKind::Carry.of("atomic_flags"),
             RuleKind::Carry.of("kstack_offset"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("mce_kflags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Drop.of("in_execve").by_map(super::reasons::task_struct::IN_EXECVE),
@@ -1982,6 +1990,7 @@ pub fn v6_1_0_50_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_s
     new.atomic_flags = old.atomic_flags;
     new.kstack_offset = old.kstack_offset;
     new._pad_5236 = [0; 4];
+    new.mce_kflags = old.mce_kflags;
     new._pad_5292 = [0; 4];
     new._pad_5328 = [0; 48];
     // inside execve, which is not interrupted half way
@@ -2024,6 +2033,7 @@ pub static V6_1_0_50_RT_AMD64: TypeConverter = TypeConverter {
             RuleKind::Carry.of("atomic_flags"),
             RuleKind::Carry.of("kstack_offset"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("mce_kflags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Drop.of("in_execve").by_map(super::reasons::task_struct::IN_EXECVE),
@@ -2063,6 +2073,7 @@ pub fn v6_12_100_deb12_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::tas
     new._pad_5084 = [0; 4];
     new.kstack_offset = old.kstack_offset;
     new._pad_5252 = [0; 4];
+    new.mce_kflags = old.mce_kflags;
     new._pad_5308 = [0; 4];
     new._pad_5344 = [0; 32];
 }
@@ -2092,6 +2103,7 @@ pub static V6_12_100_DEB12_AMD64: TypeConverter = TypeConverter {
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("kstack_offset"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("mce_kflags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
         ]],
@@ -2141,6 +2153,7 @@ pub fn v6_12_100_deb12_rt_amd64(cx: &mut Context<'_>, at: &At<'_>, old: &views::
     new._pad_5060 = [0; 4];
     new.kstack_offset = old.kstack_offset;
     new._pad_5228 = [0; 4];
+    new.mce_kflags = old.mce_kflags;
     new._pad_5284 = [0; 4];
     new._pad_5320 = [0; 56];
 }
@@ -2176,6 +2189,7 @@ pub static V6_12_100_DEB12_RT_AMD64: TypeConverter = TypeConverter {
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("kstack_offset"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("mce_kflags"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
         ]],

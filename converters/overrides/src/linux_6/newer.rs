@@ -1,5 +1,6 @@
 //! What takes more than a value to decide. The reasons are with the decisions of the family.
 
+use super::capabilities;
 use super::futex::{FLAGS, MOVED, of_6_7};
 use kconv_runtime::bits::bytemuck::Zeroable;
 use kconv_runtime::prelude::*;
@@ -18,19 +19,16 @@ fn renumbered(cx: &mut Context<'_>, at: &At<'_>, value: u64, moved: &[(u64, u64)
     set.fold(0, |flags, (_, to)| flags | to)
 }
 
-/// Two words of capabilities as one.
+/// Two words of capabilities as one; `last` is the last capability that the new kernel knows.
 pub fn capability_word(
     cx: &mut Context<'_>,
     at: &At<'_>,
     old: &old::kernel_cap_struct,
+    [last]: [u64; 1],
 ) -> new::kernel_cap_t {
     let value = u64::from(old.cap[0].get()) | u64::from(old.cap[1].get()) << 32;
-    let last = 40;
-    if value >> (last + 1) != 0 {
-        cx.refuse_call(at, format!("{value:#x}"), "has a bit above CAP_LAST_CAP");
-    }
     new::kernel_cap_t {
-        val: U64::new(value),
+        val: U64::new(capabilities(cx, at, value, last)),
     }
 }
 

@@ -1,34 +1,23 @@
 //! What takes more than a value to decide. The reasons are with the decisions of the family.
 
 use super::futex::{FLAGS, MOVED, of_6_7};
+use super::{capabilities, known_bits};
 use kconv_runtime::prelude::*;
 use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as new;
 use kernel_structs_views::linux_6::layouts::v6_1_0_47_amd64 as same;
 use kernel_structs_views::linux_6::layouts::v6_12_117_deb12_amd64 as old;
 
-/// The feature of shadow stacks of user programs, XFEATURE_CET_USER.
-const CET_USER: u64 = 1 << 11;
-
 /// What the length of `struct rseq` has to be under 6.1.
 const RSEQ_LEN: u32 = 32;
 
-/// Stops the conversion if `value` has a bit that is not in `known`.
-fn known_bits(cx: &mut Context<'_>, at: &At<'_>, value: u64, known: u64, why: &'static str) -> u64 {
-    if value & !known != 0 {
-        cx.refuse_call(at, format!("{value:#x}"), why);
-    }
-    value & known
-}
-
-/// One word of capabilities as two.
+/// One word of capabilities as two; `last` is the last capability that the new kernel knows.
 pub fn capability_words(
     cx: &mut Context<'_>,
     at: &At<'_>,
     old: &old::kernel_cap_t,
+    [last]: [u64; 1],
 ) -> new::kernel_cap_struct {
-    let last = 40;
-    let known = (1 << (last + 1)) - 1;
-    let value = known_bits(cx, at, old.val.get(), known, "has a bit above CAP_LAST_CAP");
+    let value = capabilities(cx, at, old.val.get(), last);
     new::kernel_cap_struct {
         cap: [U32::new(value as u32), U32::new((value >> 32) as u32)],
     }
@@ -230,32 +219,23 @@ pub fn rseq_of_32_bytes(
 }
 
 /// Features that the save area has room for, of which that of shadow stacks must not be in use.
-/// It is kept, and 6.1 has none to set.
+/// It is kept, and 6.1 has none to set. `shadow_stack` is the number of the feature.
 pub fn shadow_stack_state(
     cx: &mut Context<'_>,
     at: &At<'_>,
     has_room: bool,
     regs: &[u8; 4096],
+    [shadow_stack]: [u64; 1],
 ) -> bool {
-    /// Where the header of an xsave area says which features are not at their initial state.
+    /// Where the header of an xsave area says which features are not at their initial state, in 64
+    /// bits (Intel SDM vol. 1, 13.4.2).
     const HEADER: usize = 512;
-    let in_use = regs[HEADER + 1] & (CET_USER >> 8) as u8 != 0;
+    let header = regs[HEADER..HEADER + 8].iter().rev();
+    let header = header.fold(0, |bits, byte| bits << 8 | u64::from(*byte));
+    let in_use = header.checked_shr(shadow_stack as u32).unwrap_or(0) & 1 != 0;
     if has_room && in_use {
         let why = "has a shadow stack in use, which 6.1 does not know";
         cx.refuse_call(at, "XFEATURE_CET_USER".to_owned(), why);
     }
     false
-}
-
-/// `mm_context_t.flags`.
-pub fn context_flags(cx: &mut Context<'_>, at: &At<'_>, old: &U64) -> U16 {
-    /// MM_CONTEXT_LOCK_LAM: address masking can no longer be asked for, since there is a second
-    /// thread (arch/x86/kernel/process.c: copy_thread). 6.1 never has it.
-    const LOCK_LAM: u64 = 1 << 2;
-    let why = "asks for address masking, which 6.1 does not have";
-    let value = known_bits(cx, at, old.get(), 0b11 | LOCK_LAM, why);
-    if value & LOCK_LAM != 0 {
-        cx.keep(at, old.as_bytes());
-    }
-    U16::new((value & !LOCK_LAM) as u16)
 }

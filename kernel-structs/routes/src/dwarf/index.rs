@@ -26,6 +26,7 @@ fn wanted(name: &str) -> (&[DwTag], &str) {
         gimli::DW_TAG_union_type,
         gimli::DW_TAG_enumeration_type,
         gimli::DW_TAG_typedef,
+        gimli::DW_TAG_base_type,
     ];
     match name.split_once(' ') {
         Some(("struct", bare)) => (STRUCT, bare),

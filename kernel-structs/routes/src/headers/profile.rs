@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// How the headers of a kernel family are read. The profiles of the families known are
-/// [`Profile::LINUX_6`] and [`Profile::LINUX_2_4`]; another is a file of the same form.
+/// How the headers of a kernel family are read: a file `profiles/FAMILY.toml` of this crate
+/// ([`Profile::builtin`]), or another of the same form.
 ///
 /// Paths begin with the name of a part of a [`Tree`]: `source/`, `build/` or `builtin/`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -69,12 +69,10 @@ pub enum ProfileError {
     Unreadable(PathBuf, String),
 }
 
-impl Profile {
-    /// Kernels 6.x for x86-64.
-    pub const LINUX_6: &'static str = include_str!("../../profiles/linux-6.toml");
-    /// Kernels 2.4.x for i386.
-    pub const LINUX_2_4: &'static str = include_str!("../../profiles/linux-2.4.toml");
+// The files in `profiles`, by the names of the families: `PROFILES`.
+include!(concat!(env!("OUT_DIR"), "/profiles.rs"));
 
+impl Profile {
     /// Parses a profile.
     ///
     /// # Errors
@@ -88,12 +86,9 @@ impl Profile {
     /// # Errors
     /// If the profile breaks a rule of profiles.
     pub fn builtin(family: &str) -> Result<Option<Profile>, ProfileError> {
-        let text = match family {
-            "linux-2.4" => include_str!("../../profiles/linux-2.4.toml"),
-            "linux-6" => include_str!("../../profiles/linux-6.toml"),
-            _ => return Ok(None),
-        };
-        Profile::parse(text).map(Some)
+        let mut known = PROFILES.iter();
+        let text = known.find(|(name, _)| *name == family);
+        text.map(|(_, text)| Profile::parse(text)).transpose()
     }
 
     /// The arguments that make clang see what the kernel's compiler saw.
@@ -200,15 +195,23 @@ mod tests {
 
     #[test]
     fn the_profiles_of_the_families_known_are_profiles() {
-        for text in [Profile::LINUX_6, Profile::LINUX_2_4] {
-            let profile = Profile::parse(text).unwrap();
+        let families = ["linux-2.4", "linux-6"];
+        assert_eq!(
+            PROFILES.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
+            families
+        );
+        for (name, _) in PROFILES {
+            let profile = Profile::builtin(name).unwrap().unwrap();
+            assert_eq!(profile.family, *name);
             assert!(profile.types.contains(&"task_struct".to_owned()));
         }
+        assert_eq!(Profile::builtin("linux-9").unwrap(), None);
     }
 
     #[test]
     fn a_profile_is_read_strictly() {
-        let text = Profile::LINUX_6.replace("defines", "define");
+        let (_, text) = PROFILES[0];
+        let text = text.replace("defines", "define");
         let error = Profile::parse(&text).unwrap_err().to_string();
         assert!(error.contains("unknown field `define`"), "{error}");
     }

@@ -44,7 +44,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(0, 4, 5), Span::new(8, 12, 4)],
             padding: &[Bits::new(40, 24)],
             groups: &[&[
-                RuleKind::Init.of("a").by_override("new"),
+                RuleKind::Init.of("a").by_override("new (fs/a.c: f)"),
                 RuleKind::Carry.of("n"),
                 RuleKind::Recurse.of("r").inside("r"),
                 RuleKind::Recurse.of("e").inside("p").times(0),

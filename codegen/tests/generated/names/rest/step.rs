@@ -299,7 +299,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             padding: &[Bits::new(8, 24), Bits::new(80, 16), Bits::new(104, 24), Bits::new(176, 16), Bits::new(200, 24), Bits::new(272, 16), Bits::new(296, 24), Bits::new(368, 16), Bits::new(392, 24), Bits::new(464, 16), Bits::new(488, 24), Bits::new(560, 16), Bits::new(584, 24), Bits::new(656, 16), Bits::new(680, 24), Bits::new(752, 16), Bits::new(776, 24), Bits::new(848, 16), Bits::new(872, 24), Bits::new(944, 16), Bits::new(968, 24), Bits::new(1040, 16), Bits::new(1064, 24), Bits::new(1136, 16), Bits::new(1160, 24), Bits::new(1232, 16), Bits::new(1256, 24), Bits::new(1328, 16), Bits::new(1352, 24), Bits::new(1424, 16), Bits::new(1448, 24), Bits::new(1520, 16), Bits::new(1544, 24), Bits::new(1616, 16), Bits::new(1640, 24), Bits::new(1712, 16), Bits::new(1736, 24), Bits::new(1808, 16), Bits::new(1832, 24), Bits::new(1904, 16), Bits::new(1928, 24), Bits::new(2000, 16), Bits::new(2024, 24), Bits::new(2096, 16), Bits::new(2120, 24), Bits::new(2192, 16), Bits::new(2216, 24), Bits::new(2288, 16), Bits::new(2920, 8), Bits::new(2960, 16), Bits::new(2984, 24), Bits::new(3080, 24), Bits::new(3239, 25)],
             groups: &[&carry::s::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
-                RuleKind::Rename.of("is").was("was").by_override("\"__cx\" {braces} // and \\ more"),
+                RuleKind::Rename.of("is").was("was").by_override("\"__cx\" {braces} // and \\ more (fs/a.c: f)"),
                 RuleKind::Recurse.of("of_untagged").inside("twice"),
                 RuleKind::Recurse.of("of_bits").inside("bits"),
                 RuleKind::Recurse.of("of_widen").inside("widen"),

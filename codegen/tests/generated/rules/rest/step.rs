@@ -145,9 +145,9 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Drop.of("old_lock.slock").by_map(carry::reasons::lock_t::WHOLE),
                 RuleKind::Drop.of("old_list.next").by_map(carry::reasons::list_head::WHOLE),
                 RuleKind::Drop.of("old_list.prev").by_map(carry::reasons::list_head::WHOLE),
-                RuleKind::Drop.of("busy_list.next").by_override(carry::reasons::s::STRICT),
-                RuleKind::Drop.of("busy_list.prev").by_override(carry::reasons::s::STRICT),
-                RuleKind::Drop.of("old_bits").by_override("a cache"),
+                RuleKind::Drop.of("busy_list.next").by_override("requests in flight (fs/a.c: f)"),
+                RuleKind::Drop.of("busy_list.prev").by_override("requests in flight (fs/a.c: f)"),
+                RuleKind::Drop.of("old_bits").by_override("a cache (fs/a.c: f)"),
             ]],
             ..TypeRules::PLAIN
         },

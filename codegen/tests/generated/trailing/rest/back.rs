@@ -25,7 +25,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(12, 0, 72)],
             groups: &[&carry::fpu::ALWAYS, &[
-                RuleKind::Drop.of("is").by_override("new"),
+                RuleKind::Drop.of("is").by_override("new (fs/a.c: f)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -41,7 +41,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::User.of("mm").by_map(carry::reasons::s::MM),
                 RuleKind::Recurse.of("thread").inside("thread"),
                 RuleKind::Within.of("current_state").by_map(carry::reasons::s::CURRENT_STATE),
-                RuleKind::Drop.of("flags").by_override("new"),
+                RuleKind::Drop.of("flags").by_override("new (fs/a.c: f)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -55,7 +55,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             spans: &[Span::new(4, 0, 4)],
             groups: &[&[
                 RuleKind::Carry.of("sp"),
-                RuleKind::Drop.of("more").by_override("new"),
+                RuleKind::Drop.of("more").by_override("new (fs/a.c: f)"),
             ]],
             ..TypeRules::PLAIN
         },

@@ -25,7 +25,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             open: true,
             spans: &[Span::new(0, 12, 72)],
             groups: &[&carry::fpu::ALWAYS, &[
-                RuleKind::Init.of("is").by_override("new"),
+                RuleKind::Init.of("is").by_override("new (fs/a.c: f)"),
             ]],
             ..TypeRules::PLAIN
         },
@@ -38,7 +38,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 52,
             spans: &[Span::new(0, 36, 4), Span::new(4, 44, 8)],
             groups: &[&[
-                RuleKind::Init.of("flags").by_override("new"),
+                RuleKind::Init.of("flags").by_override("new (fs/a.c: f)"),
                 RuleKind::User.of("mm").by_map(carry::reasons::s::MM),
                 RuleKind::Recurse.of("thread").inside("thread"),
                 RuleKind::Within.of("current_state").by_map(carry::reasons::s::CURRENT_STATE),
@@ -54,7 +54,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             to_size: 8,
             spans: &[Span::new(0, 4, 4)],
             groups: &[&[
-                RuleKind::Init.of("more").by_override("new"),
+                RuleKind::Init.of("more").by_override("new (fs/a.c: f)"),
                 RuleKind::Carry.of("sp"),
             ]],
             ..TypeRules::PLAIN
