@@ -213,6 +213,37 @@ fn kinds_of_keys_and_hashes_that_are_not_known_say_so() {
     );
 }
 
+/// A key or a signature with room for what nobody reads could be written in several ways.
+#[test]
+fn nothing_is_left_behind_the_last_field() {
+    use base64ct::{Base64, Encoding};
+    let machine = Machine::with_key();
+    let _ = fs::remove_file(machine.etc().join("machine.asc"));
+    let image = machine.image("image", IMAGE);
+    let place = machine.sign(&image).remove(0);
+    let more = |letters: &str| {
+        let mut bytes = Base64::decode_vec(&letters.replace('\n', "")).unwrap();
+        bytes.push(0);
+        Base64::encode_string(&bytes)
+    };
+    let text = fs::read_to_string(&place).unwrap();
+    let body = text.split("-----\n").nth(1).unwrap();
+    let body = body.split("-----END").next().unwrap();
+    let longer = text.replace(body, &format!("{}\n", more(body)));
+    fs::write(&place, longer).unwrap();
+    let left = "1 bytes are left after the last field".to_owned();
+    assert_eq!(
+        machine.standings(&image),
+        [Standing::Bad(Reason::Malformed(left.clone()))]
+    );
+
+    let public = fs::read_to_string(machine.etc().join("machine.pub")).unwrap();
+    let letters = public.split(' ').nth(1).unwrap();
+    machine.configure("trusted.d/who", public.replace(letters, &more(letters)));
+    let said = machine.refused();
+    assert!(said.contains(&left), "{said}");
+}
+
 /// Every byte of the image, of the signature and of the public key, with every bit turned.
 #[test]
 fn no_byte_of_image_signature_or_key_is_changed_unseen() {

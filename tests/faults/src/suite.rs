@@ -58,13 +58,13 @@ pub enum Outcome {
 }
 
 impl Suite {
-    /// Builds and runs tests of `package`: the `targets`, or all if there are none. They are ended
+    /// Builds and runs tests of `package`, with all that it can be built with: the `targets`, or all if there are none. They are ended
     /// after `limit`.
     ///
     /// # Errors
     /// If cargo cannot be started or its output not be kept.
     pub fn run(&self, package: &str, targets: &[String], limit: Duration) -> io::Result<Run> {
-        let mut arguments = vec!["test", "--locked", "--package", package];
+        let mut arguments = vec!["test", "--locked", "--all-features", "--package", package];
         for target in targets {
             match target.as_str() {
                 UNIT_TESTS => arguments.push("--lib"),

@@ -14,10 +14,17 @@ use std::path::Path;
 pub(crate) fn run(arguments: &Verify, config: Option<&Path>) -> Result<(), Failure> {
     let config = Config::read(config)?;
     let file = ImageFile::open(&arguments.image)?;
-    let mut passing = Signatures::beside(&arguments.image)?.begin();
-    let file = file.pass(&mut |bytes| passing.take(bytes))?;
-    let signatures = passing.end(&config);
-    let mut findings = match Image::of_passed(file) {
+    let found = Signatures::beside(&arguments.image)?;
+    let (image, signatures) = match found.is_empty() {
+        // What claims to be long and is no image is not read to its end.
+        true => (Image::of_file(file), Vec::new()),
+        false => {
+            let mut passing = found.begin();
+            let file = file.pass(&mut |bytes| passing.take(bytes))?;
+            (Image::of_passed(file), passing.end(&config))
+        }
+    };
+    let mut findings = match image {
         Ok(image) => of_image(image)?,
         Err(error) if is_unreadable(&error) => return Err(error.into()),
         Err(error) => vec![error.to_string()],
