@@ -463,6 +463,16 @@ static void fifo_ends(void)
 	must(close(both));
 }
 
+/* A packet, and bytes that were written after packets were switched off. */
+static void packets(void)
+{
+	int ends[2];
+	must(pipe2(ends, O_DIRECT));
+	must(write(ends[1], "packet", 6));
+	must(fcntl(ends[1], F_SETFL, 0));
+	must(write(ends[1], "plain", 5));
+}
+
 static void master(void) { must(posix_openpt(O_RDWR | O_NOCTTY)); }
 static void terminal(void) { pseudo(); }
 
@@ -596,6 +606,7 @@ static const struct {
 	{ "core-dump", core_dump },
 	{ "pipe-reader", pipe_reader },
 	{ "fifo-ends", fifo_ends },
+	{ "packets", packets },
 	{ "tracing", tracing },
 	{ "vfork", waiting },
 	{ "leader", leader },

@@ -4,7 +4,7 @@ use super::{LIMIT, refused};
 use kconv_guests::Guest;
 
 /// What a process has that cannot be carried, as `refused` calls it, and what is said of it.
-const KINDS: [(&str, &[&str]); 59] = [
+const KINDS: [(&str, &[&str]); 60] = [
     ("socket", &["a socket (unix, inode "]),
     ("inet", &["a socket (inet, inode "]),
     ("netlink", &["a socket (netlink, inode "]),
@@ -34,6 +34,10 @@ const KINDS: [(&str, &[&str]); 59] = [
         &["anon_inode:[userfaultfd] cannot", "a userfaultfd cannot"],
     ),
     ("lease", &["a lease on a file"]),
+    (
+        "packets",
+        &["a pipe with packets (O_DIRECT) and with bytes that belong to none cannot be carried"],
+    ),
     (
         "sem-undo",
         &["an adjustment of System V semaphores (SEM_UNDO)"],
