@@ -112,6 +112,7 @@ fn any_value_but_the_initial_one_is_refused() {
         // What has parts is no number.
         ("list", "", &[(16, 1)], &[(8, 0)], None),
         ("many", "", &[(15, 1), (24, 1)], &[(23, 1)], None),
+        ("parts", "", &[(35, 1)], &[(50, 1)], None),
         ("low", "", &[(24, 0xf0)], &[(24, 0x08)], Some(8)),
         (
             "high",
@@ -190,6 +191,12 @@ fn a_refusal_has_a_code_that_there_is_and_words() {
         map(&text).map(drop)
     };
     assert_eq!(rule("code = \"task.amx\", what = \"it\""), Ok(()));
+    // For a conversion it is a strict reset.
+    let text = format!("[type.s.fields]\nnumber = {{ policy = \"refuse\", {CODE} }}\n");
+    let refused = map(&text).unwrap();
+    let policy = &refused.types["s"].fields["number"].policy;
+    assert!(matches!(policy, Policy::Reset { strict: true, .. }));
+    assert_eq!(policy.name(), "refuse");
     for (attributes, expected) in [
         (
             "code = \"task.amks\", what = \"it\"",
@@ -282,6 +289,9 @@ fn what_no_freeze_would_refuse_is_told() {
     // It is known, and not of this field.
     let of_another = told(&flags("start", "\"F_ONE\""));
     assert_eq!(of_another.len(), 2, "{of_another:?}");
+    // That another entry refuses something does not help.
+    let beside = told(&(part(CODE) + &flags("start", "\"F_ONE\"")));
+    assert_eq!(beside.len(), 2, "{beside:?}");
     assert!(
         of_another[0].contains("made of the constants")
             || of_another[1].contains("made of the constants")
