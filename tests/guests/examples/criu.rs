@@ -1,5 +1,6 @@
-//! kconv beside CRIU, in one guest, with the same programs: how long they do not run, and how
-//! large the image is. For each program a line of a table, as the book's chapter on thawing has it.
+//! kconv beside CRIU, in one guest, with the same programs, one after the other in turns: how long their
+//! commands take, how long the programs stand still, and how large the images are. Prints the tables
+//! of the book's chapter on thawing: medians of kconv's figures by CRIU's, with the least and the most.
 //!
 //! `cargo run --release -p kconv-guests --example criu`, with Debian's package criu installed.
 #![forbid(unsafe_code)]
@@ -9,31 +10,61 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 7] = [
     ("counter", "counter 1000000000000"),
-    ("threads", "threads 4 100000000"),
-    ("pipeline", "pipeline 100000000"),
+    ("4 threads", "threads 4 100000000"),
+    ("pipeline of 3", "pipeline 100000000"),
     ("sha256sum", "busybox sha256sum /dev/zero"),
     (
         "python3",
         "python3 -c 'x = list(range(300000))\nwhile True: x.reverse()'",
     ),
+    (NOTHING, "reserve 0 0"),
+    (MEMORY, "reserve 0 64"),
 ];
+/// Two that differ by the pages that are there.
+const NOTHING: &str = "nothing";
+const MEMORY: &str = "64 MiB";
+const PAGES: f64 = 16384.0;
+/// One that reserves what it does not use, beside the one without.
+const RESERVED: (&str, &str) = ("400 GiB reserved", "reserve 400 0");
+
+const TURNS: usize = 5;
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// A tool, how it freezes process `$pid` and ends it, and how it brings it back.
-const TOOLS: [(&str, &str, &str); 2] = [
-    (
-        "kconv",
-        "kconv freeze --quiet --tree --kill $pid -o $dir/image",
-        "kconv thaw --quiet $dir/image",
-    ),
-    (
-        "criu",
-        "criu dump -v1 --tree $pid --images-dir $dir --shell-job",
-        "criu restore -v1 --images-dir $dir --shell-job --restore-detached",
-    ),
+/// A tool: how it freezes process `$pid` and ends it, how it brings it back, and where it says for how
+/// long the process stood still.
+struct Tool {
+    name: &'static str,
+    freeze: &'static str,
+    thaw: &'static str,
+    /// A command that prints the pause, and how it is read.
+    pause: (&'static str, fn(&str) -> Option<f64>),
+}
+
+const TOOLS: [Tool; 2] = [
+    Tool {
+        name: "kconv",
+        freeze: "kconv freeze --tree --kill $pid -o $dir/image >/tmp/said",
+        thaw: "kconv thaw --quiet $dir/image",
+        pause: ("grep ^pause /tmp/said", milliseconds),
+    },
+    Tool {
+        name: "criu",
+        freeze: "criu dump -v1 --tree $pid --images-dir $dir --shell-job",
+        thaw: "criu restore -v1 --images-dir $dir --shell-job --restore-detached",
+        pause: ("od -An -v -tu1 $dir/stats-dump", frozen_time),
+    },
 ];
+
+/// Seconds for the command that freezes, the one that thaws, the pause, and KiB of the image.
+#[derive(Copy, Clone)]
+struct Figures {
+    freeze: f64,
+    thaw: f64,
+    pause: f64,
+    size: f64,
+}
 
 fn main() -> ExitCode {
     match compare() {
@@ -53,64 +84,170 @@ fn compare() -> Result<(), Error> {
     initramfs.python()?;
     for kernel in [Kernel::oldest("6.1")?, Kernel::newest("6.12")?] {
         let mut guest = Machine::default().boot(&kernel, &initramfs)?;
-        println!(
-            "{}, {}",
-            kernel.release,
-            guest
-                .run("criu --version")?
-                .lines()
-                .next()
-                .unwrap_or_default()
-        );
-        println!("program     tool   freeze s  thaw s  frozen to running s  image KiB");
+        let version = guest.run("criu --version")?;
+        let version = version.lines().next().unwrap_or_default();
+        println!("\n{}, CRIU {version}, {TURNS} turns", kernel.release);
+        println!("| program | command to freeze | command to thaw | pause | image |");
+        println!("|---|---|---|---|---|");
+        let mut pauses = Vec::new();
         for (name, command) in PROGRAMS {
-            for tool in TOOLS {
-                match once(&mut guest, command, tool)? {
-                    Ok([frozen, thawed, size]) => println!(
-                        "{name:<11} {:<6} {frozen:>8.2}  {thawed:>6.2}  {:>19.2}  {size:>9}",
-                        tool.0,
-                        frozen + thawed
-                    ),
-                    Err(said) => println!("{name:<11} {:<6} refused: {said}", tool.0),
+            let [kconv, criu] = in_turns(&mut guest, command)?;
+            match (kconv, criu) {
+                (Ok(kconv), Ok(criu)) => {
+                    let ratio = |of: fn(&Figures) -> f64| {
+                        spread(kconv.iter().zip(&criu).map(|(a, b)| of(a) / of(b)))
+                    };
+                    println!(
+                        "| {name} | {} | {} | {} | {} |",
+                        ratio(|figures| figures.freeze),
+                        ratio(|figures| figures.thaw),
+                        ratio(|figures| figures.pause),
+                        ratio(|figures| figures.size),
+                    );
+                    let pause = |all: &[Figures]| median(all.iter().map(|one| one.pause).collect());
+                    pauses.push((name, pause(&kconv), pause(&criu)));
+                }
+                (kconv, criu) => {
+                    for (tool, said) in [(&TOOLS[0], kconv.err()), (&TOOLS[1], criu.err())] {
+                        if let Some(said) = said {
+                            println!("| {name} | {} refused: {said} | | | |", tool.name);
+                        }
+                    }
                 }
             }
         }
+        let of = |name: &str| pauses.iter().find(|(found, ..)| *found == name);
+        if let (Some((_, none, criu_none)), Some((_, full, criu_full))) = (of(NOTHING), of(MEMORY))
+        {
+            println!(
+                "pause for a page: {:.2} of CRIU's",
+                (full - none) / (criu_full - criu_none)
+            );
+            println!("pause for a page: {:.1} us", (full - none) * 1e6 / PAGES);
+        }
+        reserved(&mut guest)?;
         guest.power_off()?;
     }
     Ok(())
 }
 
-/// Seconds that a freeze and a thaw take, and KiB of the image; or what the tool said.
-fn once(
-    guest: &mut Guest,
-    command: &str,
-    (tool, freeze, thaw): (&str, &str, &str),
-) -> Result<Result<[f64; 3], String>, Error> {
+/// The pause of a program that reserves address space by that of one that does not, in turns.
+fn reserved(guest: &mut Guest) -> Result<(), Error> {
+    let mut ratios = Vec::new();
+    for _ in 0..TURNS {
+        let mut pause = |command| -> Result<Option<f64>, Error> {
+            Ok(once(guest, command, &TOOLS[0])?.ok().map(|one| one.pause))
+        };
+        let (without, with) = (pause("reserve 0 0")?, pause(RESERVED.1)?);
+        ratios.extend(with.zip(without).map(|(with, without)| with / without));
+    }
+    println!(
+        "pause of kconv, {} by none: {}",
+        RESERVED.0,
+        spread(ratios.into_iter())
+    );
+    Ok(())
+}
+
+/// What each tool took for a program, in turns, or what it said when it could not.
+fn in_turns(guest: &mut Guest, command: &str) -> Result<[Result<Vec<Figures>, String>; 2], Error> {
+    let mut all = [Ok(Vec::new()), Ok(Vec::new())];
+    for _ in 0..TURNS {
+        for (tool, kept) in TOOLS.iter().zip(&mut all) {
+            if let Ok(figures) = kept {
+                match once(guest, command, tool)? {
+                    Ok(found) => figures.push(found),
+                    Err(said) => *kept = Err(said),
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// What a tool took for a program once, or what it said.
+fn once(guest: &mut Guest, command: &str, tool: &Tool) -> Result<Result<Figures, String>, Error> {
+    let Tool {
+        name,
+        freeze,
+        thaw,
+        pause: (asked, read),
+    } = tool;
     let pid = guest.start(command, "/tmp/out")?;
     let script = format!(
-        "pid={pid}; dir=/tmp/{tool}; rm -rf $dir; mkdir $dir; sleep 2; now() {{ cut -d' ' -f1 /proc/uptime; }}; \
-         a=$(now); {freeze} >&2 || exit 1; b=$(now); {thaw} >&2 || exit 1; c=$(now); \
-         [ -d /proc/$pid/fd ] || exit 1; echo $a $b $c $(du -k $dir | cut -f1)"
+        "pid={pid}; dir=/tmp/{name}; rm -rf $dir; mkdir $dir; sleep 2; now() {{ cut -d' ' -f1 /proc/uptime; }}; \
+         a=$(now); {freeze} || exit 1; b=$(now); {thaw} >&2 || exit 1; c=$(now); \
+         [ -d /proc/$pid/fd ] || exit 1; echo $a $b $c $(du -k $dir | cut -f1); {asked}"
     );
     let output = guest.attempt(&script, LIMIT)?;
     guest.attempt(
         &format!("kill -9 {pid}; killall -9 pipeline; sleep 1"),
         LIMIT,
     )?;
-    let numbers: Vec<f64> = output
-        .stdout
-        .split_ascii_whitespace()
-        .filter_map(|word| word.parse().ok())
-        .collect();
-    Ok(match (output.code, numbers.as_slice()) {
-        (0, &[before, between, after, size]) => Ok([between - before, after - between, size]),
+    let (first, rest) = output.stdout.split_once('\n').unwrap_or_default();
+    let words = first.split_ascii_whitespace();
+    let numbers: Vec<f64> = words.filter_map(|word| word.parse().ok()).collect();
+    Ok(match (output.code, numbers.as_slice(), read(rest)) {
+        (0, &[before, between, after, size], Some(pause)) => Ok(Figures {
+            freeze: between - before,
+            thaw: after - between,
+            pause,
+            size,
+        }),
         _ => {
             // Of the modules that it looks for at its start no program here needs one.
-            let said = output
-                .stderr
-                .lines()
-                .filter(|line| !line.contains("Diag module"));
+            let said = output.stderr.lines();
+            let said = said.filter(|line| !line.contains("Diag module"));
             Err(said.collect::<Vec<_>>().join("; "))
         }
     })
+}
+
+/// The median, and the least and the most.
+fn spread(ratios: impl Iterator<Item = f64>) -> String {
+    let ratios: Vec<f64> = ratios.collect();
+    let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = ratios.iter().copied().fold(0.0, f64::max);
+    format!("{:.2} ({least:.2}–{most:.2})", median(ratios))
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Seconds, of kconv's line `pause 12.3 ms`.
+fn milliseconds(said: &str) -> Option<f64> {
+    let number = said.split_ascii_whitespace().nth(1)?;
+    Some(number.parse::<f64>().ok()? / 1e3)
+}
+
+/// Seconds, of CRIU's statistics (images/stats.proto: DumpStatsEntry.frozen_time, in microseconds), which
+/// stand behind two magic numbers and a length.
+fn frozen_time(said: &str) -> Option<f64> {
+    let words = said.split_ascii_whitespace();
+    let bytes: Vec<u8> = words.filter_map(|word| word.parse().ok()).collect();
+    let mut rest = bytes.get(12..)?.iter();
+    let mut number = || {
+        let mut found = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let byte = *rest.next()?;
+            found |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Some(found);
+            }
+        }
+        None
+    };
+    // The entry of a dump is field 1, of bytes; all in it are numbers, the frozen time field 2.
+    if number()? != (1 << 3 | 2) {
+        return None;
+    }
+    number()?;
+    loop {
+        match (number()?, number()?) {
+            (key, value) if key == 2 << 3 => return Some(value as f64 / 1e6),
+            _ => {}
+        }
+    }
 }
