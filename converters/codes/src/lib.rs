@@ -192,6 +192,7 @@ codes! {
     MachineLockdown = "machine.lockdown", "I/O ports, on a kernel that is locked down";
     MachineCpu = "machine.cpu", "instructions that the CPU does not have";
     MachineXstate = "machine.xstate", "registers that the CPU does not have";
+    MachineCapability = "machine.capability", "capabilities that the kernel does not know";
     MachineKconv = "machine.kconv", "kconv without the rights that it needs, or confined";
 
     // Memory of the kernel that is frozen, and objects of an image.

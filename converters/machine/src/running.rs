@@ -8,6 +8,7 @@ use std::io;
 const BTF: &str = "/sys/kernel/btf/vmlinux";
 const RELEASE: &str = "/proc/sys/kernel/osrelease";
 const NOTES: &str = "/sys/kernel/notes";
+const LAST_CAPABILITY: &str = "/proc/sys/kernel/cap_last_cap";
 const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
 
 /// Why the running kernel is not known.
@@ -90,6 +91,18 @@ pub fn running_release() -> Result<String, MachineError> {
     Ok(release.trim_end().to_owned())
 }
 
+/// The number of the last capability that the running kernel knows (`kernel/sysctl.c`: cap_last_cap).
+///
+/// # Errors
+/// If the kernel does not say.
+pub fn last_capability() -> Result<u32, MachineError> {
+    let unread = |source| MachineError::unopened(LAST_CAPABILITY, "CONFIG_SYSCTL", source);
+    let text = fs::read_to_string(LAST_CAPABILITY).map_err(unread)?;
+    // Sets of capabilities have 64 bits (`include/uapi/linux/capability.h`: _LINUX_CAPABILITY_U32S_3).
+    let number = text.trim_end().parse().ok().filter(|number| *number < 64);
+    number.ok_or_else(|| unread(io::ErrorKind::InvalidData.into()))
+}
+
 /// Which kernel is running, and how its structures lie, from its own type information.
 ///
 /// # Errors
@@ -105,6 +118,18 @@ pub fn identify_running() -> Result<Identified, MachineError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_bounding_set_ends_where_the_kernel_says() {
+        let status = fs::read_to_string("/proc/1/status").unwrap_or_default();
+        let bounding = status.lines().find_map(|line| line.strip_prefix("CapBnd:"));
+        let bounding = bounding.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
+        let last = last_capability().ok();
+        assert!(last.is_some_and(|last| last >= 36), "{last:?}");
+        if let (Some(set), Some(last)) = (bounding, last) {
+            assert_eq!(set >> last >> 1, 0);
+        }
+    }
 
     #[test]
     fn what_is_missing_is_named_with_what_to_do() {

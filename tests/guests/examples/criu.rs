@@ -29,7 +29,7 @@ const PAGES: f64 = 16384.0;
 /// One that reserves what it does not use, beside the one without.
 const RESERVED: (&str, &str) = ("400 GiB reserved", "reserve 400 0");
 
-const TURNS: usize = 5;
+const TURNS: usize = 3;
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// A tool: how it freezes process `$pid` and ends it, how it brings it back, and where it says for how

@@ -5,15 +5,14 @@ use super::body::{bytes_of, prctl};
 use crate::call::CallError;
 use crate::plan::Thread;
 use crate::remote::Remote;
+use kconv_machine::last_capability;
 use kconv_tasks::model::{Capabilities, Credentials};
 use std::fs::File;
 
 /// `SECBIT_NO_SETUID_FIXUP`: capabilities stay when the user changes.
 const NO_SETUID_FIXUP: u64 = 1 << 2;
-/// CAP_LAST_CAP in 6.1 and 6.12: CAP_CHECKPOINT_RESTORE.
-const LAST_CAPABILITY: u64 = 40;
-/// All capabilities.
-const ALL: u64 = (2 << LAST_CAPABILITY) - 1;
+/// All capabilities; of those that the kernel does not know it takes no notice (`kernel/capability.c`: capset).
+const ALL: u64 = u64::MAX;
 /// `_LINUX_CAPABILITY_VERSION_3`.
 const VERSION_3: u32 = 0x2008_0522;
 
@@ -74,10 +73,12 @@ pub(super) fn identify(remote: &Remote, memory: &File, own: &Credentials) -> Res
         remote.call("prctl(PR_CAP_AMBIENT)", libc::SYS_prctl, &arguments)
     };
     ambient_call(libc::PR_CAP_AMBIENT_CLEAR_ALL, 0)?;
-    for capability in (0..=LAST_CAPABILITY).filter(|one| ambient >> one & 1 == 1) {
+    for capability in (0..64).filter(|one| ambient >> one & 1 == 1) {
         ambient_call(libc::PR_CAP_AMBIENT_RAISE, capability)?;
     }
-    for capability in (0..=LAST_CAPABILITY).filter(|one| bounding >> one & 1 == 0) {
+    // Of a kernel that does not say which it knows nothing was begun; here that would be an error.
+    let last = last_capability().map_or(63, u64::from);
+    for capability in (0..=last).filter(|one| bounding >> one & 1 == 0) {
         prctl(
             remote,
             "prctl(PR_CAPBSET_DROP)",

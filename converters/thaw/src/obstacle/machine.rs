@@ -6,7 +6,9 @@ use crate::remote::TASK_SIZE;
 use crate::sys;
 use kconv_codes::Code;
 use kconv_image::{Escaped, Head, PAGE_SIZE};
+use kconv_machine::last_capability;
 use kconv_resources::linux6::Cpu;
+use kconv_tasks::model::Capabilities;
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -67,6 +69,10 @@ pub(super) fn standing(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
     addresses(plan, found);
     limits(plan, found);
     cpu(plan, head, found);
+    // A kernel that does not say which it knows gives kconv none either, which is told.
+    if let Ok(last) = last_capability() {
+        capabilities(plan, last, found);
+    }
     ports(plan, found);
 }
 
@@ -76,6 +82,40 @@ fn read(path: &str) -> String {
 
 fn setting(path: &str) -> Option<u64> {
     read(path).trim().parse().ok()
+}
+
+/// The capabilities with the numbers up to `last`.
+fn up_to(last: u32) -> u64 {
+    u64::MAX >> (63 - last.min(63))
+}
+
+/// Of the capabilities in any of the sets those with a number above `last`.
+fn unknown(sets: &Capabilities, last: u32) -> u64 {
+    let Capabilities {
+        effective,
+        permitted,
+        inheritable,
+        bounding,
+        ambient,
+    } = *sets;
+    (effective | permitted | inheritable | bounding | ambient) & !up_to(last)
+}
+
+/// A kernel takes no notice of bits that it does not know (`kernel/capability.c`: capset).
+fn capabilities(plan: &Plan, last: u32, found: &mut Obstacles<'_>) {
+    for thread in plan.processes.iter().flat_map(|process| &process.threads) {
+        let unknown = unknown(&thread.credentials.capabilities, last);
+        if unknown != 0 {
+            found.add(
+                Code::MachineCapability,
+                Some(thread.tid),
+                "capabilities",
+                format!("those up to number {last} (kernel.cap_last_cap)"),
+                format!("also {unknown:#x}"),
+                "thaw on the kernel that it was frozen on, or a newer one",
+            );
+        }
+    }
 }
 
 /// What thawed tasks would inherit from kconv.
@@ -88,16 +128,16 @@ fn itself(found: &mut Obstacles<'_>) {
         value.map_or("", |(_, value)| value.trim()).to_owned()
     };
     let effective = u64::from_str_radix(&field("CapEff"), 16).unwrap_or(0);
-    // CAP_LAST_CAP is 40 in 6.1 and 6.12.
-    const ALL: u64 = (1 << 41) - 1;
-    if effective & ALL != ALL {
+    // One that does not say which it knows is no kernel to thaw on.
+    let all = last_capability().map_or(u64::MAX, up_to);
+    if effective & all != all {
         let text = format!("capabilities {effective:#x}");
         found.add(
             Code::MachineKconv,
             None,
             "kconv itself",
             text,
-            "all of them",
+            format!("all of them, {all:#x}"),
             ADVICE,
         );
     }
@@ -375,5 +415,51 @@ fn cpu(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
             missing,
             ADVICE,
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capabilities_above_the_last_are_unknown_in_every_set() {
+        assert_eq!(up_to(0), 1);
+        assert_eq!(up_to(40), 0x1ff_ffff_ffff);
+        assert_eq!(up_to(63), u64::MAX);
+        let none = Capabilities {
+            effective: 0,
+            permitted: 0,
+            inheritable: 0,
+            bounding: up_to(40),
+            ambient: 0,
+        };
+        assert_eq!(unknown(&none, 40), 0);
+        assert_eq!(unknown(&none, 39), 1 << 40);
+        let new = 1 << 41;
+        for changed in [
+            Capabilities {
+                effective: new,
+                ..none
+            },
+            Capabilities {
+                permitted: new,
+                ..none
+            },
+            Capabilities {
+                inheritable: new,
+                ..none
+            },
+            Capabilities {
+                bounding: new,
+                ..none
+            },
+            Capabilities {
+                ambient: new,
+                ..none
+            },
+        ] {
+            assert_eq!(unknown(&changed, 40), new);
+        }
     }
 }
