@@ -7,7 +7,7 @@
 //! decision here; the types of the others against the fields, when two layouts are known
 //! ([`super::signature`]).
 
-use super::signature::{Seen, Signature};
+use super::signature::{Seen, Signature, length_of};
 use super::{Function, OverrideProblem};
 use crate::identifier::version;
 use kernel_structs::nearest::nearest;
@@ -218,20 +218,11 @@ impl Parameter {
         };
         match &*argument.ty {
             ty if is(ty, "bool") => Parameter::Truth,
-            syn::Type::Array(array) => {
-                let length = match &array.len {
-                    syn::Expr::Lit(syn::ExprLit {
-                        lit: syn::Lit::Int(length),
-                        ..
-                    }) => length.base10_parse().ok(),
-                    _ => None,
-                };
-                match length {
-                    Some(length) if is(&array.elem, "usize") => Parameter::Offsets(length),
-                    Some(length) if is(&array.elem, "u64") => Parameter::Constants(length),
-                    _ => Parameter::Other,
-                }
-            }
+            syn::Type::Array(array) => match length_of(array) {
+                Some(length) if is(&array.elem, "usize") => Parameter::Offsets(length),
+                Some(length) if is(&array.elem, "u64") => Parameter::Constants(length),
+                _ => Parameter::Other,
+            },
             _ => Parameter::Other,
         }
     }

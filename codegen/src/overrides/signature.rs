@@ -86,13 +86,7 @@ impl Seen {
                 }
             }
             syn::Type::Array(array) => {
-                let length = match &array.len {
-                    syn::Expr::Lit(syn::ExprLit {
-                        lit: syn::Lit::Int(length),
-                        ..
-                    }) => length.base10_parse().ok(),
-                    _ => None,
-                };
+                let length = length_of(array);
                 Seen::Array(Box::new(Seen::of(&array.elem)), length)
             }
             _ => Seen::Unknown,
@@ -144,6 +138,20 @@ impl fmt::Display for Seen {
             Seen::Nothing => f.write_str("nothing"),
             Seen::Unknown => f.write_str("something"),
         }
+    }
+}
+
+/// The number of an array's elements, where it is written as a number.
+pub(super) fn length_of<N>(array: &syn::TypeArray) -> Option<N>
+where
+    N: std::str::FromStr<Err: fmt::Display>,
+{
+    match &array.len {
+        syn::Expr::Lit(syn::ExprLit {
+            lit: syn::Lit::Int(length),
+            ..
+        }) => length.base10_parse().ok(),
+        _ => None,
     }
 }
 

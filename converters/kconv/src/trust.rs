@@ -162,8 +162,7 @@ pub(crate) fn seal(
     digest: Option<Digest>,
     key: Option<&MachineKey>,
 ) -> Result<Vec<PathBuf>, Failure> {
-    for ending in Signatures::ENDINGS {
-        let old = named(image, ending);
+    for old in Signatures::places(image) {
         match std::fs::remove_file(&old) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
                 return Err(Failure::Path {
@@ -225,11 +224,4 @@ pub(crate) fn own_place(image: &Path) -> Result<(), Failure> {
         image: image.to_owned(),
         why: Box::new(Distrust::Elsewhere(why)),
     })
-}
-
-/// A file beside an image, with this ending behind its whole name.
-pub(crate) fn named(image: &Path, ending: &str) -> PathBuf {
-    let mut name = image.as_os_str().to_owned();
-    name.push(ending);
-    PathBuf::from(name)
 }

@@ -15,15 +15,17 @@ pub struct Signatures {
 }
 
 impl Signatures {
-    /// The endings of their files, behind the whole name of the image.
-    pub const ENDINGS: [&str; 2] = [".sig", ".asc"];
+    /// Where those of an image lie, of ssh and of OpenPGP: beside it, with an ending behind its whole name.
+    pub fn places(image: &Path) -> [PathBuf; 2] {
+        [".sig", ".asc"].map(|ending| beside(image, ending))
+    }
 
     /// Reads those that lie beside an image.
     ///
     /// # Errors
     /// If one is there and cannot be read.
     pub fn beside(image: &Path) -> Result<Signatures, TrustError> {
-        let [ssh, openpgp] = Signatures::ENDINGS.map(|ending| beside(image, ending));
+        let [ssh, openpgp] = Signatures::places(image);
         let read = |path: PathBuf| -> Result<_, TrustError> {
             Ok(files::read(&path, Guard::None)?.map(|bytes| (path, bytes)))
         };
@@ -106,13 +108,7 @@ impl Passing {
                 let digest = digest(signature.hash).unwrap_or_default();
                 of_ssh(place.clone(), &signature, digest, config, now)
             }
-            Err(reason) => Verdict {
-                place: place.clone(),
-                key: String::new(),
-                signer: None,
-                made: None,
-                standing: Standing::Bad(reason),
-            },
+            Err(reason) => Verdict::keyless(place.clone(), Standing::Bad(reason)),
         };
         let mut all: Vec<Verdict> = each.into_iter().map(verdict).collect();
         #[cfg(feature = "openpgp")]
@@ -125,13 +121,10 @@ impl Passing {
         }
         #[cfg(not(feature = "openpgp"))]
         if let Some(place) = self.openpgp {
-            all.push(Verdict {
+            all.push(Verdict::keyless(
                 place,
-                key: String::new(),
-                signer: None,
-                made: None,
-                standing: Standing::Unknown(Reason::NoOpenPgp),
-            });
+                Standing::Unknown(Reason::NoOpenPgp),
+            ));
         }
         all
     }

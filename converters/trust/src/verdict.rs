@@ -19,6 +19,19 @@ pub struct Verdict {
     pub standing: Standing,
 }
 
+impl Verdict {
+    /// Of a signature whose key is not known.
+    pub(crate) fn keyless(place: PathBuf, standing: Standing) -> Verdict {
+        Verdict {
+            place,
+            key: String::new(),
+            signer: None,
+            made: None,
+            standing,
+        }
+    }
+}
+
 /// Whether a signature holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {

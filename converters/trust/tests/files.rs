@@ -75,21 +75,28 @@ fn a_private_key_that_others_may_read_is_not_used() {
     assert!(machine.config().machine_key().unwrap().is_some());
 }
 
+/// What decides, below the folder of the configuration.
+const CONFIGURED: [&str; 5] = [
+    "",
+    "trusted.d",
+    "trusted.d/who",
+    "policy.toml",
+    "machine.pub",
+];
+
+/// A machine that has all of that.
+fn configured() -> Machine {
+    let machine = Machine::with_key();
+    let key = fs::read(machine.etc().join("machine.pub")).unwrap();
+    machine.configure("trusted.d/who", key);
+    machine.configure("policy.toml", "");
+    machine
+}
+
 #[test]
 fn what_others_may_write_to_is_not_believed() {
-    let machine = Machine::with_key();
-    machine.configure(
-        "trusted.d/who",
-        fs::read(machine.etc().join("machine.pub")).unwrap(),
-    );
-    machine.configure("policy.toml", "");
-    for name in [
-        "",
-        "trusted.d",
-        "trusted.d/who",
-        "policy.toml",
-        "machine.pub",
-    ] {
+    let machine = configured();
+    for name in CONFIGURED {
         let path = machine.etc().join(name);
         let before = fs::metadata(&path).unwrap().permissions().mode() & 0o7777;
         for more in [0o020, 0o002] {
@@ -114,19 +121,8 @@ fn what_belongs_to_somebody_else_is_not_believed() {
     if !is_root() {
         return;
     }
-    let machine = Machine::with_key();
-    machine.configure(
-        "trusted.d/who",
-        fs::read(machine.etc().join("machine.pub")).unwrap(),
-    );
-    machine.configure("policy.toml", "");
-    for name in [
-        "",
-        "trusted.d",
-        "trusted.d/who",
-        "policy.toml",
-        "machine.pub",
-    ] {
+    let machine = configured();
+    for name in CONFIGURED {
         let path = machine.etc().join(name);
         chown(&path, Some(65534), None).unwrap();
         let said = machine.refused();

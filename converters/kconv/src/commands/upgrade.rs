@@ -223,7 +223,7 @@ fn beside(image: &Path, release: &str) -> PathBuf {
 
 fn remove(images: &[&Path]) -> Result<(), Failure> {
     for image in images {
-        let signatures = Signatures::ENDINGS.map(|ending| trust::named(image, ending));
+        let signatures = Signatures::places(image);
         for path in [*image]
             .into_iter()
             .chain(signatures.iter().map(PathBuf::as_path))

@@ -47,13 +47,7 @@ impl Passing {
         let place = self.place;
         let verdict = |found: Result<One, Reason>| match found {
             Ok(one) => one.verdict(place.clone(), keys, now),
-            Err(reason) => Verdict {
-                place: place.clone(),
-                key: String::new(),
-                signer: None,
-                made: None,
-                standing: Standing::Bad(reason),
-            },
+            Err(reason) => Verdict::keyless(place.clone(), Standing::Bad(reason)),
         };
         self.each.into_iter().map(verdict).collect()
     }
