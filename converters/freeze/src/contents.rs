@@ -227,11 +227,11 @@ mod tests {
             Ok(Vec::new())
         }
 
-        fn read_page(
+        fn read_pages(
             &self,
             space: &Space<'_>,
             at: UserAddr,
-            _: &mut [u8; PAGE_SIZE as usize],
+            _: &mut [u8],
         ) -> Result<(), ReadError> {
             Err(ReadError::NoPage { mm: space.mm, at })
         }

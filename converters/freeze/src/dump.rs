@@ -495,16 +495,18 @@ impl MemorySource for Dump {
             .collect())
     }
 
-    fn read_page(
+    fn read_pages(
         &self,
         space: &Space<'_>,
         at: UserAddr,
-        into: &mut [u8; PAGE_SIZE as usize],
+        into: &mut [u8],
     ) -> Result<(), ReadError> {
         let mm = space.mm;
-        let place = self.page_places.get(&(mm, at));
-        let place = *place.ok_or(ReadError::NoPage { mm, at })?;
-        into.copy_from_slice(&self.pages[place..place + PAGE_SIZE as usize]);
+        for (at, page) in at.pages().zip(into.chunks_exact_mut(PAGE_SIZE as usize)) {
+            let place = self.page_places.get(&(mm, at));
+            let place = *place.ok_or(ReadError::NoPage { mm, at })?;
+            page.copy_from_slice(&self.pages[place..place + PAGE_SIZE as usize]);
+        }
         Ok(())
     }
 

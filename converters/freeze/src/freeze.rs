@@ -12,8 +12,8 @@ use crate::slots::{Slots, slots};
 use crate::source::{Mapping, MemorySource, ReadError};
 use crate::walk::{Selection, Walked, walk};
 use kconv_image::{
-    AddressSpace, Contents, CoreNote, Digest, Head, Identity, Image, ImageWriter, KernelId,
-    Machine, Object, ObjectId, PAGE_SIZE, PageOf, PageSource, TypeIx,
+    AddressSpace, Contents, CoreNote, Digest, Hashing, Head, Identity, Image, ImageWriter,
+    KernelId, Machine, Object, ObjectId, PAGE_SIZE, PageOf, PageSource, TakenImage, TypeIx,
 };
 use kconv_objects::{FieldError, Names};
 use kconv_resources::any;
@@ -22,6 +22,10 @@ use kernel_structs::state::StateMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
+
+/// How often tasks are walked once more because signals came meanwhile. A timer sends none while its last one
+/// waits, so that it takes others who send all the time to come to that.
+const WALKS: u32 = 20;
 
 /// The kernel that is frozen.
 pub struct Kernel<'a> {
@@ -76,6 +80,18 @@ pub struct Order<'a> {
     pub destination: &'a Path,
 }
 
+/// What is special to tasks that run, and were stopped.
+pub(crate) struct OfRunning<'a> {
+    /// Those that do not stand still, and are refused for that.
+    pub(crate) moving: Vec<Moving>,
+    /// What else was found of them.
+    pub(crate) found: Vec<Finding>,
+    /// Whether they run on when the image is made, so that the sooner all of them is read the better.
+    pub(crate) run_on: bool,
+    /// Called when nothing of the tasks is read any more, and the image is not yet whole.
+    pub(crate) all_read: &'a mut dyn FnMut(),
+}
+
 /// A process of which a thread does not stand still: its memory may change while it is read.
 pub(crate) struct Moving {
     pub(crate) process: i64,
@@ -95,17 +111,21 @@ pub fn freeze(
     kernel: &Kernel<'_>,
     order: Order<'_>,
 ) -> Result<Summary, FreezeError> {
-    freeze_moving(source, kernel, order, Vec::new(), Vec::new())
+    let nothing = OfRunning {
+        moving: Vec::new(),
+        found: Vec::new(),
+        run_on: false,
+        all_read: &mut || {},
+    };
+    freeze_of_running(source, kernel, order, nothing)
 }
 
-/// As [`freeze`], of tasks of which some do not stand still, and are refused for that, and for what
-/// else was `found` of them.
-pub(crate) fn freeze_moving(
+/// As [`freeze`], of tasks that were stopped.
+pub(crate) fn freeze_of_running(
     source: &dyn MemorySource,
     kernel: &Kernel<'_>,
     order: Order<'_>,
-    moving: Vec<Moving>,
-    found: Vec<Finding>,
+    of_running: OfRunning<'_>,
 ) -> Result<Summary, FreezeError> {
     let family = Known::named(&kernel.map.family)?;
     let machine = kernel.machine;
@@ -142,6 +162,12 @@ pub(crate) fn freeze_moving(
         });
     }
     let mut walked = walk(memory, kernel.map, order.selection);
+    for _ in 0..WALKS {
+        if !(source.is_running() && walked.signals_came()) {
+            break;
+        }
+        walked = walk(memory, kernel.map, order.selection);
+    }
     let mut findings = std::mem::take(&mut walked.findings);
     let refused = |findings| Err(FreezeError::Refused(in_order(findings)));
     if walked.tasks == 0 {
@@ -154,8 +180,8 @@ pub(crate) fn freeze_moving(
         }
         describe(&walked, family, hz, kernel, &mut findings)
     });
-    add_moving(&walked, moving, &mut findings);
-    findings.extend(found);
+    add_moving(&walked, of_running.moving, &mut findings);
+    findings.extend(of_running.found);
     let mut described = match described {
         Ok(described) => described,
         // What is wrong with one object explains it, if there is such a thing.
@@ -203,9 +229,14 @@ pub(crate) fn freeze_moving(
         return refused(findings);
     }
     sync(source, &*described.family)?;
-    let digest = write(&walked, &described.head, &saved, order.destination)?;
+    let hashing = match of_running.run_on {
+        true => Hashing::Afterwards,
+        false => Hashing::Meanwhile,
+    };
+    let taken = take(&walked, &described.head, &saved, order.destination, hashing)?;
+    (of_running.all_read)();
     Ok(Summary {
-        digest: Some(digest),
+        digest: Some(taken.finish()?),
         ..summary(&walked, &described.head)
     })
 }
@@ -377,23 +408,25 @@ fn sync(source: &dyn MemorySource, family: &dyn Family) -> Result<(), FreezeErro
     }
 }
 
-fn write(
+/// Has all that is read of the tasks in the file.
+fn take(
     walked: &Walked<'_>,
     head: &Head,
     saved: &Saved,
     destination: &Path,
-) -> Result<Digest, FreezeError> {
+    hashing: Hashing,
+) -> Result<TakenImage, FreezeError> {
     let machine = head.identity.machine;
     let mut writer = ImageWriter::create(destination, machine, &head.objects, head.page_index())?;
     for saved in &walked.objects {
         writer.object(&saved.bytes)?;
     }
     let source = walked.memory.source;
-    let mut page = |of: PageOf, into: &mut [u8; 4096]| {
+    let mut pages = |of: PageOf, into: &mut [u8]| {
         let read = match of {
             PageOf::Memory(mm, at) => {
                 let space = walked.space(mm.0 as usize, &[]);
-                source.read_page(&space, at, into)
+                source.read_pages(&space, at, into)
             }
             PageOf::File(resource, offset) => match saved.files.get(&resource) {
                 Some(file) => source.read_file(file, offset, into),
@@ -405,7 +438,7 @@ fn write(
             missing => io::Error::other(missing),
         })
     };
-    Ok(writer.finish(head, PageSource::Stream(&mut page))?)
+    Ok(writer.take(head, PageSource::Stream(&mut pages), hashing)?)
 }
 
 fn summary(walked: &Walked<'_>, head: &Head) -> Summary {

@@ -14,7 +14,7 @@ pub use error::StopError;
 
 use crate::elf::{self, Core, ElfError, Load};
 use crate::error::{Flaw, FreezeError};
-use crate::freeze::{Kernel, Moving, Order, Summary, freeze_moving};
+use crate::freeze::{Kernel, Moving, OfRunning, Order, Summary, freeze_of_running};
 use crate::judge::Judge;
 use crate::memory::Memory;
 use crate::paging::PageTables;
@@ -24,7 +24,7 @@ use crate::symbols::Symbols;
 use crate::vmcoreinfo::Info;
 use crate::walk::{Selection, task_addresses};
 use files::Files;
-use kconv_image::{KernelAddr, Machine, PAGE_SIZE, UserAddr};
+use kconv_image::{KernelAddr, Machine, UserAddr};
 use kconv_machine::{
     Identified, MachineError, cgroup_limits, cgroup_root, identify_running, read_some,
 };
@@ -83,7 +83,8 @@ pub enum Afterwards<'a> {
 pub struct Frozen {
     /// What the image was made of.
     pub summary: Summary,
-    /// How long the tasks stood still.
+    /// How long the tasks stood still: until they were killed, or, where they run on anyway, until nothing
+    /// of them was to be read any more.
     pub pause: Duration,
 }
 
@@ -182,15 +183,31 @@ pub fn freeze_running(
         destination,
     };
     let Traces { lists, findings } = traces;
-    let summary = freeze_moving(&running, &kernel, order, moving.collect(), findings)?;
+    let moving = moving.collect();
+    let run_on = matches!(afterwards, Afterwards::RunOn);
+    let mut stopped = Some(stopped);
+    let mut pause = None;
+    let of_running = OfRunning {
+        moving,
+        found: findings,
+        run_on,
+        // Who runs on anyway does not wait for the disk.
+        all_read: &mut || {
+            if run_on {
+                pause = stopped.take().map(Stopped::run_on);
+            }
+        },
+    };
+    let summary = freeze_of_running(&running, &kernel, order, of_running)?;
     let is_killed = match afterwards {
         Afterwards::RunOn => false,
         Afterwards::Kill => true,
         Afterwards::KillIf(decide) => decide(),
     };
-    let pause = match is_killed {
-        true => stopped.kill(&lists)?,
-        false => stopped.run_on(),
+    let pause = match (stopped, is_killed) {
+        (Some(stopped), true) => stopped.kill(&lists)?,
+        (Some(stopped), false) => stopped.run_on(),
+        (None, _) => pause.unwrap_or_default(),
     };
     Ok(Frozen { summary, pause })
 }
@@ -320,11 +337,11 @@ impl MemorySource for Running {
         Ok(self.user.pages(space, occupied.as_deref())?)
     }
 
-    fn read_page(
+    fn read_pages(
         &self,
         space: &Space<'_>,
         at: UserAddr,
-        into: &mut [u8; PAGE_SIZE as usize],
+        into: &mut [u8],
     ) -> Result<(), ReadError> {
         Ok(self.user.read(space.process, at, into)?)
     }

@@ -1,6 +1,6 @@
 //! Where the walk reads from: the memory of a kernel and of its tasks.
 
-use kconv_image::{Digest, KernelAddr, PAGE_SIZE, UserAddr};
+use kconv_image::{Digest, KernelAddr, UserAddr};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -87,16 +87,12 @@ pub trait MemorySource {
     /// If they cannot be told.
     fn pages(&self, space: &Space<'_>) -> Result<Vec<PresentPage>, ReadError>;
 
-    /// Reads the page at `at` of the address space `space`.
+    /// Reads the page at `at` of the address space `space` and those that follow it, by the bytes of `into`.
     ///
     /// # Errors
-    /// If the page is not present or cannot be read.
-    fn read_page(
-        &self,
-        space: &Space<'_>,
-        at: UserAddr,
-        into: &mut [u8; PAGE_SIZE as usize],
-    ) -> Result<(), ReadError>;
+    /// If one of the pages is not present or cannot be read.
+    fn read_pages(&self, space: &Space<'_>, at: UserAddr, into: &mut [u8])
+    -> Result<(), ReadError>;
 
     /// Ticks a second (`HZ`), which stands nowhere in the memory of old kernels.
     fn tick_rate(&self) -> Option<u32>;

@@ -379,15 +379,18 @@ impl MemorySource for Vmcore {
         Ok(found)
     }
 
-    fn read_page(
+    fn read_pages(
         &self,
         space: &Space<'_>,
         at: UserAddr,
-        into: &mut [u8; PAGE_SIZE as usize],
+        into: &mut [u8],
     ) -> Result<(), ReadError> {
-        let page = self.user_page(space, at)?;
-        let page = page.ok_or(ReadError::NoPage { mm: space.mm, at })?;
-        self.physical.read(page, into)
+        for (at, into) in at.pages().zip(into.chunks_exact_mut(PAGE_SIZE as usize)) {
+            let page = self.user_page(space, at)?;
+            let page = page.ok_or(ReadError::NoPage { mm: space.mm, at })?;
+            self.physical.read(page, into)?;
+        }
+        Ok(())
     }
 
     fn tick_rate(&self) -> Option<u32> {

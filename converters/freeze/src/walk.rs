@@ -109,6 +109,27 @@ impl<'a> Walked<'a> {
         }
     }
 
+    /// Whether a signal came for one of the tasks since it was read. Timers go on while their tasks stand still: one
+    /// that was read later would be one that has expired, and its signal would be nowhere.
+    pub(crate) fn signals_came(&self) -> bool {
+        let waiting = [
+            ("task_struct", "pending"),
+            ("signal_struct", "shared_pending"),
+        ];
+        waiting.into_iter().any(|(ty, field)| {
+            self.objects_of(ty).any(|object| {
+                let was = self.view(object).ok().and_then(|view| {
+                    let was = view.bytes(field).ok()?.to_vec();
+                    Some((view.address_of(field).ok()?, was))
+                });
+                was.is_some_and(|(at, was)| {
+                    let is = self.memory.bytes(at, was.len() as u64);
+                    is.is_ok_and(|is| is[..] != was[..])
+                })
+            })
+        })
+    }
+
     /// Everything that is first reached through `task`.
     fn reach_from(&mut self, task: usize) {
         let mut queue = VecDeque::from([self.whole(task)]);

@@ -57,14 +57,14 @@ impl MemorySource for Counted {
         self.dump.pages(space)
     }
 
-    fn read_page(
+    fn read_pages(
         &self,
         space: &Space<'_>,
         at: UserAddr,
-        into: &mut [u8; 4096],
+        into: &mut [u8],
     ) -> Result<(), ReadError> {
         self.asked();
-        self.dump.read_page(space, at, into)
+        self.dump.read_pages(space, at, into)
     }
 
     fn tick_rate(&self) -> Option<u32> {

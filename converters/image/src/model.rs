@@ -35,6 +35,13 @@ impl fmt::Display for FileOffset {
     }
 }
 
+impl UserAddr {
+    /// The page here and those that follow it, to the end of the address space.
+    pub fn pages(self) -> impl Iterator<Item = UserAddr> {
+        std::iter::successors(Some(self), |at| at.0.checked_add(PAGE_SIZE).map(UserAddr))
+    }
+}
+
 impl KernelAddr {
     /// The address `bytes` further on, or `None` past the end of the address space.
     pub fn checked_add(self, bytes: u64) -> Option<KernelAddr> {

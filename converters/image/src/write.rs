@@ -1,5 +1,6 @@
 //! Writing an image: objects one by one, then pages, notes and the head of the file.
 
+mod hashing;
 mod memory;
 mod notes;
 mod pages;
@@ -10,9 +11,10 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::geometry::{Geometry, OBJECT_ALIGN};
-use crate::model::{Head, Machine, Object, PAGE_SIZE, PageIndex, PageOf, folded_into};
+use crate::model::{Head, Machine, Object, PageIndex, PageOf, folded_into};
 use crate::notes::{DIGEST_BYTES, HEAD_DIGEST};
 use crate::{Digest, Flaw, Image, WriteError, rules};
+use pages::PageDigest;
 pub use temporary::Temporary;
 
 /// How many bytes of objects are gathered before they are written.
@@ -37,8 +39,8 @@ pub struct ImageWriter {
     hasher: blake3::Hasher,
 }
 
-/// Fills in a page.
-pub type NextPage<'a> = dyn FnMut(PageOf, &mut [u8; PAGE_SIZE as usize]) -> io::Result<()> + 'a;
+/// Fills in pages that follow one another: the first, and how many, by the bytes of them.
+pub type NextPages<'a> = dyn FnMut(PageOf, &mut [u8]) -> io::Result<()> + 'a;
 
 /// Where the user pages of an image come from.
 pub enum PageSource<'a> {
@@ -48,11 +50,21 @@ pub enum PageSource<'a> {
         /// The image to copy from.
         from: &'a Image,
     },
-    /// A function that is called for every page of every run, first of contents, then of address
-    /// spaces, in the order of the index, and fills in the page, which is zero before. Runs lie one
+    /// A function that is called for the pages of every run, first of contents, then of address
+    /// spaces, in the order of the index, and fills them in; they are zero before. It is given those
+    /// of a run by the MiB, and one by one once more where it fails. Runs lie one
     /// after another in the page area, without gaps; one whose pages have been given already, for
     /// another, is passed over.
-    Stream(&'a mut NextPage<'a>),
+    Stream(&'a mut NextPages<'a>),
+}
+
+/// When the digest of the pages is made.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Hashing {
+    /// While they are written, where another processor is there for it: the image is whole sooner.
+    Meanwhile,
+    /// When all are written: they are read sooner.
+    Afterwards,
 }
 
 impl ImageWriter {
@@ -122,10 +134,7 @@ impl ImageWriter {
     /// If the head breaks a rule of the format, objects are missing, or the file cannot be
     /// written. The destination is then as it was before.
     pub fn finish(self, head: &Head, pages: PageSource<'_>) -> Result<Digest, WriteError> {
-        let sealed = self.seal(head, pages)?;
-        let digest = sealed.digest();
-        sealed.publish()?;
-        Ok(digest)
+        self.take(head, pages, Hashing::Meanwhile)?.finish()
     }
 
     /// Writes all the rest, but leaves the destination alone: the image can first be read back.
@@ -133,7 +142,21 @@ impl ImageWriter {
     /// # Errors
     ///
     /// As [`finish`](Self::finish).
-    pub fn seal(mut self, head: &Head, pages: PageSource<'_>) -> Result<SealedImage, WriteError> {
+    pub fn seal(self, head: &Head, pages: PageSource<'_>) -> Result<SealedImage, WriteError> {
+        self.take(head, pages, Hashing::Meanwhile)?.seal()
+    }
+
+    /// Writes the pages. Once it returns nothing is read any more of where they come from.
+    ///
+    /// # Errors
+    ///
+    /// As [`finish`](Self::finish), but for what is written afterwards.
+    pub fn take(
+        mut self,
+        head: &Head,
+        pages: PageSource<'_>,
+        hashing: Hashing,
+    ) -> Result<TakenImage, WriteError> {
         let destination = self.temporary.destination.clone();
         let flawed = |flaw| flawed(&destination, flaw);
         if self.given != self.sizes.len() {
@@ -151,31 +174,29 @@ impl ImageWriter {
         }
 
         self.flush()?;
-        let objects_digest = Digest::from(self.hasher.finalize());
-        let mut notes = notes::encode(head).map_err(flawed)?;
+        let objects = Digest::from(self.hasher.finalize());
+        let notes = notes::encode(head).map_err(flawed)?;
         let complete = geometry.complete(notes.len() as u64).map_err(flawed)?;
         // What is not written between the notes and the pages reads as zeros.
         self.temporary
             .file
             .set_len(complete.end)
             .map_err(|source| self.temporary.failed(source))?;
-        let pages_digest = pages::fill(
+        let pages = pages::fill(
             &self.temporary,
             complete.pages,
             geometry.page_bytes(),
             head.page_index(),
             pages,
+            hashing,
         )?;
-
-        let digest = seal(&mut notes, &complete.head, objects_digest, pages_digest);
-        let file = &self.temporary.file;
-        file.write_all_at(&complete.head, 0)
-            .and_then(|()| file.write_all_at(&notes, geometry.notes()))
-            .and_then(|()| file.sync_all())
-            .map_err(|source| self.temporary.failed(source))?;
-        Ok(SealedImage {
-            digest,
+        Ok(TakenImage {
             temporary: self.temporary,
+            head: complete.head,
+            notes,
+            notes_at: geometry.notes(),
+            objects,
+            pages,
         })
     }
 
@@ -206,6 +227,56 @@ fn flawed(path: &Path, flaw: Flaw) -> WriteError {
     WriteError::Flaw {
         path: path.to_owned(),
         flaw,
+    }
+}
+
+/// An image of which all objects and pages are in the file, and digests, notes and the head of the file are not.
+/// Dropped, it is removed.
+pub struct TakenImage {
+    temporary: Temporary,
+    head: Vec<u8>,
+    /// Without digests.
+    notes: Vec<u8>,
+    notes_at: u64,
+    objects: Digest,
+    pages: PageDigest,
+}
+
+impl TakenImage {
+    /// Writes the rest, and puts the image in the place of the destination. Returns the digest of its head, which
+    /// identifies it.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or written. The destination is then as it was before.
+    pub fn finish(self) -> Result<Digest, WriteError> {
+        let sealed = self.seal()?;
+        let digest = sealed.digest();
+        sealed.publish()?;
+        Ok(digest)
+    }
+
+    /// Writes the rest, but leaves the destination alone.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or written.
+    pub fn seal(mut self) -> Result<SealedImage, WriteError> {
+        let pages = match self.pages {
+            PageDigest::Known(digest) => Ok(digest),
+            PageDigest::Made(hasher) => hasher.finish(),
+        };
+        let pages = pages.map_err(|source| self.temporary.failed(source))?;
+        let digest = seal(&mut self.notes, &self.head, self.objects, pages);
+        let file = &self.temporary.file;
+        file.write_all_at(&self.head, 0)
+            .and_then(|()| file.write_all_at(&self.notes, self.notes_at))
+            .and_then(|()| file.sync_all())
+            .map_err(|source| self.temporary.failed(source))?;
+        Ok(SealedImage {
+            digest,
+            temporary: self.temporary,
+        })
     }
 }
 

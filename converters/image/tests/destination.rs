@@ -98,7 +98,7 @@ fn a_sealed_image_can_be_read_before_it_is_published() {
         for bytes in &sample.objects {
             writer.object(bytes).unwrap();
         }
-        let pages = &mut |_, _: &mut [u8; 4096]| Ok(());
+        let pages = &mut |_, _: &mut [u8]| Ok(());
         writer
             .seal(&sample.head, PageSource::Stream(pages))
             .unwrap()

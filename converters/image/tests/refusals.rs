@@ -510,8 +510,10 @@ fn a_page_that_cannot_be_had() {
         |writer, sample| {
             writer.finish(
                 &sample.head,
-                PageSource::Stream(&mut |of, _| match of {
-                    PageOf::Memory(_, UserAddr(0xbfff_f000)) => {
+                PageSource::Stream(&mut |of, into| match of {
+                    PageOf::Memory(_, UserAddr(first))
+                        if (first..first + into.len() as u64).contains(&0xbfff_f000) =>
+                    {
                         Err(std::io::Error::other("the task is gone"))
                     }
                     _ => Ok(()),

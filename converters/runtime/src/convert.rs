@@ -463,7 +463,7 @@ mod tests {
         let pages = head.page_index();
         let mut writer = ImageWriter::create(&path, Machine::I386, &head.objects, pages).unwrap();
         writer.object(&[1, 2, 3, 4]).unwrap();
-        let mut page = |_, page: &mut [u8; 4096]| {
+        let mut page = |_, page: &mut [u8]| {
             page.fill(fill);
             Ok(())
         };

@@ -211,16 +211,19 @@ mod tests {
         let machine = head.identity.machine;
         let writer = ImageWriter::create(&path, machine, &head.objects, head.page_index()).unwrap();
         let mut number = 0;
-        let mut page = |_, page: &mut [u8; 4096]| {
-            number += 1;
-            // Behind the end of the file there is nothing.
-            match number {
-                3 => page[..10].fill(3),
-                number => page.fill(number),
+        let mut pages = |_, into: &mut [u8]| {
+            for page in into.chunks_exact_mut(4096) {
+                number += 1;
+                // Behind the end of the file there is nothing.
+                match number {
+                    3 => page[..10].fill(3),
+                    number => page.fill(number),
+                }
             }
             Ok(())
         };
-        writer.finish(&head, PageSource::Stream(&mut page)).unwrap();
+        let pages = PageSource::Stream(&mut pages);
+        writer.finish(&head, pages).unwrap();
         Image::open(&path).unwrap()
     }
 

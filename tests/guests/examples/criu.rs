@@ -2,7 +2,8 @@
 //! commands take, how long the programs stand still, and how large the images are. Prints the tables
 //! of the book's chapter on thawing: medians of kconv's figures by CRIU's, with the least and the most.
 //!
-//! `cargo run --release -p kconv-guests --example criu`, with Debian's package criu installed.
+//! `cargo run --release -p kconv-guests --example criu`, with Debian's package criu installed. Behind `--` the
+//! names of programs can stand that are to be compared alone.
 #![forbid(unsafe_code)]
 
 use kconv_guests::{Error, Guest, Initramfs, Kernel, Machine, static_kconv};
@@ -32,10 +33,11 @@ const RESERVED: (&str, &str) = ("400 GiB reserved", "reserve 400 0");
 const TURNS: usize = 3;
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// A tool: how it freezes process `$pid` and ends it, how it brings it back, and where it says for how
-/// long the process stood still.
+/// A tool: how it freezes process `$pid` that runs on, how it freezes it and ends it, how it brings it back,
+/// and where it says for how long the process stood still.
 struct Tool {
     name: &'static str,
+    look: &'static str,
     freeze: &'static str,
     thaw: &'static str,
     /// A command that prints the pause, and how it is read.
@@ -45,24 +47,28 @@ struct Tool {
 const TOOLS: [Tool; 2] = [
     Tool {
         name: "kconv",
+        look: "kconv freeze --tree $pid -o $dir/image >/tmp/said",
         freeze: "kconv freeze --tree --kill $pid -o $dir/image >/tmp/said",
         thaw: "kconv thaw --quiet $dir/image",
         pause: ("grep ^pause /tmp/said", milliseconds),
     },
     Tool {
         name: "criu",
+        look: "criu dump -v1 --tree $pid --images-dir $dir --shell-job --leave-running",
         freeze: "criu dump -v1 --tree $pid --images-dir $dir --shell-job",
         thaw: "criu restore -v1 --images-dir $dir --shell-job --restore-detached",
         pause: ("od -An -v -tu1 $dir/stats-dump", frozen_time),
     },
 ];
 
-/// Seconds for the command that freezes, the one that thaws, the pause, and KiB of the image.
+/// Seconds for the command that freezes and ends the process, the one that thaws, the pause of a process that runs
+/// on and of one that is ended, and KiB of the image.
 #[derive(Copy, Clone)]
 struct Figures {
     freeze: f64,
     thaw: f64,
     pause: f64,
+    last: f64,
     size: f64,
 }
 
@@ -82,15 +88,19 @@ fn compare() -> Result<(), Error> {
     initramfs.program(Path::new("/usr/sbin/criu"))?;
     initramfs.link("/bin/criu", "../usr/sbin/criu");
     initramfs.python()?;
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
     for kernel in [Kernel::oldest("6.1")?, Kernel::newest("6.12")?] {
         let mut guest = Machine::default().boot(&kernel, &initramfs)?;
         let version = guest.run("criu --version")?;
         let version = version.lines().next().unwrap_or_default();
         println!("\n{}, CRIU {version}, {TURNS} turns", kernel.release);
-        println!("| program | command to freeze | command to thaw | pause | image |");
-        println!("|---|---|---|---|---|");
-        let mut pauses = Vec::new();
-        for (name, command) in PROGRAMS {
+        println!(
+            "| program | command to freeze | command to thaw | pause, running on | pause, ended | image |"
+        );
+        println!("|---|---|---|---|---|---|");
+        let mut pauses: Vec<(&str, Pauses, Pauses)> = Vec::new();
+        for (name, command) in PROGRAMS.into_iter().filter(|(name, _)| is_wanted(name)) {
             let [kconv, criu] = in_turns(&mut guest, command)?;
             match (kconv, criu) {
                 (Ok(kconv), Ok(criu)) => {
@@ -98,19 +108,19 @@ fn compare() -> Result<(), Error> {
                         spread(kconv.iter().zip(&criu).map(|(a, b)| of(a) / of(b)))
                     };
                     println!(
-                        "| {name} | {} | {} | {} | {} |",
+                        "| {name} | {} | {} | {} | {} | {} |",
                         ratio(|figures| figures.freeze),
                         ratio(|figures| figures.thaw),
                         ratio(|figures| figures.pause),
+                        ratio(|figures| figures.last),
                         ratio(|figures| figures.size),
                     );
-                    let pause = |all: &[Figures]| median(all.iter().map(|one| one.pause).collect());
-                    pauses.push((name, pause(&kconv), pause(&criu)));
+                    pauses.push((name, Pauses::of(&kconv), Pauses::of(&criu)));
                 }
                 (kconv, criu) => {
                     for (tool, said) in [(&TOOLS[0], kconv.err()), (&TOOLS[1], criu.err())] {
                         if let Some(said) = said {
-                            println!("| {name} | {} refused: {said} | | | |", tool.name);
+                            println!("| {name} | {} refused: {said} | | | | |", tool.name);
                         }
                     }
                 }
@@ -119,16 +129,39 @@ fn compare() -> Result<(), Error> {
         let of = |name: &str| pauses.iter().find(|(found, ..)| *found == name);
         if let (Some((_, none, criu_none)), Some((_, full, criu_full))) = (of(NOTHING), of(MEMORY))
         {
-            println!(
-                "pause for a page: {:.2} of CRIU's",
-                (full - none) / (criu_full - criu_none)
-            );
-            println!("pause for a page: {:.1} us", (full - none) * 1e6 / PAGES);
+            for (which, pause) in [
+                ("running on", (|all| all.pause) as fn(&Pauses) -> f64),
+                ("ended", |all| all.last),
+            ] {
+                let kconv = (pause(full) - pause(none)) * 1e6 / PAGES;
+                let criu = (pause(criu_full) - pause(criu_none)) * 1e6 / PAGES;
+                let ratio = kconv / criu;
+                println!(
+                    "pause for a page, {which}: {ratio:.2} ({kconv:.1} us, CRIU {criu:.1} us)"
+                );
+            }
         }
-        reserved(&mut guest)?;
+        if is_wanted(RESERVED.0) {
+            reserved(&mut guest)?;
+        }
         guest.power_off()?;
     }
     Ok(())
+}
+
+/// Medians.
+struct Pauses {
+    pause: f64,
+    last: f64,
+}
+
+impl Pauses {
+    fn of(all: &[Figures]) -> Pauses {
+        Pauses {
+            pause: median(all.iter().map(|one| one.pause).collect()),
+            last: median(all.iter().map(|one| one.last).collect()),
+        }
+    }
 }
 
 /// The pause of a program that reserves address space by that of one that does not, in turns.
@@ -169,6 +202,7 @@ fn in_turns(guest: &mut Guest, command: &str) -> Result<[Result<Vec<Figures>, St
 fn once(guest: &mut Guest, command: &str, tool: &Tool) -> Result<Result<Figures, String>, Error> {
     let Tool {
         name,
+        look,
         freeze,
         thaw,
         pause: (asked, read),
@@ -176,22 +210,26 @@ fn once(guest: &mut Guest, command: &str, tool: &Tool) -> Result<Result<Figures,
     let pid = guest.start(command, "/tmp/out")?;
     let script = format!(
         "pid={pid}; dir=/tmp/{name}; rm -rf $dir; mkdir $dir; sleep 2; now() {{ cut -d' ' -f1 /proc/uptime; }}; \
+         {look} || exit 1; {asked}; rm -rf $dir; mkdir $dir; \
          a=$(now); {freeze} || exit 1; b=$(now); {thaw} >&2 || exit 1; c=$(now); \
-         [ -d /proc/$pid/fd ] || exit 1; echo $a $b $c $(du -k $dir | cut -f1); {asked}"
+         [ -d /proc/$pid/fd ] || exit 1; echo +; {asked}; echo +; echo $a $b $c $(du -k $dir | cut -f1)"
     );
     let output = guest.attempt(&script, LIMIT)?;
     guest.attempt(
         &format!("kill -9 {pid}; killall -9 pipeline; sleep 1"),
         LIMIT,
     )?;
-    let (first, rest) = output.stdout.split_once('\n').unwrap_or_default();
-    let words = first.split_ascii_whitespace();
+    let mut parts = output.stdout.split("+\n");
+    let mut part = || parts.next().unwrap_or_default();
+    let (pause, last, times) = (read(part()), read(part()), part());
+    let words = times.split_ascii_whitespace();
     let numbers: Vec<f64> = words.filter_map(|word| word.parse().ok()).collect();
-    Ok(match (output.code, numbers.as_slice(), read(rest)) {
-        (0, &[before, between, after, size], Some(pause)) => Ok(Figures {
+    Ok(match (output.code, numbers.as_slice(), pause.zip(last)) {
+        (0, &[before, between, after, size], Some((pause, last))) => Ok(Figures {
             freeze: between - before,
             thaw: after - between,
             pause,
+            last,
             size,
         }),
         _ => {

@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +36,7 @@
 #define GAP (120 * SECOND)
 
 static const char *file;
-static int wrong;
+static atomic_int wrong;
 
 __attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
 {
@@ -258,9 +259,12 @@ static struct worker {
 
 /* Whether the clocks have to go on. */
 static volatile int on = 1;
+/* A worker that looks has begun and ended before what is asked changes, or begins after it. */
+static pthread_mutex_t asking = PTHREAD_MUTEX_INITIALIZER;
 
 static void look(struct worker *worker)
 {
+	pthread_mutex_lock(&asking);
 	long long monotonic = now(CLOCK_MONOTONIC), boottime = now(CLOCK_BOOTTIME);
 	if (worker->rounds && on) {
 		long long passed = monotonic - worker->monotonic;
@@ -270,6 +274,7 @@ static void look(struct worker *worker)
 	}
 	worker->monotonic = monotonic;
 	worker->boottime = boottime;
+	pthread_mutex_unlock(&asking);
 }
 
 static void *work(void *argument)
@@ -367,11 +372,13 @@ int main(int argc, char **argv)
 		int signal;
 		while ((signal = sigwaitinfo(&asked, NULL)) == -1 && errno == EINTR)
 			;
+		pthread_mutex_lock(&asking);
 		on = signal == SIGUSR1;
 		/* What was found of clocks until now was not asked for. */
 		if (!on)
 			wrong = 0;
 		say("asked");
+		pthread_mutex_unlock(&asking);
 		all_go_on();
 		FIND(timer_getoverrun(counted) == OVERRUN, "timer_getoverrun: %d", timer_getoverrun(counted));
 		struct itimerspec value;
@@ -408,10 +415,9 @@ int main(int argc, char **argv)
 		long long is = started();
 		FIND(is >= 0 && is <= now(CLOCK_BOOTTIME), "starts at %lld ns, and it is %lld", is,
 		     now(CLOCK_BOOTTIME));
-		if (wrong)
+		if (atomic_exchange(&wrong, 0))
 			say("verdict %d: WRONG", verdict);
 		else
 			say("verdict %d: ok, %lld to %lld not counted", verdict, lost, lost_at_most);
-		wrong = 0;
 	}
 }

@@ -251,7 +251,7 @@ impl Linux24<'_> {
             self.walked
                 .memory
                 .source
-                .read_page(&Space::of(mm), start, &mut page)
+                .read_pages(&Space::of(mm), start, &mut page)
                 .ok()?;
             *byte = page[(at % PAGE_SIZE) as usize];
         }

@@ -188,7 +188,7 @@ impl Linux6<'_> {
             let mut page = [0; PAGE_SIZE as usize];
             let start = UserAddr(vma.unsigned("vm_start")?);
             if let Some(resource) = self.resources.known("file", dentry, mount)
-                && memory.source.read_page(&space, start, &mut page).is_ok()
+                && memory.source.read_pages(&space, start, &mut page).is_ok()
                 && let Some(id) = kconv_machine::build_id(&page)
             {
                 found.push((resource, id));

@@ -183,7 +183,7 @@ impl Linux6<'_> {
         while at < end {
             let base = UserAddr(at - at % PAGE_SIZE);
             let source = self.walked.memory.source;
-            if source.read_page(&space, base, &mut page).is_err() {
+            if source.read_pages(&space, base, &mut page).is_err() {
                 break;
             }
             let from = (at % PAGE_SIZE) as usize;

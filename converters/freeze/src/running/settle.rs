@@ -177,12 +177,7 @@ mod tests {
             Ok(Vec::new())
         }
 
-        fn read_page(
-            &self,
-            _: &Space<'_>,
-            _: UserAddr,
-            _: &mut [u8; 4096],
-        ) -> Result<(), ReadError> {
+        fn read_pages(&self, _: &Space<'_>, _: UserAddr, _: &mut [u8]) -> Result<(), ReadError> {
             Ok(())
         }
 

@@ -127,12 +127,7 @@ impl MemorySource for Made {
         Ok(Vec::new())
     }
 
-    fn read_page(
-        &self,
-        space: &Space<'_>,
-        at: UserAddr,
-        _: &mut [u8; 4096],
-    ) -> Result<(), ReadError> {
+    fn read_pages(&self, space: &Space<'_>, at: UserAddr, _: &mut [u8]) -> Result<(), ReadError> {
         Err(ReadError::NoPage { mm: space.mm, at })
     }
 

@@ -1,13 +1,14 @@
 //! Filling the page area.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::io;
 use std::os::unix::fs::FileExt;
 
 use rustix::io::Errno;
 
+use super::hashing::Hasher;
 use super::temporary::Temporary;
-use super::{NextPage, PageSource};
+use super::{Hashing, NextPages, PageSource};
 use crate::model::{PAGE_SIZE, PageIndex, PageOf, UserAddr};
 use crate::read::Bytes;
 use crate::{Digest, Image, WriteError};
@@ -15,17 +16,26 @@ use crate::{Digest, Image, WriteError};
 /// How much is asked of the kernel at once; what it takes per call is at its liberty.
 const COPY_STEP: u64 = 1 << 30;
 
-/// How much passes through user space at once, where the kernel cannot copy by itself.
+/// How much passes through user space at once.
 const CHUNK: u64 = 1 << 20;
 
-/// Writes `length` bytes of pages at `start`; returns their digest.
+/// What the digest of the page area is made of.
+pub(super) enum PageDigest {
+    /// It is that of another image.
+    Known(Digest),
+    /// The area itself.
+    Made(Hasher),
+}
+
+/// Writes `length` bytes of pages at `start`.
 pub(super) fn fill(
     temporary: &Temporary,
     start: u64,
     length: u64,
     index: PageIndex<'_>,
     source: PageSource<'_>,
-) -> Result<Digest, WriteError> {
+    hashing: Hashing,
+) -> Result<PageDigest, WriteError> {
     match source {
         PageSource::Copy { from } => {
             let (from_start, found) = from.page_area();
@@ -37,50 +47,95 @@ pub(super) fn fill(
                 });
             }
             copy(temporary, from, from_start.0, start, length)?;
-            Ok(from.page_digest())
+            Ok(PageDigest::Known(from.page_digest()))
         }
-        PageSource::Stream(next) => stream(temporary, start, index, next),
+        PageSource::Stream(next) => {
+            let hashing = Hasher::start(&temporary.file, start, length, hashing);
+            let mut area = Area {
+                temporary,
+                buffer: vec![0; length.clamp(PAGE_SIZE, CHUNK) as usize],
+                filled: 0,
+                at: start,
+                hasher: hashing.map_err(|source| temporary.failed(source))?,
+            };
+            area.stream(index, next)?;
+            Ok(PageDigest::Made(area.hasher))
+        }
     }
 }
 
-fn stream(
-    temporary: &Temporary,
-    start: u64,
-    index: PageIndex<'_>,
-    next: &mut NextPage<'_>,
-) -> Result<Digest, WriteError> {
-    let mut file = &temporary.file;
-    file.seek(SeekFrom::Start(start))
-        .map_err(|source| temporary.failed(source))?;
-    let mut out = BufWriter::with_capacity(CHUNK as usize, file);
-    let mut hasher = blake3::Hasher::new();
-    let mut position = 0;
-    let mut page = [0; PAGE_SIZE as usize];
-    for (first, pages, at) in runs(index) {
-        // These pages were given for another run.
-        if at < position && at + pages * PAGE_SIZE <= position {
-            continue;
+/// The page area in the making.
+struct Area<'t> {
+    temporary: &'t Temporary,
+    /// What was given and not written, in its first `filled` bytes.
+    buffer: Vec<u8>,
+    filled: usize,
+    /// Where in the file the buffer comes.
+    at: u64,
+    hasher: Hasher,
+}
+
+impl Area<'_> {
+    fn stream(&mut self, index: PageIndex<'_>, next: &mut NextPages<'_>) -> Result<(), WriteError> {
+        let mut position = 0;
+        for (first, pages, at) in runs(index) {
+            let length = pages * PAGE_SIZE;
+            // These pages were given for another run.
+            if at < position && at + length <= position {
+                continue;
+            }
+            if at != position {
+                return Err(WriteError::RunPosition {
+                    path: self.temporary.destination.clone(),
+                    first,
+                    expected: position,
+                    found: at,
+                });
+            }
+            let mut done = 0;
+            while done < length {
+                done += self.take(first.plus(done), length - done, next)?;
+                if self.filled == self.buffer.len() {
+                    self.flush()?;
+                }
+            }
+            position += length;
         }
-        if at != position {
-            return Err(WriteError::RunPosition {
-                path: temporary.destination.clone(),
-                first,
-                expected: position,
-                found: at,
-            });
-        }
-        for number in 0..pages {
-            let of = first.plus(number * PAGE_SIZE);
-            page.fill(0);
-            next(of, &mut page).map_err(|source| WriteError::Page { of, source })?;
-            hasher.update(&page);
-            out.write_all(&page)
-                .map_err(|source| temporary.failed(source))?;
-        }
-        position += pages * PAGE_SIZE;
+        self.flush()
     }
-    out.flush().map_err(|source| temporary.failed(source))?;
-    Ok(hasher.finalize().into())
+
+    /// Has `next` give as many of the `length` bytes of pages from `first` on as there is room for.
+    fn take(
+        &mut self,
+        first: PageOf,
+        length: u64,
+        next: &mut NextPages<'_>,
+    ) -> Result<u64, WriteError> {
+        let room = &mut self.buffer[self.filled..];
+        let taken = length.min(room.len() as u64);
+        let into = &mut room[..taken as usize];
+        into.fill(0);
+        if next(first, into).is_err() {
+            // One by one, to know which.
+            into.fill(0);
+            for (number, page) in (0..).zip(into.chunks_exact_mut(PAGE_SIZE as usize)) {
+                let of = first.plus(number * PAGE_SIZE);
+                next(of, page).map_err(|source| WriteError::Page { of, source })?;
+            }
+        }
+        self.filled += taken as usize;
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> Result<(), WriteError> {
+        let bytes = &self.buffer[..self.filled];
+        let written = self.temporary.file.write_all_at(bytes, self.at);
+        written.map_err(|source| self.temporary.failed(source))?;
+        self.at += self.filled as u64;
+        self.filled = 0;
+        self.hasher.written_to(self.at);
+        Ok(())
+    }
 }
 
 /// All runs: the first page, the number of pages, and where they are in the page area.

@@ -40,8 +40,10 @@ impl Sample {
         let mut pages = self.pages.iter();
         writer.finish(
             head,
-            PageSource::Stream(&mut |_, page| {
-                page.copy_from_slice(pages.next().unwrap());
+            PageSource::Stream(&mut |_, into| {
+                for page in into.chunks_exact_mut(4096) {
+                    page.copy_from_slice(pages.next().unwrap());
+                }
                 Ok(())
             }),
         )?;

@@ -95,7 +95,7 @@ mod tests {
         let path = folder.path().join("image");
         let machine = head.identity.machine;
         let writer = ImageWriter::create(&path, machine, &head.objects, head.page_index()).unwrap();
-        let mut page = |_, page: &mut [u8; 4096]| {
+        let mut page = |_, page: &mut [u8]| {
             page.fill(7);
             Ok(())
         };

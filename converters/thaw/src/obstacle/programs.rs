@@ -160,7 +160,7 @@ mod tests {
         let path = folder.path().join("image");
         let machine = without.identity.machine;
         let writer = ImageWriter::create(&path, machine, &[], without.page_index()).unwrap();
-        let mut none = |_, _: &mut [u8; 4096]| Ok(());
+        let mut none = |_, _: &mut [u8]| Ok(());
         writer
             .finish(&without, PageSource::Stream(&mut none))
             .unwrap();

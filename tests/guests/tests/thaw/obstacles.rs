@@ -118,7 +118,7 @@ fn what_is_in_the_way_is_told_and_what_is_wrong_shows() {
 /// A machine that lacks what programs had: instructions, registers, addresses.
 fn lesser_machine(machine: &Machine, kernel: &Kernel) {
     let machine = Machine {
-        cpu: "max,-avx2".to_owned(),
+        cpu: format!("{},-avx2", Machine::default().cpu),
         command_line: "noxsave no5lvl".to_owned(),
         ..machine.clone()
     };
