@@ -8,6 +8,8 @@
 
 #[path = "check/formats.rs"]
 mod formats;
+#[path = "check/gate.rs"]
+mod gate;
 #[path = "check/hostile.rs"]
 mod hostile;
 #[path = "check/input.rs"]

@@ -9,6 +9,8 @@ use serde::Serialize;
 pub enum Grade {
     /// Nothing becomes of it.
     Note,
+    /// What changes cannot be told; a person looks, or gives what tells it.
+    Unknown,
     /// Saved values may mean something else; a person looks and acknowledges.
     Meaning,
     /// The layout of saved values changes.
@@ -17,13 +19,14 @@ pub enum Grade {
 
 impl Grade {
     /// All of them.
-    pub const ALL: [Grade; 3] = [Grade::Layout, Grade::Meaning, Grade::Note];
+    pub const ALL: [Grade; 4] = [Grade::Layout, Grade::Meaning, Grade::Unknown, Grade::Note];
 
     /// The word for it.
     pub const fn name(self) -> &'static str {
         match self {
             Grade::Layout => "layout",
             Grade::Meaning => "meaning",
+            Grade::Unknown => "unknown",
             Grade::Note => "note",
         }
     }
@@ -169,7 +172,7 @@ impl Kind {
         }
     }
 
-    /// Whether the patch shows too little to tell what changed: a note that nobody may miss.
+    /// Whether the patch shows too little to tell what changed.
     pub const fn is_untold(self) -> bool {
         matches!(self, Kind::Unnamed | Kind::Incomplete | Kind::Unread)
     }
@@ -177,7 +180,8 @@ impl Kind {
     /// How much it weighs.
     pub const fn grade(self) -> Grade {
         match self {
-            Kind::MovedHeader | Kind::Unnamed | Kind::Incomplete | Kind::Unread => Grade::Note,
+            Kind::MovedHeader => Grade::Note,
+            Kind::Unnamed | Kind::Incomplete | Kind::Unread => Grade::Unknown,
             Kind::ConstantAdded
             | Kind::ConstantRemoved
             | Kind::ConstantRenumbered
@@ -209,6 +213,9 @@ pub struct Shown {
     /// Whether it is in an unnamed union.
     #[serde(skip)]
     pub in_union: bool,
+    /// The conditions of the preprocessor around it, as far as the patch or the tree shows them.
+    #[serde(skip)]
+    pub condition: String,
     /// The line as it stands.
     pub text: String,
 }
@@ -223,6 +230,7 @@ impl Shown {
             ty: String::new(),
             length: String::new(),
             in_union: false,
+            condition: String::new(),
             text: place.text.clone(),
         }
     }

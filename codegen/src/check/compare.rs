@@ -39,7 +39,7 @@ pub(super) fn types(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
         found.push(whole(Kind::Realigned, &old.placed, &new.placed));
     }
     let whole_types = !old.partial && !new.partial;
-    if whole_types && old.condition != new.condition && !old.condition.contains("_H") {
+    if whole_types && old.condition != new.condition {
         found.push(whole(Kind::Condition, &old.condition, &new.condition));
     }
     found
@@ -76,6 +76,7 @@ fn members(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
             ty: member.ty.clone(),
             length: member.length.clone(),
             in_union: member.group.contains("union"),
+            condition: member.condition.clone(),
             ..Shown::new(&member.text, &member.place)
         })
     };
@@ -115,6 +116,9 @@ fn members(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
                 detail: unit_change(&before.name, &after.name),
                 ..of(Kind::Renamed, Some(before), Some(after))
             });
+            let besides = differences(before, after).into_iter();
+            let besides = besides.filter(|kind| *kind != Kind::Comment);
+            found.extend(besides.map(|kind| of(kind, Some(before), Some(after))));
         }
         let left = gone.iter().enumerate();
         let left = left.filter(|(at, _)| !renamed.iter().any(|pair| pair.0 == *at));
@@ -137,31 +141,35 @@ fn members(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
             continue;
         };
         let (before, after) = (&old.members[before], &new.members[at]);
-        found.extend(same_name(before, after).map(|kind| of(kind, Some(before), Some(after))));
+        let differ = differences(before, after).into_iter();
+        found.extend(differ.map(|kind| of(kind, Some(before), Some(after))));
     }
     found
 }
 
-/// Which of what differs between two members of one name counts.
-fn same_name(old: &Member, new: &Member) -> Option<Kind> {
+/// What differs between two members that are one. None of it hides another: a member may have
+/// another type and lose its condition in one line. A comment alone is told by itself.
+fn differences(old: &Member, new: &Member) -> Vec<Kind> {
+    let mut found = Vec::new();
     if old.ty != new.ty {
-        Some(Kind::Retyped)
+        found.push(Kind::Retyped);
     } else if old.length != new.length {
-        Some(Kind::Resized)
-    } else if old.group != new.group {
-        Some(Kind::Regrouped)
-    } else if old.placed != new.placed {
-        Some(Kind::Realigned)
-    } else if old.condition != new.condition {
-        Some(Kind::Condition)
-    } else if old.comment != new.comment
-        && (old.comment_changed || new.comment_changed)
-        && !(old.comment.is_empty() && new.comment.is_empty())
-    {
-        Some(Kind::Comment)
-    } else {
-        None
+        found.push(Kind::Resized);
     }
+    if old.group != new.group {
+        found.push(Kind::Regrouped);
+    }
+    if old.placed != new.placed {
+        found.push(Kind::Realigned);
+    }
+    if old.condition != new.condition {
+        found.push(Kind::Condition);
+    }
+    let commented = old.comment_changed || new.comment_changed;
+    if found.is_empty() && old.comment != new.comment && commented {
+        found.push(Kind::Comment);
+    }
+    found
 }
 
 /// Pairs of what went and what came in one place that are one member under two names.
@@ -243,7 +251,12 @@ fn enumerators(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
         Some(value) => format!("{} = {value}", member.name),
         None => member.text.clone(),
     };
-    let shown = |member: &Member, value| Some(Shown::new(&text(member, value), &member.place));
+    let shown = |member: &Member, value| {
+        Some(Shown {
+            condition: member.condition.clone(),
+            ..Shown::new(&text(member, value), &member.place)
+        })
+    };
     let of = |member: &Member| Change {
         condition: member.condition.clone(),
         ..change(Kind::Enumerator, &new.name, &member.name, file)
@@ -266,6 +279,14 @@ fn enumerators(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
                         old: shown(before, was[a]),
                         new: shown(after, is[b]),
                         detail: "renumbered".to_owned(),
+                        ..of(after)
+                    });
+                } else if before.condition != after.condition {
+                    // Where it is not, those behind it have other values.
+                    found.push(Change {
+                        old: shown(before, was[a]),
+                        new: shown(after, is[b]),
+                        detail: "behind other conditions".to_owned(),
                         ..of(after)
                     });
                 } else if before.comment != after.comment
@@ -317,8 +338,14 @@ fn enumerators(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
 /// What differs between two typedefs of one name.
 pub(super) fn typedefs(old: &Typedef, new: &Typedef, file: &str) -> Option<Change> {
     (old.text != new.text).then(|| Change {
-        old: Some(Shown::new(&old.text, &old.place)),
-        new: Some(Shown::new(&new.text, &new.place)),
+        old: Some(Shown {
+            condition: old.condition.clone(),
+            ..Shown::new(&old.text, &old.place)
+        }),
+        new: Some(Shown {
+            condition: new.condition.clone(),
+            ..Shown::new(&new.text, &new.place)
+        }),
         condition: new.condition.clone(),
         ..change(Kind::Typedef, &new.name, "", file)
     })
@@ -355,10 +382,13 @@ pub(super) fn constants(old: &Constant, new: &Constant, file: &str) -> Option<Ch
 }
 
 fn constant_shown(constant: &Constant) -> Shown {
-    Shown::new(
-        &format!("{} {}", constant.name, constant.body),
-        &constant.place,
-    )
+    Shown {
+        condition: constant.condition.clone(),
+        ..Shown::new(
+            &format!("{} {}", constant.name, constant.body),
+            &constant.place,
+        )
+    }
 }
 
 /// A constant that only one side has.

@@ -20,7 +20,7 @@ use super::{Finding, Grade, Report, Verdict};
 fn level(finding: &Finding) -> &'static str {
     match (finding.verdict.is_open(), finding.grade) {
         (true, Grade::Layout) => "error",
-        (true, Grade::Meaning) => "warning",
+        (true, Grade::Meaning | Grade::Unknown) => "warning",
         _ => "note",
     }
 }
@@ -31,6 +31,7 @@ fn why(verdict: &Verdict) -> String {
         Verdict::Decided { by, reason } if reason.is_empty() => format!("decided by {by}"),
         Verdict::Decided { by, reason } => format!("decided by {by}: {reason}"),
         Verdict::Undecided { .. } => "undecided".to_owned(),
+        Verdict::Unknown { why, .. } => format!("unknown: {why}"),
         Verdict::StaleOverride { place, .. } => format!("stale override: {place}"),
         Verdict::Acknowledged { reason, expires } => {
             format!("acknowledged until {expires}: {reason}")
@@ -43,7 +44,9 @@ fn why(verdict: &Verdict) -> String {
 /// What can be done; empty if nothing has to.
 fn help(verdict: &Verdict) -> &str {
     match verdict {
-        Verdict::Undecided { help } | Verdict::StaleOverride { help, .. } => help,
+        Verdict::Undecided { help }
+        | Verdict::Unknown { help, .. }
+        | Verdict::StaleOverride { help, .. } => help,
         _ => "",
     }
 }
@@ -69,6 +72,7 @@ fn headline(report: &Report) -> String {
     }
     let words = [
         "undecided",
+        "unknown",
         "stale override",
         "decided",
         "acknowledged",

@@ -131,7 +131,7 @@ impl Finding {
             };
             sentence = format!("`{text}` is {what}, and saved types use it");
         }
-        if !self.condition.is_empty() && self.kind.grade() != Grade::Note {
+        if !self.condition.is_empty() && self.kind.grade() >= Grade::Meaning {
             sentence.push_str(&format!(" (if {})", self.condition));
         }
         if !self.detail.is_empty() {

@@ -40,7 +40,7 @@ pub(crate) struct CheckArguments {
     /// Findings that people looked at [default: kconv-check.toml, if it is there]
     #[arg(long, value_name = "FILE")]
     acknowledge: Option<PathBuf>,
-    /// Let findings stand this time: a kind, a grade (layout, meaning) or a subject such as
+    /// Let findings stand this time: a kind, a grade (layout, meaning, unknown) or a subject such as
     /// task_struct.flags
     #[arg(long, value_name = "WHAT")]
     allow: Vec<String>,

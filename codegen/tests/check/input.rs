@@ -90,7 +90,7 @@ fn a_plain_diff_of_two_trees() {
 #[test]
 fn a_hunk_of_an_unnamed_structure_needs_the_tree() {
     let patch = "--- a/arch/x86/include/asm/mmu.h\n+++ b/arch/x86/include/asm/mmu.h\n@@ -5 +5 @@\n-\tunsigned short\t\tflags;\n+\tunsigned long\t\tflags;\n";
-    assert_eq!(found(patch), ["no effect unnamed flags"]);
+    assert_eq!(found(patch), ["unknown unnamed flags"]);
     let report = checked(patch.as_bytes(), Some(&tree())).unwrap();
     assert_eq!(words(&report), ["decided retyped mm_context_t.flags"]);
 }
