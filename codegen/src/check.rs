@@ -11,13 +11,16 @@
 
 mod acknowledge;
 mod allow;
+mod build;
 mod change;
+mod code;
 mod compare;
 mod declare;
 mod gather;
 mod item;
 mod layouts;
 mod lex;
+mod macros;
 mod number;
 mod options;
 mod project;

@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "check/build.rs"]
+mod build;
 #[path = "check/formats.rs"]
 mod formats;
 #[path = "check/gate.rs"]
@@ -20,6 +22,8 @@ mod project;
 mod small;
 #[path = "check/untold.rs"]
 mod untold;
+#[path = "check/vendors.rs"]
+mod vendors;
 
 use kconv_codegen::check::{CheckError, Inputs, Options, Project, Report, Saved, check, render};
 use kernel_structs::releases::Registry;

@@ -31,7 +31,7 @@ pub fn check_allowed(
     let words: Vec<&str> = kinds.chain(Grade::ALL.map(Grade::name)).collect();
     for name in allowed {
         let ty = name.split_once('.').map_or(name.as_str(), |(ty, _)| ty);
-        let constant = saved.map.watch.constant(name).is_some() || is_constant(name);
+        let constant = saved.map.watch.concerning(name).is_some() || is_constant(name);
         let found = report.findings.iter();
         let subject = found
             .map(|finding| finding.subject.as_str())

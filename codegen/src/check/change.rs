@@ -42,6 +42,8 @@ pub enum Kind {
     Removed,
     /// A member under another name.
     Renamed,
+    /// A member in the place of a reserved one, or of another that a macro keeps.
+    Reused,
     /// A member of another type.
     Retyped,
     /// An array of another length, or a bit-field of another width.
@@ -64,6 +66,10 @@ pub enum Kind {
     Size,
     /// Constants that a saved member is made of are not the same, as only layouts tell.
     Flags,
+    /// A flag of the compiler by which types lie otherwise.
+    Build,
+    /// What an option is set to that saved state has to do with.
+    Option,
     /// A watched constant that was not there.
     ConstantAdded,
     /// A watched constant that is there no more.
@@ -86,10 +92,11 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 23] = [
+    pub const ALL: [Kind; 26] = [
         Kind::Added,
         Kind::Removed,
         Kind::Renamed,
+        Kind::Reused,
         Kind::Retyped,
         Kind::Resized,
         Kind::Moved,
@@ -101,6 +108,8 @@ impl Kind {
         Kind::Enumerator,
         Kind::Size,
         Kind::Flags,
+        Kind::Build,
+        Kind::Option,
         Kind::ConstantAdded,
         Kind::ConstantRemoved,
         Kind::ConstantRenumbered,
@@ -118,6 +127,7 @@ impl Kind {
             Kind::Added => "added",
             Kind::Removed => "removed",
             Kind::Renamed => "renamed",
+            Kind::Reused => "reused",
             Kind::Retyped => "retyped",
             Kind::Resized => "resized",
             Kind::Moved => "moved",
@@ -129,6 +139,8 @@ impl Kind {
             Kind::Enumerator => "enumerator",
             Kind::Size => "size",
             Kind::Flags => "flags",
+            Kind::Build => "build",
+            Kind::Option => "option",
             Kind::ConstantAdded => "constant-added",
             Kind::ConstantRemoved => "constant-removed",
             Kind::ConstantRenumbered => "constant-renumbered",
@@ -147,6 +159,7 @@ impl Kind {
             Kind::Added => "a member that was not there",
             Kind::Removed => "a member that is there no more",
             Kind::Renamed => "a member under another name",
+            Kind::Reused => "a member in the place of a reserved one",
             Kind::Retyped => "a member of another type",
             Kind::Resized => "an array of another length, or a bit-field of another width",
             Kind::Moved => "a member at another place among the others",
@@ -158,6 +171,8 @@ impl Kind {
             Kind::Enumerator => "an enumerator of a saved enumeration",
             Kind::Size => "a constant or macro that the declaration of a saved type uses",
             Kind::Flags => "a member whose bits mean something else",
+            Kind::Build => "a flag of the compiler by which types lie otherwise",
+            Kind::Option => "what an option is set to that saved state has to do with",
             Kind::ConstantAdded => "a watched constant that was not there",
             Kind::ConstantRemoved => "a watched constant that is there no more",
             Kind::ConstantRenumbered => "a watched constant with another number",
@@ -185,6 +200,7 @@ impl Kind {
             Kind::ConstantAdded
             | Kind::ConstantRemoved
             | Kind::ConstantRenumbered
+            | Kind::Option
             | Kind::Comment
             | Kind::Code => Grade::Meaning,
             _ => Grade::Layout,
@@ -262,5 +278,13 @@ impl Change {
             "" => self.ty.clone(),
             field => format!("{}.{field}", self.ty),
         }
+    }
+}
+
+/// Two details in one.
+pub(super) fn joined(first: &str, second: &str) -> String {
+    match first {
+        "" => second.to_owned(),
+        first => format!("{first}; {second}"),
     }
 }

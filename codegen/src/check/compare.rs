@@ -1,12 +1,12 @@
 //! Definitions before and after, held against each other.
 
 use super::change::{Change, Kind, Shown};
-use super::item::{CodeLine, Constant, Member, Place, TypeDef, TypeKind, Typedef};
+use super::item::{Constant, Member, Place, TypeDef, TypeKind, Typedef};
 use super::number;
 use similar::{Algorithm, DiffOp, TextDiff, capture_diff_slices};
 use std::collections::{BTreeMap, BTreeSet};
 
-fn change(kind: Kind, ty: &str, field: &str, file: &str) -> Change {
+pub(super) fn change(kind: Kind, ty: &str, field: &str, file: &str) -> Change {
     Change {
         kind,
         ty: ty.to_owned(),
@@ -36,7 +36,15 @@ pub(super) fn types(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
     }
     // Attributes stand behind the brace; where a hunk has that line, both sides have it.
     if old.placed != new.placed {
-        found.push(whole(Kind::Realigned, &old.placed, &new.placed));
+        let shown = |def: &TypeDef| {
+            let end = def.end.as_ref().unwrap_or(&def.place);
+            Some(Shown::new(&def.placed, end))
+        };
+        found.push(Change {
+            old: shown(old),
+            new: shown(new),
+            ..change(Kind::Realigned, &new.name, "", file)
+        });
     }
     let whole_types = !old.partial && !new.partial;
     if whole_types && old.condition != new.condition {
@@ -108,6 +116,13 @@ fn members(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
             .filter(|at| !old_set.contains(&is[*at]))
             .map(|at| &new.members[at])
             .collect();
+        let (reused, gone, come) = reuses(gone, come);
+        for (before, after) in reused {
+            found.push(Change {
+                was: before.name.clone(),
+                ..of(Kind::Reused, Some(before), Some(after))
+            });
+        }
         let renamed = renames(&gone, &come);
         for (before, after) in &renamed {
             let (before, after) = (gone[*before], come[*after]);
@@ -125,7 +140,13 @@ fn members(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
         found.extend(left.map(|(_, member)| of(Kind::Removed, Some(member), None)));
         let left = come.iter().enumerate();
         let left = left.filter(|(at, _)| !renamed.iter().any(|pair| pair.1 == *at));
-        found.extend(left.map(|(_, member)| of(Kind::Added, None, Some(member))));
+        found.extend(left.map(|(_, member)| Change {
+            detail: match member.takes.as_slice() {
+                [] => String::new(),
+                takes => format!("in the place of {}", takes.join(", ")),
+            },
+            ..of(Kind::Added, None, Some(member))
+        }));
         // What both have and what still is in no run that both have went elsewhere.
         if old.kind != TypeKind::Union {
             for at in op.new_range().filter(|at| old_set.contains(&is[*at])) {
@@ -170,6 +191,34 @@ fn differences(old: &Member, new: &Member) -> Vec<Kind> {
         found.push(Kind::Comment);
     }
     found
+}
+
+type Members<'m> = Vec<&'m Member>;
+
+/// Pairs of what went and what took its place, as a macro says, or gave it back; and what is left of
+/// both sides.
+fn reuses<'m>(
+    gone: Members<'m>,
+    come: Members<'m>,
+) -> (Vec<(&'m Member, &'m Member)>, Members<'m>, Members<'m>) {
+    let mut pairs = Vec::new();
+    for after in &come {
+        let of_one_place = |before: &&&Member| {
+            after.takes.contains(&before.name) || before.takes.contains(&after.name)
+        };
+        if let Some(before) = gone.iter().find(of_one_place) {
+            pairs.push((*before, *after));
+        }
+    }
+    let is_in = |member: &Member| {
+        let same = |(before, after): &(&Member, &Member)| {
+            std::ptr::eq(*before, member) || std::ptr::eq(*after, member)
+        };
+        pairs.iter().any(same)
+    };
+    let left = |all: Members<'m>| all.into_iter().filter(|member| !is_in(member)).collect();
+    let (gone, come) = (left(gone), left(come));
+    (pairs, gone, come)
 }
 
 /// Pairs of what went and what came in one place that are one member under two names.
@@ -422,56 +471,4 @@ pub(super) fn one_type(name: &str, place: &Place, kind: Kind, file: &str) -> Cha
             ..change(kind, name, "", file)
         },
     }
-}
-
-/// Changed lines of a function that name one of `fields` (by member, with the type shown for it).
-pub(super) fn code(
-    old: &[CodeLine],
-    new: &[CodeLine],
-    owner: &dyn Fn(&str) -> Option<String>,
-    file: &str,
-) -> Vec<Change> {
-    // A line that only moved is none.
-    let mut count: BTreeMap<&str, i64> = BTreeMap::new();
-    for line in new {
-        *count.entry(&line.text).or_default() += 1;
-    }
-    for line in old {
-        *count.entry(&line.text).or_default() -= 1;
-    }
-    let mut found: BTreeMap<(String, String), Change> = BTreeMap::new();
-    let sides = old
-        .iter()
-        .map(|line| (line, false))
-        .chain(new.iter().map(|line| (line, true)));
-    for (line, is_new) in sides {
-        let left = count.get(line.text.as_str()).copied().unwrap_or(0);
-        if left == 0 || (left > 0) != is_new {
-            continue;
-        }
-        let tokens: Vec<&str> = line.text.split(' ').collect();
-        for pair in tokens
-            .windows(2)
-            .filter(|pair| matches!(pair[0], "->" | "."))
-        {
-            let Some(ty) = owner(pair[1]) else {
-                continue;
-            };
-            let key = (line.function.clone(), pair[1].to_owned());
-            let entry = found.entry(key).or_insert_with(|| Change {
-                detail: format!("in {}", line.function),
-                ..change(Kind::Code, &ty, pair[1], file)
-            });
-            let shown = Some(Shown::new(&line.text, &line.place));
-            let side = if is_new {
-                &mut entry.new
-            } else {
-                &mut entry.old
-            };
-            if side.is_none() {
-                *side = shown;
-            }
-        }
-    }
-    found.into_values().collect()
 }

@@ -150,7 +150,8 @@ fn base_length(tokens: &[&str]) -> usize {
     at.min(tokens.len())
 }
 
-fn is_annotation(token: &str) -> bool {
+/// Whether `token` is an annotation, which is no part of a type.
+pub(super) fn is_annotation(token: &str) -> bool {
     NEUTRAL.contains(&token) || NEUTRAL_CALLS.contains(&token) || places(token)
 }
 

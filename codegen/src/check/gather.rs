@@ -5,7 +5,9 @@
 //! have alike is let go at the end of each file, so that memory grows with what changed of saved
 //! types and not with the patch.
 
-use super::change::{Change, Kind};
+use super::build::{BuildFile, BuildSides};
+use super::change::{Change, Kind, joined};
+use super::code;
 use super::compare;
 use super::item::{CodeLine, Constant, Item, Place, Rest, TypeDef, TypeKind, Typedef};
 use super::saved::Saved;
@@ -32,8 +34,10 @@ pub struct Counts {
     pub other_machines: u64,
     /// Files at paths that the state map ignores.
     pub ignored: u64,
-    /// Files that are no C.
+    /// Files that are no C and say nothing of how a kernel is built.
     pub not_c: u64,
+    /// Linker scripts among these.
+    pub linker_scripts: u64,
     /// Files that one tree of a `diff -r` without `-N` has alone, so that they are not in it.
     pub not_in_patch: u64,
     /// Changed lines.
@@ -92,6 +96,8 @@ struct Current {
     /// Nothing can be open where the hunk begins, if no heading says otherwise.
     at_top: bool,
     section: String,
+    /// It is no C.
+    build: Option<(BuildFile, BuildSides)>,
 }
 
 /// Reads `patch`. `tree` is the source before it.
@@ -164,9 +170,16 @@ impl Gatherer<'_, '_> {
     fn matters(&mut self, file: &FileChange) -> bool {
         let path = file.path();
         let counts = &mut self.out.counts;
-        let is_c = |path: &str| path.ends_with(".h") || path.ends_with(".c");
-        let count = if !is_c(path) {
+        let is_c = path.ends_with(".h") || path.ends_with(".c");
+        let build = BuildFile::of(path);
+        // How the whole is compiled is said there, though nothing of it runs.
+        let build_itself = build == Some(BuildFile::Makefile) && path.starts_with("scripts/");
+        let count = if !is_c && build.is_none() {
+            let script = path.ends_with(".lds") || path.ends_with(".lds.S");
+            counts.linker_scripts += u64::from(script);
             &mut counts.not_c
+        } else if build_itself {
+            return true;
         } else if self.saved.map.watch.is_ignored(path) {
             &mut counts.ignored
         } else if is_foreign(path, &self.saved.map.machines) {
@@ -194,6 +207,7 @@ impl Gatherer<'_, '_> {
             first: false,
             at_top: false,
             section: String::new(),
+            build: BuildFile::of(file.path()).map(|file| (file, BuildSides::default())),
         });
         Ok(())
     }
@@ -215,6 +229,9 @@ impl Gatherer<'_, '_> {
             self.headings |= !heading.section.is_empty();
             let first = heading.old_start <= 1 && heading.new_start <= 1;
             file.at_top = first || self.headings;
+            if let Some((_, sides)) = &mut file.build {
+                sides.begin_hunk(&heading.section, first);
+            }
             file.section = heading.section;
         }
         Ok(())
@@ -241,6 +258,10 @@ impl Gatherer<'_, '_> {
                     ..Place::default()
                 };
                 file.lines[side] += 1;
+                if let Some((build, sides)) = &mut file.build {
+                    sides.line(*build, side, text, &place);
+                    continue;
+                }
                 feed(
                     &mut self.sides[side],
                     &mut self.found[side],
@@ -276,7 +297,7 @@ impl Gatherer<'_, '_> {
             file.at += 1;
         }
         let fragment = file.tree.is_none();
-        let first = std::mem::take(&mut file.first) && fragment;
+        let first = std::mem::take(&mut file.first) && fragment && file.build.is_none();
         for side in 0..2 {
             let (scanner, found) = (&mut self.sides[side], &mut self.found[side]);
             if first {
@@ -297,6 +318,10 @@ impl Gatherer<'_, '_> {
                     text: String::new(),
                 };
                 file.lines[side] = file.lines[side].saturating_add(1);
+                if let Some((build, sides)) = &mut file.build {
+                    sides.line(*build, side, &text, &place);
+                    continue;
+                }
                 feed(
                     scanner,
                     found,
@@ -335,7 +360,16 @@ impl Gatherer<'_, '_> {
         let [old, new] = std::mem::take(&mut self.found);
         self.unread(&file);
         let path = file.path;
-        self.code(&old.code, &new.code, &path);
+        if let Some((_, sides)) = file.build {
+            let (saved, uses) = (self.saved, &self.out.uses);
+            let counts = |option: &str| {
+                saved.map.watch.concerning(option).is_some() || uses.of(option).is_some()
+            };
+            self.out.changes.extend(sides.changes(&path, &counts));
+            return Ok(());
+        }
+        let code = code::code(&old.code, &new.code, self.saved, &path);
+        self.out.changes.extend(code);
         let rests = untold::rests(old.rests, new.rests, &path);
         self.out.changes.extend(rests);
         let nameless = |(_, def): &(u64, TypeDef)| def.name.is_empty() && def.partial;
@@ -405,19 +439,6 @@ impl Gatherer<'_, '_> {
         self.out.changes.push(untold::unread(&file.path, detail));
     }
 
-    fn code(&mut self, old: &[CodeLine], new: &[CodeLine], path: &str) {
-        let saved = self.saved;
-        let owner = |field: &str| {
-            let all = saved.with_member(field);
-            let first = all
-                .iter()
-                .find(|name| saved.map.types.get(**name).is_some_and(|ty| ty.saved));
-            first.or(all.first()).map(|name| (*name).to_owned())
-        };
-        let found = compare::code(old, new, &owner, path);
-        self.out.changes.extend(found);
-    }
-
     /// Takes the changes of a type, and finds the name of one that the patch does not say.
     fn take_type(&mut self, found: Vec<Change>, old: &TypeDef, new: &TypeDef) {
         if found.is_empty() {
@@ -427,7 +448,7 @@ impl Gatherer<'_, '_> {
             self.enumerators(found);
             return;
         }
-        if !new.name.is_empty() && self.saved.get(&new.name).is_some() {
+        if !new.name.is_empty() && self.is_saved(&new.name) {
             self.out.changes.extend(found);
             return;
         }
@@ -439,6 +460,12 @@ impl Gatherer<'_, '_> {
             .filter(|name| !name.is_empty() && (self.saved.has_member(name) || !gone(name)))
             .collect();
         self.by_members(found, &context);
+    }
+
+    /// Whether values of the type are saved: a stored layout has it, or the tree shows that it lies in
+    /// a type that is saved.
+    fn is_saved(&self, name: &str) -> bool {
+        self.saved.get(name).is_some() || self.out.uses.inside(name).is_some()
     }
 
     /// Takes the changes of a part of a type that neither a tag nor a heading names.
@@ -482,7 +509,7 @@ impl Gatherer<'_, '_> {
     fn enumerators(&mut self, found: Vec<Change>) {
         for change in found {
             let saved = self.saved.get(&change.ty).is_some();
-            let watched = self.saved.map.watch.constant(&change.field);
+            let watched = self.saved.map.watch.concerning(&change.field);
             let sized = self.out.uses.of(&change.field).is_some();
             let sizes = watched.is_some_and(|entry| !entry.sizes.is_empty());
             if change.kind == Kind::Comment && !saved {
@@ -498,7 +525,7 @@ impl Gatherer<'_, '_> {
                 self.out.changes.push(as_constant(Kind::Size));
             } else if saved {
                 self.out.changes.push(change);
-            } else if watched.is_some() {
+            } else if watched.is_some() || self.out.uses.makes(&change.field).is_some() {
                 let kind = match (&change.old, &change.new) {
                     (None, _) => Kind::ConstantAdded,
                     (_, None) => Kind::ConstantRemoved,
@@ -546,7 +573,7 @@ impl Gatherer<'_, '_> {
                 let found = compare::types(&old, &new, &is);
                 let same = found.is_empty();
                 self.take_type(found, &old, &new);
-                if same && was != is && self.saved.get(&new.name).is_some() {
+                if same && was != is && self.is_saved(&new.name) {
                     let mut note = compare::one_type(&new.name, &new.place, Kind::MovedHeader, &is);
                     note.detail = format!("from {was}");
                     self.out.changes.push(note);
@@ -599,11 +626,11 @@ impl Gatherer<'_, '_> {
             }
             // Other machines' headers may have their own; they are not looked at.
             Alone::Type(def) if !new && self.out.uses.definitions(&def.name) > 1 => {}
-            Alone::Type(def) if !new && self.saved.get(&def.name).is_some() => {
+            Alone::Type(def) if !new && self.is_saved(&def.name) => {
                 let change = compare::one_type(&def.name, &def.place, Kind::TypeRemoved, path);
                 self.out.changes.push(change);
             }
-            Alone::Type(def) if self.saved.get(&def.name).is_some() => {
+            Alone::Type(def) if self.is_saved(&def.name) => {
                 // All that is seen of it is new: members added in a hunk of their own.
                 let empty = TypeDef {
                     members: Vec::new(),
@@ -616,13 +643,6 @@ impl Gatherer<'_, '_> {
             }
             _ => {}
         }
-    }
-}
-
-fn joined(first: &str, second: &str) -> String {
-    match first {
-        "" => second.to_owned(),
-        first => format!("{first}; {second}"),
     }
 }
 
@@ -695,10 +715,13 @@ fn feed(
 
 /// Keeps what has to do with saved state.
 fn keep(item: Item, found: &mut Found, saved: &Saved<'_>, uses: &Uses, hunk: u64) {
-    let watched = |name: &str| saved.map.watch.constant(name).is_some() || uses.of(name).is_some();
+    let watched = |name: &str| {
+        let used = uses.of(name).is_some() || uses.makes(name).is_some();
+        used || saved.map.watch.concerning(name).is_some()
+    };
     match item {
         Item::Type(def) => {
-            let named = saved.get(&def.name).is_some();
+            let named = saved.get(&def.name).is_some() || uses.inside(&def.name).is_some();
             let known = |member: &super::item::Member| match def.kind {
                 TypeKind::Enum => watched(&member.name),
                 _ => def.name.is_empty() && saved.has_member(&member.name),
@@ -721,7 +744,9 @@ fn keep(item: Item, found: &mut Found, saved: &Saved<'_>, uses: &Uses, hunk: u64
         }
         Item::Code(line) => found.code.push(line),
         Item::Rest(rest) => {
-            if rest.owner.is_empty() || saved.get(&rest.owner).is_some() {
+            let owner = rest.owner.as_str();
+            let saved = saved.get(owner).is_some() || uses.inside(owner).is_some();
+            if owner.is_empty() || saved {
                 found.rests.push((hunk, rest));
             }
         }

@@ -14,7 +14,7 @@ pub use sarif::sarif;
 pub use summary::summary;
 pub use text::text;
 
-use super::{Finding, Grade, Report, Verdict};
+use super::{Counts, Finding, Grade, Report, Verdict};
 
 /// The word for how bad a finding is: by its grade while it is open, else a note.
 fn level(finding: &Finding) -> &'static str {
@@ -54,17 +54,7 @@ fn help(verdict: &Verdict) -> &str {
 /// The verdict on the whole in one line.
 fn headline(report: &Report) -> String {
     let looked = match &report.patch {
-        Some(counts) => {
-            let many = |count: u64, word: &str| match count {
-                1 => format!("1 {word}"),
-                count => format!("{count} {word}s"),
-            };
-            format!(
-                "{}, {}",
-                many(counts.files, "file"),
-                many(counts.hunks, "hunk")
-            )
-        }
+        Some(counts) => looked(counts),
         None => "two layouts".to_owned(),
     };
     if report.findings.is_empty() {
@@ -86,6 +76,46 @@ fn headline(report: &Report) -> String {
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
     format!("{} in {looked}", counts.join(", "))
+}
+
+/// How much of a patch was looked at, and what was not.
+fn looked(counts: &Counts) -> String {
+    let many = |count: u64, word: &str| match count {
+        1 => format!("1 {word}"),
+        count => format!("{count} {word}s"),
+    };
+    let scripts = match counts.linker_scripts {
+        0 => String::new(),
+        count => format!(" ({})", many(count, "linker script")),
+    };
+    let not_read = [
+        (counts.other_machines, "for other machines", String::new()),
+        (
+            counts.ignored,
+            "at paths that the state map ignores",
+            String::new(),
+        ),
+        (counts.not_c, "of no C", scripts),
+        (
+            counts.not_in_patch,
+            "that the patch does not have",
+            String::new(),
+        ),
+    ];
+    let not_read: Vec<String> = not_read
+        .into_iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, what, more)| format!("{count} {what}{more}"))
+        .collect();
+    let read = format!(
+        "{}, {}",
+        many(counts.files, "file"),
+        many(counts.hunks, "hunk")
+    );
+    match not_read.is_empty() {
+        true => read,
+        false => format!("{read}; not read: {}", not_read.join(", ")),
+    }
 }
 
 /// Text between the tags of XML or HTML; control characters, which XML has no way to write, go.

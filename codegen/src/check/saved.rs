@@ -82,7 +82,7 @@ impl<'a> Saved<'a> {
             .collect()
     }
 
-    /// The one type that has most of `members`, at least two and all but one of them.
+    /// The one type that has most of `members`: all of them, or at least two and all but one.
     pub(super) fn likeliest(&self, members: &[&str]) -> Option<&str> {
         let mut best: Option<(usize, &str)> = None;
         let mut tie = false;
@@ -98,7 +98,9 @@ impl<'a> Saved<'a> {
             }
         }
         let (count, name) = best?;
-        (count >= 2 && count + 1 >= members.len() && !tie).then_some(name)
+        let all = count > 0 && count == members.len();
+        let most = count >= 2 && count + 1 >= members.len();
+        ((all || most) && !tie).then_some(name)
     }
 
     /// The type of the member at `path` of `name`, under each layout that has it.

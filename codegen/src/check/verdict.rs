@@ -1,6 +1,6 @@
 //! Who decides a change: the state map, an automatic rule, an override, or nobody yet.
 
-use super::change::{Change, Grade, Kind, Shown};
+use super::change::{Change, Grade, Kind, Shown, joined};
 use super::number;
 use super::options::Options;
 use super::project::Project;
@@ -10,6 +10,7 @@ use crate::ctype::{self, Scalar, ScalarKind, Shape};
 use kernel_structs::layout::Layout;
 use kernel_structs::state::Policy;
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// What becomes of a finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -101,13 +102,19 @@ impl Judge<'_> {
             Kind::ConstantAdded | Kind::ConstantRemoved | Kind::ConstantRenumbered
         );
         if constant {
-            let watched = self.saved.map.watch.constant(&change.ty);
+            let watched = self.saved.map.watch.concerning(&change.ty);
             let sizes = watched.is_some_and(|entry| !entry.sizes.is_empty());
             if self.uses.of(&change.ty).is_some() || sizes {
                 change.kind = Kind::Size;
             } else if watched.is_none() {
-                return None;
+                // Watched constants that are made of it have another value now.
+                let made = self.uses.makes(&change.ty)?;
+                change.detail = joined(&change.detail, &several(made, "made of it"));
             }
+        } else if let Some(inside) = self.uses.inside(&change.ty) {
+            let fields: Vec<&str> = inside.keys().map(String::as_str).collect();
+            let inside = format!("it lies in {}", fields.join(", "));
+            change.detail = joined(&change.detail, &inside);
         }
         Some(change)
     }
@@ -141,7 +148,7 @@ impl Judge<'_> {
             return unknown;
         }
         let subject = change.subject();
-        if matches!(change.kind, Kind::Removed | Kind::Renamed) {
+        if matches!(change.kind, Kind::Removed | Kind::Renamed | Kind::Reused) {
             let before = format!(
                 "{}.{}",
                 change.ty,
@@ -167,7 +174,7 @@ impl Judge<'_> {
                 "{subject} sizes {}; compare the layouts with --from and --to, or acknowledge it",
                 self.users(&change.ty).join(", ")
             ),
-            Kind::Typedef | Kind::TypeRemoved | Kind::Condition | Kind::Realigned => {
+            Kind::Typedef | Kind::TypeRemoved | Kind::Condition | Kind::Realigned | Kind::Build => {
                 "compare the layouts with --from and --to, or acknowledge it".to_owned()
             }
             _ => entry(change),
@@ -220,6 +227,9 @@ impl Judge<'_> {
             Kind::ConstantRemoved => {
                 "look what the new kernel makes of the value; then decide it with `[[flags]]`, or acknowledge it"
             }
+            Kind::Option => {
+                "look what it is set to in the kernels that are built of this, and compare their layouts; or give the configuration with --config, or acknowledge it"
+            }
             Kind::Comment => {
                 "look whether the field means something else now; then an override with `scale` or `call`, or acknowledge it"
             }
@@ -237,6 +247,9 @@ impl Judge<'_> {
             condition.map(|condition| Options::holds(self.options, condition))
         };
         let (was, is) = (holds(&change.old), holds(&change.new));
+        if change.kind == Kind::Option && self.options.is_some() {
+            return Some("the given configuration says what it is set to".to_owned());
+        }
         if change.kind == Kind::Condition {
             // Of a whole type the conditions are what is declared.
             let (was, is) = match change.field.as_str() {
@@ -251,6 +264,16 @@ impl Judge<'_> {
             };
             return (was.is_some() && was == is)
                 .then(|| "the conditions before and after come to the same".to_owned());
+        }
+        if let Some(inside) = self.uses.inside(&change.ty) {
+            let off = |condition: &String| Options::holds(self.options, condition) == Some(false);
+            let conditions: BTreeSet<&str> = inside.values().map(String::as_str).collect();
+            if inside.values().all(off) {
+                return Some(format!(
+                    "it is behind {}, which does not hold in the given configuration",
+                    Vec::from_iter(conditions).join(" and ")
+                ));
+            }
         }
         let mut sides = [was, is].into_iter().flatten().peekable();
         sides.peek()?;
@@ -296,7 +319,7 @@ impl Judge<'_> {
     fn by_override(&self, change: &Change) -> Option<Verdict> {
         let subject = change.subject();
         let decision = match change.kind {
-            Kind::Added => self.project.writes(&subject),
+            Kind::Added | Kind::Reused => self.project.writes(&subject),
             Kind::Removed => self.project.reads(&subject),
             Kind::Renamed => {
                 let entry = self.project.writes(&subject);
@@ -315,7 +338,7 @@ impl Judge<'_> {
     /// The fields that a constant, macro or typedef has to do with.
     pub(super) fn users(&self, name: &str) -> Vec<String> {
         let from_tree = self.uses.of(name).into_iter().flatten().cloned();
-        let watched = self.saved.map.watch.constant(name);
+        let watched = self.saved.map.watch.concerning(name);
         let listed = watched
             .into_iter()
             .flat_map(|entry| entry.sizes.iter().cloned());
@@ -330,29 +353,41 @@ impl Judge<'_> {
         all
     }
 
+    /// The rule of the state map by which no value of the field `user` is carried.
+    fn covered(&self, user: &str) -> Option<String> {
+        let (ty, field) = user.split_once('.')?;
+        let own = self.saved.map.types.get(ty);
+        let rule = own.and_then(|ty| ty.fields.get(field));
+        if rule.is_some_and(|rule| matches!(rule.policy, Policy::Reset { .. })) {
+            return Some(format!("[type.{ty}.fields] {field}"));
+        }
+        let saved = self.saved.get(ty).filter(|saved| !saved.live)?;
+        saved.covered.as_ref().map(|covered| covered.0.clone())
+    }
+
     fn by_state_map(&self, change: &Change) -> Option<Verdict> {
         let map = self.saved.map;
         if matches!(change.kind, Kind::Typedef | Kind::Size) {
             let users = self.users(&change.ty);
-            let covered = |user: &String| -> Option<String> {
-                let (ty, field) = user.split_once('.')?;
-                let rule = map.types.get(ty).and_then(|ty| ty.fields.get(field));
-                if rule.is_some_and(|rule| matches!(rule.policy, Policy::Reset { .. })) {
-                    return Some(format!("[type.{ty}.fields] {field}"));
-                }
-                let saved = self.saved.get(ty)?;
-                (!saved.live).then(|| saved.covered.as_ref().map(|covered| covered.0.clone()))?
-            };
-            let all: Option<Vec<String>> = users.iter().map(covered).collect();
+            let all: Option<Vec<String>> = users.iter().map(|user| self.covered(user)).collect();
             let first = all?.into_iter().next()?;
             return Some(decided(&format!("the state map, {first}"), String::new()));
+        }
+        if let Some(inside) = self.uses.inside(&change.ty) {
+            let all: Option<Vec<String>> = inside.keys().map(|user| self.covered(user)).collect();
+            if let Some(first) = all.and_then(|all| all.into_iter().next()) {
+                return Some(decided(&format!("the state map, {first}"), String::new()));
+            }
         }
         let own = map.types.get(&change.ty);
         if let Some(arm) = own.and_then(|ty| ty.arms.get(&change.field)) {
             let place = format!("the state map, [type.{}.arms] {}", change.ty, change.field);
             return (change.kind == Kind::Regrouped).then(|| decided(&place, arm.clone()));
         }
-        let one_sided = matches!(change.kind, Kind::Added | Kind::Removed | Kind::Renamed);
+        let one_sided = matches!(
+            change.kind,
+            Kind::Added | Kind::Removed | Kind::Renamed | Kind::Reused
+        );
         let rule = own
             .and_then(|ty| ty.fields.get(&change.field))
             .filter(|_| !one_sided);
@@ -493,6 +528,18 @@ impl Judge<'_> {
     }
 }
 
+/// Some of many names, and what they are.
+fn several(names: &BTreeSet<String>, what: &str) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
+    let more = match names.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let is = if names.len() == 1 { "is" } else { "are" };
+    format!("{}{more} {is} {what}", shown.join(", "))
+}
+
 /// The verdict that a kind has whatever it is about.
 fn untold(kind: Kind) -> Option<Verdict> {
     let unknown = |why: &str, help: &str| {
@@ -551,7 +598,7 @@ fn entry(change: &Change) -> String {
         _ => "init = 0",
     };
     let lines = match change.kind {
-        Kind::Added | Kind::Removed => vec![
+        Kind::Added | Kind::Removed | Kind::Reused => vec![
             directed("appears", init),
             directed("disappears", "drop = \"always\""),
         ],

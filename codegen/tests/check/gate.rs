@@ -245,3 +245,301 @@ fn enumerators_behind_another_condition() {
     );
     assert_eq!(alone(&patch), ["undecided size PIDTYPE_TGID"]);
 }
+
+/// A tree with the one header `include/linux/sched.h`.
+pub(super) fn tree_of(text: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let linux = folder.path().join("include/linux");
+    std::fs::create_dir_all(&linux).unwrap();
+    std::fs::write(linux.join("sched.h"), text).unwrap();
+    folder
+}
+
+/// `old` becomes `new`, as one hunk of the whole.
+fn rewritten(old: &str, new: &str) -> String {
+    let lines = |text: &str, sign: char| -> String {
+        text.lines().map(|line| format!("{sign}{line}\n")).collect()
+    };
+    format!(
+        "--- a/{SCHED}\n+++ b/{SCHED}\n@@ -1,{} +1,{} @@\n{}{}",
+        old.lines().count(),
+        new.lines().count(),
+        lines(old, '-'),
+        lines(new, '+')
+    )
+}
+
+const PARTS: &str = "struct part_of_part {
+	int			level;
+};
+typedef struct part_of_part part_t;
+struct fresh_part {
+	part_t			inner;
+	struct unrelated	*other;
+};
+struct unrelated {
+	int			level;
+};
+struct task_struct {
+	int			prio;
+#ifdef CONFIG_FRESH
+	struct fresh_part	part;
+#endif
+};
+";
+
+#[test]
+fn a_type_that_no_stored_layout_has_inside_of_a_saved_one() {
+    let tree = tree_of(PARTS);
+    let found = |old: &str, new: &str, config: Option<&Options>| {
+        let patch = rewritten(PARTS, &PARTS.replacen(old, new, 1));
+        let inputs = Inputs {
+            tree: Some(tree.path()),
+            options: config,
+            ..Inputs::default()
+        };
+        let project = Project::default();
+        let report = check(Some(&mut patch.as_bytes()), &SAVED, &project, &inputs).unwrap();
+        (words(&report), super::text(&report))
+    };
+    let (words, text) = found("	int			level;", "	int			level;\n	int			fresh;", None);
+    assert_eq!(words, ["undecided added part_of_part.fresh"]);
+    assert!(text.contains("it lies in task_struct.part"), "{text}");
+    let off = options("CONFIG_SMP=y\n");
+    let (words, _) = found("	int			level;", "	int			level;\n	int			fresh;", Some(&off));
+    assert_eq!(words, ["no effect added part_of_part.fresh"]);
+    // What is pointed at is none of it.
+    let unrelated = "struct unrelated {\n	int			level;";
+    let (words, _) = found(unrelated, &format!("{unrelated}\n	int			fresh;"), None);
+    assert_eq!(words, [""; 0]);
+}
+
+#[test]
+fn a_hunk_without_a_heading_is_of_the_one_type_that_has_its_member() {
+    use kconv_codegen::check::Saved;
+    let map = super::REGISTRY.state_map("linux-2.4").unwrap();
+    let entries = super::REGISTRY
+        .layouts()
+        .filter(|entry| entry.family == "linux-2.4");
+    let layouts = entries.map(|entry| super::REGISTRY.layout(&entry.id).unwrap());
+    let saved = Saved::new(&map, layouts.collect());
+    let patch = hunk(
+        SCHED,
+        "",
+        "
+ 	void *journal_info;
++	struct fresh *fresh_list;
+ };
+ 
+ #define FRESH 1
+",
+    );
+    let found = |patch: &str| {
+        let report = check(
+            Some(&mut patch.as_bytes()),
+            &saved,
+            &Project::default(),
+            &Inputs::default(),
+        );
+        words(&report.unwrap())
+    };
+    assert_eq!(found(&patch), ["undecided added task_struct.fresh_list"]);
+    // Several types have such a member, and nothing tells which this is.
+    let several = patch.replace("void *journal_info", "atomic_t count");
+    assert_eq!(found(&several), ["unknown unnamed count"]);
+    // No saved type has, and the heading names another.
+    let other = patch.replace("journal_info", "journal_of_another");
+    assert_eq!(found(&other), [""; 0]);
+    let named = patch.replace("@@\n", "@@ struct handle {\n");
+    assert_eq!(found(&named), [""; 0]);
+}
+
+#[test]
+fn packing_of_a_type_of_which_the_heading_alone_tells() {
+    let packed = |end: &str| {
+        let lines = format!("\n 	unsigned long long	last_arrival;\n-}};\n+}} {end};\n \n");
+        hunk(SCHED, "struct sched_info {", &lines)
+    };
+    for end in [
+        "__packed",
+        "__attribute__((packed, aligned(4)))",
+        "__aligned(64)",
+        "____cacheline_aligned",
+    ] {
+        let patch = packed(end);
+        assert_eq!(alone(&patch), ["undecided realigned sched_info"], "{end}");
+        let text = super::text(&checked(patch.as_bytes(), None).unwrap());
+        assert!(text.contains(&format!("+ }} {end};")), "{text}");
+    }
+    assert_eq!(alone(&packed("__randomize_layout")), [""; 0]);
+    let other = packed("__packed").replace("struct sched_info {", "struct unrelated {");
+    assert_eq!(alone(&other), [""; 0]);
+}
+
+#[test]
+fn two_braces_on_one_line() {
+    let patch = hunk(
+        SCHED,
+        "struct task_struct {",
+        "
+ 	int			exit_state;
++	union { struct {
+ 	int			exit_code;
+ 	unsigned int		personality;
++	}; u64 both; };
+ 
+",
+    );
+    let expected = [
+        "undecided regrouped task_struct.exit_code",
+        "undecided regrouped task_struct.personality",
+        "undecided added task_struct.both",
+    ];
+    assert_eq!(alone(&patch), expected);
+    assert_eq!(beside_the_tree(&patch), expected);
+}
+
+#[test]
+fn a_line_of_a_watched_function_that_names_a_flag_alone() {
+    let line = |line: &str, function: &str| {
+        let lines = format!("\n 	int flags = 0;\n+{line}\n 	return 0;\n");
+        alone(&hunk("kernel/fork.c", function, &lines))
+    };
+    let copy = "static struct task_struct *copy_process(";
+    let found = line("	flags |= PF_KTHREAD;", copy);
+    assert_eq!(found, ["undecided code PF_KTHREAD"]);
+    assert_eq!(
+        line("	flags |= PF_KTHREAD;", "int elsewhere(void)"),
+        [""; 0]
+    );
+    // A constant that nobody watches, and one of a file format whose name is like that of a flag.
+    assert_eq!(line("	flags |= ANOTHERS_FLAG;", copy), [""; 0]);
+    let load = "static int load_elf_binary(struct linux_binprm *bprm)";
+    assert_eq!(line("	if (type != PT_LOAD)", load), [""; 0]);
+    assert_eq!(
+        line("	p->ptrace |= PT_PTRACED;", copy),
+        ["undecided code task_struct.ptrace"]
+    );
+}
+
+#[test]
+fn whose_field_a_line_names_is_as_the_variable_is_declared() {
+    let body = |declared: &str, line: &str| {
+        let lines =
+            format!("\n static int copy_process({declared})\n {{\n+	{line}\n 	return 0;\n }}\n");
+        let report = checked(hunk("kernel/fork.c", "", &lines).as_bytes(), None).unwrap();
+        (words(&report), super::text(&report))
+    };
+    let (found, text) = body("struct task_struct *p", "p->pid = 0;");
+    assert_eq!(found, ["undecided code task_struct.pid"]);
+    assert!(!text.contains("or of"), "{text}");
+    let (found, _) = body("struct fown_struct *f", "f->pid = 0;");
+    assert_eq!(found, ["undecided code fown_struct.pid"]);
+    let (found, _) = body("struct task_struct *p", "p->signal->flags = 0;");
+    assert_eq!(
+        found,
+        [
+            "undecided code signal_struct.flags",
+            "undecided code task_struct.signal"
+        ]
+    );
+    // That of a structure that is not saved is nobody's.
+    assert_eq!(body("struct anothers *p", "p->pid = 0;").0, [""; 0]);
+    // Where nothing tells whose it is, all that have it are named.
+    let (found, text) = body("void *v", "x->pid = 0;");
+    assert_eq!(found, ["undecided code task_struct.pid"]);
+    assert!(text.contains("or of fown_struct.pid"), "{text}");
+}
+
+#[test]
+fn numbers_of_bits_that_are_swapped() {
+    let swapped = |path: &str, section: &str, first: &str, second: &str, a: &str, b: &str| {
+        let line = |sign: char, form: &str, number: &str| {
+            format!("{sign}{}\n", form.replace("{}", number))
+        };
+        let lines = [
+            line('-', first, a),
+            line('-', second, b),
+            line('+', first, b),
+            line('+', second, a),
+        ];
+        alone(&hunk(path, section, &lines.concat()))
+    };
+    let jobctl = "include/linux/sched/jobctl.h";
+    let found = swapped(
+        jobctl,
+        "",
+        "#define JOBCTL_AA_BIT	{}",
+        "#define JOBCTL_BB_BIT	{}",
+        "21",
+        "22",
+    );
+    let expected = [
+        "undecided constant-renumbered JOBCTL_AA_BIT",
+        "undecided constant-renumbered JOBCTL_BB_BIT",
+    ];
+    assert_eq!(found, expected);
+    let found = swapped(
+        jobctl,
+        "",
+        "#define JOBCTL_AA	(1UL << {})",
+        "#define JOBCTL_BB	(1UL << {})",
+        "JOBCTL_AA_BIT",
+        "JOBCTL_BB_BIT",
+    );
+    assert_eq!(found.len(), 2, "{found:?}");
+    let found = swapped(
+        "include/linux/mm.h",
+        "enum {",
+        "	VM_AA = BIT({}),",
+        "	VM_BB = BIT({}),",
+        "3",
+        "4",
+    );
+    assert_eq!(found.len(), 2, "{found:?}");
+    let found = swapped(
+        "include/linux/mm.h",
+        "enum {",
+        "	DECLARE_VMA_BIT(AA, {}),",
+        "	DECLARE_VMA_BIT(BB, {}),",
+        "13",
+        "14",
+    );
+    let expected = [
+        "undecided constant-renumbered VMA_AA_BIT",
+        "undecided constant-renumbered VMA_BB_BIT",
+    ];
+    assert_eq!(found, expected);
+    // Bits of nobody.
+    let found = swapped(
+        "include/linux/mm.h",
+        "enum {",
+        "	DECLARE_ANOTHERS_BIT(AA, {}),",
+        "	DECLARE_ANOTHERS_BIT(BB, {}),",
+        "13",
+        "14",
+    );
+    assert_eq!(found, [""; 0]);
+}
+
+#[test]
+fn a_constant_that_watched_ones_are_made_of() {
+    let header = "#define FIRST_OF_TESTS	3
+#define SECOND_OF_TESTS	FIRST_OF_TESTS
+#define PF_TESTED	(1 << SECOND_OF_TESTS)
+#define NOBODYS_OF_TESTS	4
+struct task_struct {
+	int			prio;
+};
+";
+    let tree = tree_of(header);
+    let found = |old: &str, new: &str| {
+        let patch = rewritten(header, &header.replacen(old, new, 1));
+        let report = checked(patch.as_bytes(), Some(tree.path())).unwrap();
+        (words(&report), super::text(&report))
+    };
+    let (words, text) = found("TESTS	3", "TESTS	5");
+    assert_eq!(words, ["undecided constant-renumbered FIRST_OF_TESTS"]);
+    assert!(text.contains("PF_TESTED is made of it"), "{text}");
+    assert_eq!(found("TESTS	4", "TESTS	5").0, [""; 0]);
+}

@@ -51,6 +51,9 @@ fn lines_as_long_as_a_file() {
         "\"",
         "\u{e4}",
         ",",
+        "KABI_EXTEND(",
+        "KABI_USE(1, ",
+        "A() x ",
     ] {
         let long = filler.repeat(4_000_000 / filler.len());
         survives(format!("--- a/kernel/x.h\n+++ b/kernel/x.h\n@@ -1 +1 @@ struct task_struct {{\n-{long}\n+int {long};\n").as_bytes());
@@ -77,6 +80,10 @@ fn many_lines_of_one_kind() {
         "+/*",
         "+#define PF_A 1",
         "+enum { A,",
+        "+\tKABI_EXTEND(",
+        "+\tKABI_RESERVE(1)",
+        "+\tANOTHER(1)",
+        "+\tA() x A()",
     ] {
         let count = 100_000;
         let body = format!("{line}\n").repeat(count);

@@ -21,8 +21,8 @@ patches! {
     comment_without_its_member "comment-without-its-member": ["unknown incomplete task_struct"], ["undecided comment task_struct.nvcsw"];
     condition_of_one_line "condition-of-one-line": ["unknown incomplete task_struct"], ["undecided condition task_struct.kcov_mode", "undecided condition task_struct.kcov_size"];
     end_of_a_struct "end-of-a-struct": ["undecided realigned task_struct"], ["undecided realigned task_struct"];
-    moved_without_a_heading "moved-without-a-heading": ["unknown unnamed exit_code", "unknown unnamed exit_code"], ["decided moved task_struct.exit_code"];
-    removed_without_a_heading "removed-without-a-heading": ["unknown unnamed exit_code"], ["undecided removed task_struct.exit_code"];
+    moved_without_a_heading "moved-without-a-heading": ["undecided removed task_struct.exit_code", "unknown unnamed exit_code"], ["decided moved task_struct.exit_code"];
+    removed_without_a_heading "removed-without-a-heading": ["undecided removed task_struct.exit_code"], ["undecided removed task_struct.exit_code"];
     statements_without_a_heading "statements-without-a-heading": [], [];
     struct_becomes_a_union "struct-becomes-a-union": ["unknown incomplete task_struct"], ["undecided regrouped task_struct.rcu", "decided regrouped task_struct.rcu_users"];
     two_lines_name "two-lines-name": ["unknown incomplete signal_struct"], ["undecided renamed signal_struct.flag_bits"];

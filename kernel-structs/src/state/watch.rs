@@ -80,6 +80,17 @@ impl Watch {
         named.or_else(|| self.entries.iter().find(|entry| entry.watches(name)))
     }
 
+    /// The entry for the constant `name`, or for those that are made of it by their names:
+    /// `JOBCTL_STOP_PENDING_BIT` is the number of the bit of `JOBCTL_STOP_PENDING`, and whether that
+    /// is stored as a mask or as its number does not matter to who changes it.
+    pub fn concerning(&self, name: &str) -> Option<&Watched> {
+        let made_of = |entry: &&Watched| {
+            is_number_of_bit(name) && entry.constants.iter().any(|pattern| fits(pattern, name))
+        };
+        let own = self.constant(name);
+        own.or_else(|| self.entries.iter().find(made_of))
+    }
+
     /// The entries that say what the values of `field`, as `type.member`, are made of.
     pub fn of_field(&self, field: &str) -> impl Iterator<Item = (&Watched, &Meaning)> {
         self.meanings().filter(move |(_, meaning)| {
@@ -130,6 +141,12 @@ impl Watched {
         let fits = |pattern: &String| fits(pattern, name);
         self.constants.iter().any(fits) && !self.except.iter().any(fits)
     }
+}
+
+/// Whether a constant called `name` is the number of a bit: `_BIT` is a word of it.
+fn is_number_of_bit(name: &str) -> bool {
+    let mut words = name.split('_');
+    words.any(|word| word == "BIT")
 }
 
 /// Whether `name` is `pattern`, in which one `*` stands for anything.
@@ -268,7 +285,7 @@ pub(super) fn ignored(raw: RawIgnored) -> Result<Ignored, StateError> {
 
 #[cfg(test)]
 mod tests {
-    use super::Watched;
+    use super::{Watch, Watched};
 
     #[test]
     fn an_exception_is_not_watched() {
@@ -286,6 +303,19 @@ mod tests {
         }
         for name in ["VM_FAULT_OOM", "VM_READ_BIT", "VM_SPECIAL", "MAP_PRIVATE"] {
             assert!(!watched.watches(name), "{name}");
+        }
+        let watch = Watch {
+            entries: vec![watched],
+            ignored: Vec::new(),
+        };
+        for (name, concerned) in [
+            ("VM_READ", true),
+            ("VM_READ_BIT", true),
+            ("VM_HIGH_BIT_0", true),
+            ("VM_FAULT_BITS", false),
+            ("MAP_PRIVATE_BIT", false),
+        ] {
+            assert_eq!(watch.concerning(name).is_some(), concerned, "{name}");
         }
     }
 }

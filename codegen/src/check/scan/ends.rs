@@ -6,6 +6,7 @@ use super::{FrameKind, MEMBERS, Scanner, joined};
 use crate::check::declare::{self, Declared};
 use crate::check::item::{Item, Member, TypeDef, TypeKind, Typedef};
 use crate::check::lex::is_name;
+use crate::check::macros;
 
 impl Scanner<'_> {
     pub(super) fn semicolon(&mut self, take: &mut dyn FnMut(Item)) {
@@ -32,6 +33,7 @@ impl Scanner<'_> {
         if let Some(mut def) = self.complete.take() {
             let tokens = self.open.tokens();
             def.placed = whole(&tokens);
+            def.end = self.closed.take();
             // `typedef struct tag { … } name;` is known by both.
             let alias = tokens
                 .iter()
@@ -86,6 +88,7 @@ impl Scanner<'_> {
                     untold: false,
                     condition,
                     placed: whole(&tokens),
+                    end: self.closed.clone(),
                 }));
             }
             return;
@@ -110,7 +113,8 @@ impl Scanner<'_> {
     pub(super) fn looks_enumerated(&self) -> bool {
         let tokens = self.open.tokens();
         let named = tokens.first().is_some_and(|token| is_name(token));
-        named && (tokens.len() == 1 || tokens.get(1) == Some(&"="))
+        let by_macro = macros::enumerator(&tokens).is_some();
+        named && (tokens.len() == 1 || tokens.get(1) == Some(&"=") || by_macro)
     }
 
     pub(super) fn loose_member(&mut self, enumerator: bool) {
@@ -149,14 +153,7 @@ impl Scanner<'_> {
     }
 
     fn member(&mut self) {
-        let base = self
-            .frames
-            .iter()
-            .rev()
-            .find(|frame| matches!(frame.kind, FrameKind::Type(_)));
-        let base = base.map_or(0, |frame| frame.conditions);
-        let own = self.conditions.get(base..).unwrap_or_default();
-        let condition = joined(own.iter().map(|condition| condition.text.as_str()));
+        let condition = self.member_condition();
         let bare = self.bare();
         let members = self.declared_members(condition);
         if members.is_empty() {
@@ -176,6 +173,7 @@ impl Scanner<'_> {
         let place = self.open.place.clone();
         let comment = std::mem::take(&mut self.open.comment);
         let alone = self.open.alone;
+        let takes = self.takes.clone();
         let mut tokens = self.open.tokens();
         let member = |declared: Declared| Member {
             name: declared.name,
@@ -187,6 +185,7 @@ impl Scanner<'_> {
             condition: condition.clone(),
             comment: comment.clone(),
             comment_changed: self.open.commented,
+            takes: takes.clone(),
             place: place.clone(),
         };
         if let Some(inner) = inner {
@@ -260,9 +259,16 @@ impl Scanner<'_> {
     fn enumerated(&mut self, condition: String) -> Option<Member> {
         let comment = std::mem::take(&mut self.open.comment);
         let tokens = self.open.tokens();
+        let expanded = macros::enumerator(&tokens);
+        let tokens: Vec<&str> = match &expanded {
+            Some(expanded) => expanded.iter().map(String::as_str).collect(),
+            None => tokens,
+        };
         let (name, rest) = tokens.split_first()?;
+        // Of a macro that nobody knows all is its value.
         let rest = match rest.first() {
             Some(&"=") => &rest[1..],
+            Some(&"(") => rest,
             _ => &rest[rest.len()..],
         };
         is_name(name).then(|| Member {
@@ -275,6 +281,7 @@ impl Scanner<'_> {
             condition,
             comment,
             comment_changed: self.open.commented,
+            takes: Vec::new(),
             place: self.open.place.clone(),
         })
     }
