@@ -18,6 +18,7 @@ mod compare;
 mod declare;
 mod gather;
 mod item;
+mod keep;
 mod layouts;
 mod lex;
 mod macros;

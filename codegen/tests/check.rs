@@ -16,6 +16,8 @@ mod gate;
 mod hostile;
 #[path = "check/input.rs"]
 mod input;
+#[path = "check/noise.rs"]
+mod noise;
 #[path = "check/project.rs"]
 mod project;
 #[path = "check/small.rs"]

@@ -124,11 +124,7 @@ fn is_constant(name: &str, saved: &Saved<'_>) -> bool {
     let Some(entry) = saved.map.watch.constant(name) else {
         return false;
     };
-    let stored = || {
-        let mut all = saved.layouts.iter();
-        all.any(|layout| layout.constant(name).is_some())
-    };
-    name.bytes().all(capital) && (entry.meaning.is_none() || stored())
+    name.bytes().all(capital) && (entry.meaning.is_none() || saved.has_constant(name))
 }
 
 impl Saved<'_> {

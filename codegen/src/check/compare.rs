@@ -20,10 +20,13 @@ pub(super) fn change(kind: Kind, ty: &str, field: &str, file: &str) -> Change {
     }
 }
 
+/// The value of an enumerator, where something other than the patch tells it.
+pub(super) type Known<'k> = &'k dyn Fn(&str) -> Option<i128>;
+
 /// What differs between two definitions of one type.
-pub(super) fn types(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
+pub(super) fn types(old: &TypeDef, new: &TypeDef, file: &str, known: Known<'_>) -> Vec<Change> {
     let mut found = match old.kind {
-        TypeKind::Enum => enumerators(old, new, file),
+        TypeKind::Enum => enumerators(old, new, file, known),
         _ => members(old, new, file),
     };
     let whole = |kind, was: &str, is: &str| Change {
@@ -46,8 +49,9 @@ pub(super) fn types(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
             ..change(Kind::Realigned, &new.name, "", file)
         });
     }
-    let whole_types = !old.partial && !new.partial;
-    if whole_types && old.condition != new.condition {
+    // Where the heading of a hunk alone tells of a type, nothing tells what is around it.
+    let heads = old.place.line != 0 && new.place.line != 0;
+    if heads && old.condition != new.condition {
         found.push(whole(Kind::Condition, &old.condition, &new.condition));
     }
     found
@@ -163,9 +167,28 @@ fn members(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
         };
         let (before, after) = (&old.members[before], &new.members[at]);
         let differ = differences(before, after).into_iter();
-        found.extend(differ.map(|kind| of(kind, Some(before), Some(after))));
+        found.extend(differ.map(|kind| match kind {
+            Kind::Comment => Change {
+                old: remarked(before),
+                new: remarked(after),
+                ..of(kind, Some(before), Some(after))
+            },
+            kind => of(kind, Some(before), Some(after)),
+        }));
     }
     found
+}
+
+/// The comment of a member, where it changed; `None` if it has none.
+fn remarked(member: &Member) -> Option<Shown> {
+    let place = match member.comment_changed {
+        true => &member.remark,
+        false => &member.place,
+    };
+    (!member.comment.is_empty()).then(|| Shown {
+        condition: member.condition.clone(),
+        ..Shown::new(&member.comment, place)
+    })
 }
 
 /// What differs between two members that are one. None of it hides another: a member may have
@@ -266,13 +289,16 @@ fn unit_change(old: &str, new: &str) -> String {
     }
 }
 
-/// The value of each enumerator, where it can be told.
-pub(super) fn values(def: &TypeDef) -> Vec<Option<i128>> {
+/// The value of each enumerator, where it can be told. Of a part the first value is not known but
+/// by `first`, which is asked for the first `asked` enumerators.
+fn values(def: &TypeDef, first: Known<'_>, asked: usize) -> Vec<Option<i128>> {
     let mut known: BTreeMap<&str, i128> = BTreeMap::new();
-    // Of a part the first value is not known.
     let mut next = (!def.partial).then_some(0i128);
     let mut all = Vec::new();
-    for member in &def.members {
+    for (at, member) in def.members.iter().enumerate() {
+        if next.is_none() && at < asked {
+            next = first(&member.name);
+        }
         let value = match member.length.as_str() {
             "" => next,
             text => number::value(text, &|name| known.get(name).copied()),
@@ -286,8 +312,12 @@ pub(super) fn values(def: &TypeDef) -> Vec<Option<i128>> {
     all
 }
 
-fn enumerators(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
-    let (was, is) = (values(old), values(new));
+fn enumerators(old: &TypeDef, new: &TypeDef, file: &str, known: Known<'_>) -> Vec<Change> {
+    // Up to the first change both sides have the values that are known.
+    let both = old.members.iter().zip(&new.members);
+    let alike = both.take_while(|(old, new)| old.name == new.name).count();
+    let was = values(old, known, old.members.len());
+    let is = values(new, known, alike);
     let names = |def: &TypeDef| -> Vec<String> {
         def.members
             .iter()
@@ -324,10 +354,15 @@ fn enumerators(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
                     _ => shift != 0 || before.length != after.length,
                 };
                 if differs {
+                    let moved = was[a].map(|was| was + i128::from(shift));
+                    let now = is[b].or(moved.filter(|_| after.length.is_empty()));
                     found.push(Change {
                         old: shown(before, was[a]),
-                        new: shown(after, is[b]),
-                        detail: "renumbered".to_owned(),
+                        new: shown(after, now),
+                        detail: match (was[a], now) {
+                            (None, None) if shift != 0 => format!("renumbered by {shift:+}"),
+                            _ => "renumbered".to_owned(),
+                        },
                         ..of(after)
                     });
                 } else if before.condition != after.condition {
@@ -343,8 +378,8 @@ fn enumerators(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
                 {
                     found.push(Change {
                         kind: Kind::Comment,
-                        old: shown(before, was[a]),
-                        new: shown(after, is[b]),
+                        old: remarked(before),
+                        new: remarked(after),
                         ..of(after)
                     });
                 }

@@ -9,7 +9,8 @@ use super::build::{BuildFile, BuildSides};
 use super::change::{Change, Kind, joined};
 use super::code;
 use super::compare;
-use super::item::{CodeLine, Constant, Item, Place, Rest, TypeDef, TypeKind, Typedef};
+use super::item::{Constant, Place, TypeDef, TypeKind, Typedef};
+use super::keep::{Found, Keeper};
 use super::saved::Saved;
 use super::scan::Scanner;
 use super::source::{CheckError, Lines, is_foreign};
@@ -50,15 +51,6 @@ pub(super) struct Gathered {
     pub(super) changes: Vec<Change>,
     pub(super) counts: Counts,
     pub(super) uses: Uses,
-}
-
-#[derive(Default)]
-struct Found {
-    types: Vec<(u64, TypeDef)>,
-    typedefs: Vec<(u64, Typedef)>,
-    constants: Vec<(u64, Constant)>,
-    code: Vec<CodeLine>,
-    rests: Vec<(u64, Rest)>,
 }
 
 /// A definition that one side of a file has alone.
@@ -262,15 +254,14 @@ impl Gatherer<'_, '_> {
                     sides.line(*build, side, text, &place);
                     continue;
                 }
-                feed(
-                    &mut self.sides[side],
-                    &mut self.found[side],
-                    self.saved,
-                    &self.out.uses,
-                    self.hunk,
-                    text,
-                    &place,
-                );
+                let keeper = Keeper {
+                    saved: self.saved,
+                    uses: &self.out.uses,
+                    path: &file.path,
+                    hunk: self.hunk,
+                };
+                let found = &mut self.found[side];
+                self.sides[side].line(text, &place, &mut |item| keeper.keep(item, found));
             }
         }
         Ok(())
@@ -300,10 +291,15 @@ impl Gatherer<'_, '_> {
         let first = std::mem::take(&mut file.first) && fragment && file.build.is_none();
         for side in 0..2 {
             let (scanner, found) = (&mut self.sides[side], &mut self.found[side]);
+            let keeper = Keeper {
+                saved: self.saved,
+                uses: &self.out.uses,
+                path: &file.path,
+                hunk: self.hunk,
+            };
             if first {
-                let (saved, uses, hunk) = (self.saved, &self.out.uses, self.hunk);
                 scanner.start_hunk(&file.section, &text, file.at_top, &mut |item| {
-                    keep(item, found, saved, uses, hunk);
+                    keeper.keep(item, found);
                 });
             }
             let own = match side {
@@ -322,15 +318,7 @@ impl Gatherer<'_, '_> {
                     sides.line(*build, side, &text, &place);
                     continue;
                 }
-                feed(
-                    scanner,
-                    found,
-                    self.saved,
-                    &self.out.uses,
-                    self.hunk,
-                    &text,
-                    &place,
-                );
+                scanner.line(&text, &place, &mut |item| keeper.keep(item, found));
             }
         }
         Ok(())
@@ -338,10 +326,15 @@ impl Gatherer<'_, '_> {
 
     /// Ends a hunk that stands by itself.
     fn end_hunk(&mut self) {
-        for side in 0..2 {
-            let (saved, uses, hunk) = (self.saved, &self.out.uses, self.hunk.saturating_sub(1));
-            let found = &mut self.found[side];
-            self.sides[side].finish(&mut |item| keep(item, found, saved, uses, hunk));
+        let path = self.file.as_ref().map_or("", |file| file.path.as_str());
+        let keeper = Keeper {
+            saved: self.saved,
+            uses: &self.out.uses,
+            path,
+            hunk: self.hunk.saturating_sub(1),
+        };
+        for (scanner, found) in self.sides.iter_mut().zip(&mut self.found) {
+            scanner.finish(&mut |item| keeper.keep(item, found));
         }
     }
 
@@ -378,7 +371,7 @@ impl Gatherer<'_, '_> {
         // Of a new or removed file all is seen.
         let whole = file.change.old.is_none() || file.change.new.is_none();
         for (old, new) in untold::by_hunk(old_nameless, new_nameless) {
-            let found = compare::types(&old, &new, &path);
+            let found = self.types(&old, &new, &path);
             self.take_nameless(found, &old, &new, whole);
         }
         pair(
@@ -387,7 +380,7 @@ impl Gatherer<'_, '_> {
             |def| (def.name.clone(), def.condition.clone()),
             |def| match def {
                 Both::Two(old, new) => {
-                    let found = compare::types(&old, &new, &path);
+                    let found = self.types(&old, &new, &path);
                     self.take_type(found, &old, &new);
                 }
                 Both::Old(def) => self.leave(Alone::Type(def), &path, false),
@@ -462,6 +455,12 @@ impl Gatherer<'_, '_> {
         self.by_members(found, &context);
     }
 
+    /// What differs between two definitions of one type. Where a hunk does not have the first
+    /// enumerator, the layouts tell its value if they agree.
+    fn types(&self, old: &TypeDef, new: &TypeDef, path: &str) -> Vec<Change> {
+        compare::types(old, new, path, &|name| self.saved.value(name))
+    }
+
     /// Whether values of the type are saved: a stored layout has it, or the tree shows that it lies in
     /// a type that is saved.
     fn is_saved(&self, name: &str) -> bool {
@@ -509,7 +508,7 @@ impl Gatherer<'_, '_> {
     fn enumerators(&mut self, found: Vec<Change>) {
         for change in found {
             let saved = self.saved.get(&change.ty).is_some();
-            let watched = self.saved.map.watch.concerning(&change.field);
+            let watched = self.saved.watched_in(&change.field, &change.file);
             let sized = self.out.uses.of(&change.field).is_some();
             let sizes = watched.is_some_and(|entry| !entry.sizes.is_empty());
             if change.kind == Kind::Comment && !saved {
@@ -570,7 +569,7 @@ impl Gatherer<'_, '_> {
     fn moved(&mut self, (old, was, _): Leftover, (new, is, _): Leftover) {
         match (old, new) {
             (Alone::Type(old), Alone::Type(new)) => {
-                let found = compare::types(&old, &new, &is);
+                let found = self.types(&old, &new, &is);
                 let same = found.is_empty();
                 self.take_type(found, &old, &new);
                 if same && was != is && self.is_saved(&new.name) {
@@ -621,7 +620,7 @@ impl Gatherer<'_, '_> {
                     ..def.clone()
                 };
                 let (old, new) = if new { (&empty, &def) } else { (&def, &empty) };
-                let found = compare::types(old, new, path);
+                let found = self.types(old, new, path);
                 self.enumerators(found);
             }
             // Other machines' headers may have their own; they are not looked at.
@@ -636,7 +635,7 @@ impl Gatherer<'_, '_> {
                     members: Vec::new(),
                     ..def.clone()
                 };
-                let found = compare::types(&empty, &def, path);
+                let found = self.types(&empty, &def, path);
                 if def.partial {
                     self.take_type(found, &empty, &def);
                 }
@@ -697,58 +696,4 @@ fn pair<T>(
     new.into_iter()
         .flatten()
         .for_each(|(_, def)| take(Both::New(def)));
-}
-
-fn feed(
-    scanner: &mut Scanner<'_>,
-    found: &mut Found,
-    saved: &Saved<'_>,
-    uses: &Uses,
-    hunk: u64,
-    text: &str,
-    place: &Place,
-) {
-    scanner.line(text, place, &mut |item| {
-        keep(item, found, saved, uses, hunk)
-    });
-}
-
-/// Keeps what has to do with saved state.
-fn keep(item: Item, found: &mut Found, saved: &Saved<'_>, uses: &Uses, hunk: u64) {
-    let watched = |name: &str| {
-        let used = uses.of(name).is_some() || uses.makes(name).is_some();
-        used || saved.map.watch.concerning(name).is_some()
-    };
-    match item {
-        Item::Type(def) => {
-            let named = saved.get(&def.name).is_some() || uses.inside(&def.name).is_some();
-            let known = |member: &super::item::Member| match def.kind {
-                TypeKind::Enum => watched(&member.name),
-                _ => def.name.is_empty() && saved.has_member(&member.name),
-            };
-            // Both sides of what nothing names are needed to see what changed.
-            let nameless = def.name.is_empty() && def.partial;
-            if named || nameless || def.members.iter().any(known) {
-                found.types.push((hunk, def));
-            }
-        }
-        Item::Typedef(typedef) => {
-            if saved.get(&typedef.name).is_some() {
-                found.typedefs.push((hunk, typedef));
-            }
-        }
-        Item::Constant(constant) => {
-            if watched(&constant.name) {
-                found.constants.push((hunk, constant));
-            }
-        }
-        Item::Code(line) => found.code.push(line),
-        Item::Rest(rest) => {
-            let owner = rest.owner.as_str();
-            let saved = saved.get(owner).is_some() || uses.inside(owner).is_some();
-            if owner.is_empty() || saved {
-                found.rests.push((hunk, rest));
-            }
-        }
-    }
 }

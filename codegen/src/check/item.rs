@@ -88,6 +88,8 @@ pub(super) struct Member {
     pub(super) condition: String,
     pub(super) comment: String,
     pub(super) comment_changed: bool,
+    /// Where its comment changed first.
+    pub(super) remark: Place,
     /// The members whose place it takes, as a macro says.
     pub(super) takes: Vec<String>,
     pub(super) place: Place,

@@ -46,6 +46,9 @@ pub(super) struct Scanner<'a> {
     deeper: usize,
     open: Open,
     conditions: Vec<Condition>,
+    /// The name in the first condition, `#ifndef NAME`, if that was the last directive: what defines
+    /// it then is the guard of a header, and no condition.
+    guard: Option<String>,
     /// A directive that goes on: its text, its place, and whether a bracket follows its name.
     pending: (String, Place, bool),
     /// A type whose closing brace was seen.
@@ -184,6 +187,7 @@ impl<'a> Scanner<'a> {
             deeper: 0,
             open: Open::default(),
             conditions: Vec::new(),
+            guard: None,
             pending: Default::default(),
             complete: None,
             loose: Vec::new(),
@@ -397,13 +401,21 @@ impl<'a> Scanner<'a> {
         let target = members
             .filter(|_| behind)
             .and_then(|members| members.last_mut());
-        let (comment, changed) = match target {
-            Some(member) => (&mut member.comment, &mut member.comment_changed),
-            None => (&mut self.open.comment, &mut self.open.commented),
+        let (comment, changed, remark) = match target {
+            Some(member) => (
+                &mut member.comment,
+                &mut member.comment_changed,
+                &mut member.remark,
+            ),
+            None => (
+                &mut self.open.comment,
+                &mut self.open.commented,
+                &mut self.open.remark,
+            ),
         };
         if place.changed && !*changed {
             *changed = true;
-            self.open.remark = place.with(text);
+            *remark = place.with(text);
         }
         for word in text.split_ascii_whitespace().filter(|word| *word != "*") {
             if comment.len() + word.len() > 4096 {
@@ -489,12 +501,9 @@ impl<'a> Scanner<'a> {
         }
         let mut outer = std::mem::take(&mut self.open);
         self.open.line = outer.line;
-        let text = |all: &[Condition]| joined(all.iter().map(|condition| condition.text.as_str()));
-        // What is around a hunk is not known.
-        let condition = match self.fragment {
-            true => String::new(),
-            false => text(&self.conditions),
-        };
+        // Of a hunk these are the conditions that it shows; what is around it both sides have.
+        let shown = self.conditions.iter();
+        let condition = joined(shown.map(|condition| condition.text.as_str()));
         outer.alone = 0;
         self.frames.push(Frame {
             kind,

@@ -3,7 +3,7 @@
 //!
 //! Only headers are read, each once, line by line.
 
-use super::item::{Item, Member};
+use super::item::{Item, Member, TypeKind};
 use super::lex::is_name;
 use super::saved::Saved;
 use super::scan::Scanner;
@@ -55,9 +55,12 @@ impl Uses {
         let mut bodies: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut definitions = BTreeMap::new();
         let mut parts = Parts::default();
+        let mut watched = BTreeSet::new();
         let none = BTreeSet::new();
         for path in headers(tree, saved)? {
             let mut scanner = Scanner::new(&none);
+            let inside = path.strip_prefix(tree).unwrap_or(&path).to_string_lossy();
+            let is_watched = |name: &str| saved.watched_in(name, &inside).is_some();
             let mut take = |item: Item| {
                 if let Item::Type(def) = &item
                     && saved.get(&def.name).is_some()
@@ -65,6 +68,20 @@ impl Uses {
                     *definitions.entry(def.name.clone()).or_default() += 1;
                 }
                 parts.note(&item);
+                match &item {
+                    Item::Constant(constant) if !constant.function => {
+                        watched.extend(
+                            Some(&constant.name)
+                                .filter(|name| is_watched(name))
+                                .cloned(),
+                        );
+                    }
+                    Item::Type(def) if def.kind == TypeKind::Enum => {
+                        let names = def.members.iter().map(|member| &member.name);
+                        watched.extend(names.filter(|name| is_watched(name)).cloned());
+                    }
+                    _ => {}
+                }
                 note(item, saved, &mut direct, &mut bodies);
             };
             let mut lines = Lines::open(&path)?;
@@ -78,9 +95,7 @@ impl Uses {
             scanner.finish(&mut take);
         }
         let names = closure(direct, &bodies);
-        let is_watched = |name: &&String| saved.map.watch.concerning(name).is_some();
-        let watched = bodies.keys().filter(is_watched);
-        let made = watched.flat_map(|name| {
+        let made = watched.iter().flat_map(|name| {
             let inner = bodies.get(name).into_iter().flatten();
             inner.map(|inner| (inner.clone(), BTreeSet::from([name.clone()])))
         });
@@ -208,7 +223,7 @@ fn note(
                     }
                 }
                 let outer = words(&def.condition).chain(words(&def.placed));
-                for name in outer.filter(|name| !name.ends_with("_H")) {
+                for name in outer {
                     direct
                         .entry(name.to_owned())
                         .or_default()
@@ -216,7 +231,7 @@ fn note(
                 }
             }
             // An enumerator's value depends on those before it.
-            if def.kind == super::item::TypeKind::Enum {
+            if def.kind == TypeKind::Enum {
                 for member in &def.members {
                     let inner = words(&member.length).map(String::from);
                     let mut inner = inner.peekable();

@@ -102,7 +102,7 @@ impl Judge<'_> {
             Kind::ConstantAdded | Kind::ConstantRemoved | Kind::ConstantRenumbered
         );
         if constant {
-            let watched = self.saved.map.watch.concerning(&change.ty);
+            let watched = self.saved.watched_in(&change.ty, &change.file);
             let sizes = watched.is_some_and(|entry| !entry.sizes.is_empty());
             if self.uses.of(&change.ty).is_some() || sizes {
                 change.kind = Kind::Size;
@@ -293,7 +293,9 @@ impl Judge<'_> {
     /// The verdict on a member that no stored layout has and that is behind an option of which
     /// nothing says whether it is set: it may be there in other kernels.
     fn behind_an_option(&self, change: &Change) -> Option<Verdict> {
-        let had = change.old.is_some() && !change.field.is_empty();
+        // A member that has a comment now was there before.
+        let had = change.old.is_some() || change.kind == Kind::Comment;
+        let had = had && !change.field.is_empty();
         let saved = self.saved.get(&change.ty).filter(|_| had)?;
         let name = match change.was.as_str() {
             "" => &change.field,

@@ -51,8 +51,9 @@ pub(crate) struct CheckArguments {
     #[arg(long, conflicts_with = "format")]
     summary: bool,
     /// Folder of the project's converters; which kernels there are is read beside it
-    #[arg(long, value_name = "DIR", default_value = "converters")]
-    converters: PathBuf,
+    /// [default: converters, if it is there]
+    #[arg(long, value_name = "DIR")]
+    converters: Option<PathBuf>,
 }
 
 #[derive(Copy, Clone, Default, ValueEnum)]
@@ -74,7 +75,18 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
     // A file that is not there is the first thing to know, before what it would be for.
     let mut patch = arguments.patch.as_deref().map(open).transpose()?;
     // Kernels are known from the project whose converters these are.
-    let project = arguments.converters.parent().unwrap_or(Path::new(""));
+    let converters = match &arguments.converters {
+        // One that was named is to be there.
+        Some(folder) => {
+            fs::read_dir(folder).map_err(|error| CliError::Io {
+                path: folder.clone(),
+                error,
+            })?;
+            folder.as_path()
+        }
+        None => Path::new("converters"),
+    };
+    let project = converters.parent().unwrap_or(Path::new(""));
     let registry = registry_of(project)?;
     let ends = match (&arguments.from, &arguments.to) {
         (Some(from), Some(to)) => Some(both(&registry, from, to, arguments.family.as_deref())?),
@@ -85,7 +97,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
     let ids = registry.layouts().filter(|entry| entry.family == family);
     let layouts: Result<Vec<_>, _> = ids.map(|entry| registry.layout(&entry.id)).collect();
     let saved = Saved::new(&map, layouts?);
-    let project = Project::read(&arguments.converters, &family)?;
+    let project = Project::read(converters, &family)?;
     let acknowledged = acknowledgements(arguments.acknowledge.as_deref())?;
     let options = match &arguments.config {
         Some(path) => Some(Options::parse(&read(path)?)),
@@ -93,7 +105,6 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
     };
     let made = match &ends {
         Some((from, to)) => {
-            let converters = &arguments.converters;
             let file = stored_overrides(&registry, converters, from, to)?;
             let overrides = decided(file.as_ref(), converters, from, to)?;
             let made = Plan::make(&Pair {

@@ -231,6 +231,30 @@ fn what_versions_of_symbols_alone_see_is_in_no_kernel() {
 }
 
 #[test]
+fn a_whole_type_behind_an_option() {
+    let upid = "
++#ifdef CONFIG_FRESH
+ struct upid {
+ 	int			nr;
+ 	struct pid_namespace	*ns;
+ };
++#endif
+ 
+";
+    let patch = hunk("include/linux/pid.h", "enum pid_type", upid);
+    assert_eq!(alone(&patch), ["undecided condition upid"]);
+    assert_eq!(beside_the_tree(&patch), ["undecided condition upid"]);
+    // Its end need not be in the hunk.
+    let begins = hunk(
+        "include/linux/pid.h",
+        "",
+        "\n \n+#ifdef CONFIG_FRESH\n struct upid {\n 	int			nr;\n",
+    );
+    assert_eq!(alone(&begins)[0], "undecided condition upid");
+    assert_eq!(alone(&patch.replace("upid", "unrelated")), [""; 0]);
+}
+
+#[test]
 fn enumerators_behind_another_condition() {
     let patch = hunk(
         "include/linux/pid.h",

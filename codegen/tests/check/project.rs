@@ -378,17 +378,37 @@ fn a_word_that_allows_nothing_is_wrong_usage() {
         );
         assert!(errors.starts_with(&told), "{errors}");
     }
-    // What this patch does not have another one may.
-    for (word, code) in [
-        ("task_struct.fresh", 0),
-        ("layout", 0),
-        ("comment", 1),
-        ("task_struct.later", 1),
-        ("upid", 1),
-        ("MAX_OF_TESTS", 1),
-    ] {
+    // A kind or grade that this patch does not have stands in a pipeline for others.
+    for (word, code) in [("task_struct.fresh", 0), ("layout", 0), ("comment", 1)] {
         assert_eq!(allow(word).0, code, "{word}");
     }
+    // A subject is of this patch, or lets nothing stand.
+    for (word, nearest) in [
+        (
+            "task_struct.fresher",
+            "; the nearest is `task_struct.fresh`",
+        ),
+        ("upid", ""),
+        ("MAX_OF_TESTS", ""),
+    ] {
+        let (code, out, errors) = allow(word);
+        assert_eq!((code, out.as_str()), (2, ""), "{word}");
+        let told = format!(
+            "kconv-gen: --allow: no finding of this patch is about `{word}`{nearest}; remove"
+        );
+        assert!(errors.starts_with(&told), "{errors}");
+    }
+}
+
+#[test]
+fn a_folder_of_converters_that_is_named_is_to_be_there() {
+    let path = super::folder().join("patches/unrelated-struct.patch");
+    let path = path.to_str().unwrap();
+    let (code, out, errors) = run(&[path, "--family", "linux-6", "--converters", "/nope"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(errors.starts_with("kconv-gen: /nope: "), "{errors}");
+    let here = ["--family", "linux-6", "--converters", "."];
+    assert_eq!(run(&[&[path], &here[..]].concat()).0, 0);
 }
 
 /// A pipe that nobody reads any more.

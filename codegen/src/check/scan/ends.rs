@@ -185,6 +185,7 @@ impl Scanner<'_> {
             condition: condition.clone(),
             comment: comment.clone(),
             comment_changed: self.open.commented,
+            remark: self.open.remark.clone(),
             takes: takes.clone(),
             place: place.clone(),
         };
@@ -281,6 +282,7 @@ impl Scanner<'_> {
             condition,
             comment,
             comment_changed: self.open.commented,
+            remark: self.open.remark.clone(),
             takes: Vec::new(),
             place: self.open.place.clone(),
         })

@@ -104,6 +104,7 @@ impl Scanner<'_> {
             condition: self.member_condition(),
             comment: std::mem::take(&mut self.open.comment),
             comment_changed: self.open.commented,
+            remark: self.open.remark.clone(),
             takes: Vec::new(),
             place: self.open.place.clone(),
         };
