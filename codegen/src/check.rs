@@ -60,6 +60,16 @@ pub struct Inputs<'a> {
     pub options: Option<&'a Options>,
     /// Layouts before and after.
     pub layouts: Option<Layouts<'a>>,
+    /// The patches are taken back: what they add goes, and the tree is the one after them.
+    pub reverse: bool,
+}
+
+/// A patch to be checked.
+pub struct Patch<'a> {
+    /// What it is called, in errors.
+    pub name: String,
+    /// Its text.
+    pub text: Box<dyn BufRead + 'a>,
 }
 
 /// Checks a patch, or layouts without a patch.
@@ -72,14 +82,31 @@ pub fn check(
     project: &Project,
     inputs: &Inputs<'_>,
 ) -> Result<Report, CheckError> {
-    let with_patch = patch.is_some();
+    let patch = patch.map(|text| Patch {
+        name: String::new(),
+        text: Box::new(text),
+    });
+    check_all(Vec::from_iter(patch), saved, project, inputs)
+}
+
+/// Checks the patches of a series, in their order, or layouts without a patch.
+///
+/// # Errors
+/// As of [`check`]; of several patches the error says in which.
+pub fn check_all(
+    patches: Vec<Patch<'_>>,
+    saved: &Saved<'_>,
+    project: &Project,
+    inputs: &Inputs<'_>,
+) -> Result<Report, CheckError> {
+    let with_patch = !patches.is_empty();
     let Gathered {
         changes,
         counts,
         uses,
-    } = match patch {
-        Some(patch) => gather::gather(patch, inputs.tree, saved)?,
-        None => Gathered::default(),
+    } = match with_patch {
+        true => gather::gather(patches, (inputs.tree, inputs.reverse), saved)?,
+        false => Gathered::default(),
     };
     let judge = Judge {
         saved,

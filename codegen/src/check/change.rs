@@ -1,6 +1,7 @@
 //! What a patch changes of saved types and of what gives their values meaning.
 
 use super::item::Place;
+use crate::patch::clean;
 use serde::Serialize;
 
 /// How much a change weighs.
@@ -239,7 +240,7 @@ pub struct Shown {
 impl Shown {
     pub(super) fn new(declared: &str, place: &Place) -> Shown {
         Shown {
-            declared: declared.to_owned(),
+            declared: clean(declared),
             line: place.line,
             patch_line: place.patch,
             changed: place.changed,

@@ -5,6 +5,7 @@
 //! have alike is let go at the end of each file, so that memory grows with what changed of saved
 //! types and not with the patch.
 
+use super::Patch;
 use super::build::{BuildFile, BuildSides};
 use super::change::{Change, Kind, joined};
 use super::code;
@@ -16,7 +17,8 @@ use super::scan::Scanner;
 use super::source::{CheckError, Lines, is_foreign};
 use super::untold;
 use super::uses::Uses;
-use crate::patch::{Event, FileChange, Heading, Reader, Sign};
+use crate::patch::{Event, FileChange, Heading, Reader, Sign, clean};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
@@ -92,10 +94,10 @@ struct Current {
     build: Option<(BuildFile, BuildSides)>,
 }
 
-/// Reads `patch`. `tree` is the source before it.
+/// Reads `patches`. `tree` is the source before them, or after them if they are taken back.
 pub(super) fn gather(
-    patch: impl BufRead,
-    tree: Option<&Path>,
+    patches: Vec<Patch<'_>>,
+    (tree, reverse): (Option<&Path>, bool),
     saved: &Saved<'_>,
 ) -> Result<Gathered, CheckError> {
     let watched = saved.map.watch.entries.iter();
@@ -124,29 +126,18 @@ pub(super) fn gather(
         hunk: 0,
         headings: false,
     };
-    let mut reader = Reader::new(patch);
+    let several = patches.len() > 1;
     let mut seen: BTreeSet<String> = BTreeSet::new();
-    while let Some(event) = reader.next_event()? {
-        match event {
-            Event::File(file) => {
-                gatherer.end_file()?;
-                gatherer.out.counts.files += 1;
-                if gatherer.matters(&file) {
-                    // A second patch to a file is not for the tree as it is.
-                    let again = !seen.insert(file.path().to_owned());
-                    let tree = tree.filter(|_| !again);
-                    gatherer.begin_file(&file, tree)?;
-                }
-            }
-            Event::Hunk(heading) => {
-                gatherer.out.counts.hunks += 1;
-                gatherer.begin_hunk(heading)?;
-            }
-            Event::Line { sign, text, line } => gatherer.line(sign, text, line)?,
-            Event::NotInPatch => gatherer.out.counts.not_in_patch += 1,
-        }
+    for patch in patches {
+        let read = gatherer.patch(patch.text, (tree, reverse), &mut seen);
+        read.map_err(|error| match several {
+            true => CheckError::Of {
+                patch: patch.name,
+                error: Box::new(error),
+            },
+            false => error,
+        })?;
     }
-    gatherer.end_file()?;
     gatherer.settle();
     Ok(gatherer.out)
 }
@@ -159,6 +150,40 @@ impl Current {
 }
 
 impl Gatherer<'_, '_> {
+    /// Reads one patch. `seen` are the files that it and those before it change.
+    fn patch(
+        &mut self,
+        patch: impl BufRead,
+        (tree, reverse): (Option<&Path>, bool),
+        seen: &mut BTreeSet<String>,
+    ) -> Result<(), CheckError> {
+        let mut reader = Reader::new(patch);
+        while let Some(mut event) = reader.next_event()? {
+            if reverse {
+                event = event.reversed();
+            }
+            match event {
+                Event::File(file) => {
+                    self.end_file()?;
+                    self.out.counts.files += 1;
+                    if self.matters(&file) {
+                        // A second patch to a file is not for the tree as it is.
+                        let again = !seen.insert(file.path().to_owned());
+                        let tree = tree.filter(|_| !again);
+                        self.begin_file(&file, tree)?;
+                    }
+                }
+                Event::Hunk(heading) => {
+                    self.out.counts.hunks += 1;
+                    self.begin_hunk(heading)?;
+                }
+                Event::Line { sign, text, line } => self.line(sign, text, line)?,
+                Event::NotInPatch => self.out.counts.not_in_patch += 1,
+            }
+        }
+        self.end_file()
+    }
+
     fn matters(&mut self, file: &FileChange) -> bool {
         let path = file.path();
         let counts = &mut self.out.counts;
@@ -287,6 +312,7 @@ impl Gatherer<'_, '_> {
             }
             file.at += 1;
         }
+        let text = readable(&text);
         let fragment = file.tree.is_none();
         let first = std::mem::take(&mut file.first) && fragment && file.build.is_none();
         for side in 0..2 {
@@ -643,6 +669,19 @@ impl Gatherer<'_, '_> {
             _ => {}
         }
     }
+}
+
+/// A line of C without what a terminal would do something with: what is read of it is shown. Other
+/// white space than spaces and tabs is a space, as it is in C.
+fn readable(text: &str) -> Cow<'_, str> {
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    let plain = |c: char| c == '\t' || c == ' ' || !c.is_whitespace();
+    let parts = || text.split('\t');
+    if text.chars().all(plain) && parts().all(|part| clean(part) == part) {
+        return Cow::Borrowed(text);
+    }
+    let spaced = |part: &str| clean(&part.replace(char::is_whitespace, " "));
+    Cow::Owned(parts().map(spaced).collect::<Vec<_>>().join("\t"))
 }
 
 enum Both<T> {

@@ -4,6 +4,7 @@ use super::acknowledge::Acknowledgements;
 use super::change::{Change, Grade, Kind, Shown};
 use super::gather::Counts;
 use super::verdict::Verdict;
+use crate::patch::clean;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -62,13 +63,13 @@ impl Finding {
             id,
             kind: change.kind,
             grade: change.kind.grade(),
-            subject: change.subject(),
-            was: change.was,
-            file: change.file,
+            subject: clean(&change.subject()),
+            was: clean(&change.was),
+            file: clean(&change.file),
             old: change.old,
             new: change.new,
-            condition: change.condition,
-            detail: change.detail,
+            condition: clean(&change.condition),
+            detail: clean(&change.detail),
             verdict,
         }
     }

@@ -5,12 +5,13 @@ use super::source::version_of_tree;
 use super::{CliError, Ended, Named, both, print, registry_of};
 use clap::{Args, ValueEnum};
 use kconv_codegen::check::{
-    self, Acknowledgements, Inputs, Layouts, Options, Project, Saved, render,
+    self, Acknowledgements, Inputs, Layouts, Options, Patch, Project, Saved, render,
 };
+use kconv_codegen::patch::open;
 use kconv_codegen::plan::{Pair, Plan};
 use kernel_structs::releases::Registry;
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Where acknowledgements are, if no file is named.
@@ -18,9 +19,13 @@ const ACKNOWLEDGEMENTS: &str = "kconv-check.toml";
 
 #[derive(Args)]
 pub(crate) struct CheckArguments {
-    /// The patch, a unified diff or a mailbox of them; `-` is standard input
-    #[arg(required_unless_present = "from")]
-    patch: Option<PathBuf>,
+    /// The patches of a series in their order: unified diffs, mails or mailboxes of them, compressed or
+    /// not, and folders of such; `-` is standard input
+    #[arg(required_unless_present = "from", value_name = "PATCH")]
+    patches: Vec<PathBuf>,
+    /// Take the patches back; --old is then the tree after them
+    #[arg(short = 'R', long)]
+    reverse: bool,
     /// The source tree before the patch, or its headers
     #[arg(long, value_name = "TREE")]
     old: Option<PathBuf>,
@@ -73,7 +78,10 @@ enum Format {
 
 pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
     // A file that is not there is the first thing to know, before what it would be for.
-    let mut patch = arguments.patch.as_deref().map(open).transpose()?;
+    let mut patches = opened(&arguments.patches)?;
+    if arguments.reverse {
+        patches.reverse();
+    }
     // Kernels are known from the project whose converters these are.
     let converters = match &arguments.converters {
         // One that was named is to be there.
@@ -131,9 +139,9 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
                 made,
                 overrides,
             }),
+        reverse: arguments.reverse,
     };
-    let patch = patch.as_mut().map(|patch| patch as &mut dyn BufRead);
-    let mut report = check::check(patch, &saved, &project, &inputs)?;
+    let mut report = check::check_all(patches, &saved, &project, &inputs)?;
     check::check_allowed(&arguments.allow, &saved, &report)?;
     report.settle(&acknowledged, &today(), &arguments.allow);
     let text = match arguments.format {
@@ -151,15 +159,26 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
     })
 }
 
-fn open(path: &Path) -> Result<Box<dyn BufRead>, CliError> {
-    if path == Path::new("-") {
-        return Ok(Box::new(io::stdin().lock()));
+/// The patches that the arguments name.
+fn opened(paths: &[PathBuf]) -> Result<Vec<Patch<'static>>, CliError> {
+    let mut patches = Vec::new();
+    for path in paths {
+        let failed = |error| CliError::Io {
+            path: path.clone(),
+            error,
+        };
+        for file in open::files(path).map_err(failed)? {
+            let text = open::later(&file).map_err(|error| CliError::Io {
+                path: file.clone(),
+                error,
+            })?;
+            patches.push(Patch {
+                name: file.display().to_string(),
+                text,
+            });
+        }
     }
-    let file = File::open(path).map_err(|error| CliError::Io {
-        path: path.to_owned(),
-        error,
-    })?;
-    Ok(Box::new(BufReader::with_capacity(256 * 1024, file)))
+    Ok(patches)
 }
 
 /// The family of the kernels that the patch is for: that which was said, or that of the layouts, of

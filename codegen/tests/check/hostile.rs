@@ -134,6 +134,19 @@ proptest! {
         checked(patch.as_bytes(), None).unwrap();
     }
 
+    /// Any text in a mail that says it is encoded.
+    #[test]
+    fn any_mail(lines in prop::collection::vec("[-+ =@A-Za-z0-9/\\t\"]{0,40}", 0..40), which in 0usize..3, ends in any::<bool>()) {
+        let encoding = ["quoted-printable", "base64", "7bit"][which];
+        let end = if ends { "--b--\n" } else { "" };
+        let mail = format!(
+            "From a Tue\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Transfer-Encoding: {encoding}\n\n{}\n{end}From b Tue\n\n{}",
+            lines.join("\n"),
+            lines.join("\n--b\n")
+        );
+        survives(mail.as_bytes());
+    }
+
     #[test]
     fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
         survives(&bytes);
