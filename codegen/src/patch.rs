@@ -435,8 +435,9 @@ impl<R: BufRead> Reader<R> {
         Ok(Event::Hunk(Heading {
             line: self.number,
             text: shown(&self.line),
-            old_start: old.0,
-            new_start: new.0,
+            // Of a side without a line it is the line before.
+            old_start: old.0 + u64::from(old.1 == 0),
+            new_start: new.0 + u64::from(new.1 == 0),
             section: String::from_utf8_lossy(section).trim().to_owned(),
         }))
     }
@@ -509,8 +510,8 @@ fn ranges(line: &[u8]) -> Option<(Range, Range, &[u8])> {
             Some((start, count)) => (start.parse::<u64>().ok()?, count.parse::<u64>().ok()?),
             None => (range.parse::<u64>().ok()?, 1),
         };
-        // The last line has a number, too.
-        start.checked_add(count)?;
+        // The last line has a number, too, and the one behind it.
+        start.checked_add(count)?.checked_add(1)?;
         Some((start, count))
     };
     Some((range(old)?, range(new)?, &rest[end + 3..]))

@@ -385,7 +385,7 @@ impl<'a> Scanner<'a> {
             place: members[0].place.clone(),
             members,
             partial: true,
-            untold: self.hunk.unheaded && !self.hunk.statements,
+            untold: self.hunk.unheaded && !self.hunk.at_top && !self.hunk.statements,
             condition: String::new(),
             placed: String::new(),
             end: None,

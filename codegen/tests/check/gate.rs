@@ -371,11 +371,20 @@ fn a_hunk_without_a_heading_is_of_the_one_type_that_has_its_member() {
     // Several types have such a member, and nothing tells which this is.
     let several = patch.replace("void *journal_info", "atomic_t count");
     assert_eq!(found(&several), ["unknown unnamed count"]);
-    // No saved type has, and the heading names another.
+    // That no stored layout has the member says nothing of other kernels.
     let other = patch.replace("journal_info", "journal_of_another");
-    assert_eq!(found(&other), [""; 0]);
+    assert_eq!(found(&other), ["unknown unnamed fresh_list"]);
+    let retyped = hunk(SCHED, "", "\n-	int unseen;\n+	long unseen;\n");
+    assert_eq!(found(&retyped), ["unknown unnamed unseen"]);
+    // The heading names another, or there are statements.
     let named = patch.replace("@@\n", "@@ struct handle {\n");
     assert_eq!(found(&named), [""; 0]);
+    let code = hunk(
+        "kernel/sys.c",
+        "",
+        "\n-	int unseen;\n+	long unseen;\n 	return 0;\n",
+    );
+    assert_eq!(found(&code), [""; 0]);
 }
 
 #[test]
@@ -398,6 +407,53 @@ fn packing_of_a_type_of_which_the_heading_alone_tells() {
     assert_eq!(alone(&packed("__randomize_layout")), [""; 0]);
     let other = packed("__packed").replace("struct sched_info {", "struct unrelated {");
     assert_eq!(alone(&other), [""; 0]);
+}
+
+#[test]
+fn a_prototype_behind_the_type_of_the_heading_is_no_member() {
+    let prototype = hunk(
+        SCHED,
+        "struct sched_info {",
+        "\n+extern int f(int a, void *b);\n+void *g(void);\n",
+    );
+    assert_eq!(alone(&prototype), [""; 0]);
+    let pointer = hunk(
+        SCHED,
+        "struct sched_info {",
+        "\n+	int (*f)(int a, void *b);\n",
+    );
+    assert_eq!(alone(&pointer), ["undecided added sched_info.f"]);
+}
+
+#[test]
+fn an_insertion_without_context_is_behind_the_line_that_it_names() {
+    // As `diff -U0` has it: nothing is of the old side.
+    let at = std::fs::read_to_string(tree().join(SCHED)).unwrap();
+    let line = at
+        .lines()
+        .position(|line| line == "struct sched_info {")
+        .unwrap()
+        + 1;
+    let patch = |line: usize| {
+        let next = line + 1;
+        format!("--- a/{SCHED}\n+++ b/{SCHED}\n@@ -{line},0 +{next} @@\n+	int fresh;\n")
+    };
+    assert_eq!(
+        beside_the_tree(&patch(line)),
+        ["undecided added sched_info.fresh"]
+    );
+    assert_eq!(beside_the_tree(&patch(line - 1)), [""; 0]);
+}
+
+#[test]
+fn a_nested_structure_in_a_hunk_without_a_heading() {
+    let nested = "\n 	int			prio;\n+	struct {\n+		int one;\n+	} fresh;\n 	int			static_prio;\n";
+    assert_eq!(
+        alone(&hunk(SCHED, "", nested)),
+        ["undecided added task_struct.fresh.one"]
+    );
+    let variable = "\n+static struct {\n+	int one;\n+} fresh;\n \n";
+    assert_eq!(alone(&hunk(SCHED, "", variable)), [""; 0]);
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn a_hunk_that_begins_in_a_comment() {
         let lines = format!("\n {first}\n  *	struct part;\n+ *	int fresh;\n  */\n int f(void);\n");
         alone(&hunk("include/linux/input.h", "", &lines))
     };
-    for first in [" *	words", " * words;", " *", " */"] {
+    for first in [" *	words", " * words;", " *"] {
         assert_eq!(patch(first), [""; 0], "{first}");
     }
 }

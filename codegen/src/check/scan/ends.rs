@@ -50,6 +50,15 @@ impl Scanner<'_> {
             take(Item::Type(def));
             return;
         }
+        // A structure that a member of something before the hunk is made of.
+        let nested = self.open.inner.as_ref().is_some_and(|inner| {
+            let typedef = self.open.text.starts_with("typedef");
+            matches!(inner.kind, "struct" | "union") && !typedef
+        });
+        if nested && self.fragment && self.frames.is_empty() && self.open.indented {
+            self.loose_member(false);
+            return;
+        }
         if let Some(inner) = self.open.inner.take() {
             let tokens = self.open.tokens();
             let keyword = |name: &str| {
@@ -247,7 +256,10 @@ impl Scanner<'_> {
             tokens = rest.to_vec();
         }
         // A type that is declared without a member is none.
-        let is_member = |one: &Declared| !one.name.is_empty() || !one.length.is_empty();
+        let is_member = |one: &Declared| {
+            let declares = !one.name.is_empty() || !one.length.is_empty();
+            declares && !one.function
+        };
         found.extend(
             declare::declared(&tokens)
                 .into_iter()
