@@ -11,14 +11,19 @@
 
 mod acknowledge;
 mod allow;
+mod build;
 mod change;
+mod code;
 mod compare;
 mod declare;
 mod gather;
 mod item;
+mod keep;
 mod layouts;
 mod lex;
+mod macros;
 mod number;
+mod options;
 mod project;
 pub mod render;
 mod report;
@@ -34,11 +39,12 @@ pub use allow::{UnknownAllowance, check_allowed};
 pub use change::{Grade, Kind, Shown};
 pub use gather::Counts;
 pub use layouts::{Layouts, genuine};
+pub use options::Options;
 pub use project::Project;
 pub use report::{Finding, Report};
 pub use saved::Saved;
 pub use source::CheckError;
-pub use verdict::{Options, Verdict};
+pub use verdict::Verdict;
 
 use gather::Gathered;
 use std::io::BufRead;
@@ -54,6 +60,16 @@ pub struct Inputs<'a> {
     pub options: Option<&'a Options>,
     /// Layouts before and after.
     pub layouts: Option<Layouts<'a>>,
+    /// The patches are taken back: what they add goes, and the tree is the one after them.
+    pub reverse: bool,
+}
+
+/// A patch to be checked.
+pub struct Patch<'a> {
+    /// What it is called, in errors.
+    pub name: String,
+    /// Its text.
+    pub text: Box<dyn BufRead + 'a>,
 }
 
 /// Checks a patch, or layouts without a patch.
@@ -66,14 +82,31 @@ pub fn check(
     project: &Project,
     inputs: &Inputs<'_>,
 ) -> Result<Report, CheckError> {
-    let with_patch = patch.is_some();
+    let patch = patch.map(|text| Patch {
+        name: String::new(),
+        text: Box::new(text),
+    });
+    check_all(Vec::from_iter(patch), saved, project, inputs)
+}
+
+/// Checks the patches of a series, in their order, or layouts without a patch.
+///
+/// # Errors
+/// As of [`check`]; of several patches the error says in which.
+pub fn check_all(
+    patches: Vec<Patch<'_>>,
+    saved: &Saved<'_>,
+    project: &Project,
+    inputs: &Inputs<'_>,
+) -> Result<Report, CheckError> {
+    let with_patch = !patches.is_empty();
     let Gathered {
         changes,
         counts,
         uses,
-    } = match patch {
-        Some(patch) => gather::gather(patch, inputs.tree, saved)?,
-        None => Gathered::default(),
+    } = match with_patch {
+        true => gather::gather(patches, (inputs.tree, inputs.reverse), saved)?,
+        false => Gathered::default(),
     };
     let judge = Judge {
         saved,

@@ -4,7 +4,8 @@
 //! `-urN` write: renames, copies, modes, new and deleted files, binary files, quoted paths, CRLF,
 //! `\ No newline`. It hands out one line at a time and keeps two, each cut at [`LONGEST`] bytes,
 //! so that memory does not grow with the patch. Text around the diffs is passed over. What cannot
-//! be a diff that somebody could apply is an error with its line.
+//! be a diff that somebody could apply is an error with its line. Mails that are encoded, and their
+//! attachments, are decoded on the way.
 //!
 //! Of the crates that parse diffs the best one, `flickzeug` 0.6, reads all of this, too, and names
 //! the line of an error; but it wants the patch in memory as a whole (43 MB for the 18 MB, 16919
@@ -12,7 +13,11 @@
 //! `unidiff` 0.4 (158 MB), `patch` 0.7, which panics at a rename, and `gitpatch` 0.7, which takes
 //! 17 s and finds no hunk behind a rename. `diffy` 0.5 stops at the second file.
 
-use std::io::{self, BufRead};
+mod mail;
+pub mod open;
+
+use mail::Lines;
+use std::io::BufRead;
 
 /// Bytes kept of one line. What is longer is no C that people wrote.
 pub const LONGEST: usize = 64 * 1024;
@@ -20,7 +25,7 @@ pub const LONGEST: usize = 64 * 1024;
 /// Why a patch cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatchError {
-    /// It is not text.
+    /// It is compressed, by something that is not unpacked here.
     #[error("the patch is compressed; unpack it first")]
     Compressed,
     /// It is text of two bytes a character, or no text at all.
@@ -29,9 +34,9 @@ pub enum PatchError {
         /// The line, from 1.
         line: u64,
     },
-    /// A mail whose lines are not those of the patch.
+    /// A mail whose lines are not those of the patch, and of which nobody here knows how they come out.
     #[error(
-        "line {line}: the mail is encoded as {encoding}; save the patch with `git am` or `b4`, or take `git format-patch`"
+        "line {line}: the mail is encoded as {encoding}, and only quoted-printable and base64 are decoded; save the patch with `b4`, or take `git format-patch`"
     )]
     Encoded {
         /// The line, from 1.
@@ -162,9 +167,38 @@ pub enum Event<'a> {
     NotInPatch,
 }
 
+impl Event<'_> {
+    /// What it is in the patch that takes this one back.
+    #[must_use]
+    pub fn reversed(self) -> Self {
+        match self {
+            Event::File(file) => Event::File(FileChange {
+                old: file.new,
+                new: file.old,
+                was_empty: false,
+                ..file
+            }),
+            Event::Hunk(heading) => Event::Hunk(Heading {
+                old_start: heading.new_start,
+                new_start: heading.old_start,
+                ..heading
+            }),
+            Event::Line { sign, text, line } => {
+                let sign = match sign {
+                    Sign::Context => Sign::Context,
+                    Sign::Removed => Sign::Added,
+                    Sign::Added => Sign::Removed,
+                };
+                Event::Line { sign, text, line }
+            }
+            Event::NotInPatch => Event::NotInPatch,
+        }
+    }
+}
+
 /// Reads a patch.
 pub struct Reader<R> {
-    input: R,
+    input: Lines<R>,
     line: Vec<u8>,
     number: u64,
     next: Option<Vec<u8>>,
@@ -188,7 +222,7 @@ impl<R: BufRead> Reader<R> {
     /// A reader of `input`.
     pub fn new(input: R) -> Reader<R> {
         Reader {
-            input,
+            input: Lines::new(input),
             line: Vec::new(),
             number: 0,
             next: None,
@@ -386,15 +420,6 @@ impl<R: BufRead> Reader<R> {
             self.seen = true;
             return Ok(Some(Event::NotInPatch));
         }
-        if let Some(encoding) = header_value(line, b"content-transfer-encoding:") {
-            let encoding = String::from_utf8_lossy(encoding).to_ascii_lowercase();
-            if matches!(encoding.as_str(), "base64" | "quoted-printable") {
-                return Err(PatchError::Encoded {
-                    line: self.number,
-                    encoding,
-                });
-            }
-        }
         Ok(None)
     }
 
@@ -410,8 +435,9 @@ impl<R: BufRead> Reader<R> {
         Ok(Event::Hunk(Heading {
             line: self.number,
             text: shown(&self.line),
-            old_start: old.0,
-            new_start: new.0,
+            // Of a side without a line it is the line before.
+            old_start: old.0 + u64::from(old.1 == 0),
+            new_start: new.0 + u64::from(new.1 == 0),
             section: String::from_utf8_lossy(section).trim().to_owned(),
         }))
     }
@@ -459,33 +485,15 @@ impl<R: BufRead> Reader<R> {
     }
 
     fn read(&mut self, line: &mut Vec<u8>) -> Result<bool, PatchError> {
-        line.clear();
-        let mut any = false;
-        loop {
-            let buffer = match self.input.fill_buf() {
-                Ok(buffer) => buffer,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    return Err(PatchError::Io {
-                        line: self.number + 1,
-                        error: error.to_string(),
-                    });
-                }
-            };
-            if buffer.is_empty() {
-                return Ok(any);
-            }
-            any = true;
-            let end = buffer.iter().position(|byte| *byte == b'\n');
-            let part = &buffer[..end.unwrap_or(buffer.len())];
-            let room = LONGEST.saturating_sub(line.len());
-            line.extend_from_slice(&part[..part.len().min(room)]);
-            let used = end.map_or(buffer.len(), |end| end + 1);
-            self.input.consume(used);
-            if end.is_some() {
-                return Ok(true);
-            }
+        let at = self.number + 1;
+        let read = self.input.next_line(line);
+        if let Some(encoding) = self.input.unknown_encoding() {
+            return Err(PatchError::Encoded { line: at, encoding });
         }
+        read.map_err(|error| PatchError::Io {
+            line: at,
+            error: error.to_string(),
+        })
     }
 }
 
@@ -502,16 +510,11 @@ fn ranges(line: &[u8]) -> Option<(Range, Range, &[u8])> {
             Some((start, count)) => (start.parse::<u64>().ok()?, count.parse::<u64>().ok()?),
             None => (range.parse::<u64>().ok()?, 1),
         };
-        // The last line has a number, too.
-        start.checked_add(count)?;
+        // The last line has a number, too, and the one behind it.
+        start.checked_add(count)?.checked_add(1)?;
         Some((start, count))
     };
     Some((range(old)?, range(new)?, &rest[end + 3..]))
-}
-
-fn header_value<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let start = line.get(..name.len())?;
-    (start.eq_ignore_ascii_case(name)).then(|| line[name.len()..].trim_ascii())
 }
 
 /// The names behind `diff --git`. They are certain only where both are the same but for the
@@ -607,7 +610,7 @@ const TOP: [&str; 24] = [
 
 /// A path from the top of the kernel tree, whatever stands before that.
 fn kernel_path(name: &[u8], prefixed: bool) -> String {
-    let name = unquoted(name);
+    let name = clean(&unquoted(name));
     let parts: Vec<&str> = name.split('/').collect();
     let top = |part: &&str| TOP.contains(part) && *part != "usr" && *part != "debian";
     let folders = &parts[..parts.len().saturating_sub(1)];
@@ -656,14 +659,17 @@ fn unquoted(name: &[u8]) -> String {
 pub fn shown(line: &[u8]) -> String {
     const WIDTH: usize = 160;
     let start = &line[..line.len().min(4 * WIDTH)];
-    let text = String::from_utf8_lossy(start);
-    text.trim_end()
-        .chars()
-        .map(|c| match c {
-            '\t' => ' ',
-            c if c.is_control() => '\u{fffd}',
-            c => c,
-        })
-        .take(WIDTH)
-        .collect()
+    let text = clean(&String::from_utf8_lossy(start).replace('\t', " "));
+    text.trim_end().chars().take(WIDTH).collect()
+}
+
+/// `text` without what a terminal would do something with: control characters, and those that turn
+/// the direction of writing around (Unicode Standard Annex #9).
+pub fn clean(text: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let one = |c: char| match c {
+        c if c.is_control() || turns(c) => '\u{fffd}',
+        c => c,
+    };
+    text.chars().map(one).collect()
 }

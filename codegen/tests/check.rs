@@ -6,18 +6,26 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "check/build.rs"]
+mod build;
 #[path = "check/formats.rs"]
 mod formats;
+#[path = "check/gate.rs"]
+mod gate;
 #[path = "check/hostile.rs"]
 mod hostile;
 #[path = "check/input.rs"]
 mod input;
+#[path = "check/noise.rs"]
+mod noise;
 #[path = "check/project.rs"]
 mod project;
 #[path = "check/small.rs"]
 mod small;
 #[path = "check/untold.rs"]
 mod untold;
+#[path = "check/vendors.rs"]
+mod vendors;
 
 use kconv_codegen::check::{CheckError, Inputs, Options, Project, Report, Saved, check, render};
 use kernel_structs::releases::Registry;

@@ -138,6 +138,7 @@ fn count(from: &Unpacked, to: &Unpacked, saved: &Saved<'_>, tree: Option<&Path>)
     let inputs = Inputs {
         tree,
         options: None,
+        reverse: false,
         layouts: Some(Layouts {
             from: old,
             to: new,
@@ -164,7 +165,7 @@ fn count(from: &Unpacked, to: &Unpacked, saved: &Saved<'_>, tree: Option<&Path>)
         let line = format!("{} {}", finding.kind.name(), finding.subject);
         match &finding.verdict {
             _ if finding.file.is_empty() => count.missed.push(line),
-            _ if finding.grade == Grade::Note => {
+            _ if finding.grade <= Grade::Unknown => {
                 count.unnamed += usize::from(finding.kind == check::Kind::Unnamed)
             }
             Verdict::Nothing { .. } => count.without_effect.push(line),

@@ -1,6 +1,7 @@
 //! What a patch changes of saved types and of what gives their values meaning.
 
 use super::item::Place;
+use crate::patch::clean;
 use serde::Serialize;
 
 /// How much a change weighs.
@@ -9,6 +10,8 @@ use serde::Serialize;
 pub enum Grade {
     /// Nothing becomes of it.
     Note,
+    /// What changes cannot be told; a person looks, or gives what tells it.
+    Unknown,
     /// Saved values may mean something else; a person looks and acknowledges.
     Meaning,
     /// The layout of saved values changes.
@@ -17,13 +20,14 @@ pub enum Grade {
 
 impl Grade {
     /// All of them.
-    pub const ALL: [Grade; 3] = [Grade::Layout, Grade::Meaning, Grade::Note];
+    pub const ALL: [Grade; 4] = [Grade::Layout, Grade::Meaning, Grade::Unknown, Grade::Note];
 
     /// The word for it.
     pub const fn name(self) -> &'static str {
         match self {
             Grade::Layout => "layout",
             Grade::Meaning => "meaning",
+            Grade::Unknown => "unknown",
             Grade::Note => "note",
         }
     }
@@ -39,6 +43,8 @@ pub enum Kind {
     Removed,
     /// A member under another name.
     Renamed,
+    /// A member in the place of a reserved one, or of another that a macro keeps.
+    Reused,
     /// A member of another type.
     Retyped,
     /// An array of another length, or a bit-field of another width.
@@ -61,6 +67,10 @@ pub enum Kind {
     Size,
     /// Constants that a saved member is made of are not the same, as only layouts tell.
     Flags,
+    /// A flag of the compiler by which types lie otherwise.
+    Build,
+    /// What an option is set to that saved state has to do with.
+    Option,
     /// A watched constant that was not there.
     ConstantAdded,
     /// A watched constant that is there no more.
@@ -83,10 +93,11 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 23] = [
+    pub const ALL: [Kind; 26] = [
         Kind::Added,
         Kind::Removed,
         Kind::Renamed,
+        Kind::Reused,
         Kind::Retyped,
         Kind::Resized,
         Kind::Moved,
@@ -98,6 +109,8 @@ impl Kind {
         Kind::Enumerator,
         Kind::Size,
         Kind::Flags,
+        Kind::Build,
+        Kind::Option,
         Kind::ConstantAdded,
         Kind::ConstantRemoved,
         Kind::ConstantRenumbered,
@@ -115,6 +128,7 @@ impl Kind {
             Kind::Added => "added",
             Kind::Removed => "removed",
             Kind::Renamed => "renamed",
+            Kind::Reused => "reused",
             Kind::Retyped => "retyped",
             Kind::Resized => "resized",
             Kind::Moved => "moved",
@@ -126,6 +140,8 @@ impl Kind {
             Kind::Enumerator => "enumerator",
             Kind::Size => "size",
             Kind::Flags => "flags",
+            Kind::Build => "build",
+            Kind::Option => "option",
             Kind::ConstantAdded => "constant-added",
             Kind::ConstantRemoved => "constant-removed",
             Kind::ConstantRenumbered => "constant-renumbered",
@@ -144,6 +160,7 @@ impl Kind {
             Kind::Added => "a member that was not there",
             Kind::Removed => "a member that is there no more",
             Kind::Renamed => "a member under another name",
+            Kind::Reused => "a member in the place of a reserved one",
             Kind::Retyped => "a member of another type",
             Kind::Resized => "an array of another length, or a bit-field of another width",
             Kind::Moved => "a member at another place among the others",
@@ -155,6 +172,8 @@ impl Kind {
             Kind::Enumerator => "an enumerator of a saved enumeration",
             Kind::Size => "a constant or macro that the declaration of a saved type uses",
             Kind::Flags => "a member whose bits mean something else",
+            Kind::Build => "a flag of the compiler by which types lie otherwise",
+            Kind::Option => "what an option is set to that saved state has to do with",
             Kind::ConstantAdded => "a watched constant that was not there",
             Kind::ConstantRemoved => "a watched constant that is there no more",
             Kind::ConstantRenumbered => "a watched constant with another number",
@@ -169,7 +188,7 @@ impl Kind {
         }
     }
 
-    /// Whether the patch shows too little to tell what changed: a note that nobody may miss.
+    /// Whether the patch shows too little to tell what changed.
     pub const fn is_untold(self) -> bool {
         matches!(self, Kind::Unnamed | Kind::Incomplete | Kind::Unread)
     }
@@ -177,10 +196,12 @@ impl Kind {
     /// How much it weighs.
     pub const fn grade(self) -> Grade {
         match self {
-            Kind::MovedHeader | Kind::Unnamed | Kind::Incomplete | Kind::Unread => Grade::Note,
+            Kind::MovedHeader => Grade::Note,
+            Kind::Unnamed | Kind::Incomplete | Kind::Unread => Grade::Unknown,
             Kind::ConstantAdded
             | Kind::ConstantRemoved
             | Kind::ConstantRenumbered
+            | Kind::Option
             | Kind::Comment
             | Kind::Code => Grade::Meaning,
             _ => Grade::Layout,
@@ -209,6 +230,9 @@ pub struct Shown {
     /// Whether it is in an unnamed union.
     #[serde(skip)]
     pub in_union: bool,
+    /// The conditions of the preprocessor around it, as far as the patch or the tree shows them.
+    #[serde(skip)]
+    pub condition: String,
     /// The line as it stands.
     pub text: String,
 }
@@ -216,13 +240,14 @@ pub struct Shown {
 impl Shown {
     pub(super) fn new(declared: &str, place: &Place) -> Shown {
         Shown {
-            declared: declared.to_owned(),
+            declared: clean(declared),
             line: place.line,
             patch_line: place.patch,
             changed: place.changed,
             ty: String::new(),
             length: String::new(),
             in_union: false,
+            condition: String::new(),
             text: place.text.clone(),
         }
     }
@@ -254,5 +279,13 @@ impl Change {
             "" => self.ty.clone(),
             field => format!("{}.{field}", self.ty),
         }
+    }
+}
+
+/// Two details in one.
+pub(super) fn joined(first: &str, second: &str) -> String {
+    match first {
+        "" => second.to_owned(),
+        first => format!("{first}; {second}"),
     }
 }

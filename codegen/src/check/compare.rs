@@ -1,12 +1,12 @@
 //! Definitions before and after, held against each other.
 
 use super::change::{Change, Kind, Shown};
-use super::item::{CodeLine, Constant, Member, Place, TypeDef, TypeKind, Typedef};
+use super::item::{Constant, Member, Place, TypeDef, TypeKind, Typedef};
 use super::number;
 use similar::{Algorithm, DiffOp, TextDiff, capture_diff_slices};
 use std::collections::{BTreeMap, BTreeSet};
 
-fn change(kind: Kind, ty: &str, field: &str, file: &str) -> Change {
+pub(super) fn change(kind: Kind, ty: &str, field: &str, file: &str) -> Change {
     Change {
         kind,
         ty: ty.to_owned(),
@@ -20,10 +20,13 @@ fn change(kind: Kind, ty: &str, field: &str, file: &str) -> Change {
     }
 }
 
+/// The value of an enumerator, where something other than the patch tells it.
+pub(super) type Known<'k> = &'k dyn Fn(&str) -> Option<i128>;
+
 /// What differs between two definitions of one type.
-pub(super) fn types(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
+pub(super) fn types(old: &TypeDef, new: &TypeDef, file: &str, known: Known<'_>) -> Vec<Change> {
     let mut found = match old.kind {
-        TypeKind::Enum => enumerators(old, new, file),
+        TypeKind::Enum => enumerators(old, new, file, known),
         _ => members(old, new, file),
     };
     let whole = |kind, was: &str, is: &str| Change {
@@ -36,10 +39,19 @@ pub(super) fn types(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
     }
     // Attributes stand behind the brace; where a hunk has that line, both sides have it.
     if old.placed != new.placed {
-        found.push(whole(Kind::Realigned, &old.placed, &new.placed));
+        let shown = |def: &TypeDef| {
+            let end = def.end.as_ref().unwrap_or(&def.place);
+            Some(Shown::new(&def.placed, end))
+        };
+        found.push(Change {
+            old: shown(old),
+            new: shown(new),
+            ..change(Kind::Realigned, &new.name, "", file)
+        });
     }
-    let whole_types = !old.partial && !new.partial;
-    if whole_types && old.condition != new.condition && !old.condition.contains("_H") {
+    // Where the heading of a hunk alone tells of a type, nothing tells what is around it.
+    let heads = old.place.line != 0 && new.place.line != 0;
+    if heads && old.condition != new.condition {
         found.push(whole(Kind::Condition, &old.condition, &new.condition));
     }
     found
@@ -76,6 +88,7 @@ fn members(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
             ty: member.ty.clone(),
             length: member.length.clone(),
             in_union: member.group.contains("union"),
+            condition: member.condition.clone(),
             ..Shown::new(&member.text, &member.place)
         })
     };
@@ -107,6 +120,13 @@ fn members(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
             .filter(|at| !old_set.contains(&is[*at]))
             .map(|at| &new.members[at])
             .collect();
+        let (reused, gone, come) = reuses(gone, come);
+        for (before, after) in reused {
+            found.push(Change {
+                was: before.name.clone(),
+                ..of(Kind::Reused, Some(before), Some(after))
+            });
+        }
         let renamed = renames(&gone, &come);
         for (before, after) in &renamed {
             let (before, after) = (gone[*before], come[*after]);
@@ -115,13 +135,22 @@ fn members(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
                 detail: unit_change(&before.name, &after.name),
                 ..of(Kind::Renamed, Some(before), Some(after))
             });
+            let besides = differences(before, after).into_iter();
+            let besides = besides.filter(|kind| *kind != Kind::Comment);
+            found.extend(besides.map(|kind| of(kind, Some(before), Some(after))));
         }
         let left = gone.iter().enumerate();
         let left = left.filter(|(at, _)| !renamed.iter().any(|pair| pair.0 == *at));
         found.extend(left.map(|(_, member)| of(Kind::Removed, Some(member), None)));
         let left = come.iter().enumerate();
         let left = left.filter(|(at, _)| !renamed.iter().any(|pair| pair.1 == *at));
-        found.extend(left.map(|(_, member)| of(Kind::Added, None, Some(member))));
+        found.extend(left.map(|(_, member)| Change {
+            detail: match member.takes.as_slice() {
+                [] => String::new(),
+                takes => format!("in the place of {}", takes.join(", ")),
+            },
+            ..of(Kind::Added, None, Some(member))
+        }));
         // What both have and what still is in no run that both have went elsewhere.
         if old.kind != TypeKind::Union {
             for at in op.new_range().filter(|at| old_set.contains(&is[*at])) {
@@ -137,31 +166,82 @@ fn members(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
             continue;
         };
         let (before, after) = (&old.members[before], &new.members[at]);
-        found.extend(same_name(before, after).map(|kind| of(kind, Some(before), Some(after))));
+        let differ = differences(before, after).into_iter();
+        found.extend(differ.map(|kind| match kind {
+            Kind::Comment => Change {
+                old: remarked(before),
+                new: remarked(after),
+                ..of(kind, Some(before), Some(after))
+            },
+            kind => of(kind, Some(before), Some(after)),
+        }));
     }
     found
 }
 
-/// Which of what differs between two members of one name counts.
-fn same_name(old: &Member, new: &Member) -> Option<Kind> {
+/// The comment of a member, where it changed; `None` if it has none.
+fn remarked(member: &Member) -> Option<Shown> {
+    let place = match member.comment_changed {
+        true => &member.remark,
+        false => &member.place,
+    };
+    (!member.comment.is_empty()).then(|| Shown {
+        condition: member.condition.clone(),
+        ..Shown::new(&member.comment, place)
+    })
+}
+
+/// What differs between two members that are one. None of it hides another: a member may have
+/// another type and lose its condition in one line. A comment alone is told by itself.
+fn differences(old: &Member, new: &Member) -> Vec<Kind> {
+    let mut found = Vec::new();
     if old.ty != new.ty {
-        Some(Kind::Retyped)
+        found.push(Kind::Retyped);
     } else if old.length != new.length {
-        Some(Kind::Resized)
-    } else if old.group != new.group {
-        Some(Kind::Regrouped)
-    } else if old.placed != new.placed {
-        Some(Kind::Realigned)
-    } else if old.condition != new.condition {
-        Some(Kind::Condition)
-    } else if old.comment != new.comment
-        && (old.comment_changed || new.comment_changed)
-        && !(old.comment.is_empty() && new.comment.is_empty())
-    {
-        Some(Kind::Comment)
-    } else {
-        None
+        found.push(Kind::Resized);
     }
+    if old.group != new.group {
+        found.push(Kind::Regrouped);
+    }
+    if old.placed != new.placed {
+        found.push(Kind::Realigned);
+    }
+    if old.condition != new.condition {
+        found.push(Kind::Condition);
+    }
+    let commented = old.comment_changed || new.comment_changed;
+    if found.is_empty() && old.comment != new.comment && commented {
+        found.push(Kind::Comment);
+    }
+    found
+}
+
+type Members<'m> = Vec<&'m Member>;
+
+/// Pairs of what went and what took its place, as a macro says, or gave it back; and what is left of
+/// both sides.
+fn reuses<'m>(
+    gone: Members<'m>,
+    come: Members<'m>,
+) -> (Vec<(&'m Member, &'m Member)>, Members<'m>, Members<'m>) {
+    let mut pairs = Vec::new();
+    for after in &come {
+        let of_one_place = |before: &&&Member| {
+            after.takes.contains(&before.name) || before.takes.contains(&after.name)
+        };
+        if let Some(before) = gone.iter().find(of_one_place) {
+            pairs.push((*before, *after));
+        }
+    }
+    let is_in = |member: &Member| {
+        let same = |(before, after): &(&Member, &Member)| {
+            std::ptr::eq(*before, member) || std::ptr::eq(*after, member)
+        };
+        pairs.iter().any(same)
+    };
+    let left = |all: Members<'m>| all.into_iter().filter(|member| !is_in(member)).collect();
+    let (gone, come) = (left(gone), left(come));
+    (pairs, gone, come)
 }
 
 /// Pairs of what went and what came in one place that are one member under two names.
@@ -209,13 +289,16 @@ fn unit_change(old: &str, new: &str) -> String {
     }
 }
 
-/// The value of each enumerator, where it can be told.
-pub(super) fn values(def: &TypeDef) -> Vec<Option<i128>> {
+/// The value of each enumerator, where it can be told. Of a part the first value is not known but
+/// by `first`, which is asked for the first `asked` enumerators.
+fn values(def: &TypeDef, first: Known<'_>, asked: usize) -> Vec<Option<i128>> {
     let mut known: BTreeMap<&str, i128> = BTreeMap::new();
-    // Of a part the first value is not known.
     let mut next = (!def.partial).then_some(0i128);
     let mut all = Vec::new();
-    for member in &def.members {
+    for (at, member) in def.members.iter().enumerate() {
+        if next.is_none() && at < asked {
+            next = first(&member.name);
+        }
         let value = match member.length.as_str() {
             "" => next,
             text => number::value(text, &|name| known.get(name).copied()),
@@ -229,8 +312,12 @@ pub(super) fn values(def: &TypeDef) -> Vec<Option<i128>> {
     all
 }
 
-fn enumerators(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
-    let (was, is) = (values(old), values(new));
+fn enumerators(old: &TypeDef, new: &TypeDef, file: &str, known: Known<'_>) -> Vec<Change> {
+    // Up to the first change both sides have the values that are known.
+    let both = old.members.iter().zip(&new.members);
+    let alike = both.take_while(|(old, new)| old.name == new.name).count();
+    let was = values(old, known, old.members.len());
+    let is = values(new, known, alike);
     let names = |def: &TypeDef| -> Vec<String> {
         def.members
             .iter()
@@ -243,7 +330,12 @@ fn enumerators(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
         Some(value) => format!("{} = {value}", member.name),
         None => member.text.clone(),
     };
-    let shown = |member: &Member, value| Some(Shown::new(&text(member, value), &member.place));
+    let shown = |member: &Member, value| {
+        Some(Shown {
+            condition: member.condition.clone(),
+            ..Shown::new(&text(member, value), &member.place)
+        })
+    };
     let of = |member: &Member| Change {
         condition: member.condition.clone(),
         ..change(Kind::Enumerator, &new.name, &member.name, file)
@@ -262,10 +354,23 @@ fn enumerators(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
                     _ => shift != 0 || before.length != after.length,
                 };
                 if differs {
+                    let moved = was[a].map(|was| was + i128::from(shift));
+                    let now = is[b].or(moved.filter(|_| after.length.is_empty()));
+                    found.push(Change {
+                        old: shown(before, was[a]),
+                        new: shown(after, now),
+                        detail: match (was[a], now) {
+                            (None, None) if shift != 0 => format!("renumbered by {shift:+}"),
+                            _ => "renumbered".to_owned(),
+                        },
+                        ..of(after)
+                    });
+                } else if before.condition != after.condition {
+                    // Where it is not, those behind it have other values.
                     found.push(Change {
                         old: shown(before, was[a]),
                         new: shown(after, is[b]),
-                        detail: "renumbered".to_owned(),
+                        detail: "behind other conditions".to_owned(),
                         ..of(after)
                     });
                 } else if before.comment != after.comment
@@ -273,8 +378,8 @@ fn enumerators(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
                 {
                     found.push(Change {
                         kind: Kind::Comment,
-                        old: shown(before, was[a]),
-                        new: shown(after, is[b]),
+                        old: remarked(before),
+                        new: remarked(after),
                         ..of(after)
                     });
                 }
@@ -317,8 +422,14 @@ fn enumerators(old: &TypeDef, new: &TypeDef, file: &str) -> Vec<Change> {
 /// What differs between two typedefs of one name.
 pub(super) fn typedefs(old: &Typedef, new: &Typedef, file: &str) -> Option<Change> {
     (old.text != new.text).then(|| Change {
-        old: Some(Shown::new(&old.text, &old.place)),
-        new: Some(Shown::new(&new.text, &new.place)),
+        old: Some(Shown {
+            condition: old.condition.clone(),
+            ..Shown::new(&old.text, &old.place)
+        }),
+        new: Some(Shown {
+            condition: new.condition.clone(),
+            ..Shown::new(&new.text, &new.place)
+        }),
         condition: new.condition.clone(),
         ..change(Kind::Typedef, &new.name, "", file)
     })
@@ -355,10 +466,13 @@ pub(super) fn constants(old: &Constant, new: &Constant, file: &str) -> Option<Ch
 }
 
 fn constant_shown(constant: &Constant) -> Shown {
-    Shown::new(
-        &format!("{} {}", constant.name, constant.body),
-        &constant.place,
-    )
+    Shown {
+        condition: constant.condition.clone(),
+        ..Shown::new(
+            &format!("{} {}", constant.name, constant.body),
+            &constant.place,
+        )
+    }
 }
 
 /// A constant that only one side has.
@@ -392,56 +506,4 @@ pub(super) fn one_type(name: &str, place: &Place, kind: Kind, file: &str) -> Cha
             ..change(kind, name, "", file)
         },
     }
-}
-
-/// Changed lines of a function that name one of `fields` (by member, with the type shown for it).
-pub(super) fn code(
-    old: &[CodeLine],
-    new: &[CodeLine],
-    owner: &dyn Fn(&str) -> Option<String>,
-    file: &str,
-) -> Vec<Change> {
-    // A line that only moved is none.
-    let mut count: BTreeMap<&str, i64> = BTreeMap::new();
-    for line in new {
-        *count.entry(&line.text).or_default() += 1;
-    }
-    for line in old {
-        *count.entry(&line.text).or_default() -= 1;
-    }
-    let mut found: BTreeMap<(String, String), Change> = BTreeMap::new();
-    let sides = old
-        .iter()
-        .map(|line| (line, false))
-        .chain(new.iter().map(|line| (line, true)));
-    for (line, is_new) in sides {
-        let left = count.get(line.text.as_str()).copied().unwrap_or(0);
-        if left == 0 || (left > 0) != is_new {
-            continue;
-        }
-        let tokens: Vec<&str> = line.text.split(' ').collect();
-        for pair in tokens
-            .windows(2)
-            .filter(|pair| matches!(pair[0], "->" | "."))
-        {
-            let Some(ty) = owner(pair[1]) else {
-                continue;
-            };
-            let key = (line.function.clone(), pair[1].to_owned());
-            let entry = found.entry(key).or_insert_with(|| Change {
-                detail: format!("in {}", line.function),
-                ..change(Kind::Code, &ty, pair[1], file)
-            });
-            let shown = Some(Shown::new(&line.text, &line.place));
-            let side = if is_new {
-                &mut entry.new
-            } else {
-                &mut entry.old
-            };
-            if side.is_none() {
-                *side = shown;
-            }
-        }
-    }
-    found.into_values().collect()
 }

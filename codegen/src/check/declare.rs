@@ -15,6 +15,8 @@ pub(super) struct Declared {
     pub(super) ty: String,
     /// Attributes that change where the member lies.
     pub(super) placed: String,
+    /// It is a function, which no member is.
+    pub(super) function: bool,
 }
 
 /// Words of a basic type.
@@ -150,7 +152,8 @@ fn base_length(tokens: &[&str]) -> usize {
     at.min(tokens.len())
 }
 
-fn is_annotation(token: &str) -> bool {
+/// Whether `token` is an annotation, which is no part of a type.
+pub(super) fn is_annotation(token: &str) -> bool {
     NEUTRAL.contains(&token) || NEUTRAL_CALLS.contains(&token) || places(token)
 }
 
@@ -186,6 +189,11 @@ fn one(base: &[&str], declarator: &[&str]) -> Declared {
     }
     let name = own.iter().position(|token| is_name(token));
     let end = own.len();
+    // A macro may stand for a name, and macros are in capitals.
+    declared.function = name.is_some_and(|name| {
+        let lower = own[name].bytes().any(|byte| byte.is_ascii_lowercase());
+        lower && own.get(name + 1) == Some(&"(") && !base.is_empty()
+    });
     let from = name.map_or(0, |name| name + 1);
     let bits = own[from.min(end)..].iter().position(|token| *token == ":");
     let array = own[from.min(end)..].iter().position(|token| *token == "[");

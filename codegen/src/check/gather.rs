@@ -5,15 +5,20 @@
 //! have alike is let go at the end of each file, so that memory grows with what changed of saved
 //! types and not with the patch.
 
-use super::change::{Change, Kind};
+use super::Patch;
+use super::build::{BuildFile, BuildSides};
+use super::change::{Change, Kind, joined};
+use super::code;
 use super::compare;
-use super::item::{CodeLine, Constant, Item, Place, Rest, TypeDef, TypeKind, Typedef};
+use super::item::{Constant, Place, TypeDef, TypeKind, Typedef};
+use super::keep::{Found, Keeper};
 use super::saved::Saved;
 use super::scan::Scanner;
 use super::source::{CheckError, Lines, is_foreign};
 use super::untold;
 use super::uses::Uses;
-use crate::patch::{Event, FileChange, Heading, Reader, Sign};
+use crate::patch::{Event, FileChange, Heading, Reader, Sign, clean};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
@@ -32,8 +37,10 @@ pub struct Counts {
     pub other_machines: u64,
     /// Files at paths that the state map ignores.
     pub ignored: u64,
-    /// Files that are no C.
+    /// Files that are no C and say nothing of how a kernel is built.
     pub not_c: u64,
+    /// Linker scripts among these.
+    pub linker_scripts: u64,
     /// Files that one tree of a `diff -r` without `-N` has alone, so that they are not in it.
     pub not_in_patch: u64,
     /// Changed lines.
@@ -46,15 +53,6 @@ pub(super) struct Gathered {
     pub(super) changes: Vec<Change>,
     pub(super) counts: Counts,
     pub(super) uses: Uses,
-}
-
-#[derive(Default)]
-struct Found {
-    types: Vec<(u64, TypeDef)>,
-    typedefs: Vec<(u64, Typedef)>,
-    constants: Vec<(u64, Constant)>,
-    code: Vec<CodeLine>,
-    rests: Vec<(u64, Rest)>,
 }
 
 /// A definition that one side of a file has alone.
@@ -92,12 +90,14 @@ struct Current {
     /// Nothing can be open where the hunk begins, if no heading says otherwise.
     at_top: bool,
     section: String,
+    /// It is no C.
+    build: Option<(BuildFile, BuildSides)>,
 }
 
-/// Reads `patch`. `tree` is the source before it.
+/// Reads `patches`. `tree` is the source before them, or after them if they are taken back.
 pub(super) fn gather(
-    patch: impl BufRead,
-    tree: Option<&Path>,
+    patches: Vec<Patch<'_>>,
+    (tree, reverse): (Option<&Path>, bool),
     saved: &Saved<'_>,
 ) -> Result<Gathered, CheckError> {
     let watched = saved.map.watch.entries.iter();
@@ -126,29 +126,18 @@ pub(super) fn gather(
         hunk: 0,
         headings: false,
     };
-    let mut reader = Reader::new(patch);
+    let several = patches.len() > 1;
     let mut seen: BTreeSet<String> = BTreeSet::new();
-    while let Some(event) = reader.next_event()? {
-        match event {
-            Event::File(file) => {
-                gatherer.end_file()?;
-                gatherer.out.counts.files += 1;
-                if gatherer.matters(&file) {
-                    // A second patch to a file is not for the tree as it is.
-                    let again = !seen.insert(file.path().to_owned());
-                    let tree = tree.filter(|_| !again);
-                    gatherer.begin_file(&file, tree)?;
-                }
-            }
-            Event::Hunk(heading) => {
-                gatherer.out.counts.hunks += 1;
-                gatherer.begin_hunk(heading)?;
-            }
-            Event::Line { sign, text, line } => gatherer.line(sign, text, line)?,
-            Event::NotInPatch => gatherer.out.counts.not_in_patch += 1,
-        }
+    for patch in patches {
+        let read = gatherer.patch(patch.text, (tree, reverse), &mut seen);
+        read.map_err(|error| match several {
+            true => CheckError::Of {
+                patch: patch.name,
+                error: Box::new(error),
+            },
+            false => error,
+        })?;
     }
-    gatherer.end_file()?;
     gatherer.settle();
     Ok(gatherer.out)
 }
@@ -161,12 +150,53 @@ impl Current {
 }
 
 impl Gatherer<'_, '_> {
+    /// Reads one patch. `seen` are the files that it and those before it change.
+    fn patch(
+        &mut self,
+        patch: impl BufRead,
+        (tree, reverse): (Option<&Path>, bool),
+        seen: &mut BTreeSet<String>,
+    ) -> Result<(), CheckError> {
+        let mut reader = Reader::new(patch);
+        while let Some(mut event) = reader.next_event()? {
+            if reverse {
+                event = event.reversed();
+            }
+            match event {
+                Event::File(file) => {
+                    self.end_file()?;
+                    self.out.counts.files += 1;
+                    if self.matters(&file) {
+                        // A second patch to a file is not for the tree as it is.
+                        let again = !seen.insert(file.path().to_owned());
+                        let tree = tree.filter(|_| !again);
+                        self.begin_file(&file, tree)?;
+                    }
+                }
+                Event::Hunk(heading) => {
+                    self.out.counts.hunks += 1;
+                    self.begin_hunk(heading)?;
+                }
+                Event::Line { sign, text, line } => self.line(sign, text, line)?,
+                Event::NotInPatch => self.out.counts.not_in_patch += 1,
+            }
+        }
+        self.end_file()
+    }
+
     fn matters(&mut self, file: &FileChange) -> bool {
         let path = file.path();
         let counts = &mut self.out.counts;
-        let is_c = |path: &str| path.ends_with(".h") || path.ends_with(".c");
-        let count = if !is_c(path) {
+        let is_c = path.ends_with(".h") || path.ends_with(".c");
+        let build = BuildFile::of(path);
+        // How the whole is compiled is said there, though nothing of it runs.
+        let build_itself = build == Some(BuildFile::Makefile) && path.starts_with("scripts/");
+        let count = if !is_c && build.is_none() {
+            let script = path.ends_with(".lds") || path.ends_with(".lds.S");
+            counts.linker_scripts += u64::from(script);
             &mut counts.not_c
+        } else if build_itself {
+            return true;
         } else if self.saved.map.watch.is_ignored(path) {
             &mut counts.ignored
         } else if is_foreign(path, &self.saved.map.machines) {
@@ -194,6 +224,7 @@ impl Gatherer<'_, '_> {
             first: false,
             at_top: false,
             section: String::new(),
+            build: BuildFile::of(file.path()).map(|file| (file, BuildSides::default())),
         });
         Ok(())
     }
@@ -215,6 +246,9 @@ impl Gatherer<'_, '_> {
             self.headings |= !heading.section.is_empty();
             let first = heading.old_start <= 1 && heading.new_start <= 1;
             file.at_top = first || self.headings;
+            if let Some((_, sides)) = &mut file.build {
+                sides.begin_hunk(&heading.section, first);
+            }
             file.section = heading.section;
         }
         Ok(())
@@ -241,15 +275,18 @@ impl Gatherer<'_, '_> {
                     ..Place::default()
                 };
                 file.lines[side] += 1;
-                feed(
-                    &mut self.sides[side],
-                    &mut self.found[side],
-                    self.saved,
-                    &self.out.uses,
-                    self.hunk,
-                    text,
-                    &place,
-                );
+                if let Some((build, sides)) = &mut file.build {
+                    sides.line(*build, side, text, &place);
+                    continue;
+                }
+                let keeper = Keeper {
+                    saved: self.saved,
+                    uses: &self.out.uses,
+                    path: &file.path,
+                    hunk: self.hunk,
+                };
+                let found = &mut self.found[side];
+                self.sides[side].line(text, &place, &mut |item| keeper.keep(item, found));
             }
         }
         Ok(())
@@ -275,14 +312,20 @@ impl Gatherer<'_, '_> {
             }
             file.at += 1;
         }
+        let text = readable(&text);
         let fragment = file.tree.is_none();
-        let first = std::mem::take(&mut file.first) && fragment;
+        let first = std::mem::take(&mut file.first) && fragment && file.build.is_none();
         for side in 0..2 {
             let (scanner, found) = (&mut self.sides[side], &mut self.found[side]);
+            let keeper = Keeper {
+                saved: self.saved,
+                uses: &self.out.uses,
+                path: &file.path,
+                hunk: self.hunk,
+            };
             if first {
-                let (saved, uses, hunk) = (self.saved, &self.out.uses, self.hunk);
                 scanner.start_hunk(&file.section, &text, file.at_top, &mut |item| {
-                    keep(item, found, saved, uses, hunk);
+                    keeper.keep(item, found);
                 });
             }
             let own = match side {
@@ -297,15 +340,11 @@ impl Gatherer<'_, '_> {
                     text: String::new(),
                 };
                 file.lines[side] = file.lines[side].saturating_add(1);
-                feed(
-                    scanner,
-                    found,
-                    self.saved,
-                    &self.out.uses,
-                    self.hunk,
-                    &text,
-                    &place,
-                );
+                if let Some((build, sides)) = &mut file.build {
+                    sides.line(*build, side, &text, &place);
+                    continue;
+                }
+                scanner.line(&text, &place, &mut |item| keeper.keep(item, found));
             }
         }
         Ok(())
@@ -313,10 +352,15 @@ impl Gatherer<'_, '_> {
 
     /// Ends a hunk that stands by itself.
     fn end_hunk(&mut self) {
-        for side in 0..2 {
-            let (saved, uses, hunk) = (self.saved, &self.out.uses, self.hunk.saturating_sub(1));
-            let found = &mut self.found[side];
-            self.sides[side].finish(&mut |item| keep(item, found, saved, uses, hunk));
+        let path = self.file.as_ref().map_or("", |file| file.path.as_str());
+        let keeper = Keeper {
+            saved: self.saved,
+            uses: &self.out.uses,
+            path,
+            hunk: self.hunk.saturating_sub(1),
+        };
+        for (scanner, found) in self.sides.iter_mut().zip(&mut self.found) {
+            scanner.finish(&mut |item| keeper.keep(item, found));
         }
     }
 
@@ -335,7 +379,16 @@ impl Gatherer<'_, '_> {
         let [old, new] = std::mem::take(&mut self.found);
         self.unread(&file);
         let path = file.path;
-        self.code(&old.code, &new.code, &path);
+        if let Some((_, sides)) = file.build {
+            let (saved, uses) = (self.saved, &self.out.uses);
+            let counts = |option: &str| {
+                saved.map.watch.concerning(option).is_some() || uses.of(option).is_some()
+            };
+            self.out.changes.extend(sides.changes(&path, &counts));
+            return Ok(());
+        }
+        let code = code::code(&old.code, &new.code, self.saved, &path);
+        self.out.changes.extend(code);
         let rests = untold::rests(old.rests, new.rests, &path);
         self.out.changes.extend(rests);
         let nameless = |(_, def): &(u64, TypeDef)| def.name.is_empty() && def.partial;
@@ -344,7 +397,7 @@ impl Gatherer<'_, '_> {
         // Of a new or removed file all is seen.
         let whole = file.change.old.is_none() || file.change.new.is_none();
         for (old, new) in untold::by_hunk(old_nameless, new_nameless) {
-            let found = compare::types(&old, &new, &path);
+            let found = self.types(&old, &new, &path);
             self.take_nameless(found, &old, &new, whole);
         }
         pair(
@@ -353,7 +406,7 @@ impl Gatherer<'_, '_> {
             |def| (def.name.clone(), def.condition.clone()),
             |def| match def {
                 Both::Two(old, new) => {
-                    let found = compare::types(&old, &new, &path);
+                    let found = self.types(&old, &new, &path);
                     self.take_type(found, &old, &new);
                 }
                 Both::Old(def) => self.leave(Alone::Type(def), &path, false),
@@ -405,19 +458,6 @@ impl Gatherer<'_, '_> {
         self.out.changes.push(untold::unread(&file.path, detail));
     }
 
-    fn code(&mut self, old: &[CodeLine], new: &[CodeLine], path: &str) {
-        let saved = self.saved;
-        let owner = |field: &str| {
-            let all = saved.with_member(field);
-            let first = all
-                .iter()
-                .find(|name| saved.map.types.get(**name).is_some_and(|ty| ty.saved));
-            first.or(all.first()).map(|name| (*name).to_owned())
-        };
-        let found = compare::code(old, new, &owner, path);
-        self.out.changes.extend(found);
-    }
-
     /// Takes the changes of a type, and finds the name of one that the patch does not say.
     fn take_type(&mut self, found: Vec<Change>, old: &TypeDef, new: &TypeDef) {
         if found.is_empty() {
@@ -427,7 +467,7 @@ impl Gatherer<'_, '_> {
             self.enumerators(found);
             return;
         }
-        if !new.name.is_empty() && self.saved.get(&new.name).is_some() {
+        if !new.name.is_empty() && self.is_saved(&new.name) {
             self.out.changes.extend(found);
             return;
         }
@@ -439,6 +479,18 @@ impl Gatherer<'_, '_> {
             .filter(|name| !name.is_empty() && (self.saved.has_member(name) || !gone(name)))
             .collect();
         self.by_members(found, &context);
+    }
+
+    /// What differs between two definitions of one type. Where a hunk does not have the first
+    /// enumerator, the layouts tell its value if they agree.
+    fn types(&self, old: &TypeDef, new: &TypeDef, path: &str) -> Vec<Change> {
+        compare::types(old, new, path, &|name| self.saved.value(name))
+    }
+
+    /// Whether values of the type are saved: a stored layout has it, or the tree shows that it lies in
+    /// a type that is saved.
+    fn is_saved(&self, name: &str) -> bool {
+        self.saved.get(name).is_some() || self.out.uses.inside(name).is_some()
     }
 
     /// Takes the changes of a part of a type that neither a tag nor a heading names.
@@ -482,7 +534,7 @@ impl Gatherer<'_, '_> {
     fn enumerators(&mut self, found: Vec<Change>) {
         for change in found {
             let saved = self.saved.get(&change.ty).is_some();
-            let watched = self.saved.map.watch.constant(&change.field);
+            let watched = self.saved.watched_in(&change.field, &change.file);
             let sized = self.out.uses.of(&change.field).is_some();
             let sizes = watched.is_some_and(|entry| !entry.sizes.is_empty());
             if change.kind == Kind::Comment && !saved {
@@ -498,7 +550,7 @@ impl Gatherer<'_, '_> {
                 self.out.changes.push(as_constant(Kind::Size));
             } else if saved {
                 self.out.changes.push(change);
-            } else if watched.is_some() {
+            } else if watched.is_some() || self.out.uses.makes(&change.field).is_some() {
                 let kind = match (&change.old, &change.new) {
                     (None, _) => Kind::ConstantAdded,
                     (_, None) => Kind::ConstantRemoved,
@@ -543,10 +595,10 @@ impl Gatherer<'_, '_> {
     fn moved(&mut self, (old, was, _): Leftover, (new, is, _): Leftover) {
         match (old, new) {
             (Alone::Type(old), Alone::Type(new)) => {
-                let found = compare::types(&old, &new, &is);
+                let found = self.types(&old, &new, &is);
                 let same = found.is_empty();
                 self.take_type(found, &old, &new);
-                if same && was != is && self.saved.get(&new.name).is_some() {
+                if same && was != is && self.is_saved(&new.name) {
                     let mut note = compare::one_type(&new.name, &new.place, Kind::MovedHeader, &is);
                     note.detail = format!("from {was}");
                     self.out.changes.push(note);
@@ -594,22 +646,22 @@ impl Gatherer<'_, '_> {
                     ..def.clone()
                 };
                 let (old, new) = if new { (&empty, &def) } else { (&def, &empty) };
-                let found = compare::types(old, new, path);
+                let found = self.types(old, new, path);
                 self.enumerators(found);
             }
             // Other machines' headers may have their own; they are not looked at.
             Alone::Type(def) if !new && self.out.uses.definitions(&def.name) > 1 => {}
-            Alone::Type(def) if !new && self.saved.get(&def.name).is_some() => {
+            Alone::Type(def) if !new && self.is_saved(&def.name) => {
                 let change = compare::one_type(&def.name, &def.place, Kind::TypeRemoved, path);
                 self.out.changes.push(change);
             }
-            Alone::Type(def) if self.saved.get(&def.name).is_some() => {
+            Alone::Type(def) if self.is_saved(&def.name) => {
                 // All that is seen of it is new: members added in a hunk of their own.
                 let empty = TypeDef {
                     members: Vec::new(),
                     ..def.clone()
                 };
-                let found = compare::types(&empty, &def, path);
+                let found = self.types(&empty, &def, path);
                 if def.partial {
                     self.take_type(found, &empty, &def);
                 }
@@ -619,11 +671,17 @@ impl Gatherer<'_, '_> {
     }
 }
 
-fn joined(first: &str, second: &str) -> String {
-    match first {
-        "" => second.to_owned(),
-        first => format!("{first}; {second}"),
+/// A line of C without what a terminal would do something with: what is read of it is shown. Other
+/// white space than spaces and tabs is a space, as it is in C.
+fn readable(text: &str) -> Cow<'_, str> {
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    let plain = |c: char| c == '\t' || c == ' ' || !c.is_whitespace();
+    let parts = || text.split('\t');
+    if text.chars().all(plain) && parts().all(|part| clean(part) == part) {
+        return Cow::Borrowed(text);
     }
+    let spaced = |part: &str| clean(&part.replace(char::is_whitespace, " "));
+    Cow::Owned(parts().map(spaced).collect::<Vec<_>>().join("\t"))
 }
 
 enum Both<T> {
@@ -677,53 +735,4 @@ fn pair<T>(
     new.into_iter()
         .flatten()
         .for_each(|(_, def)| take(Both::New(def)));
-}
-
-fn feed(
-    scanner: &mut Scanner<'_>,
-    found: &mut Found,
-    saved: &Saved<'_>,
-    uses: &Uses,
-    hunk: u64,
-    text: &str,
-    place: &Place,
-) {
-    scanner.line(text, place, &mut |item| {
-        keep(item, found, saved, uses, hunk)
-    });
-}
-
-/// Keeps what has to do with saved state.
-fn keep(item: Item, found: &mut Found, saved: &Saved<'_>, uses: &Uses, hunk: u64) {
-    let watched = |name: &str| saved.map.watch.constant(name).is_some() || uses.of(name).is_some();
-    match item {
-        Item::Type(def) => {
-            let named = saved.get(&def.name).is_some();
-            let known = |member: &super::item::Member| match def.kind {
-                TypeKind::Enum => watched(&member.name),
-                _ => def.name.is_empty() && saved.has_member(&member.name),
-            };
-            // Both sides of what nothing names are needed to see what changed.
-            let nameless = def.name.is_empty() && def.partial;
-            if named || nameless || def.members.iter().any(known) {
-                found.types.push((hunk, def));
-            }
-        }
-        Item::Typedef(typedef) => {
-            if saved.get(&typedef.name).is_some() {
-                found.typedefs.push((hunk, typedef));
-            }
-        }
-        Item::Constant(constant) => {
-            if watched(&constant.name) {
-                found.constants.push((hunk, constant));
-            }
-        }
-        Item::Code(line) => found.code.push(line),
-        Item::Rest(rest) => {
-            if rest.owner.is_empty() || saved.get(&rest.owner).is_some() {
-                found.rests.push((hunk, rest));
-            }
-        }
-    }
 }

@@ -1,5 +1,7 @@
 //! What the scanner finds.
 
+use std::collections::BTreeMap;
+
 /// Where something stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place {
@@ -67,6 +69,8 @@ pub(super) struct TypeDef {
     pub(super) place: Place,
     /// Attributes of the whole.
     pub(super) placed: String,
+    /// Where its closing brace is, if that was seen.
+    pub(super) end: Option<Place>,
 }
 
 /// A member, or an enumerator with its value as `length`.
@@ -84,6 +88,10 @@ pub(super) struct Member {
     pub(super) condition: String,
     pub(super) comment: String,
     pub(super) comment_changed: bool,
+    /// Where its comment changed first.
+    pub(super) remark: Place,
+    /// The members whose place it takes, as a macro says.
+    pub(super) takes: Vec<String>,
     pub(super) place: Place,
 }
 
@@ -111,5 +119,7 @@ pub(super) struct Constant {
 pub(super) struct CodeLine {
     pub(super) function: String,
     pub(super) text: String,
+    /// The structures that variables in it point at, as far as their declarations are shown.
+    pub(super) pointees: BTreeMap<String, String>,
     pub(super) place: Place,
 }

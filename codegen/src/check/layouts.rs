@@ -56,6 +56,14 @@ pub(super) fn confirm(
         .iter()
         .map(|open| ((open.ty.as_str(), open.field.as_str()), open))
         .collect();
+    for finding in findings.iter_mut() {
+        // What a file without its text says of constants nobody sees in the layouts.
+        if matches!(finding.kind, Kind::Unnamed | Kind::Incomplete) {
+            finding.verdict = Verdict::Nothing {
+                why: "what changed of saved types the two layouts tell".to_owned(),
+            };
+        }
+    }
     let mut told: Vec<(String, String)> = Vec::new();
     for finding in findings
         .iter_mut()
@@ -100,7 +108,7 @@ pub(super) fn confirm(
             .iter()
             .any(|diff| diff.ty == ty && diff.from_size != diff.to_size);
         finding.verdict = match (undecided.first(), &finding.verdict) {
-            (Some(open), Verdict::Undecided { .. } | Verdict::StaleOverride { .. }) => {
+            (Some(open), verdict) if verdict.is_open() => {
                 told.push((open.ty.clone(), open.field.clone()));
                 continue;
             }
@@ -115,7 +123,7 @@ pub(super) fn confirm(
                     why: "the two layouts do not differ here".to_owned(),
                 }
             }
-            (None, Verdict::Undecided { .. } | Verdict::StaleOverride { .. }) => {
+            (None, verdict) if verdict.is_open() => {
                 let (ty, field) = confirmed.first().copied().unwrap_or((ty, field));
                 decided(layouts, project, ty, field)
             }

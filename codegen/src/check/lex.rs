@@ -26,6 +26,8 @@ pub(super) enum Piece<'a> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lexer {
     comment: bool,
+    /// The open comment began behind a directive, and says nothing of a declaration.
+    of_directive: bool,
     directive: bool,
     scratch: String,
 }
@@ -33,11 +35,11 @@ pub(super) struct Lexer {
 impl Lexer {
     /// Forgets what is open, and looks whether `line`, the first of a hunk, is inside a comment.
     pub(super) fn start(&mut self, first: &str) {
-        self.directive = false;
+        (self.directive, self.of_directive) = (false, false);
         let text = first.trim_start();
-        self.comment = text.starts_with("*/")
-            || text == "*"
-            || text.starts_with("* ") && !text.trim_end().ends_with(';');
+        let rest = text.strip_prefix('*');
+        let ends = |c: char| c.is_whitespace() || c == '/';
+        self.comment = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(ends));
     }
 
     /// Hands the pieces of `line` to `take`, in order.
@@ -58,9 +60,11 @@ impl Lexer {
                         }
                         text.push_str(token);
                     }
-                    other => take(other),
+                    // `#endif /* CONFIG_SMP */` is no comment of a member beside it.
+                    Piece::Comment(_) | Piece::Directive { .. } => {}
                 },
             );
+            self.of_directive = self.comment;
             self.directive = goes_on;
             take(Piece::Directive {
                 text: &text,
@@ -80,10 +84,11 @@ impl Lexer {
             if self.comment {
                 let end = line[at..].find("*/");
                 let text = &line[at..end.map_or(line.len(), |end| at + end)];
-                if !text.trim().is_empty() {
+                if !text.trim().is_empty() && !self.of_directive {
                     take(Piece::Comment(text.trim()));
                 }
                 self.comment = end.is_none();
+                self.of_directive &= self.comment;
                 at = end.map_or(line.len(), |end| at + end + 2);
                 continue;
             }

@@ -82,6 +82,14 @@ impl Parser<'_> {
             "-" => self.unary()?.checked_neg(),
             "+" => self.unary(),
             "~" => self.unary().map(|value| !value),
+            "(" if self.tokens.get(self.at) == Some(&"__force") => {
+                // A cast for sparse, which changes no value: `((__force fmode_t)0x1)`.
+                let rest = self.tokens.get(self.at..)?;
+                let words = rest.iter().take_while(|token| is_name(token)).count();
+                self.at += words;
+                self.close()?;
+                self.unary()
+            }
             "(" => {
                 let found = self.binary(0)?;
                 self.close()?;
@@ -147,6 +155,11 @@ mod tests {
             ("B", None),
             ("1 2", None),
             ("( 1", None),
+            ("( ( __force fmode_t ) 0x10 )", Some(16)),
+            ("( __force fmode_t ) ( 1 << 4 )", Some(16)),
+            ("( __force fmode_t", None),
+            // What another cast leaves of a value is not looked at.
+            ("( u8 ) 0x100", None),
         ] {
             assert_eq!(value(text, &known), expected, "{text}");
         }

@@ -14,13 +14,13 @@ pub use sarif::sarif;
 pub use summary::summary;
 pub use text::text;
 
-use super::{Finding, Grade, Report, Verdict};
+use super::{Counts, Finding, Grade, Report, Verdict};
 
 /// The word for how bad a finding is: by its grade while it is open, else a note.
 fn level(finding: &Finding) -> &'static str {
     match (finding.verdict.is_open(), finding.grade) {
         (true, Grade::Layout) => "error",
-        (true, Grade::Meaning) => "warning",
+        (true, Grade::Meaning | Grade::Unknown) => "warning",
         _ => "note",
     }
 }
@@ -31,6 +31,7 @@ fn why(verdict: &Verdict) -> String {
         Verdict::Decided { by, reason } if reason.is_empty() => format!("decided by {by}"),
         Verdict::Decided { by, reason } => format!("decided by {by}: {reason}"),
         Verdict::Undecided { .. } => "undecided".to_owned(),
+        Verdict::Unknown { why, .. } => format!("unknown: {why}"),
         Verdict::StaleOverride { place, .. } => format!("stale override: {place}"),
         Verdict::Acknowledged { reason, expires } => {
             format!("acknowledged until {expires}: {reason}")
@@ -43,7 +44,9 @@ fn why(verdict: &Verdict) -> String {
 /// What can be done; empty if nothing has to.
 fn help(verdict: &Verdict) -> &str {
     match verdict {
-        Verdict::Undecided { help } | Verdict::StaleOverride { help, .. } => help,
+        Verdict::Undecided { help }
+        | Verdict::Unknown { help, .. }
+        | Verdict::StaleOverride { help, .. } => help,
         _ => "",
     }
 }
@@ -51,17 +54,7 @@ fn help(verdict: &Verdict) -> &str {
 /// The verdict on the whole in one line.
 fn headline(report: &Report) -> String {
     let looked = match &report.patch {
-        Some(counts) => {
-            let many = |count: u64, word: &str| match count {
-                1 => format!("1 {word}"),
-                count => format!("{count} {word}s"),
-            };
-            format!(
-                "{}, {}",
-                many(counts.files, "file"),
-                many(counts.hunks, "hunk")
-            )
-        }
+        Some(counts) => looked(counts),
         None => "two layouts".to_owned(),
     };
     if report.findings.is_empty() {
@@ -69,6 +62,7 @@ fn headline(report: &Report) -> String {
     }
     let words = [
         "undecided",
+        "unknown",
         "stale override",
         "decided",
         "acknowledged",
@@ -82,6 +76,46 @@ fn headline(report: &Report) -> String {
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
     format!("{} in {looked}", counts.join(", "))
+}
+
+/// How much of a patch was looked at, and what was not.
+fn looked(counts: &Counts) -> String {
+    let many = |count: u64, word: &str| match count {
+        1 => format!("1 {word}"),
+        count => format!("{count} {word}s"),
+    };
+    let scripts = match counts.linker_scripts {
+        0 => String::new(),
+        count => format!(" ({})", many(count, "linker script")),
+    };
+    let not_read = [
+        (counts.other_machines, "for other machines", String::new()),
+        (
+            counts.ignored,
+            "at paths that the state map ignores",
+            String::new(),
+        ),
+        (counts.not_c, "of no C", scripts),
+        (
+            counts.not_in_patch,
+            "that the patch does not have",
+            String::new(),
+        ),
+    ];
+    let not_read: Vec<String> = not_read
+        .into_iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, what, more)| format!("{count} {what}{more}"))
+        .collect();
+    let read = format!(
+        "{}, {}",
+        many(counts.files, "file"),
+        many(counts.hunks, "hunk")
+    );
+    match not_read.is_empty() {
+        true => read,
+        false => format!("{read}; not read: {}", not_read.join(", ")),
+    }
 }
 
 /// Text between the tags of XML or HTML; control characters, which XML has no way to write, go.

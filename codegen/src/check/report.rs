@@ -4,6 +4,7 @@ use super::acknowledge::Acknowledgements;
 use super::change::{Change, Grade, Kind, Shown};
 use super::gather::Counts;
 use super::verdict::Verdict;
+use crate::patch::clean;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -62,13 +63,13 @@ impl Finding {
             id,
             kind: change.kind,
             grade: change.kind.grade(),
-            subject: change.subject(),
-            was: change.was,
-            file: change.file,
+            subject: clean(&change.subject()),
+            was: clean(&change.was),
+            file: clean(&change.file),
             old: change.old,
             new: change.new,
-            condition: change.condition,
-            detail: change.detail,
+            condition: clean(&change.condition),
+            detail: clean(&change.detail),
             verdict,
         }
     }
@@ -95,8 +96,16 @@ impl Finding {
             Kind::Added => format!("{subject} is new: `{is}`"),
             Kind::Removed => format!("{subject} is gone: `{was}`"),
             Kind::Renamed => format!("{subject} was called `{}`, it seems", self.was),
+            Kind::Reused => format!("{} -> {subject}, same place: `{is}`", self.was),
             Kind::Moved => format!("{subject} moved among the members"),
             Kind::Regrouped => format!("{subject} went into or out of an unnamed union"),
+            Kind::Realigned if was.is_empty() || is.is_empty() => {
+                let (word, text) = match was.as_str() {
+                    "" => ("has", &is),
+                    _ => ("has lost", &was),
+                };
+                format!("{subject} {word} `{text}`")
+            }
             Kind::Condition => format!("{subject} is behind other conditions"),
             Kind::Comment => format!("the comment of {subject} changed"),
             Kind::Code => format!("code that has to do with {subject} changed"),
@@ -113,6 +122,16 @@ impl Finding {
                     subject => format!(" in {subject}"),
                 };
                 format!("{what}{place}, and the patch does not show the whole of it")
+            }
+            Kind::Build if is.is_empty() => format!("`{was}` is no flag of the compiler any more"),
+            Kind::Build => format!("`{is}` is a new flag of the compiler"),
+            Kind::Option => {
+                let what = match (was.as_str(), is.as_str()) {
+                    (was, "") => format!("`{was}` is gone"),
+                    ("", is) => format!("`{is}` is new"),
+                    (was, is) => format!("`{was}` became `{is}`"),
+                };
+                format!("what {subject} is set to changed: {what}")
             }
             Kind::Unread => format!("the patch does not have the text of {subject}"),
             Kind::TypeRemoved => format!("{subject} is not declared any more"),
@@ -131,7 +150,7 @@ impl Finding {
             };
             sentence = format!("`{text}` is {what}, and saved types use it");
         }
-        if !self.condition.is_empty() && self.kind.grade() != Grade::Note {
+        if !self.condition.is_empty() && self.kind.grade() >= Grade::Meaning {
             sentence.push_str(&format!(" (if {})", self.condition));
         }
         if !self.detail.is_empty() {

@@ -2,7 +2,7 @@
 //! kernel family.
 
 use kernel_structs::layout::{Layout, Type, TypeId};
-use kernel_structs::state::{Go, Place, Policy, Rule, StateMap, Visit};
+use kernel_structs::state::{Go, Place, Policy, Rule, StateMap, Visit, Watched};
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
@@ -14,6 +14,8 @@ pub struct Saved<'a> {
     pub layouts: Vec<Layout>,
     types: BTreeMap<String, SavedType>,
     members: BTreeSet<String>,
+    /// The constants and enumerators of the layouts; `None` where they differ in the value.
+    constants: BTreeMap<String, Option<i128>>,
 }
 
 /// A structure, union, enumeration or typedef that is saved or in something saved.
@@ -52,11 +54,19 @@ impl<'a> Saved<'a> {
         let all = types.values();
         let members = all.flat_map(|ty: &SavedType| ty.members.iter().cloned());
         let members = members.collect();
+        let mut constants: BTreeMap<String, Option<i128>> = BTreeMap::new();
+        for (name, value) in layouts.iter().flat_map(Layout::enumerators) {
+            let known = constants.entry(name.to_owned()).or_insert(Some(value));
+            if *known != Some(value) {
+                *known = None;
+            }
+        }
         Saved {
             map,
             layouts,
             types,
             members,
+            constants,
         }
     }
 
@@ -67,6 +77,27 @@ impl<'a> Saved<'a> {
 
     pub(super) fn get(&self, name: &str) -> Option<&SavedType> {
         self.types.get(name)
+    }
+
+    /// The value of a constant or enumerator, if all layouts that have it agree.
+    pub(super) fn value(&self, name: &str) -> Option<i128> {
+        self.constants.get(name).copied().flatten()
+    }
+
+    /// Whether a layout has the constant or enumerator `name`.
+    pub(super) fn has_constant(&self, name: &str) -> bool {
+        self.constants.contains_key(name)
+    }
+
+    /// The entry of the watch list for a constant that the file at `path` defines: one of the headers
+    /// that are meant, or any other if the constant is stored, for that may move.
+    pub(super) fn watched_in(&self, name: &str, path: &str) -> Option<&'a Watched> {
+        let watch = &self.map.watch;
+        let moved = || {
+            let stored = watch.is_stored(name) && self.has_constant(name);
+            stored.then(|| watch.constant(name)).flatten()
+        };
+        watch.concerning_in(name, path).or_else(moved)
     }
 
     /// Whether any type has a member `name`.
@@ -82,7 +113,7 @@ impl<'a> Saved<'a> {
             .collect()
     }
 
-    /// The one type that has most of `members`, at least two and all but one of them.
+    /// The one type that has most of `members`: all of them, or at least two and all but one.
     pub(super) fn likeliest(&self, members: &[&str]) -> Option<&str> {
         let mut best: Option<(usize, &str)> = None;
         let mut tie = false;
@@ -98,7 +129,9 @@ impl<'a> Saved<'a> {
             }
         }
         let (count, name) = best?;
-        (count >= 2 && count + 1 >= members.len() && !tie).then_some(name)
+        let all = count > 0 && count == members.len();
+        let most = count >= 2 && count + 1 >= members.len();
+        ((all || most) && !tie).then_some(name)
     }
 
     /// The type of the member at `path` of `name`, under each layout that has it.

@@ -16,12 +16,16 @@
 
 mod directives;
 mod ends;
+mod expand;
 mod heads;
+mod pointees;
 mod rests;
 
 use super::item::{CodeLine, Item, Member, Place, Rest, TypeDef, TypeKind};
 use super::lex::{Lexer, Piece};
+use super::macros;
 use heads::{function_name, group_arguments, type_head};
+use pointees::Pointees;
 use std::collections::BTreeSet;
 
 /// Bytes of one declaration that are kept, and so the most that one can take.
@@ -42,6 +46,9 @@ pub(super) struct Scanner<'a> {
     deeper: usize,
     open: Open,
     conditions: Vec<Condition>,
+    /// The name in the first condition, `#ifndef NAME`, if that was the last directive: what defines
+    /// it then is the guard of a header, and no condition.
+    guard: Option<String>,
     /// A directive that goes on: its text, its place, and whether a bracket follows its name.
     pending: (String, Place, bool),
     /// A type whose closing brace was seen.
@@ -50,6 +57,15 @@ pub(super) struct Scanner<'a> {
     loose: Vec<Member>,
     fragment: bool,
     hunk: Hunk,
+    /// The members whose place those take that a macro declares, and macros inside each other.
+    takes: Vec<String>,
+    expanding: usize,
+    /// The last closing brace.
+    closed: Option<Place>,
+    /// What the variables of a watched function point at.
+    pointees: Pointees,
+    /// No token of the line was read.
+    at_start: bool,
     /// Where the last member ended, for a comment behind it.
     ended: Option<u64>,
     behind: bool,
@@ -110,6 +126,8 @@ struct Open {
     depth: usize,
     /// Tokens of it that stand on a line of their own at its start.
     alone: usize,
+    /// It is a macro whose arguments are declarations: its tokens are kept as they are.
+    raw: bool,
     line: u64,
     inner: Option<Inner>,
 }
@@ -155,6 +173,7 @@ impl Open {
         self.comment.clear();
         (self.depth, self.alone) = (0, 0);
         (self.inner, self.commented, self.changed) = (None, false, false);
+        self.raw = false;
     }
 }
 
@@ -168,11 +187,17 @@ impl<'a> Scanner<'a> {
             deeper: 0,
             open: Open::default(),
             conditions: Vec::new(),
+            guard: None,
             pending: Default::default(),
             complete: None,
             loose: Vec::new(),
             fragment: false,
             hunk: Hunk::default(),
+            takes: Vec::new(),
+            expanding: 0,
+            closed: None,
+            pointees: Pointees::default(),
+            at_start: false,
             ended: None,
             behind: false,
         }
@@ -217,7 +242,7 @@ impl<'a> Scanner<'a> {
         }
         let kind = if tokens.contains(&"=") || tokens.is_empty() {
             None
-        } else if tokens.contains(&"(") {
+        } else if tokens.contains(&"(") && macros::head(&tokens).is_none() {
             Some((FrameKind::Function, function_name(&tokens).to_owned()))
         } else {
             type_head(&tokens).map(|(kind, tag, _)| (FrameKind::Type(kind), tag.to_owned()))
@@ -248,6 +273,7 @@ impl<'a> Scanner<'a> {
         let watched = place.changed && self.in_watched_function();
         self.open.line = place.line;
         let before = self.open.ends.len();
+        self.at_start = true;
         lexer.line(text, &mut |piece| match piece {
             Piece::Token(token) => {
                 if watched {
@@ -275,6 +301,7 @@ impl<'a> Scanner<'a> {
             if let Some(frame) = function {
                 take(Item::Code(CodeLine {
                     function: frame.tag.clone(),
+                    pointees: self.pointees.named_in(&code),
                     text: code.trim_end().to_owned(),
                     place: place.with(text),
                 }));
@@ -297,6 +324,7 @@ impl<'a> Scanner<'a> {
         match first {
             "typedef" | "static" | "extern" | "SYSCALL_DEFINE0" | "EXPORT_SYMBOL" => true,
             "struct" | "union" | "enum" => text.trim_end().ends_with('{'),
+            first if macros::is_head(first) => text.trim_end().ends_with('{'),
             _ => false,
         }
     }
@@ -307,6 +335,7 @@ impl<'a> Scanner<'a> {
         self.close_all(take);
         self.give_rests(take);
         self.conditions.clear();
+        self.pointees.forget();
         self.lexer = Lexer::default();
     }
 
@@ -356,9 +385,10 @@ impl<'a> Scanner<'a> {
             place: members[0].place.clone(),
             members,
             partial: true,
-            untold: self.hunk.unheaded && !self.hunk.statements,
+            untold: self.hunk.unheaded && !self.hunk.at_top && !self.hunk.statements,
             condition: String::new(),
             placed: String::new(),
+            end: None,
         }));
     }
 
@@ -371,13 +401,21 @@ impl<'a> Scanner<'a> {
         let target = members
             .filter(|_| behind)
             .and_then(|members| members.last_mut());
-        let (comment, changed) = match target {
-            Some(member) => (&mut member.comment, &mut member.comment_changed),
-            None => (&mut self.open.comment, &mut self.open.commented),
+        let (comment, changed, remark) = match target {
+            Some(member) => (
+                &mut member.comment,
+                &mut member.comment_changed,
+                &mut member.remark,
+            ),
+            None => (
+                &mut self.open.comment,
+                &mut self.open.commented,
+                &mut self.open.remark,
+            ),
         };
         if place.changed && !*changed {
             *changed = true;
-            self.open.remark = place.with(text);
+            *remark = place.with(text);
         }
         for word in text.split_ascii_whitespace().filter(|word| *word != "*") {
             if comment.len() + word.len() > 4096 {
@@ -392,6 +430,18 @@ impl<'a> Scanner<'a> {
 
     fn token(&mut self, token: &str, line: &str, place: &Place, take: &mut dyn FnMut(Item)) {
         self.behind = false;
+        self.pointees.token(token);
+        if self.frames.is_empty() && token == ";" {
+            self.pointees.forget();
+        }
+        let at_start = std::mem::take(&mut self.at_start);
+        if self.open.raw {
+            self.raw(token, place, take);
+            return;
+        }
+        if at_start && self.ends_a_macro(token) {
+            self.macro_member();
+        }
         let kind = self.frames.last().map(|frame| frame.kind);
         if self.open.is_empty() {
             self.open.indented = line.starts_with([' ', '\t']);
@@ -403,7 +453,10 @@ impl<'a> Scanner<'a> {
         }
         match (kind, token) {
             (_, "{") => self.brace(place, line),
-            (_, "}") => self.close(line, take),
+            (_, "}") => {
+                self.closed = Some(place.with(line));
+                self.close(line, take);
+            }
             (Some(FrameKind::Skip | FrameKind::Function), _) => {}
             (Some(FrameKind::Type(TypeKind::Enum)), ",") if self.open.depth == 0 => {
                 self.enumerator();
@@ -415,6 +468,11 @@ impl<'a> Scanner<'a> {
                 }
             }
             (Some(FrameKind::Group(_)), ")") if self.open.depth == 0 => self.close(line, take),
+            (_, "(") if self.begins_raw() => {
+                self.open.raw = true;
+                self.open.depth = 1;
+                self.open.push(token);
+            }
             (Some(FrameKind::Type(_) | FrameKind::Group(_)), "(")
                 if group_arguments(&self.open.text).is_some() =>
             {
@@ -443,12 +501,9 @@ impl<'a> Scanner<'a> {
         }
         let mut outer = std::mem::take(&mut self.open);
         self.open.line = outer.line;
-        let text = |all: &[Condition]| joined(all.iter().map(|condition| condition.text.as_str()));
-        // What is around a hunk is not known.
-        let condition = match self.fragment {
-            true => String::new(),
-            false => text(&self.conditions),
-        };
+        // Of a hunk these are the conditions that it shows; what is around it both sides have.
+        let shown = self.conditions.iter();
+        let condition = joined(shown.map(|condition| condition.text.as_str()));
         outer.alone = 0;
         self.frames.push(Frame {
             kind,
@@ -503,8 +558,12 @@ impl<'a> Scanner<'a> {
             self.deeper -= 1;
             return;
         }
-        if let Some(FrameKind::Type(TypeKind::Enum)) = self.frames.last().map(|frame| frame.kind) {
-            self.enumerator();
+        match self.frames.last().map(|frame| frame.kind) {
+            Some(FrameKind::Type(TypeKind::Enum)) => self.enumerator(),
+            Some(FrameKind::Type(_) | FrameKind::Group(_)) if self.is_macro() => {
+                self.macro_member();
+            }
+            _ => {}
         }
         let Some(mut frame) = self.frames.pop() else {
             // The end of something that began before the hunk.
@@ -544,7 +603,10 @@ impl<'a> Scanner<'a> {
                 self.open.text.clear();
                 self.open.ends.clear();
             }
-            FrameKind::Function | FrameKind::Transparent => self.open.clear(),
+            FrameKind::Function | FrameKind::Transparent => {
+                self.pointees.forget();
+                self.open.clear();
+            }
             FrameKind::Skip => {
                 if self.frames.is_empty() && !self.open.tokens().contains(&"=") {
                     self.open.clear();
@@ -596,6 +658,7 @@ impl Frame {
             condition: std::mem::take(&mut self.condition),
             place: self.place.clone(),
             placed: String::new(),
+            end: None,
         }
     }
 }

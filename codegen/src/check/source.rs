@@ -11,6 +11,14 @@ pub enum CheckError {
     /// The patch cannot be read.
     #[error(transparent)]
     Patch(#[from] PatchError),
+    /// One of several patches cannot be checked.
+    #[error("{patch}: {error}")]
+    Of {
+        /// What the patch is called.
+        patch: String,
+        /// Why.
+        error: Box<CheckError>,
+    },
     /// A file cannot be read.
     #[error("{}: {error}", path.display())]
     Io {

@@ -2,7 +2,7 @@
 //! so that nothing is left out silently.
 
 use super::change::{Change, Kind, Shown};
-use super::item::{Rest, TypeDef};
+use super::item::{Rest, TypeDef, TypeKind};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What hunks change without showing the whole of it: one change for each hunk and type. What both
@@ -77,23 +77,22 @@ pub(super) fn by_hunk(
     pairs
 }
 
-/// The note for something new in a part of a type of which nothing tells which type it is: no
-/// member stays by which it could be known.
+/// The finding for a change in a part of a type of which nothing tells which type it is. That no layout
+/// has its members says nothing: other kernels have others.
 pub(super) fn nothing_tells(found: &[Change], old: &TypeDef, new: &TypeDef) -> Option<Change> {
-    let stays = |name: &str| old.members.iter().any(|member| member.name == name);
-    let any_stays = new.members.iter().any(|member| stays(&member.name));
-    if any_stays || !(old.untold || new.untold) {
+    // Enumerators are known by their own names.
+    if !(old.untold || new.untold) || new.kind == TypeKind::Enum {
         return None;
     }
-    let fields: Vec<&str> = found.iter().map(|change| change.field.as_str()).collect();
-    let first = found.iter().find(|change| change.new.is_some())?;
+    let declared = || found.iter().filter(|change| change.kind != Kind::Comment);
+    let fields: Vec<&str> = declared().map(|change| change.field.as_str()).collect();
     Some(Change {
         kind: Kind::Unnamed,
         ty: fields.join(", "),
         field: String::new(),
         was: String::new(),
         detail: String::new(),
-        ..first.clone()
+        ..declared().next()?.clone()
     })
 }
 

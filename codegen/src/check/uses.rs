@@ -3,7 +3,7 @@
 //!
 //! Only headers are read, each once, line by line.
 
-use super::item::{Item, Member};
+use super::item::{Item, Member, TypeKind};
 use super::lex::is_name;
 use super::saved::Saved;
 use super::scan::Scanner;
@@ -19,6 +19,11 @@ const FILES: usize = 200_000;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Uses {
     names: BTreeMap<String, BTreeSet<String>>,
+    /// The watched constants that are made of each name.
+    makes: BTreeMap<String, BTreeSet<String>>,
+    /// Types that no stored layout has inside of a saved one: the saved fields that they are in, each
+    /// with the conditions around it.
+    inside: BTreeMap<String, BTreeMap<String, String>>,
     /// Number of definitions of each saved type in the tree.
     definitions: BTreeMap<String, usize>,
 }
@@ -27,6 +32,16 @@ impl Uses {
     /// The fields that depend on the constant, macro or option `name`.
     pub(super) fn of(&self, name: &str) -> Option<&BTreeSet<String>> {
         self.names.get(name)
+    }
+
+    /// The watched constants whose values depend on the constant or macro `name`.
+    pub(super) fn makes(&self, name: &str) -> Option<&BTreeSet<String>> {
+        self.makes.get(name)
+    }
+
+    /// The saved fields that a type `name`, which no stored layout has, lies in.
+    pub(super) fn inside(&self, name: &str) -> Option<&BTreeMap<String, String>> {
+        self.inside.get(name)
     }
 
     /// Number of definitions of the saved type `name` in the tree.
@@ -39,14 +54,33 @@ impl Uses {
         let mut direct: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut bodies: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut definitions = BTreeMap::new();
+        let mut parts = Parts::default();
+        let mut watched = BTreeSet::new();
         let none = BTreeSet::new();
         for path in headers(tree, saved)? {
             let mut scanner = Scanner::new(&none);
+            let inside = path.strip_prefix(tree).unwrap_or(&path).to_string_lossy();
+            let is_watched = |name: &str| saved.watched_in(name, &inside).is_some();
             let mut take = |item: Item| {
                 if let Item::Type(def) = &item
                     && saved.get(&def.name).is_some()
                 {
                     *definitions.entry(def.name.clone()).or_default() += 1;
+                }
+                parts.note(&item);
+                match &item {
+                    Item::Constant(constant) if !constant.function => {
+                        watched.extend(
+                            Some(&constant.name)
+                                .filter(|name| is_watched(name))
+                                .cloned(),
+                        );
+                    }
+                    Item::Type(def) if def.kind == TypeKind::Enum => {
+                        let names = def.members.iter().map(|member| &member.name);
+                        watched.extend(names.filter(|name| is_watched(name)).cloned());
+                    }
+                    _ => {}
                 }
                 note(item, saved, &mut direct, &mut bodies);
             };
@@ -60,21 +94,114 @@ impl Uses {
             }
             scanner.finish(&mut take);
         }
-        let mut names: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        let mut queue: VecDeque<(String, BTreeSet<String>)> = direct.into_iter().collect();
-        while let Some((name, fields)) = queue.pop_front() {
-            let known = names.entry(name.clone()).or_default();
-            let before = known.len();
-            known.extend(fields.iter().cloned());
-            if known.len() == before {
-                continue;
+        let names = closure(direct, &bodies);
+        let made = watched.iter().flat_map(|name| {
+            let inner = bodies.get(name).into_iter().flatten();
+            inner.map(|inner| (inner.clone(), BTreeSet::from([name.clone()])))
+        });
+        let makes = closure(made, &bodies);
+        Ok(Uses {
+            names,
+            makes,
+            inside: parts.inside(saved),
+            definitions,
+        })
+    }
+}
+
+/// Which types have values of which others as members.
+#[derive(Default)]
+struct Parts {
+    /// Member, its conditions, and the name of its type, by type.
+    members: BTreeMap<String, Vec<(String, String, String)>>,
+    /// The structure that a typedef stands for.
+    aliases: BTreeMap<String, String>,
+}
+
+impl Parts {
+    fn note(&mut self, item: &Item) {
+        match item {
+            Item::Type(def) if !def.name.is_empty() => {
+                let parts = self.members.entry(def.name.clone()).or_default();
+                for member in &def.members {
+                    if let Some(ty) = value_of(&member.ty) {
+                        let (name, condition) = (member.name.clone(), member.condition.clone());
+                        parts.push((name, condition, ty.to_owned()));
+                    }
+                }
             }
-            for inner in bodies.get(&name).into_iter().flatten() {
-                queue.push_back((inner.clone(), fields.clone()));
+            Item::Typedef(typedef) => {
+                let target = typedef.text.strip_suffix(typedef.name.as_str());
+                if let Some(target) = target.and_then(|target| value_of(target.trim())) {
+                    self.aliases.insert(typedef.name.clone(), target.to_owned());
+                }
+            }
+            Item::Type(_) | Item::Constant(_) | Item::Code(_) | Item::Rest(_) => {}
+        }
+    }
+
+    /// The types inside of saved ones that no stored layout has.
+    fn inside(&self, saved: &Saved<'_>) -> BTreeMap<String, BTreeMap<String, String>> {
+        let mut found: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        let mut queue = VecDeque::new();
+        for name in saved.names() {
+            for (member, condition, ty) in self.members.get(name).into_iter().flatten() {
+                queue.push_back((ty, format!("{name}.{member}"), condition.clone()));
             }
         }
-        Ok(Uses { names, definitions })
+        while let Some((ty, field, condition)) = queue.pop_front() {
+            let ty = self.aliases.get(ty).unwrap_or(ty);
+            let Some(parts) = self.members.get(ty).filter(|_| saved.get(ty).is_none()) else {
+                continue;
+            };
+            let fields = found.entry(ty.clone()).or_default();
+            if fields.insert(field.clone(), condition.clone()).is_some() {
+                continue;
+            }
+            for (_, own, inner) in parts {
+                let both = match (condition.as_str(), own.as_str()) {
+                    (condition, "") => condition.to_owned(),
+                    ("", own) => own.to_owned(),
+                    (condition, own) => format!("{condition} && {own}"),
+                };
+                queue.push_back((inner, field.clone(), both));
+            }
+        }
+        found
     }
+}
+
+/// The name of the type of which a member written with `ty` has a value; `None` for a pointer and for
+/// what is certainly no structure.
+fn value_of(ty: &str) -> Option<&str> {
+    let mut words = ty.split(' ');
+    let name = match (words.next()?, words.next()) {
+        ("struct" | "union", Some(tag)) => tag,
+        (name, None) => name,
+        _ => return None,
+    };
+    (words.next().is_none() && is_name(name)).then_some(name)
+}
+
+/// What depends on each name: on those in `direct`, and on what their definitions name.
+fn closure(
+    direct: impl IntoIterator<Item = (String, BTreeSet<String>)>,
+    bodies: &BTreeMap<String, BTreeSet<String>>,
+) -> BTreeMap<String, BTreeSet<String>> {
+    let mut names: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut queue: VecDeque<(String, BTreeSet<String>)> = direct.into_iter().collect();
+    while let Some((name, users)) = queue.pop_front() {
+        let known = names.entry(name.clone()).or_default();
+        let before = known.len();
+        known.extend(users.iter().cloned());
+        if known.len() == before {
+            continue;
+        }
+        for inner in bodies.get(&name).into_iter().flatten() {
+            queue.push_back((inner.clone(), users.clone()));
+        }
+    }
+    names
 }
 
 fn note(
@@ -96,7 +223,7 @@ fn note(
                     }
                 }
                 let outer = words(&def.condition).chain(words(&def.placed));
-                for name in outer.filter(|name| !name.ends_with("_H")) {
+                for name in outer {
                     direct
                         .entry(name.to_owned())
                         .or_default()
@@ -104,7 +231,7 @@ fn note(
                 }
             }
             // An enumerator's value depends on those before it.
-            if def.kind == super::item::TypeKind::Enum {
+            if def.kind == TypeKind::Enum {
                 for member in &def.members {
                     let inner = words(&member.length).map(String::from);
                     let mut inner = inner.peekable();

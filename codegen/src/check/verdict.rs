@@ -1,7 +1,8 @@
 //! Who decides a change: the state map, an automatic rule, an override, or nobody yet.
 
-use super::change::{Change, Grade, Kind, Shown};
+use super::change::{Change, Grade, Kind, Shown, joined};
 use super::number;
+use super::options::Options;
 use super::project::Project;
 use super::saved::Saved;
 use super::uses::Uses;
@@ -9,7 +10,7 @@ use crate::ctype::{self, Scalar, ScalarKind, Shape};
 use kernel_structs::layout::Layout;
 use kernel_structs::state::Policy;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 /// What becomes of a finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,6 +27,13 @@ pub enum Verdict {
     /// Nobody has decided it.
     Undecided {
         /// What can be done.
+        help: String,
+    },
+    /// Neither the patch nor the tree shows what becomes of it.
+    Unknown {
+        /// What is not shown.
+        why: String,
+        /// What would tell.
         help: String,
     },
     /// An override is for a field that is there no more.
@@ -60,6 +68,7 @@ impl Verdict {
         match self {
             Verdict::Decided { .. } => "decided",
             Verdict::Undecided { .. } => "undecided",
+            Verdict::Unknown { .. } => "unknown",
             Verdict::StaleOverride { .. } => "stale override",
             Verdict::Acknowledged { .. } => "acknowledged",
             Verdict::Allowed { .. } => "allowed",
@@ -71,76 +80,8 @@ impl Verdict {
     pub const fn is_open(&self) -> bool {
         matches!(
             self,
-            Verdict::Undecided { .. } | Verdict::StaleOverride { .. }
+            Verdict::Undecided { .. } | Verdict::Unknown { .. } | Verdict::StaleOverride { .. }
         )
-    }
-}
-
-/// What a kernel is configured with: options that are set.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    set: BTreeMap<String, ()>,
-}
-
-impl Options {
-    /// Reads a `.config` or an `autoconf.h`.
-    pub fn parse(text: &str) -> Options {
-        let name = |line: &str| -> Option<String> {
-            let line = line.trim();
-            if let Some(define) = line.strip_prefix("#define ") {
-                return define
-                    .split(' ')
-                    .next()
-                    .map(|name| name.trim_end_matches("_MODULE").to_owned());
-            }
-            let (name, value) = line.split_once('=')?;
-            (!name.starts_with('#') && value != "n").then(|| name.to_owned())
-        };
-        let options = text
-            .lines()
-            .filter_map(name)
-            .filter(|name| name.starts_with("CONFIG_"));
-        Options {
-            set: options.map(|name| (name, ())).collect(),
-        }
-    }
-
-    /// Whether `condition` holds; `None` if that cannot be told.
-    fn holds(&self, condition: &str) -> Option<bool> {
-        let term = |term: &str| -> Option<bool> {
-            let term = term.trim();
-            let (plain, not) = match term.strip_prefix('!') {
-                Some(plain) => (plain, true),
-                None => (term, false),
-            };
-            let plain = plain
-                .strip_prefix('(')
-                .and_then(|p| p.strip_suffix(')'))
-                .unwrap_or(plain);
-            let option = plain.strip_prefix("CONFIG_")?;
-            let is_name = option
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-            is_name.then(|| self.set.contains_key(plain) != not)
-        };
-        let all = |text: &str| -> Option<bool> {
-            let terms: Vec<Option<bool>> = text.split("&&").map(term).collect();
-            if terms.contains(&Some(false)) {
-                return Some(false);
-            }
-            terms.iter().all(|term| *term == Some(true)).then_some(true)
-        };
-        if condition.contains("||") && condition.contains('(') {
-            return None;
-        }
-        let parts: Vec<Option<bool>> = condition.split("||").map(all).collect();
-        if parts.contains(&Some(true)) {
-            return Some(true);
-        }
-        parts
-            .iter()
-            .all(|part| *part == Some(false))
-            .then_some(false)
     }
 }
 
@@ -161,50 +102,29 @@ impl Judge<'_> {
             Kind::ConstantAdded | Kind::ConstantRemoved | Kind::ConstantRenumbered
         );
         if constant {
-            let watched = self.saved.map.watch.constant(&change.ty);
+            let watched = self.saved.watched_in(&change.ty, &change.file);
             let sizes = watched.is_some_and(|entry| !entry.sizes.is_empty());
             if self.uses.of(&change.ty).is_some() || sizes {
                 change.kind = Kind::Size;
             } else if watched.is_none() {
-                return None;
+                // Watched constants that are made of it have another value now.
+                let made = self.uses.makes(&change.ty)?;
+                change.detail = joined(&change.detail, &several(made, "made of it"));
             }
+        } else if let Some(inside) = self.uses.inside(&change.ty) {
+            let fields: Vec<&str> = inside.keys().map(String::as_str).collect();
+            let inside = format!("it lies in {}", fields.join(", "));
+            change.detail = joined(&change.detail, &inside);
         }
         Some(change)
     }
 
     pub(super) fn judge(&self, change: &Change) -> Verdict {
-        let nothing = |why: &str| Verdict::Nothing {
-            why: why.to_owned(),
-        };
-        match change.kind {
-            Kind::MovedHeader => return nothing("the declaration is the same"),
-            Kind::Unnamed => {
-                return nothing(
-                    "it cannot be told which type this is; give the tree before the patch with --old",
-                );
-            }
-            Kind::Incomplete => {
-                return nothing(
-                    "it cannot be told what becomes of it; give the tree before the patch with --old, or make the patch with more lines around each change",
-                );
-            }
-            Kind::Unread => {
-                return nothing(
-                    "it cannot be told what changed; make the patch with `git diff --text`, and without `--irreversible-delete`",
-                );
-            }
-            _ => {}
+        if let Some(untold) = untold(change.kind) {
+            return untold;
         }
-        if let Some(options) = self.options
-            && change.kind != Kind::Condition
-            && options.holds(&change.condition) == Some(false)
-        {
-            return Verdict::Nothing {
-                why: format!(
-                    "it is behind {}, which does not hold in the given configuration",
-                    change.condition
-                ),
-            };
+        if let Some(why) = self.without_effect(change) {
+            return Verdict::Nothing { why };
         }
         if change.kind.grade() == Grade::Meaning {
             return self.meaning(change);
@@ -218,17 +138,17 @@ impl Judge<'_> {
                 reason: reason.clone(),
             };
         }
-        if self.is_off(change) {
-            return nothing("no stored layout has this member; it is behind an option that is off");
-        }
         let decided = self
             .by_override(change)
             .or_else(|| self.by_state_map(change));
         if let Some(decided) = decided.or_else(|| self.by_rule(change)) {
             return decided;
         }
+        if let Some(unknown) = self.behind_an_option(change) {
+            return unknown;
+        }
         let subject = change.subject();
-        if matches!(change.kind, Kind::Removed | Kind::Renamed) {
+        if matches!(change.kind, Kind::Removed | Kind::Renamed | Kind::Reused) {
             let before = format!(
                 "{}.{}",
                 change.ty,
@@ -254,7 +174,7 @@ impl Judge<'_> {
                 "{subject} sizes {}; compare the layouts with --from and --to, or acknowledge it",
                 self.users(&change.ty).join(", ")
             ),
-            Kind::Typedef | Kind::TypeRemoved | Kind::Condition => {
+            Kind::Typedef | Kind::TypeRemoved | Kind::Condition | Kind::Realigned | Kind::Build => {
                 "compare the layouts with --from and --to, or acknowledge it".to_owned()
             }
             _ => entry(change),
@@ -276,12 +196,6 @@ impl Judge<'_> {
         if is_constant && let Some(decision) = self.project.of_flag(&change.ty) {
             return decided(&decision.place, decision.reason);
         }
-        if !is_constant && self.is_off(change) {
-            return Verdict::Nothing {
-                why: "no stored layout has this member; it is behind an option that is off"
-                    .to_owned(),
-            };
-        }
         let field = self.saved.map.types.get(&change.ty);
         let rule = field.and_then(|ty| ty.fields.get(&change.field));
         if let Some(rule) = rule.filter(|rule| matches!(rule.policy, Policy::Reset { .. })) {
@@ -300,6 +214,9 @@ impl Judge<'_> {
         {
             return decided(&format!("the state map, {by}"), reason.clone());
         }
+        if let Some(unknown) = self.behind_an_option(change) {
+            return unknown;
+        }
         let help = match change.kind {
             Kind::ConstantRenumbered => {
                 "look whether a saved value has it; then decide it with `[[flags]]`, or acknowledge it"
@@ -309,6 +226,9 @@ impl Judge<'_> {
             }
             Kind::ConstantRemoved => {
                 "look what the new kernel makes of the value; then decide it with `[[flags]]`, or acknowledge it"
+            }
+            Kind::Option => {
+                "look what it is set to in the kernels that are built of this, and compare their layouts; or give the configuration with --config, or acknowledge it"
             }
             Kind::Comment => {
                 "look whether the field means something else now; then an override with `scale` or `call`, or acknowledge it"
@@ -320,37 +240,88 @@ impl Judge<'_> {
         }
     }
 
-    /// Whether the kernels whose layouts are stored do not have the member that changed.
-    fn is_off(&self, change: &Change) -> bool {
-        let had = change.old.is_some() && change.kind != Kind::Condition;
-        let Some(saved) = self
-            .saved
-            .get(&change.ty)
-            .filter(|_| had && !change.field.is_empty())
-        else {
-            return false;
+    /// Why a change makes no difference, by the conditions around it: neither side is compiled.
+    fn without_effect(&self, change: &Change) -> Option<String> {
+        let holds = |side: &Option<Shown>| {
+            let condition = side.as_ref().map(|side| side.condition.as_str());
+            condition.map(|condition| Options::holds(self.options, condition))
         };
-        let name = if change.was.is_empty() {
-            &change.field
-        } else {
-            &change.was
+        let (was, is) = (holds(&change.old), holds(&change.new));
+        if change.kind == Kind::Option && self.options.is_some() {
+            return Some("the given configuration says what it is set to".to_owned());
+        }
+        if change.kind == Kind::Condition {
+            // Of a whole type the conditions are what is declared.
+            let (was, is) = match change.field.as_str() {
+                "" => {
+                    let text = |side: &Option<Shown>| {
+                        let side = side.as_ref()?;
+                        Options::holds(self.options, &side.declared)
+                    };
+                    (text(&change.old), text(&change.new))
+                }
+                _ => (was.flatten(), is.flatten()),
+            };
+            return (was.is_some() && was == is)
+                .then(|| "the conditions before and after come to the same".to_owned());
+        }
+        if let Some(inside) = self.uses.inside(&change.ty) {
+            let off = |condition: &String| Options::holds(self.options, condition) == Some(false);
+            let conditions: BTreeSet<&str> = inside.values().map(String::as_str).collect();
+            if inside.values().all(off) {
+                return Some(format!(
+                    "it is behind {}, which does not hold in the given configuration",
+                    Vec::from_iter(conditions).join(" and ")
+                ));
+            }
+        }
+        let mut sides = [was, is].into_iter().flatten().peekable();
+        sides.peek()?;
+        if !sides.all(|side| side == Some(false)) {
+            return None;
+        }
+        let which = match self.options {
+            Some(_) => "in the given configuration",
+            None => "in any kernel",
         };
-        let by_macro = change.old.iter().chain(&change.new).any(|side| {
-            side.ty == *name || side.declared.contains('(') && !side.declared.contains("( *")
-        });
+        Some(format!(
+            "it is behind {}, which does not hold {which}",
+            change.condition
+        ))
+    }
+
+    /// The verdict on a member that no stored layout has and that is behind an option of which
+    /// nothing says whether it is set: it may be there in other kernels.
+    fn behind_an_option(&self, change: &Change) -> Option<Verdict> {
+        // A member that has a comment now was there before.
+        let had = change.old.is_some() || change.kind == Kind::Comment;
+        let had = had && !change.field.is_empty();
+        let saved = self.saved.get(&change.ty).filter(|_| had)?;
+        let name = match change.was.as_str() {
+            "" => &change.field,
+            was => was,
+        };
         let inner = |member: &String| member == name || member.ends_with(&format!(".{name}"));
         let known = saved.members.iter().any(inner);
-        change.kind != Kind::Enumerator
-            && change.kind != Kind::Code
-            && !by_macro
-            && !saved.members.is_empty()
-            && !known
+        let conditions = [&change.old, &change.new].into_iter().flatten();
+        let mut conditions = conditions.map(|side| side.condition.as_str());
+        let untold = |condition: &str| {
+            condition.contains("CONFIG_") && Options::holds(self.options, condition).is_none()
+        };
+        let is_member = !matches!(change.kind, Kind::Enumerator | Kind::Code | Kind::Condition);
+        (is_member && !known && conditions.all(untold)).then(|| Verdict::Unknown {
+            why: format!(
+                "no stored layout has this member, and nothing shows whether {} holds",
+                change.condition
+            ),
+            help: "give the configuration of the kernel with --config".to_owned(),
+        })
     }
 
     fn by_override(&self, change: &Change) -> Option<Verdict> {
         let subject = change.subject();
         let decision = match change.kind {
-            Kind::Added => self.project.writes(&subject),
+            Kind::Added | Kind::Reused => self.project.writes(&subject),
             Kind::Removed => self.project.reads(&subject),
             Kind::Renamed => {
                 let entry = self.project.writes(&subject);
@@ -369,7 +340,7 @@ impl Judge<'_> {
     /// The fields that a constant, macro or typedef has to do with.
     pub(super) fn users(&self, name: &str) -> Vec<String> {
         let from_tree = self.uses.of(name).into_iter().flatten().cloned();
-        let watched = self.saved.map.watch.constant(name);
+        let watched = self.saved.map.watch.concerning(name);
         let listed = watched
             .into_iter()
             .flat_map(|entry| entry.sizes.iter().cloned());
@@ -384,29 +355,41 @@ impl Judge<'_> {
         all
     }
 
+    /// The rule of the state map by which no value of the field `user` is carried.
+    fn covered(&self, user: &str) -> Option<String> {
+        let (ty, field) = user.split_once('.')?;
+        let own = self.saved.map.types.get(ty);
+        let rule = own.and_then(|ty| ty.fields.get(field));
+        if rule.is_some_and(|rule| matches!(rule.policy, Policy::Reset { .. })) {
+            return Some(format!("[type.{ty}.fields] {field}"));
+        }
+        let saved = self.saved.get(ty).filter(|saved| !saved.live)?;
+        saved.covered.as_ref().map(|covered| covered.0.clone())
+    }
+
     fn by_state_map(&self, change: &Change) -> Option<Verdict> {
         let map = self.saved.map;
         if matches!(change.kind, Kind::Typedef | Kind::Size) {
             let users = self.users(&change.ty);
-            let covered = |user: &String| -> Option<String> {
-                let (ty, field) = user.split_once('.')?;
-                let rule = map.types.get(ty).and_then(|ty| ty.fields.get(field));
-                if rule.is_some_and(|rule| matches!(rule.policy, Policy::Reset { .. })) {
-                    return Some(format!("[type.{ty}.fields] {field}"));
-                }
-                let saved = self.saved.get(ty)?;
-                (!saved.live).then(|| saved.covered.as_ref().map(|covered| covered.0.clone()))?
-            };
-            let all: Option<Vec<String>> = users.iter().map(covered).collect();
+            let all: Option<Vec<String>> = users.iter().map(|user| self.covered(user)).collect();
             let first = all?.into_iter().next()?;
             return Some(decided(&format!("the state map, {first}"), String::new()));
+        }
+        if let Some(inside) = self.uses.inside(&change.ty) {
+            let all: Option<Vec<String>> = inside.keys().map(|user| self.covered(user)).collect();
+            if let Some(first) = all.and_then(|all| all.into_iter().next()) {
+                return Some(decided(&format!("the state map, {first}"), String::new()));
+            }
         }
         let own = map.types.get(&change.ty);
         if let Some(arm) = own.and_then(|ty| ty.arms.get(&change.field)) {
             let place = format!("the state map, [type.{}.arms] {}", change.ty, change.field);
             return (change.kind == Kind::Regrouped).then(|| decided(&place, arm.clone()));
         }
-        let one_sided = matches!(change.kind, Kind::Added | Kind::Removed | Kind::Renamed);
+        let one_sided = matches!(
+            change.kind,
+            Kind::Added | Kind::Removed | Kind::Renamed | Kind::Reused
+        );
         let rule = own
             .and_then(|ty| ty.fields.get(&change.field))
             .filter(|_| !one_sided);
@@ -445,6 +428,8 @@ impl Judge<'_> {
         };
         let sides = change.old.as_ref().zip(change.new.as_ref());
         match change.kind {
+            // What packing or alignment makes of a whole type only its layouts show.
+            Kind::Realigned if change.field.is_empty() => None,
             Kind::Moved | Kind::Realigned => rule("move"),
             Kind::Regrouped if sides.is_some_and(|(old, new)| !old.in_union && !new.in_union) => {
                 rule("move")
@@ -545,6 +530,46 @@ impl Judge<'_> {
     }
 }
 
+/// Some of many names, and what they are.
+fn several(names: &BTreeSet<String>, what: &str) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
+    let more = match names.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let is = if names.len() == 1 { "is" } else { "are" };
+    format!("{}{more} {is} {what}", shown.join(", "))
+}
+
+/// The verdict that a kind has whatever it is about.
+fn untold(kind: Kind) -> Option<Verdict> {
+    let unknown = |why: &str, help: &str| {
+        Some(Verdict::Unknown {
+            why: why.to_owned(),
+            help: help.to_owned(),
+        })
+    };
+    match kind {
+        Kind::MovedHeader => Some(Verdict::Nothing {
+            why: "the declaration is the same".to_owned(),
+        }),
+        Kind::Unnamed => unknown(
+            "it cannot be told which type this is",
+            "give the tree before the patch with --old, or make the patch with headings (`git diff`, `diff -urNp`)",
+        ),
+        Kind::Incomplete => unknown(
+            "it cannot be told what becomes of it",
+            "give the tree before the patch with --old, or make the patch with more lines around each change",
+        ),
+        Kind::Unread => unknown(
+            "it cannot be told what changed",
+            "make the patch with `git diff --text`, and without `--irreversible-delete`",
+        ),
+        _ => None,
+    }
+}
+
 /// The automatic rule by which a number of one type becomes one of another.
 fn numbers(old: Scalar, new: Scalar) -> Option<&'static str> {
     if old.kind != ScalarKind::Number || new.kind != ScalarKind::Number {
@@ -575,7 +600,7 @@ fn entry(change: &Change) -> String {
         _ => "init = 0",
     };
     let lines = match change.kind {
-        Kind::Added | Kind::Removed => vec![
+        Kind::Added | Kind::Removed | Kind::Reused => vec![
             directed("appears", init),
             directed("disappears", "drop = \"always\""),
         ],
@@ -594,31 +619,4 @@ fn entry(change: &Change) -> String {
         ],
     };
     format!("[[change]]\nfield = \"{subject}\"\n{}", lines.join("\n"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Options;
-
-    #[test]
-    fn a_condition_holds_does_not_or_cannot_be_told() {
-        let options = Options::parse("CONFIG_SMP=y\n# CONFIG_NUMA is not set\n");
-        for (condition, told) in [
-            ("CONFIG_SMP", Some(true)),
-            ("CONFIG_NUMA", Some(false)),
-            ("!CONFIG_NUMA && CONFIG_SMP", Some(true)),
-            ("CONFIG_SMP && CONFIG_NUMA", Some(false)),
-            ("CONFIG_NUMA || CONFIG_SMP", Some(true)),
-            ("CONFIG_NUMA || !CONFIG_SMP", Some(false)),
-            // What is no option may be anything.
-            ("BITS_PER_LONG == 64", None),
-            ("CONFIG_SMP && BITS_PER_LONG == 64", None),
-            ("CONFIG_NUMA && BITS_PER_LONG == 64", Some(false)),
-            ("CONFIG_NUMA || BITS_PER_LONG == 64", None),
-            ("CONFIG_SMP || BITS_PER_LONG == 64", Some(true)),
-            ("(CONFIG_SMP || CONFIG_NUMA) && CONFIG_SMP", None),
-        ] {
-            assert_eq!(options.holds(condition), told, "{condition}");
-        }
-    }
 }

@@ -5,12 +5,13 @@ use super::source::version_of_tree;
 use super::{CliError, Ended, Named, both, print, registry_of};
 use clap::{Args, ValueEnum};
 use kconv_codegen::check::{
-    self, Acknowledgements, Inputs, Layouts, Options, Project, Saved, render,
+    self, Acknowledgements, Inputs, Layouts, Options, Patch, Project, Saved, render,
 };
+use kconv_codegen::patch::open;
 use kconv_codegen::plan::{Pair, Plan};
 use kernel_structs::releases::Registry;
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Where acknowledgements are, if no file is named.
@@ -18,9 +19,13 @@ const ACKNOWLEDGEMENTS: &str = "kconv-check.toml";
 
 #[derive(Args)]
 pub(crate) struct CheckArguments {
-    /// The patch, a unified diff or a mailbox of them; `-` is standard input
-    #[arg(required_unless_present = "from")]
-    patch: Option<PathBuf>,
+    /// The patches of a series in their order: unified diffs, mails or mailboxes of them, compressed or
+    /// not, and folders of such; `-` is standard input
+    #[arg(required_unless_present = "from", value_name = "PATCH")]
+    patches: Vec<PathBuf>,
+    /// Take the patches back; --old is then the tree after them
+    #[arg(short = 'R', long)]
+    reverse: bool,
     /// The source tree before the patch, or its headers
     #[arg(long, value_name = "TREE")]
     old: Option<PathBuf>,
@@ -40,7 +45,7 @@ pub(crate) struct CheckArguments {
     /// Findings that people looked at [default: kconv-check.toml, if it is there]
     #[arg(long, value_name = "FILE")]
     acknowledge: Option<PathBuf>,
-    /// Let findings stand this time: a kind, a grade (layout, meaning) or a subject such as
+    /// Let findings stand this time: a kind, a grade (layout, meaning, unknown) or a subject such as
     /// task_struct.flags
     #[arg(long, value_name = "WHAT")]
     allow: Vec<String>,
@@ -51,8 +56,9 @@ pub(crate) struct CheckArguments {
     #[arg(long, conflicts_with = "format")]
     summary: bool,
     /// Folder of the project's converters; which kernels there are is read beside it
-    #[arg(long, value_name = "DIR", default_value = "converters")]
-    converters: PathBuf,
+    /// [default: converters, if it is there]
+    #[arg(long, value_name = "DIR")]
+    converters: Option<PathBuf>,
 }
 
 #[derive(Copy, Clone, Default, ValueEnum)]
@@ -72,9 +78,23 @@ enum Format {
 
 pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
     // A file that is not there is the first thing to know, before what it would be for.
-    let mut patch = arguments.patch.as_deref().map(open).transpose()?;
+    let mut patches = opened(&arguments.patches)?;
+    if arguments.reverse {
+        patches.reverse();
+    }
     // Kernels are known from the project whose converters these are.
-    let project = arguments.converters.parent().unwrap_or(Path::new(""));
+    let converters = match &arguments.converters {
+        // One that was named is to be there.
+        Some(folder) => {
+            fs::read_dir(folder).map_err(|error| CliError::Io {
+                path: folder.clone(),
+                error,
+            })?;
+            folder.as_path()
+        }
+        None => Path::new("converters"),
+    };
+    let project = converters.parent().unwrap_or(Path::new(""));
     let registry = registry_of(project)?;
     let ends = match (&arguments.from, &arguments.to) {
         (Some(from), Some(to)) => Some(both(&registry, from, to, arguments.family.as_deref())?),
@@ -85,7 +105,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
     let ids = registry.layouts().filter(|entry| entry.family == family);
     let layouts: Result<Vec<_>, _> = ids.map(|entry| registry.layout(&entry.id)).collect();
     let saved = Saved::new(&map, layouts?);
-    let project = Project::read(&arguments.converters, &family)?;
+    let project = Project::read(converters, &family)?;
     let acknowledged = acknowledgements(arguments.acknowledge.as_deref())?;
     let options = match &arguments.config {
         Some(path) => Some(Options::parse(&read(path)?)),
@@ -93,7 +113,6 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
     };
     let made = match &ends {
         Some((from, to)) => {
-            let converters = &arguments.converters;
             let file = stored_overrides(&registry, converters, from, to)?;
             let overrides = decided(file.as_ref(), converters, from, to)?;
             let made = Plan::make(&Pair {
@@ -120,9 +139,9 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
                 made,
                 overrides,
             }),
+        reverse: arguments.reverse,
     };
-    let patch = patch.as_mut().map(|patch| patch as &mut dyn BufRead);
-    let mut report = check::check(patch, &saved, &project, &inputs)?;
+    let mut report = check::check_all(patches, &saved, &project, &inputs)?;
     check::check_allowed(&arguments.allow, &saved, &report)?;
     report.settle(&acknowledged, &today(), &arguments.allow);
     let text = match arguments.format {
@@ -140,15 +159,26 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<Ended, CliError> {
     })
 }
 
-fn open(path: &Path) -> Result<Box<dyn BufRead>, CliError> {
-    if path == Path::new("-") {
-        return Ok(Box::new(io::stdin().lock()));
+/// The patches that the arguments name.
+fn opened(paths: &[PathBuf]) -> Result<Vec<Patch<'static>>, CliError> {
+    let mut patches = Vec::new();
+    for path in paths {
+        let failed = |error| CliError::Io {
+            path: path.clone(),
+            error,
+        };
+        for file in open::files(path).map_err(failed)? {
+            let text = open::later(&file).map_err(|error| CliError::Io {
+                path: file.clone(),
+                error,
+            })?;
+            patches.push(Patch {
+                name: file.display().to_string(),
+                text,
+            });
+        }
     }
-    let file = File::open(path).map_err(|error| CliError::Io {
-        path: path.to_owned(),
-        error,
-    })?;
-    Ok(Box::new(BufReader::with_capacity(256 * 1024, file)))
+    Ok(patches)
 }
 
 /// The family of the kernels that the patch is for: that which was said, or that of the layouts, of

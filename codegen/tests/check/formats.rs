@@ -12,6 +12,7 @@ fn report() -> Report {
         "define-renumbered",
         "define-removed",
         "unit-in-a-name",
+        "struct-to-another-header",
     ];
     let all: Vec<u8> = names.iter().flat_map(|name| patch(name)).collect();
     let mut report = checked(&all, None).unwrap();
@@ -67,7 +68,7 @@ fn xml_for_gitlab() {
 fn json_says_all() {
     let value: serde_json::Value = serde_json::from_str(&render::json(&report()).unwrap()).unwrap();
     assert_eq!(value["clean"], false);
-    assert_eq!(value["patch"]["files"], 6);
+    assert_eq!(value["patch"]["files"], 8);
     let verdicts: Vec<&str> = value["findings"]
         .as_array()
         .unwrap()
@@ -78,6 +79,7 @@ fn json_says_all() {
         verdicts,
         [
             "undecided",
+            "unknown",
             "undecided",
             "allowed",
             "acknowledged",

@@ -51,6 +51,9 @@ fn lines_as_long_as_a_file() {
         "\"",
         "\u{e4}",
         ",",
+        "KABI_EXTEND(",
+        "KABI_USE(1, ",
+        "A() x ",
     ] {
         let long = filler.repeat(4_000_000 / filler.len());
         survives(format!("--- a/kernel/x.h\n+++ b/kernel/x.h\n@@ -1 +1 @@ struct task_struct {{\n-{long}\n+int {long};\n").as_bytes());
@@ -77,6 +80,10 @@ fn many_lines_of_one_kind() {
         "+/*",
         "+#define PF_A 1",
         "+enum { A,",
+        "+\tKABI_EXTEND(",
+        "+\tKABI_RESERVE(1)",
+        "+\tANOTHER(1)",
+        "+\tA() x A()",
     ] {
         let count = 100_000;
         let body = format!("{line}\n").repeat(count);
@@ -125,6 +132,19 @@ proptest! {
             lines.join("\n")
         );
         checked(patch.as_bytes(), None).unwrap();
+    }
+
+    /// Any text in a mail that says it is encoded.
+    #[test]
+    fn any_mail(lines in prop::collection::vec("[-+ =@A-Za-z0-9/\\t\"]{0,40}", 0..40), which in 0usize..3, ends in any::<bool>()) {
+        let encoding = ["quoted-printable", "base64", "7bit"][which];
+        let end = if ends { "--b--\n" } else { "" };
+        let mail = format!(
+            "From a Tue\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Transfer-Encoding: {encoding}\n\n{}\n{end}From b Tue\n\n{}",
+            lines.join("\n"),
+            lines.join("\n--b\n")
+        );
+        survives(mail.as_bytes());
     }
 
     #[test]

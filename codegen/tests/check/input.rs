@@ -1,7 +1,7 @@
 //! Patches as people have them, and what is none.
 
-use super::{checked, patch, tree, words};
-use kconv_codegen::check::CheckError;
+use super::{SAVED, checked, patch, tree, words};
+use kconv_codegen::check::{CheckError, Inputs, Project, check, render};
 use kconv_codegen::patch::{Event, PatchError, Reader};
 
 const FRESH: [&str; 1] = ["undecided added task_struct.fresh"];
@@ -90,7 +90,7 @@ fn a_plain_diff_of_two_trees() {
 #[test]
 fn a_hunk_of_an_unnamed_structure_needs_the_tree() {
     let patch = "--- a/arch/x86/include/asm/mmu.h\n+++ b/arch/x86/include/asm/mmu.h\n@@ -5 +5 @@\n-\tunsigned short\t\tflags;\n+\tunsigned long\t\tflags;\n";
-    assert_eq!(found(patch), ["no effect unnamed flags"]);
+    assert_eq!(found(patch), ["unknown unnamed flags"]);
     let report = checked(patch.as_bytes(), Some(&tree())).unwrap();
     assert_eq!(words(&report), ["decided retyped mm_context_t.flags"]);
 }
@@ -130,6 +130,170 @@ fn a_renamed_file_is_read_in_the_tree_under_its_old_name() {
     assert_eq!(words(&report), FRESH);
 }
 
+/// `text` as quoted-printable (RFC 2045, 6.7), in lines so short that most are joined.
+fn quoted(text: &str) -> String {
+    let mut all = String::new();
+    for line in text.lines() {
+        let mut width = 0;
+        for byte in line.bytes() {
+            let plain = matches!(byte, b'!'..=b'<' | b'>'..=b'~' | b' ');
+            let one = match plain {
+                true => (byte as char).to_string(),
+                false => format!("={byte:02X}"),
+            };
+            if width + one.len() > 12 {
+                all.push_str("=\n");
+                width = 0;
+            }
+            width += one.len();
+            all.push_str(&one);
+        }
+        all.push('\n');
+    }
+    all
+}
+
+/// `text` as base64, in lines of 60 characters (RFC 2045, 6.8).
+fn base64(text: &str) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let groups = text.as_bytes().chunks(3).map(|group| {
+        let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        let digit = |at: u32| DIGITS[(bits >> (18 - 6 * at) & 63) as usize] as char;
+        let digits = (0..4).map(|at| {
+            if at as usize <= group.len() {
+                digit(at)
+            } else {
+                '='
+            }
+        });
+        digits.collect::<String>()
+    });
+    let groups: Vec<String> = groups.collect();
+    groups.chunks(15).map(|line| line.concat() + "\n").collect()
+}
+
+const MAIL: &str = "From a@example.org Tue Jan  1 00:00:00 2030\nFrom: A <a@example.org>\nSubject: [PATCH] a field\n";
+
+#[test]
+fn a_mail_in_each_encoding() {
+    let patch = format!("A word.\n---\n{}-- \n2.39.5\n", middle());
+    let encoded = |encoding: &str, body: &str| {
+        format!(
+            "{MAIL}Content-Type: text/plain;\n charset=\"utf-8\"\nContent-Transfer-Encoding: {encoding}\n\n{body}\n"
+        )
+    };
+    assert_eq!(found(&encoded("8bit", &patch)), FRESH);
+    let mail = encoded("quoted-printable", &quoted(&patch));
+    assert!(!mail.contains("\tint"), "{mail}");
+    assert_eq!(found(&mail), FRESH);
+    let mail = encoded("Base64", &base64(&patch));
+    assert!(!mail.contains("diff"), "{mail}");
+    assert_eq!(found(&mail), FRESH);
+    // Line by line nothing of the text is lost, with the ends of other systems, too.
+    assert_eq!(found(&mail.replace('\n', "\r\n")), FRESH);
+    assert_eq!(
+        found(&encoded("base64", &base64(&patch.replace('\n', "\r\n")))),
+        FRESH
+    );
+}
+
+#[test]
+fn a_mailbox_with_one_reply_that_is_encoded() {
+    let patch = format!("{MAIL}\n---\n{}-- \n2.39.5\n\n", middle());
+    for (encoding, body) in [
+        (
+            "quoted-printable",
+            quoted("> +\tint fresh;\nI like that.\n"),
+        ),
+        ("base64", base64("> +\tint fresh;\nI like that.")),
+    ] {
+        let reply = format!("{MAIL}Content-Transfer-Encoding: {encoding}\n\n{body}\n");
+        assert_eq!(found(&format!("{reply}{patch}")), FRESH, "{encoding}");
+        assert_eq!(found(&format!("{patch}{reply}")), FRESH, "{encoding}");
+    }
+}
+
+#[test]
+fn a_patch_that_is_attached() {
+    let part = |headers: &str, body: &str| format!("--=_of_tests\n{headers}\n\n{body}\n");
+    let encoded = base64(&middle());
+    let mail = |parts: &str| {
+        format!(
+            "{MAIL}Content-Type: multipart/mixed;\n boundary=\"=_of_tests\"\n\nA preamble.\n{parts}--=_of_tests--\nAn epilogue.\n"
+        )
+    };
+    let text = part("Content-Type: text/plain", "See the patch.");
+    let typed = |ty: &str| {
+        part(
+            &format!("Content-Type: {ty}; name=\"a.patch\"\nContent-Transfer-Encoding: base64"),
+            &encoded,
+        )
+    };
+    for ty in ["text/x-patch", "text/plain", "application/octet-stream"] {
+        assert_eq!(found(&mail(&format!("{text}{}", typed(ty)))), FRESH, "{ty}");
+    }
+    // A picture and a page are no patch, and what follows them is read.
+    let others = format!("{}{}", typed("image/png"), typed("text/html"));
+    assert_eq!(
+        found(&mail(&format!("{others}{}", typed("text/x-diff")))),
+        FRESH
+    );
+    let report = checked(mail(&format!("{text}{others}")).as_bytes(), None);
+    assert!(
+        matches!(report, Err(CheckError::Patch(PatchError::NoHunks))),
+        "{report:?}"
+    );
+    // Parts inside of parts, as with a signature.
+    let inner = format!(
+        "--outer\nContent-Type: multipart/mixed; boundary=\"=_of_tests\"\n\n{text}{}--=_of_tests--\n--outer\nContent-Type: application/pgp-signature\n\nx\n--outer--\n",
+        typed("text/x-patch")
+    );
+    let signed = format!("{MAIL}Content-Type: multipart/signed; boundary=outer\n\n{inner}");
+    assert_eq!(found(&signed), FRESH);
+}
+
+#[test]
+fn a_patch_that_is_taken_back() {
+    let back = |patch: &str| {
+        let inputs = Inputs {
+            reverse: true,
+            ..Inputs::default()
+        };
+        let report = check(
+            Some(&mut patch.as_bytes()),
+            &SAVED,
+            &Project::default(),
+            &inputs,
+        );
+        words(&report.unwrap())
+    };
+    assert_eq!(back(&middle()), ["undecided removed task_struct.fresh"]);
+    let removed = String::from_utf8(patch("field-removed")).unwrap();
+    assert_eq!(back(&removed), ["undecided added task_struct.nivcsw"]);
+}
+
+#[test]
+fn what_a_terminal_would_do_something_with_is_not_printed() {
+    let evil = "\u{1b}[31m\u{202e}";
+    let mut patch = middle().replace("int			fresh;", &format!("int fresh[{evil}4]; /* {evil} */"));
+    assert!(patch.contains(evil), "{patch}");
+    patch.push_str(&format!(
+        "--- a/include/linux/{evil}.h\n+++ b/include/linux/{evil}.h\n@@ -1 +1 @@ struct task_struct {{\n-	A({evil});\n+	int z{evil};\n"
+    ));
+    let report = checked(patch.as_bytes(), None).unwrap();
+    assert!(report.findings.len() > 2, "{:?}", words(&report));
+    for text in [
+        super::text(&report),
+        render::summary(&report),
+        render::github(&report),
+        render::junit(&report),
+    ] {
+        let control = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+        assert!(!text.contains(control), "{text:?}");
+    }
+}
+
 #[test]
 fn an_empty_patch_touches_nothing() {
     let report = checked(b"", None).unwrap();
@@ -149,8 +313,8 @@ fn what_is_no_unified_diff_is_refused_with_its_line() {
         refused(b"@@ -1 +1 @@\n-a\n+b\n"),
         PatchError::NoFile { line: 1 }
     );
-    let mail = b"From: A\nSubject: B\nContent-Transfer-Encoding: base64\n\nAAAA\n";
-    assert!(matches!(refused(mail), PatchError::Encoded { line: 3, .. }));
+    let mail = b"From: A\nSubject: B\nContent-Transfer-Encoding: x-uuencode\n\nAAAA\n";
+    assert!(matches!(refused(mail), PatchError::Encoded { line: 4, .. }));
     let context = b"*** a/x.c\n--- b/x.c\n***************\n*** 1,2 ****\n";
     assert!(matches!(
         refused(context),

@@ -357,6 +357,65 @@ fn exit_codes() {
     );
 }
 
+/// What `program` makes of `text`.
+fn packed(program: &str, text: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut child = Command::new(program)
+        .arg("-c")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{program} has to be installed: {error}"));
+    child.stdin.take().unwrap().write_all(text).unwrap();
+    child.wait_with_output().unwrap().stdout
+}
+
+#[test]
+fn patches_that_are_compressed_several_and_in_folders() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (added, removed) = (patch("field-in-the-middle"), patch("field-removed"));
+    let headline = |paths: &[&str]| {
+        let (code, out, errors) = run(&[paths, &["--family", "linux-6"]].concat());
+        (code, out.lines().last().unwrap_or(&errors).to_owned())
+    };
+    let one = (1, "1 undecided in 1 file, 1 hunk".to_owned());
+    for (program, end) in [("gzip", "gz"), ("xz", "xz"), ("zstd", "zst")] {
+        let path = path(&format!("one.patch.{end}"));
+        std::fs::write(&path, packed(program, &added)).unwrap();
+        assert_eq!(headline(&[&path]), one, "{program}");
+        // One that is cut is not read as if that were all.
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+        assert_eq!(headline(&[&path]).0, 2, "{program}");
+        std::fs::remove_file(&path).unwrap();
+    }
+    std::fs::write(path("0001-a.patch"), &added).unwrap();
+    std::fs::write(path("0002-b.patch"), &removed).unwrap();
+    std::fs::write(path("0000-cover-letter.patch"), "no patch\n").unwrap();
+    std::fs::write(path("notes.txt"), "no patch\n").unwrap();
+    let two = (1, "2 undecided in 2 files, 2 hunks".to_owned());
+    assert_eq!(
+        headline(&[&path("0001-a.patch"), &path("0002-b.patch")]),
+        two
+    );
+    assert_eq!(headline(&[folder.path().to_str().unwrap()]), two);
+    // Which of them cannot be read is said.
+    std::fs::write(path("0003-c.patch"), "@@ -1 +1 @@\n-a\n+b\n").unwrap();
+    let (code, error) = headline(&[folder.path().to_str().unwrap()]);
+    assert_eq!(code, 2);
+    assert!(
+        error.contains("0003-c.patch: line 1: a hunk before any"),
+        "{error}"
+    );
+    let empty = tempfile::tempdir().unwrap();
+    let (code, error) = headline(&[empty.path().to_str().unwrap()]);
+    assert_eq!(code, 2);
+    assert!(error.contains("no file in it ends with .patch"), "{error}");
+    let back = headline(&["-R", &path("0001-a.patch")]);
+    assert_eq!(back, one);
+}
+
 #[test]
 fn a_word_that_allows_nothing_is_wrong_usage() {
     let path = super::folder().join("patches/field-in-the-middle.patch");
@@ -378,17 +437,37 @@ fn a_word_that_allows_nothing_is_wrong_usage() {
         );
         assert!(errors.starts_with(&told), "{errors}");
     }
-    // What this patch does not have another one may.
-    for (word, code) in [
-        ("task_struct.fresh", 0),
-        ("layout", 0),
-        ("comment", 1),
-        ("task_struct.later", 1),
-        ("upid", 1),
-        ("MAX_OF_TESTS", 1),
-    ] {
+    // A kind or grade that this patch does not have stands in a pipeline for others.
+    for (word, code) in [("task_struct.fresh", 0), ("layout", 0), ("comment", 1)] {
         assert_eq!(allow(word).0, code, "{word}");
     }
+    // A subject is of this patch, or lets nothing stand.
+    for (word, nearest) in [
+        (
+            "task_struct.fresher",
+            "; the nearest is `task_struct.fresh`",
+        ),
+        ("upid", ""),
+        ("MAX_OF_TESTS", ""),
+    ] {
+        let (code, out, errors) = allow(word);
+        assert_eq!((code, out.as_str()), (2, ""), "{word}");
+        let told = format!(
+            "kconv-gen: --allow: no finding of this patch is about `{word}`{nearest}; remove"
+        );
+        assert!(errors.starts_with(&told), "{errors}");
+    }
+}
+
+#[test]
+fn a_folder_of_converters_that_is_named_is_to_be_there() {
+    let path = super::folder().join("patches/unrelated-struct.patch");
+    let path = path.to_str().unwrap();
+    let (code, out, errors) = run(&[path, "--family", "linux-6", "--converters", "/nope"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(errors.starts_with("kconv-gen: /nope: "), "{errors}");
+    let here = ["--family", "linux-6", "--converters", "."];
+    assert_eq!(run(&[&[path], &here[..]].concat()).0, 0);
 }
 
 /// A pipe that nobody reads any more.

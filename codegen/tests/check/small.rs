@@ -51,10 +51,10 @@ patches! {
     field_in_padding "field-in-padding": ["undecided added task_struct.fresh"];
     field_in_the_middle "field-in-the-middle": ["undecided added task_struct.fresh"];
     field_into_an_anonymous_union "field-into-an-anonymous-union": ["undecided regrouped task_struct.timer_slack_ns"];
-    field_removed_behind_an_option "field-removed-behind-an-option": ["no effect removed task_struct.kcov_size"];
+    field_removed_behind_an_option "field-removed-behind-an-option": ["unknown removed task_struct.kcov_size"];
     field_removed "field-removed": ["undecided removed task_struct.nivcsw"];
     field_renamed "field-renamed": ["undecided renamed task_struct.nivcsw_count"];
-    field_that_no_kernel_has "field-that-no-kernel-has": ["no effect retyped task_struct.kcov_mode"];
+    field_that_no_kernel_has "field-that-no-kernel-has": ["decided retyped task_struct.kcov_mode"];
     fields_swapped "fields-swapped": ["decided moved task_struct.ptrace"];
     lock_added "lock-added": ["decided added task_struct.fresh_lock"];
     macro_goes "macro-goes": ["undecided removed task_struct.randomized_struct_fields_start"];

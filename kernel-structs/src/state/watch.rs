@@ -24,6 +24,9 @@ pub struct Watched {
     /// What the constants say of saved fields, whose values are made of them; `None` for constants
     /// of which no stored layout keeps the values.
     pub meaning: Option<Meaning>,
+    /// Headers, as in `#include <…>`, in which a patch that changes the constants does so; empty for
+    /// any file.
+    pub seen_in: Vec<String>,
     /// Functions that give saved fields their values.
     pub functions: Vec<String>,
     /// Fields, as `type.member`, whose size or place the constants decide; empty for constants
@@ -80,6 +83,24 @@ impl Watch {
         named.or_else(|| self.entries.iter().find(|entry| entry.watches(name)))
     }
 
+    /// The entry for the constant `name`, or for those that are made of it by their names:
+    /// `JOBCTL_STOP_PENDING_BIT` is the number of the bit of `JOBCTL_STOP_PENDING`, and whether that
+    /// is stored as a mask or as its number does not matter to who changes it.
+    pub fn concerning(&self, name: &str) -> Option<&Watched> {
+        let own = self.constant(name);
+        own.or_else(|| self.entries.iter().find(|entry| entry.is_part(name)))
+    }
+
+    /// As [`Watch::concerning`], of a constant that the file at `path` defines, from the top of the
+    /// kernel tree. Drivers and others have constants whose names begin like those of a task.
+    pub fn concerning_in(&self, name: &str, path: &str) -> Option<&Watched> {
+        let here = |entry: &&Watched| entry.is_seen_in(path);
+        let mut entries = self.entries.iter().filter(here);
+        let mut own = entries.clone();
+        own.find(|entry| entry.watches(name))
+            .or_else(|| entries.find(|entry| entry.is_part(name)))
+    }
+
     /// The entries that say what the values of `field`, as `type.member`, are made of.
     pub fn of_field(&self, field: &str) -> impl Iterator<Item = (&Watched, &Meaning)> {
         self.meanings().filter(move |(_, meaning)| {
@@ -130,6 +151,42 @@ impl Watched {
         let fits = |pattern: &String| fits(pattern, name);
         self.constants.iter().any(fits) && !self.except.iter().any(fits)
     }
+
+    /// Whether these are made of the number of a bit called `name`.
+    fn is_part(&self, name: &str) -> bool {
+        let fits = |pattern: &String| fits(pattern, name);
+        is_number_of_bit(name) && self.constants.iter().any(fits)
+    }
+
+    /// Whether the file at `path` is one that is meant.
+    pub fn is_seen_in(&self, path: &str) -> bool {
+        let mut headers = self.seen_in.iter();
+        self.seen_in.is_empty() || headers.any(|header| is_header(header, path))
+    }
+}
+
+/// Whether the file at `path`, from the top of a kernel tree, is `<header>` for some machine, for the
+/// kernel or for its users.
+fn is_header(header: &str, path: &str) -> bool {
+    let Some(rest) = path.strip_suffix(header) else {
+        return header.strip_prefix("asm/").is_some_and(|name| {
+            // One for all machines, and those of old kernels: `include/asm-i386`.
+            let folder = path
+                .strip_suffix(name)
+                .and_then(|rest| rest.strip_suffix('/'));
+            let last = folder.and_then(|folder| folder.rsplit('/').next());
+            last.is_some_and(|last| last.starts_with("asm-"))
+        });
+    };
+    matches!(rest, "include/" | "include/uapi/")
+        || rest.starts_with("arch/")
+            && (rest.ends_with("/include/") || rest.ends_with("/include/uapi/"))
+}
+
+/// Whether a constant called `name` is the number of a bit: `_BIT` is a word of it.
+fn is_number_of_bit(name: &str) -> bool {
+    let mut words = name.split('_');
+    words.any(|word| word == "BIT")
 }
 
 /// Whether `name` is `pattern`, in which one `*` stands for anything.
@@ -152,7 +209,7 @@ enum RawUnit {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawWatched {
     #[serde(default)]
     constants: Vec<String>,
@@ -168,6 +225,8 @@ pub(super) struct RawWatched {
     lacks: Vec<String>,
     #[serde(default)]
     headers: Vec<String>,
+    #[serde(default)]
+    also_in: Vec<String>,
     #[serde(default)]
     functions: Vec<String>,
     #[serde(default)]
@@ -216,8 +275,13 @@ pub(super) fn watched(raw: RawWatched) -> Result<Watched, StateError> {
     if let Some(found) = raw.except.iter().find(of_many) {
         return Err(bad_value(&place, "except", found, "a name with one `*`"));
     }
+    let seen_in: Vec<String> = raw.headers.iter().chain(&raw.also_in).cloned().collect();
+    if raw.headers.is_empty() && !raw.also_in.is_empty() {
+        let expected = "the headers beside which it stands";
+        return Err(bad_value(&place, "headers", "[]", expected));
+    }
     let meaning = match (raw.unit, raw.fields.as_slice()) {
-        (None, []) if raw.headers.is_empty() && raw.has.is_empty() && raw.lacks.is_empty() => None,
+        (None, []) if raw.has.is_empty() && raw.lacks.is_empty() => None,
         (None, _) => {
             let expected = "\"masks\", \"bits\", \"values\" or \"number\", with `fields`";
             return Err(bad_value(&place, "as", "missing", expected));
@@ -248,6 +312,7 @@ pub(super) fn watched(raw: RawWatched) -> Result<Watched, StateError> {
         constants: raw.constants,
         except: raw.except,
         meaning,
+        seen_in,
         functions: raw.functions,
         sizes: raw.sizes,
     })
@@ -268,7 +333,7 @@ pub(super) fn ignored(raw: RawIgnored) -> Result<Ignored, StateError> {
 
 #[cfg(test)]
 mod tests {
-    use super::Watched;
+    use super::{Watch, Watched};
 
     #[test]
     fn an_exception_is_not_watched() {
@@ -277,6 +342,7 @@ mod tests {
             constants: names(&["VM_*", "MAP_SHARED"]),
             except: names(&["VM_FAULT_*", "VM_*_BIT", "VM_SPECIAL"]),
             meaning: None,
+            seen_in: names(&["linux/mm.h", "asm/mman.h"]),
             functions: Vec::new(),
             sizes: Vec::new(),
             reason: "flags".to_owned(),
@@ -286,6 +352,35 @@ mod tests {
         }
         for name in ["VM_FAULT_OOM", "VM_READ_BIT", "VM_SPECIAL", "MAP_PRIVATE"] {
             assert!(!watched.watches(name), "{name}");
+        }
+        let watch = Watch {
+            entries: vec![watched],
+            ignored: Vec::new(),
+        };
+        for (name, concerned) in [
+            ("VM_READ", true),
+            ("VM_READ_BIT", true),
+            ("VM_HIGH_BIT_0", true),
+            ("VM_FAULT_BITS", false),
+            ("MAP_PRIVATE_BIT", false),
+        ] {
+            assert_eq!(watch.concerning(name).is_some(), concerned, "{name}");
+            let here = watch.concerning_in(name, "include/linux/mm.h");
+            assert_eq!(here.is_some(), concerned, "{name}");
+            let elsewhere = watch.concerning_in(name, "include/linux/amd/mm.h");
+            assert!(elsewhere.is_none(), "{name}");
+        }
+        for (path, seen) in [
+            ("include/uapi/linux/mm.h", true),
+            ("include/uapi/asm-generic/mman.h", true),
+            ("arch/x86/include/asm/mman.h", true),
+            ("arch/x86/include/uapi/asm/mman.h", true),
+            ("include/asm-i386/mman.h", true),
+            ("drivers/x/linux/mm.h", false),
+            ("include/linux/mman.h", false),
+            ("include/asm-generic/amman.h", false),
+        ] {
+            assert_eq!(watch.entries[0].is_seen_in(path), seen, "{path}");
         }
     }
 }

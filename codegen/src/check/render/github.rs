@@ -6,9 +6,9 @@ use std::fmt::Write;
 /// One command for each finding that is not known to be without effect, and the whole in a notice.
 pub fn github(report: &Report) -> String {
     let mut text = String::new();
-    for finding in report.findings.iter().filter(|finding| {
-        finding.kind.is_untold() || !matches!(finding.verdict, super::Verdict::Nothing { .. })
-    }) {
+    let all = report.findings.iter();
+    for finding in all.filter(|finding| !matches!(finding.verdict, super::Verdict::Nothing { .. }))
+    {
         let command = match super::level(finding) {
             "note" => "notice",
             level => level,

@@ -17,7 +17,7 @@ pub fn sarif(report: &Report) -> Result<String, serde_json::Error> {
                 "shortDescription": { "text": kind.describe() },
                 "defaultConfiguration": { "level": match kind.grade() {
                     super::Grade::Layout => "error",
-                    super::Grade::Meaning => "warning",
+                    super::Grade::Meaning | super::Grade::Unknown => "warning",
                     super::Grade::Note => "note",
                 } },
             })

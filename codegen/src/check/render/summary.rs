@@ -9,7 +9,7 @@ const QUOTED: usize = 12;
 
 // Writing to a string cannot fail; results of `writeln!` are ignored in this file.
 
-/// The open findings, and what cannot be told, under the lines of the patch that they are about.
+/// The open findings under the lines of the patch that they are about.
 pub fn summary(report: &Report) -> String {
     let mut text = String::new();
     wrap(
@@ -23,7 +23,7 @@ pub fn summary(report: &Report) -> String {
     let quoted: Vec<&Finding> = report
         .findings
         .iter()
-        .filter(|finding| finding.verdict.is_open() || finding.kind.is_untold())
+        .filter(|finding| finding.verdict.is_open())
         .collect();
     let mut file = "";
     for finding in quoted.iter().take(QUOTED) {

@@ -36,7 +36,13 @@ impl Scanner<'_> {
         let text = std::mem::take(&mut self.pending.0);
         let rest = text.strip_prefix('#').unwrap_or(&text).trim_start();
         let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+        let guard = self.guard.take();
         match word {
+            "define" if guard.as_deref() == Some(rest) => {
+                if let Some(condition) = self.conditions.first_mut() {
+                    condition.text.clear();
+                }
+            }
             "define" => {
                 if let Some(define) = self.define_of(rest) {
                     take(Item::Constant(define));
@@ -73,6 +79,10 @@ impl Scanner<'_> {
             "ifndef" => format!("!{}", condition_text(rest)),
             _ => condition_text(rest),
         };
+        if self.conditions.is_empty() && self.frames.is_empty() {
+            let name = text.strip_prefix('!').filter(|name| is_name(name));
+            self.guard = name.filter(|name| !name.contains(' ')).map(String::from);
+        }
         let rest = self.directive_rest(format!("#if {text}"));
         if self.conditions.len() < CONDITIONS {
             self.conditions.push(Condition {

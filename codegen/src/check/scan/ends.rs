@@ -6,6 +6,7 @@ use super::{FrameKind, MEMBERS, Scanner, joined};
 use crate::check::declare::{self, Declared};
 use crate::check::item::{Item, Member, TypeDef, TypeKind, Typedef};
 use crate::check::lex::is_name;
+use crate::check::macros;
 
 impl Scanner<'_> {
     pub(super) fn semicolon(&mut self, take: &mut dyn FnMut(Item)) {
@@ -32,6 +33,7 @@ impl Scanner<'_> {
         if let Some(mut def) = self.complete.take() {
             let tokens = self.open.tokens();
             def.placed = whole(&tokens);
+            def.end = self.closed.take();
             // `typedef struct tag { … } name;` is known by both.
             let alias = tokens
                 .iter()
@@ -46,6 +48,15 @@ impl Scanner<'_> {
                 }));
             }
             take(Item::Type(def));
+            return;
+        }
+        // A structure that a member of something before the hunk is made of.
+        let nested = self.open.inner.as_ref().is_some_and(|inner| {
+            let typedef = self.open.text.starts_with("typedef");
+            matches!(inner.kind, "struct" | "union") && !typedef
+        });
+        if nested && self.fragment && self.frames.is_empty() && self.open.indented {
+            self.loose_member(false);
             return;
         }
         if let Some(inner) = self.open.inner.take() {
@@ -86,6 +97,7 @@ impl Scanner<'_> {
                     untold: false,
                     condition,
                     placed: whole(&tokens),
+                    end: self.closed.clone(),
                 }));
             }
             return;
@@ -110,7 +122,8 @@ impl Scanner<'_> {
     pub(super) fn looks_enumerated(&self) -> bool {
         let tokens = self.open.tokens();
         let named = tokens.first().is_some_and(|token| is_name(token));
-        named && (tokens.len() == 1 || tokens.get(1) == Some(&"="))
+        let by_macro = macros::enumerator(&tokens).is_some();
+        named && (tokens.len() == 1 || tokens.get(1) == Some(&"=") || by_macro)
     }
 
     pub(super) fn loose_member(&mut self, enumerator: bool) {
@@ -149,14 +162,7 @@ impl Scanner<'_> {
     }
 
     fn member(&mut self) {
-        let base = self
-            .frames
-            .iter()
-            .rev()
-            .find(|frame| matches!(frame.kind, FrameKind::Type(_)));
-        let base = base.map_or(0, |frame| frame.conditions);
-        let own = self.conditions.get(base..).unwrap_or_default();
-        let condition = joined(own.iter().map(|condition| condition.text.as_str()));
+        let condition = self.member_condition();
         let bare = self.bare();
         let members = self.declared_members(condition);
         if members.is_empty() {
@@ -176,6 +182,7 @@ impl Scanner<'_> {
         let place = self.open.place.clone();
         let comment = std::mem::take(&mut self.open.comment);
         let alone = self.open.alone;
+        let takes = self.takes.clone();
         let mut tokens = self.open.tokens();
         let member = |declared: Declared| Member {
             name: declared.name,
@@ -187,6 +194,8 @@ impl Scanner<'_> {
             condition: condition.clone(),
             comment: comment.clone(),
             comment_changed: self.open.commented,
+            remark: self.open.remark.clone(),
+            takes: takes.clone(),
             place: place.clone(),
         };
         if let Some(inner) = inner {
@@ -247,7 +256,10 @@ impl Scanner<'_> {
             tokens = rest.to_vec();
         }
         // A type that is declared without a member is none.
-        let is_member = |one: &Declared| !one.name.is_empty() || !one.length.is_empty();
+        let is_member = |one: &Declared| {
+            let declares = !one.name.is_empty() || !one.length.is_empty();
+            declares && !one.function
+        };
         found.extend(
             declare::declared(&tokens)
                 .into_iter()
@@ -260,9 +272,16 @@ impl Scanner<'_> {
     fn enumerated(&mut self, condition: String) -> Option<Member> {
         let comment = std::mem::take(&mut self.open.comment);
         let tokens = self.open.tokens();
+        let expanded = macros::enumerator(&tokens);
+        let tokens: Vec<&str> = match &expanded {
+            Some(expanded) => expanded.iter().map(String::as_str).collect(),
+            None => tokens,
+        };
         let (name, rest) = tokens.split_first()?;
+        // Of a macro that nobody knows all is its value.
         let rest = match rest.first() {
             Some(&"=") => &rest[1..],
+            Some(&"(") => rest,
             _ => &rest[rest.len()..],
         };
         is_name(name).then(|| Member {
@@ -275,6 +294,8 @@ impl Scanner<'_> {
             condition,
             comment,
             comment_changed: self.open.commented,
+            remark: self.open.remark.clone(),
+            takes: Vec::new(),
             place: self.open.place.clone(),
         })
     }

@@ -3,9 +3,18 @@
 use crate::check::declare;
 use crate::check::item::TypeKind;
 use crate::check::lex::is_name;
+use crate::check::macros;
 
 /// Kind and tag of the type whose members a brace opens behind `tokens`, and where it begins.
 pub(super) fn type_head<'t>(tokens: &[&'t str]) -> Option<(TypeKind, &'t str, usize)> {
+    if let Some((keyword, tag)) = macros::head(tokens) {
+        let kind = match keyword {
+            "union" => TypeKind::Union,
+            "enum" => TypeKind::Enum,
+            _ => TypeKind::Struct,
+        };
+        return Some((kind, tag, 0));
+    }
     let at = tokens
         .iter()
         .rposition(|token| matches!(*token, "struct" | "union" | "enum"))?;

@@ -1,0 +1,625 @@
+//! Patches that a gate must not let pass, each with a near miss that it must.
+
+use super::{SAVED, checked, options, tree, words};
+use kconv_codegen::check::{Inputs, Options, Project, check};
+
+pub(super) const SCHED: &str = "include/linux/sched.h";
+
+/// A hunk of `path` under the heading `section`, of lines that begin with a space, `-` or `+`; at
+/// the lines of the small tree where that has the old side.
+pub(super) fn hunk(path: &str, section: &str, lines: &str) -> String {
+    let lines = lines.trim_matches('\n').replace("\n\n", "\n \n");
+    let count = |skip: char| lines.lines().filter(|line| !line.starts_with(skip)).count();
+    let old: Vec<&str> = lines
+        .lines()
+        .filter(|line| !line.starts_with('+'))
+        .collect();
+    let text = std::fs::read_to_string(tree().join(path)).unwrap_or_default();
+    let text: Vec<&str> = text.lines().collect();
+    let is_here = |window: &[&str]| {
+        window
+            .iter()
+            .zip(&old)
+            .all(|(line, old)| *line == &old[1..])
+    };
+    let at = text.windows(old.len().max(1)).position(is_here);
+    let at = at.map_or(100, |at| at + 1);
+    let section = match section {
+        "" => String::new(),
+        section => format!(" {section}"),
+    };
+    format!(
+        "--- a/{path}\n+++ b/{path}\n@@ -{at},{} +{at},{} @@{section}\n{lines}\n",
+        count('+'),
+        count('-')
+    )
+}
+
+pub(super) fn alone(patch: &str) -> Vec<String> {
+    words(&checked(patch.as_bytes(), None).unwrap())
+}
+
+pub(super) fn beside_the_tree(patch: &str) -> Vec<String> {
+    words(&checked(patch.as_bytes(), Some(&tree())).unwrap())
+}
+
+fn under(patch: &str, options: &Options) -> Vec<String> {
+    let inputs = Inputs {
+        options: Some(options),
+        ..Inputs::default()
+    };
+    words(
+        &check(
+            Some(&mut patch.as_bytes()),
+            &SAVED,
+            &Project::default(),
+            &inputs,
+        )
+        .unwrap(),
+    )
+}
+
+const TASK: &str = "struct task_struct {";
+
+#[test]
+fn a_member_that_loses_its_option_and_has_another_type() {
+    let patch = hunk(
+        SCHED,
+        TASK,
+        "
+ 	size_t			sas_ss_size;
+-#ifdef CONFIG_KCOV
+-	unsigned int		kcov_mode;
++	unsigned long		kcov_mode;
++#ifdef CONFIG_KCOV
+ 	unsigned int		kcov_size;
+ #endif
+",
+    );
+    let expected = [
+        "undecided condition task_struct.kcov_mode",
+        "decided retyped task_struct.kcov_mode",
+    ];
+    assert_eq!(alone(&patch), expected);
+    assert_eq!(beside_the_tree(&patch), expected);
+    // With a configuration it is known whether the member came.
+    let off = options("CONFIG_SMP=y\n");
+    assert_eq!(under(&patch, &off), expected);
+    let on = options("CONFIG_KCOV=y\n");
+    let found = under(&patch, &on);
+    assert_eq!(
+        found,
+        [
+            "decided retyped task_struct.kcov_mode",
+            "no effect condition task_struct.kcov_mode"
+        ]
+    );
+}
+
+#[test]
+fn a_second_difference_is_not_hidden_behind_the_first() {
+    // A number that is wider, which a rule decides, and in a union, which nothing does.
+    let patch = hunk(
+        SCHED,
+        TASK,
+        "
+-	unsigned int		ptrace;
+-	int			prio;
++	union {
++		unsigned long	ptrace;
++		int		prio;
++	};
+",
+    );
+    assert_eq!(
+        alone(&patch),
+        [
+            "undecided regrouped task_struct.ptrace",
+            "undecided regrouped task_struct.prio",
+            "decided retyped task_struct.ptrace",
+        ]
+    );
+}
+
+#[test]
+fn a_member_that_no_stored_layout_has_goes() {
+    let patch = hunk(
+        SCHED,
+        TASK,
+        "
+ 	int			static_prio;
+-	unsigned long		vendors_own;
+ 	int			normal_prio;
+",
+    );
+    assert_eq!(alone(&patch), ["undecided removed task_struct.vendors_own"]);
+    // Another type's is none of ours.
+    let unrelated = patch.replace("task_struct", "unrelated");
+    assert_eq!(alone(&unrelated), [""; 0]);
+}
+
+#[test]
+fn what_one_patch_of_a_series_adds_and_the_next_removes() {
+    let added = hunk(
+        SCHED,
+        TASK,
+        "
+ 	int			static_prio;
++	int			fresh;
+ 	int			normal_prio;
+",
+    );
+    let removed = hunk(
+        SCHED,
+        TASK,
+        "
+ 	int			static_prio;
+-	int			fresh;
+ 	int			normal_prio;
+",
+    );
+    assert_eq!(
+        alone(&format!("{added}{removed}")),
+        [
+            "undecided added task_struct.fresh",
+            "undecided removed task_struct.fresh"
+        ]
+    );
+}
+
+#[test]
+fn an_option_of_which_nothing_says_whether_it_is_set() {
+    let patch = hunk(
+        SCHED,
+        TASK,
+        "
+ 	size_t			sas_ss_size;
+ #ifdef CONFIG_KCOV
+ 	unsigned int		kcov_mode;
+-	unsigned int		kcov_size;
++	struct list_head	kcov_size;
+ #endif
+",
+    );
+    assert_eq!(alone(&patch), ["unknown retyped task_struct.kcov_size"]);
+    assert_eq!(
+        beside_the_tree(&patch),
+        ["unknown retyped task_struct.kcov_size"]
+    );
+    let off = options("CONFIG_SMP=y\n");
+    assert_eq!(
+        under(&patch, &off),
+        ["no effect retyped task_struct.kcov_size"]
+    );
+    let on = options("CONFIG_KCOV=y\n");
+    assert_eq!(
+        under(&patch, &on),
+        ["undecided retyped task_struct.kcov_size"]
+    );
+    // A comment of such a member, likewise.
+    let comment = patch.replace(
+        "+	struct list_head	kcov_size;",
+        "+	unsigned int		kcov_size;	/* in words, not in bytes */",
+    );
+    assert_eq!(alone(&comment), ["unknown comment task_struct.kcov_size"]);
+    assert_eq!(
+        under(&comment, &off),
+        ["no effect comment task_struct.kcov_size"]
+    );
+}
+
+#[test]
+fn what_versions_of_symbols_alone_see_is_in_no_kernel() {
+    let patch = |guard: &str| {
+        let lines = "
+ 	int			static_prio;
++#ifdef __GENKSYMS__
++	int			fresh;
++#endif
+ 	int			normal_prio;
+";
+        hunk(SCHED, TASK, &lines.replace("#ifdef", guard))
+    };
+    assert_eq!(
+        alone(&patch("#ifdef")),
+        ["no effect added task_struct.fresh"]
+    );
+    assert_eq!(
+        alone(&patch("#ifndef")),
+        ["undecided added task_struct.fresh"]
+    );
+}
+
+#[test]
+fn a_whole_type_behind_an_option() {
+    let upid = "
++#ifdef CONFIG_FRESH
+ struct upid {
+ 	int			nr;
+ 	struct pid_namespace	*ns;
+ };
++#endif
+ 
+";
+    let patch = hunk("include/linux/pid.h", "enum pid_type", upid);
+    assert_eq!(alone(&patch), ["undecided condition upid"]);
+    assert_eq!(beside_the_tree(&patch), ["undecided condition upid"]);
+    // Its end need not be in the hunk.
+    let begins = hunk(
+        "include/linux/pid.h",
+        "",
+        "\n \n+#ifdef CONFIG_FRESH\n struct upid {\n 	int			nr;\n",
+    );
+    assert_eq!(alone(&begins)[0], "undecided condition upid");
+    assert_eq!(alone(&patch.replace("upid", "unrelated")), [""; 0]);
+}
+
+#[test]
+fn enumerators_behind_another_condition() {
+    let patch = hunk(
+        "include/linux/pid.h",
+        "enum pid_type {",
+        "
+ 	PIDTYPE_PID,
++#ifdef CONFIG_FRESH
+ 	PIDTYPE_TGID,
++#endif
+ 	PIDTYPE_PGID,
+",
+    );
+    assert_eq!(alone(&patch), ["undecided size PIDTYPE_TGID"]);
+}
+
+/// A tree with the one header `include/linux/sched.h`.
+pub(super) fn tree_of(text: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let linux = folder.path().join("include/linux");
+    std::fs::create_dir_all(&linux).unwrap();
+    std::fs::write(linux.join("sched.h"), text).unwrap();
+    folder
+}
+
+/// `old` becomes `new`, as one hunk of the whole.
+fn rewritten(old: &str, new: &str) -> String {
+    let lines = |text: &str, sign: char| -> String {
+        text.lines().map(|line| format!("{sign}{line}\n")).collect()
+    };
+    format!(
+        "--- a/{SCHED}\n+++ b/{SCHED}\n@@ -1,{} +1,{} @@\n{}{}",
+        old.lines().count(),
+        new.lines().count(),
+        lines(old, '-'),
+        lines(new, '+')
+    )
+}
+
+const PARTS: &str = "struct part_of_part {
+	int			level;
+};
+typedef struct part_of_part part_t;
+struct fresh_part {
+	part_t			inner;
+	struct unrelated	*other;
+};
+struct unrelated {
+	int			level;
+};
+struct task_struct {
+	int			prio;
+#ifdef CONFIG_FRESH
+	struct fresh_part	part;
+#endif
+};
+";
+
+#[test]
+fn a_type_that_no_stored_layout_has_inside_of_a_saved_one() {
+    let tree = tree_of(PARTS);
+    let found = |old: &str, new: &str, config: Option<&Options>| {
+        let patch = rewritten(PARTS, &PARTS.replacen(old, new, 1));
+        let inputs = Inputs {
+            tree: Some(tree.path()),
+            options: config,
+            ..Inputs::default()
+        };
+        let project = Project::default();
+        let report = check(Some(&mut patch.as_bytes()), &SAVED, &project, &inputs).unwrap();
+        (words(&report), super::text(&report))
+    };
+    let (words, text) = found("	int			level;", "	int			level;\n	int			fresh;", None);
+    assert_eq!(words, ["undecided added part_of_part.fresh"]);
+    assert!(text.contains("it lies in task_struct.part"), "{text}");
+    let off = options("CONFIG_SMP=y\n");
+    let (words, _) = found("	int			level;", "	int			level;\n	int			fresh;", Some(&off));
+    assert_eq!(words, ["no effect added part_of_part.fresh"]);
+    // What is pointed at is none of it.
+    let unrelated = "struct unrelated {\n	int			level;";
+    let (words, _) = found(unrelated, &format!("{unrelated}\n	int			fresh;"), None);
+    assert_eq!(words, [""; 0]);
+}
+
+#[test]
+fn a_hunk_without_a_heading_is_of_the_one_type_that_has_its_member() {
+    use kconv_codegen::check::Saved;
+    let map = super::REGISTRY.state_map("linux-2.4").unwrap();
+    let entries = super::REGISTRY
+        .layouts()
+        .filter(|entry| entry.family == "linux-2.4");
+    let layouts = entries.map(|entry| super::REGISTRY.layout(&entry.id).unwrap());
+    let saved = Saved::new(&map, layouts.collect());
+    let patch = hunk(
+        SCHED,
+        "",
+        "
+ 	void *journal_info;
++	struct fresh *fresh_list;
+ };
+ 
+ #define FRESH 1
+",
+    );
+    let found = |patch: &str| {
+        let report = check(
+            Some(&mut patch.as_bytes()),
+            &saved,
+            &Project::default(),
+            &Inputs::default(),
+        );
+        words(&report.unwrap())
+    };
+    assert_eq!(found(&patch), ["undecided added task_struct.fresh_list"]);
+    // Several types have such a member, and nothing tells which this is.
+    let several = patch.replace("void *journal_info", "atomic_t count");
+    assert_eq!(found(&several), ["unknown unnamed count"]);
+    // That no stored layout has the member says nothing of other kernels.
+    let other = patch.replace("journal_info", "journal_of_another");
+    assert_eq!(found(&other), ["unknown unnamed fresh_list"]);
+    let retyped = hunk(SCHED, "", "\n-	int unseen;\n+	long unseen;\n");
+    assert_eq!(found(&retyped), ["unknown unnamed unseen"]);
+    // The heading names another, or there are statements.
+    let named = patch.replace("@@\n", "@@ struct handle {\n");
+    assert_eq!(found(&named), [""; 0]);
+    let code = hunk(
+        "kernel/sys.c",
+        "",
+        "\n-	int unseen;\n+	long unseen;\n 	return 0;\n",
+    );
+    assert_eq!(found(&code), [""; 0]);
+}
+
+#[test]
+fn packing_of_a_type_of_which_the_heading_alone_tells() {
+    let packed = |end: &str| {
+        let lines = format!("\n 	unsigned long long	last_arrival;\n-}};\n+}} {end};\n \n");
+        hunk(SCHED, "struct sched_info {", &lines)
+    };
+    for end in [
+        "__packed",
+        "__attribute__((packed, aligned(4)))",
+        "__aligned(64)",
+        "____cacheline_aligned",
+    ] {
+        let patch = packed(end);
+        assert_eq!(alone(&patch), ["undecided realigned sched_info"], "{end}");
+        let text = super::text(&checked(patch.as_bytes(), None).unwrap());
+        assert!(text.contains(&format!("+ }} {end};")), "{text}");
+    }
+    assert_eq!(alone(&packed("__randomize_layout")), [""; 0]);
+    let other = packed("__packed").replace("struct sched_info {", "struct unrelated {");
+    assert_eq!(alone(&other), [""; 0]);
+}
+
+#[test]
+fn a_prototype_behind_the_type_of_the_heading_is_no_member() {
+    let prototype = hunk(
+        SCHED,
+        "struct sched_info {",
+        "\n+extern int f(int a, void *b);\n+void *g(void);\n",
+    );
+    assert_eq!(alone(&prototype), [""; 0]);
+    let pointer = hunk(
+        SCHED,
+        "struct sched_info {",
+        "\n+	int (*f)(int a, void *b);\n",
+    );
+    assert_eq!(alone(&pointer), ["undecided added sched_info.f"]);
+}
+
+#[test]
+fn an_insertion_without_context_is_behind_the_line_that_it_names() {
+    // As `diff -U0` has it: nothing is of the old side.
+    let at = std::fs::read_to_string(tree().join(SCHED)).unwrap();
+    let line = at
+        .lines()
+        .position(|line| line == "struct sched_info {")
+        .unwrap()
+        + 1;
+    let patch = |line: usize| {
+        let next = line + 1;
+        format!("--- a/{SCHED}\n+++ b/{SCHED}\n@@ -{line},0 +{next} @@\n+	int fresh;\n")
+    };
+    assert_eq!(
+        beside_the_tree(&patch(line)),
+        ["undecided added sched_info.fresh"]
+    );
+    assert_eq!(beside_the_tree(&patch(line - 1)), [""; 0]);
+}
+
+#[test]
+fn a_nested_structure_in_a_hunk_without_a_heading() {
+    let nested = "\n 	int			prio;\n+	struct {\n+		int one;\n+	} fresh;\n 	int			static_prio;\n";
+    assert_eq!(
+        alone(&hunk(SCHED, "", nested)),
+        ["undecided added task_struct.fresh.one"]
+    );
+    let variable = "\n+static struct {\n+	int one;\n+} fresh;\n \n";
+    assert_eq!(alone(&hunk(SCHED, "", variable)), [""; 0]);
+}
+
+#[test]
+fn two_braces_on_one_line() {
+    let patch = hunk(
+        SCHED,
+        "struct task_struct {",
+        "
+ 	int			exit_state;
++	union { struct {
+ 	int			exit_code;
+ 	unsigned int		personality;
++	}; u64 both; };
+ 
+",
+    );
+    let expected = [
+        "undecided regrouped task_struct.exit_code",
+        "undecided regrouped task_struct.personality",
+        "undecided added task_struct.both",
+    ];
+    assert_eq!(alone(&patch), expected);
+    assert_eq!(beside_the_tree(&patch), expected);
+}
+
+#[test]
+fn a_line_of_a_watched_function_that_names_a_flag_alone() {
+    let line = |line: &str, function: &str| {
+        let lines = format!("\n 	int flags = 0;\n+{line}\n 	return 0;\n");
+        alone(&hunk("kernel/fork.c", function, &lines))
+    };
+    let copy = "static struct task_struct *copy_process(";
+    let found = line("	flags |= PF_KTHREAD;", copy);
+    assert_eq!(found, ["undecided code PF_KTHREAD"]);
+    assert_eq!(
+        line("	flags |= PF_KTHREAD;", "int elsewhere(void)"),
+        [""; 0]
+    );
+    // A constant that nobody watches, and one of a file format whose name is like that of a flag.
+    assert_eq!(line("	flags |= ANOTHERS_FLAG;", copy), [""; 0]);
+    let load = "static int load_elf_binary(struct linux_binprm *bprm)";
+    assert_eq!(line("	if (type != PT_LOAD)", load), [""; 0]);
+    assert_eq!(
+        line("	p->ptrace |= PT_PTRACED;", copy),
+        ["undecided code task_struct.ptrace"]
+    );
+}
+
+#[test]
+fn whose_field_a_line_names_is_as_the_variable_is_declared() {
+    let body = |declared: &str, line: &str| {
+        let lines =
+            format!("\n static int copy_process({declared})\n {{\n+	{line}\n 	return 0;\n }}\n");
+        let report = checked(hunk("kernel/fork.c", "", &lines).as_bytes(), None).unwrap();
+        (words(&report), super::text(&report))
+    };
+    let (found, text) = body("struct task_struct *p", "p->pid = 0;");
+    assert_eq!(found, ["undecided code task_struct.pid"]);
+    assert!(!text.contains("or of"), "{text}");
+    let (found, _) = body("struct fown_struct *f", "f->pid = 0;");
+    assert_eq!(found, ["undecided code fown_struct.pid"]);
+    let (found, _) = body("struct task_struct *p", "p->signal->flags = 0;");
+    assert_eq!(
+        found,
+        [
+            "undecided code signal_struct.flags",
+            "undecided code task_struct.signal"
+        ]
+    );
+    // That of a structure that is not saved is nobody's.
+    assert_eq!(body("struct anothers *p", "p->pid = 0;").0, [""; 0]);
+    // Where nothing tells whose it is, all that have it are named.
+    let (found, text) = body("void *v", "x->pid = 0;");
+    assert_eq!(found, ["undecided code task_struct.pid"]);
+    assert!(text.contains("or of fown_struct.pid"), "{text}");
+}
+
+#[test]
+fn numbers_of_bits_that_are_swapped() {
+    let swapped = |path: &str, section: &str, first: &str, second: &str, a: &str, b: &str| {
+        let line = |sign: char, form: &str, number: &str| {
+            format!("{sign}{}\n", form.replace("{}", number))
+        };
+        let lines = [
+            line('-', first, a),
+            line('-', second, b),
+            line('+', first, b),
+            line('+', second, a),
+        ];
+        alone(&hunk(path, section, &lines.concat()))
+    };
+    let jobctl = "include/linux/sched/jobctl.h";
+    let found = swapped(
+        jobctl,
+        "",
+        "#define JOBCTL_AA_BIT	{}",
+        "#define JOBCTL_BB_BIT	{}",
+        "21",
+        "22",
+    );
+    let expected = [
+        "undecided constant-renumbered JOBCTL_AA_BIT",
+        "undecided constant-renumbered JOBCTL_BB_BIT",
+    ];
+    assert_eq!(found, expected);
+    let found = swapped(
+        jobctl,
+        "",
+        "#define JOBCTL_AA	(1UL << {})",
+        "#define JOBCTL_BB	(1UL << {})",
+        "JOBCTL_AA_BIT",
+        "JOBCTL_BB_BIT",
+    );
+    assert_eq!(found.len(), 2, "{found:?}");
+    let found = swapped(
+        "include/linux/mm.h",
+        "enum {",
+        "	VM_AA = BIT({}),",
+        "	VM_BB = BIT({}),",
+        "3",
+        "4",
+    );
+    assert_eq!(found.len(), 2, "{found:?}");
+    let found = swapped(
+        "include/linux/mm.h",
+        "enum {",
+        "	DECLARE_VMA_BIT(AA, {}),",
+        "	DECLARE_VMA_BIT(BB, {}),",
+        "13",
+        "14",
+    );
+    let expected = [
+        "undecided constant-renumbered VMA_AA_BIT",
+        "undecided constant-renumbered VMA_BB_BIT",
+    ];
+    assert_eq!(found, expected);
+    // Bits of nobody.
+    let found = swapped(
+        "include/linux/mm.h",
+        "enum {",
+        "	DECLARE_ANOTHERS_BIT(AA, {}),",
+        "	DECLARE_ANOTHERS_BIT(BB, {}),",
+        "13",
+        "14",
+    );
+    assert_eq!(found, [""; 0]);
+}
+
+#[test]
+fn a_constant_that_watched_ones_are_made_of() {
+    let header = "#define FIRST_OF_TESTS	3
+#define SECOND_OF_TESTS	FIRST_OF_TESTS
+#define PF_TESTED	(1 << SECOND_OF_TESTS)
+#define NOBODYS_OF_TESTS	4
+struct task_struct {
+	int			prio;
+};
+";
+    let tree = tree_of(header);
+    let found = |old: &str, new: &str| {
+        let patch = rewritten(header, &header.replacen(old, new, 1));
+        let report = checked(patch.as_bytes(), Some(tree.path())).unwrap();
+        (words(&report), super::text(&report))
+    };
+    let (words, text) = found("TESTS	3", "TESTS	5");
+    assert_eq!(words, ["undecided constant-renumbered FIRST_OF_TESTS"]);
+    assert!(text.contains("PF_TESTED is made of it"), "{text}");
+    assert_eq!(found("TESTS	4", "TESTS	5").0, [""; 0]);
+}
