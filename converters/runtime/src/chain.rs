@@ -1,6 +1,7 @@
 //! The way from one layout to another through the converters there are.
 
 use crate::table::Converter;
+use kconv_image::{Head, KernelId};
 use std::collections::{BTreeMap, VecDeque};
 
 /// The shortest chain of `converters` from layout `from` to layout `to`, both names of nodes in
@@ -34,6 +35,31 @@ pub fn find_chain(
     }
     chain.reverse();
     Some(chain)
+}
+
+/// What takes an image with the head `head` to `target`, of `chain`, which leads to its layout, and
+/// `identity`, which carries what there is between releases of that.
+///
+/// An image of which something was kept on another release of the layout goes through that one, so
+/// that it is put back, and then done with what is done between releases. So it is on `target`
+/// what it would have been if it had gone there at once.
+pub fn way(
+    head: &Head,
+    chain: Vec<&'static Converter>,
+    identity: Option<&'static Converter>,
+    target: &KernelId,
+) -> Vec<&'static Converter> {
+    let mut way = chain;
+    let been = head.last_on(&target.layout, target.fingerprint);
+    let through_another = been.is_some_and(|been| {
+        let mut kept_on = head.remainder.iter().map(|entry| head.kept_on(entry));
+        !been.is_release(target) && kept_on.any(|kernel| kernel.is_release(been))
+    });
+    let comes_back = head.identity.kernel.layout != target.layout;
+    if way.is_empty() || comes_back && through_another {
+        way.extend(identity);
+    }
+    way
 }
 
 #[cfg(test)]

@@ -28,8 +28,8 @@ pub(crate) struct Steps<'a> {
     /// What converts one value of a type: by step and number of the type.
     functions: Vec<Vec<Option<ConvertFn>>>,
     names: &'a Names,
-    /// Whether the image goes back to a kernel that it has been converted from.
-    goes_back: bool,
+    /// The kernels that the steps lead to.
+    pub(crate) kernels: Vec<KernelId>,
     /// Names of the types that objects have in any step: those of the image come first.
     types: Vec<String>,
     /// Indices of the image's remainder entries, by object.
@@ -68,10 +68,7 @@ impl<'a> Steps<'a> {
                 .map(|converter| of_types(converter, &types))
                 .collect(),
             names,
-            goes_back: head
-                .provenance
-                .iter()
-                .any(|step| step.from.release == target.release),
+            kernels: kernels(head, chain, target),
             types,
             kept,
             referrers: RefCell::default(),
@@ -90,6 +87,12 @@ impl<'a> Steps<'a> {
             steps.maps.push(map);
         }
         Ok(steps)
+    }
+
+    /// The number that `step` has in the provenance of the image that is made.
+    pub(crate) fn number(&self, step: usize) -> u32 {
+        // Both are numbers of elements in memory, and an image has no more than fit in a u32.
+        (self.image.head().provenance.len() + step) as u32
     }
 
     /// What converts one value of the type of `object` in `step`.
@@ -181,13 +184,12 @@ impl<'a> Steps<'a> {
         outcome: &mut Outcome,
         restored: &mut dyn FnMut(usize),
     ) -> Result<(), ImageError> {
-        let (map, converter) = (&self.maps[step], self.chain[step]);
-        let described = (&self.rules[step], converter.from.fingerprint);
+        let map = &self.maps[step];
+        let described = (&self.rules[step], self.number(step));
         // Later steps may make more objects than this one knows.
         let standing = map.standing(id).unwrap_or((Standing::Gone, Standing::Gone));
         let namer = Objects { steps: self, step };
         let mut new = Vec::new();
-        let kept_before = outcome.remainder.len();
         outcome.slots.clear();
         match standing {
             (Standing::Whole, Standing::Whole) => {
@@ -209,19 +211,17 @@ impl<'a> Steps<'a> {
             }
             _ => {}
         }
-        // Whatever order the lines of the functions have.
-        outcome.remainder[kept_before..].sort_by_key(|entry| (entry.object, entry.offset));
         object.bytes = new;
         std::mem::swap(&mut object.slots, &mut outcome.slots);
         object.slots.sort_by_key(|slot| slot.offset);
-        // Between releases of one layout everything is as it was, also on the way back; to go on is
-        // no way back, and what was kept for that stays kept.
-        let same_layout = converter.from.layout == converter.to.layout;
-        if standing.1.is_whole() && (self.goes_back || !same_layout) {
+        // To go on is no way back, even to a kernel with the same layout: what was kept stays kept.
+        let head = self.image.head();
+        if standing.1.is_whole() {
             for index in self.kept_of(id) {
-                let entry = &self.image.head().remainder[*index];
-                if entry.layout == converter.to.fingerprint && restore(entry, &mut object.bytes) {
-                    restore_name(entry, self.image.head(), &mut object.slots);
+                let entry = &head.remainder[*index];
+                let stood_here = head.kept_on(entry).is_release(&self.kernels[step]);
+                if stood_here && restore(entry, &mut object.bytes) {
+                    restore_name(entry, head, &mut object.slots);
                     restored(*index);
                 }
             }
@@ -304,6 +304,27 @@ impl<'a> Steps<'a> {
         convert(context, &at, old, new);
         context.keep_padding(&at, old, ty.padding);
     }
+}
+
+/// The kernels that the steps of `chain` lead to, the last to `target`. On the way the image goes
+/// through the kernel with that layout that it has been on last, so that what was kept there is put
+/// back; through the one that the step is named after if it has been on none.
+fn kernels(head: &Head, chain: &[&'static Converter], target: &KernelId) -> Vec<KernelId> {
+    let on_the_way = |converter: &&'static Converter| {
+        let node = converter.to;
+        let been = head.last_on(node.layout, node.fingerprint);
+        been.cloned().unwrap_or_else(|| KernelId {
+            release: node.release.to_owned(),
+            layout: node.layout.to_owned(),
+            fingerprint: node.fingerprint,
+            build_id: Vec::new(),
+        })
+    };
+    let mut kernels: Vec<KernelId> = chain.iter().map(on_the_way).collect();
+    if let Some(last) = kernels.last_mut() {
+        last.clone_from(target);
+    }
+    kernels
 }
 
 /// What converts one value of each of `types`.

@@ -39,7 +39,7 @@ impl<'a> Context<'a> {
         let ty = self.map.ty(folded);
         let mut inner = Context {
             rules: self.rules,
-            layout: self.layout,
+            step: self.step,
             map: self.map,
             object: folded,
             target: self.object,
