@@ -184,6 +184,14 @@ fn check_action(
             let inside = |part: &TypePlan| part.to_size * 8 == to && from == pointer(layouts.0);
             part_fits(plan, ty, part, inside, &mut nested_missing)
         }
+        (Action::Make { ty: part }, Some(from), None) => {
+            let inside = |part: &TypePlan| part.from_size * 8 == from;
+            behind_fits(plan, PartKind::Made, part, inside, &mut nested_missing)
+        }
+        (Action::Fold { ty: part }, None, Some(to)) => {
+            let inside = |part: &TypePlan| part.to_size * 8 == to;
+            behind_fits(plan, PartKind::Folded, part, inside, &mut nested_missing)
+        }
         // Only what a conversion makes has something that it was a part of, and only what it folds
         // has something that it becomes a part of.
         (Action::ContainerAddress, None, Some(to)) => {
@@ -265,6 +273,22 @@ fn part_fits(
         return true;
     };
     ty.object && part.object && part.ids.is_some() && inside(part)
+}
+
+/// As [`part_fits`], of a part without a pointer: an object is said to have it right behind it.
+fn behind_fits(
+    plan: &Plan,
+    kind: PartKind,
+    part: &str,
+    inside: impl Fn(&TypePlan) -> bool,
+    nested_missing: &mut Option<String>,
+) -> bool {
+    let has_it = |owner: &&TypePlan| {
+        let behind = owner.part_behind.as_ref();
+        behind.is_some_and(|behind| behind.ty == part && behind.made == (kind == PartKind::Made))
+    };
+    let mut owners = plan.types.values().filter(has_it);
+    owners.any(|owner| part_fits(plan, owner, part, &inside, nested_missing))
 }
 
 /// Whether values of `ty` are made out of, or folded into, others.
