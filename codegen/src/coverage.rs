@@ -7,7 +7,8 @@
 use crate::ctype::{Shape, shape};
 use crate::plan::{Action, Bits, FieldPlan, Place, Plan, TypePlan};
 use kconv_rules::{PartKind, RuleKind};
-use kernel_structs::layout::{Layout, TypeId, leaves};
+use kernel_structs::layout::{self, Layout, TypeId, leaves};
+use kernel_structs::units::{BitOffset, BitSize};
 use std::collections::BTreeMap;
 use thiserror::Error;
 
@@ -526,16 +527,31 @@ fn check_padding(
     padding: Vec<Bits>,
     findings: &mut Vec<CoverageFinding>,
 ) {
-    let Ok(leaves) = leaves(layout, id, MOST_LEAVES) else {
+    if padding.is_empty() {
+        return;
+    }
+    let unproved = |bits: Bits| CoverageFinding::NotPadding {
+        ty: ty.name.clone(),
+        bits,
         // Too many to be proved is not proved.
-        findings.extend(padding.first().map(|bits| CoverageFinding::NotPadding {
-            ty: ty.name.clone(),
-            bits: *bits,
-            field: format!("one of more than {MOST_LEAVES} scalars"),
-        }));
+        field: format!("one of more than {MOST_LEAVES} scalars"),
+    };
+    let Ok(holes) = layout::padding(layout, id, MOST_LEAVES) else {
+        findings.extend(padding.first().map(|bits| unproved(*bits)));
         return;
     };
     for bits in padding {
+        let in_hole = |(start, len): &(BitOffset, BitSize)| {
+            start.0 <= bits.offset && bits.end() <= start.0 + len.0
+        };
+        if holes.iter().any(in_hole) {
+            continue;
+        }
+        // Only what is wrong is told by the way to it.
+        let Ok(leaves) = leaves(layout, id, MOST_LEAVES) else {
+            findings.push(unproved(bits));
+            continue;
+        };
         let held = leaves
             .iter()
             .find(|leaf| leaf.offset.0 < bits.end() && bits.offset < leaf.offset.0 + leaf.size.0);
