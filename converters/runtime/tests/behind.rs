@@ -161,13 +161,15 @@ fn words(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
-/// A host with a guest inside and one without, both of the same length.
+/// A host without a guest and one with a guest inside, which points at the last byte of its state; both
+/// of the same length.
 fn inside(state: &[u8]) -> Sample {
     let mut sample = empty(A);
-    let with = [words(&[1, 0x1008]), state.to_vec()].concat();
+    let last = 0x2008 + state.len() as u32 - 1;
     let without = [words(&[0, 7]), state.to_vec()].concat();
-    add(&mut sample, "host", 0x1000, 0, &with);
-    add(&mut sample, "host", 0x2000, 1, &without);
+    let with = [words(&[1, last]), state.to_vec()].concat();
+    add(&mut sample, "host", 0x1000, 0, &without);
+    add(&mut sample, "host", 0x2000, 1, &with);
     sample
 }
 
@@ -181,15 +183,16 @@ fn a_part_becomes_the_object_behind_and_a_part_again() {
         let there = to(&THERE, &image).unwrap();
         let objects = &there.head().objects;
         assert_eq!(objects.len(), 3);
-        assert_eq!(bytes(&there, 0), words(&[1]));
-        assert_eq!(bytes(&there, 1), words(&[0]));
-        assert_eq!(objects[2].address.0, 0x1004);
+        assert_eq!(bytes(&there, 0), words(&[0]));
+        assert_eq!(bytes(&there, 1), words(&[1]));
+        assert_eq!(objects[2].address.0, 0x2004);
         assert_eq!(
             (objects[2].owner, objects[2].part_of),
-            (ObjectId(0), Some(ObjectId(0)))
+            (ObjectId(1), Some(ObjectId(1)))
         );
-        // The second word of the part, at which it points, is the third of the object.
-        let expected = [words(&[0, 0x100c]), state.to_vec()].concat();
+        // The object has a word more, and begins where the part did.
+        let last = 0x200c + state.len() as u32 - 1;
+        let expected = [words(&[0, last]), state.to_vec()].concat();
         assert_eq!(bytes(&there, 2), expected);
         // Of the other host there is no guest, and what it had there is kept.
         let kept = &there.head().remainder;
@@ -197,7 +200,7 @@ fn a_part_becomes_the_object_behind_and_a_part_again() {
         assert_eq!(kept.len(), 1);
         assert_eq!(
             (kept[0].object, kept[0].offset, &kept[0].bytes),
-            (ObjectId(1), 4, &left)
+            (ObjectId(0), 4, &left)
         );
         let back = to(&BACK, &there).unwrap();
         assert_eq!(back.head().objects, image.head().objects);
