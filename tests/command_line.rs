@@ -95,6 +95,8 @@ fn the_report_is_json_and_agrees_with_the_image() {
     let shown = inspect(&out, &[]);
     assert_eq!(report["kept"], shown["remainder"]);
     let provenance = &shown["provenance"][0];
+    assert_eq!(provenance["remainder"], shown["remainder"]);
+    assert_eq!(provenance["from"]["release"], "2.4.36-up");
     let fields: u64 = report["fields"]
         .as_object()
         .unwrap()

@@ -7,7 +7,8 @@
 use crate::ctype::{Shape, shape};
 use crate::plan::{Action, Bits, FieldPlan, Place, Plan, TypePlan};
 use kconv_rules::{PartKind, RuleKind};
-use kernel_structs::layout::{Layout, TypeId, leaves};
+use kernel_structs::layout::{self, Layout, TypeId, leaves};
+use kernel_structs::units::{BitOffset, BitSize};
 use std::collections::BTreeMap;
 use thiserror::Error;
 
@@ -184,6 +185,14 @@ fn check_action(
             let inside = |part: &TypePlan| part.to_size * 8 == to && from == pointer(layouts.0);
             part_fits(plan, ty, part, inside, &mut nested_missing)
         }
+        (Action::Make { ty: part }, Some(from), None) => {
+            let inside = |part: &TypePlan| part.from_size * 8 == from;
+            behind_fits(plan, PartKind::Made, part, inside, &mut nested_missing)
+        }
+        (Action::Fold { ty: part }, None, Some(to)) => {
+            let inside = |part: &TypePlan| part.to_size * 8 == to;
+            behind_fits(plan, PartKind::Folded, part, inside, &mut nested_missing)
+        }
         // Only what a conversion makes has something that it was a part of, and only what it folds
         // has something that it becomes a part of.
         (Action::ContainerAddress, None, Some(to)) => {
@@ -265,6 +274,22 @@ fn part_fits(
         return true;
     };
     ty.object && part.object && part.ids.is_some() && inside(part)
+}
+
+/// As [`part_fits`], of a part without a pointer: an object is said to have it right behind it.
+fn behind_fits(
+    plan: &Plan,
+    kind: PartKind,
+    part: &str,
+    inside: impl Fn(&TypePlan) -> bool,
+    nested_missing: &mut Option<String>,
+) -> bool {
+    let has_it = |owner: &&TypePlan| {
+        let behind = owner.part_behind.as_ref();
+        behind.is_some_and(|behind| behind.ty == part && behind.made == (kind == PartKind::Made))
+    };
+    let mut owners = plan.types.values().filter(has_it);
+    owners.any(|owner| part_fits(plan, owner, part, &inside, nested_missing))
 }
 
 /// Whether values of `ty` are made out of, or folded into, others.
@@ -502,16 +527,31 @@ fn check_padding(
     padding: Vec<Bits>,
     findings: &mut Vec<CoverageFinding>,
 ) {
-    let Ok(leaves) = leaves(layout, id, MOST_LEAVES) else {
+    if padding.is_empty() {
+        return;
+    }
+    let unproved = |bits: Bits| CoverageFinding::NotPadding {
+        ty: ty.name.clone(),
+        bits,
         // Too many to be proved is not proved.
-        findings.extend(padding.first().map(|bits| CoverageFinding::NotPadding {
-            ty: ty.name.clone(),
-            bits: *bits,
-            field: format!("one of more than {MOST_LEAVES} scalars"),
-        }));
+        field: format!("one of more than {MOST_LEAVES} scalars"),
+    };
+    let Ok(holes) = layout::padding(layout, id, MOST_LEAVES) else {
+        findings.extend(padding.first().map(|bits| unproved(*bits)));
         return;
     };
     for bits in padding {
+        let in_hole = |(start, len): &(BitOffset, BitSize)| {
+            start.0 <= bits.offset && bits.end() <= start.0 + len.0
+        };
+        if holes.iter().any(in_hole) {
+            continue;
+        }
+        // Only what is wrong is told by the way to it.
+        let Ok(leaves) = leaves(layout, id, MOST_LEAVES) else {
+            findings.push(unproved(bits));
+            continue;
+        };
         let held = leaves
             .iter()
             .find(|leaf| leaf.offset.0 < bits.end() && bits.offset < leaf.offset.0 + leaf.size.0);

@@ -6,6 +6,7 @@
 //! of the three knows how the others work.
 
 mod auto;
+mod behind;
 mod builder;
 mod decision;
 mod declared;
@@ -107,6 +108,9 @@ pub struct TypePlan {
     /// The type of the object right behind which an object lies, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub behind: Option<String>,
+    /// The structure inside of an object that is, under the other layout, the object right behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part_behind: Option<PartBehind>,
     /// What is written, by target offset.
     pub fields: Vec<FieldPlan>,
     /// What is read and has no place in the target, by source offset.
@@ -115,6 +119,25 @@ pub struct TypePlan {
     pub padding: Vec<Bits>,
     /// Where bytes that something can point at went, by source offset, adjacent ones merged.
     pub spans: Vec<Span>,
+}
+
+/// A structure inside of an object under one layout that is an object under the other, right behind
+/// that one. Its member has [`Action::Make`] or [`Action::Fold`], and no place on the other side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PartBehind {
+    /// The way to it from the object around it.
+    #[serde(serialize_with = "as_text")]
+    pub path: FieldPath,
+    /// Its name in [`Plan::types`].
+    pub ty: String,
+    /// Whether the old layout has it inside, so that an object is made of it.
+    pub made: bool,
+    /// Where it begins from the start of the old object around it, in bytes.
+    pub from: u64,
+    /// Where it begins from the start of the new object, in bytes.
+    pub to: u64,
+    /// The bits of the old object that are not zero exactly where there is one.
+    pub when: Bits,
 }
 
 /// A range of bits from the start of a value.
@@ -318,12 +341,14 @@ pub enum Action {
     ObjectAddress,
     /// The address of the object that this one was a part of.
     ContainerAddress,
-    /// A structure becomes an object of its own, which the new field points at.
+    /// A structure becomes an object of its own, which the new field points at; without a new field, one
+    /// that lies right behind the object that the structure was in.
     Make {
         /// Its name in [`Plan::types`].
         ty: String,
     },
-    /// The object that the old field points at becomes a structure.
+    /// The object that the old field points at becomes a structure; without an old field, the one that
+    /// lies right behind the object that gets the structure.
     Fold {
         /// Its name in [`Plan::types`].
         ty: String,

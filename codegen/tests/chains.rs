@@ -153,6 +153,7 @@ macro_rules! converter {
                     true => PartKind::Made,
                     false => PartKind::Folded,
                 },
+                behind: None,
             });
         }
         let types = vec![

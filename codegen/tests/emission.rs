@@ -109,3 +109,8 @@ fn every_initial_value() {
 fn an_object_behind_another() {
     check(&emitted::trailing(), "trailing");
 }
+
+#[test]
+fn a_member_that_is_an_object_behind_another() {
+    check(&emitted::moved_behind(), "moved_behind");
+}

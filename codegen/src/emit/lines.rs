@@ -80,6 +80,9 @@ impl Lines<'_> {
             } => {
                 return self.elements(field, each, *count, *new_count, *rest);
             }
+            // The runtime makes the one of the other, by what is said of the object around them.
+            Action::Make { .. } if field.to.is_none() => return Some(TokenStream::new()),
+            Action::Fold { .. } if field.from.is_none() => return self.zero(field),
             Action::Make { .. } => {
                 let at = self.at(old_path, path, Sides::Both);
                 let old = old();

@@ -2,7 +2,7 @@
 
 use super::EmitError;
 use super::reasons::Reasons;
-use crate::plan::{Action, Bits, FieldPlan, Plan, TypePlan};
+use crate::plan::{Action, Bits, FieldPlan, PartBehind, Plan, TypePlan};
 use kconv_rules::{PartKind, RuleKind, Source};
 use std::fmt::Write;
 
@@ -80,7 +80,10 @@ pub(super) fn type_converter(
         line("open", "true");
     }
     let parts = ty.fields.iter().filter_map(|field| part(ty, field));
-    let parts = parts.collect::<Result<Vec<_>, _>>()?;
+    let mut parts = parts.collect::<Result<Vec<_>, _>>()?;
+    if let Some(part) = &ty.part_behind {
+        parts.push(part_behind(ty, part)?);
+    }
     if !parts.is_empty() {
         line("parts", &format!("&[{}]", parts.join(", ")));
     }
@@ -169,10 +172,27 @@ fn part(ty: &TypePlan, field: &FieldPlan) -> Option<Result<String, EmitError>> {
         let to = small(ty, to.bits.offset / 8)?;
         let name = field.path.to_string();
         Ok(format!(
-            "Part {{ field: {name:?}, ty: {part:?}, from: {from}, to: {to}, kind: PartKind::{kind:?} }}"
+            "Part {{ field: {name:?}, ty: {part:?}, from: {from}, to: {to}, kind: PartKind::{kind:?}, behind: None }}"
         ))
     };
     Some(row())
+}
+
+/// The row for a structure that is the object right behind this one under the other layout.
+fn part_behind(ty: &TypePlan, part: &PartBehind) -> Result<String, EmitError> {
+    let kind = match part.made {
+        true => PartKind::Made,
+        false => PartKind::Folded,
+    };
+    let (from, to, when) = (
+        small(ty, part.from)?,
+        small(ty, part.to)?,
+        bits(ty, part.when)?,
+    );
+    let (name, of) = (part.path.to_string(), &part.ty);
+    Ok(format!(
+        "Part {{ field: {name:?}, ty: {of:?}, from: {from}, to: {to}, kind: PartKind::{kind:?}, behind: Some({when}) }}"
+    ))
 }
 
 /// The type whose rules go on in a field, and how many values of it there are; without one, the

@@ -314,6 +314,7 @@ impl<'a> Planner<'a> {
             open: false,
             anchor_end: None,
             behind: None,
+            part_behind: None,
             fields: Vec::new(),
             drops: Vec::new(),
             padding: Vec::new(),
@@ -386,7 +387,16 @@ impl<'a> Planner<'a> {
                     Some(drop) if !old_names.contains_key(field.name.as_str()) => {
                         Err(self.misplaced(drop, OverrideProblem::NothingToDrop))
                     }
-                    _ => self.by_rule(owner, other, Some(field)),
+                    _ => {
+                        let moved = match other {
+                            Some(_) => None,
+                            None => self.moved_behind(owner, Which::New, field),
+                        };
+                        match moved {
+                            Some(decision) => Ok(decision),
+                            None => self.by_rule(owner, other, Some(field)),
+                        }
+                    }
                 },
             };
             match decided {
@@ -429,7 +439,10 @@ impl<'a> Planner<'a> {
                                 to: None,
                             }],
                         }),
-                        None => self.by_rule(owner, Some(field), None),
+                        None => match self.moved_behind(owner, Which::Old, field) {
+                            Some(decision) => Ok(decision),
+                            None => self.by_rule(owner, Some(field), None),
+                        },
                     },
                 },
             };

@@ -158,8 +158,8 @@ pub enum Why {
         /// Name of the layout.
         layout: String,
     },
-    /// Objects of the type lie right behind others under one layout, and under the other their
-    /// values are members: nothing makes the one of the other.
+    /// Objects of the type lie right behind others under one layout, and under the other these have
+    /// no member that is known to be the same: nothing makes the one of the other.
     NotBehind {
         /// The type of the others.
         owner: Option<String>,
@@ -234,7 +234,7 @@ impl Undecided {
                 format!("say in the state map what {field} means")
             }
             Why::NotBehind { .. } => format!(
-                "convert between layouts that both have {ty} inside, or both behind; to make an object of a member, or a member of an object, without a pointer between them is not supported",
+                "an object is made of one member, which the state map names in `lacks` where it says what lies behind, and which is at the end of the other if that has a `size`; decide about {ty} where it is a member, or correct the state map",
                 ty = self.ty
             ),
             Why::NoSuchType { .. } | Why::NoTaskLabel | Why::TooLarge { .. } => {
@@ -325,7 +325,7 @@ impl fmt::Display for Why {
             Why::NoSuchType { layout } => write!(f, "is saved, but {layout} has no such type"),
             Why::NotBehind { owner, layout } => write!(
                 f,
-                "is an object right behind {} in {layout}, and a member in the other layout; nothing makes the one of the other",
+                "is an object right behind {} in {layout}, and not one member of that in the other layout, at its end; nothing makes the one of the other",
                 owner.as_deref().unwrap_or("another"),
             ),
             Why::NoTaskLabel => {

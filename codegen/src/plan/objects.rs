@@ -1,5 +1,6 @@
 //! What a plan starts from: the types that the state map saves.
 
+use super::behind::Lies;
 use super::builder::{Owner, Planner, Which};
 use super::decision::{Decision, Part, Value};
 use super::finding::Why;
@@ -7,20 +8,28 @@ use super::{Action, Bits, FieldPlan, Place, Reason, TaskLabel, TypePlan};
 use crate::ctype::{self, Field, Scalar, Shape};
 use kconv_rules::{RuleKind, Source};
 use kernel_structs::layout::{FieldPath, TypeId};
-use kernel_structs::state::{Derived, DerivedPlace, Policy, Rule, TailPlace, TypeEntry};
-use std::collections::BTreeSet;
+use kernel_structs::state::{DerivedPlace, Policy, Rule, TailPlace, TypeEntry};
+use std::collections::{BTreeMap, BTreeSet};
 
 impl<'a> Planner<'a> {
     /// Plans every saved type, and the element types that follow rules name.
     pub(super) fn objects(&mut self) {
         let map = self.pair.map;
+        let mut parts = Vec::new();
+        let mut owners = BTreeMap::new();
         for name in map.saved_types() {
             let Some((old, new)) = self.saved_type(name) else {
                 continue;
             };
-            let Ok(behind) = self.behind(name) else {
-                continue;
-            };
+            let lies = self.lies(name);
+            match &lies {
+                Lies::Nowhere => continue,
+                Lies::Apart(why) => {
+                    self.open_type(name, why.clone());
+                    continue;
+                }
+                Lies::Anywhere | Lies::Inside(_) | Lies::Behind(_) | Lies::Moves(_) => {}
+            }
             let planned = self.plan_type(old, new, name);
             let entry = map.types.get(name);
             // What is found from a pointer does not move with its owner.
@@ -34,16 +43,32 @@ impl<'a> Planner<'a> {
                     .get(name)
                     .is_some_and(|entry| entry.size.is_some())
             };
-            let open = match behind {
+            let open = match lies.derived() {
                 Some(derived) => sized(&derived.owner),
                 None => sized(name) && !self.has_follower(name),
             };
+            let behind = match &lies {
+                Lies::Behind(derived) => Some(derived.owner.clone()),
+                Lies::Moves(moves) if moves.made => Some(moves.derived.owner.clone()),
+                _ => None,
+            };
+            owners.insert(name, planned.clone());
+            if let Lies::Moves(moves) = lies {
+                let owner = moves.derived.owner.as_str();
+                parts.push((owner, moves.part(planned.clone())));
+            }
             if let Some(plan) = self.types.get_mut(&planned) {
                 plan.object = true;
                 plan.extent = entry.and_then(|entry| entry.extent);
                 plan.open = open;
                 plan.anchor_end = anchor;
-                plan.behind = behind.map(|derived| derived.owner.clone());
+                plan.behind = behind;
+            }
+        }
+        for (owner, part) in parts {
+            let plan = owners.get(owner);
+            if let Some(plan) = plan.and_then(|name| self.types.get_mut(name)) {
+                plan.part_behind = Some(part);
             }
         }
         let mut elements: BTreeSet<&str> = map.elements.keys().map(String::as_str).collect();
@@ -83,38 +108,11 @@ impl<'a> Planner<'a> {
         None
     }
 
-    /// What says that objects of a saved type lie right behind others, on both sides or on none.
-    /// Where one side has them inside of the others, nothing leads from the one to the other, and
-    /// the type is left open.
-    fn behind(&mut self, name: &str) -> Result<Option<&'a Derived>, ()> {
-        let map = self.pair.map;
-        let sides = [Which::Old, Which::New].map(|which| {
-            let layout = self.layout(which);
-            (map.is_saved_in(layout, name), map.behind(layout, name))
-        });
-        let why = match sides {
-            [(false, _), (false, _)] => return Err(()),
-            [(true, None), (true, None)] => return Ok(None),
-            [(true, Some(old)), (true, Some(new))] if old.owner == new.owner => {
-                return Ok(Some(new));
-            }
-            [(_, old), (_, new)] => Why::NotBehind {
-                owner: old.or(new).map(|derived| derived.owner.clone()),
-                layout: match new {
-                    Some(_) => self.pair.to.layout_name.to_owned(),
-                    None => self.pair.from.layout_name.to_owned(),
-                },
-            },
-        };
-        self.open_type(name, why);
-        Err(())
-    }
-
-    /// Whether other objects lie right behind those of a type, on one side at least.
+    /// Whether other objects lie right behind those of a type, on both sides.
     fn has_follower(&self, name: &str) -> bool {
         let sides = [Which::Old, Which::New];
         let follower = |which: Which| self.pair.map.follower(self.layout(which), name);
-        sides.into_iter().any(|which| follower(which).is_some())
+        sides.into_iter().all(|which| follower(which).is_some())
     }
 
     /// Whether the state map leads to objects of a type by its name, and not by the type of the
@@ -193,6 +191,7 @@ impl<'a> Planner<'a> {
             open: false,
             anchor_end: None,
             behind: None,
+            part_behind: None,
             fields: vec![field],
             drops: Vec::new(),
             padding: Vec::new(),

@@ -297,7 +297,7 @@ pub fn assert_same(left: &Image, right: &Image) {
     // What the way back left out of the layout it came from is kept, and does not count here.
     let left_over = |head: &Head| {
         let mut of_kernel = head.remainder.clone();
-        of_kernel.retain(|entry| entry.layout == head.identity.kernel.fingerprint);
+        of_kernel.retain(|entry| head.kept_on(entry).is_release(&head.identity.kernel));
         of_kernel
     };
     same("remainder", &left_over(a), &left_over(b));

@@ -15,6 +15,7 @@ use kconv_image::{
 };
 use kconv_rules::StepRules;
 use kconv_runtime::at::At;
+use kconv_runtime::chain::way;
 use kconv_runtime::context::{Context, Namer, Old, Outcome};
 use kconv_runtime::convert::{Job, convert};
 use kconv_runtime::error::ConvertError;
@@ -246,7 +247,7 @@ impl World {
         let mut outcome = Outcome::default();
         let id = ObjectId(object as u32);
         let names = Names(self);
-        let step = (&self.rules, self.converter.from.fingerprint);
+        let step = (&self.rules, 0);
         let mut cx = Context::new(step, &self.map, id, slots, &names, &mut outcome);
         let convert = ty.convert.unwrap();
         convert(&mut cx, &At::object(), old, &mut new);
@@ -263,14 +264,16 @@ pub fn through(
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("converted.img");
     let to = chain.last().unwrap().to;
+    let target = KernelId {
+        release: target.to_owned(),
+        layout: to.layout.to_owned(),
+        fingerprint: to.fingerprint,
+        build_id: Vec::new(),
+    };
+    let identity = kconv_steps::identity(to.layout);
     let job = Job {
-        chain: chain.to_vec(),
-        target: KernelId {
-            release: target.to_owned(),
-            layout: to.layout.to_owned(),
-            fingerprint: to.fingerprint,
-            build_id: Vec::new(),
-        },
+        chain: way(image.head(), chain.to_vec(), identity, &target),
+        target,
         tool: String::from("test"),
         signers: Vec::new(),
     };

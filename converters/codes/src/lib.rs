@@ -220,7 +220,7 @@ codes! {
     PointerPlace = "pointer.place", "a pointer into an object, to where the new one has nothing";
     PointerUnnamed = "pointer.unnamed", "a pointer of which nobody knows what it means";
     PartShared = "part.shared", "an object to be folded into one, to which two point";
-    PartType = "part.type", "a pointer that leads to no object of the type to be folded";
+    PartType = "part.type", "no object of the type to be folded where there has to be one";
     PartContainer = "part.container", "an object to be folded into one, to which none points";
     PartBack = "part.back", "a pointer of a part that does not lead to what it is part of";
     FieldReset = "field.reset", "a field that said something, and is at its initial value in the new kernel";

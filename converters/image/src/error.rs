@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::elf::ET_CORE;
 use crate::model::{FileOffset, ObjectId, PageOf};
-use crate::{Digest, FORMAT_VERSION, Flaw};
+use crate::{Digest, FORMAT_VERSION, Fingerprint, Flaw, OLDEST_VERSION};
 
 /// An image that cannot be read, and why.
 #[derive(Debug, thiserror::Error)]
@@ -68,10 +68,24 @@ pub enum Fault {
     #[error("a core file, but not an image: its first note is not a KCONV identity")]
     NotAnImage,
     /// An image of another version of the format.
-    #[error("image format version {found}; this program reads version {FORMAT_VERSION}")]
+    #[error(
+        "image format version {found}; this program reads versions {OLDEST_VERSION} to {FORMAT_VERSION}"
+    )]
     Version {
         /// The version of the image.
         found: u32,
+    },
+    /// A value kept in an image of version 1, of which that does not say which conversion kept it.
+    #[error(
+        "remainder {entry} is of the layout {layout}, and {steps} conversions can have kept it; version 1 of the format does not say which"
+    )]
+    KeptBy {
+        /// The entry.
+        entry: usize,
+        /// The layout that it is said to have stood in.
+        layout: Fingerprint,
+        /// Number of conversions from that layout after which values can be left.
+        steps: usize,
     },
     /// The file ends too early.
     #[error("truncated: the file is {length} bytes long, but {what} would end at {needed}")]
@@ -277,7 +291,7 @@ impl ImageError {
             | Fault::NotACore { .. }
             | Fault::NotAnImage => "is this an image? `kconv freeze` makes them",
             Fault::Machine { .. } => "this program knows tasks of i386 and x86-64 kernels alone",
-            Fault::Version { .. } => {
+            Fault::Version { .. } | Fault::KeptBy { .. } => {
                 "use a kconv of the release that wrote the image, or freeze the tasks again with this one"
             }
             Fault::Truncated { .. } | Fault::TooLong { .. } => {

@@ -29,5 +29,8 @@ pub use read::{Image, ImageFile, ObjectStream, PassedFile, Verify};
 pub use rules::Flaw;
 pub use write::{Hashing, ImageWriter, NextPages, PageSource, SealedImage, TakenImage, Temporary};
 
-/// The version of the image format that this crate writes, and the only one it reads.
-pub const FORMAT_VERSION: u32 = 1;
+/// The version of the image format that this crate writes.
+pub const FORMAT_VERSION: u32 = 2;
+
+/// The oldest version that it reads.
+pub const OLDEST_VERSION: u32 = 1;

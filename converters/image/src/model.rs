@@ -135,6 +135,15 @@ pub struct KernelId {
     pub build_id: Vec<u8>,
 }
 
+impl KernelId {
+    /// Whether both are one release. The build id says no more: whoever names a kernel by its
+    /// layout does not know it.
+    pub fn is_release(&self, other: &KernelId) -> bool {
+        (&self.release, &self.layout, self.fingerprint)
+            == (&other.release, &other.layout, other.fingerprint)
+    }
+}
+
 /// Who the image is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -288,11 +297,14 @@ pub struct Clocks {
 /// restores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remainder {
-    /// Fingerprint of the layout in which the value stood.
-    pub layout: Fingerprint,
+    /// Number in [`Head::provenance`] of the conversion that kept it. The value stood on the kernel
+    /// before that: going back to this very kernel restores it, and nothing else does. Kernels with
+    /// one layout do not have one state, for what a kernel keeps for itself is reset between them
+    /// too; nor need a value mean the same on layouts with one fingerprint.
+    pub step: u32,
     /// The object.
     pub object: ObjectId,
-    /// First byte in the object under that layout.
+    /// First byte in the object under the layout of that kernel.
     pub offset: u32,
     /// Path of the field from the object's type, such as `wait_chldexit.lock`.
     pub field: String,
@@ -301,6 +313,14 @@ pub struct Remainder {
     pub mask: Vec<u8>,
     /// The bytes as they stood; bits outside the mask are 0.
     pub bytes: Vec<u8>,
+}
+
+impl Remainder {
+    /// What the entries of an image are ordered by; those of one byte have the order in which they
+    /// were made.
+    pub fn place(&self) -> (u32, ObjectId, u32) {
+        (self.step, self.object, self.offset)
+    }
 }
 
 /// One conversion that an image has been through.
@@ -465,7 +485,7 @@ pub struct Head {
     pub clocks: Clocks,
     /// Facts of the machine and of the freeze that a thaw or a reader needs, by name.
     pub facts: Vec<(String, Value)>,
-    /// Values put aside.
+    /// Values put aside, ordered by step, object and offset.
     pub remainder: Vec<Remainder>,
     /// What happened to the image since the freeze.
     pub provenance: Vec<Step>,
@@ -514,6 +534,19 @@ impl Head {
         self.contents
             .iter()
             .find(|contents| contents.resource == resource)
+    }
+
+    /// The kernel that the value kept in `entry` stood on.
+    pub fn kept_on(&self, entry: &Remainder) -> &KernelId {
+        &self.provenance[entry.step as usize].from
+    }
+
+    /// The kernel with the layout `layout` that the image went on from last, if it has been on one.
+    pub fn last_on(&self, layout: &str, fingerprint: Fingerprint) -> Option<&KernelId> {
+        let before = self.provenance.iter().rev().map(|step| &step.from);
+        let mut with_layout =
+            before.filter(|kernel| kernel.layout == layout && kernel.fingerprint == fingerprint);
+        with_layout.next()
     }
 
     /// The slots of `object`, by offset.

@@ -94,7 +94,7 @@ pub(crate) mod least {
     pub(crate) const SYMBOL: usize = STRING + 16;
     pub(crate) const RESOURCE: usize = STRING + 12;
     pub(crate) const SLOT: usize = 16;
-    pub(crate) const REMAINDER: usize = 40 + STRING + 4;
+    pub(crate) const REMAINDER: usize = 12 + STRING + 4;
     pub(crate) const KERNEL: usize = 3 * STRING + 32;
     pub(crate) const STEP: usize = 2 * STRING + 2 * KERNEL + 32;
     pub(crate) const SIGNERS: usize = 8;

@@ -118,6 +118,12 @@ pub enum Flaw {
         /// The later of the two slots.
         slot: usize,
     },
+    /// Remainders are not ordered by step, object and offset.
+    #[error("remainder {entry} comes before remainder {} by step, object and offset", entry - 1)]
+    RemainderOrder {
+        /// The later of the two entries.
+        entry: usize,
+    },
     /// Mask and bytes of a remainder differ in length.
     #[error("remainder {entry} has {mask} bytes of mask for {bytes} bytes")]
     RemainderMask {
@@ -418,6 +424,12 @@ fn slots(head: &Head, machine: Machine) -> Result<(), Flaw> {
 fn check_remainder(head: &Head, entry: usize, remainder: &Remainder) -> Result<(), Flaw> {
     let objects = head.objects.len();
     refers("remainder", entry, "object", remainder.object.0, objects)?;
+    let steps = head.provenance.len();
+    refers("remainder", entry, "step", remainder.step, steps)?;
+    let before = entry.checked_sub(1).map(|before| &head.remainder[before]);
+    if before.is_some_and(|before| before.place() > remainder.place()) {
+        return Err(Flaw::RemainderOrder { entry });
+    }
     if remainder.mask.len() != remainder.bytes.len() {
         return Err(Flaw::RemainderMask {
             entry,

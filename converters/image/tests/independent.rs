@@ -91,7 +91,7 @@ fn read(image: &[u8]) -> String {
     let notes_end = notes_start + field(0, 16, 32) as usize;
     let area = &image[notes_start..notes_end];
     let pages_start = notes_end.next_multiple_of(4096);
-    assert_eq!(area[20..24], [1, 0, 0, 0], "version");
+    assert_eq!(area[20..24], [2, 0, 0, 0], "version");
 
     let digests = &area[area.len() - 96..];
     let hash = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
@@ -161,14 +161,13 @@ fn read(image: &[u8]) -> String {
                 note.list(|note| writeln!(out, "fact {}={}", note.string(), note.value()).unwrap());
             }
             0x4b43_0009 => note.list(|note| {
-                let layout = hex(note.take(32));
-                let [object, offset] = [(); 2].map(|()| note.number(4));
+                let [step, object, offset] = [(); 3].map(|()| note.number(4));
                 let (field, mask) = (note.string(), note.bytes());
                 let bytes = hex(note.take(mask.len()));
                 let mask = hex(mask);
                 writeln!(
                     out,
-                    "remainder {layout} {object}+{offset} {field} {mask} {bytes}"
+                    "remainder {step} {object}+{offset} {field} {mask} {bytes}"
                 )
                 .unwrap();
             }),
@@ -292,7 +291,7 @@ fn describe(sample: &Sample) -> String {
         writeln!(
             out,
             "remainder {} {object}+{offset} {field} {mask} {bytes}",
-            of.layout
+            of.step
         )
         .unwrap();
     }

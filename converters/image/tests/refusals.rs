@@ -208,6 +208,29 @@ fn remainder_of_an_unknown_object() {
 }
 
 #[test]
+fn remainder_of_an_unknown_step() {
+    assert_snapshot!(refused(|sample| sample.head.remainder[0].step = 1), @"
+    DIR/out.img: remainder 0 refers to step 1; there are 1, numbered from 0
+    this is a fault of kconv: please report it
+    ");
+}
+
+#[test]
+fn remainders_out_of_order() {
+    assert_snapshot!(
+        refused(|sample| {
+            let mut second = sample.head.remainder[0].clone();
+            second.offset -= 1;
+            sample.head.remainder.push(second);
+        }),
+        @"
+    DIR/out.img: remainder 1 comes before remainder 0 by step, object and offset
+    this is a fault of kconv: please report it
+    "
+    );
+}
+
+#[test]
 fn remainder_with_a_short_mask() {
     assert_snapshot!(refused(|sample| sample.head.remainder[0].mask.truncate(3)), @"
     DIR/out.img: remainder 0 has 3 bytes of mask for 4 bytes

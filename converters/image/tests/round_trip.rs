@@ -147,7 +147,7 @@ prop_compose! {
         ),
         facts in vec((text(), value(objects, resources)), 0..4),
         remainder in vec(
-            (any::<[u8; 32]>(), 0..objects, any::<u32>(), text(), vec(any::<(u8, u8)>(), 0..9)),
+            (any::<prop::sample::Index>(), 0..objects, any::<u32>(), text(), vec(any::<(u8, u8)>(), 0..9)),
             0..4,
         ),
     ) -> (Vec<Slot>, Vec<Symbol>, Vec<Resource>, Vec<(String, Value)>, Vec<Remainder>) {
@@ -165,9 +165,10 @@ prop_compose! {
         let resources = attributes.into_iter().map(|(kind, origin, attributes)| {
             Resource { kind, origin: KernelAddr(origin), attributes }
         });
-        let remainder = remainder.into_iter().map(|(layout, object, offset, field, pairs)| {
+        let remainder = remainder.into_iter().map(|(step, object, offset, field, pairs)| {
             Remainder {
-                layout: Fingerprint(layout),
+                // One of as many steps as there are, which is for the others to say.
+                step: step.index(u32::MAX as usize) as u32,
                 object: ObjectId(object),
                 offset,
                 field,
@@ -195,7 +196,14 @@ fn any_sample() -> impl Strategy<Value = Sample> {
                 let machine = if wide { Machine::X86_64 } else { Machine::I386 };
                 let (mut identity, clocks, provenance, core_notes) = story;
                 identity.machine = machine;
-                let (mut slots, symbols, resources, facts, remainder) = references;
+                let (mut slots, symbols, resources, facts, mut remainder) = references;
+                for entry in &mut remainder {
+                    entry.step %= u32::max(provenance.len() as u32, 1);
+                }
+                remainder.sort_by_key(Remainder::place);
+                if provenance.is_empty() {
+                    remainder.clear();
+                }
                 let objects = objects(machine, &places, &tasks);
                 let pointer = u64::from(machine.pointer_size());
                 slots.retain(|slot| {

@@ -5,7 +5,7 @@ use kconv_freeze::RunningError;
 use kconv_image::{Image, KernelId};
 use kconv_machine::{Identified, identify_running, running_release};
 use kconv_rules::StepRules;
-use kconv_runtime::chain::find_chain;
+use kconv_runtime::chain::{find_chain, find_way, way};
 use kconv_runtime::table::Converter;
 use kernel_structs::layout::{Fingerprint, Layout};
 use kernel_structs::releases::{LayoutEntry, LayoutId, Registry, Release};
@@ -136,6 +136,21 @@ impl Known {
                 to_layout: to.layout.0.clone(),
             }
         })
+    }
+
+    /// What takes `image` to another release, by [`find_way`] and [`way`].
+    pub(crate) fn way(
+        &self,
+        image: &Image,
+        to: &Release,
+    ) -> Result<Vec<&'static Converter>, Failure> {
+        let (head, target) = (image.head(), self.kernel(to)?);
+        let chain = match find_way(kconv_steps::all(), head, &target) {
+            Some(chain) => chain,
+            None => self.chain(&self.of_image(image)?, to)?,
+        };
+        let identity = kconv_steps::identity(&to.layout.0);
+        Ok(way(head, chain, identity, &target))
     }
 
     /// What takes an image from one release to another: the converters that lead there, or, between

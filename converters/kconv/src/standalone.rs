@@ -7,6 +7,7 @@ use crate::report::Account;
 use crate::trust::{self, Admitted, Purpose};
 use clap::{CommandFactory, FromArgMatches, Parser};
 use kconv_image::KernelId;
+use kconv_runtime::chain::way;
 use kconv_runtime::convert::{Job, convert};
 use kconv_runtime::table::Converter;
 use kconv_trust::Config;
@@ -99,8 +100,9 @@ fn run(
         .unwrap_or_else(|| default_output(&arguments.image, &target.release));
     account.keeps(&[&output])?;
     account.image = Some(output.clone());
+    let identity = kconv_steps::identity(converter.to.layout);
     let job = Job {
-        chain: vec![converter],
+        chain: way(image.head(), vec![converter], identity, &target),
         target,
         tool: converter.tool.to_owned(),
         signers,

@@ -1176,7 +1176,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             name: "file",
             from_size: 296,
             to_size: 216,
-            parts: &[Part { field: "f_owner", ty: "fown_struct", from: 136, to: 160, kind: PartKind::Made }],
+            parts: &[Part { field: "f_owner", ty: "fown_struct", from: 136, to: 160, kind: PartKind::Made, behind: None }],
             spans: &[Span::new(0, 84, 4), Span::new(16, 96, 16), Span::new(32, 72, 8), Span::new(40, 48, 8), Span::new(56, 16, 24), Span::new(80, 0, 8), Span::new(88, 80, 4), Span::new(92, 40, 4), Span::new(104, 120, 32), Span::new(208, 88, 8), Span::new(216, 184, 32), Span::new(256, 152, 8), Span::new(264, 64, 8), Span::new(272, 176, 8), Span::new(280, 56, 8), Span::new(288, 168, 8)],
             padding: &[Bits::new(32, 96), Bits::new(416, 32), Bits::new(800, 32)],
             groups: &[&carry::file::ALWAYS, &[
@@ -1236,6 +1236,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             name: "fpu",
             from_size: 4224,
             to_size: 4224,
+            open: true,
             spans: &[Span::new(0, 0, 4), Span::new(8, 8, 88), Span::new(128, 128, 4096)],
             padding: &[Bits::new(32, 32), Bits::new(772, 252)],
             groups: &[&[
@@ -1250,7 +1251,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             ]],
             ..TypeRules::PLAIN
         },
-        convert: None,
+        convert: Some(|cx, at, old, new| cx.typed(at, old, new, super::fpu)),
     },
     TypeConverter {
         rules: TypeRules {

@@ -1136,7 +1136,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             name: "file",
             from_size: 232,
             to_size: 184,
-            parts: &[Part { field: "f_owner", ty: "fown_struct", from: 112, to: 128, kind: PartKind::Made }],
+            parts: &[Part { field: "f_owner", ty: "fown_struct", from: 112, to: 128, kind: PartKind::Made, behind: None }],
             spans: &[Span::new(0, 52, 4), Span::new(16, 64, 16), Span::new(32, 40, 8), Span::new(40, 16, 8), Span::new(56, 0, 8), Span::new(64, 48, 4), Span::new(68, 12, 4), Span::new(72, 80, 8), Span::new(84, 92, 28), Span::new(144, 56, 8), Span::new(152, 152, 32), Span::new(192, 120, 8), Span::new(200, 32, 8), Span::new(208, 144, 8), Span::new(216, 24, 8), Span::new(224, 136, 8)],
             padding: &[Bits::new(32, 96), Bits::new(416, 32)],
             groups: &[&carry::file::ALWAYS, &[
@@ -1194,6 +1194,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             name: "fpu",
             from_size: 4224,
             to_size: 4224,
+            open: true,
             spans: &[Span::new(0, 0, 4), Span::new(8, 8, 88), Span::new(128, 128, 4096)],
             padding: &[Bits::new(32, 32), Bits::new(772, 252)],
             groups: &[&[
@@ -1208,7 +1209,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             ]],
             ..TypeRules::PLAIN
         },
-        convert: None,
+        convert: Some(|cx, at, old, new| cx.typed(at, old, new, super::fpu)),
     },
     TypeConverter {
         rules: TypeRules {

@@ -1170,7 +1170,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             name: "file",
             from_size: 216,
             to_size: 296,
-            parts: &[Part { field: "f_owner", ty: "fown_struct", from: 160, to: 136, kind: PartKind::Folded }],
+            parts: &[Part { field: "f_owner", ty: "fown_struct", from: 160, to: 136, kind: PartKind::Folded, behind: None }],
             spans: &[Span::new(0, 80, 8), Span::new(16, 56, 24), Span::new(40, 92, 4), Span::new(48, 40, 8), Span::new(56, 280, 8), Span::new(64, 264, 8), Span::new(72, 32, 8), Span::new(80, 88, 4), Span::new(84, 0, 4), Span::new(88, 208, 8), Span::new(96, 16, 16), Span::new(120, 104, 32), Span::new(152, 256, 8), Span::new(168, 288, 8), Span::new(176, 272, 8), Span::new(184, 216, 32)],
             padding: &[Bits::new(96, 32), Bits::new(352, 32), Bits::new(928, 32)],
             groups: &[&carry::file::ALWAYS, &[
@@ -1230,6 +1230,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             name: "fpu",
             from_size: 4224,
             to_size: 4224,
+            open: true,
             spans: &[Span::new(0, 0, 4), Span::new(8, 8, 88), Span::new(128, 128, 4096)],
             padding: &[Bits::new(32, 32), Bits::new(772, 252)],
             groups: &[&[
@@ -1244,7 +1245,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             ]],
             ..TypeRules::PLAIN
         },
-        convert: None,
+        convert: Some(|cx, at, old, new| cx.typed(at, old, new, super::fpu)),
     },
     TypeConverter {
         rules: TypeRules {

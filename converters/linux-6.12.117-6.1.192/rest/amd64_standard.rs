@@ -1121,7 +1121,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             name: "file",
             from_size: 184,
             to_size: 232,
-            parts: &[Part { field: "f_owner", ty: "fown_struct", from: 128, to: 112, kind: PartKind::Folded }],
+            parts: &[Part { field: "f_owner", ty: "fown_struct", from: 128, to: 112, kind: PartKind::Folded, behind: None }],
             spans: &[Span::new(0, 56, 8), Span::new(12, 68, 4), Span::new(16, 40, 8), Span::new(24, 216, 8), Span::new(32, 200, 8), Span::new(40, 32, 8), Span::new(48, 64, 4), Span::new(52, 0, 4), Span::new(56, 144, 8), Span::new(64, 16, 16), Span::new(80, 72, 8), Span::new(92, 84, 28), Span::new(120, 192, 8), Span::new(136, 224, 8), Span::new(144, 208, 8), Span::new(152, 152, 32)],
             groups: &[&carry::file::ALWAYS, &[
                 RuleKind::Padding.of("(padding)"),
@@ -1180,6 +1180,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             name: "fpu",
             from_size: 4224,
             to_size: 4224,
+            open: true,
             spans: &[Span::new(0, 0, 4), Span::new(8, 8, 88), Span::new(128, 128, 4096)],
             padding: &[Bits::new(32, 32), Bits::new(772, 252)],
             groups: &[&[
@@ -1194,7 +1195,7 @@ pub(super) static CHANGED: &[TypeConverter] = &[
             ]],
             ..TypeRules::PLAIN
         },
-        convert: None,
+        convert: Some(|cx, at, old, new| cx.typed(at, old, new, super::fpu)),
     },
     TypeConverter {
         rules: TypeRules {

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{FD, MM, Parts, SIGNALS, TASK};
-use kconv_image::{Fingerprint, KernelAddr, ObjectId, Remainder, ResourceId};
+use kconv_image::{KernelAddr, ObjectId, Remainder, ResourceId};
 use kconv_objects::{FieldError, Objects, Saved};
 
 fn with<T>(parts: &Parts, read: impl FnOnce(&Saved<'_>, &Objects<'_>) -> T) -> T {
@@ -193,7 +193,7 @@ fn what_was_reset_is_known_to_have_been_set() {
         object: ObjectId(object),
         field: field.to_owned(),
         bytes: vec![0, byte],
-        layout: Fingerprint([0; 32]),
+        step: 0,
         offset: 64,
         mask: vec![0xff; 2],
     };

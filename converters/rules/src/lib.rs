@@ -37,7 +37,8 @@ pub struct TypeRules {
     /// The flexible array that an object of the type ends in.
     pub tail: Option<Tail>,
     /// Whether an object can end before or behind the end of its type: within the last of `spans`,
-    /// or in bytes that are carried behind it.
+    /// or in bytes that are carried behind it. Under the layout that has a part as an object right
+    /// behind it, it ends where its type does, and the object behind it can end elsewhere.
     pub open: bool,
     /// Structures inside a value that are objects of their own under the other layout.
     pub parts: &'static [Part],
@@ -99,28 +100,42 @@ pub struct Tail {
     pub add: u32,
 }
 
-/// A structure inside a value that is, under the other layout, an object which a pointer in its
-/// place leads to. Offsets in bytes.
+/// A structure inside a value that is, under the other layout, an object: one that a pointer in its
+/// place leads to, or one that lies right behind the value. Offsets in bytes.
 #[derive(Copy, Clone, Debug)]
 pub struct Part {
-    /// Name of the structure and of the pointer.
+    /// Name of the structure and of the pointer; of a structure inside of another, the path to it.
     pub field: &'static str,
     /// Type of the object; it has rules of its own.
     pub ty: &'static str,
-    /// Where the structure or the pointer is in the old value.
+    /// Where the structure or the pointer is in the old value; the end of the value, if the object
+    /// lies there.
     pub from: u32,
-    /// Where the pointer or the structure is in the new value.
+    /// Where the pointer or the structure is in the new value; the end of the value, if the object
+    /// lies there.
     pub to: u32,
     /// Which of the two is the old one.
     pub kind: PartKind,
+    /// Of an object that lies right behind the value, and that no pointer tells of: the bits of the
+    /// old value that are not zero exactly where there is one.
+    pub behind: Option<Bits>,
+}
+
+impl TypeRules {
+    /// The part of a value that is, under the other layout, the object right behind it.
+    pub fn part_behind(&self) -> Option<&'static Part> {
+        self.parts.iter().find(|part| part.behind.is_some())
+    }
 }
 
 /// What becomes of a [`Part`].
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PartKind {
-    /// The old value has the structure. If it says anything, it becomes an object.
+    /// The old value has the structure. It becomes an object if it says anything, or if the value says
+    /// that there is one right behind it.
     Made,
-    /// The old value has the pointer. Its object becomes a structure in the value.
+    /// The old value has the pointer, or the object right behind it. The object becomes a structure
+    /// in the value.
     Folded,
 }
 

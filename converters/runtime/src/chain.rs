@@ -1,6 +1,7 @@
 //! The way from one layout to another through the converters there are.
 
 use crate::table::Converter;
+use kconv_image::{Head, KernelId, Step};
 use std::collections::{BTreeMap, VecDeque};
 
 /// The shortest chain of `converters` from layout `from` to layout `to`, both names of nodes in
@@ -34,6 +35,75 @@ pub fn find_chain(
     }
     chain.reverse();
     Some(chain)
+}
+
+/// The chain of `converters` that takes an image with the head `head` to the layout of `target`.
+///
+/// To a layout that it has been on it goes the way back that it came, so that what was kept on each
+/// kernel is put back there; the shortest way may lead through others. To any other layout it goes
+/// by [`find_chain`].
+pub fn find_way(
+    converters: &[&'static Converter],
+    head: &Head,
+    target: &KernelId,
+) -> Option<Vec<&'static Converter>> {
+    let now = head.identity.kernel.layout.as_str();
+    let is_target = |step: &Step| {
+        step.from.layout == target.layout && step.from.fingerprint == target.fingerprint
+    };
+    let left = head.provenance.iter().rposition(is_target);
+    let back = left.and_then(|left| {
+        let been = head.provenance[left..].iter().rev();
+        way_back(converters, now, been.map(|step| step.from.layout.as_str()))
+    });
+    back.or_else(|| find_chain(converters, now, &target.layout))
+}
+
+/// The chain through the layouts `been`, the last of which was left first, without the turns that led
+/// back to where they began. `None` if there is no converter for one of the steps.
+fn way_back<'a>(
+    converters: &[&'static Converter],
+    now: &'a str,
+    been: impl Iterator<Item = &'a str>,
+) -> Option<Vec<&'static Converter>> {
+    let mut layouts = vec![now];
+    for layout in been {
+        match layouts.iter().position(|known| *known == layout) {
+            Some(known) => layouts.truncate(known + 1),
+            None => layouts.push(layout),
+        }
+    }
+    let steps = layouts.iter().zip(layouts.iter().skip(1));
+    let converter = |(from, to): (&&str, &&str)| {
+        let mut all = converters.iter().copied();
+        all.find(|converter| (converter.from.layout, converter.to.layout) == (*from, *to))
+    };
+    steps.map(converter).collect()
+}
+
+/// What takes an image with the head `head` to `target`, of `chain`, which leads to its layout, and
+/// `identity`, which carries what there is between releases of that.
+///
+/// An image of which something was kept on another release of the layout goes through that one, so
+/// that it is put back, and then done with what is done between releases. So it is on `target`
+/// what it would have been if it had gone there at once.
+pub fn way(
+    head: &Head,
+    chain: Vec<&'static Converter>,
+    identity: Option<&'static Converter>,
+    target: &KernelId,
+) -> Vec<&'static Converter> {
+    let mut way = chain;
+    let been = head.last_on(&target.layout, target.fingerprint);
+    let through_another = been.is_some_and(|been| {
+        let mut kept_on = head.remainder.iter().map(|entry| head.kept_on(entry));
+        !been.is_release(target) && kept_on.any(|kernel| kernel.is_release(been))
+    });
+    let comes_back = head.identity.kernel.layout != target.layout;
+    if way.is_empty() || comes_back && through_another {
+        way.extend(identity);
+    }
+    way
 }
 
 #[cfg(test)]
@@ -103,6 +173,32 @@ mod tests {
         static BE: Converter = converter("b-e", "b", "e");
         let all = [&AB, &AC, &CD, &DE, &BE];
         assert_eq!(names(find_chain(&all, "a", "e")), Some(vec!["a-b", "b-e"]));
+    }
+
+    #[test]
+    fn the_way_back_is_the_way_that_the_image_came() {
+        static BA: Converter = converter("b-a", "b", "a");
+        static CB: Converter = converter("c-b", "c", "b");
+        let all = [&CA, &CB, &BA, &AB];
+        // From `a` by `b`, though there is a shorter way; with turns, and between releases.
+        for been in [
+            &["b", "a"][..],
+            &["b", "b", "a", "a"],
+            &["b", "a", "b", "a"],
+        ] {
+            let chain = way_back(&all, "c", been.iter().copied());
+            assert_eq!(names(chain), Some(vec!["c-b", "b-a"]), "{been:?}");
+        }
+        let turned = way_back(&all, "c", ["b", "c", "a"].into_iter());
+        assert_eq!(names(turned), Some(vec!["c-a"]));
+        assert_eq!(
+            names(way_back(&all, "a", ["b", "a"].into_iter())),
+            Some(vec![])
+        );
+        assert_eq!(
+            names(way_back(&[&CB, &AB], "c", ["b", "a"].into_iter())),
+            None
+        );
     }
 
     #[test]

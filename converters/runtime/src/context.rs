@@ -13,7 +13,7 @@ use crate::flags::Flags;
 use crate::placement::{Map, Placed};
 use crate::scalar::{Scalar, Widen, address, stored};
 use kconv_image::TaskName;
-use kconv_image::model::{Fingerprint, ObjectId, Remainder, Slot, Symbol};
+use kconv_image::model::{ObjectId, Remainder, Slot, Symbol};
 use kconv_rules::{Bits, RuleKind, StepRules, reason_of};
 use kernel_structs_bits::Bytes;
 use kernel_structs_bits::bytemuck::{Pod, try_from_bytes, try_from_bytes_mut};
@@ -21,8 +21,8 @@ use kernel_structs_bits::bytemuck::{Pod, try_from_bytes, try_from_bytes_mut};
 /// The conversion of one object in one step.
 pub struct Context<'a> {
     rules: &'a StepRules,
-    /// Of the layout converted from.
-    layout: Fingerprint,
+    /// The number of the conversion in the provenance of the image that is made.
+    step: u32,
     map: &'a Map,
     object: ObjectId,
     /// The object that the new bytes are a part of: another one if the old object comes out of, or
@@ -89,10 +89,10 @@ pub struct Outcome {
 }
 
 impl<'a> Context<'a> {
-    /// The context for `object` in the step with `rules` from the layout with the fingerprint
-    /// `layout`; the object's slots under that are `slots`, by offset.
+    /// The context for `object` in the conversion that does what `rules` say, and that has the number
+    /// `step` in the provenance; the object's slots under the layout before are `slots`, by offset.
     pub fn new(
-        (rules, layout): (&'a StepRules, Fingerprint),
+        (rules, step): (&'a StepRules, u32),
         map: &'a Map,
         object: ObjectId,
         slots: &'a [Slot],
@@ -101,7 +101,7 @@ impl<'a> Context<'a> {
     ) -> Context<'a> {
         Context {
             rules,
-            layout,
+            step,
             map,
             object,
             target: object,
@@ -514,7 +514,7 @@ impl<'a> Context<'a> {
 
     fn push_remainder(&mut self, at: &At<'_>, bytes: Vec<u8>, mask: Vec<u8>) {
         self.outcome.remainder.push(Remainder {
-            layout: self.layout,
+            step: self.step,
             object: self.object,
             offset: at.old,
             field: at.to_string(),

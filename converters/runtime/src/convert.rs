@@ -15,7 +15,7 @@ use kconv_image::{
     Digest, Head, Identity, Image, ImageWriter, KernelId, Object, ObjectId, PageSource, Remainder,
     Slot, SlotTarget, Step, Verify, WriteError,
 };
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What a conversion is to do.
@@ -184,8 +184,8 @@ fn beginning(fingerprint: kconv_image::Fingerprint) -> String {
 /// What streaming the objects gave.
 struct Done {
     outcome: Outcome,
-    /// Indices of the image's remainder entries that were put back.
-    restored: BTreeSet<usize>,
+    /// Indices of the image's remainder entries that were put back, each with the step that did.
+    restored: BTreeMap<usize, usize>,
 }
 
 fn stream(
@@ -203,7 +203,7 @@ fn stream(
 
     let mut outcome = Outcome::default();
     let mut final_slots = Vec::with_capacity(head.slots.len());
-    let mut restored = BTreeSet::new();
+    let mut restored = BTreeMap::new();
     let mut object = Old::default();
     let mut objects = image.objects();
     for (item, id) in last.iter().zip((0..).map(ObjectId)) {
@@ -218,7 +218,7 @@ fn stream(
         }
         for step in 0..job.chain.len() {
             let mut put_back = |index| {
-                restored.insert(index);
+                restored.insert(index, step);
             };
             steps.step(step, id, &mut object, &mut outcome, &mut put_back)?;
         }
@@ -319,24 +319,10 @@ fn new_head(head: &Head, job: &Job, end: Final, done: Done, all: &Steps<'_>) -> 
     let mut steps: Vec<Step> = Vec::new();
     let mut from = head.identity.kernel.clone();
     for (index, converter) in job.chain.iter().enumerate() {
-        let to = if index + 1 == job.chain.len() {
-            job.target.clone()
-        } else {
-            KernelId {
-                release: converter.to.release.to_owned(),
-                layout: converter.to.layout.to_owned(),
-                fingerprint: converter.to.fingerprint,
-                build_id: Vec::new(),
-            }
-        };
-        let kept = |layout| {
-            let made = kept_values.iter().filter(|entry| entry.layout == layout);
-            made.count() as u64
-        };
-        let put_back = |layout| {
-            let of_layout = |index: &&usize| head.remainder[**index].layout == layout;
-            restored.iter().filter(of_layout).count() as u64
-        };
+        let to = all.kernels[index].clone();
+        let number = all.number(index);
+        let kept = kept_values.iter().filter(|entry| entry.step == number);
+        let put_back = restored.values().filter(|step| **step == index);
         steps.push(Step {
             converter: converter.name.to_owned(),
             version: job.tool.clone(),
@@ -344,8 +330,8 @@ fn new_head(head: &Head, job: &Job, end: Final, done: Done, all: &Steps<'_>) -> 
             to: to.clone(),
             objects: end.objects.len() as u64,
             fields: fields.get(index).copied().unwrap_or(0),
-            kept: kept(converter.from.fingerprint),
-            restored: put_back(converter.to.fingerprint),
+            kept: kept.count() as u64,
+            restored: put_back.count() as u64,
             signers: match index {
                 0 => job.signers.clone(),
                 _ => Vec::new(),
@@ -357,8 +343,11 @@ fn new_head(head: &Head, job: &Job, end: Final, done: Done, all: &Steps<'_>) -> 
         .remainder
         .iter()
         .enumerate()
-        .filter(|(index, _)| !restored.contains(index))
+        .filter(|(index, _)| !restored.contains_key(index))
         .filter_map(|(_, entry)| end.remainder(entry));
+    let mut remainder: Vec<Remainder> = left.chain(kept_values.iter().cloned()).collect();
+    // Whatever order the lines of the functions have.
+    remainder.sort_by_key(Remainder::place);
     let slots = outcome.slots.iter().filter_map(|slot| {
         let object = end.number(slot.object)?;
         Some(Slot { object, ..*slot })
@@ -369,7 +358,7 @@ fn new_head(head: &Head, job: &Job, end: Final, done: Done, all: &Steps<'_>) -> 
             ..head.identity.clone()
         },
         slots: slots.collect(),
-        remainder: left.chain(kept_values.iter().cloned()).collect(),
+        remainder,
         types: end.types,
         objects: end.objects,
         symbols: head

@@ -72,6 +72,12 @@ pub enum Problem {
         /// The type.
         ty: &'static str,
     },
+    /// The end of an object right behind which there has to be another that is to be folded, and is
+    /// none.
+    NotBehind {
+        /// The type of the other.
+        ty: &'static str,
+    },
     /// An object that the new layout has inside another, and that no other points at.
     NoContainer,
     /// A pointer from a part to what it is a part of that leads elsewhere.
@@ -98,7 +104,7 @@ impl Problem {
             Problem::NoSuchEnumerator => Code::ValueEnumerator,
             Problem::NoSuchFlag { .. } => Code::ValueFlag,
             Problem::Shared { .. } => Code::PartShared,
-            Problem::NotAPart { .. } => Code::PartType,
+            Problem::NotAPart { .. } | Problem::NotBehind { .. } => Code::PartType,
             Problem::NoContainer => Code::PartContainer,
             Problem::OtherContainer { .. } => Code::PartBack,
             Problem::Refused { .. } => Code::ValueOverride,
@@ -141,6 +147,7 @@ impl Finding {
             }
             Problem::Shared { .. }
             | Problem::NotAPart { .. }
+            | Problem::NotBehind { .. }
             | Problem::NoContainer
             | Problem::OtherContainer { .. } => {
                 "check the image with `kconv verify`: no kernel has this"
@@ -188,6 +195,9 @@ impl fmt::Display for Problem {
                 "points at {target}, which another object points at too; the new layout has it inside of one of them"
             ),
             Problem::NotAPart { ty } => write!(f, "points at no saved {ty}"),
+            Problem::NotBehind { ty } => {
+                write!(f, "is where a {ty} has to begin, and none is in the image")
+            }
             Problem::NoContainer => f.write_str(
                 "belongs to no object of the image; the new layout has it only inside of another object",
             ),

@@ -18,6 +18,7 @@ pub mod finding;
 pub mod flags;
 mod item;
 mod names;
+mod open;
 mod parts;
 pub mod placement;
 pub mod report;

@@ -5,9 +5,10 @@
 //! the index while it is folded, so that it comes out under its number and at its home; what a
 //! conversion made goes without a trace.
 
+use crate::bits;
 use crate::item::{Item, Setting, Standing};
 use kconv_image::model::{Object, ObjectId, TypeIx};
-use kconv_rules::{Part, PartKind, StepRules};
+use kconv_rules::{Bits, Part, PartKind, StepRules};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Which objects come and go in one step.
@@ -17,12 +18,20 @@ pub(crate) struct Changes {
     pub(crate) made: BTreeMap<ObjectId, Link>,
     /// Objects that become part of others.
     pub(crate) folded: BTreeMap<ObjectId, Link>,
+    /// Objects that ought to have one right behind them that becomes a part of them, and have none.
+    pub(crate) missing: BTreeSet<ObjectId>,
     /// Objects to fold that more than one other points at.
     pub(crate) shared: BTreeSet<ObjectId>,
     /// Objects that did not exist before, by ascending number.
     pub(crate) new: Vec<Object>,
     /// Objects that come and go, by owner and place there: that of the structure, or the pointer.
     by_place: BTreeMap<(ObjectId, PartKind, u32), ObjectId>,
+}
+
+/// Whether any of the bits `when` of a value is set.
+fn is_set(value: &[u8], when: Bits) -> bool {
+    let end = (when.offset + when.len).div_ceil(8) as usize;
+    value.len() >= end && !bits::all_zero(value, when.offset, when.len)
 }
 
 /// The place in another object that an object comes out of or goes into.
@@ -73,7 +82,10 @@ impl Changes {
             }
             let old = bytes(owner)?;
             // By the bytes that there are: the number of elements is not yet held against them.
-            let values = old.len() / (ty.from_size as usize).max(1);
+            let values = match ty.open {
+                true => 1,
+                false => old.len() / (ty.from_size as usize).max(1),
+            };
             let places = (0..values as u64).flat_map(|index| {
                 let place = move |size: u32, at: u32| {
                     u32::try_from(index * u64::from(size) + u64::from(at)).ok()
@@ -99,12 +111,28 @@ impl Changes {
                     PartKind::Made => {
                         let size = rules.find(part.ty).map_or(0, |ty| ty.from_size);
                         let place = item.object.address.0 + u64::from(link.from);
-                        let says = old.get(start..start + size as usize);
-                        let says = says.is_some_and(|part| part.iter().any(|byte| *byte != 0));
+                        let says = match part.behind {
+                            Some(when) => is_set(&old, when),
+                            None => {
+                                let says = old.get(start..start + size as usize);
+                                says.is_some_and(|part| part.iter().any(|byte| *byte != 0))
+                            }
+                        };
                         if let Some(id) = inside.get(&place) {
                             changes.made.insert(*id, link);
                         } else if says {
                             changes.make(setting, items, &item.object, link);
+                        }
+                    }
+                    PartKind::Folded if part.behind.is_some() => {
+                        let end = item.object.address.0.checked_add(u64::from(link.from));
+                        let id = end.and_then(|end| at.get(&end));
+                        if let Some(id) = id {
+                            changes.fold(setting, items, *id, link);
+                        }
+                        let found = id.is_some_and(|id| changes.folded.contains_key(id));
+                        if !found && part.behind.is_some_and(|when| is_set(&old, when)) {
+                            changes.missing.insert(owner);
                         }
                     }
                     PartKind::Folded => {
@@ -142,7 +170,10 @@ impl Changes {
             size: 0,
             address: owner.home,
             home: owner.home,
-            owner: owner.owner,
+            owner: match link.part.behind {
+                Some(_) => link.owner,
+                None => owner.owner,
+            },
             part_of: Some(link.owner),
         });
         self.made.insert(id, link);

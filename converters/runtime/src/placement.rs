@@ -92,8 +92,44 @@ pub struct Lengths {
     /// Number of elements of the flexible array of every object that ends in one.
     pub elements: BTreeMap<ObjectId, u64>,
     /// How many bytes an object is longer than its type, where that is open; below zero if it is
-    /// shorter.
+    /// shorter. Of an object and the one right behind it that is a part of it under other layouts it
+    /// is one number, for they end at the same place.
     pub surplus: BTreeMap<ObjectId, i64>,
+}
+
+impl Lengths {
+    /// Hands on what is known of objects of which `changes` makes one of two, or two of one. `items`
+    /// are the objects before. One that gets no part, because it has nothing behind it, is as long as
+    /// the others that get one: a kernel makes all of them alike.
+    pub(crate) fn hand_on(
+        &mut self,
+        setting: Setting<'_>,
+        items: &[Item],
+        changes: &Changes,
+        rules: &StepRules,
+    ) {
+        let links = changes.made.iter().chain(&changes.folded);
+        for (id, link) in links.filter(|(_, link)| link.part.behind.is_some()) {
+            let known = [*id, link.owner].map(|id| self.surplus.get(&id).copied());
+            if let Some(surplus) = known.into_iter().flatten().next() {
+                self.surplus.insert(*id, surplus);
+                self.surplus.insert(link.owner, surplus);
+            }
+        }
+        let parts = items.iter().zip((0..).map(ObjectId)).filter(|(item, _)| {
+            let rules = rules.find(setting.type_name(&item.object));
+            let part = rules.and_then(TypeRules::part_behind);
+            item.standing.is_whole() && part.is_some_and(|part| part.kind == PartKind::Folded)
+        });
+        let (known, unknown): (Vec<ObjectId>, Vec<ObjectId>) = parts
+            .map(|(_, id)| id)
+            .partition(|id| self.surplus.contains_key(id));
+        let surplus = known.first().and_then(|id| self.surplus.get(id).copied());
+        if let Some(surplus) = surplus {
+            self.surplus
+                .extend(unknown.into_iter().map(|id| (id, surplus)));
+        }
+    }
 }
 
 /// Where every object of an image lies before and after one step.
@@ -332,6 +368,12 @@ impl Map {
         KernelAddr(self.places[object.0 as usize].old)
     }
 
+    /// Where `object` ended.
+    pub(crate) fn old_end(&self, object: ObjectId) -> KernelAddr {
+        let place = &self.places[object.0 as usize];
+        KernelAddr(place.old.saturating_add(place.old_size))
+    }
+
     pub(crate) fn new_address(&self, object: ObjectId) -> KernelAddr {
         KernelAddr(self.places[object.0 as usize].new)
     }
@@ -409,7 +451,11 @@ impl Map {
         let place = &self.places[owner.0 as usize];
         let from_size = place.ty.from_size;
         place.ty.parts.iter().find_map(|part| {
-            let start = offset - offset % u64::from(from_size.max(1)) + u64::from(part.from);
+            let value = match part.behind {
+                Some(_) => 0,
+                None => offset - offset % u64::from(from_size.max(1)),
+            };
+            let start = value + u64::from(part.from);
             let into = offset.checked_sub(start)?;
             let at = u32::try_from(start).ok()?;
             let made = self.changes.of(owner, PartKind::Made, at)?;
@@ -491,11 +537,21 @@ impl Map {
 /// Size of an object that is `surplus` bytes longer than its type, before and after; `None` if it
 /// ends before the last bytes of the type that are carried as they are.
 fn open_sizes(ty: &TypeRules, surplus: i64) -> Option<(u64, u64)> {
-    let last = ty.spans.last()?;
-    let carried = last.from + last.len == ty.from_size && last.to + last.len == ty.to_size;
-    let size = u64::from(ty.from_size).checked_add_signed(surplus)?;
-    let new = u64::from(ty.to_size).checked_add_signed(surplus)?;
-    (surplus >= 0 || carried && size > u64::from(last.from)).then_some((size, new))
+    let sizes = [ty.from_size, ty.to_size].map(u64::from);
+    let longer = |size: u64| size.checked_add_signed(surplus);
+    let Some(part) = ty.part_behind() else {
+        let last = ty.spans.last()?;
+        let ends = [last.from + last.len, last.to + last.len].map(u64::from);
+        let (size, new) = (longer(sizes[0])?, longer(sizes[1])?);
+        let carried = ends == sizes && size > u64::from(last.from);
+        return (surplus >= 0 || carried).then_some((size, new));
+    };
+    // Of the two the one that has the part inside is open, and ends in it.
+    let (size, new, end, start) = match part.kind {
+        PartKind::Made => (longer(sizes[0])?, sizes[1], longer(sizes[0])?, part.from),
+        PartKind::Folded => (sizes[0], longer(sizes[1])?, longer(sizes[1])?, part.to),
+    };
+    (end > u64::from(start)).then_some((size, new))
 }
 
 /// An object that is a part of another before and after the step.
@@ -503,6 +559,10 @@ const FOLDED: (Standing, Standing) = (Standing::Folded, Standing::Folded);
 
 /// Where byte `offset` of the old value of an object that came out of another is now.
 fn place_in(place: &Place, offset: u64) -> Option<u64> {
+    let behind = offset.checked_sub(u64::from(place.ty.from_size));
+    if let Some(behind) = behind.filter(|_| place.ty.open) {
+        return Some(place.new + u64::from(place.ty.to_size) + behind);
+    }
     let spans = place.ty.spans;
     let after = spans.partition_point(|span| u64::from(span.from) <= offset);
     let span = &spans[after.checked_sub(1)?];

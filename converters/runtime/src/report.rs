@@ -119,10 +119,11 @@ impl Report {
         let steps = &new.provenance[old.provenance.len()..];
         let kept: u64 = steps.iter().map(|step| step.kept).sum();
         // What this conversion put aside stands behind what was there before.
-        let made = &new.remainder[new.remainder.len() - kept as usize..];
+        let before = |entry: &Remainder| (entry.step as usize) < old.provenance.len();
+        let made = &new.remainder[new.remainder.partition_point(before)..];
         let mut fields = BTreeMap::new();
         let mut changed = Vec::new();
-        for (converter, map) in chain.iter().zip(&all.maps) {
+        for (index, (converter, map)) in chain.iter().zip(&all.maps).enumerate() {
             for (name, count) in map.values() {
                 if let Some(ty) = converter.find(name) {
                     let find = |name: &str| converter.rules_of(name);
@@ -131,7 +132,9 @@ impl Report {
                     }
                 }
             }
-            changed.extend(changes(converter, old, made, &by_type));
+            let number = all.number(index);
+            let made = made.iter().filter(|entry| entry.step == number);
+            changed.extend(changes(converter, old, &made.collect::<Vec<_>>(), &by_type));
         }
         // What a conversion made and took away again has no place of its own.
         let made = |head: &Head, object: &Object| {
@@ -195,7 +198,7 @@ fn rules_inside(converter: &'static Converter, ty: &'static TypeRules) -> Vec<Fl
 fn changes(
     converter: &'static Converter,
     old: &Head,
-    made: &[Remainder],
+    made: &[&Remainder],
     objects: &BTreeMap<&str, ObjectAccount>,
 ) -> Vec<FieldAccount> {
     let mut changed = Vec::new();
@@ -206,9 +209,7 @@ fn changes(
         let mut kept: BTreeMap<String, u64> = BTreeMap::new();
         for entry in made {
             let of_type = old.objects.get(entry.object.0 as usize);
-            if entry.layout == converter.from.fingerprint
-                && of_type.is_some_and(|object| old.type_name(object) == *name)
-            {
+            if of_type.is_some_and(|object| old.type_name(object) == *name) {
                 *kept.entry(without_indices(&entry.field)).or_default() += 1;
             }
         }

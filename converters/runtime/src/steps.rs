@@ -7,6 +7,7 @@ use crate::context::{Context, Namer, Old, Outcome};
 use crate::error::ConvertError;
 use crate::item::{Item, Setting, Standing, items};
 use crate::names::Names;
+use crate::open::{copy_behind, whole};
 use crate::parts::{Changes, Link};
 use crate::placement::{Lengths, Map, PlacedTail};
 use crate::table::{ConvertFn, Converter};
@@ -14,7 +15,8 @@ use kconv_image::{
     Head, Image, ImageError, KernelId, Object, ObjectId, Remainder, Slot, SlotTarget, Symbol,
     SymbolId, TaskName, TypeIx,
 };
-use kconv_rules::{Bits, StepRules};
+use kconv_rules::{Bits, Part, PartKind, StepRules};
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -28,8 +30,8 @@ pub(crate) struct Steps<'a> {
     /// What converts one value of a type: by step and number of the type.
     functions: Vec<Vec<Option<ConvertFn>>>,
     names: &'a Names,
-    /// Whether the image goes back to a kernel that it has been converted from.
-    goes_back: bool,
+    /// The kernels that the steps lead to.
+    pub(crate) kernels: Vec<KernelId>,
     /// Names of the types that objects have in any step: those of the image come first.
     types: Vec<String>,
     /// Indices of the image's remainder entries, by object.
@@ -68,20 +70,18 @@ impl<'a> Steps<'a> {
                 .map(|converter| of_types(converter, &types))
                 .collect(),
             names,
-            goes_back: head
-                .provenance
-                .iter()
-                .any(|step| step.from.release == target.release),
+            kernels: kernels(head, chain, target),
             types,
             kept,
             referrers: RefCell::default(),
         };
-        let lengths = lengths(image, chain)?;
+        let mut lengths = lengths(image, chain)?;
         let mut items = items(head);
         for step in 0..chain.len() {
             let bytes = |id| Ok::<_, ImageError>(steps.before(step, id)?.bytes);
             let rules = &steps.rules[step];
             let changes = Changes::find(steps.setting(), &items, rules, bytes)?;
+            lengths.hand_on(steps.setting(), &items, &changes, rules);
             let map = Map::step(steps.setting(), items, changes, &lengths, rules)?;
             if step == 0 {
                 map.check_sizes(head)?;
@@ -90,6 +90,12 @@ impl<'a> Steps<'a> {
             steps.maps.push(map);
         }
         Ok(steps)
+    }
+
+    /// The number that `step` has in the provenance of the image that is made.
+    pub(crate) fn number(&self, step: usize) -> u32 {
+        // Both are numbers of elements in memory, and an image has no more than fit in a u32.
+        (self.image.head().provenance.len() + step) as u32
     }
 
     /// What converts one value of the type of `object` in `step`.
@@ -181,13 +187,12 @@ impl<'a> Steps<'a> {
         outcome: &mut Outcome,
         restored: &mut dyn FnMut(usize),
     ) -> Result<(), ImageError> {
-        let (map, converter) = (&self.maps[step], self.chain[step]);
-        let described = (&self.rules[step], converter.from.fingerprint);
+        let map = &self.maps[step];
+        let described = (&self.rules[step], self.number(step));
         // Later steps may make more objects than this one knows.
         let standing = map.standing(id).unwrap_or((Standing::Gone, Standing::Gone));
         let namer = Objects { steps: self, step };
         let mut new = Vec::new();
-        let kept_before = outcome.remainder.len();
         outcome.slots.clear();
         match standing {
             (Standing::Whole, Standing::Whole) => {
@@ -209,19 +214,17 @@ impl<'a> Steps<'a> {
             }
             _ => {}
         }
-        // Whatever order the lines of the functions have.
-        outcome.remainder[kept_before..].sort_by_key(|entry| (entry.object, entry.offset));
         object.bytes = new;
         std::mem::swap(&mut object.slots, &mut outcome.slots);
         object.slots.sort_by_key(|slot| slot.offset);
-        // Between releases of one layout everything is as it was, also on the way back; to go on is
-        // no way back, and what was kept for that stays kept.
-        let same_layout = converter.from.layout == converter.to.layout;
-        if standing.1.is_whole() && (self.goes_back || !same_layout) {
+        // To go on is no way back, even to a kernel with the same layout: what was kept stays kept.
+        let head = self.image.head();
+        if standing.1.is_whole() {
             for index in self.kept_of(id) {
-                let entry = &self.image.head().remainder[*index];
-                if entry.layout == converter.to.fingerprint && restore(entry, &mut object.bytes) {
-                    restore_name(entry, self.image.head(), &mut object.slots);
+                let entry = &head.remainder[*index];
+                let stood_here = head.kept_on(entry).is_release(&self.kernels[step]);
+                if stood_here && restore(entry, &mut object.bytes) {
+                    restore_name(entry, head, &mut object.slots);
                     restored(*index);
                 }
             }
@@ -245,13 +248,10 @@ impl<'a> Steps<'a> {
             return;
         };
         let (from, to) = (ty.from_size as usize, ty.to_size as usize);
-        // An object that ends before its type does has zeros there, which no conversion changes.
-        let padded;
-        let mut whole = old;
-        if ty.open && old.len() < from {
-            padded = [old, &vec![0; from - old.len()]].concat();
-            whole = &padded;
-        }
+        let whole = match ty.open {
+            true => whole(old, from),
+            false => Cow::Borrowed(old),
+        };
         let new_size = map.new_size(id) as usize;
         new.clear();
         new.resize(new_size.max(count as usize * to), 0);
@@ -268,6 +268,9 @@ impl<'a> Steps<'a> {
             convert(context, at, old, &mut new[index * to..(index + 1) * to]);
             context.keep_padding(at, old, ty.padding);
         }
+        if let Some(part) = ty.part_behind() {
+            self.part_behind(step, context, id, part, old, new);
+        }
         if let Some(tail) = map.tail(id)
             && let Some(convert) = self.chain[step].function(tail.element.name)
         {
@@ -275,8 +278,38 @@ impl<'a> Steps<'a> {
         }
         if ty.open {
             new.truncate(new_size);
-            if let (Some(behind), Some(place)) = (old.get(from..), new.get_mut(to..)) {
-                place.copy_from_slice(behind);
+            copy_behind((old, from), (new, to));
+        }
+    }
+
+    /// What the object `id` has as a part under one layout and right behind it under the other: makes
+    /// the part, or keeps what there is of it where there is no object for it.
+    fn part_behind(
+        &self,
+        step: usize,
+        context: &mut Context<'_>,
+        id: ObjectId,
+        part: &Part,
+        old: &[u8],
+        new: &mut [u8],
+    ) {
+        let map = &self.maps[step];
+        let object = At::object();
+        match part.kind {
+            PartKind::Made if map.changes.of(id, part.kind, part.from).is_some() => {}
+            PartKind::Made => {
+                let left = old.get(part.from as usize..).unwrap_or_default();
+                if left.iter().any(|byte| *byte != 0) {
+                    context.keep(&object.field(part.field, part.from as usize, 0), left);
+                }
+            }
+            PartKind::Folded => {
+                let at = object.field(part.field, 0, part.to as usize);
+                match map.changes.of(id, part.kind, part.to) {
+                    Some(folded) => context.fold_behind(&at, folded, new),
+                    None if map.changes.missing.contains(&id) => context.not_behind(&at, part.ty),
+                    None => {}
+                }
             }
         }
     }
@@ -294,16 +327,47 @@ impl<'a> Steps<'a> {
         let map = &self.maps[step];
         let ty = map.ty(id);
         let start = link.from as usize;
-        let old = owner.get(start..start + ty.from_size as usize);
+        let (from, to) = (ty.from_size as usize, ty.to_size as usize);
+        let old = match ty.open {
+            true => owner.get(start..),
+            false => owner.get(start..start + from),
+        };
         let (Some(convert), Some(old)) = (self.function(step, map.object(id)), old) else {
             return;
         };
-        new.resize(map.new_size(id) as usize, 0);
+        let whole = whole(old, from);
+        let new_size = map.new_size(id) as usize;
+        new.resize(new_size.max(to), 0);
         let object = At::object();
         let at = object.field(link.part.field, start, 0);
-        convert(context, &at, old, new);
-        context.keep_padding(&at, old, ty.padding);
+        convert(context, &at, &whole[..from], &mut new[..to]);
+        context.keep_padding(&at, &whole, ty.padding);
+        if ty.open {
+            new.truncate(new_size);
+            copy_behind((old, from), (new, to));
+        }
     }
+}
+
+/// The kernels that the steps of `chain` lead to, the last to `target`. On the way the image goes
+/// through the kernel with that layout that it has been on last, so that what was kept there is put
+/// back; through the one that the step is named after if it has been on none.
+fn kernels(head: &Head, chain: &[&'static Converter], target: &KernelId) -> Vec<KernelId> {
+    let on_the_way = |converter: &&'static Converter| {
+        let node = converter.to;
+        let been = head.last_on(node.layout, node.fingerprint);
+        been.cloned().unwrap_or_else(|| KernelId {
+            release: node.release.to_owned(),
+            layout: node.layout.to_owned(),
+            fingerprint: node.fingerprint,
+            build_id: Vec::new(),
+        })
+    };
+    let mut kernels: Vec<KernelId> = chain.iter().map(on_the_way).collect();
+    if let Some(last) = kernels.last_mut() {
+        last.clone_from(target);
+    }
+    kernels
 }
 
 /// What converts one value of each of `types`.
@@ -323,7 +387,9 @@ fn lengths(image: &Image, chain: &[&'static Converter]) -> Result<Lengths, Conve
         let Some(ty) = converter.find(head.type_name(object)) else {
             continue;
         };
-        if ty.open {
+        // One that has its part right behind it ends where its type does.
+        let is_exact = |part: &Part| part.kind == PartKind::Folded;
+        if ty.open && !ty.part_behind().is_some_and(is_exact) {
             let surplus = i128::from(object.size) - i128::from(ty.from_size);
             // More than any object has does not pass the check of its size.
             let surplus = i64::try_from(surplus).unwrap_or(0);

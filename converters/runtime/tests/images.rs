@@ -4,11 +4,12 @@
 mod fixture;
 
 use fixture::{
-    A, B, BROKEN, SAME, Sample, TO_A, TO_B, bytes, changed, converted, job, kernel, number, task,
-    to_a, to_b,
+    A, B, BROKEN, SAME, Sample, TICKS, TO_A, TO_B, TO_TICKS, bytes, changed, converted, job,
+    kernel, number, task, to_a, to_b,
 };
 use kconv_image::{Fingerprint, SlotTarget};
 use kconv_image::{Head, Image, KernelAddr, ObjectId, Slot, SymbolId};
+use kconv_runtime::chain::way;
 use kconv_runtime::convert::{convert, convert_without_pages};
 use kconv_runtime::error::ConvertError;
 use kconv_runtime::finding::{Finding, Problem};
@@ -82,7 +83,11 @@ fn what_is_kept_of_a_field_that_was_reset_on_the_way_back_is_of_that_layout() {
     let there = changed(&there, |there| there.set(0, task::RESET, 8));
     let (back, _) = to_a(&there).unwrap();
     assert_eq!(number(&back, 0, task::RESET), 5);
-    assert_eq!(back.head().remainder[0].layout, B.fingerprint);
+    let entry = &back.head().remainder[0];
+    assert_eq!(
+        (entry.step, &*back.head().kept_on(entry).layout),
+        (1, B.layout)
+    );
     // It belongs to `b`: a way back within `a` leaves it alone.
     let (same, _) = converted(&back, &[&SAME], kernel(A, "a1")).unwrap();
     assert_eq!(number(&same, 0, task::RESET), 5);
@@ -106,6 +111,95 @@ fn between_releases_of_one_layout_only_the_way_back_restores() {
     let home = on(&third, "a1");
     assert_eq!(number(&home, 0, task::RESET), 6);
     assert_eq!(kept(home.head()), []);
+}
+
+#[test]
+fn what_was_reset_between_releases_stays_reset_when_the_image_was_away() {
+    let mut sample = Sample::of(A);
+    sample.set(0, task::RESET, 6);
+    sample.set(0, task::GONE, 77);
+    let next = converted(&sample.image(), &[&SAME], kernel(A, "a2"))
+        .unwrap()
+        .0;
+    let (there, _) = to_b(&next).unwrap();
+    let (back, _) = converted(&there, &[&TO_A], kernel(A, "a2")).unwrap();
+    assert_eq!(bytes(&back, 0), bytes(&next, 0));
+    assert_eq!(back.head().remainder, next.head().remainder);
+    let (home, _) = converted(&back, &[&SAME], kernel(A, "a1")).unwrap();
+    assert_eq!(bytes(&home, 0), sample.bytes[0]);
+    assert_eq!(kept(home.head()), []);
+}
+
+/// What was kept on one release comes to another of its layout as it would have without having been
+/// away: what is carried between them does, and what is reset does not.
+#[test]
+fn by_way_of_the_release_that_it_came_from_an_image_goes_to_others_of_the_layout() {
+    let mut sample = Sample::of(A);
+    sample.set(0, task::RESET, 6);
+    sample.set(0, task::GONE, 77);
+    let image = sample.image();
+    let (direct, _) = converted(&image, &[&SAME], kernel(A, "a2")).unwrap();
+    let (there, _) = to_b(&image).unwrap();
+    let to = |image: &Image, release| {
+        let target = kernel(A, release);
+        let chain = match &*image.head().identity.kernel.layout {
+            "a" => Vec::new(),
+            _ => vec![&TO_A],
+        };
+        let way = way(image.head(), chain, Some(&SAME), &target);
+        converted(image, &way, target).unwrap().0
+    };
+    let back = to(&there, "a2");
+    assert_eq!(
+        (number(&back, 0, task::GONE), number(&back, 0, task::RESET)),
+        (77, 5)
+    );
+    assert_eq!(bytes(&back, 0), bytes(&direct, 0));
+    assert_eq!(kept(back.head()), kept(direct.head()));
+    let steps = back.head().provenance.iter();
+    let names: Vec<&str> = steps.map(|step| &*step.to.release).collect();
+    assert_eq!(names, ["b1", "a1", "a2"]);
+    assert_eq!(bytes(&to(&back, "a1"), 0), sample.bytes[0]);
+    // There is no way round where the image goes on, is back already, or nothing was kept.
+    let names = |image: &Image, release| -> Vec<&str> {
+        let way = way(image.head(), vec![&TO_A], Some(&SAME), &kernel(A, release));
+        way.iter().map(|converter| converter.name).collect()
+    };
+    assert_eq!(names(&there, "a2"), ["b-a", "a-a"]);
+    assert_eq!(names(&there, "a1"), ["b-a"]);
+    let (plain, _) = to_b(&Sample::of(A).image()).unwrap();
+    assert_eq!(names(&plain, "a2"), ["b-a"]);
+    let third = to(&direct, "a3");
+    assert_eq!(third.head().provenance.len(), 2);
+}
+
+/// On the way to a third layout an image goes through the release that it has been on.
+#[test]
+fn on_the_way_through_a_layout_what_was_kept_there_is_put_back() {
+    let mut sample = Sample::of(A);
+    sample.set(0, task::RESET, 6);
+    sample.set(0, task::GONE, 77);
+    let elsewhere = kernel(A, "a9");
+    sample.head.identity.kernel = elsewhere.clone();
+    let (there, _) = to_b(&sample.image()).unwrap();
+    let (again, done) = converted(&there, &[&TO_A, &TO_B], kernel(B, "b2")).unwrap();
+    let steps = &again.head().provenance;
+    assert_eq!(steps[1].to, elsewhere);
+    assert_eq!((steps[1].restored, steps[2].kept), (2, 2));
+    assert_eq!((done.report.restored, done.report.kept), (2, 2));
+    assert_eq!(account(&done.report, "task.gone"), (1, 1));
+    assert!(again.head().remainder.iter().all(|entry| entry.step == 2));
+}
+
+/// Two layouts alike but for what a number means, such as a time counted in other ticks.
+#[test]
+fn what_is_kept_of_a_layout_is_not_put_back_into_another_that_looks_alike() {
+    let mut sample = Sample::of(A);
+    sample.set(0, task::GONE, 77);
+    let (there, _) = to_b(&sample.image()).unwrap();
+    let (other, _) = converted(&there, &[&TO_TICKS], kernel(TICKS, "t1")).unwrap();
+    assert_eq!(number(&other, 0, task::GONE), 0);
+    assert_eq!(kept(other.head()).len(), 1);
 }
 
 #[test]

@@ -45,6 +45,8 @@ static TYPES: [TypeConverter; 2] = [
 ];
 
 const OLD: Fingerprint = Fingerprint([1; 32]);
+/// Number of the conversion in the provenance.
+const STEP: u32 = 3;
 const NEW: Fingerprint = Fingerprint([2; 32]);
 
 static CONVERTER: Converter = Converter {
@@ -168,7 +170,7 @@ fn on<T>(
     let mut outcome = Outcome::default();
     let map = map();
     let rules = CONVERTER.rules();
-    let step = (&rules, OLD);
+    let step = (&rules, STEP);
     let mut context = Context::new(step, &map, object, slots, &names, &mut outcome);
     let value = convert(&mut context);
     assert!(outcome.faults.is_empty(), "{:?}", outcome.faults);
@@ -288,7 +290,7 @@ fn bits_are_kept_with_a_mask_of_their_own() {
     let old = [0xffu8; 16];
     let ((), outcome) = node(|cx| cx.keep_bits(&BASE, "flags", &old, Bits::new(69, 6)));
     let expected = Remainder {
-        layout: OLD,
+        step: STEP,
         object: NODE.0,
         offset: 8,
         field: String::from("flags"),
@@ -302,7 +304,7 @@ fn bits_are_kept_with_a_mask_of_their_own() {
 fn a_kept_value_says_where_it_stood() {
     let ((), outcome) = node(|cx| cx.keep(&lock(), &[1, 2]));
     let expected = Remainder {
-        layout: OLD,
+        step: STEP,
         object: NODE.0,
         offset: 8,
         field: String::from("lock"),

@@ -36,7 +36,9 @@ pub fn image(view: &View<'_>) -> Value {
     let provenance: Vec<_> = head
         .provenance
         .iter()
-        .map(|step| {
+        .zip(0..)
+        .map(|(step, number)| {
+            let kept = head.remainder.iter().filter(|kept| kept.step == number);
             json!({
                 "converter": step.converter,
                 "tool": step.version,
@@ -46,6 +48,7 @@ pub fn image(view: &View<'_>) -> Value {
                 "fields": step.fields,
                 "kept": step.kept,
                 "restored": step.restored,
+                "remainder": kept.count(),
                 "signers": step.signers,
             })
         })

@@ -38,6 +38,7 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         name: "fpu",
         from_size: 4224,
         to_size: 4224,
+        open: true,
         spans: &[Span::new(0, 0, 4), Span::new(8, 8, 88), Span::new(128, 128, 4096)],
         padding: &[Bits::new(32, 32), Bits::new(772, 252)],
         groups: &[&[
@@ -52,5 +53,5 @@ pub static V6_1_0_47_AMD64: TypeConverter = TypeConverter {
         ]],
         ..TypeRules::PLAIN
     },
-    convert: None,
+    convert: Some(|cx, at, old, new| cx.typed(at, old, new, v6_1_0_47_amd64)),
 };

@@ -1,5 +1,7 @@
 //! Reading the notes. Mirrors `write/notes.rs`.
 
+mod version_1;
+
 use super::cursor::Cursor;
 use crate::Fault;
 use crate::model::{
@@ -11,11 +13,18 @@ use crate::notes::{
     DIGEST_BYTES, MAX_VALUE_DEPTH, NOTE_ALIGN, NOTE_HEADER, Note, OWNER, least, tag, target,
 };
 
-/// Reads a note area that lies at `offset` in the file. The version was checked before.
-pub(super) fn decode(area: &[u8], offset: u64, machine: Machine) -> Result<Head, Fault> {
+/// Reads a note area of an image of `version` that lies at `offset` in the file. The version was
+/// checked before.
+pub(super) fn decode(
+    area: &[u8],
+    offset: u64,
+    machine: Machine,
+    version: u32,
+) -> Result<Head, Fault> {
     let mut notes = Notes { area, offset };
     let identity = notes.part(Note::Identity, |cursor| identity(cursor, machine))?;
     let core_notes = core_notes(&mut notes)?;
+    let mut layouts = Vec::new();
     let mut head = Head {
         identity,
         core_notes,
@@ -33,7 +42,13 @@ pub(super) fn decode(area: &[u8], offset: u64, machine: Machine) -> Result<Head,
             cursor.list(least::NAMED_VALUE, named_value)
         })?,
         remainder: notes.part(Note::Remainder, |cursor| {
-            cursor.list(least::REMAINDER, remainder)
+            if version == version_1::VERSION {
+                return version_1::remainder(cursor, &mut layouts);
+            }
+            cursor.list(least::REMAINDER, |cursor| {
+                let step = cursor.u32()?;
+                remainder(cursor, step)
+            })
         })?,
         provenance: notes.part(Note::Provenance, |cursor| cursor.list(least::STEP, step))?,
         address_spaces: notes.part(Note::AddressSpaces, |cursor| {
@@ -42,6 +57,7 @@ pub(super) fn decode(area: &[u8], offset: u64, machine: Machine) -> Result<Head,
         contents: contents(&mut notes)?,
     };
     signers(&mut notes, &mut head.provenance)?;
+    version_1::find_steps(&mut head, &layouts)?;
     let _digests: [u8; DIGEST_BYTES] = notes.part(Note::Digest, Cursor::array)?;
     if !notes.area.is_empty() {
         return Err(Fault::NoteRest {
@@ -145,15 +161,15 @@ fn clocks(cursor: &mut Cursor<'_>) -> Result<Clocks, Fault> {
     })
 }
 
-fn remainder(cursor: &mut Cursor<'_>) -> Result<Remainder, Fault> {
-    let layout = Fingerprint(cursor.array()?);
+/// What follows the number of the step.
+fn remainder(cursor: &mut Cursor<'_>, step: u32) -> Result<Remainder, Fault> {
     let object = ObjectId(cursor.u32()?);
     let offset = cursor.u32()?;
     let field = cursor.text()?;
     let mask = cursor.counted()?.to_vec();
     let bytes = cursor.bytes(mask.len())?.to_vec();
     Ok(Remainder {
-        layout,
+        step,
         object,
         offset,
         field,

@@ -12,7 +12,7 @@ use crate::geometry::Geometry;
 use crate::model::{FileOffset, Head, Machine};
 use crate::notes::{DIGEST_BYTES, DIGEST_NOTE, HEAD_DIGEST, NOTE_HEADER, Note};
 use crate::rules::{self, AddressIndex};
-use crate::{Digest, FORMAT_VERSION, Fault};
+use crate::{Digest, FORMAT_VERSION, Fault, OLDEST_VERSION};
 
 /// What an image consists of.
 pub(super) struct Parsed {
@@ -35,7 +35,7 @@ pub(super) fn parse(bytes: &Bytes) -> Result<Parsed, Fault> {
     let length = bytes.length()?;
     let machine = machine(bytes, length)?;
     let (notes_start, notes_length) = note_segment(bytes, length, machine)?;
-    check_version(bytes, notes_start, notes_length)?;
+    let version = check_version(bytes, notes_start, notes_length)?;
 
     let head_length = head_length(bytes, length, machine)?;
     if head_length > notes_start {
@@ -48,7 +48,7 @@ pub(super) fn parse(bytes: &Bytes) -> Result<Parsed, Fault> {
     let area = bytes.read(notes_start, notes_length)?;
     let digests = verify_head(&file_head, &area, notes_start)?;
 
-    let head = notes::decode(&area, notes_start, machine)?;
+    let head = notes::decode(&area, notes_start, machine, version)?;
     let index = rules::check(&head).map_err(Fault::Flaw)?;
     let geometry = Geometry::new(machine, &head.objects, head.page_index()).map_err(Fault::Flaw)?;
     if geometry.objects() != head_length {
@@ -141,7 +141,7 @@ fn note_segment(bytes: &Bytes, length: u64, machine: Machine) -> Result<(u64, u6
 
 /// Checks that the first note is a KCONV identity of a version that can be read. Nothing that
 /// depends on the version is looked at before this.
-fn check_version(bytes: &Bytes, offset: u64, length: u64) -> Result<(), Fault> {
+fn check_version(bytes: &Bytes, offset: u64, length: u64) -> Result<u32, Fault> {
     const NAME: &[u8; 8] = b"KCONV\0\0\0";
     let mut start = [0; NOTE_HEADER + NAME.len() + 4];
     if length < start.len() as u64 {
@@ -155,7 +155,7 @@ fn check_version(bytes: &Bytes, offset: u64, length: u64) -> Result<(), Fault> {
         return Err(Fault::NotAnImage);
     }
     match u32_at(&start, NOTE_HEADER + NAME.len()) {
-        FORMAT_VERSION => Ok(()),
+        version @ OLDEST_VERSION..=FORMAT_VERSION => Ok(version),
         found => Err(Fault::Version { found }),
     }
 }

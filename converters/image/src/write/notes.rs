@@ -131,7 +131,7 @@ fn clocks(out: &mut Descriptor, clocks: &Clocks) -> Result<(), Flaw> {
 }
 
 fn remainder(out: &mut Descriptor, remainder: &Remainder) -> Result<(), Flaw> {
-    out.bytes(&remainder.layout.0);
+    out.u32(remainder.step);
     out.u32(remainder.object.0);
     out.u32(remainder.offset);
     out.text(&remainder.field)?;

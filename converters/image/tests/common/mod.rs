@@ -150,7 +150,7 @@ pub fn sample(machine: Machine) -> Sample {
             ("init_task".to_owned(), Value::Object(ObjectId(0))),
         ],
         remainder: vec![Remainder {
-            layout: Fingerprint([7; 32]),
+            step: 0,
             object: ObjectId(2),
             offset: 1432,
             field: "scm_work_list".to_owned(),

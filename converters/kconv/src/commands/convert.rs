@@ -73,7 +73,7 @@ fn convert_image(
     }
     let job = Job {
         signers,
-        ..job(known.converters(&from, &to)?, known.kernel(&to)?)
+        ..job(known.way(&image, &to)?, known.kernel(&to)?)
     };
     let mut progress = Progress::new(arguments.quiet);
     let converted = convert(&image, &job, Some(&output), &mut |done, all| {

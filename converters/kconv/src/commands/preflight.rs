@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &Preflight) -> Result<(), Failure> {
     let image = super::open(&arguments.image)?;
     let from = known.of_image(&image)?;
     let to = known.for_image(&arguments.to, &image)?;
-    let job = job(known.converters(&from, &to)?, known.kernel(&to)?);
+    let job = job(known.way(&image, &to)?, known.kernel(&to)?);
     let layout = known.registry.layout(&to.layout)?;
     let (converted, refused) = match judge::converted(&image, &job, &layout) {
         Ok((converted, mut obstacles)) => {

@@ -3,8 +3,8 @@
 
 use kconv_image::{
     Clocks, Fingerprint, Head, Identity, Image, ImageWriter, KernelAddr, KernelId, Machine, Object,
-    ObjectId, PageSource, Remainder, Resource, ResourceId, Slot, SlotTarget, Symbol, SymbolId,
-    TypeIx,
+    ObjectId, PageSource, Remainder, Resource, ResourceId, Slot, SlotTarget, Step, Symbol,
+    SymbolId, TypeIx,
 };
 use kernel_structs::layout::{
     Composite, CompositeKind, EnumType, IntType, Layout, LayoutBuilder, Member, Target, Type,
@@ -200,6 +200,17 @@ impl Parts {
             offset,
             target,
         };
+        let kept_by = Step {
+            converter: String::from("convert-1-2"),
+            version: String::from("test"),
+            from: kernel.clone(),
+            to: kernel.clone(),
+            objects: 4,
+            fields: 0,
+            kept: self.kept.len() as u64,
+            restored: 0,
+            signers: Vec::new(),
+        };
         let head = Head {
             identity: Identity {
                 machine: Machine::X86_64,
@@ -234,7 +245,7 @@ impl Parts {
             clocks: Clocks::default(),
             facts: Vec::new(),
             remainder: self.kept.clone(),
-            provenance: Vec::new(),
+            provenance: vec![kept_by],
             address_spaces: Vec::new(),
             contents: Vec::new(),
             core_notes: Vec::new(),

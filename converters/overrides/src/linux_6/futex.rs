@@ -1,8 +1,9 @@
 //! Flags of a futex wait that is to go on (`restart_block.futex.flags`), by name and kernel.
 //!
 //! They are defined in a header of the kernel's own, kernel/futex/futex.h, which no package of headers
-//! has, and by the preprocessor, so that BTF has none of them: a layout cannot hold their numbers. The
-//! sources of both kernels can be had as packages, and
+//! has, and by the preprocessor, so that BTF has none of them: a layout cannot hold their numbers. What
+//! kernels of both kinds note of two waits does, in `tests/guests/tests/boot/frozen.rs`. The sources of both
+//! can be had as packages as well, and
 //! `cargo test -p kconv-tests --test kernel_sources -- --ignored` holds these numbers against them.
 
 /// 6.1 (kernel/futex/futex.h), with an MMU.

@@ -3,7 +3,8 @@
 use super::{Context, Scalar, address};
 use crate::at::At;
 use crate::finding::Problem;
-use kconv_image::model::ObjectId;
+use crate::open::{copy_behind, whole};
+use kconv_image::model::{ObjectId, Slot};
 use kconv_rules::{PartKind, RuleKind};
 
 impl<'a> Context<'a> {
@@ -37,20 +38,53 @@ impl<'a> Context<'a> {
             return;
         };
         let ty = self.map.ty(folded);
-        let mut inner = Context {
+        let namer = self.namer;
+        let mut inner = self.folding(folded, &object.slots);
+        let at = At::folded(at.new);
+        namer.convert(&mut inner, folded, &at, &object.bytes, new);
+        inner.keep_padding(&at, &object.bytes, ty.padding);
+    }
+
+    /// The context for the object `folded`, with these slots, that becomes a part of this one.
+    fn folding<'b>(&'b mut self, folded: ObjectId, slots: &'b [Slot]) -> Context<'b> {
+        Context {
             rules: self.rules,
-            layout: self.layout,
+            step: self.step,
             map: self.map,
             object: folded,
             target: self.object,
-            slots: &object.slots,
+            slots,
             namer: self.namer,
             outcome: &mut *self.outcome,
+        }
+    }
+
+    /// The object `folded`, which lies right behind this one, as the structure at `at` of the new
+    /// bytes.
+    pub(crate) fn fold_behind(&mut self, at: &At<'_>, folded: ObjectId, new: &mut [u8]) {
+        let Some(object) = self.namer.old(folded) else {
+            return;
         };
+        let ty = self.map.ty(folded);
+        let (from, to) = (ty.from_size as usize, ty.to_size as usize);
+        let Some(new) = new.get_mut(at.new as usize..).filter(|new| new.len() >= to) else {
+            return;
+        };
+        let old = whole(&object.bytes, from);
+        let namer = self.namer;
+        let mut inner = self.folding(folded, &object.slots);
         let at = At::folded(at.new);
-        self.namer
-            .convert(&mut inner, folded, &at, &object.bytes, new);
-        inner.keep_padding(&at, &object.bytes, ty.padding);
+        namer.convert(&mut inner, folded, &at, &old[..from], &mut new[..to]);
+        inner.keep_padding(&at, &old, ty.padding);
+        if ty.open {
+            copy_behind((&object.bytes, from), (new, to));
+        }
+    }
+
+    /// Stops the conversion of an object that has no `ty` right behind it although it says so.
+    pub(crate) fn not_behind(&mut self, at: &At<'_>, ty: &'static str) {
+        let end = self.map.old_end(self.object).to_string();
+        self.refuse(RuleKind::Fold, at, end, Problem::NotBehind { ty });
     }
 
     fn not_folded(&self, at: &At<'_>, old: u64) -> Problem {

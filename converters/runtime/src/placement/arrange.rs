@@ -105,7 +105,9 @@ fn followers(
         let owner = place.object.owner;
         let is_owner = |owner: &&Place| {
             let end = owner.old.checked_add(owner.old_size);
-            owner.ty.name == behind && owner.after.is_whole() && end == Some(place.old)
+            // One that comes out of its owner lay inside of it.
+            let lies_there = !place.before.is_whole() || end == Some(place.old);
+            owner.ty.name == behind && owner.after.is_whole() && lies_there
         };
         let found = places.get(owner.0 as usize).filter(is_owner);
         if found.is_none() || followers.insert(owner, id).is_some() {

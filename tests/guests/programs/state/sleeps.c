@@ -38,6 +38,19 @@ static void in_futex(struct worker *worker)
 	SAME(worker->name, errno, EINTR);
 }
 
+/* Of this process alone, and until a time of the clock that is set: flags that the other has not. */
+static void in_realtime_futex(struct worker *worker)
+{
+	struct timespec end;
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += LONG;
+	SAME(worker->name,
+	     syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME, 0, &end, NULL,
+		     FUTEX_BITSET_MATCH_ANY),
+	     -1);
+	SAME(worker->name, errno, EINTR);
+}
+
 static void in_poll(struct worker *worker)
 {
 	struct pollfd set = { .fd = quiet[0], .events = POLLIN };
@@ -95,6 +108,7 @@ static struct worker workers[] = {
 	{ .name = "clock_nanosleep", .wait = in_clock_nanosleep },
 	{ .name = "cpu_nanosleep", .wait = in_cpu_nanosleep },
 	{ .name = "futex", .wait = in_futex },
+	{ .name = "futex_realtime", .wait = in_realtime_futex },
 	{ .name = "poll", .wait = in_poll },
 	{ .name = "ppoll", .wait = in_ppoll },
 	{ .name = "select", .wait = in_select },

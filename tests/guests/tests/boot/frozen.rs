@@ -6,6 +6,10 @@ use super::{LIMIT, checked_parts};
 use kconv_guests::compare::compare;
 use kconv_guests::proc::Proc;
 use kconv_guests::{Guest, static_kconv};
+use kconv_image::{Image, ObjectId};
+use kconv_overrides::linux_6::futex;
+use kernel_structs::layout::FieldPath;
+use kernel_structs::releases::{LayoutId, Registry};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -36,10 +40,12 @@ pub(super) fn frozen(guest: &mut Guest, to: &str) {
     let inspected = inspect(&image);
     agrees(&from, &seen, &inspected);
     set_by_the_program(&inspected);
+    flags_of_futexes(&image);
     let (image_text, converted_text) = (image.to_str().unwrap(), converted.to_str().unwrap());
     kconv(&[&from, to, image_text, "-o", converted_text]);
     let mut carried = inspect(&converted);
     set_by_the_program(&carried);
+    flags_of_futexes(&converted);
     left_out(&inspected, &mut carried);
     agrees(&format!("{from}, converted to {to}"), &seen, &carried);
 }
@@ -124,6 +130,7 @@ fn set_by_the_program(inspected: &Value) {
     for (thread, call, interrupted) in [
         ("state of all", "rt_sigsuspend", "ERESTARTNOHAND"),
         ("futex", "futex", "ERESTART_RESTARTBLOCK"),
+        ("futex_realtime", "futex", "ERESTART_RESTARTBLOCK"),
         ("poll", "poll", "ERESTART_RESTARTBLOCK"),
         ("pause", "pause", "ERESTARTNOHAND"),
         ("read", "read", "ERESTARTSYS"),
@@ -131,6 +138,46 @@ fn set_by_the_program(inspected: &Value) {
         let system_call = &named(thread)["system_call"];
         assert_eq!(system_call["name"], call, "{thread}");
         assert_eq!(system_call["interrupted"], interrupted, "{thread}");
+    }
+}
+
+/// The flags of two waits for a futex, which the kernel of an image numbers as the decisions about them
+/// say: one for memory that may be shared, with a time that passes, and one for the program's own
+/// memory, until a time of the clock that is set.
+fn flags_of_futexes(image: &Path) {
+    let image = Image::open(image).unwrap();
+    let head = image.head();
+    let registry = Registry::builtin().unwrap();
+    let kernel = LayoutId(head.identity.kernel.layout.clone());
+    let layout = registry.layout(&kernel).unwrap();
+    let place = |ty: &str, path: &str| {
+        let path = FieldPath::parse(path).unwrap();
+        layout.lookup(layout.find(ty)?, &path)
+    };
+    let offset = |path: &str| place("task_struct", path).unwrap().offset.byte().0 as usize;
+    // What stands for 6.7 and later in the decision.
+    let flags = match place("sched_dl_entity", "dl_server") {
+        None => [
+            futex::of_6_1::FLAGS_HAS_TIMEOUT | futex::of_6_1::FLAGS_SHARED,
+            futex::of_6_1::FLAGS_HAS_TIMEOUT | futex::of_6_1::FLAGS_CLOCKRT,
+        ],
+        Some(_) => [futex::of_6_7::FLAGS_SHARED, futex::of_6_7::FLAGS_CLOCKRT]
+            .map(|one| one | futex::of_6_7::FLAGS_HAS_TIMEOUT | futex::of_6_7::FLAGS_SIZE_32),
+    };
+    let (comm, found) = (offset("comm"), offset("restart_block.futex.flags"));
+    for (name, expected) in ["futex", "futex_realtime"].into_iter().zip(flags) {
+        let tasks = (0..).map(ObjectId).zip(&head.objects);
+        let tasks = tasks.filter(|(_, object)| head.type_name(object) == "task_struct");
+        let mut tasks = tasks.map(|(id, _)| {
+            let mut bytes = Vec::new();
+            image.read_object(id, &mut bytes).unwrap();
+            bytes
+        });
+        let called =
+            |task: &Vec<u8>| task[comm..].split(|byte| *byte == 0).next() == Some(name.as_bytes());
+        let task = tasks.find(called).unwrap_or_else(|| panic!("no {name}"));
+        let flags = u32::from_le_bytes(task[found..found + 4].try_into().unwrap());
+        assert_eq!(u64::from(flags), expected, "{}: {name}", kernel.0);
     }
 }
 
