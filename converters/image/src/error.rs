@@ -342,6 +342,16 @@ pub enum WriteError {
         /// Which image, and why.
         source: ImageError,
     },
+    /// The pages that were written are not those that were read.
+    #[error("{}: the user pages that were written have BLAKE3 {found}, those they were copied from {expected}", path.display())]
+    CopiedPages {
+        /// The destination.
+        path: PathBuf,
+        /// What is in the file.
+        found: Digest,
+        /// What was copied.
+        expected: Digest,
+    },
     /// A page was not to be had.
     #[error("cannot get {of}: {source}")]
     Page {
@@ -431,6 +441,9 @@ impl WriteError {
             }
             WriteError::NotAFile { .. } => "choose the path of a file for the output",
             WriteError::Source { source } => source.advice(),
+            WriteError::CopiedPages { .. } => {
+                "check the disk and the memory of this machine: what it writes it does not read again"
+            }
             WriteError::Page { .. } => "check the source of the pages, and start again",
             WriteError::Flaw {
                 flaw: Flaw::FileSize | Flaw::NoteSize { .. } | Flaw::ListSize { .. },

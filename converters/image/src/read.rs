@@ -227,10 +227,15 @@ impl Image {
         let mut findings = Vec::new();
         findings.extend(self.compare("the objects", geometry.objects(), objects, expected));
         if depth == Verify::Everything {
-            let (start, length) = self.page_area();
-            findings.extend(self.compare("the user pages", start.0, length, self.page_digest()));
+            findings.extend(self.verify_pages());
         }
         findings
+    }
+
+    /// Holds the user pages against their digest.
+    pub(crate) fn verify_pages(&self) -> Option<ImageError> {
+        let (start, length) = self.page_area();
+        self.compare("the user pages", start.0, length, self.page_digest())
     }
 
     fn compare(

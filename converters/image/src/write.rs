@@ -42,7 +42,7 @@ pub type NextPage<'a> = dyn FnMut(PageOf, &mut [u8; PAGE_SIZE as usize]) -> io::
 
 /// Where the user pages of an image come from.
 pub enum PageSource<'a> {
-    /// The page area of another image, unread; its digest is carried over. The runs of the two
+    /// The page area of another image, whose digest what is written is held against. The runs of the two
     /// images have the same positions.
     Copy {
         /// The image to copy from.

@@ -155,6 +155,39 @@ fn an_input_that_is_cut_meanwhile_is_not_copied() {
     ");
 }
 
+/// Whoever copies an image finds a page that was damaged; its digest is not handed on unseen.
+#[test]
+fn a_page_that_is_damaged_is_not_copied() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("in.img");
+    let sample = sample(Machine::I386);
+    sample.write(&path).unwrap();
+    let whole = fs::read(&path).unwrap();
+    let (first, length) = Image::open(&path).unwrap().page_area();
+    for at in (first.0..first.0 + length).step_by(4093) {
+        let mut damaged = whole.clone();
+        damaged[at as usize] ^= 0x10;
+        fs::write(&path, &damaged).unwrap();
+        for image in [
+            Image::open(&path).unwrap(),
+            Image::from_bytes(damaged).unwrap(),
+        ] {
+            let mut writer = start(&directory.path().join("out.img"), &sample);
+            for bytes in &sample.objects {
+                writer.object(bytes).unwrap();
+            }
+            let error = writer
+                .finish(&sample.head, PageSource::Copy { from: &image })
+                .unwrap_err();
+            assert!(
+                error.to_string().contains("the user pages are damaged"),
+                "{at:#x}: {error}"
+            );
+            assert_eq!(names(directory.path()), ["in.img"]);
+        }
+    }
+}
+
 /// What is said of a destination in a directory prepared by `prepare`.
 fn refused(prepare: impl FnOnce(&Path) -> std::path::PathBuf) -> String {
     let directory = tempfile::tempdir().unwrap();

@@ -117,6 +117,17 @@ pub(crate) enum Failure {
         image: PathBuf,
         findings: Vec<String>,
     },
+    /// What was shown, if anything was, is not what it says.
+    #[error(
+        "{}: is damaged; {}{}", image.display(), findings.first().map_or("", String::as_str),
+        ended.as_ref().map_or(String::new(), |ended| format!("; {ended}"))
+    )]
+    Damaged {
+        image: PathBuf,
+        findings: Vec<String>,
+        /// Why not all was shown.
+        ended: Option<String>,
+    },
     /// The findings are already on standard output, in the format asked for.
     #[error("{count} findings")]
     Reported { count: usize },
@@ -180,9 +191,10 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Failure::Convert(error) => exit_code(error),
-            Failure::Findings { .. } | Failure::Reported { .. } | Failure::NotThawable(_) => {
-                exit::FINDINGS
-            }
+            Failure::Findings { .. }
+            | Failure::Damaged { .. }
+            | Failure::Reported { .. }
+            | Failure::NotThawable(_) => exit::FINDINGS,
             Failure::Distrusted { .. } | Failure::Replaced { .. } => exit::FINDINGS,
             Failure::Thaw(ThawError::Obstacles { .. }) | Failure::Terminal { .. } => exit::FINDINGS,
             Failure::Thaw(ThawError::Make { .. }) | Failure::Undecided => exit::FAULT,
@@ -304,6 +316,9 @@ impl Failure {
                 String::from("`kconv inspect IMAGE --type TYPE` lists the addresses of a type")
             }
             Failure::Tasks(TasksError::Resource(_)) => kconv_resources::ADVICE.to_owned(),
+            Failure::Damaged { .. } => String::from(
+                "`kconv verify IMAGE` tells all that is wrong with it; use another copy",
+            ),
             Failure::Tasks(TasksError::Field(_)) => {
                 String::from("`kconv verify IMAGE` tells what is wrong with it")
             }

@@ -127,6 +127,28 @@ fn a_list_has_all_of_its_elements_or_is_an_error() {
     });
 }
 
+/// The links of a list, taken for a chain of pointers: it ends where one is null.
+#[test]
+fn chains_end_or_are_none() {
+    let length = |task: &Saved<'_>| Ok(task.chain("pending.next", "next")?.len());
+    let mut parts = Parts::default();
+    parts.signals[24..32].copy_from_slice(&0u64.to_le_bytes());
+    with(&parts, |task, _| assert_eq!(length(task), Ok(2)));
+    with(&Parts::default(), |task, _| {
+        let error: FieldError = length(task).unwrap_err();
+        let again = KernelAddr(SIGNALS);
+        assert!(
+            matches!(&error, FieldError::Endless { again: found, .. } if *found == again),
+            "{error}"
+        );
+    });
+    parts.signals[24..32].copy_from_slice(&MM.to_le_bytes());
+    with(&parts, |task, _| {
+        let error = length(task).unwrap_err();
+        assert!(matches!(error, FieldError::OtherType { .. }), "{error}");
+    });
+}
+
 #[test]
 fn memory_behind_a_pointer_is_there_or_an_error() {
     with(&changed(24, FD), |task, _| {

@@ -1,7 +1,7 @@
 //! Runs a chain of converters over an image.
 //!
 //! Objects stream through: one is read, taken through all steps in two buffers that are used
-//! again for the next, and appended to the output. User pages are copied by the kernel. Nothing
+//! again for the next, and appended to the output. User pages are copied by the kernel, and held against their digest. Nothing
 //! reaches the destination before all of it is written, read back and found right.
 
 use crate::context::{Old, Outcome};

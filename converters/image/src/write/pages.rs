@@ -37,7 +37,7 @@ pub(super) fn fill(
                 });
             }
             copy(temporary, from, from_start.0, start, length)?;
-            Ok(from.page_digest())
+            compare(temporary, from, start, length)
         }
         PageSource::Stream(next) => stream(temporary, start, index, next),
     }
@@ -96,6 +96,41 @@ fn runs(index: PageIndex<'_>) -> impl Iterator<Item = (PageOf, u64, u64)> {
         runs.map(move |run| (first(run.start), run.pages, run.position))
     });
     contents.chain(spaces)
+}
+
+/// Holds the pages that were written against the digest of those that they were copied from: what the kernel copied
+/// by itself has not been seen by anybody. Returns the digest.
+fn compare(
+    temporary: &Temporary,
+    from: &Image,
+    start: u64,
+    length: u64,
+) -> Result<Digest, WriteError> {
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; CHUNK.min(length) as usize];
+    let mut done = 0;
+    while done < length {
+        let step = CHUNK.min(length - done) as usize;
+        temporary
+            .file
+            .read_exact_at(&mut buffer[..step], start + done)
+            .map_err(|source| temporary.failed(source))?;
+        hasher.update(&buffer[..step]);
+        done += step as u64;
+    }
+    let (found, expected) = (Digest::from(hasher.finalize()), from.page_digest());
+    if found == expected {
+        return Ok(found);
+    }
+    // Either the pages were wrong before, or they are wrong now.
+    match from.verify_pages() {
+        Some(source) => Err(WriteError::Source { source }),
+        None => Err(WriteError::CopiedPages {
+            path: temporary.destination.clone(),
+            found,
+            expected,
+        }),
+    }
 }
 
 /// Copies within the kernel as far as it will; on file systems with reflinks nothing is copied

@@ -165,7 +165,7 @@ pub(crate) fn print(out: &mut impl Write, report: &Report, output: &Path) -> std
     )?;
     writeln!(
         out,
-        "pages    {}, copied unread; {} values kept for the way back, {} restored",
+        "pages    {}, copied and checked; {} values kept for the way back, {} restored",
         report.pages, report.kept, report.restored
     )?;
     changes(out, &report.changed)?;
