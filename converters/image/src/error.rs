@@ -311,7 +311,8 @@ impl ImageError {
     }
 }
 
-/// An image that could not be written, and why. The destination is as it was before.
+/// An image that could not be written, and why. The destination is as it was before, unless it is
+/// [`WriteError::NotDurable`].
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// The directory of the destination does not take a new file.
@@ -327,6 +328,27 @@ pub enum WriteError {
     NotAFile {
         /// The destination.
         path: PathBuf,
+    },
+    /// A symbolic link on the way to the destination that somebody else may have put there.
+    #[error("{}: the symbolic link {} is not followed: {why}", path.display(), link.display())]
+    Planted {
+        /// The destination.
+        path: PathBuf,
+        /// The link.
+        link: PathBuf,
+        /// Whose it may be.
+        why: String,
+    },
+    /// The file is in its place, and its folder cannot be flushed.
+    #[error(
+        "{}: the new file is in its place, but may not be there after a crash: cannot flush the folder: {source}",
+        path.display()
+    )]
+    NotDurable {
+        /// The destination.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
     },
     /// The file system does not take the file.
     #[error("{}: cannot write the image: {source}", path.display())]
@@ -438,6 +460,12 @@ impl WriteError {
         match self {
             WriteError::Directory { source, .. } | WriteError::Write { source, .. } => {
                 io_advice(source)
+            }
+            WriteError::Planted { .. } => {
+                "name the file itself that is to be written, and write where nobody else may"
+            }
+            WriteError::NotDurable { .. } => {
+                "check the disk and the file system, and see that the file is whole (kconv verify) before you rely on it"
             }
             WriteError::NotAFile { .. } => "choose the path of a file for the output",
             WriteError::Source { source } => source.advice(),

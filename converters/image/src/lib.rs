@@ -27,7 +27,7 @@ pub use model::*;
 pub use names::{Escaped, TaskName, TaskNames};
 pub use read::{Image, ImageFile, ObjectStream, PassedFile, Verify};
 pub use rules::Flaw;
-pub use write::{ImageWriter, NextPage, PageSource, SealedImage, Temporary};
+pub use write::{ImageWriter, NextPage, PageSource, SealedImage, Temporary, remove_file};
 
 /// The version of the image format that this crate writes, and the only one it reads.
 pub const FORMAT_VERSION: u32 = 1;

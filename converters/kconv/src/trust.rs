@@ -2,7 +2,8 @@
 
 use crate::distrust::Distrust;
 use crate::failure::Failure;
-use kconv_image::{Digest, Escaped, Image, ImageFile, Temporary, Verify};
+use kconv_image::{Digest, Escaped, Image, ImageFile, Temporary, Verify, remove_file};
+use kconv_runtime::error::ConvertError;
 use kconv_thaw::Plan;
 use kconv_trust::{Config, Ids, MachineKey, Signatures, Standing, Verdict, nobody_else_writes};
 use std::io::Write;
@@ -163,15 +164,7 @@ pub(crate) fn seal(
     key: Option<&MachineKey>,
 ) -> Result<Vec<PathBuf>, Failure> {
     for old in Signatures::places(image) {
-        match std::fs::remove_file(&old) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Failure::Path {
-                    path: old.display().to_string(),
-                    source,
-                });
-            }
-            _ => {}
-        }
+        remove_file(&old).map_err(ConvertError::from)?;
     }
     match key {
         None => Ok(Vec::new()),
@@ -200,8 +193,7 @@ pub(crate) fn sign(
     }
     let mut written = Vec::new();
     for (place, text) in signing.end(name)? {
-        let mut file =
-            Temporary::create(&place).map_err(kconv_runtime::error::ConvertError::from)?;
+        let mut file = Temporary::create(&place).map_err(ConvertError::from)?;
         let done = file
             .file
             .write_all(text.as_bytes())
@@ -210,8 +202,7 @@ pub(crate) fn sign(
             path: place.display().to_string(),
             source,
         })?;
-        file.publish()
-            .map_err(kconv_runtime::error::ConvertError::from)?;
+        file.publish().map_err(ConvertError::from)?;
         written.push(place);
     }
     Ok(written)

@@ -66,7 +66,7 @@ pub fn convert(
             };
             let (mut done, writer) = run(image, job, progress, writer)?;
             let sealed = writer.seal(&done.head, PageSource::Copy { from: image })?;
-            read_back(&Image::open(sealed.path())?, image, &done.head)?;
+            read_back(&sealed.open()?, image, &done.head)?;
             done.digest = Some(sealed.digest());
             sealed.publish()?;
             done

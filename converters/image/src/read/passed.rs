@@ -58,6 +58,11 @@ impl ImageFile {
         })
     }
 
+    /// A regular file that is open already.
+    pub(crate) fn of(file: File, path: PathBuf) -> ImageFile {
+        ImageFile { file, path }
+    }
+
     /// The file.
     pub fn file(&self) -> &File {
         &self.file

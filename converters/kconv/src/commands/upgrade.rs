@@ -12,11 +12,12 @@ use crate::report::Account;
 use crate::style;
 use crate::trust::{self, Purpose};
 use kconv_freeze::{Afterwards, Chosen, RunningError, Summary, freeze_running};
-use kconv_image::{Escaped, Image};
+use kconv_image::{Escaped, Image, remove_file};
 use kconv_kexec::Loaded;
 use kconv_machine::running_release;
 use kconv_resources::linux6::{Resource, Resources};
 use kconv_runtime::convert::convert as convert_image;
+use kconv_runtime::error::ConvertError;
 use kconv_runtime::report::Report;
 use kconv_trust::{Config, Signatures};
 use shown::Shown;
@@ -228,12 +229,7 @@ fn remove(images: &[&Path]) -> Result<(), Failure> {
             .into_iter()
             .chain(signatures.iter().map(PathBuf::as_path))
         {
-            match std::fs::remove_file(path) {
-                Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                    return Err(path_error(path, source));
-                }
-                _ => {}
-            }
+            remove_file(path).map_err(ConvertError::from)?;
         }
     }
     Ok(())
