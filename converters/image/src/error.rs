@@ -73,6 +73,18 @@ pub enum Fault {
         /// The version of the image.
         found: u32,
     },
+    /// Most of the file is holes.
+    #[error(
+        "{what} would end at {end}, but {there} bytes of the file are there, and the rest is holes"
+    )]
+    Holes {
+        /// What is too long.
+        what: &'static str,
+        /// Where it would end, in bytes.
+        end: u64,
+        /// How many bytes of the file are there.
+        there: u64,
+    },
     /// The file ends too early.
     #[error("truncated: the file is {length} bytes long, but {what} would end at {needed}")]
     Truncated {
@@ -279,6 +291,9 @@ impl ImageError {
             Fault::Machine { .. } => "this program knows tasks of i386 and x86-64 kernels alone",
             Fault::Version { .. } => {
                 "use a kconv of the release that wrote the image, or freeze the tasks again with this one"
+            }
+            Fault::Holes { .. } => {
+                "if it is a real image that was copied to few blocks, say --sparse, or copy it without holes"
             }
             Fault::Truncated { .. } | Fault::TooLong { .. } => {
                 "fetch the image again from where it was made, and compare the lengths"

@@ -25,7 +25,7 @@ pub use digest::Digest;
 pub use error::{Fault, ImageError, WriteError};
 pub use model::*;
 pub use names::{Escaped, TaskName, TaskNames};
-pub use read::{Image, ImageFile, ObjectStream, PassedFile, Verify};
+pub use read::{Holes, Image, ImageFile, ObjectStream, PassedFile, Verify};
 pub use rules::Flaw;
 pub use write::{ImageWriter, NextPage, PageSource, SealedImage, Temporary, remove_file};
 

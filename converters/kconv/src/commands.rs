@@ -12,7 +12,7 @@ pub(crate) mod thaw;
 pub(crate) mod upgrade;
 pub(crate) mod verify;
 
-use kconv_image::Image;
+use kconv_image::{Holes, Image, ImageFile};
 use kconv_runtime::convert::Job;
 use kconv_runtime::table::Converter;
 use std::path::Path;
@@ -31,6 +31,6 @@ pub(crate) fn job(chain: Vec<&'static Converter>, target: kconv_image::KernelId)
 }
 
 /// Opens an image.
-pub(crate) fn open(path: &Path) -> Result<Image, crate::failure::Failure> {
-    Ok(Image::open(path)?)
+pub(crate) fn open(path: &Path, holes: Holes) -> Result<Image, crate::failure::Failure> {
+    Ok(Image::of_file(ImageFile::open_with(path, holes)?)?)
 }

@@ -2,7 +2,7 @@
 
 use crate::distrust::Distrust;
 use crate::failure::Failure;
-use kconv_image::{Digest, Escaped, Image, ImageFile, Temporary, Verify, remove_file};
+use kconv_image::{Digest, Escaped, Holes, Image, ImageFile, Temporary, Verify, remove_file};
 use kconv_runtime::error::ConvertError;
 use kconv_thaw::Plan;
 use kconv_trust::{Config, Ids, MachineKey, Signatures, Standing, Verdict, nobody_else_writes};
@@ -30,7 +30,7 @@ pub(crate) struct Admitted {
 pub(crate) fn admit(
     path: &Path,
     purpose: Purpose,
-    trust_file: bool,
+    (trust_file, holes): (bool, Holes),
     config: &Config,
 ) -> Result<Admitted, Failure> {
     let distrusted = |why| Failure::Distrusted {
@@ -41,7 +41,7 @@ pub(crate) fn admit(
         Purpose::Thaw => config.policy.thaw.require_signature,
         Purpose::Convert => config.policy.convert.require_signature,
     };
-    let file = ImageFile::open(path)?;
+    let file = ImageFile::open_with(path, holes)?;
     let signatures = Signatures::beside(path)?;
     if signatures.is_empty() {
         if required {
@@ -168,20 +168,21 @@ pub(crate) fn seal(
     }
     match key {
         None => Ok(Vec::new()),
-        Some(key) => sign(image, image, digest, key),
+        // This program has just written it.
+        Some(key) => sign((image, Holes::Any), image, digest, key),
     }
 }
 
 /// Signs an image, which has to be whole, and to have this digest if one is given. The signatures are named after
 /// `name`.
 pub(crate) fn sign(
-    path: &Path,
+    (path, holes): (&Path, Holes),
     name: &Path,
     digest: Option<Digest>,
     key: &MachineKey,
 ) -> Result<Vec<PathBuf>, Failure> {
     let mut signing = key.begin()?;
-    let file = ImageFile::open(path)?.pass(&mut |bytes| signing.take(bytes))?;
+    let file = ImageFile::open_with(path, holes)?.pass(&mut |bytes| signing.take(bytes))?;
     let image = Image::of_passed(file)?;
     if let Some(error) = image.verify(Verify::Everything).into_iter().next() {
         return Err(error.into());
@@ -210,7 +211,7 @@ pub(crate) fn sign(
 
 /// That nobody but root, or the caller, could have put an image where it is.
 pub(crate) fn own_place(image: &Path) -> Result<(), Failure> {
-    let file = ImageFile::open(image)?;
+    let file = ImageFile::open_with(image, Holes::Any)?;
     nobody_else_writes(file.file(), image).map_err(|why| Failure::Distrusted {
         image: image.to_owned(),
         why: Box::new(Distrust::Elsewhere(why)),

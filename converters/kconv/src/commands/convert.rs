@@ -48,8 +48,12 @@ fn convert_image(
     account: &mut Account,
 ) -> Result<(Report, PathBuf, Vec<PathBuf>), Failure> {
     let known = Known::new()?;
-    let Admitted { image, signers } =
-        trust::admit(path, Purpose::Convert, arguments.trust_file, config)?;
+    let Admitted { image, signers } = trust::admit(
+        path,
+        Purpose::Convert,
+        (arguments.trust_file, arguments.sparse.holes()),
+        config,
+    )?;
     let key = trust::own_key(config)?;
     let from = known.for_image(from, &image)?;
     let to = known.for_image(to, &image)?;

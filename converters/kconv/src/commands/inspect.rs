@@ -12,7 +12,7 @@ use std::io::Write;
 /// An image that is damaged, or does not mean what it says, is shown as far as it can be; the first line says so, and
 /// so does the exit code. Pages, which are not shown, are not read.
 pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
-    let image = super::open(&arguments.image)?;
+    let image = super::open(&arguments.image, arguments.sparse.holes())?;
     let findings = soundness::of_image(&image, Verify::Objects)?;
     if let (Some(first), false) = (findings.first(), arguments.json) {
         let count = findings.len();

@@ -17,7 +17,7 @@ use std::io::Write;
 
 pub(crate) fn run(arguments: &Preflight) -> Result<(), Failure> {
     let known = Known::new()?;
-    let image = super::open(&arguments.image)?;
+    let image = super::open(&arguments.image, arguments.sparse.holes())?;
     // A conversion would find the same when it copies the pages.
     if let Some(error) = image.verify(Verify::Everything).into_iter().next() {
         return Err(error.into());

@@ -34,8 +34,12 @@ fn thaw(
     account: &mut Account,
 ) -> Result<(Summary, Option<Duration>), Failure> {
     let path = &arguments.image;
-    let Admitted { image, signers } =
-        trust::admit(path, Purpose::Thaw, arguments.trust_file, config)?;
+    let Admitted { image, signers } = trust::admit(
+        path,
+        Purpose::Thaw,
+        (arguments.trust_file, arguments.sparse.holes()),
+        config,
+    )?;
     let thaw = kconv_thaw::Thaw::new(image)?;
     account.kernels = thaw.releases().map(|release| Some(release.to_owned()));
     let thaw = thaw

@@ -12,7 +12,7 @@ use crate::report::Account;
 use crate::style;
 use crate::trust::{self, Purpose};
 use kconv_freeze::{Afterwards, Chosen, RunningError, Summary, freeze_running};
-use kconv_image::{Escaped, Image, remove_file};
+use kconv_image::{Escaped, Holes, Image, remove_file};
 use kconv_kexec::Loaded;
 use kconv_machine::running_release;
 use kconv_resources::linux6::{Resource, Resources};
@@ -109,7 +109,7 @@ fn carry(arguments: &Upgrade, config: &Config, account: &mut Account) -> Result<
     let key = trust::own_key(config)?;
     let mut converted = None;
     let mut decide = || {
-        let result = open(&frozen).and_then(|image| {
+        let result = open(&frozen, Holes::Any).and_then(|image| {
             outlive_a_boot(&image)?;
             let obstacles = judge::memory(&image, &job, &known.layout_of(&image)?)?;
             if !obstacles.is_empty() {
@@ -124,9 +124,9 @@ fn carry(arguments: &Upgrade, config: &Config, account: &mut Account) -> Result<
             for (path, digest) in written {
                 trust::own_place(path)?;
                 trust::seal(path, digest, key.as_ref())?;
-                trust::admit(path, Purpose::Thaw, false, config)?;
+                trust::admit(path, Purpose::Thaw, (false, Holes::Any), config)?;
             }
-            let dropped = judge::dropped(&open(&arguments.image)?, &layout)?;
+            let dropped = judge::dropped(&open(&arguments.image, Holes::Any)?, &layout)?;
             Ok((converted.report, dropped))
         });
         let carried = result.is_ok() && !arguments.dry_run;

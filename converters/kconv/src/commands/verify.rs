@@ -11,7 +11,7 @@ use std::path::Path;
 
 pub(crate) fn run(arguments: &Verify, config: Option<&Path>) -> Result<(), Failure> {
     let config = Config::read(config)?;
-    let file = ImageFile::open(&arguments.image)?;
+    let file = ImageFile::open_with(&arguments.image, arguments.sparse.holes())?;
     let found = Signatures::beside(&arguments.image)?;
     let (image, signatures) = match found.is_empty() {
         // What claims to be long and is no image is not read to its end.
