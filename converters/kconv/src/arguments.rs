@@ -307,6 +307,9 @@ pub(crate) struct Thaw {
     /// Check that all is there that the tasks need, and make nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Remove the image and its signatures when the tasks run, and the image that an upgrade left beside it
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) remove: bool,
     /// Write what is not carried, and what was done, as JSON; also if the command refuses
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,

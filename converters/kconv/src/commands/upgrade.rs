@@ -3,7 +3,7 @@
 mod next;
 mod shown;
 
-use super::{freeze, job, open};
+use super::{beside, freeze, job, open, remove};
 use crate::arguments::Upgrade;
 use crate::failure::Failure;
 use crate::judge::{self, Kept};
@@ -12,14 +12,13 @@ use crate::report::Account;
 use crate::style;
 use crate::trust::{self, Purpose};
 use kconv_freeze::{Afterwards, Chosen, RunningError, Summary, freeze_running};
-use kconv_image::{Escaped, Holes, Image, remove_file};
+use kconv_image::{Escaped, Holes, Image};
 use kconv_kexec::Loaded;
 use kconv_machine::running_release;
 use kconv_resources::linux6::{Resource, Resources};
 use kconv_runtime::convert::convert as convert_image;
-use kconv_runtime::error::ConvertError;
 use kconv_runtime::report::Report;
-use kconv_trust::{Config, Signatures};
+use kconv_trust::Config;
 use shown::Shown;
 use std::ffi::CString;
 use std::fs::DirBuilder;
@@ -212,27 +211,6 @@ fn outlive_a_boot(image: &Image) -> Result<(), Failure> {
         }),
         None => Ok(()),
     }
-}
-
-/// Where the image as it was frozen is kept: should the next kernel not start, it is the one that
-/// the running kernel can thaw.
-fn beside(image: &Path, release: &str) -> PathBuf {
-    let mut name = image.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{release}"));
-    image.with_file_name(name)
-}
-
-fn remove(images: &[&Path]) -> Result<(), Failure> {
-    for image in images {
-        let signatures = Signatures::places(image);
-        for path in [*image]
-            .into_iter()
-            .chain(signatures.iter().map(PathBuf::as_path))
-        {
-            remove_file(path).map_err(ConvertError::from)?;
-        }
-    }
-    Ok(())
 }
 
 fn read(path: &str) -> Result<String, Failure> {
