@@ -94,6 +94,18 @@ fn found(change: impl FnOnce(&mut Parts<'_>)) -> String {
     assert_eq!(code, 1, "{findings}");
     let first = findings.lines().next().unwrap();
     let first = first.strip_prefix("finding: ").unwrap().to_owned();
+    // Nor is it handed on.
+    let there = folder.path().join("there.img");
+    let (code, _, error) = limited(&["preflight", "2.4.37"], &path);
+    assert!(code != 0 && error.contains("error: "), "{error}");
+    let ran = kconv(&[
+        "2.4.36".as_ref(),
+        "2.4.37".as_ref(),
+        path.as_os_str(),
+        "-o".as_ref(),
+        there.as_os_str(),
+    ]);
+    assert!(!ran.status.success() && !there.exists(), "{ran:?}");
     for options in [
         &["inspect"][..],
         &["inspect", "--json"],

@@ -28,6 +28,7 @@ pub(crate) fn run(arguments: &Preflight) -> Result<(), Failure> {
     let layout = known.registry.layout(&to.layout)?;
     let (converted, refused) = match judge::converted(&image, &job, &layout) {
         Ok((converted, mut obstacles)) => {
+            super::convert::sound(&image, &job)?;
             for obstacle in judge::memory(&image, &job, &known.layout_of(&image)?)? {
                 if !obstacles.contains(&obstacle) {
                     obstacles.push(obstacle);
