@@ -304,6 +304,9 @@ pub(crate) struct Thaw {
     /// Thaw the image although neither a key that is trusted here signed it, nor root alone could have written it
     #[arg(long)]
     pub(crate) trust_file: bool,
+    /// Make processes again that were thawed from this image before
+    #[arg(long)]
+    pub(crate) again: bool,
     /// Check that all is there that the tasks need, and make nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

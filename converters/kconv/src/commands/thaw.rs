@@ -5,6 +5,7 @@ use crate::arguments::Thaw;
 use crate::failure::Failure;
 use crate::report::Account;
 use crate::style;
+use crate::thawed::{FOLDER, Note};
 use crate::told::{Severity, Told, count};
 use crate::trust::{self, Admitted, Purpose};
 use kconv_thaw::Summary;
@@ -25,8 +26,7 @@ pub(crate) fn run(arguments: &Thaw, config: Option<&Path>) -> Result<(), Failure
     if let (true, Some(frozen)) = (arguments.remove, left) {
         // The tasks run: that something of them is left on the disk is no reason to say that they do not.
         if let Err(error) = remove(&[&arguments.image, &frozen]) {
-            let word = style::WARNING;
-            let _ = writeln!(anstream::stderr(), "{word}warning{word:#}: {error}");
+            warn(&error);
         }
     }
     if !arguments.quiet {
@@ -34,6 +34,12 @@ pub(crate) fn run(arguments: &Thaw, config: Option<&Path>) -> Result<(), Failure
         print(out, &summary, &account.told, time, arguments.verbose)?;
     }
     Ok(())
+}
+
+fn warn(error: &Failure) {
+    let word = style::WARNING;
+    // Nobody is left to tell if standard error is closed.
+    let _ = writeln!(anstream::stderr(), "{word}warning{word:#}: {error}");
 }
 
 /// Thaws what is asked for. Returns what was made, and, if it was, how long it took, and where an upgrade would have kept the
@@ -50,6 +56,7 @@ fn thaw(
         (arguments.trust_file, arguments.sparse.holes()),
         config,
     )?;
+    let digest = image.digest();
     let frozen = beside(path, &image.head().identity.origin.release);
     let thaw = kconv_thaw::Thaw::new(image)?;
     account.kernels = thaw.releases().map(|release| Some(release.to_owned()));
@@ -70,7 +77,30 @@ fn thaw(
         thaw.check()?;
         return Ok((summary, None, None));
     }
-    let thawed = thaw.run()?;
+    let note = match config.policy.thaw.once {
+        true => Some(Note::make(
+            Path::new(FOLDER),
+            (path, digest),
+            &thaw
+                .plan()
+                .processes
+                .iter()
+                .map(|process| process.pid)
+                .collect(),
+            arguments.again,
+        )?),
+        false => None,
+    };
+    let thawed = match (thaw.run(), note) {
+        (Err(error), Some(note)) => {
+            // What kept the tasks from being made is what there is to say.
+            if let Err(left) = note.strike() {
+                warn(&left);
+            }
+            return Err(error.into());
+        }
+        (thawed, _) => thawed?,
+    };
     account.told = told(&thawed.dropped);
     account.figure("time-seconds", thawed.time.as_secs_f64());
     Ok((summary, Some(thawed.time), Some(frozen)))
