@@ -167,6 +167,26 @@ fn an_image_with_a_byte_changed_in_an_object() {
     );
 }
 
+/// Of user pages, too, nothing is handed on that is not what was frozen.
+#[test]
+fn an_image_with_a_byte_changed_in_a_page() {
+    let (start, length) = kconv_image::Image::open(&image("up")).unwrap().page_area();
+    for at in (start.0..start.0 + length).step_by(length as usize / 12) {
+        let mut changed = bytes();
+        changed[at as usize] ^= 0x80;
+        let failed = refuse("2.4.36", "2.4.37", written(&changed));
+        assert_eq!(failed.code, 2, "{}", failed.said);
+        let part = "FOLDER/in.img: the user pages are damaged: BLAKE3 ";
+        assert!(failed.said.contains(part), "{}", failed.said);
+        let folder = tempfile::tempdir().unwrap();
+        let path = written(&changed)(folder.path());
+        let arguments = ["preflight".as_ref(), path.as_ref(), "2.4.37".as_ref()];
+        let failed = run(folder.path(), &arguments);
+        assert_eq!(failed.code, 2, "{}", failed.said);
+        assert!(failed.said.contains(part), "{}", failed.said);
+    }
+}
+
 #[test]
 fn a_release_nobody_knows() {
     let failed = refuse("2.4.36", "2.4.38", |_| image("up"));
@@ -235,6 +255,7 @@ fn an_image_of_another_name_is_known_by_its_layout() {
     altered(&image("up"), &own, |_, _| {});
     altered(&image("up"), &mine, |head, _| {
         head.identity.kernel.release = String::from("2.4.36-mine");
+        head.identity.origin = head.identity.kernel.clone();
     });
     let run = |arguments: &[&OsStr]| {
         let ran = kconv(arguments);

@@ -8,7 +8,8 @@
 //! | `symbols.json` | optional: what addresses in the kernel image mean, as `symbol` or `symbol+0xoffset` |
 //! | `System.map` | optional, and as good: the symbols of the kernel image, as `nm -n` lists them |
 //!
-//! Everything is checked when the dump is opened. Memory is proportional to the size of the files.
+//! Everything is checked when the dump is opened. Memory is proportional to the size of the files, of which most has to
+//! be there.
 
 use crate::source::{MemorySource, PresentPage, ReadError, Space};
 use crate::symbols::SystemMap;
@@ -527,7 +528,7 @@ impl MemorySource for Dump {
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, DumpError> {
-    std::fs::read(path).map_err(|source| DumpError::Read {
+    kconv_machine::whole(path).map_err(|source| DumpError::Read {
         path: path.to_owned(),
         source,
     })

@@ -17,7 +17,7 @@ const EM_X86_64: u64 = 62;
 const ET_CORE: u64 = 4;
 /// `e_phnum` of a file with more segments (`PN_XNUM`).
 const MANY: u64 = 0xffff;
-/// The most segments, and the most bytes of notes, that are read.
+/// The most segments, and the most bytes of notes of all of them together, that are read.
 const MAX_SEGMENTS: u64 = 1 << 20;
 const MAX_NOTES: u64 = 1 << 26;
 
@@ -98,6 +98,7 @@ pub(crate) fn read(file: &File) -> Result<Core, ElfError> {
     let mut table = vec![0; (count * size) as usize];
     file.read_exact_at(&mut table, start)?;
     let mut core = Core::default();
+    let mut noted = 0u64;
     for entry in table.chunks_exact(56) {
         let number = |at: usize| little_endian(&entry[at..at + 8]);
         let (offset, size) = (number(8), number(32));
@@ -109,9 +110,10 @@ pub(crate) fn read(file: &File) -> Result<Core, ElfError> {
                 size,
             }),
             PT_NOTE => {
-                if size > MAX_NOTES {
+                noted = noted.saturating_add(size);
+                if noted > MAX_NOTES {
                     let what = "bytes of notes";
-                    return Err(ElfError::TooMany { what, count: size });
+                    return Err(ElfError::TooMany { what, count: noted });
                 }
                 let mut bytes = vec![0; size as usize];
                 let read = read_some(file, &mut bytes, offset)?;

@@ -24,6 +24,7 @@ use crate::walk::Selection;
 use kconv_image::{KernelAddr, Machine, PAGE_SIZE, UserAddr};
 use kconv_machine::{IdentifyError, identify};
 use kconv_resources::{ReadFrom, Source};
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
@@ -188,9 +189,15 @@ pub fn freeze_vmcore(
     Ok(freeze(&dump, &kernel, order)?)
 }
 
+/// How often page tables are asked for the pages of tasks, for each page of the dump, and besides. A table has 512 entries, and a
+/// page may be that of many tasks; but tables that lead to themselves have 2^36 pages in one.
+const STEPS: (u64, u64) = (1024, 1 << 18);
+
 /// The memory of a dumped machine.
 struct Vmcore {
     physical: Box<dyn Physical>,
+    /// How often page tables may still be asked for the pages of tasks.
+    steps: Cell<u64>,
     info: Info,
     tables: PageTables,
     symbols: Symbols,
@@ -232,6 +239,7 @@ impl Vmcore {
         };
         let tables = PageTables::of(&info).map_err(lacks)?;
         let mut dump = Vmcore {
+            steps: steps(&*physical),
             physical,
             info,
             tables,
@@ -317,6 +325,16 @@ impl Vmcore {
     }
 }
 
+/// How often page tables of tasks are asked, at most, in this memory.
+fn steps(physical: &dyn Physical) -> Cell<u64> {
+    let ranges = physical.ranges().into_iter();
+    let bytes = ranges.fold(0u64, |sum, (from, to)| {
+        sum.saturating_add(to.saturating_sub(from))
+    });
+    let pages = bytes / PAGE_SIZE;
+    Cell::new(pages.saturating_mul(STEPS.0).saturating_add(STEPS.1))
+}
+
 impl MemorySource for Vmcore {
     fn read(&self, at: KernelAddr, into: &mut [u8]) -> Result<(), ReadError> {
         let size = into.len() as u64;
@@ -353,6 +371,11 @@ impl MemorySource for Vmcore {
             }
             let mut at = mapping.start;
             while at < mapping.end {
+                let steps = self.steps.get().checked_sub(1).ok_or_else(|| {
+                    let what = "page tables of tasks lead to more than the dump can have";
+                    io::Error::new(io::ErrorKind::InvalidData, what)
+                })?;
+                self.steps.set(steps);
                 match self.user_leaf(space, at)? {
                     Leaf::Nothing { skip } => {
                         at = (at & !(skip - 1)).saturating_add(skip);
@@ -403,5 +426,58 @@ impl MemorySource for Vmcore {
 
     fn facts(&self) -> Source {
         Source::read_from(ReadFrom::MachineDump)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::source::Mapping;
+    use std::os::unix::fs::FileExt;
+
+    /// Memory of one page, each word of which is an entry that leads to the page itself.
+    fn round() -> Vmcore {
+        let file = tempfile::tempfile().unwrap();
+        let table: Vec<u8> = 0x1007u64.to_le_bytes().repeat(512);
+        file.write_all_at(&table, 0).unwrap();
+        let load = elf::Load {
+            virt: 0,
+            phys: 0x1000,
+            offset: 0,
+            size: PAGE_SIZE,
+        };
+        let physical: Box<dyn Physical> = Box::new(Segments::new(file, vec![load]));
+        Vmcore {
+            steps: steps(&*physical),
+            physical,
+            info: Info::parse(b""),
+            tables: PageTables::new(0xffff_ffff_8000_1000, 0, false, 0),
+            symbols: Symbols::default(),
+        }
+    }
+
+    #[test]
+    fn page_tables_that_lead_to_themselves_are_not_followed_for_ever() {
+        let mapped = |end| {
+            let mapping = Mapping {
+                start: 0,
+                end,
+                access: 6,
+                content: Content::Own,
+            };
+            let space = Space {
+                page_tables: Some(KernelAddr(0xffff_ffff_8000_1000)),
+                mappings: &[mapping],
+                ..Space::of(KernelAddr(0x1000))
+            };
+            round().pages(&space).map(|pages| pages.len())
+        };
+        assert_eq!(mapped(100 * PAGE_SIZE).unwrap(), 100);
+        let error = mapped(1 << 47).unwrap_err();
+        assert!(
+            error.to_string().contains("more than the dump can have"),
+            "{error}"
+        );
     }
 }

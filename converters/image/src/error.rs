@@ -87,6 +87,18 @@ pub enum Fault {
         /// Number of conversions from that layout after which values can be left.
         steps: usize,
     },
+    /// Most of the file is holes.
+    #[error(
+        "{what} would end at {end}, but {there} bytes of the file are there, and the rest is holes"
+    )]
+    Holes {
+        /// What is too long.
+        what: &'static str,
+        /// Where it would end, in bytes.
+        end: u64,
+        /// How many bytes of the file are there.
+        there: u64,
+    },
     /// The file ends too early.
     #[error("truncated: the file is {length} bytes long, but {what} would end at {needed}")]
     Truncated {
@@ -294,6 +306,9 @@ impl ImageError {
             Fault::Version { .. } | Fault::KeptBy { .. } => {
                 "use a kconv of the release that wrote the image, or freeze the tasks again with this one"
             }
+            Fault::Holes { .. } => {
+                "if it is a real image that was copied to few blocks, say --sparse, or copy it without holes"
+            }
             Fault::Truncated { .. } | Fault::TooLong { .. } => {
                 "fetch the image again from where it was made, and compare the lengths"
             }
@@ -325,7 +340,8 @@ impl ImageError {
     }
 }
 
-/// An image that could not be written, and why. The destination is as it was before.
+/// An image that could not be written, and why. The destination is as it was before, unless it is
+/// [`WriteError::NotDurable`].
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// The directory of the destination does not take a new file.
@@ -342,6 +358,27 @@ pub enum WriteError {
         /// The destination.
         path: PathBuf,
     },
+    /// A symbolic link on the way to the destination that somebody else may have put there.
+    #[error("{}: the symbolic link {} is not followed: {why}", path.display(), link.display())]
+    Planted {
+        /// The destination.
+        path: PathBuf,
+        /// The link.
+        link: PathBuf,
+        /// Whose it may be.
+        why: String,
+    },
+    /// The file is in its place, and its folder cannot be flushed.
+    #[error(
+        "{}: the new file is in its place, but may not be there after a crash: cannot flush the folder: {source}",
+        path.display()
+    )]
+    NotDurable {
+        /// The destination.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// The file system does not take the file.
     #[error("{}: cannot write the image: {source}", path.display())]
     Write {
@@ -355,6 +392,16 @@ pub enum WriteError {
     Source {
         /// Which image, and why.
         source: ImageError,
+    },
+    /// The pages that were written are not those that were read.
+    #[error("{}: the user pages that were written have BLAKE3 {found}, those they were copied from {expected}", path.display())]
+    CopiedPages {
+        /// The destination.
+        path: PathBuf,
+        /// What is in the file.
+        found: Digest,
+        /// What was copied.
+        expected: Digest,
     },
     /// A page was not to be had.
     #[error("cannot get {of}: {source}")]
@@ -443,8 +490,17 @@ impl WriteError {
             WriteError::Directory { source, .. } | WriteError::Write { source, .. } => {
                 io_advice(source)
             }
+            WriteError::Planted { .. } => {
+                "name the file itself that is to be written, and write where nobody else may"
+            }
+            WriteError::NotDurable { .. } => {
+                "check the disk and the file system, and see that the file is whole (kconv verify) before you rely on it"
+            }
             WriteError::NotAFile { .. } => "choose the path of a file for the output",
             WriteError::Source { source } => source.advice(),
+            WriteError::CopiedPages { .. } => {
+                "check the disk and the memory of this machine: what it writes it does not read again"
+            }
             WriteError::Page { .. } => "check the source of the pages, and start again",
             WriteError::Flaw {
                 flaw: Flaw::FileSize | Flaw::NoteSize { .. } | Flaw::ListSize { .. },

@@ -25,9 +25,11 @@ pub use digest::Digest;
 pub use error::{Fault, ImageError, WriteError};
 pub use model::*;
 pub use names::{Escaped, TaskName, TaskNames};
-pub use read::{Image, ImageFile, ObjectStream, PassedFile, Verify};
+pub use read::{Holes, Image, ImageFile, ObjectStream, PassedFile, Verify};
 pub use rules::Flaw;
-pub use write::{Hashing, ImageWriter, NextPages, PageSource, SealedImage, TakenImage, Temporary};
+pub use write::{
+    Hashing, ImageWriter, NextPages, PageSource, SealedImage, TakenImage, Temporary, remove_file,
+};
 
 /// The version of the image format that this crate writes.
 pub const FORMAT_VERSION: u32 = 2;

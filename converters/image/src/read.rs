@@ -2,6 +2,7 @@
 
 mod bytes;
 mod cursor;
+mod holes;
 mod notes;
 mod parse;
 mod passed;
@@ -9,6 +10,8 @@ mod passed;
 use std::path::{Path, PathBuf};
 
 pub(crate) use bytes::Bytes;
+use holes::Allowed;
+pub use holes::Holes;
 pub use passed::{ImageFile, PassedFile};
 
 use crate::model::{Contents, FileOffset, Head, KernelAddr, ObjectId, PAGE_SIZE, UserAddr};
@@ -40,7 +43,7 @@ impl Image {
     /// The digests of objects and pages are held against them by [`verify`](Self::verify).
     ///
     /// Whatever the file holds, this returns; the memory it takes is in proportion to the file's
-    /// head and notes.
+    /// head and notes, and to what of the file is there ([`Holes::Few`]).
     ///
     /// # Errors
     ///
@@ -55,8 +58,8 @@ impl Image {
     ///
     /// As [`open`](Self::open).
     pub fn of_file(file: ImageFile) -> Result<Image, ImageError> {
-        let (file, path) = file.into_parts();
-        Image::parse(Bytes::File(file), path)
+        let (file, path, allowed) = file.into_parts();
+        Image::parse(Bytes::File(file), path, allowed)
     }
 
     /// The same, of a file whose bytes were all seen: what is read of it, now and later, is what was seen
@@ -66,7 +69,7 @@ impl Image {
     ///
     /// As [`open`](Self::open).
     pub fn of_passed(file: PassedFile) -> Result<Image, ImageError> {
-        Image::parse(Bytes::Passed(file.blocks), file.path)
+        Image::parse(Bytes::Passed(file.blocks), file.path, file.allowed)
     }
 
     /// Reads an image that lies in memory.
@@ -75,11 +78,15 @@ impl Image {
     ///
     /// As [`open`](Self::open).
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Image, ImageError> {
-        Image::parse(Bytes::Memory(bytes), PathBuf::from("<memory>"))
+        Image::parse(
+            Bytes::Memory(bytes),
+            PathBuf::from("<memory>"),
+            Allowed::ALL,
+        )
     }
 
-    fn parse(bytes: Bytes, path: PathBuf) -> Result<Image, ImageError> {
-        match parse::parse(&bytes) {
+    fn parse(bytes: Bytes, path: PathBuf, allowed: Allowed) -> Result<Image, ImageError> {
+        match parse::parse(&bytes, allowed) {
             Ok(parsed) => Ok(Image {
                 parsed,
                 bytes,
@@ -227,10 +234,15 @@ impl Image {
         let mut findings = Vec::new();
         findings.extend(self.compare("the objects", geometry.objects(), objects, expected));
         if depth == Verify::Everything {
-            let (start, length) = self.page_area();
-            findings.extend(self.compare("the user pages", start.0, length, self.page_digest()));
+            findings.extend(self.verify_pages());
         }
         findings
+    }
+
+    /// Holds the user pages against their digest.
+    pub(crate) fn verify_pages(&self) -> Option<ImageError> {
+        let (start, length) = self.page_area();
+        self.compare("the user pages", start.0, length, self.page_digest())
     }
 
     fn compare(

@@ -38,6 +38,36 @@ pub enum Flaw {
         /// Its number of elements.
         count: u32,
     },
+    /// The bytes of an object are not a number of elements of one size.
+    #[error("object {object} has {size} bytes, which are no {count} elements of one size")]
+    ElementSize {
+        /// The object.
+        object: usize,
+        /// Its size in bytes.
+        size: u64,
+        /// Its number of elements.
+        count: u32,
+    },
+    /// An object lies at 0, where a null pointer leads to.
+    #[error("object {object} of {size} bytes lies at 0, now or at the freeze")]
+    AtZero {
+        /// The object.
+        object: usize,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// An object of the kernel that it was frozen on lies elsewhere than at the freeze.
+    #[error(
+        "object {object} lies at {address}, but at {home} at the freeze, and is of the same kernel"
+    )]
+    NotAtHome {
+        /// The object.
+        object: usize,
+        /// Where it lies.
+        address: KernelAddr,
+        /// Where it lay.
+        home: KernelAddr,
+    },
     /// An object lies outside what the machine can address.
     #[error("object {object} of {size} bytes at {address} does not fit the address space")]
     ObjectAddress {
@@ -340,6 +370,28 @@ fn check_object(head: &Head, machine: Machine, number: usize, object: &Object) -
             object: number,
             size: object.size,
             count: object.count,
+        });
+    }
+    if !object.size.is_multiple_of(u64::from(object.count)) {
+        return Err(Flaw::ElementSize {
+            object: number,
+            size: object.size,
+            count: object.count,
+        });
+    }
+    if object.address.0 == 0 || object.home.0 == 0 {
+        return Err(Flaw::AtZero {
+            object: number,
+            size: object.size,
+        });
+    }
+    // What is a part has the home of what it is a part of, or one that it left.
+    let is_whole = object.part_of.is_none();
+    if is_whole && head.identity.is_at_origin() && object.address != object.home {
+        return Err(Flaw::NotAtHome {
+            object: number,
+            address: object.address,
+            home: object.home,
         });
     }
     for address in [object.address, object.home] {

@@ -1,5 +1,6 @@
 //! Writing an image: objects one by one, then pages, notes and the head of the file.
 
+mod folder;
 mod hashing;
 mod memory;
 mod notes;
@@ -13,18 +14,20 @@ use std::path::Path;
 use crate::geometry::{Geometry, OBJECT_ALIGN};
 use crate::model::{Head, Machine, Object, PageIndex, PageOf, folded_into};
 use crate::notes::{DIGEST_BYTES, HEAD_DIGEST};
-use crate::{Digest, Flaw, Image, WriteError, rules};
+use crate::{Digest, Fault, Flaw, Image, ImageError, ImageFile, WriteError, rules};
+pub use folder::remove_file;
 use pages::PageDigest;
 pub use temporary::Temporary;
 
 /// How many bytes of objects are gathered before they are written.
 const BUFFER: usize = 1 << 20;
 
-/// An image in the making: a temporary file beside the destination.
+/// An image in the making: a temporary file in the folder of the destination.
 ///
 /// The destination is replaced, by a rename, only when the image is complete and on disk. An
-/// image that is dropped before that leaves nothing behind; one whose process is killed leaves
-/// `.<name>.kconv-<process>-<n>`. The same parts give the same bytes.
+/// image that is dropped before that leaves nothing behind, and neither does one whose process is killed, where
+/// the file system has files without a name; elsewhere `.<name>.kconv-<process>-<n>` is left, which the next that
+/// writes the file removes. The same parts give the same bytes.
 ///
 /// Memory: the object index, and at the end the notes.
 pub struct ImageWriter {
@@ -44,7 +47,7 @@ pub type NextPages<'a> = dyn FnMut(PageOf, &mut [u8]) -> io::Result<()> + 'a;
 
 /// Where the user pages of an image come from.
 pub enum PageSource<'a> {
-    /// The page area of another image, unread; its digest is carried over. The runs of the two
+    /// The page area of another image, whose digest what is written is held against. The runs of the two
     /// images have the same positions.
     Copy {
         /// The image to copy from.
@@ -132,7 +135,7 @@ impl ImageWriter {
     /// # Errors
     ///
     /// If the head breaks a rule of the format, objects are missing, or the file cannot be
-    /// written. The destination is then as it was before.
+    /// written. The destination is then as it was before, unless it is [`WriteError::NotDurable`].
     pub fn finish(self, head: &Head, pages: PageSource<'_>) -> Result<Digest, WriteError> {
         self.take(head, pages, Hashing::Meanwhile)?.finish()
     }
@@ -287,9 +290,20 @@ pub struct SealedImage {
 }
 
 impl SealedImage {
-    /// The temporary file; [`Image::open`] reads it.
-    pub fn path(&self) -> &Path {
-        &self.temporary.path
+    /// Reads the image, which has no name yet; it calls itself by that of the destination.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or is none.
+    pub fn open(&self) -> Result<Image, ImageError> {
+        let path = self.temporary.destination.clone();
+        match self.temporary.file.try_clone() {
+            Ok(file) => Image::of_file(ImageFile::of(file, path)),
+            Err(error) => Err(ImageError {
+                path,
+                fault: Fault::Open(error),
+            }),
+        }
     }
 
     /// The digest of its head, which identifies it.
@@ -301,7 +315,7 @@ impl SealedImage {
     ///
     /// # Errors
     ///
-    /// If the operating system refuses.
+    /// As [`Temporary::publish`].
     pub fn publish(self) -> Result<(), WriteError> {
         self.temporary.publish()
     }

@@ -106,6 +106,51 @@ fn object_without_elements() {
 }
 
 #[test]
+fn object_whose_bytes_are_no_number_of_elements() {
+    assert_snapshot!(refused(|sample| sample.head.objects[4].count = 3), @"
+    DIR/out.img: object 4 has 20 bytes, which are no 3 elements of one size
+    this is a fault of kconv: please report it
+    ");
+}
+
+/// A null pointer would lead to it, and a conversion put it back there.
+#[test]
+fn object_at_zero() {
+    let zero = KernelAddr(0);
+    assert_snapshot!(refused(|sample| sample.head.objects[4].address = zero), @"
+    DIR/out.img: object 4 of 20 bytes lies at 0, now or at the freeze
+    this is a fault of kconv: please report it
+    ");
+    assert_snapshot!(refused(|sample| sample.head.objects[4].home = zero), @"
+    DIR/out.img: object 4 of 20 bytes lies at 0, now or at the freeze
+    this is a fault of kconv: please report it
+    ");
+}
+
+#[test]
+fn object_that_is_not_at_home_on_the_kernel_of_the_freeze() {
+    let home = KernelAddr(0xc200_0000);
+    let at_origin = |sample: &mut Sample| {
+        sample.head.identity.kernel = sample.head.identity.origin.clone();
+        sample
+            .head
+            .objects
+            .iter_mut()
+            .for_each(|object| object.home = object.address);
+    };
+    let mut whole = sample(Machine::I386);
+    at_origin(&mut whole);
+    assert!(Image::from_bytes(whole.bytes()).is_ok());
+    assert_snapshot!(refused(|sample| {
+        at_origin(sample);
+        sample.head.objects[4].home = home;
+    }), @"
+    DIR/out.img: object 4 lies at 0xc1005000, but at 0xc2000000 at the freeze, and is of the same kernel
+    this is a fault of kconv: please report it
+    ");
+}
+
+#[test]
 fn object_past_the_end_of_memory() {
     let address = KernelAddr(0xffff_ffed);
     assert_snapshot!(refused(|sample| sample.head.objects[4].address = address), @"

@@ -67,7 +67,10 @@ fn objects(machine: Machine, places: &[(u64, u64)], tasks: &[prop::sample::Index
         };
         objects.push(Object {
             ty: TypeIx(number % 2),
-            count: number + 1,
+            // Sizes that no other number divides have one element.
+            count: (1..=number + 1)
+                .rfind(|count| size.is_multiple_of(u64::from(*count)))
+                .unwrap_or(1),
             size,
             address: KernelAddr(address),
             home: KernelAddr(address / 2),

@@ -1,6 +1,7 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use kconv_image::Holes;
 use kconv_thaw::{Choice, ClockRule};
 use std::path::PathBuf;
 
@@ -48,6 +49,24 @@ pub(crate) struct Config {
     pub(crate) folder: Option<PathBuf>,
 }
 
+/// How much of an image has to be there.
+#[derive(Args)]
+pub(crate) struct Sparse {
+    /// Take an image that is mostly holes, however long it says that it is
+    #[arg(long = "sparse")]
+    any: bool,
+}
+
+impl Sparse {
+    /// Whether it may be mostly holes.
+    pub(crate) fn holes(&self) -> Holes {
+        match self.any {
+            true => Holes::Any,
+            false => Holes::Few,
+        }
+    }
+}
+
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Show what is in an image
@@ -87,6 +106,8 @@ pub(crate) struct Convert {
     /// Take the image although no key that is trusted here signed it
     #[arg(long)]
     pub(crate) trust_file: bool,
+    #[command(flatten)]
+    pub(crate) sparse: Sparse,
     /// Where to write the result [default: beside the image, with the release in its name]
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
@@ -102,6 +123,8 @@ pub(crate) struct Convert {
 pub(crate) struct Inspect {
     /// The image
     pub(crate) image: PathBuf,
+    #[command(flatten)]
+    pub(crate) sparse: Sparse,
     /// One task, with its mappings, files, signals and limits
     #[arg(long, value_name = "PID", conflicts_with_all = ["ty", "object"])]
     pub(crate) task: Option<i32>,
@@ -120,6 +143,8 @@ pub(crate) struct Inspect {
 pub(crate) struct Verify {
     /// The image
     pub(crate) image: PathBuf,
+    #[command(flatten)]
+    pub(crate) sparse: Sparse,
     /// Print the findings as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -132,6 +157,8 @@ pub(crate) struct Verify {
 pub(crate) struct Sign {
     /// The image
     pub(crate) image: PathBuf,
+    #[command(flatten)]
+    pub(crate) sparse: Sparse,
     /// The private key: one of ssh, ed25519 and without a passphrase, or one of OpenPGP [default: this machine's]
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
@@ -167,6 +194,8 @@ pub(crate) struct Explain {
 pub(crate) struct Preflight {
     /// The image
     pub(crate) image: PathBuf,
+    #[command(flatten)]
+    pub(crate) sparse: Sparse,
     /// The release to convert to
     pub(crate) to: String,
     /// How to print the findings
@@ -247,6 +276,8 @@ pub(crate) struct Freeze {
 pub(crate) struct Thaw {
     /// The image
     pub(crate) image: PathBuf,
+    #[command(flatten)]
+    pub(crate) sparse: Sparse,
     /// Make only these processes, with all their threads
     #[arg(
         long,
@@ -273,9 +304,15 @@ pub(crate) struct Thaw {
     /// Thaw the image although neither a key that is trusted here signed it, nor root alone could have written it
     #[arg(long)]
     pub(crate) trust_file: bool,
+    /// Make processes again that were thawed from this image before
+    #[arg(long)]
+    pub(crate) again: bool,
     /// Check that all is there that the tasks need, and make nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Remove the image and its signatures when the tasks run, and the image that an upgrade left beside it
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) remove: bool,
     /// Write what is not carried, and what was done, as JSON; also if the command refuses
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,

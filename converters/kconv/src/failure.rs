@@ -11,6 +11,7 @@ use kconv_runtime::error::ConvertError;
 use kconv_tasks::TasksError;
 use kconv_thaw::{Obstacle, ThawError};
 use kernel_structs::releases::{LookupError, is_file_like};
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -117,6 +118,17 @@ pub(crate) enum Failure {
         image: PathBuf,
         findings: Vec<String>,
     },
+    /// What was shown, if anything was, is not what it says.
+    #[error(
+        "{}: is damaged; {}{}", image.display(), findings.first().map_or("", String::as_str),
+        ended.as_ref().map_or(String::new(), |ended| format!("; {ended}"))
+    )]
+    Damaged {
+        image: PathBuf,
+        findings: Vec<String>,
+        /// Why not all was shown.
+        ended: Option<String>,
+    },
     /// The findings are already on standard output, in the format asked for.
     #[error("{count} findings")]
     Reported { count: usize },
@@ -137,6 +149,19 @@ pub(crate) enum Failure {
     Distrusted { image: PathBuf, why: Box<Distrust> },
     #[error("{}: is another file than the one that was written; it was not signed", image.display())]
     Replaced { image: PathBuf },
+    #[error("{}: was thawed before: {}", image.display(), numbers(processes))]
+    Thawed {
+        image: PathBuf,
+        /// Those that would be made a second time.
+        processes: BTreeSet<i32>,
+        /// The file that says so.
+        note: PathBuf,
+    },
+    #[error("{}: what is thawed cannot be noted: {source}", path.display())]
+    NotNoted {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("there is no key to sign with in {}", folder.display())]
     NoKey { folder: PathBuf },
     #[error("{}: the report would be written over a file that the command reads or writes", path.display())]
@@ -168,6 +193,11 @@ impl From<FreezeDumpError> for Failure {
     }
 }
 
+fn numbers(of: &BTreeSet<i32>) -> String {
+    let numbers: Vec<String> = of.iter().map(i32::to_string).collect();
+    numbers.join(", ")
+}
+
 fn things(count: usize, one: &str, many: &str) -> String {
     match count {
         1 => format!("one thing {one}"),
@@ -180,10 +210,13 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Failure::Convert(error) => exit_code(error),
-            Failure::Findings { .. } | Failure::Reported { .. } | Failure::NotThawable(_) => {
+            Failure::Findings { .. }
+            | Failure::Damaged { .. }
+            | Failure::Reported { .. }
+            | Failure::NotThawable(_) => exit::FINDINGS,
+            Failure::Distrusted { .. } | Failure::Replaced { .. } | Failure::Thawed { .. } => {
                 exit::FINDINGS
             }
-            Failure::Distrusted { .. } | Failure::Replaced { .. } => exit::FINDINGS,
             Failure::Thaw(ThawError::Obstacles { .. }) | Failure::Terminal { .. } => exit::FINDINGS,
             Failure::Thaw(ThawError::Make { .. }) | Failure::Undecided => exit::FAULT,
             _ if self.refused().is_some() => exit::FINDINGS,
@@ -304,6 +337,9 @@ impl Failure {
                 String::from("`kconv inspect IMAGE --type TYPE` lists the addresses of a type")
             }
             Failure::Tasks(TasksError::Resource(_)) => kconv_resources::ADVICE.to_owned(),
+            Failure::Damaged { .. } => String::from(
+                "`kconv verify IMAGE` tells all that is wrong with it; use another copy",
+            ),
             Failure::Tasks(TasksError::Field(_)) => {
                 String::from("`kconv verify IMAGE` tells what is wrong with it")
             }
@@ -321,6 +357,13 @@ impl Failure {
             Failure::ReportOver { .. } => String::from("name another file with --report"),
             Failure::Trust(error) => error.advice(),
             Failure::Distrusted { why, .. } => why.advice(),
+            Failure::Thawed { note, .. } => format!(
+                "two copies of a process write to the same files; if those that were made are gone, say --again ({} has the note)",
+                note.display()
+            ),
+            Failure::NotNoted { .. } => String::from(
+                "see that root alone writes there and that the disk takes it; a note that says nothing can be removed",
+            ),
             Failure::Replaced { .. } => {
                 String::from("write images where nobody else may write, and see who did")
             }
@@ -376,7 +419,6 @@ mod tests {
     use kconv_image::TaskName;
     use kconv_thaw::{Apart, ChoiceError, ObstacleOf};
     use kernel_structs::releases::Registry;
-    use std::collections::BTreeSet;
 
     fn said(query: &str) -> String {
         let registry = Registry::builtin().unwrap();

@@ -12,6 +12,7 @@ mod report;
 mod soundness;
 mod standalone;
 mod style;
+mod thawed;
 mod told;
 mod trust;
 

@@ -3,31 +3,59 @@
 //! The image format's own rules (bounds, digests, overlaps) are checked when it is read; this is
 //! about meaning.
 
+mod pointers;
 mod resources;
 
 pub(crate) use resources::resources;
 
-use kconv_image::{ObjectId, SlotTarget};
-use kconv_tasks::View;
+use crate::failure::Failure;
+use crate::releases::Known;
+use kconv_image::{Image, ObjectId, SlotTarget, Verify};
+use kconv_tasks::{Tasks, View};
 use kernel_structs::layout::{Type, TypeId};
 use kernel_structs::state::{Go, Initial, Missing, Place, Policy, StateMap, Visit};
+use pointers::{Chains, Followed};
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 /// Most findings reported; a broken image can have one for every pointer.
 const FINDING_LIMIT: usize = 1000;
 
-/// All that is wrong, at most [`FINDING_LIMIT`] findings.
+/// All that is wrong with an image, so much of which is read: its digests, its resources, its objects, and whether
+/// its tasks can be understood. What is found first keeps the rest from being looked at.
+///
+/// # Errors
+/// If its kernel is not known.
+pub(crate) fn of_image(image: &Image, depth: Verify) -> Result<Vec<String>, Failure> {
+    let damaged = image.verify(depth);
+    if !damaged.is_empty() {
+        return Ok(damaged.iter().map(ToString::to_string).collect());
+    }
+    let known = Known::new()?;
+    let layout = known.layout_of(image)?;
+    let map = known.registry.state_map(&image.head().identity.family)?;
+    let view = View::new(image, &layout, &map)?;
+    let mut findings = resources(image.head());
+    findings.extend(check(&view, &map));
+    if findings.is_empty() {
+        findings.extend(Tasks::of(&view).err().map(|error| error.to_string()));
+    }
+    Ok(findings)
+}
+
+/// All that is wrong with objects, at most [`FINDING_LIMIT`] findings.
 pub(crate) fn check(view: &View<'_>, map: &StateMap) -> Vec<String> {
     let mut check = Check {
         view,
         map,
         named: BTreeSet::new(),
+        chains: Chains::new(),
         findings: Vec::new(),
     };
     for id in (0..view.objects.head().objects.len() as u32).map(ObjectId) {
         check.object(id);
     }
+    check.chains();
     check.findings.truncate(FINDING_LIMIT);
     check.findings
 }
@@ -37,6 +65,7 @@ struct Check<'a> {
     map: &'a StateMap,
     /// Slots at places that can have one: object and offset.
     named: BTreeSet<(ObjectId, u64)>,
+    chains: Chains,
     findings: Vec<String>,
 }
 
@@ -80,7 +109,15 @@ impl<'m> Visit<'m> for InValue<'_, '_> {
             (outer, path) if path.starts_with('[') => format!("{outer}{path}"),
             (outer, path) => format!("{outer}.{path}"),
         };
-        self.check.pointer(self.id, at, &path, &rule.policy);
+        let owner = (place.owner.ty, self.start + place.owner.base.byte().0);
+        let pointer = Followed {
+            id: self.id,
+            path: &path,
+            ty: Some(place.ty),
+            owner: Some(owner),
+            number: 0,
+        };
+        self.check.pointer(pointer, at, &rule.policy);
         Ok(Go::Past)
     }
 }
@@ -133,7 +170,14 @@ impl Check<'_> {
                 Some(ty) => self.value(id, ty, start, ""),
                 None => {
                     if let Some(rule) = map.elements.get(name) {
-                        self.pointer(id, start, &format!("[{index}]"), &rule.policy);
+                        let pointer = Followed {
+                            id,
+                            path: &format!("[{index}]"),
+                            ty: None,
+                            owner: None,
+                            number: 0,
+                        };
+                        self.pointer(pointer, start, &rule.policy);
                     }
                 }
             }
@@ -212,8 +256,9 @@ impl Check<'_> {
         }
     }
 
-    fn pointer(&mut self, id: ObjectId, at: u64, path: &str, policy: &Policy) {
-        let view = self.view;
+    /// Looks at a pointer, which is `at` bytes into its object.
+    fn pointer(&mut self, mut pointer: Followed<'_>, at: u64, policy: &Policy) {
+        let (view, id) = (self.view, pointer.id);
         let size = usize::from(view.objects.layout().target().pointer_size);
         let start = at as usize;
         let Some(bytes) = view.objects.bytes(id).get(start..start + size) else {
@@ -223,17 +268,18 @@ impl Check<'_> {
             .iter()
             .rev()
             .fold(0u64, |n, byte| n << 8 | u64::from(*byte));
+        pointer.number = number;
         let slot = view.objects.slot(id, at);
         let wrong = match policy {
-            Policy::Follow(_)
-            | Policy::Within {
+            Policy::Follow(follow) => self.followed(&pointer, follow),
+            Policy::Within {
                 missing: Missing::Refuse,
             } => (number != 0 && view.objects.object_at(number).is_none())
                 .then(|| String::from("points at something that is not in the image")),
             Policy::Symbol => {
                 self.named.insert((id, at));
                 match slot {
-                    Some(SlotTarget::Symbol(_)) => None,
+                    Some(target @ SlotTarget::Symbol(_)) => self.slot_number(target, number),
                     None if number == 0 => None,
                     _ => Some(String::from(
                         "points into the kernel, but no symbol is named for it",
@@ -243,7 +289,7 @@ impl Check<'_> {
             Policy::Resource { kind, .. } => {
                 self.named.insert((id, at));
                 match slot {
-                    Some(SlotTarget::Resource(_)) => None,
+                    Some(target @ SlotTarget::Resource(_)) => self.slot_number(target, number),
                     None if number == 0 => None,
                     _ => Some(format!(
                         "stands for a resource ({kind}), but none is named for it"
@@ -254,9 +300,10 @@ impl Check<'_> {
         };
         if let Some(wrong) = wrong {
             self.findings.push(format!(
-                "{} at {}, {path}: {number:#x} {wrong}",
+                "{} at {}, {}: {number:#x} {wrong}",
                 view.objects.type_name(id),
                 view.objects.head().object(id).address,
+                pointer.path,
             ));
         }
     }

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::report::Account;
 use crate::trust::{self, Admitted, Purpose};
 use clap::{CommandFactory, FromArgMatches, Parser};
-use kconv_image::KernelId;
+use kconv_image::{Holes, KernelId};
 use kconv_runtime::chain::way;
 use kconv_runtime::convert::{Job, convert};
 use kconv_runtime::table::Converter;
@@ -78,8 +78,12 @@ fn run(
     account: &mut Account,
 ) -> Result<String, Failure> {
     let config = Config::read(None)?;
-    let Admitted { image, signers } =
-        trust::admit(&arguments.image, Purpose::Convert, false, &config)?;
+    let Admitted { image, signers } = trust::admit(
+        &arguments.image,
+        Purpose::Convert,
+        (false, Holes::Few),
+        &config,
+    )?;
     let key = trust::own_key(&config)?;
     let identity = &image.head().identity;
     let of_image = converters

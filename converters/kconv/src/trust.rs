@@ -2,7 +2,8 @@
 
 use crate::distrust::Distrust;
 use crate::failure::Failure;
-use kconv_image::{Digest, Escaped, Image, ImageFile, Temporary, Verify};
+use kconv_image::{Digest, Escaped, Holes, Image, ImageFile, Temporary, Verify, remove_file};
+use kconv_runtime::error::ConvertError;
 use kconv_thaw::Plan;
 use kconv_trust::{Config, Ids, MachineKey, Signatures, Standing, Verdict, nobody_else_writes};
 use std::io::Write;
@@ -29,7 +30,7 @@ pub(crate) struct Admitted {
 pub(crate) fn admit(
     path: &Path,
     purpose: Purpose,
-    trust_file: bool,
+    (trust_file, holes): (bool, Holes),
     config: &Config,
 ) -> Result<Admitted, Failure> {
     let distrusted = |why| Failure::Distrusted {
@@ -40,7 +41,7 @@ pub(crate) fn admit(
         Purpose::Thaw => config.policy.thaw.require_signature,
         Purpose::Convert => config.policy.convert.require_signature,
     };
-    let file = ImageFile::open(path)?;
+    let file = ImageFile::open_with(path, holes)?;
     let signatures = Signatures::beside(path)?;
     if signatures.is_empty() {
         if required {
@@ -163,32 +164,25 @@ pub(crate) fn seal(
     key: Option<&MachineKey>,
 ) -> Result<Vec<PathBuf>, Failure> {
     for old in Signatures::places(image) {
-        match std::fs::remove_file(&old) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Failure::Path {
-                    path: old.display().to_string(),
-                    source,
-                });
-            }
-            _ => {}
-        }
+        remove_file(&old).map_err(ConvertError::from)?;
     }
     match key {
         None => Ok(Vec::new()),
-        Some(key) => sign(image, image, digest, key),
+        // This program has just written it.
+        Some(key) => sign((image, Holes::Any), image, digest, key),
     }
 }
 
 /// Signs an image, which has to be whole, and to have this digest if one is given. The signatures are named after
 /// `name`.
 pub(crate) fn sign(
-    path: &Path,
+    (path, holes): (&Path, Holes),
     name: &Path,
     digest: Option<Digest>,
     key: &MachineKey,
 ) -> Result<Vec<PathBuf>, Failure> {
     let mut signing = key.begin()?;
-    let file = ImageFile::open(path)?.pass(&mut |bytes| signing.take(bytes))?;
+    let file = ImageFile::open_with(path, holes)?.pass(&mut |bytes| signing.take(bytes))?;
     let image = Image::of_passed(file)?;
     if let Some(error) = image.verify(Verify::Everything).into_iter().next() {
         return Err(error.into());
@@ -200,8 +194,7 @@ pub(crate) fn sign(
     }
     let mut written = Vec::new();
     for (place, text) in signing.end(name)? {
-        let mut file =
-            Temporary::create(&place).map_err(kconv_runtime::error::ConvertError::from)?;
+        let mut file = Temporary::create(&place).map_err(ConvertError::from)?;
         let done = file
             .file
             .write_all(text.as_bytes())
@@ -210,8 +203,7 @@ pub(crate) fn sign(
             path: place.display().to_string(),
             source,
         })?;
-        file.publish()
-            .map_err(kconv_runtime::error::ConvertError::from)?;
+        file.publish().map_err(ConvertError::from)?;
         written.push(place);
     }
     Ok(written)
@@ -219,7 +211,7 @@ pub(crate) fn sign(
 
 /// That nobody but root, or the caller, could have put an image where it is.
 pub(crate) fn own_place(image: &Path) -> Result<(), Failure> {
-    let file = ImageFile::open(image)?;
+    let file = ImageFile::open_with(image, Holes::Any)?;
     nobody_else_writes(file.file(), image).map_err(|why| Failure::Distrusted {
         image: image.to_owned(),
         why: Box::new(Distrust::Elsewhere(why)),

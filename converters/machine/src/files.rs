@@ -3,9 +3,10 @@
 use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 /// Where a file has data, ascending (lseek(2), SEEK_DATA): what is a hole is not looked at, for looking
 /// makes it memory where the file is in memory.
@@ -30,6 +31,32 @@ pub fn data(file: &File) -> io::Result<Vec<Range<u64>>> {
     }
 }
 
+/// All of a file that is kept in memory: one that is much longer than what of it is there is not read.
+///
+/// # Errors
+/// What the system says; or that most of the file is holes.
+pub fn whole(path: &Path) -> io::Result<Vec<u8>> {
+    // For each byte that is there, and besides.
+    const MOST: (u64, u64) = (16, 16 << 20);
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    // What cannot be asked has no holes.
+    let there = match data(&file) {
+        Ok(there) => there.iter().map(|range| range.end - range.start).sum(),
+        Err(_) => length,
+    };
+    if length > there.saturating_mul(MOST.0).saturating_add(MOST.1) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("{there} bytes of {length} are there, and the rest is holes"),
+        ));
+    }
+    let mut bytes = Vec::new();
+    file.seek(io::SeekFrom::Start(0))?;
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Reads as much of `into` as the file has from `offset` on, in bytes.
 ///
 /// # Errors
@@ -51,6 +78,23 @@ pub fn read_some(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize>
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn what_is_mostly_holes_is_not_read_whole() {
+        let file = tempfile::NamedTempFile::new_in("/dev/shm").unwrap();
+        file.as_file().write_all_at(b"data", 0).unwrap();
+        assert_eq!(whole(file.path()).unwrap(), b"data");
+        file.as_file().set_len(1 << 20).unwrap();
+        assert_eq!(whole(file.path()).unwrap().len(), 1 << 20);
+        file.as_file().set_len(1 << 45).unwrap();
+        let error = whole(file.path()).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("bytes of 35184372088832 are there"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn holes_are_no_data() {

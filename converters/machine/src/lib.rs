@@ -17,7 +17,7 @@ mod xstate;
 
 pub use cgroups::{cgroup_limits, cgroup_root};
 pub use copies::{name_of_copy, path_of_copy};
-pub use files::{data, read_some};
+pub use files::{data, read_some, whole};
 pub use identify::{Identified, IdentifyError, identify};
 pub use interrupted::Interruptible;
 pub use line::Line;

@@ -94,13 +94,13 @@ pub enum FieldError {
         /// What should be.
         expected: String,
     },
-    /// A list does not come back to where it began.
-    #[error("{field}: found a list of more than {limit} elements, expected one that ends")]
+    /// A list has an element twice, so that it does not come back to where it began.
+    #[error("{field}: found a list that comes back to {again}, expected one that ends")]
     Endless {
         /// The field.
         field: Box<FieldAt>,
-        /// The most there can be.
-        limit: usize,
+        /// The element that it has twice.
+        again: KernelAddr,
     },
     /// A value that the field cannot have.
     #[error("{field}: found {found}, which it cannot be: {expected}")]

@@ -172,7 +172,7 @@ impl<'l> Names<'l> {
     }
 
     /// The type that a pointer of type `ty` leads to, if that is a structure or union.
-    pub(crate) fn pointee(&self, ty: TypeId) -> Option<TypeId> {
+    pub fn pointee(&self, ty: TypeId) -> Option<TypeId> {
         let Type::Pointer { target } = self.layout.get(self.layout.strip(ty)) else {
             return None;
         };

@@ -121,7 +121,7 @@ impl<'i> Objects<'i> {
     }
 
     /// Whether a structure of type `ty` lies `into` bytes from the start of an object.
-    pub(crate) fn holds(&self, id: ObjectId, into: u64, ty: TypeId) -> bool {
+    pub fn holds(&self, id: ObjectId, into: u64, ty: TypeId) -> bool {
         let of = self.head().object(id);
         let element = of.size / u64::from(of.count.max(1));
         let into = match of.count {

@@ -123,7 +123,33 @@ fn a_list_has_all_of_its_elements_or_is_an_error() {
     parts.signals[24..32].copy_from_slice(&SIGNALS.to_le_bytes());
     with(&parts, |task, _| {
         let error = numbers(task).unwrap_err();
-        assert!(matches!(error, FieldError::Endless { .. }), "{error}");
+        let first = KernelAddr(SIGNALS);
+        assert!(
+            matches!(&error, FieldError::Endless { again, .. } if *again == first),
+            "{error}"
+        );
+    });
+}
+
+/// The links of a list, taken for a chain of pointers: it ends where one is null.
+#[test]
+fn chains_end_or_are_none() {
+    let length = |task: &Saved<'_>| Ok(task.chain("pending.next", "next")?.len());
+    let mut parts = Parts::default();
+    parts.signals[24..32].copy_from_slice(&0u64.to_le_bytes());
+    with(&parts, |task, _| assert_eq!(length(task), Ok(2)));
+    with(&Parts::default(), |task, _| {
+        let error: FieldError = length(task).unwrap_err();
+        let again = KernelAddr(SIGNALS);
+        assert!(
+            matches!(&error, FieldError::Endless { again: found, .. } if *found == again),
+            "{error}"
+        );
+    });
+    parts.signals[24..32].copy_from_slice(&MM.to_le_bytes());
+    with(&parts, |task, _| {
+        let error = length(task).unwrap_err();
+        assert!(matches!(error, FieldError::OtherType { .. }), "{error}");
     });
 }
 

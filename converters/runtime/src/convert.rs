@@ -1,7 +1,7 @@
 //! Runs a chain of converters over an image.
 //!
 //! Objects stream through: one is read, taken through all steps in two buffers that are used
-//! again for the next, and appended to the output. User pages are copied by the kernel. Nothing
+//! again for the next, and appended to the output. User pages are copied by the kernel, and held against their digest. Nothing
 //! reaches the destination before all of it is written, read back and found right.
 
 use crate::context::{Old, Outcome};
@@ -66,7 +66,7 @@ pub fn convert(
             };
             let (mut done, writer) = run(image, job, progress, writer)?;
             let sealed = writer.seal(&done.head, PageSource::Copy { from: image })?;
-            read_back(&Image::open(sealed.path())?, image, &done.head)?;
+            read_back(&sealed.open()?, image, &done.head)?;
             done.digest = Some(sealed.digest());
             sealed.publish()?;
             done

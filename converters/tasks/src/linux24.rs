@@ -12,9 +12,6 @@ use kernel_structs_bits::little_endian;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Most queued signals, or VMAs, that are followed; a longer list is a broken image.
-const LIST_LIMIT: usize = 1 << 20;
-
 /// One task.
 #[derive(Debug, Serialize)]
 pub(crate) struct Task {
@@ -400,17 +397,15 @@ fn state_name(state: i64) -> &'static str {
 }
 
 fn queue(task: &Saved<'_>) -> Result<Vec<QueuedSignal>, FieldError> {
-    let mut queue = Vec::new();
-    let mut next = task.follow("pending.head")?;
-    while let Some(entry) = next.filter(|_| queue.len() < LIST_LIMIT) {
-        queue.push(QueuedSignal {
+    let entries = task.chain("pending.head", "next")?.into_iter();
+    let queue = entries.map(|entry| {
+        Ok(QueuedSignal {
             signo: entry.signed("info.si_signo")?,
             errno: entry.signed("info.si_errno")?,
             code: entry.signed("info.si_code")?,
-        });
-        next = entry.follow("next")?;
-    }
-    Ok(queue)
+        })
+    });
+    queue.collect()
 }
 
 fn registers(registers: &Saved<'_>) -> Result<BTreeMap<String, String>, FieldError> {
@@ -430,10 +425,7 @@ fn open_files(files: &Saved<'_>) -> Result<BTreeMap<u64, OpenFile>, FieldError> 
     let objects = files.objects();
     let word = u64::from(objects.layout().target().pointer_size);
     let most = files.unsigned("max_fds")?;
-    if most > LIST_LIMIT as u64 {
-        return Err(files.absurd("max_fds", most, "there are not so many descriptors"));
-    }
-    let pointers = files.bytes_at("fd", word * most)?;
+    let pointers = files.bytes_at("fd", word.saturating_mul(most))?;
     let closes = files.bytes_at("close_on_exec", most.div_ceil(8 * word) * word)?;
     let mut open = BTreeMap::new();
     for (fd, pointer) in (0u64..).zip(pointers.chunks_exact(word as usize)) {
@@ -500,16 +492,27 @@ fn address_space(mm: &Saved<'_>, belongings: &Belongings<'_>) -> Result<Mm, Fiel
     counts.insert("mm_users", mm.unsigned("mm_users.counter")?);
     counts.insert("mm_count", mm.unsigned("mm_count.counter")?);
     let space = belongings.spaces.get(&mm.id()).copied();
-    let mut vmas = Vec::new();
-    let mut next = mm.follow("mmap")?;
-    while let Some(vma) = next.filter(|_| vmas.len() < LIST_LIMIT) {
-        vmas.push(mapping(&vma, space)?);
-        next = vma.follow("vm_next")?;
+    let vmas = mm.chain("mmap", "vm_next")?;
+    let found = counts["map_count"];
+    if found != vmas.len() as u64 {
+        return Err(mm.absurd("map_count", found, "there are as many mappings in the list"));
     }
+    let mut end = 0;
+    for vma in &vmas {
+        let start = vma.unsigned("vm_start")?;
+        if start < end {
+            return Err(vma.absurd("vm_start", start, "mappings ascend and do not overlap"));
+        }
+        end = vma.unsigned("vm_end")?;
+        if end <= start {
+            return Err(vma.absurd("vm_end", end, "a mapping ends behind its beginning"));
+        }
+    }
+    let vmas = vmas.iter().map(|vma| mapping(vma, space));
     Ok(Mm {
         addr: hex(mm.at().0),
         counts,
-        vmas,
+        vmas: vmas.collect::<Result<_, _>>()?,
         ldt_entries: mm.unsigned("context.size")?,
     })
 }

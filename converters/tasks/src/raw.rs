@@ -138,6 +138,9 @@ fn add_fields(
         let Some(offset) = start.checked_add(member.offset) else {
             continue;
         };
+        if !begins_in(view, id, offset) {
+            continue;
+        }
         let inner = view
             .objects
             .layout()
@@ -172,9 +175,16 @@ fn array(view: &View<'_>, id: ObjectId, element: TypeId, count: u64, start: BitO
         return json!(text.escape_ascii().to_string());
     }
     (0..count)
-        .filter_map(|index| start.checked_add(BitOffset(8 * index * size)))
+        .map_while(|index| start.checked_add(BitOffset(8 * index * size)))
+        .take_while(|offset| begins_in(view, id, *offset))
         .map(|offset| value(view, id, element, offset, None))
         .collect()
+}
+
+/// Whether what is at `offset` begins in the object. What is behind the end of one that is shorter than its type is
+/// not shown: a line for each field of that would be much more than what the image has.
+fn begins_in(view: &View<'_>, id: ObjectId, offset: BitOffset) -> bool {
+    offset.byte().0 < view.objects.bytes(id).len() as u64
 }
 
 /// A pointer: its number, and what it means.

@@ -12,6 +12,7 @@ use std::path::Path;
 /// ```toml
 /// [thaw]
 /// require-signature = true
+/// once = true
 ///
 /// [convert]
 /// require-signature = false
@@ -26,7 +27,7 @@ use std::path::Path;
 pub struct Policy {
     /// Of a thaw.
     #[serde(default)]
-    pub thaw: Rule,
+    pub thaw: ThawRule,
     /// Of a conversion.
     #[serde(default)]
     pub convert: Rule,
@@ -40,6 +41,25 @@ pub struct Policy {
 pub struct Rule {
     /// Whether a signature of a trusted key is, whoever owns the image and whatever the command line says.
     pub require_signature: bool,
+}
+
+/// What is asked for of a thaw.
+#[derive(Copy, Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct ThawRule {
+    /// Whether a signature of a trusted key is, whoever owns the image and whatever the command line says.
+    pub require_signature: bool,
+    /// Whether a process of an image is made once, unless the command line says that it is to be made again.
+    pub once: bool,
+}
+
+impl Default for ThawRule {
+    fn default() -> ThawRule {
+        ThawRule {
+            require_signature: false,
+            once: true,
+        }
+    }
 }
 
 /// A key that is trusted for some.

@@ -179,6 +179,27 @@ fn a_folder_that_is_not_there_is_an_error_if_it_was_named() {
     assert!(Config::read(Some(Path::new("/nonexistent/kconv"))).is_err());
 }
 
+/// A process is made once of an image unless the policy says otherwise.
+#[test]
+fn a_policy_that_says_nothing_of_it_lets_a_process_be_made_once() {
+    let machine = Machine::new();
+    assert!(machine.config().policy.thaw.once);
+    for (text, once, required) in [
+        ("[thaw]\n", true, false),
+        ("[thaw]\nrequire-signature = true\n", true, true),
+        ("[thaw]\nonce = false\n", false, false),
+        ("[convert]\nrequire-signature = true\n", true, false),
+    ] {
+        machine.configure("policy.toml", text);
+        let thaw = machine.config().policy.thaw;
+        assert_eq!(
+            (thaw.once, thaw.require_signature),
+            (once, required),
+            "{text}"
+        );
+    }
+}
+
 #[test]
 fn a_policy_is_read_strictly() {
     let machine = Machine::new();
@@ -191,14 +212,14 @@ fn a_policy_is_read_strictly() {
       |
     2 | require-signatur = true
       | ^^^^^^^^^^^^^^^^
-    unknown field `require-signatur`, expected `require-signature`
+    unknown field `require-signatur`, expected `require-signature` or `once`
     the book's chapter "Trust" has all that it can say
     "#);
-    assert_snapshot!(said("[thaw]\n"), @r#"
+    assert_snapshot!(said("[convert]\n"), @r#"
     DIR/etc/policy.toml: TOML parse error at line 1, column 1
       |
-    1 | [thaw]
-      | ^^^^^^
+    1 | [convert]
+      | ^^^^^^^^^
     missing field `require-signature`
     the book's chapter "Trust" has all that it can say
     "#);

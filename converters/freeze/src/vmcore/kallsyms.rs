@@ -16,6 +16,9 @@ use kernel_structs_bits::little_endian;
 const MAX_SYMBOLS: u64 = 1 << 22;
 const MAX_NAMES: usize = 1 << 26;
 
+/// The longest name: more than KSYM_NAME_LEN (`include/linux/kallsyms.h`), which is 512.
+const MAX_NAME: usize = 1024;
+
 /// Why there is no table of symbols.
 #[derive(Debug)]
 pub(super) enum TableError {
@@ -104,6 +107,9 @@ impl Tokens {
         let mut text = Vec::new();
         for byte in compressed {
             text.extend_from_slice(&self.0[usize::from(*byte)]);
+            if text.len() > MAX_NAME {
+                return Err(TableError::Damaged);
+            }
         }
         let name = text.get(1..).filter(|name| !name.is_empty());
         let name = name.and_then(|name| str::from_utf8(name).ok());

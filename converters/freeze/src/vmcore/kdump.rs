@@ -8,11 +8,14 @@
 use crate::physical::Physical;
 use crate::source::ReadError;
 use kconv_image::{KernelAddr, PAGE_SIZE};
-use kconv_machine::read_some;
+use kconv_machine::{data, read_some};
 use kernel_structs_bits::little_endian;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
+use std::iter;
+use std::ops::Range;
 
 const SIGNATURE: &[u8; 8] = b"KDUMP   ";
 const FLATTENED: &[u8; 16] = b"makedumpfile\0\0\0\0";
@@ -26,6 +29,9 @@ const ZSTD: u64 = 0x20;
 
 /// Bytes of a descriptor.
 const DESCRIPTOR: u64 = 24;
+
+/// The largest window that a compressed page may ask for, in bytes; it needs none larger than itself.
+const MAX_WINDOW: u64 = 1 << 20;
 
 /// The most pieces of a flattened file, and the most pages of a machine: 64 TiB.
 const MAX_PIECES: usize = 1 << 26;
@@ -66,15 +72,24 @@ impl KdumpError {
 /// A compressed dump.
 pub(super) struct Kdump {
     file: Pieces,
-    /// Number of the page at which each word of the second bitmap begins, and how many pages come
-    /// before it.
-    bitmap: Vec<u8>,
-    before: Vec<u64>,
+    /// Parts of the second bitmap that have a page, by their number.
+    bitmap: BTreeMap<u64, Part>,
     descriptors: u64,
     vmcoreinfo: Option<Vec<u8>>,
     /// The page read last.
     last: RefCell<Option<(u64, Vec<u8>)>>,
 }
+
+/// A part of a bitmap: [`PART`] bytes of it.
+struct Part {
+    bits: Vec<u8>,
+    /// How many pages in the file come before those of each word.
+    before: Vec<u64>,
+}
+
+/// Bytes of a part of a bitmap, and the pages that it is of.
+const PART: u64 = 4096;
+const PART_PAGES: u64 = 8 * PART;
 
 impl Kdump {
     pub(super) fn open(file: File) -> Result<Kdump, KdumpError> {
@@ -106,13 +121,18 @@ impl Kdump {
             let what = "pages";
             return Err(KdumpError::Header { what, count: pages });
         }
-        let mut bits = vec![0; pages.div_ceil(8) as usize];
-        file.read((1 + sub) * block + size, &mut bits)?;
-        let mut before = Vec::with_capacity(bits.len() / 8 + 1);
-        let mut count = 0;
-        for word in bits.chunks(8) {
-            before.push(count);
-            count += u64::from(little_endian(word).count_ones());
+        let size_of_file = file.length()?;
+        let bytes = pages.div_ceil(8);
+        let start = (1 + sub) * block + size;
+        if start.saturating_add(bytes) > size_of_file {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        let (bitmap_parts, there) = parts(&file, start, bytes)?;
+        let descriptors = (1 + sub + bitmap) * block;
+        // Each page that is there has a descriptor.
+        if there > size_of_file.saturating_sub(descriptors) / DESCRIPTOR {
+            let what = "pages in the file";
+            return Err(KdumpError::Header { what, count: there });
         }
         let (at, length) = (word(32), word(40));
         let vmcoreinfo = match length {
@@ -125,9 +145,8 @@ impl Kdump {
         };
         Ok(Kdump {
             file,
-            bitmap: bits,
-            before,
-            descriptors: (1 + sub + bitmap) * block,
+            bitmap: bitmap_parts,
+            descriptors,
             vmcoreinfo,
             last: RefCell::default(),
         })
@@ -139,13 +158,14 @@ impl Kdump {
 
     /// How many pages in the file come before `page`; `None` if that is not in it.
     fn position(&self, page: u64) -> Option<u64> {
-        let word = (page / 64) as usize;
-        let bits = self.bitmap.chunks(8).nth(word).map(little_endian)?;
+        let part = self.bitmap.get(&(page / PART_PAGES))?;
+        let word = (page % PART_PAGES / 64) as usize;
+        let bits = part.bits.chunks(8).nth(word).map(little_endian)?;
         if bits >> (page % 64) & 1 == 0 {
             return None;
         }
         let below = bits & ((1 << (page % 64)) - 1);
-        Some(self.before[word] + u64::from(below.count_ones()))
+        Some(part.before[word] + u64::from(below.count_ones()))
     }
 
     fn page(&self, page: u64) -> Result<Vec<u8>, ReadError> {
@@ -170,6 +190,31 @@ impl Kdump {
     }
 }
 
+/// The parts of a bitmap of `bytes` bytes at `start` that have a page, and how many pages they have. Holes of the file, and pages
+/// that are not in it, take no memory.
+fn parts(file: &Pieces, start: u64, bytes: u64) -> io::Result<(BTreeMap<u64, Part>, u64)> {
+    let mut parts = BTreeMap::new();
+    let mut count = 0;
+    let mut bits = vec![0; PART as usize];
+    let is_hole = file.holes(start, bytes);
+    for number in (0..bytes.div_ceil(PART)).filter(|number| !is_hole(number * PART)) {
+        let at = number * PART;
+        bits.resize(PART.min(bytes - at) as usize, 0);
+        file.read(start + at, &mut bits)?;
+        if bits.iter().all(|byte| *byte == 0) {
+            continue;
+        }
+        let mut before = Vec::with_capacity(bits.len().div_ceil(8));
+        for word in bits.chunks(8) {
+            before.push(count);
+            count += u64::from(little_endian(word).count_ones());
+        }
+        let bits = bits.clone();
+        parts.insert(number, Part { bits, before });
+    }
+    Ok((parts, count))
+}
+
 fn unpack(flags: u64, bytes: Vec<u8>) -> io::Result<Vec<u8>> {
     let page = match flags & (ZLIB | LZO | SNAPPY | ZSTD) {
         0 => bytes,
@@ -183,7 +228,10 @@ fn unpack(flags: u64, bytes: Vec<u8>) -> io::Result<Vec<u8>> {
             decoder.decompress_vec(&bytes).map_err(damaged)?
         }
         ZSTD => {
-            let decoder = ruzstd::decoding::StreamingDecoder::new(&bytes[..]);
+            let decoder = ruzstd::decoding::StreamingDecoder::new_with_max_window_size(
+                &bytes[..],
+                MAX_WINDOW,
+            );
             at_most_a_page(decoder.map_err(damaged)?)?
         }
         LZO => {
@@ -230,7 +278,11 @@ impl Physical for Kdump {
     }
 
     fn ranges(&self) -> Vec<(u64, u64)> {
-        vec![(0, self.bitmap.len() as u64 * 8 * PAGE_SIZE)]
+        let ranges = self.bitmap.keys().map(|number| {
+            let first = number * PART_PAGES * PAGE_SIZE;
+            (first, first + PART_PAGES * PAGE_SIZE)
+        });
+        ranges.collect()
     }
 }
 
@@ -282,6 +334,31 @@ impl Pieces {
             file,
             pieces: Some(pieces),
         })
+    }
+
+    /// Tells of the parts of `bytes` bytes at `start`, by where they begin there, whether they are nothing but a hole.
+    fn holes(&self, start: u64, bytes: u64) -> impl Fn(u64) -> bool + use<> {
+        let all = || iter::once(0..u64::MAX).collect();
+        let there: Vec<Range<u64>> = match &self.pieces {
+            // What cannot be asked has no holes.
+            None => data(&self.file).unwrap_or_else(|_| all()),
+            Some(_) => all(),
+        };
+        move |at: u64| {
+            let from = start.saturating_add(at);
+            let to = from.saturating_add(PART.min(bytes.saturating_sub(at)));
+            let first = there.partition_point(|range| range.end <= from);
+            there.get(first).is_none_or(|range| range.start >= to)
+        }
+    }
+
+    /// Bytes of the file that it is, or that is put together.
+    fn length(&self) -> io::Result<u64> {
+        let end = |piece: &(u64, u64, u64)| piece.0.saturating_add(piece.1);
+        match &self.pieces {
+            None => Ok(self.file.metadata()?.len()),
+            Some(pieces) => Ok(pieces.iter().map(end).max().unwrap_or(0)),
+        }
     }
 
     fn read(&self, at: u64, into: &mut [u8]) -> io::Result<()> {
@@ -414,6 +491,38 @@ mod tests {
         }
         flattened.extend([0xff; 16]);
         check(&opened(&flattened).unwrap());
+    }
+
+    /// What it claims costs neither memory nor time.
+    #[test]
+    fn a_dump_that_claims_2_to_the_34_pages_is_looked_at_as_far_as_it_goes() {
+        let pages = 1u64 << 34;
+        let blocks = (pages / 8 / 4096 * 2) as u32;
+        let with = |set: &[u64]| {
+            let mut file = tempfile::tempfile_in("/dev/shm").unwrap();
+            let mut head = dump();
+            head.truncate(2 * 4096);
+            head[436..440].copy_from_slice(&blocks.to_le_bytes());
+            head[4096 + 96..4096 + 104].copy_from_slice(&pages.to_le_bytes());
+            file.write_all(&head).unwrap();
+            use std::os::unix::fs::FileExt;
+            for page in set {
+                let at = 2 * 4096 + pages / 8 + page / 8;
+                file.write_all_at(&[1 << (page % 8)], at).unwrap();
+            }
+            file.set_len((2 + u64::from(blocks)) * 4096 + 24 * 2)
+                .unwrap();
+            Kdump::open(file)
+        };
+        let dump = with(&[7, pages - 1]).unwrap();
+        assert_eq!(dump.position(7), Some(0));
+        assert_eq!(dump.position(pages - 1), Some(1));
+        assert_eq!(dump.position(8), None);
+        let size: u64 = dump.ranges().iter().map(|(from, to)| to - from).sum();
+        assert_eq!(size, 2 * PART_PAGES * PAGE_SIZE);
+        // More pages than there are descriptors for.
+        let error = with(&[1, 10, 20]).err().unwrap();
+        assert!(error.to_string().contains("3 pages in the file"), "{error}");
     }
 
     #[test]

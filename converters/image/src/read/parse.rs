@@ -6,6 +6,7 @@
 //! Contract: memory in proportion to the file, no panic, whatever the bytes are.
 
 use super::bytes::Bytes;
+use super::holes::Allowed;
 use super::notes;
 use crate::elf::{self, Class, ET_CORE, PN_XNUM, PT_NOTE};
 use crate::geometry::Geometry;
@@ -31,11 +32,13 @@ pub(super) struct Digests {
     pub(super) head: Digest,
 }
 
-pub(super) fn parse(bytes: &Bytes) -> Result<Parsed, Fault> {
+pub(super) fn parse(bytes: &Bytes, allowed: Allowed) -> Result<Parsed, Fault> {
     let length = bytes.length()?;
     let machine = machine(bytes, length)?;
     let (notes_start, notes_length) = note_segment(bytes, length, machine)?;
     let version = check_version(bytes, notes_start, notes_length)?;
+    // Headers and objects come before the notes.
+    allowed.keep("the notes", notes_start + notes_length)?;
 
     let head_length = head_length(bytes, length, machine)?;
     if head_length > notes_start {
@@ -72,6 +75,7 @@ pub(super) fn parse(bytes: &Bytes) -> Result<Parsed, Fault> {
         });
     }
     reaches("the pages", complete.end, length)?;
+    allowed.read("the pages", complete.end)?;
     let notes_end = notes_start + notes_length;
     check_padding(
         &bytes.read(notes_end, complete.pages - notes_end)?,

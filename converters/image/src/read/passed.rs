@@ -4,7 +4,7 @@
 //! somebody may write to the file. So the pass keeps a digest of every block, and every later read holds the
 //! block that it is from against that.
 //!
-//! Contract: memory of 1/2048 of the file, and a few blocks; no byte is given out that was not in the pass.
+//! Contract: memory of 1/2048 of the file, which may not claim much more than is there unless it was asked for, and a few blocks; no byte is given out that was not in the pass.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -15,6 +15,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::OFlags;
 
+use super::holes::{Allowed, Holes};
 use crate::model::FileOffset;
 use crate::{Fault, ImageError};
 
@@ -28,34 +29,56 @@ const RECENT: usize = 16;
 pub struct ImageFile {
     file: File,
     path: PathBuf,
+    allowed: Allowed,
 }
 
 impl ImageFile {
-    /// Opens a regular file. O_NONBLOCK, which means nothing to those, keeps the open of a FIFO
-    /// from waiting for a writer (open(2)).
+    /// Opens a regular file, which may not claim much more than is there. O_NONBLOCK, which means nothing to those,
+    /// keeps the open of a FIFO from waiting for a writer (open(2)).
     ///
     /// # Errors
     /// If it cannot be opened, or is something else.
     pub fn open(path: &Path) -> Result<ImageFile, ImageError> {
+        ImageFile::open_with(path, Holes::Few)
+    }
+
+    /// The same, of a file with many holes or few.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(path: &Path, holes: Holes) -> Result<ImageFile, ImageError> {
         let opened = OpenOptions::new()
             .read(true)
             .custom_flags(OFlags::NONBLOCK.bits() as i32)
             .open(path)
-            .and_then(|file| Ok((file.metadata()?.is_file(), file)));
+            .and_then(|file| match file.metadata()?.is_file() {
+                true => Ok(Some((Allowed::of(&file, holes)?, file))),
+                false => Ok(None),
+            });
         let fault = match opened {
-            Ok((true, file)) => {
+            Ok(Some((allowed, file))) => {
                 return Ok(ImageFile {
                     file,
                     path: path.to_owned(),
+                    allowed,
                 });
             }
-            Ok((false, _)) => Fault::NotAFile,
+            Ok(None) => Fault::NotAFile,
             Err(error) => Fault::Open(error),
         };
         Err(ImageError {
             path: path.to_owned(),
             fault,
         })
+    }
+
+    /// A regular file that is open already, and that we have written.
+    pub(crate) fn of(file: File, path: PathBuf) -> ImageFile {
+        ImageFile {
+            file,
+            path,
+            allowed: Allowed::ALL,
+        }
     }
 
     /// The file.
@@ -79,6 +102,7 @@ impl ImageFile {
         };
         let metadata = self.file.metadata();
         let length = metadata.map_err(|found| error(Fault::Open(found)))?.len();
+        self.allowed.read("the file", length).map_err(error)?;
         let mut blocks = Vec::new();
         let mut buffer = vec![0; BLOCK as usize];
         let mut offset = 0;
@@ -98,11 +122,12 @@ impl ImageFile {
                 recent: Mutex::default(),
             },
             path: self.path,
+            allowed: self.allowed,
         })
     }
 
-    pub(super) fn into_parts(self) -> (File, PathBuf) {
-        (self.file, self.path)
+    pub(super) fn into_parts(self) -> (File, PathBuf, Allowed) {
+        (self.file, self.path, self.allowed)
     }
 }
 
@@ -110,6 +135,7 @@ impl ImageFile {
 pub struct PassedFile {
     pub(super) blocks: Blocks,
     pub(super) path: PathBuf,
+    pub(super) allowed: Allowed,
 }
 
 /// The bytes of the file as they were in the pass.

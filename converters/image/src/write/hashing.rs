@@ -80,7 +80,14 @@ fn thread(file: File, start: u64) -> Option<(Sender<u64>, JoinHandle<io::Result<
 }
 
 /// The digest of what is in `file` from `start` to the last of `ends`, which are places to which all is written.
-fn digest(file: &File, start: u64, ends: impl IntoIterator<Item = u64>) -> io::Result<Digest> {
+///
+/// # Errors
+/// If it cannot be read.
+pub(super) fn digest(
+    file: &File,
+    start: u64,
+    ends: impl IntoIterator<Item = u64>,
+) -> io::Result<Digest> {
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; CHUNK];
     let mut at = start;

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 
 use rustix::io::Errno;
 
-use super::hashing::Hasher;
+use super::hashing::{Hasher, digest};
 use super::temporary::Temporary;
 use super::{Hashing, NextPages, PageSource};
 use crate::model::{PAGE_SIZE, PageIndex, PageOf, UserAddr};
@@ -47,7 +47,7 @@ pub(super) fn fill(
                 });
             }
             copy(temporary, from, from_start.0, start, length)?;
-            Ok(PageDigest::Known(from.page_digest()))
+            Ok(PageDigest::Known(compare(temporary, from, start, length)?))
         }
         PageSource::Stream(next) => {
             let hashing = Hasher::start(&temporary.file, start, length, hashing);
@@ -151,6 +151,31 @@ fn runs(index: PageIndex<'_>) -> impl Iterator<Item = (PageOf, u64, u64)> {
         runs.map(move |run| (first(run.start), run.pages, run.position))
     });
     contents.chain(spaces)
+}
+
+/// Holds the pages that were written against the digest of those that they were copied from: what the kernel copied
+/// by itself has not been seen by anybody. Returns the digest.
+fn compare(
+    temporary: &Temporary,
+    from: &Image,
+    start: u64,
+    length: u64,
+) -> Result<Digest, WriteError> {
+    let found = digest(&temporary.file, start, [start + length]);
+    let found = found.map_err(|source| temporary.failed(source))?;
+    let expected = from.page_digest();
+    if found == expected {
+        return Ok(found);
+    }
+    // Either the pages were wrong before, or they are wrong now.
+    match from.verify_pages() {
+        Some(source) => Err(WriteError::Source { source }),
+        None => Err(WriteError::CopiedPages {
+            path: temporary.destination.clone(),
+            found,
+            expected,
+        }),
+    }
 }
 
 /// Copies within the kernel as far as it will; on file systems with reflinks nothing is copied

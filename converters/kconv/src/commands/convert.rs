@@ -5,11 +5,12 @@ use crate::arguments::Convert;
 use crate::failure::Failure;
 use crate::releases::Known;
 use crate::report::Account;
+use crate::soundness;
 use crate::standalone::default_output;
 use crate::style::{FAINT, HEADING};
 use crate::trust::{self, Admitted, Purpose};
 use indicatif::{ProgressBar, ProgressStyle};
-use kconv_image::Escaped;
+use kconv_image::{Escaped, Image, Verify};
 use kconv_rules::RuleKind;
 use kconv_runtime::convert::{Job, convert};
 use kconv_runtime::report::{FieldAccount, Report};
@@ -48,8 +49,12 @@ fn convert_image(
     account: &mut Account,
 ) -> Result<(Report, PathBuf, Vec<PathBuf>), Failure> {
     let known = Known::new()?;
-    let Admitted { image, signers } =
-        trust::admit(path, Purpose::Convert, arguments.trust_file, config)?;
+    let Admitted { image, signers } = trust::admit(
+        path,
+        Purpose::Convert,
+        (arguments.trust_file, arguments.sparse.holes()),
+        config,
+    )?;
     let key = trust::own_key(config)?;
     let from = known.for_image(from, &image)?;
     let to = known.for_image(to, &image)?;
@@ -75,6 +80,7 @@ fn convert_image(
         signers,
         ..job(known.way(&image, &to)?, known.kernel(&to)?)
     };
+    sound(&image, &job)?;
     let mut progress = Progress::new(arguments.quiet);
     let converted = convert(&image, &job, Some(&output), &mut |done, all| {
         progress.show(done, all);
@@ -83,6 +89,20 @@ fn convert_image(
     account.converted(converted.report.clone());
     let signed = trust::seal(&output, converted.digest, key.as_ref())?;
     Ok((converted.report, output, signed))
+}
+
+/// That an image means what it says: a list that never ends, or an array that is shorter than it is counted, is not handed on.
+/// Of what a conversion refuses by itself it says more.
+pub(super) fn sound(image: &Image, job: &Job) -> Result<(), Failure> {
+    let findings = soundness::of_image(image, Verify::Objects)?;
+    if findings.is_empty() {
+        return Ok(());
+    }
+    convert(image, job, None, &mut |_, _| {})?;
+    Err(Failure::Findings {
+        image: image.path().to_owned(),
+        findings,
+    })
 }
 
 fn same_file(image: &Path, output: &Path) -> bool {
@@ -165,7 +185,7 @@ pub(crate) fn print(out: &mut impl Write, report: &Report, output: &Path) -> std
     )?;
     writeln!(
         out,
-        "pages    {}, copied unread; {} values kept for the way back, {} restored",
+        "pages    {}, copied and checked; {} values kept for the way back, {} restored",
         report.pages, report.kept, report.restored
     )?;
     changes(out, &report.changed)?;

@@ -3,17 +3,39 @@
 use crate::arguments::Inspect;
 use crate::failure::Failure;
 use crate::releases::Known;
-use kconv_image::ObjectId;
+use crate::soundness;
+use kconv_image::{Image, ObjectId, Verify};
 use kconv_tasks::{Tasks, View, image, object, write_object};
 use serde_json::{Value, json};
 use std::io::Write;
 
+/// An image that is damaged, or does not mean what it says, is shown as far as it can be; the first line says so, and
+/// so does the exit code. Pages, which are not shown, are not read.
 pub(crate) fn run(arguments: &Inspect) -> Result<(), Failure> {
-    let image = super::open(&arguments.image)?;
+    let image = super::open(&arguments.image, arguments.sparse.holes())?;
+    let findings = soundness::of_image(&image, Verify::Objects)?;
+    if let (Some(first), false) = (findings.first(), arguments.json) {
+        let count = findings.len();
+        let mut out = anstream::stdout().lock();
+        writeln!(out, "DAMAGED, {count} findings, the first: {first}")?;
+    }
+    let shown = show(arguments, &image);
+    if findings.is_empty() || matches!(&shown, Err(failure) if failure.is_closed_pipe()) {
+        return shown;
+    }
+    let ended = shown.err().map(|failure| failure.to_string());
+    Err(Failure::Damaged {
+        image: arguments.image.clone(),
+        findings,
+        ended,
+    })
+}
+
+fn show(arguments: &Inspect, image: &Image) -> Result<(), Failure> {
     let known = Known::new()?;
-    let layout = known.layout_of(&image)?;
+    let layout = known.layout_of(image)?;
     let map = known.registry.state_map(&image.head().identity.family)?;
-    let view = View::new(&image, &layout, &map)?;
+    let view = View::new(image, &layout, &map)?;
     let mut out = std::io::BufWriter::new(anstream::stdout().lock());
     if let Some(ty) = &arguments.ty {
         let ids = view.objects.ids_of(ty);

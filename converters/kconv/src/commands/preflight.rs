@@ -8,7 +8,7 @@ use crate::releases::Known;
 use crate::report::Account;
 use crate::told::Told;
 use kconv_codes::Code;
-use kconv_image::{Head, TaskNames};
+use kconv_image::{Head, TaskNames, Verify};
 use kconv_runtime::error::ConvertError;
 use kconv_runtime::report::Report;
 use serde_json::{Value, json};
@@ -17,13 +17,18 @@ use std::io::Write;
 
 pub(crate) fn run(arguments: &Preflight) -> Result<(), Failure> {
     let known = Known::new()?;
-    let image = super::open(&arguments.image)?;
+    let image = super::open(&arguments.image, arguments.sparse.holes())?;
+    // A conversion would find the same when it copies the pages.
+    if let Some(error) = image.verify(Verify::Everything).into_iter().next() {
+        return Err(error.into());
+    }
     let from = known.of_image(&image)?;
     let to = known.for_image(&arguments.to, &image)?;
     let job = job(known.way(&image, &to)?, known.kernel(&to)?);
     let layout = known.registry.layout(&to.layout)?;
     let (converted, refused) = match judge::converted(&image, &job, &layout) {
         Ok((converted, mut obstacles)) => {
+            super::convert::sound(&image, &job)?;
             for obstacle in judge::memory(&image, &job, &known.layout_of(&image)?)? {
                 if !obstacles.contains(&obstacle) {
                     obstacles.push(obstacle);

@@ -20,7 +20,12 @@ pub(crate) fn run(arguments: &Sign, config: Option<&Path>) -> Result<(), Failure
         }
     };
     let name = arguments.output.as_deref().unwrap_or(&arguments.image);
-    let written = trust::sign(&arguments.image, name, None, &key)?;
+    let written = trust::sign(
+        (&arguments.image, arguments.sparse.holes()),
+        name,
+        None,
+        &key,
+    )?;
     if !arguments.quiet {
         let mut out = anstream::stdout().lock();
         writeln!(out, "key       {}", key.fingerprint())?;

@@ -1,14 +1,17 @@
 //! `kconv thaw IMAGE`
 
+use super::{beside, remove};
 use crate::arguments::Thaw;
 use crate::failure::Failure;
 use crate::report::Account;
+use crate::style;
+use crate::thawed::{FOLDER, Note};
 use crate::told::{Severity, Told, count};
 use crate::trust::{self, Admitted, Purpose};
 use kconv_thaw::Summary;
 use kconv_trust::Config;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(crate) fn run(arguments: &Thaw, config: Option<&Path>) -> Result<(), Failure> {
@@ -19,7 +22,13 @@ pub(crate) fn run(arguments: &Thaw, config: Option<&Path>) -> Result<(), Failure
     let thawed = Config::read(config)
         .map_err(Failure::from)
         .and_then(|config| thaw(arguments, &config, &mut account));
-    let (summary, time) = account.close(thawed)?;
+    let (summary, time, left) = account.close(thawed)?;
+    if let (true, Some(frozen)) = (arguments.remove, left) {
+        // The tasks run: that something of them is left on the disk is no reason to say that they do not.
+        if let Err(error) = remove(&[&arguments.image, &frozen]) {
+            warn(&error);
+        }
+    }
     if !arguments.quiet {
         let out = &mut anstream::stdout().lock();
         print(out, &summary, &account.told, time, arguments.verbose)?;
@@ -27,15 +36,28 @@ pub(crate) fn run(arguments: &Thaw, config: Option<&Path>) -> Result<(), Failure
     Ok(())
 }
 
-/// Thaws what is asked for. Returns what was made, and how long it took.
+fn warn(error: &Failure) {
+    let word = style::WARNING;
+    // Nobody is left to tell if standard error is closed.
+    let _ = writeln!(anstream::stderr(), "{word}warning{word:#}: {error}");
+}
+
+/// Thaws what is asked for. Returns what was made, and, if it was, how long it took, and where an upgrade would have kept the
+/// image as it was frozen.
 fn thaw(
     arguments: &Thaw,
     config: &Config,
     account: &mut Account,
-) -> Result<(Summary, Option<Duration>), Failure> {
+) -> Result<(Summary, Option<Duration>, Option<PathBuf>), Failure> {
     let path = &arguments.image;
-    let Admitted { image, signers } =
-        trust::admit(path, Purpose::Thaw, arguments.trust_file, config)?;
+    let Admitted { image, signers } = trust::admit(
+        path,
+        Purpose::Thaw,
+        (arguments.trust_file, arguments.sparse.holes()),
+        config,
+    )?;
+    let digest = image.digest();
+    let frozen = beside(path, &image.head().identity.origin.release);
     let thaw = kconv_thaw::Thaw::new(image)?;
     account.kernels = thaw.releases().map(|release| Some(release.to_owned()));
     let thaw = thaw
@@ -53,12 +75,35 @@ fn thaw(
     account.told = told(&thaw.dropped());
     if arguments.dry_run {
         thaw.check()?;
-        return Ok((summary, None));
+        return Ok((summary, None, None));
     }
-    let thawed = thaw.run()?;
+    let note = match config.policy.thaw.once {
+        true => Some(Note::make(
+            Path::new(FOLDER),
+            (path, digest),
+            &thaw
+                .plan()
+                .processes
+                .iter()
+                .map(|process| process.pid)
+                .collect(),
+            arguments.again,
+        )?),
+        false => None,
+    };
+    let thawed = match (thaw.run(), note) {
+        (Err(error), Some(note)) => {
+            // What kept the tasks from being made is what there is to say.
+            if let Err(left) = note.strike() {
+                warn(&left);
+            }
+            return Err(error.into());
+        }
+        (thawed, _) => thawed?,
+    };
     account.told = told(&thawed.dropped);
     account.figure("time-seconds", thawed.time.as_secs_f64());
-    Ok((summary, Some(thawed.time)))
+    Ok((summary, Some(thawed.time), Some(frozen)))
 }
 
 fn figures(account: &mut Account, summary: &Summary) {

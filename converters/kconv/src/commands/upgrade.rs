@@ -3,7 +3,7 @@
 mod next;
 mod shown;
 
-use super::{freeze, job, open};
+use super::{beside, freeze, job, open, remove};
 use crate::arguments::Upgrade;
 use crate::failure::Failure;
 use crate::judge::{self, Kept};
@@ -12,13 +12,13 @@ use crate::report::Account;
 use crate::style;
 use crate::trust::{self, Purpose};
 use kconv_freeze::{Afterwards, Chosen, RunningError, Summary, freeze_running};
-use kconv_image::{Escaped, Image};
+use kconv_image::{Escaped, Holes, Image};
 use kconv_kexec::Loaded;
 use kconv_machine::running_release;
 use kconv_resources::linux6::{Resource, Resources};
 use kconv_runtime::convert::convert as convert_image;
 use kconv_runtime::report::Report;
-use kconv_trust::{Config, Signatures};
+use kconv_trust::Config;
 use shown::Shown;
 use std::ffi::CString;
 use std::fs::DirBuilder;
@@ -108,7 +108,7 @@ fn carry(arguments: &Upgrade, config: &Config, account: &mut Account) -> Result<
     let key = trust::own_key(config)?;
     let mut converted = None;
     let mut decide = || {
-        let result = open(&frozen).and_then(|image| {
+        let result = open(&frozen, Holes::Any).and_then(|image| {
             outlive_a_boot(&image)?;
             let obstacles = judge::memory(&image, &job, &known.layout_of(&image)?)?;
             if !obstacles.is_empty() {
@@ -123,9 +123,9 @@ fn carry(arguments: &Upgrade, config: &Config, account: &mut Account) -> Result<
             for (path, digest) in written {
                 trust::own_place(path)?;
                 trust::seal(path, digest, key.as_ref())?;
-                trust::admit(path, Purpose::Thaw, false, config)?;
+                trust::admit(path, Purpose::Thaw, (false, Holes::Any), config)?;
             }
-            let dropped = judge::dropped(&open(&arguments.image)?, &layout)?;
+            let dropped = judge::dropped(&open(&arguments.image, Holes::Any)?, &layout)?;
             Ok((converted.report, dropped))
         });
         let carried = result.is_ok() && !arguments.dry_run;
@@ -211,32 +211,6 @@ fn outlive_a_boot(image: &Image) -> Result<(), Failure> {
         }),
         None => Ok(()),
     }
-}
-
-/// Where the image as it was frozen is kept: should the next kernel not start, it is the one that
-/// the running kernel can thaw.
-fn beside(image: &Path, release: &str) -> PathBuf {
-    let mut name = image.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{release}"));
-    image.with_file_name(name)
-}
-
-fn remove(images: &[&Path]) -> Result<(), Failure> {
-    for image in images {
-        let signatures = Signatures::places(image);
-        for path in [*image]
-            .into_iter()
-            .chain(signatures.iter().map(PathBuf::as_path))
-        {
-            match std::fs::remove_file(path) {
-                Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                    return Err(path_error(path, source));
-                }
-                _ => {}
-            }
-        }
-    }
-    Ok(())
 }
 
 fn read(path: &str) -> Result<String, Failure> {

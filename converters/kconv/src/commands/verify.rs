@@ -2,10 +2,8 @@
 
 use crate::arguments::Verify;
 use crate::failure::Failure;
-use crate::releases::Known;
 use crate::soundness;
 use kconv_image::{Escaped, Fault, Image, ImageError, ImageFile};
-use kconv_tasks::View;
 use kconv_trust::{Config, Signatures, Standing, Verdict};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -13,7 +11,7 @@ use std::path::Path;
 
 pub(crate) fn run(arguments: &Verify, config: Option<&Path>) -> Result<(), Failure> {
     let config = Config::read(config)?;
-    let file = ImageFile::open(&arguments.image)?;
+    let file = ImageFile::open_with(&arguments.image, arguments.sparse.holes())?;
     let found = Signatures::beside(&arguments.image)?;
     let (image, signatures) = match found.is_empty() {
         // What claims to be long and is no image is not read to its end.
@@ -25,7 +23,7 @@ pub(crate) fn run(arguments: &Verify, config: Option<&Path>) -> Result<(), Failu
         }
     };
     let mut findings = match image {
-        Ok(image) => of_image(image)?,
+        Ok(image) => soundness::of_image(&image, kconv_image::Verify::Everything)?,
         Err(error) if is_unreadable(&error) => return Err(error.into()),
         Err(error) => vec![error.to_string()],
     };
@@ -123,21 +121,4 @@ fn is_unreadable(error: &ImageError) -> bool {
             | Fault::Endianness { .. }
             | Fault::Version { .. }
     )
-}
-
-fn of_image(image: Image) -> Result<Vec<String>, Failure> {
-    let findings: Vec<String> = image
-        .verify(kconv_image::Verify::Everything)
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    if !findings.is_empty() {
-        return Ok(findings);
-    }
-    let known = Known::new()?;
-    let layout = known.layout_of(&image)?;
-    let map = known.registry.state_map(&image.head().identity.family)?;
-    let mut findings = soundness::resources(image.head());
-    findings.extend(soundness::check(&View::new(&image, &layout, &map)?, &map));
-    Ok(findings)
 }

@@ -5,10 +5,8 @@ use crate::error::FieldError;
 use crate::structure::Structure;
 use kconv_image::{KernelAddr, ObjectId, Resource, ResourceId, SlotTarget, Symbol};
 use kernel_structs::layout::TypeId;
+use std::collections::BTreeSet;
 use std::ops::Deref;
-
-/// The longest list that is believed: there are no more tasks, signals or mappings than this.
-const LIST_LIMIT: usize = 1 << 20;
 
 /// A structure that was saved: an object of an image, or a part of one. Its fields are those of a
 /// [`Structure`].
@@ -130,11 +128,12 @@ impl<'o> Saved<'o> {
         let mut next = self.unsigned(&format!("{path}.next"))?;
         let mut offset = None;
         let mut elements = Vec::new();
+        let mut seen = BTreeSet::new();
         while next != head {
-            if elements.len() >= LIST_LIMIT {
+            if !seen.insert(next) {
                 return Err(FieldError::Endless {
                     field: self.field_at(path),
-                    limit: LIST_LIMIT,
+                    again: KernelAddr(next),
                 });
             }
             let offset = match offset {
@@ -149,6 +148,28 @@ impl<'o> Saved<'o> {
             let element = element.ok_or_else(|| self.dangling(path, next, ty.to_owned()))?;
             elements.push(element);
             next = element.unsigned(&next_of)?;
+        }
+        Ok(elements)
+    }
+
+    /// The structures of one type of which the pointer at `path` leads to the first, and the pointer `next` of
+    /// each to the next, until one is null or leads to what was not saved.
+    ///
+    /// # Errors
+    /// If one comes twice, or something else was saved where a pointer leads to.
+    pub fn chain(&self, path: &str, next: &str) -> Result<Vec<Saved<'o>>, FieldError> {
+        let mut seen = BTreeSet::new();
+        let mut elements = Vec::new();
+        let mut following = self.follow(path)?;
+        while let Some(element) = following {
+            if !seen.insert(element.at()) {
+                return Err(FieldError::Endless {
+                    field: self.field_at(path),
+                    again: element.at(),
+                });
+            }
+            elements.push(element);
+            following = element.follow(next)?;
         }
         Ok(elements)
     }

@@ -11,6 +11,7 @@ use kconv_resources::linux6::Cpu;
 use kconv_tasks::model::Capabilities;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 
 /// Instructions that programs choose by asking the CPU, by word of `cpuinfo_x86.x86_capability` and
 /// bit (`arch/x86/include/asm/cpufeatures.h`).
@@ -170,8 +171,14 @@ fn itself(found: &mut Obstacles<'_>) {
         );
     }
     for namespace in NAMESPACES {
-        let link = |process: &str| fs::read_link(format!("/proc/{process}/ns/{namespace}")).ok();
-        if link("self") != link("1") {
+        // A kernel may be without one of a kind; what cannot be read is not the same as anything.
+        let link = |process: &str| match fs::read_link(format!("/proc/{process}/ns/{namespace}")) {
+            Ok(link) => Some(Some(link)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Some(None),
+            Err(_) => None,
+        };
+        let (own, first) = (link("self"), link("1"));
+        if own.is_none() || own != first {
             found.add(
                 Code::MachineKconv,
                 None,

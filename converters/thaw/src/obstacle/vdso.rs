@@ -88,7 +88,7 @@ pub(super) fn within(plan: &Plan, found: &mut Obstacles<'_>) {
 /// Handlers of signals that return there. `image` is the one that the plan is of, with its pages.
 pub(super) fn returning(plan: &Plan, image: &Image, found: &mut Obstacles<'_>) {
     for (process, memory, thread) in threads_with_code(plan) {
-        let at = returns(image, process, memory, thread);
+        let at = returns(image, process, memory, thread, found);
         for at in at.into_iter().filter(|at| holds(memory, *at)) {
             found.add(
                 Code::VdsoHandler,
@@ -144,7 +144,7 @@ fn inside(
             "freeze it again, a moment later",
         );
     }
-    for at in returns(image, process, memory, thread) {
+    for at in returns(image, process, memory, thread, found) {
         if within(&at) {
             found.add(
                 Code::VdsoHandler,
@@ -158,8 +158,15 @@ fn inside(
     }
 }
 
-/// Where the handlers of signals that a thread is in return to.
-fn returns(image: &Image, process: &Process, memory: &Memory, thread: &Thread) -> Vec<u64> {
+/// Where the handlers of signals that a thread is in return to. A stack that cannot be read is in the way: nobody knows
+/// what is on it.
+fn returns(
+    image: &Image,
+    process: &Process,
+    memory: &Memory,
+    thread: &Thread,
+    found: &mut Obstacles<'_>,
+) -> Vec<u64> {
     let actions = process.actions.iter();
     let restorers: Vec<u64> = actions.map(|action| action.restorer).collect();
     let interrupted = Stacks {
@@ -167,7 +174,19 @@ fn returns(image: &Image, process: &Process, memory: &Memory, thread: &Thread) -
         memory,
         restorers: &restorers,
     };
-    interrupted.instructions(thread.registers.values[SP])
+    interrupted
+        .instructions(thread.registers.values[SP])
+        .unwrap_or_else(|error| {
+            found.add(
+                Code::MmUnreadable,
+                Some(thread.tid),
+                "its stack",
+                error.to_string(),
+                "memory that can be read",
+                "use another copy of the image",
+            );
+            Vec::new()
+        })
 }
 
 /// The stacks of a process, on which handlers run.
@@ -179,7 +198,7 @@ struct Stacks<'a> {
 
 impl Stacks<'_> {
     /// Where handlers that run on the stack at `sp`, and on those that they interrupted, return to.
-    fn instructions(&self, sp: u64) -> Vec<u64> {
+    fn instructions(&self, sp: u64) -> Result<Vec<u64>, ImageError> {
         let (mut instructions, mut seen, mut open) = (Vec::new(), Vec::new(), vec![sp]);
         while let Some(sp) = open.pop() {
             let mut mappings = self.memory.mappings.iter();
@@ -190,19 +209,19 @@ impl Stacks<'_> {
             };
             seen.push(mapping.start);
             let end = mapping.end.min(sp.saturating_add(MOST));
-            for frame in self.frames(sp.next_multiple_of(8), end) {
+            for frame in self.frames(sp.next_multiple_of(8), end)? {
                 instructions.push(number(&frame, frame::IP));
                 open.push(number(&frame, frame::SP));
             }
         }
-        instructions
+        Ok(instructions)
     }
 
     /// What looks like a frame between two addresses.
-    fn frames(&self, start: u64, end: u64) -> Vec<Frame> {
-        let stack = read(self.image, self.memory.mm, start, end).unwrap_or_default();
+    fn frames(&self, start: u64, end: u64) -> Result<Vec<Frame>, ImageError> {
+        let stack = read(self.image, self.memory.mm, start, end)?;
         let runs = stack.iter().map(|run| frames(run, self.restorers));
-        runs.flatten().collect()
+        Ok(runs.flatten().collect())
     }
 }
 
@@ -244,7 +263,94 @@ fn read(image: &Image, mm: ObjectId, start: u64, end: u64) -> Result<Vec<Vec<u8>
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::plan::Mapping;
+    use crate::testing;
+    use kconv_image::{AddressSpace, ImageWriter, KernelAddr, Object, PageRun, PageSource, TypeIx};
+
+    const STACK: u64 = 0x7000_0000;
+
+    /// An image of one address space with two pages at [`STACK`], of which as many bytes are in the file as are left.
+    fn stack(left: u64) -> Image {
+        let mut head = testing::head(Vec::new());
+        head.types.push("mm_struct".to_owned());
+        head.objects.push(Object {
+            ty: TypeIx(0),
+            count: 1,
+            size: 8,
+            address: KernelAddr(0x1000),
+            home: KernelAddr(0x1000),
+            owner: ObjectId(0),
+            part_of: None,
+        });
+        head.address_spaces.push(AddressSpace {
+            mm: ObjectId(0),
+            runs: vec![PageRun {
+                start: UserAddr(STACK),
+                pages: 2,
+                position: 0,
+                access: 6,
+            }],
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("image");
+        let machine = head.identity.machine;
+        let mut writer =
+            ImageWriter::create(&path, machine, &head.objects, head.page_index()).unwrap();
+        writer.object(&[0; 8]).unwrap();
+        writer
+            .finish(&head, PageSource::Stream(&mut |_, _| Ok(())))
+            .unwrap();
+        let image = Image::open(&path).unwrap();
+        let (start, _) = image.page_area();
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_len(start.0 + left).unwrap();
+        image
+    }
+
+    /// A stack of which nothing can be said is not one without handlers on it.
+    #[test]
+    fn a_stack_that_cannot_be_read_is_an_error() {
+        let mapping = Mapping {
+            start: STACK,
+            end: STACK + 2 * PAGE_SIZE,
+            flags: 0,
+            key: 0,
+            sealed: false,
+            droppable: false,
+            offset: 0,
+            file: None,
+            policy: None,
+        };
+        let memory = Memory {
+            mm: ObjectId(0),
+            mappings: vec![mapping],
+            bounds: Default::default(),
+            auxv: Vec::new(),
+            program: None,
+            vdso: None,
+            flags: 0,
+            controls: Default::default(),
+            keys: Default::default(),
+            ldt: Vec::new(),
+        };
+        let at = |image: &Image, sp: u64| {
+            let stacks = Stacks {
+                image,
+                memory: &memory,
+                restorers: &[1],
+            };
+            stacks.instructions(sp).is_ok()
+        };
+        let whole = stack(2 * PAGE_SIZE);
+        assert!(at(&whole, STACK));
+        let cut = stack(PAGE_SIZE + 100);
+        assert!(!at(&cut, STACK));
+        assert!(!at(&cut, STACK + PAGE_SIZE));
+        // Nothing is mapped there, so that nothing is read.
+        assert!(at(&cut, STACK + 2 * PAGE_SIZE));
+    }
 
     #[test]
     fn a_frame_is_told_by_its_restorer_and_its_mode() {

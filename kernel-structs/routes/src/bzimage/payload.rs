@@ -118,7 +118,10 @@ fn lz4_legacy(payload: &[u8], limit: ByteSize) -> io::Result<Option<Vec<u8>>> {
                 ),
             )
         })?;
-        let block = lz4_flex::block::decompress(block, BLOCK)
+        // A byte is at most 255 of the unpacked block, whose memory is made before it is known how much of it
+        // is needed (lz4_Block_format.md: "The end of block condition", and lengths of 255 a byte).
+        let most = length.saturating_mul(255).saturating_add(64).min(BLOCK);
+        let block = lz4_flex::block::decompress(block, most)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         unpacked.extend_from_slice(&block);
         if unpacked.len() as u64 > limit.0 {

@@ -9,6 +9,7 @@ mod judged;
 mod kinds;
 mod mutation;
 mod obstacles;
+mod once;
 mod parts;
 mod patched;
 mod random;

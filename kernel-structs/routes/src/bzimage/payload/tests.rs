@@ -84,3 +84,33 @@ fn flipped_bits_give_an_error_or_bytes_and_never_a_panic() {
         }
     }
 }
+
+/// Each block is unpacked into memory that is made before it is known how much of it is needed.
+#[test]
+fn many_small_blocks_cost_no_more_than_they_have() {
+    let mut payload = vec![0x02, 0x21, 0x4c, 0x18];
+    for _ in 0..1 << 18 {
+        // A block of one byte: a sequence of no literals.
+        payload.extend([1, 0, 0, 0, 0]);
+    }
+    let begin = std::time::Instant::now();
+    let unpacked = Compression::Lz4.unpack(&payload, ByteSize(1 << 20));
+    assert_eq!(unpacked.unwrap(), b"");
+    // With 8 MiB for each it was minutes.
+    let spent = begin.elapsed().as_secs();
+    assert!(spent < 10, "{spent} s");
+}
+
+/// The most that a block can unpack to is taken: a run of zeros of 8 MiB.
+#[test]
+fn a_block_of_one_long_run_is_unpacked() {
+    let plain = vec![0; 8 << 20];
+    let packed = lz4_flex::block::compress(&plain);
+    let mut payload = vec![0x02, 0x21, 0x4c, 0x18];
+    payload.extend((packed.len() as u32).to_le_bytes());
+    payload.extend(&packed);
+    let unpacked = Compression::Lz4
+        .unpack(&payload, ByteSize(1 << 24))
+        .unwrap();
+    assert!(unpacked == plain);
+}
