@@ -68,8 +68,10 @@ impl Place {
 
     /// Converts an image, with its calls traced and `inject` done to some of them. What strace said is in `trace`.
     fn convert(&self, inject: &[String]) -> Output {
-        let mut command = Command::new("strace");
+        let mut command = Command::new("env");
+        // Whoever runs the tests may ignore signals, and what it starts ignores them too.
         command
+            .args(["--default-signal", "strace"])
             .args(["-f", "-y", "-s", "200", "-o"])
             .arg(self.at("trace"))
             .args(["-e", &format!("trace={}", CALLS.join(","))]);
