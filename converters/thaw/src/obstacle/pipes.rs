@@ -141,18 +141,25 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    /// What /proc would tell of two processes is told by a folder like it: in /proc itself a program that
+    /// another test starts has our descriptors for a moment.
     #[test]
     fn who_has_a_file_open_is_found() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
-        fs::write(&path, "").unwrap();
-        let (processes, nobody) = (Path::new("/proc"), BTreeSet::new());
-        assert_eq!(opener(processes, &path, &nobody), None);
-        let _open = fs::File::open(&path).unwrap();
-        let this = std::process::id() as i32;
-        assert_eq!(opener(processes, &path, &nobody), Some(this));
-        assert_eq!(opener(processes, &path, &BTreeSet::from([this])), None);
+        let (path, other) = (folder.path().join("file"), folder.path().join("other"));
+        for file in [&path, &other] {
+            fs::write(file, "").unwrap();
+        }
+        let processes = folder.path().join("proc");
+        for (process, file) in [("1", &other), ("25", &path), ("self", &path)] {
+            let descriptors = processes.join(process).join("fd");
+            fs::create_dir_all(&descriptors).unwrap();
+            std::os::unix::fs::symlink(file, descriptors.join("3")).unwrap();
+        }
+        let nobody = BTreeSet::new();
+        assert_eq!(opener(&processes, &path, &nobody), Some(25));
+        assert_eq!(opener(&processes, &path, &BTreeSet::from([25])), None);
         let none = folder.path().join("none");
-        assert_eq!(opener(processes, &none, &nobody), None);
+        assert_eq!(opener(&processes, &none, &nobody), None);
     }
 }
