@@ -4,17 +4,14 @@
 
 mod frozen;
 
-use frozen::dump;
+use frozen::{dump, freeze_all};
 use kconv_codes::Code;
 use kconv_freeze::{
-    Dump, FreezeError, Judge, Judgement, Kernel, MemorySource, Order, PresentPage, ReadError,
-    Selection, Space, Summary, Unjudged, anything, freeze,
+    Dump, FreezeError, Judgement, MemorySource, PresentPage, ReadError, Space, Unjudged, anything,
 };
-use kconv_image::{Fingerprint, Image, KernelAddr, KernelId, Machine, TaskName, UserAddr};
+use kconv_image::{Image, KernelAddr, TaskName, UserAddr};
 use kconv_resources::Source;
-use kernel_structs::releases::Registry;
 use std::cell::Cell;
-use std::path::Path;
 
 /// A dump that counts how often it is asked for user memory.
 struct Counted {
@@ -76,37 +73,6 @@ impl MemorySource for Counted {
     }
 }
 
-/// Freezes all tasks of the dump.
-fn frozen(
-    source: &Counted,
-    judge: &mut Judge<'_>,
-    destination: &Path,
-) -> Result<Summary, FreezeError> {
-    let registry = Registry::builtin().unwrap();
-    let release = registry.release("2.4.36-up", None, None).unwrap();
-    let layout = registry.layout(&release.layout).unwrap();
-    let map = registry.state_map("linux-2.4").unwrap();
-    let kernel = Kernel {
-        layout: &layout,
-        map: &map,
-        machine: Machine::I386,
-        id: KernelId {
-            release: release.name.clone(),
-            layout: release.layout.0.clone(),
-            fingerprint: Fingerprint([0; 32]),
-            build_id: Vec::new(),
-        },
-        hz: release.hz,
-    };
-    let order = Order {
-        selection: &Selection::All,
-        keeps_programs: false,
-        judge,
-        destination,
-    };
-    freeze(source, &kernel, order)
-}
-
 #[test]
 fn the_judge_is_asked_before_memory_is_read() {
     let directory = tempfile::tempdir().unwrap();
@@ -133,7 +99,7 @@ fn the_judge_is_asked_before_memory_is_read() {
             is_unclear: false,
         }])
     };
-    let error = frozen(&source, &mut refuse, &made).unwrap_err();
+    let error = freeze_all(&source, &mut refuse, &made).unwrap_err();
     assert_eq!(
         error.to_string(),
         "task 21 (hotel): wings: found two, expected none"
@@ -147,12 +113,12 @@ fn the_judge_is_asked_before_memory_is_read() {
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 
     let mut cannot = |_: &Image, _: &_| Err(Unjudged);
-    let error = frozen(&source, &mut cannot, &made).unwrap_err();
+    let error = freeze_all(&source, &mut cannot, &made).unwrap_err();
     assert!(matches!(error, FreezeError::Unjudged(_)), "{error}");
     assert_eq!(source.asked.get(), 0);
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 
-    frozen(&source, &mut anything, &made).unwrap();
+    freeze_all(&source, &mut anything, &made).unwrap();
     assert!(source.asked.get() > 60, "{}", source.asked.get());
 }
 
@@ -171,7 +137,7 @@ fn the_judge_sees_the_image_without_its_pages() {
         seen = Some((head, objects));
         Ok(Vec::new())
     };
-    frozen(&Counted::new(), &mut judge, &made).unwrap();
+    freeze_all(&Counted::new(), &mut judge, &made).unwrap();
     let (mut head, objects) = seen.unwrap();
     let image = Image::open(&made).unwrap();
     let mut stream = image.objects();

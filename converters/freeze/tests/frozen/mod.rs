@@ -2,7 +2,10 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
-use kconv_image::{Head, Image, KernelAddr, Object, ObjectId, SlotTarget, Value};
+use kconv_freeze::{FreezeError, Judge, Kernel, MemorySource, Order, Selection, Summary, freeze};
+use kconv_image::{
+    Fingerprint, Head, Image, KernelAddr, KernelId, Machine, Object, ObjectId, SlotTarget, Value,
+};
 use kernel_structs::layout::{FieldPath, Layout, Type};
 use kernel_structs::releases::Registry;
 use std::path::{Path, PathBuf};
@@ -29,6 +32,37 @@ pub(crate) fn image(name: &str) -> PathBuf {
 pub(crate) fn facts(name: &str) -> serde_json::Value {
     let text = std::fs::read(dump(name).join("facts.json")).unwrap();
     serde_json::from_slice(&text).unwrap()
+}
+
+/// Freezes all tasks of a source that is the kernel of the dump `2.4.36-i386-up`.
+pub(crate) fn freeze_all(
+    source: &dyn MemorySource,
+    judge: &mut Judge<'_>,
+    destination: &Path,
+) -> Result<Summary, FreezeError> {
+    let registry = Registry::builtin().unwrap();
+    let release = registry.release("2.4.36-up", None, None).unwrap();
+    let layout = registry.layout(&release.layout).unwrap();
+    let map = registry.state_map("linux-2.4").unwrap();
+    let kernel = Kernel {
+        layout: &layout,
+        map: &map,
+        machine: Machine::I386,
+        id: KernelId {
+            release: release.name.clone(),
+            layout: release.layout.0.clone(),
+            fingerprint: Fingerprint([0; 32]),
+            build_id: Vec::new(),
+        },
+        hz: release.hz,
+    };
+    let order = Order {
+        selection: &Selection::All,
+        keeps_programs: false,
+        judge,
+        destination,
+    };
+    freeze(source, &kernel, order)
 }
 
 /// An image and the layout of its objects.
