@@ -1,5 +1,6 @@
 //! What an image says, independent of how it is written down.
 
+use crate::digest::Digest;
 use std::fmt;
 
 /// An address in the memory of the saved kernel.
@@ -534,6 +535,27 @@ impl Head {
         self.contents
             .iter()
             .find(|contents| contents.resource == resource)
+    }
+
+    /// What tells the freeze from all others: the kernel that ran, and its clocks in nanoseconds. It is the same for an
+    /// image, for every conversion of it, and for every other image of what was on the kernel at that moment.
+    pub fn freeze(&self) -> Digest {
+        let KernelId {
+            release,
+            fingerprint,
+            build_id,
+            ..
+        } = &self.identity.origin;
+        let mut said = Vec::new();
+        for part in [release.as_bytes(), &fingerprint.0, build_id] {
+            said.extend((part.len() as u64).to_le_bytes());
+            said.extend(part);
+        }
+        let clocks = &self.clocks;
+        said.extend(clocks.realtime_seconds.to_le_bytes());
+        said.extend(clocks.realtime_nanoseconds.to_le_bytes());
+        said.extend(clocks.boottime_nanoseconds.to_le_bytes());
+        Digest::of(&said)
     }
 
     /// The kernel that the value kept in `entry` stood on.

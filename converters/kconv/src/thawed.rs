@@ -1,5 +1,6 @@
-//! Which processes of which images were thawed. An image is known by the digest of its head; two copies of one process
-//! write to the same files, so that the second is not made unless it is asked for.
+//! Which processes of which freezes were thawed. A freeze is known by the kernel that ran and its clocks, which all images
+//! have that were made of it by conversion; two copies of one process write to the same files, so that the second is not made
+//! unless it is asked for.
 //!
 //! It is noted before anything is made, and struck out if nothing was: whatever ends kconv in between, a process is not made
 //! twice without a word, but one may have to be asked for with `--again` that never was.
@@ -13,10 +14,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-/// Where it is noted, in a file for each image, with a line for each process.
+/// Where it is noted, in a file for each freeze, with a line for each process.
 pub(crate) const FOLDER: &str = "/var/lib/kconv/thawed";
 
-/// What was noted of an image.
+/// What was noted of a freeze.
 pub(crate) struct Note {
     path: PathBuf,
     /// What was noted before.
@@ -24,15 +25,15 @@ pub(crate) struct Note {
 }
 
 impl Note {
-    /// Notes in `folder` that these processes of an image are made. Those that were made before are in the way, unless they
+    /// Notes in `folder` that these processes of an image, which was made by a freeze, are made. Those that were made before are in the way, unless they
     /// are to be made `again`.
     pub(crate) fn make(
         folder: &Path,
-        (image, digest): (&Path, Digest),
+        (image, freeze): (&Path, Digest),
         processes: &BTreeSet<i32>,
         again: bool,
     ) -> Result<Note, Failure> {
-        let path = folder.join(digest.to_string());
+        let path = folder.join(freeze.to_string());
         let before = read(&path)?;
         let twice: BTreeSet<i32> = before.intersection(processes).copied().collect();
         if !twice.is_empty() && !again {
@@ -91,8 +92,8 @@ mod tests {
 
     use super::*;
 
-    fn make(folder: &Path, digest: u8, pids: &[i32], again: bool) -> Result<Note, Failure> {
-        let image = (Path::new("a.img"), Digest([digest; 32]));
+    fn make(folder: &Path, freeze: u8, pids: &[i32], again: bool) -> Result<Note, Failure> {
+        let image = (Path::new("a.img"), Digest([freeze; 32]));
         Note::make(folder, image, &pids.iter().copied().collect(), again)
     }
 
@@ -107,7 +108,7 @@ mod tests {
             "{refused}"
         );
         assert!(refused.advice().unwrap().contains("--again"));
-        // Another process of it, the same of another image, and the same if it has to be.
+        // Another process of it, the same of another freeze, and the same if it has to be.
         make(&at, 1, &[11], false).unwrap();
         make(&at, 2, &[5, 9], false).unwrap();
         make(&at, 1, &[5], true).unwrap();

@@ -63,6 +63,7 @@ fn what_goes_comes_back_and_nothing_beside_it_changes() {
     assert_eq!((step.kept, step.restored), (4, 0));
     assert_eq!((done.report.kept, done.report.restored), (4, 0));
     assert_eq!(number(&there, 0, task::RESET), 5);
+    assert_eq!(there.head().freeze(), image.head().freeze());
 
     // The five bits that both have changed in the meantime.
     let there = changed(&there, |there| there.bytes[0][task::BITS] = 0b0101_1000);
@@ -74,6 +75,7 @@ fn what_goes_comes_back_and_nothing_beside_it_changes() {
     let step = back.head().provenance.last().unwrap();
     assert_eq!((step.kept, step.restored), (0, 4));
     assert_eq!((done.report.kept, done.report.restored), (0, 4));
+    assert_eq!(back.head().freeze(), image.head().freeze());
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn thaw(
         (arguments.trust_file, arguments.sparse.holes()),
         config,
     )?;
-    let digest = image.digest();
+    let freeze = image.head().freeze();
     let frozen = beside(path, &image.head().identity.origin.release);
     let thaw = kconv_thaw::Thaw::new(image)?;
     account.kernels = thaw.releases().map(|release| Some(release.to_owned()));
@@ -80,7 +80,7 @@ fn thaw(
     let note = match config.policy.thaw.once {
         true => Some(Note::make(
             Path::new(FOLDER),
-            (path, digest),
+            (path, freeze),
             &thaw
                 .plan()
                 .processes

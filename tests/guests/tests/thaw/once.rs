@@ -45,6 +45,18 @@ fn a_process_is_made_once_of_an_image() {
     let gone = guest.attempt(&format!("test -d /proc/{pid}"), LIMIT);
     assert_eq!(gone.unwrap().code, 1);
 
+    // What it was converted to, there and back, is still of one freeze.
+    let there = Kernel::oldest("6.1").unwrap();
+    let (here, there) = (&kernel.release, &there.release);
+    let convert = format!(
+        "cd /disk && kconv {here} {there} other.img -o there.img && kconv {there} {here} there.img -o back.img"
+    );
+    guest.run(&convert).unwrap();
+    let back = thaw.replace("other.img", "back.img");
+    let refused = guest.attempt(&back, LIMIT).unwrap();
+    let said = format!("error: /disk/back.img: was thawed before: {pid}\n");
+    assert!(refused.stderr.contains(&said), "{refused:?}");
+
     guest.run(&format!("{thaw} --again")).unwrap();
     guest.run(&end).unwrap();
     let left = guest.run(
