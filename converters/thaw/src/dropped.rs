@@ -8,6 +8,7 @@ use kconv_codes::Code;
 use kconv_image::{Escaped, Head, ResourceId};
 use kconv_machine::{Line, name_of_copy};
 use kconv_resources::linux6::{File, Resource};
+use kconv_resources::{ReadFrom, Source};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -63,6 +64,15 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, copies: &Copies, rule: ClockRule
         "counted from 0",
     );
     all(Code::FdOpener, "users who opened its files", "root");
+    // A confined program must not be unconfined without a word.
+    let source = Source::read(&head.facts);
+    if !source.is_ok_and(|source| source.read == Some(ReadFrom::RunningKernel)) {
+        all(
+            Code::TaskLabel,
+            "labels of security modules, which a dump does not tell",
+            "that of kconv",
+        );
+    }
     let mut resources = plan.resources.iter();
     if resources.any(|(_, one)| matches!(one, Resource::Keyring(_))) {
         all(Code::KeyRing, "keyrings", "those of kconv");
@@ -356,6 +366,26 @@ mod tests {
         let said =
             "task 7: timer 3: 2 expiries that nobody was told of: not counted by timer_getoverrun";
         assert_eq!(text(ignored).as_deref(), Some(said));
+    }
+
+    #[test]
+    fn that_a_dump_tells_no_labels_is_told() {
+        let labels = |facts: Vec<_>| {
+            let head = Head {
+                facts,
+                ..head(Vec::new())
+            };
+            let plan = Plan::default();
+            let all = dropped(&plan, &head, &Copies::new(), ClockRule::Suspended);
+            let labels = all.iter().filter(|dropped| dropped.code == Code::TaskLabel);
+            labels.count()
+        };
+        assert_eq!(
+            labels(Source::read_from(ReadFrom::RunningKernel).facts()),
+            0
+        );
+        assert_eq!(labels(Source::read_from(ReadFrom::MachineDump).facts()), 1);
+        assert_eq!(labels(Vec::new()), 1);
     }
 
     #[test]
