@@ -310,6 +310,23 @@ fn the_stand_alone_converter_does_what_kconv_does() {
     assert!(kconv_tests::objects(&one) == kconv_tests::objects(&other));
 }
 
+/// The image is not changed, and so it is not written over.
+#[test]
+fn a_stand_alone_converter_does_not_write_over_what_it_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.img");
+    std::fs::copy(image("smp"), &path).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let name = folder.path().join("convert-2.4.36.8-2.4.36.9");
+    std::os::unix::fs::symlink(program("kconv"), &name).unwrap();
+    let ran = std::process::Command::new(name)
+        .args([path.as_os_str(), "-o".as_ref(), path.as_os_str()])
+        .output()
+        .unwrap();
+    assert_eq!(ran.status.code(), Some(2), "{ran:?}");
+    assert!(std::fs::read(&path).unwrap() == before);
+}
+
 /// A link by the name of a step that there is not.
 #[test]
 fn a_stand_alone_converter_of_no_step_says_so() {

@@ -106,6 +106,15 @@ fn found(change: impl FnOnce(&mut Parts<'_>)) -> String {
         there.as_os_str(),
     ]);
     assert!(!ran.status.success() && !there.exists(), "{ran:?}");
+    let alone = folder.path().join("convert-2.4.36.8-2.4.36.9");
+    std::os::unix::fs::symlink(kconv_tests::program("kconv"), &alone).unwrap();
+    let ran = Command::new(alone)
+        .arg(&path)
+        .arg("-o")
+        .arg(&there)
+        .output();
+    let ran = ran.unwrap();
+    assert!(!ran.status.success() && !there.exists(), "{ran:?}");
     for options in [
         &["inspect"][..],
         &["inspect", "--json"],

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod commands;
+mod conversion;
 mod distrust;
 mod exit;
 mod failure;

@@ -1,6 +1,7 @@
 //! A stand-alone converter, such as `convert-2.4.36.8-2.4.36.9`: this program by the name of one
 //! step.
 
+use crate::conversion::{self, default_output};
 use crate::exit;
 use crate::failure::Failure;
 use crate::report::Account;
@@ -8,7 +9,7 @@ use crate::trust::{self, Admitted, Purpose};
 use clap::{CommandFactory, FromArgMatches, Parser};
 use kconv_image::{Holes, KernelId};
 use kconv_runtime::chain::way;
-use kconv_runtime::convert::{Job, convert};
+use kconv_runtime::convert::Job;
 use kconv_runtime::table::Converter;
 use kconv_trust::Config;
 use std::io::Write;
@@ -102,8 +103,6 @@ fn run(
         .output
         .clone()
         .unwrap_or_else(|| default_output(&arguments.image, &target.release));
-    account.keeps(&[&output])?;
-    account.image = Some(output.clone());
     let identity = kconv_steps::identity(converter.to.layout);
     let job = Job {
         chain: way(image.head(), vec![converter], identity, &target),
@@ -111,10 +110,14 @@ fn run(
         tool: converter.tool.to_owned(),
         signers,
     };
-    let converted = convert(&image, &job, Some(&output), &mut |_, _| ())?;
-    trust::seal(&output, converted.digest, key.as_ref())?;
-    let report = converted.report;
-    let said = format!(
+    let (report, _) = conversion::write(
+        &image,
+        &job,
+        (&output, key.as_ref()),
+        account,
+        &mut |_, _| (),
+    )?;
+    Ok(format!(
         "{} -> {}: {} tasks, {} objects, {} values kept for the way back; wrote {}",
         report.from,
         report.to,
@@ -126,17 +129,5 @@ fn run(
             .sum::<u64>(),
         report.kept,
         output.display(),
-    );
-    account.converted(report);
-    Ok(said)
-}
-
-/// The image's own name with the release it is converted to before its ending, beside it.
-pub(crate) fn default_output(image: &std::path::Path, release: &str) -> PathBuf {
-    let stem = image.file_stem().unwrap_or_default().to_string_lossy();
-    let name = match image.extension() {
-        Some(extension) => format!("{stem}.{release}.{}", extension.to_string_lossy()),
-        None => format!("{stem}.{release}"),
-    };
-    image.with_file_name(name)
+    ))
 }

@@ -2,17 +2,16 @@
 
 use super::job;
 use crate::arguments::Convert;
+use crate::conversion::{self, default_output};
 use crate::failure::Failure;
 use crate::releases::Known;
 use crate::report::Account;
-use crate::soundness;
-use crate::standalone::default_output;
 use crate::style::{FAINT, HEADING};
 use crate::trust::{self, Admitted, Purpose};
 use indicatif::{ProgressBar, ProgressStyle};
-use kconv_image::{Escaped, Image, Verify};
+use kconv_image::Escaped;
 use kconv_rules::RuleKind;
-use kconv_runtime::convert::{Job, convert};
+use kconv_runtime::convert::Job;
 use kconv_runtime::report::{FieldAccount, Report};
 use kconv_trust::Config;
 use std::io::{IsTerminal, Write};
@@ -71,45 +70,22 @@ fn convert_image(
         Some(output) => output.clone(),
         None => default_output(path, &to.name),
     };
-    account.keeps(&[&output])?;
-    account.image = Some(output.clone());
-    if same_file(path, &output) {
-        return Err(Failure::SameFile { output });
-    }
     let job = Job {
         signers,
         ..job(known.way(&image, &to)?, known.kernel(&to)?)
     };
-    sound(&image, &job)?;
     let mut progress = Progress::new(arguments.quiet);
-    let converted = convert(&image, &job, Some(&output), &mut |done, all| {
-        progress.show(done, all);
-    })?;
+    let (report, signed) = conversion::write(
+        &image,
+        &job,
+        (&output, key.as_ref()),
+        account,
+        &mut |done, all| {
+            progress.show(done, all);
+        },
+    )?;
     progress.finish();
-    account.converted(converted.report.clone());
-    let signed = trust::seal(&output, converted.digest, key.as_ref())?;
-    Ok((converted.report, output, signed))
-}
-
-/// That an image means what it says: a list that never ends, or an array that is shorter than it is counted, is not handed on.
-/// Of what a conversion refuses by itself it says more.
-pub(super) fn sound(image: &Image, job: &Job) -> Result<(), Failure> {
-    let findings = soundness::of_image(image, Verify::Objects)?;
-    if findings.is_empty() {
-        return Ok(());
-    }
-    convert(image, job, None, &mut |_, _| {})?;
-    Err(Failure::Findings {
-        image: image.path().to_owned(),
-        findings,
-    })
-}
-
-fn same_file(image: &Path, output: &Path) -> bool {
-    match (image.canonicalize(), output.canonicalize()) {
-        (Ok(image), Ok(output)) => image == output,
-        _ => false,
-    }
+    Ok((report, output, signed))
 }
 
 /// A bar on a terminal, for work that takes long enough to wonder about.

@@ -2,6 +2,7 @@
 
 use super::{TOOL, job};
 use crate::arguments::{Format, Preflight};
+use crate::conversion;
 use crate::failure::Failure;
 use crate::judge;
 use crate::releases::Known;
@@ -28,7 +29,7 @@ pub(crate) fn run(arguments: &Preflight) -> Result<(), Failure> {
     let layout = known.registry.layout(&to.layout)?;
     let (converted, refused) = match judge::converted(&image, &job, &layout) {
         Ok((converted, mut obstacles)) => {
-            super::convert::sound(&image, &job)?;
+            conversion::sound(&image, &job)?;
             for obstacle in judge::memory(&image, &job, &known.layout_of(&image)?)? {
                 if !obstacles.contains(&obstacle) {
                     obstacles.push(obstacle);
