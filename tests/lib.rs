@@ -24,10 +24,14 @@ pub fn image(flavour: &str) -> PathBuf {
     root().join(format!("tests/images/2.4.36-i386-{flavour}.img"))
 }
 
+/// The dump that it is an image of.
+pub fn dump(flavour: &str) -> PathBuf {
+    root().join(format!("tests/dumps/2.4.36-i386-{flavour}"))
+}
+
 /// What that kernel's own /proc and an independent reader said of its tasks.
 pub fn facts(flavour: &str) -> Value {
-    let path = root().join(format!("tests/dumps/2.4.36-i386-{flavour}/facts.json"));
-    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    serde_json::from_slice(&std::fs::read(dump(flavour).join("facts.json")).unwrap()).unwrap()
 }
 
 /// A program of this workspace, built once in the profile of the tests.

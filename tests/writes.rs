@@ -1,13 +1,13 @@
-//! Every call with which a conversion writes its image, its report and its signatures fails once, and is where the
-//! process ends once, by strace. What was there is then whole, or what is new; nothing else is left that
-//! the next conversion does not remove. And the calls are in the order that this rests on: written, flushed, named,
+//! Every call with which a conversion, or a freeze, writes its image, its report and its signatures fails once, and is where
+//! the process ends once, by strace. What was there is then whole, or what is new; nothing else is left that
+//! the next run does not remove. And the calls are in the order that this rests on: written, flushed, named,
 //! and the name flushed.
 //!
 //! What is counted on, of the file system, is that a rename is atomic, that fsync(2) makes what a file has last, and the
 //! fsync of a folder its names. That an order is kept which nobody asked for is not.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use kconv_tests::{image, kconv, program};
+use kconv_tests::{dump, image, kconv, program};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -27,15 +27,24 @@ const CALLS: [&str; 9] = [
 
 const OLD: &[u8] = b"what was there before";
 
+/// What writes an image.
+#[derive(Copy, Clone, Debug)]
+enum Writer {
+    Convert,
+    /// Of a dump.
+    Freeze,
+}
+
 /// A folder with a key, and one to write into.
 struct Place {
     folder: tempfile::TempDir,
+    writer: Writer,
 }
 
 impl Place {
-    fn new() -> Place {
+    fn new(writer: Writer) -> Place {
         let folder = tempfile::tempdir().unwrap();
-        let place = Place { folder };
+        let place = Place { folder, writer };
         let made = kconv(&[
             "--config".as_ref(),
             place.at("config").as_os_str(),
@@ -66,8 +75,8 @@ impl Place {
         names
     }
 
-    /// Converts an image, with its calls traced and `inject` done to some of them. What strace said is in `trace`.
-    fn convert(&self, inject: &[String]) -> Output {
+    /// Writes an image, with the calls traced and `inject` done to some of them. What strace said is in `trace`.
+    fn write(&self, inject: &[String]) -> Output {
         let mut command = Command::new("env");
         // Whoever runs the tests may ignore signals, and what it starts ignores them too.
         command
@@ -81,10 +90,13 @@ impl Place {
         command
             .arg(program("kconv"))
             .arg("--config")
-            .arg(self.at("config"))
-            .args(["2.4.36", "2.4.37", "--quiet"])
-            .arg(image("up"))
-            .arg("-o")
+            .arg(self.at("config"));
+        match self.writer {
+            Writer::Convert => command.args(["2.4.36", "2.4.37"]).arg(image("up")),
+            Writer::Freeze => command.args(["freeze", "--dump"]).arg(dump("up")),
+        };
+        command
+            .args(["--quiet", "-o"])
             .arg(self.at("to/out.img"))
             .arg("--report")
             .arg(self.at("to/report"))
@@ -150,8 +162,13 @@ fn file_of(argument: &str) -> Option<&str> {
 
 #[test]
 fn all_is_written_then_flushed_then_named_and_then_the_name_is_flushed() {
-    let place = Place::new();
-    let ran = place.convert(&[]);
+    in_order(Writer::Convert);
+    in_order(Writer::Freeze);
+}
+
+fn in_order(writer: Writer) {
+    let place = Place::new(writer);
+    let ran = place.write(&[]);
     assert!(ran.status.success(), "{ran:?}");
     let trace = place.trace();
     let calls: Vec<(&str, &str)> = trace.iter().filter_map(|line| call(line)).collect();
@@ -210,9 +227,18 @@ fn all_is_written_then_flushed_then_named_and_then_the_name_is_flushed() {
 }
 
 #[test]
-fn every_call_fails_once() {
-    let place = Place::new();
-    place.convert(&[]);
+fn every_call_of_a_conversion_fails_once() {
+    each_fails(Writer::Convert);
+}
+
+#[test]
+fn every_call_of_a_freeze_fails_once() {
+    each_fails(Writer::Freeze);
+}
+
+fn each_fails(writer: Writer) {
+    let place = Place::new(writer);
+    place.write(&[]);
     let counts = counts(&place.trace());
     let mut outcomes = [0; 2];
     let mut not_durable = 0;
@@ -225,7 +251,7 @@ fn every_call_fails_once() {
         {
             let why = format!("{name}:error={error}:when={number}");
             place.reset();
-            let ran = place.convert(std::slice::from_ref(&why));
+            let ran = place.write(std::slice::from_ref(&why));
             let said = String::from_utf8_lossy(&ran.stderr).into_owned();
             let is_new = place.is_new(&why);
             outcomes[usize::from(is_new)] += 1;
@@ -248,9 +274,18 @@ fn every_call_fails_once() {
 }
 
 #[test]
-fn every_call_is_the_last_once() {
-    let place = Place::new();
-    place.convert(&[]);
+fn every_call_of_a_conversion_is_the_last_once() {
+    each_is_last(Writer::Convert);
+}
+
+#[test]
+fn every_call_of_a_freeze_is_the_last_once() {
+    each_is_last(Writer::Freeze);
+}
+
+fn each_is_last(writer: Writer) {
+    let place = Place::new(writer);
+    place.write(&[]);
     let counts = counts(&place.trace());
     let mut outcomes = [0; 2];
     let mut leftovers = 0;
@@ -262,7 +297,7 @@ fn every_call_is_the_last_once() {
             for signal in ["TERM", "INT", "HUP", "XFSZ", "KILL"] {
                 let why = format!("{name}:signal=SIG{signal}:when={number}");
                 place.reset();
-                let ran = place.convert(std::slice::from_ref(&why));
+                let ran = place.write(std::slice::from_ref(&why));
                 assert!(!ran.status.success(), "{why}");
                 outcomes[usize::from(place.is_new(&why))] += 1;
                 let left = place.left();
@@ -271,7 +306,7 @@ fn every_call_is_the_last_once() {
                 assert!(left.is_empty() || between, "{why}: {left:?}");
                 leftovers += left.len();
                 if !left.is_empty() {
-                    let ran = place.convert(&[]);
+                    let ran = place.write(&[]);
                     assert!(ran.status.success(), "{why}: {ran:?}");
                     assert_eq!(place.left(), [""; 0], "{why}: not removed");
                 }
@@ -286,8 +321,8 @@ fn every_call_is_the_last_once() {
 /// what one that was killed has left.
 #[test]
 fn a_file_that_had_a_name_is_left_and_then_removed() {
-    let place = Place::new();
-    place.convert(&[]);
+    let place = Place::new(Writer::Convert);
+    place.write(&[]);
     let trace = place.trace();
     let opened = trace
         .iter()
@@ -307,7 +342,7 @@ fn a_file_that_had_a_name_is_left_and_then_removed() {
         refused(unnamed[1]),
         String::from("pwrite64:signal=SIGKILL:when=1"),
     ];
-    let ran = place.convert(&inject);
+    let ran = place.write(&inject);
     assert!(!ran.status.success());
     assert!(!place.is_new("killed"));
     let left = place.left();
@@ -316,12 +351,12 @@ fn a_file_that_had_a_name_is_left_and_then_removed() {
         "{left:?}: {:#?}",
         place.trace()
     );
-    let ran = place.convert(&[]);
+    let ran = place.write(&[]);
     assert!(ran.status.success(), "{ran:?}");
     assert_eq!(place.left(), [""; 0]);
     // And all goes as well there.
     place.reset();
-    let ran = place.convert(&inject[..1]);
+    let ran = place.write(&inject[..1]);
     assert!(ran.status.success(), "{ran:?}");
     assert!(place.is_new("named"));
     assert_eq!(place.left(), [""; 0]);
