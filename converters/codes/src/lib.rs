@@ -103,8 +103,6 @@ codes! {
     // Memory.
     MmDevice = "mm.device", "a mapping of a device";
     MmHugetlb = "mm.hugetlb", "a mapping of hugetlbfs";
-    MmLocked = "mm.locked", "memory locked with mlock";
-    MmLockFuture = "mm.lock-future", "locking of all memory that will be mapped (MCL_FUTURE)";
     MmProtectionKey = "mm.protection-key", "memory that may only be executed, beside keys that were given back";
     MmUserfaultfd = "mm.userfaultfd", "a userfaultfd";
     MmAio = "mm.aio", "an asynchronous I/O context (io_setup)";

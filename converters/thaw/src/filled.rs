@@ -123,22 +123,14 @@ mod tests {
             policy: None,
         };
         let process = |pid, mm, parent| Process {
-            memory: Some(Memory {
-                mm: ObjectId(mm),
-                mappings: vec![
+            memory: Some(Memory::bare(
+                ObjectId(mm),
+                vec![
                     mapping(0, VM_SHARED, Some(0)),
                     mapping(8, VM_SHARED, Some(1)),
                     mapping(16, 0, None),
                 ],
-                bounds: Default::default(),
-                auxv: Vec::new(),
-                program: None,
-                vdso: None,
-                flags: 0,
-                controls: Default::default(),
-                keys: Default::default(),
-                ldt: Vec::new(),
-            }),
+            )),
             descriptors: [0, 1]
                 .map(|file| Descriptor {
                     number: file as i32,

@@ -13,6 +13,7 @@ mod controls;
 mod credentials;
 mod files;
 mod ldt;
+mod locks;
 mod memory;
 mod open;
 mod pages;

@@ -76,7 +76,6 @@ static void notify(void) { must(inotify_init()); }
 static void pidfd(void) { must(syscall(SYS_pidfd_open, getpid(), 0)); }
 static void memfd(void) { must(memfd_create("memory", 0)); }
 static void port(void) { must(open("/dev/rtc0", O_RDONLY)); }
-static void locked(void) { must(mlock(mapped(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)), PAGE)); }
 static void uts(void) { must(unshare(CLONE_NEWUTS)); }
 static void ipc(void) { must(unshare(CLONE_NEWIPC)); }
 static void net(void) { must(unshare(CLONE_NEWNET)); }
@@ -416,7 +415,6 @@ static void landlock(void)
 	close(ruleset);
 }
 
-static void lock_future(void) { must(mlockall(MCL_FUTURE)); }
 
 static void segments(void)
 {
@@ -562,7 +560,6 @@ static const struct {
 	{ "device", port },
 	{ "device-mapping", device },
 	{ "hugetlb", huge },
-	{ "mlock", locked },
 	{ "shm", shared },
 	{ "io_uring", uring },
 	{ "sqpoll", polled },
@@ -599,7 +596,6 @@ static const struct {
 	{ "files-of-a-thread", files_of_a_thread },
 	{ "login-of-a-thread", login_of_a_thread },
 	{ "cgroup-of-a-thread", cgroup_of_a_thread },
-	{ "lock-future", lock_future },
 	{ "segments", segments },
 	{ "label", label },
 	{ "landlock", landlock },

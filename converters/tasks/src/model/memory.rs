@@ -59,6 +59,8 @@ pub struct Space {
     pub program: Option<ObjectId>,
     /// Bits of `mm_struct.flags`.
     pub flags: u64,
+    /// `VM_` flags that new mappings begin with: whether they are locked (mlockall(2), MCL_FUTURE).
+    pub new_mappings: u64,
     /// The protection keys that a program was given, one bit each. The one for memory that may only be
     /// executed is the kernel's, and given again with that memory.
     pub keys: u32,
@@ -142,6 +144,7 @@ impl Space {
             auxv: mm.bytes("saved_auxv")?.to_vec(),
             program: program.map(|file| file.id()),
             flags: mm.unsigned("flags")?,
+            new_mappings: mm.unsigned("def_flags")?,
             keys: match mm.int("context.execute_only_pkey")? {
                 key @ 1..=15 => keys & !(1 << key),
                 _ => keys,

@@ -37,18 +37,7 @@ impl Family {
         pages: &[(u64, u64, u64)],
     ) -> Family {
         let number = self.spaces.len();
-        let memory = Memory {
-            mm: ObjectId(number as u32),
-            mappings,
-            bounds: Default::default(),
-            auxv: Vec::new(),
-            program: None,
-            vdso: None,
-            flags: 0,
-            controls: Default::default(),
-            keys: 0,
-            ldt: Vec::new(),
-        };
+        let memory = Memory::bare(ObjectId(number as u32), mappings);
         let run = |(start, pages, position): &(u64, u64, u64)| PageRun {
             start: UserAddr(at(*start)),
             pages: *pages,

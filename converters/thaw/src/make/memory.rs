@@ -3,6 +3,7 @@
 use super::body::Body;
 use super::files::Kept;
 use super::ldt;
+use super::locks;
 use super::pages::Store;
 use crate::call::CallError;
 use crate::inheritance::Birth;
@@ -10,8 +11,7 @@ use crate::plan::{Mapping, Memory};
 use crate::remote::Remote;
 use crate::vdso::Vdso;
 use crate::vm_flags::{
-    VM_ACCOUNT, VM_EXEC, VM_GROWSDOWN, VM_LOCKED, VM_LOCKONFAULT, VM_MAYSHARE, VM_NORESERVE,
-    VM_READ, VM_WRITE,
+    VM_ACCOUNT, VM_EXEC, VM_GROWSDOWN, VM_MAYSHARE, VM_NORESERVE, VM_READ, VM_WRITE,
 };
 use kconv_image::Image;
 use nix::errno::Errno;
@@ -63,7 +63,7 @@ pub(super) fn stage(
         // What may be written when it is locked becomes the process's own, to the last page.
         let arguments = [mapping.start, mapping.end - mapping.start, access(mapping)];
         remote.call("mprotect", libc::SYS_mprotect, &arguments)?;
-        lock(remote, mapping)?;
+        locks::lock(remote, mapping)?;
     }
     Ok(())
 }
@@ -87,10 +87,11 @@ pub(super) fn make(body: &Body<'_>, sources: &Sources<'_>, vdso: &Vdso) -> Resul
     for (index, mapping) in memory.mappings.iter().enumerate() {
         advise(body, mapping)?;
         if !birth.locked_early.contains(&index) {
-            lock(remote, mapping)?;
+            locks::lock(remote, mapping)?;
         }
         bind(body, mapping)?;
     }
+    locks::check(body.process.pid, memory)?;
     ldt::make(remote, &body.memory, &memory.ldt)?;
     bounds(body, memory, sources.kept)
 }
@@ -197,19 +198,6 @@ fn advise(body: &Body<'_>, mapping: &Mapping) -> Result<(), CallError> {
             let arguments = [start, size, advice as u64];
             remote.call("madvise", libc::SYS_madvise, &arguments)?;
         }
-    }
-    Ok(())
-}
-
-fn lock(remote: &Remote, mapping: &Mapping) -> Result<(), CallError> {
-    if mapping.flags & VM_LOCKED != 0 {
-        const MLOCK_ONFAULT: u64 = 1;
-        let lazily = match mapping.flags & VM_LOCKONFAULT {
-            0 => 0,
-            _ => MLOCK_ONFAULT,
-        };
-        let arguments = [mapping.start, mapping.end - mapping.start, lazily];
-        remote.call("mlock2", libc::SYS_mlock2, &arguments)?;
     }
     Ok(())
 }

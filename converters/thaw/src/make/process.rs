@@ -1,7 +1,7 @@
 //! What the threads of a process share: actions, pending signals, limits.
 
 use super::body::{Body, bytes_of, prctl, queue};
-use super::{controls, files, timers};
+use super::{controls, files, locks, timers};
 use crate::call::CallError;
 use crate::clocks::TaskClocks;
 use crate::dropped::Dropped;
@@ -91,7 +91,7 @@ fn actions(body: &Body<'_>) -> Result<(), CallError> {
     Ok(())
 }
 
-/// What has to be last: timers, which run from then on, who owns open files, limits, which what went
+/// What has to be last: that what is mapped from then on is locked, timers, which run from then on, who owns open files, limits, which what went
 /// before need not keep, and who the threads are.
 pub(super) fn finish(
     body: &Body<'_>,
@@ -100,6 +100,9 @@ pub(super) fn finish(
     dropped: &mut Vec<Dropped>,
 ) -> Result<(), CallError> {
     let remote = body.first();
+    if let Some(memory) = &body.process.memory {
+        locks::lock_new_mappings(remote, memory)?;
+    }
     files::own(body, plan)?;
     timers::start(body, clocks, dropped)?;
     for (which, limit) in body.process.limits.iter().enumerate() {

@@ -99,18 +99,7 @@ mod tests {
             file: Some(0),
             policy: None,
         };
-        let memory = Memory {
-            mm: ObjectId(0),
-            mappings: vec![mapping],
-            bounds: Default::default(),
-            auxv: Vec::new(),
-            program: None,
-            vdso: None,
-            flags: 0,
-            controls: Default::default(),
-            keys: Default::default(),
-            ldt: Vec::new(),
-        };
+        let memory = Memory::bare(ObjectId(0), vec![mapping]);
         let descriptor = Descriptor {
             number: 3,
             file: 0,

@@ -323,18 +323,7 @@ mod tests {
             file: None,
             policy: None,
         };
-        let memory = Memory {
-            mm: ObjectId(0),
-            mappings: vec![mapping],
-            bounds: Default::default(),
-            auxv: Vec::new(),
-            program: None,
-            vdso: None,
-            flags: 0,
-            controls: Default::default(),
-            keys: Default::default(),
-            ldt: Vec::new(),
-        };
+        let memory = Memory::bare(ObjectId(0), vec![mapping]);
         let at = |image: &Image, sp: u64| {
             let stacks = Stacks {
                 image,

@@ -3,6 +3,8 @@
 use super::files::index_of;
 use super::model::{Mapping, Memory};
 use crate::decode::DecodeError;
+#[cfg(test)]
+use kconv_image::ObjectId;
 use kconv_image::PAGE_SIZE;
 use kconv_objects::{Objects, Saved};
 use kconv_resources::linux6::{Resource, Resources};
@@ -20,6 +22,26 @@ pub(super) fn vmas<'v>(objects: &'v Objects<'v>) -> Result<Vmas<'v>, DecodeError
         vmas.entry(mm).or_default().push(vma);
     }
     Ok(vmas)
+}
+
+#[cfg(test)]
+impl Memory {
+    /// A memory of these mappings, of which nothing else is known.
+    pub(crate) fn bare(mm: ObjectId, mappings: Vec<Mapping>) -> Memory {
+        Memory {
+            mm,
+            mappings,
+            bounds: Default::default(),
+            auxv: Vec::new(),
+            program: None,
+            vdso: None,
+            flags: 0,
+            new_mappings: 0,
+            controls: Default::default(),
+            keys: 0,
+            ldt: Vec::new(),
+        }
+    }
 }
 
 /// The memory that an `mm_struct` describes.
@@ -48,6 +70,7 @@ pub(super) fn memory(
         program: own.program.and_then(|file| index_of(files, file)),
         vdso: special,
         flags: own.flags,
+        new_mappings: own.new_mappings,
         controls: MemoryControls::of(&mm)?,
         keys: own.keys,
         ldt: own.segments,

@@ -335,6 +335,8 @@ pub struct Memory {
     pub vdso: Option<(u64, u64)>,
     /// Bits of `mm_struct.flags`.
     pub flags: u64,
+    /// `VM_` flags that new mappings begin with.
+    pub new_mappings: u64,
     /// What was asked for with prctl(2) and membarrier(2).
     pub controls: MemoryControls,
     /// The protection keys that it has, one bit each; 0 where the CPU has none.

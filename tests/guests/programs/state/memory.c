@@ -211,5 +211,77 @@ static void check_locked(void)
 	SAME("a byte locked on fault", on_fault[PAGE], 0x5a);
 }
 
+/* All that it has, and what it will map. */
+static unsigned char *nobodys, *past_the_end;
+static long locked_before;
+
+/* A line of /proc/self/status, in KiB. */
+static long of_status(const char *name)
+{
+	FILE *status = fopen("/proc/self/status", "re");
+	char line[256];
+	long size = -1;
+	while (status && fgets(line, sizeof line, status))
+		if (!strncmp(line, name, strlen(name)))
+			size = atol(line + strlen(name) + 1);
+	if (status)
+		fclose(status);
+	return size;
+}
+
+static int is_present(void *at)
+{
+	unsigned char there = 0;
+	MUST(mincore(at, PAGE, &there));
+	return there & 1;
+}
+
+static void set_all_locked(void)
+{
+	int fd;
+	MUST(fd = open("short", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+	MUST(ftruncate(fd, PAGE));
+	nobodys = mmap(NULL, SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	past_the_end = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	must(nobodys != MAP_FAILED && past_the_end != MAP_FAILED, __FILE__, "mmap");
+	close(fd);
+	MUST(mlockall(MCL_CURRENT | MCL_FUTURE));
+	locked_before = of_status("VmLck:");
+	CHECK(locked_before > 0, "nothing is locked");
+}
+
+static void check_all_locked(void)
+{
+	SAME("locked, in KiB", of_status("VmLck:"), locked_before);
+	for (int i = 0; i < 2; i++) {
+		char flags[256] = "";
+		CHECK(vm_flags(i ? past_the_end : nobodys, flags, sizeof flags) && has_all(flags, "lo"),
+		      "all is locked, %d:%s", i, flags);
+	}
+	char *later = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	must(later != MAP_FAILED, __FILE__, "mmap");
+	CHECK(is_present(later + PAGE), "what is mapped later is not locked");
+	SAME("locked then, in KiB", of_status("VmLck:"), locked_before + SIZE / 1024);
+}
+
+/* What it will map, page by page as it is used. */
+static void set_locked_on_fault(void)
+{
+	MUST(mlockall(MCL_FUTURE | MCL_ONFAULT));
+	locked_before = of_status("VmLck:");
+}
+
+static void check_locked_on_fault(void)
+{
+	SAME("locked, in KiB", of_status("VmLck:"), locked_before);
+	char *later = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	must(later != MAP_FAILED, __FILE__, "mmap");
+	later[0] = 1;
+	CHECK(is_present(later) && !is_present(later + PAGE), "it is there before it is used");
+	SAME("locked then, in KiB", of_status("VmLck:"), locked_before + SIZE / 1024);
+}
+
 const struct part memory = { "memory", set, check };
 const struct part locked = { "locked", set_locked, check_locked };
+const struct part all_locked = { "all-locked", set_all_locked, check_all_locked, 1 };
+const struct part locked_on_fault = { "locked-on-fault", set_locked_on_fault, check_locked_on_fault, 1 };

@@ -83,6 +83,7 @@ struct part {
 	/* It changes the whole process, and with it what other parts find: set when it is named. */
 	int named;
 };
-extern const struct part signals, timers, process, family, files, memory, locked, sleeps, scheduling,
+extern const struct part signals, timers, process, family, files, memory, locked, all_locked,
+	locked_on_fault, sleeps, scheduling,
 	threads, registers, fifos, opened_part, ended_part, requests, guarded, keyed_part, shared, stops_part;
 #endif

@@ -4,7 +4,7 @@ use super::{LIMIT, refused};
 use kconv_guests::Guest;
 
 /// What a process has that cannot be carried, as `refused` calls it, and what is said of it.
-const KINDS: [(&str, &[&str]); 60] = [
+const KINDS: [(&str, &[&str]); 58] = [
     ("socket", &["a socket (unix, inode "]),
     ("inet", &["a socket (inet, inode "]),
     ("netlink", &["a socket (netlink, inode "]),
@@ -24,7 +24,6 @@ const KINDS: [(&str, &[&str]); 60] = [
     ("device", &["the device /dev/rtc0 ("]),
     ("device-mapping", &["a mapping of a device at 0x"]),
     ("hugetlb", &["a mapping of hugetlbfs at 0x"]),
-    ("mlock", &["memory locked with mlock at 0x"]),
     ("shm", &["SYSV00000000 of tmpfs, which has no path"]),
     ("io_uring", &["anon_inode:[io_uring] cannot"]),
     ("sqpoll", &["anon_inode:[io_uring] cannot"]),
@@ -111,10 +110,6 @@ const KINDS: [(&str, &[&str]); 60] = [
         &["the label :refused:unconfined of a security module cannot"],
     ),
     (
-        "lock-future",
-        &["locking of all memory that will be mapped (mlockall, MCL_FUTURE)"],
-    ),
-    (
         "segments",
         &["segments of a thread's own (set_thread_area)"],
     ),
@@ -178,7 +173,7 @@ pub(crate) fn by_name(guest: &mut Guest) {
     let (of_pair, other_of_pair) = start(guest, "memory-of-another");
     let (tracer, _) = start(guest, "tracing");
     let (of_vfork, waiting) = start(guest, "vfork");
-    let (many, _) = start(guest, "socket eventfd mlock uts");
+    let (many, _) = start(guest, "socket eventfd aio uts");
     let traced = guest
         .run(&format!("cat /proc/{tracer}/task/{tracer}/children"))
         .unwrap();
@@ -237,7 +232,7 @@ pub(crate) fn by_name(guest: &mut Guest) {
     assert!(said(of_vfork, &parent));
     causes_first(&output.stderr);
     reported(guest, &output.stderr);
-    for what in ["a socket", "[eventfd]", "mlock", "a uts namespace"] {
+    for what in ["a socket", "[eventfd]", "(io_setup)", "a uts namespace"] {
         assert!(said(many, what), "{what}");
     }
     // They run on, and wait again.
@@ -289,7 +284,7 @@ fn reported(guest: &mut Guest, said: &str) {
         ("fd.socket.netlink", "a socket (netlink, inode "),
         ("fd.anonymous", "anon_inode:[eventfd]"),
         ("fd.unlinked", "/tmp/unlinked, which was unlinked"),
-        ("mm.locked", "memory locked with mlock"),
+        ("mm.aio", "an asynchronous I/O context"),
         ("task.traced", "being traced by"),
         ("task.vfork", "it waits in a vfork"),
         ("namespace.own", "a mount namespace of its own"),

@@ -8,7 +8,8 @@ use kconv_guests::{Guest, Kernel, Machine};
 
 /// Parts of the program that checks its own state from inside. All there are, each by itself, are
 /// those of `parts`.
-const STATE: &str = "registers signals timers sleeps process files family scheduling threads fifos";
+const STATE: &str =
+    "registers signals timers sleeps process files family scheduling threads fifos locked";
 
 /// Has the program set its state, and freezes it.
 fn freeze_state(guest: &mut Guest) -> u32 {

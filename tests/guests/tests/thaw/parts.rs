@@ -6,13 +6,16 @@ use kconv_guests::{Guest, Kernel};
 use std::time::Duration;
 
 /// Parts of the program that checks its own state from inside.
-const PARTS: [&str; 18] = [
+const PARTS: [&str; 21] = [
     "signals",
     "timers",
     "process",
     "family",
     "files",
     "memory",
+    "locked",
+    "all-locked",
+    "locked-on-fault",
     "sleeps",
     "scheduling",
     "threads",

@@ -140,18 +140,7 @@ fn what_several_tasks_have_is_told_once() {
 
 #[test]
 fn memory_and_descriptors_of_two_processes_and_locks_on_closed_files_are_told() {
-    let memory = Memory {
-        mm: ObjectId(1),
-        mappings: Vec::new(),
-        bounds: Default::default(),
-        auxv: Vec::new(),
-        program: None,
-        vdso: None,
-        flags: 0,
-        controls: Default::default(),
-        keys: Default::default(),
-        ldt: Vec::new(),
-    };
+    let memory = Memory::bare(ObjectId(1), Vec::new());
     let shares = |pid, parent, table| Process {
         memory: Some(memory.clone()),
         table: Some(ObjectId(table)),

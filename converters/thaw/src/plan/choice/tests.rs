@@ -35,16 +35,8 @@ fn with_memory(mut process: Process, mm: u32, files: &[usize]) -> Process {
         sealed: false,
     };
     process.memory = Some(Memory {
-        mm: ObjectId(mm),
-        mappings: files.iter().map(mapping).collect(),
-        bounds: Default::default(),
-        auxv: Vec::new(),
         program: files.first().copied(),
-        vdso: None,
-        flags: 0,
-        controls: Default::default(),
-        keys: Default::default(),
-        ldt: Vec::new(),
+        ..Memory::bare(ObjectId(mm), files.iter().map(mapping).collect())
     });
     process
 }
