@@ -137,6 +137,10 @@ codes! {
     FdSignal = "fd.signal", "a descriptor whose signals go to a task that is not frozen with it";
     FdLease = "fd.lease", "a lease on a file";
     FdLockClosed = "fd.lock.closed", "a lock on a file that is closed";
+    FdProcOther = "fd.proc-other", "a file or folder of /proc about a task that is not in the image";
+    FdProcFolder = "fd.proc-folder", "a root or working directory in /proc/PID of a task in the image";
+    FdLockHeld = "fd.lock.held", "a file lock that somebody has who is in the way of another";
+    FdLockWaited = "fd.lock.waited", "a file lock for which a process waits that is not frozen";
     FdLockOwner = "fd.lock.owner", "who set a lock (flock)";
     FdPipeEnd = "fd.pipe.end", "a pipe or FIFO that others have open as well";
     FdPipeUnknown = "fd.pipe.unknown", "a pipe or FIFO of which an image does not tell who has it open";
@@ -147,6 +151,8 @@ codes! {
     FileIo = "file.io", "a file that cannot be read, or not be brought to its disk";
     FileMissing = "file.missing", "a file that is not there";
     FileFolder = "file.folder", "a folder for a file that is not there";
+    FileOpen = "file.open", "a file that cannot be opened as it was";
+    FileNoexec = "file.noexec", "a program or library on a file system that is mounted with noexec";
     FileType = "file.type", "a file of another type than it was";
     FileDevice = "file.device", "a device with another number than it had";
     FileSystem = "file.system", "another file system than it was, or another folder on it";
@@ -166,6 +172,8 @@ codes! {
     SessionForeign = "session.foreign", "a session that a process could not have from its parents";
     SessionOldGroup = "session.old-group", "the process group of a terminal that was lost";
     SignalStopTold = "signal.stop-told", "what a parent was told of a child that was stopped";
+    SignalParentDeath = "signal.parent-death", "a child that is not frozen and is sent a signal at its parent's death";
+    SignalOrphaned = "signal.orphaned", "a stopped process group, not frozen, that nobody is left to continue";
     SignalStop = "signal.stop", "the signal by which a process was stopped";
 
     // Clocks and timers.

@@ -4,6 +4,7 @@
 mod error;
 mod files;
 mod freezer;
+mod others;
 mod pages;
 mod settle;
 mod stop;
@@ -149,7 +150,12 @@ pub fn freeze_running(
     let traces = match afterwards {
         Afterwards::RunOn => Traces::default(),
         Afterwards::Kill | Afterwards::KillIf(_) => {
-            traces::traces(memory, &tasks, |thread| stopped.process(thread as i32))
+            let mut traces =
+                traces::traces(memory, &tasks, |thread| stopped.process(thread as i32));
+            let frozen = stopped.processes().collect();
+            let seen = others::findings(memory, &map, &tasks, &frozen);
+            traces.findings.extend(seen);
+            traces
         }
     };
     let changes = settle::changes(memory, &tasks, &stopped);

@@ -168,7 +168,7 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, copies: &Copies, rule: ClockRule
 }
 
 /// What PR_SET_TIMERSLACK makes of 0: a task has it from the one that made it (`kernel/fork.c`:
-/// copy_process).
+/// copy_process), and the thaw makes all with the usual one.
 fn of_slack(thread: &Thread) -> Option<Dropped> {
     // That of process 1, and so of whoever has not asked (init/init_task.c).
     const USUAL: u64 = 50_000;
@@ -177,7 +177,7 @@ fn of_slack(thread: &Thread) -> Option<Dropped> {
         code: Code::TaskTimerSlack,
         task: Some(thread.tid),
         what: format!("{had} ns as the timer slack that it had at first"),
-        instead: "that of kconv".to_owned(),
+        instead: format!("{USUAL} ns"),
     })
 }
 

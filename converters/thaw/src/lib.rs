@@ -16,6 +16,7 @@ mod inheritance;
 mod logs;
 mod make;
 mod obstacle;
+mod open;
 mod plan;
 mod remote;
 mod sys;

@@ -6,6 +6,7 @@
 //! builds its own state. All of them are
 //! traced, and stand still until the last is ready.
 
+mod blank;
 mod body;
 mod cgroup;
 mod clocks;
@@ -13,9 +14,10 @@ mod controls;
 mod credentials;
 mod files;
 mod ldt;
+mod limits;
 mod locks;
 mod memory;
-mod open;
+mod numbers;
 mod pages;
 mod permissions;
 mod pipes;
@@ -49,6 +51,7 @@ pub(crate) fn make(
 ) -> Result<(Duration, Vec<Dropped>), ThawError> {
     let first = plan.processes[0].pid;
     let mut files_made = MadeFiles::default();
+    limits::lift().map_err(failed(first, "the limits of kconv"))?;
     let kept = Kept::open(plan, image, &mut files_made)?;
     let since = Instant::now();
     let mut made = Made::default();

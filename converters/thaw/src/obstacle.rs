@@ -5,6 +5,7 @@ mod clocks;
 mod found;
 mod image;
 mod machine;
+mod opened;
 mod pipes;
 mod programs;
 mod resources;
@@ -35,6 +36,7 @@ pub(crate) fn of_machine(plan: &Plan, image: &Image, rule: ClockRule) -> Vec<Obs
     let copies = copies(plan, head, Some(image));
     programs::check(&copies, &mut found);
     resources::check(plan, head, Some(image), &copies, &mut found);
+    opened::check(plan, &copies, &mut found);
     room::check(plan, head, &copies, &mut found);
     terminals::check(plan, &mut found);
     frozen_cgroups(plan, &mut found);

@@ -26,8 +26,9 @@ pub(crate) struct Ground {
 }
 
 impl Ground {
-    /// Bytes of it: a page of code, and room for arguments.
-    pub(crate) const SIZE: u64 = 1 << 16;
+    /// Bytes of it: a page of code, and room for arguments, of which the longest are 65,536 groups of 4 bytes
+    /// (`include/uapi/linux/limits.h`: NGROUPS_MAX).
+    pub(crate) const SIZE: u64 = 5 << 16;
     /// Room in all: behind the ground there is a place for the vDSO.
     pub(crate) const ROOM: u64 = 1 << 20;
     /// `syscall`, and behind it `popfq; syscall`: a call that begins with flags from the stack.

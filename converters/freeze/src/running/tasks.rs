@@ -13,8 +13,18 @@ pub(super) struct Stat {
     /// Letter of its state.
     pub(super) state: u8,
     pub(super) parent: i32,
+    /// Process group.
+    pub(super) group: i32,
+    pub(super) session: i32,
     /// `task_struct.flags`.
-    flags: u64,
+    pub(super) flags: u64,
+}
+
+impl Stat {
+    /// Whether it only waits to be waited for.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.state, b'Z' | b'X')
+    }
 }
 
 /// `PF_KTHREAD` (`include/linux/sched.h`).
@@ -26,7 +36,9 @@ pub(super) fn parse_stat(line: &str) -> Option<Stat> {
     Some(Stat {
         state: *rest.next()?.as_bytes().first()?,
         parent: rest.next()?.parse().ok()?,
-        flags: rest.nth(4)?.parse().ok()?,
+        group: rest.next()?.parse().ok()?,
+        session: rest.next()?.parse().ok()?,
+        flags: rest.nth(2)?.parse().ok()?,
     })
 }
 
@@ -129,10 +141,8 @@ fn parse_mapping(line: &str) -> Option<Mapped> {
 /// `processes` and all that descend from them.
 pub(super) fn with_descendants(processes: &BTreeSet<i32>) -> io::Result<BTreeSet<i32>> {
     let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
-    for process in numbers("/proc")? {
-        if let Some(stat) = stat(&process.to_string()) {
-            children.entry(stat.parent).or_default().push(process);
-        }
+    for (process, stat) in all()? {
+        children.entry(stat.parent).or_default().push(process);
     }
     let mut found = BTreeSet::new();
     let mut open: Vec<i32> = processes.iter().copied().collect();
@@ -142,6 +152,14 @@ pub(super) fn with_descendants(processes: &BTreeSet<i32>) -> io::Result<BTreeSet
         }
     }
     Ok(found)
+}
+
+/// All processes that there are.
+pub(super) fn all() -> io::Result<BTreeMap<i32, Stat>> {
+    let processes = numbers("/proc")?.into_iter();
+    Ok(processes
+        .filter_map(|process| Some((process, stat(&process.to_string())?)))
+        .collect())
 }
 
 /// Names in a folder that are numbers, ascending.
@@ -206,6 +224,8 @@ mod tests {
             Some(Stat {
                 state: b'T',
                 parent: 4,
+                group: 17,
+                session: 17,
                 flags: 4_194_560,
             })
         );

@@ -3,13 +3,15 @@
 
 use super::body::{Body, failed};
 use super::credentials;
-use super::open::open_with;
+use super::limits;
+use super::numbers::Numbers;
 use super::pipes::Pipes;
 use super::programs;
 use crate::call::CallError;
 use crate::contents::{self, MadeFiles};
 use crate::error::ThawError;
 use crate::obstacle::{copies, is_of_a_task};
+use crate::open::{self, open_with};
 use crate::plan::{FileOwner, Folders, Lock, LockStyle, OpenFile, Plan};
 use crate::remote::Remote;
 use crate::sys;
@@ -23,16 +25,6 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom};
 use std::os::fd::{AsRawFd, OwnedFd};
 
-/// Flags that an open file keeps and that open(2) takes.
-const KEPT_FLAGS: i32 = libc::O_ACCMODE
-    | libc::O_APPEND
-    | libc::O_NONBLOCK
-    | libc::O_SYNC
-    | libc::O_DIRECT
-    | libc::O_DIRECTORY
-    | libc::O_NOFOLLOW
-    | libc::O_NOATIME
-    | libc::O_PATH;
 /// Flags that fcntl(2), F_SETFL sets.
 const SETTABLE: i32 =
     libc::O_APPEND | libc::O_NONBLOCK | libc::O_DIRECT | libc::O_NOATIME | libc::O_ASYNC;
@@ -46,8 +38,8 @@ pub(crate) struct Kept {
     folders: BTreeMap<ResourceId, OwnedFd>,
     /// Which of these are the root that everybody has.
     roots: BTreeSet<ResourceId>,
-    /// All of them have this number or a greater one.
-    base: u64,
+    /// Which numbers they have.
+    numbers: Numbers,
 }
 
 impl Kept {
@@ -60,19 +52,20 @@ impl Kept {
         let head = image.head();
         let first = plan.processes[0].pid;
         let descriptors = plan.processes.iter().flat_map(|one| &one.descriptors);
-        let highest = descriptors.map(|open| open.number).max().unwrap_or(0);
-        let base = highest as u64 + 64;
+        let taken: BTreeSet<u64> = descriptors.map(|open| open.number as u64).collect();
         let folders = plan
             .processes
             .iter()
             .map(|one| 2 * one.threads.len() as u64);
         let folders: u64 = folders.sum();
-        room(base + 3 * plan.files.len() as u64 + folders + 64)
+        let numbers = Numbers::among(&taken, 3 * plan.files.len() as u64 + folders + 64);
+        let highest = taken.last().copied().unwrap_or(0);
+        limits::have_files(numbers.end.max(highest + 1))
             .map_err(failed(first, "room for open files"))?;
         let copies = copies(plan, head, Some(image));
         let mut opener = Opener {
             image,
-            base,
+            start: numbers.start,
             pipes: Pipes::default(),
             programs: BTreeMap::new(),
         };
@@ -81,7 +74,7 @@ impl Kept {
             memory: Vec::new(),
             folders: BTreeMap::new(),
             roots: BTreeSet::new(),
-            base,
+            numbers,
         };
         let own = plan.processes.iter().map(|process| process.pid).collect();
         for file in &plan.files {
@@ -146,19 +139,10 @@ impl Kept {
     }
 }
 
-/// Lets this process, and what it makes, have so many descriptors.
-fn room(count: u64) -> Result<(), CallError> {
-    let limit = [count.max(1024), count.max(4096)];
-    let address = std::ptr::from_ref(&limit) as u64;
-    let which = u64::from(libc::RLIMIT_NOFILE);
-    sys::call(libc::SYS_prlimit64, [0, which, address, 0, 0])
-        .map_err(|error| CallError::new("prlimit64", error))?;
-    Ok(())
-}
-
 struct Opener<'i> {
     image: &'i Image,
-    base: u64,
+    /// The lowest number of a file.
+    start: u64,
     pipes: Pipes,
     /// The copies of programs and libraries that were made so far.
     programs: BTreeMap<ResourceId, OwnedFd>,
@@ -229,7 +213,7 @@ impl Opener<'_> {
         let arguments = [
             file.as_raw_fd() as u64,
             libc::F_DUPFD as u64,
-            self.base,
+            self.start,
             0,
             0,
         ];
@@ -270,7 +254,7 @@ impl Opener<'_> {
 /// Opens a file by its path.
 fn path(file: &OpenFile, of: &linux6::File) -> Result<OwnedFd, CallError> {
     // A link itself was opened with O_NOFOLLOW, which is among the flags that it kept.
-    open_with(&of.path, file.flags as i32 & KEPT_FLAGS | libc::O_NOCTTY)
+    open_with(&of.path, open::again(file) | libc::O_NOCTTY)
 }
 
 /// That something cannot be opened that no obstacle was found in.
@@ -284,8 +268,7 @@ fn unknown(what: &str) -> CallError {
 /// Gives a process its descriptors, its root and its working directory.
 pub(super) fn install(body: &Body<'_>, plan: &Plan, kept: &Kept) -> Result<(), CallError> {
     let remote = body.first();
-    let arguments = [0, kept.base - 1, 0];
-    remote.call("close_range", libc::SYS_close_range, &arguments)?;
+    kept.numbers.close_outside(remote)?;
     for open in &body.process.descriptors {
         let flags = match open.close_on_exec {
             true => libc::O_CLOEXEC as u64,
@@ -298,7 +281,7 @@ pub(super) fn install(body: &Body<'_>, plan: &Plan, kept: &Kept) -> Result<(), C
                 let file = &plan.files[open.file];
                 let of = plan.resources.file(file.resource);
                 let of = of.ok_or_else(|| unknown("a resource that is no file"))?;
-                open_in(body, kept.base, file, of)?
+                open_in(body, kept.numbers.start, file, of)?
             }
         };
         remote.call("dup3", libc::SYS_dup3, &[from, number, flags])?;
@@ -336,20 +319,18 @@ pub(super) fn enter(
 
 /// Takes from a process what kconv had open, now that it has its own, and sets its locks.
 pub(super) fn settle(body: &Body<'_>, kept: &Kept) -> Result<(), CallError> {
-    let arguments = [kept.base, u32::MAX.into(), 0];
-    let remote = body.first();
-    remote.call("close_range", libc::SYS_close_range, &arguments)?;
+    kept.numbers.close_within(body.first())?;
     for lock in &body.process.locks {
         set_lock(body, lock)?;
     }
     Ok(())
 }
 
-/// Opens a file of `/proc/PID` in the process, now that there is one, under a number from `base` on:
+/// Opens a file of `/proc/PID` in the process, now that there is one, under a number from `start` on:
 /// what is left of those is closed.
 fn open_in(
     body: &Body<'_>,
-    base: u64,
+    start: u64,
     file: &OpenFile,
     of: &linux6::File,
 ) -> Result<u64, CallError> {
@@ -357,14 +338,14 @@ fn open_in(
     let mut path = of.path.as_bytes().to_vec();
     path.push(0);
     let at = remote.put(&body.memory, &path)?;
-    let flags = (file.flags as i32 & KEPT_FLAGS) as u64;
+    let flags = open::again(file) as u64;
     let here = libc::AT_FDCWD as u64;
     let opened = remote.call("openat", libc::SYS_openat, &[here, at, flags, 0])? as u64;
     if file.position != 0 {
         let position = file.position as u64;
         remote.call("lseek", libc::SYS_lseek, &[opened, position, 0])?;
     }
-    let arguments = [opened, libc::F_DUPFD as u64, base];
+    let arguments = [opened, libc::F_DUPFD as u64, start];
     let high = remote.call("fcntl(F_DUPFD)", libc::SYS_fcntl, &arguments)?;
     remote.call("close", libc::SYS_close, &[opened])?;
     Ok(high as u64)

@@ -1,7 +1,7 @@
 //! Pipes and FIFOs, with what was in them.
 
-use super::open::open_with;
 use crate::call::CallError;
+use crate::open::open_with;
 use crate::plan::OpenFile;
 use crate::sys;
 use kconv_image::ResourceId;

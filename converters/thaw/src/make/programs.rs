@@ -4,9 +4,9 @@
 //! are sealed, so that nobody writes to them, root included; and their memory is free when the last task that has
 //! them mapped has ended.
 
-use super::open::open_with;
 use crate::call::CallError;
 use crate::contents::fill;
+use crate::open::open_with;
 use crate::sys;
 use kconv_image::{Image, ResourceId};
 use kconv_machine::name_of_copy;

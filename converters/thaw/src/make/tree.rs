@@ -2,7 +2,7 @@
 
 use super::body::{Body, Made, failed, prctl};
 use super::memory::{self, Sources};
-use super::{cgroup, credentials};
+use super::{blank, cgroup, credentials};
 use crate::call::CallError;
 use crate::error::ThawError;
 use crate::inheritance::{Birth, Inheritance};
@@ -120,6 +120,7 @@ fn strip(pid: Pid, plan: &Plan) -> Result<(Remote, Vdso), CallError> {
     ] {
         seed.call("munmap", libc::SYS_munmap, &[start, end - start])?;
     }
+    blank::make(&seed, &memory)?;
     Ok((seed, vdso))
 }
 

@@ -2,7 +2,7 @@
 //! and an upgrade ask too, before anything is lost.
 
 use super::found::{NOT_YET, ObstacleOf, Obstacles};
-use super::resources::is_of_a_task;
+use super::resources::{is_of_a_task, task_of};
 use super::{Obstacle, pipes, sessions};
 use crate::clocks::ClockError;
 use crate::plan::{LockStyle, Plan, Process, Unclear};
@@ -37,6 +37,7 @@ pub(crate) fn obstacles(plan: &Plan, unclear: &[Unclear], head: &Head) -> Vec<Ob
         terminal(process, plan, &mut found);
     }
     shared(plan, &mut found);
+    folders(plan, &mut found);
     sessions::check(plan, &mut found);
     resources(plan, &mut found);
     misunderstood(plan, head, &mut found);
@@ -231,6 +232,39 @@ fn shared(plan: &Plan, found: &mut Obstacles<'_>) {
     }
 }
 
+/// Tasks whose root or working directory is one of a task in the image, which is there when they are.
+fn folders(plan: &Plan, found: &mut Obstacles<'_>) {
+    let own: BTreeSet<i32> = plan.processes.iter().map(|process| process.pid).collect();
+    for thread in plan.processes.iter().flat_map(|process| &process.threads) {
+        let of_thread = &thread.folders;
+        for (what, id) in [
+            ("root", of_thread.root),
+            ("working directory", of_thread.working),
+        ] {
+            if let Some(path) = of_a_task(id, &plan.resources, &own) {
+                found.add(
+                    Code::FdProcFolder,
+                    Some(thread.tid),
+                    what,
+                    Escaped(path).to_string(),
+                    "one outside of /proc/PID",
+                    "let the program change to another folder (chdir) before the freeze",
+                );
+            }
+        }
+    }
+}
+
+/// The path of a folder, if it is one of a task in the image.
+fn of_a_task<'r>(
+    id: ResourceId,
+    resources: &'r linux6::Resources,
+    own: &BTreeSet<i32>,
+) -> Option<&'r str> {
+    let folder = resources.file(id)?;
+    is_of_a_task(folder, own).then_some(folder.path.as_str())
+}
+
 /// What tasks use and are in that cannot be made, and pipes with ends outside.
 fn resources(plan: &Plan, found: &mut Obstacles<'_>) {
     let own: BTreeSet<i32> = plan.processes.iter().map(|process| process.pid).collect();
@@ -241,6 +275,14 @@ fn resources(plan: &Plan, found: &mut Obstacles<'_>) {
         for task in tasks {
             match resource {
                 Resource::File(file) if is_of_a_task(file, &own) => {}
+                Resource::File(file) if task_of(file).is_some() => found.add(
+                    Code::FdProcOther,
+                    Some(task),
+                    format!("{} {}", file.file_type.name(), Escaped(&file.path)),
+                    "one about a task that is not in the image",
+                    "one about a process in it, or none",
+                    "freeze that process with it, or let the program close the file",
+                ),
                 Resource::File(file) if pipes::is_opened_fifo(plan, id, file) => {
                     pipes::check_fifo(task, file, plan, found);
                 }

@@ -157,6 +157,20 @@ fn itself(found: &mut Obstacles<'_>) {
             );
         }
     }
+    for name in ["Speculation_Store_Bypass", "SpeculationIndirectBranch"] {
+        // Nobody switches it on again (PR_SPEC_FORCE_DISABLE).
+        if field(name).contains("force") {
+            let text = format!("{name}, switched off for good");
+            found.add(
+                Code::MachineKconv,
+                None,
+                "kconv itself",
+                text,
+                "speculation as the machine has it",
+                ADVICE,
+            );
+        }
+    }
     let label = read("/proc/self/attr/current");
     let label = label.trim_end_matches(['\0', '\n']);
     if !matches!(label, "" | "unconfined") {
@@ -310,6 +324,9 @@ fn addresses(plan: &Plan, found: &mut Obstacles<'_>) {
 
 fn limits(plan: &Plan, found: &mut Obstacles<'_>) {
     const RLIMIT_NOFILE: usize = 7;
+    /// Those that the kernel makes itself (the vDSO and what it reads), and those that a process in the making has
+    /// besides: the ground of calls, and parts of mappings for as long as these are not whole.
+    const MAPPINGS_OF_KCONV: u64 = 16;
     let open = setting("/proc/sys/fs/nr_open").unwrap_or(u64::MAX);
     let maps = setting("/proc/sys/vm/max_map_count").unwrap_or(u64::MAX);
     for process in &plan.processes {
@@ -329,14 +346,15 @@ fn limits(plan: &Plan, found: &mut Obstacles<'_>) {
             .limits
             .get(RLIMIT_NOFILE)
             .map_or(0, |limit| limit.hard);
+        // One that was opened before the limit was set.
+        let descriptors = process.descriptors.iter();
+        let highest = descriptors.map(|open| open.number as u64 + 1).max();
+        let files = files.max(highest.unwrap_or(0));
         exceeds(Code::LimitFiles, "fs.nr_open", open, files);
-        let mappings = process.memory.as_ref().map_or(0, |one| one.mappings.len());
-        exceeds(
-            Code::LimitMappings,
-            "vm.max_map_count",
-            maps,
-            mappings as u64,
-        );
+        if let Some(memory) = &process.memory {
+            let mappings = memory.mappings.len() as u64 + MAPPINGS_OF_KCONV;
+            exceeds(Code::LimitMappings, "vm.max_map_count", maps, mappings);
+        }
     }
 }
 

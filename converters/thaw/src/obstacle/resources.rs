@@ -100,12 +100,16 @@ fn contents_to_find<'h>(id: ResourceId, was: &File, head: &'h Head) -> Option<&'
 
 /// Whether a file is one of `/proc/PID` of a task that is yet to be made.
 pub(crate) fn is_of_a_task(file: &File, own: &BTreeSet<i32>) -> bool {
+    task_of(file).is_some_and(|pid| own.contains(&pid))
+}
+
+/// The task that a file of `/proc/PID` is about.
+pub(super) fn task_of(file: &File) -> Option<i32> {
     let mut parts = file.path.split('/').skip(1);
-    let pid = match (parts.next(), parts.next()) {
+    match (parts.next(), parts.next()) {
         (Some("proc"), Some(pid)) => pid.parse().ok(),
         _ => None,
-    };
-    pid.is_some_and(|pid| own.contains(&pid))
+    }
 }
 
 /// Takes what is in the way of a file: kind, what, found, expected, advice.

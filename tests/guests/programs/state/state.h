@@ -85,5 +85,6 @@ struct part {
 };
 extern const struct part signals, timers, process, family, files, memory, locked, all_locked,
 	locked_on_fault, sleeps, scheduling,
-	threads, registers, fifos, opened_part, ended_part, requests, guarded, keyed_part, shared, stops_part;
+	threads, registers, fifos, opened_part, ended_part, requests, guarded, keyed_part, shared, stops_part,
+	defaults, many;
 #endif

@@ -24,6 +24,22 @@ pub(crate) fn seen_by_nobody(guest: &mut Guest) {
         let pid = ready(guest, &format!("robust {how} {file}"), &file);
         not_killed(guest, pid, what);
     }
+    for (how, what) in [
+        (
+            "child",
+            ", which is not frozen and is sent signal 10 at its parent's death,",
+        ),
+        (
+            "stopped",
+            ", which is stopped, and which nobody in its session would be left to continue,",
+        ),
+        ("flock", "a file lock for which process "),
+        ("posix", "a file lock for which process "),
+    ] {
+        let file = format!("/disk/robust/seen.{how}");
+        let pid = ready(guest, &format!("seen {how} {file}"), &file);
+        not_killed(guest, pid, what);
+    }
     let owner = ready(guest, "robust own /shm/inherit inherit", "/tmp/own");
     let waiter = waiting(guest, "/shm/inherit");
     not_killed(guest, owner, "a futex with priority inheritance");

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::plan::{Lock, Memory, OpenFile, Severed, Timer};
+use crate::plan::{Descriptor, Lock, Memory, OpenFile, Severed, Timer};
 use crate::testing::{self, head};
 use kconv_image::{ObjectId, TaskName, Value};
 use kconv_objects::FieldError;
@@ -414,4 +414,45 @@ fn a_fifo_that_is_open_is_one_of_which_all_is_known() {
     );
     // Its path alone.
     assert_eq!(told(libc::O_PATH, None), [""; 0]);
+}
+
+#[test]
+fn what_proc_tells_of_others_and_folders_in_it_are_in_the_way() {
+    let opens = Process {
+        descriptors: vec![Descriptor {
+            number: 3,
+            file: 0,
+            close_on_exec: false,
+        }],
+        ..process(7, None, 5)
+    };
+    let mut plan = plan(vec![opens]);
+    plan.files.push(OpenFile {
+        object: ObjectId(1),
+        resource: ResourceId(0),
+        flags: 0,
+        position: 0,
+        owner: None,
+    });
+    let of = |path: &str| found(&plan, vec![Resource::File(testing::file(path))]);
+    for path in [
+        "/proc/7/status",
+        "/proc/sys/kernel/ostype",
+        "/proc/uptime",
+        "/sys/7",
+    ] {
+        assert_eq!(of(path), [""; 0], "{path}");
+    }
+    let expected = "task 7: regular file /proc/8/maps: found one about a task that is not in the image, \
+                    expected one about a process in it, or none";
+    assert_eq!(of("/proc/8/maps"), [expected]);
+
+    // Where a task is.
+    let resources: Resources = ["/", "/proc/7/task", "/proc/8"]
+        .map(|path| Resource::File(testing::file(path)))
+        .into_iter()
+        .collect();
+    let own = BTreeSet::from([7]);
+    let found = [0, 1, 2].map(|id| of_a_task(ResourceId(id), &resources, &own));
+    assert_eq!(found, [None, Some("/proc/7/task"), None]);
 }

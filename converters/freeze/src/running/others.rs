@@ -1,0 +1,261 @@
+//! What processes that are not frozen see of a kill: file locks are given to who waits for them, children are sent what
+//! they asked for at their parent's death, and groups of stopped processes that are orphaned are hung up. Nothing undoes
+//! that, and a thaw would find the lock taken and the children gone: it is refused before.
+
+use super::tasks::{self, Stat};
+use crate::error::{Fault, Finding, Flaw, Place};
+use crate::memory::Memory;
+use crate::walk::{Selection, TaskAddress, task_addresses};
+use kconv_codes::Code;
+use kernel_structs::state::StateMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+/// What others would see of the end of `tasks`, which are those of the processes `frozen`.
+pub(super) fn findings(
+    memory: Memory<'_>,
+    map: &StateMap,
+    tasks: &[TaskAddress],
+    frozen: &BTreeSet<i32>,
+) -> Vec<Finding> {
+    let place = |process: i32| {
+        let mut of = tasks.iter().filter(|task| task.pid == i64::from(process));
+        of.next()
+            .map_or_else(Place::default, |task| task.place.clone())
+    };
+    let mut found = Vec::new();
+    let mut add = |process: i32, code: Code, what: String| {
+        found.push(Finding {
+            place: place(process),
+            flaw: Flaw::LeavesTrace { code, what },
+        });
+    };
+    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+    for process in frozen {
+        for waiter in waiters(&locks, &locks_of(*process)).difference(frozen) {
+            let what =
+                format!("a file lock for which process {waiter} waits, which is not frozen,");
+            add(*process, Code::FdLockWaited, what);
+        }
+    }
+    let all = tasks::all().unwrap_or_default();
+    for (process, group) in orphaned(&all, frozen) {
+        let what = format!(
+            "process group {group}, which is stopped, and which nobody in its session would be left to continue,"
+        );
+        add(process, Code::SignalOrphaned, what);
+    }
+    let mut untold = Vec::new();
+    let children = all.iter().filter(|(process, stat)| {
+        frozen.contains(&stat.parent) && !frozen.contains(process) && !stat.has_ended()
+    });
+    for (child, stat) in children {
+        match parent_death(memory, map, *child) {
+            Ok(None) => {}
+            Ok(Some(signal)) => {
+                let what = format!(
+                    "process {child}, which is not frozen and is sent signal {signal} at its parent's death,"
+                );
+                add(stat.parent, Code::SignalParentDeath, what);
+            }
+            // One that ended meanwhile is told of nothing.
+            Err(_) if tasks::stat(&child.to_string()).is_none() => {}
+            Err(finding) => untold.push(*finding),
+        }
+    }
+    found.extend(untold);
+    found
+}
+
+/// The signal that a thread of a process asked for at its parent's death (prctl(2), PR_SET_PDEATHSIG).
+fn parent_death(
+    memory: Memory<'_>,
+    map: &StateMap,
+    process: i32,
+) -> Result<Option<i64>, Box<Finding>> {
+    let selection = Selection::Processes(BTreeSet::from([process.into()]));
+    for task in task_addresses(memory, map, &selection)? {
+        let signal = memory
+            .read("task_struct", task.at)
+            .and_then(|view| Ok(view.signed("pdeath_signal")?));
+        let signal = signal.map_err(|fault: Fault| Finding {
+            place: task.place,
+            flaw: fault.into(),
+        })?;
+        if signal != 0 {
+            return Ok(Some(signal));
+        }
+    }
+    Ok(None)
+}
+
+/// The locks that a process has on its open files, as `/proc/PID/fdinfo` tells them: each without its number.
+fn locks_of(process: i32) -> BTreeSet<String> {
+    let folder = fs::read_dir(format!("/proc/{process}/fdinfo"));
+    let files = folder.into_iter().flatten().flatten();
+    let texts = files.filter_map(|file| fs::read_to_string(file.path()).ok());
+    let locks = |text: String| text.lines().filter_map(lock_of_file).collect::<Vec<_>>();
+    texts.flat_map(locks).collect()
+}
+
+/// `lock: 1: FLOCK  ADVISORY  WRITE 708 08:01:1234 0 EOF` → what is behind the number.
+fn lock_of_file(line: &str) -> Option<String> {
+    let (_, lock) = line.strip_prefix("lock:")?.split_once(": ")?;
+    Some(spaced(lock))
+}
+
+fn spaced(words: &str) -> String {
+    let words: Vec<&str> = words.split_ascii_whitespace().collect();
+    words.join(" ")
+}
+
+/// Who waits for any of the locks `held`, by `/proc/locks` (proc_locks(5)): behind each lock come those who wait for it,
+/// under its number and marked with an arrow.
+fn waiters(locks: &str, held: &BTreeSet<String>) -> BTreeSet<i32> {
+    const PID: usize = 3;
+    let mut waiters = BTreeSet::new();
+    let mut is_held = false;
+    for line in locks.lines() {
+        let Some((_, lock)) = line.split_once(':') else {
+            continue;
+        };
+        match lock.trim_start().strip_prefix("-> ") {
+            None => is_held = held.contains(&spaced(lock)),
+            Some(waiting) if is_held => {
+                let pid = waiting.split_ascii_whitespace().nth(PID);
+                waiters.extend(pid.and_then(|pid| pid.parse::<i32>().ok()));
+            }
+            Some(_) => {}
+        }
+    }
+    waiters
+}
+
+/// Groups with a stopped process outside of `frozen` that are orphaned by the end of those, each with one of them that
+/// keeps it from that (`kernel/exit.c`: kill_orphaned_pgrp, will_become_orphaned_pgrp).
+fn orphaned(all: &BTreeMap<i32, Stat>, frozen: &BTreeSet<i32>) -> Vec<(i32, i32)> {
+    let stays = |(process, stat): &(&i32, &Stat)| !frozen.contains(process) && !stat.has_ended();
+    let stopped = all
+        .iter()
+        .filter(stays)
+        .filter(|(_, stat)| stat.state == b'T');
+    let groups: BTreeSet<i32> = stopped.map(|(_, stat)| stat.group).collect();
+    // Who keeps a group: the parent of a member, in the same session and another group.
+    let keeps = |group: i32, member: &Stat| {
+        let parent = all.get(&member.parent)?;
+        let keeps = member.parent != 1 && parent.group != group && parent.session == member.session;
+        keeps.then_some(member.parent)
+    };
+    let of_group = |group: i32| {
+        let members = all
+            .iter()
+            .filter(|(_, stat)| stat.group == group && !stat.has_ended());
+        let mut left = members
+            .clone()
+            .filter(stays)
+            .filter_map(|(_, stat)| keeps(group, stat));
+        if left.any(|keeper| !frozen.contains(&keeper)) {
+            return None;
+        }
+        let mut kept = members.filter_map(|(process, stat)| {
+            let keeper = keeps(group, stat)?;
+            // Whichever of the two ends.
+            Some(if frozen.contains(&keeper) {
+                keeper
+            } else {
+                *process
+            })
+        });
+        Some((kept.next()?, group))
+    };
+    groups.into_iter().filter_map(of_group).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_stands_behind_the_lock() {
+        let locks = "1: POSIX  ADVISORY  WRITE 20 fe:00:12 0 EOF\n\
+                     1:  -> POSIX  ADVISORY  WRITE 30 fe:00:12 0 EOF\n\
+                     1:  -> POSIX  ADVISORY  READ 31 fe:00:12 5 9\n\
+                     2: FLOCK  ADVISORY  WRITE 20 fe:00:13 0 EOF\n\
+                     3: FLOCK  ADVISORY  WRITE 25 fe:00:14 0 EOF\n\
+                     3:  -> FLOCK  ADVISORY  WRITE 32 fe:00:14 0 EOF\n";
+        let of = |info: &str| waiters(locks, &info.lines().filter_map(lock_of_file).collect());
+        let own = "pos:\t0\nflags:\t02\nlock:\t1: POSIX  ADVISORY  WRITE 20 fe:00:12 0 EOF\n\
+                   lock:\t2: FLOCK  ADVISORY  WRITE 20 fe:00:13 0 EOF\n";
+        assert_eq!(of(own), BTreeSet::from([30, 31]));
+        // The number is not that of /proc/locks.
+        let other = "lock:\t1: FLOCK  ADVISORY  WRITE 25 fe:00:14 0 EOF\n";
+        assert_eq!(of(other), BTreeSet::from([32]));
+        assert_eq!(of("pos:\t0\n"), BTreeSet::new());
+    }
+
+    #[test]
+    fn a_lock_of_this_process_is_found_as_the_kernel_tells_it() {
+        let file = tempfile::tempfile().expect("a file");
+        file.lock().expect("a lock");
+        let own = locks_of(std::process::id() as i32);
+        let locks = fs::read_to_string("/proc/locks").expect("locks");
+        let told = locks.lines().filter_map(|line| line.split_once(": "));
+        let told: BTreeSet<String> = told.map(|(_, lock)| spaced(lock)).collect();
+        assert!(
+            own.iter().any(|lock| told.contains(lock)),
+            "{own:?} in {told:?}"
+        );
+    }
+
+    fn stat(state: u8, parent: i32, group: i32) -> Stat {
+        Stat {
+            state,
+            parent,
+            group,
+            session: 10,
+            flags: 0,
+        }
+    }
+
+    #[test]
+    fn a_stopped_group_is_orphaned_by_the_end_of_who_could_continue_it() {
+        // A shell, its job, which is stopped, and another job.
+        let all = BTreeMap::from([
+            (1, stat(b'S', 0, 1)),
+            (10, stat(b'S', 1, 10)),
+            (20, stat(b'T', 10, 20)),
+            (21, stat(b'T', 20, 20)),
+            (30, stat(b'S', 10, 30)),
+        ]);
+        let by = |frozen: &[i32]| orphaned(&all, &frozen.iter().copied().collect());
+        assert_eq!(by(&[10]), [(10, 20)]);
+        assert_eq!(by(&[30]), []);
+        // Its first process, which alone has a parent in another group.
+        assert_eq!(by(&[20]), [(20, 20)]);
+        // All of it.
+        assert_eq!(by(&[20, 21]), []);
+        assert_eq!(by(&[10, 20, 21]), []);
+        assert_eq!(by(&[10, 30]), [(10, 20)]);
+        // One that was orphaned before, that runs, that has ended, or that is of another session.
+        for (of, changed) in [
+            (20, stat(b'T', 1, 20)),
+            (
+                20,
+                Stat {
+                    session: 11,
+                    ..stat(b'T', 10, 20)
+                },
+            ),
+        ] {
+            let mut all = all.clone();
+            all.insert(of, changed);
+            assert_eq!(orphaned(&all, &BTreeSet::from([10])), []);
+        }
+        for state in [b'S', b'Z'] {
+            let mut all = all.clone();
+            all.insert(20, stat(state, 10, 20));
+            all.insert(21, stat(state, 20, 20));
+            assert_eq!(orphaned(&all, &BTreeSet::from([10])), []);
+        }
+    }
+}
