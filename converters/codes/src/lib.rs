@@ -76,7 +76,12 @@ codes! {
     TaskAccounting = "task.accounting", "CPU time used, faults, context switches and I/O so far";
     TaskStartTime = "task.start-time", "when a task was started";
     TaskTimerSlack = "task.timer-slack", "the timer slack that a task had at first";
-    TaskCall = "task.call", "a wait with a time limit that the freeze interrupted";
+    TaskCall = "task.call", "a wait with a time limit, or of a write that is not whole, which the freeze interrupted";
+    TaskIpcWait = "task.ipc-wait", "a wait by a System V identifier (semop, msgrcv, msgsnd)";
+    TaskAuditTty = "task.audit-tty", "that the auditor records what is typed";
+    TaskDumpable = "task.dumpable", "that a process may be dumped for root alone (fs.suid_dumpable)";
+    TaskExitSignal = "task.exit-signal", "what a parent is sent at the end of a child, if it called execve since that was made";
+    TaskParentThread = "task.parent-thread", "which thread of its parent made a process";
     TaskAuditSession = "task.audit-session", "the number of the auditor's session";
     TaskSpeculation = "task.speculation", "a setting of speculation that this CPU or machine does not take";
     CgroupThread = "cgroup.thread", "a cgroup of a thread that is not that of its process";
@@ -147,6 +152,9 @@ codes! {
     FdPipeMixed = "fd.pipe.mixed", "a pipe or FIFO with packets and with bytes that belong to none";
     FdFifoOpen = "fd.fifo.open", "a FIFO that another process has open now";
     FdResource = "fd.resource", "something used by a task that no thaw makes";
+    FdPressure = "fd.pressure", "a trigger for pressure (/proc/pressure, a cgroup)";
+    FdNotify = "fd.notify", "a directory whose changes are signalled (F_NOTIFY)";
+    FdPosition = "fd.position", "how far a device, a folder or a file of /proc was read";
     FdOpener = "fd.opener", "who opened a file";
     FileIo = "file.io", "a file that cannot be read, or not be brought to its disk";
     FileMissing = "file.missing", "a file that is not there";
@@ -160,6 +168,7 @@ codes! {
     FileBuildId = "file.build-id", "another program or library than it was";
     FileGrown = "file.grown", "the end of a file to which a task appends, and others as well";
     FileKept = "file.kept", "a program, library or other mapped file that is taken from the image";
+    FileNames = "file.names", "further names of a file that was in memory alone";
     FileContents = "file.contents", "contents of a file that was in memory alone";
 
     // Terminals and sessions.
@@ -170,6 +179,7 @@ codes! {
     TerminalBoot = "terminal.boot", "a controlling terminal, which ends when the machine is booted";
     TerminalSettings = "terminal.settings", "settings of a terminal of the machine";
     SessionForeign = "session.foreign", "a session that a process could not have from its parents";
+    SessionOther = "session.other", "a session or process group that somebody has who is not in the image";
     SessionOldGroup = "session.old-group", "the process group of a terminal that was lost";
     SignalStopTold = "signal.stop-told", "what a parent was told of a child that was stopped";
     SignalParentDeath = "signal.parent-death", "a child that is not frozen and is sent a signal at its parent's death";

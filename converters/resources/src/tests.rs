@@ -134,6 +134,9 @@ fn an_error_names_resource_attribute_found_and_expected() {
     let number = Value::Unsigned;
     let pipe = [
         ("inode", number(77)),
+        ("mode", number(0o600)),
+        ("uid", number(0)),
+        ("gid", number(0)),
         ("readers", number(1)),
         ("writers", Value::Text("two\n".to_owned())),
         ("buffers", number(16)),
@@ -144,7 +147,7 @@ fn an_error_names_resource_attribute_found_and_expected() {
         "attribute `writers` of pipe 77: found the text `two\\n`, expected an unsigned number"
     );
     assert_eq!(
-        error_of(&resource("pipe", &pipe[..1])),
+        error_of(&resource("pipe", &pipe[..4])),
         "attribute `buffered` of pipe 77: found none, expected an unsigned number"
     );
     let file = [
@@ -172,6 +175,9 @@ fn what_is_in_a_pipe_is_as_long_as_it_says() {
             "pipe",
             &[
                 ("inode", number(77)),
+                ("mode", number(0o600)),
+                ("uid", number(0)),
+                ("gid", number(0)),
                 ("readers", number(1)),
                 ("writers", number(1)),
                 ("buffers", number(16)),

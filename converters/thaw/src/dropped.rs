@@ -1,8 +1,14 @@
 //! What a thaw cannot make as it was, though nothing fails by it: told by name.
 
+mod opened;
+mod relations;
+
+pub(crate) use opened::WITH_POSITION;
+pub(crate) use relations::of_group;
+
 use crate::clocks::{Beat, ClockRule};
 use crate::filled::Filled;
-use crate::plan::{LockStyle, Plan, Process, Thread, Timer};
+use crate::plan::{CutShort, Ends, LockStyle, Plan, Process, Thread, Timer};
 use crate::used::{Copies, Policy, users};
 use kconv_codes::Code;
 use kconv_image::{Escaped, Head, ResourceId};
@@ -115,7 +121,9 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, copies: &Copies, rule: ClockRule
             });
         }
     }
+    dropped.extend(opened::of(plan, head));
     for process in &plan.processes {
+        dropped.extend(relations::of(process));
         if let (Some(had), Some(has)) = (process.stopped, plan.stop_signal(process))
             && had != has
         {
@@ -182,12 +190,22 @@ fn of_slack(thread: &Thread) -> Option<Dropped> {
 }
 
 fn of_call(thread: &Thread) -> Option<Dropped> {
-    let call = thread.cut_short?;
+    let CutShort { call, ends } = thread.cut_short?;
+    let (what, instead) = match ends {
+        Ends::Interrupted => (
+            format!("a wait with a time limit in {call}"),
+            "it ends with EINTR, as after SIGSTOP and SIGCONT".to_owned(),
+        ),
+        Ends::WithPart(done, wanted) => (
+            format!("a wait in {call} to write the rest of {wanted} bytes"),
+            format!("it returns {done}, as after SIGSTOP and SIGCONT"),
+        ),
+    };
     Some(Dropped {
         code: Code::TaskCall,
         task: Some(thread.tid),
-        what: format!("a wait with a time limit in {call}"),
-        instead: "it ends with EINTR, as after SIGSTOP and SIGCONT".to_owned(),
+        what,
+        instead,
     })
 }
 

@@ -27,9 +27,10 @@ mod thread;
 mod timers;
 mod tree;
 
+use crate::call::CallError;
 use crate::clocks::ClockRule;
 use crate::contents::MadeFiles;
-use crate::dropped::Dropped;
+use crate::dropped::{Dropped, of_group};
 use crate::error::ThawError;
 use crate::inheritance::Inheritance;
 use crate::plan::Plan;
@@ -38,7 +39,7 @@ use files::Kept;
 use kconv_image::Image;
 use memory::Sources;
 use nix::sys::signal::Signal;
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpgid, getsid};
 use pages::Store;
 use std::time::{Duration, Instant};
 
@@ -78,7 +79,7 @@ pub(crate) fn make(
     }
     drop(kept);
     for body in &bodies {
-        process::make(body, &clocks, &mut dropped)
+        process::make(body, plan, &clocks, &mut dropped)
             .map_err(failed(body.process.pid, "its signals and timers"))?;
         for (remote, thread) in body.threads.iter().zip(&body.process.threads) {
             thread::make(remote, &body.memory, thread)
@@ -96,6 +97,13 @@ pub(crate) fn make(
     for body in &bodies {
         let pid = body.process.pid;
         process::signal(body.process).map_err(failed(pid, "its signals"))?;
+    }
+    for process in bodies.iter().map(|body| body.process) {
+        let pid = Some(Pid::from_raw(process.pid));
+        let is_in = getsid(pid).and_then(|session| Ok((session, getpgid(pid)?)));
+        let (session, group) = is_in
+            .map_err(|error| failed(process.pid, "its session")(CallError::new("getsid", error)))?;
+        dropped.extend(of_group(process, session.as_raw(), group.as_raw()));
     }
     let stop = |pid: Pid| {
         let mut processes = plan.processes.iter();

@@ -5,6 +5,7 @@ mod clocks;
 mod found;
 mod image;
 mod machine;
+mod notices;
 mod opened;
 mod pipes;
 mod programs;
@@ -18,7 +19,6 @@ pub use found::{Obstacle, ObstacleOf};
 pub(crate) use image::{clocks as of_clocks, obstacles as of_image};
 pub(crate) use machine::numbers_in_use;
 pub(crate) use programs::copies;
-pub(crate) use resources::is_of_a_task;
 
 use crate::cgroups::frozen;
 use crate::clocks::ClockRule;

@@ -5,8 +5,8 @@ use kconv_image::{
     Clocks, Fingerprint, Head, Identity, KernelAddr, KernelId, PAGE_SIZE, ResourceId,
 };
 use kconv_resources::linux6::{
-    self, Cpu, File, FileType, Inode, Machine, Mount, PipeState, Place, Resource, SharedMemory,
-    Suspended, Terminal,
+    self, Cpu, File, FileType, Inode, Machine, Mount, Pipe, PipeState, Place, Resource,
+    SharedMemory, Suspended, Terminal,
 };
 use kconv_resources::{Bytes, Device, FileSize, Kind};
 
@@ -132,6 +132,17 @@ pub(crate) fn terminal(name: &str, minor: u32) -> Resource {
         columns: 80,
         termios: Bytes(Vec::new()),
     })
+}
+
+/// A pipe of root's.
+pub(crate) fn pipe(inode: u64, state: PipeState) -> Pipe {
+    Pipe {
+        inode,
+        mode: 0o600,
+        uid: 0,
+        gid: 0,
+        state,
+    }
 }
 
 /// What is in a pipe of two pages that one reads from and `writers` write to.

@@ -2,6 +2,7 @@
 
 use crate::plan::{Plan, Process};
 use kconv_image::ResourceId;
+use kconv_resources::linux6::File;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How a file is recognised. A program or library is also the same if its size and its build ID are.
@@ -45,6 +46,20 @@ impl Policy {
 /// Whether what is on a file system is in memory alone, where kconv makes files again.
 pub(crate) fn in_memory(file_system: &str) -> bool {
     file_system == "devtmpfs" || Policy::of(file_system) == Policy::Contents
+}
+
+/// Whether a file is one of `/proc/PID` of a task that is yet to be made.
+pub(crate) fn is_of_a_task(file: &File, own: &BTreeSet<i32>) -> bool {
+    task_of(file).is_some_and(|pid| own.contains(&pid))
+}
+
+/// The task that a file of `/proc/PID` is about.
+pub(crate) fn task_of(file: &File) -> Option<i32> {
+    let mut parts = file.path.split('/').skip(1);
+    match (parts.next(), parts.next()) {
+        (Some("proc"), Some(pid)) => pid.parse().ok(),
+        _ => None,
+    }
 }
 
 /// The files that are mapped from the image, and how what is there now differs.

@@ -25,6 +25,7 @@
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -69,6 +70,15 @@ static void wait_for_ever(void)
 static void uds(void) { int fds[2]; must(socketpair(AF_UNIX, SOCK_STREAM, 0, fds)); }
 static void inet(void) { must(socket(AF_INET, SOCK_STREAM, 0)); }
 static void netlink(void) { must(socket(AF_NETLINK, SOCK_RAW, 0)); }
+static void proc_of_another(void) { must(open("/proc/1", O_RDONLY | O_DIRECTORY)); }
+static void notify_of(void)
+{
+	int fd = open("/tmp", O_RDONLY | O_DIRECTORY);
+	must(fd);
+	must(fcntl(fd, F_NOTIFY, DN_CREATE | DN_MULTISHOT));
+}
+static int messages = -1;
+static void ipc_wait(void) { must(messages = msgget(IPC_PRIVATE, 0600 | IPC_CREAT)); }
 static void event(void) { must(eventfd(0, 0)); }
 static void epoll(void) { must(epoll_create1(0)); }
 static void timer(void) { must(timerfd_create(CLOCK_MONOTONIC, 0)); }
@@ -544,6 +554,9 @@ static const struct {
 	{ "socket", uds },
 	{ "inet", inet },
 	{ "netlink", netlink },
+	{ "ipc-wait", ipc_wait },
+	{ "notify", notify_of },
+	{ "proc-of-another", proc_of_another },
 	{ "eventfd", event },
 	{ "epoll", epoll },
 	{ "timerfd", timer },
@@ -625,5 +638,9 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	if (leaves)
 		pthread_exit(NULL);
+	while (messages >= 0) {
+		struct { long type; char text[8]; } message;
+		msgrcv(messages, &message, sizeof message.text, 0, 0);
+	}
 	wait_for_ever();
 }

@@ -149,6 +149,9 @@ impl Linux6<'_> {
                 // fs/pipe.c: create_pipe_files; as long as it is open there is one.
                 return Ok(Resource::Pipe(Pipe {
                     inode: inode.unsigned("i_ino")?,
+                    mode: inode.unsigned("i_mode")? as u32 & 0o7777,
+                    uid: inode.unsigned("i_uid.val")? as u32,
+                    gid: inode.unsigned("i_gid.val")? as u32,
                     state: self.pipe_state(inode.address("i_pipe")?)?,
                 }));
             }

@@ -11,6 +11,12 @@ attributes! {
     pub struct Pipe {
         /// Its number.
         inode: u64 = "inode",
+        /// Bits of access, without type: who may open it anew by `/proc/PID/fd`.
+        mode: u32 = "mode",
+        /// Its owner.
+        uid: u32 = "uid",
+        /// Its group.
+        gid: u32 = "gid",
         /// What is in it, and who has it open.
         state: PipeState = ..,
     }

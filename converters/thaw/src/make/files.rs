@@ -9,12 +9,14 @@ use super::pipes::Pipes;
 use super::programs;
 use crate::call::CallError;
 use crate::contents::{self, MadeFiles};
+use crate::dropped::WITH_POSITION;
 use crate::error::ThawError;
-use crate::obstacle::{copies, is_of_a_task};
+use crate::obstacle::copies;
 use crate::open::{self, open_with};
 use crate::plan::{FileOwner, Folders, Lock, LockStyle, OpenFile, Plan};
 use crate::remote::Remote;
 use crate::sys;
+use crate::used::is_of_a_task;
 use kconv_image::{Escaped, Image, PAGE_SIZE, ResourceId};
 use kconv_resources::Kind;
 use kconv_resources::linux6::{self, FileType, Resource};
@@ -195,6 +197,12 @@ impl Opener<'_> {
                 file_type: FileType::Regular | FileType::Directory | FileType::BlockDevice(_),
                 ..
             })
+        ) || matches!(
+            resource,
+            Resource::File(linux6::File {
+                file_type: FileType::CharacterDevice(device),
+                ..
+            }) if WITH_POSITION.contains(device)
         );
         if has_position && file.position != 0 && is_open {
             let position = SeekFrom::Start(file.position as u64);

@@ -9,9 +9,10 @@ use kconv_resources::Device;
 use kconv_resources::linux6::{File as Fifo, Pipe, PipeState};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 
 /// The pipes that are made so far.
 #[derive(Default)]
@@ -35,7 +36,7 @@ impl Pipes {
         let pipe = match self.pipes.entry(file.resource) {
             Entry::Occupied(made) => made.into_mut(),
             Entry::Vacant(none) => none.insert(Made {
-                ends: make(&was.state)?,
+                ends: make(was)?,
                 taken: [false; 2],
             }),
         };
@@ -88,12 +89,17 @@ fn clone(file: &OwnedFd) -> Result<OwnedFd, CallError> {
         .map_err(|error| CallError::io("dup", &error))
 }
 
-/// A pipe with what was in it.
-fn make(state: &PipeState) -> Result<[OwnedFd; 2], CallError> {
+/// A pipe with what was in it, and who it belongs to.
+fn make(was: &Pipe) -> Result<[OwnedFd; 2], CallError> {
     let (read, write) = std::io::pipe().map_err(|error| CallError::io("pipe", &error))?;
     let (read, write) = (OwnedFd::from(read), OwnedFd::from(write));
-    fill(write.as_fd(), state)?;
-    Ok([read, write])
+    fill(write.as_fd(), &was.state)?;
+    std::os::unix::fs::fchown(&read, Some(was.uid), Some(was.gid))
+        .map_err(|error| CallError::io("fchown", &error))?;
+    let read = File::from(read);
+    read.set_permissions(Permissions::from_mode(was.mode))
+        .map_err(|error| CallError::io("fchmod", &error))?;
+    Ok([read.into(), write])
 }
 
 /// Gives a pipe the size it had, and what was in it; `into` is left not to wait.

@@ -6,8 +6,10 @@ use crate::call::CallError;
 use crate::clocks::TaskClocks;
 use crate::dropped::Dropped;
 use crate::plan::{Plan, Process};
+use kconv_codes::Code;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use std::collections::BTreeSet;
 
 /// Bits of `mm_struct.flags` (`include/linux/sched/coredump.h`): how it may be dumped, what a dump
 /// has, whether it has huge pages.
@@ -18,12 +20,13 @@ const DISABLE_THP: u64 = 1 << 24;
 /// Actions, timers, pending signals, and what lies in `/proc`.
 pub(super) fn make(
     body: &Body<'_>,
+    plan: &Plan,
     clocks: &TaskClocks,
     dropped: &mut Vec<Dropped>,
 ) -> Result<(), CallError> {
     let remote = body.first();
     let process = body.process;
-    actions(body)?;
+    actions(body, &plan.signals_of_ended(process.pid))?;
     timers::create(body, clocks, dropped)?;
     for info in process.pending.iter().filter(|info| !info.is_unblockable()) {
         queue(
@@ -64,7 +67,8 @@ pub(super) fn make(
     )
 }
 
-fn actions(body: &Body<'_>) -> Result<(), CallError> {
+/// The actions of signals. `of_ended` are those that children sent when they were made to end.
+fn actions(body: &Body<'_>, of_ended: &BTreeSet<i32>) -> Result<(), CallError> {
     let remote = body.first();
     for (number, action) in (1i32..).zip(&body.process.actions) {
         if number == libc::SIGKILL || number == libc::SIGSTOP {
@@ -77,7 +81,7 @@ fn actions(body: &Body<'_>) -> Result<(), CallError> {
             ..Default::default()
         };
         let steps = [
-            Some(ignored).filter(|_| number == libc::SIGCHLD),
+            Some(ignored).filter(|_| of_ended.contains(&number)),
             Some(*action),
         ];
         for action in steps.into_iter().flatten() {
@@ -113,7 +117,8 @@ pub(super) fn finish(
     for (remote, thread) in body.threads.iter().zip(&body.process.threads) {
         super::credentials::make(remote, &body.memory, thread)?;
     }
-    // A change of user makes a process undumpable (kernel/cred.c: commit_creds).
+    // A change of user makes a process undumpable, or dumpable for root alone, as fs.suid_dumpable says
+    // (kernel/cred.c: commit_creds).
     let flags = body
         .process
         .memory
@@ -127,6 +132,18 @@ pub(super) fn finish(
             libc::PR_SET_DUMPABLE,
             dumpable,
         )?;
+        return Ok(());
+    }
+    // Nobody can set that.
+    let arguments = [libc::PR_GET_DUMPABLE as u64];
+    let is = remote.call("prctl(PR_GET_DUMPABLE)", libc::SYS_prctl, &arguments)?;
+    if is as u64 != flags & DUMPABLE {
+        dropped.push(Dropped {
+            code: Code::TaskDumpable,
+            task: Some(body.process.pid),
+            what: "that it may be dumped for root alone (fs.suid_dumpable 2)".to_owned(),
+            instead: "not dumped".to_owned(),
+        });
     }
     Ok(())
 }

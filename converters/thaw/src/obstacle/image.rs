@@ -2,11 +2,10 @@
 //! and an upgrade ask too, before anything is lost.
 
 use super::found::{NOT_YET, ObstacleOf, Obstacles};
-use super::resources::{is_of_a_task, task_of};
-use super::{Obstacle, pipes, sessions};
+use super::{Obstacle, notices, pipes, sessions};
 use crate::clocks::ClockError;
 use crate::plan::{LockStyle, Plan, Process, Unclear};
-use crate::used::users;
+use crate::used::{is_of_a_task, task_of, users};
 use kconv_codes::Code;
 use kconv_image::{Escaped, Head, ResourceId};
 use kconv_resources::linux6::{self, Cpu, Resource};
@@ -38,6 +37,7 @@ pub(crate) fn obstacles(plan: &Plan, unclear: &[Unclear], head: &Head) -> Vec<Ob
     }
     shared(plan, &mut found);
     folders(plan, &mut found);
+    notices::check(plan, &mut found);
     sessions::check(plan, &mut found);
     resources(plan, &mut found);
     misunderstood(plan, head, &mut found);
@@ -82,6 +82,16 @@ fn threads(process: &Process, plan: &Plan, found: &mut Obstacles<'_>) {
                 "32-bit code",
                 "none",
                 NOT_YET,
+            );
+        }
+        if let Some(call) = thread.waits_in_ipc {
+            found.add(
+                Code::TaskIpcWait,
+                task,
+                "its system call",
+                format!("{call}, which waits by a System V identifier"),
+                "no wait for what is not in the image",
+                "let the program come back from the call before the freeze",
             );
         }
         if let Some(id) = thread.vfork {

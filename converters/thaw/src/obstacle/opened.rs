@@ -1,11 +1,10 @@
 //! Whether files that are there can be opened, mapped and locked as they were.
 
 use super::found::Obstacles;
-use super::resources::is_of_a_task;
 use crate::call::CallError;
 use crate::open::{self, open_with};
 use crate::plan::{Lock, LockStyle, OpenFile, Plan, Process};
-use crate::used::Copies;
+use crate::used::{Copies, is_of_a_task};
 use crate::vm_flags::VM_EXEC;
 use kconv_codes::Code;
 use kconv_image::Escaped;

@@ -5,7 +5,7 @@ use super::pipes;
 use crate::contents::{difference, folder_of};
 use crate::logs::{appended, is_same};
 use crate::plan::Plan;
-use crate::used::{Copies, Policy, in_memory, users};
+use crate::used::{Copies, Policy, in_memory, is_of_a_task, users};
 use kconv_codes::Code;
 use kconv_image::{Contents, Escaped, Head, Image, PAGE_SIZE, ResourceId};
 use kconv_resources::linux6::{File, FileType, Inode, Place, Resources};
@@ -96,20 +96,6 @@ fn contents_to_find<'h>(id: ResourceId, was: &File, head: &'h Head) -> Option<&'
     };
     let contents = head.contents_of(id);
     contents.filter(|_| is_in_memory && !is_known_otherwise)
-}
-
-/// Whether a file is one of `/proc/PID` of a task that is yet to be made.
-pub(crate) fn is_of_a_task(file: &File, own: &BTreeSet<i32>) -> bool {
-    task_of(file).is_some_and(|pid| own.contains(&pid))
-}
-
-/// The task that a file of `/proc/PID` is about.
-pub(super) fn task_of(file: &File) -> Option<i32> {
-    let mut parts = file.path.split('/').skip(1);
-    match (parts.next(), parts.next()) {
-        (Some("proc"), Some(pid)) => pid.parse().ok(),
-        _ => None,
-    }
 }
 
 /// Takes what is in the way of a file: kind, what, found, expected, advice.

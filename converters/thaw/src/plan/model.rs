@@ -80,6 +80,12 @@ pub struct Process {
     pub controlling_terminal: Option<ResourceId>,
     /// What the parent is sent when it ends.
     pub exit_signal: i32,
+    /// What the parent was to be sent, if that is SIGCHLD now because it has called execve since.
+    pub tells_sigchld: Option<i32>,
+    /// The thread of its parent that made it, if that is not the first.
+    pub parent_thread: Option<i32>,
+    /// Whether the auditor records what is typed.
+    pub is_recorded: bool,
     /// What is left of it, if it has ended and its parent has not looked yet.
     pub ended: Option<Ended>,
     /// Whether its first thread has ended before the others. Of them nothing is known then.
@@ -162,8 +168,10 @@ pub struct Thread {
     pub restart: Option<Restart>,
     /// The time until which the call waits that the thread makes again, of a clock that begins anew.
     pub deadline: Option<Deadline>,
-    /// The call that ends with EINTR, for the freeze interrupted it.
-    pub cut_short: Option<&'static str>,
+    /// The call that ends before its time, for the freeze interrupted it.
+    pub cut_short: Option<CutShort>,
+    /// The call that waits for another process by a System V queue or set of semaphores, which no thaw makes.
+    pub waits_in_ipc: Option<&'static str>,
     /// Its other registers, in the standard form of `xsave`.
     pub xstate: Vec<u8>,
     /// Components of that which it can use.
@@ -316,6 +324,24 @@ pub struct Scheduling {
     pub deadline: [u64; 3],
     /// Flags of SCHED_DEADLINE (SCHED_FLAG_RECLAIM, SCHED_FLAG_DL_OVERRUN).
     pub deadline_flags: u64,
+}
+
+/// A system call that the freeze interrupted.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct CutShort {
+    /// Its name.
+    pub call: &'static str,
+    /// What it returns.
+    pub ends: Ends,
+}
+
+/// How a system call ends that was interrupted.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// With EINTR.
+    Interrupted,
+    /// With a part of what it was to do, in bytes, and that.
+    WithPart(u64, u64),
 }
 
 /// The memory of a process.

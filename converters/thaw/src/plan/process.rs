@@ -92,6 +92,9 @@ impl Process {
             group: pid,
             session: pid,
             exit_signal: 0,
+            tells_sigchld: None,
+            parent_thread: None,
+            is_recorded: false,
             ended: None,
             lost_its_first: false,
             threads: Vec::new(),
@@ -143,6 +146,26 @@ fn registers<'k>(objects: &'k Objects<'k>) -> Result<BTreeMap<ObjectId, Saved<'k
         .collect())
 }
 
+/// The signal that a task was made with, if its parent is sent another: execve makes the parent one whom nothing but
+/// SIGCHLD may be sent to (kernel/signal.c: do_notify_parent; fs/exec.c: begin_new_exec).
+fn tells_sigchld(task: Saved<'_>, made_with: i32) -> Result<Option<i32>, DecodeError> {
+    const SIGCHLD: i32 = 17;
+    let Some(parent) = task.follow("real_parent")? else {
+        return Ok(None);
+    };
+    let has_called = task.unsigned("parent_exec_id")? != parent.unsigned("self_exec_id")?;
+    Ok((has_called && made_with >= 0 && made_with != SIGCHLD).then_some(made_with))
+}
+
+/// The thread that made a task, if it is not the first of its process.
+fn parent_thread(task: Saved<'_>) -> Result<Option<i32>, DecodeError> {
+    let Some(parent) = task.follow("real_parent")? else {
+        return Ok(None);
+    };
+    let (tid, pid) = (parent.int("pid")?, parent.int("tgid")?);
+    Ok((tid != pid).then_some(tid))
+}
+
 fn process(known: &Known<'_>, bare: Process, tasks: &[Task<'_>]) -> Result<Process, DecodeError> {
     let Known {
         xsave,
@@ -162,6 +185,9 @@ fn process(known: &Known<'_>, bare: Process, tasks: &[Task<'_>]) -> Result<Proce
         group: common.group.unwrap_or(0),
         session: common.session.unwrap_or(0),
         exit_signal: identity.exit_signal,
+        tells_sigchld: tells_sigchld(*leader, identity.exit_signal)?,
+        parent_thread: parent_thread(*leader)?,
+        is_recorded: signal.optional("audit_tty")?.unwrap_or(0) != 0,
         login: identity.login,
         pending: to_queue(Pending::of(&signal, "shared_pending")?),
         subreaper: common.subreaper,

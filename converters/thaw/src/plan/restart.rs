@@ -1,6 +1,6 @@
 //! The system call that a thread was in, and how it goes on.
 
-use super::model::{DeadlineClock, Restart};
+use super::model::{CutShort, DeadlineClock, Ends, Restart};
 use crate::clocks::BootClock;
 use kconv_machine::Interruptible;
 use kconv_tasks::model::{self, ARGUMENTS, AX, IP, ORIG_AX, Registers};
@@ -79,13 +79,47 @@ pub(super) fn deadline(registers: &Registers) -> Option<(&'static str, i32, u64)
     (at != 0).then_some((call, clock, at))
 }
 
-/// The name of the call that ends with EINTR, because the thread was made to stop in it and it has a time
-/// limit. Those without are begun anew.
-pub(super) fn cut_short(registers: &Registers) -> Option<&'static str> {
+/// The call that ends before its time, because the thread was made to stop in it: with EINTR one that has a time limit
+/// (those without are begun anew), and with a part of what it was to write one that waited for room for the rest
+/// (`fs/pipe.c`: pipe_write; `fs/splice.c`: splice_direct_to_actor).
+pub(super) fn cut_short(registers: &Registers) -> Option<CutShort> {
+    const WRITE: u64 = 1;
+    const SENDFILE: u64 = 40;
     let values = &registers.values;
-    let ends = values[AX] as i64 == -i64::from(libc::EINTR);
-    let call = Interruptible::of(values[ORIG_AX]).filter(|_| ends)?;
-    Some(call.name)
+    let [_, _, third, fourth, ..] = ARGUMENTS.map(|place| values[place]);
+    let returned = values[AX] as i64;
+    if returned == -i64::from(libc::EINTR) {
+        let call = Interruptible::of(values[ORIG_AX])?.name;
+        let ends = Ends::Interrupted;
+        return Some(CutShort { call, ends });
+    }
+    let (call, wanted) = match values[ORIG_AX] {
+        WRITE => ("write", third),
+        SENDFILE => ("sendfile", fourth),
+        _ => return None,
+    };
+    let ends = Ends::WithPart(returned as u64, wanted);
+    (returned > 0 && (returned as u64) < wanted).then_some(CutShort { call, ends })
+}
+
+/// The call that the thread makes again and that waits by a System V identifier (ipc(7)): nothing leads from a task to what
+/// that names, so that the image has it not.
+pub(super) fn waits_in_ipc(registers: &Registers) -> Option<&'static str> {
+    let values = &registers.values;
+    let name = match values[ORIG_AX] {
+        65 => "semop",
+        69 => "msgsnd",
+        70 => "msgrcv",
+        220 => "semtimedop",
+        _ => return None,
+    };
+    let is_inside = [
+        ERESTARTSYS,
+        ERESTARTNOINTR,
+        ERESTARTNOHAND,
+        -i64::from(libc::EINTR),
+    ];
+    is_inside.contains(&(values[AX] as i64)).then_some(name)
 }
 
 /// A clock that a deadline may be on; `None` for those that do not begin anew.
@@ -262,12 +296,56 @@ mod tests {
 
     #[test]
     fn a_wait_that_is_cut_short_is_known() {
-        let ends = |call, ax| cut_short(&waiting(call, ax, [0; 5]));
+        let ends = |call, ax| cut_short(&waiting(call, ax, [0; 5])).map(|cut| (cut.call, cut.ends));
         let eintr = -i64::from(libc::EINTR);
-        assert_eq!(ends(128, eintr), Some("rt_sigtimedwait"));
-        assert_eq!(ends(220, eintr), Some("semtimedop"));
+        assert_eq!(
+            ends(128, eintr),
+            Some(("rt_sigtimedwait", Ends::Interrupted))
+        );
+        assert_eq!(ends(220, eintr), Some(("semtimedop", Ends::Interrupted)));
         assert_eq!(ends(128, ERESTARTNOHAND), None);
         assert_eq!(ends(0, eintr), None);
+    }
+
+    #[test]
+    fn a_write_of_which_a_part_is_done_is_known() {
+        let written = |call, ax| cut_short(&waiting(call, ax, [1, 0x7000, 1 << 20, 1 << 21, 0]));
+        let part = |call, wanted| {
+            let ends = Ends::WithPart(65536, wanted);
+            Some(CutShort { call, ends })
+        };
+        assert_eq!(written(1, 65536), part("write", 1 << 20));
+        assert_eq!(written(40, 65536), part("sendfile", 1 << 21));
+        for (call, ax) in [
+            (1, 1 << 20),
+            (1, 0),
+            (1, -32),
+            (1, ERESTARTSYS),
+            (0, 65536),
+            (u64::MAX, 65536),
+        ] {
+            assert_eq!(written(call, ax), None, "{call}: {ax}");
+        }
+    }
+
+    #[test]
+    fn a_wait_by_a_system_v_identifier_is_known() {
+        let waits = |call, ax| waits_in_ipc(&waiting(call, ax, [0; 5]));
+        let eintr = -i64::from(libc::EINTR);
+        for (call, name) in [
+            (65, "semop"),
+            (69, "msgsnd"),
+            (70, "msgrcv"),
+            (220, "semtimedop"),
+        ] {
+            for ax in [ERESTARTNOHAND, ERESTARTSYS, eintr] {
+                assert_eq!(waits(call, ax), Some(name));
+            }
+            // It has returned.
+            assert_eq!(waits(call, 0), None);
+        }
+        assert_eq!(waits(0, ERESTARTSYS), None);
+        assert_eq!(waits(u64::MAX, ERESTARTSYS), None);
     }
 
     #[test]

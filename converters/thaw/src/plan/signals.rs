@@ -5,6 +5,7 @@ use crate::clocks::BootClock;
 use crate::decode::DecodeError;
 use kconv_objects::Saved;
 use kconv_tasks::model::{CpuTimer, Intervals, Pending, PosixTimer, SignalInfo};
+use std::collections::BTreeSet;
 
 /// Clocks of CPU time (`include/linux/posix-timers.h`).
 const CPUCLOCK_PROF: i32 = 0;
@@ -162,6 +163,17 @@ fn expiry(timer: Saved<'_>, expires: u64) -> Result<Expiry, DecodeError> {
 }
 
 impl Plan {
+    /// The signals that ended children of a process sent it: those that are made to end send them once more.
+    pub(crate) fn signals_of_ended(&self, pid: i32) -> BTreeSet<i32> {
+        let is_parent = |index: usize| self.processes[index].pid == pid;
+        let children = self
+            .processes
+            .iter()
+            .filter(|child| child.parent.is_some_and(is_parent));
+        let ended = children.filter(|child| child.ended.is_some());
+        ended.map(|child| child.exit_signal).collect()
+    }
+
     /// The signal that stops a process again that one had stopped. Those of a terminal do not stop who
     /// blocks them or handles them by now, nor anybody in an orphaned process group, that is, one of
     /// which no process has a parent in the session and outside of the group (`kernel/signal.c`:

@@ -1,7 +1,7 @@
 //! What a thread has for itself.
 
 use super::model::{Deadline, Filter, Scheduling, Seccomp, Thread};
-use super::restart::{cut_short, deadline, deadline_clock, resumed, wait};
+use super::restart::{cut_short, deadline, deadline_clock, resumed, wait, waits_in_ipc};
 use super::signals::{Spent, is_of_thread, to_queue};
 use crate::decode::DecodeError;
 use kconv_image::ResourceId;
@@ -42,6 +42,7 @@ pub(super) fn thread(
         None => None,
     };
     let cut_short = cut_short(&recorded);
+    let waits_in_ipc = waits_in_ipc(&recorded);
     let (registers, restart) = resumed(recorded, || {
         let restart = model::Restart::of(&task)?;
         restart.map(|restart| wait(restart, spent)).transpose()
@@ -61,6 +62,7 @@ pub(super) fn thread(
         restart,
         deadline,
         cut_short,
+        waits_in_ipc,
         xstate,
         xfeatures,
         // The call that waits has a mask of its own, and gets it again when it is entered again.

@@ -31,8 +31,28 @@ static void end(int i)
 	_exit(ended[i].status);
 }
 
+/* One that sent another signal at its end, which was taken: it is not sent again. */
+static pid_t unusual;
+static volatile int told;
+
+static void tell(int signal)
+{
+	(void)signal;
+	told++;
+}
+
 static void set(void)
 {
+	siginfo_t info;
+	struct sigaction action = { .sa_handler = tell, .sa_flags = SA_RESTART };
+	MUST(sigaction(RT(6), &action, NULL));
+	MUST(unusual = syscall(SYS_clone, RT(6), 0, 0, 0, 0));
+	if (unusual == 0)
+		syscall(SYS_exit_group, 8);
+	MUST(waitid(P_PID, unusual, &info, WEXITED | WNOWAIT | __WALL));
+	while (!told)
+		usleep(1000);
+	told = 0;
 	for (int i = 0; i < COUNT(ended); i++) {
 		siginfo_t info;
 		MUST(ended[i].pid = fork());
@@ -58,6 +78,11 @@ static void has(int i, const char *field, const char *text)
 
 static void check(void)
 {
+	int status = 0;
+	SAME("a signal of one that has ended", told, 0);
+	SAME("who did not send SIGCHLD", waitpid(unusual, &status, WNOHANG) < 0 && errno == ECHILD, 1);
+	SAME("who did not send SIGCHLD", waitpid(unusual, &status, __WCLONE), unusual);
+	SAME("its status", WEXITSTATUS(status), 8);
 	for (int i = 0; i < COUNT(ended); i++) {
 		siginfo_t info = { 0 };
 		char text[64];

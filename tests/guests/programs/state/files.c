@@ -95,6 +95,8 @@ static void set(void)
 
 	MUST(pipe2(pipes, O_CLOEXEC));
 	MUST(write(pipes[1], contents, sizeof contents));
+	MUST(fchown(pipes[0], 1000, 1001));
+	MUST(fchmod(pipes[0], 0640));
 	MUST(pipe2(packets, O_DIRECT | O_NONBLOCK));
 	MUST(write(packets[1], "one", 3));
 	MUST(write(packets[1], "three", 5));
@@ -135,6 +137,11 @@ static void check_pipes(void)
 	char now[2 * sizeof contents];
 	SAME("bytes in a pipe", read(pipes[0], now, sizeof now), sizeof contents);
 	CHECK(!memcmp(now, contents, sizeof contents), "contents of a pipe");
+	struct stat owned;
+	MUST(fstat(pipes[1], &owned));
+	SAME("owner of a pipe", owned.st_uid, 1000);
+	SAME("group of a pipe", owned.st_gid, 1001);
+	SAME("access to a pipe", owned.st_mode & 07777, 0640);
 	SAME("close-on-exec of a pipe", fcntl(pipes[1], F_GETFD), FD_CLOEXEC);
 	SAME("first packet", read(packets[0], now, sizeof now), 3);
 	CHECK(!memcmp(now, "one", 3), "contents of the first packet");

@@ -4,7 +4,7 @@ use super::{LIMIT, refused};
 use kconv_guests::Guest;
 
 /// What a process has that cannot be carried, as `refused` calls it, and what is said of it.
-const KINDS: [(&str, &[&str]); 58] = [
+const KINDS: [(&str, &[&str]); 61] = [
     ("socket", &["a socket (unix, inode "]),
     ("inet", &["a socket (inet, inode "]),
     ("netlink", &["a socket (netlink, inode "]),
@@ -112,6 +112,18 @@ const KINDS: [(&str, &[&str]); 58] = [
     (
         "segments",
         &["segments of a thread's own (set_thread_area)"],
+    ),
+    (
+        "ipc-wait",
+        &["msgrcv, which waits by a System V identifier"],
+    ),
+    (
+        "proc-of-another",
+        &["directory /proc/1: found one about a task that is not in the image"],
+    ),
+    (
+        "notify",
+        &["directory /tmp: found a signal at its changes (F_NOTIFY)"],
     ),
     ("landlock", &["a sandbox of Landlock cannot"]),
     ("terminal-path", &[NOT_ITS_TERMINAL]),

@@ -5,9 +5,7 @@ use crate::plan::{Descriptor, Lock, Memory, OpenFile, Severed, Timer};
 use crate::testing::{self, head};
 use kconv_image::{ObjectId, TaskName, Value};
 use kconv_objects::FieldError;
-use kconv_resources::linux6::{
-    File, FileType, Namespace, Parent, Pipe, Resources, TimeNamespace, Vfork,
-};
+use kconv_resources::linux6::{File, FileType, Namespace, Parent, Resources, TimeNamespace, Vfork};
 
 fn process(pid: i32, parent: Option<usize>, session: i32) -> Process {
     Process {
@@ -212,10 +210,7 @@ fn a_process_without_its_first_thread_and_one_that_makes_no_sense_are_told_by_na
 
 #[test]
 fn a_pipe_needs_all_of_its_ends() {
-    let pipe = Resource::Pipe(Pipe {
-        inode: 77,
-        state: testing::pipe_state(2, b""),
-    });
+    let pipe = Resource::Pipe(testing::pipe(77, testing::pipe_state(2, b"")));
     let end = |flags| OpenFile {
         object: ObjectId(flags),
         resource: ResourceId(0),
@@ -290,10 +285,7 @@ fn a_resource_that_does_not_tell_all_is_in_the_way_of_who_has_it() {
     let state = testing::pipe_state(1, b"");
     let of = |resource: &str| -> Resource {
         match resource {
-            "pipe" => Resource::Pipe(Pipe {
-                inode: 77,
-                state: state.clone(),
-            }),
+            "pipe" => Resource::Pipe(testing::pipe(77, state.clone())),
             "mount" => testing::mount(0xef53),
             _ => Resource::File(testing::file("/etc/a")),
         }

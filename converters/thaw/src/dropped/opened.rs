@@ -1,0 +1,165 @@
+//! What open files have that opening them does not give.
+
+use super::Dropped;
+use crate::plan::{OpenFile, Plan};
+use crate::used::{in_memory, is_of_a_task};
+use kconv_codes::Code;
+use kconv_image::{Escaped, Head};
+use kconv_resources::Device;
+use kconv_resources::linux6::{File, FileType};
+use std::collections::BTreeSet;
+
+/// Devices whose position is one of memory (`drivers/char/mem.c`: mem, null, port), and the one that has it of its own
+/// (kmsg).
+pub(crate) const WITH_POSITION: [Device; 2] =
+    [Device { major: 1, minor: 1 }, Device { major: 1, minor: 4 }];
+const KMSG: Device = Device {
+    major: 1,
+    minor: 11,
+};
+
+/// What is known to be dropped before anything is made.
+pub(super) fn of(plan: &Plan, head: &Head) -> Vec<Dropped> {
+    let own: BTreeSet<i32> = plan.processes.iter().map(|process| process.pid).collect();
+    let mut dropped = Vec::new();
+    for (index, open) in plan.files.iter().enumerate() {
+        let Some(file) = plan.resources.file(open.resource) else {
+            continue;
+        };
+        let users: Vec<i32> = plan
+            .processes
+            .iter()
+            .filter(|process| process.descriptors.iter().any(|one| one.file == index))
+            .map(|process| process.pid)
+            .collect();
+        let Some(first) = users.first().copied() else {
+            continue;
+        };
+        let mut add = |code, what: String, instead: &str| {
+            dropped.push(Dropped {
+                code,
+                task: Some(first),
+                what,
+                instead: instead.to_owned(),
+            });
+        };
+        let name = format!("{} {}", file.file_type.name(), Escaped(&file.path));
+        if is_of_a_task(file, &own) && users.len() > 1 {
+            let what = format!("one position in {name} with {} others", users.len() - 1);
+            add(Code::FdPosition, what, "each has one of its own");
+        }
+        if let Some(instead) = position(open, file) {
+            add(
+                Code::FdPosition,
+                format!("how far {name} was read"),
+                instead,
+            );
+        }
+        let is_made = head.contents_of(open.resource).is_some();
+        if is_made && in_memory(&file.inode.file_system) && file.inode.links > 1 {
+            let what = format!("{} further names of {name}", file.inode.links - 1);
+            add(
+                Code::FileNames,
+                what,
+                "those that there are; where it has to be made, none",
+            );
+        }
+    }
+    dropped
+}
+
+/// Where a task goes on that has read so far; `None` if it is where it was.
+fn position(open: &OpenFile, file: &File) -> Option<&'static str> {
+    if open.flags as i32 & libc::O_PATH != 0 {
+        return None;
+    }
+    match file.file_type {
+        FileType::CharacterDevice(device) if device == KMSG => {
+            let reads = open.flags as i32 & libc::O_ACCMODE != libc::O_WRONLY;
+            reads.then_some("the first message that the kernel has")
+        }
+        FileType::CharacterDevice(device) => {
+            let is_lost = open.position != 0 && !WITH_POSITION.contains(&device);
+            is_lost.then_some("the beginning")
+        }
+        // A place in a list that the kernel makes, and a boot makes anew.
+        FileType::Directory => {
+            let is_made = in_memory(&file.inode.file_system)
+                || ["proc", "sysfs", "cgroup2"].contains(&file.inode.file_system.as_str());
+            (is_made && open.position != 0)
+                .then_some("the same number of an entry, which may be another entry")
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Descriptor, Process};
+    use crate::testing::{self, head};
+    use kconv_image::{ObjectId, ResourceId};
+    use kconv_resources::linux6::Resource;
+
+    fn told(file: File, position: i64, flags: i32, processes: i32) -> Vec<String> {
+        let resources = vec![Resource::File(file)];
+        let process = |pid| Process {
+            descriptors: vec![Descriptor {
+                number: 3,
+                file: 0,
+                close_on_exec: false,
+            }],
+            ..Process::bare(pid, None)
+        };
+        let plan = Plan {
+            processes: (7..7 + processes).map(process).collect(),
+            files: vec![OpenFile {
+                object: ObjectId(1),
+                resource: ResourceId(0),
+                flags: flags as u32,
+                position,
+                owner: None,
+            }],
+            resources: resources.iter().cloned().collect(),
+            ..Plan::default()
+        };
+        let all = of(&plan, &head(resources));
+        all.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn positions_that_nobody_can_set_are_told() {
+        let device = |major, minor| File {
+            file_type: FileType::CharacterDevice(Device { major, minor }),
+            ..testing::file("/dev/it")
+        };
+        let folder = |file_system: &str| {
+            let mut folder = File {
+                file_type: FileType::Directory,
+                ..testing::file("/it")
+            };
+            folder.inode.file_system = file_system.to_owned();
+            folder
+        };
+        let none = [""; 0];
+        assert_eq!(told(device(1, 3), 0, 0, 1), none);
+        assert_eq!(told(device(1, 1), 70, 0, 1), none);
+        let said = "task 7: how far character device /dev/it was read: the beginning";
+        assert_eq!(told(device(10, 1), 70, 0, 1), [said]);
+        let said = "task 7: how far character device /dev/it was read: the first message that the kernel has";
+        assert_eq!(told(device(1, 11), 0, libc::O_RDONLY, 1), [said]);
+        assert_eq!(told(device(1, 11), 0, libc::O_WRONLY, 1), none);
+        assert_eq!(told(device(1, 11), 0, libc::O_PATH, 1), none);
+        assert_eq!(told(folder("ext4"), 5, 0, 1), none);
+        assert_eq!(told(folder("tmpfs"), 0, 0, 1), none);
+        assert_eq!(told(folder("tmpfs"), 5, 0, 1).len(), 1);
+    }
+
+    #[test]
+    fn files_of_proc_are_opened_by_each() {
+        let file = || testing::file("/proc/7/stat");
+        assert_eq!(told(file(), 5, 0, 1), [""; 0]);
+        let said = "task 7: one position in regular file /proc/7/stat with 1 others: each has one of its own";
+        assert_eq!(told(file(), 5, 0, 2), [said]);
+    }
+}
