@@ -36,6 +36,7 @@ pub(crate) fn obstacles(plan: &Plan, unclear: &[Unclear], head: &Head) -> Vec<Ob
         terminal(process, plan, &mut found);
     }
     shared(plan, &mut found);
+    locks_of_mapped(plan, &mut found);
     folders(plan, &mut found);
     notices::check(plan, &mut found);
     sessions::check(plan, &mut found);
@@ -181,6 +182,51 @@ fn locks(process: &Process, found: &mut Obstacles<'_>) {
                 "none",
                 NOT_YET,
             );
+        }
+    }
+}
+
+/// Locks of open files (flock, F_OFD_SETLK) that are mapped and have no number any more, by which alone they can be
+/// locked.
+fn locks_of_mapped(plan: &Plan, found: &mut Obstacles<'_>) {
+    let locks = plan
+        .resources
+        .iter()
+        .filter_map(|(_, resource)| match resource {
+            Resource::FileLock(lock) => Some(lock),
+            _ => None,
+        });
+    for lock in locks {
+        let of_process = lock.style == linux6::LockStyle::Posix;
+        let file = lock.file.as_ref().filter(|_| lock.owner.is_some());
+        let index = file.and_then(|locked| {
+            let mut files = plan.files.iter();
+            files.position(|file| file.object == locked.file)
+        });
+        let Some(index) = index else {
+            continue;
+        };
+        let is_owned_by_file = lock.owner == Some(plan.files[index].object);
+        let is_of_file = !of_process || is_owned_by_file;
+        let mut all = plan
+            .processes
+            .iter()
+            .flat_map(|process| &process.descriptors);
+        if !is_of_file || all.any(|open| open.file == index) {
+            continue;
+        }
+        for process in &plan.processes {
+            let mut mapped = process.memory.iter().flat_map(|memory| &memory.mappings);
+            if mapped.any(|mapping| mapping.file == Some(index)) {
+                found.add(
+                    Code::FdLockClosed,
+                    Some(process.pid),
+                    "lock",
+                    "one on a file that is mapped and not open any more",
+                    "none",
+                    NOT_YET,
+                );
+            }
         }
     }
 }

@@ -81,8 +81,19 @@ fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
 
-fn setting(path: &str) -> Option<u64> {
-    read(path).trim().parse().ok()
+/// A number that the machine is set to. One that does not say is no machine to thaw on.
+fn setting(path: &str, found: &mut Obstacles<'_>) -> Option<u64> {
+    let text = read(path);
+    let number = text.trim().parse().ok();
+    if number.is_none() {
+        let is = match text.is_empty() {
+            true => "nothing that can be read".to_owned(),
+            false => Escaped(text.trim()).to_string(),
+        };
+        let advice = "mount /proc, and run kconv as root, in no container";
+        found.add(Code::MachineKconv, None, path, is, "a number", advice);
+    }
+    number
 }
 
 /// The capabilities with the numbers up to `last`.
@@ -247,7 +258,7 @@ pub(crate) fn numbers_in_use() -> BTreeMap<i32, String> {
 
 fn numbers(plan: &Plan, found: &mut Obstacles<'_>) {
     let used = numbers_in_use();
-    let most = setting("/proc/sys/kernel/pid_max").unwrap_or(u64::MAX);
+    let most = setting("/proc/sys/kernel/pid_max", found).unwrap_or(u64::MAX);
     for process in &plan.processes {
         let threads = process.threads.iter().map(|thread| thread.tid);
         for tid in std::iter::once(process.pid).chain(threads) {
@@ -286,7 +297,7 @@ fn past_last_address() -> u64 {
 }
 
 fn addresses(plan: &Plan, found: &mut Obstacles<'_>) {
-    let least = setting("/proc/sys/vm/mmap_min_addr").unwrap_or(0);
+    let least = setting("/proc/sys/vm/mmap_min_addr", found).unwrap_or(0);
     let most = past_last_address();
     for process in &plan.processes {
         let Some(memory) = &process.memory else {
@@ -327,8 +338,8 @@ fn limits(plan: &Plan, found: &mut Obstacles<'_>) {
     /// Those that the kernel makes itself (the vDSO and what it reads), and those that a process in the making has
     /// besides: the ground of calls, and parts of mappings for as long as these are not whole.
     const MAPPINGS_OF_KCONV: u64 = 16;
-    let open = setting("/proc/sys/fs/nr_open").unwrap_or(u64::MAX);
-    let maps = setting("/proc/sys/vm/max_map_count").unwrap_or(u64::MAX);
+    let open = setting("/proc/sys/fs/nr_open", found).unwrap_or(u64::MAX);
+    let maps = setting("/proc/sys/vm/max_map_count", found).unwrap_or(u64::MAX);
     for process in &plan.processes {
         let mut exceeds = |code, setting: &str, has: u64, needs: u64| {
             if needs > has {
@@ -359,7 +370,7 @@ fn limits(plan: &Plan, found: &mut Obstacles<'_>) {
 }
 
 fn threads(plan: &Plan, found: &mut Obstacles<'_>) {
-    let threads = setting("/proc/sys/kernel/threads-max").unwrap_or(u64::MAX);
+    let threads = setting("/proc/sys/kernel/threads-max", found).unwrap_or(u64::MAX);
     // Load averages, and threads: how many run of how many there are.
     let load = read("/proc/loadavg");
     let there_are = load.split_once('/').and_then(|(_, rest)| {
@@ -446,6 +457,22 @@ fn cpu(plan: &Plan, head: &Head, found: &mut Obstacles<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_setting_that_cannot_be_read_is_told() {
+        let plan = Plan::default();
+        let mut found = Obstacles::of(&plan, crate::obstacle::ObstacleOf::Machine);
+        assert!(setting("/proc/sys/kernel/pid_max", &mut found).is_some());
+        assert_eq!(setting("/proc/sys/kernel/ostype", &mut found), None);
+        assert_eq!(setting("/proc/sys/kernel/nothing", &mut found), None);
+        let found = found.into_list().into_iter();
+        let found: Vec<String> = found.map(|one| one.text()).collect();
+        let said = [
+            "/proc/sys/kernel/ostype: found Linux, expected a number",
+            "/proc/sys/kernel/nothing: found nothing that can be read, expected a number",
+        ];
+        assert_eq!(found, said);
+    }
 
     #[test]
     fn capabilities_above_the_last_are_unknown_in_every_set() {

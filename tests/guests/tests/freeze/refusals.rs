@@ -123,7 +123,7 @@ const KINDS: [(&str, &[&str]); 61] = [
     ),
     (
         "notify",
-        &["directory /tmp: found a signal at its changes (F_NOTIFY)"],
+        &["directory /tmp/notified: found a signal at its changes (F_NOTIFY)"],
     ),
     ("landlock", &["a sandbox of Landlock cannot"]),
     ("terminal-path", &[NOT_ITS_TERMINAL]),

@@ -65,6 +65,11 @@ fn in_the_way(guest: &mut Guest) {
             "directory /disk/same: found inode ",
         ),
         (
+            "chattr +i /disk/same.out",
+            "chattr -i /disk/same.out",
+            "regular file /disk/same.out: found one that cannot be opened to be written (EPERM",
+        ),
+        (
             "sleep 1000 <>/disk/same/both.fifo & sleep=$!",
             "kill $sleep",
             "FIFO /disk/same/both.fifo: found process ",

@@ -448,3 +448,64 @@ fn what_proc_tells_of_others_and_folders_in_it_are_in_the_way() {
     let found = [0, 1, 2].map(|id| of_a_task(ResourceId(id), &resources, &own));
     assert_eq!(found, [None, Some("/proc/7/task"), None]);
 }
+
+#[test]
+fn a_lock_on_a_file_that_is_only_mapped_is_in_the_way() {
+    let mapping = crate::plan::Mapping {
+        start: 0x1000,
+        end: 0x2000,
+        flags: 0,
+        key: 0,
+        sealed: false,
+        droppable: false,
+        offset: 0,
+        file: Some(0),
+        policy: None,
+    };
+    let mut holder = process(7, None, 5);
+    holder.memory = Some(Memory::bare(ObjectId(9), vec![mapping]));
+    let mut plan = plan(vec![holder]);
+    plan.files.push(OpenFile {
+        object: ObjectId(1),
+        resource: ResourceId(0),
+        flags: 0,
+        position: 0,
+        owner: None,
+    });
+    let lock = |style, owner| {
+        Resource::FileLock(linux6::FileLock {
+            style,
+            flags: 0,
+            lock_type: linux6::LockType::Write,
+            start: 0,
+            end: i64::MAX,
+            pid: 7,
+            owner,
+            file: Some(linux6::LockedFile {
+                file: ObjectId(1),
+                resource: ResourceId(0),
+            }),
+        })
+    };
+    let of = |plan: &Plan, style, owner| {
+        found(
+            plan,
+            vec![Resource::File(testing::file("/a")), lock(style, owner)],
+        )
+    };
+    use linux6::LockStyle::{Flock, Posix};
+    let said =
+        "task 7: lock: found one on a file that is mapped and not open any more, expected none";
+    assert_eq!(of(&plan, Flock, Some(ObjectId(1))), [said]);
+    // That of an open file.
+    assert_eq!(of(&plan, Posix, Some(ObjectId(1))), [said]);
+    // That of a process, and somebody else's.
+    assert_eq!(of(&plan, Posix, Some(ObjectId(2))), [""; 0]);
+    assert_eq!(of(&plan, Flock, None), [""; 0]);
+    plan.processes[0].descriptors.push(Descriptor {
+        number: 3,
+        file: 0,
+        close_on_exec: false,
+    });
+    assert_eq!(of(&plan, Flock, Some(ObjectId(1))), [""; 0]);
+}
