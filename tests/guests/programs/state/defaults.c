@@ -96,7 +96,8 @@ static void check(void)
 	SAME("timer slack of new", prctl(PR_GET_TIMERSLACK), before.slack);
 }
 
-const struct part defaults = { "defaults", set, check };
+/* Of a program that has no other part. */
+const struct part defaults = { "defaults", set, check, 1 };
 
 #define GROUPS 65536
 #define SIGNALS 5000

@@ -101,7 +101,38 @@ static void check_node(struct worker *w)
 	SAME("its nodes", nodes[0], 1);
 }
 
+/* struct sched_attr (linux/sched/types.h), its first version. */
+struct attributes {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period;
+};
+
+/* SCHED_DEADLINE, with SCHED_FLAG_RECLAIM and SCHED_FLAG_DL_OVERRUN. */
+static const struct attributes by_deadline = { sizeof by_deadline, 6, 2 | 4, 0, 0, 1000000, 50000000, 100000000 };
+
+static void set_deadline(struct worker *w)
+{
+	(void)w;
+	MUST(syscall(SYS_sched_setattr, 0, &by_deadline, 0));
+}
+
+static void check_deadline(struct worker *w)
+{
+	(void)w;
+	struct attributes now = { 0 };
+	MUST(syscall(SYS_sched_getattr, 0, &now, sizeof now, 0));
+	SAME("policy", now.policy, by_deadline.policy);
+	SAME("flags of a deadline", now.flags, by_deadline.flags);
+	SAME("run time", now.runtime, by_deadline.runtime);
+	SAME("deadline", now.deadline, by_deadline.deadline);
+	SAME("period", now.period, by_deadline.period);
+}
+
 static struct worker workers[] = {
+	{ .name = "deadline", .set = set_deadline, .check = check_deadline },
 	{ .name = "fifo", .set = set_fifo, .check = check_fifo },
 	{ .name = "round robin", .set = set_rr, .check = check_rr },
 	{ .name = "idle", .set = set_idle, .check = check_idle },
