@@ -200,6 +200,10 @@ fn of_call(thread: &Thread) -> Option<Dropped> {
             format!("a wait in {call} to write the rest of {wanted} bytes"),
             format!("it returns {done}, as after SIGSTOP and SIGCONT"),
         ),
+        Ends::WithPerhapsPart(done) => (
+            format!("a wait in {call}, if it was one"),
+            format!("it returns {done}, which may be a part, as after SIGSTOP and SIGCONT"),
+        ),
     };
     Some(Dropped {
         code: Code::TaskCall,

@@ -340,8 +340,10 @@ pub struct CutShort {
 pub enum Ends {
     /// With EINTR.
     Interrupted,
-    /// With a part of what it was to do, in bytes, and that.
+    /// With a part of what it was to write, in bytes, and that.
     WithPart(u64, u64),
+    /// With so many bytes, which may be a part: all of it stands in memory alone.
+    WithPerhapsPart(u64),
 }
 
 /// The memory of a process.

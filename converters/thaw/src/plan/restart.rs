@@ -85,6 +85,7 @@ pub(super) fn deadline(registers: &Registers) -> Option<(&'static str, i32, u64)
 pub(super) fn cut_short(registers: &Registers) -> Option<CutShort> {
     const WRITE: u64 = 1;
     const SENDFILE: u64 = 40;
+    const WRITEV: u64 = 20;
     let values = &registers.values;
     let [_, _, third, fourth, ..] = ARGUMENTS.map(|place| values[place]);
     let returned = values[AX] as i64;
@@ -94,6 +95,11 @@ pub(super) fn cut_short(registers: &Registers) -> Option<CutShort> {
         return Some(CutShort { call, ends });
     }
     let (call, wanted) = match values[ORIG_AX] {
+        WRITEV if returned > 0 => {
+            let ends = Ends::WithPerhapsPart(returned as u64);
+            let call = "writev";
+            return Some(CutShort { call, ends });
+        }
         WRITE => ("write", third),
         SENDFILE => ("sendfile", fourth),
         _ => return None,
@@ -316,6 +322,12 @@ mod tests {
         };
         assert_eq!(written(1, 65536), part("write", 1 << 20));
         assert_eq!(written(40, 65536), part("sendfile", 1 << 21));
+        let perhaps = CutShort {
+            call: "writev",
+            ends: Ends::WithPerhapsPart(65536),
+        };
+        assert_eq!(written(20, 65536), Some(perhaps));
+        assert_eq!(written(20, ERESTARTSYS), None);
         for (call, ax) in [
             (1, 1 << 20),
             (1, 0),
