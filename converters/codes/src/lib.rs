@@ -79,6 +79,8 @@ codes! {
     TaskCall = "task.call", "a wait with a time limit, or of a write that is not whole, which the freeze interrupted";
     TaskIpcWait = "task.ipc-wait", "a wait by a System V identifier (semop, msgrcv, msgsnd)";
     TaskAuditTty = "task.audit-tty", "that the auditor records what is typed";
+    TaskPtracer = "task.ptracer", "whom a task lets trace it (PR_SET_PTRACER)";
+    TaskAutogroup = "task.autogroup", "the nice value of a session (autogroup)";
     TaskDumpable = "task.dumpable", "that a process may be dumped for root alone (fs.suid_dumpable)";
     TaskExitSignal = "task.exit-signal", "what a parent is sent at the end of a child, if it called execve since that was made";
     TaskParentThread = "task.parent-thread", "which thread of its parent made a process";

@@ -19,6 +19,7 @@ mod obstacle;
 mod open;
 mod plan;
 mod remote;
+mod settings;
 mod sys;
 #[cfg(test)]
 mod testing;
@@ -301,6 +302,9 @@ impl Thaw {
         let mut dropped = dropped::dropped(&self.plan, head, &copies, self.rule);
         dropped.extend(cgroups::dropped(&self.plan));
         dropped.extend(logs::dropped(&self.plan));
+        // What a kernel is built without has no file.
+        let setting = |name: &str| std::fs::read_to_string(format!("/proc/sys/kernel/{name}"));
+        dropped.extend(settings::dropped(|name| setting(name).unwrap_or_default()));
         dropped
     }
 
