@@ -79,6 +79,14 @@ static void notify_of(void)
 	must(fd);
 	must(fcntl(fd, F_NOTIFY, DN_CREATE | DN_MULTISHOT));
 }
+static void pressure(const char *path)
+{
+	static const char trigger[] = "some 500000 2000000";
+	int fd = must(open(path, O_RDWR));
+	must(write(fd, trigger, sizeof trigger));
+}
+static void pressure_of_all(void) { pressure("/proc/pressure/memory"); }
+static void pressure_of_cgroup(void) { pressure("/sys/fs/cgroup/cpu.pressure"); }
 static int messages = -1;
 static void ipc_wait(void) { must(messages = msgget(IPC_PRIVATE, 0600 | IPC_CREAT)); }
 static void event(void) { must(eventfd(0, 0)); }
@@ -558,6 +566,8 @@ static const struct {
 	{ "netlink", netlink },
 	{ "ipc-wait", ipc_wait },
 	{ "notify", notify_of },
+	{ "pressure", pressure_of_all },
+	{ "pressure-of-cgroup", pressure_of_cgroup },
 	{ "proc-of-another", proc_of_another },
 	{ "eventfd", event },
 	{ "epoll", epoll },

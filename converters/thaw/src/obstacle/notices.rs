@@ -24,10 +24,8 @@ pub(super) fn check(plan: &Plan, found: &mut Obstacles<'_>) {
 /// What is asked for with an open file.
 fn asked(open: &OpenFile, file: &File) -> Option<(Code, &'static str)> {
     let writes = open.flags as i32 & libc::O_ACCMODE != libc::O_RDONLY;
-    let is_of_cgroup = file.inode.file_system == "cgroup2" && file.path.ends_with(".pressure");
-    let is_of_pressure = is_of_cgroup || file.path.starts_with("/proc/pressure/");
     // Nothing else is written there (Documentation/accounting/psi.rst).
-    if is_of_pressure && writes {
+    if writes && takes_triggers(file) {
         return Some((Code::FdPressure, "a trigger for pressure"));
     }
     // Signals of a directory are those of fcntl(2), F_NOTIFY, which sets who gets them (fs/notify/dnotify/dnotify.c:
@@ -35,6 +33,19 @@ fn asked(open: &OpenFile, file: &File) -> Option<(Code, &'static str)> {
     let is_owned = open.owner.is_some_and(|owner| owner.pid != 0);
     let is_notified = matches!(file.file_type, FileType::Directory) && is_owned;
     is_notified.then_some((Code::FdNotify, "a signal at its changes (F_NOTIFY)"))
+}
+
+/// Whether a file has triggers written to it, wherever its file system is mounted (`kernel/sched/psi.c`: psi_proc_init;
+/// `kernel/cgroup/cgroup.c`: cgroup_psi_files). Beside those of cgroups lies one that has pressure counted at all.
+fn takes_triggers(file: &File) -> bool {
+    let is_one = |name: &str| matches!(name, "cpu" | "io" | "memory" | "irq");
+    let mut names = file.path.rsplit('/');
+    let name = names.next().unwrap_or_default();
+    match file.inode.file_system.as_str() {
+        "proc" => is_one(name) && names.next() == Some("pressure"),
+        "cgroup2" => name.strip_suffix(".pressure").is_some_and(is_one),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -74,7 +85,22 @@ mod tests {
             code(open(libc::O_WRONLY, None), of_cgroup),
             Some(Code::FdPressure)
         );
-        let of_disk = regular("/srv/blood.pressure", "ext4");
+        let of_root = regular("/srv/root/proc/pressure/irq", "proc");
+        assert_eq!(
+            code(open(libc::O_RDWR, None), of_root),
+            Some(Code::FdPressure)
+        );
+        // What has it counted at all, and what only has such a name.
+        for (path, file_system) in [
+            ("/sys/fs/cgroup/a/cgroup.pressure", "cgroup2"),
+            ("/sys/fs/cgroup/pressure/memory", "cgroup2"),
+            ("/proc/sys/memory", "proc"),
+            ("/srv/pressure/memory", "ext4"),
+        ] {
+            let other = regular(path, file_system);
+            assert_eq!(code(open(libc::O_WRONLY, None), other), None, "{path}");
+        }
+        let of_disk = regular("/srv/cpu.pressure", "ext4");
         assert_eq!(code(open(libc::O_WRONLY, None), of_disk), None);
         let owner = |pid| FileOwner {
             kind: 1,

@@ -4,7 +4,7 @@ use super::{LIMIT, refused};
 use kconv_guests::Guest;
 
 /// What a process has that cannot be carried, as `refused` calls it, and what is said of it.
-const KINDS: [(&str, &[&str]); 61] = [
+const KINDS: [(&str, &[&str]); 63] = [
     ("socket", &["a socket (unix, inode "]),
     ("inet", &["a socket (inet, inode "]),
     ("netlink", &["a socket (netlink, inode "]),
@@ -124,6 +124,14 @@ const KINDS: [(&str, &[&str]); 61] = [
     (
         "notify",
         &["directory /tmp/notified: found a signal at its changes (F_NOTIFY)"],
+    ),
+    (
+        "pressure",
+        &["/proc/pressure/memory: found a trigger for pressure"],
+    ),
+    (
+        "pressure-of-cgroup",
+        &["/sys/fs/cgroup/cpu.pressure: found a trigger for pressure"],
     ),
     ("landlock", &["a sandbox of Landlock cannot"]),
     ("terminal-path", &[NOT_ITS_TERMINAL]),
