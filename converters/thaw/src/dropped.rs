@@ -1,5 +1,6 @@
 //! What a thaw cannot make as it was, though nothing fails by it: told by name.
 
+mod calls;
 mod opened;
 mod relations;
 
@@ -8,7 +9,7 @@ pub(crate) use relations::of_group;
 
 use crate::clocks::{Beat, ClockRule};
 use crate::filled::Filled;
-use crate::plan::{CutShort, Ends, LockStyle, Plan, Process, Thread, Timer};
+use crate::plan::{LockStyle, Plan, Process, Thread, Timer};
 use crate::used::{Copies, Policy, users};
 use kconv_codes::Code;
 use kconv_image::{Escaped, Head, ResourceId};
@@ -144,7 +145,7 @@ pub(crate) fn dropped(plan: &Plan, head: &Head, copies: &Copies, rule: ClockRule
             });
         }
         dropped.extend(process.threads.iter().filter_map(of_slack));
-        dropped.extend(process.threads.iter().filter_map(of_call));
+        dropped.extend(calls::of(plan, process));
         let timers = process.timers.iter();
         dropped.extend(timers.filter_map(|timer| of_timer(process.pid, timer)));
         let [_, session] = process.login;
@@ -186,30 +187,6 @@ fn of_slack(thread: &Thread) -> Option<Dropped> {
         task: Some(thread.tid),
         what: format!("{had} ns as the timer slack that it had at first"),
         instead: format!("{USUAL} ns"),
-    })
-}
-
-fn of_call(thread: &Thread) -> Option<Dropped> {
-    let CutShort { call, ends } = thread.cut_short?;
-    let (what, instead) = match ends {
-        Ends::Interrupted => (
-            format!("a wait with a time limit in {call}"),
-            "it ends with EINTR, as after SIGSTOP and SIGCONT".to_owned(),
-        ),
-        Ends::WithPart(done, wanted) => (
-            format!("a wait in {call} to write the rest of {wanted} bytes"),
-            format!("it returns {done}, as after SIGSTOP and SIGCONT"),
-        ),
-        Ends::WithPerhapsPart(done) => (
-            format!("a wait in {call}, if it was one"),
-            format!("it returns {done}, which may be a part, as after SIGSTOP and SIGCONT"),
-        ),
-    };
-    Some(Dropped {
-        code: Code::TaskCall,
-        task: Some(thread.tid),
-        what,
-        instead,
     })
 }
 

@@ -340,10 +340,15 @@ pub struct CutShort {
 pub enum Ends {
     /// With EINTR.
     Interrupted,
-    /// With a part of what it was to write, in bytes, and that.
-    WithPart(u64, u64),
-    /// With so many bytes, which may be a part: all of it stands in memory alone.
-    WithPerhapsPart(u64),
+    /// With a part of what it was to do.
+    WithPart {
+        /// Bytes that it says it has done.
+        done: u64,
+        /// Bytes that it was to do; `None` if the program's memory alone tells.
+        wanted: Option<u64>,
+        /// The descriptor that it writes to; `None` if it writes to none.
+        descriptor: Option<i32>,
+    },
 }
 
 /// The memory of a process.

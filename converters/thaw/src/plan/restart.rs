@@ -80,32 +80,38 @@ pub(super) fn deadline(registers: &Registers) -> Option<(&'static str, i32, u64)
 }
 
 /// The call that ends before its time, because the thread was made to stop in it: with EINTR one that has a time limit
-/// (those without are begun anew), and with a part of what it was to write one that waited for room for the rest
-/// (`fs/pipe.c`: pipe_write; `fs/splice.c`: splice_direct_to_actor).
+/// (those without are begun anew), and with a part of what it was to do one that waited to do the rest
+/// (`fs/pipe.c`: pipe_write; `drivers/tty/n_tty.c`: n_tty_write; `fs/splice.c`: splice_direct_to_actor;
+/// `drivers/char/random.c`: get_random_bytes_user). Which of them waited is a matter of what they write to.
 pub(super) fn cut_short(registers: &Registers) -> Option<CutShort> {
-    const WRITE: u64 = 1;
-    const SENDFILE: u64 = 40;
-    const WRITEV: u64 = 20;
+    /// The most that one call does (`include/linux/fs.h`: MAX_RW_COUNT).
+    const MOST: u64 = 0x7fff_f000;
     let values = &registers.values;
-    let [_, _, third, fourth, ..] = ARGUMENTS.map(|place| values[place]);
     let returned = values[AX] as i64;
     if returned == -i64::from(libc::EINTR) {
         let call = Interruptible::of(values[ORIG_AX])?.name;
         let ends = Ends::Interrupted;
         return Some(CutShort { call, ends });
     }
-    let (call, wanted) = match values[ORIG_AX] {
-        WRITEV if returned > 0 => {
-            let ends = Ends::WithPerhapsPart(returned as u64);
-            let call = "writev";
-            return Some(CutShort { call, ends });
-        }
-        WRITE => ("write", third),
-        SENDFILE => ("sendfile", fourth),
+    let [first, second, third, fourth, ..] = ARGUMENTS.map(|place| values[place]);
+    let to = Some(first as i32);
+    let (call, descriptor, wanted) = match values[ORIG_AX] {
+        1 => ("write", to, Some(third)),
+        20 => ("writev", to, None),
+        40 => ("sendfile", to, Some(fourth)),
+        318 => ("getrandom", None, Some(second)),
+        328 => ("pwritev2", to, None),
         _ => return None,
     };
-    let ends = Ends::WithPart(returned as u64, wanted);
-    (returned > 0 && (returned as u64) < wanted).then_some(CutShort { call, ends })
+    let done = u64::try_from(returned).ok().filter(|done| *done > 0)?;
+    let wanted = wanted.map(|wanted| wanted.min(MOST));
+    let ends = Ends::WithPart {
+        done,
+        wanted,
+        descriptor,
+    };
+    let is_part = wanted.is_none_or(|wanted| done < wanted);
+    is_part.then_some(CutShort { call, ends })
 }
 
 /// The call that the thread makes again and that waits by a System V identifier (ipc(7)): nothing leads from a task to what
@@ -314,30 +320,52 @@ mod tests {
     }
 
     #[test]
-    fn a_write_of_which_a_part_is_done_is_known() {
-        let written = |call, ax| cut_short(&waiting(call, ax, [1, 0x7000, 1 << 20, 1 << 21, 0]));
-        let part = |call, wanted| {
-            let ends = Ends::WithPart(65536, wanted);
-            Some(CutShort { call, ends })
+    fn a_call_of_which_a_part_is_done_is_known() {
+        let ends = |call, ax, arguments| {
+            let cut = cut_short(&waiting(call, ax, arguments))?;
+            Some((cut.call, cut.ends))
         };
-        assert_eq!(written(1, 65536), part("write", 1 << 20));
-        assert_eq!(written(40, 65536), part("sendfile", 1 << 21));
-        let perhaps = CutShort {
-            call: "writev",
-            ends: Ends::WithPerhapsPart(65536),
+        let part = |call, wanted, descriptor| {
+            let done = 65536;
+            let ends = Ends::WithPart {
+                done,
+                wanted,
+                descriptor,
+            };
+            Some((call, ends))
         };
-        assert_eq!(written(20, 65536), Some(perhaps));
-        assert_eq!(written(20, ERESTARTSYS), None);
+        let arguments = [4, 0x7000, 1 << 20, 1 << 21, 0];
+        assert_eq!(
+            ends(1, 65536, arguments),
+            part("write", Some(1 << 20), Some(4))
+        );
+        assert_eq!(
+            ends(40, 65536, arguments),
+            part("sendfile", Some(1 << 21), Some(4))
+        );
+        // How much these were to write is in the program's memory.
+        assert_eq!(ends(20, 65536, arguments), part("writev", None, Some(4)));
+        assert_eq!(ends(328, 65536, arguments), part("pwritev2", None, Some(4)));
+        assert_eq!(
+            ends(318, 65536, [0x7000, 1 << 20, 0, 0, 0]),
+            part("getrandom", Some(1 << 20), None)
+        );
         for (call, ax) in [
             (1, 1 << 20),
             (1, 0),
             (1, -32),
             (1, ERESTARTSYS),
+            (20, 0),
+            (20, ERESTARTSYS),
+            // A read has what there was.
             (0, 65536),
             (u64::MAX, 65536),
         ] {
-            assert_eq!(written(call, ax), None, "{call}: {ax}");
+            assert_eq!(ends(call, ax, arguments), None, "{call}: {ax}");
         }
+        // As much as one call does.
+        let huge = [4, 0x7000, 1 << 40, 0, 0];
+        assert_eq!(ends(1, 0x7fff_f000, huge), None);
     }
 
     #[test]

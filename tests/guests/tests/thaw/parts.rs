@@ -6,7 +6,7 @@ use kconv_guests::{Guest, Kernel};
 use std::time::Duration;
 
 /// Parts of the program that checks its own state from inside.
-const PARTS: [&str; 23] = [
+const PARTS: [&str; 24] = [
     "signals",
     "timers",
     "process",
@@ -30,6 +30,7 @@ const PARTS: [&str; 23] = [
     "stops",
     "defaults",
     "many",
+    "pipes",
 ];
 
 /// Those of them to be checked, with commas between; all, if it is not set.
@@ -75,11 +76,16 @@ fn check(guest: &mut Guest, part: &str) -> Result<(), String> {
         .run(&format!("kconv freeze --tree --kill {pid} -o {image}"))
         .unwrap();
     // By a kconv that has much that nobody of the image had.
-    let thaw = format!("inherits kconv thaw {image}; code=$?; cat /proc/{pid}/cgroup; exit $code");
+    let thaw =
+        format!("inherits kconv thaw -v {image}; code=$?; cat /proc/{pid}/cgroup; exit $code");
     let thawed = guest.attempt(&thaw, LIMIT);
     let thawed = thawed.map_err(|error| format!("wrong: {part}: {error}"))?;
     if thawed.code != 0 || !thawed.stdout.ends_with("\n0::/kept\n") {
         return Err(format!("wrong: {part}: {}{}", thawed.stdout, thawed.stderr));
+    }
+    // A call that has written a part of what it was to write cannot be made to go on.
+    if part == "pipes" && !thawed.stdout.contains("a wait in write to be done") {
+        return Err(format!("wrong: {part}: {}", thawed.stdout));
     }
     guest.run(&format!("kill -USR1 {pid}; true")).unwrap();
     let told = guest.says(pid, &out, " checks", LIMIT);
