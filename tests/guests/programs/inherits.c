@@ -1,12 +1,16 @@
-/* inherits COMMAND...: runs a command that has, and hands on, much that programs do not have by default. */
+/* inherits COMMAND...: runs a command that has, and hands on, much that programs do not have by default.
+ * inherits --for-good COMMAND...: and what nobody can give up.
+ */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/securebits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/io.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -16,6 +20,7 @@
 
 #define MPOL_INTERLEAVE 3
 #define PR_SET_IO_FLUSHER 57
+#define PR_SET_MDWE 65
 #define PR_SET_MEMORY_MERGE 67
 
 static void must(long done, const char *what)
@@ -35,8 +40,19 @@ static void put(const char *path, const char *text)
 	close(fd);
 }
 
+static void for_good(char **command)
+{
+	MUST(prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP_LOCKED, 0, 0, 0));
+	/* Linux 6.3. */
+	prctl(PR_SET_MDWE, 1, 0, 0, 0);
+	execvp(command[0], command);
+	must(-1, command[0]);
+}
+
 int main(int argc, char **argv)
 {
+	if (argc > 2 && !strcmp(argv[1], "--for-good"))
+		for_good(argv + 2);
 	cpu_set_t first;
 	CPU_ZERO(&first);
 	CPU_SET(0, &first);
@@ -51,6 +67,8 @@ int main(int argc, char **argv)
 	MUST(prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0));
 	MUST(prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0));
 	MUST(prctl(PR_SET_TIMERSLACK, 777777));
+	MUST(iopl(3));
+	MUST(ioperm(0x80, 1, 1));
 	/* Linux 6.4. */
 	prctl(PR_SET_MEMORY_MERGE, 1, 0, 0, 0);
 	MUST(personality(ADDR_NO_RANDOMIZE));

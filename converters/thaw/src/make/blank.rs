@@ -14,6 +14,9 @@ const PR_SET_IO_FLUSHER: i32 = 57;
 const PR_SET_MEMORY_MERGE: i32 = 67;
 const ARCH_SET_CPUID: u64 = 0x1012;
 
+/// asm/processor.h: IO_BITMAP_BITS.
+const IO_PORTS: u64 = 65_536;
+
 /// The slack that timers of a program have that asked for none, in nanoseconds (`init/init_task.c`).
 const TIMER_SLACK: u64 = 50_000;
 
@@ -71,6 +74,9 @@ pub(super) fn make(seed: &Remote, memory: &File) -> Result<(), CallError> {
     const PR_TSC_ENABLE: u64 = 1;
     prctl(seed, "prctl(PR_SET_TSC)", PR_SET_TSC, PR_TSC_ENABLE)?;
     known(seed.call("arch_prctl", libc::SYS_arch_prctl, &[ARCH_SET_CPUID, 1]))?;
+    // I/O ports, which stay over fork and execve; a kernel can be built without a way to them.
+    known(seed.call("iopl", libc::SYS_iopl, &[0]))?;
+    known(seed.call("ioperm", libc::SYS_ioperm, &[0, IO_PORTS, 0]))?;
     for which in 0..3 {
         const PR_SPEC_ENABLE: u64 = 1 << 1;
         let arguments = [PR_SET_SPECULATION_CTRL, which, PR_SPEC_ENABLE, 0, 0];

@@ -130,6 +130,22 @@ fn capabilities(plan: &Plan, last: u32, found: &mut Obstacles<'_>) {
     }
 }
 
+/// What of this nobody gives up any more, and hands on to whom it makes: what PR_GET_MDWE and PR_GET_SECUREBITS give.
+fn for_good(execution: u64, bits: u64) -> Vec<&'static str> {
+    // linux/prctl.h: PR_MDWE_; linux/securebits.h: the lock of a bit is the one above it.
+    const REFUSE_EXEC_GAIN: u64 = 1;
+    const NO_INHERIT: u64 = 2;
+    const LOCKS: u64 = 0xaa;
+    let mut all = Vec::new();
+    if execution & (REFUSE_EXEC_GAIN | NO_INHERIT) == REFUSE_EXEC_GAIN {
+        all.push("memory that cannot become executable (PR_SET_MDWE)");
+    }
+    if bits & LOCKS != 0 {
+        all.push("secure bits that are locked (PR_SET_SECUREBITS)");
+    }
+    all
+}
+
 /// What thawed tasks would inherit from kconv.
 fn itself(found: &mut Obstacles<'_>) {
     const ADVICE: &str = "run kconv as root, in no container, outside of any sandbox";
@@ -167,6 +183,20 @@ fn itself(found: &mut Obstacles<'_>) {
                 ADVICE,
             );
         }
+    }
+    // linux/prctl.h. A kernel that does not know it has none.
+    const PR_GET_MDWE: u64 = 66;
+    let get = |option: u64| sys::call(libc::SYS_prctl, [option, 0, 0, 0, 0]).unwrap_or(0) as u64;
+    let (execution, bits) = (get(PR_GET_MDWE), get(libc::PR_GET_SECUREBITS as u64));
+    for what in for_good(execution, bits) {
+        found.add(
+            Code::MachineKconv,
+            None,
+            "kconv itself",
+            what,
+            "none",
+            ADVICE,
+        );
     }
     for name in ["Speculation_Store_Bypass", "SpeculationIndirectBranch"] {
         // Nobody switches it on again (PR_SPEC_FORCE_DISABLE).
@@ -472,6 +502,22 @@ mod tests {
             "/proc/sys/kernel/nothing: found nothing that can be read, expected a number",
         ];
         assert_eq!(found, said);
+    }
+
+    #[test]
+    fn what_nobody_gives_up_is_known() {
+        let execution = "memory that cannot become executable (PR_SET_MDWE)";
+        let bits = "secure bits that are locked (PR_SET_SECUREBITS)";
+        assert!(for_good(0, 0).is_empty());
+        assert_eq!(for_good(1, 0), [execution]);
+        // Who is made does not have it.
+        assert!(for_good(3, 0).is_empty());
+        // Set, and not locked; locked, set or not.
+        assert!(for_good(0, 0x55).is_empty());
+        for lock in [0x2, 0x8, 0x20, 0x80, 0xff] {
+            assert_eq!(for_good(0, lock), [bits]);
+        }
+        assert_eq!(for_good(1, 0x0c), [execution, bits]);
     }
 
     #[test]

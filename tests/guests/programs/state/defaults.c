@@ -1,9 +1,11 @@
 /* What a program has that asked for nothing, which is not what kconv has; and more of things than a thaw may have. */
 #include "state.h"
 #include <grp.h>
+#include <sys/io.h>
 #include <sys/personality.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #define PR_GET_IO_FLUSHER 58
 #define PR_GET_MEMORY_MERGE 68
@@ -14,7 +16,7 @@ static const char *const limits[] = { "cpu", "fsize", "data", "stack", "core", "
 static struct inherited {
 	cpu_set_t cpus;
 	long io_priority, policy, nice, no_huge_pages, machine_check, io_flusher, merge, slack, domain, speculation[3];
-	int memory_policy;
+	int memory_policy, port;
 	mode_t mask;
 	sigset_t blocked;
 	void (*pipe)(int);
@@ -30,6 +32,22 @@ static void text(const char *path, char *into)
 	MUST(length = read(fd, into, 31));
 	into[length] = 0;
 	close(fd);
+}
+
+/* How a process ends that reads from an I/O port. */
+static int reading_a_port(void)
+{
+	int status = -1;
+	pid_t pid;
+	MUST(pid = fork());
+	if (pid == 0) {
+		signal(SIGSEGV, SIG_DFL);
+		MUST(setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 }));
+		inb(0x80);
+		_exit(0);
+	}
+	MUST(waitpid(pid, &status, 0));
+	return status;
 }
 
 static void look(struct inherited *at)
@@ -54,6 +72,7 @@ static void look(struct inherited *at)
 	MUST(sigprocmask(SIG_BLOCK, NULL, &at->blocked));
 	MUST(sigaction(SIGPIPE, NULL, &action));
 	at->pipe = action.sa_handler;
+	at->port = reading_a_port();
 	text("/proc/self/oom_score_adj", at->oom);
 	text("/proc/self/coredump_filter", at->filter);
 	for (int i = 0; i < COUNT(limits); i++)
@@ -82,6 +101,7 @@ static void check(void)
 		SAME("speculation", now.speculation[i], before.speculation[i]);
 	SAME("execution domain", now.domain, before.domain);
 	SAME("memory policy", now.memory_policy, before.memory_policy);
+	SAME("reading an I/O port", now.port, before.port);
 	SAME("umask", now.mask, before.mask);
 	CHECK(!memcmp(&now.blocked, &before.blocked, 8), "other signals are blocked");
 	CHECK(now.pipe == before.pipe, "SIGPIPE is handled otherwise");

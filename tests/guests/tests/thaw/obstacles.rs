@@ -300,6 +300,14 @@ fn of_kconv_itself(guest: &mut Guest) {
             "kconv itself: found no new privileges, expected none",
         ),
         (
+            format!("inherits --for-good {thaw}"),
+            "kconv itself: found memory that cannot become executable (PR_SET_MDWE), expected none",
+        ),
+        (
+            format!("inherits --for-good {thaw}"),
+            "kconv itself: found secure bits that are locked (PR_SET_SECUREBITS), expected none",
+        ),
+        (
             "chmod 644 /disk/counter.img; echo user:x:1000:1000::/:/bin/sh >>/etc/passwd; \
              start-stop-daemon -S -c user -x /bin/kconv -- thaw /disk/counter.img"
                 .to_owned(),
