@@ -149,6 +149,7 @@ mod tests {
     use kconv_image::ObjectId;
     use kconv_resources::linux6::FileType;
     use std::io::{ErrorKind, Read};
+    use std::os::unix::fs::MetadataExt;
     use std::path::Path;
     use std::time::{Duration, Instant};
 
@@ -189,6 +190,29 @@ mod tests {
             std::thread::sleep(Duration::from_millis(1));
         }
         bytes
+    }
+
+    #[test]
+    fn every_end_of_a_pipe_is_whose_it_was() {
+        let own = std::fs::metadata("/proc/self").unwrap();
+        // Root alone can give something away.
+        let away = if own.uid() == 0 { 1000 } else { 0 };
+        let was = Pipe {
+            inode: 77,
+            mode: 0o640,
+            uid: own.uid() + away,
+            gid: own.gid() + away / 2,
+            state: testing::pipe_state(1, b"hello"),
+        };
+        let mut pipes = Pipes::default();
+        for access in [libc::O_RDONLY, libc::O_WRONLY, libc::O_WRONLY] {
+            let end = pipes.end(&file(access), &was).unwrap();
+            let found = File::from(end).metadata().unwrap();
+            assert_eq!(
+                (found.mode() & 0o7777, found.uid(), found.gid()),
+                (was.mode, was.uid, was.gid)
+            );
+        }
     }
 
     #[test]
