@@ -62,9 +62,9 @@ fn waits_for_room(plan: &Plan, process: &Process, number: i32) -> bool {
 mod tests {
     use super::*;
     use crate::plan::{Descriptor, OpenFile};
-    use crate::testing::{file, head, mount, pipe_state};
+    use crate::testing::{file, head, mount, pipe, pipe_state};
     use kconv_image::{ObjectId, ResourceId};
-    use kconv_resources::linux6::{FileType, Pipe, Resources};
+    use kconv_resources::linux6::{FileType, Resources};
 
     #[test]
     fn a_part_of_a_call_is_told_if_it_waited_for_room() {
@@ -72,16 +72,9 @@ mod tests {
             file_type: FileType::Fifo(Some(pipe_state(1, b""))),
             ..file("/run/fifo")
         };
-        let pipe = Pipe {
-            inode: 77,
-            mode: 0o600,
-            uid: 0,
-            gid: 0,
-            state: pipe_state(1, b""),
-        };
         let resources = [
             mount(0xef53),
-            Resource::Pipe(pipe),
+            Resource::Pipe(pipe(77, pipe_state(1, b""))),
             Resource::File(fifo),
             Resource::File(file("/var/log/a")),
         ];
