@@ -5,11 +5,15 @@
 use super::tasks::{self, Stat};
 use crate::error::{Fault, Finding, Flaw, Place};
 use crate::memory::Memory;
+use crate::source::ReadError;
 use crate::walk::{Selection, TaskAddress, task_addresses};
 use kconv_codes::Code;
 use kernel_structs::state::StateMap;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::{fs, io};
+
+/// All locks on files, and who waits for them (proc_locks(5)).
+const LOCKS: &str = "/proc/locks";
 
 /// What others would see of the end of `tasks`, which are those of the processes `frozen`.
 pub(super) fn findings(
@@ -23,6 +27,13 @@ pub(super) fn findings(
         of.next()
             .map_or_else(Place::default, |task| task.place.clone())
     };
+    let (locks, all) = match (fs::read_to_string(LOCKS), tasks::all()) {
+        (Ok(locks), Ok(all)) => (locks, all),
+        // A kernel can be built without locks on files.
+        (Err(error), Ok(all)) if error.kind() == io::ErrorKind::NotFound => (String::new(), all),
+        (Err(error), _) => return vec![unread(LOCKS, error)],
+        (_, Err(error)) => return vec![unread("/proc", error)],
+    };
     let mut found = Vec::new();
     let mut add = |process: i32, code: Code, what: String| {
         found.push(Finding {
@@ -30,7 +41,6 @@ pub(super) fn findings(
             flaw: Flaw::LeavesTrace { code, what },
         });
     };
-    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
     for process in frozen {
         for waiter in waiters(&locks, &locks_of(*process)).difference(frozen) {
             let what =
@@ -38,7 +48,6 @@ pub(super) fn findings(
             add(*process, Code::FdLockWaited, what);
         }
     }
-    let all = tasks::all().unwrap_or_default();
     for (process, group) in orphaned(&all, frozen) {
         let what = format!(
             "process group {group}, which is stopped, and which nobody in its session would be left to continue,"
@@ -65,6 +74,18 @@ pub(super) fn findings(
     }
     found.extend(untold);
     found
+}
+
+/// What nobody can look at nobody knows to be without harm.
+fn unread(name: &str, source: io::Error) -> Finding {
+    Finding {
+        place: Place::default(),
+        flaw: Flaw::File {
+            name: name.to_owned(),
+            step: "read",
+            source: ReadError::Io(source),
+        },
+    }
 }
 
 /// The signal that a thread of a process asked for at its parent's death (prctl(2), PR_SET_PDEATHSIG).
@@ -109,7 +130,7 @@ fn spaced(words: &str) -> String {
     words.join(" ")
 }
 
-/// Who waits for any of the locks `held`, by `/proc/locks` (proc_locks(5)): behind each lock come those who wait for it,
+/// Who waits for any of the locks `held`, by what `/proc/locks` says: behind each lock come those who wait for it,
 /// under its number and marked with an arrow.
 fn waiters(locks: &str, held: &BTreeSet<String>) -> BTreeSet<i32> {
     const PID: usize = 3;
@@ -198,7 +219,7 @@ mod tests {
         let file = tempfile::tempfile().expect("a file");
         file.lock().expect("a lock");
         let own = locks_of(std::process::id() as i32);
-        let locks = fs::read_to_string("/proc/locks").expect("locks");
+        let locks = fs::read_to_string(LOCKS).expect("locks");
         let told = locks.lines().filter_map(|line| line.split_once(": "));
         let told: BTreeSet<String> = told.map(|(_, lock)| spaced(lock)).collect();
         assert!(
