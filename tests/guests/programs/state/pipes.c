@@ -82,4 +82,5 @@ static void check(void)
 	SAME("what comes behind them", read(narrow[0], &byte, 1), -1);
 }
 
-const struct part pipes_part = { "pipes", set, check };
+/* Named: its child and its pipes change what other parts find free. */
+const struct part pipes_part = { "pipes", set, check, 1 };
