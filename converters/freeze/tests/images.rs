@@ -3,10 +3,8 @@
 
 mod frozen;
 
-use frozen::{DUMPS, Frozen, dump, image};
-use kconv_freeze::{Dump, Kernel, OfDump, Order, Selection, anything, freeze, freeze_dump};
-use kconv_image::{Fingerprint, KernelId, Machine};
-use kernel_structs::releases::Registry;
+use frozen::{DUMPS, Frozen, dump, freeze_in_ticks, image};
+use kconv_freeze::{Dump, OfDump, anything, freeze_dump};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -148,31 +146,9 @@ fn a_system_map_serves_as_the_file_of_symbols() {
 #[test]
 fn ticks_are_held_against_the_release() {
     let directory = tempfile::tempdir().unwrap();
-    let registry = Registry::builtin().unwrap();
-    let release = registry.release("2.4.36-up", None, None).unwrap();
-    let layout = registry.layout(&release.layout).unwrap();
-    let map = registry.state_map("linux-2.4").unwrap();
-    let kernel = Kernel {
-        layout: &layout,
-        map: &map,
-        machine: Machine::I386,
-        id: KernelId {
-            release: release.name.clone(),
-            layout: release.layout.0.clone(),
-            fingerprint: Fingerprint([0; 32]),
-            build_id: Vec::new(),
-        },
-        hz: Some(1000),
-    };
     let source = Dump::open(&dump("2.4.36-i386-up")).unwrap();
     let made = directory.path().join("image");
-    let order = Order {
-        selection: &Selection::All,
-        keeps_programs: false,
-        judge: &mut anything,
-        destination: &made,
-    };
-    let error = freeze(&source, &kernel, order).unwrap_err();
+    let error = freeze_in_ticks(&source, Some(1000), &mut anything, &made).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the kernel has 100 ticks a second, and 2.4.36-up has 1000"

@@ -40,6 +40,16 @@ pub(crate) fn freeze_all(
     judge: &mut Judge<'_>,
     destination: &Path,
 ) -> Result<Summary, FreezeError> {
+    freeze_in_ticks(source, None, judge, destination)
+}
+
+/// As [`freeze_all`], of a kernel that counts in `hz` ticks a second, if not in those of its release.
+pub(crate) fn freeze_in_ticks(
+    source: &dyn MemorySource,
+    hz: Option<u32>,
+    judge: &mut Judge<'_>,
+    destination: &Path,
+) -> Result<Summary, FreezeError> {
     let registry = Registry::builtin().unwrap();
     let release = registry.release("2.4.36-up", None, None).unwrap();
     let layout = registry.layout(&release.layout).unwrap();
@@ -54,7 +64,7 @@ pub(crate) fn freeze_all(
             fingerprint: Fingerprint([0; 32]),
             build_id: Vec::new(),
         },
-        hz: release.hz,
+        hz: hz.or(release.hz),
     };
     let order = Order {
         selection: &Selection::All,
