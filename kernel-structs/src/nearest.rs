@@ -21,67 +21,52 @@ pub fn nearest_few<'a>(
     known: impl IntoIterator<Item = &'a str>,
     count: usize,
 ) -> Vec<&'a str> {
-    let unknown: Vec<char> = unknown.chars().take(MAX_LENGTH).collect();
-    let allowed = (unknown.len() / 3).max(2);
+    let known: Vec<&str> = known.into_iter().collect();
+    nearest_of(unknown, &known, count)
+}
+
+fn nearest_of<'a>(unknown: &str, known: &[&'a str], count: usize) -> Vec<&'a str> {
+    // Nobody types so much: what is longer is compared by its beginning, or passed over.
+    let shown = unknown.char_indices().nth(MAX_LENGTH);
+    let unknown = &unknown[..shown.map_or(unknown.len(), |(end, _)| end)];
+    let asked = unknown.chars().count();
+    let allowed = (asked / 3).max(2);
     let mut close = Vec::new();
     for name in known {
         let length = name.chars().count();
-        if length > MAX_LENGTH || length.abs_diff(unknown.len()) > allowed {
+        if length > MAX_LENGTH || length.abs_diff(asked) > allowed {
             continue;
         }
-        let distance = distance(&unknown, &name.chars().collect::<Vec<_>>());
+        let distance = strsim::osa_distance(unknown, name);
         // A name with nothing in common is no suggestion, however short both are.
-        if distance <= allowed && distance < length.max(unknown.len()) {
-            close.push((distance, name));
+        if distance <= allowed && distance < length.max(asked) {
+            close.push((distance, *name));
         }
     }
     close.sort_by_key(|(distance, _)| *distance);
-    close
-        .into_iter()
-        .take(count)
-        .map(|(_, name)| name)
-        .collect()
+    close.truncate(count);
+    close.into_iter().map(|(_, name)| name).collect()
 }
 
-/// Longer names are cut or passed over: the work grows with the square of the length.
+/// Characters. The work grows with the square of the length.
 const MAX_LENGTH: usize = 256;
-
-/// Restricted Damerau-Levenshtein distance.
-fn distance(a: &[char], b: &[char]) -> usize {
-    let mut before_last = vec![0; b.len() + 1];
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i; b.len() + 1];
-        for j in 1..=b.len() {
-            let replaced = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            row[j] = replaced.min(last[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                row[j] = row[j].min(before_last[j - 2] + 1);
-            }
-        }
-        before_last = last;
-        last = row;
-    }
-    last[b.len()]
-}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn between(a: &str, b: &str) -> usize {
-        distance(
-            &a.chars().collect::<Vec<_>>(),
-            &b.chars().collect::<Vec<_>>(),
-        )
+    #[test]
+    fn a_swap_of_neighbours_is_one_edit() {
+        let known = ["blackced", "blocked"];
+        assert_eq!(nearest_few("blokced", known, 2), ["blocked", "blackced"]);
     }
 
     #[test]
-    fn distances_count_single_edits() {
-        assert_eq!(between("blocked", "blocked"), 0);
-        assert_eq!(between("blocked", "bloked"), 1);
-        assert_eq!(between("blocked", "blokced"), 1);
-        assert_eq!(between("", "mm"), 2);
+    fn what_is_longer_than_names_are_is_cut_between_characters() {
+        let long = "ä".repeat(300);
+        let cut = "ä".repeat(256);
+        assert_eq!(nearest(&long, [cut.as_str(), "mm"]), Some(cut.as_str()));
+        assert_eq!(nearest(&long, [long.as_str()]), None);
     }
 
     #[test]

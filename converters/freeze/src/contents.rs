@@ -88,7 +88,7 @@ pub(crate) fn contents(
         });
     }
     for pages in saved.mapped.values_mut() {
-        pages.sort_by_key(|run| run.start);
+        pages.sort_unstable_by_key(|run| run.start);
     }
     saved
 }

@@ -47,7 +47,7 @@ pub(crate) fn address_spaces(
         }
         let mut runs = runs.list;
         runs.extend(saved.mapped.get(&mm).into_iter().flatten());
-        runs.sort_by_key(|run| run.start);
+        runs.sort_unstable_by_key(|run| run.start);
         spaces.push(AddressSpace {
             mm: ObjectId(mm as u32),
             runs,

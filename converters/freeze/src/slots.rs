@@ -77,7 +77,7 @@ pub(crate) fn slots(walked: &Walked<'_>, family: &mut dyn Family) -> Slots {
             }
         }
         // Members of a union may be declared in another order than they lie.
-        found.slots[first..].sort_by_key(|slot| slot.offset);
+        found.slots[first..].sort_unstable_by_key(|slot| slot.offset);
     }
     found
 }

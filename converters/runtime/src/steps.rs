@@ -216,7 +216,7 @@ impl<'a> Steps<'a> {
         }
         object.bytes = new;
         std::mem::swap(&mut object.slots, &mut outcome.slots);
-        object.slots.sort_by_key(|slot| slot.offset);
+        object.slots.sort_unstable_by_key(|slot| slot.offset);
         // To go on is no way back, even to a kernel with the same layout: what was kept stays kept.
         let head = self.image.head();
         if standing.1.is_whole() {

@@ -44,7 +44,7 @@ fn all_vmas(walked: &Walked<'_>) -> Result<Vmas, Fault> {
         of_mm.push((view.unsigned("vm_start")?, vma));
     }
     let ordered = |mut of_mm: Vec<(u64, usize)>| {
-        of_mm.sort();
+        of_mm.sort_unstable();
         of_mm.into_iter().map(|(_, vma)| vma).collect()
     };
     let vmas = vmas.into_iter();

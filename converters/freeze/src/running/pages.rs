@@ -94,7 +94,7 @@ impl UserMemory {
             }
         }
         // Pages that were looked at came behind those that were not.
-        found.sort_by_key(|page| page.at);
+        found.sort_unstable_by_key(|page| page.at);
         Ok(found)
     }
 
@@ -311,7 +311,7 @@ fn settled(
 /// What is in one of two lists, both by ascending address; neighbours are one.
 fn union(one: &[Range<u64>], other: &[Range<u64>]) -> Vec<Range<u64>> {
     let mut all = [one, other].concat();
-    all.sort_by_key(|range| range.start);
+    all.sort_unstable_by_key(|range| range.start);
     let mut joined: Vec<Range<u64>> = Vec::new();
     for range in all {
         match joined.last_mut() {

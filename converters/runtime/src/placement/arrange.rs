@@ -54,9 +54,9 @@ pub(super) fn arrange(
         }
         end = end.max(home.saturating_add(block(*id)));
     }
-    moved.sort();
+    moved.sort_unstable();
     // By what the image says, and not by the step that made them.
-    made.sort_by_key(|id| (place(*id).object.home, ty(*id).name, *id));
+    made.sort_unstable_by_key(|id| (place(*id).object.home, ty(*id).name, *id));
     for id in moved.into_iter().chain(made) {
         let align = match ty(id).extent {
             // A stack is found from any address on it, so its block is aligned to its size.
