@@ -65,7 +65,7 @@ impl FreezeError {
     }
 }
 
-fn list(findings: &[Finding]) -> String {
+pub(crate) fn list(findings: &[Finding]) -> String {
     let lines: Vec<String> = findings.iter().map(Finding::to_string).collect();
     lines.join("\n")
 }

@@ -14,7 +14,7 @@ mod traces;
 pub use error::StopError;
 
 use crate::elf::{self, Core, ElfError, Load};
-use crate::error::{Flaw, FreezeError};
+use crate::error::{Finding, Flaw, FreezeError, list};
 use crate::freeze::{Kernel, Moving, OfRunning, Order, Summary, freeze_of_running};
 use crate::judge::Judge;
 use crate::memory::Memory;
@@ -104,6 +104,10 @@ pub enum RunningError {
     /// The freeze failed.
     #[error(transparent)]
     Freeze(#[from] FreezeError),
+    /// While the image was written others began to wait for what a kill would give them, or to be told of it. The
+    /// image is there, and the tasks run on.
+    #[error("others would see a kill: {}", list(.0))]
+    Seen(Vec<Finding>),
 }
 
 impl RunningError {
@@ -114,6 +118,7 @@ impl RunningError {
             RunningError::Core(_) => "this is a fault of kconv; please report it",
             RunningError::Stop(error) => error.advice(),
             RunningError::Freeze(error) => error.advice(),
+            RunningError::Seen(_) => "try again; each finding says what can be done",
         }
     }
 }
@@ -122,7 +127,7 @@ impl RunningError {
 ///
 /// # Errors
 /// If they cannot be saved; then there is no image, and they run on. They also run on if it shows
-/// when the image is whole that they cannot be killed ([`StopError::Kept`]).
+/// when the image is whole that they cannot be killed ([`StopError::Kept`], [`RunningError::Seen`]).
 pub fn freeze_running(
     chosen: Chosen<'_>,
     programs: Programs,
@@ -147,14 +152,14 @@ pub fn freeze_running(
     };
     let tasks = task_addresses(memory, &map, &selection);
     let tasks = tasks.map_err(|finding| FreezeError::Refused(vec![*finding]))?;
+    let threads = stopped.by_process();
+    let seen = || others::findings(memory, &map, &tasks, &threads);
     let traces = match afterwards {
         Afterwards::RunOn => Traces::default(),
         Afterwards::Kill | Afterwards::KillIf(_) => {
             let mut traces =
                 traces::traces(memory, &tasks, |thread| stopped.process(thread as i32));
-            let frozen = stopped.processes().collect();
-            let seen = others::findings(memory, &map, &tasks, &frozen);
-            traces.findings.extend(seen);
+            traces.findings.extend(seen());
             traces
         }
     };
@@ -211,7 +216,14 @@ pub fn freeze_running(
         Afterwards::KillIf(decide) => decide(),
     };
     let pause = match (stopped, is_killed) {
-        (Some(stopped), true) => stopped.kill(&lists)?,
+        (Some(stopped), true) => {
+            // The others have run on all the time.
+            let seen = seen();
+            if !seen.is_empty() {
+                return Err(RunningError::Seen(seen));
+            }
+            stopped.kill(&lists)?
+        }
         (Some(stopped), false) => stopped.run_on(),
         (None, _) => pause.unwrap_or_default(),
     };

@@ -239,6 +239,9 @@ pub(crate) struct Freeze {
     /// Kill the processes once the image is safe on disk
     #[arg(long, conflicts_with_all = ["dump", "core", "leave_running"])]
     pub(crate) kill: bool,
+    /// Kill them although this machine, as it is now, lacks something for a thaw
+    #[arg(long, requires = "kill")]
+    pub(crate) anyway: bool,
     /// Keep the programs, libraries and other files that are mapped in the image: a thaw then takes those that are
     /// not there any more as they were from it
     #[arg(long, conflicts_with_all = ["dump", "core"])]

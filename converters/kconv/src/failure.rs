@@ -234,6 +234,7 @@ impl Failure {
             | Failure::Vmcore(VmcoreError::Freeze(FreezeError::Refused(findings))) => {
                 Some(findings)
             }
+            Failure::Running(RunningError::Seen(findings)) => Some(findings),
             _ => None,
         }
     }
@@ -273,6 +274,14 @@ impl Failure {
     /// What it is, without what it found.
     pub(crate) fn text(&self) -> String {
         match self.refused() {
+            Some(findings) if matches!(self, Failure::Running(RunningError::Seen(_))) => format!(
+                "{} killed unseen, which began while the image was written; the tasks run on",
+                things(
+                    findings.len(),
+                    "keeps them from being",
+                    "keep them from being"
+                )
+            ),
             Some(findings) => format!(
                 "{} be saved; no image was written",
                 things(findings.len(), "cannot", "cannot")

@@ -24,27 +24,38 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// Judges an image for the kernel that it is of, whose objects lie as `layout` says.
+    /// Judges an image for the kernel that it is of, whose objects lie as `layout` says. What this machine lacks
+    /// is kept, to be told; where it `is_needed`, it is in the way as well.
     pub(crate) fn of_own_kernel(
         &mut self,
         image: &Image,
         layout: &Layout,
+        is_needed: bool,
     ) -> Result<Vec<Judgement>, Unjudged> {
         let judged = Judged::new(image, layout);
         if let Ok(judged) = &judged {
             self.lacking = judged.lacking_here();
         }
-        self.keep(obstacles(judged, Judged::obstacles).map(judgements))
+        let found = obstacles(judged, Judged::obstacles).map(judgements);
+        let mut found = self.keep(found)?;
+        if is_needed {
+            let lacking = judgements(std::mem::take(&mut self.lacking)).into_iter();
+            found.extend(lacking.map(|one| Judgement {
+                advice: format!("{}; --anyway kills it without", one.advice),
+                ..one
+            }));
+        }
+        Ok(found)
     }
 
-    /// Judges an image for the kernel that `job` converts it to, whose objects lie as `layout` says.
+    /// Judges an image for the kernel that `job` converts it to, whose objects lie as `layout` says, on this machine.
     pub(crate) fn of_target(
         &mut self,
         image: &Image,
         job: &Job,
         layout: &Layout,
     ) -> Result<Vec<Judgement>, Unjudged> {
-        let found = match converted(image, job, layout) {
+        let found = match converted(image, job, layout, Judged::lacking_here) {
             Ok((converted, obstacles)) => {
                 self.conversion = Some(converted.report);
                 Ok(judgements(obstacles))
@@ -79,15 +90,17 @@ impl Kept {
     }
 }
 
-/// Converts an image without its pages, and asks what of the result could not be thawed.
+/// Converts an image without its pages, and asks what of the result could not be thawed, of the `machine` as well.
 pub(crate) fn converted(
     image: &Image,
     job: &Job,
     layout: &Layout,
+    machine: impl Fn(&Judged) -> Vec<Obstacle>,
 ) -> Result<(Converted, Vec<Obstacle>), Failure> {
     let (converted, made) = convert_without_pages(image, job)?;
     let obstacles = obstacles(Judged::new(&made, layout), |judged| {
         let mut all = judged.obstacles();
+        all.extend(machine(judged));
         if leads_elsewhere(image, job) {
             all.extend(judged.of_another_kernel(None));
         }

@@ -59,7 +59,10 @@ pub(crate) fn of_another_kernel(plan: &Plan, image: Option<&Image>) -> Vec<Obsta
 pub(crate) fn of_machine_now(plan: &Plan, head: &Head) -> Vec<Obstacle> {
     let mut found = Obstacles::of(plan, ObstacleOf::Machine);
     machine::standing(plan, head, &mut found);
-    resources::check(plan, head, None, &copies(plan, head, None), &mut found);
+    let copies = copies(plan, head, None);
+    programs::check(&copies, &mut found);
+    resources::check(plan, head, None, &copies, &mut found);
+    opened::standing(plan, &copies, &mut found);
     found.into_list()
 }
 

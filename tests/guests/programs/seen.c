@@ -1,4 +1,6 @@
 /* seen child FILE|stopped FILE|flock FILE|posix FILE: a process with a child that would see its end.
+ * seen held FILE: one with a lock on FILE, without a child, and with memory that takes a while to be written.
+ * seen waits FILE: one that waits for that lock.
  *
  * child    is sent a signal then.
  * stopped  is stopped, in a group of its own.
@@ -37,12 +39,26 @@ static void lock(const char *file, int posix, int wait)
 int main(int argc, char **argv)
 {
 	const char *how = argc > 2 ? argv[1] : "";
-	int locks = !strcmp(how, "flock") || !strcmp(how, "posix"), posix = !strcmp(how, "posix");
+	int held = !strcmp(how, "held"), locks = held || !strcmp(how, "flock") || !strcmp(how, "posix"), posix = !strcmp(how, "posix");
 	errno = EINVAL;
 	must(argc > 2 ? 0 : -1, "usage");
 	setvbuf(stdout, NULL, _IOLBF, 1 << 12);
+	if (!strcmp(how, "waits")) {
+		lock(argv[2], 0, 1);
+		return 0;
+	}
 	if (locks)
 		lock(argv[2], posix, 0);
+	if (held) {
+		size_t size = 64 << 20;
+		char *memory = malloc(size);
+		must(memory ? 0 : -1, "malloc");
+		for (size_t at = 0; at < size; at++)
+			memory[at] = (char)(at * 31 >> 7);
+		printf("ready\n");
+		for (;;)
+			pause();
+	}
 	pid_t child = fork();
 	must(child, "fork");
 	if (child == 0) {

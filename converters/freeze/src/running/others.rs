@@ -9,19 +9,21 @@ use crate::source::ReadError;
 use crate::walk::{Selection, TaskAddress, task_addresses};
 use kconv_codes::Code;
 use kernel_structs::state::StateMap;
+use nix::errno::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::{fs, io};
 
 /// All locks on files, and who waits for them (proc_locks(5)).
 const LOCKS: &str = "/proc/locks";
 
-/// What others would see of the end of `tasks`, which are those of the processes `frozen`.
+/// What others would see of the end of `tasks`, which are the `threads` of the processes that are frozen.
 pub(super) fn findings(
     memory: Memory<'_>,
     map: &StateMap,
     tasks: &[TaskAddress],
-    frozen: &BTreeSet<i32>,
+    threads: &BTreeMap<i32, Vec<i32>>,
 ) -> Vec<Finding> {
+    let frozen: &BTreeSet<i32> = &threads.keys().copied().collect();
     let place = |process: i32| {
         let mut of = tasks.iter().filter(|task| task.pid == i64::from(process));
         of.next()
@@ -41,11 +43,25 @@ pub(super) fn findings(
             flaw: Flaw::LeavesTrace { code, what },
         });
     };
-    for process in frozen {
-        for waiter in waiters(&locks, &locks_of(*process)).difference(frozen) {
-            let what =
-                format!("a file lock for which process {waiter} waits, which is not frozen,");
-            add(*process, Code::FdLockWaited, what);
+    let mut unread_of = Vec::new();
+    for (process, threads) in threads {
+        let held = match locks_of(*process, threads) {
+            Ok(held) => held,
+            Err((name, error)) => {
+                unread_of.push(unread(&name, error));
+                continue;
+            }
+        };
+        for waiter in waiters(&locks, &held).difference(frozen) {
+            let waiter = match *waiter {
+                OF_AN_OPEN_FILE => "somebody waits, of whom the kernel tells no number".to_owned(),
+                waiter => format!("process {waiter} waits, which is not frozen"),
+            };
+            add(
+                *process,
+                Code::FdLockWaited,
+                format!("a file lock for which {waiter},"),
+            );
         }
     }
     for (process, group) in orphaned(&all, frozen) {
@@ -54,7 +70,7 @@ pub(super) fn findings(
         );
         add(process, Code::SignalOrphaned, what);
     }
-    let mut untold = Vec::new();
+    let mut untold = unread_of;
     let children = all.iter().filter(|(process, stat)| {
         frozen.contains(&stat.parent) && !frozen.contains(process) && !stat.has_ended()
     });
@@ -110,13 +126,34 @@ fn parent_death(
     Ok(None)
 }
 
-/// The locks that a process has on its open files, as `/proc/PID/fdinfo` tells them: each without its number.
-fn locks_of(process: i32) -> BTreeSet<String> {
-    let folder = fs::read_dir(format!("/proc/{process}/fdinfo"));
-    let files = folder.into_iter().flatten().flatten();
-    let texts = files.filter_map(|file| fs::read_to_string(file.path()).ok());
-    let locks = |text: String| text.lines().filter_map(lock_of_file).collect::<Vec<_>>();
-    texts.flat_map(locks).collect()
+/// The locks that a process has on its open files, as `fdinfo` of its threads tells them: each without its number. The
+/// first thread can have ended, and then has no files any more.
+fn locks_of(process: i32, threads: &[i32]) -> Result<BTreeSet<String>, (String, io::Error)> {
+    let mut locks = BTreeSet::new();
+    for thread in threads {
+        let folder = format!("/proc/{process}/task/{thread}/fdinfo");
+        let failed = |error| (folder.clone(), error);
+        let files = match fs::read_dir(&folder) {
+            Ok(files) => files,
+            // A thread that has ended meanwhile, killed by somebody else, has nothing.
+            Err(error) if is_gone(&error) => continue,
+            Err(error) => return Err(failed(error)),
+        };
+        for file in files {
+            match file.and_then(|file| fs::read_to_string(file.path())) {
+                Ok(text) => locks.extend(text.lines().filter_map(lock_of_file)),
+                Err(error) if is_gone(&error) => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+    }
+    Ok(locks)
+}
+
+/// Whether a file of `/proc` cannot be read for its thread has ended (proc(5)).
+fn is_gone(error: &io::Error) -> bool {
+    let code = error.raw_os_error().map(Errno::from_raw);
+    matches!(code, Some(Errno::ENOENT | Errno::ESRCH))
 }
 
 /// `lock: 1: FLOCK  ADVISORY  WRITE 708 08:01:1234 0 EOF` → what is behind the number.
@@ -129,6 +166,9 @@ fn spaced(words: &str) -> String {
     let words: Vec<&str> = words.split_ascii_whitespace().collect();
     words.join(" ")
 }
+
+/// The number of who waits for a lock that is an open file's own (F_OFD_SETLKW), which is nobody's.
+const OF_AN_OPEN_FILE: i32 = -1;
 
 /// Who waits for any of the locks `held`, by what `/proc/locks` says: behind each lock come those who wait for it,
 /// under its number and marked with an arrow.
@@ -203,7 +243,9 @@ mod tests {
                      1:  -> POSIX  ADVISORY  READ 31 fe:00:12 5 9\n\
                      2: FLOCK  ADVISORY  WRITE 20 fe:00:13 0 EOF\n\
                      3: FLOCK  ADVISORY  WRITE 25 fe:00:14 0 EOF\n\
-                     3:  -> FLOCK  ADVISORY  WRITE 32 fe:00:14 0 EOF\n";
+                     3:  -> FLOCK  ADVISORY  WRITE 32 fe:00:14 0 EOF\n\
+                     4: OFDLCK ADVISORY  WRITE -1 fe:00:15 0 EOF\n\
+                     4:  -> OFDLCK ADVISORY  WRITE -1 fe:00:15 0 EOF\n";
         let of = |info: &str| waiters(locks, &info.lines().filter_map(lock_of_file).collect());
         let own = "pos:\t0\nflags:\t02\nlock:\t1: POSIX  ADVISORY  WRITE 20 fe:00:12 0 EOF\n\
                    lock:\t2: FLOCK  ADVISORY  WRITE 20 fe:00:13 0 EOF\n";
@@ -212,13 +254,25 @@ mod tests {
         let other = "lock:\t1: FLOCK  ADVISORY  WRITE 25 fe:00:14 0 EOF\n";
         assert_eq!(of(other), BTreeSet::from([32]));
         assert_eq!(of("pos:\t0\n"), BTreeSet::new());
+        let nobody = "lock:\t1: OFDLCK ADVISORY  WRITE -1 fe:00:15 0 EOF\n";
+        assert_eq!(of(nobody), BTreeSet::from([OF_AN_OPEN_FILE]));
+    }
+
+    #[test]
+    fn a_thread_that_has_ended_has_no_locks_and_one_that_cannot_be_asked_is_an_error() {
+        // No thread has number 0.
+        let own = std::process::id() as i32;
+        assert_eq!(locks_of(own, &[0]).expect("none"), BTreeSet::new());
+        let denied = io::Error::from_raw_os_error(Errno::EACCES as i32);
+        assert!(!is_gone(&denied));
     }
 
     #[test]
     fn a_lock_of_this_process_is_found_as_the_kernel_tells_it() {
         let file = tempfile::tempfile().expect("a file");
         file.lock().expect("a lock");
-        let own = locks_of(std::process::id() as i32);
+        let own = std::process::id() as i32;
+        let own = locks_of(own, &[own]).expect("locks");
         let locks = fs::read_to_string(LOCKS).expect("locks");
         let told = locks.lines().filter_map(|line| line.split_once(": "));
         let told: BTreeSet<String> = told.map(|(_, lock)| spaced(lock)).collect();

@@ -301,6 +301,16 @@ impl Stopped {
         Some(self.threads.get(&thread)?.process)
     }
 
+    /// The threads that stand still, by their processes.
+    pub(super) fn by_process(&self) -> BTreeMap<i32, Vec<i32>> {
+        let processes = self.processes.iter();
+        let mut all: BTreeMap<i32, Vec<i32>> = processes.map(|one| (*one, Vec::new())).collect();
+        for (thread, stopped) in &self.threads {
+            all.entry(stopped.process).or_default().push(*thread);
+        }
+        all
+    }
+
     /// Kills the tasks, so that nobody sees it by `lists`. Returns how long they stood still.
     ///
     /// # Errors

@@ -24,7 +24,9 @@ pub(crate) fn run(arguments: &Freeze, config: Option<&Path>) -> Result<(), Failu
     account.image = Some(arguments.output.clone());
     let of_dump = arguments.dump.is_some() || arguments.core.is_some();
     let mut kept = Kept::default();
-    let mut judge = |image: &_, layout: &_| kept.of_own_kernel(image, layout);
+    // Who is killed is thawed; here, if nothing else is said.
+    let is_needed = arguments.kill && !arguments.anyway;
+    let mut judge = |image: &_, layout: &_| kept.of_own_kernel(image, layout, is_needed);
     let key = match arguments.no_sign {
         true => Ok(None),
         false => own_key(config, arguments.sign),

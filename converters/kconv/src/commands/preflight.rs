@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &Preflight) -> Result<(), Failure> {
     let to = known.for_image(&arguments.to, &image)?;
     let job = job(known.way(&image, &to)?, known.kernel(&to)?);
     let layout = known.registry.layout(&to.layout)?;
-    let (converted, refused) = match judge::converted(&image, &job, &layout) {
+    let (converted, refused) = match judge::converted(&image, &job, &layout, |_| Vec::new()) {
         Ok((converted, mut obstacles)) => {
             conversion::sound(&image, &job)?;
             for obstacle in judge::memory(&image, &job, &known.layout_of(&image)?)? {

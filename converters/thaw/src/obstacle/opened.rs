@@ -12,47 +12,77 @@ use kconv_resources::linux6::{File, FileType};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, Flock, FlockArg, fcntl};
 use nix::sys::statvfs::{FsFlags, statvfs};
+use nix::unistd::{AccessFlags, eaccess};
+use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::OwnedFd;
 
 /// What the processes have open and mapped, and is neither of `/proc` nor taken from the image.
 pub(super) fn check(plan: &Plan, copies: &Copies, found: &mut Obstacles<'_>) {
+    for (index, open, was) in files(plan, copies) {
+        match again(open, was) {
+            Ok(opened) => {
+                mounted(index, was, plan, found);
+                locks(index, &opened, (open, was), plan, found);
+            }
+            Err(error) => unopened(index, (open, was), error, plan, found),
+        }
+    }
+}
+
+/// The same while the tasks that were frozen still have it open. Nothing is opened, which others can be told of
+/// (inotify(7): IN_CLOSE_WRITE), and the locks are their own.
+pub(super) fn standing(plan: &Plan, copies: &Copies, found: &mut Obstacles<'_>) {
+    for (index, open, was) in files(plan, copies) {
+        match could_be_opened(open, was) {
+            Ok(()) => mounted(index, was, plan, found),
+            Err(error) => unopened(index, (open, was), error, plan, found),
+        }
+    }
+}
+
+/// The open files that a thaw opens by their paths, each with its place in the plan.
+fn files<'p>(
+    plan: &'p Plan,
+    copies: &Copies,
+) -> impl Iterator<Item = (usize, &'p OpenFile, &'p File)> {
     let own: BTreeSet<i32> = plan.processes.iter().map(|process| process.pid).collect();
-    for (index, open) in plan.files.iter().enumerate() {
-        let Some(was) = plan.resources.file(open.resource) else {
-            continue;
-        };
+    let files = plan.files.iter().enumerate();
+    files.filter_map(move |(index, open)| {
+        let was = plan.resources.file(open.resource)?;
         // To open a device may do something to it.
         let is_harmless = matches!(was.file_type, FileType::Regular | FileType::Directory);
         // What is not there, or is something else, is told already.
         let is_there = fs::symlink_metadata(&was.path).is_ok();
         let is_taken = is_of_a_task(was, &own) || copies.contains_key(&open.resource);
-        if is_harmless && is_there && !is_taken {
-            file(index, open, was, plan, found);
-        }
+        (is_harmless && is_there && !is_taken).then_some((index, open, was))
+    })
+}
+
+fn unopened(
+    index: usize,
+    (open, was): (&OpenFile, &File),
+    error: Errno,
+    plan: &Plan,
+    found: &mut Obstacles<'_>,
+) {
+    let name = format!("{} {}", was.file_type.name(), Escaped(&was.path));
+    for process in plan.processes.iter().filter(|one| uses(one, index)) {
+        found.add(
+            Code::FileOpen,
+            Some(process.pid),
+            &name,
+            format!("one that {} ({error})", refused(open)),
+            "one that can be opened as it was",
+            advice(error),
+        );
     }
 }
 
-fn file(index: usize, open: &OpenFile, was: &File, plan: &Plan, found: &mut Obstacles<'_>) {
+/// Whether programs can be executed from where a file is.
+fn mounted(index: usize, was: &File, plan: &Plan, found: &mut Obstacles<'_>) {
     let name = format!("{} {}", was.file_type.name(), Escaped(&was.path));
-    let opened = match again(open, was) {
-        Ok(opened) => opened,
-        Err(error) => {
-            let users = plan.processes.iter().filter(|one| uses(one, index));
-            for process in users {
-                found.add(
-                    Code::FileOpen,
-                    Some(process.pid),
-                    &name,
-                    format!("one that {} ({error})", refused(open)),
-                    "one that can be opened as it was",
-                    advice(error),
-                );
-            }
-            return;
-        }
-    };
     let flags = statvfs(was.path.as_str()).map(|system| system.flags());
     let is_noexec = flags.is_ok_and(|flags| flags.contains(FsFlags::ST_NOEXEC));
     for process in plan.processes.iter().filter(|_| is_noexec) {
@@ -67,9 +97,20 @@ fn file(index: usize, open: &OpenFile, was: &File, plan: &Plan, found: &mut Obst
             );
         }
     }
+}
+
+/// Whether nobody is in the way of a file's locks; `opened` is the file, opened as it was.
+fn locks(
+    index: usize,
+    opened: &OwnedFd,
+    (open, was): (&OpenFile, &File),
+    plan: &Plan,
+    found: &mut Obstacles<'_>,
+) {
+    let name = format!("{} {}", was.file_type.name(), Escaped(&was.path));
     for process in &plan.processes {
         let locks = process.locks.iter().filter(|lock| lock.file == index);
-        for holder in locks.filter_map(|lock| holder(lock, &opened, open, was)) {
+        for holder in locks.filter_map(|lock| holder(lock, opened, open, was)) {
             found.add(
                 Code::FdLockHeld,
                 Some(process.pid),
@@ -90,6 +131,32 @@ fn again(open: &OpenFile, was: &File) -> Result<OwnedFd, Errno> {
         CallError::Refused { error, .. } => error,
         _ => Errno::EIO,
     })
+}
+
+/// What open(2) would say of a file to a thaw, found without opening it.
+fn could_be_opened(open: &OpenFile, was: &File) -> Result<(), Errno> {
+    let flags = open::again(open);
+    if flags & libc::O_PATH != 0 {
+        return Ok(());
+    }
+    let (access, writes) = match flags & libc::O_ACCMODE {
+        libc::O_RDONLY => (AccessFlags::R_OK, false),
+        libc::O_WRONLY => (AccessFlags::W_OK, true),
+        _ => (AccessFlags::R_OK | AccessFlags::W_OK, true),
+    };
+    // Of an immutable file this says EPERM (fs/namei.c: inode_permission).
+    eaccess(was.path.as_str(), access)?;
+    // Of one that can only be appended to open(2) says it alone (fs/namei.c: may_open).
+    if writes && flags & libc::O_APPEND == 0 && is_append_only(&was.path) {
+        return Err(Errno::EPERM);
+    }
+    Ok(())
+}
+
+/// Whether nothing but the end of a file can be written (chattr(1): a). A file system that does not say has none.
+fn is_append_only(path: &str) -> bool {
+    let asked = statx(CWD, path, AtFlags::empty(), StatxFlags::empty());
+    asked.is_ok_and(|said| said.stx_attributes.contains(StatxAttributes::APPEND))
 }
 
 fn refused(open: &OpenFile) -> &'static str {

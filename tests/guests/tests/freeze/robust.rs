@@ -40,6 +40,7 @@ pub(crate) fn seen_by_nobody(guest: &mut Guest) {
         let pid = ready(guest, &format!("seen {how} {file}"), &file);
         not_killed(guest, pid, what);
     }
+    seen_meanwhile(guest);
     let owner = ready(guest, "robust own /shm/inherit inherit", "/tmp/own");
     let waiter = waiting(guest, "/shm/inherit");
     not_killed(guest, owner, "a futex with priority inheritance");
@@ -101,6 +102,35 @@ fn told(guest: &mut Guest, waiter: u32, codes: &[&str]) {
     let codes: String = codes.iter().map(|code| format!("lock {code}\n")).collect();
     let said = guest.run(&format!("cat {out}")).unwrap();
     assert_eq!(said, format!("ready\n{codes}done\n"));
+}
+
+/// Somebody begins to wait for a lock when it was looked at who does, and while memory is written.
+fn seen_meanwhile(guest: &mut Guest) {
+    let (file, image) = ("/disk/robust/held", "/disk/robust/image");
+    let pid = ready(guest, &format!("seen held {file}"), file);
+    let command = format!(
+        "kconv freeze --kill {pid} -o {image} & kconv=$!; \
+         while [ -d /proc/$kconv/fd ] && ! ls -l /proc/$kconv/fd 2>/dev/null | grep -q '/disk/robust/#'; do :; done; \
+         kill -STOP $kconv; \
+         [ -e {image} ] && echo late; seen waits {file} & waiter=$!; \
+         until grep -q ' -> .* '$waiter' ' /proc/locks; do usleep 10000; done; kill -CONT $kconv; \
+         wait $kconv; code=$?; kill $waiter; exit $code"
+    );
+    let said = guest.attempt(&command, LIMIT).unwrap();
+    println!("{}", said.stderr);
+    assert_eq!((said.code, said.stdout.as_str()), (1, ""), "{said:?}");
+    for text in [
+        "a file lock for which process ",
+        "error: one thing keeps them from being killed unseen, which began while the image was written; the tasks run on",
+    ] {
+        assert!(said.stderr.contains(text), "{text}: {}", said.stderr);
+    }
+    guest
+        .run(&format!(
+            "[ -d /proc/{pid}/fd ] && grep -q 'TracerPid:.0' /proc/{pid}/status && rm {image}; \
+             kill {pid}"
+        ))
+        .unwrap();
 }
 
 /// What is refused only where it would be killed. It is killed in the end.

@@ -174,30 +174,109 @@ fn refused_when_frozen(guest: &mut Guest, next: &Kernel) {
     // Nobody was killed, nobody is traced, and nothing was written.
     let left = guest
         .run(&format!(
-            "rm /tmp/vmlinuz /tmp/initrd; for pid in {pids}; do grep TracerPid /proc/$pid/status; \
+            "for pid in {pids}; do grep TracerPid /proc/$pid/status; \
              done; ls -A /disk | grep -e never -e upgrade; true"
         ))
         .unwrap();
     assert_eq!(left, "TracerPid:\t0\n".repeat(all.len()));
-    warned(guest, sound);
     guest.run(&format!("kill -9 {pids}")).unwrap();
+    lacking(guest, upgrade);
 }
 
-/// What this machine lacks may be there where the image is thawed: a freeze tells of it, and goes on.
-fn warned(guest: &mut Guest, pid: u32) {
-    let freeze = format!(
-        "was=$(cat /proc/sys/fs/nr_open); echo 2048 >/proc/sys/fs/nr_open; \
-         kconv freeze {pid} -o /disk/sound.img; code=$?; echo $was >/proc/sys/fs/nr_open; \
-         rm /disk/sound.img; exit $code"
+/// What this machine lacks for a thaw is a warning where tasks run on. Where they are to be killed it is refused,
+/// unless they are killed anyway: it may be there where the image is thawed.
+fn lacking(guest: &mut Guest, upgrade: &str) {
+    const OUT: &str = "/disk/lacking.out";
+    // A program of the disk, which can be mounted in other ways.
+    let program = "echo $$ >/sys/fs/cgroup/slow/cgroup.procs; cp /bin/counter /disk/lacking && exec /disk/lacking 3000000000";
+    let pid = guest.start(&format!("sh -c '{program}'"), OUT).unwrap();
+    let wait = format!("until grep -qx lacking /proc/{pid}/comm; do usleep 10000; done");
+    guest.run(&wait).unwrap();
+    let image = "/disk/lacking.img";
+    let refused_kill = format!("kconv freeze --kill {pid} -o {image}");
+    let files = "/proc/sys/fs/nr_open";
+    let lacks = [
+        (
+            format!("echo 1024 >{files}"),
+            format!("echo 1048576 >{files}"),
+            "fs.nr_open: found 1024, expected at least 4096 [limit.files]".to_owned(),
+            "set it higher with sysctl",
+        ),
+        (
+            format!("chattr +i {OUT}"),
+            format!("chattr -i {OUT}"),
+            format!(
+                "regular file {OUT}: found one that cannot be opened to be written (EPERM: Operation not \
+                 permitted), expected one that can be opened as it was [file.open]"
+            ),
+            "take from it what keeps even root from writing (lsattr and chattr: immutable, append-only)",
+        ),
+        (
+            format!("chattr +a {OUT}"),
+            format!("chattr -a {OUT}"),
+            format!("regular file {OUT}: found one that cannot be opened to be written (EPERM"),
+            "take from it what keeps even root from writing (lsattr and chattr: immutable, append-only)",
+        ),
+        (
+            "mount -o remount,noexec /disk".to_owned(),
+            "mount -o remount,exec /disk".to_owned(),
+            "regular file /disk/lacking: found a file system that is mounted with noexec, expected one \
+             from which programs are executed [file.noexec]"
+                .to_owned(),
+            "mount it with exec (mount -o remount,exec)",
+        ),
+    ];
+    for (before, after, text, advice) in &lacks {
+        let mut said = |command: &str| {
+            let command = format!("{before}; {command}; code=$?; {after}; exit $code");
+            let said = guest.attempt(&command, LIMIT).unwrap();
+            println!("# {command}\n{}", said.stderr);
+            said
+        };
+        let warned = said(&format!("kconv freeze {pid} -o {image} && rm {image}"));
+        assert_eq!(warned.code, 0, "{warned:?}");
+        let warning = format!(
+            "warning: a thaw on this machine would be refused: task {pid} (lacking): {text}"
+        );
+        for part in [&warning, *advice] {
+            assert!(warned.stderr.contains(part), "{part}: {warned:?}");
+        }
+        for command in [&refused_kill, &format!("{upgrade} {pid}")] {
+            let refused = said(command);
+            assert_eq!(refused.code, 1, "{refused:?}");
+            let told = format!("refused: task {pid} (lacking): {text}");
+            for part in [&told, *advice, "cannot be saved; no image was written"] {
+                assert!(refused.stderr.contains(part), "{part}: {refused:?}");
+            }
+            let anyway = refused.stderr.contains("; --anyway kills it without\n");
+            assert_eq!(anyway, command == &refused_kill, "{refused:?}");
+        }
+    }
+    let (before, after, text, _) = &lacks[1];
+    let gone = format!("while [ -d /proc/{pid}/fd ]; do usleep 10000; done");
+    let killed = guest
+        .attempt(
+            &format!("{before} && {refused_kill} --anyway && {gone} && kconv thaw {image}"),
+            LIMIT,
+        )
+        .unwrap();
+    assert_eq!(killed.code, 1, "{killed:?}");
+    for word in [
+        "warning: a thaw on this machine would be refused",
+        "obstacle",
+    ] {
+        let told = format!("{word}: task {pid} (lacking): {text}");
+        assert!(killed.stderr.contains(&told), "{told}: {killed:?}");
+    }
+    guest
+        .run(&format!(
+            "{after} && kconv thaw {image} && rm {image} && echo {pid} >/sys/fs/cgroup/cgroup.procs"
+        ))
+        .unwrap();
+    assert_eq!(
+        ended(guest, "lacking", pid),
+        uninterrupted("counter 3000000000")
     );
-    let said = guest.attempt(&freeze, LIMIT).unwrap();
-    println!("{}", said.stderr);
-    assert_eq!(said.code, 0, "{said:?}");
-    let told = format!(
-        "warning: a thaw on this machine would be refused: task {pid} (handler): fs.nr_open: found \
-         2048, expected at least 4096 [limit.files]\n  = set it higher with sysctl\n"
-    );
-    assert_eq!(said.stderr, told);
 }
 
 /// The same is asked of an image before a reboot.
