@@ -311,6 +311,10 @@ mod tests {
         assert_eq!(by(&[20, 21]), []);
         assert_eq!(by(&[10, 20, 21]), []);
         assert_eq!(by(&[10, 30]), [(10, 20)]);
+        // A member whose parent is init has nobody who would continue it.
+        let mut with_orphan = all.clone();
+        with_orphan.insert(22, stat(b'T', 1, 20));
+        assert_eq!(orphaned(&with_orphan, &BTreeSet::from([10])), [(10, 20)]);
         // One that was orphaned before, that runs, that has ended, or that is of another session.
         for (of, changed) in [
             (20, stat(b'T', 1, 20)),

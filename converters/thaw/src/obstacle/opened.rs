@@ -353,6 +353,33 @@ mod tests {
         assert_eq!(of(LockStyle::Process), [""; 0]);
     }
 
+    #[test]
+    fn what_is_mapped_to_be_executed_is_executed_and_so_is_the_program() {
+        let mapped = |flags| {
+            let mapping = Mapping {
+                start: 0x1000,
+                end: 0x2000,
+                flags,
+                key: 0,
+                sealed: false,
+                droppable: false,
+                offset: 0,
+                file: Some(0),
+                policy: None,
+            };
+            Process {
+                memory: Some(Memory::bare(ObjectId(1), vec![mapping])),
+                ..Process::bare(7, None)
+            }
+        };
+        assert!(executes(&mapped(VM_EXEC), 0));
+        assert!(!executes(&mapped(VM_EXEC), 1));
+        assert!(!executes(&mapped(0), 0));
+        let mut program = mapped(0);
+        program.memory.as_mut().unwrap().program = Some(0);
+        assert!(executes(&program, 0));
+    }
+
     /// `/proc` is mounted with noexec wherever there is care.
     #[test]
     fn what_is_executed_may_not_lie_where_nothing_is() {
