@@ -150,7 +150,8 @@ pub fn folders(converters: &Path) -> Result<Vec<PathBuf>, StepsError> {
         .into_iter()
         .filter(|path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.starts_with(FOLDER) && path.is_dir()
+            // A step under another name is told as that.
+            path.is_dir() && (name.starts_with(FOLDER) || path.join(STEP).exists())
         })
         .collect();
     steps.sort();

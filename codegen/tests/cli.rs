@@ -547,6 +547,30 @@ fn a_step_is_there_once_and_under_its_name() {
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }
+    let other = project.path().join("converters/mystep");
+    fs::rename(&elsewhere, &other).unwrap();
+    let told = told_by_both(project.path());
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert!(told.contains("converters/mystep/step.toml:"), "{told}");
+}
+
+#[test]
+fn a_project_without_its_table_is_not_what_this_program_was_built_with() {
+    let project = project();
+    fs::create_dir_all(project.path().join("kernel-structs/layouts")).unwrap();
+    for command in [
+        &["generate", "--check"][..],
+        &["status", "2.4.36-up", "2.4.36-smp"],
+        &["state", "check"],
+        &["layout", "list"],
+    ] {
+        let (code, _, errors) = run_in(project.path(), command);
+        assert_eq!(code, 2, "{command:?}: {errors}");
+        assert!(
+            errors.contains("kernel-structs/releases.toml is not there"),
+            "{command:?}: {errors}"
+        );
+    }
 }
 
 /// A second step between two layouts would stop every command; so would one that has another name.

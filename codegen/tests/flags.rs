@@ -399,6 +399,47 @@ fn no_other_override_is_for_a_field_whose_flags_differ() {
     let call = "[[override]]\nfield = \"s.flags\"\ncall = \"f\"\nreason = \"r (fs/a.c: f)\"\n";
     let decided = fixture(&[("PF_A", 1)], &[("PF_A", 2)]).decided(call);
     insta::assert_snapshot!(undecided(&decided.make()));
+    // Nor does it begin anew as a whole.
+    let anew = "[[override]]\nfield = \"s.flags\"\ninit = 0\nreason = \"r (fs/a.c: f)\"\n\
+                [[override]]\nfield = \"s.flags\"\ndrop = \"always\"\nreason = \"r (fs/a.c: f)\"\n";
+    let decided = fixture(&[("PF_A", 1)], &[("PF_A", 2)]).decided(anew);
+    let said = undecided(&decided.make());
+    assert!(
+        said.contains("what the field's bits mean differs (PF_A"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_flag_goes_into_a_new_member_that_is_made_of_it() {
+    let said = |member: &str, made_of: &str| {
+        let old = "struct s { unsigned int flags; int value; };";
+        let new = "struct s { unsigned int flags; int value; int gone; };";
+        let call = format!(
+            "[[override]]\nfield = \"s.gone\"\ncall = \"f\"\nfrom = [\"{made_of}\"]\nreason = \"r (fs/a.c: f)\"\n"
+        );
+        let flags = format!(
+            "[[flags]]\nfield = \"s.flags\"\nnames = [\"PF_GONE\"]\n\
+             disappears = {{ into = \"{member}\", reason = \"r (fs/a.c: f)\" }}\n"
+        );
+        let fixture = Fixture::of(old, new).rules(WATCH);
+        let fixture = fixture.constants(
+            &[("PF_SAME", 1), ("PF_GONE", 2), ("VALUE_A", 1)],
+            &[("PF_SAME", 1), ("VALUE_A", 1)],
+        );
+        undecided(&fixture.decided(&call).flags(&flags).make())
+    };
+    assert_eq!(said("gone", "flags:PF_GONE"), "");
+    let other = said("gone", "value");
+    assert!(
+        other.contains("what the member gone gets is not made of it; let its `appears` have a `call` with from = [\"flags:PF_GONE\"]"),
+        "{other}"
+    );
+    let old = said("value", "flags:PF_GONE");
+    assert!(
+        old.contains("the old type has the member value as well, which says what it said; `into` names one that is new"),
+        "{old}"
+    );
 }
 
 #[test]

@@ -4,7 +4,8 @@
 
 use kernel_structs::releases::{Files, Registry, with_entries};
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A package of the archive, and its flavour.
@@ -52,15 +53,21 @@ fn every_flavour_is_recognised() {
     let table = with_entries("", &layouts, &others);
     fs::write(structs.join("releases.toml"), table).unwrap();
 
-    for ((package, flavour), name) in packages.iter().zip(&names) {
+    let archive = Archive::new(folder.path());
+    for (index, ((package, flavour), name)) in packages.iter().zip(&names).enumerate() {
+        // The first is in no folder, and comes out of the archive with its headers.
+        let lies_in = match index {
+            0 => archive.packages.as_path(),
+            _ => folder.path(),
+        };
         for name in kconv_archive::headers(package).iter().chain([package]) {
             let deb = kconv_archive::package(name).unwrap_or_else(|error| panic!("{error}"));
-            let here = folder.path().join(deb.file_name().unwrap());
+            let here = lies_in.join(deb.file_name().unwrap());
             if !here.exists() {
                 std::os::unix::fs::symlink(deb, here).unwrap();
             }
         }
-        let printed = import(folder.path(), package);
+        let printed = import(folder.path(), package, &archive);
         let registry = Registry::parse(Files::read(&structs).unwrap()).unwrap();
         let release = registry.release(name, None, None).unwrap();
         assert_eq!(
@@ -86,10 +93,35 @@ fn every_flavour_is_recognised() {
     );
 }
 
+/// An archive of packages, and a folder with the `apt-get` that downloads them from there.
+struct Archive {
+    packages: PathBuf,
+    programs: PathBuf,
+}
+
+impl Archive {
+    fn new(folder: &Path) -> Archive {
+        let [packages, programs] = ["archive", "bin"].map(|name| folder.join(name));
+        for folder in [&packages, &programs] {
+            fs::create_dir(folder).unwrap();
+        }
+        let program = programs.join("apt-get");
+        let text = format!(
+            "#!/bin/sh\n# apt-get --quiet=2 download PACKAGE\nexec cp -L {}/\"$3\"_*.deb .\n",
+            packages.display()
+        );
+        fs::write(&program, text).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        Archive { packages, programs }
+    }
+}
+
 /// What `release import` prints.
-fn import(project: &Path, package: &str) -> String {
+fn import(project: &Path, package: &str, archive: &Archive) -> String {
+    let path = std::env::var("PATH").unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_kconv-gen"))
         .args(["release", "import", package])
+        .env("PATH", format!("{}:{path}", archive.programs.display()))
         .current_dir(project)
         .output()
         .unwrap();

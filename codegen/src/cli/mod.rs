@@ -104,6 +104,15 @@ pub(crate) enum CliError {
         family: String,
         of: Option<String>,
     },
+    /// A project without its table of releases.
+    #[error(
+        "{} is not there, and nothing else says which kernels this project knows; put it back (git checkout), or run the command outside of the project to ask what kconv-gen was built with",
+        path.display()
+    )]
+    NoTable {
+        /// Where it is expected.
+        path: PathBuf,
+    },
     #[error(
         "releases.toml has {name} with the {what} {known}, and {option} says {said}; nothing was written. The option is for new releases: change the entry in releases.toml if it is wrong"
     )]
@@ -235,10 +244,12 @@ pub(crate) fn registry() -> Result<Registry, CliError> {
     registry_of(Path::new(""))
 }
 
-/// As [`registry`], for the project in `project`.
+/// As [`registry`], for the project in `project`. One without its table is not as it should be, and not as this
+/// program was built.
 pub(crate) fn registry_of(project: &Path) -> Result<Registry, CliError> {
     let folder = project.join(RELEASES);
-    match folder.join("releases.toml").is_file() {
+    let parts = ["releases.toml", "layouts", "state"];
+    match parts.iter().any(|part| folder.join(part).exists()) {
         true => stored_registry(&folder),
         false => Ok(Registry::builtin()?),
     }
@@ -253,6 +264,10 @@ pub(crate) fn stored_registry(folder: &Path) -> Result<Registry, CliError> {
 
 /// The files of the releases in `folder`.
 pub(crate) fn stored_files(folder: &Path) -> Result<Files, CliError> {
+    let table = folder.join("releases.toml");
+    if !table.exists() {
+        return Err(CliError::NoTable { path: table });
+    }
     Files::read(folder).map_err(|error| CliError::Io {
         path: folder.to_owned(),
         error,

@@ -33,6 +33,9 @@ struct Source {
     path: PathBuf,
     config: Option<Config>,
     compression: Option<Compression>,
+    /// The folder that it was downloaded to, which is there as long as this value: what belongs to the kernel is
+    /// looked for beside it.
+    _download: Option<TempDir>,
 }
 
 /// The folders of a project that a kernel is registered in.
@@ -217,7 +220,6 @@ pub(super) fn build_id(identity: &Identity) -> Option<String> {
 /// lies in this folder or is in the distribution's archive.
 fn read(name: &str) -> Result<Source, CliError> {
     let mut path = PathBuf::from(name);
-    // Goes away with what was downloaded.
     let mut _download = None;
     if !path.exists() && !name.contains('/') && name.starts_with("linux-image-") {
         path = match constants::in_folder(Path::new("."), name)? {
@@ -279,6 +281,7 @@ fn read(name: &str) -> Result<Source, CliError> {
         path: path.clone(),
         config,
         compression: kernel.compression(),
+        _download,
     })
 }
 

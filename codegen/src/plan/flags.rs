@@ -12,7 +12,7 @@ use super::finding::{FlagChange, Why};
 use super::meanings::{Constants, changed};
 use super::{Action, Argument, CalledFlag, Flags, Reason};
 use crate::ctype::Field;
-use crate::overrides::{FlagDecision, FlagFate};
+use crate::overrides::{FlagDecision, FlagFate, OverrideAction};
 use kconv_rules::{RuleKind, Source};
 use kernel_structs::layout::FieldPath;
 use std::collections::{BTreeMap, BTreeSet};
@@ -291,6 +291,23 @@ impl<'a> Planner<'a> {
             FlagFate::Into(member) => {
                 if !self.has_member(Which::New, owner, member) {
                     return Err(format!("the new type has no member {member}"));
+                }
+                if self.has_member(Which::Old, owner, member) {
+                    return Err(format!(
+                        "the old type has the member {member} as well, which says what it said; `into` names one that is new"
+                    ));
+                }
+                let (_, own) = decision.field.split_once('.').unwrap_or_default();
+                let flag = format!("{own}:{name}");
+                let says = self.override_for(owner, member, false);
+                let reads = says.is_some_and(|says| match &says.action {
+                    OverrideAction::Call(function) => function.from.contains(&flag),
+                    _ => false,
+                });
+                if !reads {
+                    return Err(format!(
+                        "what the member {member} gets is not made of it; let its `appears` have a `call` with from = [\"{flag}\"]"
+                    ));
                 }
                 table.elsewhere |= from;
             }

@@ -132,6 +132,7 @@ impl<'a> Planner<'a> {
             OverrideAction::Scale { .. }
             | OverrideAction::Call(_)
             | OverrideAction::MergeSum
+            | OverrideAction::Init(_)
             | OverrideAction::Rest { .. }
                 if !changed.is_empty() =>
             {
