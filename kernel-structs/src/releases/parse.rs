@@ -3,6 +3,7 @@
 use super::{Files, LayoutEntry, LayoutId, Registry, RegistryError, Release};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 #[derive(Deserialize)]
@@ -38,7 +39,7 @@ struct RawRelease {
     layout: String,
     uname: Option<String>,
     build_id: Option<String>,
-    hz: Option<u32>,
+    hz: Option<NonZeroU32>,
 }
 
 pub(super) fn parse(files: Files) -> Result<Registry, RegistryError> {
@@ -53,7 +54,16 @@ pub(super) fn parse(files: Files) -> Result<Registry, RegistryError> {
         add_layout(&mut registry, layout)?;
     }
     let mut names = BTreeSet::new();
+    let mut builds = BTreeSet::new();
     for release in raw.release {
+        if let Some(build) = &release.build_id
+            && !builds.insert(build.clone())
+        {
+            return Err(RegistryError::Duplicate {
+                what: "build id",
+                name: build.clone(),
+            });
+        }
         if !names.insert(release.name.clone()) {
             return Err(RegistryError::Duplicate {
                 what: "release",
@@ -162,7 +172,7 @@ fn add_release(registry: &mut Registry, raw: RawRelease) -> Result<(), RegistryE
         layout,
         uname: raw.uname,
         build_id: raw.build_id,
-        hz: raw.hz,
+        hz: raw.hz.map(NonZeroU32::get),
     };
     let of_layout = || registry.releases_of(&release.layout);
     let other = of_layout().find_map(|other| other.hz.map(|hz| (other, hz)));

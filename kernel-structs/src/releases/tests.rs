@@ -255,6 +255,13 @@ fn broken_tables_are_refused() {
         @"releases.toml: file `2.4.32-i386-smp.btf` is there twice"
     );
     insta::assert_snapshot!(message(broken("linux-2.4\"", "linux-2.2\"")), @"layout 2.4.32-i386-up needs the file linux-2.2.toml, which is not there");
+    let (one, other) = (
+        "12f1e1ca032e499318c5cc64e024d3e617624bf6",
+        "764949bbe8b7a9241512fbf3b0d66d0ba34686a8",
+    );
+    insta::assert_snapshot!(message(broken(one, other)), @"releases.toml: build id `764949bbe8b7a9241512fbf3b0d66d0ba34686a8` is there twice");
+    let no_ticks = message(broken("hz = 250", "hz = 0"));
+    assert!(no_ticks.contains("expected a nonzero u32"), "{no_ticks}");
     let no_fingerprint = message(broken("fingerprint = \"", "fingerprint = \"x"));
     assert!(
         no_fingerprint.contains("64 hexadecimal digits"),
