@@ -573,6 +573,27 @@ fn a_project_without_its_table_is_not_what_this_program_was_built_with() {
     }
 }
 
+#[test]
+fn what_no_step_can_be_made_of_is_named() {
+    let project = project();
+    fs::remove_dir_all(project.path().join(STEP)).unwrap();
+    let patch = project.path().join("empty.patch");
+    fs::write(&patch, "").unwrap();
+    let patch = patch.to_str().unwrap();
+    let new = ["new", "2.4.36-up", "2.4.36-smp", "--patch", patch];
+    let (code, _, errors) = run_in(project.path(), &new);
+    assert_eq!(code, 2, "{errors}");
+    let expected = format!("kconv-gen: {patch}: no hunk of a unified diff is in it\n");
+    assert_eq!(errors, expected);
+    assert!(!project.path().join(STEP).exists());
+    let (code, _, errors) = run_in(project.path(), &["new", "6.12.113", "2.4.37"]);
+    assert_eq!(code, 2, "{errors}");
+    assert!(
+        errors.contains("linux-6") && errors.contains("linux-2.4"),
+        "{errors}"
+    );
+}
+
 /// A second step between two layouts would stop every command; so would one that has another name.
 #[test]
 fn a_step_that_nobody_could_use_is_not_made() {

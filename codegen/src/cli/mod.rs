@@ -16,6 +16,7 @@ pub(crate) mod status;
 use kconv_codegen::generate::{CONVERTERS, End, Findings, GenerateError, no_strays};
 use kconv_codegen::import::ImportError;
 use kconv_codegen::overrides::FOLDER;
+use kconv_codegen::patch::PatchError;
 use kconv_codegen::scaffold::ScaffoldError;
 use kernel_structs::layout::{Fingerprint, Layout, UnknownType};
 use kernel_structs::releases::{
@@ -104,6 +105,8 @@ pub(crate) enum CliError {
         family: String,
         of: Option<String>,
     },
+    #[error("{}: {error}", path.display())]
+    Patch { path: PathBuf, error: PatchError },
     /// A project without its table of releases.
     #[error(
         "{} is not there, and nothing else says which kernels this project knows; put it back (git checkout), or run the command outside of the project to ask what kconv-gen was built with",

@@ -25,7 +25,8 @@ pub(crate) fn new(
     scaffold::is_free(&dir)?;
     scaffold::is_unjoined(&selection, &routes)?;
     let left_out = scaffold::without_detours(&mut selection, &routes)?;
-    let patch = match patch {
+    let file = patch;
+    let patch = match file {
         Some(path) => Some(fs::read(path).map_err(|error| CliError::Io {
             path: path.to_owned(),
             error,
@@ -33,7 +34,14 @@ pub(crate) fn new(
         None => None,
     };
     let folder = converters.join(FOLDER);
-    let made = scaffold::make(&registry, &selection, patch.as_deref(), &folder)?;
+    let made = scaffold::make(&registry, &selection, patch.as_deref(), &folder);
+    let made = made.map_err(|error| match (error, file) {
+        (ScaffoldError::Patch(error), Some(path)) => CliError::Patch {
+            path: path.to_owned(),
+            error,
+        },
+        (error, _) => error.into(),
+    })?;
     // The proposals change nothing before somebody has completed them.
     let files = scaffold::propose(&folder, &made)?;
     scaffold::write(&dir, &made)?;

@@ -95,6 +95,22 @@ pub fn select<'a>(
         pair.module = version(&pair.from.release.arch);
     }
     if selection.pairs.is_empty() && selection.alike.is_empty() {
+        let family = |releases: &[&Release]| {
+            let first = releases.first()?;
+            let layout = registry.layout_entry(&first.layout).ok()?;
+            Some((first.name.clone(), layout.family.clone()))
+        };
+        if let (Some((from, from_family)), Some((to, to_family))) =
+            (family(&from_all), family(&to_all))
+            && from_family != to_family
+        {
+            return Err(SelectError::Generate(GenerateError::Families {
+                from,
+                to,
+                from_family,
+                to_family,
+            }));
+        }
         return Err(SelectError::NothingInCommon {
             from: selection.from,
             to: selection.to,
