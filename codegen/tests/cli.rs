@@ -459,11 +459,16 @@ fn decisions_that_nothing_needs_are_told_by_status_too() {
     let before = fs::read_to_string(&path).unwrap();
     let twice = before.lines().skip_while(|line| *line != "[[change]]");
     let twice: Vec<&str> = twice.take_while(|line| !line.is_empty()).collect();
-    let stale = "[[change]]\nfield = \"task_struct.pidd\"\nappears = { init = 0, reason = \"r (fs/a.c: f)\" }\n";
+    let stale = "[[change]]\nfield = \"task_struct.pidd\"\nappears = { init = 0, reason = \"r (fs/a.c: f)\" }\n\
+                 [[change]]\nfield = \"task_struct.pid\"\ndisappears = { into = \"tgidd\", drop = \"always\", reason = \"r (fs/a.c: f)\" }\n";
     fs::write(&path, format!("{before}\n{}\n\n{stale}", twice.join("\n"))).unwrap();
     let told = told_by_both(project.path());
     for (field, what) in [
         ("task_struct.pidd", "no layout of any pair has this member"),
+        (
+            "task_struct.tgidd",
+            "no layout of any pair has this member; the nearest name is `task_struct.tgid`",
+        ),
         ("task_struct.per_cpu_utime", "is decided twice"),
         ("task_struct.per_cpu_stime", "is decided twice"),
     ] {

@@ -195,7 +195,15 @@ impl Family {
                 for field in &change.fields {
                     let decided = directed.field(field);
                     let one = (number, directed.direction, decided.clone());
+                    // What it goes into has to be there; what is decided follows from that.
+                    let misnamed = (decided != *field)
+                        .then(|| self.unknown(&decided))
+                        .flatten();
                     let problem = match (held.contains(&one), needed.contains(&one)) {
+                        _ if misnamed.is_some() => OverrideProblem::UnknownField {
+                            field: decided,
+                            nearest: misnamed.flatten(),
+                        },
                         (_, true) => continue,
                         (true, false) => OverrideProblem::NeverNeeded {
                             field: decided,
