@@ -12,7 +12,7 @@ use super::finding::{FlagChange, Why};
 use super::meanings::{Constants, changed};
 use super::{Action, Argument, CalledFlag, Flags, Reason};
 use crate::ctype::Field;
-use crate::overrides::{FlagDecision, FlagFate, OverrideAction};
+use crate::overrides::{FlagDecision, FlagFate};
 use kconv_rules::{RuleKind, Source};
 use kernel_structs::layout::FieldPath;
 use std::collections::{BTreeMap, BTreeSet};
@@ -297,16 +297,10 @@ impl<'a> Planner<'a> {
                         "the old type has the member {member} as well, which says what it said; `into` names one that is new"
                     ));
                 }
-                let (_, own) = decision.field.split_once('.').unwrap_or_default();
-                let flag = format!("{own}:{name}");
-                let says = self.override_for(owner, member, false);
-                let reads = says.is_some_and(|says| match &says.action {
-                    OverrideAction::Call(function) => function.from.contains(&flag),
-                    _ => false,
-                });
-                if !reads {
+                // What it gets is a person's to say: a rule that knows nothing of the flag would lose it.
+                if self.override_for(owner, member, false).is_none() {
                     return Err(format!(
-                        "what the member {member} gets is not made of it; let its `appears` have a `call` with from = [\"{flag}\"]"
+                        "nobody has decided what the member {member} gets; let its `appears` have a `call` that is given the flag"
                     ));
                 }
                 table.elsewhere |= from;
