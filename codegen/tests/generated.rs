@@ -22,26 +22,31 @@ mod world;
 mod generated {
     pub mod decisions {
         pub mod carry;
+        #[deny(dead_code, reason = "a page has no function that nothing calls")]
         pub mod step;
         pub mod views;
     }
     pub mod flexible {
         pub mod carry;
+        #[deny(dead_code, reason = "a page has no function that nothing calls")]
         pub mod step;
         pub mod views;
     }
     pub mod names {
         pub mod carry;
+        #[deny(dead_code, reason = "a page has no function that nothing calls")]
         pub mod step;
         pub mod views;
     }
     pub mod reasons {
         pub mod carry;
+        #[deny(dead_code, reason = "a page has no function that nothing calls")]
         pub mod step;
         pub mod views;
     }
     pub mod rules {
         pub mod carry;
+        #[deny(dead_code, reason = "a page has no function that nothing calls")]
         pub mod step;
         pub mod views;
     }

@@ -46,7 +46,7 @@ use generated::trailing::views::layouts::{vnew as new, vold as old};
 use generated::trailing::{back, step};
 use kconv_codegen::coverage::{self, CoverageFinding};
 use kconv_codegen::overrides::Overrides;
-use kconv_codegen::plan::{Pair, Plan, Side};
+use kconv_codegen::plan::{Pair, Plan, Side, Why};
 use kconv_image::{Image, ObjectId};
 use kconv_runtime::bits::bytemuck::{Zeroable, pod_read_unaligned};
 use kconv_runtime::error::ConvertError;
@@ -99,6 +99,45 @@ fn behind_on_both_sides_it_is_an_object() {
     assert_eq!(made.undecided, []);
     let open = |ty: &str| made.plan.types[ty].open;
     assert_eq!((open("fpu"), open("s")), (true, false));
+}
+
+/// What nobody reads needs no decision and no function: the elements of an array of none.
+#[test]
+fn elements_that_no_object_has_are_not_planned() {
+    let of = |element: &str| {
+        format!("struct e {{ {element} }}; struct s {{ int n; struct e els[0]; }};")
+    };
+    let fixture = Fixture::of(&of("int a;"), &of("int a; int b;"));
+    let made = fixture.make();
+    assert_eq!(made.undecided, []);
+    let names: Vec<&String> = made.plan.types.keys().collect();
+    assert!(!names.iter().any(|name| *name == "e"), "{names:?}");
+}
+
+/// An object that goes on behind the end of its type is carried there as it is, so that what the
+/// type says of that must not change.
+#[test]
+fn elements_behind_the_end_of_a_type_are_the_same_or_undecided() {
+    let of = |element: &str| {
+        format!(
+            "struct e {{ {element} }};
+            struct regs {{ int n; struct e els[0]; }};
+            struct s {{ int size; struct regs regs; }};"
+        )
+    };
+    let undecided = |old: &str, new: &str| {
+        let mut fixture = Fixture::of(&of(old), &of(new));
+        let sized = "[type.s]\nsaved = true\nsize = { variable = \"whole\" }\n";
+        fixture.map = fixture::state_map(&[], sized);
+        fixture.make().undecided
+    };
+    assert_eq!(undecided("int a;", "int a;"), []);
+    let [one] = &undecided("int a;", "int a; int b;")[..] else {
+        panic!("one is undecided");
+    };
+    assert_eq!((one.ty.as_str(), one.field.as_str()), ("s", "regs.els"));
+    assert_eq!(one.why, Why::BehindChanged);
+    assert!(one.advice().contains("a `tail` of s"), "{}", one.advice());
 }
 
 #[test]

@@ -106,6 +106,9 @@ pub enum Why {
     },
     /// Elements of an array have no counterpart, and no single number is their initial value.
     ElementsLeftOver,
+    /// It is an array that objects of its type go on with behind the type's end, and the elements
+    /// are others.
+    BehindChanged,
     /// An old enumerator's value has two names, which are two values now.
     EnumeratorSplit {
         /// One of the names.
@@ -237,6 +240,10 @@ impl Undecided {
                 "an object is made of one member, which the state map names in `lacks` where it says what lies behind, and which is at the end of the other if that has a `size`; decide about {ty} where it is a member, or correct the state map",
                 ty = self.ty
             ),
+            Why::BehindChanged => format!(
+                "say in the state map how many elements there are: a `tail` of {ty} instead of its `size`",
+                ty = self.ty
+            ),
             Why::NoSuchType { .. } | Why::NoTaskLabel | Why::TooLarge { .. } => {
                 "correct the state map, or import the layout again".to_owned()
             }
@@ -277,6 +284,9 @@ impl fmt::Display for Why {
             ),
             Why::ElementsLeftOver => f.write_str(
                 "has elements without counterpart whose initial value is not one number",
+            ),
+            Why::BehindChanged => f.write_str(
+                "has elements behind the end of the type that are others, and what is saved there is carried as it is",
             ),
             Why::EnumeratorSplit { name } => write!(
                 f,

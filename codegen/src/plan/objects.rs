@@ -7,7 +7,7 @@ use super::finding::Why;
 use super::{Action, Bits, FieldPlan, Place, Reason, TaskLabel, TypePlan};
 use crate::ctype::{self, Field, Scalar, Shape};
 use kconv_rules::{RuleKind, Source};
-use kernel_structs::layout::{FieldPath, TypeId};
+use kernel_structs::layout::{FieldPath, Layout, TypeId};
 use kernel_structs::state::{DerivedPlace, Policy, Rule, TailPlace, TypeEntry};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,6 +52,9 @@ impl<'a> Planner<'a> {
                 Lies::Moves(moves) if moves.made => Some(moves.derived.owner.clone()),
                 _ => None,
             };
+            if open {
+                self.surplus(&planned, (old, new));
+            }
             owners.insert(name, planned.clone());
             if let Lies::Moves(moves) = lies {
                 let owner = moves.derived.owner.as_str();
@@ -82,6 +85,20 @@ impl<'a> Planner<'a> {
         for element in elements {
             if !self.types.contains_key(element) {
                 self.element(element, map.elements.get(element));
+            }
+        }
+    }
+
+    /// What an object has behind the end of its type is carried as it is: an array of no elements
+    /// there says what it is, and has to say the same on both sides.
+    fn surplus(&mut self, name: &str, (old, new): (TypeId, TypeId)) {
+        let new_ones = last_arrays(self.layout(Which::New), new);
+        for (path, was) in last_arrays(self.layout(Which::Old), old) {
+            let Some(is) = new_ones.get(&path) else {
+                continue;
+            };
+            if !self.same(was, *is) {
+                self.open(name, &path, Why::BehindChanged, None, None);
             }
         }
     }
@@ -323,4 +340,31 @@ impl<'a> Planner<'a> {
             }
         })
     }
+}
+
+/// The arrays of no elements that a type ends in, by their paths, with their types.
+fn last_arrays(layout: &Layout, ty: TypeId) -> BTreeMap<String, TypeId> {
+    let mut arrays = BTreeMap::new();
+    let mut open = vec![(String::new(), ty)];
+    while let Some((path, ty)) = open.pop() {
+        let (Shape::Struct(_, composite) | Shape::Union(_, composite)) = ctype::shape(layout, ty)
+        else {
+            continue;
+        };
+        let end = ctype::size_bits(layout, ty);
+        for field in ctype::fields(layout, composite) {
+            let path = match path.as_str() {
+                "" => field.name.clone(),
+                path => format!("{path}.{}", field.name),
+            };
+            match ctype::shape(layout, field.ty) {
+                Shape::Array { count: 0, .. } => {
+                    arrays.insert(path, field.ty);
+                }
+                _ if field.offset + field.len == end => open.push((path, field.ty)),
+                _ => {}
+            }
+        }
+    }
+    arrays
 }

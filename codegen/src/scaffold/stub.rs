@@ -182,6 +182,9 @@ fn by_state_map(why: &Why) -> bool {
             | Why::MeaningOnOneSide
             | Why::NoConstants { .. }
             | Why::NoConstant { .. }
+            | Why::DeclaredOtherwise { .. }
+            | Why::InitialDoesNotFit { .. }
+            | Why::BehindChanged
     )
 }
 

@@ -9,6 +9,7 @@ use kconv_runtime::table::Converter;
 /// The pages of the steps.
 #[rustfmt::skip]
 #[allow(missing_docs, reason = "names are those of the kernel")]
+#[allow(non_snake_case, reason = "which has capitals in some")]
 #[allow(unreachable_pub, reason = "a page does not know where it is linked in")]
 #[allow(unused_variables, reason = "not every function needs all of its parameters")]
 #[allow(unused_imports, reason = "nor every page what all of them import")]

@@ -14,14 +14,6 @@ use kconv_runtime::prelude::*;
 #[path = "rest/step.rs"]
 mod rest;
 
-/// `p`, 8 bytes.
-pub fn p(cx: &mut Context<'_>, at: &At<'_>, old: &views::p::Vold, new: &mut views::p::Vnew) {
-    use views::p::Vold as Old;
-    use views::p::Vnew as New;
-    new.x = old.x;
-    new.y = cx.widen(old.y);
-}
-
 /// `r`, 8 bytes.
 pub fn r(cx: &mut Context<'_>, at: &At<'_>, old: &views::r::Vold, new: &mut views::r::Vnew) {
     use views::r::Vold as Old;

@@ -11,21 +11,6 @@ use kconv_runtime::prelude::*;
 pub(super) static CHANGED: &[TypeConverter] = &[
     TypeConverter {
         rules: TypeRules {
-            name: "p",
-            from_size: 8,
-            to_size: 8,
-            spans: &[Span::new(0, 0, 6)],
-            padding: &[Bits::new(48, 16)],
-            groups: &[&[
-                RuleKind::Carry.of("x"),
-                RuleKind::Widen.of("y"),
-            ]],
-            ..TypeRules::PLAIN
-        },
-        convert: None,
-    },
-    TypeConverter {
-        rules: TypeRules {
             name: "r",
             from_size: 8,
             to_size: 8,
@@ -47,7 +32,6 @@ pub(super) static CHANGED: &[TypeConverter] = &[
                 RuleKind::Init.of("a").by_override("new (fs/a.c: f)"),
                 RuleKind::Carry.of("n"),
                 RuleKind::Recurse.of("r").inside("r"),
-                RuleKind::Recurse.of("e").inside("p").times(0),
             ]],
             ..TypeRules::PLAIN
         },
