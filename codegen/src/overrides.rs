@@ -30,6 +30,7 @@
 
 mod action;
 mod changes;
+mod condition;
 mod flags;
 mod functions;
 mod name;
@@ -38,10 +39,9 @@ mod problem;
 mod reason;
 mod signature;
 
-pub(crate) use changes::is_there;
-pub use changes::{
-    Change, ChangeFinding, Changes, ChangesError, Condition, Directed, FOLDER, When,
-};
+pub use changes::{Change, ChangeFinding, Changes, ChangesError, Directed, FOLDER};
+pub use condition::{Condition, When};
+pub(crate) use condition::{elements, is_there};
 pub use flags::{FlagDecision, FlagFate};
 pub use parse::parse;
 pub use problem::{OverrideFinding, OverrideProblem};
@@ -133,6 +133,10 @@ pub enum Direction {
     ToOne,
     /// The other way.
     ToOther,
+    /// To a layout of which the array has fewer elements.
+    Fewer,
+    /// The other way.
+    More,
 }
 
 /// What happens to a flag from one layout to another.
@@ -207,7 +211,8 @@ pub struct Function {
     pub offsets: Vec<String>,
     /// Members of types whose offsets in the new layout it is given, behind the old ones.
     pub new_offsets: Vec<String>,
-    /// Constants whose values in the old layout it is given, behind the offsets.
+    /// Constants whose values in the old layout it is given, behind the offsets. A member, as
+    /// `type.member`, is an array, and stands for the number of its elements.
     pub constants: Vec<String>,
     /// Constants whose values in the new layout it is given, behind the old ones.
     pub new_constants: Vec<String>,

@@ -285,7 +285,8 @@ pub enum Action {
         /// First byte of the array, before and after.
         at: (u64, u64),
     },
-    /// The sum of an array, in its place or in that of its first element.
+    /// The sum of an array, in its place or in that of its first element. Of elements that have
+    /// counterparts, the others are in that sum.
     Sum,
     /// Another unit.
     Scale {

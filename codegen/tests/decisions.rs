@@ -89,7 +89,7 @@ reason = "constants without call (fs/a.c: f)"
 [[override]]
 field = "s.constant"
 call = "f"
-constants = ["s.a"]
+constants = ["a-b"]
 reason = "no constant (fs/a.c: f)"
 [[override]]
 field = "s.source"

@@ -413,6 +413,7 @@ fn decisions_are_carried_out() {
     old.many = [I32::new(1), I32::new(2)];
     old.flags.set(3);
     old.cpu = [1, 2, 3, 4].map(I32::new);
+    old.cpus = [1, 2, 3, 4].map(I32::new);
     old.total = [5, 0, 0].map(I32::new);
     old.lo.set(-2);
     old.hi.set(1);
@@ -426,6 +427,7 @@ fn decisions_are_carried_out() {
     );
     assert_eq!(new.flags.get(), 0x8000_0002);
     assert_eq!((new.cpu[0].get(), new.total.get()), (10, 5));
+    assert_eq!(new.cpus.map(U16::get), [8, 2]);
     assert_eq!((new.both.get(), new.half.get()), (0x1_ffff_fffe, 4));
     assert_eq!(
         (new.self_.get(), new.none.get(), new.number.get()),
@@ -441,7 +443,24 @@ fn decisions_are_carried_out() {
         .into_iter()
         .map(|(field, ..)| field)
         .collect();
-    assert_eq!(fields, ["cpu"]);
+    assert_eq!(fields, ["cpu", "cpus"]);
+}
+
+/// Of elements that have counterparts each is checked, and all are kept where some have none.
+#[test]
+fn a_merged_array_keeps_what_has_no_place() {
+    let mut old = decisions::old::s::zeroed();
+    old.cpus = [0, 65536, 0, 0].map(I32::new);
+    let (_, outcome) = convert_decisions(&old);
+    assert_eq!(findings(&outcome).len(), 1, "{:?}", findings(&outcome));
+    assert!(findings(&outcome)[0].contains("cpus[1]"));
+    assert!(kept(&outcome).is_empty());
+
+    old.cpus = [65535, 0, 0, 1].map(I32::new);
+    let (_, outcome) = convert_decisions(&old);
+    assert!(findings(&outcome)[0].contains("cpus[0]"));
+    let (_, _, was) = &kept(&outcome)[0];
+    assert_eq!(was.as_slice(), old.cpus.as_bytes());
 }
 
 /// Flags go where their names are, and each of the others where people said.
@@ -513,12 +532,12 @@ fn decisions_keep_or_refuse_what_they_drop() {
     ");
     insta::assert_snapshot!(kept_text(&outcome), @r"
     ticks at 4: [31, 0, 0, 0]
-    total at 36: [64, 156, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0]
-    stale at 60: [1, 0, 0, 0]
-    stale_pair.y at 72: [3, 0, 0, 0]
-    stale_array at 84: [0, 0, 0, 0, 5, 0, 0, 0]
-    stale_bits at 100: [1]
-    swapped at 104: [8, 0, 0, 0]
+    total at 52: [64, 156, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0]
+    stale at 76: [1, 0, 0, 0]
+    stale_pair.y at 88: [3, 0, 0, 0]
+    stale_array at 100: [0, 0, 0, 0, 5, 0, 0, 0]
+    stale_bits at 116: [1]
+    swapped at 120: [8, 0, 0, 0]
     ");
 }
 

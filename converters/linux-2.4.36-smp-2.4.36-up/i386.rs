@@ -160,21 +160,23 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
     use views::task_struct::V2_4_32_i386_up as New;
     // 100 fields that both carry alike
     rest::task_struct!(cx, at, old, new);
-    // processor that the task ran on last; the only one there is is 0, and any other would be
-    // shown in /proc/PID/stat (include/linux/sched.h: task_set_cpu; fs/proc/array.c:
-    // proc_pid_stat)
+    // processor that the task ran on last, until it runs again; there is always a processor 0,
+    // and one that is no more would be shown in /proc/PID/stat (include/linux/sched.h:
+    // task_set_cpu; fs/proc/array.c: proc_pid_stat)
     new.processor = I32::new(0);
-    // all bits for a task that is on no processor (include/linux/sched.h: task_release_cpu); a
-    // kernel for one processor does not look at it (kernel/sched.c: can_schedule)
+    // all bits for a task that is on no processor (include/linux/sched.h: task_release_cpu), as
+    // every task is that is thawed; a kernel for one processor does not look at it
+    // (kernel/sched.c: can_schedule)
     new.cpus_runnable = U32::new(4294967295);
-    // processors that the task may run on, as bits. One that may not run on the first could run
-    // nowhere: it gets all bits, as every task has that nobody restricted
+    // processors that the task may run on, as bits. One that may run on none of those that are
+    // left could run nowhere: it gets all bits, as every task has that nobody restricted
     // (include/linux/sched.h: INIT_TASK), and what it had is kept; ksoftirqd_CPU0 and its like
-    // have the first alone on either kernel (kernel/softirq.c: ksoftirqd)
-    new.cpus_allowed = overrides::allowed_on_the_only_one(
+    // have the first alone on any kernel (kernel/softirq.c: ksoftirqd)
+    new.cpus_allowed = overrides::allowed_on_fewer(
         cx,
         &at!(at.cpus_allowed),
         &old.cpus_allowed,
+        [1],
     );
     // waiters queue with entries on their kernel stacks
     self::wait_queue_head_t(
@@ -184,8 +186,8 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         &mut new.wait_chldexit,
     );
     // ticks in user and in kernel mode by processor (kernel/timer.c: update_one_process adds to
-    // the current processor's); one processor has used them all (fs/proc/array.c: proc_pid_cpu
-    // shows one line per processor)
+    // the current processor's); what processors used that are no more, the first has
+    // (fs/proc/array.c: proc_pid_cpu shows one line per processor)
     new.per_cpu_utime = [
         cx.sum(&at!(at.per_cpu_utime), &old.per_cpu_utime),
     ];
@@ -205,16 +207,17 @@ pub fn task_struct(cx: &mut Context<'_>, at: &At<'_>, old: &views::task_struct::
         &old.alloc_lock,
         &mut new.alloc_lock,
     );
-    // processor that the task ran on last; the only one there is is 0, and any other would be
-    // shown in /proc/PID/stat (include/linux/sched.h: task_set_cpu; fs/proc/array.c:
-    // proc_pid_stat)
+    // processor that the task ran on last, until it runs again; there is always a processor 0,
+    // and one that is no more would be shown in /proc/PID/stat (include/linux/sched.h:
+    // task_set_cpu; fs/proc/array.c: proc_pid_stat)
     cx.drop_kept(
         &at!(at.processor, old),
         old.processor.as_bytes(),
         I32::new(0).as_bytes(),
     );
-    // all bits for a task that is on no processor (include/linux/sched.h: task_release_cpu); a
-    // kernel for one processor does not look at it (kernel/sched.c: can_schedule)
+    // all bits for a task that is on no processor (include/linux/sched.h: task_release_cpu), as
+    // every task is that is thawed; a kernel for one processor does not look at it
+    // (kernel/sched.c: can_schedule)
     cx.drop_kept(
         &at!(at.cpus_runnable, old),
         old.cpus_runnable.as_bytes(),

@@ -9,6 +9,7 @@ mod arms;
 mod check;
 mod derived;
 mod error;
+mod indexes;
 mod initial;
 mod lines;
 mod parse;
@@ -25,6 +26,7 @@ pub use arms::union_of;
 pub use check::StateFinding;
 pub use derived::{Derived, DerivedPlace};
 pub use error::StateError;
+pub use indexes::Index;
 pub use initial::{SymbolPlace, SymbolSlot};
 pub use places::{Go, Governing, Owner, Place, RuleFrom, Visit};
 pub use refusals::{Refusal, Refused, RefusedFlags, RefusedPlace};
@@ -92,6 +94,8 @@ pub struct TypeEntry {
     /// Members that stand for the unnamed union they are in, because no other member of it is in
     /// use while the object is saved; each with the reason.
     pub arms: BTreeMap<String, String>,
+    /// Members that say which elements of an array are meant, by name.
+    pub indexes: BTreeMap<String, Index>,
     /// Bits of members that a freeze refuses.
     pub refused: Vec<RefusedFlags>,
     /// Members of unions that are in use for some values of another member, in the order in which

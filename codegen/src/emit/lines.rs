@@ -123,7 +123,8 @@ impl Lines<'_> {
             Action::Sum => {
                 let (at, old) = (self.at(old_path, path, Sides::Both), old());
                 match self.shape(Which::New, &field.to)? {
-                    Shape::Array { .. } => quote!([ŋcx.sum(#at, &#old)]),
+                    Shape::Array { count: 1, .. } => quote!([ŋcx.sum(#at, &#old)]),
+                    Shape::Array { .. } => quote!(ŋcx.merge(#at, &#old)),
                     _ => quote!(ŋcx.sum(#at, &#old)),
                 }
             }

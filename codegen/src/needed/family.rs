@@ -180,15 +180,13 @@ impl Family {
                     problem,
                 });
             };
-            if let When::Told { one, other } = &change.when {
-                for name in one.names().chain(other.names()) {
-                    if let Some(nearest) = self.unknown(name) {
-                        let name = name.clone();
-                        say(
-                            change.line,
-                            OverrideProblem::UnknownCondition { name, nearest },
-                        );
-                    }
+            for name in change.when.names() {
+                if let Some(nearest) = self.unknown(name) {
+                    let name = name.clone();
+                    say(
+                        change.line,
+                        OverrideProblem::UnknownCondition { name, nearest },
+                    );
                 }
             }
             for directed in &change.directions {

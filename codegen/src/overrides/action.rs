@@ -135,11 +135,14 @@ impl Function {
                 what: "function",
             });
         }
-        let constant = |name: &str| !name.contains('.') && is_identifier(name);
+        let constant = |name: &str| is_field(name) || (!name.contains('.') && is_identifier(name));
         for (key, names) in places.by_key() {
             let (right, expected): (&dyn Fn(&str) -> bool, _) = match key.ends_with("offsets") {
                 true => (&is_field, "`type.member`"),
-                false => (&constant, "the name of a constant"),
+                false => (
+                    &constant,
+                    "the name of a constant, or an array as `type.member`",
+                ),
             };
             if let Some(name) = names.iter().find(|name| !right(name)) {
                 return Err(bad(field, key, &format!("`{name}`"), expected));

@@ -17,14 +17,15 @@
 //! by [`super::Family`].
 
 use super::action::{RawScale, written};
+use super::condition::{RawCondition, Stated, When};
 use super::flags::{self, FlagDecision, FlagFate, RawFlags};
 use super::functions::{self, Call, Functions, NoSources};
-use super::name::{is_field, is_identifier};
+use super::name::is_field;
 use super::reason::{self, Cites};
 use super::{Direction, Init, Origin, Override, OverrideAction, OverrideProblem, Overrides};
-use kernel_structs::layout::{FieldPath, Layout, Resolved};
+use kernel_structs::layout::Layout;
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -56,33 +57,6 @@ pub struct Change {
     pub when: When,
     /// What is done, at most once for each direction.
     pub directions: Vec<Directed>,
-}
-
-/// Between which layouts a change lies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum When {
-    /// Between those that have the field and those that do not.
-    Field,
-    /// Between those that fulfil the one and those that fulfil the other.
-    Told {
-        /// The one.
-        one: Condition,
-        /// The other.
-        other: Condition,
-    },
-}
-
-/// What a layout has. All of it has to hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Condition {
-    /// Members that it has, as `type.member`, and types and constants.
-    pub has: Vec<String>,
-    /// Members that it has not, perhaps because it has not the type, and types and constants.
-    pub lacks: Vec<String>,
-    /// How members that it has are declared.
-    pub declared: BTreeMap<String, String>,
-    /// The values of constants that it has.
-    pub values: BTreeMap<String, i64>,
 }
 
 /// What is done in one direction.
@@ -169,25 +143,15 @@ struct RawChange {
     fields: Option<Vec<String>>,
     one: Option<RawCondition>,
     other: Option<RawCondition>,
+    elements: Option<String>,
     appears: Option<Spanned<RawDirected>>,
     disappears: Option<Spanned<RawDirected>>,
     #[serde(rename = "to-one")]
     to_one: Option<Spanned<RawDirected>>,
     #[serde(rename = "to-other")]
     to_other: Option<Spanned<RawDirected>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawCondition {
-    #[serde(default)]
-    has: Vec<String>,
-    #[serde(default)]
-    lacks: Vec<String>,
-    #[serde(default)]
-    declared: BTreeMap<String, String>,
-    #[serde(default)]
-    values: BTreeMap<String, i64>,
+    fewer: Option<Spanned<RawDirected>>,
+    more: Option<Spanned<RawDirected>>,
 }
 
 #[derive(Deserialize)]
@@ -442,48 +406,9 @@ impl Change {
 
     /// What is done about `field` from one layout to another.
     fn held<'a>(&'a self, field: &str, from: &Layout, to: &Layout) -> Option<&'a Directed> {
-        let ends = match &self.when {
-            When::Field => (found(from, field).is_some(), found(to, field).is_some()),
-            When::Told { one, other } => {
-                let side = |layout: &Layout| match (one.holds(layout), other.holds(layout)) {
-                    (true, false) => Some(true),
-                    (false, true) => Some(false),
-                    _ => None,
-                };
-                (side(from)?, side(to)?)
-            }
-        };
-        let direction = match (&self.when, ends) {
-            (_, (false, false) | (true, true)) => return None,
-            (When::Field, (false, true)) => Direction::Appears,
-            (When::Field, (true, false)) => Direction::Disappears,
-            (When::Told { .. }, (false, true)) => Direction::ToOne,
-            (When::Told { .. }, (true, false)) => Direction::ToOther,
-        };
-        self.directions
-            .iter()
-            .find(|directed| directed.direction == direction)
-    }
-}
-
-impl Condition {
-    /// Whether `layout` is like this.
-    pub fn holds(&self, layout: &Layout) -> bool {
-        self.has.iter().all(|name| is_there(layout, name))
-            && !self.lacks.iter().any(|name| is_there(layout, name))
-            && self.declared.iter().all(|(name, declared)| {
-                found(layout, name).is_some_and(|found| layout.type_name(found.ty) == *declared)
-            })
-            && self
-                .values
-                .iter()
-                .all(|(name, value)| layout.constant(name) == Some(i128::from(*value)))
-    }
-
-    /// The members, types and constants that it names.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &String> {
-        let listed = self.has.iter().chain(&self.lacks);
-        listed.chain(self.declared.keys()).chain(self.values.keys())
+        let direction = self.when.direction(field, from, to)?;
+        let mut directions = self.directions.iter();
+        directions.find(|directed| directed.direction == direction)
     }
 }
 
@@ -495,21 +420,6 @@ impl Directed {
             _ => field.to_owned(),
         }
     }
-}
-
-/// Whether a layout has the member, the type or the constant `name`.
-pub(crate) fn is_there(layout: &Layout, name: &str) -> bool {
-    match name.contains('.') {
-        true => found(layout, name).is_some(),
-        false => layout.constant(name).is_some() || layout.has(name),
-    }
-}
-
-/// The member `name`, written `type.member`, of a layout.
-fn found(layout: &Layout, name: &str) -> Option<Resolved> {
-    let (ty, member) = name.split_once('.')?;
-    let path = FieldPath::parse(member).ok()?;
-    layout.lookup(layout.find(ty)?, &path)
 }
 
 /// What a file decides of fields, and of flags.
@@ -573,51 +483,26 @@ fn entry(
         problems.push((line, problem));
     }
     let shown = fields.first().cloned().unwrap_or_default();
-    let by_field = raw.appears.is_some() || raw.disappears.is_some();
-    let by_condition = raw.to_one.is_some() || raw.to_other.is_some();
-    let when = match (raw.one, raw.other) {
-        (None, None) if by_field && !by_condition => When::Field,
-        (Some(one), Some(other)) if by_condition && !by_field => {
-            let (one, other) = (condition(one), condition(other));
-            for condition in [&one, &other] {
-                if condition.names().next().is_none() {
-                    let found = "nothing".to_owned();
-                    let field = shown.clone();
-                    problems.push((line, OverrideProblem::BadCondition { field, found }));
-                }
-                let constant = |name: &str| !name.contains('.') && is_identifier(name);
-                let wrong = |name: &&String| match name {
-                    name if condition.declared.contains_key(*name) => !is_field(name),
-                    name if condition.values.contains_key(*name) => !constant(name),
-                    name => !is_field(name) && !constant(name),
-                };
-                for name in condition.names().filter(wrong) {
-                    let (field, found) = (shown.clone(), format!("`{name}`"));
-                    problems.push((line, OverrideProblem::BadCondition { field, found }));
-                }
-            }
-            When::Told { one, other }
-        }
-        (None, None) if !by_condition => {
-            let expected =
-                "`appears` or `disappears`, or `one` and `other` with `to-one` or `to-other`";
-            let field = shown.clone();
-            problems.push((line, OverrideProblem::NoDirection { field, expected }));
-            When::Field
-        }
-        _ => {
-            let field = shown.clone();
-            problems.push((line, OverrideProblem::MixedDirections { field }));
-            When::Field
-        }
-    };
-    let mut directions = Vec::new();
     let given = [
         (Direction::Appears, raw.appears),
         (Direction::Disappears, raw.disappears),
         (Direction::ToOne, raw.to_one),
         (Direction::ToOther, raw.to_other),
+        (Direction::Fewer, raw.fewer),
+        (Direction::More, raw.more),
     ];
+    let stated = Stated {
+        one: raw.one,
+        other: raw.other,
+        elements: raw.elements,
+    };
+    let there = given.iter().filter(|(_, directed)| directed.is_some());
+    let there: Vec<Direction> = there.map(|(direction, _)| *direction).collect();
+    let when = stated.when(&shown, &there).unwrap_or_else(|found| {
+        problems.extend(found.into_iter().map(|problem| (line, problem)));
+        When::Field
+    });
+    let mut directions = Vec::new();
     for (direction, spanned) in given {
         let Some(spanned) = spanned else { continue };
         let at = line_of(spanned.span().start);
@@ -635,15 +520,6 @@ fn entry(
             directions,
         }),
         false => Err(problems),
-    }
-}
-
-fn condition(raw: RawCondition) -> Condition {
-    Condition {
-        has: raw.has,
-        lacks: raw.lacks,
-        declared: raw.declared,
-        values: raw.values,
     }
 }
 
@@ -666,7 +542,7 @@ fn directed(
     let replaces = matches!(
         actions.as_slice(),
         [OverrideAction::Init(_), OverrideAction::Drop { .. }]
-    ) && matches!(direction, Direction::ToOne | Direction::ToOther);
+    ) && !matches!(direction, Direction::Appears | Direction::Disappears);
     if actions.len() != 1 && !replaces {
         problems.push(OverrideProblem::ActionsOfDirection {
             field: field.to_owned(),
@@ -694,6 +570,8 @@ impl fmt::Display for Direction {
             Direction::Disappears => "disappears",
             Direction::ToOne => "to-one",
             Direction::ToOther => "to-other",
+            Direction::Fewer => "fewer",
+            Direction::More => "more",
         })
     }
 }

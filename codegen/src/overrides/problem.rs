@@ -65,7 +65,7 @@ pub enum OverrideProblem {
     },
     /// Directions of both kinds, or conditions without their directions.
     #[error(
-        "`{field}`: `appears` and `disappears` need no condition; `to-one` and `to-other` need both `one` and `other`"
+        "`{field}`: `appears` and `disappears` need no condition, `to-one` and `to-other` both `one` and `other`, `fewer` and `more` the array in `elements`; an entry has directions of one kind"
     )]
     MixedDirections {
         /// The entry.
@@ -76,6 +76,14 @@ pub enum OverrideProblem {
         "`{field}`: a condition has fields as `type.member` in `has`, `lacks` or `declared`, or constants in the first two; found {found}"
     )]
     BadCondition {
+        /// The entry.
+        field: String,
+        /// What stands there.
+        found: String,
+    },
+    /// An array that is no field.
+    #[error("`{field}`: `elements` is {found:?}; an array is expected, as `type.member`")]
+    BadElements {
         /// The entry.
         field: String,
         /// What stands there.
@@ -453,6 +461,14 @@ pub enum OverrideProblem {
     )]
     NoConstant {
         /// The name.
+        name: String,
+        /// `old` or `new`.
+        side: &'static str,
+    },
+    /// A layout has no such array.
+    #[error("the {side} layout has no array `{name}` whose number of elements could be given")]
+    NoArray {
+        /// The name, as `type.member`.
         name: String,
         /// `old` or `new`.
         side: &'static str,

@@ -6,6 +6,7 @@ use super::decision::{Decision, Part, Value};
 use super::finding::Why;
 use super::{Action, Meaning};
 use crate::ctype::{self, Field, Scalar, ScalarKind, Shape};
+use crate::overrides;
 use kconv_rules::RuleKind;
 use kernel_structs::layout::{Composite, FieldPath, Type, TypeId, padding};
 use kernel_structs::state::{Initial, Missing, Policy, Rule, RuleFrom};
@@ -33,6 +34,7 @@ impl<'a> Planner<'a> {
         match (old, new) {
             (Some(old), Some(new)) => {
                 let decided = self.both_sided(owner, (old, old_rule), (new, new_rule))?;
+                self.by_index(owner, old, new)?;
                 self.by_constants(owner, old, new, decided)
             }
             (None, Some(new)) => {
@@ -44,6 +46,28 @@ impl<'a> Planner<'a> {
                 self.one_sided(old_rule, Some(Value::of(old)), None, why)
             }
             (None, None) => Ok(Decision::automatic(Vec::new())),
+        }
+    }
+
+    /// A number of an element means nothing where the array has fewer of them.
+    fn by_index(&self, owner: &Owner, old: &Field, new: &Field) -> Result<(), Why> {
+        let array = |which: Which, field: &Field| {
+            let (names, member) = self.spoken_of(which, owner, field);
+            names.into_iter().find_map(|name| {
+                let index = self.pair.map.types.get(name)?.indexes.get(member)?;
+                Some(format!("{name}.{}", index.array))
+            })
+        };
+        let elements = |which: Which, field: &Field| {
+            let array = array(which, field)?;
+            let count = overrides::elements(self.layout(which), &array)?;
+            Some((array, count))
+        };
+        match (elements(Which::Old, old), elements(Which::New, new)) {
+            (Some((_, was)), Some((array, is))) if is < was => {
+                Err(Why::FewerElements { array, was, is })
+            }
+            _ => Ok(()),
         }
     }
 

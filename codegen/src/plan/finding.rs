@@ -109,6 +109,15 @@ pub enum Why {
     /// It is an array that objects of its type go on with behind the type's end, and the elements
     /// are others.
     BehindChanged,
+    /// It says by the state map which elements of an array are meant, and the new layout's has fewer.
+    FewerElements {
+        /// The array, as `type.member`.
+        array: String,
+        /// How many the old layout has.
+        was: u64,
+        /// How many the new one has.
+        is: u64,
+    },
     /// An old enumerator's value has two names, which are two values now.
     EnumeratorSplit {
         /// One of the names.
@@ -240,6 +249,9 @@ impl Undecided {
                 "an object is made of one member, which the state map names in `lacks` where it says what lies behind, and which is at the end of the other if that has a `size`; decide about {ty} where it is a member, or correct the state map",
                 ty = self.ty
             ),
+            Why::FewerElements { array, .. } => format!(
+                "add `[[change]] field = \"{field}\"` with `elements = \"{array}\"`, and `fewer`: a `call`, or an `init` and a `drop`, and a reason"
+            ),
             Why::BehindChanged => format!(
                 "say in the state map how many elements there are: a `tail` of {ty} instead of its `size`",
                 ty = self.ty
@@ -284,6 +296,10 @@ impl fmt::Display for Why {
             ),
             Why::ElementsLeftOver => f.write_str(
                 "has elements without counterpart whose initial value is not one number",
+            ),
+            Why::FewerElements { array, was, is } => write!(
+                f,
+                "says which elements of {array} are meant, of which there were {was} and are {is}"
             ),
             Why::BehindChanged => f.write_str(
                 "has elements behind the end of the type that are others, and what is saved there is carried as it is",

@@ -7,7 +7,7 @@ use super::finding::Why;
 use super::reset::empty_list;
 use super::{Action, Argument, MemberOffset, Reason};
 use crate::ctype::{self, Field, ScalarKind, Shape, fits};
-use crate::overrides::{Function, Init, Override, OverrideAction, OverrideProblem};
+use crate::overrides::{self, Function, Init, Override, OverrideAction, OverrideProblem};
 use kconv_rules::{PartKind, RuleKind, Source};
 use kernel_structs::layout::{FieldPath, Layout, Type};
 use kernel_structs::nearest::nearest;
@@ -629,20 +629,24 @@ impl<'a> Planner<'a> {
         old.chain(new).map(offset).collect()
     }
 
-    /// The values of constants that a function of people is given.
+    /// The values of constants, and the numbers of elements, that a function of people is given.
     pub(super) fn constants_given(&self, function: &Function) -> Result<Vec<u64>, OverrideProblem> {
         let old = function.constants.iter().map(|name| (Which::Old, name));
         let new = function.new_constants.iter().map(|name| (Which::New, name));
         let value = |(which, name): (Which, &String)| {
-            let value = self.layout(which).constant(name);
-            let value = value.and_then(|value| u64::try_from(value).ok());
-            value.ok_or_else(|| OverrideProblem::NoConstant {
-                name: name.clone(),
-                side: match which {
-                    Which::Old => "old",
-                    Which::New => "new",
-                },
-            })
+            let (layout, side) = match which {
+                Which::Old => (self.layout(which), "old"),
+                Which::New => (self.layout(which), "new"),
+            };
+            let name = name.clone();
+            match name.contains('.') {
+                true => overrides::elements(layout, &name)
+                    .ok_or(OverrideProblem::NoArray { name, side }),
+                false => layout
+                    .constant(&name)
+                    .and_then(|value| u64::try_from(value).ok())
+                    .ok_or(OverrideProblem::NoConstant { name, side }),
+            }
         };
         old.chain(new).map(value).collect()
     }
@@ -660,14 +664,21 @@ impl<'a> Planner<'a> {
                 needs,
             })
         };
-        match ctype::shape(self.layout(Which::Old), own.ty) {
-            Shape::Array { element, count } if count > 1 && is_number(Which::Old, element) => {}
+        let before = match ctype::shape(self.layout(Which::Old), own.ty) {
+            Shape::Array { element, count } if count > 1 && is_number(Which::Old, element) => count,
             _ => return wrong(Which::Old, own, "an old array of several integers"),
-        }
+        };
         match ctype::shape(self.layout(Which::New), field.ty) {
-            Shape::Array { element, count: 1 } if is_number(Which::New, element) => {}
+            Shape::Array { element, count }
+                if (1..before).contains(&count) && is_number(Which::New, element) => {}
             _ if is_number(Which::New, field.ty) && !field.bit_field => {}
-            _ => return wrong(Which::New, field, "one new integer"),
+            _ => {
+                return wrong(
+                    Which::New,
+                    field,
+                    "one new integer, or fewer than there were",
+                );
+            }
         }
         Ok(both(RuleKind::Merge, Action::Sum, own, field))
     }

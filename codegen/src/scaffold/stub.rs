@@ -208,7 +208,14 @@ fn change(selection: &Selection<'_>, field: &Undecided, name: &str) -> Vec<Strin
             directed("disappears", disappears),
         ]
     };
-    match field.why {
+    match &field.why {
+        Why::FewerElements { array, .. } => {
+            let init = appears.unwrap_or("zero");
+            vec![
+                format!("elements = {array:?}"),
+                directed("fewer", &format!("init = {init:?}, {disappears}")),
+            ]
+        }
         Why::Added => by_field(appears.unwrap_or("zero")),
         // What the field is, the layout says that has it: the one read.
         Why::Removed => {

@@ -257,6 +257,26 @@ impl<'a> Context<'a> {
         )
     }
 
+    /// The first of `old`, of which the first of all also gets the sum of those for which the new
+    /// array has no place. All of `old` are kept for the way back, where that sum is not zero.
+    pub fn merge<P: Scalar, Q: Scalar, const N: usize>(
+        &mut self,
+        at: &At<'_>,
+        old: &[P],
+    ) -> [Q; N] {
+        let (first, rest) = old.split_at(old.len().min(N));
+        if rest.iter().any(|part| part.value() != 0) {
+            self.keep(at, old.as_bytes());
+        }
+        let more: i128 = rest.iter().map(|part| part.value()).sum();
+        std::array::from_fn(|index| {
+            let own = first.get(index).map_or(0, |part| part.value());
+            let at = at.index(index, size_of::<P>(), size_of::<Q>());
+            let value = if index == 0 { own + more } else { own };
+            self.checked(RuleKind::Merge, &at, value)
+        })
+    }
+
     /// The first of `old`, whose other elements have to be `initial` because the new array has no
     /// place for them.
     pub fn cut<P: Scalar>(&mut self, at: &At<'_>, old: &[P], kept: usize, initial: i64) {

@@ -337,6 +337,19 @@ fn the_parts_of_a_sum_are_kept_if_there_are_several() {
     assert_eq!(sum(&[0, 0, 2]).1, [[0, 0, 0, 0, 2, 0]]);
 }
 
+/// What has a place stays there, and the first has what has none.
+#[test]
+fn the_first_has_the_sum_of_elements_without_a_place() {
+    let merge = |old: &[u16]| {
+        let old: Vec<U16> = old.iter().map(|part| U16::new(*part)).collect();
+        kept(node(|cx| cx.merge::<_, U32, 2>(&lock(), &old)))
+    };
+    assert_eq!(merge(&[5, 7, 0]), ([5, 7].map(U32::new), vec![]));
+    assert_eq!(merge(&[0xffff, 7, 1]).0, [0x1_0000, 7].map(U32::new));
+    assert_eq!(merge(&[1, 2, 0, 4]).0, [5, 2].map(U32::new));
+    assert_eq!(merge(&[1, 2, 0, 4]).1, [[1, 0, 2, 0, 0, 0, 4, 0]]);
+}
+
 #[test]
 fn elements_without_a_place_have_to_be_initial() {
     let cut = |old: &[u8]| node(|cx| cx.cut(&lock(), old, 2, 9));

@@ -4,6 +4,7 @@
 mod walking;
 
 use super::error::{StateError, bad_value, reason};
+use super::indexes::{self, RawIndex};
 use super::lines::{Lines, line};
 use super::refusals::{self, RawRefuse};
 use super::watch::{self, RawIgnored, RawWatched};
@@ -79,6 +80,8 @@ struct RawType {
     fields: BTreeMap<String, RawRule>,
     #[serde(default)]
     arms: BTreeMap<String, String>,
+    #[serde(default)]
+    indexes: BTreeMap<String, RawIndex>,
     #[serde(default)]
     refuse: Vec<Spanned<RawRefuse>>,
     #[serde(default)]
@@ -268,6 +271,7 @@ fn type_entry(text: &str, name: &str, raw: RawType) -> Result<TypeEntry, StateEr
     });
     Ok(TypeEntry {
         arms,
+        indexes: walking::by_member(name, "indexes", raw.indexes, indexes::index)?,
         tail,
         saved: raw.saved,
         extent: raw.extent,

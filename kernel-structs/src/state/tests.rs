@@ -216,3 +216,48 @@ fn an_object_is_as_long_as_its_elements_and_at_least_as_its_type() {
     assert_eq!(tail.size_with(3), Some(14));
     assert_eq!(tail.size_with(u64::MAX), None);
 }
+
+#[test]
+fn a_number_of_elements_is_a_number_and_they_are_in_an_array() {
+    let with = |text: &str| map(&format!("[type.s.indexes]\n{text}\n"));
+    let said = with("a = { array = \"all\", reason = \"one of them\" }").unwrap();
+    let index = &said.types["s"].indexes["a"];
+    assert_eq!(
+        (index.array.as_str(), index.reason.as_str()),
+        ("all", "one of them")
+    );
+    assert!(with("a = { array = \"all\", reason = \" \" }").is_err());
+    assert!(with("a = { reason = \"r\" }").is_err());
+
+    let types = vec![
+        int("int", 4, true),
+        array(id(1), 4),
+        structure(
+            "s",
+            20,
+            vec![member("a", 0, id(1)), member("all", 32, id(2))],
+        ),
+    ];
+    let layout = layout(types);
+    let told = |text: &str| -> Vec<String> {
+        let map = with(text).unwrap();
+        let findings = map.check(&[&layout]).into_iter();
+        findings.map(|finding| finding.to_string()).collect()
+    };
+    assert_eq!(told("a = { array = \"all\", reason = \"r\" }"), [""; 0]);
+    assert_eq!(
+        told("a = { array = \"a\", reason = \"r\" }"),
+        ["[type.s.indexes] a: the layout has no array there"]
+    );
+    assert_eq!(
+        told("all = { array = \"all\", reason = \"r\" }"),
+        ["[type.s.indexes] all: the layout has no number there"]
+    );
+    assert_eq!(
+        told("b = { array = \"c\", reason = \"r\" }"),
+        [
+            "[type.s.indexes] b: the layout has no member of this name there",
+            "[type.s.indexes] c: the layout has no member of this name there",
+        ]
+    );
+}

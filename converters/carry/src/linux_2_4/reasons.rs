@@ -118,10 +118,10 @@ pub mod task_struct {
     pub const TTY: &str = "controlling terminal";
     pub const USER: &str = "accounting of the user";
     pub const VFORK_DONE: &str = "completion on the stack of the parent that waits in vfork (kernel/fork.c: do_fork)";
-    pub const PER_CPU_UTIME: &str = "ticks in user and in kernel mode by processor (kernel/timer.c: update_one_process adds to the current processor's); one processor has used them all (fs/proc/array.c: proc_pid_cpu shows one line per processor)";
-    pub const PROCESSOR: &str = "processor that the task ran on last; the only one there is is 0, and any other would be shown in /proc/PID/stat (include/linux/sched.h: task_set_cpu; fs/proc/array.c: proc_pid_stat)";
-    pub const CPUS_ALLOWED: &str = "processors that the task may run on, as bits. One that may not run on the first could run nowhere: it gets all bits, as every task has that nobody restricted (include/linux/sched.h: INIT_TASK), and what it had is kept; ksoftirqd_CPU0 and its like have the first alone on either kernel (kernel/softirq.c: ksoftirqd)";
-    pub const CPUS_RUNNABLE: &str = "all bits for a task that is on no processor (include/linux/sched.h: task_release_cpu); a kernel for one processor does not look at it (kernel/sched.c: can_schedule)";
+    pub const PER_CPU_UTIME: &str = "ticks in user and in kernel mode by processor (kernel/timer.c: update_one_process adds to the current processor's); what processors used that are no more, the first has (fs/proc/array.c: proc_pid_cpu shows one line per processor)";
+    pub const PROCESSOR: &str = "processor that the task ran on last, until it runs again; there is always a processor 0, and one that is no more would be shown in /proc/PID/stat (include/linux/sched.h: task_set_cpu; fs/proc/array.c: proc_pid_stat)";
+    pub const CPUS_ALLOWED: &str = "processors that the task may run on, as bits. One that may run on none of those that are left could run nowhere: it gets all bits, as every task has that nobody restricted (include/linux/sched.h: INIT_TASK), and what it had is kept; ksoftirqd_CPU0 and its like have the first alone on any kernel (kernel/softirq.c: ksoftirqd)";
+    pub const CPUS_RUNNABLE: &str = "all bits for a task that is on no processor (include/linux/sched.h: task_release_cpu), as every task is that is thawed; a kernel for one processor does not look at it (kernel/sched.c: can_schedule)";
     pub const CPUS_RUNNABLE_2: &str = "all bits for a task that is on no processor (include/linux/sched.h: task_release_cpu). A kernel for one processor sets the bit of its processor when it takes a task and never releases it (kernel/sched.c: schedule, __schedule_tail); carried, every task would be on processor 0 and wait for it";
 }
 

@@ -28,6 +28,15 @@ impl StateMap {
                 self.misfit_of_container(layout, ty, container)
             });
         }
+        for (member, index) in &entry.indexes {
+            let table = format!("type.{name}.indexes");
+            let number = |layout: &Layout, ty| (!is_number(layout, ty)).then_some("number");
+            some_and_all(places, member, &table, findings, number);
+            some_and_all(places, &index.array, &table, findings, |layout, ty| {
+                let is_array = matches!(layout.get(layout.strip(ty)), Type::Array { .. });
+                (!is_array).then_some("array")
+            });
+        }
         for (member, fold) in &entry.folds {
             let table = format!("type.{name}.folds");
             let number = |layout: &Layout, ty| match is_number(layout, ty) {

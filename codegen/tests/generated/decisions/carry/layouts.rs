@@ -27,7 +27,7 @@ pub mod vold {
     const NODE: Node = Node {
         layout: "old",
         release: "old",
-        fingerprint: Fingerprint::from_hex("81b83f39a8e5c1ef79746a397b0e69076732617fb0a3488c36c49b37e3450ab2"),
+        fingerprint: Fingerprint::from_hex("7cc3b6478e7b73899a9d5e0c0074c11cf767322278ca0c3f53de1f53e5b90c0b"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -58,7 +58,7 @@ pub mod vnew {
     const NODE: Node = Node {
         layout: "new",
         release: "new",
-        fingerprint: Fingerprint::from_hex("1474b59c32110328abe5d2feab00be2a7accfa5b5a27713fcd6fe0f33b6954f1"),
+        fingerprint: Fingerprint::from_hex("b7c79d302e5f7ca12cf33091a85a1d15975bed2b6b8c77ad68afa6366ede63b5"),
     };
 
     static CARRIED: &[&TypeConverter] = &[

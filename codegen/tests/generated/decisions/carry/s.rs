@@ -14,6 +14,7 @@ macro_rules! __decisions_s_always {
         $new.ticks = $old.ticks;
         $new.many = $old.many;
         $new.cpu = $old.cpu;
+        $new.cpus = $old.cpus;
         $new.total = $old.total;
         $new.half = $old.half;
         // nothing
@@ -22,10 +23,11 @@ macro_rules! __decisions_s_always {
 }
 pub use __decisions_s_always as always;
 
-pub static ALWAYS: [FieldRule; 6] = [
+pub static ALWAYS: [FieldRule; 7] = [
     RuleKind::Carry.of("ticks"),
     RuleKind::Carry.of("many"),
     RuleKind::Carry.of("cpu"),
+    RuleKind::Carry.of("cpus"),
     RuleKind::Carry.of("total"),
     RuleKind::Carry.of("half"),
     RuleKind::Within.of("swapped").by_map(super::reasons::s::NONE),
@@ -49,17 +51,17 @@ pub fn vold(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut v
     new.busy_array = old.busy_array;
     new.set_stale_bits(old.stale_bits());
     new.set_busy_bits(old.busy_bits());
-    new._pad_101 = [0; 3];
+    new._pad_117 = [0; 3];
 }
 
 /// `s`, old.
 pub static VOLD: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "s",
-        from_size: 108,
-        to_size: 108,
-        spans: &[Span::new(0, 0, 100), Span::new(104, 104, 4)],
-        padding: &[Bits::new(806, 26)],
+        from_size: 124,
+        to_size: 124,
+        spans: &[Span::new(0, 0, 116), Span::new(120, 120, 4)],
+        padding: &[Bits::new(934, 26)],
         groups: &[&ALWAYS, &[
             RuleKind::Carry.of("was"),
             RuleKind::Carry.of("flags"),
@@ -89,7 +91,7 @@ pub fn vnew(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vnew, new: &mut v
     new.is = old.is;
     new._pad_10 = [0; 2];
     new.flags = old.flags;
-    new._pad_22 = [0; 2];
+    new._pad_26 = [0; 2];
     new.both = old.both;
     // itself
     new.self_ = cx
@@ -107,7 +109,7 @@ pub fn vnew(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vnew, new: &mut v
     new.none = cx.within(&at!(at.none), old.none);
     new.number = old.number;
     new.set_bits(old.bits());
-    new._pad_55 = [0; 1];
+    new._pad_59 = [0; 1];
     new.zero = old.zero;
 }
 
@@ -115,10 +117,10 @@ pub fn vnew(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vnew, new: &mut v
 pub static VNEW: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "s",
-        from_size: 68,
-        to_size: 68,
-        spans: &[Span::new(0, 0, 10), Span::new(12, 12, 10), Span::new(24, 24, 30), Span::new(56, 56, 12)],
-        padding: &[Bits::new(80, 16), Bits::new(176, 16), Bits::new(435, 13)],
+        from_size: 72,
+        to_size: 72,
+        spans: &[Span::new(0, 0, 10), Span::new(12, 12, 14), Span::new(28, 28, 30), Span::new(60, 60, 12)],
+        padding: &[Bits::new(80, 16), Bits::new(208, 16), Bits::new(467, 13)],
         groups: &[&ALWAYS, &[
             RuleKind::Carry.of("is"),
             RuleKind::Padding.of("(padding)"),

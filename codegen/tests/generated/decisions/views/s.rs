@@ -7,25 +7,26 @@ use kernel_structs_views::prelude::*;
 
 view! {
     /// old.
-    pub struct Vold[108] {
+    pub struct Vold[124] {
         0 was: I32,
         4 ticks: I32,
         8 many: [I32; 2],
         16 flags: U32,
         20 cpu: [I32; 4],
-        36 total: [I32; 3],
-        48 lo: I32,
-        52 hi: I32,
-        56 half: I32,
-        60 stale: I32,
-        64 busy: I32,
-        68 stale_pair: super::pair::Vold,
-        76 busy_pair: super::pair::Vold,
-        84 stale_array: [I32; 2],
-        92 busy_array: [I32; 2],
-        100 stale_bits_bits: [u8; 1],
-        101 _pad_101: [u8; 3],
-        104 swapped: I32,
+        36 cpus: [I32; 4],
+        52 total: [I32; 3],
+        64 lo: I32,
+        68 hi: I32,
+        72 half: I32,
+        76 stale: I32,
+        80 busy: I32,
+        84 stale_pair: super::pair::Vold,
+        92 busy_pair: super::pair::Vold,
+        100 stale_array: [I32; 2],
+        108 busy_array: [I32; 2],
+        116 stale_bits_bits: [u8; 1],
+        117 _pad_117: [u8; 3],
+        120 swapped: I32,
     }
 }
 
@@ -36,25 +37,26 @@ bit_fields! { Vold {
 
 view! {
     /// new.
-    pub struct Vnew[68] {
+    pub struct Vnew[72] {
         0 is: I32,
         4 ticks: U16,
         6 many: [U16; 2],
         10 _pad_10: [u8; 2],
         12 flags: U32,
         16 cpu: [I32; 1],
-        20 total: I16,
-        22 _pad_22: [u8; 2],
-        24 both: I64,
-        32 half: I32,
-        36 self_: U32,
-        40 list: super::list_head::Vnew,
-        48 none: U32,
-        52 number: U16,
-        54 bits_bits: [u8; 1],
-        55 _pad_55: [u8; 1],
-        56 zero: super::pair::Vold,
-        64 swapped: U32,
+        20 cpus: [U16; 2],
+        24 total: I16,
+        26 _pad_26: [u8; 2],
+        28 both: I64,
+        36 half: I32,
+        40 self_: U32,
+        44 list: super::list_head::Vnew,
+        52 none: U32,
+        56 number: U16,
+        58 bits_bits: [u8; 1],
+        59 _pad_59: [u8; 1],
+        60 zero: super::pair::Vold,
+        68 swapped: U32,
     }
 }
 
