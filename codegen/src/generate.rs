@@ -33,9 +33,6 @@ const CARRY: &str = "converters/carry/src";
 /// Where the state maps are.
 const STATES: &str = "kernel-structs/state";
 
-/// Where the steps are.
-pub const CONVERTERS: &str = "converters";
-
 /// A file that is made from layouts, state maps and decisions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GeneratedFile {
@@ -118,7 +115,7 @@ pub enum GenerateError {
         family: String,
     },
     /// A release that is not known.
-    #[error(transparent)]
+    #[error("{0}; {advice}", advice = .0.advice())]
     Lookup(#[from] LookupError),
     /// A layout or state map that cannot be read.
     #[error(transparent)]
@@ -294,8 +291,11 @@ pub fn no_strays<'a>(
 /// [`GenerateError`]. Findings of all steps are reported together.
 pub fn generate(root: &Path, registry: &Registry) -> Result<Vec<GeneratedFile>, GenerateError> {
     let mut files = Vec::new();
-    known_families(registry, &root.join(CONVERTERS).join(overrides::FOLDER))?;
-    let read = Steps::read(registry, &root.join(CONVERTERS))?;
+    known_families(
+        registry,
+        &root.join(overrides::CONVERTERS).join(overrides::FOLDER),
+    )?;
+    let read = Steps::read(registry, &root.join(overrides::CONVERTERS))?;
     let mut wrong = of_steps(read.wrong);
     let mut steps: BTreeMap<String, Vec<StepFile>> = BTreeMap::new();
     for step in read.files {
@@ -306,7 +306,7 @@ pub fn generate(root: &Path, registry: &Registry) -> Result<Vec<GeneratedFile>, 
     for name in families(registry) {
         let family = Family::read(registry, &name)?;
         family.check_map(&name)?;
-        let folder = root.join(CONVERTERS).join(overrides::FOLDER);
+        let folder = root.join(overrides::CONVERTERS).join(overrides::FOLDER);
         let changes = Changes::read(&folder, &name)?;
         let (found, is_whole) = of_family(&folder.join(&name), &family, &changes);
         wrong.extend(found);
@@ -641,7 +641,7 @@ fn write_file(path: &Path, text: &str) -> io::Result<()> {
 /// Files that say they are generated, where generated files are, and that nothing makes.
 fn left_over(root: &Path, files: &[GeneratedFile]) -> Result<Vec<PathBuf>, GenerateError> {
     let made: BTreeSet<PathBuf> = files.iter().map(|file| root.join(&file.path)).collect();
-    let mut folders = steps::folders(&root.join(CONVERTERS))?;
+    let mut folders = steps::folders(&root.join(overrides::CONVERTERS))?;
     let rest: Vec<PathBuf> = folders.iter().map(|folder| folder.join(REST)).collect();
     folders.extend(rest);
     for folder in [VIEWS, CARRY] {

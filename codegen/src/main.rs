@@ -115,15 +115,16 @@ enum Command {
 #[derive(Subcommand)]
 enum Layout {
     /// Show types with offsets, sizes and holes
+    #[command(group = clap::ArgGroup::new("kernel").required(true))]
     Show {
         /// The types
         #[arg(required = true)]
         types: Vec<String>,
         /// The release whose types are shown
-        #[arg(long, required_unless_present = "btf", conflicts_with = "btf")]
+        #[arg(long, group = "kernel")]
         release: Option<String>,
         /// The kernel whose types are shown: a vmlinuz, a file with BTF or DWARF, or the folder of a configured header tree
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", group = "kernel")]
         btf: Option<PathBuf>,
         /// Kernel family of a file that does not tell
         #[arg(long)]

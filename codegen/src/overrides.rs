@@ -39,7 +39,7 @@ mod problem;
 mod reason;
 mod signature;
 
-pub use changes::{Change, ChangeFinding, Changes, ChangesError, Directed, FOLDER};
+pub use changes::{CONVERTERS, Change, ChangeFinding, Changes, ChangesError, Directed, FOLDER};
 pub use condition::{Condition, When};
 pub(crate) use condition::{elements, is_there};
 pub use flags::{FlagDecision, FlagFate};

@@ -44,10 +44,37 @@ pub struct NewStep {
 pub struct Proposal {
     /// Name of the file that it is for, in the family's folder.
     pub file: String,
-    /// The field: `type.member`.
-    pub field: String,
-    /// It, commented out.
-    pub text: String,
+    /// What is known of the field, as comments.
+    pub known: String,
+    /// What the patch says of it, as comments; empty without one.
+    pub evidence: String,
+    /// The entry, commented out; empty if the state map has to be completed.
+    pub entry: String,
+}
+
+impl Proposal {
+    /// All of it.
+    pub fn text(&self) -> String {
+        [&self.known[..], &self.evidence, &self.entry].concat()
+    }
+
+    /// What is to be added of it to a file: all, unless the file has the entry, which the way back and
+    /// another flavour propose as well; then what is new of the patch.
+    fn to_add(&self, file: &str) -> String {
+        let there = |part: &str| file.contains(part);
+        if self.entry.is_empty() {
+            let text = self.text();
+            return if there(&text) { String::new() } else { text };
+        }
+        match (there(&self.entry), there(&self.evidence)) {
+            (true, true) => String::new(),
+            (true, false) => {
+                let above = "##   the entry for it stands above\n";
+                [&self.known[..], &self.evidence, above].concat()
+            }
+            (false, _) => self.text(),
+        }
+    }
 }
 
 /// Why no step was made.
@@ -223,8 +250,8 @@ pub fn is_unjoined(selection: &Selection<'_>, routes: &Routes<'_>) -> Result<(),
     Ok(())
 }
 
-/// Appends the entries that a person completes to the family's files in `folder`, but for those of
-/// fields that have one there. Returns the names of the files.
+/// Appends the entries that a person completes to the family's files in `folder`, but for those that
+/// are there. Returns the names of the files.
 ///
 /// # Errors
 /// If a file cannot be read or written.
@@ -242,11 +269,12 @@ pub fn propose(folder: &Path, made: &NewStep) -> Result<Vec<PathBuf>, ScaffoldEr
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(fail(&path)(error)),
         };
-        if !text.contains(&format!("# field = {:?}\n", proposal.field)) {
+        let added = proposal.to_add(&text);
+        if !added.is_empty() {
             if !text.is_empty() {
                 text.push('\n');
             }
-            text.push_str(&proposal.text);
+            text.push_str(&added);
             fs::create_dir_all(&folder).map_err(fail(&folder))?;
             write_whole(&path, &text).map_err(fail(&path))?;
         }

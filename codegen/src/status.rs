@@ -12,8 +12,8 @@ use crate::show;
 use crate::steps::STEP;
 use kconv_rules::{RuleKind, Source};
 use kernel_structs::releases::Registry;
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -361,8 +361,21 @@ pub fn text(status: &Status) -> String {
         }
         None if status.is_complete() => text.push_str("Nothing is left to decide.\n"),
         None => {
-            let folder = overrides::FOLDER;
-            let _ = writeln!(text, "Decide the rest in converters/{folder}.");
+            let steps = || status.pairs.iter().flat_map(|pair| &pair.steps);
+            let wrong: BTreeSet<&Path> = steps()
+                .filter(|step| !step.findings.is_empty())
+                .filter_map(|step| step.dir.as_deref())
+                .collect();
+            for folder in &wrong {
+                let _ = writeln!(text, "Correct {}.", folder.join(STEP).display());
+            }
+            let is_open = !status.decisions.is_empty()
+                || steps().any(|step| !step.undecided.is_empty())
+                || status.pairs.iter().any(|pair| !pair.differences.is_empty());
+            if is_open || wrong.is_empty() {
+                let folder = overrides::FOLDER;
+                let _ = writeln!(text, "Decide the rest in converters/{folder}.");
+            }
         }
     }
     text

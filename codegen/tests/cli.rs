@@ -265,6 +265,30 @@ fn a_missing_file_is_called_missing() {
     );
     let (_, _, errors) = run(&["diff", "2.4.36-up", "2.4.73"]);
     assert!(errors.contains("there is no release `2.4.73`"), "{errors}");
+    let nearest = "there is no release `2.4.73`; the nearest are 2.4.37, 2.4.33, 2.4.37.3";
+    for command in [["status", "2.4.73", "2.4.36"], ["new", "2.4.36", "2.4.73"]] {
+        let (code, _, errors) = run(&command);
+        assert_eq!((code, errors), (2, format!("kconv-gen: {nearest}\n")));
+    }
+    let show = |option: &str, name: &str| run(&["layout", "show", "task_struct", option, name]).2;
+    assert_eq!(
+        show("--release", "./mine.btf"),
+        "kconv-gen: `./mine.btf` is no release; a file is named with --btf\n"
+    );
+    assert_eq!(
+        show("--btf", "./mine.btf"),
+        "kconv-gen: ./mine.btf: there is no such file\n"
+    );
+    let (_, _, errors) = run(&["layout", "show", "task_struct"]);
+    assert!(
+        errors.contains("<--release <RELEASE>|--btf <FILE>>"),
+        "{errors}"
+    );
+    let (_, _, errors) = run(&["release", "import", "."]);
+    assert_eq!(
+        errors,
+        "kconv-gen: .: is a folder, and a file is expected\n"
+    );
 }
 
 /// Any type is shown, not only those that are saved, and all that have one name.

@@ -4,6 +4,7 @@
 
 use kconv_codegen::emit::REST;
 use kconv_codegen::generate::{self, GeneratedFile};
+use kconv_codegen::overrides;
 use kconv_codegen::steps;
 use kernel_structs::releases::Registry;
 use std::fs;
@@ -38,12 +39,12 @@ fn every_file_of_a_layout_is_of_one() {
 /// A page for every pair of every step, and no step without one.
 #[test]
 fn every_step_has_its_pages() {
-    let steps = steps::folders(&root().join(generate::CONVERTERS)).unwrap();
+    let steps = steps::folders(&root().join(overrides::CONVERTERS)).unwrap();
     assert!(steps.len() >= 20, "{steps:?}");
     for step in &steps {
         let text = fs::read_to_string(step.join(steps::STEP)).unwrap();
         let pairs = text.lines().filter(|line| *line == "[[pair]]").count();
-        let folder = Path::new(generate::CONVERTERS).join(step.file_name().unwrap());
+        let folder = Path::new(overrides::CONVERTERS).join(step.file_name().unwrap());
         for folder in [folder.join(REST), folder] {
             let pages = MADE.iter();
             let pages = pages.filter(|file| file.path.parent() == Some(&folder));

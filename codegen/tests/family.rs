@@ -68,8 +68,38 @@ disappears = { init = 0, drop = "always", reason = "it is not on both sides (fs/
 field = "s.d"
 appears = { init = 0, reason = " " }
 disappears = { drop = "sometimes", from = ["x"], reason = "no such word (fs/a.c: f)" }
+[[change]]
+field = "s.e"
+one = { has = ["s.x"] }
+other = { lacks = ["s.x"] }
+to-one = { scale = {}, reason = "no other number (fs/a.c: f)" }
+to-other = { scale = { multiply = 3, divide = 3 }, reason = "nor is this (fs/a.c: f)" }
+[[change]]
+field = "s.f"
+one = { has = ["s.x"] }
+other = { lacks = ["s.x"] }
+to-one = { scale = { multiply = 10 }, reason = "and back? (fs/a.c: f)" }
+[[change]]
+fields = ["s.g", "s.h"]
+disappears = { into = "h", init = 0, reason = "into itself (fs/a.c: f)" }
 "#
     ));
+}
+
+/// A unit that is counted from another number is another one, and both directions may be said.
+#[test]
+fn a_unit_that_is_another_one_both_ways_is_right() {
+    let text = "[[change]]
+field = \"s.a\"
+one = { has = [\"s.x\"] }
+other = { lacks = [\"s.x\"] }
+to-one = { scale = { offset = 1 }, reason = \"r (fs/a.c: f)\" }
+to-other = { scale = { offset = -1 }, reason = \"r (fs/a.c: f)\" }
+[[change]]
+field = \"s.b\"
+appears = { scale = { multiply = 2 }, from = [\"c\"], reason = \"r (fs/a.c: f)\" }
+";
+    assert_eq!(changes(text).entries.len(), 2);
 }
 
 #[test]
@@ -291,6 +321,121 @@ to-one = { init = 1, drop = \"always\", reason = \"second, where both lie betwee
     let findings = family.check(&stale);
     let lines: Vec<String> = findings.changes.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(lines.join("\n"));
+}
+
+/// Of two decisions of one field between the same layouts, that there are two is what is wrong.
+#[test]
+fn a_field_that_is_decided_twice_is_told_once() {
+    let (old, new) = (
+        layout("struct s { int a; };"),
+        layout("struct s { int a; int b; };"),
+    );
+    let map = fixture::state_map(&["s"], "");
+    let stored = |id: &str, layout: &Layout| fixture::house::one_stored(&map, id, layout);
+    let family = Family {
+        layouts: vec![stored("old", &old), stored("new", &new)],
+        map: map.clone(),
+    };
+    let told = |text: &str| -> Vec<String> {
+        let findings = family.check(&changes(text)).changes;
+        findings.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(told(USE), [""; 0]);
+    let again = USE.replace("init = 1", "init = 2");
+    assert_eq!(
+        told(&format!("{USE}{again}")),
+        ["s.toml, line 7: `s.b` is decided twice from old to new, also on line 3 of s.toml"]
+    );
+}
+
+/// Also where the way back is what has to know the number.
+#[test]
+fn a_number_that_the_field_cannot_hold_is_told_with_it() {
+    let (old, new) = (
+        layout("struct s { int a; };"),
+        layout("struct s { int a; unsigned char b; };"),
+    );
+    let text = USE.replace("init = 1", "init = 300");
+    for (from, to, line) in [(&old, &new, 3), (&new, &old, 4)] {
+        let fixture = Fixture::of("struct s { int a; };", "struct s { int a; };");
+        let overrides = changes(&text).between(from, to);
+        let made = Fixture {
+            overrides,
+            ..fixture
+        }
+        .between(from, to);
+        let told: Vec<String> = made.undecided.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [format!(
+                "s.b has an entry on line {line} of converters/overrides/test/s.toml that cannot be carried out: `init = 300` is no value of `unsigned char`; write one that it can hold"
+            )]
+        );
+    }
+}
+
+/// Of what no two layouts are, the part that none has is named.
+#[test]
+fn what_no_layout_fulfils_is_named() {
+    let map = fixture::state_map(&["s"], "");
+    let layouts = Fixture::of(
+        "struct s { int a; long many[4]; };",
+        "struct s { int a; long many[4]; int b; };",
+    )
+    .constants(&[("PF_X", 2)], &[("PF_X", 4)]);
+    let family = Family {
+        layouts: vec![
+            fixture::house::one_stored(&map, "old", &layouts.old),
+            fixture::house::one_stored(&map, "new", &layouts.new),
+        ],
+        map,
+    };
+    let init = "{ init = 0, drop = \"always\", reason = \"r (fs/a.c: f)\" }";
+    let told = |entry: &str| -> String {
+        let text = format!("[[change]]\nfield = \"s.a\"\n{entry}\n");
+        let findings = family.check(&changes(&text)).changes;
+        let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        let [line] = lines.as_slice() else {
+            panic!("{lines:?}");
+        };
+        let lies = "between no two layouts of the family does this change lie: ";
+        let (_, why) = line.split_once(lies).unwrap_or_else(|| panic!("{line}"));
+        why.to_owned()
+    };
+    let conditions = |one: &str, other: &str| {
+        told(&format!(
+            "one = {{ {one} }}\nother = {{ {other} }}\nto-one = {init}"
+        ))
+    };
+    let b = "has = [\"s.b\"]";
+    assert_eq!(
+        conditions(b, "lacks = [\"s.a\"]"),
+        "no layout fulfils `other`: all have s.a"
+    );
+    assert_eq!(
+        conditions("declared = { \"s.a\" = \"long\" }", b),
+        "no layout fulfils `one`: s.a is declared `int`"
+    );
+    assert_eq!(
+        conditions("values = { PF_X = 3 }", b),
+        "no layout fulfils `one`: PF_X is `2`, `4`"
+    );
+    assert_eq!(
+        conditions("values = { PF_X = 2 }, has = [\"s.b\"]", b),
+        "no layout fulfils `one`: none has all of it"
+    );
+    assert_eq!(
+        conditions(b, "values = { PF_X = 4 }"),
+        "every layout that fulfils `one` fulfils `other` as well"
+    );
+    assert_eq!(
+        told(&format!("elements = \"s.many\"\nfewer = {init}")),
+        "s.many has 4 elements in every layout"
+    );
+    assert_eq!(
+        told("appears = { init = 0, reason = \"r (fs/a.c: f)\" }"),
+        "every layout has s.a"
+    );
 }
 
 /// What `generate` needs of a layout, everyone who asks whether something is left is told of.

@@ -205,7 +205,7 @@ fn converters() -> BTreeMap<PathBuf, String> {
     let files = generate::generate(&root, &REGISTRY).unwrap();
     let files = files.into_iter().map(|file| (file.path, file.text));
     files
-        .filter(|(path, _)| path.starts_with(generate::CONVERTERS))
+        .filter(|(path, _)| path.starts_with(overrides::CONVERTERS))
         .collect()
 }
 
@@ -244,7 +244,7 @@ fn a_reason_stands_once() {
 fn a_page_holds_what_differs() {
     let files = converters();
     let page = |step: &str, name: &str| {
-        let folder = Path::new(generate::CONVERTERS).join(step);
+        let folder = Path::new(overrides::CONVERTERS).join(step);
         let texts = [folder.join(name), folder.join(REST).join(name)];
         texts.map(|path| files[&path].clone())
     };

@@ -46,8 +46,10 @@ fn folder(name: &str) -> PathBuf {
 fn uncommented(made: &NewStep) -> BTreeMap<&str, String> {
     let mut files: BTreeMap<&str, String> = BTreeMap::new();
     for proposal in &made.proposals {
-        let lines = proposal.text.lines();
-        let lines = lines.map(|line| line.strip_prefix('#').unwrap_or(line));
+        let text = proposal.text();
+        let lines = text
+            .lines()
+            .map(|line| line.strip_prefix('#').unwrap_or(line));
         let text = files.entry(&proposal.file).or_default();
         text.push_str(&(lines.collect::<Vec<_>>().join("\n") + "\n"));
     }
@@ -63,7 +65,7 @@ fn a_new_step_has_what_is_known() {
     assert_eq!(files, [Path::new("step.toml")]);
     insta::assert_snapshot!("step.toml", text_of(&made, "step.toml"));
     assert_eq!(made.proposals[0].file, "task_struct.toml");
-    insta::assert_snapshot!("proposal", made.proposals[0].text);
+    insta::assert_snapshot!("proposal", made.proposals[0].text());
 }
 
 /// A step is called by versions, and by flavours where they differ; folder and converter alike.
@@ -244,7 +246,7 @@ fn proposals_are_added_to_the_family_once() {
         assert_eq!(files, [folder.join("linux-6/task_struct.toml")]);
         assert_eq!(
             fs::read_to_string(&files[0]).unwrap(),
-            made.proposals[0].text
+            made.proposals[0].text()
         );
     }
     // The way back finds the field in the file.
@@ -252,7 +254,33 @@ fn proposals_are_added_to_the_family_once() {
     let files = scaffold::propose(&folder, &back).unwrap();
     assert_eq!(
         fs::read_to_string(&files[0]).unwrap(),
-        made.proposals[0].text
+        made.proposals[0].text()
+    );
+}
+
+/// What another patch says of the field comes in, and another decision about it does.
+#[test]
+fn what_is_new_of_a_proposal_is_added() {
+    let folder = folder("proposals-again");
+    let mut made = make("6.1.0-47-amd64", "6.1.0-48-amd64");
+    made.proposals.truncate(1);
+    let entry = made.proposals[0].entry.clone();
+    let first = made.proposals[0].text();
+    let add = |made: &NewStep| {
+        let files = scaffold::propose(&folder, made).unwrap();
+        fs::read_to_string(&files[0]).unwrap()
+    };
+    assert_eq!(add(&made), first);
+    made.proposals[0].evidence = "##   patch, line 4: s.h\n".to_owned();
+    let known = &made.proposals[0].known;
+    let second =
+        format!("{first}\n{known}##   patch, line 4: s.h\n##   the entry for it stands above\n");
+    assert_eq!(add(&made), second);
+    assert_eq!(add(&made), second, "once");
+    made.proposals[0].entry = entry.replace("appears", "to-one");
+    assert_eq!(
+        add(&made),
+        format!("{second}\n{}", made.proposals[0].text())
     );
 }
 

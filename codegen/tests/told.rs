@@ -6,6 +6,7 @@ mod registered;
 
 use registered::Project;
 use std::fs;
+use std::path::Path;
 
 /// The line of the only place where `text` stands in a file.
 fn line_of(project: &Project, file: &str, text: &str) -> usize {
@@ -171,7 +172,7 @@ fn a_function_of_other_types_is_told_with_its_decision() {
         project.decisions();
         project.replace("converters/overrides/src/linux_6/newer.rs", declared, other);
         let line = line_of(&project, decisions, "appears = { call = \"rseq_len\"");
-        let place = format!("task_struct.rseq_len has an entry on line {line} of task_struct.toml");
+        let place = format!("task_struct.rseq_len has an entry on line {line} of {decisions}");
         let said = told(&project, &[&["status", "6.1.192", "6.12.117"]]).concat();
         assert!(
             said.contains(&place) && said.contains(expected),
@@ -270,4 +271,53 @@ fn a_pipe_is_not_read() {
             );
         }
     }
+}
+
+/// What to do next is to correct what is wrong, where that is.
+#[test]
+fn a_step_that_is_wrong_is_named_at_the_end() {
+    let project = Project::new();
+    project.decisions();
+    let folder = "converters/linux-2.4.36.8-2.4.36.9";
+    let from = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .join(folder);
+    fs::create_dir_all(project.file(folder)).unwrap();
+    let step = format!("{folder}/step.toml");
+    fs::copy(from.join("step.toml"), project.file(&step)).unwrap();
+    let text = fs::read_to_string(project.file(&step)).unwrap();
+    let pinned = text.split("from_fingerprint = \"").nth(1).unwrap();
+    let wrong = text.replace(&pinned[..8], "00000000");
+    fs::write(project.file(&step), wrong).unwrap();
+    let said = told(&project, &[&["status", "2.4.36.8-up", "2.4.36.9-up"]]).concat();
+    assert!(
+        said.contains("but the decisions were made for 00000000"),
+        "{said}"
+    );
+    assert!(said.ends_with(&format!("\nCorrect {step}.\n")), "{said}");
+
+    // A misspelt type is told with the one that may be meant, wherever it stands.
+    let entry = "\n[[change]]\nfield = \"tsk_struct.x\"\nappears = { init = 0, reason = \"r (fs/a.c: f)\" }\n";
+    let misspelt = "converters/overrides/linux-2.4/tsk_struct.toml";
+    fs::write(project.file(misspelt), entry).unwrap();
+    let said = told(&project, &[&["status", "2.4.36.8-up", "2.4.36.9-up"]]).concat();
+    let line = format!(
+        "{misspelt}:4: `tsk_struct.x`: no planned type is called `tsk_struct`; the nearest name is `task_struct`"
+    );
+    assert!(said.contains(&line), "{said}");
+    assert!(
+        said.ends_with(&format!(
+            "\nCorrect {step}.\nDecide the rest in converters/overrides.\n"
+        )),
+        "{said}"
+    );
+    fs::remove_file(project.file(misspelt)).unwrap();
+    let file = project.file("converters/overrides/linux-2.4/task_struct.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text + entry).unwrap();
+    let said = told(&project, &[&["status", "2.4.36.8-up", "2.4.36.9-up"]]).concat();
+    assert!(
+        said.contains("`tsk_struct.x` belongs to tsk_struct.toml; or is `task_struct.x` meant?"),
+        "{said}"
+    );
 }

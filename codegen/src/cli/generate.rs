@@ -1,7 +1,8 @@
 //! `kconv-gen generate`.
 
 use super::{CliError, Ended, converters, print, registry, tell, told};
-use kconv_codegen::generate::{self, CONVERTERS, Difference, GenerateError};
+use kconv_codegen::generate::{self, Difference, GenerateError};
+use kconv_codegen::overrides::CONVERTERS;
 use kconv_codegen::pending::sweep;
 use std::path::Path;
 

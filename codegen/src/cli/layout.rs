@@ -5,7 +5,7 @@ use super::source::{Route, Source, Wanted};
 use super::{CliError, Ended, Named, constants, print, registry, tell};
 use kconv_codegen::import::{self, Found, Renewal};
 use kernel_structs::layout::{RenderOptions, render_type};
-use kernel_structs::releases::{LayoutId, Registry};
+use kernel_structs::releases::{LayoutId, Registry, is_file_like};
 use kernel_structs_routes::compare;
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -22,7 +22,11 @@ pub(crate) fn show(
     let source = file.map(Source::open).transpose()?;
     let layout = match (&source, release) {
         (Some(source), _) => source.layout(&registry, &Wanted::Types(types, family))?,
-        (None, release) => Cow::Owned(super::end(&registry, release.unwrap_or_default())?.layout),
+        (None, release) => {
+            let name = release.unwrap_or_default();
+            let end = super::end(&registry, name);
+            Cow::Owned(end.map_err(|error| not_a_release(error, name))?.layout)
+        }
     };
     let mut text = String::new();
     for name in types {
@@ -39,6 +43,16 @@ pub(crate) fn show(
     }
     print(&text)?;
     Ok(Ended::Clean)
+}
+
+/// That there is no release `name`; where it reads like a file's, by what a file is named.
+fn not_a_release(error: CliError, name: &str) -> CliError {
+    match is_file_like(name) {
+        true => CliError::FileForRelease {
+            name: name.to_owned(),
+        },
+        false => error,
+    }
 }
 
 pub(crate) fn list() -> Result<Ended, CliError> {

@@ -13,9 +13,9 @@ pub(crate) mod source;
 pub(crate) mod state;
 pub(crate) mod status;
 
-use kconv_codegen::generate::{CONVERTERS, End, Findings, GenerateError, no_strays};
+use kconv_codegen::generate::{End, Findings, GenerateError, no_strays};
 use kconv_codegen::import::ImportError;
-use kconv_codegen::overrides::FOLDER;
+use kconv_codegen::overrides::{CONVERTERS, FOLDER};
 use kconv_codegen::patch::PatchError;
 use kconv_codegen::scaffold::ScaffoldError;
 use kernel_structs::layout::{Fingerprint, Layout, UnknownType};
@@ -50,7 +50,7 @@ pub(crate) enum CliError {
     Registry(#[from] RegistryError),
     #[error(transparent)]
     Type(#[from] UnknownType),
-    #[error("{}: {error}", path.display())]
+    #[error("{}: {}", path.display(), words(error))]
     Io { path: PathBuf, error: io::Error },
     #[error("{}: {error}", path.display())]
     Btf {
@@ -152,6 +152,8 @@ pub(crate) enum CliError {
     },
     #[error("{}: there is no such file", path.display())]
     NoFile { path: PathBuf },
+    #[error("`{name}` is no release; a file is named with --btf")]
+    FileForRelease { name: String },
     #[error("there is neither a release nor a file `{name}`")]
     Nothing { name: String },
     #[error("{}: {error}", path.display())]
@@ -215,6 +217,20 @@ impl CliError {
             }
             CliError::Import(error) if matches!(**error, ImportError::Store(_)) => 3,
             _ => 2,
+        }
+    }
+}
+
+/// What the system said of a file, for those who do not know its numbers.
+fn words(error: &io::Error) -> String {
+    match error.kind() {
+        _ if error.raw_os_error().is_none() => error.to_string(),
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::IsADirectory => "is a folder, and a file is expected".to_owned(),
+        _ => {
+            let said = error.to_string();
+            let number = said.find(" (os error ");
+            said[..number.unwrap_or(said.len())].to_owned()
         }
     }
 }

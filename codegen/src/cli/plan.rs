@@ -2,8 +2,8 @@
 
 use super::{CliError, Ended, Named, both, heard, print, print_json, registry, tell};
 use kconv_codegen::diff::{self, EnumDiff, NumberChange, html, side, view};
-use kconv_codegen::generate::{CONVERTERS, Findings, GenerateError, no_strays};
-use kconv_codegen::overrides::{self, Changes, Overrides, OverridesFile};
+use kconv_codegen::generate::{Findings, GenerateError, no_strays};
+use kconv_codegen::overrides::{self, CONVERTERS, Changes, Overrides, OverridesFile};
 use kconv_codegen::plan::{Pair, Plan, Side};
 use kconv_codegen::steps::{self, STEP};
 use kconv_codegen::{coverage, show};

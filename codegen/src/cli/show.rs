@@ -3,8 +3,8 @@
 use super::plan::{decided, stored_overrides};
 use super::{CliError, Ended, end, print, registry, tell};
 use kconv_codegen::family::Family;
-use kconv_codegen::generate::{CONVERTERS, GenerateError};
-use kconv_codegen::overrides::Changes;
+use kconv_codegen::generate::GenerateError;
+use kconv_codegen::overrides::{CONVERTERS, Changes};
 use kconv_codegen::plan::{Pair, Plan};
 use kconv_codegen::show;
 use kernel_structs::nearest::nearest;

@@ -1,7 +1,7 @@
 //! `kconv-gen state`.
 
 use super::{CliError, Ended, print, registry, tell};
-use kconv_codegen::generate::{CONVERTERS, known_families};
+use kconv_codegen::generate::known_families;
 use kconv_codegen::overrides;
 use kernel_structs::layout::Layout;
 use std::collections::BTreeSet;
@@ -13,7 +13,10 @@ pub(crate) fn check() -> Result<Ended, CliError> {
         .layouts()
         .map(|entry| entry.family.as_str())
         .collect();
-    known_families(&registry, &Path::new(CONVERTERS).join(overrides::FOLDER))?;
+    known_families(
+        &registry,
+        &Path::new(overrides::CONVERTERS).join(overrides::FOLDER),
+    )?;
     let mut ended = Ended::Clean;
     for file in registry.strays() {
         ended = Ended::Findings;

@@ -37,6 +37,7 @@ impl Family {
         let mut held: BTreeSet<Use> = BTreeSet::new();
         let mut needed: BTreeSet<Use> = BTreeSet::new();
         let mut needed_flags: BTreeSet<usize> = BTreeSet::new();
+        let mut contradicted: BTreeSet<Use> = BTreeSet::new();
         let mut twice: BTreeMap<(usize, usize, String), ChangeFinding> = BTreeMap::new();
         for (pair, overrides, made) in self.made(changes) {
             let (from, to) = pair;
@@ -49,6 +50,7 @@ impl Family {
                 let Some(first) = seen.insert((&entry.field, entry.is_drop()), entry) else {
                     continue;
                 };
+                contradicted.insert((origin.change, origin.direction, entry.field.clone()));
                 let other = first.origin.as_ref().map_or(0, |origin| origin.change);
                 twice
                     .entry((other, origin.change, entry.field.clone()))
@@ -76,6 +78,8 @@ impl Family {
                 .undecided
                 .extend(undecided.map(|undecided| (names.clone(), undecided)));
         }
+        // The second of two that contradict each other is not needed, which is not what is wrong.
+        needed.extend(contradicted);
         findings.changes = self.stale(changes, &held, &needed);
         findings.changes.extend(twice.into_values());
         findings
@@ -171,6 +175,7 @@ impl Family {
         held: &BTreeSet<Use>,
         needed: &BTreeSet<Use>,
     ) -> Vec<ChangeFinding> {
+        let layouts: Vec<&Layout> = self.layouts.iter().map(|member| &member.layout).collect();
         let mut findings = Vec::new();
         for (number, change) in changes.entries.iter().enumerate() {
             let mut say = |line, problem| {
@@ -198,23 +203,18 @@ impl Family {
                         .then(|| self.unknown(&decided))
                         .flatten();
                     let problem = match (held.contains(&one), needed.contains(&one)) {
-                        _ if misnamed.is_some() => OverrideProblem::UnknownField {
-                            field: decided,
-                            nearest: misnamed.flatten(),
-                        },
+                        _ if misnamed.is_some() => self.misnamed(decided, misnamed.flatten()),
                         (_, true) => continue,
                         (true, false) => OverrideProblem::NeverNeeded {
                             field: decided,
                             direction: directed.direction,
                         },
                         (false, false) => match (&change.when, self.unknown(field)) {
-                            (When::Field, Some(nearest)) => OverrideProblem::UnknownField {
-                                field: field.clone(),
-                                nearest,
-                            },
+                            (When::Field, Some(nearest)) => self.misnamed(field.clone(), nearest),
                             _ => OverrideProblem::NeverHolds {
                                 field: decided,
                                 direction: directed.direction,
+                                why: change.when.unmet(field, &layouts),
                             },
                         },
                     };
@@ -241,10 +241,10 @@ impl Family {
                     place: first.place(),
                 },
                 None if needed.contains(&index) => continue,
-                None if self.unknown(&field).is_some() => OverrideProblem::UnknownField {
-                    nearest: self.unknown(&field).flatten(),
-                    field,
-                },
+                None if self.unknown(&field).is_some() => {
+                    let nearest = self.unknown(&field).flatten();
+                    self.misnamed(field, nearest)
+                }
                 None if self.map.watch.of_field(&field).next().is_none() => {
                     OverrideProblem::NotOfConstants { field }
                 }
@@ -262,6 +262,16 @@ impl Family {
             });
         }
         findings
+    }
+
+    /// That no layout has a field, or not even its type.
+    fn misnamed(&self, field: String, nearest: Option<String>) -> OverrideProblem {
+        let ty = field.split('.').next().unwrap_or_default().to_owned();
+        let mut layouts = self.layouts.iter();
+        match layouts.any(|member| member.layout.find(&ty).is_some()) {
+            true => OverrideProblem::UnknownField { field, nearest },
+            false => OverrideProblem::UnknownType { field, ty, nearest },
+        }
     }
 
     /// For a member, type or constant that no layout has, the most similar one that one has.

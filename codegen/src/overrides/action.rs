@@ -248,7 +248,8 @@ fn scaled(
         divide,
         offset,
     } = *scale;
-    match multiply > 0 && divide > 0 {
+    let another = multiply != divide || offset != 0;
+    match multiply > 0 && divide > 0 && another {
         true => Ok(OverrideAction::Scale {
             multiply,
             divide,
@@ -259,7 +260,7 @@ fn scaled(
             field,
             "scale",
             &format!("{multiply} / {divide}"),
-            "a multiplier and a divisor above 0",
+            "a multiplier and a divisor above 0 that make another number of it, or an offset",
         )),
     }
 }

@@ -20,7 +20,7 @@ use super::action::{RawScale, written};
 use super::condition::{RawCondition, Stated, When};
 use super::flags::{self, FlagDecision, FlagFate, RawFlags};
 use super::functions::{self, Call, Functions, NoSources};
-use super::name::is_field;
+use super::name::{in_its_file, is_field};
 use super::reason::{self, Cites};
 use super::{Direction, Init, Origin, Override, OverrideAction, OverrideProblem, Overrides};
 use kernel_structs::layout::Layout;
@@ -31,6 +31,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
+
+/// The folder of a project with its steps, and with the decisions.
+pub const CONVERTERS: &str = "converters";
 
 /// The folder with a folder for each family, beside those of the steps.
 pub const FOLDER: &str = "overrides";
@@ -470,17 +473,13 @@ fn entry(
         }
     };
     for field in &fields {
-        let problem = match (is_field(field), field.split_once('.')) {
-            (true, Some((ty, _))) if file == format!("{ty}.toml") => continue,
-            (true, Some((ty, _))) => OverrideProblem::WrongFile {
+        let right = match is_field(field) {
+            true => in_its_file(field, file),
+            false => Err(OverrideProblem::NotAField {
                 field: field.clone(),
-                expected: format!("{ty}.toml"),
-            },
-            _ => OverrideProblem::NotAField {
-                field: field.clone(),
-            },
+            }),
         };
-        problems.push((line, problem));
+        problems.extend(right.err().map(|problem| (line, problem)));
     }
     let shown = fields.first().cloned().unwrap_or_default();
     let given = [
@@ -511,6 +510,18 @@ fn entry(
             Err(found) => problems.extend(found.into_iter().map(|problem| (at, problem))),
         }
     }
+    problems.extend(one_way(&shown, &when, &directions).map(|problem| (line, problem)));
+    for directed in &directions {
+        let into_itself =
+            |field: &&String| directed.into.is_some() && directed.field(field) == **field;
+        if let Some(field) = fields.iter().find(into_itself) {
+            let problem = OverrideProblem::IntoItself {
+                field: field.clone(),
+                direction: directed.direction,
+            };
+            problems.push((directed.line, problem));
+        }
+    }
     match problems.is_empty() {
         true => Ok(Change {
             file: file.to_owned(),
@@ -520,6 +531,24 @@ fn entry(
             directions,
         }),
         false => Err(problems),
+    }
+}
+
+/// That a field that both layouts have is of another unit in one direction alone: the other would carry
+/// its number as it is.
+fn one_way(field: &str, when: &When, directions: &[Directed]) -> Option<OverrideProblem> {
+    match (when, directions) {
+        (When::Told { .. } | When::Elements { .. }, [only]) => {
+            let scales = |action: &OverrideAction| matches!(action, OverrideAction::Scale { .. });
+            only.actions
+                .iter()
+                .any(scales)
+                .then(|| OverrideProblem::OneWayUnit {
+                    field: field.to_owned(),
+                    direction: only.direction,
+                })
+        }
+        _ => None,
     }
 }
 

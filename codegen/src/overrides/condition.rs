@@ -6,7 +6,7 @@ use crate::ctype::{self, Shape};
 use kernel_structs::layout::{FieldPath, Layout, Resolved};
 use serde::Deserialize;
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Between which layouts a change lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,6 +149,51 @@ impl When {
         }
     }
 
+    /// What of it none of `layouts` fulfils, so that the change of `field` lies between no two of
+    /// them; `None` if each of its parts has some.
+    pub(crate) fn unmet(&self, field: &str, layouts: &[&Layout]) -> Option<String> {
+        match self {
+            When::Field => {
+                let has = |layout: &&&Layout| member(layout, field).is_some();
+                match layouts.iter().filter(has).count() {
+                    0 => Some(format!("no layout has {field}")),
+                    all if all == layouts.len() => Some(format!("every layout has {field}")),
+                    _ => None,
+                }
+            }
+            When::Told { one, other } => {
+                let unmet = |name: &str, condition: &Condition| {
+                    let why = condition.unmet(layouts)?;
+                    Some(format!("no layout fulfils `{name}`: {why}"))
+                };
+                let alone = |one: &Condition, other: &Condition| {
+                    let mut fulfil = layouts.iter().filter(|layout| one.holds(layout));
+                    fulfil.any(|layout| !other.holds(layout))
+                };
+                let both = |name: &str, other: &str| {
+                    format!("every layout that fulfils `{name}` fulfils `{other}` as well")
+                };
+                unmet("one", one)
+                    .or_else(|| unmet("other", other))
+                    .or_else(|| (!alone(one, other)).then(|| both("one", "other")))
+                    .or_else(|| (!alone(other, one)).then(|| both("other", "one")))
+            }
+            When::Elements { array } => {
+                let numbers: BTreeSet<u64> = layouts
+                    .iter()
+                    .filter_map(|layout| elements(layout, array))
+                    .collect();
+                match (numbers.len(), numbers.first()) {
+                    (0, _) => Some(format!("no layout has an array {array}")),
+                    (1, Some(number)) => {
+                        Some(format!("{array} has {number} elements in every layout"))
+                    }
+                    _ => None,
+                }
+            }
+        }
+    }
+
     /// The members, types and constants that it names beside the field.
     pub(crate) fn names(&self) -> Vec<&String> {
         match self {
@@ -171,6 +216,42 @@ impl Condition {
                 .values
                 .iter()
                 .all(|(name, value)| layout.constant(name) == Some(i128::from(*value)))
+    }
+
+    /// What of it none of `layouts` fulfils; `None` if some layout fulfils all of it.
+    fn unmet(&self, layouts: &[&Layout]) -> Option<String> {
+        let some = |fulfils: &dyn Fn(&Layout) -> bool| layouts.iter().any(|layout| fulfils(layout));
+        let listed = |all: BTreeSet<String>| all.into_iter().collect::<Vec<_>>().join("`, `");
+        for name in &self.has {
+            if !some(&|layout| is_there(layout, name)) {
+                return Some(format!("none has {name}"));
+            }
+        }
+        for name in &self.lacks {
+            if !some(&|layout| !is_there(layout, name)) {
+                return Some(format!("all have {name}"));
+            }
+        }
+        for (name, declared) in &self.declared {
+            let type_of =
+                |layout: &Layout| member(layout, name).map(|found| layout.type_name(found.ty));
+            if !some(&|layout| type_of(layout).as_ref() == Some(declared)) {
+                let all = layouts
+                    .iter()
+                    .filter_map(|layout| type_of(layout))
+                    .collect();
+                return Some(format!("{name} is declared `{}`", listed(all)));
+            }
+        }
+        for (name, value) in &self.values {
+            let value = i128::from(*value);
+            if !some(&|layout| layout.constant(name) == Some(value)) {
+                let known = layouts.iter().filter_map(|layout| layout.constant(name));
+                let all = known.map(|known| known.to_string()).collect();
+                return Some(format!("{name} is `{}`", listed(all)));
+            }
+        }
+        (!some(&|layout| self.holds(layout))).then(|| "none has all of it".to_owned())
     }
 
     /// The members, types and constants that it names.

@@ -15,7 +15,7 @@
 //! is the same in both is carried, and nobody is asked.
 
 use super::action::Places;
-use super::name::{is_field, is_identifier};
+use super::name::{in_its_file, is_field, is_identifier};
 use super::reason::{self, Cites};
 use super::{FlagDirection, Function, OverrideProblem};
 use serde::Deserialize;
@@ -116,16 +116,8 @@ pub(super) fn read(
         problems.push((line, OverrideProblem::NotAField { field }));
     }
     // Fields of other types may be made of the same constants: what becomes of those is one decision.
-    let first = fields.first();
-    if let Some((field, ty)) = first.and_then(|field| Some((field, field.split_once('.')?.0)))
-        && file != format!("{ty}.toml")
-    {
-        let problem = OverrideProblem::WrongFile {
-            field: field.clone(),
-            expected: format!("{ty}.toml"),
-        };
-        problems.push((line, problem));
-    }
+    let first = fields.first().map(|field| in_its_file(field, file));
+    problems.extend(first.and_then(Result::err).map(|problem| (line, problem)));
     let shown = fields.first().cloned().unwrap_or_default();
     let is_name = |name: &&String| !name.contains('.') && is_identifier(name);
     let wrong = raw.names.iter().find(|name| !is_name(name));

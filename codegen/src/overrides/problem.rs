@@ -117,12 +117,17 @@ pub enum OverrideProblem {
     #[error("an entry has one `field`, or several `fields`")]
     FieldOrFields,
     /// A field in the file of another type.
-    #[error("`{field}` belongs to {expected}")]
+    #[error(
+        "`{field}` belongs to {expected}{}",
+        meant.as_ref().map(|meant| format!("; or is `{meant}` meant?")).unwrap_or_default()
+    )]
     WrongFile {
         /// The field.
         field: String,
         /// The file of its type.
         expected: String,
+        /// The field of the file's own type, if that has nearly the same name.
+        meant: Option<String>,
     },
     /// Two actions that do not go together, or none.
     #[error(
@@ -211,8 +216,31 @@ pub enum OverrideProblem {
         nearest: Option<String>,
     },
     /// A direction that holds between no two layouts.
-    #[error("`{field}`, {direction}: between no two layouts of the family does this change lie")]
+    #[error(
+        "`{field}`, {direction}: between no two layouts of the family does this change lie{}",
+        why.as_ref().map(|why| format!(": {why}")).unwrap_or_default()
+    )]
     NeverHolds {
+        /// The entry.
+        field: String,
+        /// The direction.
+        direction: Direction,
+        /// What of its condition no layout fulfils, if that is all there is to it.
+        why: Option<String>,
+    },
+    /// A unit that is another one in one direction alone.
+    #[error(
+        "`{field}`: `scale` says that its unit is another one, and only for {direction}; say for the other direction as well what becomes of it"
+    )]
+    OneWayUnit {
+        /// The entry.
+        field: String,
+        /// The direction that is there.
+        direction: Direction,
+    },
+    /// A decision that goes into its own field.
+    #[error("`{field}`, {direction}: goes `into` itself; leave `into` out")]
+    IntoItself {
         /// The entry.
         field: String,
         /// The direction.
@@ -513,6 +541,14 @@ pub enum OverrideProblem {
         declared: String,
         /// What the action needs.
         needs: &'static str,
+    },
+    /// A number that its field cannot hold.
+    #[error("`init = {number}` is no value of `{declared}`; write one that it can hold")]
+    InitDoesNotFit {
+        /// The number.
+        number: i64,
+        /// The field's type.
+        declared: String,
     },
     /// An action that needs the address of an object, in a type that is never one.
     #[error("`{action}` needs types whose values are objects of their own")]

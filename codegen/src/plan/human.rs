@@ -7,7 +7,9 @@ use super::finding::Why;
 use super::reset::empty_list;
 use super::{Action, Argument, MemberOffset, Reason};
 use crate::ctype::{self, Field, ScalarKind, Shape, fits};
-use crate::overrides::{self, Function, Init, Override, OverrideAction, OverrideProblem};
+use crate::overrides::{
+    self, CONVERTERS, FOLDER, Function, Init, Origin, Override, OverrideAction, OverrideProblem,
+};
 use kconv_rules::{PartKind, RuleKind, Source};
 use kernel_structs::layout::{FieldPath, Layout, Type};
 use kernel_structs::nearest::nearest;
@@ -102,7 +104,17 @@ impl<'a> Planner<'a> {
     /// The error of an entry for which its field gives no place.
     pub(super) fn misplaced(&mut self, entry: &Override, problem: OverrideProblem) -> Why {
         self.add_needed(entry.index);
-        in_line(entry, problem)
+        self.in_line(entry, problem)
+    }
+
+    fn in_line(&self, entry: &Override, problem: OverrideProblem) -> Why {
+        let family = &self.pair.map.family;
+        let file = |origin: &Origin| format!("{CONVERTERS}/{FOLDER}/{family}/{}", origin.file);
+        Why::Override {
+            line: entry.line,
+            file: entry.origin.as_ref().map(file),
+            problem: problem.to_string(),
+        }
     }
 
     /// An entry that cannot be carried out has an error, and need not be told to be stale.
@@ -171,7 +183,10 @@ impl<'a> Planner<'a> {
             OverrideAction::Call(function) => self.call(owner, function, own, field, old),
             OverrideAction::Drop { .. } | OverrideAction::DropContainer => Ok(Vec::new()),
         };
-        let decided = decision(entry, parts.map_err(|problem| in_line(entry, problem))?);
+        let decided = decision(
+            entry,
+            parts.map_err(|problem| self.in_line(entry, problem))?,
+        );
         self.note_need(entry, &decided, without);
         Ok(decided)
     }
@@ -189,7 +204,7 @@ impl<'a> Planner<'a> {
             _ => None,
         });
         if in_new && init.is_none() {
-            return Err(in_line(entry, OverrideProblem::DropWithoutInit));
+            return Err(self.in_line(entry, OverrideProblem::DropWithoutInit));
         }
         if entry.action == OverrideAction::DropContainer {
             let layout = self.layout(Which::Old);
@@ -199,7 +214,7 @@ impl<'a> Planner<'a> {
                     declared: ctype::declared(layout, field),
                     needs: "a pointer",
                 };
-                return Err(in_line(entry, problem));
+                return Err(self.in_line(entry, problem));
             }
             self.add_needed(entry.index);
             return Ok(decision(
@@ -247,13 +262,21 @@ impl<'a> Planner<'a> {
             (Some(initial), _) => initial,
         };
         let mut parts = Vec::new();
-        self.reset_value(
+        let reset = self.reset_value(
             Some(Value::of(field)),
             None,
             &initial,
             only_if_initial,
             &mut parts,
-        )?;
+        );
+        // What the way back gives the field is said here, and not by the state map.
+        reset.map_err(|why| match (why, written) {
+            (Why::InitialDoesNotFit { number }, Some(Init::Value(value))) if number == *value => {
+                let declared = ctype::declared(self.layout(Which::Old), field);
+                self.in_line(entry, OverrideProblem::InitDoesNotFit { number, declared })
+            }
+            (why, _) => why,
+        })?;
         let decided = decision(entry, parts);
         self.note_need(entry, &decided, without);
         Ok(decided)
@@ -302,9 +325,9 @@ impl<'a> Planner<'a> {
         old: &[Field],
     ) -> Result<Decision, Why> {
         if own.is_some() {
-            return Err(in_line(entry, OverrideProblem::NothingToRename));
+            return Err(self.in_line(entry, OverrideProblem::NothingToRename));
         }
-        let was = old_field(name, old).map_err(|problem| in_line(entry, problem))?;
+        let was = old_field(name, old).map_err(|problem| self.in_line(entry, problem))?;
         let mut decided = self.by_rule(owner, Some(was), Some(field))?;
         for part in &mut decided.parts {
             if matches!(part.rule, RuleKind::Carry | RuleKind::Move) {
@@ -336,7 +359,13 @@ impl<'a> Planner<'a> {
                 Shape::Scalar(s) | Shape::Enum(s) if fits(*value, to.len, s.signed) => {
                     Action::Set { value: *value }
                 }
-                _ => return wrong("init", "a number that holds the value"),
+                Shape::Scalar(_) | Shape::Enum(_) => {
+                    return Err(OverrideProblem::InitDoesNotFit {
+                        number: *value,
+                        declared: ctype::declared(layout, field),
+                    });
+                }
+                _ => return wrong("init", "a number"),
             },
             Init::EmptyList => {
                 let Shape::Struct(_, composite) = shape else {
@@ -774,13 +803,5 @@ fn decision(entry: &Override, parts: Vec<Part>) -> Decision {
         reason: Reason::one(&entry.reason),
         evidence: entry.evidence.clone(),
         parts,
-    }
-}
-
-fn in_line(entry: &Override, problem: OverrideProblem) -> Why {
-    Why::Override {
-        line: entry.line,
-        file: entry.origin.as_ref().map(|origin| origin.file.clone()),
-        problem: problem.to_string(),
     }
 }

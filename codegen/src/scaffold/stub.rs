@@ -49,27 +49,23 @@ pub(super) fn proposals(
 ) -> Vec<Proposal> {
     let of_open = |open: &Open| {
         let field = &open.pairs[0].1;
-        let mut text = String::new();
-        entry(&mut text, selection, map, open, evidence);
+        let wanted = wanted(field);
         Proposal {
-            file: format!("{}.toml", wanted(field).ty),
-            field: format!("{}.{}", field.ty, field.field),
-            text,
+            known: known(selection, map, open),
+            evidence: evidence.get(&wanted).map(of_patch).unwrap_or_default(),
+            entry: entry(selection, field),
+            file: format!("{}.toml", wanted.ty),
         }
     };
     open.iter().map(of_open).collect()
 }
 
-fn entry(
-    text: &mut String,
-    selection: &Selection<'_>,
-    map: &StateMap,
-    open: &Open,
-    evidence: &BTreeMap<Wanted, Evidence>,
-) {
+/// What is known of a field without a patch.
+fn known(selection: &Selection<'_>, map: &StateMap, open: &Open) -> String {
+    let mut text = String::new();
     let several = selection.pairs.len() > 1;
     let field = &open.pairs[0].1;
-    note(text, &field.to_string());
+    note(&mut text, &field.to_string());
     for (module, undecided) in &open.pairs {
         let label = if several {
             format!(" ({module})")
@@ -78,60 +74,75 @@ fn entry(
         };
         for (side, declaration) in [("was", &undecided.old), ("is", &undecided.new)] {
             match declaration {
-                Some(declaration) => note(text, &format!("  {side}{label}: {declaration}")),
+                Some(declaration) => note(&mut text, &format!("  {side}{label}: {declaration}")),
                 None if !undecided.field.is_empty() => {
-                    note(text, &format!("  {side}{label}: not there"));
+                    note(&mut text, &format!("  {side}{label}: not there"));
                 }
                 None => {}
             }
         }
     }
-    context(text, selection, map, field);
+    context(&mut text, selection, map, field);
     for candidate in &field.candidates {
         let percent = (candidate.likeness * 100.0).round();
         note(
-            text,
+            &mut text,
             &format!("  perhaps a rename: {} ({percent}% alike)", candidate.field),
         );
     }
-    if let Some(evidence) = evidence.get(&wanted(field)) {
-        for hunk in &evidence.hunks {
-            let what = match hunk.touch {
-                Touch::Member => "changes this member",
-                Touch::Structure => "changes the structure",
-                Touch::Name => "has the name elsewhere",
-            };
-            note(
-                text,
-                &format!("  patch, line {}: {} ({what})", hunk.line, hunk.file),
-            );
-            for line in &hunk.text {
-                note(text, &format!("    {line}"));
-            }
+    if !is_for_overrides(field) {
+        note(&mut text, &format!("  {}", field.advice()));
+    }
+    text
+}
+
+/// What a patch says of a field.
+fn of_patch(evidence: &Evidence) -> String {
+    let mut text = String::new();
+    for hunk in &evidence.hunks {
+        let what = match hunk.touch {
+            Touch::Member => "changes this member",
+            Touch::Structure => "changes the structure",
+            Touch::Name => "has the name elsewhere",
+        };
+        note(
+            &mut text,
+            &format!("  patch, line {}: {} ({what})", hunk.line, hunk.file),
+        );
+        for line in &hunk.text {
+            note(&mut text, &format!("    {line}"));
         }
-        if evidence.more > 0 {
-            note(
-                text,
-                &format!("  and {} more hunks of the patch", evidence.more),
-            );
-        }
+    }
+    if evidence.more > 0 {
+        note(
+            &mut text,
+            &format!("  and {} more hunks of the patch", evidence.more),
+        );
+    }
+    text
+}
+
+/// Whether an override can decide a field: its name has no blanks, and no state map is to be completed.
+fn is_for_overrides(field: &Undecided) -> bool {
+    let has_blanks = |name: &str| name.contains(char::is_whitespace);
+    let named = !field.field.is_empty() && !has_blanks(&field.ty) && !has_blanks(&field.field);
+    named && !by_state_map(&field.why)
+}
+
+fn entry(selection: &Selection<'_>, field: &Undecided) -> String {
+    if !is_for_overrides(field) {
+        return String::new();
     }
     let name = format!("{}.{}", field.ty, field.field);
-    // An override names a member without blanks.
-    if by_state_map(&field.why) || field.field.is_empty() || name.contains(char::is_whitespace) {
-        note(text, &format!("  {}", field.advice()));
-        return;
-    }
-    if let Why::FlagsDiffer { flags } = &field.why {
-        for line in flag_decisions(&name, flags) {
-            let _ = writeln!(text, "# {line}");
+    let lines = match &field.why {
+        Why::FlagsDiffer { flags } => flag_decisions(&name, flags),
+        _ => {
+            let mut lines = vec!["[[change]]".to_owned(), format!("field = {name:?}")];
+            lines.extend(change(selection, field, &name));
+            lines
         }
-        return;
-    }
-    let _ = writeln!(text, "# [[change]]\n# field = {name:?}");
-    for line in change(selection, field, &name) {
-        let _ = writeln!(text, "# {line}");
-    }
+    };
+    lines.iter().map(|line| format!("# {line}\n")).collect()
 }
 
 /// What becomes of flags, for a person to correct: those that only one side has are left out and
@@ -235,8 +246,9 @@ fn change(selection: &Selection<'_>, field: &Undecided, name: &str) -> Vec<Strin
                 let declared = declaration.as_ref().map_or("", |d| d.declared.as_str());
                 format!("declared = {{ {name:?} = {declared:?} }}")
             };
-            let (one, other) =
-                sides.unwrap_or_else(|| (declared(&field.old), declared(&field.new)));
+            let (was, is) = sides.unwrap_or_else(|| (declared(&field.old), declared(&field.new)));
+            // The same entry for the way back.
+            let [one, other] = if was < is { [was, is] } else { [is, was] };
             vec![
                 format!("one = {{ {one} }}"),
                 format!("other = {{ {other} }}"),

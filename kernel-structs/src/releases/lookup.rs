@@ -18,6 +18,16 @@ pub enum LookupError {
         /// The most similar names, best first.
         nearest: Vec<String>,
     },
+    /// There is one, for another machine.
+    #[error("`{query}` is a release for {found}, and one for {arch} is wanted")]
+    OtherMachine {
+        /// What was asked for.
+        query: String,
+        /// The machine it was asked for.
+        arch: String,
+        /// The machine that it is for.
+        found: String,
+    },
     /// There are several.
     #[error("`{query}` can be any of {}", candidates.join(", "))]
     Ambiguous {
@@ -63,6 +73,7 @@ impl LookupError {
             LookupError::Unknown { nearest, .. } => {
                 format!("the nearest are {}", nearest.join(", "))
             }
+            LookupError::OtherMachine { arch, .. } => format!("name a release for {arch}"),
             LookupError::Ambiguous { candidates, .. } => {
                 let first = candidates.first().map_or("", String::as_str);
                 format!("name one of them in full, such as {first}")
@@ -147,6 +158,15 @@ impl Registry {
                 }
             }
         }
+        if let Some(arch) = arch
+            && let Some(other) = self.of_any_machine(query)
+        {
+            return Err(LookupError::OtherMachine {
+                query: query.to_owned(),
+                arch: arch.to_owned(),
+                found: other.arch.clone(),
+            });
+        }
         // A version that is not known is nearer to other versions than to full names.
         let names: BTreeSet<&str> = match query.contains('-') {
             true => known.iter().map(|release| release.name.as_str()).collect(),
@@ -164,6 +184,18 @@ impl Registry {
                 .map(String::from)
                 .collect(),
         })
+    }
+
+    /// The release that `query` means, or the first of several, whatever machine it is for.
+    fn of_any_machine(&self, query: &str) -> Option<&Release> {
+        match self.release(query, None, None) {
+            Ok(release) => Some(release),
+            Err(LookupError::Ambiguous { candidates, .. }) => {
+                let first = candidates.first()?;
+                self.releases.iter().find(|release| release.name == *first)
+            }
+            Err(LookupError::Unknown { .. } | LookupError::OtherMachine { .. }) => None,
+        }
     }
 }
 

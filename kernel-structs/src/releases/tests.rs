@@ -150,7 +150,8 @@ fn a_release_is_found_by_name_version_and_flavour() {
     let error = registry
         .release("2.4.36", Some("up"), Some("x86_64"))
         .unwrap_err();
-    insta::assert_snapshot!(format!("{error}; {}", error.advice()), @"there is no release `2.4.36` for x86_64; name a release as in kernel-structs/releases.toml, such as 2.4.36 or 2.4.36-smp");
+    insta::assert_snapshot!(format!("{error}; {}", error.advice()), @"`2.4.36` is a release for i386, and one for x86_64 is wanted; name a release for x86_64");
+    insta::assert_snapshot!(name("6.1.170", None), @"`6.1.170` is a release for amd64, and one for i386 is wanted; name a release for i386");
 }
 
 /// A table like the one built in, with one part of its text replaced by another.
