@@ -412,10 +412,14 @@ fn no_other_override_is_for_a_field_whose_flags_differ() {
 
 #[test]
 fn a_flag_goes_into_a_new_member_of_which_somebody_has_decided() {
-    let said = |member: &str, is_decided: bool| {
+    let said = |member: &str, from: Option<&str>| {
         let old = "struct s { unsigned int flags; int value; };";
         let new = "struct s { unsigned int flags; int value; int gone; };";
-        let call = "[[override]]\nfield = \"s.gone\"\ncall = \"f\"\nfrom = [\"flags:PF_GONE\"]\nreason = \"r (fs/a.c: f)\"\n";
+        let call = |from: &str| {
+            format!(
+                "[[override]]\nfield = \"s.gone\"\ncall = \"f\"\nfrom = [\"{from}\"]\nreason = \"r (fs/a.c: f)\"\n"
+            )
+        };
         let flags = format!(
             "[[flags]]\nfield = \"s.flags\"\nnames = [\"PF_GONE\"]\n\
              disappears = {{ into = \"{member}\", reason = \"r (fs/a.c: f)\" }}\n"
@@ -425,19 +429,24 @@ fn a_flag_goes_into_a_new_member_of_which_somebody_has_decided() {
             &[("PF_SAME", 1), ("PF_GONE", 2), ("VALUE_A", 1)],
             &[("PF_SAME", 1), ("VALUE_A", 1)],
         );
-        let fixture = match is_decided {
-            true => fixture.decided(call),
-            false => fixture,
+        let fixture = match from {
+            Some(from) => fixture.decided(&call(from)),
+            None => fixture,
         };
         undecided(&fixture.flags(&flags).make())
     };
-    assert_eq!(said("gone", true), "");
-    let nobody = said("gone", false);
+    assert_eq!(said("gone", Some("flags:PF_GONE")), "");
+    for from in ["flags:PF_SAME", "flags"] {
+        let nothing = said("gone", Some(from));
+        let told = "nothing of it is in what the member gone gets; let its `appears` have a `call` with \"flags:PF_GONE\" in `from`";
+        assert!(nothing.contains(told), "{nothing}");
+    }
+    let nobody = said("gone", None);
     assert!(
         nobody.contains("nobody has decided what the member gone gets"),
         "{nobody}"
     );
-    let old = said("value", true);
+    let old = said("value", Some("flags:PF_GONE"));
     assert!(
         old.contains("the old type has the member value as well, which says what it said; `into` names one that is new"),
         "{old}"

@@ -202,7 +202,7 @@ impl<'a> Planner<'a> {
                 continue;
             };
             said.push((&one.name, &decision.reason));
-            let fate = self.decided(owner, (was, is), one, decision, &mut table);
+            let fate = self.decided((owner, &old.name), (was, is), one, decision, &mut table);
             fates.push(fate.map_err(|what| Why::Flag {
                 name: one.name.clone(),
                 place: decision.place(),
@@ -246,7 +246,7 @@ impl<'a> Planner<'a> {
     /// Puts into `table` what was decided about a flag, or says why it cannot be done.
     fn decided<'f>(
         &self,
-        owner: &Owner,
+        (owner, field): (&Owner, &str),
         (was, is): (&BTreeMap<String, u64>, &BTreeMap<String, u64>),
         changed: &'f FlagChange,
         decision: &'f FlagDecision,
@@ -298,9 +298,17 @@ impl<'a> Planner<'a> {
                     ));
                 }
                 // What it gets is a person's to say: a rule that knows nothing of the flag would lose it.
-                if self.override_for(owner, member, false).is_none() {
+                let given = format!("{field}:{name}");
+                let told = match self.override_for(owner, member, false) {
+                    None => Some("nobody has decided what the member"),
+                    Some(entry) if !entry.action.reads().contains(&given.as_str()) => {
+                        Some("nothing of it is in what the member")
+                    }
+                    Some(_) => None,
+                };
+                if let Some(told) = told {
                     return Err(format!(
-                        "nobody has decided what the member {member} gets; let its `appears` have a `call` that is given the flag"
+                        "{told} {member} gets; let its `appears` have a `call` with {given:?} in `from`"
                     ));
                 }
                 table.elsewhere |= from;
