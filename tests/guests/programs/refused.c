@@ -70,6 +70,8 @@ static void wait_for_ever(void)
 static void uds(void) { int fds[2]; must(socketpair(AF_UNIX, SOCK_STREAM, 0, fds)); }
 static void inet(void) { must(socket(AF_INET, SOCK_STREAM, 0)); }
 static void netlink(void) { must(socket(AF_NETLINK, SOCK_RAW, 0)); }
+/* A folder of this process: there is none before there is this process. */
+static void proc_folder(void) { must(chdir("/proc/self")); }
 static void proc_of_another(void) { must(open("/proc/1", O_RDONLY | O_DIRECTORY)); }
 static void notify_of(void)
 {
@@ -569,6 +571,7 @@ static const struct {
 	{ "pressure", pressure_of_all },
 	{ "pressure-of-cgroup", pressure_of_cgroup },
 	{ "proc-of-another", proc_of_another },
+	{ "proc-folder", proc_folder },
 	{ "eventfd", event },
 	{ "epoll", epoll },
 	{ "timerfd", timer },

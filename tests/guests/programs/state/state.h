@@ -83,7 +83,7 @@ struct part {
 	/* It changes the whole process, and with it what other parts find: set when it is named. */
 	int named;
 };
-extern const struct part signals, timers, process, family, files, memory, locked, all_locked,
+extern const struct part signals, timers, process, family, relations, files, memory, locked, all_locked,
 	locked_on_fault, sleeps, scheduling,
 	threads, registers, fifos, opened_part, ended_part, requests, guarded, keyed_part, shared, stops_part,
 	defaults, many, pipes_part;

@@ -4,7 +4,7 @@ use super::{LIMIT, refused};
 use kconv_guests::Guest;
 
 /// What a process has that cannot be carried, as `refused` calls it, and what is said of it.
-const KINDS: [(&str, &[&str]); 63] = [
+const KINDS: [(&str, &[&str]); 64] = [
     ("socket", &["a socket (unix, inode "]),
     ("inet", &["a socket (inet, inode "]),
     ("netlink", &["a socket (netlink, inode "]),
@@ -120,6 +120,13 @@ const KINDS: [(&str, &[&str]); 63] = [
     (
         "proc-of-another",
         &["directory /proc/1: found one about a task that is not in the image"],
+    ),
+    (
+        "proc-folder",
+        &[
+            "working directory: found /proc/",
+            ", expected one outside of /proc/PID",
+        ],
     ),
     (
         "notify",

@@ -14,6 +14,7 @@ mod parts;
 mod patched;
 mod random;
 mod shared;
+mod told;
 
 use kconv_guests::{Guest, Initramfs, Kernel, LIMIT, Machine, static_kconv};
 use std::path::Path;

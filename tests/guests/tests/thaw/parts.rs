@@ -6,11 +6,12 @@ use kconv_guests::{Guest, Kernel};
 use std::time::Duration;
 
 /// Parts of the program that checks its own state from inside.
-const PARTS: [&str; 24] = [
+const PARTS: [&str; 25] = [
     "signals",
     "timers",
     "process",
     "family",
+    "relations",
     "files",
     "memory",
     "locked",
