@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use kconv_codes::Code;
+use kernel_structs::layout::FieldPath;
+use kernel_structs::releases::Registry;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -250,4 +252,27 @@ fn the_headers_of_this_machine_have_nothing_else() {
         );
     }
     assert!(unknown.is_empty(), "{unknown:?}");
+}
+
+/// What is said of all layouts is so.
+#[test]
+fn no_layout_has_what_none_is_said_to_have() {
+    const SAID: &str = "no layout has ";
+    let registry = Registry::builtin().unwrap();
+    let mut members = Vec::new();
+    for request in table().request {
+        let because = request.because.unwrap_or_default();
+        let said = because.split(SAID).skip(1);
+        members.extend(said.map(|rest| rest.split(' ').next().unwrap().to_owned()));
+    }
+    assert_eq!(members, ["task_struct.core_cookie"]);
+    for member in &members {
+        let (ty, member) = member.split_once('.').unwrap();
+        for entry in registry.layouts().filter(|entry| entry.family == "linux-6") {
+            let layout = registry.layout(&entry.id).unwrap();
+            let task = layout.find(ty).unwrap();
+            let path = FieldPath::parse(member).unwrap();
+            assert!(layout.lookup(task, &path).is_none(), "{}", entry.id);
+        }
+    }
 }

@@ -209,6 +209,8 @@ codes! {
     MachineMemory = "machine.memory", "more memory than the machine has";
     MachineLockdown = "machine.lockdown", "I/O ports, on a kernel that is locked down";
     MachineCpu = "machine.cpu", "instructions that the CPU does not have";
+    MachineCpus = "machine.cpus", "CPUs to run on of which the machine has none";
+    MachineNodes = "machine.nodes", "nodes to have memory from of which the machine has none";
     MachineXstate = "machine.xstate", "registers that the CPU does not have";
     MachineCapability = "machine.capability", "capabilities that the kernel does not know";
     MachineKconv = "machine.kconv", "kconv without the rights that it needs, or confined";

@@ -386,7 +386,7 @@ fn a_slice_is_one_that_was_asked_for_where_the_kernel_has_such() {
 
 #[test]
 fn nodes_of_a_memory_policy_are_as_given_or_as_they_are_now() {
-    for (flags, nodes) in [(0x8000, 6), (0, 5), (1, 5)] {
+    for (flags, nodes, home) in [(0x8000, 6, None), (0, 5, Some(0)), (1, 5, Some(3))] {
         let found = both(
             move |made, process| {
                 let policy = made.object("mempolicy");
@@ -395,6 +395,8 @@ fn nodes_of_a_memory_policy_are_as_given_or_as_they_are_now() {
                 made.set(policy, "flags", flags);
                 made.put(policy, "nodes", &[5]);
                 made.put(policy, "w.user_nodemask", &[6]);
+                let home = home.map_or(-1, |node: u32| node as i32);
+                made.put(policy, "home_node", &home.to_le_bytes());
                 made.point(process.task, "mempolicy", policy);
             },
             |task| MemoryPolicy::of(task, "mempolicy"),
@@ -402,7 +404,7 @@ fn nodes_of_a_memory_policy_are_as_given_or_as_they_are_now() {
         let found = found.unwrap();
         // Flags of the kernel's own are not the caller's.
         assert_eq!(found.mode, 2 | (flags & 0xe000) as u32);
-        assert_eq!(found.nodes[0], nodes);
+        assert_eq!((found.nodes[0], found.home_node), (nodes, home));
     }
 }
 

@@ -112,15 +112,8 @@ mod tests {
             space(3, vec![run(0, 12, 100)]),
         ];
         let mapping = |start, flags, file| Mapping {
-            start: start * PAGE_SIZE,
-            end: (start + 8) * PAGE_SIZE,
-            flags,
-            key: 0,
-            sealed: false,
-            droppable: false,
-            offset: 0,
             file,
-            policy: None,
+            ..Mapping::bare(start * PAGE_SIZE, (start + 8) * PAGE_SIZE, flags)
         };
         let process = |pid, mm, parent| Process {
             memory: Some(Memory::bare(

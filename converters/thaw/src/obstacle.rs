@@ -8,6 +8,7 @@ mod machine;
 mod notices;
 mod opened;
 mod pipes;
+mod placed;
 mod programs;
 mod resources;
 mod room;
@@ -32,6 +33,7 @@ pub(crate) fn of_machine(plan: &Plan, image: &Image, rule: ClockRule) -> Vec<Obs
     let head = image.head();
     let mut found = Obstacles::of(plan, ObstacleOf::Machine);
     machine::check(plan, head, &mut found);
+    placed::check(plan, &mut found);
     clocks::check(plan, rule, &mut found);
     let copies = copies(plan, head, Some(image));
     programs::check(&copies, &mut found);

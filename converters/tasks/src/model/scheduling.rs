@@ -53,6 +53,9 @@ pub struct MemoryPolicy {
     pub mode: u32,
     /// Nodes, one bit each: as they were given where the mode says that they are kept so.
     pub nodes: Vec<u8>,
+    /// The node from which it begins to look (set_mempolicy_home_node(2)), if one was said. That of a
+    /// task has none.
+    pub home_node: Option<u32>,
 }
 
 /// Priority by the field `static_prio` of a task.
@@ -127,6 +130,8 @@ impl MemoryPolicy {
         Ok(Some(MemoryPolicy {
             mode: mode | flags,
             nodes: policy.bytes(nodes)?.to_vec(),
+            // NUMA_NO_NODE is -1 (include/linux/numa.h).
+            home_node: u32::try_from(policy.int("home_node")?).ok(),
         }))
     }
 }

@@ -8,17 +8,7 @@ const fn at(page: u64) -> u64 {
 }
 
 fn mapping(start: u64, end: u64) -> Mapping {
-    Mapping {
-        start: at(start),
-        end: at(end),
-        flags: VM_ACCOUNT,
-        key: 0,
-        sealed: false,
-        droppable: false,
-        offset: 0,
-        file: None,
-        policy: None,
-    }
+    Mapping::bare(at(start), at(end), VM_ACCOUNT)
 }
 
 /// Processes with their mappings and pages.

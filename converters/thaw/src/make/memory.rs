@@ -211,6 +211,11 @@ fn bind(body: &Body<'_>, mapping: &Mapping) -> Result<(), CallError> {
         let bits = 8 * policy.nodes.len() as u64;
         let arguments = [start, size, policy.mode.into(), at, bits, 0];
         remote.call("mbind", libc::SYS_mbind, &arguments)?;
+        if let Some(home) = policy.home_node {
+            let arguments = [start, size, home.into(), 0];
+            let number = libc::SYS_set_mempolicy_home_node;
+            remote.call("set_mempolicy_home_node", number, &arguments)?;
+        }
     }
     Ok(())
 }

@@ -108,17 +108,7 @@ mod tests {
     use crate::obstacle::ObstacleOf;
 
     fn in_memory(flags: u64, clock: DeadlineClock) -> Vec<String> {
-        let mapping = Mapping {
-            start: 0x1000,
-            end: 0x3000,
-            flags,
-            key: 0,
-            sealed: false,
-            droppable: false,
-            offset: 0,
-            file: None,
-            policy: None,
-        };
+        let mapping = Mapping::bare(0x1000, 0x3000, flags);
         let until = Deadline {
             call: "futex_waitv",
             at: 0x2ff0,

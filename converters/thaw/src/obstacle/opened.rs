@@ -241,15 +241,8 @@ mod tests {
     /// What is told of a process that has a file open, with a lock on it, and executes it.
     fn told(path: &str, flags: i32, lock: Option<LockStyle>, is_program: bool) -> Vec<String> {
         let mapping = Mapping {
-            start: 0x1000,
-            end: 0x2000,
-            flags: VM_EXEC,
-            key: 0,
-            sealed: false,
-            droppable: false,
-            offset: 0,
             file: is_program.then_some(0),
-            policy: None,
+            ..Mapping::bare(0x1000, 0x2000, VM_EXEC)
         };
         let mut process = Process {
             memory: Some(Memory::bare(ObjectId(1), vec![mapping])),
@@ -357,15 +350,8 @@ mod tests {
     fn what_is_mapped_to_be_executed_is_executed_and_so_is_the_program() {
         let mapped = |flags| {
             let mapping = Mapping {
-                start: 0x1000,
-                end: 0x2000,
-                flags,
-                key: 0,
-                sealed: false,
-                droppable: false,
-                offset: 0,
                 file: Some(0),
-                policy: None,
+                ..Mapping::bare(0x1000, 0x2000, flags)
             };
             Process {
                 memory: Some(Memory::bare(ObjectId(1), vec![mapping])),

@@ -89,15 +89,8 @@ mod tests {
     /// A process that has the file mapped, and open if it is `open`.
     fn plan(open: bool, file: &File) -> Plan {
         let mapping = Mapping {
-            start: 4096,
-            end: 8192,
-            flags: 0,
-            key: 0,
-            sealed: false,
-            droppable: false,
-            offset: 0,
             file: Some(0),
-            policy: None,
+            ..Mapping::bare(4096, 8192, 0)
         };
         let memory = Memory::bare(ObjectId(0), vec![mapping]);
         let descriptor = Descriptor {

@@ -312,17 +312,7 @@ mod tests {
     /// A stack of which nothing can be said is not one without handlers on it.
     #[test]
     fn a_stack_that_cannot_be_read_is_an_error() {
-        let mapping = Mapping {
-            start: STACK,
-            end: STACK + 2 * PAGE_SIZE,
-            flags: 0,
-            key: 0,
-            sealed: false,
-            droppable: false,
-            offset: 0,
-            file: None,
-            policy: None,
-        };
+        let mapping = Mapping::bare(STACK, STACK + 2 * PAGE_SIZE, 0);
         let memory = Memory::bare(ObjectId(0), vec![mapping]);
         let at = |image: &Image, sp: u64| {
             let stacks = Stacks {

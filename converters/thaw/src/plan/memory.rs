@@ -25,6 +25,24 @@ pub(super) fn vmas<'v>(objects: &'v Objects<'v>) -> Result<Vmas<'v>, DecodeError
 }
 
 #[cfg(test)]
+impl Mapping {
+    /// Memory of its own, of which nothing else is known.
+    pub(crate) fn bare(start: u64, end: u64, flags: u64) -> Mapping {
+        Mapping {
+            start,
+            end,
+            flags,
+            key: 0,
+            sealed: false,
+            droppable: false,
+            offset: 0,
+            file: None,
+            policy: None,
+        }
+    }
+}
+
+#[cfg(test)]
 impl Memory {
     /// A memory of these mappings, of which nothing else is known.
     pub(crate) fn bare(mm: ObjectId, mappings: Vec<Mapping>) -> Memory {

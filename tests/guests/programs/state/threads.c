@@ -152,6 +152,20 @@ static void check_ports(struct worker *w)
 	CHECK(1, "port 0x80");
 }
 
+static void set_all_ports(struct worker *w)
+{
+	(void)w;
+	MUST(iopl(3));
+}
+
+static void check_all_ports(struct worker *w)
+{
+	(void)w;
+	/* One that nothing listens at, and that no other thread has alone. */
+	outb(0, 0xed);
+	CHECK(1, "port 0xed");
+}
+
 static void set_ldt(struct worker *w)
 {
 	(void)w;
@@ -194,6 +208,7 @@ static struct worker workers[] = {
 	{ .name = "filter", .set = set_filter, .check = check_filter },
 	{ .name = "personality", .set = set_personality, .check = check_personality },
 	{ .name = "ports", .set = set_ports, .check = check_ports },
+	{ .name = "all ports", .set = set_all_ports, .check = check_all_ports },
 	{ .name = "ldt", .set = set_ldt, .check = check_ldt },
 	{ .name = "folder", .set = set_folder, .check = check_folder },
 };

@@ -88,6 +88,9 @@ fn check(guest: &mut Guest, part: &str) -> Result<(), String> {
     if part == "pipes" && !thawed.stdout.contains("a wait in write to be done") {
         return Err(format!("wrong: {part}: {}", thawed.stdout));
     }
+    if part == "memory" {
+        home_node(guest, pid)?;
+    }
     guest.run(&format!("kill -USR1 {pid}; true")).unwrap();
     let told = guest.says(pid, &out, " checks", LIMIT);
     let verdict = guest.run(&format!("tail -n +2 {out}")).unwrap();
@@ -96,5 +99,19 @@ fn check(guest: &mut Guest, part: &str) -> Result<(), String> {
         Ok(()) if verdict.starts_with("ok, ") => Ok(()),
         Ok(()) => Err(format!("wrong: {part}: {verdict}")),
         Err(error) => Err(format!("wrong: {part}: {verdict}{error}")),
+    }
+}
+
+/// What a program can set and nobody can ask for, the next image has: the node from which a policy begins to
+/// look.
+fn home_node(guest: &mut Guest, pid: u32) -> Result<(), String> {
+    let again = format!(
+        "kconv freeze --tree {pid} -o /disk/again.img && kconv inspect --type mempolicy /disk/again.img"
+    );
+    let said = guest.run(&again).unwrap();
+    let mut nodes = said.lines().filter(|line| line.contains("home_node"));
+    match nodes.next() {
+        Some(line) if line.trim_end().ends_with(" 0") => Ok(()),
+        _ => Err(format!("wrong: memory: home node of a policy: {said}")),
     }
 }

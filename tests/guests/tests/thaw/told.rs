@@ -55,6 +55,7 @@ fn what_is_not_made_again_is_told() {
     );
     assert_eq!(guest.run(&there).unwrap(), "exe\n2\n2\n");
     a_daemon_stays_in_its_session(&mut guest);
+    a_cpu_that_is_not_there_is_in_the_way(&mut guest);
     guest.power_off().unwrap();
 }
 
@@ -83,6 +84,29 @@ fn a_daemon_stays_in_its_session(guest: &mut Guest) {
         .unwrap();
     let verdict = guest.run("tail -n +2 /disk/daemon.out").unwrap();
     assert!(verdict.starts_with("ok, "), "{verdict}");
+}
+
+fn a_cpu_that_is_not_there_is_in_the_way(guest: &mut Guest) {
+    let pid = guest
+        .start("taskset 2 sleep 100000", "/disk/cpu.out")
+        .unwrap();
+    guest
+        .wait_for(&format!("/proc/{pid}/comm"), "sleep", LIMIT)
+        .unwrap();
+    let image = "/disk/cpu.img";
+    guest
+        .run(&format!("kconv freeze --kill {pid} -o {image}"))
+        .unwrap();
+    let online = "/sys/devices/system/cpu/cpu1/online";
+    let thaw =
+        format!("echo 0 >{online}; kconv thaw {image}; code=$?; echo 1 >{online}; exit $code");
+    let refused = guest.attempt(&thaw, LIMIT).unwrap();
+    assert_eq!(refused.code, 1, "{refused:?}");
+    let text = "CPUs to run on: found none but 0, expected one of 1 [machine.cpus]";
+    assert!(refused.stderr.contains(text), "{refused:?}");
+    guest.run(&format!("kconv thaw {image}")).unwrap();
+    let allowed = guest.run(&format!("grep Cpus_allowed_list /proc/{pid}/status"));
+    assert_eq!(allowed.unwrap(), "Cpus_allowed_list:\t1\n");
 }
 
 fn told(guest: &mut Guest, command: &str) -> String {

@@ -24,15 +24,8 @@ fn process(pid: i32, parent: Option<usize>, files: &[usize]) -> Process {
 
 fn with_memory(mut process: Process, mm: u32, files: &[usize]) -> Process {
     let mapping = |file: &usize| Mapping {
-        start: 4096 * *file as u64,
-        end: 4096 * (*file as u64 + 1),
-        flags: 0,
-        offset: 0,
         file: Some(*file),
-        policy: None,
-        droppable: false,
-        key: 0,
-        sealed: false,
+        ..Mapping::bare(4096 * *file as u64, 4096 * (*file as u64 + 1), 0)
     };
     process.memory = Some(Memory {
         program: files.first().copied(),
