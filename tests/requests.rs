@@ -80,6 +80,7 @@ fn names(table: &Table) -> Vec<(&'static str, BTreeSet<String>)> {
         ("prctl(2)", of("prctl")),
         ("arch_prctl(2)", of("arch_prctl")),
         ("fcntl(2)", of("fcntl")),
+        ("ioctl(2)", of("ioctl")),
         ("Files of /proc/PID", of("proc")),
     ]
 }
@@ -222,12 +223,24 @@ fn the_headers_of_this_machine_have_nothing_else() {
             &["F_SET", "F_OFD_SET"],
         ),
         (
+            "ioctl",
+            "/usr/include/asm-generic/ioctls.h",
+            &["FIO", "TC", "TIOC"],
+        ),
+        (
+            "ioctl",
+            "/usr/include/linux/fs.h",
+            &["FIF", "FIT", "FIC", "FID", "FS_IOC_", "BLK"],
+        ),
+        (
             "arch_prctl",
             "/usr/include/x86_64-linux-gnu/asm/prctl.h",
             &["ARCH_"],
         ),
     ] {
-        let names: BTreeSet<&str> = table.names[list].split_whitespace().collect();
+        let mut names: BTreeSet<&str> = table.names[list].split_whitespace().collect();
+        let asks = table.names.get(&format!("{list}_asks"));
+        names.extend(asks.iter().flat_map(|asks| asks.split_whitespace()));
         let text = fs::read_to_string(header).unwrap();
         let defined = text
             .lines()

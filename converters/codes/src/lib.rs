@@ -170,6 +170,7 @@ codes! {
     FileBuildId = "file.build-id", "another program or library than it was";
     FileGrown = "file.grown", "the end of a file to which a task appends, and others as well";
     FileKept = "file.kept", "a program, library or other mapped file that is taken from the image";
+    FileAttributes = "file.attributes", "extended attributes, access lists and flags of a file that was in memory alone";
     FileNames = "file.names", "further names of a file that was in memory alone";
     FileContents = "file.contents", "contents of a file that was in memory alone";
 

@@ -65,7 +65,30 @@ pub(super) fn of(plan: &Plan, head: &Head) -> Vec<Dropped> {
             );
         }
     }
+    dropped.extend(attributes(plan, head));
     dropped
+}
+
+/// What nobody knows whether files have it that may have to be made.
+fn attributes(plan: &Plan, head: &Head) -> Option<Dropped> {
+    let is_made = |open: &&OpenFile| {
+        let file = plan.resources.file(open.resource);
+        let has_contents = head.contents_of(open.resource).is_some();
+        has_contents && file.is_some_and(|file| in_memory(&file.inode.file_system))
+    };
+    let files = plan.files.iter().filter(is_made);
+    let files: BTreeSet<_> = files.map(|open| open.resource).collect();
+    let what = match files.len() {
+        0 => return None,
+        1 => "a file".to_owned(),
+        several => format!("{several} files"),
+    };
+    Some(Dropped {
+        code: Code::FileAttributes,
+        task: None,
+        what: format!("extended attributes, access lists and flags of {what} in memory, if any"),
+        instead: "those that there are; where one has to be made, none".to_owned(),
+    })
 }
 
 /// Where a task goes on that has read so far; `None` if it is where it was.
@@ -98,7 +121,7 @@ mod tests {
     use super::*;
     use crate::plan::{Descriptor, Process};
     use crate::testing::{self, head};
-    use kconv_image::{ObjectId, ResourceId};
+    use kconv_image::{Contents, ObjectId, ResourceId};
     use kconv_resources::linux6::Resource;
 
     fn told(file: File, position: i64, flags: i32, processes: i32) -> Vec<String> {
@@ -161,5 +184,46 @@ mod tests {
         assert_eq!(told(file(), 5, 0, 1), [""; 0]);
         let said = "task 7: one position in regular file /proc/7/stat with 1 others: each has one of its own";
         assert_eq!(told(file(), 5, 0, 2), [said]);
+    }
+
+    #[test]
+    fn what_nobody_knows_of_files_in_memory_is_told_once() {
+        let file = |file_system: &str| {
+            let mut file = testing::file("/it");
+            file.inode.file_system = file_system.to_owned();
+            Resource::File(file)
+        };
+        let opened = |resource| OpenFile {
+            object: ObjectId(1),
+            resource: ResourceId(resource),
+            flags: 0,
+            position: 0,
+            owner: None,
+        };
+        let told = |contents: &[u32]| {
+            let resources = vec![file("tmpfs"), file("ext4"), file("tmpfs")];
+            let mut head = head(resources.clone());
+            let saved = contents.iter().map(|resource| Contents {
+                resource: ResourceId(*resource),
+                runs: Vec::new(),
+            });
+            head.contents = saved.collect();
+            let plan = Plan {
+                files: [0, 0, 1, 2].map(opened).into(),
+                resources: resources.iter().cloned().collect(),
+                ..Plan::default()
+            };
+            let told = of(&plan, &head).into_iter();
+            told.map(|one| one.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&[]), [""; 0]);
+        assert_eq!(told(&[1]), [""; 0], "one on a disk keeps them");
+        let said = |what: &str| {
+            format!(
+                "extended attributes, access lists and flags of {what} in memory, if any: those that there are; where one has to be made, none"
+            )
+        };
+        assert_eq!(told(&[0]), [said("a file")]);
+        assert_eq!(told(&[0, 1, 2]), [said("2 files")]);
     }
 }

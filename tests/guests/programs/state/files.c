@@ -1,6 +1,7 @@
 /* Open files of many kinds, their flags, positions, owners, locks, and pipes with contents. */
 #include "state.h"
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -106,6 +107,12 @@ static void set(void)
 	char some[1234];
 	MUST(write(wide[1], contents, sizeof contents));
 	MUST(read(wide[0], some, sizeof some));
+	/* What fcntl says as well. */
+	int on = 1;
+	MUST(ioctl(wide[1], FIONBIO, &on));
+	MUST(ioctl(wide[1], FIOASYNC, &on));
+	MUST(ioctl(wide[0], FIOCLEX));
+	MUST(ioctl(pipes[0], FIONCLEX));
 }
 
 static int locked_by(int fd, int command, off_t start)
@@ -143,6 +150,9 @@ static void check_pipes(void)
 	SAME("group of a pipe", owned.st_gid, 1001);
 	SAME("access to a pipe", owned.st_mode & 07777, 0640);
 	SAME("close-on-exec of a pipe", fcntl(pipes[1], F_GETFD), FD_CLOEXEC);
+	SAME("close-on-exec by ioctl", fcntl(wide[0], F_GETFD), FD_CLOEXEC);
+	SAME("no close-on-exec by ioctl", fcntl(pipes[0], F_GETFD), 0);
+	SAME("flags by ioctl", fcntl(wide[1], F_GETFL), O_WRONLY | O_NONBLOCK | O_ASYNC);
 	SAME("first packet", read(packets[0], now, sizeof now), 3);
 	CHECK(!memcmp(now, "one", 3), "contents of the first packet");
 	SAME("second packet", read(packets[0], now, sizeof now), 5);
