@@ -92,7 +92,7 @@ pub fn check(
 /// Checks the patches of a series, in their order, or layouts without a patch.
 ///
 /// # Errors
-/// As of [`check`]; of several patches the error says in which.
+/// As of [`check`]; of a patch with a name the error says in which.
 pub fn check_all(
     patches: Vec<Patch<'_>>,
     saved: &Saved<'_>,

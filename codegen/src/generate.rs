@@ -31,7 +31,8 @@ const VIEWS: &str = "kernel-structs/views/src";
 const CARRY: &str = "converters/carry/src";
 
 /// Where the state maps are.
-const STATES: &str = "kernel-structs/state";
+/// The folder of a project with the state maps.
+pub const STATES: &str = "kernel-structs/state";
 
 /// A file that is made from layouts, state maps and decisions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -272,10 +273,16 @@ pub fn no_strays<'a>(
         for path in entries(&overrides.join(family))? {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let is_decisions = name.ends_with(".toml") && path.is_file();
-            let is_hidden = name.starts_with('.') && !name.ends_with(".toml");
-            if !is_decisions && !is_hidden {
+            if !is_decisions && !name.starts_with('.') {
                 strays.push(path);
             }
+        }
+    }
+    // Beside the folders are those of the crate.
+    for path in entries(overrides)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.ends_with(".toml") && name != "Cargo.toml" && !name.starts_with('.') {
+            strays.push(path);
         }
     }
     strays.sort();
@@ -564,7 +571,7 @@ pub(crate) fn check_pin(entry: &PairEntry, end: &End<'_>) -> Option<OverrideFind
 }
 
 /// A generated file that is not as it would be made now.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Difference {
     /// It is not there.
     Missing(PathBuf),
@@ -572,6 +579,8 @@ pub enum Difference {
     Changed(PathBuf),
     /// Nothing makes it any more.
     LeftOver(PathBuf),
+    /// It is a file of Rust beside the pages of a step, with which it would be linked, and nothing makes it.
+    Stray(PathBuf),
 }
 
 /// Holds the generated files of the project in `root` against those that are made now.
@@ -591,11 +600,7 @@ pub fn compare(root: &Path, files: &[GeneratedFile]) -> Result<Vec<Difference>, 
             Err(error) => return Err(GenerateError::Io { path, error }),
         }
     }
-    differences.extend(
-        left_over(root, files)?
-            .into_iter()
-            .map(Difference::LeftOver),
-    );
+    differences.extend(left_over(root, files)?);
     Ok(differences)
 }
 
@@ -616,6 +621,8 @@ pub fn write(root: &Path, files: &[GeneratedFile]) -> Result<Vec<PathBuf>, Gener
                 let done = fs::remove_file(&path);
                 (path, done)
             }
+            // It is somebody's, who is told of it.
+            Difference::Stray(_) => continue,
             Difference::Missing(path) | Difference::Changed(path) => {
                 let text = texts.get(&path).copied().unwrap_or_default();
                 let done = write_file(&path, text);
@@ -638,10 +645,12 @@ fn write_file(path: &Path, text: &str) -> io::Result<()> {
     write_whole(path, text)
 }
 
-/// Files that say they are generated, where generated files are, and that nothing makes.
-fn left_over(root: &Path, files: &[GeneratedFile]) -> Result<Vec<PathBuf>, GenerateError> {
+/// Files that say they are generated, where generated files are, and that nothing makes; and others that would be
+/// linked as pages.
+fn left_over(root: &Path, files: &[GeneratedFile]) -> Result<Vec<Difference>, GenerateError> {
     let made: BTreeSet<PathBuf> = files.iter().map(|file| root.join(&file.path)).collect();
     let mut folders = steps::folders(&root.join(overrides::CONVERTERS))?;
+    let linked: BTreeSet<PathBuf> = folders.iter().cloned().collect();
     let rest: Vec<PathBuf> = folders.iter().map(|folder| folder.join(REST)).collect();
     folders.extend(rest);
     for folder in [VIEWS, CARRY] {
@@ -664,8 +673,11 @@ fn left_over(root: &Path, files: &[GeneratedFile]) -> Result<Vec<PathBuf>, Gener
             path: path.clone(),
             error,
         })?;
-        if text.starts_with(b"// @generated") {
-            left_over.push(path);
+        let is_linked = path.parent().is_some_and(|parent| linked.contains(parent));
+        match (text.starts_with(b"// @generated"), is_linked) {
+            (true, _) => left_over.push(Difference::LeftOver(path)),
+            (false, true) => left_over.push(Difference::Stray(path)),
+            (false, false) => {}
         }
     }
     left_over.sort();

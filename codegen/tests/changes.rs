@@ -214,11 +214,24 @@ change!(
 );
 change!(
     a_policy_that_does_not_fit_is_undecided,
-    "struct p { int x; int y; }; struct s { struct p a[1]; int b : 3; };",
-    "struct p { int x; int y; int z; }; struct s { struct p a[1]; int b : 3; };",
+    "struct p { int x; int y; }; struct s { struct p a; int b : 3; };",
+    "struct p { int x; int y; int z; }; struct s { struct p a; int b : 3; };",
     rules "[type.s.fields]
-a = { policy = \"symbol\", reason = \"no\" }
+a = { policy = \"within\", reason = \"no\" }
 b = { policy = \"stack\", reason = \"no\" }
+"
+);
+
+change!(
+    a_number_is_an_address_only_as_long_as_it_was_one,
+    "struct t; struct s { struct t *a; struct t *b; int c; unsigned long d; short e; };",
+    "struct t; struct s { unsigned char a; unsigned long b; struct t *c; unsigned long d; struct t *e; };",
+    rules "[type.s.fields]
+a = { policy = \"within\", reason = \"a pointer\" }
+b = { policy = \"within\", reason = \"a pointer\" }
+c = { policy = \"symbol\", reason = \"a pointer\" }
+d = { policy = \"stack\", reason = \"an address\" }
+e = { policy = \"within\", reason = \"a pointer\" }
 "
 );
 

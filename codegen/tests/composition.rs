@@ -285,3 +285,41 @@ fn flags_are_followed_one_by_one() {
     assert_eq!(flags([&[a, b], &[a], &[a, b]], decided), lost);
     assert_eq!(flags([&[a, b], &[a], &[a, other]], decided), lost);
 }
+
+fn ticks(number: u32) -> String {
+    format!("struct s {{ long ticks[{number}]; }};")
+}
+
+/// Which elements have their place on the way decides where the others are added.
+#[test]
+fn a_sum_of_fewer_elements_on_the_way_is_told() {
+    let merge = entry("s.ticks", "merge = \"sum\"");
+    let told = |numbers: [u32; 3], decisions: [&str; 3]| {
+        let layouts = numbers.map(ticks);
+        over("", layouts.each_ref().map(String::as_str), decisions)
+    };
+    let other = ["s.ticks is made by other functions on the way Called"];
+    assert_eq!(told([32, 1, 2], [&merge, &merge, ""]), other);
+    assert_eq!(told([64, 8, 32], [&merge, &merge, ""]), other);
+    // One after the other is one.
+    assert_eq!(told([32, 8, 2], [&merge; 3]), [""; 0]);
+    assert_eq!(told([32, 8, 8], [&merge, &merge, ""]), [""; 0]);
+}
+
+/// What a function is given beside the value it may go by.
+#[test]
+fn a_function_with_other_numbers_on_the_way_is_told() {
+    let layout = |number: u32| format!("struct s {{ int a; long ticks[{number}]; }};");
+    let both = entry("s.a", "call = \"f\"\nnew-constants = [\"s.ticks\"]")
+        + &entry("s.ticks", "merge = \"sum\"");
+    let told = |middle: u32| {
+        let layouts = [4, middle, 2].map(layout);
+        over(
+            "",
+            layouts.each_ref().map(String::as_str),
+            [&both, &both, ""],
+        )
+    };
+    assert_eq!(told(2), [""; 0]);
+    assert!(told(1).contains(&"s.a is made by other functions on the way Called".to_owned()));
+}

@@ -159,3 +159,117 @@ fn a_sum_needs_fewer_elements_and_a_call_an_array() {
         "{told:?}"
     );
 }
+
+/// Under whichever name the map knows the number, and however the array went.
+#[test]
+fn numbers_of_elements_that_are_no_more_are_asked_for() {
+    let told = |new: &str, rules: &str, decisions: &str| {
+        let fixture = Fixture::of(&processors(4), new).rules(rules);
+        let overrides = changes(decisions).between(&fixture.old, &fixture.new);
+        open(
+            &Fixture {
+                overrides,
+                ..fixture
+            }
+            .make(),
+        )
+    };
+    let renamed = "struct s { int cpu; unsigned long allowed; long ticks[2]; };";
+    let rename = "[[change]]
+field = \"s.cpu\"
+appears = { rename = \"processor\", reason = \"r (fs/a.c: f)\" }
+";
+    let asked = |told: &[String], number: u32| {
+        let count = format!("of which there were 4 and are {number}");
+        told.iter().filter(|one| one.contains(&count)).count()
+    };
+    assert_eq!(asked(&told(renamed, INDEXES, rename), 2), 2);
+    let gone = "struct s { int processor; unsigned long allowed; };";
+    assert_eq!(asked(&told(gone, INDEXES, ""), 0), 2);
+    // What begins anew, nobody is asked for.
+    let reset =
+        format!("[type.s.fields]\nprocessor = {{ policy = \"reset\", reason = \"r\" }}\n{INDEXES}");
+    assert_eq!(asked(&told(&processors(2), &reset, ""), 2), 1);
+}
+
+/// No rule is for arrays in an array of which each has more or fewer elements.
+#[test]
+fn arrays_in_an_array_are_as_long_as_before() {
+    let made = |old: &str, new: &str| {
+        let of = |array: &str| format!("struct s {{ unsigned ua{array}; }};");
+        open(&Fixture::of(&of(old), &of(new)).make())
+    };
+    for (old, new) in [
+        ("[4][2]", "[5][2]"),
+        ("[4][2]", "[4][3]"),
+        ("[4][3]", "[4][2]"),
+    ] {
+        let told = "s.ua has elements without counterpart whose initial value is not one number";
+        assert_eq!(made(old, new), [told], "{old} {new}");
+    }
+    assert_eq!(made("[4][2]", "[4][2]"), [""; 0]);
+}
+
+/// A number that an element cannot have is told, and not cut.
+#[test]
+fn a_rest_is_a_value_of_its_elements() {
+    let told = |old: u32, new: u32, rest: i64| {
+        let of = |number: u32| format!("struct s {{ unsigned char ua[{number}]; }};");
+        let fixture = Fixture::of(&of(old), &of(new));
+        let entry = format!(
+            "[[change]]\nfield = \"s.ua\"\nelements = \"s.ua\"\nfewer = {{ rest = {rest}, reason = \"r (fs/a.c: f)\" }}\nmore = {{ rest = {rest}, reason = \"r (fs/a.c: f)\" }}\n"
+        );
+        let overrides = changes(&entry).between(&fixture.old, &fixture.new);
+        open(
+            &Fixture {
+                overrides,
+                ..fixture
+            }
+            .make(),
+        )
+    };
+    for (old, new) in [(2, 3), (3, 2)] {
+        assert_eq!(told(old, new, 255), [""; 0]);
+        for wrong in [300, -1] {
+            let one = told(old, new, wrong);
+            let text = format!("`rest = {wrong}` is no value of `unsigned char`");
+            assert!(one.len() == 1 && one[0].contains(&text), "{one:?}");
+        }
+    }
+}
+
+/// What says how many there are, or how large something is, nobody can change: there is as much as before.
+#[test]
+fn a_number_that_counts_is_not_decided() {
+    let told = |field: &str, action: &str| {
+        let mut fixture = Fixture::of(
+            "struct s { int b; int count; long *p; int n; int a[0]; };",
+            "struct s { int count; int b; long *p; int n; int a[0]; };",
+        )
+        .decided(&format!(
+            "[[override]]\nfield = \"s.{field}\"\n{action}\nreason = \"r (fs/a.c: f)\"\n"
+        ));
+        fixture.map = fixture::state_map(
+            &[],
+            "[type.s]
+saved = true
+tail = { member = \"a\", count = \"count\" }
+[type.s.fields]
+p = { policy = \"follow\", element = \"long\", count = { member = \"b\" }, reason = \"r\" }
+[element.long]
+policy = \"user\"
+reason = \"r\"
+",
+        );
+        open(&fixture.make())
+    };
+    let scale = "scale = { offset = 5 }";
+    for (field, what) in [("count", "a"), ("b", "p")] {
+        let one = told(field, scale);
+        let text = format!("how many elements, or how many bytes, {what} has");
+        assert!(one.len() == 1 && one[0].contains(&text), "{one:?}");
+    }
+    assert_eq!(told("n", scale), [""; 0]);
+    assert_eq!(told("b", "call = \"f\""), [""; 0]);
+    assert_eq!(told("count", "call = \"f\"").len(), 1);
+}

@@ -344,8 +344,40 @@ fn a_field_that_is_decided_twice_is_told_once() {
     let again = USE.replace("init = 1", "init = 2");
     assert_eq!(
         told(&format!("{USE}{again}")),
-        ["s.toml, line 7: `s.b` is decided twice from old to new, also on line 3 of s.toml"]
+        [
+            "s.toml, line 7: `s.b` is decided twice from old to new, also on line 3 of s.toml",
+            "s.toml, line 8: `s.b` is decided twice from new to old, also on line 4 of s.toml",
+        ]
     );
+}
+
+/// Whatever tells the change, and whatever it goes into.
+#[test]
+fn a_field_that_no_layout_has_is_told_with_the_nearest() {
+    let map = fixture::state_map(&["s"], "");
+    let stored = |id: &str, text: &str| fixture::house::one_stored(&map, id, &layout(text));
+    let family = Family {
+        layouts: vec![
+            stored("old", "struct s { int locked_vm; };"),
+            stored("new", "struct s { int locked_vm; int b; };"),
+        ],
+        map: map.clone(),
+    };
+    let entry = |field: &str, action: &str| {
+        format!(
+            "[[change]]\nfield = \"s.{field}\"\none = {{ has = [\"s.b\"] }}\nother = {{ lacks = [\"s.b\"] }}\nto-one = {{ {action}, reason = \"r (fs/a.c: f)\" }}\n"
+        )
+    };
+    let told = |text: &str| -> Vec<String> {
+        let findings = family.check(&changes(text)).changes;
+        findings.iter().map(ToString::to_string).collect()
+    };
+    let init = "init = 0, drop = \"always\"";
+    assert_eq!(told(&entry("locked_vm", init)), [""; 0]);
+    let said = "s.toml, line 1: `s.locked_vn`: no layout of any pair has this member; the nearest name is `s.locked_vm`";
+    assert_eq!(told(&entry("locked_vn", init)), [said]);
+    let into = format!("into = \"locked_vm\", {init}");
+    assert_eq!(told(&entry("locked_vn", &into)), [said]);
 }
 
 /// Also where the way back is what has to know the number.

@@ -124,6 +124,10 @@ mod overrides {
         same && half.get() > 100 && offsets == expected && constants == [0x100, 0x1000, 0x4000]
     }
 
+    pub(crate) fn told(_: &mut Context<'_>, _: &At<'_>, was: bool) -> U16 {
+        U16::new(u16::from(was))
+    }
+
     pub(crate) fn half(cx: &mut Context<'_>, at: &At<'_>, half: &I32) -> I32 {
         if half.get() % 2 != 0 {
             cx.refuse_call(at, half.to_string(), "odd numbers have no half");

@@ -302,7 +302,7 @@ fn a_step_that_is_wrong_is_named_at_the_end() {
     fs::write(project.file(misspelt), entry).unwrap();
     let said = told(&project, &[&["status", "2.4.36.8-up", "2.4.36.9-up"]]).concat();
     let line = format!(
-        "{misspelt}:4: `tsk_struct.x`: no planned type is called `tsk_struct`; the nearest name is `task_struct`"
+        "{misspelt}:2: `tsk_struct.x`: no planned type is called `tsk_struct`; the nearest name is `task_struct`"
     );
     assert!(said.contains(&line), "{said}");
     assert!(

@@ -132,10 +132,33 @@ fn elements_behind_the_end_of_a_type_are_the_same_or_undecided() {
         fixture.make().undecided
     };
     assert_eq!(undecided("int a;", "int a;"), []);
+    let changed = |old: &str, new: &str| {
+        let of = |end: &str| {
+            format!(
+                "struct e {{ int a; }}; struct f {{ int a; int c; }};
+                struct regs {{ int n; {end} }}; struct s {{ int size; struct regs regs; }};"
+            )
+        };
+        let mut fixture = Fixture::of(&of(old), &of(new));
+        let sized = "[type.s]\nsaved = true\nsize = { variable = \"whole\" }\n";
+        fixture.map = fixture::state_map(&[], sized);
+        let told = fixture.make().undecided;
+        told.iter()
+            .filter(|one| one.why == Why::BehindChanged)
+            .count()
+    };
+    // With another name, none at all, and as arrays of one.
+    assert_eq!(changed("struct e x[0];", "struct f y[0];"), 2);
+    assert_eq!(changed("struct e x[0];", ""), 1);
+    assert_eq!(changed("", "struct e x[0];"), 1);
+    assert_eq!(changed("struct e x[1];", "struct f x[1];"), 1);
+    assert_eq!(changed("struct e x[1];", "struct e x[1];"), 0);
     let [one] = &undecided("int a;", "int a; int b;")[..] else {
         panic!("one is undecided");
     };
     assert_eq!((one.ty.as_str(), one.field.as_str()), ("s", "regs.els"));
+    let declared = one.old.as_ref().map(ToString::to_string);
+    assert_eq!(declared.as_deref(), Some("struct e [] at 8, 0 bytes"));
     assert_eq!(one.why, Why::BehindChanged);
     assert!(one.advice().contains("a `tail` of s"), "{}", one.advice());
 }

@@ -159,19 +159,39 @@ pub enum Policy {
     },
 }
 
+/// Whether values of a type are addresses, or integers that are as large as one; of an array, its
+/// elements.
+fn holds_address(layout: &Layout, ty: TypeId) -> bool {
+    match layout.get(layout.strip(ty)) {
+        Type::Pointer { .. } => true,
+        Type::Int(int) => int.size.0 >= u64::from(layout.target().pointer_size),
+        Type::Array { element, .. } => holds_address(layout, *element),
+        _ => false,
+    }
+}
+
+/// Whether values of a type are structures or unions; of an array, its elements.
+fn is_composite(layout: &Layout, ty: TypeId) -> bool {
+    match layout.get(layout.strip(ty)) {
+        Type::Composite(_) => true,
+        Type::Array { element, .. } => is_composite(layout, *element),
+        _ => false,
+    }
+}
+
 impl Policy {
     /// Whether this can be said of a member of type `ty`: what one release points at, another may
     /// have in its place, where the rules of its members hold.
     pub fn is_for(&self, layout: &Layout, ty: TypeId) -> bool {
-        let is_composite = || matches!(layout.get(layout.strip(ty)), Type::Composite(_));
         match self {
             Policy::Follow(_)
             | Policy::Stack
             | Policy::Symbol
             | Policy::User
-            | Policy::Resource { .. } => !is_composite(),
+            | Policy::Resource { .. } => holds_address(layout, ty),
             // Links are structures of pointers.
-            Policy::Carry | Policy::Within { .. } | Policy::Reset { .. } => true,
+            Policy::Within { .. } => is_composite(layout, ty) || holds_address(layout, ty),
+            Policy::Carry | Policy::Reset { .. } => true,
         }
     }
 

@@ -30,13 +30,28 @@ pub(super) struct Way<'a> {
     /// The number that is made of it; `None` if that cannot be told.
     number: Option<Linear>,
     /// What else made it, in order.
-    functions: Vec<&'a str>,
+    functions: Vec<Function<'a>>,
     /// Its width where it was first more than bits that are copied.
     width: Option<u64>,
     /// Steps in which only numbers of fewer bits go on, with how many those are.
     narrow: Vec<(usize, u64)>,
     /// The first step in which only numbers go on that have one sign.
     signed: Option<usize>,
+}
+
+/// What makes a value, and is not told by its number.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Function<'a> {
+    /// One of people, with the numbers that it is given: it may go by them.
+    Called { name: &'a str, constants: &'a [u64] },
+    /// The sum of an array of so many bits, in one of so many.
+    Sum { from: u64, to: u64 },
+}
+
+impl Function<'_> {
+    const fn is_sum(&self) -> bool {
+        matches!(self, Function::Sum { .. })
+    }
 }
 
 /// `(value * multiply + add) / divide`, by smallest numbers.
@@ -109,8 +124,22 @@ impl<'a> Way<'a> {
                 divide,
                 add,
             } => self.scale(*multiply, *divide, *add),
-            Action::Call { function, .. } => self.functions.push(function),
-            Action::Sum => self.functions.push("the sum"),
+            Action::Call {
+                function,
+                constants,
+                ..
+            } => self.functions.push(Function::Called {
+                name: function,
+                constants,
+            }),
+            Action::Sum => {
+                // The elements that are left of a sum are summed again: one sum of all of them.
+                let from = match self.functions.pop_if(|last| last.is_sum()) {
+                    Some(Function::Sum { from, .. }) => from,
+                    Some(Function::Called { .. }) | None => from,
+                };
+                self.functions.push(Function::Sum { from, to });
+            }
             Action::Narrow if to >= from => {
                 self.signed.get_or_insert(step);
             }

@@ -126,11 +126,11 @@ pub(super) fn gather(
         hunk: 0,
         headings: false,
     };
-    let several = patches.len() > 1;
     let mut seen: BTreeSet<String> = BTreeSet::new();
     for patch in patches {
         let read = gatherer.patch(patch.text, (tree, reverse), &mut seen);
-        read.map_err(|error| match several {
+        // Text without a name is the caller's own.
+        read.map_err(|error| match !patch.name.is_empty() {
             true => CheckError::Of {
                 patch: patch.name,
                 error: Box::new(error),

@@ -23,11 +23,14 @@ pub(crate) fn generate(check: bool) -> Result<Ended, CliError> {
         for path in generate::write(root, &files)? {
             print(&format!("{}\n", path.display()))?;
         }
-        return Ok(Ended::Clean);
     }
     let differences = generate::compare(root, &files)?;
     for difference in &differences {
         let (path, what) = match difference {
+            Difference::Stray(path) => (
+                path,
+                "is no module that step.toml names, and would be linked with the pages; name it there, or remove it",
+            ),
             Difference::Missing(path) => (path, "is missing"),
             Difference::Changed(path) => (path, "is not what would be generated now"),
             Difference::LeftOver(path) => (path, "is not generated any more"),
@@ -36,6 +39,12 @@ pub(crate) fn generate(check: bool) -> Result<Ended, CliError> {
     }
     if differences.is_empty() {
         return Ok(Ended::Clean);
+    }
+    if differences
+        .iter()
+        .all(|one| matches!(one, Difference::Stray(_)))
+    {
+        return Ok(Ended::Findings);
     }
     tell("run `cargo run -p kconv-codegen --bin kconv-gen -- generate`\n");
     Ok(Ended::Findings)

@@ -50,10 +50,18 @@ pub(crate) fn new(
         .map(|file| file.display().to_string())
         .collect();
     let files = files.join(", ");
-    let next = match made.undecided {
-        0 => "nothing is undecided".to_owned(),
-        1 => format!("1 field is undecided; complete its entry in {files}"),
-        n => format!("{n} fields are undecided; complete their entries in {files}"),
+    // Those that the state map, or a decision that is there, has to be corrected for have no entry.
+    let entries = made.proposals.iter().filter(|one| !one.entry.is_empty());
+    let next = match (made.undecided, entries.count()) {
+        (0, _) => "nothing is undecided".to_owned(),
+        (1, 1) => format!("1 field is undecided; complete its entry in {files}"),
+        (1, _) => format!("1 field is undecided; what to do stands in {files}"),
+        (n, entries) if n == entries => {
+            format!("{n} fields are undecided; complete their entries in {files}")
+        }
+        (n, _) => format!(
+            "{n} fields are undecided; complete their entries, or do what stands for them, in {files}"
+        ),
     };
     print(&format!("{}: {}, {next}\n", dir.display(), made.converter))?;
     for LeftOut { from, to, step } in left_out {

@@ -1,7 +1,7 @@
 //! `kconv-gen state`.
 
 use super::{CliError, Ended, print, registry, tell};
-use kconv_codegen::generate::known_families;
+use kconv_codegen::generate::{STATES, known_families};
 use kconv_codegen::overrides;
 use kernel_structs::layout::Layout;
 use std::collections::BTreeSet;
@@ -35,7 +35,7 @@ pub(crate) fn check() -> Result<Ended, CliError> {
         for finding in &findings {
             ended = Ended::Findings;
             let line = map.line_of(finding);
-            tell(&format!("state/{family}.toml:{line}: {finding}\n"));
+            tell(&format!("{STATES}/{family}.toml:{line}: {finding}\n"));
         }
         if findings.is_empty() {
             print(&format!("{family}: fits its {} layouts\n", layouts.len()))?;

@@ -62,7 +62,7 @@ pub(super) fn sanitized(name: &str) -> String {
 /// What no module of a type can be called: what no raw identifier can be, what is a file of every
 /// folder, what is a module of its own beside those of the types, and what a page has beside the
 /// functions that are named after their modules.
-const RESERVED: [&str; 11] = [
+const RESERVED: [&str; 13] = [
     "self",
     "super",
     "crate",
@@ -74,6 +74,8 @@ const RESERVED: [&str; 11] = [
     "carry",
     "CHANGED",
     "CONVERTER",
+    "kconv_runtime",
+    "kernel_structs_views",
 ];
 
 /// The module, or the function, of a type: also the name of its file. No two types have the same,

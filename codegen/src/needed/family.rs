@@ -3,10 +3,10 @@
 //! One pair of layouts shows whether its own decisions are enough. Whether a decision is needed at
 //! all, and whether every conversion that anybody may ask for is decided, only all pairs show.
 
+use crate::ctype;
 use crate::family::{Family, Stored};
 use crate::overrides::{
-    ChangeFinding, Changes, Direction, FlagDecision, Override, OverrideProblem, Overrides, When,
-    is_there,
+    ChangeFinding, Changes, Direction, FlagDecision, Override, OverrideProblem, Overrides, is_there,
 };
 use crate::plan::{Needs, Pair, Plan, Prepared, Undecided};
 use kernel_structs::layout::{Layout, Type, TypeId};
@@ -38,7 +38,7 @@ impl Family {
         let mut needed: BTreeSet<Use> = BTreeSet::new();
         let mut needed_flags: BTreeSet<usize> = BTreeSet::new();
         let mut contradicted: BTreeSet<Use> = BTreeSet::new();
-        let mut twice: BTreeMap<(usize, usize, String), ChangeFinding> = BTreeMap::new();
+        let mut twice: BTreeMap<(usize, usize, Direction, String), ChangeFinding> = BTreeMap::new();
         for (pair, overrides, made) in self.made(changes) {
             let (from, to) = pair;
             let mut seen: BTreeMap<(&str, bool), &Override> = BTreeMap::new();
@@ -53,7 +53,7 @@ impl Family {
                 contradicted.insert((origin.change, origin.direction, entry.field.clone()));
                 let other = first.origin.as_ref().map_or(0, |origin| origin.change);
                 twice
-                    .entry((other, origin.change, entry.field.clone()))
+                    .entry((other, origin.change, origin.direction, entry.field.clone()))
                     .or_insert_with(|| ChangeFinding {
                         file: origin.file.clone(),
                         line: entry.line,
@@ -194,8 +194,12 @@ impl Family {
                     );
                 }
             }
-            for directed in &change.directions {
-                for field in &change.fields {
+            for field in &change.fields {
+                if let Some(nearest) = self.unknown(field) {
+                    say(change.line, self.misnamed(field.clone(), nearest));
+                    continue;
+                }
+                for directed in &change.directions {
                     let decided = directed.field(field);
                     let one = (number, directed.direction, decided.clone());
                     // What it goes into has to be there; what is decided follows from that.
@@ -209,13 +213,10 @@ impl Family {
                             field: decided,
                             direction: directed.direction,
                         },
-                        (false, false) => match (&change.when, self.unknown(field)) {
-                            (When::Field, Some(nearest)) => self.misnamed(field.clone(), nearest),
-                            _ => OverrideProblem::NeverHolds {
-                                field: decided,
-                                direction: directed.direction,
-                                why: change.when.unmet(field, &layouts),
-                            },
+                        (false, false) => OverrideProblem::NeverHolds {
+                            field: decided,
+                            direction: directed.direction,
+                            why: change.when.unmet(field, &layouts),
                         },
                     };
                     say(directed.line, problem);
@@ -277,7 +278,7 @@ impl Family {
     /// For a member, type or constant that no layout has, the most similar one that one has.
     fn unknown(&self, name: &str) -> Option<Option<String>> {
         let layouts = || self.layouts.iter().map(|member| &member.layout);
-        if layouts().any(|layout| is_there(layout, name)) {
+        if layouts().any(|layout| is_there(layout, name) || is_union(layout, name)) {
             return None;
         }
         if !name.contains('.') {
@@ -301,6 +302,19 @@ impl Family {
         };
         Some(nearest(wanted, known.iter().map(String::as_str)).map(String::from))
     }
+}
+
+/// Whether a layout has the unnamed union that goes by the name `name`, written `type.union_member`.
+fn is_union(layout: &Layout, name: &str) -> bool {
+    let found = || {
+        let (ty, member) = name.split_once('.')?;
+        let Type::Composite(composite) = layout.get(layout.strip(layout.find(ty)?)) else {
+            return None;
+        };
+        let fields = ctype::fields(layout, composite);
+        Some(fields.iter().any(|field| field.name == member))
+    };
+    name.contains(".union_") && found() == Some(true)
 }
 
 fn members(layout: &Layout, id: TypeId, ty: &str) -> Vec<String> {

@@ -206,7 +206,8 @@ impl Changes {
         for entry in fs::read_dir(&folder).map_err(fail(&folder))? {
             let name = entry.map_err(fail(&folder))?.file_name();
             let name = name.to_string_lossy().into_owned();
-            if name.ends_with(".toml") {
+            // What is hidden is an editor's.
+            if name.ends_with(".toml") && !name.starts_with('.') {
                 names.insert(name);
             }
         }

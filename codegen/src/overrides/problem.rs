@@ -501,6 +501,14 @@ pub enum OverrideProblem {
         /// `old` or `new`.
         side: &'static str,
     },
+    /// A decision about a number that says how much there is.
+    #[error(
+        "the state map says that the field tells how many elements, or how many bytes, {what} has, of which there are as many as before; another number would be wrong: remove the entry"
+    )]
+    Counts {
+        /// The member, or the object.
+        what: String,
+    },
     /// The new type has no field for an action that writes one.
     #[error("only the old type has the field; of all actions only `drop` is for such a field")]
     NoNewField,
@@ -543,8 +551,10 @@ pub enum OverrideProblem {
         needs: &'static str,
     },
     /// A number that its field cannot hold.
-    #[error("`init = {number}` is no value of `{declared}`; write one that it can hold")]
-    InitDoesNotFit {
+    #[error("`{key} = {number}` is no value of `{declared}`; write one that it can hold")]
+    NumberDoesNotFit {
+        /// What it is said as.
+        key: &'static str,
         /// The number.
         number: i64,
         /// The field's type.

@@ -34,7 +34,9 @@ impl<'a> Planner<'a> {
         match (old, new) {
             (Some(old), Some(new)) => {
                 let decided = self.both_sided(owner, (old, old_rule), (new, new_rule))?;
-                self.by_index(owner, old, new)?;
+                if decided.parts.iter().any(|part| is_carried(&part.action)) {
+                    self.by_index(owner, old, new)?;
+                }
                 self.by_constants(owner, old, new, decided)
             }
             (None, Some(new)) => {
@@ -58,15 +60,16 @@ impl<'a> Planner<'a> {
                 Some(format!("{name}.{}", index.array))
             })
         };
-        let elements = |which: Which, field: &Field| {
-            let array = array(which, field)?;
-            let count = overrides::elements(self.layout(which), &array)?;
-            Some((array, count))
+        // Of a field that has another name now, the map may know one alone.
+        let array = array(Which::New, new).or_else(|| array(Which::Old, old));
+        let Some(array) = array else {
+            return Ok(());
         };
-        match (elements(Which::Old, old), elements(Which::New, new)) {
-            (Some((_, was)), Some((array, is))) if is < was => {
-                Err(Why::FewerElements { array, was, is })
-            }
+        let elements = |which: Which| overrides::elements(self.layout(which), &array);
+        // One that is no more has none.
+        let (was, is) = (elements(Which::Old), elements(Which::New).unwrap_or(0));
+        match was {
+            Some(was) if is < was => Err(Why::FewerElements { array, was, is }),
             _ => Ok(()),
         }
     }
@@ -393,6 +396,10 @@ impl<'a> Planner<'a> {
             ) => {
                 one_sided(old_count, new_count)?;
                 let (rule, each) = self.policy_of_values(policy, was, is)?;
+                even(&each)?;
+                if old_count != new_count && !self.is_number(is) {
+                    return Err(Why::ElementsLeftOver);
+                }
                 Ok(elements((rule, each), old_count, new_count))
             }
             _ => Err(Why::PolicyDoesNotFit {
@@ -403,7 +410,12 @@ impl<'a> Planner<'a> {
 
     /// A policy for one pointer, or an integer that holds one.
     pub(super) fn scalar_policy(&self, policy: &Policy, old: Scalar, new: Scalar) -> Ruled {
-        let pointer = |rule, meaning| Ok((rule, Action::Pointer { meaning }));
+        // A number is an address because somebody says so of it, and that somebody has to say again.
+        let same_kind = old.kind == new.kind || *policy == Policy::User;
+        let pointer = |rule, meaning| match same_kind {
+            true => Ok((rule, Action::Pointer { meaning })),
+            false => Err(Why::TypeChanged),
+        };
         match policy {
             Policy::Follow(_) => pointer(RuleKind::Follow, Meaning::Follow),
             Policy::Within {
@@ -576,6 +588,7 @@ impl<'a> Planner<'a> {
         fallback: &str,
     ) -> Ruled {
         let (rule, each) = self.types(old, new, fallback)?;
+        even(&each)?;
         if old_count == new_count {
             return Ok(match (rule, &each) {
                 (RuleKind::Carry | RuleKind::Union, Action::Copy) => (rule, Action::Copy),
@@ -585,20 +598,17 @@ impl<'a> Planner<'a> {
         one_sided(old_count, new_count)?;
         match &each {
             // The initial value of what is not a number may be anything but zero.
-            Action::Copy if self.is_of_numbers(new) => {}
+            Action::Copy if self.is_number(new) => {}
             Action::Widen | Action::Narrow => {}
             _ => return Err(Why::ElementsLeftOver),
         }
         Ok(elements((rule, each), old_count, new_count))
     }
 
-    /// Whether a new type is a number, or an array of such.
-    fn is_of_numbers(&self, new: TypeId) -> bool {
-        match ctype::shape(self.layout(Which::New), new) {
-            Shape::Scalar(_) => true,
-            Shape::Array { element, .. } => self.is_of_numbers(element),
-            _ => false,
-        }
+    /// Whether a new type is a number, or a pointer.
+    fn is_number(&self, new: TypeId) -> bool {
+        let shape = ctype::shape(self.layout(Which::New), new);
+        matches!(shape, Shape::Scalar(_))
     }
 
     /// The automatic rule for two integers.
@@ -704,6 +714,19 @@ impl<'a> Planner<'a> {
                 .any(|member| self.has_pointer(member.ty)),
             Shape::Enum(_) | Shape::Opaque { .. } => false,
         }
+    }
+}
+
+/// Whether the value goes on as the same number.
+pub(super) const fn is_carried(action: &Action) -> bool {
+    matches!(action, Action::Copy | Action::Widen | Action::Narrow)
+}
+
+/// Of arrays in an array, each has as many elements as before: no rule is for the others.
+fn even(each: &Action) -> Result<(), Why> {
+    match each {
+        Action::Elements { old, new, .. } if old != new => Err(Why::ElementsLeftOver),
+        _ => Ok(()),
     }
 }
 

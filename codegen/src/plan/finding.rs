@@ -1,6 +1,8 @@
 //! What a plan leaves open.
 
+use crate::ctype::{self, Field};
 use crate::overrides::FlagDirection;
+use kernel_structs::layout::Layout;
 use std::fmt;
 
 /// A field for which neither an override, nor the state map, nor an automatic rule says what
@@ -51,6 +53,17 @@ pub struct FlagChange {
     pub was: u64,
     /// Its bits under the layout written; 0 if that has it not.
     pub is: u64,
+}
+
+impl Declaration {
+    /// That of a field of a layout.
+    pub(super) fn of(layout: &Layout, field: &Field) -> Declaration {
+        Declaration {
+            declared: ctype::declared(layout, field),
+            offset_bits: field.offset,
+            size_bits: field.len,
+        }
+    }
 }
 
 impl FlagChange {
@@ -193,6 +206,35 @@ pub enum Why {
     },
 }
 
+impl Why {
+    /// Whether the state map has to be completed, which no override can do for it.
+    pub fn is_for_state_map(&self) -> bool {
+        matches!(
+            self,
+            Why::NoPolicy
+                | Why::MeaningChanged { .. }
+                | Why::PolicyDoesNotFit { .. }
+                | Why::NoInitial { .. }
+                | Why::UnnamedUnion { .. }
+                | Why::NoSuchType { .. }
+                | Why::NotBehind { .. }
+                | Why::NoTaskLabel
+                | Why::TooLarge { .. }
+                | Why::MeaningOnOneSide
+                | Why::NoConstants { .. }
+                | Why::NoConstant { .. }
+                | Why::DeclaredOtherwise { .. }
+                | Why::InitialDoesNotFit { .. }
+                | Why::BehindChanged
+        )
+    }
+
+    /// Whether a decision that is there has to be corrected.
+    pub fn is_wrong_decision(&self) -> bool {
+        matches!(self, Why::Override { .. } | Why::Flag { .. })
+    }
+}
+
 impl Undecided {
     /// What a person can write to decide it.
     pub fn advice(&self) -> String {
@@ -207,11 +249,12 @@ impl Undecided {
             Why::TypeChanged | Why::UnionChanged => format!(
                 "add `[[change]] field = \"{field}\"` with two conditions, and for each direction `scale` or `call`, or an `init` and a `drop`, and a reason"
             ),
-            Why::EnumeratorSplit { .. } | Why::ElementsLeftOver => {
-                format!(
-                    "add `[[change]] field = \"{field}\"` with two conditions, and for each direction `merge`, `rest` or `call`, and a reason"
-                )
-            }
+            Why::ElementsLeftOver => format!(
+                "add `[[change]] field = \"{field}\"` with `elements = \"{field}\"`, and for `fewer` and `more` a `call`, or of numbers a `merge` or a `rest`, and a reason"
+            ),
+            Why::EnumeratorSplit { .. } => format!(
+                "add `[[change]] field = \"{field}\"` with two conditions, and for each direction a `call`, and a reason"
+            ),
             Why::UnnamedUnion { first, .. } => format!(
                 "say in the state map which of its members is in use while a task is saved: `[type.{ty}.arms]` and `{first} = \"why\"`; it is then planned as that member",
                 ty = self.ty

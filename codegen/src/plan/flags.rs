@@ -6,6 +6,7 @@
 //! are matched by name. Whole values are matched by name without asking: one without counterpart
 //! stops the conversion.
 
+use super::auto::is_carried;
 use super::builder::{Owner, Planner, Which};
 use super::decision::{Decision, Part};
 use super::finding::{FlagChange, Why};
@@ -30,7 +31,7 @@ impl<'a> Planner<'a> {
         let [part] = decided.parts.as_slice() else {
             return Ok(decided);
         };
-        let carried = matches!(part.action, Action::Copy | Action::Widen | Action::Narrow);
+        let carried = is_carried(&part.action);
         let (was, is) = (
             self.constants(Which::Old, owner, old),
             self.constants(Which::New, owner, new),

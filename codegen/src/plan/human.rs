@@ -6,14 +6,14 @@ use super::decision::{Decision, Part, Value};
 use super::finding::Why;
 use super::reset::empty_list;
 use super::{Action, Argument, MemberOffset, Reason};
-use crate::ctype::{self, Field, ScalarKind, Shape, fits};
+use crate::ctype::{self, Field, Scalar, ScalarKind, Shape, fits};
 use crate::overrides::{
     self, CONVERTERS, FOLDER, Function, Init, Origin, Override, OverrideAction, OverrideProblem,
 };
 use kconv_rules::{PartKind, RuleKind, Source};
-use kernel_structs::layout::{FieldPath, Layout, Type};
+use kernel_structs::layout::{FieldPath, Layout, Type, TypeId};
 use kernel_structs::nearest::nearest;
-use kernel_structs::state::{Initial, Policy};
+use kernel_structs::state::{Initial, Number, Policy};
 use std::collections::BTreeMap;
 
 type Parts = Result<Vec<Part>, OverrideProblem>;
@@ -154,6 +154,21 @@ impl<'a> Planner<'a> {
                 let names = changed.iter().map(ToString::to_string).collect();
                 Err(OverrideProblem::FlagsDiffer { names })
             }
+            OverrideAction::Init(_)
+            | OverrideAction::Scale { .. }
+            | OverrideAction::MergeSum
+            | OverrideAction::Rest { .. }
+                if own.is_some() && self.counts(owner, &field.name).is_some() =>
+            {
+                Err(OverrideProblem::Counts {
+                    what: self.counts(owner, &field.name).unwrap_or_default(),
+                })
+            }
+            OverrideAction::Call(_) if self.counts_tail(owner, &field.name) => {
+                Err(OverrideProblem::Counts {
+                    what: self.counts(owner, &field.name).unwrap_or_default(),
+                })
+            }
             OverrideAction::Init(_) if own.is_some() && !dropped => {
                 Err(OverrideProblem::InitWithoutDrop)
             }
@@ -273,7 +288,15 @@ impl<'a> Planner<'a> {
         reset.map_err(|why| match (why, written) {
             (Why::InitialDoesNotFit { number }, Some(Init::Value(value))) if number == *value => {
                 let declared = ctype::declared(self.layout(Which::Old), field);
-                self.in_line(entry, OverrideProblem::InitDoesNotFit { number, declared })
+                let key = "init";
+                self.in_line(
+                    entry,
+                    OverrideProblem::NumberDoesNotFit {
+                        key,
+                        number,
+                        declared,
+                    },
+                )
             }
             (why, _) => why,
         })?;
@@ -356,11 +379,16 @@ impl<'a> Planner<'a> {
             Init::Zero if field.bit_field => Action::Set { value: 0 },
             Init::Zero => Action::Zero,
             Init::Value(value) => match shape {
-                Shape::Scalar(s) | Shape::Enum(s) if fits(*value, to.len, s.signed) => {
+                Shape::Scalar(s) if is_value(s, to.len, *value) => Action::Set { value: *value },
+                Shape::Enum(s)
+                    if fits(*value, to.len, s.signed)
+                        && is_enumerator(layout, field.ty, *value) =>
+                {
                     Action::Set { value: *value }
                 }
                 Shape::Scalar(_) | Shape::Enum(_) => {
-                    return Err(OverrideProblem::InitDoesNotFit {
+                    return Err(OverrideProblem::NumberDoesNotFit {
+                        key: "init",
                         number: *value,
                         declared: ctype::declared(layout, field),
                     });
@@ -504,6 +532,11 @@ impl<'a> Planner<'a> {
         let ruled = self.values(&Value::of(own), &Value::of(field), &fallback);
         match ruled {
             Ok((rule, Action::Elements { each, old, new, .. })) if old != new => {
+                let (which, longer) = match new > old {
+                    true => (Which::New, field),
+                    false => (Which::Old, own),
+                };
+                self.holds_rest(which, longer, value)?;
                 let action = Action::Elements {
                     each,
                     old,
@@ -516,6 +549,54 @@ impl<'a> Planner<'a> {
                 action: "rest",
                 declared: ctype::declared(self.layout(Which::New), field),
                 needs: "an array of numbers that is longer or shorter than before",
+            }),
+        }
+    }
+
+    /// What the state map says that a member tells the number or the size of.
+    fn counts(&self, owner: &Owner, member: &str) -> Option<String> {
+        let tells = |number: &Number| matches!(number, Number::Member(name) if name == member);
+        let types = owner.names.iter().flatten();
+        types.into_iter().find_map(|name| {
+            let entry = self.pair.map.types.get(name)?;
+            let tail = entry.tail.as_ref().filter(|tail| tail.count == member);
+            let size = entry.size.as_ref().filter(|size| tells(&size.of));
+            let counted = entry.fields.iter().find(|(_, rule)| match &rule.policy {
+                Policy::Follow(follow) => {
+                    follow.count.as_ref().is_some_and(|count| tells(&count.of))
+                }
+                _ => false,
+            });
+            let of_tail = tail.map(|tail| tail.member.clone());
+            of_tail
+                .or_else(|| size.map(|_| "the object".to_owned()))
+                .or_else(|| counted.map(|(field, _)| field.clone()))
+        })
+    }
+
+    /// Whether a member tells how many elements there are behind an object.
+    fn counts_tail(&self, owner: &Owner, member: &str) -> bool {
+        let mut types = owner.names.iter().flatten();
+        types.any(|name| {
+            let entry = self.pair.map.types.get(name);
+            let tail = entry.and_then(|entry| entry.tail.as_ref());
+            tail.is_some_and(|tail| tail.count == member)
+        })
+    }
+
+    /// That elements of an array can have a value.
+    fn holds_rest(&self, which: Which, array: &Field, value: i64) -> Result<(), OverrideProblem> {
+        let layout = self.layout(which);
+        let element = match ctype::shape(layout, array.ty) {
+            Shape::Array { element, .. } => element,
+            _ => array.ty,
+        };
+        match ctype::shape(layout, element) {
+            Shape::Scalar(scalar) if is_value(scalar, 8 * scalar.bytes, value) => Ok(()),
+            _ => Err(OverrideProblem::NumberDoesNotFit {
+                key: "rest",
+                number: value,
+                declared: layout.type_name(element),
             }),
         }
     }
@@ -711,6 +792,23 @@ impl<'a> Planner<'a> {
         }
         Ok(both(RuleKind::Merge, Action::Sum, own, field))
     }
+}
+
+/// Whether a number is a value of a scalar of so many bits.
+fn is_value(scalar: Scalar, bits: u64, number: i64) -> bool {
+    match scalar.kind {
+        ScalarKind::Bool => matches!(number, 0 | 1),
+        ScalarKind::Number | ScalarKind::Pointer => fits(number, bits, scalar.signed),
+    }
+}
+
+/// Whether a number is an enumerator of an enumeration, or none of them.
+fn is_enumerator(layout: &Layout, ty: TypeId, number: i64) -> bool {
+    let values = match layout.get(layout.strip(ty)) {
+        Type::Enum(of) => of.enumerators.as_slice(),
+        _ => &[],
+    };
+    number == 0 || values.iter().any(|(_, value)| *value == i128::from(number))
 }
 
 /// The old field that an action reads: the one it names, else the one of the same name.

@@ -3,7 +3,7 @@
 use super::behind::Lies;
 use super::builder::{Owner, Planner, Which};
 use super::decision::{Decision, Part, Value};
-use super::finding::Why;
+use super::finding::{Declaration, Why};
 use super::{Action, Bits, FieldPlan, Place, Reason, TaskLabel, TypePlan};
 use crate::ctype::{self, Field, Scalar, Shape};
 use kconv_rules::{RuleKind, Source};
@@ -89,16 +89,24 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// What an object has behind the end of its type is carried as it is: an array of no elements
-    /// there says what it is, and has to say the same on both sides.
+    /// What an object has behind the end of its type is carried as it is: an array at that end says
+    /// what it is, and has to say the same on both sides.
     fn surplus(&mut self, name: &str, (old, new): (TypeId, TypeId)) {
-        let new_ones = last_arrays(self.layout(Which::New), new);
-        for (path, was) in last_arrays(self.layout(Which::Old), old) {
-            let Some(is) = new_ones.get(&path) else {
-                continue;
+        let was = last_arrays(self.layout(Which::Old), old);
+        let is = last_arrays(self.layout(Which::New), new);
+        let paths: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
+        for path in paths {
+            let sides = (was.get(path), is.get(path));
+            let same = match sides {
+                (Some(was), Some(is)) => self.same(was.ty, is.ty),
+                _ => false,
             };
-            if !self.same(was, *is) {
-                self.open(name, &path, Why::BehindChanged, None, None);
+            if !same {
+                let declared = |which: Which, array: Option<&Field>| {
+                    array.map(|array| Declaration::of(self.layout(which), array))
+                };
+                let (was, is) = (declared(Which::Old, sides.0), declared(Which::New, sides.1));
+                self.open(name, path, Why::BehindChanged, was, is);
             }
         }
     }
@@ -342,26 +350,34 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// The arrays of no elements that a type ends in, by their paths, with their types.
-fn last_arrays(layout: &Layout, ty: TypeId) -> BTreeMap<String, TypeId> {
+/// The arrays that a type ends in and that stand for more of their elements, by their paths: of none, or
+/// of one as they were written before C99.
+fn last_arrays(layout: &Layout, ty: TypeId) -> BTreeMap<String, Field> {
     let mut arrays = BTreeMap::new();
-    let mut open = vec![(String::new(), ty)];
-    while let Some((path, ty)) = open.pop() {
+    let mut open = vec![(String::new(), 0, ty)];
+    while let Some((path, base, ty)) = open.pop() {
         let (Shape::Struct(_, composite) | Shape::Union(_, composite)) = ctype::shape(layout, ty)
         else {
             continue;
         };
         let end = ctype::size_bits(layout, ty);
         for field in ctype::fields(layout, composite) {
-            let path = match path.as_str() {
+            let is_last = field.offset + field.len == end;
+            let name = match path.as_str() {
                 "" => field.name.clone(),
                 path => format!("{path}.{}", field.name),
             };
+            let offset = base + field.offset;
             match ctype::shape(layout, field.ty) {
-                Shape::Array { count: 0, .. } => {
-                    arrays.insert(path, field.ty);
+                Shape::Array { count: 0 | 1, .. } if is_last || field.len == 0 => {
+                    let field = Field {
+                        name: name.clone(),
+                        offset,
+                        ..field
+                    };
+                    arrays.insert(name, field);
                 }
-                _ if field.offset + field.len == end => open.push((path, field.ty)),
+                _ if is_last => open.push((name, offset, field.ty)),
                 _ => {}
             }
         }

@@ -25,11 +25,7 @@ impl Planner<'_> {
             }
             _ => Vec::new(),
         };
-        let declaration = |which: Which, field: &Field| Declaration {
-            declared: ctype::declared(self.layout(which), field),
-            offset_bits: field.offset,
-            size_bits: field.len,
-        };
+        let declaration = |which: Which, field: &Field| Declaration::of(self.layout(which), field);
         let name = old.or(new).map_or("", |field| field.name.as_str());
         let declarations = (
             old.map(|f| declaration(Which::Old, f)),
@@ -54,14 +50,21 @@ impl Planner<'_> {
         old: Option<Declaration>,
         new: Option<Declaration>,
     ) {
-        self.undecided.push(Undecided {
+        let open = Undecided {
             ty: ty.to_owned(),
             field: field.to_owned(),
             why,
             old,
             new,
             candidates: Vec::new(),
-        });
+        };
+        // What is wrong with one decision may show in both of its actions.
+        let same = |known: &Undecided| {
+            known.ty == open.ty && known.field == open.field && known.why == open.why
+        };
+        if !self.undecided.iter().any(same) {
+            self.undecided.push(open);
+        }
     }
 
     /// Fields of the other side that this side does not have, and that look like `field`.

@@ -122,11 +122,12 @@ fn of_patch(evidence: &Evidence) -> String {
     text
 }
 
-/// Whether an override can decide a field: its name has no blanks, and no state map is to be completed.
+/// Whether a new override can decide a field: its name has no blanks, no state map is to be completed, and no
+/// decision that is there to be corrected.
 fn is_for_overrides(field: &Undecided) -> bool {
     let has_blanks = |name: &str| name.contains(char::is_whitespace);
     let named = !field.field.is_empty() && !has_blanks(&field.ty) && !has_blanks(&field.field);
-    named && !by_state_map(&field.why)
+    named && !field.why.is_for_state_map() && !field.why.is_wrong_decision()
 }
 
 fn entry(selection: &Selection<'_>, field: &Undecided) -> String {
@@ -175,28 +176,6 @@ fn flag_decisions(field: &str, flags: &[FlagChange]) -> Vec<String> {
         }
     }
     lines
-}
-
-/// Whether the state map has to be completed, which no override can do for it.
-fn by_state_map(why: &Why) -> bool {
-    matches!(
-        why,
-        Why::NoPolicy
-            | Why::MeaningChanged { .. }
-            | Why::PolicyDoesNotFit { .. }
-            | Why::NoInitial { .. }
-            | Why::UnnamedUnion { .. }
-            | Why::NoSuchType { .. }
-            | Why::NotBehind { .. }
-            | Why::NoTaskLabel
-            | Why::TooLarge { .. }
-            | Why::MeaningOnOneSide
-            | Why::NoConstants { .. }
-            | Why::NoConstant { .. }
-            | Why::DeclaredOtherwise { .. }
-            | Why::InitialDoesNotFit { .. }
-            | Why::BehindChanged
-    )
 }
 
 /// The likeliest decision, for a person to correct: one that loses nothing and that no task is
@@ -320,6 +299,13 @@ fn context(text: &mut String, selection: &Selection<'_>, map: &StateMap, field: 
         (None, None) => "nothing of this field".to_owned(),
     };
     note(text, &format!("  state map: {rule}"));
+    let array = entry.and_then(|entry| entry.indexes.get(&field.field));
+    if let Some(index) = array {
+        note(
+            text,
+            &format!("  state map: elements of {}: {}", index.array, index.reason),
+        );
+    }
     if entry.is_some_and(|entry| entry.saved) {
         note(
             text,

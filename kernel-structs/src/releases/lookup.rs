@@ -168,18 +168,23 @@ impl Registry {
             });
         }
         // A version that is not known is nearer to other versions than to full names.
-        let names: BTreeSet<&str> = match query.contains('-') {
-            true => known.iter().map(|release| release.name.as_str()).collect(),
+        let names: BTreeSet<String> = match query.contains('-') {
+            true => {
+                let flavoured =
+                    |release: &&Release| format!("{}-{}", release.version, release.flavour);
+                let names = known.iter().map(|release| release.name.clone());
+                names.chain(known.iter().map(flavoured)).collect()
+            }
             false => known
                 .iter()
-                .map(|release| release.version.as_str())
+                .map(|release| release.version.clone())
                 .collect(),
         };
         Err(LookupError::Unknown {
             query: query.to_owned(),
             arch: arch.map(String::from),
             // Of equally near ones, the newest.
-            nearest: nearest_few(query, names.into_iter().rev(), 3)
+            nearest: nearest_few(query, names.iter().map(String::as_str).rev(), 3)
                 .into_iter()
                 .map(String::from)
                 .collect(),

@@ -147,6 +147,13 @@ fn a_release_is_found_by_name_version_and_flavour() {
     insta::assert_snapshot!(name("2.4.38", Some("up")), @"there is no release `2.4.38` for i386; the nearest are 2.4.37, 2.4.36, 2.4.35");
     insta::assert_snapshot!(name("2.4.37-spm", None), @"there is no release `2.4.37-spm` for i386; the nearest are 2.4.37-smp, 2.4.37-up, 2.4.36-smp");
     insta::assert_snapshot!(name("5.10", None), @"there is no release `5.10` for i386; name a release as in kernel-structs/releases.toml, such as 2.4.36 or 2.4.36-smp");
+    // A version with a flavour is a name as well.
+    let misspelt = registry.release("6.1.170-standrad", None, None);
+    let advice = misspelt.unwrap_err().advice();
+    assert!(
+        advice.starts_with("the nearest are 6.1.170-standard,"),
+        "{advice}"
+    );
     let error = registry
         .release("2.4.36", Some("up"), Some("x86_64"))
         .unwrap_err();

@@ -30,6 +30,15 @@ pub enum StateFinding {
         /// The member.
         field: String,
     },
+    /// A rule for a path: what holds for a member stands with the type that it is a member of.
+    PathRule {
+        /// The table of the map, such as `type.task_struct.fields`.
+        table: String,
+        /// The path.
+        path: String,
+        /// The type that has its last member, if a layout has the path.
+        of: Option<String>,
+    },
     /// An initial value of a member that no layout has.
     NoSuchInitial {
         /// The type.
@@ -138,6 +147,7 @@ impl StateFinding {
             StateFinding::NoSuchInitial { ty, member } => {
                 format!("[type.{}.fields] {member}", key(ty))
             }
+            StateFinding::PathRule { table, path, .. } => format!("[{table}] {path}"),
             StateFinding::NoSuchSized { ty, field } => format!("[[watch]] {ty}.{field}"),
             StateFinding::NoSuchArm { ty, member } => format!("[type.{ty}.arms] {member}"),
             StateFinding::NoSuchFlag { ty, field, .. } => format!("[[type.{ty}.refuse]] {field}"),
@@ -166,6 +176,15 @@ impl fmt::Display for StateFinding {
                 "[type.{}.fields] {field}: the layout's {ty} has no such member; remove the rule or correct its name",
                 key(ty)
             ),
+            StateFinding::PathRule { table, path, of } => {
+                let last = path.rsplit('.').next().unwrap_or(path);
+                let of = of.as_deref().unwrap_or("TYPE");
+                write!(
+                    f,
+                    "[{table}] {path}: a path, for which nothing looks here; say it of the member `{last}` of the type that has it, under [type.{}.…]",
+                    key(of)
+                )
+            }
             StateFinding::NoSuchInitial { ty, member } => write!(
                 f,
                 "[type.{ty}] initial: no layout's {ty} has a member `{member}`; remove it or correct its name"
@@ -222,6 +241,14 @@ impl fmt::Display for StateFinding {
             ),
         }
     }
+}
+
+/// The type, in a layout, of which the last member of `path` is one.
+fn owner_of((layout, id): &(&Layout, TypeId), path: &str) -> Option<String> {
+    let (outer, _) = path.rsplit_once('.')?;
+    let outer = layout.lookup(*id, &FieldPath::parse(outer).ok()?)?;
+    let names = layout.names(layout.strip(outer.ty));
+    names.first().map(|name| (*name).to_owned())
 }
 
 impl StateMap {
@@ -294,6 +321,19 @@ impl StateMap {
                     findings.insert(StateFinding::NoSuchInitial {
                         ty: name.clone(),
                         member: member.clone(),
+                    });
+                }
+            }
+            let keyed = [
+                ("fields", entry.fields.keys().collect::<Vec<_>>()),
+                ("indexes", entry.indexes.keys().collect()),
+            ];
+            for (table, members) in keyed {
+                for path in members.into_iter().filter(|member| member.contains('.')) {
+                    findings.insert(StateFinding::PathRule {
+                        table: format!("type.{}.{table}", key(name)),
+                        path: path.clone(),
+                        of: places.iter().find_map(|place| owner_of(place, path)),
                     });
                 }
             }

@@ -113,8 +113,13 @@ impl Finder {
     fn entries(&mut self, path: &str, entries: &DeArray<'_>) {
         for entry in entries.iter() {
             if let DeValue::Table(table) = entry.get_ref() {
-                for value in table.values() {
+                for (key, value) in table {
                     self.texts(path, value);
+                    if let DeValue::Table(inner) = value.get_ref() {
+                        for value in inner.values() {
+                            self.texts(&format!("{path}.{}", key.get_ref()), value);
+                        }
+                    }
                 }
             }
         }

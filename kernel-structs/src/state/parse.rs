@@ -170,6 +170,10 @@ fn parse_entries(text: &str, lines: &Lines) -> Result<StateMap, StateError> {
         family: raw.family,
         machines: raw.machines,
         roots: each(text, raw.root, |root| {
+            if root.symbol.trim().is_empty() {
+                let expected = "the name of a symbol of the kernel";
+                return Err(bad_value("[[root]]", "symbol", "\"\"", expected));
+            }
             Ok(Root {
                 reason: reason(|| format!("[[root]] {}", root.symbol), root.reason)?,
                 symbol: root.symbol,
@@ -264,11 +268,18 @@ fn type_entry(text: &str, name: &str, raw: RawType) -> Result<TypeEntry, StateEr
             Ok((member, text))
         })
         .collect::<Result<_, StateError>>()?;
-    let tail = raw.tail.map(|tail| Tail {
-        member: tail.member,
-        count: tail.count,
-        add: tail.add,
-    });
+    let tail = match raw.tail {
+        // Elements are counted from 0, or but for one or two: no kernel leaves out more.
+        Some(tail) if tail.add > MOST_ADDED => {
+            let (place, found) = (format!("[type.{name}.tail]"), tail.add.to_string());
+            return Err(bad_value(&place, "add", &found, "256 at most"));
+        }
+        tail => tail.map(|tail| Tail {
+            member: tail.member,
+            count: tail.count,
+            add: tail.add,
+        }),
+    };
     Ok(TypeEntry {
         arms,
         indexes: walking::by_member(name, "indexes", raw.indexes, indexes::index)?,
@@ -290,6 +301,9 @@ fn type_entry(text: &str, name: &str, raw: RawType) -> Result<TypeEntry, StateEr
         embedded: walking::by_member(name, "embedded", raw.embedded, walking::embedded)?,
     })
 }
+
+/// The most elements that a count may leave out.
+const MOST_ADDED: u64 = 256;
 
 fn rule(place: &str, mut raw: RawRule) -> Result<Rule, StateError> {
     let reason = reason(|| place.to_owned(), std::mem::take(&mut raw.reason))?;

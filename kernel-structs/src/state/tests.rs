@@ -261,3 +261,52 @@ fn a_number_of_elements_is_a_number_and_they_are_in_an_array() {
         ]
     );
 }
+
+/// Rules are looked up by member, and a path is none.
+#[test]
+fn a_rule_for_a_path_is_told() {
+    let types = vec![
+        int("int", 4, true),
+        structure("in", 4, vec![member("cpu", 0, id(1))]),
+        structure("s", 4, vec![member("in", 0, id(2))]),
+    ];
+    let layout = layout(types);
+    for table in ["fields", "indexes"] {
+        let said = match table {
+            "fields" => "policy = \"reset\", reason = \"r\"",
+            _ => "array = \"in\", reason = \"r\"",
+        };
+        let map = map(&format!("[type.s.{table}]\n\"in.cpu\" = {{ {said} }}\n")).unwrap();
+        let told: Vec<String> = map
+            .check(&[&layout])
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let expected = format!(
+            "[type.s.{table}] in.cpu: a path, for which nothing looks here; say it of the member `cpu` of the type that has it, under [type.in.…]"
+        );
+        assert!(told.contains(&expected), "{told:?}");
+    }
+}
+
+#[test]
+fn a_root_has_a_symbol_and_a_count_leaves_few_out() {
+    let root = |symbol: &str| {
+        map(&format!(
+            "[[root]]\nsymbol = \"{symbol}\"\ntype = \"s\"\nreason = \"r\"\n"
+        ))
+    };
+    assert!(root("init_task").is_ok());
+    assert!(
+        root(" ")
+            .unwrap_err()
+            .contains("the name of a symbol of the kernel")
+    );
+    let tail = |add: u64| {
+        map(&format!(
+            "tail = {{ member = \"a\", count = \"n\", add = {add} }}\n"
+        ))
+    };
+    assert!(tail(1).is_ok());
+    assert!(tail(99_999_999_999).unwrap_err().contains("256 at most"));
+}

@@ -164,7 +164,7 @@ pub(super) fn check_threads(layout: &Layout, root: &Root, findings: &mut Finding
     ] {
         if !ty.is_some_and(is_list) {
             findings.insert(StateFinding::Misfit {
-                table: "[root] threads".to_owned(),
+                table: "[root.threads]".to_owned(),
                 member: member.clone(),
                 expected: "list_head",
             });

@@ -58,7 +58,7 @@ pub mod vnew {
     const NODE: Node = Node {
         layout: "new",
         release: "new",
-        fingerprint: Fingerprint::from_hex("b7c79d302e5f7ca12cf33091a85a1d15975bed2b6b8c77ad68afa6366ede63b5"),
+        fingerprint: Fingerprint::from_hex("9a39830467019daf218b5d53aaf13649d6378ee236eee756137d8caf6c381386"),
     };
 
     static CARRIED: &[&TypeConverter] = &[

@@ -111,16 +111,18 @@ pub fn vnew(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vnew, new: &mut v
     new.set_bits(old.bits());
     new._pad_59 = [0; 1];
     new.zero = old.zero;
+    new.told = old.told;
+    new._pad_74 = [0; 2];
 }
 
 /// `s`, new.
 pub static VNEW: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "s",
-        from_size: 72,
-        to_size: 72,
-        spans: &[Span::new(0, 0, 10), Span::new(12, 12, 14), Span::new(28, 28, 30), Span::new(60, 60, 12)],
-        padding: &[Bits::new(80, 16), Bits::new(208, 16), Bits::new(467, 13)],
+        from_size: 76,
+        to_size: 76,
+        spans: &[Span::new(0, 0, 10), Span::new(12, 12, 14), Span::new(28, 28, 30), Span::new(60, 60, 14)],
+        padding: &[Bits::new(80, 16), Bits::new(208, 16), Bits::new(467, 13), Bits::new(592, 16)],
         groups: &[&ALWAYS, &[
             RuleKind::Carry.of("is"),
             RuleKind::Padding.of("(padding)"),
@@ -134,6 +136,8 @@ pub static VNEW: TypeConverter = TypeConverter {
             RuleKind::Carry.of("bits"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("zero"),
+            RuleKind::Carry.of("told"),
+            RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN
     },

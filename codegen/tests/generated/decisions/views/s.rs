@@ -37,7 +37,7 @@ bit_fields! { Vold {
 
 view! {
     /// new.
-    pub struct Vnew[72] {
+    pub struct Vnew[76] {
         0 is: I32,
         4 ticks: U16,
         6 many: [U16; 2],
@@ -57,6 +57,8 @@ view! {
         59 _pad_59: [u8; 1],
         60 zero: super::pair::Vold,
         68 swapped: U32,
+        72 told: U16,
+        74 _pad_74: [u8; 2],
     }
 }
 
