@@ -11,7 +11,8 @@ pub use select::{SelectError, Selected, Selection, select};
 
 use crate::family::Family;
 use crate::generate::{self, GenerateError};
-use crate::overrides::Changes;
+use crate::identifier::version;
+use crate::overrides::{self, Changes, OverridesFile};
 use crate::patch::PatchError;
 use crate::pending::{PREFIX, write_whole};
 use crate::plan::{Pair, Plan, Undecided};
@@ -19,6 +20,7 @@ use crate::routes::Routes;
 use crate::steps::{self, STEP};
 use kernel_structs::releases::Registry;
 use kernel_structs::state::StateMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -219,6 +221,87 @@ pub fn write(dir: &Path, made: &NewStep) -> Result<(), ScaffoldError> {
     })
 }
 
+/// The step that is in `dir` already.
+///
+/// # Errors
+/// If its file cannot be read, or is wrong.
+pub fn known(dir: &Path) -> Result<Option<OverridesFile>, ScaffoldError> {
+    let path = dir.join(STEP);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(ScaffoldError::Io { path, error }),
+    };
+    match overrides::parse(&text) {
+        Ok(file) => Ok(Some(file)),
+        Err(overrides) => {
+            Err(GenerateError::Steps(generate::of_steps(vec![(path, overrides)])).into())
+        }
+    }
+}
+
+/// Leaves the pairs of `selection` that no step joins, for the step in `dir`, of which `known` is what it has:
+/// a flavour that came later. Their modules get names that it has not.
+///
+/// # Errors
+/// [`ScaffoldError::Exists`] if it joins all of them.
+pub fn without_known(
+    selection: &mut Selection<'_>,
+    (dir, known): (&Path, &OverridesFile),
+    routes: &Routes<'_>,
+) -> Result<(), ScaffoldError> {
+    selection.pairs.retain(|pair| {
+        let edge = routes.edge(&pair.from.release.layout, &pair.to.release.layout);
+        edge.is_none_or(|edge| edge.dir != dir)
+    });
+    if selection.pairs.is_empty() {
+        return Err(ScaffoldError::Exists {
+            path: dir.to_owned(),
+        });
+    }
+    let mut taken: BTreeSet<String> = known.pairs.iter().map(|pair| pair.module.clone()).collect();
+    for pair in &mut selection.pairs {
+        let release = pair.from.release;
+        let long = format!("{}_{}", version(&release.arch), version(&release.flavour));
+        let numbered = (2..).map(|number| format!("{long}_{number}"));
+        let mut names = [pair.module.clone(), long.clone()]
+            .into_iter()
+            .chain(numbered);
+        if let Some(name) = names.find(|name| !taken.contains(name)) {
+            taken.insert(name.clone());
+            pair.module = name;
+        }
+    }
+    Ok(())
+}
+
+/// Adds the pairs of `selection` to the step in `dir`, with their pages if those are made.
+///
+/// # Errors
+/// What the system says.
+pub fn extend(dir: &Path, selection: &Selection<'_>, made: &NewStep) -> Result<(), ScaffoldError> {
+    let fail = |path: &Path| {
+        let path = path.to_owned();
+        move |error| ScaffoldError::Io { path, error }
+    };
+    // A page that no pair names yet does no harm, and a pair without a page is told.
+    for (path, text) in made
+        .files
+        .iter()
+        .filter(|(path, _)| path != Path::new(STEP))
+    {
+        let path = dir.join(path);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(fail(folder))?;
+        }
+        write_whole(&path, text).map_err(fail(&path))?;
+    }
+    let path = dir.join(STEP);
+    let mut text = fs::read_to_string(&path).map_err(fail(&path))?;
+    text.push_str(&stub::pairs(selection));
+    write_whole(&path, &text).map_err(fail(&path))
+}
+
 /// Whether nothing is where a step is to be.
 ///
 /// # Errors
@@ -317,6 +400,6 @@ fn open(selection: &Selection<'_>, map: &StateMap, changes: &Changes) -> Vec<Ope
 /// What to look for in a patch.
 fn wanted(open: &[Open]) -> Vec<hunks::Wanted> {
     let fields = open.iter().map(|open| stub::wanted(&open.pairs[0].1));
-    let unique: std::collections::BTreeSet<_> = fields.collect();
+    let unique: BTreeSet<_> = fields.collect();
     unique.into_iter().collect()
 }

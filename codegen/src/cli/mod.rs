@@ -17,7 +17,7 @@ use kconv_codegen::generate::{End, Findings, GenerateError, no_strays};
 use kconv_codegen::import::ImportError;
 use kconv_codegen::overrides::{CONVERTERS, FOLDER};
 use kconv_codegen::patch::PatchError;
-use kconv_codegen::scaffold::ScaffoldError;
+use kconv_codegen::scaffold::{ScaffoldError, SelectError};
 use kernel_structs::layout::{Fingerprint, Layout, UnknownType};
 use kernel_structs::releases::{
     FamilyError, Files, LookupError, Registry, RegistryError, is_file_like, machine_with_pointers,
@@ -239,6 +239,17 @@ pub(crate) fn exit(ended: Result<Ended, CliError>) -> ExitCode {
     match ended {
         Ok(Ended::Clean) => ExitCode::SUCCESS,
         Ok(Ended::Findings) => ExitCode::from(1),
+        // What is wrong with steps is findings, whichever command came upon it.
+        Err(
+            CliError::Generate(GenerateError::Steps(wrong))
+            | CliError::Scaffold(
+                ScaffoldError::Generate(GenerateError::Steps(wrong))
+                | ScaffoldError::Select(SelectError::Generate(GenerateError::Steps(wrong))),
+            ),
+        ) => {
+            told(&wrong);
+            ExitCode::from(1)
+        }
         Err(error) => {
             tell(&format!("kconv-gen: {error}\n"));
             if error.code() == 3 {

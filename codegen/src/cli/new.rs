@@ -22,7 +22,12 @@ pub(crate) fn new(
     let step = scaffold::folder(&selection.from, &selection.to);
     let dir = output.unwrap_or_else(|| converters.join(&step));
     is_named(&dir, &step, converters)?;
-    scaffold::is_free(&dir)?;
+    // A flavour that came later is added to the step that the others have.
+    let known = scaffold::known(&dir)?;
+    match &known {
+        Some(known) => scaffold::without_known(&mut selection, (&dir, known), &routes)?,
+        None => scaffold::is_free(&dir)?,
+    }
     scaffold::is_unjoined(&selection, &routes)?;
     let left_out = scaffold::without_detours(&mut selection, &routes)?;
     let file = patch;
@@ -44,7 +49,10 @@ pub(crate) fn new(
     })?;
     // The proposals change nothing before somebody has completed them.
     let files = scaffold::propose(&folder, &made)?;
-    scaffold::write(&dir, &made)?;
+    match known {
+        Some(_) => scaffold::extend(&dir, &selection, &made)?,
+        None => scaffold::write(&dir, &made)?,
+    }
     let files: Vec<_> = files
         .iter()
         .map(|file| file.display().to_string())

@@ -25,6 +25,13 @@ pub(super) fn step(selection: &Selection<'_>, map: &StateMap) -> String {
     let mut text = format!("# From {} to {}.\n\n", selection.from, selection.to);
     let converter = converter(selection);
     let _ = writeln!(text, "converter = {converter:?}\nfamily = {:?}", map.family);
+    text.push_str(&pairs(selection));
+    text
+}
+
+/// The entries of its pairs.
+pub(super) fn pairs(selection: &Selection<'_>) -> String {
+    let mut text = String::new();
     for pair in &selection.pairs {
         let _ = write!(
             text,
