@@ -15,6 +15,7 @@ mod finding;
 mod flags;
 mod human;
 mod meanings;
+mod numbers;
 mod objects;
 mod open;
 mod pair;

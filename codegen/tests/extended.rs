@@ -53,7 +53,7 @@ fn a_step_that_is_wrong_is_not_added_to() {
     fs::write(&step, "converter = \"convert-6.1.170-6.1.172\"\n").unwrap();
     let (code, out, errors) = project.run(&["new", "6.1.170", "6.1.172"]);
     assert!(
-        code != 0 && errors.contains("step.toml"),
+        code == 1 && errors.contains("step.toml"),
         "{code}: {out}{errors}"
     );
     let kept = fs::read_to_string(&step).unwrap();
