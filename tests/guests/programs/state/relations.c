@@ -131,15 +131,19 @@ static void tell(const char *who, pid_t pid, int options, int expected)
 
 static pid_t parent_of(pid_t pid)
 {
-	char path[64];
-	int parent = 0;
+	char path[64], line[512] = "";
+	int parent = -1;
 	snprintf(path, sizeof path, "/proc/%d/stat", pid);
 	FILE *stat = fopen(path, "r");
 	if (stat) {
-		if (fscanf(stat, "%*d %*s %*c %d", &parent) != 1)
-			parent = -1;
+		size_t length = fread(line, 1, sizeof line - 1, stat);
+		line[length] = 0;
 		fclose(stat);
 	}
+	/* A name may have anything in it, also blanks and parentheses. */
+	const char *behind = strrchr(line, ')');
+	if (behind)
+		sscanf(behind + 1, " %*c %d", &parent);
 	return parent;
 }
 
