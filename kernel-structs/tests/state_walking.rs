@@ -59,12 +59,12 @@ fn what_does_not_fit_the_layouts_is_told() {
         (
             threads,
             "threads = { head = \"signal.thread_heads\", link = \"thread_node\" }",
-            "[[root] threads] signal.thread_heads: the layout has no list_head there",
+            "[[root.threads]] signal.thread_heads: the layout has no list_head there",
         ),
         (
             threads,
             "threads = { head = \"signal.thread_head\", link = \"pid\" }",
-            "[[root] threads] pid: the layout has no list_head there",
+            "[[root.threads]] pid: the layout has no list_head there",
         ),
         (
             "base = \"stack\"",
