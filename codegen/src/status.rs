@@ -370,14 +370,15 @@ pub fn text(status: &Status) -> String {
                 let _ = writeln!(text, "Correct {}.", folder.join(STEP).display());
             }
             let undecided = || steps().flat_map(|step| &step.undecided);
-            if undecided().any(|open| open.why.is_for_state_map()) {
+            let is_for_map = undecided().any(|open| open.why.is_for_state_map());
+            if is_for_map {
                 let maps = generate::STATES;
                 let _ = writeln!(text, "Complete the state map in {maps}.");
             }
             let is_open = !status.decisions.is_empty()
                 || undecided().any(|open| !open.why.is_for_state_map())
                 || status.pairs.iter().any(|pair| !pair.differences.is_empty());
-            if is_open || !text.ends_with(".\n") {
+            if is_open || !is_for_map && wrong.is_empty() {
                 let folder = overrides::FOLDER;
                 let _ = writeln!(text, "Decide the rest in converters/{folder}.");
             }

@@ -1,7 +1,7 @@
 //! `kconv-gen generate`.
 
-use super::{CliError, Ended, converters, print, registry, tell, told};
-use kconv_codegen::generate::{self, Difference, GenerateError};
+use super::{CliError, Ended, converters, print, registry, tell};
+use kconv_codegen::generate::{self, Difference};
 use kconv_codegen::overrides::CONVERTERS;
 use kconv_codegen::pending::sweep;
 use std::path::Path;
@@ -9,13 +9,7 @@ use std::path::Path;
 pub(crate) fn generate(check: bool) -> Result<Ended, CliError> {
     converters()?;
     let root = Path::new(".");
-    let files = match generate::generate(root, &registry()?) {
-        Ok(files) => files,
-        Err(GenerateError::Steps(steps)) => {
-            return Ok(told(&steps));
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let files = generate::generate(root, &registry()?)?;
     if !check {
         for folder in [CONVERTERS, "kernel-structs"] {
             sweep(&root.join(folder));

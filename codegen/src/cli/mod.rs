@@ -485,12 +485,11 @@ pub(crate) fn both(
 }
 
 /// Prints what is wrong with steps or decisions, file by file.
-pub(crate) fn told(wrong: &[(PathBuf, Findings)]) -> Ended {
+fn told(wrong: &[(PathBuf, Findings)]) {
     for (file, findings) in wrong {
         tell(&kconv_codegen::show::findings(
             &file.display().to_string(),
             findings,
         ));
     }
-    Ended::Findings
 }

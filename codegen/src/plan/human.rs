@@ -105,6 +105,7 @@ impl<'a> Planner<'a> {
         self.in_line(entry, problem)
     }
 
+    /// What is wrong with an entry, with its place: the line, and the file from the project's folder on.
     fn in_line(&self, entry: &Override, problem: OverrideProblem) -> Why {
         let family = &self.pair.map.family;
         let file = |origin: &Origin| format!("{CONVERTERS}/{FOLDER}/{family}/{}", origin.file);
