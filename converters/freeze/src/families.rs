@@ -1,6 +1,6 @@
 //! The kernel families that there is code for.
 
-use crate::error::{Flaw, FreezeError};
+use crate::error::{Finding, Flaw, FreezeError};
 use crate::family::Family;
 use crate::linux6::{self, Linux6};
 use crate::linux24::Linux24;
@@ -43,6 +43,15 @@ impl Known {
         match self {
             Known::Linux24 => None,
             Known::Linux6 => linux6::tick_rate(memory),
+        }
+    }
+
+    /// Takes out of the objects what the kernel has in them for itself and does again, whenever they
+    /// were read.
+    pub(crate) fn settle(self, walked: &mut Walked<'_>) -> Vec<Finding> {
+        match self {
+            Known::Linux24 => Vec::new(),
+            Known::Linux6 => linux6::leave_out_own(walked),
         }
     }
 

@@ -173,6 +173,7 @@ pub(crate) fn freeze_of_running(
     if walked.tasks == 0 {
         return refused(findings);
     }
+    findings.extend(family.settle(&mut walked));
     findings.extend(crate::refused::refused(&mut walked));
     let described = family.of(&walked).and_then(|mut family| {
         if order.keeps_programs {

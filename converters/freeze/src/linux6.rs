@@ -20,9 +20,11 @@ mod seccomp;
 mod sharing;
 mod signal_info;
 mod terminal;
+mod works;
 mod xstate;
 
 pub(crate) use machine::tick_rate;
+pub(crate) use works::leave_out_own;
 
 use crate::error::{Fault, Flaw};
 use crate::family::{Family, FileToSave, Reference};

@@ -10,7 +10,7 @@ use crate::memory::{Memory, View};
 use crate::walk::TaskAddress;
 use kconv_image::KernelAddr;
 use kconv_objects::FieldError;
-use kernel_structs_bits::{self as bits, little_endian};
+use kernel_structs_bits as bits;
 
 /// `TASK_INTERRUPTIBLE`, `TASK_UNINTERRUPTIBLE`, `TASK_STOPPED` (`include/linux/sched.h`).
 const INTERRUPTIBLE: u64 = 1;
@@ -38,7 +38,7 @@ pub(super) fn changes(
             continue;
         };
         let read = memory.read("task_struct", task.at);
-        let settled = read.and_then(|read| changes_of(memory, &read, state, &mut changes));
+        let settled = read.and_then(|read| changes_of(&read, state, &mut changes));
         settled.map_err(|fault| Finding {
             place: task.place.clone(),
             flaw: fault.into(),
@@ -48,7 +48,6 @@ pub(super) fn changes(
 }
 
 fn changes_of(
-    memory: Memory<'_>,
     task: &View<'_>,
     state: u8,
     changes: &mut Vec<(KernelAddr, Vec<u8>)>,
@@ -89,20 +88,6 @@ fn changes_of(
             _ => own,
         },
     )?;
-    // Not every kernel has each of them: 6.1 has no concurrency ids, and NUMA may be off.
-    let mut own = Vec::new();
-    for work in ["cid_work", "numa_work", "posix_cputimers_work.work"] {
-        if task.has(work) {
-            own.push(task.address_of(work)?.0);
-        }
-    }
-    let next = |work: u64| -> Result<u64, Fault> {
-        Ok(little_endian(&memory.bytes(KernelAddr(work), 8)?))
-    };
-    set(
-        "task_works",
-        without(task.unsigned("task_works")?, &own, next)?,
-    )?;
     // A stop counts as frozen for the task's cgroup (kernel/signal.c: ptrace_stop).
     let frozen = task.names().place(task.type_id(), "frozen")?;
     let mut byte = task.bytes_from("frozen", 1)?.to_vec();
@@ -111,84 +96,13 @@ fn changes_of(
     Ok(())
 }
 
-/// What is left of the list of a task's works without those in `own`, which the tick queues for
-/// itself, as often as the task runs (`kernel/sched/core.c`: task_tick_mm_cid, 6.12;
-/// `kernel/sched/fair.c`: task_tick_numa), or as long as a timer of its CPU time is due
-/// (`kernel/time/posix-cpu-timers.c`: run_posix_cpu_timers). `next` is the first member of each.
-fn without<E>(works: u64, own: &[u64], next: impl Fn(u64) -> Result<u64, E>) -> Result<u64, E> {
-    let mut rest = works;
-    // Each is queued once at most.
-    for _ in own {
-        if own.contains(&rest) {
-            rest = next(rest)?;
-        }
-    }
-    Ok(rest)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
-    use crate::source::{MemorySource, PresentPage, ReadError, Space};
-    use kconv_image::UserAddr;
     use kconv_objects::{Names, Structure};
-    use kconv_resources::Source;
     use kernel_structs::releases::Registry;
     use std::borrow::Cow;
-
-    #[test]
-    fn only_works_of_the_scheduler_are_left_out() {
-        let own = [0x10, 0x20];
-        // 0x10 -> 0x20 -> 0x30 -> nothing
-        let next = |work| Ok::<_, ()>(if work == 0x30 { 0 } else { work + 0x10 });
-        assert_eq!(without(0, &own, next), Ok(0));
-        assert_eq!(without(0x10, &own, next), Ok(0x30));
-        assert_eq!(without(0x20, &own, next), Ok(0x30));
-        assert_eq!(without(0x30, &own, next), Ok(0x30));
-        assert_eq!(without(0x10, &[0x10], next), Ok(0x20));
-        assert_eq!(without(0x10, &own, |_| Err(())), Err(()));
-        // A list that leads back to itself ends here.
-        assert_eq!(without(0x10, &own, |_| Ok::<_, ()>(0x10)), Ok(0x10));
-    }
-
-    /// Memory with one work in it, that leads nowhere.
-    struct OneWork;
-
-    impl MemorySource for OneWork {
-        fn read(&self, _: KernelAddr, into: &mut [u8]) -> Result<(), ReadError> {
-            into.fill(0);
-            Ok(())
-        }
-
-        fn symbol(&self, _: &str) -> Option<KernelAddr> {
-            None
-        }
-
-        fn symbolise(&self, _: KernelAddr) -> Option<(String, u64)> {
-            None
-        }
-
-        fn object_size(&self, _: KernelAddr) -> Option<u64> {
-            None
-        }
-
-        fn pages(&self, _: &Space<'_>) -> Result<Vec<PresentPage>, ReadError> {
-            Ok(Vec::new())
-        }
-
-        fn read_pages(&self, _: &Space<'_>, _: UserAddr, _: &mut [u8]) -> Result<(), ReadError> {
-            Ok(())
-        }
-
-        fn tick_rate(&self) -> Option<u32> {
-            None
-        }
-
-        fn facts(&self) -> Source {
-            Source::default()
-        }
-    }
 
     #[test]
     fn a_task_is_as_it_was_before_it_was_seized() {
@@ -209,27 +123,16 @@ mod tests {
                 bytes[offset(path)..offset(path) + 8].copy_from_slice(&value.to_le_bytes());
             };
             put(&mut changed, "real_parent", 0x7000);
-            put(&mut changed, "task_works", AT + offset("numa_work") as u64);
             let seized = Structure::new(&names, ty, KernelAddr(AT), Cow::Owned(changed.clone()));
-            let memory = Memory {
-                source: &OneWork,
-                names: &names,
-            };
             let mut changes = Vec::new();
-            changes_of(memory, &seized, b'T', &mut changes).unwrap();
+            changes_of(&seized, b'T', &mut changes).unwrap();
             for (at, bytes) in changes {
                 let start = (at.0 - AT) as usize;
                 changed[start..start + bytes.len()].copy_from_slice(&bytes);
             }
             let settled = Structure::new(&names, ty, KernelAddr(AT), Cow::Owned(changed));
             let number = |path: &str| settled.unsigned(path).unwrap();
-            for path in [
-                "ptrace",
-                "ptracer_cred",
-                "exit_code",
-                "task_works",
-                "frozen",
-            ] {
+            for path in ["ptrace", "ptracer_cred", "exit_code", "frozen"] {
                 assert_eq!(number(path), 0, "{kernel}: {path}");
             }
             assert_eq!(number("parent"), 0x7000, "{kernel}");

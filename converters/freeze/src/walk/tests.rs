@@ -7,6 +7,7 @@ mod symbols;
 mod traced;
 mod trailing;
 mod unions;
+mod works;
 
 use super::{Selection, Walked, walk};
 use crate::error::Flaw;
