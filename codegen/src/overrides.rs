@@ -250,6 +250,19 @@ impl OverrideAction {
         }
     }
 
+    /// What another unit multiplies by, divides by, and adds.
+    pub(crate) fn unit(&self) -> Option<(i64, i64, i64)> {
+        match self {
+            OverrideAction::Scale {
+                multiply,
+                divide,
+                offset,
+                ..
+            } => Some((*multiply, *divide, *offset)),
+            _ => None,
+        }
+    }
+
     /// The key for it in a file.
     pub const fn name(&self) -> &'static str {
         match self {

@@ -43,6 +43,24 @@ fn the_change_of_2_4_36_9_is_one_field() {
 }
 
 #[test]
+fn every_type_that_is_not_there_is_told() {
+    let told = "kconv-gen: no type is called `task_strct`; the nearest name is `task_struct`\n\
+                no type is called `crd`; the nearest name is `cred`\n";
+    let types = ["task_strct", "mm_struct", "crd"];
+    for command in [
+        &["diff", "6.1.192", "6.12.117"][..],
+        &["layout", "compare", "6.1.192", "6.12.117"],
+        &["layout", "show", "--release", "6.12.117"],
+    ] {
+        let (code, out, errors) = run(&[command, &types].concat());
+        assert_eq!((code, out.as_str(), errors.as_str()), (2, "", told));
+    }
+    // An integer of C is a type, too.
+    let (code, out, _) = run(&["layout", "show", "--release", "6.12.117", "unsigned int"]);
+    assert_eq!(code, 0, "{out}");
+}
+
+#[test]
 fn a_plan_uses_the_decisions_of_its_converter() {
     let (code, out, errors) = run(&["plan", "2.4.36-smp", "2.4.36-up"]);
     assert_eq!((code, errors.as_str()), (0, ""));
@@ -691,8 +709,7 @@ fn a_state_map_that_leaves_something_open_is_told() {
     let map = project.file("kernel-structs/state/linux-6.toml");
     let text = fs::read_to_string(&map).unwrap();
     let entry = r#"mm_cid = { policy = "reset", initial = "#;
-    let unknown = format!("{entry}{{ constant = \"NO_SUCH\" }}");
-    let wrong = text.replacen(&format!("{entry}-1"), &unknown, 1);
+    let wrong = text.replacen(&format!("{entry}-1"), &format!("{entry}\"null\""), 1);
     assert_ne!(text, wrong);
     fs::write(&map, wrong).unwrap();
     project.decisions();

@@ -272,10 +272,13 @@ fn an_action_that_does_not_fit_its_field_is_an_error() {
         entry("s.new12", "init = 7"),
         entry("s.new13", "init = 7"),
         entry("s.new14", "init = 3"),
+        entry("s.new15", "init = 256"),
+        entry("s.far", "scale = { offset = 1000 }"),
+        entry("s.below", "scale = { offset = -300 }"),
     ];
     let fixture = Fixture::of(
-        "struct p { int x; int y; }; struct s { int a; int b; int c; int old; int d; struct p e; };",
-        "enum e { A, B = 3 }; struct p { int x; int y; }; struct s { int a; int b; int c; int new1; int new2; unsigned char new3; int new4; int new5; int new6; int new7; int new8; int new9; int new10; int new11 : 3; _Bool new12; enum e new13; enum e new14; int d; struct p e; };",
+        "struct n { unsigned char v; }; struct p { int x; int y; }; struct s { int a; int b; int c; int old; int d; struct p e; unsigned char far; struct n below; };",
+        "enum e { A, B = 3 }; struct n { unsigned char v; }; struct p { int x; int y; }; struct s { int a; int b; int c; int new1; int new2; unsigned char new3; int new4; int new5; int new6; int new7; int new8; int new9; int new10; int new11 : 3; _Bool new12; enum e new13; enum e new14; struct n new15; int d; struct p e; unsigned char far; struct n below; };",
     );
     insta::assert_snapshot!(told(&fixture.decided(&entries.concat())));
 }

@@ -80,6 +80,16 @@ one = { has = ["s.x"] }
 other = { lacks = ["s.x"] }
 to-one = { scale = { multiply = 10 }, reason = "and back? (fs/a.c: f)" }
 [[change]]
+field = "s.i"
+one = { has = ["s.x"] }
+other = { lacks = ["s.x"] }
+to-one = { scale = { multiply = 10 }, reason = "ten times (fs/a.c: f)" }
+to-other = { scale = { multiply = 10 }, reason = "ten times again (fs/a.c: f)" }
+[[change]]
+field = "s.j"
+appears = { scale = { offset = 1 }, from = ["k"], reason = "counts itself (fs/a.c: f)" }
+disappears = { into = "k", scale = { offset = 1 }, reason = "counts itself again (fs/a.c: f)" }
+[[change]]
 fields = ["s.g", "s.h"]
 disappears = { into = "h", init = 0, reason = "into itself (fs/a.c: f)" }
 "#

@@ -523,7 +523,10 @@ fn decisions_keep_or_refuse_what_they_drop() {
     old.set_stale_bits(1);
     old.set_busy_bits(-1);
     old.swapped.set(8);
-    let (_, outcome) = convert_decisions(&old);
+    old.gone = [-1, 9].map(I32::new);
+    let (new, outcome) = convert_decisions(&old);
+    assert_eq!(new.grown.map(|element| element.get()), [0, 0]);
+    assert_eq!(new.id.number.get(), 65534);
     insta::assert_snapshot!(findings(&outcome).join("\n"), @r"
     many[1]: 80000 [scale]
     flags: 0x8020 [flags]
@@ -542,6 +545,7 @@ fn decisions_keep_or_refuse_what_they_drop() {
     stale_array at 100: [0, 0, 0, 0, 5, 0, 0, 0]
     stale_bits at 116: [1]
     swapped at 120: [8, 0, 0, 0]
+    gone at 124: [255, 255, 255, 255, 9, 0, 0, 0]
     ");
 }
 

@@ -48,6 +48,46 @@ cache = { policy = \"reset\", strict = true, reason = \"nothing yet\" }
     assert_eq!(field(&made, "s", "cache").action, Action::Set { value: 0 });
 }
 
+/// What people decide of a number in structures around it is said as a number, there and back.
+#[test]
+fn a_number_in_a_structure_is_given_as_a_number() {
+    let entry = |field: &str, action: &str| {
+        format!("[[override]]\nfield = \"{field}\"\n{action}\nreason = \"r (fs/a.c: f)\"\n")
+    };
+    let entries = [
+        entry("s.id", "init = 65534"),
+        entry("s.both", "init = 7"),
+        entry("s.both", "drop = \"only-if-initial\""),
+        entry("s.far", "scale = { offset = -200 }"),
+    ];
+    let made = Fixture::of(
+        "struct n { unsigned v; }; struct b { unsigned char v; }; struct s { struct n both; struct b far; };",
+        "struct n { unsigned v; }; struct b { unsigned char v; }; struct s { struct n id; struct n both; struct b far; };",
+    )
+    .decided(&entries.concat())
+    .make();
+    assert_eq!(open(&made), [""; 0]);
+    assert_eq!(
+        field(&made, "s", "id.v").action,
+        Action::Set { value: 65534 }
+    );
+    assert_eq!(field(&made, "s", "both.v").action, Action::Set { value: 7 });
+    let dropped = made.plan.types["s"].drops.iter().map(|field| &field.action);
+    assert_eq!(
+        dropped.collect::<Vec<_>>(),
+        [&Action::Drop {
+            initial: 7,
+            strict: true
+        }]
+    );
+    let far = Action::Offset {
+        multiply: 1,
+        divide: 1,
+        add: -200,
+    };
+    assert_eq!(field(&made, "s", "far.v").action, far);
+}
+
 #[test]
 fn a_member_that_is_reset_and_goes_is_kept_or_refused_with_nobody_asked() {
     let fixture = Fixture::of(

@@ -110,9 +110,8 @@ fn a_tail_is_the_flexible_array_at_the_end_of_a_saved_type() {
     }
 }
 
-/// The same for Linux 6, where some do.
-#[test]
-fn a_tail_is_counted_by_an_integer_of_its_type() {
+/// What the map of Linux 6 says of its layouts, with `from` replaced by `to`.
+fn changed_linux_6(from: &str, to: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("state/linux-6.toml");
     let text = fs::read_to_string(path).unwrap();
     let registry = Registry::builtin().unwrap();
@@ -121,23 +120,55 @@ fn a_tail_is_counted_by_an_integer_of_its_type() {
         .map(|entry| registry.layout(&entry.id).unwrap())
         .collect();
     let layouts: Vec<&Layout> = layouts.iter().collect();
-    let findings = |from: &str, to: &str| {
-        assert_eq!(text.matches(from).count(), 1, "{from}");
-        let map = StateMap::parse(&text.replace(from, to)).unwrap();
-        let findings = map.check(&layouts);
-        findings.iter().map(ToString::to_string).collect::<Vec<_>>()
-    };
+    assert_eq!(text.matches(from).count(), 1, "{from}");
+    let map = StateMap::parse(&text.replace(from, to)).unwrap();
+    let findings = map.check(&layouts);
+    findings.iter().map(ToString::to_string).collect()
+}
+
+/// The same for Linux 6, where some do.
+#[test]
+fn a_tail_is_counted_by_an_integer_of_its_type() {
+    let counted = "count = \"ngroups\"";
+    assert_eq!(changed_linux_6(counted, counted), Vec::<String>::new());
     assert_eq!(
-        findings("count = \"ngroups\"", "count = \"ngroups\""),
-        Vec::<String>::new()
-    );
-    assert_eq!(
-        findings("count = \"ngroups\"", "count = \"gid\""),
+        changed_linux_6(counted, "count = \"gid\""),
         ["[type.group_info] tail: the layout's `gid` is not an integer that counts elements"]
     );
     assert_eq!(
-        findings("count = \"level\"", "count = \"lock\""),
+        changed_linux_6("count = \"level\"", "count = \"lock\""),
         ["[type.pid] tail: the layout's `lock` is not an integer that counts elements"]
+    );
+}
+
+#[test]
+fn a_number_of_the_layout_is_one_that_some_layout_has() {
+    let declared = "declared = \"task_struct.ret_stack\"";
+    let missing = "[type.task_struct.fields] curr_ret_stack: no layout has a member task_struct.ret_stacks of one of the types that `declared` names; correct its name, or the types";
+    assert_eq!(
+        changed_linux_6(declared, "declared = \"task_struct.ret_stacks\""),
+        [missing]
+    );
+    let reset = "numa_scan_offset = { policy = \"reset\",";
+    assert_eq!(
+        changed_linux_6(
+            reset,
+            "numa_scan_offset = { policy = \"reset\", initial = { constant = \"PF_NEVER\" },"
+        ),
+        [
+            "[type.mm_struct.fields] numa_scan_offset: no layout has a constant PF_NEVER that a [[watch]] entry names; correct its name, or watch it"
+        ]
+    );
+    // Also of a member of a structure, and of one of the values of a type.
+    let inside = "cid_work = { policy = \"reset\", initial = { next = \"self\" },";
+    let found = changed_linux_6(
+        inside,
+        "cid_work = { policy = \"reset\", initial = { next = { constant = \"PF_NEVER\" } },",
+    );
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0]
+            .starts_with("[type.task_struct.fields] cid_work: no layout has a constant PF_NEVER")
     );
 }
 

@@ -29,6 +29,10 @@ pub(crate) fn show(
         }
     };
     let mut text = String::new();
+    // Of several that share a name all are shown, and integers have names of their own.
+    let is_one = |name: &&str| layout.find_all(name).is_empty() && layout.integer(name).is_none();
+    let names: Vec<&str> = types.iter().map(String::as_str).filter(is_one).collect();
+    super::known_types(&[&layout], &names)?;
     for name in types {
         let found = match layout.find_all(name) {
             [] => match layout.integer(name) {
@@ -88,6 +92,7 @@ pub(crate) fn compare(
         [] => map.saved_types().into_iter().collect(),
         types => types.iter().map(String::as_str).collect(),
     };
+    super::known_types(&[&left.layout, &right.layout], &names)?;
     let known = left.route.common(right.route);
     let found = compare::compare(&left.layout, &right.layout, &names, known)?;
     let mut text = String::new();

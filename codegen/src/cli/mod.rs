@@ -39,6 +39,27 @@ pub(crate) enum Ended {
     Findings,
 }
 
+/// That every layout has each of the types, for commands that are about some that a person named.
+///
+/// # Errors
+/// All that one of them does not have.
+pub(crate) fn known_types(layouts: &[&Layout], names: &[&str]) -> Result<(), CliError> {
+    let missing = |name: &&str| {
+        let mut sides = layouts.iter().map(|layout| layout.require(name).err());
+        sides.find_map(|missing| missing)
+    };
+    let types: Vec<UnknownType> = names.iter().filter_map(missing).collect();
+    match types.is_empty() {
+        true => Ok(()),
+        false => Err(CliError::Types { types }),
+    }
+}
+
+fn lines(types: &[UnknownType]) -> String {
+    let lines: Vec<String> = types.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
 /// Why a command did not end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
@@ -50,6 +71,8 @@ pub(crate) enum CliError {
     Registry(#[from] RegistryError),
     #[error(transparent)]
     Type(#[from] UnknownType),
+    #[error("{}", lines(types))]
+    Types { types: Vec<UnknownType> },
     #[error("{}: {}", path.display(), words(error))]
     Io { path: PathBuf, error: io::Error },
     #[error("{}: {error}", path.display())]

@@ -54,6 +54,7 @@ pub(crate) fn diff(from: &str, to: &str, options: &DiffOptions<'_>) -> Result<En
         [] => map.saved_types(),
         types => types.iter().map(String::as_str).collect(),
     };
+    super::known_types(&[&from.layout, &to.layout], &types)?;
     let diffs = diff::diff(&from.layout, &to.layout, &types)?;
     let named = |name: &str| {
         let mut types = types.iter();

@@ -511,7 +511,7 @@ fn entry(
             Err(found) => problems.extend(found.into_iter().map(|problem| (at, problem))),
         }
     }
-    problems.extend(one_way(&shown, &when, &directions).map(|problem| (line, problem)));
+    problems.extend(units(&shown, &when, &directions).map(|problem| (line, problem)));
     for directed in &directions {
         let into_itself =
             |field: &&String| directed.into.is_some() && directed.field(field) == **field;
@@ -535,19 +535,30 @@ fn entry(
     }
 }
 
-/// That a field that both layouts have is of another unit in one direction alone: the other would carry
-/// its number as it is.
-fn one_way(field: &str, when: &When, directions: &[Directed]) -> Option<OverrideProblem> {
+/// What is wrong with the units of a field: another one in one direction alone, where the other would
+/// carry the number of a field that both layouts have as it is, or two that do not lead back.
+fn units(field: &str, when: &When, directions: &[Directed]) -> Option<OverrideProblem> {
+    let field = field.to_owned();
+    let scale = |directed: &Directed| directed.actions.iter().find_map(OverrideAction::unit);
     match (when, directions) {
         (When::Told { .. } | When::Elements { .. }, [only]) => {
-            let scales = |action: &OverrideAction| matches!(action, OverrideAction::Scale { .. });
-            only.actions
-                .iter()
-                .any(scales)
-                .then(|| OverrideProblem::OneWayUnit {
-                    field: field.to_owned(),
-                    direction: only.direction,
-                })
+            scale(only).map(|_| OverrideProblem::OneWayUnit {
+                field,
+                direction: only.direction,
+            })
+        }
+        (_, [there, back]) => {
+            let (there, back) = (scale(there)?, scale(back)?);
+            let [
+                (multiply, divide, offset),
+                (back_multiply, back_divide, back_offset),
+            ] = [there, back].map(|(multiply, divide, offset)| {
+                (i128::from(multiply), i128::from(divide), i128::from(offset))
+            });
+            // A number times the first, and of that the second.
+            let leads_back = multiply * back_multiply == divide * back_divide
+                && offset * back_multiply == -back_offset * back_divide;
+            (!leads_back).then_some(OverrideProblem::UnitWithoutWayBack { field })
         }
         _ => None,
     }

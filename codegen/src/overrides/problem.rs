@@ -114,7 +114,9 @@ pub enum OverrideProblem {
         file: String,
     },
     /// An entry with no field.
-    #[error("an entry has one `field`, or several `fields`")]
+    #[error(
+        "an entry names one member as `field = \"TYPE.MEMBER\"`, or several of one type as `fields = [\"TYPE.MEMBER\", …]`"
+    )]
     FieldOrFields,
     /// A field in the file of another type.
     #[error(
@@ -237,6 +239,24 @@ pub enum OverrideProblem {
         field: String,
         /// The direction that is there.
         direction: Direction,
+    },
+    /// Two units that do not lead back to the same number.
+    #[error(
+        "`{field}`: the `scale` of one direction does not undo that of the other: a number there and back would be another one; a `call` says what no such unit is"
+    )]
+    UnitWithoutWayBack {
+        /// The entry.
+        field: String,
+    },
+    /// A `scale` that no value of the field survives.
+    #[error(
+        "`scale` makes of every number of {was} one that {declared} does not hold; say another offset, multiplier or divisor"
+    )]
+    ScaleDoesNotFit {
+        /// The type before.
+        was: String,
+        /// The type after.
+        declared: String,
     },
     /// A decision that goes into its own field.
     #[error("`{field}`, {direction}: goes `into` itself; leave `into` out")]

@@ -136,6 +136,11 @@ impl<'a> Planner<'a> {
         let rest = if dropped { None } else { other };
         let without = self.speculate(|planner| planner.by_rule(owner, rest, Some(field)));
         let changed = own.map_or_else(Vec::new, |own| self.differing(owner, own, field));
+        if changed.is_empty()
+            && let Some(what) = self.undecidable_count(owner, &entry.action, own, field)
+        {
+            return Err(self.in_line(entry, OverrideProblem::Counts { what }));
+        }
         let parts = match &entry.action {
             OverrideAction::Rename { old: name } => {
                 return self.rename(owner, entry, name, field, own, old);
@@ -153,21 +158,6 @@ impl<'a> Planner<'a> {
                 let names = changed.iter().map(ToString::to_string).collect();
                 Err(OverrideProblem::FlagsDiffer { names })
             }
-            OverrideAction::Init(_)
-            | OverrideAction::Scale { .. }
-            | OverrideAction::MergeSum
-            | OverrideAction::Rest { .. }
-                if own.is_some() && self.counts(owner, &field.name).is_some() =>
-            {
-                Err(OverrideProblem::Counts {
-                    what: self.counts(owner, &field.name).unwrap_or_default(),
-                })
-            }
-            OverrideAction::Call(_) if self.counts_tail(owner, &field.name) => {
-                Err(OverrideProblem::Counts {
-                    what: self.counts(owner, &field.name).unwrap_or_default(),
-                })
-            }
             OverrideAction::Init(_) if own.is_some() && !dropped => {
                 Err(OverrideProblem::InitWithoutDrop)
             }
@@ -177,19 +167,8 @@ impl<'a> Planner<'a> {
                 divide,
                 offset,
                 from,
-            } => {
-                let (multiply, divide) = (*multiply, *divide);
-                let action = match offset {
-                    0 => Action::Scale { multiply, divide },
-                    add => Action::Offset {
-                        multiply,
-                        divide,
-                        add: *add,
-                    },
-                };
-                source(from, own, old)
-                    .and_then(|own| self.on_numbers("scale", RuleKind::Scale, &action, own, field))
-            }
+            } => source(from, own, old)
+                .and_then(|own| self.scaled((*multiply, *divide, *offset), own, field)),
             OverrideAction::Rest { value } => self.rest(owner, *value, own, field),
             OverrideAction::Make { ty } => self.part(ty, PartKind::Made, owner, own, field),
             OverrideAction::Fold { ty } => self.part(ty, PartKind::Folded, owner, own, field),
@@ -297,6 +276,17 @@ impl<'a> Planner<'a> {
                     },
                 )
             }
+            (Why::PolicyDoesNotFit { .. }, Some(Init::Value(_))) => {
+                let declared = ctype::declared(self.layout(Which::Old), field);
+                self.in_line(
+                    entry,
+                    OverrideProblem::WrongType {
+                        action: "init",
+                        declared,
+                        needs: "a number",
+                    },
+                )
+            }
             (why, _) => why,
         })?;
         let decided = decision(entry, parts);
@@ -304,9 +294,12 @@ impl<'a> Planner<'a> {
         Ok(decided)
     }
 
+    /// Whether a number says what an old field is: a scalar, perhaps in structures around it alone.
     fn is_scalar(&self, field: &Field) -> bool {
-        let shape = ctype::shape(self.layout(Which::Old), field.ty);
+        let layout = self.layout(Which::Old);
+        let shape = ctype::shape(layout, field.ty);
         matches!(shape, Shape::Scalar(_) | Shape::Enum(_))
+            || ctype::wrapped_number(layout, field.ty).is_some()
     }
 
     /// Whether a field can hold an address.
@@ -362,7 +355,7 @@ impl<'a> Planner<'a> {
 
     fn init(&self, owner: &Owner, init: &Init, field: &Field) -> Parts {
         let layout = self.layout(Which::New);
-        let shape = ctype::shape(layout, field.ty);
+        let mut shape = ctype::shape(layout, field.ty);
         let wrong = |action, needs| {
             Err(OverrideProblem::WrongType {
                 action,
@@ -371,29 +364,36 @@ impl<'a> Planner<'a> {
             })
         };
         let pointer = matches!(shape, Shape::Scalar(s) if s.kind == ScalarKind::Pointer);
-        let to = Value::of(field);
+        let mut to = Value::of(field);
         let action = match init {
             Init::Null if pointer => Action::Set { value: 0 },
             Init::Null => return wrong("init = \"null\"", "a pointer"),
             Init::Zero if field.bit_field => Action::Set { value: 0 },
             Init::Zero => Action::Zero,
-            Init::Value(value) => match shape {
-                Shape::Scalar(s) if is_value(s, to.len, *value) => Action::Set { value: *value },
-                Shape::Enum(s)
-                    if fits(*value, to.len, s.signed)
-                        && is_enumerator(layout, field.ty, *value) =>
-                {
-                    Action::Set { value: *value }
+            Init::Value(value) => {
+                if let Some((path, ty)) = ctype::wrapped_number(layout, to.ty) {
+                    (to, shape) = (to.wrapped(&path, ty), ctype::shape(layout, ty));
                 }
-                Shape::Scalar(_) | Shape::Enum(_) => {
-                    return Err(OverrideProblem::NumberDoesNotFit {
-                        key: "init",
-                        number: *value,
-                        declared: ctype::declared(layout, field),
-                    });
+                match shape {
+                    Shape::Scalar(s) if is_value(s, to.len, *value) => {
+                        Action::Set { value: *value }
+                    }
+                    Shape::Enum(s)
+                        if fits(*value, to.len, s.signed)
+                            && is_enumerator(layout, field.ty, *value) =>
+                    {
+                        Action::Set { value: *value }
+                    }
+                    Shape::Scalar(_) | Shape::Enum(_) => {
+                        return Err(OverrideProblem::NumberDoesNotFit {
+                            key: "init",
+                            number: *value,
+                            declared: ctype::declared(layout, field),
+                        });
+                    }
+                    _ => return wrong("init", "a number"),
                 }
-                _ => return wrong("init", "a number"),
-            },
+            }
             Init::EmptyList => {
                 let Shape::Struct(_, composite) = shape else {
                     return wrong("init = \"empty-list\"", "a list_head");

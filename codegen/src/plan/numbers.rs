@@ -6,7 +6,7 @@ use super::auto::elements;
 use super::builder::{Owner, Planner, Which};
 use super::decision::{Part, Value};
 use crate::ctype::{self, Field, Scalar, ScalarKind, Shape, fits};
-use crate::overrides::OverrideProblem;
+use crate::overrides::{OverrideAction, OverrideProblem};
 use kconv_rules::RuleKind;
 use kernel_structs::layout::{Layout, Type, TypeId};
 use kernel_structs::state::{Number, Policy};
@@ -15,6 +15,44 @@ use kernel_structs::state::{Number, Policy};
 pub(super) type Parts = Result<Vec<Part>, OverrideProblem>;
 
 impl Planner<'_> {
+    /// A number in another unit.
+    pub(super) fn scaled(
+        &self,
+        (multiply, divide, add): (i64, i64, i64),
+        own: Option<&Field>,
+        field: &Field,
+    ) -> Parts {
+        let action = match add {
+            0 => Action::Scale { multiply, divide },
+            add => Action::Offset {
+                multiply,
+                divide,
+                add,
+            },
+        };
+        let parts = self.on_numbers("scale", RuleKind::Scale, &action, own, field)?;
+        let (Some(was), Some(is)) = (
+            own.and_then(|own| range(self.layout(Which::Old), own)),
+            range(self.layout(Which::New), field),
+        ) else {
+            return Ok(parts);
+        };
+        let scale = |number: i128| {
+            let product = number.saturating_mul(multiply.into());
+            (product / i128::from(divide.max(1))).saturating_add(add.into())
+        };
+        // What it makes of the numbers that there were ascends with them.
+        match scale(was.0) <= is.1 && scale(was.1) >= is.0 {
+            true => Ok(parts),
+            false => Err(OverrideProblem::ScaleDoesNotFit {
+                was: own.map_or_else(String::new, |own| {
+                    ctype::declared(self.layout(Which::Old), own)
+                }),
+                declared: ctype::declared(self.layout(Which::New), field),
+            }),
+        }
+    }
+
     /// An action on a number, perhaps in a structure around it, or on each number of an array.
     pub(super) fn on_numbers(
         &self,
@@ -106,6 +144,9 @@ impl Planner<'_> {
         field: &Field,
     ) -> Parts {
         let own = own.ok_or(OverrideProblem::NeedsBoth { action: "rest" })?;
+        if let Some(parts) = self.all_rest(value, own, field) {
+            return parts;
+        }
         let fallback = format!("{}.{}", owner.name, field.name);
         let ruled = self.values(&Value::of(own), &Value::of(field), &fallback);
         match ruled {
@@ -131,8 +172,69 @@ impl Planner<'_> {
         }
     }
 
+    /// An array of which one side has no elements: all that the other has are without counterpart. `None` if
+    /// it is no such array.
+    fn all_rest(&self, value: i64, own: &Field, field: &Field) -> Option<Parts> {
+        let count = |which: Which, field: &Field| match ctype::shape(self.layout(which), field.ty) {
+            Shape::Array { count, .. } => Some(count),
+            _ => None,
+        };
+        let (which, array) = match (count(Which::Old, own)?, count(Which::New, field)?) {
+            (0, 1..) => (Which::New, field),
+            (1.., 0) => (Which::Old, own),
+            _ => return None,
+        };
+        if let Err(problem) = self.holds_rest(which, array, value) {
+            return Some(Err(problem));
+        }
+        let array_of = Some(Value::of(array));
+        let (action, from, to) = match which {
+            Which::Old => {
+                let drop = Action::Drop {
+                    initial: value,
+                    strict: false,
+                };
+                (drop, array_of, None)
+            }
+            Which::New if value == 0 => (Action::Zero, None, array_of),
+            Which::New => {
+                return Some(Err(OverrideProblem::WrongType {
+                    action: "rest",
+                    declared: ctype::declared(self.layout(which), array),
+                    needs: "the value 0, or a `call` in its place, where there were no elements",
+                }));
+            }
+        };
+        Some(Ok(vec![Part {
+            rule: RuleKind::Array,
+            action,
+            from,
+            to,
+        }]))
+    }
+
+    /// What a member counts that an action would give another number, and cannot: what is counted stays
+    /// as much as it was.
+    pub(super) fn undecidable_count(
+        &self,
+        owner: &Owner,
+        action: &OverrideAction,
+        own: Option<&Field>,
+        field: &Field,
+    ) -> Option<String> {
+        let decides = match action {
+            OverrideAction::Init(_)
+            | OverrideAction::Scale { .. }
+            | OverrideAction::MergeSum
+            | OverrideAction::Rest { .. } => own.is_some(),
+            OverrideAction::Call(_) => self.counts_tail(owner, &field.name),
+            _ => false,
+        };
+        decides.then(|| self.counts(owner, &field.name)).flatten()
+    }
+
     /// What the state map says that a member tells the number or the size of.
-    pub(super) fn counts(&self, owner: &Owner, member: &str) -> Option<String> {
+    fn counts(&self, owner: &Owner, member: &str) -> Option<String> {
         let tells = |number: &Number| matches!(number, Number::Member(name) if name == member);
         let types = owner.names.iter().flatten();
         types.into_iter().find_map(|name| {
@@ -153,7 +255,7 @@ impl Planner<'_> {
     }
 
     /// Whether a member tells how many elements there are behind an object.
-    pub(super) fn counts_tail(&self, owner: &Owner, member: &str) -> bool {
+    fn counts_tail(&self, owner: &Owner, member: &str) -> bool {
         let mut types = owner.names.iter().flatten();
         types.any(|name| {
             let entry = self.pair.map.types.get(name);
@@ -210,6 +312,26 @@ impl Planner<'_> {
         }
         Ok(both(RuleKind::Merge, Action::Sum, own, field))
     }
+}
+
+/// The least and the greatest number that a field, its elements or what is in the structures around it can
+/// have; `None` if they are no integers.
+fn range(layout: &Layout, field: &Field) -> Option<(i128, i128)> {
+    let ty = ctype::wrapped_number(layout, field.ty).map_or(field.ty, |(_, ty)| ty);
+    let ty = match ctype::shape(layout, ty) {
+        Shape::Array { element, .. } => element,
+        _ => ty,
+    };
+    let Shape::Scalar(scalar) = ctype::shape(layout, ty) else {
+        return None;
+    };
+    let bits = u32::try_from(8 * scalar.bytes).ok()?;
+    let values = 1_i128.checked_shl(bits)?;
+    Some(match (scalar.kind, scalar.signed) {
+        (ScalarKind::Bool, _) => (0, 1),
+        (_, true) => (-values / 2, values / 2 - 1),
+        (_, false) => (0, values - 1),
+    })
 }
 
 /// Whether a number is a value of a scalar of so many bits.

@@ -15,6 +15,10 @@
     reason = "not every function needs all of its parameters"
 )]
 #![allow(unused_imports, reason = "nor every file what all of them import")]
+#![allow(
+    clippy::module_inception,
+    reason = "a structure may be called as its family is"
+)]
 
 #[rustfmt::skip]
 mod families;

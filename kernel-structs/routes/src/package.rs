@@ -39,7 +39,7 @@ pub struct Package {
 #[derive(Debug, Error)]
 pub enum PackageError {
     /// It is no `ar` archive, or a damaged one.
-    #[error("no Debian package: {0}")]
+    #[error("cut off, damaged, or no Debian package ({0}); copy or download it again")]
     Archive(#[from] object::Error),
     /// It has no member of that name.
     #[error("no Debian package: it has no {0}")]

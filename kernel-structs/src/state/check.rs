@@ -46,6 +46,24 @@ pub enum StateFinding {
         /// The member.
         member: String,
     },
+    /// An initial value that is the number of a constant which no layout stores.
+    NoSuchConstant {
+        /// The table of the map, such as `type.task_struct.fields`.
+        table: String,
+        /// The member, or the entry.
+        member: String,
+        /// The constant.
+        constant: String,
+    },
+    /// An initial value that depends on how a member is declared, in a way that no layout has.
+    NotDeclared {
+        /// The table of the map.
+        table: String,
+        /// The member, or the entry.
+        member: String,
+        /// The member that is declared, as `type.member`.
+        declared: String,
+    },
     /// A pointer nobody said anything about.
     NoPolicy {
         /// The type it is in.
@@ -153,7 +171,9 @@ impl StateFinding {
             StateFinding::NoSuchFlag { ty, field, .. } => format!("[[type.{ty}.refuse]] {field}"),
             StateFinding::NoTail { ty, .. } => format!("[type.{ty}.tail]"),
             StateFinding::NotSaved { ty, entry } => format!("[[{entry}]] {ty}"),
-            StateFinding::Misfit { table, member, .. } => format!("[{table}] {member}"),
+            StateFinding::Misfit { table, member, .. }
+            | StateFinding::NoSuchConstant { table, member, .. }
+            | StateFinding::NotDeclared { table, member, .. } => format!("[{table}] {member}"),
             StateFinding::NoRing { field, .. } => format!("[[root]] {field}"),
             StateFinding::Size { entry, key, .. } if entry.starts_with("[type.") => {
                 format!("{entry} {key}")
@@ -188,6 +208,22 @@ impl fmt::Display for StateFinding {
             StateFinding::NoSuchInitial { ty, member } => write!(
                 f,
                 "[type.{ty}] initial: no layout's {ty} has a member `{member}`; remove it or correct its name"
+            ),
+            StateFinding::NoSuchConstant {
+                table,
+                member,
+                constant,
+            } => write!(
+                f,
+                "[{table}] {member}: no layout has a constant {constant} that a [[watch]] entry names; correct its name, or watch it"
+            ),
+            StateFinding::NotDeclared {
+                table,
+                member,
+                declared,
+            } => write!(
+                f,
+                "[{table}] {member}: no layout has a member {declared} of one of the types that `declared` names; correct its name, or the types"
             ),
             StateFinding::NoPolicy {
                 ty,
@@ -316,6 +352,20 @@ impl StateMap {
                     FieldPath::parse(field).is_ok_and(|path| layout.lookup(*id, &path).is_some())
                 })
             };
+            let table = format!("type.{}", key(name));
+            let rules = entry.rule.iter().map(|rule| (&table, "initial", rule));
+            let fields = format!("{table}.fields");
+            let of_fields = entry.fields.iter();
+            let of_fields = of_fields.map(|(field, rule)| (&fields, field.as_str(), rule));
+            for (table, member, rule) in rules.chain(of_fields) {
+                if let Policy::Reset {
+                    initial: Some(initial),
+                    ..
+                } = &rule.policy
+                {
+                    check_numbers((table, member), initial, layouts, findings);
+                }
+            }
             if let Some(rule) = &entry.rule {
                 for member in named(rule).filter(|member| !has(member)) {
                     findings.insert(StateFinding::NoSuchInitial {
@@ -553,6 +603,40 @@ fn named(rule: &Rule) -> impl Iterator<Item = &String> {
     };
     let members = members.into_iter().flatten();
     members.filter(|member| !member.ends_with('?'))
+}
+
+/// Holds the numbers that an initial value has from layouts against these, of which some has to have each.
+fn check_numbers(
+    (table, member): (&str, &str),
+    initial: &Initial,
+    layouts: &[&Layout],
+    findings: &mut BTreeSet<StateFinding>,
+) {
+    let some_has = |number: &dyn Fn(&Layout) -> bool| layouts.iter().any(|layout| number(layout));
+    match initial {
+        Initial::Constant(constant) if !some_has(&|of| of.constant(constant).is_some()) => {
+            findings.insert(StateFinding::NoSuchConstant {
+                table: table.to_owned(),
+                member: member.to_owned(),
+                constant: constant.clone(),
+            });
+        }
+        Initial::Declared(declared) if !some_has(&|of| declared.number(of).is_some()) => {
+            findings.insert(StateFinding::NotDeclared {
+                table: table.to_owned(),
+                member: member.to_owned(),
+                declared: declared.member.clone(),
+            });
+        }
+        Initial::Members(members) => {
+            // What perhaps no stored layout has may have its number from there, too.
+            let stored = members.iter().filter(|(path, _)| !path.ends_with('?'));
+            for (_, initial) in stored {
+                check_numbers((table, member), initial, layouts, findings);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// What is wrong with the tail of the type `name` under any layout that has the type.

@@ -12,6 +12,7 @@ extern crate self as kernel_structs_views;
 #[allow(missing_docs, reason = "names are those of the kernel")]
 #[allow(non_snake_case, reason = "those of structures without a name are made of two")]
 #[allow(unused_imports, reason = "not every structure has all kinds of fields")]
+#[allow(clippy::module_inception, reason = "a structure may be called as its family is")]
 mod families;
 
 #[doc(inline)]

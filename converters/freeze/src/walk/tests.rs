@@ -2,6 +2,7 @@
 //! kernel could have in them.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod kinds;
 mod refused;
 mod symbols;
 mod traced;

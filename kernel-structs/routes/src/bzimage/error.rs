@@ -71,7 +71,9 @@ pub enum KernelError {
     #[error("damaged ELF file")]
     Elf(#[from] object::Error),
     /// There is no banner.
-    #[error("the kernel has no `Linux version` banner")]
+    #[error(
+        "no `Linux version` banner, which every kernel has: another program, or a part of a kernel; take the vmlinux or vmlinuz of a whole one"
+    )]
     NoBanner,
     /// The kernel says of itself two different things.
     #[error("the boot header says `{header}`, the kernel itself `{banner}`")]

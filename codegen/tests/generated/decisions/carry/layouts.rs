@@ -27,7 +27,7 @@ pub mod vold {
     const NODE: Node = Node {
         layout: "old",
         release: "old",
-        fingerprint: Fingerprint::from_hex("7cc3b6478e7b73899a9d5e0c0074c11cf767322278ca0c3f53de1f53e5b90c0b"),
+        fingerprint: Fingerprint::from_hex("e1903d11daa6bbf676d21498831216b1da5c8f21e5dcb8841f2d959ac53a41bb"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -58,7 +58,7 @@ pub mod vnew {
     const NODE: Node = Node {
         layout: "new",
         release: "new",
-        fingerprint: Fingerprint::from_hex("9a39830467019daf218b5d53aaf13649d6378ee236eee756137d8caf6c381386"),
+        fingerprint: Fingerprint::from_hex("4c7fd88a296457a9134b7df9fad3c0099877ced51d53f6420acdaf6ffe51f8f8"),
     };
 
     static CARRIED: &[&TypeConverter] = &[

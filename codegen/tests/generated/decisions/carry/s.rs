@@ -52,15 +52,16 @@ pub fn vold(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut v
     new.set_stale_bits(old.stale_bits());
     new.set_busy_bits(old.busy_bits());
     new._pad_117 = [0; 3];
+    new.gone = old.gone;
 }
 
 /// `s`, old.
 pub static VOLD: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "s",
-        from_size: 124,
-        to_size: 124,
-        spans: &[Span::new(0, 0, 116), Span::new(120, 120, 4)],
+        from_size: 132,
+        to_size: 132,
+        spans: &[Span::new(0, 0, 116), Span::new(120, 120, 12)],
         padding: &[Bits::new(934, 26)],
         groups: &[&ALWAYS, &[
             RuleKind::Carry.of("was"),
@@ -76,6 +77,7 @@ pub static VOLD: TypeConverter = TypeConverter {
             RuleKind::Carry.of("stale_bits"),
             RuleKind::Carry.of("busy_bits"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("gone"),
         ]],
         ..TypeRules::PLAIN
     },
@@ -113,16 +115,19 @@ pub fn vnew(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vnew, new: &mut v
     new.zero = old.zero;
     new.told = old.told;
     new._pad_74 = [0; 2];
+    new.grown = old.grown;
+    new.id = old.id;
+    new._pad_86 = [0; 2];
 }
 
 /// `s`, new.
 pub static VNEW: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "s",
-        from_size: 76,
-        to_size: 76,
-        spans: &[Span::new(0, 0, 10), Span::new(12, 12, 14), Span::new(28, 28, 30), Span::new(60, 60, 14)],
-        padding: &[Bits::new(80, 16), Bits::new(208, 16), Bits::new(467, 13), Bits::new(592, 16)],
+        from_size: 88,
+        to_size: 88,
+        spans: &[Span::new(0, 0, 10), Span::new(12, 12, 14), Span::new(28, 28, 30), Span::new(60, 60, 14), Span::new(76, 76, 10)],
+        padding: &[Bits::new(80, 16), Bits::new(208, 16), Bits::new(467, 13), Bits::new(592, 16), Bits::new(688, 16)],
         groups: &[&ALWAYS, &[
             RuleKind::Carry.of("is"),
             RuleKind::Padding.of("(padding)"),
@@ -137,6 +142,9 @@ pub static VNEW: TypeConverter = TypeConverter {
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("zero"),
             RuleKind::Carry.of("told"),
+            RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("grown"),
+            RuleKind::Carry.of("id"),
             RuleKind::Padding.of("(padding)"),
         ]],
         ..TypeRules::PLAIN

@@ -12,6 +12,7 @@ pub mod vold {
 
 /// new.
 pub mod vnew {
+    pub use crate::generated::decisions::views::id::Vnew as id;
     pub use crate::generated::decisions::views::list_head::Vnew as list_head;
     pub use crate::generated::decisions::views::pair::Vold as pair;
     pub use crate::generated::decisions::views::s::Vnew as s;

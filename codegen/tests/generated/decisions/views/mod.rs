@@ -3,6 +3,7 @@
 
 //! Structures of decisions, and which shape of them each layout has.
 
+pub mod id;
 pub mod list_head;
 pub mod pair;
 pub mod s;

@@ -7,7 +7,7 @@ use kernel_structs_views::prelude::*;
 
 view! {
     /// old.
-    pub struct Vold[124] {
+    pub struct Vold[132] {
         0 was: I32,
         4 ticks: I32,
         8 many: [I32; 2],
@@ -27,6 +27,8 @@ view! {
         116 stale_bits_bits: [u8; 1],
         117 _pad_117: [u8; 3],
         120 swapped: I32,
+        124 grown: [I32; 0],
+        124 gone: [I32; 2],
     }
 }
 
@@ -37,7 +39,7 @@ bit_fields! { Vold {
 
 view! {
     /// new.
-    pub struct Vnew[76] {
+    pub struct Vnew[88] {
         0 is: I32,
         4 ticks: U16,
         6 many: [U16; 2],
@@ -59,6 +61,10 @@ view! {
         68 swapped: U32,
         72 told: U16,
         74 _pad_74: [u8; 2],
+        76 grown: [I32; 2],
+        84 gone: [I32; 0],
+        84 id: super::id::Vnew,
+        86 _pad_86: [u8; 2],
     }
 }
 
