@@ -201,7 +201,7 @@ fn what_is_in_the_way_of_a_report_is_found_before_anything_is_done() {
     let freeze = ["freeze", "--dump", &dump, "-o", &out];
     let thaw = ["thaw", &tasks];
     let upgrade = [
-        "upgrade", "1", "--kernel", &kernel, "--initrd", &initrd, "--image", &out,
+        "upgrade", "1", "--kernel", &kernel, "--initrd", &initrd, "--queue", &out,
     ];
     for (command, own) in [
         (convert.as_slice(), [&tasks, &out]),

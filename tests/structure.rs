@@ -24,6 +24,7 @@ const CRATES: &[&str] = &[
     "converters/machine",
     "converters/objects",
     "converters/overrides",
+    "converters/queue",
     "converters/resources",
     "converters/rules",
     "converters/runtime",

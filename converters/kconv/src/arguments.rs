@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
 #[derive(Args)]
 pub(crate) struct Config {
     /// The folder with the machine's key, trusted keys and the policy [default: /etc/kconv]
-    #[arg(long = "config", global = true, value_name = "DIR")]
+    #[arg(id = "config", long, global = true, value_name = "DIR")]
     pub(crate) folder: Option<PathBuf>,
 }
 
@@ -85,6 +85,14 @@ pub(crate) enum Command {
     Thaw(Thaw),
     /// Freeze tasks, convert them to another kernel, and start that kernel, which thaws them
     Upgrade(Upgrade),
+    /// Say which upgrades were begun on this machine, and how far each came
+    Status(Status),
+    /// Thaw what upgrades froze and no thaw has brought back yet
+    Retry(Retry),
+    /// Throw away what upgrades froze, with the images
+    Forget(Forget),
+    /// Leave the numbers of the tasks that wait for their thaw to them: early in a boot, before others take them
+    Reserve(Reserve),
     /// Make this machine's own key, with which it signs what it freezes and converts
     Keygen,
     /// Sign an image
@@ -298,12 +306,8 @@ pub(crate) struct Thaw {
         value_parser = clap::value_parser!(i32).range(1..)
     )]
     except: Vec<i32>,
-    /// What CLOCK_MONOTONIC and CLOCK_BOOTTIME of the tasks read
-    #[arg(long, value_enum, value_name = "RULE", default_value_t = ThawClocks::Suspended)]
-    clocks: ThawClocks,
-    /// The same as --clocks machine
-    #[arg(long, conflicts_with = "clocks")]
-    no_time_namespace: bool,
+    #[command(flatten)]
+    pub(crate) clocks: Clocks,
     /// Thaw the image although neither a key that is trusted here signed it, nor root alone could have written it
     #[arg(long)]
     pub(crate) trust_file: bool,
@@ -313,9 +317,6 @@ pub(crate) struct Thaw {
     /// Check that all is there that the tasks need, and make nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Remove the image and its signatures when the tasks run, and the image that an upgrade left beside it
-    #[arg(long, conflicts_with = "dry_run")]
-    pub(crate) remove: bool,
     /// Write what is not carried, and what was done, as JSON; also if the command refuses
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
@@ -325,6 +326,17 @@ pub(crate) struct Thaw {
     /// Say nothing unless something is wrong
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+/// The clocks of thawed tasks.
+#[derive(Args)]
+pub(crate) struct Clocks {
+    /// What CLOCK_MONOTONIC and CLOCK_BOOTTIME of the tasks read
+    #[arg(long, value_enum, value_name = "RULE", default_value_t = ThawClocks::Suspended)]
+    clocks: ThawClocks,
+    /// The same as --clocks machine
+    #[arg(long, conflicts_with = "clocks")]
+    no_time_namespace: bool,
 }
 
 /// What the clocks of thawed tasks read.
@@ -349,7 +361,9 @@ impl Thaw {
             (only, _) => Choice::Only(pids(only)),
         }
     }
+}
 
+impl Clocks {
     /// The rule for the clocks of the tasks.
     pub(crate) fn rule(&self) -> ClockRule {
         match self.clocks {
@@ -386,13 +400,8 @@ pub(crate) struct Upgrade {
     /// Its command line [default: that of the running kernel]
     #[arg(long, value_name = "TEXT")]
     pub(crate) command_line: Option<String>,
-    /// Where the next kernel finds the image; on a disk that is there at its thaw
-    #[arg(
-        long,
-        value_name = "IMAGE",
-        default_value = "/var/lib/kconv/upgrade.img"
-    )]
-    pub(crate) image: PathBuf,
+    #[command(flatten)]
+    pub(crate) queue: QueueFolder,
     /// Try everything but the last step: the tasks run on, and nothing is left behind
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -402,6 +411,58 @@ pub(crate) struct Upgrade {
     /// Say all of it: what is in the image by kind, and each thing that is not as it was
     #[arg(short, long, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
+    /// Say nothing unless something is wrong
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// Where what upgrades froze waits for its thaw.
+#[derive(Args)]
+pub(crate) struct QueueFolder {
+    /// Where upgrades leave what the next kernel thaws; on a disk that is there then
+    #[arg(id = "queue", long, value_name = "FOLDER", default_value = kconv_queue::FOLDER)]
+    pub(crate) folder: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) queue: QueueFolder,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Retry {
+    /// Those to thaw, by the numbers that `kconv status` shows [default: all that wait]
+    #[arg(value_name = "UPGRADE")]
+    pub(crate) upgrades: Vec<String>,
+    #[command(flatten)]
+    pub(crate) queue: QueueFolder,
+    #[command(flatten)]
+    pub(crate) clocks: Clocks,
+    /// Make processes again that were thawed before
+    #[arg(long)]
+    pub(crate) again: bool,
+    /// Say nothing unless something is wrong
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Forget {
+    /// Which, by the numbers that `kconv status` shows
+    #[arg(value_name = "UPGRADE", required = true)]
+    pub(crate) upgrades: Vec<String>,
+    #[command(flatten)]
+    pub(crate) queue: QueueFolder,
+}
+
+#[derive(Args)]
+pub(crate) struct Reserve {
+    #[command(flatten)]
+    pub(crate) queue: QueueFolder,
     /// Say nothing unless something is wrong
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -446,10 +507,28 @@ mod tests {
 
     use super::*;
     use clap::CommandFactory;
+    use std::path::Path;
 
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    /// An option of all commands and one of some are two, whatever both are called in here.
+    #[test]
+    fn the_queue_is_not_the_folder_of_the_keys() {
+        for words in ["kconv status --queue q", "kconv retry 3 --queue q"] {
+            let Ok(parsed) = Arguments::try_parse_from(words.split(' ')) else {
+                panic!("{words}");
+            };
+            assert_eq!(parsed.config.folder, None, "{words}");
+            let queue = match parsed.command {
+                Some(Command::Status(status)) => status.queue,
+                Some(Command::Retry(retry)) => retry.queue,
+                _ => panic!("{words}"),
+            };
+            assert_eq!(queue.folder, Path::new("q"), "{words}");
+        }
     }
 
     #[test]

@@ -43,14 +43,16 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Load(#[from] kconv_kexec::LoadError),
     #[error("{0}; the tasks were saved and killed")]
-    Start(kconv_kexec::StartError, PathBuf),
+    Start(kconv_kexec::StartError, String),
+    #[error(transparent)]
+    Queue(#[from] kconv_queue::QueueError),
+    #[error("{} not thawed and {} in the queue", numbered(upgrades), if upgrades.len() == 1 { "stays" } else { "stay" })]
+    Waiting { upgrades: Vec<String> },
     #[error("{path}: {source}")]
     Path {
         path: String,
         source: std::io::Error,
     },
-    #[error("{}: is there already, and may hold tasks that were not thawed", image.display())]
-    NotThawed { image: PathBuf },
     #[error("one thing cannot be carried over a boot; the processes run on")]
     Terminal { name: String },
     #[error(transparent)]
@@ -198,6 +200,14 @@ fn numbers(of: &BTreeSet<i32>) -> String {
     numbers.join(", ")
 }
 
+/// `upgrade 3 was`, or of several `upgrades 3, 4 were`.
+fn numbered(upgrades: &[String]) -> String {
+    match upgrades {
+        [one] => format!("upgrade {one} was"),
+        all => format!("upgrades {} were", all.join(", ")),
+    }
+}
+
 fn things(count: usize, one: &str, many: &str) -> String {
     match count {
         1 => format!("one thing {one}"),
@@ -213,6 +223,7 @@ impl Failure {
             Failure::Findings { .. }
             | Failure::Damaged { .. }
             | Failure::Reported { .. }
+            | Failure::Waiting { .. }
             | Failure::NotThawable(_) => exit::FINDINGS,
             Failure::Distrusted { .. } | Failure::Replaced { .. } | Failure::Thawed { .. } => {
                 exit::FINDINGS
@@ -309,15 +320,14 @@ impl Failure {
             ),
             Failure::Kernel(_) => String::from("name a kernel such as those in /boot"),
             Failure::Load(error) => error.advice().to_owned(),
-            Failure::Start(_, frozen) => format!(
-                "`kconv thaw {}` brings them back on the running kernel",
-                frozen.display()
+            Failure::Start(_, upgrade) => {
+                format!("`kconv retry {upgrade}` brings them back on the running kernel")
+            }
+            Failure::Queue(error) => error.advice().to_owned(),
+            Failure::Waiting { .. } => String::from(
+                "mend what is in the way, then `kconv retry`; `kconv status` says it again",
             ),
             Failure::Path { .. } => String::from("name a folder that can be written to"),
-            Failure::NotThawed { image } => format!(
-                "thaw it with `kconv thaw {}`, or remove it",
-                image.display()
-            ),
             Failure::NoFile { .. } | Failure::NotARelease { .. } | Failure::Nothing { .. } => {
                 String::from(
                     "name a release such as 2.4.36 or 6.12.117; `kconv --help` shows where files go",

@@ -147,9 +147,7 @@ impl Account {
             (Ok(done), written) => written.map(|()| done),
             (Err(failure), written) => {
                 if let Err(error) = written {
-                    let word = style::WARNING;
-                    // Nobody is left to tell if standard error is closed.
-                    let _ = writeln!(anstream::stderr(), "{word}warning{word:#}: {error}");
+                    style::warn(&error);
                 }
                 Err(failure)
             }

@@ -3,7 +3,7 @@
 use crate::style;
 use anstyle::Style;
 use kconv_codes::Code;
-use kconv_image::{TaskName, TaskNames};
+use kconv_image::{Escaped, TaskName, TaskNames};
 use kconv_rules::RuleKind;
 use kconv_runtime::report::FieldAccount;
 use kconv_thaw::{Dropped, LeftOut, Obstacle};
@@ -225,6 +225,22 @@ impl fmt::Display for Told {
 /// How many of what is told is of a severity.
 pub(crate) fn count(told: &[Told], severity: Severity) -> usize {
     told.iter().filter(|one| one.severity == severity).count()
+}
+
+/// How many tasks are named; of more it is said how many.
+const NAMED: usize = 5;
+
+/// Tasks by number and name: `3 tasks: counter (4711), sh (4712), sh (4713)`.
+pub(crate) fn tasks<'t>(tasks: impl ExactSizeIterator<Item = (i32, &'t str)>) -> String {
+    let all = tasks.len();
+    let named = tasks.take(NAMED);
+    let named = named.map(|(pid, comm)| format!("{} ({pid})", Escaped(comm)));
+    let named = named.collect::<Vec<_>>().join(", ");
+    let word = if all == 1 { "task" } else { "tasks" };
+    match all.saturating_sub(NAMED) {
+        0 => format!("{all} {word}: {named}"),
+        more => format!("{all} {word}: {named} and {more} more"),
+    }
 }
 
 #[cfg(test)]

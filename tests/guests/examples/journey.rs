@@ -1,7 +1,7 @@
 //! The whole journey in an emulated machine: processes live through a kernel upgrade.
 //!
 //! Two processes compute on Debian's oldest 6.1 kernel. `kconv upgrade` freezes them, converts
-//! their image and starts the newest 6.12 kernel; `kconv thaw` brings them back there, and they
+//! their image and starts the newest 6.12 kernel; `kconv retry` brings them back there, and they
 //! finish. What they print has to be what they print when nobody interrupts them.
 #![forbid(unsafe_code)]
 
@@ -62,7 +62,7 @@ fn journey() -> Result<bool, Box<dyn std::error::Error>> {
     }
     std::thread::sleep(Duration::from_secs(1));
     let upgrade = format!(
-        "kconv upgrade --kernel /tmp/vmlinuz --initrd /tmp/initrd --image /disk/upgrade.img \
+        "kconv upgrade --kernel /tmp/vmlinuz --initrd /tmp/initrd --queue /disk/queue \
          --report /disk/report.json {}",
         pids.join(" ")
     );
@@ -84,7 +84,7 @@ fn journey() -> Result<bool, Box<dyn std::error::Error>> {
         told.lines().count(),
         report["findings"].as_array().map_or(0, Vec::len)
     ));
-    let thawed = guest.run("kconv thaw /disk/upgrade.img")?;
+    let thawed = guest.run("kconv retry --queue /disk/queue")?;
     steps.done("thawed");
     println!("{}", indented(&thawed));
 

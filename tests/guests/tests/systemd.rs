@@ -1,14 +1,20 @@
 //! An upgrade of a whole Debian with systemd: `kconv upgrade` ends its services and starts the next
-//! kernel, and there the unit that `converters/install` installs thaws what was frozen.
+//! kernel, and there the unit that `converters/install` installs thaws what was frozen, into a scope of its own.
 //!
 //! A Debian is installed into a file for it, with debootstrap: `tests/systemd` runs it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use kconv_guests::{Initramfs, Kernel, LIMIT, Machine, static_kconv};
+use kconv_guests::{Guest, Initramfs, Kernel, LIMIT, Machine, static_kconv};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const JOB: &str = "/usr/local/bin/counter 12000000000";
+
+/// It, in the middle of children, so that many numbers side by side are carried.
+const CHILDREN: usize = 60;
+
+/// Below the number of the first of them.
+const FIRST: u32 = 150;
 
 /// What the guest is driven by, as one of its services.
 const AGENT: &str = "[Service]\nExecStart=/usr/local/bin/agent\nStandardOutput=journal+console\n\
@@ -48,9 +54,11 @@ fn a_service_lives_through_an_upgrade() {
     let mut guest = machine.boot(&from, &initramfs).unwrap();
     println!("{}", guest.run("systemctl --version | head -n 1").unwrap());
     guest.run("systemctl enable kconv-thaw").unwrap();
+    // With the numbers that the first services of a boot have.
     guest
         .run(&format!(
-            "systemd-run --unit job -p StandardOutput=file:/root/turns {JOB}"
+            "echo {FIRST} >/proc/sys/kernel/ns_last_pid; \
+             systemd-run --unit job -p StandardOutput=file:/root/turns /usr/local/bin/job"
         ))
         .unwrap();
     let pid = guest.run("systemctl show --property MainPID --value job");
@@ -70,10 +78,18 @@ fn a_service_lives_through_an_upgrade() {
     let status = guest.attempt(unit, LIMIT).unwrap();
     println!("{}", status.stdout);
     assert_eq!(status.code, 0, "{status:?}");
-    // It belongs to the unit, and goes on there.
-    let cgroup = guest.run(&format!("cat /proc/{pid}/cgroup")).unwrap();
-    assert_eq!(cgroup.trim(), "0::/system.slice/kconv-thaw.service");
-    assert_eq!(guest.run("ls /var/lib/kconv; cat /root/turns").unwrap(), "");
+    // It has a scope of its own, and stopping or restarting the unit that thawed it does not end it.
+    let cgroup = |guest: &mut Guest| guest.run(&format!("cat /proc/{pid}/cgroup")).unwrap();
+    let scope = "0::/system.slice/kconv-1.scope";
+    assert_eq!(cgroup(&mut guest).trim(), scope);
+    let again =
+        guest.run("systemctl restart kconv-thaw && systemctl stop kconv-thaw; kconv status");
+    println!("{}", again.unwrap());
+    assert_eq!(cgroup(&mut guest).trim(), scope);
+    let active = guest.run("systemctl is-active kconv-1.scope").unwrap();
+    assert_eq!(active.trim(), "active");
+    let left = "ls /var/lib/kconv/queue/1; cat /root/turns";
+    assert_eq!(guest.run(left).unwrap(), "upgrade.json\n");
     let ended = format!("while [ -d /proc/{pid}/fd ]; do sleep 0.2; done; cat /root/turns");
     let turns = guest.attempt(&ended, LIMIT).unwrap().stdout;
     assert_eq!(turns, guest.attempt(JOB, LIMIT).unwrap().stdout);
@@ -111,17 +127,28 @@ fn debian(folder: &Path, initramfs: &Initramfs, next: &Kernel) -> PathBuf {
         put(&format!("usr/local/bin/{program}"), contents, 0o755);
     }
     // As converters/install does.
-    let unit = include_str!("../../../converters/kconv/systemd/kconv-thaw.service");
-    let unit = unit.replace("@PREFIX@", "/usr/local");
-    put(
-        "usr/local/lib/systemd/system/kconv-thaw.service",
-        unit.as_bytes(),
-        0o644,
-    );
+    for (name, unit) in [
+        (
+            "kconv-thaw.service",
+            include_str!("../../../converters/kconv/systemd/kconv-thaw.service"),
+        ),
+        (
+            "kconv-reserve.service",
+            include_str!("../../../converters/kconv/systemd/kconv-reserve.service"),
+        ),
+    ] {
+        let unit = unit.replace("@PREFIX@", "/usr/local");
+        let path = format!("usr/local/lib/systemd/system/{name}");
+        put(&path, unit.as_bytes(), 0o644);
+    }
     put("etc/systemd/system/agent.service", AGENT.as_bytes(), 0o644);
     let wants = root.join("etc/systemd/system/multi-user.target.wants");
     std::fs::create_dir_all(&wants).unwrap();
     std::os::unix::fs::symlink("../agent.service", wants.join("agent.service")).unwrap();
+    let job = format!(
+        "#!/bin/sh\nfor child in $(seq {CHILDREN}); do sleep 100000 >/dev/null & done\nexec {JOB}\n"
+    );
+    put("usr/local/bin/job", job.as_bytes(), 0o755);
     put(
         "boot/vmlinuz",
         &std::fs::read(&next.vmlinuz).unwrap(),

@@ -1,6 +1,5 @@
 //! `kconv thaw IMAGE`
 
-use super::{beside, remove};
 use crate::arguments::Thaw;
 use crate::failure::Failure;
 use crate::report::Account;
@@ -8,27 +7,54 @@ use crate::style;
 use crate::thawed::{FOLDER, Note};
 use crate::told::{Severity, Told, count};
 use crate::trust::{self, Admitted, Purpose};
-use kconv_thaw::Summary;
+use kconv_image::Holes;
+use kconv_thaw::{Choice, ClockRule, Summary};
 use kconv_trust::Config;
+use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
+
+/// What is to be thawed, and how.
+pub(super) struct Wanted<'a> {
+    pub(super) image: &'a Path,
+    pub(super) holes: Holes,
+    /// Whether it is believed although nothing says that it can be.
+    pub(super) trust_file: bool,
+    pub(super) choice: Choice,
+    pub(super) clocks: ClockRule,
+    /// Whether processes are made that were made before.
+    pub(super) again: bool,
+    /// Whether nothing is made.
+    pub(super) dry_run: bool,
+}
+
+/// What was made of it.
+pub(super) struct Made {
+    pub(super) summary: Summary,
+    /// The ids of the processes.
+    pub(super) processes: BTreeSet<i32>,
+    /// How long it took, if it was made.
+    time: Option<Duration>,
+}
 
 pub(crate) fn run(arguments: &Thaw, config: Option<&Path>) -> Result<(), Failure> {
     let report = arguments.report.as_deref();
     let mut account = Account::begin("thaw", report, &[&arguments.image])?;
-    account.image = Some(arguments.image.clone());
     account.dry_run = arguments.dry_run;
+    let wanted = Wanted {
+        image: &arguments.image,
+        holes: arguments.sparse.holes(),
+        trust_file: arguments.trust_file,
+        choice: arguments.choice(),
+        clocks: arguments.clocks.rule(),
+        again: arguments.again,
+        dry_run: arguments.dry_run,
+    };
     let thawed = Config::read(config)
         .map_err(Failure::from)
-        .and_then(|config| thaw(arguments, &config, &mut account));
-    let (summary, time, left) = account.close(thawed)?;
-    if let (true, Some(frozen)) = (arguments.remove, left) {
-        // The tasks run: that something of them is left on the disk is no reason to say that they do not.
-        if let Err(error) = remove(&[&arguments.image, &frozen]) {
-            warn(&error);
-        }
-    }
+        .and_then(|config| thaw(&wanted, &config, &mut account));
+    let Made { summary, time, .. } = account.close(thawed)?;
     if !arguments.quiet {
         let out = &mut anstream::stdout().lock();
         print(out, &summary, &account.told, time, arguments.verbose)?;
@@ -36,33 +62,24 @@ pub(crate) fn run(arguments: &Thaw, config: Option<&Path>) -> Result<(), Failure
     Ok(())
 }
 
-fn warn(error: &Failure) {
-    let word = style::WARNING;
-    // Nobody is left to tell if standard error is closed.
-    let _ = writeln!(anstream::stderr(), "{word}warning{word:#}: {error}");
-}
-
-/// Thaws what is asked for. Returns what was made, and, if it was, how long it took, and where an upgrade would have kept the
-/// image as it was frozen.
-fn thaw(
-    arguments: &Thaw,
+/// Thaws what is asked for.
+pub(super) fn thaw(
+    wanted: &Wanted<'_>,
     config: &Config,
     account: &mut Account,
-) -> Result<(Summary, Option<Duration>, Option<PathBuf>), Failure> {
-    let path = &arguments.image;
+) -> Result<Made, Failure> {
+    let path = wanted.image;
+    account.image = Some(path.to_owned());
     let Admitted { image, signers } = trust::admit(
         path,
         Purpose::Thaw,
-        (arguments.trust_file, arguments.sparse.holes()),
+        (wanted.trust_file, wanted.holes),
         config,
     )?;
     let freeze = image.head().freeze();
-    let frozen = beside(path, &image.head().identity.origin.release);
     let thaw = kconv_thaw::Thaw::new(image)?;
     account.kernels = thaw.releases().map(|release| Some(release.to_owned()));
-    let thaw = thaw
-        .choose(&arguments.choice())?
-        .with_clocks(arguments.rule());
+    let thaw = thaw.choose(&wanted.choice)?.with_clocks(wanted.clocks);
     trust::bounds(path, &signers, thaw.plan(), config)?;
     let summary = thaw.summary();
     figures(account, &summary);
@@ -73,21 +90,22 @@ fn thaw(
         left_out.iter().cloned().chain(dropped).collect()
     };
     account.told = told(&thaw.dropped());
-    if arguments.dry_run {
+    let processes = thaw.plan().processes.iter();
+    let processes: BTreeSet<i32> = processes.map(|process| process.pid).collect();
+    if wanted.dry_run {
         thaw.check()?;
-        return Ok((summary, None, None));
+        return Ok(Made {
+            summary,
+            processes,
+            time: None,
+        });
     }
     let note = match config.policy.thaw.once {
         true => Some(Note::make(
             Path::new(FOLDER),
             (path, freeze),
-            &thaw
-                .plan()
-                .processes
-                .iter()
-                .map(|process| process.pid)
-                .collect(),
-            arguments.again,
+            &processes,
+            wanted.again,
         )?),
         false => None,
     };
@@ -95,7 +113,7 @@ fn thaw(
         (Err(error), Some(note)) => {
             // What kept the tasks from being made is what there is to say.
             if let Err(left) = note.strike() {
-                warn(&left);
+                style::warn(&left);
             }
             return Err(error.into());
         }
@@ -103,7 +121,11 @@ fn thaw(
     };
     account.told = told(&thawed.dropped);
     account.figure("time-seconds", thawed.time.as_secs_f64());
-    Ok((summary, Some(thawed.time), Some(frozen)))
+    Ok(Made {
+        summary,
+        processes,
+        time: Some(thawed.time),
+    })
 }
 
 fn figures(account: &mut Account, summary: &Summary) {

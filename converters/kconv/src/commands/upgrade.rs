@@ -3,7 +3,7 @@
 mod next;
 mod shown;
 
-use super::{beside, freeze, job, open, remove};
+use super::{freeze, job, open};
 use crate::arguments::Upgrade;
 use crate::failure::Failure;
 use crate::judge::{self, Kept};
@@ -15,16 +15,15 @@ use kconv_freeze::{Afterwards, Chosen, RunningError, Summary, freeze_running};
 use kconv_image::{Escaped, Holes, Image};
 use kconv_kexec::Loaded;
 use kconv_machine::running_release;
+use kconv_queue::{Entry, Queue, Record, State, Task};
 use kconv_resources::linux6::{Resource, Resources};
 use kconv_runtime::convert::convert as convert_image;
 use kconv_runtime::report::Report;
 use kconv_trust::Config;
 use shown::Shown;
 use std::ffi::CString;
-use std::fs::DirBuilder;
 use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 const COMMAND_LINE: &str = "/proc/cmdline";
@@ -37,15 +36,13 @@ struct Carried {
     /// The next kernel, loaded, and its release.
     kernel: Loaded,
     release: String,
-    /// The image as it was frozen.
-    frozen: PathBuf,
+    /// What waits for the thaw.
+    entry: Entry,
 }
 
 pub(crate) fn run(arguments: &Upgrade, config: Option<&Path>) -> Result<(), Failure> {
-    let others = [&arguments.image, &arguments.kernel, &arguments.initrd];
-    let others = others.map(PathBuf::as_path);
+    let others = [arguments.kernel.as_path(), arguments.initrd.as_path()];
     let mut account = Account::begin("upgrade", arguments.report.as_deref(), &others)?;
-    account.image = Some(arguments.image.clone());
     account.dry_run = arguments.dry_run;
     let carried = Config::read(config)
         .map_err(Failure::from)
@@ -59,13 +56,12 @@ pub(crate) fn run(arguments: &Upgrade, config: Option<&Path>) -> Result<(), Fail
     let written = account.write(None);
     let printed = print(arguments, &carried, &account);
     for error in [written.err(), printed.err()].into_iter().flatten() {
-        let word = style::WARNING;
-        let _ = writeln!(anstream::stderr(), "{word}warning{word:#}: {error}");
+        style::warn(&error);
     }
     carried.kernel.keep();
     match kconv_kexec::start() {
         Ok(()) => Ok(()),
-        Err(error) => account.close(Err(Failure::Start(error, carried.frozen))),
+        Err(error) => account.close(Err(Failure::Start(error, carried.entry.name()))),
     }
 }
 
@@ -81,19 +77,6 @@ fn carry(arguments: &Upgrade, config: &Config, account: &mut Account) -> Result<
     let to = known.registry.release(&release, None, None)?;
     let job = job(known.converters(&from, to)?, known.kernel(to)?);
 
-    let frozen = beside(&arguments.image, &from.name);
-    account.keeps(&[&frozen])?;
-    for image in [&arguments.image, &frozen] {
-        if image.exists() {
-            return Err(Failure::NotThawed {
-                image: image.clone(),
-            });
-        }
-    }
-    if let Some(folder) = arguments.image.parent() {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.map_err(|source| path_error(folder, source))?;
-    }
     let command_line = match &arguments.command_line {
         Some(text) => text.clone(),
         None => read(COMMAND_LINE)?.trim_end().to_owned(),
@@ -106,6 +89,10 @@ fn carry(arguments: &Upgrade, config: &Config, account: &mut Account) -> Result<
 
     let layout = known.registry.layout(&to.layout)?;
     let key = trust::own_key(config)?;
+    let queue = Queue::new(&arguments.queue.folder);
+    let mut entry = queue.begin(Record::new(&running, &release))?;
+    let (frozen, next) = (entry.frozen(), entry.next());
+    account.image = Some(next.clone());
     let mut converted = None;
     let mut decide = || {
         let result = open(&frozen, Holes::Any).and_then(|image| {
@@ -114,18 +101,21 @@ fn carry(arguments: &Upgrade, config: &Config, account: &mut Account) -> Result<
             if !obstacles.is_empty() {
                 return Err(Failure::NotThawable(obstacles));
             }
-            let converted = convert_image(&image, &job, Some(&arguments.image), &mut |_, _| {})?;
+            let converted = convert_image(&image, &job, Some(&next), &mut |_, _| {})?;
             // Once they are killed it is too late to find that a thaw would not believe the image.
             let written = [
                 (frozen.as_path(), Some(image.digest())),
-                (arguments.image.as_path(), converted.digest),
+                (next.as_path(), converted.digest),
             ];
             for (path, digest) in written {
                 trust::own_place(path)?;
                 trust::seal(path, digest, key.as_ref())?;
                 trust::admit(path, Purpose::Thaw, (false, Holes::Any), config)?;
             }
-            let dropped = judge::dropped(&open(&arguments.image, Holes::Any)?, &layout)?;
+            let dropped = judge::dropped(&open(&next, Holes::Any)?, &layout)?;
+            if !arguments.dry_run {
+                note(&mut entry, &image, &converted.report)?;
+            }
             Ok((converted.report, dropped))
         });
         let carried = result.is_ok() && !arguments.dry_run;
@@ -147,8 +137,8 @@ fn carry(arguments: &Upgrade, config: &Config, account: &mut Account) -> Result<
     let judged = kept.conversion.take();
     // Where images were made and the tasks were not killed, nothing is left of them.
     let is_kept = done.is_ok() && matches!(converted, Some(Ok(_))) && !arguments.dry_run;
-    if converted.is_some() && !is_kept {
-        remove(&[&frozen, &arguments.image])?;
+    if !is_kept {
+        entry.clone().remove()?;
     }
     let done = done.map_err(|error| kept.explain(error));
     let ended = done.and_then(|done| match converted {
@@ -175,8 +165,23 @@ fn carry(arguments: &Upgrade, config: &Config, account: &mut Account) -> Result<
         report,
         kernel,
         release,
-        frozen,
+        entry,
     })
+}
+
+/// Notes that the tasks are killed from here on, and whom the next kernel has to bring back.
+fn note(entry: &mut Entry, image: &Image, report: &Report) -> Result<(), Failure> {
+    let clocks = &image.head().clocks;
+    let seconds = u64::try_from(clocks.realtime_seconds).unwrap_or(0);
+    entry.record.stopped = seconds * 1000 + u64::from(clocks.realtime_nanoseconds / 1_000_000);
+    let tasks = report.tasks.iter();
+    let tasks = tasks.map(|task| Task {
+        pid: task.pid,
+        comm: task.comm.clone(),
+    });
+    entry.record.tasks = tasks.collect();
+    entry.record.state = State::Converted;
+    Ok(entry.write()?)
 }
 
 fn print(arguments: &Upgrade, carried: &Carried, account: &Account) -> Result<(), Failure> {
@@ -188,9 +193,9 @@ fn print(arguments: &Upgrade, carried: &Carried, account: &Account) -> Result<()
         pause: carried.pause,
         report: &carried.report,
         told: &account.told,
-        image: &arguments.image,
+        entry: &carried.entry,
         kernel: (&carried.release, &arguments.kernel),
-        who_thaws: next::who_thaws(Path::new("/"), &arguments.image),
+        who_thaws: next::who_thaws(Path::new("/"), &arguments.queue.folder),
         dry_run: arguments.dry_run,
     };
     let out = &mut anstream::stdout().lock();

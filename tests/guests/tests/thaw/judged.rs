@@ -163,8 +163,7 @@ fn refused_when_frozen(guest: &mut Guest, next: &Kernel) {
     ] {
         guest.put(path, &contents, 0o600).unwrap();
     }
-    let upgrade =
-        "kconv upgrade --kernel /tmp/vmlinuz --initrd /tmp/initrd --image /disk/upgrade.img";
+    let upgrade = "kconv upgrade --kernel /tmp/vmlinuz --initrd /tmp/initrd --queue /disk/upgrades";
     refused(guest, &format!("{upgrade} {pids}"), &told);
     // What stands in memory is known when it has been read, and before anybody is killed.
     let returns = format!(
@@ -175,7 +174,7 @@ fn refused_when_frozen(guest: &mut Guest, next: &Kernel) {
     let left = guest
         .run(&format!(
             "for pid in {pids}; do grep TracerPid /proc/$pid/status; \
-             done; ls -A /disk | grep -e never -e upgrade; true"
+             done; ls -A /disk | grep never; ls -A /disk/upgrades; true"
         ))
         .unwrap();
     assert_eq!(left, "TracerPid:\t0\n".repeat(all.len()));

@@ -12,6 +12,7 @@ mod obstacles;
 mod once;
 mod parts;
 mod patched;
+mod queue;
 mod random;
 mod shared;
 mod told;

@@ -101,6 +101,9 @@ fn what_was_patched_meanwhile_is_kept_or_named() {
 
     upgrade(&mut guest, "upgraded", upgraded, (&new, &initramfs));
     mount(&mut guest);
+    guest
+        .run("ln /disk/upgraded/1/next.img /disk/upgraded.img")
+        .unwrap();
     let said = guest.run("cat /disk/upgrade.log").unwrap();
     println!("{said}");
     assert!(
@@ -256,7 +259,7 @@ fn upgrade(guest: &mut Guest, name: &str, pid: u32, (kernel, initramfs): (&Kerne
     }
     let upgrade = format!(
         "kconv upgrade --with-programs --kernel /tmp/vmlinuz --initrd /tmp/initrd \
-         --image /disk/{name}.img {pid}"
+         --queue /disk/{name} {pid}"
     );
     guest.start(&upgrade, "/disk/upgrade.log").unwrap();
     if let Err(error) = guest.arrives(kernel) {

@@ -1,25 +1,27 @@
 //! Who thaws the tasks when the next kernel has been booted.
 
+use kconv_queue::FOLDER;
 use std::fs;
 use std::path::Path;
 
-/// The unit that `converters/install` installs, and the image that it thaws.
+/// The unit that `converters/install` installs, which thaws what is in the queue.
 const UNIT: &str = "kconv-thaw.service";
-const IMAGE: &str = "/var/lib/kconv/upgrade.img";
 
 /// Where systemd keeps which units are enabled (systemctl(1)).
 const ENABLED: &str = "etc/systemd/system";
 
-/// Who thaws `image`, on a machine whose files are below `root`: nobody by itself, unless the unit is
+/// Who thaws what waits in `queue`, on a machine whose files are below `root`: nobody by itself, unless the unit is
 /// enabled.
-pub(super) fn who_thaws(root: &Path, image: &Path) -> String {
-    let command = format!("`kconv thaw {}`", image.display());
-    match (image == Path::new(IMAGE), is_enabled(root)) {
+pub(super) fn who_thaws(root: &Path, queue: &Path) -> String {
+    match (queue == Path::new(FOLDER), is_enabled(root)) {
         (true, true) => format!("{UNIT}, which is enabled, thaws them there"),
         (true, false) => {
-            format!("nobody thaws them by itself: enable {UNIT} now, or run {command} there")
+            format!("nobody thaws them by itself: enable {UNIT} now, or run `kconv retry` there")
         }
-        (false, _) => format!("nobody thaws them by itself: run {command} there"),
+        (false, _) => format!(
+            "nobody thaws them by itself: run `kconv retry --queue {}` there",
+            queue.display()
+        ),
     }
 }
 
@@ -39,26 +41,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_unit_thaws_its_own_image_if_it_is_enabled() {
+    fn the_unit_thaws_the_machines_queue_if_it_is_enabled() {
         let root = tempfile::tempdir().unwrap();
-        let who = |image: &str| who_thaws(root.path(), Path::new(image));
+        let who = |queue: &str| who_thaws(root.path(), Path::new(queue));
         let nobody = "nobody thaws them by itself: enable kconv-thaw.service now, or run \
-                      `kconv thaw /var/lib/kconv/upgrade.img` there";
-        assert_eq!(who(IMAGE), nobody);
+                      `kconv retry` there";
+        assert_eq!(who(FOLDER), nobody);
         let wants = root
             .path()
             .join("etc/systemd/system/multi-user.target.wants");
         fs::create_dir_all(&wants).unwrap();
-        assert_eq!(who(IMAGE), nobody);
+        assert_eq!(who(FOLDER), nobody);
         // Where it leads need not be there on this machine.
         std::os::unix::fs::symlink("/nowhere/kconv-thaw.service", wants.join(UNIT)).unwrap();
         assert_eq!(
-            who(IMAGE),
+            who(FOLDER),
             "kconv-thaw.service, which is enabled, thaws them there"
         );
         assert_eq!(
-            who("/srv/other.img"),
-            "nobody thaws them by itself: run `kconv thaw /srv/other.img` there"
+            who("/srv/queue"),
+            "nobody thaws them by itself: run `kconv retry --queue /srv/queue` there"
         );
     }
 }

@@ -1,17 +1,14 @@
 //! The account of an upgrade on the screen.
 
 use crate::commands::{convert, freeze};
-use crate::told::{Severity, Told, count};
+use crate::told::{self, Severity, Told, count};
 use kconv_codes::Code;
 use kconv_freeze::Summary;
-use kconv_image::Escaped;
-use kconv_runtime::report::{Report, TaskAccount};
+use kconv_queue::Entry;
+use kconv_runtime::report::Report;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
-
-/// How many tasks are named; of more it is said how many.
-const NAMED: usize = 5;
 
 /// What is told of an upgrade before the next kernel starts.
 pub(super) struct Shown<'a> {
@@ -19,7 +16,7 @@ pub(super) struct Shown<'a> {
     pub(super) pause: Duration,
     pub(super) report: &'a Report,
     pub(super) told: &'a [Told],
-    pub(super) image: &'a Path,
+    pub(super) entry: &'a Entry,
     /// The next kernel: its release and file.
     pub(super) kernel: (&'a str, &'a Path),
     pub(super) who_thaws: String,
@@ -40,7 +37,9 @@ impl Shown<'_> {
             true => ("frozen", "would start"),
             false => ("killed", "starts now"),
         };
-        writeln!(out, "{killed}    {}", tasks(&report.tasks))?;
+        let tasks = report.tasks.iter();
+        let tasks = told::tasks(tasks.map(|task| (task.pid, task.comm.as_str())));
+        writeln!(out, "{killed}    {tasks}")?;
         let objects: usize = summary.objects.values().sum();
         let programs = match summary.programs {
             0 => String::new(),
@@ -70,7 +69,9 @@ impl Shown<'_> {
             count(self.told, Severity::Reset),
         )?;
         if !self.dry_run {
-            writeln!(out, "image     {}", self.image.display())?;
+            let next = self.entry.next();
+            let name = self.entry.name();
+            writeln!(out, "queue     upgrade {name}: {}", next.display())?;
         }
         writeln!(out, "kernel    {release} {starts} ({})", file.display())?;
         writeln!(out, "thaw      {}", self.who_thaws)?;
@@ -81,7 +82,7 @@ impl Shown<'_> {
                 writeln!(out, "{:<9} {one}", one.severity.name())?;
             }
             writeln!(out)?;
-            convert::print(out, report, self.image)?;
+            convert::print(out, report, &self.entry.next())?;
         }
         match self.dry_run {
             true => writeln!(out, "dry run   the tasks run on; the images were removed"),
@@ -90,25 +91,14 @@ impl Shown<'_> {
     }
 }
 
-/// `3 tasks: counter (4711), sh (4712), sh (4713)`
-fn tasks(tasks: &[TaskAccount]) -> String {
-    let named = tasks.iter().take(NAMED);
-    let named = named.map(|task| format!("{} ({})", Escaped(&task.comm), task.pid));
-    let named = named.collect::<Vec<_>>().join(", ");
-    let word = if tasks.len() == 1 { "task" } else { "tasks" };
-    match tasks.len().saturating_sub(NAMED) {
-        0 => format!("{} {word}: {named}", tasks.len()),
-        more => format!("{} {word}: {named} and {more} more", tasks.len()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use kconv_queue::{Queue, Record};
     use kconv_rules::{RuleKind, Source};
-    use kconv_runtime::report::FieldAccount;
+    use kconv_runtime::report::{FieldAccount, TaskAccount};
 
     fn printed(dry_run: bool, whole: bool) -> String {
         let task = |pid| TaskAccount {
@@ -171,12 +161,15 @@ mod tests {
             text: "start times: the moment of the thaw".to_owned(),
             advice: None,
         });
+        let folder = tempfile::tempdir().unwrap();
+        let queue = Queue::new(folder.path());
+        let entry = queue.begin(Record::new("6.1.0-51-amd64", "6.12.117+deb12-amd64"));
         let shown = Shown {
             summary: &summary,
             pause: Duration::from_micros(12_340),
             report: &report,
             told: &told,
-            image: Path::new("/var/lib/kconv/upgrade.img"),
+            entry: &entry.unwrap(),
             kernel: ("6.12.117+deb12-amd64", Path::new("/boot/vmlinuz")),
             who_thaws: "kconv-thaw.service, which is enabled, thaws them there".to_owned(),
             dry_run,
@@ -184,7 +177,8 @@ mod tests {
         let mut out = Vec::new();
         shown.print(&mut out, whole).unwrap();
         let text = String::from_utf8(out).unwrap();
-        anstream::adapter::strip_str(&text).to_string()
+        let text = anstream::adapter::strip_str(&text).to_string();
+        text.replace(folder.path().to_str().unwrap(), "/var/lib/kconv/queue")
     }
 
     #[test]

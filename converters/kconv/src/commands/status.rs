@@ -1,0 +1,121 @@
+//! `kconv status`
+
+use crate::arguments::Status;
+use crate::failure::Failure;
+use crate::told;
+use kconv_image::Escaped;
+use kconv_queue::{Entry, Queue, State};
+use serde_json::json;
+use std::io::{self, Write};
+
+pub(crate) fn run(arguments: &Status) -> Result<(), Failure> {
+    let queue = Queue::new(&arguments.queue.folder);
+    let entries = queue.entries()?;
+    let out = &mut anstream::stdout().lock();
+    if arguments.json {
+        let all = entries.iter().map(|entry| {
+            json!({ "upgrade": entry.name(), "frozen": entry.frozen(), "next": entry.next(), "record": entry.record })
+        });
+        let all = all.collect::<Vec<_>>();
+        serde_json::to_writer_pretty(&mut *out, &all).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else if entries.is_empty() {
+        let folder = queue.folder().display();
+        writeln!(out, "{folder}: no upgrade was begun here")?;
+    } else {
+        for entry in &entries {
+            print(out, entry)?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+/// An upgrade in a line, and what to do about it.
+fn print(out: &mut impl Write, entry: &Entry) -> io::Result<()> {
+    let (name, record) = (entry.name(), &entry.record);
+    let state = match &record.state {
+        State::Frozen => "frozen",
+        State::Converted => "converted",
+        State::Refused { .. } => "refused",
+        State::Thawed { .. } => "thawed",
+    };
+    write!(out, "{name}  {state:<9} {} -> {}", record.from, record.to)?;
+    if !record.tasks.is_empty() {
+        let tasks = record.tasks.iter();
+        let tasks = tasks.map(|task| (task.pid, task.comm.as_str()));
+        write!(out, ": {}", told::tasks(tasks))?;
+    }
+    writeln!(out)?;
+    match &record.state {
+        State::Frozen => writeln!(
+            out,
+            "   it is under way, or was broken off before anybody was killed; then `kconv forget {name}` removes it"
+        ),
+        State::Converted => writeln!(out, "   `kconv retry {name}` thaws it"),
+        State::Refused { kernel, why } => {
+            for line in why {
+                writeln!(out, "   {}", Escaped(line))?;
+            }
+            writeln!(
+                out,
+                "   refused on {kernel}; `kconv retry {name}` tries it again, and `kconv forget {name}` gives it up"
+            )
+        }
+        State::Thawed { kernel, after } => {
+            let after = *after as f64 / 1000.0;
+            writeln!(out, "   went on on {kernel} after {after:.1} s")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use kconv_queue::{Record, Task};
+    use std::path::Path;
+
+    #[test]
+    fn each_upgrade_is_told_with_what_to_do_about_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = Queue::new(&folder.path().join("queue"));
+        assert_eq!(queue.folder().parent(), Some(Path::new(folder.path())));
+        let kernel = || "6.12.117+deb12-amd64".to_owned();
+        let why = vec![
+            "obstacle: a\nb".to_owned(),
+            "one thing is in the way".to_owned(),
+        ];
+        let mut out = Vec::new();
+        for (state, tasks) in [
+            (State::Frozen, 0),
+            (State::Converted, 7),
+            (
+                State::Refused {
+                    kernel: kernel(),
+                    why,
+                },
+                1,
+            ),
+            (
+                State::Thawed {
+                    kernel: kernel(),
+                    after: 41_234,
+                },
+                2,
+            ),
+        ] {
+            let mut entry = queue
+                .begin(Record::new("6.1.0-47-amd64", &kernel()))
+                .unwrap();
+            let task = |pid| Task {
+                pid,
+                comm: "co\nunter".to_owned(),
+            };
+            entry.record.tasks = (4711..4711 + tasks).map(task).collect();
+            entry.record.state = state;
+            print(&mut out, &entry).unwrap();
+        }
+        insta::assert_snapshot!(String::from_utf8(out).unwrap());
+    }
+}

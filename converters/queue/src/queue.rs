@@ -1,0 +1,380 @@
+//! The folders of the queue.
+
+use crate::error::QueueError;
+use crate::record::{Record, State};
+use kconv_image::remove_file;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+/// Where the queue is.
+pub const FOLDER: &str = "/var/lib/kconv/queue";
+
+const RECORD: &str = "upgrade.json";
+const FROZEN: &str = "frozen.img";
+const NEXT: &str = "next.img";
+
+/// The upgrades that were begun on this machine.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    folder: PathBuf,
+}
+
+/// One of them.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    folder: PathBuf,
+    number: u64,
+    /// What is written of it.
+    pub record: Record,
+}
+
+impl Queue {
+    /// The queue in a folder, which need not be there.
+    pub fn new(folder: &Path) -> Queue {
+        Queue {
+            folder: folder.to_owned(),
+        }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Begins an upgrade in a folder of its own, which nobody but root enters. The records of those that were thawed
+    /// are removed: what they tell is known.
+    ///
+    /// # Errors
+    /// If the folder cannot be made, or what is in the queue cannot be read.
+    pub fn begin(&self, record: Record) -> Result<Entry, QueueError> {
+        let make = |folder: &Path, all: bool| {
+            let made = DirBuilder::new().recursive(all).mode(0o700).create(folder);
+            made.map_err(|source| failed(folder, source))
+        };
+        make(&self.folder, true)?;
+        let entries = self.entries()?;
+        let mut number = self.numbers()?.last().map_or(1, |last| last + 1);
+        for entry in entries {
+            if matches!(entry.record.state, State::Thawed { .. }) {
+                entry.remove()?;
+            }
+        }
+        let folder = loop {
+            let folder = self.folder.join(number.to_string());
+            match make(&folder, false) {
+                Ok(()) => break folder,
+                // Another upgrade began at the same time.
+                Err(QueueError::Io { source, .. })
+                    if source.kind() == io::ErrorKind::AlreadyExists =>
+                {
+                    number += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        let entry = Entry {
+            folder,
+            number,
+            record,
+        };
+        entry.write()?;
+        Ok(entry)
+    }
+
+    /// All upgrades, in the order in which they began.
+    ///
+    /// # Errors
+    /// If one of their records cannot be read.
+    pub fn entries(&self) -> Result<Vec<Entry>, QueueError> {
+        let mut entries = Vec::new();
+        for number in self.numbers()? {
+            let folder = self.folder.join(number.to_string());
+            match Record::read(&folder.join(RECORD)) {
+                Ok(record) => entries.push(Entry {
+                    folder,
+                    number,
+                    record,
+                }),
+                // It ended before it had begun.
+                Err(QueueError::Io { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound && is_empty(&folder)? => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(entries)
+    }
+
+    /// The upgrades of these names, or all of them.
+    ///
+    /// # Errors
+    /// As [`Queue::entries`]; and if there is none of a name.
+    pub fn named(&self, names: &[String]) -> Result<Vec<Entry>, QueueError> {
+        let mut entries = self.entries()?;
+        if names.is_empty() {
+            return Ok(entries);
+        }
+        let all: Vec<String> = entries.iter().map(Entry::name).collect();
+        if let Some(name) = names.iter().find(|name| !all.contains(name)) {
+            return Err(QueueError::NoEntry {
+                queue: self.folder.clone(),
+                name: name.clone(),
+                there: all,
+            });
+        }
+        entries.retain(|entry| names.contains(&entry.name()));
+        Ok(entries)
+    }
+
+    /// The numbers of all folders, ascending.
+    fn numbers(&self) -> Result<Vec<u64>, QueueError> {
+        let read = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            read => read.map_err(|source| failed(&self.folder, source))?,
+        };
+        let mut numbers = Vec::new();
+        for entry in read {
+            let name = entry.map_err(|source| failed(&self.folder, source))?;
+            let name = name.file_name();
+            numbers.extend(name.to_str().and_then(|name| name.parse::<u64>().ok()));
+        }
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+}
+
+impl Entry {
+    /// What it is called in the queue.
+    pub fn name(&self) -> String {
+        self.number.to_string()
+    }
+
+    /// The image as the processes were frozen.
+    pub fn frozen(&self) -> PathBuf {
+        self.folder.join(FROZEN)
+    }
+
+    /// The image for the kernel that was to be started.
+    pub fn next(&self) -> PathBuf {
+        self.folder.join(NEXT)
+    }
+
+    /// The image for another kernel than the two.
+    pub fn other(&self, release: &str) -> PathBuf {
+        self.folder.join(format!("for-{release}.img"))
+    }
+
+    /// Notes how far it came.
+    ///
+    /// # Errors
+    /// If the record cannot be written; it is what it was before.
+    pub fn write(&self) -> Result<(), QueueError> {
+        self.record.write(&self.folder.join(RECORD))
+    }
+
+    /// Removes the images with all that lies beside them, but for the record.
+    ///
+    /// # Errors
+    /// If one cannot be removed.
+    pub fn remove_images(&self) -> Result<(), QueueError> {
+        for path in files(&self.folder)? {
+            if path.file_name().is_some_and(|name| name != RECORD) {
+                remove_file(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes it from the queue, with its images.
+    ///
+    /// # Errors
+    /// If something of it cannot be removed.
+    pub fn remove(self) -> Result<(), QueueError> {
+        self.remove_images()?;
+        remove_file(&self.folder.join(RECORD))?;
+        fs::remove_dir(&self.folder).map_err(|source| failed(&self.folder, source))
+    }
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>, QueueError> {
+    let read = fs::read_dir(folder).map_err(|source| failed(folder, source))?;
+    let paths = read.map(|entry| entry.map(|entry| entry.path()));
+    let paths: io::Result<Vec<PathBuf>> = paths.collect();
+    paths.map_err(|source| failed(folder, source))
+}
+
+fn is_empty(folder: &Path) -> Result<bool, QueueError> {
+    Ok(files(folder)?.is_empty())
+}
+
+fn failed(path: &Path, source: io::Error) -> QueueError {
+    QueueError::Io {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::record::Task;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn queue() -> (tempfile::TempDir, Queue) {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = Queue::new(&folder.path().join("kconv/queue"));
+        (folder, queue)
+    }
+
+    fn record() -> Record {
+        Record::new("6.1.0-47-amd64", "6.12.117+deb12-amd64")
+    }
+
+    fn names(queue: &Queue) -> Vec<String> {
+        queue.entries().unwrap().iter().map(Entry::name).collect()
+    }
+
+    #[test]
+    fn each_upgrade_has_a_folder_that_is_roots_alone() {
+        let (_folder, queue) = queue();
+        assert_eq!(names(&queue), [""; 0]);
+        let first = queue.begin(record()).unwrap();
+        let second = queue.begin(record()).unwrap();
+        assert_eq!((first.name(), second.name()), ("1".into(), "2".into()));
+        assert_ne!(first.frozen(), second.frozen());
+        for folder in [queue.folder(), first.next().parent().unwrap()] {
+            let mode = fs::metadata(folder).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o700);
+        }
+        first.remove().unwrap();
+        // A number is not given to another one while a later one is there.
+        assert_eq!(queue.begin(record()).unwrap().name(), "3");
+        assert_eq!(names(&queue), ["2", "3"]);
+    }
+
+    #[test]
+    fn what_is_noted_is_read_again() {
+        let (_folder, queue) = queue();
+        let mut entry = queue.begin(record()).unwrap();
+        entry.record.tasks = vec![Task {
+            pid: 4711,
+            comm: "co\nunter".to_owned(),
+        }];
+        entry.record.stopped = 1_700_000_000_123;
+        for state in [
+            State::Converted,
+            State::Refused {
+                kernel: "6.12.117+deb12-amd64".to_owned(),
+                why: vec!["obstacle: a pid".to_owned()],
+            },
+            State::Thawed {
+                kernel: "6.12.117+deb12-amd64".to_owned(),
+                after: 41_000,
+            },
+        ] {
+            entry.record.state = state;
+            entry.write().unwrap();
+            assert_eq!(queue.entries().unwrap()[0].record, entry.record);
+        }
+        insta::assert_snapshot!(fs::read_to_string(entry.folder.join(RECORD)).unwrap());
+    }
+
+    #[test]
+    fn what_was_thawed_leaves_the_queue_with_the_next_upgrade_and_all_else_stays() {
+        let (_folder, queue) = queue();
+        let states = [
+            State::Frozen,
+            State::Converted,
+            State::Refused {
+                kernel: String::new(),
+                why: Vec::new(),
+            },
+            State::Thawed {
+                kernel: String::new(),
+                after: 1,
+            },
+        ];
+        let waits = states.clone().map(|state| state.waits());
+        assert_eq!(waits, [false, true, true, false]);
+        let mut entries = states.clone().map(|_| queue.begin(record()).unwrap());
+        for (entry, state) in entries.iter_mut().zip(states) {
+            entry.record.state = state;
+            entry.write().unwrap();
+            fs::write(entry.next(), "image").unwrap();
+        }
+        queue.begin(record()).unwrap();
+        assert_eq!(names(&queue), ["1", "2", "3", "5"]);
+    }
+
+    #[test]
+    fn images_go_with_their_signatures_and_the_record_stays() {
+        let (_folder, queue) = queue();
+        let entry = queue.begin(record()).unwrap();
+        let other = entry.other("6.12.115");
+        for image in [entry.frozen(), entry.next(), other] {
+            fs::write(&image, "image").unwrap();
+            fs::write(image.with_extension("img.sig"), "signature").unwrap();
+        }
+        entry.remove_images().unwrap();
+        let left = files(&entry.folder).unwrap();
+        assert_eq!(left, [entry.folder.join(RECORD)]);
+        entry.clone().remove().unwrap();
+        assert!(!entry.folder.exists());
+    }
+
+    #[test]
+    fn an_upgrade_that_is_not_there_is_told_with_those_that_are() {
+        let (_folder, queue) = queue();
+        let told = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            queue
+                .named(&names)
+                .map(|found| found.len())
+                .map_err(|error| {
+                    let text = error.to_string();
+                    text.split_once(": ").unwrap().1.to_owned()
+                })
+        };
+        assert_eq!(told(&[]), Ok(0));
+        let none = "there is no upgrade 7 here, and no other";
+        assert_eq!(told(&["7"]), Err(none.to_owned()));
+        queue.begin(record()).unwrap();
+        queue.begin(record()).unwrap();
+        let two = "there is no upgrade 7 here; there are 1, 2";
+        assert_eq!(told(&["1", "7"]), Err(two.to_owned()));
+        assert_eq!(told(&["2"]), Ok(1));
+    }
+
+    #[test]
+    fn a_record_is_read_strictly_and_one_that_never_was_is_none() {
+        let (_folder, queue) = queue();
+        let entry = queue.begin(record()).unwrap();
+        let path = entry.folder.join(RECORD);
+        let text = fs::read_to_string(&path).unwrap();
+        let told = |text: &str| {
+            fs::write(&path, text).unwrap();
+            let error = queue.entries().unwrap_err();
+            error.to_string().split_once(": ").unwrap().1.to_owned()
+        };
+        let later = told(&text.replace("\"format\": 1", "\"format\": 2"));
+        assert_eq!(later, "a record of format 2; this kconv knows 1");
+        for wrong in [
+            text.replace("\"to\"", "\"too\""),
+            text.replace("\"frozen\"", "\"melted\""),
+            text[..text.len() / 2].to_owned(),
+            String::new(),
+        ] {
+            let said = told(&wrong);
+            assert!(said.starts_with("not the record of an upgrade"), "{said}");
+        }
+        // A power cut between the folder and the record; and what others put there.
+        fs::remove_file(&path).unwrap();
+        fs::write(queue.folder().join("README"), "").unwrap();
+        assert_eq!(names(&queue), [""; 0]);
+        fs::write(entry.frozen(), "image").unwrap();
+        assert!(queue.entries().is_err());
+    }
+}
