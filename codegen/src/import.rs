@@ -165,10 +165,11 @@ pub fn import(files: Files, kernel: &Kernel, converters: &Path) -> Result<Import
             known.check_map(&family).map_err(SelectError::from)?;
             None
         }
-        Some(other) => {
-            let selection = scaffold::select(&registry, &other.name, &release.name)?;
-            Some(status::ways(&registry, &selection, converters)?)
-        }
+        Some(other) => match scaffold::select(&registry, &other.name, &release.name) {
+            // There is none; who asks for one is told why.
+            Err(SelectError::Ticks { .. }) => None,
+            selection => Some(status::ways(&registry, &selection?, converters)?),
+        },
     };
     Ok(Imported {
         release,

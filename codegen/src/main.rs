@@ -163,7 +163,7 @@ enum Layout {
         #[arg(long)]
         flavour: Option<String>,
         /// Its ticks a second
-        #[arg(long)]
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
         hz: Option<u32>,
         /// Where its layout was taken from, for the table [default: the file]
         #[arg(long, value_name = "TEXT")]

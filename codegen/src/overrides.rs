@@ -250,6 +250,14 @@ impl OverrideAction {
         }
     }
 
+    /// The value of the elements of an array that have no counterpart.
+    pub(crate) fn rest(&self) -> Option<i64> {
+        match self {
+            OverrideAction::Rest { value } => Some(*value),
+            _ => None,
+        }
+    }
+
     /// What another unit multiplies by, divides by, and adds.
     pub(crate) fn unit(&self) -> Option<(i64, i64, i64)> {
         match self {

@@ -23,6 +23,7 @@ mod prepared;
 mod reason;
 mod reset;
 mod spans;
+mod zero;
 
 pub use builder::Made;
 pub(crate) use builder::Needs;
@@ -30,6 +31,7 @@ pub use finding::{Candidate, Declaration, FlagChange, Undecided, Why};
 pub use pair::{Pair, Side};
 pub(crate) use prepared::Prepared;
 pub use reason::{Clause, Reason};
+pub use zero::other_than_zero;
 
 use kconv_rules::{RuleKind, Source};
 use kernel_structs::layout::{FieldPath, Fingerprint, TypeId};

@@ -90,6 +90,15 @@ field = "s.j"
 appears = { scale = { offset = 1 }, from = ["k"], reason = "counts itself (fs/a.c: f)" }
 disappears = { into = "k", scale = { offset = 1 }, reason = "counts itself again (fs/a.c: f)" }
 [[change]]
+field = "s.k"
+elements = "s.k"
+more = { rest = 7, reason = "sevens (fs/a.c: f)" }
+[[change]]
+field = "s.l"
+elements = "s.l"
+fewer = { rest = 7, reason = "sevens (fs/a.c: f)" }
+more = { rest = 8, reason = "eights (fs/a.c: f)" }
+[[change]]
 fields = ["s.g", "s.h"]
 disappears = { into = "h", init = 0, reason = "into itself (fs/a.c: f)" }
 "#

@@ -571,6 +571,8 @@ fn fields_are_carried_whatever_they_are_called() {
     old.same_at.r#gen.set(8);
     old.set_loop(5);
     old.set_async(9);
+    old.set_into(6);
+    old.set_try_into(13);
     old.loop_bits.set(10);
     old.was.set(11);
     old.__oldest.set(12);
@@ -605,6 +607,7 @@ fn fields_are_carried_whatever_they_are_called() {
         (new.r#loop(), new.r#async(), new.loop_bits.get()),
         (5, 9, 10)
     );
+    assert_eq!((new.into_(), new.try_into_()), (6, 13));
     assert_eq!((new.is.get(), new.__oldest.get()), (11, 0));
     let mut fields: Vec<String> = kept(&outcome).into_iter().map(|kept| kept.0).collect();
     fields.sort();

@@ -88,6 +88,38 @@ fn a_number_in_a_structure_is_given_as_a_number() {
     assert_eq!(field(&made, "s", "far.v").action, far);
 }
 
+/// Zeros in all of a structure are no list that is empty, and no lock that is free.
+#[test]
+fn zeros_do_not_take_the_place_of_what_the_map_says_of_a_member() {
+    let entry = |field: &str| {
+        format!("[[override]]\nfield = \"{field}\"\ninit = \"zero\"\nreason = \"r (fs/a.c: f)\"\n")
+    };
+    let made = |entries: &str| {
+        Fixture::of(
+            "struct list_head { struct list_head *next; struct list_head *prev; }; struct s { int a; };",
+            "struct list_head { struct list_head *next; struct list_head *prev; }; struct q { int n; struct list_head l; }; struct p { long m; }; struct s { int a; struct q q; struct q two[2]; struct p p; struct list_head own; };",
+        )
+        .rules("[type.list_head]\npolicy = \"reset\"\ninitial = \"empty-list\"\nreason = \"on no list\"\n")
+        .decided(entries)
+        .make()
+    };
+    let wrong = made(&[entry("s.q"), entry("s.two"), entry("s.p"), entry("s.own")].concat());
+    let told = open(&wrong);
+    assert_eq!(told.len(), 3, "{told:#?}");
+    for (told, place) in told.iter().zip(["s.q.l", "s.two.l", "s.own"]) {
+        let said = format!("would put zeros into {place}, for which the state map");
+        assert!(told.contains(&said), "{told}");
+    }
+    let right = made(&[entry("s.q.n"), entry("s.p")].concat());
+    let told = open(&right);
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(told[0].contains("s.two"), "{told:#?}");
+    assert!(matches!(
+        field(&right, "s", "q.l.next").action,
+        Action::OwnAddress { .. }
+    ));
+}
+
 #[test]
 fn a_member_that_is_reset_and_goes_is_kept_or_refused_with_nobody_asked() {
     let fixture = Fixture::of(

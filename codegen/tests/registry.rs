@@ -42,6 +42,32 @@ fn kernels_that_are_added_at_once_are_all_there() {
     assert_eq!(files, ["layouts", "releases.toml", "state"]);
 }
 
+/// Fields that hold ticks look the same and mean other times.
+#[test]
+fn there_is_no_step_between_kernels_of_other_ticks() {
+    let project = Project::new();
+    project.decisions();
+    project.types("2.4.38-up", "2.4.36.9-i386-up", "fresh");
+    let (code, _, errors) = project.run(&["layout", "add", "2.4.38-up", "--hz", "0"]);
+    assert_eq!(code, 2);
+    assert!(errors.contains("--hz"), "{errors}");
+    let (code, out, errors) = project.run(&["layout", "add", "2.4.38-up", "--hz", "1000"]);
+    assert_eq!((code, errors.as_str()), (0, ""), "{out}");
+    let told = "2.4.37-up has 100 ticks a second and 2.4.38-up has 1000: ";
+    for command in ["new", "status"] {
+        let (code, out, errors) = project.run(&[command, "2.4.37-up", "2.4.38-up"]);
+        assert_eq!(code, 2, "{out}{errors}");
+        assert!(errors.contains(told), "{command}: {errors}");
+        assert!(!out.contains("Nothing is left"), "{out}");
+    }
+    // The same types with other ticks are not those of the kernels that are there.
+    let stored = project.file("kernel-structs/layouts/2.4.36.9-i386-up.btf");
+    fs::copy(stored, project.file("2.4.39-up")).unwrap();
+    let (code, out, errors) = project.run(&["layout", "add", "2.4.39-up", "--hz", "1000"]);
+    assert_eq!((code, errors.as_str()), (1, ""), "{out}");
+    assert!(out.contains("a layout of its own"), "{out}");
+}
+
 /// A check knows a kernel that was added a moment ago, in the project it is run in and in that which
 /// it is told of.
 #[test]
@@ -329,11 +355,7 @@ fn options_that_are_not_as_registered_are_refused() {
     assert_eq!(project.run(&["layout", "add", "2.4.36-up"]).0, 0);
     for (option, said, told) in [
         ("--flavour", "smp", "the flavour up, and --flavour says smp"),
-        (
-            "--hz",
-            "1000",
-            "the ticks a second not known, and --hz says 1000",
-        ),
+        ("--hz", "1000", "the ticks a second 100, and --hz says 1000"),
     ] {
         let (code, out, errors) = project.run(&["layout", "add", "2.4.36-up", option, said]);
         assert_eq!((code, out.as_str()), (2, ""), "{errors}");

@@ -164,7 +164,11 @@ pub enum Policy {
 fn holds_address(layout: &Layout, ty: TypeId) -> bool {
     match layout.get(layout.strip(ty)) {
         Type::Pointer { .. } => true,
-        Type::Int(int) => int.size.0 >= u64::from(layout.target().pointer_size),
+        // An `int` is as wide on i386, and no kernel has an address in one.
+        Type::Int(int) => {
+            let long = int.name.split(' ').any(|word| word == "long");
+            long && int.size.0 >= u64::from(layout.target().pointer_size)
+        }
         Type::Array { element, .. } => holds_address(layout, *element),
         _ => false,
     }

@@ -141,6 +141,48 @@ fn a_tail_is_counted_by_an_integer_of_its_type() {
     );
 }
 
+/// What lies behind a type belongs to its objects.
+#[test]
+fn an_array_without_a_length_at_the_end_of_a_type_is_not_passed_over() {
+    assert_eq!(
+        changed_linux_6("tail = { member = \"gid\", count = \"ngroups\" }\n", ""),
+        [
+            "[type.group_info] ends in `gid`, an array without a length: say with `tail` how many elements it has, or under [type.group_info.fields] what it means"
+        ]
+    );
+    let found = changed_linux_6("\ncpu_bitmap = {", "\ncpu_bitmaps = {");
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(
+        found[1].starts_with("[type.mm_struct] ends in `cpu_bitmap`"),
+        "{found:?}"
+    );
+}
+
+/// A kernel was imported before, or the name is wrong.
+#[test]
+fn a_watched_constant_is_one_that_some_layout_has() {
+    let entry = "[[watch]]\nconstants = [\"PF_*\", \"FOO_*\"]\nas = \"masks\"\nfields = [\"task_struct.exit_code\"]\nheaders = [\"linux/sched.h\"]\nreason = \"r (include/linux/sched.h)\"\n[type.sigqueue]\n";
+    assert_eq!(
+        changed_linux_6("[type.sigqueue]\n", entry),
+        [
+            "[[watch]] FOO_*: no layout has the value of such a constant, so that nothing is known by it; correct the name, or give the layouts their constants with `kconv-gen layout constants`"
+        ]
+    );
+}
+
+/// No kernel keeps an address in an `int`, though it is as wide on i386.
+#[test]
+fn a_number_that_is_an_address_is_long() {
+    let rule = "[type.task_struct.fields]\nlock_depth = { policy = \"follow\", reason = \"r\" }\n";
+    let map = changed("[type.task_struct.fields]\n", rule);
+    assert_eq!(
+        findings(&map),
+        [
+            "[type.task_struct.fields] lock_depth: the layout has no pointer or number, as its policy wants it, there"
+        ]
+    );
+}
+
 #[test]
 fn a_number_of_the_layout_is_one_that_some_layout_has() {
     let declared = "declared = \"task_struct.ret_stack\"";

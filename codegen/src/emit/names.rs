@@ -15,6 +15,10 @@ pub(super) fn literal(value: u64) -> proc_macro2::Literal {
 
 /// A C name as a Rust identifier: keywords raw, where that is possible.
 pub(super) fn ident(name: &str) -> Ident {
+    // A value would take the method of the prelude before the accessor of this name.
+    if matches!(name, "into" | "try_into") {
+        return format_ident!("{name}_");
+    }
     // A word of the 2024 edition that syn takes for a name.
     if name != "gen" && syn::parse_str::<Ident>(name).is_ok() {
         return format_ident!("{name}");
@@ -59,10 +63,12 @@ pub(super) fn sanitized(name: &str) -> String {
     }
 }
 
-/// What no module of a type can be called: what no raw identifier can be, what is a file of every
+/// What no module of a type can be called: what [`ident`] makes another name of, what is a file of every
 /// folder, what is a module of its own beside those of the types, and what a page has beside the
 /// functions that are named after their modules.
-const RESERVED: [&str; 13] = [
+const RESERVED: [&str; 15] = [
+    "into",
+    "try_into",
     "self",
     "super",
     "crate",
@@ -256,6 +262,8 @@ mod tests {
             ("bits", "bits"),
             ("type", "type"),
             ("self", "self_"),
+            ("into", "into_"),
+            ("try_into", "try_into_"),
             ("self_", "self__"),
             ("mod", "mod_"),
             ("layouts", "layouts_"),

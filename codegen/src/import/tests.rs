@@ -68,15 +68,8 @@ fn a_kernel_with_other_ticks_gets_a_layout_of_its_own() {
         panic!("a layout of its own was expected");
     };
     assert_eq!(entry.id.0, "6.1.999-amd64");
-    let step = step.unwrap();
-    let [pair] = step.pairs.as_slice() else {
-        panic!("{:?}", step.pairs);
-    };
-    assert!(pair.from.starts_with("6.1.0-"), "{}", pair.from);
-    assert_eq!(pair.to, "6.1.999-amd64");
-    // Between two kernels of one flavour a step is called by their versions.
-    assert!(step.from.starts_with("6.1.1"), "{}", step.from);
-    assert_eq!(step.to, "6.1.999");
+    // Which fields hold ticks is not known: there is no step to make.
+    assert!(step.is_none());
 }
 
 #[test]

@@ -539,6 +539,23 @@ fn entry(
 /// carry the number of a field that both layouts have as it is, or two that do not lead back.
 fn units(field: &str, when: &When, directions: &[Directed]) -> Option<OverrideProblem> {
     let field = field.to_owned();
+    let rest = |directed: &Directed| directed.actions.iter().find_map(OverrideAction::rest);
+    match (when, directions) {
+        (When::Told { .. } | When::Elements { .. }, [only]) if rest(only).is_some() => {
+            return Some(OverrideProblem::OneWayRest {
+                field,
+                direction: only.direction,
+            });
+        }
+        (_, [there, back]) => {
+            if let (Some(there), Some(back)) = (rest(there), rest(back))
+                && there != back
+            {
+                return Some(OverrideProblem::TwoRests { field, there, back });
+            }
+        }
+        _ => {}
+    }
     let scale = |directed: &Directed| directed.actions.iter().find_map(OverrideAction::unit);
     match (when, directions) {
         (When::Told { .. } | When::Elements { .. }, [only]) => {

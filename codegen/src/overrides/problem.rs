@@ -240,6 +240,28 @@ pub enum OverrideProblem {
         /// The direction that is there.
         direction: Direction,
     },
+    /// A value for elements without counterpart in one direction alone.
+    #[error(
+        "`{field}`: `rest` says what elements without counterpart are, and only for {direction}; the other direction would refuse them or take zeros, so say `rest` for both"
+    )]
+    OneWayRest {
+        /// The entry.
+        field: String,
+        /// The direction that is there.
+        direction: Direction,
+    },
+    /// Two values for the same elements.
+    #[error(
+        "`{field}`: `rest` is {there} in one direction and {back} in the other: elements that were added would be refused on the way back; say one value for both"
+    )]
+    TwoRests {
+        /// The entry.
+        field: String,
+        /// The one.
+        there: i64,
+        /// The other.
+        back: i64,
+    },
     /// Two units that do not lead back to the same number.
     #[error(
         "`{field}`: the `scale` of one direction does not undo that of the other: a number there and back would be another one; a `call` says what no such unit is"
@@ -579,6 +601,14 @@ pub enum OverrideProblem {
         number: i64,
         /// The field's type.
         declared: String,
+    },
+    /// Zeros where something inside is something else at first.
+    #[error(
+        "`init = \"zero\"` would put zeros into {place}, for which the state map has another initial value; decide the members one by one, as `field = \"TYPE.MEMBER.MEMBER\"`, and leave that one to the map"
+    )]
+    NotZero {
+        /// It, as `type.member`.
+        place: String,
     },
     /// An action that needs the address of an object, in a type that is never one.
     #[error("`{action}` needs types whose values are objects of their own")]

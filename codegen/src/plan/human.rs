@@ -5,6 +5,7 @@ use super::decision::{Decision, Part, Value};
 use super::finding::Why;
 use super::numbers::{Parts, both, is_enumerator, is_value};
 use super::reset::empty_list;
+use super::zero::other_than_zero;
 use super::{Action, Argument, MemberOffset, Reason};
 use crate::ctype::{self, Field, ScalarKind, Shape, fits};
 use crate::overrides::{
@@ -369,7 +370,17 @@ impl<'a> Planner<'a> {
             Init::Null if pointer => Action::Set { value: 0 },
             Init::Null => return wrong("init = \"null\"", "a pointer"),
             Init::Zero if field.bit_field => Action::Set { value: 0 },
-            Init::Zero => Action::Zero,
+            Init::Zero => {
+                if let Some(inside) = other_than_zero(self.pair.map, layout, field.ty) {
+                    let path = field.path();
+                    let steps = path.steps().iter().chain(inside.steps());
+                    let path = FieldPath::from(steps.cloned().collect::<Vec<_>>());
+                    return Err(OverrideProblem::NotZero {
+                        place: format!("{}.{path}", owner.name),
+                    });
+                }
+                Action::Zero
+            }
             Init::Value(value) => {
                 if let Some((path, ty)) = ctype::wrapped_number(layout, to.ty) {
                     (to, shape) = (to.wrapped(&path, ty), ctype::shape(layout, ty));

@@ -34,6 +34,20 @@ pub enum SelectError {
     /// A release that is not known, or a layout that cannot be read.
     #[error(transparent)]
     Generate(#[from] GenerateError),
+    /// The kernels have other ticks.
+    #[error(
+        "{from} has {from_hz} ticks a second and {to} has {to_hz}: the fields that hold ticks would mean other times, and which they are is not known; there is no step between the two"
+    )]
+    Ticks {
+        /// The release converted from.
+        from: String,
+        /// Its ticks a second.
+        from_hz: u32,
+        /// The release converted to.
+        to: String,
+        /// Its ticks a second.
+        to_hz: u32,
+    },
     /// The versions have no machine and configuration in common.
     #[error("{from} and {to} have no machine and flavour in common; name two releases in full")]
     NothingInCommon {
@@ -115,6 +129,18 @@ pub fn select<'a>(
             from: selection.from,
             to: selection.to,
         });
+    }
+    for Selected { from, to, .. } in &selection.pairs {
+        if let (Some(from_hz), Some(to_hz)) = (from.release.hz, to.release.hz)
+            && from_hz != to_hz
+        {
+            return Err(SelectError::Ticks {
+                from: from.release.name.clone(),
+                from_hz,
+                to: to.release.name.clone(),
+                to_hz,
+            });
+        }
     }
     for pair in &selection.pairs {
         if pair.from.family != pair.to.family {

@@ -7,7 +7,7 @@ use super::hunks::{Evidence, Touch, Wanted};
 use super::{Open, Proposal, Selection};
 use crate::ctype::{self, ScalarKind, Shape};
 use crate::overrides::FlagDirection;
-use crate::plan::{Declaration, FlagChange, Undecided, Why};
+use crate::plan::{Declaration, FlagChange, Undecided, Why, other_than_zero};
 use crate::steps;
 use kernel_structs::layout::{FieldPath, Layout, TypeId};
 use kernel_structs::state::{Policy, Rule, StateMap};
@@ -60,7 +60,7 @@ pub(super) fn proposals(
         Proposal {
             known: known(selection, map, open),
             evidence: evidence.get(&wanted).map(of_patch).unwrap_or_default(),
-            entry: entry(selection, field),
+            entry: entry(selection, map, field),
             file: format!("{}.toml", wanted.ty),
         }
     };
@@ -137,7 +137,7 @@ fn is_for_overrides(field: &Undecided) -> bool {
     named && !field.why.is_for_state_map() && !field.why.is_wrong_decision()
 }
 
-fn entry(selection: &Selection<'_>, field: &Undecided) -> String {
+fn entry(selection: &Selection<'_>, map: &StateMap, field: &Undecided) -> String {
     if !is_for_overrides(field) {
         return String::new();
     }
@@ -145,12 +145,47 @@ fn entry(selection: &Selection<'_>, field: &Undecided) -> String {
     let lines = match &field.why {
         Why::FlagsDiffer { flags } => flag_decisions(&name, flags),
         _ => {
-            let mut lines = vec!["[[change]]".to_owned(), format!("field = {name:?}")];
+            let of = match members(selection, map, field).as_slice() {
+                [] => format!("field = {name:?}"),
+                [one] => format!("field = {one:?}"),
+                several => format!("fields = {several:?}"),
+            };
+            let mut lines = vec!["[[change]]".to_owned(), of];
             lines.extend(change(selection, field, &name));
             lines
         }
     };
     lines.iter().map(|line| format!("# {line}\n")).collect()
+}
+
+/// The members of a structure that only one side has, as `type.member.member`, where zeros in all of it would be wrong: those
+/// that the state map says nothing of. None for any other field.
+fn members(selection: &Selection<'_>, map: &StateMap, field: &Undecided) -> Vec<String> {
+    let mut sides = selection.pairs.iter().filter_map(|pair| match field.why {
+        Why::Added => Some(&pair.to.layout),
+        Why::Removed => Some(&pair.from.layout),
+        _ => None,
+    });
+    let found = sides.find_map(|layout| {
+        let ty = resolve(layout, field)?;
+        let is_zero = init(layout, layout.strip(ty)) == Some("zero");
+        other_than_zero(map, layout, ty).filter(|_| is_zero)?;
+        Some((layout, ty))
+    });
+    let Some((layout, ty)) = found else {
+        return Vec::new();
+    };
+    let Shape::Struct(_, composite) = ctype::shape(layout, ty) else {
+        return Vec::new();
+    };
+    let names = layout.names(ty);
+    let fields = ctype::fields(layout, composite).into_iter();
+    let open = fields.filter(|member| {
+        map.member_rule(layout, &names, &member.name, member.ty)
+            .is_none()
+    });
+    open.map(|member| format!("{}.{}.{}", field.ty, field.field, member.name))
+        .collect()
 }
 
 /// What becomes of flags, for a person to correct: those that only one side has are left out and

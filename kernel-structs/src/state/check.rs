@@ -7,6 +7,7 @@ mod walking;
 use super::arms::has_arm;
 use super::tail::{self, NoTail};
 use super::unnamed::key;
+use super::watch;
 use super::{
     Derived, DerivedPlace, Go, Initial, Number, Place, Policy, Rule, StateMap, Tail, Visit, derived,
 };
@@ -80,6 +81,11 @@ pub enum StateFinding {
         /// The member.
         field: String,
     },
+    /// A watched constant, or a pattern of some, of which no layout has the value.
+    NoConstants {
+        /// The name or pattern.
+        pattern: String,
+    },
     /// A refused flag that no layout has, or that is not watched for the field.
     NoSuchFlag {
         /// The type.
@@ -105,6 +111,13 @@ pub enum StateFinding {
         member: String,
         /// What it is not.
         what: &'static str,
+    },
+    /// A saved type ends in an array without a length, and nobody says what becomes of its elements.
+    OpenEnd {
+        /// The type.
+        ty: String,
+        /// The array.
+        member: String,
     },
     /// A root or a derived object is not of a saved type, or does not belong to one.
     NotSaved {
@@ -167,9 +180,11 @@ impl StateFinding {
             }
             StateFinding::PathRule { table, path, .. } => format!("[{table}] {path}"),
             StateFinding::NoSuchSized { ty, field } => format!("[[watch]] {ty}.{field}"),
+            StateFinding::NoConstants { pattern } => format!("[[watch]] {pattern}"),
             StateFinding::NoSuchArm { ty, member } => format!("[type.{ty}.arms] {member}"),
             StateFinding::NoSuchFlag { ty, field, .. } => format!("[[type.{ty}.refuse]] {field}"),
             StateFinding::NoTail { ty, .. } => format!("[type.{ty}.tail]"),
+            StateFinding::OpenEnd { ty, .. } => format!("[type.{}]", key(ty)),
             StateFinding::NotSaved { ty, entry } => format!("[[{entry}]] {ty}"),
             StateFinding::Misfit { table, member, .. }
             | StateFinding::NoSuchConstant { table, member, .. }
@@ -238,6 +253,10 @@ impl fmt::Display for StateFinding {
                 f,
                 "[[watch]]: no layout has {ty}.{field}; remove it or correct its name"
             ),
+            StateFinding::NoConstants { pattern } => write!(
+                f,
+                "[[watch]] {pattern}: no layout has the value of such a constant, so that nothing is known by it; correct the name, or give the layouts their constants with `kconv-gen layout constants`"
+            ),
             StateFinding::NoSuchFlag { ty, field, flag } => write!(
                 f,
                 "[[type.{ty}.refuse]] {field}: no layout has a constant {flag} that a [[watch]] entry says it is made of; correct its name, or watch it"
@@ -267,6 +286,12 @@ impl fmt::Display for StateFinding {
             } => write!(
                 f,
                 "{entry} {key}: {said} bytes, which have to be {expected}"
+            ),
+            StateFinding::OpenEnd { ty, member } => write!(
+                f,
+                "[type.{}] ends in `{member}`, an array without a length: say with `tail` how many elements it has, or under [type.{}.fields] what it means",
+                key(ty),
+                key(ty)
             ),
             StateFinding::NoTail { ty, member, what } => {
                 write!(f, "[type.{ty}] tail: the layout's `{member}` is not {what}")
@@ -335,6 +360,18 @@ impl StateMap {
             sizes::check_extent(name, entry, &places, findings);
             if let Some(tail) = &entry.tail {
                 findings.extend(tail_findings(name, entry.saved, tail, &places));
+            }
+            let said = |member: &str| {
+                let tail = entry.tail.as_ref();
+                entry.fields.contains_key(member) || tail.is_some_and(|tail| tail.member == member)
+            };
+            for (layout, id) in places.iter().filter(|_| entry.saved) {
+                if let Some(member) = tail::open_end(layout, *id).filter(|member| !said(member)) {
+                    findings.insert(StateFinding::OpenEnd {
+                        ty: name.clone(),
+                        member: member.to_owned(),
+                    });
+                }
             }
             for member in entry.arms.keys() {
                 if !places
@@ -487,6 +524,19 @@ impl StateMap {
             .watch
             .meanings()
             .flat_map(|(_, meaning)| &meaning.fields);
+        let stored: BTreeSet<&str> = layouts
+            .iter()
+            .flat_map(|layout| layout.enumerators().map(|(name, _)| name))
+            .collect();
+        for (entry, _) in self.watch.meanings() {
+            for pattern in &entry.constants {
+                if !stored.iter().any(|name| watch::fits(pattern, name)) {
+                    findings.insert(StateFinding::NoConstants {
+                        pattern: pattern.clone(),
+                    });
+                }
+            }
+        }
         for (ty, field) in sizes.chain(made).filter_map(|sized| sized.split_once('.')) {
             let has = |layout: &&Layout| {
                 let path = FieldPath::parse(field).ok();

@@ -70,6 +70,18 @@ impl StateMap {
     }
 }
 
+/// The member at the end of a type that is an array without a length: what lies there is no part of the type.
+pub(super) fn open_end(layout: &Layout, ty: TypeId) -> Option<&str> {
+    let Type::Composite(composite) = layout.get(layout.strip(ty)) else {
+        return None;
+    };
+    let last = composite.members.last()?;
+    match layout.get(layout.strip(last.ty)) {
+        Type::Array { count: 0, .. } => last.name.as_deref(),
+        _ => None,
+    }
+}
+
 pub(super) fn place(layout: &Layout, ty: TypeId, tail: &Tail) -> Result<TailPlace, NoTail> {
     let Type::Composite(composite) = layout.get(layout.strip(ty)) else {
         return Err(NoTail::Member);

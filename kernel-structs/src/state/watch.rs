@@ -190,7 +190,7 @@ fn is_number_of_bit(name: &str) -> bool {
 }
 
 /// Whether `name` is `pattern`, in which one `*` stands for anything.
-fn fits(pattern: &str, name: &str) -> bool {
+pub(super) fn fits(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == name,
         Some((start, end)) => name

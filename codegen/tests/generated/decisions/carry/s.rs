@@ -17,20 +17,17 @@ macro_rules! __decisions_s_always {
         $new.cpus = $old.cpus;
         $new.total = $old.total;
         $new.half = $old.half;
-        // nothing
-        $new.swapped = $cx.within(&$crate::generated::decisions::carry::runtime::at!($at.swapped), $old.swapped);
     };
 }
 pub use __decisions_s_always as always;
 
-pub static ALWAYS: [FieldRule; 7] = [
+pub static ALWAYS: [FieldRule; 6] = [
     RuleKind::Carry.of("ticks"),
     RuleKind::Carry.of("many"),
     RuleKind::Carry.of("cpu"),
     RuleKind::Carry.of("cpus"),
     RuleKind::Carry.of("total"),
     RuleKind::Carry.of("half"),
-    RuleKind::Within.of("swapped").by_map(super::reasons::s::NONE),
 ];
 
 /// old.
@@ -52,6 +49,7 @@ pub fn vold(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut v
     new.set_stale_bits(old.stale_bits());
     new.set_busy_bits(old.busy_bits());
     new._pad_117 = [0; 3];
+    new.swapped = old.swapped;
     new.gone = old.gone;
 }
 
@@ -77,6 +75,7 @@ pub static VOLD: TypeConverter = TypeConverter {
             RuleKind::Carry.of("stale_bits"),
             RuleKind::Carry.of("busy_bits"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Carry.of("swapped"),
             RuleKind::Carry.of("gone"),
         ]],
         ..TypeRules::PLAIN
@@ -113,6 +112,8 @@ pub fn vnew(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vnew, new: &mut v
     new.set_bits(old.bits());
     new._pad_59 = [0; 1];
     new.zero = old.zero;
+    // nothing
+    new.swapped = cx.within(&at!(at.swapped), old.swapped);
     new.told = old.told;
     new._pad_74 = [0; 2];
     new.grown = old.grown;
@@ -141,6 +142,7 @@ pub static VNEW: TypeConverter = TypeConverter {
             RuleKind::Carry.of("bits"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("zero"),
+            RuleKind::Within.of("swapped").by_map(super::reasons::s::NONE),
             RuleKind::Carry.of("told"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("grown"),

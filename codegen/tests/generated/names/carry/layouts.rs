@@ -27,7 +27,7 @@ pub mod vold {
     const NODE: Node = Node {
         layout: "old",
         release: "old",
-        fingerprint: Fingerprint::from_hex("ba391a0d58e7e628219f0b0eb1a673c2e94e14fdcc20d818491b49e3764ae864"),
+        fingerprint: Fingerprint::from_hex("30834e08cbeb1184c826d5bd0f7c2125a878938e9bf62687d1ab8ad3ba1c7d92"),
     };
 
     static CARRIED: &[&TypeConverter] = &[
@@ -86,7 +86,7 @@ pub mod vnew {
     const NODE: Node = Node {
         layout: "new",
         release: "new",
-        fingerprint: Fingerprint::from_hex("2953c74b4d04eedb227176a0fb60f91e098b70ecb76bb50734efc86aa98aa8a4"),
+        fingerprint: Fingerprint::from_hex("37ce3316ca57eb40e3cb5909dd0782f001414689150297e4136753549b37ab72"),
     };
 
     static CARRIED: &[&TypeConverter] = &[

@@ -58,11 +58,13 @@ macro_rules! __names_s_always {
         $new.set_loop($old.r#loop());
         $new.set_async($old.r#async());
         $new.loop_bits = $old.loop_bits;
+        $new.set_into($old.into_());
+        $new.set_try_into($old.try_into_());
     };
 }
 pub use __names_s_always as always;
 
-pub static ALWAYS: [FieldRule; 25] = [
+pub static ALWAYS: [FieldRule; 27] = [
     RuleKind::Carry.of("gen"),
     RuleKind::Carry.of("type"),
     RuleKind::Carry.of("self"),
@@ -88,6 +90,8 @@ pub static ALWAYS: [FieldRule; 25] = [
     RuleKind::Carry.of("loop"),
     RuleKind::Carry.of("async"),
     RuleKind::Carry.of("loop_bits"),
+    RuleKind::Carry.of("into"),
+    RuleKind::Carry.of("try_into"),
 ];
 
 /// old.
@@ -95,6 +99,7 @@ pub fn vold(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut v
     use views::s::Vold as Old;
     use views::s::Vold as New;
     new.loop_bits_ = [0; 1];
+    new.into_bits = [0; 1];
     always!(cx, at, old, new);
     super::bits::vold(
         cx,
@@ -228,6 +233,7 @@ pub fn vold(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut v
     );
     new._pad_370 = [0; 2];
     new._pad_405 = [0; 3];
+    new._pad_413 = [0; 3];
     new.was = old.was;
 }
 
@@ -235,10 +241,10 @@ pub fn vold(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut v
 pub static VOLD: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "s",
-        from_size: 416,
-        to_size: 416,
-        spans: &[Span::new(0, 0, 1), Span::new(4, 4, 6), Span::new(12, 12, 1), Span::new(16, 16, 6), Span::new(24, 24, 1), Span::new(28, 28, 6), Span::new(36, 36, 1), Span::new(40, 40, 6), Span::new(48, 48, 1), Span::new(52, 52, 6), Span::new(60, 60, 1), Span::new(64, 64, 6), Span::new(72, 72, 1), Span::new(76, 76, 6), Span::new(84, 84, 1), Span::new(88, 88, 6), Span::new(96, 96, 1), Span::new(100, 100, 6), Span::new(108, 108, 1), Span::new(112, 112, 6), Span::new(120, 120, 1), Span::new(124, 124, 6), Span::new(132, 132, 1), Span::new(136, 136, 6), Span::new(144, 144, 1), Span::new(148, 148, 6), Span::new(156, 156, 1), Span::new(160, 160, 6), Span::new(168, 168, 1), Span::new(172, 172, 6), Span::new(180, 180, 1), Span::new(184, 184, 6), Span::new(192, 192, 1), Span::new(196, 196, 6), Span::new(204, 204, 1), Span::new(208, 208, 6), Span::new(216, 216, 1), Span::new(220, 220, 6), Span::new(228, 228, 1), Span::new(232, 232, 6), Span::new(240, 240, 1), Span::new(244, 244, 6), Span::new(252, 252, 1), Span::new(256, 256, 6), Span::new(264, 264, 1), Span::new(268, 268, 6), Span::new(276, 276, 1), Span::new(280, 280, 6), Span::new(288, 288, 77), Span::new(366, 366, 4), Span::new(372, 372, 1), Span::new(376, 376, 9), Span::new(388, 388, 16), Span::new(408, 408, 8)],
-        padding: &[Bits::new(8, 24), Bits::new(80, 16), Bits::new(104, 24), Bits::new(176, 16), Bits::new(200, 24), Bits::new(272, 16), Bits::new(296, 24), Bits::new(368, 16), Bits::new(392, 24), Bits::new(464, 16), Bits::new(488, 24), Bits::new(560, 16), Bits::new(584, 24), Bits::new(656, 16), Bits::new(680, 24), Bits::new(752, 16), Bits::new(776, 24), Bits::new(848, 16), Bits::new(872, 24), Bits::new(944, 16), Bits::new(968, 24), Bits::new(1040, 16), Bits::new(1064, 24), Bits::new(1136, 16), Bits::new(1160, 24), Bits::new(1232, 16), Bits::new(1256, 24), Bits::new(1328, 16), Bits::new(1352, 24), Bits::new(1424, 16), Bits::new(1448, 24), Bits::new(1520, 16), Bits::new(1544, 24), Bits::new(1616, 16), Bits::new(1640, 24), Bits::new(1712, 16), Bits::new(1736, 24), Bits::new(1808, 16), Bits::new(1832, 24), Bits::new(1904, 16), Bits::new(1928, 24), Bits::new(2000, 16), Bits::new(2024, 24), Bits::new(2096, 16), Bits::new(2120, 24), Bits::new(2192, 16), Bits::new(2216, 24), Bits::new(2288, 16), Bits::new(2920, 8), Bits::new(2960, 16), Bits::new(2984, 24), Bits::new(3080, 24), Bits::new(3239, 25)],
+        from_size: 420,
+        to_size: 420,
+        spans: &[Span::new(0, 0, 1), Span::new(4, 4, 6), Span::new(12, 12, 1), Span::new(16, 16, 6), Span::new(24, 24, 1), Span::new(28, 28, 6), Span::new(36, 36, 1), Span::new(40, 40, 6), Span::new(48, 48, 1), Span::new(52, 52, 6), Span::new(60, 60, 1), Span::new(64, 64, 6), Span::new(72, 72, 1), Span::new(76, 76, 6), Span::new(84, 84, 1), Span::new(88, 88, 6), Span::new(96, 96, 1), Span::new(100, 100, 6), Span::new(108, 108, 1), Span::new(112, 112, 6), Span::new(120, 120, 1), Span::new(124, 124, 6), Span::new(132, 132, 1), Span::new(136, 136, 6), Span::new(144, 144, 1), Span::new(148, 148, 6), Span::new(156, 156, 1), Span::new(160, 160, 6), Span::new(168, 168, 1), Span::new(172, 172, 6), Span::new(180, 180, 1), Span::new(184, 184, 6), Span::new(192, 192, 1), Span::new(196, 196, 6), Span::new(204, 204, 1), Span::new(208, 208, 6), Span::new(216, 216, 1), Span::new(220, 220, 6), Span::new(228, 228, 1), Span::new(232, 232, 6), Span::new(240, 240, 1), Span::new(244, 244, 6), Span::new(252, 252, 1), Span::new(256, 256, 6), Span::new(264, 264, 1), Span::new(268, 268, 6), Span::new(276, 276, 1), Span::new(280, 280, 6), Span::new(288, 288, 77), Span::new(366, 366, 4), Span::new(372, 372, 1), Span::new(376, 376, 9), Span::new(388, 388, 16), Span::new(408, 408, 4), Span::new(416, 416, 4)],
+        padding: &[Bits::new(8, 24), Bits::new(80, 16), Bits::new(104, 24), Bits::new(176, 16), Bits::new(200, 24), Bits::new(272, 16), Bits::new(296, 24), Bits::new(368, 16), Bits::new(392, 24), Bits::new(464, 16), Bits::new(488, 24), Bits::new(560, 16), Bits::new(584, 24), Bits::new(656, 16), Bits::new(680, 24), Bits::new(752, 16), Bits::new(776, 24), Bits::new(848, 16), Bits::new(872, 24), Bits::new(944, 16), Bits::new(968, 24), Bits::new(1040, 16), Bits::new(1064, 24), Bits::new(1136, 16), Bits::new(1160, 24), Bits::new(1232, 16), Bits::new(1256, 24), Bits::new(1328, 16), Bits::new(1352, 24), Bits::new(1424, 16), Bits::new(1448, 24), Bits::new(1520, 16), Bits::new(1544, 24), Bits::new(1616, 16), Bits::new(1640, 24), Bits::new(1712, 16), Bits::new(1736, 24), Bits::new(1808, 16), Bits::new(1832, 24), Bits::new(1904, 16), Bits::new(1928, 24), Bits::new(2000, 16), Bits::new(2024, 24), Bits::new(2096, 16), Bits::new(2120, 24), Bits::new(2192, 16), Bits::new(2216, 24), Bits::new(2288, 16), Bits::new(2920, 8), Bits::new(2960, 16), Bits::new(2984, 24), Bits::new(3080, 24), Bits::new(3239, 25), Bits::new(3303, 25)],
         groups: &[&ALWAYS, &[
             RuleKind::Recurse.of("of_bits").inside("bits"),
             RuleKind::Recurse.of("of_widen").inside("widen"),
@@ -267,6 +273,7 @@ pub static VOLD: TypeConverter = TypeConverter {
             RuleKind::Recurse.of("of_untagged").inside("twice (2)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Carry.of("was"),
         ]],
         ..TypeRules::PLAIN
@@ -279,6 +286,7 @@ pub fn vnew(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vnew, new: &mut v
     use views::s::Vnew as Old;
     use views::s::Vnew as New;
     new.loop_bits_ = [0; 1];
+    new.into_bits = [0; 1];
     always!(cx, at, old, new);
     new.is = old.is;
     super::twice::vnew(
@@ -288,6 +296,7 @@ pub fn vnew(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vnew, new: &mut v
         &mut new.of_untagged,
     );
     new._pad_125 = [0; 3];
+    new._pad_133 = [0; 3];
     super::bits::vnew(
         cx,
         &at!(at.of_bits),
@@ -418,13 +427,14 @@ pub fn vnew(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vnew, new: &mut v
 pub static VNEW: TypeConverter = TypeConverter {
     rules: TypeRules {
         name: "s",
-        from_size: 420,
-        to_size: 420,
-        spans: &[Span::new(0, 0, 81), Span::new(84, 84, 9), Span::new(96, 96, 9), Span::new(108, 108, 16), Span::new(128, 128, 5), Span::new(136, 136, 9), Span::new(148, 148, 9), Span::new(160, 160, 9), Span::new(172, 172, 9), Span::new(184, 184, 9), Span::new(196, 196, 9), Span::new(208, 208, 9), Span::new(220, 220, 9), Span::new(232, 232, 9), Span::new(244, 244, 9), Span::new(256, 256, 9), Span::new(268, 268, 9), Span::new(280, 280, 9), Span::new(292, 292, 9), Span::new(304, 304, 9), Span::new(316, 316, 9), Span::new(328, 328, 9), Span::new(340, 340, 9), Span::new(352, 352, 9), Span::new(364, 364, 9), Span::new(376, 376, 9), Span::new(388, 388, 9), Span::new(400, 400, 9), Span::new(412, 412, 8)],
-        padding: &[Bits::new(648, 24), Bits::new(744, 24), Bits::new(840, 24), Bits::new(999, 25), Bits::new(1064, 24), Bits::new(1160, 24), Bits::new(1256, 24), Bits::new(1352, 24), Bits::new(1448, 24), Bits::new(1544, 24), Bits::new(1640, 24), Bits::new(1736, 24), Bits::new(1832, 24), Bits::new(1928, 24), Bits::new(2024, 24), Bits::new(2120, 24), Bits::new(2216, 24), Bits::new(2312, 24), Bits::new(2408, 24), Bits::new(2504, 24), Bits::new(2600, 24), Bits::new(2696, 24), Bits::new(2792, 24), Bits::new(2888, 24), Bits::new(2984, 24), Bits::new(3080, 24), Bits::new(3176, 24), Bits::new(3272, 24)],
+        from_size: 424,
+        to_size: 424,
+        spans: &[Span::new(0, 0, 81), Span::new(84, 84, 9), Span::new(96, 96, 9), Span::new(108, 108, 16), Span::new(128, 128, 4), Span::new(136, 136, 1), Span::new(140, 140, 9), Span::new(152, 152, 9), Span::new(164, 164, 9), Span::new(176, 176, 9), Span::new(188, 188, 9), Span::new(200, 200, 9), Span::new(212, 212, 9), Span::new(224, 224, 9), Span::new(236, 236, 9), Span::new(248, 248, 9), Span::new(260, 260, 9), Span::new(272, 272, 9), Span::new(284, 284, 9), Span::new(296, 296, 9), Span::new(308, 308, 9), Span::new(320, 320, 9), Span::new(332, 332, 9), Span::new(344, 344, 9), Span::new(356, 356, 9), Span::new(368, 368, 9), Span::new(380, 380, 9), Span::new(392, 392, 9), Span::new(404, 404, 9), Span::new(416, 416, 8)],
+        padding: &[Bits::new(648, 24), Bits::new(744, 24), Bits::new(840, 24), Bits::new(999, 25), Bits::new(1063, 25), Bits::new(1096, 24), Bits::new(1192, 24), Bits::new(1288, 24), Bits::new(1384, 24), Bits::new(1480, 24), Bits::new(1576, 24), Bits::new(1672, 24), Bits::new(1768, 24), Bits::new(1864, 24), Bits::new(1960, 24), Bits::new(2056, 24), Bits::new(2152, 24), Bits::new(2248, 24), Bits::new(2344, 24), Bits::new(2440, 24), Bits::new(2536, 24), Bits::new(2632, 24), Bits::new(2728, 24), Bits::new(2824, 24), Bits::new(2920, 24), Bits::new(3016, 24), Bits::new(3112, 24), Bits::new(3208, 24), Bits::new(3304, 24)],
         groups: &[&ALWAYS, &[
             RuleKind::Carry.of("is"),
             RuleKind::Recurse.of("of_untagged").inside("twice"),
+            RuleKind::Padding.of("(padding)"),
             RuleKind::Padding.of("(padding)"),
             RuleKind::Recurse.of("of_bits").inside("bits"),
             RuleKind::Recurse.of("of_widen").inside("widen"),

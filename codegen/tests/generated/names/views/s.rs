@@ -7,7 +7,7 @@ use kernel_structs_views::prelude::*;
 
 view! {
     /// old.
-    pub struct Vold[416] {
+    pub struct Vold[420] {
         0 of_bits: super::bits::Vold,
         12 of_widen: super::widen::Vold,
         24 of_rule: super::rule::Vold,
@@ -59,18 +59,22 @@ view! {
         404 loop_bits_: [u8; 1],
         405 _pad_405: [u8; 3],
         408 loop_bits: I32,
-        412 was: I32,
+        412 into_bits: [u8; 1],
+        413 _pad_413: [u8; 3],
+        416 was: I32,
     }
 }
 
 bit_fields! { Vold {
     r#loop set_loop: loop_bits_ 0 3 false,
     r#async set_async: loop_bits_ 3 4 false,
+    into_ set_into: into_bits 0 3 false,
+    try_into_ set_try_into: into_bits 3 4 false,
 } }
 
 view! {
     /// new.
-    pub struct Vnew[420] {
+    pub struct Vnew[424] {
         0 is: I32,
         4 r#gen: I32,
         8 r#type: I32,
@@ -98,34 +102,38 @@ view! {
         124 loop_bits_: [u8; 1],
         125 _pad_125: [u8; 3],
         128 loop_bits: I32,
-        132 of_bits: super::bits::Vnew,
-        144 of_widen: super::widen::Vnew,
-        156 of_rule: super::rule::Vnew,
-        168 of_at: super::at::Vnew,
-        180 of_views: super::views::Vnew,
-        192 of_carry: super::carry_::Vnew,
-        204 of_overrides: super::overrides::Vnew,
-        216 of_layouts: super::layouts_::Vnew,
-        228 of_runtime: super::runtime_::Vnew,
-        240 of_mod: super::mod_::Vnew,
-        252 of_self: super::self_::Vnew,
-        264 of_type: super::r#type::Vnew,
-        276 of_gen: super::r#gen::Vnew,
-        288 of_list: super::list::Vnew,
-        300 of_context: super::context::Vnew,
-        312 of_self_: super::self__::Vnew,
-        324 of_twice: super::twice::Vnew__2,
-        336 of_twice__2: super::twice__2_::Vnew,
-        348 of_x_pointer: super::x_pointer_::Vnew,
-        360 of_CHANGED: super::CHANGED_::Vnew,
-        372 of_At: super::At::Vnew,
-        384 of_Bits: super::Bits::Vnew,
-        396 of_Context: super::Context::Vnew,
-        408 of_U32: super::U32::Vnew,
+        132 into_bits: [u8; 1],
+        133 _pad_133: [u8; 3],
+        136 of_bits: super::bits::Vnew,
+        148 of_widen: super::widen::Vnew,
+        160 of_rule: super::rule::Vnew,
+        172 of_at: super::at::Vnew,
+        184 of_views: super::views::Vnew,
+        196 of_carry: super::carry_::Vnew,
+        208 of_overrides: super::overrides::Vnew,
+        220 of_layouts: super::layouts_::Vnew,
+        232 of_runtime: super::runtime_::Vnew,
+        244 of_mod: super::mod_::Vnew,
+        256 of_self: super::self_::Vnew,
+        268 of_type: super::r#type::Vnew,
+        280 of_gen: super::r#gen::Vnew,
+        292 of_list: super::list::Vnew,
+        304 of_context: super::context::Vnew,
+        316 of_self_: super::self__::Vnew,
+        328 of_twice: super::twice::Vnew__2,
+        340 of_twice__2: super::twice__2_::Vnew,
+        352 of_x_pointer: super::x_pointer_::Vnew,
+        364 of_CHANGED: super::CHANGED_::Vnew,
+        376 of_At: super::At::Vnew,
+        388 of_Bits: super::Bits::Vnew,
+        400 of_Context: super::Context::Vnew,
+        412 of_U32: super::U32::Vnew,
     }
 }
 
 bit_fields! { Vnew {
     r#loop set_loop: loop_bits_ 0 3 false,
     r#async set_async: loop_bits_ 3 4 false,
+    into_ set_into: into_bits 0 3 false,
+    try_into_ set_try_into: into_bits 3 4 false,
 } }

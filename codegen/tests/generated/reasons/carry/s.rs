@@ -37,8 +37,7 @@ pub fn vold(cx: &mut Context<'_>, at: &At<'_>, old: &views::s::Vold, new: &mut v
     new.gone_array = old.gone_array;
     new.set_gone_bits(old.gone_bits());
     new._pad_81 = [0; 3];
-    // whom
-    new.swapped = cx.within(&at!(at.swapped), old.swapped);
+    new.swapped = old.swapped;
 }
 
 /// `s`, old.
@@ -59,7 +58,7 @@ pub static VOLD: TypeConverter = TypeConverter {
             RuleKind::Carry.of("gone_array"),
             RuleKind::Carry.of("gone_bits"),
             RuleKind::Padding.of("(padding)"),
-            RuleKind::Within.of("swapped").by_map(super::reasons::s::SWAPPED),
+            RuleKind::Carry.of("swapped"),
         ]],
         ..TypeRules::PLAIN
     },
