@@ -180,6 +180,12 @@ pub fn folder_name(from: &str, to: &str) -> String {
     format!("{FOLDER}{from}-{to}")
 }
 
+/// The name of the folder of the step with a converter of this name.
+pub(crate) fn folder_of(converter: &str) -> String {
+    let between = converter.strip_prefix(CONVERTER).unwrap_or(converter);
+    format!("{FOLDER}{between}")
+}
+
 /// The name of the converter of the step between two names.
 pub fn converter_name(from: &str, to: &str) -> String {
     format!("{CONVERTER}{from}-{to}")

@@ -120,6 +120,21 @@ fn zeros_do_not_take_the_place_of_what_the_map_says_of_a_member() {
     ));
 }
 
+/// What was said of an address says nothing of the members of a structure that takes its place.
+#[test]
+fn a_pointer_that_is_reset_and_becomes_a_structure_is_undecided() {
+    let rules = "[type.s.fields]\npgd = { policy = \"reset\", reason = \"page tables\" }\nmask = { policy = \"reset\", strict = true, reason = \"nobody asks\" }\nevents = { policy = \"reset\", reason = \"none\" }\n";
+    let pointers = "struct s { void *pgd; int *mask; void *events[2]; };";
+    let structures = "struct s { struct { int owner; int magic; } pgd; int mask; void *events; };";
+    for (old, new) in [(pointers, structures), (structures, pointers)] {
+        let told = open(&Fixture::of(old, new).rules(rules).make());
+        assert_eq!(told.len(), 2, "{told:#?}");
+        for (told, field) in told.iter().zip(["s.pgd", "s.mask"]) {
+            assert!(told.contains(field), "{told}");
+        }
+    }
+}
+
 #[test]
 fn a_member_that_is_reset_and_goes_is_kept_or_refused_with_nobody_asked() {
     let fixture = Fixture::of(

@@ -34,7 +34,7 @@ pub enum OverrideProblem {
         field: String,
     },
     /// An entry with more than one action.
-    #[error("`{field}`: {} are two actions; an entry has one", .actions.join(" and "))]
+    #[error("`{field}`: {} are two actions; an entry of a step has one, so write an entry for each", .actions.join(" and "))]
     TwoActions {
         /// The entry.
         field: String,
@@ -559,12 +559,12 @@ pub enum OverrideProblem {
     NothingToRename,
     /// An `init` of a field that the old side has too.
     #[error(
-        "the field is in both layouts; `init` needs a `drop` beside it that says what becomes of the old value"
+        "the field is in both layouts; `init` needs a `drop` as well, which says what becomes of the old value: in one direction of a change, or in two entries of a step"
     )]
     InitWithoutDrop,
     /// A `drop` of a field that the new side has too.
     #[error(
-        "the field is in both layouts; `drop` needs an `init` beside it that says what the new field gets"
+        "the field is in both layouts; `drop` needs an `init` as well, which says what the new field gets: in one direction of a change, or in two entries of a step"
     )]
     DropWithoutInit,
     /// A `drop` of a field that another entry reads.

@@ -124,11 +124,35 @@ impl<'a> Planner<'a> {
                         new: is.name(),
                     });
                 }
+                // What was said of an address says nothing of the members of a structure.
+                let are_addresses = (
+                    self.is_address(Which::Old, old.ty),
+                    self.is_address(Which::New, new.ty),
+                );
+                let says_nothing = matches!(
+                    is,
+                    Policy::Reset {
+                        initial: None | Some(Initial::Default),
+                        ..
+                    }
+                );
+                if says_nothing && are_addresses.0 != are_addresses.1 {
+                    return Err(Why::TypeChanged);
+                }
                 let fallback = format!("{}.{}", owner.name, new.path);
                 let parts = self.by_policy(new_rule, old, new, &fallback)?;
                 Ok(Decision::state_map(&new_rule.rule.reason, parts))
             }
             _ => Err(Why::TypeChanged),
+        }
+    }
+
+    /// Whether a value is an address, or an array of some.
+    fn is_address(&self, which: Which, ty: TypeId) -> bool {
+        match ctype::shape(self.layout(which), ty) {
+            Shape::Scalar(scalar) => scalar.kind == ScalarKind::Pointer,
+            Shape::Array { element, .. } => self.is_address(which, element),
+            _ => false,
         }
     }
 

@@ -198,9 +198,8 @@ pub enum Why {
     Override {
         /// Line in the file.
         line: usize,
-        /// The file, if it is one of the family's.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        file: Option<String>,
+        /// The file, from the project's folder on.
+        file: String,
         /// What is wrong.
         problem: String,
     },
@@ -405,12 +404,9 @@ impl fmt::Display for Why {
                 file,
                 problem,
             } => {
-                let of = file
-                    .as_ref()
-                    .map_or(String::new(), |file| format!(" of {file}"));
                 write!(
                     f,
-                    "has an entry on line {line}{of} that cannot be carried out: {problem}"
+                    "has an entry on line {line} of {file} that cannot be carried out: {problem}"
                 )
             }
         }

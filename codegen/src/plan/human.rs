@@ -11,6 +11,7 @@ use crate::ctype::{self, Field, ScalarKind, Shape, fits};
 use crate::overrides::{
     self, CONVERTERS, FOLDER, Function, Init, Origin, Override, OverrideAction, OverrideProblem,
 };
+use crate::steps::folder_of;
 use kconv_rules::{PartKind, RuleKind, Source};
 use kernel_structs::layout::{FieldPath, Layout, Type};
 use kernel_structs::nearest::nearest;
@@ -109,10 +110,14 @@ impl<'a> Planner<'a> {
     /// What is wrong with an entry, with its place: the line, and the file from the project's folder on.
     fn in_line(&self, entry: &Override, problem: OverrideProblem) -> Why {
         let family = &self.pair.map.family;
-        let file = |origin: &Origin| format!("{CONVERTERS}/{FOLDER}/{family}/{}", origin.file);
+        let file = match &entry.origin {
+            Some(Origin { file, .. }) => format!("{CONVERTERS}/{FOLDER}/{family}/{file}"),
+            // What a step alone needs stands in its own file.
+            None => format!("{CONVERTERS}/{}/step.toml", folder_of(self.pair.converter)),
+        };
         Why::Override {
             line: entry.line,
-            file: entry.origin.as_ref().map(file),
+            file,
             problem: problem.to_string(),
         }
     }
