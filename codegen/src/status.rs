@@ -359,7 +359,13 @@ pub fn text(status: &Status) -> String {
         Some(command) => {
             let _ = writeln!(text, "Make the converter: {command}");
         }
-        None if status.is_complete() => text.push_str("Nothing is left to decide.\n"),
+        None if status.is_complete() => {
+            let _ = writeln!(
+                text,
+                "Nothing is left to decide from {} to {}; `kconv-gen generate` looks at all other ways.",
+                status.from, status.to
+            );
+        }
         None => {
             let steps = || status.pairs.iter().flat_map(|pair| &pair.steps);
             let wrong: BTreeSet<&Path> = steps()

@@ -82,8 +82,9 @@ fn a_service_lives_through_an_upgrade() {
     let cgroup = |guest: &mut Guest| guest.run(&format!("cat /proc/{pid}/cgroup")).unwrap();
     let scope = "0::/system.slice/kconv-1.scope";
     assert_eq!(cgroup(&mut guest).trim(), scope);
-    let again =
-        guest.run("systemctl restart kconv-thaw && systemctl stop kconv-thaw; kconv status");
+    let again = guest.run(
+        "systemctl restart kconv-thaw && systemctl stop kconv-thaw; /usr/local/bin/kconv status",
+    );
     println!("{}", again.unwrap());
     assert_eq!(cgroup(&mut guest).trim(), scope);
     let active = guest.run("systemctl is-active kconv-1.scope").unwrap();

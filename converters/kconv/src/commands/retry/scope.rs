@@ -1,37 +1,46 @@
 //! A scope of systemd for what was thawed, so that it is in no unit that somebody stops or starts again.
 
+use kconv_machine::cgroup_root;
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
-use std::process::Command;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// There where systemd is the first process (sd_booted(3)).
 const BOOTED: &str = "/run/systemd/system";
 
-/// How long systemd is given to move processes; it is a job among others of a boot.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long systemd is given to make a scope; it is a job among others of a boot.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Why processes stay in the control group of kconv.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ScopeError {
-    #[error(
-        "busctl, which asks systemd for a scope, cannot be run: {0}; the processes stay in the control group of kconv, {1}"
-    )]
-    Busctl(std::io::Error, String),
-    #[error(
-        "systemd makes no {scope}: {said}; the processes stay in the control group of kconv, {group}"
-    )]
-    Refused {
-        scope: String,
-        said: String,
-        group: String,
-    },
+#[error("{scope}: {why}; the tasks stay in the control group of kconv, {group}")]
+pub(super) struct ScopeError {
+    scope: String,
+    why: Why,
+    group: String,
 }
 
-/// Has systemd move those of the processes that are in the control group of kconv into a scope of their own. Returns its name;
-/// `None` if there are none, or there is no systemd. Those that have the control group they had before stay there.
+#[derive(Debug, thiserror::Error)]
+enum Why {
+    #[error("systemd-run cannot be run: {0}")]
+    Run(io::Error),
+    #[error("systemd makes no such scope (systemctl status says why)")]
+    NotMade,
+    #[error("process {0} cannot be moved there: {1}")]
+    Moved(i32, io::Error),
+    #[error("no control groups of version 2 are mounted")]
+    NoGroups,
+}
+
+/// Moves those of the processes that are in the control group of kconv into a scope of their own. Returns its name; `None` if
+/// there are none, or there is no systemd. Those that have the control group they had before stay there.
+///
+/// systemd makes a scope for a process that runs, and is told of others over D-Bus, which a small machine does not have. So it is made for
+/// one that waits, delegated, which leaves its control group to us, and the process ends when the others are there.
 pub(super) fn adopt(
     upgrade: &str,
     processes: &BTreeSet<i32>,
@@ -46,56 +55,64 @@ pub(super) fn adopt(
         return Ok(None);
     }
     let scope = format!("kconv-{upgrade}.scope");
-    let said = Command::new("busctl")
-        .args(call(&scope, upgrade, &own))
-        .output()
-        .map_err(|error| ScopeError::Busctl(error, group.clone()))?;
-    let refused = |said: String| ScopeError::Refused {
+    let failed = |why| ScopeError {
         scope: scope.clone(),
-        said,
+        why,
         group: group.clone(),
     };
-    if !said.status.success() {
-        let errors = String::from_utf8_lossy(&said.stderr);
-        return Err(refused(errors.trim().to_owned()));
-    }
-    // The answer is a job; when it has been done they are elsewhere.
-    let begin = Instant::now();
-    while own.iter().any(in_group) {
-        if begin.elapsed() > PATIENCE {
-            return Err(refused("they were not moved".to_owned()));
-        }
-        sleep(Duration::from_millis(10));
-    }
+    let mut waits = Command::new("systemd-run")
+        .args(["--scope", "--quiet", "--collect", "--property=Delegate=yes"])
+        .arg(format!("--description=Tasks of upgrade {upgrade} of kconv"))
+        .arg(format!("--unit={scope}"))
+        .arg("cat")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .map_err(|error| failed(Why::Run(error)))?;
+    let moved = made(&mut waits, &scope).and_then(|made| into(&made, &own));
+    // It waits for the end of its input.
+    drop(waits.stdin.take());
+    let _ = waits.wait();
+    moved.map_err(failed)?;
     Ok(Some(scope))
 }
 
-/// The arguments for org.freedesktop.systemd1(5), StartTransientUnit.
-fn call(scope: &str, upgrade: &str, processes: &[i32]) -> Vec<String> {
-    let words = [
-        "--quiet",
-        "call",
-        "org.freedesktop.systemd1",
-        "/org/freedesktop/systemd1",
-        "org.freedesktop.systemd1.Manager",
-        "StartTransientUnit",
-        "ssa(sv)a(sa(sv))",
-        scope,
-        "fail",
-        "2",
-        "Description",
-        "s",
-    ];
-    let mut arguments: Vec<String> = words.map(str::to_owned).into();
-    arguments.push(format!("Tasks of upgrade {upgrade} of kconv"));
-    arguments.extend(["PIDs", "au"].map(str::to_owned));
-    arguments.push(processes.len().to_string());
-    arguments.extend(processes.iter().map(i32::to_string));
-    arguments.push("0".to_owned());
-    arguments
+/// The control group of the scope, once the process is in it.
+fn made(waits: &mut Child, scope: &str) -> Result<PathBuf, Why> {
+    let root = cgroup_root().ok_or(Why::NoGroups)?;
+    let begin = Instant::now();
+    loop {
+        let found = group(&waits.id().to_string());
+        if let Some(found) = found.filter(|found| found.ends_with(scope)) {
+            return Ok(root.join(found.trim_start_matches('/')));
+        }
+        let has_ended = !matches!(waits.try_wait(), Ok(None));
+        if has_ended || begin.elapsed() > PATIENCE {
+            return Err(Why::NotMade);
+        }
+        sleep(Duration::from_millis(10));
+    }
 }
 
-/// The control group of a process in the hierarchy of version 2 (cgroups(7)).
+/// Moves processes into a control group (cgroups(7)).
+fn into(group: &Path, processes: &[i32]) -> Result<(), Why> {
+    let file = group.join("cgroup.procs");
+    for pid in processes {
+        match fs::write(&file, pid.to_string()) {
+            // One that has ended meanwhile is in none.
+            Err(error) if error.raw_os_error() != Some(ESRCH) => {
+                return Err(Why::Moved(*pid, error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// No such process (errno(3)).
+const ESRCH: i32 = 3;
+
+/// The control group of a process in the hierarchy of version 2.
 fn group(process: &str) -> Option<String> {
     let text = fs::read_to_string(format!("/proc/{process}/cgroup")).ok()?;
     let mut lines = text.lines();
@@ -104,16 +121,23 @@ fn group(process: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
-    fn all_processes_are_named_in_the_call() {
-        let words = call("kconv-3.scope", "3", &[4711, 4713]);
-        let at = words.iter().position(|word| word == "kconv-3.scope");
-        let expected =
-            "kconv-3.scope fail 2 Description s|Tasks of upgrade 3 of kconv|PIDs au 2 4711 4713 0";
-        let said = words[at.unwrap_or_default()..].join(" ");
-        assert_eq!(said, expected.replace('|', " "));
+    fn processes_are_moved_one_by_one_and_what_is_in_the_way_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let procs = folder.path().join("cgroup.procs");
+        into(folder.path(), &[4711, 4713]).unwrap();
+        assert_eq!(fs::read_to_string(&procs).unwrap(), "4713");
+        fs::remove_file(&procs).unwrap();
+        fs::create_dir(&procs).unwrap();
+        let told = into(folder.path(), &[4711]).unwrap_err().to_string();
+        assert!(
+            told.starts_with("process 4711 cannot be moved there: "),
+            "{told}"
+        );
     }
 
     #[test]
