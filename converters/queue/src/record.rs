@@ -38,7 +38,7 @@ pub struct Task {
 
 /// How far an upgrade came.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "is", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum State {
     /// The images are being made, and nobody was killed. Whoever finds this later finds what was broken off.
     Frozen,
