@@ -709,7 +709,11 @@ fn a_state_map_that_leaves_something_open_is_told() {
     let map = project.file("kernel-structs/state/linux-6.toml");
     let text = fs::read_to_string(&map).unwrap();
     let entry = r#"mm_cid = { policy = "reset", initial = "#;
-    let wrong = text.replacen(&format!("{entry}-1"), &format!("{entry}\"null\""), 1);
+    let wrong = text.replacen(
+        &format!("{entry}-1"),
+        &format!("{entry}{{ symbol = \"nothing\" }}"),
+        1,
+    );
     assert_ne!(text, wrong);
     fs::write(&map, wrong).unwrap();
     project.decisions();

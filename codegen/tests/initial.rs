@@ -603,7 +603,7 @@ fn a_symbol_may_be_said_of_a_member() {
     .make();
     assert_eq!(
         open(&made),
-        ["work has the policy `reset`, which a value of this type cannot follow"]
+        ["work is reset by the state map to an `initial` that a value of this type cannot have"]
     );
 }
 

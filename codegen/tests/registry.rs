@@ -343,6 +343,8 @@ fn a_version_of_another_family_than_the_types_is_refused() {
     ];
     let (code, out, errors) = project.run(&[&add[..], &["--family", "linux-6"]].concat());
     assert_eq!((code, errors.as_str()), (0, ""), "{out}");
+    // What its flags mean was not seen.
+    assert!(out.contains("its constants were not looked at"), "{out}");
 }
 
 /// What is said of a registered release and is not so, is said to be ignored by nobody.

@@ -184,6 +184,22 @@ fn a_number_that_is_an_address_is_long() {
 }
 
 #[test]
+fn an_initial_value_is_one_that_the_member_can_have() {
+    for initial in ["\"null\"", "\"empty-list\""] {
+        let rule = format!(
+            "[type.task_struct.fields]\nlock_depth = {{ policy = \"reset\", initial = {initial}, reason = \"r\" }}\n"
+        );
+        let map = changed("[type.task_struct.fields]\n", &rule);
+        assert_eq!(
+            findings(&map),
+            [
+                "[type.task_struct.fields] lock_depth: the layout has no value that can have its `initial` there"
+            ]
+        );
+    }
+}
+
+#[test]
 fn a_number_of_the_layout_is_one_that_some_layout_has() {
     let declared = "declared = \"task_struct.ret_stack\"";
     let missing = "[type.task_struct.fields] curr_ret_stack: no layout has a member task_struct.ret_stacks of one of the types that `declared` names; correct its name, or the types";

@@ -221,7 +221,8 @@ pub(super) fn build_id(identity: &Identity) -> Option<String> {
 fn read(name: &str) -> Result<Source, CliError> {
     let mut path = PathBuf::from(name);
     let mut _download = None;
-    if !path.exists() && !name.contains('/') && name.starts_with("linux-image-") {
+    // A folder of that name is what somebody unpacked.
+    if !path.is_file() && !name.contains('/') && name.starts_with("linux-image-") {
         path = match constants::in_folder(Path::new("."), name)? {
             Some(file) => file,
             None => {
@@ -359,10 +360,22 @@ pub(super) fn text(
             entry.fingerprint,
             file(entry).display()
         )),
-        Found::Same(id) => lines.push(format!(
-            "the same layout as {id}; registered in {}",
-            table.display()
-        )),
+        Found::Same(id) => {
+            lines.push(format!(
+                "the same layout as {id}; registered in {}",
+                table.display()
+            ));
+            let stored = project
+                .registry()
+                .and_then(|registry| Ok(registry.layout(id)?));
+            let has_constants = stored.is_ok_and(|layout| layout.has_constants());
+            if kernel.constants.is_none() && has_constants {
+                lines.push(
+                    "its constants were not looked at, and are taken to be those of that layout; --headers or --constants-of says them"
+                        .to_owned(),
+                );
+            }
+        }
         Found::New { entry, step } => {
             lines.push(format!("a layout of its own, {}", entry.fingerprint));
             lines.push(format!(

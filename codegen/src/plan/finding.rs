@@ -284,6 +284,9 @@ impl Undecided {
                     ty = self.ty
                 )
             }
+            Why::PolicyDoesNotFit { policy: "reset" } => {
+                format!("correct the `initial` of {field} in the state map")
+            }
             Why::NoPolicy | Why::MeaningChanged { .. } | Why::PolicyDoesNotFit { .. } => {
                 format!("say in the state map what {field} means")
             }
@@ -321,6 +324,9 @@ impl fmt::Display for Why {
             Why::MeaningChanged { old, new } => {
                 write!(f, "was `{old}` and is `{new}` by the state map")
             }
+            Why::PolicyDoesNotFit { policy: "reset" } => f.write_str(
+                "is reset by the state map to an `initial` that a value of this type cannot have",
+            ),
             Why::PolicyDoesNotFit { policy } => {
                 write!(
                     f,

@@ -257,7 +257,11 @@ fn change(selection: &Selection<'_>, field: &Undecided, name: &str) -> Vec<Strin
         _ => {
             let function = super::select::identifier(&format!("{}_{}", field.ty, field.field));
             let sides = sides.clone().find_map(|(from, to)| {
-                let part = part(from, resolve(from, field)?, to, resolve(to, field)?);
+                let part = part(
+                    name,
+                    (from, resolve(from, field)?),
+                    (to, resolve(to, field)?),
+                );
                 part.map(|(name, old_has)| match old_has {
                     true => (format!("has = [{name:?}]"), format!("lacks = [{name:?}]")),
                     false => (format!("lacks = [{name:?}]"), format!("has = [{name:?}]")),
@@ -280,9 +284,13 @@ fn change(selection: &Selection<'_>, field: &Undecided, name: &str) -> Vec<Strin
     }
 }
 
-/// For two types that are declared alike and are not: a member that one of them has and the other
-/// has not, as `type.member`, and whether the old one has it.
-fn part(old: &Layout, was: TypeId, new: &Layout, is: TypeId) -> Option<(String, bool)> {
+/// For two types of `field` that are declared alike and are not: a member that one of them has and the other
+/// has not, as `type.member`, or as the way through the field where the type has no name, and whether the old one has it.
+fn part(
+    field: &str,
+    (old, was): (&Layout, TypeId),
+    (new, is): (&Layout, TypeId),
+) -> Option<(String, bool)> {
     let (old_name, new_name) = (old.type_name(was), new.type_name(is));
     if old_name != new_name {
         return None;
@@ -297,7 +305,7 @@ fn part(old: &Layout, was: TypeId, new: &Layout, is: TypeId) -> Option<(String, 
         _ => Vec::new(),
     };
     let (before, after) = (names(old, was), names(new, is));
-    let ty = *old.names(was).first()?;
+    let ty = old.names(was).first().map_or(field, |name| *name);
     let lost = before.iter().find(|name| !after.contains(name));
     let gained = after.iter().find(|name| !before.contains(name));
     match (lost, gained) {
@@ -377,5 +385,54 @@ pub(super) fn wanted(field: &Undecided) -> Wanted {
     Wanted {
         ty: tag.to_owned(),
         member: member.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use kernel_structs::layout::{
+        Composite, CompositeKind, IntType, LayoutBuilder, Member, Target, Type,
+    };
+    use kernel_structs::units::{BitOffset, ByteSize};
+
+    /// A union with these members, and a tag if it has one.
+    fn union(name: Option<&str>, members: &[&str]) -> (Layout, TypeId) {
+        let mut builder = LayoutBuilder::new(Target { pointer_size: 8 });
+        let int = builder.push(Type::Int(IntType {
+            name: "int".to_owned(),
+            size: ByteSize(4),
+            signed: true,
+            character: false,
+            boolean: false,
+        }));
+        let member = |name: &&str| Member {
+            name: Some((*name).to_owned()),
+            ty: int,
+            offset: BitOffset(0),
+            bit_field: None,
+        };
+        let union = builder.push(Type::Composite(Composite {
+            kind: CompositeKind::Union,
+            name: name.map(str::to_owned),
+            size: ByteSize(4),
+            members: members.iter().map(member).collect(),
+        }));
+        (builder.finish().unwrap(), union)
+    }
+
+    #[test]
+    fn a_type_without_a_name_is_told_by_the_way_through_its_field() {
+        let part_of = |name, was: &[&str], is: &[&str]| {
+            let ((old, was), (new, is)) = (union(name, was), union(name, is));
+            part("s.un", (&old, was), (&new, is))
+        };
+        let gained = Some(("s.un.c".to_owned(), false));
+        assert_eq!(part_of(None, &["a", "b"], &["a", "b", "c"]), gained);
+        let lost = Some(("u.b".to_owned(), true));
+        assert_eq!(part_of(Some("u"), &["a", "b"], &["a"]), lost);
+        assert_eq!(part_of(None, &["a"], &["a"]), None);
     }
 }

@@ -505,15 +505,27 @@ impl StateMap {
             let path = FieldPath::parse(field).ok()?;
             Some((*layout, layout.lookup(*id, &path)?.ty))
         });
-        let fits: Vec<bool> = found
-            .map(|(layout, ty)| rule.policy.is_for(layout, ty))
-            .collect();
-        if !fits.is_empty() && !fits.contains(&true) {
+        let found: Vec<(&Layout, TypeId)> = found.collect();
+        let nowhere = |fits: &dyn Fn(&Layout, TypeId) -> bool| {
+            !found.is_empty() && !found.iter().any(|(layout, ty)| fits(layout, *ty))
+        };
+        let mut misfit = |expected| {
             findings.insert(StateFinding::Misfit {
                 table: format!("type.{name}.fields"),
                 member: field.to_owned(),
-                expected: "pointer or number, as its policy wants it,",
+                expected,
             });
+        };
+        if nowhere(&|layout, ty| rule.policy.is_for(layout, ty)) {
+            misfit("pointer or number, as its policy wants it,");
+        }
+        if let Policy::Reset {
+            initial: Some(initial),
+            ..
+        } = &rule.policy
+            && nowhere(&|layout, ty| can_be(layout, ty, initial))
+        {
+            misfit("value that can have its `initial`");
         }
     }
 
@@ -653,6 +665,18 @@ fn named(rule: &Rule) -> impl Iterator<Item = &String> {
     };
     let members = members.into_iter().flatten();
     members.filter(|member| !member.ends_with('?'))
+}
+
+/// Whether a value of a type can have an initial value, by what it is alone.
+fn can_be(layout: &Layout, ty: TypeId, initial: &Initial) -> bool {
+    match (layout.get(layout.strip(ty)), initial) {
+        (Type::Array { element, .. }, _) => can_be(layout, *element, initial),
+        (Type::Pointer { .. }, Initial::Null | Initial::Nowhere) => true,
+        (_, Initial::Null | Initial::Nowhere) => false,
+        (Type::Composite(_), _) => true,
+        (_, Initial::EmptyList) => false,
+        _ => true,
+    }
 }
 
 /// Holds the numbers that an initial value has from layouts against these, of which some has to have each.
