@@ -15,6 +15,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Where dpkg lists the files of the packages that are installed.
 const PACKAGES: &str = "/var/lib/dpkg/info";
@@ -23,7 +24,7 @@ const PACKAGES: &str = "/var/lib/dpkg/info";
 const IN_MEMORY: [u64; 3] = [0x8584_58f6, 0x0102_1994, 0x794c_7630];
 
 const SAME_FILE: &str =
-    "put the file back as it was, with its time; nobody may change it meanwhile";
+    "put the file back as it was, with its time (touch -d); nobody may change it meanwhile";
 
 const SAME_PLACE: &str =
     "mount there what was mounted, and take away what was mounted over it since";
@@ -244,25 +245,35 @@ fn regular_file(
 /// that differs.
 fn stamps(inode: &Inode, metadata: &fs::Metadata, policy: Policy) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    let mut compare = |what: &str, is: i128, was: i128| {
+    let mut compare = |what: &str, is: String, was: String| {
         if is != was {
             found.push((format!("{what} {is}"), format!("{what} {was}")));
         }
     };
     if policy == Policy::Inode {
-        compare("inode", metadata.ino().into(), inode.inode.into());
+        compare("inode", metadata.ino().to_string(), inode.inode.to_string());
     }
     if matches!(policy, Policy::Inode | Policy::Time) {
-        let time = |seconds: i64, nanoseconds: i64| {
-            i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds)
-        };
         compare(
             "time of the last change",
-            time(metadata.mtime(), metadata.mtime_nsec()),
-            time(inode.mtime, inode.mtime_nanoseconds.into()),
+            moment(metadata.mtime(), metadata.mtime_nsec()),
+            moment(inode.mtime, inode.mtime_nanoseconds.into()),
         );
     }
     found
+}
+
+/// A time since 1970 as touch(1) takes it, to the nanosecond.
+fn moment(seconds: i64, nanoseconds: i64) -> String {
+    /// The end of the year 9999, behind which there is no such form.
+    const END: u64 = 253_402_300_800;
+    match (u64::try_from(seconds), u32::try_from(nanoseconds)) {
+        (Ok(seconds @ ..END), Ok(nanoseconds @ ..1_000_000_000)) => {
+            let since = Duration::new(seconds, nanoseconds);
+            humantime::format_rfc3339_nanos(UNIX_EPOCH + since).to_string()
+        }
+        _ => format!("{seconds} s and {nanoseconds} ns since 1970"),
+    }
 }
 
 /// The package that the file at `path` is of, by the lists in the folder `lists` (dpkg-query(1)). They
@@ -388,6 +399,21 @@ mod tests {
             "{plain:?}"
         );
         assert_eq!(plain.len(), 2);
+    }
+
+    #[test]
+    fn a_time_is_told_as_it_can_be_set() {
+        let times = [
+            (0, 0, "1970-01-01T00:00:00.000000000Z"),
+            (1_795_824_216, 801_000_007, "2026-11-28T00:03:36.801000007Z"),
+            // What there is no such form of.
+            (-1, 5, "-1 s and 5 ns since 1970"),
+            (253_402_300_800, 0, "253402300800 s and 0 ns since 1970"),
+            (1, 1_000_000_000, "1 s and 1000000000 ns since 1970"),
+        ];
+        for (seconds, nanoseconds, said) in times {
+            assert_eq!(moment(seconds, nanoseconds), said);
+        }
     }
 
     #[test]
