@@ -54,7 +54,7 @@ impl QueueError {
     pub fn advice(&self) -> &'static str {
         match self {
             QueueError::Io { .. } => {
-                "the queue is root's alone: run kconv as root, or name another with --queue"
+                "run kconv as root, whose the queue is, or name another with --queue"
             }
             QueueError::Write(error) => error.advice(),
             QueueError::Record { .. } => {

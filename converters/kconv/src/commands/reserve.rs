@@ -2,10 +2,9 @@
 
 use crate::arguments::Reserve;
 use crate::failure::Failure;
-use kconv_queue::{Entry, Queue};
+use kconv_queue::{Entry, Queue, QueueError};
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
 
 /// The number that was given last: the next process has the first free one above (`kernel/pid.c`: alloc_pid;
 /// pid_namespaces(7)).
@@ -32,8 +31,8 @@ pub(crate) fn run(arguments: &Reserve) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the last number has to be for all that come to be above those of the tasks that wait; `None` if they are already,
-/// or if numbers there are none.
+/// What the last number has to be, so that all that come are above those of the tasks that wait; `None` if they are
+/// already, if nothing waits, or if no number would be left.
 fn above(entries: &[Entry], last: i32, end: i32) -> Option<i32> {
     let waiting = entries.iter().filter(|entry| entry.record.state.waits());
     let tasks = waiting.flat_map(|entry| &entry.record.tasks);
@@ -48,10 +47,10 @@ fn number(path: &str) -> Result<i32, Failure> {
 }
 
 fn failed(path: &str, source: io::Error) -> Failure {
-    Failure::Path {
-        path: Path::new(path).display().to_string(),
+    Failure::Queue(QueueError::Io {
+        path: path.into(),
         source,
-    }
+    })
 }
 
 #[cfg(test)]
