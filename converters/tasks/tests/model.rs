@@ -331,6 +331,7 @@ fn a_thread_is_scheduled_as_it_asked_for() {
                 ("dl.dl_deadline", 2),
                 ("dl.dl_period", 3),
                 ("dl.flags", 4),
+                ("dl.dl_overrun", 1),
                 ("timer_slack_ns", 50),
                 ("default_timer_slack_ns", 60),
             ] {
@@ -359,6 +360,7 @@ fn a_thread_is_scheduled_as_it_asked_for() {
             deadline: 2,
             period: 3,
             flags: 4,
+            overran: true,
         },
         slice: None,
         allowed,

@@ -105,6 +105,9 @@ pub(crate) fn make(
             .map_err(|error| failed(process.pid, "its session")(CallError::new("getsid", error)))?;
         dropped.extend(of_group(process, session.as_raw(), group.as_raw()));
     }
+    for thread in bodies.iter().flat_map(|body| &body.process.threads) {
+        thread::schedule(thread).map_err(failed(thread.tid, "its scheduling"))?;
+    }
     let stop = |pid: Pid| {
         let mut processes = plan.processes.iter();
         let process = processes.find(|process| process.pid == pid.as_raw())?;

@@ -139,7 +139,8 @@ static double now(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-/* The wait status of pid, or -1 when it had to be killed. Everything else that ended is reaped. */
+/* The wait status of pid, or -1 when it had to be killed. Everything else that ended is reaped; the console says
+ * which signal ended it, but for that of freezes, which end much. */
 static int32_t wait_for(pid_t pid, double seconds)
 {
 	sigset_t child;
@@ -150,9 +151,12 @@ static int32_t wait_for(pid_t pid, double seconds)
 	for (;;) {
 		int status;
 		pid_t ended;
-		while ((ended = waitpid(-1, &status, WNOHANG)) > 0)
+		while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
 			if (ended == pid)
 				return killed ? -1 : status;
+			if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
+				fprintf(stderr, "agent: %d was ended by signal %d\n", ended, WTERMSIG(status));
+		}
 		double left = end - now();
 		if (left <= 0 && !killed) {
 			kill(-pid, SIGKILL);

@@ -44,6 +44,9 @@ pub struct Deadline {
     pub period: u64,
     /// SCHED_FLAG_RECLAIM, SCHED_FLAG_DL_OVERRUN.
     pub flags: u64,
+    /// Whether it ran for longer and is still to be told, at the next tick in which it runs
+    /// (`kernel/time/posix-cpu-timers.c`: check_dl_overrun).
+    pub overran: bool,
 }
 
 /// From which nodes memory comes (set_mempolicy(2), mbind(2)).
@@ -84,6 +87,7 @@ impl Scheduling {
                 deadline: task.unsigned("dl.dl_deadline")?,
                 period: task.unsigned("dl.dl_period")?,
                 flags: task.unsigned("dl.flags")?,
+                overran: task.unsigned("dl.dl_overrun")? != 0,
             },
             slice: match asked {
                 Some(1..) => Some(task.unsigned("se.slice")?),

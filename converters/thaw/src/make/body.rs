@@ -6,6 +6,7 @@ use crate::inheritance::Birth;
 use crate::plan::Process;
 use crate::remote::Remote;
 use kconv_tasks::model::SignalInfo;
+use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -47,13 +48,28 @@ impl Made {
         end(pid);
     }
 
-    /// Lets all of it run.
+    /// Lets all of it run. One that is killed meanwhile by those that run already is no failure: that is what
+    /// they do, and none of them can be made not to have run.
     pub(super) fn let_go(
         mut self,
         stopped: impl Fn(Pid) -> Option<Signal>,
     ) -> Result<(), CallError> {
+        let failed = |error| CallError::new("ptrace", error);
+        let mut killed = Vec::new();
         for pid in &self.pids {
-            ptrace::detach(*pid, stopped(*pid)).map_err(|error| CallError::new("ptrace", error))?;
+            match ptrace::detach(*pid, stopped(*pid)) {
+                Ok(()) => {}
+                Err(Errno::ESRCH) => killed.push(*pid),
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        // The first thread of a process can be waited for when the others are gone.
+        for pid in killed.into_iter().rev() {
+            match waitpid(pid, Some(WaitPidFlag::__WALL)) {
+                Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) | Err(Errno::ECHILD) => {}
+                Ok(_) => return Err(failed(Errno::ESRCH)),
+                Err(error) => return Err(failed(error)),
+            }
         }
         self.pids.clear();
         Ok(())
@@ -129,4 +145,34 @@ pub(super) fn prctl(
 /// Words as the kernel reads them.
 pub(super) fn bytes_of(words: &[u64]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use crate::sys;
+
+    /// A process that stands still, traced.
+    fn traced() -> Pid {
+        let pid = sys::seed().unwrap();
+        ptrace::attach(pid).unwrap();
+        let stopped = waitpid(pid, Some(WaitPidFlag::__WALL)).unwrap();
+        assert_eq!(stopped, WaitStatus::Stopped(pid, Signal::SIGSTOP));
+        pid
+    }
+
+    #[test]
+    fn one_that_was_killed_meanwhile_keeps_none_of_the_others() {
+        let pids = [traced(), traced(), traced()];
+        let mut made = Made::default();
+        pids.iter().for_each(|pid| made.note(*pid));
+        kill(pids[1], Signal::SIGKILL).unwrap();
+        made.let_go(|_| None).unwrap();
+        assert_eq!(kill(pids[1], None), Err(Errno::ESRCH));
+        for pid in [pids[0], pids[2]] {
+            kill(pid, None).unwrap();
+            end(pid);
+        }
+    }
 }

@@ -8,8 +8,9 @@ use super::permissions;
 use crate::call::CallError;
 use crate::clocks::{BootClock, Frozen, TaskClocks};
 use crate::error::ThawError;
-use crate::plan::{Deadline, DeadlineClock, Plan, RESTART_SYSCALL, Restart, Scheduling, Thread};
+use crate::plan::{Deadline, DeadlineClock, Plan, RESTART_SYSCALL, Restart, Thread};
 use crate::remote::Remote;
+use crate::sys;
 use kconv_tasks::model::{AX, AlternateStack, FLAGS, IP};
 use kernel_structs_bits::little_endian;
 use std::collections::BTreeSet;
@@ -71,7 +72,6 @@ pub(super) fn make(remote: &Remote, memory: &File, thread: &Thread) -> Result<()
     };
     let at = remote.put(memory, &bytes_of(&[start, flags, size]))?;
     remote.call("sigaltstack", libc::SYS_sigaltstack, &[at, 0])?;
-    schedule(remote, memory, &thread.scheduling)?;
     affinity(remote, memory, &thread.affinity)?;
     let [slack, _] = thread.timer_slack;
     if slack != 0 {
@@ -108,10 +108,15 @@ fn body_of(remote: &Remote) -> Result<u64, CallError> {
     Ok(remote.call("getpid", libc::SYS_getpid, &[])? as u64)
 }
 
-fn schedule(remote: &Remote, memory: &File, scheduling: &Scheduling) -> Result<(), CallError> {
+/// Policy and priority of a thread. It is given them by kconv, and last of all: what it is made by would be
+/// paid from the run time that it has for itself, or be done when nobody else wants the CPU. A thread of
+/// SCHED_DEADLINE that ran for too long so would be told by a signal of which its program knows no cause, and
+/// most end of that (`kernel/time/posix-cpu-timers.c`: check_dl_overrun).
+pub(super) fn schedule(thread: &Thread) -> Result<(), CallError> {
     // struct sched_attr (include/uapi/linux/sched/types.h), its first version.
     const SIZE: u32 = 48;
     const RESET_ON_FORK: u64 = 1;
+    let scheduling = &thread.scheduling;
     let mut bytes = SIZE.to_le_bytes().to_vec();
     bytes.extend(scheduling.policy.to_le_bytes());
     let mut flags = scheduling.deadline_flags;
@@ -122,8 +127,9 @@ fn schedule(remote: &Remote, memory: &File, scheduling: &Scheduling) -> Result<(
     bytes.extend(scheduling.nice.to_le_bytes());
     bytes.extend(scheduling.priority.to_le_bytes());
     bytes.extend(bytes_of(&scheduling.deadline));
-    let at = remote.put(memory, &bytes)?;
-    remote.call("sched_setattr", libc::SYS_sched_setattr, &[0, at, 0])?;
+    let arguments = [thread.tid as u64, bytes.as_ptr() as u64, 0, 0, 0];
+    sys::call(libc::SYS_sched_setattr, arguments)
+        .map_err(|error| CallError::new("sched_setattr", error))?;
     Ok(())
 }
 

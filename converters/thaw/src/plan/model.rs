@@ -324,6 +324,8 @@ pub struct Scheduling {
     pub deadline: [u64; 3],
     /// Flags of SCHED_DEADLINE (SCHED_FLAG_RECLAIM, SCHED_FLAG_DL_OVERRUN).
     pub deadline_flags: u64,
+    /// Whether SIGXCPU is still to tell that it ran for longer than that.
+    pub overran: bool,
 }
 
 /// A system call that the freeze interrupted.

@@ -3,7 +3,7 @@
 use super::files::{assign_flocks, descriptors, locks};
 use super::memory::{Vmas, memory, vmas};
 use super::model::{Ended, Process, Unclear};
-use super::signals::{Spent, intervals, timers, to_queue};
+use super::signals::{Spent, intervals, timers, to_be_sent, to_queue};
 use super::thread::{namespaces, spent, thread};
 use crate::decode::DecodeError;
 use kconv_image::ObjectId;
@@ -16,6 +16,7 @@ use kconv_tasks::model::{
 use std::collections::{BTreeMap, BTreeSet};
 
 const SIGSTOP: i32 = 19;
+const SIGXCPU: i32 = 24;
 
 /// All processes, parents before their children, and those among them that make no sense, of which
 /// nothing but number and parent is known.
@@ -272,6 +273,10 @@ fn process(known: &Known<'_>, bare: Process, tasks: &[Task<'_>]) -> Result<Proce
     for pending in threads.chain([&mut process.pending]) {
         let timers = &mut process.timers;
         pending.retain(|info| !timers.iter_mut().any(|timer| timer.takes_back(info)));
+    }
+    if process.threads.iter().any(|one| one.scheduling.overran) {
+        let told = to_be_sent(SIGXCPU, &process.pending);
+        process.pending.extend(told);
     }
     process.limits = limits(&signal)?;
     Ok(process)

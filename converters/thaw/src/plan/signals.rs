@@ -63,6 +63,17 @@ pub(super) fn to_queue(pending: Pending) -> Vec<SignalInfo> {
     found
 }
 
+/// A signal of the kernel itself that had still to be sent; none if one of that number waits, as it is
+/// below the real-time signals (`kernel/signal.c`: legacy_queue).
+pub(super) fn to_be_sent(number: i32, waiting: &[SignalInfo]) -> Option<SignalInfo> {
+    // `si_code` of SEND_SIG_PRIV (kernel/signal.c: __send_signal_locked).
+    const SI_KERNEL: i32 = 0x80;
+    let mut info = SignalInfo::bare(number);
+    info.0[8..12].copy_from_slice(&SI_KERNEL.to_le_bytes());
+    let waits = waiting.iter().any(|other| other.number() == number);
+    (!waits).then_some(info)
+}
+
 pub(crate) fn bit(signal: i32) -> u64 {
     match signal {
         1..=64 => 1 << (signal - 1),

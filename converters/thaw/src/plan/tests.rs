@@ -1,6 +1,7 @@
 //! What is planned for processes that are made by hand, of both series.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use super::signals::bit;
 use super::{Expiry, Interval, Plan, Process, RESTART_SYSCALL, Restart, Unclear};
 use crate::clocks::{BootClock, Frozen};
 use kconv_made::Made;
@@ -147,6 +148,28 @@ fn parameters_of_a_deadline_are_given_with_that_policy_alone() {
             let scheduling = &process.threads[0].scheduling;
             assert_eq!(scheduling.deadline, expected);
             assert_eq!(scheduling.deadline_flags, flags);
+        }
+    }
+}
+
+#[test]
+fn an_overrun_that_nobody_was_told_of_is_told() {
+    for (policy, waits, expected) in [(6, 0, 1), (6, libc::SIGXCPU, 1), (0, 0, 0)] {
+        let processes = planned(move |made, process| {
+            made.set(process.task, "policy", policy);
+            made.set(process.task, "dl.dl_overrun", 1);
+            let set = bit(waits);
+            made.set(process.signal, "shared_pending.signal.sig[0]", set);
+        });
+        for process in processes {
+            let pending = &process.pending;
+            assert_eq!(pending.len(), expected, "{policy}, {waits}");
+            if expected == 1 && waits == 0 {
+                assert_eq!(
+                    (pending[0].number(), pending[0].code()),
+                    (libc::SIGXCPU, 0x80)
+                );
+            }
         }
     }
 }

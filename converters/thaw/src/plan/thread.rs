@@ -195,11 +195,12 @@ fn scheduling(of: &model::Scheduling) -> Scheduling {
         deadline,
         period,
         flags,
+        overran,
     } = of.deadline;
-    let (run_time, deadline_flags) = match of.policy {
-        SCHED_DEADLINE => (runtime, flags),
+    let (run_time, deadline_flags, overran) = match of.policy {
+        SCHED_DEADLINE => (runtime, flags, overran),
         // The slice of a fair policy goes there, too.
-        _ => (of.slice.unwrap_or(0), 0),
+        _ => (of.slice.unwrap_or(0), 0, false),
     };
     Scheduling {
         policy: of.policy,
@@ -208,6 +209,7 @@ fn scheduling(of: &model::Scheduling) -> Scheduling {
         priority: of.priority,
         deadline: [run_time, deadline, period],
         deadline_flags,
+        overran,
     }
 }
 
