@@ -156,6 +156,7 @@ codes! {
     FdResource = "fd.resource", "something used by a task that no thaw makes";
     FdPressure = "fd.pressure", "a trigger for pressure (/proc/pressure, a cgroup)";
     FdNotify = "fd.notify", "a directory whose changes are signalled (F_NOTIFY)";
+    FdJournal = "fd.journal", "a stream to the journal, which is connected anew";
     FdPosition = "fd.position", "how far a device, a folder or a file of /proc was read";
     FdOpener = "fd.opener", "who opened a file";
     FileIo = "file.io", "a file that cannot be read, or not be brought to its disk";

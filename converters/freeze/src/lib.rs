@@ -45,6 +45,8 @@ pub use freeze::{Kernel, Order, Summary, freeze};
 pub use judge::{Judge, Judgement, Unjudged, anything};
 pub use registered::{FreezeDumpError, OfDump, freeze_dump};
 pub use running::{Afterwards, Chosen, Frozen, Programs, RunningError, StopError, freeze_running};
-pub use source::{Content, FileOf, Mapping, MemorySource, PresentPage, ReadError, Space, Standing};
+pub use source::{
+    Content, FileOf, Mapping, MemorySource, Peer, PresentPage, ReadError, Space, Standing,
+};
 pub use vmcore::{KdumpError, VmcoreError, freeze_vmcore};
 pub use walk::Selection;

@@ -7,6 +7,7 @@ mod freezer;
 mod others;
 mod pages;
 mod settle;
+mod sockets;
 mod stop;
 mod tasks;
 mod traces;
@@ -20,7 +21,7 @@ use crate::judge::Judge;
 use crate::memory::Memory;
 use crate::paging::PageTables;
 use crate::physical::Segments;
-use crate::source::{FileOf, MemorySource, PresentPage, ReadError, Space, Standing};
+use crate::source::{FileOf, MemorySource, Peer, PresentPage, ReadError, Space, Standing};
 use crate::symbols::Symbols;
 use crate::vmcoreinfo::Info;
 use crate::walk::{Selection, task_addresses};
@@ -30,6 +31,7 @@ use kconv_machine::{
     Identified, MachineError, cgroup_limits, cgroup_root, identify_running, read_some,
 };
 use kconv_objects::Names;
+use kconv_resources::linux6::JournalStream;
 use kconv_resources::{ReadFrom, Source};
 use pages::UserMemory;
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
@@ -326,6 +328,14 @@ impl MemorySource for Running {
 
     fn other_name(&self, folder: &str, inode: u64) -> Option<String> {
         files::name_of(folder, inode)
+    }
+
+    fn peer_of(&self, socket: u64) -> Option<io::Result<Peer>> {
+        Some(sockets::peer_of(socket))
+    }
+
+    fn journal_stream(&self, socket: u64, peer: &Peer) -> Option<io::Result<JournalStream>> {
+        Some(sockets::journal_stream(socket, peer))
     }
 
     fn data_of(&self, file: &FileOf) -> Option<io::Result<Vec<Range<u64>>>> {

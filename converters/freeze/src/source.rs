@@ -1,6 +1,7 @@
 //! Where the walk reads from: the memory of a kernel and of its tasks.
 
 use kconv_image::{Digest, KernelAddr, UserAddr};
+use kconv_resources::linux6::JournalStream;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -49,6 +50,19 @@ pub trait MemorySource {
     /// removed; `None` if there is none, or where nobody can be asked.
     fn other_name(&self, folder: &str, inode: u64) -> Option<String> {
         let _ = (folder, inode);
+        None
+    }
+
+    /// What the socket of AF_UNIX with this number is connected with; `None` where nobody can be asked.
+    fn peer_of(&self, socket: u64) -> Option<std::io::Result<Peer>> {
+        let _ = socket;
+        None
+    }
+
+    /// The stream that the journal has with its socket `peer`, to which this machine's socket `socket` leads;
+    /// `None` where nobody can be asked.
+    fn journal_stream(&self, socket: u64, peer: &Peer) -> Option<std::io::Result<JournalStream>> {
+        let _ = (socket, peer);
         None
     }
 
@@ -125,6 +139,21 @@ pub enum FileOf {
         /// First address after it.
         end: u64,
     },
+}
+
+/// What a socket of AF_UNIX is connected with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Peer {
+    /// The number of the socket at the other end; `None` if there is none.
+    pub inode: Option<u64>,
+    /// The path by which that one is known, or was accepted.
+    pub path: Option<String>,
+    /// Whether both carry a stream of bytes (SOCK_STREAM).
+    pub is_stream: bool,
+    /// How many bytes wait to be read from the socket that was asked for.
+    pub unread: u32,
+    /// Which of its ways are shut (`include/net/sock.h`: RCV_SHUTDOWN is 1, SEND_SHUTDOWN is 2).
+    pub shut: u8,
 }
 
 /// What a thread is confined by.

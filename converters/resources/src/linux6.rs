@@ -1,6 +1,7 @@
 //! Resources of Linux 6, and what is known of the machine that it ran on.
 
 mod file;
+mod journal;
 mod kinds;
 mod lock;
 mod machine;
@@ -9,6 +10,7 @@ mod pipe;
 mod resources;
 
 pub use file::{File, FileType, Inode, Place};
+pub use journal::{JOURNAL, JournalStream};
 pub use kinds::{Resource, is_had_by_number};
 pub use lock::{FileLock, LockStyle, LockType, LockedFile};
 pub use machine::{Cpu, Machine, Suspended};

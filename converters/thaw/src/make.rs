@@ -13,6 +13,7 @@ mod clocks;
 mod controls;
 mod credentials;
 mod files;
+mod journal;
 mod ldt;
 mod limits;
 mod locks;

@@ -5,8 +5,8 @@ use kconv_image::{
     Clocks, Fingerprint, Head, Identity, KernelAddr, KernelId, PAGE_SIZE, ResourceId,
 };
 use kconv_resources::linux6::{
-    self, Cpu, File, FileType, Inode, Machine, Mount, Pipe, PipeState, Place, Resource,
-    SharedMemory, Suspended, Terminal,
+    self, Cpu, File, FileType, Inode, JournalStream, Machine, Mount, Pipe, PipeState, Place,
+    Resource, SharedMemory, Suspended, Terminal,
 };
 use kconv_resources::{Bytes, Device, FileSize, Kind};
 
@@ -116,6 +116,21 @@ pub(crate) fn mount(magic: u64) -> Resource {
 /// Memory without a name.
 pub(crate) fn shared_memory() -> Resource {
     Resource::SharedMemory(SharedMemory { inode: inode() })
+}
+
+/// A stream to the journal.
+pub(crate) fn journal_stream() -> JournalStream {
+    JournalStream {
+        inode: 7,
+        is_shut_for_reading: true,
+        identifier: Some("job".to_owned()),
+        unit: Some("job.service".to_owned()),
+        priority: 30,
+        has_level_prefix: true,
+        to_syslog: false,
+        to_kmsg: false,
+        to_console: true,
+    }
 }
 
 /// A controlling terminal.

@@ -5,13 +5,14 @@
 use crate::Error;
 use object::{Object, ObjectSection};
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The drivers that a guest loads, in the order of their names' use: the channel to the host, disks,
 /// what tells QEMU where the kernel's VMCOREINFO is, and the file system of the disks.
-const DRIVERS: [&str; 8] = [
+const DRIVERS: [&str; 9] = [
     "virtio_pci",
     "virtio_console",
     "virtio_blk",
@@ -22,10 +23,12 @@ const DRIVERS: [&str; 8] = [
     "libcrc32c",
     // CRIU, beside which kconv is measured, does not start without it.
     "nf_tables",
+    // It answers who is at the other end of a socket.
+    "unix_diag",
 ];
 
 /// Folders of a kernel's modules that have them and what they depend on.
-const FOLDERS: [&str; 8] = [
+const FOLDERS: [&str; 9] = [
     "arch/x86/crypto",
     "crypto",
     "drivers/block",
@@ -34,6 +37,7 @@ const FOLDERS: [&str; 8] = [
     "drivers/virtio",
     "lib",
     "net/netfilter",
+    "net/unix",
 ];
 
 /// A kernel, ready to be booted.
@@ -71,7 +75,10 @@ impl Kernel {
     pub fn named(package: &str) -> Result<Kernel, Error> {
         let release = package.strip_prefix("linux-image-").unwrap_or(package);
         let cache = kconv_archive::cache()?;
-        let extracted = cache.join(package);
+        // What another list of drivers has taken out is of no use.
+        let mut list = DefaultHasher::new();
+        (DRIVERS, FOLDERS).hash(&mut list);
+        let extracted = cache.join(format!("{package}.{:x}", list.finish()));
         if !extracted.exists() {
             let deb = kconv_archive::package(package)?;
             // Whole or not at all: another test may be at the same.

@@ -1,6 +1,7 @@
 //! The kinds of resources.
 
 use super::file::File;
+use super::journal::JournalStream;
 use super::lock::FileLock;
 use super::named::{
     Cgroup, Keyring, Mount, Namespace, SeccompFilter, SharedMemory, Special, Terminal,
@@ -19,6 +20,8 @@ kinds! {
         File(File) = "file",
         /// A pipe without a name.
         Pipe(Pipe) = "pipe",
+        /// A stream to the journal of systemd.
+        JournalStream(JournalStream) = "journal-stream",
         /// Memory without a name that processes share (`mm/shmem.c`: shmem_zero_setup).
         SharedMemory(SharedMemory) = "shared-memory",
         /// A mount.
@@ -71,6 +74,7 @@ pub fn is_had_by_number(kind: &str) -> bool {
         kind,
         "file"
             | "pipe"
+            | "journal-stream"
             | "shared-memory"
             | "mount"
             | "tty"
@@ -101,6 +105,7 @@ impl Resource {
             | Resource::MountNamespace(namespace) => Some(namespace),
             Resource::File(_)
             | Resource::Pipe(_)
+            | Resource::JournalStream(_)
             | Resource::SharedMemory(_)
             | Resource::Mount(_)
             | Resource::Terminal(_)
@@ -134,6 +139,7 @@ impl Resource {
             Resource::File(file) => Some(file.inode.inode),
             Resource::SharedMemory(memory) => Some(memory.inode.inode),
             Resource::Pipe(pipe) => Some(pipe.inode),
+            Resource::JournalStream(stream) => Some(stream.inode),
             Resource::TimeNamespace(of_time) => Some(of_time.namespace.inode),
             other => other.namespace().map(|namespace| namespace.inode),
         }

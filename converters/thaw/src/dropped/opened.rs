@@ -6,7 +6,7 @@ use crate::used::{in_memory, is_of_a_task};
 use kconv_codes::Code;
 use kconv_image::{Escaped, Head};
 use kconv_resources::Device;
-use kconv_resources::linux6::{File, FileType};
+use kconv_resources::linux6::{File, FileType, Resource};
 use std::collections::BTreeSet;
 
 /// Devices whose position is one of memory (`drivers/char/mem.c`: mem, null, port), and the one that has it of its own
@@ -23,7 +23,7 @@ pub(super) fn of(plan: &Plan, head: &Head) -> Vec<Dropped> {
     let own: BTreeSet<i32> = plan.processes.iter().map(|process| process.pid).collect();
     let mut dropped = Vec::new();
     for (index, open) in plan.files.iter().enumerate() {
-        let Some(file) = plan.resources.file(open.resource) else {
+        let Some(resource) = plan.resources.get(open.resource) else {
             continue;
         };
         let users: Vec<i32> = plan
@@ -42,6 +42,16 @@ pub(super) fn of(plan: &Plan, head: &Head) -> Vec<Dropped> {
                 what,
                 instead: instead.to_owned(),
             });
+        };
+        let file = match resource {
+            Resource::File(file) => file,
+            // sd-daemon(3) has programs compare that with what they write to.
+            Resource::JournalStream(_) => {
+                let what = "the number of a stream to the journal, which JOURNAL_STREAM tells";
+                add(Code::FdJournal, what.to_owned(), "that of a new one");
+                continue;
+            }
+            _ => continue,
         };
         let name = format!("{} {}", file.file_type.name(), Escaped(&file.path));
         if is_of_a_task(file, &own) && users.len() > 1 {
@@ -125,7 +135,11 @@ mod tests {
     use kconv_resources::linux6::Resource;
 
     fn told(file: File, position: i64, flags: i32, processes: i32) -> Vec<String> {
-        let resources = vec![Resource::File(file)];
+        told_of(Resource::File(file), position, flags, processes)
+    }
+
+    fn told_of(resource: Resource, position: i64, flags: i32, processes: i32) -> Vec<String> {
+        let resources = vec![resource];
         let process = |pid| Process {
             descriptors: vec![Descriptor {
                 number: 3,
@@ -176,6 +190,13 @@ mod tests {
         assert_eq!(told(folder("ext4"), 5, 0, 1), none);
         assert_eq!(told(folder("tmpfs"), 0, 0, 1), none);
         assert_eq!(told(folder("tmpfs"), 5, 0, 1).len(), 1);
+    }
+
+    #[test]
+    fn a_new_stream_to_the_journal_has_another_number() {
+        let stream = Resource::JournalStream(testing::journal_stream());
+        let said = "task 7: the number of a stream to the journal, which JOURNAL_STREAM tells: that of a new one";
+        assert_eq!(told_of(stream, 0, 0, 1), [said]);
     }
 
     #[test]

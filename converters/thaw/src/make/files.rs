@@ -3,6 +3,7 @@
 
 use super::body::{Body, failed};
 use super::credentials;
+use super::journal;
 use super::limits;
 use super::numbers::Numbers;
 use super::pipes::Pipes;
@@ -153,9 +154,10 @@ struct Opener<'i> {
 impl Opener<'_> {
     fn open(&mut self, file: &OpenFile, resource: &Resource) -> Result<OwnedFd, CallError> {
         let is_open = file.flags as i32 & libc::O_PATH == 0;
-        // Pipes are opened without waiting, whatever their flags.
-        let (opened, is_pipe) = match resource {
+        // Pipes are opened, and streams connected, without their flags.
+        let (opened, is_bare) = match resource {
             Resource::Pipe(pipe) => (self.pipes.end(file, pipe)?, true),
+            Resource::JournalStream(stream) => (journal::stream(stream)?, true),
             Resource::SharedMemory(memory) => {
                 let size = memory.inode.size.bytes();
                 (self.shared_memory(file, size)?, false)
@@ -180,7 +182,7 @@ impl Opener<'_> {
         };
         let high = self.lift(opened)?;
         let set = file.flags as i32 & SETTABLE & !libc::O_ASYNC;
-        if is_pipe {
+        if is_bare {
             let arguments = [
                 high.as_raw_fd() as u64,
                 libc::F_SETFL as u64,

@@ -342,7 +342,7 @@ fn resources(plan: &Plan, found: &mut Obstacles<'_>) {
                 Resource::File(file) if pipes::is_opened_fifo(plan, id, file) => {
                     pipes::check_fifo(task, file, plan, found);
                 }
-                Resource::File(_) | Resource::SharedMemory(_) => {}
+                Resource::File(_) | Resource::SharedMemory(_) | Resource::JournalStream(_) => {}
                 Resource::Pipe(pipe) => pipes::check_pipe(task, pipe, plan, found),
                 other => {
                     let kind = other.kind();

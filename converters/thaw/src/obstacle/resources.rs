@@ -8,7 +8,7 @@ use crate::plan::Plan;
 use crate::used::{Copies, Policy, in_memory, is_of_a_task, users};
 use kconv_codes::Code;
 use kconv_image::{Contents, Escaped, Head, Image, PAGE_SIZE, ResourceId};
-use kconv_resources::linux6::{File, FileType, Inode, Place, Resources};
+use kconv_resources::linux6::{File, FileType, Inode, JOURNAL, Place, Resource, Resources};
 use nix::sys::statfs::statfs;
 use std::collections::BTreeSet;
 use std::fs;
@@ -46,8 +46,15 @@ pub(super) fn check(
     let own: BTreeSet<i32> = plan.processes.iter().map(|process| process.pid).collect();
     let appended = appended(plan);
     for (id, tasks) in users(plan) {
-        let Some(was) = plan.resources.file(id) else {
-            continue;
+        let was = match plan.resources.get(id) {
+            Some(Resource::File(file)) => file,
+            Some(Resource::JournalStream(_)) => {
+                for task in &tasks {
+                    journal(*task, Path::new(JOURNAL), found);
+                }
+                continue;
+            }
+            _ => continue,
         };
         if !is_of_a_task(was, &own) && !copies.contains_key(&id) {
             let contents = image.zip(contents_to_find(id, was, head));
@@ -69,6 +76,23 @@ pub(super) fn check(
             }
         }
     }
+}
+
+/// Whether there is somebody at `socket` who takes streams for the journal.
+fn journal(task: i32, socket: &Path, found: &mut Obstacles<'_>) {
+    let is = match fs::metadata(socket) {
+        Ok(of) if of.file_type().is_socket() => return,
+        Ok(_) => "no socket".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    found.add(
+        Code::FdJournal,
+        Some(task),
+        socket.display().to_string(),
+        is,
+        "the socket of the journal, to which the program writes",
+        "have the journal listen (systemctl start systemd-journald.socket)",
+    );
 }
 
 /// How a file that the tasks had differs from what is there now, in words; `None` if it is that.
@@ -365,6 +389,29 @@ mod tests {
             said.push(format!("{is}, not {was}"));
         });
         said
+    }
+
+    #[test]
+    fn a_journal_has_to_listen() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("stdout");
+        let told = || {
+            let plan = Plan::default();
+            let mut found = Obstacles::of(&plan, super::super::ObstacleOf::Machine);
+            journal(7, &socket, &mut found);
+            let all = found.into_list().into_iter();
+            all.map(|one| one.to_string()).collect::<Vec<_>>()
+        };
+        assert!(told()[0].contains("No such file"), "{:?}", told());
+        fs::write(&socket, "").unwrap();
+        assert!(
+            told()[0].contains("found no socket, expected "),
+            "{:?}",
+            told()
+        );
+        fs::remove_file(&socket).unwrap();
+        let _listens = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        assert_eq!(told(), [""; 0]);
     }
 
     /// A program that was installed anew, with another inode and time, is the program.

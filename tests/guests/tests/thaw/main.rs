@@ -4,6 +4,7 @@
 
 mod clocks;
 mod forked;
+mod journal;
 mod journeys;
 mod judged;
 mod kinds;
