@@ -1,6 +1,7 @@
 //! Streams to the journal, connected anew.
 
 use crate::call::CallError;
+use kconv_image::Escaped;
 use kconv_resources::linux6::{JOURNAL, JournalStream};
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_send_buffer_size_force, set_socket_timeout};
@@ -26,6 +27,17 @@ pub(super) fn stream(was: &JournalStream) -> Result<OwnedFd, CallError> {
 }
 
 fn connected(was: &JournalStream, at: &Path) -> Result<OwnedFd, CallError> {
+    for name in [&was.identifier, &was.unit].into_iter().flatten() {
+        if name.contains('\n') {
+            return Err(CallError::Result {
+                call: "connect",
+                problem: format!(
+                    "found {} for a stream to the journal, expected a name of one line",
+                    Escaped(name)
+                ),
+            });
+        }
+    }
     let failed = |call| move |error: Errno| CallError::io(call, &error.into());
     let socket = socket_with(
         AddressFamily::UNIX,
@@ -106,5 +118,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = connected(&journal_stream(), &folder.path().join("stdout")).unwrap_err();
         assert!(error.to_string().starts_with("connect: "), "{error}");
+        // Lines of its own would say of what unit it is.
+        let two = JournalStream {
+            identifier: Some("job\nother.service".to_owned()),
+            ..journal_stream()
+        };
+        let error = connected(&two, &folder.path().join("stdout")).unwrap_err();
+        let found = error.to_string();
+        assert!(found.contains("job\\nother.service"), "{found}");
     }
 }

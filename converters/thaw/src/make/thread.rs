@@ -53,7 +53,8 @@ pub(super) fn part_folders(body: &Body<'_>, kept: &Kept) -> Result<(), ThawError
     Ok(())
 }
 
-/// Everything that is the thread's own but its identity, its registers and what is left of it at its end.
+/// Everything that is the thread's own but its identity, its policy, its registers and what is left of it at its
+/// end.
 pub(super) fn make(remote: &Remote, memory: &File, thread: &Thread) -> Result<(), CallError> {
     let mut name = thread.name.clone();
     name.push(0);

@@ -16,7 +16,6 @@ use kconv_tasks::model::{
 use std::collections::{BTreeMap, BTreeSet};
 
 const SIGSTOP: i32 = 19;
-const SIGXCPU: i32 = 24;
 
 /// All processes, parents before their children, and those among them that make no sense, of which
 /// nothing but number and parent is known.
@@ -275,7 +274,7 @@ fn process(known: &Known<'_>, bare: Process, tasks: &[Task<'_>]) -> Result<Proce
         pending.retain(|info| !timers.iter_mut().any(|timer| timer.takes_back(info)));
     }
     if process.threads.iter().any(|one| one.scheduling.overran) {
-        let told = to_be_sent(SIGXCPU, &process.pending);
+        let told = to_be_sent(libc::SIGXCPU, &process.pending);
         process.pending.extend(told);
     }
     process.limits = limits(&signal)?;
