@@ -51,6 +51,19 @@ pub(crate) fn make(
     image: &Image,
     rule: ClockRule,
 ) -> Result<(Duration, Vec<Dropped>), ThawError> {
+    let made = make_all(plan, image, rule);
+    if rule != ClockRule::Machine {
+        // The tasks are there, or are not, whatever becomes of it; a program that cannot be started then says so.
+        let _ = clocks::leave();
+    }
+    made
+}
+
+fn make_all(
+    plan: &Plan,
+    image: &Image,
+    rule: ClockRule,
+) -> Result<(Duration, Vec<Dropped>), ThawError> {
     let first = plan.processes[0].pid;
     let mut files_made = MadeFiles::default();
     limits::lift().map_err(failed(first, "the limits of kconv"))?;

@@ -4,17 +4,19 @@
 use crate::call::CallError;
 use crate::clocks::{BootClock, ClockError, ClockRule, Frozen, TaskClocks};
 use crate::sys;
+use std::os::fd::AsRawFd;
 
 /// A clock of this machine, in nanoseconds.
 pub(super) fn read(clock: i32) -> Result<i64, CallError> {
     sys::clock(clock).map_err(|error| CallError::new("clock_gettime", error))
 }
 
+const CLONE_NEWTIME: u64 = 0x80;
+
 /// Has whatever kconv makes from now on be in a time namespace with the clocks of the tasks, if they
-/// have one. That is to be in the thread that makes the seed, and before it does: offsets are set as
+/// have one, until it [leaves](leave) that. That is to be in the thread that makes the seed, and before it does: offsets are set as
 /// long as nobody is in it (`kernel/time/namespace.c`: timens_set_vvar_page).
 pub(super) fn enter(rule: ClockRule, frozen: &Frozen) -> Result<TaskClocks, CallError> {
-    const CLONE_NEWTIME: u64 = 0x80;
     let wrong = |error: ClockError| CallError::Result {
         call: "timens_offsets",
         problem: error.to_string(),
@@ -30,6 +32,17 @@ pub(super) fn enter(rule: ClockRule, frozen: &Frozen) -> Result<TaskClocks, Call
             .map_err(|error| CallError::io("write", &error))?;
     }
     Ok(clocks)
+}
+
+/// Has whatever kconv makes from now on be in its own time namespace again: no program that it starts has the clocks
+/// of the tasks, and a kernel like 6.1 starts none in another one with vfork (`kernel/fork.c`: copy_process).
+pub(super) fn leave() -> Result<(), CallError> {
+    let own = std::fs::File::open("/proc/self/ns/time");
+    let own = own.map_err(|error| CallError::io("open", &error))?;
+    let descriptor = own.as_raw_fd() as u64;
+    sys::call(libc::SYS_setns, [descriptor, CLONE_NEWTIME, 0, 0, 0])
+        .map(drop)
+        .map_err(|error| CallError::new("setns", error))
 }
 
 /// What is left until a time of a clock of the machine of the freeze, in nanoseconds; below zero, if
