@@ -106,7 +106,7 @@ fn source(folder: &Path, into: &mut String) {
 #[test]
 fn every_code_is_decided_somewhere() {
     let mut text = String::new();
-    for name in ["freeze", "kconv", "runtime", "thaw"] {
+    for name in ["freeze", "kconv", "runtime", "thaw", "units"] {
         let folder = kconv_tests::root().join("converters").join(name);
         source(&folder.join("src"), &mut text);
     }

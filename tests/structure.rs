@@ -31,6 +31,7 @@ const CRATES: &[&str] = &[
     "converters/tasks",
     "converters/thaw",
     "converters/trust",
+    "converters/units",
     "kernel-structs",
     "kernel-structs/bits",
     "kernel-structs/routes",

@@ -182,6 +182,15 @@ codes! {
     TerminalSession = "terminal.session", "a controlling terminal, and kconv is in another session";
     TerminalBoot = "terminal.boot", "a controlling terminal, which ends when the machine is booted";
     TerminalSettings = "terminal.settings", "settings of a terminal of the machine";
+    UnitUnknown = "unit.unknown", "a service that systemd does not know";
+    UnitNotRunning = "unit.not-running", "a service that does not run";
+    UnitBusy = "unit.busy", "a service with which systemd is about to do something";
+    UnitNoMain = "unit.no-main", "a service of which systemd knows no main process";
+    UnitCommands = "unit.commands", "a service of several commands, which systemd runs one after another";
+    UnitGroups = "unit.groups", "a service with control groups of its own";
+    UnitOwn = "unit.own", "a service of which kconv is a process";
+    UnitPartly = "unit.partly", "some of the processes of a service, without the others";
+    UnitNotEnabled = "unit.not-enabled", "a service that the next boot would start a second time";
     SessionForeign = "session.foreign", "a session that a process could not have from its parents";
     SessionOther = "session.other", "a session or process group that somebody has who is not in the image";
     SessionOldGroup = "session.old-group", "the process group of a terminal that was lost";

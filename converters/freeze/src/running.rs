@@ -13,6 +13,7 @@ mod tasks;
 mod traces;
 
 pub use error::StopError;
+pub use tasks::with_descendants;
 
 use crate::elf::{self, Core, ElfError, Load};
 use crate::error::{Finding, Flaw, FreezeError, list};

@@ -91,8 +91,11 @@ pub(crate) enum Command {
     Retry(Retry),
     /// Throw away what upgrades froze, with the images
     Forget(Forget),
-    /// Leave the numbers of the tasks that wait for their thaw to them: early in a boot, before others take them
+    /// Leave their numbers to the tasks that wait for their thaw, and have their services wait: early in a boot
     Reserve(Reserve),
+    /// What systemd runs for a service that is thawed
+    #[command(subcommand, hide = true)]
+    Unit(Unit),
     /// Make this machine's own key, with which it signs what it freezes and converts
     Keygen,
     /// Sign an image
@@ -368,6 +371,30 @@ impl Clocks {
     pub(crate) fn rule(&self) -> ClockRule {
         match self.clocks {
             _ if self.no_time_namespace => ClockRule::Machine,
+            clocks => clocks.rule(),
+        }
+    }
+
+    /// What the rule is called.
+    pub(crate) fn name(&self) -> String {
+        let clocks = match self.no_time_namespace {
+            true => ThawClocks::Machine,
+            false => self.clocks,
+        };
+        let value = clocks.to_possible_value();
+        value.map_or(String::new(), |value| value.get_name().to_owned())
+    }
+
+    /// The rule of that name; what is usual if there is none.
+    pub(crate) fn named(name: &str) -> ClockRule {
+        let clocks = ThawClocks::from_str(name, false);
+        clocks.unwrap_or(ThawClocks::Suspended).rule()
+    }
+}
+
+impl ThawClocks {
+    fn rule(self) -> ClockRule {
+        match self {
             ThawClocks::Suspended => ClockRule::Suspended,
             ThawClocks::Stopped => ClockRule::Stopped,
             ThawClocks::Machine => ClockRule::Machine,
@@ -377,16 +404,28 @@ impl Clocks {
 
 #[derive(Args)]
 pub(crate) struct Upgrade {
-    /// The processes to carry over, with all their threads
+    /// The processes to carry over, with all their threads; a service of systemd as that service
     #[arg(
         value_name = "PID",
-        required = true,
+        required_unless_present_any = ["unit", "slice"],
         value_parser = clap::value_parser!(i32).range(1..)
     )]
     pub(crate) pids: Vec<i32>,
     /// Carry their descendants over as well
     #[arg(long)]
     pub(crate) tree: bool,
+    /// Carry a service of systemd over, such as redis.service
+    #[arg(long, value_name = "NAME")]
+    pub(crate) unit: Vec<String>,
+    /// Carry over all that runs in a slice of systemd, such as batch.slice
+    #[arg(long, value_name = "NAME")]
+    pub(crate) slice: Vec<String>,
+    /// Carry processes of services over as no more than that: they go on in a scope
+    #[arg(long, conflicts_with_all = ["unit", "slice"])]
+    pub(crate) no_units: bool,
+    /// What becomes of a service whose thaw is refused
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = Refused::Wait)]
+    pub(crate) if_refused: Refused,
     /// Keep the programs, libraries and other files that are mapped in the image: a thaw then takes those that are
     /// not there any more as they were from it
     #[arg(long)]
@@ -400,6 +439,9 @@ pub(crate) struct Upgrade {
     /// Its command line [default: that of the running kernel]
     #[arg(long, value_name = "TEXT")]
     pub(crate) command_line: Option<String>,
+    /// How the next kernel is started
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Start::Kexec)]
+    pub(crate) start: Start,
     #[command(flatten)]
     pub(crate) queue: QueueFolder,
     /// Try everything but the last step: the tasks run on, and nothing is left behind
@@ -414,6 +456,26 @@ pub(crate) struct Upgrade {
     /// Say nothing unless something is wrong
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+/// How the next kernel is started.
+#[derive(Copy, Clone, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Start {
+    /// At once, without firmware and boot loader
+    Kexec,
+    /// By a reboot, whose boot loader has to choose it
+    Reboot,
+    /// Not by kconv
+    None,
+}
+
+/// What becomes of a service whose thaw is refused.
+#[derive(Copy, Clone, ValueEnum)]
+pub(crate) enum Refused {
+    /// It has failed, and waits in the queue
+    Wait,
+    /// It is started afresh, and its images are kept
+    Fresh,
 }
 
 /// Where what upgrades froze waits for its thaw.
@@ -445,9 +507,28 @@ pub(crate) struct Retry {
     /// Make processes again that were thawed before
     #[arg(long)]
     pub(crate) again: bool,
+    /// Have services of systemd started, and do not wait for that
+    #[arg(long)]
+    pub(crate) no_block: bool,
     /// Say nothing unless something is wrong
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+/// `kconv unit`
+#[derive(Subcommand)]
+pub(crate) enum Unit {
+    /// Thaw the service of an upgrade, as its only command
+    Thaw(OneUpgrade),
+    /// Let it go on under its own settings, now that it has been started
+    Settle(OneUpgrade),
+}
+
+#[derive(Args)]
+pub(crate) struct OneUpgrade {
+    /// Which, by the number that `kconv status` shows
+    #[arg(value_name = "UPGRADE")]
+    pub(crate) upgrade: String,
 }
 
 #[derive(Args)]
@@ -577,6 +658,36 @@ mod tests {
         for wrong in ["kconv thaw --only 7 --except 8 i", "kconv thaw --only 0 i"] {
             assert_eq!(choice(wrong), None, "{wrong}");
         }
+    }
+
+    /// As a record of the queue has it.
+    #[test]
+    fn a_rule_of_clocks_is_named_and_found_by_its_name() {
+        let retry = |words: &str| {
+            let parsed = Arguments::try_parse_from(words.split(' '));
+            match parsed.map(|arguments| arguments.command) {
+                Ok(Some(Command::Retry(retry))) => retry.clocks,
+                _ => panic!("{words}"),
+            }
+        };
+        for (words, name, rule) in [
+            ("kconv retry", "suspended", ClockRule::Suspended),
+            (
+                "kconv retry --clocks stopped",
+                "stopped",
+                ClockRule::Stopped,
+            ),
+            (
+                "kconv retry --no-time-namespace",
+                "machine",
+                ClockRule::Machine,
+            ),
+        ] {
+            let clocks = retry(words);
+            assert_eq!((clocks.name().as_str(), clocks.rule()), (name, rule));
+            assert_eq!(Clocks::named(name), rule);
+        }
+        assert_eq!(Clocks::named("of another kconv"), ClockRule::Suspended);
     }
 
     #[test]

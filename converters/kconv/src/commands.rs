@@ -8,11 +8,13 @@ pub(crate) mod inspect;
 pub(crate) mod keygen;
 pub(crate) mod path;
 pub(crate) mod preflight;
+mod queued;
 pub(crate) mod reserve;
 pub(crate) mod retry;
 pub(crate) mod sign;
 pub(crate) mod status;
 pub(crate) mod thaw;
+pub(crate) mod unit;
 pub(crate) mod upgrade;
 pub(crate) mod verify;
 

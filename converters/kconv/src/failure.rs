@@ -48,6 +48,27 @@ pub(crate) enum Failure {
     Queue(#[from] kconv_queue::QueueError),
     #[error("{} not thawed and {} in the queue", numbered(upgrades), if upgrades.len() == 1 { "stays" } else { "stay" })]
     Waiting { upgrades: Vec<String> },
+    #[error(transparent)]
+    Unit(#[from] kconv_units::UnitError),
+    /// What keeps services from being carried as such.
+    #[error("{} that the services go on as such; nothing was frozen", things(.0.len(), "is in the way", "are in the way"))]
+    Units(Vec<Told>),
+    #[error("this machine was not started by systemd, which units are of")]
+    NoSystemd,
+    #[error("{slice}: nothing runs in this slice")]
+    EmptySlice { slice: String },
+    #[error("upgrade {upgrade}: its tasks were killed before")]
+    Killed { upgrade: String },
+    #[error("upgrade {upgrade}: {unit} runs already, as a fresh copy")]
+    UnitRuns { upgrade: String, unit: String },
+    #[error("upgrade {upgrade}: waits for the next kernel, which is about to be started")]
+    SameBoot { upgrade: String },
+    #[error("{unit}: did not start, and its journal says why")]
+    UnitFailed { unit: String },
+    #[error("{unit}: was not thawed: {}", why.join("; "))]
+    UnitRefused { unit: String, why: Vec<String> },
+    #[error("upgrade {upgrade}: there is no service that waits")]
+    NoUnit { upgrade: String },
     #[error("{path}: {source}")]
     Path {
         path: String,
@@ -225,9 +246,15 @@ impl Failure {
             | Failure::Reported { .. }
             | Failure::Waiting { .. }
             | Failure::NotThawable(_) => exit::FINDINGS,
-            Failure::Distrusted { .. } | Failure::Replaced { .. } | Failure::Thawed { .. } => {
-                exit::FINDINGS
-            }
+            Failure::Units(_)
+            | Failure::Killed { .. }
+            | Failure::UnitRuns { .. }
+            | Failure::SameBoot { .. }
+            | Failure::UnitFailed { .. }
+            | Failure::UnitRefused { .. }
+            | Failure::Distrusted { .. }
+            | Failure::Replaced { .. }
+            | Failure::Thawed { .. } => exit::FINDINGS,
             Failure::Thaw(ThawError::Obstacles { .. }) | Failure::Terminal { .. } => exit::FINDINGS,
             Failure::Thaw(ThawError::Make { .. }) | Failure::Undecided => exit::FAULT,
             _ if self.refused().is_some() => exit::FINDINGS,
@@ -259,6 +286,7 @@ impl Failure {
             Failure::Thaw(ThawError::Obstacles { all, .. }) | Failure::NotThawable(all) => {
                 all.iter().map(Told::obstacle).collect()
             }
+            Failure::Units(told) => told.clone(),
             Failure::Terminal { name } => vec![Told {
                 severity: Severity::Refused,
                 code: Code::TerminalBoot,
@@ -327,6 +355,24 @@ impl Failure {
             Failure::Waiting { .. } => String::from(
                 "mend what is in the way, then `kconv retry`; `kconv status` says it again",
             ),
+            Failure::Unit(error) => error.advice().to_owned(),
+            Failure::NoSystemd => String::from("name processes by their PIDs"),
+            Failure::EmptySlice { .. } => String::from("`systemctl status` shows what runs where"),
+            Failure::Killed { upgrade } | Failure::SameBoot { upgrade } => {
+                format!("`kconv retry {upgrade}` brings them back on the running kernel")
+            }
+            Failure::UnitRuns { upgrade, unit } => format!(
+                "`systemctl stop {unit}`, then `kconv retry {upgrade}`; or keep the copy, and `kconv forget {upgrade}`"
+            ),
+            Failure::UnitFailed { unit } => {
+                format!("`systemctl status {unit}` and `kconv status` tell what they know")
+            }
+            Failure::UnitRefused { .. } => String::from(
+                "mend what is in the way, then try again; `kconv status` says it again",
+            ),
+            Failure::NoUnit { upgrade } => format!(
+                "`kconv status` says how far it came; with `kconv forget {upgrade}` its service has its own settings again"
+            ),
             Failure::Path { .. } => String::from("name a folder that can be written to"),
             Failure::NoFile { .. } | Failure::NotARelease { .. } | Failure::Nothing { .. } => {
                 String::from(
@@ -389,7 +435,8 @@ impl Failure {
             Failure::NoKey { .. } => {
                 String::from("`kconv keygen` makes one; or name another with --key")
             }
-            Failure::Terminal { .. }
+            Failure::Units(_)
+            | Failure::Terminal { .. }
             | Failure::Findings { .. }
             | Failure::Reported { .. }
             | Failure::Output(_) => {

@@ -7,6 +7,7 @@ mod conversion;
 mod distrust;
 mod exit;
 mod failure;
+mod held;
 mod judge;
 mod releases;
 mod report;
@@ -65,6 +66,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Some(Command::Retry(retry)) => commands::retry::run(&retry, config),
         Some(Command::Forget(forget)) => commands::forget::run(&forget),
         Some(Command::Reserve(reserve)) => commands::reserve::run(&reserve),
+        Some(Command::Unit(unit)) => commands::unit::run(&unit, config),
         Some(Command::Keygen) => commands::keygen::run(config),
         Some(Command::Sign(sign)) => commands::sign::run(&sign, config),
         None => commands::convert::run(&arguments.convert, config),

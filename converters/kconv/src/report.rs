@@ -29,6 +29,8 @@ pub(crate) struct Account {
     /// What is not carried, but for what a failure tells.
     pub(crate) told: Vec<Told>,
     pub(crate) conversion: Option<Report>,
+    /// What was done for each group of tasks, where there can be several.
+    pub(crate) jobs: Vec<Value>,
     /// What was measured and counted.
     pub(crate) figures: Map<String, Value>,
 }
@@ -56,6 +58,7 @@ impl Account {
             dry_run: false,
             told: Vec::new(),
             conversion: None,
+            jobs: Vec::new(),
             figures: Map::new(),
         };
         account.keeps(others)?;
@@ -114,6 +117,7 @@ impl Account {
             "figures": self.figures,
             "findings": told.flat_map(Told::json).collect::<Vec<_>>(),
             "conversion": self.conversion,
+            "jobs": self.jobs,
         })
     }
 

@@ -7,4 +7,4 @@ mod start;
 
 pub use load::{LoadError, Loaded};
 pub use release::{ReleaseError, release};
-pub use start::{StartError, start};
+pub use start::{StartError, reboot, start};

@@ -57,7 +57,9 @@ impl Queue {
         let entries = self.entries()?;
         let mut number = self.numbers()?.last().map_or(1, |last| last + 1);
         for entry in entries {
-            if matches!(entry.record.state, State::Thawed { .. }) {
+            let is_thawed = matches!(entry.record.state, State::Thawed { .. });
+            // The images of a service are there until it goes on under its own settings, for which the record is needed.
+            if is_thawed && (entry.record.unit.is_none() || !entry.frozen().exists()) {
                 entry.remove()?;
             }
         }
@@ -220,7 +222,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::record::Task;
+    use crate::record::{IfRefused, Task, Unit, UnitFile};
     use std::os::unix::fs::PermissionsExt;
 
     fn queue() -> (tempfile::TempDir, Queue) {
@@ -231,6 +233,22 @@ mod tests {
 
     fn record() -> Record {
         Record::new("6.1.0-47-amd64", "6.12.117+deb12-amd64")
+    }
+
+    fn unit() -> Unit {
+        Unit {
+            name: "dev-sda\\x2d1@a.service".to_owned(),
+            main: 4711,
+            pid_file: Some("/run/a.pid".into()),
+            files: vec![UnitFile {
+                path: "/run/systemd/transient/a.service".into(),
+                text: "[Service]\n".to_owned(),
+            }],
+            boot: Some("0".to_owned()),
+            if_refused: IfRefused::Fresh,
+            again: false,
+            clocks: None,
+        }
     }
 
     fn names(queue: &Queue) -> Vec<String> {
@@ -264,8 +282,13 @@ mod tests {
             comm: "co\nunter".to_owned(),
         }];
         entry.record.stopped = 1_700_000_000_123;
+        entry.record.unit = Some(unit());
         for state in [
             State::Converted,
+            State::Replaced {
+                kernel: "6.12.117+deb12-amd64".to_owned(),
+                why: vec!["obstacle: a pid".to_owned()],
+            },
             State::Refused {
                 kernel: "6.12.117+deb12-amd64".to_owned(),
                 why: vec!["obstacle: a pid".to_owned()],
@@ -296,9 +319,13 @@ mod tests {
                 kernel: String::new(),
                 after: 1,
             },
+            State::Replaced {
+                kernel: String::new(),
+                why: Vec::new(),
+            },
         ];
         let waits = states.clone().map(|state| state.waits());
-        assert_eq!(waits, [false, true, true, false]);
+        assert_eq!(waits, [false, true, true, false, false]);
         let mut entries = states.clone().map(|_| queue.begin(record()).unwrap());
         for (entry, state) in entries.iter_mut().zip(states) {
             entry.record.state = state;
@@ -306,7 +333,25 @@ mod tests {
             fs::write(entry.next(), "image").unwrap();
         }
         queue.begin(record()).unwrap();
-        assert_eq!(names(&queue), ["1", "2", "3", "5"]);
+        assert_eq!(names(&queue), ["1", "2", "3", "5", "6"]);
+    }
+
+    #[test]
+    fn a_service_that_was_thawed_stays_until_its_images_are_gone() {
+        let (_folder, queue) = queue();
+        let mut entry = queue.begin(record()).unwrap();
+        entry.record.unit = Some(unit());
+        entry.record.state = State::Thawed {
+            kernel: String::new(),
+            after: 1,
+        };
+        entry.write().unwrap();
+        fs::write(entry.frozen(), "image").unwrap();
+        queue.begin(record()).unwrap();
+        assert_eq!(names(&queue), ["1", "2"]);
+        entry.remove_images().unwrap();
+        queue.begin(record()).unwrap();
+        assert_eq!(names(&queue), ["2", "3"]);
     }
 
     #[test]
@@ -348,6 +393,20 @@ mod tests {
         assert_eq!(told(&["2"]), Ok(1));
     }
 
+    /// One that waits while kconv itself is upgraded.
+    #[test]
+    fn a_record_of_a_kconv_that_knew_no_units_is_read() {
+        let (_folder, queue) = queue();
+        let entry = queue.begin(record()).unwrap();
+        let path = entry.folder.join(RECORD);
+        let text = fs::read_to_string(&path).unwrap();
+        let before = text.replace("\"format\": 2", "\"format\": 1");
+        let before = before.replace("  \"unit\": null,\n", "");
+        assert_eq!(before.lines().count() + 1, text.lines().count());
+        fs::write(&path, before).unwrap();
+        assert_eq!(queue.entries().unwrap()[0].record, entry.record);
+    }
+
     #[test]
     fn a_record_is_read_strictly_and_one_that_never_was_is_none() {
         let (_folder, queue) = queue();
@@ -359,8 +418,8 @@ mod tests {
             let error = queue.entries().unwrap_err();
             error.to_string().split_once(": ").unwrap().1.to_owned()
         };
-        let later = told(&text.replace("\"format\": 1", "\"format\": 2"));
-        assert_eq!(later, "a record of format 2; this kconv knows 1");
+        let later = told(&text.replace("\"format\": 2", "\"format\": 3"));
+        assert_eq!(later, "a record of format 3; this kconv knows 2");
         for wrong in [
             text.replace("\"to\"", "\"too\""),
             text.replace("\"frozen\"", "\"melted\""),

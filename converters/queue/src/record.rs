@@ -4,10 +4,13 @@ use crate::error::QueueError;
 use kconv_image::Temporary;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The version of the format. It grows when a reader of the last one would go wrong.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+
+/// The oldest that is still read: it knew of no units.
+const OLDEST: u32 = 1;
 
 /// An upgrade.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,8 +25,54 @@ pub struct Record {
     pub tasks: Vec<Task>,
     /// When they were stopped, by the machine's clock, in milliseconds since 1970; 0 before.
     pub stopped: u64,
+    /// What they are for systemd, if they go on as that.
+    #[serde(default)]
+    pub unit: Option<Unit>,
     /// How far it came.
     pub state: State,
+}
+
+/// A service of systemd that goes on as that service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unit {
+    /// Its name, such as `redis.service`.
+    pub name: String,
+    /// The number of its main process.
+    pub main: i32,
+    /// The file with this number that its own settings name (`PIDFile=`), which a boot may wipe.
+    pub pid_file: Option<PathBuf>,
+    /// What is set of it in files that a boot wipes: a unit that `systemd-run` made has no others.
+    pub files: Vec<UnitFile>,
+    /// The boot in which it was frozen, where systemd is not to start it again: the next kernel is about to be
+    /// started. `None` if an administrator wants it back here.
+    pub boot: Option<String>,
+    /// What becomes of it when its thaw is refused.
+    pub if_refused: IfRefused,
+    /// Whether it is made although it was before.
+    pub again: bool,
+    /// What its clocks read after the thaw, by the name of the rule; `None` for what is usual.
+    pub clocks: Option<String>,
+}
+
+/// A file with settings of a unit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnitFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What stands in it.
+    pub text: String,
+}
+
+/// What becomes of a unit when its thaw is refused.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IfRefused {
+    /// It has failed, and its images wait.
+    Wait,
+    /// It is started afresh, and its images are kept.
+    Fresh,
 }
 
 /// A task of an upgrade.
@@ -51,6 +100,13 @@ pub enum State {
         /// Why, in lines.
         why: Vec<String>,
     },
+    /// A thaw was refused, and the unit was started afresh. The images are kept.
+    Replaced {
+        /// The kernel that ran.
+        kernel: String,
+        /// Why, in lines.
+        why: Vec<String>,
+    },
     /// The processes run, and the images are gone.
     Thawed {
         /// The kernel on which they do.
@@ -65,7 +121,7 @@ impl State {
     pub fn waits(&self) -> bool {
         match self {
             State::Converted | State::Refused { .. } => true,
-            State::Frozen | State::Thawed { .. } => false,
+            State::Frozen | State::Replaced { .. } | State::Thawed { .. } => false,
         }
     }
 }
@@ -79,6 +135,7 @@ impl Record {
             to: to.to_owned(),
             tasks: Vec::new(),
             stopped: 0,
+            unit: None,
             state: State::Frozen,
         }
     }
@@ -99,7 +156,13 @@ impl Record {
         };
         let Any { format } = serde_json::from_slice(&text).map_err(wrong)?;
         match format {
-            FORMAT => serde_json::from_slice(&text).map_err(wrong),
+            OLDEST..=FORMAT => {
+                let record = serde_json::from_slice(&text).map_err(wrong)?;
+                Ok(Record {
+                    format: FORMAT,
+                    ..record
+                })
+            }
             found => Err(QueueError::Format {
                 path: path.to_owned(),
                 found,

@@ -138,8 +138,11 @@ fn parse_mapping(line: &str) -> Option<Mapped> {
     })
 }
 
-/// `processes` and all that descend from them.
-pub(super) fn with_descendants(processes: &BTreeSet<i32>) -> io::Result<BTreeSet<i32>> {
+/// `processes` and all that descend from them, as it is at this moment.
+///
+/// # Errors
+/// If `/proc` cannot be read.
+pub fn with_descendants(processes: &BTreeSet<i32>) -> io::Result<BTreeSet<i32>> {
     let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
     for (process, stat) in all()? {
         children.entry(stat.parent).or_default().push(process);

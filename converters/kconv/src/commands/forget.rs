@@ -2,11 +2,14 @@
 
 use crate::arguments::Forget;
 use crate::failure::Failure;
+use crate::held;
 use kconv_queue::Queue;
 
 pub(crate) fn run(arguments: &Forget) -> Result<(), Failure> {
-    for entry in Queue::new(&arguments.queue.folder).named(&arguments.upgrades)? {
-        entry.remove()?;
+    let entries = Queue::new(&arguments.queue.folder).named(&arguments.upgrades)?;
+    for entry in &entries {
+        entry.clone().remove()?;
     }
+    held::forget(&entries.iter().collect::<Vec<_>>());
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use crate::arguments::Reserve;
 use crate::failure::Failure;
+use crate::held;
 use kconv_queue::{Entry, Queue, QueueError};
 use std::fs;
 use std::io::{self, Write};
@@ -28,7 +29,8 @@ pub(crate) fn run(arguments: &Reserve) -> Result<(), Failure> {
         writeln!(out, "{said}")?;
         out.flush()?;
     }
-    Ok(())
+    let waiting = entries.iter().filter(|entry| entry.record.state.waits());
+    held::hold(&waiting.collect::<Vec<_>>())
 }
 
 /// What the last number has to be, so that all that come are above those of the tasks that wait; `None` if they are

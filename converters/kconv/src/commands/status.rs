@@ -37,13 +37,17 @@ fn print(out: &mut impl Write, entry: &Entry) -> io::Result<()> {
         State::Frozen => "frozen",
         State::Converted => "converted",
         State::Refused { .. } => "refused",
+        State::Replaced { .. } => "replaced",
         State::Thawed { .. } => "thawed",
     };
     write!(out, "{name}  {state:<9} {} -> {}", record.from, record.to)?;
-    if !record.tasks.is_empty() {
-        let tasks = record.tasks.iter();
-        let tasks = tasks.map(|task| (task.pid, task.comm.as_str()));
-        write!(out, ": {}", told::tasks(tasks))?;
+    let unit = record.unit.as_ref().map(|unit| unit.name.clone());
+    let tasks = record.tasks.iter();
+    let tasks = tasks.map(|task| (task.pid, task.comm.as_str()));
+    let tasks = (!record.tasks.is_empty()).then(|| told::tasks(tasks));
+    let who: Vec<String> = unit.into_iter().chain(tasks).collect();
+    if !who.is_empty() {
+        write!(out, ": {}", who.join(", "))?;
     }
     writeln!(out)?;
     match &record.state {
@@ -61,6 +65,15 @@ fn print(out: &mut impl Write, entry: &Entry) -> io::Result<()> {
                 "   refused on {kernel}; `kconv retry {name}` tries it again, and `kconv forget {name}` gives it up"
             )
         }
+        State::Replaced { kernel, why } => {
+            for line in why {
+                writeln!(out, "   {}", Escaped(line))?;
+            }
+            writeln!(
+                out,
+                "   refused on {kernel}, and started afresh; the images are kept until `kconv forget {name}`"
+            )
+        }
         State::Thawed { kernel, after } => {
             let after = *after as f64 / 1000.0;
             writeln!(out, "   went on on {kernel} after {after:.1} s")
@@ -73,7 +86,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use kconv_queue::{Record, Task};
+    use kconv_queue::{IfRefused, Record, Task, Unit};
     use std::path::Path;
 
     #[test]
@@ -86,12 +99,29 @@ mod tests {
             "obstacle: a\nb".to_owned(),
             "one thing is in the way".to_owned(),
         ];
+        let unit = || Unit {
+            name: "redis.service".to_owned(),
+            main: 4711,
+            pid_file: None,
+            files: Vec::new(),
+            boot: None,
+            if_refused: IfRefused::Fresh,
+            again: false,
+            clocks: None,
+        };
         let mut out = Vec::new();
         for (state, tasks) in [
             (State::Frozen, 0),
             (State::Converted, 7),
             (
                 State::Refused {
+                    kernel: kernel(),
+                    why: why.clone(),
+                },
+                1,
+            ),
+            (
+                State::Replaced {
                     kernel: kernel(),
                     why,
                 },
@@ -113,6 +143,7 @@ mod tests {
                 comm: "co\nunter".to_owned(),
             };
             entry.record.tasks = (4711..4711 + tasks).map(task).collect();
+            entry.record.unit = Some(unit()).filter(|_| tasks == 1);
             entry.record.state = state;
             print(&mut out, &entry).unwrap();
         }

@@ -1,73 +1,98 @@
 //! `kconv upgrade`
 
+mod groups;
 mod next;
 mod shown;
 
 use super::{freeze, job, open};
-use crate::arguments::Upgrade;
+use crate::arguments::{Start, Upgrade};
 use crate::failure::Failure;
+use crate::held;
 use crate::judge::{self, Kept};
 use crate::releases::Known;
 use crate::report::Account;
 use crate::style;
+use crate::told::Told;
 use crate::trust::{self, Purpose};
-use kconv_freeze::{Afterwards, Chosen, RunningError, Summary, freeze_running};
+use groups::Group;
+use kconv_freeze::{Afterwards, RunningError, freeze_running};
 use kconv_image::{Escaped, Holes, Image};
 use kconv_kexec::Loaded;
 use kconv_machine::running_release;
 use kconv_queue::{Entry, Queue, Record, State, Task};
 use kconv_resources::linux6::{Resource, Resources};
-use kconv_runtime::convert::convert as convert_image;
+use kconv_runtime::convert::{Job, convert as convert_image};
 use kconv_runtime::report::Report;
-use kconv_trust::Config;
-use shown::Shown;
+use kconv_trust::{Config, MachineKey};
+use kernel_structs::layout::Layout;
+use shown::{Carried, Shown};
 use std::ffi::CString;
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::Duration;
 
 const COMMAND_LINE: &str = "/proc/cmdline";
 
 /// What was carried as far as it can be without starting the next kernel.
-struct Carried {
-    summary: Summary,
-    pause: Duration,
-    report: Report,
-    /// The next kernel, loaded, and its release.
-    kernel: Loaded,
+struct Ready {
+    /// The next kernel, loaded if it is to be started at once, and its release.
+    kernel: Option<Loaded>,
     release: String,
-    /// What waits for the thaw.
-    entry: Entry,
+    carried: Vec<Carried>,
+}
+
+/// An upgrade of all groups.
+struct Upgrading<'a> {
+    arguments: &'a Upgrade,
+    config: &'a Config,
+    releases: [&'a str; 2],
+    job: &'a Job,
+    /// How objects of the next kernel lie.
+    layout: &'a Layout,
+    key: Option<&'a MachineKey>,
+    queue: &'a Queue,
+    /// Whether some of the groups are services.
+    has_units: bool,
 }
 
 pub(crate) fn run(arguments: &Upgrade, config: Option<&Path>) -> Result<(), Failure> {
     let others = [arguments.kernel.as_path(), arguments.initrd.as_path()];
     let mut account = Account::begin("upgrade", arguments.report.as_deref(), &others)?;
     account.dry_run = arguments.dry_run;
-    let carried = Config::read(config)
+    let ready = Config::read(config)
         .map_err(Failure::from)
-        .and_then(|config| carry(arguments, &config, &mut account));
-    if arguments.dry_run || carried.is_err() {
-        let carried = account.close(carried)?;
-        return print(arguments, &carried, &account);
+        .and_then(|config| ready(arguments, &config, &mut account));
+    if arguments.dry_run || ready.is_err() {
+        let ready = account.close(ready)?;
+        return print(arguments, &ready);
     }
-    let carried = carried?;
+    let ready = ready?;
     // The tasks are killed. That something cannot be told is no reason not to bring them over.
     let written = account.write(None);
-    let printed = print(arguments, &carried, &account);
+    let printed = print(arguments, &ready);
     for error in [written.err(), printed.err()].into_iter().flatten() {
         style::warn(&error);
     }
-    carried.kernel.keep();
-    match kconv_kexec::start() {
+    let started = match (ready.kernel, arguments.start) {
+        (Some(kernel), _) => {
+            kernel.keep();
+            kconv_kexec::start()
+        }
+        (None, Start::Reboot) => kconv_kexec::reboot(),
+        (None, _) => Ok(()),
+    };
+    match started {
         Ok(()) => Ok(()),
-        Err(error) => account.close(Err(Failure::Start(error, carried.entry.name()))),
+        Err(error) => {
+            let upgrades = ready.carried.iter().map(|one| one.entry.name());
+            let upgrades = upgrades.collect::<Vec<_>>().join(" ");
+            account.close(Err(Failure::Start(error, upgrades)))
+        }
     }
 }
 
 /// What can fail comes before the tasks are stopped, or else while they can still run on. They are
-/// killed when their converted image is on disk and the next kernel is loaded.
-fn carry(arguments: &Upgrade, config: &Config, account: &mut Account) -> Result<Carried, Failure> {
+/// killed when their converted images are on disk and the next kernel is loaded.
+fn ready(arguments: &Upgrade, config: &Config, account: &mut Account) -> Result<Ready, Failure> {
     let known = Known::new()?;
     let running = running_release().map_err(RunningError::from)?;
     account.kernels[0] = Some(running.clone());
@@ -76,7 +101,35 @@ fn carry(arguments: &Upgrade, config: &Config, account: &mut Account) -> Result<
     let from = known.running(&running)?;
     let to = known.registry.release(&release, None, None)?;
     let job = job(known.converters(&from, to)?, known.kernel(to)?);
+    let groups = groups::groups(arguments)?;
 
+    let kernel = match arguments.start {
+        Start::Kexec => Some(loaded(arguments)?),
+        Start::Reboot | Start::None => None,
+    };
+    let key = trust::own_key(config)?;
+    let upgrading = Upgrading {
+        arguments,
+        config,
+        releases: [&running, &release],
+        job: &job,
+        layout: &known.registry.layout(&to.layout)?,
+        key: key.as_ref(),
+        queue: &Queue::new(&arguments.queue.folder),
+        has_units: groups.iter().any(|group| group.unit.is_some()),
+    };
+    let mut carried = upgrading.carry(&groups, &known, account)?;
+    carried.reverse();
+    carried.iter().for_each(|one| one.tell(account));
+    Ok(Ready {
+        kernel,
+        release,
+        carried,
+    })
+}
+
+/// The next kernel, loaded.
+fn loaded(arguments: &Upgrade) -> Result<Loaded, Failure> {
     let command_line = match &arguments.command_line {
         Some(text) => text.clone(),
         None => read(COMMAND_LINE)?.trim_end().to_owned(),
@@ -85,88 +138,133 @@ fn carry(arguments: &Upgrade, config: &Config, account: &mut Account) -> Result<
         path: String::from("--command-line"),
         source: error.into(),
     })?;
-    let kernel = Loaded::load(&arguments.kernel, &arguments.initrd, &command_line)?;
+    let (kernel, initrd) = (&arguments.kernel, &arguments.initrd);
+    Ok(Loaded::load(kernel, initrd, &command_line)?)
+}
 
-    let layout = known.registry.layout(&to.layout)?;
-    let key = trust::own_key(config)?;
-    let queue = Queue::new(&arguments.queue.folder);
-    let mut entry = queue.begin(Record::new(&running, &release))?;
-    let (frozen, next) = (entry.frozen(), entry.next());
-    account.image = Some(next.clone());
-    let mut converted = None;
-    let mut decide = || {
-        let result = open(&frozen, Holes::Any).and_then(|image| {
-            outlive_a_boot(&image)?;
-            let obstacles = judge::memory(&image, &job, &known.layout_of(&image)?)?;
-            if !obstacles.is_empty() {
-                return Err(Failure::NotThawable(obstacles));
+impl Upgrading<'_> {
+    /// Freezes the first of the groups, and the others while its tasks stand still: nobody is killed before the images of
+    /// all are whole, and what is in the way of one leaves all of them running. Returns them in the order in which they
+    /// were killed, the last first.
+    fn carry(
+        &self,
+        groups: &[Group],
+        known: &Known,
+        account: &mut Account,
+    ) -> Result<Vec<Carried>, Failure> {
+        let dry_run = self.arguments.dry_run;
+        let Some((group, others)) = groups.split_first() else {
+            if self.has_units && !dry_run {
+                // From here on no death of theirs has systemd start them again.
+                held::reload()?;
             }
-            let converted = convert_image(&image, &job, Some(&next), &mut |_, _| {})?;
-            // Once they are killed it is too late to find that a thaw would not believe the image.
-            let written = [
-                (frozen.as_path(), Some(image.digest())),
-                (next.as_path(), converted.digest),
-            ];
-            for (path, digest) in written {
-                trust::own_place(path)?;
-                trust::seal(path, digest, key.as_ref())?;
-                trust::admit(path, Purpose::Thaw, (false, Holes::Any), config)?;
+            return Ok(Vec::new());
+        };
+        let mut entry = self
+            .queue
+            .begin(Record::new(self.releases[0], self.releases[1]))?;
+        entry.record.unit.clone_from(&group.unit);
+        let frozen = entry.frozen();
+        account.image = Some(entry.next());
+        let mut converted = None;
+        let mut decide = || {
+            let result = self
+                .convert(&mut entry, known)
+                .and_then(|(report, dropped)| {
+                    let others = self.carry(others, known, account);
+                    if others.is_err() && !dry_run {
+                        not_killed(&mut entry);
+                    }
+                    Ok((report, dropped, others?))
+                });
+            let carried = result.is_ok() && !dry_run;
+            converted = Some(result);
+            carried
+        };
+        let mut kept = Kept::default();
+        let done = freeze_running(
+            group.chosen(),
+            freeze::programs(self.arguments.with_programs),
+            &mut |image, _| kept.of_target(image, self.job, self.layout),
+            Afterwards::KillIf(&mut decide),
+            &frozen,
+        );
+        let judged = kept.conversion.take();
+        // Where images were made and the tasks were not killed, nothing is left of them.
+        let is_kept = done.is_ok() && matches!(converted, Some(Ok(_))) && !dry_run;
+        if !is_kept {
+            if !dry_run {
+                held::release(&[&entry]);
             }
-            let dropped = judge::dropped(&open(&next, Holes::Any)?, &layout)?;
-            if !arguments.dry_run {
-                note(&mut entry, &image, &converted.report)?;
-            }
-            Ok((converted.report, dropped))
-        });
-        let carried = result.is_ok() && !arguments.dry_run;
-        converted = Some(result);
-        carried
-    };
-    let chosen = match arguments.tree {
-        true => Chosen::Trees(&arguments.pids),
-        false => Chosen::Processes(&arguments.pids),
-    };
-    let mut kept = Kept::default();
-    let done = freeze_running(
-        chosen,
-        freeze::programs(arguments.with_programs),
-        &mut |image, _| kept.of_target(image, &job, &layout),
-        Afterwards::KillIf(&mut decide),
-        &frozen,
-    );
-    let judged = kept.conversion.take();
-    // Where images were made and the tasks were not killed, nothing is left of them.
-    let is_kept = done.is_ok() && matches!(converted, Some(Ok(_))) && !arguments.dry_run;
-    if !is_kept {
-        entry.clone().remove()?;
-    }
-    let done = done.map_err(|error| kept.explain(error));
-    let ended = done.and_then(|done| match converted {
-        Some(Ok((report, dropped))) => Ok((done, report, dropped)),
-        Some(Err(failure)) => Err(failure),
-        // A freeze that made an image asks what becomes of the tasks.
-        None => Err(Failure::Undecided),
-    });
-    let (done, report, dropped) = match ended {
-        Ok(ended) => ended,
-        Err(failure) => {
-            if let Some(report) = judged {
-                account.converted(report);
-            }
-            return Err(failure);
+            entry.clone().remove()?;
         }
-    };
-    freeze::figures(account, &done.summary, Some(done.pause));
-    account.told = dropped;
-    account.converted(report.clone());
-    Ok(Carried {
-        summary: done.summary,
-        pause: done.pause,
-        report,
-        kernel,
-        release,
-        entry,
-    })
+        let done = done.map_err(|error| kept.explain(error));
+        let ended = match (done, converted) {
+            (Ok(done), Some(Ok(converted))) => Ok((done, converted)),
+            (Ok(_), Some(Err(failure))) => Err(failure),
+            // A freeze that made an image asks what becomes of the tasks.
+            (Ok(_), None) => Err(Failure::Undecided),
+            (Err(failure), Some(Ok((.., others)))) if !dry_run => {
+                for other in others {
+                    style::warn(&Failure::Killed {
+                        upgrade: other.entry.name(),
+                    });
+                }
+                Err(failure)
+            }
+            (Err(failure), _) => Err(failure),
+        };
+        match ended {
+            Ok((done, (report, dropped, mut others))) => {
+                others.push(Carried {
+                    summary: done.summary,
+                    pause: done.pause,
+                    report,
+                    dropped,
+                    entry,
+                });
+                Ok(others)
+            }
+            Err(failure) => {
+                if let Some(report) = judged.filter(|_| account.conversion.is_none()) {
+                    account.converted(report);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// Converts what was frozen, and notes that the tasks are killed from here on. Returns what became of it, and what a thaw
+    /// does not make as it was.
+    fn convert(&self, entry: &mut Entry, known: &Known) -> Result<(Report, Vec<Told>), Failure> {
+        let (frozen, next) = (entry.frozen(), entry.next());
+        let image = open(&frozen, Holes::Any)?;
+        outlive_a_boot(&image)?;
+        let obstacles = judge::memory(&image, self.job, &known.layout_of(&image)?)?;
+        if !obstacles.is_empty() {
+            return Err(Failure::NotThawable(obstacles));
+        }
+        let converted = convert_image(&image, self.job, Some(&next), &mut |_, _| {})?;
+        // Once they are killed it is too late to find that a thaw would not believe the image.
+        let written = [
+            (frozen.as_path(), Some(image.digest())),
+            (next.as_path(), converted.digest),
+        ];
+        for (path, digest) in written {
+            trust::own_place(path)?;
+            trust::seal(path, digest, self.key)?;
+            trust::admit(path, Purpose::Thaw, (false, Holes::Any), self.config)?;
+        }
+        let dropped = judge::dropped(&open(&next, Holes::Any)?, self.layout)?;
+        if !self.arguments.dry_run {
+            note(entry, &image, &converted.report)?;
+            if let Err(failure) = held::write(entry) {
+                not_killed(entry);
+                return Err(failure);
+            }
+        }
+        Ok((converted.report, dropped))
+    }
 }
 
 /// Notes that the tasks are killed from here on, and whom the next kernel has to bring back.
@@ -184,18 +282,25 @@ fn note(entry: &mut Entry, image: &Image, report: &Report) -> Result<(), Failure
     Ok(entry.write()?)
 }
 
-fn print(arguments: &Upgrade, carried: &Carried, account: &Account) -> Result<(), Failure> {
+/// Notes that they are about to run on.
+fn not_killed(entry: &mut Entry) {
+    entry.record.state = State::Frozen;
+    entry.write().unwrap_or_else(|error| style::warn(&error));
+}
+
+fn print(arguments: &Upgrade, ready: &Ready) -> Result<(), Failure> {
     if arguments.quiet {
         return Ok(());
     }
     let shown = Shown {
-        summary: &carried.summary,
-        pause: carried.pause,
-        report: &carried.report,
-        told: &account.told,
-        entry: &carried.entry,
-        kernel: (&carried.release, &arguments.kernel),
+        carried: &ready.carried,
+        kernel: (&ready.release, &arguments.kernel),
         who_thaws: next::who_thaws(Path::new("/"), &arguments.queue.folder),
+        starts: match (arguments.start, arguments.dry_run) {
+            (Start::None, _) => "is for you to start",
+            (_, true) => "would start",
+            (_, false) => "starts now",
+        },
         dry_run: arguments.dry_run,
     };
     let out = &mut anstream::stdout().lock();

@@ -10,6 +10,11 @@ const UNIT: &str = "kconv-thaw.service";
 /// Where systemd keeps which units are enabled (systemctl(1)).
 const ENABLED: &str = "etc/systemd/system";
 
+/// Whether a unit of kconv thaws what waits in `queue`, on a machine whose files are below `root`.
+pub(super) fn is_thawed_by_unit(root: &Path, queue: &Path) -> bool {
+    queue == Path::new(FOLDER) && is_enabled(root)
+}
+
 /// Who thaws what waits in `queue`, on a machine whose files are below `root`: nobody by itself, unless the unit is
 /// enabled.
 pub(super) fn who_thaws(root: &Path, queue: &Path) -> String {
@@ -54,6 +59,8 @@ mod tests {
         assert_eq!(who(FOLDER), nobody);
         // Where it leads need not be there on this machine.
         std::os::unix::fs::symlink("/nowhere/kconv-thaw.service", wants.join(UNIT)).unwrap();
+        assert!(is_thawed_by_unit(root.path(), Path::new(FOLDER)));
+        assert!(!is_thawed_by_unit(root.path(), Path::new("/srv/queue")));
         assert_eq!(
             who(FOLDER),
             "kconv-thaw.service, which is enabled, thaws them there"

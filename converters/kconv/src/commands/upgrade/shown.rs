@@ -1,26 +1,78 @@
 //! The account of an upgrade on the screen.
 
 use crate::commands::{convert, freeze};
+use crate::report::Account;
 use crate::told::{self, Severity, Told, count};
 use kconv_codes::Code;
 use kconv_freeze::Summary;
 use kconv_queue::Entry;
 use kconv_runtime::report::Report;
+use serde_json::json;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
 /// What is told of an upgrade before the next kernel starts.
 pub(super) struct Shown<'a> {
-    pub(super) summary: &'a Summary,
-    pub(super) pause: Duration,
-    pub(super) report: &'a Report,
-    pub(super) told: &'a [Told],
-    pub(super) entry: &'a Entry,
+    pub(super) carried: &'a [Carried],
     /// The next kernel: its release and file.
     pub(super) kernel: (&'a str, &'a Path),
+    /// What becomes of it.
+    pub(super) starts: &'static str,
     pub(super) who_thaws: String,
     pub(super) dry_run: bool,
+}
+
+/// What was carried of a group.
+pub(super) struct Carried {
+    pub(super) summary: Summary,
+    pub(super) pause: Duration,
+    pub(super) report: Report,
+    /// What a thaw does not make as it was.
+    pub(super) dropped: Vec<Told>,
+    /// What waits for the thaw.
+    pub(super) entry: Entry,
+}
+
+impl Carried {
+    /// Adds it to an account.
+    pub(super) fn tell(&self, account: &mut Account) {
+        let unit = self.entry.record.unit.as_ref();
+        account.figures.clear();
+        account.image = Some(self.entry.next());
+        freeze::figures(account, &self.summary, Some(self.pause));
+        account.told.extend(self.dropped.iter().cloned());
+        account.converted(self.report.clone());
+        account.jobs.push(json!({
+            "upgrade": self.entry.name(),
+            "unit": unit.map(|unit| &unit.name),
+            "image": self.entry.next(),
+            "figures": account.figures,
+            "conversion": account.conversion,
+        }));
+        if account.jobs.len() > 1 {
+            // Each has its own.
+            account.figures.clear();
+            account.conversion = None;
+            account.image = None;
+        }
+    }
+
+    /// What is dropped and reset: of what the tasks had, and of fields.
+    fn told(&self) -> impl Iterator<Item = Told> {
+        let fields = self.report.changed.iter().filter_map(Told::field);
+        self.dropped.iter().cloned().chain(fields)
+    }
+
+    /// The tasks, and the service that they are.
+    fn who(&self) -> String {
+        let tasks = self.report.tasks.iter();
+        let tasks = told::tasks(tasks.map(|task| (task.pid, task.comm.as_str())));
+        match &self.entry.record.unit {
+            Some(unit) => format!("{}, {tasks}", unit.name),
+            None => tasks,
+        }
+    }
 }
 
 impl Shown<'_> {
@@ -28,66 +80,75 @@ impl Shown<'_> {
     /// was saved and what became of every field, if it is to be `whole`.
     pub(super) fn print(&self, out: &mut impl Write, whole: bool) -> io::Result<()> {
         let Shown {
-            summary,
-            report,
+            carried,
             kernel: (release, file),
+            starts,
             ..
         } = self;
-        let (killed, starts) = match self.dry_run {
-            true => ("frozen", "would start"),
-            false => ("killed", "starts now"),
+        let killed = match self.dry_run {
+            true => "frozen",
+            false => "killed",
         };
-        let tasks = report.tasks.iter();
-        let tasks = told::tasks(tasks.map(|task| (task.pid, task.comm.as_str())));
-        writeln!(out, "{killed}    {tasks}")?;
-        let objects: usize = summary.objects.values().sum();
-        let programs = match summary.programs {
+        for one in *carried {
+            writeln!(out, "{killed}    {}", one.who())?;
+        }
+        self.sums(out)?;
+        for one in carried.iter().filter(|_| !self.dry_run) {
+            let (name, next) = (one.entry.name(), one.entry.next());
+            writeln!(out, "queue     upgrade {name}: {}", next.display())?;
+        }
+        writeln!(out, "kernel    {release} {starts} ({})", file.display())?;
+        writeln!(out, "thaw      {}", self.who_thaws)?;
+        for one in carried.iter().filter(|_| whole) {
+            writeln!(out)?;
+            freeze::print(out, &one.summary, None, true)?;
+            let state = one.dropped.iter();
+            for one in state.filter(|one| one.severity == Severity::Dropped) {
+                writeln!(out, "{:<9} {one}", one.severity.name())?;
+            }
+            writeln!(out)?;
+            convert::print(out, &one.report, &one.entry.next())?;
+        }
+        match self.dry_run {
+            true => writeln!(out, "dry run   the tasks run on; the images were removed"),
+            false => Ok(()),
+        }
+    }
+
+    /// What there is of all groups together.
+    fn sums(&self, out: &mut impl Write) -> io::Result<()> {
+        let carried = self.carried;
+        let objects = carried.iter().flat_map(|one| one.summary.objects.values());
+        let objects: usize = objects.sum();
+        let pages: u64 = carried.iter().map(|one| one.summary.pages).sum();
+        let programs: usize = carried.iter().map(|one| one.summary.programs).sum();
+        let programs = match programs {
             0 => String::new(),
             files => format!(", {files} files of programs"),
         };
+        let pause = carried.iter().map(|one| one.pause).max();
         writeln!(
             out,
-            "saved     {objects} objects, {} pages{programs}; the tasks stood still for {:.1} ms",
-            summary.pages,
-            self.pause.as_secs_f64() * 1000.0
+            "saved     {objects} objects, {pages} pages{programs}; the tasks stood still for {:.1} ms",
+            pause.unwrap_or_default().as_secs_f64() * 1000.0
         )?;
-        let fields: u64 = report.fields.values().sum();
-        writeln!(
-            out,
-            "converted {} -> {}: {fields} fields",
-            report.from, report.to
-        )?;
-        let (fields, state): (Vec<&Told>, Vec<&Told>) = (self.told.iter())
-            .filter(|one| one.severity == Severity::Dropped)
-            .partition(|one| one.code == Code::FieldDrop);
+        let fields = carried.iter().flat_map(|one| one.report.fields.values());
+        let fields: u64 = fields.sum();
+        if let Some(Report { from, to, .. }) = carried.first().map(|one| &one.report) {
+            writeln!(out, "converted {from} -> {to}: {fields} fields")?;
+        }
+        let told: Vec<Told> = carried.iter().flat_map(Carried::told).collect();
+        let dropped = told.iter().filter(|one| one.severity == Severity::Dropped);
+        let (fields, state): (Vec<&Told>, Vec<&Told>) =
+            dropped.partition(|one| one.code == Code::FieldDrop);
         writeln!(
             out,
             "dropped   {} of what the tasks had, and {} of the fields; {} are reset (-v or --report FILE \
              says what)",
             state.len(),
             fields.len(),
-            count(self.told, Severity::Reset),
-        )?;
-        if !self.dry_run {
-            let next = self.entry.next();
-            let name = self.entry.name();
-            writeln!(out, "queue     upgrade {name}: {}", next.display())?;
-        }
-        writeln!(out, "kernel    {release} {starts} ({})", file.display())?;
-        writeln!(out, "thaw      {}", self.who_thaws)?;
-        if whole {
-            writeln!(out)?;
-            freeze::print(out, summary, None, true)?;
-            for one in state {
-                writeln!(out, "{:<9} {one}", one.severity.name())?;
-            }
-            writeln!(out)?;
-            convert::print(out, report, &self.entry.next())?;
-        }
-        match self.dry_run {
-            true => writeln!(out, "dry run   the tasks run on; the images were removed"),
-            false => Ok(()),
-        }
+            count(&told, Severity::Reset),
+        )
     }
 }
 
@@ -96,11 +157,12 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use kconv_queue::{Queue, Record};
+    use kconv_queue::{IfRefused, Queue, Record, Unit};
     use kconv_rules::{RuleKind, Source};
     use kconv_runtime::report::{FieldAccount, TaskAccount};
 
-    fn printed(dry_run: bool, whole: bool) -> String {
+    /// What was carried of a group.
+    fn carried(queue: &Queue) -> Carried {
         let task = |pid| TaskAccount {
             pid,
             comm: "co\nunter".to_owned(),
@@ -151,8 +213,7 @@ mod tests {
             program_bytes: 70_000,
             terminals: Vec::new(),
         };
-        let mut told: Vec<Told> = report.changed.iter().filter_map(Told::field).collect();
-        told.push(Told {
+        let dropped = vec![Told {
             severity: Severity::Dropped,
             code: Code::TaskStartTime,
             tasks: Vec::new(),
@@ -160,17 +221,30 @@ mod tests {
             field: None,
             text: "start times: the moment of the thaw".to_owned(),
             advice: None,
-        });
-        let folder = tempfile::tempdir().unwrap();
-        let queue = Queue::new(folder.path());
+        }];
         let entry = queue.begin(Record::new("6.1.0-51-amd64", "6.12.117+deb12-amd64"));
-        let shown = Shown {
-            summary: &summary,
+        Carried {
+            summary,
             pause: Duration::from_micros(12_340),
-            report: &report,
-            told: &told,
-            entry: &entry.unwrap(),
+            report,
+            dropped,
+            entry: entry.unwrap(),
+        }
+    }
+
+    fn printed(dry_run: bool, whole: bool) -> String {
+        shown(dry_run, whole, |queue| vec![carried(queue)])
+    }
+
+    fn shown(dry_run: bool, whole: bool, of: impl Fn(&Queue) -> Vec<Carried>) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let shown = Shown {
+            carried: &of(&Queue::new(folder.path())),
             kernel: ("6.12.117+deb12-amd64", Path::new("/boot/vmlinuz")),
+            starts: match dry_run {
+                true => "would start",
+                false => "starts now",
+            },
             who_thaws: "kconv-thaw.service, which is enabled, thaws them there".to_owned(),
             dry_run,
         };
@@ -189,5 +263,56 @@ mod tests {
         insta::assert_snapshot!("an_upgrade", printed(false, false));
         insta::assert_snapshot!("a_dry_run_of_an_upgrade", printed(true, false));
         insta::assert_snapshot!("an_upgrade_whole", printed(false, true));
+    }
+
+    /// A service, and processes that are of none.
+    fn two(queue: &Queue) -> Vec<Carried> {
+        let mut service = carried(queue);
+        service.pause *= 2;
+        service.entry.record.unit = Some(Unit {
+            name: "redis.service".to_owned(),
+            main: 4711,
+            pid_file: None,
+            files: Vec::new(),
+            boot: None,
+            if_refused: IfRefused::Wait,
+            again: false,
+            clocks: None,
+        });
+        vec![service, carried(queue)]
+    }
+
+    #[test]
+    fn of_several_groups_each_is_told_and_the_rest_of_all() {
+        insta::assert_snapshot!("an_upgrade_of_two", shown(false, false, two));
+    }
+
+    #[test]
+    fn a_report_has_each_of_several_groups() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = Queue::new(folder.path());
+        let mut account = Account::begin("upgrade", None, &[]).unwrap();
+        let [service, other] = two(&queue).try_into().ok().unwrap();
+        service.tell(&mut account);
+        let one = account.json(None);
+        assert_eq!(one["figures"], one["jobs"][0]["figures"]);
+        assert_eq!(one["conversion"], one["jobs"][0]["conversion"]);
+        other.tell(&mut account);
+        let both = account.json(None);
+        assert_eq!(both["image"], serde_json::Value::Null);
+        assert_eq!(both["conversion"], serde_json::Value::Null);
+        assert_eq!(both["figures"], json!({}));
+        let jobs = &both["jobs"];
+        assert_eq!(jobs[0], one["jobs"][0]);
+        assert_eq!(
+            (&jobs[0]["unit"], &jobs[0]["upgrade"]),
+            (&json!("redis.service"), &json!("1"))
+        );
+        assert_eq!(
+            (&jobs[1]["unit"], &jobs[1]["upgrade"]),
+            (&json!(null), &json!("2"))
+        );
+        assert_eq!(jobs[1]["figures"]["tasks"], 6);
+        assert_eq!(jobs[0]["figures"]["pause-seconds"], 0.02468);
     }
 }
