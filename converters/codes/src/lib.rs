@@ -176,6 +176,7 @@ codes! {
     FileContents = "file.contents", "contents of a file that was in memory alone";
 
     // Terminals and sessions.
+    FileWiped = "file.wiped", "a file that the boot removes";
     TerminalLeader = "terminal.leader", "the controlling terminal of a session whose leader is frozen";
     TerminalMaster = "terminal.master", "the master of a pseudo-terminal";
     TerminalForeign = "terminal.foreign", "a terminal that is not the controlling terminal of the process";
@@ -188,6 +189,8 @@ codes! {
     UnitNoMain = "unit.no-main", "a service of which systemd knows no main process";
     UnitCommands = "unit.commands", "a service of several commands, which systemd runs one after another";
     UnitGroups = "unit.groups", "a service with control groups of its own";
+    UnitWatchdog = "unit.watchdog", "a service that has to report to systemd in time";
+    UnitWaits = "unit.waits", "a fresh copy of a service that waits for its thaw";
     UnitOwn = "unit.own", "a service of which kconv is a process";
     UnitPartly = "unit.partly", "some of the processes of a service, without the others";
     UnitNotEnabled = "unit.not-enabled", "a service that the next boot would start a second time";

@@ -6,23 +6,24 @@ use kconv_queue::Entry;
 use kconv_units::{Held, Systemd, UnitError};
 use std::path::PathBuf;
 
-/// Has the services of `entries` wait, those that are of systemd: to start one is to thaw it.
+/// Has the services of `entries` wait, those that are of systemd: to start one is to thaw it. What is in the way of one
+/// keeps none of the others from waiting.
 ///
 /// # Errors
-/// If systemd does not take it; then none of them waits.
-pub(crate) fn hold(entries: &[&Entry]) -> Result<(), Failure> {
+/// The first thing in the way.
+pub(crate) fn hold<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Result<(), Failure> {
     let mut is_new = false;
-    let written = entries
-        .iter()
-        .try_for_each(|entry| write(entry).map(|written| is_new |= written));
-    let held = written.and_then(|()| match is_new {
-        true => reload(),
-        false => Ok(()),
-    });
-    if held.is_err() {
-        release(entries);
+    let mut failed = None;
+    for entry in entries {
+        match write(entry) {
+            Ok(written) => is_new |= written,
+            Err(error) => failed = failed.or(Some(error)),
+        }
     }
-    held
+    if is_new {
+        reload()?;
+    }
+    failed.map_or(Ok(()), Err)
 }
 
 /// Writes what has the service of an upgrade wait, as soon as systemd is told to [`reload`]. Returns whether it was not there.
@@ -30,7 +31,7 @@ pub(crate) fn hold(entries: &[&Entry]) -> Result<(), Failure> {
 /// # Errors
 /// If it cannot be written; then none of it is there.
 pub(crate) fn write(entry: &Entry) -> Result<bool, Failure> {
-    match (&entry.record.unit, systemd_of(&[entry])) {
+    match (&entry.record.unit, Systemd::booted()) {
         (Some(unit), Some(_)) => Ok(Held::new(&entry.name(), unit).write(&program()?)?),
         _ => Ok(false),
     }
@@ -46,43 +47,41 @@ pub(crate) fn reload() -> Result<(), Failure> {
 }
 
 /// Has the services of `entries` go on under their own settings. That one cannot be is told.
-pub(crate) fn release(entries: &[&Entry]) {
-    let Some(systemd) = systemd_of(entries) else {
-        return;
-    };
+pub(crate) fn release<'e>(entries: impl IntoIterator<Item = &'e Entry>) {
+    let mut any = false;
     for entry in entries {
-        let unit = entry.record.unit.as_ref();
-        let removed = unit.map_or(Ok(()), |unit| Held::new(&entry.name(), unit).remove());
-        removed.unwrap_or_else(|error| style::warn(&error));
-    }
-    systemd.reload().unwrap_or_else(|error| style::warn(&error));
-}
-
-/// Gives the services of `entries` up: they are what they were before, and what is set of them for this boot goes where
-/// nothing of them runs.
-pub(crate) fn forget(entries: &[&Entry]) {
-    if let Some(systemd) = systemd_of(entries) {
-        for entry in entries {
-            if let Some(unit) = &entry.record.unit {
-                let removed = systemd.show(&unit.name, &["MainPID"]).and_then(|said| {
-                    match said.number("MainPID") {
-                        0 => Held::new(&entry.name(), unit).remove_own(),
-                        _ => Ok(()),
-                    }
-                });
-                removed.unwrap_or_else(|error| style::warn(&error));
-            }
+        if let (Some(unit), Some(_)) = (&entry.record.unit, Systemd::booted()) {
+            any = true;
+            let removed = Held::new(&entry.name(), unit).remove();
+            removed.unwrap_or_else(|error| style::warn(&error));
         }
     }
-    release(entries);
+    if any {
+        reload().unwrap_or_else(|error| style::warn(&error));
+    }
 }
 
-/// The systemd that has to know; `None` if there is none, or nothing that it has to.
-fn systemd_of(entries: &[&Entry]) -> Option<Systemd> {
-    let mut units = entries
-        .iter()
-        .filter_map(|entry| entry.record.unit.as_ref());
-    units.next().and_then(|_| Systemd::booted())
+/// Gives the service of an upgrade up: it is what it was before. What is set of it for this boot goes where it does not
+/// run, and no other upgrade has its processes.
+pub(crate) fn forget(entry: &Entry, others: &[Entry]) {
+    let Some((unit, systemd)) = entry.record.unit.as_ref().zip(Systemd::booted()) else {
+        return;
+    };
+    let upgrade = entry.name();
+    let held = Held::new(&upgrade, unit);
+    let waits_elsewhere = others.iter().any(|other| {
+        let of_other = other.record.unit.as_ref();
+        other.record.state.waits() && of_other.is_some_and(|other| other.name == unit.name)
+    });
+    if !waits_elsewhere {
+        let said = systemd.show(&unit.name, &["MainPID"]);
+        let removed = said.and_then(|said| match said.number("MainPID") {
+            0 => held.remove_own(),
+            _ => Ok(()),
+        });
+        removed.unwrap_or_else(|error| style::warn(&error));
+    }
+    release([entry]);
 }
 
 /// This program.

@@ -20,4 +20,4 @@ mod record;
 
 pub use error::QueueError;
 pub use queue::{Entry, FOLDER, Queue};
-pub use record::{IfRefused, Record, State, Task, Unit, UnitFile};
+pub use record::{IfRefused, Record, State, Task, Unit, UnitFile, Wish};

@@ -57,9 +57,7 @@ impl Queue {
         let entries = self.entries()?;
         let mut number = self.numbers()?.last().map_or(1, |last| last + 1);
         for entry in entries {
-            let is_thawed = matches!(entry.record.state, State::Thawed { .. });
-            // The images of a service are there until it goes on under its own settings, for which the record is needed.
-            if is_thawed && (entry.record.unit.is_none() || !entry.frozen().exists()) {
+            if matches!(entry.record.state, State::Thawed { .. }) && entry.is_settled() {
                 entry.remove()?;
             }
         }
@@ -90,7 +88,16 @@ impl Queue {
     /// # Errors
     /// If one of their records cannot be read.
     pub fn entries(&self) -> Result<Vec<Entry>, QueueError> {
-        let mut entries = Vec::new();
+        let (entries, errors) = self.readable()?;
+        errors.into_iter().next().map_or(Ok(entries), Err)
+    }
+
+    /// Those upgrades whose records can be read, and why others cannot be.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn readable(&self) -> Result<(Vec<Entry>, Vec<QueueError>), QueueError> {
+        let (mut entries, mut errors) = (Vec::new(), Vec::new());
         for number in self.numbers()? {
             let folder = self.folder.join(number.to_string());
             match Record::read(&folder.join(RECORD)) {
@@ -102,20 +109,23 @@ impl Queue {
                 // It ended before it had begun.
                 Err(QueueError::Io { source, .. })
                     if source.kind() == io::ErrorKind::NotFound && is_empty(&folder)? => {}
-                Err(error) => return Err(error),
+                Err(error) => errors.push(error),
             }
         }
-        Ok(entries)
+        Ok((entries, errors))
     }
 
-    /// The upgrades of these names, or all of them.
+    /// The upgrades of these names.
     ///
     /// # Errors
-    /// As [`Queue::entries`]; and if there is none of a name.
+    /// If there is none of a name; or if one cannot be found, and there are records that cannot be read.
     pub fn named(&self, names: &[String]) -> Result<Vec<Entry>, QueueError> {
-        let mut entries = self.entries()?;
-        if names.is_empty() {
-            return Ok(entries);
+        let (mut entries, errors) = self.readable()?;
+        let is_there = |name: &String| entries.iter().any(|entry| entry.name() == *name);
+        if !names.iter().all(is_there)
+            && let Some(error) = errors.into_iter().next()
+        {
+            return Err(error);
         }
         let all: Vec<String> = entries.iter().map(Entry::name).collect();
         if let Some(name) = names.iter().find(|name| !all.contains(name)) {
@@ -165,6 +175,12 @@ impl Entry {
     /// The image for another kernel than the two.
     pub fn other(&self, release: &str) -> PathBuf {
         self.folder.join(format!("for-{release}.img"))
+    }
+
+    /// Whether nothing of it is to be done but to remove the record, if it was thawed: the images of a service are there
+    /// until it goes on under its own settings.
+    pub fn is_settled(&self) -> bool {
+        self.record.unit.is_none() || !self.frozen().exists()
     }
 
     /// Notes how far it came.
@@ -222,7 +238,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::record::{IfRefused, Task, Unit, UnitFile};
+    use crate::record::{IfRefused, Task, Unit, UnitFile, Wish};
     use std::os::unix::fs::PermissionsExt;
 
     fn queue() -> (tempfile::TempDir, Queue) {
@@ -244,10 +260,12 @@ mod tests {
                 path: "/run/systemd/transient/a.service".into(),
                 text: "[Service]\n".to_owned(),
             }],
-            boot: Some("0".to_owned()),
+            boot: "0".to_owned(),
             if_refused: IfRefused::Fresh,
-            again: false,
-            clocks: None,
+            wish: Some(Wish {
+                again: true,
+                clocks: "stopped".to_owned(),
+            }),
         }
     }
 
@@ -383,7 +401,6 @@ mod tests {
                     text.split_once(": ").unwrap().1.to_owned()
                 })
         };
-        assert_eq!(told(&[]), Ok(0));
         let none = "there is no upgrade 7 here, and no other";
         assert_eq!(told(&["7"]), Err(none.to_owned()));
         queue.begin(record()).unwrap();
@@ -435,5 +452,15 @@ mod tests {
         assert_eq!(names(&queue), [""; 0]);
         fs::write(entry.frozen(), "image").unwrap();
         assert!(queue.entries().is_err());
+        // It keeps nobody from the others.
+        let other = queue.folder().join("7");
+        fs::create_dir(&other).unwrap();
+        record().write(&other.join(RECORD)).unwrap();
+        let (entries, errors) = queue.readable().unwrap();
+        assert_eq!((entries.len(), errors.len()), (1, 1));
+        let named = |name: &str| queue.named(&[name.to_owned()]);
+        assert_eq!(named("7").unwrap().len(), 1);
+        let broken = named("1").unwrap_err().to_string();
+        assert!(broken.contains(RECORD), "{broken}");
     }
 }

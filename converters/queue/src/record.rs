@@ -45,14 +45,22 @@ pub struct Unit {
     /// What is set of it in files that a boot wipes: a unit that `systemd-run` made has no others.
     pub files: Vec<UnitFile>,
     /// The boot in which it was frozen, where systemd is not to start it again: the next kernel is about to be
-    /// started. `None` if an administrator wants it back here.
-    pub boot: Option<String>,
+    /// started.
+    pub boot: String,
     /// What becomes of it when its thaw is refused.
     pub if_refused: IfRefused,
+    /// What an administrator wants of the next thaw, and of no other.
+    pub wish: Option<Wish>,
+}
+
+/// What an administrator wants of a thaw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wish {
     /// Whether it is made although it was before.
     pub again: bool,
-    /// What its clocks read after the thaw, by the name of the rule; `None` for what is usual.
-    pub clocks: Option<String>,
+    /// What its clocks read after the thaw, by the name of the rule.
+    pub clocks: String,
 }
 
 /// A file with settings of a unit.

@@ -3,10 +3,14 @@
 use crate::error::UnitError;
 use crate::service::file_name;
 use kconv_queue::Unit;
-use std::fs::{self, DirBuilder};
-use std::io;
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+
+/// kconv has no limits of its service; a thaw gives tasks those that they had.
+const LIMITS: &str = "LimitAS=infinity\nLimitCPU=infinity\nLimitDATA=infinity\nLimitFSIZE=infinity\nLimitMEMLOCK=infinity\n\
+                      LimitNOFILE=infinity\nLimitNPROC=infinity\nLimitSTACK=infinity\n";
 
 /// The files that have a service wait for its thaw.
 #[derive(Clone, Debug)]
@@ -60,22 +64,26 @@ impl<'a> Held<'a> {
         Ok(is_new | put(&self.settle_unit(), &self.settle_text(program))?)
     }
 
-    /// Removes those of kconv; systemd has to be told.
+    /// Removes those of kconv, of which systemd has to be told. What another upgrade of the unit has there stays.
     ///
     /// # Errors
     /// If one cannot be removed.
     pub fn remove(&self) -> Result<(), UnitError> {
-        for path in [self.drop_in(), self.settle_unit(), self.pid_file()] {
-            match fs::remove_file(&path) {
-                Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                    return Err(UnitError::File { path, source });
-                }
-                _ => {}
-            }
+        if self.is_there() {
+            remove(self.drop_in())?;
         }
+        remove(self.settle_unit())?;
+        remove(self.pid_file())?;
         // It is there for others as well, if there are others.
         let _ = fs::remove_dir(self.drop_in().with_file_name(""));
         Ok(())
+    }
+
+    /// Whether the unit waits for the thaw of this upgrade.
+    pub fn is_there(&self) -> bool {
+        let text = fs::read_to_string(self.drop_in()).unwrap_or_default();
+        let command = format!(" unit thaw {}", self.upgrade);
+        text.lines().any(|line| line.ends_with(&command))
     }
 
     /// Removes the files that were [written](Held::write) as the unit's own.
@@ -83,16 +91,8 @@ impl<'a> Held<'a> {
     /// # Errors
     /// If one cannot be removed.
     pub fn remove_own(&self) -> Result<(), UnitError> {
-        for file in &self.unit.files {
-            let path = self.in_root(&file.path);
-            match fs::remove_file(&path) {
-                Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                    return Err(UnitError::File { path, source });
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+        let mut files = self.unit.files.iter();
+        files.try_for_each(|file| remove(self.in_root(&file.path)))
     }
 
     /// Says which process is the main one, where systemd looks for it when kconv has ended. It has to be there before
@@ -113,10 +113,14 @@ impl<'a> Held<'a> {
         let Some(path) = self.unit.pid_file.as_ref().map(|path| self.in_root(path)) else {
             return Ok(());
         };
-        match path.exists() {
-            true => Ok(()),
-            false => fs::write(&path, format!("{}\n", self.unit.main))
-                .map_err(|source| UnitError::File { path, source }),
+        let number = format!("{}\n", self.unit.main);
+        // The folder may be of the service's user, whose links root does not follow.
+        let made = File::options().write(true).create_new(true).open(&path);
+        match made.and_then(|mut file| file.write_all(number.as_bytes())) {
+            Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+                Err(UnitError::File { path, source })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -141,9 +145,9 @@ impl<'a> Held<'a> {
         PathBuf::from(format!("/run/kconv/{}.pid", self.upgrade))
     }
 
-    /// It is in force from before the kill: the death of the service is none that systemd does anything about. What
-    /// kconv says is not the service's output, whose file would be emptied with `truncate:`. `+`: with all privileges,
-    /// whatever the service has (systemd.service(5)).
+    /// It is in force from before the kill: the death of the service is none that systemd does anything about, and its
+    /// start is kconv's. Nothing of what the service is confined to, or finds around it, is kconv's (`+`, and what is
+    /// reset); what kconv says is not the service's output, whose file would be emptied with `truncate:`.
     fn drop_in_text(&self, program: &Path) -> String {
         let Held { upgrade, .. } = self;
         let program = quoted(program);
@@ -153,6 +157,15 @@ impl<'a> Held<'a> {
             "# Written by kconv. Upgrade {upgrade} has the processes of this unit, which wait for their thaw: to start it is to \
              thaw them.\n\
              # `kconv status` tells of them; with `kconv forget {upgrade}` they are given up, and this file is gone.\n\
+             [Unit]\n\
+             ConditionPathExists=\n\
+             AssertPathExists=\n\
+             SuccessAction=none\n\
+             FailureAction=none\n\
+             StartLimitAction=none\n\
+             StartLimitIntervalSec=0\n\
+             RefuseManualStart=no\n\
+             \n\
              [Service]\n\
              Type=forking\n\
              PIDFile={pid_path}\n\
@@ -164,9 +177,19 @@ impl<'a> Held<'a> {
              ExecStop=\n\
              ExecStopPost=\n\
              Restart=no\n\
+             RemainAfterExit=no\n\
+             RuntimeDirectoryPreserve=yes\n\
              SuccessExitStatus=SIGKILL\n\
              TimeoutStartSec=infinity\n\
-             WatchdogSec=0\n\
+             Environment=\n\
+             EnvironmentFile=\n\
+             PassEnvironment=\n\
+             UnsetEnvironment=\n\
+             WorkingDirectory=\n\
+             RootDirectory=\n\
+             RootImage=\n\
+             UMask=0077\n\
+             {LIMITS}\
              StandardInput=null\n\
              StandardOutput=journal\n\
              StandardError=journal\n\
@@ -188,6 +211,15 @@ impl<'a> Held<'a> {
              ExecStart={program} unit settle {upgrade}\n",
             name = unit.name.replace('%', "%%"),
         )
+    }
+}
+
+fn remove(path: PathBuf) -> Result<(), UnitError> {
+    match fs::remove_file(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(UnitError::File { path, source })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -238,10 +270,9 @@ mod tests {
                 path: "/run/systemd/transient/a.service".into(),
                 text: "[Service]\n".to_owned(),
             }],
-            boot: None,
+            boot: String::new(),
             if_refused: IfRefused::Wait,
-            again: false,
-            clocks: None,
+            wish: None,
         }
     }
 
@@ -288,11 +319,25 @@ mod tests {
         held.say_main().unwrap();
         let main = fs::read_to_string(root.path().join("run/kconv/3.pid"));
         assert_eq!(main.unwrap(), "4711\n");
+        // Nobody has root write elsewhere.
+        let link = root.path().join("run/a.pid");
+        std::os::unix::fs::symlink("elsewhere", &link).unwrap();
         held.put_own_pid_file().unwrap();
+        assert!(!root.path().join("run/elsewhere").exists());
+        fs::remove_file(&link).unwrap();
+        held.put_own_pid_file().unwrap();
+        let own = fs::read_to_string(&link);
+        assert_eq!(own.unwrap(), "4711\n");
         fs::write(root.path().join("run/a.pid"), "another\n").unwrap();
         held.put_own_pid_file().unwrap();
         let own = fs::read_to_string(root.path().join("run/a.pid"));
         assert_eq!(own.unwrap(), "another\n");
+        // That of another upgrade of the unit stays.
+        assert!(held.is_there());
+        let other = Held::below(root.path(), "31", &unit);
+        other.remove().unwrap();
+        assert!(held.is_there() && !other.is_there());
+        held.say_main().unwrap();
         held.remove().unwrap();
         let transient = "run/systemd/transient/a.service";
         assert_eq!(files(root.path()), ["run/a.pid", transient]);

@@ -1,4 +1,4 @@
-//! Services of systemd: which of them a task is of, whether one can be carried as itself, and how it is.
+//! What systemd is to a machine whose tasks are carried over a boot: services, and what a [boot removes](Wiped).
 //!
 //! A service whose processes were frozen has to be that service after the thaw: with its name, its main process, its control
 //! group and what its settings limit, and nothing may start a second copy of it. systemd has no way to be given the
@@ -16,9 +16,11 @@ mod held;
 mod owner;
 mod service;
 mod systemd;
+mod wiped;
 
 pub use error::UnitError;
 pub use held::Held;
 pub use owner::{Owner, owner_of};
 pub use service::{Flaw, Service, processes_of_slice};
 pub use systemd::{Properties, Systemd, Wait, boot_id};
+pub use wiped::Wiped;

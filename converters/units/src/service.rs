@@ -2,7 +2,7 @@
 
 use crate::error::UnitError;
 use crate::owner::{Owner, owner_of};
-use crate::systemd::{Systemd, boot_id};
+use crate::systemd::{Properties, Systemd, boot_id};
 use kconv_codes::Code;
 use kconv_machine::cgroup_root;
 use kconv_queue::{IfRefused, Unit, UnitFile};
@@ -14,20 +14,19 @@ use std::path::{Path, PathBuf};
 
 /// Where settings of units lie that are for this boot alone, and are made by nobody in the next one. (What generators
 /// write is made in each.)
-const OF_THIS_BOOT: [&str; 3] = [
+const OF_THIS_BOOT: [&str; 4] = [
     "/run/systemd/system",
+    "/run/systemd/system.attached",
     "/run/systemd/system.control",
     "/run/systemd/transient",
 ];
 
-const PROPERTIES: [&str; 14] = [
+const PROPERTIES: [&str; 13] = [
     "ActiveState",
     "ControlGroup",
     "ControlPID",
-    "DropInPaths",
     "ExecStart",
     "ExecStartPost",
-    "FragmentPath",
     "Id",
     "Job",
     "LoadState",
@@ -35,6 +34,7 @@ const PROPERTIES: [&str; 14] = [
     "PIDFile",
     "SubState",
     "Type",
+    "WatchdogUSec",
 ];
 
 /// A service that runs.
@@ -71,6 +71,13 @@ pub enum Flaw {
         /// One of them.
         below: String,
     },
+    /// systemd kills it when it is silent for a time, as it is while it is frozen.
+    Watchdog,
+    /// An upgrade has its processes, and waits.
+    Waits {
+        /// Which.
+        upgrade: String,
+    },
     /// kconv is one of its processes.
     Own,
     /// Some of its processes were named, and others were not.
@@ -92,6 +99,8 @@ impl Flaw {
             Flaw::NoMain => Code::UnitNoMain,
             Flaw::Commands => Code::UnitCommands,
             Flaw::Groups { .. } => Code::UnitGroups,
+            Flaw::Watchdog => Code::UnitWatchdog,
+            Flaw::Waits { .. } => Code::UnitWaits,
             Flaw::Own => Code::UnitOwn,
             Flaw::Partly { .. } => Code::UnitPartly,
             Flaw::NotEnabled => Code::UnitNotEnabled,
@@ -108,6 +117,12 @@ impl Flaw {
                 "name its processes, with --no-units, and they go on in a scope"
             }
             Flaw::Commands => "wait until it is done",
+            Flaw::Watchdog => {
+                "set WatchdogSec=0 in a drop-in of it (`systemctl edit --runtime`) until it has been carried"
+            }
+            Flaw::Waits { .. } => {
+                "it runs as a fresh copy: stop it and `kconv retry` the upgrade, or `kconv forget` that"
+            }
             Flaw::Own => "run kconv in a session, or with systemd-run",
             Flaw::Partly { .. } => {
                 "name the unit with --unit, or say --no-units, and they go on in a scope"
@@ -135,6 +150,8 @@ impl fmt::Display for Flaw {
                 f,
                 "it has a control group of its own below that of the unit, {below}, which nobody makes again"
             ),
+            Flaw::Watchdog => write!(f, "it has to report to systemd in time (WatchdogSec=)"),
+            Flaw::Waits { upgrade } => write!(f, "upgrade {upgrade} has its processes, and waits"),
             Flaw::Own => write!(f, "kconv is one of its processes"),
             Flaw::Partly { others } => {
                 let others: Vec<String> = others.iter().map(i32::to_string).collect();
@@ -142,7 +159,8 @@ impl fmt::Display for Flaw {
             }
             Flaw::NotEnabled => write!(
                 f,
-                "kconv-thaw.service is not enabled, so that the next boot would start a fresh copy of it"
+                "kconv-thaw, kconv-reserve and kconv-hold are not all enabled, so that the next boot would start a fresh \
+                 copy of it"
             ),
         }
     }
@@ -158,25 +176,29 @@ impl Service {
         name: &str,
         if_refused: IfRefused,
     ) -> Result<Service, UnitError> {
-        let root = cgroup_root().unwrap_or_default();
-        Service::find_in(systemd, name, if_refused, &root)
+        let groups = cgroup_root().unwrap_or_default();
+        Service::find_in(systemd, name, if_refused, [&groups, Path::new("/")])
     }
 
     fn find_in(
         systemd: &Systemd,
         name: &str,
         if_refused: IfRefused,
-        root: &Path,
+        [groups, root]: [&Path; 2],
     ) -> Result<Service, UnitError> {
         let given = match name.contains('.') {
             true => name.to_owned(),
             false => format!("{name}.service"),
         };
-        let said = systemd.show(&given, &PROPERTIES)?;
+        let said = match given.contains(['*', '?', '[']) {
+            // To systemctl it is a pattern.
+            true => Properties::default(),
+            false => systemd.show(&given, &PROPERTIES)?,
+        };
         let id = Some(said.value("Id")).filter(|id| !id.is_empty());
         let name = id.unwrap_or(&given).to_owned();
         let path = said.value("ControlGroup");
-        let group = root.join(path.trim_start_matches('/'));
+        let group = groups.join(path.trim_start_matches('/'));
         let (active, sub) = (said.value("ActiveState"), said.value("SubState"));
         let main = said.number("MainPID");
         let is_command = said.value("Type") == "oneshot";
@@ -195,7 +217,7 @@ impl Service {
                 path: group.clone(),
                 source,
             })?;
-            files = files_of(&[said.value("FragmentPath"), said.value("DropInPaths")])?;
+            files = files_of(root, &name)?;
             let runs = (active, sub) == ("active", "running") || (is_command && sub == "start");
             // A job that waits for a command to end is the one that began it.
             let has_job = !matches!(said.value("Job"), "" | "0") && sub != "start";
@@ -207,6 +229,9 @@ impl Service {
             let after = said.values("ExecStartPost").count();
             if is_command && said.values("ExecStart").count() + after > 1 {
                 flaws.push(Flaw::Commands);
+            }
+            if !matches!(said.value("WatchdogUSec"), "" | "0" | "infinity") {
+                flaws.push(Flaw::Watchdog);
             }
             flaws.extend(below.map(|below| Flaw::Groups { below }));
             let own = i32::try_from(std::process::id()).unwrap_or(0);
@@ -221,10 +246,9 @@ impl Service {
                 main,
                 pid_file: pid_file.map(PathBuf::from),
                 files,
-                boot: Some(boot_id()),
+                boot: boot_id(),
                 if_refused,
-                again: false,
-                clocks: None,
+                wish: None,
             },
             group,
             processes,
@@ -286,25 +310,45 @@ fn processes_in(
     Ok(())
 }
 
-/// The files of a unit that a boot wipes; those of kconv are not its own.
-fn files_of(named: &[&str]) -> Result<Vec<UnitFile>, UnitError> {
-    let paths = named.iter().flat_map(|paths| paths.split(' '));
-    let wiped = paths.map(Path::new).filter(|path| {
-        let is_ours = path.file_name().is_some_and(|name| name == file_name());
-        !is_ours && OF_THIS_BOOT.iter().any(|folder| path.starts_with(folder))
-    });
-    wiped
-        .map(|path| {
-            let text = fs::read_to_string(path).map_err(|source| UnitError::File {
-                path: path.to_owned(),
-                source,
-            })?;
-            Ok(UnitFile {
-                path: path.to_owned(),
-                text,
-            })
-        })
-        .collect()
+/// The files of a unit that a boot wipes, on a machine whose files are below `root`; those of kconv are not its own. One of a
+/// template has that of the template as well (systemd.unit(5)).
+fn files_of(root: &Path, unit: &str) -> Result<Vec<UnitFile>, UnitError> {
+    let template = unit
+        .split_once('@')
+        .map(|(name, _)| format!("{name}@.service"));
+    let names: Vec<&str> = std::iter::once(unit).chain(template.as_deref()).collect();
+    let mut paths = Vec::new();
+    for folder in OF_THIS_BOOT.map(Path::new) {
+        for name in &names {
+            let file = folder.join(name);
+            if in_root(root, &file).is_file() {
+                paths.push(file);
+            }
+            let drop_ins = folder.join(format!("{name}.d"));
+            for entry in fs::read_dir(in_root(root, &drop_ins)).into_iter().flatten() {
+                let entry = entry.map_err(|source| UnitError::File {
+                    path: drop_ins.clone(),
+                    source,
+                })?;
+                let name = entry.file_name();
+                if name != file_name() && name.to_string_lossy().ends_with(".conf") {
+                    paths.push(drop_ins.join(name));
+                }
+            }
+        }
+    }
+    paths.sort();
+    let files = paths
+        .into_iter()
+        .map(|path| match fs::read_to_string(in_root(root, &path)) {
+            Ok(text) => Ok(UnitFile { path, text }),
+            Err(source) => Err(UnitError::File { path, source }),
+        });
+    files.collect()
+}
+
+fn in_root(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
 }
 
 /// What kconv's own drop-in of a unit is called: it comes behind those of all others, whose settings it resets.
@@ -346,7 +390,8 @@ pub(crate) mod tests {
         fs::create_dir_all(&group).unwrap();
         fs::write(group.join("cgroup.procs"), "7\n8\n").unwrap();
         more(&group);
-        Service::find_in(&systemd, "a", IfRefused::Wait, folder.path()).unwrap()
+        let root = folder.path();
+        Service::find_in(&systemd, "a", IfRefused::Wait, [root, root]).unwrap()
     }
 
     #[test]
@@ -384,6 +429,7 @@ pub(crate) mod tests {
             &[("MainPID=7", "MainPID=9")],
             &[("simple", "oneshot"), ("=x", "=x ExecStart=y")],
             &[("simple", "oneshot"), ("=x", "=x ExecStartPost=y")],
+            &[("=x", "=x WatchdogUSec=30s")],
         ] {
             told.extend(found(changes, |_| ()).flaws);
         }
@@ -395,7 +441,12 @@ pub(crate) mod tests {
             .flaws,
         );
         let others = BTreeSet::from([7, 8]);
-        told.extend([Flaw::Partly { others }, Flaw::NotEnabled]);
+        let upgrade = "3".to_owned();
+        told.extend([
+            Flaw::Waits { upgrade },
+            Flaw::Partly { others },
+            Flaw::NotEnabled,
+        ]);
         let told = told.iter().map(|flaw| {
             let (code, advice) = (flaw.code().name(), flaw.advice());
             format!("{flaw} [{code}]\n  = {advice}\n")
@@ -405,13 +456,43 @@ pub(crate) mod tests {
 
     #[test]
     fn files_that_a_boot_wipes_are_those_of_this_boot_alone() {
-        let named = [
-            "/etc/systemd/system/a.service",
-            "/run/systemd/generator/a.service.d/b.conf /run/systemd/system/a.service.d/zzzz-kconv.conf",
-        ];
-        assert_eq!(files_of(&named).unwrap(), []);
-        let gone = ["/run/systemd/transient/kconv-none.service"];
-        assert!(files_of(&gone).is_err());
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in [
+            ("etc/systemd/system/a@b.service", "no"),
+            ("run/systemd/generator/a@b.service.d/c.conf", "no"),
+            ("run/systemd/system/a@b.service.d/zzzz-kconv.conf", "no"),
+            ("run/systemd/system/a@b.service.d/README", "no"),
+            ("run/systemd/system/a@c.service.d/c.conf", "no"),
+            ("run/systemd/system/a@.service", "template"),
+            (
+                "run/systemd/system.control/a@.service.d/50-x.conf",
+                "limits",
+            ),
+            ("run/systemd/transient/a@b.service", "unit"),
+            ("run/systemd/transient/a@b.service.d/x y\\x2d.conf", "odd"),
+        ] {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let files = files_of(root.path(), "a@b.service").unwrap();
+        let texts: Vec<&str> = files.iter().map(|file| file.text.as_str()).collect();
+        assert_eq!(texts, ["template", "limits", "unit", "odd"]);
+        assert!(
+            files
+                .iter()
+                .all(|file| file.path.starts_with("/run/systemd"))
+        );
+        assert_eq!(files_of(root.path(), "d.service").unwrap(), []);
+    }
+
+    #[test]
+    fn a_pattern_is_the_name_of_no_service() {
+        let (folder, systemd) = systemctl("exit 7");
+        let root = folder.path();
+        let found = Service::find_in(&systemd, "a*", IfRefused::Wait, [root, root]).unwrap();
+        assert_eq!(found.flaws, [Flaw::Unknown]);
+        assert_eq!(found.unit.name, "a*.service");
     }
 
     #[test]

@@ -88,6 +88,20 @@ fn services_live_through_upgrades_as_services() {
     );
     guest.run("systemctl enable kconv-thaw").unwrap();
 
+    // Nor can one whose file the boot removes.
+    guest
+        .run("systemd-run --quiet --unit wiped -p StandardOutput=null /usr/local/bin/writer /tmp/wiped; sleep 1")
+        .unwrap();
+    let wiped = guest
+        .attempt(&upgrade("new", "--unit wiped"), LIMIT)
+        .unwrap();
+    assert_eq!(wiped.code, 1, "{wiped:?}");
+    let turns =
+        "regular file /tmp/wiped/turns, which the boot removes, by /usr/lib/tmpfiles.d/tmp.conf";
+    assert!(wiped.stderr.contains(turns), "{wiped:?}");
+    writes(&mut guest, "/tmp/wiped", "1");
+    guest.run("systemctl stop wiped").unwrap();
+
     // By kexec; PIDs are those of a service, or are said not to be.
     let job = &before.job;
     let words = format!("--unit writer --unit command.service --slice batch {job}");
@@ -111,7 +125,7 @@ fn services_live_through_upgrades_as_services() {
         panic!("{}{error}", said.unwrap_or_default());
     }
     println!("{}", guest.run("cat /srv/upgrade").unwrap());
-    before.hold(&mut guest);
+    before.hold(&mut guest, 0);
 
     // Back by a cold boot, into a scope what no service is to be.
     let asleep = "systemd-run --quiet --scope --unit odd setsid sleep 100000 </dev/null >/dev/null 2>&1 & \
@@ -141,7 +155,7 @@ fn services_live_through_upgrades_as_services() {
         .unwrap();
     guest.power_off().unwrap();
     let mut guest = machine.boot(&old, &initramfs).unwrap();
-    before.hold(&mut guest);
+    before.hold(&mut guest, 4);
     let scope = guest.run(&format!("cat /proc/{sleeper}/cgroup")).unwrap();
     assert!(scope.contains("/system.slice/kconv-"), "{scope}");
     of_refused(&mut guest, &waits);
@@ -188,8 +202,8 @@ fn begun(guest: &mut Guest) -> Before {
 }
 
 impl Before {
-    /// That all of it is what it was.
-    fn hold(&self, guest: &mut Guest) {
+    /// That all of it is what it was, and that no images are left but those of what a thaw was refused of.
+    fn hold(&self, guest: &mut Guest, images_left: usize) {
         let settled = format!(
             "for try in $(seq 300); do {KCONV} status | grep -q ' converted ' || break; sleep 0.2; done; sleep 2; \
              {KCONV} status; systemctl --no-pager status kconv-thaw; journalctl -b --no-pager -o cat -t kconv; \
@@ -241,12 +255,8 @@ impl Before {
                 .unwrap(),
             ""
         );
-        let left = "ls /run/systemd/system /run/kconv; ls /var/lib/kconv/queue/*";
-        let left = guest.run(left).unwrap();
-        assert!(
-            !left.contains("kconv-settle") && !left.contains(".pid"),
-            "{left}"
-        );
+        let images = guest.run("ls /var/lib/kconv/queue/*/*.img 2>/dev/null | wc -l");
+        assert_eq!(images.unwrap().trim(), images_left.to_string());
     }
 
     /// They end, and begin again, as services do.
@@ -304,7 +314,8 @@ fn of_refused(guest: &mut Guest, main: &str) {
     guest
         .run("rm -rf /srv/waits; mv /srv/was /srv/waits; systemctl start waits")
         .unwrap();
-    one_writer(guest, "waits");
+    // It was not carried by the first upgrade.
+    writes(guest, "/srv/waits", "2");
     assert_eq!(main_of(guest, "waits"), main);
 }
 
@@ -316,15 +327,20 @@ fn main_of(guest: &mut Guest, name: &str) -> String {
 
 /// That a service was started once, and its file has one writer, who writes.
 fn one_writer(guest: &mut Guest, name: &str) {
+    writes(guest, &format!("/srv/{name}"), "1");
+}
+
+/// That the file of a service has one writer, who writes, and that it was started so often.
+fn writes(guest: &mut Guest, name: &str, started: &str) {
     let said = guest.run(&format!(
-        "wc -l </srv/{name}/starts; cat /srv/{name}/wrong 2>/dev/null; wc -l </srv/{name}/turns; sleep 0.5; wc -l </srv/{name}/turns"
+        "wc -l <{name}/starts; cat {name}/wrong 2>/dev/null; wc -l <{name}/turns; sleep 0.5; wc -l <{name}/turns"
     ));
     let said = said.unwrap();
     let lines: Vec<&str> = said.lines().collect();
     let [starts, before, after] = lines[..] else {
         panic!("{name}: {said}");
     };
-    assert_eq!(starts.trim(), "1", "{name}");
+    assert_eq!(starts.trim(), started, "{name}");
     assert_ne!(before, after, "{name}");
 }
 
@@ -368,6 +384,10 @@ fn debian(folder: &Path, initramfs: &Initramfs, [old, new]: [&Kernel; 2]) -> Pat
         (
             "kconv-reserve.service",
             include_str!("../../../converters/kconv/systemd/kconv-reserve.service"),
+        ),
+        (
+            "kconv-hold.service",
+            include_str!("../../../converters/kconv/systemd/kconv-hold.service"),
         ),
     ] {
         let unit = unit.replace("@PREFIX@", "/usr/local");

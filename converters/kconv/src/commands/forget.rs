@@ -6,10 +6,11 @@ use crate::held;
 use kconv_queue::Queue;
 
 pub(crate) fn run(arguments: &Forget) -> Result<(), Failure> {
-    let entries = Queue::new(&arguments.queue.folder).named(&arguments.upgrades)?;
-    for entry in &entries {
+    let queue = Queue::new(&arguments.queue.folder);
+    for entry in queue.named(&arguments.upgrades)? {
         entry.clone().remove()?;
+        let (others, _) = queue.readable()?;
+        held::forget(&entry, &others);
     }
-    held::forget(&entries.iter().collect::<Vec<_>>());
     Ok(())
 }

@@ -15,7 +15,7 @@ const LAST: &str = "/proc/sys/kernel/ns_last_pid";
 const END: &str = "/proc/sys/kernel/pid_max";
 
 pub(crate) fn run(arguments: &Reserve) -> Result<(), Failure> {
-    let entries = Queue::new(&arguments.queue.folder).entries()?;
+    let (entries, errors) = Queue::new(&arguments.queue.folder).readable()?;
     let (last, end) = (number(LAST)?, number(END)?);
     let said = match above(&entries, last, end) {
         None => "no number has to be left free".to_owned(),
@@ -30,7 +30,11 @@ pub(crate) fn run(arguments: &Reserve) -> Result<(), Failure> {
         out.flush()?;
     }
     let waiting = entries.iter().filter(|entry| entry.record.state.waits());
-    held::hold(&waiting.collect::<Vec<_>>())
+    held::hold(waiting)?;
+    errors
+        .into_iter()
+        .next()
+        .map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// What the last number has to be, so that all that come are above those of the tasks that wait; `None` if they are

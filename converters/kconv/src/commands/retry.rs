@@ -3,13 +3,13 @@
 mod scope;
 mod start;
 
-use super::queued;
+use super::{queued, unit};
 use crate::arguments::Retry;
 use crate::failure::Failure;
 use crate::style;
 use kconv_freeze::RunningError;
 use kconv_machine::running_release;
-use kconv_queue::{Entry, Queue};
+use kconv_queue::{Entry, Queue, State};
 use kconv_trust::Config;
 use kconv_units::Systemd;
 use std::io::Write;
@@ -23,7 +23,18 @@ pub(crate) fn run(arguments: &Retry, config: Option<&Path>) -> Result<(), Failur
     let systemd = Systemd::booted();
     let out = &mut anstream::stdout().lock();
     let mut waiting = Vec::new();
-    let entries = queue.named(&arguments.upgrades)?;
+    let (entries, errors) = match arguments.upgrades.as_slice() {
+        [] => queue.readable()?,
+        named => (queue.named(named)?, Vec::new()),
+    };
+    if let Some(systemd) = &systemd {
+        for entry in &entries {
+            let is_thawed = matches!(entry.record.state, State::Thawed { .. });
+            if is_thawed && !entry.is_settled() {
+                unit::settled_late(entry, systemd).unwrap_or_else(|failure| failure.print());
+            }
+        }
+    }
     let nothing = entries.iter().all(|entry| !entry.record.state.waits());
     for mut entry in entries
         .into_iter()
@@ -46,6 +57,9 @@ pub(crate) fn run(arguments: &Retry, config: Option<&Path>) -> Result<(), Failur
         writeln!(out, "nothing waits to be thawed")?;
     }
     out.flush()?;
+    if let Some(error) = errors.into_iter().next() {
+        return Err(error.into());
+    }
     match waiting.is_empty() {
         true => Ok(()),
         false => Err(Failure::Waiting { upgrades: waiting }),

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 
 pub(crate) fn run(arguments: &Status) -> Result<(), Failure> {
     let queue = Queue::new(&arguments.queue.folder);
-    let entries = queue.entries()?;
+    let (entries, errors) = queue.readable()?;
     let out = &mut anstream::stdout().lock();
     if arguments.json {
         let all = entries.iter().map(|entry| {
@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &Status) -> Result<(), Failure> {
         let all = all.collect::<Vec<_>>();
         serde_json::to_writer_pretty(&mut *out, &all).map_err(io::Error::from)?;
         writeln!(out)?;
-    } else if entries.is_empty() {
+    } else if entries.is_empty() && errors.is_empty() {
         let folder = queue.folder().display();
         writeln!(out, "{folder}: no upgrade was begun here")?;
     } else {
@@ -27,7 +27,11 @@ pub(crate) fn run(arguments: &Status) -> Result<(), Failure> {
             print(out, entry)?;
         }
     }
-    Ok(out.flush()?)
+    out.flush()?;
+    errors
+        .into_iter()
+        .next()
+        .map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// An upgrade in a line, and what to do about it.
@@ -76,7 +80,14 @@ fn print(out: &mut impl Write, entry: &Entry) -> io::Result<()> {
         }
         State::Thawed { kernel, after } => {
             let after = *after as f64 / 1000.0;
-            writeln!(out, "   went on on {kernel} after {after:.1} s")
+            writeln!(out, "   went on on {kernel} after {after:.1} s")?;
+            match entry.is_settled() {
+                true => Ok(()),
+                false => writeln!(
+                    out,
+                    "   its images are still there, and its unit may have the settings of its thaw; `kconv retry {name}` ends that"
+                ),
+            }
         }
     }
 }
@@ -104,10 +115,9 @@ mod tests {
             main: 4711,
             pid_file: None,
             files: Vec::new(),
-            boot: None,
+            boot: String::new(),
             if_refused: IfRefused::Fresh,
-            again: false,
-            clocks: None,
+            wish: None,
         };
         let mut out = Vec::new();
         for (state, tasks) in [

@@ -34,19 +34,26 @@ fn entry(of: &OneUpgrade) -> Result<Entry, Failure> {
 /// has ended.
 fn thaw(mut entry: Entry, config: Option<&Path>) -> Result<(), Failure> {
     let upgrade = entry.name();
-    let unit = entry.record.unit.clone();
-    let Some(unit) = unit.filter(|_| entry.record.state.waits()) else {
+    let waits = entry.record.state.waits();
+    let Some(unit) = entry.record.unit.as_mut().filter(|_| waits) else {
         return Err(Failure::NoUnit { upgrade });
     };
-    if unit.boot == Some(boot_id()) {
+    // It is for this thaw alone.
+    let wish = unit.wish.take();
+    let unit = unit.clone();
+    if wish.is_some() {
+        entry.write()?;
+    }
+    if unit.boot == boot_id() && wish.is_none() {
         return Err(Failure::SameBoot { upgrade });
     }
     let running = running_release().map_err(RunningError::from)?;
-    let clocks = Clocks::named(unit.clocks.as_deref().unwrap_or_default());
+    let (again, clocks) = wish.map_or((false, String::new()), |wish| (wish.again, wish.clocks));
+    let clocks = Clocks::named(&clocks);
     let held = Held::new(&upgrade, &unit);
     let made = held.say_main().map_err(Failure::from).and_then(|()| {
         let config = Config::read(config)?;
-        queued::made(&entry, &running, clocks, unit.again, &config)
+        queued::made(&entry, &running, clocks, again, &config)
     });
     let is_over = match &made {
         Ok(_) => {
@@ -66,6 +73,25 @@ fn thaw(mut entry: Entry, config: Option<&Path>) -> Result<(), Failure> {
         asked.unwrap_or_else(|error| style::warn(&error));
     }
     made.map(drop)
+}
+
+/// Ends what a thaw of a service left, in this boot or in one before, if nobody did; one that is in the middle of its start
+/// is left.
+///
+/// # Errors
+/// As what settles it in time.
+pub(super) fn settled_late(entry: &Entry, systemd: &Systemd) -> Result<(), Failure> {
+    let Some(unit) = &entry.record.unit else {
+        return Ok(());
+    };
+    if !Held::new(&entry.name(), unit).is_there() {
+        return Ok(entry.remove_images()?);
+    }
+    let said = systemd.show(&unit.name, &["ActiveState"])?;
+    match said.value("ActiveState") {
+        "activating" => Ok(()),
+        _ => settle(entry.clone()),
+    }
 }
 
 /// What became of the start of a service.
@@ -97,7 +123,7 @@ fn settle(mut entry: Entry) -> Result<(), Failure> {
         said.value("Result"),
     ) {
         Settled::Taken => {
-            held::release(&[&entry]);
+            held::release([&entry]);
             let pid_file = Held::new(&upgrade, &unit).put_own_pid_file();
             pid_file.unwrap_or_else(|error| style::warn(&error));
             if let Err(error) = entry.remove_images() {
@@ -110,7 +136,7 @@ fn settle(mut entry: Entry) -> Result<(), Failure> {
                 entry.record.state = State::Replaced { kernel, why };
             }
             queued::write(&entry);
-            held::release(&[&entry]);
+            held::release([&entry]);
             Ok(systemd.start(&unit.name, Wait::No)?)
         }
         Settled::NotTaken => {

@@ -1,5 +1,6 @@
 //! `kconv upgrade`
 
+mod boot;
 mod groups;
 mod next;
 mod shown;
@@ -16,16 +17,16 @@ use crate::told::Told;
 use crate::trust::{self, Purpose};
 use groups::Group;
 use kconv_freeze::{Afterwards, RunningError, freeze_running};
-use kconv_image::{Escaped, Holes, Image};
+use kconv_image::{Holes, Image};
 use kconv_kexec::Loaded;
 use kconv_machine::running_release;
 use kconv_queue::{Entry, Queue, Record, State, Task};
-use kconv_resources::linux6::{Resource, Resources};
 use kconv_runtime::convert::{Job, convert as convert_image};
 use kconv_runtime::report::Report;
 use kconv_trust::{Config, MachineKey};
 use kernel_structs::layout::Layout;
 use shown::{Carried, Shown};
+use std::cell::RefCell;
 use std::ffi::CString;
 use std::io::{self, Write};
 use std::path::Path;
@@ -50,8 +51,8 @@ struct Upgrading<'a> {
     layout: &'a Layout,
     key: Option<&'a MachineKey>,
     queue: &'a Queue,
-    /// Whether some of the groups are services.
-    has_units: bool,
+    /// What is frozen and converted.
+    ready: RefCell<Vec<Entry>>,
 }
 
 pub(crate) fn run(arguments: &Upgrade, config: Option<&Path>) -> Result<(), Failure> {
@@ -101,7 +102,8 @@ fn ready(arguments: &Upgrade, config: &Config, account: &mut Account) -> Result<
     let from = known.running(&running)?;
     let to = known.registry.release(&release, None, None)?;
     let job = job(known.converters(&from, to)?, known.kernel(to)?);
-    let groups = groups::groups(arguments)?;
+    let queue = Queue::new(&arguments.queue.folder);
+    let groups = groups::groups(arguments, &queue)?;
 
     let kernel = match arguments.start {
         Start::Kexec => Some(loaded(arguments)?),
@@ -115,8 +117,8 @@ fn ready(arguments: &Upgrade, config: &Config, account: &mut Account) -> Result<
         job: &job,
         layout: &known.registry.layout(&to.layout)?,
         key: key.as_ref(),
-        queue: &Queue::new(&arguments.queue.folder),
-        has_units: groups.iter().any(|group| group.unit.is_some()),
+        queue: &queue,
+        ready: RefCell::default(),
     };
     let mut carried = upgrading.carry(&groups, &known, account)?;
     carried.reverse();
@@ -154,9 +156,8 @@ impl Upgrading<'_> {
     ) -> Result<Vec<Carried>, Failure> {
         let dry_run = self.arguments.dry_run;
         let Some((group, others)) = groups.split_first() else {
-            if self.has_units && !dry_run {
-                // From here on no death of theirs has systemd start them again.
-                held::reload()?;
+            if !dry_run {
+                self.commit()?;
             }
             return Ok(Vec::new());
         };
@@ -171,11 +172,7 @@ impl Upgrading<'_> {
             let result = self
                 .convert(&mut entry, known)
                 .and_then(|(report, dropped)| {
-                    let others = self.carry(others, known, account);
-                    if others.is_err() && !dry_run {
-                        not_killed(&mut entry);
-                    }
-                    Ok((report, dropped, others?))
+                    Ok((report, dropped, self.carry(others, known, account)?))
                 });
             let carried = result.is_ok() && !dry_run;
             converted = Some(result);
@@ -194,7 +191,7 @@ impl Upgrading<'_> {
         let is_kept = done.is_ok() && matches!(converted, Some(Ok(_))) && !dry_run;
         if !is_kept {
             if !dry_run {
-                held::release(&[&entry]);
+                held::release([&entry]);
             }
             entry.clone().remove()?;
         }
@@ -234,12 +231,30 @@ impl Upgrading<'_> {
         }
     }
 
-    /// Converts what was frozen, and notes that the tasks are killed from here on. Returns what became of it, and what a thaw
+    /// Notes that all are killed from here on, and that no death of theirs has systemd start them again. Nothing is noted,
+    /// and they run on, if anything is in the way.
+    fn commit(&self) -> Result<(), Failure> {
+        let mut ready = self.ready.borrow_mut();
+        held::hold(ready.iter())?;
+        for index in 0..ready.len() {
+            ready[index].record.state = State::Converted;
+            if let Err(error) = ready[index].write() {
+                for entry in &mut ready[..index] {
+                    entry.record.state = State::Frozen;
+                    entry.write().unwrap_or_else(|error| style::warn(&error));
+                }
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Converts what was frozen. Returns what became of it, and what a thaw
     /// does not make as it was.
     fn convert(&self, entry: &mut Entry, known: &Known) -> Result<(Report, Vec<Told>), Failure> {
         let (frozen, next) = (entry.frozen(), entry.next());
         let image = open(&frozen, Holes::Any)?;
-        outlive_a_boot(&image)?;
+        boot::outlived(&image)?;
         let obstacles = judge::memory(&image, self.job, &known.layout_of(&image)?)?;
         if !obstacles.is_empty() {
             return Err(Failure::NotThawable(obstacles));
@@ -257,18 +272,16 @@ impl Upgrading<'_> {
         }
         let dropped = judge::dropped(&open(&next, Holes::Any)?, self.layout)?;
         if !self.arguments.dry_run {
-            note(entry, &image, &converted.report)?;
-            if let Err(failure) = held::write(entry) {
-                not_killed(entry);
-                return Err(failure);
-            }
+            note(entry, &image, &converted.report);
+            groups::still(&entry.record)?;
+            self.ready.borrow_mut().push(entry.clone());
         }
         Ok((converted.report, dropped))
     }
 }
 
-/// Notes that the tasks are killed from here on, and whom the next kernel has to bring back.
-fn note(entry: &mut Entry, image: &Image, report: &Report) -> Result<(), Failure> {
+/// Notes whom the next kernel has to bring back.
+fn note(entry: &mut Entry, image: &Image, report: &Report) {
     let clocks = &image.head().clocks;
     let seconds = u64::try_from(clocks.realtime_seconds).unwrap_or(0);
     entry.record.stopped = seconds * 1000 + u64::from(clocks.realtime_nanoseconds / 1_000_000);
@@ -278,14 +291,6 @@ fn note(entry: &mut Entry, image: &Image, report: &Report) -> Result<(), Failure
         comm: task.comm.clone(),
     });
     entry.record.tasks = tasks.collect();
-    entry.record.state = State::Converted;
-    Ok(entry.write()?)
-}
-
-/// Notes that they are about to run on.
-fn not_killed(entry: &mut Entry) {
-    entry.record.state = State::Frozen;
-    entry.write().unwrap_or_else(|error| style::warn(&error));
 }
 
 fn print(arguments: &Upgrade, ready: &Ready) -> Result<(), Failure> {
@@ -306,21 +311,6 @@ fn print(arguments: &Upgrade, ready: &Ready) -> Result<(), Failure> {
     let out = &mut anstream::stdout().lock();
     shown.print(out, arguments.verbose)?;
     Ok(out.flush()?)
-}
-
-/// That the tasks have nothing which ends with the machine's run: a terminal goes with its session.
-fn outlive_a_boot(image: &Image) -> Result<(), Failure> {
-    let resources = Resources::read(&image.head().resources);
-    let mut terminals = resources.iter().filter_map(|(_, resource)| match resource {
-        Resource::Terminal(terminal) => Some(terminal),
-        _ => None,
-    });
-    match terminals.next() {
-        Some(terminal) => Err(Failure::Terminal {
-            name: Escaped(&terminal.name).to_string(),
-        }),
-        None => Ok(()),
-    }
 }
 
 fn read(path: &str) -> Result<String, Failure> {

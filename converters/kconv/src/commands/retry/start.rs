@@ -4,7 +4,7 @@ use crate::arguments::Retry;
 use crate::commands::queued;
 use crate::failure::Failure;
 use crate::held;
-use kconv_queue::{Entry, Queue, State, Unit};
+use kconv_queue::{Entry, Queue, State, Unit, Wish};
 use kconv_units::{Systemd, Wait, boot_id};
 
 /// Has systemd start the service of an upgrade, which thaws it. Returns what there is to say of it, when that was waited for.
@@ -30,7 +30,7 @@ pub(super) fn started(
     };
     let wait = match arguments.no_block {
         // systemd runs it by itself, where the next kernel may be about to be started.
-        true if unit.boot == Some(boot_id()) => {
+        true if unit.boot == boot_id() => {
             let upgrade = upgrade.to_owned();
             return Err(Failure::SameBoot { upgrade });
         }
@@ -50,12 +50,13 @@ pub(super) fn started(
         _ => {}
     }
     if wait == Wait::Yes {
-        unit.boot = None;
-        unit.again = arguments.again;
-        unit.clocks = Some(arguments.clocks.name());
+        unit.wish = Some(Wish {
+            again: arguments.again,
+            clocks: arguments.clocks.name(),
+        });
         queued::write(&entry);
     }
-    held::hold(&[&entry])?;
+    held::hold([&entry])?;
     let started = systemd.start(&name, wait);
     if wait == Wait::No {
         return Ok(started.map(|()| None)?);

@@ -5,8 +5,8 @@ use crate::arguments::{Refused, Upgrade};
 use crate::failure::Failure;
 use crate::told::{Severity, Told};
 use kconv_freeze::{Chosen, with_descendants};
-use kconv_queue::{IfRefused, Unit};
-use kconv_units::{Flaw, Service, Systemd, UnitError, processes_of_slice};
+use kconv_queue::{IfRefused, Queue, Record, Unit};
+use kconv_units::{Flaw, Owner, Service, Systemd, UnitError, owner_of, processes_of_slice};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -42,7 +42,7 @@ impl Group {
 ///
 /// # Errors
 /// If it is of systemd, and that is not here or cannot be asked; if a service cannot be carried as that.
-pub(super) fn groups(arguments: &Upgrade) -> Result<Vec<Group>, Failure> {
+pub(super) fn groups(arguments: &Upgrade, queue: &Queue) -> Result<Vec<Group>, Failure> {
     let asked = (&arguments.unit, &arguments.slice);
     let systemd = match Systemd::booted() {
         Some(systemd) if !arguments.no_units => systemd,
@@ -58,32 +58,35 @@ pub(super) fn groups(arguments: &Upgrade) -> Result<Vec<Group>, Failure> {
         Refused::Fresh => IfRefused::Fresh,
     };
     let find = |name: &str| Service::find(&systemd, name, if_refused);
-    let mut all: BTreeSet<i32> = arguments.pids.iter().copied().collect();
+    let mut pids: BTreeSet<i32> = arguments.pids.iter().copied().collect();
     if arguments.tree {
-        all = with_descendants(&all).map_err(|source| Failure::Path {
+        pids = with_descendants(&pids).map_err(|source| Failure::Path {
             path: "/proc".to_owned(),
             source,
         })?;
     }
+    let services = arguments.unit.iter().map(|name| find(name));
+    let mut services = services.collect::<Result<Vec<Service>, UnitError>>()?;
+    let mut of_slices = BTreeSet::new();
     for slice in &arguments.slice {
         let slice = match slice.ends_with(".slice") {
             true => slice.clone(),
             false => format!("{slice}.slice"),
         };
-        let of_slice = processes_of_slice(&systemd, &slice)?;
-        if of_slice.is_empty() {
+        let processes = processes_of_slice(&systemd, &slice)?;
+        if processes.is_empty() {
             return Err(Failure::EmptySlice { slice });
         }
-        all.extend(of_slice);
+        of_slices.extend(processes);
     }
-    let services = arguments.unit.iter().map(|name| find(name));
-    let mut services = services.collect::<Result<Vec<Service>, UnitError>>()?;
+    for (name, _) in Service::of_processes(&of_slices) {
+        services.push(find(&name)?);
+    }
     let of_units = |services: &[Service]| -> BTreeSet<i32> {
         let processes = services.iter().flat_map(|service| &service.processes);
         processes.copied().collect()
     };
-    let left: BTreeSet<i32> = &all - &of_units(&services);
-    for (name, chosen) in Service::of_processes(&left) {
+    for (name, chosen) in Service::of_processes(&(&pids - &of_units(&services))) {
         let mut service = find(&name)?;
         let others: BTreeSet<i32> = &service.processes - &chosen;
         if !others.is_empty() {
@@ -91,8 +94,47 @@ pub(super) fn groups(arguments: &Upgrade) -> Result<Vec<Group>, Failure> {
         }
         services.push(service);
     }
-    let rest: Vec<i32> = (&all - &of_units(&services)).into_iter().collect();
-    divided(services, rest, arguments, is_enabled)
+    let (entries, _) = queue.readable()?;
+    for service in &mut services {
+        let waiting = entries.iter().filter(|entry| entry.record.state.waits());
+        let mut of_unit = waiting.filter(|entry| {
+            let unit = entry.record.unit.as_ref();
+            unit.is_some_and(|unit| unit.name == service.unit.name)
+        });
+        let waits = of_unit.next().map(|entry| Flaw::Waits {
+            upgrade: entry.name(),
+        });
+        service.flaws.extend(waits);
+    }
+    let all = &pids | &of_slices;
+    let mut rest = &all - &of_units(&services);
+    // What was born in a service of a slice since is its own.
+    rest.retain(|pid| pids.contains(pid) || owner_of(*pid) == Some(Owner::Other));
+    divided(services, rest.into_iter().collect(), arguments, is_enabled)
+}
+
+/// That the service of an upgrade, which stands still, is the one that it was before: its main process is frozen, and systemd is
+/// not about to do anything with it.
+///
+/// # Errors
+/// If it is not; if systemd cannot be asked.
+pub(super) fn still(record: &Record) -> Result<(), Failure> {
+    let (Some(unit), Some(systemd)) = (&record.unit, Systemd::booted()) else {
+        return Ok(());
+    };
+    let now = Service::find(&systemd, &unit.name, unit.if_refused)?;
+    let is_frozen = record.tasks.iter().any(|task| task.pid == unit.main);
+    let mut flaws = now.flaws;
+    if flaws.is_empty() && (now.unit.main != unit.main || !is_frozen) {
+        flaws.push(Flaw::Busy);
+    }
+    match flaws.is_empty() {
+        true => Ok(()),
+        false => {
+            let refused = flaws.iter().map(|flaw| told(&unit.name, flaw));
+            Err(Failure::Units(refused.collect()))
+        }
+    }
 }
 
 /// A group for each of the services, and one for the processes that are of none.
@@ -178,10 +220,9 @@ mod tests {
                 main: 7,
                 pid_file: None,
                 files: Vec::new(),
-                boot: None,
+                boot: String::new(),
                 if_refused: IfRefused::Wait,
-                again: false,
-                clocks: None,
+                wish: None,
             },
             group: PathBuf::from("/group").join(name),
             processes: BTreeSet::from([7]),

@@ -7,6 +7,9 @@ use std::path::Path;
 /// The unit that `converters/install` installs, which thaws what is in the queue.
 const UNIT: &str = "kconv-thaw.service";
 
+/// It, and those that have services and numbers wait for it; they are enabled with it.
+const UNITS: [&str; 3] = [UNIT, "kconv-reserve.service", "kconv-hold.service"];
+
 /// Where systemd keeps which units are enabled (systemctl(1)).
 const ENABLED: &str = "etc/systemd/system";
 
@@ -30,12 +33,20 @@ pub(super) fn who_thaws(root: &Path, queue: &Path) -> String {
     }
 }
 
+/// Whether all that have a part in it are enabled, and not masked.
 fn is_enabled(root: &Path) -> bool {
-    let targets = fs::read_dir(root.join(ENABLED));
-    let mut targets = targets.into_iter().flatten().flatten();
-    targets.any(|target| {
-        let is_wanted = target.file_name().to_string_lossy().ends_with(".wants");
-        is_wanted && target.path().join(UNIT).symlink_metadata().is_ok()
+    let enabled = root.join(ENABLED);
+    let targets = fs::read_dir(&enabled).into_iter().flatten().flatten();
+    let wants: Vec<_> = targets
+        .filter(|target| target.file_name().to_string_lossy().ends_with(".wants"))
+        .map(|target| target.path())
+        .collect();
+    UNITS.iter().all(|unit| {
+        let is_wanted = wants
+            .iter()
+            .any(|wants| wants.join(unit).symlink_metadata().is_ok());
+        let leads = fs::read_link(enabled.join(unit));
+        is_wanted && leads.ok().as_deref() != Some(Path::new("/dev/null"))
     })
 }
 
@@ -58,7 +69,10 @@ mod tests {
         fs::create_dir_all(&wants).unwrap();
         assert_eq!(who(FOLDER), nobody);
         // Where it leads need not be there on this machine.
-        std::os::unix::fs::symlink("/nowhere/kconv-thaw.service", wants.join(UNIT)).unwrap();
+        for unit in UNITS {
+            assert_eq!(who(FOLDER), nobody);
+            std::os::unix::fs::symlink("/nowhere/unit", wants.join(unit)).unwrap();
+        }
         assert!(is_thawed_by_unit(root.path(), Path::new(FOLDER)));
         assert!(!is_thawed_by_unit(root.path(), Path::new("/srv/queue")));
         assert_eq!(
@@ -69,5 +83,8 @@ mod tests {
             who("/srv/queue"),
             "nobody thaws them by itself: run `kconv retry --queue /srv/queue` there"
         );
+        let masked = root.path().join(ENABLED).join("kconv-hold.service");
+        std::os::unix::fs::symlink("/dev/null", masked).unwrap();
+        assert_eq!(who(FOLDER), nobody);
     }
 }

@@ -274,10 +274,9 @@ mod tests {
             main: 4711,
             pid_file: None,
             files: Vec::new(),
-            boot: None,
+            boot: String::new(),
             if_refused: IfRefused::Wait,
-            again: false,
-            clocks: None,
+            wish: None,
         });
         vec![service, carried(queue)]
     }
