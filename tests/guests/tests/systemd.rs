@@ -160,6 +160,17 @@ fn services_live_through_upgrades_as_services() {
     assert!(scope.contains("/system.slice/kconv-"), "{scope}");
     of_refused(&mut guest, &waits);
     before.end(&mut guest);
+
+    // The power is cut when the tasks are killed, and the kernel that ran is booted again.
+    let main = main_of(&mut guest, "afresh");
+    let words = "--start none --unit afresh";
+    println!("{}", guest.run(&upgrade("new", words)).unwrap());
+    drop(guest);
+    let mut guest = machine.boot(&old, &initramfs).unwrap();
+    settled(&mut guest);
+    assert_eq!(main_of(&mut guest, "afresh"), main);
+    writes(&mut guest, "/srv/afresh", "1");
+    guest.power_off().unwrap();
 }
 
 /// What runs, by the numbers of the main processes.
@@ -204,13 +215,7 @@ fn begun(guest: &mut Guest) -> Before {
 impl Before {
     /// That all of it is what it was, and that no images are left but those of what a thaw was refused of.
     fn hold(&self, guest: &mut Guest, images_left: usize) {
-        let settled = format!(
-            "for try in $(seq 300); do {KCONV} status | grep -q ' converted ' || break; sleep 0.2; done; sleep 2; \
-             {KCONV} status; systemctl --no-pager status kconv-thaw; journalctl -b --no-pager -o cat -t kconv; \
-             systemctl --no-pager --failed"
-        );
-        let said = guest.attempt(&settled, LIMIT).unwrap();
-        println!("{}{}", said.stdout, said.stderr);
+        settled(guest);
         for (name, main) in &self.services {
             let service = format!("{name}.service");
             let said = guest.run(&format!(
@@ -317,6 +322,17 @@ fn of_refused(guest: &mut Guest, main: &str) {
     // It was not carried by the first upgrade.
     writes(guest, "/srv/waits", "2");
     assert_eq!(main_of(guest, "waits"), main);
+}
+
+/// Waits until nothing waits, and shows what became of it.
+fn settled(guest: &mut Guest) {
+    let settled = format!(
+        "for try in $(seq 300); do {KCONV} status | grep -q ' converted ' || break; sleep 0.2; done; sleep 2; \
+         {KCONV} status; systemctl --no-pager status kconv-thaw; journalctl -b --no-pager -o cat -t kconv; \
+         systemctl --no-pager --failed"
+    );
+    let said = guest.attempt(&settled, LIMIT).unwrap();
+    println!("{}{}", said.stdout, said.stderr);
 }
 
 /// The number of the main process of a service.
