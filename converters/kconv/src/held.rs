@@ -30,7 +30,7 @@ pub(crate) fn hold<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Result<(
 ///
 /// # Errors
 /// If it cannot be written; then none of it is there.
-pub(crate) fn write(entry: &Entry) -> Result<bool, Failure> {
+fn write(entry: &Entry) -> Result<bool, Failure> {
     match (&entry.record.unit, Systemd::booted()) {
         (Some(unit), Some(_)) => Ok(Held::new(&entry.name(), unit).write(&program()?)?),
         _ => Ok(false),
@@ -41,7 +41,7 @@ pub(crate) fn write(entry: &Entry) -> Result<bool, Failure> {
 ///
 /// # Errors
 /// If it does not.
-pub(crate) fn reload() -> Result<(), Failure> {
+fn reload() -> Result<(), Failure> {
     let systemd = Systemd::booted();
     Ok(systemd.map_or(Ok(()), |systemd| systemd.reload())?)
 }

@@ -34,6 +34,18 @@ pub fn cgroup_root() -> Option<PathBuf> {
     root_in(&fs::read_to_string("/proc/self/mountinfo").ok()?)
 }
 
+/// The cgroup of a process in the hierarchy of version 2, by its path there; `self` is the one that asks. `None` if the
+/// process is gone, or in none.
+pub fn cgroup_of(process: &str) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/{process}/cgroup")).ok()?;
+    path_in(&text).map(str::to_owned)
+}
+
+/// Its path by `/proc/PID/cgroup` (cgroups(7)).
+fn path_in(cgroups: &str) -> Option<&str> {
+    cgroups.lines().find_map(|line| line.strip_prefix("0::"))
+}
+
 /// Where it is by `/proc/PID/mountinfo` (proc_pid_mountinfo(5)): the file system's type is the first
 /// field behind the hyphen, the mount point the fifth of all.
 fn root_in(mounts: &str) -> Option<PathBuf> {
@@ -79,6 +91,14 @@ mod tests {
             Some(Path::new("/sys/fs/cgroup/unified"))
         );
         assert_eq!(root_in(&mounts[..40]), None);
+    }
+
+    #[test]
+    fn a_cgroup_is_that_of_the_unified_hierarchy() {
+        assert_eq!(path_in("2:cpu:/a\n0::/b/c\n"), Some("/b/c"));
+        assert_eq!(path_in("0::/\n"), Some("/"));
+        assert_eq!(path_in("1:name=systemd:/a\n"), None);
+        assert_eq!(cgroup_of("0"), None);
     }
 
     #[test]

@@ -15,7 +15,7 @@ mod notes;
 mod running;
 mod xstate;
 
-pub use cgroups::{cgroup_limits, cgroup_root};
+pub use cgroups::{cgroup_limits, cgroup_of, cgroup_root};
 pub use copies::{name_of_copy, path_of_copy};
 pub use files::{data, read_some, whole};
 pub use identify::{Identified, IdentifyError, identify};

@@ -3,7 +3,7 @@
 use crate::dropped::Dropped;
 use crate::plan::{Plan, Process};
 use kconv_codes::Code;
-use kconv_machine::{cgroup_limits, cgroup_root};
+use kconv_machine::{cgroup_limits, cgroup_of, cgroup_root};
 use kconv_resources::linux6::{Cgroup, Resource, Resources};
 use std::collections::BTreeMap;
 use std::fs;
@@ -31,14 +31,9 @@ pub(crate) fn file_to_join(process: &Process, resources: &Resources) -> Option<P
 
 /// The file that puts a process into the cgroup of kconv; `None` if there are no cgroups.
 pub(crate) fn file_of_own() -> Option<PathBuf> {
-    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
-    Some(cgroup_root()?.join(path_of_own(&own)?).join("cgroup.procs"))
-}
-
-/// The path of the cgroup below the root, by `/proc/PID/cgroup` (cgroups(7)).
-fn path_of_own(cgroups: &str) -> Option<&str> {
-    let path = cgroups.lines().find_map(|line| line.strip_prefix("0::"))?;
-    Some(path.trim_start_matches('/'))
+    let own = cgroup_of("self")?;
+    let folder = cgroup_root()?.join(own.trim_start_matches('/'));
+    Some(folder.join("cgroup.procs"))
 }
 
 /// A cgroup in which a process would stand still at once: its folder.
@@ -118,13 +113,6 @@ mod tests {
         };
         let (what, instead) = differs(&was, is.map(of).as_ref())?;
         Some(format!("{what}: {instead}"))
-    }
-
-    #[test]
-    fn the_own_cgroup_is_that_of_the_unified_hierarchy() {
-        assert_eq!(path_of_own("2:cpu:/a\n0::/b/c\n"), Some("b/c"));
-        assert_eq!(path_of_own("0::/\n"), Some(""));
-        assert_eq!(path_of_own("1:name=systemd:/a\n"), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A service that waits for its thaw: to start it is to thaw it.
 
 use crate::error::UnitError;
-use crate::service::file_name;
+use crate::service::DROP_IN;
 use kconv_queue::Unit;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
@@ -130,7 +130,7 @@ impl<'a> Held<'a> {
 
     fn drop_in(&self) -> PathBuf {
         let folder = format!("/run/systemd/system/{}.d", self.unit.name);
-        self.in_root(&Path::new(&folder).join(file_name()))
+        self.in_root(&Path::new(&folder).join(DROP_IN))
     }
 
     fn settle_unit(&self) -> PathBuf {

@@ -1,6 +1,6 @@
 //! The unit that a control group is of.
 
-use std::fs;
+use kconv_machine::cgroup_of;
 
 /// What a task is of, by its control group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,10 +29,7 @@ pub(crate) fn owner(path: &str) -> Owner {
 
 /// What the process `pid` is of; `None` if it is gone, or there are no control groups of version 2.
 pub fn owner_of(pid: i32) -> Option<Owner> {
-    let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
-    text.lines()
-        .find_map(|line| line.strip_prefix("0::"))
-        .map(owner)
+    cgroup_of(&pid.to_string()).map(|path| owner(&path))
 }
 
 #[cfg(test)]

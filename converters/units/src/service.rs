@@ -6,7 +6,7 @@ use crate::systemd::{Properties, Systemd, boot_id};
 use kconv_codes::Code;
 use kconv_machine::cgroup_root;
 use kconv_queue::{IfRefused, Unit, UnitFile};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::io;
@@ -257,16 +257,11 @@ impl Service {
     }
 
     /// The services that some of `processes` are of, each with those. What is not of a service is left.
-    pub fn of_processes(processes: &BTreeSet<i32>) -> Vec<(String, BTreeSet<i32>)> {
-        let mut found: Vec<(String, BTreeSet<i32>)> = Vec::new();
+    pub fn of_processes(processes: &BTreeSet<i32>) -> BTreeMap<String, BTreeSet<i32>> {
+        let mut found: BTreeMap<String, BTreeSet<i32>> = BTreeMap::new();
         for pid in processes {
             if let Some(Owner::Service(name)) = owner_of(*pid) {
-                match found.iter_mut().find(|(of, _)| *of == name) {
-                    Some((_, processes)) => {
-                        processes.insert(*pid);
-                    }
-                    None => found.push((name, BTreeSet::from([*pid]))),
-                }
+                found.entry(name).or_default().insert(*pid);
             }
         }
         found
@@ -331,7 +326,7 @@ fn files_of(root: &Path, unit: &str) -> Result<Vec<UnitFile>, UnitError> {
                     source,
                 })?;
                 let name = entry.file_name();
-                if name != file_name() && name.to_string_lossy().ends_with(".conf") {
+                if name != DROP_IN && name.to_string_lossy().ends_with(".conf") {
                     paths.push(drop_ins.join(name));
                 }
             }
@@ -352,9 +347,7 @@ fn in_root(root: &Path, path: &Path) -> PathBuf {
 }
 
 /// What kconv's own drop-in of a unit is called: it comes behind those of all others, whose settings it resets.
-pub(crate) fn file_name() -> &'static str {
-    "zzzz-kconv.conf"
-}
+pub(crate) const DROP_IN: &str = "zzzz-kconv.conf";
 
 #[cfg(test)]
 pub(crate) mod tests {
@@ -497,6 +490,6 @@ pub(crate) mod tests {
 
     #[test]
     fn a_process_that_is_gone_is_of_no_service() {
-        assert_eq!(Service::of_processes(&BTreeSet::from([0])), []);
+        assert!(Service::of_processes(&BTreeSet::from([0])).is_empty());
     }
 }

@@ -1,5 +1,6 @@
 //! What a boot removes from the disks (tmpfiles.d(5)): `/tmp` of a Debian before 13, among others.
 
+use crate::error::UnitError;
 use glob::{MatchOptions, Pattern};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -43,16 +44,20 @@ impl Wiped {
     ///
     /// # Errors
     /// If rules cannot be read.
-    pub fn read(root: &Path) -> io::Result<Wiped> {
+    pub fn read(root: &Path) -> Result<Wiped, UnitError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| UnitError::File { path, source }
+        };
         let mut files = BTreeMap::new();
         for folder in FOLDERS {
             let folder = root.join(folder);
             let entries = match fs::read_dir(&folder) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                entries => entries?,
+                entries => entries.map_err(failed(&folder))?,
             };
             for entry in entries {
-                let name = entry?.file_name();
+                let name = entry.map_err(failed(&folder))?.file_name();
                 if name.to_string_lossy().ends_with(".conf") {
                     let path = folder.join(&name);
                     files.entry(name).or_insert(path);
@@ -62,7 +67,8 @@ impl Wiped {
         let mut rules = Vec::new();
         let mut made = BTreeSet::new();
         for file in files.into_values() {
-            for line in fs::read_to_string(&file)?.lines() {
+            let text = fs::read_to_string(&file).map_err(failed(&file))?;
+            for line in text.lines() {
                 if let Some(removed) = removed(line, &mut made) {
                     let file = file.clone();
                     rules.push(Rule { removed, file });
@@ -180,7 +186,12 @@ mod tests {
         }
         let (_root, wiped) = machine(&[theirs, ("etc/tmpfiles.d/z.conf", "d /tmp\n")]);
         assert_eq!(by(&wiped, "/tmp/a").as_deref(), Some("tmp.conf"));
-        let (_root, wiped) = machine(&[]);
+        let (root, wiped) = machine(&[]);
         assert_eq!(by(&wiped, "/tmp/a"), None);
+        // What cannot be read is told by its name.
+        let odd = root.path().join("etc/tmpfiles.d/odd.conf");
+        fs::create_dir_all(&odd).unwrap();
+        let told = Wiped::read(root.path()).unwrap_err().to_string();
+        assert!(told.starts_with(odd.to_str().unwrap()), "{told}");
     }
 }

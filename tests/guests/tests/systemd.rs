@@ -173,6 +173,57 @@ fn services_live_through_upgrades_as_services() {
     guest.power_off().unwrap();
 }
 
+/// Where the next kernel is not started after all.
+#[test]
+#[ignore = "installs a Debian; tests/systemd runs it"]
+fn what_was_killed_is_brought_back_on_the_kernel_that_runs() {
+    let kernels = ["6.1", "6.12"].map(|series| Kernel::newest(series).unwrap());
+    let [old, new] = &kernels;
+    let mut initramfs = Initramfs::new().unwrap();
+    initramfs.file("/init", INIT.as_bytes().to_vec(), 0o755);
+    let folder = tempfile::tempdir().unwrap();
+    let machine = Machine {
+        disks: vec![debian(folder.path(), &initramfs, [old, new])],
+        ..Machine::default()
+    };
+    let mut guest = machine.boot(old, &initramfs).unwrap();
+    guest
+        .run("systemctl enable kconv-thaw; until [ -s /srv/writer/turns ]; do sleep 0.2; done")
+        .unwrap();
+    let scope = "systemd-run --quiet --scope --unit odd setsid sleep 100000 </dev/null >/dev/null 2>&1 & \
+                 group=/sys/fs/cgroup/system.slice/odd.scope/cgroup.procs; \
+                 until grep -q . $group 2>/dev/null; do sleep 0.1; done; sleep 2; cat $group";
+    let sleeper = guest.run(scope).unwrap();
+    let sleeper = sleeper.trim();
+    let main = main_of(&mut guest, "writer");
+    let upgrade = format!(
+        "{KCONV} upgrade --start none --kernel /boot/new --initrd /boot/new.initrd --unit writer {sleeper}"
+    );
+    println!("{}", guest.run(&upgrade).unwrap());
+    // Nobody but an administrator has it thawed here, and nothing starts a copy.
+    let refused = guest.attempt("systemctl start writer", LIMIT).unwrap();
+    assert_ne!(refused.code, 0);
+    let retry = format!("{KCONV} retry --no-block");
+    let refused = guest.attempt(&retry, LIMIT).unwrap();
+    println!("{}{}", refused.stdout, refused.stderr);
+    assert!(
+        refused
+            .stderr
+            .contains("upgrade 1: waits for the next kernel")
+    );
+    let there = guest.run(&format!("cat /proc/{sleeper}/cgroup")).unwrap();
+    assert_eq!(there.trim(), "0::/system.slice/kconv-2.scope");
+    let said = guest.run(&format!("{KCONV} retry 1")).unwrap();
+    println!("{said}");
+    assert!(said.ends_with("as writer.service\n"), "{said}");
+    let gone = "for try in $(seq 100); do [ -z \"$(systemctl show -P DropInPaths writer)\" ] && break; sleep 0.2; done; \
+                systemctl show -P DropInPaths writer; ls /var/lib/kconv/queue/1";
+    assert_eq!(guest.run(gone).unwrap(), "\nupgrade.json\n");
+    assert_eq!(main_of(&mut guest, "writer"), main);
+    writes(&mut guest, "/srv/writer", "1");
+    guest.power_off().unwrap();
+}
+
 /// What runs, by the numbers of the main processes.
 struct Before {
     /// Services that are carried each time, and their main processes.

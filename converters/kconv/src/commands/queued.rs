@@ -10,7 +10,7 @@ use crate::style;
 use crate::told;
 use crate::trust::{self, Admitted, Purpose};
 use kconv_image::Holes;
-use kconv_queue::{Entry, State};
+use kconv_queue::{Entry, QueueError, State};
 use kconv_runtime::convert::Job;
 use kconv_thaw::{Choice, ClockRule};
 use kconv_trust::Config;
@@ -94,6 +94,14 @@ pub(super) fn refused(entry: &mut Entry, running: &str, failure: &Failure) {
 /// Writes what is noted of an upgrade; that it cannot be written is told.
 pub(super) fn write(entry: &Entry) {
     entry.write().unwrap_or_else(|error| style::warn(&error));
+}
+
+/// That all records could be read. Each that could not be is told.
+pub(super) fn readable(errors: Vec<QueueError>) -> Result<(), Failure> {
+    let mut errors = errors.into_iter();
+    let last = errors.next_back();
+    errors.for_each(|error| style::warn(&error));
+    last.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// An upgrade that was thawed, in a line.

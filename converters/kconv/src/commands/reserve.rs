@@ -1,5 +1,6 @@
 //! `kconv reserve`
 
+use super::queued;
 use crate::arguments::Reserve;
 use crate::failure::Failure;
 use crate::held;
@@ -31,10 +32,7 @@ pub(crate) fn run(arguments: &Reserve) -> Result<(), Failure> {
     }
     let waiting = entries.iter().filter(|entry| entry.record.state.waits());
     held::hold(waiting)?;
-    errors
-        .into_iter()
-        .next()
-        .map_or(Ok(()), |error| Err(error.into()))
+    queued::readable(errors)
 }
 
 /// What the last number has to be, so that all that come are above those of the tasks that wait; `None` if they are

@@ -57,9 +57,7 @@ pub(crate) fn run(arguments: &Retry, config: Option<&Path>) -> Result<(), Failur
         writeln!(out, "nothing waits to be thawed")?;
     }
     out.flush()?;
-    if let Some(error) = errors.into_iter().next() {
-        return Err(error.into());
-    }
+    queued::readable(errors)?;
     match waiting.is_empty() {
         true => Ok(()),
         false => Err(Failure::Waiting { upgrades: waiting }),

@@ -1,5 +1,6 @@
 //! `kconv status`
 
+use super::queued;
 use crate::arguments::Status;
 use crate::failure::Failure;
 use crate::told;
@@ -28,10 +29,7 @@ pub(crate) fn run(arguments: &Status) -> Result<(), Failure> {
         }
     }
     out.flush()?;
-    errors
-        .into_iter()
-        .next()
-        .map_or(Ok(()), |error| Err(error.into()))
+    queued::readable(errors)
 }
 
 /// An upgrade in a line, and what to do about it.

@@ -1,6 +1,7 @@
 //! A scope of systemd for what was thawed, so that it is in no unit that somebody stops or starts again.
 
-use kconv_machine::cgroup_root;
+use kconv_machine::{cgroup_of, cgroup_root};
+use kconv_units::Systemd;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
@@ -8,9 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-
-/// There where systemd is the first process (sd_booted(3)).
-const BOOTED: &str = "/run/systemd/system";
 
 /// How long systemd is given to make a scope; it is a job among others of a boot.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -45,11 +43,11 @@ pub(super) fn adopt(
     upgrade: &str,
     processes: &BTreeSet<i32>,
 ) -> Result<Option<String>, ScopeError> {
-    if !Path::new(BOOTED).is_dir() {
+    if Systemd::booted().is_none() {
         return Ok(None);
     }
-    let group = group("self").unwrap_or_default();
-    let in_group = |pid: &i32| self::group(&pid.to_string()).is_some_and(|of| of == group);
+    let group = cgroup_of("self").unwrap_or_default();
+    let in_group = |pid: &i32| cgroup_of(&pid.to_string()).is_some_and(|of| of == group);
     let own: Vec<i32> = processes.iter().copied().filter(in_group).collect();
     if own.is_empty() {
         return Ok(None);
@@ -82,7 +80,7 @@ fn made(waits: &mut Child, scope: &str) -> Result<PathBuf, Why> {
     let root = cgroup_root().ok_or(Why::NoGroups)?;
     let begin = Instant::now();
     loop {
-        let found = group(&waits.id().to_string());
+        let found = cgroup_of(&waits.id().to_string());
         if let Some(found) = found.filter(|found| found.ends_with(scope)) {
             return Ok(root.join(found.trim_start_matches('/')));
         }
@@ -112,13 +110,6 @@ fn into(group: &Path, processes: &[i32]) -> Result<(), Why> {
 /// No such process (errno(3)).
 const ESRCH: i32 = 3;
 
-/// The control group of a process in the hierarchy of version 2.
-fn group(process: &str) -> Option<String> {
-    let text = fs::read_to_string(format!("/proc/{process}/cgroup")).ok()?;
-    let mut lines = text.lines();
-    lines.find_map(|line| line.strip_prefix("0::").map(str::to_owned))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -138,10 +129,5 @@ mod tests {
             told.starts_with("process 4711 cannot be moved there: "),
             "{told}"
         );
-    }
-
-    #[test]
-    fn a_process_that_is_gone_has_no_group() {
-        assert_eq!(group("0"), None);
     }
 }

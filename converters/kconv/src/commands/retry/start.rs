@@ -25,7 +25,7 @@ pub(super) fn started(
     if !entry.record.state.waits() {
         return Ok(None);
     }
-    let Some(unit) = &mut entry.record.unit else {
+    let Some(unit) = &entry.record.unit else {
         return Err(none(upgrade));
     };
     let wait = match arguments.no_block {
@@ -49,14 +49,14 @@ pub(super) fn started(
         ("failed", Wait::No) => return Err(Failure::UnitFailed { unit: name }),
         _ => {}
     }
-    if wait == Wait::Yes {
+    held::hold([&entry])?;
+    if let (Wait::Yes, Some(unit)) = (wait, &mut entry.record.unit) {
         unit.wish = Some(Wish {
             again: arguments.again,
             clocks: arguments.clocks.name(),
         });
-        queued::write(&entry);
+        entry.write()?;
     }
-    held::hold([&entry])?;
     let started = systemd.start(&name, wait);
     if wait == Wait::No {
         return Ok(started.map(|()| None)?);

@@ -5,7 +5,7 @@ use crate::told::{Severity, Told};
 use kconv_codes::Code;
 use kconv_image::{Escaped, Image, ResourceId};
 use kconv_resources::linux6::{Resource, Resources};
-use kconv_units::{Systemd, UnitError, Wiped};
+use kconv_units::{Systemd, Wiped};
 use std::path::Path;
 
 /// That the tasks of an image have nothing which ends with the machine's run: a terminal goes with its session, and a file
@@ -14,12 +14,8 @@ use std::path::Path;
 /// # Errors
 /// If they have; if it cannot be told what the boot removes.
 pub(super) fn outlived(image: &Image) -> Result<(), Failure> {
-    let root = Path::new("/");
     let wiped = match Systemd::booted() {
-        Some(_) => Wiped::read(root).map_err(|source| UnitError::File {
-            path: root.join("tmpfiles.d"),
-            source,
-        })?,
+        Some(_) => Wiped::read(Path::new("/"))?,
         None => Wiped::default(),
     };
     let head = image.head();
