@@ -12,7 +12,7 @@ use crate::overrides::{
     self, Changes, ChangesError, OverrideFinding, OverrideProblem, Overrides, PairEntry,
 };
 use crate::pending::write_whole;
-use crate::plan::{Made, Pair, Plan, Side, Undecided};
+use crate::plan::{Made, Pair, Plan, Side, Undecided, Why};
 use crate::steps::{self, StepFile, Steps, StepsError, entries};
 use kernel_structs::layout::Layout;
 use kernel_structs::nearest::nearest;
@@ -30,7 +30,6 @@ const VIEWS: &str = "kernel-structs/views/src";
 /// Where what is carried is.
 const CARRY: &str = "converters/carry/src";
 
-/// Where the state maps are.
 /// The folder of a project with the state maps.
 pub const STATES: &str = "kernel-structs/state";
 
@@ -91,7 +90,7 @@ pub enum GenerateError {
         nearest: Option<String>,
     },
     /// What lies in a folder of decisions and is no file of them: nobody would ever look at it.
-    #[error("{}", .0.iter().map(|path| format!("{}: no file of decisions: those are regular files named TYPE.toml, in the folder of the family itself; rename it, or move it elsewhere", path.display())).collect::<Vec<_>>().join("\n"))]
+    #[error("{}", .0.iter().map(|path| format!("{}: no file of decisions: those are regular files named TYPE.toml, in the folder of the family itself, with something in them; rename it, move it elsewhere, or remove it", path.display())).collect::<Vec<_>>().join("\n"))]
     Strays(Vec<PathBuf>),
     /// Names of a layout that cannot be told apart in Rust.
     #[error("{layout}: {}; the names of generated code have to change before this kernel can be known", .clashes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
@@ -272,7 +271,11 @@ pub fn no_strays<'a>(
     for family in families {
         for path in entries(&overrides.join(family))? {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let is_decisions = name.ends_with(".toml") && path.is_file();
+            let is_empty = || {
+                let metadata = fs::metadata(&path);
+                metadata.is_ok_and(|metadata| metadata.len() == 0)
+            };
+            let is_decisions = name.ends_with(".toml") && path.is_file() && !is_empty();
             if !is_decisions && !name.starts_with('.') {
                 strays.push(path);
             }
@@ -349,7 +352,7 @@ pub fn generate(root: &Path, registry: &Registry) -> Result<Vec<GeneratedFile>, 
         return Err(GenerateError::NoLayouts { step, family });
     }
     if !wrong.is_empty() {
-        return Err(GenerateError::Steps(wrong));
+        return Err(GenerateError::Steps(each_once(wrong)));
     }
     for (folder, all) in [(VIEWS, false), (CARRY, true)] {
         let path = Path::new(folder).join("families.rs");
@@ -357,6 +360,30 @@ pub fn generate(root: &Path, registry: &Registry) -> Result<Vec<GeneratedFile>, 
         files.push(GeneratedFile { path, text });
     }
     Ok(files)
+}
+
+/// Without what steps say of entries that no two layouts can carry out, where that is said of the family.
+fn each_once(wrong: Vec<(PathBuf, Findings)>) -> Vec<(PathBuf, Findings)> {
+    let mut never = BTreeSet::new();
+    for (path, findings) in &wrong {
+        let of_family = findings
+            .overrides
+            .iter()
+            .filter(|finding| matches!(finding.problem, OverrideProblem::NeverCarriedOut { .. }));
+        never.extend(of_family.map(|finding| (path.clone(), finding.line)));
+    }
+    let is_said = |open: &Undecided| match &open.why {
+        Why::Override { line, file, .. } => never
+            .iter()
+            .any(|(path, at)| at == line && path.ends_with(file)),
+        _ => false,
+    };
+    let mut left = wrong;
+    for (_, findings) in &mut left {
+        findings.undecided.retain(|(_, open)| !is_said(open));
+    }
+    left.retain(|(_, findings)| !findings.is_empty());
+    left
 }
 
 /// What is wrong with steps, as findings.
@@ -581,6 +608,8 @@ pub enum Difference {
     LeftOver(PathBuf),
     /// It is a file of Rust beside the pages of a step, with which it would be linked, and nothing makes it.
     Stray(PathBuf),
+    /// It lies among the views, or among what is carried, and nothing makes it.
+    Foreign(PathBuf),
 }
 
 /// Holds the generated files of the project in `root` against those that are made now.
@@ -622,7 +651,7 @@ pub fn write(root: &Path, files: &[GeneratedFile]) -> Result<Vec<PathBuf>, Gener
                 (path, done)
             }
             // It is somebody's, who is told of it.
-            Difference::Stray(_) => continue,
+            Difference::Stray(_) | Difference::Foreign(_) => continue,
             Difference::Missing(path) | Difference::Changed(path) => {
                 let text = texts.get(&path).copied().unwrap_or_default();
                 let done = write_file(&path, text);
@@ -645,39 +674,49 @@ fn write_file(path: &Path, text: &str) -> io::Result<()> {
     write_whole(path, text)
 }
 
-/// Files that say they are generated, where generated files are, and that nothing makes; and others that would be
-/// linked as pages.
+/// Files that say they are generated, where generated files are, and that nothing makes; others that would be
+/// linked as pages; and anything else among the views and what is carried.
 fn left_over(root: &Path, files: &[GeneratedFile]) -> Result<Vec<Difference>, GenerateError> {
     let made: BTreeSet<PathBuf> = files.iter().map(|file| root.join(&file.path)).collect();
     let mut folders = steps::folders(&root.join(overrides::CONVERTERS))?;
     let linked: BTreeSet<PathBuf> = folders.iter().cloned().collect();
     let rest: Vec<PathBuf> = folders.iter().map(|folder| folder.join(REST)).collect();
     folders.extend(rest);
+    let mut houses = BTreeSet::new();
     for folder in [VIEWS, CARRY] {
         let folder = root.join(folder);
-        folders.extend(entries(&folder)?.into_iter().filter(|path| path.is_dir()));
-        folders.push(folder);
+        houses.extend(entries(&folder)?.into_iter().filter(|path| path.is_dir()));
+        houses.insert(folder);
     }
+    folders.extend(houses.iter().cloned());
+    let is_made = |path: &Path| {
+        // What is in a family's folder is looked at itself; the crate's own file is beside them.
+        made.contains(path) || houses.contains(path) || path.ends_with("src/lib.rs")
+    };
     let mut left_over = Vec::new();
-    for path in folders
-        .iter()
-        .map(|folder| entries(folder))
-        .collect::<Result<Vec<_>, _>>()?
-        .concat()
-    {
-        let is_rust = path.extension().is_some_and(|extension| extension == "rs");
-        if !is_rust || made.contains(&path) {
-            continue;
-        }
-        let text = fs::read(&path).map_err(|error| GenerateError::Io {
-            path: path.clone(),
-            error,
-        })?;
-        let is_linked = path.parent().is_some_and(|parent| linked.contains(parent));
-        match (text.starts_with(b"// @generated"), is_linked) {
-            (true, _) => left_over.push(Difference::LeftOver(path)),
-            (false, true) => left_over.push(Difference::Stray(path)),
-            (false, false) => {}
+    for folder in folders {
+        for path in entries(&folder)? {
+            let is_rust = path.extension().is_some_and(|extension| extension == "rs");
+            let is_house = houses.contains(&folder);
+            let is_hidden = path
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+            if is_made(&path) || is_hidden || !is_rust && !is_house {
+                continue;
+            }
+            let is_generated = path.is_file() && is_rust && {
+                let text = fs::read(&path).map_err(|error| GenerateError::Io {
+                    path: path.clone(),
+                    error,
+                })?;
+                text.starts_with(b"// @generated")
+            };
+            match is_generated {
+                true => left_over.push(Difference::LeftOver(path)),
+                false if is_house => left_over.push(Difference::Foreign(path)),
+                false if linked.contains(&folder) => left_over.push(Difference::Stray(path)),
+                false => {}
+            }
         }
     }
     left_over.sort();

@@ -24,7 +24,7 @@ use kernel_structs::releases::{
     Files, LayoutEntry, LayoutId, Registry, RegistryError, Release, prepare_layout, with_entries,
     with_fingerprint, with_layout_of,
 };
-use names::is_name;
+use names::{LONGEST, is_name};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -47,9 +47,20 @@ pub fn import(files: Files, kernel: &Kernel, converters: &Path) -> Result<Import
         ("flavour", &kernel.flavour),
     ] {
         if !is_name(name) {
-            let name = name.clone();
-            return Err(ImportError::Name { what, name });
+            return Err(ImportError::Name {
+                what,
+                name: name.clone(),
+                longest: LONGEST,
+            });
         }
+    }
+    let spelt = registry.flavours().into_iter();
+    let mut alike = spelt.filter(|known| known.eq_ignore_ascii_case(&kernel.flavour));
+    if let Some(known) = alike.find(|known| *known != kernel.flavour) {
+        return Err(ImportError::Spelling {
+            flavour: kernel.flavour.clone(),
+            known: known.to_owned(),
+        });
     }
     let map = registry.state_map(&family)?;
     let (layout, fingerprint) = prepare_layout(&kernel.layout, &map)?;

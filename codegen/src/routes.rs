@@ -1,5 +1,9 @@
 //! The steps that there are, and the ways between layouts that they make.
 
+mod broken;
+
+pub use broken::Broken;
+
 use crate::chain::{self, Difference, Opened};
 use crate::generate::{self, End, GenerateError};
 use crate::overrides::{self, Changes, Overrides, OverridesFile};

@@ -4,7 +4,7 @@ use crate::coverage::Account;
 use crate::diff::{ChangeKind, TypeDiff};
 use crate::generate::Findings;
 use crate::overrides::ChangeFinding;
-use crate::plan::{FieldPlan, Place, Plan, Undecided};
+use crate::plan::{Declaration, FieldPlan, Place, Plan, Undecided};
 use kconv_rules::{RuleKind, Source};
 use std::fmt::Write;
 use std::path::Path;
@@ -117,20 +117,41 @@ pub fn coverage(accounts: &[Account]) -> String {
     text
 }
 
-/// Undecided fields, all together, with what a person can write about each.
+/// Undecided fields, all together, with what a person can write about each: what is the same between several pairs,
+/// such as those of all flavours, once.
 pub fn undecided(fields: &[((String, String), Undecided)]) -> String {
+    type Of<'f> = (&'f Undecided, Vec<&'f (String, String)>);
+    let mut alike: Vec<Of<'_>> = Vec::new();
+    for (pair, undecided) in fields {
+        let is_same = |(known, _): &&mut Of<'_>| {
+            let is = |side: &Option<Declaration>| side.as_ref().map(|side| side.declared.clone());
+            let said =
+                |one: &Undecided| (one.to_string(), one.advice(), is(&one.old), is(&one.new));
+            said(known) == said(undecided)
+        };
+        match alike.iter_mut().find(is_same) {
+            Some((_, pairs)) => pairs.push(pair),
+            None => alike.push((undecided, vec![pair])),
+        }
+    }
     let mut text = String::new();
-    for ((from, to), undecided) in fields {
-        let between = match from == to {
+    for (undecided, pairs) in alike {
+        let between = pairs.iter().map(|(from, to)| match from == to {
             true => format!("between releases of {from}"),
             false => format!("{from} -> {to}"),
-        };
+        });
+        let between = between.collect::<Vec<_>>().join(", ");
         let _ = writeln!(text, "undecided ({between}): {undecided}");
+        // Where it lies differs between the pairs; what it is hardly does.
+        let first = match pairs.len() {
+            1 => "",
+            _ => " (in the first)",
+        };
         if let Some(old) = &undecided.old {
-            let _ = writeln!(text, "  was: {old}");
+            let _ = writeln!(text, "  was: {old}{first}");
         }
         if let Some(new) = &undecided.new {
-            let _ = writeln!(text, "  is:  {new}");
+            let _ = writeln!(text, "  is:  {new}{first}");
         }
         for candidate in &undecided.candidates {
             let percent = (candidate.likeness * 100.0).round();

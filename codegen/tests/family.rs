@@ -520,3 +520,140 @@ fn a_root_without_a_name_is_undecided() {
         )
     );
 }
+
+/// A family of these layouts, by name.
+fn family_of(map: &str, layouts: &[(&str, &str)]) -> Family {
+    let map = fixture::state_map(&["s"], map);
+    let stored = |id: &str, text: &str| fixture::house::one_stored(&map, id, &layout(text));
+    let layouts = layouts.iter().map(|(id, text)| stored(id, text)).collect();
+    Family { layouts, map }
+}
+
+fn told(family: &Family, text: &str) -> (Vec<String>, String) {
+    let found = family.check(&changes(text));
+    let entries = found.changes.iter().map(ToString::to_string).collect();
+    (entries, kconv_codegen::show::undecided(&found.undecided))
+}
+
+const LIST: &str = "struct list_head { struct list_head *next; struct list_head *prev; };";
+
+/// An entry that is wrong wherever it holds is wrong, whether a step needs it today or not.
+#[test]
+fn an_entry_that_no_two_layouts_can_carry_out_is_told() {
+    let entry = "[[change]]
+field = \"s.b\"
+appears = { init = \"empty-list\", reason = \"r (fs/a.c: f)\" }
+disappears = { drop = \"always\", reason = \"r (fs/a.c: f)\" }
+";
+    let (first, number) = ("struct s { int a; };", "struct s { int a; int b; };");
+    let (found, _) = told(&family_of("", &[("v1", first), ("v2", number)]), entry);
+    assert_eq!(
+        found,
+        [
+            "s.toml, line 3: `s.b`: no two layouts can carry this out; from v1 to v2, for one: `init = \"empty-list\"` does not work on int; it needs a list_head"
+        ]
+    );
+    // Of one that some can carry out, those tell who need it.
+    let list = format!("{LIST} struct s {{ int a; struct list_head b; }};");
+    let family = family_of("", &[("v1", first), ("v2", number), ("v3", &list)]);
+    let (found, undecided) = told(&family, entry);
+    assert_eq!(found, [""; 0]);
+    assert!(
+        undecided.contains("undecided (v1 -> v2): s.b has an entry on line 3"),
+        "{undecided}"
+    );
+    let rename = "[[change]]
+field = \"s.b\"
+appears = { rename = \"a\", reason = \"r (fs/a.c: f)\" }
+disappears = { into = \"a\", rename = \"b\", reason = \"r (fs/a.c: f)\" }
+";
+    let list = format!("{LIST} struct s {{ struct list_head b; }};");
+    let (found, _) = told(&family_of("", &[("v1", first), ("v2", &list)]), rename);
+    assert_eq!(
+        found,
+        [
+            "s.toml, line 3: `s.b`: no two layouts can carry this out; from v1 to v2, for one: it was `a`, int, and is struct list_head, to which no automatic rule leads; make it with a `call` that has `from = [\"a\"]`",
+            "s.toml, line 4: `s.a`: no two layouts can carry this out; from v2 to v1, for one: it was `b`, struct list_head, and is int, to which no automatic rule leads; make it with a `call` that has `from = [\"b\"]`",
+        ]
+    );
+    let part = "[[change]]
+field = \"s.b\"
+one = { declared = { \"s.b\" = \"struct p\" } }
+other = { declared = { \"s.b\" = \"struct p *\" } }
+to-other = { make = \"pp\", reason = \"r (fs/a.c: f)\" }
+";
+    let [inside, outside] =
+        ["p b", "p *b"].map(|b| format!("struct p {{ int q; }}; struct s {{ struct {b}; }};"));
+    let (found, _) = told(&family_of("", &[("v1", &inside), ("v2", &outside)]), part);
+    assert_eq!(
+        found,
+        [
+            "s.toml, line 5: `s.b`: no two layouts can carry this out; from v1 to v2, for one: `make = \"pp\"` needs a field that is a `struct pp` in the old layout and a pointer at it in the new one, and there it is struct p; name the type that it has"
+        ]
+    );
+}
+
+/// What is said of a field that comes and goes holds between kernels that have nothing of it; where
+/// another one becomes it, that is what holds.
+#[test]
+fn a_field_that_is_renamed_later_keeps_its_entry() {
+    let family = family_of(
+        "",
+        &[
+            ("v1", "struct s { int x; };"),
+            ("v2", "struct s { int x; int a; };"),
+            ("v3", "struct s { int x; int b; };"),
+        ],
+    );
+    let came = |field: &str| {
+        format!(
+            "[[change]]\nfield = \"s.{field}\"\nappears = {{ init = 1, reason = \"r (fs/a.c: f)\" }}\ndisappears = {{ drop = \"always\", reason = \"r (fs/a.c: f)\" }}\n"
+        )
+    };
+    let renamed = "[[change]]
+field = \"s.b\"
+appears = { rename = \"a\", reason = \"r (fs/a.c: f)\" }
+disappears = { into = \"a\", rename = \"b\", reason = \"r (fs/a.c: f)\" }
+";
+    let text = [&came("a"), renamed, &came("b")].concat();
+    assert_eq!(told(&family, &text), (vec![], String::new()));
+    let layout = |number: usize| &family.layouts[number].layout;
+    let of = |from: usize, to: usize| of(&text, layout(from), layout(to));
+    assert_eq!(of(0, 1), ["s.a init"]);
+    assert_eq!(of(0, 2), ["s.b init"]);
+    assert_eq!(of(2, 0), ["s.b drop"]);
+    assert_eq!(of(1, 2), ["s.b rename"]);
+    assert_eq!(of(2, 1), ["s.a rename"]);
+    // What it is made of has to be there somewhere.
+    let misspelt = text.replace("rename = \"a\"", "rename = \"aa\"");
+    let (found, _) = told(&family, &misspelt);
+    assert_eq!(
+        found,
+        [
+            "s.toml, line 7: `s.aa`: no layout of any pair has this member; the nearest name is `s.a`"
+        ]
+    );
+}
+
+/// What several pairs leave open alike, as the flavours of a kernel do, is told once.
+#[test]
+fn what_is_open_between_several_pairs_is_told_once() {
+    let family = family_of(
+        "",
+        &[
+            ("v1", "struct s { int x; };"),
+            ("w1", "struct s { int x; int y; };"),
+            ("v2", "struct s { int x; long a; };"),
+        ],
+    );
+    let (_, undecided) = told(&family, "");
+    let told = undecided.lines().filter(|line| line.contains("s.a is new"));
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        ["undecided (v1 -> v2, w1 -> v2): s.a is new, and nothing says what value it gets"]
+    );
+    assert!(
+        undecided.contains("  is:  long at 4, 4 bytes (in the first)\n"),
+        "{undecided}"
+    );
+}

@@ -900,6 +900,74 @@ fn an_initial_value_may_follow_from_how_a_member_is_declared() {
     );
 }
 
+/// A number that became a structure with a pointer in it (6.19's `mm_cid`): each layout has the value of
+/// what the field is there, both ways, and nothing of the structure is made up.
+#[test]
+fn an_initial_value_may_follow_from_what_the_field_itself_is() {
+    const NODE: &str = "struct cid { unsigned active; unsigned cid; struct node *next; };";
+    let made = |of_struct: &str, back: bool| {
+        let rule = format!(
+            "[type.s.fields]\ncid = {{ policy = \"reset\", strict = true, initial = {{ declared = \"s.cid\", as = {{ \"int\" = -1, \"struct cid\" = {of_struct} }} }}, reason = \"r\" }}\n"
+        );
+        let (number, structure) = (
+            "struct s { int a; int cid; };".to_owned(),
+            format!("{NODE} struct s {{ int a; struct cid cid; }};"),
+        );
+        let fixture = match back {
+            false => Fixture::of(&number, &structure),
+            true => Fixture::of(&structure, &number),
+        };
+        fixture.rules(&rule).make()
+    };
+    let whole = "{ active = 0, cid = 0x80000000, next = \"null\" }";
+    let there = made(whole, false);
+    assert_eq!(open(&there), [""; 0]);
+    let written = [("active", 0), ("cid", 0x8000_0000), ("next", 0)];
+    for (member, value) in written {
+        let path = format!("cid.{member}");
+        assert_eq!(field(&there, "s", &path).action, Action::Set { value });
+    }
+    let dropped = |initial| Action::Drop {
+        initial,
+        strict: true,
+    };
+    assert_eq!(field(&there, "s", "cid").action, dropped(-1));
+    let back = made(whole, true);
+    assert_eq!(open(&back), [""; 0]);
+    assert_eq!(field(&back, "s", "cid").action, Action::Set { value: -1 });
+    for (member, value) in written {
+        let path = format!("cid.{member}");
+        assert_eq!(field(&back, "s", &path).action, dropped(value));
+    }
+    // What the value of the structure does not name is nobody's to guess.
+    let told = made("{ active = 0, next = \"null\" }", false);
+    let why = Why::NoInitial {
+        member: String::from("cid.cid"),
+    };
+    assert_eq!(told.undecided[0].why, why, "{:?}", open(&told));
+    assert_eq!(
+        told.undecided[0].advice(),
+        "say in the state map, in `initial` of s.cid, what value `cid.cid` has"
+    );
+}
+
+/// Where the map's number no longer fits, it is told how it can say both.
+#[test]
+fn a_field_that_became_another_thing_is_told_how_its_values_are_said() {
+    let made = Fixture::of(
+        "struct s { int a; int cid; };",
+        "struct c { unsigned id; void *next; }; struct s { int a; struct c cid; };",
+    )
+    .rules("[type.s.fields]\ncid = { policy = \"reset\", initial = -1, reason = \"r\" }\n")
+    .make();
+    let misfit = Why::PolicyDoesNotFit { policy: "reset" };
+    assert_eq!(made.undecided[0].why, misfit);
+    assert_eq!(
+        made.undecided[0].advice(),
+        "say in the state map, for each of the two, what it is initially: `initial = { declared = \"s.cid\", as = { \"int\" = …, \"struct c\" = … } }`"
+    );
+}
+
 /// A number that the field cannot be would refuse every task.
 #[test]
 fn an_initial_number_has_the_width_and_the_sign_of_its_field() {

@@ -127,7 +127,10 @@ fn every_step_of_the_chapter_does_what_it_says() {
                 codes.push(code);
             }
             Step::Open(block) => assert_eq!(project.read(DECISIONS).trim_end(), block),
-            Step::Decide(block) => project.edit(DECISIONS, |_| format!("{block}\n")),
+            Step::Decide(block) => {
+                project.edit(DECISIONS, |_| format!("{block}\n"));
+                project.put_back_decided();
+            }
         }
     }
     // Both imports and the first status find something undecided.

@@ -230,16 +230,50 @@ fn what_is_no_file_of_decisions_is_told() {
     project.decisions();
     let folder = project.file("converters/overrides/linux-6");
     fs::create_dir(folder.join("sub")).unwrap();
-    for name in ["sub/x.toml", "x.tml", "cred.toml.bak", ".cred.toml.swp"] {
+    for name in [
+        "sub/x.toml",
+        "x.tml",
+        "cred.toml.bak",
+        ".cred.toml.swp",
+        "new.toml",
+    ] {
         fs::write(folder.join(name), "").unwrap();
     }
     for said in told(&project, &[STATE, GENERATE, STATUS]) {
-        for name in ["sub", "x.tml", "cred.toml.bak"] {
+        for name in ["sub", "x.tml", "cred.toml.bak", "new.toml"] {
             let told = format!("converters/overrides/linux-6/{name}: no file of decisions");
             assert!(said.contains(&told), "{told}: {said}");
         }
         assert!(!said.contains("swp"), "{said}");
     }
+}
+
+/// A step in the middle that is gone cuts the kernels before it off from those behind it.
+#[test]
+fn a_chain_without_a_step_in_the_middle_is_told() {
+    let project = Project::new();
+    project.decisions();
+    let converters = Path::new(env!("CARGO_MANIFEST_DIR")).join("../converters");
+    let step = |name: &str| {
+        let to = project.file("converters").join(name);
+        fs::create_dir_all(&to).unwrap();
+        let text = fs::read(converters.join(name).join("step.toml")).unwrap();
+        fs::write(to.join("step.toml"), text).unwrap();
+    };
+    let all = fs::read_dir(&converters).unwrap();
+    let all = all.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let middle = "linux-6.1.174-6.1.176";
+    for name in all.filter(|name| name.starts_with("linux-")) {
+        if !matches!(&*name, "linux-6.1.176-6.1.174" | "linux-6.1.174-6.1.176") {
+            step(&name);
+        }
+    }
+    let (code, _, errors) = project.run(GENERATE);
+    let said = "no step leads from 6.1.174 to 6.1.176, so that no image of the kernels before can become one of those behind; make it: kconv-gen new 6.1.174 6.1.176\n";
+    assert_eq!((code, errors.as_str()), (1, said));
+    step(middle);
+    let (code, _, errors) = project.run(GENERATE);
+    assert_eq!((code, errors.as_str()), (0, ""));
 }
 
 /// A pipe that nobody writes into is not waited for.

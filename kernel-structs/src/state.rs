@@ -260,8 +260,8 @@ pub enum Initial {
     Value(i64),
     /// The number of a constant, as the layout has it.
     Constant(String),
-    /// A number that depends on how a member is declared, which tells what the kernel does with the
-    /// field.
+    /// A value that depends on how a member is declared, which tells what the kernel does with the
+    /// field, or what the field itself is.
     Declared(Declared),
     /// A pointer to nothing.
     Null,
@@ -278,13 +278,13 @@ pub enum Initial {
     Members(BTreeMap<String, Initial>),
 }
 
-/// Numbers by how a member is declared.
+/// Initial values by how a member is declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Declared {
     /// The member, as `type.member`.
     pub member: String,
-    /// The number for each type, as C writes it.
-    pub numbers: BTreeMap<String, i64>,
+    /// The value for each type, as C writes it; never one that depends on a declaration again.
+    pub values: BTreeMap<String, Initial>,
 }
 
 impl StateMap {

@@ -14,12 +14,26 @@ pub enum ImportError {
     #[error(transparent)]
     NoFamily(#[from] FamilyError),
     /// The name, the version or the flavour is none that a file can be named after.
-    #[error("`{name}` is no {what} of a release; letters, digits and `.+-_~` make one")]
+    #[error(
+        "`{name}` is no {what} of a release; letters, digits and `.+-_~` make one, {longest} of them at most"
+    )]
     Name {
         /// What it was to be.
         what: &'static str,
         /// The name.
         name: String,
+        /// How many characters it can have.
+        longest: usize,
+    },
+    /// A flavour that is another one only as it is spelt: two that nobody tells apart.
+    #[error(
+        "the flavour `{known}` is known, and `{flavour}` would be another one; give it as it is known"
+    )]
+    Spelling {
+        /// The flavour.
+        flavour: String,
+        /// The one that is known.
+        known: String,
     },
     /// The file of the layout is another layout's.
     #[error("layouts/{file} is there already, as the file of the layout {layout}")]

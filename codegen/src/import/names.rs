@@ -2,10 +2,14 @@
 
 use std::path::Path;
 
+/// The longest name of a release, in characters: `uname -r` prints no longer one (`__NEW_UTS_LEN`).
+pub(super) const LONGEST: usize = 64;
+
 /// Whether a release, a layout and a file can have this name.
 pub(super) fn is_name(name: &str) -> bool {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '-' | '_' | '~');
-    name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(good)
+    let is_short = name.len() <= LONGEST;
+    is_short && name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(good)
 }
 
 /// The name of the release whose types are in a file of this name: all of it but the ending that

@@ -157,6 +157,32 @@ fn a_kernel_of_no_family_is_refused() {
     );
 }
 
+/// Two flavours that differ in how they are spelt would be two kinds of kernels, which nobody wants.
+#[test]
+fn a_flavour_is_spelt_as_it_is_known() {
+    let mut kernel = kernel("6.1.0-47-amd64", "6.1.999-amd64", "6.1.999");
+    kernel.flavour = "Standard".to_owned();
+    let error = imported(&kernel).unwrap_err().to_string();
+    let said = "the flavour `standard` is known, and `Standard` would be another one; give it as it is known";
+    assert_eq!(error, said);
+    kernel.flavour = "mine".to_owned();
+    assert!(imported(&kernel).is_ok());
+}
+
+/// No kernel says of itself that it is called longer than that.
+#[test]
+fn a_name_is_as_short_as_a_kernels() {
+    for (length, right) in [(64, true), (65, false)] {
+        let name = format!("6.1.999-{:0>1$}", "amd64", length - 8);
+        let kernel = kernel("6.1.0-47-amd64", &name, "6.1.999");
+        match imported(&kernel) {
+            Ok(_) => assert!(right),
+            Err(ImportError::Name { longest, .. }) => assert!(!right && longest == 64),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
 #[test]
 fn names_and_versions_are_read_from_files_and_not_cut_at_dots() {
     let names = [

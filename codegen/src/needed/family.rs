@@ -8,7 +8,7 @@ use crate::family::{Family, Stored};
 use crate::overrides::{
     ChangeFinding, Changes, Direction, FlagDecision, Override, OverrideProblem, Overrides, is_there,
 };
-use crate::plan::{Needs, Pair, Plan, Prepared, Undecided};
+use crate::plan::{Needs, Pair, Plan, Prepared, Undecided, Why};
 use kernel_structs::layout::{Layout, Type, TypeId};
 use kernel_structs::nearest::nearest;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,12 +26,35 @@ pub struct FamilyFindings {
 /// One direction of an entry, for one of its fields.
 type Use = (usize, Direction, String);
 
+/// How the pairs of layouts fared that hold an entry: whether any carries it out, and of the first
+/// that does not, its error.
+#[derive(Default)]
+struct Fared {
+    carried_out: bool,
+    failed: Option<ChangeFinding>,
+}
+
+impl Fared {
+    fn add(&mut self, failed: Option<ChangeFinding>) {
+        match failed {
+            None => self.carried_out = true,
+            failed if self.failed.is_none() => self.failed = failed,
+            Some(_) => {}
+        }
+    }
+
+    /// The error of an entry that no pair carries out.
+    fn everywhere(self) -> Option<ChangeFinding> {
+        self.failed.filter(|_| !self.carried_out)
+    }
+}
+
 /// A pair of layouts, the decisions between them, and what their plan needs of those.
 type OfPair<'f> = ((&'f Stored, &'f Stored), Overrides, Needs);
 
 impl Family {
     /// Makes the plan of every pair of layouts, both ways, and reports every entry that no pair
-    /// has, or that none needs, and every field that is undecided.
+    /// has, that none needs, or that none of those that have it can carry out, and every field that is undecided.
     pub fn check(&self, changes: &Changes) -> FamilyFindings {
         let mut findings = FamilyFindings::default();
         let mut held: BTreeSet<Use> = BTreeSet::new();
@@ -39,6 +62,8 @@ impl Family {
         let mut needed_flags: BTreeSet<usize> = BTreeSet::new();
         let mut contradicted: BTreeSet<Use> = BTreeSet::new();
         let mut twice: BTreeMap<(usize, usize, Direction, String), ChangeFinding> = BTreeMap::new();
+        let mut fared: BTreeMap<Use, Fared> = BTreeMap::new();
+        let mut flags_fared: BTreeMap<usize, Fared> = BTreeMap::new();
         for (pair, overrides, made) in self.made(changes) {
             let (from, to) = pair;
             let mut seen: BTreeMap<(&str, bool), &Override> = BTreeMap::new();
@@ -46,7 +71,12 @@ impl Family {
                 let Some(origin) = &entry.origin else {
                     continue;
                 };
-                held.insert((origin.change, origin.direction, entry.field.clone()));
+                let this = (origin.change, origin.direction, entry.field.clone());
+                held.insert(this.clone());
+                fared
+                    .entry(this)
+                    .or_default()
+                    .add(failure(entry, pair, &made));
                 let Some(first) = seen.insert((&entry.field, entry.is_drop()), entry) else {
                     continue;
                 };
@@ -65,7 +95,12 @@ impl Family {
                         },
                     });
             }
-            needed_flags.extend(made.flags);
+            for index in &made.flags {
+                let decision = changes.flags.get(*index);
+                let failed = decision.and_then(|decision| flag_failure(decision, pair, &made));
+                flags_fared.entry(*index).or_default().add(failed);
+            }
+            needed_flags.extend(&made.flags);
             for index in made.entries {
                 let entry = overrides.entries.get(index);
                 if let Some((entry, origin)) = entry.and_then(|e| Some((e, e.origin.as_ref()?))) {
@@ -85,6 +120,13 @@ impl Family {
         findings
             .changes
             .extend(self.stale_flags(changes, &needed_flags));
+        let failed = fared.into_values().chain(flags_fared.into_values());
+        for failed in failed.filter_map(Fared::everywhere) {
+            // A direction of several fields has one error where they are alike.
+            if !findings.changes.contains(&failed) {
+                findings.changes.push(failed);
+            }
+        }
         findings
     }
 
@@ -202,12 +244,20 @@ impl Family {
                 for directed in &change.directions {
                     let decided = directed.field(field);
                     let one = (number, directed.direction, decided.clone());
-                    // What it goes into has to be there; what is decided follows from that.
-                    let misnamed = (decided != *field)
-                        .then(|| self.unknown(&decided))
-                        .flatten();
+                    // What it goes into, and what it is made of, has to be there; what is decided follows
+                    // from that.
+                    let mut others = directed.sources(field);
+                    if decided != *field {
+                        others.insert(0, decided.clone());
+                    }
+                    let misnamed = others
+                        .into_iter()
+                        .find_map(|other| Some((self.unknown(&other)?, other)));
                     let problem = match (held.contains(&one), needed.contains(&one)) {
-                        _ if misnamed.is_some() => self.misnamed(decided, misnamed.flatten()),
+                        _ if misnamed.is_some() => {
+                            let (nearest, name) = misnamed.unwrap_or_default();
+                            self.misnamed(name, nearest)
+                        }
                         (_, true) => continue,
                         (true, false) => OverrideProblem::NeverNeeded {
                             field: decided,
@@ -302,6 +352,60 @@ impl Family {
         };
         Some(nearest(wanted, known.iter().map(String::as_str)).map(String::from))
     }
+}
+
+/// The error that an entry has between two layouts, whose plan is `made`.
+fn failure(entry: &Override, pair: (&Stored, &Stored), made: &Needs) -> Option<ChangeFinding> {
+    let file = &entry.origin.as_ref()?.file;
+    let found = made.undecided.iter().find_map(|open| match &open.why {
+        Why::Override {
+            line,
+            file: path,
+            problem,
+        } if *line == entry.line && is_in(path, file) && open.is_of(&entry.field) => Some(problem),
+        _ => None,
+    });
+    Some(never(file, entry.line, entry.field.clone(), pair, found?))
+}
+
+/// The error that a decision about a flag has between two layouts, whose plan is `made`.
+fn flag_failure(
+    decision: &FlagDecision,
+    pair: (&Stored, &Stored),
+    made: &Needs,
+) -> Option<ChangeFinding> {
+    let found = made.undecided.iter().find_map(|open| match &open.why {
+        Why::Flag { name, place, what } if *name == decision.name && *place == decision.place() => {
+            Some(what)
+        }
+        _ => None,
+    });
+    let field = format!("{} of {}", decision.name, decision.field);
+    Some(never(&decision.file, decision.line, field, pair, found?))
+}
+
+fn never(
+    file: &str,
+    line: usize,
+    field: String,
+    (from, to): (&Stored, &Stored),
+    problem: &str,
+) -> ChangeFinding {
+    ChangeFinding {
+        file: file.to_owned(),
+        line,
+        problem: OverrideProblem::NeverCarriedOut {
+            field,
+            from: from.id.clone(),
+            to: to.id.clone(),
+            problem: problem.to_owned(),
+        },
+    }
+}
+
+/// Whether the last part of a path is a file's name.
+fn is_in(path: &str, file: &str) -> bool {
+    path.rsplit('/').next() == Some(file)
 }
 
 /// Whether a layout has the unnamed union that goes by the name `name`, written `type.union_member`.

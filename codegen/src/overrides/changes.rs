@@ -17,7 +17,7 @@
 //! by [`super::Family`].
 
 use super::action::{RawScale, written};
-use super::condition::{RawCondition, Stated, When};
+use super::condition::{RawCondition, Stated, When, is_there};
 use super::flags::{self, FlagDecision, FlagFate, RawFlags};
 use super::functions::{self, Call, Functions, NoSources};
 use super::name::{in_its_file, is_field};
@@ -353,16 +353,41 @@ impl Changes {
 
     /// The decisions that hold for a conversion from one layout to another. Both are the stored
     /// ones, with all arms of their unions.
+    ///
+    /// A field that another one becomes is not gone, and that one is not new: what is said of a field
+    /// that `appears` or `disappears`, and of no other, does not hold beside a decision that says where
+    /// the value goes.
     pub fn between(&self, from: &Layout, to: &Layout) -> Overrides {
+        let changes = self.entries.iter().enumerate();
+        let held: Vec<(usize, &Change, &String, &Directed)> = changes
+            .flat_map(|(number, change)| {
+                change.fields.iter().filter_map(move |field| {
+                    Some((number, change, field, change.held(field, from, to)?))
+                })
+            })
+            .collect();
+        let (mut made, mut read) = (BTreeSet::new(), BTreeSet::new());
+        for (.., field, directed) in &held {
+            let sources = directed.sources(field);
+            if !sources.is_empty() {
+                made.insert(directed.field(field));
+                read.extend(sources);
+            }
+        }
         let mut entries = Vec::new();
-        for (number, change) in self.entries.iter().enumerate() {
-            for field in &change.fields {
-                if let Some(directed) = change.held(field, from, to) {
-                    for entry in change.overrides(number, directed, field) {
-                        let index = entries.len();
-                        entries.push(Override { index, ..entry });
-                    }
-                }
+        for (number, change, field, directed) in held {
+            let is_plain = change.when == When::Field && directed.sources(field).is_empty();
+            let yields = match directed.direction {
+                Direction::Appears => made.contains(&directed.field(field)),
+                Direction::Disappears => read.contains(field),
+                _ => false,
+            };
+            if is_plain && yields {
+                continue;
+            }
+            for entry in change.overrides(number, directed, field) {
+                let index = entries.len();
+                entries.push(Override { index, ..entry });
             }
         }
         Overrides {
@@ -412,7 +437,15 @@ impl Change {
     fn held<'a>(&'a self, field: &str, from: &Layout, to: &Layout) -> Option<&'a Directed> {
         let direction = self.when.direction(field, from, to)?;
         let mut directions = self.directions.iter();
-        directions.find(|directed| directed.direction == direction)
+        let directed = directions.find(|directed| directed.direction == direction)?;
+        // Where there is nothing to make it of, or nothing to make of it, the field is new, or gone, in
+        // another way.
+        let is_between = || {
+            let sources = directed.sources(field);
+            let has_all = sources.iter().all(|source| is_there(from, source));
+            sources.is_empty() || has_all && is_there(to, &directed.field(field))
+        };
+        (self.when != When::Field || is_between()).then_some(directed)
     }
 }
 
@@ -423,6 +456,19 @@ impl Directed {
             (Some(into), Some((ty, _))) => format!("{ty}.{into}"),
             _ => field.to_owned(),
         }
+    }
+
+    /// The old fields, as `type.member`, that the value of another one is made of, for a change of `field`.
+    pub(crate) fn sources(&self, field: &str) -> Vec<String> {
+        let decided = self.field(field);
+        let Some((ty, _)) = decided.split_once('.') else {
+            return Vec::new();
+        };
+        // Whether a flag is set is asked of its member.
+        let names = self.actions.iter().flat_map(OverrideAction::reads);
+        let members = names.filter_map(|name| name.split(':').next());
+        let sources = members.map(|member| format!("{ty}.{member}"));
+        sources.filter(|source| *source != decided).collect()
     }
 }
 

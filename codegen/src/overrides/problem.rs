@@ -298,6 +298,20 @@ pub enum OverrideProblem {
         /// The direction.
         direction: Direction,
     },
+    /// An entry that has an error between all layouts that it is for.
+    #[error(
+        "`{field}`: no two layouts can carry this out; from {from} to {to}, for one: {problem}"
+    )]
+    NeverCarriedOut {
+        /// The field, or the flag of one.
+        field: String,
+        /// The layout read.
+        from: String,
+        /// The layout written.
+        to: String,
+        /// What is wrong between these.
+        problem: String,
+    },
     /// Two changes that decide one field between the same two layouts.
     #[error("`{field}` is decided twice from {from} to {to}, also on {place}")]
     TwoChanges {
@@ -557,6 +571,33 @@ pub enum OverrideProblem {
     /// A rename of a field that both sides have.
     #[error("the field has the same name in both layouts; there is nothing to rename")]
     NothingToRename,
+    /// A rename between types that no automatic rule leads between.
+    #[error(
+        "it was `{old}`, {was}, and is {is}, to which no automatic rule leads; make it with a `call` that has `from = [\"{old}\"]`"
+    )]
+    RenameOfOther {
+        /// The old name.
+        old: String,
+        /// The old type.
+        was: String,
+        /// The new one.
+        is: String,
+    },
+    /// A structure that becomes an object, or the other way, of another type than the field has.
+    #[error(
+        "`{action} = \"{ty}\"` needs a field that is a `struct {ty}` {}, and there it is {declared}; name the type that it has",
+        match *inside { "old" => "in the old layout and a pointer at it in the new one", _ => "in the new layout and a pointer at it in the old one" }
+    )]
+    OtherPart {
+        /// The action.
+        action: &'static str,
+        /// The type that it names.
+        ty: String,
+        /// `old` or `new`: the side of the structure.
+        inside: &'static str,
+        /// How the field is declared on the side that does not fit.
+        declared: String,
+    },
     /// An `init` of a field that the old side has too.
     #[error(
         "the field is in both layouts; `init` needs a `drop` as well, which says what becomes of the old value: in one direction of a change, or in two entries of a step"

@@ -235,6 +235,22 @@ impl Why {
 }
 
 impl Undecided {
+    /// Whether it is about `field`, written `type.member`.
+    pub(crate) fn is_of(&self, field: &str) -> bool {
+        let member = field.strip_prefix(self.ty.as_str());
+        member.and_then(|member| member.strip_prefix('.')) == Some(self.field.as_str())
+    }
+
+    /// Whether what C writes of it is a number on both sides: nothing else has a unit.
+    fn is_of_numbers(&self) -> bool {
+        let is_number = |of: &Declaration| {
+            let of = of.declared.as_str();
+            let is_plain = !of.contains(['*', '[']);
+            is_plain && !of.starts_with("struct ") && !of.starts_with("union ")
+        };
+        self.old.iter().chain(&self.new).all(is_number)
+    }
+
     /// What a person can write to decide it.
     pub fn advice(&self) -> String {
         let field = format!("{}.{}", self.ty, self.field);
@@ -245,9 +261,15 @@ impl Undecided {
             Why::Removed => format!(
                 "add `[[change]] field = \"{field}\"` with `disappears`: `drop = \"always\"` or `drop = \"only-if-initial\"`, or what it goes `into`, and a reason; or a `rename` on the field that it has become"
             ),
-            Why::TypeChanged | Why::UnionChanged => format!(
-                "add `[[change]] field = \"{field}\"` with two conditions, and for each direction `scale` or `call`, or an `init` and a `drop`, and a reason"
-            ),
+            Why::TypeChanged | Why::UnionChanged => {
+                let words = match self.is_of_numbers() {
+                    true => "`scale` or `call`",
+                    false => "a `call`",
+                };
+                format!(
+                    "add `[[change]] field = \"{field}\"` with two conditions, and for each direction {words}, or an `init` and a `drop`, and a reason"
+                )
+            }
             Why::ElementsLeftOver => format!(
                 "add `[[change]] field = \"{field}\"` with `elements = \"{field}\"`, and for `fewer` and `more` a `call`, or of numbers a `merge` or a `rest`, and a reason"
             ),
@@ -279,14 +301,19 @@ impl Undecided {
             }
             Why::Flag { .. } => "correct the decision".to_owned(),
             Why::NoInitial { member } => {
-                format!(
-                    "say in the state map, in `initial` of {ty}, what value `{member}` has",
-                    ty = self.ty
-                )
+                let of = match self.field.is_empty() {
+                    true => &self.ty,
+                    false => &field,
+                };
+                format!("say in the state map, in `initial` of {of}, what value `{member}` has")
             }
-            Why::PolicyDoesNotFit { policy: "reset" } => {
-                format!("correct the `initial` of {field} in the state map")
-            }
+            Why::PolicyDoesNotFit { policy: "reset" } => match (&self.old, &self.new) {
+                (Some(old), Some(new)) if old.declared != new.declared => format!(
+                    "say in the state map, for each of the two, what it is initially: `initial = {{ declared = {field:?}, as = {{ {:?} = …, {:?} = … }} }}`",
+                    old.declared, new.declared
+                ),
+                _ => format!("correct the `initial` of {field} in the state map"),
+            },
             Why::NoPolicy | Why::MeaningChanged { .. } | Why::PolicyDoesNotFit { .. } => {
                 format!("say in the state map what {field} means")
             }

@@ -258,6 +258,11 @@ impl<'a> Planner<'a> {
             FlagFate::Clear => {}
             FlagFate::ByName | FlagFate::Renamed(_) => {
                 if let FlagFate::Renamed(other) = &decision.fate {
+                    if was.contains_key(other) && is.contains_key(other) {
+                        return Err(format!(
+                            "both layouts have {other}, which goes on as itself; a `rename` is for a flag that one of them has alone: decide about {name} in another way"
+                        ));
+                    }
                     let missing = || format!("the other layout has no flag {other}");
                     match from {
                         0 => {

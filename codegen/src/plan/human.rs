@@ -349,7 +349,18 @@ impl<'a> Planner<'a> {
             return Err(self.in_line(entry, OverrideProblem::NothingToRename));
         }
         let was = old_field(name, old).map_err(|problem| self.in_line(entry, problem))?;
-        let mut decided = self.by_rule(owner, Some(was), Some(field))?;
+        let led = self.by_rule(owner, Some(was), Some(field));
+        let mut decided = led.map_err(|why| match why {
+            Why::TypeChanged | Why::UnionChanged => {
+                let problem = OverrideProblem::RenameOfOther {
+                    old: name.to_owned(),
+                    was: ctype::declared(self.layout(Which::Old), was),
+                    is: ctype::declared(self.layout(Which::New), field),
+                };
+                self.in_line(entry, problem)
+            }
+            why => why,
+        })?;
         for part in &mut decided.parts {
             if matches!(part.rule, RuleKind::Carry | RuleKind::Move) {
                 part.rule = RuleKind::Rename;
@@ -476,27 +487,23 @@ impl<'a> Planner<'a> {
             PartKind::Made => ((Which::Old, Which::New), (own, field)),
             PartKind::Folded => ((Which::New, Which::Old), (field, own)),
         };
-        let wrong = |which: Which, field: &Field, needs| OverrideProblem::WrongType {
+        let wrong = |which: Which, field: &Field| OverrideProblem::OtherPart {
             action: word,
+            ty: ty.to_owned(),
+            inside: match kind {
+                PartKind::Made => "old",
+                PartKind::Folded => "new",
+            },
             declared: ctype::declared(self.layout(which), field),
-            needs,
         };
         if !self.layout(inside).names(structure.ty).contains(&ty) {
-            return Err(wrong(
-                inside,
-                structure,
-                "a structure of the type named, on one side",
-            ));
+            return Err(wrong(inside, structure));
         }
         let layout = self.layout(outside);
         let target = match layout.get(layout.strip(pointer.ty)) {
             Type::Pointer { target } if layout.names(*target).contains(&ty) => *target,
             _ => {
-                return Err(wrong(
-                    outside,
-                    pointer,
-                    "a pointer at the type named, on one side",
-                ));
+                return Err(wrong(outside, pointer));
             }
         };
         let saved = |name: &str| {

@@ -290,7 +290,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Resets a value to a number that may be another one under the two layouts: then the new value
+    /// Resets a value whose initial one may be another under the two layouts: then the new value
     /// gets its own, and the old one is held against its own.
     fn reset_by_layout(
         &mut self,
@@ -299,16 +299,18 @@ impl Planner<'_> {
         how: How<'_>,
         parts: &mut Vec<Part>,
     ) -> Result<(), Why> {
-        let number = |which: Which| {
-            let value = self.number_under(self.layout(which), how.initial)?;
-            Ok::<_, Why>(Initial::Value(value))
-        };
-        let was = old.as_ref().map(|_| number(Which::Old)).transpose()?;
-        let is = new.as_ref().map(|_| number(Which::New)).transpose()?;
+        let said = |which: Which| self.initial_under(self.layout(which), how.initial);
+        let was = old.as_ref().map(|_| said(Which::Old)).transpose()?;
+        let is = new.as_ref().map(|_| said(Which::New)).transpose()?;
         match (was, is) {
             (Some(was), Some(is)) if was != is => {
                 let of = |initial| How { initial, ..how };
-                self.reset_as(None, new, of(&is), parts)?;
+                // Of a structure that the old layout has not here, nothing is known but what is said.
+                let said = How {
+                    unheard_of: true,
+                    ..of(&is)
+                };
+                self.reset_as(None, new, said, parts)?;
                 self.reset_as(old, None, of(&was), parts)
             }
             (was, is) => match was.or(is) {
@@ -324,22 +326,22 @@ impl Planner<'_> {
         }
     }
 
-    /// The number that a layout has for an initial value.
-    fn number_under(&self, layout: &Layout, initial: &Initial) -> Result<i64, Why> {
+    /// The initial value that a layout has for one that depends on it.
+    fn initial_under(&self, layout: &Layout, initial: &Initial) -> Result<Initial, Why> {
         match initial {
             Initial::Constant(name) => {
                 let value = layout.constant(name);
                 let value = value.and_then(|value| i64::try_from(value).ok());
-                value.ok_or_else(|| Why::NoConstant { name: name.clone() })
+                let value = value.ok_or_else(|| Why::NoConstant { name: name.clone() })?;
+                Ok(Initial::Value(value))
             }
-            Initial::Declared(declared) => {
-                declared
-                    .number(layout)
-                    .ok_or_else(|| Why::DeclaredOtherwise {
-                        member: declared.member.clone(),
-                    })
-            }
-            initial => number(initial),
+            Initial::Declared(declared) => match declared.under(layout) {
+                Some(initial) => self.initial_under(layout, initial),
+                None => Err(Why::DeclaredOtherwise {
+                    member: declared.member.clone(),
+                }),
+            },
+            initial => Ok(initial.clone()),
         }
     }
 

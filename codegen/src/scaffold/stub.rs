@@ -248,6 +248,14 @@ fn change(selection: &Selection<'_>, field: &Undecided, name: &str) -> Vec<Strin
                 directed("fewer", &format!("init = {init:?}, {disappears}")),
             ]
         }
+        Why::ElementsLeftOver => {
+            let function = super::select::identifier(&format!("{}_{}", field.ty, field.field));
+            vec![
+                format!("elements = {name:?}"),
+                directed("fewer", &format!("call = \"{function}_fewer\"")),
+                directed("more", &format!("call = \"{function}_more\"")),
+            ]
+        }
         Why::Added => by_field(appears.unwrap_or("zero")),
         // What the field is, the layout says that has it: the one read.
         Why::Removed => {

@@ -90,10 +90,21 @@ impl Project {
             .arg("generate")
             .current_dir(self.path())
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .status();
-        assert!(status.unwrap().success());
+        // The chain of 6.1 lacks the step that waits for the decision, and that is told.
+        assert_eq!(status.unwrap().code(), Some(1));
         let lists = self.read("kernel-structs/views/src/linux_6/layouts.rs");
         assert!(!GONE.iter().any(|gone| lists.contains(gone)));
+    }
+
+    /// Puts back the steps of 6.1 that wait for the same decision as the new one.
+    pub(crate) fn put_back_decided(&self) {
+        for step in ["linux-6.1.190-6.1.192", "linux-6.1.192-6.1.190"] {
+            let step = Path::new("converters").join(step);
+            assert!(!self.path().join(&step).exists());
+            copy(&root().join(&step), &self.path().join(&step));
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {

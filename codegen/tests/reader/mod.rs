@@ -544,10 +544,14 @@ fn by_policy(
                         strict,
                     }
                 }
-                Some(Initial::Declared(declared)) => Meaning::Reset {
-                    value: declared.number(layout).unwrap(),
-                    strict,
-                },
+                Some(Initial::Declared(declared)) => {
+                    // No map of a stored layout says anything else than a number.
+                    let Some(Initial::Value(value)) = declared.under(layout) else {
+                        unimplemented!("{declared:?}");
+                    };
+                    let value = *value;
+                    Meaning::Reset { value, strict }
+                }
                 // No map of a stored layout says it.
                 Some(Initial::Symbol(symbol)) => unimplemented!("{symbol}"),
                 Some(Initial::Default | Initial::Null | Initial::Zero | Initial::Members(_))

@@ -656,14 +656,19 @@ impl<'a> Visit<'a> for Pointers<'_, '_> {
 
 /// The members that a rule says the initial values of, and that some layout has to have.
 fn named(rule: &Rule) -> impl Iterator<Item = &String> {
-    let members = match &rule.policy {
-        Policy::Reset {
-            initial: Some(Initial::Members(members)),
-            ..
-        } => Some(members.keys()),
+    let initial = match &rule.policy {
+        Policy::Reset { initial, .. } => initial.as_ref(),
         _ => None,
     };
-    let members = members.into_iter().flatten();
+    let values: Vec<&Initial> = match initial {
+        Some(Initial::Declared(declared)) => declared.values.values().collect(),
+        initial => initial.into_iter().collect(),
+    };
+    let members = values.into_iter().filter_map(|initial| match initial {
+        Initial::Members(members) => Some(members.keys()),
+        _ => None,
+    });
+    let members = members.flatten();
     members.filter(|member| !member.ends_with('?'))
 }
 
@@ -673,6 +678,10 @@ fn can_be(layout: &Layout, ty: TypeId, initial: &Initial) -> bool {
         (Type::Array { element, .. }, _) => can_be(layout, *element, initial),
         (Type::Pointer { .. }, Initial::Null | Initial::Nowhere) => true,
         (_, Initial::Null | Initial::Nowhere) => false,
+        (_, Initial::Declared(declared)) => {
+            let said = declared.under(layout);
+            said.is_some_and(|initial| can_be(layout, ty, initial))
+        }
         (Type::Composite(_), _) => true,
         (_, Initial::EmptyList) => false,
         _ => true,
@@ -695,12 +704,17 @@ fn check_numbers(
                 constant: constant.clone(),
             });
         }
-        Initial::Declared(declared) if !some_has(&|of| declared.number(of).is_some()) => {
+        Initial::Declared(declared) if !some_has(&|of| declared.under(of).is_some()) => {
             findings.insert(StateFinding::NotDeclared {
                 table: table.to_owned(),
                 member: member.to_owned(),
                 declared: declared.member.clone(),
             });
+        }
+        Initial::Declared(declared) => {
+            for initial in declared.values.values() {
+                check_numbers((table, member), initial, layouts, findings);
+            }
         }
         Initial::Members(members) => {
             // What perhaps no stored layout has may have its number from there, too.

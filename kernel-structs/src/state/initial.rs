@@ -60,13 +60,13 @@ impl fmt::Display for SymbolPlace {
 }
 
 impl Declared {
-    /// The number under `layout`; `None` if that lacks the member, or declares it in another way
+    /// The value under `layout`; `None` if that lacks the member, or declares it in another way
     /// than any that is known.
-    pub fn number(&self, layout: &Layout) -> Option<i64> {
+    pub fn under(&self, layout: &Layout) -> Option<&Initial> {
         let (ty, member) = self.member.split_once('.')?;
         let member = FieldPath::parse(member).ok()?;
         let found = layout.lookup(layout.find(ty)?, &member)?;
-        self.numbers.get(&layout.type_name(found.ty)).copied()
+        self.values.get(&layout.type_name(found.ty))
     }
 }
 
@@ -124,6 +124,11 @@ impl StateMap {
                 own = self.initial(layout, ty);
                 &own
             }
+            // How a layout without a value declares the member is for the plan to refuse.
+            Initial::Declared(declared) => match declared.under(layout) {
+                Some(said) => said,
+                None => return,
+            },
             said => said,
         };
         let size = |ty: TypeId| layout.size_of(ty).map_or(0, |size| size.0);
@@ -340,18 +345,31 @@ mod tests {
     }
 
     #[test]
-    fn a_number_follows_from_a_declaration() {
+    fn a_value_follows_from_a_declaration() {
         let (layout, _) = layout();
         let number = |member: &str, ty: &str| {
-            let numbers = [(ty.to_owned(), 3), (String::from("none"), 4)].into();
+            let values = [(ty, 3), ("none", 4)].map(|(ty, n)| (ty.to_owned(), Initial::Value(n)));
             let member = member.to_owned();
-            Declared { member, numbers }.number(&layout)
+            let values = values.into();
+            Declared { member, values }.under(&layout).cloned()
         };
-        assert_eq!(number("s.narrow", "short"), Some(3));
-        assert_eq!(number("work.n", "int"), Some(3));
+        assert_eq!(number("s.narrow", "short"), Some(Initial::Value(3)));
+        assert_eq!(number("work.n", "int"), Some(Initial::Value(3)));
         assert_eq!(number("s.narrow", "int"), None);
         for missing in ["s.none", "t.narrow", "narrow"] {
             assert_eq!(number(missing, "short"), None);
         }
+    }
+
+    #[test]
+    fn a_symbol_may_follow_from_a_declaration() {
+        let initial = |ty: &str| {
+            parsed(&format!(
+                "{{ plain = {{ declared = \"s.narrow\", as = {{ {ty} = {{ symbol = \"a\" }} }} }} }}"
+            ))
+            .unwrap()
+        };
+        assert_eq!(slots("", &initial("short")), owned(&[("plain", 36, "a")]));
+        assert_eq!(slots("", &initial("int")), []);
     }
 }

@@ -447,28 +447,35 @@ fn initial(place: &str, value: toml::Value) -> Result<Initial, StateError> {
     }
 }
 
-/// Numbers by how a member is declared.
+/// Initial values by how a member is declared.
 fn declared(place: &str, table: toml::Table) -> Result<Declared, StateError> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct RawDeclared {
         declared: String,
         #[serde(rename = "as")]
-        numbers: BTreeMap<String, i64>,
+        values: toml::Table,
     }
+    const EXPECTED: &str =
+        "`declared = \"type.member\"` and `as`, an initial value for each type of that member";
     let found = table.to_string();
     let raw: Option<RawDeclared> = table.try_into().ok();
-    let is_whole = |raw: &RawDeclared| raw.declared.contains('.') && !raw.numbers.is_empty();
-    match raw.filter(is_whole) {
-        Some(raw) => Ok(Declared {
-            member: raw.declared,
-            numbers: raw.numbers,
-        }),
-        None => {
-            const EXPECTED: &str = "`declared = \"type.member\"` and `as`, a number for each type";
-            Err(bad_value(place, "initial", &found, EXPECTED))
-        }
-    }
+    let is_whole = |raw: &RawDeclared| raw.declared.contains('.') && !raw.values.is_empty();
+    let Some(raw) = raw.filter(is_whole) else {
+        return Err(bad_value(place, "initial", &found, EXPECTED));
+    };
+    let of_type = |(ty, value)| match initial(place, value)? {
+        Initial::Declared(_) => Err(bad_value(place, "initial", &found, EXPECTED)),
+        value => Ok((ty, value)),
+    };
+    Ok(Declared {
+        member: raw.declared,
+        values: raw
+            .values
+            .into_iter()
+            .map(of_type)
+            .collect::<Result<_, _>>()?,
+    })
 }
 
 /// An initial value that is one word.

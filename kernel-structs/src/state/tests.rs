@@ -68,11 +68,11 @@ fn a_rule_says_what_it_says() {
 #[test]
 fn an_initial_value_may_follow_from_a_declaration() {
     let said = |initial: &str| policy(&format!("policy = \"reset\", initial = {initial}"));
-    let found = said("{ declared = \"s.a\", as = { int = -1, \"char *\" = 0 } }");
-    let numbers = [("int", -1), ("char *", 0)].map(|(ty, number)| (ty.to_owned(), number));
+    let found = said("{ declared = \"s.a\", as = { int = -1, \"char *\" = \"null\" } }");
+    let values = [("int", Initial::Value(-1)), ("char *", Initial::Null)];
     let initial = Some(Initial::Declared(Declared {
         member: String::from("s.a"),
-        numbers: numbers.into(),
+        values: values.map(|(ty, value)| (ty.to_owned(), value)).into(),
     }));
     let strict = false;
     assert_eq!(found, Ok(reset(initial, strict)));
@@ -80,11 +80,14 @@ fn an_initial_value_may_follow_from_a_declaration() {
         "{ declared = \"a\", as = { int = -1 } }",
         "{ declared = \"s.a\", as = {} }",
         "{ declared = \"s.a\" }",
-        "{ declared = \"s.a\", as = { int = \"null\" } }",
+        "{ declared = \"s.a\", as = { int = { declared = \"s.b\", as = { int = 1 } } } }",
         "{ declared = \"s.a\", as = { int = 1 }, or = 2 }",
     ] {
         let error = said(wrong).unwrap_err();
-        assert!(error.contains("a number for each type"), "{wrong}: {error}");
+        assert!(
+            error.contains("an initial value for each type"),
+            "{wrong}: {error}"
+        );
     }
 }
 

@@ -53,6 +53,7 @@ pub fn constants(
         }
     }
     let mut names: Vec<(String, Kind)> = names.into_iter().collect();
+    let mut taken_out = BTreeSet::new();
     for _ in 0..ROUNDS {
         let program = program(&headers, &names);
         let errors = match evaluate(&program, &arguments)? {
@@ -65,9 +66,12 @@ pub fn constants(
         if names.len() == before {
             return Err(HeaderError::Bindgen(errors));
         }
+        taken_out = wrong;
     }
+    let taken_out: Vec<String> = taken_out.into_iter().collect();
     Err(HeaderError::Bindgen(format!(
-        "after {ROUNDS} rounds there still are names that are no constants"
+        "after {ROUNDS} rounds the compiler still finds watched names that are no constants, the last time {}; take what they have in common out of the [[watch]] entry with `except`",
+        taken_out.join(", ")
     )))
 }
 
